@@ -1,0 +1,54 @@
+# syntax=docker/dockerfile:1
+# Targets: `site`, `api` (the two services) and `tests` (every test, with the servers it needs).
+
+ARG RUST_VERSION=1.95
+
+FROM rust:${RUST_VERSION}-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+# The caches are mounts: the binaries must be copied out of them in the same step.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target,sharing=locked \
+    cargo build --locked --release -p shared-session-examples --example site --example api \
+    && install -D -t /out target/release/examples/site target/release/examples/api
+
+FROM debian:bookworm-slim AS runtime
+RUN groupadd --system --gid 10001 app \
+    && useradd --system --uid 10001 --gid app --home-dir /data --no-create-home --shell /usr/sbin/nologin app \
+    && install -d -o app -g app -m 0700 /data
+# The embedded database and generated key, for those who set no URL.
+ENV DATA_DIR=/data
+WORKDIR /data
+VOLUME /data
+USER 10001:10001
+# The health checks below use bash's own TCP client: the image needs no curl.
+
+FROM runtime AS site
+COPY --from=build /out/site /usr/local/bin/site
+ENV SITE_ADDR=0.0.0.0:8000
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+    CMD ["/bin/bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8000 && printf 'GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
+ENTRYPOINT ["/usr/local/bin/site"]
+
+FROM runtime AS api
+COPY --from=build /out/api /usr/local/bin/api
+ENV API_ADDR=0.0.0.0:8001
+EXPOSE 8001
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+    CMD ["/bin/bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8001 && printf 'GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
+ENTRYPOINT ["/usr/local/bin/api"]
+
+FROM rust:${RUST_VERSION}-slim-bookworm AS tests
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends make postgresql python3 python3-pip python3-venv redis-server \
+    && rm -rf /var/lib/apt/lists/*
+# PostgreSQL refuses to run as root, so the tests do not.
+RUN useradd --create-home --uid 10001 tests \
+    && install -d -o tests -g tests /src /src/target /cargo /cargo/registry
+ENV CARGO_HOME=/cargo
+WORKDIR /src
+COPY --chown=tests:tests . .
+USER 10001
+CMD ["make", "test"]

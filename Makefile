@@ -1,0 +1,59 @@
+# Everything that is done with this repository. `make` lists it.
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-env up down build migrate create-superuser bench lint clean
+
+EXAMPLES := -p shared-session-examples
+SITE := cargo run $(EXAMPLES) --example site --
+# What CI checks, as rustdoc takes it.
+export RUSTDOCFLAGS ?= -D warnings
+
+help: ## List these commands.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-18s %s\n", $$1, $$2 }' Makefile
+
+demo: ## Run both services on an embedded database until Ctrl-C.
+	@scripts/demo
+
+test: test-env ## Install what is missing and run every test.
+	@echo "== Building the example services, which the end-to-end tests start"
+	cargo build --workspace --all-features --examples
+	@echo "== Running every test"
+	cargo test --workspace --all-features --no-fail-fast
+
+test-env: ## Find or install the servers that the tests need (in .test-env/).
+	@echo "== Looking for the servers that the tests need"
+	@scripts/test-env
+
+up: ## Start Redis, PostgreSQL and both services in Docker.
+	@echo "== Starting Redis, PostgreSQL, site and api: http://localhost:8000 and http://localhost:8001/docs"
+	docker compose up --build --detach --wait
+
+down: ## Stop what `make up` started; the data stays.
+	@echo "== Stopping the containers"
+	docker compose down
+
+build: ## Build the Docker images.
+	@echo "== Building the images"
+	docker compose build
+
+migrate: ## Create the missing tables in DATABASE_URL.
+	@echo "== Creating the tables that are missing"
+	$(SITE) migrate
+
+create-superuser: ## Create an administrator: make create-superuser USERNAME=ada EMAIL=ada@example.org
+	@test -n "$(USERNAME)" && test -n "$(EMAIL)" || \
+		{ echo "usage: make create-superuser USERNAME=ada EMAIL=ada@example.org" >&2; exit 2; }
+	@echo "== Creating the superuser $(USERNAME)"
+	@$(SITE) create-superuser --username "$(USERNAME)" --email "$(EMAIL)"
+
+bench: test-env ## Run the benchmarks.
+	@echo "== Running the benchmarks"
+	cargo bench --manifest-path benches/Cargo.toml
+
+lint: ## Check format, lints, documentation, dependencies and each feature alone.
+	@scripts/lint
+
+clean: ## Remove what was built, the test servers and the demo's data.
+	@echo "== Removing target/, .test-env/ and .data/"
+	cargo clean
+	rm -rf .test-env .data

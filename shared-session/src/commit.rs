@@ -1,0 +1,167 @@
+//! The decision what a request's session comes to. No I/O: a draft goes in, a plan comes out.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{
+    Error, ErrorKind,
+    data::{Delta, Entries, MissedTake},
+    id::Token,
+    lifetime::Lifetime,
+    profile::{Client, Identity, Record},
+    store::StoreTime,
+};
+
+/// What loading a session found.
+#[derive(Clone, Debug)]
+pub(crate) enum Loaded {
+    /// No session of this visitor. `refused`: the session exists and its cookie was replaced moments ago, so this
+    /// request must not start a session that would overwrite the newer cookie in the browser.
+    Nothing { refused: bool },
+    Record(Token, Arc<Record>),
+    /// A record that cannot be decoded.
+    Unreadable(Token, Bytes),
+}
+
+/// A session that the request ended.
+#[derive(Clone, Debug)]
+pub(crate) enum End {
+    /// There is nothing to delete; a cookie, if one was sent, is removed.
+    Cookie,
+    Refused,
+    Record(Token, Arc<Record>),
+    Unreadable(Token, Bytes),
+}
+
+/// What the request asked of the session's id.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum Intent {
+    #[default]
+    Keep,
+    Rotate,
+    Login(Identity),
+}
+
+impl Loaded {
+    pub(crate) fn entries(&self) -> Result<&Entries, Error> {
+        static EMPTY: Entries = Entries::empty();
+        match self {
+            Self::Record(_, record) => Ok(&record.entries),
+            Self::Nothing { .. } => Ok(&EMPTY),
+            Self::Unreadable(..) => Err(ErrorKind::Unreadable.into()),
+        }
+    }
+}
+
+/// A session being edited.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) base: Loaded,
+    pub(crate) delta: Delta,
+    pub(crate) intent: Intent,
+    pub(crate) end: Option<End>,
+    pub(crate) client: Client,
+    pub(crate) loaded_at: StoreTime,
+}
+
+impl Draft {
+    pub(crate) fn new(base: Loaded, loaded_at: StoreTime, client: Client) -> Self {
+        Self { base, delta: Delta::default(), intent: Intent::Keep, end: None, client, loaded_at }
+    }
+
+    /// Ends the session; edits that follow belong to a new one.
+    pub(crate) fn flush(&mut self) {
+        let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused: false });
+        self.delta = Delta::default();
+        self.intent = Intent::Keep;
+        self.end = match (base, self.end.take()) {
+            (Loaded::Record(token, record), _) => Some(End::Record(token, record)),
+            (Loaded::Unreadable(token, bytes), _) => Some(End::Unreadable(token, bytes)),
+            (Loaded::Nothing { .. }, Some(end)) => Some(end),
+            (Loaded::Nothing { refused: true }, None) => Some(End::Refused),
+            (Loaded::Nothing { refused: false }, None) => Some(End::Cookie),
+        };
+    }
+}
+
+/// What to do with the store.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) end: Option<End>,
+    pub(crate) write: Option<Write>,
+}
+
+/// One write.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// Note the last use; may be dropped.
+    Touch(Token, Arc<Record>),
+    /// Edit a session that exists.
+    Edit(Edit),
+    /// Start a session.
+    Create(New),
+}
+
+#[derive(Debug)]
+pub(crate) struct Edit {
+    pub(crate) token: Token,
+    pub(crate) record: Arc<Record>,
+    pub(crate) new: New,
+    pub(crate) rotate: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct New {
+    pub(crate) delta: Delta,
+    pub(crate) login: Option<Identity>,
+    pub(crate) client: Client,
+    pub(crate) missed: MissedTake,
+}
+
+/// Decides what a draft comes to. `Ok(None)`: nothing is to be done.
+pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
+    let Draft { base, delta, intent, mut end, client, loaded_at } = draft;
+    if matches!(end, Some(End::Refused)) && !matches!(intent, Intent::Login(_)) {
+        return Err(stale());
+    }
+    let edited = !delta.is_empty();
+    let new = |login| New { delta, login, client, missed };
+    let write = match (base, intent) {
+        (Loaded::Record(token, record), Intent::Login(identity)) => match &record.head.user {
+            Some(user) if user.user_id != identity.user_id => {
+                end = Some(End::Record(token, record));
+                Some(Write::Create(new(Some(identity))))
+            }
+            _ => Some(Write::Edit(Edit { token, record, new: new(Some(identity)), rotate: true })),
+        },
+        (Loaded::Nothing { .. } | Loaded::Unreadable(..), Intent::Login(identity)) => {
+            Some(Write::Create(new(Some(identity))))
+        }
+        (Loaded::Record(token, record), Intent::Rotate) => {
+            Some(Write::Edit(Edit { token, record, new: new(None), rotate: true }))
+        }
+        (Loaded::Record(token, record), Intent::Keep) if edited => {
+            Some(Write::Edit(Edit { token, record, new: new(None), rotate: false }))
+        }
+        (Loaded::Record(token, record), Intent::Keep) => {
+            lifetime.touch_is_due(&record.head.limits, loaded_at).then_some(Write::Touch(token, record))
+        }
+        (Loaded::Nothing { refused: true }, _) if edited => return Err(stale()),
+        (Loaded::Nothing { .. }, _) if edited => {
+            let new = new(None);
+            // Edits that come to nothing start no session.
+            (!new.delta.resolve(&Entries::empty(), missed)?.is_empty()).then_some(Write::Create(new))
+        }
+        (Loaded::Nothing { .. } | Loaded::Unreadable(..), _) => None,
+    };
+    Ok((end.is_some() || write.is_some()).then_some(Plan { end, write }))
+}
+
+pub(crate) fn stale() -> Error {
+    Error::new(ErrorKind::Stale, "the session's cookie was replaced while the request ran")
+}
+
+pub(crate) fn gone() -> Error {
+    Error::new(ErrorKind::Gone, "the session ended while the request ran")
+}

@@ -1,0 +1,444 @@
+use std::{borrow::Cow, time::Duration};
+
+use super::SessionCookie;
+use crate::{Error, ErrorKind};
+
+/// When browsers send the cookie with requests that other sites cause (RFC 6265bis, 5.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SameSite {
+    /// Never. Links from other sites arrive signed out.
+    Strict,
+    /// Only when the user follows a link or types the address. The default.
+    #[default]
+    Lax,
+    /// Always, so that other sites may embed this one. Needs `Secure`; every form then depends on its token.
+    None,
+}
+
+impl From<SameSite> for ::cookie::SameSite {
+    fn from(same_site: SameSite) -> Self {
+        match same_site {
+            SameSite::Strict => Self::Strict,
+            SameSite::Lax => Self::Lax,
+            SameSite::None => Self::None,
+        }
+    }
+}
+
+/// How the session cookie is written.
+///
+/// All services that share sessions use the same settings. The default is the strictest cookie that a site and its API
+/// on one host can share:
+///
+/// | Setting | Default | Source |
+/// |---|---|---|
+/// | name | `__Host-session` | OWASP ASVS 5.0, 3.3.3: other hosts cannot plant it |
+/// | `Secure` | on | OWASP ASVS 5.0, 3.3.1 |
+/// | `HttpOnly` | always on | OWASP ASVS 5.0, 3.3.4: scripts cannot read it |
+/// | `SameSite` | `Lax` | OWASP ASVS 5.0, 3.3.2 |
+/// | `Path` | `/` | needed by `__Host-` |
+/// | `Domain` | none | needed by `__Host-`: only the host that set it gets it |
+/// | `Partitioned` | off | only embedded sites need it |
+/// | `Max-Age` | none | the cookie goes when the browser's own session ends |
+///
+/// ```
+/// use std::time::Duration;
+/// use shared_session::cookie::{CookieConfig, SameSite};
+///
+/// // Plain HTTP on a developer's machine: without `Secure` no prefix is possible.
+/// let dev = CookieConfig::new("session").with_secure(false).build()?;
+/// assert_eq!(dev.set("abc"), "session=abc; HttpOnly; SameSite=Lax; Path=/");
+///
+/// let strict = CookieConfig::default()
+///     .with_same_site(SameSite::Strict)
+///     .with_max_age(Some(Duration::from_secs(3600)))
+///     .build()?;
+/// assert!(strict.set("abc").ends_with("; Max-Age=3600"));
+/// assert!(CookieConfig::default().with_secure(false).build().is_err());
+/// # Ok::<(), shared_session::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieConfig {
+    pub(super) name: String,
+    pub(super) secure: bool,
+    pub(super) domain: Option<String>,
+    pub(super) path: String,
+    pub(super) same_site: SameSite,
+    pub(super) partitioned: bool,
+    pub(super) max_age: Option<Duration>,
+}
+
+impl Default for CookieConfig {
+    fn default() -> Self {
+        Self::new(Self::DEFAULT_NAME)
+    }
+}
+
+impl CookieConfig {
+    /// The name of the cookie where none is given.
+    pub const DEFAULT_NAME: &str = "__Host-session";
+
+    /// The longest lifetime that browsers grant a cookie: 400 days (RFC 6265bis, 5.5).
+    pub const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
+
+    /// The default settings under another name.
+    ///
+    /// Start it with `__Host-` if one host serves everything, else with `__Secure-`: browsers then enforce what the
+    /// prefix promises (RFC 6265bis, 4.1.3). A name without a prefix can be planted by any neighbouring host.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            secure: true,
+            domain: None,
+            path: "/".into(),
+            same_site: SameSite::Lax,
+            partitioned: false,
+            max_age: None,
+        }
+    }
+
+    /// Whether the cookie travels over TLS only. Default `true`. Turn it off for plain HTTP in development alone; the
+    /// name then cannot have a prefix.
+    #[must_use]
+    pub fn with_secure(mut self, secure: bool) -> Self {
+        self.secure = secure;
+        self
+    }
+
+    /// Sends the cookie to `domain` and every host below it. Default: only to the host that set it.
+    ///
+    /// Any of those hosts can read and replace the cookie, so all of them must be trusted. The name cannot start with
+    /// `__Host-`. One leading dot is accepted and dropped, as browsers do. Whether `domain` is a public suffix (`com`),
+    /// which browsers refuse, is not checked.
+    #[must_use]
+    pub fn with_domain(mut self, domain: impl Into<String>) -> Self {
+        let domain = domain.into();
+        self.domain = Some(domain.strip_prefix('.').map(Into::into).unwrap_or(domain));
+        self
+    }
+
+    /// Sends the cookie to this path and below. Default `/`. This is no protection: pages of one host can reach each
+    /// other whatever their paths (RFC 6265bis, 8.5).
+    #[must_use]
+    pub fn with_path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// When the cookie goes along with requests that other sites cause. Default [`SameSite::Lax`].
+    #[must_use]
+    pub fn with_same_site(mut self, same_site: SameSite) -> Self {
+        self.same_site = same_site;
+        self
+    }
+
+    /// Whether each site that embeds this one gets a cookie of its own (CHIPS). Default `false`. Needs `Secure` and
+    /// [`SameSite::None`].
+    #[must_use]
+    pub fn with_partitioned(mut self, partitioned: bool) -> Self {
+        self.partitioned = partitioned;
+        self
+    }
+
+    /// How long the browser keeps the cookie, in whole seconds. Default `None`: as long as its own session.
+    ///
+    /// Make it the absolute lifetime of the sessions. It never keeps a session alive, nor does it end one: a client
+    /// may ignore it. Browsers cut it to [`CookieConfig::MAX_AGE_LIMIT`]; longer ones are refused here, so that what
+    /// is configured is what happens.
+    #[must_use]
+    pub fn with_max_age(mut self, max_age: Option<Duration>) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`], with a message that says what to change, unless
+    ///
+    /// - the name is a token (RFC 9110, 5.6.2) that leaves room for the value in 4096 bytes,
+    /// - a `__Host-` name has `Secure`, `Path=/` and no `Domain`, and a `__Secure-` or `__Http-` name has `Secure`
+    ///   (RFC 6265bis, 4.1.3; browsers match prefixes in any case, so this does too),
+    /// - the domain is a host name in its ASCII form,
+    /// - the path starts with `/` and holds only visible ASCII without `;`, as paths in URLs do,
+    /// - [`SameSite::None`] comes with `Secure`, and `Partitioned` with both,
+    /// - the maximum age is between one second and 400 days,
+    /// - all attributes together take at most 1024 bytes. Browsers drop single ones longer than that.
+    pub fn build(self) -> Result<SessionCookie, Error> {
+        self.check_name()?;
+        self.check_prefix()?;
+        self.check_domain()?;
+        self.check_path()?;
+        self.check_cross_site()?;
+        self.check_max_age()?;
+        let cookie = SessionCookie { config: self };
+        // The deletion is the longest form: it adds a date.
+        let attributes = cookie.delete().len() - cookie.name().len() - "=".len();
+        require(attributes <= MAX_ATTRIBUTES_LEN, || {
+            format!(
+                "the cookie's attributes take {attributes} bytes and browsers keep {MAX_ATTRIBUTES_LEN}; \
+                 shorten the path or the domain"
+            )
+        })?;
+        Ok(cookie)
+    }
+
+    fn check_name(&self) -> Result<(), Error> {
+        let name = &self.name;
+        require(!name.is_empty() && name.bytes().all(is_token_byte), || {
+            format!("the cookie name {name:?} is not a token; use letters, digits, - and _")
+        })?;
+        let limit = MAX_PAIR_LEN - SessionCookie::MAX_VALUE_LEN;
+        require(name.len() <= limit, || format!("the cookie name has {} bytes; use at most {limit}", name.len()))
+    }
+
+    fn check_prefix(&self) -> Result<(), Error> {
+        let name = &self.name;
+        let host = has_prefix(name, "__Host-");
+        let prefixed = host || has_prefix(name, "__Secure-") || has_prefix(name, "__Http-");
+        require(self.secure || !prefixed, || {
+            format!("browsers refuse the cookie {name:?} without Secure; turn Secure on or drop the prefix")
+        })?;
+        require(self.domain.is_none() || !host, || {
+            format!("browsers refuse the cookie {name:?} with a Domain; remove the domain or use the prefix __Secure-")
+        })?;
+        require(self.path == "/" || !host, || {
+            format!(
+                "browsers refuse the cookie {name:?} unless its path is /; remove the path or use the prefix __Secure-"
+            )
+        })
+    }
+
+    fn check_domain(&self) -> Result<(), Error> {
+        let Some(domain) = &self.domain else { return Ok(()) };
+        require(domain.len() <= MAX_DOMAIN_LEN && domain.split('.').all(is_host_label), || {
+            format!("the cookie domain {domain:?} is not a host name; write it in ASCII, like example.com")
+        })
+    }
+
+    fn check_path(&self) -> Result<(), Error> {
+        let path = &self.path;
+        require(path.starts_with('/'), || format!("the cookie path {path:?} must start with /"))?;
+        require(path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';'), || {
+            format!("the cookie path {path:?} holds a character that cookies cannot; percent-encode it as in the URL")
+        })
+    }
+
+    fn check_cross_site(&self) -> Result<(), Error> {
+        let none = self.same_site == SameSite::None;
+        require(
+            self.secure || !none,
+            || "browsers refuse SameSite=None without Secure; turn Secure on or use SameSite=Lax",
+        )?;
+        require(
+            (self.secure && none) || !self.partitioned,
+            || "a Partitioned cookie needs Secure and SameSite=None; set both or turn Partitioned off",
+        )
+    }
+
+    fn check_max_age(&self) -> Result<(), Error> {
+        let Some(max_age) = self.max_age else { return Ok(()) };
+        require(
+            max_age >= Duration::from_secs(1),
+            || "a cookie's maximum age below one second deletes it; give a longer one, or None for a browser session",
+        )?;
+        require(max_age <= Self::MAX_AGE_LIMIT, || "browsers cut a cookie's maximum age to 400 days; give at most that")
+    }
+}
+
+/// The most that browsers keep of a name and its value (RFC 6265bis, 5.6).
+const MAX_PAIR_LEN: usize = 4096;
+/// The longest attribute that browsers heed (RFC 6265bis, 5.6).
+const MAX_ATTRIBUTES_LEN: usize = 1024;
+/// The longest host name (RFC 1035, 2.3.4), written without the root's dot.
+const MAX_DOMAIN_LEN: usize = 253;
+
+fn require<M: Into<Cow<'static, str>>>(holds: bool, message: impl FnOnce() -> M) -> Result<(), Error> {
+    if holds { Ok(()) } else { Err(Error::new(ErrorKind::Config, message())) }
+}
+
+fn has_prefix(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_host_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(config: CookieConfig) -> String {
+        let error = config.build().expect_err("a refusal");
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    }
+
+    fn secure() -> CookieConfig {
+        CookieConfig::new("__Secure-session")
+    }
+
+    #[test]
+    fn the_default_is_the_strictest_cookie() {
+        let cookie = CookieConfig::default().build().unwrap();
+        assert_eq!(cookie.name(), "__Host-session");
+        assert_eq!(cookie.set("abc"), "__Host-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/");
+    }
+
+    #[test]
+    fn a_name_must_be_a_token() {
+        for name in [
+            "", "a b", " a", "a\t", "a=b", "a;b", "a,b", "a\"b", "a/b", "a[]", "a{b}", "a\0", "a\r\nb", "sitzüng",
+            "a\x7f",
+        ] {
+            assert!(refused(CookieConfig::new(name)).contains("token"), "{name:?}");
+        }
+        for name in ["a", "session", "connect.sid", "shared_session_id", "!#$%&'*+-.^_`|~", "__Host-", "__Secure-x"] {
+            assert_eq!(CookieConfig::new(name).build().unwrap().name(), name);
+        }
+    }
+
+    #[test]
+    fn a_name_leaves_room_for_the_value_in_4096_bytes() {
+        let longest = "n".repeat(4096 - SessionCookie::MAX_VALUE_LEN);
+        assert!(CookieConfig::new(&longest).build().is_ok());
+        assert!(refused(CookieConfig::new(longest + "n")).contains("3072"));
+    }
+
+    #[test]
+    fn a_prefix_in_any_case_is_held_to_its_rules() {
+        for name in ["__Host-s", "__HOST-s", "__host-s", "__hOsT-s", "__Host-Http-s"] {
+            assert!(CookieConfig::new(name).build().is_ok(), "{name}");
+            assert!(refused(CookieConfig::new(name).with_secure(false)).contains("Secure"), "{name}");
+            assert!(refused(CookieConfig::new(name).with_domain("example.com")).contains("domain"), "{name}");
+            assert!(refused(CookieConfig::new(name).with_path("/app")).contains("path"), "{name}");
+        }
+        for name in ["__Secure-s", "__SECURE-s", "__secure-s", "__Http-s", "__hTTP-s"] {
+            assert!(CookieConfig::new(name).with_domain("example.com").with_path("/app").build().is_ok(), "{name}");
+            assert!(refused(CookieConfig::new(name).with_secure(false)).contains("Secure"), "{name}");
+        }
+        for name in ["session", "_Host-s", "__Host", "__Hosts-s", "x__Host-s", "__Secure_s"] {
+            let plain = CookieConfig::new(name).with_secure(false).with_domain("example.com").with_path("/app");
+            assert!(plain.build().is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_domain_must_be_a_host_name() {
+        let long_label = format!("{}.com", "a".repeat(64));
+        let long = format!("{}com", "a.".repeat(126));
+        let bad = [
+            "",
+            ".",
+            "..example.com",
+            "example..com",
+            "example.com.",
+            "-a.com",
+            "a-.com",
+            "a b.com",
+            "a;b.com",
+            "a_b.com",
+            "exämple.com",
+            "https://example.com",
+            "example.com/",
+            "example.com:443",
+            "*.example.com",
+            "[::1]",
+            "a.com, b.com",
+            "a.com\r\nX: y",
+            &long_label,
+            &long,
+        ];
+        for domain in bad {
+            assert!(refused(secure().with_domain(domain)).contains("not a host name"), "{domain:?}");
+        }
+        let longest = format!("{}a.com", "a.".repeat(124));
+        assert_eq!(longest.len(), 253);
+        for domain in ["example.com", "a-1.example.com", "xn--exmple-cua.com", "localhost", "127.0.0.1", &longest] {
+            let set = secure().with_domain(domain).build().unwrap().set("v");
+            assert!(set.ends_with(&format!("; Domain={domain}")), "{set}");
+        }
+        let dotted = secure().with_domain(".example.com").build().unwrap();
+        assert_eq!(dotted, secure().with_domain("example.com").build().unwrap());
+    }
+
+    #[test]
+    fn a_path_must_be_a_path_of_a_url() {
+        assert!(refused(secure().with_path("")).contains("start with /"));
+        assert!(refused(secure().with_path("app")).contains("start with /"));
+        assert!(refused(secure().with_path("https://example.com/")).contains("start with /"));
+        for path in ["/;", "/a;Domain=evil.example", "/a b", "/\t", "/\r\nX: y", "/\0", "/\x7f", "/ü"] {
+            assert!(refused(secure().with_path(path)).contains("percent-encode"), "{path:?}");
+        }
+        for path in ["/", "/app", "/app/", "/%20", "/a,b=c"] {
+            assert!(secure().with_path(path).build().unwrap().set("v").ends_with(&format!("; Path={path}")));
+        }
+    }
+
+    #[test]
+    fn a_cookie_for_other_sites_needs_secure() {
+        let plain = CookieConfig::new("session").with_secure(false);
+        assert!(refused(plain.clone().with_same_site(SameSite::None)).contains("SameSite=None"));
+        for same_site in [SameSite::Strict, SameSite::Lax] {
+            assert!(plain.clone().with_same_site(same_site).build().is_ok());
+        }
+        for (same_site, written) in [(SameSite::Strict, "Strict"), (SameSite::Lax, "Lax"), (SameSite::None, "None")] {
+            let set = CookieConfig::default().with_same_site(same_site).build().unwrap().set("v");
+            assert!(set.contains(&format!("; SameSite={written}; Secure;")), "{set}");
+        }
+    }
+
+    #[test]
+    fn a_partitioned_cookie_needs_secure_and_same_site_none() {
+        let partitioned = CookieConfig::default().with_partitioned(true);
+        for same_site in [SameSite::Strict, SameSite::Lax] {
+            assert!(refused(partitioned.clone().with_same_site(same_site)).contains("Partitioned"));
+        }
+        let plain = CookieConfig::new("session").with_secure(false).with_partitioned(true);
+        assert!(refused(plain).contains("Partitioned"));
+        let cookie = partitioned.with_same_site(SameSite::None).build().unwrap();
+        assert!(cookie.set("v").contains("; Partitioned;") && cookie.delete().contains("; Partitioned;"));
+    }
+
+    #[test]
+    fn a_maximum_age_is_between_one_second_and_400_days() {
+        let aged = |age| CookieConfig::default().with_max_age(Some(age));
+        for age in [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(999)] {
+            assert!(refused(aged(age)).contains("below one second"));
+        }
+        for age in [CookieConfig::MAX_AGE_LIMIT + Duration::from_nanos(1), Duration::MAX] {
+            assert!(refused(aged(age)).contains("400 days"));
+        }
+        for (age, written) in [
+            (Duration::from_secs(1), "; Max-Age=1"),
+            (Duration::from_millis(1999), "; Max-Age=1"),
+            (CookieConfig::MAX_AGE_LIMIT, "; Max-Age=34560000"),
+        ] {
+            let set = aged(age).build().unwrap().set("v");
+            assert!(set.ends_with(written) && !set.contains("Expires"), "{set}");
+        }
+        let session = CookieConfig::default().with_max_age(None).build().unwrap().set("v");
+        assert!(!session.contains("Max-Age") && !session.contains("Expires"));
+    }
+
+    #[test]
+    fn the_attributes_take_at_most_1024_bytes() {
+        let with_path = |length| secure().with_path("/".repeat(length)).with_max_age(Some(CookieConfig::MAX_AGE_LIMIT));
+        let shortest = with_path(1).build().unwrap();
+        let longest = 1024 - (shortest.delete().len() - "__Secure-session=".len()) + 1;
+        let cookie = with_path(longest).build().unwrap();
+        assert_eq!(cookie.delete().len(), "__Secure-session=".len() + 1024);
+        assert!(cookie.set("").len() <= cookie.delete().len());
+        assert!(refused(with_path(longest + 1)).contains("1025 bytes"));
+    }
+}

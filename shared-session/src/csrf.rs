@@ -1,0 +1,42 @@
+//! Protection against requests that another site makes in the visitor's browser.
+//!
+//! Two independent defences; use both for HTML forms, the first alone for a JSON API.
+//!
+//! 1. [`CrossOrigin`] looks at the `Sec-Fetch-Site` and `Origin` headers of unsafe requests. It needs no state and no
+//!    markup. `CrossOriginLayer` (feature `tower`) applies it to a Tower service.
+//! 2. [`FormTokens`] issues and checks the hidden field of a form. A token is bound to the session and to its current
+//!    secret, so a login ends it; before there is a session it is bound to a signed cookie.
+//!
+//! What neither can do: protect a handler that changes state on GET or HEAD. Keep login, logout and every change on
+//! unsafe methods (OWASP ASVS 5.0, 3.5.3).
+//!
+//! ```
+//! use shared_session::csrf::{CrossOrigin, OriginHeaders};
+//!
+//! let cross_origin = CrossOrigin::new(["https://app.example"])?;
+//! let own = OriginHeaders::new("POST", Some(&b"same-site"[..]), Some(&b"https://app.example"[..]));
+//! let foreign = OriginHeaders::new("POST", Some(&b"cross-site"[..]), Some(&b"https://evil.example"[..]));
+//! assert!(cross_origin.check(own).is_allowed());
+//! assert!(!cross_origin.check(foreign).is_allowed());
+//! # Ok::<(), shared_session::Error>(())
+//! ```
+
+mod origin;
+mod token;
+
+#[cfg(feature = "tower")]
+mod future;
+#[cfg(feature = "tower")]
+mod layer;
+#[cfg(feature = "tower")]
+mod service;
+
+pub use origin::{CrossOrigin, OriginHeaders, Refusal, Verdict};
+pub use token::{FormTokens, Issued};
+
+#[cfg(feature = "tower")]
+pub use future::ResponseFuture;
+#[cfg(feature = "tower")]
+pub use layer::CrossOriginLayer;
+#[cfg(feature = "tower")]
+pub use service::CrossOriginService;

@@ -1,0 +1,59 @@
+use tower_layer::Layer;
+
+use super::{CrossOrigin, CrossOriginService};
+use crate::OnError;
+
+/// Applies [`CrossOrigin`] to a Tower service.
+///
+/// A refused request never reaches the inner service. It gets the reply of a hook, by default a 403 problem+json
+/// (RFC 9457). Put the layer outside the session layer, so that a refused request costs no session load, and inside a
+/// CORS layer, so that the page of an allowed origin can read the refusal.
+///
+/// ```
+/// use shared_session::csrf::{CrossOrigin, CrossOriginLayer};
+/// # use http::{Request, Response};
+/// # use tower::{Layer, ServiceExt};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let layer = CrossOriginLayer::new(CrossOrigin::new(["https://app.example"])?);
+/// let service = layer.layer(tower::service_fn(async |_: Request<()>| {
+///     Ok::<_, std::convert::Infallible>(Response::new("done".to_owned()))
+/// }));
+///
+/// let own = Request::post("/").header("origin", "https://app.example").body(())?;
+/// assert_eq!(service.clone().oneshot(own).await?.status(), 200);
+/// let foreign = Request::post("/").header("origin", "https://evil.example").body(())?;
+/// assert_eq!(service.clone().oneshot(foreign).await?.status(), 403);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CrossOriginLayer {
+    cross_origin: CrossOrigin,
+    on_error: OnError,
+}
+
+impl CrossOriginLayer {
+    /// A layer that lets through what `cross_origin` allows.
+    #[must_use]
+    pub fn new(cross_origin: CrossOrigin) -> Self {
+        Self { cross_origin, on_error: OnError::default() }
+    }
+
+    /// What a refused request is answered with. Default: [`Reply::problem`](crate::Reply::problem), which tells
+    /// a client nothing internal.
+    #[must_use]
+    pub fn with_on_error(mut self, on_error: OnError) -> Self {
+        self.on_error = on_error;
+        self
+    }
+}
+
+impl<S> Layer<S> for CrossOriginLayer {
+    type Service = CrossOriginService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        CrossOriginService { inner, cross_origin: self.cross_origin.clone(), on_error: self.on_error.clone() }
+    }
+}

@@ -1,0 +1,430 @@
+//! Form tokens.
+
+use std::fmt;
+
+use ::cookie::{Cookie, SameSite};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::{
+    Error, ErrorKind, SecretKeys,
+    cookie::{self, Presented},
+};
+
+const FORM: &str = "csrf-form";
+const FORM_BEFORE_SESSION: &str = "csrf-form-before-session";
+const COOKIE: &str = "csrf-cookie";
+
+/// Issues and checks the tokens of HTML forms.
+///
+/// - With a session, a token is an HMAC over the session's binding and a nonce, and needs no cookie. The binding
+///   changes with the session's secret, so a login or another rotation ends every earlier token.
+/// - Before a session exists (the login form), it is an HMAC over the random part of a signed cookie and a nonce: a
+///   signed double-submit cookie.
+/// - A token of one kind is never valid as the other. Each has a fresh nonce, so that a compressed page does not leak
+///   it (BREACH).
+/// - Every service with the same keys and cookie name accepts the tokens of the others; earlier keys stay valid as
+///   [fallbacks](SecretKeys::with_fallback).
+///
+/// Accept a token from a form field or a header only, never from a URL. Two pages that are the very first to be opened,
+/// at the same moment, overwrite each other's cookie; the form of one is then refused until it is reloaded. Without the
+/// `__Host-` prefix a sibling domain can plant a cookie of its own, so use [`CrossOrigin`](super::CrossOrigin) too.
+///
+/// Source: OWASP CSRF Prevention Cheat Sheet, "Synchronizer Token Pattern", "Signed Double-Submit Cookie" and "Possible
+/// CSRF Vulnerabilities in Login Forms".
+///
+/// ```
+/// use shared_session::{SecretKeys, csrf::FormTokens};
+///
+/// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+/// let tokens = FormTokens::new(keys, FormTokens::default_cookie_name(true), true)?;
+///
+/// let issued = tokens.issue([], Some("binding of the session"))?;
+/// assert!(tokens.verify([], Some("binding of the session"), &issued.token).is_ok());
+/// assert!(tokens.verify([], Some("binding after login"), &issued.token).is_err());
+/// # Ok::<(), shared_session::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FormTokens {
+    keys: SecretKeys,
+    cookie_name: String,
+    secure: bool,
+}
+
+impl FormTokens {
+    /// Tokens under `keys`. `cookie_name` and `secure` are those of the cookie that is set before a session exists; its
+    /// other attributes are fixed: `HttpOnly`, `SameSite=Lax`, `Path=/`, no `Domain`, no `Max-Age`.
+    ///
+    /// Use [`FormTokens::default_cookie_name`] unless another service of the host has taken that name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the name is empty or not a token (RFC 6265bis, section 4.1.1), or if it has a `__Host-`
+    /// or `__Secure-` prefix, in any case, without `secure`: browsers drop such a cookie.
+    pub fn new(keys: SecretKeys, cookie_name: impl Into<String>, secure: bool) -> Result<Self, Error> {
+        let cookie_name = cookie_name.into();
+        if cookie_name.is_empty() || !cookie_name.bytes().all(is_token_byte) {
+            return Err(Error::new(ErrorKind::Config, format!("{cookie_name:?} is not a valid cookie name")));
+        }
+        let lowercase = cookie_name.to_ascii_lowercase();
+        if !secure && (lowercase.starts_with("__host-") || lowercase.starts_with("__secure-")) {
+            let message = format!("the cookie {cookie_name:?} needs Secure; browsers drop it otherwise");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        Ok(Self { keys, cookie_name, secure })
+    }
+
+    /// `__Host-csrf`; `csrf` when the cookie is not `Secure`, because browsers then drop a prefixed one.
+    #[must_use]
+    pub const fn default_cookie_name(secure: bool) -> &'static str {
+        if secure { "__Host-csrf" } else { "csrf" }
+    }
+
+    /// A token for the forms of one page. Pure; one HMAC, and before a session exists up to two more and one per
+    /// fallback key.
+    ///
+    /// `cookie_headers` are the values of all `Cookie` headers. `session` is the binding of the session that the
+    /// request presented: an opaque string that holds its handle and a hash of its secret; `None` before a session
+    /// exists. Call this once per response and use the token in all its forms: without a session and a cookie, each
+    /// call draws another cookie.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the system has no randomness.
+    pub fn issue<'a>(
+        &self,
+        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
+        session: Option<&str>,
+    ) -> Result<Issued, Error> {
+        if let Some(session) = session {
+            return Ok(Issued { token: self.sign(FORM, session.as_bytes())?.encode(), set_cookie: None });
+        }
+        let (random, set_cookie) = match self.read_cookie(cookie_headers) {
+            Some(random) => (random, None),
+            None => {
+                let cookie = self.sign(COOKIE, &[])?;
+                (cookie.nonce, Some(self.render_cookie(cookie.encode())))
+            }
+        };
+        Ok(Issued { token: self.sign(FORM_BEFORE_SESSION, &random)?.encode(), set_cookie })
+    }
+
+    /// Checks a token that came back, with the same `session` argument as [`FormTokens::issue`], taken from **this**
+    /// request. Length and alphabet are checked first, the rest in constant time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::CrossSite`] if the token is missing, malformed, of another session, of an earlier secret, or from
+    /// before the session existed; without a session also if the cookie is missing, malformed, or sent with several
+    /// values.
+    pub fn verify<'a>(
+        &self,
+        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
+        session: Option<&str>,
+        token: &str,
+    ) -> Result<(), Error> {
+        let refused = |message| Error::new(ErrorKind::CrossSite, message);
+        let token =
+            Signed::decode(token.as_bytes()).ok_or_else(|| refused("the form token is missing or malformed"))?;
+        let valid = match session {
+            Some(session) => token.is_valid(&self.keys, FORM, session.as_bytes()),
+            None => {
+                let random = self
+                    .read_cookie(cookie_headers)
+                    .ok_or_else(|| refused("the cookie of the form token is missing or not valid"))?;
+                token.is_valid(&self.keys, FORM_BEFORE_SESSION, &random)
+            }
+        };
+        if valid { Ok(()) } else { Err(refused("the form token is not valid for this session")) }
+    }
+
+    fn sign(&self, purpose: &str, binding: &[u8]) -> Result<Signed, Error> {
+        let mut nonce = [0; NONCE];
+        getrandom::fill(&mut nonce)
+            .map_err(|error| Error::new(ErrorKind::Unavailable, "the system has no randomness").with_source(error))?;
+        Ok(Signed::new(&self.keys, purpose, binding, nonce))
+    }
+
+    fn read_cookie<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Option<[u8; NONCE]> {
+        match cookie::read(headers, &self.cookie_name) {
+            Presented::One(value) => Signed::decode(value)
+                .filter(|cookie| cookie.is_valid(&self.keys, COOKIE, &[]))
+                .map(|cookie| cookie.nonce),
+            Presented::Absent | Presented::Conflicting => None,
+        }
+    }
+
+    fn render_cookie(&self, value: String) -> String {
+        Cookie::build((self.cookie_name.as_str(), value))
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .path("/")
+            .secure(self.secure)
+            .build()
+            .to_string()
+    }
+}
+
+/// What [`FormTokens::issue`] made.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Issued {
+    /// The value of the form's hidden field: 64 characters that need no escaping. A page with a token belongs to one
+    /// visitor; answer it with `Vary: Cookie`.
+    pub token: String,
+    /// The value of a `Set-Cookie` header that the same response must carry; answer it with `Cache-Control: no-store`.
+    pub set_cookie: Option<String>,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued").field("sets_cookie", &self.set_cookie.is_some()).finish_non_exhaustive()
+    }
+}
+
+const NONCE: usize = 16;
+const MAC: usize = 32;
+/// A multiple of three, so base64url has no trailing bits and each value has one spelling.
+const LEN: usize = NONCE + MAC;
+const ENCODED_LEN: usize = LEN / 3 * 4;
+
+/// A nonce and the HMAC over `binding || nonce`: the form of both the token and the cookie.
+///
+/// The nonce has a fixed length and comes last, so no two pairs of binding and nonce are one message.
+struct Signed {
+    nonce: [u8; NONCE],
+    mac: [u8; MAC],
+}
+
+impl Signed {
+    fn new(keys: &SecretKeys, purpose: &str, binding: &[u8], nonce: [u8; NONCE]) -> Self {
+        Self { nonce, mac: keys.sign(purpose, &[binding, nonce.as_slice()].concat()) }
+    }
+
+    fn is_valid(&self, keys: &SecretKeys, purpose: &str, binding: &[u8]) -> bool {
+        keys.verify(purpose, &[binding, self.nonce.as_slice()].concat(), &self.mac)
+    }
+
+    fn encode(&self) -> String {
+        URL_SAFE_NO_PAD.encode([self.nonce.as_slice(), self.mac.as_slice()].concat())
+    }
+
+    fn decode(encoded: &[u8]) -> Option<Self> {
+        if encoded.len() != ENCODED_LEN {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+        let (nonce, mac) = bytes.split_first_chunk()?;
+        Some(Self { nonce: *nonce, mac: mac.try_into().ok()? })
+    }
+}
+
+/// `token` of RFC 9110, section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAME: &str = "__Host-csrf";
+    const SESSION: Option<&str> = Some("handle:hash-of-secret");
+    const NO_COOKIES: [&[u8]; 0] = [];
+
+    fn keys(fill: &str) -> SecretKeys {
+        SecretKeys::new(fill.repeat(32)).unwrap()
+    }
+
+    fn tokens() -> FormTokens {
+        FormTokens::new(keys("a"), NAME, true).unwrap()
+    }
+
+    /// The `Cookie` header that a browser sends after `issued`.
+    fn cookie_header(issued: &Issued) -> String {
+        issued.set_cookie.as_deref().unwrap().split(';').next().unwrap().to_owned()
+    }
+
+    fn verify(tokens: &FormTokens, cookie: &str, session: Option<&str>, token: &str) -> Result<(), ErrorKind> {
+        tokens.verify([cookie.as_bytes()], session, token).map_err(|error| error.kind())
+    }
+
+    const REFUSED: Result<(), ErrorKind> = Err(ErrorKind::CrossSite);
+
+    #[test]
+    fn a_token_of_the_session_passes_and_needs_no_cookie() {
+        let issued = tokens().issue(NO_COOKIES, SESSION).unwrap();
+        assert!(issued.set_cookie.is_none());
+        assert!(tokens().verify(NO_COOKIES, SESSION, &issued.token).is_ok());
+    }
+
+    #[test]
+    fn a_token_of_another_session_or_of_an_earlier_secret_is_refused() {
+        let issued = tokens().issue(NO_COOKIES, SESSION).unwrap();
+        for session in ["other:hash-of-secret", "handle:hash-of-next-secret", "handle:hash-of-secre", ""] {
+            assert_eq!(verify(&tokens(), "", Some(session), &issued.token), REFUSED, "{session}");
+        }
+    }
+
+    #[test]
+    fn before_a_session_exists_a_token_is_bound_to_its_cookie() {
+        let (mine, theirs) = (tokens().issue(NO_COOKIES, None).unwrap(), tokens().issue(NO_COOKIES, None).unwrap());
+        assert_eq!(verify(&tokens(), &cookie_header(&mine), None, &mine.token), Ok(()));
+        assert_eq!(verify(&tokens(), &cookie_header(&theirs), None, &mine.token), REFUSED);
+        assert_eq!(verify(&tokens(), "", None, &mine.token), REFUSED);
+    }
+
+    #[test]
+    fn a_token_does_not_outlive_the_start_of_a_session_nor_its_end() {
+        let before = tokens().issue(NO_COOKIES, None).unwrap();
+        let cookie = cookie_header(&before);
+        let during = tokens().issue([cookie.as_bytes()], SESSION).unwrap();
+        assert_eq!(verify(&tokens(), &cookie, SESSION, &before.token), REFUSED);
+        assert_eq!(verify(&tokens(), &cookie, None, &during.token), REFUSED);
+    }
+
+    #[test]
+    fn a_session_binding_equal_to_the_random_of_a_cookie_does_not_make_its_tokens_valid() {
+        let random = "sixteen bytes ok";
+        let cookie = Signed::new(&keys("a"), COOKIE, &[], random.as_bytes().try_into().unwrap());
+        let cookie = format!("{NAME}={}", cookie.encode());
+        let before = tokens().issue([cookie.as_bytes()], None).unwrap();
+        assert_eq!(verify(&tokens(), &cookie, None, &before.token), Ok(()));
+        assert_eq!(verify(&tokens(), &cookie, Some(random), &before.token), REFUSED);
+    }
+
+    #[test]
+    fn a_valid_cookie_is_kept_and_any_other_is_replaced() {
+        let first = tokens().issue(NO_COOKIES, None).unwrap();
+        let cookie = cookie_header(&first);
+        let second = tokens().issue([cookie.as_bytes()], None).unwrap();
+        assert!(second.set_cookie.is_none());
+        assert_eq!(verify(&tokens(), &cookie, None, &first.token), Ok(()));
+        assert_eq!(verify(&tokens(), &cookie, None, &second.token), Ok(()));
+
+        let planted = format!("{NAME}={}", "A".repeat(ENCODED_LEN));
+        let own_token_as_cookie = format!("{NAME}={}", first.token);
+        for bad in ["", &planted, &own_token_as_cookie, &cookie[..cookie.len() - 1], &format!("{cookie}; {planted}")] {
+            assert!(tokens().issue([bad.as_bytes()], None).unwrap().set_cookie.is_some(), "{bad}");
+            assert_eq!(verify(&tokens(), bad, None, &first.token), REFUSED, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_planted_cookie_that_the_keys_did_not_sign_is_refused_with_its_own_token() {
+        let attacker = FormTokens::new(keys("b"), NAME, true).unwrap().issue(NO_COOKIES, None).unwrap();
+        assert_eq!(verify(&tokens(), &cookie_header(&attacker), None, &attacker.token), REFUSED);
+
+        // The worst case: the cookie is forged, the token is not.
+        let forged = Signed { nonce: [7; NONCE], mac: [0; MAC] };
+        let token = Signed::new(&keys("a"), FORM_BEFORE_SESSION, &forged.nonce, [1; NONCE]).encode();
+        assert_eq!(verify(&tokens(), &format!("{NAME}={}", forged.encode()), None, &token), REFUSED);
+    }
+
+    #[test]
+    fn every_token_is_another_one() {
+        let cookie = cookie_header(&tokens().issue(NO_COOKIES, None).unwrap());
+        for session in [None, SESSION] {
+            let token = || tokens().issue([cookie.as_bytes()], session).unwrap().token;
+            let (a, b) = (token(), token());
+            assert_ne!(a[..21], b[..21], "the nonces differ");
+            assert_ne!(a[22..], b[22..], "and so do the signatures");
+        }
+    }
+
+    #[test]
+    fn truncated_and_reencoded_tokens_are_refused() {
+        use base64::engine::general_purpose::STANDARD;
+
+        // A nonce of ones makes the two alphabets differ.
+        let signed = Signed::new(&keys("a"), FORM, SESSION.unwrap().as_bytes(), [0xff; NONCE]);
+        let token = signed.encode();
+        assert_eq!(verify(&tokens(), "", SESSION, &token), Ok(()));
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        for bad in [
+            String::new(),
+            token[..ENCODED_LEN - 1].to_owned(),
+            token[..ENCODED_LEN - 4].to_owned(),
+            format!("{token}AAAA"),
+            format!("{token}="),
+            format!("{token} "),
+            format!(" {}", &token[1..]),
+            token.replacen('_', "%5F", 1),
+            STANDARD.encode(&bytes),
+            hex,
+            "\u{e9}".repeat(ENCODED_LEN / 2),
+        ] {
+            assert_eq!(verify(&tokens(), "", SESSION, &bad), REFUSED, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_change_of_any_bit_of_the_token_or_the_cookie_is_refused() {
+        let flip = |encoded: &str, bit: usize| {
+            let mut bytes = URL_SAFE_NO_PAD.decode(encoded).unwrap();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            URL_SAFE_NO_PAD.encode(bytes)
+        };
+        let with_session = tokens().issue(NO_COOKIES, SESSION).unwrap();
+        let before = tokens().issue(NO_COOKIES, None).unwrap();
+        let cookie = cookie_header(&before);
+        let value = cookie.split_once('=').unwrap().1;
+        for bit in 0..LEN * 8 {
+            assert_eq!(verify(&tokens(), "", SESSION, &flip(&with_session.token, bit)), REFUSED);
+            assert_eq!(verify(&tokens(), &cookie, None, &flip(&before.token, bit)), REFUSED);
+            let tampered = format!("{NAME}={}", flip(value, bit));
+            assert_eq!(verify(&tokens(), &tampered, None, &before.token), REFUSED);
+        }
+    }
+
+    #[test]
+    fn a_fallback_key_still_verifies_tokens_and_cookies_and_a_dropped_one_does_not() {
+        let old = tokens();
+        let rotated = FormTokens::new(keys("b").with_fallback("a".repeat(32)).unwrap(), NAME, true).unwrap();
+        let dropped = FormTokens::new(keys("b"), NAME, true).unwrap();
+
+        let issued = old.issue(NO_COOKIES, SESSION).unwrap();
+        assert_eq!(verify(&rotated, "", SESSION, &issued.token), Ok(()));
+        assert_eq!(verify(&dropped, "", SESSION, &issued.token), REFUSED);
+
+        let before = old.issue(NO_COOKIES, None).unwrap();
+        let cookie = cookie_header(&before);
+        assert_eq!(verify(&rotated, &cookie, None, &before.token), Ok(()));
+        assert!(rotated.issue([cookie.as_bytes()], None).unwrap().set_cookie.is_none());
+        assert_eq!(verify(&dropped, &cookie, None, &before.token), REFUSED);
+        assert_eq!(verify(&old, "", SESSION, &rotated.issue(NO_COOKIES, SESSION).unwrap().token), REFUSED);
+    }
+
+    #[test]
+    fn the_cookie_has_the_attributes_of_its_prefix_and_no_others() {
+        for (name, secure, end) in [
+            ("__Host-csrf", true, "; HttpOnly; SameSite=Lax; Secure; Path=/"),
+            ("csrf", false, "; HttpOnly; SameSite=Lax; Path=/"),
+        ] {
+            assert_eq!(FormTokens::default_cookie_name(secure), name);
+            let tokens = FormTokens::new(keys("a"), name, secure).unwrap();
+            let header = tokens.issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
+            let value = header.strip_prefix(&format!("{name}=")).and_then(|rest| rest.strip_suffix(end)).unwrap();
+            assert_eq!(value.len(), ENCODED_LEN);
+            assert!(value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
+        }
+    }
+
+    #[test]
+    fn a_name_that_browsers_or_servers_drop_is_a_config_error() {
+        let new = |name: &str, secure| FormTokens::new(keys("a"), name, secure).map_err(|error| error.kind());
+        for bad in ["", "a b", "a=b", "a;b", "a,b", "a\"b", "a\n", "\u{e9}"] {
+            assert_eq!(new(bad, true).unwrap_err(), ErrorKind::Config, "{bad:?}");
+        }
+        for prefixed in ["__Host-csrf", "__host-csrf", "__Secure-csrf", "__SECURE-csrf"] {
+            assert_eq!(new(prefixed, false).unwrap_err(), ErrorKind::Config, "{prefixed}");
+            assert!(new(prefixed, true).is_ok());
+        }
+    }
+
+    #[test]
+    fn tokens_and_cookies_are_not_printed() {
+        let issued = tokens().issue(NO_COOKIES, None).unwrap();
+        let value = cookie_header(&issued).split_once('=').unwrap().1.to_owned();
+        let printed = format!("{issued:?} {:?}", tokens());
+        assert!(!printed.contains(&issued.token) && !printed.contains(&value), "{printed}");
+        assert!(!printed.contains("aaaa"), "{printed}");
+    }
+}

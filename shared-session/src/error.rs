@@ -1,0 +1,147 @@
+//! One opaque [`Error`] with an [`ErrorKind`] to match on.
+
+use std::{borrow::Cow, error::Error as StdError, fmt};
+
+type Source = Box<dyn StdError + Send + Sync + 'static>;
+
+/// What went wrong, in the terms a web service acts on.
+///
+/// ```
+/// use shared_session::{Error, ErrorKind};
+///
+/// let error = Error::new(ErrorKind::Unavailable, "the session store did not answer");
+/// assert_eq!(error.kind().status(), 503);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A store or the user database cannot be reached, refuses, or did not answer in time. Status 503.
+    Unavailable,
+    /// The stored record cannot be decoded. It is never overwritten. Status 500.
+    Unreadable,
+    /// The cookie was replaced, or another user signed in, while the request ran. Status 409.
+    Stale,
+    /// The session ended while the request ran. Status 409.
+    Gone,
+    /// Another request took the same entry first. Status 409.
+    Conflict,
+    /// A value has another type than the one asked for, or cannot be written as JSON. Status 500.
+    Value,
+    /// The session would grow beyond its size limit. Status 413.
+    TooLarge,
+    /// The session was edited after its response was decided. Status 500.
+    Closed,
+    /// The configuration is not valid. Status 500.
+    Config,
+    /// The request needs a signed-in user. Status 401.
+    Unauthenticated,
+    /// The signed-in user may not do this. Status 403.
+    Forbidden,
+    /// A browser sent an unsafe request from another site, or without its form token. Status 403.
+    CrossSite,
+}
+
+impl ErrorKind {
+    /// The HTTP status that this kind is answered with by default.
+    #[must_use]
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Unavailable => 503,
+            Self::Unreadable | Self::Value | Self::Closed | Self::Config => 500,
+            Self::Stale | Self::Gone | Self::Conflict => 409,
+            Self::TooLarge => 413,
+            Self::Unauthenticated => 401,
+            Self::Forbidden | Self::CrossSite => 403,
+        }
+    }
+
+    /// A sentence that is safe to show to a client: it names no host, key or id.
+    #[must_use]
+    pub const fn public_message(self) -> &'static str {
+        match self {
+            Self::Unavailable => "The service is temporarily unavailable. Please try again.",
+            Self::Unreadable => "Your session cannot be read. Please sign in again.",
+            Self::Stale | Self::Gone => "Your session changed while the request ran. Please try again.",
+            Self::Conflict => "Another request was faster. Please try again.",
+            Self::TooLarge => "The session is full.",
+            Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
+            Self::Unauthenticated => "Please sign in.",
+            Self::Forbidden => "You are not allowed to do this.",
+            Self::CrossSite => "This request came from another site. Please reload the page and try again.",
+        }
+    }
+}
+
+/// Why an operation failed.
+///
+/// `Display` is for logs. What a client may see is [`ErrorKind::public_message`]. Neither ever holds a
+/// session id or a value.
+pub struct Error {
+    kind: ErrorKind,
+    message: Cow<'static, str>,
+    source: Option<Source>,
+    undecided: bool,
+}
+
+impl Error {
+    /// An error of `kind`; `message` is for logs and must hold no id and no value.
+    #[must_use]
+    pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, message: message.into(), source: None, undecided: false }
+    }
+
+    /// Adds the error that caused this one.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Marks a write whose reply was lost: it may have been applied. Stores set this; the manager then reads back.
+    #[must_use]
+    pub fn undecided(mut self) -> Self {
+        self.undecided = true;
+        self
+    }
+
+    /// The kind of this error.
+    #[must_use]
+    pub const fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Whether this is a write that may have been applied although no reply came.
+    #[must_use]
+    pub const fn is_undecided(&self) -> bool {
+        self.undecided
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("kind", &self.kind).field("message", &self.message);
+        if let Some(source) = &self.source {
+            out.field("source", source);
+        }
+        out.finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind, kind.public_message())
+    }
+}

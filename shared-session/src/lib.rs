@@ -1,0 +1,92 @@
+//! One login, many services: a session that every service behind one cookie shares.
+//!
+//! - **Nothing is lost, nothing comes back.** Concurrent writes from several services are merged; a session that was
+//!   signed out cannot be revived by a slow request; an outage is never mistaken for a sign-out.
+//! - **One round trip to read, two to write, none for a request that does not ask.**
+//! - **Any framework.** This crate holds the engine and a Tower layer; `shared-session-axum` and
+//!   `shared-session-actix` add extractors. The stored format is documented and readable from any language.
+//!
+//! # How it flows
+//!
+//! ```text
+//! Cookie header ──SessionManager::open──▶ SessionHandle      no I/O
+//! SessionHandle ──load().await──▶ Session                    one round trip, only if a handler asks
+//! Session ──get, insert, update, remove, login…──▶           edits on a draft, no I/O
+//! SessionHandle ──SessionManager::close──▶ Commit            the decision; nothing changed: nothing to do
+//! Commit ──SessionManager::commit().await──▶ Outcome         one atomic write, before the response is sent
+//! Outcome ──▶ Set-Cookie, Vary, Cache-Control
+//! ```
+//!
+//! # Example
+//!
+//! A service on any Tower stack; with Axum or Actix Web use their adapters instead.
+//!
+//! ```
+//! # #[cfg(feature = "tower")] {
+//! use http::{Request, Response};
+//! use shared_session::{Error, SessionHandle, SessionLayer, SessionManager, store::MemoryStore};
+//! use tower::{Layer, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+//! let service = tower::service_fn(|request: Request<()>| async move {
+//!     let handle = request.extensions().get::<SessionHandle>().ok_or(shared_session::ErrorKind::Config)?;
+//!     let session = handle.load().await?;
+//!     let visits = session.update("visits", |n: Option<u64>| Some(n.unwrap_or(0) + 1))?;
+//!     Ok::<_, Error>(Response::new(format!("{visits:?}")))
+//! });
+//! let service = SessionLayer::new(SessionManager::new(MemoryStore::new())).layer(service);
+//! let response = service.oneshot(Request::new(())).await?;
+//! assert!(response.headers().contains_key("set-cookie"));
+//! # Ok(()) }
+//! # }
+//! ```
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! |---|---|---|
+//! | `tower` | yes | [`SessionLayer`] and [`csrf::CrossOriginLayer`] |
+//! | `redis` | yes | [`store::RedisStore`] |
+//! | `memory` | yes | [`store::MemoryStore`] |
+//! | `redis-tls` | no | `rediss://` with rustls and ring |
+//! | `deadpool` | no | a `deadpool-redis` pool as connection |
+//! | `postgres`, `sqlite` | no | [`store::SqlStore`], and users in those databases |
+//! | `users` | no | [`users`]: Django's user tables and password formats, sign-in |
+//! | `testing` | no | [`testing`]: the store contract as tests, a spy store, a fault store |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "users")]
+pub mod auth;
+mod clock;
+mod commit;
+pub mod cookie;
+pub mod csrf;
+mod data;
+mod error;
+mod id;
+mod keys;
+mod lifetime;
+mod manager;
+mod profile;
+mod reply;
+mod session;
+pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
+#[cfg(feature = "tower")]
+pub mod tower;
+#[cfg(feature = "users")]
+pub mod users;
+
+pub use cookie::{CookieConfig, SessionCookie};
+pub use error::{Error, ErrorKind};
+pub use id::Handle;
+pub use keys::SecretKeys;
+pub use lifetime::Lifetime;
+pub use manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats};
+pub use profile::{Client, Identity, Profile};
+pub use reply::{Failure, OnError, Reply};
+pub use session::{Session, SessionHandle};
+#[cfg(feature = "tower")]
+pub use tower::SessionLayer;

@@ -1,0 +1,159 @@
+//! How long a session lives.
+
+use std::time::Duration;
+
+use crate::store::StoreTime;
+
+/// The two limits of a session, and how often activity is written down.
+///
+/// Both limits are kept in the record when a session starts and when its user signs in, so a service with other
+/// settings does not shorten what another one promised. They are measured on the store's clock.
+///
+/// ```
+/// use std::time::Duration;
+/// use shared_session::Lifetime;
+///
+/// let hour = Duration::from_secs(3600);
+/// let lifetime = Lifetime::default().with_idle(hour).with_absolute(12 * hour);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lifetime {
+    idle: Duration,
+    absolute: Duration,
+    touch_after: f64,
+}
+
+impl Default for Lifetime {
+    /// 14 days idle (Django's default), 90 days absolute, touched after a tenth of the idle time.
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(86_400);
+        Self { idle: 14 * DAY, absolute: 90 * DAY, touch_after: 0.1 }
+    }
+}
+
+impl Lifetime {
+    /// Ends a session that is not used for this long. Default: 14 days. OWASP ASVS 5.0, 7.3.1.
+    #[must_use]
+    pub fn with_idle(self, idle: Duration) -> Self {
+        Self { idle: idle.max(Duration::from_millis(1)), ..self }
+    }
+
+    /// Ends a session this long after it started or its user signed in, used or not. Default: 90 days.
+    /// OWASP ASVS 5.0, 7.3.2.
+    #[must_use]
+    pub fn with_absolute(self, absolute: Duration) -> Self {
+        Self { absolute: absolute.max(Duration::from_millis(1)), ..self }
+    }
+
+    /// The share of the idle time that must be gone before a read writes the new last use down; 0 to 1.
+    /// Default: 0.1, so that a session that is only read costs one write in ten per cent of its idle time.
+    #[must_use]
+    pub fn with_touch_after(self, share: f64) -> Self {
+        Self { touch_after: if share.is_nan() { 0.1 } else { share.clamp(0.0, 1.0) }, ..self }
+    }
+
+    /// The longest time without use.
+    #[must_use]
+    pub const fn idle(&self) -> Duration {
+        self.idle
+    }
+
+    /// The longest time in all.
+    #[must_use]
+    pub const fn absolute(&self) -> Duration {
+        self.absolute
+    }
+
+    pub(crate) fn touch_is_due(&self, limits: &Limits, now: StoreTime) -> bool {
+        now.since(limits.touched) >= limits.idle.mul_f64(self.touch_after)
+    }
+}
+
+/// The lifetime of one session, as its record holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) created: StoreTime,
+    pub(crate) touched: StoreTime,
+    pub(crate) idle: Duration,
+    pub(crate) deadline: StoreTime,
+}
+
+impl Limits {
+    pub(crate) fn start(lifetime: &Lifetime, now: StoreTime) -> Self {
+        Self { created: now, touched: now, idle: lifetime.idle, deadline: now.after(lifetime.absolute) }
+    }
+
+    /// The limits after a sign-in: the absolute lifetime starts again.
+    pub(crate) fn restart(self, lifetime: &Lifetime, now: StoreTime) -> Self {
+        Self { created: self.created, ..Self::start(lifetime, now) }
+    }
+
+    pub(crate) fn touch(self, now: StoreTime) -> Self {
+        // Another service's estimate of the store's time may run a little ahead.
+        Self { touched: self.touched.max(now), ..self }
+    }
+
+    pub(crate) fn expires(&self) -> StoreTime {
+        self.touched.after(self.idle).min(self.deadline)
+    }
+
+    /// The time that is left; `None` when there is none.
+    pub(crate) fn left(&self, now: StoreTime) -> Option<Duration> {
+        Some(self.expires().since(now)).filter(|left| !left.is_zero())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn lifetime() -> Lifetime {
+        Lifetime::default().with_idle(10 * SECOND).with_absolute(25 * SECOND)
+    }
+
+    #[test]
+    fn use_extends_the_idle_limit_but_not_the_absolute_one() {
+        let start = StoreTime(1_000_000);
+        let limits = Limits::start(&lifetime(), start);
+        assert_eq!(limits.left(start), Some(10 * SECOND));
+        assert_eq!(limits.left(start.after(10 * SECOND)), None);
+        let later = start.after(9 * SECOND);
+        assert_eq!(limits.touch(later).left(later), Some(10 * SECOND));
+        let late = start.after(20 * SECOND);
+        assert_eq!(limits.touch(late).left(late), Some(5 * SECOND));
+        assert_eq!(limits.touch(start.after(26 * SECOND)).left(start.after(26 * SECOND)), None);
+    }
+
+    #[test]
+    fn a_sign_in_restarts_the_absolute_limit_and_keeps_the_start() {
+        let start = StoreTime(1_000_000);
+        let later = start.after(20 * SECOND);
+        let limits = Limits::start(&lifetime(), start).restart(&lifetime(), later);
+        assert_eq!((limits.created, limits.deadline), (start, later.after(25 * SECOND)));
+    }
+
+    #[test]
+    fn a_touch_never_goes_back_in_time() {
+        let start = StoreTime(1_000_000);
+        let limits = Limits::start(&lifetime(), start);
+        assert_eq!(limits.touch(StoreTime(5)), limits);
+    }
+
+    #[test]
+    fn a_touch_is_due_after_its_share_of_the_idle_time() {
+        let limits = Limits::start(&lifetime(), StoreTime(0));
+        assert!(!lifetime().touch_is_due(&limits, StoreTime(999)));
+        assert!(lifetime().touch_is_due(&limits, StoreTime(1_000)));
+        assert!(lifetime().with_touch_after(0.0).touch_is_due(&limits, StoreTime(0)));
+    }
+
+    #[test]
+    fn absurd_durations_do_not_overflow() {
+        let lifetime = Lifetime::default().with_idle(Duration::MAX).with_absolute(Duration::MAX);
+        let limits = Limits::start(&lifetime, StoreTime(u64::MAX - 1));
+        assert_eq!(limits.expires(), StoreTime(u64::MAX));
+        assert!(!lifetime.touch_is_due(&limits, StoreTime(u64::MAX)));
+    }
+}

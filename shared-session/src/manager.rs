@@ -1,0 +1,382 @@
+//! The engine between a framework and a store: open, close, commit.
+
+mod devices;
+mod load;
+mod stats;
+mod write;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use devices::{SessionInfo, SessionPage};
+pub use stats::Stats;
+
+use crate::{
+    Error, ErrorKind, Lifetime, OnError, Profile,
+    clock::StoreClock,
+    commit::{Loaded, Plan, decide},
+    cookie::{Presented, SessionCookie},
+    data::MissedTake,
+    id::Token,
+    session::{Inner, Open, SessionHandle, State},
+    store::{SessionStore, StoreDyn},
+};
+
+/// The session engine: a store, a wire format, a cookie and lifetimes. It knows no framework.
+///
+/// A middleware calls [`open`](Self::open) with the request's `Cookie` headers, lets the handler work on the
+/// [`SessionHandle`], then calls [`close`](Self::close) and, if there is something to store,
+/// [`commit`](Self::commit) before it sends the response. The Tower layer and the Actix middleware do nothing else.
+///
+/// ```
+/// use shared_session::{Close, Ending, SessionManager, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+/// let manager = SessionManager::new(MemoryStore::new());
+/// let handle = manager.open(std::iter::empty());
+/// handle.load().await?.insert("theme", "dark")?;
+/// let outcome = match manager.close(&handle, Ending::Completed) {
+///     Close::Done(outcome) => outcome,
+///     Close::Commit(commit) => manager.commit(commit).await,
+/// };
+/// assert!(outcome.set_cookie().is_some_and(|cookie| cookie.starts_with("__Host-session=")));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct SessionManager(Arc<Core>);
+
+#[derive(Clone)]
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn StoreDyn>,
+    pub(crate) profile: Profile,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) max_size: usize,
+    pub(crate) on_error: OnError,
+    pub(crate) clock: Arc<StoreClock>,
+    pub(crate) stats: Arc<stats::Counters>,
+    #[cfg(feature = "users")]
+    pub(crate) auth: Option<crate::auth::Auth>,
+}
+
+impl SessionManager {
+    /// The largest record, in bytes, unless [`with_max_size`](Self::with_max_size) says otherwise: 512 KiB.
+    pub const DEFAULT_MAX_SIZE: usize = 512 * 1024;
+
+    /// An engine over `store` with the default profile, cookie (`__Host-session`) and [`Lifetime`].
+    #[must_use]
+    pub fn new(store: impl SessionStore) -> Self {
+        Self(Arc::new(Core {
+            store: Arc::new(store),
+            profile: Profile::default(),
+            cookie: SessionCookie::default(),
+            lifetime: Lifetime::default(),
+            max_size: Self::DEFAULT_MAX_SIZE,
+            on_error: OnError::default(),
+            clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
+            stats: Arc::default(),
+            #[cfg(feature = "users")]
+            auth: None,
+        }))
+    }
+
+    fn with(self, f: impl FnOnce(&mut Core)) -> Self {
+        let mut core = Arc::unwrap_or_clone(self.0);
+        f(&mut core);
+        Self(Arc::new(core))
+    }
+
+    /// The wire format and key prefix. Default: native, with the prefix `session:`.
+    #[must_use]
+    pub fn with_profile(self, profile: Profile) -> Self {
+        self.with(|core| core.profile = profile)
+    }
+
+    /// The cookie. Default: `__Host-session`, Secure, HttpOnly, SameSite=Lax, for the browser's session.
+    #[must_use]
+    pub fn with_cookie(self, cookie: SessionCookie) -> Self {
+        self.with(|core| core.cookie = cookie)
+    }
+
+    /// How long sessions live. Default: 14 days idle, 90 days in all.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Lifetime) -> Self {
+        self.with(|core| core.lifetime = lifetime)
+    }
+
+    /// The largest record, in bytes. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing.
+    #[must_use]
+    pub fn with_max_size(self, bytes: usize) -> Self {
+        self.with(|core| core.max_size = bytes)
+    }
+
+    /// How failures are answered, in every adapter. Default: [`Reply::problem`](crate::Reply::problem).
+    #[must_use]
+    pub fn with_on_error(self, on_error: OnError) -> Self {
+        self.with(|core| core.on_error = on_error)
+    }
+
+    /// How long an estimate of the store's clock is used before it is read again. Default: 5 minutes; zero asks the
+    /// store each time.
+    #[must_use]
+    pub fn with_clock_refresh(self, every: Duration) -> Self {
+        self.with(|core| core.clock = Arc::new(StoreClock::new(every)))
+    }
+
+    /// The users that sessions belong to: makes [`SessionHandle::user`] and sign-in by [`User`](crate::users::User)
+    /// work.
+    #[cfg(feature = "users")]
+    #[must_use]
+    pub fn with_auth(self, auth: crate::auth::Auth) -> Self {
+        self.with(|core| core.auth = Some(auth))
+    }
+
+    /// The users given by [`with_auth`](Self::with_auth).
+    #[cfg(feature = "users")]
+    #[must_use]
+    pub fn auth(&self) -> Option<&crate::auth::Auth> {
+        self.0.auth.as_ref()
+    }
+
+    /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
+    pub fn open<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> SessionHandle {
+        self.open_as(cookie_headers, false)
+    }
+
+    /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is not committed.
+    pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> SessionHandle {
+        self.open_as(cookie_headers, true)
+    }
+
+    fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> SessionHandle {
+        let token = match self.0.cookie.read(cookie_headers) {
+            Presented::One(value) => Token::parse(value),
+            Presented::Absent => None,
+            Presented::Conflicting => {
+                tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
+                None
+            }
+        };
+        self.handle_for(token, read_only)
+    }
+
+    fn handle_for(&self, token: Option<Token>, read_only: bool) -> SessionHandle {
+        SessionHandle(Arc::new(Inner::new(Arc::clone(&self.0), token, read_only)))
+    }
+
+    /// A fresh handle to the same session, for what outlives the request: WebSockets, server-sent events, jobs.
+    /// Commit its edits with [`Session::commit`](crate::Session::commit). No I/O.
+    #[must_use]
+    pub fn reopen(&self, handle: &SessionHandle) -> SessionHandle {
+        let token = match &*handle.0.state() {
+            State::Open(Open { draft, .. }) => match &draft.base {
+                Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Some(token.clone()),
+                Loaded::Nothing { .. } => None,
+            },
+            _ => handle.0.token.clone(),
+        };
+        self.handle_for(token, false)
+    }
+
+    /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
+    #[must_use]
+    pub fn close(&self, handle: &SessionHandle, ending: Ending) -> Close {
+        let core = &self.0;
+        let open = match std::mem::replace(&mut *handle.0.state(), State::Closed) {
+            State::Open(open) => open,
+            State::Unloaded | State::Closed => return Close::Done(Outcome::default()),
+            State::Failed(kind) => return Close::Done(Outcome::failed(kind.into(), CookieAction::Keep, core)),
+            State::Committing => {
+                let error = Error::new(ErrorKind::Unavailable, "a commit was abandoned before its result was known");
+                return Close::Done(Outcome::failed(error, CookieAction::Keep, core));
+            }
+        };
+        let Open { draft, cookie, .. } = open;
+        let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
+        if ending == Ending::Failed || handle.0.read_only {
+            return Close::Done(Outcome::read(cookie, private, core));
+        }
+        match decide(draft, &core.lifetime, MissedTake::Keep) {
+            Ok(None) => Close::Done(Outcome::read(cookie, private, core)),
+            Ok(Some(plan)) => Close::Commit(Commit { plan, cookie, private }),
+            Err(error) => Close::Done(Outcome::failed(error, cookie, core)),
+        }
+    }
+
+    /// Stores what [`close`](Self::close) decided. Runs to its end on a task of its own, even if this future is dropped.
+    pub async fn commit(&self, commit: Commit) -> Outcome {
+        let Commit { plan, cookie, private } = commit;
+        match self.0.write_on_own_task(plan).await {
+            Ok(written) => {
+                let private = private || written.is_signed_in();
+                Outcome::read(cookie.then(written.cookie), private, &self.0)
+            }
+            Err(error) => Outcome::failed(error, cookie, &self.0),
+        }
+    }
+
+    /// Asks the store for its time: the proof that it answers. One round trip.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.0.store.time().await.map(drop)
+    }
+
+    /// Removes expired records from stores that do not expire by themselves, and says how many. Call it every few
+    /// minutes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the store fails.
+    pub async fn purge_expired(&self) -> Result<u64, Error> {
+        self.0.store.purge_expired().await
+    }
+
+    /// What happened so far in this process. No I/O.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.stats.read()
+    }
+
+    /// The cookie of this engine.
+    #[must_use]
+    pub fn cookie(&self) -> &SessionCookie {
+        &self.0.cookie
+    }
+
+    /// The lifetimes of new sessions.
+    #[must_use]
+    pub fn lifetime(&self) -> Lifetime {
+        self.0.lifetime
+    }
+
+    /// The hook given by [`with_on_error`](Self::with_on_error).
+    #[must_use]
+    pub fn on_error(&self) -> &OnError {
+        &self.0.on_error
+    }
+}
+
+impl fmt::Debug for SessionManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManager")
+            .field("profile", &self.0.profile)
+            .field("cookie", &self.0.cookie)
+            .field("lifetime", &self.0.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a request ended, for [`SessionManager::close`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// The handler answered: edits are committed.
+    Completed,
+    /// The handler failed (5xx): edits are dropped.
+    Failed,
+}
+
+impl Ending {
+    /// The ending that a response with `status` means.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Self {
+        if status >= 500 { Self::Failed } else { Self::Completed }
+    }
+}
+
+/// What [`SessionManager::close`] decided.
+#[derive(Debug)]
+#[must_use]
+#[non_exhaustive]
+pub enum Close {
+    /// Nothing is to be stored.
+    Done(Outcome),
+    /// This is to be stored by [`SessionManager::commit`] before the response is sent.
+    Commit(Commit),
+}
+
+/// A decided write.
+#[must_use = "a commit does nothing until it is given to SessionManager::commit"]
+pub struct Commit {
+    plan: Plan,
+    cookie: CookieAction,
+    private: bool,
+}
+
+impl fmt::Debug for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit").finish_non_exhaustive()
+    }
+}
+
+/// What becomes of the browser's cookie.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum CookieAction {
+    Keep,
+    Set(Token),
+    Remove,
+}
+
+impl CookieAction {
+    /// This action, followed by `later`.
+    pub(crate) fn then(self, later: Self) -> Self {
+        if later == Self::Keep { self } else { later }
+    }
+}
+
+/// What the session means for the response.
+#[derive(Debug, Default)]
+#[must_use = "the headers must be put on the response"]
+pub struct Outcome {
+    error: Option<Error>,
+    set_cookie: Option<String>,
+    read: bool,
+    private: bool,
+}
+
+impl Outcome {
+    fn read(cookie: CookieAction, private: bool, core: &Core) -> Self {
+        let set_cookie = match cookie {
+            CookieAction::Keep => None,
+            CookieAction::Set(token) => Some(core.cookie.set(&token.cookie_value())),
+            CookieAction::Remove => Some(core.cookie.delete()),
+        };
+        Self { error: None, set_cookie, read: true, private }
+    }
+
+    fn failed(error: Error, cookie: CookieAction, core: &Core) -> Self {
+        core.stats.count_failure(error.kind());
+        Self { error: Some(error), ..Self::read(cookie, false, core) }
+    }
+
+    /// Why the handler's response must be dropped and this error answered instead.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    /// The value of the `Set-Cookie` header to append, if any.
+    #[must_use]
+    pub fn set_cookie(&self) -> Option<&str> {
+        self.set_cookie.as_deref()
+    }
+
+    /// Whether the response depends on the session, so that `Cookie` belongs into `Vary` (RFC 9110, 12.5.5).
+    #[must_use]
+    pub fn varies(&self) -> bool {
+        self.read
+    }
+
+    /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie
+    /// (RFC 9111, 7.3), else `private` for signed-in visitors unless the handler decided.
+    #[must_use]
+    pub fn cache_control(&self, handler_set_one: bool) -> Option<&'static str> {
+        if self.set_cookie.is_some() {
+            Some("no-store")
+        } else if self.private && !handler_set_one {
+            Some("private")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a client is told when the session layer refuses or fails: one hook for every framework.
+
+use std::{fmt, sync::Arc};
+
+use crate::Error;
+
+/// A request that failed, as the hook sees it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Failure<'a> {
+    /// Why.
+    pub error: &'a Error,
+    /// The request's method.
+    pub method: &'a str,
+    /// The request's path and query.
+    pub path_and_query: &'a str,
+}
+
+impl<'a> Failure<'a> {
+    /// A failure of the request `method path_and_query`.
+    #[must_use]
+    pub fn new(error: &'a Error, method: &'a str, path_and_query: &'a str) -> Self {
+        Self { error, method, path_and_query }
+    }
+}
+
+/// A response without a framework.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Reply {
+    /// The status code.
+    pub status: u16,
+    /// The headers, lower-case.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Reply {
+    /// A response with `status`, a `content_type` and a `body`. It is never cached.
+    #[must_use]
+    pub fn new(status: u16, content_type: &str, body: impl Into<String>) -> Self {
+        let headers = vec![("content-type", content_type.to_owned()), ("cache-control", "no-store".to_owned())];
+        Self { status, headers, body: body.into() }
+    }
+
+    /// A redirect with status 303 to `location`, which must be a path of this site.
+    #[must_use]
+    pub fn see_other(location: impl Into<String>) -> Self {
+        let mut reply = Self::new(303, "text/plain; charset=utf-8", "");
+        reply.headers.push(("location", location.into()));
+        reply
+    }
+
+    /// The default answer: `application/problem+json` (RFC 9457) with the kind's status and public sentence, and
+    /// `Retry-After` with 503.
+    ///
+    /// ```
+    /// use shared_session::{Error, ErrorKind, Failure, Reply};
+    ///
+    /// let error = Error::new(ErrorKind::Unavailable, "redis://10.0.0.7 refused the connection");
+    /// let reply = Reply::problem(&Failure::new(&error, "GET", "/"));
+    /// assert_eq!(reply.status, 503);
+    /// assert!(!reply.body.contains("10.0.0.7"));
+    /// ```
+    #[must_use]
+    pub fn problem(failure: &Failure<'_>) -> Self {
+        let kind = failure.error.kind();
+        let body = serde_json::json!({
+            "type": "about:blank",
+            "title": title(kind.status()),
+            "status": kind.status(),
+            "detail": kind.public_message(),
+        });
+        Self::new(kind.status(), "application/problem+json", body.to_string()).with_retry_after()
+    }
+
+    /// Adds `Retry-After: 1` to a 503.
+    #[must_use]
+    pub fn with_retry_after(mut self) -> Self {
+        if self.status == 503 && !self.headers.iter().any(|(name, _)| *name == "retry-after") {
+            self.headers.push(("retry-after", "1".to_owned()));
+        }
+        self
+    }
+}
+
+/// Turns a failure into the response; see [`SessionManager::with_on_error`](crate::SessionManager::with_on_error).
+#[derive(Clone)]
+pub struct OnError(Arc<dyn Fn(&Failure<'_>) -> Reply + Send + Sync>);
+
+impl OnError {
+    /// A hook made of a closure.
+    pub fn new(hook: impl Fn(&Failure<'_>) -> Reply + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hook))
+    }
+
+    /// The response to `failure`.
+    #[must_use]
+    pub fn reply(&self, failure: &Failure<'_>) -> Reply {
+        (self.0)(failure).with_retry_after()
+    }
+}
+
+impl Default for OnError {
+    /// [`Reply::problem`].
+    fn default() -> Self {
+        Self::new(Reply::problem)
+    }
+}
+
+impl fmt::Debug for OnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnError(..)")
+    }
+}
+
+fn title(status: u16) -> &'static str {
+    match status {
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        409 => "Conflict",
+        413 => "Content Too Large",
+        503 => "Service Unavailable",
+        _ => "Internal Server Error",
+    }
+}

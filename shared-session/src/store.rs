@@ -1,0 +1,331 @@
+//! The storage contract: keys, bytes and lifetimes.
+//!
+//! A [`SessionStore`] knows nothing of cookies, users or formats. Implement it to keep sessions elsewhere, and run
+//! the contract suite of the `testing` feature over your implementation: this page is the contract, the suite its proof.
+//!
+//! Rules for every method:
+//!
+//! - Each write is one atomic step on one key. Concurrent calls behave as if they ran one after the other.
+//! - Absent is not an error. A key whose lifetime has passed is absent.
+//! - [`replace`](SessionStore::replace) and [`delete`](SessionStore::delete) never create a key.
+//! - Every key has a lifetime at every moment.
+//! - Failures are [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable); a write whose reply was lost is marked
+//!   [`Error::undecided`]. A store never retries a write by itself.
+//! - A value of the wrong kind under a key is [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable).
+//! - Errors and logs never hold a key or a value.
+
+use std::{fmt, future::Future, ops::Range, pin::Pin, time::Duration};
+
+use bytes::Bytes;
+
+use crate::Error;
+
+#[cfg(feature = "memory")]
+mod memory;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
+
+#[cfg(feature = "memory")]
+pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use redis::RedisStore;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use sql::SqlStore;
+
+/// A point in time on the store's own clock, in milliseconds since the Unix epoch.
+///
+/// Records hold store time, so services whose clocks differ agree on every lifetime.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StoreTime(pub u64);
+
+impl StoreTime {
+    /// This time plus `duration`, capped at the end of time.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
+    }
+
+    /// How long it is from `earlier` to this time; zero when `earlier` is later.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+/// The bytes that a caller has seen under a key, and the part of them that identifies this version.
+///
+/// The part is unique to the version: two versions with an equal part are equal in whatever a write could lose. So
+/// [`SessionStore::replace`] may compare the part or the whole, whichever is cheaper;
+/// [`SessionStore::delete`] must compare the part alone.
+#[derive(Clone)]
+pub struct Seen {
+    whole: Bytes,
+    part: Range<usize>,
+}
+
+impl Seen {
+    /// `part` is clamped to `whole`.
+    #[must_use]
+    pub fn new(whole: Bytes, part: Range<usize>) -> Self {
+        let end = part.end.min(whole.len());
+        let start = part.start.min(end);
+        Self { whole, part: start..end }
+    }
+
+    /// Everything that was seen.
+    #[must_use]
+    pub fn whole(&self) -> &Bytes {
+        &self.whole
+    }
+
+    /// The part to compare.
+    #[must_use]
+    pub fn part(&self) -> &[u8] {
+        self.whole.get(self.part.clone()).unwrap_or_default()
+    }
+
+    /// Where the part starts.
+    #[must_use]
+    pub fn offset(&self) -> usize {
+        self.part.start
+    }
+
+    /// Whether `current` holds the same bytes at the same place.
+    #[must_use]
+    pub fn matches(&self, current: &[u8]) -> bool {
+        current.get(self.part.clone()) == Some(self.part())
+    }
+}
+
+impl fmt::Debug for Seen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seen").field("len", &self.whole.len()).field("part", &self.part).finish_non_exhaustive()
+    }
+}
+
+/// What [`SessionStore::replace`] did.
+#[derive(Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Replaced {
+    /// The new value is stored.
+    Stored,
+    /// Nothing changed: these are the bytes stored now.
+    Conflict(Bytes),
+    /// Nothing changed: the key is absent.
+    Gone,
+}
+
+/// What [`SessionStore::delete`] did.
+#[derive(Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Deleted {
+    /// The key existed and is deleted.
+    Deleted,
+    /// Nothing changed: these are the bytes stored now.
+    Conflict(Bytes),
+    /// The key was absent already.
+    Gone,
+}
+
+impl fmt::Debug for Replaced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stored => "Stored",
+            Self::Conflict(_) => "Conflict(..)",
+            Self::Gone => "Gone",
+        })
+    }
+}
+
+impl fmt::Debug for Deleted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Deleted => "Deleted",
+            Self::Conflict(_) => "Conflict(..)",
+            Self::Gone => "Gone",
+        })
+    }
+}
+
+/// One page of [`SessionStore::scan`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Page {
+    /// The keys found. During concurrent writes a key may be missed or come twice, as with Redis `SCAN`.
+    pub keys: Vec<String>,
+    /// Where to go on; `None` at the end. Opaque, valid for the store that made it.
+    pub next: Option<String>,
+}
+
+impl Page {
+    /// A page of `keys` that goes on at `next`.
+    #[must_use]
+    pub fn new(keys: Vec<String>, next: Option<String>) -> Self {
+        Self { keys, next }
+    }
+}
+
+/// Where sessions live. The [module documentation](self) is the contract.
+///
+/// Write the methods as `async fn`:
+///
+/// ```
+/// use std::time::Duration;
+/// use bytes::Bytes;
+/// use shared_session::{Error, store::{Deleted, MemoryStore, Page, Replaced, Seen, SessionStore, StoreTime}};
+///
+/// /// Counts the loads of another store.
+/// struct Counting(MemoryStore, std::sync::atomic::AtomicU64);
+///
+/// impl SessionStore for Counting {
+///     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+///         self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+///         self.0.load(key).await
+///     }
+///     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+///         self.0.create(key, value, ttl).await
+///     }
+///     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+///         self.0.replace(key, seen, value, ttl).await
+///     }
+///     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+///         self.0.delete(key, seen).await
+///     }
+///     async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+///         self.0.scan(prefix, from).await
+///     }
+///     async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
+///         self.0.index_add(index, member, deadline).await
+///     }
+///     async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
+///         self.0.index_list(index).await
+///     }
+///     async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
+///         self.0.index_remove(index, members).await
+///     }
+///     async fn time(&self) -> Result<StoreTime, Error> {
+///         self.0.time().await
+///     }
+/// }
+/// ```
+pub trait SessionStore: Send + Sync + 'static {
+    /// The bytes under `key`. One round trip; never writes.
+    fn load(&self, key: &str) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
+
+    /// Stores `value` only if `key` is absent; says whether it did.
+    fn create(&self, key: &str, value: Bytes, ttl: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Replaces what was [`Seen`] by `value` with a new lifetime. Compares and writes in one atomic step. Never creates.
+    /// A `ttl` below one millisecond counts as one millisecond.
+    fn replace(
+        &self,
+        key: &str,
+        seen: &Seen,
+        value: Bytes,
+        ttl: Duration,
+    ) -> impl Future<Output = Result<Replaced, Error>> + Send;
+
+    /// Deletes `key`: if `seen` is given, only while its part is unchanged. Works while the store refuses other writes
+    /// for lack of memory.
+    fn delete(&self, key: &str, seen: Option<&Seen>) -> impl Future<Output = Result<Deleted, Error>> + Send;
+
+    /// Keys that start with the literal `prefix`, a page at a time. `from` is [`Page::next`] of the page before.
+    /// Index keys may be among them.
+    fn scan(&self, prefix: &str, from: Option<&str>) -> impl Future<Output = Result<Page, Error>> + Send;
+
+    /// Removes entries whose lifetime has passed and says how many. Stores that expire by themselves answer 0.
+    fn purge_expired(&self) -> impl Future<Output = Result<u64, Error>> + Send {
+        async { Ok(0) }
+    }
+
+    /// Adds `member` to `index` until `deadline`; a member's deadline only grows. The index itself lives as long as its
+    /// longest member, and members past their deadline may be pruned.
+    fn index_add(
+        &self,
+        index: &str,
+        member: &str,
+        deadline: StoreTime,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The members of `index` whose deadline has not passed, in no particular order.
+    fn index_list(&self, index: &str) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
+
+    /// Removes `members` from `index`; absent ones are no error.
+    fn index_remove(&self, index: &str, members: &[String]) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The store's clock. One round trip; also the cheapest proof that the store answers.
+    fn time(&self) -> impl Future<Output = Result<StoreTime, Error>> + Send;
+}
+
+pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The object-safe twin of [`SessionStore`], so that no signature of ours names a store type.
+pub(crate) trait StoreDyn: Send + Sync {
+    fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Error>>;
+    fn create<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<bool, Error>>;
+    fn replace<'a>(
+        &'a self,
+        key: &'a str,
+        seen: &'a Seen,
+        value: Bytes,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Replaced, Error>>;
+    fn delete<'a>(&'a self, key: &'a str, seen: Option<&'a Seen>) -> BoxFuture<'a, Result<Deleted, Error>>;
+    fn scan<'a>(&'a self, prefix: &'a str, from: Option<&'a str>) -> BoxFuture<'a, Result<Page, Error>>;
+    fn purge_expired(&self) -> BoxFuture<'_, Result<u64, Error>>;
+    fn index_add<'a>(
+        &'a self,
+        index: &'a str,
+        member: &'a str,
+        deadline: StoreTime,
+    ) -> BoxFuture<'a, Result<(), Error>>;
+    fn index_list<'a>(&'a self, index: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>>;
+    fn index_remove<'a>(&'a self, index: &'a str, members: &'a [String]) -> BoxFuture<'a, Result<(), Error>>;
+    fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>>;
+}
+
+impl<S: SessionStore> StoreDyn for S {
+    fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Error>> {
+        Box::pin(SessionStore::load(self, key))
+    }
+    fn create<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<bool, Error>> {
+        Box::pin(SessionStore::create(self, key, value, ttl))
+    }
+    fn replace<'a>(
+        &'a self,
+        key: &'a str,
+        seen: &'a Seen,
+        value: Bytes,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Replaced, Error>> {
+        Box::pin(SessionStore::replace(self, key, seen, value, ttl))
+    }
+    fn delete<'a>(&'a self, key: &'a str, seen: Option<&'a Seen>) -> BoxFuture<'a, Result<Deleted, Error>> {
+        Box::pin(SessionStore::delete(self, key, seen))
+    }
+    fn scan<'a>(&'a self, prefix: &'a str, from: Option<&'a str>) -> BoxFuture<'a, Result<Page, Error>> {
+        Box::pin(SessionStore::scan(self, prefix, from))
+    }
+    fn purge_expired(&self) -> BoxFuture<'_, Result<u64, Error>> {
+        Box::pin(SessionStore::purge_expired(self))
+    }
+    fn index_add<'a>(
+        &'a self,
+        index: &'a str,
+        member: &'a str,
+        deadline: StoreTime,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(SessionStore::index_add(self, index, member, deadline))
+    }
+    fn index_list<'a>(&'a self, index: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(SessionStore::index_list(self, index))
+    }
+    fn index_remove<'a>(&'a self, index: &'a str, members: &'a [String]) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(SessionStore::index_remove(self, index, members))
+    }
+    fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>> {
+        Box::pin(SessionStore::time(self))
+    }
+}

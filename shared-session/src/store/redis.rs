@@ -1,0 +1,273 @@
+//! Sessions in Redis or Valkey.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use redis::{Cmd, Value};
+use tokio::time::Instant;
+
+use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
+use crate::{Error, ErrorKind};
+
+mod config;
+mod connection;
+mod failure;
+mod script;
+mod shared;
+
+pub use config::RedisConfig;
+use connection::{Connection, Effect};
+use failure::Failure;
+
+/// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
+/// numbers are doubles. It is 285,000 years, and far from where Redis' own sums overflow.
+const MAX_MILLIS: u64 = (1 << 53) - 1;
+
+/// Sessions in Redis 6.2 or later, or Valkey.
+///
+/// Every write is one command on one key; conditional ones are Lua scripts, so they are atomic. A read is one `GET`.
+/// All clones share one connection, over which their commands are pipelined.
+///
+/// - **Time-outs.** Every call ends within the [response timeout](RedisConfig::with_response_timeout), 300 ms by
+///   default, whatever the server does.
+/// - **Retries.** A read is sent again, once, when its connection turns out to be gone. A write is never sent again;
+///   when its reply is lost it is [`Error::undecided`].
+/// - **Reconnects.** A lost connection is replaced on the next call. While Redis is down calls fail at once.
+/// - **Lifetimes** are relative, so the clocks of services do not matter.
+///
+/// Let Redis evict nothing (`maxmemory-policy noeviction`): an evicted session is a user who is signed out.
+///
+/// ```no_run
+/// use bytes::Bytes;
+/// use std::time::Duration;
+/// use shared_session::store::{RedisStore, SessionStore};
+///
+/// # async fn example() -> Result<(), shared_session::Error> {
+/// let store = RedisStore::connect("redis://127.0.0.1:6379/0").await?;
+/// assert!(store.create("session:a", Bytes::from("data"), Duration::from_secs(60)).await?);
+/// assert!(!store.create("session:a", Bytes::from("other"), Duration::from_secs(60)).await?);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RedisStore {
+    connection: Connection,
+}
+
+impl RedisStore {
+    /// Connects to `redis://[user:password@]host[:port][/database]`, `rediss://…` (feature `redis-tls`), or
+    /// `redis+unix:///path[?db=…&user=…&pass=…]`, which `unix:///path` is short for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the URL is not valid, [`ErrorKind::Unavailable`] if Redis cannot be reached or refuses
+    /// the login. No error quotes the URL.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        Self::connect_with(url, RedisConfig::new()).await
+    }
+
+    /// As [`connect`](Self::connect), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn connect_with(url: &str, config: RedisConfig) -> Result<Self, Error> {
+        let until = Instant::now() + config.connect_timeout;
+        let store = Self::connect_lazy(url, config)?;
+        store.connection.prove(until).await?;
+        Ok(store)
+    }
+
+    /// As [`connect_with`](Self::connect_with), but connects on the first call, for services that have to start while
+    /// Redis is down. Call it on the runtime that shall drive the connection.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the URL is not valid.
+    pub fn connect_lazy(url: &str, config: RedisConfig) -> Result<Self, Error> {
+        Ok(Self { connection: Connection::shared(config.client(url)?, &config) })
+    }
+
+    /// Uses a pool that the service has already. One connection carries one call at a time and is tested at every
+    /// check-out, so this is several times slower than [`connect`](Self::connect).
+    #[cfg(feature = "deadpool")]
+    #[must_use]
+    pub fn from_pool(pool: deadpool_redis::Pool) -> Self {
+        Self::from_pool_with(pool, RedisConfig::new())
+    }
+
+    /// As [`from_pool`](Self::from_pool), with options. How to connect is the pool's own business.
+    #[cfg(feature = "deadpool")]
+    #[must_use]
+    pub fn from_pool_with(pool: deadpool_redis::Pool, config: RedisConfig) -> Self {
+        Self { connection: Connection::pool(pool, &config) }
+    }
+
+    async fn send(&self, command: &Cmd, effect: Effect) -> Result<Value, Error> {
+        let deadline = self.connection.deadline();
+        self.connection.send(command, effect, deadline).await.map_err(|failure| failure.into_error(effect))
+    }
+
+    async fn call(&self, script: &script::Script, key: &str, args: &[&[u8]]) -> Result<Value, Error> {
+        script.call(&self.connection, key, args).await.map_err(|failure| failure.into_error(Effect::Write))
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for RedisStore {
+    async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        let mut get = Cmd::with_capacity(2, 3 + key.len());
+        get.arg("GET").arg(key);
+        match self.send(&get, Effect::Read).await? {
+            Value::Nil => Ok(None),
+            Value::BulkString(value) => Ok(Some(value.into())),
+            _ => Err(unexpected(Effect::Read)),
+        }
+    }
+
+    async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+        let mut set = Cmd::with_capacity(6, 27 + key.len() + value.len());
+        set.arg("SET").arg(key).arg(&*value).arg("NX").arg("PX").arg(millis(ttl));
+        match self.send(&set, Effect::Write).await? {
+            Value::Okay => Ok(true),
+            Value::Nil => Ok(false),
+            _ => Err(unexpected(Effect::Write)),
+        }
+    }
+
+    async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        let (offset, ttl) = (seen.offset().to_string(), millis(ttl).to_string());
+        let args = [offset.as_bytes(), seen.part(), &value, ttl.as_bytes()];
+        match self.call(&script::REPLACE, key, &args).await? {
+            Value::Int(1) => Ok(Replaced::Stored),
+            Value::Int(0) => Ok(Replaced::Gone),
+            Value::BulkString(current) => Ok(Replaced::Conflict(current.into())),
+            _ => Err(unexpected(Effect::Write)),
+        }
+    }
+
+    async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        let reply = match seen {
+            Some(seen) => {
+                let offset = seen.offset().to_string();
+                self.call(&script::DELETE, key, &[offset.as_bytes(), seen.part()]).await?
+            }
+            None => self.send(redis::cmd("DEL").arg(key), Effect::Write).await?,
+        };
+        match reply {
+            Value::Int(1) => Ok(Deleted::Deleted),
+            Value::Int(0) => Ok(Deleted::Gone),
+            Value::BulkString(current) => Ok(Deleted::Conflict(current.into())),
+            _ => Err(unexpected(Effect::Write)),
+        }
+    }
+
+    async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        const KEYS_PER_CALL: u32 = 1000;
+        let cursor: u64 = from
+            .map_or(Ok(0), str::parse)
+            .map_err(|_| Error::new(ErrorKind::Config, "the position to scan from was not made by this store"))?;
+        let mut scan = redis::cmd("SCAN");
+        scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(KEYS_PER_CALL);
+        let (cursor, keys) = match self.send(&scan, Effect::Read).await? {
+            Value::Array(reply) => match <[Value; 2]>::try_from(reply) {
+                Ok([Value::BulkString(cursor), Value::Array(keys)]) => (cursor, keys),
+                _ => return Err(unexpected(Effect::Read)),
+            },
+            _ => return Err(unexpected(Effect::Read)),
+        };
+        let next = text(Value::BulkString(cursor)).ok_or_else(|| unexpected(Effect::Read))?;
+        Ok(Page::new(keys.into_iter().filter_map(text).collect(), (next != "0").then_some(next)))
+    }
+
+    async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
+        let deadline = deadline.0.min(MAX_MILLIS).to_string();
+        match self.call(&script::INDEX_ADD, index, &[member.as_bytes(), deadline.as_bytes()]).await? {
+            Value::Int(_) => Ok(()),
+            _ => Err(unexpected(Effect::Write)),
+        }
+    }
+
+    /// Two round trips: the time comes from the store.
+    async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
+        let after = format!("({}", self.time().await?.0);
+        match self.send(redis::cmd("ZRANGEBYSCORE").arg(index).arg(after).arg("+inf"), Effect::Read).await? {
+            Value::Array(members) => Ok(members.into_iter().filter_map(text).collect()),
+            _ => Err(unexpected(Effect::Read)),
+        }
+    }
+
+    async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
+        if members.is_empty() {
+            return Ok(());
+        }
+        match self.send(redis::cmd("ZREM").arg(index).arg(members), Effect::Write).await? {
+            Value::Int(_) => Ok(()),
+            _ => Err(unexpected(Effect::Write)),
+        }
+    }
+
+    async fn time(&self) -> Result<StoreTime, Error> {
+        let time = match self.send(&redis::cmd("TIME"), Effect::Read).await? {
+            Value::Array(time) => <[Value; 2]>::try_from(time).ok(),
+            _ => None,
+        };
+        let number = |value| text(value)?.parse::<u64>().ok();
+        time.and_then(|[seconds, micros]| Some((number(seconds)?, number(micros)?)))
+            .map(|(seconds, micros)| StoreTime(seconds.saturating_mul(1000).saturating_add(micros / 1000)))
+            .ok_or_else(|| unexpected(Effect::Read))
+    }
+}
+
+fn unexpected(effect: Effect) -> Error {
+    Failure::Unexpected.into_error(effect)
+}
+
+fn millis(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_millis()).unwrap_or(MAX_MILLIS).clamp(1, MAX_MILLIS)
+}
+
+/// The text of a reply; `None` for what we cannot have written.
+fn text(value: Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
+
+/// The glob pattern for keys that start with `prefix`, taken literally.
+fn pattern(prefix: &str) -> String {
+    let mut pattern = String::with_capacity(prefix.len() + 1);
+    for c in prefix.chars() {
+        if matches!(c, '*' | '?' | '[' | ']' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('*');
+    pattern
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lifetime_is_at_least_a_millisecond_and_never_overflows() {
+        assert_eq!(millis(Duration::ZERO), 1);
+        assert_eq!(millis(Duration::from_micros(1999)), 1);
+        assert_eq!(millis(Duration::from_secs(60)), 60_000);
+        assert_eq!(millis(Duration::MAX), MAX_MILLIS);
+    }
+
+    #[test]
+    fn glob_characters_in_a_prefix_are_literal() {
+        assert_eq!(pattern(""), "*");
+        assert_eq!(pattern(r"a*b?[c]\:"), r"a\*b\?\[c\]\\:*");
+    }
+}

@@ -1,0 +1,139 @@
+//! How a command gets to Redis and how much of its fate is known. Everything else asks for no more than [`Connection::send`].
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Client, Cmd, RedisError, Value};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
+
+use super::{
+    RedisConfig,
+    failure::Failure,
+    shared::{Link, Shared},
+};
+use crate::Error;
+
+/// Whether a command that may have run can be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// It changes nothing.
+    Read,
+    /// It may change something, so it is sent once.
+    Write,
+}
+
+/// A way to Redis. Clones share it.
+#[derive(Clone)]
+pub(super) struct Connection {
+    route: Route,
+    response_timeout: Duration,
+}
+
+#[derive(Clone)]
+enum Route {
+    Shared(Arc<Shared>),
+    #[cfg(feature = "deadpool")]
+    Pool(deadpool_redis::Pool),
+}
+
+impl Connection {
+    pub(super) fn shared(client: Client, config: &RedisConfig) -> Self {
+        let shared = Shared::new(client, config.connect_timeout);
+        Self { route: Route::Shared(Arc::new(shared)), response_timeout: config.response_timeout }
+    }
+
+    #[cfg(feature = "deadpool")]
+    pub(super) fn pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
+        Self { route: Route::Pool(pool), response_timeout: config.response_timeout }
+    }
+
+    /// Connects now.
+    pub(super) async fn prove(&self, deadline: Instant) -> Result<(), Error> {
+        let proved = match &self.route {
+            Route::Shared(shared) => shared.link(deadline).await.map(drop),
+            #[cfg(feature = "deadpool")]
+            Route::Pool(pool) => self::pool::checkout(pool, deadline).await.map(drop),
+        };
+        proved.map_err(|failure| failure.into_error(Effect::Read))
+    }
+
+    /// When a call that starts now has to be over.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.response_timeout
+    }
+
+    /// Sends `command` and waits for its reply until `deadline`. A read is sent once more when its connection turns out
+    /// to be gone; a write never is.
+    pub(super) async fn send(&self, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Value, Failure> {
+        match self.send_once(command, deadline).await {
+            Err(Failure::Lost(_)) if effect == Effect::Read => self.send_once(command, deadline).await,
+            done => done,
+        }
+    }
+
+    async fn send_once(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+        match &self.route {
+            Route::Shared(shared) => {
+                let link = shared.link(deadline).await?;
+                let mut connection = link.connection();
+                let reply = reply(timeout_at(deadline, connection.send_packed_command(command)).await);
+                note(&link, &reply);
+                reply
+            }
+            #[cfg(feature = "deadpool")]
+            Route::Pool(pool) => {
+                let mut connection = self::pool::checkout(pool, deadline).await?;
+                let reply = reply(timeout_at(deadline, connection.send_packed_command(command)).await);
+                if matches!(&reply, Err(failure) if is_spoiled(failure)) {
+                    drop(deadpool_redis::Connection::take(connection));
+                }
+                reply
+            }
+        }
+    }
+}
+
+fn reply(outcome: Result<Result<Value, RedisError>, Elapsed>) -> Result<Value, Failure> {
+    match outcome {
+        Err(Elapsed { .. }) => Err(Failure::TimedOut),
+        Ok(Err(error)) => Err(error.into()),
+        Ok(Ok(Value::ServerError(error))) => Err(Failure::Answered((&error).into())),
+        Ok(Ok(value)) => Ok(value),
+    }
+}
+
+/// Tells the shared connection what its reply says about its health.
+fn note(link: &Link, reply: &Result<Value, Failure>) {
+    match reply {
+        Err(Failure::Lost(_)) => link.close(),
+        Err(Failure::TimedOut) => link.timed_out(),
+        Err(Failure::Answered(answer)) if answer.is("READONLY") => link.demoted(),
+        _ => link.answered(),
+    }
+}
+
+#[cfg(feature = "deadpool")]
+fn is_spoiled(failure: &Failure) -> bool {
+    match failure {
+        Failure::Lost(_) | Failure::TimedOut => true,
+        Failure::Answered(answer) => answer.is("READONLY"),
+        Failure::Unsent(_) | Failure::Unexpected => false,
+    }
+}
+
+#[cfg(feature = "deadpool")]
+mod pool {
+    use deadpool_redis::{Connection, Pool, PoolError};
+    use tokio::time::{Instant, timeout_at};
+
+    use crate::store::redis::failure::{Failure, Unsent};
+
+    pub(super) async fn checkout(pool: &Pool, deadline: Instant) -> Result<Connection, Failure> {
+        let unsent = match timeout_at(deadline, pool.get()).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(PoolError::Backend(error))) => error.into(),
+            Ok(Err(PoolError::Closed)) => Unsent::new("the Redis pool is closed"),
+            Ok(Err(_)) | Err(_) => Unsent::new("the Redis pool had no connection in time"),
+        };
+        Err(Failure::Unsent(unsent))
+    }
+}

@@ -1,0 +1,171 @@
+//! What can go wrong between us and Redis, and how much is then known about a write.
+
+use std::{
+    borrow::Cow,
+    error::{self, Error as _},
+    io,
+    sync::Arc,
+};
+
+use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError};
+
+use super::connection::Effect;
+use crate::{Error, ErrorKind};
+
+/// What operators read for the error codes of Redis. Its own texts may quote keys and values, so they are not passed on.
+const ANSWERS: &[(&str, &str)] = &[
+    ("OOM", "Redis refuses writes: out of memory (maxmemory)"),
+    ("READONLY", "Redis refuses writes: this server is a replica"),
+    ("MISCONF", "Redis refuses writes: it cannot save its data to disk"),
+    ("NOREPLICAS", "Redis refuses writes: too few replicas are connected (min-replicas-to-write)"),
+    ("WRONGTYPE", "a session key in Redis holds another kind of value"),
+    ("LOADING", "Redis is still loading its data"),
+    ("MASTERDOWN", "Redis is a replica that has lost its primary"),
+    ("BUSY", "Redis is busy with a slow script"),
+    ("NOPERM", "Redis refuses the command: its user lacks the permission (ACL)"),
+    ("NOAUTH", "Redis refuses the login: it needs a password"),
+    ("WRONGPASS", "Redis refuses the login: wrong user name or password"),
+    ("CLUSTERDOWN", "the Redis cluster is down"),
+    ("MOVED", "this Redis is a node of a cluster, which this store does not support"),
+    ("ASK", "this Redis is a node of a cluster, which this store does not support"),
+];
+
+/// Why a command has no usable reply.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// There was no connection to send it on. Redis has not seen it.
+    Unsent(Unsent),
+    /// The connection broke. Redis may have run it.
+    Lost(RedisError),
+    /// No reply came in time. Redis may have run it, or may yet.
+    TimedOut,
+    /// Redis answered with an error, so it has not run it.
+    Answered(Answer),
+    /// Redis answered something that this command does not answer.
+    Unexpected,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug)]
+pub(super) struct Unsent {
+    message: Cow<'static, str>,
+    source: Option<RedisError>,
+    refused: bool,
+}
+
+impl Unsent {
+    pub(super) fn new(message: &'static str) -> Self {
+        Self { message: message.into(), source: None, refused: false }
+    }
+
+    /// Whether nothing listens there, which costs nobody anything to find out.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused
+    }
+}
+
+impl From<RedisError> for Unsent {
+    fn from(error: RedisError) -> Self {
+        if let Some(code) = error.code() {
+            let answer = Answer::new(code, error.detail().unwrap_or_default());
+            return Self { message: answer.message, source: None, refused: false };
+        }
+        let refused = error.is_connection_refusal();
+        let message = match error.kind() {
+            _ if refused => "Redis cannot be reached: nothing listens at its address",
+            RedisErrorKind::AuthenticationFailed => "Redis refuses the login: wrong user name or password",
+            _ if is_malformed(&error) => "Redis cannot be reached: the TLS handshake failed",
+            _ => "Redis cannot be reached",
+        };
+        // Only input and output errors say no more than what the operating system or TLS says.
+        let source = error.is_io_error().then_some(error);
+        Self { message: message.into(), source, refused }
+    }
+}
+
+/// While connecting only TLS finds fault with the bytes that arrive.
+fn is_malformed(error: &RedisError) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<Arc<dyn error::Error + Send + Sync>>());
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
+}
+
+/// An error that Redis answered with.
+#[derive(Debug)]
+pub(super) struct Answer {
+    code: String,
+    message: Cow<'static, str>,
+}
+
+impl Answer {
+    fn new(code: &str, detail: &str) -> Self {
+        // Redis 6.2 wraps what fails in a script: "ERR Error running script (…): @user_script:1: OOM command not …".
+        let in_script = detail.starts_with("Error running script");
+        let known = ANSWERS.iter().find(|(known, _)| {
+            *known == code || in_script && detail.split(|c: char| !c.is_ascii_uppercase()).any(|word| word == *known)
+        });
+        let (code, message) = match known {
+            Some((code, message)) => ((*code).to_owned(), Cow::from(*message)),
+            None if detail.starts_with("max number of clients") => {
+                (code.to_owned(), "Redis refuses connections: too many clients (maxclients)".into())
+            }
+            None if detail.starts_with("unknown command") => {
+                (code.to_owned(), "Redis does not know a command that sessions need: renamed or disabled".into())
+            }
+            None => {
+                let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+                let message = format!("Redis answered with the error {code}");
+                (code, message.into())
+            }
+        };
+        Self { code, message }
+    }
+
+    pub(super) fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+}
+
+impl From<&ServerError> for Answer {
+    fn from(error: &ServerError) -> Self {
+        Self::new(error.code(), error.details().unwrap_or_default())
+    }
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        match error.code() {
+            Some(code) => Self::Answered(Answer::new(code, error.detail().unwrap_or_default())),
+            None if error.is_timeout() => Self::TimedOut,
+            None => Self::Lost(error),
+        }
+    }
+}
+
+impl Failure {
+    /// The error to hand out. A write is undecided unless Redis certainly did not run it.
+    pub(super) fn into_error(self, effect: Effect) -> Error {
+        let unavailable = |message| Error::new(ErrorKind::Unavailable, message);
+        let (error, decided) = match self {
+            Self::Unsent(unsent) => {
+                let error = Error::new(ErrorKind::Unavailable, unsent.message);
+                let error = match unsent.source {
+                    Some(source) => error.with_source(source),
+                    None => error,
+                };
+                (error, true)
+            }
+            Self::Lost(source) if source.is_io_error() => {
+                (unavailable("the connection to Redis was lost").with_source(source), false)
+            }
+            Self::Lost(_) => (unavailable("the connection to Redis was lost: its reply makes no sense"), false),
+            Self::TimedOut => (unavailable("Redis did not answer in time"), false),
+            Self::Answered(answer) => {
+                let kind = if answer.is("WRONGTYPE") { ErrorKind::Unreadable } else { ErrorKind::Unavailable };
+                (Error::new(kind, answer.message), true)
+            }
+            Self::Unexpected => (unavailable("Redis answered something else than what was asked"), false),
+        };
+        if decided || effect == Effect::Read { error } else { error.undecided() }
+    }
+}

@@ -1,0 +1,23 @@
+-- Adds a member to an index until a deadline and forgets the members whose deadline has passed.
+-- A member's deadline only grows, and so does the lifetime of the index.
+--
+-- KEYS[1]  the index: a sorted set, members scored by their deadline
+-- ARGV[1]  the member
+-- ARGV[2]  its deadline in milliseconds since the Unix epoch, below 2^53 (scores and Lua numbers are doubles)
+--
+-- Reply    1: added, or there already. 0: the deadline has passed, so the member was not added.
+-- Cost     O(log members), and O(log members) for each member it forgets.
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local deadline = tonumber(ARGV[2])
+local alive = deadline > now
+if alive then
+  -- First of all writes, because it is the one that Redis refuses when it is out of memory.
+  redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
+  if redis.call('PTTL', KEYS[1]) < deadline - now then
+    redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+  end
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+return alive and 1 or 0

@@ -1,0 +1,423 @@
+use std::{fmt, future::Future, time::Duration};
+
+use bytes::Bytes;
+
+use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
+use crate::Error;
+
+mod failure;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod statements;
+
+use failure::{Failure, failed_read, failed_write};
+use statements::Statements;
+
+/// How long a caller waits for a free connection.
+const ACQUIRE: Duration = Duration::from_secs(2);
+
+/// How long one operation may take: [`ACQUIRE`], SQLite's busy timeout of 5 s, and a second for the work.
+const TIMEOUT: Duration = Duration::from_secs(8);
+
+const PAGE: usize = 500;
+
+/// Rows that one statement of [`SqlStore::purge_expired`] deletes, so that it never locks a table for long.
+const PURGED_PER_STATEMENT: i64 = 1000;
+
+/// A thousand years, so that a deadline fits a `bigint`.
+const LONGEST: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
+
+/// Sessions in SQLite or PostgreSQL. Features `sqlite`, `postgres`.
+///
+/// - Every operation is one statement on one key; a conflict costs one more, to read the current bytes.
+/// - Every lifetime is decided by the database's clock, in the statement itself. PostgreSQL's is the server's, so
+///   services whose clocks differ agree. SQLite has no server: its clock is the machine's, and setting that moves
+///   every lifetime.
+/// - Expired rows are absent but stay until [`purge_expired`](SessionStore::purge_expired): run
+///   [`spawn_purge`](Self::spawn_purge) in one service at least.
+/// - A failed operation is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), also a deadlock or a
+///   serialization failure. Nothing is retried.
+/// - Keys and index members hold no NUL byte: PostgreSQL refuses it.
+///
+/// The tables are `shared_session (session_key, value, expires_at)` and
+/// `shared_session_index (index_key, member, deadline)`, times in milliseconds since the Unix epoch;
+/// [`migrate`](Self::migrate) makes them.
+///
+/// Behind a pooler that switches servers between transactions (PgBouncer), add `?statement-cache-capacity=0` to a
+/// PostgreSQL URL.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main] async fn main() -> Result<(), shared_session::Error> {
+/// use std::time::Duration;
+/// use shared_session::store::{SessionStore, SqlStore};
+///
+/// let store = SqlStore::connect("sqlite::memory:").await?;
+/// store.migrate().await?;
+/// assert!(store.create("key", "value".into(), Duration::from_secs(60)).await?);
+/// assert!(!store.create("key", "other".into(), Duration::from_secs(60)).await?);
+/// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
+/// ```
+#[derive(Clone)]
+pub struct SqlStore {
+    pool: Pool,
+    timeout: Duration,
+}
+
+#[derive(Clone)]
+enum Pool {
+    #[cfg(feature = "postgres")]
+    Postgres(sqlx::PgPool),
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlx::SqlitePool),
+}
+
+/// Expands `$body` once for each driver: with `$pool`, and with `$sql`, its statements.
+macro_rules! on_pool {
+    ($store:expr, |$pool:ident, $sql:ident| $body:expr) => {
+        match &$store.pool {
+            #[cfg(feature = "postgres")]
+            Pool::Postgres($pool) => {
+                let $sql: &Statements = &statements::POSTGRES;
+                $body
+            }
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite($pool) => {
+                let $sql: &Statements = &statements::SQLITE;
+                $body
+            }
+        }
+    };
+}
+
+impl SqlStore {
+    /// Connects to a `sqlite:` or `postgres:` URL. Creates the SQLite file if it is missing, never a table: call
+    /// [`migrate`](Self::migrate).
+    ///
+    /// The pool has up to 10 connections (SQLite: 8; in memory: 1). A caller waits up to 2 s for one. SQLite runs in
+    /// WAL mode with `synchronous = NORMAL`, where a crash of the process loses nothing and a crash of the machine
+    /// may lose the last writes, and waits up to 5 s for another writer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a URL that is not understood or whose feature is off;
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database does not answer.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        #[cfg(feature = "sqlite")]
+        if url.starts_with("sqlite:") {
+            return Ok(Self::from_sqlite(sqlite::connect(url).await?));
+        }
+        #[cfg(feature = "postgres")]
+        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
+            return Ok(Self::from_postgres(postgres::connect(url).await?));
+        }
+        // A URL may hold a password: do not repeat it.
+        Err(failure::config("a SQL session store needs a sqlite: or postgres: URL, and the feature of that name"))
+    }
+
+    /// Uses a pool of yours. Set the WAL mode and a busy timeout on it: [`connect`](Self::connect) says how.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
+        Self { pool: Pool::Sqlite(pool), timeout: TIMEOUT }
+    }
+
+    /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
+    /// conflicts into errors.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn from_postgres(pool: sqlx::PgPool) -> Self {
+        Self { pool: Pool::Postgres(pool), timeout: TIMEOUT }
+    }
+
+    /// How long one operation may take before it is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), the
+    /// wait for a connection included. Default: 8 s. [`migrate`](Self::migrate) takes as long as it takes.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Creates the tables that are missing. Any number of processes may do so at once; where the tables exist it needs
+    /// no right to create any.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database refuses or does not answer.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        match &self.pool {
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(pool) => postgres::migrate(pool).await,
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(pool) => sqlite::migrate(pool).await,
+        }
+    }
+
+    /// Calls [`purge_expired`](SessionStore::purge_expired) every `interval` on a task of its own, which ends when
+    /// the pool is closed or the handle is aborted. Some minutes are a good interval. Failures are logged, and tried
+    /// again an interval later.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a Tokio runtime.
+    pub fn spawn_purge(&self, interval: Duration) -> tokio::task::JoinHandle<()> {
+        let store = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(interval).await;
+                if on_pool!(store, |pool, _sql| pool.is_closed()) {
+                    return;
+                }
+                match store.purge_expired().await {
+                    Ok(purged) => tracing::debug!(purged, "purged expired sessions"),
+                    Err(error) => tracing::warn!(%error, "could not purge expired sessions"),
+                }
+            }
+        })
+    }
+
+    /// Closes the pool, for all its users, once the operations under way have ended.
+    pub async fn close(&self) {
+        on_pool!(self, |pool, _sql| pool.close().await);
+    }
+
+    async fn read<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
+        let result = tokio::time::timeout(self.timeout, work).await;
+        result.unwrap_or(Err(Failure::TimedOut)).map_err(failed_read)
+    }
+
+    async fn write<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
+        let result = tokio::time::timeout(self.timeout, work).await;
+        result.unwrap_or(Err(Failure::TimedOut)).map_err(failed_write)
+    }
+}
+
+impl fmt::Debug for SqlStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match &self.pool {
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(_) => "postgres",
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(_) => "sqlite",
+        };
+        f.debug_struct("SqlStore").field("kind", &kind).finish_non_exhaustive()
+    }
+}
+
+/// Writes go through `execute`, which returns once the database has committed; a row from `RETURNING` could be read
+/// before that.
+impl SessionStore for SqlStore {
+    async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        self.read(async {
+            on_pool!(self, |pool, sql| {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                let value = sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await?;
+                Ok(value.map(Bytes::from))
+            })
+        })
+        .await
+    }
+
+    async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+        self.write(async {
+            on_pool!(self, |pool, sql| {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                let query = sqlx::query(sql.create).bind(key).bind(&value[..]).bind(milliseconds(ttl));
+                Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
+            })
+        })
+        .await
+    }
+
+    async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        self.write(async {
+            on_pool!(self, |pool, sql| {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                let query = sqlx::query(sql.replace)
+                    .bind(key)
+                    .bind(&value[..])
+                    .bind(milliseconds(ttl))
+                    .bind(position(seen))
+                    .bind(length(seen))
+                    .bind(seen.part());
+                if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                    return Ok(Replaced::Stored);
+                }
+                // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
+                // all the same: the caller tries again.
+                let current = sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
+                Ok(current.map_err(Failure::NotSent)?.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
+            })
+        })
+        .await
+    }
+
+    async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        self.write(async {
+            on_pool!(self, |pool, sql| {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                let query = match seen {
+                    None => sqlx::query(sql.delete).bind(key),
+                    Some(seen) => sqlx::query(sql.delete_part)
+                        .bind(key)
+                        .bind(position(seen))
+                        .bind(length(seen))
+                        .bind(seen.part()),
+                };
+                if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                    return Ok(Deleted::Deleted);
+                }
+                if seen.is_none() {
+                    return Ok(Deleted::Gone);
+                }
+                let current = sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
+                Ok(current.map_err(Failure::NotSent)?.map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
+            })
+        })
+        .await
+    }
+
+    async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        let start = from.unwrap_or(prefix);
+        // One more than a page: the first key of the next.
+        let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+        let mut keys: Vec<String> = self
+            .read(async {
+                on_pool!(self, |pool, sql| {
+                    let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                    let end = end_of(prefix);
+                    let query = match &end {
+                        Some(end) => sqlx::query_scalar(sql.scan).bind(start).bind(limit).bind(end),
+                        None => sqlx::query_scalar(sql.scan_to_the_end).bind(start).bind(limit),
+                    };
+                    Ok(query.fetch_all(&mut *connection).await?)
+                })
+            })
+            .await?;
+        let next = if keys.len() > PAGE { keys.pop() } else { None };
+        Ok(Page::new(keys, next))
+    }
+
+    async fn purge_expired(&self) -> Result<u64, Error> {
+        let mut total = 0;
+        for table in [|sql: &Statements| sql.purge, |sql: &Statements| sql.purge_index] {
+            loop {
+                let purged = self
+                    .write(async {
+                        on_pool!(self, |pool, sql| {
+                            let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                            let query = sqlx::query(table(sql)).bind(PURGED_PER_STATEMENT);
+                            Ok(query.execute(&mut *connection).await?.rows_affected())
+                        })
+                    })
+                    .await?;
+                total += purged;
+                if purged < PURGED_PER_STATEMENT.unsigned_abs() {
+                    break;
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
+        let deadline = i64::try_from(deadline.0).unwrap_or(i64::MAX);
+        self.write(async {
+            on_pool!(self, |pool, sql| {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                sqlx::query(sql.index_add).bind(index).bind(member).bind(deadline).execute(&mut *connection).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
+        self.read(async {
+            on_pool!(self, |pool, sql| {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                Ok(sqlx::query_scalar(sql.index_list).bind(index).fetch_all(&mut *connection).await?)
+            })
+        })
+        .await
+    }
+
+    async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
+        if members.is_empty() {
+            return Ok(());
+        }
+        // Both databases unpack a JSON array, and only PostgreSQL knows any other.
+        let members = serde_json::Value::from(members).to_string();
+        self.write(async {
+            on_pool!(self, |pool, sql| {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                sqlx::query(sql.index_remove).bind(index).bind(&members).execute(&mut *connection).await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    async fn time(&self) -> Result<StoreTime, Error> {
+        let now: i64 = self
+            .read(async {
+                on_pool!(self, |pool, sql| {
+                    let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                    Ok(sqlx::query_scalar(sql.time).fetch_one(&mut *connection).await?)
+                })
+            })
+            .await?;
+        Ok(StoreTime(u64::try_from(now).unwrap_or_default()))
+    }
+}
+
+/// At least a millisecond, at most a thousand years.
+fn milliseconds(ttl: Duration) -> i64 {
+    i64::try_from(ttl.clamp(Duration::from_millis(1), LONGEST).as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Where the part starts: SQL counts from 1.
+fn position(seen: &Seen) -> i32 {
+    i32::try_from(seen.offset()).unwrap_or(i32::MAX - 1) + 1
+}
+
+fn length(seen: &Seen) -> i32 {
+    i32::try_from(seen.part().len()).unwrap_or(i32::MAX)
+}
+
+/// The least string greater than every string that starts with `prefix`, if there is one. UTF-8 sorts by code point.
+fn end_of(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
+        if let Some(next) = next {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_prefix_skips_what_is_no_character() {
+        assert_eq!(end_of("a%").as_deref(), Some("a&"));
+        assert_eq!(end_of("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(end_of("a\u{10ffff}\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(end_of("\u{10ffff}"), None);
+        assert_eq!(end_of(""), None);
+    }
+
+    #[test]
+    fn lifetimes_are_at_least_a_millisecond_and_never_overflow() {
+        assert_eq!(milliseconds(Duration::ZERO), 1);
+        assert_eq!(milliseconds(Duration::from_micros(1999)), 1);
+        assert!(milliseconds(Duration::MAX) > 30_000_000_000_000);
+    }
+}

@@ -1,0 +1,90 @@
+//! What a driver's error means for the caller.
+
+use std::fmt;
+
+use crate::{Error, ErrorKind};
+
+/// Why an operation failed, and whether the database may have carried it out.
+pub(super) enum Failure {
+    /// It never reached the database, or is known to have changed nothing.
+    NotSent(sqlx::Error),
+    /// It was sent.
+    Sent(sqlx::Error),
+    /// It took too long.
+    TimedOut,
+}
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sent(error)
+    }
+}
+
+pub(super) fn failed_read(failure: Failure) -> Error {
+    match failure {
+        Failure::NotSent(error) | Failure::Sent(error) => from_driver(error),
+        Failure::TimedOut => timed_out(),
+    }
+}
+
+pub(super) fn failed_write(failure: Failure) -> Error {
+    match failure {
+        Failure::NotSent(error) => from_driver(error),
+        Failure::Sent(error) if refused(&error) => from_driver(error),
+        Failure::Sent(error) => from_driver(error).undecided(),
+        // The wait for a connection has a shorter limit, so the statement was under way.
+        Failure::TimedOut => timed_out().undecided(),
+    }
+}
+
+pub(super) fn config(message: &'static str) -> Error {
+    Error::new(ErrorKind::Config, message)
+}
+
+pub(super) fn from_driver(error: sqlx::Error) -> Error {
+    let (kind, message) = match &error {
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            (ErrorKind::Unreadable, "the session database holds a value of the wrong kind")
+        }
+        sqlx::Error::Configuration(_) => (ErrorKind::Config, "the session database's URL is not valid"),
+        sqlx::Error::Database(_) => (ErrorKind::Unavailable, "the session database refused"),
+        sqlx::Error::PoolTimedOut => (ErrorKind::Unavailable, "no connection to the session database became free"),
+        _ => (ErrorKind::Unavailable, "the session database did not answer"),
+    };
+    Error::new(kind, message).with_source(Driver(error))
+}
+
+fn timed_out() -> Error {
+    Error::new(ErrorKind::Unavailable, "the session database did not answer in time")
+}
+
+/// Whether this is the database's own word that it carried out nothing.
+fn refused(error: &sqlx::Error) -> bool {
+    let Some(error) = error.as_database_error() else { return false };
+    // PostgreSQL class 08 is a broken connection, 57P0x a server that goes down: both may come after the commit.
+    // SQLite 10 is a disk error, at whatever moment.
+    let code = error.code().unwrap_or_default();
+    !(code.starts_with("08") || code.starts_with("57P0") || sqlite_code(&code) == Some(10))
+}
+
+/// The primary code of an extended SQLite code. PostgreSQL's codes have five characters.
+pub(super) fn sqlite_code(code: &str) -> Option<u32> {
+    if code.len() == 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) }
+}
+
+/// A driver's error without its details: those may quote a key or a value.
+struct Driver(sqlx::Error);
+
+impl fmt::Display for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Driver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Driver {}

@@ -1,0 +1,77 @@
+//! Opening a SQLite file that other processes open at the same moment, and its tables.
+
+use std::{future::Future, str::FromStr, time::Duration};
+
+use sqlx::{
+    SqlitePool,
+    sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{
+    ACQUIRE,
+    failure::{from_driver, sqlite_code},
+    statements,
+};
+use crate::Error;
+
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) async fn connect(url: &str) -> Result<SqlitePool, Error> {
+    let options = SqliteConnectOptions::from_str(url)
+        .map_err(from_driver)?
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .synchronous(SqliteSynchronous::Normal);
+    let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE).test_before_acquire(false);
+    if url.contains(":memory:") || url.contains("mode=memory") {
+        // Such a database lives as long as its connection.
+        let pool = pool.max_connections(1).min_connections(1).idle_timeout(None).max_lifetime(None);
+        return pool.connect_with(options).await.map_err(from_driver);
+    }
+    let pool = pool.max_connections(8);
+    let pool = while_busy(|| pool.clone().connect_with(options.clone())).await.map_err(from_driver)?;
+    while_busy(|| enter_wal(&pool)).await.map_err(from_driver)?;
+    Ok(pool)
+}
+
+/// The file keeps this mode, so later connections find it. SQLite does not wait for a lock that it needs to change the
+/// mode: it answers `SQLITE_BUSY`.
+async fn enter_wal(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(pool).await?;
+    if mode != "wal" {
+        sqlx::query("PRAGMA journal_mode = WAL").execute(pool).await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), Error> {
+    while_busy(|| create_tables(pool)).await.map_err(from_driver)
+}
+
+async fn create_tables(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    sqlx::raw_sql(statements::SQLITE_TABLES).execute(&mut *transaction).await?;
+    transaction.commit().await
+}
+
+/// Tries `work` again while another process holds the file, for about 10 s. Only for work that may be repeated.
+async fn while_busy<T, F>(work: impl Fn() -> F) -> Result<T, sqlx::Error>
+where
+    F: Future<Output = Result<T, sqlx::Error>>,
+{
+    let mut pause = Duration::from_millis(5);
+    for _ in 0..50 {
+        match work().await {
+            Err(error) if is_busy(&error) => tokio::time::sleep(pause).await,
+            result => return result,
+        }
+        pause = (pause * 3 / 2).min(Duration::from_millis(250));
+    }
+    work().await
+}
+
+/// `SQLITE_BUSY` and `SQLITE_LOCKED`, with all their extended codes.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    matches!(code.as_deref().and_then(sqlite_code), Some(5 | 6))
+}

@@ -1,0 +1,110 @@
+//! Create, replace and delete, one caller at a time.
+
+use super::{TTL, create, fresh, load, replace, seen, whole};
+use crate::store::{Deleted, Replaced, SessionStore};
+
+/// Absent is not an error.
+pub async fn an_absent_key_loads_as_none<S: SessionStore>(store: &S) {
+    let key = fresh("absent");
+    assert_eq!(load(store, &key).await, None);
+}
+
+/// A second `create` says no and changes nothing.
+pub async fn create_stores_only_if_absent<S: SessionStore>(store: &S) {
+    let key = fresh("create");
+    create(store, &key, "first", TTL).await;
+    assert!(!store.create(&key, "second".into(), TTL).await.expect("create"), "an existing key was created again");
+    assert_eq!(load(store, &key).await.as_deref(), Some(&b"first"[..]));
+}
+
+/// `replace` stores shorter and longer values, again and again.
+pub async fn replace_stores_a_new_value<S: SessionStore>(store: &S) {
+    let key = fresh("replace");
+    create(store, &key, "version-1", TTL).await;
+    let mut current = "version-1".to_owned();
+    for next in ["v2", "version-3 is longer than the one before", "version-4"] {
+        assert_eq!(replace(store, &key, &whole(current), next).await, Replaced::Stored);
+        assert_eq!(load(store, &key).await.as_deref(), Some(next.as_bytes()));
+        current = next.to_owned();
+    }
+}
+
+/// `replace` of an absent key is [`Replaced::Gone`], also after a delete.
+pub async fn replace_never_creates<S: SessionStore>(store: &S) {
+    let key = fresh("never-created");
+    assert_eq!(replace(store, &key, &whole("old"), "new").await, Replaced::Gone);
+    assert_eq!(load(store, &key).await, None);
+
+    create(store, &key, "old", TTL).await;
+    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Deleted);
+    assert_eq!(replace(store, &key, &whole("old"), "new").await, Replaced::Gone);
+    assert_eq!(load(store, &key).await, None);
+}
+
+/// A stale part changes nothing and answers what is stored now, from which the caller can go on.
+pub async fn replace_with_a_stale_part_answers_the_current_bytes<S: SessionStore>(store: &S) {
+    let key = fresh("stale");
+    create(store, &key, "tag-1 a", TTL).await;
+    assert_eq!(replace(store, &key, &seen("tag-1 a", 0..5), "tag-2 b").await, Replaced::Stored);
+
+    let Replaced::Conflict(current) = replace(store, &key, &seen("tag-1 a", 0..5), "tag-3 c").await else {
+        panic!("a stale write was stored");
+    };
+    assert_eq!(current, "tag-2 b");
+    assert_eq!(load(store, &key).await.as_deref(), Some(&b"tag-2 b"[..]));
+    assert_eq!(replace(store, &key, &seen(current, 0..5), "tag-3 c").await, Replaced::Stored);
+}
+
+/// The part counts only where it was seen; a value too short to hold it differs.
+pub async fn the_part_is_compared_at_its_place<S: SessionStore>(store: &S) {
+    let key = fresh("place");
+    create(store, &key, "tag-1 ......", TTL).await;
+    for other in [seen("...... tag-1", 7..12), seen("tag-1 ......tag-1", 12..17), seen("TAG-1 ......", 0..5)] {
+        let replaced = replace(store, &key, &other, "tag-2").await;
+        assert_eq!(replaced, Replaced::Conflict("tag-1 ......".into()));
+        let deleted = store.delete(&key, Some(&other)).await.expect("delete");
+        assert_eq!(deleted, Deleted::Conflict("tag-1 ......".into()));
+    }
+    let middle = seen("tag-1 ......", 4..8);
+    assert_eq!(replace(store, &key, &middle, "tag-2").await, Replaced::Stored);
+}
+
+/// Writing what is there already is a write like any other.
+pub async fn replace_by_equal_bytes_is_stored<S: SessionStore>(store: &S) {
+    let key = fresh("equal");
+    create(store, &key, "same", TTL).await;
+    assert_eq!(replace(store, &key, &whole("same"), "same").await, Replaced::Stored);
+    assert_eq!(load(store, &key).await.as_deref(), Some(&b"same"[..]));
+}
+
+/// The first `delete` deletes, later ones find nothing, and the key can be created again.
+pub async fn delete_removes_once<S: SessionStore>(store: &S) {
+    let key = fresh("delete");
+    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Gone);
+    assert_eq!(store.delete(&key, Some(&whole("value"))).await.expect("delete"), Deleted::Gone);
+    create(store, &key, "value", TTL).await;
+    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Deleted);
+    assert_eq!(load(store, &key).await, None);
+    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Gone);
+    create(store, &key, "value", TTL).await;
+    assert_eq!(store.delete(&key, Some(&whole("value"))).await.expect("delete"), Deleted::Deleted);
+    assert_eq!(load(store, &key).await, None);
+}
+
+/// `delete` with a part that changed deletes nothing and answers what is stored now.
+pub async fn delete_with_a_wrong_part_refuses<S: SessionStore>(store: &S) {
+    let key = fresh("delete-refused");
+    create(store, &key, "tag-1 a", TTL).await;
+    let deleted = store.delete(&key, Some(&seen("tag-0 a", 0..5))).await.expect("delete");
+    assert_eq!(deleted, Deleted::Conflict("tag-1 a".into()));
+    assert_eq!(load(store, &key).await.as_deref(), Some(&b"tag-1 a"[..]));
+}
+
+/// `delete` succeeds while the part is unchanged, whatever else changed: a logout needs no newest version.
+pub async fn delete_compares_the_part_alone<S: SessionStore>(store: &S) {
+    let key = fresh("delete-part");
+    create(store, &key, "1 secret now with another rest", TTL).await;
+    let deleted = store.delete(&key, Some(&seen("0 secret rest", 2..8))).await.expect("delete");
+    assert_eq!(deleted, Deleted::Deleted);
+    assert_eq!(load(store, &key).await, None);
+}

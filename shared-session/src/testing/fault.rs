@@ -1,0 +1,390 @@
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::known;
+use crate::{
+    Error, ErrorKind,
+    store::{BoxFuture, Deleted, Page, Replaced, Seen, SessionStore, StoreTime},
+};
+
+/// How an operation of a [`FaultStore`] fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// Nothing reaches the store; the caller gets [`ErrorKind::Unavailable`].
+    Refused,
+    /// Nothing reaches the store; the caller gets an error of this kind.
+    Fails(ErrorKind),
+    /// Nothing reaches the store, but a writer cannot know: [`ErrorKind::Unavailable`], undecided.
+    LostRequest,
+    /// The operation is applied, but a writer cannot know: [`ErrorKind::Unavailable`], undecided.
+    LostReply,
+    /// The operation waits for [`FaultStore::release`] and then is applied.
+    Hangs,
+    /// The operation is applied; its reply waits for [`FaultStore::release`].
+    ReplyHangs,
+}
+
+/// Makes another store fail as told. Clones share the orders.
+///
+/// Operations go by their names, as in [`OPERATIONS`](super::OPERATIONS). Orders for one operation are carried out in
+/// the order they were given, one a call; a call without an order reaches the store as it is.
+///
+/// ```
+/// use std::time::Duration;
+/// use shared_session::{store::{MemoryStore, SessionStore}, testing::{Fault, FaultStore}};
+///
+/// # #[tokio::main] async fn main() {
+/// let store = FaultStore::new(MemoryStore::new());
+/// store.fail_next("create", Fault::LostReply);
+///
+/// let error = store.create("key", "value".into(), Duration::from_secs(60)).await.unwrap_err();
+/// assert!(error.is_undecided());
+/// assert!(store.load("key").await.unwrap().is_some());
+/// # }
+/// ```
+pub struct FaultStore<S> {
+    inner: Arc<S>,
+    orders: Arc<Mutex<Orders<S>>>,
+    released: Arc<watch::Sender<u64>>,
+    hanging: Arc<watch::Sender<usize>>,
+}
+
+type Hook<S> = Box<dyn FnOnce(Arc<S>) -> BoxFuture<'static, ()> + Send>;
+
+struct Orders<S> {
+    down: bool,
+    faults: HashMap<&'static str, VecDeque<Fault>>,
+    before: HashMap<&'static str, VecDeque<Hook<S>>>,
+    after: HashMap<&'static str, VecDeque<Hook<S>>>,
+}
+
+impl<S> FaultStore<S> {
+    /// Passes everything to `store` until told otherwise.
+    #[must_use]
+    pub fn new(store: S) -> Self {
+        let orders =
+            Orders { down: false, faults: HashMap::new(), before: HashMap::new(), after: HashMap::new() };
+        Self {
+            inner: Arc::new(store),
+            orders: Arc::new(Mutex::new(orders)),
+            released: Arc::new(watch::Sender::new(0)),
+            hanging: Arc::new(watch::Sender::new(0)),
+        }
+    }
+
+    /// The store behind, where nothing fails.
+    #[must_use]
+    pub fn inner(&self) -> &S {
+        &self.inner
+    }
+
+    /// The next call of `operation` fails so.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such operation; so do the other methods that take one.
+    #[track_caller]
+    pub fn fail_next(&self, operation: &str, fault: Fault) {
+        self.fail_next_n(operation, 1, fault);
+    }
+
+    /// The next `count` calls of `operation` fail so.
+    #[track_caller]
+    pub fn fail_next_n(&self, operation: &str, count: usize, fault: Fault) {
+        let operation = known(operation);
+        self.orders().faults.entry(operation).or_default().extend(std::iter::repeat_n(fault, count));
+    }
+
+    /// While `down`, every operation is [`Fault::Refused`]. Other orders wait.
+    pub fn set_down(&self, down: bool) {
+        self.orders().down = down;
+    }
+
+    /// Runs `hook` on the store behind just before the next call of `operation` reaches it: the place for a rival
+    /// between a caller's `load` and its `replace`.
+    #[track_caller]
+    pub fn before_next<F, Fut>(&self, operation: &str, hook: F)
+    where
+        F: FnOnce(Arc<S>) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let operation = known(operation);
+        self.orders().before.entry(operation).or_default().push_back(Box::new(|store| Box::pin(hook(store))));
+    }
+
+    /// Runs `hook` on the store behind once it has answered the next call of `operation`, before the caller learns
+    /// the answer.
+    #[track_caller]
+    pub fn after_next<F, Fut>(&self, operation: &str, hook: F)
+    where
+        F: FnOnce(Arc<S>) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let operation = known(operation);
+        self.orders().after.entry(operation).or_default().push_back(Box::new(|store| Box::pin(hook(store))));
+    }
+
+    /// Forgets every order. Calls that hang go on hanging.
+    pub fn clear(&self) {
+        let mut orders = self.orders();
+        orders.down = false;
+        orders.faults.clear();
+        orders.before.clear();
+        orders.after.clear();
+    }
+
+    /// Lets the calls go on that hang now.
+    pub fn release(&self) {
+        self.released.send_modify(|generation| *generation += 1);
+    }
+
+    /// How many calls hang now.
+    #[must_use]
+    pub fn hanging(&self) -> usize {
+        *self.hanging.borrow()
+    }
+
+    /// Waits until `count` calls hang.
+    pub async fn wait_for_hanging(&self, count: usize) {
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.hanging.subscribe().wait_for(|hanging| *hanging >= count).await;
+    }
+
+    fn orders(&self) -> MutexGuard<'_, Orders<S>> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn hang(&self) {
+        let mut released = self.released.subscribe();
+        let _hanging = Hanging::new(&self.hanging);
+        let _ = released.changed().await;
+    }
+
+    async fn run<T>(
+        &self,
+        operation: &'static str,
+        writes: bool,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (down, before, fault, after) = {
+            let mut orders = self.orders();
+            if orders.down {
+                (true, None, None, None)
+            } else {
+                let before = next(&mut orders.before, operation);
+                let fault = next(&mut orders.faults, operation);
+                let after = next(&mut orders.after, operation);
+                (false, before, fault, after)
+            }
+        };
+        if down {
+            return Err(unavailable());
+        }
+        if let Some(hook) = before {
+            hook(Arc::clone(&self.inner)).await;
+        }
+        match fault {
+            Some(Fault::Refused) => return Err(unavailable()),
+            Some(Fault::Fails(kind)) => return Err(Error::new(kind, "a fault that a test ordered")),
+            Some(Fault::LostRequest) => return Err(lost(writes)),
+            Some(Fault::Hangs) => self.hang().await,
+            Some(Fault::LostReply | Fault::ReplyHangs) | None => {}
+        }
+        let reply = call.await;
+        if let Some(hook) = after {
+            hook(Arc::clone(&self.inner)).await;
+        }
+        match fault {
+            Some(Fault::LostReply) => return Err(lost(writes)),
+            Some(Fault::ReplyHangs) => self.hang().await,
+            _ => {}
+        }
+        reply
+    }
+}
+
+fn next<T>(queues: &mut HashMap<&'static str, VecDeque<T>>, operation: &'static str) -> Option<T> {
+    queues.get_mut(operation)?.pop_front()
+}
+
+fn unavailable() -> Error {
+    Error::new(ErrorKind::Unavailable, "a fault that a test ordered")
+}
+
+fn lost(writes: bool) -> Error {
+    if writes { unavailable().undecided() } else { unavailable() }
+}
+
+/// Counts a hanging call, also when the caller gives up.
+struct Hanging<'a>(&'a watch::Sender<usize>);
+
+impl<'a> Hanging<'a> {
+    fn new(count: &'a watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count)
+    }
+}
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+impl<S> Clone for FaultStore<S> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            orders: Arc::clone(&self.orders),
+            released: Arc::clone(&self.released),
+            hanging: Arc::clone(&self.hanging),
+        }
+    }
+}
+
+impl<S> fmt::Debug for FaultStore<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FaultStore").field("faults", &self.orders().faults).finish_non_exhaustive()
+    }
+}
+
+impl<S: SessionStore> SessionStore for FaultStore<S> {
+    async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        self.run("load", false, self.inner.load(key)).await
+    }
+
+    async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+        self.run("create", true, self.inner.create(key, value, ttl)).await
+    }
+
+    async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        self.run("replace", true, self.inner.replace(key, seen, value, ttl)).await
+    }
+
+    async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        self.run("delete", true, self.inner.delete(key, seen)).await
+    }
+
+    async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        self.run("scan", false, self.inner.scan(prefix, from)).await
+    }
+
+    async fn purge_expired(&self) -> Result<u64, Error> {
+        self.run("purge_expired", true, self.inner.purge_expired()).await
+    }
+
+    async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
+        self.run("index_add", true, self.inner.index_add(index, member, deadline)).await
+    }
+
+    async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
+        self.run("index_list", false, self.inner.index_list(index)).await
+    }
+
+    async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
+        self.run("index_remove", true, self.inner.index_remove(index, members)).await
+    }
+
+    async fn time(&self) -> Result<StoreTime, Error> {
+        self.run("time", false, self.inner.time()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    const TTL: Duration = Duration::from_secs(60);
+
+    fn whole(value: &'static str) -> Seen {
+        Seen::new(value.into(), 0..value.len())
+    }
+
+    #[tokio::test]
+    async fn a_lost_request_and_a_lost_reply_look_the_same_to_a_writer() {
+        let store = FaultStore::new(MemoryStore::new());
+        for (key, fault, applied) in [("a", Fault::LostRequest, false), ("b", Fault::LostReply, true)] {
+            store.fail_next("create", fault);
+            let error = store.create(key, "value".into(), TTL).await.unwrap_err();
+            assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Unavailable, true));
+            assert_eq!(store.load(key).await.unwrap().is_some(), applied);
+        }
+    }
+
+    #[tokio::test]
+    async fn faults_strike_as_often_as_ordered_and_only_where_ordered() {
+        let store = FaultStore::new(MemoryStore::new());
+        store.fail_next_n("load", 2, Fault::Fails(ErrorKind::Unreadable));
+        store.fail_next("load", Fault::Refused);
+        assert!(store.time().await.is_ok());
+        for kind in [ErrorKind::Unreadable, ErrorKind::Unreadable, ErrorKind::Unavailable] {
+            let error = store.load("key").await.unwrap_err();
+            assert_eq!((error.kind(), error.is_undecided()), (kind, false));
+        }
+        assert!(store.load("key").await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_down_refuses_everything_until_it_is_up() {
+        let store = FaultStore::new(MemoryStore::new());
+        store.set_down(true);
+        assert!(store.time().await.is_err());
+        assert!(store.create("key", "value".into(), TTL).await.is_err());
+        store.set_down(false);
+        assert!(store.load("key").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_rival_comes_between_load_and_replace() {
+        let store = FaultStore::new(MemoryStore::new());
+        assert!(store.create("key", "old".into(), TTL).await.unwrap());
+        store.before_next("replace", |store| async move {
+            assert_eq!(store.replace("key", &whole("old"), "rival".into(), TTL).await.unwrap(), Replaced::Stored);
+        });
+        store.after_next("load", |store| async move {
+            assert_eq!(store.delete("key", None).await.unwrap(), Deleted::Deleted);
+        });
+        let replaced = store.replace("key", &whole("old"), "new".into(), TTL).await.unwrap();
+        assert_eq!(replaced, Replaced::Conflict("rival".into()));
+        assert_eq!(store.load("key").await.unwrap().as_deref(), Some(&b"rival"[..]));
+        assert_eq!(store.load("key").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn calls_hang_until_they_are_released() {
+        let store = FaultStore::new(MemoryStore::new());
+        store.fail_next("create", Fault::Hangs);
+        store.fail_next("create", Fault::ReplyHangs);
+        let first = tokio::spawn({
+            let store = store.clone();
+            async move { store.create("first", "value".into(), TTL).await }
+        });
+        store.wait_for_hanging(1).await;
+        let second = tokio::spawn({
+            let store = store.clone();
+            async move { store.create("second", "value".into(), TTL).await }
+        });
+        store.wait_for_hanging(2).await;
+        assert_eq!(store.load("first").await.unwrap(), None);
+        assert!(store.load("second").await.unwrap().is_some());
+        store.release();
+        assert!(first.await.unwrap().unwrap() && second.await.unwrap().unwrap());
+        assert!(store.load("first").await.unwrap().is_some());
+        assert_eq!(store.hanging(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "no operation `store`")]
+    fn a_misspelt_operation_is_an_error_of_the_test() {
+        FaultStore::new(MemoryStore::new()).fail_next("store", Fault::Refused);
+    }
+}

@@ -1,0 +1,62 @@
+//! The Tower layer: [`SessionManager`](crate::SessionManager) around any HTTP service.
+//!
+//! The [`SessionHandle`](crate::SessionHandle) of each request is in its extensions. When the inner service has
+//! answered,
+//!
+//! 1. a request that never loaded its session passes untouched: no store call, no header, no allocation;
+//! 2. edits are committed before the head of the response is sent, except after a 5xx, and after HEAD and OPTIONS;
+//! 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
+//! 4. if the commit fails, the response is dropped and the manager's `on_error` hook answers.
+//!
+//! The inner service's error type stays as it is; an error commits nothing.
+
+mod future;
+mod layer;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::SessionLayer;
+pub use service::SessionService;
+
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+
+use crate::{Outcome, Reply};
+
+/// The network address of the client, for the list of devices.
+///
+/// Behind a proxy, put one into the request's extensions before the session is loaded; adapters prefer it to the peer's
+/// address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientAddress(pub std::net::IpAddr);
+
+/// Renders a [`Reply`] as an HTTP response. Headers that are not valid are left out.
+#[must_use]
+pub fn into_response<B: From<String>>(reply: Reply) -> Response<B> {
+    let mut response = Response::new(B::from(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    for (name, value) in reply.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+/// Puts what the session means for a response on its headers.
+pub(crate) fn apply<B>(outcome: &Outcome, response: &mut Response<B>) {
+    let headers = response.headers_mut();
+    if let Some(value) = outcome.cache_control(headers.contains_key(header::CACHE_CONTROL)) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value));
+    }
+    if outcome.varies() {
+        let varies = headers.get_all(header::VARY).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+            value.split(',').any(|name| matches!(name.trim(), "*") || name.trim().eq_ignore_ascii_case("cookie"))
+        });
+        if !varies {
+            headers.append(header::VARY, HeaderValue::from_static("Cookie"));
+        }
+    }
+    if let Some(Ok(value)) = outcome.set_cookie().map(HeaderValue::try_from) {
+        headers.append(header::SET_COOKIE, value);
+    }
+}

@@ -1,0 +1,90 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Method, Response, Uri};
+use pin_project_lite::pin_project;
+
+use super::{apply, into_response};
+use crate::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager, store::BoxFuture};
+
+pin_project! {
+    /// The future of a [`SessionService`](super::SessionService).
+    pub struct ResponseFuture<F, B> {
+        #[pin]
+        stage: Stage<F, B>,
+        manager: SessionManager,
+        session: SessionHandle,
+        method: Method,
+        uri: Uri,
+    }
+}
+
+pin_project! {
+    #[project = StageProjection]
+    enum Stage<F, B> {
+        Handling { #[pin] handler: F },
+        Committing { commit: BoxFuture<'static, Outcome>, response: Option<Response<B>> },
+    }
+}
+
+impl<F, B> ResponseFuture<F, B> {
+    pub(super) fn new(handler: F, manager: SessionManager, session: SessionHandle, method: Method, uri: Uri) -> Self {
+        Self { stage: Stage::Handling { handler }, manager, session, method, uri }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+    B: From<String>,
+{
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        loop {
+            let (outcome, response) = match this.stage.as_mut().project() {
+                StageProjection::Handling { handler } => {
+                    let response = ready!(handler.poll(cx))?;
+                    match this.manager.close(this.session, Ending::of_status(response.status().as_u16())) {
+                        Close::Done(outcome) => (outcome, response),
+                        Close::Commit(commit) => {
+                            let manager = this.manager.clone();
+                            let commit = Box::pin(async move { manager.commit(commit).await });
+                            this.stage.set(Stage::Committing { commit, response: Some(response) });
+                            continue;
+                        }
+                    }
+                }
+                StageProjection::Committing { commit, response } => {
+                    let outcome = ready!(commit.as_mut().poll(cx));
+                    match response.take() {
+                        Some(response) => (outcome, response),
+                        // Polled again after it was ready, which is the caller's fault.
+                        None => return Poll::Pending,
+                    }
+                }
+            };
+            let mut response = match outcome.error() {
+                None => response,
+                Some(error) => {
+                    let path = this.uri.path_and_query().map_or("/", |path| path.as_str());
+                    let failure = Failure::new(error, this.method.as_str(), path);
+                    into_response(this.session.reply(&failure))
+                }
+            };
+            apply(&outcome, &mut response);
+            return Poll::Ready(Ok(response));
+        }
+    }
+}
+
+impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,39 @@
+use std::task::{Context, Poll};
+
+use http::{Method, Request, Response, header};
+use tower_service::Service;
+
+use super::ResponseFuture;
+use crate::SessionManager;
+
+/// The service that [`SessionLayer`](super::SessionLayer) makes.
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    pub(super) inner: S,
+    pub(super) manager: SessionManager,
+}
+
+impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
+    ResponseBody: From<String>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future, ResponseBody>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        let cookies = request.headers().get_all(header::COOKIE).iter().map(header::HeaderValue::as_bytes);
+        let session = match *request.method() {
+            Method::HEAD | Method::OPTIONS => self.manager.open_read_only(cookies),
+            _ => self.manager.open(cookies),
+        };
+        request.extensions_mut().insert(session.clone());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        ResponseFuture::new(self.inner.call(request), self.manager.clone(), session, method, uri)
+    }
+}

@@ -1,0 +1,31 @@
+//! Where the server programs are: the answers of `scripts/test-env`.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const DIRECTORY: &str = ".test-env";
+const MISSING: &str = "run `make test` (or scripts/test-env) first";
+
+/// The directory `.test-env` of this workspace, looked for from the tested package upwards.
+pub(crate) fn directory() -> PathBuf {
+    let start = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env::current_dir().unwrap(), PathBuf::from);
+    start
+        .ancestors()
+        .map(|ancestor| ancestor.join(DIRECTORY))
+        .find(|directory| directory.join("servers.env").is_file())
+        .unwrap_or_else(|| panic!("no {DIRECTORY}/servers.env at or above {}: {MISSING}", start.display()))
+}
+
+/// The program, or directory of programs, that `.test-env/servers.env` gives under `name`.
+pub(crate) fn server(name: &str) -> PathBuf {
+    let file = directory().join("servers.env");
+    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}: {MISSING}", file.display()));
+    let path = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .find_map(|(key, value)| (key == name).then(|| PathBuf::from(value)))
+        .unwrap_or_else(|| panic!("{} does not name {name}: {MISSING}", file.display()));
+    assert!(Path::new(&path).exists(), "{} is gone: {MISSING}", path.display());
+    path
+}

@@ -1,0 +1,31 @@
+//! Real Redis, Valkey and PostgreSQL servers for tests, started in milliseconds and gone with the test.
+//!
+//! - The server programs are those that `scripts/test-env` found or installed (`make test` runs it).
+//!   Without them the tests fail; nothing is ever skipped.
+//! - Every server has its own port on 127.0.0.1 and its own directory, and ends when its value is dropped.
+//! - A test process that is killed leaves nothing behind: a watchdog per server waits for the end of a pipe that only
+//!   the test process holds open, then ends the server and removes its directory.
+//! - A failure is a panic with the server's log in it.
+//!
+//! ```
+//! use test_servers::{Redis, RedisKind};
+//!
+//! let redis = Redis::start(RedisKind::Old);
+//! assert_eq!(redis.cli(&["SET", "key", "value"]), "OK");
+//! redis.restart();
+//! assert_eq!(redis.cli(&["GET", "key"]), "(nil)");
+//! ```
+#![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "test support: a failure is a panic")]
+
+mod directory;
+mod environment;
+mod port;
+mod postgres;
+mod postgres_protocol;
+mod process;
+mod redis;
+mod resp;
+
+pub use postgres::Postgres;
+pub use redis::{Redis, RedisKind};
+pub use resp::Reply;

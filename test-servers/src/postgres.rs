@@ -1,0 +1,257 @@
+//! PostgreSQL servers.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::directory::{self, TempDir, User};
+use crate::process::{Launch, Process};
+use crate::{environment, port, postgres_protocol};
+
+const ATTEMPTS: u32 = 10;
+
+/// A PostgreSQL server of its own, on 127.0.0.1, for the superuser `postgres` without a password.
+///
+/// It promises nothing after a crash of the machine (`fsync` is off). PostgreSQL refuses to run as root: then it runs
+/// as the user `postgres`, or else `nobody`.
+#[derive(Debug)]
+pub struct Postgres {
+    // Dropped in this order: the process goes before its directory.
+    process: Mutex<Process>,
+    port: u16,
+    programs: PathBuf,
+    user: Option<User>,
+    directory: TempDir,
+}
+
+impl Postgres {
+    /// Starts a server with an empty database. Most tests are served better by [`shared`](Self::shared).
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start() -> Self {
+        let directory = TempDir::new();
+        let user = unprivileged_user(&directory);
+        let programs = usable_programs(&directory, user);
+        create_cluster(&programs, &directory, user);
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            let port = port::free();
+            match launch(&programs, port, &directory, user) {
+                Ok(process) => return Self { process: Mutex::new(process), port, programs, user, directory },
+                Err(log) => last = log,
+            }
+        }
+        panic!("{last}");
+    }
+
+    /// The one server that all tests of this process share. It ends with the process. Take a database of your own by
+    /// [`create_database`](Self::create_database), and never stop it.
+    #[must_use]
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Postgres> = OnceLock::new();
+        SHARED.get_or_init(Self::start)
+    }
+
+    /// Creates an empty database and returns its URL.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    #[must_use]
+    pub fn create_database(&self) -> String {
+        static COUNTER: AtomicU32 = AtomicU32::new(1);
+        let name = format!("test_{}", COUNTER.fetch_add(1, Ordering::Relaxed));
+        self.sql("postgres", &format!("CREATE DATABASE {name}"));
+        self.url_of(&name)
+    }
+
+    /// The URL of the database `postgres`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_of("postgres")
+    }
+
+    /// The port on 127.0.0.1, kept over [`restart`](Self::restart).
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process id, if the server is running.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process().id()
+    }
+
+    /// Runs statements in `database` (a name, or a URL of this server) and returns their rows: one per line, columns
+    /// separated by a tab.
+    ///
+    /// # Panics
+    /// If the server does not answer, or answers with an error.
+    pub fn sql(&self, database: &str, sql: &str) -> String {
+        let name = database.rsplit('/').next().unwrap_or(database);
+        postgres_protocol::query(self.port, name, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Ends the server as a crash would: connections break, new ones are refused. What was committed stays.
+    pub fn kill(&self) {
+        self.process().kill();
+    }
+
+    /// Ends the server if it is running, and starts it on the same port with the same data.
+    ///
+    /// # Panics
+    /// If it cannot be started, for instance because the port was taken meanwhile.
+    pub fn restart(&self) {
+        let mut process = self.process();
+        process.kill();
+        for attempt in 1.. {
+            match launch(&self.programs, self.port, &self.directory, self.user) {
+                Ok(started) => {
+                    *process = started;
+                    return;
+                }
+                Err(log) if attempt == ATTEMPTS => panic!("{log}"),
+                Err(_) => thread::sleep(Duration::from_millis(200)),
+            }
+        }
+    }
+
+    fn url_of(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn launch(programs: &Path, port: u16, directory: &TempDir, user: Option<User>) -> Result<Process, String> {
+    let data = directory.path().join("data");
+    let mut args = vec!["-D".to_owned(), data.display().to_string(), "-p".to_owned(), port.to_string()];
+    let settings = [
+        "listen_addresses=127.0.0.1",
+        "unix_socket_directories=",
+        "fsync=off",
+        "full_page_writes=off",
+        "max_connections=200",
+        "shared_buffers=32MB",
+        "jit=off",
+    ];
+    args.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
+    let launch = Launch {
+        program: &programs.join("postgres"),
+        args: &args,
+        directory: directory.path(),
+        user,
+        // An immediate shutdown. SIGKILL would leave shared memory and orphaned backends behind.
+        end_signal: "QUIT",
+    };
+    let pid_file = data.join("postmaster.pid");
+    // The status is asked of the file, which is this server's alone: another server may have taken the port.
+    Process::start(&launch, || {
+        let text = fs::read_to_string(&pid_file).unwrap_or_default();
+        let is_ready = text.lines().nth(7).is_some_and(|status| status.trim() == "ready");
+        is_ready && postgres_protocol::query(port, "postgres", "SELECT 1").is_ok()
+    })
+}
+
+/// The user to run as where this process is root: `postgres`, or else `nobody`.
+fn unprivileged_user(directory: &TempDir) -> Option<User> {
+    if directory.owner().uid != 0 {
+        return None;
+    }
+    let passwd = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
+    let user = ["postgres", "nobody"].into_iter().find_map(|name| user_named(name, &passwd));
+    let user = user.expect("PostgreSQL cannot run as root: a user `postgres` or `nobody` in /etc/passwd");
+    chown(directory.path(), Some(user.uid), Some(user.gid)).unwrap();
+    Some(user)
+}
+
+fn user_named(name: &str, passwd: &str) -> Option<User> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let is_named = fields.next() == Some(name);
+        let uid = fields.nth(1)?.parse().ok()?;
+        let gid = fields.next()?.parse().ok()?;
+        is_named.then_some(User { uid, gid })
+    })
+}
+
+/// The directory of the programs; where the other user cannot reach it, a copy of the installation that it can.
+fn usable_programs(directory: &TempDir, user: Option<User>) -> PathBuf {
+    let programs = environment::server("POSTGRES_BIN");
+    let is_reachable = programs.join("postgres").ancestors().all(|path| {
+        let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
+        mode & 0o001 != 0
+    });
+    if user.is_none() || is_reachable {
+        return programs;
+    }
+    // All of a wheel is copied: its libraries lie beside the installation and are found by their relative path.
+    let wheels = environment::directory();
+    let wheel = programs.strip_prefix(&wheels).ok().and_then(|path| path.components().next());
+    let root = match wheel {
+        Some(wheel) => wheels.join(wheel),
+        None => programs.parent().expect("an installation directory").to_owned(),
+    };
+    let copy = directory.path().join("programs");
+    directory::copy(&root, &copy, user);
+    copy.join(programs.strip_prefix(&root).expect("a path below its own ancestor"))
+}
+
+/// Makes the data directory: a copy of one that `initdb` made once, because `initdb` takes a second.
+fn create_cluster(programs: &Path, directory: &TempDir, user: Option<User>) {
+    let data = directory.path().join("data");
+    let version = output(Command::new(programs.join("postgres")).arg("--version"));
+    let version: String = version.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
+    // Named after the user too: another one could not read it.
+    let uid = user.map_or(directory.owner().uid, |user| user.uid);
+    let template = environment::directory().join(format!("template-{version}-{uid}"));
+    if template.is_dir() {
+        return directory::copy(&template, &data, user);
+    }
+    let mut initdb = Command::new(programs.join("initdb"));
+    initdb.args(["--no-sync", "--no-locale", "--encoding=UTF8", "--auth=trust", "--username=postgres"]);
+    initdb.args(["--wal-segsize=1", "-D"]).arg(&data).current_dir(directory.path());
+    if let Some(user) = user {
+        initdb.gid(user.gid).uid(user.uid);
+    }
+    output(&mut initdb);
+    keep_template(&data, &template);
+}
+
+/// Keeps a copy for the next start. The rename is atomic: a reader never sees half a copy, and the second of two writers
+/// loses. A directory that cannot be written costs time and nothing else.
+fn keep_template(data: &Path, template: &Path) {
+    let unfinished = template.with_extension(format!("unfinished-{}", std::process::id()));
+    if directory::try_copy(data, &unfinished, None).and_then(|()| fs::rename(&unfinished, template)).is_err() {
+        let _ = fs::remove_dir_all(&unfinished);
+    }
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{stderr}", output.status);
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_by_its_whole_name() {
+        let passwd = "postgres2:x:7:8::/:/bin/sh\npostgres:x:102:104:PostgreSQL,,,:/var/lib/postgresql:/bin/bash\n";
+        assert_eq!(user_named("postgres", passwd), Some(User { uid: 102, gid: 104 }));
+        assert_eq!(user_named("nobody", passwd), None);
+    }
+}

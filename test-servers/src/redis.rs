@@ -1,0 +1,225 @@
+//! Redis and Valkey servers.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::directory::TempDir;
+use crate::process::{Launch, Process};
+use crate::resp::{self, Reply};
+use crate::{environment, port};
+
+/// A read past this means that the server hangs.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
+const ATTEMPTS: u32 = 10;
+
+/// Which server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RedisKind {
+    /// Redis 6.2 to 7: Lua is the only compare-and-set.
+    Old,
+    /// Redis 8 or newer.
+    New,
+    /// Valkey 9 or newer: `SET … IFEQ` is answered.
+    Valkey,
+}
+
+impl RedisKind {
+    /// Every kind, for tests that must hold on all of them.
+    pub const ALL: [Self; 3] = [Self::Old, Self::New, Self::Valkey];
+
+    fn program(self) -> PathBuf {
+        environment::server(match self {
+            Self::Old => "REDIS_OLD",
+            Self::New => "REDIS_NEW",
+            Self::Valkey => "VALKEY",
+        })
+    }
+}
+
+/// A Redis or Valkey server of its own, on 127.0.0.1 and on a Unix socket. It keeps nothing on disk.
+#[derive(Debug)]
+pub struct Redis {
+    // Dropped in this order: the process goes before its directory.
+    process: Mutex<Process>,
+    kind: RedisKind,
+    port: u16,
+    args: Vec<String>,
+    password: Option<String>,
+    directory: TempDir,
+}
+
+impl Redis {
+    /// Starts a server.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn start(kind: RedisKind) -> Self {
+        Self::with_args(kind, &[])
+    }
+
+    /// Starts a server with more arguments, such as `&["--maxmemory", "4mb"]`. They win over ours.
+    /// A password given by `--requirepass` is used by [`url`](Self::url) and [`cli`](Self::cli).
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn with_args(kind: RedisKind, args: &[&str]) -> Self {
+        let directory = TempDir::new();
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        let password = args.iter().skip_while(|arg| *arg != "--requirepass").nth(1).cloned();
+        let mut last = String::new();
+        for _ in 0..ATTEMPTS {
+            let port = port::free();
+            match launch(kind, port, &args, &directory) {
+                Ok(process) => {
+                    return Self { process: Mutex::new(process), kind, port, args, password, directory };
+                }
+                Err(log) => last = log,
+            }
+        }
+        panic!("{last}");
+    }
+
+    /// One running server of each kind, for tests that must hold on all of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        RedisKind::ALL.into_iter().map(Self::start)
+    }
+
+    /// Which server this is.
+    #[must_use]
+    pub fn kind(&self) -> RedisKind {
+        self.kind
+    }
+
+    /// `redis://127.0.0.1:port/`
+    #[must_use]
+    pub fn url(&self) -> String {
+        let password = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
+        format!("redis://{password}127.0.0.1:{}/", self.port)
+    }
+
+    /// `redis+unix:///path/of/the/socket`
+    #[must_use]
+    pub fn unix_url(&self) -> String {
+        let password = self.password.as_ref().map(|password| format!("?pass={password}")).unwrap_or_default();
+        format!("redis+unix://{}{password}", self.socket().display())
+    }
+
+    /// The port on 127.0.0.1, kept over [`restart`](Self::restart).
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The process id, if the server is running.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.process().id()
+    }
+
+    /// Kills the server (SIGKILL): connections break, new ones are refused. All data is lost.
+    pub fn kill(&self) {
+        self.process().kill();
+    }
+
+    /// Kills the server if it is running, and starts an empty one on the same port.
+    ///
+    /// # Panics
+    /// If it cannot be started, for instance because the port was taken meanwhile.
+    pub fn restart(&self) {
+        let mut process = self.process();
+        process.kill();
+        for attempt in 1.. {
+            match launch(self.kind, self.port, &self.args, &self.directory) {
+                Ok(started) => {
+                    *process = started;
+                    return;
+                }
+                Err(log) if attempt == ATTEMPTS => panic!("{log}"),
+                Err(_) => thread::sleep(Duration::from_millis(200)),
+            }
+        }
+    }
+
+    /// Stops the server from running (SIGSTOP): connections stay open, and nothing answers.
+    ///
+    /// # Panics
+    /// If the server was killed.
+    pub fn pause(&self) {
+        self.process().signal("STOP");
+    }
+
+    /// Undoes [`pause`](Self::pause): what was sent meanwhile is answered now.
+    ///
+    /// # Panics
+    /// If the server was killed.
+    pub fn resume(&self) {
+        self.process().signal("CONT");
+    }
+
+    /// Sends one command on a connection of its own and returns the reply as `redis-cli` prints it to a pipe: an array
+    /// is one element per line, an error starts with `(error) `, nothing is `(nil)`.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub fn cli(&self, args: &[&str]) -> String {
+        let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
+        self.command(&args).to_string()
+    }
+
+    /// [`cli`](Self::cli) for bytes.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    pub fn command(&self, args: &[&[u8]]) -> Reply {
+        self.try_command(args).unwrap_or_else(|error| panic!("redis on port {}: {error}", self.port))
+    }
+
+    fn try_command(&self, args: &[&[u8]]) -> std::io::Result<Reply> {
+        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        if let Some(password) = &self.password {
+            resp::send(&mut stream, &[b"AUTH", password.as_bytes()])?;
+        }
+        resp::send(&mut stream, args)
+    }
+
+    fn socket(&self) -> PathBuf {
+        socket_in(&self.directory)
+    }
+
+    fn process(&self) -> std::sync::MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn socket_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("redis.sock")
+}
+
+fn launch(kind: RedisKind, port: u16, args: &[String], directory: &TempDir) -> Result<Process, String> {
+    let socket = socket_in(directory);
+    let mut all =
+        ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"].map(String::from).to_vec();
+    all.extend(["--port".into(), port.to_string()]);
+    all.extend(["--dir".into(), directory.path().display().to_string()]);
+    all.extend(["--unixsocket".into(), socket.display().to_string()]);
+    all.extend_from_slice(args);
+    let launch =
+        Launch { program: &kind.program(), args: &all, directory: directory.path(), user: None, end_signal: "KILL" };
+    // Asked on the socket, which is this server's alone: another server may have taken the port.
+    Process::start(&launch, || match UnixStream::connect(&socket) {
+        Ok(mut stream) => {
+            let timeout = stream.set_read_timeout(Some(READ_TIMEOUT));
+            let reply = timeout.and_then(|()| resp::send(&mut stream, &[b"PING"]));
+            reply.is_ok_and(|reply| !matches!(reply, Reply::Error(message) if message.starts_with("LOADING")))
+        }
+        Err(_) => false,
+    })
+}
