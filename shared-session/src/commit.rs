@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    Error, ErrorKind,
+    Client, Error, ErrorKind,
     data::{Delta, Entries, MissedTake},
     id::Token,
     lifetime::Lifetime,
-    profile::{Client, Identity, Record},
+    profile::{Identity, Record},
     store::StoreTime,
 };
 

@@ -58,6 +58,7 @@
 
 #[cfg(feature = "users")]
 pub mod auth;
+mod client;
 mod clock;
 mod commit;
 pub mod cookie;
@@ -79,13 +80,14 @@ pub mod tower;
 #[cfg(feature = "users")]
 pub mod users;
 
+pub use client::{Client, ClientAddress};
 pub use cookie::{CookieConfig, SessionCookie};
 pub use error::{Error, ErrorKind};
 pub use id::Handle;
 pub use keys::SecretKeys;
 pub use lifetime::Lifetime;
 pub use manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats};
-pub use profile::{Client, Identity, Profile};
+pub use profile::{Identity, Profile};
 pub use reply::{Failure, OnError, Reply};
 pub use session::{Session, SessionHandle};
 #[cfg(feature = "tower")]

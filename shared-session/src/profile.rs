@@ -8,7 +8,7 @@ mod native;
 use bytes::Bytes;
 
 use crate::{
-    Error,
+    Client, Error,
     data::{Changes, Entries},
     id::{Handle, Token},
     lifetime::Limits,
@@ -146,24 +146,6 @@ impl Identity {
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Identity").field("user_id", &self.user_id).finish_non_exhaustive()
-    }
-}
-
-/// The browser a session was started from, for the list of devices.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Client {
-    /// The network address.
-    pub address: Option<String>,
-    /// The `User-Agent` header, at most 256 bytes.
-    pub user_agent: Option<String>,
-}
-
-impl Client {
-    /// A client with `address` and `user_agent`; the latter is cut to 256 bytes.
-    #[must_use]
-    pub fn new(address: Option<String>, user_agent: Option<&str>) -> Self {
-        Self { address, user_agent: user_agent.map(|agent| agent[..agent.floor_char_boundary(256)].to_owned()) }
     }
 }
 

@@ -10,12 +10,12 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Error, ErrorKind,
+    Client, Error, ErrorKind,
     commit::{Draft, Intent, Loaded, Plan, decide},
     data::{Json, MissedTake, step},
     id::{Handle, Token},
     manager::{CookieAction, Core},
-    profile::{Client, Identity, Record},
+    profile::{Identity, Record},
     store::StoreTime,
 };
 

@@ -6,7 +6,7 @@
 //! 1. a request that never loaded its session passes untouched: no store call, no header, no allocation;
 //! 2. edits are committed before the head of the response is sent, except after a 5xx, and after HEAD and OPTIONS;
 //! 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
-//! 4. if the commit fails, the response is dropped and the manager's `on_error` hook answers.
+//! 4. if the commit fails, or the response carries a [`Rejected`] error, the manager's `on_error` hook answers instead.
 //!
 //! The inner service's error type stays as it is; an error commits nothing.
 
@@ -18,16 +18,16 @@ pub use future::ResponseFuture;
 pub use layer::SessionLayer;
 pub use service::SessionService;
 
+use std::sync::Arc;
+
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::{Outcome, Reply};
+use crate::{Error, Outcome, Reply};
 
-/// The network address of the client, for the list of devices.
-///
-/// Behind a proxy, put one into the request's extensions before the session is loaded; adapters prefer it to the peer's
-/// address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientAddress(pub std::net::IpAddr);
+/// An error in the extensions of a response: the layer answers with the manager's `on_error` hook instead. Extractors
+/// and handlers of an adapter report their errors this way, so that one hook speaks for all.
+#[derive(Clone, Debug)]
+pub struct Rejected(pub Arc<Error>);
 
 /// Renders a [`Reply`] as an HTTP response. Headers that are not valid are left out.
 #[must_use]

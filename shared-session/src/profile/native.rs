@@ -29,9 +29,9 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Client, Head, Identity, Record};
+use super::{Head, Identity, Record};
 use crate::{
-    Error, ErrorKind,
+    Client, Error, ErrorKind,
     data::{Entries, Json},
     lifetime::Limits,
     store::{Seen, StoreTime},
@@ -224,7 +224,7 @@ mod tests {
                 deadline: StoreTime(1_700_000_900_000),
             },
             user: Some(Identity::new("1", "hash", 3)),
-            client: Client::new(Some("127.0.0.1".into()), Some("curl/8")),
+            client: Client::new(Some([127, 0, 0, 1].into()), Some("curl/8")),
         }
     }
 

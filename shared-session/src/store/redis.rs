@@ -63,7 +63,7 @@ impl RedisStore {
     /// [`ErrorKind::Config`] if the URL is not valid, [`ErrorKind::Unavailable`] if Redis cannot be reached or refuses
     /// the login. No error quotes the URL.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        Self::connect_with(url, RedisConfig::new()).await
+        Self::connect_with(url, &RedisConfig::new()).await
     }
 
     /// As [`connect`](Self::connect), with options.
@@ -71,7 +71,7 @@ impl RedisStore {
     /// # Errors
     ///
     /// As [`connect`](Self::connect).
-    pub async fn connect_with(url: &str, config: RedisConfig) -> Result<Self, Error> {
+    pub async fn connect_with(url: &str, config: &RedisConfig) -> Result<Self, Error> {
         let until = Instant::now() + config.connect_timeout;
         let store = Self::connect_lazy(url, config)?;
         store.connection.prove(until).await?;
@@ -84,8 +84,8 @@ impl RedisStore {
     /// # Errors
     ///
     /// [`ErrorKind::Config`] if the URL is not valid.
-    pub fn connect_lazy(url: &str, config: RedisConfig) -> Result<Self, Error> {
-        Ok(Self { connection: Connection::shared(config.client(url)?, &config) })
+    pub fn connect_lazy(url: &str, config: &RedisConfig) -> Result<Self, Error> {
+        Ok(Self { connection: Connection::shared(config.client(url)?, config) })
     }
 
     /// Uses a pool that the service has already. One connection carries one call at a time and is tested at every
@@ -93,14 +93,14 @@ impl RedisStore {
     #[cfg(feature = "deadpool")]
     #[must_use]
     pub fn from_pool(pool: deadpool_redis::Pool) -> Self {
-        Self::from_pool_with(pool, RedisConfig::new())
+        Self::from_pool_with(pool, &RedisConfig::new())
     }
 
     /// As [`from_pool`](Self::from_pool), with options. How to connect is the pool's own business.
     #[cfg(feature = "deadpool")]
     #[must_use]
-    pub fn from_pool_with(pool: deadpool_redis::Pool, config: RedisConfig) -> Self {
-        Self { connection: Connection::pool(pool, &config) }
+    pub fn from_pool_with(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
+        Self { connection: Connection::pool(pool, config) }
     }
 
     async fn send(&self, command: &Cmd, effect: Effect) -> Result<Value, Error> {

@@ -2,13 +2,14 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use http::{Method, Response, Uri};
 use pin_project_lite::pin_project;
 
-use super::{apply, into_response};
+use super::{Rejected, apply, into_response};
 use crate::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager, store::BoxFuture};
 
 pin_project! {
@@ -69,7 +70,8 @@ where
                     }
                 }
             };
-            let mut response = match outcome.error() {
+            let rejected = response.extensions().get::<Rejected>().map(|Rejected(error)| Arc::clone(error));
+            let mut response = match outcome.error().or(rejected.as_deref()) {
                 None => response,
                 Some(error) => {
                     let path = this.uri.path_and_query().map_or("/", |path| path.as_str());

@@ -8,11 +8,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 #[cfg(feature = "sqlite")]
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 
-use super::{
-    User, Users,
-    password::PasswordHasher,
-    verify::hash_password,
-};
+use super::{User, Users, password::PasswordHasher, verify::hash_password};
 use crate::{Error, ErrorKind};
 
 mod manage;
@@ -262,7 +258,8 @@ where
     i64: Decode<'r, R::Database> + Type<R::Database>,
 {
     let password: String = row.try_get(2)?;
-    let mut user = User::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?).with_encoded_password(password);
+    let mut user =
+        User::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?).with_encoded_password(password);
     user.email = row.try_get(3)?;
     user.first_name = row.try_get(4)?;
     user.last_name = row.try_get(5)?;
@@ -304,6 +301,3 @@ fn failed(error: sqlx::Error) -> Error {
         error => Error::new(ErrorKind::Unavailable, "the user database cannot be reached").with_source(error),
     }
 }
-
-#[cfg(all(test, feature = "sqlite"))]
-mod tests;

@@ -1,4 +1,5 @@
 //! The Redis store against real servers: what it asks of them, and what it makes of their faults.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed expectation must fail the test")]
 
 use std::{
     collections::BTreeMap,
@@ -46,7 +47,7 @@ fn impatient() -> RedisConfig {
 }
 
 async fn connect(redis: &Redis) -> RedisStore {
-    RedisStore::connect_with(&redis.url(), patient()).await.unwrap()
+    RedisStore::connect_with(&redis.url(), &patient()).await.unwrap()
 }
 
 /// How often the server ran each command since the last call, those inside scripts included.
@@ -96,10 +97,10 @@ fn assert_unavailable(error: &Error) {
 async fn contract_over_every_route(kind: RedisKind) {
     let redis = Redis::start(kind);
     let tcp = connect(&redis).await;
-    let unix = RedisStore::connect_with(&redis.unix_url(), patient()).await.unwrap();
+    let unix = RedisStore::connect_with(&redis.unix_url(), &patient()).await.unwrap();
     let mut suites = vec![tokio::spawn(store_contract(tcp)), tokio::spawn(store_contract(unix))];
     #[cfg(feature = "deadpool")]
-    suites.push(tokio::spawn(store_contract(RedisStore::from_pool_with(pool(&redis.url()), patient()))));
+    suites.push(tokio::spawn(store_contract(RedisStore::from_pool_with(pool(&redis.url()), &patient()))));
     for suite in suites {
         suite.await.unwrap();
     }
@@ -395,9 +396,9 @@ async fn another_kind_of_value_is_unreadable_and_can_be_deleted() {
 async fn a_killed_server_fails_at_once_and_a_restarted_one_answers_the_next_call() {
     let redis = Redis::start(RedisKind::Old);
     let mut stores = vec![connect(&redis).await];
-    stores.push(RedisStore::connect_with(&redis.unix_url(), patient()).await.unwrap());
+    stores.push(RedisStore::connect_with(&redis.unix_url(), &patient()).await.unwrap());
     #[cfg(feature = "deadpool")]
-    stores.push(RedisStore::from_pool_with(pool(&redis.url()), patient()));
+    stores.push(RedisStore::from_pool_with(pool(&redis.url()), &patient()));
     for store in &mut stores {
         store.load(KEY).await.unwrap();
         redis.kill();
@@ -436,9 +437,9 @@ async fn a_connection_that_the_server_closed_is_replaced_unseen() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_server_makes_reads_fail_and_writes_undecided() {
     let redis = Redis::start(RedisKind::New);
-    let mut stores = vec![RedisStore::connect_with(&redis.url(), impatient()).await.unwrap()];
+    let mut stores = vec![RedisStore::connect_with(&redis.url(), &impatient()).await.unwrap()];
     #[cfg(feature = "deadpool")]
-    stores.push(RedisStore::from_pool_with(pool(&redis.url()), impatient()));
+    stores.push(RedisStore::from_pool_with(pool(&redis.url()), &impatient()));
     for store in stores {
         let _ = store.delete(KEY, None).await.unwrap();
         redis.pause();
@@ -454,7 +455,7 @@ async fn a_hanging_server_makes_reads_fail_and_writes_undecided() {
             assert!(until_answered(&store).await.is_some(), "it ran after all");
         }
     }
-    let store = RedisStore::connect_with(&redis.url(), impatient()).await.unwrap();
+    let store = RedisStore::connect_with(&redis.url(), &impatient()).await.unwrap();
     redis.pause();
     let writes = every_write(&store).await;
     redis.resume();
@@ -478,7 +479,7 @@ async fn until_answered(store: &RedisStore) -> Option<Bytes> {
 async fn a_dead_connection_to_a_living_server_is_given_up() {
     let redis = Redis::start(RedisKind::New);
     let proxy = Proxy::start(&redis).await;
-    let store = RedisStore::connect_with(&proxy.url, impatient()).await.unwrap();
+    let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
     proxy.set(Fault::Silence);
     store.load(KEY).await.unwrap_err();
     proxy.set(Fault::None);
@@ -498,7 +499,7 @@ async fn a_write_whose_reply_is_lost_is_undecided_and_sent_once() {
             every_write(&direct).await.into_iter().collect::<Result<(), _>>().unwrap();
             commands(&redis);
 
-            let store = RedisStore::connect_with(&proxy.url, impatient()).await.unwrap();
+            let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
             proxy.set(fault);
             let error = store.create(KEY, value(), MINUTE).await.unwrap_err();
             assert_unavailable(&error);
@@ -506,21 +507,21 @@ async fn a_write_whose_reply_is_lost_is_undecided_and_sent_once() {
             assert_eq!(commands(&redis), counts([("set", 1)]), "{fault:?}");
 
             proxy.set(Fault::None);
-            let store = RedisStore::connect_with(&proxy.url, impatient()).await.unwrap();
+            let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
             proxy.set(fault);
             let error = store.replace(KEY, &seen(), value(), MINUTE).await.unwrap_err();
             assert!(error.is_undecided(), "{fault:?}: {error}");
             assert_eq!(commands(&redis), counts([("evalsha", 1), ("getrange", 1), ("set", 1)]), "{fault:?}");
 
             proxy.set(Fault::None);
-            let store = RedisStore::connect_with(&proxy.url, impatient()).await.unwrap();
+            let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
             proxy.set(fault);
             let error = store.delete(KEY, None).await.unwrap_err();
             assert!(error.is_undecided(), "{fault:?}: {error}");
             assert_eq!(commands(&redis), counts([("del", 1)]), "{fault:?}");
 
             proxy.set(Fault::None);
-            let store = RedisStore::connect_with(&proxy.url, impatient()).await.unwrap();
+            let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
             proxy.set(Fault::CutOnce);
             assert_eq!(store.load(KEY).await.unwrap(), None);
             assert_eq!(commands(&redis), counts([("get", 2)]), "a read is sent again");
@@ -543,7 +544,7 @@ async fn many_callers_share_one_attempt_to_connect() {
         }
     });
     let config = RedisConfig::new().with_connect_timeout(MINUTE);
-    let store = RedisStore::connect_lazy(&url, config).unwrap();
+    let store = RedisStore::connect_lazy(&url, &config).unwrap();
     let calls: Vec<_> = (0..50)
         .map(|_| {
             let store = store.clone();
@@ -571,7 +572,7 @@ async fn a_server_that_turns_us_away_is_not_stormed() {
             let _ = stream.write_all(b"-ERR max number of clients reached\r\n").await;
         }
     });
-    let store = RedisStore::connect_lazy(&url, RedisConfig::new()).unwrap();
+    let store = RedisStore::connect_lazy(&url, &RedisConfig::new()).unwrap();
     let start = Instant::now();
     for _ in 0..200 {
         assert_unavailable(&store.load(KEY).await.unwrap_err());
@@ -613,7 +614,7 @@ async fn tls_to_a_plain_server_is_an_error() {
         stream.write_all(b"-ERR unknown command\r\n").await.unwrap();
         stream.read_to_end(&mut Vec::new()).await
     });
-    let error = RedisStore::connect_with(&url, patient()).await.unwrap_err();
+    let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
     assert_unavailable(&error);
     assert!(error.to_string().contains("TLS handshake"), "{error:?}");
 }

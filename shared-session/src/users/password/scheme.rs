@@ -165,7 +165,9 @@ impl Scheme {
                 let params = scrypt::Params::new(log_n, block, lanes).ok()?;
                 scrypt::scrypt(password, salt, &params, &mut out).ok()?;
             }
-            Self::Bcrypt { cost, digest_first: true } => out = bcrypt(cost, hex(&Sha256::digest(password)).as_bytes(), salt)?,
+            Self::Bcrypt { cost, digest_first: true } => {
+                out = bcrypt(cost, hex(&Sha256::digest(password)).as_bytes(), salt)?
+            }
             Self::Bcrypt { cost, digest_first: false } => out = bcrypt(cost, password, salt)?,
             Self::Argon2 { algorithm, version, memory, passes, lanes } => {
                 let params = Params::new(memory, passes, lanes, None).ok()?;

@@ -33,8 +33,17 @@ struct Scripts {
 const AUTH_USER: &str = "auth_user";
 const EPOCHS: &str = "shared_session_epoch";
 const USER_COLUMNS: [&str; 11] = [
-    "id", "password", "last_login", "is_superuser", "username", "first_name", "last_name", "email", "is_staff",
-    "is_active", "date_joined",
+    "id",
+    "password",
+    "last_login",
+    "is_superuser",
+    "username",
+    "first_name",
+    "last_name",
+    "email",
+    "is_staff",
+    "is_active",
+    "date_joined",
 ];
 
 /// Names and statements for one user table in one database.
@@ -158,7 +167,7 @@ impl SqlUsers {
     pub async fn migrate(&self) -> Result<(), Error> {
         match &self.pool {
             #[cfg(feature = "sqlite")]
-            Pool::Sqlite(pool) => retry_while_busy(async || migrate_sqlite(pool).await).await,
+            Pool::Sqlite(pool) => retry_while_busy(|| migrate_sqlite(pool)).await,
             #[cfg(feature = "postgres")]
             Pool::Postgres(pool) => within(migrate_postgres(pool)).await,
         }
@@ -182,7 +191,10 @@ impl SqlUsers {
         }
         for table in [&*permissions, "auth_group", "auth_permission", "auth_group_permissions", "django_content_type"] {
             if self.columns(table).await?.is_empty() {
-                return Err(Error::new(ErrorKind::Config, format!("the table {table} is missing: run manage.py migrate")));
+                return Err(Error::new(
+                    ErrorKind::Config,
+                    format!("the table {table} is missing: run manage.py migrate"),
+                ));
             }
         }
         // Named after the model, which the table's name does not tell.
@@ -221,7 +233,7 @@ impl SqlUsers {
         match &self.pool {
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(pool) => {
-                retry_while_busy(async || sqlx::raw_sql(script).execute(pool).await.map(drop)).await
+                retry_while_busy(|| async { sqlx::raw_sql(script).execute(pool).await.map(drop) }).await
             }
             #[cfg(feature = "postgres")]
             Pool::Postgres(pool) => {
@@ -258,7 +270,7 @@ impl SqlUsers {
 #[cfg(feature = "sqlite")]
 pub(super) async fn switch_to_wal(options: &sqlx::sqlite::SqliteConnectOptions) -> Result<(), Error> {
     use sqlx::{ConnectOptions, Connection};
-    retry_while_busy(async || {
+    retry_while_busy(|| async {
         let mut connection = options.connect().await?;
         sqlx::query("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
         connection.close().await
@@ -310,7 +322,7 @@ impl Scripts {
 
 /// SQLite answers "busy" without waiting where waiting could deadlock. Tries again for up to half a minute.
 #[cfg(feature = "sqlite")]
-async fn retry_while_busy(mut work: impl AsyncFnMut() -> sqlx::Result<()>) -> Result<(), Error> {
+async fn retry_while_busy<W: Future<Output = sqlx::Result<()>>>(mut work: impl FnMut() -> W) -> Result<(), Error> {
     use std::time::{Duration, Instant};
     const PATIENCE: Duration = Duration::from_secs(30);
     let start = Instant::now();
