@@ -1,1 +1,16 @@
-//! Shared set-up.
+//! What the two example services share.
+//!
+//! - [`settings`]: the environment, checked before anything starts
+//! - [`args`]: the command line of `site`
+//! - [`secret_key`]: the generated key of an embedded start
+//! - [`network`]: the client's address behind trusted proxies
+//! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
+//! - [`pages`]: the HTML of `site`
+
+pub mod args;
+pub mod forms;
+pub mod network;
+pub mod pages;
+pub mod secret_key;
+pub mod settings;
+pub mod text;

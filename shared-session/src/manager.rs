@@ -361,10 +361,13 @@ impl Outcome {
         self.set_cookie.as_deref()
     }
 
-    /// Whether the response depends on the session, so that `Cookie` belongs into `Vary` (RFC 9110, 12.5.5).
+    /// The value to append to `Vary`, given those that the response has: a response that depends on the session depends
+    /// on `Cookie` (RFC 9110, 12.5.5).
     #[must_use]
-    pub fn varies(&self) -> bool {
-        self.read
+    pub fn vary<'a>(&self, present: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
+        let covers = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(b"cookie");
+        let mut names = present.into_iter().flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+        (self.read && !names.any(covers)).then_some("Cookie")
     }
 
     /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie

@@ -30,7 +30,7 @@ mod sql;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use redis::RedisStore;
+pub use redis::{RedisConfig, RedisStore};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::SqlStore;
 

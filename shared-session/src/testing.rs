@@ -28,18 +28,8 @@ pub use fault::{Fault, FaultStore};
 pub use spy::SpyStore;
 
 /// The names by which [`SpyStore`] and [`FaultStore`] know the operations of a store.
-pub const OPERATIONS: [&str; 10] = [
-    "load",
-    "create",
-    "replace",
-    "delete",
-    "scan",
-    "purge_expired",
-    "index_add",
-    "index_list",
-    "index_remove",
-    "time",
-];
+pub const OPERATIONS: [&str; 10] =
+    ["load", "create", "replace", "delete", "scan", "purge_expired", "index_add", "index_list", "index_remove", "time"];
 
 /// Runs every rule of [`contract`] over `store`.
 ///

@@ -48,13 +48,8 @@ pub(crate) fn apply<B>(outcome: &Outcome, response: &mut Response<B>) {
     if let Some(value) = outcome.cache_control(headers.contains_key(header::CACHE_CONTROL)) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value));
     }
-    if outcome.varies() {
-        let varies = headers.get_all(header::VARY).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').any(|name| matches!(name.trim(), "*") || name.trim().eq_ignore_ascii_case("cookie"))
-        });
-        if !varies {
-            headers.append(header::VARY, HeaderValue::from_static("Cookie"));
-        }
+    if let Some(name) = outcome.vary(headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes)) {
+        headers.append(header::VARY, HeaderValue::from_static(name));
     }
     if let Some(Ok(value)) = outcome.set_cookie().map(HeaderValue::try_from) {
         headers.append(header::SET_COOKIE, value);

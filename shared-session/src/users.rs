@@ -253,42 +253,22 @@ pub trait Users: Send + Sync + 'static {
     fn groups(&self, user: &User) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
 }
 
-/// The object-safe twin of [`Users`], so that no signature of ours names a type of users.
+/// The object-safe twin of what a session asks of its [`Users`], so that no signature of ours names a type of users.
 pub(crate) trait UsersDyn: Send + Sync {
     fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>>;
-    fn find_by_name<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>>;
-    fn verify<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>>;
-    fn hasher(&self) -> PasswordHasher;
-    fn set_password<'a>(&'a self, id: &'a str, password: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>>;
     fn raise_epoch<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<i64, Error>>;
     fn permissions<'a>(&'a self, user: &'a User) -> BoxFuture<'a, Result<BTreeSet<String>, Error>>;
-    fn groups<'a>(&'a self, user: &'a User) -> BoxFuture<'a, Result<Vec<String>, Error>>;
 }
 
 impl<U: Users> UsersDyn for U {
     fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>> {
         Box::pin(Users::find(self, id))
     }
-    fn find_by_name<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>> {
-        Box::pin(Users::find_by_name(self, name))
-    }
-    fn verify<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>> {
-        Box::pin(Users::verify(self, name, password))
-    }
-    fn hasher(&self) -> PasswordHasher {
-        Users::hasher(self)
-    }
-    fn set_password<'a>(&'a self, id: &'a str, password: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>> {
-        Box::pin(Users::set_password(self, id, password))
-    }
     fn raise_epoch<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<i64, Error>> {
         Box::pin(Users::raise_epoch(self, id))
     }
     fn permissions<'a>(&'a self, user: &'a User) -> BoxFuture<'a, Result<BTreeSet<String>, Error>> {
         Box::pin(Users::permissions(self, user))
-    }
-    fn groups<'a>(&'a self, user: &'a User) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        Box::pin(Users::groups(self, user))
     }
 }
 

@@ -75,22 +75,44 @@ enum Pool {
     Sqlite(sqlx::SqlitePool),
 }
 
-/// Expands `$body` once for each driver: with `$pool`, and with `$sql`, its statements.
-macro_rules! on_pool {
-    ($store:expr, |$pool:ident, $sql:ident| $body:expr) => {
+/// Takes a connection and expands `$body` once for each driver, with `$sql`, its statements.
+macro_rules! on_connection {
+    ($store:expr, |$connection:ident, $sql:ident| $body:expr) => {
         match &$store.pool {
             #[cfg(feature = "postgres")]
-            Pool::Postgres($pool) => {
-                let $sql: &Statements = &statements::POSTGRES;
+            Pool::Postgres(pool) => {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                let ($connection, $sql) = (&mut *connection, &statements::POSTGRES);
                 $body
             }
             #[cfg(feature = "sqlite")]
-            Pool::Sqlite($pool) => {
-                let $sql: &Statements = &statements::SQLITE;
+            Pool::Sqlite(pool) => {
+                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                let ($connection, $sql) = (&mut *connection, &statements::SQLITE);
                 $body
             }
         }
     };
+}
+
+impl Pool {
+    fn is_closed(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => pool.is_closed(),
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool) => pool.is_closed(),
+        }
+    }
+
+    async fn close(&self) {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(pool) => pool.close().await,
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(pool) => pool.close().await,
+        }
+    }
 }
 
 impl SqlStore {
@@ -168,7 +190,7 @@ impl SqlStore {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(interval).await;
-                if on_pool!(store, |pool, _sql| pool.is_closed()) {
+                if store.pool.is_closed() {
                     return;
                 }
                 match store.purge_expired().await {
@@ -181,7 +203,7 @@ impl SqlStore {
 
     /// Closes the pool, for all its users, once the operations under way have ended.
     pub async fn close(&self) {
-        on_pool!(self, |pool, _sql| pool.close().await);
+        self.pool.close().await;
     }
 
     async fn read<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
@@ -212,9 +234,9 @@ impl fmt::Debug for SqlStore {
 impl SessionStore for SqlStore {
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
         self.read(async {
-            on_pool!(self, |pool, sql| {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
-                let value = sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await?;
+            on_connection!(self, |connection, sql| {
+                let value =
+                    sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await?;
                 Ok(value.map(Bytes::from))
             })
         })
@@ -223,8 +245,7 @@ impl SessionStore for SqlStore {
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
         self.write(async {
-            on_pool!(self, |pool, sql| {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+            on_connection!(self, |connection, sql| {
                 let query = sqlx::query(sql.create).bind(key).bind(&value[..]).bind(milliseconds(ttl));
                 Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
             })
@@ -234,8 +255,7 @@ impl SessionStore for SqlStore {
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
         self.write(async {
-            on_pool!(self, |pool, sql| {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+            on_connection!(self, |connection, sql| {
                 let query = sqlx::query(sql.replace)
                     .bind(key)
                     .bind(&value[..])
@@ -248,7 +268,8 @@ impl SessionStore for SqlStore {
                 }
                 // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
                 // all the same: the caller tries again.
-                let current = sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
+                let current =
+                    sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
                 Ok(current.map_err(Failure::NotSent)?.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
             })
         })
@@ -257,15 +278,12 @@ impl SessionStore for SqlStore {
 
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
         self.write(async {
-            on_pool!(self, |pool, sql| {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+            on_connection!(self, |connection, sql| {
                 let query = match seen {
                     None => sqlx::query(sql.delete).bind(key),
-                    Some(seen) => sqlx::query(sql.delete_part)
-                        .bind(key)
-                        .bind(position(seen))
-                        .bind(length(seen))
-                        .bind(seen.part()),
+                    Some(seen) => {
+                        sqlx::query(sql.delete_part).bind(key).bind(position(seen)).bind(length(seen)).bind(seen.part())
+                    }
                 };
                 if query.execute(&mut *connection).await?.rows_affected() > 0 {
                     return Ok(Deleted::Deleted);
@@ -273,7 +291,8 @@ impl SessionStore for SqlStore {
                 if seen.is_none() {
                     return Ok(Deleted::Gone);
                 }
-                let current = sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
+                let current =
+                    sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
                 Ok(current.map_err(Failure::NotSent)?.map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
             })
         })
@@ -286,8 +305,7 @@ impl SessionStore for SqlStore {
         let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
         let mut keys: Vec<String> = self
             .read(async {
-                on_pool!(self, |pool, sql| {
-                    let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                on_connection!(self, |connection, sql| {
                     let end = end_of(prefix);
                     let query = match &end {
                         Some(end) => sqlx::query_scalar(sql.scan).bind(start).bind(limit).bind(end),
@@ -307,8 +325,7 @@ impl SessionStore for SqlStore {
             loop {
                 let purged = self
                     .write(async {
-                        on_pool!(self, |pool, sql| {
-                            let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                        on_connection!(self, |connection, sql| {
                             let query = sqlx::query(table(sql)).bind(PURGED_PER_STATEMENT);
                             Ok(query.execute(&mut *connection).await?.rows_affected())
                         })
@@ -326,8 +343,7 @@ impl SessionStore for SqlStore {
     async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
         let deadline = i64::try_from(deadline.0).unwrap_or(i64::MAX);
         self.write(async {
-            on_pool!(self, |pool, sql| {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+            on_connection!(self, |connection, sql| {
                 sqlx::query(sql.index_add).bind(index).bind(member).bind(deadline).execute(&mut *connection).await?;
                 Ok(())
             })
@@ -337,8 +353,7 @@ impl SessionStore for SqlStore {
 
     async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
         self.read(async {
-            on_pool!(self, |pool, sql| {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+            on_connection!(self, |connection, sql| {
                 Ok(sqlx::query_scalar(sql.index_list).bind(index).fetch_all(&mut *connection).await?)
             })
         })
@@ -352,8 +367,7 @@ impl SessionStore for SqlStore {
         // Both databases unpack a JSON array, and only PostgreSQL knows any other.
         let members = serde_json::Value::from(members).to_string();
         self.write(async {
-            on_pool!(self, |pool, sql| {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+            on_connection!(self, |connection, sql| {
                 sqlx::query(sql.index_remove).bind(index).bind(&members).execute(&mut *connection).await?;
                 Ok(())
             })
@@ -364,8 +378,7 @@ impl SessionStore for SqlStore {
     async fn time(&self) -> Result<StoreTime, Error> {
         let now: i64 = self
             .read(async {
-                on_pool!(self, |pool, sql| {
-                    let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
+                on_connection!(self, |connection, sql| {
                     Ok(sqlx::query_scalar(sql.time).fetch_one(&mut *connection).await?)
                 })
             })

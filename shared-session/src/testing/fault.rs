@@ -70,8 +70,7 @@ impl<S> FaultStore<S> {
     /// Passes everything to `store` until told otherwise.
     #[must_use]
     pub fn new(store: S) -> Self {
-        let orders =
-            Orders { down: false, faults: HashMap::new(), before: HashMap::new(), after: HashMap::new() };
+        let orders = Orders { down: false, faults: HashMap::new(), before: HashMap::new(), after: HashMap::new() };
         Self {
             inner: Arc::new(store),
             orders: Arc::new(Mutex::new(orders)),

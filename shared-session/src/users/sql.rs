@@ -27,8 +27,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Users in the tables that Django uses: `auth_user`, its groups and permissions.
 ///
 /// The tables can be Django's ([`with_django_tables`](Self::with_django_tables)) or made here
-/// ([`migrate`](Self::migrate)), exactly as Django makes them, so that a Django site can take them over later. One table
-/// is ours, `shared_session_epoch`. Clones share one pool.
+/// ([`migrate`](Self::migrate)), exactly as Django makes them, so that a Django site can take them over later. One
+/// table is ours, `shared_session_epoch`. Clones share one pool.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -194,7 +194,9 @@ impl Users for SqlUsers {
         let Some(key) = self.tables.key(id) else { return Ok(None) };
         let encoded = hash_password(self.hasher, password).await?;
         let sql = format!("UPDATE {} SET password = $2 WHERE id = {}", self.tables.users, self.tables.id);
-        on_pool!(self, pool => within(sqlx::query(AssertSqlSafe(sql)).bind(key).bind(encoded).execute(pool)).await.map(drop))?;
+        on_pool!(self, pool => within(async {
+            sqlx::query(AssertSqlSafe(sql)).bind(key).bind(encoded).execute(pool).await.map(drop)
+        }).await)?;
         self.find(id).await
     }
 

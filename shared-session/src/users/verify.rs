@@ -20,8 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 static CORES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, std::num::NonZero::get)));
 
-/// The scheme of the last password that matched: what the absent user's would most likely be. A table that Django filled
-/// costs other than [`PasswordHasher`] does.
+/// The scheme of the last password that matched: what the absent user's would most likely be. A table that Django
+/// filled costs other than [`PasswordHasher`] does.
 static USUAL: Mutex<Option<Scheme>> = Mutex::new(None);
 
 /// Hashes a new password off the async threads, no more at a time than there are cores.

@@ -202,6 +202,30 @@ async fn all_clones_share_one_connection() {
     assert_eq!(clients.matches("cmd=get").count(), 1, "{clients}");
 }
 
+// Comparing.
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_may_be_empty_or_lie_beyond_the_value() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        let empty = Seen::new(value(), 0..0);
+        assert_eq!(store.replace(KEY, &empty, value(), MINUTE).await.unwrap(), Replaced::Gone);
+        assert_eq!(store.delete(KEY, Some(&empty)).await.unwrap(), Deleted::Gone);
+
+        store.create(KEY, Bytes::new(), MINUTE).await.unwrap();
+        let nothing = Bytes::new();
+        let beyond = Seen::new(value(), 2..2);
+        for seen in [seen(), beyond] {
+            let conflict = store.replace(KEY, &seen, value(), MINUTE).await.unwrap();
+            assert!(conflict == Replaced::Conflict(nothing.clone()), "absent and empty must not be mixed up");
+            assert!(store.delete(KEY, Some(&seen)).await.unwrap() == Deleted::Conflict(nothing.clone()));
+        }
+        assert_eq!(store.replace(KEY, &empty, value(), MINUTE).await.unwrap(), Replaced::Stored);
+        assert_eq!(store.load(KEY).await.unwrap(), Some(value()));
+        assert_eq!(store.delete(KEY, Some(&empty)).await.unwrap(), Deleted::Deleted);
+    }
+}
+
 // Lifetimes.
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +253,7 @@ async fn an_index_lives_as_long_as_its_longest_member_and_forgets_the_others() {
         let now = store.time().await.unwrap();
         store.index_add("test:index", "long", now.after(10 * MINUTE)).await.unwrap();
         store.index_add("test:index", "short", now.after(Duration::from_millis(200))).await.unwrap();
-        store.index_add("test:index", "long", now.after(MINUTE)).await.unwrap();
+        store.index_add("test:index", "long", now.after(Duration::from_millis(200))).await.unwrap();
         let ttl = number(&redis.cli(&["PTTL", "test:index"]));
         assert!(ttl > 5 * 60_000, "the lifetime has shrunk: {ttl}");
         assert_eq!(number(&redis.cli(&["ZCARD", "test:index"])), 2);

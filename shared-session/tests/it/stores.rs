@@ -1,4 +1,5 @@
 //! The store contract over every store that needs no Redis, and what only a SQL store can get wrong.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed expectation must fail the test")]
 
 use shared_session::{
     store::MemoryStore,
@@ -80,7 +81,10 @@ mod sqlite {
         store::{Replaced, SessionStore, SqlStore},
         testing::store_contract,
     };
-    use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
+    use sqlx::{
+        SqlitePool,
+        sqlite::{SqliteConnectOptions, SqlitePoolOptions},
+    };
 
     use super::sql::{self, TTL, seen};
 
@@ -107,7 +111,7 @@ mod sqlite {
 
     impl Drop for File {
         fn drop(&mut self) {
-            for end in ["", "-wal", "-shm"] {
+            for end in ["", "-wal", "-shm", "-go"] {
                 let _ = std::fs::remove_file(format!("{}{end}", self.0.display()));
             }
         }
@@ -126,12 +130,58 @@ mod sqlite {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-    async fn twenty_start_at_once_on_an_empty_file() {
+    async fn twenty_tasks_start_at_once_on_an_empty_file() {
         let file = File::new();
         sql::many_start_at_once(&file.url()).await;
-        let pool = SqlitePool::connect(&file.url()).await.unwrap();
+    }
+
+    /// SQLite itself does not wait here, whatever the busy timeout.
+    #[tokio::test]
+    async fn the_switch_to_wal_waits_for_another_writer() {
+        let file = File::new();
+        let options = SqliteConnectOptions::new().filename(&file.0).create_if_missing(true);
+        let pool = SqlitePool::connect_with(options).await.unwrap();
+        let writer = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let url = file.url();
+        let connecting = tokio::spawn(async move { SqlStore::connect(&url).await });
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        writer.rollback().await.unwrap();
+        connecting.await.unwrap().unwrap();
         let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&pool).await.unwrap();
         assert_eq!(mode, "wal");
+    }
+
+    const START: &str = "SHARED_SESSION_TEST_START";
+
+    /// What each process of the next test does: connect when the file appears that says so.
+    #[tokio::test]
+    async fn one_of_twenty_processes() {
+        let Ok(path) = std::env::var(START) else { return };
+        while !std::fs::exists(format!("{path}-go")).unwrap() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let store = SqlStore::connect(&format!("sqlite://{path}")).await.unwrap();
+        store.migrate().await.unwrap();
+        assert!(store.create(&format!("key {}", std::process::id()), "value".into(), TTL).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn twenty_processes_start_at_once_on_an_empty_file() {
+        let file = File::new();
+        let path = file.0.display().to_string();
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        let (_crate, module) = module_path!().split_once("::").unwrap();
+        command.args(["--exact", &format!("{module}::one_of_twenty_processes")]).env(START, &path);
+        command.stdout(std::process::Stdio::piped());
+        let processes: Vec<_> = (0..20).map(|_| command.spawn().unwrap()).collect();
+        // Better if all of them have come to wait by now, but right in any case.
+        std::thread::sleep(Duration::from_millis(300));
+        std::fs::write(format!("{path}-go"), "").unwrap();
+        for process in processes {
+            let output = process.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        }
+        assert_eq!(file.store().await.scan("key ", None).await.unwrap().keys.len(), 20);
     }
 
     #[tokio::test]
@@ -159,7 +209,7 @@ mod sqlite {
     async fn a_file_that_another_writer_holds_is_unavailable_and_nothing_was_written() {
         let file = File::new();
         file.store().await.close().await;
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&file.0).busy_timeout(Duration::from_millis(50));
+        let options = SqliteConnectOptions::new().filename(&file.0).busy_timeout(Duration::from_millis(50));
         let pool = SqlitePool::connect_with(options).await.unwrap();
         let store = SqlStore::from_sqlite(pool.clone());
         assert!(store.create("key", "old".into(), TTL).await.unwrap());
@@ -274,7 +324,8 @@ mod postgres {
     async fn a_serialization_failure_is_unavailable_and_nothing_was_written() {
         let url = Postgres::shared().create_database();
         let options: PgConnectOptions = url.parse().unwrap();
-        let pool = PgPool::connect_with(options.options([("default_transaction_isolation", "serializable")])).await.unwrap();
+        let pool =
+            PgPool::connect_with(options.options([("default_transaction_isolation", "serializable")])).await.unwrap();
         let store = SqlStore::from_postgres(pool.clone());
         store.migrate().await.unwrap();
         assert!(store.create("key", "old".into(), TTL).await.unwrap());

@@ -310,10 +310,12 @@ async fn flags_and_logins_are_recorded(database: &Database) {
 
 async fn many_services_migrate_an_empty_database_at_once(database: &Database) {
     let url = database.url();
+    let start = std::sync::Arc::new(tokio::sync::Barrier::new(20));
     let mut starts = tokio::task::JoinSet::new();
     for number in 0..20 {
-        let url = url.clone();
+        let (url, start) = (url.clone(), start.clone());
         starts.spawn(async move {
+            start.wait().await;
             let users = SqlUsers::connect(&url).await.expect("connect");
             let users = users.with_hasher(PasswordHasher::pbkdf2_sha256(10).unwrap());
             users.migrate().await.expect("migrate");

@@ -105,8 +105,8 @@ impl fmt::Debug for RedisConfig {
     }
 }
 
-const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@]host[:port][/database], rediss://… for \
-                       TLS, or redis+unix:///path[?db=…]";
+const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@]host[:port][/database], rediss://… \
+                       for TLS, or redis+unix:///path[?db=…]";
 
 fn config_error(message: &'static str) -> Error {
     Error::new(ErrorKind::Config, message)

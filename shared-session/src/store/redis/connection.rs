@@ -1,4 +1,5 @@
-//! How a command gets to Redis and how much of its fate is known. Everything else asks for no more than [`Connection::send`].
+//! How a command gets to Redis and how much of its fate is known. All else asks for no more than
+//! [`Connection::send`].
 
 use std::{sync::Arc, time::Duration};
 

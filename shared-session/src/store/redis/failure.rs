@@ -12,7 +12,7 @@ use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError};
 use super::connection::Effect;
 use crate::{Error, ErrorKind};
 
-/// What operators read for the error codes of Redis. Its own texts may quote keys and values, so they are not passed on.
+/// What operators read for the error codes of Redis. Its own texts may quote keys and values, so they go no further.
 const ANSWERS: &[(&str, &str)] = &[
     ("OOM", "Redis refuses writes: out of memory (maxmemory)"),
     ("READONLY", "Redis refuses writes: this server is a replica"),

@@ -32,7 +32,7 @@ pub(super) fn failed_write(failure: Failure) -> Error {
         Failure::NotSent(error) => from_driver(error),
         Failure::Sent(error) if refused(&error) => from_driver(error),
         Failure::Sent(error) => from_driver(error).undecided(),
-        // The wait for a connection has a shorter limit, so the statement was under way.
+        // It may have been under way.
         Failure::TimedOut => timed_out().undecided(),
     }
 }

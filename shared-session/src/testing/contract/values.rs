@@ -54,7 +54,7 @@ pub async fn odd_keys_stay_apart<S: SessionStore>(store: &S) {
     let long = "k".repeat(500);
     let odd = [
         "", " ", "  ", "a", "A", "a ", " a", "*", "?", "[a]", "%", "_", "\\", "{a}", "{b}", "'", "\"", ";--", "a:b",
-        "\r\n", "\t", "é", "e\u{301}", "ß", "ss", "日本", "🔑", "\u{10ffff}", &long,
+        "\r\n", "\t", "é", "e\u{301}", "ß", "ss", "日本", "🔑", "\u{ffff}", &long,
     ];
     for name in odd {
         create(store, &format!("{base}{name}"), format!("value of {name}"), TTL).await;
@@ -75,8 +75,10 @@ pub async fn odd_keys_stay_apart<S: SessionStore>(store: &S) {
 
 /// A prefix is no pattern, and keys that merely resemble it are not found.
 pub async fn scan_takes_the_prefix_literally<S: SessionStore>(store: &S) {
+    const PREFIXES: [&str; 12] =
+        ["50%:", "a_b:", "a*:", "a?b:", "[ab]:", "^[a]:", "a\\b:", "{t}:", "it's:", "é:", "z\u{10ffff}", "A:"];
     let base = fresh("scan");
-    for prefix in ["50%:", "a_b:", "a*:", "a?b:", "[ab]:", "^[a]:", "a\\b:", "{t}:", "it's:", "é:", "z\u{10ffff}", "A:"] {
+    for prefix in PREFIXES {
         let expected: BTreeSet<_> = ["", "1", "2 3", "*"].iter().map(|name| format!("{base}{prefix}{name}")).collect();
         for key in &expected {
             create(store, key, "value", TTL).await;
@@ -85,7 +87,7 @@ pub async fn scan_takes_the_prefix_literally<S: SessionStore>(store: &S) {
     for decoy in ["50", "50x:1", "axb:1", "aab:1", "a:1", "b:1", "ab:1", "a\\\\b:1", "t:1", "e\u{301}:1", "z", "50%"] {
         create(store, &format!("{base}{decoy}"), "decoy", TTL).await;
     }
-    for prefix in ["50%:", "a_b:", "a*:", "a?b:", "[ab]:", "^[a]:", "a\\b:", "{t}:", "it's:", "é:", "z\u{10ffff}", "A:"] {
+    for prefix in PREFIXES {
         let expected: BTreeSet<_> = ["", "1", "2 3", "*"].iter().map(|name| format!("{base}{prefix}{name}")).collect();
         assert_eq!(scan(store, &format!("{base}{prefix}")).await, expected, "prefix {prefix:?}");
     }

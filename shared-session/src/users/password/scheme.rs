@@ -166,7 +166,7 @@ impl Scheme {
                 scrypt::scrypt(password, salt, &params, &mut out).ok()?;
             }
             Self::Bcrypt { cost, digest_first: true } => {
-                out = bcrypt(cost, hex(&Sha256::digest(password)).as_bytes(), salt)?
+                out = bcrypt(cost, hex(&Sha256::digest(password)).as_bytes(), salt)?;
             }
             Self::Bcrypt { cost, digest_first: false } => out = bcrypt(cost, password, salt)?,
             Self::Argon2 { algorithm, version, memory, passes, lanes } => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{Pool, SqlUsers, failed, on_pool, within};
+use super::{Pool, SqlUsers, on_pool, within};
 use crate::{Error, ErrorKind, users::User};
 
 #[cfg(feature = "sqlite")]
@@ -333,7 +333,7 @@ async fn retry_while_busy<W: Future<Output = sqlx::Result<()>>>(mut work: impl F
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_millis(200));
             }
-            result => return result.map_err(failed),
+            result => return result.map_err(super::failed),
         }
     }
 }
@@ -360,4 +360,42 @@ fn bare_uuid(id: &str) -> Option<String> {
 /// Names that need no escaping inside quotes, as long as PostgreSQL's may be.
 fn is_identifier(name: &str) -> bool {
     (1..=63).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn work_that_finds_the_database_busy_is_done_again() {
+        let file = std::env::temp_dir().join(format!("shared-session-busy-{}.sqlite3", std::process::id()));
+        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
+        let options = options.busy_timeout(std::time::Duration::ZERO);
+        let mut holder = options.connect().await.unwrap();
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
+        let (holder, attempts) = (tokio::sync::Mutex::new(Some(holder)), std::cell::Cell::new(0));
+        let done = retry_while_busy(|| async {
+            attempts.set(attempts.get() + 1);
+            if attempts.get() == 3 {
+                holder.lock().await.take().unwrap().close().await?;
+            }
+            let mut connection = options.connect().await?;
+            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+            connection.close().await
+        })
+        .await;
+        assert!(done.is_ok(), "{done:?}");
+        assert_eq!(attempts.get(), 3);
+
+        // Any other failure is final.
+        let failed = retry_while_busy(|| async {
+            attempts.set(attempts.get() + 1);
+            options.clone().filename("no such directory/file").connect().await.map(drop)
+        });
+        assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(attempts.get(), 4);
+        std::fs::remove_file(file).unwrap();
+    }
 }

@@ -1,0 +1,182 @@
+//! Checks of what visitors type into the forms of `site`.
+//!
+//! The rules are Django's, so that an account made here works there: user names, e-mail addresses, passwords.
+
+use unicode_normalization::UnicodeNormalization;
+
+/// The shortest password that is accepted, in characters (Django's default; NIST SP 800-63B).
+pub const MIN_PASSWORD_CHARS: usize = 8;
+/// The longest password that is accepted, in bytes: longer ones only cost time.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+const MAX_USERNAME_CHARS: usize = 150;
+
+/// What is wrong with one field of a form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The name of the field, which is also the `id` of its input.
+    pub field: &'static str,
+    /// A sentence for the visitor.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error of `field`.
+    #[must_use]
+    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
+        Self { field, message: message.into() }
+    }
+}
+
+/// A user name as it is stored and looked up: without the space around it, in NFKC, so that look-alikes made of
+/// full-width letters or ligatures are the same name.
+#[must_use]
+pub fn normalized_username(username: &str) -> String {
+    username.trim().nfkc().collect()
+}
+
+/// Whether a user could have this name, normalized. What could not need not be looked up: PostgreSQL refuses NUL.
+#[must_use]
+pub fn is_username(username: &str) -> bool {
+    !username.is_empty()
+        && username.chars().count() <= MAX_USERNAME_CHARS
+        && username.chars().all(|c| c.is_alphanumeric() || "_@.+-".contains(c))
+}
+
+/// Checks a registration. `username` is the normalized one; an empty `email` is accepted.
+#[must_use]
+pub fn check_registration(username: &str, email: &str, password1: &str, password2: &str) -> Vec<FieldError> {
+    let mut errors = Vec::new();
+    if username.is_empty() {
+        errors.push(FieldError::new("username", "Please choose a user name."));
+    } else if username.chars().count() > MAX_USERNAME_CHARS {
+        errors.push(FieldError::new("username", "The user name is too long; 150 characters are the limit."));
+    } else if !is_username(username) {
+        errors.push(FieldError::new("username", "A user name may hold letters, digits and @ . + - _ only."));
+    }
+    if !email.is_empty() && !is_email(email) {
+        errors.push(FieldError::new("email", "This is not an e-mail address."));
+    }
+    errors.extend(check_new_password(["password1", "password2"], password1, password2, &[username, email]));
+    errors
+}
+
+/// Checks a new password and its repetition; `fields` are the names of the two. It must not be one of `known`, which
+/// anybody can guess: the user's own name and address.
+#[must_use]
+pub fn check_new_password(
+    fields: [&'static str; 2],
+    password: &str,
+    repeated: &str,
+    known: &[&str],
+) -> Option<FieldError> {
+    let [field, repetition] = fields;
+    if password.chars().count() < MIN_PASSWORD_CHARS {
+        return Some(FieldError::new(field, "The password is too short; it needs at least 8 characters."));
+    }
+    if password.len() > MAX_PASSWORD_BYTES {
+        return Some(FieldError::new(field, "The password is too long."));
+    }
+    let lowercase = password.to_lowercase();
+    if known.iter().any(|known| known.to_lowercase() == lowercase) {
+        return Some(FieldError::new(field, "The password is too easy to guess from your user name or address."));
+    }
+    (password != repeated).then(|| FieldError::new(repetition, "The two passwords are not the same."))
+}
+
+/// Whether `text` has the form of an e-mail address: a plain local part and a domain with a dot, at most 254 bytes.
+/// Whether it exists, only a message to it can tell.
+#[must_use]
+pub fn is_email(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let is_atom = |part: &str| {
+        !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&b))
+    };
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.chars().all(|c| c.is_alphanumeric() || c == '-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 254
+        && local.len() <= 64
+        && local.split('.').all(is_atom)
+        && domain.contains('.')
+        && domain.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(username: &str, email: &str, password1: &str, password2: &str) -> Vec<&'static str> {
+        check_registration(username, email, password1, password2).iter().map(|error| error.field).collect()
+    }
+
+    #[test]
+    fn user_names_follow_the_rule_of_django() {
+        for name in ["ada", "Ada.Lovelace+1@home_-", "andré", "李", &"x".repeat(150)] {
+            assert!(is_username(name), "{name}");
+        }
+        for name in ["", "a b", "a/b", "a\0b", "<b>", "a\u{200b}b", &"x".repeat(151)] {
+            assert!(!is_username(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn look_alike_user_names_are_one_name() {
+        assert_eq!(normalized_username(" ａｄａ "), "ada");
+        assert_eq!(normalized_username("andre\u{301}"), "andré");
+    }
+
+    #[test]
+    fn a_good_registration_has_no_errors() {
+        assert_eq!(fields("ada", "ada@example.com", "correct horse", "correct horse"), [""; 0]);
+        assert_eq!(fields("ada", "", "eight888", "eight888"), [""; 0]);
+    }
+
+    #[test]
+    fn each_wrong_field_is_named() {
+        assert_eq!(fields("", "x", "short", "short"), ["username", "email", "password1"]);
+        assert_eq!(fields("a b", "", "long enough", "long enougH"), ["username", "password2"]);
+        assert_eq!(fields(&"x".repeat(151), "", "long enough", ""), ["username", "password2"]);
+    }
+
+    #[test]
+    fn passwords_are_long_enough_and_not_the_own_name() {
+        let check =
+            |password: &str| check_new_password(["p", "q"], password, password, &["AdaLovelace", "a@b.example"]);
+        assert_eq!(check("1234567").unwrap().field, "p");
+        // Characters count, not bytes.
+        assert_eq!(check("ééééééé").unwrap().field, "p");
+        assert_eq!(check("éééééééé"), None);
+        assert!(check("adalovelace").unwrap().message.contains("guess"));
+        assert!(check("A@b.example").unwrap().message.contains("guess"));
+        assert!(check(&"x".repeat(1025)).unwrap().message.contains("too long"));
+        assert_eq!(check(&"x".repeat(1024)), None);
+    }
+
+    #[test]
+    fn email_addresses_have_their_form() {
+        for email in ["a@b.example", "first.last+tag@sub.example.com", "o'neil@example.com", "a@exämple.de"] {
+            assert!(is_email(email), "{email}");
+        }
+        let long = format!("{}@example.com", "x".repeat(65));
+        for email in [
+            "",
+            "a",
+            "a@",
+            "@b.example",
+            "a@b",
+            "a b@c.example",
+            "a@b..example",
+            ".a@b.example",
+            "a@-b.example",
+            "a@b.example\n",
+            "a@b@c d.example",
+            "a\0@b.example",
+            &long,
+        ] {
+            assert!(!is_email(email), "{email:?}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The pages for administrators.
+
+use askama::Template;
+
+use super::{Device, Layout, Visitor, When};
+
+/// One number on the overview.
+#[derive(Clone, Debug)]
+pub struct Count {
+    /// What is counted.
+    pub name: &'static str,
+    /// How many; `None` if that cannot be told now.
+    pub value: Option<u64>,
+    /// What to know about it, may be empty.
+    pub note: &'static str,
+}
+
+/// `GET /admin/`
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin_overview.html")]
+pub struct AdminOverview {
+    /// What every page shows.
+    pub layout: Layout,
+    /// The numbers.
+    pub counts: Vec<Count>,
+}
+
+impl AdminOverview {
+    fn tab(&self) -> &'static str {
+        "/admin/"
+    }
+}
+
+/// One user, for an administrator.
+#[derive(Clone, Debug)]
+pub struct UserRow {
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub username: String,
+    /// The e-mail address, may be empty.
+    pub email: String,
+    /// Whether the user may sign in.
+    pub is_active: bool,
+    /// Whether the user may see the admin pages.
+    pub is_staff: bool,
+    /// Whether the user may do everything.
+    pub is_superuser: bool,
+    /// When the user last signed in.
+    pub last_login: Option<When>,
+}
+
+/// `GET /admin/users?q=&page=`
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin_users.html")]
+pub struct AdminUsers {
+    /// What every page shows.
+    pub layout: Layout,
+    /// What was searched for, may be empty.
+    pub query: String,
+    /// The page that is shown, from 1.
+    pub page: u64,
+    /// How many pages there are.
+    pub pages: u64,
+    /// How many users match.
+    pub total: u64,
+    /// The users of this page.
+    pub users: Vec<UserRow>,
+}
+
+impl AdminUsers {
+    fn tab(&self) -> &'static str {
+        "/admin/users"
+    }
+}
+
+/// A session and its user.
+#[derive(Clone, Debug)]
+pub struct LiveSession {
+    /// The session.
+    pub device: Device,
+    /// Its user; `None`: nobody signed in.
+    pub user: Option<SessionUser>,
+}
+
+/// The user of a session in a list.
+#[derive(Clone, Debug)]
+pub struct SessionUser {
+    /// The id.
+    pub id: String,
+    /// The name.
+    pub username: String,
+}
+
+/// `GET /admin/users/{id}`
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin_user.html")]
+pub struct AdminUser {
+    /// What every page shows.
+    pub layout: Layout,
+    /// The user.
+    pub user: UserRow,
+    /// Names of groups.
+    pub groups: Vec<String>,
+    /// Whether the one who asks may change this user.
+    pub may_change: bool,
+    /// The user's sessions.
+    pub sessions: Vec<LiveSession>,
+}
+
+impl AdminUser {
+    fn tab(&self) -> &'static str {
+        "/admin/users"
+    }
+}
+
+/// `GET /admin/sessions?cursor=`
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin_sessions.html")]
+pub struct AdminSessions {
+    /// What every page shows.
+    pub layout: Layout,
+    /// The sessions of this page.
+    pub sessions: Vec<LiveSession>,
+    /// Where the next page begins.
+    pub next: Option<String>,
+}
+
+impl AdminSessions {
+    fn tab(&self) -> &'static str {
+        "/admin/sessions"
+    }
+}

@@ -1,0 +1,277 @@
+use super::*;
+
+const EVIL: &str = "\"><script>alert('x')</script>&";
+
+fn signed_in(name: &str, is_staff: bool) -> Visitor {
+    Visitor::SignedIn(SignedIn { username: name.into(), is_staff })
+}
+
+fn layout() -> Layout {
+    Layout {
+        visitor: signed_in("ada", true),
+        csrf_token: "the-token".into(),
+        theme: Theme::System,
+        api_origin: "http://localhost:8001".into(),
+        notice: None,
+    }
+}
+
+fn when(ago: i64) -> When {
+    When { at: 1_790_000_000 - ago, now: 1_790_000_000 }
+}
+
+fn device(handle: &str, user_agent: &str) -> Device {
+    let mut device = Device::new(handle, when(90_000), when(200), user_agent);
+    device.address = Some("203.0.113.9".into());
+    device
+}
+
+fn user(name: &str) -> UserRow {
+    UserRow {
+        id: "7".into(),
+        username: name.into(),
+        email: format!("{name}@example.com"),
+        is_active: true,
+        is_staff: false,
+        is_superuser: false,
+        last_login: Some(when(7_300)),
+    }
+}
+
+fn live(name: &str) -> Vec<LiveSession> {
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    let owner = SessionUser { id: "7".into(), username: name.into() };
+    vec![
+        LiveSession { device: Device { is_current: true, ..device("AbCdEfGh123456", firefox) }, user: Some(owner) },
+        LiveSession { device: device("ZyXwVuTs987654", "curl/8"), user: None },
+    ]
+}
+
+/// Every page, with `name` wherever a visitor can write.
+fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
+    let layout = || {
+        let visitor = match &layout.visitor {
+            Visitor::SignedIn(user) => signed_in(name, user.is_staff),
+            other => other.clone(),
+        };
+        Layout { visitor, ..layout.clone() }
+    };
+    let text = || name.to_owned();
+    let errors =
+        |fields: &[&'static str]| FieldErrors(fields.iter().map(|field| FieldError::new(field, name)).collect());
+    let devices = vec![
+        Device { is_current: true, ..device("AbCdEfGh123456", "Mozilla/5.0 (Macintosh) Safari/605") },
+        device("ZyXwVuTs987654", name),
+    ];
+    let count = |name, value, note| Count { name, value, note };
+    let counts = vec![count("Users", Some(1_204), ""), count("Live sessions", None, "The store does not answer.")];
+    let admin_user =
+        AdminUser { layout: layout(), user: user(name), groups: vec![text()], may_change: true, sessions: live(name) };
+    let profile = Profile {
+        layout: Layout { notice: Some(text()), ..layout() },
+        username: text(),
+        email: text(),
+        joined: Some(when(40_000_000)),
+        signed_in: Some(when(90)),
+        role: "Staff",
+        groups: vec![text()],
+        permissions: vec![text()],
+    };
+    let users = AdminUsers {
+        layout: layout(),
+        query: text(),
+        page: 2,
+        pages: 3,
+        total: 41,
+        users: vec![user(name), UserRow { last_login: None, ..user("grace") }],
+    };
+    let login = Login {
+        layout: layout(),
+        error: Some("No."),
+        username: text(),
+        next: text(),
+        demo: Some(("demo", "demo-password")),
+    };
+    let registration =
+        Register { layout: layout(), errors: errors(&["username", "password2"]), username: text(), email: text() };
+    let pages: Vec<(&'static str, askama::Result<String>)> = vec![
+        ("home", Home { layout: layout(), visits: Some(3), language: Language::from_preference("fr") }.render()),
+        ("login", login.render()),
+        ("register", registration.render()),
+        ("password", Password { layout: layout(), errors: errors(&["old_password"]) }.render()),
+        ("profile", profile.render()),
+        ("sessions", Sessions { layout: layout(), devices }.render()),
+        ("admin_overview", AdminOverview { layout: layout(), counts }.render()),
+        ("admin_users", users.render()),
+        ("admin_user", admin_user.render()),
+        ("admin_sessions", AdminSessions { layout: layout(), sessions: live(name), next: Some(text()) }.render()),
+        ("error", ErrorPage::new(layout(), 503, name).render()),
+    ];
+    pages.into_iter().map(|(page, html)| (page, html.unwrap())).collect()
+}
+
+/// The elements of a page in order: the tag and whether it closes.
+fn tags(html: &str) -> Vec<(&str, bool)> {
+    html.split('<')
+        .skip(1)
+        .filter(|rest| !rest.starts_with('!'))
+        .map(|rest| {
+            let inside = rest.split('>').next().unwrap();
+            let name = inside.trim_start_matches('/').split([' ', '\n']).next().unwrap();
+            (name, inside.starts_with('/'))
+        })
+        .collect()
+}
+
+fn forms(html: &str) -> Vec<&str> {
+    html.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap()).collect()
+}
+
+#[test]
+fn every_page_escapes_what_visitors_wrote() {
+    for (page, html) in all(&layout(), EVIL) {
+        assert!(!html.contains("<script>") && !html.contains(EVIL), "{page}");
+        assert!(html.contains("script&#62;alert("), "{page} does not show the value at all");
+    }
+}
+
+#[test]
+fn every_posted_form_carries_the_token() {
+    let mut posted = 0;
+    for (page, html) in all(&layout(), "ada") {
+        for form in forms(&html).into_iter().filter(|form| form.contains("method=\"post\"")) {
+            let field = "<input type=\"hidden\" name=\"csrfmiddlewaretoken\" value=\"the-token\">";
+            assert_eq!(form.matches(field).count(), 1, "{page}: {form}");
+            posted += 1;
+        }
+    }
+    assert!(posted > 20);
+}
+
+#[test]
+fn no_token_is_put_into_an_address() {
+    for (page, html) in all(&layout(), "ada") {
+        for form in forms(&html).into_iter().filter(|form| !form.contains("method=\"post\"")) {
+            assert!(!form.contains("the-token"), "{page}");
+        }
+    }
+}
+
+#[test]
+fn every_element_is_closed_where_it_was_opened() {
+    const VOID: [&str; 4] = ["meta", "link", "input", "br"];
+    for name in ["ada", EVIL] {
+        for (page, html) in all(&layout(), name) {
+            let mut open = Vec::new();
+            for (tag, closes) in tags(&html).into_iter().filter(|(tag, _)| !VOID.contains(tag)) {
+                if closes {
+                    assert_eq!(open.pop(), Some(tag), "{page}");
+                } else {
+                    open.push(tag);
+                }
+            }
+            assert!(open.is_empty(), "{page}: {open:?}");
+        }
+    }
+}
+
+#[test]
+fn every_visible_input_has_a_label_and_ids_are_unique() {
+    for (page, html) in all(&layout(), "ada") {
+        let inputs = html.split("<input").skip(1).chain(html.split("<select").skip(1));
+        for input in inputs.map(|rest| rest.split('>').next().unwrap()) {
+            if input.contains("type=\"hidden\"") || input.contains("aria-hidden") {
+                continue;
+            }
+            let id = input.split(" id=\"").nth(1).unwrap().split('"').next().unwrap();
+            assert!(html.contains(&format!(" for=\"{id}\"")), "{page}: {id}");
+        }
+        let mut ids: Vec<_> = html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
+        ids.sort_unstable();
+        let count = ids.len();
+        ids.dedup();
+        assert_eq!(ids.len(), count, "{page}");
+    }
+}
+
+#[test]
+fn pages_need_nothing_that_the_policy_forbids() {
+    assert!(content_security_policy("http://localhost:8001").contains("connect-src http://localhost:8001;"));
+    for (page, html) in all(&layout(), "ada") {
+        assert!(!html.contains("style=") && !html.contains("<style") && !html.contains(" onclick"), "{page}");
+        for script in html.split("<script").skip(1) {
+            assert!(script.starts_with(" src=\"/static/site.js\""), "{page}");
+        }
+        for file in html.split("\"/static/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+            assert!(STATIC_FILES.iter().any(|(path, ..)| *path == format!("/static/{file}")), "{page}: {file}");
+        }
+    }
+}
+
+#[test]
+fn errors_lead_to_their_field() {
+    let errors = FieldErrors(vec![FieldError::new("password2", "The two passwords are not the same.")]);
+    let html =
+        Register { layout: Layout::default(), errors, username: "ada".into(), email: String::new() }.render().unwrap();
+    assert!(html.contains("<a href=\"#password2\">The two passwords are not the same.</a>"));
+    assert_eq!(html.matches("aria-invalid").count(), 1);
+    assert!(html.contains("value=\"ada\"") && !html.contains("type=\"password\" value"));
+}
+
+#[test]
+fn the_header_shows_who_is_signed_in() {
+    let page = |visitor| {
+        Home { layout: Layout { visitor, ..layout() }, visits: None, language: Language::default() }.render().unwrap()
+    };
+    let nobody = page(Visitor::Anonymous);
+    assert!(
+        nobody.contains("href=\"/login\"") && !nobody.contains("action=\"/logout\"") && !nobody.contains("/admin/")
+    );
+    let visitor = page(signed_in("ada", false));
+    assert!(visitor.contains("action=\"/logout\"") && !visitor.contains("/admin/"));
+    assert!(page(signed_in("ada", true)).contains("/admin/"));
+}
+
+#[test]
+fn a_page_that_does_not_know_the_visitor_does_not_claim_that_nobody_is_signed_in() {
+    let html = ErrorPage::new(Layout::default(), 503, "The service is temporarily unavailable.").render().unwrap();
+    assert!(!html.contains("/login") && !html.contains("/logout"));
+}
+
+#[test]
+fn themes_and_languages_come_from_their_preferences() {
+    let page = |theme: &str, language: &str| {
+        let layout = Layout { theme: Theme::from_preference(theme), ..layout() };
+        Home { layout, visits: Some(1), language: Language::from_preference(language) }.render().unwrap()
+    };
+    let dark = page("dark", "de-AT");
+    assert!(dark.contains("data-theme=\"dark\"") && dark.contains("<option value=\"dark\" selected>"));
+    assert!(dark.contains("<span lang=\"de\">Willkommen</span>") && dark.contains("<option value=\"de\" selected>"));
+    let unknown = page(EVIL, EVIL);
+    assert!(!unknown.contains("data-theme") && unknown.contains("<option value=\"system\" selected>"));
+    assert!(unknown.contains("<span lang=\"en\">Welcome</span>"));
+}
+
+#[test]
+fn a_user_who_may_not_be_changed_has_no_buttons() {
+    let page = |may_change| {
+        let user = UserRow { is_active: false, ..user("ada") };
+        AdminUser { layout: layout(), user, groups: vec![], may_change, sessions: vec![] }.render().unwrap()
+    };
+    assert!(page(true).contains("name=\"on\" value=\"true\"") && page(true).contains(">Activate<"));
+    assert!(!page(false).contains("/active\""));
+}
+
+#[test]
+fn searches_are_encoded_in_addresses() {
+    let html = AdminUsers { layout: layout(), query: "a&b=c d".into(), page: 1, pages: 2, total: 30, users: vec![] };
+    let html = html.render().unwrap();
+    assert!(html.contains("/admin/users?q=a%26b%3Dc%20d&amp;page=2") && !html.contains("rel=\"prev\""));
+}
+
+#[test]
+fn a_device_shows_no_more_than_the_beginning_of_a_handle_to_readers() {
+    assert_eq!(device("AbCdEfGh123456", "").short_handle(), "AbCdEfGh");
+    assert_eq!(device("äöü", "").short_handle(), "äöü");
+    assert_eq!(device("ääääää", "").short_handle(), "ääää");
+}

@@ -1,0 +1,148 @@
+//! The secret key of an embedded start: made once, kept in the data directory.
+
+use std::{fs, io, io::Write, path::Path};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+const FILE: &str = "secret_key";
+const RANDOM_BYTES: usize = 32;
+
+/// The key in `data_dir`, made there first if there is none. The directory is made too.
+///
+/// Services that start at the same moment end with the same key: the key is written to a file of another name and
+/// then linked to its own, which succeeds for one of them only; the others read the winner's. A key file is therefore
+/// either absent or whole, also after a crash, and it is never overwritten.
+///
+/// # Errors
+/// If the directory cannot be written, or the file there is not a key.
+pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
+    let path = data_dir.join(FILE);
+    if let Some(key) = read(&path)? {
+        return Ok(key);
+    }
+    fs::create_dir_all(data_dir)?;
+    let draft = data_dir.join(format!("{FILE}.{}.new", random(9)?));
+    let linked = write_new(&draft, &random(RANDOM_BYTES)?).and_then(|()| fs::hard_link(&draft, &path));
+    // The draft is of no use either way, and harmless if it stays.
+    let _ = fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+        _ => read(&path)?.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the secret key was removed")),
+    }
+}
+
+fn random(bytes: usize) -> io::Result<String> {
+    let mut buffer = vec![0; bytes];
+    getrandom::fill(&mut buffer).map_err(io::Error::other)?;
+    Ok(URL_SAFE_NO_PAD.encode(buffer))
+}
+
+fn read(path: &Path) -> io::Result<Option<String>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let key = text.trim_end();
+    if URL_SAFE_NO_PAD.decode(key).is_ok_and(|bytes| bytes.len() >= RANDOM_BYTES) {
+        return Ok(Some(key.to_owned()));
+    }
+    let advice = format!("{} is not a secret key; restore it, or remove it to have a new one made", path.display());
+    Err(io::Error::new(io::ErrorKind::InvalidData, advice))
+}
+
+fn write_new(path: &Path, key: &str) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    writeln!(file, "{key}")?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        path::PathBuf,
+        sync::{Arc, Barrier},
+        thread,
+    };
+
+    use super::*;
+
+    struct TempDir(PathBuf);
+
+    impl TempDir {
+        fn new() -> Self {
+            Self(std::env::temp_dir().join(format!("shared-session-{}", random(12).unwrap())))
+        }
+    }
+
+    impl Drop for TempDir {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_read_afterwards() {
+        let dir = TempDir::new();
+        let key = load_or_create(&dir.0.join("deeper")).unwrap();
+        assert!(key.len() >= 32);
+        assert_eq!(load_or_create(&dir.0.join("deeper")).unwrap(), key);
+        assert_ne!(load_or_create(&dir.0).unwrap(), key);
+    }
+
+    #[test]
+    fn services_that_start_at_once_end_with_the_same_key() {
+        for _ in 0..50 {
+            let dir = Arc::new(TempDir::new());
+            let barrier = Arc::new(Barrier::new(4));
+            let starts: Vec<_> = (0..4)
+                .map(|_| {
+                    let (dir, barrier) = (Arc::clone(&dir), Arc::clone(&barrier));
+                    thread::spawn(move || {
+                        barrier.wait();
+                        load_or_create(&dir.0).unwrap()
+                    })
+                })
+                .collect();
+            let keys: BTreeSet<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
+            assert_eq!(keys.len(), 1);
+            let left: Vec<_> = fs::read_dir(&dir.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(left, [FILE], "drafts are removed");
+        }
+    }
+
+    #[test]
+    fn a_draft_that_a_crash_left_is_not_taken_for_the_key() {
+        let dir = TempDir::new();
+        fs::create_dir_all(&dir.0).unwrap();
+        fs::write(dir.0.join("secret_key.crashed.new"), "half").unwrap();
+        assert!(load_or_create(&dir.0).unwrap().len() >= 32);
+    }
+
+    #[test]
+    fn a_damaged_key_is_an_error_that_shows_nothing_and_is_not_overwritten() {
+        let dir = TempDir::new();
+        fs::create_dir_all(&dir.0).unwrap();
+        for damaged in ["", "tooshort", "not base64 but long enough to be taken for one!"] {
+            fs::write(dir.0.join(FILE), damaged).unwrap();
+            let error = load_or_create(&dir.0).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+            assert!(damaged.is_empty() || !error.to_string().contains(damaged));
+            assert_eq!(fs::read_to_string(dir.0.join(FILE)).unwrap(), damaged);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_the_owner_may_read_the_key() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = TempDir::new();
+        load_or_create(&dir.0).unwrap();
+        assert_eq!(fs::metadata(dir.0.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

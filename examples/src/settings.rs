@@ -1,0 +1,409 @@
+//! The settings of both services: read from the environment, checked before anything starts.
+//!
+//! - An empty variable counts as an unset one.
+//! - A value that cannot be used stops the start with one line: the variable, the value (never a secret), what is
+//!   expected.
+//! - A variable that looks like one of ours but is not ([`refuse_unknown`]) stops the start too: a misspelt
+//!   `SESSION_COOKIE_SECURE` must not go unnoticed.
+//!
+//! ```
+//! use shared_session_examples::settings::{Service, Settings};
+//!
+//! let settings = Settings::from_env(|name| (name == "SESSION_IDLE").then(|| "3600".to_owned()), Service::Api)?;
+//! assert_eq!(settings.idle.as_secs(), 3600);
+//!
+//! let error = Settings::from_env(|name| (name == "SESSION_IDLE").then(|| "1h".to_owned()), Service::Api).unwrap_err();
+//! assert_eq!(error.to_string(), "SESSION_IDLE is \"1h\"; expected whole seconds, 1 to 315360000");
+//! # Ok::<(), shared_session_examples::settings::SettingsError>(())
+//! ```
+
+mod names;
+mod reader;
+mod url;
+
+use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+
+use self::reader::Reader;
+pub use self::{
+    names::refuse_unknown,
+    url::{DatabaseUrl, SessionUrl},
+};
+use crate::network::Network;
+
+const SITE_PORT: u16 = 8000;
+const API_PORT: u16 = 8001;
+const MAX_SECONDS: u64 = 315_360_000;
+const MIN_KEY_BYTES: usize = 32;
+const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
+
+/// Which of the two services is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Actix Web, HTML.
+    Site,
+    /// Axum, JSON.
+    Api,
+}
+
+/// Why the settings cannot be used, in one line. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingsError(String);
+
+/// A value that must not be shown: keys, and URLs that may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The value itself.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+/// `SESSION_PROFILE`: whose sessions are shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionProfile {
+    /// The format of this project.
+    Native,
+    /// Django's `cache` sessions in Django's own Redis cache.
+    DjangoCache,
+    /// Django's `cache` sessions in the cache of the django-redis package.
+    DjangoRedis,
+    /// Django's `db` sessions.
+    DjangoDb,
+    /// Django's `cached_db` sessions.
+    DjangoCachedDb,
+}
+
+impl SessionProfile {
+    const NAMES: [(&str, Self); 5] = [
+        ("native", Self::Native),
+        ("django-cache", Self::DjangoCache),
+        ("django-redis", Self::DjangoRedis),
+        ("django-db", Self::DjangoDb),
+        ("django-cached-db", Self::DjangoCachedDb),
+    ];
+
+    /// Whether the sessions are Django's.
+    #[must_use]
+    pub fn is_django(self) -> bool {
+        self != Self::Native
+    }
+
+    fn needs_redis(self) -> bool {
+        matches!(self, Self::DjangoCache | Self::DjangoRedis | Self::DjangoCachedDb)
+    }
+}
+
+/// `DJANGO_CODEC`: how sessions are written that a service of ours creates under a Django profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DjangoCodec {
+    /// Python's pickle, the default of Django's caches.
+    Pickle,
+    /// JSON.
+    Json,
+    /// MessagePack.
+    MsgPack,
+}
+
+/// `SESSION_COOKIE_SAMESITE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SameSite {
+    /// Sent along with links from other sites, but not with their forms.
+    Lax,
+    /// Never sent along with requests from other sites.
+    Strict,
+    /// Always sent; needs `Secure`.
+    None,
+}
+
+/// The attributes of the session cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CookieSettings {
+    /// `SESSION_COOKIE_NAME`, default `shared_session_id`.
+    pub name: String,
+    /// `SESSION_COOKIE_DOMAIN`, default none: the cookie belongs to one host.
+    pub domain: Option<String>,
+    /// `SESSION_COOKIE_SECURE`, default `false` when the service listens on loopback, else `true`.
+    pub secure: bool,
+    /// `SESSION_COOKIE_SAMESITE`, default `Lax`.
+    pub same_site: SameSite,
+}
+
+/// Settings that only Django profiles use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DjangoSettings {
+    /// `DJANGO_CODEC`, default `pickle`.
+    pub codec: DjangoCodec,
+    /// `AUTH_USER_TABLE`, default `auth_user`.
+    pub user_table: String,
+    /// `AUTH_BACKEND`, default Django's `ModelBackend`: the backend that a login is recorded under.
+    pub backend: String,
+}
+
+/// Everything that the environment sets. `docs/` and `.env.example` describe the variables for operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The service that is started.
+    pub service: Service,
+    /// `SITE_ADDR`, default `127.0.0.1:8000`.
+    pub site_addr: SocketAddr,
+    /// `API_ADDR`, default `127.0.0.1:8001`.
+    pub api_addr: SocketAddr,
+    /// `SESSION_URL`, else `REDIS_URL`, else embedded. With `django-db`: `DATABASE_URL` if it is unset.
+    pub session_url: SessionUrl,
+    /// `DATABASE_URL`, default embedded.
+    pub database_url: DatabaseUrl,
+    /// `DATA_DIR`, default `.data`.
+    pub data_dir: PathBuf,
+    /// `SECRET_KEY`. `None`: embedded, use [`crate::secret_key::load_or_create`].
+    pub secret_key: Option<Secret>,
+    /// `SECRET_KEY_FALLBACKS`, default none.
+    pub secret_key_fallbacks: Vec<Secret>,
+    /// `SESSION_PROFILE`, default `native`.
+    pub profile: SessionProfile,
+    /// `SESSION_KEY_PREFIX`, default `shared_session:`; empty with a Django profile.
+    pub key_prefix: String,
+    /// `SESSION_KEY_VERSION`, default 1. Only Django profiles use it.
+    pub key_version: u32,
+    /// What only Django profiles use.
+    pub django: DjangoSettings,
+    /// The session cookie.
+    pub cookie: CookieSettings,
+    /// `TRUSTED_PROXIES`, default none.
+    pub trusted_proxies: Vec<Network>,
+    /// `SESSION_IDLE`, default 14 days: how long a session lives unused.
+    pub idle: Duration,
+    /// `SESSION_ABSOLUTE`, default 90 days: how long a session lives at most.
+    pub absolute: Duration,
+    /// `NEAR_CACHE`, default off.
+    pub near_cache: bool,
+    /// `RUST_LOG`, default `info`.
+    pub log_filter: String,
+    site_origins: Option<Vec<String>>,
+    api_origins: Option<Vec<String>>,
+}
+
+impl Settings {
+    /// The settings of this process: its environment, and a `.env` file in the working directory or above it for what
+    /// the environment does not set.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(service: Service) -> Result<Self, SettingsError> {
+        let mut file = Vec::new();
+        match dotenvy::dotenv_iter() {
+            Ok(lines) => {
+                for line in lines {
+                    // The error would show the line, which may hold a secret.
+                    file.push(
+                        line.map_err(|_| SettingsError("the .env file has a line that is not NAME=value".into()))?,
+                    );
+                }
+            }
+            Err(error) if error.not_found() => {}
+            Err(_) => return Err(SettingsError("the .env file cannot be read".into())),
+        }
+        if let Some(name) =
+            names::KNOWN.into_iter().find(|name| std::env::var_os(name).is_some_and(|v| v.to_str().is_none()))
+        {
+            return Err(SettingsError(format!("{name} is not valid UTF-8")));
+        }
+        let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        refuse_unknown(environment.chain(file.iter().map(|(name, _)| name.clone())))?;
+        Self::from_env(
+            |name| {
+                let in_file = || file.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
+                std::env::var(name).ok().or_else(in_file)
+            },
+            service,
+        )
+    }
+
+    /// The settings that `vars` holds, for `service`. Reads nothing else and changes nothing.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn from_env(vars: impl Fn(&str) -> Option<String>, service: Service) -> Result<Self, SettingsError> {
+        let reader = Reader::new(&vars);
+        let site_addr = reader.address("SITE_ADDR", SITE_PORT)?;
+        let api_addr = reader.address("API_ADDR", API_PORT)?;
+        let profile = reader.choice("SESSION_PROFILE", &SessionProfile::NAMES, SessionProfile::Native)?;
+        let database_url = DatabaseUrl::read(&reader)?;
+        let session_url = SessionUrl::read(&reader, profile, &database_url)?;
+        let near_cache = reader.switch("NEAR_CACHE", false)?;
+        if near_cache && !session_url.is_redis() {
+            return Err(SettingsError("NEAR_CACHE is on; it needs sessions in Redis (SESSION_URL=redis://…)".into()));
+        }
+        let (secret_key, secret_key_fallbacks) = secret_keys(&reader, profile, &session_url, &database_url)?;
+        let listen_addr = if service == Service::Site { site_addr } else { api_addr };
+        let (idle, absolute) = lifetimes(&reader)?;
+        Ok(Self {
+            service,
+            site_addr,
+            api_addr,
+            session_url,
+            database_url,
+            data_dir: reader.text("DATA_DIR").unwrap_or_else(|| ".data".into()).into(),
+            secret_key,
+            secret_key_fallbacks,
+            profile,
+            key_prefix: reader.key_prefix(if profile.is_django() { "" } else { "shared_session:" })?,
+            key_version: reader.key_version()?,
+            django: DjangoSettings {
+                codec: reader.choice(
+                    "DJANGO_CODEC",
+                    &[("pickle", DjangoCodec::Pickle), ("json", DjangoCodec::Json), ("msgpack", DjangoCodec::MsgPack)],
+                    DjangoCodec::Pickle,
+                )?,
+                user_table: reader.table("AUTH_USER_TABLE", "auth_user")?,
+                backend: reader.dotted_path("AUTH_BACKEND", MODEL_BACKEND)?,
+            },
+            cookie: cookie(&reader, !listen_addr.ip().to_canonical().is_loopback())?,
+            trusted_proxies: reader.networks("TRUSTED_PROXIES")?,
+            idle,
+            absolute,
+            near_cache,
+            log_filter: reader.log_filter("RUST_LOG")?,
+            site_origins: reader.origins("SITE_ORIGIN")?,
+            api_origins: reader.origins("API_ORIGIN")?,
+        })
+    }
+
+    /// Where this service listens.
+    #[must_use]
+    pub fn listen_addr(&self) -> SocketAddr {
+        match self.service {
+            Service::Site => self.site_addr,
+            Service::Api => self.api_addr,
+        }
+    }
+
+    /// The database file of an embedded start. Sessions and users share it.
+    #[must_use]
+    pub fn embedded_database(&self) -> PathBuf {
+        self.data_dir.join("shared-session.sqlite3")
+    }
+
+    /// Whether the users live in the embedded file, so that the first start makes the user `demo`.
+    #[must_use]
+    pub fn has_embedded_users(&self) -> bool {
+        self.database_url == DatabaseUrl::Embedded
+    }
+
+    /// The origins that may send unsafe requests and read answers: `SITE_ORIGIN` and `API_ORIGIN`.
+    ///
+    /// Where one is unset: `http://localhost` and `http://127.0.0.1` with the two default ports, the configured ports
+    /// and the port that this service is bound to.
+    #[must_use]
+    pub fn allowed_origins(&self, bound: SocketAddr) -> BTreeSet<String> {
+        let local = [SITE_PORT, API_PORT, self.site_addr.port(), self.api_addr.port(), bound.port()];
+        [&self.site_origins, &self.api_origins]
+            .into_iter()
+            .flat_map(|configured| match configured {
+                Some(origins) => origins.clone(),
+                None => local.iter().filter(|port| **port != 0).flat_map(|port| local_origins(*port)).collect(),
+            })
+            .collect()
+    }
+
+    /// The origin of `site` to link to from a page that was asked for under `host` (a `Host` header).
+    #[must_use]
+    pub fn site_origin(&self, host: Option<&str>) -> String {
+        same_host(self.site_origins.as_deref(), self.site_addr.port(), SITE_PORT, host)
+    }
+
+    /// The origin of `api` to link to from a page that was asked for under `host` (a `Host` header).
+    ///
+    /// The header only picks one of the configured origins, so that a visitor of `127.0.0.1` is not sent to
+    /// `localhost`, where the cookie does not go.
+    #[must_use]
+    pub fn api_origin(&self, host: Option<&str>) -> String {
+        same_host(self.api_origins.as_deref(), self.api_addr.port(), API_PORT, host)
+    }
+}
+
+fn local_origins(port: u16) -> [String; 2] {
+    ["localhost", "127.0.0.1"].map(|host| url::origin("http", host, Some(port)))
+}
+
+fn same_host(configured: Option<&[String]>, port: u16, default_port: u16, host: Option<&str>) -> String {
+    let local = local_origins(if port == 0 { default_port } else { port });
+    let origins = configured.unwrap_or(&local);
+    let hostname = |text: &str| url::without_port(text).to_ascii_lowercase();
+    let wanted = host.map(hostname);
+    origins
+        .iter()
+        .find(|origin| origin.split_once("://").map(|(_, host)| hostname(host)) == wanted)
+        .unwrap_or(&origins[0])
+        .clone()
+}
+
+fn secret_keys(
+    reader: &Reader<'_>,
+    profile: SessionProfile,
+    session_url: &SessionUrl,
+    database_url: &DatabaseUrl,
+) -> Result<(Option<Secret>, Vec<Secret>), SettingsError> {
+    let min_bytes = if profile.is_django() { 1 } else { MIN_KEY_BYTES };
+    let key = reader.secret("SECRET_KEY", min_bytes)?;
+    if key.is_none() {
+        let reason = match (session_url, database_url) {
+            _ if profile.is_django() => Some("Django's SECRET_KEY, because SESSION_PROFILE is a Django profile"),
+            (_, DatabaseUrl::Postgres(_)) => Some("at least 32 bytes, because DATABASE_URL is a PostgreSQL database"),
+            (SessionUrl::Embedded, _) => None,
+            _ => Some("at least 32 bytes, because SESSION_URL or REDIS_URL is set"),
+        };
+        if let Some(reason) = reason {
+            return Err(SettingsError(format!("SECRET_KEY is not set; expected {reason}")));
+        }
+    }
+    Ok((key, reader.secrets("SECRET_KEY_FALLBACKS", min_bytes)?))
+}
+
+fn cookie(reader: &Reader<'_>, secure_by_default: bool) -> Result<CookieSettings, SettingsError> {
+    let name = reader.cookie_name("SESSION_COOKIE_NAME", "shared_session_id")?;
+    let domain = reader.domain("SESSION_COOKIE_DOMAIN")?;
+    let secure = reader.switch("SESSION_COOKIE_SECURE", secure_by_default)?;
+    let same_site = reader.choice(
+        "SESSION_COOKIE_SAMESITE",
+        &[("Lax", SameSite::Lax), ("Strict", SameSite::Strict), ("None", SameSite::None)],
+        SameSite::Lax,
+    )?;
+    // Browsers drop cookies that break these rules (RFC 6265bis, 5.7).
+    let lowercase = name.to_ascii_lowercase();
+    let broken = match () {
+        () if same_site == SameSite::None && !secure => "SESSION_COOKIE_SAMESITE is None; it needs a secure cookie",
+        () if lowercase.starts_with("__host-") && (!secure || domain.is_some()) => {
+            "SESSION_COOKIE_NAME starts with __Host-; it needs a secure cookie without SESSION_COOKIE_DOMAIN"
+        }
+        () if lowercase.starts_with("__secure-") && !secure => {
+            "SESSION_COOKIE_NAME starts with __Secure-; it needs a secure cookie"
+        }
+        () => return Ok(CookieSettings { name, domain, secure, same_site }),
+    };
+    Err(SettingsError(format!("{broken} (SESSION_COOKIE_SECURE)")))
+}
+
+fn lifetimes(reader: &Reader<'_>) -> Result<(Duration, Duration), SettingsError> {
+    let idle = reader.seconds("SESSION_IDLE", 1_209_600, MAX_SECONDS)?;
+    let absolute = reader.seconds("SESSION_ABSOLUTE", 7_776_000, MAX_SECONDS)?;
+    if idle > absolute {
+        let (idle, absolute) = (idle.as_secs(), absolute.as_secs());
+        return Err(SettingsError(format!(
+            "SESSION_IDLE is {idle}; expected at most SESSION_ABSOLUTE, which is {absolute}"
+        )));
+    }
+    Ok((idle, absolute))
+}
+
+#[cfg(test)]
+mod tests;

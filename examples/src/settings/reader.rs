@@ -1,0 +1,192 @@
+//! Reads single variables. Every error is one line.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
+
+use super::{Secret, SettingsError, url};
+use crate::network::Network;
+
+pub(super) struct Reader<'a> {
+    vars: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(vars: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self { vars }
+    }
+
+    /// The value without the space around it; `None` if that is empty.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        (self.vars)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn address(&self, name: &str, default_port: u16) -> Result<SocketAddr, SettingsError> {
+        let default = SocketAddr::from((Ipv4Addr::LOCALHOST, default_port));
+        self.read(name, default, "an address and a port, such as 127.0.0.1:8000", |value| {
+            match value.strip_prefix("localhost:") {
+                Some(port) => digits(port).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+                None => value.parse().ok(),
+            }
+        })
+    }
+
+    /// One of a few names, in any case.
+    pub(super) fn choice<T: Copy>(&self, name: &str, names: &[(&str, T)], default: T) -> Result<T, SettingsError> {
+        let expected = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        self.read(name, default, &format!("one of {expected}"), |value| {
+            names.iter().find(|(name, _)| name.eq_ignore_ascii_case(value)).map(|(_, choice)| *choice)
+        })
+    }
+
+    pub(super) fn switch(&self, name: &str, default: bool) -> Result<bool, SettingsError> {
+        self.read(name, default, "true or false", |value| match value.to_ascii_lowercase().as_str() {
+            "true" | "on" | "yes" | "1" => Some(true),
+            "false" | "off" | "no" | "0" => Some(false),
+            _ => None,
+        })
+    }
+
+    pub(super) fn seconds(&self, name: &str, default: u64, max: u64) -> Result<Duration, SettingsError> {
+        self.read(name, Duration::from_secs(default), &format!("whole seconds, 1 to {max}"), |value| {
+            digits(value).filter(|seconds| (1..=max).contains(seconds)).map(Duration::from_secs)
+        })
+    }
+
+    pub(super) fn key_prefix(&self, default: &str) -> Result<String, SettingsError> {
+        self.read("SESSION_KEY_PREFIX", default.to_owned(), "at most 100 visible characters", |value| {
+            (value.len() <= 100 && !value.chars().any(|c| c.is_control() || c.is_whitespace()))
+                .then(|| value.to_owned())
+        })
+    }
+
+    pub(super) fn key_version(&self) -> Result<u32, SettingsError> {
+        self.read("SESSION_KEY_VERSION", 1, "a whole number", digits)
+    }
+
+    /// A table, also with its schema.
+    pub(super) fn table(&self, name: &str, default: &str) -> Result<String, SettingsError> {
+        self.read(name, default.to_owned(), "the name of a table, such as accounts_user", |value| {
+            let parts: Vec<_> = value.split('.').collect();
+            (parts.len() <= 2 && parts.iter().all(|part| part.len() <= 63 && is_identifier(part)))
+                .then(|| value.to_owned())
+        })
+    }
+
+    pub(super) fn dotted_path(&self, name: &str, default: &str) -> Result<String, SettingsError> {
+        self.read(name, default.to_owned(), "a Python path, such as package.module.Backend", |value| {
+            (value.contains('.') && value.split('.').all(is_identifier)).then(|| value.to_owned())
+        })
+    }
+
+    /// A token (RFC 6265, 4.1.1).
+    pub(super) fn cookie_name(&self, name: &str, default: &str) -> Result<String, SettingsError> {
+        self.read(name, default.to_owned(), "letters, digits and !#$%&'*+-.^_`|~", |value| {
+            let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+            value.bytes().all(is_token).then(|| value.to_owned())
+        })
+    }
+
+    /// A host name, without the leading dot that old cookies had.
+    pub(super) fn domain(&self, name: &str) -> Result<Option<String>, SettingsError> {
+        self.read(name, None, "a domain, such as example.com", |value| {
+            let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
+            let is_label = |label: &str| {
+                (1..=63).contains(&label.len())
+                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+                    && !label.starts_with('-')
+                    && !label.ends_with('-')
+            };
+            (domain.len() <= 253 && domain.split('.').all(is_label)).then_some(Some(domain))
+        })
+    }
+
+    pub(super) fn networks(&self, name: &str) -> Result<Vec<Network>, SettingsError> {
+        self.list(name, "networks such as 10.0.0.0/8 or fd00::/8", Network::parse).map(Option::unwrap_or_default)
+    }
+
+    pub(super) fn origins(&self, name: &str) -> Result<Option<Vec<String>>, SettingsError> {
+        self.list(name, "origins such as https://www.example.com, without a path", |value| {
+            let (scheme, authority) = value.split_once("://")?;
+            let scheme = ["http", "https"].into_iter().find(|known| known.eq_ignore_ascii_case(scheme))?;
+            let (host, port) = url::host_and_port(authority.strip_suffix('/').unwrap_or(authority))?;
+            Some(url::origin(scheme, &host.to_ascii_lowercase(), port))
+        })
+    }
+
+    pub(super) fn log_filter(&self, name: &str) -> Result<String, SettingsError> {
+        self.read(name, "info".to_owned(), "a filter such as info or info,shared_session=debug", |value| {
+            tracing_subscriber::EnvFilter::try_new(value).ok().map(|_| value.to_owned())
+        })
+    }
+
+    pub(super) fn secret(&self, name: &str, min_bytes: usize) -> Result<Option<Secret>, SettingsError> {
+        // As it is: a space at the end may belong to the key.
+        (self.vars)(name)
+            .filter(|value| !value.trim().is_empty())
+            .map(|value| long_enough(name, "it", value, min_bytes))
+            .transpose()
+    }
+
+    pub(super) fn secrets(&self, name: &str, min_bytes: usize) -> Result<Vec<Secret>, SettingsError> {
+        self.text(name)
+            .iter()
+            .flat_map(|value| value.split(','))
+            .map(|value| long_enough(name, "one of them", value.trim().to_owned(), min_bytes))
+            .collect()
+    }
+
+    fn list<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Option<Vec<T>>, SettingsError> {
+        let Some(list) = self.text(name) else { return Ok(None) };
+        let parse = |item: &str| parse(item).ok_or_else(|| bad(name, item, &format!("{expected}, comma-separated")));
+        list.split(',').map(|item| parse(item.trim())).collect::<Result<_, _>>().map(Some)
+    }
+
+    fn read<T>(
+        &self,
+        name: &str,
+        default: T,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<T, SettingsError> {
+        match self.text(name) {
+            None => Ok(default),
+            Some(value) => parse(&value).ok_or_else(|| bad(name, &value, expected)),
+        }
+    }
+}
+
+fn bad(name: &str, value: &str, expected: &str) -> SettingsError {
+    let mut shown: String = value.chars().take(80).collect();
+    if shown.len() < value.len() {
+        shown.push('…');
+    }
+    SettingsError(format!("{name} is {shown:?}; expected {expected}"))
+}
+
+fn long_enough(name: &str, which: &str, value: String, min_bytes: usize) -> Result<Secret, SettingsError> {
+    match value.len() {
+        len if len < min_bytes => {
+            Err(SettingsError(format!("{name} is too short: {which} has {len} bytes; expected at least {min_bytes}")))
+        }
+        _ => Ok(Secret(value)),
+    }
+}
+
+/// A number in digits alone: no sign.
+pub(super) fn digits<T: FromStr>(value: &str) -> Option<T> {
+    if value.bytes().all(|b| b.is_ascii_digit()) { value.parse().ok() } else { None }
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}

@@ -1,0 +1,220 @@
+//! `SESSION_URL`, `REDIS_URL`, `DATABASE_URL` and the parts of URLs. They may hold passwords, so no error shows them.
+
+use super::{
+    Secret, SessionProfile, SettingsError,
+    reader::{Reader, digits},
+};
+
+const REDIS_SCHEMES: &str = "redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://";
+
+/// Where sessions are kept. The variants hold the URL as it was given, checked for its shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionUrl {
+    /// A SQLite file in the data directory.
+    Embedded,
+    /// `sqlite://FILE`.
+    Sqlite(String),
+    /// `postgres://…`.
+    Postgres(Secret),
+    /// `redis://`, `rediss://` or `redis+unix://`: one server.
+    Redis(Secret),
+    /// `redis+sentinel://[user:password@]host:port,…/master[/db]`.
+    RedisSentinel(Secret),
+    /// `redis+cluster://[user:password@]host:port,…`.
+    RedisCluster(Secret),
+}
+
+/// Where users are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// A SQLite file in the data directory, the same as for embedded sessions.
+    Embedded,
+    /// `sqlite://FILE`.
+    Sqlite(String),
+    /// `postgres://…`.
+    Postgres(Secret),
+}
+
+impl SessionUrl {
+    /// Whether sessions are in Redis, of whatever topology.
+    #[must_use]
+    pub fn is_redis(&self) -> bool {
+        matches!(self, Self::Redis(_) | Self::RedisSentinel(_) | Self::RedisCluster(_))
+    }
+
+    pub(super) fn read(
+        reader: &Reader<'_>,
+        profile: SessionProfile,
+        database: &DatabaseUrl,
+    ) -> Result<Self, SettingsError> {
+        let url = match (reader.text("SESSION_URL"), reader.text("REDIS_URL")) {
+            (Some(url), _) => Self::parse("SESSION_URL", &url)?,
+            // Those sessions are rows beside the users; REDIS_URL is there for something else.
+            _ if profile == SessionProfile::DjangoDb => database.clone().into(),
+            (None, Some(url)) => match Self::parse("REDIS_URL", &url)? {
+                url if url.is_redis() => url,
+                _ => return Err(bad("REDIS_URL", &format!("expected {REDIS_SCHEMES}"))),
+            },
+            (None, None) => Self::Embedded,
+        };
+        if profile.needs_redis() && !url.is_redis() {
+            return Err(bad(
+                "SESSION_URL",
+                &format!("expected {REDIS_SCHEMES}, because SESSION_PROFILE keeps sessions in Redis"),
+            ));
+        }
+        if profile == SessionProfile::DjangoDb && url.is_redis() {
+            return Err(bad("SESSION_URL", "expected postgres:// or sqlite://, because SESSION_PROFILE is django-db"));
+        }
+        if profile.is_django() && *database == DatabaseUrl::Embedded {
+            return Err(SettingsError(
+                "DATABASE_URL is not set; expected Django's database, because SESSION_PROFILE is a Django profile"
+                    .into(),
+            ));
+        }
+        Ok(url)
+    }
+
+    fn parse(name: &str, url: &str) -> Result<Self, SettingsError> {
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(bad(name, &format!("expected a URL with {REDIS_SCHEMES}, sqlite:// or postgres://")));
+        };
+        match scheme {
+            "redis" | "rediss" => check(name, redis(rest), url).map(Self::Redis),
+            "redis+unix" => {
+                let path = without_query(rest);
+                let checked =
+                    if path.len() > 1 && path.starts_with('/') { Ok(()) } else { Err("the path of a socket") };
+                check(name, checked, url).map(Self::Redis)
+            }
+            "redis+sentinel" => check(name, sentinel(rest), url).map(Self::RedisSentinel),
+            "redis+cluster" => check(name, cluster(rest), url).map(Self::RedisCluster),
+            _ => DatabaseUrl::parse(name, url, &format!("{REDIS_SCHEMES}, sqlite:// or postgres://")).map(Self::from),
+        }
+    }
+}
+
+impl DatabaseUrl {
+    pub(super) fn read(reader: &Reader<'_>) -> Result<Self, SettingsError> {
+        match reader.text("DATABASE_URL") {
+            Some(url) => Self::parse("DATABASE_URL", &url, "sqlite:// or postgres://"),
+            None => Ok(Self::Embedded),
+        }
+    }
+
+    fn parse(name: &str, url: &str, schemes: &str) -> Result<Self, SettingsError> {
+        match url.split_once("://") {
+            Some(("sqlite", path)) => match without_query(path) {
+                "" | "/" | ":memory:" => Err(bad(name, "expected sqlite://FILE")),
+                _ => Ok(Self::Sqlite(url.to_owned())),
+            },
+            Some(("postgres" | "postgresql", rest)) => check(name, postgres(rest), url).map(Self::Postgres),
+            _ => Err(bad(name, &format!("expected a URL with {schemes}"))),
+        }
+    }
+}
+
+impl From<DatabaseUrl> for SessionUrl {
+    fn from(url: DatabaseUrl) -> Self {
+        match url {
+            DatabaseUrl::Embedded => Self::Embedded,
+            DatabaseUrl::Sqlite(url) => Self::Sqlite(url),
+            DatabaseUrl::Postgres(url) => Self::Postgres(url),
+        }
+    }
+}
+
+/// An origin as browsers write it: without the scheme's default port.
+pub(super) fn origin(scheme: &str, host: &str, port: Option<u16>) -> String {
+    match (scheme, port) {
+        (_, None) | ("http", Some(80)) | ("https", Some(443)) => format!("{scheme}://{host}"),
+        (_, Some(port)) => format!("{scheme}://{host}:{port}"),
+    }
+}
+
+/// `host`, `host:port`, `[v6]` or `[v6]:port` without the port.
+pub(super) fn without_port(authority: &str) -> &str {
+    let after_brackets = authority.rfind(']').map_or(0, |end| end + 1);
+    match authority[after_brackets..].find(':') {
+        Some(colon) => &authority[..after_brackets + colon],
+        None => authority,
+    }
+}
+
+/// `host[:port]`: `None` unless the host is a name or an address and the port is 1 to 65535.
+pub(super) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
+    let host = without_port(authority);
+    let port = match &authority[host.len()..] {
+        "" => None,
+        port => Some(digits(&port[1..]).filter(|port| *port != 0)?),
+    };
+    let valid = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
+    };
+    valid.then_some((host, port))
+}
+
+fn bad(name: &str, expected: &str) -> SettingsError {
+    SettingsError(format!("{name} cannot be used; {expected}"))
+}
+
+fn check(name: &str, checked: Result<(), &str>, url: &str) -> Result<Secret, SettingsError> {
+    match checked {
+        Ok(()) => Ok(Secret(url.to_owned())),
+        Err(expected) => Err(bad(name, &format!("expected {expected}"))),
+    }
+}
+
+fn without_query(text: &str) -> &str {
+    text.split(['?', '#']).next().unwrap_or(text)
+}
+
+/// The host part and the path; user and password are not looked at.
+fn split(rest: &str) -> (&str, &str) {
+    let rest = without_query(rest);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    (authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts), path)
+}
+
+fn redis(rest: &str) -> Result<(), &'static str> {
+    let (host, db) = split(rest);
+    host_and_port(host).ok_or("redis://[user:password@]host[:port][/db]")?;
+    database_number(db)
+}
+
+fn sentinel(rest: &str) -> Result<(), &'static str> {
+    let (hosts, path) = split(rest);
+    let (master, db) = path.split_once('/').unwrap_or((path, ""));
+    if master.is_empty() || !all_hosts(hosts) {
+        return Err("redis+sentinel://[user:password@]host:port,host:port/master[/db]");
+    }
+    database_number(db)
+}
+
+fn cluster(rest: &str) -> Result<(), &'static str> {
+    match split(rest) {
+        (hosts, "") if all_hosts(hosts) => Ok(()),
+        _ => Err("redis+cluster://[user:password@]host:port,host:port"),
+    }
+}
+
+fn postgres(rest: &str) -> Result<(), &'static str> {
+    // Without a host the server is on a socket, named in the query.
+    match split(rest) {
+        ("", _) => Ok(()),
+        (host, _) => host_and_port(host).map(|_| ()).ok_or("postgres://[user:password@]host[:port]/database"),
+    }
+}
+
+fn all_hosts(hosts: &str) -> bool {
+    hosts.split(',').all(|host| host_and_port(host).is_some())
+}
+
+fn database_number(db: &str) -> Result<(), &'static str> {
+    match db {
+        "" => Ok(()),
+        db if digits::<u16>(db).is_some() => Ok(()),
+        _ => Err("the number of a database after the last slash"),
+    }
+}

@@ -1,0 +1,305 @@
+//! Small pure helpers: redirect targets, times, browser names, preference names.
+
+const PROFILE: &str = "/profile";
+
+/// Where to go after a login: `next` if it is a path on this site, else `/profile`.
+///
+/// Browsers read `//host`, `/\host` and paths with tabs or line breaks in them as other sites; those, and whatever is
+/// not plain visible ASCII, are not followed, percent-encoded or not (OWASP: Unvalidated Redirects and Forwards).
+///
+/// ```
+/// use shared_session_examples::text::safe_next;
+///
+/// assert_eq!(safe_next("/admin/users?page=2"), "/admin/users?page=2");
+/// assert_eq!(safe_next("//evil.example"), "/profile");
+/// ```
+#[must_use]
+pub fn safe_next(next: &str) -> &str {
+    let decoded = percent_decoded(next);
+    let safe = next.len() <= 2048
+        && next.starts_with('/')
+        && next.bytes().all(|b| b.is_ascii_graphic())
+        && !decoded.starts_with(b"//")
+        && decoded.iter().all(|b| *b >= b' ' && !matches!(b, 0x7f | b'\\'));
+    // Back to a form would look as if the login had failed; signing out is not a page.
+    let path = next.split(['?', '#']).next().unwrap_or(next);
+    if safe && !["/login", "/register", "/logout"].contains(&path) { next } else { PROFILE }
+}
+
+/// The login page that leads back to `path` (path and query).
+#[must_use]
+pub fn login_url(path: &str) -> String {
+    match safe_next(path) {
+        PROFILE if path != PROFILE => "/login".to_owned(),
+        next => format!("/login?next={}", encoded(next)),
+    }
+}
+
+/// Percent-encodes all but unreserved characters and slashes (RFC 3986).
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for b in text.bytes() {
+        if b.is_ascii_alphanumeric() || b"-._~/".contains(&b) {
+            out.push(b.into());
+        } else {
+            out.push_str(&format!("%{b:02X}"));
+        }
+    }
+    out
+}
+
+fn percent_decoded(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let hex = |b: &u8| char::from(*b).to_digit(16);
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((first, tail)) = rest.split_first() {
+        rest = tail;
+        match (first, tail) {
+            (b'%', [high, low, after @ ..]) if hex(high).is_some() && hex(low).is_some() => {
+                out.extend(hex(high).zip(hex(low)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok()));
+                rest = after;
+            }
+            _ => out.push(*first),
+        }
+    }
+    out
+}
+
+/// Whether `name` can name a preference: 1 to 64 of `A-Z a-z 0-9 _ . -`.
+#[must_use]
+pub fn is_preference_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+}
+
+/// What to look for, from a search field: without the space around it and without control characters, which
+/// PostgreSQL refuses; at most 150 characters.
+#[must_use]
+pub fn search_term(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(150).collect()
+}
+
+/// The distance between two times, in seconds: "3 minutes ago", "in 2 days".
+///
+/// ```
+/// use shared_session_examples::text::relative_time;
+///
+/// assert_eq!(relative_time(1_000, 1_180), "3 minutes ago");
+/// assert_eq!(relative_time(1_000 + 2 * 86_400, 1_000), "in 2 days");
+/// ```
+#[must_use]
+pub fn relative_time(then: i64, now: i64) -> String {
+    const UNITS: [(u64, &str); 5] =
+        [(31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute")];
+    let seconds = now.abs_diff(then);
+    let Some((size, unit)) = UNITS.into_iter().find(|(size, _)| seconds >= *size) else {
+        return if then > now { "in a moment" } else { "just now" }.to_owned();
+    };
+    let count = seconds / size;
+    let plural = if count == 1 { "" } else { "s" };
+    if then > now { format!("in {count} {unit}{plural}") } else { format!("{count} {unit}{plural} ago") }
+}
+
+/// A time as RFC 3339 writes it, from seconds since 1970: `2026-03-01T12:00:00Z`.
+#[must_use]
+pub fn rfc3339(seconds: i64) -> String {
+    let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Years begin in March, so that the leap day is the last one; an era is 400 years, 146 097 days.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute, second) = (time / 3_600, time / 60 % 60, time % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// A browser by its `User-Agent` header, short enough for a list: "Firefox on Linux".
+///
+/// What is not a known browser shows the first word of the header; what sent none is "Unknown browser".
+#[must_use]
+pub fn browser_name(user_agent: &str) -> String {
+    // Browsers claim to be those that came before them: the later entries are in the headers of the earlier ones.
+    const BROWSERS: [(&str, &str); 11] = [
+        ("Edg", "Edge"),
+        ("OPR/", "Opera"),
+        ("SamsungBrowser/", "Samsung Internet"),
+        ("Vivaldi/", "Vivaldi"),
+        ("Firefox/", "Firefox"),
+        ("FxiOS/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("HeadlessChrome/", "Chrome"),
+        ("Chromium/", "Chromium"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ];
+    const SYSTEMS: [(&str, &str); 8] = [
+        ("Android", "Android"),
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("CrOS", "ChromeOS"),
+        ("Windows", "Windows"),
+        ("Macintosh", "macOS"),
+        ("Linux", "Linux"),
+        ("BSD", "BSD"),
+    ];
+    let named = |names: &[(&str, &'static str)]| {
+        names.iter().find(|(token, _)| user_agent.contains(token)).map(|(_, name)| *name)
+    };
+    let first_word = || -> String {
+        let product = user_agent.split(['/', ' ', ';', '(']).find(|word| !word.is_empty()).unwrap_or_default();
+        product.chars().filter(|c| !c.is_control()).take(40).collect()
+    };
+    match (named(&BROWSERS), named(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(browser), None) => browser.to_owned(),
+        (None, _) => match first_word() {
+            word if word.is_empty() => "Unknown browser".to_owned(),
+            word => word,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_this_site_are_followed() {
+        for next in
+            ["/", "/profile", "/admin/users?q=a%20b&page=2", "/a//b", "/sessions#x", "/login-history", "/?u=//x"]
+        {
+            assert_eq!(safe_next(next), next);
+        }
+    }
+
+    #[test]
+    fn other_targets_lead_to_the_profile() {
+        for next in [
+            "",
+            "profile",
+            "https://evil.example",
+            "HTTPS:evil.example",
+            "javascript:alert(1)",
+            "//evil.example",
+            "///evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "/a\\b",
+            "/\t/evil.example",
+            "\t//evil.example",
+            " /profile/x",
+            "/a b",
+            "/a\r\nSet-Cookie: x=y",
+            "/a\0",
+            "/\u{7f}",
+            "/é",
+            "/\u{2028}",
+            "/%0d%0aSet-Cookie:x=y",
+            "/%0D",
+            "/%00",
+            "/%7f",
+            "/%2fevil.example",
+            "/%2F/evil.example",
+            "/%5cevil.example",
+            "%2f%2fevil.example",
+            "/login",
+            "/login?next=/login",
+            "/logout",
+            "/register#x",
+        ] {
+            assert_eq!(safe_next(next), "/profile", "{next:?}");
+        }
+        assert_eq!(safe_next(&format!("/{}", "a".repeat(2048))), "/profile");
+    }
+
+    #[test]
+    fn the_login_page_leads_back() {
+        assert_eq!(login_url("/profile"), "/login?next=/profile");
+        assert_eq!(login_url("/admin/users?q=a&page=2"), "/login?next=/admin/users%3Fq%3Da%26page%3D2");
+        assert_eq!(login_url("//evil.example"), "/login");
+    }
+
+    #[test]
+    fn broken_percent_signs_are_not_decoded() {
+        assert_eq!(percent_decoded("%41%4%zz%"), b"A%4%zz%");
+        assert_eq!(safe_next("/100%"), "/100%");
+    }
+
+    #[test]
+    fn preference_names_are_short_and_plain() {
+        for name in ["theme", "A-z_0.9", &"x".repeat(64)] {
+            assert!(is_preference_name(name), "{name}");
+        }
+        for name in ["", "a b", "a/b", "ä", "a\n", &"x".repeat(65)] {
+            assert!(!is_preference_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn search_terms_hold_nothing_that_a_database_refuses() {
+        assert_eq!(search_term("  a\0b\n "), "ab");
+        assert_eq!(search_term(&"ä".repeat(200)).chars().count(), 150);
+    }
+
+    #[test]
+    fn times_are_told_in_their_largest_unit() {
+        for (seconds, text) in [
+            (0, "just now"),
+            (59, "just now"),
+            (60, "1 minute ago"),
+            (3_599, "59 minutes ago"),
+            (3_600, "1 hour ago"),
+            (86_400, "1 day ago"),
+            (29 * 86_400, "29 days ago"),
+            (31 * 86_400, "1 month ago"),
+            (800 * 86_400, "2 years ago"),
+            (-1, "in a moment"),
+            (-7_200, "in 2 hours"),
+        ] {
+            assert_eq!(relative_time(1_000_000 - seconds, 1_000_000), text);
+        }
+        assert!(relative_time(i64::MIN, i64::MAX).ends_with("years ago"));
+    }
+
+    #[test]
+    fn dates_are_right_around_leap_days_and_before_1970() {
+        for (seconds, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (-1, "1969-12-31T23:59:59Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (951_868_800, "2000-03-01T00:00:00Z"),
+            (1_709_210_096, "2024-02-29T12:34:56Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(rfc3339(seconds), text);
+        }
+    }
+
+    #[test]
+    fn browsers_are_named_for_what_they_are() {
+        let webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
+        for (agent, name) in [
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+            (
+                &format!("Mozilla/5.0 (Windows NT 10.0) {webkit} Chrome/140.0 Safari/537.36 Edg/140.0"),
+                "Edge on Windows",
+            ),
+            (&format!("Mozilla/5.0 (Macintosh; Intel) {webkit} Chrome/140.0 Safari/537.36"), "Chrome on macOS"),
+            (&format!("Mozilla/5.0 (Linux; Android 15) {webkit} Chrome/140 Mobile Safari/537.36"), "Chrome on Android"),
+            ("Mozilla/5.0 (iPhone; like Mac OS X) AppleWebKit/605 Version/18.0 Mobile Safari/604", "Safari on iPhone"),
+            ("Mozilla/5.0 (iPad; like Mac OS X) AppleWebKit/605 CriOS/140.0 Safari/604", "Chrome on iPad"),
+            ("curl/8.14.1", "curl"),
+            ("python-requests/2.32", "python-requests"),
+            ("", "Unknown browser"),
+            ("\u{1}/", "Unknown browser"),
+        ] {
+            assert_eq!(browser_name(agent), name, "{agent}");
+        }
+        assert_eq!(browser_name(&"x".repeat(500)).len(), 40);
+    }
+}

@@ -1,0 +1,173 @@
+use std::{collections::BTreeSet, ops::Deref};
+
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::USER_AGENT};
+use futures_util::future::LocalBoxFuture;
+use shared_session::{Client, ClientAddress, ErrorKind, SessionHandle, users::User};
+
+use crate::Rejection;
+
+/// The request's session, loaded: a [`shared_session::Session`].
+///
+/// Costs at most one round trip for a request, however often it is taken, and none for visitors without a cookie.
+///
+/// Fails with [`ErrorKind::Unavailable`] (503) if the store fails.
+///
+/// ```
+/// use shared_session_actix::{Rejection, Session};
+///
+/// async fn set_theme(session: Session, theme: String) -> Result<String, Rejection> {
+///     session.insert("theme", &theme)?;
+///     Ok(theme)
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Session(shared_session::Session);
+
+impl Session {
+    /// The session without the wrapper.
+    #[must_use]
+    pub fn into_inner(self) -> shared_session::Session {
+        self.0
+    }
+
+    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        let handle = request.extensions().get::<SessionHandle>().cloned().ok_or_else(Rejection::missing_middleware)?;
+        Ok(Self(handle.load_from(|| client(request)).await?))
+    }
+}
+
+impl Deref for Session {
+    type Target = shared_session::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+/// The signed-in user, checked against the users' table, and the session: a [`User`].
+///
+/// Costs one SELECT for a request, besides loading the session.
+///
+/// Fails with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, and with [`ErrorKind::Unavailable`] (503) if
+/// the store or the database fails.
+///
+/// ```
+/// use shared_session_actix::{CurrentUser, Rejection};
+///
+/// async fn publish(user: CurrentUser) -> Result<String, Rejection> {
+///     user.require_perm("blog.add_post").await?;
+///     Ok(format!("published by {}", user.username))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CurrentUser {
+    user: User,
+    session: Session,
+}
+
+impl CurrentUser {
+    /// The session that the user is signed in to.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The user without the session.
+    #[must_use]
+    pub fn into_user(self) -> User {
+        self.user
+    }
+
+    /// Goes on only if the user has `permission`, such as `blog.add_post`. Superusers have every permission. One round
+    /// trip to the database each time, none for superusers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`] (403) without the permission; [`ErrorKind::Unavailable`] (503) if the database fails.
+    pub async fn require_perm(&self, permission: &str) -> Result<(), Rejection> {
+        let allowed = self.has_perm(&BTreeSet::new(), permission)
+            || self.has_perm(&self.session.permissions(self).await?, permission);
+        if allowed { Ok(()) } else { Err(ErrorKind::Forbidden.into()) }
+    }
+
+    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        let session = Session::load(request).await?;
+        match session.user().await? {
+            Some(user) => Ok(Self { user, session }),
+            None => Err(ErrorKind::Unauthenticated.into()),
+        }
+    }
+}
+
+impl Deref for CurrentUser {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.user
+    }
+}
+
+/// The signed-in user, or `None`: for pages that everybody may see.
+///
+/// Costs as much as [`CurrentUser`]. Fails only if the store or the database fails, or the session cannot be read.
+/// Prefer it to `Option<CurrentUser>`, which Actix Web makes `None` after any error.
+#[derive(Clone, Debug)]
+pub struct MaybeUser(
+    /// The user, if one is signed in.
+    pub Option<User>,
+);
+
+impl MaybeUser {
+    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        let session = Session::load(request).await?;
+        Ok(Self(session.user().await?))
+    }
+}
+
+/// The signed-in user, who is staff: a [`CurrentUser`].
+///
+/// Fails as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff.
+#[derive(Clone, Debug)]
+pub struct StaffUser(CurrentUser);
+
+impl StaffUser {
+    /// The user without this wrapper.
+    #[must_use]
+    pub fn into_inner(self) -> CurrentUser {
+        self.0
+    }
+
+    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        let user = CurrentUser::load(request).await?;
+        if user.is_staff { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
+    }
+}
+
+impl Deref for StaffUser {
+    type Target = CurrentUser;
+
+    fn deref(&self) -> &CurrentUser {
+        &self.0
+    }
+}
+
+macro_rules! from_request {
+    ($($extractor:ident),+) => {$(
+        impl FromRequest for $extractor {
+            type Error = Rejection;
+            type Future = LocalBoxFuture<'static, Result<Self, Rejection>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                let request = request.clone();
+                Box::pin(async move { Self::load(&request).await })
+            }
+        }
+    )+};
+}
+
+from_request!(Session, CurrentUser, MaybeUser, StaffUser);
+
+fn client(request: &HttpRequest) -> Client {
+    let address = request.extensions().get().map(|ClientAddress(address)| *address);
+    let address = address.or_else(|| request.peer_addr().map(|peer| peer.ip()));
+    Client::new(address, request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()))
+}

@@ -1,0 +1,183 @@
+use std::{
+    fmt,
+    future::{Ready, ready},
+    rc::Rc,
+};
+
+use actix_web::{
+    Error, HttpMessage, HttpResponse,
+    body::{BoxBody, EitherBody},
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+    http::{
+        Method, Uri,
+        header::{CACHE_CONTROL, COOKIE, HeaderValue, SET_COOKIE, VARY},
+    },
+};
+use futures_util::future::LocalBoxFuture;
+use shared_session::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager};
+
+use crate::{rejection::Rejected, reply::into_response};
+
+/// Gives every request of an app or a scope its session.
+///
+/// The [`SessionHandle`] of each request is in its extensions. When the inner service has answered,
+///
+/// 1. a request that never loaded its session passes untouched: no store call, no header;
+/// 2. edits are committed before the head of the response is sent, except after a 5xx or an error of the inner service,
+///    and after HEAD and OPTIONS;
+/// 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
+/// 4. if the commit failed, or the response is a [`Rejection`](crate::Rejection), the manager's `on_error` hook answers
+///    instead.
+///
+/// ```
+/// use actix_web::{App, test, web};
+/// use shared_session::{SessionManager, store::MemoryStore};
+/// use shared_session_actix::{Rejection, Session, SessionMiddleware};
+///
+/// # #[actix_web::main] async fn main() {
+/// let manager = SessionManager::new(MemoryStore::new());
+/// let app = test::init_service(App::new().wrap(SessionMiddleware::new(manager)).route(
+///     "/",
+///     web::get().to(async |session: Session| {
+///         session.insert("theme", "dark")?;
+///         Ok::<_, Rejection>("kept")
+///     }),
+/// ))
+/// .await;
+/// let response = test::call_service(&app, test::TestRequest::get().to_request()).await;
+/// assert!(response.headers().contains_key("set-cookie"));
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct SessionMiddleware {
+    manager: SessionManager,
+}
+
+impl SessionMiddleware {
+    /// Sessions of `manager`. Make the manager once, outside the closure given to `HttpServer::new`, and clone it.
+    #[must_use]
+    pub fn new(manager: SessionManager) -> Self {
+        Self { manager }
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = SessionService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(SessionService { inner, manager: self.manager.clone() }))
+    }
+}
+
+/// The service that [`SessionMiddleware`] makes.
+#[derive(Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    manager: SessionManager,
+}
+
+impl<S, B> Service<ServiceRequest> for SessionService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    S::Future: 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let cookies = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
+        let session = match *request.method() {
+            Method::HEAD | Method::OPTIONS => self.manager.open_read_only(cookies),
+            _ => self.manager.open(cookies),
+        };
+        request.extensions_mut().insert(session.clone());
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (handling, manager) = (self.inner.call(request), self.manager.clone());
+        Box::pin(async move {
+            let result = handling.await;
+            let ending = match &result {
+                Ok(response) => Ending::of_status(response.status().as_u16()),
+                Err(_) => Ending::Failed,
+            };
+            let outcome = match manager.close(&session, ending) {
+                Close::Done(outcome) => outcome,
+                Close::Commit(commit) => manager.commit(commit).await,
+                // The core and this crate are released together.
+                _ => Outcome::default(),
+            };
+            let answer = Answer { outcome, session, method, uri };
+            match result {
+                Ok(response) => Ok(answer.to(response)),
+                Err(mut error) => {
+                    // The type of the error stays as it is; what it is rendered as gets the session's part.
+                    let answer = Rc::new(answer);
+                    error.add_response_mapper(move |mut response| answer.instead_of(&mut response).unwrap_or(response));
+                    Err(error)
+                }
+            }
+        })
+    }
+}
+
+/// What the session means for the response.
+struct Answer {
+    outcome: Outcome,
+    session: SessionHandle,
+    method: Method,
+    uri: Uri,
+}
+
+impl Answer {
+    fn to<B>(&self, response: ServiceResponse<B>) -> ServiceResponse<EitherBody<B>> {
+        let (request, mut response) = response.into_parts();
+        let response = match self.instead_of(&mut response) {
+            None => response.map_into_left_body(),
+            Some(reply) => reply.map_into_right_body(),
+        };
+        ServiceResponse::new(request, response)
+    }
+
+    /// The failure that is answered instead of `response`; if there is none, completes the headers of `response`.
+    fn instead_of<B>(&self, response: &mut HttpResponse<B>) -> Option<HttpResponse<BoxBody>> {
+        let rejected = response.extensions_mut().remove::<Rejected>();
+        let Some(error) = self.outcome.error().or(rejected.as_ref().map(|Rejected(error)| &**error)) else {
+            self.put_headers(response);
+            return None;
+        };
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        let failure = Failure::new(error, self.method.as_str(), path);
+        let mut reply = into_response(self.session.reply(&failure));
+        self.put_headers(&mut reply);
+        Some(reply)
+    }
+
+    fn put_headers<B>(&self, response: &mut HttpResponse<B>) {
+        let headers = response.headers_mut();
+        if let Some(value) = self.outcome.cache_control(headers.contains_key(CACHE_CONTROL)) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static(value));
+        }
+        if let Some(name) = self.outcome.vary(headers.get_all(VARY).map(HeaderValue::as_bytes)) {
+            headers.append(VARY, HeaderValue::from_static(name));
+        }
+        if let Some(Ok(value)) = self.outcome.set_cookie().map(HeaderValue::try_from) {
+            headers.append(SET_COOKIE, value);
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer").finish_non_exhaustive()
+    }
+}

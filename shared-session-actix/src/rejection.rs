@@ -1,0 +1,95 @@
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use shared_session::{Error, ErrorKind, Failure, Reply};
+
+use crate::reply::into_response;
+
+/// An error of a session as a response: what extractors fail with, and what handlers return.
+///
+/// It is answered by the hook given to [`SessionManager::with_on_error`](crate::SessionManager::with_on_error), by
+/// default with the kind's status and `application/problem+json` (RFC 9457). The body says nothing internal. An error
+/// type of your own that answers with [`error_response`](ResponseError::error_response) of this one goes through the
+/// hook too.
+///
+/// ```
+/// use actix_web::ResponseError;
+/// use shared_session_actix::{ErrorKind, Rejection, Session};
+///
+/// async fn comment(session: Session) -> Result<&'static str, Rejection> {
+///     if session.get::<bool>("muted")? == Some(true) {
+///         return Err(ErrorKind::Forbidden.into());
+///     }
+///     Ok("Thank you")
+/// }
+///
+/// assert_eq!(Rejection::from(ErrorKind::Forbidden).status_code(), 403);
+/// ```
+#[derive(Clone)]
+pub struct Rejection(Arc<Error>);
+
+/// In the extensions of a response: the middleware answers with the manager's hook instead.
+pub(crate) struct Rejected(pub(crate) Arc<Error>);
+
+impl Rejection {
+    /// Why.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.0
+    }
+
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind()
+    }
+
+    pub(crate) fn missing_middleware() -> Self {
+        let error = Error::new(ErrorKind::Config, "this route has no sessions; wrap its app in SessionMiddleware");
+        // Without the middleware nobody else would hear of it.
+        tracing::error!("{error}");
+        Self::from(error)
+    }
+}
+
+impl From<Error> for Rejection {
+    fn from(error: Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl From<ErrorKind> for Rejection {
+    fn from(kind: ErrorKind) -> Self {
+        Self::from(Error::from(kind))
+    }
+}
+
+impl ResponseError for Rejection {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut response = into_response(Reply::problem(&Failure::new(&self.0, "", "")));
+        response.extensions_mut().insert(Rejected(Arc::clone(&self.0)));
+        response
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rejection").field(&self.0).finish()
+    }
+}
+
+impl StdError for Rejection {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}

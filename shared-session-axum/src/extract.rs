@@ -1,0 +1,206 @@
+use std::{collections::BTreeSet, net::IpAddr, ops::Deref};
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::{header::USER_AGENT, request::Parts};
+use shared_session::{Client, ClientAddress, ErrorKind, SessionHandle, users::User};
+
+use crate::Rejection;
+
+/// The request's session, loaded: a [`shared_session::Session`].
+///
+/// Costs at most one round trip for a request, however often it is taken, and none for visitors without a cookie.
+///
+/// Rejects with [`ErrorKind::Unavailable`] (503) if the store fails.
+///
+/// ```
+/// use shared_session_axum::{Rejection, Session};
+///
+/// async fn set_theme(session: Session, theme: String) -> Result<(), Rejection> {
+///     session.insert("theme", &theme)?;
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Session(shared_session::Session);
+
+impl Session {
+    /// The session without the wrapper.
+    #[must_use]
+    pub fn into_inner(self) -> shared_session::Session {
+        self.0
+    }
+}
+
+impl Deref for Session {
+    type Target = shared_session::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Session {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let handle = parts.extensions.get::<SessionHandle>().ok_or_else(Rejection::missing_layer)?;
+        Ok(Self(handle.load_from(|| client(parts)).await?))
+    }
+}
+
+/// The signed-in user, checked against the users' table, and the session: a [`User`].
+///
+/// Costs one SELECT for a request, besides loading the session.
+///
+/// Rejects with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, and with [`ErrorKind::Unavailable`] (503)
+/// if the store or the database fails. `Option<CurrentUser>` is `None` for anonymous visitors.
+///
+/// ```
+/// use shared_session_axum::{CurrentUser, Rejection};
+///
+/// async fn publish(user: CurrentUser) -> Result<String, Rejection> {
+///     user.require_perm("blog.add_post").await?;
+///     Ok(format!("published by {}", user.username))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CurrentUser {
+    user: User,
+    session: Session,
+}
+
+impl CurrentUser {
+    /// The session that the user is signed in to.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The user without the session.
+    #[must_use]
+    pub fn into_user(self) -> User {
+        self.user
+    }
+
+    /// Goes on only if the user has `permission`, such as `blog.add_post`. Superusers have every permission. One round
+    /// trip to the database each time, none for superusers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`] (403) without the permission; [`ErrorKind::Unavailable`] (503) if the database fails.
+    pub async fn require_perm(&self, permission: &str) -> Result<(), Rejection> {
+        let allowed = self.has_perm(&BTreeSet::new(), permission)
+            || self.has_perm(&self.session.permissions(self).await?, permission);
+        if allowed { Ok(()) } else { Err(ErrorKind::Forbidden.into()) }
+    }
+}
+
+impl Deref for CurrentUser {
+    type Target = User;
+
+    fn deref(&self) -> &User {
+        &self.user
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let session = Session::from_request_parts(parts, state).await?;
+        match session.user().await? {
+            Some(user) => Ok(Self { user, session }),
+            None => Err(ErrorKind::Unauthenticated.into()),
+        }
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for CurrentUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
+        allowed(<Self as FromRequestParts<S>>::from_request_parts(parts, state).await)
+    }
+}
+
+/// The signed-in user, or `None`: for pages that everybody may see.
+///
+/// Costs as much as [`CurrentUser`]. Rejects only if the store or the database fails, or the session cannot be read.
+#[derive(Clone, Debug)]
+pub struct MaybeUser(
+    /// The user, if one is signed in.
+    pub Option<User>,
+);
+
+impl<S: Send + Sync> FromRequestParts<S> for MaybeUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let session = Session::from_request_parts(parts, state).await?;
+        Ok(Self(session.user().await?))
+    }
+}
+
+/// The signed-in user, who is staff: a [`CurrentUser`].
+///
+/// Rejects as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff. `Option<StaffUser>` is
+/// `None` for everybody else.
+#[derive(Clone, Debug)]
+pub struct StaffUser(CurrentUser);
+
+impl StaffUser {
+    /// The user without this wrapper.
+    #[must_use]
+    pub fn into_inner(self) -> CurrentUser {
+        self.0
+    }
+}
+
+impl Deref for StaffUser {
+    type Target = CurrentUser;
+
+    fn deref(&self) -> &CurrentUser {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for StaffUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let user = <CurrentUser as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        if user.is_staff { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
+    }
+}
+
+impl<S: Send + Sync> OptionalFromRequestParts<S> for StaffUser {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
+        allowed(<Self as FromRequestParts<S>>::from_request_parts(parts, state).await)
+    }
+}
+
+/// `None` for those who are not allowed; failures stay failures.
+fn allowed<T>(result: Result<T, Rejection>) -> Result<Option<T>, Rejection> {
+    match result {
+        Ok(user) => Ok(Some(user)),
+        Err(rejection) if matches!(rejection.kind(), ErrorKind::Unauthenticated | ErrorKind::Forbidden) => Ok(None),
+        Err(rejection) => Err(rejection),
+    }
+}
+
+fn client(parts: &Parts) -> Client {
+    let address = parts.extensions.get().map(|ClientAddress(address)| *address).or_else(|| peer(parts));
+    Client::new(address, parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()))
+}
+
+#[cfg(feature = "connect-info")]
+fn peer(parts: &Parts) -> Option<IpAddr> {
+    let axum::extract::ConnectInfo(peer) = parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()?;
+    Some(peer.ip())
+}
+
+#[cfg(not(feature = "connect-info"))]
+fn peer(_: &Parts) -> Option<IpAddr> {
+    None
+}

@@ -1,0 +1,88 @@
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use axum_core::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use shared_session::{Error, ErrorKind, Failure, Reply, tower::Rejected};
+
+/// An error of a session as a response: what extractors reject with, and what handlers return.
+///
+/// It is answered by the hook given to [`SessionManager::with_on_error`](crate::SessionManager::with_on_error), by
+/// default with the kind's status and `application/problem+json` (RFC 9457). The body says nothing internal.
+///
+/// ```
+/// use axum_core::response::IntoResponse;
+/// use shared_session_axum::{ErrorKind, Rejection, Session};
+///
+/// async fn comment(session: Session) -> Result<&'static str, Rejection> {
+///     if session.get::<bool>("muted")? == Some(true) {
+///         return Err(ErrorKind::Forbidden.into());
+///     }
+///     Ok("Thank you")
+/// }
+///
+/// assert_eq!(Rejection::from(ErrorKind::Forbidden).into_response().status(), 403);
+/// ```
+#[derive(Clone)]
+pub struct Rejection(Arc<Error>);
+
+impl Rejection {
+    /// Why.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.0
+    }
+
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind()
+    }
+
+    pub(crate) fn missing_layer() -> Self {
+        let error = Error::new(ErrorKind::Config, "this route has no sessions; add SessionLayer to its router");
+        // Without the layer nobody else would hear of it.
+        tracing::error!("{error}");
+        Self::from(error)
+    }
+}
+
+impl From<Error> for Rejection {
+    fn from(error: Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl From<ErrorKind> for Rejection {
+    fn from(kind: ErrorKind) -> Self {
+        Self::from(Error::from(kind))
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let reply = Reply::problem(&Failure::new(&self.0, "", ""));
+        let mut response = shared_session::tower::into_response::<Body>(reply);
+        response.extensions_mut().insert(Rejected(self.0));
+        response
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rejection").field(&self.0).finish()
+    }
+}
+
+impl StdError for Rejection {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.source()
+    }
+}

@@ -1,0 +1,121 @@
+//! The rules that make the guarantees true (ARCHITECTURE.md), one module each, over a store that fails on demand.
+
+#![allow(unused_must_use, reason = "a test that does not look at an answer need not say so")]
+
+mod a_conflict;
+mod b_lost_reply;
+mod c_cookies_in;
+mod d_login;
+mod e_logout;
+mod f_current_user;
+mod g_revocation;
+mod h_time;
+mod i_update;
+mod round_trips;
+
+use std::time::Duration;
+
+use shared_session::{
+    Close, CookieConfig, Ending, ErrorKind, Handle, Identity, Lifetime, Outcome, Session, SessionHandle,
+    SessionManager,
+    store::{MemoryStore, StoreTime},
+    testing::{FaultStore, SpyStore},
+};
+
+pub(crate) type Store = SpyStore<FaultStore<MemoryStore>>;
+
+/// One or more services over one store.
+pub(crate) struct Fleet {
+    pub(crate) manager: SessionManager,
+    pub(crate) store: Store,
+    pub(crate) memory: MemoryStore,
+}
+
+pub(crate) const IDLE: Duration = Duration::from_secs(1000);
+pub(crate) const ABSOLUTE: Duration = Duration::from_secs(5000);
+
+impl Fleet {
+    pub(crate) fn new() -> Self {
+        let memory = MemoryStore::with_clock(StoreTime(1_700_000_000_000));
+        let store = SpyStore::new(FaultStore::new(memory.clone()));
+        let manager = SessionManager::new(store.clone())
+            .with_cookie(CookieConfig::new("sid").build().unwrap())
+            .with_lifetime(Lifetime::default().with_idle(IDLE).with_absolute(ABSOLUTE))
+            .with_clock_refresh(Duration::ZERO);
+        Self { manager, store, memory }
+    }
+
+    pub(crate) fn faults(&self) -> &FaultStore<MemoryStore> {
+        self.store.inner()
+    }
+
+    /// A request that carries the browser's cookie.
+    pub(crate) fn request(&self, browser: &Browser) -> SessionHandle {
+        self.manager.open(browser.0.as_ref().map(|cookie| cookie.as_bytes()))
+    }
+
+    pub(crate) async fn load(&self, browser: &Browser) -> (SessionHandle, Session) {
+        let handle = self.request(browser);
+        let session = handle.load().await.unwrap();
+        (handle, session)
+    }
+
+    /// Ends a request whose handler answered 200.
+    pub(crate) async fn finish(&self, handle: &SessionHandle) -> Outcome {
+        self.finish_with(handle, Ending::Completed).await
+    }
+
+    pub(crate) async fn finish_with(&self, handle: &SessionHandle, ending: Ending) -> Outcome {
+        match self.manager.close(handle, ending) {
+            Close::Done(outcome) => outcome,
+            Close::Commit(commit) => self.manager.commit(commit).await,
+            _ => unreachable!(),
+        }
+    }
+
+    /// A whole request: load, edit, commit; the browser takes the answer.
+    pub(crate) async fn serve(&self, browser: &mut Browser, edit: impl FnOnce(&Session)) -> Outcome {
+        let (handle, session) = self.load(browser).await;
+        edit(&session);
+        let outcome = self.finish(&handle).await;
+        browser.take(&outcome);
+        outcome
+    }
+
+    pub(crate) async fn get(&self, browser: &Browser, name: &str) -> Option<serde_json::Value> {
+        self.load(browser).await.1.get(name).unwrap()
+    }
+
+    pub(crate) async fn user_id(&self, browser: &Browser) -> Option<String> {
+        self.load(browser).await.1.identity().unwrap().map(|identity| identity.user_id)
+    }
+}
+
+/// A cookie jar with room for one cookie.
+#[derive(Clone, Default)]
+pub(crate) struct Browser(pub(crate) Option<String>);
+
+impl Browser {
+    pub(crate) fn take(&mut self, outcome: &Outcome) {
+        if let Some(cookie) = outcome.set_cookie() {
+            let pair = cookie.split(';').next().unwrap();
+            self.0 = (!pair.ends_with('=')).then(|| pair.to_owned());
+        }
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        Handle::parse(&self.0.as_ref().unwrap()["sid=".len()..][..24]).unwrap()
+    }
+
+    pub(crate) fn key(&self) -> String {
+        format!("session:{}", self.handle())
+    }
+}
+
+pub(crate) fn user(id: &str) -> Identity {
+    Identity::new(id, "hash", 0)
+}
+
+pub(crate) fn kind(outcome: &Outcome) -> Option<ErrorKind> {
+    outcome.error().map(shared_session::Error::kind)
+}

@@ -1,0 +1,139 @@
+//! A. Who was faster decides: merged, stale or gone.
+
+use shared_session::ErrorKind;
+
+use super::{Browser, Fleet, kind, user};
+
+async fn started(fleet: &Fleet) -> Browser {
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("start", &1).unwrap()).await;
+    browser
+}
+
+#[tokio::test]
+async fn writes_to_different_entries_are_both_kept() {
+    let fleet = Fleet::new();
+    let browser = started(&fleet).await;
+    let (slow, slow_session) = fleet.load(&browser).await;
+    let (fast, fast_session) = fleet.load(&browser).await;
+    slow_session.insert("slow", &1).unwrap();
+    fast_session.insert("fast", &2).unwrap();
+    assert!(fleet.finish(&fast).await.error().is_none());
+    assert!(fleet.finish(&slow).await.error().is_none());
+    assert_eq!(fleet.get(&browser, "slow").await, Some(1.into()));
+    assert_eq!(fleet.get(&browser, "fast").await, Some(2.into()));
+    assert_eq!(fleet.manager.stats().merged, 1);
+}
+
+#[tokio::test]
+async fn of_two_inserts_of_one_entry_the_later_stands() {
+    let fleet = Fleet::new();
+    let browser = started(&fleet).await;
+    let (first, a) = fleet.load(&browser).await;
+    let (second, b) = fleet.load(&browser).await;
+    a.insert("theme", "dark").unwrap();
+    b.insert("theme", "light").unwrap();
+    let _ = fleet.finish(&first).await;
+    let _ = fleet.finish(&second).await;
+    assert_eq!(fleet.get(&browser, "theme").await, Some("light".into()));
+}
+
+#[tokio::test]
+async fn a_session_that_ended_meanwhile_is_gone_and_not_made_again() {
+    let fleet = Fleet::new();
+    let browser = started(&fleet).await;
+    let (slow, session) = fleet.load(&browser).await;
+    session.insert("late", &1).unwrap();
+    fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
+    let outcome = fleet.finish(&slow).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Gone));
+    assert_eq!(outcome.set_cookie(), None);
+    assert_eq!(fleet.memory.len(), 0);
+}
+
+/// The attack: a cookie planted before the sign-in must not write into the victim's session.
+#[tokio::test]
+async fn a_write_begun_before_a_sign_in_never_lands_in_the_session_of_the_sign_in() {
+    let fleet = Fleet::new();
+    let planted = started(&fleet).await;
+    let (attack, attacker) = fleet.load(&planted).await;
+    attacker.insert("cart", "attacker's").unwrap();
+    let mut victim = planted.clone();
+    fleet.serve(&mut victim, |session| session.login_as(user("1")).unwrap()).await;
+
+    let outcome = fleet.finish(&attack).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Stale));
+    assert_eq!(outcome.set_cookie(), None);
+    assert_eq!(fleet.get(&victim, "cart").await, None);
+    assert_eq!(fleet.user_id(&victim).await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_write_begun_before_a_rotation_is_stale() {
+    let fleet = Fleet::new();
+    let mut browser = started(&fleet).await;
+    let (slow, session) = fleet.load(&browser).await;
+    session.insert("late", &1).unwrap();
+    fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    assert_eq!(kind(&fleet.finish(&slow).await), Some(ErrorKind::Stale));
+    assert_eq!(fleet.get(&browser, "late").await, None);
+    assert_eq!(fleet.get(&browser, "start").await, Some(1.into()));
+}
+
+#[tokio::test]
+async fn of_two_rotations_one_wins() {
+    let fleet = Fleet::new();
+    let browser = started(&fleet).await;
+    let (one, a) = fleet.load(&browser).await;
+    let (two, b) = fleet.load(&browser).await;
+    a.cycle_id().unwrap();
+    b.cycle_id().unwrap();
+    assert!(fleet.finish(&one).await.set_cookie().is_some());
+    let second = fleet.finish(&two).await;
+    assert_eq!((kind(&second), second.set_cookie()), (Some(ErrorKind::Stale), None));
+}
+
+/// The tag is kept across attempts: a write that was stored, and whose conflict is only its own echo, is stored.
+#[tokio::test]
+async fn a_conflict_with_my_own_tag_is_my_own_write() {
+    let fleet = Fleet::new();
+    let browser = started(&fleet).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.update("n", |n: Option<u64>| Some(n.unwrap_or(0) + 1)).unwrap();
+    // The first attempt is applied although its sender is told that it was not.
+    fleet.faults().fail_next("replace", shared_session::testing::Fault::LostReply);
+    fleet.faults().fail_next("load", shared_session::testing::Fault::Fails(ErrorKind::Unavailable));
+    let outcome = fleet.finish(&handle).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable), "nobody could tell");
+    assert_eq!(fleet.get(&browser, "n").await, Some(1.into()));
+}
+
+#[tokio::test]
+async fn endless_conflicts_end_in_503() {
+    let fleet = Fleet::new();
+    let browser = started(&fleet).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("mine", &1).unwrap();
+    for round in 0..100 {
+        let (manager, browser) = (fleet.manager.clone(), browser.clone());
+        fleet.faults().before_next("replace", move |memory| async move {
+            rival(&memory, &browser.key(), round, &manager).await;
+        });
+    }
+    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Unavailable));
+}
+
+/// Another writer, past all faults: the same record with another commit tag.
+async fn rival(
+    memory: &shared_session::store::MemoryStore,
+    key: &str,
+    round: u32,
+    _manager: &shared_session::SessionManager,
+) {
+    use shared_session::store::{Replaced, Seen, SessionStore};
+    let bytes = memory.load(key).await.unwrap().unwrap();
+    let mut text = String::from_utf8(bytes.to_vec()).unwrap();
+    text.replace_range(35..59, &format!("{round:024}"));
+    let stored = memory.replace(key, &Seen::new(bytes, 0..12), text.into(), super::IDLE).await.unwrap();
+    assert_eq!(stored, Replaced::Stored);
+}

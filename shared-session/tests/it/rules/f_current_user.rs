@@ -1,0 +1,115 @@
+//! F. Who is it.
+
+use std::sync::Arc;
+
+use shared_session::{
+    ErrorKind, SecretKeys, SessionManager,
+    auth::Auth,
+    users::{NewUser, SqlUsers, Users},
+};
+
+use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
+
+use super::{Browser, Fleet, kind};
+
+pub(super) const KEY: &str = "a secret key of at least thirty-two bytes";
+
+pub(super) async fn fleet_with_users() -> (Fleet, SqlUsers, SqlitePool) {
+    let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
+    let users = SqlUsers::from_sqlite(pool.clone());
+    users.migrate().await.unwrap();
+    let fleet = Fleet::new();
+    let manager: SessionManager =
+        fleet.manager.clone().with_auth(Auth::new(users.clone(), SecretKeys::new(KEY).unwrap()));
+    (Fleet { manager, ..fleet }, users, pool)
+}
+
+pub(super) async fn signed_in(fleet: &Fleet, users: &SqlUsers, name: &str) -> Browser {
+    let user = match users.find_by_name(name).await.unwrap() {
+        Some(user) => user,
+        None => users.create_user(NewUser::new(name, "correct horse")).await.unwrap(),
+    };
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login(&user).unwrap()).await;
+    browser
+}
+
+pub(super) async fn name(fleet: &Fleet, browser: &Browser) -> Option<String> {
+    fleet.request(browser).user().await.unwrap().map(|user| user.username)
+}
+
+#[tokio::test]
+async fn a_new_password_a_raised_epoch_and_a_deactivated_user_end_sessions_and_delete_nothing() {
+    let (fleet, users, _) = fleet_with_users().await;
+    for end in ["password", "epoch", "inactive"] {
+        let browser = signed_in(&fleet, &users, end).await;
+        assert_eq!(name(&fleet, &browser).await.as_deref(), Some(end));
+        let id = users.find_by_name(end).await.unwrap().unwrap().id;
+        match end {
+            "password" => drop(users.set_password(&id, "another horse").await.unwrap()),
+            "epoch" => drop(users.raise_epoch(&id).await.unwrap()),
+            _ => drop(users.set_active(&id, false).await.unwrap()),
+        }
+        assert_eq!(name(&fleet, &browser).await, None, "{end}");
+        assert!(fleet.load(&browser).await.1.handle().is_some(), "nothing is deleted");
+    }
+}
+
+/// A password change writes SQL first and the session second. A request between the two must not be signed out.
+#[tokio::test]
+async fn a_request_amid_a_password_change_looks_once_more() {
+    let (fleet, users, _) = fleet_with_users().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    let (between, session) = fleet.load(&browser).await;
+    let user = users.find_by_name("ann").await.unwrap().unwrap();
+    let changed = users.set_password(&user.id, "another horse").await.unwrap().unwrap();
+    // Another service renews the marks under the same cookie.
+    renew(&fleet, &browser, &changed).await;
+    assert_eq!(session.user().await.unwrap().map(|user| user.username).as_deref(), Some("ann"));
+    assert!(fleet.finish(&between).await.error().is_none());
+}
+
+async fn renew(fleet: &Fleet, browser: &Browser, user: &shared_session::users::User) {
+    use shared_session::store::{Seen, SessionStore};
+    let keys = SecretKeys::new(KEY).unwrap();
+    let bytes = fleet.memory.load(&browser.key()).await.unwrap().unwrap();
+    let mut record: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let old = record["u"]["hash"].as_str().unwrap().to_owned();
+    record["u"]["hash"] = user.session_auth_hash(&keys).into();
+    let text = String::from_utf8(bytes.to_vec()).unwrap().replace(&old, record["u"]["hash"].as_str().unwrap());
+    let _ = fleet.memory.replace(&browser.key(), &Seen::new(bytes, 0..0), text.into(), super::IDLE).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_database_is_asked_once_a_request_and_only_for_signed_in_visitors() {
+    let (fleet, users, pool) = fleet_with_users().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    let (_, session) = fleet.load(&browser).await;
+    assert!(session.user().await.unwrap().is_some());
+    pool.close().await;
+    assert!(session.user().await.unwrap().is_some(), "the first answer is kept");
+    assert!(fleet.request(&Browser::default()).user().await.unwrap().is_none(), "nobody to ask for");
+}
+
+#[tokio::test]
+async fn a_database_that_is_down_is_503_and_never_anonymous() {
+    let (fleet, users, pool) = fleet_with_users().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    pool.close().await;
+    let handle = fleet.request(&browser);
+    assert_eq!(handle.user().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Unavailable), "even if the handler swallows it");
+}
+
+#[tokio::test]
+async fn a_session_store_that_is_down_is_503_and_never_anonymous() {
+    let (fleet, users, _) = fleet_with_users().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    fleet.faults().set_down(true);
+    let handle = fleet.request(&browser);
+    assert_eq!(handle.user().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    let outcome = fleet.finish(&handle).await;
+    assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
+    let other = Arc::new(fleet.request(&Browser::default()));
+    assert!(other.user().await.unwrap().is_none(), "visitors without a cookie do not notice");
+}

@@ -1,0 +1,113 @@
+//! G. Listing and revoking sessions.
+
+use shared_session::{Client, ErrorKind, store::SessionStore, testing::Fault};
+
+use super::{
+    Browser, Fleet,
+    f_current_user::{fleet_with_users, name, signed_in},
+    user,
+};
+
+#[tokio::test]
+async fn devices_are_listed_with_where_they_come_from() {
+    let fleet = Fleet::new();
+    let handle = fleet.request(&Browser::default());
+    let client = || Client::new(Some([192, 0, 2, 7].into()), Some("Firefox"));
+    handle.load_from(client).await.unwrap().login_as(user("1")).unwrap();
+    let mut browser = Browser::default();
+    browser.take(&fleet.finish(&handle).await);
+    let sessions = fleet.manager.sessions_of("1").await.unwrap();
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].handle, browser.handle());
+    assert_eq!(sessions[0].address.as_deref(), Some("192.0.2.7"));
+    assert_eq!(sessions[0].user_agent.as_deref(), Some("Firefox"));
+}
+
+#[tokio::test]
+async fn a_user_revokes_own_sessions_only() {
+    let fleet = Fleet::new();
+    let (mut mine, mut theirs) = (Browser::default(), Browser::default());
+    fleet.serve(&mut mine, |session| session.login_as(user("1")).unwrap()).await;
+    fleet.serve(&mut theirs, |session| session.login_as(user("2")).unwrap()).await;
+    assert!(!fleet.manager.revoke("1", &theirs.handle()).await.unwrap());
+    assert!(fleet.manager.revoke("1", &mine.handle()).await.unwrap());
+    assert!(!fleet.manager.revoke("1", &mine.handle()).await.unwrap());
+    assert_eq!(fleet.user_id(&mine).await, None);
+    assert_eq!(fleet.user_id(&theirs).await.as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn revoking_the_others_keeps_this_one_with_a_new_cookie() {
+    let (fleet, users, _) = fleet_with_users().await;
+    let others = [signed_in(&fleet, &users, "ann").await, signed_in(&fleet, &users, "ann").await];
+    let mut mine = signed_in(&fleet, &users, "ann").await;
+    let before = mine.clone();
+    let (handle, session) = fleet.load(&mine).await;
+    assert_eq!(fleet.manager.revoke_others(&session).await.unwrap(), 2);
+    mine.take(&fleet.finish(&handle).await);
+    assert_ne!(mine.0, before.0);
+    assert_eq!(name(&fleet, &mine).await.as_deref(), Some("ann"));
+    for other in &others {
+        assert_eq!(name(&fleet, other).await, None);
+    }
+    assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 1);
+}
+
+/// The epoch is what counts; deleting is cleaning up.
+#[tokio::test]
+async fn revoking_a_user_holds_even_if_the_store_cannot_delete() {
+    let (fleet, users, _) = fleet_with_users().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    fleet.faults().fail_next("index_list", Fault::Refused);
+    assert_eq!(fleet.manager.revoke_user("1").await.unwrap(), 0);
+    assert_eq!(name(&fleet, &browser).await, None);
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_index_entry_is_written_before_the_record() {
+    let fleet = Fleet::new();
+    fleet.faults().fail_next_n("index_add", 2, Fault::Refused);
+    let handle = fleet.request(&Browser::default());
+    handle.load().await.unwrap().login_as(user("1")).unwrap();
+    let outcome = fleet.finish(&handle).await;
+    assert_eq!(super::kind(&outcome), Some(ErrorKind::Unavailable), "a session that no list shows is no success");
+    let calls = fleet.store.take_calls();
+    assert!(calls.iter().position(|call| *call == "index_add") < calls.iter().position(|call| *call == "create"));
+}
+
+#[tokio::test]
+async fn a_list_shows_only_what_still_belongs_to_the_user() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("2")).unwrap()).await;
+    let deadline = fleet.memory.time().await.unwrap().after(super::ABSOLUTE);
+    fleet.memory.index_add("session:user:1", browser.handle().as_str(), deadline).await.unwrap();
+    fleet.memory.index_add("session:user:1", "not a handle", deadline).await.unwrap();
+    fleet.memory.index_add("session:user:1", &"A".repeat(24), deadline).await.unwrap();
+    assert!(fleet.manager.sessions_of("1").await.unwrap().is_empty());
+    assert_eq!(fleet.manager.revoke_sessions_of("1", None).await.unwrap(), 0);
+    assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn administrators_see_every_session_and_end_any() {
+    let fleet = Fleet::new();
+    let mut browsers = vec![Browser::default(); 3];
+    for browser in &mut browsers {
+        fleet.serve(browser, |session| session.login_as(user("1")).unwrap()).await;
+    }
+    let mut seen = 0;
+    let mut next = None;
+    loop {
+        let page = fleet.manager.all_sessions(next.as_deref()).await.unwrap();
+        seen += page.sessions.len();
+        next = page.next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, 3);
+    assert!(fleet.manager.revoke_any(&browsers[0].handle()).await.unwrap());
+    assert_eq!(fleet.user_id(&browsers[0]).await, None);
+}

@@ -1,0 +1,109 @@
+//! H. Time is the store's.
+
+use std::time::Duration;
+
+use shared_session::{Lifetime, store::SessionStore};
+
+use super::{ABSOLUTE, Browser, Fleet, IDLE};
+
+#[tokio::test]
+async fn an_idle_session_ends_and_a_used_one_does_not() {
+    let fleet = Fleet::new();
+    let mut used = Browser::default();
+    let mut idle = Browser::default();
+    for browser in [&mut used, &mut idle] {
+        fleet.serve(browser, |session| session.insert("a", &1).unwrap()).await;
+    }
+    for _ in 0..3 {
+        fleet.memory.advance(IDLE * 2 / 5);
+        fleet.serve(&mut used, |_| {}).await;
+    }
+    assert_eq!(fleet.get(&used, "a").await, Some(1.into()));
+    assert_eq!(fleet.get(&idle, "a").await, None);
+}
+
+#[tokio::test]
+async fn use_does_not_extend_the_absolute_limit() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let mut lived = Duration::ZERO;
+    while lived + IDLE / 2 < ABSOLUTE {
+        fleet.memory.advance(IDLE / 2);
+        lived += IDLE / 2;
+        fleet.serve(&mut browser, |session| session.insert("a", &2).unwrap()).await;
+        assert_eq!(fleet.get(&browser, "a").await, Some(2.into()), "{lived:?}");
+    }
+    fleet.memory.advance(ABSOLUTE - lived);
+    assert_eq!(fleet.get(&browser, "a").await, None);
+}
+
+#[tokio::test]
+async fn a_service_with_other_settings_does_not_shorten_what_another_promised() {
+    let fleet = Fleet::new();
+    let hasty = fleet.manager.clone().with_lifetime(Lifetime::default().with_idle(Duration::from_secs(1)));
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let hasty = Fleet { manager: hasty, store: fleet.store.clone(), memory: fleet.memory.clone() };
+    hasty.serve(&mut browser, |session| session.insert("b", &1).unwrap()).await;
+    fleet.memory.advance(IDLE / 2);
+    assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
+}
+
+#[tokio::test]
+async fn a_touch_changes_no_entry_and_yields_to_every_write() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    fleet.memory.advance(IDLE / 2);
+    let (reader, _) = fleet.load(&browser).await;
+    fleet.serve(&mut browser.clone(), |session| session.insert("a", &2).unwrap()).await;
+    assert!(fleet.finish(&reader).await.error().is_none());
+    assert_eq!(fleet.get(&browser, "a").await, Some(2.into()));
+}
+
+#[tokio::test]
+async fn a_touch_never_creates_and_never_fails_the_request() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    fleet.memory.advance(IDLE / 2);
+    let (reader, _) = fleet.load(&browser).await;
+    fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
+    assert!(fleet.finish(&reader).await.error().is_none());
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none());
+
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    fleet.memory.advance(IDLE / 2);
+    fleet.faults().fail_next("replace", shared_session::testing::Fault::Refused);
+    assert!(fleet.serve(&mut browser, |_| {}).await.error().is_none());
+    assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
+}
+
+#[tokio::test]
+async fn a_write_with_no_time_left_deletes_and_is_gone() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    for _ in 0..9 {
+        fleet.memory.advance(ABSOLUTE / 10);
+        fleet.serve(&mut browser, |_| {}).await;
+    }
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("late", &1).unwrap();
+    fleet.memory.advance(ABSOLUTE / 10);
+    assert_eq!(super::kind(&fleet.finish(&handle).await), Some(shared_session::ErrorKind::Gone));
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_clock_is_sampled_once_and_an_outage_does_not_stop_it() {
+    let fleet = Fleet::new();
+    let manager = fleet.manager.clone().with_clock_refresh(Duration::from_secs(3600));
+    let fleet = Fleet { manager, ..fleet };
+    let mut browser = Browser::default();
+    for _ in 0..10 {
+        fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    }
+    assert_eq!(fleet.store.take_calls().iter().filter(|call| **call == "time").count(), 1);
+}

@@ -1,0 +1,205 @@
+//! I. `update`, `take` and `commit().await`.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use shared_session::{Ending, ErrorKind};
+
+use super::{Browser, Fleet, kind, user};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn eight_writers_lose_no_entry_and_their_counter_is_exact() {
+    let fleet = Arc::new(Fleet::new());
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("n", &0).unwrap()).await;
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let writers: Vec<_> = (0..8)
+        .map(|writer| {
+            let (fleet, browser, acknowledged) = (fleet.clone(), browser.clone(), acknowledged.clone());
+            tokio::spawn(async move {
+                for round in 0..40 {
+                    let (handle, session) = fleet.load(&browser).await;
+                    session.update("n", |n: Option<u64>| Some(n.unwrap_or(0) + 1)).unwrap();
+                    session.insert(&format!("w{writer}.{round}"), &round).unwrap();
+                    if fleet.finish(&handle).await.error().is_none() {
+                        acknowledged.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(acknowledged.load(Ordering::Relaxed), 320);
+    assert_eq!(fleet.get(&browser, "n").await, Some(320.into()));
+    let names = fleet.load(&browser).await.1.names().unwrap();
+    assert_eq!(names.len(), 321);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_two_committed_answers_of_a_counter_are_equal() {
+    let fleet = Arc::new(Fleet::new());
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("n", &0).unwrap()).await;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let (fleet, browser) = (fleet.clone(), browser.clone());
+            tokio::spawn(async move {
+                let (handle, session) = fleet.load(&browser).await;
+                session.update("n", |n: Option<u64>| Some(n.unwrap_or(0) + 1)).unwrap();
+                session.commit().await.unwrap();
+                let n: u64 = session.get("n").unwrap().unwrap();
+                assert!(fleet.finish(&handle).await.error().is_none());
+                n
+            })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    answers.sort_unstable();
+    assert_eq!(answers, (1..=50).collect::<Vec<_>>());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_fifty_takers_that_commit_one_gets_the_value() {
+    let fleet = Arc::new(Fleet::new());
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("voucher", "50 %").unwrap()).await;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let (fleet, browser) = (fleet.clone(), browser.clone());
+            tokio::spawn(async move {
+                let (handle, session) = fleet.load(&browser).await;
+                let taken = session.take::<String>("voucher").unwrap().is_some();
+                let committed = session.commit().await;
+                if let Err(error) = &committed {
+                    assert_eq!(error.kind(), ErrorKind::Conflict);
+                    assert_eq!(session.get::<String>("voucher").unwrap(), None, "reloaded");
+                }
+                assert!(fleet.finish(&handle).await.error().is_none(), "the handler answers as it likes");
+                taken && committed.is_ok()
+            })
+        })
+        .collect();
+    let mut winners = 0;
+    for task in tasks {
+        winners += usize::from(task.await.unwrap());
+    }
+    assert_eq!(winners, 1);
+}
+
+#[tokio::test]
+async fn a_commit_is_kept_and_its_cookie_sent_whatever_happens_next() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("kept", &1).unwrap();
+    session.commit().await.unwrap();
+    session.insert("dropped", &1).unwrap();
+    let outcome = fleet.finish_with(&handle, Ending::Failed).await;
+    browser.take(&outcome);
+    assert_eq!(fleet.get(&browser, "kept").await, Some(1.into()));
+    assert_eq!(fleet.get(&browser, "dropped").await, None);
+}
+
+#[tokio::test]
+async fn edits_after_a_commit_are_committed_at_the_end() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.login_as(user("1")).unwrap();
+    session.commit().await.unwrap();
+    session.insert("b", &2).unwrap();
+    let outcome = fleet.finish(&handle).await;
+    assert!(outcome.error().is_none());
+    browser.take(&outcome);
+    assert_eq!(fleet.get(&browser, "b").await, Some(2.into()));
+    assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_fails_the_request_even_if_the_handler_swallows_it() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
+    session.insert("b", &1).unwrap();
+    assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Gone);
+    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Gone));
+}
+
+#[tokio::test]
+async fn a_commit_once_begun_runs_to_its_end_when_the_request_is_dropped() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("b", &2).unwrap();
+    fleet.faults().fail_next("replace", shared_session::testing::Fault::Hangs);
+    let commit = {
+        let (manager, handle) = (fleet.manager.clone(), handle.clone());
+        tokio::spawn(async move {
+            let shared_session::Close::Commit(commit) = manager.close(&handle, Ending::Completed) else { unreachable!() };
+            manager.commit(commit).await
+        })
+    };
+    fleet.faults().wait_for_hanging(1).await;
+    commit.abort();
+    assert!(commit.await.is_err());
+    fleet.faults().release();
+    while fleet.get(&browser, "b").await != Some(2.into()) {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn requests_that_fail_or_only_read_commit_nothing() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("a", &2).unwrap();
+    session.login_as(user("1")).unwrap();
+    assert!(fleet.finish_with(&handle, Ending::Failed).await.set_cookie().is_none());
+
+    let head = fleet.manager.open_read_only(browser.0.as_ref().map(|cookie| cookie.as_bytes()));
+    let session = head.load().await.unwrap();
+    session.insert("a", &3).unwrap();
+    session.commit().await.unwrap();
+    assert!(fleet.finish(&head).await.set_cookie().is_none());
+
+    let (dropped, session) = fleet.load(&browser).await;
+    session.insert("a", &4).unwrap();
+    drop((dropped, session));
+    assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
+}
+
+#[tokio::test]
+async fn edits_after_the_response_are_errors() {
+    let fleet = Fleet::new();
+    let (handle, session) = fleet.load(&Browser::default()).await;
+    let _ = fleet.finish(&handle).await;
+    assert_eq!(session.insert("a", &1).unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Closed);
+    let unloaded = fleet.request(&Browser::default());
+    let _ = fleet.finish(&unloaded).await;
+    assert_eq!(unloaded.load().await.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_session_that_grows_too_large_is_refused_and_stores_nothing() {
+    let fleet = Fleet::new();
+    let fleet = Fleet { manager: fleet.manager.clone().with_max_size(1000), ..fleet };
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let outcome = fleet.serve(&mut browser, |session| session.insert("a", &"x".repeat(1000)).unwrap()).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::TooLarge));
+    assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
+}
