@@ -1,6 +1,7 @@
 //! What the two example services share.
 //!
 //! - [`settings`]: the environment, checked before anything starts
+//! - [`setup`]: from settings to running parts
 //! - [`args`]: the command line of `site`
 //! - [`secret_key`]: the generated key of an embedded start
 //! - [`network`]: the client's address behind trusted proxies
@@ -13,4 +14,5 @@ pub mod network;
 pub mod pages;
 pub mod secret_key;
 pub mod settings;
+pub mod setup;
 pub mod text;

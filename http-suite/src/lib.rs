@@ -1,1 +1,116 @@
-//! x
+//! What every adapter does over HTTP, as tests: one suite, run against a small app on each framework, and against
+//! several apps that share one store.
+//!
+//! An adapter's test app serves a [`World`] on these routes:
+//!
+//! | route | what |
+//! |---|---|
+//! | any method, `/script` | takes the session, answers what [`World::run`] makes of the request's `x-script` header |
+//! | any method, `/guarded/script` | the same behind the cross-origin check of [`World::cross_origin`] |
+//! | any method, `/swallow` | tries to take the session, ignores a failure, answers 200 |
+//! | `GET /untouched` | takes no session, answers 200 |
+//! | `GET /bare` | takes the session, but no session layer is there |
+//! | `GET /me` | takes the current user, answers the name |
+//! | `GET /maybe` | takes the user if there is one, answers the name or `nobody` |
+//! | `GET /staff` | takes a staff user, answers the name |
+//! | `GET /permission` | takes the current user, requires [`PERMISSION`], answers the name |
+//!
+//! Before the session is loaded, an `x-test-address` header becomes the request's `ClientAddress`. Handlers pass errors
+//! of sessions on with `?`. The app drops a handler whose client went away.
+//!
+//! ```ignore
+//! async fn start() -> http_suite::Site {
+//!     let world = http_suite::World::new();
+//!     let url = serve(&world).await;
+//!     http_suite::Site::new(world, [url])
+//! }
+//! http_suite::tests!(start);
+//! ```
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
+
+pub mod cases;
+mod gate;
+mod script;
+mod site;
+mod users;
+mod world;
+
+pub use gate::Gate;
+pub use script::{Output, Step};
+pub use site::{Answer, Browser, COOKIE, Request, Site};
+pub use users::{PERMISSION, TestUsers};
+pub use world::{ORIGIN, World};
+
+/// A test for each case. `start` is the path of an `async fn() -> Site`.
+#[macro_export]
+macro_rules! tests {
+    ($start:path) => {
+        $crate::__tests! { $start;
+            reading::a_request_that_takes_no_session_touches_nothing
+            reading::without_a_cookie_nothing_is_asked_of_the_store
+            reading::the_first_write_sets_the_cookie
+            reading::reading_costs_one_call_and_writing_two
+            reading::what_one_request_wrote_the_next_one_reads
+            reading::edits_that_come_to_nothing_start_no_session
+            reading::unknown_and_malformed_cookies_are_anonymous
+            reading::a_planted_cookie_is_never_taken_over
+            reading::one_of_several_cookie_headers_is_enough
+            reading::different_session_cookies_are_anonymous
+            signing_in::cycling_the_id_keeps_the_data_and_ends_the_old_cookie
+            signing_in::a_login_keeps_the_data_and_ends_the_old_cookie
+            signing_in::another_user_gets_a_new_session
+            signing_in::a_logout_deletes_the_session_and_its_cookie
+            signing_in::a_session_is_listed_with_its_address_and_browser
+            users::extractors_tell_who_may_pass
+            users::what_changed_in_the_users_row_counts_at_once
+            users::a_failing_user_database_is_no_sign_out
+            users::a_record_that_cannot_be_read_is_no_sign_out
+            endings::a_5xx_commits_nothing
+            endings::a_4xx_commits
+            endings::a_panic_commits_nothing
+            endings::a_request_whose_client_went_away_commits_nothing
+            endings::what_a_handler_committed_outlives_its_failure
+            endings::head_and_options_commit_nothing
+            failures::a_failing_load_is_a_503_whatever_the_handler_answers
+            failures::a_commit_that_fails_is_never_a_success
+            failures::a_lost_reply_is_cleared_up
+            failures::a_logout_that_fails_says_so
+            failures::a_record_that_cannot_be_read_is_a_500_and_stays
+            failures::login_and_logout_work_over_a_record_that_cannot_be_read
+            failures::a_session_that_grows_too_large_is_a_413
+            failures::a_value_of_another_type_is_a_500
+            failures::without_the_layer_the_answer_is_a_500
+            failures::the_hook_can_redirect
+            races::writers_of_different_entries_both_survive
+            races::fifty_updates_make_fifty
+            races::only_one_request_takes_an_entry
+            races::a_slow_write_does_not_revive_a_session_that_ended
+            races::a_slow_write_does_not_reach_the_session_of_a_login
+            headers::headers_of_the_handler_are_kept
+            headers::a_new_cookie_is_never_cached
+            headers::cookies_of_the_handler_are_kept
+            headers::answers_to_signed_in_users_are_private
+            cross_origin::requests_of_other_sites_do_not_reach_the_handler
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __tests {
+    ($start:path; $($module:ident :: $case:ident)+) => {$(
+        #[::tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            $crate::within_limit(async { $crate::cases::$module::$case(&$start().await).await }).await;
+        }
+    )+};
+}
+
+/// Runs a test for at most a minute.
+///
+/// # Panics
+/// When it takes longer.
+pub async fn within_limit(test: impl Future<Output = ()>) {
+    tokio::time::timeout(std::time::Duration::from_secs(60), test).await.expect("the test did not end");
+}

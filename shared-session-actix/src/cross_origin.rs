@@ -6,7 +6,7 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::header::{HeaderName, HeaderValue, ORIGIN, UPGRADE},
 };
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture};
 use shared_session::{
     Failure, OnError,
     csrf::{CrossOrigin, OriginHeaders},
@@ -101,7 +101,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+    type Future = Either<LocalBoxFuture<'static, Result<Self::Response, Error>>, Ready<Result<Self::Response, Error>>>;
 
     forward_ready!(inner);
 
@@ -109,7 +109,7 @@ where
         match self.check(&request) {
             Ok(()) => {
                 let handling = self.inner.call(request);
-                Box::pin(async move { Ok(handling.await?.map_into_left_body()) })
+                Either::Left(Box::pin(async move { Ok(handling.await?.map_into_left_body()) }))
             }
             Err(error) => {
                 tracing::debug!(reason = %error, "cross-origin request refused");
@@ -117,7 +117,7 @@ where
                 let failure = Failure::new(&error, request.method().as_str(), path_and_query);
                 let reply = into_response(self.on_error.reply(&failure)).map_into_right_body();
                 let (request, _) = request.into_parts();
-                Box::pin(ready(Ok(ServiceResponse::new(request, reply))))
+                Either::Right(ready(Ok(ServiceResponse::new(request, reply))))
             }
         }
     }

@@ -1,8 +1,4 @@
-use std::{
-    fmt,
-    future::{Ready, ready},
-    rc::Rc,
-};
+use std::future::{Ready, ready};
 
 use actix_web::{
     Error, HttpMessage, HttpResponse,
@@ -14,9 +10,12 @@ use actix_web::{
     },
 };
 use futures_util::future::LocalBoxFuture;
-use shared_session::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager};
+use shared_session::{Close, Ending, ErrorKind, Failure, Outcome, SessionHandle, SessionManager};
 
-use crate::{rejection::Rejected, reply::into_response};
+use crate::{
+    rejection::{Rejected, Rejection},
+    reply::into_response,
+};
 
 /// Gives every request of an app or a scope its session.
 ///
@@ -113,15 +112,13 @@ where
             let outcome = match manager.close(&session, ending) {
                 Close::Done(outcome) => outcome,
                 Close::Commit(commit) => manager.commit(commit).await,
-                // The core and this crate are released together.
-                _ => Outcome::default(),
+                _ => return Err(Rejection::from(ErrorKind::Closed).into()),
             };
             let answer = Answer { outcome, session, method, uri };
             match result {
                 Ok(response) => Ok(answer.to(response)),
                 Err(mut error) => {
                     // The type of the error stays as it is; what it is rendered as gets the session's part.
-                    let answer = Rc::new(answer);
                     error.add_response_mapper(move |mut response| answer.instead_of(&mut response).unwrap_or(response));
                     Err(error)
                 }
@@ -173,11 +170,5 @@ impl Answer {
         if let Some(Ok(value)) = self.outcome.set_cookie().map(HeaderValue::try_from) {
             headers.append(SET_COOKIE, value);
         }
-    }
-}
-
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answer").finish_non_exhaustive()
     }
 }

@@ -1,0 +1,215 @@
+//! From settings to running parts: the session store, the users, the session manager, and what operators ask for.
+
+use std::{collections::BTreeSet, fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+
+use shared_session::{
+    CookieConfig, Error, ErrorKind, Lifetime, OnError, Profile, SecretKeys, SessionManager,
+    auth::Auth,
+    cookie,
+    csrf::{CrossOrigin, FormTokens},
+    store::{RedisConfig, RedisStore, SqlStore},
+    users::{CreateUserError, NewUser, SqlUsers},
+};
+
+use crate::{
+    secret_key,
+    settings::{DatabaseUrl, SameSite, SessionProfile, SessionUrl, Settings},
+};
+
+const DEMO_USER: &str = "demo";
+const DEMO_PASSWORD: &str = "demo-password";
+const PURGE_EVERY: Duration = Duration::from_secs(300);
+
+/// The parts that both services are made of. Cloning is cheap.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What was configured.
+    pub settings: Arc<Settings>,
+    /// The users.
+    pub users: SqlUsers,
+    /// The sessions.
+    pub manager: SessionManager,
+    /// The tokens in HTML forms.
+    pub forms: FormTokens,
+}
+
+impl Setup {
+    /// Connects everything, makes missing tables, and in an embedded database the user `demo`. A Redis that is down does
+    /// not stop the start: `/readyz` says so, and requests that need it answer 503. A user database that is down does.
+    ///
+    /// # Errors
+    /// One line that says what to change.
+    pub async fn open(settings: Settings, on_error: OnError) -> Result<Self, Error> {
+        refuse_what_is_missing(&settings)?;
+        if needs_data_dir(&settings) {
+            std::fs::create_dir_all(&settings.data_dir).map_err(|source| {
+                let directory = settings.data_dir.display();
+                Error::new(ErrorKind::Config, format!("DATA_DIR {directory} cannot be made: {source}"))
+            })?;
+        }
+        let keys = secret_keys(&settings)?;
+        let users = open_users(&settings).await?;
+        let cookie = cookie_of(&settings)?;
+        let forms_cookie = format!("{}{}_csrf", if settings.cookie.secure { "__Host-" } else { "" }, settings.cookie.name);
+        let forms = FormTokens::new(keys.clone(), forms_cookie, settings.cookie.secure)?;
+        let manager = open_sessions(&settings)
+            .await?
+            .with_profile(Profile::native(settings.key_prefix.as_str()))
+            .with_cookie(cookie)
+            .with_lifetime(Lifetime::default().with_idle(settings.idle).with_absolute(settings.absolute))
+            .with_auth(Auth::new(users.clone(), keys))
+            .with_on_error(on_error);
+        if settings.has_embedded_users() {
+            make_demo_user(&users).await?;
+        }
+        Ok(Self { settings: Arc::new(settings), users, manager, forms })
+    }
+
+    /// Who may send unsafe requests, once the service is bound.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for an origin that is none.
+    pub fn cross_origin(&self, bound: SocketAddr) -> Result<CrossOrigin, Error> {
+        CrossOrigin::new(self.allowed_origins(bound))
+    }
+
+    /// The origins that [`cross_origin`](Self::cross_origin) allows.
+    #[must_use]
+    pub fn allowed_origins(&self, bound: SocketAddr) -> BTreeSet<String> {
+        self.settings.allowed_origins(bound)
+    }
+
+    /// What is down, by name; empty when the service is ready. One round trip to each part.
+    pub async fn down(&self) -> Vec<&'static str> {
+        let (sessions, users) = tokio::join!(self.manager.ping(), self.users.ping());
+        let mut down = Vec::new();
+        for (name, result) in [("sessions", sessions), ("users", users)] {
+            if let Err(error) = result {
+                tracing::warn!(part = name, %error, "not ready");
+                down.push(name);
+            }
+        }
+        down
+    }
+
+    /// The body of `/metrics`, in the text format of Prometheus.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        let stats = self.manager.stats();
+        let mut text = String::new();
+        for (name, help, value) in [
+            ("loads", "Sessions read from the store.", stats.loads),
+            ("misses", "Cookies that named no valid session.", stats.misses),
+            ("commits", "Session writes that were stored.", stats.commits),
+            ("merged", "Concurrent writes that were merged.", stats.merged),
+            ("refused", "Requests refused because their session changed hands or ended.", stats.refused),
+            ("unavailable", "Requests that failed because the session store did.", stats.unavailable),
+            ("unreadable", "Session records that could not be decoded.", stats.unreadable),
+        ] {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "# HELP shared_session_{name}_total {help}");
+            let _ = writeln!(text, "# TYPE shared_session_{name}_total counter");
+            let _ = writeln!(text, "shared_session_{name}_total {value}");
+        }
+        text
+    }
+}
+
+/// The users alone, with their tables: what `site migrate` and `site create-superuser` need.
+///
+/// # Errors
+/// One line that says what to change.
+pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
+    let url = match &settings.database_url {
+        DatabaseUrl::Embedded => embedded_url(settings),
+        DatabaseUrl::Sqlite(url) => url.clone(),
+        DatabaseUrl::Postgres(url) => url.expose().to_owned(),
+    };
+    let users = SqlUsers::connect(&url).await.map_err(|error| explained("DATABASE_URL", error))?;
+    users.migrate().await.map_err(|error| explained("DATABASE_URL", error))?;
+    Ok(users)
+}
+
+async fn open_sessions(settings: &Settings) -> Result<SessionManager, Error> {
+    let url = match &settings.session_url {
+        SessionUrl::Redis(url) => {
+            let store = RedisStore::connect_lazy(url.expose(), &RedisConfig::new())
+                .map_err(|error| explained("SESSION_URL", error))?;
+            return Ok(SessionManager::new(store));
+        }
+        SessionUrl::Sqlite(url) => url.clone(),
+        SessionUrl::Postgres(url) => url.expose().to_owned(),
+        _ => embedded_url(settings),
+    };
+    let store = SqlStore::connect(&url).await.map_err(|error| explained("SESSION_URL", error))?;
+    store.migrate().await.map_err(|error| explained("SESSION_URL", error))?;
+    store.spawn_purge(PURGE_EVERY);
+    Ok(SessionManager::new(store))
+}
+
+fn explained(setting: &str, error: Error) -> Error {
+    let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+    Error::new(error.kind(), format!("{setting}: {error}{cause}"))
+}
+
+fn embedded_url(settings: &Settings) -> String {
+    format!("sqlite://{}", settings.embedded_database().display())
+}
+
+fn needs_data_dir(settings: &Settings) -> bool {
+    settings.secret_key.is_none() || settings.has_embedded_users() || matches!(settings.session_url, SessionUrl::Embedded)
+}
+
+fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {
+    let mut keys = match &settings.secret_key {
+        Some(key) => SecretKeys::new(key.expose())?,
+        None => SecretKeys::new(secret_key::load_or_create(&settings.data_dir).map_err(|source| {
+            Error::new(ErrorKind::Config, format!("the secret key in DATA_DIR cannot be used: {source}"))
+        })?)?,
+    };
+    for fallback in &settings.secret_key_fallbacks {
+        keys = keys.with_fallback(fallback.expose())?;
+    }
+    Ok(keys)
+}
+
+fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error> {
+    let same_site = match settings.cookie.same_site {
+        SameSite::Lax => cookie::SameSite::Lax,
+        SameSite::Strict => cookie::SameSite::Strict,
+        SameSite::None => cookie::SameSite::None,
+    };
+    let config = CookieConfig::new(&settings.cookie.name)
+        .with_secure(settings.cookie.secure)
+        .with_same_site(same_site)
+        // The browser keeps the cookie as long as the session may last; the store decides whether it does.
+        .with_max_age(Some(settings.absolute.min(CookieConfig::MAX_AGE_LIMIT)));
+    match &settings.cookie.domain {
+        Some(domain) => config.with_domain(domain),
+        None => config,
+    }
+    .build()
+}
+
+/// Settings that are understood but have nothing behind them yet stop the start instead of being ignored.
+fn refuse_what_is_missing(settings: &Settings) -> Result<(), Error> {
+    let missing = match settings {
+        Settings { profile, .. } if *profile != SessionProfile::Native => "SESSION_PROFILE: only native",
+        Settings { session_url: SessionUrl::RedisSentinel(_), .. } => "SESSION_URL: a single Redis server only",
+        Settings { session_url: SessionUrl::RedisCluster(_), .. } => "SESSION_URL: a single Redis server only",
+        Settings { near_cache: true, .. } => "NEAR_CACHE: only off",
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::Config, format!("{missing} is supported by this version")))
+}
+
+/// Two services may do this at the same moment: one makes the user, the other finds it.
+async fn make_demo_user(users: &SqlUsers) -> Result<(), Error> {
+    match users.create_user(NewUser::new(DEMO_USER, DEMO_PASSWORD).with_email("demo@example.org")).await {
+        Ok(_) => println!("created the user {DEMO_USER} with the password {DEMO_PASSWORD}"),
+        Err(CreateUserError::NameTaken) => {}
+        Err(CreateUserError::Failed(error)) => return Err(error),
+        Err(other) => return Err(Error::new(ErrorKind::Config, other.to_string())),
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use shared_session::{Error, ErrorKind, Session};
+
+use crate::World;
+
+/// One thing that the handler of `/script` does. Each makes one result, `null` unless stated.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Reads an entry: its value.
+    Get(String),
+    /// Reads the names of all entries: an array.
+    Names,
+    /// Sets an entry.
+    Insert(String, Value),
+    /// Sets an entry to a text of so many bytes.
+    Fill(String, usize),
+    /// Adds to a number: the sum.
+    Add(String, i64),
+    /// Removes an entry.
+    Remove(String),
+    /// Takes an entry: its value.
+    Take(String),
+    /// Replaces the cookie's secret.
+    CycleId,
+    /// Signs a user in by name.
+    Login(String),
+    /// Ends the session.
+    Logout,
+    /// Commits.
+    Commit,
+    /// Waits at a gate of the world.
+    Wait(String),
+    /// Panics.
+    Panic,
+    /// Answers with another status than 200.
+    Status(u16),
+    /// Adds a header to the answer.
+    Header(String, String),
+}
+
+/// What the handler of `/script` answers.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The status code.
+    pub status: u16,
+    /// Headers to add.
+    pub headers: Vec<(String, String)>,
+    /// The body: a JSON array with the result of each step.
+    pub body: String,
+}
+
+impl World {
+    /// Does what an `x-script` header says, an array of [`Step`]s as JSON.
+    ///
+    /// # Errors
+    /// Those of the session.
+    ///
+    /// # Panics
+    /// When told so, and if `script` is not a script.
+    pub async fn run(&self, session: &Session, script: Option<&[u8]>) -> Result<Output, Error> {
+        let script: Vec<Step> = script.map_or_else(Vec::new, |script| serde_json::from_slice(script).unwrap());
+        let (mut status, mut headers, mut results) = (200, Vec::new(), Vec::new());
+        for step in script {
+            results.push(match step {
+                Step::Get(name) => json!(session.get::<Value>(&name)?),
+                Step::Names => json!(session.names()?),
+                Step::Insert(name, value) => json!(session.insert(&name, &value)?),
+                Step::Fill(name, bytes) => json!(session.insert(&name, &"x".repeat(bytes))?),
+                Step::Add(name, n) => json!(session.update(&name, move |old: Option<i64>| Some(old.unwrap_or(0) + n))?),
+                Step::Remove(name) => json!(session.remove(&name)?),
+                Step::Take(name) => json!(session.take::<Value>(&name)?),
+                Step::CycleId => json!(session.cycle_id()?),
+                Step::Login(name) => {
+                    let user = self.users().named(&name).ok_or(ErrorKind::Unauthenticated)?;
+                    json!(session.login(&user)?)
+                }
+                Step::Logout => json!(session.logout()?),
+                Step::Commit => json!(session.commit().await?),
+                Step::Wait(gate) => {
+                    self.gate(&gate).pass().await;
+                    Value::Null
+                }
+                Step::Panic => panic!("a panic that a test ordered"),
+                Step::Status(code) => {
+                    status = code;
+                    Value::Null
+                }
+                Step::Header(name, value) => {
+                    headers.push((name, value));
+                    Value::Null
+                }
+            });
+        }
+        Ok(Output { status, headers, body: Value::from(results).to_string() })
+    }
+}

@@ -1,0 +1,95 @@
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+
+use shared_session::{
+    ErrorKind, OnError, Reply, SecretKeys, SessionManager,
+    auth::Auth,
+    csrf::CrossOrigin,
+    store::MemoryStore,
+    testing::{FaultStore, SpyStore},
+};
+
+use crate::{Gate, TestUsers};
+
+/// The one origin besides their own that the apps accept.
+pub const ORIGIN: &str = "https://app.example";
+
+/// What the apps and a test share: a store that can be watched and made to fail, users, and gates. Clones are the same
+/// world.
+#[derive(Clone, Debug)]
+pub struct World {
+    store: SpyStore<FaultStore<MemoryStore>>,
+    users: TestUsers,
+    gates: Arc<Mutex<HashMap<String, Arc<Gate>>>>,
+}
+
+impl World {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        let store = SpyStore::new(FaultStore::new(MemoryStore::new()));
+        Self { store, users: TestUsers::new(), gates: Arc::default() }
+    }
+
+    /// A session manager over the store, as a service of its own would have it. Its hook adds an `x-hook` header with
+    /// the kind of the error, and redirects visitors who are not signed in where the query is `page`.
+    #[must_use]
+    pub fn manager(&self) -> SessionManager {
+        let keys = SecretKeys::new("the secret key of the tests, which is long enough").unwrap();
+        let hook = OnError::new(|failure| {
+            let kind = failure.error.kind();
+            if kind == ErrorKind::Unauthenticated && failure.path_and_query.ends_with("?page") {
+                return Reply::see_other(format!("/login?to={}:{}", failure.method, failure.path_and_query));
+            }
+            let mut reply = Reply::problem(failure);
+            reply.headers.push(("x-hook", format!("{kind:?}")));
+            reply
+        });
+        SessionManager::new(self.store.clone()).with_auth(Auth::new(self.users.clone(), keys)).with_on_error(hook)
+    }
+
+    /// The check before `/guarded`: pages of [`ORIGIN`] may pass.
+    #[must_use]
+    pub fn cross_origin(&self) -> CrossOrigin {
+        CrossOrigin::new([ORIGIN]).unwrap()
+    }
+
+    /// The users.
+    #[must_use]
+    pub fn users(&self) -> &TestUsers {
+        &self.users
+    }
+
+    /// The gate of this name.
+    #[must_use]
+    pub fn gate(&self, name: &str) -> Arc<Gate> {
+        Arc::clone(self.gates.lock().unwrap().entry(name.to_owned()).or_default())
+    }
+
+    /// Orders faults.
+    #[must_use]
+    pub fn faults(&self) -> &FaultStore<MemoryStore> {
+        self.store.inner()
+    }
+
+    /// The store behind, where nothing fails and nobody watches.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryStore {
+        self.faults().inner()
+    }
+
+    /// The calls that reached the store since the last time, without those that ask for its time: a manager makes them
+    /// every few minutes.
+    #[must_use]
+    pub fn calls(&self) -> Vec<&'static str> {
+        self.store.take_calls().into_iter().filter(|call| *call != "time").collect()
+    }
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
