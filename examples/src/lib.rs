@@ -16,3 +16,8 @@ pub mod secret_key;
 pub mod settings;
 pub mod setup;
 pub mod text;
+
+/// The programs in the project's README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

@@ -50,7 +50,8 @@ impl Setup {
         let keys = secret_keys(&settings)?;
         let users = open_users(&settings).await?;
         let cookie = cookie_of(&settings)?;
-        let forms_cookie = format!("{}{}_csrf", if settings.cookie.secure { "__Host-" } else { "" }, settings.cookie.name);
+        let forms_cookie =
+            format!("{}{}_csrf", if settings.cookie.secure { "__Host-" } else { "" }, settings.cookie.name);
         let forms = FormTokens::new(keys.clone(), forms_cookie, settings.cookie.secure)?;
         let manager = open_sessions(&settings)
             .await?
@@ -157,7 +158,9 @@ fn embedded_url(settings: &Settings) -> String {
 }
 
 fn needs_data_dir(settings: &Settings) -> bool {
-    settings.secret_key.is_none() || settings.has_embedded_users() || matches!(settings.session_url, SessionUrl::Embedded)
+    settings.secret_key.is_none()
+        || settings.has_embedded_users()
+        || matches!(settings.session_url, SessionUrl::Embedded)
 }
 
 fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {

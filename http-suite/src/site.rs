@@ -212,7 +212,10 @@ impl Answer {
     /// Unless this is the default answer to an error of `kind`, without a cookie.
     #[track_caller]
     pub fn assert_problem_without_layer(&self, kind: ErrorKind) {
-        assert_eq!((self.status, &*self.body), (kind.status(), &*Reply::problem(&Failure::new(&kind.into(), "", "")).body));
+        assert_eq!(
+            (self.status, &*self.body),
+            (kind.status(), &*Reply::problem(&Failure::new(&kind.into(), "", "")).body)
+        );
         assert_eq!(self.header("content-type").as_deref(), Some("application/problem+json"));
         assert_eq!(self.header("cache-control").as_deref(), Some("no-store"));
         assert_eq!(self.header("retry-after").as_deref(), (self.status == 503).then_some("1"));

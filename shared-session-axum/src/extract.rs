@@ -196,7 +196,8 @@ fn client(parts: &Parts) -> Client {
 
 #[cfg(feature = "connect-info")]
 fn peer(parts: &Parts) -> Option<IpAddr> {
-    let axum::extract::ConnectInfo(peer) = parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()?;
+    let axum::extract::ConnectInfo(peer) =
+        parts.extensions.get::<axum::extract::ConnectInfo<std::net::SocketAddr>>()?;
     Some(peer.ip())
 }
 

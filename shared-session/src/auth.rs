@@ -151,7 +151,10 @@ impl SessionManager {
     /// sessions are ended but their records remain until they expire, and that is no error.
     pub async fn revoke_user(&self, user_id: &str) -> Result<u64, Error> {
         let Some(auth) = self.auth() else {
-            return Err(Error::new(ErrorKind::Config, "the session manager knows no users; give it some with with_auth"));
+            return Err(Error::new(
+                ErrorKind::Config,
+                "the session manager knows no users; give it some with with_auth",
+            ));
         };
         auth.users.raise_epoch(user_id).await?;
         Ok(self.clean_up(user_id, None).await)

@@ -18,7 +18,9 @@ use crate::{
 pub(crate) enum Loaded {
     /// No session of this visitor. `refused`: the session exists and its cookie was replaced moments ago, so this
     /// request must not start a session that would overwrite the newer cookie in the browser.
-    Nothing { refused: bool },
+    Nothing {
+        refused: bool,
+    },
     Record(Token, Arc<Record>),
     /// A record that cannot be decoded.
     Unreadable(Token, Bytes),

@@ -22,7 +22,8 @@ impl Json {
 
     pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         serde_json::to_vec(value).map(|text| Self(text.into())).map_err(|source| {
-            Error::new(ErrorKind::Value, "a session value cannot be written as JSON").with_source(without_value(&source))
+            Error::new(ErrorKind::Value, "a session value cannot be written as JSON")
+                .with_source(without_value(&source))
         })
     }
 
@@ -100,7 +101,10 @@ enum Op {
     /// Removed because this value was taken out.
     Take(Json),
     /// Steps to run on whatever is stored then; `now` is what they come to on the loaded original.
-    Update { steps: Vec<Step>, now: Option<Json> },
+    Update {
+        steps: Vec<Step>,
+        now: Option<Json>,
+    },
 }
 
 /// What to do when a value that was taken is no longer there.
@@ -226,7 +230,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn entries(pairs: &[(&str, u64)]) -> Entries {
-        Entries::new(pairs.iter().map(|(name, value)| ((*name).into(), Json::encode(value).unwrap())).collect()).unwrap()
+        Entries::new(pairs.iter().map(|(name, value)| ((*name).into(), Json::encode(value).unwrap())).collect())
+            .unwrap()
     }
 
     fn number(value: Option<&Json>) -> Option<u64> {

@@ -178,7 +178,6 @@ impl SessionManager {
     }
 
     /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
-    #[must_use]
     pub fn close(&self, handle: &SessionHandle, ending: Ending) -> Close {
         let core = &self.0;
         let open = match std::mem::replace(&mut *handle.0.state(), State::Closed) {
@@ -287,7 +286,7 @@ impl Ending {
 /// What [`SessionManager::close`] decided.
 #[derive(Debug)]
 #[must_use]
-#[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "it is made once a request and taken apart at once")]
 pub enum Close {
     /// Nothing is to be stored.
     Done(Outcome),

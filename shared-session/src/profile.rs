@@ -63,7 +63,7 @@ impl Profile {
         Handle::parse(key.strip_prefix(self.prefix())?)
     }
 
-    pub(crate) fn decode(&self, bytes: Bytes) -> Result<Record, Error> {
+    pub(crate) fn decode(&self, bytes: &Bytes) -> Result<Record, Error> {
         native::decode(bytes)
     }
 

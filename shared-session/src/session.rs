@@ -55,6 +55,7 @@ pub(crate) struct Inner {
     pub(crate) state: Mutex<State>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "it lives in the one allocation of the handle")]
 pub(crate) enum State {
     Unloaded,
     Failed(ErrorKind),

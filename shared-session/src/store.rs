@@ -120,6 +120,7 @@ pub enum Replaced {
 /// What [`SessionStore::delete`] did.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
+#[expect(clippy::enum_variant_names, reason = "what was done is the name of what was done")]
 pub enum Deleted {
     /// The key existed and is deleted.
     Deleted,
@@ -214,11 +215,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The bytes under `key`. One round trip; never writes.
     fn load(&self, key: &str) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
 
-    /// Stores `value` only if `key` is absent; says whether it did.
+    /// Stores `value` only if `key` is absent; says whether it did. A `ttl` below one millisecond counts as one
+    /// millisecond; a store may cap very long ones.
     fn create(&self, key: &str, value: Bytes, ttl: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
 
     /// Replaces what was [`Seen`] by `value` with a new lifetime. Compares and writes in one atomic step. Never creates.
-    /// A `ttl` below one millisecond counts as one millisecond.
+    /// The `ttl` is as for [`create`](Self::create).
     fn replace(
         &self,
         key: &str,

@@ -5,12 +5,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Core, SessionManager};
-use crate::{
-    Error,
-    id::Handle,
-    profile::Record,
-    store::StoreTime,
-};
+use crate::{Error, id::Handle, profile::Record, store::StoreTime};
 
 /// How many records are read at once for a list.
 const AT_ONCE: usize = 16;
@@ -122,7 +117,7 @@ impl Core {
     async fn read(&self, handle: &Handle) -> Result<Option<Arc<Record>>, Error> {
         let Some(bytes) = self.store.load(&self.profile.session_key(handle)).await? else { return Ok(None) };
         let now = self.now().await?;
-        let record = self.profile.decode(bytes).ok().filter(|record| record.head.limits.left(now).is_some());
+        let record = self.profile.decode(&bytes).ok().filter(|record| record.head.limits.left(now).is_some());
         Ok(record.map(Arc::new))
     }
 

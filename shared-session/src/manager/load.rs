@@ -5,12 +5,7 @@ use std::{sync::Arc, time::Duration};
 use subtle::ConstantTimeEq;
 
 use super::{Core, stats::add_one};
-use crate::{
-    Error,
-    commit::Loaded,
-    id::Token,
-    store::StoreTime,
-};
+use crate::{Error, commit::Loaded, id::Token, store::StoreTime};
 
 /// For this long after a cookie was replaced, a write that still carries the old one is refused instead of starting a
 /// session whose cookie would overwrite the new one in the browser.
@@ -26,7 +21,7 @@ impl Core {
             add_one(&self.stats.misses);
             return Ok((Loaded::Nothing { refused: false }, now));
         };
-        let record = match self.profile.decode(bytes.clone()) {
+        let record = match self.profile.decode(&bytes) {
             Ok(record) => record,
             Err(error) => {
                 add_one(&self.stats.unreadable);

@@ -117,7 +117,7 @@ impl Core {
             match attempt {
                 Attempt::Stored => {
                     add_one(&self.stats.commits);
-                    let record = Arc::new(self.profile.decode(bytes)?);
+                    let record = Arc::new(self.profile.decode(&bytes)?);
                     let Some(secret) = secret else {
                         return Ok((Some((edit.token.clone(), record)), CookieAction::Keep));
                     };
@@ -153,14 +153,14 @@ impl Core {
                 if base.version().matches(&current) {
                     return Ok(Attempt::NotApplied);
                 }
-                match self.profile.decode(current) {
+                match self.profile.decode(&current) {
                     Ok(current) if current.head.tag == tag => return Ok(Attempt::Stored),
                     _ => return Err(error),
                 }
             }
             Err(error) => return Err(error),
         };
-        let current = self.profile.decode(current)?;
+        let current = self.profile.decode(&current)?;
         if current.head.tag == tag {
             return Ok(Attempt::Stored);
         }
@@ -201,7 +201,7 @@ impl Core {
             match created {
                 Ok(true) => {
                     add_one(&self.stats.commits);
-                    let record = Arc::new(self.profile.decode(bytes)?);
+                    let record = Arc::new(self.profile.decode(&bytes)?);
                     return Ok((Some((token.clone(), record)), CookieAction::Set(token)));
                 }
                 Ok(false) => {}
@@ -217,7 +217,7 @@ impl Core {
         match self.store.create(key, bytes, ttl).await {
             Err(error) if error.is_undecided() => match self.store.load(key).await {
                 Ok(None) => Err(error),
-                Ok(Some(current)) => Ok(self.profile.decode(current).is_ok_and(|current| current.head.tag == tag)),
+                Ok(Some(current)) => Ok(self.profile.decode(&current).is_ok_and(|current| current.head.tag == tag)),
                 Err(unreachable) => Err(unreachable),
             },
             other => other,
@@ -271,7 +271,7 @@ impl Core {
                 Ok(Deleted::Deleted) => return Ok(true),
                 Ok(Deleted::Gone) => return Ok(false),
                 Ok(Deleted::Conflict(current)) => {
-                    let current = self.profile.decode(current)?;
+                    let current = self.profile.decode(&current)?;
                     if user_id(loaded).is_none() || user_id(&current) != user_id(loaded) {
                         return Err(stale());
                     }

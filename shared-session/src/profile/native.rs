@@ -142,11 +142,11 @@ impl Serialize for WritingEntries<'_> {
     }
 }
 
-pub(super) fn decode(bytes: Bytes) -> Result<Record, Error> {
+pub(super) fn decode(bytes: &Bytes) -> Result<Record, Error> {
     if !bytes.starts_with(VERSION_START) {
         return Err(unreadable("it does not start as a session record of format version 1 does"));
     }
-    let stored: Stored<'_> = serde_json::from_slice(&bytes).map_err(|error| {
+    let stored: Stored<'_> = serde_json::from_slice(bytes).map_err(|error| {
         // The position only: serde's messages may quote what is stored.
         unreadable(format!("{:?} error at column {}", error.classify(), error.column()))
     })?;
@@ -244,7 +244,7 @@ mod tests {
     fn the_bytes_are_golden() {
         let bytes = encode(&head(), &entries(&[("b", r#""two""#), ("a", "[1,2]")])).unwrap();
         assert_eq!(std::str::from_utf8(&bytes).unwrap(), GOLDEN);
-        let record = decode(bytes).unwrap();
+        let record = decode(&bytes).unwrap();
         assert_eq!(record.head, head());
         assert_eq!(record.entries.get("b").unwrap().decode::<String>().unwrap(), "two");
         assert_eq!(record.version().part(), br#"000000000000002a","t":"TTTTTTTTTTTTTTTTTTTTTTTT"#);
@@ -254,7 +254,7 @@ mod tests {
     #[test]
     fn every_truncation_is_unreadable() {
         for end in 0..GOLDEN.len() {
-            let error = decode(Bytes::from_static(&GOLDEN.as_bytes()[..end])).unwrap_err();
+            let error = decode(&Bytes::from_static(&GOLDEN.as_bytes()[..end])).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unreadable, "{end}");
         }
     }
@@ -278,43 +278,46 @@ mod tests {
             Bytes::from_static(b"[]"),
             Bytes::from_static(b"null"),
         ] {
-            assert_eq!(decode(bad.clone()).unwrap_err().kind(), ErrorKind::Unreadable, "{bad:?}");
+            assert_eq!(decode(&bad).unwrap_err().kind(), ErrorKind::Unreadable, "{bad:?}");
         }
     }
 
     #[test]
     fn deeply_nested_entries_are_kept_without_being_decoded() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        let record = decode(encode(&head(), &entries(&[("deep", &deep)])).unwrap()).unwrap();
+        let record = decode(&encode(&head(), &entries(&[("deep", &deep)])).unwrap()).unwrap();
         assert_eq!(record.entries.get("deep").unwrap().text(), deep.as_bytes());
-        assert_eq!(record.entries.get("deep").unwrap().decode::<serde_json::Value>().unwrap_err().kind(), ErrorKind::Value);
+        assert_eq!(
+            record.entries.get("deep").unwrap().decode::<serde_json::Value>().unwrap_err().kind(),
+            ErrorKind::Value
+        );
     }
 
     #[test]
     fn errors_do_not_quote_the_record() {
         let bad = Bytes::from(GOLDEN.replace(r#""id":"1""#, r#""id":["hunter2"]"#));
-        assert!(!format!("{:?}", decode(bad).unwrap_err()).contains("hunter2"));
+        assert!(!format!("{:?}", decode(&bad).unwrap_err()).contains("hunter2"));
     }
 
     proptest! {
         #[test]
         fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = decode(bytes.into());
+            let _ = decode(&bytes.into());
         }
 
         #[test]
         fn flipping_a_byte_never_panics_and_never_reads_as_another_session(at in 0..GOLDEN.len(), to in any::<u8>()) {
             let mut bytes = GOLDEN.as_bytes().to_vec();
             bytes[at] = to;
-            if let Ok(record) = decode(bytes.clone().into()) {
-                prop_assert_eq!(encode(&record.head, &record.entries).map(|again| decode(again).unwrap().head).unwrap(), record.head);
+            if let Ok(record) = decode(&bytes.clone().into()) {
+                prop_assert_eq!(encode(&record.head, &record.entries).map(|again| decode(&again).unwrap().head).unwrap(), record.head);
             }
         }
 
         #[test]
         fn every_name_and_text_survives(name in ".*", text in ".*") {
             let value = Json::encode(&text).unwrap();
-            let record = decode(encode(&head(), &Entries::new(vec![(name.as_str().into(), value)]).unwrap()).unwrap()).unwrap();
+            let record = decode(&encode(&head(), &Entries::new(vec![(name.as_str().into(), value)]).unwrap()).unwrap()).unwrap();
             prop_assert_eq!(record.entries.get(&name).unwrap().decode::<String>().unwrap(), text);
         }
     }

@@ -1,6 +1,9 @@
 //! The integration tests of the core crate, in one binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
+#![allow(clippy::needless_pass_by_value, reason = "tests are called by their runner alone")]
 
 mod redis;
 mod rules;
 mod stores;
 mod users;
+mod wire_format;

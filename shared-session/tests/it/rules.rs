@@ -69,7 +69,6 @@ impl Fleet {
         match self.manager.close(handle, ending) {
             Close::Done(outcome) => outcome,
             Close::Commit(commit) => self.manager.commit(commit).await,
-            _ => unreachable!(),
         }
     }
 

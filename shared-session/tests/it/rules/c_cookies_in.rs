@@ -105,7 +105,8 @@ async fn a_record_that_cannot_be_read_is_an_error_and_is_not_overwritten() {
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     let good = fleet.memory.load(&browser.key()).await.unwrap().unwrap();
     let newer = String::from_utf8(good.to_vec()).unwrap().replacen("\"v\":1", "\"v\":2", 1);
-    let _ = fleet.memory.replace(&browser.key(), &Seen::new(good, 0..0), newer.clone().into(), super::IDLE).await.unwrap();
+    let _ =
+        fleet.memory.replace(&browser.key(), &Seen::new(good, 0..0), newer.clone().into(), super::IDLE).await.unwrap();
 
     let (handle, session) = fleet.load(&browser).await;
     assert_eq!(session.get::<u64>("a").unwrap_err().kind(), ErrorKind::Unreadable);

@@ -97,7 +97,11 @@ async fn twenty_five_sign_outs_racing_with_writers_leave_nothing_alive() {
                 tokio::spawn(async move {
                     for round in 0..20 {
                         let name = format!("w{writer}.{round}");
-                        fleet.serve(&mut browser.clone(), |session| session.update(&name, |_: Option<u8>| Some(1)).map(drop).unwrap()).await;
+                        fleet
+                            .serve(&mut browser.clone(), |session| {
+                                session.update(&name, |_: Option<u8>| Some(1)).map(drop).unwrap();
+                            })
+                            .await;
                     }
                 })
             })

@@ -146,7 +146,9 @@ async fn a_commit_once_begun_runs_to_its_end_when_the_request_is_dropped() {
     let commit = {
         let (manager, handle) = (fleet.manager.clone(), handle.clone());
         tokio::spawn(async move {
-            let shared_session::Close::Commit(commit) = manager.close(&handle, Ending::Completed) else { unreachable!() };
+            let shared_session::Close::Commit(commit) = manager.close(&handle, Ending::Completed) else {
+                unreachable!()
+            };
             manager.commit(commit).await
         })
     };

@@ -1,0 +1,77 @@
+//! Decoding and encoding a record, through the public API over a store that does nothing.
+//!
+//! `decode` is `open` and `load`: the cookie, the key, the record, the hash of the secret. `encode` is `close` and
+//! `commit` of one edit: the decision, a task of its own, the record.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
+
+use std::{
+    hint::black_box,
+    time::{Duration, Instant},
+};
+
+use criterion::{Criterion, Throughput};
+use shared_session::{Close, Ending, SessionHandle, SessionManager};
+use shared_session_benches::{FixedStore, new_session};
+
+/// How many drafts are prepared before the clock runs.
+const BATCH: u64 = 64;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(30)
+        .configure_from_args();
+    let mut group = criterion.benchmark_group("record");
+    for (name, size) in [("200 B", 200), ("20 KB", 20_000)] {
+        let manager = SessionManager::new(FixedStore::default());
+        let cookie = runtime.block_on(new_session(&manager, size));
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(format!("decode {name}"), |bencher| {
+            bencher.iter_custom(|iterations| runtime.block_on(decode(&manager, &cookie, iterations)));
+        });
+        group.bench_function(format!("encode {name}"), |bencher| {
+            bencher.iter_custom(|iterations| runtime.block_on(encode(&manager, &cookie, iterations)));
+        });
+    }
+    group.finish();
+    criterion.final_summary();
+}
+
+async fn decode(manager: &SessionManager, cookie: &str, iterations: u64) -> Duration {
+    let start = Instant::now();
+    for _ in 0..iterations {
+        let handle = manager.open([black_box(cookie.as_bytes())]);
+        black_box(handle.load().await.unwrap());
+    }
+    start.elapsed()
+}
+
+async fn encode(manager: &SessionManager, cookie: &str, iterations: u64) -> Duration {
+    let mut elapsed = Duration::ZERO;
+    let mut left = iterations;
+    while left > 0 {
+        let batch = left.min(BATCH);
+        left -= batch;
+        let mut edited = Vec::new();
+        for _ in 0..batch {
+            edited.push(edit(manager, cookie).await);
+        }
+        let start = Instant::now();
+        for handle in &edited {
+            match manager.close(handle, Ending::Completed) {
+                Close::Commit(commit) => assert!(black_box(manager.commit(commit).await).error().is_none()),
+                _ => unreachable!("there is an edit"),
+            }
+        }
+        elapsed += start.elapsed();
+    }
+    elapsed
+}
+
+async fn edit(manager: &SessionManager, cookie: &str) -> SessionHandle {
+    let handle = manager.open([cookie.as_bytes()]);
+    handle.load().await.unwrap().insert("entry5", "yyyyyyyy").unwrap();
+    handle
+}

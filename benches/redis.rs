@@ -1,0 +1,196 @@
+//! Load and commit over Redis, next to the same commands written by hand, and how many commands a request sends.
+//!
+//! The servers are started here (`scripts/test-env` finds or installs them). By hand a read is a `GET`, a write a `GET`
+//! and a `SET`, through the same client, on one shared connection and for the same bytes.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
+
+use std::{
+    fmt::Write as _,
+    hint::black_box,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use criterion::Criterion;
+use redis::{AsyncCommands, aio::MultiplexedConnection};
+use shared_session::{Close, Ending, Error, SessionLayer, SessionManager, store::RedisStore};
+use shared_session_benches::{Request, Response, handlers, new_session, request};
+use test_servers::{Redis, RedisKind};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+/// Two weeks, as sessions live by default.
+const LIFETIME_MS: u64 = 14 * 24 * 3600 * 1000;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(20)
+        .configure_from_args();
+    for (name, kind) in [("redis 6.2-7", RedisKind::Old), ("valkey 9", RedisKind::Valkey)] {
+        let redis = Redis::start(kind);
+        for tasks in [1, 32] {
+            let fixture = Arc::new(runtime.block_on(Fixture::new(&redis, tasks)));
+            let mut group = criterion.benchmark_group(format!("{name}, {tasks} tasks"));
+            for operation in Operation::ALL {
+                group.bench_function(operation.name(), |bencher| {
+                    bencher.iter_custom(|iterations| runtime.block_on(run(operation, tasks, iterations, &fixture)));
+                });
+            }
+            group.finish();
+        }
+    }
+    criterion.final_summary();
+    runtime.block_on(print_commands());
+}
+
+#[derive(Clone, Copy)]
+enum Operation {
+    Get,
+    Load,
+    GetSet,
+    LoadCommit,
+}
+
+impl Operation {
+    const ALL: [Self; 4] = [Self::Get, Self::Load, Self::GetSet, Self::LoadCommit];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Load => "load",
+            Self::GetSet => "GET, SET",
+            Self::LoadCommit => "load, commit",
+        }
+    }
+}
+
+/// A session for each task, and a value of the same size for those who go without us.
+struct Fixture {
+    manager: SessionManager,
+    cookies: Vec<String>,
+    by_hand: MultiplexedConnection,
+    keys: Vec<String>,
+}
+
+impl Fixture {
+    async fn new(redis: &Redis, tasks: usize) -> Self {
+        let manager = SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap());
+        let client = redis::Client::open(redis.url()).unwrap();
+        let mut by_hand = client.get_multiplexed_async_connection().await.unwrap();
+        let (mut cookies, mut keys) = (Vec::new(), Vec::new());
+        for task in 0..tasks {
+            let cookie = new_session(&manager, 200).await;
+            let handle = manager.open([cookie.as_bytes()]).load().await.unwrap().handle().unwrap();
+            let record: Vec<u8> = by_hand.get(format!("session:{handle}")).await.unwrap();
+            let key = format!("by-hand:{task}");
+            let () = by_hand.pset_ex(&key, record, LIFETIME_MS).await.unwrap();
+            cookies.push(cookie);
+            keys.push(key);
+        }
+        Self { manager, cookies, by_hand, keys }
+    }
+
+    async fn run(&self, operation: Operation, task: usize) {
+        let mut by_hand = self.by_hand.clone();
+        match operation {
+            Operation::Get => {
+                let value: Vec<u8> = by_hand.get(&self.keys[task]).await.unwrap();
+                black_box(value);
+            }
+            Operation::GetSet => {
+                let value: Vec<u8> = by_hand.get(&self.keys[task]).await.unwrap();
+                let () = by_hand.pset_ex(&self.keys[task], black_box(value), LIFETIME_MS).await.unwrap();
+            }
+            Operation::Load => {
+                let handle = self.manager.open([self.cookies[task].as_bytes()]);
+                black_box(handle.load().await.unwrap());
+            }
+            Operation::LoadCommit => {
+                let handle = self.manager.open([self.cookies[task].as_bytes()]);
+                handle.load().await.unwrap().insert("entry5", "yyyyyyyy").unwrap();
+                match self.manager.close(&handle, Ending::Completed) {
+                    Close::Commit(commit) => assert!(self.manager.commit(commit).await.error().is_none()),
+                    _ => unreachable!("there is an edit"),
+                }
+            }
+        }
+    }
+}
+
+/// How long `iterations` operations take when `tasks` share them.
+async fn run(operation: Operation, tasks: usize, iterations: u64, fixture: &Arc<Fixture>) -> Duration {
+    let rounds = iterations.div_ceil(tasks as u64);
+    let start = Instant::now();
+    let running: Vec<_> = (0..tasks)
+        .map(|task| {
+            let fixture = Arc::clone(fixture);
+            tokio::spawn(async move {
+                for _ in 0..rounds {
+                    fixture.run(operation, task).await;
+                }
+            })
+        })
+        .collect();
+    for task in running {
+        task.await.unwrap();
+    }
+    start.elapsed().mul_f64(iterations as f64 / (rounds * tasks as u64) as f64)
+}
+
+/// Prints what `INFO commandstats` counted for each kind of request through the Tower layer.
+async fn print_commands() {
+    let redis = Redis::start(RedisKind::Old);
+    let manager = SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap());
+    // The first sign-in teaches the server the scripts and reads its clock.
+    let cookie = new_session(&manager, 200).await;
+    let layer = SessionLayer::new(manager.clone());
+    layer.layer(service_fn(handlers::login)).oneshot(request(Some(&cookie))).await.unwrap();
+
+    println!("Commands per request, as INFO commandstats counts them; what comes with evalsha runs inside its script:");
+    macro_rules! count {
+        ($name:literal, $cookie:expr, $handler:path) => {
+            println!("  {:<10} {}", $name, commands(&redis, layer.layer(service_fn($handler)), &$cookie).await);
+        };
+    }
+    let cookies = sessions(&manager).await;
+    count!("no cookie", [const { None }; REQUESTS], handlers::untouched);
+    count!("untouched", cookies, handlers::untouched);
+    count!("read", cookies, handlers::read);
+    count!("write", cookies, handlers::write);
+    count!("login", cookies, handlers::login);
+}
+
+const REQUESTS: usize = 100;
+
+async fn sessions(manager: &SessionManager) -> Vec<Option<String>> {
+    let mut cookies = Vec::new();
+    for _ in 0..REQUESTS {
+        cookies.push(Some(new_session(manager, 200).await));
+    }
+    cookies
+}
+
+async fn commands<S>(redis: &Redis, mut service: S, cookies: &[Option<String>]) -> String
+where
+    S: Service<Request, Response = Response, Error = Error>,
+{
+    redis.cli(&["CONFIG", "RESETSTAT"]);
+    for cookie in cookies {
+        let response = service.ready().await.unwrap().call(request(cookie.as_deref())).await.unwrap();
+        assert!(response.status().is_success());
+    }
+    let mut counted = String::new();
+    for line in redis.cli(&["INFO", "commandstats"]).lines() {
+        let Some((command, rest)) = line.strip_prefix("cmdstat_").and_then(|line| line.split_once(":calls=")) else {
+            continue;
+        };
+        let calls: f64 = rest.split(',').next().unwrap().parse().unwrap();
+        // Our own questions.
+        if !command.starts_with("config") && command != "info" {
+            write!(counted, "{command} {}  ", calls / cookies.len() as f64).unwrap();
+        }
+    }
+    if counted.is_empty() { "none".to_owned() } else { counted.trim_end().to_owned() }
+}

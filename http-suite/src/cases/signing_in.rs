@@ -1,0 +1,85 @@
+use serde_json::{Value, json};
+use shared_session::ErrorKind;
+
+use super::{get, insert, login};
+use crate::{Site, Step};
+
+/// The old cookie reads nothing, writes nothing, and brings no other cookie.
+async fn assert_refused(site: &Site, old: &str) {
+    let answer = site.request("GET", "/script").cookie(old).script(&[get("a")]).send().await;
+    assert_eq!(answer.results(), [Value::Null]);
+    answer.assert_no_cookie();
+    for edit in [insert("a", "late"), Step::Logout] {
+        let answer = site.request("POST", "/script").cookie(old).script(&[edit]).send().await;
+        answer.assert_problem(ErrorKind::Stale);
+    }
+}
+
+pub async fn cycling_the_id_keeps_the_data_and_ends_the_old_cookie(site: &Site) {
+    let visitor = site.visitor_with_session().await;
+    let old = visitor.cookie().unwrap();
+    visitor.run(&[Step::CycleId, insert("b", 2)]).await.assert_ok();
+    assert_ne!(visitor.cookie().unwrap(), old);
+    assert_eq!(site.world().memory().len(), 1);
+    assert_refused(site, &old).await;
+    assert_eq!((visitor.get("a").await, visitor.get("b").await), (json!(1), json!(2)));
+}
+
+pub async fn a_login_keeps_the_data_and_ends_the_old_cookie(site: &Site) {
+    let visitor = site.visitor_with_session().await;
+    let old = visitor.cookie().unwrap();
+    visitor.run(&[login("ann")]).await.assert_ok();
+    assert_ne!(visitor.cookie().unwrap(), old);
+    assert_refused(site, &old).await;
+    assert_eq!(visitor.send("GET", "/me", &[]).await.body, "ann");
+    assert_eq!(visitor.get("a").await, 1);
+
+    let before = visitor.cookie().unwrap();
+    visitor.run(&[login("ann")]).await.assert_ok();
+    assert_ne!(visitor.cookie().unwrap(), before, "a second login of the same user replaces the cookie as well");
+    assert_eq!(visitor.get("a").await, 1);
+}
+
+pub async fn another_user_gets_a_new_session(site: &Site) {
+    let visitor = site.signed_in("ann").await;
+    visitor.run(&[insert("a", "private")]).await.assert_ok();
+    let (old, old_key) = (visitor.cookie().unwrap(), visitor.key());
+    visitor.run(&[login("bob")]).await.assert_ok();
+    assert_ne!(visitor.key(), old_key);
+    assert_eq!(visitor.get("a").await, Value::Null);
+    assert_eq!(visitor.send("GET", "/me", &[]).await.body, "bob");
+    let answer = site.request("GET", "/me").cookie(&old).send().await;
+    answer.assert_problem(ErrorKind::Unauthenticated);
+}
+
+pub async fn a_logout_deletes_the_session_and_its_cookie(site: &Site) {
+    for visitor in [site.visitor_with_session().await, site.signed_in("ann").await] {
+        let old = visitor.cookie().unwrap();
+        let answer = visitor.run(&[Step::Logout]).await;
+        answer.assert_ok();
+        assert!(answer.deletes_cookie(), "{answer:?}");
+        assert_eq!(answer.header("cache-control").as_deref(), Some("no-store"));
+        assert_eq!(visitor.cookie(), None);
+        let answer = site.request("GET", "/script").cookie(&old).script(&[get("a"), Step::Names]).send().await;
+        assert_eq!(answer.results(), [Value::Null, json!([])]);
+        let answer = site.request("GET", "/me").cookie(&old).send().await;
+        answer.assert_problem(ErrorKind::Unauthenticated);
+    }
+    assert!(site.world().memory().is_empty());
+}
+
+pub async fn a_session_is_listed_with_its_address_and_browser(site: &Site) {
+    for (headers, address, browser) in [
+        (vec![("x-test-address", "192.0.2.7"), ("user-agent", "Lynx")], "192.0.2.7", Some("Lynx")),
+        (vec![("x-test-address", "2001:db8::7")], "2001:db8::7", None),
+        (vec![], "127.0.0.1", None),
+    ] {
+        let request = site.request("POST", "/script").script(&[login("ann")]);
+        headers.iter().fold(request, |request, (name, value)| request.header(name, value)).send().await.assert_ok();
+        let sessions = site.world().manager().sessions_of("1").await.unwrap();
+        let found = sessions
+            .iter()
+            .any(|session| session.address.as_deref() == Some(address) && session.user_agent.as_deref() == browser);
+        assert!(found, "{sessions:?}");
+    }
+}

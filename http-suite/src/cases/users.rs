@@ -1,0 +1,76 @@
+use serde_json::json;
+use shared_session::{ErrorKind, users::User};
+
+use super::{get, insert};
+use crate::Site;
+
+const PATHS: [&str; 4] = ["/me", "/maybe", "/staff", "/permission"];
+
+pub async fn extractors_tell_who_may_pass(site: &Site) {
+    use ErrorKind::{Forbidden, Unauthenticated};
+    for (name, denied) in [
+        (None, [Some(Unauthenticated), None, Some(Unauthenticated), Some(Unauthenticated)]),
+        (Some("ann"), [None, None, Some(Forbidden), None]),
+        (Some("bob"), [None, None, Some(Forbidden), Some(Forbidden)]),
+        (Some("sue"), [None, None, None, Some(Forbidden)]),
+        (Some("root"), [None, None, Some(Forbidden), None]),
+    ] {
+        let visitor = match name {
+            Some(name) => site.signed_in(name).await,
+            None => site.visitor(),
+        };
+        for (path, denied) in PATHS.into_iter().zip(denied) {
+            let answer = visitor.send("GET", path, &[]).await;
+            match denied {
+                Some(kind) => answer.assert_problem(kind),
+                None => {
+                    answer.assert_ok();
+                    assert_eq!(answer.body, name.unwrap_or("nobody"), "{path}");
+                }
+            }
+        }
+    }
+}
+
+pub async fn what_changed_in_the_users_row_counts_at_once(site: &Site) {
+    let changes: [(&str, fn(User) -> User); 3] = [
+        ("ann", |user| user.with_encoded_password("another password")),
+        ("bob", |mut user| {
+            user.is_active = false;
+            user
+        }),
+        ("sue", |mut user| {
+            user.epoch += 1;
+            user
+        }),
+    ];
+    for (name, change) in changes {
+        let visitor = site.signed_in(name).await;
+        assert_eq!(visitor.send("GET", "/me", &[]).await.body, name);
+        site.world().users().change(name, change);
+        visitor.send("GET", "/me", &[]).await.assert_problem(ErrorKind::Unauthenticated);
+        let answer = visitor.send("GET", "/maybe", &[]).await;
+        assert_eq!(answer.body, "nobody");
+        answer.assert_no_cookie();
+    }
+}
+
+pub async fn a_failing_user_database_is_no_sign_out(site: &Site) {
+    let visitor = site.signed_in("ann").await;
+    visitor.run(&[insert("a", 1)]).await.assert_ok();
+    site.world().users().set_down(true);
+    for path in PATHS {
+        visitor.send("GET", path, &[]).await.assert_problem(ErrorKind::Unavailable);
+    }
+    assert_eq!(visitor.run(&[get("a")]).await.results(), [json!(1)], "who does not ask for the user is not affected");
+    site.world().users().set_down(false);
+    assert_eq!(visitor.send("GET", "/me", &[]).await.body, "ann");
+}
+
+pub async fn a_record_that_cannot_be_read_is_no_sign_out(site: &Site) {
+    let visitor = site.signed_in("ann").await;
+    super::failures::spoil(site, &visitor.key()).await;
+    for path in PATHS {
+        visitor.send("GET", path, &[]).await.assert_problem(ErrorKind::Unreadable);
+    }
+}

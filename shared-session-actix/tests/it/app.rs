@@ -1,0 +1,80 @@
+//! The test app of the suite, on Actix Web.
+
+use actix_web::{
+    App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::StatusCode,
+    middleware::{self, Next},
+    web,
+};
+use http_suite::{PERMISSION, World};
+use shared_session::ClientAddress;
+use shared_session_actix::{
+    CrossOriginMiddleware, CurrentUser, MaybeUser, Rejection, Session, SessionMiddleware, StaffUser,
+};
+
+pub(crate) async fn serve(world: &World) -> String {
+    let (manager, world) = (world.manager(), world.clone());
+    let server = HttpServer::new(move || {
+        let guard = CrossOriginMiddleware::new(world.cross_origin()).with_on_error(manager.on_error().clone());
+        App::new()
+            .app_data(web::Data::new(world.clone()))
+            .route("/bare", web::get().to(async |_: Session| "bare"))
+            .service(
+                web::scope("")
+                    .wrap(SessionMiddleware::new(manager.clone()))
+                    .wrap(middleware::from_fn(address))
+                    .service(web::scope("/guarded").wrap(guard).route("/script", web::to(script)))
+                    .route("/script", web::to(script))
+                    .route("/swallow", web::to(swallow))
+                    .route("/untouched", web::get().to(async || "untouched"))
+                    .route("/me", web::get().to(async |user: CurrentUser| user.username.clone()))
+                    .route("/maybe", web::get().to(maybe))
+                    .route("/staff", web::get().to(async |user: StaffUser| user.username.clone()))
+                    .route("/permission", web::get().to(permission)),
+            )
+    })
+    .workers(2)
+    .disable_signals()
+    .h1_allow_half_closed(false)
+    .bind("127.0.0.1:0")
+    .unwrap();
+    let url = format!("http://{}", server.addrs()[0]);
+    tokio::spawn(server.run());
+    url
+}
+
+async fn script(session: Session, world: web::Data<World>, request: HttpRequest) -> Result<HttpResponse, Rejection> {
+    let output = world.run(&session, request.headers().get("x-script").map(|script| script.as_bytes())).await?;
+    let mut response = HttpResponse::build(StatusCode::from_u16(output.status).unwrap());
+    for (name, value) in output.headers {
+        response.append_header((name, value));
+    }
+    Ok(response.body(output.body))
+}
+
+async fn swallow(session: Option<Session>) -> &'static str {
+    drop(session);
+    "swallowed"
+}
+
+async fn maybe(MaybeUser(user): MaybeUser) -> String {
+    user.map_or_else(|| "nobody".into(), |user| user.username)
+}
+
+async fn permission(user: CurrentUser) -> Result<String, Rejection> {
+    user.require_perm(PERMISSION).await?;
+    Ok(user.into_user().username)
+}
+
+async fn address(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if let Some(address) = request.headers().get("x-test-address") {
+        let address = ClientAddress(address.to_str().unwrap().parse().unwrap());
+        request.extensions_mut().insert(address);
+    }
+    next.call(request).await
+}

@@ -1,0 +1,71 @@
+//! The test app of the suite, on Axum.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::HeaderMap,
+    middleware::{self, Next},
+    response::Response,
+    routing::{any, get},
+};
+use http_suite::{PERMISSION, World};
+use shared_session::{ClientAddress, csrf::CrossOriginLayer};
+use shared_session_axum::{CurrentUser, MaybeUser, Rejection, Session, SessionLayer, StaffUser};
+
+pub(crate) async fn serve(world: &World) -> String {
+    let manager = world.manager();
+    let guard = CrossOriginLayer::new(world.cross_origin()).with_on_error(manager.on_error().clone());
+    let app = Router::new()
+        .nest("/guarded", Router::new().route("/script", any(script)).layer(guard))
+        .route("/script", any(script))
+        .route("/swallow", any(swallow))
+        .route("/untouched", get(async || "untouched"))
+        .route("/me", get(async |user: CurrentUser| user.username.clone()))
+        .route("/maybe", get(maybe))
+        .route("/staff", get(async |user: StaffUser| user.username.clone()))
+        .route("/permission", get(permission))
+        .layer(SessionLayer::new(manager))
+        .layer(middleware::from_fn(address))
+        .route("/bare", get(async |_: Session| "bare"))
+        .with_state(world.clone())
+        .into_make_service_with_connect_info::<SocketAddr>();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    url
+}
+
+async fn script(session: Session, State(world): State<World>, headers: HeaderMap) -> Result<Response, Rejection> {
+    let output = world.run(&session, headers.get("x-script").map(|script| script.as_bytes())).await?;
+    let mut response = Response::builder().status(output.status);
+    for (name, value) in output.headers {
+        response = response.header(name, value);
+    }
+    Ok(response.body(Body::from(output.body)).unwrap())
+}
+
+async fn swallow(session: Result<Session, Rejection>) -> &'static str {
+    drop(session);
+    "swallowed"
+}
+
+async fn maybe(MaybeUser(user): MaybeUser, again: Option<CurrentUser>) -> String {
+    assert_eq!(user.as_ref(), again.as_deref());
+    user.map_or_else(|| "nobody".into(), |user| user.username)
+}
+
+async fn permission(user: CurrentUser) -> Result<String, Rejection> {
+    user.require_perm(PERMISSION).await?;
+    Ok(user.into_user().username)
+}
+
+async fn address(mut request: Request, next: Next) -> Response {
+    if let Some(address) = request.headers().get("x-test-address") {
+        let address = ClientAddress(address.to_str().unwrap().parse().unwrap());
+        request.extensions_mut().insert(address);
+    }
+    next.run(request).await
+}

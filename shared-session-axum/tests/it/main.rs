@@ -1,0 +1,12 @@
+//! The HTTP suite on Axum, and what is Axum's own.
+
+mod app;
+mod extractors;
+
+http_suite::tests!(start);
+
+async fn start() -> http_suite::Site {
+    let world = http_suite::World::new();
+    let url = app::serve(&world).await;
+    http_suite::Site::new(world, [url])
+}

@@ -1,0 +1,31 @@
+//! `docs/wire-format.md` tells the truth: its example is read, and what is written looks like it.
+
+use std::time::Duration;
+
+use shared_session::{
+    CookieConfig, Profile, SessionManager,
+    store::{MemoryStore, SessionStore, StoreTime},
+};
+
+const PAGE: &str = include_str!("../../../docs/wire-format.md");
+
+fn block(language: &str) -> impl Iterator<Item = &'static str> {
+    PAGE.split("```").skip(1).step_by(2).filter_map(move |block| block.strip_prefix(language)).map(str::trim)
+}
+
+#[tokio::test]
+async fn the_example_of_the_page_is_a_session() {
+    let cookie = block("text").next().unwrap();
+    let key = block("text").nth(1).unwrap();
+    let record = block("json").next().unwrap();
+    let store = MemoryStore::with_clock(StoreTime(1_700_000_002_000));
+    store.create(key, record.into(), Duration::from_secs(60)).await.unwrap();
+    let manager = SessionManager::new(store)
+        .with_profile(Profile::native("shared_session:"))
+        .with_cookie(CookieConfig::new("shared_session_id").build().unwrap());
+    let session = manager.open([cookie.as_bytes()]).load().await.unwrap();
+    assert_eq!(session.get::<u64>("visits").unwrap(), Some(3));
+    assert_eq!(session.identity().unwrap().unwrap().user_id, "1");
+    assert_eq!(&record[12..59], r#"0000000000000001","t":"TTTTTTTTTTTTTTTTTTTTTTTT"#);
+    assert!(record[66..109].chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+}
