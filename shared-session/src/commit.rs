@@ -31,7 +31,6 @@ pub(crate) enum Loaded {
 pub(crate) enum End {
     /// There is nothing to delete; a cookie, if one was sent, is removed.
     Cookie,
-    Refused,
     Record(Token, Arc<Record>),
     Unreadable(Token, Bytes),
 }
@@ -74,15 +73,14 @@ impl Draft {
 
     /// Ends the session; edits that follow belong to a new one.
     pub(crate) fn flush(&mut self) {
-        let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused: false });
+        let refused = matches!(self.base, Loaded::Nothing { refused: true });
+        let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused });
         self.delta = Delta::default();
         self.intent = Intent::Keep;
-        self.end = match (base, self.end.take()) {
-            (Loaded::Record(token, record), _) => Some(End::Record(token, record)),
-            (Loaded::Unreadable(token, bytes), _) => Some(End::Unreadable(token, bytes)),
-            (Loaded::Nothing { .. }, Some(end)) => Some(end),
-            (Loaded::Nothing { refused: true }, None) => Some(End::Refused),
-            (Loaded::Nothing { refused: false }, None) => Some(End::Cookie),
+        self.end = match base {
+            Loaded::Record(token, record) => Some(End::Record(token, record)),
+            Loaded::Unreadable(token, bytes) => Some(End::Unreadable(token, bytes)),
+            Loaded::Nothing { .. } => self.end.take().or(Some(End::Cookie)),
         };
     }
 }
@@ -124,9 +122,6 @@ pub(crate) struct New {
 /// Decides what a draft comes to. `Ok(None)`: nothing is to be done.
 pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
     let Draft { base, delta, intent, mut end, client, loaded_at } = draft;
-    if matches!(end, Some(End::Refused)) && !matches!(intent, Intent::Login(_)) {
-        return Err(stale());
-    }
     let edited = !delta.is_empty();
     let new = |login| New { delta, login, client, missed };
     let write = match (base, intent) {
@@ -149,7 +144,7 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
         (Loaded::Record(token, record), Intent::Keep) => {
             lifetime.touch_is_due(&record.head.limits, loaded_at).then_some(Write::Touch(token, record))
         }
-        (Loaded::Nothing { refused: true }, _) if edited => return Err(stale()),
+        (Loaded::Nothing { refused: true }, _) if edited || end.is_some() => return Err(stale()),
         (Loaded::Nothing { .. }, _) if edited => {
             let new = new(None);
             // Edits that come to nothing start no session.

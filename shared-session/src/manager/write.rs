@@ -243,7 +243,6 @@ impl Core {
     async fn end(&self, end: End) -> Result<(), Error> {
         let (token, record) = match end {
             End::Cookie => return Ok(()),
-            End::Refused => return Err(stale()),
             End::Record(token, record) => (token, record),
             End::Unreadable(token, bytes) => {
                 // Its head may still say that this cookie owns it. If not, the record opens for nobody.

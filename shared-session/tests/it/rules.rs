@@ -11,6 +11,9 @@ mod f_current_user;
 mod g_revocation;
 mod h_time;
 mod i_update;
+mod k_cross_origin;
+mod m_passwords;
+mod n_sql;
 mod round_trips;
 
 use std::time::Duration;

@@ -1,8 +1,14 @@
 //! A. Who was faster decides: merged, stale or gone.
 
-use shared_session::ErrorKind;
+use std::{sync::Mutex, time::Duration};
 
-use super::{Browser, Fleet, kind, user};
+use bytes::Bytes;
+use shared_session::{
+    Error, ErrorKind, SessionManager,
+    store::{Deleted, MemoryStore, Page, Replaced, Seen, SessionStore, StoreTime},
+};
+
+use super::{Browser, Fleet, Store, kind, user};
 
 async fn started(fleet: &Fleet) -> Browser {
     let mut browser = Browser::default();
@@ -93,19 +99,84 @@ async fn of_two_rotations_one_wins() {
     assert_eq!((kind(&second), second.set_cookie()), (Some(ErrorKind::Stale), None));
 }
 
-/// The tag is kept across attempts: a write that was stored, and whose conflict is only its own echo, is stored.
+/// A write that nobody had seen arrive, not even the look-up after its reply was lost, arrives in the end.
 #[tokio::test]
 async fn a_conflict_with_my_own_tag_is_my_own_write() {
     let fleet = Fleet::new();
+    let late = LateWrite { store: fleet.store.clone(), held: Mutex::new(Vec::new()) };
+    let manager =
+        SessionManager::new(late).with_cookie(fleet.manager.cookie().clone()).with_lifetime(fleet.manager.lifetime());
+    let fleet = Fleet { manager, ..fleet };
     let browser = started(&fleet).await;
     let (handle, session) = fleet.load(&browser).await;
     session.update("n", |n: Option<u64>| Some(n.unwrap_or(0) + 1)).unwrap();
-    // The first attempt is applied although its sender is told that it was not.
-    fleet.faults().fail_next("replace", shared_session::testing::Fault::LostReply);
-    fleet.faults().fail_next("load", shared_session::testing::Fault::Fails(ErrorKind::Unavailable));
-    let outcome = fleet.finish(&handle).await;
-    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable), "nobody could tell");
+    assert!(fleet.finish(&handle).await.error().is_none());
     assert_eq!(fleet.get(&browser, "n").await, Some(1.into()));
+}
+
+/// A store whose first write arrives just before the second one.
+struct LateWrite {
+    store: Store,
+    held: Mutex<Vec<(String, Seen, Bytes, Duration)>>,
+}
+
+impl SessionStore for LateWrite {
+    async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        let held = self.held.lock().unwrap().pop();
+        match held {
+            None => {
+                self.held.lock().unwrap().push((key.to_owned(), seen.clone(), value, ttl));
+                Err(Error::new(ErrorKind::Unavailable, "no reply").undecided())
+            }
+            Some((held_key, held_seen, held_value, held_ttl)) => {
+                let first = self.store.replace(&held_key, &held_seen, held_value, held_ttl).await?;
+                assert_eq!(first, Replaced::Stored);
+                self.store.replace(key, seen, value, ttl).await
+            }
+        }
+    }
+    async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        self.store.load(key).await
+    }
+    async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+        self.store.create(key, value, ttl).await
+    }
+    async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        self.store.delete(key, seen).await
+    }
+    async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        self.store.scan(prefix, from).await
+    }
+    async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
+        self.store.index_add(index, member, deadline).await
+    }
+    async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
+        self.store.index_list(index).await
+    }
+    async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
+        self.store.index_remove(index, members).await
+    }
+    async fn time(&self) -> Result<StoreTime, Error> {
+        self.store.time().await
+    }
+}
+
+/// A writer in another language signs a user in under the same secret.
+#[tokio::test]
+async fn a_write_begun_before_another_user_was_set_is_stale() {
+    let fleet = Fleet::new();
+    let browser = started(&fleet).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("late", &1).unwrap();
+    let key = browser.key();
+    let signed_in = r#""u":{"id":"9","hash":"hash","epoch":0}"#;
+    rewrite(&fleet.memory, &key, |text| {
+        text.replace_range(35..59, &"R".repeat(24));
+        *text = text.replacen(r#""u":null"#, signed_in, 1);
+    })
+    .await;
+    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Stale));
+    assert_eq!(fleet.get(&browser, "late").await, None);
 }
 
 #[tokio::test]
@@ -115,25 +186,19 @@ async fn endless_conflicts_end_in_503() {
     let (handle, session) = fleet.load(&browser).await;
     session.insert("mine", &1).unwrap();
     for round in 0..100 {
-        let (manager, browser) = (fleet.manager.clone(), browser.clone());
+        let key = browser.key();
         fleet.faults().before_next("replace", move |memory| async move {
-            rival(&memory, &browser.key(), round, &manager).await;
+            rewrite(&memory, &key, |text| text.replace_range(35..59, &format!("{round:024}"))).await;
         });
     }
     assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Unavailable));
 }
 
-/// Another writer, past all faults: the same record with another commit tag.
-async fn rival(
-    memory: &shared_session::store::MemoryStore,
-    key: &str,
-    round: u32,
-    _manager: &shared_session::SessionManager,
-) {
-    use shared_session::store::{Replaced, Seen, SessionStore};
+/// Another writer, past all faults.
+async fn rewrite(memory: &MemoryStore, key: &str, edit: impl FnOnce(&mut String)) {
     let bytes = memory.load(key).await.unwrap().unwrap();
     let mut text = String::from_utf8(bytes.to_vec()).unwrap();
-    text.replace_range(35..59, &format!("{round:024}"));
+    edit(&mut text);
     let stored = memory.replace(key, &Seen::new(bytes, 0..12), text.into(), super::IDLE).await.unwrap();
     assert_eq!(stored, Replaced::Stored);
 }

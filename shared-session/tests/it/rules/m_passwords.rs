@@ -1,0 +1,29 @@
+//! M. Passwords. The formats are tested in `users`.
+
+use shared_session::users::Users;
+
+use super::f_current_user::{fleet_with_users, name, signed_in};
+
+/// A rewritten hash would be another password to every session of the user.
+#[tokio::test]
+async fn verifying_never_rewrites_a_hash_and_so_ends_no_session() {
+    let (fleet, users, pool) = fleet_with_users().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    let old = "pbkdf2_sha256$1000$saltsaltsaltsaltsalt22$FWIYo6LZNYB5kqZ2Xp54U5hDStBLGdIPnRIbrmErWUo=";
+    sqlx::query("UPDATE auth_user SET password = $1").bind(old).execute(&pool).await.unwrap();
+    users.verify("ann", "correct horse").await.unwrap();
+    let after = users.find_by_name("ann").await.unwrap().unwrap();
+    assert_eq!(after.encoded_password(), old);
+    assert_eq!(name(&fleet, &browser).await, None, "a new hash ends the sessions of the old one");
+}
+
+#[tokio::test]
+async fn new_hashes_are_argon2id_and_an_inactive_user_is_not_verified() {
+    let (fleet, users, _) = fleet_with_users().await;
+    signed_in(&fleet, &users, "ann").await;
+    let user = users.verify("ann", "correct horse").await.unwrap().unwrap();
+    assert!(user.encoded_password().starts_with("argon2$argon2id$"));
+    assert!(users.verify("ann", "wrong horse").await.unwrap().is_none());
+    users.set_active(&user.id, false).await.unwrap();
+    assert!(users.verify("ann", "correct horse").await.unwrap().is_none());
+}
