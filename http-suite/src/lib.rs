@@ -18,7 +18,8 @@
 //! Before the session is loaded, an `x-test-address` header becomes the request's `ClientAddress`. Handlers pass errors
 //! of sessions on with `?`. The app drops a handler whose client went away.
 //!
-//! ```ignore
+//! ```
+//! # async fn serve(_: &http_suite::World) -> String { String::new() }
 //! async fn start() -> http_suite::Site {
 //!     let world = http_suite::World::new();
 //!     let url = serve(&world).await;

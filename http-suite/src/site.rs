@@ -45,7 +45,6 @@ impl Site {
     }
 
     /// A request without a cookie.
-    #[must_use]
     pub fn request(&self, method: &str, path: &str) -> Request {
         let url = &self.urls[self.next.fetch_add(1, Ordering::Relaxed) % self.urls.len()];
         let method = Method::from_bytes(method.as_bytes()).unwrap();

@@ -10,12 +10,9 @@ use actix_web::{
     },
 };
 use futures_util::future::LocalBoxFuture;
-use shared_session::{Close, Ending, ErrorKind, Failure, Outcome, SessionHandle, SessionManager};
+use shared_session::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager};
 
-use crate::{
-    rejection::{Rejected, Rejection},
-    reply::into_response,
-};
+use crate::{rejection::Rejected, reply::into_response};
 
 /// Gives every request of an app or a scope its session.
 ///
@@ -112,7 +109,6 @@ where
             let outcome = match manager.close(&session, ending) {
                 Close::Done(outcome) => outcome,
                 Close::Commit(commit) => manager.commit(commit).await,
-                _ => return Err(Rejection::from(ErrorKind::Closed).into()),
             };
             let answer = Answer { outcome, session, method, uri };
             match result {

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
 use crate::{
-    Client, Error, ErrorKind,
+    Client, Error, ErrorKind, Failure, Reply,
     commit::{Draft, Intent, Loaded, Plan, decide},
     data::{Json, MissedTake, step},
     id::{Handle, Token},
@@ -163,14 +163,18 @@ impl SessionHandle {
         Some(format!("{}.{}", token.handle, token.secret.hash()))
     }
 
-    pub(crate) fn on_error(&self) -> &crate::reply::OnError {
-        &self.0.core.on_error
-    }
-
-    /// The response for `failure`, as the manager's hook makes it.
+    /// The response for `failure`, as the manager's hook makes it, and a line in the log: an error for what is broken
+    /// here, a warning for what does not answer, else for debugging only.
     #[must_use]
-    pub fn reply(&self, failure: &crate::Failure<'_>) -> crate::Reply {
-        self.on_error().reply(failure)
+    pub fn reply(&self, failure: &Failure<'_>) -> Reply {
+        let error = failure.error;
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        match error.kind().status() {
+            500 => tracing::error!(%error, cause, method = failure.method, "a request failed"),
+            503 => tracing::warn!(%error, cause, method = failure.method, "a request cannot be answered now"),
+            status => tracing::debug!(%error, status, method = failure.method, "a request was refused"),
+        }
+        self.0.core.on_error.reply(failure)
     }
 }
 

@@ -30,8 +30,14 @@ pub async fn writers_of_different_entries_both_survive(site: &Site) {
 
 pub async fn fifty_updates_make_fifty(site: &Site) {
     let visitor = site.visitor_with_session().await;
-    let step = [add("n", 1)];
-    let answers = join_all((0..50).map(|_| visitor.run(&step))).await;
+    let gate = site.world().gate("all");
+    let steps = [add("n", 1), wait("all")];
+    let requests = join_all((0..50).map(|_| visitor.run(&steps)));
+    let open = async {
+        gate.wait_for_arrivals(50).await;
+        gate.open();
+    };
+    let (answers, ()) = tokio::join!(requests, open);
     answers.iter().for_each(Answer::assert_ok);
     assert_eq!(visitor.get("n").await, 50);
 }
@@ -65,14 +71,16 @@ pub async fn a_slow_write_does_not_revive_a_session_that_ended(site: &Site) {
 
 pub async fn a_slow_write_does_not_reach_the_session_of_a_login(site: &Site) {
     for edits in [vec![insert("a", "late")], vec![Step::CycleId], vec![insert("a", "late"), Step::Commit]] {
-        let visitor = site.visitor_with_session().await;
-        let gate = visitor.key();
-        let steps: Vec<_> = [get("a"), wait(&gate)].into_iter().chain(edits).collect();
-        let slow = tokio::spawn(visitor.request("POST", "/script").script(&steps).send());
-        site.world().gate(&gate).wait_for_arrivals(1).await;
-        visitor.run(&[login("ann")]).await.assert_ok();
-        finish(site, &gate, slow).await.assert_problem(ErrorKind::Stale);
-        assert_eq!(visitor.get("a").await, 1);
-        assert_eq!(visitor.send("GET", "/me", &[]).await.body, "ann");
+        for (rival, name) in [(login("ann"), "ann"), (Step::CycleId, "nobody")] {
+            let visitor = site.visitor_with_session().await;
+            let gate = visitor.key();
+            let steps: Vec<_> = [get("a"), wait(&gate)].into_iter().chain(edits.clone()).collect();
+            let slow = tokio::spawn(visitor.request("POST", "/script").script(&steps).send());
+            site.world().gate(&gate).wait_for_arrivals(1).await;
+            visitor.run(&[rival]).await.assert_ok();
+            finish(site, &gate, slow).await.assert_problem(ErrorKind::Stale);
+            assert_eq!(visitor.get("a").await, 1);
+            assert_eq!(visitor.send("GET", "/maybe", &[]).await.body, name);
+        }
     }
 }

@@ -33,7 +33,8 @@ pub async fn extractors_tell_who_may_pass(site: &Site) {
 }
 
 pub async fn what_changed_in_the_users_row_counts_at_once(site: &Site) {
-    let changes: [(&str, fn(User) -> User); 3] = [
+    type Change = fn(User) -> User;
+    let changes: [(&str, Change); 3] = [
         ("ann", |user| user.with_encoded_password("another password")),
         ("bob", |mut user| {
             user.is_active = false;

@@ -1,4 +1,5 @@
 //! The HTTP suite on Actix Web, and what is Actix Web's own.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
 mod app;
 mod errors;
