@@ -119,6 +119,9 @@ async fn a_record_that_cannot_be_read_is_an_error_and_is_not_overwritten() {
     assert_ne!(signing_in.handle(), browser.handle(), "a sign-in takes a new handle");
     assert_eq!(fleet.memory.load(&browser.key()).await.unwrap().unwrap(), newer.as_bytes());
 
+    let mut thief = Browser(Some(format!("sid={}{}", browser.handle(), "B".repeat(32))));
+    fleet.serve(&mut thief, |session| session.logout().unwrap()).await;
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some(), "only its owner ends it");
     let outcome = fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
     assert!(outcome.error().is_none(), "a sign-out works");
     assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none(), "its head says whose it is");

@@ -70,11 +70,15 @@ async fn of_fifty_takers_that_commit_one_gets_the_value() {
     let fleet = Arc::new(Fleet::new());
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("voucher", "50 %").unwrap()).await;
-    let tasks: Vec<_> = (0..50)
-        .map(|_| {
-            let (fleet, browser) = (fleet.clone(), browser.clone());
+    let mut takers = Vec::new();
+    for _ in 0..50 {
+        takers.push(fleet.load(&browser).await);
+    }
+    let tasks: Vec<_> = takers
+        .into_iter()
+        .map(|(handle, session)| {
+            let fleet = fleet.clone();
             tokio::spawn(async move {
-                let (handle, session) = fleet.load(&browser).await;
                 let taken = session.take::<String>("voucher").unwrap().is_some();
                 let committed = session.commit().await;
                 if let Err(error) = &committed {
