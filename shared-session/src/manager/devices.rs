@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future::try_join_all;
 
 use super::{Core, SessionManager};
-use crate::{Error, id::Handle, profile::Record, store::StoreTime};
+use crate::{
+    Error,
+    id::Handle,
+    profile::Record,
+    store::{BoxFuture, StoreTime},
+};
 
 /// How many records are read at once for a list.
 const AT_ONCE: usize = 16;
@@ -106,11 +111,16 @@ impl SessionManager {
 
 impl Core {
     async fn read_all(&self, handles: impl Iterator<Item = Handle>) -> Result<Vec<SessionInfo>, Error> {
-        stream::iter(handles.map(|handle| async move { Ok((handle, self.read(&handle).await?)) }))
-            .buffer_unordered(AT_ONCE)
-            .try_filter_map(|(handle, record)| async move { Ok(record.map(|record| info(handle, &record))) })
-            .try_collect()
-            .await
+        let handles: Vec<_> = handles.collect();
+        let mut sessions = Vec::with_capacity(handles.len());
+        for some in handles.chunks(AT_ONCE) {
+            // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
+            let reads: Vec<BoxFuture<'_, Result<Option<Arc<Record>>, Error>>> =
+                some.iter().map(|handle| Box::pin(self.read(handle)) as _).collect();
+            let records = try_join_all(reads).await?;
+            sessions.extend(some.iter().zip(records).filter_map(|(handle, record)| Some(info(*handle, &*record?))));
+        }
+        Ok(sessions)
     }
 
     /// A live, readable record.

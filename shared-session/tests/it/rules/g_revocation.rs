@@ -111,3 +111,26 @@ async fn administrators_see_every_session_and_end_any() {
     assert!(fleet.manager.revoke_any(&browsers[0].handle()).await.unwrap());
     assert_eq!(fleet.user_id(&browsers[0]).await, None);
 }
+
+/// What handlers of a multi-threaded server await must be `Send`.
+#[test]
+fn every_future_of_the_manager_is_send() {
+    fn send<T: Send>(_: T) {}
+    #[expect(dead_code, reason = "compiling it is the test")]
+    fn all(
+        manager: &shared_session::SessionManager,
+        session: &shared_session::Session,
+        handle: &shared_session::Handle,
+    ) {
+        send(manager.sessions_of("1"));
+        send(manager.revoke("1", handle));
+        send(manager.revoke_sessions_of("1", None));
+        send(manager.revoke_any(handle));
+        send(manager.all_sessions(None));
+        send(manager.revoke_user("1"));
+        send(manager.revoke_others(session));
+        send(manager.purge_expired());
+        send(session.commit());
+        send(session.user());
+    }
+}
