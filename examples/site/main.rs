@@ -1,25 +1,120 @@
 //! `site`: server-rendered pages on Actix Web.
+//!
+//! - [`routes`]: what is served where
+//! - [`page`]: what each page shows of its visitor
+//! - [`form`]: forms and their tokens
+//! - [`errors`]: answers that are errors
+//! - [`edge`]: what happens to every request and every response
+//! - [`commands`]: `migrate` and `create-superuser`
 
-use std::process::ExitCode;
+mod commands;
+mod edge;
+mod errors;
+mod form;
+mod page;
+mod routes;
 
+use std::{net::TcpListener, process::ExitCode};
+
+use actix_web::{App, HttpServer, middleware::from_fn, web};
+use shared_session_actix::{CrossOriginMiddleware, SessionMiddleware};
 use shared_session_examples::{
     args::{self, Command},
     settings::{Service, Settings},
+    setup::{Setup, start_logging},
 };
 
-fn main() -> ExitCode {
-    match args::parse(std::env::args().skip(1)) {
-        Ok(Command::Help) => println!("{}", args::USAGE),
-        Ok(_) => match Settings::load(Service::Site) {
-            Ok(settings) => println!("settings are good; would listen on {}", settings.listen_addr()),
-            Err(error) => return refuse(&error.to_string()),
-        },
+/// How long requests that are under way may take once the process is told to stop.
+const SHUTDOWN_SECONDS: u64 = 10;
+
+#[actix_web::main]
+async fn main() -> ExitCode {
+    let command = match args::parse(std::env::args().skip(1)) {
+        Ok(Command::Help) => {
+            println!("{}", args::USAGE);
+            return ExitCode::SUCCESS;
+        }
+        Ok(command) => command,
         Err(message) => return refuse(&message),
+    };
+    let settings = match Settings::load(Service::Site) {
+        Ok(settings) => settings,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    if let Err(error) = start_logging(&settings) {
+        return refuse(&error.to_string());
     }
-    ExitCode::SUCCESS
+    let result = match command {
+        Command::Migrate => commands::migrate(settings).await,
+        Command::CreateSuperuser { username, email } => commands::create_superuser(&settings, &username, &email).await,
+        _ => serve(settings).await,
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => refuse(&message),
+    }
 }
 
+/// One line, and the status that shells use for wrong use.
 fn refuse(message: &str) -> ExitCode {
-    eprintln!("error: {message}");
+    eprintln!("error: {}", message.replace('\n', " "));
     ExitCode::from(2)
+}
+
+async fn serve(settings: Settings) -> Result<(), String> {
+    let on_error = errors::hook(settings.api_origin(None));
+    let setup = Setup::open(settings, on_error).await.map_err(|error| error.to_string())?;
+    let wanted = setup.settings.listen_addr();
+    let listener = TcpListener::bind(wanted).map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
+    let bound = listener.local_addr().map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
+    let cross_origin = setup.cross_origin(bound).map_err(|error| error.to_string())?;
+
+    let setup = web::Data::new(setup);
+    let server = HttpServer::new(move || {
+        let manager = setup.manager.clone();
+        let guard = CrossOriginMiddleware::new(cross_origin.clone()).with_on_error(manager.on_error().clone());
+        // The last one wrapped is the outermost.
+        App::new()
+            .app_data(setup.clone())
+            .configure(routes::all)
+            .wrap(SessionMiddleware::new(manager))
+            .wrap(guard)
+            .wrap(from_fn(edge::pass))
+    })
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .shutdown_signal(stop_signal())
+    .listen(listener)
+    .map_err(|error| format!("cannot listen on {bound}: {error}"))?
+    .run();
+    println!("listening on http://{bound}");
+    server.await.map_err(|error| format!("the server failed: {error}"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Completes at Ctrl-C or SIGTERM.
+async fn stop_signal() {
+    let interrupt = async {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            tracing::error!(%error, "cannot listen for Ctrl-C");
+            std::future::pending::<()>().await;
+        }
+    };
+    #[cfg(unix)]
+    let terminate = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => drop(signal.recv().await),
+            Err(error) => {
+                tracing::error!(%error, "cannot listen for SIGTERM");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminate = std::future::pending::<()>();
+    tokio::select! {
+        () = interrupt => {}
+        () = terminate => {}
+    }
+    tracing::info!("stopping; requests under way are finished first");
 }

@@ -16,8 +16,10 @@ use crate::{
     settings::{DatabaseUrl, SameSite, SessionProfile, SessionUrl, Settings},
 };
 
-const DEMO_USER: &str = "demo";
-const DEMO_PASSWORD: &str = "demo-password";
+/// The user that the first start makes in an embedded database.
+pub const DEMO_USER: &str = "demo";
+/// The password of [`DEMO_USER`].
+pub const DEMO_PASSWORD: &str = "demo-password";
 const PURGE_EVERY: Duration = Duration::from_secs(300);
 
 /// The parts that both services are made of. Cloning is cheap.
@@ -41,12 +43,7 @@ impl Setup {
     /// One line that says what to change.
     pub async fn open(settings: Settings, on_error: OnError) -> Result<Self, Error> {
         refuse_what_is_missing(&settings)?;
-        if needs_data_dir(&settings) {
-            std::fs::create_dir_all(&settings.data_dir).map_err(|source| {
-                let directory = settings.data_dir.display();
-                Error::new(ErrorKind::Config, format!("DATA_DIR {directory} cannot be made: {source}"))
-            })?;
-        }
+        make_data_dir(&settings)?;
         let keys = secret_keys(&settings)?;
         let users = open_users(&settings).await?;
         let cookie = cookie_of(&settings)?;
@@ -116,18 +113,34 @@ impl Setup {
     }
 }
 
+/// Starts logging to stderr what `RUST_LOG` lets through.
+///
+/// # Errors
+/// One line, if the filter cannot be used or logging was started before.
+pub fn start_logging(settings: &Settings) -> Result<(), Error> {
+    let refused = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Config, format!("RUST_LOG: {error}"));
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_filter).map_err(|error| refused(&error))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .try_init()
+        .map_err(|error| refused(&error))
+}
+
 /// The users alone, with their tables: what `site migrate` and `site create-superuser` need.
 ///
 /// # Errors
 /// One line that says what to change.
 pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
+    make_data_dir(settings)?;
     let url = match &settings.database_url {
         DatabaseUrl::Embedded => embedded_url(settings),
         DatabaseUrl::Sqlite(url) => url.clone(),
         DatabaseUrl::Postgres(url) => url.expose().to_owned(),
     };
-    let users = SqlUsers::connect(&url).await.map_err(|error| explained("DATABASE_URL", error))?;
-    users.migrate().await.map_err(|error| explained("DATABASE_URL", error))?;
+    let users = SqlUsers::connect(&url).await.map_err(|error| explained("DATABASE_URL", &error))?;
+    users.migrate().await.map_err(|error| explained("DATABASE_URL", &error))?;
     Ok(users)
 }
 
@@ -135,26 +148,36 @@ async fn open_sessions(settings: &Settings) -> Result<SessionManager, Error> {
     let url = match &settings.session_url {
         SessionUrl::Redis(url) => {
             let store = RedisStore::connect_lazy(url.expose(), &RedisConfig::new())
-                .map_err(|error| explained("SESSION_URL", error))?;
+                .map_err(|error| explained("SESSION_URL", &error))?;
             return Ok(SessionManager::new(store));
         }
         SessionUrl::Sqlite(url) => url.clone(),
         SessionUrl::Postgres(url) => url.expose().to_owned(),
         _ => embedded_url(settings),
     };
-    let store = SqlStore::connect(&url).await.map_err(|error| explained("SESSION_URL", error))?;
-    store.migrate().await.map_err(|error| explained("SESSION_URL", error))?;
+    let store = SqlStore::connect(&url).await.map_err(|error| explained("SESSION_URL", &error))?;
+    store.migrate().await.map_err(|error| explained("SESSION_URL", &error))?;
     store.spawn_purge(PURGE_EVERY);
     Ok(SessionManager::new(store))
 }
 
-fn explained(setting: &str, error: Error) -> Error {
-    let cause = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+fn explained(setting: &str, error: &Error) -> Error {
+    let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     Error::new(error.kind(), format!("{setting}: {error}{cause}"))
 }
 
 fn embedded_url(settings: &Settings) -> String {
     format!("sqlite://{}", settings.embedded_database().display())
+}
+
+fn make_data_dir(settings: &Settings) -> Result<(), Error> {
+    if !needs_data_dir(settings) {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&settings.data_dir).map_err(|source| {
+        let directory = settings.data_dir.display();
+        Error::new(ErrorKind::Config, format!("DATA_DIR {directory} cannot be made: {source}"))
+    })
 }
 
 fn needs_data_dir(settings: &Settings) -> bool {

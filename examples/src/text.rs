@@ -48,7 +48,9 @@ fn encoded(text: &str) -> String {
     out
 }
 
-fn percent_decoded(text: &str) -> Vec<u8> {
+/// The bytes that percent-encoding stands for (RFC 3986); a `%` that begins no code stands for itself.
+#[must_use]
+pub fn percent_decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let hex = |b: &u8| char::from(*b).to_digit(16);
     let mut out = Vec::with_capacity(bytes.len());

@@ -354,6 +354,16 @@ impl Outcome {
         self.error.as_ref()
     }
 
+    /// What to answer when the handler's response is itself an error of ours, `rejected`: of the two that error if it
+    /// is of the same kind, for it knows the cause.
+    #[must_use]
+    pub fn error_or<'a>(&'a self, rejected: Option<&'a Error>) -> Option<&'a Error> {
+        match (&self.error, rejected) {
+            (Some(error), Some(rejected)) if error.kind() != rejected.kind() => Some(error),
+            (error, rejected) => rejected.or(error.as_ref()),
+        }
+    }
+
     /// The value of the `Set-Cookie` header to append, if any.
     #[must_use]
     pub fn set_cookie(&self) -> Option<&str> {

@@ -1,0 +1,124 @@
+//! Signing in and out, and who is signed in.
+
+use std::collections::BTreeSet;
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use shared_session::{
+    Error,
+    users::{User, Users},
+};
+use shared_session_axum::{CurrentUser, Session};
+use shared_session_examples::{
+    forms::{is_username, normalized_username},
+    setup::Setup,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    json::JsonBody,
+    problem::{ApiError, Fails, Problem, ReadFails, WriteFails},
+};
+
+/// What to sign in with. Other members are ignored.
+#[derive(Deserialize, ToSchema)]
+pub(crate) struct Login {
+    #[schema(example = "demo")]
+    username: String,
+    #[schema(format = Password, example = "demo-password")]
+    password: String,
+}
+
+/// The signed-in user.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Account {
+    /// The primary key, as text.
+    #[schema(example = "1")]
+    id: String,
+    #[schema(example = "demo")]
+    username: String,
+    /// May be empty.
+    #[schema(example = "demo@example.org")]
+    email: String,
+    is_staff: bool,
+    /// Has every permission, also those that are not listed.
+    is_superuser: bool,
+    /// The names of the user's groups, sorted.
+    groups: BTreeSet<String>,
+    /// What the user and the user's groups were given, as `app.codename`, sorted.
+    permissions: BTreeSet<String>,
+}
+
+impl Account {
+    async fn of(user: &User, users: &impl Users) -> Result<Self, Error> {
+        let (groups, permissions) = tokio::try_join!(users.groups(user), users.permissions(user))?;
+        Ok(Self {
+            id: user.id.clone(),
+            username: user.username.clone(),
+            email: user.email.clone(),
+            is_staff: user.is_staff,
+            is_superuser: user.is_superuser,
+            groups: groups.into_iter().collect(),
+            permissions,
+        })
+    }
+}
+
+/// Sign in
+///
+/// The cookie is replaced. What an anonymous visitor stored is kept.
+#[utoipa::path(
+    post,
+    path = "/api/login",
+    tag = "account",
+    request_body(content = Login, description = "The user name and the password"),
+    responses(
+        (status = 200, description = "Signed in", body = Account,
+            headers(("Set-Cookie" = String, description = "The session"))),
+        Fails<400>, Fails<401>, Fails<415>, Fails<422>, WriteFails
+    )
+)]
+pub(crate) async fn login(
+    State(setup): State<Setup>,
+    session: Session,
+    JsonBody(login): JsonBody<Login>,
+) -> Result<Json<Account>, ApiError> {
+    let username = normalized_username(&login.username);
+    // Nobody has a name that cannot be one, and some databases refuse to look for it.
+    let found = if is_username(&username) { setup.users.verify(&username, &login.password).await? } else { None };
+    let Some(user) = found else {
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
+    };
+    let account = Account::of(&user, &setup.users).await?;
+    session.login(&user)?;
+    if let Err(error) = setup.users.record_login(&user.id).await {
+        tracing::warn!(%error, "the time of a login was not recorded");
+    }
+    Ok(Json(account))
+}
+
+/// Sign out
+///
+/// Ends the whole session, signed in or not.
+#[utoipa::path(
+    post,
+    path = "/api/logout",
+    tag = "account",
+    responses((status = 204, description = "Signed out, and the cookie removed"), WriteFails)
+)]
+pub(crate) async fn logout(session: Session) -> Result<StatusCode, ApiError> {
+    session.logout()?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Who is signed in
+#[utoipa::path(
+    get,
+    path = "/api/me",
+    tag = "account",
+    security(("session" = [])),
+    responses((status = 200, description = "The user", body = Account), Fails<401>, ReadFails)
+)]
+pub(crate) async fn me(State(setup): State<Setup>, user: CurrentUser) -> Result<Json<Account>, ApiError> {
+    Ok(Json(Account::of(&user, &setup.users).await?))
+}

@@ -1,0 +1,101 @@
+//! The routes, and the layers around them.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{ConnectInfo, DefaultBodyLimit, Request, State},
+    http::{HeaderMap, HeaderValue, Method, header},
+    middleware::{Next, from_fn_with_state, map_response},
+    response::Response,
+};
+use shared_session::{ClientAddress, Error, csrf::CrossOriginLayer};
+use shared_session_axum::SessionLayer;
+use shared_session_examples::{
+    network::{Network, client_address},
+    setup::Setup,
+};
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{account, devices, docs, json, operations, preferences, problem, session};
+
+/// The whole service, bound to `bound`.
+///
+/// # Errors
+/// [`ErrorKind::Config`](shared_session::ErrorKind::Config) for an allowed origin that is none.
+pub(crate) fn app(setup: Setup, bound: SocketAddr) -> Result<Router, Error> {
+    let cors = cors(&setup, bound);
+    let cross_origin = CrossOriginLayer::new(setup.cross_origin(bound)?);
+    let sessions = SessionLayer::new(setup.manager.clone());
+    let trusted: Arc<[Network]> = setup.settings.trusted_proxies.as_slice().into();
+
+    let (routes, document) = routes(&setup.settings.cookie.name).split_for_parts();
+    let app = routes
+        .with_state(setup)
+        .merge(docs::page(document))
+        // From here on each layer is outside of the ones before it.
+        .layer(DefaultBodyLimit::max(json::MAX_BODY))
+        // Inside the sessions: a cookie that the handler committed before it panicked is still sent.
+        .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(sessions)
+        .layer(from_fn_with_state(trusted, note_client_address))
+        // Outside the sessions: a refused request costs no store call.
+        .layer(cross_origin)
+        .layer(map_response(problem::finish))
+        // Outside everything: pages of the allowed origins can read the errors, too.
+        .layer(cors);
+    Ok(app)
+}
+
+fn routes(cookie: &str) -> OpenApiRouter<Setup> {
+    let stored = OpenApiRouter::new()
+        .routes(routes!(preferences::preference, preferences::set_preference, preferences::remove_preference))
+        .layer(DefaultBodyLimit::max(preferences::MAX_VALUE));
+    OpenApiRouter::with_openapi(docs::document(cookie))
+        .routes(routes!(account::login))
+        .routes(routes!(account::logout))
+        .routes(routes!(account::me))
+        .routes(routes!(session::session_state))
+        .routes(routes!(session::count_visit))
+        .routes(routes!(preferences::preferences))
+        .merge(stored)
+        .routes(routes!(devices::devices, devices::end_other_devices))
+        .routes(routes!(devices::end_device))
+        .routes(routes!(operations::public))
+        .routes(routes!(operations::healthz))
+        .routes(routes!(operations::readyz))
+        .routes(routes!(operations::metrics))
+}
+
+/// Pages of the allowed origins may call with the visitor's cookie.
+fn cors(setup: &Setup, bound: SocketAddr) -> CorsLayer {
+    let origins = setup.allowed_origins(bound);
+    CorsLayer::new()
+        .allow_origin(origins.iter().filter_map(|origin| origin.parse::<HeaderValue>().ok()).collect::<Vec<_>>())
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+        .allow_headers([header::CONTENT_TYPE])
+        .expose_headers([header::RETRY_AFTER])
+        .max_age(Duration::from_secs(600))
+}
+
+/// Behind trusted proxies the peer is not the client.
+async fn note_client_address(State(trusted): State<Arc<[Network]>>, mut request: Request, next: Next) -> Response {
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
+        let address = forwarded_address(peer.ip(), request.headers(), &trusted);
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    next.run(request).await
+}
+
+fn forwarded_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    // What is not text is no address, and nothing left of it is believed.
+    let hops: Vec<_> =
+        headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default()).collect();
+    client_address(peer, &hops, trusted)
+}

@@ -1,0 +1,113 @@
+//! My devices: the sessions of the signed-in user.
+
+use axum::{
+    Json,
+    extract::{FromRequestParts, Path, State},
+    http::{StatusCode, request::Parts},
+};
+use serde::Serialize;
+use shared_session::Handle;
+use shared_session_axum::CurrentUser;
+use shared_session_examples::setup::Setup;
+use utoipa::ToSchema;
+
+use crate::{
+    problem::{ApiError, Fails, Problem, ReadFails, WriteFails},
+    session::timestamp,
+};
+
+/// One session of the user.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Device {
+    /// The session's public name.
+    handle: String,
+    /// Whether this request belongs to it.
+    current: bool,
+    #[schema(format = DateTime)]
+    created_at: String,
+    #[schema(format = DateTime)]
+    last_seen_at: String,
+    /// The browser it was started with; null if it did not say.
+    #[schema(required = true)]
+    user_agent: Option<String>,
+    /// The network address it was started from.
+    #[schema(required = true)]
+    address: Option<String>,
+}
+
+/// The session that is named in the path. What cannot be a name is the name of nothing: 404.
+pub(crate) struct Named(Handle);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let name = Path::<String>::from_request_parts(parts, state).await.ok();
+        let handle = name.and_then(|Path(name)| Handle::parse(&name));
+        handle.map(Self).ok_or_else(|| Problem::of(StatusCode::NOT_FOUND))
+    }
+}
+
+/// My sessions
+///
+/// The last used comes first.
+#[utoipa::path(
+    get,
+    path = "/api/sessions",
+    tag = "devices",
+    security(("session" = [])),
+    responses((status = 200, description = "The sessions", body = Vec<Device>), Fails<401>, ReadFails)
+)]
+pub(crate) async fn devices(State(setup): State<Setup>, user: CurrentUser) -> Result<Json<Vec<Device>>, ApiError> {
+    let current = user.session().handle();
+    let sessions = setup.manager.sessions_of(&user.id).await?;
+    let devices = sessions.into_iter().map(|session| Device {
+        handle: session.handle.to_string(),
+        current: Some(session.handle) == current,
+        created_at: timestamp(session.created_at),
+        last_seen_at: timestamp(session.last_seen_at),
+        user_agent: session.user_agent,
+        address: session.address,
+    });
+    Ok(Json(devices.collect()))
+}
+
+/// End one of my sessions
+///
+/// The one at hand, too: that is signing out.
+#[utoipa::path(
+    delete,
+    path = "/api/sessions/{handle}",
+    tag = "devices",
+    security(("session" = [])),
+    params(("handle" = String, Path, description = "Its public name")),
+    responses((status = 204, description = "Ended"), Fails<401>, Fails<404>, WriteFails)
+)]
+pub(crate) async fn end_device(
+    State(setup): State<Setup>,
+    user: CurrentUser,
+    named: Result<Named, Problem>,
+) -> Result<StatusCode, ApiError> {
+    let Named(handle) = named?;
+    if user.session().handle() == Some(handle) {
+        user.session().logout()?;
+    } else if !setup.manager.revoke(&user.id, &handle).await? {
+        return Err(StatusCode::NOT_FOUND.into());
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// End all my other sessions
+///
+/// The cookie of the one at hand is replaced.
+#[utoipa::path(
+    delete,
+    path = "/api/sessions",
+    tag = "devices",
+    security(("session" = [])),
+    responses((status = 204, description = "Ended"), Fails<401>, WriteFails)
+)]
+pub(crate) async fn end_other_devices(State(setup): State<Setup>, user: CurrentUser) -> Result<StatusCode, ApiError> {
+    setup.manager.revoke_others(user.session()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,192 @@
+//! Errors as `application/problem+json` (RFC 9457). No body says anything internal.
+
+use std::{any::Any, collections::BTreeMap};
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use shared_session_axum::Rejection;
+use utoipa::{
+    IntoResponses, ToSchema,
+    openapi::{ContentBuilder, Header, Ref, RefOr, ResponseBuilder, response},
+};
+
+const CONTENT_TYPE: &str = "application/problem+json";
+
+/// An error (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: the status says it all.
+    #[schema(example = "about:blank")]
+    r#type: &'static str,
+    /// The name of the status.
+    #[schema(example = "Unauthorized")]
+    title: &'static str,
+    /// The status.
+    #[schema(minimum = 400, maximum = 599, example = 401)]
+    status: u16,
+    /// A sentence for people.
+    #[schema(example = "Please sign in.")]
+    detail: &'static str,
+    /// Which parts of the service are down; `/readyz` only.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    down: Vec<&'static str>,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, detail: &'static str) -> Self {
+        Self { r#type: "about:blank", title: title(status), status: status.as_u16(), detail, down: Vec::new() }
+    }
+
+    /// What is said where a handler has nothing of its own to say.
+    pub(crate) fn of(status: StatusCode) -> Self {
+        Self::new(status, meaning(status))
+    }
+
+    /// 503, because these parts do not answer.
+    pub(crate) fn not_ready(down: Vec<&'static str>) -> Self {
+        Self { down, ..Self::of(StatusCode::SERVICE_UNAVAILABLE) }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // A struct of numbers and text always is JSON.
+        let body = serde_json::to_string(&self).unwrap_or_default();
+        let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
+        let mut response = (status, headers, body).into_response();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        response
+    }
+}
+
+/// Why a handler has no answer.
+pub(crate) enum ApiError {
+    /// Something is wrong with the request.
+    Problem(Problem),
+    /// The session or the users say no, or fail; the session layer answers.
+    Session(Rejection),
+}
+
+impl From<Problem> for ApiError {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<StatusCode> for ApiError {
+    fn from(status: StatusCode) -> Self {
+        Self::Problem(Problem::of(status))
+    }
+}
+
+impl From<shared_session::Error> for ApiError {
+    fn from(error: shared_session::Error) -> Self {
+        Self::Session(error.into())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Problem(problem) => problem.into_response(),
+            Self::Session(rejection) => rejection.into_response(),
+        }
+    }
+}
+
+/// Every error is a problem, also those that Axum answers by itself: an unknown path, a method that is not allowed.
+/// And no browser guesses what a body might be.
+pub(crate) async fn finish(mut response: Response) -> Response {
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    if failed && response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != CONTENT_TYPE) {
+        let (mut parts, body) = Problem::of(status).into_response().into_parts();
+        // `Allow` of a 405, for one, stays.
+        for (name, value) in response.headers() {
+            if !parts.headers.contains_key(name) && name != header::CONTENT_LENGTH {
+                parts.headers.append(name, value.clone());
+            }
+        }
+        response = Response::from_parts(parts, body);
+    }
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// The answer when a handler panics. What it panicked with is logged, never shown.
+pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
+    tracing::error!("a handler panicked");
+    Problem::of(StatusCode::INTERNAL_SERVER_ERROR).into_response()
+}
+
+/// The problem of one status, for the OpenAPI document.
+pub(crate) struct Fails<const STATUS: u16>;
+
+impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let status = StatusCode::from_u16(STATUS).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+        let mut response = ResponseBuilder::new().description(meaning(status)).content(CONTENT_TYPE, content);
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response = response.header("Retry-After", Header::default());
+        }
+        BTreeMap::from([(STATUS.to_string(), response.build().into())])
+    }
+}
+
+/// What every route that reads the session may answer.
+pub(crate) struct ReadFails;
+
+impl IntoResponses for ReadFails {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let mut all = Fails::<500>::responses();
+        all.extend(Fails::<503>::responses());
+        all
+    }
+}
+
+/// What every route that changes the session may answer.
+pub(crate) struct WriteFails;
+
+impl IntoResponses for WriteFails {
+    fn responses() -> BTreeMap<String, RefOr<response::Response>> {
+        let mut all = ReadFails::responses();
+        all.extend(Fails::<403>::responses());
+        all.extend(Fails::<409>::responses());
+        all.extend(Fails::<413>::responses());
+        all
+    }
+}
+
+/// The reason phrases of RFC 9110; the `http` crate has older ones.
+fn title(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
+        status => status.canonical_reason().unwrap_or("Error"),
+    }
+}
+
+fn meaning(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "The request cannot be read.",
+        StatusCode::UNAUTHORIZED => "Please sign in.",
+        StatusCode::FORBIDDEN => "You are not allowed to do this, or the request came from another site.",
+        StatusCode::NOT_FOUND => "There is nothing here.",
+        StatusCode::METHOD_NOT_ALLOWED => "This method is not allowed here.",
+        StatusCode::CONFLICT => "Your session changed while the request ran. Please try again.",
+        StatusCode::PAYLOAD_TOO_LARGE => "This is too large.",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body must be JSON, and its type application/json.",
+        StatusCode::UNPROCESSABLE_ENTITY => "The request has another form than the documented one.",
+        StatusCode::SERVICE_UNAVAILABLE => "The service is temporarily unavailable. Please try again.",
+        status if status.is_client_error() => "The request cannot be answered.",
+        _ => "The service failed to answer.",
+    }
+}

@@ -1,0 +1,82 @@
+//! The session itself, and the visit counter that `site` counts with.
+
+use axum::Json;
+use serde::Serialize;
+use shared_session::store::StoreTime;
+use shared_session_axum::Session;
+use shared_session_examples::text::rfc3339;
+use utoipa::ToSchema;
+
+use crate::problem::{ApiError, ReadFails, WriteFails};
+
+/// The entry that both services count visits in.
+const VISITS: &str = "visits";
+
+/// A session, without what opens it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SessionState {
+    /// Whether somebody is signed in.
+    authenticated: bool,
+    /// The session's public name; null while there is no session.
+    #[schema(required = true)]
+    handle: Option<String>,
+    /// When the session started; null while there is none.
+    #[schema(required = true, format = DateTime)]
+    created_at: Option<String>,
+    /// When the session ends unless it is used; null while there is none.
+    #[schema(required = true, format = DateTime)]
+    expires_at: Option<String>,
+    /// The visit counter.
+    visits: u64,
+}
+
+/// The visit counter.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Visits {
+    /// The number that is stored now.
+    #[schema(minimum = 1)]
+    visits: u64,
+}
+
+/// The session
+///
+/// Never starts one.
+#[utoipa::path(
+    get,
+    path = "/api/session",
+    tag = "session",
+    security((), ("session" = [])),
+    responses((status = 200, description = "The session, or that there is none", body = SessionState), ReadFails)
+)]
+pub(crate) async fn session_state(session: Session) -> Result<Json<SessionState>, ApiError> {
+    Ok(Json(SessionState {
+        authenticated: session.user().await?.is_some(),
+        handle: session.handle().map(|handle| handle.to_string()),
+        created_at: session.created_at().map(timestamp),
+        expires_at: session.expires_at().map(timestamp),
+        visits: session.get(VISITS)?.unwrap_or_default(),
+    }))
+}
+
+/// Count a visit
+///
+/// Adds one and answers the number that was stored, so that no two answers are equal. Starts a session if there is
+/// none.
+#[utoipa::path(
+    post,
+    path = "/api/visits",
+    tag = "session",
+    security((), ("session" = [])),
+    responses((status = 200, description = "Counted", body = Visits), WriteFails)
+)]
+pub(crate) async fn count_visit(session: Session) -> Result<Json<Visits>, ApiError> {
+    session.update(VISITS, |visits: Option<u64>| Some(visits.unwrap_or_default().saturating_add(1)))?;
+    // Another request may have been faster: what is stored is known only when it is stored.
+    session.commit().await?;
+    Ok(Json(Visits { visits: session.get(VISITS)?.unwrap_or_default() }))
+}
+
+/// A store time as RFC 3339 writes it.
+pub(crate) fn timestamp(at: StoreTime) -> String {
+    rfc3339((at.0 / 1000).cast_signed())
+}

@@ -1,0 +1,52 @@
+//! The commands besides `serve`.
+
+use shared_session::{
+    OnError,
+    users::{CreateUserError, NewUser},
+};
+use shared_session_examples::{
+    forms::{check_registration, normalized_username},
+    settings::Settings,
+    setup::{Setup, open_users},
+};
+
+/// Creates what is missing in the databases of sessions and users.
+pub(crate) async fn migrate(settings: Settings) -> Result<(), String> {
+    Setup::open(settings, OnError::default()).await.map_err(|error| error.to_string())?;
+    println!("every table is in place");
+    Ok(())
+}
+
+/// Creates a user who may do everything.
+pub(crate) async fn create_superuser(settings: &Settings, username: &str, email: &str) -> Result<(), String> {
+    let username = normalized_username(username);
+    let email = email.trim();
+    let (password, repeated) = match password_from_environment() {
+        Some(password) => (password.clone(), password),
+        None => (asked("Password: ")?, asked("The same password again: ")?),
+    };
+    if let Some(error) = check_registration(&username, email, &password, &repeated).first() {
+        return Err(error.message.clone());
+    }
+    let users = open_users(settings).await.map_err(|error| error.to_string())?;
+    match users.create_user(NewUser::new(&username, password).with_email(email).with_superuser()).await {
+        Ok(_) => {
+            println!("created the superuser {username}");
+            Ok(())
+        }
+        Err(CreateUserError::NameTaken) => Err(format!("there is a user {username} already")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// `SUPERUSER_PASSWORD`, from the environment or the `.env` file.
+fn password_from_environment() -> Option<String> {
+    const NAME: &str = "SUPERUSER_PASSWORD";
+    let in_file = || dotenvy::dotenv_iter().ok()?.flatten().find(|(name, _)| name == NAME).map(|(_, value)| value);
+    std::env::var(NAME).ok().or_else(in_file).filter(|password| !password.is_empty())
+}
+
+fn asked(prompt: &str) -> Result<String, String> {
+    rpassword::prompt_password(prompt)
+        .map_err(|error| format!("the password cannot be asked for ({error}); set SUPERUSER_PASSWORD"))
+}

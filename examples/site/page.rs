@@ -1,0 +1,168 @@
+//! What each page shows of its visitor.
+
+use std::time::SystemTime;
+
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    dev::Payload,
+    http::{
+        StatusCode,
+        header::{CACHE_CONTROL, ContentType, LOCATION, SET_COOKIE},
+    },
+    web,
+};
+use askama::Template;
+use serde::{Deserialize, Serialize};
+use shared_session::{Error, ErrorKind, Session, store::StoreTime, users::User};
+use shared_session_examples::{
+    pages::{Language, Layout, SignedIn, Theme, Visitor, When},
+    setup::Setup,
+};
+
+use crate::{edge, errors::Failure, form};
+
+/// What handlers answer.
+pub(crate) type Answer = Result<HttpResponse, Failure>;
+
+const NOTICE: &str = "site.notice";
+
+/// A request for a page. Taking it costs nothing.
+pub(crate) struct Visit {
+    request: HttpRequest,
+    /// The parts of the service.
+    pub(crate) setup: web::Data<Setup>,
+}
+
+impl FromRequest for Visit {
+    type Error = Failure;
+    type Future = std::future::Ready<Result<Self, Failure>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let setup = request.app_data::<web::Data<Setup>>().cloned();
+        std::future::ready(match setup {
+            Some(setup) => Ok(Self { request: request.clone(), setup }),
+            None => Err(ErrorKind::Config.into()),
+        })
+    }
+}
+
+impl Visit {
+    /// Any extractor, when it is its turn: in a handler of a form, after the check of the form.
+    pub(crate) async fn extract<E: FromRequest<Error = shared_session_actix::Rejection>>(&self) -> Result<E, Failure> {
+        Ok(E::extract(&self.request).await?)
+    }
+
+    /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.
+    pub(crate) fn page(&self, session: &Session, user: Option<&User>) -> Result<Page, Failure> {
+        let visitor = match user {
+            Some(user) => Visitor::SignedIn(SignedIn { username: user.username.clone(), is_staff: user.is_staff }),
+            None => Visitor::Anonymous,
+        };
+        let layout = Layout {
+            visitor,
+            csrf_token: String::new(),
+            theme: preference(session, "pref.theme").map(|name| Theme::from_preference(&name)).unwrap_or_default(),
+            api_origin: edge::api_origin(&self.request),
+            notice: session.take::<Notice>(NOTICE).ok().flatten().map(|notice| notice.text().to_owned()),
+        };
+        let page = Page { layout, cookie: None };
+        if user.is_some() { self.with_form(page) } else { Ok(page) }
+    }
+
+    /// The page of a form that visitors see who are not signed in.
+    pub(crate) fn form_page(&self, session: &Session, user: Option<&User>) -> Result<Page, Failure> {
+        let page = self.page(session, user)?;
+        if page.layout.csrf_token.is_empty() { self.with_form(page) } else { Ok(page) }
+    }
+
+    fn with_form(&self, mut page: Page) -> Result<Page, Failure> {
+        let issued = form::issue_token(&self.setup, &self.request)?;
+        page.layout.csrf_token = issued.token;
+        page.cookie = issued.set_cookie;
+        Ok(page)
+    }
+}
+
+/// A page under way.
+pub(crate) struct Page {
+    layout: Layout,
+    /// The cookie that the token of the form needs.
+    cookie: Option<String>,
+}
+
+impl Page {
+    /// The answer: the template that `make` makes of the layout. Browsers do not keep it: it shows who is signed in.
+    pub(crate) fn render<T: Template>(self, status: StatusCode, make: impl FnOnce(Layout) -> T) -> Answer {
+        let html = make(self.layout).render()?;
+        let mut response = HttpResponse::build(status);
+        response.content_type(ContentType::html()).insert_header((CACHE_CONTROL, "no-store"));
+        if let Some(cookie) = self.cookie {
+            response.append_header((SET_COOKIE, cookie));
+        }
+        Ok(response.body(html))
+    }
+}
+
+/// 303 to `location`, a path of this site.
+pub(crate) fn see_other(location: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((LOCATION, location)).insert_header((CACHE_CONTROL, "no-store")).finish()
+}
+
+/// Who is signed in. A session that cannot be read is nobody's here: signing in replaces it.
+pub(crate) async fn user_if_readable(session: &Session) -> Result<Option<User>, Error> {
+    match session.user().await {
+        Err(error) if error.kind() == ErrorKind::Unreadable => Ok(None),
+        other => other,
+    }
+}
+
+/// The preference `language`.
+pub(crate) fn language(session: &Session) -> Language {
+    preference(session, "pref.language").map(|code| Language::from_preference(&code)).unwrap_or_default()
+}
+
+/// A preference that is a text. `api` takes any JSON there; what is no text has no meaning here.
+fn preference(session: &Session, name: &str) -> Option<String> {
+    session.get::<serde_json::Value>(name).ok().flatten()?.as_str().map(str::to_owned)
+}
+
+/// What the next page of this visitor says has happened.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Notice {
+    PasswordChanged,
+    DeviceSignedOut,
+    OthersSignedOut,
+    UserChanged,
+    UserSignedOut,
+    SessionEnded,
+}
+
+impl Notice {
+    /// Keeps it in `session` until the next page.
+    pub(crate) fn leave(self, session: &Session) -> Result<(), Error> {
+        session.insert(NOTICE, &self)
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::PasswordChanged => "Your password was changed. Every other device is signed out.",
+            Self::DeviceSignedOut => "The device is signed out.",
+            Self::OthersSignedOut => "Every other device is signed out.",
+            Self::UserChanged => "The user was changed.",
+            Self::UserSignedOut => "The user is signed out everywhere.",
+            Self::SessionEnded => "The session has ended.",
+        }
+    }
+}
+
+/// Seconds since 1970, by the clock of this machine: only for showing how long ago something was.
+pub(crate) fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(i64::MAX)
+}
+
+/// A time of the session store, as a page shows it.
+pub(crate) fn when(at: StoreTime, now: i64) -> When {
+    When { at: i64::try_from(at.0 / 1000).unwrap_or(i64::MAX), now }
+}

@@ -1,0 +1,54 @@
+//! What is served where.
+
+mod account;
+mod admin;
+mod devices;
+mod home;
+mod login;
+mod operations;
+
+use actix_web::{
+    HttpResponse, Route,
+    guard::{Any, Get, Head},
+    web::{self, ServiceConfig, post, resource},
+};
+use shared_session_examples::pages::STATIC_FILES;
+
+/// Every route. What no route takes is 404, and 405 with the methods that are taken where only the method is wrong.
+pub(crate) fn all(app: &mut ServiceConfig) {
+    app.service(resource("/").route(get().to(home::show)))
+        .service(resource("/login").route(get().to(login::show)).route(post().to(login::sign_in)))
+        .service(resource("/register").route(get().to(login::show_register)).route(post().to(login::register)))
+        .service(resource("/logout").route(post().to(login::sign_out)))
+        .service(resource("/profile").route(get().to(account::profile)))
+        .service(resource("/password").route(get().to(account::show_password)).route(post().to(account::set_password)))
+        .service(resource("/sessions").route(get().to(devices::show)))
+        .service(resource("/sessions/revoke-others").route(post().to(devices::revoke_others)))
+        .service(resource("/sessions/{handle}/revoke").route(post().to(devices::revoke)))
+        .service(resource(["/admin", "/admin/"]).route(get().to(admin::overview)))
+        .service(resource("/admin/users").route(get().to(admin::users::list)))
+        .service(resource("/admin/users/{id}").route(get().to(admin::users::show)))
+        .service(resource("/admin/users/{id}/active").route(post().to(admin::users::set_active)))
+        .service(resource("/admin/users/{id}/staff").route(post().to(admin::users::set_staff)))
+        .service(resource("/admin/users/{id}/sign-out").route(post().to(admin::users::sign_out)))
+        .service(resource("/admin/sessions").route(get().to(admin::sessions::list)))
+        .service(resource("/admin/sessions/{handle}/revoke").route(post().to(admin::sessions::revoke)))
+        .service(resource("/healthz").route(get().to(operations::healthz)))
+        .service(resource("/readyz").route(get().to(operations::readyz)))
+        .service(resource("/metrics").route(get().to(operations::metrics)));
+    for (path, content_type, content) in STATIC_FILES {
+        let file = move || async move {
+            HttpResponse::Ok()
+                .content_type(content_type)
+                .insert_header(("cache-control", "public, max-age=3600"))
+                .body(content)
+        };
+        app.service(resource(path).route(get().to(file)));
+    }
+    app.default_service(web::to(HttpResponse::NotFound));
+}
+
+/// GET, and HEAD, which is GET without the body (RFC 9110, 9.3.2).
+fn get() -> Route {
+    web::route().guard(Any(Get()).or(Head()))
+}

@@ -1,0 +1,85 @@
+//! The profile and the password of whoever is signed in.
+
+use actix_web::http::StatusCode;
+use serde::Deserialize;
+use shared_session::users::Users;
+use shared_session_actix::{CurrentUser, ErrorKind};
+use shared_session_examples::{
+    forms::{FieldError, check_new_password},
+    pages::{FieldErrors, Password, Profile, When},
+};
+
+use crate::{
+    form::Form,
+    page::{Answer, Notice, Visit, now, see_other, when},
+};
+
+pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
+    let session = user.session();
+    let (groups, permissions) = tokio::try_join!(visit.setup.users.groups(&user), session.permissions(&user))?;
+    let now = now();
+    visit.page(session, Some(&user))?.render(StatusCode::OK, |layout| Profile {
+        layout,
+        username: user.username.clone(),
+        email: user.email.clone(),
+        joined: user.date_joined.map(|at| When { at, now }),
+        signed_in: session.created_at().map(|at| when(at, now)),
+        role: match () {
+            () if user.is_superuser => "Superuser",
+            () if user.is_staff => "Staff",
+            () => "User",
+        },
+        groups,
+        permissions: permissions.into_iter().collect(),
+    })
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct PasswordFields {
+    old_password: String,
+    new_password1: String,
+    new_password2: String,
+}
+
+pub(super) async fn show_password(visit: Visit, user: CurrentUser) -> Answer {
+    render(&visit, &user, StatusCode::OK, Vec::new())
+}
+
+/// The new password in the row is what ends every session of the user, this one included. This one is then signed in
+/// anew, and stored at once; deleting the others is only tidying up. A crash in between leaves a user who must sign in
+/// with the new password, never a device that stays signed in with the old one.
+pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> Answer {
+    let fields = form.genuine()?;
+    let user: CurrentUser = visit.extract().await?;
+    let users = &visit.setup.users;
+
+    let mut errors = Vec::new();
+    if users.verify(&user.username, &fields.old_password).await?.is_none() {
+        errors.push(FieldError::new("old_password", "This is not your current password."));
+    }
+    errors.extend(check_new_password(
+        ["new_password1", "new_password2"],
+        &fields.new_password1,
+        &fields.new_password2,
+        &[&user.username, &user.email],
+    ));
+    if !errors.is_empty() {
+        return render(&visit, &user, StatusCode::UNPROCESSABLE_ENTITY, errors);
+    }
+
+    let changed = users.set_password(&user.id, &fields.new_password1).await?.ok_or(ErrorKind::Unauthenticated)?;
+    let session = user.session();
+    session.login(&changed)?;
+    Notice::PasswordChanged.leave(session)?;
+    session.commit().await?;
+    if let Err(error) = visit.setup.manager.revoke_sessions_of(&user.id, session.handle().as_ref()).await {
+        tracing::warn!(%error, "sessions that a new password ended remain in the store until they expire");
+    }
+    Ok(see_other("/profile"))
+}
+
+fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, errors: Vec<FieldError>) -> Answer {
+    let page = visit.page(user.session(), Some(user))?;
+    page.render(status, |layout| Password { layout, errors: FieldErrors(errors) })
+}

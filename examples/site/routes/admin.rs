@@ -1,0 +1,56 @@
+//! The pages for staff.
+
+pub(super) mod sessions;
+pub(super) mod users;
+
+use std::collections::BTreeSet;
+
+use actix_web::http::StatusCode;
+use shared_session::{Error, SessionManager};
+use shared_session_actix::StaffUser;
+use shared_session_examples::pages::{AdminOverview, Count};
+
+use crate::page::{Answer, Visit};
+
+/// The overview stops counting sessions here: each one is read.
+const COUNTED: usize = 10_000;
+
+pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
+    let users = visit.setup.users.count("").await?;
+    let live = count_sessions(&visit.setup.manager).await?;
+    let stats = visit.setup.manager.stats();
+    let at_least = if live.complete { "" } else { "at least; counting stopped there" };
+    let count = |name, value, note| Count { name, value: Some(value), note };
+    let counts = vec![
+        count("Users", users, ""),
+        count("Live sessions", live.sessions, at_least),
+        count("Users signed in", live.users, at_least),
+        count("Sessions read", stats.loads, "by this process since its start"),
+        count("Session writes", stats.commits, "by this process since its start"),
+        count("Merged writes", stats.merged, "writes that met another one, and lost nothing"),
+    ];
+    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminOverview { layout, counts })
+}
+
+struct Live {
+    sessions: u64,
+    users: u64,
+    complete: bool,
+}
+
+async fn count_sessions(manager: &SessionManager) -> Result<Live, Error> {
+    let (mut handles, mut users) = (BTreeSet::new(), BTreeSet::new());
+    let mut from: Option<String> = None;
+    loop {
+        let page = manager.all_sessions(from.as_deref()).await?;
+        for session in page.sessions {
+            // A walk over a store that changes may meet a session twice.
+            handles.insert(session.handle.to_string());
+            users.extend(session.user_id);
+        }
+        from = page.next;
+        if from.is_none() || handles.len() >= COUNTED {
+            return Ok(Live { sessions: handles.len() as u64, users: users.len() as u64, complete: from.is_none() });
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Live sessions, for staff.
+
+use std::collections::BTreeMap;
+
+use actix_web::{
+    http::StatusCode,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+use shared_session::{ErrorKind, Handle, SessionInfo, SessionPage, users::Users};
+use shared_session_actix::StaffUser;
+use shared_session_examples::pages::{AdminSessions, LiveSession, SessionUser};
+
+use crate::{
+    errors::Failure,
+    form::{Button, Form},
+    page::{Answer, Notice, Visit, now, see_other},
+    routes::devices::device,
+};
+
+/// How many empty pages of the store are skipped for one page here.
+const SKIPPED: usize = 20;
+
+#[derive(Deserialize)]
+pub(crate) struct From {
+    cursor: Option<String>,
+}
+
+pub(crate) async fn list(visit: Visit, staff: StaffUser, from: Query<From>) -> Answer {
+    let SessionPage { sessions, next, .. } = page_from(&visit, from.into_inner().cursor).await?;
+    let names = names(&visit, &sessions).await?;
+    let (now, current) = (now(), staff.session().handle());
+    let sessions = sessions
+        .iter()
+        .map(|session| {
+            let user = session.user_id.as_ref().map(|id| {
+                // A session may be older than the removal of its user.
+                let username = names.get(id).cloned().unwrap_or_else(|| format!("user {id}, removed"));
+                SessionUser { id: id.clone(), username }
+            });
+            LiveSession { device: device(session, current.as_ref(), now), user }
+        })
+        .collect();
+    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminSessions { layout, sessions, next })
+}
+
+pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String>) -> Answer {
+    form.genuine()?;
+    let staff: StaffUser = visit.extract().await?;
+    let handle = Handle::parse(&handle).ok_or_else(Failure::not_found)?;
+    if staff.session().handle() == Some(handle) {
+        staff.session().logout()?;
+        return Ok(see_other("/"));
+    }
+    if !visit.setup.manager.revoke_any(&handle).await? {
+        return Err(Failure::not_found());
+    }
+    Notice::SessionEnded.leave(staff.session())?;
+    Ok(see_other("/admin/sessions"))
+}
+
+/// The next page of the store that has sessions. Pages of the store may be empty.
+async fn page_from(visit: &Visit, mut from: Option<String>) -> Result<SessionPage, Failure> {
+    for _ in 0..SKIPPED {
+        let page = visit.setup.manager.all_sessions(from.as_deref()).await.map_err(|error| match error.kind() {
+            // A cursor that this store did not make.
+            ErrorKind::Config => Failure::bad_request(),
+            _ => error.into(),
+        })?;
+        if !page.sessions.is_empty() || page.next.is_none() {
+            return Ok(page);
+        }
+        from = page.next;
+    }
+    let mut page = SessionPage::default();
+    page.next = from;
+    Ok(page)
+}
+
+async fn names(visit: &Visit, sessions: &[SessionInfo]) -> Result<BTreeMap<String, String>, Failure> {
+    let mut names = BTreeMap::new();
+    for id in sessions.iter().filter_map(|session| session.user_id.as_ref()) {
+        if !names.contains_key(id)
+            && let Some(user) = visit.setup.users.find(id).await?
+        {
+            names.insert(id.clone(), user.username);
+        }
+    }
+    Ok(names)
+}

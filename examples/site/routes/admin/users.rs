@@ -1,0 +1,139 @@
+//! Users, for staff.
+
+use actix_web::{
+    http::StatusCode,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+use shared_session::users::{User, Users};
+use shared_session_actix::StaffUser;
+use shared_session_examples::{
+    pages::{AdminUser, AdminUsers, LiveSession, SessionUser, UserRow, When},
+    text::search_term,
+};
+
+use crate::{
+    errors::Failure,
+    form::{Button, Form},
+    page::{Answer, Notice, Visit, now, see_other},
+    routes::devices::device,
+};
+
+const PER_PAGE: u32 = 20;
+
+#[derive(Deserialize)]
+pub(crate) struct Search {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    page: String,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Switch {
+    on: bool,
+}
+
+pub(crate) async fn list(visit: Visit, staff: StaffUser, search: Query<Search>) -> Answer {
+    let query = search_term(&search.q);
+    let total = visit.setup.users.count(&query).await?;
+    let pages = total.div_ceil(PER_PAGE.into()).max(1);
+    let page = search.page.parse().unwrap_or(1).clamp(1, pages);
+    let offset = u32::try_from((page - 1) * u64::from(PER_PAGE)).map_err(|_| Failure::not_found())?;
+    let users = visit.setup.users.list(&query, offset, PER_PAGE).await?;
+    let now = now();
+    let users = users.iter().map(|user| row(user, now)).collect();
+    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminUsers {
+        layout,
+        query,
+        page,
+        pages,
+        total,
+        users,
+    })
+}
+
+pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>) -> Answer {
+    let user = find(&visit, &id).await?;
+    let (sessions, groups) =
+        tokio::try_join!(visit.setup.manager.sessions_of(&user.id), visit.setup.users.groups(&user))?;
+    let (now, current) = (now(), staff.session().handle());
+    let sessions = sessions
+        .iter()
+        .map(|session| LiveSession {
+            device: device(session, current.as_ref(), now),
+            user: Some(SessionUser { id: user.id.clone(), username: user.username.clone() }),
+        })
+        .collect();
+    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminUser {
+        layout,
+        user: row(&user, now),
+        groups,
+        may_change: may_change(&staff, &user).is_ok(),
+        sessions,
+    })
+}
+
+/// Deactivating also raises the epoch, so that the sessions of today do not count again when the user is active again.
+pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
+    let Switch { on } = form.genuine()?;
+    let (staff, user) = changeable(&visit, &id).await?;
+    visit.setup.users.set_active(&user.id, on).await?;
+    if !on {
+        visit.setup.manager.revoke_user(&user.id).await?;
+    }
+    done(&staff, &user, Notice::UserChanged)
+}
+
+pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
+    let Switch { on } = form.genuine()?;
+    let (staff, user) = changeable(&visit, &id).await?;
+    visit.setup.users.set_staff(&user.id, on).await?;
+    done(&staff, &user, Notice::UserChanged)
+}
+
+pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>) -> Answer {
+    form.genuine()?;
+    let (staff, user) = changeable(&visit, &id).await?;
+    visit.setup.manager.revoke_user(&user.id).await?;
+    done(&staff, &user, Notice::UserSignedOut)
+}
+
+async fn changeable(visit: &Visit, id: &str) -> Result<(StaffUser, User), Failure> {
+    let staff: StaffUser = visit.extract().await?;
+    let user = find(visit, id).await?;
+    may_change(&staff, &user)?;
+    Ok((staff, user))
+}
+
+async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
+    visit.setup.users.find(id).await?.ok_or_else(Failure::not_found)
+}
+
+/// Nobody locks themselves out, and staff do not decide about superusers.
+fn may_change(staff: &User, user: &User) -> Result<(), Failure> {
+    if user.id == staff.id {
+        return Err(Failure::forbidden("You cannot do this to yourself."));
+    }
+    if user.is_superuser && !staff.is_superuser {
+        return Err(Failure::forbidden("Only superusers may change superusers."));
+    }
+    Ok(())
+}
+
+fn done(staff: &StaffUser, user: &User, notice: Notice) -> Answer {
+    notice.leave(staff.session())?;
+    Ok(see_other(&format!("/admin/users/{}", user.id)))
+}
+
+fn row(user: &User, now: i64) -> UserRow {
+    UserRow {
+        id: user.id.clone(),
+        username: user.username.clone(),
+        email: user.email.clone(),
+        is_active: user.is_active,
+        is_staff: user.is_staff,
+        is_superuser: user.is_superuser,
+        last_login: user.last_login.map(|at| When { at, now }),
+    }
+}

@@ -1,0 +1,53 @@
+//! "My devices": the sessions of whoever is signed in.
+
+use actix_web::{http::StatusCode, web::Path};
+use shared_session::{Handle, SessionInfo};
+use shared_session_actix::CurrentUser;
+use shared_session_examples::pages::{Device, Sessions};
+
+use crate::{
+    errors::Failure,
+    form::{Button, Form},
+    page::{Answer, Notice, Visit, now, see_other, when},
+};
+
+pub(super) async fn show(visit: Visit, user: CurrentUser) -> Answer {
+    let current = user.session().handle();
+    let sessions = visit.setup.manager.sessions_of(&user.id).await?;
+    let devices = sessions.iter().map(|session| device(session, current.as_ref(), now())).collect();
+    visit.page(user.session(), Some(&user))?.render(StatusCode::OK, |layout| Sessions { layout, devices })
+}
+
+pub(super) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String>) -> Answer {
+    form.genuine()?;
+    let user: CurrentUser = visit.extract().await?;
+    let session = user.session();
+    let handle = Handle::parse(&handle).ok_or_else(Failure::not_found)?;
+    if session.handle() == Some(handle) {
+        session.logout()?;
+        return Ok(see_other("/"));
+    }
+    if !visit.setup.manager.revoke(&user.id, &handle).await? {
+        return Err(Failure::not_found());
+    }
+    Notice::DeviceSignedOut.leave(session)?;
+    Ok(see_other("/sessions"))
+}
+
+pub(super) async fn revoke_others(visit: Visit, form: Form<Button>) -> Answer {
+    form.genuine()?;
+    let user: CurrentUser = visit.extract().await?;
+    Notice::OthersSignedOut.leave(user.session())?;
+    visit.setup.manager.revoke_others(user.session()).await?;
+    Ok(see_other("/sessions"))
+}
+
+/// A session as a page shows it.
+pub(super) fn device(session: &SessionInfo, current: Option<&Handle>, now: i64) -> Device {
+    let (created, last_seen) = (when(session.created_at, now), when(session.last_seen_at, now));
+    let user_agent = session.user_agent.as_deref().unwrap_or_default();
+    let mut device = Device::new(session.handle.to_string(), created, last_seen, user_agent);
+    device.is_current = current == Some(&session.handle);
+    device.address = session.address.clone();
+    device
+}

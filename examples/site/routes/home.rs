@@ -1,0 +1,25 @@
+//! The home page, and the counter that both services share.
+
+use actix_web::http::StatusCode;
+use shared_session_actix::Session;
+use shared_session_examples::pages::Home;
+
+use crate::page::{Answer, Visit, language};
+
+pub(super) async fn show(visit: Visit, session: Session) -> Answer {
+    let user = session.user().await?;
+    let visits = count(&session).await?;
+    let language = language(&session);
+    visit.page(&session, user.as_ref())?.render(StatusCode::OK, |layout| Home { layout, visits, language })
+}
+
+/// Counts this visit in a session that exists; a first visit starts none. Committed at once, so that the page shows the
+/// number that was stored and not one that another request shows too.
+async fn count(session: &Session) -> Result<Option<u64>, shared_session::Error> {
+    if session.handle().is_none() {
+        return Ok(None);
+    }
+    session.update("visits", |visits: Option<u64>| Some(visits.unwrap_or(0).saturating_add(1)))?;
+    session.commit().await?;
+    session.get("visits")
+}

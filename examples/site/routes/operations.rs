@@ -1,0 +1,29 @@
+//! What operators ask for. None of it touches a session.
+
+use actix_web::{HttpResponse, web::Data};
+use shared_session_examples::setup::Setup;
+
+pub(super) async fn healthz() -> HttpResponse {
+    text(HttpResponse::Ok(), "ok\n")
+}
+
+pub(super) async fn readyz(setup: Data<Setup>) -> HttpResponse {
+    let down = setup.down().await;
+    if down.is_empty() {
+        return text(HttpResponse::Ok(), "ready\n");
+    }
+    let mut response = HttpResponse::ServiceUnavailable();
+    response.insert_header(("retry-after", "1"));
+    text(response, format!("down: {}\n", down.join(", ")))
+}
+
+pub(super) async fn metrics(setup: Data<Setup>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .insert_header(("cache-control", "no-store"))
+        .body(setup.metrics())
+}
+
+fn text(mut response: actix_web::HttpResponseBuilder, body: impl Into<String>) -> HttpResponse {
+    response.content_type("text/plain; charset=utf-8").insert_header(("cache-control", "no-store")).body(body.into())
+}

@@ -1,0 +1,23 @@
+//! The two example services from outside: real processes, real servers, HTTP as browsers send it.
+//!
+//! Nothing here knows how the services are made. Every answer in every test is checked for the rules that hold always
+//! (see [`harness::http`]).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
+
+mod harness;
+
+mod accounts;
+mod admin;
+mod budget;
+mod cross_site;
+mod devices;
+mod documentation;
+mod faults;
+mod headers;
+mod logs;
+mod problems;
+mod races;
+mod settings;
+mod start;
+mod story;

@@ -1,0 +1,110 @@
+//! Which Python names a session may mention.
+//!
+//! Nothing is ever imported or called here, so this is no fence for us. It keeps a Rust service from renewing, with a
+//! fresh lifetime and unseen, a value that was planted to run code in the Python services of the fleet.
+
+use super::node::{Arena, Id, Node, Reason};
+
+/// What to do with Python objects that this library has no type for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Objects {
+    /// Keep them untouched, so that editing one entry loses no other. Names that run code are refused. The default,
+    /// because a session that cannot be read is a session that nobody can use.
+    #[default]
+    Inert,
+    /// Refuse every name outside the standard types of a session: dates, decimals, UUIDs, sets, Django's safe strings.
+    Known,
+}
+
+const KNOWN: &[(&str, &[&str])] = &[
+    ("builtins", DATA),
+    ("__builtin__", DATA),
+    ("datetime", &["datetime", "date", "time", "timedelta", "timezone"]),
+    ("decimal", &["Decimal"]),
+    ("uuid", &["UUID"]),
+    ("collections", &["OrderedDict", "defaultdict", "deque", "Counter"]),
+    ("fractions", &["Fraction"]),
+    ("zoneinfo", &["ZoneInfo"]),
+    ("django.utils.safestring", &["SafeString", "SafeText"]),
+    ("_codecs", &["encode"]),
+    ("types", &["SimpleNamespace"]),
+    ("_io", &["BytesIO", "StringIO"]),
+    ("copyreg", &["_reconstructor"]),
+    ("copy_reg", &["_reconstructor"]),
+];
+
+/// The built-in classes that are data.
+const DATA: &[&str] = &[
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object", "range",
+    "set", "slice", "str", "tuple", "unicode", "xrange",
+];
+
+/// Modules whose functions start programs, import or evaluate code.
+const REFUSED: &[&str] = &[
+    "_io", "_operator", "_pickle", "_posixsubprocess", "_winapi", "asyncio", "bdb", "cProfile", "code", "codeop",
+    "commands", "ctypes", "importlib", "imp", "inspect", "io", "linecache", "marshal", "mmap", "multiprocessing", "nt",
+    "operator", "os", "pdb", "pickle", "pip", "pkgutil", "popen2", "posix", "pty", "pydoc", "runpy", "shelve", "shutil",
+    "socket", "subprocess", "sys", "tempfile", "timeit", "types", "webbrowser", "zipimport",
+];
+
+impl Objects {
+    /// Checks a class or function. True if it may only be called, in a shape that [`check_call`] knows.
+    pub(super) fn check_name(self, module: &str, name: &str) -> Result<bool, Reason> {
+        // Protocols below 4 write these on a line of their own.
+        if module.is_empty() || name.is_empty() || [module, name].iter().any(|text| text.contains(['\n', '\r'])) {
+            return Err("global");
+        }
+        let builtin = matches!(module, "builtins" | "__builtin__");
+        if builtin && name == "getattr" {
+            return Ok(true);
+        }
+        if KNOWN.iter().any(|(known, names)| *known == module && names.contains(&name)) {
+            return Ok(false);
+        }
+        let exception = ["Error", "Exception", "Warning"].iter().any(|end| name.ends_with(end));
+        let top = module.split('.').next().unwrap_or_default();
+        let refused = self == Self::Known
+            || builtin && !exception
+            || REFUSED.contains(&top)
+            || matches!(top, "_codecs" | "copyreg" | "copy_reg")
+            || name.split('.').any(|part| part.starts_with("__") && part.ends_with("__"));
+        if refused { Err("global") } else { Ok(false) }
+    }
+}
+
+/// Checks that `callable` is a class or function, and that `getattr` is called only as Python itself pickles it: to
+/// find `ZoneInfo._unpickle`, or (before Python 3.12) a member of an enumeration.
+pub(super) fn check_call(arena: &Arena, callable: Id, args: Id) -> Result<(), Reason> {
+    let args = arena.tuple(args).ok_or("args_not_tuple")?;
+    match arena.node(callable) {
+        Node::Global { .. } if arena.is_only_called(callable) => {
+            let [owner, name] = args else { return Err("global") };
+            let (module, class) = arena.global(*owner).ok_or("global")?;
+            let zone = (module, class) == ("zoneinfo", "ZoneInfo");
+            match arena.text(*name) {
+                Some("_unpickle") if zone => Ok(()),
+                Some(member) if !zone && !member.starts_with('_') && !member.contains('.') => Ok(()),
+                _ => Err("global"),
+            }
+        }
+        Node::Global { .. } => Ok(()),
+        Node::Object(found) if arena.is_only_called(found.callable) => match arena.tuple(found.args) {
+            Some([_, name]) if arena.text(*name) == Some("_unpickle") => Ok(()),
+            _ => Err("bad_callable"),
+        },
+        _ => Err("bad_callable"),
+    }
+}
+
+/// Refuses a state that would give an object another class.
+pub(super) fn check_state(arena: &Arena, state: Id) -> Result<(), Reason> {
+    let own = [state];
+    // Slots come as a pair of dicts.
+    let dicts = arena.tuple(state).unwrap_or(&own);
+    let changes_class = dicts.iter().any(|id| match arena.node(*id) {
+        Node::Dict(pairs) => pairs.iter().any(|pair| arena.text(pair[0]) == Some("__class__")),
+        _ => false,
+    });
+    if changes_class { Err("state_class") } else { Ok(()) }
+}

@@ -1,0 +1,411 @@
+//! The arena that a pickle is read into.
+//!
+//! A node is named by its index, so sharing costs nothing and there is nothing to drop recursively. A node is
+//! *sealed* once another node holds it, and a sealed node never changes. Therefore the arena has no cycles, and the
+//! depth and the expanded weight of a node are known when it is made: a memo bomb is refused without expanding it.
+
+use std::{collections::HashSet, ops::Range};
+
+/// Why a pickle was refused: a short code without any content.
+pub(super) type Reason = &'static str;
+
+/// The longest pickle that is read or written.
+pub(super) const MAX_BYTES: usize = 1 << 20;
+/// The most opcodes in a pickle.
+pub(super) const MAX_OPS: usize = 200_000;
+/// The most nodes in an arena, and the most entries in a memo.
+pub(super) const MAX_NODES: usize = 1 << 17;
+/// The deepest nesting. An object takes two levels.
+pub(super) const MAX_DEPTH: u8 = 128;
+/// The largest expanded size: what the value would weigh with nothing shared.
+pub(super) const MAX_WEIGHT: u32 = 1 << 22;
+/// The longest integer, in bytes.
+pub(super) const MAX_LONG: usize = 1024;
+
+/// What a node weighs besides its bytes.
+const NODE_WEIGHT: u32 = 8;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Id(u32);
+
+impl Id {
+    // Immutable, never memoised by CPython: one node each.
+    pub(super) const NONE: Self = Self(0);
+    pub(super) const FALSE: Self = Self(1);
+    pub(super) const TRUE: Self = Self(2);
+    pub(super) const EMPTY_TUPLE: Self = Self(3);
+
+    pub(super) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// A part of [`Arena::data`].
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    start: u32,
+    len: u32,
+}
+
+impl Span {
+    pub(super) const fn len(self) -> usize {
+        self.len as usize
+    }
+}
+
+#[derive(Clone)]
+pub(super) enum Node {
+    None,
+    Bool(bool),
+    Int(i64),
+    /// Beyond 64 bits: two's complement, little-endian, as short as possible.
+    Long(Span),
+    Float(f64),
+    /// UTF-8 in which lone surrogates are encoded as three bytes too.
+    Str(Span),
+    Bytes(Span),
+    ByteArray(Span),
+    List(Vec<Id>),
+    Tuple(Box<[Id]>),
+    Set(Vec<Id>),
+    FrozenSet(Box<[Id]>),
+    Dict(Vec<[Id; 2]>),
+    /// A class or function by name; both are `Str`.
+    Global {
+        module: Id,
+        name: Id,
+    },
+    Object(Box<Object>),
+}
+
+/// A call that is described, and never made.
+#[derive(Clone)]
+pub(super) struct Object {
+    pub(super) call: Call,
+    pub(super) callable: Id,
+    pub(super) args: Id,
+    /// Only of [`Call::NewEx`].
+    pub(super) kwargs: Option<Id>,
+    pub(super) list: Vec<Id>,
+    pub(super) dict: Vec<[Id; 2]>,
+    pub(super) state: Option<Id>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    Reduce,
+    New,
+    NewEx,
+}
+
+#[derive(Clone, Copy)]
+struct Meta {
+    weight: u32,
+    depth: u8,
+    sealed: bool,
+    unhashable: bool,
+    /// May only be called: `builtins.getattr`, whose calls are checked by shape.
+    only_called: bool,
+}
+
+#[derive(Clone)]
+struct Slot {
+    node: Node,
+    meta: Meta,
+}
+
+#[derive(Clone)]
+pub(super) struct Arena {
+    slots: Vec<Slot>,
+    /// The input, and what edits added.
+    data: Vec<u8>,
+}
+
+impl Arena {
+    pub(super) fn new(data: Vec<u8>) -> Self {
+        let mut arena = Self { slots: Vec::new(), data };
+        for node in [Node::None, Node::Bool(false), Node::Bool(true), Node::Tuple(Box::default())] {
+            let meta = Meta { weight: NODE_WEIGHT, depth: 0, sealed: true, unhashable: false, only_called: false };
+            arena.slots.push(Slot { node, meta });
+        }
+        arena
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(super) fn node(&self, id: Id) -> &Node {
+        &self.slots[id.index()].node
+    }
+
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        &self.data[span.start as usize..][..span.len as usize]
+    }
+
+    /// The bytes of a `str`.
+    pub(super) fn str_bytes(&self, id: Id) -> Option<&[u8]> {
+        match self.node(id) {
+            Node::Str(span) => Some(self.bytes(*span)),
+            _ => None,
+        }
+    }
+
+    /// A `str` without lone surrogates.
+    pub(super) fn text(&self, id: Id) -> Option<&str> {
+        std::str::from_utf8(self.str_bytes(id)?).ok()
+    }
+
+    /// Module and name of a class or function.
+    pub(super) fn global(&self, id: Id) -> Option<(&str, &str)> {
+        match self.node(id) {
+            Node::Global { module, name } => Some((self.text(*module)?, self.text(*name)?)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn tuple(&self, id: Id) -> Option<&[Id]> {
+        match self.node(id) {
+            Node::Tuple(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// A span of bytes that are in the data already.
+    pub(super) fn span(&self, range: Range<usize>) -> Result<Span, Reason> {
+        let (Ok(start), Ok(len)) = (u32::try_from(range.start), u32::try_from(range.len())) else {
+            return Err("too_large");
+        };
+        Ok(Span { start, len })
+    }
+
+    /// Appends `bytes` to the data.
+    pub(super) fn store(&mut self, bytes: &[u8]) -> Result<Span, Reason> {
+        let start = self.data.len();
+        if start + bytes.len() > 16 * MAX_BYTES {
+            return Err("too_large");
+        }
+        self.data.extend_from_slice(bytes);
+        self.span(start..start + bytes.len())
+    }
+
+    pub(super) fn only_called(&mut self, id: Id) {
+        self.slots[id.index()].meta.only_called = true;
+    }
+
+    pub(super) fn is_only_called(&self, id: Id) -> bool {
+        self.slots[id.index()].meta.only_called
+    }
+
+    /// Adds a node that holds the nodes it names.
+    pub(super) fn add(&mut self, node: Node) -> Result<Id, Reason> {
+        if self.slots.len() >= MAX_NODES {
+            return Err("nodes");
+        }
+        let mut meta =
+            Meta { weight: NODE_WEIGHT, depth: 0, sealed: false, unhashable: false, only_called: false };
+        match &node {
+            Node::None | Node::Bool(_) | Node::Int(_) | Node::Float(_) => {}
+            // Writing digits takes quadratic time, so a long integer weighs more than its bytes.
+            Node::Long(span) => meta.weight = NODE_WEIGHT.saturating_add(span.len.saturating_mul(8)),
+            Node::Str(span) | Node::Bytes(span) => meta.weight = NODE_WEIGHT.saturating_add(span.len),
+            Node::ByteArray(span) => {
+                meta.weight = NODE_WEIGHT.saturating_add(span.len);
+                meta.unhashable = true;
+            }
+            Node::List(items) => {
+                meta.unhashable = true;
+                self.hold_all(&mut meta, items, false)?;
+            }
+            Node::Tuple(items) => {
+                self.hold_all(&mut meta, items, false)?;
+                meta.unhashable = items.iter().any(|item| self.slots[item.index()].meta.unhashable);
+            }
+            Node::Set(items) => {
+                meta.unhashable = true;
+                self.hold_all(&mut meta, items, true)?;
+            }
+            Node::FrozenSet(items) => self.hold_all(&mut meta, items, true)?,
+            Node::Dict(pairs) => {
+                meta.unhashable = true;
+                self.hold_pairs(&mut meta, pairs)?;
+            }
+            Node::Global { module, name } => self.hold_all(&mut meta, &[*module, *name], false)?,
+            Node::Object(object) => {
+                let called = self.slots[object.callable.index()].meta;
+                hold(&mut meta, called)?;
+                self.slots[object.callable.index()].meta.sealed = true;
+                self.hold_all(&mut meta, &[object.args], false)?;
+                self.hold_all(&mut meta, object.kwargs.as_slice(), false)?;
+                self.hold_all(&mut meta, &object.list, false)?;
+                self.hold_pairs(&mut meta, &object.dict)?;
+                self.hold_all(&mut meta, object.state.as_slice(), false)?;
+            }
+        }
+        if meta.weight > MAX_WEIGHT {
+            return Err("weight");
+        }
+        let id = Id(self.slots.len() as u32);
+        self.slots.push(Slot { node, meta });
+        Ok(id)
+    }
+
+    /// Appends to a list or to an object that is a list.
+    pub(super) fn append(&mut self, to: Id, items: &[Id]) -> Result<(), Reason> {
+        match self.node(to) {
+            Node::List(_) => {}
+            Node::Object(object) if object.dict.is_empty() && object.state.is_none() => {}
+            Node::Object(_) => return Err("object_order"),
+            _ => return Err("append_to_other"),
+        }
+        let mut meta = self.unsealed(to, items)?;
+        self.hold_all(&mut meta, items, false)?;
+        let slot = &mut self.slots[to.index()];
+        slot.meta = meta;
+        match &mut slot.node {
+            Node::List(list) => list.extend_from_slice(items),
+            Node::Object(object) => object.list.extend_from_slice(items),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Adds to a set.
+    pub(super) fn add_items(&mut self, to: Id, items: &[Id]) -> Result<(), Reason> {
+        if !matches!(self.node(to), Node::Set(_)) {
+            return Err("add_to_other");
+        }
+        let mut meta = self.unsealed(to, items)?;
+        self.hold_all(&mut meta, items, true)?;
+        let slot = &mut self.slots[to.index()];
+        slot.meta = meta;
+        if let Node::Set(set) = &mut slot.node {
+            set.extend_from_slice(items);
+        }
+        Ok(())
+    }
+
+    /// Adds key, value, key, value… to a dict or to an object that is a dict.
+    pub(super) fn set_items(&mut self, to: Id, items: &[Id]) -> Result<(), Reason> {
+        let (pairs, rest) = items.as_chunks::<2>();
+        if !rest.is_empty() {
+            return Err("odd_items");
+        }
+        match self.node(to) {
+            Node::Dict(_) => {}
+            Node::Object(object) if object.state.is_none() => {}
+            Node::Object(_) => return Err("object_order"),
+            _ => return Err("set_item_on_other"),
+        }
+        let mut meta = self.unsealed(to, items)?;
+        self.hold_pairs(&mut meta, pairs)?;
+        let slot = &mut self.slots[to.index()];
+        slot.meta = meta;
+        match &mut slot.node {
+            Node::Dict(dict) => dict.extend_from_slice(pairs),
+            Node::Object(object) => object.dict.extend_from_slice(pairs),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Gives an object its state.
+    pub(super) fn build(&mut self, to: Id, state: Id) -> Result<(), Reason> {
+        match self.node(to) {
+            Node::Object(object) if object.state.is_none() => {}
+            Node::Object(_) => return Err("built_twice"),
+            _ => return Err("build_on_other"),
+        }
+        let mut meta = self.unsealed(to, &[state])?;
+        self.hold_all(&mut meta, &[state], false)?;
+        let slot = &mut self.slots[to.index()];
+        slot.meta = meta;
+        if let Node::Object(object) = &mut slot.node {
+            object.state = Some(state);
+        }
+        Ok(())
+    }
+
+    /// Puts `value` at `key` of the dict `root`, in place or at its end.
+    pub(super) fn replace(&mut self, root: Id, at: Option<usize>, key: Id, value: Id) -> Result<(), Reason> {
+        let Some(at) = at else { return self.set_items(root, &[key, value]) };
+        let old = match self.node(root) {
+            Node::Dict(pairs) => pairs.get(at).map(|pair| pair[1]),
+            _ => None,
+        };
+        let old = old.ok_or("not_a_dict")?;
+        let mut meta = self.slots[root.index()].meta;
+        meta.weight = meta.weight.saturating_sub(self.slots[old.index()].meta.weight);
+        self.hold_all(&mut meta, &[value], false)?;
+        let slot = &mut self.slots[root.index()];
+        slot.meta = meta;
+        if let Node::Dict(pairs) = &mut slot.node {
+            pairs[at][1] = value;
+        }
+        Ok(())
+    }
+
+    /// Takes an entry out of the dict `root`.
+    pub(super) fn remove(&mut self, root: Id, at: usize) {
+        let Node::Dict(pairs) = &mut self.slots[root.index()].node else { return };
+        let [key, value] = pairs.remove(at);
+        let gone = self.slots[key.index()].meta.weight + self.slots[value.index()].meta.weight;
+        let meta = &mut self.slots[root.index()].meta;
+        meta.weight = meta.weight.saturating_sub(gone);
+    }
+
+    /// Refuses a dict that has one string key twice: Python would keep the last value, a reader might take the first.
+    pub(super) fn check_keys(&self) -> Result<(), Reason> {
+        let mut seen = HashSet::new();
+        for slot in &self.slots {
+            let Node::Dict(pairs) = &slot.node else { continue };
+            if pairs.len() < 2 {
+                continue;
+            }
+            seen.clear();
+            if !pairs.iter().filter_map(|pair| self.str_bytes(pair[0])).all(|key| seen.insert(key)) {
+                return Err("duplicate_key");
+            }
+        }
+        Ok(())
+    }
+
+    /// The meta of a node that may still change when `items` are added to it.
+    fn unsealed(&self, id: Id, items: &[Id]) -> Result<Meta, Reason> {
+        let meta = self.slots[id.index()].meta;
+        if meta.sealed || items.contains(&id) { Err("cycle") } else { Ok(meta) }
+    }
+
+    fn hold_all(&mut self, meta: &mut Meta, items: &[Id], hashed: bool) -> Result<(), Reason> {
+        for item in items {
+            let held = &mut self.slots[item.index()].meta;
+            if hashed && held.unhashable {
+                return Err("unhashable_key");
+            }
+            if held.only_called {
+                return Err("global");
+            }
+            held.sealed = true;
+            hold(meta, *held)?;
+        }
+        Ok(())
+    }
+
+    fn hold_pairs(&mut self, meta: &mut Meta, pairs: &[[Id; 2]]) -> Result<(), Reason> {
+        for [key, value] in pairs {
+            self.hold_all(meta, &[*key], true)?;
+            self.hold_all(meta, &[*value], false)?;
+        }
+        Ok(())
+    }
+}
+
+fn hold(meta: &mut Meta, held: Meta) -> Result<(), Reason> {
+    meta.weight = meta.weight.saturating_add(held.weight);
+    meta.depth = meta.depth.max(held.depth.saturating_add(1));
+    match () {
+        () if meta.weight > MAX_WEIGHT => Err("weight"),
+        () if meta.depth > MAX_DEPTH => Err("depth"),
+        () => Ok(()),
+    }
+}
