@@ -18,6 +18,9 @@ use shared_session_benches::{Request, Response, handlers, new_session, request};
 use test_servers::{Redis, RedisKind};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
+/// How often operations take turns when they are compared.
+const ROUNDS: usize = 31;
+
 /// Two weeks, as sessions live by default.
 const LIFETIME_MS: u64 = 14 * 24 * 3600 * 1000;
 
@@ -28,6 +31,9 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .sample_size(20)
         .configure_from_args();
+    // A filter or a profiler asks for one operation and nothing else.
+    let whole = std::env::args().skip(1).all(|argument| argument == "--bench");
+    let mut ratios = String::new();
     for (name, kind) in [("redis 6.2-7", RedisKind::Old), ("valkey 9", RedisKind::Valkey)] {
         let redis = Redis::start(kind);
         for tasks in [1, 32] {
@@ -39,10 +45,17 @@ fn main() {
                 });
             }
             group.finish();
+            if whole {
+                let compared = runtime.block_on(compare(tasks, &fixture));
+                writeln!(ratios, "  {name}, {tasks} tasks: {compared}").unwrap();
+            }
         }
     }
     criterion.final_summary();
-    runtime.block_on(print_commands());
+    if whole {
+        println!("Throughput as a ratio to the same by hand, median of {ROUNDS} rounds (quartiles):\n{ratios}");
+        runtime.block_on(print_commands());
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -137,6 +150,28 @@ async fn run(operation: Operation, tasks: usize, iterations: u64, fixture: &Arc<
         task.await.unwrap();
     }
     start.elapsed().mul_f64(iterations as f64 / (rounds * tasks as u64) as f64)
+}
+
+/// Our throughput as a ratio to that by hand. All operations take turns, so that a busy machine slows them alike.
+async fn compare(tasks: usize, fixture: &Arc<Fixture>) -> String {
+    // Long enough to outlast a time slice of the operating system.
+    let operations = 200 + 100 * tasks as u64;
+    let (mut loads, mut commits) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let [get, load, get_set, load_commit] =
+            Operation::ALL.map(|operation| run(operation, tasks, operations, fixture));
+        let (get, load) = (get.await, load.await);
+        let (get_set, load_commit) = (get_set.await, load_commit.await);
+        loads.push(get.as_secs_f64() / load.as_secs_f64());
+        commits.push(get_set.as_secs_f64() / load_commit.as_secs_f64());
+    }
+    format!("load {}, load and commit {}", spread(loads), spread(commits))
+}
+
+fn spread(mut ratios: Vec<f64>) -> String {
+    ratios.sort_by(f64::total_cmp);
+    let [low, median, high] = [1, 2, 3].map(|quarter| ratios[ratios.len() * quarter / 4]);
+    format!("{median:.2} ({low:.2}-{high:.2})")
 }
 
 /// Prints what `INFO commandstats` counted for each kind of request through the Tower layer.

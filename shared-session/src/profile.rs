@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     Client, Error,
-    data::{Changes, Entries},
+    data::Entries,
     id::{Handle, Token},
     lifetime::Limits,
     store::{Seen, StoreTime},
@@ -111,9 +111,9 @@ impl Record {
         native::secret_part(&self.bytes)
     }
 
-    /// The next version: `changes` made, and `tag` on it.
-    pub(crate) fn next(&self, head: Head, changes: &Changes) -> (Head, Entries) {
-        (Head { commit: self.head.commit.saturating_add(1), ..head }, self.entries.with(changes))
+    /// The record that `bytes` are, known without decoding them: they were made of `head` and `entries`.
+    pub(crate) fn written(head: Head, entries: Entries, bytes: Bytes) -> Self {
+        Self { head, entries, bytes }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The [`SessionHandle`](crate::SessionHandle) of each request is in its extensions. When the inner service has
 //! answered,
 //!
-//! 1. a request that never loaded its session passes untouched: no store call, no header, no allocation;
+//! 1. a request that never loaded its session passes untouched: no store call, no header;
 //! 2. edits are committed before the head of the response is sent, except after a 5xx, and after HEAD and OPTIONS;
 //! 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
 //! 4. if the commit fails, or the response carries a [`Rejected`] error, the manager's `on_error` hook answers instead.

@@ -106,7 +106,7 @@ impl Core {
                 self.delete(&key, base.secret(), &edit.record).await?;
                 return Err(gone());
             };
-            let (head, entries) = base.next(head, &changes);
+            let entries = base.entries.with(&changes);
             let bytes = self.encode(&head, &entries)?;
             let replace = self.replace(&key, &base, &tag, edit, bytes.clone(), ttl);
             let attempt = match &edit.new.login {
@@ -117,7 +117,7 @@ impl Core {
             match attempt {
                 Attempt::Stored => {
                     add_one(&self.stats.commits);
-                    let record = Arc::new(self.profile.decode(&bytes)?);
+                    let record = Arc::new(Record::written(head, entries, bytes));
                     let Some(secret) = secret else {
                         return Ok((Some((edit.token.clone(), record)), CookieAction::Keep));
                     };
@@ -201,7 +201,7 @@ impl Core {
             match created {
                 Ok(true) => {
                     add_one(&self.stats.commits);
-                    let record = Arc::new(self.profile.decode(&bytes)?);
+                    let record = Arc::new(Record::written(head, entries, bytes));
                     return Ok((Some((token.clone(), record)), CookieAction::Set(token)));
                 }
                 Ok(false) => {}
@@ -309,7 +309,7 @@ impl Core {
             None => head.limits.touch(now),
         };
         Head {
-            commit: head.commit,
+            commit: head.commit.saturating_add(1),
             tag: tag.to_owned(),
             secret_hash: secret.map_or_else(|| head.secret_hash.clone(), Secret::hash),
             rotated: if secret.is_some() { now } else { head.rotated },

@@ -25,7 +25,6 @@ use bytes::Bytes;
 use serde::{
     Deserialize, Serialize,
     de::{MapAccess, Visitor},
-    ser::SerializeMap,
 };
 use serde_json::value::RawValue;
 
@@ -86,7 +85,6 @@ struct Writing<'a> {
     x: u64,
     u: Option<StoredUser>,
     d: StoredClient,
-    e: WritingEntries<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -126,19 +124,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for StoredEntries<'a> {
             }
         }
         deserializer.deserialize_map(Pairs).map(Self)
-    }
-}
-
-struct WritingEntries<'a>(&'a Entries);
-
-impl Serialize for WritingEntries<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (name, value) in self.0.iter() {
-            let raw: &RawValue = serde_json::from_slice(value.text()).map_err(serde::ser::Error::custom)?;
-            map.serialize_entry(name, raw)?;
-        }
-        map.end()
     }
 }
 
@@ -195,10 +180,21 @@ pub(super) fn encode(head: &Head, entries: &Entries) -> Result<Bytes, Error> {
         x: limits.deadline.0,
         u: head.user.clone().map(|user| StoredUser { id: user.user_id, hash: user.auth_hash, epoch: user.epoch }),
         d: StoredClient { address: head.client.address.clone(), agent: head.client.user_agent.clone() },
-        e: WritingEntries(entries),
     };
-    let bytes = serde_json::to_vec(&writing)
-        .map_err(|_| Error::new(ErrorKind::Value, "the session cannot be written as a record"))?;
+    let failed = |_| Error::new(ErrorKind::Value, "the session cannot be written as a record");
+    let mut bytes = serde_json::to_vec(&writing).map_err(failed)?;
+    // The entries are JSON already: they go in before the closing brace as they are.
+    bytes.pop();
+    bytes.extend_from_slice(br#","e":{"#);
+    for (at, (name, value)) in entries.iter().enumerate() {
+        if at > 0 {
+            bytes.push(b',');
+        }
+        serde_json::to_writer(&mut bytes, name).map_err(failed)?;
+        bytes.push(b':');
+        bytes.extend_from_slice(value.text());
+    }
+    bytes.extend_from_slice(b"}}");
     Ok(bytes.into())
 }
 
