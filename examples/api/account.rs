@@ -16,7 +16,7 @@ use shared_session_examples::{
 use utoipa::ToSchema;
 
 use crate::{
-    json::JsonBody,
+    json::JsonObject,
     problem::{ApiError, Fails, Problem, ReadFails, WriteFails},
 };
 
@@ -81,7 +81,7 @@ impl Account {
 pub(crate) async fn login(
     State(setup): State<Setup>,
     session: Session,
-    JsonBody(login): JsonBody<Login>,
+    JsonObject(login): JsonObject<Login>,
 ) -> Result<Json<Account>, ApiError> {
     let username = normalized_username(&login.username);
     // Nobody has a name that cannot be one, and some databases refuse to look for it.

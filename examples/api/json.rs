@@ -32,6 +32,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
+/// A [`JsonBody`] that must be an object: serde would read the fields of a struct from an array, too.
+pub(crate) struct JsonObject<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonObject<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let JsonBody(object) = JsonBody::<serde_json::Map<_, _>>::from_request(request, state).await?;
+        serde_json::from_value(object.into()).map(Self).map_err(|_| Problem::of(StatusCode::UNPROCESSABLE_ENTITY))
+    }
+}
+
 /// Whether arrays and objects in `json`, which must be valid, are nested more than `limit` deep.
 pub(crate) fn is_deeper_than(limit: usize, json: &str) -> bool {
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);

@@ -144,7 +144,7 @@ impl Answer {
     /// The failure that is answered instead of `response`; if there is none, completes the headers of `response`.
     fn instead_of<B>(&self, response: &mut HttpResponse<B>) -> Option<HttpResponse<BoxBody>> {
         let rejected = response.extensions_mut().remove::<Rejected>();
-        let Some(error) = self.outcome.error_or(rejected.as_ref().map(|Rejected(error)| &**error)) else {
+        let Some(error) = self.outcome.error().or(rejected.as_ref().map(|Rejected(error)| &**error)) else {
             self.put_headers(response);
             return None;
         };

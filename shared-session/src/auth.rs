@@ -9,7 +9,6 @@ use std::{fmt, sync::Arc};
 use crate::{
     Error, ErrorKind, Identity, SecretKeys, Session, SessionHandle, SessionManager,
     commit::Loaded,
-    session::State,
     users::{User, Users, UsersDyn},
 };
 
@@ -87,7 +86,7 @@ impl Session {
             Some(identity) => match self.find(&identity).await {
                 Ok(user) => user,
                 Err(error) => {
-                    *self.0.state() = State::Failed(error.kind());
+                    self.0.fail(error.clone());
                     return Err(error);
                 }
             },

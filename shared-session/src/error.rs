@@ -1,8 +1,8 @@
 //! One opaque [`Error`] with an [`ErrorKind`] to match on.
 
-use std::{borrow::Cow, error::Error as StdError, fmt};
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
-type Source = Box<dyn StdError + Send + Sync + 'static>;
+type Source = Arc<dyn StdError + Send + Sync + 'static>;
 
 /// What went wrong, in the terms a web service acts on.
 ///
@@ -76,6 +76,7 @@ impl ErrorKind {
 ///
 /// `Display` is for logs. What a client may see is [`ErrorKind::public_message`]. Neither ever holds a
 /// session id or a value.
+#[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
@@ -92,8 +93,8 @@ impl Error {
 
     /// Adds the error that caused this one.
     #[must_use]
-    pub fn with_source(mut self, source: impl Into<Source>) -> Self {
-        self.source = Some(source.into());
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Self {
+        self.source = Some(Source::from(source.into()));
         self
     }
 

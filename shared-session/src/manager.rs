@@ -183,7 +183,7 @@ impl SessionManager {
         let open = match std::mem::replace(&mut *handle.0.state(), State::Closed) {
             State::Open(open) => open,
             State::Unloaded | State::Closed => return Close::Done(Outcome::default()),
-            State::Failed(kind) => return Close::Done(Outcome::failed(kind.into(), CookieAction::Keep, core)),
+            State::Failed { error, cookie } => return Close::Done(Outcome::failed(error, cookie, core)),
             State::Committing => {
                 let error = Error::new(ErrorKind::Unavailable, "a commit was abandoned before its result was known");
                 return Close::Done(Outcome::failed(error, CookieAction::Keep, core));
@@ -345,6 +345,9 @@ impl Outcome {
 
     fn failed(error: Error, cookie: CookieAction, core: &Core) -> Self {
         core.stats.count_failure(error.kind());
+        // Somebody else has replaced or ended what an earlier commit of this request made.
+        let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);
+        let cookie = if lost { CookieAction::Keep } else { cookie };
         Self { error: Some(error), ..Self::read(cookie, false, core) }
     }
 
@@ -352,16 +355,6 @@ impl Outcome {
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()
-    }
-
-    /// What to answer when the handler's response is itself an error of ours, `rejected`: of the two that error if it
-    /// is of the same kind, for it knows the cause.
-    #[must_use]
-    pub fn error_or<'a>(&'a self, rejected: Option<&'a Error>) -> Option<&'a Error> {
-        match (&self.error, rejected) {
-            (Some(error), Some(rejected)) if error.kind() != rejected.kind() => Some(error),
-            (error, rejected) => rejected.or(error.as_ref()),
-        }
     }
 
     /// The value of the `Set-Cookie` header to append, if any.

@@ -115,6 +115,10 @@ impl Record {
     pub(crate) fn written(head: Head, entries: Entries, bytes: Bytes) -> Self {
         Self { head, entries, bytes }
     }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
 }
 
 impl std::fmt::Debug for Record {

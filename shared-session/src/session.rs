@@ -58,7 +58,11 @@ pub(crate) struct Inner {
 #[expect(clippy::large_enum_variant, reason = "it lives in the one allocation of the handle")]
 pub(crate) enum State {
     Unloaded,
-    Failed(ErrorKind),
+    /// The request is answered with `error`, and with the cookie of a commit that succeeded before.
+    Failed {
+        error: Error,
+        cookie: CookieAction,
+    },
     Open(Open),
     /// `commit().await` is under way. If that future was dropped, nobody knows its result.
     Committing,
@@ -93,10 +97,21 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The request will be answered with `error` whatever its handler returns.
+    #[cfg(feature = "users")]
+    pub(crate) fn fail(&self, error: Error) {
+        let mut state = self.state();
+        let cookie = match std::mem::replace(&mut *state, State::Closed) {
+            State::Open(open) => open.cookie,
+            _ => CookieAction::Keep,
+        };
+        *state = State::Failed { error, cookie };
+    }
+
     pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Open) -> Result<T, Error>) -> Result<T, Error> {
         match &mut *self.state() {
             State::Open(open) => f(open),
-            State::Failed(kind) => Err((*kind).into()),
+            State::Failed { error, .. } => Err(error.clone()),
             State::Committing => Err(Error::new(ErrorKind::Closed, "the session is being committed")),
             State::Unloaded | State::Closed => {
                 Err(Error::new(ErrorKind::Closed, "the session was used after its response was decided"))
@@ -122,7 +137,6 @@ impl SessionHandle {
     /// As [`load`](Self::load).
     pub async fn load_from(&self, client: impl FnOnce() -> Client) -> Result<Session, Error> {
         let inner = &*self.0;
-        let mut first_error = None;
         inner
             .loading
             .get_or_init(async || {
@@ -136,17 +150,11 @@ impl SessionHandle {
                     Ok((base, now)) => {
                         *state = State::Open(Open::new(Draft::new(base, now, client()), CookieAction::Keep));
                     }
-                    Err(error) => {
-                        *state = State::Failed(error.kind());
-                        first_error = Some(error);
-                    }
+                    Err(error) => *state = State::Failed { error, cookie: CookieAction::Keep },
                 }
             })
             .await;
-        match first_error {
-            Some(error) => Err(error),
-            None => self.0.with(|_| Ok(Session(Arc::clone(&self.0)))),
-        }
+        self.0.with(|_| Ok(Session(Arc::clone(&self.0))))
     }
 
     /// The loaded session, if [`load`](Self::load) succeeded before.
@@ -365,7 +373,7 @@ impl Session {
             Ok(written) => written.loaded(),
             Err(error) if error.kind() == ErrorKind::Conflict => inner.core.reload(&open.draft.base).await?,
             Err(error) => {
-                *inner.state() = State::Failed(error.kind());
+                *inner.state() = State::Failed { error: error.clone(), cookie: open.cookie };
                 return result.map(drop);
             }
         };
@@ -393,7 +401,7 @@ impl Session {
                 Ok(None)
             }
             Err(error) => {
-                *state = State::Failed(error.kind());
+                *state = State::Failed { error: error.clone(), cookie: open.cookie };
                 Err(error)
             }
         }

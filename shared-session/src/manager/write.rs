@@ -19,6 +19,9 @@ use crate::{
 /// this bounds the wait behind a crowd on one session.
 const ATTEMPTS: u32 = 64;
 
+/// How many of them follow each other without a pause.
+const ATTEMPTS_AT_ONCE: u32 = 3;
+
 /// What was written.
 #[derive(Debug)]
 pub(crate) struct Written {
@@ -41,7 +44,7 @@ impl Written {
 
 /// What came of one compare-and-set.
 enum Attempt {
-    Stored,
+    Stored(Arc<Record>),
     /// Another write was faster: go on from its version.
     Overtaken(Arc<Record>),
     /// The reply was lost and the write was not applied.
@@ -95,7 +98,6 @@ impl Core {
         let secret = if edit.rotate { Some(Secret::random()?) } else { None };
         let mut base = Arc::clone(&edit.record);
         for attempt in 0..ATTEMPTS {
-            pause(attempt).await;
             let now = self.now().await?;
             let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
             if changes.is_empty() && !edit.rotate {
@@ -108,16 +110,25 @@ impl Core {
             };
             let entries = base.entries.with(&changes);
             let bytes = self.encode(&head, &entries)?;
-            let replace = self.replace(&key, &base, &tag, edit, bytes.clone(), ttl);
-            let attempt = match &edit.new.login {
+            let deadline = head.limits.deadline;
+            let replace = self.replace(&key, &base, Record::written(head, entries, bytes), edit, ttl);
+            let attempted = match &edit.new.login {
                 None => replace.await?,
                 // The index entry goes first on the same connection; both are waited for together.
-                Some(identity) => self.indexed(&edit.token.handle, identity, head.limits.deadline, replace).await?,
+                Some(identity) => self.indexed(&edit.token.handle, identity, deadline, replace).await?,
             };
-            match attempt {
-                Attempt::Stored => {
+            let attempted = match attempted {
+                Attempt::Overtaken(_) if attempt >= ATTEMPTS_AT_ONCE => {
+                    // What was seen before the pause is old after it: comparing with it would lose once more.
+                    pause(attempt).await;
+                    let Some(current) = self.store.load(&key).await? else { return Err(gone()) };
+                    self.judge(&current, &tag, edit)?
+                }
+                attempted => attempted,
+            };
+            match attempted {
+                Attempt::Stored(record) => {
                     add_one(&self.stats.commits);
-                    let record = Arc::new(Record::written(head, entries, bytes));
                     let Some(secret) = secret else {
                         return Ok((Some((edit.token.clone(), record)), CookieAction::Keep));
                     };
@@ -137,16 +148,15 @@ impl Core {
     async fn replace(
         &self,
         key: &str,
-        base: &Arc<Record>,
-        tag: &str,
+        base: &Record,
+        next: Record,
         edit: &Edit,
-        bytes: Bytes,
         ttl: Duration,
     ) -> Result<Attempt, Error> {
-        let current = match self.store.replace(key, &base.version(), bytes, ttl).await {
-            Ok(Replaced::Stored) => return Ok(Attempt::Stored),
-            Ok(Replaced::Gone) => return Err(gone()),
-            Ok(Replaced::Conflict(current)) => current,
+        match self.store.replace(key, &base.version(), next.bytes().clone(), ttl).await {
+            Ok(Replaced::Stored) => Ok(Attempt::Stored(Arc::new(next))),
+            Ok(Replaced::Gone) => Err(gone()),
+            Ok(Replaced::Conflict(current)) => self.judge(&current, &next.head.tag, edit),
             Err(error) if error.is_undecided() => {
                 // The reply was lost: only what is stored now can tell.
                 let Ok(Some(current)) = self.store.load(key).await else { return Err(error) };
@@ -154,22 +164,26 @@ impl Core {
                     return Ok(Attempt::NotApplied);
                 }
                 match self.profile.decode(&current) {
-                    Ok(current) if current.head.tag == tag => return Ok(Attempt::Stored),
-                    _ => return Err(error),
+                    Ok(current) if current.head.tag == next.head.tag => Ok(Attempt::Stored(Arc::new(current))),
+                    _ => Err(error),
                 }
             }
-            Err(error) => return Err(error),
-        };
-        let current = self.profile.decode(&current)?;
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What it means that `current` is stored instead of what this edit was made on.
+    fn judge(&self, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
+        let current = Arc::new(self.profile.decode(current)?);
         if current.head.tag == tag {
-            return Ok(Attempt::Stored);
+            return Ok(Attempt::Stored(current));
         }
         // Whoever replaced the secret or signed in owns the session now: nothing may be written into theirs.
         let same_secret = current.head.secret_hash == edit.record.head.secret_hash;
         if !same_secret || user_id(&current) != user_id(&edit.record) {
             return Err(stale());
         }
-        Ok(Attempt::Overtaken(Arc::new(current)))
+        Ok(Attempt::Overtaken(current))
     }
 
     /// Starts a session under a new handle.
@@ -265,7 +279,6 @@ impl Core {
     /// whether there was one. Other writes do not stand in its way.
     pub(super) async fn delete(&self, key: &str, mut seen: Seen, loaded: &Record) -> Result<bool, Error> {
         for attempt in 0..ATTEMPTS {
-            pause(attempt).await;
             match self.store.delete(key, Some(&seen)).await {
                 Ok(Deleted::Deleted) => return Ok(true),
                 Ok(Deleted::Gone) => return Ok(false),
@@ -339,14 +352,11 @@ fn is_lost(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone)
 }
 
-/// Spreads the writers of one session out, after a few attempts at once.
+/// Spreads the writers of one session out: up to 20 ms, at random, the longer the more attempts there were.
 async fn pause(attempt: u32) {
-    if attempt < 3 {
-        return;
-    }
     let mut random = [0; 2];
     // Without randomness the pauses are merely equal.
     let _ = getrandom::fill(&mut random);
-    let most = u64::from(attempt.min(20)) * 500;
+    let most = u64::from(attempt.min(40)) * 500;
     tokio::time::sleep(Duration::from_micros(u64::from(u16::from_le_bytes(random)) * most / u64::from(u16::MAX))).await;
 }

@@ -71,7 +71,7 @@ where
                 }
             };
             let rejected = response.extensions().get::<Rejected>().map(|Rejected(error)| Arc::clone(error));
-            let mut response = match outcome.error_or(rejected.as_deref()) {
+            let mut response = match outcome.error().or(rejected.as_deref()) {
                 None => response,
                 Some(error) => {
                     let path = this.uri.path_and_query().map_or("/", |path| path.as_str());

@@ -140,6 +140,23 @@ async fn a_commit_that_fails_fails_the_request_even_if_the_handler_swallows_it()
 }
 
 #[tokio::test]
+async fn a_later_failure_does_not_take_back_the_cookie_of_a_commit() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("a", &1).unwrap();
+    session.commit().await.unwrap();
+    session.insert("b", &1).unwrap();
+    fleet.faults().set_down(true);
+    assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    fleet.faults().set_down(false);
+    let outcome = fleet.finish(&handle).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable));
+    browser.take(&outcome);
+    assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
+}
+
+#[tokio::test]
 async fn a_commit_once_begun_runs_to_its_end_when_the_request_is_dropped() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
