@@ -52,6 +52,7 @@
 //! | `deadpool` | no | a `deadpool-redis` pool as connection |
 //! | `postgres`, `sqlite` | no | [`store::SqlStore`], and users in those databases |
 //! | `users` | no | [`users`]: Django's user tables and password formats, sign-in |
+//! | `django` | no | [`django::pickle`]: Python pickles read and written as inert data |
 //! | `testing` | no | [`testing`]: the store contract as tests, a spy store, a fault store |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -87,6 +88,8 @@ pub use id::Handle;
 pub use keys::SecretKeys;
 pub use lifetime::Lifetime;
 pub use manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats};
+#[cfg(feature = "django")]
+pub use profile::django;
 pub use profile::{Identity, Profile};
 pub use reply::{Failure, OnError, Reply};
 pub use session::{Session, SessionHandle};

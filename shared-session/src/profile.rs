@@ -3,6 +3,8 @@
 //! A profile knows the key of a session, the bytes under it, and which part of those bytes identifies a version. It
 //! does no I/O. [`Profile::native`] is the format of this library, specified in `docs/wire-format.md`.
 
+#[cfg(feature = "django")]
+pub mod django;
 mod native;
 
 use bytes::Bytes;

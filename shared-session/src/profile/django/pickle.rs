@@ -10,11 +10,15 @@
 //! - Refused are cycles, truncation, trailing bytes, values that are no dict, Python 2 strings, and names that run
 //!   code; see [`Objects`].
 //!
-//! ```text
+//! ```
+//! use shared_session::django::pickle::Pickle;
+//!
 //! let mut session = Pickle::read(b"\x80\x05}\x94\x8c\x01a\x94K\x01s.")?;
 //! assert_eq!(session.get("a").and_then(|value| value.to_json()).as_deref(), Some("1"));
 //! session.set_json("cart", r#"{"A-1": 2}"#)?;
+//! assert_eq!(session.keys().collect::<Vec<_>>(), ["a", "cart"]);
 //! let bytes = session.to_bytes()?;
+//! # Ok::<(), shared_session::Error>(())
 //! ```
 
 mod build;

@@ -18,8 +18,6 @@ pub enum Objects {
 }
 
 const KNOWN: &[(&str, &[&str])] = &[
-    ("builtins", DATA),
-    ("__builtin__", DATA),
     ("datetime", &["datetime", "date", "time", "timedelta", "timezone"]),
     ("decimal", &["Decimal"]),
     ("uuid", &["UUID"]),
@@ -35,18 +33,15 @@ const KNOWN: &[(&str, &[&str])] = &[
 ];
 
 /// The built-in classes that are data.
-const DATA: &[&str] = &[
-    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list", "long", "object", "range",
-    "set", "slice", "str", "tuple", "unicode", "xrange",
-];
+const DATA: &str = "\
+    bool bytearray bytes complex dict float frozenset int list long object range set slice str tuple unicode \
+    xrange";
 
 /// Modules whose functions start programs, import or evaluate code.
-const REFUSED: &[&str] = &[
-    "_io", "_operator", "_pickle", "_posixsubprocess", "_winapi", "asyncio", "bdb", "cProfile", "code", "codeop",
-    "commands", "ctypes", "importlib", "imp", "inspect", "io", "linecache", "marshal", "mmap", "multiprocessing", "nt",
-    "operator", "os", "pdb", "pickle", "pip", "pkgutil", "popen2", "posix", "pty", "pydoc", "runpy", "shelve", "shutil",
-    "socket", "subprocess", "sys", "tempfile", "timeit", "types", "webbrowser", "zipimport",
-];
+const REFUSED: &str = "\
+    _io _operator _pickle _posixsubprocess _winapi asyncio bdb cProfile code codeop commands ctypes importlib \
+    imp inspect io linecache marshal mmap multiprocessing nt operator os pdb pickle pip pkgutil popen2 posix \
+    pty pydoc runpy shelve shutil socket subprocess sys tempfile timeit types webbrowser zipimport";
 
 impl Objects {
     /// Checks a class or function. True if it may only be called, in a shape that [`check_call`] knows.
@@ -59,6 +54,9 @@ impl Objects {
         if builtin && name == "getattr" {
             return Ok(true);
         }
+        if builtin && DATA.split(' ').any(|known| known == name) {
+            return Ok(false);
+        }
         if KNOWN.iter().any(|(known, names)| *known == module && names.contains(&name)) {
             return Ok(false);
         }
@@ -66,7 +64,7 @@ impl Objects {
         let top = module.split('.').next().unwrap_or_default();
         let refused = self == Self::Known
             || builtin && !exception
-            || REFUSED.contains(&top)
+            || REFUSED.split(' ').any(|refused| refused == top)
             || matches!(top, "_codecs" | "copyreg" | "copy_reg")
             || name.split('.').any(|part| part.starts_with("__") && part.ends_with("__"));
         if refused { Err("global") } else { Ok(false) }
@@ -74,7 +72,7 @@ impl Objects {
 }
 
 /// Checks that `callable` is a class or function, and that `getattr` is called only as Python itself pickles it: to
-/// find `ZoneInfo._unpickle`, or (before Python 3.12) a member of an enumeration.
+/// find `ZoneInfo._unpickle`, or to name a member of an enumeration or a nested class.
 pub(super) fn check_call(arena: &Arena, callable: Id, args: Id) -> Result<(), Reason> {
     let args = arena.tuple(args).ok_or("args_not_tuple")?;
     match arena.node(callable) {

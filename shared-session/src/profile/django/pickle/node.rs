@@ -202,12 +202,11 @@ impl Arena {
         if self.slots.len() >= MAX_NODES {
             return Err("nodes");
         }
-        let mut meta =
-            Meta { weight: NODE_WEIGHT, depth: 0, sealed: false, unhashable: false, only_called: false };
+        let mut meta = Meta { weight: NODE_WEIGHT, depth: 0, sealed: false, unhashable: false, only_called: false };
         match &node {
             Node::None | Node::Bool(_) | Node::Int(_) | Node::Float(_) => {}
             // Writing digits takes quadratic time, so a long integer weighs more than its bytes.
-            Node::Long(span) => meta.weight = NODE_WEIGHT.saturating_add(span.len.saturating_mul(8)),
+            Node::Long(span) => meta.weight = NODE_WEIGHT.saturating_add(span.len.saturating_mul(span.len) / 16),
             Node::Str(span) | Node::Bytes(span) => meta.weight = NODE_WEIGHT.saturating_add(span.len),
             Node::ByteArray(span) => {
                 meta.weight = NODE_WEIGHT.saturating_add(span.len);

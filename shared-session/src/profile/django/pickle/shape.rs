@@ -26,7 +26,17 @@ pub(super) fn value(arena: &Arena, id: Id) -> PyValue {
             PyValue::Dict(pairs.iter().map(|[key, item]| (value(arena, *key), value(arena, *item))).collect())
         }
         Node::Global { .. } => PyValue::Object(named(arena, id)),
-        Node::Object(object) => known(arena, object).unwrap_or_else(|| PyValue::Object(named(arena, object.callable))),
+        Node::Object(object) => {
+            known(arena, object).unwrap_or_else(|| PyValue::Object(named(arena, class(arena, object))))
+        }
+    }
+}
+
+/// What is called; in protocols 0 and 1 an object's class is the first argument of `_reconstructor`.
+fn class(arena: &Arena, object: &Object) -> Id {
+    match (arena.global(object.callable), arena.tuple(object.args)) {
+        (Some(("copyreg" | "copy_reg", "_reconstructor")), Some([class, ..])) => *class,
+        _ => object.callable,
     }
 }
 

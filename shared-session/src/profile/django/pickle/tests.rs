@@ -1,0 +1,565 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Made by Django 3.0 to 6.1 on CPython 3.8 to 3.13.
+fn django() -> BTreeMap<String, Vec<u8>> {
+    fixture(include_str!("../../../../tests/fixtures/pickle/django.json"))
+}
+
+/// Made by CPython 3.11.
+fn cpython() -> BTreeMap<String, Vec<u8>> {
+    fixture(include_str!("../../../../tests/fixtures/pickle/cpython.json"))
+}
+
+/// Inputs that would make a naive reader run code, allocate, or recurse; and damaged ones.
+fn hostile() -> BTreeMap<String, Vec<u8>> {
+    let mut all = fixture(include_str!("../../../../tests/fixtures/pickle/hostile.json"));
+    let nines = "9".repeat(100_000);
+    all.insert("int_text_of_100k_digits".into(), format!("(dVa\nI{nines}\ns.").into_bytes());
+    all.insert("long_text_of_100k_digits".into(), format!("(dVa\nL{nines}L\ns.").into_bytes());
+    all.insert("marks".into(), [&b"\x80\x05"[..], &b"(".repeat(100_000), b"."].concat());
+    all.insert("two_mebibytes".into(), [&b"\x80\x05}\x8c\x01kX\0\0\x20\0"[..], &vec![b'a'; 2 << 20], b"s."].concat());
+    let deep = [b"\x80\x05".to_vec(), b"}\x8c\x01a".repeat(5000), b"}".to_vec(), b"s".repeat(5000), b".".to_vec()];
+    all.insert("deep_dict".into(), deep.concat());
+    // Tuples of the previous tuple twice; a list of one long string many times; many operations.
+    let doubling = (0..40u8).flat_map(|index| [b'h', index, b'h', index, 0x86, 0x94]).collect::<Vec<_>>();
+    all.insert("memo_bomb".into(), [&b"\x80\x05}\x8c\x01k)\x85\x94"[..], &doubling, b"s."].concat());
+    let long = [&b"\x80\x05}\x8c\x01k](X\0\0\x08\0"[..], &vec![b'a'; 1 << 19], b"\x94", &b"h\0".repeat(50_000), b"es."];
+    all.insert("string_bomb".into(), long.concat());
+    all.insert("ops".into(), [&b"\x80\x05}\x8c\x01k]("[..], &b"N".repeat(300_000), b"es."].concat());
+    all.insert("nodes".into(), [&b"\x80\x05}\x8c\x01k]("[..], &b"]".repeat(150_000), b"es."].concat());
+    all.insert("memo_index".into(), b"\x80\x05}r\xff\xff\xff\x7f.".to_vec());
+    all.insert("late_protocol".into(), b"}\x80\x05.".to_vec());
+    all.insert("nested_frame".into(), b"\x80\x04\x95\x0b\0\0\0\0\0\0\0\x95\0\0\0\0\0\0\0\0}.".to_vec());
+    all.insert("duplicate_key".into(), b"\x80\x05}(\x8c\x01aK\x01\x8c\x01aK\x02u.".to_vec());
+    all.insert("unhashable_in_tuple".into(), b"\x80\x05}]\x85K\x01s.".to_vec());
+    all.insert("popped_call".into(), b"\x80\x05}\x8c\x04uuid\x8c\x04UUID\x93)R0.".to_vec());
+    all.insert("changed_after_use".into(), b"\x80\x05}\x8c\x01a]\x94s\x8c\x01bh\0K\x01as.".to_vec());
+    all.insert("eval".into(), b"\x80\x05}\x8c\x01a\x8c\x08builtins\x8c\x04eval\x93s.".to_vec());
+    all.insert("getattr_as_data".into(), b"\x80\x05}\x8c\x01a\x8c\x08builtins\x8c\x07getattr\x93s.".to_vec());
+    let getattr =
+        b"\x80\x05}\x8c\x01a\x8c\x08builtins\x8c\x07getattr\x93\x8c\x03app\x8c\x01C\x93\x8c\x09_unpickle\x86Rs.";
+    all.insert("getattr_of_another_class".into(), getattr.to_vec());
+    all.insert("attribute_of_a_class".into(), b"\x80\x05}\x8c\x01a\x8c\x03app\x8c\x0aC.__init__\x93s.".to_vec());
+    let line = b"\x80\x02}X\x01\0\0\0aX\x09\0\0\0os\nsystemX\x01\0\0\0x\x93s.";
+    all.insert("line_break_in_a_name".into(), line.to_vec());
+    all
+}
+
+fn fixture(json: &str) -> BTreeMap<String, Vec<u8>> {
+    let texts: BTreeMap<String, String> = serde_json::from_str(json).unwrap();
+    texts.into_iter().map(|(id, hex)| (id, unhex(&hex))).collect()
+}
+
+fn unhex(hex: &str) -> Vec<u8> {
+    (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+}
+
+fn reason(bytes: &[u8]) -> String {
+    let error = Pickle::read(bytes).expect_err("refused");
+    assert_eq!(error.kind(), ErrorKind::Unreadable);
+    error.to_string().strip_prefix("pickle refused: ").unwrap().to_owned()
+}
+
+fn python(pickle: &Pickle, key: &str) -> PyValue {
+    pickle.get(key).unwrap().to_python()
+}
+
+fn json(pickle: &Pickle, key: &str) -> Option<String> {
+    pickle.get(key).unwrap().to_json()
+}
+
+fn text(text: &str) -> PyValue {
+    text.into()
+}
+
+fn int(number: i64) -> PyValue {
+    number.into()
+}
+
+#[test]
+fn what_django_wrote_is_written_back_byte_for_byte() {
+    let mut refused = Vec::new();
+    for (id, bytes) in django() {
+        match Pickle::read(&bytes) {
+            Ok(pickle) => assert!(pickle.to_bytes().unwrap() == bytes, "{id}"),
+            Err(error) => refused.push((id, error.to_string())),
+        }
+    }
+    let cycle = ("builtin/self_recursive_list".to_owned(), "pickle refused: cycle".to_owned());
+    assert_eq!((django().len(), refused), (66, vec![cycle]));
+}
+
+#[test]
+fn what_cpython_wrote_in_protocol_2_to_5_is_written_back_byte_for_byte() {
+    for (id, bytes) in cpython() {
+        let pickle = Pickle::read(&bytes).unwrap();
+        if pickle.protocol() >= 2 {
+            assert!(pickle.to_bytes().unwrap() == bytes, "{id}");
+        }
+    }
+}
+
+#[test]
+fn every_protocol_holds_the_same_values() {
+    let all = cpython();
+    let newest = Pickle::read(&all["protocol5"]).unwrap();
+    for protocol in 0..=5u8 {
+        let pickle = Pickle::read(&all[&format!("protocol{protocol}")]).unwrap();
+        assert_eq!(pickle.protocol(), protocol);
+        assert!(pickle.keys().eq(newest.keys()));
+        for key in newest.keys() {
+            let mut expected = python(&newest, key);
+            if let PyValue::DateTime(time) = &mut expected {
+                time.time.fold &= protocol >= 4;
+            }
+            assert!(python(&pickle, key) == expected, "{key} in protocol {protocol}");
+        }
+        assert!(pickle.to_bytes().unwrap().starts_with(&[0x80, protocol.max(2)]));
+    }
+}
+
+#[test]
+fn python_values_are_recognised() {
+    let pickle = Pickle::read(&cpython()["protocol5"]).unwrap();
+    let date = PyDate { year: 2024, month: 2, day: 29 };
+    let time = PyTime {
+        hour: 1,
+        minute: 2,
+        second: 3,
+        microsecond: 4,
+        fold: true,
+        offset: PyOffset::Named("Europe/Paris".into()),
+    };
+    let mut uuid = [0; 16];
+    (uuid[0], uuid[15]) = (0x80, 5);
+    let clock = PyTime { hour: 23, minute: 59, second: 59, microsecond: 999_999, fold: false, offset: PyOffset::None };
+    let expected = [
+        ("dt", PyDateTime { date, time: time.clone() }.into()),
+        ("tz", PyDateTime { date, time: PyTime { fold: false, offset: PyOffset::Fixed(-18_000), ..time } }.into()),
+        ("d", date.into()),
+        ("t", clock.into()),
+        ("td", PyTimeDelta { days: -1, seconds: 5, microseconds: 7 }.into()),
+        ("dec", PyValue::Decimal("1.10".into())),
+        ("u", PyValue::Uuid(uuid)),
+        ("c", PyValue::Complex(1.0, -2.5)),
+        ("b", PyValue::Bytes(vec![0, 255])),
+        ("e", PyValue::Bytes(vec![])),
+        ("ba", PyValue::ByteArray(b"xy".to_vec())),
+        ("s", PyValue::Set(vec![int(1)])),
+        ("f", PyValue::FrozenSet(vec![text("a")])),
+        ("i", PyInt::from_decimal("-1180591620717411303424").unwrap().into()),
+        ("tup", PyValue::Tuple(vec![int(1)])),
+        ("sur", PyStr::from_bytes(b"\xed\xa0\x80").unwrap().into()),
+    ];
+    for (key, value) in expected {
+        assert!(python(&pickle, key) == value, "{key}");
+        assert_eq!(json(&pickle, key).is_some(), key == "i", "{key} as JSON");
+    }
+    let PyValue::Object(object) = python(&pickle, "safe") else { panic!("an object") };
+    assert_eq!((&*object.module, &*object.name), ("django.utils.safestring", "SafeString"));
+}
+
+#[test]
+fn new_values_are_written_as_cpython_writes_them() {
+    for (kind, protocol) in ["built", "zone"].into_iter().flat_map(|kind| (2..=5).map(move |protocol| (kind, protocol)))
+    {
+        let expected = cpython()[&format!("{kind}{protocol}")].clone();
+        let PyValue::List(mut values) = python(&Pickle::read(&expected).unwrap(), "v") else { panic!("a list") };
+        assert!(!values.iter().any(|value| matches!(value, PyValue::Object(_))));
+        if let PyValue::DateTime(first) = &mut values[0] {
+            // Protocols 2 and 3 have lost it, and lose it again.
+            first.time.fold |= kind == "built";
+        }
+        let mut pickle = Pickle::new(protocol);
+        pickle.set("v", values).unwrap();
+        assert!(pickle.to_bytes().unwrap() == expected, "{kind} in protocol {protocol}");
+    }
+}
+
+#[test]
+fn hostile_input_is_refused() {
+    for (id, bytes) in hostile() {
+        assert!(Pickle::read_with(&bytes, Objects::Known).is_err(), "{id}");
+        // A model instance is what applications really keep; it stays inert.
+        assert_eq!(Pickle::read(&bytes).is_ok(), id == "django_model_unpickle", "{id}");
+    }
+}
+
+#[test]
+fn each_limit_has_its_reason() {
+    let all = hostile();
+    let expected = [
+        ("int_text_of_100k_digits", "long"),
+        ("long_text_of_100k_digits", "long"),
+        ("marks", "depth"),
+        ("deep_dict", "depth"),
+        ("deep_list_in_dict_1000", "depth"),
+        ("two_mebibytes", "too_large"),
+        ("memo_bomb", "weight"),
+        ("string_bomb", "weight"),
+        ("ops", "ops"),
+        ("nodes", "nodes"),
+        ("memo_index", "memo"),
+        ("binunicode_beyond", "length"),
+        ("binbytes8_2^62", "length"),
+        ("frame_huge", "frame_length"),
+        ("frame_splits_opcode", "frame_overrun"),
+        ("nested_frame", "nested_frame"),
+        ("late_protocol", "late_protocol"),
+        ("trailing_garbage", "trailing_bytes"),
+        ("top_list", "not_a_dict"),
+        ("cycle_list", "cycle"),
+        ("changed_after_use", "cycle"),
+        ("unhashable_in_tuple", "unhashable_key"),
+        ("duplicate_key", "duplicate_key"),
+        ("popped_call", "pop"),
+        ("os_system_in_dict", "global"),
+        ("global_dotted_getattr", "global"),
+        ("getattr_as_data", "global"),
+        ("attribute_of_a_class", "global"),
+        ("getattr_of_another_class", "global"),
+        ("line_break_in_a_name", "global"),
+        ("build_setstate", "state_class"),
+    ];
+    for (id, expected) in expected {
+        assert_eq!(reason(&all[id]), expected, "{id}");
+    }
+}
+
+#[test]
+fn truncation_is_refused_at_every_length() {
+    for bytes in [&django()["builtin/nested_cart"], &cpython()["protocol0"], &cpython()["protocol2"]] {
+        for len in 0..bytes.len() {
+            reason(&bytes[..len]);
+        }
+    }
+}
+
+#[test]
+fn an_entry_is_edited_and_the_others_stay() {
+    let mut pickle = Pickle::read(&cpython()["protocol5"]).unwrap();
+    let mut keys: Vec<_> = pickle.keys().map(str::to_owned).collect();
+    let safe = b"\x8c\x0aSafeString\x94\x93\x94\x8c\x03<b>\x94\x85\x94\x81\x94";
+    pickle.set_json("txt", r#"{"a": [1, 1.0, null]}"#).unwrap();
+    assert!(pickle.remove("dec") && !pickle.remove("dec"));
+    pickle.set("new", "value").unwrap();
+    keys.retain(|key| key != "dec");
+    keys.push("new".into());
+    let bytes = pickle.to_bytes().unwrap();
+    assert!(bytes.windows(safe.len()).any(|part| part == safe));
+    let again = Pickle::read(&bytes).unwrap();
+    assert!(again.keys().eq(keys.iter().map(String::as_str)));
+    assert_eq!(json(&again, "txt").as_deref(), Some(r#"{"a":[1,1.0,null]}"#));
+    assert_eq!(again.get("new").and_then(Value::as_str), Some("value"));
+    let original = Pickle::read(&cpython()["protocol5"]).unwrap();
+    for key in keys.iter().filter(|key| !matches!(&***key, "txt" | "new")) {
+        assert!(python(&again, key) == python(&original, key), "{key}");
+    }
+}
+
+#[test]
+fn an_edited_part_is_not_shared_any_more_and_the_other_part_stays() {
+    let mut pickle = Pickle::read(&django()["builtin/shared_reference"]).unwrap();
+    assert_eq!(json(&pickle, "b"), json(&pickle, "a"));
+    pickle.set_json("a", "1").unwrap();
+    let again = Pickle::read(&pickle.to_bytes().unwrap()).unwrap();
+    assert_eq!((json(&again, "a"), json(&again, "b")), (Some("1".into()), Some(r#"["shared"]"#.into())));
+}
+
+#[test]
+fn a_new_session_has_djangos_bytes() {
+    let mut pickle = Pickle::new(5);
+    assert_eq!(pickle.to_bytes().unwrap(), django()["builtin/empty_dict"]);
+    pickle.set_json("a", "1").unwrap();
+    pickle.set_json("b", "\"two\"").unwrap();
+    assert_eq!(pickle.to_bytes().unwrap(), django()["builtin/two_keys"]);
+    assert_eq!((pickle.len(), pickle.is_empty(), pickle.protocol()), (2, false, 5));
+}
+
+#[test]
+fn other_keys_than_strings_stay() {
+    let mut pickle = Pickle::read(&django()["builtin/int_and_mixed_keys"]).unwrap();
+    assert!(pickle.keys().eq(["2"]));
+    assert_eq!(pickle.len(), 5);
+    pickle.remove("2");
+    assert_eq!(Pickle::read(&pickle.to_bytes().unwrap()).unwrap().len(), 4);
+}
+
+#[test]
+fn long_strings_are_written_outside_frames() {
+    let at = |len: usize| {
+        let mut pickle = Pickle::new(5);
+        pickle.set("a", "x".repeat(len)).unwrap();
+        pickle.set_json("b", "1").unwrap();
+        pickle.to_bytes().unwrap()
+    };
+    let head = b"\x80\x05\x95\x07\0\0\0\0\0\0\0}\x94(\x8c\x01a\x94";
+    let tail = b"\x95\x09\0\0\0\0\0\0\0\x94\x8c\x01b\x94K\x01u.";
+    let outside = [&head[..], b"X\0\0\x01\0", &[b'x'; 65_536], &tail[..5]].concat();
+    assert!(at(65_536).starts_with(&outside));
+    assert!(at(65_535).starts_with(b"\x80\x05\x95\x0c\0\x01\0"));
+    for len in [65_535, 65_536] {
+        assert!(Pickle::read(&at(len)).unwrap().to_bytes().unwrap() == at(len));
+    }
+}
+
+#[test]
+fn json_keeps_integers_of_any_size_and_floats_apart() {
+    let big = "-123456789012345678901234567890";
+    let mut pickle = Pickle::new(5);
+    let text = format!(r#"[{big}, 9223372036854775808, -0, 0, 1.0, -0.0, 1e16, 1e-7, "\u00e9\n", {{}}, [], true]"#);
+    pickle.set_json("a", &text).unwrap();
+    let expected = format!(r#"[{big},9223372036854775808,0,0,1.0,-0.0,1e16,1e-7,"é\n",{{}},[],true]"#);
+    assert_eq!(json(&pickle, "a"), Some(expected.clone()));
+    assert_eq!(json(&Pickle::read(&pickle.to_bytes().unwrap()).unwrap(), "a"), Some(expected));
+    pickle.set_json("a", r#" {"k": 1, "l": 2, "k": 3} "#).unwrap();
+    assert_eq!(json(&pickle, "a").as_deref(), Some(r#"{"k":3,"l":2}"#));
+    for digits in ["1000000000000000000000", "-18446744073709551616", "99999999999999999999000000001"] {
+        pickle.set_json("a", digits).unwrap();
+        assert_eq!(json(&pickle, "a").as_deref(), Some(digits));
+        assert_eq!(PyInt::from_decimal(digits).unwrap().to_decimal(), digits);
+    }
+    assert_eq!(PyInt::from_decimal("4294967296").unwrap().as_le_bytes(), [0, 0, 0, 0, 1]);
+}
+
+#[test]
+fn what_is_not_json_is_refused() {
+    let mut pickle = Pickle::new(5);
+    for text in [
+        "",
+        "nul",
+        "nullx",
+        "[1,]",
+        "[1 2]",
+        "{1:2}",
+        "{\"a\"}",
+        "{\"a\":}",
+        "01",
+        "-",
+        "1.",
+        ".5",
+        "1e400",
+        "+1",
+        "NaN",
+        "\"",
+        "\"\\",
+        "\"\\ud800\"",
+        "\"\n\"",
+        "[",
+        "1 1",
+        "\"a\"b",
+        "\"é",
+    ] {
+        let error = pickle.set_json("a", text).expect_err(text);
+        assert_eq!(error.kind(), ErrorKind::Value, "{text}");
+    }
+    assert!(pickle.is_empty());
+}
+
+#[test]
+fn limits_hold_for_edits_too() {
+    let mut pickle = Pickle::new(5);
+    pickle.set_json("a", "1").unwrap();
+    let before = pickle.to_bytes().unwrap();
+    let deep = "[".repeat(100_000);
+    let wide = format!("[{}1]", "[],".repeat(140_000));
+    for text in [&deep, &wide, &"9".repeat(100_000), &format!("\"{}\"", "x".repeat(5 << 20))] {
+        assert_eq!(pickle.set_json("a", text).expect_err("too large").kind(), ErrorKind::TooLarge);
+    }
+    assert_eq!(pickle.to_bytes().unwrap(), before);
+    let mut nested = PyValue::List(vec![]);
+    for _ in 0..1000 {
+        nested = PyValue::List(vec![nested]);
+    }
+    assert_eq!(Pickle::new(5).set("a", nested).expect_err("deep").kind(), ErrorKind::TooLarge);
+    let mut long = Pickle::new(5);
+    long.set("a", "x".repeat(2 << 20)).unwrap();
+    assert_eq!(long.to_bytes().expect_err("long").kind(), ErrorKind::TooLarge);
+}
+
+#[test]
+fn replaced_values_do_not_count() {
+    let mut pickle = Pickle::new(5);
+    for _ in 0..20 {
+        pickle.set("a", "x".repeat(500_000)).unwrap();
+        pickle.set("b", "x".repeat(300_000)).unwrap();
+        pickle.remove("b");
+    }
+    assert!(pickle.to_bytes().unwrap().len() < 600_000);
+}
+
+#[test]
+fn a_shape_that_no_type_of_ours_holds_stays_an_object() {
+    let utc = &django()["builtin/datetime_utc"];
+    let at = utc.windows(7).position(|part| part == b"K\0K\0K\0\x87").unwrap();
+    let mut fraction = utc.clone();
+    fraction[at + 5] = 7;
+    let mut thirteenth = utc.clone();
+    let month = utc.windows(2).position(|part| part == b"C\x0a").unwrap() + 4;
+    thirteenth[month] = 13;
+    for bytes in [fraction, thirteenth] {
+        let pickle = Pickle::read(&bytes).unwrap();
+        assert!(matches!(python(&pickle, "at"), PyValue::Object(_)));
+        assert_eq!(pickle.to_bytes().unwrap(), bytes);
+    }
+}
+
+#[test]
+fn values_that_python_could_not_load_are_refused() {
+    let date = PyDate { year: 2023, month: 2, day: 29 };
+    let list = PyValue::List(vec![]);
+    let twice = PyValue::Dict(vec![(text("k"), int(1)), (text("k"), int(2))]);
+    let object = python(&Pickle::read(&cpython()["protocol5"]).unwrap(), "safe");
+    let bad = [date.into(), PyValue::Set(vec![list.clone()]), PyValue::Dict(vec![(list, int(1))]), twice, object];
+    for value in bad {
+        assert_eq!(Pickle::new(5).set("a", value).expect_err("refused").kind(), ErrorKind::Value);
+    }
+}
+
+#[test]
+fn debug_and_errors_show_no_content() {
+    let mut pickle = Pickle::new(5);
+    pickle.set("key", "secret").unwrap();
+    let value = python(&pickle, "key");
+    let refused = pickle.set_json("a", "secret");
+    let shown = format!("{pickle:?} {:?} {value:?} {refused:?}", pickle.get("key").unwrap());
+    assert!(!shown.contains("secret") && !shown.contains("key"), "{shown}");
+    assert_eq!(format!("{}", Pickle::read(b"\x80\x05\xffsecret").unwrap_err()), "pickle refused: unknown_opcode");
+}
+
+/// Python values that are equal after writing and reading.
+fn tree(protocol: u8) -> impl Strategy<Value = PyValue> {
+    let number = prop_oneof![
+        any::<i64>().prop_map(PyValue::from),
+        (-300..70_000i64).prop_map(PyValue::from),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(|bytes| PyInt::from_le_bytes(&bytes).into()),
+    ];
+    let date = (1..=9999u16, 1..=12u8, 1..=28u8).prop_map(|(year, month, day)| PyDate { year, month, day });
+    let offset = prop_oneof![
+        Just(PyOffset::None),
+        (-86_399..86_400).prop_map(PyOffset::Fixed),
+        "[A-Z][a-z]{1,5}/[A-Z]{1,5}".prop_map(PyOffset::Named),
+    ];
+    let time = (0..24u8, 0..60u8, 0..60u8, 0..1_000_000u32, any::<bool>(), offset).prop_map(
+        move |(hour, minute, second, microsecond, fold, offset)| {
+            let fold = fold && protocol >= 4;
+            PyTime { hour, minute, second, microsecond, fold, offset }
+        },
+    );
+    let delta = (-999_999_999..=999_999_999, 0..86_400u32, 0..1_000_000u32)
+        .prop_map(|(days, seconds, microseconds)| PyTimeDelta { days, seconds, microseconds });
+    let hashable = prop_oneof![
+        Just(PyValue::None),
+        any::<bool>().prop_map(PyValue::from),
+        number,
+        ".{0,20}".prop_map(PyValue::from),
+        "[a]{250,260}".prop_map(PyValue::from),
+        Just(PyStr::from_bytes(b"\xed\xb0\x80a").unwrap().into()),
+        prop::collection::vec(any::<u8>(), 0..10).prop_map(PyValue::Bytes),
+        date.clone().prop_map(PyValue::from),
+        (date, time.clone()).prop_map(|(date, time)| PyDateTime { date, time }.into()),
+        time.prop_map(PyValue::from),
+        delta.prop_map(PyValue::from),
+        any::<[u8; 16]>().prop_map(PyValue::Uuid),
+        "-?[0-9]{1,9}(\\.[0-9]{1,9})?".prop_map(PyValue::Decimal),
+    ]
+    .boxed();
+    let leaf = prop_oneof![
+        4 => hashable.clone(),
+        1 => (-1e300..1e300f64).prop_map(PyValue::from),
+        1 => (-1e3..1e3f64, -1e3..1e3f64).prop_map(|(re, im)| PyValue::Complex(re, im)),
+        1 => prop::collection::vec(any::<u8>(), 0..10).prop_map(PyValue::ByteArray),
+        1 => prop::collection::vec(hashable.clone(), 0..5).prop_map(PyValue::Set),
+        1 => prop::collection::vec(hashable, 0..5).prop_map(PyValue::FrozenSet),
+    ];
+    leaf.prop_recursive(5, 60, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..8).prop_map(PyValue::List),
+            prop::collection::vec(inner.clone(), 0..5).prop_map(PyValue::Tuple),
+            prop::collection::btree_map(".{0,5}", inner, 0..8).prop_map(|pairs| {
+                PyValue::Dict(pairs.into_iter().map(|(key, value)| (key.into(), value)).collect())
+            }),
+        ]
+    })
+}
+
+/// What is accepted is written so that it is accepted again, and then nothing changes any more.
+fn check_any(bytes: &[u8]) {
+    if let Ok(mut pickle) = Pickle::read(bytes) {
+        for (_, value) in pickle.entries() {
+            let _ = (value.to_json(), value.to_python());
+        }
+        let written = pickle.to_bytes().unwrap();
+        assert_eq!(Pickle::read(&written).unwrap().to_bytes().unwrap(), written);
+        pickle.set("edited", true).unwrap();
+        assert!(Pickle::read(&pickle.to_bytes().unwrap()).unwrap().get("edited").is_some());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_read((protocol, value) in (2..=5u8).prop_flat_map(|protocol| (Just(protocol), tree(protocol)))) {
+        let mut pickle = Pickle::new(protocol);
+        pickle.set("other", "stays").unwrap();
+        pickle.set("key", value.clone()).unwrap();
+        let bytes = pickle.to_bytes().unwrap();
+        let again = Pickle::read_with(&bytes, Objects::Known).unwrap();
+        prop_assert_eq!(again.protocol(), protocol);
+        prop_assert!(python(&again, "key") == value);
+        prop_assert_eq!(again.to_bytes().unwrap(), bytes);
+        if let Some(json) = again.get("key").unwrap().to_json() {
+            pickle.set_json("key", &json).unwrap();
+            prop_assert!(python(&pickle, "key") == value);
+        }
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        check_any(&bytes);
+        check_any(&[&b"\x80\x05}"[..], &bytes, b"."].concat());
+    }
+
+    #[test]
+    fn random_opcodes_never_panic(ops in prop::collection::vec(prop::sample::select(OPS), 0..60)) {
+        check_any(&[&b"\x80\x05}"[..], &ops.concat(), b"."].concat());
+    }
+
+    #[test]
+    fn mutated_pickles_never_panic(
+        pick in any::<prop::sample::Index>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..3u8), 1..4),
+    ) {
+        let all: Vec<_> = django().into_values().chain(cpython().into_values()).chain(hostile().into_values())
+            .filter(|bytes| (3..5000).contains(&bytes.len())).collect();
+        let mut bytes = pick.get(&all).clone();
+        for (at, byte, how) in edits {
+            let at = at.index(bytes.len());
+            match how {
+                0 => bytes[at] = byte,
+                1 => bytes.insert(at, byte),
+                _ => drop(bytes.remove(at)),
+            }
+            if bytes.is_empty() {
+                break;
+            }
+        }
+        check_any(&bytes);
+    }
+}
+
+/// Opcodes with small arguments, so that random programs get far.
+#[rustfmt::skip]
+const OPS: &[&[u8]] = &[
+    b"(", b"N", b"\x88", b"K\x01", b"\x8c\x01a", b"\x8c\x01b", b"C\x01x", b"]", b"}", b")", b"\x8f", b"\x85", b"\x86",
+    b"\x87", b"t", b"l", b"d", b"\x91", b"a", b"e", b"\x90", b"s", b"u", b"s", b"u", b"\x94", b"h\0", b"h\x01", b"q\0",
+    b"\x8c\x04uuid\x8c\x04UUID\x93", b"cdatetime\ndate\n", b"R", b"\x81", b"\x92", b"b", b"\x8a\x02\x01\x80", b"I7\n",
+    b"Vx\\u00e9\n", b"F1.5\n", b"L5L\n", b"p0\n", b"g0\n", b"0", b"1",
+];

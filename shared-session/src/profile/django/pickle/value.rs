@@ -211,10 +211,10 @@ pub struct PyDate {
 
 impl PyDate {
     pub(super) fn is_valid(self) -> bool {
-        let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
+        let leap = if self.year.is_multiple_of(100) { 400 } else { 4 };
         let days = match self.month {
             4 | 6 | 9 | 11 => 30,
-            2 => 28 + u8::from(leap),
+            2 => 28 + u8::from(self.year.is_multiple_of(leap)),
             _ => 31,
         };
         (1..=9999).contains(&self.year) && (1..=12).contains(&self.month) && (1..=days).contains(&self.day)

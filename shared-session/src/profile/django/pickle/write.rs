@@ -186,7 +186,7 @@ impl Writer<'_> {
     /// Batches of an exact list, dict or set. For a dict or set CPython writes one more, empty batch if the last one
     /// is full.
     fn batches<T>(&mut self, items: &[T], and_empty: bool, opcode: u8, mut save: impl FnMut(&mut Self, &T)) {
-        let extra = (and_empty && items.len() % BATCH == 0).then_some(&[][..]);
+        let extra = (and_empty && items.len().is_multiple_of(BATCH)).then_some(&[][..]);
         for batch in items.chunks(BATCH).chain(extra) {
             self.put(b"(");
             batch.iter().for_each(|item| save(self, item));
