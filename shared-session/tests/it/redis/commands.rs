@@ -1,0 +1,137 @@
+//! What an operation sends, and what it does with bytes and lifetimes.
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_operation_is_one_command() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        for _ in 0..2 {
+            // The first round teaches the server the scripts.
+            every_write(&store).await.into_iter().collect::<Result<(), _>>().unwrap();
+        }
+        commands(&redis);
+
+        store.create(KEY, value(), MINUTE).await.unwrap();
+        assert_eq!(commands(&redis), counts([("set", 1)]));
+        store.load(KEY).await.unwrap();
+        assert_eq!(commands(&redis), counts([("get", 1)]));
+        assert_eq!(store.replace(KEY, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
+        assert_eq!(commands(&redis), counts([("evalsha", 1), ("getrange", 1), ("set", 1)]));
+        let stale = Seen::new(Bytes::from("00:"), 0..3);
+        assert!(store.replace(KEY, &stale, value(), MINUTE).await.unwrap() == Replaced::Conflict(value()));
+        assert_eq!(commands(&redis), counts([("evalsha", 1), ("getrange", 1), ("get", 1)]));
+        assert_eq!(store.delete(KEY, Some(&seen())).await.unwrap(), Deleted::Deleted);
+        assert_eq!(commands(&redis), counts([("evalsha", 1), ("getrange", 1), ("del", 1)]));
+        let _ = store.delete(KEY, None).await.unwrap();
+        assert_eq!(commands(&redis), counts([("del", 1)]));
+        store.scan("test:", None).await.unwrap();
+        assert_eq!(commands(&redis), counts([("scan", 1)]));
+        store.time().await.unwrap();
+        assert_eq!(commands(&redis), counts([("time", 1)]));
+
+        let soon = store.time().await.unwrap().after(MINUTE);
+        commands(&redis);
+        store.index_add("test:index", "member", soon).await.unwrap();
+        let inside = [("time", 1), ("zadd", 1), ("pttl", 1), ("pexpireat", 1), ("zremrangebyscore", 1)];
+        assert_eq!(commands(&redis), [counts([("evalsha", 1)]), counts(inside)].into_iter().flatten().collect());
+        assert_eq!(store.index_list("test:index").await.unwrap(), ["member"]);
+        assert_eq!(commands(&redis), counts([("time", 1), ("zrangebyscore", 1)]));
+        store.index_remove("test:index", &["member".to_owned(), "other".to_owned()]).await.unwrap();
+        assert_eq!(commands(&redis), counts([("zrem", 1)]));
+        store.index_remove("test:index", &[]).await.unwrap();
+        assert_eq!(commands(&redis), counts([]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scripts_are_sent_again_when_the_server_forgot_them() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        store.create(KEY, value(), MINUTE).await.unwrap();
+        redis.cli(&["SCRIPT", "FLUSH"]);
+        commands(&redis);
+        assert_eq!(store.replace(KEY, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
+        let ran = commands(&redis);
+        assert_eq!((ran.get("eval"), ran.get("set")), (Some(&1), Some(&1)), "{ran:?}");
+        assert_eq!(store.delete(KEY, Some(&seen())).await.unwrap(), Deleted::Deleted);
+        assert_eq!(commands(&redis).get("eval"), Some(&1), "each script is its own");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_clones_share_one_connection() {
+    let redis = Redis::start(RedisKind::New);
+    let store = connect(&redis).await;
+    let calls = (0..64).map(|_| {
+        let store = store.clone();
+        tokio::spawn(async move { store.load(KEY).await.unwrap() })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap();
+    }
+    let clients = redis.cli(&["CLIENT", "LIST"]);
+    assert_eq!(clients.matches("cmd=get").count(), 1, "{clients}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_may_be_empty_or_lie_beyond_the_value() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        let empty = Seen::new(value(), 0..0);
+        assert_eq!(store.replace(KEY, &empty, value(), MINUTE).await.unwrap(), Replaced::Gone);
+        assert_eq!(store.delete(KEY, Some(&empty)).await.unwrap(), Deleted::Gone);
+
+        store.create(KEY, Bytes::new(), MINUTE).await.unwrap();
+        let nothing = Bytes::new();
+        let beyond = Seen::new(value(), 2..2);
+        for seen in [seen(), beyond] {
+            let conflict = store.replace(KEY, &seen, value(), MINUTE).await.unwrap();
+            assert!(conflict == Replaced::Conflict(nothing.clone()), "absent and empty must not be mixed up");
+            assert!(store.delete(KEY, Some(&seen)).await.unwrap() == Deleted::Conflict(nothing.clone()));
+        }
+        assert_eq!(store.replace(KEY, &empty, value(), MINUTE).await.unwrap(), Replaced::Stored);
+        assert_eq!(store.load(KEY).await.unwrap(), Some(value()));
+        assert_eq!(store.delete(KEY, Some(&empty)).await.unwrap(), Deleted::Deleted);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn extreme_lifetimes_neither_overflow_nor_vanish() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        assert!(store.create(KEY, value(), Duration::MAX).await.unwrap());
+        assert_eq!(store.replace(KEY, &seen(), value(), Duration::MAX).await.unwrap(), Replaced::Stored);
+        assert!(store.load(KEY).await.unwrap().is_some());
+        store.index_add("test:index", "member", StoreTime(u64::MAX)).await.unwrap();
+        assert_eq!(store.index_list("test:index").await.unwrap(), ["member"]);
+        for key in [KEY, "test:index"] {
+            let ttl: i64 = number(&redis.cli(&["PTTL", key]));
+            assert!(ttl > 0, "{key} has no lifetime: {ttl}");
+        }
+        store.create("test:short", value(), Duration::ZERO).await.unwrap();
+        assert_ne!(number(&redis.cli(&["PTTL", "test:short"])), -1, "a key without a lifetime");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_lives_as_long_as_its_longest_member_and_forgets_the_others() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        let now = store.time().await.unwrap();
+        store.index_add("test:index", "long", now.after(10 * MINUTE)).await.unwrap();
+        store.index_add("test:index", "short", now.after(Duration::from_millis(200))).await.unwrap();
+        store.index_add("test:index", "long", now.after(Duration::from_millis(200))).await.unwrap();
+        let ttl = number(&redis.cli(&["PTTL", "test:index"]));
+        assert!(ttl > 5 * 60_000, "the lifetime has shrunk: {ttl}");
+        assert_eq!(number(&redis.cli(&["ZCARD", "test:index"])), 2);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(store.index_list("test:index").await.unwrap(), ["long"]);
+        store.index_add("test:index", "past", now).await.unwrap();
+        assert_eq!(redis.cli(&["ZRANGE", "test:index", "0", "-1"]).trim(), "long");
+    }
+}
+
+fn number(reply: &str) -> i64 {
+    reply.trim().trim_start_matches("(integer) ").parse().unwrap_or_else(|_| panic!("not a number: {reply}"))
+}

@@ -1,0 +1,247 @@
+//! The way to the server breaks.
+
+use super::{
+    contract::pool,
+    proxy::{Fault, Proxy},
+    *,
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_fails_at_once_and_a_restarted_one_answers_the_next_call() {
+    let redis = Redis::start(RedisKind::Old);
+    let mut stores = vec![connect(&redis).await];
+    stores.push(RedisStore::connect_with(&redis.unix_url(), &patient()).await.unwrap());
+    #[cfg(feature = "deadpool")]
+    stores.push(RedisStore::from_pool_with(pool(&redis.url()), &patient()));
+    for store in &mut stores {
+        store.load(KEY).await.unwrap();
+        redis.kill();
+        assert_unavailable(&store.load(KEY).await.unwrap_err());
+        for result in every_write(store).await {
+            let error = result.unwrap_err();
+            assert_unavailable(&error);
+            assert!(!error.is_undecided(), "it was not sent: {error}");
+        }
+        redis.restart();
+        assert!(store.create(KEY, value(), MINUTE).await.unwrap());
+        assert!(store.load(KEY).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_the_server_closed_is_replaced_unseen() {
+    let no_resp3: &[&str] = &["--rename-command", "HELLO", ""];
+    for args in [&[], no_resp3] {
+        let redis = Redis::with_args(RedisKind::Old, args);
+        let store = connect(&redis).await;
+        store.create(KEY, value(), MINUTE).await.unwrap();
+        for _ in 0..20 {
+            redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+            assert!(store.load(KEY).await.unwrap().is_some());
+        }
+        if args.is_empty() {
+            redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+            // The news has to arrive; a write that is under way when it does is undecided.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert_eq!(store.replace(KEY, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hanging_server_makes_reads_fail_and_writes_undecided() {
+    let redis = Redis::start(RedisKind::New);
+    let mut stores = vec![RedisStore::connect_with(&redis.url(), &impatient()).await.unwrap()];
+    #[cfg(feature = "deadpool")]
+    stores.push(RedisStore::from_pool_with(pool(&redis.url()), &impatient()));
+    for store in stores {
+        let _ = store.delete(KEY, None).await.unwrap();
+        redis.pause();
+        let write = tokio::time::timeout(MINUTE, store.create(KEY, value(), MINUTE)).await.expect("bounded");
+        let read = tokio::time::timeout(MINUTE, store.load(KEY)).await.expect("bounded");
+        redis.resume();
+        let (write, read) = (write.unwrap_err(), read.unwrap_err());
+        assert_unavailable(&write);
+        assert_unavailable(&read);
+        assert!(!read.is_undecided());
+        // A pool tests its connections first, so whether the write was sent is the pool's secret.
+        if write.is_undecided() {
+            assert!(until_answered(&store).await.is_some(), "it ran after all");
+        }
+    }
+    let store = RedisStore::connect_with(&redis.url(), &impatient()).await.unwrap();
+    redis.pause();
+    let writes = every_write(&store).await;
+    redis.resume();
+    // The first three were sent; then the connection was given up.
+    let undecided = writes.map(|result| result.unwrap_err().is_undecided());
+    assert_eq!(undecided, [true, true, true, false, false, false]);
+    until_answered(&store).await;
+}
+
+/// Loads until the server has woken up.
+async fn until_answered(store: &RedisStore) -> Option<Bytes> {
+    for _ in 0..100 {
+        if let Ok(answer) = store.load(KEY).await {
+            return answer;
+        }
+    }
+    panic!("the store did not recover");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_connection_to_a_living_server_is_given_up() {
+    let redis = Redis::start(RedisKind::New);
+    let proxy = Proxy::start(&redis).await;
+    let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
+    proxy.set(Fault::Silence);
+    store.load(KEY).await.unwrap_err();
+    proxy.set(Fault::None);
+    // The old connection stays silent, whatever the proxy does with new ones.
+    store.load(KEY).await.unwrap_err();
+    store.load(KEY).await.unwrap_err();
+    assert_eq!(store.load(KEY).await.unwrap(), None);
+    assert_eq!(proxy.accepted(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_reply_is_lost_is_undecided_and_sent_once() {
+    for redis in Redis::all() {
+        for fault in [Fault::Silence, Fault::Cut] {
+            let proxy = Proxy::start(&redis).await;
+            let direct = connect(&redis).await;
+            every_write(&direct).await.into_iter().collect::<Result<(), _>>().unwrap();
+            commands(&redis);
+
+            let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
+            proxy.set(fault);
+            let error = store.create(KEY, value(), MINUTE).await.unwrap_err();
+            assert_unavailable(&error);
+            assert!(error.is_undecided(), "{fault:?}: {error}");
+            assert_eq!(commands(&redis), counts([("set", 1)]), "{fault:?}");
+
+            proxy.set(Fault::None);
+            let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
+            proxy.set(fault);
+            let error = store.replace(KEY, &seen(), value(), MINUTE).await.unwrap_err();
+            assert!(error.is_undecided(), "{fault:?}: {error}");
+            assert_eq!(commands(&redis), counts([("evalsha", 1), ("getrange", 1), ("set", 1)]), "{fault:?}");
+
+            proxy.set(Fault::None);
+            let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
+            proxy.set(fault);
+            let error = store.delete(KEY, None).await.unwrap_err();
+            assert!(error.is_undecided(), "{fault:?}: {error}");
+            assert_eq!(commands(&redis), counts([("del", 1)]), "{fault:?}");
+
+            proxy.set(Fault::None);
+            let store = RedisStore::connect_with(&proxy.url, &impatient()).await.unwrap();
+            proxy.set(Fault::CutOnce);
+            assert_eq!(store.load(KEY).await.unwrap(), None);
+            assert_eq!(commands(&redis), counts([("get", 2)]), "a read is sent again");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_callers_share_one_attempt_to_connect() {
+    // Accepts and never says a word.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counter = accepted.clone();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            open.push(listener.accept().await.unwrap());
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let config = RedisConfig::new().with_connect_timeout(MINUTE);
+    let store = RedisStore::connect_lazy(&url, &config).unwrap();
+    let calls: Vec<_> = (0..50)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.create(KEY, value(), MINUTE).await.unwrap_err() })
+        })
+        .collect();
+    for call in calls {
+        let error = tokio::time::timeout(MINUTE, call).await.expect("bounded").unwrap();
+        assert_unavailable(&error);
+        assert!(!error.is_undecided());
+    }
+    assert_eq!(accepted.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_turns_us_away_is_not_stormed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counter = accepted.clone();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            counter.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.write_all(b"-ERR max number of clients reached\r\n").await;
+        }
+    });
+    let store = RedisStore::connect_lazy(&url, &RedisConfig::new()).unwrap();
+    let start = Instant::now();
+    for _ in 0..200 {
+        assert_unavailable(&store.load(KEY).await.unwrap_err());
+    }
+    let allowed = 1 + start.elapsed().as_millis() / 100;
+    assert!(accepted.load(Ordering::SeqCst) as u128 <= allowed, "{accepted:?} connections, allowed {allowed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_reason_why_there_is_no_connection_is_told() {
+    let redis = Redis::with_args(RedisKind::Old, &["--requirepass", "hunter2"]);
+    let host = format!("127.0.0.1:{}", redis.port());
+    for (url, why) in [
+        (format!("redis://{host}"), "it needs a password"),
+        (format!("redis://:hunter3@{host}"), "wrong user name or password"),
+        ("redis://127.0.0.1:1".to_owned(), "nothing listens"),
+        ("unix:///nowhere/redis.sock".to_owned(), "nothing listens"),
+    ] {
+        let error = RedisStore::connect(&url).await.unwrap_err();
+        assert_unavailable(&error);
+        assert!(error.to_string().contains(why), "{error}");
+    }
+    let connected = RedisStore::connect(&format!("redis://:hunter2@{host}/1")).await.unwrap();
+    connected.time().await.unwrap();
+
+    redis.cli(&["CONFIG", "SET", "maxclients", "1"]);
+    let error = RedisStore::connect(&format!("redis://:hunter2@{host}")).await.unwrap_err();
+    assert_unavailable(&error);
+    connected.time().await.unwrap();
+}
+
+#[cfg(feature = "redis-tls")]
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_to_a_plain_server_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("rediss://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"-ERR unknown command\r\n").await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await
+    });
+    let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
+    assert_unavailable(&error);
+    assert!(error.to_string().contains("TLS handshake"), "{error:?}");
+}
+
+#[test]
+fn a_store_outlives_the_runtime_that_made_it() {
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let redis = Redis::start(RedisKind::New);
+    let first = runtime();
+    let store = first.block_on(connect(&redis));
+    drop(first);
+    let second = runtime();
+    assert!(second.block_on(store.create(KEY, value(), MINUTE)).unwrap());
+    drop(second);
+    assert!(runtime().block_on(store.load(KEY)).unwrap().is_some());
+}
