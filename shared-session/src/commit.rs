@@ -132,9 +132,7 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
             }
             _ => Some(Write::Edit(Edit { token, record, new: new(Some(identity)), rotate: true })),
         },
-        (Loaded::Nothing { .. } | Loaded::Unreadable(..), Intent::Login(identity)) => {
-            Some(Write::Create(new(Some(identity))))
-        }
+        (_, Intent::Login(identity)) => Some(Write::Create(new(Some(identity)))),
         (Loaded::Record(token, record), Intent::Rotate) => {
             Some(Write::Edit(Edit { token, record, new: new(None), rotate: true }))
         }

@@ -3,7 +3,6 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned};
@@ -298,6 +297,10 @@ impl Session {
     pub fn login_as(&self, identity: Identity) -> Result<(), Error> {
         self.0.with(|open| {
             open.draft.intent = Intent::Login(identity);
+            if matches!(open.draft.base, Loaded::Unreadable(..)) {
+                // What cannot be read stays as it is; edits that follow belong to the new session.
+                open.draft.base = Loaded::Nothing { refused: false };
+            }
             #[cfg(feature = "users")]
             {
                 open.user = None;
@@ -345,13 +348,6 @@ impl Session {
     #[must_use]
     pub fn expires_at(&self) -> Option<StoreTime> {
         self.record(|_, record| record.head.limits.expires())
-    }
-
-    /// How long ago the cookie's secret was last replaced, as of loading; `None` if never.
-    #[must_use]
-    pub fn rotated_ago(&self) -> Option<Duration> {
-        let rotated = self.record(|_, record| record.head.rotated).filter(|at| at.0 > 0)?;
-        self.0.with(|open| Ok(open.draft.loaded_at.since(rotated))).ok()
     }
 
     /// Commits the edits now, whatever becomes of the request, and reloads the merged result. A cookie that this makes

@@ -115,8 +115,14 @@ async fn a_record_that_cannot_be_read_is_an_error_and_is_not_overwritten() {
     assert_eq!(fleet.memory.load(&browser.key()).await.unwrap().unwrap(), newer.as_bytes());
 
     let mut signing_in = browser.clone();
-    fleet.serve(&mut signing_in, |session| session.login_as(user("1")).unwrap()).await;
+    fleet
+        .serve(&mut signing_in, |session| {
+            session.login_as(user("1")).unwrap();
+            session.insert("b", &2).unwrap();
+        })
+        .await;
     assert_ne!(signing_in.handle(), browser.handle(), "a sign-in takes a new handle");
+    assert_eq!(fleet.get(&signing_in, "b").await, Some(2.into()));
     assert_eq!(fleet.memory.load(&browser.key()).await.unwrap().unwrap(), newer.as_bytes());
 
     let mut thief = Browser(Some(format!("sid={}{}", browser.handle(), "B".repeat(32))));

@@ -182,6 +182,30 @@ async fn a_commit_once_begun_runs_to_its_end_when_the_request_is_dropped() {
     }
 }
 
+/// A WebSocket outlives its request: it reads and writes through a handle of its own, until the session ends.
+#[tokio::test]
+async fn a_reopened_session_sees_and_makes_changes_after_the_request() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (request, session) = fleet.load(&browser).await;
+    session.login_as(user("1")).unwrap();
+    session.commit().await.unwrap();
+    let socket = fleet.manager.reopen(&request);
+    browser.take(&fleet.finish(&request).await);
+
+    fleet.serve(&mut browser, |session| session.insert("a", &2).unwrap()).await;
+    let session = socket.load().await.unwrap();
+    assert_eq!(session.get::<u64>("a").unwrap(), Some(2), "under the cookie that the request made");
+    session.insert("b", &3).unwrap();
+    session.commit().await.unwrap();
+    assert_eq!(fleet.get(&browser, "b").await, Some(3.into()));
+
+    fleet.serve(&mut browser, |session| session.logout().unwrap()).await;
+    let later = fleet.manager.reopen(&socket).load().await.unwrap();
+    assert_eq!(later.handle(), None);
+}
+
 #[tokio::test]
 async fn requests_that_fail_or_only_read_commit_nothing() {
     let fleet = Fleet::new();
