@@ -34,12 +34,18 @@ async fn eight_writers_at_two_services_lose_nothing_in_an_embedded_database() {
     eight_writers_lose_nothing(Backend::Embedded).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eight_writers_at_two_services_lose_nothing_in_postgresql() {
+    eight_writers_lose_nothing(Backend::Postgres).await;
+}
+
 /// Four writers at each service: at api they set preferences and count, at site they count.
 async fn eight_writers_lose_nothing(backend: Backend) {
     const ROUNDS: usize = 12;
     let pair = Pair::start(backend);
     let browser = Browser::new();
-    browser.sign_in_at_api(&pair, "demo", "demo-password").await.assert_status(200);
+    pair.user("ann").await;
+    browser.signs_in(&pair, "ann").await;
 
     let writers = (0..8).map(|writer| {
         let requests: Vec<_> = (0..ROUNDS)
@@ -86,6 +92,11 @@ async fn no_two_of_two_hundred_counts_are_equal_in_an_embedded_database() {
     no_two_counts_are_equal(Backend::Embedded).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_two_of_two_hundred_counts_are_equal_in_postgresql() {
+    no_two_counts_are_equal(Backend::Postgres).await;
+}
+
 async fn no_two_counts_are_equal(backend: Backend) {
     let pair = Pair::start(backend);
     let second = pair.one_more(Kind::Api);
@@ -110,6 +121,11 @@ async fn sign_outs_that_race_with_writers_leave_nothing_alive_in_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sign_outs_that_race_with_writers_leave_nothing_alive_in_an_embedded_database() {
     sign_outs_leave_nothing_alive(Backend::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sign_outs_that_race_with_writers_leave_nothing_alive_in_postgresql() {
+    sign_outs_leave_nothing_alive(Backend::Postgres).await;
 }
 
 async fn sign_outs_leave_nothing_alive(backend: Backend) {
@@ -188,6 +204,11 @@ async fn a_write_from_before_a_login_never_lands_in_its_session_in_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_from_before_a_login_never_lands_in_its_session_in_an_embedded_database() {
     writes_from_before_a_login_stay_out(Backend::Embedded).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_from_before_a_login_never_lands_in_its_session_in_postgresql() {
+    writes_from_before_a_login_stay_out(Backend::Postgres).await;
 }
 
 /// Writers keep writing under an anonymous cookie while it signs in. What was stored before the login is kept by it; the

@@ -30,6 +30,11 @@ async fn one_login_is_shared_over_redis_and_sqlite() {
     tell(Pair::start(Backend::Redis(RedisKind::New))).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_login_is_shared_over_postgresql_alone() {
+    tell(Pair::start(Backend::Postgres)).await;
+}
+
 async fn tell(mut pair: Pair) {
     pair.user("ann").await;
     let password = Pair::password_of("ann");

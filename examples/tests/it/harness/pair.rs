@@ -15,6 +15,8 @@ pub(crate) enum Backend {
     Redis(RedisKind),
     /// Sessions in Redis, users in PostgreSQL.
     RedisAndPostgres(RedisKind),
+    /// Both in one PostgreSQL database.
+    Postgres,
 }
 
 pub(crate) const SECRET_KEY: &str = "the secret key of the end-to-end tests 0123456789";
@@ -38,12 +40,15 @@ impl Pair {
     /// Starts both services with more settings, which win.
     pub(crate) fn with(backend: Backend, settings: &[(&str, &str)]) -> Self {
         let redis = match backend {
-            Backend::Embedded => None,
+            Backend::Embedded | Backend::Postgres => None,
             Backend::Redis(kind) | Backend::RedisAndPostgres(kind) => Some(Redis::start(kind)),
         };
         let mut env = Vec::new();
-        if let Backend::RedisAndPostgres(_) = backend {
+        if let Backend::RedisAndPostgres(_) | Backend::Postgres = backend {
             env.push(("DATABASE_URL".to_owned(), Postgres::shared().create_database()));
+        }
+        if let (Backend::Postgres, Some((_, url))) = (backend, env.first().cloned()) {
+            env.extend([("SESSION_URL".to_owned(), url), ("SECRET_KEY".to_owned(), SECRET_KEY.to_owned())]);
         }
         env.extend(owned(settings));
         Self::over(redis, &env)
