@@ -1,4 +1,5 @@
 //! The rules that make the guarantees true (ARCHITECTURE.md), one module each, over a store that fails on demand.
+//! L, the adapters, is tested by `http-suite` over both of them; there is no J, a near cache, yet.
 
 #![allow(unused_must_use, reason = "a test that does not look at an answer need not say so")]
 
