@@ -23,6 +23,7 @@ use crate::{Error, ErrorKind};
 pub struct SecretKeys {
     current: Box<[u8]>,
     fallbacks: Vec<Box<[u8]>>,
+    min_len: usize,
 }
 
 impl SecretKeys {
@@ -34,7 +35,28 @@ impl SecretKeys {
     /// # Errors
     /// [`ErrorKind::Config`] if the key is shorter than [`SecretKeys::MIN_LEN`].
     pub fn new(current: impl AsRef<[u8]>) -> Result<Self, Error> {
-        Ok(Self { current: checked(current.as_ref())?, fallbacks: Vec::new() })
+        Self::of_at_least(current, Self::MIN_LEN)
+    }
+
+    /// The `SECRET_KEY` of a Django deployment, of any length: Django takes each that is not empty. Its
+    /// `SECRET_KEY_FALLBACKS` are [fallbacks](Self::with_fallback), of any length too.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the key is empty.
+    #[cfg(feature = "django")]
+    pub fn django(current: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Self::of_at_least(current, 1)
+    }
+
+    fn of_at_least(current: impl AsRef<[u8]>, min_len: usize) -> Result<Self, Error> {
+        Ok(Self { current: checked(current.as_ref(), min_len)?, fallbacks: Vec::new(), min_len })
+    }
+
+    /// The keys as they are, the current one first.
+    #[cfg(feature = "django")]
+    #[expect(dead_code, reason = "Django's signatures are made with it")]
+    pub(crate) fn raw(&self) -> impl Iterator<Item = &[u8]> {
+        std::iter::once(&self.current).chain(&self.fallbacks).map(|key| &**key)
     }
 
     /// Also accepts what `key` signed. Nothing new is signed with it.
@@ -42,7 +64,7 @@ impl SecretKeys {
     /// # Errors
     /// [`ErrorKind::Config`] if the key is shorter than [`SecretKeys::MIN_LEN`].
     pub fn with_fallback(mut self, key: impl AsRef<[u8]>) -> Result<Self, Error> {
-        self.fallbacks.push(checked(key.as_ref())?);
+        self.fallbacks.push(checked(key.as_ref(), self.min_len)?);
         Ok(self)
     }
 
@@ -67,11 +89,11 @@ impl fmt::Debug for SecretKeys {
     }
 }
 
-fn checked(key: &[u8]) -> Result<Box<[u8]>, Error> {
-    if key.len() < SecretKeys::MIN_LEN {
+fn checked(key: &[u8], min_len: usize) -> Result<Box<[u8]>, Error> {
+    if key.len() < min_len {
         return Err(Error::new(
             ErrorKind::Config,
-            format!("the secret key has {} bytes; it needs at least {}", key.len(), SecretKeys::MIN_LEN),
+            format!("the secret key has {} bytes; it needs at least {min_len}", key.len()),
         ));
     }
     Ok(key.into())
