@@ -62,13 +62,15 @@ pub(crate) struct Draft {
     pub(crate) delta: Delta,
     pub(crate) intent: Intent,
     pub(crate) end: Option<End>,
+    /// The marks to store instead of the session's, because those are under an earlier secret key.
+    pub(crate) renew: Option<Identity>,
     pub(crate) client: Client,
     pub(crate) loaded_at: StoreTime,
 }
 
 impl Draft {
     pub(crate) fn new(base: Loaded, loaded_at: StoreTime, client: Client) -> Self {
-        Self { base, delta: Delta::default(), intent: Intent::Keep, end: None, client, loaded_at }
+        Self { base, delta: Delta::default(), intent: Intent::Keep, end: None, renew: None, client, loaded_at }
     }
 
     /// Ends the session; edits that follow belong to a new one.
@@ -77,6 +79,7 @@ impl Draft {
         let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused });
         self.delta = Delta::default();
         self.intent = Intent::Keep;
+        self.renew = None;
         self.end = match base {
             Loaded::Record(token, record) => Some(End::Record(token, record)),
             Loaded::Unreadable(token, bytes) => Some(End::Unreadable(token, bytes)),
@@ -95,8 +98,8 @@ pub(crate) struct Plan {
 /// One write.
 #[derive(Debug)]
 pub(crate) enum Write {
-    /// Note the last use; may be dropped.
-    Touch(Token, Arc<Record>),
+    /// Note the last use or renewed marks; may be dropped.
+    Touch { token: Token, record: Arc<Record>, renew: Option<Identity> },
     /// Edit a session that exists.
     Edit(Edit),
     /// Start a session.
@@ -109,6 +112,7 @@ pub(crate) struct Edit {
     pub(crate) record: Arc<Record>,
     pub(crate) new: New,
     pub(crate) rotate: bool,
+    pub(crate) renew: Option<Identity>,
 }
 
 #[derive(Debug)]
@@ -121,7 +125,7 @@ pub(crate) struct New {
 
 /// Decides what a draft comes to. `Ok(None)`: nothing is to be done.
 pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
-    let Draft { base, delta, intent, mut end, client, loaded_at } = draft;
+    let Draft { base, delta, intent, mut end, renew, client, loaded_at } = draft;
     let edited = !delta.is_empty();
     let new = |login| New { delta, login, client, missed };
     let write = match (base, intent) {
@@ -130,17 +134,18 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
                 end = Some(End::Record(token, record));
                 Some(Write::Create(new(Some(identity))))
             }
-            _ => Some(Write::Edit(Edit { token, record, new: new(Some(identity)), rotate: true })),
+            _ => Some(Write::Edit(Edit { token, record, new: new(Some(identity)), rotate: true, renew })),
         },
         (_, Intent::Login(identity)) => Some(Write::Create(new(Some(identity)))),
         (Loaded::Record(token, record), Intent::Rotate) => {
-            Some(Write::Edit(Edit { token, record, new: new(None), rotate: true }))
+            Some(Write::Edit(Edit { token, record, new: new(None), rotate: true, renew }))
         }
         (Loaded::Record(token, record), Intent::Keep) if edited => {
-            Some(Write::Edit(Edit { token, record, new: new(None), rotate: false }))
+            Some(Write::Edit(Edit { token, record, new: new(None), rotate: false, renew }))
         }
         (Loaded::Record(token, record), Intent::Keep) => {
-            lifetime.touch_is_due(&record.head.limits, loaded_at).then_some(Write::Touch(token, record))
+            let due = renew.is_some() || lifetime.touch_is_due(&record.head.limits, loaded_at);
+            due.then_some(Write::Touch { token, record, renew })
         }
         (Loaded::Nothing { refused: true }, _) if edited || end.is_some() => return Err(stale()),
         (Loaded::Nothing { .. }, _) if edited => {

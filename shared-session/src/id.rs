@@ -22,6 +22,18 @@ impl Handle {
         random_text::<18, HANDLE_LEN>().map(Self)
     }
 
+    /// The handle of a session whose cookie is its key: a hash of that key, so that it opens nothing.
+    #[cfg(feature = "django")]
+    pub(crate) fn of_key(key: &Secret) -> Self {
+        let hash = Sha256::new().chain_update("shared_session.handle:").chain_update(key.0).finalize();
+        let mut chars = [b'A'; HANDLE_LEN];
+        for (chars, bytes) in chars.chunks_exact_mut(4).zip(hash.chunks_exact(3)) {
+            // Three bytes are four characters, so this never fails.
+            let _ = URL_SAFE_NO_PAD.encode_slice(bytes, chars);
+        }
+        Self(chars)
+    }
+
     /// Reads a handle from its text; `None` unless it is exactly 24 characters of base64url.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -54,6 +66,18 @@ pub(crate) struct Secret([u8; SECRET_LEN]);
 impl Secret {
     pub(crate) fn random() -> Result<Self, Error> {
         random_text::<24, SECRET_LEN>().map(Self)
+    }
+
+    /// A secret of exactly these characters; `None` for another number of them.
+    #[cfg(feature = "django")]
+    pub(crate) fn from_text(text: &[u8]) -> Option<Self> {
+        checked(text).map(Self)
+    }
+
+    /// The secret as text. Django's session keys are such texts, and go into keys of the store.
+    #[cfg(feature = "django")]
+    pub(crate) fn as_str(&self) -> &str {
+        text(&self.0)
     }
 
     /// SHA-256 of the secret's text as 43 characters of base64url.

@@ -1,6 +1,7 @@
 //! The engine between a framework and a store: open, close, commit.
 
 mod devices;
+mod ended;
 mod load;
 mod stats;
 mod write;
@@ -149,7 +150,7 @@ impl SessionManager {
 
     fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> SessionHandle {
         let token = match self.0.cookie.read(cookie_headers) {
-            Presented::One(value) => Token::parse(value),
+            Presented::One(value) => self.0.profile.parse_cookie(value),
             Presented::Absent => None,
             Presented::Conflicting => {
                 tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
@@ -337,7 +338,7 @@ impl Outcome {
     fn read(cookie: CookieAction, private: bool, core: &Core) -> Self {
         let set_cookie = match cookie {
             CookieAction::Keep => None,
-            CookieAction::Set(token) => Some(core.cookie.set(&token.cookie_value())),
+            CookieAction::Set(token) => Some(core.cookie.set(&core.profile.cookie_value(&token))),
             CookieAction::Remove => Some(core.cookie.delete()),
         };
         Self { error: None, set_cookie, read: true, private }

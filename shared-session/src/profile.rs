@@ -8,11 +8,12 @@ pub mod django;
 mod native;
 
 use bytes::Bytes;
+use subtle::ConstantTimeEq;
 
 use crate::{
-    Client, Error,
+    Client, Error, Lifetime,
     data::Entries,
-    id::{Handle, Token},
+    id::{Handle, Secret, Token},
     lifetime::Limits,
     store::{Seen, StoreTime},
 };
@@ -27,7 +28,11 @@ pub struct Profile(Kind);
 
 #[derive(Clone, Debug)]
 enum Kind {
-    Native { prefix: Box<str> },
+    Native {
+        prefix: Box<str>,
+    },
+    #[cfg(feature = "django")]
+    Django(django::Django),
 }
 
 impl Default for Profile {
@@ -37,6 +42,18 @@ impl Default for Profile {
     }
 }
 
+/// Runs the same call on whichever profile there is: the native one by its prefix, Django's by its settings.
+macro_rules! on {
+    ($profile:expr, native($prefix:ident) => $native:expr, django($django:ident) => $other:expr $(,)?) => {
+        match &$profile.0 {
+            Kind::Native { prefix: $prefix } => $native,
+            #[cfg(feature = "django")]
+            Kind::Django($django) => $other,
+        }
+    };
+}
+
+/// Cookies and keys.
 impl Profile {
     /// The format of this library. Every key starts with `prefix`: services that share sessions use the same one,
     /// others must not.
@@ -45,53 +62,190 @@ impl Profile {
         Self(Kind::Native { prefix: prefix.into() })
     }
 
-    pub(crate) fn prefix(&self) -> &str {
-        match &self.0 {
-            Kind::Native { prefix } => prefix,
-        }
+    /// The sessions of a Django fleet.
+    #[cfg(feature = "django")]
+    #[must_use]
+    pub fn django(django: django::Django) -> Self {
+        Self(Kind::Django(django))
     }
 
-    pub(crate) fn session_key(&self, handle: &Handle) -> String {
-        [self.prefix(), handle.as_str()].concat()
+    /// The token in a cookie's value, checked byte by byte; `None` if it is no cookie of this profile.
+    pub(crate) fn parse_cookie(&self, value: &[u8]) -> Option<Token> {
+        on!(self, native(_prefix) => Token::parse(value), django(_django) => django::Django::parse_cookie(value))
     }
 
-    /// The key of the index of a user's sessions. A handle has no `:`, so it is never a session's key.
+    pub(crate) fn cookie_value(&self, token: &Token) -> String {
+        on!(self, native(_prefix) => token.cookie_value(), django(_django) => token.secret.as_str().to_owned())
+    }
+
+    pub(crate) fn new_token(&self) -> Result<Token, Error> {
+        on!(self, native(_prefix) => Token::random(), django(_django) => django::Django::new_token())
+    }
+
+    /// Where the session of `token` is.
+    pub(crate) fn place(&self, token: &Token) -> Place {
+        on!(
+            self,
+            native(prefix) => native::place(prefix, token.handle),
+            django(django) => django.place(token),
+        )
+    }
+
+    /// Where the session is that a user's index names `member`.
+    pub(crate) fn place_of_member(&self, member: &str) -> Option<Place> {
+        on!(
+            self,
+            native(prefix) => Some(native::place(prefix, Handle::parse(member)?)),
+            django(django) => Some(django.place(&django::Django::parse_cookie(member.as_bytes())?)),
+        )
+    }
+
+    /// Where the session is that is stored under `key`; `None` for every other key.
+    pub(crate) fn place_of_key(&self, key: &str) -> Option<Place> {
+        on!(
+            self,
+            native(prefix) => self.place_of_member(key.strip_prefix(&**prefix)?),
+            django(django) => self.place_of_member(key.strip_prefix(&*django.session_prefix())?),
+        )
+    }
+
+    /// Where the session `handle` is, if its handle tells.
+    pub(crate) fn place_of_handle(&self, handle: &Handle) -> Option<Place> {
+        on!(self, native(prefix) => Some(native::place(prefix, *handle)), django(_django) => None)
+    }
+
+    /// What the keys of all sessions start with.
+    pub(crate) fn session_prefix(&self) -> String {
+        on!(self, native(prefix) => prefix.to_string(), django(django) => django.session_prefix())
+    }
+
+    /// The key of the index of a user's sessions. It is never a session's key.
     pub(crate) fn index_key(&self, user_id: &str) -> String {
-        [self.prefix(), "user:", user_id].concat()
+        on!(
+            self,
+            native(prefix) => [prefix, "user:", user_id].concat(),
+            django(django) => django.index_key(user_id),
+        )
     }
 
-    /// The handle in a session's key; `None` for every other key.
-    pub(crate) fn handle_of(&self, key: &str) -> Option<Handle> {
-        Handle::parse(key.strip_prefix(self.prefix())?)
+    /// The key of the mark that the session at `place` has ended; `None` where nobody writes without looking.
+    pub(crate) fn tombstone_key(&self, place: &Place) -> Option<String> {
+        on!(self, native(_prefix) => { let _ = place; None }, django(django) => django.tombstone_key(place))
     }
 
-    pub(crate) fn decode(&self, bytes: &Bytes) -> Result<Record, Error> {
-        native::decode(bytes)
-    }
-
-    pub(crate) fn encode(&self, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
-        native::encode(head, entries)
-    }
-
-    /// The part that holds the secret's hash, of bytes that may be unreadable otherwise.
-    pub(crate) fn secret_part(&self, bytes: &Bytes) -> Seen {
-        native::secret_part(bytes)
+    /// Whether a rotated session moves to another key.
+    pub(crate) fn rotation_moves(&self) -> bool {
+        on!(self, native(_prefix) => false, django(_django) => true)
     }
 }
 
-/// Everything in a record but the entries.
+/// Records.
+impl Profile {
+    pub(crate) fn decode(&self, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
+        on!(
+            self,
+            native(_prefix) => { let _ = (lifetime, now); native::decode(bytes) },
+            django(django) => django.decode(bytes, lifetime, now),
+        )
+    }
+
+    /// The first version of a session.
+    pub(crate) fn first(&self, token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+        on!(
+            self,
+            native(_prefix) => native::first(token, stamp, content),
+            django(django) => { let _ = token; django.first(stamp, content) },
+        )
+    }
+
+    /// The version that follows `base`; with `secret`, under a new one.
+    pub(crate) fn next(
+        &self,
+        base: &Record,
+        secret: Option<&Secret>,
+        stamp: &Stamp<'_>,
+        content: Content,
+    ) -> Result<Record, Error> {
+        on!(
+            self,
+            native(_prefix) => native::next(base, secret, stamp, content),
+            django(django) => { let _ = secret; django.next(base, stamp, content) },
+        )
+    }
+
+    /// `base` with a later use noted; to every other write it is the same version.
+    pub(crate) fn touched(&self, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error> {
+        let content = Content { head, entries: base.entries.clone() };
+        on!(
+            self,
+            native(_prefix) => { let _ = stamp; native::touched(base, content) },
+            django(django) => django.next(base, stamp, content),
+        )
+    }
+
+    /// What a deletion by the owner of `token` compares, of bytes that may be unreadable; `None` if the token does not
+    /// own them.
+    pub(crate) fn owned(&self, token: &Token, bytes: &Bytes) -> Option<Ownership> {
+        on!(
+            self,
+            native(_prefix) => native::owned(token, bytes),
+            django(_django) => { let _ = (token, bytes); Some(Ownership::Key) },
+        )
+    }
+}
+
+/// Where a session is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) handle: Handle,
+    pub(crate) key: String,
+    /// Its name in a user's index.
+    pub(crate) member: String,
+}
+
+/// What a deletion must compare to hit nothing but the session that was seen.
+#[derive(Clone, Debug)]
+pub(crate) enum Ownership {
+    /// Nothing: whoever knows the key owns the session.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "keys are secrets in Django's profiles only"))]
+    Key,
+    /// The part of the record that holds the secret's hash.
+    Part(Seen),
+}
+
+impl Ownership {
+    pub(crate) fn seen(&self) -> Option<&Seen> {
+        match self {
+            Self::Key => None,
+            Self::Part(seen) => Some(seen),
+        }
+    }
+}
+
+/// What tells the versions of one commit from all others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp<'a> {
+    /// The random tag of the commit.
+    pub(crate) tag: &'a str,
+    pub(crate) now: StoreTime,
+    /// The lifetime of sessions that do not say their own.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records say their own"))]
+    pub(crate) lifetime: &'a Lifetime,
+}
+
+/// What a version says about its session, in every profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
-    /// How many commits made this version.
-    pub(crate) commit: u64,
-    /// The random tag of the commit that wrote this version.
-    pub(crate) tag: String,
-    pub(crate) secret_hash: String,
-    /// When the secret was last replaced; zero if never.
-    pub(crate) rotated: StoreTime,
     pub(crate) limits: Limits,
     pub(crate) user: Option<Identity>,
     pub(crate) client: Client,
+}
+
+/// What a new version is to hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    pub(crate) head: Head,
+    pub(crate) entries: Entries,
 }
 
 /// One version of a session, decoded.
@@ -99,23 +253,75 @@ pub(crate) struct Head {
 pub(crate) struct Record {
     pub(crate) head: Head,
     pub(crate) entries: Entries,
+    form: Form,
     bytes: Bytes,
 }
 
+/// What only one profile knows of a version.
+#[derive(Clone)]
+enum Form {
+    Native(native::Mark),
+    #[cfg(feature = "django")]
+    Django(std::sync::Arc<django::Document>),
+}
+
 impl Record {
-    /// What a write compares: the commit counter and tag.
+    /// What a write compares: in the native profile the commit counter and tag, in Django's everything.
     pub(crate) fn version(&self) -> Seen {
-        native::version_part(&self.bytes)
+        match &self.form {
+            Form::Native(_) => native::version_part(&self.bytes),
+            #[cfg(feature = "django")]
+            Form::Django(_) => Seen::new(self.bytes.clone(), 0..self.bytes.len()),
+        }
     }
 
-    /// What a deletion compares: the secret's hash.
-    pub(crate) fn secret(&self) -> Seen {
-        native::secret_part(&self.bytes)
+    /// What a deletion compares.
+    pub(crate) fn ownership(&self) -> Ownership {
+        match &self.form {
+            Form::Native(_) => Ownership::Part(native::secret_part(&self.bytes)),
+            #[cfg(feature = "django")]
+            Form::Django(_) => Ownership::Key,
+        }
     }
 
-    /// The record that `bytes` are, known without decoding them: they were made of `head` and `entries`.
-    pub(crate) fn written(head: Head, entries: Entries, bytes: Bytes) -> Self {
-        Self { head, entries, bytes }
+    /// Whether the commit with `tag` wrote this version; never where versions carry no tag.
+    pub(crate) fn is_of(&self, tag: &str) -> bool {
+        match &self.form {
+            Form::Native(mark) => mark.tag == tag,
+            #[cfg(feature = "django")]
+            Form::Django(_) => false,
+        }
+    }
+
+    /// Whether the cookie with `token` opens this version.
+    pub(crate) fn opens_for(&self, token: &Token) -> bool {
+        match &self.form {
+            Form::Native(mark) => token.secret.hash().as_bytes().ct_eq(mark.secret_hash.as_bytes()).into(),
+            #[cfg(feature = "django")]
+            Form::Django(_) => true,
+        }
+    }
+
+    /// Whether the cookie that opens this version opens `other` too.
+    pub(crate) fn has_secret_of(&self, other: &Self) -> bool {
+        match (&self.form, &other.form) {
+            (Form::Native(mark), Form::Native(others)) => mark.secret_hash == others.secret_hash,
+            #[cfg(feature = "django")]
+            _ => true,
+        }
+    }
+
+    /// When the secret was last replaced; zero if never or not known.
+    pub(crate) fn rotated(&self) -> StoreTime {
+        match &self.form {
+            Form::Native(mark) => mark.rotated,
+            #[cfg(feature = "django")]
+            Form::Django(_) => StoreTime::default(),
+        }
+    }
+
+    pub(crate) fn user_id(&self) -> Option<&str> {
+        self.head.user.as_ref().map(|user| user.user_id.as_str())
     }
 
     pub(crate) fn bytes(&self) -> &Bytes {
@@ -125,7 +331,7 @@ impl Record {
 
 impl std::fmt::Debug for Record {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Record").field("commit", &self.head.commit).finish_non_exhaustive()
+        f.debug_struct("Record").field("len", &self.bytes.len()).finish_non_exhaustive()
     }
 }
 
@@ -152,11 +358,5 @@ impl Identity {
 impl std::fmt::Debug for Identity {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Identity").field("user_id", &self.user_id).finish_non_exhaustive()
-    }
-}
-
-impl Token {
-    pub(crate) fn key(&self, profile: &Profile) -> String {
-        profile.session_key(&self.handle)
     }
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 
-use super::{Core, SessionManager};
+use super::{Core, SessionManager, ended::Tombstone};
 use crate::{
     Error,
     id::Handle,
-    profile::Record,
+    profile::{Place, Record},
     store::{BoxFuture, StoreTime},
 };
 
@@ -52,8 +52,7 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<SessionInfo>, Error> {
-        let handles = self.0.store.index_list(&self.0.profile.index_key(user_id)).await?;
-        let mut sessions = self.0.read_all(handles.iter().filter_map(|handle| Handle::parse(handle))).await?;
+        let mut sessions = self.0.read_all(self.0.places_of(user_id).await?).await?;
         sessions.retain(|session| session.user_id.as_deref() == Some(user_id));
         sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at));
         Ok(sessions)
@@ -64,11 +63,11 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails; the session may then live on.
     pub async fn revoke(&self, user_id: &str, handle: &Handle) -> Result<bool, Error> {
-        let Some(record) = self.0.read(handle).await? else { return Ok(false) };
-        if record.head.user.as_ref().is_none_or(|user| user.user_id != user_id) {
-            return Ok(false);
+        let Some(place) = self.0.place_of(user_id, handle).await? else { return Ok(false) };
+        match self.0.read(&place).await? {
+            Some(record) if record.user_id() == Some(user_id) => self.0.revoke(&place, &record).await,
+            _ => Ok(false),
         }
-        self.0.revoke(handle, &record).await
     }
 
     /// Ends every session of `user_id` in the index, except `keep`, and says how many. To end them for certain, even
@@ -91,8 +90,9 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails; the session may then live on.
     pub async fn revoke_any(&self, handle: &Handle) -> Result<bool, Error> {
-        match self.0.read(handle).await? {
-            Some(record) => self.0.revoke(handle, &record).await,
+        let Some(place) = self.0.find(handle).await? else { return Ok(false) };
+        match self.0.read(&place).await? {
+            Some(record) => self.0.revoke(&place, &record).await,
             None => Ok(false),
         }
     }
@@ -103,40 +103,70 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
     pub async fn all_sessions(&self, from: Option<&str>) -> Result<SessionPage, Error> {
-        let page = self.0.store.scan(self.0.profile.prefix(), from).await?;
-        let handles = page.keys.iter().filter_map(|key| self.0.profile.handle_of(key));
-        Ok(SessionPage { sessions: self.0.read_all(handles).await?, next: page.next })
+        let page = self.0.store.scan(&self.0.profile.session_prefix(), from).await?;
+        let places = page.keys.iter().filter_map(|key| self.0.profile.place_of_key(key)).collect();
+        Ok(SessionPage { sessions: self.0.read_all(places).await?, next: page.next })
     }
 }
 
 impl Core {
-    async fn read_all(&self, handles: impl Iterator<Item = Handle>) -> Result<Vec<SessionInfo>, Error> {
-        let handles: Vec<_> = handles.collect();
-        let mut sessions = Vec::with_capacity(handles.len());
-        for some in handles.chunks(AT_ONCE) {
+    /// The sessions in a user's index. One round trip.
+    async fn places_of(&self, user_id: &str) -> Result<Vec<Place>, Error> {
+        let members = self.store.index_list(&self.profile.index_key(user_id)).await?;
+        Ok(members.iter().filter_map(|member| self.profile.place_of_member(member)).collect())
+    }
+
+    /// Where a session of `user_id` is. No I/O where the handle tells.
+    async fn place_of(&self, user_id: &str, handle: &Handle) -> Result<Option<Place>, Error> {
+        match self.profile.place_of_handle(handle) {
+            Some(place) => Ok(Some(place)),
+            None => Ok(self.places_of(user_id).await?.into_iter().find(|place| place.handle == *handle)),
+        }
+    }
+
+    /// Where any session is. Where the handle does not tell, this walks the whole store.
+    async fn find(&self, handle: &Handle) -> Result<Option<Place>, Error> {
+        if let Some(place) = self.profile.place_of_handle(handle) {
+            return Ok(Some(place));
+        }
+        let (prefix, mut from) = (self.profile.session_prefix(), None);
+        loop {
+            let page = self.store.scan(&prefix, from.as_deref()).await?;
+            let mut places = page.keys.iter().filter_map(|key| self.profile.place_of_key(key));
+            if let Some(place) = places.find(|place| place.handle == *handle) {
+                return Ok(Some(place));
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn read_all(&self, places: Vec<Place>) -> Result<Vec<SessionInfo>, Error> {
+        let mut sessions = Vec::with_capacity(places.len());
+        for some in places.chunks(AT_ONCE) {
             // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
             let reads: Vec<BoxFuture<'_, Result<Option<Arc<Record>>, Error>>> =
-                some.iter().map(|handle| Box::pin(self.read(handle)) as _).collect();
+                some.iter().map(|place| Box::pin(self.read(place)) as _).collect();
             let records = try_join_all(reads).await?;
-            sessions.extend(some.iter().zip(records).filter_map(|(handle, record)| Some(info(*handle, &*record?))));
+            sessions.extend(some.iter().zip(records).filter_map(|(place, record)| Some(info(place.handle, &*record?))));
         }
         Ok(sessions)
     }
 
     /// A live, readable record.
-    async fn read(&self, handle: &Handle) -> Result<Option<Arc<Record>>, Error> {
-        let Some(bytes) = self.store.load(&self.profile.session_key(handle)).await? else { return Ok(None) };
+    async fn read(&self, place: &Place) -> Result<Option<Arc<Record>>, Error> {
+        let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(place)).await?;
+        let (Some(bytes), None) = (bytes, tombstone) else { return Ok(None) };
         let now = self.now().await?;
-        let record = self.profile.decode(&bytes).ok().filter(|record| record.head.limits.left(now).is_some());
+        let record = self.decode(&bytes, now).ok().filter(|record| record.head.limits.left(now).is_some());
         Ok(record.map(Arc::new))
     }
 
-    async fn revoke(&self, handle: &Handle, record: &Record) -> Result<bool, Error> {
-        let ended = self.delete(&self.profile.session_key(handle), record.secret(), record).await?;
-        if let Some(user) = &record.head.user {
-            let index = self.profile.index_key(&user.user_id);
-            let _ = self.store.index_remove(&index, &[handle.to_string()]).await;
-        }
+    async fn revoke(&self, place: &Place, record: &Record) -> Result<bool, Error> {
+        let ended = self.end_at(place, record, Tombstone::Ended).await?;
+        self.unindex(record, place).await;
         Ok(ended)
     }
 }

@@ -2,10 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use subtle::ConstantTimeEq;
+use bytes::Bytes;
 
-use super::{Core, stats::add_one};
-use crate::{Error, commit::Loaded, id::Token, store::StoreTime};
+use super::{Core, ended::Tombstone, stats::add_one};
+use crate::{Error, commit::Loaded, id::Token, profile::Record, store::StoreTime};
 
 /// For this long after a cookie was replaced, a write that still carries the old one is refused instead of starting a
 /// session whose cookie would overwrite the new one in the browser.
@@ -15,13 +15,23 @@ impl Core {
     /// What the store holds for a cookie, and the store's time. One round trip.
     pub(crate) async fn load(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
         add_one(&self.stats.loads);
-        let bytes = self.store.load(&token.key(&self.profile)).await?;
+        let place = self.profile.place(token);
+        let (bytes, tombstone) =
+            futures_util::future::try_join(self.store.load(&place.key), self.tombstone(&place)).await?;
         let now = self.now().await?;
+        if let Some(tombstone) = tombstone {
+            add_one(&self.stats.misses);
+            if bytes.is_some() {
+                self.end_again(&place).await;
+            }
+            let refused = matches!(tombstone, Tombstone::Moved(at) if now.since(at) < REFUSE_AFTER_ROTATION);
+            return Ok((Loaded::Nothing { refused }, now));
+        }
         let Some(bytes) = bytes else {
             add_one(&self.stats.misses);
             return Ok((Loaded::Nothing { refused: false }, now));
         };
-        let record = match self.profile.decode(&bytes) {
+        let record = match self.decode(&bytes, now) {
             Ok(record) => record,
             Err(error) => {
                 add_one(&self.stats.unreadable);
@@ -29,10 +39,9 @@ impl Core {
                 return Ok((Loaded::Unreadable(token.clone(), bytes), now));
             }
         };
-        let presented = token.secret.hash();
-        if !bool::from(presented.as_bytes().ct_eq(record.head.secret_hash.as_bytes())) {
+        if !record.opens_for(token) {
             add_one(&self.stats.misses);
-            let refused = now.since(record.head.rotated) < REFUSE_AFTER_ROTATION;
+            let refused = now.since(record.rotated()) < REFUSE_AFTER_ROTATION;
             return Ok((Loaded::Nothing { refused }, now));
         }
         if record.head.limits.left(now).is_none() {
@@ -48,6 +57,10 @@ impl Core {
             Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Ok(self.load(token).await?.0),
             Loaded::Nothing { refused } => Ok(Loaded::Nothing { refused: *refused }),
         }
+    }
+
+    pub(crate) fn decode(&self, bytes: &Bytes, now: StoreTime) -> Result<Record, Error> {
+        self.profile.decode(bytes, &self.lifetime, now)
     }
 
     pub(crate) async fn now(&self) -> Result<StoreTime, Error> {

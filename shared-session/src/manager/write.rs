@@ -4,15 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{CookieAction, Core, stats::add_one};
+use super::{CookieAction, Core, ended::Tombstone, stats::add_one};
 use crate::{
     Error, ErrorKind,
     commit::{Edit, End, Loaded, New, Plan, Write, gone, stale},
     data::Entries,
-    id::{Handle, Secret, Token, random_tag},
+    id::{Secret, Token, random_tag},
     lifetime::Limits,
-    profile::{Head, Identity, Record},
-    store::{Deleted, Replaced, Seen, StoreTime},
+    profile::{Content, Head, Identity, Place, Record, Stamp},
+    store::{Replaced, StoreTime},
 };
 
 /// How often a write is tried again after another one was faster. Each failure means that another write succeeded, so
@@ -30,6 +30,14 @@ pub(crate) struct Written {
 }
 
 impl Written {
+    fn kept(token: &Token, record: Arc<Record>) -> Self {
+        Self { session: Some((token.clone(), record)), cookie: CookieAction::Keep }
+    }
+
+    fn under_new_cookie(token: Token, record: Arc<Record>) -> Self {
+        Self { cookie: CookieAction::Set(token.clone()), session: Some((token, record)) }
+    }
+
     pub(crate) fn loaded(&self) -> Loaded {
         match &self.session {
             Some((token, record)) => Loaded::Record(token.clone(), Arc::clone(record)),
@@ -76,64 +84,66 @@ impl Core {
                 Err(error) => return Err(error),
             },
         };
-        let (session, cookie) = match plan.write {
-            None => (None, CookieAction::Keep),
-            Some(Write::Touch(token, record)) => {
-                self.touch(&token, &record).await;
-                (Some((token, record)), CookieAction::Keep)
+        let written = match plan.write {
+            None => Written { session: None, cookie: CookieAction::Keep },
+            Some(Write::Touch { token, record, renew }) => {
+                self.touch(&token, &record, renew).await;
+                Written::kept(&token, record)
             }
             Some(Write::Create(new)) => self.create(&new).await?,
-            Some(Write::Edit(edit)) => match self.edit(&edit).await {
-                Err(error) if edit.new.login.is_some() && is_lost(&error) => self.create(&edit.new).await?,
-                other => other?,
-            },
+            Some(Write::Edit(edit)) => {
+                let edited = if edit.rotate && self.profile.rotation_moves() {
+                    self.relocate(&edit).await
+                } else {
+                    self.edit(&edit).await
+                };
+                match edited {
+                    Err(error) if edit.new.login.is_some() && is_lost(&error) => self.create(&edit.new).await?,
+                    other => other?,
+                }
+            }
         };
-        Ok(Written { session, cookie: ended.then(cookie) })
+        Ok(Written { cookie: ended.then(written.cookie), ..written })
     }
 
     /// Replays an edit on the newest version until it is stored.
-    async fn edit(&self, edit: &Edit) -> Result<(Option<(Token, Arc<Record>)>, CookieAction), Error> {
-        let key = edit.token.key(&self.profile);
+    async fn edit(&self, edit: &Edit) -> Result<Written, Error> {
+        let place = self.profile.place(&edit.token);
         let tag = random_tag()?;
         let secret = if edit.rotate { Some(Secret::random()?) } else { None };
         let mut base = Arc::clone(&edit.record);
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
-            let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
-            if changes.is_empty() && !edit.rotate {
-                return Ok((Some((edit.token.clone(), base)), CookieAction::Keep));
-            }
-            let head = self.next_head(&base, &tag, secret.as_ref(), &edit.new, now);
-            let Some(ttl) = head.limits.left(now) else {
-                self.delete(&key, base.secret(), &edit.record).await?;
+            let Some(content) = self.edited(&base, edit, now)? else {
+                return Ok(Written::kept(&edit.token, base));
+            };
+            let next = self.checked(self.profile.next(&base, secret.as_ref(), &self.stamp(&tag, now), content)?)?;
+            let limits = next.head.limits;
+            let Some(ttl) = limits.left(now) else {
+                self.end_at(&place, &base, Tombstone::Ended).await?;
                 return Err(gone());
             };
-            let entries = base.entries.with(&changes);
-            let bytes = self.encode(&head, &entries)?;
-            let deadline = head.limits.deadline;
-            let replace = self.replace(&key, &base, Record::written(head, entries, bytes), edit, ttl);
+            let replace = self.replace(&place, &base, next, &tag, edit, ttl);
             let attempted = match &edit.new.login {
                 None => replace.await?,
                 // The index entry goes first on the same connection; both are waited for together.
-                Some(identity) => self.indexed(&edit.token.handle, identity, deadline, replace).await?,
+                Some(identity) => self.indexed(&place, identity, limits.deadline, replace).await?,
             };
             let attempted = match attempted {
                 Attempt::Overtaken(_) if attempt >= ATTEMPTS_AT_ONCE => {
                     // What was seen before the pause is old after it: comparing with it would lose once more.
                     pause(attempt).await;
-                    let Some(current) = self.store.load(&key).await? else { return Err(gone()) };
-                    self.judge(&current, &tag, edit)?
+                    let Some(current) = self.store.load(&place.key).await? else { return Err(gone()) };
+                    self.judge(&current, &tag, edit).await?
                 }
                 attempted => attempted,
             };
             match attempted {
                 Attempt::Stored(record) => {
+                    self.stays_ended(&place).await?;
                     add_one(&self.stats.commits);
-                    let Some(secret) = secret else {
-                        return Ok((Some((edit.token.clone(), record)), CookieAction::Keep));
-                    };
-                    let token = Token { handle: edit.token.handle, secret };
-                    return Ok((Some((token.clone(), record)), CookieAction::Set(token)));
+                    let Some(secret) = secret else { return Ok(Written::kept(&edit.token, record)) };
+                    return Ok(Written::under_new_cookie(Token { handle: edit.token.handle, secret }, record));
                 }
                 Attempt::Overtaken(newer) => {
                     add_one(&self.stats.merged);
@@ -142,29 +152,88 @@ impl Core {
                 Attempt::NotApplied => {}
             }
         }
-        Err(Error::new(ErrorKind::Unavailable, "other requests kept being faster on this session"))
+        Err(too_slow())
+    }
+
+    /// Moves the session to a new key with an edit made, where the key is the secret: the new one first, then the old
+    /// one is deleted, but only as it was seen. Until then both open the session, as when Django does it.
+    async fn relocate(&self, edit: &Edit) -> Result<Written, Error> {
+        let old = self.profile.place(&edit.token);
+        let mut base = Arc::clone(&edit.record);
+        for attempt in 0..ATTEMPTS {
+            let now = self.now().await?;
+            let head = self.next_head(&base, edit, now);
+            let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
+            let content = Content { head, entries: base.entries.with(&changes) };
+            let record = self.checked(self.profile.next(&base, None, &self.stamp("", now), content)?)?;
+            let limits = record.head.limits;
+            let Some(ttl) = limits.left(now) else { return Err(gone()) };
+            let token = self.profile.new_token()?;
+            let new = self.profile.place(&token);
+            let create = self.create_at(&new.key, &record, ttl);
+            let created = match record.head.user.clone() {
+                None => create.await?,
+                Some(identity) => self.indexed(&new, &identity, limits.deadline, create).await?,
+            };
+            if !created {
+                continue;
+            }
+            let seen = base.version();
+            let current = match self.store.delete(&old.key, Some(&seen)).await {
+                Ok(crate::store::Deleted::Deleted) => {
+                    self.bury(&old, Tombstone::Moved(now)).await;
+                    self.unindex(&base, &old).await;
+                    add_one(&self.stats.commits);
+                    return Ok(Written::under_new_cookie(token, Arc::new(record)));
+                }
+                Ok(crate::store::Deleted::Gone) => Err(gone()),
+                Ok(crate::store::Deleted::Conflict(current)) => Ok(current),
+                Err(error) => Err(error),
+            };
+            // The session changed or ended meanwhile, or nobody knows: what was made names nobody's cookie.
+            let _ = self.store.delete(&new.key, None).await;
+            self.unindex(&record, &new).await;
+            match self.judge(&current?, "", edit).await? {
+                Attempt::Overtaken(newer) => base = newer,
+                Attempt::Stored(_) | Attempt::NotApplied => {}
+            }
+            add_one(&self.stats.merged);
+            pause(attempt).await;
+        }
+        Err(too_slow())
+    }
+
+    /// What `edit` makes of `base`; `None` if that is nothing.
+    fn edited(&self, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
+        let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
+        if changes.is_empty() && !edit.rotate && edit.renew.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Content { head: self.next_head(base, edit, now), entries: base.entries.with(&changes) }))
     }
 
     async fn replace(
         &self,
-        key: &str,
+        place: &Place,
         base: &Record,
         next: Record,
+        tag: &str,
         edit: &Edit,
         ttl: Duration,
     ) -> Result<Attempt, Error> {
-        match self.store.replace(key, &base.version(), next.bytes().clone(), ttl).await {
+        match self.store.replace(&place.key, &base.version(), next.bytes().clone(), ttl).await {
             Ok(Replaced::Stored) => Ok(Attempt::Stored(Arc::new(next))),
             Ok(Replaced::Gone) => Err(gone()),
-            Ok(Replaced::Conflict(current)) => self.judge(&current, &next.head.tag, edit),
-            Err(error) if error.is_undecided() => {
-                // The reply was lost: only what is stored now can tell.
-                let Ok(Some(current)) = self.store.load(key).await else { return Err(error) };
+            Ok(Replaced::Conflict(current)) => self.judge(&current, tag, edit).await,
+            // The reply was lost: only what is stored now can tell, and only where versions carry the tag of their
+            // commit. Equal bytes may be another's.
+            Err(error) if error.is_undecided() && next.is_of(tag) => {
+                let Ok(Some(current)) = self.store.load(&place.key).await else { return Err(error) };
                 if base.version().matches(&current) {
                     return Ok(Attempt::NotApplied);
                 }
-                match self.profile.decode(&current) {
-                    Ok(current) if current.head.tag == next.head.tag => Ok(Attempt::Stored(Arc::new(current))),
+                match self.decode(&current, self.now().await?) {
+                    Ok(current) if current.is_of(tag) => Ok(Attempt::Stored(Arc::new(current))),
                     _ => Err(error),
                 }
             }
@@ -173,50 +242,52 @@ impl Core {
     }
 
     /// What it means that `current` is stored instead of what this edit was made on.
-    fn judge(&self, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
-        let current = Arc::new(self.profile.decode(current)?);
-        if current.head.tag == tag {
+    async fn judge(&self, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
+        let current = Arc::new(self.decode(current, self.now().await?)?);
+        if current.is_of(tag) {
             return Ok(Attempt::Stored(current));
         }
         // Whoever replaced the secret or signed in owns the session now: nothing may be written into theirs.
-        let same_secret = current.head.secret_hash == edit.record.head.secret_hash;
-        if !same_secret || user_id(&current) != user_id(&edit.record) {
+        if !current.has_secret_of(&edit.record) || current.user_id() != edit.record.user_id() {
             return Err(stale());
         }
         Ok(Attempt::Overtaken(current))
     }
 
+    /// After a write: it may have landed on a session that had ended and that another program brought back.
+    async fn stays_ended(&self, place: &Place) -> Result<(), Error> {
+        if self.tombstone(place).await?.is_none() {
+            return Ok(());
+        }
+        self.end_again(place).await;
+        Err(gone())
+    }
+
     /// Starts a session under a new handle.
-    async fn create(&self, new: &New) -> Result<(Option<(Token, Arc<Record>)>, CookieAction), Error> {
+    async fn create(&self, new: &New) -> Result<Written, Error> {
         let changes = new.delta.resolve(&Entries::empty(), new.missed)?;
         let entries = Entries::empty().with(&changes);
         let mut last_error = None;
         // A handle that is taken already, or a lost reply: another handle. What may be left over names nobody's cookie.
         for _ in 0..3 {
-            let token = Token::random()?;
+            let token = self.profile.new_token()?;
+            let place = self.profile.place(&token);
             let now = self.now().await?;
-            let head = Head {
-                commit: 1,
-                tag: random_tag()?,
-                secret_hash: token.secret.hash(),
-                rotated: StoreTime::default(),
-                limits: Limits::start(&self.lifetime, now),
-                user: new.login.clone(),
-                client: new.client.clone(),
-            };
-            let Some(ttl) = head.limits.left(now) else { return Err(gone()) };
-            let bytes = self.encode(&head, &entries)?;
-            let key = token.key(&self.profile);
-            let create = self.create_at(&key, &head.tag, bytes.clone(), ttl);
+            let limits = Limits::start(&self.lifetime, now);
+            let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
+            let content = Content { head, entries: entries.clone() };
+            let record = self.checked(self.profile.first(&token, &self.stamp(&random_tag()?, now), content)?)?;
+            let limits = record.head.limits;
+            let Some(ttl) = limits.left(now) else { return Err(gone()) };
+            let create = self.create_at(&place.key, &record, ttl);
             let created = match &new.login {
                 None => create.await,
-                Some(identity) => self.indexed(&token.handle, identity, head.limits.deadline, create).await,
+                Some(identity) => self.indexed(&place, identity, limits.deadline, create).await,
             };
             match created {
                 Ok(true) => {
                     add_one(&self.stats.commits);
-                    let record = Arc::new(Record::written(head, entries, bytes));
-                    return Ok((Some((token.clone(), record)), CookieAction::Set(token)));
+                    return Ok(Written::under_new_cookie(token, Arc::new(record)));
                 }
                 Ok(false) => {}
                 Err(error) if error.is_undecided() => last_error = Some(error),
@@ -227,26 +298,30 @@ impl Core {
     }
 
     /// Whether the record is stored; an undecided error only if it is known not to be.
-    async fn create_at(&self, key: &str, tag: &str, bytes: Bytes, ttl: Duration) -> Result<bool, Error> {
-        match self.store.create(key, bytes, ttl).await {
+    async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
+        match self.store.create(key, record.bytes().clone(), ttl).await {
             Err(error) if error.is_undecided() => match self.store.load(key).await {
                 Ok(None) => Err(error),
-                Ok(Some(current)) => Ok(self.profile.decode(&current).is_ok_and(|current| current.head.tag == tag)),
+                // Nobody else knows the key yet.
+                Ok(Some(current)) => Ok(current == record.bytes()),
                 Err(unreachable) => Err(unreachable),
             },
             other => other,
         }
     }
 
-    /// Writes down the last use. Compares like any write, changes no entry, and never fails the request: a write that
-    /// was faster has noted a later use.
-    async fn touch(&self, token: &Token, record: &Record) {
+    /// Writes down the last use, and the user's renewed marks. Compares like any write, changes no entry, and never fails
+    /// the request: a write that was faster has noted a later use.
+    async fn touch(&self, token: &Token, record: &Record, renew: Option<Identity>) {
         let touched = async {
             let now = self.now().await?;
             let limits = record.head.limits.touch(now);
             let Some(ttl) = limits.left(now) else { return Ok(()) };
-            let bytes = self.encode(&Head { limits, ..record.head.clone() }, &record.entries)?;
-            self.store.replace(&token.key(&self.profile), &record.version(), bytes, ttl).await.map(drop)
+            let user = renew.or_else(|| record.head.user.clone());
+            let head = Head { limits, user, client: record.head.client.clone() };
+            let next = self.profile.touched(record, head, &self.stamp("", now))?;
+            let place = self.profile.place(token);
+            self.store.replace(&place.key, &record.version(), next.bytes().clone(), ttl).await.map(drop)
         };
         if let Err(error) = touched.await {
             tracing::debug!(%error, "the last use of a session was not written down");
@@ -255,97 +330,76 @@ impl Core {
 
     /// Ends a session.
     async fn end(&self, end: End) -> Result<(), Error> {
-        let (token, record) = match end {
-            End::Cookie => return Ok(()),
-            End::Record(token, record) => (token, record),
-            End::Unreadable(token, bytes) => {
-                // Its head may still say that this cookie owns it. If not, the record opens for nobody.
-                let seen = self.profile.secret_part(&bytes);
-                if seen.part() == token.secret.hash().as_bytes() {
-                    let _: Deleted = self.store.delete(&token.key(&self.profile), Some(&seen)).await?;
-                }
-                return Ok(());
+        match end {
+            End::Cookie => Ok(()),
+            End::Record(token, record) => {
+                let place = self.profile.place(&token);
+                self.end_at(&place, &record, Tombstone::Ended).await?;
+                self.unindex(&record, &place).await;
+                Ok(())
             }
-        };
-        self.delete(&token.key(&self.profile), record.secret(), &record).await?;
-        if let Some(user) = &record.head.user {
-            let index = self.profile.index_key(&user.user_id);
-            let _ = self.store.index_remove(&index, &[token.handle.to_string()]).await;
+            // Its head may still say that this cookie owns it. If not, the record opens for nobody.
+            End::Unreadable(token, bytes) => match self.profile.owned(&token, &bytes) {
+                Some(owned) => self.end_owned(&self.profile.place(&token), &owned).await,
+                None => Ok(()),
+            },
         }
-        Ok(())
     }
 
-    /// Deletes a record while its secret is the one seen, or while it belongs to the user it was loaded with. Says
-    /// whether there was one. Other writes do not stand in its way.
-    pub(super) async fn delete(&self, key: &str, mut seen: Seen, loaded: &Record) -> Result<bool, Error> {
-        for attempt in 0..ATTEMPTS {
-            match self.store.delete(key, Some(&seen)).await {
-                Ok(Deleted::Deleted) => return Ok(true),
-                Ok(Deleted::Gone) => return Ok(false),
-                Ok(Deleted::Conflict(current)) => {
-                    let current = self.profile.decode(&current)?;
-                    if user_id(loaded).is_none() || user_id(&current) != user_id(loaded) {
-                        return Err(stale());
-                    }
-                    seen = current.secret();
-                }
-                // Deleting twice does no harm, so a lost reply is simply asked for once more.
-                Err(error) if error.is_undecided() && attempt == 0 => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Err(Error::new(ErrorKind::Unavailable, "the session kept changing while it was ended"))
-    }
-
-    /// Adds `handle` to the user's index, then runs `write`; both are under way together.
+    /// Adds the session at `place` to the user's index, then runs `write`; both are under way together.
     async fn indexed<T>(
         &self,
-        handle: &Handle,
+        place: &Place,
         identity: &Identity,
         deadline: StoreTime,
         write: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let index = self.profile.index_key(&identity.user_id);
-        let add = self.store.index_add(&index, handle.as_str(), deadline);
+        let add = self.store.index_add(&index, &place.member, deadline);
         let (added, written) = futures_util::future::join(add, write).await;
         let written = written?;
         if added.is_err() {
-            self.store.index_add(&index, handle.as_str(), deadline).await?;
+            self.store.index_add(&index, &place.member, deadline).await?;
         }
         Ok(written)
     }
 
-    fn next_head(&self, base: &Record, tag: &str, secret: Option<&Secret>, new: &New, now: StoreTime) -> Head {
+    /// Removes an ended session from its user's index; lists check each record, so a failure does no harm.
+    pub(super) async fn unindex(&self, record: &Record, place: &Place) {
+        if let Some(user_id) = record.user_id() {
+            let index = self.profile.index_key(user_id);
+            let _ = self.store.index_remove(&index, std::slice::from_ref(&place.member)).await;
+        }
+    }
+
+    fn next_head(&self, base: &Record, edit: &Edit, now: StoreTime) -> Head {
         let head = &base.head;
-        let limits = match &new.login {
+        let login = edit.new.login.as_ref();
+        let limits = match login {
             Some(_) => head.limits.restart(&self.lifetime, now),
             None => head.limits.touch(now),
         };
-        Head {
-            commit: head.commit.saturating_add(1),
-            tag: tag.to_owned(),
-            secret_hash: secret.map_or_else(|| head.secret_hash.clone(), Secret::hash),
-            rotated: if secret.is_some() { now } else { head.rotated },
-            limits,
-            user: new.login.clone().or_else(|| head.user.clone()),
-            client: if new.login.is_some() { new.client.clone() } else { head.client.clone() },
-        }
+        let user = login.or(edit.renew.as_ref()).or(head.user.as_ref()).cloned();
+        let client = if login.is_some() { &edit.new.client } else { &head.client };
+        Head { limits, user, client: client.clone() }
     }
 
-    fn encode(&self, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
-        let bytes = self.profile.encode(head, entries)?;
-        if bytes.len() > self.max_size {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!("the session would have {} bytes; at most {} are stored", bytes.len(), self.max_size),
-            ));
+    fn stamp<'a>(&'a self, tag: &'a str, now: StoreTime) -> Stamp<'a> {
+        Stamp { tag, now, lifetime: &self.lifetime }
+    }
+
+    fn checked(&self, record: Record) -> Result<Record, Error> {
+        let len = record.bytes().len();
+        if len > self.max_size {
+            let message = format!("the session would have {len} bytes; at most {} are stored", self.max_size);
+            return Err(Error::new(ErrorKind::TooLarge, message));
         }
-        Ok(bytes)
+        Ok(record)
     }
 }
 
-fn user_id(record: &Record) -> Option<&str> {
-    record.head.user.as_ref().map(|user| user.user_id.as_str())
+fn too_slow() -> Error {
+    Error::new(ErrorKind::Unavailable, "other requests kept being faster on this session")
 }
 
 fn is_lost(error: &Error) -> bool {

@@ -1,3 +1,273 @@
-//! Django's session formats: so far the pickles that its caches hold.
+//! Django's session formats: this library as one more member of a Django fleet.
+//!
+//! [`Django`] says which of Django's session engines the fleet uses. Sessions are read in every variant of that engine
+//! and written back in the variant found, so Django, and every other program that shares its sessions, keeps reading
+//! them. Values that only Python understands are kept as they are; no pickle is ever run.
+//!
+//! - The cookie's value is the key of the session. Its [`Handle`](crate::Handle) is a hash of it.
+//! - A sign-in moves the session to a new key and deletes the old one, as Django does.
+//! - Lifetimes are Django's: a session lives for the idle time after the last write, or as its `_session_expiry` says.
+//!   Reading does not extend it, and there is no absolute limit.
+//! - Django writes without looking, so one of its slow requests can bring an ended session back. In the cache engines an
+//!   ended session leaves a tombstone: this library never opens it again and deletes it when it sees it.
+//! - Three entries are Django's (`_auth_user_id`, `_auth_user_backend`, `_auth_user_hash`) and one is ours
+//!   (`_shared_session`: when and where the user signed in). Handlers do not see them.
+//!
+//! ```
+//! use shared_session::{Profile, SessionManager, django::Django, store::MemoryStore};
+//!
+//! let fleet = Django::cache().with_key_prefix("shop").with_version(2);
+//! let manager = SessionManager::new(MemoryStore::new()).with_profile(Profile::django(fleet));
+//! ```
 
+mod document;
+mod head;
 pub mod pickle;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+pub use self::document::Codec;
+pub(super) use self::document::Document;
+use self::document::Layout;
+use super::{Content, Form, Place, Record, Stamp};
+use crate::{
+    Error, ErrorKind, Lifetime, SecretKeys,
+    data::Entries,
+    id::{Handle, Secret, Token},
+    store::StoreTime,
+};
+
+/// How the sessions of a Django fleet are stored. The settings must be those of the fleet;
+/// [`SessionManager::verify`](crate::SessionManager::verify) checks them against what is there.
+#[derive(Clone)]
+#[must_use]
+pub struct Django {
+    engine: Engine,
+    key_prefix: Box<str>,
+    version: u32,
+    layout: Layout,
+    auth_backend: Box<str>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    Cache,
+    Db,
+    CachedDb,
+    RedisSessions,
+}
+
+impl Django {
+    /// The path of the authentication backend that a sign-in is recorded under unless
+    /// [`with_auth_backend`](Self::with_auth_backend) says otherwise.
+    pub const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
+
+    /// `SESSION_ENGINE = "django.contrib.sessions.backends.cache"` over Django's own `RedisCache`.
+    pub fn cache() -> Self {
+        Self::new(Engine::Cache, Layout::Cache(Codec::pickle()))
+    }
+
+    /// The same engine over the package django-redis. New sessions are pickles of protocol 4, its default; compressed
+    /// ones, JSON and MessagePack are read too.
+    pub fn redis() -> Self {
+        Self::new(Engine::Cache, Layout::Cache(Codec::pickle_protocol(4)))
+    }
+
+    /// `SESSION_ENGINE = "django.contrib.sessions.backends.db"`: rows of `django_session`, signed with the fleet's keys
+    /// ([`SecretKeys::django`]). The store is [`DjangoDbStore`](crate::store::DjangoDbStore).
+    pub fn db(keys: SecretKeys) -> Self {
+        Self::new(Engine::Db, Layout::signed(keys))
+    }
+
+    /// `SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"`: as [`db`](Self::db), and a copy in the cache.
+    /// The store is [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore).
+    pub fn cached_db(keys: SecretKeys) -> Self {
+        Self::new(Engine::CachedDb, Layout::signed(keys))
+    }
+
+    /// The package django-redis-sessions: signed sessions in Redis, under the prefix and the session key.
+    pub fn redis_sessions(keys: SecretKeys) -> Self {
+        Self::new(Engine::RedisSessions, Layout::signed(keys))
+    }
+
+    fn new(engine: Engine, layout: Layout) -> Self {
+        Self { engine, key_prefix: "".into(), version: 1, layout, auth_backend: Self::MODEL_BACKEND.into() }
+    }
+
+    /// The cache's `KEY_PREFIX`; of django-redis-sessions, its `SESSION_REDIS_PREFIX`. Default: empty, as Django's.
+    pub fn with_key_prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
+        self.key_prefix = prefix.into();
+        self
+    }
+
+    /// The cache's `VERSION`. Default: 1, as Django's.
+    pub fn with_version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// How sessions are written that this service creates. Those that exist keep the codec they have. Default: what the
+    /// engine writes without further settings.
+    pub fn with_codec(mut self, codec: Codec) -> Self {
+        self.layout = self.layout.with_codec(codec);
+        self
+    }
+
+    /// The dotted path that a sign-in is recorded under; it must be one of the fleet's `AUTHENTICATION_BACKENDS`.
+    /// Default: [`Self::MODEL_BACKEND`].
+    pub fn with_auth_backend(mut self, path: impl Into<Box<str>>) -> Self {
+        self.auth_backend = path.into();
+        self
+    }
+
+    /// What the keys of the cache's copies start with, for
+    /// [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore).
+    #[must_use]
+    pub fn cached_db_prefix(&self) -> String {
+        self.cache_key("django.contrib.sessions.cached_db")
+    }
+
+    /// The cache's copy of a row, for [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore). No I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] if the row cannot be decoded, [`ErrorKind::Value`] if it holds what `codec` cannot.
+    pub fn cached_db_copy(&self, row: &Bytes, codec: Codec) -> Result<Bytes, Error> {
+        // Nothing is signed in the cache, so no time goes in.
+        Document::read(&self.layout, row)?.to_cache(codec)?.write(0)
+    }
+
+    fn cache_key(&self, name: &str) -> String {
+        format!("{}:{}:{name}", self.key_prefix, self.version)
+    }
+}
+
+/// Cookies and keys.
+impl Django {
+    /// 32 characters of `a-z0-9`, as Django makes them; Django itself takes anything of 8 characters.
+    pub(super) fn parse_cookie(value: &[u8]) -> Option<Token> {
+        let well_formed = value.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let secret = Secret::from_text(value).filter(|_| well_formed)?;
+        Some(Token { handle: Handle::of_key(&secret), secret })
+    }
+
+    pub(super) fn new_token() -> Result<Token, Error> {
+        const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let mut key = Vec::with_capacity(32);
+        while key.len() < 32 {
+            let mut random = [0; 48];
+            getrandom::fill(&mut random).map_err(|source| {
+                Error::new(ErrorKind::Unavailable, "the operating system gave no random bytes").with_source(source)
+            })?;
+            // 252 is the largest multiple of 36 in a byte: what is above would favour some letters.
+            let fair = random.into_iter().filter(|byte| *byte < 252);
+            key.extend(fair.filter_map(|byte| ALPHABET.get(usize::from(byte % 36))).take(32 - key.len()));
+        }
+        Self::parse_cookie(&key).ok_or_else(|| Error::new(ErrorKind::Unavailable, "no session key could be made"))
+    }
+
+    pub(super) fn place(&self, token: &Token) -> Place {
+        let member = token.secret.as_str();
+        Place { handle: token.handle, key: self.session_prefix() + member, member: member.to_owned() }
+    }
+
+    pub(super) fn session_prefix(&self) -> String {
+        match self.engine {
+            Engine::Cache => self.cache_key("django.contrib.sessions.cache"),
+            Engine::RedisSessions if self.key_prefix.is_empty() => String::new(),
+            Engine::RedisSessions => format!("{}:", self.key_prefix),
+            Engine::Db | Engine::CachedDb => String::new(),
+        }
+    }
+
+    pub(super) fn index_key(&self, user_id: &str) -> String {
+        self.cache_key("shared_session.user.") + user_id
+    }
+
+    /// Rows need none: Django only updates those that exist.
+    pub(super) fn tombstone_key(&self, place: &Place) -> Option<String> {
+        match self.engine {
+            Engine::Cache | Engine::RedisSessions => {
+                Some(self.cache_key("shared_session.ended.") + place.handle.as_str())
+            }
+            Engine::Db | Engine::CachedDb => None,
+        }
+    }
+
+    /// What is before and after the cache's prefix and version in the key of a session of another one:
+    /// `prefix:version:`.
+    pub(super) fn other_prefix(&self, key: &str) -> Option<String> {
+        let (before, name) = key.split_once("django.contrib.sessions.cache")?;
+        let is_session = matches!(self.engine, Engine::Cache) && Self::parse_cookie(name.as_bytes()).is_some();
+        is_session.then(|| before.to_owned())
+    }
+}
+
+/// Records.
+impl Django {
+    pub(super) fn decode(&self, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
+        self.record(Document::read(&self.layout, bytes)?, bytes.clone(), lifetime, now)
+    }
+
+    fn record(&self, document: Document, bytes: Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
+        let head = head::read(&document, lifetime, now);
+        let entries = document.entries().into_iter().filter(|(name, _)| !head::is_reserved(name)).collect();
+        let entries = Entries::new(entries)
+            .ok_or_else(|| Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry comes twice"))?;
+        Ok(Record { head, entries, form: Form::Django(std::sync::Arc::new(document)), bytes })
+    }
+
+    pub(super) fn first(&self, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+        let empty = Document::new(&self.layout);
+        self.write(empty, &Entries::empty(), None, stamp, content)
+    }
+
+    pub(super) fn next(&self, base: &Record, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+        let document = match &base.form {
+            Form::Django(document) => Document::clone(document),
+            Form::Native(_) => return Err(Error::new(ErrorKind::Unreadable, "it is not a session of Django")),
+        };
+        self.write(document, &base.entries, Some(&base.head), stamp, content)
+    }
+
+    /// Only what differs is set, so that all else stays byte for byte.
+    fn write(
+        &self,
+        mut document: Document,
+        before: &Entries,
+        head_before: Option<&super::Head>,
+        stamp: &Stamp<'_>,
+        Content { head, entries }: Content,
+    ) -> Result<Record, Error> {
+        for (name, _) in before.iter().filter(|(name, _)| entries.get(name).is_none()) {
+            document.remove(name);
+        }
+        for (name, value) in entries.iter().filter(|(name, value)| before.get(name) != Some(value)) {
+            if head::is_reserved(name) {
+                return Err(Error::new(ErrorKind::Value, "an entry has a name that Django reserves"));
+            }
+            document.set(name, value)?;
+        }
+        head::write(&mut document, head_before, &head, &self.auth_backend)?;
+        let bytes = document.write(stamp.now.0 / 1000)?;
+        let mut record = self.record(document, bytes, stamp.lifetime, stamp.now)?;
+        record.head.limits.touched = head.limits.touched;
+        Ok(record)
+    }
+
+    pub(super) fn codec(&self) -> Codec {
+        self.layout.codec()
+    }
+}
+
+impl fmt::Debug for Django {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Django")
+            .field("engine", &self.engine)
+            .field("key_prefix", &self.key_prefix)
+            .field("version", &self.version)
+            .field("codec", &self.layout.codec())
+            .finish_non_exhaustive()
+    }
+}

@@ -28,10 +28,11 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Head, Identity, Record};
+use super::{Content, Form, Head, Identity, Ownership, Place, Record, Stamp};
 use crate::{
     Client, Error, ErrorKind,
     data::{Entries, Json},
+    id::{Handle, Secret, Token},
     lifetime::Limits,
     store::{Seen, StoreTime},
 };
@@ -41,6 +42,65 @@ const COMMIT: Range<usize> = 12..28;
 const TAG: Range<usize> = 35..59;
 const VERSION: Range<usize> = COMMIT.start..TAG.end;
 const SECRET: Range<usize> = 66..109;
+
+/// What only native records hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mark {
+    /// How many commits made this version.
+    pub(super) commit: u64,
+    /// The random tag of the commit that wrote this version.
+    pub(super) tag: String,
+    pub(super) secret_hash: String,
+    /// When the secret was last replaced; zero if never.
+    pub(super) rotated: StoreTime,
+}
+
+pub(super) fn place(prefix: &str, handle: Handle) -> Place {
+    Place { handle, key: [prefix, handle.as_str()].concat(), member: handle.to_string() }
+}
+
+pub(super) fn first(token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+    let secret_hash = token.secret.hash();
+    write(Mark { commit: 1, tag: stamp.tag.to_owned(), secret_hash, rotated: StoreTime::default() }, content)
+}
+
+pub(super) fn next(
+    base: &Record,
+    secret: Option<&Secret>,
+    stamp: &Stamp<'_>,
+    content: Content,
+) -> Result<Record, Error> {
+    let before = mark(base)?;
+    let mark = Mark {
+        commit: before.commit.saturating_add(1),
+        tag: stamp.tag.to_owned(),
+        secret_hash: secret.map_or_else(|| before.secret_hash.clone(), Secret::hash),
+        rotated: if secret.is_some() { stamp.now } else { before.rotated },
+    };
+    write(mark, content)
+}
+
+pub(super) fn touched(base: &Record, content: Content) -> Result<Record, Error> {
+    write(mark(base)?.clone(), content)
+}
+
+fn mark(record: &Record) -> Result<&Mark, Error> {
+    match &record.form {
+        Form::Native(mark) => Ok(mark),
+        #[cfg(feature = "django")]
+        Form::Django(_) => Err(unreadable("it is not a native record")),
+    }
+}
+
+fn write(mark: Mark, Content { head, entries }: Content) -> Result<Record, Error> {
+    let bytes = encode(&mark, &head, &entries)?;
+    Ok(Record { head, entries, form: Form::Native(mark), bytes })
+}
+
+pub(super) fn owned(token: &Token, bytes: &Bytes) -> Option<Ownership> {
+    let seen = secret_part(bytes);
+    (seen.part() == token.secret.hash().as_bytes()).then_some(Ownership::Part(seen))
+}
 
 pub(super) fn version_part(bytes: &Bytes) -> Seen {
     Seen::new(bytes.clone(), VERSION)
@@ -148,10 +208,6 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Record, Error> {
         .collect();
     Ok(Record {
         head: Head {
-            commit,
-            tag: stored.t.to_owned(),
-            secret_hash: stored.s.to_owned(),
-            rotated: StoreTime(stored.r),
             limits: Limits {
                 created: StoreTime(stored.c),
                 touched: StoreTime(stored.k),
@@ -162,18 +218,24 @@ pub(super) fn decode(bytes: &Bytes) -> Result<Record, Error> {
             client: Client { address: stored.d.address, user_agent: stored.d.agent },
         },
         entries: Entries::new(entries).ok_or_else(|| unreadable("an entry comes twice"))?,
+        form: Form::Native(Mark {
+            commit,
+            tag: stored.t.to_owned(),
+            secret_hash: stored.s.to_owned(),
+            rotated: StoreTime(stored.r),
+        }),
         bytes: bytes.clone(),
     })
 }
 
-pub(super) fn encode(head: &Head, entries: &Entries) -> Result<Bytes, Error> {
+fn encode(mark: &Mark, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
     let limits = &head.limits;
     let writing = Writing {
         v: 1,
-        n: format!("{:016x}", head.commit),
-        t: &head.tag,
-        s: &head.secret_hash,
-        r: head.rotated.0,
+        n: format!("{:016x}", mark.commit),
+        t: &mark.tag,
+        s: &mark.secret_hash,
+        r: mark.rotated.0,
         c: limits.created.0,
         k: limits.touched.0,
         i: u64::try_from(limits.idle.as_millis()).unwrap_or(u64::MAX),
@@ -207,12 +269,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn mark() -> Mark {
+        Mark { commit: 42, tag: "T".repeat(24), secret_hash: "S".repeat(43), rotated: StoreTime(0) }
+    }
+
     fn head() -> Head {
         Head {
-            commit: 42,
-            tag: "T".repeat(24),
-            secret_hash: "S".repeat(43),
-            rotated: StoreTime(0),
             limits: Limits {
                 created: StoreTime(1_700_000_000_000),
                 touched: StoreTime(1_700_000_001_000),
@@ -238,13 +300,14 @@ mod tests {
 
     #[test]
     fn the_bytes_are_golden() {
-        let bytes = encode(&head(), &entries(&[("b", r#""two""#), ("a", "[1,2]")])).unwrap();
+        let bytes = encode(&mark(), &head(), &entries(&[("b", r#""two""#), ("a", "[1,2]")])).unwrap();
         assert_eq!(std::str::from_utf8(&bytes).unwrap(), GOLDEN);
         let record = decode(&bytes).unwrap();
         assert_eq!(record.head, head());
         assert_eq!(record.entries.get("b").unwrap().decode::<String>().unwrap(), "two");
+        assert_eq!(super::mark(&record).unwrap(), &mark());
         assert_eq!(record.version().part(), br#"000000000000002a","t":"TTTTTTTTTTTTTTTTTTTTTTTT"#);
-        assert_eq!(record.secret().part(), "S".repeat(43).as_bytes());
+        assert_eq!(secret_part(&bytes).part(), "S".repeat(43).as_bytes());
     }
 
     #[test]
@@ -281,7 +344,7 @@ mod tests {
     #[test]
     fn deeply_nested_entries_are_kept_without_being_decoded() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
-        let record = decode(&encode(&head(), &entries(&[("deep", &deep)])).unwrap()).unwrap();
+        let record = decode(&encode(&mark(), &head(), &entries(&[("deep", &deep)])).unwrap()).unwrap();
         assert_eq!(record.entries.get("deep").unwrap().text(), deep.as_bytes());
         assert_eq!(
             record.entries.get("deep").unwrap().decode::<serde_json::Value>().unwrap_err().kind(),
@@ -306,14 +369,15 @@ mod tests {
             let mut bytes = GOLDEN.as_bytes().to_vec();
             bytes[at] = to;
             if let Ok(record) = decode(&bytes.clone().into()) {
-                prop_assert_eq!(encode(&record.head, &record.entries).map(|again| decode(&again).unwrap().head).unwrap(), record.head);
+                let again = encode(super::mark(&record).unwrap(), &record.head, &record.entries).unwrap();
+                prop_assert_eq!(decode(&again).unwrap().head, record.head);
             }
         }
 
         #[test]
         fn every_name_and_text_survives(name in ".*", text in ".*") {
             let value = Json::encode(&text).unwrap();
-            let record = decode(&encode(&head(), &Entries::new(vec![(name.as_str().into(), value)]).unwrap()).unwrap()).unwrap();
+            let record = decode(&encode(&mark(), &head(), &Entries::new(vec![(name.as_str().into(), value)]).unwrap()).unwrap()).unwrap();
             prop_assert_eq!(record.entries.get(&name).unwrap().decode::<String>().unwrap(), text);
         }
     }
