@@ -23,7 +23,15 @@ use crate::{Error, ErrorKind};
 pub struct SecretKeys {
     current: Box<[u8]>,
     fallbacks: Vec<Box<[u8]>>,
-    min_len: usize,
+    scheme: Scheme,
+}
+
+/// Whose rules say how keys are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Native,
+    #[cfg(feature = "django")]
+    Django,
 }
 
 impl SecretKeys {
@@ -35,51 +43,59 @@ impl SecretKeys {
     /// # Errors
     /// [`ErrorKind::Config`] if the key is shorter than [`SecretKeys::MIN_LEN`].
     pub fn new(current: impl AsRef<[u8]>) -> Result<Self, Error> {
-        Self::of_at_least(current, Self::MIN_LEN)
+        Self::of(Scheme::Native, current.as_ref())
     }
 
     /// The `SECRET_KEY` of a Django deployment, of any length: Django takes each that is not empty. Its
-    /// `SECRET_KEY_FALLBACKS` are [fallbacks](Self::with_fallback), of any length too.
+    /// `SECRET_KEY_FALLBACKS` are [fallbacks](Self::with_fallback), of any length too. Sessions are then tied to
+    /// passwords as Django does it.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the key is empty.
     #[cfg(feature = "django")]
     pub fn django(current: impl AsRef<[u8]>) -> Result<Self, Error> {
-        Self::of_at_least(current, 1)
+        Self::of(Scheme::Django, current.as_ref())
     }
 
-    fn of_at_least(current: impl AsRef<[u8]>, min_len: usize) -> Result<Self, Error> {
-        Ok(Self { current: checked(current.as_ref(), min_len)?, fallbacks: Vec::new(), min_len })
+    fn of(scheme: Scheme, current: &[u8]) -> Result<Self, Error> {
+        Ok(Self { current: scheme.checked(current)?, fallbacks: Vec::new(), scheme })
+    }
+
+    #[cfg(feature = "users")]
+    pub(crate) fn scheme(&self) -> Scheme {
+        self.scheme
     }
 
     /// The keys as they are, the current one first.
-    #[cfg(feature = "django")]
-    #[expect(dead_code, reason = "Django's signatures are made with it")]
+    #[cfg(any(feature = "django", feature = "users"))]
+    #[cfg_attr(not(feature = "users"), expect(dead_code, reason = "Django's signatures are made with it"))]
     pub(crate) fn raw(&self) -> impl Iterator<Item = &[u8]> {
-        std::iter::once(&self.current).chain(&self.fallbacks).map(|key| &**key)
+        self.all().map(|key| &**key)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Box<[u8]>> {
+        std::iter::once(&self.current).chain(&self.fallbacks)
     }
 
     /// Also accepts what `key` signed. Nothing new is signed with it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the key is shorter than [`SecretKeys::MIN_LEN`].
+    /// [`ErrorKind::Config`] if the key is shorter than [`SecretKeys::MIN_LEN`]; of a Django deployment, if it is empty.
     pub fn with_fallback(mut self, key: impl AsRef<[u8]>) -> Result<Self, Error> {
-        self.fallbacks.push(checked(key.as_ref(), self.min_len)?);
+        self.fallbacks.push(self.scheme.checked(key.as_ref())?);
         Ok(self)
     }
 
     /// HMAC-SHA-256 of `message` under the current key, for one `purpose`.
     #[must_use]
     pub fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
-        mac(&self.current, purpose, message).finalize().into_bytes().into()
+        native_mac(&self.current, purpose, message).finalize().into_bytes().into()
     }
 
     /// Whether any of the keys signed `message` for `purpose`. Compares in constant time.
     #[must_use]
     pub fn verify(&self, purpose: &str, message: &[u8], signature: &[u8]) -> bool {
-        std::iter::once(&self.current)
-            .chain(&self.fallbacks)
-            .any(|key| mac(key, purpose, message).verify_slice(signature).is_ok())
+        self.all().any(|key| native_mac(key, purpose, message).verify_slice(signature).is_ok())
     }
 }
 
@@ -89,19 +105,32 @@ impl fmt::Debug for SecretKeys {
     }
 }
 
-fn checked(key: &[u8], min_len: usize) -> Result<Box<[u8]>, Error> {
-    if key.len() < min_len {
-        return Err(Error::new(
-            ErrorKind::Config,
-            format!("the secret key has {} bytes; it needs at least {min_len}", key.len()),
-        ));
+impl Scheme {
+    fn checked(self, key: &[u8]) -> Result<Box<[u8]>, Error> {
+        let min_len = match self {
+            Self::Native => SecretKeys::MIN_LEN,
+            #[cfg(feature = "django")]
+            Self::Django => 1,
+        };
+        if key.len() < min_len {
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("the secret key has {} bytes; it needs at least {min_len}", key.len()),
+            ));
+        }
+        Ok(key.into())
     }
-    Ok(key.into())
 }
 
-/// One key per purpose, derived by hashing, so that a signature for one purpose is worthless for another.
-fn mac(key: &[u8], purpose: &str, message: &[u8]) -> Hmac<Sha256> {
-    let derived = Sha256::new().chain_update(purpose.as_bytes()).chain_update([0]).chain_update(key).finalize();
+/// One key per purpose, so that a signature for one purpose is worthless for another.
+pub(crate) fn native_mac(key: &[u8], purpose: &str, message: &[u8]) -> Hmac<Sha256> {
+    mac(&[purpose.as_bytes(), &[0], key], message)
+}
+
+/// HMAC-SHA-256 of `message` under a key derived by hashing `secrets`, joined. Of a salt and a key it is Django's
+/// `salted_hmac` with SHA-256.
+pub(crate) fn mac(secrets: &[&[u8]], message: &[u8]) -> Hmac<Sha256> {
+    let derived = secrets.iter().fold(Sha256::new(), |hash, secret| hash.chain_update(secret)).finalize();
     // HMAC pads a key that is shorter than its block with zeros (RFC 2104, section 2).
     let mut block = hmac::digest::Key::<Hmac<Sha256>>::default();
     for (to, from) in block.iter_mut().zip(derived) {
@@ -134,6 +163,15 @@ mod tests {
         assert!(!keys.verify("q", b"m", &signature));
         assert!(!keys.verify("p", b"n", &signature));
         assert!(!keys.verify("p", b"m", &signature[..31]));
+    }
+
+    #[cfg(feature = "django")]
+    #[test]
+    fn the_keys_of_a_django_deployment_may_be_short_but_not_empty() {
+        assert!(SecretKeys::django("x").unwrap().with_fallback("y").is_ok());
+        assert_eq!(SecretKeys::django("").unwrap_err().kind(), ErrorKind::Config);
+        assert_eq!(SecretKeys::django("x").unwrap().with_fallback("").unwrap_err().kind(), ErrorKind::Config);
+        assert_eq!(SecretKeys::new(A).unwrap().with_fallback("y").unwrap_err().kind(), ErrorKind::Config);
     }
 
     #[test]

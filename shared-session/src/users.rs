@@ -29,21 +29,19 @@
 
 use std::{collections::BTreeSet, fmt, future::Future};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-
 use crate::{Error, SecretKeys, store::BoxFuture};
 
+mod auth_hash;
 pub mod password;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod verify;
 
+pub use auth_hash::Verified;
 use password::PasswordHasher;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{CreateUserError, NewUser, SqlUsers};
 pub use verify::hash_password;
-
-const AUTH_HASH_PURPOSE: &str = "session-auth-hash";
 
 /// One user, as the row was when it was read.
 #[derive(Clone, PartialEq, Eq)]
@@ -107,32 +105,30 @@ impl User {
         &self.password
     }
 
-    /// What ties a session to the user's present password: an HMAC of the stored hash, 43 characters. It goes into
-    /// the session at login. A change of the password makes another one, which ends the sessions that hold the old one.
+    /// What ties a session to the user's present password: an HMAC of the stored hash, 43 characters; with the keys of
+    /// a [Django deployment](SecretKeys::django) Django's own, 64 hexadecimal digits. It goes into the session at login. A
+    /// change of the password makes another one, which ends the sessions that hold the old one.
     ///
     /// ```
-    /// use shared_session::{SecretKeys, users::User};
+    /// use shared_session::{SecretKeys, users::{User, Verified}};
     ///
     /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
     /// let user = User::new("1", "ann").with_encoded_password("argon2$...");
     /// let hash = user.session_auth_hash(&keys);
-    /// assert!(user.verify_session_auth_hash(&keys, &hash));
+    /// assert_eq!(user.verify_session_auth_hash(&keys, &hash), Verified::Current);
     ///
     /// let changed = user.with_encoded_password("argon2$... of another password");
-    /// assert!(!changed.verify_session_auth_hash(&keys, &hash));
+    /// assert_eq!(changed.verify_session_auth_hash(&keys, &hash), Verified::No);
     /// # Ok::<(), shared_session::Error>(())
     /// ```
     #[must_use]
     pub fn session_auth_hash(&self, keys: &SecretKeys) -> String {
-        URL_SAFE_NO_PAD.encode(keys.sign(AUTH_HASH_PURPOSE, self.password.as_bytes()))
+        auth_hash::make(keys, &self.password)
     }
 
-    /// Whether `hash` is this user's session auth hash under any of the `keys`. Compares in constant time.
-    #[must_use]
-    pub fn verify_session_auth_hash(&self, keys: &SecretKeys, hash: &str) -> bool {
-        URL_SAFE_NO_PAD
-            .decode(hash)
-            .is_ok_and(|signature| keys.verify(AUTH_HASH_PURPOSE, self.password.as_bytes(), &signature))
+    /// Whether `hash` is this user's session auth hash, and under which of the `keys`. Compares in constant time.
+    pub fn verify_session_auth_hash(&self, keys: &SecretKeys, hash: &str) -> Verified {
+        auth_hash::verify(keys, &self.password, hash)
     }
 
     /// Whether the user has `permission` (`app.codename`), given what [`Users::permissions`] answered. Django's rule:
@@ -275,24 +271,6 @@ impl<U: Users> UsersDyn for U {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const OLD: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
-    const NEW: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
-
-    #[test]
-    fn a_session_auth_hash_is_bound_to_the_password_and_the_keys() {
-        let old = SecretKeys::new(OLD).unwrap();
-        let rotated = SecretKeys::new(NEW).unwrap().with_fallback(OLD).unwrap();
-        let user = User::new("1", "ann").with_encoded_password("one");
-        let hash = user.session_auth_hash(&old);
-        assert_eq!(hash.len(), 43);
-        assert!(user.verify_session_auth_hash(&rotated, &hash), "a fallback key is accepted");
-        assert!(!user.verify_session_auth_hash(&SecretKeys::new(NEW).unwrap(), &hash));
-        assert!(!user.clone().with_encoded_password("two").verify_session_auth_hash(&old, &hash));
-        for malformed in ["", "?", &hash[..42], &format!("{hash}A")] {
-            assert!(!user.verify_session_auth_hash(&old, malformed));
-        }
-    }
 
     #[test]
     fn permissions_follow_the_rule_of_django() {
