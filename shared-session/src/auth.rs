@@ -115,10 +115,14 @@ impl Session {
                 }
             },
         };
-        self.0.with(|open| {
+        let base = self.0.with(|open| {
             open.user = Some(user.clone());
-            Ok(user)
-        })
+            Ok(open.draft.base.clone())
+        })?;
+        if let (Some(user), Loaded::Record(token, record)) = (&user, &base) {
+            self.0.core.index_once(token, record, &user.id).await;
+        }
+        Ok(user)
     }
 
     /// Signs `user` in; see [`login_as`](Self::login_as). No I/O.
@@ -162,9 +166,16 @@ impl Session {
         Ok(Some(user))
     }
 
-    /// Where marks that hold under an earlier key are to be replaced. The commit does not know how to yet.
-    #[expect(clippy::unused_self, reason = "the draft will take it")]
-    fn renew(&self, _: Held) {}
+    /// Marks that hold under an earlier key are replaced with the next commit.
+    fn renew(&self, held: Held) {
+        if let Held::Renew(identity) = held {
+            // An error means that the request is decided already: the next one renews them.
+            let _ = self.0.with(|open| {
+                open.draft.renew = Some(identity);
+                Ok(())
+            });
+        }
+    }
 
     fn auth(&self) -> Result<&Auth, Error> {
         self.0.core.auth.as_ref().ok_or_else(|| {

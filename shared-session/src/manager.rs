@@ -57,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) stats: Arc<stats::Counters>,
     #[cfg(feature = "users")]
     pub(crate) auth: Option<crate::auth::Auth>,
+    #[cfg(feature = "users")]
+    pub(crate) seen: Arc<devices::IndexedSessions>,
 }
 
 impl SessionManager {
@@ -77,6 +79,8 @@ impl SessionManager {
             stats: Arc::default(),
             #[cfg(feature = "users")]
             auth: None,
+            #[cfg(feature = "users")]
+            seen: Arc::default(),
         }))
     }
 

@@ -1,10 +1,17 @@
 //! The sessions of a user, and all sessions: listing and revoking.
 
 use std::sync::Arc;
+#[cfg(feature = "users")]
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
 
 use futures_util::future::{try_join, try_join_all};
 
 use super::{Core, SessionManager, ended::Tombstone};
+#[cfg(feature = "users")]
+use crate::id::Token;
 use crate::{
     Error,
     id::Handle,
@@ -143,6 +150,22 @@ impl Core {
         }
     }
 
+    /// Sessions that other programs signed in are in no index of ours: each is put in when this process first sees it.
+    /// Then one round trip, else none. A failure leaves it to the next request.
+    #[cfg(feature = "users")]
+    pub(crate) async fn index_once(&self, token: &Token, record: &Record, user_id: &str) {
+        if !self.profile.rotation_moves() || !self.seen.is_new(token.handle) {
+            return;
+        }
+        let place = self.profile.place(token);
+        let added =
+            self.store.index_add(&self.profile.index_key(user_id), &place.member, record.head.limits.deadline).await;
+        if let Err(error) = added {
+            tracing::debug!(%error, "a session was not added to its user's index");
+            self.seen.forget(&token.handle);
+        }
+    }
+
     async fn read_all(&self, places: Vec<Place>) -> Result<Vec<SessionInfo>, Error> {
         let mut sessions = Vec::with_capacity(places.len());
         for some in places.chunks(AT_ONCE) {
@@ -168,6 +191,29 @@ impl Core {
         let ended = self.end_at(place, record, Tombstone::Ended).await?;
         self.unindex(record, place).await;
         Ok(ended)
+    }
+}
+
+/// The sessions that are known to be in their user's index: so many that a busy process asks rarely, and few enough to
+/// forget all at once.
+#[cfg(feature = "users")]
+#[derive(Debug, Default)]
+pub(crate) struct IndexedSessions(Mutex<HashSet<Handle>>);
+
+#[cfg(feature = "users")]
+impl IndexedSessions {
+    const MOST: usize = 50_000;
+
+    fn is_new(&self, handle: Handle) -> bool {
+        let mut handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if handles.len() >= Self::MOST {
+            handles.clear();
+        }
+        handles.insert(handle)
+    }
+
+    fn forget(&self, handle: &Handle) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
     }
 }
 
