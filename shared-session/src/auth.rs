@@ -62,6 +62,12 @@ impl Auth {
         }
     }
 
+    /// Whether `identity` is confirmed by its user's row; `None` if there is no such user. One SELECT.
+    pub(crate) async fn confirms(&self, identity: &Identity) -> Result<Option<bool>, Error> {
+        let user = self.users.find(&identity.user_id).await?;
+        Ok(user.filter(|user| user.is_active).map(|user| self.check(identity, &user) != Held::No))
+    }
+
     fn has_epochs(&self) -> bool {
         self.keys.scheme() == Scheme::Native
     }

@@ -87,7 +87,7 @@ pub use error::{Error, ErrorKind};
 pub use id::Handle;
 pub use keys::SecretKeys;
 pub use lifetime::Lifetime;
-pub use manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats};
+pub use manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats, Verified};
 #[cfg(feature = "django")]
 pub use profile::django;
 pub use profile::{Identity, Profile};

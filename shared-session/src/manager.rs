@@ -4,12 +4,14 @@ mod devices;
 mod ended;
 mod load;
 mod stats;
+mod verify;
 mod write;
 
 use std::{fmt, sync::Arc, time::Duration};
 
 pub use devices::{SessionInfo, SessionPage};
 pub use stats::Stats;
+pub use verify::Verified;
 
 use crate::{
     Error, ErrorKind, Lifetime, OnError, Profile,

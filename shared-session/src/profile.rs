@@ -183,6 +183,16 @@ impl Profile {
         )
     }
 
+    /// Whether the programs that wrote `record` would read what we write.
+    pub(crate) fn fit(&self, record: &Record) -> Fit {
+        on!(self, native(_prefix) => { let _ = record; Fit::Same }, django(django) => django.fit(record))
+    }
+
+    /// Which setting would find the session that is stored under `key`, if it is one of the same engine.
+    pub(crate) fn elsewhere(&self, key: &str) -> Option<String> {
+        on!(self, native(_prefix) => { let _ = key; None }, django(django) => django.elsewhere(key))
+    }
+
     /// What a deletion by the owner of `token` compares, of bytes that may be unreadable; `None` if the token does not
     /// own them.
     pub(crate) fn owned(&self, token: &Token, bytes: &Bytes) -> Option<Ownership> {
@@ -192,6 +202,15 @@ impl Profile {
             django(_django) => { let _ = (token, bytes); Some(Ownership::Key) },
         )
     }
+}
+
+/// Whether a session of the fleet is written as we would write it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    Same,
+    /// The rest of the fleet may not read what we write; the text says what to set.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "the native profile has one codec"))]
+    OtherCodec(String),
 }
 
 /// Where a session is.

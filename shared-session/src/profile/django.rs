@@ -31,7 +31,7 @@ use bytes::Bytes;
 pub use self::document::Codec;
 pub(super) use self::document::Document;
 use self::document::Layout;
-use super::{Content, Form, Place, Record, Stamp};
+use super::{Content, Fit, Form, Place, Record, Stamp};
 use crate::{
     Error, ErrorKind, Lifetime, SecretKeys,
     data::Entries,
@@ -195,12 +195,12 @@ impl Django {
         }
     }
 
-    /// What is before and after the cache's prefix and version in the key of a session of another one:
-    /// `prefix:version:`.
-    pub(super) fn other_prefix(&self, key: &str) -> Option<String> {
+    /// The prefix and version of the cache that holds a session under `key`.
+    pub(super) fn elsewhere(&self, key: &str) -> Option<String> {
         let (before, name) = key.split_once("django.contrib.sessions.cache")?;
-        let is_session = matches!(self.engine, Engine::Cache) && Self::parse_cookie(name.as_bytes()).is_some();
-        is_session.then(|| before.to_owned())
+        Self::parse_cookie(name.as_bytes()).filter(|_| self.engine == Engine::Cache)?;
+        let (prefix, version) = before.strip_suffix(':')?.rsplit_once(':')?;
+        Some(format!("the key prefix is {prefix:?} and the version {version}"))
     }
 }
 
@@ -256,8 +256,14 @@ impl Django {
         Ok(record)
     }
 
-    pub(super) fn codec(&self) -> Codec {
-        self.layout.codec()
+    pub(super) fn fit(&self, record: &Record) -> Fit {
+        let Form::Django(document) = &record.form else { return Fit::Same };
+        let (found, ours) = (document.codec(), self.layout.codec());
+        if found.reads(ours) {
+            Fit::Same
+        } else {
+            Fit::OtherCodec(format!("the sessions in the store are {found}, and this service would write {ours}"))
+        }
     }
 }
 

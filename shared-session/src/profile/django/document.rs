@@ -8,6 +8,9 @@ use bytes::Bytes;
 #[non_exhaustive]
 pub struct Codec(u8);
 impl Codec {
+    pub(crate) fn reads(self, other: Self) -> bool {
+        true
+    }
     pub fn pickle() -> Self {
         Self(5)
     }
@@ -67,5 +70,11 @@ impl Document {
     }
     pub(crate) fn to_cache(&self, _: Codec) -> Result<Self, Error> {
         Ok(self.clone())
+    }
+}
+
+impl std::fmt::Display for Codec {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("pickle")
     }
 }

@@ -1,0 +1,174 @@
+//! Does this service fit the fleet whose sessions are in the store? To be asked before the first write: a service with
+//! the wrong prefix sees nobody, and one with the wrong codec or key signs everybody out.
+
+use super::{Core, SessionManager};
+use crate::{
+    Error, ErrorKind,
+    profile::{Fit, Identity},
+};
+
+/// How many sessions are looked at.
+const SESSIONS: usize = 20;
+/// How many pages of keys are walked to find them. On Redis a page is one SCAN of about a hundred keys.
+const PAGES: usize = 200;
+
+/// What [`SessionManager::verify`] found to be right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Verified {
+    /// How many sessions were read.
+    pub sessions: usize,
+    /// How many of them belong to a user whose row confirmed it.
+    pub users: usize,
+}
+
+/// What a look at the store found.
+#[derive(Debug, Default)]
+struct Findings {
+    /// Sessions in a codec that the rest of the fleet reads from us too.
+    fitting: usize,
+    /// What is wrong with one in another codec.
+    other_codec: Option<String>,
+    unreadable: Option<Error>,
+    /// Signed in, and the user's row says so.
+    confirmed: usize,
+    /// Signed in, and the user's row does not confirm it: a new password, or other keys.
+    denied: usize,
+    /// Sessions under another key prefix, where none is under ours.
+    elsewhere: Option<String>,
+}
+
+impl SessionManager {
+    /// Looks at up to twenty sessions in the store, and their users, and says whether this service is set up as the
+    /// programs that made them: key prefix, codec, secret key. Writes nothing. Call it before the service starts: tens
+    /// of round trips, hundreds where the store holds much besides sessions.
+    ///
+    /// An empty store fits everybody. A few sessions that cannot be read, or whose user has a new password, are usual;
+    /// if there are no others, the service does not fit.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with one line that says which setting does not match. [`ErrorKind::Unavailable`] if the
+    /// store or the database fails.
+    pub async fn verify(&self) -> Result<Verified, Error> {
+        judge(self.0.look().await?)
+    }
+}
+
+fn judge(found: Findings) -> Result<Verified, Error> {
+    let mismatch = |message: String| Err(Error::new(ErrorKind::Config, message));
+    match found {
+        Findings { fitting: 0, other_codec: None, unreadable: None, elsewhere: Some(elsewhere), .. } => {
+            mismatch(format!("the store holds sessions under another key prefix: {elsewhere}"))
+        }
+        Findings { fitting: 0, other_codec: None, unreadable: Some(error), .. } => mismatch(format!(
+            "none of the sessions in the store can be read, so codec or secret key do not match: {error}"
+        )),
+        Findings { fitting: 0, other_codec: Some(other), .. } => mismatch(other),
+        Findings { confirmed: 0, denied: 1.., .. } => mismatch(
+            "none of the signed-in sessions in the store belongs to its user, so secret key or user table do not match"
+                .to_owned(),
+        ),
+        found => Ok(Verified { sessions: found.fitting, users: found.confirmed }),
+    }
+}
+
+impl Core {
+    async fn look(&self) -> Result<Findings, Error> {
+        let mut found = Findings::default();
+        let places =
+            self.sample(&self.profile.session_prefix(), |key| self.profile.place_of_key(key), SESSIONS).await?;
+        if places.is_empty() {
+            found.elsewhere = self.sample("", |key| self.profile.elsewhere(key), 1).await?.pop();
+        }
+        for place in places {
+            let Some(bytes) = self.store.load(&place.key).await? else { continue };
+            let record = match self.decode(&bytes, self.now().await?) {
+                Ok(record) => record,
+                Err(error) => {
+                    found.unreadable = Some(error);
+                    continue;
+                }
+            };
+            match self.profile.fit(&record) {
+                Fit::Same => found.fitting += 1,
+                Fit::OtherCodec(other) => found.other_codec = Some(other),
+            }
+            if let Some(identity) = &record.head.user {
+                match self.confirms(identity).await? {
+                    Some(true) => found.confirmed += 1,
+                    Some(false) => found.denied += 1,
+                    None => {}
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// What `pick` makes of up to `most` keys that start with `prefix`.
+    async fn sample<T>(&self, prefix: &str, pick: impl Fn(&str) -> Option<T>, most: usize) -> Result<Vec<T>, Error> {
+        let (mut picked, mut from) = (Vec::new(), None);
+        for _ in 0..PAGES {
+            let page = self.store.scan(prefix, from.as_deref()).await?;
+            picked.extend(page.keys.iter().filter_map(|key| pick(key)).take(most - picked.len()));
+            from = page.next;
+            if picked.len() >= most || from.is_none() {
+                break;
+            }
+        }
+        Ok(picked)
+    }
+
+    /// Whether the user's row confirms the marks; `None` where nobody can tell.
+    #[cfg(feature = "users")]
+    async fn confirms(&self, identity: &Identity) -> Result<Option<bool>, Error> {
+        let Some(auth) = &self.auth else { return Ok(None) };
+        auth.confirms(identity).await
+    }
+
+    #[cfg(not(feature = "users"))]
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "the twin of the one with users")]
+    async fn confirms(&self, _: &Identity) -> Result<Option<bool>, Error> {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(found: Findings) -> String {
+        let error = judge(found).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    }
+
+    #[test]
+    fn an_empty_store_fits_everybody() {
+        assert_eq!(judge(Findings::default()).unwrap(), Verified::default());
+    }
+
+    #[test]
+    fn what_fits_outweighs_what_does_not() {
+        let found = Findings {
+            fitting: 1,
+            confirmed: 1,
+            denied: 5,
+            unreadable: Some(ErrorKind::Unreadable.into()),
+            other_codec: Some("json".into()),
+            elsewhere: None,
+        };
+        assert_eq!(judge(found).unwrap(), Verified { sessions: 1, users: 1 });
+    }
+
+    #[test]
+    fn each_mismatch_is_named() {
+        let unreadable = || Some(ErrorKind::Unreadable.into());
+        assert!(refusal(Findings { elsewhere: Some("shop:2:".into()), ..Findings::default() }).contains("shop:2:"));
+        assert!(refusal(Findings { unreadable: unreadable(), ..Findings::default() }).contains("codec"));
+        assert_eq!(
+            refusal(Findings { other_codec: Some("json".into()), unreadable: unreadable(), ..Findings::default() }),
+            "json"
+        );
+        assert!(refusal(Findings { fitting: 3, denied: 1, ..Findings::default() }).contains("secret key"));
+    }
+}
