@@ -11,9 +11,14 @@ use crate::{Error, ErrorKind};
 
 mod config;
 mod connection;
+mod dial;
 mod failure;
+mod link;
 mod script;
 mod shared;
+#[cfg(feature = "redis-tls")]
+mod tls;
+mod url;
 
 pub use config::RedisConfig;
 use connection::{Connection, Effect};
@@ -85,7 +90,7 @@ impl RedisStore {
     ///
     /// [`ErrorKind::Config`] if the URL is not valid.
     pub fn connect_lazy(url: &str, config: &RedisConfig) -> Result<Self, Error> {
-        Ok(Self { connection: Connection::shared(config.client(url)?, config) })
+        Ok(Self { connection: Connection::shared(url::parse(url)?, config)? })
     }
 
     /// Uses a pool that the service has already. One connection carries one call at a time and is tested at every

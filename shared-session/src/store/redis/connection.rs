@@ -3,14 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use redis::{Client, Cmd, RedisError, Value};
-use tokio::time::{Instant, error::Elapsed, timeout_at};
+use redis::{Cmd, Value};
+use tokio::time::Instant;
 
-use super::{
-    RedisConfig,
-    failure::Failure,
-    shared::{Link, Shared},
-};
+use super::{RedisConfig, failure::Failure, shared::Shared, url::Target};
 use crate::Error;
 
 /// Whether a command that may have run can be sent again.
@@ -37,9 +33,10 @@ enum Route {
 }
 
 impl Connection {
-    pub(super) fn shared(client: Client, config: &RedisConfig) -> Self {
-        let shared = Shared::new(client, config.connect_timeout);
-        Self { route: Route::Shared(Arc::new(shared)), response_timeout: config.response_timeout }
+    pub(super) fn shared(target: Target, config: &RedisConfig) -> Result<Self, Error> {
+        let Target { login, tls, address } = target;
+        let shared = Shared::new(config.dialer(login, tls)?, address);
+        Ok(Self { route: Route::Shared(Arc::new(shared)), response_timeout: config.response_timeout })
     }
 
     #[cfg(feature = "deadpool")]
@@ -73,60 +70,43 @@ impl Connection {
 
     async fn send_once(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
         match &self.route {
-            Route::Shared(shared) => {
-                let link = shared.link(deadline).await?;
-                let mut connection = link.connection();
-                let reply = reply(timeout_at(deadline, connection.send_packed_command(command)).await);
-                note(&link, &reply);
-                reply
-            }
+            Route::Shared(shared) => shared.link(deadline).await?.send(command, deadline).await,
             #[cfg(feature = "deadpool")]
-            Route::Pool(pool) => {
-                let mut connection = self::pool::checkout(pool, deadline).await?;
-                let reply = reply(timeout_at(deadline, connection.send_packed_command(command)).await);
-                if matches!(&reply, Err(failure) if is_spoiled(failure)) {
-                    drop(deadpool_redis::Connection::take(connection));
-                }
-                reply
-            }
+            Route::Pool(pool) => self::pool::send(pool, command, deadline).await,
         }
-    }
-}
-
-fn reply(outcome: Result<Result<Value, RedisError>, Elapsed>) -> Result<Value, Failure> {
-    match outcome {
-        Err(Elapsed { .. }) => Err(Failure::TimedOut),
-        Ok(Err(error)) => Err(error.into()),
-        Ok(Ok(Value::ServerError(error))) => Err(Failure::Answered((&error).into())),
-        Ok(Ok(value)) => Ok(value),
-    }
-}
-
-/// Tells the shared connection what its reply says about its health.
-fn note(link: &Link, reply: &Result<Value, Failure>) {
-    match reply {
-        Err(Failure::Lost(_)) => link.close(),
-        Err(Failure::TimedOut) => link.timed_out(),
-        Err(Failure::Answered(answer)) if answer.is("READONLY") => link.demoted(),
-        _ => link.answered(),
-    }
-}
-
-#[cfg(feature = "deadpool")]
-fn is_spoiled(failure: &Failure) -> bool {
-    match failure {
-        Failure::Lost(_) | Failure::TimedOut => true,
-        Failure::Answered(answer) => answer.is("READONLY"),
-        Failure::Unsent(_) | Failure::Unexpected => false,
     }
 }
 
 #[cfg(feature = "deadpool")]
 mod pool {
     use deadpool_redis::{Connection, Pool, PoolError};
+    use redis::{Cmd, Value};
     use tokio::time::{Instant, timeout_at};
 
-    use crate::store::redis::failure::{Failure, Unsent};
+    use crate::store::redis::{
+        failure::{Failure, Unsent},
+        link,
+    };
+
+    pub(super) async fn send(pool: &Pool, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+        let mut connection = checkout(pool, deadline).await?;
+        let reply = match timeout_at(deadline, connection.send_packed_command(command)).await {
+            Ok(outcome) => link::reply(outcome),
+            Err(_) => Err(Failure::TimedOut),
+        };
+        if matches!(&reply, Err(failure) if is_spoiled(failure)) {
+            drop(Connection::take(connection));
+        }
+        reply
+    }
+
+    fn is_spoiled(failure: &Failure) -> bool {
+        match failure {
+            Failure::Lost(_) | Failure::TimedOut => true,
+            Failure::Answered(answer) => answer.is("READONLY"),
+            Failure::Unsent(_) | Failure::Unexpected => false,
+        }
+    }
 
     pub(super) async fn checkout(pool: &Pool, deadline: Instant) -> Result<Connection, Failure> {
         let unsent = match timeout_at(deadline, pool.get()).await {

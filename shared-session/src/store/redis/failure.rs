@@ -1,11 +1,6 @@
 //! What can go wrong between us and Redis, and how much is then known about a write.
 
-use std::{
-    borrow::Cow,
-    error::{self, Error as _},
-    io,
-    sync::Arc,
-};
+use std::{borrow::Cow, io};
 
 use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError};
 
@@ -74,20 +69,18 @@ impl From<RedisError> for Unsent {
         let message = match error.kind() {
             _ if refused => "Redis cannot be reached: nothing listens at its address",
             RedisErrorKind::AuthenticationFailed => "Redis refuses the login: wrong user name or password",
-            _ if is_malformed(&error) => "Redis cannot be reached: the TLS handshake failed",
             _ => "Redis cannot be reached",
         };
-        // Only input and output errors say no more than what the operating system or TLS says.
+        // Only input and output errors say no more than what the operating system says.
         let source = error.is_io_error().then_some(error);
         Self { message: message.into(), source, refused }
     }
 }
 
-/// While connecting only TLS finds fault with the bytes that arrive.
-fn is_malformed(error: &RedisError) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<Arc<dyn error::Error + Send + Sync>>());
-    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
-    cause.is_some_and(|cause| cause.kind() == io::ErrorKind::InvalidData)
+impl From<io::Error> for Unsent {
+    fn from(error: io::Error) -> Self {
+        RedisError::from(error).into()
+    }
 }
 
 /// An error that Redis answered with.

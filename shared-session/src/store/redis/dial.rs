@@ -1,0 +1,121 @@
+//! How a connection is made: name lookup, TCP or a Unix socket, TLS, login.
+
+use std::{io, path::PathBuf, time::Duration};
+
+use futures_util::future::select_ok;
+use redis::{
+    AsyncConnectionConfig, ErrorKind as RedisErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError,
+    aio::MultiplexedConnection,
+    io::tcp::socket2::{SockRef, TcpKeepalive},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    time::timeout,
+};
+
+#[cfg(feature = "redis-tls")]
+use super::tls::Tls;
+use super::{failure::Unsent, link::Link};
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Address {
+    Tcp(String, u16),
+    Unix(PathBuf),
+}
+
+/// All that it takes to connect to any server of one deployment.
+#[derive(Clone)]
+pub(super) struct Dialer {
+    pub(super) login: RedisConnectionInfo,
+    /// TLS for TCP connections.
+    #[cfg(feature = "redis-tls")]
+    pub(super) tls: Option<Tls>,
+    /// For the whole of a connection: lookup, TLS and login included.
+    pub(super) timeout: Duration,
+}
+
+impl Dialer {
+    /// Connects to the server at `address`. The connection is driven by a task on the current runtime.
+    pub(super) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
+        timeout(self.timeout, self.dial_patiently(address))
+            .await
+            .unwrap_or_else(|_| Err(Unsent::new("Redis did not accept a connection in time")))
+    }
+
+    async fn dial_patiently(&self, address: &Address) -> Result<Link, Unsent> {
+        match self.try_dial(address, &self.login).await? {
+            Ok(link) => Ok(link),
+            // Proxies and old servers know no RESP3.
+            Err(error) if is_hello_unknown(&error) => {
+                let login = self.login.clone().set_protocol(ProtocolVersion::RESP2);
+                Ok(self.try_dial(address, &login).await??)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The outer error is that there is no connection, the inner one that its server wants no login.
+    async fn try_dial(
+        &self,
+        address: &Address,
+        login: &RedisConnectionInfo,
+    ) -> Result<Result<Link, RedisError>, Unsent> {
+        Ok(match address {
+            #[cfg(unix)]
+            Address::Unix(path) => log_in(login, tokio::net::UnixStream::connect(path).await?).await,
+            #[cfg(not(unix))]
+            Address::Unix(_) => return Err(Unsent::new("Unix sockets are not available on this system")),
+            Address::Tcp(host, port) => {
+                let stream = connect_tcp(host, *port).await?;
+                #[cfg(feature = "redis-tls")]
+                if let Some(tls) = &self.tls {
+                    return Ok(log_in(login, tls.handshake(host, stream).await?).await);
+                }
+                log_in(login, stream).await
+            }
+        })
+    }
+}
+
+/// The first address that accepts wins, so that one dead address of a name costs nothing.
+async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+    let attempts: Vec<_> =
+        lookup_host((host, port)).await?.map(|address| Box::pin(TcpStream::connect(address))).collect();
+    if attempts.is_empty() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let (stream, _) = select_ok(attempts).await?;
+    tune(&stream)?;
+    Ok(stream)
+}
+
+/// Commands leave at once, and a peer that has silently gone is noticed within seconds: also while data is under way,
+/// for which the system's own patience is a quarter of an hour.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    const IDLE: Duration = Duration::from_secs(15);
+    const PROBES: Duration = Duration::from_secs(5);
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(IDLE).with_interval(PROBES))?;
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(1)))?;
+    Ok(())
+}
+
+async fn log_in<S>(login: &RedisConnectionInfo, stream: S) -> Result<Link, RedisError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    // Time-outs are ours, one for each call; the driver's would be a second timer for the same.
+    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
+    Ok(Link::new(connection, driver))
+}
+
+fn is_hello_unknown(error: &RedisError) -> bool {
+    error.kind() == RedisErrorKind::RESP3NotSupported
+        || error.code() == Some("NOPROTO")
+        || error.detail().is_some_and(|detail| detail.starts_with("unknown command"))
+}
