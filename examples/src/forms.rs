@@ -2,7 +2,7 @@
 //!
 //! The rules are Django's, so that an account made here works there: user names, e-mail addresses, passwords.
 
-use unicode_normalization::UnicodeNormalization;
+use shared_session::users::normalized_name;
 
 /// The shortest password that is accepted, in characters (Django's default; NIST SP 800-63B).
 pub const MIN_PASSWORD_CHARS: usize = 8;
@@ -31,7 +31,7 @@ impl FieldError {
 /// full-width letters or ligatures are the same name.
 #[must_use]
 pub fn normalized_username(username: &str) -> String {
-    username.trim().nfkc().collect()
+    normalized_name(username.trim())
 }
 
 /// Whether a user could have this name, normalized. What could not need not be looked up: PostgreSQL refuses NUL.

@@ -29,6 +29,8 @@
 
 use std::{collections::BTreeSet, fmt, future::Future};
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::{Error, SecretKeys, store::BoxFuture};
 
 mod auth_hash;
@@ -42,6 +44,24 @@ use password::PasswordHasher;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{CreateUserError, NewUser, SqlUsers};
 pub use verify::hash_password;
+
+/// The length of Django's column.
+const MAX_NAME_CHARS: usize = 150;
+
+/// A user name as Django stores and compares it: in NFKC, so that look-alikes made of full-width letters or ligatures
+/// are one name. Case counts. A name of more than 150 characters cannot be one, and stays as it is.
+///
+/// ```
+/// use shared_session::users::normalized_name;
+///
+/// assert_eq!(normalized_name("ａｎｎ"), "ann");
+/// assert_eq!(normalized_name("andre\u{301}"), "andr\u{e9}");
+/// ```
+#[must_use]
+pub fn normalized_name(name: &str) -> String {
+    // One character may become eighteen.
+    if name.chars().count() > MAX_NAME_CHARS { name.to_owned() } else { name.nfkc().collect() }
+}
 
 /// One user, as the row was when it was read.
 #[derive(Clone, PartialEq, Eq)]

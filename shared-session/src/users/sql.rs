@@ -27,8 +27,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Users in the tables that Django uses: `auth_user`, its groups and permissions.
 ///
 /// The tables can be Django's ([`with_django_tables`](Self::with_django_tables)) or made here
-/// ([`migrate`](Self::migrate)), exactly as Django makes them, so that a Django site can take them over later. One
-/// table is ours, `shared_session_epoch`. Clones share one pool.
+/// ([`migrate`](Self::migrate)), exactly as Django makes them, so that a Django site can take them over later. Then one
+/// table more is ours, `shared_session_epoch`. Clones share one pool.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -181,9 +181,13 @@ impl Users for SqlUsers {
         }
     }
 
+    /// Names are stored in [NFKC](super::normalized_name), so they are looked up in it.
     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Error> {
         // PostgreSQL refuses a text with a zero byte.
-        if name.contains('\0') { Ok(None) } else { self.one(&self.tables.find_by_name, name).await }
+        if name.contains('\0') {
+            return Ok(None);
+        }
+        self.one(&self.tables.find_by_name, &super::normalized_name(name)).await
     }
 
     fn hasher(&self) -> PasswordHasher {
@@ -200,11 +204,11 @@ impl Users for SqlUsers {
         self.find(id).await
     }
 
-    /// For an id of no user it raises nothing and answers 0. In a Django database the side table may be missing; see
-    /// [`SqlUsers::has_epochs`].
+    /// For an id of no user it raises nothing and answers 0. The tables of a Django site have no epochs: there it is
+    /// refused with [`ErrorKind::Config`].
     async fn raise_epoch(&self, id: &str) -> Result<i64, Error> {
         if !self.tables.has_epochs {
-            return Err(Error::new(ErrorKind::Config, "the table shared_session_epoch is missing"));
+            return Err(Error::new(ErrorKind::Config, "the tables of a Django site have no epochs"));
         }
         let Some(key) = self.tables.key(id) else { return Ok(0) };
         let sql = format!(

@@ -124,6 +124,7 @@ on_both! {
     many_services_migrate_an_empty_database_at_once
     migrating_keeps_what_is_there
     the_tables_of_a_django_site_are_used_as_they_are
+    names_are_stored_and_looked_up_in_one_form
     a_missing_django_table_is_named_and_nothing_is_created
     a_custom_user_table_may_have_uuids_for_keys
 }
@@ -335,19 +336,34 @@ async fn migrating_keeps_what_is_there(database: &Database) {
 }
 
 async fn the_tables_of_a_django_site_are_used_as_they_are(database: &Database) {
-    let users = database.migrated().await;
-    database.run("DROP TABLE shared_session_epoch").await;
-    let users = users.with_django_tables("auth_user").await.unwrap();
-    assert!(!users.has_epochs());
-    let ann = add(&users, "ann").await;
-    assert_eq!(users.find(&ann.id).await.unwrap().unwrap().epoch, 0);
+    let ours = database.migrated().await;
+    let ann = add(&ours, "ann").await;
+    ours.raise_epoch(&ann.id).await.unwrap();
+    let users = ours.with_django_tables("auth_user").await.unwrap();
+    assert_eq!(users.find(&ann.id).await.unwrap().unwrap().epoch, 0, "a table that is there is not looked at");
     assert_eq!(users.raise_epoch(&ann.id).await.unwrap_err().kind(), ErrorKind::Config);
 
-    users.create_epoch_table().await.unwrap();
-    let users = users.with_django_tables("auth_user").await.unwrap();
-    assert!(users.has_epochs());
-    assert_eq!(users.raise_epoch(&ann.id).await.unwrap(), 1);
-    assert_eq!(users.find(&ann.id).await.unwrap().unwrap().epoch, 1);
+    database.run("DROP TABLE shared_session_epoch").await;
+    let bob = add(&users, "bob").await;
+    assert_eq!(users.verify("bob", "right").await.unwrap(), Some(bob.clone()));
+    assert!(users.record_login(&bob.id).await.unwrap());
+    assert!(users.set_password(&bob.id, "new").await.unwrap().is_some());
+    assert_eq!(users.list("", 0, 9).await.unwrap().len(), 2);
+    assert!(users.permissions(&bob).await.unwrap().is_empty());
+}
+
+/// Django does so in its forms and in `create_user`.
+async fn names_are_stored_and_looked_up_in_one_form(database: &Database) {
+    let users = database.migrated().await;
+    let ann = add(&users, "ａｎｎé").await;
+    assert_eq!(ann.username, "anné");
+    for spelling in ["annｅ\u{301}", "anné", "ａnné"] {
+        assert_eq!(users.verify(spelling, "right").await.unwrap(), Some(ann.clone()), "{spelling}");
+        let again = users.create_user(NewUser::new(spelling, "p")).await;
+        assert!(matches!(again, Err(CreateUserError::NameTaken)), "{spelling}");
+    }
+    assert_eq!(users.find_by_name("Anné").await.unwrap(), None);
+    assert_eq!(users.find_by_name(&"ﷺ".repeat(151)).await.unwrap(), None);
 }
 
 async fn a_missing_django_table_is_named_and_nothing_is_created(database: &Database) {
@@ -397,11 +413,12 @@ async fn a_custom_user_table_may_have_uuids_for_keys(database: &Database) {
     assert_eq!(ann.id, ID);
     assert_eq!(users.groups(&ann).await.unwrap(), ["writers"]);
     assert!(users.permissions(&ann).await.unwrap().is_empty());
-    assert_eq!(users.raise_epoch(ID).await.unwrap(), 1);
+    assert!(users.record_login(ID).await.unwrap());
     assert_eq!(users.list("", 0, 9).await.unwrap()[0].id, ID);
     users.set_password(ID, "right").await.unwrap().unwrap();
     let verified = users.verify("ann", "right").await.unwrap().unwrap();
-    assert_eq!((verified.id.as_str(), verified.epoch), (ID, 1));
+    assert_eq!(verified.id, ID);
+    assert!(verified.last_login > verified.date_joined);
     for nobody in ["1", "0189a7f300007000800000000000abcd", "0189A7F3-0000-7000-8000-00000000ABCD", "ü"] {
         assert_eq!(users.find(nobody).await.unwrap(), None, "{nobody}");
     }

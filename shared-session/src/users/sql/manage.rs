@@ -7,14 +7,14 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{SqlUsers, failed, on_pool, read_user, within};
 use crate::{
     Error, ErrorKind,
-    users::{User, Users, verify::hash_password},
+    users::{MAX_NAME_CHARS, User, Users, normalized_name, verify::hash_password},
 };
 
 /// What [`SqlUsers::create_user`] makes a user of. Active, neither staff nor superuser, unless said otherwise.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewUser {
-    /// At most 150 letters, digits and `@.+-_`: Django's rule.
+    /// At most 150 letters, digits and `@.+-_`: Django's rule. Stored in [NFKC](crate::users::normalized_name).
     pub username: String,
     /// In plain text; hashed before it is stored.
     pub password: String,
@@ -89,8 +89,9 @@ impl SqlUsers {
     /// [`CreateUserError`]. Of several simultaneous calls with one name exactly one succeeds, the others get
     /// [`CreateUserError::NameTaken`]. A table whose key is not a number refuses with [`ErrorKind::Config`].
     pub async fn create_user(&self, new: NewUser) -> Result<User, CreateUserError> {
+        let username = normalized_name(&new.username);
         let email = normalized_email(&new.email);
-        if !is_valid_name(&new.username) {
+        if !is_valid_name(&username) {
             return Err(CreateUserError::InvalidName);
         }
         if email.chars().count() > 254 || email.contains('\0') {
@@ -99,7 +100,7 @@ impl SqlUsers {
         if !self.tables.numbers_keys() {
             return Err(Error::new(ErrorKind::Config, "the user table does not number its rows").into());
         }
-        if self.find_by_name(&new.username).await?.is_some() {
+        if self.find_by_name(&username).await?.is_some() {
             return Err(CreateUserError::NameTaken);
         }
         let password = hash_password(self.hasher, &new.password).await?;
@@ -113,7 +114,7 @@ impl SqlUsers {
             let inserted = sqlx::query(AssertSqlSafe(sql))
                 .bind(password)
                 .bind(new.is_superuser)
-                .bind(new.username)
+                .bind(username)
                 .bind(email)
                 .bind(new.is_staff)
                 .bind(true)
@@ -231,7 +232,7 @@ fn pattern(search: &str) -> String {
 }
 
 fn is_valid_name(name: &str) -> bool {
-    (1..=150).contains(&name.chars().count())
+    (1..=MAX_NAME_CHARS).contains(&name.chars().count())
         && name.chars().all(|character| character.is_alphanumeric() || "@.+-_".contains(character))
 }
 

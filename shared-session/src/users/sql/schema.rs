@@ -31,7 +31,6 @@ struct Scripts {
 }
 
 const AUTH_USER: &str = "auth_user";
-const EPOCHS: &str = "shared_session_epoch";
 const USER_COLUMNS: [&str; 11] = [
     "id",
     "password",
@@ -173,8 +172,11 @@ impl SqlUsers {
         }
     }
 
-    /// Uses the tables of a Django site, and creates nothing. `user_table` is `auth_user` or the table of a custom user
+    /// Uses the tables of a Django site, and creates nothing: do not call [`migrate`](Self::migrate). `user_table` is `auth_user` or the table of a custom user
     /// model that extends `AbstractUser`, with a number, UUID or text as its key `id`. Looks at the tables once.
+    ///
+    /// Give the session manager [`SecretKeys::django`](crate::SecretKeys::django) along with it: Django's tables have no
+    /// epochs, so every epoch is 0 and raising one is refused.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if a table or column is missing: run `manage.py migrate`.
@@ -209,42 +211,8 @@ impl SqlUsers {
             "char(32)" => Key::UuidText,
             _ => Key::Text,
         };
-        let has_epochs = !self.columns(EPOCHS).await?.is_empty();
-        self.tables = Arc::new(Tables::named(&self.pool, user_table, &user_column, key, has_epochs));
+        self.tables = Arc::new(Tables::named(&self.pool, user_table, &user_column, key, false));
         Ok(self)
-    }
-
-    /// Whether the side table for epochs is there. Without it, in a Django database that
-    /// [`create_epoch_table`](Self::create_epoch_table) was never called for, every epoch is 0 and
-    /// [`raise_epoch`](super::super::Users::raise_epoch) is refused: only a new password then ends sessions that no
-    /// index knows.
-    #[must_use]
-    pub fn has_epochs(&self) -> bool {
-        self.tables.has_epochs
-    }
-
-    /// Adds the side table `shared_session_epoch`, which Django does not mind, to a Django database. Call
-    /// [`with_django_tables`](Self::with_django_tables) after it.
-    ///
-    /// # Errors
-    /// As [`migrate`](Self::migrate).
-    pub async fn create_epoch_table(&self) -> Result<(), Error> {
-        let script = include_str!("epoch.sql");
-        match &self.pool {
-            #[cfg(feature = "sqlite")]
-            Pool::Sqlite(pool) => {
-                retry_while_busy(|| async { sqlx::raw_sql(script).execute(pool).await.map(drop) }).await
-            }
-            #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => {
-                within(async {
-                    let mut transaction = locked(pool).await?;
-                    sqlx::raw_sql(script).execute(&mut *transaction).await?;
-                    transaction.commit().await
-                })
-                .await
-            }
-        }
     }
 
     /// Names and types of a table's columns; none if it is missing.

@@ -18,10 +18,21 @@ pub(super) async fn fleet_with_users() -> (Fleet, SqlUsers, SqlitePool) {
     let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
     let users = SqlUsers::from_sqlite(pool.clone());
     users.migrate().await.unwrap();
+    (with_users(&users, SecretKeys::new(KEY).unwrap()), users, pool)
+}
+
+/// As in a Django deployment: its keys, and its tables without epochs.
+pub(super) async fn fleet_with_users_of_django() -> (Fleet, SqlUsers) {
+    let (_, users, pool) = fleet_with_users().await;
+    let users = users.with_django_tables("auth_user").await.unwrap();
+    sqlx::query("DROP TABLE shared_session_epoch").execute(&pool).await.unwrap();
+    (with_users(&users, SecretKeys::django("the key of a Django site").unwrap()), users)
+}
+
+fn with_users(users: &SqlUsers, keys: SecretKeys) -> Fleet {
     let fleet = Fleet::new();
-    let manager: SessionManager =
-        fleet.manager.clone().with_auth(Auth::new(users.clone(), SecretKeys::new(KEY).unwrap()));
-    (Fleet { manager, ..fleet }, users, pool)
+    let manager: SessionManager = fleet.manager.clone().with_auth(Auth::new(users.clone(), keys));
+    Fleet { manager, ..fleet }
 }
 
 pub(super) async fn signed_in(fleet: &Fleet, users: &SqlUsers, name: &str) -> Browser {
@@ -53,6 +64,32 @@ async fn a_new_password_a_raised_epoch_and_a_deactivated_user_end_sessions_and_d
         assert_eq!(name(&fleet, &browser).await, None, "{end}");
         assert!(fleet.load(&browser).await.1.handle().is_some(), "nothing is deleted");
     }
+}
+
+#[tokio::test]
+async fn a_session_of_a_django_deployment_carries_the_hash_of_django_and_no_epoch() {
+    let (fleet, users) = fleet_with_users_of_django().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    let identity = fleet.load(&browser).await.1.identity().unwrap().unwrap();
+    assert_eq!((identity.auth_hash.len(), identity.epoch), (64, 0));
+    assert_eq!(name(&fleet, &browser).await.as_deref(), Some("ann"));
+    users.set_password(&identity.user_id, "another horse").await.unwrap();
+    assert_eq!(name(&fleet, &browser).await, None);
+}
+
+#[tokio::test]
+async fn a_session_under_an_earlier_key_of_django_still_holds() {
+    let (fleet, users) = fleet_with_users_of_django().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    let with_keys = |keys: SecretKeys| Fleet {
+        manager: fleet.manager.clone().with_auth(Auth::new(users.clone(), keys)),
+        store: fleet.store.clone(),
+        memory: fleet.memory.clone(),
+    };
+    let next = SecretKeys::django("the next key").unwrap();
+    assert_eq!(name(&with_keys(next.clone()), &browser).await, None);
+    let next = next.with_fallback("the key of a Django site").unwrap();
+    assert_eq!(name(&with_keys(next), &browser).await.as_deref(), Some("ann"));
 }
 
 /// A password change writes SQL first and the session second. A request between the two must not be signed out.

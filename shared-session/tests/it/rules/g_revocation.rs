@@ -4,7 +4,7 @@ use shared_session::{Client, ErrorKind, store::SessionStore, testing::Fault};
 
 use super::{
     Browser, Fleet,
-    f_current_user::{fleet_with_users, name, signed_in},
+    f_current_user::{fleet_with_users, fleet_with_users_of_django, name, signed_in},
     user,
 };
 
@@ -62,6 +62,44 @@ async fn revoking_a_user_holds_even_if_the_store_cannot_delete() {
     assert_eq!(fleet.manager.revoke_user("1").await.unwrap(), 0);
     assert_eq!(name(&fleet, &browser).await, None);
     assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some());
+}
+
+/// Without epochs, deleting is what counts.
+#[tokio::test]
+async fn in_a_django_deployment_sessions_are_revoked_by_deleting_them() {
+    let (fleet, users) = fleet_with_users_of_django().await;
+    let ann = signed_in(&fleet, &users, "ann").await;
+    let bob = signed_in(&fleet, &users, "bob").await;
+    for operation in ["index_list", "delete"] {
+        fleet.faults().fail_next_n(operation, 2, Fault::Refused);
+        let failed = fleet.manager.revoke_user("1").await;
+        assert_eq!(failed.unwrap_err().kind(), ErrorKind::Unavailable, "{operation}: the session lives on");
+        assert_eq!(name(&fleet, &ann).await.as_deref(), Some("ann"));
+        fleet.faults().clear();
+    }
+    assert_eq!(fleet.manager.revoke_user("1").await.unwrap(), 1);
+    assert!(fleet.memory.load(&ann.key()).await.unwrap().is_none());
+    assert_eq!(name(&fleet, &bob).await.as_deref(), Some("bob"));
+}
+
+#[tokio::test]
+async fn in_a_django_deployment_revoking_the_others_keeps_this_one_with_a_new_cookie() {
+    let (fleet, users) = fleet_with_users_of_django().await;
+    let other = signed_in(&fleet, &users, "ann").await;
+    let mut mine = signed_in(&fleet, &users, "ann").await;
+    let before = mine.clone();
+    let (handle, session) = fleet.load(&mine).await;
+    assert_eq!(fleet.manager.revoke_others(&session).await.unwrap(), 1);
+    mine.take(&fleet.finish(&handle).await);
+    assert_ne!(mine.0, before.0);
+    assert_eq!(name(&fleet, &mine).await.as_deref(), Some("ann"));
+    assert_eq!(name(&fleet, &other).await, None);
+
+    let other = signed_in(&fleet, &users, "ann").await;
+    let (_, session) = fleet.load(&mine).await;
+    fleet.faults().fail_next_n("index_list", 2, Fault::Refused);
+    assert_eq!(fleet.manager.revoke_others(&session).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(name(&fleet, &other).await.as_deref(), Some("ann"));
 }
 
 #[tokio::test]
