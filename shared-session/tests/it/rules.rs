@@ -7,6 +7,7 @@ mod a_conflict;
 mod b_lost_reply;
 mod c_cookies_in;
 mod d_login;
+mod django;
 mod e_logout;
 mod f_current_user;
 mod g_revocation;
