@@ -10,34 +10,56 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{Error, ErrorKind};
 
-/// One value as JSON text, decoded when it is asked for.
+/// One value, decoded when it is asked for: JSON text, or a Python value that JSON does not have.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Json(Bytes);
+pub(crate) struct Json(Repr);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Repr {
+    Text(Bytes),
+    #[cfg(feature = "django")]
+    #[cfg_attr(not(test), allow(dead_code, reason = "the profile that makes them comes next"))]
+    Python(python::Shared),
+}
 
 impl Json {
     /// `text` must be one JSON value.
     pub(crate) fn from_text(text: Bytes) -> Self {
-        Self(text)
+        Self(Repr::Text(text))
     }
 
     pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
-        serde_json::to_vec(value).map(|text| Self(text.into())).map_err(|source| {
+        serde_json::to_vec(value).map(|text| Self::from_text(text.into())).map_err(|source| {
             Error::new(ErrorKind::Value, "a session value cannot be written as JSON")
                 .with_source(without_value(&source))
         })
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        serde_json::from_slice(&self.0).map_err(|source| {
+        let decoded = match &self.0 {
+            Repr::Text(text) => serde_json::from_slice(text),
+            #[cfg(feature = "django")]
+            Repr::Python(value) => serde_json::from_slice(&value.view()?),
+        };
+        decoded.map_err(|source| {
             Error::new(ErrorKind::Value, "a session value has another type than the one asked for")
                 .with_source(without_value(&source))
         })
     }
 
-    pub(crate) fn text(&self) -> &[u8] {
-        &self.0
+    /// The JSON text, unless this is a Python value.
+    pub(crate) fn text(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Repr::Text(text) => Some(text),
+            #[cfg(feature = "django")]
+            Repr::Python(_) => None,
+        }
     }
 }
+
+#[cfg(feature = "django")]
+#[cfg_attr(not(test), allow(dead_code, reason = "the profile that calls it comes next"))]
+mod python;
 
 /// serde's messages quote the value; logs must not.
 fn without_value(error: &serde_json::Error) -> String {
@@ -46,7 +68,11 @@ fn without_value(error: &serde_json::Error) -> String {
 
 impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Json({} bytes)", self.0.len())
+        match &self.0 {
+            Repr::Text(text) => write!(f, "Json({} bytes)", text.len()),
+            #[cfg(feature = "django")]
+            Repr::Python(value) => write!(f, "Json({value:?})"),
+        }
     }
 }
 

@@ -68,7 +68,6 @@ impl SecretKeys {
 
     /// The keys as they are, the current one first.
     #[cfg(any(feature = "django", feature = "users"))]
-    #[cfg_attr(not(feature = "users"), expect(dead_code, reason = "Django's signatures are made with it"))]
     pub(crate) fn raw(&self) -> impl Iterator<Item = &[u8]> {
         self.all().map(|key| &**key)
     }

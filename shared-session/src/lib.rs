@@ -52,7 +52,8 @@
 //! | `deadpool` | no | a `deadpool-redis` pool as connection |
 //! | `postgres`, `sqlite` | no | [`store::SqlStore`], and users in those databases |
 //! | `users` | no | [`users`]: Django's user tables and password formats, sign-in |
-//! | `django` | no | [`django::pickle`]: Python pickles read and written as inert data |
+//! | `django` | no | [`django`]: Django's session formats; [`django::pickle`]: Python pickles as inert data |
+//! | `django-redis` | no | what django-redis adds: MessagePack; LZ4, xz and Zstandard |
 //! | `testing` | no | [`testing`]: the store contract as tests, a spy store, a fault store |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

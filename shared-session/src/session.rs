@@ -8,6 +8,8 @@ use std::{
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::OnceCell;
 
+#[cfg(feature = "django")]
+use crate::profile::django::pickle::PyValue;
 use crate::{
     Client, Error, ErrorKind, Failure, Reply,
     commit::{Draft, Intent, Loaded, Plan, decide},
@@ -208,6 +210,31 @@ impl Session {
     /// [`ErrorKind::Value`] if `value` cannot be written as JSON.
     pub fn insert<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
         let value = Json::encode(value)?;
+        self.0.with(|open| {
+            open.draft.base.entries()?;
+            open.draft.delta.insert(name, value);
+            Ok(())
+        })
+    }
+
+    /// The value of `name` as Python sees it, also where JSON has no such value: a datetime, a tuple, bytes. In a Django
+    /// profile; in the native one values are JSON. No I/O.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    #[cfg(feature = "django")]
+    pub fn get_python(&self, name: &str) -> Result<Option<PyValue>, Error> {
+        self.0.with(|open| open.draft.delta.get(open.draft.base.entries()?, name).map(Json::to_python).transpose())
+    }
+
+    /// Sets `name` to a Python value, for Django to read. What the session's codec cannot hold becomes what Django's own
+    /// JSON encoder makes of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value.
+    #[cfg(feature = "django")]
+    pub fn insert_python(&self, name: &str, value: PyValue) -> Result<(), Error> {
+        let value = Json::python(value);
         self.0.with(|open| {
             open.draft.base.entries()?;
             open.draft.delta.insert(name, value);

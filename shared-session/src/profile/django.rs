@@ -20,17 +20,26 @@
 //! let manager = SessionManager::new(MemoryStore::new()).with_profile(Profile::django(fleet));
 //! ```
 
+mod codec;
+mod compress;
 mod document;
 mod head;
+pub(crate) mod json;
+mod legacy;
+mod members;
+#[cfg(feature = "django-redis")]
+mod msgpack;
 pub mod pickle;
+pub(crate) mod signing;
+mod text;
 
 use std::fmt;
 
 use bytes::Bytes;
 
-pub use self::document::Codec;
+pub use self::codec::{Codec, Compression};
 pub(super) use self::document::Document;
-use self::document::Layout;
+use self::document::{Layout, Refusal};
 use super::{Content, Fit, Form, Place, Record, Stamp};
 use crate::{
     Error, ErrorKind, Lifetime, SecretKeys,
@@ -38,6 +47,9 @@ use crate::{
     id::{Handle, Secret, Token},
     store::StoreTime,
 };
+
+/// Why a value was refused: a short code without any content.
+type Reason = &'static str;
 
 /// How the sessions of a Django fleet are stored. The settings must be those of the fleet;
 /// [`SessionManager::verify`](crate::SessionManager::verify) checks them against what is there.
@@ -78,18 +90,18 @@ impl Django {
     /// `SESSION_ENGINE = "django.contrib.sessions.backends.db"`: rows of `django_session`, signed with the fleet's keys
     /// ([`SecretKeys::django`]). The store is [`DjangoDbStore`](crate::store::DjangoDbStore).
     pub fn db(keys: SecretKeys) -> Self {
-        Self::new(Engine::Db, Layout::signed(keys))
+        Self::new(Engine::Db, Layout::Signed(keys, Codec::json()))
     }
 
     /// `SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"`: as [`db`](Self::db), and a copy in the cache.
     /// The store is [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore).
     pub fn cached_db(keys: SecretKeys) -> Self {
-        Self::new(Engine::CachedDb, Layout::signed(keys))
+        Self::new(Engine::CachedDb, Layout::Signed(keys, Codec::json()))
     }
 
     /// The package django-redis-sessions: signed sessions in Redis, under the prefix and the session key.
     pub fn redis_sessions(keys: SecretKeys) -> Self {
-        Self::new(Engine::RedisSessions, Layout::signed(keys))
+        Self::new(Engine::RedisSessions, Layout::Signed(keys, Codec::json()))
     }
 
     fn new(engine: Engine, layout: Layout) -> Self {

@@ -254,7 +254,8 @@ fn encode(mark: &Mark, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
         }
         serde_json::to_writer(&mut bytes, name).map_err(failed)?;
         bytes.push(b':');
-        bytes.extend_from_slice(value.text());
+        let text = value.text().ok_or_else(|| Error::new(ErrorKind::Value, "a Python value cannot be in a record"))?;
+        bytes.extend_from_slice(text);
     }
     bytes.extend_from_slice(b"}}");
     Ok(bytes.into())
@@ -345,7 +346,7 @@ mod tests {
     fn deeply_nested_entries_are_kept_without_being_decoded() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         let record = decode(&encode(&mark(), &head(), &entries(&[("deep", &deep)])).unwrap()).unwrap();
-        assert_eq!(record.entries.get("deep").unwrap().text(), deep.as_bytes());
+        assert_eq!(record.entries.get("deep").unwrap().text().unwrap(), deep.as_bytes());
         assert_eq!(
             record.entries.get("deep").unwrap().decode::<serde_json::Value>().unwrap_err().kind(),
             ErrorKind::Value

@@ -36,6 +36,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
+pub(super) use self::text::push_code_point;
 use self::{
     build::Builder,
     node::{Arena, Id, MAX_BYTES, Node, Reason},
@@ -44,6 +45,7 @@ pub use self::{
     guard::Objects,
     value::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue},
 };
+use super::json as python_json;
 use crate::{Error, ErrorKind};
 
 /// The pickle of a dict.
@@ -82,8 +84,26 @@ impl Pickle {
     ///
     /// As [`Pickle::read`].
     pub fn read_with(bytes: &[u8], objects: Objects) -> Result<Self, Error> {
-        let loaded = read::read(bytes, objects).map_err(|reason| refused(ErrorKind::Unreadable, reason))?;
+        Self::load(bytes, objects).map_err(|reason| refused(ErrorKind::Unreadable, reason))
+    }
+
+    pub(super) fn load(bytes: &[u8], objects: Objects) -> Result<Self, Reason> {
+        let loaded = read::read(bytes, objects)?;
         Ok(Self { arena: loaded.arena, root: loaded.root, protocol: loaded.protocol })
+    }
+
+    /// The pickle of a dict.
+    pub(super) fn from_pairs(protocol: u8, pairs: Vec<(PyValue, PyValue)>) -> Result<Self, Error> {
+        let mut pickle = Self::new(protocol);
+        let mut builder = Builder::new(&mut pickle.arena, pickle.protocol);
+        pickle.root = builder.value(&PyValue::Dict(pairs)).map_err(not_written)?;
+        Ok(pickle)
+    }
+
+    /// All entries, also those whose key is no string.
+    pub(super) fn to_pairs(&self) -> Vec<(PyValue, PyValue)> {
+        let value = |id: Id| shape::value(&self.arena, id);
+        self.pairs().iter().map(|[key, id]| (value(*key), value(*id))).collect()
     }
 
     /// The protocol found. [`Pickle::to_bytes`] writes the same, but protocol 2 instead of 0 and 1.
@@ -138,7 +158,7 @@ impl Pickle {
     ///
     /// As [`Pickle::set`]; [`ErrorKind::Value`] also if the text is not JSON.
     pub fn set_json(&mut self, key: &str, json: &str) -> Result<(), Error> {
-        json::read(json).and_then(|value| self.put(key, &value)).map_err(not_written)
+        python_json::exact_value(json).and_then(|value| self.put(key, &value)).map_err(not_written)
     }
 
     /// Takes out `key`. True if it was there.

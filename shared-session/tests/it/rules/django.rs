@@ -6,7 +6,10 @@ use bytes::Bytes;
 use shared_session::{
     ErrorKind, Profile, SecretKeys, SessionManager,
     auth::Auth,
-    django::{Django, pickle::Pickle},
+    django::{
+        Django,
+        pickle::{Pickle, PyValue},
+    },
     store::SessionStore,
     testing::Fault,
 };
@@ -64,6 +67,28 @@ async fn an_edit_changes_one_entry_of_a_session_that_django_made_and_no_other_by
         expected.set_json(name, json).unwrap();
     }
     assert_eq!(stored(&fleet, &session_key(&browser)).await, Some(expected.to_bytes().unwrap()));
+}
+
+#[tokio::test]
+async fn python_values_are_read_by_type_and_written_as_python_values() {
+    let fleet = fleet();
+    let mut pickle = Pickle::new(5);
+    let pair = PyValue::Tuple(vec![PyValue::from(1), PyValue::from("x")]);
+    pickle.set("price", PyValue::Decimal("1.50".into())).unwrap();
+    pickle.set("pair", pair.clone()).unwrap();
+    set(&fleet, &format!("{PREFIX}{KEY}"), pickle.to_bytes().unwrap()).await;
+    let mut browser = Browser(Some(format!("sid={KEY}")));
+    let session = fleet.load(&browser).await.1;
+    assert_eq!(session.get::<String>("price").unwrap().as_deref(), Some("1.50"));
+    assert_eq!(session.get::<(u8, String)>("pair").unwrap(), Some((1, "x".to_owned())));
+    assert_eq!(session.get_python("pair").unwrap(), Some(pair.clone()));
+    fleet
+        .serve(&mut browser, |session| {
+            session.insert_python("again", session.get_python("pair").unwrap().unwrap()).unwrap()
+        })
+        .await;
+    pickle.set("again", pair).unwrap();
+    assert_eq!(stored(&fleet, &session_key(&browser)).await, Some(pickle.to_bytes().unwrap()));
 }
 
 #[tokio::test]

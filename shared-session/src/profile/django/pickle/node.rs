@@ -6,8 +6,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-/// Why a pickle was refused: a short code without any content.
-pub(super) type Reason = &'static str;
+pub(super) use super::super::Reason;
 
 /// The longest pickle that is read or written.
 pub(super) const MAX_BYTES: usize = 1 << 20;

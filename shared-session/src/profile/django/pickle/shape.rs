@@ -25,10 +25,9 @@ pub(super) fn value(arena: &Arena, id: Id) -> PyValue {
         Node::Dict(pairs) => {
             PyValue::Dict(pairs.iter().map(|[key, item]| (value(arena, *key), value(arena, *item))).collect())
         }
-        Node::Global { .. } => PyValue::Object(named(arena, id)),
-        Node::Object(object) => {
-            known(arena, object).unwrap_or_else(|| PyValue::Object(named(arena, class(arena, object))))
-        }
+        Node::Global { .. } => PyValue::Object(named(arena, id, None)),
+        Node::Object(object) => known(arena, object)
+            .unwrap_or_else(|| PyValue::Object(named(arena, class(arena, object), subclass(arena, object)))),
     }
 }
 
@@ -40,9 +39,28 @@ fn class(arena: &Arena, object: &Object) -> Id {
     }
 }
 
-fn named(arena: &Arena, id: Id) -> PyObject {
+fn named(arena: &Arena, id: Id, value: Option<PyValue>) -> PyObject {
     let (module, name) = arena.global(id).unwrap_or_default();
-    PyObject { module: module.to_owned(), name: name.to_owned() }
+    PyObject { module: module.to_owned(), name: name.to_owned(), value: value.map(Box::new) }
+}
+
+/// The value of an object whose class is known to be a string or a dict.
+fn subclass(arena: &Arena, object: &Object) -> Option<PyValue> {
+    let class = arena.global(object.callable)?;
+    let args = arena.tuple(object.args)?;
+    match (class, object.call, args) {
+        (("django.utils.safestring", "SafeString" | "SafeText"), Call::New, [text]) if object.state.is_none() => {
+            matches!(arena.node(*text), Node::Str(_)).then(|| value(arena, *text))
+        }
+        (("collections", "Counter"), Call::Reduce, [counts]) => {
+            matches!(arena.node(*counts), Node::Dict(_)).then(|| value(arena, *counts))
+        }
+        (("collections", "OrderedDict"), Call::Reduce, []) | (("collections", "defaultdict"), Call::Reduce, _) => {
+            let pairs = object.dict.iter().map(|[key, item]| (value(arena, *key), value(arena, *item)));
+            Some(PyValue::Dict(pairs.collect()))
+        }
+        _ => None,
+    }
 }
 
 /// An object of a type that [`PyValue`] has.

@@ -75,7 +75,8 @@ fn hex(digits: &[u8]) -> Result<u32, Reason> {
     })
 }
 
-fn push_code_point(out: &mut Vec<u8>, code: u32) -> Result<(), Reason> {
+/// Appends a code point, a lone surrogate as three bytes.
+pub(in crate::profile::django) fn push_code_point(out: &mut Vec<u8>, code: u32) -> Result<(), Reason> {
     if let Some(char) = char::from_u32(code) {
         out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
     } else if let 0xd800..=0xdfff = code {

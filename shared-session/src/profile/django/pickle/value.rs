@@ -52,6 +52,26 @@ pub enum PyValue {
     Object(PyObject),
 }
 
+impl PyValue {
+    /// Equality in which each NaN equals itself.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let same = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
+        let all = |a: &[Self], b: &[Self]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b));
+        match (self, other) {
+            (Self::Float(a), Self::Float(b)) => same(*a, *b),
+            (Self::Complex(a, b), Self::Complex(c, d)) => same(*a, *c) && same(*b, *d),
+            (Self::List(a), Self::List(b))
+            | (Self::Tuple(a), Self::Tuple(b))
+            | (Self::Set(a), Self::Set(b))
+            | (Self::FrozenSet(a), Self::FrozenSet(b)) => all(a, b),
+            (Self::Dict(a), Self::Dict(b)) => {
+                a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0.is_same(&b.0) && a.1.is_same(&b.1))
+            }
+            _ => self == other,
+        }
+    }
+}
+
 impl fmt::Debug for PyValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = match self {
@@ -178,6 +198,35 @@ impl PyStr {
         &self.0
     }
 
+    /// The code units of UTF-16.
+    pub(in crate::profile::django) fn code_units(&self) -> impl Iterator<Item = u16> {
+        let mut rest = &self.0[..];
+        let mut low = None;
+        std::iter::from_fn(move || {
+            if let Some(low) = low.take() {
+                return Some(low);
+            }
+            let (code, len) = match *rest {
+                [] => return None,
+                [a @ ..0x80, ..] => (u32::from(a), 1),
+                [a @ ..0xe0, b, ..] => (u32::from(a & 0x1f) << 6 | u32::from(b & 0x3f), 2),
+                [a @ ..0xf0, b, c, ..] => {
+                    (u32::from(a & 0x0f) << 12 | u32::from(b & 0x3f) << 6 | u32::from(c & 0x3f), 3)
+                }
+                [a, b, c, d, ..] => {
+                    let high = u32::from(a & 0x07) << 18 | u32::from(b & 0x3f) << 12;
+                    (high | u32::from(c & 0x3f) << 6 | u32::from(d & 0x3f), 4)
+                }
+                // Not in a checked string.
+                _ => return None,
+            };
+            rest = rest.get(len..).unwrap_or_default();
+            let Some(above) = code.checked_sub(0x1_0000) else { return Some(code as u16) };
+            low = Some(0xdc00 | (above & 0x3ff) as u16);
+            Some(0xd800 | (above >> 10) as u16)
+        })
+    }
+
     /// The reverse of [`PyStr::as_bytes`].
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
@@ -292,13 +341,16 @@ impl PyTimeDelta {
 }
 
 /// The name of an object's class, or of the function that makes it.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub struct PyObject {
     /// The module, such as `django.utils.safestring`.
     pub module: String,
     /// The name within the module, such as `SafeString`.
     pub name: String,
+    /// What it is a subclass of, as far as that is known: the string of Django's `SafeString`, the dict of an
+    /// `OrderedDict`, `defaultdict` or `Counter`.
+    pub value: Option<Box<PyValue>>,
 }
 
 impl fmt::Debug for PyObject {

@@ -1,0 +1,56 @@
+//! Python values among the entries.
+
+use std::{fmt, sync::Arc};
+
+use super::{Json, Repr};
+use crate::{
+    Error, ErrorKind,
+    profile::django::{
+        json::{self, Rules},
+        pickle::PyValue,
+    },
+};
+
+/// A Python value that JSON does not have.
+#[derive(Clone)]
+pub(super) struct Shared(Arc<PyValue>);
+
+impl Shared {
+    /// The value as JSON, for reading only: see [`Rules::View`].
+    pub(super) fn view(&self) -> Result<Vec<u8>, Error> {
+        json::encode(&self.0, Rules::View, json::COMPACT)
+            .map_err(|_| Error::new(ErrorKind::Value, "a session value is a Python object that Rust cannot read"))
+    }
+}
+
+impl PartialEq for Shared {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.is_same(&other.0)
+    }
+}
+
+impl Eq for Shared {}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Json {
+    /// A Python value: as JSON text where that says the same.
+    pub(crate) fn python(value: PyValue) -> Self {
+        match json::encode(&value, Rules::Exact, json::COMPACT) {
+            Ok(text) => Self::from_text(text.into()),
+            Err(_) => Self(Repr::Python(Shared(Arc::new(value)))),
+        }
+    }
+
+    /// The value that Python sees.
+    pub(crate) fn to_python(&self) -> Result<PyValue, Error> {
+        match &self.0 {
+            Repr::Text(text) => json::value(text).map_err(json::not_written),
+            Repr::Python(value) => Ok((*value.0).clone()),
+        }
+    }
+}

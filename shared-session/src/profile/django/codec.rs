@@ -1,0 +1,136 @@
+//! How a session is put into bytes.
+
+use std::fmt;
+
+/// How the sessions that this service creates are encoded: as the Django services of the fleet do it. Sessions that
+/// exist already keep the encoding found.
+///
+/// | Django's cache backend | codec |
+/// |---|---|
+/// | `django.core.cache.backends.redis.RedisCache` | `Codec::pickle()` |
+/// | django-redis as it comes | `Codec::pickle_protocol(4)` |
+/// | … with `JSONSerializer`, `MSGPackSerializer` | `Codec::json()`, `Codec::msgpack()` |
+/// | … with `ZlibCompressor` and so on | `.compressed(Compression::Zlib)` |
+///
+/// ```
+/// use shared_session::django::{Codec, Compression};
+///
+/// let codec = Codec::json().compressed(Compression::Zlib);
+/// assert_ne!(codec, Codec::pickle());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Codec {
+    pub(super) format: Format,
+    pub(super) compression: Compression,
+}
+
+/// The format of a session's dict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// In this protocol.
+    Pickle(u8),
+    Json,
+    #[cfg(feature = "django-redis")]
+    MsgPack,
+}
+
+/// What a value is compressed with. django-redis leaves values of up to 15 bytes (100 with LZMA) as they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Compression {
+    /// Not at all: Django's own backends.
+    #[default]
+    None,
+    /// `ZlibCompressor`
+    Zlib,
+    /// `GzipCompressor`
+    Gzip,
+    /// `LzmaCompressor`: the xz format
+    #[cfg(feature = "django-redis")]
+    Lzma,
+    /// `Lz4Compressor`
+    #[cfg(feature = "django-redis")]
+    Lz4,
+    /// `ZStdCompressor`
+    #[cfg(feature = "django-redis")]
+    Zstd,
+}
+
+impl Codec {
+    /// Pickles of protocol 5, as Django's own cache backends write them.
+    #[must_use]
+    pub const fn pickle() -> Self {
+        Self::pickle_protocol(5)
+    }
+
+    /// Pickles of another protocol: the nearest of 2 to 5. django-redis writes 4.
+    #[must_use]
+    pub const fn pickle_protocol(protocol: u8) -> Self {
+        let protocol = match protocol {
+            0..=2 => 2,
+            3 => 3,
+            4 => 4,
+            _ => 5,
+        };
+        Self { format: Format::Pickle(protocol), compression: Compression::None }
+    }
+
+    /// JSON.
+    #[must_use]
+    pub const fn json() -> Self {
+        Self { format: Format::Json, compression: Compression::None }
+    }
+
+    /// MessagePack.
+    #[cfg(feature = "django-redis")]
+    #[must_use]
+    pub const fn msgpack() -> Self {
+        Self { format: Format::MsgPack, compression: Compression::None }
+    }
+
+    /// The same format, compressed.
+    #[must_use]
+    pub const fn compressed(mut self, compression: Compression) -> Self {
+        self.compression = compression;
+        self
+    }
+
+    /// Whether programs that write this codec read `other` too. Each pickle says its protocol, and what is not compressed
+    /// is read by all.
+    pub(super) fn reads(self, other: Self) -> bool {
+        let same_format = match (self.format, other.format) {
+            (Format::Pickle(_), Format::Pickle(_)) => true,
+            (ours, theirs) => ours == theirs,
+        };
+        same_format && (other.compression == Compression::None || other.compression == self.compression)
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.format {
+            Format::Pickle(protocol) => write!(f, "pickles of protocol {protocol}")?,
+            Format::Json => f.write_str("JSON")?,
+            #[cfg(feature = "django-redis")]
+            Format::MsgPack => f.write_str("MessagePack")?,
+        }
+        match self.compression {
+            Compression::None => Ok(()),
+            compression => write!(f, ", compressed with {compression:?}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_reads_a_format_reads_it_uncompressed_too() {
+        let (json, zlib) = (Codec::json(), Codec::json().compressed(Compression::Zlib));
+        assert!(zlib.reads(json) && zlib.reads(zlib) && json.reads(json));
+        assert!(!json.reads(zlib) && !json.reads(Codec::pickle()));
+        assert!(Codec::pickle().reads(Codec::pickle_protocol(4)));
+        assert_eq!(zlib.to_string(), "JSON, compressed with Zlib");
+    }
+}

@@ -1,0 +1,98 @@
+//! Python values as text, as Python and Django write them.
+
+use super::pickle::{PyDate, PyOffset, PyTime, PyTimeDelta, PyValue};
+
+/// `repr` of a finite float.
+pub(super) fn float(number: f64) -> String {
+    let short = format!("{number:e}");
+    let Some((mantissa, Ok(exponent))) = short.split_once('e').map(|(m, e)| (m, e.parse::<i32>())) else {
+        return short;
+    };
+    match exponent {
+        -4..16 => format!("{number:?}"),
+        ..0 => format!("{mantissa}e-{:02}", exponent.unsigned_abs()),
+        _ => format!("{mantissa}e+{exponent:02}"),
+    }
+}
+
+/// `json.dumps` of a float that is not finite.
+pub(super) fn beyond(number: f64) -> &'static str {
+    match number {
+        f64::INFINITY => "Infinity",
+        f64::NEG_INFINITY => "-Infinity",
+        _ => "NaN",
+    }
+}
+
+/// The string that `DjangoJSONEncoder` makes of a value: times are cut to milliseconds, UTC is `Z`.
+pub(super) fn django(value: &PyValue) -> Option<String> {
+    match value {
+        PyValue::DateTime(value) => {
+            let offset = value.time.offset.iso()?;
+            let offset = if offset == "+00:00" { "Z".to_owned() } else { offset };
+            Some(format!("{}T{}{offset}", date(value.date), clock(&value.time, 3)))
+        }
+        PyValue::Date(value) => Some(date(*value)),
+        // It refuses times with a zone.
+        PyValue::Time(value) if value.offset == PyOffset::None => Some(clock(value, 3)),
+        PyValue::TimeDelta(value) => Some(duration(*value)),
+        PyValue::Decimal(text) => Some(text.clone()),
+        PyValue::Uuid(bytes) => Some(uuid(*bytes)),
+        _ => None,
+    }
+}
+
+/// The string that Rust types read: as [`django`], but exact, and with RFC 9557's suffix for a named zone.
+pub(super) fn view(value: &PyValue) -> Option<String> {
+    match value {
+        PyValue::DateTime(value) => Some(format!("{}T{}", date(value.date), zoned(&value.time))),
+        PyValue::Time(value) => Some(zoned(value)),
+        PyValue::TimeDelta(_) => None,
+        _ => django(value),
+    }
+}
+
+fn zoned(time: &PyTime) -> String {
+    let offset = match &time.offset {
+        PyOffset::Named(name) => format!("[{name}]"),
+        offset => offset.iso().unwrap_or_default(),
+    };
+    clock(time, 6) + &offset
+}
+
+/// `total_seconds`.
+pub(super) fn seconds(delta: PyTimeDelta) -> f64 {
+    let whole = i64::from(delta.days) * 86_400 + i64::from(delta.seconds);
+    (whole * 1_000_000 + i64::from(delta.microseconds)) as f64 / 1e6
+}
+
+fn date(date: PyDate) -> String {
+    format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
+}
+
+/// Without a fraction if it is zero.
+fn clock(time: &PyTime, digits: usize) -> String {
+    let mut out = format!("{:02}:{:02}:{:02}", time.hour, time.minute, time.second);
+    if time.microsecond != 0 {
+        let fraction = format!(".{:06}", time.microsecond);
+        out.push_str(fraction.get(..=digits).unwrap_or(&fraction));
+    }
+    out
+}
+
+/// Django's `duration_iso_string`.
+fn duration(delta: PyTimeDelta) -> String {
+    let micros =
+        (i64::from(delta.days) * 86_400 + i64::from(delta.seconds)) * 1_000_000 + i64::from(delta.microseconds);
+    let sign = if micros < 0 { "-" } else { "" };
+    let (seconds, micros) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
+    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    format!("{sign}P{days}DT{hours:02}H{minutes:02}M{:02}{fraction}S", seconds % 60)
+}
+
+fn uuid(bytes: [u8; 16]) -> String {
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    let parts = [hex.get(..8), hex.get(8..12), hex.get(12..16), hex.get(16..20), hex.get(20..)];
+    parts.map(Option::unwrap_or_default).join("-")
+}
