@@ -87,11 +87,15 @@ impl SessionCookie {
     /// Cost: one string.
     #[must_use]
     pub fn set(&self, value: &str) -> String {
+        self.lasting(&cookie_octets(value)).to_string()
+    }
+
+    /// As [`set`](Self::set), for a cookie that scripts may read: without `HttpOnly`.
+    #[cfg(feature = "django")]
+    pub(crate) fn set_readable(&self, value: &str) -> String {
         let value = cookie_octets(value);
-        let mut cookie = self.with_value(&value);
-        if let Some(max_age) = self.config.max_age {
-            cookie.set_max_age(Duration::seconds(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX)));
-        }
+        let mut cookie = self.lasting(&value);
+        cookie.set_http_only(false);
         cookie.to_string()
     }
 
@@ -108,6 +112,14 @@ impl SessionCookie {
         cookie.set_max_age(Duration::ZERO);
         cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
         cookie.to_string()
+    }
+
+    fn lasting<'a>(&'a self, value: &'a str) -> Cookie<'a> {
+        let mut cookie = self.with_value(value);
+        if let Some(max_age) = self.config.max_age {
+            cookie.set_max_age(Duration::seconds(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX)));
+        }
+        cookie
     }
 
     fn with_value<'a>(&'a self, value: &'a str) -> Cookie<'a> {

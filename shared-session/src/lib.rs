@@ -72,6 +72,8 @@ mod keys;
 mod lifetime;
 mod manager;
 mod profile;
+#[cfg(any(feature = "django", feature = "users"))]
+mod random;
 mod reply;
 mod session;
 pub mod store;

@@ -25,6 +25,8 @@ const COOKIE: &str = "csrf-cookie";
 /// - Every service with the same keys and cookie name accepts the tokens of the others; earlier keys stay valid as
 ///   [fallbacks](SecretKeys::with_fallback).
 ///
+/// Services beside a Django site use [`FormTokens::django`] instead: its tokens and cookie are Django's.
+///
 /// Accept a token from a form field or a header only, never from a URL. Two pages that are the very first to be opened,
 /// at the same moment, overwrite each other's cookie; the form of one is then refused until it is reloaded. Without the
 /// `__Host-` prefix a sibling domain can plant a cookie of its own, so use [`CrossOrigin`](super::CrossOrigin) too.
@@ -44,10 +46,13 @@ const COOKIE: &str = "csrf-cookie";
 /// # Ok::<(), shared_session::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct FormTokens {
-    keys: SecretKeys,
-    cookie_name: String,
-    secure: bool,
+pub struct FormTokens(Kind);
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Native(Native),
+    #[cfg(feature = "django")]
+    Django(super::django::Tokens),
 }
 
 impl FormTokens {
@@ -69,13 +74,63 @@ impl FormTokens {
             let message = format!("the cookie {cookie_name:?} needs Secure; browsers drop it otherwise");
             return Err(Error::new(ErrorKind::Config, message));
         }
-        Ok(Self { keys, cookie_name, secure })
+        Ok(Self(Kind::Native(Native { keys, cookie_name, secure })))
     }
 
     /// `__Host-csrf`; `csrf` when the cookie is not `Secure`, because browsers then drop a prefixed one.
     #[must_use]
     pub const fn default_cookie_name(secure: bool) -> &'static str {
         if secure { "__Host-csrf" } else { "csrf" }
+    }
+
+    /// The tokens of a Django site: a form of a page that Django made may be posted to a service of ours, and the other
+    /// way round. `cookie` is [`FormTokens::django_cookie`], with whatever the site's `CSRF_COOKIE_…` settings change.
+    ///
+    /// - The cookie holds the secret; scripts may read it, to send it in the header `X-CSRFToken`. The field
+    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of Django
+    ///   before 4.1. Two cookies with different values are none.
+    /// - Nothing is signed and nothing is bound to the session: `session` is ignored. Whoever can set a cookie for this
+    ///   host can make valid tokens, so use [`CrossOrigin`](super::CrossOrigin) too, as Django checks the origin.
+    /// - A login must [`rotate`](Self::rotate) the cookie.
+    /// - `CSRF_USE_SESSIONS`, which keeps the secret in the session, is not supported.
+    ///
+    /// ```
+    /// use shared_session::csrf::FormTokens;
+    ///
+    /// let tokens = FormTokens::django(FormTokens::django_cookie())?;
+    /// let secret = b"csrftoken=abcdefghijklmnopqrstuvwxyzABCDEF".as_slice();
+    /// let issued = tokens.issue([secret], None)?;
+    /// assert!(tokens.verify([secret], None, &issued.token).is_ok());
+    /// assert!(tokens.verify([secret], None, "abcdefghijklmnopqrstuvwxyzABCDEF").is_ok());
+    /// assert!(tokens.verify([], None, &issued.token).is_err());
+    /// # Ok::<(), shared_session::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] as of [`CookieConfig::build`](crate::CookieConfig::build).
+    #[cfg(feature = "django")]
+    pub fn django(cookie: crate::CookieConfig) -> Result<Self, Error> {
+        Ok(Self(Kind::Django(super::django::Tokens(cookie.build()?))))
+    }
+
+    /// Django's default: `csrftoken`, `SameSite=Lax`, for 364 days, on this host only. `Secure`, unlike Django's.
+    #[cfg(feature = "django")]
+    #[must_use]
+    pub fn django_cookie() -> crate::CookieConfig {
+        super::django::default_cookie()
+    }
+
+    /// What a login must send along: the `Set-Cookie` value of a new secret, which ends all earlier tokens of this
+    /// browser. `None` for tokens of our own: a login changes the session's secret, which has the same effect.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the system has no randomness.
+    pub fn rotate(&self) -> Result<Option<String>, Error> {
+        match &self.0 {
+            Kind::Native(_) => Ok(None),
+            #[cfg(feature = "django")]
+            Kind::Django(tokens) => tokens.rotate().map(Some),
+        }
     }
 
     /// A token for the forms of one page. Pure; one HMAC, and before a session exists up to two more and one per
@@ -93,17 +148,11 @@ impl FormTokens {
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
         session: Option<&str>,
     ) -> Result<Issued, Error> {
-        if let Some(session) = session {
-            return Ok(Issued { token: self.sign(FORM, session.as_bytes())?.encode(), set_cookie: None });
+        match &self.0 {
+            Kind::Native(tokens) => tokens.issue(cookie_headers, session),
+            #[cfg(feature = "django")]
+            Kind::Django(tokens) => tokens.issue(cookie_headers),
         }
-        let (random, set_cookie) = match self.read_cookie(cookie_headers) {
-            Some(random) => (random, None),
-            None => {
-                let cookie = self.sign(COOKIE, &[])?;
-                (cookie.nonce, Some(self.render_cookie(cookie.encode())))
-            }
-        };
-        Ok(Issued { token: self.sign(FORM_BEFORE_SESSION, &random)?.encode(), set_cookie })
     }
 
     /// Checks a token that came back, with the same `session` argument as [`FormTokens::issue`], taken from **this**
@@ -119,7 +168,51 @@ impl FormTokens {
         session: Option<&str>,
         token: &str,
     ) -> Result<(), Error> {
-        let refused = |message| Error::new(ErrorKind::CrossSite, message);
+        match &self.0 {
+            Kind::Native(tokens) => tokens.verify(cookie_headers, session, token),
+            #[cfg(feature = "django")]
+            Kind::Django(tokens) => tokens.verify(cookie_headers, token),
+        }
+    }
+}
+
+pub(super) fn refused(message: &'static str) -> Error {
+    Error::new(ErrorKind::CrossSite, message)
+}
+
+/// Signed tokens, bound to the session or to a signed cookie.
+#[derive(Clone, Debug)]
+struct Native {
+    keys: SecretKeys,
+    cookie_name: String,
+    secure: bool,
+}
+
+impl Native {
+    fn issue<'a>(
+        &self,
+        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
+        session: Option<&str>,
+    ) -> Result<Issued, Error> {
+        if let Some(session) = session {
+            return Ok(Issued { token: self.sign(FORM, session.as_bytes())?.encode(), set_cookie: None });
+        }
+        let (random, set_cookie) = match self.read_cookie(cookie_headers) {
+            Some(random) => (random, None),
+            None => {
+                let cookie = self.sign(COOKIE, &[])?;
+                (cookie.nonce, Some(self.render_cookie(cookie.encode())))
+            }
+        };
+        Ok(Issued { token: self.sign(FORM_BEFORE_SESSION, &random)?.encode(), set_cookie })
+    }
+
+    fn verify<'a>(
+        &self,
+        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
+        session: Option<&str>,
+        token: &str,
+    ) -> Result<(), Error> {
         let token =
             Signed::decode(token.as_bytes()).ok_or_else(|| refused("the form token is missing or malformed"))?;
         let valid = match session {
@@ -405,6 +498,11 @@ mod tests {
             assert_eq!(value.len(), ENCODED_LEN);
             assert!(value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
         }
+    }
+
+    #[test]
+    fn a_login_needs_no_cookie_of_its_own() {
+        assert_eq!(tokens().rotate().unwrap(), None);
     }
 
     #[test]

@@ -21,7 +21,7 @@
 
 use subtle::ConstantTimeEq;
 
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, random};
 
 mod scheme;
 
@@ -101,7 +101,8 @@ impl PasswordHasher {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
     pub fn hash(&self, password: &str) -> Result<String, Error> {
-        let salt = random_salt()?;
+        // As Django's: 22 letters and digits carry 128 bits.
+        let salt = random::text::<22>()?;
         self.0
             .derive(password.as_bytes(), salt.as_bytes(), Scheme::NEW_HASH_LEN)
             .and_then(|hash| self.0.encode(&salt, &hash))
@@ -126,28 +127,7 @@ impl PasswordHasher {
 /// # Errors
 /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
 pub fn unusable() -> Result<String, Error> {
-    Ok(format!("!{}", random_text(40)?))
-}
-
-/// As Django's: 22 letters and digits carry 128 bits.
-fn random_salt() -> Result<String, Error> {
-    random_text(22)
-}
-
-fn random_text(len: usize) -> Result<String, Error> {
-    const ALPHABET: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-    /// The largest multiple of 62 that a byte holds: what is beyond would favour the first letters.
-    const FAIR: u8 = 248;
-    let mut text = String::with_capacity(len);
-    while text.len() < len {
-        let mut bytes = [0; 64];
-        getrandom::fill(&mut bytes)
-            .map_err(|source| Error::new(ErrorKind::Unavailable, "no random bytes for a salt").with_source(source))?;
-        let letters =
-            bytes.iter().filter(|byte| **byte < FAIR).map(|byte| char::from(ALPHABET[usize::from(byte % 62)]));
-        text.extend(letters.take(len - text.len()));
-    }
-    Ok(text)
+    Ok(format!("!{}", random::text::<40>()?))
 }
 
 #[cfg(test)]

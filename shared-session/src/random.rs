@@ -1,0 +1,60 @@
+//! Randomness from the system, as letters and digits.
+
+use crate::{Error, ErrorKind};
+
+/// Django's order, which its form tokens count by.
+const LETTERS: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+
+/// The letter or digit at `position` of 62.
+pub(crate) fn letter(position: u8) -> char {
+    char::from(LETTERS[usize::from(position) % 62])
+}
+
+/// `N` numbers below 62, all equally likely.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] if the system gives no random bytes.
+pub(crate) fn positions<const N: usize>() -> Result<[u8; N], Error> {
+    /// The largest multiple of 62 that a byte holds: what is beyond would favour the first letters.
+    const FAIR: u8 = 248;
+    let mut positions = [0; N];
+    let mut open = positions.iter_mut();
+    loop {
+        let mut bytes = [0; 64];
+        getrandom::fill(&mut bytes)
+            .map_err(|source| Error::new(ErrorKind::Unavailable, "the system has no randomness").with_source(source))?;
+        for byte in bytes.into_iter().filter(|byte| *byte < FAIR) {
+            match open.next() {
+                Some(position) => *position = byte % 62,
+                None => return Ok(positions),
+            }
+        }
+    }
+}
+
+/// `N` letters and digits.
+///
+/// # Errors
+/// As [`positions`].
+#[cfg(feature = "users")]
+pub(crate) fn text<const N: usize>() -> Result<String, Error> {
+    Ok(positions::<N>()?.into_iter().map(letter).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_letter_is_drawn_at_every_place() {
+        let mut seen = [[false; 62]; 3];
+        for _ in 0..5000 {
+            for (seen, position) in seen.iter_mut().zip(positions::<3>().unwrap()) {
+                seen[usize::from(position)] = true;
+            }
+        }
+        assert!(seen.iter().flatten().all(|seen| *seen));
+        // More than one draw.
+        assert_ne!(positions::<200>().unwrap()[190..], [0; 10]);
+    }
+}
