@@ -27,6 +27,7 @@ mod head;
 pub(crate) mod json;
 mod legacy;
 mod members;
+pub mod messages;
 #[cfg(feature = "django-redis")]
 mod msgpack;
 pub mod pickle;
