@@ -2,7 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::{
+        StatusCode,
+        header::{HeaderName, SET_COOKIE},
+    },
+    response::AppendHeaders,
+};
 use serde::{Deserialize, Serialize};
 use shared_session::{
     Error,
@@ -82,7 +90,7 @@ pub(crate) async fn login(
     State(setup): State<Setup>,
     session: Session,
     JsonObject(login): JsonObject<Login>,
-) -> Result<Json<Account>, ApiError> {
+) -> Result<(AppendHeaders<Option<(HeaderName, String)>>, Json<Account>), ApiError> {
     let username = normalized_username(&login.username);
     // Nobody has a name that cannot be one, and some databases refuse to look for it.
     let found = if is_username(&username) { setup.users.verify(&username, &login.password).await? } else { None };
@@ -94,7 +102,9 @@ pub(crate) async fn login(
     if let Err(error) = setup.users.record_login(&user.id).await {
         tracing::warn!(%error, "the time of a login was not recorded");
     }
-    Ok(Json(account))
+    // The pages of `site` and of Django in this browser get new form tokens, if those are not bound to the session.
+    let form_cookie = setup.forms.rotate()?.map(|cookie| (SET_COOKIE, cookie));
+    Ok((AppendHeaders(form_cookie), Json(account)))
 }
 
 /// Sign out

@@ -10,10 +10,15 @@ use shared_session_examples::{
     setup::{Setup, open_users},
 };
 
-/// Creates what is missing in the databases of sessions and users.
+/// Creates what is missing in the databases of sessions and users. With a Django profile that is for Django to do: this
+/// only looks.
 pub(crate) async fn migrate(settings: Settings) -> Result<(), String> {
-    Setup::open(settings, OnError::default()).await.map_err(|error| error.to_string())?;
-    println!("every table is in place");
+    let setup = Setup::open(settings, OnError::default()).await.map_err(|error| error.to_string())?;
+    if setup.settings.profile.is_django() {
+        println!("every table is in place; they are Django's: manage.py migrate makes and changes them");
+    } else {
+        println!("every table is in place");
+    }
     Ok(())
 }
 

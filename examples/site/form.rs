@@ -1,11 +1,11 @@
 //! Forms: read, bounded, and checked for the token of their page.
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest,
+    FromRequest, HttpMessage, HttpRequest, HttpResponse,
     dev::Payload,
     http::{
         StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderValue},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderValue, SET_COOKIE},
     },
     web,
 };
@@ -53,6 +53,15 @@ impl<T> From<Forged<T>> for Failure {
 pub(crate) fn issue_token(setup: &Setup, request: &HttpRequest) -> Result<Issued, Failure> {
     let cookies = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
     Ok(setup.forms.issue(cookies, binding(request).as_deref())?)
+}
+
+/// The cookie that the answer to a sign-in carries, if the tokens need one.
+pub(crate) fn rotate_token(setup: &Setup, response: &mut HttpResponse) -> Result<(), Failure> {
+    if let Some(cookie) = setup.forms.rotate()? {
+        let cookie = HeaderValue::try_from(cookie).map_err(|_| ErrorKind::Config)?;
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    Ok(())
 }
 
 fn verify_token(setup: &Setup, request: &HttpRequest, token: &str) -> Result<(), Rejection> {

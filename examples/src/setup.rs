@@ -8,7 +8,7 @@ use shared_session::{
     cookie,
     csrf::{CrossOrigin, FormTokens},
     store::{RedisConfig, RedisStore, SqlStore},
-    users::{CreateUserError, NewUser, SqlUsers},
+    users::{CreateUserError, NewUser, SqlUsers, password::PasswordHasher},
 };
 
 use crate::{
@@ -47,9 +47,7 @@ impl Setup {
         let keys = secret_keys(&settings)?;
         let users = open_users(&settings).await?;
         let cookie = cookie_of(&settings)?;
-        let forms_cookie =
-            format!("{}{}_csrf", if settings.cookie.secure { "__Host-" } else { "" }, settings.cookie.name);
-        let forms = FormTokens::new(keys.clone(), forms_cookie, settings.cookie.secure)?;
+        let forms = form_tokens(&settings, &keys)?;
         let manager = open_sessions(&settings)
             .await?
             .with_profile(Profile::native(settings.key_prefix.as_str()))
@@ -128,7 +126,8 @@ pub fn start_logging(settings: &Settings) -> Result<(), Error> {
         .map_err(|error| refused(&error))
 }
 
-/// The users alone, with their tables: what `site migrate` and `site create-superuser` need.
+/// The users alone, with their tables: what `site migrate` and `site create-superuser` need. With a Django profile the
+/// tables are Django's; where they are missing, nothing is made.
 ///
 /// # Errors
 /// One line that says what to change.
@@ -140,6 +139,12 @@ pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
         DatabaseUrl::Postgres(url) => url.expose().to_owned(),
     };
     let users = SqlUsers::connect(&url).await.map_err(|error| explained("DATABASE_URL", &error))?;
+    if settings.profile.is_django() {
+        let table = &settings.django.user_table;
+        let users = users.with_django_tables(table).await.map_err(|error| explained("DATABASE_URL", &error))?;
+        // The one that every Django verifies without further packages.
+        return Ok(users.with_hasher(PasswordHasher::pbkdf2_sha256(PasswordHasher::DJANGO_ITERATIONS)?));
+    }
     users.migrate().await.map_err(|error| explained("DATABASE_URL", &error))?;
     Ok(users)
 }
@@ -188,6 +193,7 @@ fn needs_data_dir(settings: &Settings) -> bool {
 
 fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {
     let mut keys = match &settings.secret_key {
+        Some(key) if settings.profile.is_django() => SecretKeys::django(key.expose())?,
         Some(key) => SecretKeys::new(key.expose())?,
         None => SecretKeys::new(secret_key::load_or_create(&settings.data_dir).map_err(|source| {
             Error::new(ErrorKind::Config, format!("the secret key in DATA_DIR cannot be used: {source}"))
@@ -197,6 +203,20 @@ fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {
         keys = keys.with_fallback(fallback.expose())?;
     }
     Ok(keys)
+}
+
+/// With a Django profile those of Django, so that its forms may be posted here and ours there.
+fn form_tokens(settings: &Settings, keys: &SecretKeys) -> Result<FormTokens, Error> {
+    let secure = settings.cookie.secure;
+    if settings.profile.is_django() {
+        let cookie = FormTokens::django_cookie().with_secure(secure);
+        return FormTokens::django(match &settings.cookie.domain {
+            Some(domain) => cookie.with_domain(domain),
+            None => cookie,
+        });
+    }
+    let name = format!("{}{}_csrf", if secure { "__Host-" } else { "" }, settings.cookie.name);
+    FormTokens::new(keys.clone(), name, secure)
 }
 
 fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error> {
@@ -238,4 +258,72 @@ async fn make_demo_user(users: &SqlUsers) -> Result<(), Error> {
         Err(other) => return Err(Error::new(ErrorKind::Config, other.to_string())),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Service;
+
+    fn settings(database_url: &str, more: &[(&str, &str)]) -> Settings {
+        let django = [
+            ("SESSION_PROFILE", "django-db"),
+            ("DATABASE_URL", database_url),
+            ("SECRET_KEY", "short"),
+            ("SECRET_KEY_FALLBACKS", "old"),
+        ];
+        let vars = [django.as_slice(), more].concat();
+        let read =
+            |name: &str| vars.iter().rev().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Settings::from_env(read, Service::Site).unwrap()
+    }
+
+    #[test]
+    fn with_a_django_profile_forms_carry_the_cookie_of_django() {
+        let set_cookie = |more: &[(&str, &str)]| {
+            let settings = settings("sqlite://db.sqlite3", more);
+            let tokens = form_tokens(&settings, &secret_keys(&settings).unwrap()).unwrap();
+            tokens.issue([], None).unwrap().set_cookie.unwrap()
+        };
+        let plain = set_cookie(&[]);
+        assert!(plain.starts_with("csrftoken=") && !plain.contains("Secure") && !plain.contains("Domain"), "{plain}");
+        let shared = set_cookie(&[("SESSION_COOKIE_DOMAIN", "example.com"), ("SESSION_COOKIE_SECURE", "true")]);
+        assert!(shared.contains("; Secure") && shared.contains("; Domain=example.com"), "{shared}");
+        let native =
+            set_cookie(&[("SESSION_PROFILE", "native"), ("SECRET_KEY", &"k".repeat(32)), ("SECRET_KEY_FALLBACKS", "")]);
+        assert!(native.starts_with("shared_session_id_csrf="), "{native}");
+    }
+
+    #[tokio::test]
+    async fn with_a_django_profile_users_are_those_of_django_and_nothing_is_made() {
+        use shared_session::users::Users;
+
+        let file = std::env::temp_dir().join(format!("shared-session-setup-{}.sqlite3", std::process::id()));
+        let url = format!("sqlite://{}", file.display());
+        let django = settings(&url, &[]);
+        let error = open_users(&django).await.unwrap_err().to_string();
+        assert!(error.starts_with("DATABASE_URL: ") && error.contains("manage.py migrate"), "{error}");
+
+        // As Django makes them.
+        SqlUsers::connect(&url).await.unwrap().migrate().await.unwrap();
+        let users = open_users(&django).await.unwrap();
+        let hash = users.hasher().hash("p").unwrap();
+        assert!(hash.starts_with("pbkdf2_sha256$1500000$"), "{hash}");
+        assert_eq!(users.raise_epoch("1").await.unwrap_err().kind(), ErrorKind::Config, "Django has no epochs");
+
+        let custom = settings(&url, &[("AUTH_USER_TABLE", "accounts_member")]);
+        let error = open_users(&custom).await.unwrap_err().to_string();
+        assert!(error.contains("accounts_member"), "{error}");
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn with_a_django_profile_sessions_are_tied_to_users_as_django_does() {
+        let user = shared_session::users::User::new("1", "ann");
+        let keys = secret_keys(&settings("sqlite://db.sqlite3", &[])).unwrap();
+        let hash = user.session_auth_hash(&keys);
+        assert_eq!(hash, user.session_auth_hash(&SecretKeys::django("short").unwrap()));
+        let old = user.session_auth_hash(&SecretKeys::django("old").unwrap());
+        assert_eq!(user.verify_session_auth_hash(&keys, &old), shared_session::users::Verified::Fallback);
+    }
 }

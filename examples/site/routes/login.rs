@@ -12,7 +12,7 @@ use shared_session_examples::{
 };
 
 use crate::{
-    form::{Button, Form},
+    form::{Button, Form, rotate_token},
     page::{Answer, Visit, see_other, user_if_readable},
 };
 
@@ -64,8 +64,7 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
         Ok(fields) => {
             let username = normalized_username(&fields.username);
             if let Some(user) = visit.setup.users.verify(&username, &fields.password).await? {
-                begin(&visit.setup, &session, &user).await?;
-                return Ok(see_other(safe_next(&fields.next)));
+                return begin(&visit.setup, &session, &user, safe_next(&fields.next)).await;
             }
             (StatusCode::UNAUTHORIZED, WRONG, fields)
         }
@@ -93,10 +92,7 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
     if errors.is_empty() {
         let new = NewUser::new(&username, &fields.password1).with_email(email);
         match visit.setup.users.create_user(new).await {
-            Ok(user) => {
-                begin(&visit.setup, &session, &user).await?;
-                return Ok(see_other("/profile"));
-            }
+            Ok(user) => return begin(&visit.setup, &session, &user, "/profile").await,
             Err(CreateUserError::Failed(error)) => return Err(error.into()),
             Err(CreateUserError::InvalidEmail) => {
                 errors.push(FieldError::new("email", "This is not an e-mail address."));
@@ -130,13 +126,16 @@ pub(super) async fn sign_out(form: Form<Button>, session: Session) -> Answer {
     Ok(see_other("/"))
 }
 
-/// Signs `user` in. The session is stored before the answer is sent; the time of the login is only a note.
-async fn begin(setup: &Setup, session: &Session, user: &User) -> Result<(), shared_session::Error> {
+/// Signs `user` in and goes to `next`. The session is stored before the answer is sent; the time of the login is only a
+/// note.
+async fn begin(setup: &Setup, session: &Session, user: &User, next: &str) -> Answer {
     session.login(user)?;
     if let Err(error) = setup.users.record_login(&user.id).await {
         tracing::warn!(%error, "the time of a login was not written down");
     }
-    Ok(())
+    let mut answer = see_other(next);
+    rotate_token(setup, &mut answer)?;
+    Ok(answer)
 }
 
 /// The user to try the service with, where the first start has made one.
