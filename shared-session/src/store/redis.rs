@@ -14,6 +14,7 @@ mod connection;
 mod dial;
 mod failure;
 mod link;
+mod native;
 mod script;
 mod shared;
 #[cfg(feature = "redis-tls")]
@@ -30,7 +31,8 @@ const MAX_MILLIS: u64 = (1 << 53) - 1;
 
 /// Sessions in Redis 6.2 or later, or Valkey.
 ///
-/// Every write is one command on one key; conditional ones are Lua scripts, so they are atomic. A read is one `GET`.
+/// Every write is one command on one key. Conditional ones are `SET … IFEQ` where the server has it (Valkey since 8.1,
+/// Redis since 8.4), and Lua scripts elsewhere; the server is asked, not its version. A read is one `GET`.
 /// All clones share one connection, over which their commands are pipelined.
 ///
 /// - **Time-outs.** Every call ends within the [response timeout](RedisConfig::with_response_timeout), 300 ms by
@@ -126,13 +128,7 @@ impl fmt::Debug for RedisStore {
 
 impl SessionStore for RedisStore {
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let mut get = Cmd::with_capacity(2, 3 + key.len());
-        get.arg("GET").arg(key);
-        match self.send(&get, Effect::Read).await? {
-            Value::Nil => Ok(None),
-            Value::BulkString(value) => Ok(Some(value.into())),
-            _ => Err(unexpected(Effect::Read)),
-        }
+        get(&self.connection, key, self.connection.deadline()).await
     }
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
@@ -146,6 +142,11 @@ impl SessionStore for RedisStore {
     }
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        if self.connection.native().may_be_offered()
+            && let Some(replaced) = native::replace(&self.connection, key, seen, &value, ttl).await?
+        {
+            return Ok(replaced);
+        }
         let (offset, ttl) = (seen.offset().to_string(), millis(ttl).to_string());
         let args = [offset.as_bytes(), seen.part(), &value, ttl.as_bytes()];
         match self.call(&script::REPLACE, key, &args).await? {
@@ -226,6 +227,17 @@ impl SessionStore for RedisStore {
         time.and_then(|[seconds, micros]| Some((number(seconds)?, number(micros)?)))
             .map(|(seconds, micros)| StoreTime(seconds.saturating_mul(1000).saturating_add(micros / 1000)))
             .ok_or_else(|| unexpected(Effect::Read))
+    }
+}
+
+async fn get(connection: &Connection, key: &str, deadline: Instant) -> Result<Option<Bytes>, Error> {
+    let mut get = Cmd::with_capacity(2, 3 + key.len());
+    get.arg("GET").arg(key);
+    match connection.send(&get, Effect::Read, deadline).await {
+        Ok(Value::Nil) => Ok(None),
+        Ok(Value::BulkString(value)) => Ok(Some(value.into())),
+        Ok(_) => Err(unexpected(Effect::Read)),
+        Err(failure) => Err(failure.into_error(Effect::Read)),
     }
 }
 

@@ -71,6 +71,16 @@ pub(super) fn counts<const N: usize>(expected: [(&str, usize); N]) -> BTreeMap<S
     expected.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect()
 }
 
+/// Whether the server itself compares and sets.
+pub(super) fn is_native(redis: &Redis) -> bool {
+    redis.kind() == RedisKind::Valkey
+}
+
+/// What a replace that succeeds runs.
+pub(super) fn a_replace(redis: &Redis) -> BTreeMap<String, usize> {
+    if is_native(redis) { counts([("set", 1)]) } else { counts([("evalsha", 1), ("getrange", 1), ("set", 1)]) }
+}
+
 /// Every write, on a key that holds [`value`]: creating, replacing, deleting, indexing.
 pub(super) async fn every_write(store: &RedisStore) -> [Result<(), Error>; 6] {
     [

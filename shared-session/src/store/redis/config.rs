@@ -4,9 +4,9 @@ use std::{fmt, time::Duration};
 
 use redis::RedisConnectionInfo;
 
-use super::dial::Dialer;
 #[cfg(feature = "redis-tls")]
 use super::tls::{Certificates, Tls};
+use super::{dial::Dialer, native::Native};
 use crate::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).
@@ -71,7 +71,7 @@ impl RedisConfig {
     }
 
     /// What connects to servers that want this `login`, with or without TLS.
-    pub(super) fn dialer(&self, login: RedisConnectionInfo, tls: bool) -> Result<Dialer, Error> {
+    pub(super) fn dialer(&self, login: RedisConnectionInfo, tls: bool, native: Native) -> Result<Dialer, Error> {
         #[cfg(not(feature = "redis-tls"))]
         if tls {
             return Err(Error::new(
@@ -90,6 +90,7 @@ impl RedisConfig {
                 false => None,
             },
             timeout: self.connect_timeout,
+            native,
         })
     }
 }

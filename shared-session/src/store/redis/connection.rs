@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use redis::{Cmd, Value};
 use tokio::time::Instant;
 
-use super::{RedisConfig, failure::Failure, shared::Shared, url::Target};
+use super::{RedisConfig, failure::Failure, native::Native, shared::Shared, url::Target};
 use crate::Error;
 
 /// Whether a command that may have run can be sent again.
@@ -23,6 +23,7 @@ pub(super) enum Effect {
 pub(super) struct Connection {
     route: Route,
     response_timeout: Duration,
+    native: Native,
 }
 
 #[derive(Clone)]
@@ -35,13 +36,14 @@ enum Route {
 impl Connection {
     pub(super) fn shared(target: Target, config: &RedisConfig) -> Result<Self, Error> {
         let Target { login, tls, address } = target;
-        let shared = Shared::new(config.dialer(login, tls)?, address);
-        Ok(Self { route: Route::Shared(Arc::new(shared)), response_timeout: config.response_timeout })
+        let native = Native::default();
+        let shared = Shared::new(config.dialer(login, tls, native.clone())?, address);
+        Ok(Self { route: Route::Shared(Arc::new(shared)), response_timeout: config.response_timeout, native })
     }
 
     #[cfg(feature = "deadpool")]
     pub(super) fn pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
-        Self { route: Route::Pool(pool), response_timeout: config.response_timeout }
+        Self { route: Route::Pool(pool), response_timeout: config.response_timeout, native: Native::default() }
     }
 
     /// Connects now.
@@ -52,6 +54,11 @@ impl Connection {
             Route::Pool(pool) => self::pool::checkout(pool, deadline).await.map(drop),
         };
         proved.map_err(|failure| failure.into_error(Effect::Read))
+    }
+
+    /// Whether the server has native compare-and-set.
+    pub(super) fn native(&self) -> &Native {
+        &self.native
     }
 
     /// When a call that starts now has to be over.
@@ -72,7 +79,8 @@ impl Connection {
         match &self.route {
             Route::Shared(shared) => shared.link(deadline).await?.send(command, deadline).await,
             #[cfg(feature = "deadpool")]
-            Route::Pool(pool) => self::pool::send(pool, command, deadline).await,
+            // Boxed, because it is several times larger than the other way.
+            Route::Pool(pool) => Box::pin(self::pool::send(pool, command, deadline)).await,
         }
     }
 }

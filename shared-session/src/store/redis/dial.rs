@@ -16,7 +16,7 @@ use tokio::{
 
 #[cfg(feature = "redis-tls")]
 use super::tls::Tls;
-use super::{failure::Unsent, link::Link};
+use super::{failure::Unsent, link::Link, native::Native};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -34,14 +34,18 @@ pub(super) struct Dialer {
     pub(super) tls: Option<Tls>,
     /// For the whole of a connection: lookup, TLS and login included.
     pub(super) timeout: Duration,
+    /// Is told of every new connection.
+    pub(super) native: Native,
 }
 
 impl Dialer {
     /// Connects to the server at `address`. The connection is driven by a task on the current runtime.
     pub(super) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
-        timeout(self.timeout, self.dial_patiently(address))
+        let link = timeout(self.timeout, self.dial_patiently(address))
             .await
-            .unwrap_or_else(|_| Err(Unsent::new("Redis did not accept a connection in time")))
+            .unwrap_or_else(|_| Err(Unsent::new("Redis did not accept a connection in time")))?;
+        self.native.connected();
+        Ok(link)
     }
 
     async fn dial_patiently(&self, address: &Address) -> Result<Link, Unsent> {
