@@ -23,10 +23,12 @@ pub(crate) struct Device {
     handle: String,
     /// Whether this request belongs to it.
     current: bool,
-    #[schema(format = DateTime)]
-    created_at: String,
-    #[schema(format = DateTime)]
-    last_seen_at: String,
+    /// Null if another program made the session and did not say.
+    #[schema(format = DateTime, required = true)]
+    created_at: Option<String>,
+    /// Null where the sessions do not say.
+    #[schema(format = DateTime, required = true)]
+    last_seen_at: Option<String>,
     /// The browser it was started with; null if it did not say.
     #[schema(required = true)]
     user_agent: Option<String>,
@@ -64,8 +66,8 @@ pub(crate) async fn devices(State(setup): State<Setup>, user: CurrentUser) -> Re
     let devices = sessions.into_iter().map(|session| Device {
         handle: session.handle.to_string(),
         current: Some(session.handle) == current,
-        created_at: timestamp(session.created_at),
-        last_seen_at: timestamp(session.last_seen_at),
+        created_at: session.created_at.map(timestamp),
+        last_seen_at: session.last_seen_at.map(timestamp),
         user_agent: session.user_agent,
         address: session.address,
     });

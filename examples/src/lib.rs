@@ -13,6 +13,7 @@ pub mod forms;
 pub mod network;
 pub mod pages;
 pub mod secret_key;
+pub mod sessions;
 pub mod settings;
 pub mod setup;
 pub mod text;

@@ -278,9 +278,9 @@ pub struct Device {
     /// Whether it is the session that asks.
     pub is_current: bool,
     /// When it began.
-    pub created: When,
+    pub created: Option<When>,
     /// When it was last used.
-    pub last_seen: When,
+    pub last_seen: Option<When>,
     /// The client's address.
     pub address: Option<String>,
     /// The browser, by name.
@@ -290,7 +290,7 @@ pub struct Device {
 impl Device {
     /// A session; `user_agent` is the `User-Agent` header that it was last used with.
     #[must_use]
-    pub fn new(handle: impl Into<String>, created: When, last_seen: When, user_agent: &str) -> Self {
+    pub fn new(handle: impl Into<String>, created: Option<When>, last_seen: Option<When>, user_agent: &str) -> Self {
         let browser = browser_name(user_agent);
         Self { handle: handle.into(), is_current: false, created, last_seen, address: None, browser }
     }

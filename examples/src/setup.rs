@@ -1,26 +1,24 @@
 //! From settings to running parts: the session store, the users, the session manager, and what operators ask for.
 
-use std::{collections::BTreeSet, fmt::Write as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, net::SocketAddr, sync::Arc};
 
 use shared_session::{
-    CookieConfig, Error, ErrorKind, Lifetime, OnError, Profile, SecretKeys, SessionManager,
+    CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionManager,
     auth::Auth,
     cookie,
     csrf::{CrossOrigin, FormTokens},
-    store::{RedisConfig, RedisStore, SqlStore},
     users::{CreateUserError, NewUser, SqlUsers, password::PasswordHasher},
 };
 
 use crate::{
-    secret_key,
-    settings::{DatabaseUrl, SameSite, SessionProfile, SessionUrl, Settings},
+    secret_key, sessions,
+    settings::{DatabaseUrl, SameSite, SessionUrl, Settings},
 };
 
 /// The user that the first start makes in an embedded database.
 pub const DEMO_USER: &str = "demo";
 /// The password of [`DEMO_USER`].
 pub const DEMO_PASSWORD: &str = "demo-password";
-const PURGE_EVERY: Duration = Duration::from_secs(300);
 
 /// The parts that both services are made of. Cloning is cheap.
 #[derive(Clone, Debug)]
@@ -48,13 +46,13 @@ impl Setup {
         let users = open_users(&settings).await?;
         let cookie = cookie_of(&settings)?;
         let forms = form_tokens(&settings, &keys)?;
-        let manager = open_sessions(&settings)
+        let manager = sessions::open(&settings, &keys)
             .await?
-            .with_profile(Profile::native(settings.key_prefix.as_str()))
             .with_cookie(cookie)
             .with_lifetime(Lifetime::default().with_idle(settings.idle).with_absolute(settings.absolute))
             .with_auth(Auth::new(users.clone(), keys))
             .with_on_error(on_error);
+        sessions::verify(&settings, &manager).await?;
         if settings.has_embedded_users() {
             make_demo_user(&users).await?;
         }
@@ -149,29 +147,12 @@ pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
     Ok(users)
 }
 
-async fn open_sessions(settings: &Settings) -> Result<SessionManager, Error> {
-    let url = match &settings.session_url {
-        SessionUrl::Redis(url) => {
-            let store = RedisStore::connect_lazy(url.expose(), &RedisConfig::new())
-                .map_err(|error| explained("SESSION_URL", &error))?;
-            return Ok(SessionManager::new(store));
-        }
-        SessionUrl::Sqlite(url) => url.clone(),
-        SessionUrl::Postgres(url) => url.expose().to_owned(),
-        _ => embedded_url(settings),
-    };
-    let store = SqlStore::connect(&url).await.map_err(|error| explained("SESSION_URL", &error))?;
-    store.migrate().await.map_err(|error| explained("SESSION_URL", &error))?;
-    store.spawn_purge(PURGE_EVERY);
-    Ok(SessionManager::new(store))
-}
-
-fn explained(setting: &str, error: &Error) -> Error {
+pub(crate) fn explained(setting: &str, error: &Error) -> Error {
     let cause = std::error::Error::source(error).map(|source| format!(": {source}")).unwrap_or_default();
     Error::new(error.kind(), format!("{setting}: {error}{cause}"))
 }
 
-fn embedded_url(settings: &Settings) -> String {
+pub(crate) fn embedded_url(settings: &Settings) -> String {
     format!("sqlite://{}", settings.embedded_database().display())
 }
 
@@ -240,7 +221,6 @@ fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error
 /// Settings that are understood but have nothing behind them yet stop the start instead of being ignored.
 fn refuse_what_is_missing(settings: &Settings) -> Result<(), Error> {
     let missing = match settings {
-        Settings { profile, .. } if *profile != SessionProfile::Native => "SESSION_PROFILE: only native",
         Settings { session_url: SessionUrl::RedisSentinel(_), .. } => "SESSION_URL: a single Redis server only",
         Settings { session_url: SessionUrl::RedisCluster(_), .. } => "SESSION_URL: a single Redis server only",
         Settings { near_cache: true, .. } => "NEAR_CACHE: only off",

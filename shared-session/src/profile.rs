@@ -339,6 +339,20 @@ impl Record {
         }
     }
 
+    /// When the session started, if the record says so.
+    pub(crate) fn started(&self) -> Option<StoreTime> {
+        Some(self.head.limits.created).filter(|created| *created != StoreTime::default())
+    }
+
+    /// When the session was last used, if the record says so.
+    pub(crate) fn last_use(&self) -> Option<StoreTime> {
+        match &self.form {
+            Form::Native(_) => Some(self.head.limits.touched),
+            #[cfg(feature = "django")]
+            Form::Django(_) => None,
+        }
+    }
+
     pub(crate) fn user_id(&self) -> Option<&str> {
         self.head.user.as_ref().map(|user| user.user_id.as_str())
     }

@@ -365,10 +365,11 @@ impl Session {
         self.record(|token, _| token.handle)
     }
 
-    /// When the session started, in store time.
+    /// When the session started, in store time; `None` while there is none in the store, or if another program made it
+    /// that does not say.
     #[must_use]
     pub fn created_at(&self) -> Option<StoreTime> {
-        self.record(|_, record| record.head.limits.created)
+        self.record(|_, record| record.started()).flatten()
     }
 
     /// When the session ends unless it is used, in store time.

@@ -44,7 +44,8 @@ pub(super) async fn revoke_others(visit: Visit, form: Form<Button>) -> Answer {
 
 /// A session as a page shows it.
 pub(super) fn device(session: &SessionInfo, current: Option<&Handle>, now: i64) -> Device {
-    let (created, last_seen) = (when(session.created_at, now), when(session.last_seen_at, now));
+    let created = session.created_at.map(|at| when(at, now));
+    let last_seen = session.last_seen_at.map(|at| when(at, now));
     let user_agent = session.user_agent.as_deref().unwrap_or_default();
     let mut device = Device::new(session.handle.to_string(), created, last_seen, user_agent);
     device.is_current = current == Some(&session.handle);

@@ -21,7 +21,7 @@ fn when(ago: i64) -> When {
 }
 
 fn device(handle: &str, user_agent: &str) -> Device {
-    let mut device = Device::new(handle, when(90_000), when(200), user_agent);
+    let mut device = Device::new(handle, Some(when(90_000)), Some(when(200)), user_agent);
     device.address = Some("203.0.113.9".into());
     device
 }

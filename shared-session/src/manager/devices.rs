@@ -30,10 +30,11 @@ pub struct SessionInfo {
     pub handle: Handle,
     /// The user, if one is signed in.
     pub user_id: Option<String>,
-    /// When it started.
-    pub created_at: StoreTime,
-    /// When it was last used, to within the touch threshold of its [`Lifetime`](crate::Lifetime).
-    pub last_seen_at: StoreTime,
+    /// When it started; `None` if another program made it that does not say.
+    pub created_at: Option<StoreTime>,
+    /// When it was last used, to within the touch threshold of its [`Lifetime`](crate::Lifetime); `None` in Django's
+    /// profiles, where reading is not written down.
+    pub last_seen_at: Option<StoreTime>,
     /// When it ends unless it is used.
     pub expires_at: StoreTime,
     /// The network address it was started from.
@@ -222,8 +223,8 @@ fn info(handle: Handle, record: &Record) -> SessionInfo {
     SessionInfo {
         handle,
         user_id: head.user.as_ref().map(|user| user.user_id.clone()),
-        created_at: head.limits.created,
-        last_seen_at: head.limits.touched,
+        created_at: record.started(),
+        last_seen_at: record.last_use(),
         expires_at: head.limits.expires(),
         address: head.client.address.clone(),
         user_agent: head.client.user_agent.clone(),

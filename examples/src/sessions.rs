@@ -1,0 +1,87 @@
+//! Where sessions are kept and in which form: from settings to a session manager.
+
+use std::time::Duration;
+
+use shared_session::{
+    Error, ErrorKind, Profile, SecretKeys, SessionManager,
+    django::{Codec, Django},
+    store::{RedisConfig, RedisStore, SqlStore},
+};
+
+use crate::{
+    settings::{DjangoCodec, SessionProfile, SessionUrl, Settings},
+    setup::{embedded_url, explained},
+};
+
+const PURGE_EVERY: Duration = Duration::from_secs(300);
+
+/// The manager over the store and the wire format that the settings name.
+///
+/// # Errors
+/// One line that says what to change.
+pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManager, Error> {
+    let prefix = settings.key_prefix.as_str();
+    let of_cache = |django: Django| {
+        let version = settings.key_version;
+        Profile::django(
+            django.with_key_prefix(prefix).with_version(version).with_auth_backend(settings.django.backend.as_str()),
+        )
+    };
+    match settings.profile {
+        SessionProfile::Native => Ok(open_native(settings).await?.with_profile(Profile::native(prefix))),
+        SessionProfile::DjangoCache => Ok(SessionManager::new(redis(settings)?)
+            .with_profile(of_cache(Django::cache().with_codec(codec(settings, 5))))),
+        SessionProfile::DjangoRedis => Ok(SessionManager::new(redis(settings)?)
+            .with_profile(of_cache(Django::redis().with_codec(codec(settings, 4))))),
+        SessionProfile::DjangoDb | SessionProfile::DjangoCachedDb => {
+            let _ = keys;
+            Err(Error::new(ErrorKind::Config, "SESSION_PROFILE: not yet"))
+        }
+    }
+}
+
+/// In a Django fleet: whether this service fits the sessions that are there.
+///
+/// # Errors
+/// One line that says what does not match, or that the store could not be asked: a service that does not know must not
+/// write.
+pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(), Error> {
+    if !settings.profile.is_django() {
+        return Ok(());
+    }
+    let found = manager.verify().await.map_err(|error| explained("SESSION_PROFILE", &error))?;
+    tracing::info!(sessions = found.sessions, users = found.users, "this service fits the sessions in the store");
+    Ok(())
+}
+
+async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
+    let url = match &settings.session_url {
+        SessionUrl::Redis(_) | SessionUrl::RedisSentinel(_) | SessionUrl::RedisCluster(_) => {
+            return Ok(SessionManager::new(redis(settings)?));
+        }
+        SessionUrl::Sqlite(url) => url.clone(),
+        SessionUrl::Postgres(url) => url.expose().to_owned(),
+        SessionUrl::Embedded => embedded_url(settings),
+    };
+    let store = SqlStore::connect(&url).await.map_err(|error| explained("SESSION_URL", &error))?;
+    store.migrate().await.map_err(|error| explained("SESSION_URL", &error))?;
+    store.spawn_purge(PURGE_EVERY);
+    Ok(SessionManager::new(store))
+}
+
+fn redis(settings: &Settings) -> Result<RedisStore, Error> {
+    let (SessionUrl::Redis(url) | SessionUrl::RedisSentinel(url) | SessionUrl::RedisCluster(url)) =
+        &settings.session_url
+    else {
+        return Err(Error::new(ErrorKind::Config, "SESSION_URL: these sessions are kept in Redis"));
+    };
+    RedisStore::connect_lazy(url.expose(), &RedisConfig::new()).map_err(|error| explained("SESSION_URL", &error))
+}
+
+fn codec(settings: &Settings, protocol: u8) -> Codec {
+    match settings.django.codec {
+        DjangoCodec::Pickle => Codec::pickle_protocol(protocol),
+        DjangoCodec::Json => Codec::json(),
+        DjangoCodec::MsgPack => Codec::msgpack(),
+    }
+}
