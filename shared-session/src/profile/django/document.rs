@@ -370,4 +370,4 @@ fn of_msgpack(raw: &Bytes) -> Option<Json> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

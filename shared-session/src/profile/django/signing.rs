@@ -106,3 +106,89 @@ fn from_base62(text: &str) -> Option<u64> {
         number.checked_mul(62)?.checked_add(digit as u64)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use super::*;
+    use crate::profile::django::document::tests::{OLD_SECRET, SECRET, keys, records, tree_of};
+
+    const TIME: u64 = 1_700_000_000;
+
+    #[test]
+    fn times_are_written_in_base_62() {
+        for (number, text) in [
+            (0, "0"),
+            (9, "9"),
+            (10, "A"),
+            (35, "Z"),
+            (36, "a"),
+            (61, "z"),
+            (62, "10"),
+            (3844, "100"),
+            (TIME, "1r31eq"),
+            (1_099_511_627_776, "JMAIjoW"),
+        ] {
+            assert_eq!(base62(number), text);
+            assert_eq!(from_base62(text), Some(number));
+        }
+        assert_eq!(from_base62(&base62(u64::MAX)), Some(u64::MAX));
+        for text in ["", "-1", "a_b", "zzzzzzzzzzzzz"] {
+            assert_eq!(from_base62(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_django_signed_is_accepted_and_signed_alike() {
+        let keys = keys();
+        let signed = "eyJhIjoxfQ:1r31eq:kDwpTKKnibPvotlPtrMoM96WZjFLzsZCGju_4Kc0wwY";
+        let old = SecretKeys::django(OLD_SECRET).unwrap();
+        assert_eq!(Signer::new(&old, "django.core.signing").sign("eyJhIjoxfQ", TIME), signed);
+        assert_eq!(Signer::new(&keys, "django.core.signing").unsign(signed), Some(("eyJhIjoxfQ", TIME)));
+        assert_eq!(Signer::new(&keys, "another").unsign(signed), None);
+        // `get_cookie_signer(salt="django.contrib.messages")`, Django 4.2.
+        let cookie = "hello:1r31eq:xBHdNID_7Ae9Hg5J-_FjnczO_TvkUrDsLkV3wa97Hyk";
+        let signer = Signer::of_cookies(&keys, "django.contrib.messages");
+        assert_eq!(signer.sign("hello", TIME), cookie);
+        assert_eq!(signer.unsign(cookie), Some(("hello", TIME)));
+        let packed = ".eJyLVqqgA1CKBQDRJi_d:1r31eq:soYow2UNQrLj2um2KGkPFKVkvqBRQbd6B0lc2objwS4";
+        assert_eq!(signer.unsign_data(packed).unwrap(), format!("[\"{}\"]", "x".repeat(100)).as_bytes());
+    }
+
+    #[test]
+    fn cookies_of_signed_cookies_are_read() {
+        let keys = SecretKeys::django(SECRET).unwrap();
+        let signer = Signer::new(&keys, "django.contrib.sessions.backends.signed_cookies");
+        let mut read = 0;
+        for record in records().into_iter().filter(|record| record.layout == "cookie") {
+            let text = String::from_utf8(record.bytes().to_vec()).unwrap();
+            let data = signer.unsign_data(&text).unwrap();
+            let value = crate::profile::django::json::value(&data).unwrap();
+            let crate::profile::django::pickle::PyValue::Dict(pairs) = value else { panic!("a dict") };
+            assert_eq!(Some(tree_of(&pairs)), record.reads, "{}", record.id);
+            assert_eq!(signer.sign_data(&data, TIME) == text, !text.starts_with('.'), "{}", record.id);
+            read += 1;
+        }
+        assert_eq!(read, 8);
+    }
+
+    #[test]
+    fn a_changed_value_time_or_signature_is_refused() {
+        let keys = keys();
+        let signer = Signer::new(&keys, "salt");
+        let signed = signer.sign("a:b", TIME);
+        assert_eq!(signer.unsign(&signed), Some(("a:b", TIME)));
+        for at in 0..signed.len() {
+            let mut changed = signed.clone().into_bytes();
+            changed[at] ^= 1;
+            assert_eq!(signer.unsign(&String::from_utf8(changed).unwrap()), None, "{at}");
+        }
+        for text in ["", ":", "::", "a:b", "a:1r31eq:"] {
+            assert_eq!(signer.unsign(text), None, "{text}");
+        }
+        let bomb = signer.sign_data(&vec![b'a'; 5 << 20], TIME);
+        assert_eq!(signer.unsign_data(&bomb), Err(Refusal::TooLarge));
+        assert_eq!(signer.unsign_data(&signer.sign("no base 64!", TIME)), Err(Refusal::Base64));
+    }
+}

@@ -46,19 +46,16 @@ fn named(arena: &Arena, id: Id, value: Option<PyValue>) -> PyObject {
 
 /// The value of an object whose class is known to be a string or a dict.
 fn subclass(arena: &Arena, object: &Object) -> Option<PyValue> {
-    let class = arena.global(object.callable)?;
-    let args = arena.tuple(object.args)?;
-    match (class, object.call, args) {
-        (("django.utils.safestring", "SafeString" | "SafeText"), Call::New, [text]) if object.state.is_none() => {
+    let pairs = || object.dict.iter().map(|[key, item]| (value(arena, *key), value(arena, *item))).collect();
+    match (arena.global(class(arena, object))?, arena.tuple(object.args)?) {
+        // Protocols 0 and 1 have two more arguments before the string.
+        (("django.utils.safestring", "SafeString" | "SafeText"), [text] | [_, _, text]) if object.state.is_none() => {
             matches!(arena.node(*text), Node::Str(_)).then(|| value(arena, *text))
         }
-        (("collections", "Counter"), Call::Reduce, [counts]) => {
+        (("collections", "Counter"), [counts]) => {
             matches!(arena.node(*counts), Node::Dict(_)).then(|| value(arena, *counts))
         }
-        (("collections", "OrderedDict"), Call::Reduce, []) | (("collections", "defaultdict"), Call::Reduce, _) => {
-            let pairs = object.dict.iter().map(|[key, item]| (value(arena, *key), value(arena, *item)));
-            Some(PyValue::Dict(pairs.collect()))
-        }
+        (("collections", "OrderedDict"), []) | (("collections", "defaultdict"), _) => Some(PyValue::Dict(pairs())),
         _ => None,
     }
 }
