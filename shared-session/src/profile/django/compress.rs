@@ -86,7 +86,7 @@ impl Compression {
                 unpacked(lzma_rust2::XzReader::new_mem_limit(data, false, limit), lzma_rust2::XzReader::into_inner)
             }
             #[cfg(feature = "django-redis")]
-            Self::Lz4 => unpacked(lz4_flex::frame::FrameDecoder::new(data), lz4_flex::frame::FrameDecoder::into_inner),
+            Self::Lz4 => unlz4(data),
             #[cfg(feature = "django-redis")]
             Self::Zstd => unzstd(data),
         }
@@ -110,6 +110,17 @@ fn xz(data: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(4))?;
     encoder.write_all(data)?;
     encoder.finish()
+}
+
+#[cfg(feature = "django-redis")]
+fn unlz4(data: &[u8]) -> Result<Vec<u8>, Refusal> {
+    // The decoder takes the end of the input for the end mark: four zeros, and a check sum if the header says so.
+    let checked = data.get(4).is_some_and(|flags| flags & 0b100 != 0);
+    let end = data.len().saturating_sub(if checked { 4 } else { 0 });
+    if !data.get(..end).is_some_and(|frame| frame.ends_with(&[0; 4])) {
+        return Err(Refusal::Compression);
+    }
+    unpacked(lz4_flex::frame::FrameDecoder::new(data), lz4_flex::frame::FrameDecoder::into_inner)
 }
 
 #[cfg(feature = "django-redis")]

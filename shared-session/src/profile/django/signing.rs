@@ -114,6 +114,7 @@ mod tests {
     use super::*;
     use crate::profile::django::document::tests::{OLD_SECRET, SECRET, keys, records, tree_of};
 
+    const SALT: &str = "django.contrib.sessions.SessionStore";
     const TIME: u64 = 1_700_000_000;
 
     #[test]
@@ -144,8 +145,8 @@ mod tests {
         let keys = keys();
         let signed = "eyJhIjoxfQ:1r31eq:kDwpTKKnibPvotlPtrMoM96WZjFLzsZCGju_4Kc0wwY";
         let old = SecretKeys::django(OLD_SECRET).unwrap();
-        assert_eq!(Signer::new(&old, "django.core.signing").sign("eyJhIjoxfQ", TIME), signed);
-        assert_eq!(Signer::new(&keys, "django.core.signing").unsign(signed), Some(("eyJhIjoxfQ", TIME)));
+        assert_eq!(Signer::new(&old, SALT).sign("eyJhIjoxfQ", TIME), signed);
+        assert_eq!(Signer::new(&keys, SALT).unsign(signed), Some(("eyJhIjoxfQ", TIME)));
         assert_eq!(Signer::new(&keys, "another").unsign(signed), None);
         // `get_cookie_signer(salt="django.contrib.messages")`, Django 4.2.
         let cookie = "hello:1r31eq:xBHdNID_7Ae9Hg5J-_FjnczO_TvkUrDsLkV3wa97Hyk";

@@ -383,11 +383,10 @@ fn the_cache_of_cached_db_gets_the_entries_of_the_row() {
         assert_eq!(cached.codec(), Codec::pickle());
         let written = cached.write(TIME).unwrap();
         assert_eq!(tree_of(&read(&cache(), written.clone()).pairs()), row.reads.unwrap(), "{}", record.id);
-        if written != record.bytes() { eprintln!("DIFF {} {} {}", record.id, hex(&written), hex(&record.bytes())); }
         same += usize::from(written == record.bytes());
     }
-    // Django caches what was set: an integer as key, and a tuple, which the row has lost.
-    assert_eq!(same, 6);
+    // Django caches what was set, which the row has lost in three: an integer as key, a tuple, one string many times.
+    assert_eq!(same, 5);
     let row = read(&signed(), record("django42/pickle_serializer/types").bytes());
     assert_eq!(tree_of(&row.to_cache(Codec::pickle()).unwrap().pairs()), tree_of(&row.pairs()));
     let json = row.to_cache(Codec::json().compressed(Compression::Zlib)).unwrap();
