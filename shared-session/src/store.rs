@@ -20,6 +20,8 @@ use bytes::Bytes;
 
 use crate::Error;
 
+#[cfg(all(feature = "django", feature = "redis", any(feature = "postgres", feature = "sqlite")))]
+mod django_cached_db;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "redis")]
@@ -27,10 +29,14 @@ mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 
+#[cfg(all(feature = "django", feature = "redis", any(feature = "postgres", feature = "sqlite")))]
+pub use django_cached_db::DjangoCachedDbStore;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use redis::{RedisConfig, RedisStore};
+#[cfg(all(feature = "django", any(feature = "postgres", feature = "sqlite")))]
+pub use sql::DjangoDbStore;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::SqlStore;
 

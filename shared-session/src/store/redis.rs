@@ -110,6 +110,17 @@ impl RedisStore {
         Self { connection: Connection::pool(pool, config) }
     }
 
+    /// Stores `value` whatever is there: for caches of what another store is the authority on.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(super) async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Error> {
+        let mut set = Cmd::with_capacity(5, 25 + key.len() + value.len());
+        set.arg("SET").arg(key).arg(value).arg("PX").arg(millis(ttl));
+        match self.send(&set, Effect::Write).await? {
+            Value::Okay => Ok(()),
+            _ => Err(unexpected(Effect::Write)),
+        }
+    }
+
     async fn send(&self, command: &Cmd, effect: Effect) -> Result<Value, Error> {
         let deadline = self.connection.deadline();
         self.connection.send(command, effect, deadline).await.map_err(|failure| failure.into_error(effect))

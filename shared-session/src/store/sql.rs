@@ -1,10 +1,13 @@
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
 use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
 use crate::Error;
 
+mod database;
+#[cfg(feature = "django")]
+mod django;
 mod failure;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -12,22 +15,16 @@ mod postgres;
 mod sqlite;
 mod statements;
 
-use failure::{Failure, failed_read, failed_write};
+use database::{Database, File, Pool, end_of, length, milliseconds, on_connection, position};
+#[cfg(feature = "django")]
+pub use django::DjangoDbStore;
+use failure::Failure;
 use statements::Statements;
-
-/// How long a caller waits for a free connection.
-const ACQUIRE: Duration = Duration::from_secs(2);
-
-/// How long one operation may take: [`ACQUIRE`], SQLite's busy timeout of 5 s, and a second for the work.
-const TIMEOUT: Duration = Duration::from_secs(8);
 
 const PAGE: usize = 500;
 
 /// Rows that one statement of [`SqlStore::purge_expired`] deletes, so that it never locks a table for long.
 const PURGED_PER_STATEMENT: i64 = 1000;
-
-/// A thousand years, so that a deadline fits a `bigint`.
-const LONGEST: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
 
 /// Sessions in SQLite or PostgreSQL. Features `sqlite`, `postgres`.
 ///
@@ -63,56 +60,7 @@ const LONGEST: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
 /// ```
 #[derive(Clone)]
 pub struct SqlStore {
-    pool: Pool,
-    timeout: Duration,
-}
-
-#[derive(Clone)]
-enum Pool {
-    #[cfg(feature = "postgres")]
-    Postgres(sqlx::PgPool),
-    #[cfg(feature = "sqlite")]
-    Sqlite(sqlx::SqlitePool),
-}
-
-/// Takes a connection and expands `$body` once for each driver, with `$sql`, its statements.
-macro_rules! on_connection {
-    ($store:expr, |$connection:ident, $sql:ident| $body:expr) => {
-        match &$store.pool {
-            #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
-                let ($connection, $sql) = (&mut *connection, &statements::POSTGRES);
-                $body
-            }
-            #[cfg(feature = "sqlite")]
-            Pool::Sqlite(pool) => {
-                let mut connection = pool.acquire().await.map_err(Failure::NotSent)?;
-                let ($connection, $sql) = (&mut *connection, &statements::SQLITE);
-                $body
-            }
-        }
-    };
-}
-
-impl Pool {
-    fn is_closed(&self) -> bool {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => pool.is_closed(),
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool) => pool.is_closed(),
-        }
-    }
-
-    async fn close(&self) {
-        match self {
-            #[cfg(feature = "postgres")]
-            Self::Postgres(pool) => pool.close().await,
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(pool) => pool.close().await,
-        }
-    }
+    database: Database,
 }
 
 impl SqlStore {
@@ -128,23 +76,14 @@ impl SqlStore {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a URL that is not understood or whose feature is off;
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database does not answer.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        #[cfg(feature = "sqlite")]
-        if url.starts_with("sqlite:") {
-            return Ok(Self::from_sqlite(sqlite::connect(url).await?));
-        }
-        #[cfg(feature = "postgres")]
-        if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return Ok(Self::from_postgres(postgres::connect(url).await?));
-        }
-        // A URL may hold a password: do not repeat it.
-        Err(failure::config("a SQL session store needs a sqlite: or postgres: URL, and the feature of that name"))
+        Ok(Self { database: Database::connect(url, File::Own).await? })
     }
 
     /// Uses a pool of yours. Set the WAL mode and a busy timeout on it: [`connect`](Self::connect) says how.
     #[cfg(feature = "sqlite")]
     #[must_use]
     pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
-        Self { pool: Pool::Sqlite(pool), timeout: TIMEOUT }
+        Self { database: Database::new(Pool::Sqlite(pool)) }
     }
 
     /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
@@ -152,14 +91,14 @@ impl SqlStore {
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
-        Self { pool: Pool::Postgres(pool), timeout: TIMEOUT }
+        Self { database: Database::new(Pool::Postgres(pool)) }
     }
 
     /// How long one operation may take before it is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), the
     /// wait for a connection included. Default: 8 s. [`migrate`](Self::migrate) takes as long as it takes.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.database.timeout = timeout;
         self
     }
 
@@ -170,7 +109,7 @@ impl SqlStore {
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database refuses or does not answer.
     pub async fn migrate(&self) -> Result<(), Error> {
-        match &self.pool {
+        match &self.database.pool {
             #[cfg(feature = "postgres")]
             Pool::Postgres(pool) => postgres::migrate(pool).await,
             #[cfg(feature = "sqlite")]
@@ -190,7 +129,7 @@ impl SqlStore {
         tokio::spawn(async move {
             loop {
                 tokio::time::sleep(interval).await;
-                if store.pool.is_closed() {
+                if store.database.is_closed() {
                     return;
                 }
                 match store.purge_expired().await {
@@ -203,29 +142,13 @@ impl SqlStore {
 
     /// Closes the pool, for all its users, once the operations under way have ended.
     pub async fn close(&self) {
-        self.pool.close().await;
-    }
-
-    async fn read<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
-        let result = tokio::time::timeout(self.timeout, work).await;
-        result.unwrap_or(Err(Failure::TimedOut)).map_err(failed_read)
-    }
-
-    async fn write<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
-        let result = tokio::time::timeout(self.timeout, work).await;
-        result.unwrap_or(Err(Failure::TimedOut)).map_err(failed_write)
+        self.database.close().await;
     }
 }
 
 impl fmt::Debug for SqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = match &self.pool {
-            #[cfg(feature = "postgres")]
-            Pool::Postgres(_) => "postgres",
-            #[cfg(feature = "sqlite")]
-            Pool::Sqlite(_) => "sqlite",
-        };
-        f.debug_struct("SqlStore").field("kind", &kind).finish_non_exhaustive()
+        f.debug_struct("SqlStore").field("kind", &self.database.kind()).finish_non_exhaustive()
     }
 }
 
@@ -233,70 +156,80 @@ impl fmt::Debug for SqlStore {
 /// before that.
 impl SessionStore for SqlStore {
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        self.read(async {
-            on_connection!(self, |connection, sql| {
-                let value =
-                    sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await?;
-                Ok(value.map(Bytes::from))
+        self.database
+            .read(async {
+                on_connection!(self.database, statements, |connection, sql| {
+                    let value =
+                        sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await?;
+                    Ok(value.map(Bytes::from))
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
-        self.write(async {
-            on_connection!(self, |connection, sql| {
-                let query = sqlx::query(sql.create).bind(key).bind(&value[..]).bind(milliseconds(ttl));
-                Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
+        self.database
+            .write(async {
+                on_connection!(self.database, statements, |connection, sql| {
+                    let query = sqlx::query(sql.create).bind(key).bind(&value[..]).bind(milliseconds(ttl));
+                    Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
-        self.write(async {
-            on_connection!(self, |connection, sql| {
-                let query = sqlx::query(sql.replace)
-                    .bind(key)
-                    .bind(&value[..])
-                    .bind(milliseconds(ttl))
-                    .bind(position(seen))
-                    .bind(length(seen))
-                    .bind(seen.part());
-                if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                    return Ok(Replaced::Stored);
-                }
-                // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
-                // all the same: the caller tries again.
-                let current =
-                    sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
-                Ok(current.map_err(Failure::NotSent)?.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
+        self.database
+            .write(async {
+                on_connection!(self.database, statements, |connection, sql| {
+                    let query = sqlx::query(sql.replace)
+                        .bind(key)
+                        .bind(&value[..])
+                        .bind(milliseconds(ttl))
+                        .bind(position(seen))
+                        .bind(length(seen))
+                        .bind(seen.part());
+                    if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                        return Ok(Replaced::Stored);
+                    }
+                    // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
+                    // all the same: the caller tries again.
+                    let current =
+                        sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
+                    Ok(current
+                        .map_err(Failure::NotSent)?
+                        .map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
-        self.write(async {
-            on_connection!(self, |connection, sql| {
-                let query = match seen {
-                    None => sqlx::query(sql.delete).bind(key),
-                    Some(seen) => {
-                        sqlx::query(sql.delete_part).bind(key).bind(position(seen)).bind(length(seen)).bind(seen.part())
+        self.database
+            .write(async {
+                on_connection!(self.database, statements, |connection, sql| {
+                    let query = match seen {
+                        None => sqlx::query(sql.delete).bind(key),
+                        Some(seen) => sqlx::query(sql.delete_part)
+                            .bind(key)
+                            .bind(position(seen))
+                            .bind(length(seen))
+                            .bind(seen.part()),
+                    };
+                    if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                        return Ok(Deleted::Deleted);
                     }
-                };
-                if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                    return Ok(Deleted::Deleted);
-                }
-                if seen.is_none() {
-                    return Ok(Deleted::Gone);
-                }
-                let current =
-                    sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
-                Ok(current.map_err(Failure::NotSent)?.map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
+                    if seen.is_none() {
+                        return Ok(Deleted::Gone);
+                    }
+                    let current =
+                        sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
+                    Ok(current
+                        .map_err(Failure::NotSent)?
+                        .map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
@@ -304,8 +237,9 @@ impl SessionStore for SqlStore {
         // One more than a page: the first key of the next.
         let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
         let mut keys: Vec<String> = self
+            .database
             .read(async {
-                on_connection!(self, |connection, sql| {
+                on_connection!(self.database, statements, |connection, sql| {
                     let end = end_of(prefix);
                     let query = match &end {
                         Some(end) => sqlx::query_scalar(sql.scan).bind(start).bind(limit).bind(end),
@@ -324,8 +258,9 @@ impl SessionStore for SqlStore {
         for table in [|sql: &Statements| sql.purge, |sql: &Statements| sql.purge_index] {
             loop {
                 let purged = self
+                    .database
                     .write(async {
-                        on_connection!(self, |connection, sql| {
+                        on_connection!(self.database, statements, |connection, sql| {
                             let query = sqlx::query(table(sql)).bind(PURGED_PER_STATEMENT);
                             Ok(query.execute(&mut *connection).await?.rows_affected())
                         })
@@ -342,22 +277,29 @@ impl SessionStore for SqlStore {
 
     async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
         let deadline = i64::try_from(deadline.0).unwrap_or(i64::MAX);
-        self.write(async {
-            on_connection!(self, |connection, sql| {
-                sqlx::query(sql.index_add).bind(index).bind(member).bind(deadline).execute(&mut *connection).await?;
-                Ok(())
+        self.database
+            .write(async {
+                on_connection!(self.database, statements, |connection, sql| {
+                    sqlx::query(sql.index_add)
+                        .bind(index)
+                        .bind(member)
+                        .bind(deadline)
+                        .execute(&mut *connection)
+                        .await?;
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
-        self.read(async {
-            on_connection!(self, |connection, sql| {
-                Ok(sqlx::query_scalar(sql.index_list).bind(index).fetch_all(&mut *connection).await?)
+        self.database
+            .read(async {
+                on_connection!(self.database, statements, |connection, sql| {
+                    Ok(sqlx::query_scalar(sql.index_list).bind(index).fetch_all(&mut *connection).await?)
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
@@ -366,71 +308,25 @@ impl SessionStore for SqlStore {
         }
         // Both databases unpack a JSON array, and only PostgreSQL knows any other.
         let members = serde_json::Value::from(members).to_string();
-        self.write(async {
-            on_connection!(self, |connection, sql| {
-                sqlx::query(sql.index_remove).bind(index).bind(&members).execute(&mut *connection).await?;
-                Ok(())
+        self.database
+            .write(async {
+                on_connection!(self.database, statements, |connection, sql| {
+                    sqlx::query(sql.index_remove).bind(index).bind(&members).execute(&mut *connection).await?;
+                    Ok(())
+                })
             })
-        })
-        .await
+            .await
     }
 
     async fn time(&self) -> Result<StoreTime, Error> {
         let now: i64 = self
+            .database
             .read(async {
-                on_connection!(self, |connection, sql| {
+                on_connection!(self.database, statements, |connection, sql| {
                     Ok(sqlx::query_scalar(sql.time).fetch_one(&mut *connection).await?)
                 })
             })
             .await?;
         Ok(StoreTime(u64::try_from(now).unwrap_or_default()))
-    }
-}
-
-/// At least a millisecond, at most a thousand years.
-fn milliseconds(ttl: Duration) -> i64 {
-    i64::try_from(ttl.clamp(Duration::from_millis(1), LONGEST).as_millis()).unwrap_or(i64::MAX)
-}
-
-/// Where the part starts: SQL counts from 1.
-fn position(seen: &Seen) -> i32 {
-    i32::try_from(seen.offset()).unwrap_or(i32::MAX - 1) + 1
-}
-
-fn length(seen: &Seen) -> i32 {
-    i32::try_from(seen.part().len()).unwrap_or(i32::MAX)
-}
-
-/// The least string greater than every string that starts with `prefix`, if there is one. UTF-8 sorts by code point.
-fn end_of(prefix: &str) -> Option<String> {
-    let mut end = prefix.to_owned();
-    while let Some(last) = end.pop() {
-        let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);
-        if let Some(next) = next {
-            end.push(next);
-            return Some(end);
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_end_of_a_prefix_skips_what_is_no_character() {
-        assert_eq!(end_of("a%").as_deref(), Some("a&"));
-        assert_eq!(end_of("\u{d7ff}").as_deref(), Some("\u{e000}"));
-        assert_eq!(end_of("a\u{10ffff}\u{10ffff}").as_deref(), Some("b"));
-        assert_eq!(end_of("\u{10ffff}"), None);
-        assert_eq!(end_of(""), None);
-    }
-
-    #[test]
-    fn lifetimes_are_at_least_a_millisecond_and_never_overflow() {
-        assert_eq!(milliseconds(Duration::ZERO), 1);
-        assert_eq!(milliseconds(Duration::from_micros(1999)), 1);
-        assert!(milliseconds(Duration::MAX) > 30_000_000_000_000);
     }
 }

@@ -7,7 +7,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use super::{ACQUIRE, failure::from_driver, statements};
+use super::{database::ACQUIRE, failure::from_driver, statements};
 use crate::Error;
 
 /// Any fixed number will do, as long as all services use the same.

@@ -8,20 +8,22 @@ use sqlx::{
 };
 
 use super::{
-    ACQUIRE,
-    failure::{from_driver, sqlite_code},
+    database::{ACQUIRE, File},
+    failure::{config, from_driver, sqlite_code},
     statements,
 };
 use crate::Error;
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-pub(super) async fn connect(url: &str) -> Result<SqlitePool, Error> {
-    let options = SqliteConnectOptions::from_str(url)
+pub(super) async fn connect(url: &str, file: File) -> Result<SqlitePool, Error> {
+    let mut options = SqliteConnectOptions::from_str(url)
         .map_err(from_driver)?
-        .create_if_missing(true)
-        .busy_timeout(BUSY_TIMEOUT)
-        .synchronous(SqliteSynchronous::Normal);
+        .create_if_missing(file == File::Own)
+        .busy_timeout(BUSY_TIMEOUT);
+    if file == File::Own {
+        options = options.synchronous(SqliteSynchronous::Normal);
+    }
     let pool = SqlitePoolOptions::new().acquire_timeout(ACQUIRE).test_before_acquire(false);
     if url.contains(":memory:") || url.contains("mode=memory") {
         // Such a database lives as long as its connection.
@@ -29,9 +31,22 @@ pub(super) async fn connect(url: &str) -> Result<SqlitePool, Error> {
         return pool.connect_with(options).await.map_err(from_driver);
     }
     let pool = pool.max_connections(8);
-    let pool = while_busy(|| pool.clone().connect_with(options.clone())).await.map_err(from_driver)?;
-    while_busy(|| enter_wal(&pool)).await.map_err(from_driver)?;
+    let pool = while_busy(|| pool.clone().connect_with(options.clone())).await.map_err(cannot_open)?;
+    if file == File::Own {
+        while_busy(|| enter_wal(&pool)).await.map_err(from_driver)?;
+    }
     Ok(pool)
+}
+
+fn cannot_open(error: sqlx::Error) -> Error {
+    const SQLITE_CANTOPEN: u32 = 14;
+    let code = error.as_database_error().and_then(|error| error.code());
+    let missing = code.as_deref().and_then(sqlite_code) == Some(SQLITE_CANTOPEN);
+    if missing {
+        config("the SQLite file of the sessions cannot be opened, or does not exist")
+    } else {
+        from_driver(error)
+    }
 }
 
 /// The file keeps this mode, so later connections find it. SQLite does not wait for a lock that it needs to change the

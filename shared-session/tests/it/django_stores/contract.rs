@@ -1,0 +1,153 @@
+//! The rules of the store contract that a table of texts under short keys can keep.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use shared_session::{
+    Error,
+    store::{Deleted, DjangoCachedDbStore, DjangoDbStore, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
+    testing::contract::{lifetimes, races, values, writes},
+};
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use test_servers::{Redis, RedisKind};
+
+use super::{File, postgres};
+
+/// The suite's keys are longer than Django's column: each gets a session key of its own.
+#[derive(Clone)]
+struct ShortKeys<S>(S, Arc<Mutex<HashMap<String, usize>>>);
+
+impl<S> ShortKeys<S> {
+    fn new(store: S) -> Self {
+        Self(store, Arc::default())
+    }
+
+    fn short(&self, key: &str) -> String {
+        let mut keys = self.1.lock().unwrap();
+        let next = keys.len();
+        format!("{:032}", keys.entry(key.to_owned()).or_insert(next))
+    }
+}
+
+impl<S: SessionStore> SessionStore for ShortKeys<S> {
+    async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        self.0.load(&self.short(key)).await
+    }
+    async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+        self.0.create(&self.short(key), value, ttl).await
+    }
+    async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        self.0.replace(&self.short(key), seen, value, ttl).await
+    }
+    async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        self.0.delete(&self.short(key), seen).await
+    }
+    async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        let page = self.0.scan("", from).await?;
+        let keys = self.1.lock().unwrap();
+        let long =
+            |short: &String| keys.iter().find(|(_, n)| **n == short.parse::<usize>().unwrap()).unwrap().0.clone();
+        let found = page.keys.iter().map(long).filter(|key| key.starts_with(prefix)).collect();
+        Ok(Page::new(found, page.next))
+    }
+    async fn purge_expired(&self) -> Result<u64, Error> {
+        self.0.purge_expired().await
+    }
+    async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
+        self.0.index_add(index, member, deadline).await
+    }
+    async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
+        self.0.index_list(index).await
+    }
+    async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
+        self.0.index_remove(index, members).await
+    }
+    async fn time(&self) -> Result<StoreTime, Error> {
+        self.0.time().await
+    }
+}
+
+/// All but: values that are no text, and an index.
+async fn keeps_the_contract<S: SessionStore + Clone>(store: S) {
+    let store = ShortKeys::new(store);
+    macro_rules! run {
+        ($($rule:path),+ $(,)?) => {
+            $(eprintln!("rule: {}", stringify!($rule)); $rule(&store).await;)+
+        };
+    }
+    run!(
+        writes::an_absent_key_loads_as_none,
+        writes::create_stores_only_if_absent,
+        writes::replace_stores_a_new_value,
+        writes::replace_never_creates,
+        writes::replace_with_a_stale_part_answers_the_current_bytes,
+        writes::the_part_is_compared_at_its_place,
+        writes::replace_by_equal_bytes_is_stored,
+        writes::delete_removes_once,
+        writes::delete_with_a_wrong_part_refuses,
+        writes::delete_compares_the_part_alone,
+        races::one_of_many_creates_wins,
+        races::one_of_many_creates_over_an_expired_key_wins,
+        races::one_of_many_replaces_wins,
+        races::one_of_many_deletes_wins,
+        races::increments_are_not_lost,
+        races::an_acknowledged_delete_is_final,
+        races::replace_or_delete_wins_but_not_both,
+        lifetimes::an_expired_key_is_absent,
+        lifetimes::replace_renews_the_lifetime,
+        lifetimes::replace_can_shorten_the_lifetime,
+        lifetimes::load_does_not_renew_the_lifetime,
+        lifetimes::lifetimes_below_a_second_work,
+        lifetimes::a_lifetime_of_zero_is_a_millisecond,
+        lifetimes::a_lifetime_of_a_hundred_years_works,
+        lifetimes::time_is_the_time_of_day_and_goes_on,
+        values::an_empty_value_is_a_value,
+        values::odd_keys_stay_apart,
+        values::scan_takes_the_prefix_literally,
+        values::scan_reaches_every_page,
+        values::scan_of_nothing_ends,
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn djangos_table_in_sqlite_keeps_the_contract() {
+    let file = File::new().await;
+    // As `connect` does, but for thousands of writes that wait for the disk.
+    let options = SqliteConnectOptions::new().filename(&file.0).synchronous(SqliteSynchronous::Off);
+    let pool = SqlitePoolOptions::new().max_connections(8);
+    let pool = pool.connect_with(options.busy_timeout(Duration::from_secs(5))).await.unwrap();
+    keeps_the_contract(DjangoDbStore::from_sqlite(pool)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn djangos_table_in_postgres_keeps_the_contract() {
+    keeps_the_contract(DjangoDbStore::connect(&postgres()).await.unwrap()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn djangos_table_with_copies_keeps_the_contract_and_leaves_no_copy_of_what_has_ended() {
+    let redis = Redis::start(RedisKind::Old);
+    let copies = RedisStore::connect_with(&redis.url(), &crate::redis::patient()).await.unwrap();
+    let rows = DjangoDbStore::connect(&postgres()).await.unwrap();
+    keeps_the_contract(DjangoCachedDbStore::new(rows.clone(), copies.clone(), "copy:", |row| Ok(row.clone()))).await;
+
+    let mut page = copies.scan("copy:", None).await.unwrap();
+    let mut found = 0;
+    loop {
+        for copy in &page.keys {
+            let row = rows.load(&copy["copy:".len()..]).await.unwrap();
+            // It may have expired since it was listed.
+            if let Some(value) = copies.load(copy).await.unwrap() {
+                assert_eq!(row, Some(value), "a copy that is not what its row is");
+                found += 1;
+            }
+        }
+        let Some(next) = page.next else { break };
+        page = copies.scan("copy:", Some(&next)).await.unwrap();
+    }
+    assert!(found > 0);
+}
