@@ -1,0 +1,81 @@
+"""Users in Django's tables: who they are, whether a password is theirs, what ties a session to it."""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+import argon2
+import psycopg
+
+HASH_SALT = b"django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
+COLUMNS = "id::text, username, email, password, is_active, is_staff, is_superuser"
+PERMISSIONS = """
+SELECT DISTINCT app_label || '.' || codename FROM auth_permission p JOIN django_content_type c ON c.id = content_type_id
+WHERE %(all)s OR p.id IN (
+    SELECT permission_id FROM auth_user_user_permissions WHERE user_id = %(id)s
+    UNION SELECT permission_id FROM auth_user_groups JOIN auth_group_permissions USING (group_id) WHERE user_id = %(id)s
+) ORDER BY 1"""
+GROUPS = "SELECT name FROM auth_user_groups JOIN auth_group g ON g.id = group_id WHERE user_id = %(id)s ORDER BY 1"
+
+
+@dataclass
+class User:
+    id: str
+    username: str
+    email: str
+    password: str
+    is_active: bool
+    is_staff: bool
+    is_superuser: bool
+
+
+class Users:
+    def __init__(self, database: str, secret_keys: list[str]) -> None:
+        self.database, self.secret_keys = database, secret_keys
+
+    def find(self, column: str, value: str) -> User | None:
+        """By `id::text` or by `username`. Inactive users are not found: they are nobody."""
+        with psycopg.connect(self.database) as database:
+            row = database.execute(f"SELECT {COLUMNS} FROM auth_user WHERE {column} = %s AND is_active", [value]).fetchone()
+        return User(*row) if row else None
+
+    def authenticate(self, username: str, password: str) -> User | None:
+        user = self.find("username", username)
+        return user if user and verify(password, user.password) else None
+
+    def session_hash(self, user: User, secret_key: str) -> str:
+        """Ties a session to the password, so that a new password ends it."""
+        key = hashlib.sha256(HASH_SALT + secret_key.encode()).digest()
+        return hmac.new(key, user.password.encode(), "sha256").hexdigest()
+
+    def of_session(self, user_id: str, session_hash: str) -> User | None:
+        user = self.find("id::text", user_id)
+        hashes = [self.session_hash(user, key) for key in self.secret_keys] if user else []
+        return user if any(hmac.compare_digest(session_hash, expected) for expected in hashes) else None
+
+    def epoch(self, user_id: str) -> int:
+        """Raised when a user is signed out everywhere. Only sessions in the native format carry it."""
+        with psycopg.connect(self.database) as database:
+            row = database.execute("SELECT epoch FROM shared_session_epoch WHERE user_id = %s", [user_id]).fetchone()
+        return row[0] if row else 0
+
+    def groups_and_permissions(self, user: User) -> tuple[list[str], list[str]]:
+        values = {"id": int(user.id), "all": user.is_superuser}
+        with psycopg.connect(self.database) as database:
+            groups, permissions = (database.execute(sql, values).fetchall() for sql in (GROUPS, PERMISSIONS))
+        return [name for (name,) in groups], [name for (name,) in permissions]
+
+
+def verify(password: str, encoded: str) -> bool:
+    algorithm, _, rest = encoded.partition("$")
+    if algorithm == "pbkdf2_sha256":
+        iterations, salt, expected = rest.split("$")
+        found = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), int(iterations))
+        return hmac.compare_digest(base64.b64encode(found).decode(), expected)
+    if algorithm == "argon2":
+        try:
+            return argon2.PasswordHasher().verify("$" + rest, password)
+        except argon2.exceptions.VerificationError:
+            return False
+    return False

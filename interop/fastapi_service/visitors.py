@@ -1,0 +1,86 @@
+"""One visitor of the service, whichever format the session has."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from django_session import CachedDbSessions, CacheSessions, DbSessions
+from native_session import NativeSessions
+from users import User, Users
+
+Change = Callable[[dict], object]
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class Visitor(Protocol):
+    entries: dict
+
+    def user(self) -> User | None: ...
+
+    def edit(self, change: Change) -> str | None:
+        """Stores a change of the entries. Returns the cookie of a session that this started."""
+
+    def login(self, user: User) -> str:
+        """Returns the new cookie."""
+
+    def logout(self) -> None: ...
+
+
+class NativeVisitor:
+    def __init__(self, sessions: NativeSessions, users: Users, cookie: str) -> None:
+        self.sessions, self.users, self.cookie = sessions, users, cookie
+        self.record = sessions.load(cookie)
+        self.entries = self.record["e"] if self.record else {}
+
+    def user(self) -> User | None:
+        identity = self.record and self.record["u"]
+        user = identity and self.users.of_session(identity["id"], identity["hash"])
+        return user if user and self.users.epoch(user.id) == identity["epoch"] else None
+
+    def edit(self, change: Change) -> str | None:
+        if self.record is None:
+            change(self.entries)
+            return self.sessions.create(self.entries)
+        self.entries = self.sessions.edit(self.cookie, self.record, lambda record: change(record["e"]))["e"]
+        return None
+
+    def login(self, user: User) -> str:
+        session_hash = self.users.session_hash(user, self.users.secret_keys[0])
+        identity = {"id": user.id, "hash": session_hash, "epoch": self.users.epoch(user.id)}
+        return self.sessions.login(self.cookie, self.record, identity)
+
+    def logout(self) -> None:
+        if self.record:
+            self.sessions.delete(self.cookie, self.record)
+
+
+class DjangoVisitor:
+    def __init__(self, sessions: CacheSessions | DbSessions | CachedDbSessions, users: Users, cookie: str) -> None:
+        self.sessions, self.users, self.cookie = sessions, users, cookie
+        self.found = sessions.load(cookie)
+        self.entries = self.found or {}
+
+    def user(self) -> User | None:
+        entries = self.entries
+        if "_auth_user_id" not in entries or entries.get("_auth_user_backend") != BACKEND:
+            return None
+        return self.users.of_session(entries["_auth_user_id"], entries.get("_auth_user_hash", ""))
+
+    def edit(self, change: Change) -> str | None:
+        if self.found is None:
+            change(self.entries)
+            return self.sessions.create(self.entries)
+        self.entries = self.sessions.edit(self.cookie, change)
+        return None
+
+    def login(self, user: User) -> str:
+        """As Django: a new key for what an anonymous visitor had; nothing of another user's session."""
+        kept = self.entries if self.entries.get("_auth_user_id", user.id) == user.id else {}
+        session_hash = self.users.session_hash(user, self.users.secret_keys[0])
+        marks = {"_auth_user_id": user.id, "_auth_user_backend": BACKEND, "_auth_user_hash": session_hash}
+        cookie = self.sessions.create({**kept, **marks})
+        self.logout()
+        return cookie
+
+    def logout(self) -> None:
+        if self.found is not None:
+            self.sessions.delete(self.cookie)

@@ -1,0 +1,132 @@
+"""Which tests there are: for each profile, every pair of services that can do what the test asks of them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from clients import Browser, client
+from fleet import Fleet
+from profiles import PROFILES, Profile
+from servers import Postgres, Redis
+
+SERVICES = ["django", "fastapi", "site", "api"]
+BY_NAME = {profile.name: profile for profile in PROFILES}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--services", default=",".join(SERVICES), help="only pairs of these services")
+    parser.addoption("--profiles", default=",".join(BY_NAME), help="only these profiles")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "pairs(first, second): once for each profile and each such pair of services")
+    config.addinivalue_line("markers", "each(services): once for each profile and each of these services")
+    config.addinivalue_line("markers", "profiles(condition): only profiles of which this holds")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    import django
+
+    lines = [f"django {django.__version__}"]
+    for option, all_of_them in (("services", SERVICES), ("profiles", list(BY_NAME))):
+        left_out = [name for name in all_of_them if name not in config.getoption(option).split(",")]
+        if left_out:
+            lines.append(f"LEFT OUT by --{option}: {', '.join(left_out)}")
+    return "\n".join(lines)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    profiles = [BY_NAME[name] for name in metafunc.config.getoption("profiles").split(",")]
+    for marker in metafunc.definition.iter_markers("profiles"):
+        profiles = [profile for profile in profiles if marker.args[0](profile)]
+    chosen = metafunc.config.getoption("services").split(",")
+    pairs = metafunc.definition.get_closest_marker("pairs")
+    each = metafunc.definition.get_closest_marker("each")
+    if pairs:
+        cells = [
+            pytest.param(profile, first, second, id=f"{profile.name}: {first}, {second}")
+            for profile in profiles
+            for first in profile.services
+            for second in profile.services
+            if first in pairs.args[0] and second in pairs.args[1] and {first, second} <= set(chosen)
+        ]
+        metafunc.parametrize("profile, first, second", cells)
+    elif each:
+        cells = [
+            pytest.param(profile, service, id=f"{profile.name}: {service}")
+            for profile in profiles
+            for service in profile.services
+            if service in each.args[0] and service in chosen
+        ]
+        metafunc.parametrize("profile, service", cells)
+    elif "profile" in metafunc.fixturenames:
+        metafunc.parametrize("profile", profiles, ids=lambda profile: profile.name)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One profile after the other, so that only one fleet runs at a time."""
+
+    def place(item: pytest.Item) -> int:
+        callspec = getattr(item, "callspec", None)
+        return PROFILES.index(callspec.params["profile"]) if callspec and "profile" in callspec.params else -1
+
+    # Of a test without a cell (`--services`), pytest makes one that skips itself.
+    items[:] = [item for item in items if "NOTSET" not in item.nodeid]
+    items.sort(key=place)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    yield server
+    server.end()
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[Redis]:
+    server = Redis()
+    yield server
+    server.end()
+
+
+@dataclass
+class Fleets:
+    """The fleet that runs now."""
+
+    store: Redis
+    postgres: Postgres
+    current: Fleet | None = None
+
+    def of(self, profile: Profile) -> Fleet:
+        if self.current is None or self.current.profile != profile:
+            self.end()
+            self.current = Fleet(profile, self.store, self.postgres, PROFILES.index(profile))
+        return self.current
+
+    def end(self) -> None:
+        if self.current:
+            self.current.end()
+            self.current = None
+
+
+@pytest.fixture(scope="session")
+def fleets(store: Redis, postgres: Postgres) -> Iterator[Fleets]:
+    fleets = Fleets(store, postgres)
+    yield fleets
+    fleets.end()
+
+
+@pytest.fixture
+def fleet(fleets: Fleets, profile: Profile) -> Fleet:
+    return fleets.of(profile)
+
+
+At = Callable[[str, Browser], Any]
+
+
+@pytest.fixture
+def at(fleet: Fleet) -> At:
+    """`at("django", browser)`: the browser at that service."""
+    return lambda name, browser: client(fleet, name, browser)
