@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import psycopg
 import redis
-from django.core import signing
+from django.core.signing import TimestampSigner
 
 from django_codec import Codec
 
@@ -68,7 +68,8 @@ class DbSessions:
     """SESSION_ENGINE = "django.contrib.sessions.backends.db"."""
 
     def __init__(self, database: str, secret_keys: list[str]) -> None:
-        self.database, self.secret_keys = database, secret_keys
+        self.database = database
+        self.signer = TimestampSigner(key=secret_keys[0], fallback_keys=secret_keys[1:], salt=SALT)
 
     load = CacheSessions.load
     edit = CacheSessions.edit
@@ -77,8 +78,7 @@ class DbSessions:
         sql = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
         with psycopg.connect(self.database) as database:
             row = database.execute(sql, [cookie]).fetchone()
-        key, *fallbacks = self.secret_keys
-        return row and (row[0], signing.loads(row[0], key=key, salt=SALT, fallback_keys=fallbacks))
+        return row and (row[0], self.signer.unsign_object(row[0]))
 
     def replace(self, cookie: str, seen: bytes, entries: dict) -> bool:
         sql = "UPDATE django_session SET session_data = %s WHERE session_key = %s AND session_data = %s"
@@ -97,7 +97,7 @@ class DbSessions:
             database.execute("DELETE FROM django_session WHERE session_key = %s", [cookie])
 
     def signed(self, entries: dict) -> str:
-        return signing.dumps(entries, key=self.secret_keys[0], salt=SALT, compress=True)
+        return self.signer.sign_object(entries, compress=True)
 
 
 class CachedDbSessions(CacheSessions):

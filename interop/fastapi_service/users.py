@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import argon2
@@ -30,6 +31,9 @@ class User:
     is_superuser: bool
 
 
+Mark = Callable[[User, str], str]
+
+
 class Users:
     def __init__(self, database: str, secret_keys: list[str]) -> None:
         self.database, self.secret_keys = database, secret_keys
@@ -44,15 +48,11 @@ class Users:
         user = self.find("username", username)
         return user if user and verify(password, user.password) else None
 
-    def session_hash(self, user: User, secret_key: str) -> str:
-        """Ties a session to the password, so that a new password ends it."""
-        key = hashlib.sha256(HASH_SALT + secret_key.encode()).digest()
-        return hmac.new(key, user.password.encode(), "sha256").hexdigest()
-
-    def of_session(self, user_id: str, session_hash: str) -> User | None:
+    def of_session(self, user_id: str, mark: str, mark_of: Mark) -> User | None:
+        """The user, if the session's mark is that of their password, under the secret key or one of the fallbacks."""
         user = self.find("id::text", user_id)
-        hashes = [self.session_hash(user, key) for key in self.secret_keys] if user else []
-        return user if any(hmac.compare_digest(session_hash, expected) for expected in hashes) else None
+        marks = [mark_of(user, key) for key in self.secret_keys] if user else []
+        return user if any(hmac.compare_digest(mark, expected) for expected in marks) else None
 
     def epoch(self, user_id: str) -> int:
         """Raised when a user is signed out everywhere. Only sessions in the native format carry it."""
@@ -65,6 +65,19 @@ class Users:
         with psycopg.connect(self.database) as database:
             groups, permissions = (database.execute(sql, values).fetchall() for sql in (GROUPS, PERMISSIONS))
         return [name for (name,) in groups], [name for (name,) in permissions]
+
+
+def native_mark(user: User, secret_key: str) -> str:
+    """Ties a session to the password, so that a new password ends it; in the native format."""
+    key = hashlib.sha256(b"session-auth-hash\0" + secret_key.encode()).digest()
+    mark = hmac.new(key, user.password.encode(), "sha256").digest()
+    return base64.urlsafe_b64encode(mark).rstrip(b"=").decode()
+
+
+def django_mark(user: User, secret_key: str) -> str:
+    """The same, as Django does it."""
+    key = hashlib.sha256(HASH_SALT + secret_key.encode()).digest()
+    return hmac.new(key, user.password.encode(), "sha256").hexdigest()
 
 
 def verify(password: str, encoded: str) -> bool:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from django_session import CachedDbSessions, CacheSessions, DbSessions
 from native_session import NativeSessions
-from users import User, Users
+from users import User, Users, django_mark, native_mark
 
 Change = Callable[[dict], object]
 BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -33,7 +33,7 @@ class NativeVisitor:
 
     def user(self) -> User | None:
         identity = self.record and self.record["u"]
-        user = identity and self.users.of_session(identity["id"], identity["hash"])
+        user = identity and self.users.of_session(identity["id"], identity["hash"], native_mark)
         return user if user and self.users.epoch(user.id) == identity["epoch"] else None
 
     def edit(self, change: Change) -> str | None:
@@ -44,8 +44,8 @@ class NativeVisitor:
         return None
 
     def login(self, user: User) -> str:
-        session_hash = self.users.session_hash(user, self.users.secret_keys[0])
-        identity = {"id": user.id, "hash": session_hash, "epoch": self.users.epoch(user.id)}
+        mark = native_mark(user, self.users.secret_keys[0])
+        identity = {"id": user.id, "hash": mark, "epoch": self.users.epoch(user.id)}
         return self.sessions.login(self.cookie, self.record, identity)
 
     def logout(self) -> None:
@@ -63,7 +63,7 @@ class DjangoVisitor:
         entries = self.entries
         if "_auth_user_id" not in entries or entries.get("_auth_user_backend") != BACKEND:
             return None
-        return self.users.of_session(entries["_auth_user_id"], entries.get("_auth_user_hash", ""))
+        return self.users.of_session(entries["_auth_user_id"], entries.get("_auth_user_hash", ""), django_mark)
 
     def edit(self, change: Change) -> str | None:
         if self.found is None:
@@ -75,8 +75,8 @@ class DjangoVisitor:
     def login(self, user: User) -> str:
         """As Django: a new key for what an anonymous visitor had; nothing of another user's session."""
         kept = self.entries if self.entries.get("_auth_user_id", user.id) == user.id else {}
-        session_hash = self.users.session_hash(user, self.users.secret_keys[0])
-        marks = {"_auth_user_id": user.id, "_auth_user_backend": BACKEND, "_auth_user_hash": session_hash}
+        mark = django_mark(user, self.users.secret_keys[0])
+        marks = {"_auth_user_id": user.id, "_auth_user_backend": BACKEND, "_auth_user_hash": mark}
         cookie = self.sessions.create({**kept, **marks})
         self.logout()
         return cookie

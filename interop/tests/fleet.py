@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import os
 import secrets
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -63,10 +64,13 @@ class Fleet:
         env = {**self.environment(name), **changes}
         if name == "django":
             options = ["--threads", "8", "--bind", "fd://{fd}", "--worker-tmp-dir", "/tmp", "--no-control-socket"]
-            return start_python([program("gunicorn"), *options, "wsgi"], SOURCES / "django_site", env, "/me")
+            command = [program("gunicorn"), *options, "wsgi"]
+            # SIGTERM would wait for browsers that keep their connections.
+            return start_python(command, SOURCES / "django_site", env, "/me", stop=signal.SIGQUIT)
         if name == "fastapi":
             options = ["--fd", "{fd}", "--log-level", "warning"]
-            return start_python([program("uvicorn"), *options, "app:app"], SOURCES / "fastapi_service", env, "/docs")
+            command = [program("uvicorn"), *options, "app:app"]
+            return start_python(command, SOURCES / "fastapi_service", env, "/docs", stop=signal.SIGKILL)
         return start_rust(name, env)
 
     def environment(self, name: str) -> dict[str, str]:

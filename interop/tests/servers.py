@@ -169,14 +169,16 @@ class Service:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def start_python(command: list[str], source: Path, env: Mapping[str, str], probe: str) -> Service:
+def start_python(
+    command: list[str], source: Path, env: Mapping[str, str], probe: str, stop: signal.Signals
+) -> Service:
     """Starts a Python service on a socket that is open already: `{fd}` in the command stands for it."""
     directory = Path(tempfile.mkdtemp(prefix="interop-service-"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command = [part.format(fd=listener.fileno()) for part in command]
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1", **env}
-        process = Process(command, directory, env=env, fds=(listener.fileno(),))
+        process = Process(command, directory, env=env, fds=(listener.fileno(),), stop=stop)
     process.wait_until(lambda: answers(lambda: requests.get(url + probe, timeout=PATIENCE), requests.RequestException))
     return Service(process, url, directory)
 
