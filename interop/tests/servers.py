@@ -82,9 +82,10 @@ class Process:
 
 
 class Redis:
-    """A Redis server of its own. It keeps every acknowledged write over `kill` and `start`."""
+    """A Redis server of its own. One that is `durable` keeps every acknowledged write over `kill` and `start`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self.durable = durable
         self.directory = Path(tempfile.mkdtemp(prefix="interop-redis-"))
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}"
@@ -92,7 +93,8 @@ class Redis:
         self.start()
 
     def start(self) -> None:
-        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "yes", "appendfsync": "always"}
+        options = {"port": self.port, "bind": "127.0.0.1", "save": "", "appendonly": "yes" if self.durable else "no"}
+        options |= {"appendfsync": "always"}
         command = [server("REDIS_OLD")]
         for name, value in options.items():
             command += [f"--{name}", str(value)]
@@ -213,10 +215,12 @@ def rust_environment(name: str, env: Mapping[str, str]) -> dict[str, str]:
 
 
 def rust_program(name: str) -> str:
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    program = Path(os.environ.get(f"{name.upper()}_BIN", target / "debug" / "examples" / name))
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug"
+    built = target / "interop-codec" if name == "codec" else target / "examples" / name
+    program = Path(os.environ.get(f"{name.upper()}_BIN", built))
     if not program.is_file():
-        raise RuntimeError(f"{program} is missing: run `cargo build --workspace --all-features --examples` first")
+        build = "cargo build --workspace --all-features --examples --bins"
+        raise RuntimeError(f"{program} is missing: run `{build}` first")
     return str(program)
 
 
