@@ -5,12 +5,12 @@ use std::time::Duration;
 use shared_session::{
     Error, ErrorKind, Profile, SecretKeys, SessionManager,
     django::{Codec, Django},
-    store::{RedisConfig, RedisStore, SqlStore},
+    store::{DjangoCachedDbStore, DjangoDbStore, RedisConfig, RedisStore, SqlStore},
 };
 
 use crate::{
     settings::{DjangoCodec, SessionProfile, SessionUrl, Settings},
-    setup::{embedded_url, explained},
+    setup::{embedded_url, explained, users_url},
 };
 
 const PURGE_EVERY: Duration = Duration::from_secs(300);
@@ -21,21 +21,27 @@ const PURGE_EVERY: Duration = Duration::from_secs(300);
 /// One line that says what to change.
 pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManager, Error> {
     let prefix = settings.key_prefix.as_str();
-    let of_cache = |django: Django| {
-        let version = settings.key_version;
-        Profile::django(
-            django.with_key_prefix(prefix).with_version(version).with_auth_backend(settings.django.backend.as_str()),
-        )
+    let fleet = |django: Django| {
+        let backend = settings.django.backend.as_str();
+        django.with_key_prefix(prefix).with_version(settings.key_version).with_auth_backend(backend)
     };
     match settings.profile {
         SessionProfile::Native => Ok(open_native(settings).await?.with_profile(Profile::native(prefix))),
         SessionProfile::DjangoCache => Ok(SessionManager::new(redis(settings)?)
-            .with_profile(of_cache(Django::cache().with_codec(codec(settings, 5))))),
+            .with_profile(Profile::django(fleet(Django::cache().with_codec(codec(settings, 5)))))),
         SessionProfile::DjangoRedis => Ok(SessionManager::new(redis(settings)?)
-            .with_profile(of_cache(Django::redis().with_codec(codec(settings, 4))))),
-        SessionProfile::DjangoDb | SessionProfile::DjangoCachedDb => {
-            let _ = keys;
-            Err(Error::new(ErrorKind::Config, "SESSION_PROFILE: not yet"))
+            .with_profile(Profile::django(fleet(Django::redis().with_codec(codec(settings, 4)))))),
+        SessionProfile::DjangoDb => {
+            let rows = rows("SESSION_URL", &database_url(settings)).await?;
+            Ok(SessionManager::new(rows).with_profile(Profile::django(fleet(Django::db(keys.clone())))))
+        }
+        SessionProfile::DjangoCachedDb => {
+            let rows = rows("DATABASE_URL", &users_url(settings)).await?;
+            let (fleet, codec) = (fleet(Django::cached_db(keys.clone())), codec(settings, 5));
+            let (prefix, copied) = (fleet.cached_db_prefix(), fleet.clone());
+            let store =
+                DjangoCachedDbStore::new(rows, redis(settings)?, prefix, move |row| copied.cached_db_copy(row, codec));
+            Ok(SessionManager::new(store).with_profile(Profile::django(fleet)))
         }
     }
 }
@@ -55,18 +61,29 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
 }
 
 async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
-    let url = match &settings.session_url {
-        SessionUrl::Redis(_) | SessionUrl::RedisSentinel(_) | SessionUrl::RedisCluster(_) => {
-            return Ok(SessionManager::new(redis(settings)?));
-        }
-        SessionUrl::Sqlite(url) => url.clone(),
-        SessionUrl::Postgres(url) => url.expose().to_owned(),
-        SessionUrl::Embedded => embedded_url(settings),
-    };
-    let store = SqlStore::connect(&url).await.map_err(|error| explained("SESSION_URL", &error))?;
+    if settings.session_url.is_redis() {
+        return Ok(SessionManager::new(redis(settings)?));
+    }
+    let store = SqlStore::connect(&database_url(settings)).await.map_err(|error| explained("SESSION_URL", &error))?;
     store.migrate().await.map_err(|error| explained("SESSION_URL", &error))?;
     store.spawn_purge(PURGE_EVERY);
     Ok(SessionManager::new(store))
+}
+
+/// Django's table in the database at `url`, which Django has made.
+async fn rows(setting: &str, url: &str) -> Result<DjangoDbStore, Error> {
+    let rows = DjangoDbStore::connect(url).await.map_err(|error| explained(setting, &error))?;
+    rows.check().await.map_err(|error| explained(setting, &error))?;
+    Ok(rows)
+}
+
+/// The database that holds the sessions.
+fn database_url(settings: &Settings) -> String {
+    match &settings.session_url {
+        SessionUrl::Sqlite(url) => url.clone(),
+        SessionUrl::Postgres(url) => url.expose().to_owned(),
+        _ => embedded_url(settings),
+    }
 }
 
 fn redis(settings: &Settings) -> Result<RedisStore, Error> {

@@ -131,11 +131,7 @@ pub fn start_logging(settings: &Settings) -> Result<(), Error> {
 /// One line that says what to change.
 pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
     make_data_dir(settings)?;
-    let url = match &settings.database_url {
-        DatabaseUrl::Embedded => embedded_url(settings),
-        DatabaseUrl::Sqlite(url) => url.clone(),
-        DatabaseUrl::Postgres(url) => url.expose().to_owned(),
-    };
+    let url = users_url(settings);
     let users = SqlUsers::connect(&url).await.map_err(|error| explained("DATABASE_URL", &error))?;
     if settings.profile.is_django() {
         let table = &settings.django.user_table;
@@ -145,6 +141,14 @@ pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
     }
     users.migrate().await.map_err(|error| explained("DATABASE_URL", &error))?;
     Ok(users)
+}
+
+pub(crate) fn users_url(settings: &Settings) -> String {
+    match &settings.database_url {
+        DatabaseUrl::Embedded => embedded_url(settings),
+        DatabaseUrl::Sqlite(url) => url.clone(),
+        DatabaseUrl::Postgres(url) => url.expose().to_owned(),
+    }
 }
 
 pub(crate) fn explained(setting: &str, error: &Error) -> Error {
