@@ -1,7 +1,7 @@
 //! What the two example services share.
 //!
 //! - [`settings`]: the environment, checked before anything starts
-//! - [`setup`]: from settings to running parts
+//! - [`setup`] and [`sessions`]: from settings to running parts
 //! - [`args`]: the command line of `site`
 //! - [`secret_key`]: the generated key of an embedded start
 //! - [`network`]: the client's address behind trusted proxies
@@ -22,3 +22,8 @@ pub mod text;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// So do those of the guides.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/django.md")]
+pub struct DjangoGuide;
