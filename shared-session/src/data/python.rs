@@ -54,3 +54,24 @@ impl Json {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_json_has_is_its_text() {
+        let value = PyValue::List(vec![1.into(), "é".into()]);
+        assert_eq!(Json::python(value.clone()).text(), Some(&br#"[1,"\u00e9"]"#[..]));
+        assert!(Json::python(value.clone()).to_python().unwrap() == value);
+        assert_eq!(Json::python(PyValue::Tuple(vec![])).text(), None);
+    }
+
+    #[test]
+    fn equal_python_values_are_equal() {
+        let nan = || Json::python(PyValue::Dict(vec![("a".into(), PyValue::Tuple(vec![f64::NAN.into()]))]));
+        assert_eq!(nan(), nan());
+        assert_ne!(nan(), Json::python(PyValue::Dict(vec![("a".into(), PyValue::Tuple(vec![1.5.into()]))])));
+        assert_ne!(Json::python(PyValue::Tuple(vec![])), Json::python(PyValue::Set(vec![])));
+    }
+}

@@ -13,6 +13,20 @@
 //! - Three entries are Django's (`_auth_user_id`, `_auth_user_backend`, `_auth_user_hash`) and one is ours
 //!   (`_shared_session`: when and where the user signed in). Handlers do not see them.
 //!
+//! Python values without a counterpart in JSON read as follows. Writing such an entry replaces it by plain JSON;
+//! [`Session::insert_python`](crate::Session::insert_python) writes Python values.
+//!
+//! | Python | Rust |
+//! |---|---|
+//! | `datetime`, `date`, `time` | ISO 8601 string with all digits; a named zone follows as `[Europe/Paris]` |
+//! | `timedelta` | seconds, as a float |
+//! | `Decimal`, `UUID`, `SafeString` | string |
+//! | `tuple`, `set`, `frozenset`, `OrderedDict`, `defaultdict` | array, map |
+//! | `bytes`, `bytearray` | array of numbers: `Vec<u8>` |
+//! | `nan`, `inf` | `null`: `Option<f64>` |
+//! | keys that are numbers, `True`, `None` | string |
+//! | another object; a string with a lone surrogate | [`ErrorKind::Value`](crate::ErrorKind::Value) |
+//!
 //! ```
 //! use shared_session::{Profile, SessionManager, django::Django, store::MemoryStore};
 //!

@@ -1,6 +1,8 @@
 //! Compressed values. Each is told by its first bytes, and unpacks to at most 4 MiB.
 
-use std::io::{self, Read, Write};
+#[cfg(feature = "django-redis")]
+use std::io;
+use std::io::{Read, Write};
 
 use bytes::Bytes;
 use flate2::{

@@ -22,9 +22,9 @@ pub(super) fn sign(keys: &SecretKeys, data: &[u8]) -> String {
 /// The data, if any of the keys signed it. Compares in constant time.
 pub(super) fn unsign(keys: &SecretKeys, text: &str) -> Result<Vec<u8>, Refusal> {
     let mut signed = STANDARD.decode(text).map_err(|_| Refusal::Base64)?;
-    let colon = signed.iter().position(|byte| *byte == b':').ok_or(Refusal::Signature)?;
+    let colon = signed.iter().position(|byte| *byte == b':').ok_or(Refusal::Unknown)?;
     let data = signed.split_off(colon + 1);
-    let signature = unhex(signed.get(..colon).unwrap_or_default()).ok_or(Refusal::Signature)?;
+    let signature = unhex(signed.get(..colon).unwrap_or_default()).ok_or(Refusal::Unknown)?;
     let valid = macs(keys, &data).any(|mac| mac.verify_slice(&signature).is_ok());
     if valid { Ok(data) } else { Err(Refusal::Signature) }
 }

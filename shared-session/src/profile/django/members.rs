@@ -21,6 +21,7 @@ pub(super) struct Members {
 }
 
 impl Members {
+    #[cfg(feature = "django-redis")]
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }

@@ -244,14 +244,14 @@ fn integer(out: &mut Vec<u8>, number: &PyInt) -> Result<(), Reason> {
             out.push(small as u8);
             return Ok(());
         }
-        0..=0xff => (0xcc, 1),
-        0..=0xffff => (0xcd, 2),
-        0..=0xffff_ffff => (0xce, 4),
-        0.. => (0xcf, 8),
-        -0x80.. => (0xd0, 1),
-        -0x8000.. => (0xd1, 2),
-        -0x8000_0000.. => (0xd2, 4),
-        _ => (0xd3, 8),
+        0x80..=0xff => (0xcc, 1),
+        0x100..=0xffff => (0xcd, 2),
+        0x1_0000..=0xffff_ffff => (0xce, 4),
+        0x1_0000_0000.. => (0xcf, 8),
+        -0x80..=-33 => (0xd0, 1),
+        -0x8000..=-0x81 => (0xd1, 2),
+        -0x8000_0000..=-0x8001 => (0xd2, 4),
+        ..-0x8000_0000 => (0xd3, 8),
     };
     out.push(code);
     out.extend_from_slice(&small.to_be_bytes()[8 - width..]);
@@ -279,5 +279,105 @@ fn header(out: &mut Vec<u8>, len: usize, fixed: Option<(u8, u8)>, [one, two, fou
             out.extend(code);
             out.extend_from_slice(&(len as u32).to_be_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+    use super::*;
+    use crate::profile::django::document::tests::{tree, unhex};
+
+    fn written(value: &PyValue) -> Vec<u8> {
+        let mut out = Vec::new();
+        write(&mut out, value, 0).unwrap();
+        out
+    }
+
+    #[test]
+    fn integers_have_the_bytes_that_python_gives_them() {
+        // msgpack.dumps([0, 127, 128, …])
+        let bytes = unhex(
+            "dc0015007fcc80ccffcd0100cdffffce00010000ceffffffffcf0000000100000000cf8000000000000000cfffffffffffffffff\
+             ffe0d0dfd080d1ff7fd18000d2ffff7fffd280000000d3ffffffff7fffffffd38000000000000000",
+        );
+        let small = [0, 127, 128, 255, 256, 65_535, 65_536, 0xffff_ffff, 0x1_0000_0000].map(PyValue::from);
+        let large = [1 << 63, u64::MAX].map(|number| PyInt::from(number).into());
+        let negative = [-1, -32, -33, -128, -129, -32_768, -32_769, -0x8000_0000, -0x8000_0001, i64::MIN];
+        let all = PyValue::List(small.into_iter().chain(large).chain(negative.map(PyValue::from)).collect());
+        assert_eq!(written(&all), bytes);
+        assert_eq!(value(&bytes), Ok(all));
+        for beyond in ["18446744073709551616", "-9223372036854775809"] {
+            let number = PyInt::from_decimal(beyond).unwrap().into();
+            assert_eq!(write(&mut Vec::new(), &number, 0), Err("range"));
+        }
+    }
+
+    #[test]
+    fn lengths_have_the_bytes_that_python_gives_them() {
+        let head = |value: PyValue, head: &str| {
+            let bytes = written(&value);
+            assert!(bytes.starts_with(&unhex(head)), "{head}");
+            assert_eq!(self::value(&bytes), Ok(value), "{head}");
+        };
+        for (len, expected) in [
+            (0, "a0"),
+            (31, "bf78"),
+            (32, "d92078"),
+            (255, "d9ff78"),
+            (256, "da010078"),
+            (65_535, "daffff78"),
+            (65_536, "db0001000078"),
+        ] {
+            head("x".repeat(len).into(), expected);
+        }
+        for (len, expected) in
+            [(0, "c400"), (255, "c4ff78"), (256, "c5010078"), (65_535, "c5ffff78"), (65_536, "c60001000078")]
+        {
+            head(PyValue::Bytes(vec![b'x'; len]), expected);
+        }
+        for (len, expected) in [(15, "9f01"), (16, "dc001001"), (65_535, "dcffff01"), (65_536, "dd0001000001")] {
+            head(PyValue::List(vec![1.into(); len]), expected);
+        }
+        for (len, expected) in [(15, "8f0001"), (16, "de00100001")] {
+            head(PyValue::Dict((0..len).map(|key| (key.into(), 1.into())).collect()), expected);
+        }
+    }
+
+    #[test]
+    fn other_types_are_read_and_kept() {
+        // A 32-bit float, an extension of each kind of header, a timestamp.
+        let source = Bytes::from(unhex("84a166ca3fc00000a165d40105a174d6ff00000001a16cc7030a010203"));
+        let members = read_members(&source).unwrap();
+        assert_eq!(value(members.get("f").unwrap()), Ok(1.5.into()));
+        for name in ["e", "t", "l"] {
+            assert_eq!(tree(&value(members.get(name).unwrap()).unwrap())["v"], "msgpack.ExtType");
+        }
+        assert_eq!(write_members(&members), source);
+    }
+
+    #[test]
+    fn what_python_refuses_is_refused() {
+        for (bytes, reason) in [
+            ("c1", "unknown_type"),
+            ("", "end"),
+            ("a2ff", "end"),
+            ("a1ff", "utf8"),
+            ("dbffffffff", "end"),
+            ("ddffffffff", "end"),
+            ("dfffffffff", "end"),
+            ("c7ff", "end"),
+            ("9000", "trailing_bytes"),
+        ] {
+            assert_eq!(value(&unhex(bytes)), Err(reason), "{bytes}");
+        }
+        assert_eq!(value(&[0x91; 200]), Err("depth"));
+        assert_eq!(value(&[&[0xdd, 0, 3, 0, 0][..], &[0xc0; 0x3_0000]].concat()), Err("nodes"));
+        let members = |hex: &str| read_members(&Bytes::from(unhex(hex))).map(|members| members.len());
+        assert_eq!(members("90"), Err("not_a_dict"));
+        assert_eq!(members("81a161"), Err("end"));
+        assert_eq!(members("8000"), Err("trailing_bytes"));
+        assert_eq!(members("82a16101a16102"), Ok(1), "the last of equal keys");
     }
 }

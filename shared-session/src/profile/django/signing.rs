@@ -37,15 +37,21 @@ impl<'a> Signer<'a> {
         format!("{timed}:{}", signature.unwrap_or_default())
     }
 
-    /// The value and its time, if any of the keys signed them. Compares in constant time.
-    pub(crate) fn unsign(self, signed: &str) -> Option<(&str, u64)> {
-        let (timed, signature) = signed.rsplit_once(':')?;
-        let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
-        if !self.macs(timed).any(|mac| mac.verify_slice(&signature).is_ok()) {
-            return None;
+    /// The value and its time, if any of the keys signed them: else [`Refusal::Signature`], or [`Refusal::Unknown`]
+    /// for what nobody signed. Compares in constant time.
+    pub(crate) fn unsign(self, signed: &str) -> Result<(&str, u64), Refusal> {
+        let parts = || {
+            let (timed, signature) = signed.rsplit_once(':')?;
+            let (value, time) = timed.rsplit_once(':')?;
+            let signature: [u8; 32] = URL_SAFE_NO_PAD.decode(signature).ok()?.try_into().ok()?;
+            Some((timed, signature, value, from_base62(time)?))
+        };
+        let (timed, signature, value, time) = parts().ok_or(Refusal::Unknown)?;
+        if self.macs(timed).any(|mac| mac.verify_slice(&signature).is_ok()) {
+            Ok((value, time))
+        } else {
+            Err(Refusal::Signature)
         }
-        let (value, time) = timed.rsplit_once(':')?;
-        Some((value, from_base62(time)?))
     }
 
     /// `sign_object(compress=True)` of what a serializer has written.
@@ -62,7 +68,7 @@ impl<'a> Signer<'a> {
 
     /// The data of [`Signer::sign_data`], unpacked.
     pub(crate) fn unsign_data(self, signed: &str) -> Result<Vec<u8>, Refusal> {
-        let (value, _) = self.unsign(signed).ok_or(Refusal::Signature)?;
+        let (value, _) = self.unsign(signed)?;
         let (packed, data) = value.strip_prefix('.').map_or((false, value), |data| (true, data));
         let data = URL_SAFE_NO_PAD.decode(data).map_err(|_| Refusal::Base64)?;
         if packed { compress::unzlib(&data) } else { Ok(data) }
@@ -146,13 +152,13 @@ mod tests {
         let signed = "eyJhIjoxfQ:1r31eq:kDwpTKKnibPvotlPtrMoM96WZjFLzsZCGju_4Kc0wwY";
         let old = SecretKeys::django(OLD_SECRET).unwrap();
         assert_eq!(Signer::new(&old, SALT).sign("eyJhIjoxfQ", TIME), signed);
-        assert_eq!(Signer::new(&keys, SALT).unsign(signed), Some(("eyJhIjoxfQ", TIME)));
-        assert_eq!(Signer::new(&keys, "another").unsign(signed), None);
+        assert_eq!(Signer::new(&keys, SALT).unsign(signed), Ok(("eyJhIjoxfQ", TIME)));
+        assert_eq!(Signer::new(&keys, "another").unsign(signed), Err(Refusal::Signature));
         // `get_cookie_signer(salt="django.contrib.messages")`, Django 4.2.
         let cookie = "hello:1r31eq:xBHdNID_7Ae9Hg5J-_FjnczO_TvkUrDsLkV3wa97Hyk";
         let signer = Signer::of_cookies(&keys, "django.contrib.messages");
         assert_eq!(signer.sign("hello", TIME), cookie);
-        assert_eq!(signer.unsign(cookie), Some(("hello", TIME)));
+        assert_eq!(signer.unsign(cookie), Ok(("hello", TIME)));
         let packed = ".eJyLVqqgA1CKBQDRJi_d:1r31eq:soYow2UNQrLj2um2KGkPFKVkvqBRQbd6B0lc2objwS4";
         assert_eq!(signer.unsign_data(packed).unwrap(), format!("[\"{}\"]", "x".repeat(100)).as_bytes());
     }
@@ -179,14 +185,14 @@ mod tests {
         let keys = keys();
         let signer = Signer::new(&keys, "salt");
         let signed = signer.sign("a:b", TIME);
-        assert_eq!(signer.unsign(&signed), Some(("a:b", TIME)));
+        assert_eq!(signer.unsign(&signed), Ok(("a:b", TIME)));
         for at in 0..signed.len() {
             let mut changed = signed.clone().into_bytes();
             changed[at] ^= 1;
-            assert_eq!(signer.unsign(&String::from_utf8(changed).unwrap()), None, "{at}");
+            assert!(signer.unsign(&String::from_utf8(changed).unwrap()).is_err(), "{at}");
         }
-        for text in ["", ":", "::", "a:b", "a:1r31eq:"] {
-            assert_eq!(signer.unsign(text), None, "{text}");
+        for text in ["", ":", "::", "a:b", "a:1r31eq:", r#"{"a":1,"b":2}"#] {
+            assert_eq!(signer.unsign(text), Err(Refusal::Unknown), "{text}");
         }
         let bomb = signer.sign_data(&vec![b'a'; 5 << 20], TIME);
         assert_eq!(signer.unsign_data(&bomb), Err(Refusal::TooLarge));

@@ -10,7 +10,7 @@ pub(super) fn float(number: f64) -> String {
     };
     match exponent {
         -4..16 => format!("{number:?}"),
-        ..0 => format!("{mantissa}e-{:02}", exponent.unsigned_abs()),
+        ..-4 => format!("{mantissa}e-{:02}", exponent.unsigned_abs()),
         _ => format!("{mantissa}e+{exponent:02}"),
     }
 }
