@@ -168,29 +168,33 @@ fn what_real_packages_wrote_is_read_and_written_back() {
         let document = read(&layout, bytes.clone());
         assert_eq!(tree_of(&document.pairs()), reads, "{}", record.id);
         let written = document.write(TIME).unwrap();
-        if written == bytes {
+        let packed = match &layout {
+            Layout::Cache(_) => Compression::of(&bytes).unwrap() != Compression::None,
+            Layout::Signed(..) => bytes.starts_with(b"."),
+        };
+        if !packed {
+            assert_eq!(written, bytes, "{}", record.id);
             tally.identical += 1;
-        } else {
-            tally.equal += 1;
-            assert_eq!(tree_of(&read(&layout, written.clone()).pairs()), reads, "{}", record.id);
-            match &layout {
-                Layout::Cache(_) => {
-                    assert_ne!(document.codec().compression, Compression::None, "{}", record.id);
-                    assert_eq!(unpacked(&written), unpacked(&bytes), "{}", record.id);
-                    assert_eq!(Compression::of(&written), Compression::of(&bytes), "{}", record.id);
-                }
-                // Another build of zlib may find that it gains too little.
-                Layout::Signed(keys, _) => {
-                    let data =
-                        |text: &Bytes| Signer::new(keys, SALT).unsign_data(std::str::from_utf8(text).unwrap()).unwrap();
-                    assert!(bytes.starts_with(b".") && data(&written) == data(&bytes), "{}", record.id);
-                }
+            continue;
+        }
+        tally.equal += 1;
+        match &layout {
+            Layout::Cache(_) => {
+                assert_eq!(unpacked(&written), unpacked(&bytes), "{}", record.id);
+                assert_eq!(Compression::of(&written), Compression::of(&bytes), "{}", record.id);
+            }
+            // Another build of zlib may find that it gains too little.
+            Layout::Signed(keys, _) => {
+                let data =
+                    |text: &Bytes| Signer::new(keys, SALT).unsign_data(std::str::from_utf8(text).unwrap()).unwrap();
+                assert_eq!(data(&written), data(&bytes), "{}", record.id);
             }
         }
     }
-    let expected = match cfg!(feature = "django-redis") {
-        true => Tally { identical: 93, equal: 18, refused: 5 },
-        false => Tally { identical: 86, equal: 9, refused: 5 },
+    let expected = if cfg!(feature = "django-redis") {
+        Tally { identical: 90, equal: 21, refused: 5 }
+    } else {
+        Tally { identical: 83, equal: 14, refused: 5 }
     };
     assert_eq!(tally, expected);
 }
