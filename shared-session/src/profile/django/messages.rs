@@ -2,7 +2,7 @@
 //!
 //! - With `SessionStorage` they are one entry of the session, [`ENTRY`]: [`add`] and [`take`] work on it.
 //! - With `FallbackStorage`, Django's default, they are in a cookie first, and the entry holds what the cookie has no
-//!   room for. Without the cookie such a site does not look at the entry.
+//!   room for. Without the cookie such a site does not look at the entry: [`read_cookie`] and [`write_cookie`].
 //! - The bytes are those that Django writes.
 //!
 //! ```
@@ -19,6 +19,8 @@
 //! # Ok(()) }
 //! ```
 
+mod cookie;
+
 use std::{fmt, io};
 
 use serde::{
@@ -27,6 +29,7 @@ use serde::{
     ser::SerializeSeq,
 };
 
+pub use self::cookie::{COOKIE, CookieMessages, read_cookie, write_cookie};
 use crate::{Error, ErrorKind, Session};
 
 /// The entry of the session that holds the messages, as JSON within a string.
