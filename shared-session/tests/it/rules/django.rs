@@ -84,7 +84,7 @@ async fn python_values_are_read_by_type_and_written_as_python_values() {
     assert_eq!(session.get_python("pair").unwrap(), Some(pair.clone()));
     fleet
         .serve(&mut browser, |session| {
-            session.insert_python("again", session.get_python("pair").unwrap().unwrap()).unwrap()
+            session.insert_python("again", session.get_python("pair").unwrap().unwrap()).unwrap();
         })
         .await;
     pickle.set("again", pair).unwrap();
