@@ -31,6 +31,8 @@ DATABASES = {
         "PORT": _database.port,
         "USER": _database.username,
         "PASSWORD": _database.password or "",
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
     }
 }
 

@@ -12,6 +12,7 @@ import psycopg
 import redis
 from fastapi import Body, Cookie, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
+from psycopg_pool import ConnectionPool, PoolTimeout
 
 import django_session
 import native_session
@@ -21,7 +22,7 @@ from visitors import DjangoVisitor, NativeVisitor, Visitor
 
 COOKIE_NAME = "shared_session_id"
 SECRET_KEYS = [os.environ["SECRET_KEY"], *filter(None, os.environ.get("SECRET_KEY_FALLBACKS", "").split(","))]
-DATABASE = os.environ["DATABASE_URL"]
+DATABASE = ConnectionPool(os.environ["DATABASE_URL"], timeout=5, check=ConnectionPool.check_connection, open=True)
 PROFILE = os.environ.get("SESSION_PROFILE", "native")
 STORE = redis.Redis.from_url(os.environ["REDIS_URL"], socket_timeout=5)
 users = Users(DATABASE, SECRET_KEYS)
@@ -113,6 +114,7 @@ def set_cookie(response: Response, value: str | None) -> None:
 @app.exception_handler(redis.ConnectionError)
 @app.exception_handler(redis.TimeoutError)
 @app.exception_handler(psycopg.OperationalError)
+@app.exception_handler(PoolTimeout)
 def store_is_down(_request: Request, _error: Exception) -> Response:
     """A store that does not answer says nothing about who is signed in: no 401, no cookie."""
     return JSONResponse({"detail": "try again"}, 503, headers={"Retry-After": "1"})

@@ -9,9 +9,9 @@ import secrets
 import string
 from collections.abc import Callable
 
-import psycopg
 import redis
 from django.core.signing import TimestampSigner
+from psycopg_pool import ConnectionPool
 
 from django_codec import Codec
 
@@ -67,8 +67,8 @@ class CacheSessions:
 class DbSessions:
     """SESSION_ENGINE = "django.contrib.sessions.backends.db"."""
 
-    def __init__(self, database: str, secret_keys: list[str]) -> None:
-        self.database = database
+    def __init__(self, pool: ConnectionPool, secret_keys: list[str]) -> None:
+        self.pool = pool
         self.signer = TimestampSigner(key=secret_keys[0], fallback_keys=secret_keys[1:], salt=SALT)
 
     load = CacheSessions.load
@@ -76,24 +76,24 @@ class DbSessions:
 
     def read(self, cookie: str) -> tuple[bytes, dict] | None:
         sql = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
-        with psycopg.connect(self.database) as database:
+        with self.pool.connection() as database:
             row = database.execute(sql, [cookie]).fetchone()
         return row and (row[0], self.signer.unsign_object(row[0]))
 
     def replace(self, cookie: str, seen: bytes, entries: dict) -> bool:
         sql = "UPDATE django_session SET session_data = %s WHERE session_key = %s AND session_data = %s"
-        with psycopg.connect(self.database) as database:
+        with self.pool.connection() as database:
             return database.execute(sql, [self.signed(entries), cookie, seen]).rowcount == 1
 
     def create(self, entries: dict) -> str:
         cookie = new_key()
         sql = "INSERT INTO django_session VALUES (%s, %s, now() + make_interval(secs => %s))"
-        with psycopg.connect(self.database) as database:
+        with self.pool.connection() as database:
             database.execute(sql, [cookie, self.signed(entries), AGE])
         return cookie
 
     def delete(self, cookie: str) -> None:
-        with psycopg.connect(self.database) as database:
+        with self.pool.connection() as database:
             database.execute("DELETE FROM django_session WHERE session_key = %s", [cookie])
 
     def signed(self, entries: dict) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import argon2
-import psycopg
+from psycopg_pool import ConnectionPool
 
 HASH_SALT = b"django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash"
 COLUMNS = "id::text, username, email, password, is_active, is_staff, is_superuser"
@@ -35,12 +35,12 @@ Mark = Callable[[User, str], str]
 
 
 class Users:
-    def __init__(self, database: str, secret_keys: list[str]) -> None:
-        self.database, self.secret_keys = database, secret_keys
+    def __init__(self, pool: ConnectionPool, secret_keys: list[str]) -> None:
+        self.pool, self.secret_keys = pool, secret_keys
 
     def find(self, column: str, value: str) -> User | None:
         """By `id::text` or by `username`. Inactive users are not found: they are nobody."""
-        with psycopg.connect(self.database) as database:
+        with self.pool.connection() as database:
             row = database.execute(f"SELECT {COLUMNS} FROM auth_user WHERE {column} = %s AND is_active", [value]).fetchone()
         return User(*row) if row else None
 
@@ -56,13 +56,13 @@ class Users:
 
     def epoch(self, user_id: str) -> int:
         """Raised when a user is signed out everywhere. Only sessions in the native format carry it."""
-        with psycopg.connect(self.database) as database:
+        with self.pool.connection() as database:
             row = database.execute("SELECT epoch FROM shared_session_epoch WHERE user_id = %s", [user_id]).fetchone()
         return row[0] if row else 0
 
     def groups_and_permissions(self, user: User) -> tuple[list[str], list[str]]:
         values = {"id": int(user.id), "all": user.is_superuser}
-        with psycopg.connect(self.database) as database:
+        with self.pool.connection() as database:
             groups, permissions = (database.execute(sql, values).fetchall() for sql in (GROUPS, PERMISSIONS))
         return [name for (name,) in groups], [name for (name,) in permissions]
 

@@ -99,6 +99,8 @@ class Api(Client):
 class Site(Client):
     """Pages and forms."""
 
+    ME, LOGIN, LOGOUT, VISITS = "/profile", "/login", "/logout", "/"
+
     def account(self) -> dict[str, Any] | None:
         answer = self.send("GET", "/profile", 200, 303)
         return {"username": found(r"<h1>(.*?)</h1>", answer.text)} if answer.status_code == 200 else None
@@ -137,8 +139,9 @@ TOKEN = r'name="csrfmiddlewaretoken" value="([^"]+)"'
 KINDS: dict[str, type[Client]] = {"django": Django, "fastapi": FastApi, "site": Site, "api": Api}
 
 
-def client(fleet: Fleet, name: str, browser: Browser) -> Any:
-    return KINDS[name](fleet.url(name), browser)
+def client(fleet: Fleet, name: str, browser: Browser, **changes: str) -> Any:
+    """The browser at a service, or at one with other settings."""
+    return KINDS[name](fleet.url(name, **changes), browser)
 
 
 def found(pattern: str, text: str) -> str:

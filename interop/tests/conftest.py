@@ -1,18 +1,17 @@
 """Which tests there are: for each profile, every pair of services that can do what the test asks of them."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from clients import Browser, client
 from fleet import Fleet
-from profiles import PROFILES, Profile
+from profiles import BY_NAME, PROFILES, Profile
 from servers import Postgres, Redis
 
 SERVICES = ["django", "fastapi", "site", "api"]
-BY_NAME = {profile.name: profile for profile in PROFILES}
+
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -68,9 +67,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One profile after the other, so that only one fleet runs at a time."""
 
-    def place(item: pytest.Item) -> int:
+    def place(item: pytest.Item) -> tuple[int, bool]:
         callspec = getattr(item, "callspec", None)
-        return PROFILES.index(callspec.params["profile"]) if callspec and "profile" in callspec.params else -1
+        profile = callspec.params.get("profile") if callspec else None
+        return (PROFILES.index(profile) if profile else -1, "durable_fleet" in item.fixturenames)
 
     # Of a test without a cell (`--services`), pytest makes one that skips itself.
     items[:] = [item for item in items if "NOTSET" not in item.nodeid]
@@ -81,7 +81,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     """With a failure, what the services said."""
     report = yield
-    fleet = getattr(item, "funcargs", {}).get("fleet")
+    arguments = getattr(item, "funcargs", {})
+    fleet = arguments.get("fleet") or arguments.get("durable_fleet")
     if report.when == "call" and report.failed and fleet:
         for name, service in fleet.services.items():
             report.sections.append((f"Last words of {name}", service.process.output()[-3000:]))
@@ -102,18 +103,24 @@ def store() -> Iterator[Redis]:
     server.end()
 
 
-@dataclass
+@pytest.fixture(scope="session")
+def durable_store() -> Iterator[Redis]:
+    server = Redis(durable=True)
+    yield server
+    server.end()
+
+
 class Fleets:
     """The fleet that runs now."""
 
-    store: Redis
-    postgres: Postgres
-    current: Fleet | None = None
+    def __init__(self, postgres: Postgres) -> None:
+        self.postgres = postgres
+        self.current: Fleet | None = None
 
-    def of(self, profile: Profile) -> Fleet:
-        if self.current is None or self.current.profile != profile:
+    def of(self, profile: Profile, store: Redis) -> Fleet:
+        if self.current is None or (self.current.profile, self.current.store) != (profile, store):
             self.end()
-            self.current = Fleet(profile, self.store, self.postgres, PROFILES.index(profile))
+            self.current = Fleet(profile, store, self.postgres, PROFILES.index(profile))
         return self.current
 
     def end(self) -> None:
@@ -123,21 +130,26 @@ class Fleets:
 
 
 @pytest.fixture(scope="session")
-def fleets(store: Redis, postgres: Postgres) -> Iterator[Fleets]:
-    fleets = Fleets(store, postgres)
+def fleets(postgres: Postgres) -> Iterator[Fleets]:
+    fleets = Fleets(postgres)
     yield fleets
     fleets.end()
 
 
 @pytest.fixture
-def fleet(fleets: Fleets, profile: Profile) -> Fleet:
-    return fleets.of(profile)
-
-
-At = Callable[[str, Browser], Any]
+def fleet(fleets: Fleets, profile: Profile, store: Redis) -> Fleet:
+    return fleets.of(profile, store)
 
 
 @pytest.fixture
-def at(fleet: Fleet) -> At:
-    """`at("django", browser)`: the browser at that service."""
-    return lambda name, browser: client(fleet, name, browser)
+def durable_fleet(fleets: Fleets, profile: Profile, durable_store: Redis) -> Fleet:
+    """A fleet whose Redis survives being killed."""
+    return fleets.of(profile, durable_store)
+
+
+@pytest.fixture
+def at(request: pytest.FixtureRequest) -> Any:
+    """`at("django", browser)`: the browser at that service of the fleet."""
+    durable = "durable_fleet" in request.fixturenames
+    fleet = request.getfixturevalue("durable_fleet" if durable else "fleet")
+    return lambda name, browser, **changes: client(fleet, name, browser, **changes)

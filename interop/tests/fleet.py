@@ -11,10 +11,11 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import redis
 
 from profiles import Profile
-from servers import ROOT, Postgres, Redis, Service, start_python, start_rust
+from servers import ROOT, Postgres, Redis, Service, rows_of, start_python, start_rust
 
 SECRET_KEY = "django-insecure-interop-8v2k!pq#0d$w1z%c^m&x*a(7)"
 PASSWORD = "correct horse battery"
@@ -30,35 +31,32 @@ class User:
 
 
 class Fleet:
-    def __init__(self, profile: Profile, store: Redis, postgres: Postgres, number: int, secret_key: str = SECRET_KEY) -> None:
-        self.profile, self.store, self.postgres, self.secret_key = profile, store, postgres, secret_key
+    """The services of one profile. Each is started when it is first asked for."""
+
+    def __init__(self, profile: Profile, store: Redis, postgres: Postgres, number: int) -> None:
+        self.profile, self.store, self.postgres = profile, store, postgres
         self.database = f"fleet_{next(COUNTER)}"
         self.redis_url = f"{store.url}/{number}"
         self.redis = redis.Redis.from_url(self.redis_url)
+        self.connection: psycopg.Connection | None = None
         self.services: dict[str, Service] = {}
-        self.others: list[Service] = []
-        if profile.is_django:
-            postgres.run("postgres", f"CREATE DATABASE {self.database} TEMPLATE {django_template(postgres)}")
-        else:
-            postgres.run("postgres", f"CREATE DATABASE {self.database}")
-            # It creates the tables.
+        self.redis.flushdb()
+        template = f" TEMPLATE {django_template(postgres)}" if profile.is_django else ""
+        postgres.run("postgres", f"CREATE DATABASE {self.database}{template}")
+        if not profile.is_django:
+            # `site` creates the tables.
             self.url("site")
 
     @property
     def database_url(self) -> str:
         return self.postgres.url(self.database)
 
-    def url(self, name: str) -> str:
-        """Where a service of the fleet listens. Starts it when it is first asked for."""
-        if name not in self.services:
-            self.services[name] = self.start(name)
-        return self.services[name].url
-
-    def another(self, name: str, **changes: str) -> Service:
-        """One more process of a service, with other settings. Ends with the fleet."""
-        service = self.start(name, **changes)
-        self.others.append(service)
-        return service
+    def url(self, name: str, **changes: str) -> str:
+        """Where a service listens: the usual one, or one with other settings."""
+        variant = " ".join([name, *(f"{setting}={value}" for setting, value in changes.items())])
+        if variant not in self.services:
+            self.services[variant] = self.start(name, **changes)
+        return self.services[variant].url
 
     def start(self, name: str, **changes: str) -> Service:
         env = {**self.environment(name), **changes}
@@ -74,7 +72,7 @@ class Fleet:
         return start_rust(name, env)
 
     def environment(self, name: str) -> dict[str, str]:
-        env = {"SECRET_KEY": self.secret_key, "DATABASE_URL": self.database_url}
+        env = {"SECRET_KEY": SECRET_KEY, "DATABASE_URL": self.database_url}
         if name == "django":
             return env | {"REDIS_URL": self.redis_url, "FAST_PASSWORDS": "1"} | self.profile.django_environment()
         if name == "fastapi":
@@ -97,7 +95,9 @@ class Fleet:
         return User(str(rows[0][0]), username)
 
     def sql(self, sql: str, *values: object) -> list[tuple]:
-        return self.postgres.run(self.database, sql, *values)
+        if self.connection is None or self.connection.closed:
+            self.connection = psycopg.connect(self.database_url, autocommit=True)
+        return rows_of(self.connection, sql, values)
 
     def key(self, cookie: str) -> str:
         """The Redis key of a session."""
@@ -122,10 +122,25 @@ class Fleet:
             return float(self.sql(sql, cookie)[0][0])
         return self.redis.pttl(self.key(cookie)) / 1000
 
+    def has_expired(self, cookie: str) -> bool:
+        if self.profile.uses_table:
+            return self.seconds_left(cookie) <= 0
+        return not self.redis.exists(self.key(cookie))
+
+    def spoil(self, cookie: str) -> None:
+        """Stores something that is no session."""
+        if self.profile.uses_table:
+            self.sql("UPDATE django_session SET session_data = 'spoilt' WHERE session_key = %s", cookie)
+            self.redis.delete(self.key(cookie))
+        else:
+            self.redis.set(self.key(cookie), b"\x80\x05spoilt", keepttl=True)
+
     def end(self) -> None:
-        for service in [*self.services.values(), *self.others]:
+        for service in self.services.values():
             service.end()
         self.redis.close()
+        if self.connection:
+            self.connection.close()
 
 
 def django_template(postgres: Postgres) -> str:

@@ -100,3 +100,5 @@ PROFILES = [
     Profile("django-db", "django-db", engine="db"),
     Profile("django-cached-db", "django-cached-db", engine="cached_db"),
 ]
+
+BY_NAME = {profile.name: profile for profile in PROFILES}

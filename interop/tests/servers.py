@@ -139,8 +139,7 @@ class Postgres:
 
     def run(self, database: str, sql: str, *values: object) -> list[tuple]:
         with psycopg.connect(self.url(database), autocommit=True) as connection:
-            cursor = connection.execute(sql, values or None)
-            return cursor.fetchall() if cursor.description else []
+            return rows_of(connection, sql, values)
 
     def kill(self) -> None:
         self.process.end()
@@ -158,6 +157,11 @@ class Postgres:
         shutil.copytree(wheel, copy, symlinks=True)
         self.directory.chmod(0o755)
         return copy / programs.relative_to(wheel)
+
+
+def rows_of(connection: psycopg.Connection, sql: str, values: tuple) -> list[tuple]:
+    cursor = connection.execute(sql, values or None)
+    return cursor.fetchall() if cursor.description else []
 
 
 class Service:
@@ -250,3 +254,11 @@ def answers(call: Callable[[], object], failure: type[Exception]) -> bool:
     except failure:
         return False
     return True
+
+
+def eventually(what: Callable[[], bool], why: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never happened: {why}")
+        time.sleep(0.05)

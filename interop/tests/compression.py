@@ -1,0 +1,17 @@
+"""Compressed values, told apart by how they begin."""
+
+import gzip
+import lzma
+import zlib
+
+import lz4.frame
+
+
+def decompressed(value: bytes) -> bytes:
+    if value.startswith(b"\x1f\x8b"):
+        return gzip.decompress(value)
+    if value.startswith(b"\xfd7zXZ\x00"):
+        return lzma.decompress(value)
+    if value.startswith(b"\x04\x22\x4d\x18"):
+        return lz4.frame.decompress(value)
+    return zlib.decompress(value) if value.startswith(b"\x78") else value
