@@ -17,6 +17,7 @@
 //! ```
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "test support: a failure is a panic")]
 
+mod cluster;
 mod directory;
 mod environment;
 mod port;
@@ -25,7 +26,10 @@ mod postgres_protocol;
 mod process;
 mod redis;
 mod resp;
+mod sentinel;
 
+pub use cluster::Cluster;
 pub use postgres::Postgres;
 pub use redis::{Redis, RedisKind};
 pub use resp::Reply;
+pub use sentinel::Sentinel;

@@ -29,6 +29,18 @@ kill -s KILL "$1"
 rm -rf "$3"
 "#;
 
+/// Returns when `is_so` says so.
+///
+/// # Panics
+/// If it does not within a minute.
+pub(crate) fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {PATIENCE:?}: {what}");
+        thread::sleep(POLL);
+    }
+}
+
 /// How a server is started.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {

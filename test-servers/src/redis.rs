@@ -32,7 +32,7 @@ impl RedisKind {
     /// Every kind, for tests that must hold on all of them.
     pub const ALL: [Self; 3] = [Self::Old, Self::New, Self::Valkey];
 
-    fn program(self) -> PathBuf {
+    pub(crate) fn program(self) -> PathBuf {
         environment::server(match self {
             Self::Old => "REDIS_OLD",
             Self::New => "REDIS_NEW",

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use test_servers::{Postgres, Redis, RedisKind, Reply};
+use test_servers::{Cluster, Postgres, Redis, RedisKind, Reply, Sentinel};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -52,6 +52,35 @@ fn each_kind_is_the_server_it_says() {
     };
     assert!((6..8).contains(&version(RedisKind::Old)));
     assert!(version(RedisKind::New) >= 8);
+}
+
+#[test]
+fn sentinels_replace_a_primary_that_is_killed() {
+    for kind in RedisKind::ALL {
+        let sentinel = Sentinel::start(kind);
+        let old = sentinel.primary();
+        assert_eq!(old.port(), sentinel.servers()[0].port());
+        old.kill();
+        sentinel.wait_for_another_than(old);
+        assert!(sentinel.primary().cli(&["ROLE"]).starts_with("master"), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_cluster_moves_slots_and_replaces_a_primary_that_is_killed() {
+    for kind in RedisKind::ALL {
+        let cluster = Cluster::start(kind);
+        assert_eq!(cluster.slot("foo"), 12_182);
+        let old = cluster.owner("foo");
+        assert_eq!(old.cli(&["SET", "foo", "bar"]), "OK");
+        let new = cluster.begin_moving("foo");
+        cluster.finish_moving("foo", new);
+        wait_until("the slot is moved", || cluster.owner("foo").port() == new.port());
+        assert_eq!(new.cli(&["GET", "foo"]), "bar");
+        cluster.fail_over("foo");
+        assert_ne!(cluster.owner("foo").port(), new.port());
+        assert_eq!(cluster.owner("foo").cli(&["GET", "foo"]), "bar", "{kind:?}");
+    }
 }
 
 #[test]

@@ -9,21 +9,26 @@ use tokio::time::Instant;
 use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
 use crate::{Error, ErrorKind};
 
+mod cluster;
 mod config;
 mod connection;
 mod dial;
 mod failure;
 mod link;
 mod native;
+mod scan;
 mod script;
-mod shared;
+mod sentinel;
+mod slots;
+mod supply;
 #[cfg(feature = "redis-tls")]
 mod tls;
 mod url;
 
 pub use config::RedisConfig;
-use connection::{Connection, Effect};
+use connection::{Connection, Effect, To};
 use failure::Failure;
+use scan::Position;
 
 /// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
 /// numbers are doubles. It is 285,000 years, and far from where Redis' own sums overflow.
@@ -62,8 +67,16 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Connects to `redis://[user:password@]host[:port][/database]`, `rediss://…` (feature `redis-tls`), or
-    /// `redis+unix:///path[?db=…&user=…&pass=…]`, which `unix:///path` is short for.
+    /// Connects to one of these; with the feature `redis-tls` also with TLS, as `rediss://…`, `rediss+sentinel://…` and
+    /// `rediss+cluster://…`:
+    ///
+    /// - `redis://[user:password@]host[:port][/database]`
+    /// - `redis+unix:///path[?db=…&user=…&pass=…]`, which `unix:///path` is short for
+    /// - `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]`: the primary that these Sentinels
+    ///   know by that name, whichever server that is. User and password are for the primary; for those of the
+    ///   Sentinels see [`RedisConfig::with_sentinel_login`].
+    /// - `redis+cluster://[user:password@]host[:port],host[:port]`: the cluster that these nodes are part of. Each
+    ///   operation touches one key, so all guarantees are the same, and hash tags are not needed.
     ///
     /// # Errors
     ///
@@ -92,7 +105,7 @@ impl RedisStore {
     ///
     /// [`ErrorKind::Config`] if the URL is not valid.
     pub fn connect_lazy(url: &str, config: &RedisConfig) -> Result<Self, Error> {
-        Ok(Self { connection: Connection::shared(url::parse(url)?, config)? })
+        Ok(Self { connection: Connection::new(url::parse(url)?, config)? })
     }
 
     /// Uses a pool that the service has already. One connection carries one call at a time and is tested at every
@@ -115,15 +128,15 @@ impl RedisStore {
     pub(super) async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Error> {
         let mut set = Cmd::with_capacity(5, 25 + key.len() + value.len());
         set.arg("SET").arg(key).arg(value).arg("PX").arg(millis(ttl));
-        match self.send(&set, Effect::Write).await? {
+        match self.send(To::Key(key), &set, Effect::Write).await? {
             Value::Okay => Ok(()),
             _ => Err(unexpected(Effect::Write)),
         }
     }
 
-    async fn send(&self, command: &Cmd, effect: Effect) -> Result<Value, Error> {
+    async fn send(&self, to: To<'_>, command: &Cmd, effect: Effect) -> Result<Value, Error> {
         let deadline = self.connection.deadline();
-        self.connection.send(command, effect, deadline).await.map_err(|failure| failure.into_error(effect))
+        self.connection.send(to, command, effect, deadline).await.map_err(|failure| failure.into_error(effect))
     }
 
     async fn call(&self, script: &script::Script, key: &str, args: &[&[u8]]) -> Result<Value, Error> {
@@ -145,7 +158,7 @@ impl SessionStore for RedisStore {
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
         let mut set = Cmd::with_capacity(6, 27 + key.len() + value.len());
         set.arg("SET").arg(key).arg(&*value).arg("NX").arg("PX").arg(millis(ttl));
-        match self.send(&set, Effect::Write).await? {
+        match self.send(To::Key(key), &set, Effect::Write).await? {
             Value::Okay => Ok(true),
             Value::Nil => Ok(false),
             _ => Err(unexpected(Effect::Write)),
@@ -174,7 +187,7 @@ impl SessionStore for RedisStore {
                 let offset = seen.offset().to_string();
                 self.call(&script::DELETE, key, &[offset.as_bytes(), seen.part()]).await?
             }
-            None => self.send(redis::cmd("DEL").arg(key), Effect::Write).await?,
+            None => self.send(To::Key(key), redis::cmd("DEL").arg(key), Effect::Write).await?,
         };
         match reply {
             Value::Int(1) => Ok(Deleted::Deleted),
@@ -186,20 +199,29 @@ impl SessionStore for RedisStore {
 
     async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
         const KEYS_PER_CALL: u32 = 1000;
-        let cursor: u64 = from
-            .map_or(Ok(0), str::parse)
-            .map_err(|_| Error::new(ErrorKind::Config, "the position to scan from was not made by this store"))?;
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(KEYS_PER_CALL);
-        let (cursor, keys) = match self.send(&scan, Effect::Read).await? {
-            Value::Array(reply) => match <[Value; 2]>::try_from(reply) {
-                Ok([Value::BulkString(cursor), Value::Array(keys)]) => (cursor, keys),
-                _ => return Err(unexpected(Effect::Read)),
-            },
-            _ => return Err(unexpected(Effect::Read)),
+        let not_ours = || Error::new(ErrorKind::Config, "the position to scan from was not made by this store");
+        let position = from.map_or(Some(Position::default()), Position::read).ok_or_else(not_ours)?;
+        let deadline = self.connection.deadline();
+        let ask = async |to, cursor: u64| {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(KEYS_PER_CALL);
+            let reply = self.connection.send(to, &scan, Effect::Read, deadline).await;
+            read_scan(reply.map_err(|failure| failure.into_error(Effect::Read))?)
         };
-        let next = text(Value::BulkString(cursor)).ok_or_else(|| unexpected(Effect::Read))?;
-        Ok(Page::new(keys.into_iter().filter_map(text).collect(), (next != "0").then_some(next)))
+        let primaries =
+            self.connection.primaries(deadline).await.map_err(|failure| failure.into_error(Effect::Read))?;
+        let (keys, next) = match primaries {
+            None => {
+                let (cursor, keys) = ask(To::Key(""), position.only().ok_or_else(not_ours)?).await?;
+                (keys, Position::after_only(cursor))
+            }
+            Some(primaries) => {
+                let (node, cursor) = position.within(&primaries).ok_or_else(not_ours)?;
+                let (cursor, keys) = ask(To::Node(node), cursor).await?;
+                (keys, Position::after(cursor, node, &primaries))
+            }
+        };
+        Ok(Page::new(keys, next.map(|position| position.write())))
     }
 
     async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
@@ -213,7 +235,10 @@ impl SessionStore for RedisStore {
     /// Two round trips: the time comes from the store.
     async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
         let after = format!("({}", self.time().await?.0);
-        match self.send(redis::cmd("ZRANGEBYSCORE").arg(index).arg(after).arg("+inf"), Effect::Read).await? {
+        match self
+            .send(To::Key(index), redis::cmd("ZRANGEBYSCORE").arg(index).arg(after).arg("+inf"), Effect::Read)
+            .await?
+        {
             Value::Array(members) => Ok(members.into_iter().filter_map(text).collect()),
             _ => Err(unexpected(Effect::Read)),
         }
@@ -223,28 +248,60 @@ impl SessionStore for RedisStore {
         if members.is_empty() {
             return Ok(());
         }
-        match self.send(redis::cmd("ZREM").arg(index).arg(members), Effect::Write).await? {
+        match self.send(To::Key(index), redis::cmd("ZREM").arg(index).arg(members), Effect::Write).await? {
             Value::Int(_) => Ok(()),
             _ => Err(unexpected(Effect::Write)),
         }
     }
 
+    /// In a cluster this is the clock of the primary of the first slot, or of the next one that answers. Keep the clocks
+    /// of the nodes in step (NTP): an index is pruned, and its deadlines judged, by whichever node holds it.
     async fn time(&self) -> Result<StoreTime, Error> {
-        let time = match self.send(&redis::cmd("TIME"), Effect::Read).await? {
-            Value::Array(time) => <[Value; 2]>::try_from(time).ok(),
-            _ => None,
+        let deadline = self.connection.deadline();
+        let ask = async |to| {
+            let reply = self.connection.send(to, &redis::cmd("TIME"), Effect::Read, deadline).await;
+            reply.map_err(|failure| failure.into_error(Effect::Read)).and_then(read_time)
         };
-        let number = |value| text(value)?.parse::<u64>().ok();
-        time.and_then(|[seconds, micros]| Some((number(seconds)?, number(micros)?)))
-            .map(|(seconds, micros)| StoreTime(seconds.saturating_mul(1000).saturating_add(micros / 1000)))
-            .ok_or_else(|| unexpected(Effect::Read))
+        let primaries =
+            self.connection.primaries(deadline).await.map_err(|failure| failure.into_error(Effect::Read))?;
+        let mut time = Err(unexpected(Effect::Read));
+        for (_, node) in primaries.iter().flatten() {
+            time = ask(To::Node(node)).await;
+            if time.is_ok() {
+                return time;
+            }
+        }
+        if primaries.is_some() { time } else { ask(To::Key("")).await }
+    }
+}
+
+fn read_time(reply: Value) -> Result<StoreTime, Error> {
+    let time = match reply {
+        Value::Array(time) => <[Value; 2]>::try_from(time).ok(),
+        _ => None,
+    };
+    let number = |value| text(value)?.parse::<u64>().ok();
+    time.and_then(|[seconds, micros]| Some((number(seconds)?, number(micros)?)))
+        .map(|(seconds, micros)| StoreTime(seconds.saturating_mul(1000).saturating_add(micros / 1000)))
+        .ok_or_else(|| unexpected(Effect::Read))
+}
+
+/// The next cursor, and the keys.
+fn read_scan(reply: Value) -> Result<(u64, Vec<String>), Error> {
+    let Value::Array(reply) = reply else { return Err(unexpected(Effect::Read)) };
+    match <[Value; 2]>::try_from(reply) {
+        Ok([cursor, Value::Array(keys)]) => {
+            let cursor = text(cursor).and_then(|cursor| cursor.parse().ok());
+            Ok((cursor.ok_or_else(|| unexpected(Effect::Read))?, keys.into_iter().filter_map(text).collect()))
+        }
+        _ => Err(unexpected(Effect::Read)),
     }
 }
 
 async fn get(connection: &Connection, key: &str, deadline: Instant) -> Result<Option<Bytes>, Error> {
     let mut get = Cmd::with_capacity(2, 3 + key.len());
     get.arg("GET").arg(key);
-    match connection.send(&get, Effect::Read, deadline).await {
+    match connection.send(To::Key(key), &get, Effect::Read, deadline).await {
         Ok(Value::Nil) => Ok(None),
         Ok(Value::BulkString(value)) => Ok(Some(value.into())),
         Ok(_) => Err(unexpected(Effect::Read)),

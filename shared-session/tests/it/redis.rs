@@ -1,11 +1,13 @@
 //! The Redis store against real servers: what it asks of them, and what it makes of their faults.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed expectation must fail the test")]
 
+mod cluster;
 mod commands;
 mod contract;
 mod outages;
 mod proxy;
 mod refusals;
+mod sentinel;
 
 use std::{
     collections::BTreeMap,

@@ -6,7 +6,7 @@ use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
 use super::tls::{Certificates, Tls};
-use super::{dial::Dialer, native::Native};
+use super::{dial::Dialer, native::Native, url};
 use crate::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).
@@ -23,6 +23,7 @@ use crate::{Error, ErrorKind};
 pub struct RedisConfig {
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
+    sentinel_login: RedisConnectionInfo,
     #[cfg(feature = "redis-tls")]
     certificates: Certificates,
 }
@@ -33,6 +34,7 @@ impl RedisConfig {
         Self {
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_millis(300),
+            sentinel_login: RedisConnectionInfo::default(),
             #[cfg(feature = "redis-tls")]
             certificates: Certificates::default(),
         }
@@ -68,6 +70,17 @@ impl RedisConfig {
     pub fn with_client_certificate(mut self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         self.certificates.client = Some((chain.into(), key.into()));
         self
+    }
+
+    /// Logs in to the Sentinels as `user`, for `redis+sentinel://`. Default: not at all; the user in the URL is that of
+    /// the servers that they watch.
+    pub fn with_sentinel_login(mut self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
+        self.sentinel_login = self.sentinel_login.set_username(user).set_password(password);
+        self
+    }
+
+    pub(super) fn sentinel_dialer(&self, tls: bool) -> Result<Dialer, Error> {
+        self.dialer(url::named(self.sentinel_login.clone()), tls, Native::default())
     }
 
     /// What connects to servers that want this `login`, with or without TLS.

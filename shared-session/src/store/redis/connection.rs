@@ -6,7 +6,17 @@ use std::{sync::Arc, time::Duration};
 use redis::{Cmd, Value};
 use tokio::time::Instant;
 
-use super::{RedisConfig, failure::Failure, native::Native, shared::Shared, url::Target};
+use super::{
+    RedisConfig,
+    cluster::Cluster,
+    dial::Address,
+    failure::Failure,
+    link::Link,
+    native::Native,
+    sentinel::Sentinels,
+    supply::Supply,
+    url::{Place, Target},
+};
 use crate::Error;
 
 /// Whether a command that may have run can be sent again.
@@ -16,6 +26,15 @@ pub(super) enum Effect {
     Read,
     /// It may change something, so it is sent once.
     Write,
+}
+
+/// What a command concerns, by which a cluster knows where it has to go.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum To<'a> {
+    /// A key.
+    Key(&'a str),
+    /// A node, where there is more than one.
+    Node(&'a Address),
 }
 
 /// A way to Redis. Clones share it.
@@ -28,17 +47,27 @@ pub(super) struct Connection {
 
 #[derive(Clone)]
 enum Route {
-    Shared(Arc<Shared>),
+    /// One connection to the one server that counts.
+    One(Arc<Supply<Link>>),
+    Cluster(Arc<Cluster>),
     #[cfg(feature = "deadpool")]
     Pool(deadpool_redis::Pool),
 }
 
 impl Connection {
-    pub(super) fn shared(target: Target, config: &RedisConfig) -> Result<Self, Error> {
-        let Target { login, tls, address } = target;
+    pub(super) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
+        let Target { login, tls, place } = target;
         let native = Native::default();
-        let shared = Shared::new(config.dialer(login, tls, native.clone())?, address);
-        Ok(Self { route: Route::Shared(Arc::new(shared)), response_timeout: config.response_timeout, native })
+        let dialer = config.dialer(login, tls, native.clone())?;
+        let route = match place {
+            Place::Single(address) => Route::One(Arc::new(dialer.supply(address))),
+            Place::Sentinel(addresses, name) => {
+                let sentinels = Sentinels { addresses, name, dialer: config.sentinel_dialer(tls)?, primary: dialer };
+                Route::One(Arc::new(sentinels.supply()))
+            }
+            Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
+        };
+        Ok(Self { route, response_timeout: config.response_timeout, native })
     }
 
     #[cfg(feature = "deadpool")]
@@ -49,7 +78,8 @@ impl Connection {
     /// Connects now.
     pub(super) async fn prove(&self, deadline: Instant) -> Result<(), Error> {
         let proved = match &self.route {
-            Route::Shared(shared) => shared.link(deadline).await.map(drop),
+            Route::One(link) => link.get(deadline).await.map(drop),
+            Route::Cluster(cluster) => cluster.primaries(deadline).await.map(drop),
             #[cfg(feature = "deadpool")]
             Route::Pool(pool) => self::pool::checkout(pool, deadline).await.map(drop),
         };
@@ -68,18 +98,37 @@ impl Connection {
 
     /// Sends `command` and waits for its reply until `deadline`. A read is sent once more when its connection turns out
     /// to be gone; a write never is.
-    pub(super) async fn send(&self, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Value, Failure> {
-        match self.send_once(command, deadline).await {
-            Err(Failure::Lost(_)) if effect == Effect::Read => self.send_once(command, deadline).await,
+    pub(super) async fn send(
+        &self,
+        to: To<'_>,
+        command: &Cmd,
+        effect: Effect,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        match self.send_once(to, command, deadline).await {
+            Err(Failure::Lost(_)) if effect == Effect::Read => self.send_once(to, command, deadline).await,
             done => done,
         }
     }
 
-    async fn send_once(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+    /// The primaries of a cluster, each with its lowest slot and in the order of these; `None` where there is but one
+    /// server.
+    pub(super) async fn primaries(&self, deadline: Instant) -> Result<Option<Vec<(u16, Address)>>, Failure> {
         match &self.route {
-            Route::Shared(shared) => shared.link(deadline).await?.send(command, deadline).await,
+            Route::Cluster(cluster) => cluster.primaries(deadline).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    async fn send_once(&self, to: To<'_>, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+        match &self.route {
+            Route::One(link) => link.get(deadline).await?.send(command, deadline).await,
+            // Boxed, because they are several times larger than the way above.
+            Route::Cluster(cluster) => match to {
+                To::Key(key) => Box::pin(cluster.send(key, command, deadline)).await,
+                To::Node(node) => Box::pin(cluster.send_to(node, command, deadline)).await,
+            },
             #[cfg(feature = "deadpool")]
-            // Boxed, because it is several times larger than the other way.
             Route::Pool(pool) => Box::pin(self::pool::send(pool, command, deadline)).await,
         }
     }

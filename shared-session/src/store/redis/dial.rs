@@ -4,19 +4,23 @@ use std::{io, path::PathBuf, time::Duration};
 
 use futures_util::future::select_ok;
 use redis::{
-    AsyncConnectionConfig, ErrorKind as RedisErrorKind, ProtocolVersion, RedisConnectionInfo, RedisError,
+    AsyncConnectionConfig, ErrorKind as RedisErrorKind, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError,
     aio::MultiplexedConnection,
     io::tcp::socket2::{SockRef, TcpKeepalive},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
+    sync::broadcast,
     time::timeout,
 };
 
 #[cfg(feature = "redis-tls")]
 use super::tls::Tls;
-use super::{failure::Unsent, link::Link, native::Native};
+use super::{failure::Unsent, link::Link, native::Native, supply::Supply};
+
+/// So many pushes wait for a slow receiver, who is told when it missed some.
+const PUSHES: usize = 1024;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,11 +43,21 @@ pub(super) struct Dialer {
 }
 
 impl Dialer {
+    /// One connection to the server at `address` for everyone.
+    pub(super) fn supply(&self, address: Address) -> Supply<Link> {
+        let dialer = self.clone();
+        Supply::new(Link::is_good, move || {
+            let (dialer, address) = (dialer.clone(), address.clone());
+            Box::pin(async move { dialer.dial(&address).await })
+        })
+    }
+
     /// Connects to the server at `address`. The connection is driven by a task on the current runtime.
     pub(super) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
         let link = timeout(self.timeout, self.dial_patiently(address))
             .await
             .unwrap_or_else(|_| Err(Unsent::new("Redis did not accept a connection in time")))?;
+        tracing::debug!("connected to Redis");
         self.native.connected();
         Ok(link)
     }
@@ -114,8 +128,14 @@ where
 {
     // Time-outs are ours, one for each call; the driver's would be a second timer for the same.
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+    let (sender, _) = broadcast::channel::<PushInfo>(PUSHES);
+    let pushes = sender.downgrade();
+    let config = match login.protocol() {
+        ProtocolVersion::RESP2 => config,
+        _ => config.set_push_sender(sender),
+    };
     let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
-    Ok(Link::new(connection, driver))
+    Ok(Link::new(connection, driver, pushes))
 }
 
 fn is_hello_unknown(error: &RedisError) -> bool {

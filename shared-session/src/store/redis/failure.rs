@@ -4,7 +4,7 @@ use std::{borrow::Cow, io};
 
 use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError};
 
-use super::connection::Effect;
+use super::{connection::Effect, slots::Redirect};
 use crate::{Error, ErrorKind};
 
 /// What operators read for the error codes of Redis. Its own texts may quote keys and values, so they go no further.
@@ -21,8 +21,8 @@ const ANSWERS: &[(&str, &str)] = &[
     ("NOAUTH", "Redis refuses the login: it needs a password"),
     ("WRONGPASS", "Redis refuses the login: wrong user name or password"),
     ("CLUSTERDOWN", "the Redis cluster is down"),
-    ("MOVED", "this Redis is a node of a cluster, which this store does not support"),
-    ("ASK", "this Redis is a node of a cluster, which this store does not support"),
+    ("MOVED", "this Redis is a node of a cluster: write redis+cluster://host:port,host:port"),
+    ("ASK", "this Redis is a node of a cluster: write redis+cluster://host:port,host:port"),
 ];
 
 /// Why a command has no usable reply.
@@ -88,6 +88,8 @@ impl From<io::Error> for Unsent {
 pub(super) struct Answer {
     code: String,
     message: Cow<'static, str>,
+    /// How a node of a cluster sends us on, and where, in its words.
+    redirect: Option<(Redirect, String)>,
 }
 
 impl Answer {
@@ -111,11 +113,20 @@ impl Answer {
                 (code, message.into())
             }
         };
-        Self { code, message }
+        let redirect = match &*code {
+            "MOVED" => Some((Redirect::Moved, detail.to_owned())),
+            "ASK" => Some((Redirect::Ask, detail.to_owned())),
+            _ => None,
+        };
+        Self { code, message, redirect }
     }
 
     pub(super) fn is(&self, code: &str) -> bool {
         self.code == code
+    }
+
+    pub(super) fn redirect(&self) -> Option<(Redirect, &str)> {
+        self.redirect.as_ref().map(|(redirect, detail)| (*redirect, detail.as_str()))
     }
 }
 
@@ -135,7 +146,28 @@ impl From<RedisError> for Failure {
     }
 }
 
+impl From<Failure> for Unsent {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unsent(unsent) => unsent,
+            Failure::Lost(error) => error.into(),
+            Failure::TimedOut => Self::new("Redis did not answer in time"),
+            Failure::Answered(answer) => Self { message: answer.message, source: None, refused: false },
+            Failure::Unexpected => Self::new("Redis answered something else than what was asked"),
+        }
+    }
+}
+
 impl Failure {
+    /// Whether it may be another server's turn.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Unsent(_) | Self::Lost(_) | Self::TimedOut => true,
+            Self::Answered(answer) => ["CLUSTERDOWN", "READONLY", "LOADING"].iter().any(|code| answer.is(code)),
+            Self::Unexpected => false,
+        }
+    }
+
     /// The error to hand out. A write is undecided unless Redis certainly did not run it.
     pub(super) fn into_error(self, effect: Effect) -> Error {
         let unavailable = |message| Error::new(ErrorKind::Unavailable, message);

@@ -4,14 +4,17 @@ use std::{
     future::Future,
     io,
     pin::pin,
-    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
 use futures_util::future::{Either, select};
-use redis::{Cmd, RedisError, Value, aio::MultiplexedConnection};
+use redis::{Cmd, PushInfo, RedisError, Value, aio::MultiplexedConnection};
 use tokio::{
-    sync::watch,
+    sync::{broadcast, watch},
     task::AbortHandle,
     time::{Instant, error::Elapsed, timeout_at},
 };
@@ -28,15 +31,22 @@ pub(super) struct Link {
     connection: MultiplexedConnection,
     /// Its receiver lives as long as the driver, whatever ends that: the server, the runtime, a panic.
     driver: watch::Sender<()>,
-    task: AbortHandle,
-    closed: AtomicBool,
+    /// The driver and what accompanies it.
+    tasks: Vec<AbortHandle>,
+    /// Its senders live as long as the driver.
+    pushes: broadcast::WeakSender<PushInfo>,
+    closed: Closer,
     timeouts: AtomicU32,
     since: Instant,
 }
 
 impl Link {
     /// Drives the connection on the current runtime.
-    pub(super) fn new(connection: MultiplexedConnection, driver: impl Future<Output = ()> + Send + 'static) -> Self {
+    pub(super) fn new(
+        connection: MultiplexedConnection,
+        driver: impl Future<Output = ()> + Send + 'static,
+        pushes: broadcast::WeakSender<PushInfo>,
+    ) -> Self {
         let (sender, receiver) = watch::channel(());
         let task = tokio::spawn(async move {
             driver.await;
@@ -45,21 +55,43 @@ impl Link {
         Self {
             connection,
             driver: sender,
-            task: task.abort_handle(),
-            closed: AtomicBool::new(false),
+            tasks: vec![task.abort_handle()],
+            pushes,
+            closed: Closer::default(),
             timeouts: AtomicU32::new(0),
             since: Instant::now(),
         }
     }
 
+    /// Runs `task` for as long as the connection is there.
+    pub(super) fn accompany(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(tokio::spawn(task).abort_handle());
+    }
+
     /// Sends `command` and waits for its reply until `deadline`.
     pub(super) async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
         let mut connection = self.connection.clone();
-        let reply = pin!(connection.send_packed_command(command));
+        self.wait_for(connection.send_packed_command(command), deadline).await
+    }
+
+    /// The same for a node that takes it only after `ASKING`.
+    pub(super) async fn send_asking(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+        let mut both = redis::Pipeline::with_capacity(2);
+        both.cmd("ASKING").add_command(command.clone());
+        let mut connection = self.connection.clone();
+        let last = async { Ok(connection.send_packed_commands(&both, 0, 2).await?.pop().unwrap_or(Value::Nil)) };
+        self.wait_for(last, deadline).await
+    }
+
+    async fn wait_for(
+        &self,
+        reply: impl Future<Output = Result<Value, RedisError>>,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
         // A command that is queued in the moment in which the driver ends is never taken from its queue, because we hold
         // the queue's other end: its reply must not be waited for.
         let ended = pin!(self.driver.closed());
-        let outcome = match timeout_at(deadline, select(reply, ended)).await {
+        let outcome = match timeout_at(deadline, select(pin!(reply), ended)).await {
             Err(Elapsed { .. }) => Err(Failure::TimedOut),
             Ok(Either::Right(_)) => Err(Failure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())),
             Ok(Either::Left((reply, _))) => self::reply(reply),
@@ -68,20 +100,28 @@ impl Link {
         outcome
     }
 
-    /// Whether nothing more should be sent here.
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire) || self.driver.is_closed()
+    /// What the server says unasked, from now on. It ends with the connection; with RESP2 nothing comes.
+    pub(super) fn pushes(&self) -> broadcast::Receiver<PushInfo> {
+        match self.pushes.upgrade() {
+            Some(pushes) => pushes.subscribe(),
+            None => broadcast::channel(1).1,
+        }
     }
 
-    /// Nothing more is sent here. Calls under way keep waiting for their replies.
-    fn close(&self) {
-        self.closed.store(true, Ordering::Release);
+    /// Whether more can be sent here.
+    pub(super) fn is_good(&self) -> bool {
+        !self.closed.is_closed() && !self.driver.is_closed()
+    }
+
+    /// Closes it from elsewhere.
+    pub(super) fn closer(&self) -> Closer {
+        self.closed.clone()
     }
 
     /// What a reply says about the health of the connection.
     fn note(&self, outcome: &Result<Value, Failure>) {
         match outcome {
-            Err(Failure::Lost(_)) => self.close(),
+            Err(Failure::Lost(_)) => self.closed.close(),
             Err(Failure::TimedOut) => self.timed_out(),
             Err(Failure::Answered(answer)) if answer.is("READONLY") => self.demoted(),
             _ => self.answered(),
@@ -97,7 +137,7 @@ impl Link {
     fn timed_out(&self) {
         if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS {
             tracing::warn!("Redis does not answer: replacing the connection");
-            self.close();
+            self.closed.close();
         }
     }
 
@@ -106,14 +146,30 @@ impl Link {
         self.answered();
         if self.since.elapsed() >= DEMOTION_PAUSE {
             tracing::warn!("Redis has become a replica: replacing the connection");
-            self.close();
+            self.closed.close();
         }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.task.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Closes a connection: nothing more is sent there, and calls under way keep waiting for their replies.
+#[derive(Clone, Default)]
+pub(super) struct Closer(Arc<AtomicBool>);
+
+impl Closer {
+    pub(super) fn close(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 
@@ -146,7 +202,7 @@ mod tests {
             let _ = ended.await;
             std::mem::forget((driver, theirs));
         };
-        (Link::new(connection, held), end)
+        (Link::new(connection, held, broadcast::channel(1).0.downgrade()), end)
     }
 
     #[tokio::test]
@@ -156,11 +212,11 @@ mod tests {
         let send = link.send(&command, Instant::now() + 10 * MINUTE);
         let end = async {
             tokio::task::yield_now().await;
-            assert!(!link.is_closed());
+            assert!(link.is_good());
             end.send(()).unwrap();
         };
         let (outcome, ()) = timeout(MINUTE, futures_util::future::join(send, end)).await.expect("it does not hang");
         assert!(matches!(outcome, Err(Failure::Lost(_))), "{outcome:?}");
-        assert!(link.is_closed());
+        assert!(!link.is_good());
     }
 }

@@ -13,7 +13,7 @@ use std::{
 use redis::{Cmd, Value};
 
 use super::{
-    connection::{Connection, Effect},
+    connection::{Connection, Effect, To},
     failure::Failure,
     millis,
 };
@@ -58,7 +58,7 @@ pub(super) async fn replace(
     let size = 30 + key.len() + value.len() + seen.whole().len();
     let mut set = Cmd::with_capacity(7, size);
     set.arg("SET").arg(key).arg(value).arg("IFEQ").arg(&**seen.whole()).arg("PX").arg(millis(ttl));
-    match connection.send(&set, Effect::Write, deadline).await {
+    match connection.send(To::Key(key), &set, Effect::Write, deadline).await {
         Ok(Value::Okay) => Ok(Some(Replaced::Stored)),
         Ok(Value::Nil) => {
             // Absent or different. Nothing was written, so a failure from here on leaves no doubt.

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use redis::{Cmd, Value};
 
 use super::{
-    connection::{Connection, Effect},
+    connection::{Connection, Effect, To},
     failure::Failure,
 };
 
@@ -29,10 +29,10 @@ impl Script {
     pub(super) async fn call(&self, connection: &Connection, key: &str, args: &[&[u8]]) -> Result<Value, Failure> {
         let deadline = connection.deadline();
         let by_hash = command("EVALSHA", &self.hash, key, args);
-        match connection.send(&by_hash, Effect::Write, deadline).await {
+        match connection.send(To::Key(key), &by_hash, Effect::Write, deadline).await {
             Err(Failure::Answered(answer)) if answer.is("NOSCRIPT") => {
                 let in_full = command("EVAL", self.source, key, args);
-                connection.send(&in_full, Effect::Write, deadline).await
+                connection.send(To::Key(key), &in_full, Effect::Write, deadline).await
             }
             done => done,
         }

@@ -1,49 +1,116 @@
 //! What a Redis URL says.
 
-use std::borrow::Cow;
-
 use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::dial::Address;
 use crate::{Error, ErrorKind};
 
-const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@]host[:port][/database], rediss://… \
-                       for TLS, or redis+unix:///path[?db=…]";
+const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@]host[:port][/database], \
+                       redis+unix:///path[?db=…], redis+sentinel://[user:password@]host[:port],…/primary[/database] or \
+                       redis+cluster://[user:password@]host[:port],…; with TLS rediss://, rediss+sentinel://, \
+                       rediss+cluster://";
 
 /// Where to connect, and as whom.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) login: RedisConnectionInfo,
     pub(super) tls: bool,
-    pub(super) address: Address,
+    pub(super) place: Place,
+}
+
+/// Who knows where the data is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// This server has it.
+    Single(Address),
+    /// These Sentinels know, under this name.
+    Sentinel(Vec<Address>, String),
+    /// These nodes of a cluster know.
+    Cluster(Vec<Address>),
 }
 
 /// Reads `url`. No error quotes it: it may hold a password.
 pub(super) fn parse(url: &str) -> Result<Target, Error> {
-    let (tls, url) = split_tls(url)?;
-    let info = url.into_connection_info().map_err(|_| error(BAD_URL))?;
+    if url.contains('#') {
+        return Err(error("the Redis URL has a fragment; TLS without verification is not supported"));
+    }
+    let (scheme, rest) = url.split_once(':').ok_or_else(bad)?;
+    let (scheme, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
+    // TLS is ours, so the driver need not know of it.
+    let (scheme, tls) = match scheme {
+        "rediss" => ("redis", true),
+        "valkeys" => ("valkey", true),
+        plain => (plain, false),
+    };
+    let (login, place) = match (kind, tls) {
+        ("", _) => single(&format!("{scheme}:{rest}"))?,
+        ("unix", false) => single(&format!("{scheme}+unix:{rest}"))?,
+        ("sentinel", _) => {
+            let (hosts, path) = several(rest)?;
+            let (name, db) = path.split_once('/').unwrap_or((path, ""));
+            if name.is_empty() {
+                return Err(bad());
+            }
+            let (login, addresses) = addresses(scheme, hosts, db, 26_379)?;
+            (login, Place::Sentinel(addresses, name.to_owned()))
+        }
+        ("cluster", _) => {
+            let (hosts, db) = several(rest)?;
+            let (login, addresses) = addresses(scheme, hosts, db, 6379)?;
+            (login, Place::Cluster(addresses))
+        }
+        _ => return Err(bad()),
+    };
+    Ok(Target { login: named(login), tls, place })
+}
+
+/// How we introduce ourselves. RESP3 brings news of a lost connection while nothing is being sent.
+pub(super) fn named(login: RedisConnectionInfo) -> RedisConnectionInfo {
+    login.set_protocol(ProtocolVersion::RESP3).set_lib_name("shared-session", env!("CARGO_PKG_VERSION"))
+}
+
+fn single(url: &str) -> Result<(RedisConnectionInfo, Place), Error> {
+    let (login, address) = read(url)?;
+    Ok((login, Place::Single(address)))
+}
+
+/// Reads a URL of one server without TLS.
+fn read(url: &str) -> Result<(RedisConnectionInfo, Address), Error> {
+    let info = url.into_connection_info().map_err(|_| bad())?;
     let address = match info.addr() {
         ConnectionAddr::Tcp(host, port) => Address::Tcp(host.clone(), *port),
         ConnectionAddr::Unix(path) => Address::Unix(path.clone()),
-        _ => return Err(error(BAD_URL)),
+        _ => return Err(bad()),
     };
-    // RESP3 brings news of a lost connection while nothing is being sent.
-    let login = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-    let login = login.set_lib_name("shared-session", env!("CARGO_PKG_VERSION"));
-    Ok(Target { login, tls, address })
+    Ok((info.redis_settings().clone(), address))
 }
 
-/// Whether TLS is asked for, and the same URL without it: TLS is ours.
-fn split_tls(url: &str) -> Result<(bool, Cow<'_, str>), Error> {
-    for (secure, plain) in [("rediss:", "redis:"), ("valkeys:", "valkey:")] {
-        if let Some(rest) = url.strip_prefix(secure) {
-            if rest.contains('#') {
-                return Err(error("the Redis URL asks for TLS without verification, which is not supported"));
-            }
-            return Ok((true, format!("{plain}{rest}").into()));
-        }
-    }
-    Ok((false, url.into()))
+/// Splits `//[user:password@]host,host/path` into what comes before and after the slash.
+fn several(rest: &str) -> Result<(&str, &str), Error> {
+    let rest = rest.strip_prefix("//").ok_or_else(bad)?;
+    let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+    Ok((hosts, path.trim_end_matches('/')))
+}
+
+fn addresses(
+    scheme: &str,
+    hosts: &str,
+    db: &str,
+    default_port: u16,
+) -> Result<(RedisConnectionInfo, Vec<Address>), Error> {
+    let (user, hosts) = hosts.rsplit_once('@').map_or(("", hosts), |(user, _)| hosts.split_at(user.len() + 1));
+    let mut servers = hosts.split(',').map(|host| {
+        let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
+        let port = if has_port { String::new() } else { format!(":{default_port}") };
+        read(&format!("{scheme}://{user}{host}{port}/{db}"))
+    });
+    let (login, first) = servers.next().ok_or_else(bad)??;
+    let others = servers.map(|server| Ok(server?.1));
+    Ok((login, [Ok(first)].into_iter().chain(others).collect::<Result<_, Error>>()?))
+}
+
+fn bad() -> Error {
+    error(BAD_URL)
 }
 
 fn error(message: &'static str) -> Error {
@@ -54,22 +121,62 @@ fn error(message: &'static str) -> Error {
 mod tests {
     use super::*;
 
+    fn tcp(host: &str, port: u16) -> Address {
+        Address::Tcp(host.into(), port)
+    }
+
     #[test]
     fn urls_of_every_kind_are_understood() {
-        for url in ["redis://localhost", "redis://user:pw@[::1]:7000/3", "unix:///run/redis.sock", "valkey://h:1"] {
-            assert!(parse(url).is_ok(), "{url}");
+        for (url, tls, place) in [
+            ("redis://localhost", false, Place::Single(tcp("localhost", 6379))),
+            ("rediss://user:pw@[::1]:7000/3", true, Place::Single(tcp("::1", 7000))),
+            ("valkey://h:1", false, Place::Single(tcp("h", 1))),
+            ("valkeys://h:1", true, Place::Single(tcp("h", 1))),
+            ("unix:///run/redis.sock", false, Place::Single(Address::Unix("/run/redis.sock".into()))),
+            ("redis+unix:///run/redis.sock?db=4", false, Place::Single(Address::Unix("/run/redis.sock".into()))),
+            ("redis+sentinel://h/main", false, Place::Sentinel(vec![tcp("h", 26_379)], "main".into())),
+            (
+                "rediss+sentinel://u:p@h:1,[::1],j:2/main/4",
+                true,
+                Place::Sentinel(vec![tcp("h", 1), tcp("::1", 26_379), tcp("j", 2)], "main".into()),
+            ),
+            ("redis+cluster://h:1,j", false, Place::Cluster(vec![tcp("h", 1), tcp("j", 6379)])),
+            ("rediss+cluster://u:p@h:1/", true, Place::Cluster(vec![tcp("h", 1)])),
+        ] {
+            let target = parse(url).unwrap();
+            assert_eq!((target.tls, target.place), (tls, place), "{url}");
         }
-        let target = parse("redis+unix:///run/redis.sock?db=4").unwrap();
-        assert_eq!((target.login.db(), target.address), (4, Address::Unix("/run/redis.sock".into())));
-        let target = parse("rediss://[::1]/3").unwrap();
-        assert_eq!((target.login.db(), target.address), (3, Address::Tcp("::1".into(), 6379)));
-        assert!(target.tls);
+    }
+
+    #[test]
+    fn the_login_is_that_of_the_url() {
+        for url in
+            ["redis://u:p%40,x@h/4", "redis+sentinel://u:p%40,x@h:1,j:2/main/4", "redis+cluster://u:p%40,x@h,j/4"]
+        {
+            let login = parse(url).unwrap().login;
+            assert_eq!((login.username(), login.password(), login.db()), (Some("u"), Some("p@,x"), 4), "{url}");
+        }
     }
 
     #[test]
     fn a_bad_url_is_a_configuration_error_that_does_not_quote_it() {
-        let bad = ["", "localhost:6379", "http://h", "redis://", "redis://:hunter2@h:99999", "redis://:hunter2@h/x"];
-        for url in bad.into_iter().chain(["rediss://:hunter2@h/#insecure", "redis+cluster://:hunter2@h:1,j:2"]) {
+        let bad = [
+            "",
+            "localhost:6379",
+            "http://h",
+            "redis://",
+            "redis://:hunter2@h:99999",
+            "redis://:hunter2@h/x",
+            "rediss://:hunter2@h/#insecure",
+            "rediss+unix:///hunter2",
+            "redis+other://:hunter2@h",
+            "redis+sentinel://:hunter2@h:1,j:2",
+            "redis+sentinel://:hunter2@h:1,,j:2/main",
+            "redis+sentinel://:hunter2@h:1/main/x",
+            "redis+cluster://:hunter2@",
+            "redis+cluster://:hunter2@h:1,j:x",
+        ];
+        for url in bad {
             let error = parse(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{url}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");

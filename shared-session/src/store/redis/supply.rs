@@ -1,6 +1,6 @@
-//! One multiplexed connection for everyone, made when it is needed.
+//! One thing for everyone, made when it is needed: the connection to a server, the map of a cluster.
 //!
-//! - At most one attempt to connect runs at any time. It runs on its own task, so no caller's deadline cuts it short.
+//! - At most one attempt to make it runs at any time. It runs on its own task, so no caller's deadline cuts it short.
 //! - Callers wait for the attempt that runs, each until its own deadline. No caller sleeps.
 //! - For a moment after a failed attempt callers get its failure at once, so an outage is no connection storm.
 
@@ -9,64 +9,67 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::BoxFuture;
 use tokio::{
     runtime::Handle,
     sync::watch,
     time::{Instant, timeout_at},
 };
 
-use super::{
-    dial::{Address, Dialer},
-    failure::{Failure, Unsent},
-    link::Link,
-};
+use super::failure::{Failure, Unsent};
 
 /// How soon Redis is asked for a connection again after it has refused one.
 const PAUSE: Duration = Duration::from_millis(100);
 /// The same when nothing listens, which is cheap to ask and the usual case in a restart.
 const SHORT_PAUSE: Duration = Duration::from_millis(1);
 
-type Outcome = Result<Arc<Link>, (Unsent, Instant)>;
-type Attempt = watch::Receiver<Option<Outcome>>;
+type Outcome<T> = Result<Arc<T>, (Unsent, Instant)>;
+type Attempt<T> = watch::Receiver<Option<Outcome<T>>>;
+type Make<T> = dyn Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync;
 
-/// The place of the one connection.
-pub(super) struct Shared {
-    dialer: Dialer,
-    address: Address,
-    slot: Mutex<Slot>,
+/// The place of the one thing.
+pub(super) struct Supply<T> {
+    make: Box<Make<T>>,
+    is_good: fn(&T) -> bool,
+    slot: Mutex<Slot<T>>,
 }
 
-struct Slot {
-    /// The last attempt: running, failed, or the connection in use.
-    attempt: Option<Attempt>,
-    /// The runtime that drives the connection: the one this was made on, not that of whichever worker noticed a loss.
+struct Slot<T> {
+    /// The last attempt: running, failed, or what is in use.
+    attempt: Option<Attempt<T>>,
+    /// The runtime that attempts run on, and what they start: the one this was made on, not that of whichever worker
+    /// noticed a loss.
     home: Option<Handle>,
 }
 
-enum Current {
-    Link(Arc<Link>),
-    Connecting(Attempt),
+enum Current<T> {
+    Made(Arc<T>),
+    Making(Attempt<T>),
 }
 
-impl Shared {
-    pub(super) fn new(dialer: Dialer, address: Address) -> Self {
+impl<T: Send + Sync + 'static> Supply<T> {
+    /// Made by `make`, and made again when it is no longer good.
+    pub(super) fn new<M>(is_good: fn(&T) -> bool, make: M) -> Self
+    where
+        M: Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync + 'static,
+    {
         let slot = Slot { attempt: None, home: Handle::try_current().ok() };
-        Self { dialer, address, slot: Mutex::new(slot) }
+        Self { make: Box::new(make), is_good, slot: Mutex::new(slot) }
     }
 
-    /// The connection, made by `deadline` if there is none.
-    pub(super) async fn link(&self, deadline: Instant) -> Result<Arc<Link>, Failure> {
+    /// The thing, made by `deadline` if there is none.
+    pub(super) async fn get(&self, deadline: Instant) -> Result<Arc<T>, Failure> {
         // Twice, because the first attempt can find that the runtime it should run on has ended.
         for _ in 0..2 {
             let mut attempt = match self.current().map_err(Failure::Unsent)? {
-                Current::Link(link) => return Ok(link),
-                Current::Connecting(attempt) => attempt,
+                Current::Made(made) => return Ok(made),
+                Current::Making(attempt) => attempt,
             };
             match timeout_at(deadline, attempt.wait_for(Option::is_some)).await {
                 Err(_) => return Err(Failure::Unsent(Unsent::new("Redis did not accept a connection in time"))),
                 Ok(Err(_)) => {}
                 Ok(Ok(outcome)) => match &*outcome {
-                    Some(Ok(link)) => return Ok(link.clone()),
+                    Some(Ok(made)) => return Ok(made.clone()),
                     Some(Err((unsent, _))) => return Err(Failure::Unsent(unsent.clone())),
                     None => {}
                 },
@@ -75,14 +78,19 @@ impl Shared {
         Err(Failure::Unsent(Unsent::new("the Tokio runtime is shutting down")))
     }
 
-    fn current(&self) -> Result<Current, Unsent> {
+    /// Sees to it that there is a good one soon.
+    pub(super) fn renew(&self) {
+        let _ = self.current();
+    }
+
+    fn current(&self) -> Result<Current<T>, Unsent> {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         let mut stranded = false;
         if let Some(attempt) = &slot.attempt {
             match &*attempt.borrow() {
-                Some(Ok(link)) if !link.is_closed() => return Ok(Current::Link(link.clone())),
+                Some(Ok(made)) if (self.is_good)(made) => return Ok(Current::Made(made.clone())),
                 Some(Err((unsent, again_at))) if Instant::now() < *again_at => return Err(unsent.clone()),
-                None if attempt.has_changed().is_ok() => return Ok(Current::Connecting(attempt.clone())),
+                None if attempt.has_changed().is_ok() => return Ok(Current::Making(attempt.clone())),
                 outcome => stranded = outcome.is_none(),
             }
         }
@@ -94,25 +102,16 @@ impl Shared {
             None => Handle::try_current().map_err(|_| Unsent::new("a Redis store needs a Tokio runtime"))?,
         };
         let (sender, attempt) = watch::channel(None);
-        let (dialer, address) = (self.dialer.clone(), self.address.clone());
+        let making = (self.make)();
         home.spawn(async move {
-            let outcome = connect(&dialer, &address).await;
-            sender.send_replace(Some(outcome.map(Arc::new)));
+            let outcome = making.await.map(Arc::new).map_err(|unsent| {
+                let pause = if unsent.is_refused() { SHORT_PAUSE } else { PAUSE };
+                (unsent, Instant::now() + pause)
+            });
+            sender.send_replace(Some(outcome));
         });
         slot.home = Some(home);
         slot.attempt = Some(attempt.clone());
-        Ok(Current::Connecting(attempt))
+        Ok(Current::Making(attempt))
     }
-}
-
-async fn connect(dialer: &Dialer, address: &Address) -> Result<Link, (Unsent, Instant)> {
-    let unsent = match dialer.dial(address).await {
-        Ok(link) => {
-            tracing::debug!("connected to Redis");
-            return Ok(link);
-        }
-        Err(unsent) => unsent,
-    };
-    let pause = if unsent.is_refused() { SHORT_PAUSE } else { PAUSE };
-    Err((unsent, Instant::now() + pause))
 }

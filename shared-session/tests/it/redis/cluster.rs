@@ -1,0 +1,169 @@
+//! The nodes of a cluster, each with its share of the keys.
+
+use std::collections::BTreeSet;
+
+use test_servers::Cluster;
+
+use super::*;
+
+async fn connect_to(cluster: &Cluster) -> RedisStore {
+    RedisStore::connect_with(&cluster.url(), &impatient()).await.unwrap()
+}
+
+/// Keys that all nodes have some of.
+fn keys() -> impl Iterator<Item = String> {
+    (0..300).map(|number| format!("test:key:{number}"))
+}
+
+async fn scanned(store: &RedisStore, prefix: &str) -> BTreeSet<String> {
+    let (mut found, mut from) = (BTreeSet::new(), None);
+    loop {
+        let page = store.scan(prefix, from.as_deref()).await.unwrap();
+        found.extend(page.keys);
+        match page.next {
+            Some(next) => from = Some(next),
+            None => return found,
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contract_holds_over_a_cluster() {
+    for kind in RedisKind::ALL {
+        let cluster = Cluster::start(kind);
+        store_contract(RedisStore::connect_with(&cluster.url(), &patient()).await.unwrap()).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_node_has_its_share_and_a_scan_finds_all() {
+    let cluster = Cluster::start(RedisKind::New);
+    let store = connect_to(&cluster).await;
+    for key in keys() {
+        assert!(store.create(&key, value(), MINUTE).await.unwrap());
+    }
+    let sizes: Vec<usize> = cluster.nodes()[..3].iter().map(|node| node.cli(&["DBSIZE"]).parse().unwrap()).collect();
+    assert!(sizes.iter().all(|&size| size > 50), "{sizes:?}");
+    assert_eq!(scanned(&store, "test:key:").await, keys().collect());
+    for foreign in ["5", "5@x", "x"] {
+        assert_eq!(store.scan("test:", Some(foreign)).await.unwrap_err().kind(), ErrorKind::Config, "{foreign}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_that_moves_is_followed_unseen() {
+    for kind in RedisKind::ALL {
+        let cluster = Cluster::start(kind);
+        let store = connect_to(&cluster).await;
+        // Of one slot: one that is there, one that comes while the slot is on its way.
+        let (there, new) = ("test:{slot}:there", "test:{slot}:new");
+        store.create(there, value(), MINUTE).await.unwrap();
+        let to = cluster.begin_moving(there);
+        assert_eq!(store.load(there).await.unwrap(), Some(value()));
+        assert_eq!(store.load(new).await.unwrap(), None);
+        assert_eq!(store.replace(new, &seen(), value(), MINUTE).await.unwrap(), Replaced::Gone);
+        assert!(store.create(new, value(), MINUTE).await.unwrap());
+        assert!(!store.create(new, value(), MINUTE).await.unwrap());
+        assert_eq!(store.replace(new, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
+        assert_eq!(to.cli(&["DBSIZE"]), "1", "{kind:?}: it is at its new node");
+        assert_eq!(store.delete(new, Some(&seen())).await.unwrap(), Deleted::Deleted);
+        store.index_add("test:{slot}:index", "member", StoreTime(u64::MAX)).await.unwrap();
+        assert_eq!(store.index_list("test:{slot}:index").await.unwrap(), ["member"]);
+        cluster.finish_moving(there, to);
+        assert_eq!(store.load(there).await.unwrap(), Some(value()));
+        assert_eq!(store.replace(there, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
+        let sent_on = redirects(&cluster);
+        assert_eq!(store.load(there).await.unwrap(), Some(value()));
+        assert_eq!(redirects(&cluster), sent_on, "the map has learnt it");
+    }
+}
+
+/// How often the nodes have said MOVED.
+fn redirects(cluster: &Cluster) -> Vec<String> {
+    let stats = cluster.nodes().iter().map(|node| node.cli(&["INFO", "errorstats"]));
+    stats.map(|stats| stats.lines().find(|line| line.contains("MOVED")).unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_primary_costs_its_slots_alone_and_its_replica_is_followed() {
+    for kind in RedisKind::ALL {
+        let cluster = Cluster::with_args(kind, &["--cluster-require-full-coverage", "no"]);
+        let store = connect_to(&cluster).await;
+        for key in keys() {
+            store.create(&key, value(), MINUTE).await.unwrap();
+        }
+        let old = cluster.owner(KEY);
+        assert_eq!(old.cli(&["WAIT", "1", "5000"]), "1");
+        let (lost, kept): (Vec<_>, Vec<_>) = keys().partition(|key| cluster.owner(key).port() == old.port());
+        old.kill();
+        for key in &lost[..10] {
+            let error = store.load(key).await.unwrap_err();
+            assert_unavailable(&error);
+            let error = store.create(key, value(), MINUTE).await.unwrap_err();
+            assert_unavailable(&error);
+            assert!(!error.is_undecided(), "it was not sent: {error}");
+        }
+        for key in &kept {
+            assert_eq!(store.load(key).await.unwrap(), Some(value()), "{kind:?}");
+        }
+        store.time().await.unwrap();
+        cluster.wait_for_another_than(old);
+        // The map may be as old as it is allowed to become.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for key in lost.iter().chain(&kept) {
+            assert_eq!(store.load(key).await.unwrap(), Some(value()), "{kind:?}");
+        }
+        assert_eq!(scanned(&store, "test:key:").await, keys().collect());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_hangs_is_left_for_its_replica() {
+    let cluster = Cluster::start(RedisKind::Valkey);
+    let store = connect_to(&cluster).await;
+    store.create(KEY, value(), MINUTE).await.unwrap();
+    let old = cluster.owner(KEY);
+    assert_eq!(old.cli(&["WAIT", "1", "5000"]), "1");
+    old.pause();
+    assert_unavailable(&store.load(KEY).await.unwrap_err());
+    let mut answer = None;
+    for _ in 0..60 {
+        if let Ok(loaded) = store.load(KEY).await {
+            answer = loaded;
+            break;
+        }
+    }
+    old.resume();
+    assert_eq!(answer, Some(value()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_without_a_node_are_an_outage() {
+    let cluster = Cluster::start(RedisKind::Old);
+    let store = connect_to(&cluster).await;
+    let primary = cluster.owner(KEY);
+    for node in cluster.nodes().iter().filter(|node| node.port() != primary.port()) {
+        node.kill();
+    }
+    let mut error = None;
+    for _ in 0..100 {
+        match store.load(KEY).await {
+            Err(failed) => {
+                assert_unavailable(&failed);
+                error = Some(failed);
+                break;
+            }
+            Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    }
+    assert!(error.is_some(), "a node that is left alone says CLUSTERDOWN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_of_a_cluster_says_how_to_connect() {
+    let cluster = Cluster::start(RedisKind::New);
+    let elsewhere = keys().find(|key| cluster.owner(key).port() != cluster.nodes()[0].port()).unwrap();
+    let error = connect(&cluster.nodes()[0]).await.load(&elsewhere).await.unwrap_err();
+    assert_unavailable(&error);
+    assert!(error.to_string().contains("redis+cluster://"), "{error}");
+}

@@ -1,0 +1,122 @@
+//! The primary that the Sentinels name, and its successors.
+
+use test_servers::Sentinel;
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contract_holds_over_sentinel() {
+    let sentinel = Sentinel::start(RedisKind::Valkey);
+    store_contract(RedisStore::connect_with(&sentinel.url(), &patient()).await.unwrap()).await;
+}
+
+/// Writes until it works, and returns after how many failures. A write that fails must say that the store is down.
+async fn until_written(store: &RedisStore, key: &str) -> usize {
+    for failures in 0..10_000 {
+        match store.create(key, value(), MINUTE).await {
+            Ok(_) => return failures,
+            Err(error) => assert_unavailable(&error),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the store did not recover");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_primary_is_followed_to_its_successor() {
+    for kind in RedisKind::ALL {
+        let sentinel = Sentinel::start(kind);
+        let store = RedisStore::connect_with(&sentinel.url(), &impatient()).await.unwrap();
+        store.create(KEY, value(), MINUTE).await.unwrap();
+        let old = sentinel.primary();
+        assert_eq!(old.cli(&["WAIT", "2", "5000"]), "2");
+        old.kill();
+        assert_unavailable(&store.load(KEY).await.unwrap_err());
+        sentinel.wait_for_another_than(old);
+        until_written(&store, "test:after").await;
+        assert_eq!(store.load(KEY).await.unwrap(), Some(value()));
+        assert_eq!(sentinel.primary().cli(&["EXISTS", "test:after"]), "1", "{kind:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_is_made_though_sentinels_are_gone_or_hang() {
+    let sentinel = Sentinel::start(RedisKind::New);
+    sentinel.kill_sentinel(0);
+    sentinel.pause_sentinel(1);
+    let store = RedisStore::connect_with(&sentinel.url(), &patient()).await.unwrap();
+    assert!(store.create(KEY, value(), MINUTE).await.unwrap());
+    sentinel.kill_sentinel(1);
+    sentinel.kill_sentinel(2);
+    assert!(store.load(KEY).await.unwrap().is_some(), "they are not needed while the primary is there");
+    let error = RedisStore::connect(&sentinel.url()).await.unwrap_err();
+    assert_unavailable(&error);
+    assert!(error.to_string().contains("nothing listens"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_primary_that_comes_back_from_a_pause_is_not_asked_again() {
+    let sentinel = Sentinel::start(RedisKind::Old);
+    let store = RedisStore::connect_with(&sentinel.url(), &impatient()).await.unwrap();
+    store.create(KEY, value(), MINUTE).await.unwrap();
+    let old = sentinel.primary();
+    assert_eq!(old.cli(&["WAIT", "2", "5000"]), "2");
+    // The store is idle meanwhile, so only the Sentinels can tell it.
+    old.pause();
+    sentinel.wait_for_another_than(old);
+    assert_eq!(sentinel.primary().cli(&["DEL", KEY]), "1");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    old.resume();
+    assert_eq!(store.load(KEY).await.unwrap(), None, "the old primary still has it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_no_sentinel_knows_is_told() {
+    let sentinel = Sentinel::start(RedisKind::New);
+    let url = sentinel.url().replace("/main", "/other");
+    let error = RedisStore::connect(&url).await.unwrap_err();
+    assert_unavailable(&error);
+    assert!(error.to_string().contains("no primary of that name"), "{error}");
+}
+
+/// A Sentinel that was away may name the old primary.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_a_replica_by_its_own_account_is_not_taken() {
+    let redis = Redis::start(RedisKind::New);
+    redis.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let url = stub_sentinel(redis.port()).await;
+    let error = RedisStore::connect(&url).await.unwrap_err();
+    assert_unavailable(&error);
+    assert!(error.to_string().contains("is a replica"), "{error}");
+    redis.cli(&["REPLICAOF", "NO", "ONE"]);
+    RedisStore::connect(&url).await.unwrap();
+}
+
+/// Names the server at `port` to everyone.
+async fn stub_sentinel(port: u16) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis+sentinel://{}/main", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut asked = [0; 4096];
+                while let Ok(read @ 1..) = stream.read(&mut asked).await {
+                    let asked = String::from_utf8_lossy(&asked[..read]).to_uppercase();
+                    if asked.contains("HELLO") {
+                        // RESP2, and one answer to each command that is sent along.
+                        let answers = asked.matches('*').count();
+                        stream.write_all("-NOPROTO no\r\n".repeat(answers).as_bytes()).await.unwrap();
+                    } else if asked.contains("GET-MASTER-ADDR-BY-NAME") {
+                        let port = port.to_string();
+                        let answer = format!("*2\r\n$9\r\n127.0.0.1\r\n${}\r\n{port}\r\n", port.len());
+                        stream.write_all(answer.as_bytes()).await.unwrap();
+                    } else {
+                        let answers = asked.matches('*').count();
+                        stream.write_all("+OK\r\n".repeat(answers).as_bytes()).await.unwrap();
+                    }
+                }
+            });
+        }
+    });
+    url
+}

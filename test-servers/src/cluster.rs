@@ -1,0 +1,166 @@
+//! A cluster of three primaries, each with a replica.
+
+use crate::process::wait_until;
+use crate::redis::{Redis, RedisKind};
+
+const PRIMARIES: usize = 3;
+const SLOTS: usize = 16_384;
+/// In milliseconds. A node that is silent for so long is replaced.
+const NODE_TIMEOUT: &str = "1500";
+
+/// Six nodes: three primaries, and a replica of each.
+#[derive(Debug)]
+pub struct Cluster {
+    nodes: Vec<Redis>,
+}
+
+impl Cluster {
+    /// Starts all six, and returns when they agree on who has what.
+    ///
+    /// # Panics
+    /// If one of them cannot be started.
+    #[must_use]
+    pub fn start(kind: RedisKind) -> Self {
+        Self::with_args(kind, &[])
+    }
+
+    /// Starts all six with more arguments.
+    ///
+    /// # Panics
+    /// If one of them cannot be started.
+    #[must_use]
+    pub fn with_args(kind: RedisKind, args: &[&str]) -> Self {
+        let ours =
+            ["--cluster-enabled", "yes", "--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0"];
+        let args = [&ours, args].concat();
+        let nodes: Vec<_> = (0..2 * PRIMARIES).map(|_| Redis::with_args(kind, &args)).collect();
+        let port = |node: &Redis| node.port().to_string();
+        for (index, primary) in nodes[..PRIMARIES].iter().enumerate() {
+            let slots = SLOTS * index / PRIMARIES..SLOTS * (index + 1) / PRIMARIES;
+            let slots: Vec<_> = slots.map(|slot| slot.to_string()).collect();
+            let mut command = vec!["CLUSTER", "ADDSLOTS"];
+            command.extend(slots.iter().map(String::as_str));
+            assert_eq!(primary.cli(&command), "OK");
+            // Epochs that differ, so that nobody has to settle who is right.
+            primary.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
+        }
+        for node in &nodes[1..] {
+            assert_eq!(node.cli(&["CLUSTER", "MEET", "127.0.0.1", &port(&nodes[0])]), "OK");
+        }
+        let cluster = Self { nodes };
+        wait_until("the nodes have met", || {
+            cluster.nodes.iter().all(|node| {
+                let known = node.cli(&["CLUSTER", "NODES"]);
+                known.lines().count() == 2 * PRIMARIES && !known.contains("handshake")
+            })
+        });
+        for (primary, replica) in cluster.nodes[..PRIMARIES].iter().zip(&cluster.nodes[PRIMARIES..]) {
+            let id = primary.cli(&["CLUSTER", "MYID"]);
+            wait_until("a replica has found its primary", || replica.cli(&["CLUSTER", "REPLICATE", &id]) == "OK");
+        }
+        wait_until("the cluster is in step", || {
+            cluster.nodes.iter().all(|node| {
+                let role = node.cli(&["ROLE"]);
+                node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
+                    && (role.starts_with("master\n") || role.contains("\nconnected\n"))
+                    && node.cli(&["CLUSTER", "NODES"]).matches("slave").count() == PRIMARIES
+            })
+        });
+        cluster
+    }
+
+    /// `redis+cluster://127.0.0.1:port,127.0.0.1:port`, with the first two nodes
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.nodes[0].port(), self.nodes[1].port())
+    }
+
+    /// All nodes. Of the first three, primaries at the start, node 3 is the replica of node 0, and so on.
+    #[must_use]
+    pub fn nodes(&self) -> &[Redis] {
+        &self.nodes
+    }
+
+    /// The slot of a key.
+    #[must_use]
+    pub fn slot(&self, key: &str) -> u16 {
+        self.a_node().cli(&["CLUSTER", "KEYSLOT", key]).parse().expect("a slot")
+    }
+
+    /// The primary that has `key`, as a running node sees it.
+    #[must_use]
+    pub fn owner(&self, key: &str) -> &Redis {
+        let slot = self.slot(key);
+        let nodes = self.a_node().cli(&["CLUSTER", "NODES"]);
+        let port = nodes.lines().filter(|line| line.contains("master") && !line.contains("fail")).find_map(|line| {
+            let has = |range: &str| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                first.parse().is_ok_and(|first| slot >= first) && last.parse().is_ok_and(|last| slot <= last)
+            };
+            let mut fields = line.split(' ');
+            let address = fields.nth(1)?;
+            fields.skip(6).any(has).then(|| address.split(['@', ',']).next()?.rsplit(':').next()?.parse().ok())?
+        });
+        self.nodes.iter().find(|node| Some(node.port()) == port).expect("a primary that has the key")
+    }
+
+    /// Kills the primary that has `key`, and returns it when its replica has taken its place.
+    ///
+    /// # Panics
+    /// If no other does.
+    pub fn fail_over(&self, key: &str) -> &Redis {
+        let old = self.owner(key);
+        old.kill();
+        self.wait_for_another_than(old);
+        old
+    }
+
+    /// Returns when all other running nodes name another primary than `old` for its slots.
+    ///
+    /// # Panics
+    /// If they do not.
+    pub fn wait_for_another_than(&self, old: &Redis) {
+        let address = format!(":{}@", old.port());
+        wait_until("another node takes over", || {
+            let others = self.nodes.iter().filter(|node| node.id().is_some() && node.port() != old.port());
+            others.into_iter().all(|node| {
+                let nodes = node.cli(&["CLUSTER", "NODES"]);
+                let has_slots = |line: &str| line.contains(&address) && line.split(' ').nth(8).is_some();
+                !nodes.lines().any(has_slots) && node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
+            })
+        });
+    }
+
+    /// Begins to move the slot of `key` to a primary that does not have it, which is returned. Until
+    /// [`finish_moving`](Self::finish_moving) keys that are there stay, and new ones are asked for at the new node.
+    ///
+    /// # Panics
+    /// If the nodes refuse.
+    pub fn begin_moving(&self, key: &str) -> &Redis {
+        let (slot, from) = (self.slot(key).to_string(), self.owner(key));
+        let to = self.nodes[..PRIMARIES].iter().find(|node| node.port() != from.port()).expect("another primary");
+        let (from_id, to_id) = (from.cli(&["CLUSTER", "MYID"]), to.cli(&["CLUSTER", "MYID"]));
+        assert_eq!(to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]), "OK");
+        assert_eq!(from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]), "OK");
+        to
+    }
+
+    /// Moves the keys of the slot of `key` to `to`, and then the slot.
+    ///
+    /// # Panics
+    /// If the nodes refuse.
+    pub fn finish_moving(&self, key: &str, to: &Redis) {
+        let (slot, from, port) = (self.slot(key).to_string(), self.owner(key), to.port().to_string());
+        for key in from.cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "1000"]).lines() {
+            assert_eq!(from.cli(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]), "OK");
+        }
+        let id = to.cli(&["CLUSTER", "MYID"]);
+        for node in [to, from] {
+            assert_eq!(node.cli(&["CLUSTER", "SETSLOT", &slot, "NODE", &id]), "OK");
+        }
+    }
+
+    fn a_node(&self) -> &Redis {
+        self.nodes.iter().find(|node| node.id().is_some()).expect("a node that runs")
+    }
+}
