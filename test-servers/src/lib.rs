@@ -24,12 +24,14 @@ mod port;
 mod postgres;
 mod postgres_protocol;
 mod process;
+mod proxy;
 mod redis;
 mod resp;
 mod sentinel;
 
 pub use cluster::Cluster;
 pub use postgres::Postgres;
+pub use proxy::{Proxy, Trouble};
 pub use redis::{Redis, RedisKind};
 pub use resp::Reply;
 pub use sentinel::Sentinel;
