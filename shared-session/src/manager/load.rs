@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{Core, ended::Tombstone, stats::add_one};
-use crate::{Error, commit::Loaded, id::Token, profile::Record, store::StoreTime};
+use crate::{Error, ErrorKind, commit::Loaded, id::Token, profile::Record, store::StoreTime};
 
 /// For this long after a cookie was replaced, a write that still carries the old one is refused instead of starting a
 /// session whose cookie would overwrite the new one in the browser.
@@ -17,7 +17,7 @@ impl Core {
         add_one(&self.stats.loads);
         let place = self.profile.place(token);
         let (bytes, tombstone) =
-            futures_util::future::try_join(self.store.load(&place.key), self.tombstone(&place)).await?;
+            futures_util::future::try_join(self.stored(&place.key), self.tombstone(&place)).await?;
         let now = self.now().await?;
         if let Some(tombstone) = tombstone {
             add_one(&self.stats.misses);
@@ -49,6 +49,18 @@ impl Core {
             return Ok((Loaded::Nothing { refused: false }, now));
         }
         Ok((Loaded::Record(token.clone(), Arc::new(record)), now))
+    }
+
+    /// What is stored under a key. What is no value of the store's kind (a Redis list, say) cannot be shown, only that it
+    /// is there: it is as unreadable as no bytes are.
+    async fn stored(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        match self.store.load(key).await {
+            Err(error) if error.kind() == ErrorKind::Unreadable => {
+                tracing::error!(%error, "a session is something else");
+                Ok(Some(Bytes::new()))
+            }
+            loaded => loaded,
+        }
     }
 
     /// Loads again what was loaded before.
