@@ -27,9 +27,9 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
     };
     match settings.profile {
         SessionProfile::Native => Ok(open_native(settings).await?.with_profile(Profile::native(prefix))),
-        SessionProfile::DjangoCache => Ok(SessionManager::new(redis(settings)?)
+        SessionProfile::DjangoCache => Ok(SessionManager::new(redis(settings).await?)
             .with_profile(Profile::django(fleet(Django::cache().with_codec(codec(settings, 5)))))),
-        SessionProfile::DjangoRedis => Ok(SessionManager::new(redis(settings)?)
+        SessionProfile::DjangoRedis => Ok(SessionManager::new(redis(settings).await?)
             .with_profile(Profile::django(fleet(Django::redis().with_codec(codec(settings, 4)))))),
         SessionProfile::DjangoDb => {
             let rows = rows("SESSION_URL", &database_url(settings)).await?;
@@ -39,8 +39,9 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
             let rows = rows("DATABASE_URL", &users_url(settings)).await?;
             let (fleet, codec) = (fleet(Django::cached_db(keys.clone())), codec(settings, 5));
             let (prefix, copied) = (fleet.cached_db_prefix(), fleet.clone());
-            let store =
-                DjangoCachedDbStore::new(rows, redis(settings)?, prefix, move |row| copied.cached_db_copy(row, codec));
+            let store = DjangoCachedDbStore::new(rows, redis(settings).await?, prefix, move |row| {
+                copied.cached_db_copy(row, codec)
+            });
             Ok(SessionManager::new(store).with_profile(Profile::django(fleet)))
         }
     }
@@ -62,7 +63,7 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
 
 async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
     if settings.session_url.is_redis() {
-        return Ok(SessionManager::new(redis(settings)?));
+        return Ok(SessionManager::new(redis(settings).await?));
     }
     let store = SqlStore::connect(&database_url(settings)).await.map_err(|error| explained("SESSION_URL", &error))?;
     store.migrate().await.map_err(|error| explained("SESSION_URL", &error))?;
@@ -86,13 +87,29 @@ fn database_url(settings: &Settings) -> String {
     }
 }
 
-fn redis(settings: &Settings) -> Result<RedisStore, Error> {
+async fn redis(settings: &Settings) -> Result<RedisStore, Error> {
     let (SessionUrl::Redis(url) | SessionUrl::RedisSentinel(url) | SessionUrl::RedisCluster(url)) =
         &settings.session_url
     else {
         return Err(Error::new(ErrorKind::Config, "SESSION_URL: these sessions are kept in Redis"));
     };
-    RedisStore::connect_lazy(url.expose(), &RedisConfig::new()).map_err(|error| explained("SESSION_URL", &error))
+    let store = RedisStore::connect_lazy(url.expose(), &RedisConfig::new())
+        .map_err(|error| explained("SESSION_URL", &error))?;
+    warn_of_eviction(&store).await;
+    Ok(store)
+}
+
+/// A Redis that makes room by dropping keys signs users out. Not worth stopping a start for, and a Redis that is down or
+/// does not tell is none of this.
+async fn warn_of_eviction(store: &RedisStore) {
+    match store.eviction_policy().await {
+        Ok(policy) if policy == "noeviction" => {}
+        Ok(policy) => tracing::warn!(
+            %policy,
+            "Redis drops keys when its memory is full, and with them sessions: set its maxmemory-policy to noeviction"
+        ),
+        Err(error) => tracing::debug!(%error, "Redis does not tell what it does when its memory is full"),
+    }
 }
 
 fn codec(settings: &Settings, protocol: u8) -> Codec {

@@ -225,8 +225,6 @@ fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error
 /// Settings that are understood but have nothing behind them yet stop the start instead of being ignored.
 fn refuse_what_is_missing(settings: &Settings) -> Result<(), Error> {
     let missing = match settings {
-        Settings { session_url: SessionUrl::RedisSentinel(_), .. } => "SESSION_URL: a single Redis server only",
-        Settings { session_url: SessionUrl::RedisCluster(_), .. } => "SESSION_URL: a single Redis server only",
         Settings { near_cache: true, .. } => "NEAR_CACHE: only off",
         _ => return Ok(()),
     };

@@ -126,7 +126,7 @@ impl Core {
     }
 
     #[cfg(not(feature = "users"))]
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "the twin of the one with users")]
+    #[allow(clippy::unused_async, clippy::unused_self, reason = "the twin of the one with users")]
     async fn confirms(&self, _: &Identity) -> Result<Option<bool>, Error> {
         Ok(None)
     }

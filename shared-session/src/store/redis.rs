@@ -16,6 +16,7 @@ mod dial;
 mod failure;
 mod link;
 mod native;
+mod policy;
 mod scan;
 mod script;
 mod sentinel;
@@ -47,7 +48,8 @@ const MAX_MILLIS: u64 = (1 << 53) - 1;
 /// - **Reconnects.** A lost connection is replaced on the next call. While Redis is down calls fail at once.
 /// - **Lifetimes** are relative, so the clocks of services do not matter.
 ///
-/// Let Redis evict nothing (`maxmemory-policy noeviction`): an evicted session is a user who is signed out.
+/// Let Redis evict nothing (`maxmemory-policy noeviction`): an evicted session is a user who is signed out. A service can
+/// ask for the [policy](Self::eviction_policy) when it starts.
 ///
 /// ```no_run
 /// use bytes::Bytes;

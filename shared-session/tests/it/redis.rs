@@ -5,6 +5,7 @@ mod cluster;
 mod commands;
 mod contract;
 mod outages;
+mod policy;
 mod proxy;
 mod refusals;
 mod sentinel;
