@@ -1,7 +1,7 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env up down build migrate create-superuser bench lint clean
+.PHONY: help demo test test-env faults histories up down build migrate create-superuser bench lint clean
 
 EXAMPLES := -p shared-session-examples
 SITE := cargo run $(EXAMPLES) --example site --
@@ -19,6 +19,12 @@ test: test-env ## Install what is missing and run every test.
 	cargo build --workspace --all-features --examples
 	@echo "== Running every test"
 	cargo test --workspace --all-features --no-fail-fast
+
+faults: test-env ## Run every test of a fault (F1 to F32), the slow ones too.
+	@echo "== Building the example services, which the end-to-end tests start"
+	cargo build $(EXAMPLES) --examples
+	@echo "== Running every test of a fault"
+	cargo test $(EXAMPLES) --test it faults:: -- --include-ignored --test-threads 4
 
 test-env: ## Find or install the servers that the tests need (in .test-env/).
 	@echo "== Looking for the servers that the tests need"

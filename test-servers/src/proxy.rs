@@ -23,6 +23,10 @@ pub enum Trouble {
     /// Requests arrive, replies do not. A connection that lost a reply stays deaf, because no stream loses bytes from
     /// its middle.
     LoseReplies,
+    /// The same, but only from the first request on that contains this text.
+    LoseRepliesTo(&'static str),
+    /// A request that contains this text arrives, and instead of its reply the connection ends.
+    CutRepliesTo(&'static str),
     /// Connections are closed as soon as they are made; those that exist live on.
     Refuse,
     /// Nobody answers an attempt to connect; on connections that exist nothing gets through, as with [`Hold`](Self::Hold).
@@ -63,6 +67,8 @@ struct Connection {
     server: TcpStream,
     /// A reply was lost.
     deaf: bool,
+    /// It ends with the next reply.
+    doomed: bool,
     /// Nothing gets through any more, in either direction.
     silent: bool,
 }
@@ -79,6 +85,9 @@ enum Fate {
     PassLater(Duration),
     PassSliced,
     Vanish,
+    /// The connection ends here.
+    Cut,
+    /// It has ended already.
     End,
 }
 
@@ -203,7 +212,7 @@ impl Shared {
     }
 
     /// Waits until it is decided what becomes of bytes, or of the end of a stream.
-    fn fate(&self, id: usize, direction: Direction) -> Fate {
+    fn fate(&self, id: usize, direction: Direction, bytes: &[u8]) -> Fate {
         let held = |state: &mut State| {
             let alive = state.connections.get(&id).is_some_and(|connection| !connection.silent);
             alive && matches!(state.trouble, Trouble::Hold | Trouble::BlackHole)
@@ -211,11 +220,16 @@ impl Shared {
         let mut state = self.wait_while(held);
         let trouble = state.trouble;
         let Some(connection) = state.connections.get_mut(&id) else { return Fate::End };
-        if direction == Direction::Down && trouble == Trouble::LoseReplies {
-            connection.deaf = true;
+        let contains = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        match (direction, trouble) {
+            (Direction::Down, Trouble::LoseReplies) => connection.deaf = true,
+            (Direction::Up, Trouble::LoseRepliesTo(text)) if contains(text) => connection.deaf = true,
+            (Direction::Up, Trouble::CutRepliesTo(text)) if contains(text) => connection.doomed = true,
+            _ => {}
         }
         match trouble {
             _ if connection.silent || connection.deaf && direction == Direction::Down => Fate::Vanish,
+            _ if connection.doomed && direction == Direction::Down => Fate::Cut,
             Trouble::Slow(delay) if direction == Direction::Down => Fate::PassLater(delay),
             Trouble::Slice if direction == Direction::Down => Fate::PassSliced,
             _ => Fate::Pass,
@@ -249,7 +263,9 @@ fn connect(client: TcpStream, target: u16, shared: &Arc<Shared>) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let mut state = shared.state();
     let id = state.accepted;
-    state.connections.insert(id, Connection { client: kept.0, server: kept.1, deaf: false, silent: false });
+    state
+        .connections
+        .insert(id, Connection { client: kept.0, server: kept.1, deaf: false, doomed: false, silent: false });
     drop(state);
     let (one, other) = (Arc::clone(shared), Arc::clone(shared));
     thread::spawn(move || relay(client, server, id, Direction::Up, &one));
@@ -261,8 +277,9 @@ fn relay(mut from: TcpStream, mut to: TcpStream, id: usize, direction: Direction
     loop {
         let read = from.read(&mut buffer).unwrap_or(0);
         let bytes = buffer.get(..read).unwrap_or_default();
-        let passed = match shared.fate(id, direction) {
+        let passed = match shared.fate(id, direction, bytes) {
             Fate::End => return,
+            Fate::Cut => break,
             // The other side does not learn of the end either.
             Fate::Vanish if bytes.is_empty() => return,
             Fate::Vanish => Ok(()),
@@ -370,6 +387,20 @@ mod tests {
         deaf.write_all(b"c").unwrap();
         hears_nothing(&mut deaf);
         assert_eq!(ask(&mut idle, "d"), "D");
+    }
+
+    #[test]
+    fn replies_to_some_requests_are_lost_or_cut_off() {
+        let proxy = Proxy::to(echo());
+        let (mut deaf, mut cut) = (client(&proxy), client(&proxy));
+        proxy.set(Trouble::LoseRepliesTo("set"));
+        assert_eq!(ask(&mut deaf, "get"), "GET");
+        deaf.write_all(b"a set").unwrap();
+        hears_nothing(&mut deaf);
+        proxy.set(Trouble::CutRepliesTo("set"));
+        assert_eq!(ask(&mut cut, "get"), "GET");
+        assert_ne!(ask(&mut cut, "a set"), "A SET");
+        assert_eq!(ask(&mut client(&proxy), "get"), "GET");
     }
 
     #[test]

@@ -77,6 +77,11 @@ impl Pair {
         Service::start(kind, self.directory.path(), &self.env)
     }
 
+    /// One more service over the same store, with more settings.
+    pub(crate) fn one_more_with(&self, kind: Kind, settings: &[(&str, &str)]) -> Service {
+        Service::start(kind, self.directory.path(), &[&*self.env, &owned(settings)].concat())
+    }
+
     pub(crate) fn both(&self) -> [&Service; 2] {
         [&self.site, &self.api]
     }
