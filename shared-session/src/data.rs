@@ -18,7 +18,6 @@ pub(crate) struct Json(Repr);
 enum Repr {
     Text(Bytes),
     #[cfg(feature = "django")]
-    #[cfg_attr(not(test), allow(dead_code, reason = "the profile that makes them comes next"))]
     Python(python::Shared),
 }
 
@@ -58,7 +57,6 @@ impl Json {
 }
 
 #[cfg(feature = "django")]
-#[cfg_attr(not(test), allow(dead_code, reason = "the profile that calls it comes next"))]
 mod python;
 
 /// serde's messages quote the value; logs must not.
