@@ -12,6 +12,7 @@ mod admin;
 mod budget;
 mod cross_site;
 mod devices;
+mod django;
 mod documentation;
 mod faults;
 mod headers;
