@@ -23,6 +23,7 @@ use crate::{Error, ErrorKind};
 pub struct RedisConfig {
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
+    pub(super) max_calls: usize,
     sentinel_login: RedisConnectionInfo,
     #[cfg(feature = "redis-tls")]
     certificates: Certificates,
@@ -32,16 +33,18 @@ impl RedisConfig {
     /// The defaults.
     pub fn new() -> Self {
         Self {
-            connect_timeout: Duration::from_secs(1),
+            connect_timeout: Duration::from_millis(800),
             response_timeout: Duration::from_millis(300),
+            max_calls: 4096,
             sentinel_login: RedisConnectionInfo::default(),
             #[cfg(feature = "redis-tls")]
             certificates: Certificates::default(),
         }
     }
 
-    /// How long one attempt to connect may take, name lookup, TLS and login included. Default: 1 s, enough for all of
-    /// them across regions.
+    /// How long one attempt to connect may take, name lookup, TLS and login included. Default: 800 ms, enough for
+    /// all of them across regions; and with the pause of at most 150 ms after a failed attempt a server is found again
+    /// within a second of its return.
     ///
     /// Connecting goes on in the background, so no call waits for longer than the
     /// [response timeout](Self::with_response_timeout).
@@ -54,6 +57,13 @@ impl RedisConfig {
     /// repetition on a new connection. Default: 300 ms, so that an outage is answered by an error and not by a wait.
     pub fn with_response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
+        self
+    }
+
+    /// How many calls may be under way at once; more fail immediately. Default: 4096, which Redis answers within
+    /// 50 ms when it is well. It bounds the memory that requests take while it is not.
+    pub fn with_max_calls(mut self, calls: usize) -> Self {
+        self.max_calls = calls.min(tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 
@@ -119,6 +129,7 @@ impl fmt::Debug for RedisConfig {
         f.debug_struct("RedisConfig")
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
+            .field("max_calls", &self.max_calls)
             .finish_non_exhaustive()
     }
 }

@@ -4,13 +4,13 @@
 use std::{sync::Arc, time::Duration};
 
 use redis::{Cmd, Value};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     RedisConfig,
     cluster::Cluster,
     dial::Address,
-    failure::Failure,
+    failure::{Failure, Unsent},
     link::Link,
     native::Native,
     sentinel::Sentinels,
@@ -43,6 +43,8 @@ pub(super) struct Connection {
     route: Route,
     response_timeout: Duration,
     native: Native,
+    /// One permit for each call that may be under way.
+    calls: Arc<Semaphore>,
 }
 
 #[derive(Clone)]
@@ -67,12 +69,17 @@ impl Connection {
             }
             Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
         };
-        Ok(Self { route, response_timeout: config.response_timeout, native })
+        Ok(Self::over(route, config, native))
     }
 
     #[cfg(feature = "deadpool")]
     pub(super) fn pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
-        Self { route: Route::Pool(pool), response_timeout: config.response_timeout, native: Native::default() }
+        Self::over(Route::Pool(pool), config, Native::default())
+    }
+
+    fn over(route: Route, config: &RedisConfig, native: Native) -> Self {
+        let calls = Arc::new(Semaphore::new(config.max_calls));
+        Self { route, response_timeout: config.response_timeout, native, calls }
     }
 
     /// Connects now.
@@ -97,7 +104,7 @@ impl Connection {
     }
 
     /// Sends `command` and waits for its reply until `deadline`. A read is sent once more when its connection turns out
-    /// to be gone; a write never is.
+    /// to be gone; a write never is. It fails at once when too many calls are under way.
     pub(super) async fn send(
         &self,
         to: To<'_>,
@@ -105,6 +112,9 @@ impl Connection {
         effect: Effect,
         deadline: Instant,
     ) -> Result<Value, Failure> {
+        let Ok(_permit) = self.calls.try_acquire() else {
+            return Err(Failure::Unsent(Unsent::new("too many calls are waiting for Redis")));
+        };
         match self.send_once(to, command, deadline).await {
             Err(Failure::Lost(_)) if effect == Effect::Read => self.send_once(to, command, deadline).await,
             done => done,

@@ -56,7 +56,7 @@ impl Dialer {
     pub(super) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
         let link = timeout(self.timeout, self.dial_patiently(address))
             .await
-            .unwrap_or_else(|_| Err(Unsent::new("Redis did not accept a connection in time")))?;
+            .unwrap_or_else(|_| Err(Unsent::timeout("Redis did not accept a connection in time")))?;
         tracing::debug!("connected to Redis");
         self.native.connected();
         Ok(link)

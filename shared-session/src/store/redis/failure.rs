@@ -46,11 +46,21 @@ pub(super) struct Unsent {
     message: Cow<'static, str>,
     source: Option<RedisError>,
     refused: bool,
+    timeout: bool,
 }
 
 impl Unsent {
     pub(super) fn new(message: &'static str) -> Self {
-        Self { message: message.into(), source: None, refused: false }
+        Self { message: message.into(), source: None, refused: false, timeout: false }
+    }
+
+    /// It did not come about in time.
+    pub(super) fn timeout(message: &'static str) -> Self {
+        Self { timeout: true, ..Self::new(message) }
+    }
+
+    pub(super) fn is_timeout(&self) -> bool {
+        self.timeout
     }
 
     /// Whether nothing listens there, which costs nobody anything to find out.
@@ -63,7 +73,7 @@ impl From<RedisError> for Unsent {
     fn from(error: RedisError) -> Self {
         if let Some(code) = error.code() {
             let answer = Answer::new(code, error.detail().unwrap_or_default());
-            return Self { message: answer.message, source: None, refused: false };
+            return Self { message: answer.message, ..Self::new("") };
         }
         let refused = error.is_connection_refusal();
         let message = match error.kind() {
@@ -73,7 +83,7 @@ impl From<RedisError> for Unsent {
         };
         // Only input and output errors say no more than what the operating system says.
         let source = error.is_io_error().then_some(error);
-        Self { message: message.into(), source, refused }
+        Self { message: message.into(), source, refused, timeout: false }
     }
 }
 
@@ -151,8 +161,8 @@ impl From<Failure> for Unsent {
         match failure {
             Failure::Unsent(unsent) => unsent,
             Failure::Lost(error) => error.into(),
-            Failure::TimedOut => Self::new("Redis did not answer in time"),
-            Failure::Answered(answer) => Self { message: answer.message, source: None, refused: false },
+            Failure::TimedOut => Self::timeout("Redis did not answer in time"),
+            Failure::Answered(answer) => Self { message: answer.message, ..Self::new("") },
             Failure::Unexpected => Self::new("Redis answered something else than what was asked"),
         }
     }

@@ -23,7 +23,7 @@ use super::failure::Failure;
 
 /// After this many time-outs in a row the connection is replaced: the server may be fine and only the way to it gone.
 const TIMEOUTS: u32 = 3;
-/// How old a connection must be before a READONLY answer replaces it.
+/// How old a connection must be before such an answer replaces it.
 const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
 
 /// A connection. It ends with its last owner.
@@ -123,7 +123,7 @@ impl Link {
         match outcome {
             Err(Failure::Lost(_)) => self.closed.close(),
             Err(Failure::TimedOut) => self.timed_out(),
-            Err(Failure::Answered(answer)) if answer.is("READONLY") => self.demoted(),
+            Err(Failure::Answered(answer)) if answer.is("READONLY") || answer.is("LOADING") => self.demoted(),
             _ => self.answered(),
         }
     }
@@ -141,11 +141,12 @@ impl Link {
         }
     }
 
-    /// The server has become a replica: another connection may lead to the primary.
+    /// The server has become a replica, or has been started anew and is not ready: another connection may lead to the
+    /// primary.
     fn demoted(&self) {
         self.answered();
         if self.since.elapsed() >= DEMOTION_PAUSE {
-            tracing::warn!("Redis has become a replica: replacing the connection");
+            tracing::warn!("Redis is a replica or not ready: replacing the connection");
             self.closed.close();
         }
     }

@@ -56,7 +56,7 @@ impl Sentinels {
     /// may name the old primary, which says itself that it has become a replica.
     async fn dial(&self) -> Result<Link, Unsent> {
         timeout(self.primary.timeout, self.try_dial()).await.unwrap_or_else(|_| {
-            Err(Unsent::new("the primary that the Sentinels name did not accept a connection in time"))
+            Err(Unsent::timeout("the primary that the Sentinels name did not accept a connection in time"))
         })
     }
 

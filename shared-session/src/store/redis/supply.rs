@@ -2,7 +2,10 @@
 //!
 //! - At most one attempt to make it runs at any time. It runs on its own task, so no caller's deadline cuts it short.
 //! - Callers wait for the attempt that runs, each until its own deadline. No caller sleeps.
-//! - For a moment after a failed attempt callers get its failure at once, so an outage is no connection storm.
+//! - For a moment after a failed attempt callers get its failure at once, so an outage is no connection storm. The moment
+//!   differs from process to process, so that not all come back at once.
+//! - When the last attempt came to nothing in time, callers do not wait for the next one either: they get the failure at
+//!   once until an attempt succeeds. This, and the rule before it, is the circuit breaker.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -37,6 +40,8 @@ pub(super) struct Supply<T> {
 struct Slot<T> {
     /// The last attempt: running, failed, or what is in use.
     attempt: Option<Attempt<T>>,
+    /// The failure of the attempt before, if it came to nothing in time.
+    hung: Option<Unsent>,
     /// The runtime that attempts run on, and what they start: the one this was made on, not that of whichever worker
     /// noticed a loss.
     home: Option<Handle>,
@@ -53,7 +58,7 @@ impl<T: Send + Sync + 'static> Supply<T> {
     where
         M: Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync + 'static,
     {
-        let slot = Slot { attempt: None, home: Handle::try_current().ok() };
+        let slot = Slot { attempt: None, hung: None, home: Handle::try_current().ok() };
         Self { make: Box::new(make), is_good, slot: Mutex::new(slot) }
     }
 
@@ -85,15 +90,19 @@ impl<T: Send + Sync + 'static> Supply<T> {
 
     fn current(&self) -> Result<Current<T>, Unsent> {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stranded = false;
+        let (mut stranded, mut hung) = (false, None);
         if let Some(attempt) = &slot.attempt {
             match &*attempt.borrow() {
                 Some(Ok(made)) if (self.is_good)(made) => return Ok(Current::Made(made.clone())),
                 Some(Err((unsent, again_at))) if Instant::now() < *again_at => return Err(unsent.clone()),
-                None if attempt.has_changed().is_ok() => return Ok(Current::Making(attempt.clone())),
+                None if attempt.has_changed().is_ok() => {
+                    return slot.hung.clone().map_or_else(|| Ok(Current::Making(attempt.clone())), Err);
+                }
+                Some(Err((unsent, _))) if unsent.is_timeout() => hung = Some(unsent.clone()),
                 outcome => stranded = outcome.is_none(),
             }
         }
+        slot.hung = hung.clone();
         if stranded {
             slot.home = None;
         }
@@ -106,12 +115,18 @@ impl<T: Send + Sync + 'static> Supply<T> {
         home.spawn(async move {
             let outcome = making.await.map(Arc::new).map_err(|unsent| {
                 let pause = if unsent.is_refused() { SHORT_PAUSE } else { PAUSE };
-                (unsent, Instant::now() + pause)
+                (unsent, Instant::now() + jittered(pause))
             });
             sender.send_replace(Some(outcome));
         });
         slot.home = Some(home);
         slot.attempt = Some(attempt.clone());
-        Ok(Current::Making(attempt))
+        hung.map_or(Ok(Current::Making(attempt)), Err)
     }
+}
+
+/// Up to half as long again.
+fn jittered(pause: Duration) -> Duration {
+    let random = getrandom::u32().unwrap_or_default();
+    pause + pause.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
 }

@@ -83,6 +83,7 @@ async fn until_answered(store: &RedisStore) -> Option<Bytes> {
         if let Ok(answer) = store.load(KEY).await {
             return answer;
         }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("the store did not recover");
 }
@@ -193,6 +194,96 @@ async fn a_server_that_turns_us_away_is_not_stormed() {
     }
     let allowed = 1 + start.elapsed().as_millis() / 100;
     assert!(accepted.load(Ordering::SeqCst) as u128 <= allowed, "{accepted:?} connections, allowed {allowed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_a_server_that_has_hung_before() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    let accepted = Arc::new(AtomicUsize::new(0));
+    let counter = accepted.clone();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        loop {
+            open.push(listener.accept().await.unwrap());
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let config = RedisConfig::new().with_connect_timeout(Duration::from_secs(5)).with_response_timeout(10 * MINUTE);
+    let store = RedisStore::connect_lazy(&url, &config).unwrap();
+    assert_unavailable(&store.load(KEY).await.unwrap_err());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for _ in 0..20 {
+        let error = store.create(KEY, value(), MINUTE).await.unwrap_err();
+        assert_unavailable(&error);
+        assert!(error.to_string().contains("in time"), "{error}");
+        assert!(!error.is_undecided());
+    }
+    // One attempt for each call would be 21.
+    assert!(accepted.load(Ordering::SeqCst) <= 3, "{accepted:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_calls_than_allowed_fail_at_once() {
+    let redis = Redis::start(RedisKind::New);
+    let store = RedisStore::connect_with(&redis.url(), &patient().with_max_calls(8)).await.unwrap();
+    redis.pause();
+    let calls: Vec<_> = (0..20)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.create(KEY, value(), MINUTE).await })
+        })
+        .collect();
+    // Until 12 have failed nothing answers.
+    while calls.iter().filter(|call| call.is_finished()).count() < 12 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    redis.resume();
+    let (mut answered, mut failed) = (0, 0);
+    for call in calls {
+        match call.await.unwrap() {
+            Ok(_) => answered += 1,
+            Err(error) => {
+                failed += 1;
+                assert_unavailable(&error);
+                assert_eq!(error.to_string(), "too many calls are waiting for Redis");
+                assert!(!error.is_undecided());
+            }
+        }
+    }
+    assert_eq!((answered, failed), (8, 12));
+    assert!(store.load(KEY).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_loading_is_an_outage_and_not_an_empty_store() {
+    // The old one answers nothing while it loads so little.
+    let slow: &[&str] = &["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"];
+    for kind in [RedisKind::New, RedisKind::Valkey] {
+        let redis = Arc::new(Redis::with_args(kind, slow));
+        let store = connect(&redis).await;
+        store.create(KEY, value(), MINUTE).await.unwrap();
+        for number in 0..1500 {
+            store.create(&format!("test:{number}"), value(), MINUTE).await.unwrap();
+        }
+        assert_eq!(redis.cli(&["SAVE"]), "OK");
+        let restarting = redis.clone();
+        let restart = tokio::task::spawn_blocking(move || restarting.restart());
+        let mut loading = 0;
+        while !restart.is_finished() {
+            match store.load(KEY).await {
+                Ok(loaded) => assert_eq!(loaded, Some(value()), "{kind:?}"),
+                Err(error) => {
+                    assert_unavailable(&error);
+                    loading += usize::from(error.to_string().contains("still loading"));
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        restart.await.unwrap();
+        assert!(loading > 0, "{kind:?} was not seen loading");
+        assert_eq!(store.load(KEY).await.unwrap(), Some(value()));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
