@@ -124,3 +124,9 @@ def store_is_down(_request: Request, _error: Exception) -> Response:
 @app.exception_handler(django_session.Gone)
 def session_is_gone(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"detail": "the session has ended"}, 409)
+
+
+@app.exception_handler(ValueError)
+def session_is_unreadable(_request: Request, _error: Exception) -> Response:
+    """It may well be readable for others, so it is left as it is."""
+    return JSONResponse({"detail": "the session cannot be read"}, 500)

@@ -45,17 +45,24 @@ COMPRESSORS = {
 }
 
 
+class Unreadable(ValueError):
+    """What is stored is no session, or not in this codec, or not signed with this key."""
+
+
 class Codec:
     def __init__(self, name: str = "pickle", compressor: str = "") -> None:
         self.read, self.write = CODECS[name]
         self.compressor = COMPRESSORS.get(compressor)
 
     def loads(self, value: bytes) -> dict:
-        if self.compressor and value.startswith(self.compressor[0]):
-            value = self.compressor[1](value)
-        entries = self.read(value)
+        try:
+            if self.compressor and value.startswith(self.compressor[0]):
+                value = self.compressor[1](value)
+            entries = self.read(value)
+        except Exception as error:  # Each codec and each compressor has errors of its own.
+            raise Unreadable("the session cannot be read") from error
         if not isinstance(entries, dict):
-            raise ValueError("the session is no dict")
+            raise Unreadable("the session is no dict")
         return entries
 
     def dumps(self, entries: dict) -> bytes:

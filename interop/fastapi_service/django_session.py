@@ -10,10 +10,10 @@ import string
 from collections.abc import Callable
 
 import redis
-from django.core.signing import TimestampSigner
+from django.core.signing import BadSignature, TimestampSigner
 from psycopg_pool import ConnectionPool
 
-from django_codec import Codec
+from django_codec import Codec, Unreadable
 
 COOKIE = re.compile(r"[a-z0-9]{32}")
 AGE = 14 * 86_400
@@ -78,7 +78,10 @@ class DbSessions:
         sql = "SELECT session_data FROM django_session WHERE session_key = %s AND expire_date > now()"
         with self.pool.connection() as database:
             row = database.execute(sql, [cookie]).fetchone()
-        return row and (row[0], self.signer.unsign_object(row[0]))
+        try:
+            return row and (row[0], self.signer.unsign_object(row[0]))
+        except BadSignature as error:
+            raise Unreadable("the session is not signed with our key") from error
 
     def replace(self, cookie: str, seen: bytes, entries: dict) -> bool:
         sql = "UPDATE django_session SET session_data = %s WHERE session_key = %s AND session_data = %s"

@@ -13,7 +13,6 @@ from servers import Postgres, Redis
 SERVICES = ["django", "fastapi", "site", "api"]
 
 
-
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--services", default=",".join(SERVICES), help="only pairs of these services")
     parser.addoption("--profiles", default=",".join(BY_NAME), help="only these profiles")
@@ -22,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "pairs(first, second): once for each profile and each such pair of services")
     config.addinivalue_line("markers", "each(services): once for each profile and each of these services")
-    config.addinivalue_line("markers", "profiles(condition): only profiles of which this holds")
+    config.addinivalue_line("markers", "profiles(where): only profiles of which this holds")
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -39,7 +38,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     profiles = [BY_NAME[name] for name in metafunc.config.getoption("profiles").split(",")]
     for marker in metafunc.definition.iter_markers("profiles"):
-        profiles = [profile for profile in profiles if marker.args[0](profile)]
+        profiles = [profile for profile in profiles if marker.kwargs["where"](profile)]
     chosen = metafunc.config.getoption("services").split(",")
     pairs = metafunc.definition.get_closest_marker("pairs")
     each = metafunc.definition.get_closest_marker("each")
@@ -64,17 +63,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("profile", profiles, ids=lambda profile: profile.name)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One profile after the other, so that only one fleet runs at a time."""
-
-    def place(item: pytest.Item) -> tuple[int, bool]:
-        callspec = getattr(item, "callspec", None)
-        profile = callspec.params.get("profile") if callspec else None
-        return (PROFILES.index(profile) if profile else -1, "durable_fleet" in item.fixturenames)
-
+    """One profile after the other, so that only one fleet runs at a time, and all of a profile in one process."""
     # Of a test without a cell (`--services`), pytest makes one that skips itself.
     items[:] = [item for item in items if "NOTSET" not in item.nodeid]
-    items.sort(key=place)
+    items.sort(key=lambda item: (order(item), "durable_fleet" in item.fixturenames))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(str(order(item))))
+
+
+def order(item: pytest.Item) -> int:
+    callspec = getattr(item, "callspec", None)
+    profile = callspec.params.get("profile") if callspec else None
+    return PROFILES.index(profile) if profile else -1
 
 
 @pytest.hookimpl(wrapper=True)

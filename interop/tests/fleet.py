@@ -99,6 +99,11 @@ class Fleet:
             self.connection = psycopg.connect(self.database_url, autocommit=True)
         return rows_of(self.connection, sql, values)
 
+    def disconnect(self) -> None:
+        """Before the database ends; the next statement connects again."""
+        if self.connection:
+            self.connection.close()
+
     def key(self, cookie: str) -> str:
         """The Redis key of a session."""
         if not self.profile.is_django:
@@ -139,8 +144,7 @@ class Fleet:
         for service in self.services.values():
             service.end()
         self.redis.close()
-        if self.connection:
-            self.connection.close()
+        self.disconnect()
 
 
 def django_template(postgres: Postgres) -> str:

@@ -211,7 +211,7 @@ def staff_member(fleet: Fleet) -> User:
     return user
 
 
-@pytest.mark.profiles(lambda profile: profile.is_django)
+@pytest.mark.profiles(where=lambda profile: profile.is_django)
 @pytest.mark.pairs(WRITERS, WRITERS)
 def test_staff_groups_and_permissions_are_the_same_everywhere(
     fleet: Fleet, at: At, first: str, second: str

@@ -16,9 +16,9 @@ WRONG_KEY = {"SECRET_KEY": "django-insecure-but-of-another-deployment"}
 REFUSALS = [
     ("django-cache", {"SESSION_KEY_PREFIX": "other"}, "prefix"),
     ("django-cache", {"SESSION_KEY_VERSION": "2"}, "prefix"),
-    ("django-cache", {"DJANGO_CODEC": "json"}, "DJANGO_CODEC"),
+    ("django-cache", {"DJANGO_CODEC": "json"}, "would write JSON"),
     ("django-cache", WRONG_KEY, "secret key"),
-    ("django-redis-json", {"DJANGO_CODEC": "pickle"}, "DJANGO_CODEC"),
+    ("django-redis-json", {"DJANGO_CODEC": "pickle"}, "would write pickles"),
     ("django-redis-json", {"SESSION_KEY_PREFIX": ""}, "prefix"),
     ("django-db", WRONG_KEY, "secret key"),
     ("django-cached-db", WRONG_KEY, "secret key"),

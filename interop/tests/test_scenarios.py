@@ -27,7 +27,7 @@ def each_engine(profile: Any) -> bool:
     return profile.name in EACH_ENGINE
 
 
-@pytest.mark.profiles(lambda profile: profile.is_django)
+@pytest.mark.profiles(where=lambda profile: profile.is_django)
 @pytest.mark.pairs(("django",), ALL)
 def test_a_session_that_django_gave_a_second_to_live_ends_everywhere(
     fleet: Fleet, at: At, first: str, second: str
@@ -41,7 +41,7 @@ def test_a_session_that_django_gave_a_second_to_live_ends_everywhere(
     assert at(second, Browser(cookie)).me() is None
 
 
-@pytest.mark.profiles(lambda profile: not profile.is_django)
+@pytest.mark.profiles(where=lambda profile: not profile.is_django)
 @pytest.mark.pairs(RUST, ALL)
 def test_a_session_of_a_service_with_a_short_idle_time_ends_everywhere(
     fleet: Fleet, at: At, first: str, second: str
@@ -53,7 +53,7 @@ def test_a_session_of_a_service_with_a_short_idle_time_ends_everywhere(
     assert at(second, Browser(cookie)).me() is None
 
 
-@pytest.mark.profiles(each_engine)
+@pytest.mark.profiles(where=each_engine)
 @pytest.mark.pairs(ALL, ALL)
 def test_a_new_secret_key_signs_nobody_out_while_the_old_one_is_a_fallback(
     fleet: Fleet, at: At, first: str, second: str
@@ -67,7 +67,7 @@ def test_a_new_secret_key_signs_nobody_out_while_the_old_one_is_a_fallback(
     assert at(first, browser, **NEW_KEY).me() == user.username
 
 
-@pytest.mark.profiles(each_engine)
+@pytest.mark.profiles(where=each_engine)
 @pytest.mark.pairs(ALL, ALL)
 def test_a_session_under_another_secret_key_is_nobodys(fleet: Fleet, at: At, first: str, second: str) -> None:
     user, browser = fleet.new_user(), Browser()
@@ -79,7 +79,7 @@ def test_a_session_under_another_secret_key_is_nobodys(fleet: Fleet, at: At, fir
         assert fleet.profile.uses_table and second in CAREFUL and " 500 " in str(error)
 
 
-@pytest.mark.profiles(each_engine)
+@pytest.mark.profiles(where=each_engine)
 @pytest.mark.pairs(ALL, CAREFUL)
 def test_a_logout_wins_over_a_write_at_the_same_moment(fleet: Fleet, at: At, first: str, second: str) -> None:
     user = fleet.new_user()
@@ -106,7 +106,7 @@ def test_a_logout_wins_over_a_write_at_the_same_moment(fleet: Fleet, at: At, fir
             assert at(service, Browser(cookie)).me() is None
 
 
-@pytest.mark.profiles(each_engine)
+@pytest.mark.profiles(where=each_engine)
 @pytest.mark.pairs(CAREFUL, CAREFUL)
 def test_of_two_that_count_at_the_same_moment_both_are_counted(
     fleet: Fleet, at: At, first: str, second: str
@@ -127,7 +127,7 @@ def test_of_two_that_count_at_the_same_moment_both_are_counted(
     assert sorted(counted) == list(range(1, 21))
 
 
-@pytest.mark.profiles(lambda profile: profile.keeps_python_objects)
+@pytest.mark.profiles(where=lambda profile: profile.keeps_python_objects)
 @pytest.mark.pairs(("django",), RUST)
 def test_python_objects_survive_an_edit_byte_for_byte(fleet: Fleet, at: At, first: str, second: str) -> None:
     user, browser = fleet.new_user(), Browser()
@@ -146,7 +146,7 @@ def test_python_objects_survive_an_edit_byte_for_byte(fleet: Fleet, at: At, firs
     assert at(first, browser).me() == user.username
 
 
-@pytest.mark.profiles(lambda profile: profile.keeps_python_objects)
+@pytest.mark.profiles(where=lambda profile: profile.keeps_python_objects)
 @pytest.mark.pairs(("django",), RUST)
 def test_python_objects_survive_a_login(fleet: Fleet, at: At, first: str, second: str) -> None:
     user, browser = fleet.new_user(), Browser()
@@ -156,7 +156,7 @@ def test_python_objects_survive_a_login(fleet: Fleet, at: At, first: str, second
     assert at(first, browser).me() == user.username
 
 
-@pytest.mark.profiles(lambda profile: profile.is_django)
+@pytest.mark.profiles(where=lambda profile: profile.is_django)
 @pytest.mark.pairs(("django",), ALL)
 def test_a_message_that_django_left_is_shown_after_others_wrote(
     fleet: Fleet, at: At, first: str, second: str
@@ -169,7 +169,7 @@ def test_a_message_that_django_left_is_shown_after_others_wrote(
     assert at(first, browser).send("GET", "/messages", 200).json() == {"messages": []}
 
 
-@pytest.mark.profiles(lambda profile: profile.is_django)
+@pytest.mark.profiles(where=lambda profile: profile.is_django)
 @pytest.mark.pairs(("site",), ("django",))
 def test_a_form_of_one_may_be_posted_to_the_other(fleet: Fleet, at: At, first: str, second: str) -> None:
     user, browser = fleet.new_user(), Browser()
@@ -190,7 +190,7 @@ def test_a_form_of_one_may_be_posted_to_the_other(fleet: Fleet, at: At, first: s
     assert django.me() is None
 
 
-@pytest.mark.profiles(lambda profile: profile.is_django)
+@pytest.mark.profiles(where=lambda profile: profile.is_django)
 @pytest.mark.pairs(("site",), ("django",))
 def test_a_form_without_the_visitors_token_is_refused_by_both(
     fleet: Fleet, at: At, first: str, second: str
@@ -203,7 +203,7 @@ def test_a_form_without_the_visitors_token_is_refused_by_both(
         at(service, stranger).send("POST", path, 403, data=form)
 
 
-@pytest.mark.profiles(lambda profile: profile.is_django and each_engine(profile))
+@pytest.mark.profiles(where=lambda profile: profile.is_django and each_engine(profile))
 @pytest.mark.pairs(ALL, ("django", "site"))
 def test_staff_signed_in_at_the_first_may_enter_the_admin_of_the_second(
     fleet: Fleet, at: At, first: str, second: str
@@ -215,7 +215,7 @@ def test_staff_signed_in_at_the_first_may_enter_the_admin_of_the_second(
     at(second, nobody).send("GET", "/admin/", 302, 403)
 
 
-@pytest.mark.profiles(each_engine)
+@pytest.mark.profiles(where=each_engine)
 @pytest.mark.each(CAREFUL)
 def test_a_session_that_cannot_be_read_is_an_error_and_is_not_touched(fleet: Fleet, at: At, service: str) -> None:
     user, browser = fleet.new_user(), Browser()
@@ -228,12 +228,13 @@ def test_a_session_that_cannot_be_read_is_an_error_and_is_not_touched(fleet: Fle
         answer = here.send(method, path, 500)
         assert "set-cookie" not in answer.headers
     assert fleet.value(cookie) == spoilt
-    # Signing in still works.
-    at(service, browser).login(user)
-    assert at(service, browser).me() == user.username
+    if service in RUST:
+        # Signing in still works.
+        at(service, browser).login(user)
+        assert at(service, browser).me() == user.username
 
 
-@pytest.mark.profiles(lambda profile: profile.is_django)
+@pytest.mark.profiles(where=lambda profile: profile.is_django)
 @pytest.mark.pairs(("django",), ALL)
 def test_who_uses_the_login_form_of_djangos_admin_is_signed_in_at_the_second(
     fleet: Fleet, at: At, first: str, second: str
