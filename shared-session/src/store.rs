@@ -28,6 +28,8 @@ mod memory;
 mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
+#[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]
+mod tiered;
 
 #[cfg(all(feature = "django", feature = "redis", any(feature = "postgres", feature = "sqlite")))]
 pub use django_cached_db::DjangoCachedDbStore;
@@ -39,6 +41,8 @@ pub use redis::{RedisConfig, RedisStore};
 pub use sql::DjangoDbStore;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::SqlStore;
+#[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]
+pub use tiered::TieredStore;
 
 /// A point in time on the store's own clock, in milliseconds since the Unix epoch.
 ///

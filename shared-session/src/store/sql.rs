@@ -144,6 +144,20 @@ impl SqlStore {
     pub async fn close(&self) {
         self.database.close().await;
     }
+
+    /// The bytes under `key`, and how long they live. One round trip.
+    #[cfg(feature = "redis")]
+    pub(super) async fn load_with_lifetime(&self, key: &str) -> Result<Option<(Bytes, Duration)>, Error> {
+        let load = async {
+            on_connection!(self.database, statements, |connection, sql| {
+                let query = sqlx::query_as::<_, (Vec<u8>, i64)>(sql.load_with_lifetime).bind(key);
+                Ok(query.fetch_optional(&mut *connection).await?)
+            })
+        };
+        let found = self.database.read(load).await?;
+        let lifetime = |left| Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        Ok(found.map(|(value, left)| (value.into(), lifetime(left))))
+    }
 }
 
 impl fmt::Debug for SqlStore {

@@ -104,6 +104,10 @@ async fn keeps_text_until_its_time(store: DjangoDbStore) {
     let second_byte = Seen::new("é".into(), 1..2);
     assert_eq!(store.delete("other", Some(&second_byte)).await.unwrap(), Deleted::Deleted);
 
+    let escapes = Seen::new(r"a\\b\143".into(), 1..9);
+    assert!(store.create("other", escapes.whole().clone(), MINUTE).await.unwrap());
+    assert_eq!(store.delete("other", Some(&escapes)).await.unwrap(), Deleted::Deleted);
+
     for not_text in [&b"\xff"[..], b"a\0b"] {
         let value = Bytes::from_static(not_text);
         let error = store.create("new", value.clone(), MINUTE).await.unwrap_err();

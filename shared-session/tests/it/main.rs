@@ -6,5 +6,6 @@ mod django_stores;
 mod redis;
 mod rules;
 mod stores;
+mod tiered;
 mod users;
 mod wire_format;

@@ -4,6 +4,9 @@
 pub(super) struct Statements {
     /// Key.
     pub(super) load: &'static str,
+    /// Key. Answers the value and the milliseconds that are left to it.
+    #[cfg(feature = "redis")]
+    pub(super) load_with_lifetime: &'static str,
     /// Key, value, lifetime in milliseconds. Takes over a row whose lifetime has passed.
     pub(super) create: &'static str,
     /// Key, value, lifetime, position, length and bytes of the part.
@@ -34,6 +37,13 @@ macro_rules! statements {
     (now: $now:literal, pass_locked: $pass:literal, members: $members:literal $(,)?) => {
         Statements {
             load: concat!("SELECT value FROM shared_session WHERE session_key = $1 AND expires_at > ", $now),
+            #[cfg(feature = "redis")]
+            load_with_lifetime: concat!(
+                "SELECT value, expires_at - ",
+                $now,
+                " FROM shared_session WHERE session_key = $1 AND expires_at > ",
+                $now,
+            ),
             create: concat!(
                 "INSERT INTO shared_session (session_key, value, expires_at) VALUES ($1, $2, $3 + ",
                 $now,

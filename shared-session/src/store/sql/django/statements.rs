@@ -21,7 +21,7 @@ pub(super) struct Statements {
     pub(super) scan: &'static str,
     /// First key, limit.
     pub(super) scan_to_the_end: &'static str,
-    /// Limit. The outer condition on the time is for a row that is replaced meanwhile.
+    /// Limit.
     pub(super) purge: &'static str,
     /// Milliseconds since the Unix epoch.
     pub(super) time: &'static str,
@@ -95,8 +95,6 @@ macro_rules! statements {
                 $now,
                 ") ORDER BY expire_date LIMIT $1",
                 $pass,
-                ") AND expire_date <= (SELECT ",
-                $now,
                 ")",
             ),
             time: concat!("SELECT ", $time),

@@ -1,0 +1,266 @@
+//! Sessions in SQL with copies in Redis, so that a Redis that loses its data signs nobody out.
+//!
+//! What keeps the copies right is a *fence*: a short-lived mark under the key in Redis that means "ask SQL". Whoever is
+//! about to change a row puts one there first, each writer its own, over whatever is there. While a fence stands no
+//! reader trusts Redis and no refill gets in, because it creates and never overwrites. Once the row is written the
+//! writer puts its copy in the place of its fence; if that is gone, because another writer came or Redis lost it, it
+//! puts a fence there that is nobody's, so that whoever else is under way leaves no copy either. Only then is the
+//! write acknowledged.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, SqlStore, StoreTime};
+use crate::{Error, ErrorKind, id::random_tag};
+
+/// How a fence starts. With a random tag behind, it is that of one writer; without, it is nobody's.
+const FENCE: &[u8] = b"\0ask SQL\0";
+
+/// How long a fence stands, and a copy that is not confirmed yet. Longer than anybody takes between reading a row and
+/// putting its copy into Redis.
+const FENCED: Duration = Duration::from_secs(10);
+
+/// A refill that took longer to read its row leaves no copy.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// How much sooner a copy ends than its row.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// A copy is made anew from its row at least this often.
+const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+/// Sessions in SQL, read from Redis. Features `redis` and `sqlite` or `postgres`.
+///
+/// **SQL is the authority**: every write is in SQL before it is acknowledged, and the indexes of users are there alone.
+/// Redis holds copies of what was read or written of late and may lose any of them at any time, by `FLUSHALL`, a
+/// restart or eviction: the next load takes the row and puts its copy back. Nobody is signed out, nobody who signed out
+/// comes back, and no acknowledged write is lost.
+///
+/// | operation | Redis | SQL | |
+/// |---|---|---|---|
+/// | load | 1 | 0 | the first of a new session, or after a loss: 3 and 2 |
+/// | load within 10 s of a deletion, or of writes at the same time | 1 | 1 | |
+/// | create | 0 | 1 | |
+/// | replace | 2 | 1 | overtaken by another write: 3 and 1; a conflict: 1 and 2 |
+/// | delete | 2 | 1 | a conflict: 1 and 2 |
+/// | scan, time, the index, purging | 0 | 1 or more | as [`SqlStore`] |
+///
+/// A write goes to SQL while the request waits, touches included, because a write that SQL learns of later can be lost.
+/// As no write comes late there is nothing for a row of an ended session to hold off: deleted rows are deleted.
+///
+/// # When one of them is down
+///
+/// - **Redis**: sessions are read from SQL, and new ones start. A write or deletion of an existing session is
+///   [`ErrorKind::Unavailable`] and has changed nothing, because an old copy could outlive it in a Redis that is only
+///   out of reach. A Redis that is out of memory refuses replacements in the same way, but no deletion.
+/// - **SQL**: sessions of which Redis has a copy are read. Every write fails; the session it was meant for is then
+///   unavailable too, until SQL is back or at most 10 s after.
+/// - **This process**, in the middle of a write: its fence is left, for the rest of its 10 s. What was acknowledged is in
+///   SQL.
+/// - **Redis, in the middle of a write**: the row has changed, and the error is [`Error::undecided`]. The fence of the
+///   write stands for the rest of its 10 s.
+///
+/// # What remains
+///
+/// - Redis loses the fence of a logout or write that was acknowledged within the last 10 s, while a refill is under way
+///   that read the row before. The refill gets in; it then looks at the row once more, and withdraws. Until then, one
+///   round trip, the old copy is read; if the process dies just then, for 10 s.
+/// - A write that was *not* acknowledged may leave an old copy behind, for an hour at most, which is as long as any copy
+///   lives: if the database carries it out more than 10 s after it was given up here; if its process dies when the row
+///   is written and another write of the session has just left its copy; or if Redis loses its fence, gets a refill,
+///   and is then out of reach. The next write of the session finds it out.
+///
+/// # What Redis must not do
+///
+/// Go back in time. A Redis that comes back with the data of yesterday, or a replica that takes over and lags, answers
+/// old copies. Turn its persistence off (`save ""`, `appendonly no`): it is not needed here. It may evict
+/// (`maxmemory-policy allkeys-lru`).
+///
+/// Values that start with NUL and `ask SQL` and NUL are refused as [`ErrorKind::Value`]; no profile writes such.
+///
+/// ```no_run
+/// # #[tokio::main] async fn main() -> Result<(), shared_session::Error> {
+/// use shared_session::{SessionManager, store::{RedisStore, SqlStore, TieredStore}};
+///
+/// let sql = SqlStore::connect("postgres://site@localhost/site").await?;
+/// sql.migrate().await?;
+/// let store = TieredStore::new(RedisStore::connect("redis://localhost").await?, sql);
+/// let manager = SessionManager::new(store);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct TieredStore {
+    copies: RedisStore,
+    rows: SqlStore,
+}
+
+impl TieredStore {
+    /// Puts `copies` in front of `rows`. All services use the same Redis, the same database, and this store: one that
+    /// writes to the database alone leaves old copies behind. Connect `copies` with
+    /// [`connect_lazy`](RedisStore::connect_lazy) so that a service starts while Redis is down.
+    #[must_use]
+    pub fn new(copies: RedisStore, rows: SqlStore) -> Self {
+        Self { copies, rows }
+    }
+
+    /// Takes the row and leaves a copy of it.
+    async fn refill(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        let started = Instant::now();
+        let Some((value, left)) = self.rows.load_with_lifetime(key).await? else { return Ok(None) };
+        let until = end_of_copy(started, left);
+        // An empty copy could not be told from a fence when it is confirmed.
+        if Instant::now() + FENCED >= until || started.elapsed() >= SLOW || value.is_empty() {
+            return Ok(Some(value));
+        }
+        // Loses against a fence and against a newer copy.
+        match self.copies.create(key, value.clone(), FENCED).await {
+            Ok(true) => {}
+            Err(error) if error.is_undecided() => {}
+            Ok(false) | Err(_) => return Ok(Some(value)),
+        }
+        // The fence of a write that was faster may have been lost together with everything else.
+        let current = match self.rows.load(key).await {
+            Ok(current) => current,
+            // The copy was not confirmed: it ends soon.
+            Err(_) => return Ok(Some(value)),
+        };
+        if current.as_ref() == Some(&value) {
+            let ttl = until.saturating_duration_since(Instant::now());
+            let unchanged = Seen::new(value.clone(), 0..value.len());
+            log(self.copies.replace(key, &unchanged, value, ttl).await.map(drop));
+        } else {
+            log(self.fence_for_all(key).await);
+        }
+        Ok(current)
+    }
+
+    /// Puts up a fence of this writer's own.
+    async fn fence(&self, key: &str) -> Result<Seen, Error> {
+        let own = Bytes::from([FENCE, random_tag()?.as_bytes()].concat());
+        self.copies.put(key, &own, FENCED).await?;
+        let len = own.len();
+        Ok(Seen::new(own, 0..len))
+    }
+
+    async fn fence_for_all(&self, key: &str) -> Result<(), Error> {
+        self.copies.put(key, FENCE, FENCED).await
+    }
+
+    /// As [`fence_for_all`](Self::fence_for_all), also in a Redis without memory: that one takes no refill either.
+    async fn fence_or_forget(&self, key: &str) -> Result<(), Error> {
+        match self.fence_for_all(key).await {
+            Err(error) if !error.is_undecided() => self.copies.delete(key, None).await.map(drop),
+            done => done,
+        }
+    }
+
+    /// Puts the copy of the row that was just written in the place of the writer's fence, if that still stands.
+    async fn settle(&self, key: &str, own: &Seen, value: Bytes, until: Instant) -> Result<(), Error> {
+        let ttl = until.saturating_duration_since(Instant::now());
+        if !ttl.is_zero() && matches!(self.copies.replace(key, own, value, ttl).await, Ok(Replaced::Stored)) {
+            return Ok(());
+        }
+        self.fence_for_all(key).await
+    }
+}
+
+/// When the copy of a row ends that has `left` to live from `start` on.
+fn end_of_copy(start: Instant, left: Duration) -> Instant {
+    start + left.saturating_sub(MARGIN).min(LONGEST)
+}
+
+fn is_fence(value: &[u8]) -> bool {
+    value.starts_with(FENCE)
+}
+
+fn refuse_fences(value: &[u8]) -> Result<(), Error> {
+    if is_fence(value) {
+        return Err(Error::new(ErrorKind::Value, "a session must not start as a fence in Redis does"));
+    }
+    Ok(())
+}
+
+/// A copy that is not renewed ends soon.
+fn log(renewed: Result<(), Error>) {
+    if let Err(error) = renewed {
+        tracing::debug!(%error, "the copy of a session in Redis was not renewed");
+    }
+}
+
+/// What went wrong before the row was touched.
+fn nothing_changed(error: Error) -> Error {
+    Error::new(ErrorKind::Unavailable, "Redis cannot be told of a write, so it was not begun").with_source(error)
+}
+
+impl fmt::Debug for TieredStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TieredStore").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for TieredStore {
+    async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        match self.copies.load(key).await {
+            Ok(Some(value)) if !is_fence(&value) => Ok(Some(value)),
+            Ok(None) => self.refill(key).await,
+            Ok(Some(_)) => self.rows.load(key).await,
+            Err(error) => {
+                tracing::debug!(%error, "reading a session from SQL");
+                self.rows.load(key).await
+            }
+        }
+    }
+
+    /// Leaves no copy: the first load does, and knows how.
+    async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+        refuse_fences(&value)?;
+        self.rows.create(key, value, ttl).await
+    }
+
+    async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        refuse_fences(&value)?;
+        let own = self.fence(key).await.map_err(nothing_changed)?;
+        let until = end_of_copy(Instant::now(), ttl);
+        let replaced = self.rows.replace(key, seen, value.clone(), ttl).await?;
+        if replaced == Replaced::Stored {
+            self.settle(key, &own, value, until).await.map_err(Error::undecided)?;
+        }
+        Ok(replaced)
+    }
+
+    async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        self.fence_or_forget(key).await.map_err(nothing_changed)?;
+        let deleted = self.rows.delete(key, seen).await?;
+        if !matches!(deleted, Deleted::Conflict(_)) {
+            self.fence_or_forget(key).await.map_err(Error::undecided)?;
+        }
+        Ok(deleted)
+    }
+
+    async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        self.rows.scan(prefix, from).await
+    }
+
+    async fn purge_expired(&self) -> Result<u64, Error> {
+        self.rows.purge_expired().await
+    }
+
+    async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
+        self.rows.index_add(index, member, deadline).await
+    }
+
+    async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
+        self.rows.index_list(index).await
+    }
+
+    async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
+        self.rows.index_remove(index, members).await
+    }
+
+    /// The database's clock: rows hold its time.
+    async fn time(&self) -> Result<StoreTime, Error> {
+        self.rows.time().await
+    }
+}
