@@ -50,7 +50,7 @@
 //! | `memory` | yes | [`store::MemoryStore`] |
 //! | `redis-tls` | no | `rediss://` with rustls and ring |
 //! | `deadpool` | no | a `deadpool-redis` pool as connection |
-//! | `postgres`, `sqlite` | no | [`store::SqlStore`], and users in those databases |
+//! | `postgres`, `sqlite` | no | [`store::SqlStore`], with Redis in front [`store::TieredStore`], and users in those databases |
 //! | `users` | no | [`users`]: Django's user tables and password formats, sign-in |
 //! | `django` | no | [`django`]: Django's session formats; [`django::pickle`]: Python pickles as inert data |
 //! | `django-redis` | no | what django-redis adds: MessagePack; LZ4, xz and Zstandard |

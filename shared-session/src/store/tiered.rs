@@ -98,7 +98,8 @@ pub struct TieredStore {
 
 impl TieredStore {
     /// Puts `copies` in front of `rows`. All services use the same Redis, the same database, and this store: one that
-    /// writes to the database alone leaves old copies behind. Connect `copies` with
+    /// writes to the database alone leaves old copies behind. Sessions that a [`RedisStore`] alone kept until now have no
+    /// row: they can be read and end with their first write, so start with an empty Redis. Connect `copies` with
     /// [`connect_lazy`](RedisStore::connect_lazy) so that a service starts while Redis is down.
     #[must_use]
     pub fn new(copies: RedisStore, rows: SqlStore) -> Self {
