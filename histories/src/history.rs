@@ -1,0 +1,293 @@
+//! Operations, and the file they are kept in: JSON lines in the order in which things happened.
+
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader, BufWriter, Write},
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+
+/// Who does something; each does one thing at a time.
+pub type Process = u32;
+/// The process that breaks things.
+pub const NEMESIS: Process = 0;
+
+/// One line of a history: an operation begins or ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Nanoseconds since the run began, by a clock that never goes back.
+    pub time: u64,
+    /// Who.
+    pub process: Process,
+    /// Begins or ends, and how.
+    #[serde(flatten)]
+    pub phase: Phase,
+    /// What.
+    #[serde(flatten)]
+    pub call: Call,
+}
+
+/// Whether an operation begins, or how it ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "value", rename_all = "snake_case")]
+pub enum Phase {
+    /// It begins.
+    Invoke,
+    /// It was done, with this answer.
+    Ok(Value),
+    /// It was refused: certainly not done.
+    Fail,
+    /// Nobody knows.
+    Info,
+}
+
+/// What is asked, and of whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// Which service.
+    pub service: String,
+    /// Which session; sessions are never reused.
+    pub session: u32,
+    /// The how manyth cookie of the session.
+    pub cookie: u32,
+    /// The operation.
+    #[serde(flatten)]
+    pub op: Op,
+}
+
+/// An operation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "op", content = "with", rename_all = "snake_case")]
+pub enum Op {
+    /// Signs in; the session begins.
+    Begin,
+    /// Stores the entry that every session has; answers never show it.
+    Mark,
+    /// Stores an entry that nobody else stores.
+    Add(u32),
+    /// Removes an entry of one's own.
+    Remove(u32),
+    /// Adds one to the counter: answers the number that was stored.
+    Increment,
+    /// Answers the entries.
+    Read,
+    /// Answers the counter.
+    ReadCounter,
+    /// Asks who is signed in.
+    Who,
+    /// Signs in again: the next cookie replaces this one.
+    Rotate,
+    /// Ends the session.
+    End(Ending),
+    /// Asks Redis for the lifetime of the session's key.
+    Key,
+    /// Something is broken (`invoke`) until it is mended.
+    Fault(String),
+}
+
+/// How a session is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// Its own cookie signs out.
+    SignOut,
+    /// Another session of the user ends it by its handle.
+    Revoke,
+    /// Another session of the user signs out everywhere else.
+    Everywhere,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// Done.
+    Done,
+    /// The service knows no session by this cookie; a write went into a new one.
+    Anonymous,
+    /// A number: the counter, or a lifetime in seconds (-1: none, -2: no key).
+    Number(i64),
+    /// The entries, sorted.
+    Entries(Vec<u32>),
+    /// A status that no such request should have.
+    Unexpected(u16),
+}
+
+/// An operation from its beginning to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// Who.
+    pub process: Process,
+    /// What.
+    pub call: Call,
+    /// When it began.
+    pub invoked: u64,
+    /// When it ended; the end of time if it never did.
+    pub completed: u64,
+    /// How it ended. Never [`Phase::Invoke`].
+    pub end: Phase,
+}
+
+impl Operation {
+    /// The answer, if the session was there and the operation was done.
+    #[must_use]
+    pub fn answer(&self) -> Option<&Value> {
+        match &self.end {
+            Phase::Ok(Value::Anonymous | Value::Unexpected(_)) | Phase::Fail | Phase::Info | Phase::Invoke => None,
+            Phase::Ok(value) => Some(value),
+        }
+    }
+
+    /// The number in the answer.
+    #[must_use]
+    pub fn number(&self) -> Option<i64> {
+        match self.answer()? {
+            Value::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Whether it may have been done.
+    #[must_use]
+    pub fn may_have_happened(&self) -> bool {
+        self.end == Phase::Info || self.answer().is_some()
+    }
+
+    /// Whether this ended before that began.
+    #[must_use]
+    pub fn is_before(&self, that: &Self) -> bool {
+        self.completed < that.invoked
+    }
+}
+
+/// The operations of a history, by the time at which they began. What never ended is `info`.
+#[must_use]
+pub fn operations(events: &[Event]) -> Vec<Operation> {
+    let mut open = std::collections::BTreeMap::<Process, usize>::new();
+    let mut all = Vec::<Operation>::new();
+    for event in events {
+        if event.phase == Phase::Invoke {
+            open.insert(event.process, all.len());
+            all.push(Operation {
+                process: event.process,
+                call: event.call.clone(),
+                invoked: event.time,
+                completed: u64::MAX,
+                end: Phase::Info,
+            });
+        } else if let Some(operation) = open.remove(&event.process).and_then(|index| all.get_mut(index)) {
+            operation.completed = event.time;
+            operation.end = event.phase.clone();
+        }
+    }
+    all
+}
+
+/// Where processes write down what they do.
+#[derive(Debug)]
+pub struct Recorder {
+    start: Instant,
+    log: Mutex<Log>,
+}
+
+#[derive(Debug)]
+struct Log {
+    events: Vec<Event>,
+    file: BufWriter<File>,
+}
+
+impl Recorder {
+    /// Starts a history that is written to a file.
+    ///
+    /// # Errors
+    /// If there can be no such file.
+    pub fn create(path: &Path) -> io::Result<Self> {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        let log = Log { events: Vec::new(), file: BufWriter::new(File::create(path)?) };
+        Ok(Self { start: Instant::now(), log: Mutex::new(log) })
+    }
+
+    /// Writes down that something begins or ends now.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    pub fn note(&self, process: Process, phase: Phase, call: Call) {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        // Under the lock, so that the order of the lines is that of the times.
+        let time = u64::try_from(self.start.elapsed().as_nanos()).unwrap();
+        let event = Event { time, process, phase, call };
+        serde_json::to_writer(&mut log.file, &event).unwrap();
+        log.file.write_all(b"\n").unwrap();
+        log.events.push(event);
+    }
+
+    /// Everything so far.
+    ///
+    /// # Panics
+    /// If the file cannot be written.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.file.flush().unwrap();
+        log.events.clone()
+    }
+}
+
+/// Reads a history.
+///
+/// # Errors
+/// If the file cannot be read or is no history.
+pub fn read(path: &Path) -> io::Result<Vec<Event>> {
+    BufReader::new(File::open(path)?)
+        .lines()
+        .map(|line| serde_json::from_str(&line?).map_err(io::Error::from))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(op: Op) -> Call {
+        Call { service: "api".into(), session: 1, cookie: 1, op }
+    }
+
+    #[test]
+    fn an_event_survives_its_line() {
+        let ops = [Op::Begin, Op::Add(7), Op::End(Ending::Everywhere), Op::Fault("pause".into())];
+        let phases = [
+            Phase::Invoke,
+            Phase::Ok(Value::Done),
+            Phase::Ok(Value::Number(-2)),
+            Phase::Ok(Value::Entries(vec![1, 2])),
+            Phase::Fail,
+            Phase::Info,
+        ];
+        for op in ops {
+            for phase in &phases {
+                let event = Event { time: 3, process: 2, phase: phase.clone(), call: call(op.clone()) };
+                let line = serde_json::to_string(&event).unwrap();
+                assert_eq!(serde_json::from_str::<Event>(&line).unwrap(), event, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn beginnings_and_ends_are_paired_by_process() {
+        let event = |time, process, phase, op| Event { time, process, phase, call: call(op) };
+        let operations = operations(&[
+            event(1, 1, Phase::Invoke, Op::Increment),
+            event(2, 2, Phase::Invoke, Op::Read),
+            event(3, 1, Phase::Ok(Value::Number(1)), Op::Increment),
+            event(4, 1, Phase::Invoke, Op::Increment),
+        ]);
+        let spans: Vec<_> = operations.iter().map(|o| (o.process, o.invoked, o.completed, o.number())).collect();
+        assert_eq!(spans, [(1, 1, 3, Some(1)), (2, 2, u64::MAX, None), (1, 4, u64::MAX, None)]);
+        assert!(operations.iter().skip(1).all(|operation| operation.end == Phase::Info));
+    }
+}

@@ -1,0 +1,97 @@
+//! `histories`: random faults under load, and whether the answers can be.
+#![allow(clippy::expect_used, reason = "a tool for tests: a failure is a panic")]
+
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use shared_session_histories::{
+    history,
+    report::report,
+    run::{Plan, run},
+    workload::Load,
+};
+use test_servers::RedisKind;
+
+const USAGE: &str = "\
+histories [--seconds N] [--seed N] [--redis old|new|valkey] [--calm] [--file FILE]
+    Runs clients and random faults (none with --calm) and checks the history. Default: 600 s on the old Redis.
+histories check FILE
+    Checks a history again.
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let operations = match parse(&args) {
+        Some(Task::Help) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Some(Task::Check(file)) => history::read(&file).map(|events| history::operations(&events)),
+        Some(Task::Run(plan)) => {
+            println!("seed {}, history in {}", plan.seed, plan.file.display());
+            run(&plan)
+        }
+        None => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let operations = match operations {
+        Ok(operations) => operations,
+        Err(error) => {
+            eprintln!("error: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let (text, violations) = report(&operations);
+    println!("{text}");
+    if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+enum Task {
+    Help,
+    Check(PathBuf),
+    Run(Plan),
+}
+
+fn parse(args: &[String]) -> Option<Task> {
+    if let [command, file] = args
+        && command == "check"
+    {
+        return Some(Task::Check(file.into()));
+    }
+    let seed = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs();
+    let mut plan = Plan {
+        lasts: Duration::from_secs(600),
+        seed,
+        redis: RedisKind::Old,
+        load: Load::default(),
+        is_calm: false,
+        file: PathBuf::from("target/histories/history.jsonl"),
+    };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match &**arg {
+            "--help" | "-h" => return Some(Task::Help),
+            "--seconds" => plan.lasts = Duration::from_secs(args.next()?.parse().ok()?),
+            "--seed" => plan.seed = args.next()?.parse().ok()?,
+            "--redis" => plan.redis = kind(args.next()?)?,
+            "--calm" => plan.is_calm = true,
+            "--file" => plan.file = args.next()?.into(),
+            _ => return None,
+        }
+    }
+    Some(Task::Run(plan))
+}
+
+fn kind(name: &str) -> Option<RedisKind> {
+    Some(match name {
+        "old" => RedisKind::Old,
+        "new" => RedisKind::New,
+        "valkey" => RedisKind::Valkey,
+        _ => return None,
+    })
+}
