@@ -71,6 +71,11 @@ mod id;
 mod keys;
 mod lifetime;
 mod manager;
+#[cfg(feature = "redis")]
+mod near;
+#[cfg(not(feature = "redis"))]
+#[path = "near/none.rs"]
+mod near;
 mod profile;
 #[cfg(any(feature = "django", feature = "users"))]
 mod random;
@@ -91,6 +96,8 @@ pub use id::Handle;
 pub use keys::SecretKeys;
 pub use lifetime::Lifetime;
 pub use manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats, Verified};
+#[cfg(feature = "redis")]
+pub use near::NearCache;
 #[cfg(feature = "django")]
 pub use profile::django;
 pub use profile::{Identity, Profile};

@@ -3,6 +3,7 @@
 mod devices;
 mod ended;
 mod load;
+mod near;
 mod stats;
 mod verify;
 mod write;
@@ -20,6 +21,7 @@ use crate::{
     cookie::{Presented, SessionCookie},
     data::MissedTake,
     id::Token,
+    near::Near,
     session::{Inner, Open, SessionHandle, State},
     store::{SessionStore, StoreDyn},
 };
@@ -57,6 +59,7 @@ pub(crate) struct Core {
     pub(crate) on_error: OnError,
     pub(crate) clock: Arc<StoreClock>,
     pub(crate) stats: Arc<stats::Counters>,
+    pub(crate) near: Option<Arc<Near>>,
     #[cfg(feature = "users")]
     pub(crate) auth: Option<crate::auth::Auth>,
     #[cfg(feature = "users")]
@@ -79,6 +82,7 @@ impl SessionManager {
             on_error: OnError::default(),
             clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
             stats: Arc::default(),
+            near: None,
             #[cfg(feature = "users")]
             auth: None,
             #[cfg(feature = "users")]
@@ -95,7 +99,16 @@ impl SessionManager {
     /// The wire format and key prefix. Default: native, with the prefix `session:`.
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
-        self.with(|core| core.profile = profile)
+        self.with(|core| {
+            core.near = core.near.take().and_then(|near| match near.for_profile(&profile) {
+                Ok(near) => Some(Arc::new(near)),
+                Err(error) => {
+                    tracing::warn!(%error, "the near cache is off");
+                    None
+                }
+            });
+            core.profile = profile;
+        })
     }
 
     /// The cookie. Default: `__Host-session`, Secure, HttpOnly, SameSite=Lax, for the browser's session.

@@ -133,6 +133,12 @@ impl Profile {
         on!(self, native(_prefix) => { let _ = place; None }, django(django) => django.tombstone_key(place))
     }
 
+    /// Whether a record tells when it expires, so that it needs no store to know.
+    #[cfg(feature = "redis")]
+    pub(crate) fn says_expiry(&self) -> bool {
+        on!(self, native(_prefix) => true, django(_django) => false)
+    }
+
     /// Whether a rotated session moves to another key.
     pub(crate) fn rotation_moves(&self) -> bool {
         on!(self, native(_prefix) => false, django(_django) => true)
@@ -355,6 +361,16 @@ impl Record {
 
     pub(crate) fn user_id(&self) -> Option<&str> {
         self.head.user.as_ref().map(|user| user.user_id.as_str())
+    }
+
+    /// About how many bytes of memory it takes.
+    #[cfg(feature = "redis")]
+    pub(crate) fn weight(&self) -> usize {
+        /// The record itself, its marks, and what keeps track of it.
+        const FIXED: usize = 768;
+        const ENTRY: usize = size_of::<(Box<str>, crate::data::Json)>();
+        let names: usize = self.entries.iter().map(|(name, _)| name.len() + ENTRY).sum();
+        FIXED + self.bytes.len() + names
     }
 
     pub(crate) fn bytes(&self) -> &Bytes {

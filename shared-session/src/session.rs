@@ -121,6 +121,13 @@ impl Inner {
     }
 }
 
+/// Where a session is looked for first.
+#[derive(Clone, Copy)]
+enum Source {
+    NearCache,
+    Store,
+}
+
 impl SessionHandle {
     /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. An unknown,
     /// expired or replaced cookie is an anonymous visitor, not an error.
@@ -132,18 +139,33 @@ impl SessionHandle {
         self.load_from(Client::default).await
     }
 
+    /// As [`load`](Self::load), past a near cache ([`SessionManager::with_near_cache`](crate::SessionManager)): for a request that must not be answered with what
+    /// another service changed or ended less than a second ago. One round trip. To be called before anything else loads
+    /// the session: what is loaded stays.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub async fn load_fresh(&self) -> Result<Session, Error> {
+        self.load_by(Client::default, Source::Store).await
+    }
+
     /// As [`load`](Self::load); `client` describes the browser, for the list of devices, in case a session starts.
     ///
     /// # Errors
     /// As [`load`](Self::load).
     pub async fn load_from(&self, client: impl FnOnce() -> Client) -> Result<Session, Error> {
+        self.load_by(client, Source::NearCache).await
+    }
+
+    async fn load_by(&self, client: impl FnOnce() -> Client, source: Source) -> Result<Session, Error> {
         let inner = &*self.0;
         inner
             .loading
             .get_or_init(async || {
-                let loaded = match &inner.token {
-                    Some(token) => inner.core.load(token).await,
-                    None => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
+                let loaded = match (&inner.token, source) {
+                    (Some(token), Source::NearCache) => inner.core.load(token).await,
+                    (Some(token), Source::Store) => inner.core.load_fresh(token).await,
+                    (None, _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
                 };
                 let mut state = inner.state();
                 match loaded {

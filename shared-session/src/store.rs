@@ -36,6 +36,8 @@ pub use django_cached_db::DjangoCachedDbStore;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
+pub(crate) use redis::{Follower, Tracking};
+#[cfg(feature = "redis")]
 pub use redis::{RedisConfig, RedisStore};
 #[cfg(all(feature = "django", any(feature = "postgres", feature = "sqlite")))]
 pub use sql::DjangoDbStore;

@@ -189,6 +189,7 @@ impl Core {
     }
 
     async fn revoke(&self, place: &Place, record: &Record) -> Result<bool, Error> {
+        let _evict = self.evict_after([Some(place.handle), None]);
         let ended = self.end_at(place, record, Tombstone::Ended).await?;
         self.unindex(record, place).await;
         Ok(ended)

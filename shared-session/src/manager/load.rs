@@ -12,10 +12,22 @@ use crate::{Error, ErrorKind, commit::Loaded, id::Token, profile::Record, store:
 const REFUSE_AFTER_ROTATION: Duration = Duration::from_secs(60);
 
 impl Core {
-    /// What the store holds for a cookie, and the store's time. One round trip.
+    /// The session of a cookie, and the store's time. One round trip, or none with a near cache.
     pub(crate) async fn load(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
+        if let Some(kept) = self.kept(token).await? {
+            return Ok(kept);
+        }
+        if self.near.is_some() {
+            add_one(&self.stats.near_misses);
+        }
+        self.load_fresh(token).await
+    }
+
+    /// What the store holds for a cookie, and the store's time. One round trip.
+    pub(crate) async fn load_fresh(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
         add_one(&self.stats.loads);
         let place = self.profile.place(token);
+        let ticket = self.near.as_ref().and_then(|near| near.begin(&token.handle));
         let (bytes, tombstone) =
             futures_util::future::try_join(self.stored(&place.key), self.tombstone(&place)).await?;
         let now = self.now().await?;
@@ -48,7 +60,11 @@ impl Core {
             add_one(&self.stats.misses);
             return Ok((Loaded::Nothing { refused: false }, now));
         }
-        Ok((Loaded::Record(token.clone(), Arc::new(record)), now))
+        let record = Arc::new(record);
+        if let (Some(near), Some(ticket)) = (&self.near, ticket) {
+            near.fill(&token.handle, ticket, &record);
+        }
+        Ok((Loaded::Record(token.clone(), record), now))
     }
 
     /// What is stored under a key. What is no value of the store's kind (a Redis list, say) cannot be shown, only that it
@@ -63,10 +79,10 @@ impl Core {
         }
     }
 
-    /// Loads again what was loaded before.
+    /// Loads from the store what was loaded before.
     pub(crate) async fn reload(&self, base: &Loaded) -> Result<Loaded, Error> {
         match base {
-            Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Ok(self.load(token).await?.0),
+            Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Ok(self.load_fresh(token).await?.0),
             Loaded::Nothing { refused } => Ok(Loaded::Nothing { refused: *refused }),
         }
     }

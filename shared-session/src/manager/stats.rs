@@ -10,6 +10,10 @@ use crate::ErrorKind;
 pub struct Stats {
     /// Sessions read from the store.
     pub loads: u64,
+    /// Sessions found in the near cache, for which the store was not asked.
+    pub near_hits: u64,
+    /// Sessions asked for that were not in the near cache; zero without one.
+    pub near_misses: u64,
     /// Cookies that named no valid session.
     pub misses: u64,
     /// Writes that were stored.
@@ -27,6 +31,8 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) loads: AtomicU64,
+    pub(crate) near_hits: AtomicU64,
+    pub(crate) near_misses: AtomicU64,
     pub(crate) misses: AtomicU64,
     pub(crate) commits: AtomicU64,
     pub(crate) merged: AtomicU64,
@@ -51,6 +57,8 @@ impl Counters {
     pub(crate) fn read(&self) -> Stats {
         Stats {
             loads: self.loads.load(Relaxed),
+            near_hits: self.near_hits.load(Relaxed),
+            near_misses: self.near_misses.load(Relaxed),
             misses: self.misses.load(Relaxed),
             commits: self.commits.load(Relaxed),
             merged: self.merged.load(Relaxed),

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{CookieAction, Core, ended::Tombstone, stats::add_one};
+use super::{CookieAction, Core, ended::Tombstone, near::written_by, stats::add_one};
 use crate::{
     Error, ErrorKind,
     commit::{Edit, End, Loaded, New, Plan, Write, gone, stale},
@@ -63,7 +63,10 @@ impl Core {
     /// Runs the plan on a task of its own, so that it ends whatever becomes of the request.
     pub(crate) async fn write_on_own_task(self: &Arc<Self>, plan: Plan) -> Result<Written, Error> {
         let core = Arc::clone(self);
-        let task = tokio::spawn(async move { core.write(plan).await });
+        let task = tokio::spawn(async move {
+            let _evict = core.evict_after(written_by(&plan));
+            core.write(plan).await
+        });
         task.await.unwrap_or_else(|join| {
             Err(Error::new(ErrorKind::Unavailable, "a session commit did not finish").with_source(join).undecided())
         })

@@ -1,6 +1,6 @@
 //! Sessions in Redis or Valkey.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use redis::{Cmd, Value};
@@ -24,12 +24,14 @@ mod slots;
 mod supply;
 #[cfg(feature = "redis-tls")]
 mod tls;
+mod tracking;
 mod url;
 
 pub use config::RedisConfig;
 use connection::{Connection, Effect, To};
 use failure::Failure;
 use scan::Position;
+pub(crate) use tracking::{Follower, Tracking};
 
 /// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
 /// numbers are doubles. It is 285,000 years, and far from where Redis' own sums overflow.
@@ -134,6 +136,11 @@ impl RedisStore {
             Value::Okay => Ok(()),
             _ => Err(unexpected(Effect::Write)),
         }
+    }
+
+    /// Tells `follower` of every change under `prefix`, once it is started.
+    pub(crate) fn tracking(&self, prefix: &str, follower: Arc<dyn Follower>) -> Result<Tracking, Error> {
+        Ok(Tracking::new(self.connection.source()?, prefix, follower))
     }
 
     async fn send(&self, to: To<'_>, command: &Cmd, effect: Effect) -> Result<Value, Error> {

@@ -7,7 +7,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,15 @@ const ASKED_AT_ONCE: usize = 3;
 pub(super) struct Cluster {
     nodes: Arc<Nodes>,
     renewed: Supply<Instant>,
+    /// How many commands were sent on.
+    redirects: AtomicU64,
+}
+
+/// Which nodes commands go to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) primaries: Vec<(u16, Address)>,
+    redirects: u64,
 }
 
 struct Nodes {
@@ -55,7 +67,7 @@ impl Cluster {
                 Box::pin(async move { nodes.renew_map().await.map(|()| Instant::now()) })
             },
         );
-        Self { nodes, renewed }
+        Self { nodes, renewed, redirects: AtomicU64::new(0) }
     }
 
     /// Sends `command` to the node that has `key`, wherever that turns out to be.
@@ -73,6 +85,7 @@ impl Cluster {
                 && let Some((redirect, detail)) = answer.redirect()
             {
                 let Some((slot, address)) = read_redirect(detail, &node) else { return Err(failure) };
+                self.redirects.fetch_add(1, Ordering::AcqRel);
                 if redirect == Redirect::Moved {
                     self.nodes.learn(slot, &address);
                     self.renewed.renew();
@@ -108,6 +121,27 @@ impl Cluster {
     /// Every primary and its lowest slot, in the order of these.
     pub(super) async fn primaries(&self, deadline: Instant) -> Result<Vec<(u16, Address)>, Failure> {
         Ok(self.map(deadline).await?.primaries())
+    }
+
+    /// Where commands go now. The count is read first: what is sent on meanwhile makes it another layout.
+    pub(super) async fn layout(&self, deadline: Instant) -> Result<Layout, Failure> {
+        let redirects = self.redirects.load(Ordering::Acquire);
+        Ok(Layout { redirects, primaries: self.primaries(deadline).await? })
+    }
+
+    /// Whether all commands since then have gone by `layout`.
+    pub(super) fn has(&self, layout: &Layout) -> bool {
+        self.redirects.load(Ordering::Acquire) == layout.redirects
+            && self.nodes.map().is_some_and(|map| map.primaries() == layout.primaries)
+    }
+
+    pub(super) fn dialer(&self) -> &Dialer {
+        &self.nodes.dialer
+    }
+
+    /// The connection to one node.
+    pub(super) fn supply(&self, node: &Address) -> Arc<Supply<Link>> {
+        self.nodes.link(node)
     }
 
     async fn send_as(&self, how: Redirect, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {

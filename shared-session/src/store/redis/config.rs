@@ -114,6 +114,7 @@ impl RedisConfig {
             },
             timeout: self.connect_timeout,
             native,
+            listener: None,
         })
     }
 }

@@ -9,15 +9,16 @@ use tokio::{sync::Semaphore, time::Instant};
 use super::{
     RedisConfig,
     cluster::Cluster,
-    dial::Address,
+    dial::{Address, Dialer},
     failure::{Failure, Unsent},
     link::Link,
     native::Native,
     sentinel::Sentinels,
     supply::Supply,
+    tracking::Source,
     url::{Place, Target},
 };
-use crate::Error;
+use crate::{Error, ErrorKind};
 
 /// Whether a command that may have run can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ pub(super) struct Connection {
 #[derive(Clone)]
 enum Route {
     /// One connection to the one server that counts.
-    One(Arc<Supply<Link>>),
+    One(Arc<Supply<Link>>, Dialer),
     Cluster(Arc<Cluster>),
     #[cfg(feature = "deadpool")]
     Pool(deadpool_redis::Pool),
@@ -62,10 +63,11 @@ impl Connection {
         let native = Native::default();
         let dialer = config.dialer(login, tls, native.clone())?;
         let route = match place {
-            Place::Single(address) => Route::One(Arc::new(dialer.supply(address))),
+            Place::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
             Place::Sentinel(addresses, name) => {
-                let sentinels = Sentinels { addresses, name, dialer: config.sentinel_dialer(tls)?, primary: dialer };
-                Route::One(Arc::new(sentinels.supply()))
+                let sentinels =
+                    Sentinels { addresses, name, dialer: config.sentinel_dialer(tls)?, primary: dialer.clone() };
+                Route::One(Arc::new(sentinels.supply()), dialer)
             }
             Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
         };
@@ -85,7 +87,7 @@ impl Connection {
     /// Connects now.
     pub(super) async fn prove(&self, deadline: Instant) -> Result<(), Error> {
         let proved = match &self.route {
-            Route::One(link) => link.get(deadline).await.map(drop),
+            Route::One(link, _) => link.get(deadline).await.map(drop),
             Route::Cluster(cluster) => cluster.primaries(deadline).await.map(drop),
             #[cfg(feature = "deadpool")]
             Route::Pool(pool) => self::pool::checkout(pool, deadline).await.map(drop),
@@ -96,6 +98,19 @@ impl Connection {
     /// Whether the server has native compare-and-set.
     pub(super) fn native(&self) -> &Native {
         &self.native
+    }
+
+    /// Where the changes can be followed that the commands make.
+    pub(super) fn source(&self) -> Result<Source, Error> {
+        match &self.route {
+            Route::One(link, dialer) => Ok(Source::One(link.clone(), dialer.clone())),
+            Route::Cluster(cluster) => Ok(Source::Cluster(cluster.clone())),
+            #[cfg(feature = "deadpool")]
+            Route::Pool(_) => Err(Error::new(
+                ErrorKind::Config,
+                "a near cache cannot follow changes through a pool of connections: connect the store by its URL",
+            )),
+        }
     }
 
     /// When a call that starts now has to be over.
@@ -132,7 +147,7 @@ impl Connection {
 
     async fn send_once(&self, to: To<'_>, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
         match &self.route {
-            Route::One(link) => link.get(deadline).await?.send(command, deadline).await,
+            Route::One(link, _) => link.get(deadline).await?.send(command, deadline).await,
             // Boxed, because they are several times larger than the way above.
             Route::Cluster(cluster) => match to {
                 To::Key(key) => Box::pin(cluster.send(key, command, deadline)).await,

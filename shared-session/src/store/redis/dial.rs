@@ -1,11 +1,11 @@
 //! How a connection is made: name lookup, TCP or a Unix socket, TLS, login.
 
-use std::{io, path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::select_ok;
 use redis::{
     AsyncConnectionConfig, ErrorKind as RedisErrorKind, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError,
-    aio::MultiplexedConnection,
+    aio::{AsyncPushSender, MultiplexedConnection},
     io::tcp::socket2::{SockRef, TcpKeepalive},
 };
 use tokio::{
@@ -40,6 +40,8 @@ pub(super) struct Dialer {
     pub(super) timeout: Duration,
     /// Is told of every new connection.
     pub(super) native: Native,
+    /// Who hears at once what the server says unasked. It needs RESP3.
+    pub(super) listener: Option<Arc<dyn AsyncPushSender>>,
 }
 
 impl Dialer {
@@ -65,6 +67,9 @@ impl Dialer {
     async fn dial_patiently(&self, address: &Address) -> Result<Link, Unsent> {
         match self.try_dial(address, &self.login).await? {
             Ok(link) => Ok(link),
+            Err(error) if is_hello_unknown(&error) && self.listener.is_some() => {
+                Err(Unsent::new("this Redis knows no RESP3, in which it would announce changes"))
+            }
             // Proxies and old servers know no RESP3.
             Err(error) if is_hello_unknown(&error) => {
                 let login = self.login.clone().set_protocol(ProtocolVersion::RESP2);
@@ -82,18 +87,35 @@ impl Dialer {
     ) -> Result<Result<Link, RedisError>, Unsent> {
         Ok(match address {
             #[cfg(unix)]
-            Address::Unix(path) => log_in(login, tokio::net::UnixStream::connect(path).await?).await,
+            Address::Unix(path) => self.log_in(address, login, tokio::net::UnixStream::connect(path).await?).await,
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(Unsent::new("Unix sockets are not available on this system")),
             Address::Tcp(host, port) => {
                 let stream = connect_tcp(host, *port).await?;
                 #[cfg(feature = "redis-tls")]
                 if let Some(tls) = &self.tls {
-                    return Ok(log_in(login, tls.handshake(host, stream).await?).await);
+                    return Ok(self.log_in(address, login, tls.handshake(host, stream).await?).await);
                 }
-                log_in(login, stream).await
+                self.log_in(address, login, stream).await
             }
         })
+    }
+
+    async fn log_in<S>(&self, address: &Address, login: &RedisConnectionInfo, stream: S) -> Result<Link, RedisError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Time-outs are ours, one for each call; the driver's would be a second timer for the same.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let (sender, _) = broadcast::channel::<PushInfo>(PUSHES);
+        let pushes = sender.downgrade();
+        let config = match (&self.listener, login.protocol()) {
+            (Some(listener), _) => config.set_push_sender(Arc::clone(listener)),
+            (None, ProtocolVersion::RESP2) => config,
+            (None, _) => config.set_push_sender(sender),
+        };
+        let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
+        Ok(Link::new(address.clone(), connection, driver, pushes))
     }
 }
 
@@ -120,22 +142,6 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     socket.set_tcp_user_timeout(Some(Duration::from_secs(1)))?;
     Ok(())
-}
-
-async fn log_in<S>(login: &RedisConnectionInfo, stream: S) -> Result<Link, RedisError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    // Time-outs are ours, one for each call; the driver's would be a second timer for the same.
-    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let (sender, _) = broadcast::channel::<PushInfo>(PUSHES);
-    let pushes = sender.downgrade();
-    let config = match login.protocol() {
-        ProtocolVersion::RESP2 => config,
-        _ => config.set_push_sender(sender),
-    };
-    let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
-    Ok(Link::new(connection, driver, pushes))
 }
 
 fn is_hello_unknown(error: &RedisError) -> bool {

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, error::Elapsed, timeout_at},
 };
 
-use super::failure::Failure;
+use super::{dial::Address, failure::Failure};
 
 /// After this many time-outs in a row the connection is replaced: the server may be fine and only the way to it gone.
 const TIMEOUTS: u32 = 3;
@@ -29,6 +29,8 @@ const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
 /// A connection. It ends with its last owner.
 pub(super) struct Link {
     connection: MultiplexedConnection,
+    /// Where its server listens.
+    address: Address,
     /// Its receiver lives as long as the driver, whatever ends that: the server, the runtime, a panic.
     driver: watch::Sender<()>,
     /// The driver and what accompanies it.
@@ -43,6 +45,7 @@ pub(super) struct Link {
 impl Link {
     /// Drives the connection on the current runtime.
     pub(super) fn new(
+        address: Address,
         connection: MultiplexedConnection,
         driver: impl Future<Output = ()> + Send + 'static,
         pushes: broadcast::WeakSender<PushInfo>,
@@ -54,6 +57,7 @@ impl Link {
         });
         Self {
             connection,
+            address,
             driver: sender,
             tasks: vec![task.abort_handle()],
             pushes,
@@ -61,6 +65,10 @@ impl Link {
             timeouts: AtomicU32::new(0),
             since: Instant::now(),
         }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
     }
 
     /// Runs `task` for as long as the connection is there.
@@ -203,7 +211,7 @@ mod tests {
             let _ = ended.await;
             std::mem::forget((driver, theirs));
         };
-        (Link::new(connection, held, broadcast::channel(1).0.downgrade()), end)
+        (Link::new(Address::Unix("server".into()), connection, held, broadcast::channel(1).0.downgrade()), end)
     }
 
     #[tokio::test]

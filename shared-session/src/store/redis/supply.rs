@@ -83,6 +83,15 @@ impl<T: Send + Sync + 'static> Supply<T> {
         Err(Failure::Unsent(Unsent::new("the Tokio runtime is shutting down")))
     }
 
+    /// The thing, if there is a good one.
+    pub(super) fn in_use(&self) -> Option<Arc<T>> {
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot.attempt.as_ref()?.borrow() {
+            Some(Ok(made)) if (self.is_good)(made) => Some(made.clone()),
+            _ => None,
+        }
+    }
+
     /// Sees to it that there is a good one soon.
     pub(super) fn renew(&self) {
         let _ = self.current();
