@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod dial;
 mod failure;
+mod how;
 mod link;
 mod native;
 mod policy;
@@ -308,8 +309,8 @@ fn read_scan(reply: Value) -> Result<(u64, Vec<String>), Error> {
 }
 
 async fn get(connection: &Connection, key: &str, deadline: Instant) -> Result<Option<Bytes>, Error> {
-    let mut get = Cmd::with_capacity(2, 3 + key.len());
-    get.arg("GET").arg(key);
+    let mut get = Cmd::with_capacity(2, 5 + key.len());
+    get.arg(connection.get()).arg(key);
     match connection.send(To::Key(key), &get, Effect::Read, deadline).await {
         Ok(Value::Nil) => Ok(None),
         Ok(Value::BulkString(value)) => Ok(Some(value.into())),

@@ -8,6 +8,7 @@ mod outages;
 mod policy;
 mod proxy;
 mod refusals;
+mod replicas;
 mod sentinel;
 
 use std::{

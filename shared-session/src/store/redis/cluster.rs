@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::{
     dial::{Address, Dialer},
     failure::{Failure, Unsent},
+    how::{How, Wait},
     link::Link,
     slots::{Redirect, Slots, read_redirect, slot},
     supply::Supply,
@@ -53,7 +54,7 @@ struct Nodes {
     seeds: Vec<Address>,
     /// Replaced as a whole, never changed in place.
     map: RwLock<Option<Arc<Slots>>>,
-    links: Mutex<HashMap<Address, Arc<Supply<Link>>>>,
+    links: Mutex<HashMap<(Address, usize), Arc<Supply<Link>>>>,
 }
 
 impl Cluster {
@@ -70,14 +71,21 @@ impl Cluster {
         Self { nodes, renewed, redirects: AtomicU64::new(0) }
     }
 
-    /// Sends `command` to the node that has `key`, wherever that turns out to be.
-    pub(super) async fn send(&self, key: &str, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+    /// Sends `command` to the node that has `key`, wherever that turns out to be, on its connection of that `lane`.
+    pub(super) async fn send(
+        &self,
+        key: &str,
+        command: &Cmd,
+        wait: Option<Wait>,
+        lane: usize,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
         let slot = slot(key);
         let mut node = self.owner(slot, deadline).await?;
-        let mut how = Redirect::Moved;
+        let mut how = How { asking: false, wait };
         let mut found_again = false;
         for _ in 0..=REDIRECTS {
-            let failure = match self.send_as(how, &node, command, deadline).await {
+            let failure = match self.send_on(&node, lane, command, how, deadline).await {
                 Err(failure) => failure,
                 done => return done,
             };
@@ -90,14 +98,14 @@ impl Cluster {
                     self.nodes.learn(slot, &address);
                     self.renewed.renew();
                 }
-                (node, how) = (address, redirect);
+                (node, how.asking) = (address, redirect == Redirect::Ask);
                 continue;
             }
             let is_unsent = matches!(failure, Failure::Unsent(_));
             if is_unsent && !found_again && self.renewed.get(deadline).await.is_ok() {
                 let owner = self.owner(slot, deadline).await?;
                 if owner != node {
-                    (node, how, found_again) = (owner, Redirect::Moved, true);
+                    (node, how.asking, found_again) = (owner, false, true);
                     continue;
                 }
             }
@@ -111,7 +119,7 @@ impl Cluster {
 
     /// Sends `command`, which concerns no key, to one node.
     pub(super) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
-        let reply = self.send_as(Redirect::Moved, node, command, deadline).await;
+        let reply = self.send_on(node, 0, command, How::PLAIN, deadline).await;
         if matches!(&reply, Err(failure) if failure.is_doubtful()) {
             self.renewed.renew();
         }
@@ -141,15 +149,18 @@ impl Cluster {
 
     /// The connection to one node.
     pub(super) fn supply(&self, node: &Address) -> Arc<Supply<Link>> {
-        self.nodes.link(node)
+        self.nodes.link(node, 0)
     }
 
-    async fn send_as(&self, how: Redirect, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
-        let link = self.nodes.link(node).get(deadline).await?;
-        match how {
-            Redirect::Moved => link.send(command, deadline).await,
-            Redirect::Ask => link.send_asking(command, deadline).await,
-        }
+    async fn send_on(
+        &self,
+        node: &Address,
+        lane: usize,
+        command: &Cmd,
+        how: How,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        self.nodes.link(node, lane).get(deadline).await?.send(command, how, deadline).await
     }
 
     async fn owner(&self, slot: u16, deadline: Instant) -> Result<Address, Failure> {
@@ -184,14 +195,10 @@ impl Nodes {
         }
     }
 
-    fn link(&self, node: &Address) -> Arc<Supply<Link>> {
+    fn link(&self, node: &Address, lane: usize) -> Arc<Supply<Link>> {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(link) = links.get(node) {
-            return link.clone();
-        }
-        let link = Arc::new(self.dialer.supply(node.clone()));
-        links.insert(node.clone(), link.clone());
-        link
+        let link = links.entry((node.clone(), lane));
+        link.or_insert_with(|| Arc::new(self.dialer.supply(node.clone()))).clone()
     }
 
     /// Takes the map of whichever node answers first, and leaves the nodes that are not in it.
@@ -209,7 +216,7 @@ impl Nodes {
                 Ok(map) => {
                     let primaries = map.primaries();
                     let is_known = |node: &Address| primaries.iter().any(|(_, known)| known == node);
-                    self.links.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| is_known(node));
+                    self.links.lock().unwrap_or_else(PoisonError::into_inner).retain(|(node, _), _| is_known(node));
                     *self.map.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(map));
                     return Ok(());
                 }
@@ -221,8 +228,8 @@ impl Nodes {
 
     async fn ask_for_map(&self, node: Address) -> Result<Slots, Unsent> {
         let deadline = Instant::now() + self.dialer.timeout;
-        let link = self.link(&node).get(deadline).await?;
-        let reply = link.send(redis::cmd("CLUSTER").arg("SLOTS"), deadline).await?;
+        let link = self.link(&node, 0).get(deadline).await?;
+        let reply = link.send(redis::cmd("CLUSTER").arg("SLOTS"), How::PLAIN, deadline).await?;
         Slots::read(reply, &node).ok_or_else(|| Unsent::new("a node of the Redis cluster has no map of the slots"))
     }
 }

@@ -6,7 +6,7 @@ use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
 use super::tls::{Certificates, Tls};
-use super::{dial::Dialer, native::Native, url};
+use super::{dial::Dialer, how::Wait, native::Native, url};
 use crate::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).
@@ -24,6 +24,8 @@ pub struct RedisConfig {
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
     pub(super) max_calls: usize,
+    pub(super) wait: Option<Wait>,
+    pub(super) fenced_reads: bool,
     sentinel_login: RedisConnectionInfo,
     #[cfg(feature = "redis-tls")]
     certificates: Certificates,
@@ -36,6 +38,8 @@ impl RedisConfig {
             connect_timeout: Duration::from_millis(800),
             response_timeout: Duration::from_millis(300),
             max_calls: 4096,
+            wait: None,
+            fenced_reads: false,
             sentinel_login: RedisConnectionInfo::default(),
             #[cfg(feature = "redis-tls")]
             certificates: Certificates::default(),
@@ -64,6 +68,29 @@ impl RedisConfig {
     /// 50 ms when it is well. It bounds the memory that requests take while it is not.
     pub fn with_max_calls(mut self, calls: usize) -> Self {
         self.max_calls = calls.min(tokio::sync::Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// Has every write wait until `replicas` replicas have it too, for at most `timeout` beyond the
+    /// [response timeout](Self::with_response_timeout). Default: none, because it costs each write the way to a replica
+    /// and back, and four connections of its own.
+    ///
+    /// Without it a failover can lose what was acknowledged in its last moments: a signed-out session lives again, a
+    /// rotated one opens with its old cookie. With it a write that too few replicas confirmed is
+    /// [`ErrorKind::Unavailable`], so nobody is told that they are signed out when they may not be; the primary has the
+    /// write all the same. A failover can still choose a replica that was not among them. The store cannot see which
+    /// writes are logins, logouts and rotations, so all wait.
+    pub fn with_replicas(mut self, replicas: u32, timeout: Duration) -> Self {
+        self.wait = (replicas > 0).then_some(Wait { replicas, timeout });
+        self
+    }
+
+    /// Reads with `GETEX`, which Redis treats as a write although it changes nothing, so that a primary refuses it when
+    /// it may not write: with `min-replicas-to-write 1` one that comes back from a pause does not answer from the past once
+    /// it has noticed that its replicas have left it. Default: off, because such reads fail whenever writes do (a full
+    /// disk, too few replicas), and the server does a little more for each.
+    pub fn with_fenced_reads(mut self, fenced: bool) -> Self {
+        self.fenced_reads = fenced;
         self
     }
 
@@ -131,6 +158,8 @@ impl fmt::Debug for RedisConfig {
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .field("max_calls", &self.max_calls)
+            .field("wait", &self.wait)
+            .field("fenced_reads", &self.fenced_reads)
             .finish_non_exhaustive()
     }
 }

@@ -11,9 +11,11 @@ use super::{
     cluster::Cluster,
     dial::{Address, Dialer},
     failure::{Failure, Unsent},
+    how::{How, Wait},
     link::Link,
     native::Native,
     sentinel::Sentinels,
+    slots::slot,
     supply::Supply,
     tracking::Source,
     url::{Place, Target},
@@ -46,12 +48,29 @@ pub(super) struct Connection {
     native: Native,
     /// One permit for each call that may be under way.
     calls: Arc<Semaphore>,
+    /// Reads that a primary refuses when it may not write.
+    fenced_reads: bool,
+    /// Wanted of every write.
+    wait: Option<Wait>,
+}
+
+/// Writes that wait for replicas have so many connections of their own, because a connection does nothing else while it
+/// waits. Lane 0 is for everything else.
+const WAITING_LANES: u16 = 4;
+
+/// The lane for waiting writes to a key is always the same: to delete what is deleted already waits for nothing but the
+/// writes that the connection did before, and the first delete has to be among them when it is tried again.
+fn lane(to: To<'_>) -> usize {
+    match to {
+        To::Key(key) => usize::from(1 + slot(key) % WAITING_LANES),
+        To::Node(_) => 1,
+    }
 }
 
 #[derive(Clone)]
 enum Route {
-    /// One connection to the one server that counts.
-    One(Arc<Supply<Link>>, Dialer),
+    /// The one server that counts: a connection for each lane.
+    One(Arc<[Arc<Supply<Link>>]>, Dialer),
     Cluster(Arc<Cluster>),
     #[cfg(feature = "deadpool")]
     Pool(deadpool_redis::Pool),
@@ -62,12 +81,15 @@ impl Connection {
         let Target { login, tls, place } = target;
         let native = Native::default();
         let dialer = config.dialer(login, tls, native.clone())?;
+        let lanes = 0..=config.wait.map_or(0, |_| WAITING_LANES);
         let route = match place {
-            Place::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
+            Place::Single(address) => {
+                Route::One(lanes.map(|_| Arc::new(dialer.supply(address.clone()))).collect(), dialer)
+            }
             Place::Sentinel(addresses, name) => {
                 let sentinels =
                     Sentinels { addresses, name, dialer: config.sentinel_dialer(tls)?, primary: dialer.clone() };
-                Route::One(Arc::new(sentinels.supply()), dialer)
+                Route::One(lanes.map(|_| Arc::new(sentinels.clone().supply())).collect(), dialer)
             }
             Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
         };
@@ -81,13 +103,23 @@ impl Connection {
 
     fn over(route: Route, config: &RedisConfig, native: Native) -> Self {
         let calls = Arc::new(Semaphore::new(config.max_calls));
-        Self { route, response_timeout: config.response_timeout, native, calls }
+        Self {
+            route,
+            response_timeout: config.response_timeout,
+            native,
+            calls,
+            wait: config.wait,
+            fenced_reads: config.fenced_reads,
+        }
     }
 
     /// Connects now.
     pub(super) async fn prove(&self, deadline: Instant) -> Result<(), Error> {
         let proved = match &self.route {
-            Route::One(link, _) => link.get(deadline).await.map(drop),
+            Route::One(lanes, _) => match lanes.first() {
+                Some(lane) => lane.get(deadline).await.map(drop),
+                None => Ok(()),
+            },
             Route::Cluster(cluster) => cluster.primaries(deadline).await.map(drop),
             #[cfg(feature = "deadpool")]
             Route::Pool(pool) => self::pool::checkout(pool, deadline).await.map(drop),
@@ -100,10 +132,18 @@ impl Connection {
         &self.native
     }
 
+    /// The command that reads a value.
+    pub(super) fn get(&self) -> &'static str {
+        if self.fenced_reads { "GETEX" } else { "GET" }
+    }
+
     /// Where the changes can be followed that the commands make.
     pub(super) fn source(&self) -> Result<Source, Error> {
         match &self.route {
-            Route::One(link, dialer) => Ok(Source::One(link.clone(), dialer.clone())),
+            Route::One(lanes, dialer) => match lanes.first() {
+                Some(lane) => Ok(Source::One(lane.clone(), dialer.clone())),
+                None => Err(Error::new(ErrorKind::Config, "this store has no connection")),
+            },
             Route::Cluster(cluster) => Ok(Source::Cluster(cluster.clone())),
             #[cfg(feature = "deadpool")]
             Route::Pool(_) => Err(Error::new(
@@ -130,9 +170,16 @@ impl Connection {
         let Ok(_permit) = self.calls.try_acquire() else {
             return Err(Failure::Unsent(Unsent::new("too many calls are waiting for Redis")));
         };
-        match self.send_once(to, command, deadline).await {
-            Err(Failure::Lost(_)) if effect == Effect::Read => self.send_once(to, command, deadline).await,
-            done => done,
+        match (effect, self.wait) {
+            (Effect::Read, _) => match self.send_once(to, command, None, 0, deadline).await {
+                Err(Failure::Lost(_)) => self.send_once(to, command, None, 0, deadline).await,
+                done => done,
+            },
+            (Effect::Write, None) => self.send_once(to, command, None, 0, deadline).await,
+            (Effect::Write, wait) => match self.send_once(to, command, wait, lane(to), deadline).await {
+                Err(Failure::Lost(_) | Failure::TimedOut | Failure::Unexpected) => Err(Failure::Unreplicated(None)),
+                done => done,
+            },
         }
     }
 
@@ -145,16 +192,26 @@ impl Connection {
         }
     }
 
-    async fn send_once(&self, to: To<'_>, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+    async fn send_once(
+        &self,
+        to: To<'_>,
+        command: &Cmd,
+        wait: Option<Wait>,
+        lane: usize,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
         match &self.route {
-            Route::One(link, _) => link.get(deadline).await?.send(command, deadline).await,
+            Route::One(lanes, _) => match lanes.get(lane) {
+                Some(link) => link.get(deadline).await?.send(command, How { asking: false, wait }, deadline).await,
+                None => Err(Failure::Unexpected),
+            },
             // Boxed, because they are several times larger than the way above.
             Route::Cluster(cluster) => match to {
-                To::Key(key) => Box::pin(cluster.send(key, command, deadline)).await,
+                To::Key(key) => Box::pin(cluster.send(key, command, wait, lane, deadline)).await,
                 To::Node(node) => Box::pin(cluster.send_to(node, command, deadline)).await,
             },
             #[cfg(feature = "deadpool")]
-            Route::Pool(pool) => Box::pin(self::pool::send(pool, command, deadline)).await,
+            Route::Pool(pool) => Box::pin(self::pool::send(pool, command, wait, deadline)).await,
         }
     }
 }
@@ -167,15 +224,26 @@ mod pool {
 
     use crate::store::redis::{
         failure::{Failure, Unsent},
+        how::{How, Wait},
         link,
     };
 
-    pub(super) async fn send(pool: &Pool, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+    pub(super) async fn send(
+        pool: &Pool,
+        command: &Cmd,
+        wait: Option<Wait>,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
         let mut connection = checkout(pool, deadline).await?;
-        let reply = match timeout_at(deadline, connection.send_packed_command(command)).await {
-            Ok(outcome) => link::reply(outcome),
-            Err(_) => Err(Failure::TimedOut),
+        let how = How { asking: false, wait };
+        let sent = async {
+            if how == How::PLAIN {
+                return link::reply(connection.send_packed_command(command).await);
+            }
+            let together = how.pipeline(command);
+            how.reply(connection.send_packed_commands(&together, 0, together.len()).await)
         };
+        let reply = timeout_at(deadline + how.extra_time(), sent).await.unwrap_or(Err(Failure::TimedOut));
         if matches!(&reply, Err(failure) if is_spoiled(failure)) {
             drop(Connection::take(connection));
         }
@@ -186,7 +254,7 @@ mod pool {
         match failure {
             Failure::Lost(_) | Failure::TimedOut => true,
             Failure::Answered(answer) => answer.is("READONLY"),
-            Failure::Unsent(_) | Failure::Unexpected => false,
+            Failure::Unsent(_) | Failure::Unexpected | Failure::Unreplicated(_) => false,
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) enum Failure {
     Answered(Answer),
     /// Redis answered something that this command does not answer.
     Unexpected,
+    /// Redis has run it, but too few replicas are known to have it, or this was refused.
+    Unreplicated(Option<Answer>),
 }
 
 /// Why there is no connection.
@@ -163,7 +165,9 @@ impl From<Failure> for Unsent {
             Failure::Lost(error) => error.into(),
             Failure::TimedOut => Self::timeout("Redis did not answer in time"),
             Failure::Answered(answer) => Self { message: answer.message, ..Self::new("") },
-            Failure::Unexpected => Self::new("Redis answered something else than what was asked"),
+            Failure::Unexpected | Failure::Unreplicated(_) => {
+                Self::new("Redis answered something else than what was asked")
+            }
         }
     }
 }
@@ -174,11 +178,12 @@ impl Failure {
         match self {
             Self::Unsent(_) | Self::Lost(_) | Self::TimedOut => true,
             Self::Answered(answer) => ["CLUSTERDOWN", "READONLY", "LOADING"].iter().any(|code| answer.is(code)),
-            Self::Unexpected => false,
+            Self::Unexpected | Self::Unreplicated(_) => false,
         }
     }
 
-    /// The error to hand out. A write is undecided unless Redis certainly did not run it.
+    /// The error to hand out. A write is undecided unless Redis certainly did not run it, or the caller wants replicas to
+    /// have it: what the primary has is no answer to that, so nobody should ask it.
     pub(super) fn into_error(self, effect: Effect) -> Error {
         let unavailable = |message| Error::new(ErrorKind::Unavailable, message);
         let (error, decided) = match self {
@@ -200,6 +205,8 @@ impl Failure {
                 (Error::new(kind, answer.message), true)
             }
             Self::Unexpected => (unavailable("Redis answered something else than what was asked"), false),
+            Self::Unreplicated(None) => (unavailable("too few Redis replicas confirmed the write in time"), true),
+            Self::Unreplicated(Some(answer)) => (Error::new(ErrorKind::Unavailable, answer.message), true),
         };
         if decided || effect == Effect::Read { error } else { error.undecided() }
     }

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, error::Elapsed, timeout_at},
 };
 
-use super::{dial::Address, failure::Failure};
+use super::{dial::Address, failure::Failure, how::How};
 
 /// After this many time-outs in a row the connection is replaced: the server may be fine and only the way to it gone.
 const TIMEOUTS: u32 = 3;
@@ -77,23 +77,27 @@ impl Link {
     }
 
     /// Sends `command` and waits for its reply until `deadline`.
-    pub(super) async fn send(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+    pub(super) async fn send(&self, command: &Cmd, how: How, deadline: Instant) -> Result<Value, Failure> {
         let mut connection = self.connection.clone();
-        self.wait_for(connection.send_packed_command(command), deadline).await
-    }
-
-    /// The same for a node that takes it only after `ASKING`.
-    pub(super) async fn send_asking(&self, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
-        let mut both = redis::Pipeline::with_capacity(2);
-        both.cmd("ASKING").add_command(command.clone());
-        let mut connection = self.connection.clone();
-        let last = async { Ok(connection.send_packed_commands(&both, 0, 2).await?.pop().unwrap_or(Value::Nil)) };
-        self.wait_for(last, deadline).await
+        match how {
+            How::PLAIN => {
+                let sent = async { reply(connection.send_packed_command(command).await) };
+                self.wait_for(sent, deadline).await
+            }
+            // Boxed, because it is rare and larger.
+            how => {
+                let together = how.pipeline(command);
+                let count = together.len();
+                let sent = async { how.reply(connection.send_packed_commands(&together, 0, count).await) };
+                let deadline = deadline + how.extra_time();
+                Box::pin(self.wait_for(sent, deadline)).await
+            }
+        }
     }
 
     async fn wait_for(
         &self,
-        reply: impl Future<Output = Result<Value, RedisError>>,
+        reply: impl Future<Output = Result<Value, Failure>>,
         deadline: Instant,
     ) -> Result<Value, Failure> {
         // A command that is queued in the moment in which the driver ends is never taken from its queue, because we hold
@@ -102,7 +106,7 @@ impl Link {
         let outcome = match timeout_at(deadline, select(pin!(reply), ended)).await {
             Err(Elapsed { .. }) => Err(Failure::TimedOut),
             Ok(Either::Right(_)) => Err(Failure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())),
-            Ok(Either::Left((reply, _))) => self::reply(reply),
+            Ok(Either::Left((reply, _))) => reply,
         };
         self.note(&outcome);
         outcome
@@ -218,7 +222,7 @@ mod tests {
     async fn a_reply_is_not_waited_for_when_the_driver_has_ended() {
         let (link, end) = link().await;
         let command = redis::cmd("PING");
-        let send = link.send(&command, Instant::now() + 10 * MINUTE);
+        let send = link.send(&command, How::PLAIN, Instant::now() + 10 * MINUTE);
         let end = async {
             tokio::task::yield_now().await;
             assert!(link.is_good());

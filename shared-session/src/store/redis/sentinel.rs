@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     dial::{Address, Dialer},
     failure::Unsent,
+    how::How,
     link::{Closer, Link},
     supply::Supply,
     text,
@@ -149,7 +150,7 @@ impl Sentinels {
     }
 
     async fn reply(&self, link: &Link, command: &Cmd) -> Result<Value, Unsent> {
-        Ok(link.send(command, Instant::now() + self.dialer.timeout).await?)
+        Ok(link.send(command, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
     }
 }
 

@@ -1,0 +1,63 @@
+//! What is sent together with a command, on the same connection and without anything in between.
+
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, RedisError, Value};
+
+use super::failure::Failure;
+
+/// How many replicas have to have a write, and for how long they are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    pub(super) replicas: u32,
+    pub(super) timeout: Duration,
+}
+
+/// How a command is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct How {
+    /// After `ASKING`, which makes the new node of a slot that is being moved take it.
+    pub(super) asking: bool,
+    /// Before `WAIT`, which counts the replicas that have all that this connection has written.
+    pub(super) wait: Option<Wait>,
+}
+
+impl How {
+    /// Alone.
+    pub(super) const PLAIN: Self = Self { asking: false, wait: None };
+
+    /// All that is sent.
+    pub(super) fn pipeline(self, command: &Cmd) -> Pipeline {
+        let mut all = Pipeline::with_capacity(3);
+        if self.asking {
+            all.cmd("ASKING");
+        }
+        all.add_command(command.clone());
+        if let Some(Wait { replicas, timeout }) = self.wait {
+            // 0 would be for ever.
+            all.cmd("WAIT").arg(replicas).arg(timeout.as_millis().max(1).to_string());
+        }
+        all
+    }
+
+    /// How much longer the reply may take than that of the command alone.
+    pub(super) fn extra_time(self) -> Duration {
+        self.wait.map_or(Duration::ZERO, |wait| wait.timeout)
+    }
+
+    /// The reply to the command, if as many replicas as wanted have what it wrote.
+    pub(super) fn reply(self, replies: Result<Vec<Value>, RedisError>) -> Result<Value, Failure> {
+        let mut replies = replies?.into_iter().skip(usize::from(self.asking));
+        let reply = match replies.next() {
+            Some(Value::ServerError(error)) => return Err(Failure::Answered((&error).into())),
+            Some(reply) => reply,
+            None => return Err(Failure::Unexpected),
+        };
+        match (self.wait, replies.next()) {
+            (None, _) => Ok(reply),
+            (Some(wait), Some(Value::Int(replicas))) if replicas >= i64::from(wait.replicas) => Ok(reply),
+            (Some(_), Some(Value::ServerError(error))) => Err(Failure::Unreplicated(Some((&error).into()))),
+            (Some(_), _) => Err(Failure::Unreplicated(None)),
+        }
+    }
+}
