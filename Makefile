@@ -1,7 +1,7 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env faults histories up down build migrate create-superuser bench lint clean
+.PHONY: help demo test test-env interop faults histories up down build migrate create-superuser bench lint clean
 
 EXAMPLES := -p shared-session-examples
 SITE := cargo run $(EXAMPLES) --example site --
@@ -16,9 +16,17 @@ demo: ## Run both services on an embedded database until Ctrl-C.
 
 test: test-env ## Install what is missing and run every test.
 	@echo "== Building the example services, which the end-to-end tests start"
-	cargo build --workspace --all-features --examples
+	cargo build --workspace --all-features --examples --bins
 	@echo "== Running every test"
 	cargo test --workspace --all-features --no-fail-fast
+	@echo "== Sharing sessions with Django and FastAPI (make interop: with every version of Django and every serializer)"
+	@interop/run quick 5.2
+
+interop: test-env ## Share sessions with Django 4.2, 5.2 and 6.1, and with FastAPI.
+	@echo "== Building the services and the codec"
+	cargo build -p shared-session-examples --examples
+	cargo build -p shared-session-interop-codec
+	@interop/run all
 
 faults: test-env ## Run every test of a fault (F1 to F32), the slow ones too.
 	@echo "== Building the example services, which the end-to-end tests start"

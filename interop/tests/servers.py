@@ -167,8 +167,15 @@ def rows_of(connection: psycopg.Connection, sql: str, values: tuple) -> list[tup
 class Service:
     """A web service on a port that the system picks."""
 
-    def __init__(self, process: Process, url: str, directory: Path) -> None:
-        self.process, self.url, self.directory = process, url, directory
+    def __init__(self, process: Process, directory: Path, url: str = "") -> None:
+        self.process, self.directory, self.url = process, directory, url
+
+    def wait_until(self, is_ready: Callable[[], bool]) -> None:
+        try:
+            self.process.wait_until(is_ready)
+        except BaseException:
+            self.end()
+            raise
 
     def end(self) -> None:
         self.process.end()
@@ -184,25 +191,24 @@ def start_python(
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         command = [part.format(fd=listener.fileno()) for part in command]
         env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(source), "PYTHONDONTWRITEBYTECODE": "1", **env}
-        process = Process(command, directory, env=env, fds=(listener.fileno(),), stop=stop)
-    process.wait_until(lambda: answers(lambda: requests.get(url + probe, timeout=PATIENCE), requests.RequestException))
-    return Service(process, url, directory)
+        service = Service(Process(command, directory, env=env, fds=(listener.fileno(),), stop=stop), directory, url)
+    service.wait_until(lambda: answers(lambda: requests.get(url + probe, timeout=PATIENCE), requests.RequestException))
+    return service
 
 
 def start_rust(name: str, env: Mapping[str, str]) -> Service:
     """Starts `site` or `api`."""
+    program = rust_program(name)
     directory = Path(tempfile.mkdtemp(prefix="interop-service-"))
-    process = Process([rust_program(name)], directory, env=rust_environment(name, env))
-    url = ""
+    service = Service(Process([program], directory, env=rust_environment(name, env)), directory)
 
     def is_listening() -> bool:
-        nonlocal url
-        _, found, rest = process.output().partition("listening on ")
-        url = rest.split()[0] if found and "\n" in rest else ""
-        return bool(url)
+        _, said, rest = service.process.output().partition("listening on ")
+        service.url = rest.split()[0] if said and "\n" in rest else ""
+        return bool(service.url)
 
-    process.wait_until(is_listening)
-    return Service(process, url, directory)
+    service.wait_until(is_listening)
+    return service
 
 
 def run_rust(name: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
