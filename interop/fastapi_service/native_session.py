@@ -60,8 +60,11 @@ class NativeSessions:
         return cookie
 
     def login(self, cookie: str, record: dict | None, user: dict) -> str:
-        """Signs in and returns the new cookie. What an anonymous visitor had stays; another user's session does not."""
-        if not record or (record["u"] and record["u"]["id"] != user["id"]):
+        """Signs in and returns the new cookie. What an anonymous visitor had stays; another user's session ends."""
+        if record and record["u"] and record["u"]["id"] != user["id"]:
+            self.delete(cookie, record)
+            record = None
+        if not record:
             return self.create({}, user)
         rotated = cookie[:24] + secrets.token_urlsafe(24)
 
