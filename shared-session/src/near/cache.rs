@@ -17,8 +17,8 @@ pub(super) const LEASE: Duration = Duration::from_millis(900);
 
 /// Requests for different sessions seldom wait for each other.
 const SHARDS: usize = 16;
-/// Below this many sessions for each shard they would not share a bound fairly.
-const WORTH_A_SHARD: usize = 64;
+/// Each shard has its part of the bounds: with less than this for each they would not be shared fairly.
+const WORTH_A_SHARD: Bounds = Bounds { sessions: 64, bytes: 1024 * 1024 };
 
 /// Decoded sessions by handle. Every method is a short step under one lock.
 pub(crate) struct Cache {
@@ -30,7 +30,8 @@ pub(crate) struct Cache {
 impl Cache {
     /// For the sessions whose keys start with `prefix`.
     pub(super) fn new(prefix: &str, sessions: usize, bytes: usize) -> Self {
-        let shards = if sessions >= SHARDS * WORTH_A_SHARD { SHARDS } else { 1 };
+        let many = sessions / SHARDS >= WORTH_A_SHARD.sessions && bytes / SHARDS >= WORTH_A_SHARD.bytes;
+        let shards = if many { SHARDS } else { 1 };
         let bounds = Bounds { sessions: sessions / shards, bytes: bytes / shards };
         Self {
             prefix: prefix.into(),

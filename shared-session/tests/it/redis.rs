@@ -4,6 +4,7 @@
 mod cluster;
 mod commands;
 mod contract;
+mod near;
 mod outages;
 mod policy;
 mod proxy;

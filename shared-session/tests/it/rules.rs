@@ -1,5 +1,5 @@
 //! The rules that make the guarantees true (ARCHITECTURE.md), one module each, over a store that fails on demand.
-//! L, the adapters, is tested by `http-suite` over both of them; there is no J, a near cache, yet.
+//! L, the adapters, is tested by `http-suite` over both of them.
 
 #![allow(unused_must_use, reason = "a test that does not look at an answer need not say so")]
 
@@ -13,6 +13,7 @@ mod f_current_user;
 mod g_revocation;
 mod h_time;
 mod i_update;
+pub(crate) mod j_near_cache;
 mod k_cross_origin;
 mod m_passwords;
 mod n_sql;

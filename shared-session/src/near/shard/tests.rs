@@ -85,7 +85,9 @@ fn a_session_is_read_anew_after_a_minute_from_when_its_read_was_sent() {
 #[test]
 fn the_loss_of_an_earlier_connection_changes_nothing() {
     let (mut shard, now) = following(ROOM);
+    keep(&mut shard, 1, 6, now);
     shard.follow(2, now + LEASE);
+    assert_eq!(shard.get(&handle(1), now), None, "it was kept by the word of another connection");
     keep(&mut shard, 1, 7, now);
     shard.lose(1);
     assert_eq!(shard.get(&handle(1), now), Some(7));
