@@ -104,13 +104,30 @@ async fn no_two_counts_are_equal(backend: Backend) {
     browser.set_preference(&pair, "a", &json!(1)).await;
     let requests = (0..200).map(|number| {
         let api = if number % 2 == 0 { &pair.api } else { &second };
-        browser.prepare(api.post("/api/visits")).send()
+        let tries: Vec<_> = (0..20).map(|_| browser.prepare(api.post("/api/visits"))).collect();
+        until_available(tries)
     });
     let answers = all(requests).await;
-    let counts: Vec<_> =
-        answers.iter().map(|answer| answer.assert_status(200).json()["visits"].as_u64().unwrap()).collect();
-    let distinct: BTreeSet<_> = counts.iter().copied().collect();
-    assert_eq!(distinct, (1..=200).collect(), "each number is answered once");
+    // A busy machine may miss a deadline; whether that request counted is then not known.
+    let unknown: u64 = answers.iter().map(|(_, unavailable)| unavailable).sum();
+    let count = |answer: &Answer| answer.assert_status(200).json()["visits"].as_u64().unwrap();
+    let distinct: BTreeSet<_> = answers.iter().map(|(answer, _)| count(answer)).collect();
+    assert_eq!(distinct.len(), 200, "each number is answered once");
+    assert!((200..=200 + unknown).contains(distinct.last().unwrap()), "{distinct:?}");
+}
+
+/// The first answer that is not 503, and how many were.
+async fn until_available(tries: Vec<Request>) -> (Answer, u64) {
+    let mut unavailable = 0;
+    for request in tries {
+        let answer = request.send().await;
+        if answer.status != 503 {
+            return (answer, unavailable);
+        }
+        unavailable += 1;
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the service does not recover");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
