@@ -49,12 +49,15 @@ pub(super) struct Layout {
     redirects: u64,
 }
 
+/// The connections to each node, by lane.
+type Links = HashMap<(Address, usize), Arc<Supply<Link>>>;
+
 struct Nodes {
     dialer: Dialer,
     seeds: Vec<Address>,
     /// Replaced as a whole, never changed in place.
     map: RwLock<Option<Arc<Slots>>>,
-    links: Mutex<HashMap<(Address, usize), Arc<Supply<Link>>>>,
+    links: Mutex<Links>,
 }
 
 impl Cluster {

@@ -27,6 +27,7 @@ use super::{
     connection::Effect,
     dial::Dialer,
     failure::{Failure, Unsent},
+    how::How,
     link::Link,
     slots::slot,
     supply::Supply,
@@ -150,7 +151,7 @@ impl<'a> Following<'a> {
             let first = self.proofs == 0;
             try_join_all(sides.all.iter().map(|side| {
                 let command = if first { &tracking } else { &side.proof };
-                side.link.send(command, sent + PATIENCE)
+                side.link.send(command, How::PLAIN, sent + PATIENCE)
             }))
             .await?;
             if !sides.are_current(source) {

@@ -106,7 +106,7 @@ async fn a_history_with_lost_connections_holds_the_bound() {
             far.write(&mut browser, n).await;
             acknowledged.push(Instant::now());
             tokio::time::sleep(Duration::from_millis(2)).await;
-            if n % 100 == 0 {
+            if n.is_multiple_of(100) {
                 kills += kill_followers(&redis);
             } else if n % 100 == 50 {
                 proxy.set(Fault::CutOnce);
