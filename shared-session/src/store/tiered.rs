@@ -23,7 +23,7 @@ const FENCE: &[u8] = b"\0ask SQL\0";
 const FENCED: Duration = Duration::from_secs(10);
 
 /// A refill that took longer to read its row leaves no copy.
-const SLOW: Duration = Duration::from_secs(2);
+const SLOW: Duration = Duration::from_secs(5);
 
 /// How much sooner a copy ends than its row.
 const MARGIN: Duration = Duration::from_secs(1);

@@ -55,7 +55,9 @@ impl Gate {
 
     /// Waits until `replies` replies in all have been held back.
     pub(super) async fn holds(&self, replies: usize) {
-        self.waiting.clone().wait_for(|waiting| *waiting >= replies).await.unwrap();
+        let mut waiting = self.waiting.clone();
+        let held = waiting.wait_for(|waiting| *waiting >= replies);
+        tokio::time::timeout(Duration::from_secs(60), held).await.expect("a reply to hold").unwrap();
     }
 
     pub(super) fn pass_one(&self) {
