@@ -33,7 +33,8 @@ def main() -> int:
         store.end()
     # "Found 652 test(s)." and "FAILED (failures=1, errors=2, …)".
     found = re.search(r"Found (\d+) test", done.stdout + done.stderr)
-    failures = sum(int(n) for n in re.findall(r"(?:(?<!expected )failures|errors|unexpected successes)=(\d+)", done.stderr))
+    failed = r"(?:(?<!expected )failures|errors|unexpected successes)=(\d+)"
+    failures = sum(int(count) for count in re.findall(failed, done.stderr))
     if done.returncode != 0 or values == 0:
         print(done.stdout + done.stderr)
     print(f"{found[1] if found else 0} tests, {failures} failures; {values} sessions went through the codec unchanged")

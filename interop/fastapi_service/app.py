@@ -56,7 +56,9 @@ Someone = Annotated[Visitor, Depends(visitor)]
 
 
 @app.post("/login")
-def login(response: Response, someone: Someone, username: Annotated[str, Body()], password: Annotated[str, Body()]) -> Any:
+def login(
+    response: Response, someone: Someone, username: Annotated[str, Body()], password: Annotated[str, Body()]
+) -> Any:
     user = users.authenticate(username, password)
     if user is None:
         raise HTTPException(401, "wrong user name or password")

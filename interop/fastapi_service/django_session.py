@@ -108,8 +108,8 @@ class CachedDbSessions(CacheSessions):
 
     engine = "cached_db"
 
-    def __init__(self, store: redis.Redis, codec: Codec, rows: DbSessions, prefix: str = "", version: str = "1") -> None:
-        super().__init__(store, codec, prefix, version)
+    def __init__(self, store: redis.Redis, codec: Codec, rows: DbSessions, **layout: str) -> None:
+        super().__init__(store, codec, **layout)
         self.rows = rows
 
     def load(self, cookie: str) -> dict | None:

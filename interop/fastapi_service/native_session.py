@@ -29,13 +29,11 @@ class NativeSessions:
         self.store, self.prefix = store, prefix
 
     def load(self, cookie: str) -> dict | None:
-        if not COOKIE.fullmatch(cookie):
-            return None
-        record = json.loads(self.store.get(self.key(cookie)) or "null")
+        record = json.loads(self.store.get(self.key(cookie)) or "null") if COOKIE.fullmatch(cookie) else None
         if record and record["v"] != 1:
             raise ValueError("a session of a format that this service does not know")
-        is_mine = record and hmac.compare_digest(record["s"], digest(cookie)) and self.now() < deadline(record)
-        return record if is_mine else None
+        is_secret = record and hmac.compare_digest(record["s"], digest(cookie))
+        return record if is_secret and self.now() < deadline(record) else None
 
     def edit(self, cookie: str, record: dict, change: Callable[[dict], None]) -> dict:
         """Changes the newest record, and does so again when another service wrote in between."""
@@ -55,7 +53,7 @@ class NativeSessions:
         record = {"v": 1, "n": f"{1:016x}", "t": secrets.token_urlsafe(18), "s": digest(cookie), "r": 0, "c": now}
         record |= {"k": now, "i": IDLE, "x": now + ABSOLUTE, "u": user, "d": {}, "e": entries}
         if user:
-            self.index(cookie, record)
+            self.index(cookie, user, record["x"])
         self.store.set(self.key(cookie), dumps(record), nx=True, px=IDLE)
         return cookie
 
@@ -66,22 +64,18 @@ class NativeSessions:
             record = None
         if not record:
             return self.create({}, user)
-        rotated = cookie[:24] + secrets.token_urlsafe(24)
-
-        def rotate(record: dict) -> None:
-            record |= {"s": digest(rotated), "r": record["k"], "u": user, "x": record["k"] + ABSOLUTE}
-            self.index(cookie, record)
-
-        self.edit(cookie, record, rotate)
+        rotated, until = cookie[:24] + secrets.token_urlsafe(24), self.now() + ABSOLUTE
+        self.index(cookie, user, until)
+        self.edit(cookie, record, lambda new: new.update(s=digest(rotated), r=new["k"], u=user, x=until))
         return rotated
 
     def delete(self, cookie: str, record: dict) -> None:
         self.store.eval(DELETE, 1, self.key(cookie), record["s"])
 
-    def index(self, cookie: str, record: dict) -> None:
+    def index(self, cookie: str, user: dict, until: int) -> None:
         """Lists the session among its user's, so that "sign out everywhere" finds it."""
-        name = f'{self.prefix}user:{record["u"]["id"]}'
-        self.store.zadd(name, {cookie[:24]: record["x"]}, gt=True)
+        name = f'{self.prefix}user:{user["id"]}'
+        self.store.zadd(name, {cookie[:24]: until}, gt=True)
         self.store.expire(name, ABSOLUTE // 1000)
 
     def key(self, cookie: str) -> str:

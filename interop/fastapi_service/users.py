@@ -40,8 +40,9 @@ class Users:
 
     def find(self, column: str, value: str) -> User | None:
         """By `id::text` or by `username`. Inactive users are not found: they are nobody."""
+        sql = f"SELECT {COLUMNS} FROM auth_user WHERE {column} = %s AND is_active"
         with self.pool.connection() as database:
-            row = database.execute(f"SELECT {COLUMNS} FROM auth_user WHERE {column} = %s AND is_active", [value]).fetchone()
+            row = database.execute(sql, [value]).fetchone()
         return User(*row) if row else None
 
     def authenticate(self, username: str, password: str) -> User | None:

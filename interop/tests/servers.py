@@ -21,7 +21,8 @@ import requests
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 60.0
 # Waits for the end of the pipe, which comes when the tests end in whatever way.
-WATCHDOG = """read -r line && exit 0; kill -s "$2" "$1" 2>/dev/null; sleep 2; kill -s KILL "$1" 2>/dev/null; rm -rf "$3" """
+WATCHDOG = """read -r line && exit 0
+kill -s "$2" "$1"; sleep 2; kill -s KILL "$1"; rm -rf "$3" """
 
 
 class Process:
@@ -54,7 +55,11 @@ class Process:
             )
         watchdog = ["sh", "-c", WATCHDOG, "watchdog", str(self.process.pid), stop.name[3:], str(directory)]
         self.watchdog = subprocess.Popen(
-            watchdog, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            watchdog,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
 
     def wait_until(self, is_ready: Callable[[], bool]) -> None:

@@ -234,6 +234,23 @@ def test_a_session_that_cannot_be_read_is_an_error_and_is_not_touched(fleet: Fle
         assert at(service, browser).me() == user.username
 
 
+@pytest.mark.profiles(where=each_engine)
+@pytest.mark.pairs(ALL, ("api",))
+def test_a_session_of_the_first_is_among_the_devices_at_the_second_and_ends_there(
+    fleet: Fleet, at: At, first: str, second: str
+) -> None:
+    user, phone, desk = fleet.new_user(), Browser(), Browser()
+    at(first, phone).login(user)
+    at(second, desk).login(user)
+    # In Django's formats a session is listed from the first time that it is seen here.
+    assert at(second, phone).me() == user.username
+    assert len(at(second, desk).send("GET", "/api/sessions", 200).json()) == 2
+    at(second, desk).send("DELETE", "/api/sessions", 204)
+    for service in (first, second):
+        assert at(service, phone.with_the_same_cookie()).me() is None
+    assert at(first, desk).me() == user.username
+
+
 @pytest.mark.profiles(where=lambda profile: profile.is_django)
 @pytest.mark.pairs(("django",), ALL)
 def test_who_uses_the_login_form_of_djangos_admin_is_signed_in_at_the_second(
