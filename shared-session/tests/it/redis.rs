@@ -1,6 +1,7 @@
 //! The Redis store against real servers: what it asks of them, and what it makes of their faults.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed expectation must fail the test")]
 
+mod acl;
 mod cluster;
 mod commands;
 mod contract;
@@ -11,6 +12,8 @@ mod proxy;
 mod refusals;
 mod replicas;
 mod sentinel;
+#[cfg(feature = "redis-tls")]
+mod tls;
 
 use std::{
     collections::BTreeMap,

@@ -57,6 +57,7 @@ struct Nodes {
     seeds: Vec<Address>,
     /// Replaced as a whole, never changed in place.
     map: RwLock<Option<Arc<Slots>>>,
+    /// For each lane of each node.
     links: Mutex<Links>,
 }
 

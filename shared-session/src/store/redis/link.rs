@@ -135,7 +135,7 @@ impl Link {
         match outcome {
             Err(Failure::Lost(_)) => self.closed.close(),
             Err(Failure::TimedOut) => self.timed_out(),
-            Err(Failure::Answered(answer)) if answer.is("READONLY") || answer.is("LOADING") => self.demoted(),
+            Err(Failure::Answered(answer)) if answer.is("READONLY") => self.demoted(),
             _ => self.answered(),
         }
     }
@@ -153,12 +153,11 @@ impl Link {
         }
     }
 
-    /// The server has become a replica, or has been started anew and is not ready: another connection may lead to the
-    /// primary.
+    /// The server has become a replica: another connection may lead to the primary.
     fn demoted(&self) {
         self.answered();
         if self.since.elapsed() >= DEMOTION_PAUSE {
-            tracing::warn!("Redis is a replica or not ready: replacing the connection");
+            tracing::warn!("Redis has become a replica: replacing the connection");
             self.closed.close();
         }
     }

@@ -62,7 +62,7 @@ impl Tls {
 /// In our words, because those of rustls name hosts.
 fn reason(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|error| error.downcast_ref()) {
-        Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer)) => {
+        Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
             "Redis cannot be reached: the TLS handshake failed, its certificate is of an authority that is not trusted"
         }
         Some(TlsError::InvalidCertificate(

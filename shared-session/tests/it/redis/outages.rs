@@ -309,21 +309,6 @@ async fn the_reason_why_there_is_no_connection_is_told() {
     connected.time().await.unwrap();
 }
 
-#[cfg(feature = "redis-tls")]
-#[tokio::test(flavor = "multi_thread")]
-async fn tls_to_a_plain_server_is_an_error() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("rediss://{}", listener.local_addr().unwrap());
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        stream.write_all(b"-ERR unknown command\r\n").await.unwrap();
-        stream.read_to_end(&mut Vec::new()).await
-    });
-    let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
-    assert_unavailable(&error);
-    assert!(error.to_string().contains("TLS handshake"), "{error:?}");
-}
-
 #[test]
 fn a_store_outlives_the_runtime_that_made_it() {
     let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();

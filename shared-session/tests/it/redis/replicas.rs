@@ -87,6 +87,12 @@ async fn a_write_that_no_replica_confirms_is_an_error_and_not_looked_up() {
             assert!(store.load(KEY).await.unwrap().is_some(), "the primary has it");
             store.delete(KEY, None).await.unwrap_err();
         }
+        let store = RedisStore::connect_with(&primary.url(), &config).await.unwrap();
+        store.create("test:once", value(), MINUTE).await.unwrap_err();
+        for _ in 0..10 {
+            // Deleted by the first; to say so is to confirm that.
+            store.delete("test:once", None).await.unwrap_err();
+        }
         replica.resume();
         until(|| primary.cli(&["WAIT", "1", "1000"]) == "1");
         for store in stores {

@@ -1,0 +1,172 @@
+//! `rediss://`: real handshakes, with authorities of our own.
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::*;
+
+/// An authority, whose certificate is for `with_root_certificates`.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for `name` and its key, in PEM.
+    fn certify(&self, name: &str) -> (String, String) {
+        self.certify_with(CertificateParams::new([name.to_owned()]).unwrap())
+    }
+
+    fn certify_with(&self, params: CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
+    }
+}
+
+/// Speaks TLS before a server that does not, on a port of its own, which is returned. Only clients that `clients` has
+/// certified get in.
+async fn encrypt(redis: &Redis, (chain, key): (String, String), clients: Option<&Authority>) -> u16 {
+    let provider = Arc::new(default_provider());
+    let config = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(authority) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+            config.with_client_cert_verifier(verifier)
+        }
+    };
+    let chain = vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(chain, key).unwrap()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, behind) = (listener.local_addr().unwrap().port(), redis.port());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let mut client = acceptor.accept(client).await?;
+                let mut server = TcpStream::connect(("127.0.0.1", behind)).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    port
+}
+
+fn trusting(authority: &Authority) -> RedisConfig {
+    patient().with_root_certificates(authority.pem())
+}
+
+#[track_caller]
+fn assert_refused(result: Result<RedisStore, Error>, why: &str) {
+    let error = result.unwrap_err();
+    assert_unavailable(&error);
+    assert!(error.to_string().contains(why), "{error:?}");
+    assert!(!format!("{error:?}").contains("localhost"), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_contract_holds_over_tls() {
+    let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
+    let port = encrypt(&redis, authority.certify("localhost"), None).await;
+    let store = RedisStore::connect_with(&format!("rediss://localhost:{port}"), &trusting(&authority)).await.unwrap();
+    store_contract(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_can_be_for_an_address() {
+    let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
+    let port = encrypt(&redis, authority.certify("127.0.0.1"), None).await;
+    RedisStore::connect_with(&format!("rediss://127.0.0.1:{port}"), &trusting(&authority)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_proves_nothing_is_refused() {
+    let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
+    let good = encrypt(&redis, authority.certify("localhost"), None).await;
+    let url = format!("rediss://localhost:{good}");
+    RedisStore::connect_with(&url, &trusting(&authority)).await.unwrap();
+
+    let not_trusted = "an authority that is not trusted";
+    assert_refused(RedisStore::connect_with(&url, &trusting(&Authority::new())).await, not_trusted);
+    assert_refused(RedisStore::connect_with(&url, &patient()).await, not_trusted);
+    let by_address = format!("rediss://127.0.0.1:{good}");
+    assert_refused(RedisStore::connect_with(&by_address, &trusting(&authority)).await, "another name");
+
+    let mut old = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    old.not_after = date_time_ymd(2020, 1, 1);
+    let expired = encrypt(&redis, authority.certify_with(old), None).await;
+    let url = format!("rediss://localhost:{expired}");
+    assert_refused(RedisStore::connect_with(&url, &trusting(&authority)).await, "not valid at this time");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_can_ask_for_a_certificate_of_the_client() {
+    let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
+    let port = encrypt(&redis, authority.certify("localhost"), Some(&authority)).await;
+    let url = format!("rediss://localhost:{port}");
+    let (chain, key) = authority.certify("a client");
+    let config = trusting(&authority).with_client_certificate(chain, key);
+    let store = RedisStore::connect_with(&url, &config).await.unwrap();
+    assert_eq!(store.load(KEY).await.unwrap(), None);
+    assert_unavailable(&RedisStore::connect_with(&url, &trusting(&authority)).await.unwrap_err());
+    let (chain, key) = Authority::new().certify("a client");
+    let config = trusting(&authority).with_client_certificate(chain, key);
+    assert_unavailable(&RedisStore::connect_with(&url, &config).await.unwrap_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_and_encrypted_do_not_meet() {
+    let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
+    let port = encrypt(&redis, authority.certify("localhost"), None).await;
+    assert_unavailable(&RedisStore::connect_with(&format!("redis://localhost:{port}"), &patient()).await.unwrap_err());
+    let plain = format!("rediss://localhost:{}", redis.port());
+    // It waits for the end of what it takes for a line.
+    let config = trusting(&authority).with_connect_timeout(Duration::from_millis(500));
+    assert_unavailable(&RedisStore::connect_with(&plain, &config).await.unwrap_err());
+}
+
+#[test]
+fn certificates_that_cannot_be_used_are_a_configuration_error() {
+    let (chain, key) = Authority::new().certify("a client");
+    for config in [
+        RedisConfig::new().with_root_certificates("hunter2"),
+        RedisConfig::new().with_root_certificates(""),
+        RedisConfig::new().with_root_certificates(key.clone()),
+        RedisConfig::new().with_client_certificate(chain.clone(), "hunter2"),
+        RedisConfig::new().with_client_certificate("hunter2", key),
+    ] {
+        let error = RedisStore::connect_lazy("rediss://h", &config).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert_discreet(&error);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tls_to_a_plain_server_is_an_error() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("rediss://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.write_all(b"-ERR unknown command\r\n").await.unwrap();
+        stream.read_to_end(&mut Vec::new()).await
+    });
+    let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
+    assert_unavailable(&error);
+    assert!(error.to_string().contains("TLS handshake"), "{error:?}");
+}
