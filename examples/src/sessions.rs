@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_session::{
-    Error, ErrorKind, Profile, SecretKeys, SessionManager,
+    Error, ErrorKind, NearCache, Profile, SecretKeys, SessionManager,
     django::{Codec, Django},
     store::{DjangoCachedDbStore, DjangoDbStore, RedisConfig, RedisStore, SqlStore},
 };
@@ -25,6 +25,9 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
         let backend = settings.django.backend.as_str();
         django.with_key_prefix(prefix).with_version(settings.key_version).with_auth_backend(backend)
     };
+    if settings.near_cache && settings.profile.is_django() {
+        return Err(Error::new(ErrorKind::Config, "NEAR_CACHE is on; it needs SESSION_PROFILE=native"));
+    }
     match settings.profile {
         SessionProfile::Native => Ok(open_native(settings).await?.with_profile(Profile::native(prefix))),
         SessionProfile::DjangoCache => Ok(SessionManager::new(redis(settings).await?)
@@ -63,7 +66,12 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
 
 async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
     if settings.session_url.is_redis() {
-        return Ok(SessionManager::new(redis(settings).await?));
+        let store = redis(settings).await?;
+        let manager = SessionManager::new(store.clone());
+        if !settings.near_cache {
+            return Ok(manager);
+        }
+        return manager.with_near_cache(NearCache::new(&store)).map_err(|error| explained("NEAR_CACHE", &error));
     }
     let store = SqlStore::connect(&database_url(settings)).await.map_err(|error| explained("SESSION_URL", &error))?;
     store.migrate().await.map_err(|error| explained("SESSION_URL", &error))?;

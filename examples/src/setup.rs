@@ -40,7 +40,6 @@ impl Setup {
     /// # Errors
     /// One line that says what to change.
     pub async fn open(settings: Settings, on_error: OnError) -> Result<Self, Error> {
-        refuse_what_is_missing(&settings)?;
         make_data_dir(&settings)?;
         let keys = secret_keys(&settings)?;
         let users = open_users(&settings).await?;
@@ -93,6 +92,8 @@ impl Setup {
         let mut text = String::new();
         for (name, help, value) in [
             ("loads", "Sessions read from the store.", stats.loads),
+            ("near_hits", "Sessions found in the near cache.", stats.near_hits),
+            ("near_misses", "Sessions that were not in the near cache.", stats.near_misses),
             ("misses", "Cookies that named no valid session.", stats.misses),
             ("commits", "Session writes that were stored.", stats.commits),
             ("merged", "Concurrent writes that were merged.", stats.merged),
@@ -220,15 +221,6 @@ fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error
         None => config,
     }
     .build()
-}
-
-/// Settings that are understood but have nothing behind them yet stop the start instead of being ignored.
-fn refuse_what_is_missing(settings: &Settings) -> Result<(), Error> {
-    let missing = match settings {
-        Settings { near_cache: true, .. } => "NEAR_CACHE: only off",
-        _ => return Ok(()),
-    };
-    Err(Error::new(ErrorKind::Config, format!("{missing} is supported by this version")))
 }
 
 /// Two services may do this at the same moment: one makes the user, the other finds it.

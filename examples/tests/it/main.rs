@@ -17,6 +17,7 @@ mod documentation;
 mod faults;
 mod headers;
 mod logs;
+mod near_cache;
 mod problems;
 mod races;
 mod settings;

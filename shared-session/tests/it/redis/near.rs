@@ -1,7 +1,7 @@
 //! The near cache while things go wrong: nothing that another service replaced or ended is answered for longer than is
 //! promised.
 
-use test_servers::Cluster;
+use test_servers::{Cluster, Sentinel};
 
 use super::{
     proxy::{Fault, Proxy},
@@ -275,4 +275,25 @@ async fn a_replica_that_takes_over_is_followed() {
     near.keep(&browser).await;
     far.write(&mut browser, 1).await;
     converges(&near, &browser, 1, Instant::now()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_primary_that_the_sentinels_name_is_followed() {
+    let sentinel = Sentinel::start(RedisKind::New);
+    let near = Service::near_with(&sentinel.url(), &impatient(), |near| near);
+    let far = Service::far(&sentinel.url());
+    let before = far.start().await;
+    near.keep(&before).await;
+    let old = sentinel.primary();
+    old.pause();
+    sentinel.wait_for_another_than(old);
+    soon("the other service is back", async || far.manager.ping().await.is_ok()).await;
+    let mut browser = far.start().await;
+    near.keep(&browser).await;
+    old.resume();
+    for n in 1..=20 {
+        far.write(&mut browser, n).await;
+        converges(&near, &browser, n, Instant::now()).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
