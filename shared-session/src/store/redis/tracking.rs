@@ -37,6 +37,8 @@ use super::{
 const PROOF_EVERY: Duration = Duration::from_millis(200);
 /// How long a proof may take.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long connecting may take at most: meanwhile the commands may have found another server.
+const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(2);
 /// The pause before the first new connection, and the longest; it doubles from one to the other.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONG_PAUSE: Duration = Duration::from_secs(1);
@@ -248,7 +250,8 @@ impl Side {
         L: Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
     {
         let in_use = commands.get(Instant::now() + dialer.timeout).await?;
-        let dialer = Dialer { listener: Some(Arc::new(listener)), ..dialer.clone() };
+        let timeout = dialer.timeout.min(PATIENCE_TO_CONNECT);
+        let dialer = Dialer { listener: Some(Arc::new(listener)), timeout, ..dialer.clone() };
         let link = dialer.dial(in_use.address()).await.map_err(Failure::Unsent)?;
         Ok(Self { link, beside: Arc::downgrade(&in_use), commands, proof })
     }
