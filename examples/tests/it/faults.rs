@@ -15,4 +15,5 @@ mod network;
 mod refusals;
 mod scene;
 mod setup;
+mod topologies;
 mod users;
