@@ -4,6 +4,7 @@
 .PHONY: help demo test test-env interop faults histories up down build migrate create-superuser bench lint clean
 
 EXAMPLES := -p shared-session-examples
+SECONDS ?= 600
 SITE := cargo run $(EXAMPLES) --example site --
 # What CI checks, as rustdoc takes it.
 export RUSTDOCFLAGS ?= -D warnings
@@ -33,6 +34,13 @@ faults: test-env ## Run every test of a fault (F1 to F32), the slow ones too.
 	cargo build $(EXAMPLES) --examples
 	@echo "== Running every test of a fault"
 	cargo test $(EXAMPLES) --test it faults:: -- --include-ignored --test-threads 4
+
+histories: test-env ## Ten minutes of random faults, and whether the answers can be: make histories SECONDS=600
+	@echo "== Building the example services, and what asks them"
+	cargo build $(EXAMPLES) --examples
+	cargo build -p shared-session-histories
+	@echo "== Running random faults for $(SECONDS) seconds"
+	cargo run -p shared-session-histories -- --seconds $(SECONDS)
 
 test-env: ## Find or install the servers that the tests need (in .test-env/).
 	@echo "== Looking for the servers that the tests need"

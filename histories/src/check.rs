@@ -59,6 +59,12 @@ pub fn all(operations: &[Operation]) -> BTreeMap<&'static str, Vec<Violation>> {
     ALL.iter().map(|(name, check)| (*name, check(operations))).collect()
 }
 
+/// How many acknowledged entries the last looks at their sessions lack.
+#[must_use]
+pub fn lost_entries(operations: &[Operation]) -> usize {
+    entries::lost(operations).len()
+}
+
 /// The operations of each session.
 fn sessions(operations: &[Operation]) -> BTreeMap<u32, Vec<&Operation>> {
     let mut sessions = BTreeMap::<u32, Vec<&Operation>>::new();

@@ -8,7 +8,7 @@ use std::{
 };
 
 use shared_session_histories::{
-    history,
+    failover, history,
     report::report,
     run::{Plan, run},
     workload::Load,
@@ -18,6 +18,8 @@ use test_servers::RedisKind;
 const USAGE: &str = "\
 histories [--seconds N] [--seed N] [--redis old|new|valkey] [--calm] [--file FILE]
     Runs clients and random faults (none with --calm) and checks the history. Default: 600 s on the old Redis.
+histories failover [the same, but --calm]
+    Kills the primary and promotes its replica again and again, and counts what was lost.
 histories check FILE
     Checks a history again.
 ";
@@ -33,6 +35,19 @@ fn main() -> ExitCode {
         Some(Task::Run(plan)) => {
             println!("seed {}, history in {}", plan.seed, plan.file.display());
             run(&plan)
+        }
+        Some(Task::Failover(plan)) => {
+            println!("seed {}, history in {}", plan.seed, plan.file.display());
+            return match failover::run(&plan) {
+                Ok(operations) => {
+                    println!("{}", failover::losses(&operations));
+                    ExitCode::SUCCESS
+                }
+                Err(error) => {
+                    eprintln!("error: {error}");
+                    ExitCode::FAILURE
+                }
+            };
         }
         None => {
             eprint!("{USAGE}");
@@ -55,6 +70,7 @@ enum Task {
     Help,
     Check(PathBuf),
     Run(Plan),
+    Failover(Plan),
 }
 
 fn parse(args: &[String]) -> Option<Task> {
@@ -72,7 +88,8 @@ fn parse(args: &[String]) -> Option<Task> {
         is_calm: false,
         file: PathBuf::from("target/histories/history.jsonl"),
     };
-    let mut args = args.iter();
+    let is_failover = args.first().is_some_and(|command| command == "failover");
+    let mut args = args.iter().skip(usize::from(is_failover));
     while let Some(arg) = args.next() {
         match &**arg {
             "--help" | "-h" => return Some(Task::Help),
@@ -84,7 +101,7 @@ fn parse(args: &[String]) -> Option<Task> {
             _ => return None,
         }
     }
-    Some(Task::Run(plan))
+    Some(if is_failover { Task::Failover(plan) } else { Task::Run(plan) })
 }
 
 fn kind(name: &str) -> Option<RedisKind> {

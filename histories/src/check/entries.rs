@@ -81,7 +81,7 @@ fn may_be_removed(all: &[&Operation], entry: u32, look: &Operation) -> bool {
 }
 
 /// The entries that were acknowledged and that the last look lacks, for counting what a failover lost.
-pub(crate) fn lost(operations: &[Operation]) -> BTreeSet<(u32, u32)> {
+pub(super) fn lost(operations: &[Operation]) -> BTreeSet<(u32, u32)> {
     let mut lost = BTreeSet::new();
     for (session, all) in sessions(operations) {
         let Some((look, entries)) = looks(&all).max_by_key(|(look, _)| look.invoked) else { continue };
