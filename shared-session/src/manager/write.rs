@@ -55,8 +55,8 @@ enum Attempt {
     Stored(Arc<Record>),
     /// Another write was faster: go on from its version.
     Overtaken(Arc<Record>),
-    /// The reply was lost and the write was not applied.
-    NotApplied,
+    /// The reply was lost and the write was not applied: not yet. The error is for the case that it is after all.
+    NotApplied(Error),
 }
 
 impl Core {
@@ -115,6 +115,7 @@ impl Core {
         let tag = random_tag()?;
         let secret = if edit.rotate { Some(Secret::random()?) } else { None };
         let mut base = Arc::clone(&edit.record);
+        let mut late = None;
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
             let Some(content) = self.edited(&base, edit, now)? else {
@@ -149,10 +150,15 @@ impl Core {
                     return Ok(Written::under_new_cookie(Token { handle: edit.token.handle, secret }, record));
                 }
                 Attempt::Overtaken(newer) => {
+                    // An earlier attempt may have arrived meanwhile on a connection that was given up, and be what this
+                    // version was made on.
+                    if let Some(error) = late {
+                        return Err(error);
+                    }
                     add_one(&self.stats.merged);
                     base = newer;
                 }
-                Attempt::NotApplied => {}
+                Attempt::NotApplied(error) => late = Some(error),
             }
         }
         Err(too_slow())
@@ -198,7 +204,7 @@ impl Core {
             self.unindex(&record, &new).await;
             match self.judge(&current?, "", edit).await? {
                 Attempt::Overtaken(newer) => base = newer,
-                Attempt::Stored(_) | Attempt::NotApplied => {}
+                Attempt::Stored(_) | Attempt::NotApplied(_) => {}
             }
             add_one(&self.stats.merged);
             pause(attempt).await;
@@ -233,7 +239,7 @@ impl Core {
             Err(error) if error.is_undecided() && next.is_of(tag) => {
                 let Ok(Some(current)) = self.store.load(&place.key).await else { return Err(error) };
                 if base.version().matches(&current) {
-                    return Ok(Attempt::NotApplied);
+                    return Ok(Attempt::NotApplied(error));
                 }
                 match self.decode(&current, self.now().await?) {
                     Ok(current) if current.is_of(tag) => Ok(Attempt::Stored(Arc::new(current))),

@@ -4,6 +4,7 @@
 #![allow(unused_must_use, reason = "a test that does not look at an answer need not say so")]
 
 mod a_conflict;
+mod b_late_write;
 mod b_lost_reply;
 mod c_cookies_in;
 mod d_login;
