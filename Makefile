@@ -1,7 +1,7 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env interop faults histories up down build migrate create-superuser bench lint clean
+.PHONY: help demo test test-env interop faults histories up down build migrate create-superuser bench fuzz lint clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
@@ -71,6 +71,10 @@ create-superuser: ## Create an administrator: make create-superuser USERNAME=ada
 bench: test-env ## Run the benchmarks.
 	@echo "== Running the benchmarks"
 	cargo bench --manifest-path benches/Cargo.toml
+
+fuzz: ## Feed hostile bytes to all that reads them: make fuzz FUZZ_SECONDS=60 (per target; default 600)
+	@echo "== Fuzzing; needs a nightly compiler and cargo-fuzz"
+	@fuzz/run
 
 lint: ## Check format, lints, documentation, dependencies and each feature alone.
 	@scripts/lint

@@ -100,6 +100,9 @@ pub use manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, S
 pub use near::NearCache;
 #[cfg(feature = "django")]
 pub use profile::django;
+#[cfg(all(fuzzing, feature = "django-redis"))]
+#[doc(hidden)]
+pub use profile::fuzzing;
 pub use profile::{Identity, Profile};
 pub use reply::{Failure, OnError, Reply};
 pub use session::{Session, SessionHandle};

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "django")]
 pub mod django;
+#[cfg(all(any(fuzzing, test), feature = "django-redis"))]
+pub mod fuzzing;
 mod native;
 
 use bytes::Bytes;

@@ -37,6 +37,8 @@
 mod codec;
 mod compress;
 mod document;
+#[cfg(all(any(fuzzing, test), feature = "django-redis"))]
+pub(super) mod fuzzing;
 mod head;
 pub(crate) mod json;
 mod legacy;

@@ -268,7 +268,7 @@ impl Document {
     }
 
     /// All entries as Python values.
-    fn pairs(&self) -> Vec<(PyValue, PyValue)> {
+    pub(super) fn pairs(&self) -> Vec<(PyValue, PyValue)> {
         let raw = |members: &Members, value: fn(&[u8]) -> Result<PyValue, Reason>| {
             members.iter().filter_map(|member| Some((value(&member.raw_key).ok()?, value(&member.raw).ok()?))).collect()
         };

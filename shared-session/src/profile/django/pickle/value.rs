@@ -67,6 +67,13 @@ impl PyValue {
             (Self::Dict(a), Self::Dict(b)) => {
                 a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.0.is_same(&b.0) && a.1.is_same(&b.1))
             }
+            (Self::Object(a), Self::Object(b)) => {
+                let same = match (&a.value, &b.value) {
+                    (Some(a), Some(b)) => a.is_same(b),
+                    (a, b) => a.is_none() && b.is_none(),
+                };
+                same && (&a.module, &a.name) == (&b.module, &b.name)
+            }
             _ => self == other,
         }
     }
