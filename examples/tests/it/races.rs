@@ -118,13 +118,11 @@ async fn no_two_counts_are_equal(backend: Backend) {
 
 /// The first answer that is not 503, and how many were.
 async fn until_available(tries: Vec<Request>) -> (Answer, u64) {
-    let mut unavailable = 0;
-    for request in tries {
+    for (unavailable, request) in (0..).zip(tries) {
         let answer = request.send().await;
         if answer.status != 503 {
             return (answer, unavailable);
         }
-        unavailable += 1;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     panic!("the service does not recover");

@@ -13,6 +13,7 @@
 
 use bytes::Bytes;
 
+#[cfg(fuzzing)]
 pub use super::django::fuzzing::*;
 use super::{Content, Record, Stamp, native};
 use crate::{
@@ -56,9 +57,10 @@ pub fn native_record(bytes: &[u8]) {
 
 /// Whether the commit counter is as we write it: `u64`'s own parser takes capitals and a plus sign.
 fn is_canonical(record: &Record) -> bool {
-    record.bytes().get(12..28).is_some_and(|counter| {
-        counter.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))
-    })
+    record
+        .bytes()
+        .get(12..28)
+        .is_some_and(|counter| counter.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f')))
 }
 
 /// Lines: the `Cookie` headers of a request, the last line the token of a form.
@@ -79,10 +81,8 @@ pub fn cookies(bytes: &[u8]) {
         }
     }
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
-    let tokens = [
-        FormTokens::new(keys, "csrftoken", true).unwrap(),
-        FormTokens::django(FormTokens::django_cookie()).unwrap(),
-    ];
+    let tokens =
+        [FormTokens::new(keys, "csrftoken", true).unwrap(), FormTokens::django(FormTokens::django_cookie()).unwrap()];
     for tokens in tokens {
         let verdict = tokens.verify(headers(), None, &token);
         let issued = tokens.issue(headers(), None).unwrap();

@@ -53,9 +53,7 @@ fn with(mut pairs: Vec<(PyValue, PyValue)>, name: &str, value: PyValue) -> Vec<(
 }
 
 fn written<T>(result: Result<T, Error>, len: usize) -> Option<T> {
-    result
-        .inspect_err(|error| assert!(error.kind() == ErrorKind::TooLarge && len > SMALL, "not written: {error}"))
-        .ok()
+    result.inspect_err(|error| assert!(error.kind() == ErrorKind::TooLarge && len > SMALL, "not written: {error}")).ok()
 }
 
 /// A pickle: what is accepted is written and read again equal, and an edit changes one entry.
@@ -111,8 +109,7 @@ pub fn pickle(bytes: &[u8]) {
 pub fn cached_value(bytes: &[u8]) {
     let Some((how, data)) = bytes.split_first() else { return };
     let data = Bytes::copy_from_slice(data);
-    let compressions =
-        [Compression::Zlib, Compression::Gzip, Compression::Lzma, Compression::Lz4, Compression::Zstd];
+    let compressions = [Compression::Zlib, Compression::Gzip, Compression::Lzma, Compression::Lz4, Compression::Zstd];
     let bytes = match compressions.get(usize::from(*how % 16)) {
         Some(compression) => {
             let packed = compression.pack(data.clone());
