@@ -11,6 +11,7 @@
 
 mod away;
 mod data;
+mod near_cache;
 mod network;
 mod refusals;
 mod scene;

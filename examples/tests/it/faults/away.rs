@@ -42,10 +42,7 @@ async fn f03_write_pause() {
     scene.logins_fail().await;
     scene.rest_works().await;
     // A write that waits holds up what was sent after it on its connection, until that is given up.
-    for service in scene.pair.both() {
-        let ready = async || (service.get("/readyz").send().await.status == 200).then_some(());
-        eventually("reading beside writes that wait", ready).await;
-    }
+    scene.are_ready().await;
     scene.reads_work().await;
     assert_eq!(scene.redis().cli(&["CLIENT", "UNPAUSE"]), "OK");
     scene.recovers().await;
@@ -98,10 +95,7 @@ async fn f07_connections_end() {
 async fn f08_restart_without_data() {
     let scene = Scene::over(Redis::start(RedisKind::Old)).await;
     scene.redis().restart();
-    for service in scene.pair.both() {
-        let ready = async || (service.get("/readyz").send().await.status == 200).then_some(());
-        eventually("ready again", ready).await;
-    }
+    scene.are_ready().await;
     // What Redis forgot is gone: that is the truth. Nobody deletes the cookie, and reading brings nothing back.
     let cookie = scene.ann.session();
     assert_eq!(scene.ann.who(&scene.pair).await, None);

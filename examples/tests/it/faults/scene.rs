@@ -38,8 +38,13 @@ impl Scene {
 
     /// The services get to the server through the proxy.
     pub(super) async fn behind_proxy(redis: Redis) -> (Self, Proxy) {
+        Self::behind_proxy_with(redis, &[]).await
+    }
+
+    pub(super) async fn behind_proxy_with(redis: Redis, settings: &[(&str, &str)]) -> (Self, Proxy) {
         let proxy = Proxy::to(redis.port());
-        let scene = Self::with(redis, &[("SESSION_URL", &proxy.redis_url())]).await;
+        let url = proxy.redis_url();
+        let scene = Self::with(redis, &[&[("SESSION_URL", &*url)], settings].concat()).await;
         (scene, proxy)
     }
 
@@ -181,12 +186,17 @@ impl Scene {
         eventually("a sign-in", newcomer).await;
     }
 
-    /// Both services answer again who needs a session.
-    pub(super) async fn recovers_reading(&self) {
+    /// Both services get at the sessions again.
+    pub(super) async fn are_ready(&self) {
         for service in self.pair.both() {
             let ready = async || (service.get("/readyz").send().await.status == 200).then_some(());
             eventually("ready", ready).await;
         }
+    }
+
+    /// Both services answer again who needs a session.
+    pub(super) async fn recovers_reading(&self) {
+        self.are_ready().await;
         for request in self.reads() {
             eventually("an answer", async || self.answered(request.clone()).await.map(drop)).await;
         }

@@ -1,6 +1,4 @@
 //! More than one server: F23 to F28.
-//!
-//! F30, a lost invalidation connection, is the near cache's.
 
 use serde_json::json;
 use test_servers::{Cluster, Proxy, Redis, RedisKind, Sentinel, Trouble};
@@ -171,10 +169,7 @@ async fn f28_asynchronous_loss() {
 
     // The record has come back, and nobody is signed in by it.
     assert_eq!(replica.cli(&["EXISTS", &key_of(&other)]), "1");
-    for service in scene.pair.both() {
-        let ready = async || (service.get("/readyz").send().await.status == 200).then_some(());
-        eventually("ready at the successor", ready).await;
-    }
+    scene.are_ready().await;
     assert_eq!(owner_of(&scene.pair, &ended).await, None);
     let newcomer = signed_in(&scene.pair).await;
     assert_eq!(newcomer.who(&scene.pair).await.as_deref(), Some("demo"));
