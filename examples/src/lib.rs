@@ -2,6 +2,7 @@
 //!
 //! - [`settings`]: the environment, checked before anything starts
 //! - [`setup`] and [`sessions`]: from settings to running parts
+//! - [`metrics`]: what `/metrics` answers
 //! - [`args`]: the command line of `site`
 //! - [`secret_key`]: the generated key of an embedded start
 //! - [`network`]: the client's address behind trusted proxies
@@ -10,6 +11,7 @@
 
 pub mod args;
 pub mod forms;
+pub mod metrics;
 pub mod network;
 pub mod pages;
 pub mod secret_key;
@@ -22,6 +24,11 @@ pub mod text;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// So do those of the guides.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/operations.md")]
+pub struct Operations;
 
 /// So do those of the guides.
 #[cfg(doctest)]

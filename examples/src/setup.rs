@@ -1,6 +1,6 @@
 //! From settings to running parts: the session store, the users, the session manager, and what operators ask for.
 
-use std::{collections::BTreeSet, fmt::Write as _, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use shared_session::{
     CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionManager,
@@ -11,7 +11,7 @@ use shared_session::{
 };
 
 use crate::{
-    secret_key, sessions,
+    metrics, secret_key, sessions,
     settings::{DatabaseUrl, SameSite, SessionUrl, Settings},
 };
 
@@ -40,6 +40,7 @@ impl Setup {
     /// # Errors
     /// One line that says what to change.
     pub async fn open(settings: Settings, on_error: OnError) -> Result<Self, Error> {
+        metrics::start(&settings)?;
         make_data_dir(&settings)?;
         let keys = secret_keys(&settings)?;
         let users = open_users(&settings).await?;
@@ -83,30 +84,6 @@ impl Setup {
             }
         }
         down
-    }
-
-    /// The body of `/metrics`, in the text format of Prometheus.
-    #[must_use]
-    pub fn metrics(&self) -> String {
-        let stats = self.manager.stats();
-        let mut text = String::new();
-        for (name, help, value) in [
-            ("loads", "Sessions read from the store.", stats.loads),
-            ("near_hits", "Sessions found in the near cache.", stats.near_hits),
-            ("near_misses", "Sessions that were not in the near cache.", stats.near_misses),
-            ("misses", "Cookies that named no valid session.", stats.misses),
-            ("commits", "Session writes that were stored.", stats.commits),
-            ("merged", "Concurrent writes that were merged.", stats.merged),
-            ("refused", "Requests refused because their session changed hands or ended.", stats.refused),
-            ("unavailable", "Requests that failed because the session store did.", stats.unavailable),
-            ("unreadable", "Session records that could not be decoded.", stats.unreadable),
-        ] {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "# HELP shared_session_{name}_total {help}");
-            let _ = writeln!(text, "# TYPE shared_session_{name}_total counter");
-            let _ = writeln!(text, "shared_session_{name}_total {value}");
-        }
-        text
     }
 }
 

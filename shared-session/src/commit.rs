@@ -26,6 +26,18 @@ pub(crate) enum Loaded {
     Unreadable(Token, Bytes),
 }
 
+impl Loaded {
+    /// What it is called in traces.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Nothing { refused: false } => "absent",
+            Self::Nothing { refused: true } => "replaced",
+            Self::Record(..) => "found",
+            Self::Unreadable(..) => "unreadable",
+        }
+    }
+}
+
 /// A session that the request ended.
 #[derive(Clone, Debug)]
 pub(crate) enum End {

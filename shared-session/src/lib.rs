@@ -54,6 +54,7 @@
 //! | `users` | no | [`users`]: Django's user tables and password formats, sign-in |
 //! | `django` | no | [`django`]: Django's session formats; [`django::pickle`]: Python pickles as inert data |
 //! | `django-redis` | no | what django-redis adds: MessagePack; LZ4, xz and Zstandard |
+//! | `metrics` | no | [`metrics`]: counters and latencies through the `metrics` facade |
 //! | `testing` | no | [`testing`]: the store contract as tests, a spy store, a fault store |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -71,6 +72,10 @@ mod id;
 mod keys;
 mod lifetime;
 mod manager;
+#[cfg(feature = "metrics")]
+pub mod metrics;
+#[cfg(not(feature = "metrics"))]
+mod metrics;
 #[cfg(feature = "redis")]
 mod near;
 #[cfg(not(feature = "redis"))]

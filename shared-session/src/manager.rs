@@ -172,6 +172,7 @@ impl SessionManager {
             Presented::One(value) => self.0.profile.parse_cookie(value),
             Presented::Absent => None,
             Presented::Conflicting => {
+                stats::add_one(&self.0.stats.conflicting_cookies);
                 tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
                 None
             }

@@ -1,7 +1,7 @@
 //! What operators ask for. None of it touches a session.
 
 use actix_web::{HttpResponse, web::Data};
-use shared_session_examples::setup::Setup;
+use shared_session_examples::{metrics, setup::Setup};
 
 pub(super) async fn healthz() -> HttpResponse {
     text(HttpResponse::Ok(), "ok\n")
@@ -17,11 +17,11 @@ pub(super) async fn readyz(setup: Data<Setup>) -> HttpResponse {
     text(response, format!("down: {}\n", down.join(", ")))
 }
 
-pub(super) async fn metrics(setup: Data<Setup>) -> HttpResponse {
+pub(super) async fn metrics() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .insert_header(("cache-control", "no-store"))
-        .body(setup.metrics())
+        .body(metrics::render())
 }
 
 fn text(mut response: actix_web::HttpResponseBuilder, body: impl Into<String>) -> HttpResponse {

@@ -4,7 +4,7 @@
 //! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone, and
 //! whoever finds a session under a tombstone deletes it again.
 
-use super::Core;
+use super::{Core, stats::add_one};
 use crate::{
     Error, ErrorKind,
     commit::stale,
@@ -48,6 +48,7 @@ impl Core {
 
     /// Deletes what was written over a tombstone. Never fails the request: whoever comes next tries again.
     pub(super) async fn end_again(&self, place: &Place) {
+        add_one(&self.stats.ended_again);
         tracing::warn!("a session that had ended was written again by another program; it is deleted");
         if let Err(error) = self.store.delete(&place.key, None).await {
             tracing::warn!(%error, "a session that had ended could not be deleted again");

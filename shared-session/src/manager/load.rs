@@ -3,9 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::{Core, ended::Tombstone, stats::add_one};
-use crate::{Error, ErrorKind, commit::Loaded, id::Token, profile::Record, store::StoreTime};
+use crate::{
+    Error, ErrorKind,
+    commit::Loaded,
+    id::Token,
+    metrics::{LOAD_ERROR, LOAD_OK, Stopwatch},
+    profile::Record,
+    store::StoreTime,
+};
 
 /// For this long after a cookie was replaced, a write that still carries the old one is refused instead of starting a
 /// session whose cookie would overwrite the new one in the browser.
@@ -26,6 +34,15 @@ impl Core {
     /// What the store holds for a cookie, and the store's time. One round trip.
     pub(crate) async fn load_fresh(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
         add_one(&self.stats.loads);
+        let span = tracing::info_span!("session.load", outcome = tracing::field::Empty);
+        let stopwatch = Stopwatch::start();
+        let loaded = self.look_up(token).instrument(span.clone()).await;
+        stopwatch.stop(if loaded.is_ok() { &LOAD_OK } else { &LOAD_ERROR });
+        span.record("outcome", loaded.as_ref().map_or("error", |(loaded, _)| loaded.name()));
+        loaded
+    }
+
+    async fn look_up(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
         let place = self.profile.place(token);
         let ticket = self.near.as_ref().and_then(|near| near.begin(&token.handle));
         let (bytes, tombstone) =

@@ -1,8 +1,14 @@
 //! Counters of what the engine did.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
-use crate::ErrorKind;
+use crate::{
+    ErrorKind,
+    metrics::{self, Metric},
+};
 
 /// Counts since the process started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,55 +22,121 @@ pub struct Stats {
     pub near_misses: u64,
     /// Cookies that named no valid session.
     pub misses: u64,
+    /// Requests with several different session cookies, which are anonymous.
+    pub conflicting_cookies: u64,
     /// Writes that were stored.
     pub commits: u64,
     /// Times another request was faster and its result was merged.
     pub merged: u64,
-    /// Requests refused with 409: their cookie was replaced, or their session ended, while they ran.
+    /// Requests refused with 409: their cookie was replaced, their session ended, or a value was taken, while they ran.
     pub refused: u64,
+    /// Those of them whose cookie was replaced.
+    pub stale: u64,
+    /// Those of them whose session ended.
+    pub gone: u64,
     /// Requests answered with 503.
     pub unavailable: u64,
     /// Records that could not be decoded.
     pub unreadable: u64,
+    /// Last uses that were written down.
+    pub touches: u64,
+    /// Sessions that another program brought back after their end, deleted again.
+    pub ended_again: u64,
 }
 
-#[derive(Debug, Default)]
+/// A count, which is also a metric.
+pub(crate) struct Counter {
+    count: AtomicU64,
+    metric: &'static Metric,
+}
+
+impl Counter {
+    const fn of(metric: &'static Metric) -> Self {
+        Self { count: AtomicU64::new(0), metric }
+    }
+
+    fn read(&self) -> u64 {
+        self.count.load(Relaxed)
+    }
+}
+
+pub(crate) fn add_one(counter: &Counter) {
+    counter.count.fetch_add(1, Relaxed);
+    counter.metric.add_one();
+}
+
 pub(crate) struct Counters {
-    pub(crate) loads: AtomicU64,
-    pub(crate) near_hits: AtomicU64,
-    pub(crate) near_misses: AtomicU64,
-    pub(crate) misses: AtomicU64,
-    pub(crate) commits: AtomicU64,
-    pub(crate) merged: AtomicU64,
-    pub(crate) refused: AtomicU64,
-    pub(crate) unavailable: AtomicU64,
-    pub(crate) unreadable: AtomicU64,
+    pub(crate) loads: Counter,
+    pub(crate) near_hits: Counter,
+    pub(crate) near_misses: Counter,
+    pub(crate) misses: Counter,
+    pub(crate) conflicting_cookies: Counter,
+    pub(crate) commits: Counter,
+    pub(crate) merged: Counter,
+    pub(crate) stale: Counter,
+    pub(crate) gone: Counter,
+    pub(crate) conflicts: Counter,
+    pub(crate) unavailable: Counter,
+    pub(crate) unreadable: Counter,
+    pub(crate) touches: Counter,
+    pub(crate) ended_again: Counter,
 }
 
-pub(crate) fn add_one(counter: &AtomicU64) {
-    counter.fetch_add(1, Relaxed);
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            loads: Counter::of(&metrics::LOADS),
+            near_hits: Counter::of(&metrics::NEAR_HITS),
+            near_misses: Counter::of(&metrics::NEAR_MISSES),
+            misses: Counter::of(&metrics::MISSES),
+            conflicting_cookies: Counter::of(&metrics::CONFLICTING_COOKIES),
+            commits: Counter::of(&metrics::COMMITS),
+            merged: Counter::of(&metrics::MERGED),
+            stale: Counter::of(&metrics::REFUSED_STALE),
+            gone: Counter::of(&metrics::REFUSED_GONE),
+            conflicts: Counter::of(&metrics::REFUSED_CONFLICT),
+            unavailable: Counter::of(&metrics::UNAVAILABLE),
+            unreadable: Counter::of(&metrics::UNREADABLE),
+            touches: Counter::of(&metrics::TOUCHES),
+            ended_again: Counter::of(&metrics::ENDED_AGAIN),
+        }
+    }
 }
 
 impl Counters {
     pub(crate) fn count_failure(&self, kind: ErrorKind) {
         match kind {
-            ErrorKind::Stale | ErrorKind::Gone | ErrorKind::Conflict => add_one(&self.refused),
+            ErrorKind::Stale => add_one(&self.stale),
+            ErrorKind::Gone => add_one(&self.gone),
+            ErrorKind::Conflict => add_one(&self.conflicts),
             ErrorKind::Unavailable => add_one(&self.unavailable),
             _ => {}
         }
     }
 
     pub(crate) fn read(&self) -> Stats {
+        let (stale, gone) = (self.stale.read(), self.gone.read());
         Stats {
-            loads: self.loads.load(Relaxed),
-            near_hits: self.near_hits.load(Relaxed),
-            near_misses: self.near_misses.load(Relaxed),
-            misses: self.misses.load(Relaxed),
-            commits: self.commits.load(Relaxed),
-            merged: self.merged.load(Relaxed),
-            refused: self.refused.load(Relaxed),
-            unavailable: self.unavailable.load(Relaxed),
-            unreadable: self.unreadable.load(Relaxed),
+            loads: self.loads.read(),
+            near_hits: self.near_hits.read(),
+            near_misses: self.near_misses.read(),
+            misses: self.misses.read(),
+            conflicting_cookies: self.conflicting_cookies.read(),
+            commits: self.commits.read(),
+            merged: self.merged.read(),
+            refused: stale + gone + self.conflicts.read(),
+            stale,
+            gone,
+            unavailable: self.unavailable.read(),
+            unreadable: self.unreadable.read(),
+            touches: self.touches.read(),
+            ended_again: self.ended_again.read(),
         }
+    }
+}
+
+impl fmt::Debug for Counters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.read().fmt(f)
     }
 }

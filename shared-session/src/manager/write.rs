@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use super::{CookieAction, Core, ended::Tombstone, near::written_by, stats::add_one};
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     data::Entries,
     id::{Secret, Token, random_tag},
     lifetime::Limits,
+    metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     profile::{Content, Head, Identity, Place, Record, Stamp},
     store::{Replaced, StoreTime},
 };
@@ -60,13 +62,30 @@ enum Attempt {
 }
 
 impl Core {
-    /// Runs the plan on a task of its own, so that it ends whatever becomes of the request.
+    /// Runs the plan on a task of its own, so that it ends whatever becomes of the request. Observed: a span, and its time.
     pub(crate) async fn write_on_own_task(self: &Arc<Self>, plan: Plan) -> Result<Written, Error> {
         let core = Arc::clone(self);
-        let task = tokio::spawn(async move {
+        let span =
+            tracing::info_span!("session.commit", outcome = tracing::field::Empty, attempts = tracing::field::Empty);
+        let observed = async move {
             let _evict = core.evict_after(written_by(&plan));
-            core.write(plan).await
-        });
+            let stopwatch = Stopwatch::start();
+            let written = core.write(plan).await;
+            let (outcome, histogram) = match &written {
+                Ok(_) => ("stored", &COMMIT_OK),
+                Err(error) => match error.kind() {
+                    ErrorKind::Stale => ("stale", &COMMIT_REFUSED),
+                    ErrorKind::Gone => ("gone", &COMMIT_REFUSED),
+                    ErrorKind::Conflict => ("conflict", &COMMIT_REFUSED),
+                    ErrorKind::TooLarge => ("too large", &COMMIT_REFUSED),
+                    _ => ("error", &COMMIT_ERROR),
+                },
+            };
+            stopwatch.stop(histogram);
+            tracing::Span::current().record("outcome", outcome);
+            written
+        };
+        let task = tokio::spawn(observed.instrument(span));
         task.await.unwrap_or_else(|join| {
             Err(Error::new(ErrorKind::Unavailable, "a session commit did not finish").with_source(join).undecided())
         })
@@ -146,6 +165,7 @@ impl Core {
                 Attempt::Stored(record) => {
                     self.stays_ended(&place).await?;
                     add_one(&self.stats.commits);
+                    tracing::Span::current().record("attempts", attempt + 1);
                     let Some(secret) = secret else { return Ok(Written::kept(&edit.token, record)) };
                     return Ok(Written::under_new_cookie(Token { handle: edit.token.handle, secret }, record));
                 }
@@ -193,6 +213,7 @@ impl Core {
                     self.bury(&old, Tombstone::Moved(now)).await;
                     self.unindex(&base, &old).await;
                     add_one(&self.stats.commits);
+                    tracing::Span::current().record("attempts", attempt + 1);
                     return Ok(Written::under_new_cookie(token, Arc::new(record)));
                 }
                 Ok(crate::store::Deleted::Gone) => Err(gone()),
@@ -325,15 +346,18 @@ impl Core {
         let touched = async {
             let now = self.now().await?;
             let limits = record.head.limits.touch(now);
-            let Some(ttl) = limits.left(now) else { return Ok(()) };
+            let Some(ttl) = limits.left(now) else { return Ok(false) };
             let user = renew.or_else(|| record.head.user.clone());
             let head = Head { limits, user, client: record.head.client.clone() };
             let next = self.profile.touched(record, head, &self.stamp("", now))?;
             let place = self.profile.place(token);
-            self.store.replace(&place.key, &record.version(), next.bytes().clone(), ttl).await.map(drop)
+            let replaced = self.store.replace(&place.key, &record.version(), next.bytes().clone(), ttl).await?;
+            Ok::<_, Error>(replaced == Replaced::Stored)
         };
-        if let Err(error) = touched.await {
-            tracing::debug!(%error, "the last use of a session was not written down");
+        match touched.await {
+            Ok(false) => {}
+            Ok(true) => add_one(&self.stats.touches),
+            Err(error) => tracing::debug!(%error, "the last use of a session was not written down"),
         }
     }
 

@@ -170,6 +170,7 @@ impl Connection {
         let Ok(_permit) = self.calls.try_acquire() else {
             return Err(Failure::Unsent(Unsent::new("too many calls are waiting for Redis")));
         };
+        let _under_way = crate::metrics::REDIS_CALLS.enter();
         match (effect, self.wait) {
             (Effect::Read, _) => match self.send_once(to, command, None, 0, deadline).await {
                 Err(Failure::Lost(_)) => self.send_once(to, command, None, 0, deadline).await,

@@ -58,7 +58,9 @@ impl Dialer {
     pub(super) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
         let link = timeout(self.timeout, self.dial_patiently(address))
             .await
-            .unwrap_or_else(|_| Err(Unsent::timeout("Redis did not accept a connection in time")))?;
+            .unwrap_or_else(|_| Err(Unsent::timeout("Redis did not accept a connection in time")))
+            .inspect_err(|_| crate::metrics::REDIS_CONNECTS_ERROR.add_one())?;
+        crate::metrics::REDIS_CONNECTS_OK.add_one();
         tracing::debug!("connected to Redis");
         self.native.connected();
         Ok(link)

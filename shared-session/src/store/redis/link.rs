@@ -40,6 +40,7 @@ pub(super) struct Link {
     closed: Closer,
     timeouts: AtomicU32,
     since: Instant,
+    _open: crate::metrics::Entered,
 }
 
 impl Link {
@@ -64,6 +65,7 @@ impl Link {
             closed: Closer::default(),
             timeouts: AtomicU32::new(0),
             since: Instant::now(),
+            _open: crate::metrics::REDIS_CONNECTIONS.enter(),
         }
     }
 
@@ -147,6 +149,7 @@ impl Link {
     }
 
     fn timed_out(&self) {
+        crate::metrics::REDIS_TIMEOUTS.add_one();
         if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS {
             tracing::warn!("Redis does not answer: replacing the connection");
             self.closed.close();

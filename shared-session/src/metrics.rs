@@ -1,0 +1,141 @@
+//! What happens, as numbers, through the [`metrics`](::metrics) facade (feature `metrics`).
+//!
+//! Install a recorder, that of Prometheus say, and these arrive in it. Without a recorder they cost a few nanoseconds,
+//! without the feature nothing. No label ever holds an id, a key, a name or an address: the number of time series is
+//! fixed.
+//!
+//! | name | kind | what |
+//! |---|---|---|
+//! | `shared_session_loads_total` | counter | sessions read from the store |
+//! | `shared_session_misses_total` | counter | cookies that named no valid session |
+//! | `shared_session_near_hits_total`, `shared_session_near_misses_total` | counter | sessions found, and not found, in the near cache |
+//! | `shared_session_unreadable_total` | counter | records that could not be decoded |
+//! | `shared_session_conflicting_cookies_total` | counter | requests with several different session cookies |
+//! | `shared_session_commits_total` | counter | writes that were stored |
+//! | `shared_session_merged_total` | counter | times another request was faster and its result was merged |
+//! | `shared_session_refused_total{reason}` | counter | requests refused with 409: `stale`, the cookie was replaced meanwhile; `gone`, the session ended meanwhile; `conflict`, another request took an entry first |
+//! | `shared_session_unavailable_total` | counter | requests answered with 503 |
+//! | `shared_session_touches_total` | counter | last uses written down |
+//! | `shared_session_ended_again_total` | counter | sessions that another program brought back after their end, deleted again |
+//! | `shared_session_load_seconds{outcome}` | histogram | time to read a session from the store; `ok` or `error` |
+//! | `shared_session_commit_seconds{outcome}` | histogram | time to store a request's edits, with all attempts; `ok`, `refused` (409, 413) or `error` |
+//! | `shared_session_redis_connects_total{outcome}` | counter | connections to Redis made (`ok`) and failed to make (`error`) |
+//! | `shared_session_redis_connections` | gauge | connections to Redis that are open; none: calls fail at once |
+//! | `shared_session_redis_calls` | gauge | calls that wait for Redis now |
+//! | `shared_session_redis_timeouts_total` | counter | calls that Redis did not answer in time |
+//!
+//! Counts are those of the process; [`SessionManager::stats`](crate::SessionManager::stats) has most of them without a
+//! recorder.
+//!
+//! ```
+//! # #[cfg(feature = "metrics")] {
+//! // After the recorder is installed, so that all series are there, at zero, before anything happens.
+//! shared_session::metrics::describe();
+//! # }
+//! ```
+// docs/operations.md has the same table; a test compares both with what is served.
+
+#[cfg(feature = "metrics")]
+mod facade;
+#[cfg(not(feature = "metrics"))]
+#[path = "metrics/none.rs"]
+mod facade;
+
+#[cfg(feature = "metrics")]
+pub use facade::describe;
+use facade::{Clock, Label, Series, label};
+
+/// One time series.
+pub(crate) struct Metric(Series);
+
+impl Metric {
+    /// For counters.
+    pub(crate) fn add_one(&self) {
+        self.0.add_one();
+    }
+
+    /// For gauges: counts until the guard is dropped.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "Redis alone has gauges"))]
+    pub(crate) fn enter(&'static self) -> Entered {
+        self.0.enter();
+        Entered(self)
+    }
+}
+
+/// Counted by a gauge until it is dropped.
+#[must_use]
+pub(crate) struct Entered(&'static Metric);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.0.leave();
+    }
+}
+
+/// Runs while something is timed.
+#[derive(Clone, Copy)]
+pub(crate) struct Stopwatch(Clock);
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self(Clock::now())
+    }
+
+    pub(crate) fn stop(self, histogram: &Metric) {
+        histogram.0.record(self.0);
+    }
+}
+
+macro_rules! series {
+    ($($series:ident = $kind:ident $name:literal $({$key:literal = $value:literal})?, $help:literal;)+) => {
+        $(
+            #[allow(dead_code, reason = "not every store is compiled in")]
+            pub(crate) static $series: Metric = {
+                static LABELS: &[Label] = &[$(label($key, $value))?];
+                Metric(Series::$kind($name, LABELS, $help))
+            };
+        )+
+
+        #[cfg(feature = "metrics")]
+        static ALL: &[&Metric] = &[$(&$series),+];
+    };
+}
+
+series! {
+    LOADS = counter "shared_session_loads_total", "Sessions read from the store.";
+    MISSES = counter "shared_session_misses_total", "Cookies that named no valid session.";
+    NEAR_HITS = counter "shared_session_near_hits_total", "Sessions found in the near cache.";
+    NEAR_MISSES = counter "shared_session_near_misses_total", "Sessions not found in the near cache.";
+    UNREADABLE = counter "shared_session_unreadable_total", "Session records that could not be decoded.";
+    CONFLICTING_COOKIES = counter "shared_session_conflicting_cookies_total",
+        "Requests with several different session cookies.";
+    COMMITS = counter "shared_session_commits_total", "Session writes that were stored.";
+    MERGED = counter "shared_session_merged_total", "Concurrent writes that were merged.";
+    REFUSED_STALE = counter "shared_session_refused_total" {"reason" = "stale"},
+        "Requests refused because their session changed hands or ended.";
+    REFUSED_GONE = counter "shared_session_refused_total" {"reason" = "gone"},
+        "Requests refused because their session changed hands or ended.";
+    REFUSED_CONFLICT = counter "shared_session_refused_total" {"reason" = "conflict"},
+        "Requests refused because their session changed hands or ended.";
+    UNAVAILABLE = counter "shared_session_unavailable_total",
+        "Requests that failed because the session store did.";
+    TOUCHES = counter "shared_session_touches_total", "Last uses of sessions that were written down.";
+    ENDED_AGAIN = counter "shared_session_ended_again_total",
+        "Sessions that another program brought back after their end.";
+    LOAD_OK = histogram "shared_session_load_seconds" {"outcome" = "ok"}, "Time to read a session from the store.";
+    LOAD_ERROR = histogram "shared_session_load_seconds" {"outcome" = "error"},
+        "Time to read a session from the store.";
+    COMMIT_OK = histogram "shared_session_commit_seconds" {"outcome" = "ok"},
+        "Time to store what a request did to its session.";
+    COMMIT_REFUSED = histogram "shared_session_commit_seconds" {"outcome" = "refused"},
+        "Time to store what a request did to its session.";
+    COMMIT_ERROR = histogram "shared_session_commit_seconds" {"outcome" = "error"},
+        "Time to store what a request did to its session.";
+    REDIS_CONNECTS_OK = counter "shared_session_redis_connects_total" {"outcome" = "ok"},
+        "Attempts to connect to Redis.";
+    REDIS_CONNECTS_ERROR = counter "shared_session_redis_connects_total" {"outcome" = "error"},
+        "Attempts to connect to Redis.";
+    REDIS_CONNECTIONS = gauge "shared_session_redis_connections", "Connections to Redis that are open.";
+    REDIS_CALLS = gauge "shared_session_redis_calls", "Calls that wait for Redis.";
+    REDIS_TIMEOUTS = counter "shared_session_redis_timeouts_total", "Calls that Redis did not answer in time.";
+}
