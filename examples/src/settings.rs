@@ -92,6 +92,12 @@ impl SessionProfile {
         ("django-cached-db", Self::DjangoCachedDb),
     ];
 
+    /// As it is set.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, profile)| *profile == self).map_or("", |(name, _)| name)
+    }
+
     /// Whether the sessions are Django's.
     #[must_use]
     pub fn is_django(self) -> bool {

@@ -41,7 +41,7 @@ pub use gate::Gate;
 pub use script::{Output, Step};
 pub use site::{Answer, Browser, COOKIE, Request, Site};
 pub use users::{PERMISSION, TestUsers};
-pub use world::{ORIGIN, World};
+pub use world::{ORIGIN, RETRY_AFTER, World};
 
 /// A test for each case. `start` is the path of an `async fn() -> Site`.
 #[macro_export]

@@ -217,7 +217,7 @@ impl Answer {
         );
         assert_eq!(self.header("content-type").as_deref(), Some("application/problem+json"));
         assert_eq!(self.header("cache-control").as_deref(), Some("no-store"));
-        assert_eq!(self.header("retry-after").as_deref(), (self.status == 503).then_some("1"));
+        assert_eq!(self.header("retry-after").as_deref(), (self.status == 503).then_some("7"));
         self.assert_no_cookie();
     }
 }

@@ -1,6 +1,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use shared_session::{
@@ -15,6 +16,9 @@ use crate::{Gate, TestUsers};
 
 /// The one origin besides their own that the apps accept.
 pub const ORIGIN: &str = "https://app.example";
+
+/// When clients may ask again after a 503.
+pub const RETRY_AFTER: Duration = Duration::from_secs(7);
 
 /// What the apps and a test share: a store that can be watched and made to fail, users, and gates. Clones are the same
 /// world.
@@ -47,7 +51,10 @@ impl World {
             reply.headers.push(("x-hook", format!("{kind:?}")));
             reply
         });
-        SessionManager::new(self.store.clone()).with_auth(Auth::new(self.users.clone(), keys)).with_on_error(hook)
+        SessionManager::new(self.store.clone())
+            .with_auth(Auth::new(self.users.clone(), keys))
+            .with_on_error(hook)
+            .with_retry_after(RETRY_AFTER)
     }
 
     /// The check before `/guarded`: pages of [`ORIGIN`] may pass.

@@ -15,7 +15,7 @@ pub use stats::Stats;
 pub use verify::Verified;
 
 use crate::{
-    Error, ErrorKind, Lifetime, OnError, Profile,
+    Error, ErrorKind, Failure, Lifetime, OnError, Profile,
     clock::StoreClock,
     commit::{Loaded, Plan, decide},
     cookie::{Presented, SessionCookie},
@@ -57,6 +57,7 @@ pub(crate) struct Core {
     pub(crate) lifetime: Lifetime,
     pub(crate) max_size: usize,
     pub(crate) on_error: OnError,
+    pub(crate) retry_after: Duration,
     pub(crate) clock: Arc<StoreClock>,
     pub(crate) stats: Arc<stats::Counters>,
     pub(crate) near: Option<Arc<Near>>,
@@ -80,6 +81,7 @@ impl SessionManager {
             lifetime: Lifetime::default(),
             max_size: Self::DEFAULT_MAX_SIZE,
             on_error: OnError::default(),
+            retry_after: Failure::DEFAULT_RETRY_AFTER,
             clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
             stats: Arc::default(),
             near: None,
@@ -133,6 +135,24 @@ impl SessionManager {
     #[must_use]
     pub fn with_on_error(self, on_error: OnError) -> Self {
         self.with(|core| core.on_error = on_error)
+    }
+
+    /// When clients may ask again after a request was answered with 503 because the store or the user database fails:
+    /// `Retry-After`, in whole seconds. Default: one second, because most outages are a restart or a failover.
+    ///
+    /// What an outage means is no setting: requests that need the session get 503 and keep their cookie, the others go
+    /// on. To go on as an anonymous visitor would look like a sign-out, and would lift whatever a session forbids.
+    /// How the answer looks is the business of [`with_on_error`](Self::with_on_error).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use shared_session::{SessionManager, store::MemoryStore};
+    /// let manager = SessionManager::new(MemoryStore::new()).with_retry_after(Duration::from_secs(5));
+    /// # let _ = manager;
+    /// ```
+    #[must_use]
+    pub fn with_retry_after(self, after: Duration) -> Self {
+        self.with(|core| core.retry_after = after)
     }
 
     /// How long an estimate of the store's clock is used before it is read again. Default: 5 minutes; zero asks the

@@ -1,6 +1,6 @@
 //! What a client is told when the session layer refuses or fails: one hook for every framework.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use crate::Error;
 
@@ -14,13 +14,19 @@ pub struct Failure<'a> {
     pub method: &'a str,
     /// The request's path and query.
     pub path_and_query: &'a str,
+    /// When a client may ask again after a 503; see
+    /// [`SessionManager::with_retry_after`](crate::SessionManager::with_retry_after).
+    pub retry_after: Duration,
 }
 
 impl<'a> Failure<'a> {
+    /// How long a client is asked to wait after a 503, unless the manager has another setting: a second.
+    pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
     /// A failure of the request `method path_and_query`.
     #[must_use]
     pub fn new(error: &'a Error, method: &'a str, path_and_query: &'a str) -> Self {
-        Self { error, method, path_and_query }
+        Self { error, method, path_and_query, retry_after: Self::DEFAULT_RETRY_AFTER }
     }
 }
 
@@ -72,14 +78,15 @@ impl Reply {
             "status": kind.status(),
             "detail": kind.public_message(),
         });
-        Self::new(kind.status(), "application/problem+json", body.to_string()).with_retry_after()
+        Self::new(kind.status(), "application/problem+json", body.to_string()).with_retry_after(failure.retry_after)
     }
 
-    /// Adds `Retry-After: 1` to a 503.
+    /// Adds `Retry-After` to a 503 that has none: whole seconds, at least one (RFC 9110, 10.2.3).
     #[must_use]
-    pub fn with_retry_after(mut self) -> Self {
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
         if self.status == 503 && !self.headers.iter().any(|(name, _)| *name == "retry-after") {
-            self.headers.push(("retry-after", "1".to_owned()));
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            self.headers.push(("retry-after", seconds.max(1).to_string()));
         }
         self
     }
@@ -98,7 +105,7 @@ impl OnError {
     /// The response to `failure`.
     #[must_use]
     pub fn reply(&self, failure: &Failure<'_>) -> Reply {
-        (self.0)(failure).with_retry_after()
+        (self.0)(failure).with_retry_after(failure.retry_after)
     }
 }
 
@@ -123,5 +130,43 @@ fn title(status: u16) -> &'static str {
         413 => "Content Too Large",
         503 => "Service Unavailable",
         _ => "Internal Server Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorKind;
+
+    #[test]
+    fn retry_after_is_in_whole_seconds_and_never_none() {
+        let error = Error::from(ErrorKind::Unavailable);
+        let seconds = |retry_after| {
+            let failure = Failure { retry_after, ..Failure::new(&error, "GET", "/") };
+            let reply = OnError::default().reply(&failure);
+            reply
+                .headers
+                .into_iter()
+                .filter(|(name, _)| *name == "retry-after")
+                .map(|(_, value)| value)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(seconds(Failure::DEFAULT_RETRY_AFTER), ["1"]);
+        assert_eq!(seconds(Duration::ZERO), ["1"]);
+        assert_eq!(seconds(Duration::from_millis(1001)), ["2"]);
+        assert_eq!(seconds(Duration::from_secs(30)), ["30"]);
+    }
+
+    #[test]
+    fn a_hook_may_ask_for_another_pause() {
+        let error = Error::from(ErrorKind::Unavailable);
+        let hook = OnError::new(|failure| {
+            let mut reply = Reply::new(failure.error.kind().status(), "text/plain", "");
+            reply.headers.push(("retry-after", "60".to_owned()));
+            reply
+        });
+        let reply = hook.reply(&Failure::new(&error, "GET", "/"));
+        let pauses: Vec<_> = reply.headers.iter().filter(|(name, _)| *name == "retry-after").collect();
+        assert_eq!(pauses, [&("retry-after", "60".to_owned())]);
     }
 }

@@ -205,7 +205,7 @@ impl SessionHandle {
             503 => tracing::warn!(%error, cause, method = failure.method, "a request cannot be answered now"),
             status => tracing::debug!(%error, status, method = failure.method, "a request was refused"),
         }
-        self.0.core.on_error.reply(failure)
+        self.0.core.on_error.reply(&Failure { retry_after: self.0.core.retry_after, ..*failure })
     }
 }
 

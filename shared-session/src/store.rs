@@ -17,6 +17,7 @@
 use std::{fmt, future::Future, ops::Range, pin::Pin, time::Duration};
 
 use bytes::Bytes;
+use tracing::Instrument as _;
 
 use crate::Error;
 
@@ -302,10 +303,10 @@ pub(crate) trait StoreDyn: Send + Sync {
 
 impl<S: SessionStore> StoreDyn for S {
     fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Error>> {
-        Box::pin(SessionStore::load(self, key))
+        Box::pin(SessionStore::load(self, key).instrument(tracing::debug_span!("store.load")))
     }
     fn create<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<bool, Error>> {
-        Box::pin(SessionStore::create(self, key, value, ttl))
+        Box::pin(SessionStore::create(self, key, value, ttl).instrument(tracing::debug_span!("store.create")))
     }
     fn replace<'a>(
         &'a self,
@@ -314,13 +315,13 @@ impl<S: SessionStore> StoreDyn for S {
         value: Bytes,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<Replaced, Error>> {
-        Box::pin(SessionStore::replace(self, key, seen, value, ttl))
+        Box::pin(SessionStore::replace(self, key, seen, value, ttl).instrument(tracing::debug_span!("store.replace")))
     }
     fn delete<'a>(&'a self, key: &'a str, seen: Option<&'a Seen>) -> BoxFuture<'a, Result<Deleted, Error>> {
-        Box::pin(SessionStore::delete(self, key, seen))
+        Box::pin(SessionStore::delete(self, key, seen).instrument(tracing::debug_span!("store.delete")))
     }
     fn scan<'a>(&'a self, prefix: &'a str, from: Option<&'a str>) -> BoxFuture<'a, Result<Page, Error>> {
-        Box::pin(SessionStore::scan(self, prefix, from))
+        Box::pin(SessionStore::scan(self, prefix, from).instrument(tracing::debug_span!("store.scan")))
     }
     fn purge_expired(&self) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(SessionStore::purge_expired(self))
@@ -331,13 +332,17 @@ impl<S: SessionStore> StoreDyn for S {
         member: &'a str,
         deadline: StoreTime,
     ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(SessionStore::index_add(self, index, member, deadline))
+        Box::pin(
+            SessionStore::index_add(self, index, member, deadline).instrument(tracing::debug_span!("store.index_add")),
+        )
     }
     fn index_list<'a>(&'a self, index: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        Box::pin(SessionStore::index_list(self, index))
+        Box::pin(SessionStore::index_list(self, index).instrument(tracing::debug_span!("store.index_list")))
     }
     fn index_remove<'a>(&'a self, index: &'a str, members: &'a [String]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(SessionStore::index_remove(self, index, members))
+        Box::pin(
+            SessionStore::index_remove(self, index, members).instrument(tracing::debug_span!("store.index_remove")),
+        )
     }
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>> {
         Box::pin(SessionStore::time(self))

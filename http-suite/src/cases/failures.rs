@@ -32,7 +32,7 @@ pub async fn a_failing_load_is_a_503_whatever_the_handler_answers(site: &Site) {
         visitor.send(method, path, &[]).await.assert_problem(ErrorKind::Unavailable);
     }
     let answer = visitor.send("HEAD", "/swallow", &[]).await;
-    assert_eq!((answer.status, answer.header("retry-after").as_deref()), (503, Some("1")));
+    assert_eq!((answer.status, answer.header("retry-after").as_deref()), (503, Some("7")));
     visitor.send("GET", "/untouched", &[]).await.assert_ok();
     site.request("GET", "/script").script(&[get("a")]).send().await.assert_ok();
 
