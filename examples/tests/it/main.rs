@@ -18,6 +18,7 @@ mod faults;
 mod headers;
 mod logs;
 mod near_cache;
+mod operations;
 mod problems;
 mod races;
 mod settings;

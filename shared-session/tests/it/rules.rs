@@ -18,6 +18,7 @@ pub(crate) mod j_near_cache;
 mod k_cross_origin;
 mod m_passwords;
 mod n_sql;
+mod observed;
 mod round_trips;
 
 use std::time::Duration;

@@ -180,6 +180,7 @@ async fn a_session_that_django_revives_after_a_sign_out_is_not_opened_and_delete
     assert!(fleet.manager.all_sessions(None).await.unwrap().sessions.is_empty());
     assert_eq!(fleet.get(&browser, "a").await, None);
     assert_eq!(stored(&fleet, &session_key(&browser)).await, None);
+    assert_eq!(fleet.manager.stats().ended_again, 1);
     // And when it had been signed out for long.
     fleet.memory.advance(IDLE);
     set(&fleet, &session_key(&browser), revived).await;

@@ -1,0 +1,152 @@
+//! What docs/operations.md tells an operator holds: the metrics that it names are served, the permissions that it lists
+//! are enough.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{Read as _, Write as _},
+    net::{Shutdown, TcpStream},
+};
+
+use serde_json::json;
+use test_servers::{Redis, RedisKind};
+
+use crate::harness::{
+    Backend, Browser, Pair, Service,
+    pair::{SECRET_KEY, owned},
+};
+
+const GUIDE: &str = include_str!("../../../docs/operations.md");
+const DASHBOARD: &str = include_str!("../../../docs/grafana/shared-session.json");
+const ALERTS: &str = include_str!("../../../docs/grafana/alerts.yml");
+
+/// The series that a service serves, with their values.
+async fn metrics(service: &Service) -> BTreeMap<String, f64> {
+    let metrics = service.get("/metrics").send().await;
+    let lines = metrics.assert_status(200).body.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            (series.to_owned(), value.parse().unwrap())
+        })
+        .collect()
+}
+
+/// All words of `text` that are names of our metrics.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
+    words.filter(|word| is_metric(word)).collect()
+}
+
+fn is_metric(word: &str) -> bool {
+    let is_ours = word.starts_with("shared_session_");
+    is_ours
+        && ["_total", "_seconds", "_bucket", "_count", "_sum", "_connections", "_calls", "_info"]
+            .iter()
+            .any(|end| word.ends_with(end))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_metric_of_the_dashboard_the_alerts_and_the_guide_is_served_from_the_start() {
+    let pair = Pair::start(Backend::Embedded);
+    for service in pair.both() {
+        let metrics = metrics(service).await;
+        let served: BTreeSet<_> = metrics.keys().map(|series| series.split('{').next().unwrap()).collect();
+        for (what, text) in [("the dashboard", DASHBOARD), ("the alerts", ALERTS), ("the guide", GUIDE)] {
+            let asked = names(text);
+            assert!(asked.len() > 4, "{what}: {asked:?}");
+            for name in asked {
+                let found = served.contains(name) || served.contains(&*format!("{name}_bucket"));
+                assert!(found, "{what} asks for {name}, which {} does not serve: {served:?}", service.kind().name());
+            }
+        }
+        let documented = names(GUIDE);
+        for name in served {
+            let base = ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+            assert!(documented.contains(base), "the guide does not know {name}");
+        }
+        let mut labels = metrics.keys().filter_map(|series| Some(series.split_once('{')?.1.trim_end_matches('}')));
+        let bounded = |label: &str| {
+            ["le=", "reason=", "outcome=", "store=", "profile="].iter().any(|known| label.starts_with(known))
+        };
+        assert!(labels.all(|labels| labels.split(',').all(bounded)), "{metrics:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_tell_what_the_services_do_and_that_redis_is_gone() {
+    let pair = Pair::start(Backend::Redis(RedisKind::New));
+    let browser = Browser::new();
+    browser.set_preference(&pair, "theme", &json!("dark")).await;
+    browser.get(&pair.api, "/api/session").await.assert_status(200);
+    let before = metrics(&pair.api).await;
+    for (series, least) in [
+        ("shared_session_commits_total", 1.0),
+        ("shared_session_loads_total", 1.0),
+        (r#"shared_session_load_seconds_count{outcome="ok"}"#, 1.0),
+        (r#"shared_session_load_seconds_bucket{outcome="ok",le="+Inf"}"#, 1.0),
+        (r#"shared_session_commit_seconds_count{outcome="ok"}"#, 1.0),
+        (r#"shared_session_redis_connects_total{outcome="ok"}"#, 1.0),
+        ("shared_session_redis_connections", 1.0),
+        (r#"shared_session_info{store="redis",profile="native"}"#, 1.0),
+    ] {
+        assert!(before.get(series).is_some_and(|value| *value >= least), "{series} in {before:?}");
+    }
+    for quiet in ["shared_session_unavailable_total", "shared_session_redis_calls"] {
+        assert_eq!(before[quiet], 0.0, "{quiet}");
+    }
+
+    pair.redis().kill();
+    browser.get(&pair.api, "/api/me").await.assert_status(503);
+    browser.get(&pair.api, "/api/me").await.assert_status(503);
+    let after = metrics(&pair.api).await;
+    assert_eq!(after["shared_session_unavailable_total"], 2.0, "{after:?}");
+    assert_eq!(after["shared_session_redis_connections"], 0.0, "{after:?}");
+    assert_eq!(after["shared_session_redis_calls"], 0.0, "{after:?}");
+    assert!(after[r#"shared_session_redis_connects_total{outcome="error"}"#] >= 1.0, "{after:?}");
+    assert!(after[r#"shared_session_load_seconds_count{outcome="error"}"#] >= 2.0, "{after:?}");
+    pair.redis().restart();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_permissions_in_the_guide_are_enough_and_no_more() {
+    let rules =
+        GUIDE.lines().find_map(|line| line.strip_prefix("ACL SETUSER sessions ")).expect("the guide has the ACL");
+    for redis in Redis::all() {
+        let mut setuser = vec!["ACL", "SETUSER", "sessions"];
+        setuser.extend(rules.split(' '));
+        assert_eq!(redis.cli(&setuser), "OK", "{setuser:?}");
+        let password = rules.split(' ').find_map(|rule| rule.strip_prefix('>')).unwrap();
+        let url = format!("redis://sessions:{password}@127.0.0.1:{}/", redis.port());
+        let pair = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY)]));
+        pair.superuser("root");
+        let (browser, other) = (Browser::new(), Browser::new());
+        browser.set_preference(&pair, "theme", &json!("dark")).await;
+        browser.signs_in(&pair, "root").await;
+        other.signs_in(&pair, "root").await;
+        browser.send(pair.api.post("/api/visits")).await.assert_status(200);
+        assert_eq!(
+            browser.get(&pair.api, "/api/sessions").await.assert_status(200).json().as_array().unwrap().len(),
+            2
+        );
+        browser.get(&pair.site, "/admin/sessions").await.assert_status(200);
+        browser.send(pair.api.delete("/api/sessions")).await.assert_status(204);
+        assert_eq!(other.who(&pair).await, None);
+        browser.sign_out_at_site(&pair).await.assert_status(303);
+        for service in pair.both() {
+            service.get("/readyz").send().await.assert_status(200);
+            assert!(!service.output().contains("permission"), "{}", service.output());
+        }
+        let refused = redis.cli(&["ACL", "LOG"]);
+        assert!(refused.trim().is_empty(), "{:?}: {refused}", redis.kind());
+
+        // Whatever else there is, it may not do.
+        for more in ["KEYS *", "CONFIG GET maxmemory", "FLUSHALL", "GET another:key", "SET another:key 1"] {
+            let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+            write!(stream, "AUTH sessions {password}\r\n{more}\r\nQUIT\r\n").unwrap();
+            stream.shutdown(Shutdown::Write).unwrap();
+            let mut said = String::new();
+            stream.read_to_string(&mut said).unwrap();
+            assert!(said.starts_with("+OK\r\n-NOPERM"), "{more}: {said}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! What operators see of a session's life: counts, metrics and spans; and what they must not see.
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use metrics::{
+    Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
+use shared_session::{ErrorKind, Stats, store::SessionStore, users::NewUser};
+use tracing::{
+    Event, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+use super::{Browser, Fleet, IDLE, f_current_user::fleet_with_users, kind};
+
+const NAME: &str = "canary-of-a-name";
+const VALUE: &str = "canary-of-a-value";
+const USER: &str = "canary-of-a-user";
+
+/// One of everything that is counted. Says every secret that was in use.
+async fn story() -> (Fleet, Vec<String>) {
+    let (fleet, users, _) = fleet_with_users().await;
+    let user = users.create_user(NewUser::new(USER, "correct horse")).await.unwrap();
+    let mut browser = Browser::default();
+    let mut secrets = vec![NAME.to_owned(), VALUE.to_owned(), USER.to_owned()];
+    let mut note = |browser: &Browser| {
+        let cookie = browser.0.clone().unwrap();
+        secrets.extend([cookie["sid=".len()..][24..].to_owned(), browser.handle().to_string()]);
+    };
+
+    fleet.serve(&mut browser, |session| session.insert(NAME, VALUE).unwrap()).await;
+    note(&browser);
+    fleet.serve(&mut browser, |session| session.login(&user).unwrap()).await;
+    note(&browser);
+    assert!(fleet.request(&browser).user().await.unwrap().is_some());
+    fleet.memory.advance(IDLE / 2);
+    fleet.serve(&mut browser, |_| {}).await;
+
+    let (merged, session) = fleet.load(&browser).await;
+    session.insert("a", VALUE).unwrap();
+    fleet.serve(&mut browser, |session| session.insert(NAME, "b").unwrap()).await;
+    assert_eq!(kind(&fleet.finish(&merged).await), None);
+
+    let (stale, session) = fleet.load(&browser).await;
+    session.insert(NAME, VALUE).unwrap();
+    fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    note(&browser);
+    assert_eq!(kind(&fleet.finish(&stale).await), Some(ErrorKind::Stale));
+
+    let (gone, session) = fleet.load(&browser).await;
+    session.insert(NAME, VALUE).unwrap();
+    let old = browser.clone();
+    fleet.serve(&mut browser, |session| session.logout().unwrap()).await;
+    assert_eq!(kind(&fleet.finish(&gone).await), Some(ErrorKind::Gone));
+    assert_eq!(fleet.get(&old, NAME).await, None);
+
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert(NAME, VALUE).unwrap()).await;
+    note(&browser);
+    let tossed = format!("{}; sid={}", browser.0.clone().unwrap(), "A".repeat(56));
+    fleet.manager.open([tossed.as_bytes()]).load().await.unwrap();
+    fleet.faults().set_down(true);
+    let down = fleet.request(&browser);
+    down.load().await.unwrap_err();
+    assert_eq!(kind(&fleet.finish(&down).await), Some(ErrorKind::Unavailable));
+    fleet.faults().set_down(false);
+    fleet.memory.delete(&browser.key(), None).await.unwrap();
+    fleet.memory.create(&browser.key(), VALUE.into(), IDLE).await.unwrap();
+    fleet.load(&browser).await.1.names().unwrap_err();
+    (fleet, secrets)
+}
+
+#[tokio::test]
+async fn every_count_is_a_metric_and_every_metric_is_there_from_the_start() {
+    let recorder = Recorded::default();
+    let _installed = metrics::set_default_local_recorder(&recorder);
+    shared_session::metrics::describe();
+    let at_start = recorder.values();
+    assert!(at_start.values().all(|value| *value == 0), "{at_start:?}");
+
+    let stats = story().await.0.manager.stats();
+    let mut expected = Stats::default();
+    (expected.loads, expected.misses, expected.conflicting_cookies) = (13, 1, 1);
+    (expected.commits, expected.merged, expected.touches) = (6, 1, 1);
+    (expected.refused, expected.stale, expected.gone) = (2, 1, 1);
+    (expected.unavailable, expected.unreadable) = (1, 1);
+    assert_eq!(stats, expected);
+    let values = recorder.values();
+    for (metric, count) in [
+        ("loads_total", stats.loads),
+        ("misses_total", stats.misses),
+        ("conflicting_cookies_total", stats.conflicting_cookies),
+        ("commits_total", stats.commits),
+        ("merged_total", stats.merged),
+        ("touches_total", stats.touches),
+        ("refused_total reason=stale", stats.stale),
+        ("refused_total reason=gone", stats.gone),
+        ("unavailable_total", stats.unavailable),
+        ("unreadable_total", stats.unreadable),
+        ("load_seconds outcome=ok", stats.loads - 1),
+        ("load_seconds outcome=error", 1),
+        ("commit_seconds outcome=ok", stats.commits + stats.touches + 1),
+        ("commit_seconds outcome=refused", 2),
+        ("commit_seconds outcome=error", 0),
+    ] {
+        assert_eq!(values.get(&format!("shared_session_{metric}")), Some(&count), "{metric}: {values:?}");
+    }
+    assert!(values.keys().eq(at_start.keys()), "{values:?}");
+}
+
+#[tokio::test]
+async fn spans_tell_what_became_of_a_session_and_nothing_of_what_is_in_it() {
+    let seen = Arc::new(Mutex::new(String::new()));
+    let subscriber = tracing::subscriber::set_default(Everything(Arc::clone(&seen), AtomicU64::new(1)));
+    let (_, secrets) = story().await;
+    drop(subscriber);
+    let seen = seen.lock().unwrap();
+    for expected in [
+        "session.load",
+        "outcome=found",
+        "outcome=absent",
+        "outcome=unreadable",
+        "outcome=error",
+        "session.commit",
+        "outcome=stored",
+        "outcome=stale",
+        "outcome=gone",
+        "attempts=1",
+        "attempts=2",
+        "store.load",
+        "store.replace",
+        "store.create",
+        "store.delete",
+        "several different session cookies",
+    ] {
+        assert!(seen.contains(expected), "{expected} is missing in {seen}");
+    }
+    for secret in secrets {
+        assert!(!seen.contains(&secret), "{secret} is in {seen}");
+    }
+}
+
+/// Keeps what it is told by `name label=value`.
+#[derive(Default)]
+struct Recorded(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+impl Recorded {
+    fn values(&self) -> BTreeMap<String, u64> {
+        let series = self.0.lock().unwrap();
+        series.iter().map(|(key, value)| (key.clone(), value.load(Ordering::SeqCst))).collect()
+    }
+
+    fn series(&self, key: &Key) -> Arc<AtomicU64> {
+        let mut name = key.name().to_owned();
+        for label in key.labels() {
+            write!(name, " {}={}", label.key(), label.value()).unwrap();
+        }
+        Arc::clone(self.0.lock().unwrap().entry(name).or_default())
+    }
+}
+
+impl Recorder for Recorded {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(self.series(key))
+    }
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        Gauge::from_arc(self.series(key))
+    }
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::from_arc(Arc::new(Samples(self.series(key))))
+    }
+}
+
+/// Counts the samples.
+struct Samples(Arc<AtomicU64>);
+
+impl HistogramFn for Samples {
+    fn record(&self, seconds: f64) {
+        assert!((0.0..60.0).contains(&seconds), "{seconds}");
+        CounterFn::increment(&*self.0, 1);
+    }
+}
+
+/// Writes down every span, field and event of every level.
+struct Everything(Arc<Mutex<String>>, AtomicU64);
+
+struct Line<'a>(&'a mut String);
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        write!(self.0, " {field}={value:?}").unwrap();
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        write!(self.0, " {field}={value}").unwrap();
+    }
+}
+
+impl Everything {
+    fn write(&self, what: &str, record: impl FnOnce(&mut Line<'_>)) {
+        let mut text = self.0.lock().unwrap();
+        write!(text, "{what}").unwrap();
+        record(&mut Line(&mut text));
+        text.push('\n');
+    }
+}
+
+impl Subscriber for Everything {
+    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+        true
+    }
+    fn new_span(&self, span: &span::Attributes<'_>) -> span::Id {
+        self.write(span.metadata().name(), |line| span.record(line));
+        span::Id::from_u64(self.1.fetch_add(1, Ordering::SeqCst))
+    }
+    fn record(&self, _: &span::Id, values: &span::Record<'_>) {
+        self.write("", |line| values.record(line));
+    }
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn event(&self, event: &Event<'_>) {
+        self.write(event.metadata().name(), |line| event.record(line));
+    }
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
