@@ -59,9 +59,29 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
     if !settings.profile.is_django() {
         return Ok(());
     }
-    let found = manager.verify().await.map_err(|error| explained("SESSION_PROFILE", &error))?;
+    let found = match until_available(async || manager.verify().await).await {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::Config => {
+            let settings =
+                "SESSION_PROFILE, SESSION_KEY_PREFIX, DJANGO_CODEC and SECRET_KEY must be those of the fleet";
+            return Err(Error::new(ErrorKind::Config, format!("{settings}: {error}")));
+        }
+        Err(error) => return Err(explained("SESSION_URL", &error)),
+    };
     tracing::info!(sessions = found.sessions, users = found.users, "this service fits the sessions in the store");
     Ok(())
+}
+
+/// Asks again for some seconds: services and their stores are often started together.
+async fn until_available<T>(mut ask: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
+    for _ in 0..20 {
+        match ask().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => tracing::info!(%error, "waiting for the sessions"),
+            asked => return asked,
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    ask().await
 }
 
 async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
