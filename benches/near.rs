@@ -15,7 +15,10 @@ use std::{
 
 use criterion::Criterion;
 use redis::AsyncCommands;
-use shared_session::{Close, Ending, NearCache, SessionManager, store::RedisStore};
+use shared_session::{
+    Close, Ending, NearCache, SessionManager,
+    store::{RedisConfig, RedisStore},
+};
 use shared_session_benches::new_session;
 use test_servers::{Redis, RedisKind};
 
@@ -66,8 +69,10 @@ fn main() {
 }
 
 async fn managers(redis: &Redis) -> (SessionManager, SessionManager) {
-    let far = RedisStore::connect(&redis.url()).await.unwrap();
-    let near = RedisStore::connect(&redis.url()).await.unwrap();
+    // A busy machine may take its time: the figures show it, and no error must.
+    let config = RedisConfig::new().with_response_timeout(Duration::from_secs(30));
+    let far = RedisStore::connect_with(&redis.url(), &config).await.unwrap();
+    let near = RedisStore::connect_with(&redis.url(), &config).await.unwrap();
     let cached = SessionManager::new(near.clone()).with_near_cache(NearCache::new(&near)).unwrap();
     (SessionManager::new(far), cached)
 }
