@@ -36,7 +36,7 @@ pub fn run(plan: &Plan) -> io::Result<Vec<Operation>> {
     let logs = plan.file.with_extension("logs");
     // It loses everything when it is killed, as a machine that burns down does.
     let args = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
-    let fleet = Arc::new(Fleet::start(plan.redis, &args, plan.load.users, &logs));
+    let fleet = Arc::new(Fleet::start(&args, plan, &logs));
     let other = Redis::with_args(plan.redis, &args);
     let mut random = Random::new(plan.seed);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

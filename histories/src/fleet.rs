@@ -6,9 +6,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use test_servers::{Proxy, Redis, RedisKind};
+use test_servers::{Proxy, Redis};
 
-use crate::service::{Service, program};
+use crate::{
+    run::Plan,
+    service::{Service, program},
+};
 
 const SERVICES: [(&str, &str); 3] = [("api", "api-1"), ("api", "api-2"), ("site", "site-1")];
 const KEY_PREFIX: &str = "shared_session:";
@@ -29,13 +32,13 @@ pub struct Fleet {
 }
 
 impl Fleet {
-    /// Starts everything, with so many users: `user-0`, `user-1` and so on. The services log into `logs`.
+    /// Starts everything, with the users `user-0`, `user-1` and so on. The services log into `logs`.
     ///
     /// # Panics
     /// If something does not start.
     #[must_use]
-    pub fn start(kind: RedisKind, args: &[&str], users: usize, logs: &Path) -> Self {
-        let redis = Redis::with_args(kind, args);
+    pub fn start(args: &[&str], plan: &Plan, logs: &Path) -> Self {
+        let redis = Redis::with_args(plan.redis, args);
         let directory = env::temp_dir().join(format!("shared-session-histories-{}", redis.port()));
         fs::create_dir_all(&directory).unwrap();
         fs::create_dir_all(logs).unwrap();
@@ -45,6 +48,7 @@ impl Fleet {
                 ("DATA_DIR", directory.display().to_string()),
                 ("SESSION_URL", way.redis_url()),
                 ("SECRET_KEY", "the secret key of the histories 0123456789".to_owned()),
+                ("NEAR_CACHE", if plan.near_cache { "on" } else { "off" }.to_owned()),
                 ("RUST_LOG", "warn".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value))
@@ -52,7 +56,7 @@ impl Fleet {
         let start =
             |((kind, name), way): (&(&'static str, &str), &Proxy)| Service::start(kind, name, &settings(way), logs);
         let services = SERVICES.iter().zip(&ways).map(start).collect();
-        for user in 0..users {
+        for user in 0..plan.load.users {
             create_user(&user_name(user), &settings(&ways[0]));
         }
         Self { services, ways, redis, directory }

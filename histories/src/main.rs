@@ -16,25 +16,26 @@ use shared_session_histories::{
 use test_servers::RedisKind;
 
 const USAGE: &str = "\
-histories [--seconds N] [--seed N] [--redis old|new|valkey] [--calm] [--file FILE]
+histories [--seconds N] [--seed N] [--redis old|new|valkey] [--near-cache] [--calm]
+           [--file FILE]
     Runs clients and random faults (none with --calm) and checks the history. Default: 600 s on the old Redis.
 histories failover [the same, but --calm]
     Kills the primary and promotes its replica again and again, and counts what was lost.
-histories check FILE
+histories check FILE [--near-cache]
     Checks a history again.
 ";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let operations = match parse(&args) {
+    let (operations, bound) = match parse(&args) {
         Some(Task::Help) => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;
         }
-        Some(Task::Check(file)) => history::read(&file).map(|events| history::operations(&events)),
+        Some(Task::Check(plan)) => (history::read(&plan.file).map(|events| history::operations(&events)), plan.bound()),
         Some(Task::Run(plan)) => {
             println!("seed {}, history in {}", plan.seed, plan.file.display());
-            run(&plan)
+            (run(&plan), plan.bound())
         }
         Some(Task::Failover(plan)) => {
             println!("seed {}, history in {}", plan.seed, plan.file.display());
@@ -61,45 +62,49 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (text, violations) = report(&operations);
+    let (text, violations) = report(&operations, bound);
     println!("{text}");
     if violations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 enum Task {
     Help,
-    Check(PathBuf),
+    Check(Plan),
     Run(Plan),
     Failover(Plan),
 }
 
 fn parse(args: &[String]) -> Option<Task> {
-    if let [command, file] = args
-        && command == "check"
-    {
-        return Some(Task::Check(file.into()));
-    }
     let seed = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970").as_secs();
     let mut plan = Plan {
         lasts: Duration::from_secs(600),
         seed,
         redis: RedisKind::Old,
         load: Load::default(),
+        near_cache: false,
         is_calm: false,
         file: PathBuf::from("target/histories/history.jsonl"),
     };
+    let is_check = args.first().is_some_and(|command| command == "check");
+    if is_check {
+        plan.file = args.get(1)?.into();
+    }
     let is_failover = args.first().is_some_and(|command| command == "failover");
-    let mut args = args.iter().skip(usize::from(is_failover));
+    let mut args = args.iter().skip(if is_check { 2 } else { usize::from(is_failover) });
     while let Some(arg) = args.next() {
         match &**arg {
             "--help" | "-h" => return Some(Task::Help),
             "--seconds" => plan.lasts = Duration::from_secs(args.next()?.parse().ok()?),
             "--seed" => plan.seed = args.next()?.parse().ok()?,
             "--redis" => plan.redis = kind(args.next()?)?,
+            "--near-cache" => plan.near_cache = true,
             "--calm" => plan.is_calm = true,
             "--file" => plan.file = args.next()?.into(),
             _ => return None,
         }
+    }
+    if is_check {
+        return Some(Task::Check(plan));
     }
     Some(if is_failover { Task::Failover(plan) } else { Task::Run(plan) })
 }

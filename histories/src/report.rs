@@ -1,6 +1,6 @@
 //! What came of a run, in figures.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use crate::{
     check,
@@ -10,14 +10,14 @@ use crate::{
 /// How many violations of each kind are shown.
 const SHOWN: usize = 5;
 
-/// The figures of a history, and how many violations it has.
+/// The figures of a history, and how many violations it has where a look may be `bound` old.
 #[must_use]
-pub fn report(operations: &[Operation]) -> (String, usize) {
+pub fn report(operations: &[Operation], bound: Duration) -> (String, usize) {
     let mut text = String::new();
     figures(&mut text, operations);
     let mut total = 0;
     let _ = writeln!(text, "\nviolations");
-    for (name, violations) in check::all(operations) {
+    for (name, violations) in check::all(&check::relaxed(operations, bound)) {
         total += violations.len();
         let _ = writeln!(text, "  {name:22} {}", violations.len());
         for violation in violations.iter().take(SHOWN) {

@@ -28,10 +28,20 @@ pub struct Plan {
     pub redis: RedisKind,
     /// The clients.
     pub load: Load,
+    /// Whether the services keep sessions in a near cache.
+    pub near_cache: bool,
     /// Whether anything breaks.
     pub is_calm: bool,
     /// Where the history is written; the services log beside it.
     pub file: PathBuf,
+}
+
+impl Plan {
+    /// How old a look may be: nothing is cached unless it is asked for, and then for a second at most.
+    #[must_use]
+    pub fn bound(&self) -> Duration {
+        if self.near_cache { Duration::from_secs(1) } else { Duration::ZERO }
+    }
 }
 
 /// Runs it and returns what was done.
@@ -44,7 +54,7 @@ pub struct Plan {
 pub fn run(plan: &Plan) -> io::Result<Vec<Operation>> {
     let recorder = Arc::new(Recorder::create(&plan.file)?);
     let logs = plan.file.with_extension("logs");
-    let fleet = Arc::new(Fleet::start(plan.redis, &DURABLE, plan.load.users, &logs));
+    let fleet = Arc::new(Fleet::start(&DURABLE, plan, &logs));
     let mut random = Random::new(plan.seed);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let workload = runtime.block_on(async { Workload::start(&fleet, &recorder, plan.load, &mut random) });

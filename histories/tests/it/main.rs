@@ -17,11 +17,12 @@ fn twenty_seconds_of_faults_leave_no_answer_that_cannot_be() {
         seed: std::process::id().into(),
         redis: RedisKind::Old,
         load: Load::default(),
+        near_cache: false,
         is_calm: false,
         file: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("history.jsonl"),
     };
     let operations = run(&plan).unwrap();
-    let (text, violations) = report(&operations);
+    let (text, violations) = report(&operations, plan.bound());
     println!("seed {}\n{text}", plan.seed);
     assert_eq!(violations, 0, "the history is in {}", plan.file.display());
     assert!(operations.iter().filter(|operation| operation.answer().is_some()).count() > 100, "nothing was done");
