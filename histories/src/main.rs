@@ -19,8 +19,9 @@ const USAGE: &str = "\
 histories [--seconds N] [--seed N] [--redis old|new|valkey] [--near-cache] [--calm]
            [--file FILE]
     Runs clients and random faults (none with --calm) and checks the history. Default: 600 s on the old Redis.
-histories failover [the same, but --calm]
-    Kills the primary and promotes its replica again and again, and counts what was lost.
+histories failover [--lag MILLIS] [as above]
+    Kills the primary and promotes its replica again and again, and counts what was lost. The replica has heard nothing
+    for so long; default: it is in step.
 histories check FILE [--near-cache]
     Checks a history again.
 ";
@@ -41,7 +42,7 @@ fn main() -> ExitCode {
             println!("seed {}, history in {}", plan.seed, plan.file.display());
             return match failover::run(&plan) {
                 Ok(operations) => {
-                    println!("{}", failover::losses(&operations));
+                    println!("{}", failover::losses(&plan, &operations));
                     ExitCode::SUCCESS
                 }
                 Err(error) => {
@@ -82,6 +83,7 @@ fn parse(args: &[String]) -> Option<Task> {
         redis: RedisKind::Old,
         load: Load::default(),
         near_cache: false,
+        lag: Duration::ZERO,
         is_calm: false,
         file: PathBuf::from("target/histories/history.jsonl"),
     };
@@ -98,6 +100,7 @@ fn parse(args: &[String]) -> Option<Task> {
             "--seed" => plan.seed = args.next()?.parse().ok()?,
             "--redis" => plan.redis = kind(args.next()?)?,
             "--near-cache" => plan.near_cache = true,
+            "--lag" => plan.lag = Duration::from_millis(args.next()?.parse().ok()?),
             "--calm" => plan.is_calm = true,
             "--file" => plan.file = args.next()?.into(),
             _ => return None,

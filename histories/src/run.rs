@@ -30,6 +30,8 @@ pub struct Plan {
     pub load: Load,
     /// Whether the services keep sessions in a near cache.
     pub near_cache: bool,
+    /// How long a replica has heard nothing when it takes over.
+    pub lag: Duration,
     /// Whether anything breaks.
     pub is_calm: bool,
     /// Where the history is written; the services log beside it.

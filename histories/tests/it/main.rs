@@ -18,6 +18,7 @@ fn twenty_seconds_of_faults_leave_no_answer_that_cannot_be() {
         redis: RedisKind::Old,
         load: Load::default(),
         near_cache: false,
+        lag: Duration::ZERO,
         is_calm: false,
         file: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("history.jsonl"),
     };
