@@ -58,6 +58,7 @@ impl Json {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::profile::django::pickle::PyObject;
 
     #[test]
     fn a_value_that_json_has_is_its_text() {
@@ -71,6 +72,13 @@ mod tests {
     fn equal_python_values_are_equal() {
         let nan = || Json::python(PyValue::Dict(vec![("a".into(), PyValue::Tuple(vec![f64::NAN.into()]))]));
         assert_eq!(nan(), nan());
+        // What an object is a subclass of, such as the dict of a `defaultdict`.
+        let of = |value: f64| {
+            let value = Some(Box::new(PyValue::List(vec![value.into()])));
+            Json::python(PyValue::Object(PyObject { module: "m".to_owned(), name: "n".to_owned(), value }))
+        };
+        assert_eq!(of(f64::NAN), of(f64::NAN));
+        assert_ne!(of(f64::NAN), of(1.5));
         assert_ne!(nan(), Json::python(PyValue::Dict(vec![("a".into(), PyValue::Tuple(vec![1.5.into()]))])));
         assert_ne!(Json::python(PyValue::Tuple(vec![])), Json::python(PyValue::Set(vec![])));
     }

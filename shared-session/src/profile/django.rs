@@ -42,6 +42,7 @@ pub(super) mod fuzzing;
 mod head;
 pub(crate) mod json;
 mod legacy;
+mod make;
 mod members;
 pub mod messages;
 #[cfg(feature = "django-redis")]

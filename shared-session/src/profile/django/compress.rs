@@ -1,4 +1,4 @@
-//! Compressed values. Each is told by its first bytes, and unpacks to at most 4 MiB.
+//! Compressed values. Each is told by its first bytes, and unpacks to at most 1 MiB.
 
 #[cfg(feature = "django-redis")]
 use std::io;
@@ -10,10 +10,8 @@ use flate2::{
     write::{GzEncoder, ZlibEncoder},
 };
 
-use super::{Compression, Refusal};
+use super::{Compression, Refusal, document::MAX_BYTES};
 
-/// The most that a value unpacks to.
-const MAX_UNPACKED: u64 = 4 << 20;
 /// The largest window that a decoder may ask for: zstd's level 19 and `xz -6` take 8 MiB.
 #[cfg(feature = "django-redis")]
 const MAX_WINDOW: u32 = 8 << 20;
@@ -149,6 +147,7 @@ fn unpacked<'a, D: Read>(mut decoder: D, rest: fn(D) -> &'a [u8]) -> Result<Vec<
 }
 
 fn limited(decoder: &mut impl Read, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    decoder.take(MAX_UNPACKED + 1).read_to_end(out).map_err(|_| Refusal::Compression)?;
-    if out.len() as u64 > MAX_UNPACKED { Err(Refusal::TooLarge) } else { Ok(()) }
+    decoder.take(MAX_BYTES as u64 + 1).read_to_end(out).map_err(|_| Refusal::Compression)?;
+    out.shrink_to_fit();
+    if out.len() > MAX_BYTES { Err(Refusal::TooLarge) } else { Ok(()) }
 }

@@ -18,8 +18,8 @@ use crate::{Error, ErrorKind, SecretKeys, data::Json};
 #[cfg(feature = "django-redis")]
 use super::msgpack;
 
-/// The longest value that is read or written.
-const MAX_BYTES: usize = 1 << 20;
+/// The longest value that is read or written, also when it is unpacked.
+pub(super) const MAX_BYTES: usize = 1 << 20;
 /// `SessionBase.key_salt`
 const SALT: &str = "django.contrib.sessions.SessionStore";
 
@@ -51,7 +51,7 @@ impl Layout {
 /// Why bytes are no session. Nothing of them is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// More than 1 MiB, or more than 4 MiB when unpacked.
+    /// More than 1 MiB, as it is or unpacked.
     TooLarge,
     /// Signed with another secret key, or changed since.
     Signature,
@@ -128,7 +128,7 @@ impl Document {
         Self { body: Body::new(layout.codec().format), envelope }
     }
 
-    /// Reads any variant of the layout. Takes linear time, and at most 40 MiB.
+    /// Reads any variant of the layout. Takes linear time; what is refused took less than 16 MiB.
     pub(crate) fn read(layout: &Layout, bytes: &Bytes) -> Result<Self, Refusal> {
         if bytes.len() > MAX_BYTES {
             return Err(Refusal::TooLarge);
@@ -224,7 +224,7 @@ impl Document {
 
     /// The bytes, in the variant found; signed by the current key.
     ///
-    /// [`ErrorKind::TooLarge`] beyond the 1 MiB that is read.
+    /// [`ErrorKind::TooLarge`] beyond the 1 MiB that is read, packed or not.
     pub(crate) fn write(&self, unix_seconds: u64) -> Result<Bytes, Error> {
         let body: Bytes = match &self.body {
             Body::Pickle(pickle) => pickle.to_bytes()?,
@@ -233,7 +233,9 @@ impl Document {
             Body::MsgPack(members) => msgpack::write_members(members).into(),
         };
         // Members are checked one by one as they are set. Nothing is written that would be refused when read.
-        Body::read(&body).map_err(|_| ErrorKind::TooLarge)?;
+        if body.len() > MAX_BYTES || Body::read(&body).is_err() {
+            return Err(ErrorKind::TooLarge.into());
+        }
         let bytes: Bytes = match &self.envelope {
             Envelope::Cache(compression) => compression.pack(body),
             Envelope::Signed(keys) => Signer::new(keys, SALT).sign_data(&body, unix_seconds).into(),

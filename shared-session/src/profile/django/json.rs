@@ -3,16 +3,14 @@
 //! Python's `json` module is not quite RFC 8259: integers have any size, `NaN` and `Infinity` are numbers, a `\ud800`
 //! without its other half is a string, and of equal keys the last counts. Everything it writes is ASCII.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    fmt::Write as _,
-};
+use std::fmt::Write as _;
 
 use bytes::Bytes;
 
 use super::{
     Reason,
-    members::{Member, Members},
+    make::Make,
+    members::{MAX_MEMBERS, Member, Members},
     pickle::{PyInt, PyOffset, PyStr, PyValue, push_code_point},
     text,
 };
@@ -53,7 +51,9 @@ pub(crate) fn value(text: &[u8]) -> Result<PyValue, Reason> {
 
 /// The value of a JSON text, unless the text is one that RFC 8259 allows too.
 pub(crate) fn inexact_value(text: &[u8]) -> Result<Option<PyValue>, Reason> {
-    Parser::new(text)?.document().map(|(value, exact)| if exact { None } else { Some(value) })
+    // Most are exact: for those nothing is made.
+    let ((), exact) = Parser::new(text)?.document()?;
+    if exact { Ok(None) } else { value(text).map(Some) }
 }
 
 /// The value of a JSON text that RFC 8259 allows too.
@@ -132,7 +132,7 @@ impl<'a> Parser<'a> {
         Ok(parser)
     }
 
-    fn document(mut self) -> Result<(PyValue, bool), Reason> {
+    fn document<V: Make>(mut self) -> Result<(V, bool), Reason> {
         let value = self.value()?;
         self.end()?;
         Ok((value, self.exact))
@@ -151,11 +151,13 @@ impl<'a> Parser<'a> {
                 let raw_key = source.slice(start..self.at);
                 self.colon()?;
                 let start = self.at;
-                self.exact = true;
-                self.value()?;
+                self.value::<()>()?;
                 // The value ends before the space after it.
                 let raw = source.slice_ref(source[start..self.at].trim_ascii_end());
                 members.add(Member { name: key.as_str().map(Into::into), raw_key, raw });
+                if members.len() > MAX_MEMBERS {
+                    return Err("nodes");
+                }
                 if !self.another(b'}')? {
                     break;
                 }
@@ -165,15 +167,15 @@ impl<'a> Parser<'a> {
         Ok(members)
     }
 
-    fn value(&mut self) -> Result<PyValue, Reason> {
+    fn value<V: Make>(&mut self) -> Result<V, Reason> {
         self.weigh(32)?;
         let value = match self.peek() {
-            Some(b'"') => PyValue::Str(self.string()?),
+            Some(b'"') => self.string().map(|text| V::plain(|| PyValue::Str(text)))?,
             Some(b'[') => self.nested(Self::array)?,
             Some(b'{') => self.nested(Self::object)?,
-            _ if self.word("null") => PyValue::None,
-            _ if self.word("true") => PyValue::Bool(true),
-            _ if self.word("false") => PyValue::Bool(false),
+            _ if self.word("null") => V::plain(|| PyValue::None),
+            _ if self.word("true") => V::plain(|| PyValue::Bool(true)),
+            _ if self.word("false") => V::plain(|| PyValue::Bool(false)),
             _ if self.word("NaN") => self.beyond(f64::NAN),
             _ if self.word("Infinity") => self.beyond(f64::INFINITY),
             _ if self.word("-Infinity") => self.beyond(f64::NEG_INFINITY),
@@ -183,12 +185,12 @@ impl<'a> Parser<'a> {
         Ok(value)
     }
 
-    fn beyond(&mut self, number: f64) -> PyValue {
+    fn beyond<V: Make>(&mut self, number: f64) -> V {
         self.exact = false;
-        PyValue::Float(number)
+        V::plain(|| PyValue::Float(number))
     }
 
-    fn nested(&mut self, read: fn(&mut Self) -> Result<PyValue, Reason>) -> Result<PyValue, Reason> {
+    fn nested<V: Make>(&mut self, read: fn(&mut Self) -> Result<V, Reason>) -> Result<V, Reason> {
         if self.depth >= MAX_DEPTH {
             return Err("depth");
         }
@@ -198,41 +200,32 @@ impl<'a> Parser<'a> {
         Ok(value)
     }
 
-    fn array(&mut self) -> Result<PyValue, Reason> {
+    fn array<V: Make>(&mut self) -> Result<V, Reason> {
         let mut items = Vec::new();
         self.token(b'[');
         if self.token(b']') {
-            return Ok(PyValue::List(items));
+            return Ok(V::list(items));
         }
         loop {
             items.push(self.value()?);
             if !self.another(b']')? {
-                return Ok(PyValue::List(items));
+                return Ok(V::list(items));
             }
         }
     }
 
-    fn object(&mut self) -> Result<PyValue, Reason> {
-        let mut pairs: Vec<(PyValue, PyValue)> = Vec::new();
-        let mut places: HashMap<PyStr, usize> = HashMap::new();
+    fn object<V: Make>(&mut self) -> Result<V, Reason> {
+        let mut pairs = Vec::new();
         self.token(b'{');
         if self.token(b'}') {
-            return Ok(PyValue::Dict(pairs));
+            return Ok(V::dict(pairs));
         }
         loop {
             let key = self.string()?;
             self.colon()?;
-            let value = self.value()?;
-            match places.entry(key) {
-                Entry::Occupied(place) => pairs[*place.get()].1 = value,
-                Entry::Vacant(place) => {
-                    let key = PyValue::Str(place.key().clone());
-                    place.insert(pairs.len());
-                    pairs.push((key, value));
-                }
-            }
+            pairs.push((V::plain(|| PyValue::Str(key)), self.value()?));
             if !self.another(b'}')? {
-                return Ok(PyValue::Dict(pairs));
+                return Ok(V::dict(pairs));
             }
         }
     }
@@ -295,7 +288,7 @@ impl<'a> Parser<'a> {
         u32::from_str_radix(digits.ok_or("json")?, 16).map_err(|_| "json")
     }
 
-    fn number(&mut self) -> Result<PyValue, Reason> {
+    fn number<V: Make>(&mut self) -> Result<V, Reason> {
         let end = self.rest().bytes().take_while(|byte| byte.is_ascii_digit() || b"+-.eE".contains(byte)).count();
         let number = &self.rest()[..end];
         self.at += end;
@@ -308,14 +301,15 @@ impl<'a> Parser<'a> {
                 return Err("long");
             }
             self.weigh(digits.len() * digits.len() / 64)?;
-            return PyInt::from_decimal(number).map(PyValue::Int).ok_or("json");
+            // They are digits.
+            return Ok(V::plain(|| PyInt::from_decimal(number).map_or(PyValue::None, PyValue::Int)));
         }
         if !is_float(digits) {
             return Err("json");
         }
         let float: f64 = number.parse().map_err(|_| "json")?;
         self.exact &= float.is_finite();
-        Ok(PyValue::Float(float))
+        Ok(V::plain(|| PyValue::Float(float)))
     }
 
     // Tokens.

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 
+/// The most members that are read: each takes some 300 bytes and half a microsecond.
+pub(super) const MAX_MEMBERS: usize = 1 << 14;
+
 /// One member.
 #[derive(Clone)]
 pub(super) struct Member {
@@ -21,7 +24,6 @@ pub(super) struct Members {
 }
 
 impl Members {
-    #[cfg(feature = "django-redis")]
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 
 use super::{
     Reason,
-    members::{Member, Members},
+    make::Make,
+    members::{MAX_MEMBERS, Member, Members},
     pickle::{PyInt, PyObject, PyStr, PyValue},
     text,
 };
@@ -40,8 +41,11 @@ pub(super) fn read_members(source: &Bytes) -> Result<Members, Reason> {
         };
         let raw_key = source.slice(start..reader.at);
         let start = reader.at;
-        reader.value()?;
+        reader.value::<()>()?;
         members.add(Member { name, raw_key, raw: source.slice(start..reader.at) });
+        if members.len() > MAX_MEMBERS {
+            return Err("nodes");
+        }
     }
     reader.end()?;
     Ok(members)
@@ -79,38 +83,42 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self) -> Result<PyValue, Reason> {
+    fn value<V: Make>(&mut self) -> Result<V, Reason> {
         self.values += 1;
         if self.values > MAX_VALUES {
             return Err("nodes");
         }
         Ok(match self.byte()? {
-            byte @ 0x00..=0x7f => i64::from(byte).into(),
+            byte @ 0x00..=0x7f => number(byte),
             byte @ 0x80..=0x8f => self.map(usize::from(byte & 0x0f))?,
             byte @ 0x90..=0x9f => self.array(usize::from(byte & 0x0f))?,
             byte @ 0xa0..=0xbf => self.string(usize::from(byte & 0x1f))?,
-            0xc0 => PyValue::None,
+            0xc0 => V::plain(|| PyValue::None),
             0xc1 => return Err("unknown_type"),
-            0xc2 => PyValue::Bool(false),
-            0xc3 => PyValue::Bool(true),
+            0xc2 => V::plain(|| PyValue::Bool(false)),
+            0xc3 => V::plain(|| PyValue::Bool(true)),
             byte @ 0xc4..=0xc6 => {
                 let len = self.len(1 << (byte - 0xc4))?;
-                PyValue::Bytes(self.take(len)?.to_vec())
+                let bytes = self.take(len)?;
+                V::plain(|| PyValue::Bytes(bytes.to_vec()))
             }
             byte @ 0xc7..=0xc9 => {
                 let len = self.len(1 << (byte - 0xc7))?;
                 self.extension(len)?
             }
-            0xca => PyValue::Float(f32::from_be_bytes(self.array_of()?).into()),
-            0xcb => PyValue::Float(f64::from_be_bytes(self.array_of()?)),
-            0xcc => i64::from(self.byte()?).into(),
-            0xcd => i64::from(u16::from_be_bytes(self.array_of()?)).into(),
-            0xce => i64::from(u32::from_be_bytes(self.array_of()?)).into(),
-            0xcf => PyInt::from(u64::from_be_bytes(self.array_of()?)).into(),
-            0xd0 => i64::from(i8::from_be_bytes(self.array_of()?)).into(),
-            0xd1 => i64::from(i16::from_be_bytes(self.array_of()?)).into(),
-            0xd2 => i64::from(i32::from_be_bytes(self.array_of()?)).into(),
-            0xd3 => i64::from_be_bytes(self.array_of()?).into(),
+            0xca => float(f32::from_be_bytes(self.array_of()?).into()),
+            0xcb => float(f64::from_be_bytes(self.array_of()?)),
+            0xcc => number(self.byte()?),
+            0xcd => number(u16::from_be_bytes(self.array_of()?)),
+            0xce => number(u32::from_be_bytes(self.array_of()?)),
+            0xcf => {
+                let number = u64::from_be_bytes(self.array_of()?);
+                V::plain(|| PyInt::from(number).into())
+            }
+            0xd0 => number(i8::from_be_bytes(self.array_of()?)),
+            0xd1 => number(i16::from_be_bytes(self.array_of()?)),
+            0xd2 => number(i32::from_be_bytes(self.array_of()?)),
+            0xd3 => number(i64::from_be_bytes(self.array_of()?)),
             byte @ 0xd4..=0xd8 => self.extension(1 << (byte - 0xd4))?,
             byte @ 0xd9..=0xdb => {
                 let len = self.len(1 << (byte - 0xd9))?;
@@ -124,11 +132,11 @@ impl<'a> Reader<'a> {
                 let len = self.len(if byte == 0xde { 2 } else { 4 })?;
                 self.map(len)?
             }
-            byte @ 0xe0.. => i64::from(byte.cast_signed()).into(),
+            byte @ 0xe0.. => number(byte.cast_signed()),
         })
     }
 
-    fn array(&mut self, len: usize) -> Result<PyValue, Reason> {
+    fn array<V: Make>(&mut self, len: usize) -> Result<V, Reason> {
         self.deeper()?;
         // Nothing is made for a length alone.
         let mut items = Vec::new();
@@ -136,28 +144,30 @@ impl<'a> Reader<'a> {
             items.push(self.value()?);
         }
         self.depth -= 1;
-        Ok(PyValue::List(items))
+        Ok(V::list(items))
     }
 
-    fn map(&mut self, len: usize) -> Result<PyValue, Reason> {
+    fn map<V: Make>(&mut self, len: usize) -> Result<V, Reason> {
         self.deeper()?;
         let mut pairs = Vec::new();
         for _ in 0..len {
             pairs.push((self.value()?, self.value()?));
         }
         self.depth -= 1;
-        Ok(PyValue::Dict(pairs))
+        Ok(V::dict(pairs))
     }
 
-    fn string(&mut self, len: usize) -> Result<PyValue, Reason> {
+    fn string<V: Make>(&mut self, len: usize) -> Result<V, Reason> {
         let text = std::str::from_utf8(self.take(len)?).map_err(|_| "utf8")?;
-        Ok(PyValue::Str(text.into()))
+        Ok(V::plain(|| PyValue::Str(text.into())))
     }
 
     /// A type of the application's own.
-    fn extension(&mut self, len: usize) -> Result<PyValue, Reason> {
+    fn extension<V: Make>(&mut self, len: usize) -> Result<V, Reason> {
         self.take(len + 1)?;
-        Ok(PyValue::Object(PyObject { module: "msgpack".to_owned(), name: "ExtType".to_owned(), value: None }))
+        Ok(V::plain(|| {
+            PyValue::Object(PyObject { module: "msgpack".to_owned(), name: "ExtType".to_owned(), value: None })
+        }))
     }
 
     fn deeper(&mut self) -> Result<(), Reason> {
@@ -188,6 +198,14 @@ impl<'a> Reader<'a> {
     fn end(&self) -> Result<(), Reason> {
         if self.at == self.bytes.len() { Ok(()) } else { Err("trailing_bytes") }
     }
+}
+
+fn number<V: Make>(number: impl Into<i64>) -> V {
+    V::plain(|| number.into().into())
+}
+
+fn float<V: Make>(number: f64) -> V {
+    V::plain(|| PyValue::Float(number))
 }
 
 fn write(out: &mut Vec<u8>, value: &PyValue, depth: u8) -> Result<(), Reason> {
@@ -379,5 +397,7 @@ mod tests {
         assert_eq!(members("81a161"), Err("end"));
         assert_eq!(members("8000"), Err("trailing_bytes"));
         assert_eq!(members("82a16101a16102"), Ok(1), "the last of equal keys");
+        let dict = vec![("b".into(), 4.into()), ("c".into(), 2.into()), (3.into(), 3.into())];
+        assert_eq!(value(&unhex("84a16201a163020303a16204")), Ok(PyValue::Dict(dict)), "as in a dict");
     }
 }

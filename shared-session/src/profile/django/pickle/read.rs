@@ -3,7 +3,9 @@
 use super::{
     guard::{self, Objects},
     int,
-    node::{Arena, Call, Id, MAX_BYTES, MAX_DEPTH, MAX_LONG, MAX_NODES, MAX_OPS, Node, Object, Reason, Span},
+    node::{
+        Arena, Call, Id, MAX_BYTES, MAX_DEPTH, MAX_LONG, MAX_NODES, MAX_OPS, MAX_WEIGHT, Node, Object, Reason, Span,
+    },
     text,
 };
 
@@ -30,6 +32,7 @@ pub(super) fn read(input: &[u8], objects: Objects) -> Result<Loaded, Reason> {
         marks: Vec::new(),
         memo: Vec::new(),
         memo_len: 0,
+        digits: 0,
         arena: Arena::new(input.to_vec()),
         protocol: 0,
         objects,
@@ -48,6 +51,8 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: Vec<Option<Id>>,
     memo_len: usize,
+    /// What all decimal integers weigh, also those that nothing holds: their conversion takes quadratic time.
+    digits: u32,
     arena: Arena,
     protocol: u8,
     objects: Objects,
@@ -311,6 +316,10 @@ impl<'a> Machine<'a> {
             b'I' | b'L' => {
                 let digits = if opcode == b'L' { line.strip_suffix(b"L").unwrap_or(line) } else { line };
                 let bytes = text::integer(digits)?;
+                self.digits = self.digits.saturating_add((digits.len().saturating_mul(digits.len()) / 64) as u32);
+                if self.digits > MAX_WEIGHT {
+                    return Err("weight");
+                }
                 match int::to_i64(&bytes) {
                     Some(small) => self.push_new(Node::Int(small)),
                     None => self.arena.store(&bytes).and_then(|span| self.push_new(Node::Long(span))),

@@ -83,6 +83,15 @@ fn int(number: i64) -> PyValue {
 }
 
 #[test]
+fn decimal_integers_weigh_also_when_nothing_holds_them() {
+    let integer = [b"I", &b"9".repeat(2400)[..], b"\n"].concat();
+    let pickle = |count: usize| [b"}Va\n(", &integer.repeat(count)[..], b"ls."].concat();
+    assert!(Pickle::read(&pickle(46)).is_ok());
+    let cut = [b"}(", &integer.repeat(47)[..]].concat();
+    assert_eq!(Pickle::read(&cut).unwrap_err().to_string(), "pickle refused: weight");
+}
+
+#[test]
 fn what_django_wrote_is_written_back_byte_for_byte() {
     let mut refused = Vec::new();
     for (id, bytes) in django() {

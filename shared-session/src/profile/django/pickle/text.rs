@@ -60,7 +60,10 @@ pub(super) fn unescape(line: &[u8]) -> Result<Vec<u8>, Reason> {
                 after
             }
             _ => {
-                push_code_point(&mut out, u32::from(*first))?;
+                match *first {
+                    ascii @ ..0x80 => out.push(ascii),
+                    latin => out.extend_from_slice(&[0xc0 | latin >> 6, 0x80 | latin & 0x3f]),
+                }
                 tail
             }
         };
