@@ -45,7 +45,8 @@ pub fn start(settings: &Settings) -> Result<(), Error> {
 /// The body of `/metrics`; empty before [`start`].
 #[must_use]
 pub fn render() -> String {
-    RECORDER.get().map(PrometheusHandle::render).unwrap_or_default()
+    // Without the blank lines between families: they are allowed, but not every reader knows.
+    RECORDER.get().map(|recorder| recorder.render().replace("\n\n", "\n")).unwrap_or_default()
 }
 
 fn store(settings: &Settings) -> &'static str {
