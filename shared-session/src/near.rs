@@ -32,10 +32,10 @@ use crate::{
 /// [`SessionHandle::load_fresh`](crate::SessionHandle::load_fresh).
 ///
 /// **What it needs.** A connection made by [`RedisStore::connect`] and its siblings (not a pool), RESP3, and for users
-/// with an ACL the commands `CLIENT TRACKING` and `PING`. Without one of them, or while Redis is down, every request
+/// with an ACL the commands `CLIENT TRACKING` and `GET`. Without one of them, or while Redis is down, every request
 /// simply reads the store. The native profile only: Django's sessions do not say when they expire.
 ///
-/// **What it costs.** One connection for each process, a `PING` five times a second, and a message for every write of the
+/// **What it costs.** One connection for each process, a `GET` five times a second, and a message for every write of the
 /// fleet.
 ///
 /// ```no_run
