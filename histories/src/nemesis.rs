@@ -70,7 +70,9 @@ pub fn rage(fleet: &Fleet, recorder: &Recorder, until: Instant, mut random: Rand
             begin(fault, fleet, lasts);
         }
         sleep(lasts);
-        for fault in faults.iter().rev() {
+        // A stopped service may hold the lock of the users' database, which one that starts needs.
+        faults.sort_by_key(|fault| !matches!(fault, Fault::ServiceStopped(_)));
+        for fault in &faults {
             mend(fault, fleet);
             note(Phase::Ok(Value::Done), fault);
         }
