@@ -82,10 +82,12 @@ impl Core {
     /// Deletes a record while its secret is the one seen, or while it belongs to the user it was loaded with. Says
     /// whether there was one. Other writes do not stand in its way.
     pub(super) async fn delete(&self, key: &str, mut owned: Ownership, loaded: &Record) -> Result<bool, Error> {
-        for attempt in 0..ATTEMPTS {
+        let mut was_asked = false;
+        for _ in 0..ATTEMPTS {
             match self.store.delete(key, owned.seen()).await {
                 Ok(Deleted::Deleted) => return Ok(true),
-                Ok(Deleted::Gone) => return Ok(false),
+                // What was asked for before, and whose reply was lost, has done it.
+                Ok(Deleted::Gone) => return Ok(was_asked),
                 Ok(Deleted::Conflict(current)) => {
                     let current = self.decode(&current, self.now().await?)?;
                     if loaded.user_id().is_none() || current.user_id() != loaded.user_id() {
@@ -94,7 +96,7 @@ impl Core {
                     owned = current.ownership();
                 }
                 // Deleting twice does no harm, so a lost reply is simply asked for once more.
-                Err(error) if error.is_undecided() && attempt == 0 => {}
+                Err(error) if error.is_undecided() && !was_asked => was_asked = true,
                 Err(error) => return Err(error),
             }
         }

@@ -37,6 +37,18 @@ async fn a_user_revokes_own_sessions_only() {
 }
 
 #[tokio::test]
+async fn a_revocation_whose_reply_was_lost_says_that_there_was_a_session() {
+    for fault in [Fault::LostReply, Fault::LostRequest] {
+        let fleet = Fleet::new();
+        let mut browser = Browser::default();
+        fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+        fleet.faults().fail_next("delete", fault);
+        assert!(fleet.manager.revoke("1", &browser.handle()).await.unwrap(), "{fault:?}");
+        assert_eq!(fleet.user_id(&browser).await, None);
+    }
+}
+
+#[tokio::test]
 async fn revoking_the_others_keeps_this_one_with_a_new_cookie() {
     let (fleet, users, _) = fleet_with_users().await;
     let others = [signed_in(&fleet, &users, "ann").await, signed_in(&fleet, &users, "ann").await];
