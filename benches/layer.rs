@@ -9,6 +9,7 @@ use std::{
 };
 
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
+use metrics_exporter_prometheus::PrometheusBuilder;
 use shared_session::{Error, SessionLayer, SessionManager, store::MemoryStore};
 use shared_session_benches::{Request, Response, handlers, new_session, request};
 use tokio::runtime::Runtime;
@@ -50,6 +51,11 @@ fn main() {
     with_layer!("write", Cookie::One, handlers::write);
     with_layer!("increment", Cookie::One, handlers::increment);
     with_layer!("login", Cookie::Each, handlers::login);
+    // From here on every count and time is recorded.
+    let recorder = PrometheusBuilder::new().set_buckets(&[0.001, 0.01, 0.1]).unwrap().install_recorder().unwrap();
+    with_layer!("read, recorded", Cookie::One, handlers::read);
+    recorder.run_upkeep();
+    with_layer!("write, recorded", Cookie::One, handlers::write);
     group.finish();
     criterion.final_summary();
 }
