@@ -38,7 +38,8 @@ enum Item {
 /// use shared_session::{CookieConfig, SecretKeys, django::messages::{self, COOKIE, Level, Message}};
 ///
 /// let keys = SecretKeys::django("Django's SECRET_KEY")?;
-/// let (value, rest) = messages::write_cookie(&keys, &[Message::new(Level::INFO, "Hello")], 1_700_000_000);
+/// let hello = [Message::new(Level::INFO, "Hello")];
+/// let (value, rest) = messages::write_cookie(&keys, &hello, 1_700_000_000);
 /// assert!(rest.is_empty());
 ///
 /// let shown = messages::read_cookie(&keys, &value).unwrap_or_default();
