@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
     net::{Shutdown, TcpStream},
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -141,6 +142,18 @@ async fn the_permissions_in_the_guide_are_enough_and_no_more() {
         let objects = refused.lines().zip(refused.lines().skip(1)).filter(|(what, _)| *what == "object");
         for (_, object) in objects {
             assert!(object.starts_with("client"), "{:?}: {refused}", redis.kind());
+        }
+
+        // And one more for the near cache.
+        assert!(GUIDE.contains(r"| the near cache | `+client\|tracking` |"));
+        assert_eq!(redis.cli(&["ACL", "SETUSER", "sessions", "+client|tracking"]), "OK");
+        let near = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY), ("NEAR_CACHE", "on")]));
+        let visitor = Browser::new();
+        visitor.set_preference(&near, "theme", &json!("dark")).await;
+        let start = Instant::now();
+        while metrics(&near.api).await["shared_session_near_hits_total"] == 0.0 {
+            assert!(start.elapsed() < Duration::from_secs(20), "{:?}: {}", redis.kind(), redis.cli(&["ACL", "LOG"]));
+            visitor.get(&near.api, "/api/session").await.assert_status(200);
         }
 
         // Whatever else there is, it may not do.
