@@ -1,4 +1,4 @@
-//! What happens, as numbers, through the [`metrics`](::metrics) facade (feature `metrics`).
+//! What happens, as numbers, through the [`metrics`](https://docs.rs/metrics) facade (feature `metrics`).
 //!
 //! Install a recorder, that of Prometheus say, and these arrive in it. Without a recorder they cost a few nanoseconds,
 //! without the feature nothing. No label ever holds an id, a key, a name or an address: the number of time series is
