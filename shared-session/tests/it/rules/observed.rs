@@ -1,10 +1,11 @@
 //! What operators see of a session's life: counts, metrics and spans; and what they must not see.
 
 use std::{
+    cell::RefCell,
     collections::BTreeMap,
     fmt::{self, Write as _},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, Once,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -122,11 +123,10 @@ async fn every_count_is_a_metric_and_every_metric_is_there_from_the_start() {
 
 #[tokio::test]
 async fn spans_tell_what_became_of_a_session_and_nothing_of_what_is_in_it() {
-    let seen = Arc::new(Mutex::new(String::new()));
-    let subscriber = tracing::subscriber::set_default(Registry::default().with(Everything(Arc::clone(&seen))));
+    watch();
+    SEEN.set(Some(String::new()));
     let (_, secrets) = story().await;
-    drop(subscriber);
-    let seen = seen.lock().unwrap();
+    let seen = SEEN.take().unwrap();
     for expected in [
         "session.load",
         "outcome=found",
@@ -196,8 +196,23 @@ impl HistogramFn for Samples {
     }
 }
 
+thread_local! {
+    /// What happened on this thread, which is all of a test's, since it wanted to know.
+    static SEEN: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// From now on. For the whole process, because what a callsite has once learned on a thread without a subscriber would
+/// hold on all.
+fn watch() {
+    static WATCHED: Once = Once::new();
+    WATCHED.call_once(|| {
+        tracing::subscriber::set_global_default(Registry::default().with(Everything)).unwrap();
+        tracing::callsite::rebuild_interest_cache();
+    });
+}
+
 /// Writes down every span, field and event of every level.
-struct Everything(Arc<Mutex<String>>);
+struct Everything;
 
 struct Line<'a>(&'a mut String);
 
@@ -211,22 +226,24 @@ impl Visit for Line<'_> {
 }
 
 impl Everything {
-    fn write(&self, what: &str, record: impl FnOnce(&mut Line<'_>)) {
-        let mut text = self.0.lock().unwrap();
-        write!(text, "{what}").unwrap();
-        record(&mut Line(&mut text));
-        text.push('\n');
+    fn write(what: &str, record: impl FnOnce(&mut Line<'_>)) {
+        SEEN.with_borrow_mut(|seen| {
+            let Some(text) = seen else { return };
+            write!(text, "{what}").unwrap();
+            record(&mut Line(text));
+            text.push('\n');
+        });
     }
 }
 
 impl<S: Subscriber> Layer<S> for Everything {
     fn on_new_span(&self, span: &span::Attributes<'_>, _: &span::Id, _: Context<'_, S>) {
-        self.write(span.metadata().name(), |line| span.record(line));
+        Self::write(span.metadata().name(), |line| span.record(line));
     }
     fn on_record(&self, _: &span::Id, values: &span::Record<'_>, _: Context<'_, S>) {
-        self.write("", |line| values.record(line));
+        Self::write("", |line| values.record(line));
     }
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        self.write(event.metadata().name(), |line| event.record(line));
+        Self::write(event.metadata().name(), |line| event.record(line));
     }
 }
