@@ -62,8 +62,18 @@ fn zoned(time: &PyTime) -> String {
 
 /// `total_seconds`.
 pub(super) fn seconds(delta: PyTimeDelta) -> f64 {
-    let whole = i64::from(delta.days) * 86_400 + i64::from(delta.seconds);
-    (whole * 1_000_000 + i64::from(delta.microseconds)) as f64 / 1e6
+    let micros = micros(delta);
+    if micros.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS {
+        return micros as f64 / 1e6;
+    }
+    // More digits than a float has: the whole seconds are exact, and the rest rounds once.
+    micros.div_euclid(1_000_000) as f64 + micros.rem_euclid(1_000_000) as f64 / 1e6
+}
+
+/// The longest timedelta has more microseconds than 64 bits hold.
+fn micros(delta: PyTimeDelta) -> i128 {
+    let seconds = i128::from(delta.days) * 86_400 + i128::from(delta.seconds);
+    seconds * 1_000_000 + i128::from(delta.microseconds)
 }
 
 fn date(date: PyDate) -> String {
@@ -82,8 +92,7 @@ fn clock(time: &PyTime, digits: usize) -> String {
 
 /// Django's `duration_iso_string`.
 fn duration(delta: PyTimeDelta) -> String {
-    let micros =
-        (i64::from(delta.days) * 86_400 + i64::from(delta.seconds)) * 1_000_000 + i64::from(delta.microseconds);
+    let micros = micros(delta);
     let sign = if micros < 0 { "-" } else { "" };
     let (seconds, micros) = (micros.unsigned_abs() / 1_000_000, micros.unsigned_abs() % 1_000_000);
     let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
@@ -95,4 +104,21 @@ fn uuid(bytes: [u8; 16]) -> String {
     let hex = format!("{:032x}", u128::from_be_bytes(bytes));
     let parts = [hex.get(..8), hex.get(8..12), hex.get(12..16), hex.get(16..20), hex.get(20..)];
     parts.map(Option::unwrap_or_default).join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `duration_iso_string` and `total_seconds` of `timedelta.max`, `timedelta.min` and a day less than nothing.
+    #[test]
+    fn the_longest_timedeltas_are_written_as_python_does() {
+        let longest = PyTimeDelta { days: 999_999_999, seconds: 86_399, microseconds: 999_999 };
+        assert_eq!(duration(longest), "P999999999DT23H59M59.999999S");
+        assert_eq!(seconds(longest), 86_399_999_999_999.999_999);
+        let shortest = PyTimeDelta { days: -999_999_999, seconds: 0, microseconds: 0 };
+        assert_eq!((duration(shortest).as_str(), seconds(shortest)), ("-P999999999DT00H00M00S", -86_399_999_913_600.0));
+        let negative = PyTimeDelta { days: -1, seconds: 86_399, microseconds: 0 };
+        assert_eq!((duration(negative).as_str(), seconds(negative)), ("-P0DT00H00M01S", -1.0));
+    }
 }
