@@ -1,4 +1,4 @@
-//! How many commands a request costs, counted by Redis itself.
+//! What requests cost: commands, counted by Redis itself, and memory.
 
 use std::collections::BTreeMap;
 
@@ -69,6 +69,25 @@ async fn requests_cost_as_many_round_trips_as_promised() {
     assert_eq!(cost(&pair, visitor.prepare(login.clone())).await, Cost { get: 1, scripts: 2, ..Cost::default() });
     // A login without a session: the session and the list.
     assert_eq!(cost(&pair, login).await, Cost { set: 1, scripts: 1, ..Cost::default() });
+}
+
+/// Argon2 takes 19 MiB for each password, and no more are computed at a time than there are cores.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_sign_ins_at_once_leave_little_memory_behind() {
+    let pair = Pair::start(Backend::Embedded);
+    pair.user("ann").await;
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..24 {
+        let request = login_at_api(&pair.api, "ann", &Pair::password_of("ann"));
+        clients.spawn(async move { request.send().await.assert_status(200).status });
+    }
+    clients.join_all().await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pair.api.id())).unwrap();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.strip_suffix("kB")).unwrap();
+    let mib = resident.trim().parse::<usize>().unwrap() / 1024;
+    let cores = std::thread::available_parallelism().unwrap().get();
+    assert!(mib < 64 + 20 * cores, "{mib} MiB are in use");
 }
 
 /// The commands that services sent.

@@ -23,6 +23,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{Error, ErrorKind, random};
 
+mod memory;
 mod scheme;
 
 pub(super) use scheme::Scheme;

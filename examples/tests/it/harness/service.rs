@@ -170,6 +170,11 @@ impl Service {
         self.kind
     }
 
+    /// The process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// `127.0.0.1:port`
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()

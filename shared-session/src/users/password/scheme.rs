@@ -9,6 +9,8 @@ use base64::{
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::memory;
+
 const MAX_ENCODED_LEN: usize = 512;
 const MAX_ITERATIONS: u32 = 10_000_000;
 const MAX_MEMORY_KIB: u32 = 256 * 1024;
@@ -171,7 +173,10 @@ impl Scheme {
             Self::Bcrypt { cost, digest_first: false } => out = bcrypt(cost, password, salt)?,
             Self::Argon2 { algorithm, version, memory, passes, lanes } => {
                 let params = Params::new(memory, passes, lanes, None).ok()?;
-                Argon2::new(algorithm, version, params).hash_password_into(password, salt, &mut out).ok()?;
+                let blocks = params.block_count();
+                let argon2 = Argon2::new(algorithm, version, params);
+                memory::with(blocks, |buffer| argon2.hash_password_into_with_memory(password, salt, &mut out, buffer))?
+                    .ok()?;
             }
         }
         Some(out)
