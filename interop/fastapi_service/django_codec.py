@@ -10,6 +10,7 @@ from typing import Any
 
 import lz4.frame
 import msgpack
+import pyzstd
 
 # `pickle.loads` runs whatever the value says, and anyone who can write to Redis says it. This list is all that may be
 # constructed; every other name is refused.
@@ -42,6 +43,7 @@ COMPRESSORS = {
     "gzip": (b"\x1f\x8b", gzip.decompress, gzip.compress),
     "lzma": (b"\xfd7zXZ\x00", lzma.decompress, lzma.compress),
     "lz4": (b"\x04\x22\x4d\x18", lz4.frame.decompress, lz4.frame.compress),
+    "zstd": (b"\x28\xb5\x2f\xfd", pyzstd.decompress, pyzstd.compress),
 }
 
 

@@ -74,8 +74,8 @@ def django_redis(name: str, **changes: Any) -> Profile:
     return Profile(f"django-redis-{name}", "django-redis", backend=DJANGO_REDIS, **changes)
 
 
-def compressed(name: str) -> Profile:
-    path = f"django_redis.compressors.{name}.{name.capitalize()}Compressor"
+def compressed(name: str, compressor: str) -> Profile:
+    path = f"django_redis.compressors.{name}.{compressor}"
     return django_redis(name, compressor=name, options={"COMPRESSOR": path})
 
 
@@ -93,10 +93,11 @@ PROFILES = [
     django_redis(
         "msgpack", codec="msgpack", options={"SERIALIZER": "django_redis.serializers.msgpack.MSGPackSerializer"}
     ),
-    compressed("zlib"),
-    compressed("gzip"),
-    compressed("lzma"),
-    compressed("lz4"),
+    compressed("zlib", "ZlibCompressor"),
+    compressed("gzip", "GzipCompressor"),
+    compressed("lzma", "LzmaCompressor"),
+    compressed("lz4", "Lz4Compressor"),
+    compressed("zstd", "ZStdCompressor"),
     Profile("django-db", "django-db", engine="db"),
     Profile("django-cached-db", "django-cached-db", engine="cached_db"),
 ]
