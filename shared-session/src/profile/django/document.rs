@@ -169,7 +169,7 @@ impl Document {
     /// The entries whose key is a string, in their order.
     pub(crate) fn entries(&self) -> Vec<(Box<str>, Json)> {
         let raw = |members: &Members, value: fn(&Bytes) -> Option<Json>| {
-            members.iter().filter_map(|member| Some((member.name.clone()?, value(&member.raw)?))).collect()
+            members.iter().filter_map(|member| Some((member.name.as_deref()?.into(), value(&member.raw)?))).collect()
         };
         match &self.body {
             Body::Pickle(pickle) => pickle.entries().map(|(name, value)| (name.into(), of_pickle(value))).collect(),

@@ -1,17 +1,20 @@
 //! A map whose members stay as they were written.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
-/// The most members that are read: each takes some 300 bytes and half a microsecond.
+/// The most members that are read.
 pub(super) const MAX_MEMBERS: usize = 1 << 14;
 
 /// One member.
 #[derive(Clone)]
 pub(super) struct Member {
     /// The key, if it is a string without lone surrogates.
-    pub(super) name: Option<Box<str>>,
+    pub(super) name: Option<Arc<str>>,
     pub(super) raw_key: Bytes,
     pub(super) raw: Bytes,
 }
@@ -20,10 +23,17 @@ pub(super) struct Member {
 #[derive(Clone, Default)]
 pub(super) struct Members {
     list: Vec<Member>,
-    places: HashMap<Box<str>, usize>,
+    places: HashMap<Arc<str>, usize>,
 }
 
 impl Members {
+    /// All that were found in a text.
+    pub(super) fn of(found: Vec<Member>) -> Self {
+        let mut members = Self { list: Vec::with_capacity(found.len()), places: HashMap::with_capacity(found.len()) };
+        found.into_iter().for_each(|member| members.add(member));
+        members
+    }
+
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }
@@ -39,13 +49,17 @@ impl Members {
 
     /// In its place if the key is there, at the end if not: a Python dict.
     pub(super) fn add(&mut self, member: Member) {
-        let place = member.name.as_deref().and_then(|name| self.places.get(name));
-        if let Some(known) = place.and_then(|at| self.list.get_mut(*at)) {
-            known.raw = member.raw;
-            return;
-        }
-        if let Some(name) = &member.name {
-            self.places.insert(name.clone(), self.list.len());
+        match member.name.clone().map(|name| self.places.entry(name)) {
+            Some(Entry::Occupied(place)) => {
+                if let Some(known) = self.list.get_mut(*place.get()) {
+                    known.raw = member.raw;
+                }
+                return;
+            }
+            Some(Entry::Vacant(place)) => {
+                place.insert(self.list.len());
+            }
+            None => {}
         }
         self.list.push(member);
     }

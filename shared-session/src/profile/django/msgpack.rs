@@ -32,7 +32,10 @@ pub(super) fn read_members(source: &Bytes) -> Result<Members, Reason> {
         0xdf => reader.len(4)?,
         _ => return Err("not_a_dict"),
     };
-    let mut members = Members::default();
+    if len > MAX_MEMBERS {
+        return Err("nodes");
+    }
+    let mut found = Vec::new();
     for _ in 0..len {
         let start = reader.at;
         let name = match reader.value()? {
@@ -42,13 +45,10 @@ pub(super) fn read_members(source: &Bytes) -> Result<Members, Reason> {
         let raw_key = source.slice(start..reader.at);
         let start = reader.at;
         reader.value::<()>()?;
-        members.add(Member { name, raw_key, raw: source.slice(start..reader.at) });
-        if members.len() > MAX_MEMBERS {
-            return Err("nodes");
-        }
+        found.push(Member { name, raw_key, raw: source.slice(start..reader.at) });
     }
     reader.end()?;
-    Ok(members)
+    Ok(Members::of(found))
 }
 
 /// A map of these members.

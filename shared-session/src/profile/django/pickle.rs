@@ -63,7 +63,7 @@ impl Pickle {
     /// becomes the nearest of 2 to 5.
     #[must_use]
     pub fn new(protocol: u8) -> Self {
-        let mut arena = Arena::new(Vec::new());
+        let mut arena = Arena::new(Bytes::new());
         // An arena has room for one more node.
         let root = arena.add(Node::Dict(Vec::new())).unwrap_or(Id::NONE);
         Self { arena, root, protocol: protocol.clamp(2, 5) }
@@ -84,10 +84,10 @@ impl Pickle {
     ///
     /// As [`Pickle::read`].
     pub fn read_with(bytes: &[u8], objects: Objects) -> Result<Self, Error> {
-        Self::load(bytes, objects).map_err(|reason| refused(ErrorKind::Unreadable, reason))
+        Self::load(&Bytes::copy_from_slice(bytes), objects).map_err(|reason| refused(ErrorKind::Unreadable, reason))
     }
 
-    pub(super) fn load(bytes: &[u8], objects: Objects) -> Result<Self, Reason> {
+    pub(super) fn load(bytes: &Bytes, objects: Objects) -> Result<Self, Reason> {
         let loaded = read::read(bytes, objects)?;
         Ok(Self { arena: loaded.arena, root: loaded.root, protocol: loaded.protocol })
     }

@@ -28,7 +28,7 @@ pub(super) fn beyond(number: f64) -> &'static str {
 pub(super) fn django(value: &PyValue) -> Option<String> {
     match value {
         PyValue::DateTime(value) => {
-            let offset = value.time.offset.iso()?;
+            let offset = offset(&value.time.offset)?;
             let offset = if offset == "+00:00" { "Z".to_owned() } else { offset };
             Some(format!("{}T{}{offset}", date(value.date), clock(&value.time, 3)))
         }
@@ -55,9 +55,21 @@ pub(super) fn view(value: &PyValue) -> Option<String> {
 fn zoned(time: &PyTime) -> String {
     let offset = match &time.offset {
         PyOffset::Named(name) => format!("[{name}]"),
-        offset => offset.iso().unwrap_or_default(),
+        offset => self::offset(offset).unwrap_or_default(),
     };
     clock(time, 6) + &offset
+}
+
+/// As `isoformat` writes it; that of a named zone is not known here.
+fn offset(offset: &PyOffset) -> Option<String> {
+    let east = match offset {
+        PyOffset::None => return Some(String::new()),
+        PyOffset::Named(_) => return None,
+        PyOffset::Fixed(east) => *east,
+    };
+    let (sign, by) = (if east < 0 { '-' } else { '+' }, east.unsigned_abs());
+    let seconds = if by % 60 == 0 { String::new() } else { format!(":{:02}", by % 60) };
+    Some(format!("{sign}{:02}:{:02}{seconds}", by / 3600, by / 60 % 60))
 }
 
 /// `total_seconds`.

@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use super::*;
+use super::{
+    super::{pickle::PyStr, text},
+    *,
+};
 
 fn read(text: &str) -> Result<PyValue, Reason> {
     value(text.as_bytes())

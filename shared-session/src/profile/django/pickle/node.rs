@@ -6,6 +6,8 @@
 
 use std::{collections::HashSet, ops::Range};
 
+use bytes::Bytes;
+
 pub(super) use super::super::Reason;
 
 /// The longest pickle that is read or written.
@@ -39,7 +41,7 @@ impl Id {
     }
 }
 
-/// A part of [`Arena::data`].
+/// A part of the input, or of what edits added, as if one followed the other.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     start: u32,
@@ -116,13 +118,13 @@ struct Slot {
 #[derive(Clone)]
 pub(super) struct Arena {
     slots: Vec<Slot>,
-    /// The input, and what edits added.
-    data: Vec<u8>,
+    input: Bytes,
+    added: Vec<u8>,
 }
 
 impl Arena {
-    pub(super) fn new(data: Vec<u8>) -> Self {
-        let mut arena = Self { slots: Vec::new(), data };
+    pub(super) fn new(input: Bytes) -> Self {
+        let mut arena = Self { slots: Vec::new(), input, added: Vec::new() };
         for node in [Node::None, Node::Bool(false), Node::Bool(true), Node::Tuple(Box::default())] {
             let meta = Meta { weight: NODE_WEIGHT, depth: 0, sealed: true, unhashable: false, only_called: false };
             arena.slots.push(Slot { node, meta });
@@ -139,7 +141,11 @@ impl Arena {
     }
 
     pub(super) fn bytes(&self, span: Span) -> &[u8] {
-        &self.data[span.start as usize..][..span.len as usize]
+        let start = span.start as usize;
+        match start.checked_sub(self.input.len()) {
+            Some(start) => &self.added[start..][..span.len()],
+            None => &self.input[start..][..span.len()],
+        }
     }
 
     /// The bytes of a `str`.
@@ -170,7 +176,7 @@ impl Arena {
         }
     }
 
-    /// A span of bytes that are in the data already.
+    /// A span of bytes that are there already.
     pub(super) fn span(&self, range: Range<usize>) -> Result<Span, Reason> {
         let (Ok(start), Ok(len)) = (u32::try_from(range.start), u32::try_from(range.len())) else {
             return Err("too_large");
@@ -178,13 +184,13 @@ impl Arena {
         Ok(Span { start, len })
     }
 
-    /// Appends `bytes` to the data.
+    /// Adds `bytes` to those of the input.
     pub(super) fn store(&mut self, bytes: &[u8]) -> Result<Span, Reason> {
-        let start = self.data.len();
+        let start = self.input.len() + self.added.len();
         if start + bytes.len() > 16 * MAX_BYTES {
             return Err("too_large");
         }
-        self.data.extend_from_slice(bytes);
+        self.added.extend_from_slice(bytes);
         self.span(start..start + bytes.len())
     }
 

@@ -1,5 +1,7 @@
 //! The machine that reads a pickle. It never imports and never calls; lengths are checked before anything is made.
 
+use bytes::Bytes;
+
 use super::{
     guard::{self, Objects},
     int,
@@ -17,7 +19,7 @@ pub(super) struct Loaded {
 }
 
 /// Reads one pickle of a dict.
-pub(super) fn read(input: &[u8], objects: Objects) -> Result<Loaded, Reason> {
+pub(super) fn read(input: &Bytes, objects: Objects) -> Result<Loaded, Reason> {
     if input.len() > MAX_BYTES {
         return Err("too_large");
     }
@@ -33,7 +35,7 @@ pub(super) fn read(input: &[u8], objects: Objects) -> Result<Loaded, Reason> {
         memo: Vec::new(),
         memo_len: 0,
         digits: 0,
-        arena: Arena::new(input.to_vec()),
+        arena: Arena::new(input.clone()),
         protocol: 0,
         objects,
     };
