@@ -15,16 +15,11 @@ mod postgres;
 mod sqlite;
 mod statements;
 
-use database::{Database, File, Pool, end_of, length, milliseconds, on_connection, position};
+use database::{Database, File, Pool, length, milliseconds, on_connection, position};
 #[cfg(feature = "django")]
 pub use django::DjangoDbStore;
 use failure::Failure;
-use statements::Statements;
-
-const PAGE: usize = 500;
-
-/// Rows that one statement of [`SqlStore::purge_expired`] deletes, so that it never locks a table for long.
-const PURGED_PER_STATEMENT: i64 = 1000;
+use statements::{STATEMENTS, Statements};
 
 /// Sessions in SQLite or PostgreSQL. Features `sqlite`, `postgres`.
 ///
@@ -60,7 +55,7 @@ const PURGED_PER_STATEMENT: i64 = 1000;
 /// ```
 #[derive(Clone)]
 pub struct SqlStore {
-    database: Database,
+    database: Database<Statements>,
 }
 
 impl SqlStore {
@@ -76,14 +71,14 @@ impl SqlStore {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a URL that is not understood or whose feature is off;
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database does not answer.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        Ok(Self { database: Database::connect(url, File::Own).await? })
+        Ok(Self { database: Database::connect(url, File::Own, &STATEMENTS).await? })
     }
 
     /// Uses a pool of yours. Set the WAL mode and a busy timeout on it: [`connect`](Self::connect) says how.
     #[cfg(feature = "sqlite")]
     #[must_use]
     pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
-        Self { database: Database::new(Pool::Sqlite(pool)) }
+        Self { database: Database::of_sqlite(pool, &STATEMENTS) }
     }
 
     /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
@@ -91,7 +86,7 @@ impl SqlStore {
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
-        Self { database: Database::new(Pool::Postgres(pool)) }
+        Self { database: Database::of_postgres(pool, &STATEMENTS) }
     }
 
     /// How long one operation may take before it is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), the
@@ -149,8 +144,8 @@ impl SqlStore {
     #[cfg(feature = "redis")]
     pub(super) async fn load_with_lifetime(&self, key: &str) -> Result<Option<(Bytes, Duration)>, Error> {
         let load = async {
-            on_connection!(self.database, statements, |connection, sql| {
-                let query = sqlx::query_as::<_, (Vec<u8>, i64)>(sql.load_with_lifetime).bind(key);
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query_as::<_, (Vec<u8>, i64)>(self.database.sql.load_with_lifetime).bind(key);
                 Ok(query.fetch_optional(&mut *connection).await?)
             })
         };
@@ -170,150 +165,70 @@ impl fmt::Debug for SqlStore {
 /// before that.
 impl SessionStore for SqlStore {
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        self.database
-            .read(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    let value =
-                        sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await?;
-                    Ok(value.map(Bytes::from))
-                })
-            })
-            .await
+        self.database.load(key).await
     }
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
-        self.database
-            .write(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    let query = sqlx::query(sql.create).bind(key).bind(&value[..]).bind(milliseconds(ttl));
-                    Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
-                })
+        let create = async {
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query(self.database.sql.create).bind(key).bind(&value[..]).bind(milliseconds(ttl));
+                Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
             })
-            .await
+        };
+        self.database.write(create).await
     }
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
-        self.database
-            .write(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    let query = sqlx::query(sql.replace)
-                        .bind(key)
-                        .bind(&value[..])
-                        .bind(milliseconds(ttl))
-                        .bind(position(seen))
-                        .bind(length(seen))
-                        .bind(seen.part());
-                    if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                        return Ok(Replaced::Stored);
-                    }
-                    // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
-                    // all the same: the caller tries again.
-                    let current =
-                        sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
-                    Ok(current
-                        .map_err(Failure::NotSent)?
-                        .map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
-                })
+        let sql = self.database.sql;
+        let replace = async {
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query(sql.replace).bind(key).bind(&value[..]).bind(milliseconds(ttl));
+                let query = query.bind(position(seen)).bind(length(seen)).bind(seen.part());
+                if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                    return Ok(Replaced::Stored);
+                }
+                // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
+                // all the same: the caller tries again.
+                let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).bind(key);
+                let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+                Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
             })
-            .await
+        };
+        self.database.write(replace).await
     }
 
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
-        self.database
-            .write(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    let query = match seen {
-                        None => sqlx::query(sql.delete).bind(key),
-                        Some(seen) => sqlx::query(sql.delete_part)
-                            .bind(key)
-                            .bind(position(seen))
-                            .bind(length(seen))
-                            .bind(seen.part()),
-                    };
-                    if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                        return Ok(Deleted::Deleted);
-                    }
-                    if seen.is_none() {
-                        return Ok(Deleted::Gone);
-                    }
-                    let current =
-                        sqlx::query_scalar::<_, Vec<u8>>(sql.load).bind(key).fetch_optional(&mut *connection).await;
-                    Ok(current
-                        .map_err(Failure::NotSent)?
-                        .map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
-                })
-            })
-            .await
+        self.database.delete(key, seen).await
     }
 
     async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
-        let start = from.unwrap_or(prefix);
-        // One more than a page: the first key of the next.
-        let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        let mut keys: Vec<String> = self
-            .database
-            .read(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    let end = end_of(prefix);
-                    let query = match &end {
-                        Some(end) => sqlx::query_scalar(sql.scan).bind(start).bind(limit).bind(end),
-                        None => sqlx::query_scalar(sql.scan_to_the_end).bind(start).bind(limit),
-                    };
-                    Ok(query.fetch_all(&mut *connection).await?)
-                })
-            })
-            .await?;
-        let next = if keys.len() > PAGE { keys.pop() } else { None };
-        Ok(Page::new(keys, next))
+        self.database.scan(prefix, from).await
     }
 
     async fn purge_expired(&self) -> Result<u64, Error> {
-        let mut total = 0;
-        for table in [|sql: &Statements| sql.purge, |sql: &Statements| sql.purge_index] {
-            loop {
-                let purged = self
-                    .database
-                    .write(async {
-                        on_connection!(self.database, statements, |connection, sql| {
-                            let query = sqlx::query(table(sql)).bind(PURGED_PER_STATEMENT);
-                            Ok(query.execute(&mut *connection).await?.rows_affected())
-                        })
-                    })
-                    .await?;
-                total += purged;
-                if purged < PURGED_PER_STATEMENT.unsigned_abs() {
-                    break;
-                }
-            }
-        }
-        Ok(total)
+        Ok(self.database.purge_expired().await? + self.database.purge(self.database.sql.purge_index).await?)
     }
 
     async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
         let deadline = i64::try_from(deadline.0).unwrap_or(i64::MAX);
-        self.database
-            .write(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    sqlx::query(sql.index_add)
-                        .bind(index)
-                        .bind(member)
-                        .bind(deadline)
-                        .execute(&mut *connection)
-                        .await?;
-                    Ok(())
-                })
+        let add = async {
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query(self.database.sql.index_add).bind(index).bind(member).bind(deadline);
+                query.execute(&mut *connection).await?;
+                Ok(())
             })
-            .await
+        };
+        self.database.write(add).await
     }
 
     async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
-        self.database
-            .read(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    Ok(sqlx::query_scalar(sql.index_list).bind(index).fetch_all(&mut *connection).await?)
-                })
+        let list = async {
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query_scalar(self.database.sql.index_list).bind(index);
+                Ok(query.fetch_all(&mut *connection).await?)
             })
-            .await
+        };
+        self.database.read(list).await
     }
 
     async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
@@ -322,25 +237,17 @@ impl SessionStore for SqlStore {
         }
         // Both databases unpack a JSON array, and only PostgreSQL knows any other.
         let members = serde_json::Value::from(members).to_string();
-        self.database
-            .write(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    sqlx::query(sql.index_remove).bind(index).bind(&members).execute(&mut *connection).await?;
-                    Ok(())
-                })
+        let remove = async {
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query(self.database.sql.index_remove).bind(index).bind(&members);
+                query.execute(&mut *connection).await?;
+                Ok(())
             })
-            .await
+        };
+        self.database.write(remove).await
     }
 
     async fn time(&self) -> Result<StoreTime, Error> {
-        let now: i64 = self
-            .database
-            .read(async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    Ok(sqlx::query_scalar(sql.time).fetch_one(&mut *connection).await?)
-                })
-            })
-            .await?;
-        Ok(StoreTime(u64::try_from(now).unwrap_or_default()))
+        self.database.time().await
     }
 }

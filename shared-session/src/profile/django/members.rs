@@ -34,6 +34,7 @@ impl Members {
         members
     }
 
+    #[cfg(feature = "django-redis")]
     pub(super) fn len(&self) -> usize {
         self.list.len()
     }

@@ -3,18 +3,29 @@
 
 use std::{future::Future, time::Duration};
 
+use bytes::Bytes;
+
 use super::failure::{self, Failure, failed_read, failed_write};
 #[cfg(feature = "postgres")]
 use super::postgres;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
-use crate::{Error, store::Seen};
+use crate::{
+    Error,
+    store::{Deleted, Page, Seen, StoreTime},
+};
 
 /// How long a caller waits for a free connection.
 pub(super) const ACQUIRE: Duration = Duration::from_secs(2);
 
 /// How long one operation may take: [`ACQUIRE`], SQLite's busy timeout of 5 s, and a second for the work.
 const TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The keys of one page of a scan.
+const PAGE: usize = 500;
+
+/// Rows that one statement of a purge deletes, so that it never locks a table for long.
+const PURGED_PER_STATEMENT: i64 = 1000;
 
 /// A thousand years, so that a deadline fits a `bigint`.
 const LONGEST: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
@@ -29,10 +40,38 @@ pub(super) enum File {
     Foreign,
 }
 
+/// `S` are the statements of a store.
 #[derive(Clone)]
-pub(super) struct Database {
+pub(super) struct Database<S: 'static> {
     pub(super) pool: Pool,
     pub(super) timeout: Duration,
+    pub(super) sql: &'static S,
+}
+
+/// The statements that are used alike whatever the table.
+#[derive(Clone)]
+pub(super) struct Common {
+    /// Key. Answers bytes.
+    pub(super) load: &'static str,
+    /// Key.
+    pub(super) delete: &'static str,
+    /// Key, position, length and bytes of the part.
+    pub(super) delete_part: &'static str,
+    /// First key, limit, the key to stop before.
+    pub(super) scan: &'static str,
+    /// First key, limit.
+    pub(super) scan_to_the_end: &'static str,
+    /// Limit. An outer condition on the time is for a row that is taken over meanwhile.
+    pub(super) purge: &'static str,
+    /// Milliseconds since the Unix epoch.
+    pub(super) time: &'static str,
+}
+
+pub(super) struct Dialects<S> {
+    #[cfg(feature = "postgres")]
+    pub(super) postgres: S,
+    #[cfg(feature = "sqlite")]
+    pub(super) sqlite: S,
 }
 
 #[derive(Clone)]
@@ -43,21 +82,20 @@ pub(super) enum Pool {
     Sqlite(sqlx::SqlitePool),
 }
 
-/// Takes a connection and expands `$body` once for each driver, with `$sql`, its statements of the module
-/// `$statements`.
+/// Takes a connection and expands `$body` once for each driver.
 macro_rules! on_connection {
-    ($database:expr, $statements:ident, |$connection:ident, $sql:ident| $body:expr) => {
+    ($database:expr, |$connection:ident| $body:expr) => {
         match &$database.pool {
             #[cfg(feature = "postgres")]
             $crate::store::sql::database::Pool::Postgres(pool) => {
                 let mut connection = pool.acquire().await.map_err($crate::store::sql::failure::Failure::NotSent)?;
-                let ($connection, $sql) = (&mut *connection, &$statements::POSTGRES);
+                let $connection = &mut *connection;
                 $body
             }
             #[cfg(feature = "sqlite")]
             $crate::store::sql::database::Pool::Sqlite(pool) => {
                 let mut connection = pool.acquire().await.map_err($crate::store::sql::failure::Failure::NotSent)?;
-                let ($connection, $sql) = (&mut *connection, &$statements::SQLITE);
+                let $connection = &mut *connection;
                 $body
             }
         }
@@ -65,19 +103,25 @@ macro_rules! on_connection {
 }
 pub(super) use on_connection;
 
-impl Database {
-    pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, timeout: TIMEOUT }
+impl<S: AsRef<Common>> Database<S> {
+    #[cfg(feature = "postgres")]
+    pub(super) fn of_postgres(pool: sqlx::PgPool, sql: &'static Dialects<S>) -> Self {
+        Self { pool: Pool::Postgres(pool), timeout: TIMEOUT, sql: &sql.postgres }
     }
 
-    pub(super) async fn connect(url: &str, file: File) -> Result<Self, Error> {
+    #[cfg(feature = "sqlite")]
+    pub(super) fn of_sqlite(pool: sqlx::SqlitePool, sql: &'static Dialects<S>) -> Self {
+        Self { pool: Pool::Sqlite(pool), timeout: TIMEOUT, sql: &sql.sqlite }
+    }
+
+    pub(super) async fn connect(url: &str, file: File, sql: &'static Dialects<S>) -> Result<Self, Error> {
         #[cfg(feature = "sqlite")]
         if url.starts_with("sqlite:") {
-            return Ok(Self::new(Pool::Sqlite(sqlite::connect(url, file).await?)));
+            return Ok(Self::of_sqlite(sqlite::connect(url, file).await?, sql));
         }
         #[cfg(feature = "postgres")]
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return Ok(Self::new(Pool::Postgres(postgres::connect(url).await?)));
+            return Ok(Self::of_postgres(postgres::connect(url).await?, sql));
         }
         let _ = file;
         // A URL may hold a password: do not repeat it.
@@ -109,6 +153,90 @@ impl Database {
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(pool) => pool.close().await,
         }
+    }
+
+    pub(super) async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        let load = async {
+            on_connection!(self, |connection| {
+                let query = sqlx::query_scalar::<_, Vec<u8>>(self.sql.as_ref().load).bind(key);
+                Ok(query.fetch_optional(&mut *connection).await?.map(Bytes::from))
+            })
+        };
+        self.read(load).await
+    }
+
+    pub(super) async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        let delete = async {
+            on_connection!(self, |connection| {
+                let query = match seen {
+                    None => sqlx::query(self.sql.as_ref().delete).bind(key),
+                    Some(seen) => sqlx::query(self.sql.as_ref().delete_part)
+                        .bind(key)
+                        .bind(position(seen))
+                        .bind(length(seen))
+                        .bind(seen.part()),
+                };
+                if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                    return Ok(Deleted::Deleted);
+                }
+                if seen.is_none() {
+                    return Ok(Deleted::Gone);
+                }
+                let query = sqlx::query_scalar::<_, Vec<u8>>(self.sql.as_ref().load).bind(key);
+                let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+                Ok(current.map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
+            })
+        };
+        self.write(delete).await
+    }
+
+    pub(super) async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        let (start, end) = (from.unwrap_or(prefix), end_of(prefix));
+        // One more than a page: the first key of the next.
+        let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
+        let scan = async {
+            on_connection!(self, |connection| {
+                let query = match &end {
+                    Some(end) => sqlx::query_scalar(self.sql.as_ref().scan).bind(start).bind(limit).bind(end),
+                    None => sqlx::query_scalar(self.sql.as_ref().scan_to_the_end).bind(start).bind(limit),
+                };
+                Ok(query.fetch_all(&mut *connection).await?)
+            })
+        };
+        let mut keys: Vec<String> = self.read(scan).await?;
+        let next = if keys.len() > PAGE { keys.pop() } else { None };
+        Ok(Page::new(keys, next))
+    }
+
+    pub(super) async fn purge_expired(&self) -> Result<u64, Error> {
+        self.purge(self.sql.as_ref().purge).await
+    }
+
+    /// Runs `statement`, with a limit, until nothing is left to it.
+    pub(super) async fn purge(&self, statement: &'static str) -> Result<u64, Error> {
+        let mut total = 0;
+        loop {
+            let purge = async {
+                on_connection!(self, |connection| {
+                    let query = sqlx::query(statement).bind(PURGED_PER_STATEMENT);
+                    Ok(query.execute(&mut *connection).await?.rows_affected())
+                })
+            };
+            let purged = self.write(purge).await?;
+            total += purged;
+            if purged < PURGED_PER_STATEMENT.unsigned_abs() {
+                return Ok(total);
+            }
+        }
+    }
+
+    pub(super) async fn time(&self) -> Result<StoreTime, Error> {
+        let time = async {
+            on_connection!(self, |connection| {
+                Ok(sqlx::query_scalar::<_, i64>(self.sql.as_ref().time).fetch_one(&mut *connection).await?)
+            })
+        };
+        Ok(StoreTime(u64::try_from(self.read(time).await?).unwrap_or_default()))
     }
 
     pub(super) async fn read<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {

@@ -5,8 +5,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    PAGE, PURGED_PER_STATEMENT,
-    database::{Database, File, Pool, end_of, length, milliseconds, on_connection, position},
+    database::{Database, File, milliseconds, on_connection},
     failure::{self, Failure, sqlite_code},
 };
 use crate::{
@@ -15,6 +14,8 @@ use crate::{
 };
 
 mod statements;
+
+use statements::{STATEMENTS, Statements};
 
 /// Sessions in the table `django_session` of a SQLite or PostgreSQL database: what Django's session engine `db`
 /// reads and writes. Features `django` and `sqlite` or `postgres`.
@@ -48,7 +49,7 @@ mod statements;
 /// ```
 #[derive(Clone)]
 pub struct DjangoDbStore {
-    database: Database,
+    database: Database<Statements>,
 }
 
 impl DjangoDbStore {
@@ -62,14 +63,14 @@ impl DjangoDbStore {
     /// [`ErrorKind::Config`] for a URL that is not understood or whose feature is off, or a SQLite file that cannot be
     /// opened; [`ErrorKind::Unavailable`] if the database does not answer.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        Ok(Self { database: Database::connect(url, File::Foreign).await? })
+        Ok(Self { database: Database::connect(url, File::Foreign, &STATEMENTS).await? })
     }
 
     /// Uses a pool of yours. Give it a busy timeout.
     #[cfg(feature = "sqlite")]
     #[must_use]
     pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
-        Self { database: Database::new(Pool::Sqlite(pool)) }
+        Self { database: Database::of_sqlite(pool, &STATEMENTS) }
     }
 
     /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
@@ -77,7 +78,7 @@ impl DjangoDbStore {
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
-        Self { database: Database::new(Pool::Postgres(pool)) }
+        Self { database: Database::of_postgres(pool, &STATEMENTS) }
     }
 
     /// How long one operation may take before it is [`ErrorKind::Unavailable`], the wait for a connection included.
@@ -96,8 +97,8 @@ impl DjangoDbStore {
     /// answer or refuses to show the table.
     pub async fn check(&self) -> Result<(), Error> {
         let found = async {
-            on_connection!(self.database, statements, |connection, sql| {
-                match sqlx::query(sql.check).execute(&mut *connection).await {
+            on_connection!(self.database, |connection| {
+                match sqlx::query(self.database.sql.check).execute(&mut *connection).await {
                     Ok(_) => Ok(true),
                     Err(error) if is_missing(&error) => Ok(false),
                     Err(error) => Err(error.into()),
@@ -119,8 +120,8 @@ impl DjangoDbStore {
     #[cfg(feature = "redis")]
     pub(in crate::store) async fn holds(&self, key: &str, value: &Bytes) -> Result<bool, Error> {
         let holds = async {
-            on_connection!(self.database, statements, |connection, sql| {
-                let query = sqlx::query_scalar::<_, i64>(sql.holds).bind(key).bind(&value[..]);
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query_scalar::<_, i64>(self.database.sql.holds).bind(key).bind(&value[..]);
                 Ok(query.fetch_one(&mut *connection).await? > 0)
             })
         };
@@ -136,20 +137,14 @@ impl fmt::Debug for DjangoDbStore {
 
 impl SessionStore for DjangoDbStore {
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let load = async {
-            on_connection!(self.database, statements, |connection, sql| {
-                let query = sqlx::query_scalar::<_, String>(sql.load).bind(key);
-                Ok(query.fetch_optional(&mut *connection).await?.map(Bytes::from))
-            })
-        };
-        self.database.read(load).await
+        self.database.load(key).await
     }
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
         let text = text(&value)?;
         let create = async {
-            on_connection!(self.database, statements, |connection, sql| {
-                let query = sqlx::query(sql.create).bind(key).bind(text).bind(milliseconds(ttl));
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query(self.database.sql.create).bind(key).bind(text).bind(milliseconds(ttl));
                 Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
             })
         };
@@ -158,15 +153,16 @@ impl SessionStore for DjangoDbStore {
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
         let text = text(&value)?;
+        let sql = self.database.sql;
         let replace = async {
-            on_connection!(self.database, statements, |connection, sql| {
+            on_connection!(self.database, |connection| {
                 let query = sqlx::query(sql.replace);
                 let query = query.bind(key).bind(text).bind(milliseconds(ttl)).bind(&seen.whole()[..]);
                 if query.execute(&mut *connection).await?.rows_affected() > 0 {
                     return Ok(Replaced::Stored);
                 }
                 // From here on it is decided that nothing was written.
-                let query = sqlx::query_scalar::<_, String>(sql.load).bind(key);
+                let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).bind(key);
                 let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
                 Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
             })
@@ -175,61 +171,15 @@ impl SessionStore for DjangoDbStore {
     }
 
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
-        let delete = async {
-            on_connection!(self.database, statements, |connection, sql| {
-                let query = match seen {
-                    None => sqlx::query(sql.delete).bind(key),
-                    Some(seen) => {
-                        sqlx::query(sql.delete_part).bind(key).bind(position(seen)).bind(length(seen)).bind(seen.part())
-                    }
-                };
-                if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                    return Ok(Deleted::Deleted);
-                }
-                if seen.is_none() {
-                    return Ok(Deleted::Gone);
-                }
-                let query = sqlx::query_scalar::<_, String>(sql.load).bind(key);
-                let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
-                Ok(current.map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
-            })
-        };
-        self.database.write(delete).await
+        self.database.delete(key, seen).await
     }
 
     async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
-        let (start, end) = (from.unwrap_or(prefix), end_of(prefix));
-        // One more than a page: the first key of the next.
-        let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        let scan = async {
-            on_connection!(self.database, statements, |connection, sql| {
-                let query = match &end {
-                    Some(end) => sqlx::query_scalar(sql.scan).bind(start).bind(limit).bind(end),
-                    None => sqlx::query_scalar(sql.scan_to_the_end).bind(start).bind(limit),
-                };
-                Ok(query.fetch_all(&mut *connection).await?)
-            })
-        };
-        let mut keys: Vec<String> = self.database.read(scan).await?;
-        let next = if keys.len() > PAGE { keys.pop() } else { None };
-        Ok(Page::new(keys, next))
+        self.database.scan(prefix, from).await
     }
 
     async fn purge_expired(&self) -> Result<u64, Error> {
-        let mut total = 0;
-        loop {
-            let purge = async {
-                on_connection!(self.database, statements, |connection, sql| {
-                    let query = sqlx::query(sql.purge).bind(PURGED_PER_STATEMENT);
-                    Ok(query.execute(&mut *connection).await?.rows_affected())
-                })
-            };
-            let purged = self.database.write(purge).await?;
-            total += purged;
-            if purged < PURGED_PER_STATEMENT.unsigned_abs() {
-                return Ok(total);
-            }
-        }
+        self.database.purge_expired().await
     }
 
     /// Does nothing: the table has no place for it.
@@ -254,12 +204,7 @@ impl SessionStore for DjangoDbStore {
     }
 
     async fn time(&self) -> Result<StoreTime, Error> {
-        let time = async {
-            on_connection!(self.database, statements, |connection, sql| {
-                Ok(sqlx::query_scalar::<_, i64>(sql.time).fetch_one(&mut *connection).await?)
-            })
-        };
-        Ok(StoreTime(u64::try_from(self.database.read(time).await?).unwrap_or_default()))
+        self.database.time().await
     }
 }
 

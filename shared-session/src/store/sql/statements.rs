@@ -1,9 +1,11 @@
 //! The same statements for both databases; what differs is the clock, the tables, and how a purge passes locked rows.
 
+use super::database::{Common, Dialects};
+
 /// One text for each operation. Parameters are numbered as the caller binds them.
+#[derive(Clone)]
 pub(super) struct Statements {
-    /// Key.
-    pub(super) load: &'static str,
+    pub(super) common: Common,
     /// Key. Answers the value and the milliseconds that are left to it.
     #[cfg(feature = "redis")]
     pub(super) load_with_lifetime: &'static str,
@@ -11,16 +13,6 @@ pub(super) struct Statements {
     pub(super) create: &'static str,
     /// Key, value, lifetime, position, length and bytes of the part.
     pub(super) replace: &'static str,
-    /// Key.
-    pub(super) delete: &'static str,
-    /// Key, position, length and bytes of the part.
-    pub(super) delete_part: &'static str,
-    /// First key, limit, the key to stop before.
-    pub(super) scan: &'static str,
-    /// First key, limit.
-    pub(super) scan_to_the_end: &'static str,
-    /// Limit. The outer condition on the time is for a row that `create` takes over meanwhile.
-    pub(super) purge: &'static str,
     /// Limit.
     pub(super) purge_index: &'static str,
     /// Index, member, deadline.
@@ -29,14 +21,48 @@ pub(super) struct Statements {
     pub(super) index_list: &'static str,
     /// Index, members as a JSON array.
     pub(super) index_remove: &'static str,
-    /// Milliseconds since the Unix epoch.
-    pub(super) time: &'static str,
+}
+
+impl AsRef<Common> for Statements {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
 }
 
 macro_rules! statements {
     (now: $now:literal, pass_locked: $pass:literal, members: $members:literal $(,)?) => {
         Statements {
-            load: concat!("SELECT value FROM shared_session WHERE session_key = $1 AND expires_at > ", $now),
+            common: Common {
+                load: concat!("SELECT value FROM shared_session WHERE session_key = $1 AND expires_at > ", $now),
+                delete: concat!("DELETE FROM shared_session WHERE session_key = $1 AND expires_at > ", $now),
+                delete_part: concat!(
+                    "DELETE FROM shared_session ",
+                    "WHERE session_key = $1 AND substr(value, $2, $3) = $4 AND expires_at > ",
+                    $now,
+                ),
+                scan: concat!(
+                    "SELECT session_key FROM shared_session WHERE session_key >= $1 AND session_key < $3 AND expires_at > ",
+                    $now,
+                    " ORDER BY session_key LIMIT $2",
+                ),
+                scan_to_the_end: concat!(
+                    "SELECT session_key FROM shared_session WHERE session_key >= $1 AND expires_at > ",
+                    $now,
+                    " ORDER BY session_key LIMIT $2",
+                ),
+                purge: concat!(
+                    "DELETE FROM shared_session WHERE session_key IN (",
+                    "SELECT session_key FROM shared_session WHERE expires_at <= (SELECT ",
+                    $now,
+                    ") ",
+                    "ORDER BY expires_at LIMIT $1",
+                    $pass,
+                    ") AND expires_at <= (SELECT ",
+                    $now,
+                    ")",
+                ),
+                time: concat!("SELECT ", $now),
+            },
             #[cfg(feature = "redis")]
             load_with_lifetime: concat!(
                 "SELECT value, expires_at - ",
@@ -57,33 +83,6 @@ macro_rules! statements {
                 $now,
                 " WHERE session_key = $1 AND substr(value, $4, $5) = $6 AND expires_at > ",
                 $now,
-            ),
-            delete: concat!("DELETE FROM shared_session WHERE session_key = $1 AND expires_at > ", $now),
-            delete_part: concat!(
-                "DELETE FROM shared_session ",
-                "WHERE session_key = $1 AND substr(value, $2, $3) = $4 AND expires_at > ",
-                $now,
-            ),
-            scan: concat!(
-                "SELECT session_key FROM shared_session WHERE session_key >= $1 AND session_key < $3 AND expires_at > ",
-                $now,
-                " ORDER BY session_key LIMIT $2",
-            ),
-            scan_to_the_end: concat!(
-                "SELECT session_key FROM shared_session WHERE session_key >= $1 AND expires_at > ",
-                $now,
-                " ORDER BY session_key LIMIT $2",
-            ),
-            purge: concat!(
-                "DELETE FROM shared_session WHERE session_key IN (",
-                "SELECT session_key FROM shared_session WHERE expires_at <= (SELECT ",
-                $now,
-                ") ",
-                "ORDER BY expires_at LIMIT $1",
-                $pass,
-                ") AND expires_at <= (SELECT ",
-                $now,
-                ")",
             ),
             purge_index: concat!(
                 "DELETE FROM shared_session_index WHERE (index_key, member) IN (",
@@ -107,24 +106,24 @@ macro_rules! statements {
                 $members,
                 ")"
             ),
-            time: concat!("SELECT ", $now),
         }
     };
 }
 
-/// `clock_timestamp()` and not `now()`: the time of the statement's own step, also when it waited for a lock.
-#[cfg(feature = "postgres")]
-pub(super) static POSTGRES: Statements = statements! {
-    now: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
-    pass_locked: " FOR UPDATE SKIP LOCKED",
-    members: "SELECT jsonb_array_elements_text($2::jsonb)",
-};
-
-#[cfg(feature = "sqlite")]
-pub(super) static SQLITE: Statements = statements! {
-    now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
-    pass_locked: "",
-    members: "SELECT value FROM json_each($2)",
+pub(super) static STATEMENTS: Dialects<Statements> = Dialects {
+    // `clock_timestamp()` and not `now()`: the time of the statement's own step, also when it waited for a lock.
+    #[cfg(feature = "postgres")]
+    postgres: statements! {
+        now: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
+        pass_locked: " FOR UPDATE SKIP LOCKED",
+        members: "SELECT jsonb_array_elements_text($2::jsonb)",
+    },
+    #[cfg(feature = "sqlite")]
+    sqlite: statements! {
+        now: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+        pass_locked: "",
+        members: "SELECT value FROM json_each($2)",
+    },
 };
 
 /// Keys sort by their bytes, whatever the database's collation, so that a prefix is a range.
