@@ -36,6 +36,15 @@ impl Loaded {
             Self::Unreadable(..) => "unreadable",
         }
     }
+
+    pub(crate) fn entries(&self) -> Result<&Entries, Error> {
+        static EMPTY: Entries = Entries::empty();
+        match self {
+            Self::Record(_, record) => Ok(&record.entries),
+            Self::Nothing { .. } => Ok(&EMPTY),
+            Self::Unreadable(..) => Err(ErrorKind::Unreadable.into()),
+        }
+    }
 }
 
 /// A session that the request ended.
@@ -54,17 +63,6 @@ pub(crate) enum Intent {
     Keep,
     Rotate,
     Login(Identity),
-}
-
-impl Loaded {
-    pub(crate) fn entries(&self) -> Result<&Entries, Error> {
-        static EMPTY: Entries = Entries::empty();
-        match self {
-            Self::Record(_, record) => Ok(&record.entries),
-            Self::Nothing { .. } => Ok(&EMPTY),
-            Self::Unreadable(..) => Err(ErrorKind::Unreadable.into()),
-        }
-    }
 }
 
 /// A session being edited.

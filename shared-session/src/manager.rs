@@ -64,7 +64,7 @@ pub(crate) struct Core {
     #[cfg(feature = "users")]
     pub(crate) auth: Option<crate::auth::Auth>,
     #[cfg(feature = "users")]
-    pub(crate) seen: Arc<devices::IndexedSessions>,
+    pub(crate) in_an_index: Arc<devices::IndexedSessions>,
 }
 
 impl SessionManager {
@@ -88,7 +88,7 @@ impl SessionManager {
             #[cfg(feature = "users")]
             auth: None,
             #[cfg(feature = "users")]
-            seen: Arc::default(),
+            in_an_index: Arc::default(),
         }))
     }
 
@@ -125,7 +125,8 @@ impl SessionManager {
         self.with(|core| core.lifetime = lifetime)
     }
 
-    /// The largest record, in bytes. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing.
+    /// The largest record, in bytes. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing. Default:
+    /// [`DEFAULT_MAX_SIZE`](Self::DEFAULT_MAX_SIZE).
     #[must_use]
     pub fn with_max_size(self, bytes: usize) -> Self {
         self.with(|core| core.max_size = bytes)
@@ -192,7 +193,7 @@ impl SessionManager {
             Presented::One(value) => self.0.profile.parse_cookie(value),
             Presented::Absent => None,
             Presented::Conflicting => {
-                stats::add_one(&self.0.stats.conflicting_cookies);
+                self.0.stats.conflicting_cookies.add_one();
                 tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
                 None
             }

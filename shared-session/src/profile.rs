@@ -104,11 +104,7 @@ impl Profile {
 
     /// Where the session is that is stored under `key`; `None` for every other key.
     pub(crate) fn place_of_key(&self, key: &str) -> Option<Place> {
-        on!(
-            self,
-            native(prefix) => self.place_of_member(key.strip_prefix(&**prefix)?),
-            django(django) => self.place_of_member(key.strip_prefix(&*django.session_prefix())?),
-        )
+        self.place_of_member(key.strip_prefix(&*self.session_prefix())?)
     }
 
     /// Where the session `handle` is, if its handle tells.

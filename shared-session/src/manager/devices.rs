@@ -155,7 +155,7 @@ impl Core {
     /// Then one round trip, else none. A failure leaves it to the next request.
     #[cfg(feature = "users")]
     pub(crate) async fn index_once(&self, token: &Token, record: &Record, user_id: &str) {
-        if !self.profile.rotation_moves() || !self.seen.is_new(token.handle) {
+        if !self.profile.rotation_moves() || !self.in_an_index.is_new(token.handle) {
             return;
         }
         let place = self.profile.place(token);
@@ -163,7 +163,7 @@ impl Core {
             self.store.index_add(&self.profile.index_key(user_id), &place.member, record.head.limits.deadline).await;
         if let Err(error) = added {
             tracing::debug!(%error, "a session was not added to its user's index");
-            self.seen.forget(&token.handle);
+            self.in_an_index.forget(&token.handle);
         }
     }
 

@@ -4,7 +4,7 @@
 //! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone, and
 //! whoever finds a session under a tombstone deletes it again.
 
-use super::{Core, stats::add_one};
+use super::Core;
 use crate::{
     Error, ErrorKind,
     commit::stale,
@@ -48,7 +48,7 @@ impl Core {
 
     /// Deletes what was written over a tombstone. Never fails the request: whoever comes next tries again.
     pub(super) async fn end_again(&self, place: &Place) {
-        add_one(&self.stats.ended_again);
+        self.stats.ended_again.add_one();
         tracing::warn!("a session that had ended was written again by another program; it is deleted");
         if let Err(error) = self.store.delete(&place.key, None).await {
             tracing::warn!(%error, "a session that had ended could not be deleted again");
@@ -56,8 +56,8 @@ impl Core {
     }
 
     /// Ends the session at `place`, of which `loaded` was seen. Says whether there was one.
-    pub(super) async fn end_at(&self, place: &Place, loaded: &Record, as_: Tombstone) -> Result<bool, Error> {
-        self.bury(place, as_).await;
+    pub(super) async fn end_at(&self, place: &Place, loaded: &Record, mark: Tombstone) -> Result<bool, Error> {
+        self.bury(place, mark).await;
         self.delete(&place.key, loaded.ownership(), loaded).await
     }
 
@@ -70,18 +70,18 @@ impl Core {
 
     /// Leaves the tombstone. The deletion that follows is what ends the session, so a store that cannot take the
     /// tombstone (out of memory, say) does not keep anybody from signing out.
-    pub(super) async fn bury(&self, place: &Place, as_: Tombstone) {
+    pub(super) async fn bury(&self, place: &Place, mark: Tombstone) {
         let Some(key) = self.profile.tombstone_key(place) else { return };
         // Whoever writes over it does so with a lifetime of at most the idle one, and saw the session before.
         let ttl = self.lifetime.idle().saturating_mul(2);
-        if let Err(error) = self.store.create(&key, as_.to_text().into(), ttl).await {
+        if let Err(error) = self.store.create(&key, mark.to_text().into(), ttl).await {
             tracing::warn!(%error, "an ended session has no tombstone; another program may bring it back");
         }
     }
 
     /// Deletes a record while its secret is the one seen, or while it belongs to the user it was loaded with. Says
     /// whether there was one. Other writes do not stand in its way.
-    pub(super) async fn delete(&self, key: &str, mut owned: Ownership, loaded: &Record) -> Result<bool, Error> {
+    async fn delete(&self, key: &str, mut owned: Ownership, loaded: &Record) -> Result<bool, Error> {
         let mut was_asked = false;
         for _ in 0..ATTEMPTS {
             match self.store.delete(key, owned.seen()).await {

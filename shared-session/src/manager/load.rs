@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
-use super::{Core, ended::Tombstone, stats::add_one};
+use super::{Core, ended::Tombstone};
 use crate::{
     Error, ErrorKind,
     commit::Loaded,
@@ -26,14 +26,14 @@ impl Core {
             return Ok(kept);
         }
         if self.near.is_some() {
-            add_one(&self.stats.near_misses);
+            self.stats.near_misses.add_one();
         }
         self.load_fresh(token).await
     }
 
     /// What the store holds for a cookie, and the store's time. One round trip.
     pub(crate) async fn load_fresh(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
-        add_one(&self.stats.loads);
+        self.stats.loads.add_one();
         let span = tracing::info_span!("session.load", outcome = tracing::field::Empty);
         let stopwatch = Stopwatch::start();
         let loaded = self.look_up(token).instrument(span.clone()).await;
@@ -49,7 +49,7 @@ impl Core {
             futures_util::future::try_join(self.stored(&place.key), self.tombstone(&place)).await?;
         let now = self.now().await?;
         if let Some(tombstone) = tombstone {
-            add_one(&self.stats.misses);
+            self.stats.misses.add_one();
             if bytes.is_some() {
                 self.end_again(&place).await;
             }
@@ -57,24 +57,24 @@ impl Core {
             return Ok((Loaded::Nothing { refused }, now));
         }
         let Some(bytes) = bytes else {
-            add_one(&self.stats.misses);
+            self.stats.misses.add_one();
             return Ok((Loaded::Nothing { refused: false }, now));
         };
         let record = match self.decode(&bytes, now) {
             Ok(record) => record,
             Err(error) => {
-                add_one(&self.stats.unreadable);
+                self.stats.unreadable.add_one();
                 tracing::error!(%error, "a session cannot be read");
                 return Ok((Loaded::Unreadable(token.clone(), bytes), now));
             }
         };
         if !record.opens_for(token) {
-            add_one(&self.stats.misses);
+            self.stats.misses.add_one();
             let refused = now.since(record.rotated()) < REFUSE_AFTER_ROTATION;
             return Ok((Loaded::Nothing { refused }, now));
         }
         if record.head.limits.left(now).is_none() {
-            add_one(&self.stats.misses);
+            self.stats.misses.add_one();
             return Ok((Loaded::Nothing { refused: false }, now));
         }
         let record = Arc::new(record);

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use super::Core;
 #[cfg(feature = "redis")]
 use super::SessionManager;
-use super::{Core, stats::add_one};
 #[cfg(feature = "redis")]
 use crate::NearCache;
 use crate::{
@@ -39,7 +39,7 @@ impl Core {
         if record.head.limits.left(now).is_none() {
             return Ok(None);
         }
-        add_one(&self.stats.near_hits);
+        self.stats.near_hits.add_one();
         Ok(Some((Loaded::Record(token.clone(), record), now)))
     }
 

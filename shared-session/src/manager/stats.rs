@@ -55,14 +55,14 @@ impl Counter {
         Self { count: AtomicU64::new(0), metric }
     }
 
+    pub(crate) fn add_one(&self) {
+        self.count.fetch_add(1, Relaxed);
+        self.metric.add_one();
+    }
+
     fn read(&self) -> u64 {
         self.count.load(Relaxed)
     }
-}
-
-pub(crate) fn add_one(counter: &Counter) {
-    counter.count.fetch_add(1, Relaxed);
-    counter.metric.add_one();
 }
 
 pub(crate) struct Counters {
@@ -106,10 +106,10 @@ impl Default for Counters {
 impl Counters {
     pub(crate) fn count_failure(&self, kind: ErrorKind) {
         match kind {
-            ErrorKind::Stale => add_one(&self.stale),
-            ErrorKind::Gone => add_one(&self.gone),
-            ErrorKind::Conflict => add_one(&self.conflicts),
-            ErrorKind::Unavailable => add_one(&self.unavailable),
+            ErrorKind::Stale => self.stale.add_one(),
+            ErrorKind::Gone => self.gone.add_one(),
+            ErrorKind::Conflict => self.conflicts.add_one(),
+            ErrorKind::Unavailable => self.unavailable.add_one(),
             _ => {}
         }
     }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
-use super::{CookieAction, Core, ended::Tombstone, near::written_by, stats::add_one};
+use super::{CookieAction, Core, ended::Tombstone, near::written_by};
 use crate::{
     Error, ErrorKind,
     commit::{Edit, End, Loaded, New, Plan, Write, gone, stale},
@@ -14,7 +14,7 @@ use crate::{
     lifetime::Limits,
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     profile::{Content, Head, Identity, Place, Record, Stamp},
-    store::{Replaced, StoreTime},
+    store::{Deleted, Replaced, StoreTime},
 };
 
 /// How often a write is tried again after another one was faster. Each failure means that another write succeeded, so
@@ -164,7 +164,7 @@ impl Core {
             match attempted {
                 Attempt::Stored(record) => {
                     self.stays_ended(&place).await?;
-                    add_one(&self.stats.commits);
+                    self.stats.commits.add_one();
                     tracing::Span::current().record("attempts", attempt + 1);
                     let Some(secret) = secret else { return Ok(Written::kept(&edit.token, record)) };
                     return Ok(Written::under_new_cookie(Token { handle: edit.token.handle, secret }, record));
@@ -175,7 +175,7 @@ impl Core {
                     if let Some(error) = late {
                         return Err(error);
                     }
-                    add_one(&self.stats.merged);
+                    self.stats.merged.add_one();
                     base = newer;
                 }
                 Attempt::NotApplied(error) => late = Some(error),
@@ -209,15 +209,15 @@ impl Core {
             }
             let seen = base.version();
             let current = match self.store.delete(&old.key, Some(&seen)).await {
-                Ok(crate::store::Deleted::Deleted) => {
+                Ok(Deleted::Deleted) => {
                     self.bury(&old, Tombstone::Moved(now)).await;
                     self.unindex(&base, &old).await;
-                    add_one(&self.stats.commits);
+                    self.stats.commits.add_one();
                     tracing::Span::current().record("attempts", attempt + 1);
                     return Ok(Written::under_new_cookie(token, Arc::new(record)));
                 }
-                Ok(crate::store::Deleted::Gone) => Err(gone()),
-                Ok(crate::store::Deleted::Conflict(current)) => Ok(current),
+                Ok(Deleted::Gone) => Err(gone()),
+                Ok(Deleted::Conflict(current)) => Ok(current),
                 Err(error) => Err(error),
             };
             // The session changed or ended meanwhile, or nobody knows: what was made names nobody's cookie.
@@ -227,7 +227,7 @@ impl Core {
                 Attempt::Overtaken(newer) => base = newer,
                 Attempt::Stored(_) | Attempt::NotApplied(_) => {}
             }
-            add_one(&self.stats.merged);
+            self.stats.merged.add_one();
             pause(attempt).await;
         }
         Err(too_slow())
@@ -316,7 +316,7 @@ impl Core {
             };
             match created {
                 Ok(true) => {
-                    add_one(&self.stats.commits);
+                    self.stats.commits.add_one();
                     return Ok(Written::under_new_cookie(token, Arc::new(record)));
                 }
                 Ok(false) => {}
@@ -356,7 +356,7 @@ impl Core {
         };
         match touched.await {
             Ok(false) => {}
-            Ok(true) => add_one(&self.stats.touches),
+            Ok(true) => self.stats.touches.add_one(),
             Err(error) => tracing::debug!(%error, "the last use of a session was not written down"),
         }
     }

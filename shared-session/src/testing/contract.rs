@@ -10,6 +10,21 @@ use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::store::{Replaced, Seen, SessionStore, StoreTime};
 
+/// `all` of a module: runs its rules.
+macro_rules! rules {
+    ($($rule:ident),+ $(,)?) => {
+        /// Runs every rule of this module.
+        ///
+        /// # Panics
+        ///
+        /// When one does not hold, with its name, or takes longer than two minutes.
+        pub async fn all<S: SessionStore + Clone>(store: &S) {
+            // Boxed: of a store that is made of stores the rules together would fill a test's stack.
+            $(super::within_limit(stringify!($rule), Box::pin($rule(store))).await;)+
+        }
+    };
+}
+
 pub mod index;
 pub mod lifetimes;
 pub mod races;
@@ -18,6 +33,12 @@ pub mod writes;
 
 /// Long enough for any rule, short enough to clean up after a failed one.
 const TTL: Duration = Duration::from_secs(300);
+
+async fn within_limit(rule: &'static str, run: impl Future<Output = ()>) {
+    // Printed only when the test fails: the panic itself names a line, this names the rule.
+    eprintln!("rule: {rule}");
+    assert!(tokio::time::timeout(Duration::from_secs(120), run).await.is_ok(), "the rule `{rule}` did not end");
+}
 
 /// A fresh key prefix, so that rules and suites do not meet.
 fn fresh(rule: &str) -> String {

@@ -311,10 +311,11 @@ mod postgres {
     async fn a_write_that_takes_too_long_is_undecided() {
         let url = Postgres::shared().create_database();
         let pool = PgPool::connect(&url).await.unwrap();
-        let store = store(&url).await.with_timeout(Duration::from_millis(300));
+        let store = store(&url).await;
         assert!(store.create("key", "old".into(), TTL).await.unwrap());
         let lock = lock(&pool).await;
-        let error = store.replace("key", &seen(), "new".into(), TTL).await.unwrap_err();
+        let hasty = store.clone().with_timeout(Duration::from_millis(300));
+        let error = hasty.replace("key", &seen(), "new".into(), TTL).await.unwrap_err();
         assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Unavailable, true));
         lock.rollback().await.unwrap();
         assert!(store.load("key").await.unwrap().is_some());

@@ -7,6 +7,16 @@ use bytes::Bytes;
 use super::{TTL, create, fresh, load, now, pass, random, seen, together, whole};
 use crate::store::{Deleted, Replaced, Seen, SessionStore};
 
+rules!(
+    one_of_many_creates_wins,
+    one_of_many_creates_over_an_expired_key_wins,
+    one_of_many_replaces_wins,
+    one_of_many_deletes_wins,
+    increments_are_not_lost,
+    an_acknowledged_delete_is_final,
+    replace_or_delete_wins_but_not_both,
+);
+
 const TAG: usize = 32;
 
 /// A value that is told apart by its tag.

@@ -7,6 +7,16 @@ use bytes::Bytes;
 use super::{TTL, create, for_each, fresh, load, replace, scan, seen, whole};
 use crate::store::{Deleted, Replaced, SessionStore};
 
+rules!(
+    any_bytes_survive,
+    an_empty_value_is_a_value,
+    a_mebibyte_survives,
+    odd_keys_stay_apart,
+    scan_takes_the_prefix_literally,
+    scan_reaches_every_page,
+    scan_of_nothing_ends,
+);
+
 /// Values are bytes: NUL, CRLF, quotes and invalid UTF-8 are stored, compared and answered as they are.
 pub async fn any_bytes_survive<S: SessionStore>(store: &S) {
     let every_byte: Vec<u8> = (0..=255).collect();

@@ -3,6 +3,19 @@
 use super::{TTL, create, fresh, load, replace, seen, whole};
 use crate::store::{Deleted, Replaced, SessionStore};
 
+rules!(
+    an_absent_key_loads_as_none,
+    create_stores_only_if_absent,
+    replace_stores_a_new_value,
+    replace_never_creates,
+    replace_with_a_stale_part_answers_the_current_bytes,
+    the_part_is_compared_at_its_place,
+    replace_by_equal_bytes_is_stored,
+    delete_removes_once,
+    delete_with_a_wrong_part_refuses,
+    delete_compares_the_part_alone,
+);
+
 /// Absent is not an error.
 pub async fn an_absent_key_loads_as_none<S: SessionStore>(store: &S) {
     let key = fresh("absent");

@@ -74,43 +74,14 @@ impl<S: SessionStore> SessionStore for ShortKeys<S> {
 /// All but: values that are no text, and an index.
 async fn keeps_the_contract<S: SessionStore + Clone>(store: S) {
     let store = ShortKeys::new(store);
-    macro_rules! run {
-        ($($rule:path),+ $(,)?) => {
-            $(eprintln!("rule: {}", stringify!($rule)); $rule(&store).await;)+
-        };
-    }
-    run!(
-        writes::an_absent_key_loads_as_none,
-        writes::create_stores_only_if_absent,
-        writes::replace_stores_a_new_value,
-        writes::replace_never_creates,
-        writes::replace_with_a_stale_part_answers_the_current_bytes,
-        writes::the_part_is_compared_at_its_place,
-        writes::replace_by_equal_bytes_is_stored,
-        writes::delete_removes_once,
-        writes::delete_with_a_wrong_part_refuses,
-        writes::delete_compares_the_part_alone,
-        races::one_of_many_creates_wins,
-        races::one_of_many_creates_over_an_expired_key_wins,
-        races::one_of_many_replaces_wins,
-        races::one_of_many_deletes_wins,
-        races::increments_are_not_lost,
-        races::an_acknowledged_delete_is_final,
-        races::replace_or_delete_wins_but_not_both,
-        lifetimes::an_expired_key_is_absent,
-        lifetimes::replace_renews_the_lifetime,
-        lifetimes::replace_can_shorten_the_lifetime,
-        lifetimes::load_does_not_renew_the_lifetime,
-        lifetimes::lifetimes_below_a_second_work,
-        lifetimes::a_lifetime_of_zero_is_a_millisecond,
-        lifetimes::a_lifetime_of_a_hundred_years_works,
-        lifetimes::time_is_the_time_of_day_and_goes_on,
-        values::an_empty_value_is_a_value,
-        values::odd_keys_stay_apart,
-        values::scan_takes_the_prefix_literally,
-        values::scan_reaches_every_page,
-        values::scan_of_nothing_ends,
-    );
+    writes::all(&store).await;
+    races::all(&store).await;
+    lifetimes::all(&store).await;
+    values::an_empty_value_is_a_value(&store).await;
+    values::odd_keys_stay_apart(&store).await;
+    values::scan_takes_the_prefix_literally(&store).await;
+    values::scan_reaches_every_page(&store).await;
+    values::scan_of_nothing_ends(&store).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

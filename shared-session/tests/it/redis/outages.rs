@@ -144,9 +144,8 @@ async fn a_write_whose_reply_is_lost_is_undecided_and_sent_once() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn many_callers_share_one_attempt_to_connect() {
-    // Accepts and never says a word.
+/// A server that says one thing to whoever connects and then no more: its URL, and how many did.
+async fn greeting(greeting: &'static [u8]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
     let accepted = Arc::new(AtomicUsize::new(0));
@@ -154,10 +153,21 @@ async fn many_callers_share_one_attempt_to_connect() {
     tokio::spawn(async move {
         let mut open = Vec::new();
         loop {
-            open.push(listener.accept().await.unwrap());
+            let (mut stream, _) = listener.accept().await.unwrap();
             counter.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.write_all(greeting).await;
+            // An error is the last word.
+            if greeting.is_empty() {
+                open.push(stream);
+            }
         }
     });
+    (url, accepted)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_callers_share_one_attempt_to_connect() {
+    let (url, accepted) = greeting(b"").await;
     let config = RedisConfig::new().with_connect_timeout(MINUTE);
     let store = RedisStore::connect_lazy(&url, &config).unwrap();
     let calls: Vec<_> = (0..50)
@@ -176,17 +186,7 @@ async fn many_callers_share_one_attempt_to_connect() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_turns_us_away_is_not_stormed() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("redis://{}", listener.local_addr().unwrap());
-    let accepted = Arc::new(AtomicUsize::new(0));
-    let counter = accepted.clone();
-    tokio::spawn(async move {
-        loop {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            counter.fetch_add(1, Ordering::SeqCst);
-            let _ = stream.write_all(b"-ERR max number of clients reached\r\n").await;
-        }
-    });
+    let (url, accepted) = greeting(b"-ERR max number of clients reached\r\n").await;
     let store = RedisStore::connect_lazy(&url, &RedisConfig::new()).unwrap();
     let start = Instant::now();
     for _ in 0..200 {
@@ -198,17 +198,7 @@ async fn a_server_that_turns_us_away_is_not_stormed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_waits_for_a_server_that_has_hung_before() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("redis://{}", listener.local_addr().unwrap());
-    let accepted = Arc::new(AtomicUsize::new(0));
-    let counter = accepted.clone();
-    tokio::spawn(async move {
-        let mut open = Vec::new();
-        loop {
-            open.push(listener.accept().await.unwrap());
-            counter.fetch_add(1, Ordering::SeqCst);
-        }
-    });
+    let (url, accepted) = greeting(b"").await;
     let config = RedisConfig::new().with_connect_timeout(Duration::from_secs(5)).with_response_timeout(10 * MINUTE);
     let store = RedisStore::connect_lazy(&url, &config).unwrap();
     assert_unavailable(&store.load(KEY).await.unwrap_err());
