@@ -88,7 +88,8 @@ impl RedisConfig {
     /// Reads with `GETEX`, which Redis treats as a write although it changes nothing, so that a primary refuses it when
     /// it may not write: with `min-replicas-to-write 1` one that comes back from a pause does not answer from the past once
     /// it has noticed that its replicas have left it. Default: off, because such reads fail whenever writes do (a full
-    /// disk, too few replicas), and the server does a little more for each.
+    /// disk, too few replicas), and the server does a little more for each. It has no effect on what a
+    /// [near cache](crate::NearCache) answers, for then Redis is not asked.
     pub fn with_fenced_reads(mut self, fenced: bool) -> Self {
         self.fenced_reads = fenced;
         self
