@@ -31,8 +31,7 @@ impl Session {
     }
 
     async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
-        let handle = request.extensions().get::<SessionHandle>().cloned().ok_or_else(Rejection::missing_middleware)?;
-        Ok(Self(handle.load_from(|| client(request)).await?))
+        Ok(Self(handle(request)?.load_from(|| client(request)).await?))
     }
 }
 
@@ -125,6 +124,9 @@ impl MaybeUser {
 
 /// The signed-in user, who is staff: a [`CurrentUser`].
 ///
+/// Staff decide about others, so the session is read past a near cache: one round trip. That is so only if nothing has
+/// loaded the session before, so take this one first.
+///
 /// Fails as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff.
 #[derive(Clone, Debug)]
 pub struct StaffUser(CurrentUser);
@@ -137,6 +139,7 @@ impl StaffUser {
     }
 
     async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        handle(request)?.load_fresh_from(|| client(request)).await?;
         let user = CurrentUser::load(request).await?;
         if user.is_staff { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
     }
@@ -165,6 +168,10 @@ macro_rules! from_request {
 }
 
 from_request!(Session, CurrentUser, MaybeUser, StaffUser);
+
+fn handle(request: &HttpRequest) -> Result<SessionHandle, Rejection> {
+    request.extensions().get::<SessionHandle>().cloned().ok_or_else(Rejection::missing_middleware)
+}
 
 fn client(request: &HttpRequest) -> Client {
     let address = request.extensions().get().map(|ClientAddress(address)| *address);

@@ -43,8 +43,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let handle = parts.extensions.get::<SessionHandle>().ok_or_else(Rejection::missing_layer)?;
-        Ok(Self(handle.load_from(|| client(parts)).await?))
+        Ok(Self(handle(parts)?.load_from(|| client(parts)).await?))
     }
 }
 
@@ -142,6 +141,9 @@ impl<S: Send + Sync> FromRequestParts<S> for MaybeUser {
 
 /// The signed-in user, who is staff: a [`CurrentUser`].
 ///
+/// Staff decide about others, so the session is read past a near cache: one round trip. That is so only if nothing has
+/// loaded the session before, so take this one first.
+///
 /// Rejects as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff. `Option<StaffUser>` is
 /// `None` for everybody else.
 #[derive(Clone, Debug)]
@@ -167,6 +169,7 @@ impl<S: Send + Sync> FromRequestParts<S> for StaffUser {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        handle(parts)?.load_fresh_from(|| client(parts)).await?;
         let user = <CurrentUser as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         if user.is_staff { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
     }
@@ -187,6 +190,10 @@ fn allowed<T>(result: Result<T, Rejection>) -> Result<Option<T>, Rejection> {
         Err(rejection) if matches!(rejection.kind(), ErrorKind::Unauthenticated | ErrorKind::Forbidden) => Ok(None),
         Err(rejection) => Err(rejection),
     }
+}
+
+fn handle(parts: &Parts) -> Result<&SessionHandle, Rejection> {
+    parts.extensions.get::<SessionHandle>().ok_or_else(Rejection::missing_layer)
 }
 
 fn client(parts: &Parts) -> Client {

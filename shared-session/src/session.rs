@@ -146,7 +146,15 @@ impl SessionHandle {
     /// # Errors
     /// As [`load`](Self::load).
     pub async fn load_fresh(&self) -> Result<Session, Error> {
-        self.load_by(Client::default, Source::Store).await
+        self.load_fresh_from(Client::default).await
+    }
+
+    /// As [`load_fresh`](Self::load_fresh), with `client` as [`load_from`](Self::load_from) takes it.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub async fn load_fresh_from(&self, client: impl FnOnce() -> Client) -> Result<Session, Error> {
+        self.load_by(client, Source::Store).await
     }
 
     /// As [`load`](Self::load); `client` describes the browser, for the list of devices, in case a session starts.
