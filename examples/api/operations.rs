@@ -54,7 +54,7 @@ pub(crate) async fn healthz() -> Json<Health> {
 pub(crate) async fn readyz(State(setup): State<Setup>) -> Result<Json<Health>, Problem> {
     match setup.down().await {
         down if down.is_empty() => Ok(Json(Health { status: "ready" })),
-        down => Err(Problem::not_ready(down)),
+        down => Err(Problem::not_ready(down, setup.settings.retry_after)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457). No body says anything internal.
 
-use std::{any::Any, collections::BTreeMap};
+use std::{any::Any, collections::BTreeMap, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -34,11 +34,15 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     down: Vec<&'static str>,
+    /// Seconds until a client may ask again, with 503.
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_after: u64,
 }
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: &'static str) -> Self {
-        Self { r#type: "about:blank", title: title(status), status: status.as_u16(), detail, down: Vec::new() }
+        Self { r#type: "about:blank", title: title(status), status: status.as_u16(), detail, down: Vec::new(), retry_after: 1 }
     }
 
     /// What is said where a handler has nothing of its own to say.
@@ -47,8 +51,8 @@ impl Problem {
     }
 
     /// 503, because these parts do not answer.
-    pub(crate) fn not_ready(down: Vec<&'static str>) -> Self {
-        Self { down, ..Self::of(StatusCode::SERVICE_UNAVAILABLE) }
+    pub(crate) fn not_ready(down: Vec<&'static str>, retry_after: Duration) -> Self {
+        Self { down, retry_after: retry_after.as_secs(), ..Self::of(StatusCode::SERVICE_UNAVAILABLE) }
     }
 }
 
@@ -60,7 +64,7 @@ impl IntoResponse for Problem {
         let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body).into_response();
         if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         response
     }

@@ -51,6 +51,7 @@ pub fn render() -> String {
 
 fn store(settings: &Settings) -> &'static str {
     match settings.session_url {
+        _ if settings.durable => "tiered",
         SessionUrl::Embedded | SessionUrl::Sqlite(_) => "sqlite",
         SessionUrl::Postgres(_) => "postgres",
         SessionUrl::Redis(_) => "redis",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared_session::{
     Error, ErrorKind, NearCache, Profile, SecretKeys, SessionManager,
     django::{Codec, Django},
-    store::{DjangoCachedDbStore, DjangoDbStore, RedisConfig, RedisStore, SqlStore},
+    store::{DjangoCachedDbStore, DjangoDbStore, RedisConfig, RedisStore, SqlStore, TieredStore},
 };
 
 use crate::{
@@ -85,6 +85,11 @@ async fn until_available<T>(mut ask: impl AsyncFnMut() -> Result<T, Error>) -> R
 }
 
 async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
+    if settings.durable {
+        // This Redis may drop its copies.
+        let rows = own_rows("DATABASE_URL", &users_url(settings)).await?;
+        return Ok(SessionManager::new(TieredStore::new(connect(settings)?, rows)));
+    }
     if settings.session_url.is_redis() {
         let store = redis(settings).await?;
         let manager = SessionManager::new(store.clone());
@@ -93,10 +98,15 @@ async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
         }
         return manager.with_near_cache(NearCache::new(&store)).map_err(|error| explained("NEAR_CACHE", &error));
     }
-    let store = SqlStore::connect(&database_url(settings)).await.map_err(|error| explained("SESSION_URL", &error))?;
-    store.migrate().await.map_err(|error| explained("SESSION_URL", &error))?;
-    store.spawn_purge(PURGE_EVERY);
-    Ok(SessionManager::new(store))
+    Ok(SessionManager::new(own_rows("SESSION_URL", &database_url(settings)).await?))
+}
+
+/// Our table in the database at `url`, made where it is missing, without what has expired.
+async fn own_rows(setting: &str, url: &str) -> Result<SqlStore, Error> {
+    let rows = SqlStore::connect(url).await.map_err(|error| explained(setting, &error))?;
+    rows.migrate().await.map_err(|error| explained(setting, &error))?;
+    rows.spawn_purge(PURGE_EVERY);
+    Ok(rows)
 }
 
 /// Django's table in the database at `url`, which Django has made.
@@ -115,16 +125,21 @@ fn database_url(settings: &Settings) -> String {
     }
 }
 
+/// The Redis that holds the sessions.
 async fn redis(settings: &Settings) -> Result<RedisStore, Error> {
+    let store = connect(settings)?;
+    warn_of_eviction(&store).await;
+    Ok(store)
+}
+
+fn connect(settings: &Settings) -> Result<RedisStore, Error> {
     let (SessionUrl::Redis(url) | SessionUrl::RedisSentinel(url) | SessionUrl::RedisCluster(url)) =
         &settings.session_url
     else {
         return Err(Error::new(ErrorKind::Config, "SESSION_URL: these sessions are kept in Redis"));
     };
-    let store = RedisStore::connect_lazy(url.expose(), &RedisConfig::new())
-        .map_err(|error| explained("SESSION_URL", &error))?;
-    warn_of_eviction(&store).await;
-    Ok(store)
+    let config = RedisConfig::new().with_response_timeout(settings.timeout);
+    RedisStore::connect_lazy(url.expose(), &config).map_err(|error| explained("SESSION_URL", &error))
 }
 
 /// A Redis that makes room by dropping keys signs users out. Not worth stopping a start for, and a Redis that is down or

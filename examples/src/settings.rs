@@ -33,6 +33,8 @@ use crate::network::Network;
 const SITE_PORT: u16 = 8000;
 const API_PORT: u16 = 8001;
 const MAX_SECONDS: u64 = 315_360_000;
+const MAX_TIMEOUT_MS: u64 = 60_000;
+const MAX_RETRY_AFTER: u64 = 86_400;
 const MIN_KEY_BYTES: usize = 32;
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
@@ -192,6 +194,12 @@ pub struct Settings {
     pub absolute: Duration,
     /// `NEAR_CACHE`, default off.
     pub near_cache: bool,
+    /// `SESSION_DURABLE`, default off: sessions are kept in the users' database, with copies in Redis.
+    pub durable: bool,
+    /// `SESSION_TIMEOUT_MS`, default 300 ms: how long one call to Redis may take.
+    pub timeout: Duration,
+    /// `SESSION_RETRY_AFTER`, default 1 s: when clients may ask again that were answered with 503.
+    pub retry_after: Duration,
     /// `RUST_LOG`, default `info`.
     pub log_filter: String,
     site_origins: Option<Vec<String>>,
@@ -249,6 +257,10 @@ impl Settings {
         if near_cache && !session_url.is_redis() {
             return Err(SettingsError("NEAR_CACHE is on; it needs sessions in Redis (SESSION_URL=redis://…)".into()));
         }
+        let durable = reader.switch("SESSION_DURABLE", false)?;
+        if durable && let Some(needed) = refuses_durable(profile, &session_url, near_cache) {
+            return Err(SettingsError(format!("SESSION_DURABLE is on; it needs {needed}")));
+        }
         let (secret_key, secret_key_fallbacks) = secret_keys(&reader, profile, &session_url, &database_url)?;
         let listen_addr = if service == Service::Site { site_addr } else { api_addr };
         let (idle, absolute) = lifetimes(&reader)?;
@@ -278,6 +290,9 @@ impl Settings {
             idle,
             absolute,
             near_cache,
+            durable,
+            timeout: reader.milliseconds("SESSION_TIMEOUT_MS", 300, MAX_TIMEOUT_MS)?,
+            retry_after: reader.seconds("SESSION_RETRY_AFTER", 1, MAX_RETRY_AFTER)?,
             log_filter: reader.log_filter("RUST_LOG")?,
             site_origins: reader.origins("SITE_ORIGIN")?,
             api_origins: reader.origins("API_ORIGIN")?,
@@ -351,6 +366,16 @@ fn same_host(configured: Option<&[String]>, port: u16, default_port: u16, host: 
         .find(|origin| origin.split_once("://").map(|(_, host)| hostname(host)) == wanted)
         .unwrap_or(&origins[0])
         .clone()
+}
+
+/// What `SESSION_DURABLE` lacks.
+fn refuses_durable(profile: SessionProfile, session_url: &SessionUrl, near_cache: bool) -> Option<&'static str> {
+    match () {
+        () if profile.is_django() => Some("SESSION_PROFILE=native"),
+        () if !session_url.is_redis() => Some("a Redis for the copies (SESSION_URL=redis://…)"),
+        () if near_cache => Some("NEAR_CACHE=off, which keeps what Redis announces"),
+        () => None,
+    }
 }
 
 fn secret_keys(

@@ -50,6 +50,7 @@ impl Setup {
             .await?
             .with_cookie(cookie)
             .with_lifetime(Lifetime::default().with_idle(settings.idle).with_absolute(settings.absolute))
+            .with_retry_after(settings.retry_after)
             .with_auth(Auth::new(users.clone(), keys))
             .with_on_error(on_error);
         sessions::verify(&settings, &manager).await?;

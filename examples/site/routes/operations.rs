@@ -13,7 +13,7 @@ pub(super) async fn readyz(setup: Data<Setup>) -> HttpResponse {
         return text(HttpResponse::Ok(), "ready\n");
     }
     let mut response = HttpResponse::ServiceUnavailable();
-    response.insert_header(("retry-after", "1"));
+    response.insert_header(("retry-after", setup.settings.retry_after.as_secs().to_string()));
     text(response, format!("down: {}\n", down.join(", ")))
 }
 

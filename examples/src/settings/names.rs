@@ -3,7 +3,7 @@
 use super::SettingsError;
 
 /// Every variable that a service reads.
-pub(super) const KNOWN: [&str; 27] = [
+pub(super) const KNOWN: [&str; 30] = [
     "API_ADDR",
     "API_ORIGIN",
     "AUTH_BACKEND",
@@ -21,10 +21,13 @@ pub(super) const KNOWN: [&str; 27] = [
     "SESSION_COOKIE_NAME",
     "SESSION_COOKIE_SAMESITE",
     "SESSION_COOKIE_SECURE",
+    "SESSION_DURABLE",
     "SESSION_IDLE",
     "SESSION_KEY_PREFIX",
     "SESSION_KEY_VERSION",
     "SESSION_PROFILE",
+    "SESSION_RETRY_AFTER",
+    "SESSION_TIMEOUT_MS",
     "SESSION_URL",
     "SITE_ADDR",
     "SITE_ORIGIN",

@@ -55,6 +55,12 @@ impl<'a> Reader<'a> {
         })
     }
 
+    pub(super) fn milliseconds(&self, name: &str, default: u64, max: u64) -> Result<Duration, SettingsError> {
+        self.read(name, Duration::from_millis(default), &format!("whole milliseconds, 1 to {max}"), |value| {
+            digits(value).filter(|millis| (1..=max).contains(millis)).map(Duration::from_millis)
+        })
+    }
+
     pub(super) fn key_prefix(&self, default: &str) -> Result<String, SettingsError> {
         self.read("SESSION_KEY_PREFIX", default.to_owned(), "at most 100 visible characters", |value| {
             (value.len() <= 100 && !value.chars().any(|c| c.is_control() || c.is_whitespace()))

@@ -52,7 +52,8 @@ fn nothing_set_is_an_embedded_start() {
         CookieSettings { name: "shared_session_id".into(), domain: None, secure: false, same_site: SameSite::Lax };
     assert_eq!(settings.cookie, cookie);
     assert_eq!((settings.idle.as_secs(), settings.absolute.as_secs()), (1_209_600, 7_776_000));
-    assert_eq!((settings.trusted_proxies.len(), settings.near_cache), (0, false));
+    assert_eq!((settings.trusted_proxies.len(), settings.near_cache, settings.durable), (0, false, false));
+    assert_eq!((settings.timeout.as_millis(), settings.retry_after.as_secs()), (300, 1));
     assert_eq!(settings.log_filter, "info");
     assert_eq!(settings.django.codec, DjangoCodec::Pickle);
     assert_eq!(settings.django.user_table, "auth_user");
@@ -376,6 +377,32 @@ fn the_near_cache_needs_redis() {
     assert!(!site(&[("NEAR_CACHE", "off")]).near_cache);
     assert!(refusal(&[("NEAR_CACHE", "on")]).starts_with("NEAR_CACHE is on; it needs"));
     assert_refused("NEAR_CACHE", &["redis"]);
+}
+
+#[test]
+fn durable_sessions_need_redis_the_native_profile_and_no_near_cache() {
+    let redis = [("SESSION_URL", "redis://h"), ("SECRET_KEY", KEY), ("SESSION_DURABLE", "on")];
+    assert!(site(&redis).durable);
+    assert!(!site(&[("SESSION_DURABLE", "off")]).durable);
+    assert_refused("SESSION_DURABLE", &["redis"]);
+    let django = [("SESSION_PROFILE", "django-cache"), ("DATABASE_URL", "sqlite://d.db")];
+    for (needed, more) in [
+        ("NEAR_CACHE=off", &[("NEAR_CACHE", "on")][..]),
+        ("SESSION_PROFILE=native", &django),
+        ("a Redis", &[("SESSION_URL", "sqlite://s.db")]),
+    ] {
+        let message = refusal(&[more, &redis[..]].concat());
+        assert!(message.starts_with(&format!("SESSION_DURABLE is on; it needs {needed}")), "{message}");
+    }
+    assert!(refusal(&[("SESSION_DURABLE", "on")]).contains("a Redis"));
+}
+
+#[test]
+fn times_of_an_outage() {
+    let settings = site(&[("SESSION_TIMEOUT_MS", "150"), ("SESSION_RETRY_AFTER", "5")]);
+    assert_eq!((settings.timeout.as_millis(), settings.retry_after.as_secs()), (150, 5));
+    assert_refused("SESSION_TIMEOUT_MS", &["0", "-1", "+5", "300ms", "0.3", "60001"]);
+    assert_refused("SESSION_RETRY_AFTER", &["0", "-1", "+5", "1s", "1.5", "86401"]);
 }
 
 #[test]

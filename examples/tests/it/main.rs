@@ -14,6 +14,7 @@ mod cross_site;
 mod devices;
 mod django;
 mod documentation;
+mod durable;
 mod faults;
 mod headers;
 mod logs;

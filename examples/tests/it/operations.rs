@@ -9,10 +9,10 @@ use std::{
 };
 
 use serde_json::json;
-use test_servers::{Redis, RedisKind};
+use test_servers::{Proxy, Redis, RedisKind, Trouble};
 
 use crate::harness::{
-    Backend, Browser, Pair, Service,
+    Backend, Browser, Kind, Pair, Service,
     pair::{SECRET_KEY, owned},
 };
 
@@ -106,6 +106,44 @@ async fn metrics_tell_what_the_services_do_and_that_redis_is_gone() {
     assert!(after[r#"shared_session_redis_connects_total{outcome="error"}"#] >= 1.0, "{after:?}");
     assert!(after[r#"shared_session_load_seconds_count{outcome="error"}"#] >= 2.0, "{after:?}");
     pair.redis().restart();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clients_are_told_to_wait_as_long_as_is_set() {
+    let pair = Pair::with(Backend::Redis(RedisKind::Old), &[("SESSION_RETRY_AFTER", "7")]);
+    let browser = Browser::new();
+    browser.set_preference(&pair, "theme", &json!("dark")).await;
+    pair.redis().kill();
+    for request in [
+        pair.api.get("/api/preferences"),
+        pair.api.post("/api/visits"),
+        pair.site.get("/"),
+        pair.api.get("/readyz"),
+        pair.site.get("/readyz"),
+    ] {
+        let answer = browser.prepare(request).send().await;
+        assert_eq!(answer.assert_status(503).header("retry-after"), "7", "{}", answer.shown);
+    }
+}
+
+/// A Redis whose replies take a second is down by default, and is not for those who wait for it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_redis_is_waited_for_as_long_as_is_set() {
+    let redis = Redis::start(RedisKind::New);
+    let proxy = Proxy::to(redis.port());
+    let url = proxy.redis_url();
+    let settings = [("SESSION_URL", &*url), ("SESSION_TIMEOUT_MS", "60000")];
+    let pair = Pair::over(Some(redis), &owned(&settings));
+    let hasty = pair.one_more_with(Kind::Api, &[("SESSION_TIMEOUT_MS", "")]);
+    let browser = Browser::new();
+    browser.set_preference(&pair, "theme", &json!("dark")).await;
+    browser.get(&hasty, "/api/preferences").await.assert_status(200);
+    proxy.set(Trouble::Slow(Duration::from_secs(1)));
+    browser.get(&hasty, "/api/preferences").await.assert_status(503);
+    for request in [pair.api.get("/api/preferences"), pair.site.get("/profile")] {
+        let answer = browser.prepare(request).send().await;
+        assert_ne!(answer.status, 503, "{}", answer.shown);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
