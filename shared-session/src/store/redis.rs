@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod dial;
 mod failure;
+mod first_words;
 mod how;
 mod link;
 mod native;

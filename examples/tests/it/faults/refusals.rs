@@ -162,6 +162,7 @@ async fn f19_too_many_clients() {
     for _ in 0..5 {
         scene.reads_fail().await;
     }
+    assert_logged(&scene.pair, "too many clients (maxclients)");
     // No storm: each of the two services tries at most once in 100 ms.
     let rejected = last.info("rejected_connections:");
     let allowed = 2 * (1 + start.elapsed().as_millis() / 100);

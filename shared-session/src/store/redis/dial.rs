@@ -17,7 +17,7 @@ use tokio::{
 
 #[cfg(feature = "redis-tls")]
 use super::tls::Tls;
-use super::{failure::Unsent, link::Link, native::Native, supply::Supply};
+use super::{failure::Unsent, first_words::Overheard, link::Link, native::Native, supply::Supply};
 
 /// So many pushes wait for a slow receiver, who is told when it missed some.
 const PUSHES: usize = 1024;
@@ -116,7 +116,10 @@ impl Dialer {
             (None, ProtocolVersion::RESP2) => config,
             (None, _) => config.set_push_sender(sender),
         };
-        let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config).await?;
+        let (stream, first_words) = Overheard::new(stream);
+        let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config)
+            .await
+            .map_err(|error| first_words.explain(error))?;
         Ok(Link::new(address.clone(), connection, driver, pushes))
     }
 }
@@ -150,4 +153,24 @@ fn is_hello_unknown(error: &RedisError) -> bool {
     error.kind() == RedisErrorKind::RESP3NotSupported
         || error.code() == Some("NOPROTO")
         || error.detail().is_some_and(|detail| detail.starts_with("unknown command"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_notices_that_its_peer_has_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = connect_tcp("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(15));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(5));
+        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(1)));
+    }
 }
