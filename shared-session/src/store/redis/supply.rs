@@ -123,8 +123,8 @@ impl<T: Send + Sync + 'static> Supply<T> {
         let making = (self.make)();
         home.spawn(async move {
             let outcome = making.await.map(Arc::new).map_err(|unsent| {
-                let pause = if unsent.is_refused() { SHORT_PAUSE } else { PAUSE };
-                (unsent, Instant::now() + jittered(pause))
+                let again_at = Instant::now() + pause_after(&unsent);
+                (unsent, again_at)
             });
             sender.send_replace(Some(outcome));
         });
@@ -134,8 +134,26 @@ impl<T: Send + Sync + 'static> Supply<T> {
     }
 }
 
-/// Up to half as long again.
-fn jittered(pause: Duration) -> Duration {
+/// How soon the next attempt may be made: up to half as long again as the pause, by chance.
+fn pause_after(unsent: &Unsent) -> Duration {
+    let pause = if unsent.is_refused() { SHORT_PAUSE } else { PAUSE };
     let random = getrandom::u32().unwrap_or_default();
     pause + pause.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, io};
+
+    use super::*;
+
+    #[test]
+    fn pauses_differ_and_are_short_where_nothing_listens() {
+        let refused = Unsent::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+        for (unsent, pause) in [(Unsent::timeout("no"), PAUSE), (refused, SHORT_PAUSE)] {
+            let pauses: BTreeSet<_> = (0..20).map(|_| pause_after(&unsent)).collect();
+            assert!(pauses.iter().all(|each| (pause..=pause.mul_f64(1.5)).contains(each)), "{pauses:?}");
+            assert!(pauses.len() > 10, "{pauses:?}");
+        }
+    }
 }
