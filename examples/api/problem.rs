@@ -42,7 +42,14 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(status: StatusCode, detail: &'static str) -> Self {
-        Self { r#type: "about:blank", title: title(status), status: status.as_u16(), detail, down: Vec::new(), retry_after: 1 }
+        Self {
+            r#type: "about:blank",
+            title: title(status),
+            status: status.as_u16(),
+            detail,
+            down: Vec::new(),
+            retry_after: 1,
+        }
     }
 
     /// What is said where a handler has nothing of its own to say.

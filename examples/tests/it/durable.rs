@@ -60,7 +60,8 @@ async fn without_redis_sessions_are_read_and_started_and_none_is_changed() {
     browser.set_preference(&pair, "a", &json!(1)).await;
     pair.redis().kill();
     assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
-    for write in [pair.api.put("/api/preferences/a").json(&json!(2)), pair.api.post("/api/logout"), pair.site.get("/")] {
+    for write in [pair.api.put("/api/preferences/a").json(&json!(2)), pair.api.post("/api/logout"), pair.site.get("/")]
+    {
         browser.prepare(write).send().await.assert_status(503).assert_no_session_cookie();
     }
     assert_eq!(browser.preferences(&pair).await["a"], 1);

@@ -5,14 +5,14 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::{Read as _, Write as _},
     net::{Shutdown, TcpStream},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use serde_json::json;
-use test_servers::{Proxy, Redis, RedisKind, Trouble};
+use test_servers::{Cluster, Proxy, Redis, RedisKind, Sentinel, Trouble};
 
 use crate::harness::{
-    Backend, Browser, Kind, Pair, Service,
+    Backend, Browser, Kind, Pair, Service, eventually,
     pair::{SECRET_KEY, owned},
 };
 
@@ -182,18 +182,6 @@ async fn the_permissions_in_the_guide_are_enough_and_no_more() {
             assert!(object.starts_with("client"), "{:?}: {refused}", redis.kind());
         }
 
-        // And one more for the near cache.
-        assert!(GUIDE.contains(r"| the near cache | `+client\|tracking` |"));
-        assert_eq!(redis.cli(&["ACL", "SETUSER", "sessions", "+client|tracking"]), "OK");
-        let near = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY), ("NEAR_CACHE", "on")]));
-        let visitor = Browser::new();
-        visitor.set_preference(&near, "theme", &json!("dark")).await;
-        let start = Instant::now();
-        while metrics(&near.api).await["shared_session_near_hits_total"] == 0.0 {
-            assert!(start.elapsed() < Duration::from_secs(20), "{:?}: {}", redis.kind(), redis.cli(&["ACL", "LOG"]));
-            visitor.get(&near.api, "/api/session").await.assert_status(200);
-        }
-
         // Whatever else there is, it may not do.
         for more in ["KEYS *", "CONFIG GET maxmemory", "FLUSHALL", "GET another:key", "SET another:key 1"] {
             let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
@@ -203,5 +191,97 @@ async fn the_permissions_in_the_guide_are_enough_and_no_more() {
             stream.read_to_string(&mut said).unwrap();
             assert!(said.starts_with("+OK\r\n-NOPERM"), "{more}: {said}");
         }
+    }
+}
+
+/// With the permissions that the guide lists for a setting it works, and the log names the one that is missing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_setting_needs_the_permissions_that_the_guide_lists_for_it() {
+    for redis in Redis::all() {
+        let url = allow(&[&redis], &[]);
+        let numbered = [("SESSION_URL", &*format!("{url}1")), ("SECRET_KEY", SECRET_KEY)];
+        let second = Pair::over(None, &owned(&numbered));
+        second.api.post("/api/visits").send().await.assert_status(503);
+        second.site.get("/readyz").send().await.assert_status(503);
+        assert_missing(&second, "+select").await;
+        allow(&[&redis], &rights_for("a database number other than 0"));
+        works(&second).await;
+
+        let settings = [("SESSION_URL", &*url), ("SECRET_KEY", SECRET_KEY), ("NEAR_CACHE", "on")];
+        let near = Pair::over(None, &owned(&settings));
+        let visitor = works(&near).await;
+        let read = async || visitor.get(&near.api, "/api/session").await.assert_status(200).json();
+        let said_so = async || {
+            read().await;
+            near.api.output().contains("the near cache is off").then_some(())
+        };
+        eventually("a word about the near cache", said_so).await;
+        assert!(near.api.output().contains("lacks the permission (ACL) +client"), "{}", near.api.output());
+        assert_eq!(metrics(&near.api).await["shared_session_near_hits_total"], 0.0);
+        allow(&[&redis], &rights_for("the near cache"));
+        let kept = async || {
+            read().await;
+            (metrics(&near.api).await["shared_session_near_hits_total"] > 0.0).then_some(())
+        };
+        eventually("a kept session", kept).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinel_and_a_cluster_need_the_permissions_that_the_guide_lists_for_them() {
+    let (sentinel, cluster) = (Sentinel::start(RedisKind::New), Cluster::start(RedisKind::New));
+    let sentinels = (sentinel.servers().iter().collect::<Vec<_>>(), sentinel.url(), "Sentinel", "+role");
+    let nodes = (cluster.nodes().iter().collect::<Vec<_>>(), cluster.url(), "a cluster", "+cluster|slots");
+    for (servers, url, what, missing) in [sentinels, nodes] {
+        allow(&servers, &[]);
+        let url = url.replacen("://", &format!("://sessions:{PASSWORD}@"), 1);
+        let pair = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY)]));
+        for service in pair.both() {
+            service.get("/readyz").send().await.assert_status(503);
+        }
+        assert_missing(&pair, missing).await;
+        allow(&servers, &rights_for(what));
+        works(&pair).await;
+    }
+}
+
+const PASSWORD: &str = "a-long-password";
+
+/// Gives the user of the guide what the guide says, and `more`. Returns its URL of the first server.
+fn allow(servers: &[&Redis], more: &[String]) -> String {
+    let rules = GUIDE.lines().find_map(|line| line.strip_prefix("ACL SETUSER sessions ")).unwrap();
+    assert!(rules.contains(&format!(">{PASSWORD} ")), "{rules}");
+    for server in servers {
+        let mut setuser = vec!["ACL", "SETUSER", "sessions", "reset"];
+        setuser.extend(rules.split(' ').chain(more.iter().map(String::as_str)));
+        assert_eq!(server.cli(&setuser), "OK", "{setuser:?}");
+    }
+    format!("redis://sessions:{PASSWORD}@127.0.0.1:{}/", servers[0].port())
+}
+
+fn rights_for(what: &str) -> Vec<String> {
+    let row = GUIDE.lines().find_map(|line| line.strip_prefix(&format!("| {what} | "))).expect(what);
+    let words = row.split(|c: char| c.is_whitespace() || c == '`');
+    words.filter(|word| word.starts_with('+')).map(|word| word.replace('\\', "")).collect()
+}
+
+/// A visitor comes, stores, signs in and out, and stays.
+async fn works(pair: &Pair) -> Browser {
+    for service in pair.both() {
+        let ready = async || (service.get("/readyz").send().await.status == 200).then_some(());
+        eventually("ready", ready).await;
+    }
+    let browser = Browser::new();
+    browser.sign_in_at_api(pair, "demo", "demo-password").await.assert_status(200);
+    assert_eq!(browser.who(pair).await.as_deref(), Some("demo"));
+    browser.sign_out_at_site(pair).await.assert_status(303);
+    browser.set_preference(pair, "theme", &json!("dark")).await;
+    browser
+}
+
+async fn assert_missing(pair: &Pair, permission: &str) {
+    for service in pair.both() {
+        let named = format!("lacks the permission (ACL) {permission}");
+        eventually(&named, async || service.output().contains(&named).then_some(())).await;
     }
 }

@@ -111,15 +111,23 @@ impl Answer {
         let known = ANSWERS.iter().find(|(known, _)| {
             *known == code || in_script && detail.split(|c: char| !c.is_ascii_uppercase()).any(|word| word == *known)
         });
-        let (code, message) = match known {
-            Some((code, message)) => ((*code).to_owned(), Cow::from(*message)),
-            None if detail.starts_with("max number of clients") => {
+        let (code, message) = match (known, forbidden_command(detail)) {
+            // The refusal of a SELECT comes without its code.
+            (_, Some(command)) => {
+                let message = format!("Redis refuses the command: its user lacks the permission (ACL) +{command}");
+                ("NOPERM".to_owned(), message.into())
+            }
+            (Some((code, message)), _) => ((*code).to_owned(), Cow::from(*message)),
+            _ if detail.starts_with("max number of clients") => {
                 (code.to_owned(), "Redis refuses connections: too many clients (maxclients)".into())
             }
-            None if detail.starts_with("unknown command") => {
+            _ if detail.starts_with("unknown command") => {
                 (code.to_owned(), "Redis does not know a command that sessions need: renamed or disabled".into())
             }
-            None => {
+            _ if detail.starts_with("DB index is out of range") => {
+                (code.to_owned(), "Redis has no database of the number in the URL".into())
+            }
+            _ => {
                 let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
                 let message = format!("Redis answered with the error {code}");
                 (code, message.into())
@@ -140,6 +148,14 @@ impl Answer {
     pub(super) fn redirect(&self) -> Option<(Redirect, &str)> {
         self.redirect.as_ref().map(|(redirect, detail)| (*redirect, detail.as_str()))
     }
+}
+
+/// The command that the user may not run, if that is what `detail` says. It is one of ours.
+fn forbidden_command(detail: &str) -> Option<&str> {
+    let (_, quoted) = detail.split_once(" no permissions to run the '")?;
+    let (command, _) = quoted.split_once('\'')?;
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"|-_".contains(&b);
+    (command.len() <= 40 && command.bytes().all(is_name)).then_some(command)
 }
 
 impl From<&ServerError> for Answer {

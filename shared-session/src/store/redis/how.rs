@@ -47,11 +47,15 @@ impl How {
 
     /// The reply to the command, if as many replicas as wanted have what it wrote.
     pub(super) fn reply(self, replies: Result<Vec<Value>, RedisError>) -> Result<Value, Failure> {
-        let mut replies = replies?.into_iter().skip(usize::from(self.asking));
-        let reply = match replies.next() {
-            Some(Value::ServerError(error)) => return Err(Failure::Answered((&error).into())),
-            Some(reply) => reply,
-            None => return Err(Failure::Unexpected),
+        let mut replies = replies?.into_iter();
+        let asked = if self.asking { replies.next() } else { None };
+        let reply = match (asked, replies.next()) {
+            // Who may not ask is only sent on again.
+            (Some(Value::ServerError(error)), Some(Value::ServerError(_))) | (_, Some(Value::ServerError(error))) => {
+                return Err(Failure::Answered((&error).into()));
+            }
+            (_, Some(reply)) => reply,
+            (_, None) => return Err(Failure::Unexpected),
         };
         match (self.wait, replies.next()) {
             (None, _) => Ok(reply),

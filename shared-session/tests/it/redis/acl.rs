@@ -60,11 +60,6 @@ async fn a_user_with_the_least_rights_can_do_everything() {
         redis.cli(&["SCRIPT", "FLUSH"]);
         everything(&store).await.unwrap();
         assert!(store.load("other:key").await.unwrap_err().to_string().contains("lacks the permission"));
-        let fenced = patient().with_fenced_reads(true);
-        let fenced = RedisStore::connect_with(&with_user(&redis.url()), &fenced).await.unwrap();
-        assert!(fenced.load(KEY).await.is_err());
-        allow(&redis, &["+getex"]);
-        everything(&fenced).await.unwrap();
     }
 }
 
@@ -82,31 +77,80 @@ async fn none_of_the_rights_is_superfluous() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sentinel_needs_one_right_more() {
-    let sentinel = Sentinel::start(RedisKind::New);
-    let primary = sentinel.primary();
-    allow(primary, &[]);
-    let url = with_user(&sentinel.url());
-    let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
-    assert!(error.to_string().contains("lacks the permission"), "{error}");
-    allow(primary, &["+role"]);
-    everything(&RedisStore::connect_with(&url, &patient()).await.unwrap()).await.unwrap();
-    allow(primary, &["+role", "+wait"]);
-    let waiting = patient().with_replicas(2, MINUTE);
-    everything(&RedisStore::connect_with(&url, &waiting).await.unwrap()).await.unwrap();
+/// What the guide says that a feature needs beyond [`RIGHTS`].
+fn rights_for(what: &str) -> Vec<&'static str> {
+    const GUIDE: &str = include_str!("../../../../docs/operations.md");
+    let row = GUIDE.lines().find_map(|line| line.strip_prefix(&format!("| {what} | "))).expect(what);
+    row.split(|c: char| c.is_whitespace() || c == '`').filter(|word| word.starts_with('+')).collect()
+}
+
+/// With them everything works; without any one of them `use_it` fails, and says which it is.
+async fn needs(what: &str, servers: &[&Redis], use_it: impl AsyncFn() -> Result<(), Error>) {
+    let rights: Vec<_> = rights_for(what).into_iter().map(|right| right.replace("\\|", "|")).collect();
+    assert!(!rights.is_empty(), "{what}");
+    for missing in rights.iter().map(Some).chain([None]) {
+        let given: Vec<_> = rights.iter().filter(|right| Some(*right) != missing).map(String::as_str).collect();
+        for server in servers {
+            assert_eq!(server.cli(&["ACL", "DELUSER", "sessions"]).len(), 1);
+            allow(server, &given);
+        }
+        match (missing, use_it().await) {
+            (None, outcome) => outcome.unwrap(),
+            (Some(missing), Ok(())) => panic!("{what} works without {missing}"),
+            (Some(missing), Err(error)) => {
+                assert_unavailable(&error);
+                let command = missing.split('|').next().unwrap();
+                let wanted = format!("lacks the permission (ACL) {command}");
+                assert!(error.to_string().contains(&wanted), "{what} without {missing}: {error}");
+            }
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_needs_two_rights_more() {
-    let cluster = Cluster::start(RedisKind::New);
-    for node in cluster.nodes() {
-        allow(node, &["+cluster|slots", "+asking"]);
+async fn each_feature_needs_what_the_guide_says() {
+    for redis in Redis::all() {
+        let url = with_user(&redis.url());
+        let connect = async |url: &str, config| RedisStore::connect_with(url, &config).await;
+        needs("fenced reads", &[&redis], async || {
+            everything(&connect(&url, patient().with_fenced_reads(true)).await?).await
+        })
+        .await;
+        needs("a database number other than 0", &[&redis], async || {
+            everything(&connect(&format!("{url}1"), patient()).await?).await
+        })
+        .await;
     }
-    let store = RedisStore::connect_with(&with_user(&cluster.url()), &patient()).await.unwrap();
-    everything(&store).await.unwrap();
-    let to = cluster.begin_moving(KEY);
-    everything(&store).await.unwrap();
-    cluster.finish_moving(KEY, to);
-    everything(&store).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinel_needs_what_the_guide_says() {
+    for kind in [RedisKind::Old, RedisKind::New] {
+        let sentinel = Sentinel::start(kind);
+        let (servers, url) = (sentinel.servers().iter().collect::<Vec<_>>(), with_user(&sentinel.url()));
+        needs("Sentinel", &servers, async || everything(&RedisStore::connect_with(&url, &patient()).await?).await)
+            .await;
+        let direct = with_user(&sentinel.primary().url());
+        needs("writes that wait for replicas", &servers, async || {
+            everything(&RedisStore::connect_with(&direct, &patient().with_replicas(2, MINUTE)).await?).await
+        })
+        .await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_needs_what_the_guide_says() {
+    let cluster = Cluster::start(RedisKind::New);
+    let url = with_user(&cluster.url());
+    let nodes: Vec<_> = cluster.nodes().iter().collect();
+    needs("a cluster", &nodes, async || {
+        let store = RedisStore::connect_with(&url, &patient()).await?;
+        everything(&store).await?;
+        let to = cluster.begin_moving(KEY);
+        let outcome = everything(&store).await;
+        cluster.finish_moving(KEY, to);
+        outcome?;
+        everything(&store).await
+    })
+    .await;
 }
