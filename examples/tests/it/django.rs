@@ -51,3 +51,37 @@ async fn forms_carry_the_tokens_of_django_and_a_login_anywhere_ends_them() {
     browser.submit(&pair.site, &signed_in, "/logout", &[]).await.assert_status(403);
     assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_are_kept_as_the_settings_of_the_fleet_say() {
+    let directory = TempDir::new();
+    let mut pair = pair(&directory).await;
+    for profile in ["django-cache", "django-redis"] {
+        assert_eq!(pair.redis().cli(&["FLUSHALL"]), "OK");
+        pair.restart(&[
+            ("SESSION_PROFILE", profile),
+            ("SESSION_KEY_PREFIX", "shop"),
+            ("SESSION_KEY_VERSION", "7"),
+            ("DJANGO_CODEC", "json"),
+            ("AUTH_BACKEND", "our.auth.Backend"),
+        ]);
+        Browser::new().signs_in(&pair, "ann").await;
+        let keys = pair.session_keys();
+        let key = keys.iter().find(|key| key.starts_with("shop:7:django.contrib.sessions.cache"));
+        let value = pair.redis().cli(&["GET", key.unwrap_or_else(|| panic!("{profile}: {keys:?}"))]);
+        assert!(value.starts_with('{') && value.contains("our.auth.Backend"), "{profile}: {value}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_does_not_fit_the_fleet_does_not_start() {
+    let directory = TempDir::new();
+    let pair = pair(&directory).await;
+    Browser::new().signs_in(&pair, "ann").await;
+    for misfit in [("DJANGO_CODEC", "json"), ("SESSION_KEY_PREFIX", "other")] {
+        let ended = pair.run_site(&[], &[misfit]);
+        assert_eq!(ended.status.code(), Some(2), "{misfit:?}: {ended:?}");
+        assert!(ended.stderr.contains("must be those of the fleet"), "{ended:?}");
+        assert!(!ended.stdout.contains("listening on"), "{ended:?}");
+    }
+}

@@ -6,9 +6,9 @@ use serde_json::json;
 use test_servers::{Postgres, Redis, RedisKind};
 
 use crate::harness::{
-    Browser, Kind, Service, TempDir,
+    Backend, Browser, Kind, Pair, Service, TempDir,
     browser::login_at_api,
-    html,
+    eventually, html,
     pair::{SECRET_KEY, basic_settings, owned},
 };
 
@@ -113,4 +113,28 @@ async fn settings_are_read_from_a_file_and_the_environment_wins() {
     let api = Service::start(Kind::Api, directory.path(), &owned(&[("SESSION_COOKIE_NAME", "from_the_environment")]));
     let answer = api.post("/api/visits").send().await;
     assert!(answer.header("set-cookie").starts_with("from_the_environment="), "{:?}", answer.headers);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_has_expired_is_removed_from_a_database() {
+    let database = Postgres::shared().create_database();
+    let sql = |sql: &str| Postgres::shared().sql(&database, sql);
+    let settings = [("SESSION_URL", &*database), ("DATABASE_URL", &database), ("SECRET_KEY", SECRET_KEY)];
+    let pair = Pair::over(None, &owned(&settings));
+    for _ in 0..2 {
+        pair.api.post("/api/visits").send().await.assert_status(200);
+    }
+    sql("UPDATE shared_session SET expires_at = 1 WHERE session_key = (SELECT min(session_key) FROM shared_session)");
+    assert_eq!(sql("SELECT count(*) FROM shared_session").trim(), "2");
+    let _later = pair.one_more(Kind::Api);
+    let gone = async || (sql("SELECT count(*) FROM shared_session").trim() == "1").then_some(());
+    eventually("a row less", gone).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_start_with_the_prefix_that_is_set() {
+    let pair = Pair::with(Backend::Redis(RedisKind::Old), &[("SESSION_KEY_PREFIX", "shop:")]);
+    Browser::new().sign_in_at_api(&pair, "demo", "demo-password").await.assert_status(200);
+    let keys = pair.redis().cli(&["KEYS", "*"]);
+    assert!(keys.lines().count() == 2 && keys.lines().all(|key| key.starts_with("shop:")), "{keys}");
 }

@@ -112,7 +112,7 @@ impl SqlStore {
         }
     }
 
-    /// Calls [`purge_expired`](SessionStore::purge_expired) every `interval` on a task of its own, which ends when
+    /// Calls [`purge_expired`](SessionStore::purge_expired) now and every `interval` on a task of its own, which ends when
     /// the pool is closed or the handle is aborted. Some minutes are a good interval. Failures are logged, and tried
     /// again an interval later.
     ///
@@ -123,7 +123,6 @@ impl SqlStore {
         let store = self.clone();
         tokio::spawn(async move {
             loop {
-                tokio::time::sleep(interval).await;
                 if store.database.is_closed() {
                     return;
                 }
@@ -131,6 +130,7 @@ impl SqlStore {
                     Ok(purged) => tracing::debug!(purged, "purged expired sessions"),
                     Err(error) => tracing::warn!(%error, "could not purge expired sessions"),
                 }
+                tokio::time::sleep(interval).await;
             }
         })
     }
