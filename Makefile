@@ -1,10 +1,11 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env interop faults histories up down build migrate create-superuser bench fuzz lint clean
+.PHONY: help demo test test-env interop faults histories versions up down build migrate create-superuser bench fuzz lint clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
+VERSIONS := scripts/redis-versions
 SITE := cargo run $(EXAMPLES) --example site --
 # What CI checks, as rustdoc takes it.
 export RUSTDOCFLAGS ?= -D warnings
@@ -41,6 +42,18 @@ histories: test-env ## Ten minutes of random faults, and whether the answers can
 	cargo build -p shared-session-histories
 	@echo "== Running random faults for $(SECONDS) seconds"
 	cargo run -p shared-session-histories -- --seconds $(SECONDS)
+
+versions: test-env ## Run what depends on the server on Redis 7.0 and 8.6 with TLS, built from sources (not in make test).
+	@echo "== Building the example services, and Redis 7.0 and 8.6 where they are missing"
+	cargo build $(EXAMPLES) --examples
+	@scripts/redis-versions
+	@echo "== Running the tests of the servers, of the stores and of the faults, and some random faults"
+	$(VERSIONS) cargo test -p test-servers
+	$(VERSIONS) cargo test -p shared-session --all-features --test it -- \
+		redis:: near_cache:: tiered:: django_stores:: --include-ignored
+	$(VERSIONS) cargo test $(EXAMPLES) --test it faults:: -- --include-ignored --test-threads 4
+	$(VERSIONS) cargo run -p shared-session-histories -- --seconds 20 --redis old
+	$(VERSIONS) cargo run -p shared-session-histories -- --seconds 20 --redis new --near-cache
 
 test-env: ## Find or install the servers that the tests need (in .test-env/).
 	@echo "== Looking for the servers that the tests need"

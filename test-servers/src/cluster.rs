@@ -1,5 +1,6 @@
 //! A cluster of three primaries, each with a replica.
 
+use crate::port;
 use crate::process::wait_until;
 use crate::redis::{Redis, RedisKind};
 
@@ -69,10 +70,11 @@ impl Cluster {
         cluster
     }
 
-    /// `redis+cluster://127.0.0.1:port,127.0.0.1:port`, with the first two nodes
+    /// `redis+cluster://127.0.0.1:port,127.0.0.1:port`, with the first two nodes, or `rediss+cluster://…` with TLS
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis+cluster://127.0.0.1:{},127.0.0.1:{}", self.nodes[0].port(), self.nodes[1].port())
+        let [first, second, ..] = &self.nodes[..] else { panic!("too few nodes") };
+        format!("{}+cluster://127.0.0.1:{},127.0.0.1:{}", first.scheme(), first.port(), second.port())
     }
 
     /// All nodes. Of the first three, primaries at the start, node 3 is the replica of node 0, and so on.
@@ -92,16 +94,17 @@ impl Cluster {
     pub fn owner(&self, key: &str) -> &Redis {
         let slot = self.slot(key);
         let nodes = self.a_node().cli(&["CLUSTER", "NODES"]);
-        let port = nodes.lines().filter(|line| line.contains("master") && !line.contains("fail")).find_map(|line| {
+        let bus = nodes.lines().filter(|line| line.contains("master") && !line.contains("fail")).find_map(|line| {
             let has = |range: &str| {
                 let (first, last) = range.split_once('-').unwrap_or((range, range));
                 first.parse().is_ok_and(|first| slot >= first) && last.parse().is_ok_and(|last| slot <= last)
             };
             let mut fields = line.split(' ');
             let address = fields.nth(1)?;
-            fields.skip(6).any(has).then(|| address.split(['@', ',']).next()?.rsplit(':').next()?.parse().ok())?
+            fields.skip(6).any(has).then(|| address.split(['@', ',']).nth(1)?.parse().ok())?
         });
-        self.nodes.iter().find(|node| Some(node.port()) == port).expect("a primary that has the key")
+        let owner = self.nodes.iter().find(|node| Some(bus_port(node)) == bus);
+        owner.unwrap_or_else(|| panic!("no primary has slot {slot}:\n{nodes}"))
     }
 
     /// Kills the primary that has `key`, and returns it when its replica has taken its place.
@@ -120,7 +123,7 @@ impl Cluster {
     /// # Panics
     /// If they do not.
     pub fn wait_for_another_than(&self, old: &Redis) {
-        let address = format!(":{}@", old.port());
+        let address = format!("@{}", bus_port(old));
         wait_until("another node takes over", || {
             let others = self.nodes.iter().filter(|node| node.id().is_some() && node.port() != old.port());
             others.into_iter().all(|node| {
@@ -163,4 +166,10 @@ impl Cluster {
     fn a_node(&self) -> &Redis {
         self.nodes.iter().find(|node| node.id().is_some()).expect("a node that runs")
     }
+}
+
+/// The port on which the other nodes know it. That for clients differs with who asks: 0 where only TLS is spoken and the
+/// question came by another way.
+fn bus_port(node: &Redis) -> u16 {
+    node.port() + port::BUS_OFFSET
 }

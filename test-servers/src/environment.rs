@@ -1,8 +1,8 @@
-//! Where the server programs are: the answers of `scripts/test-env`.
+//! Where the server programs are: the variables of the environment, or else the answers of `scripts/test-env`.
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const DIRECTORY: &str = ".test-env";
 const MISSING: &str = "run `make test` (or scripts/test-env) first";
@@ -17,8 +17,12 @@ pub(crate) fn directory() -> PathBuf {
         .unwrap_or_else(|| panic!("no {DIRECTORY}/servers.env at or above {}: {MISSING}", start.display()))
 }
 
-/// The program, or directory of programs, that `.test-env/servers.env` gives under `name`.
+/// The program, or directory of programs, that the variable `name` or else `.test-env/servers.env` gives.
 pub(crate) fn server(name: &str) -> PathBuf {
+    if let Some(path) = env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from) {
+        assert!(path.exists(), "the variable {name} is set to {}, which is not there", path.display());
+        return path;
+    }
     let file = directory().join("servers.env");
     let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}: {MISSING}", file.display()));
     let path = text
@@ -26,6 +30,6 @@ pub(crate) fn server(name: &str) -> PathBuf {
         .filter_map(|line| line.split_once('='))
         .find_map(|(key, value)| (key == name).then(|| PathBuf::from(value)))
         .unwrap_or_else(|| panic!("{} does not name {name}: {MISSING}", file.display()));
-    assert!(Path::new(&path).exists(), "{} is gone: {MISSING}", path.display());
+    assert!(path.exists(), "{} is gone: {MISSING}", path.display());
     path
 }

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::ops::Range;
 
 const PORTS: Range<u16> = 12_000..22_000;
-const BUS_OFFSET: u16 = 10_000;
+pub(crate) const BUS_OFFSET: u16 = 10_000;
 
 /// A port on 127.0.0.1 that nothing listens on now. Another process may take it first: be ready to ask again.
 pub(crate) fn free() -> u16 {

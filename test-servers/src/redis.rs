@@ -1,5 +1,6 @@
 //! Redis and Valkey servers.
 
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -64,7 +65,8 @@ impl Redis {
     }
 
     /// Starts a server with more arguments, such as `&["--maxmemory", "4mb"]`. They win over ours.
-    /// A password given by `--requirepass` is used by [`url`](Self::url) and [`cli`](Self::cli).
+    /// A password given by `--requirepass` is used by [`url`](Self::url) and [`cli`](Self::cli). With `--tls-cert-file`
+    /// its port speaks TLS and nothing else.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -97,11 +99,23 @@ impl Redis {
         self.kind
     }
 
-    /// `redis://127.0.0.1:port/`
+    /// The first two numbers of its version of Redis, or of that which it claims to be.
+    ///
+    /// # Panics
+    /// If the server does not tell.
+    #[must_use]
+    pub fn version(&self) -> (u32, u32) {
+        let info = self.cli(&["INFO", "server"]);
+        let version = info.lines().find_map(|line| line.strip_prefix("redis_version:")).expect("a version");
+        let mut numbers = version.split('.').map(|number| number.parse().expect("a number"));
+        (numbers.next().expect("a major version"), numbers.next().expect("a minor version"))
+    }
+
+    /// `redis://127.0.0.1:port/`, or `rediss://…` with TLS
     #[must_use]
     pub fn url(&self) -> String {
         let password = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
-        format!("redis://{password}127.0.0.1:{}/", self.port)
+        format!("{}://{password}127.0.0.1:{}/", self.scheme(), self.port)
     }
 
     /// `redis+unix:///path/of/the/socket`
@@ -109,6 +123,11 @@ impl Redis {
     pub fn unix_url(&self) -> String {
         let password = self.password.as_ref().map(|password| format!("?pass={password}")).unwrap_or_default();
         format!("redis+unix://{}{password}", self.socket().display())
+    }
+
+    /// The scheme of its [`url`](Self::url): `redis` or `rediss`.
+    pub(crate) fn scheme(&self) -> &'static str {
+        if has_certificate(&self.args) { "rediss" } else { "redis" }
     }
 
     /// The port on 127.0.0.1, kept over [`restart`](Self::restart).
@@ -182,8 +201,18 @@ impl Redis {
     }
 
     fn try_command(&self, args: &[&[u8]]) -> std::io::Result<Reply> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+        if has_certificate(&self.args) {
+            // Not by way of TLS, of which nothing is known here.
+            let stream = UnixStream::connect(self.socket())?;
+            stream.set_read_timeout(Some(READ_TIMEOUT))?;
+            return self.ask(stream, args);
+        }
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
         stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        self.ask(stream, args)
+    }
+
+    fn ask(&self, mut stream: impl Read + Write, args: &[&[u8]]) -> std::io::Result<Reply> {
         if let Some(password) = &self.password {
             resp::send(&mut stream, &[b"AUTH", password.as_bytes()])?;
         }
@@ -199,7 +228,12 @@ impl Redis {
     }
 }
 
-fn socket_in(directory: &TempDir) -> PathBuf {
+/// A server that has a certificate uses it.
+fn has_certificate(args: &[String]) -> bool {
+    args.iter().any(|arg| arg == "--tls-cert-file")
+}
+
+pub(crate) fn socket_in(directory: &TempDir) -> PathBuf {
     directory.path().join("redis.sock")
 }
 
@@ -207,7 +241,11 @@ fn launch(kind: RedisKind, port: u16, args: &[String], directory: &TempDir) -> R
     let socket = socket_in(directory);
     let mut all =
         ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"].map(String::from).to_vec();
-    all.extend(["--port".into(), port.to_string()]);
+    if has_certificate(args) {
+        all.extend(["--port".into(), "0".into(), "--tls-port".into(), port.to_string()]);
+    } else {
+        all.extend(["--port".into(), port.to_string()]);
+    }
     all.extend(["--dir".into(), directory.path().display().to_string()]);
     all.extend(["--unixsocket".into(), socket.display().to_string()]);
     all.extend_from_slice(args);

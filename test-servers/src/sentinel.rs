@@ -1,12 +1,12 @@
 //! A primary, its replicas, and the Sentinels that watch them.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::net::UnixStream;
 
 use crate::directory::TempDir;
 use crate::port;
 use crate::process::{Launch, Process, wait_until};
-use crate::redis::{Redis, RedisKind};
+use crate::redis::{Redis, RedisKind, socket_in};
 use crate::resp::{self, Reply};
 
 const NAME: &str = "main";
@@ -30,7 +30,7 @@ impl Sentinel {
         Self::with_args(kind, &[])
     }
 
-    /// Starts all six, the servers with more arguments.
+    /// Starts all six, the servers with more arguments. Those about TLS are for the Sentinels too.
     ///
     /// # Panics
     /// If one of them cannot be started.
@@ -45,17 +45,17 @@ impl Sentinel {
             (0..REPLICAS).map(|_| Redis::with_args(kind, &[&args[..], &["--replicaof", "127.0.0.1", &port]].concat())),
         );
         wait_until("the replicas are in step", || servers[1..].iter().all(is_replica_in_step));
-        let sentinels = (0..SENTINELS).map(|_| Watcher::start(kind, primary)).collect();
+        let sentinels = (0..SENTINELS).map(|_| Watcher::start(kind, primary, &args)).collect();
         let cluster = Self { sentinels, servers };
         wait_until("the Sentinels know each other", || cluster.sentinels.iter().all(Watcher::knows_all));
         cluster
     }
 
-    /// `redis+sentinel://127.0.0.1:port,127.0.0.1:port,127.0.0.1:port/main`
+    /// `redis+sentinel://127.0.0.1:port,127.0.0.1:port,127.0.0.1:port/main`, or `rediss+sentinel://…` with TLS
     #[must_use]
     pub fn url(&self) -> String {
         let addresses: Vec<_> = self.ports().map(|port| format!("127.0.0.1:{port}")).collect();
-        format!("redis+sentinel://{}/{NAME}", addresses.join(","))
+        format!("{}+sentinel://{}/{NAME}", self.servers[0].scheme(), addresses.join(","))
     }
 
     /// The ports of the Sentinels.
@@ -110,20 +110,24 @@ struct Watcher {
     // Dropped in this order: the process goes before its directory.
     process: Process,
     port: u16,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Watcher {
-    fn start(kind: RedisKind, primary: u16) -> Self {
+    fn start(kind: RedisKind, primary: u16, args: &[&str]) -> Self {
+        let tls: Vec<_> = args.chunks(2).filter(|option| option[0].starts_with("--tls-")).collect();
         for _ in 0..10 {
             let (directory, port) = (TempDir::new(), port::free());
             let config = directory.path().join("sentinel.conf");
+            let ports = if tls.is_empty() { format!("port {port}") } else { format!("port 0\ntls-port {port}") };
+            let tls: String = tls.iter().map(|option| format!("{} {}\n", &option[0][2..], option[1])).collect();
             let text = format!(
-                "port {port}\nbind 127.0.0.1\ndir {}\n\
+                "{ports}\n{tls}bind 127.0.0.1\ndir {}\nunixsocket {}\n\
                  sentinel monitor {NAME} 127.0.0.1 {primary} 2\n\
                  sentinel down-after-milliseconds {NAME} 1000\n\
                  sentinel failover-timeout {NAME} 3000\n",
-                directory.path().display()
+                directory.path().display(),
+                socket_in(&directory).display(),
             );
             fs::write(&config, text).unwrap();
             let launch = Launch {
@@ -133,22 +137,24 @@ impl Watcher {
                 user: None,
                 end_signal: "KILL",
             };
-            if let Ok(process) = Process::start(&launch, || matches!(ask(port, &[b"PING"]), Some(Reply::Bytes(_)))) {
-                return Self { process, port, _directory: directory };
+            if let Ok(process) =
+                Process::start(&launch, || matches!(ask(&directory, &[b"PING"]), Some(Reply::Bytes(_))))
+            {
+                return Self { process, port, directory };
             }
         }
         panic!("no Sentinel could be started");
     }
 
     fn primary(&self) -> Option<u16> {
-        match ask(self.port, &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", NAME.as_bytes()])? {
+        match ask(&self.directory, &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", NAME.as_bytes()])? {
             Reply::Array(address) => address.get(1)?.to_string().parse().ok(),
             _ => None,
         }
     }
 
     fn knows_all(&self) -> bool {
-        let Some(Reply::Array(fields)) = ask(self.port, &[b"SENTINEL", b"MASTER", NAME.as_bytes()]) else {
+        let Some(Reply::Array(fields)) = ask(&self.directory, &[b"SENTINEL", b"MASTER", NAME.as_bytes()]) else {
             return false;
         };
         let fields: Vec<_> = fields.iter().map(Reply::to_string).collect();
@@ -157,9 +163,9 @@ impl Watcher {
     }
 }
 
-/// `None` if nobody answers in time.
-fn ask(port: u16, args: &[&[u8]]) -> Option<Reply> {
-    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
+/// Asks the Sentinel in `directory`, on its socket. `None` if it does not answer in time.
+fn ask(directory: &TempDir, args: &[&[u8]]) -> Option<Reply> {
+    let mut stream = UnixStream::connect(socket_in(directory)).ok()?;
     stream.set_read_timeout(Some(std::time::Duration::from_secs(1))).ok()?;
     resp::send(&mut stream, args).ok()
 }

@@ -14,6 +14,8 @@ mod replicas;
 mod sentinel;
 #[cfg(feature = "redis-tls")]
 mod tls;
+#[cfg(feature = "redis-tls")]
+mod tls_server;
 
 use std::{
     collections::BTreeMap,
@@ -79,9 +81,9 @@ pub(super) fn counts<const N: usize>(expected: [(&str, usize); N]) -> BTreeMap<S
     expected.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect()
 }
 
-/// Whether the server itself compares and sets.
+/// Whether the server itself compares and sets, by what it is: Redis does since 8.4.
 pub(super) fn is_native(redis: &Redis) -> bool {
-    redis.kind() == RedisKind::Valkey
+    redis.kind() == RedisKind::Valkey || redis.version() >= (8, 4)
 }
 
 /// What a replace that succeeds runs.

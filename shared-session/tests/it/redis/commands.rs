@@ -64,7 +64,7 @@ async fn scripts_are_sent_again_when_the_server_forgot_them() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_connection_asks_once_for_native_compare_and_set() {
-    let redis = Redis::start(RedisKind::New);
+    let redis = Redis::start(RedisKind::Old);
     let store = connect(&redis).await;
     store.create(KEY, value(), MINUTE).await.unwrap();
     for _ in 0..2 {

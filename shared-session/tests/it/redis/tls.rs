@@ -1,6 +1,6 @@
 //! `rediss://`: real handshakes, with authorities of our own.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::ring::default_provider,
@@ -12,21 +12,23 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// An authority, whose certificate is for `with_root_certificates`.
-struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Of another name than what it certifies, which OpenSSL would else take for self-signed.
+        params.distinguished_name.push(DnType::CommonName, "an authority");
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    fn pem(&self) -> String {
+    pub(super) fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// A certificate for `name` and its key, in PEM.
-    fn certify(&self, name: &str) -> (String, String) {
+    pub(super) fn certify(&self, name: &str) -> (String, String) {
         self.certify_with(CertificateParams::new([name.to_owned()]).unwrap())
     }
 
@@ -68,12 +70,12 @@ async fn encrypt(redis: &Redis, (chain, key): (String, String), clients: Option<
     port
 }
 
-fn trusting(authority: &Authority) -> RedisConfig {
+pub(super) fn trusting(authority: &Authority) -> RedisConfig {
     patient().with_root_certificates(authority.pem())
 }
 
 #[track_caller]
-fn assert_refused(result: Result<RedisStore, Error>, why: &str) {
+pub(super) fn assert_refused(result: Result<RedisStore, Error>, why: &str) {
     let error = result.unwrap_err();
     assert_unavailable(&error);
     assert!(error.to_string().contains(why), "{error:?}");

@@ -266,8 +266,8 @@ async fn a_read_that_a_write_overtook_is_not_kept() {
 /// Redis says nothing when a key expires, until it comes upon it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_expires_is_not_answered_though_redis_has_said_nothing() {
-    let redis = Redis::start(RedisKind::Old);
-    redis.cli(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    let redis = Redis::with_args(RedisKind::New, &["--enable-debug-command", "yes"]);
+    assert_eq!(redis.cli(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]), "OK");
     let service = Service::near(&redis.url());
     let second = Duration::from_secs(1);
     let lifetime = Lifetime::default().with_idle(2 * second).with_touch_after(1.0);
