@@ -23,7 +23,7 @@ const ATTEMPTS: u32 = 10;
 pub enum RedisKind {
     /// Redis 6.2 to 7: Lua is the only compare-and-set.
     Old,
-    /// Redis 8 or newer.
+    /// Redis 8 or newer: `SET … IFEQ` is answered since 8.4.
     New,
     /// Valkey 9 or newer: `SET … IFEQ` is answered.
     Valkey,
