@@ -49,7 +49,7 @@ pub fn run(plan: &Plan) -> io::Result<Vec<Operation>> {
     while Instant::now() < until {
         let replication = Proxy::to(primary.port());
         replica.cli(&["REPLICAOF", "127.0.0.1", &replication.port().to_string()]);
-        wait_until_in_step(primary);
+        primary.wait_for_replicas(1);
         thread::sleep(Duration::from_millis(random.between(2000, 4000)));
         fail_over(&fleet, &recorder, (primary, replica), &replication, plan.lag);
         thread::sleep(Duration::from_millis(500));
@@ -73,13 +73,6 @@ fn fail_over(fleet: &Fleet, recorder: &Recorder, (old, new): (&Redis, &Redis), r
     new.cli(&["REPLICAOF", "NO", "ONE"]);
     fleet.ways.iter().for_each(|way| way.lead_to(new.port()));
     recorder.note(NEMESIS, Phase::Ok(Value::Done), call());
-}
-
-fn wait_until_in_step(primary: &Redis) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while primary.cli(&["WAIT", "1", "100"]) != "1" {
-        assert!(Instant::now() < deadline, "the replica does not get in step");
-    }
 }
 
 /// The losses of a history with failovers, in figures.

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::directory::TempDir;
-use crate::process::{Launch, Process};
+use crate::process::{Launch, Process, wait_until};
 use crate::resp::{self, Reply};
 use crate::{environment, port};
 
@@ -190,6 +190,22 @@ impl Redis {
     pub fn cli(&self, args: &[&str]) -> String {
         let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
         self.command(&args).to_string()
+    }
+
+    /// Returns when so many replicas have all that was written until now. `WAIT` would not tell: it is about what its own
+    /// connection wrote.
+    ///
+    /// # Panics
+    /// If they do not get it.
+    pub fn wait_for_replicas(&self, replicas: usize) {
+        let offset = |line: &str, name: &str| line.split_once(name)?.1.split(',').next()?.trim().parse::<u64>().ok();
+        let ask = || self.cli(&["INFO", "replication"]);
+        let written = ask().lines().find_map(|line| offset(line, "master_repl_offset:")).expect("an offset");
+        wait_until("the replicas have what was written", || {
+            let info = ask();
+            let replica = info.lines().filter(|line| line.contains("state=online"));
+            replica.filter(|line| offset(line, ",offset=").is_some_and(|has| has >= written)).count() >= replicas
+        });
     }
 
     /// [`cli`](Self::cli) for bytes.

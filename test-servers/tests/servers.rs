@@ -73,6 +73,7 @@ fn a_cluster_moves_slots_and_replaces_a_primary_that_is_killed() {
         cluster.finish_moving("foo", new);
         wait_until("the slot is moved", || cluster.owner("foo").port() == new.port());
         assert_eq!(new.cli(&["GET", "foo"]), "bar");
+        new.wait_for_replicas(1);
         cluster.fail_over("foo");
         assert_ne!(cluster.owner("foo").port(), new.port());
         assert_eq!(cluster.owner("foo").cli(&["GET", "foo"]), "bar", "{kind:?}");

@@ -65,7 +65,7 @@ async fn f25_cluster_primary_killed() {
     let scene = scene_on(&cluster.url()).await;
     let old = cluster.owner(&key_of(&scene.ann));
     let elsewhere = visitor_elsewhere(&scene, &cluster, old).await;
-    assert_eq!(old.cli(&["WAIT", "1", "5000"]), "1");
+    old.wait_for_replicas(1);
     old.kill();
     scene.reads_fail().await;
     scene.rest_works().await;
@@ -121,7 +121,7 @@ async fn f27_sentinel_failover_with_a_paused_primary() {
     let sentinel = Sentinel::start(RedisKind::Old);
     let scene = scene_on(&sentinel.url()).await;
     let old = sentinel.primary();
-    assert_eq!(old.cli(&["WAIT", "2", "5000"]), "2");
+    old.wait_for_replicas(2);
     old.pause();
     scene.reads_fail().await;
     scene.rest_works().await;
@@ -153,8 +153,7 @@ async fn f28_asynchronous_loss() {
     let other = signed_in(&scene.pair).await;
     primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
     replica.cli(&["REPLICAOF", "127.0.0.1", &replication.port().to_string()]);
-    let in_step = async || primary.cli(&["WAIT", "1", "100"]).eq("1").then_some(());
-    eventually("a replica in step", in_step).await;
+    primary.wait_for_replicas(1);
 
     // From here on the replica hears nothing.
     replication.set(Trouble::Hold);

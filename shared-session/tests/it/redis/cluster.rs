@@ -93,7 +93,7 @@ async fn a_killed_primary_costs_its_slots_alone_and_its_replica_is_followed() {
             store.create(&key, value(), MINUTE).await.unwrap();
         }
         let old = cluster.owner(KEY);
-        assert_eq!(old.cli(&["WAIT", "1", "5000"]), "1");
+        old.wait_for_replicas(1);
         let (lost, kept): (Vec<_>, Vec<_>) = keys().partition(|key| cluster.owner(key).port() == old.port());
         old.kill();
         for key in &lost[..10] {
@@ -123,7 +123,7 @@ async fn a_primary_that_hangs_is_left_for_its_replica() {
     let store = connect_to(&cluster).await;
     store.create(KEY, value(), MINUTE).await.unwrap();
     let old = cluster.owner(KEY);
-    assert_eq!(old.cli(&["WAIT", "1", "5000"]), "1");
+    old.wait_for_replicas(1);
     old.pause();
     assert_unavailable(&store.load(KEY).await.unwrap_err());
     let mut answer = None;

@@ -109,7 +109,7 @@ async fn a_write_that_no_replica_confirms_is_an_error_and_not_looked_up() {
             store.delete("test:once", None).await.unwrap_err();
         }
         replica.resume();
-        until(|| primary.cli(&["WAIT", "1", "1000"]) == "1");
+        primary.wait_for_replicas(1);
         for store in stores {
             // In the time that a write waits here a busy machine may not get around to the replica.
             while store.delete(KEY, None).await.is_err() {}
@@ -166,7 +166,7 @@ async fn fenced_reads_end_what_a_primary_back_from_a_pause_serves_from_the_past(
     let old = sentinel.primary();
     let (plain, fenced) = (connect(old).await, fenced(old).await);
     plain.create(KEY, value(), MINUTE).await.unwrap();
-    assert_eq!(old.cli(&["WAIT", "2", "5000"]), "2");
+    old.wait_for_replicas(2);
     old.pause();
     sentinel.wait_for_another_than(old);
     until(|| sentinel.primary().cli(&["DEL", KEY]) != "0");

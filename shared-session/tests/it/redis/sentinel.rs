@@ -29,7 +29,7 @@ async fn a_killed_primary_is_followed_to_its_successor() {
         let store = RedisStore::connect_with(&sentinel.url(), &impatient()).await.unwrap();
         store.create(KEY, value(), MINUTE).await.unwrap();
         let old = sentinel.primary();
-        assert_eq!(old.cli(&["WAIT", "2", "5000"]), "2");
+        old.wait_for_replicas(2);
         old.kill();
         assert_unavailable(&store.load(KEY).await.unwrap_err());
         sentinel.wait_for_another_than(old);
@@ -60,7 +60,7 @@ async fn a_primary_that_comes_back_from_a_pause_is_not_asked_again() {
     let store = RedisStore::connect_with(&sentinel.url(), &impatient()).await.unwrap();
     store.create(KEY, value(), MINUTE).await.unwrap();
     let old = sentinel.primary();
-    assert_eq!(old.cli(&["WAIT", "2", "5000"]), "2");
+    old.wait_for_replicas(2);
     // The store is idle meanwhile, so only the Sentinels can tell it.
     old.pause();
     sentinel.wait_for_another_than(old);

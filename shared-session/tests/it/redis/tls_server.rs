@@ -129,7 +129,7 @@ async fn sentinels_and_what_they_name_are_reached_over_tls() {
         let store = RedisStore::connect_with(&sentinel.url(), &config).await.unwrap();
         store.create(KEY, value(), MINUTE).await.unwrap();
         let old = sentinel.primary();
-        assert_eq!(old.cli(&["WAIT", "2", "5000"]), "2");
+        old.wait_for_replicas(2);
         old.kill();
         sentinel.wait_for_another_than(old);
         let mut answer = store.load(KEY).await;
