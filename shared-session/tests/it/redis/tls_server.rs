@@ -1,6 +1,6 @@
 //! `rediss://` to servers that speak TLS themselves. Those that `make test` runs on cannot.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, process};
 
 use test_servers::{Cluster, Sentinel};
 
@@ -22,7 +22,7 @@ struct Files {
 
 impl Files {
     fn new(name: &str) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()));
         fs::create_dir_all(&directory).unwrap();
         let authority = Authority::new();
         let (chain, key) = authority.certify("127.0.0.1");
