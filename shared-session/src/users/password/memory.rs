@@ -68,7 +68,7 @@ mod tests {
         fn nested(buffers: &Buffers, depth: usize) {
             buffers.with(8, |_| {
                 if depth > 0 {
-                    nested(buffers, depth - 1)
+                    nested(buffers, depth - 1);
                 }
             });
         }
