@@ -6,6 +6,7 @@
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
 VERSIONS := scripts/redis-versions
+TOPOLOGIES ?= single sentinel cluster
 SITE := cargo run $(EXAMPLES) --example site --
 # What CI checks, as rustdoc takes it.
 export RUSTDOCFLAGS ?= -D warnings
@@ -36,12 +37,15 @@ faults: test-env ## Run every test of a fault (F1 to F32), the slow ones too.
 	@echo "== Running every test of a fault"
 	cargo test $(EXAMPLES) --test it faults:: -- --include-ignored --test-threads 4
 
-histories: test-env ## Ten minutes of random faults, and whether the answers can be: make histories SECONDS=600
+histories: test-env ## Random faults on one Redis, with Sentinels, in a cluster: make histories SECONDS=600 (each)
 	@echo "== Building the example services, and what asks them"
 	cargo build $(EXAMPLES) --examples
 	cargo build -p shared-session-histories
-	@echo "== Running random faults for $(SECONDS) seconds"
-	cargo run -p shared-session-histories -- --seconds $(SECONDS)
+	@for topology in $(TOPOLOGIES); do \
+		echo "== Running random faults for $(SECONDS) seconds: $$topology"; \
+		cargo run -p shared-session-histories -- --topology $$topology --seconds $(SECONDS) \
+			--file target/histories/$$topology.jsonl || exit 1; \
+	done
 
 versions: test-env ## Run what depends on the server on Redis 7.0 and 8.6 with TLS, built from sources (not in make test).
 	@echo "== Building the example services, and Redis 7.0 and 8.6 where they are missing"

@@ -14,6 +14,8 @@ use crate::{
 };
 
 const PURGE_EVERY: Duration = Duration::from_secs(300);
+/// How long a write waits for replicas: as long as for its reply.
+const REPLICAS_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The manager over the store and the wire format that the settings name.
 ///
@@ -138,7 +140,10 @@ fn connect(settings: &Settings) -> Result<RedisStore, Error> {
     else {
         return Err(Error::new(ErrorKind::Config, "SESSION_URL: these sessions are kept in Redis"));
     };
-    let config = RedisConfig::new().with_response_timeout(settings.timeout);
+    let config = RedisConfig::new()
+        .with_response_timeout(settings.timeout)
+        .with_replicas(settings.replicas, REPLICAS_TIMEOUT)
+        .with_fenced_reads(settings.fenced_reads);
     RedisStore::connect_lazy(url.expose(), &config).map_err(|error| explained("SESSION_URL", &error))
 }
 

@@ -35,6 +35,7 @@ const API_PORT: u16 = 8001;
 const MAX_SECONDS: u64 = 315_360_000;
 const MAX_TIMEOUT_MS: u64 = 60_000;
 const MAX_RETRY_AFTER: u64 = 86_400;
+const MAX_REPLICAS: u32 = 10;
 const MIN_KEY_BYTES: usize = 32;
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
@@ -192,6 +193,10 @@ pub struct Settings {
     pub idle: Duration,
     /// `SESSION_ABSOLUTE`, default 90 days: how long a session lives at most.
     pub absolute: Duration,
+    /// `SESSION_REPLICAS`, default 0: how many replicas must have a write before it is acknowledged.
+    pub replicas: u32,
+    /// `SESSION_FENCED_READS`, default off: a Redis that may not write is not read from either.
+    pub fenced_reads: bool,
     /// `NEAR_CACHE`, default off.
     pub near_cache: bool,
     /// `SESSION_DURABLE`, default off: sessions are kept in the users' database, with copies in Redis.
@@ -253,9 +258,16 @@ impl Settings {
         let profile = reader.choice("SESSION_PROFILE", &SessionProfile::NAMES, SessionProfile::Native)?;
         let database_url = DatabaseUrl::read(&reader)?;
         let session_url = SessionUrl::read(&reader, profile, &database_url)?;
+        let replicas = reader.count("SESSION_REPLICAS", MAX_REPLICAS)?;
+        let fenced_reads = reader.switch("SESSION_FENCED_READS", false)?;
         let near_cache = reader.switch("NEAR_CACHE", false)?;
-        if near_cache && !session_url.is_redis() {
-            return Err(SettingsError("NEAR_CACHE is on; it needs sessions in Redis (SESSION_URL=redis://…)".into()));
+        let redis_only = [
+            (replicas > 0, format!("SESSION_REPLICAS is {replicas}")),
+            (fenced_reads, "SESSION_FENCED_READS is on".to_owned()),
+            (near_cache, "NEAR_CACHE is on".to_owned()),
+        ];
+        if let Some((_, what)) = redis_only.into_iter().find(|(is_set, _)| *is_set && !session_url.is_redis()) {
+            return Err(SettingsError(format!("{what}; it needs sessions in Redis (SESSION_URL=redis://…)")));
         }
         let durable = reader.switch("SESSION_DURABLE", false)?;
         if durable && let Some(needed) = refuses_durable(profile, &session_url, near_cache) {
@@ -289,6 +301,8 @@ impl Settings {
             trusted_proxies: reader.networks("TRUSTED_PROXIES")?,
             idle,
             absolute,
+            replicas,
+            fenced_reads,
             near_cache,
             durable,
             timeout: reader.milliseconds("SESSION_TIMEOUT_MS", 300, MAX_TIMEOUT_MS)?,

@@ -15,14 +15,18 @@ use crate::history::{Ending, Op, Operation};
 /// What a checker is called, and the checker.
 pub type Checker = (&'static str, fn(&[Operation]) -> Vec<Violation>);
 
+/// The checker that finds what no replica had when it was read. Redis shows it, and a failover takes it back.
+pub const TAKEN_BACK: &str = "reads taken back";
+
 /// Every checker.
-pub const ALL: [Checker; 10] = [
+pub const ALL: [Checker; 11] = [
     ("lost update", entries::lost_updates),
     ("read your writes", entries::read_your_writes),
     ("entries from nowhere", entries::from_nowhere),
     ("counter exactness", counter::exactness),
     ("duplicate numbers", counter::duplicates),
     ("monotonic counter", counter::monotonic),
+    (TAKEN_BACK, counter::taken_back),
     ("resurrection", revocation::resurrections),
     ("stale after rotation", revocation::stale_cookies),
     ("mistaken sign-out", revocation::mistaken_sign_outs),

@@ -1,4 +1,4 @@
-//! Two processes of `api` and one of `site` over one Redis, each with a way of its own to it.
+//! Two processes of `api` and one of `site`, and where their sessions are.
 
 use std::{
     env, fs,
@@ -6,17 +6,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use test_servers::{Proxy, Redis};
-
 use crate::{
+    place::Place,
     run::Plan,
     service::{Service, program},
 };
 
 const SERVICES: [(&str, &str); 3] = [("api", "api-1"), ("api", "api-2"), ("site", "site-1")];
 const KEY_PREFIX: &str = "shared_session:";
-/// It survives being killed: what was acknowledged is on the disk.
-pub const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 /// The processes.
 #[derive(Debug)]
@@ -24,10 +21,8 @@ pub struct Fleet {
     // The services go before what they use.
     /// The services.
     pub services: Vec<Service>,
-    /// The way of each service to Redis, in the same order.
-    pub ways: Vec<Proxy>,
     /// Where the sessions are.
-    pub redis: Redis,
+    pub place: Place,
     directory: PathBuf,
 }
 
@@ -37,29 +32,30 @@ impl Fleet {
     /// # Panics
     /// If something does not start.
     #[must_use]
-    pub fn start(args: &[&str], plan: &Plan, logs: &Path) -> Self {
-        let redis = Redis::with_args(plan.redis, args);
-        let directory = env::temp_dir().join(format!("shared-session-histories-{}", redis.port()));
+    pub fn start(plan: &Plan, logs: &Path) -> Self {
+        let place = Place::start(plan, SERVICES.len());
+        let directory = env::temp_dir().join(format!("shared-session-histories-{}", place.servers()[0].port()));
         fs::create_dir_all(&directory).unwrap();
         fs::create_dir_all(logs).unwrap();
-        let ways: Vec<_> = SERVICES.iter().map(|_| Proxy::to(redis.port())).collect();
-        let settings = |way: &Proxy| {
+        let settings = |service: usize| {
             [
                 ("DATA_DIR", directory.display().to_string()),
-                ("SESSION_URL", way.redis_url()),
+                ("SESSION_URL", place.url(service)),
                 ("SECRET_KEY", "the secret key of the histories 0123456789".to_owned()),
                 ("NEAR_CACHE", if plan.near_cache { "on" } else { "off" }.to_owned()),
+                ("SESSION_REPLICAS", plan.replicas.to_string()),
+                ("SESSION_FENCED_READS", if plan.replicas > 0 { "on" } else { "off" }.to_owned()),
                 ("RUST_LOG", "warn".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value))
         };
         let start =
-            |((kind, name), way): (&(&'static str, &str), &Proxy)| Service::start(kind, name, &settings(way), logs);
-        let services = SERVICES.iter().zip(&ways).map(start).collect();
+            |(at, (kind, name)): (usize, &(&'static str, &str))| Service::start(kind, name, &settings(at), logs);
+        let services = SERVICES.iter().enumerate().map(start).collect();
         for user in 0..plan.load.users {
-            create_user(&user_name(user), &settings(&ways[0]));
+            create_user(&user_name(user), &settings(0));
         }
-        Self { services, ways, redis, directory }
+        Self { services, place, directory }
     }
 
     /// The processes of `api`.
@@ -73,18 +69,7 @@ impl Fleet {
     /// If Redis does not answer.
     #[must_use]
     pub fn lifetime(&self, handle: &str) -> i64 {
-        self.redis.cli(&["TTL", &format!("{KEY_PREFIX}{handle}")]).parse().unwrap()
-    }
-
-    /// How many keys have no lifetime.
-    ///
-    /// # Panics
-    /// If Redis does not answer.
-    #[must_use]
-    pub fn immortal_keys(&self) -> u64 {
-        const COUNT: &str = "local count = 0 for _, key in ipairs(redis.call('KEYS', '*')) do \
-                             if redis.call('TTL', key) == -1 then count = count + 1 end end return count";
-        self.redis.cli(&["EVAL", COUNT, "0"]).parse().unwrap()
+        self.place.lifetime(&format!("{KEY_PREFIX}{handle}"))
     }
 }
 

@@ -9,18 +9,18 @@
 //! - [`check`]: the checkers, pure functions from operations to violations
 //! - [`workload`]: the clients
 //! - [`nemesis`]: the faults
-//! - [`failover`]: what is lost when a replica takes over, counted
-//! - [`fleet`] and [`service`]: the processes
+//! - [`fleet`], [`service`] and [`place`]: the processes
 //! - [`report`]: the figures
 //!
-//! `make histories` runs the nemesis for ten minutes; `cargo run -p shared-session-histories -- --help` tells more.
+//! `make histories` runs the nemesis on one Redis, with Sentinels and in a cluster;
+//! `cargo run -p shared-session-histories -- --help` tells more.
 #![allow(clippy::panic, clippy::unwrap_used, clippy::expect_used, reason = "test support: a failure is a panic")]
 
 pub mod check;
-pub mod failover;
 pub mod fleet;
 pub mod history;
 pub mod nemesis;
+pub mod place;
 pub mod random;
 pub mod report;
 pub mod run;

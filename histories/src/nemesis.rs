@@ -1,4 +1,6 @@
-//! What breaks things: one fault after the other, sometimes two at once, each mended before the next begins.
+//! What breaks things: one fault after the other, sometimes with one of a service, each mended before the next begins.
+
+mod choice;
 
 use std::{
     fmt, thread,
@@ -10,40 +12,66 @@ use test_servers::Trouble;
 use crate::{
     fleet::Fleet,
     history::{Call, NEMESIS, Op, Phase, Recorder, Value},
+    place::Place,
     random::Random,
 };
 
-/// Something that is broken for a while.
+/// For how long a primary that was replaced while it was stopped takes itself for one, in milliseconds. Sentinels would
+/// let it for ten seconds.
+const TWO_PRIMARIES: u64 = 2000;
+
+/// For how much longer a primary that is to be lost goes on, in milliseconds: services need one second to come back to it,
+/// replicas six.
+const UNHEARD: u64 = 1500;
+
+/// Something that is broken for a while. Servers, ways and services are named by their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fault {
-    /// Redis is killed, and started again with its data.
-    RedisKilled,
-    /// Redis is stopped.
-    RedisStopped,
-    /// Redis holds back writes, as before a planned failover.
-    WritesPaused,
-    /// Redis holds back everything.
-    AllPaused,
-    /// Redis has no memory left.
-    Full,
-    /// Redis has become a replica.
-    Demoted,
-    /// Redis misses its replicas.
-    NoReplicas,
-    /// Redis forgets its scripts.
-    ScriptsForgotten,
-    /// Redis ends all connections.
-    ClientsKilled,
-    /// The way of some services to Redis is in trouble.
+    /// A server is killed, and started again with its data.
+    RedisKilled(usize),
+    /// A server is stopped.
+    RedisStopped(usize),
+    /// A primary is killed, and started again when another server has taken its place.
+    PrimaryKilled(usize),
+    /// A primary is stopped until another server has taken its place, and then goes on as if nothing had happened.
+    PrimaryStopped(usize),
+    /// The replicas of a primary, and who is connected to it, hear nothing of it any more; others do. Then it is killed, and
+    /// started again when another server has taken its place.
+    PrimaryLost(usize),
+    /// A primary is replaced as planned.
+    HandedOver(usize),
+    /// A Sentinel is killed.
+    SentinelKilled(usize),
+    /// A Sentinel is stopped.
+    SentinelStopped(usize),
+    /// The slot of this key is moved to another primary.
+    SlotMoved(String),
+    /// A server holds back writes, as before a planned failover.
+    WritesPaused(usize),
+    /// A server holds back everything.
+    AllPaused(usize),
+    /// A server has no memory left.
+    Full(usize),
+    /// A server that is alone has become a replica.
+    Demoted(usize),
+    /// A server that is alone misses its replicas.
+    NoReplicas(usize),
+    /// A server forgets its scripts.
+    ScriptsForgotten(usize),
+    /// A server ends all connections.
+    ClientsKilled(usize),
+    /// Some ways are in trouble.
     Way(Trouble, Vec<usize>),
-    /// A firewall forgets the connections of some services.
+    /// A firewall forgets the connections on some ways.
     Forgotten(Vec<usize>),
-    /// The connections of some services are cut, several times.
+    /// The connections on some ways are cut, several times.
     Cut(Vec<usize>),
     /// A service is killed.
     ServiceKilled(usize),
     /// A service is stopped.
     ServiceStopped(usize),
+    /// No fault: another server has become a primary.
+    Promoted(usize),
 }
 
 impl fmt::Display for Fault {
@@ -52,19 +80,34 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Which faults there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faults {
+    /// None.
+    None,
+    /// Primaries are replaced as planned.
+    HandOvers,
+    /// All.
+    Any,
+}
+
 /// Breaks things until `until`, then mends everything. Blocks.
-pub fn rage(fleet: &Fleet, recorder: &Recorder, until: Instant, mut random: Random) {
+///
+/// # Panics
+/// If the servers do not recover.
+pub fn rage(fleet: &Fleet, recorder: &Recorder, until: Instant, faults: Faults, mut random: Random) {
+    if faults == Faults::None {
+        return thread::sleep(until.saturating_duration_since(Instant::now()));
+    }
+    let note = |phase: Phase, fault: &Fault| {
+        let call = Call { service: "-".into(), session: 0, cookie: 0, op: Op::Fault(fault.to_string()) };
+        recorder.note(NEMESIS, phase, call);
+    };
+    let mut primaries = fleet.place.primaries();
     while Instant::now() < until {
         sleep(random.between(200, 1200));
-        let mut faults = vec![any(&mut random, fleet)];
-        if random.chance(25) {
-            faults.push(on_services(&mut random, fleet));
-        }
+        let mut faults = choice::next(&mut random, fleet, &primaries, faults);
         let lasts = random.between(100, 2500);
-        let note = |phase: Phase, fault: &Fault| {
-            let call = Call { service: "-".into(), session: 0, cookie: 0, op: Op::Fault(fault.to_string()) };
-            recorder.note(NEMESIS, phase, call);
-        };
         for fault in &faults {
             note(Phase::Invoke, fault);
             begin(fault, fleet, lasts);
@@ -76,6 +119,13 @@ pub fn rage(fleet: &Fleet, recorder: &Recorder, until: Instant, mut random: Rand
             mend(fault, fleet);
             note(Phase::Ok(Value::Done), fault);
         }
+        // Replication endures one fault at a time.
+        fleet.place.wait_until_whole();
+        let were = std::mem::replace(&mut primaries, fleet.place.primaries());
+        for promoted in primaries.iter().filter(|primary| !were.contains(primary)) {
+            note(Phase::Invoke, &Fault::Promoted(*promoted));
+            note(Phase::Ok(Value::Done), &Fault::Promoted(*promoted));
+        }
         look_at_keys(fleet, recorder);
     }
 }
@@ -84,98 +134,96 @@ pub fn rage(fleet: &Fleet, recorder: &Recorder, until: Instant, mut random: Rand
 pub(crate) fn look_at_keys(fleet: &Fleet, recorder: &Recorder) {
     let call = || Call { service: "redis".into(), session: 0, cookie: 0, op: Op::Key };
     recorder.note(NEMESIS, Phase::Invoke, call());
-    let lifetime = if fleet.immortal_keys() == 0 { 0 } else { -1 };
+    let lifetime = if fleet.place.immortal_keys() == 0 { 0 } else { -1 };
     recorder.note(NEMESIS, Phase::Ok(Value::Number(lifetime)), call());
 }
 
-fn any(random: &mut Random, fleet: &Fleet) -> Fault {
-    match random.between(0, 20) {
-        0..3 => Fault::RedisKilled,
-        3..5 => Fault::RedisStopped,
-        5 => Fault::WritesPaused,
-        6 => Fault::AllPaused,
-        7 => Fault::Full,
-        8 => Fault::Demoted,
-        9 => Fault::NoReplicas,
-        10 => Fault::ScriptsForgotten,
-        11 => Fault::ClientsKilled,
-        12..14 => on_services(random, fleet),
-        14 => Fault::Forgotten(some(random, fleet)),
-        15 => Fault::Cut(some(random, fleet)),
-        _ => {
-            let delay = Duration::from_millis(random.between(5, 600));
-            let troubles = [
-                Trouble::Hold,
-                Trouble::LoseReplies,
-                Trouble::Refuse,
-                Trouble::BlackHole,
-                Trouble::Slow(delay),
-                Trouble::Slice,
-                Trouble::LoseRepliesTo("EVALSHA"),
-                Trouble::CutRepliesTo("EVALSHA"),
-            ];
-            Fault::Way(*random.pick(&troubles), some(random, fleet))
-        }
-    }
-}
-
-fn on_services(random: &mut Random, fleet: &Fleet) -> Fault {
-    let which = usize::try_from(random.between(0, fleet.services.len() as u64)).unwrap();
-    if random.chance(50) { Fault::ServiceKilled(which) } else { Fault::ServiceStopped(which) }
-}
-
-/// Some of the services, at least one.
-fn some(random: &mut Random, fleet: &Fleet) -> Vec<usize> {
-    let mut chosen: Vec<usize> = (0..fleet.services.len()).filter(|_| random.chance(50)).collect();
-    if chosen.is_empty() {
-        chosen.push(0);
-    }
-    chosen
-}
-
 fn begin(fault: &Fault, fleet: &Fleet, millis: u64) {
-    let redis = &fleet.redis;
+    let ways = fleet.place.ways();
+    let tell = |server: &usize, command: &[&str]| drop(fleet.place.servers()[*server].cli(command));
     match fault {
-        Fault::RedisKilled => redis.kill(),
-        Fault::RedisStopped => redis.pause(),
-        Fault::WritesPaused => drop(redis.cli(&["CLIENT", "PAUSE", &millis.to_string(), "WRITE"])),
-        Fault::AllPaused => drop(redis.cli(&["CLIENT", "PAUSE", &millis.to_string(), "ALL"])),
-        Fault::Full => drop(redis.cli(&["CONFIG", "SET", "maxmemory", "1"])),
-        Fault::Demoted => drop(redis.cli(&["REPLICAOF", "127.0.0.1", "1"])),
-        Fault::NoReplicas => drop(redis.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"])),
-        Fault::ScriptsForgotten => drop(redis.cli(&["SCRIPT", "FLUSH"])),
-        Fault::ClientsKilled => drop(redis.cli(&["CLIENT", "KILL", "TYPE", "normal"])),
-        Fault::Way(trouble, which) => which.iter().for_each(|way| fleet.ways[*way].set(*trouble)),
-        Fault::Forgotten(which) => which.iter().for_each(|way| fleet.ways[*way].forget()),
+        Fault::RedisKilled(server) | Fault::PrimaryKilled(server) => fleet.place.servers()[*server].kill(),
+        Fault::RedisStopped(server) | Fault::PrimaryStopped(server) => fleet.place.servers()[*server].pause(),
+        Fault::PrimaryLost(server) => ways[*server].forget(),
+        Fault::HandedOver(server) => fleet.place.hand_over(*server),
+        Fault::SentinelKilled(which) => with_sentinel(fleet, |sentinel| sentinel.kill_sentinel(*which)),
+        Fault::SentinelStopped(which) => with_sentinel(fleet, |sentinel| sentinel.pause_sentinel(*which)),
+        Fault::SlotMoved(key) => with_cluster(fleet, |cluster| {
+            let _ = cluster.begin_moving(key);
+        }),
+        Fault::WritesPaused(server) => tell(server, &["CLIENT", "PAUSE", &millis.to_string(), "WRITE"]),
+        Fault::AllPaused(server) => tell(server, &["CLIENT", "PAUSE", &millis.to_string(), "ALL"]),
+        Fault::Full(server) => tell(server, &["CONFIG", "SET", "maxmemory", "1"]),
+        Fault::Demoted(server) => tell(server, &["REPLICAOF", "127.0.0.1", "1"]),
+        Fault::NoReplicas(server) => tell(server, &["CONFIG", "SET", "min-replicas-to-write", "1"]),
+        Fault::ScriptsForgotten(server) => tell(server, &["SCRIPT", "FLUSH"]),
+        Fault::ClientsKilled(server) => tell(server, &["CLIENT", "KILL", "TYPE", "normal"]),
+        Fault::Way(trouble, which) => which.iter().for_each(|way| ways[*way].set(*trouble)),
+        Fault::Forgotten(which) => which.iter().for_each(|way| ways[*way].forget()),
         Fault::Cut(which) => {
             for _ in 0..5 {
-                which.iter().for_each(|way| fleet.ways[*way].cut());
+                which.iter().for_each(|way| ways[*way].cut());
                 sleep(20);
             }
         }
         Fault::ServiceKilled(which) => fleet.services[*which].kill(),
         Fault::ServiceStopped(which) => fleet.services[*which].pause(),
+        Fault::Promoted(_) => {}
     }
 }
 
 fn mend(fault: &Fault, fleet: &Fleet) {
-    let redis = &fleet.redis;
+    let ways = fleet.place.ways();
+    let tell = |server: &usize, command: &[&str]| drop(fleet.place.servers()[*server].cli(command));
     match fault {
-        Fault::RedisKilled => redis.restart(),
-        Fault::RedisStopped => redis.resume(),
-        Fault::Full => drop(redis.cli(&["CONFIG", "SET", "maxmemory", "0"])),
-        Fault::Demoted => drop(redis.cli(&["REPLICAOF", "NO", "ONE"])),
-        Fault::NoReplicas => drop(redis.cli(&["CONFIG", "SET", "min-replicas-to-write", "0"])),
-        Fault::Way(_, which) => which.iter().for_each(|way| fleet.ways[*way].set(Trouble::None)),
+        Fault::RedisKilled(server) => fleet.place.servers()[*server].restart(),
+        Fault::RedisStopped(server) => fleet.place.servers()[*server].resume(),
+        Fault::PrimaryKilled(server) | Fault::PrimaryLost(server) => {
+            if matches!(fault, Fault::PrimaryLost(_)) {
+                sleep(UNHEARD);
+                fleet.place.servers()[*server].kill();
+            }
+            fleet.place.wait_for_another_than(*server);
+            fleet.place.servers()[*server].restart();
+            fleet.place.follow(*server);
+        }
+        Fault::PrimaryStopped(server) => {
+            fleet.place.wait_for_another_than(*server);
+            fleet.place.servers()[*server].resume();
+            sleep(TWO_PRIMARIES);
+            fleet.place.follow(*server);
+        }
+        Fault::HandedOver(server) => fleet.place.follow(*server),
+        Fault::SentinelKilled(which) => with_sentinel(fleet, |sentinel| sentinel.restart_sentinel(*which)),
+        Fault::SentinelStopped(which) => with_sentinel(fleet, |sentinel| sentinel.resume_sentinel(*which)),
+        // To begin it again tells where it goes.
+        Fault::SlotMoved(key) => with_cluster(fleet, |cluster| cluster.finish_moving(key, cluster.begin_moving(key))),
+        Fault::Full(server) => tell(server, &["CONFIG", "SET", "maxmemory", "0"]),
+        Fault::Demoted(server) => tell(server, &["REPLICAOF", "NO", "ONE"]),
+        Fault::NoReplicas(server) => tell(server, &["CONFIG", "SET", "min-replicas-to-write", "0"]),
+        Fault::Way(_, which) => which.iter().for_each(|way| ways[*way].set(Trouble::None)),
         Fault::ServiceKilled(which) => fleet.services[*which].restart(),
         Fault::ServiceStopped(which) => fleet.services[*which].resume(),
         // They end by themselves.
-        Fault::WritesPaused
-        | Fault::AllPaused
-        | Fault::ScriptsForgotten
-        | Fault::ClientsKilled
+        Fault::WritesPaused(_)
+        | Fault::AllPaused(_)
+        | Fault::ScriptsForgotten(_)
+        | Fault::ClientsKilled(_)
         | Fault::Forgotten(_)
-        | Fault::Cut(_) => {}
+        | Fault::Cut(_)
+        | Fault::Promoted(_) => {}
+    }
+}
+
+fn with_sentinel(fleet: &Fleet, act: impl FnOnce(&test_servers::Sentinel)) {
+    if let Place::Sentinel(sentinel) = &fleet.place {
+        act(sentinel);
+    }
+}
+
+fn with_cluster(fleet: &Fleet, act: impl FnOnce(&test_servers::Cluster)) {
+    if let Place::Cluster(cluster) = &fleet.place {
+        act(cluster);
     }
 }
 

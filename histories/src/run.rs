@@ -10,9 +10,10 @@ use std::{
 use test_servers::RedisKind;
 
 use crate::{
-    fleet::{DURABLE, Fleet},
+    fleet::Fleet,
     history::{Call, NEMESIS, Op, Operation, Phase, Recorder, Value, operations},
-    nemesis,
+    nemesis::{self, Faults},
+    place::Topology,
     random::Random,
     workload::{Load, Workload},
 };
@@ -26,19 +27,44 @@ pub struct Plan {
     pub seed: u64,
     /// Which server.
     pub redis: RedisKind,
+    /// How many servers, and what they are to each other.
+    pub topology: Topology,
+    /// How many replicas must have a write before it is acknowledged, and be there for a primary to answer at all.
+    pub replicas: u32,
     /// The clients.
     pub load: Load,
     /// Whether the services keep sessions in a near cache.
     pub near_cache: bool,
-    /// How long a replica has heard nothing when it takes over.
-    pub lag: Duration,
-    /// Whether anything breaks.
-    pub is_calm: bool,
+    /// What breaks.
+    pub faults: Faults,
     /// Where the history is written; the services log beside it.
     pub file: PathBuf,
 }
 
+/// Ten minutes of any faults on a single Redis.
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            lasts: Duration::from_secs(600),
+            seed: 0,
+            redis: RedisKind::Old,
+            topology: Topology::Single,
+            replicas: 0,
+            load: Load::default(),
+            near_cache: false,
+            faults: Faults::Any,
+            file: PathBuf::from("target/histories/history.jsonl"),
+        }
+    }
+}
+
 impl Plan {
+    /// Whether a failover may lose what was acknowledged: not if each server that can take over has it.
+    #[must_use]
+    pub fn may_lose(&self) -> bool {
+        self.replicas < self.topology.replicas()
+    }
+
     /// How old a look may be: nothing is cached unless it is asked for, and then for a second at most.
     #[must_use]
     pub fn bound(&self) -> Duration {
@@ -56,16 +82,12 @@ impl Plan {
 pub fn run(plan: &Plan) -> io::Result<Vec<Operation>> {
     let recorder = Arc::new(Recorder::create(&plan.file)?);
     let logs = plan.file.with_extension("logs");
-    let fleet = Arc::new(Fleet::start(&DURABLE, plan, &logs));
+    let fleet = Arc::new(Fleet::start(plan, &logs));
     let mut random = Random::new(plan.seed);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let workload = runtime.block_on(async { Workload::start(&fleet, &recorder, plan.load, &mut random) });
     let until = Instant::now() + plan.lasts;
-    if plan.is_calm {
-        std::thread::sleep(plan.lasts);
-    } else {
-        nemesis::rage(&fleet, &recorder, until, random.fork());
-    }
+    nemesis::rage(&fleet, &recorder, until, plan.faults, random.fork());
     let handles = runtime.block_on(workload.finish());
     for (session, handle) in handles {
         let call = || Call { service: "redis".into(), session, cookie: 0, op: Op::Key };

@@ -31,10 +31,23 @@ impl Cluster {
     /// If one of them cannot be started.
     #[must_use]
     pub fn with_args(kind: RedisKind, args: &[&str]) -> Self {
+        Self::with_nodes(kind, args, Redis::with_args)
+    }
+
+    /// The same, each node [behind a proxy](Redis::behind_proxy).
+    ///
+    /// # Panics
+    /// If one of them cannot be started.
+    #[must_use]
+    pub fn behind_proxies(kind: RedisKind, args: &[&str]) -> Self {
+        Self::with_nodes(kind, args, Redis::behind_proxy)
+    }
+
+    fn with_nodes(kind: RedisKind, args: &[&str], start: fn(RedisKind, &[&str]) -> Redis) -> Self {
         let ours =
             ["--cluster-enabled", "yes", "--cluster-node-timeout", NODE_TIMEOUT, "--repl-diskless-sync-delay", "0"];
         let args = [&ours, args].concat();
-        let nodes: Vec<_> = (0..2 * PRIMARIES).map(|_| Redis::with_args(kind, &args)).collect();
+        let nodes: Vec<_> = (0..2 * PRIMARIES).map(|_| start(kind, &args)).collect();
         let port = |node: &Redis| node.port().to_string();
         for (index, primary) in nodes[..PRIMARIES].iter().enumerate() {
             let slots = SLOTS * index / PRIMARIES..SLOTS * (index + 1) / PRIMARIES;
@@ -74,7 +87,8 @@ impl Cluster {
     #[must_use]
     pub fn url(&self) -> String {
         let [first, second, ..] = &self.nodes[..] else { panic!("too few nodes") };
-        format!("{}+cluster://127.0.0.1:{},127.0.0.1:{}", first.scheme(), first.port(), second.port())
+        let (scheme, first, second) = (first.scheme(), first.announced_port(), second.announced_port());
+        format!("{scheme}+cluster://127.0.0.1:{first},127.0.0.1:{second}")
     }
 
     /// All nodes. Of the first three, primaries at the start, node 3 is the replica of node 0, and so on.
@@ -93,18 +107,60 @@ impl Cluster {
     #[must_use]
     pub fn owner(&self, key: &str) -> &Redis {
         let slot = self.slot(key);
+        let has = |range: &str| {
+            let (first, last) = range.split_once('-').unwrap_or((range, range));
+            first.parse().is_ok_and(|first| slot >= first) && last.parse().is_ok_and(|last| slot <= last)
+        };
+        self.primaries_with(|mut ranges| ranges.any(has)).pop().expect("a primary that has the key")
+    }
+
+    /// The primaries that have slots, as a running node sees it.
+    #[must_use]
+    pub fn primaries(&self) -> Vec<&Redis> {
+        self.primaries_with(|mut ranges| ranges.next().is_some())
+    }
+
+    fn primaries_with(&self, is_wanted: impl Fn(std::iter::Skip<std::str::Split<'_, char>>) -> bool) -> Vec<&Redis> {
         let nodes = self.a_node().cli(&["CLUSTER", "NODES"]);
-        let bus = nodes.lines().filter(|line| line.contains("master") && !line.contains("fail")).find_map(|line| {
-            let has = |range: &str| {
-                let (first, last) = range.split_once('-').unwrap_or((range, range));
-                first.parse().is_ok_and(|first| slot >= first) && last.parse().is_ok_and(|last| slot <= last)
-            };
-            let mut fields = line.split(' ');
-            let address = fields.nth(1)?;
-            fields.skip(6).any(has).then(|| address.split(['@', ',']).nth(1)?.parse().ok())?
-        });
-        let owner = self.nodes.iter().find(|node| Some(bus_port(node)) == bus);
-        owner.unwrap_or_else(|| panic!("no primary has slot {slot}:\n{nodes}"))
+        let is_primary = |line: &&str| line.contains("master") && !line.contains("fail");
+        let bus = |line: &str| line.split(' ').nth(1)?.split(['@', ',']).nth(1)?.parse().ok();
+        let wanted = nodes.lines().filter(is_primary).filter(|line| is_wanted(line.split(' ').skip(8)));
+        let wanted: Vec<u16> = wanted.filter_map(bus).collect();
+        self.nodes.iter().filter(|node| wanted.contains(&bus_port(node))).collect()
+    }
+
+    /// Has a replica take the place of its primary, which sees to it that nothing is lost, and returns when it has.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn promote(&self, replica: &Redis) {
+        wait_until("a replica begins a failover", || replica.cli(&["CLUSTER", "FAILOVER"]) == "OK");
+        wait_until("the replica has taken over", || replica.cli(&["ROLE"]).starts_with("master\n"));
+    }
+
+    /// What is missing until all nodes run, agree, and each primary has its replica, in step.
+    ///
+    /// # Panics
+    /// If a node does not answer.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        let primaries = self.primaries();
+        if primaries.len() != PRIMARIES {
+            return Some(format!("{} primaries", primaries.len()));
+        }
+        if let Some(primary) = primaries.iter().find(|primary| !primary.has_in_step(1)) {
+            return Some(format!("the replica of the node on port {} is not in step", primary.port()));
+        }
+        let is_well = |node: &&Redis| {
+            let known = node.cli(&["CLUSTER", "NODES"]);
+            node.cli(&["CLUSTER", "INFO"]).contains("cluster_state:ok")
+                && known.lines().count() == 2 * PRIMARIES
+                && known.lines().filter(|line| line.contains("master") && line.split(' ').nth(8).is_some()).count()
+                    == PRIMARIES
+                && !["fail", "handshake", "noaddr", "disconnected"].iter().any(|flag| known.contains(flag))
+        };
+        let unwell = self.nodes.iter().find(|node| !is_well(node))?;
+        Some(format!("the node on port {} sees another cluster", unwell.port()))
     }
 
     /// Kills the primary that has `key`, and returns it when its replica has taken its place.
@@ -141,7 +197,8 @@ impl Cluster {
     /// If the nodes refuse.
     pub fn begin_moving(&self, key: &str) -> &Redis {
         let (slot, from) = (self.slot(key).to_string(), self.owner(key));
-        let to = self.nodes[..PRIMARIES].iter().find(|node| node.port() != from.port()).expect("another primary");
+        let other = self.primaries().into_iter().find(|node| node.port() != from.port());
+        let to = other.expect("another primary");
         let (from_id, to_id) = (from.cli(&["CLUSTER", "MYID"]), to.cli(&["CLUSTER", "MYID"]));
         assert_eq!(to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &from_id]), "OK");
         assert_eq!(from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &to_id]), "OK");
@@ -155,7 +212,8 @@ impl Cluster {
     pub fn finish_moving(&self, key: &str, to: &Redis) {
         let (slot, from, port) = (self.slot(key).to_string(), self.owner(key), to.port().to_string());
         for key in from.cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "1000"]).lines() {
-            assert_eq!(from.cli(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]), "OK");
+            let moved = from.cli(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]);
+            assert!(["OK", "NOKEY"].contains(&&*moved), "{moved}");
         }
         let id = to.cli(&["CLUSTER", "MYID"]);
         for node in [to, from] {

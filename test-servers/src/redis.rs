@@ -1,15 +1,17 @@
 //! Redis and Valkey servers.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::directory::TempDir;
 use crate::process::{Launch, Process, wait_until};
+use crate::proxy::Proxy;
 use crate::resp::{self, Reply};
 use crate::{environment, port};
 
@@ -51,6 +53,7 @@ pub struct Redis {
     port: u16,
     args: Vec<String>,
     password: Option<String>,
+    way: Option<Proxy>,
     directory: TempDir,
 }
 
@@ -73,6 +76,7 @@ impl Redis {
     #[must_use]
     pub fn with_args(kind: RedisKind, args: &[&str]) -> Self {
         let directory = TempDir::new();
+        fs::write(config_in(&directory), "").unwrap();
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let password = args.iter().skip_while(|arg| *arg != "--requirepass").nth(1).cloned();
         let mut last = String::new();
@@ -80,12 +84,29 @@ impl Redis {
             let port = port::free();
             match launch(kind, port, &args, &directory) {
                 Ok(process) => {
-                    return Self { process: Mutex::new(process), kind, port, args, password, directory };
+                    return Self { process: Mutex::new(process), kind, port, args, password, way: None, directory };
                 }
                 Err(log) => last = log,
             }
         }
         panic!("{last}");
+    }
+
+    /// Starts a server that names a proxy as its address to its replicas, to Sentinels, to the nodes of its cluster, and
+    /// to clients that ask any of these. Only [`cli`](Self::cli) goes to it directly, and what the nodes of a cluster
+    /// tell each other.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    #[must_use]
+    pub fn behind_proxy(kind: RedisKind, args: &[&str]) -> Self {
+        // It must be known before the server is.
+        let way = Proxy::to(0);
+        let port = way.port().to_string();
+        let announced = ["--replica-announce-port", &port, "--cluster-announce-port", &port];
+        let server = Self::with_args(kind, &[&announced, args].concat());
+        way.lead_to(server.port);
+        Self { way: Some(way), ..server }
     }
 
     /// One running server of each kind, for tests that must hold on all of them.
@@ -134,6 +155,40 @@ impl Redis {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The proxy in front of it, if it was started behind one.
+    #[must_use]
+    pub fn way(&self) -> Option<&Proxy> {
+        self.way.as_ref()
+    }
+
+    /// The port by which other servers know it.
+    #[must_use]
+    pub fn announced_port(&self) -> u16 {
+        self.way.as_ref().map_or(self.port, Proxy::port)
+    }
+
+    /// Whether so many replicas tell within two seconds that they have all that this server has now. They tell once a
+    /// second. `WAIT` would not do: it is about what its own connection wrote.
+    ///
+    /// # Panics
+    /// If the server does not answer.
+    #[must_use]
+    pub fn has_in_step(&self, replicas: usize) -> bool {
+        let offset = |line: &str, name: &str| line.split_once(name)?.1.split(',').next()?.trim().parse::<u64>().ok();
+        let ask = || self.cli(&["INFO", "replication"]);
+        let written = ask().lines().find_map(|line| offset(line, "master_repl_offset:")).expect("an offset");
+        let deadline = Instant::now() + Duration::from_secs(2);
+        loop {
+            let info = ask();
+            let replica = info.lines().filter(|line| line.contains("state=online"));
+            let in_step = replica.filter(|line| offset(line, ",offset=").is_some_and(|has| has >= written)).count();
+            if in_step >= replicas || Instant::now() > deadline {
+                return in_step >= replicas;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// The process id, if the server is running.
@@ -192,20 +247,12 @@ impl Redis {
         self.command(&args).to_string()
     }
 
-    /// Returns when so many replicas have all that was written until now. `WAIT` would not tell: it is about what its own
-    /// connection wrote.
+    /// Returns when so many replicas have all that was written until now.
     ///
     /// # Panics
     /// If they do not get it.
     pub fn wait_for_replicas(&self, replicas: usize) {
-        let offset = |line: &str, name: &str| line.split_once(name)?.1.split(',').next()?.trim().parse::<u64>().ok();
-        let ask = || self.cli(&["INFO", "replication"]);
-        let written = ask().lines().find_map(|line| offset(line, "master_repl_offset:")).expect("an offset");
-        wait_until("the replicas have what was written", || {
-            let info = ask();
-            let replica = info.lines().filter(|line| line.contains("state=online"));
-            replica.filter(|line| offset(line, ",offset=").is_some_and(|has| has >= written)).count() >= replicas
-        });
+        wait_until("the replicas have what was written", || self.has_in_step(replicas));
     }
 
     /// [`cli`](Self::cli) for bytes.
@@ -253,10 +300,15 @@ pub(crate) fn socket_in(directory: &TempDir) -> PathBuf {
     directory.path().join("redis.sock")
 }
 
+/// What `CONFIG REWRITE` keeps over a restart, as Sentinels have it do.
+fn config_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("redis.conf")
+}
+
 fn launch(kind: RedisKind, port: u16, args: &[String], directory: &TempDir) -> Result<Process, String> {
     let socket = socket_in(directory);
-    let mut all =
-        ["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"].map(String::from).to_vec();
+    let mut all = vec![config_in(directory).display().to_string()];
+    all.extend(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--daemonize", "no"].map(String::from));
     if has_certificate(args) {
         all.extend(["--port".into(), "0".into(), "--tls-port".into(), port.to_string()]);
     } else {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::directory::TempDir;
 use crate::port;
@@ -36,14 +38,28 @@ impl Sentinel {
     /// If one of them cannot be started.
     #[must_use]
     pub fn with_args(kind: RedisKind, args: &[&str]) -> Self {
+        Self::with_servers(kind, args, Redis::with_args)
+    }
+
+    /// The same, each server [behind a proxy](Redis::behind_proxy).
+    ///
+    /// # Panics
+    /// If one of them cannot be started.
+    #[must_use]
+    pub fn behind_proxies(kind: RedisKind, args: &[&str]) -> Self {
+        Self::with_servers(kind, args, Redis::behind_proxy)
+    }
+
+    fn with_servers(kind: RedisKind, args: &[&str], start: fn(RedisKind, &[&str]) -> Redis) -> Self {
         let quick = ["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"];
         let args = [&quick, args].concat();
-        let mut servers = vec![Redis::with_args(kind, &args)];
-        let primary = servers[0].port();
-        let port = primary.to_string();
-        servers.extend(
-            (0..REPLICAS).map(|_| Redis::with_args(kind, &[&args[..], &["--replicaof", "127.0.0.1", &port]].concat())),
-        );
+        let servers: Vec<_> = (0..=REPLICAS).map(|_| start(kind, &args)).collect();
+        let primary = servers[0].announced_port();
+        for replica in &servers[1..] {
+            // No argument: a server that was promoted must not come back as a replica.
+            assert_eq!(replica.cli(&["REPLICAOF", "127.0.0.1", &primary.to_string()]), "OK");
+            assert_eq!(replica.cli(&["CONFIG", "REWRITE"]), "OK");
+        }
         wait_until("the replicas are in step", || servers[1..].iter().all(is_replica_in_step));
         let sentinels = (0..SENTINELS).map(|_| Watcher::start(kind, primary, &args)).collect();
         let cluster = Self { sentinels, servers };
@@ -76,7 +92,7 @@ impl Sentinel {
     #[must_use]
     pub fn primary(&self) -> &Redis {
         let port = self.sentinels.iter().find_map(Watcher::primary).expect("a Sentinel that answers");
-        self.servers.iter().find(|server| server.port() == port).expect("one of the servers")
+        self.servers.iter().find(|server| server.announced_port() == port).expect("one of the servers")
     }
 
     /// Returns when all running Sentinels name another server than `old`.
@@ -85,18 +101,70 @@ impl Sentinel {
     /// If they do not.
     pub fn wait_for_another_than(&self, old: &Redis) {
         wait_until("the Sentinels name another primary", || {
-            self.sentinels.iter().filter_map(Watcher::primary).all(|port| port != old.port())
+            self.sentinels.iter().filter_map(Watcher::primary).all(|port| port != old.announced_port())
         });
+    }
+
+    /// Has the Sentinels replace the primary although it is well, and returns when they name another. They do not have
+    /// it hold back writes meanwhile.
+    ///
+    /// # Panics
+    /// If they refuse.
+    pub fn fail_over(&self) {
+        let old = self.primary();
+        wait_until("a Sentinel begins a failover", || {
+            let ask = |sentinel: &Watcher| ask(&sentinel.directory, &[b"SENTINEL", b"FAILOVER", NAME.as_bytes()]);
+            self.sentinels.iter().any(|sentinel| matches!(ask(sentinel), Some(Reply::Bytes(_))))
+        });
+        self.wait_for_another_than(old);
+    }
+
+    /// What is missing until all run, agree on the primary, and the others are its replicas, in step.
+    ///
+    /// # Panics
+    /// If a server does not answer.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        let primaries: Vec<_> = self.sentinels.iter().map(Watcher::primary).collect();
+        let Some(port) = primaries[0].filter(|port| primaries.iter().all(|other| *other == Some(*port))) else {
+            return Some(format!("the Sentinels name {primaries:?}"));
+        };
+        if let Some(what) = self.sentinels.iter().find_map(Watcher::misses) {
+            return Some(format!("a Sentinel knows {what}"));
+        }
+        let upstream = format!("slave\n127.0.0.1\n{port}\nconnected\n");
+        let wrong = self.servers.iter().find(|server| {
+            let role = server.cli(&["ROLE"]);
+            if server.announced_port() == port { !role.starts_with("master\n") } else { !role.starts_with(&upstream) }
+        });
+        match wrong {
+            Some(server) => Some(format!("the server on port {} has another role", server.port())),
+            None if !self.primary().has_in_step(REPLICAS) => Some("a replica is not in step".to_owned()),
+            None => None,
+        }
     }
 
     /// Kills one Sentinel.
     pub fn kill_sentinel(&self, index: usize) {
-        self.sentinels[index].process.kill();
+        self.sentinels[index].process().kill();
     }
 
-    /// Stops one Sentinel from running: connections stay open, and nothing answers. It stays so.
+    /// Starts one Sentinel again, with what it knew.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn restart_sentinel(&self, index: usize) {
+        self.sentinels[index].restart();
+    }
+
+    /// Stops one Sentinel from running: connections stay open, and nothing answers.
     pub fn pause_sentinel(&self, index: usize) {
-        self.sentinels[index].process.signal("STOP");
+        self.sentinels[index].process().signal("STOP");
+    }
+
+    /// Undoes [`pause_sentinel`](Self::pause_sentinel).
+    pub fn resume_sentinel(&self, index: usize) {
+        self.sentinels[index].process().signal("CONT");
     }
 }
 
@@ -108,7 +176,8 @@ fn is_replica_in_step(server: &Redis) -> bool {
 #[derive(Debug)]
 struct Watcher {
     // Dropped in this order: the process goes before its directory.
-    process: Process,
+    process: Mutex<Process>,
+    kind: RedisKind,
     port: u16,
     directory: TempDir,
 }
@@ -118,7 +187,6 @@ impl Watcher {
         let tls: Vec<_> = args.chunks(2).filter(|option| option[0].starts_with("--tls-")).collect();
         for _ in 0..10 {
             let (directory, port) = (TempDir::new(), port::free());
-            let config = directory.path().join("sentinel.conf");
             let ports = if tls.is_empty() { format!("port {port}") } else { format!("port 0\ntls-port {port}") };
             let tls: String = tls.iter().map(|option| format!("{} {}\n", &option[0][2..], option[1])).collect();
             let text = format!(
@@ -129,21 +197,22 @@ impl Watcher {
                 directory.path().display(),
                 socket_in(&directory).display(),
             );
-            fs::write(&config, text).unwrap();
-            let launch = Launch {
-                program: &kind.program(),
-                args: &[config.display().to_string(), "--sentinel".into()],
-                directory: directory.path(),
-                user: None,
-                end_signal: "KILL",
-            };
-            if let Ok(process) =
-                Process::start(&launch, || matches!(ask(&directory, &[b"PING"]), Some(Reply::Bytes(_))))
-            {
-                return Self { process, port, directory };
+            fs::write(config_in(&directory), text).unwrap();
+            if let Ok(process) = launch(kind, &directory) {
+                return Self { process: Mutex::new(process), kind, port, directory };
             }
         }
         panic!("no Sentinel could be started");
+    }
+
+    fn restart(&self) {
+        let mut process = self.process();
+        process.kill();
+        *process = launch(self.kind, &self.directory).unwrap_or_else(|log| panic!("{log}"));
+    }
+
+    fn process(&self) -> MutexGuard<'_, Process> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn primary(&self) -> Option<u16> {
@@ -154,13 +223,49 @@ impl Watcher {
     }
 
     fn knows_all(&self) -> bool {
-        let Some(Reply::Array(fields)) = ask(&self.directory, &[b"SENTINEL", b"MASTER", NAME.as_bytes()]) else {
-            return false;
-        };
-        let fields: Vec<_> = fields.iter().map(Reply::to_string).collect();
-        let is = |name: &str, value: usize| fields.chunks(2).any(|field| field == [name, &value.to_string()]);
-        is("num-slaves", REPLICAS) && is("num-other-sentinels", SENTINELS - 1)
+        let Some(primary) = ask(&self.directory, &[b"SENTINEL", b"MASTER", NAME.as_bytes()]) else { return false };
+        has(&primary, "num-slaves", &REPLICAS.to_string())
+            && has(&primary, "num-other-sentinels", &(SENTINELS - 1).to_string())
     }
+
+    /// What keeps it from knowing everybody, nobody as down, and of no failover.
+    fn misses(&self) -> Option<String> {
+        let about = |what: &[u8]| ask(&self.directory, &[b"SENTINEL", what, NAME.as_bytes()]);
+        let mut known: Vec<Reply> = about(b"MASTER").into_iter().collect();
+        for what in [&b"REPLICAS"[..], b"SENTINELS"] {
+            match about(what) {
+                Some(Reply::Array(others)) => known.extend(others),
+                _ => return Some("nothing".to_owned()),
+            }
+        }
+        let is_well = |one: &&Reply| ["master", "slave", "sentinel"].iter().any(|flags| has(one, "flags", flags));
+        match known.iter().find(|one| !is_well(one)) {
+            Some(unwell) => Some(unwell.to_string().replace('\n', " ")),
+            None if known.len() != REPLICAS + SENTINELS => Some(format!("{} others", known.len())),
+            None => None,
+        }
+    }
+}
+
+/// Whether the flat list of names and values says so.
+fn has(fields: &Reply, name: &str, value: &str) -> bool {
+    let Reply::Array(fields) = fields else { return false };
+    fields.chunks(2).any(|field| matches!(field, [known, is] if known.to_string() == name && is.to_string() == value))
+}
+
+fn config_in(directory: &TempDir) -> PathBuf {
+    directory.path().join("sentinel.conf")
+}
+
+fn launch(kind: RedisKind, directory: &TempDir) -> Result<Process, String> {
+    let launch = Launch {
+        program: &kind.program(),
+        args: &[config_in(directory).display().to_string(), "--sentinel".into()],
+        directory: directory.path(),
+        user: None,
+        end_signal: "KILL",
+    };
+    Process::start(&launch, || matches!(ask(directory, &[b"PING"]), Some(Reply::Bytes(_))))
 }
 
 /// Asks the Sentinel in `directory`, on its socket. `None` if it does not answer in time.

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use test_servers::{Cluster, Postgres, Redis, RedisKind, Reply, Sentinel};
+use test_servers::{Cluster, Postgres, Redis, RedisKind, Reply, Sentinel, Trouble};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -78,6 +78,51 @@ fn a_cluster_moves_slots_and_replaces_a_primary_that_is_killed() {
         assert_ne!(cluster.owner("foo").port(), new.port());
         assert_eq!(cluster.owner("foo").cli(&["GET", "foo"]), "bar", "{kind:?}");
     }
+}
+
+#[test]
+fn sentinels_and_servers_behind_proxies_are_cut_off_and_become_whole_again() {
+    let sentinel = Sentinel::behind_proxies(RedisKind::Old, &[]);
+    let is_whole = || wait_until("it is whole", || sentinel.lacks().is_none());
+    is_whole();
+    sentinel.kill_sentinel(0);
+    assert!(sentinel.lacks().is_some());
+    sentinel.restart_sentinel(0);
+    sentinel.pause_sentinel(1);
+    assert!(sentinel.lacks().is_some());
+    sentinel.resume_sentinel(1);
+    is_whole();
+    let follow = |old: &Redis| {
+        let port = sentinel.primary().announced_port().to_string();
+        assert_eq!(old.cli(&["REPLICAOF", "127.0.0.1", &port]), "OK");
+        is_whole();
+    };
+    let first = sentinel.primary();
+    sentinel.fail_over();
+    follow(first);
+    // The Sentinels have written down whom it follows.
+    let second = sentinel.primary();
+    second.restart();
+    is_whole();
+    assert_eq!(sentinel.primary().port(), second.port());
+    second.way().unwrap().set(Trouble::Hold);
+    sentinel.wait_for_another_than(second);
+    second.way().unwrap().set(Trouble::None);
+    follow(second);
+}
+
+#[test]
+fn a_cluster_behind_proxies_promotes_a_replica_as_planned() {
+    let cluster = Cluster::behind_proxies(RedisKind::Old, &[]);
+    assert_eq!(cluster.lacks(), None);
+    let old = cluster.owner("foo");
+    let follows_old =
+        |node: &&Redis| node.cli(&["ROLE"]).starts_with(&format!("slave\n127.0.0.1\n{}\n", old.announced_port()));
+    let replica = cluster.nodes().iter().find(follows_old).unwrap();
+    cluster.promote(replica);
+    wait_until("it is whole", || cluster.lacks().is_none());
+    assert_eq!(cluster.owner("foo").port(), replica.port());
+    assert!(cluster.primaries().iter().all(|primary| primary.port() != old.port()));
 }
 
 #[test]
@@ -209,4 +254,19 @@ fn a_killed_process_leaves_no_server_and_no_directory() {
 
 fn data_directory(redis: &Redis) -> String {
     redis.cli(&["CONFIG", "GET", "dir"]).lines().nth(1).expect("a directory").to_owned()
+}
+
+#[test]
+fn a_replica_that_is_stopped_has_not_what_is_written() {
+    for kind in RedisKind::ALL {
+        let primary = Redis::start(kind);
+        let replica = Redis::with_args(kind, &["--replicaof", "127.0.0.1", &primary.port().to_string()]);
+        primary.wait_for_replicas(1);
+        replica.pause();
+        primary.cli(&["SET", "key", "value"]);
+        assert!(!primary.has_in_step(1), "{kind:?}");
+        replica.resume();
+        primary.wait_for_replicas(1);
+        assert!(!primary.has_in_step(2), "{kind:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use super::SettingsError;
 
 /// Every variable that a service reads.
-pub(super) const KNOWN: [&str; 30] = [
+pub(super) const KNOWN: [&str; 32] = [
     "API_ADDR",
     "API_ORIGIN",
     "AUTH_BACKEND",
@@ -22,10 +22,12 @@ pub(super) const KNOWN: [&str; 30] = [
     "SESSION_COOKIE_SAMESITE",
     "SESSION_COOKIE_SECURE",
     "SESSION_DURABLE",
+    "SESSION_FENCED_READS",
     "SESSION_IDLE",
     "SESSION_KEY_PREFIX",
     "SESSION_KEY_VERSION",
     "SESSION_PROFILE",
+    "SESSION_REPLICAS",
     "SESSION_RETRY_AFTER",
     "SESSION_TIMEOUT_MS",
     "SESSION_URL",

@@ -61,6 +61,12 @@ impl<'a> Reader<'a> {
         })
     }
 
+    pub(super) fn count(&self, name: &str, max: u32) -> Result<u32, SettingsError> {
+        self.read(name, 0, &format!("a whole number, 0 to {max}"), |value| {
+            digits(value).filter(|count| (0..=max).contains(count))
+        })
+    }
+
     pub(super) fn key_prefix(&self, default: &str) -> Result<String, SettingsError> {
         self.read("SESSION_KEY_PREFIX", default.to_owned(), "at most 100 visible characters", |value| {
             (value.len() <= 100 && !value.chars().any(|c| c.is_control() || c.is_whitespace()))

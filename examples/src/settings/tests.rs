@@ -54,6 +54,7 @@ fn nothing_set_is_an_embedded_start() {
     assert_eq!((settings.idle.as_secs(), settings.absolute.as_secs()), (1_209_600, 7_776_000));
     assert_eq!((settings.trusted_proxies.len(), settings.near_cache, settings.durable), (0, false, false));
     assert_eq!((settings.timeout.as_millis(), settings.retry_after.as_secs()), (300, 1));
+    assert_eq!((settings.replicas, settings.fenced_reads), (0, false));
     assert_eq!(settings.log_filter, "info");
     assert_eq!(settings.django.codec, DjangoCodec::Pickle);
     assert_eq!(settings.django.user_table, "auth_user");
@@ -368,6 +369,23 @@ fn lifetimes_are_seconds_and_idle_is_not_longer_than_absolute() {
     }
     let message = refusal(&[("SESSION_IDLE", "4"), ("SESSION_ABSOLUTE", "3")]);
     assert_eq!(message, "SESSION_IDLE is 4; expected at most SESSION_ABSOLUTE, which is 3");
+}
+
+#[test]
+fn what_a_failover_may_cost_is_set_for_redis_alone() {
+    let redis = [("SESSION_URL", "redis+sentinel://h:1/main"), ("SECRET_KEY", KEY)];
+    let with = |more: &[(&'static str, &'static str)]| site(&[&redis[..], more].concat());
+    for (text, replicas) in [("0", 0), ("1", 1), ("10", 10)] {
+        assert_eq!(with(&[("SESSION_REPLICAS", text)]).replicas, replicas);
+    }
+    assert!(with(&[("SESSION_FENCED_READS", "on")]).fenced_reads);
+    let nothing = site(&[("SESSION_REPLICAS", "0"), ("SESSION_FENCED_READS", "off")]);
+    assert_eq!((nothing.replicas, nothing.fenced_reads), (0, false));
+    let needs = "it needs sessions in Redis (SESSION_URL=redis://…)";
+    assert_eq!(refusal(&[("SESSION_REPLICAS", "2")]), format!("SESSION_REPLICAS is 2; {needs}"));
+    assert_eq!(refusal(&[("SESSION_FENCED_READS", "on")]), format!("SESSION_FENCED_READS is on; {needs}"));
+    assert_refused("SESSION_REPLICAS", &["11", "-1", "+1", "one", "1.0"]);
+    assert_refused("SESSION_FENCED_READS", &["always"]);
 }
 
 #[test]

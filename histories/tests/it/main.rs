@@ -1,30 +1,43 @@
-//! Twenty seconds of random faults.
+//! Twenty seconds of random faults, and planned failovers.
 #![allow(clippy::unwrap_used, reason = "a failed expectation must fail the test")]
 
 use std::{path::PathBuf, time::Duration};
 
 use shared_session_histories::{
+    nemesis::Faults,
+    place::Topology,
     report::report,
     run::{Plan, run},
-    workload::Load,
 };
-use test_servers::RedisKind;
-
 #[test]
 fn twenty_seconds_of_faults_leave_no_answer_that_cannot_be() {
+    assert_nothing_is_lost(Topology::Single, Faults::Any, 20);
+}
+
+#[test]
+fn planned_failovers_of_sentinels_leave_no_answer_that_cannot_be() {
+    assert_nothing_is_lost(Topology::Sentinel, Faults::HandOvers, 6);
+}
+
+#[test]
+fn planned_failovers_of_a_cluster_leave_no_answer_that_cannot_be() {
+    assert_nothing_is_lost(Topology::Cluster, Faults::HandOvers, 6);
+}
+
+fn assert_nothing_is_lost(topology: Topology, faults: Faults, seconds: u64) {
     let plan = Plan {
-        lasts: Duration::from_secs(20),
+        lasts: Duration::from_secs(seconds),
         seed: std::process::id().into(),
-        redis: RedisKind::Old,
-        load: Load::default(),
-        near_cache: false,
-        lag: Duration::ZERO,
-        is_calm: false,
-        file: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("history.jsonl"),
+        topology,
+        replicas: topology.replicas(),
+        faults,
+        file: PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{topology:?}.jsonl")),
+        ..Plan::default()
     };
     let operations = run(&plan).unwrap();
-    let (text, violations) = report(&operations, plan.bound());
+    let (text, violations) = report(&operations, &plan);
     println!("seed {}\n{text}", plan.seed);
     assert_eq!(violations, 0, "the history is in {}", plan.file.display());
     assert!(operations.iter().filter(|operation| operation.answer().is_some()).count() > 100, "nothing was done");
+    assert!(topology == Topology::Single || text.contains("Promoted"), "nobody took over");
 }

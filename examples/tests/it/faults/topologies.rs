@@ -173,3 +173,23 @@ async fn f28_asynchronous_loss() {
     let newcomer = signed_in(&scene.pair).await;
     assert_eq!(newcomer.who(&scene.pair).await.as_deref(), Some("demo"));
 }
+
+/// `SESSION_REPLICAS` and `SESSION_FENCED_READS`: what no replica has is not acknowledged, and where writes are refused
+/// nothing is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f28_no_loss_where_writes_wait_for_a_replica() {
+    let (primary, replica) = (Redis::start(RedisKind::Old), Redis::start(RedisKind::Old));
+    let replication = Proxy::to(primary.port());
+    primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+    replica.cli(&["REPLICAOF", "127.0.0.1", &replication.port().to_string()]);
+    eventually("a replica in step", async || primary.cli(&["WAIT", "1", "100"]).eq("1").then_some(())).await;
+    let scene = Scene::with(primary, &[("SESSION_REPLICAS", "1"), ("SESSION_FENCED_READS", "on")]).await;
+
+    replication.set(Trouble::Hold);
+    scene.nothing_can_be_changed().await;
+    replication.set(Trouble::None);
+    scene.redis().cli(&["CONFIG", "SET", "min-replicas-to-write", "2"]);
+    scene.only_the_rest_works().await;
+    scene.redis().cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
+    scene.recovers().await;
+}

@@ -78,8 +78,9 @@ impl RedisConfig {
     /// Without it a failover can lose what was acknowledged in its last moments: a signed-out session lives again, a
     /// rotated one opens with its old cookie. With it a write that too few replicas confirmed is
     /// [`ErrorKind::Unavailable`], so nobody is told that they are signed out when they may not be; the primary has the
-    /// write all the same. A failover can still choose a replica that was not among them. The store cannot see which
-    /// writes are logins, logouts and rotations, so all wait.
+    /// write all the same. A failover can still choose a replica that was not among them, so that nothing acknowledged is
+    /// lost only if `replicas` is all that a primary has; then a replica that is away is an outage of all writes. The
+    /// store cannot see which writes are logins, logouts and rotations, so all wait.
     pub fn with_replicas(mut self, replicas: u32, timeout: Duration) -> Self {
         self.wait = (replicas > 0).then_some(Wait { replicas, timeout });
         self

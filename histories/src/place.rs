@@ -1,0 +1,215 @@
+//! Where the sessions are: one Redis, a primary that Sentinels watch, or a cluster.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use test_servers::{Cluster, Proxy, Redis, Sentinel};
+
+use crate::{random::Random, run::Plan};
+
+const PATIENCE: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(50);
+/// It survives being killed: what was acknowledged is on the disk.
+const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
+/// A connection that was silently lost is given up after seconds, and a part of a cluster that is down leaves the others.
+const REPLICATED: [&str; 6] =
+    ["--repl-ping-replica-period", "1", "--repl-timeout", "6", "--cluster-require-full-coverage", "no"];
+
+/// Which of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One Redis, and a way to it for each service.
+    Single,
+    /// A primary, two replicas, three Sentinels.
+    Sentinel,
+    /// Three primaries, each with a replica.
+    Cluster,
+}
+
+impl Topology {
+    /// How many replicas a primary has.
+    #[must_use]
+    pub fn replicas(self) -> u32 {
+        match self {
+            Self::Single => 0,
+            Self::Sentinel => 2,
+            Self::Cluster => 1,
+        }
+    }
+}
+
+/// The servers. All data survives a kill.
+#[derive(Debug)]
+pub enum Place {
+    /// One Redis, and the way of each service to it.
+    Single {
+        /// The server.
+        redis: Redis,
+        /// In the order of the services.
+        ways: Vec<Proxy>,
+    },
+    /// Servers behind proxies.
+    Sentinel(Sentinel),
+    /// Nodes behind proxies.
+    Cluster(Cluster),
+}
+
+impl Place {
+    /// Starts it, for so many services.
+    ///
+    /// # Panics
+    /// If a server does not start.
+    #[must_use]
+    pub fn start(plan: &Plan, services: usize) -> Self {
+        // A primary that has lost its replicas takes no writes.
+        let replicas = plan.replicas.to_string();
+        let guarded = ["--min-replicas-to-write", &replicas, "--min-replicas-max-lag", "2"];
+        let args = [&DURABLE[..], &REPLICATED, &guarded].concat();
+        let place = match plan.topology {
+            Topology::Single => {
+                let redis = Redis::with_args(plan.redis, &DURABLE);
+                Self::Single { ways: (0..services).map(|_| Proxy::to(redis.port())).collect(), redis }
+            }
+            Topology::Sentinel => Self::Sentinel(Sentinel::behind_proxies(plan.redis, &args)),
+            Topology::Cluster => Self::Cluster(Cluster::behind_proxies(plan.redis, &args)),
+        };
+        place.wait_until_whole();
+        place
+    }
+
+    /// What a service is told.
+    #[must_use]
+    pub fn url(&self, service: usize) -> String {
+        match self {
+            Self::Single { ways, .. } => ways[service].redis_url(),
+            Self::Sentinel(sentinel) => sentinel.url(),
+            Self::Cluster(cluster) => cluster.url(),
+        }
+    }
+
+    /// All servers with data.
+    #[must_use]
+    pub fn servers(&self) -> &[Redis] {
+        match self {
+            Self::Single { redis, .. } => std::slice::from_ref(redis),
+            Self::Sentinel(sentinel) => sentinel.servers(),
+            Self::Cluster(cluster) => cluster.nodes(),
+        }
+    }
+
+    /// The ways that can be in trouble: of each service, or to each server.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn ways(&self) -> Vec<&Proxy> {
+        match self {
+            Self::Single { ways, .. } => ways.iter().collect(),
+            Self::Sentinel(_) | Self::Cluster(_) => self.servers().iter().map(|server| server.way().unwrap()).collect(),
+        }
+    }
+
+    /// Which of the servers are primaries.
+    #[must_use]
+    pub fn primaries(&self) -> Vec<usize> {
+        let primaries = match self {
+            Self::Single { redis, .. } => vec![redis],
+            Self::Sentinel(sentinel) => vec![sentinel.primary()],
+            Self::Cluster(cluster) => cluster.primaries(),
+        };
+        let is_primary = |server: &Redis| primaries.iter().any(|primary| primary.port() == server.port());
+        self.servers().iter().enumerate().filter(|(_, server)| is_primary(server)).map(|(at, _)| at).collect()
+    }
+
+    /// Returns when all servers run, agree, and replicas are in step.
+    ///
+    /// # Panics
+    /// If it takes too long.
+    pub fn wait_until_whole(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let lacks = || match self {
+            Self::Single { .. } => None,
+            Self::Sentinel(sentinel) => sentinel.lacks(),
+            Self::Cluster(cluster) => cluster.lacks(),
+        };
+        while let Some(what) = lacks() {
+            assert!(Instant::now() < deadline, "not whole again: {what}");
+            thread::sleep(POLL);
+        }
+    }
+
+    /// Returns when another server has taken the place of a primary.
+    ///
+    /// # Panics
+    /// If none does.
+    pub fn wait_for_another_than(&self, primary: usize) {
+        match self {
+            Self::Single { .. } => {}
+            Self::Sentinel(sentinel) => sentinel.wait_for_another_than(&self.servers()[primary]),
+            Self::Cluster(cluster) => cluster.wait_for_another_than(&self.servers()[primary]),
+        }
+    }
+
+    /// Has a primary that was replaced follow its successor, as start scripts and operators do. Left to the Sentinels it
+    /// takes ten seconds.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn follow(&self, server: usize) {
+        if let Self::Sentinel(sentinel) = self {
+            let port = sentinel.primary().announced_port().to_string();
+            self.servers()[server].cli(&["REPLICAOF", "127.0.0.1", &port]);
+        }
+    }
+
+    /// Replaces a primary as one does to upgrade it, and returns when it is replaced.
+    ///
+    /// # Panics
+    /// If it is not.
+    pub fn hand_over(&self, primary: usize) {
+        match self {
+            Self::Single { .. } => {}
+            Self::Sentinel(sentinel) => sentinel.fail_over(),
+            Self::Cluster(cluster) => {
+                let upstream = format!("slave\n127.0.0.1\n{}\n", self.servers()[primary].announced_port());
+                let replica = cluster.nodes().iter().find(|node| node.cli(&["ROLE"]).starts_with(&upstream));
+                cluster.promote(replica.unwrap());
+            }
+        }
+    }
+
+    /// A key of some primary, if there is one.
+    #[must_use]
+    pub fn some_key(&self, random: &mut Random) -> Option<String> {
+        let primary = *random.pick(&self.primaries());
+        Some(self.servers()[primary].cli(&["RANDOMKEY"])).filter(|key| key != "(nil)")
+    }
+
+    /// The lifetime that Redis says a key has.
+    ///
+    /// # Panics
+    /// If Redis does not answer.
+    #[must_use]
+    pub fn lifetime(&self, key: &str) -> i64 {
+        let server = match self {
+            Self::Single { redis, .. } => redis,
+            Self::Sentinel(sentinel) => sentinel.primary(),
+            Self::Cluster(cluster) => cluster.owner(key),
+        };
+        server.cli(&["TTL", key]).parse().unwrap()
+    }
+
+    /// How many keys have no lifetime.
+    ///
+    /// # Panics
+    /// If Redis does not answer.
+    #[must_use]
+    pub fn immortal_keys(&self) -> u64 {
+        const COUNT: &str = "local count = 0 for _, key in ipairs(redis.call('KEYS', '*')) do \
+                             if redis.call('TTL', key) == -1 then count = count + 1 end end return count";
+        let count = |primary: usize| self.servers()[primary].cli(&["EVAL", COUNT, "0"]).parse::<u64>().unwrap();
+        self.primaries().into_iter().map(count).sum()
+    }
+}
