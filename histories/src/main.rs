@@ -17,11 +17,11 @@ use test_servers::RedisKind;
 
 const USAGE: &str = "\
 histories [--topology single|sentinel|cluster] [--replicas N] [--seconds N] [--seed N] [--redis old|new|valkey]
-           [--near-cache] [--calm] [--file FILE]
+           [--near-cache] [--calm|--worse] [--file FILE]
     Runs clients and random faults (none with --calm) and checks the history. Default: 600 s on a single old Redis.
     With Sentinels or in a cluster every write waits for so many replicas, and without them a primary is not read from.
     Default: all that a primary has, two or one, so that failovers lose nothing. With fewer, what they lose is counted and
-    no violation.
+    no violation. With --worse replicas stop hearing some primaries before these are killed.
 histories check FILE [--topology single|sentinel|cluster] [--replicas N] [--near-cache]
     Checks a history again.
 ";
@@ -79,6 +79,7 @@ fn parse(args: &[String]) -> Option<Task> {
             "--topology" => plan.topology = topology(args.next()?)?,
             "--replicas" => replicas = Some(args.next()?.parse().ok()?),
             "--near-cache" => plan.near_cache = true,
+            "--worse" => plan.faults = Faults::Worse,
             "--calm" => plan.faults = Faults::None,
             "--file" => plan.file = args.next()?.into(),
             _ => return None,

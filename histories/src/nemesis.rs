@@ -87,8 +87,10 @@ pub enum Faults {
     None,
     /// Primaries are replaced as planned.
     HandOvers,
-    /// All.
+    /// All, one at a time for the servers.
     Any,
+    /// Also primaries that are lost after their replicas have stopped hearing them: two faults in a row.
+    Worse,
 }
 
 /// Breaks things until `until`, then mends everything. Blocks.

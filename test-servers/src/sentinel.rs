@@ -112,9 +112,14 @@ impl Sentinel {
     /// If they refuse.
     pub fn fail_over(&self) {
         let old = self.primary();
-        wait_until("a Sentinel begins a failover", || {
-            let ask = |sentinel: &Watcher| ask(&sentinel.directory, &[b"SENTINEL", b"FAILOVER", NAME.as_bytes()]);
-            self.sentinels.iter().any(|sentinel| matches!(ask(sentinel), Some(Reply::Bytes(_))))
+        let first = &self.sentinels[0];
+        wait_until("a Sentinel replaces the primary", || {
+            let is_replaced = first.primary().is_some_and(|port| port != old.announced_port());
+            if !is_replaced {
+                // Again: it may have given up. While it is at it, it refuses.
+                let _ = ask(&first.directory, &[b"SENTINEL", b"FAILOVER", NAME.as_bytes()]);
+            }
+            is_replaced
         });
         self.wait_for_another_than(old);
     }

@@ -15,8 +15,13 @@ pub(super) fn next(random: &mut Random, fleet: &Fleet, primaries: &[usize], from
     match from {
         Faults::None => vec![],
         Faults::HandOvers => vec![Fault::HandedOver(*random.pick(primaries))],
-        Faults::Any => {
-            let mut faults = vec![any(random, fleet, primaries)];
+        Faults::Any | Faults::Worse => {
+            let mut faults = vec![match any(random, fleet, primaries) {
+                Fault::PrimaryKilled(primary) if from == Faults::Worse && random.chance(50) => {
+                    Fault::PrimaryLost(primary)
+                }
+                fault => fault,
+            }];
             if random.chance(25) {
                 faults.push(on_services(random, fleet));
             }
@@ -44,8 +49,7 @@ fn any(random: &mut Random, fleet: &Fleet, primaries: &[usize]) -> Fault {
     let primary = *random.pick(primaries);
     let server = if random.chance(75) { primary } else { index(random, fleet.place.servers().len()) };
     match random.between(0, 20) {
-        0..2 => Fault::PrimaryKilled(primary),
-        2 => Fault::PrimaryLost(primary),
+        0..3 => Fault::PrimaryKilled(primary),
         3..6 => Fault::PrimaryStopped(primary),
         6..8 => Fault::HandedOver(primary),
         8 => Fault::RedisKilled(server),
