@@ -150,6 +150,16 @@ impl RedisStore {
         self.connection.send(to, command, effect, deadline).await.map_err(|failure| failure.into_error(effect))
     }
 
+    /// Where writes wait for replicas, so does the answer that a key is absent: another service may have deleted it
+    /// without being told that they know, and a failover would bring it back. `WAIT` alone would not do, because it is
+    /// about what its own connection wrote.
+    async fn confirm_absent(&self, key: &str) -> Result<(), Error> {
+        if self.connection.waits() {
+            self.call(&script::CONFIRM_ABSENT, key, &[]).await?;
+        }
+        Ok(())
+    }
+
     async fn call(&self, script: &script::Script, key: &str, args: &[&[u8]]) -> Result<Value, Error> {
         script.call(&self.connection, key, args).await.map_err(|failure| failure.into_error(Effect::Write))
     }
@@ -163,7 +173,11 @@ impl fmt::Debug for RedisStore {
 
 impl SessionStore for RedisStore {
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        get(&self.connection, key, self.connection.deadline()).await
+        let found = get(&self.connection, key, self.connection.deadline()).await?;
+        if found.is_none() {
+            self.confirm_absent(key).await?;
+        }
+        Ok(found)
     }
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
@@ -202,7 +216,10 @@ impl SessionStore for RedisStore {
         };
         match reply {
             Value::Int(1) => Ok(Deleted::Deleted),
-            Value::Int(0) => Ok(Deleted::Gone),
+            Value::Int(0) => {
+                self.confirm_absent(key).await?;
+                Ok(Deleted::Gone)
+            }
             Value::BulkString(current) => Ok(Deleted::Conflict(current.into())),
             _ => Err(unexpected(Effect::Write)),
         }

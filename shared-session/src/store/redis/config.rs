@@ -80,7 +80,8 @@ impl RedisConfig {
     /// [`ErrorKind::Unavailable`], so nobody is told that they are signed out when they may not be; the primary has the
     /// write all the same. A failover can still choose a replica that was not among them, so that nothing acknowledged is
     /// lost only if `replicas` is all that a primary has; then a replica that is away is an outage of all writes. The
-    /// store cannot see which writes are logins, logouts and rotations, so all wait.
+    /// store cannot see which writes are logins, logouts and rotations, so all wait; and so does the answer that a session
+    /// is not there, which costs one more call.
     pub fn with_replicas(mut self, replicas: u32, timeout: Duration) -> Self {
         self.wait = (replicas > 0).then_some(Wait { replicas, timeout });
         self

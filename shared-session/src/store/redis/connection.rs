@@ -132,6 +132,11 @@ impl Connection {
         &self.native
     }
 
+    /// Whether writes wait for replicas.
+    pub(super) fn waits(&self) -> bool {
+        self.wait.is_some()
+    }
+
     /// The command that reads a value.
     pub(super) fn get(&self) -> &'static str {
         if self.fenced_reads { "GETEX" } else { "GET" }

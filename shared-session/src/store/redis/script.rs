@@ -11,6 +11,7 @@ use super::{
 
 pub(super) static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
 pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
+pub(super) static CONFIRM_ABSENT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("confirm_absent.lua")));
 pub(super) static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index_add.lua")));
 
 /// A script that writes to one key.

@@ -39,7 +39,7 @@ async fn the_contract_holds_when_writes_wait_for_replicas() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_write_waits_and_no_read_does() {
+async fn every_write_waits_and_no_read_that_finds_something() {
     for kind in RedisKind::ALL {
         let (primary, replica) = pair(kind, &[]);
         let mut stores = vec![RedisStore::connect_with(&primary.url(), &waiting()).await.unwrap()];
@@ -52,7 +52,8 @@ async fn every_write_waits_and_no_read_does() {
             }
             commands(&primary);
             every_write(&store).await.into_iter().collect::<Result<(), _>>().unwrap();
-            assert_eq!(commands(&primary).get("wait"), Some(&6), "{kind:?}");
+            // The last one finds nothing, which is to be confirmed too.
+            assert_eq!(commands(&primary).get("wait"), Some(&7), "{kind:?}");
             store.create(KEY, value(), MINUTE).await.unwrap();
             assert_eq!(replica.cli(&["EXISTS", KEY]), "1");
             commands(&primary);
@@ -114,6 +115,34 @@ async fn a_write_that_no_replica_confirms_is_an_error_and_not_looked_up() {
             // In the time that a write waits here a busy machine may not get around to the replica.
             while store.delete(KEY, None).await.is_err() {}
         }
+    }
+}
+
+/// Or who tries a sign-out again at another service is told that it is done, and a failover brings the session back.
+#[tokio::test(flavor = "multi_thread")]
+async fn that_a_key_is_gone_is_said_only_when_the_replicas_know() {
+    for kind in RedisKind::ALL {
+        let (primary, replica) = pair(kind, &[]);
+        let config = patient().with_replicas(1, Duration::from_millis(50));
+        let [one, other] = [(); 2].map(|()| RedisStore::connect_lazy(&primary.url(), &config).unwrap());
+        primary.cli(&["SET", KEY, "01:a value"]);
+        primary.wait_for_replicas(1);
+        replica.pause();
+        one.delete(KEY, None).await.unwrap_err();
+        assert_eq!(primary.cli(&["EXISTS", KEY]), "0");
+        for store in [&one, &other] {
+            for _ in 0..3 {
+                assert_unavailable(&store.load(KEY).await.unwrap_err());
+                assert_unavailable(&store.delete(KEY, None).await.unwrap_err());
+                assert_unavailable(&store.delete(KEY, Some(&seen())).await.unwrap_err());
+            }
+        }
+        replica.resume();
+        primary.wait_for_replicas(1);
+        // In the time that it waits here a busy machine may not get around to the replica.
+        while other.load(KEY).await.is_err() {}
+        assert_eq!(other.load(KEY).await.ok().flatten(), None);
+        assert_eq!((primary.cli(&["DBSIZE"]), replica.cli(&["EXISTS", KEY])), ("0".into(), "0".into()), "{kind:?}");
     }
 }
 
