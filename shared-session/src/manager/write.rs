@@ -178,6 +178,8 @@ impl Core {
                     self.stats.merged.add_one();
                     base = newer;
                 }
+                // Twice: the store holds writes back.
+                Attempt::NotApplied(error) if late.is_some() => return Err(error),
                 Attempt::NotApplied(error) => late = Some(error),
             }
         }

@@ -19,6 +19,7 @@ use redis::{Cmd, Value};
 use tokio::time::Instant;
 
 use super::{
+    connection::Effect,
     dial::{Address, Dialer},
     failure::{Failure, Unsent},
     how::{How, Wait},
@@ -80,6 +81,7 @@ impl Cluster {
         &self,
         key: &str,
         command: &Cmd,
+        effect: Effect,
         wait: Option<Wait>,
         lane: usize,
         deadline: Instant,
@@ -89,7 +91,7 @@ impl Cluster {
         let mut how = How { asking: false, wait };
         let mut found_again = false;
         for _ in 0..=REDIRECTS {
-            let failure = match self.send_on(&node, lane, command, how, deadline).await {
+            let failure = match self.send_on(&node, lane, command, effect, how, deadline).await {
                 Err(failure) => failure,
                 done => return done,
             };
@@ -123,7 +125,7 @@ impl Cluster {
 
     /// Sends `command`, which concerns no key, to one node.
     pub(super) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
-        let reply = self.send_on(node, 0, command, How::PLAIN, deadline).await;
+        let reply = self.send_on(node, 0, command, Effect::Read, How::PLAIN, deadline).await;
         if matches!(&reply, Err(failure) if failure.is_doubtful()) {
             self.renewed.renew();
         }
@@ -161,10 +163,11 @@ impl Cluster {
         node: &Address,
         lane: usize,
         command: &Cmd,
+        effect: Effect,
         how: How,
         deadline: Instant,
     ) -> Result<Value, Failure> {
-        self.nodes.link(node, lane).get(deadline).await?.send(command, how, deadline).await
+        self.nodes.link(node, lane).get(deadline).await?.send(command, effect, how, deadline).await
     }
 
     async fn owner(&self, slot: u16, deadline: Instant) -> Result<Address, Failure> {
@@ -233,7 +236,7 @@ impl Nodes {
     async fn ask_for_map(&self, node: Address) -> Result<Slots, Unsent> {
         let deadline = Instant::now() + self.dialer.timeout;
         let link = self.link(&node, 0).get(deadline).await?;
-        let reply = link.send(redis::cmd("CLUSTER").arg("SLOTS"), How::PLAIN, deadline).await?;
+        let reply = link.send(redis::cmd("CLUSTER").arg("SLOTS"), Effect::Read, How::PLAIN, deadline).await?;
         Slots::read(reply, &node).ok_or_else(|| Unsent::new("a node of the Redis cluster has no map of the slots"))
     }
 }

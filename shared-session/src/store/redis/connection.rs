@@ -177,12 +177,12 @@ impl Connection {
         };
         let _under_way = crate::metrics::REDIS_CALLS.enter();
         match (effect, self.wait) {
-            (Effect::Read, _) => match self.send_once(to, command, None, 0, deadline).await {
-                Err(Failure::Lost(_)) => self.send_once(to, command, None, 0, deadline).await,
+            (Effect::Read, _) => match self.send_once(to, command, effect, None, 0, deadline).await {
+                Err(Failure::Lost(_)) => self.send_once(to, command, effect, None, 0, deadline).await,
                 done => done,
             },
-            (Effect::Write, None) => self.send_once(to, command, None, 0, deadline).await,
-            (Effect::Write, wait) => match self.send_once(to, command, wait, lane(to), deadline).await {
+            (Effect::Write, None) => self.send_once(to, command, effect, None, 0, deadline).await,
+            (Effect::Write, wait) => match self.send_once(to, command, effect, wait, lane(to), deadline).await {
                 Err(Failure::Lost(_) | Failure::TimedOut | Failure::Unexpected) => Err(Failure::Unreplicated(None)),
                 done => done,
             },
@@ -202,18 +202,21 @@ impl Connection {
         &self,
         to: To<'_>,
         command: &Cmd,
+        effect: Effect,
         wait: Option<Wait>,
         lane: usize,
         deadline: Instant,
     ) -> Result<Value, Failure> {
         match &self.route {
             Route::One(lanes, _) => match lanes.get(lane) {
-                Some(link) => link.get(deadline).await?.send(command, How { asking: false, wait }, deadline).await,
+                Some(link) => {
+                    link.get(deadline).await?.send(command, effect, How { asking: false, wait }, deadline).await
+                }
                 None => Err(Failure::Unexpected),
             },
             // Boxed, because they are several times larger than the way above.
             Route::Cluster(cluster) => match to {
-                To::Key(key) => Box::pin(cluster.send(key, command, wait, lane, deadline)).await,
+                To::Key(key) => Box::pin(cluster.send(key, command, effect, wait, lane, deadline)).await,
                 To::Node(node) => Box::pin(cluster.send_to(node, command, deadline)).await,
             },
             #[cfg(feature = "deadpool")]

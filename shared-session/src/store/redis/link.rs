@@ -19,9 +19,11 @@ use tokio::{
     time::{Instant, error::Elapsed, timeout_at},
 };
 
-use super::{dial::Address, failure::Failure, how::How};
+use super::{connection::Effect, dial::Address, failure::Failure, how::How};
 
 /// After this many time-outs in a row the connection is replaced: the server may be fine and only the way to it gone.
+/// After one of a write already: the server may hold it back (`CLIENT PAUSE … WRITE`), and with it all that follows it on
+/// this connection, which it would answer on another.
 const TIMEOUTS: u32 = 3;
 /// How old a connection must be before such an answer replaces it.
 const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
@@ -79,12 +81,18 @@ impl Link {
     }
 
     /// Sends `command` and waits for its reply until `deadline`.
-    pub(super) async fn send(&self, command: &Cmd, how: How, deadline: Instant) -> Result<Value, Failure> {
+    pub(super) async fn send(
+        &self,
+        command: &Cmd,
+        effect: Effect,
+        how: How,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
         let mut connection = self.connection.clone();
         match how {
             How::PLAIN => {
                 let sent = async { reply(connection.send_packed_command(command).await) };
-                self.wait_for(sent, deadline).await
+                self.wait_for(sent, effect, deadline).await
             }
             // Boxed, because it is rare and larger.
             how => {
@@ -92,7 +100,7 @@ impl Link {
                 let count = together.len();
                 let sent = async { how.reply(connection.send_packed_commands(&together, 0, count).await) };
                 let deadline = deadline + how.extra_time();
-                Box::pin(self.wait_for(sent, deadline)).await
+                Box::pin(self.wait_for(sent, effect, deadline)).await
             }
         }
     }
@@ -100,6 +108,7 @@ impl Link {
     async fn wait_for(
         &self,
         reply: impl Future<Output = Result<Value, Failure>>,
+        effect: Effect,
         deadline: Instant,
     ) -> Result<Value, Failure> {
         // A command that is queued in the moment in which the driver ends is never taken from its queue, because we hold
@@ -110,7 +119,7 @@ impl Link {
             Ok(Either::Right(_)) => Err(Failure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())),
             Ok(Either::Left((reply, _))) => reply,
         };
-        self.note(&outcome);
+        self.note(effect, &outcome);
         outcome
     }
 
@@ -133,10 +142,10 @@ impl Link {
     }
 
     /// What a reply says about the health of the connection.
-    fn note(&self, outcome: &Result<Value, Failure>) {
+    fn note(&self, effect: Effect, outcome: &Result<Value, Failure>) {
         match outcome {
             Err(Failure::Lost(_)) => self.closed.close(),
-            Err(Failure::TimedOut) => self.timed_out(),
+            Err(Failure::TimedOut) => self.timed_out(effect),
             Err(Failure::Answered(answer)) if answer.is("READONLY") => self.demoted(),
             _ => self.answered(),
         }
@@ -148,9 +157,9 @@ impl Link {
         }
     }
 
-    fn timed_out(&self) {
+    fn timed_out(&self, effect: Effect) {
         crate::metrics::REDIS_TIMEOUTS.add_one();
-        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS {
+        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS || effect == Effect::Write {
             tracing::warn!("Redis does not answer: replacing the connection");
             self.closed.close();
         }
@@ -224,7 +233,7 @@ mod tests {
     async fn a_reply_is_not_waited_for_when_the_driver_has_ended() {
         let (link, end) = link().await;
         let command = redis::cmd("PING");
-        let send = link.send(&command, How::PLAIN, Instant::now() + 10 * MINUTE);
+        let send = link.send(&command, Effect::Read, How::PLAIN, Instant::now() + 10 * MINUTE);
         let end = async {
             tokio::task::yield_now().await;
             assert!(link.is_good());

@@ -10,6 +10,7 @@ use tokio::{
 };
 
 use super::{
+    connection::Effect,
     dial::{Address, Dialer},
     failure::Unsent,
     how::How,
@@ -150,7 +151,7 @@ impl Sentinels {
     }
 
     async fn reply(&self, link: &Link, command: &Cmd) -> Result<Value, Unsent> {
-        Ok(link.send(command, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
+        Ok(link.send(command, Effect::Read, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
     }
 }
 

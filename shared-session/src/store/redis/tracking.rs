@@ -153,7 +153,7 @@ impl<'a> Following<'a> {
             let first = self.proofs == 0;
             try_join_all(sides.all.iter().map(|side| {
                 let command = if first { &tracking } else { &side.proof };
-                side.link.send(command, How::PLAIN, sent + PATIENCE)
+                side.link.send(command, Effect::Read, How::PLAIN, sent + PATIENCE)
             }))
             .await?;
             if !sides.are_current(source) {
