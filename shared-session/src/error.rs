@@ -81,14 +81,25 @@ pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
     source: Option<Source>,
-    undecided: bool,
+    fate: Fate,
+}
+
+/// What is known about the write that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// It was not applied; or it was no write.
+    NotApplied,
+    /// Its reply was lost.
+    Lost,
+    /// Its reply did not come in time.
+    Late,
 }
 
 impl Error {
     /// An error of `kind`; `message` is for logs and must hold no id and no value.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None, undecided: false }
+        Self { kind, message: message.into(), source: None, fate: Fate::NotApplied }
     }
 
     /// Adds the error that caused this one.
@@ -98,10 +109,21 @@ impl Error {
         self
     }
 
-    /// Marks a write whose reply was lost: it may have been applied. Stores set this; the manager then reads back.
+    /// Marks a write whose reply was lost: it may have been applied. Stores set this; the manager then reads back, and
+    /// tries again what was not applied.
     #[must_use]
     pub fn undecided(mut self) -> Self {
-        self.undecided = true;
+        if self.fate == Fate::NotApplied {
+            self.fate = Fate::Lost;
+        }
+        self
+    }
+
+    /// Marks a write whose reply did not come in time: it may have been applied, or may yet be. Stores set this; the
+    /// manager gives up, because the time that a request may take is over. It is [undecided](Self::is_undecided) too.
+    #[must_use]
+    pub fn late(mut self) -> Self {
+        self.fate = Fate::Late;
         self
     }
 
@@ -114,7 +136,18 @@ impl Error {
     /// Whether this is a write that may have been applied although no reply came.
     #[must_use]
     pub const fn is_undecided(&self) -> bool {
-        self.undecided
+        !matches!(self.fate, Fate::NotApplied)
+    }
+
+    /// Whether this is an undecided write that was not waited for any longer.
+    #[must_use]
+    pub const fn is_late(&self) -> bool {
+        matches!(self.fate, Fate::Late)
+    }
+
+    /// Whether it is worth to ask the store what became of the write.
+    pub(crate) const fn may_be_asked(&self) -> bool {
+        matches!(self.fate, Fate::Lost)
     }
 }
 

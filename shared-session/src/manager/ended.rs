@@ -96,7 +96,7 @@ impl Core {
                     owned = current.ownership();
                 }
                 // Deleting twice does no harm, so a lost reply is simply asked for once more.
-                Err(error) if error.is_undecided() && !was_asked => was_asked = true,
+                Err(error) if error.may_be_asked() && !was_asked => was_asked = true,
                 Err(error) => return Err(error),
             }
         }

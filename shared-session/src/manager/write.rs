@@ -134,7 +134,7 @@ impl Core {
         let tag = random_tag()?;
         let secret = if edit.rotate { Some(Secret::random()?) } else { None };
         let mut base = Arc::clone(&edit.record);
-        let mut late = None;
+        let mut lost = None;
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
             let Some(content) = self.edited(&base, edit, now)? else {
@@ -172,15 +172,15 @@ impl Core {
                 Attempt::Overtaken(newer) => {
                     // An earlier attempt may have arrived meanwhile on a connection that was given up, and be what this
                     // version was made on.
-                    if let Some(error) = late {
+                    if let Some(error) = lost {
                         return Err(error);
                     }
                     self.stats.merged.add_one();
                     base = newer;
                 }
-                // Twice: the store holds writes back.
-                Attempt::NotApplied(error) if late.is_some() => return Err(error),
-                Attempt::NotApplied(error) => late = Some(error),
+                // Twice is not by chance.
+                Attempt::NotApplied(error) if lost.is_some() => return Err(error),
+                Attempt::NotApplied(error) => lost = Some(error),
             }
         }
         Err(too_slow())
@@ -259,7 +259,7 @@ impl Core {
             Ok(Replaced::Conflict(current)) => self.judge(&current, tag, edit).await,
             // The reply was lost: only what is stored now can tell, and only where versions carry the tag of their
             // commit. Equal bytes may be another's.
-            Err(error) if error.is_undecided() && next.is_of(tag) => {
+            Err(error) if error.may_be_asked() && next.is_of(tag) => {
                 let Ok(Some(current)) = self.store.load(&place.key).await else { return Err(error) };
                 if base.version().matches(&current) {
                     return Ok(Attempt::NotApplied(error));
@@ -322,7 +322,7 @@ impl Core {
                     return Ok(Written::under_new_cookie(token, Arc::new(record)));
                 }
                 Ok(false) => {}
-                Err(error) if error.is_undecided() => last_error = Some(error),
+                Err(error) if error.may_be_asked() => last_error = Some(error),
                 Err(error) => return Err(error),
             }
         }
@@ -332,7 +332,7 @@ impl Core {
     /// Whether the record is stored; an undecided error only if it is known not to be.
     async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
         match self.store.create(key, record.bytes().clone(), ttl).await {
-            Err(error) if error.is_undecided() => match self.store.load(key).await {
+            Err(error) if error.may_be_asked() => match self.store.load(key).await {
                 Ok(None) => Err(error),
                 // Nobody else knows the key yet.
                 Ok(Some(current)) => Ok(current == record.bytes()),

@@ -26,6 +26,9 @@ pub enum Fault {
     LostRequest,
     /// The operation is applied, but a writer cannot know: [`ErrorKind::Unavailable`], undecided.
     LostReply,
+    /// The operation is applied, but the store did not wait for it: [`ErrorKind::Unavailable`], for a writer
+    /// [late](Error::is_late).
+    Late,
     /// The operation waits for [`FaultStore::release`] and then is applied.
     Hangs,
     /// The operation is applied; its reply waits for [`FaultStore::release`].
@@ -195,7 +198,7 @@ impl<S> FaultStore<S> {
             Some(Fault::Fails(kind)) => return Err(Error::new(kind, "a fault that a test ordered")),
             Some(Fault::LostRequest) => return Err(lost(writes)),
             Some(Fault::Hangs) => self.hang().await,
-            Some(Fault::LostReply | Fault::ReplyHangs) | None => {}
+            Some(Fault::LostReply | Fault::Late | Fault::ReplyHangs) | None => {}
         }
         let reply = call.await;
         if let Some(hook) = after {
@@ -203,6 +206,7 @@ impl<S> FaultStore<S> {
         }
         match fault {
             Some(Fault::LostReply) => return Err(lost(writes)),
+            Some(Fault::Late) => return Err(if writes { unavailable().late() } else { unavailable() }),
             Some(Fault::ReplyHangs) => self.hang().await,
             _ => {}
         }

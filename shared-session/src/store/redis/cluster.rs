@@ -19,7 +19,6 @@ use redis::{Cmd, Value};
 use tokio::time::Instant;
 
 use super::{
-    connection::Effect,
     dial::{Address, Dialer},
     failure::{Failure, Unsent},
     how::{How, Wait},
@@ -50,16 +49,12 @@ pub(super) struct Layout {
     redirects: u64,
 }
 
-/// The connections to each node, by lane.
-type Links = HashMap<(Address, usize), Arc<Supply<Link>>>;
-
 struct Nodes {
     dialer: Dialer,
     seeds: Vec<Address>,
     /// Replaced as a whole, never changed in place.
     map: RwLock<Option<Arc<Slots>>>,
-    /// For each lane of each node.
-    links: Mutex<Links>,
+    links: Mutex<HashMap<Address, Arc<Supply<Link>>>>,
 }
 
 impl Cluster {
@@ -76,14 +71,13 @@ impl Cluster {
         Self { nodes, renewed, redirects: AtomicU64::new(0) }
     }
 
-    /// Sends `command` to the node that has `key`, wherever that turns out to be, on its connection of that `lane`.
+    /// Sends `command` to the node that has `key`, wherever that turns out to be, on that `lane` there.
     pub(super) async fn send(
         &self,
         key: &str,
-        command: &Cmd,
-        effect: Effect,
-        wait: Option<Wait>,
         lane: usize,
+        command: &Cmd,
+        wait: Option<Wait>,
         deadline: Instant,
     ) -> Result<Value, Failure> {
         let slot = slot(key);
@@ -91,7 +85,7 @@ impl Cluster {
         let mut how = How { asking: false, wait };
         let mut found_again = false;
         for _ in 0..=REDIRECTS {
-            let failure = match self.send_on(&node, lane, command, effect, how, deadline).await {
+            let failure = match self.send_on(&node, lane, command, how, deadline).await {
                 Err(failure) => failure,
                 done => return done,
             };
@@ -125,7 +119,7 @@ impl Cluster {
 
     /// Sends `command`, which concerns no key, to one node.
     pub(super) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
-        let reply = self.send_on(node, 0, command, Effect::Read, How::PLAIN, deadline).await;
+        let reply = self.send_on(node, 0, command, How::PLAIN, deadline).await;
         if matches!(&reply, Err(failure) if failure.is_doubtful()) {
             self.renewed.renew();
         }
@@ -153,9 +147,9 @@ impl Cluster {
         &self.nodes.dialer
     }
 
-    /// The connection to one node.
+    /// The link to one node.
     pub(super) fn supply(&self, node: &Address) -> Arc<Supply<Link>> {
-        self.nodes.link(node, 0)
+        self.nodes.link(node)
     }
 
     async fn send_on(
@@ -163,11 +157,10 @@ impl Cluster {
         node: &Address,
         lane: usize,
         command: &Cmd,
-        effect: Effect,
         how: How,
         deadline: Instant,
     ) -> Result<Value, Failure> {
-        self.nodes.link(node, lane).get(deadline).await?.send(command, effect, how, deadline).await
+        self.nodes.link(node).get(deadline).await?.send(lane, command, how, deadline).await
     }
 
     async fn owner(&self, slot: u16, deadline: Instant) -> Result<Address, Failure> {
@@ -202,9 +195,9 @@ impl Nodes {
         }
     }
 
-    fn link(&self, node: &Address, lane: usize) -> Arc<Supply<Link>> {
+    fn link(&self, node: &Address) -> Arc<Supply<Link>> {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        let link = links.entry((node.clone(), lane));
+        let link = links.entry(node.clone());
         link.or_insert_with(|| Arc::new(self.dialer.supply(node.clone()))).clone()
     }
 
@@ -223,7 +216,7 @@ impl Nodes {
                 Ok(map) => {
                     let primaries = map.primaries();
                     let is_known = |node: &Address| primaries.iter().any(|(_, known)| known == node);
-                    self.links.lock().unwrap_or_else(PoisonError::into_inner).retain(|(node, _), _| is_known(node));
+                    self.links.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| is_known(node));
                     *self.map.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(map));
                     return Ok(());
                 }
@@ -235,8 +228,8 @@ impl Nodes {
 
     async fn ask_for_map(&self, node: Address) -> Result<Slots, Unsent> {
         let deadline = Instant::now() + self.dialer.timeout;
-        let link = self.link(&node, 0).get(deadline).await?;
-        let reply = link.send(redis::cmd("CLUSTER").arg("SLOTS"), Effect::Read, How::PLAIN, deadline).await?;
+        let link = self.link(&node).get(deadline).await?;
+        let reply = link.send(0, redis::cmd("CLUSTER").arg("SLOTS"), How::PLAIN, deadline).await?;
         Slots::read(reply, &node).ok_or_else(|| Unsent::new("a node of the Redis cluster has no map of the slots"))
     }
 }

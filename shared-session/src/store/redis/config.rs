@@ -144,6 +144,7 @@ impl RedisConfig {
             },
             timeout: self.connect_timeout,
             native,
+            lanes: 1,
             listener: None,
         })
     }

@@ -54,23 +54,16 @@ pub(super) struct Connection {
     wait: Option<Wait>,
 }
 
-/// Writes that wait for replicas have so many connections of their own, because a connection does nothing else while it
-/// waits. Lane 0 is for everything else.
+/// The lane of reads. Writes have others, because a server can hold writes back and go on reading.
+const READS: usize = 0;
+/// So many lanes have writes that wait for replicas, because a connection does nothing else while it waits. Others need
+/// but one.
 const WAITING_LANES: u16 = 4;
-
-/// The lane for waiting writes to a key is always the same: to delete what is deleted already waits for nothing but the
-/// writes that the connection did before, and the first delete has to be among them when it is tried again.
-fn lane(to: To<'_>) -> usize {
-    match to {
-        To::Key(key) => usize::from(1 + slot(key) % WAITING_LANES),
-        To::Node(_) => 1,
-    }
-}
 
 #[derive(Clone)]
 enum Route {
-    /// The one server that counts: a connection for each lane.
-    One(Arc<[Arc<Supply<Link>>]>, Dialer),
+    /// The one server that counts.
+    One(Arc<Supply<Link>>, Dialer),
     Cluster(Arc<Cluster>),
     #[cfg(feature = "deadpool")]
     Pool(deadpool_redis::Pool),
@@ -80,16 +73,14 @@ impl Connection {
     pub(super) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
         let Target { login, tls, place } = target;
         let native = Native::default();
-        let dialer = config.dialer(login, tls, native.clone())?;
-        let lanes = 0..=config.wait.map_or(0, |_| WAITING_LANES);
+        let lanes = READS + 1 + usize::from(write_lanes(config.wait));
+        let dialer = Dialer { lanes, ..config.dialer(login, tls, native.clone())? };
         let route = match place {
-            Place::Single(address) => {
-                Route::One(lanes.map(|_| Arc::new(dialer.supply(address.clone()))).collect(), dialer)
-            }
+            Place::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
             Place::Sentinel(addresses, name) => {
                 let sentinels =
                     Sentinels { addresses, name, dialer: config.sentinel_dialer(tls)?, primary: dialer.clone() };
-                Route::One(lanes.map(|_| Arc::new(sentinels.clone().supply())).collect(), dialer)
+                Route::One(Arc::new(sentinels.supply()), dialer)
             }
             Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
         };
@@ -116,10 +107,7 @@ impl Connection {
     /// Connects now.
     pub(super) async fn prove(&self, deadline: Instant) -> Result<(), Error> {
         let proved = match &self.route {
-            Route::One(lanes, _) => match lanes.first() {
-                Some(lane) => lane.get(deadline).await.map(drop),
-                None => Ok(()),
-            },
+            Route::One(link, _) => link.get(deadline).await.map(drop),
             Route::Cluster(cluster) => cluster.primaries(deadline).await.map(drop),
             #[cfg(feature = "deadpool")]
             Route::Pool(pool) => self::pool::checkout(pool, deadline).await.map(drop),
@@ -145,10 +133,7 @@ impl Connection {
     /// Where the changes can be followed that the commands make.
     pub(super) fn source(&self) -> Result<Source, Error> {
         match &self.route {
-            Route::One(lanes, dialer) => match lanes.first() {
-                Some(lane) => Ok(Source::One(lane.clone(), dialer.clone())),
-                None => Err(Error::new(ErrorKind::Config, "this store has no connection")),
-            },
+            Route::One(link, dialer) => Ok(Source::One(link.clone(), dialer.clone())),
             Route::Cluster(cluster) => Ok(Source::Cluster(cluster.clone())),
             #[cfg(feature = "deadpool")]
             Route::Pool(_) => Err(Error::new(
@@ -176,16 +161,13 @@ impl Connection {
             return Err(Failure::Unsent(Unsent::new("too many calls are waiting for Redis")));
         };
         let _under_way = crate::metrics::REDIS_CALLS.enter();
-        match (effect, self.wait) {
-            (Effect::Read, _) => match self.send_once(to, command, effect, None, 0, deadline).await {
-                Err(Failure::Lost(_)) => self.send_once(to, command, effect, None, 0, deadline).await,
-                done => done,
-            },
-            (Effect::Write, None) => self.send_once(to, command, effect, None, 0, deadline).await,
-            (Effect::Write, wait) => match self.send_once(to, command, effect, wait, lane(to), deadline).await {
-                Err(Failure::Lost(_) | Failure::TimedOut | Failure::Unexpected) => Err(Failure::Unreplicated(None)),
-                done => done,
-            },
+        let sent = self.send_once(to, command, effect, deadline).await;
+        match (effect, sent) {
+            (Effect::Read, Err(Failure::Lost(_))) => self.send_once(to, command, effect, deadline).await,
+            (Effect::Write, Err(Failure::Lost(_) | Failure::TimedOut | Failure::Unexpected)) if self.waits() => {
+                Err(Failure::Unreplicated(None))
+            }
+            (_, sent) => sent,
         }
     }
 
@@ -203,26 +185,39 @@ impl Connection {
         to: To<'_>,
         command: &Cmd,
         effect: Effect,
-        wait: Option<Wait>,
-        lane: usize,
         deadline: Instant,
     ) -> Result<Value, Failure> {
+        let (lane, wait) = match effect {
+            Effect::Read => (READS, None),
+            Effect::Write => (self.lane(to), self.wait),
+        };
         match &self.route {
-            Route::One(lanes, _) => match lanes.get(lane) {
-                Some(link) => {
-                    link.get(deadline).await?.send(command, effect, How { asking: false, wait }, deadline).await
-                }
-                None => Err(Failure::Unexpected),
-            },
+            Route::One(link, _) => {
+                link.get(deadline).await?.send(lane, command, How { asking: false, wait }, deadline).await
+            }
             // Boxed, because they are several times larger than the way above.
             Route::Cluster(cluster) => match to {
-                To::Key(key) => Box::pin(cluster.send(key, command, effect, wait, lane, deadline)).await,
+                To::Key(key) => Box::pin(cluster.send(key, lane, command, wait, deadline)).await,
                 To::Node(node) => Box::pin(cluster.send_to(node, command, deadline)).await,
             },
             #[cfg(feature = "deadpool")]
             Route::Pool(pool) => Box::pin(self::pool::send(pool, command, wait, deadline)).await,
         }
     }
+
+    /// The lane for writes to a key is always the same: where they wait for replicas, to delete what is deleted already
+    /// waits for nothing but the writes that the connection did before, and the first delete has to be among them when it
+    /// is tried again.
+    fn lane(&self, to: To<'_>) -> usize {
+        match (to, write_lanes(self.wait)) {
+            (To::Node(_), _) | (_, 1) => READS + 1,
+            (To::Key(key), lanes) => READS + 1 + usize::from(slot(key) % lanes),
+        }
+    }
+}
+
+fn write_lanes(wait: Option<Wait>) -> u16 {
+    if wait.is_some() { WAITING_LANES } else { 1 }
 }
 
 #[cfg(feature = "deadpool")]

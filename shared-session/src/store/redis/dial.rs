@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, sync::Arc, time::Duration};
 
-use futures_util::future::select_ok;
+use futures_util::future::{select_ok, try_join_all};
 use redis::{
     AsyncConnectionConfig, ErrorKind as RedisErrorKind, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError,
     aio::{AsyncPushSender, MultiplexedConnection},
@@ -17,7 +17,7 @@ use tokio::{
 
 #[cfg(feature = "redis-tls")]
 use super::tls::Tls;
-use super::{failure::Unsent, first_words::Overheard, link::Link, native::Native, supply::Supply};
+use super::{failure::Unsent, first_words::Overheard, link::{Lane, Link}, native::Native, supply::Supply};
 
 /// So many pushes wait for a slow receiver, who is told when it missed some.
 const PUSHES: usize = 1024;
@@ -40,12 +40,14 @@ pub(super) struct Dialer {
     pub(super) timeout: Duration,
     /// Is told of every new connection.
     pub(super) native: Native,
+    /// How many connections a link has.
+    pub(super) lanes: usize,
     /// Who hears at once what the server says unasked. It needs RESP3.
     pub(super) listener: Option<Arc<dyn AsyncPushSender>>,
 }
 
 impl Dialer {
-    /// One connection to the server at `address` for everyone.
+    /// One link to the server at `address` for everyone.
     pub(super) fn supply(&self, address: Address) -> Supply<Link> {
         let dialer = self.clone();
         Supply::new(Link::is_good, move || {
@@ -54,7 +56,7 @@ impl Dialer {
         })
     }
 
-    /// Connects to the server at `address`. The connection is driven by a task on the current runtime.
+    /// Connects to the server at `address`. Each connection is driven by a task on the current runtime.
     pub(super) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
         let link = timeout(self.timeout, self.dial_patiently(address))
             .await
@@ -87,23 +89,40 @@ impl Dialer {
         address: &Address,
         login: &RedisConnectionInfo,
     ) -> Result<Result<Link, RedisError>, Unsent> {
-        Ok(match address {
+        let lanes = match address {
             #[cfg(unix)]
-            Address::Unix(path) => self.log_in(address, login, tokio::net::UnixStream::connect(path).await?).await,
+            Address::Unix(path) => {
+                let streams = (0..self.lanes).map(|_| tokio::net::UnixStream::connect(path));
+                self.log_in_all(login, try_join_all(streams).await?).await
+            }
             #[cfg(not(unix))]
             Address::Unix(_) => return Err(Unsent::new("Unix sockets are not available on this system")),
             Address::Tcp(host, port) => {
-                let stream = connect_tcp(host, *port).await?;
+                let streams = connect_tcp(host, *port, self.lanes).await?;
                 #[cfg(feature = "redis-tls")]
-                if let Some(tls) = &self.tls {
-                    return Ok(self.log_in(address, login, tls.handshake(host, stream).await?).await);
-                }
-                self.log_in(address, login, stream).await
+                let lanes = match &self.tls {
+                    Some(tls) => {
+                        let streams = streams.into_iter().map(|stream| tls.handshake(host, stream));
+                        self.log_in_all(login, try_join_all(streams).await?).await
+                    }
+                    None => self.log_in_all(login, streams).await,
+                };
+                #[cfg(not(feature = "redis-tls"))]
+                let lanes = self.log_in_all(login, streams).await;
+                lanes
             }
-        })
+        };
+        Ok(lanes.map(|lanes| Link::new(address.clone(), lanes)))
     }
 
-    async fn log_in<S>(&self, address: &Address, login: &RedisConnectionInfo, stream: S) -> Result<Link, RedisError>
+    async fn log_in_all<S>(&self, login: &RedisConnectionInfo, streams: Vec<S>) -> Result<Vec<Lane>, RedisError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        try_join_all(streams.into_iter().map(|stream| self.log_in(login, stream))).await
+    }
+
+    async fn log_in<S>(&self, login: &RedisConnectionInfo, stream: S) -> Result<Lane, RedisError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -120,20 +139,23 @@ impl Dialer {
         let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config)
             .await
             .map_err(|error| first_words.explain(error))?;
-        Ok(Link::new(address.clone(), connection, driver, pushes))
+        Ok(Lane::new(connection, driver, pushes))
     }
 }
 
-/// The first address that accepts wins, so that one dead address of a name costs nothing.
-async fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {
+/// The first address that accepts wins, so that one dead address of a name costs nothing; all others go there too.
+async fn connect_tcp(host: &str, port: u16, count: usize) -> io::Result<Vec<TcpStream>> {
     let attempts: Vec<_> =
         lookup_host((host, port)).await?.map(|address| Box::pin(TcpStream::connect(address))).collect();
     if attempts.is_empty() {
         return Err(io::ErrorKind::NotFound.into());
     }
-    let (stream, _) = select_ok(attempts).await?;
-    tune(&stream)?;
-    Ok(stream)
+    let (first, _) = select_ok(attempts).await?;
+    let address = first.peer_addr()?;
+    let mut streams = try_join_all((1..count).map(|_| TcpStream::connect(address))).await?;
+    streams.push(first);
+    streams.iter().try_for_each(tune)?;
+    Ok(streams)
 }
 
 /// Commands leave at once, and a peer that has silently gone is noticed within seconds: also while data is under way,
@@ -164,13 +186,16 @@ mod tests {
     #[tokio::test]
     async fn a_connection_notices_that_its_peer_has_gone() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let stream = connect_tcp("127.0.0.1", listener.local_addr().unwrap().port()).await.unwrap();
-        let socket = SockRef::from(&stream);
-        assert!(socket.tcp_nodelay().unwrap());
-        assert!(socket.keepalive().unwrap());
-        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(15));
-        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(5));
-        #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(1)));
+        let streams = connect_tcp("127.0.0.1", listener.local_addr().unwrap().port(), 2).await.unwrap();
+        assert_eq!(streams.len(), 2);
+        for stream in &streams {
+            let socket = SockRef::from(stream);
+            assert!(socket.tcp_nodelay().unwrap());
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(15));
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(5));
+            #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(1)));
+        }
     }
 }

@@ -202,28 +202,28 @@ impl Failure {
     /// have it: what the primary has is no answer to that, so nobody should ask it.
     pub(super) fn into_error(self, effect: Effect) -> Error {
         let unavailable = |message| Error::new(ErrorKind::Unavailable, message);
-        let (error, decided) = match self {
-            Self::Unsent(unsent) => {
-                let error = Error::new(ErrorKind::Unavailable, unsent.message);
-                let error = match unsent.source {
+        let error = match self {
+            Self::Unsent(Unsent { message, source, .. }) => {
+                let error = Error::new(ErrorKind::Unavailable, message);
+                return match source {
                     Some(source) => error.with_source(source),
                     None => error,
                 };
-                (error, true)
             }
-            Self::Lost(source) if source.is_io_error() => {
-                (unavailable("the connection to Redis was lost").with_source(source), false)
-            }
-            Self::Lost(_) => (unavailable("the connection to Redis was lost: its reply makes no sense"), false),
-            Self::TimedOut => (unavailable("Redis did not answer in time"), false),
             Self::Answered(answer) => {
                 let kind = if answer.is("WRONGTYPE") { ErrorKind::Unreadable } else { ErrorKind::Unavailable };
-                (Error::new(kind, answer.message), true)
+                return Error::new(kind, answer.message);
             }
-            Self::Unexpected => (unavailable("Redis answered something else than what was asked"), false),
-            Self::Unreplicated(None) => (unavailable("too few Redis replicas confirmed the write in time"), true),
-            Self::Unreplicated(Some(answer)) => (Error::new(ErrorKind::Unavailable, answer.message), true),
+            Self::Unreplicated(None) => return unavailable("too few Redis replicas confirmed the write in time"),
+            Self::Unreplicated(Some(answer)) => return Error::new(ErrorKind::Unavailable, answer.message),
+            Self::TimedOut if effect == Effect::Write => return unavailable("Redis did not answer in time").late(),
+            Self::TimedOut => unavailable("Redis did not answer in time"),
+            Self::Lost(source) if source.is_io_error() => {
+                unavailable("the connection to Redis was lost").with_source(source)
+            }
+            Self::Lost(_) => unavailable("the connection to Redis was lost: its reply makes no sense"),
+            Self::Unexpected => unavailable("Redis answered something else than what was asked"),
         };
-        if decided || effect == Effect::Read { error } else { error.undecided() }
+        if effect == Effect::Write { error.undecided() } else { error }
     }
 }

@@ -1,4 +1,8 @@
-//! One connection, its driver, and what is known about its health.
+//! The connections to one server, their drivers, and what is known about their health.
+//!
+//! There are several, its lanes, so that what is waiting on one holds up nothing on another: a server can hold writes
+//! back and go on reading (`CLIENT PAUSE … WRITE`). They come and go together, because one alone could lead to a server
+//! that is no longer the primary while the others have left it.
 
 use std::{
     future::Future,
@@ -19,135 +23,71 @@ use tokio::{
     time::{Instant, error::Elapsed, timeout_at},
 };
 
-use super::{connection::Effect, dial::Address, failure::Failure, how::How};
+use super::{dial::Address, failure::Failure, how::How};
 
-/// After this many time-outs in a row the connection is replaced: the server may be fine and only the way to it gone.
-/// After one of a write already: the server may hold it back (`CLIENT PAUSE … WRITE`), and with it all that follows it on
-/// this connection, which it would answer on another.
+/// After this many time-outs in a row on one lane all are replaced: the server may be fine and only the way to it gone.
 const TIMEOUTS: u32 = 3;
-/// How old a connection must be before such an answer replaces it.
+/// How old a connection must be before the answer of a replica replaces it.
 const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
 
-/// A connection. It ends with its last owner.
+/// The connections to a server. They end with their last owner.
 pub(super) struct Link {
-    connection: MultiplexedConnection,
-    /// Where its server listens.
+    /// Where the server listens.
     address: Address,
+    lanes: Box<[Lane]>,
+    /// What runs as long as they are there.
+    companion: Option<AbortHandle>,
+    closed: Closer,
+    since: Instant,
+}
+
+/// One connection.
+pub(super) struct Lane {
+    connection: MultiplexedConnection,
     /// Its receiver lives as long as the driver, whatever ends that: the server, the runtime, a panic.
-    driver: watch::Sender<()>,
-    /// The driver and what accompanies it.
-    tasks: Vec<AbortHandle>,
+    ended: watch::Sender<()>,
+    driver: AbortHandle,
     /// Its senders live as long as the driver.
     pushes: broadcast::WeakSender<PushInfo>,
-    closed: Closer,
     timeouts: AtomicU32,
-    since: Instant,
     _open: crate::metrics::Entered,
 }
 
-impl Link {
+impl Lane {
     /// Drives the connection on the current runtime.
     pub(super) fn new(
-        address: Address,
         connection: MultiplexedConnection,
         driver: impl Future<Output = ()> + Send + 'static,
         pushes: broadcast::WeakSender<PushInfo>,
     ) -> Self {
-        let (sender, receiver) = watch::channel(());
-        let task = tokio::spawn(async move {
+        let (ended, receiver) = watch::channel(());
+        let driver = tokio::spawn(async move {
             driver.await;
             drop(receiver);
         });
         Self {
             connection,
-            address,
-            driver: sender,
-            tasks: vec![task.abort_handle()],
+            ended,
+            driver: driver.abort_handle(),
             pushes,
-            closed: Closer::default(),
             timeouts: AtomicU32::new(0),
-            since: Instant::now(),
             _open: crate::metrics::REDIS_CONNECTIONS.enter(),
         }
     }
 
-    pub(super) fn address(&self) -> &Address {
-        &self.address
-    }
-
-    /// Runs `task` for as long as the connection is there.
-    pub(super) fn accompany(&mut self, task: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.push(tokio::spawn(task).abort_handle());
-    }
-
-    /// Sends `command` and waits for its reply until `deadline`.
-    pub(super) async fn send(
-        &self,
-        command: &Cmd,
-        effect: Effect,
-        how: How,
-        deadline: Instant,
-    ) -> Result<Value, Failure> {
-        let mut connection = self.connection.clone();
-        match how {
-            How::PLAIN => {
-                let sent = async { reply(connection.send_packed_command(command).await) };
-                self.wait_for(sent, effect, deadline).await
-            }
-            // Boxed, because it is rare and larger.
-            how => {
-                let together = how.pipeline(command);
-                let count = together.len();
-                let sent = async { how.reply(connection.send_packed_commands(&together, 0, count).await) };
-                let deadline = deadline + how.extra_time();
-                Box::pin(self.wait_for(sent, effect, deadline)).await
-            }
-        }
-    }
-
+    /// Waits for `reply` until `deadline`.
     async fn wait_for(
         &self,
         reply: impl Future<Output = Result<Value, Failure>>,
-        effect: Effect,
         deadline: Instant,
     ) -> Result<Value, Failure> {
         // A command that is queued in the moment in which the driver ends is never taken from its queue, because we hold
         // the queue's other end: its reply must not be waited for.
-        let ended = pin!(self.driver.closed());
-        let outcome = match timeout_at(deadline, select(pin!(reply), ended)).await {
+        let ended = pin!(self.ended.closed());
+        match timeout_at(deadline, select(pin!(reply), ended)).await {
             Err(Elapsed { .. }) => Err(Failure::TimedOut),
             Ok(Either::Right(_)) => Err(Failure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())),
             Ok(Either::Left((reply, _))) => reply,
-        };
-        self.note(effect, &outcome);
-        outcome
-    }
-
-    /// What the server says unasked, from now on. It ends with the connection; with RESP2 nothing comes.
-    pub(super) fn pushes(&self) -> broadcast::Receiver<PushInfo> {
-        match self.pushes.upgrade() {
-            Some(pushes) => pushes.subscribe(),
-            None => broadcast::channel(1).1,
-        }
-    }
-
-    /// Whether more can be sent here.
-    pub(super) fn is_good(&self) -> bool {
-        !self.closed.is_closed() && !self.driver.is_closed()
-    }
-
-    /// Closes it from elsewhere.
-    pub(super) fn closer(&self) -> Closer {
-        self.closed.clone()
-    }
-
-    /// What a reply says about the health of the connection.
-    fn note(&self, effect: Effect, outcome: &Result<Value, Failure>) {
-        match outcome {
-            Err(Failure::Lost(_)) => self.closed.close(),
-            Err(Failure::TimedOut) => self.timed_out(effect),
-            Err(Failure::Answered(answer)) if answer.is("READONLY") => self.demoted(),
-            _ => self.answered(),
         }
     }
 
@@ -157,17 +97,107 @@ impl Link {
         }
     }
 
-    fn timed_out(&self, effect: Effect) {
+    /// Whether that was once too often.
+    fn timed_out(&self) -> bool {
         crate::metrics::REDIS_TIMEOUTS.add_one();
-        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS || effect == Effect::Write {
-            tracing::warn!("Redis does not answer: replacing the connection");
-            self.closed.close();
+        self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Link {
+    /// `lanes` all lead to the server at `address`.
+    pub(super) fn new(address: Address, lanes: Vec<Lane>) -> Self {
+        Self {
+            address,
+            lanes: lanes.into(),
+            companion: None,
+            closed: Closer::default(),
+            since: Instant::now(),
+        }
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Runs `task` for as long as the connections are there.
+    pub(super) fn accompany(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.companion = Some(tokio::spawn(task).abort_handle());
+    }
+
+    /// Sends `command` on a lane and waits for its reply until `deadline`. There are as many lanes as it was dialed with;
+    /// what is meant for one beyond them goes by the first.
+    pub(super) async fn send(
+        &self,
+        lane: usize,
+        command: &Cmd,
+        how: How,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        let Some(lane) = self.lanes.get(lane).or(self.lanes.first()) else { return Err(Failure::Unexpected) };
+        let mut connection = lane.connection.clone();
+        let outcome = match how {
+            How::PLAIN => {
+                let sent = async { reply(connection.send_packed_command(command).await) };
+                lane.wait_for(sent, deadline).await
+            }
+            // Boxed, because it is rare and larger.
+            how => {
+                let together = how.pipeline(command);
+                let count = together.len();
+                let sent = async { how.reply(connection.send_packed_commands(&together, 0, count).await) };
+                let deadline = deadline + how.extra_time();
+                Box::pin(lane.wait_for(sent, deadline)).await
+            }
+        };
+        self.note(lane, &outcome);
+        outcome
+    }
+
+    /// What the server says unasked, from now on. It ends with the connection; with RESP2 nothing comes.
+    pub(super) fn pushes(&self) -> broadcast::Receiver<PushInfo> {
+        match self.lanes.first().and_then(|lane| lane.pushes.upgrade()) {
+            Some(pushes) => pushes.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
+
+    /// Whether more can be sent here.
+    pub(super) fn is_good(&self) -> bool {
+        !self.closed.is_closed() && self.lanes.iter().all(|lane| !lane.ended.is_closed())
+    }
+
+    /// Closes it from elsewhere.
+    pub(super) fn closer(&self) -> Closer {
+        self.closed.clone()
+    }
+
+    /// What a reply says about the health of the connections.
+    fn note(&self, lane: &Lane, outcome: &Result<Value, Failure>) {
+        match outcome {
+            Err(Failure::Lost(_)) => self.closed.close(),
+            Err(Failure::TimedOut) => {
+                if lane.timed_out() {
+                    tracing::warn!("Redis does not answer: replacing the connection");
+                    self.closed.close();
+                }
+            }
+            Err(Failure::Answered(answer)) if answer.is("READONLY") => {
+                lane.answered();
+                self.demoted();
+            }
+            _ => lane.answered(),
         }
     }
 
     /// The server has become a replica: another connection may lead to the primary.
     fn demoted(&self) {
-        self.answered();
         if self.since.elapsed() >= DEMOTION_PAUSE {
             tracing::warn!("Redis has become a replica: replacing the connection");
             self.closed.close();
@@ -177,13 +207,13 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        for task in &self.tasks {
-            task.abort();
+        if let Some(companion) = &self.companion {
+            companion.abort();
         }
     }
 }
 
-/// Closes a connection: nothing more is sent there, and calls under way keep waiting for their replies.
+/// Closes a link: nothing more is sent there, and calls under way keep waiting for their replies.
 #[derive(Clone, Default)]
 pub(super) struct Closer(Arc<AtomicBool>);
 
@@ -226,14 +256,15 @@ mod tests {
             let _ = ended.await;
             std::mem::forget((driver, theirs));
         };
-        (Link::new(Address::Unix("server".into()), connection, held, broadcast::channel(1).0.downgrade()), end)
+        let lane = Lane::new(connection, held, broadcast::channel(1).0.downgrade());
+        (Link::new(Address::Unix("server".into()), vec![lane]), end)
     }
 
     #[tokio::test]
     async fn a_reply_is_not_waited_for_when_the_driver_has_ended() {
         let (link, end) = link().await;
         let command = redis::cmd("PING");
-        let send = link.send(&command, Effect::Read, How::PLAIN, Instant::now() + 10 * MINUTE);
+        let send = link.send(0, &command, How::PLAIN, Instant::now() + 10 * MINUTE);
         let end = async {
             tokio::task::yield_now().await;
             assert!(link.is_good());

@@ -10,7 +10,6 @@ use tokio::{
 };
 
 use super::{
-    connection::Effect,
     dial::{Address, Dialer},
     failure::Unsent,
     how::How,
@@ -44,7 +43,7 @@ enum Step {
 }
 
 impl Sentinels {
-    /// One connection to the primary for everyone.
+    /// One link to the primary for everyone.
     pub(super) fn supply(self) -> Supply<Link> {
         Supply::new(Link::is_good, move || {
             let sentinels = self.clone();
@@ -151,7 +150,7 @@ impl Sentinels {
     }
 
     async fn reply(&self, link: &Link, command: &Cmd) -> Result<Value, Unsent> {
-        Ok(link.send(command, Effect::Read, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
+        Ok(link.send(0, command, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
     }
 }
 

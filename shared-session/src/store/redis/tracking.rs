@@ -153,7 +153,7 @@ impl<'a> Following<'a> {
             let first = self.proofs == 0;
             try_join_all(sides.all.iter().map(|side| {
                 let command = if first { &tracking } else { &side.proof };
-                side.link.send(command, Effect::Read, How::PLAIN, sent + PATIENCE)
+                side.link.send(0, command, How::PLAIN, sent + PATIENCE)
             }))
             .await?;
             if !sides.are_current(source) {
@@ -251,7 +251,7 @@ impl Side {
     {
         let in_use = commands.get(Instant::now() + dialer.timeout).await?;
         let timeout = dialer.timeout.min(PATIENCE_TO_CONNECT);
-        let dialer = Dialer { listener: Some(Arc::new(listener)), timeout, ..dialer.clone() };
+        let dialer = Dialer { lanes: 1, listener: Some(Arc::new(listener)), timeout, ..dialer.clone() };
         let link = dialer.dial(in_use.address()).await.map_err(Failure::Unsent)?;
         Ok(Self { link, beside: Arc::downgrade(&in_use), commands, proof })
     }

@@ -33,7 +33,7 @@ pub(super) fn failed_write(failure: Failure) -> Error {
         Failure::Sent(error) if refused(&error) => from_driver(error),
         Failure::Sent(error) => from_driver(error).undecided(),
         // It may have been under way.
-        Failure::TimedOut => timed_out().undecided(),
+        Failure::TimedOut => timed_out().late(),
     }
 }
 

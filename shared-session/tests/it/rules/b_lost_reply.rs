@@ -1,8 +1,8 @@
-//! B. A write whose reply was lost is looked up, never guessed.
+//! B. A write whose reply was lost is looked up, never guessed. One whose reply is late is given up.
 
 use shared_session::{
-    ErrorKind,
-    testing::Fault::{LostReply, LostRequest, Refused},
+    ErrorKind, Session,
+    testing::Fault::{Late, LostReply, LostRequest, Refused},
 };
 
 use super::{Browser, Fleet, kind, user};
@@ -13,7 +13,7 @@ async fn counting(fleet: &Fleet) -> Browser {
     browser
 }
 
-fn add_one(session: &shared_session::Session) {
+fn add_one(session: &Session) {
     session.update("n", |n: Option<u64>| Some(n.unwrap_or(0) + 1)).unwrap();
 }
 
@@ -33,6 +33,39 @@ async fn a_write_that_never_arrived_is_sent_again() {
     fleet.faults().fail_next("replace", LostRequest);
     assert!(fleet.serve(&mut browser, add_one).await.error().is_none());
     assert_eq!(fleet.get(&browser, "n").await, Some(1.into()));
+}
+
+#[tokio::test]
+async fn a_write_that_is_lost_twice_is_503() {
+    let fleet = Fleet::new();
+    let mut browser = counting(&fleet).await;
+    fleet.faults().fail_next_n("replace", 2, LostRequest);
+    assert_eq!(kind(&fleet.serve(&mut browser, add_one).await), Some(ErrorKind::Unavailable));
+    assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
+}
+
+/// The time of the request is over: whoever asked again would take as long once more, and the answer could change.
+#[tokio::test]
+async fn a_write_whose_reply_is_late_is_503_at_once() {
+    let edits: [(&str, fn(&Session), &[&str]); 3] = [
+        ("replace", add_one, &["load", "replace"]),
+        ("replace", |session| session.login_as(user("1")).unwrap(), &["load", "index_add", "replace"]),
+        ("delete", |session| session.logout().unwrap(), &["load", "delete"]),
+    ];
+    for (operation, edit, calls) in edits {
+        let fleet = Fleet::new();
+        let mut browser = counting(&fleet).await;
+        fleet.store.take_calls();
+        fleet.faults().fail_next(operation, Late);
+        let outcome = fleet.serve(&mut browser, edit).await;
+        assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
+        assert_eq!(fleet.store.take_calls().into_iter().filter(|call| *call != "time").collect::<Vec<_>>(), calls);
+    }
+    let fleet = Fleet::new();
+    fleet.faults().fail_next("create", Late);
+    let outcome = fleet.serve(&mut Browser::default(), add_one).await;
+    assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
+    assert_eq!(fleet.store.take_calls().into_iter().filter(|call| *call != "time").collect::<Vec<_>>(), ["create"]);
 }
 
 #[tokio::test]
