@@ -20,7 +20,7 @@ use super::{
     tracking::Source,
     url::{Place, Target},
 };
-use crate::{Error, ErrorKind};
+use crate::Error;
 
 /// Whether a command that may have run can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl Connection {
             Route::Cluster(cluster) => Ok(Source::Cluster(cluster.clone())),
             #[cfg(feature = "deadpool")]
             Route::Pool(_) => Err(Error::new(
-                ErrorKind::Config,
+                crate::ErrorKind::Config,
                 "a near cache cannot follow changes through a pool of connections: connect the store by its URL",
             )),
         }
