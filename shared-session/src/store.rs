@@ -10,7 +10,7 @@
 //! - [`replace`](SessionStore::replace) and [`delete`](SessionStore::delete) never create a key.
 //! - Every key has a lifetime at every moment.
 //! - Failures are [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable); a write whose reply was lost is marked
-//!   [`Error::undecided`]. A store never retries a write by itself.
+//!   [`Error::undecided`], one that took too long [`Error::late`]. A store never retries a write by itself.
 //! - A value of the wrong kind under a key is [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable).
 //! - Errors and logs never hold a key or a value.
 

@@ -43,12 +43,12 @@ const MAX_MILLIS: u64 = (1 << 53) - 1;
 ///
 /// Every write is one command on one key. Conditional ones are `SET … IFEQ` where the server has it (Valkey since 8.1,
 /// Redis since 8.4), and Lua scripts elsewhere; the server is asked, not its version. A read is one `GET`.
-/// All clones share one connection, over which their commands are pipelined.
+/// All clones share two connections, one for reads and one for writes, over which their commands are pipelined.
 ///
 /// - **Time-outs.** Every call ends within the [response timeout](RedisConfig::with_response_timeout), 300 ms by
 ///   default, whatever the server does.
 /// - **Retries.** A read is sent again, once, when its connection turns out to be gone. A write is never sent again;
-///   when its reply is lost it is [`Error::undecided`].
+///   when its reply is lost it is [`Error::undecided`], and when it takes too long it is [`Error::late`].
 /// - **Reconnects.** A lost connection is replaced on the next call. While Redis is down calls fail at once.
 /// - **Lifetimes** are relative, so the clocks of services do not matter.
 ///

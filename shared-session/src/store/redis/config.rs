@@ -73,7 +73,7 @@ impl RedisConfig {
 
     /// Has every write wait until `replicas` replicas have it too, for at most `timeout` beyond the
     /// [response timeout](Self::with_response_timeout). Default: none, because it costs each write the way to a replica
-    /// and back, and four connections of its own.
+    /// and back, and four connections for writes instead of one.
     ///
     /// Without it a failover can lose what was acknowledged in its last moments: a signed-out session lives again, a
     /// rotated one opens with its old cookie. With it a write that too few replicas confirmed is
