@@ -120,7 +120,8 @@ impl Error {
     }
 
     /// Marks a write whose reply did not come in time: it may have been applied, or may yet be. Stores set this; the
-    /// manager gives up, because the time that a request may take is over. It is [undecided](Self::is_undecided) too.
+    /// manager then reads back, and does not try again, because the time that a request may take is over. It is
+    /// [undecided](Self::is_undecided) too.
     #[must_use]
     pub fn late(mut self) -> Self {
         self.fate = Fate::Late;
@@ -143,11 +144,6 @@ impl Error {
     #[must_use]
     pub const fn is_late(&self) -> bool {
         matches!(self.fate, Fate::Late)
-    }
-
-    /// Whether it is worth to ask the store what became of the write.
-    pub(crate) const fn may_be_asked(&self) -> bool {
-        matches!(self.fate, Fate::Lost)
     }
 }
 

@@ -95,8 +95,11 @@ impl Core {
                     }
                     owned = current.ownership();
                 }
+                Err(error) if error.is_late() => {
+                    return if let Ok(None) = self.store.load(key).await { Ok(true) } else { Err(error) };
+                }
                 // Deleting twice does no harm, so a lost reply is simply asked for once more.
-                Err(error) if error.may_be_asked() && !was_asked => was_asked = true,
+                Err(error) if error.is_undecided() && !was_asked => was_asked = true,
                 Err(error) => return Err(error),
             }
         }

@@ -57,7 +57,7 @@ enum Attempt {
     Stored(Arc<Record>),
     /// Another write was faster: go on from its version.
     Overtaken(Arc<Record>),
-    /// The reply was lost and the write was not applied: not yet. The error is for the case that it is after all.
+    /// The reply did not come and the write was not applied: not yet. The error is for the case that it is after all.
     NotApplied(Error),
 }
 
@@ -179,7 +179,7 @@ impl Core {
                     base = newer;
                 }
                 // Twice is not by chance.
-                Attempt::NotApplied(error) if lost.is_some() => return Err(error),
+                Attempt::NotApplied(error) if lost.is_some() || error.is_late() => return Err(error),
                 Attempt::NotApplied(error) => lost = Some(error),
             }
         }
@@ -257,9 +257,9 @@ impl Core {
             Ok(Replaced::Stored) => Ok(Attempt::Stored(Arc::new(next))),
             Ok(Replaced::Gone) => Err(gone()),
             Ok(Replaced::Conflict(current)) => self.judge(&current, tag, edit).await,
-            // The reply was lost: only what is stored now can tell, and only where versions carry the tag of their
+            // The reply did not come: only what is stored now can tell, and only where versions carry the tag of their
             // commit. Equal bytes may be another's.
-            Err(error) if error.may_be_asked() && next.is_of(tag) => {
+            Err(error) if error.is_undecided() && next.is_of(tag) => {
                 let Ok(Some(current)) = self.store.load(&place.key).await else { return Err(error) };
                 if base.version().matches(&current) {
                     return Ok(Attempt::NotApplied(error));
@@ -322,7 +322,7 @@ impl Core {
                     return Ok(Written::under_new_cookie(token, Arc::new(record)));
                 }
                 Ok(false) => {}
-                Err(error) if error.may_be_asked() => last_error = Some(error),
+                Err(error) if error.is_undecided() && !error.is_late() => last_error = Some(error),
                 Err(error) => return Err(error),
             }
         }
@@ -332,7 +332,7 @@ impl Core {
     /// Whether the record is stored; an undecided error only if it is known not to be.
     async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
         match self.store.create(key, record.bytes().clone(), ttl).await {
-            Err(error) if error.may_be_asked() => match self.store.load(key).await {
+            Err(error) if error.is_undecided() => match self.store.load(key).await {
                 Ok(None) => Err(error),
                 // Nobody else knows the key yet.
                 Ok(Some(current)) => Ok(current == record.bytes()),
@@ -393,8 +393,10 @@ impl Core {
         let add = self.store.index_add(&index, &place.member, deadline);
         let (added, written) = futures_util::future::join(add, write).await;
         let written = written?;
-        if added.is_err() {
-            self.store.index_add(&index, &place.member, deadline).await?;
+        match added {
+            Err(error) if error.is_late() => return Err(error),
+            Err(_) => self.store.index_add(&index, &place.member, deadline).await?,
+            Ok(()) => {}
         }
         Ok(written)
     }

@@ -26,9 +26,10 @@ pub enum Fault {
     LostRequest,
     /// The operation is applied, but a writer cannot know: [`ErrorKind::Unavailable`], undecided.
     LostReply,
-    /// The operation is applied, but the store did not wait for it: [`ErrorKind::Unavailable`], for a writer
-    /// [late](Error::is_late).
-    Late,
+    /// Nothing reaches the store, and a writer waited too long to know: [`ErrorKind::Unavailable`], [late](Error::is_late).
+    LateRequest,
+    /// The operation is applied, but a writer waited too long to know: [`ErrorKind::Unavailable`], [late](Error::is_late).
+    LateReply,
     /// The operation waits for [`FaultStore::release`] and then is applied.
     Hangs,
     /// The operation is applied; its reply waits for [`FaultStore::release`].
@@ -197,8 +198,9 @@ impl<S> FaultStore<S> {
             Some(Fault::Refused) => return Err(unavailable()),
             Some(Fault::Fails(kind)) => return Err(Error::new(kind, "a fault that a test ordered")),
             Some(Fault::LostRequest) => return Err(lost(writes)),
+            Some(Fault::LateRequest) => return Err(late(writes)),
             Some(Fault::Hangs) => self.hang().await,
-            Some(Fault::LostReply | Fault::Late | Fault::ReplyHangs) | None => {}
+            Some(Fault::LostReply | Fault::LateReply | Fault::ReplyHangs) | None => {}
         }
         let reply = call.await;
         if let Some(hook) = after {
@@ -206,7 +208,7 @@ impl<S> FaultStore<S> {
         }
         match fault {
             Some(Fault::LostReply) => return Err(lost(writes)),
-            Some(Fault::Late) => return Err(if writes { unavailable().late() } else { unavailable() }),
+            Some(Fault::LateReply) => return Err(late(writes)),
             Some(Fault::ReplyHangs) => self.hang().await,
             _ => {}
         }
@@ -224,6 +226,10 @@ fn unavailable() -> Error {
 
 fn lost(writes: bool) -> Error {
     if writes { unavailable().undecided() } else { unavailable() }
+}
+
+fn late(writes: bool) -> Error {
+    if writes { unavailable().late() } else { unavailable() }
 }
 
 /// Counts a hanging call, also when the caller gives up.

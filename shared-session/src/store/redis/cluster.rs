@@ -22,7 +22,7 @@ use super::{
     dial::{Address, Dialer},
     failure::{Failure, Unsent},
     how::{How, Wait},
-    link::Link,
+    link::{Link, READS},
     slots::{Redirect, Slots, read_redirect, slot},
     supply::Supply,
 };
@@ -119,7 +119,7 @@ impl Cluster {
 
     /// Sends `command`, which concerns no key, to one node.
     pub(super) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
-        let reply = self.send_on(node, 0, command, How::PLAIN, deadline).await;
+        let reply = self.send_on(node, READS, command, How::PLAIN, deadline).await;
         if matches!(&reply, Err(failure) if failure.is_doubtful()) {
             self.renewed.renew();
         }
@@ -229,7 +229,7 @@ impl Nodes {
     async fn ask_for_map(&self, node: Address) -> Result<Slots, Unsent> {
         let deadline = Instant::now() + self.dialer.timeout;
         let link = self.link(&node).get(deadline).await?;
-        let reply = link.send(0, redis::cmd("CLUSTER").arg("SLOTS"), How::PLAIN, deadline).await?;
+        let reply = link.send(READS, redis::cmd("CLUSTER").arg("SLOTS"), How::PLAIN, deadline).await?;
         Slots::read(reply, &node).ok_or_else(|| Unsent::new("a node of the Redis cluster has no map of the slots"))
     }
 }

@@ -12,7 +12,7 @@ use super::{
     dial::{Address, Dialer},
     failure::{Failure, Unsent},
     how::{How, Wait},
-    link::Link,
+    link::{Link, READS},
     native::Native,
     sentinel::Sentinels,
     slots::slot,
@@ -54,8 +54,6 @@ pub(super) struct Connection {
     wait: Option<Wait>,
 }
 
-/// The lane of reads. Writes have others, because a server can hold writes back and go on reading.
-const READS: usize = 0;
 /// So many lanes have writes that wait for replicas, because a connection does nothing else while it waits. Others need
 /// but one.
 const WAITING_LANES: u16 = 4;
@@ -180,13 +178,7 @@ impl Connection {
         }
     }
 
-    async fn send_once(
-        &self,
-        to: To<'_>,
-        command: &Cmd,
-        effect: Effect,
-        deadline: Instant,
-    ) -> Result<Value, Failure> {
+    async fn send_once(&self, to: To<'_>, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Value, Failure> {
         let (lane, wait) = match effect {
             Effect::Read => (READS, None),
             Effect::Write => (self.lane(to), self.wait),

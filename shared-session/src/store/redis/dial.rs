@@ -17,7 +17,13 @@ use tokio::{
 
 #[cfg(feature = "redis-tls")]
 use super::tls::Tls;
-use super::{failure::Unsent, first_words::Overheard, link::{Lane, Link}, native::Native, supply::Supply};
+use super::{
+    failure::Unsent,
+    first_words::Overheard,
+    link::{Lane, Link},
+    native::Native,
+    supply::Supply,
+};
 
 /// So many pushes wait for a slow receiver, who is told when it missed some.
 const PUSHES: usize = 1024;

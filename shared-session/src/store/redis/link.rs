@@ -25,7 +25,11 @@ use tokio::{
 
 use super::{dial::Address, failure::Failure, how::How};
 
-/// After this many time-outs in a row on one lane all are replaced: the server may be fine and only the way to it gone.
+/// The lane of reads. All others are for writes.
+pub(super) const READS: usize = 0;
+/// After this many reads in a row that timed out the connections are replaced: the server may be fine and only the way to
+/// it gone. After one write already: the next would only wait behind it, and who is told that it failed should not see it
+/// happen later.
 const TIMEOUTS: u32 = 3;
 /// How old a connection must be before the answer of a replica replaces it.
 const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
@@ -97,10 +101,10 @@ impl Lane {
         }
     }
 
-    /// Whether that was once too often.
-    fn timed_out(&self) -> bool {
+    /// How many in a row have timed out.
+    fn timed_out(&self) -> u32 {
         crate::metrics::REDIS_TIMEOUTS.add_one();
-        self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 >= TIMEOUTS
+        self.timeouts.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
 }
 
@@ -113,13 +117,7 @@ impl Drop for Lane {
 impl Link {
     /// `lanes` all lead to the server at `address`.
     pub(super) fn new(address: Address, lanes: Vec<Lane>) -> Self {
-        Self {
-            address,
-            lanes: lanes.into(),
-            companion: None,
-            closed: Closer::default(),
-            since: Instant::now(),
-        }
+        Self { address, lanes: lanes.into(), companion: None, closed: Closer::default(), since: Instant::now() }
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -131,16 +129,15 @@ impl Link {
         self.companion = Some(tokio::spawn(task).abort_handle());
     }
 
-    /// Sends `command` on a lane and waits for its reply until `deadline`. There are as many lanes as it was dialed with;
-    /// what is meant for one beyond them goes by the first.
+    /// Sends `command` on the lane of that number and waits for its reply until `deadline`.
     pub(super) async fn send(
         &self,
-        lane: usize,
+        number: usize,
         command: &Cmd,
         how: How,
         deadline: Instant,
     ) -> Result<Value, Failure> {
-        let Some(lane) = self.lanes.get(lane).or(self.lanes.first()) else { return Err(Failure::Unexpected) };
+        let Some(lane) = self.lanes.get(number) else { return Err(Failure::Unexpected) };
         let mut connection = lane.connection.clone();
         let outcome = match how {
             How::PLAIN => {
@@ -156,7 +153,7 @@ impl Link {
                 Box::pin(lane.wait_for(sent, deadline)).await
             }
         };
-        self.note(lane, &outcome);
+        self.note(number, lane, &outcome);
         outcome
     }
 
@@ -179,11 +176,11 @@ impl Link {
     }
 
     /// What a reply says about the health of the connections.
-    fn note(&self, lane: &Lane, outcome: &Result<Value, Failure>) {
+    fn note(&self, number: usize, lane: &Lane, outcome: &Result<Value, Failure>) {
         match outcome {
             Err(Failure::Lost(_)) => self.closed.close(),
             Err(Failure::TimedOut) => {
-                if lane.timed_out() {
+                if lane.timed_out() >= TIMEOUTS || number != READS {
                     tracing::warn!("Redis does not answer: replacing the connection");
                     self.closed.close();
                 }
@@ -264,7 +261,7 @@ mod tests {
     async fn a_reply_is_not_waited_for_when_the_driver_has_ended() {
         let (link, end) = link().await;
         let command = redis::cmd("PING");
-        let send = link.send(0, &command, How::PLAIN, Instant::now() + 10 * MINUTE);
+        let send = link.send(READS, &command, How::PLAIN, Instant::now() + 10 * MINUTE);
         let end = async {
             tokio::task::yield_now().await;
             assert!(link.is_good());

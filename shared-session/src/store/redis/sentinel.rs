@@ -13,7 +13,7 @@ use super::{
     dial::{Address, Dialer},
     failure::Unsent,
     how::How,
-    link::{Closer, Link},
+    link::{Closer, Link, READS},
     supply::Supply,
     text,
 };
@@ -150,7 +150,7 @@ impl Sentinels {
     }
 
     async fn reply(&self, link: &Link, command: &Cmd) -> Result<Value, Unsent> {
-        Ok(link.send(0, command, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
+        Ok(link.send(READS, command, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
     }
 }
 

@@ -28,7 +28,7 @@ use super::{
     dial::Dialer,
     failure::{Failure, Unsent},
     how::How,
-    link::Link,
+    link::{Link, READS},
     slots::slot,
     supply::Supply,
 };
@@ -153,7 +153,7 @@ impl<'a> Following<'a> {
             let first = self.proofs == 0;
             try_join_all(sides.all.iter().map(|side| {
                 let command = if first { &tracking } else { &side.proof };
-                side.link.send(0, command, How::PLAIN, sent + PATIENCE)
+                side.link.send(READS, command, How::PLAIN, sent + PATIENCE)
             }))
             .await?;
             if !sides.are_current(source) {

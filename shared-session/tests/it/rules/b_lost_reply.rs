@@ -1,8 +1,8 @@
-//! B. A write whose reply was lost is looked up, never guessed. One whose reply is late is given up.
+//! B. A write whose reply was lost or is late is looked up, never guessed. A late one is not tried again.
 
 use shared_session::{
     ErrorKind, Session,
-    testing::Fault::{Late, LostReply, LostRequest, Refused},
+    testing::Fault::{LateReply, LateRequest, LostReply, LostRequest, Refused},
 };
 
 use super::{Browser, Fleet, kind, user};
@@ -44,28 +44,69 @@ async fn a_write_that_is_lost_twice_is_503() {
     assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
 }
 
-/// The time of the request is over: whoever asked again would take as long once more, and the answer could change.
+type Edit = (&'static str, fn(&Session), &'static [&'static str]);
+
+/// The operation that is late, what a session with `n` is told, and the calls of that.
+const EDITS: [Edit; 3] = [
+    ("replace", add_one, &["load", "replace", "load"]),
+    ("replace", |session| session.login_as(user("1")).unwrap(), &["load", "index_add", "replace", "load"]),
+    ("delete", |session| session.logout().unwrap(), &["load", "delete", "load"]),
+];
+
+/// All calls but those for the time.
+fn calls(fleet: &Fleet) -> Vec<&'static str> {
+    fleet.store.take_calls().into_iter().filter(|call| *call != "time").collect()
+}
+
+/// The time of the request is over: another write would take as long once more.
 #[tokio::test]
-async fn a_write_whose_reply_is_late_is_503_at_once() {
-    let edits: [(&str, fn(&Session), &[&str]); 3] = [
-        ("replace", add_one, &["load", "replace"]),
-        ("replace", |session| session.login_as(user("1")).unwrap(), &["load", "index_add", "replace"]),
-        ("delete", |session| session.logout().unwrap(), &["load", "delete"]),
-    ];
-    for (operation, edit, calls) in edits {
+async fn a_late_write_that_was_not_applied_is_503_at_once() {
+    for (operation, edit, wanted) in EDITS {
         let fleet = Fleet::new();
         let mut browser = counting(&fleet).await;
         fleet.store.take_calls();
-        fleet.faults().fail_next(operation, Late);
+        fleet.faults().fail_next(operation, LateRequest);
         let outcome = fleet.serve(&mut browser, edit).await;
         assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
-        assert_eq!(fleet.store.take_calls().into_iter().filter(|call| *call != "time").collect::<Vec<_>>(), calls);
+        assert_eq!(calls(&fleet), wanted);
+        assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
     }
     let fleet = Fleet::new();
-    fleet.faults().fail_next("create", Late);
+    fleet.faults().fail_next("create", LateRequest);
     let outcome = fleet.serve(&mut Browser::default(), add_one).await;
     assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
-    assert_eq!(fleet.store.take_calls().into_iter().filter(|call| *call != "time").collect::<Vec<_>>(), ["create"]);
+    assert_eq!(calls(&fleet), ["create", "load"]);
+}
+
+#[tokio::test]
+async fn a_sign_in_whose_index_entry_is_late_is_503_at_once() {
+    for replace in [LateRequest, LateReply] {
+        let fleet = Fleet::new();
+        let mut browser = counting(&fleet).await;
+        fleet.store.take_calls();
+        fleet.faults().fail_next("index_add", LateRequest);
+        fleet.faults().fail_next("replace", replace);
+        let outcome = fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+        assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
+        assert_eq!(calls(&fleet), ["load", "index_add", "replace", "load"]);
+    }
+}
+
+#[tokio::test]
+async fn a_late_write_that_was_applied_is_found() {
+    for (operation, edit, wanted) in EDITS {
+        let fleet = Fleet::new();
+        let mut browser = counting(&fleet).await;
+        fleet.store.take_calls();
+        fleet.faults().fail_next(operation, LateReply);
+        assert!(fleet.serve(&mut browser, edit).await.error().is_none());
+        assert_eq!(calls(&fleet), wanted);
+        assert_eq!(fleet.memory.len(), usize::from(operation != "delete"));
+    }
+    let fleet = Fleet::new();
+    fleet.faults().fail_next("create", LateReply);
+    let browser = counting(&fleet).await;
+    assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
 }
 
 #[tokio::test]
