@@ -1,5 +1,7 @@
 //! A cluster of three primaries, each with a replica.
 
+use std::time::{Duration, Instant};
+
 use crate::port;
 use crate::process::wait_until;
 use crate::redis::{Redis, RedisKind};
@@ -134,8 +136,16 @@ impl Cluster {
     /// # Panics
     /// If it does not.
     pub fn promote(&self, replica: &Redis) {
-        wait_until("a replica begins a failover", || replica.cli(&["CLUSTER", "FAILOVER"]) == "OK");
-        wait_until("the replica has taken over", || replica.cli(&["ROLE"]).starts_with("master\n"));
+        // Redis gives a failover up that takes longer than 5 s.
+        const PATIENCE: Duration = Duration::from_secs(6);
+        let mut begun: Option<Instant> = None;
+        wait_until("the replica has taken over", || {
+            let has = replica.cli(&["ROLE"]).starts_with("master\n");
+            if !has && begun.is_none_or(|at| at.elapsed() > PATIENCE) {
+                begun = (replica.cli(&["CLUSTER", "FAILOVER"]) == "OK").then(Instant::now);
+            }
+            has
+        });
     }
 
     /// What is missing until all nodes run, agree, and each primary has its replica, in step.

@@ -247,6 +247,15 @@ impl Redis {
         self.command(&args).to_string()
     }
 
+    /// [`cli`](Self::cli) to a server that may be away, or ends its connections because it gets another role.
+    ///
+    /// # Errors
+    /// If the server does not answer.
+    pub fn try_cli(&self, args: &[&str]) -> std::io::Result<String> {
+        let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
+        self.try_command(&args).map(|reply| reply.to_string())
+    }
+
     /// Returns when so many replicas have all that was written until now.
     ///
     /// # Panics

@@ -139,7 +139,8 @@ impl Sentinel {
         }
         let upstream = format!("slave\n127.0.0.1\n{port}\nconnected\n");
         let wrong = self.servers.iter().find(|server| {
-            let role = server.cli(&["ROLE"]);
+            // A Sentinel that changes a role ends all connections.
+            let role = server.try_cli(&["ROLE"]).unwrap_or_default();
             if server.announced_port() == port { !role.starts_with("master\n") } else { !role.starts_with(&upstream) }
         });
         match wrong {
