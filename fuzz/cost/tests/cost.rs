@@ -1,7 +1,10 @@
 //! What hostile values cost through the reader of Django's sessions: memory is bounded whatever they hold.
 
+mod slow;
+
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    cmp::Reverse,
     collections::BTreeMap,
     io::Write as _,
     sync::{
@@ -160,10 +163,15 @@ fn packed(data: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
 fn refusing_a_hostile_value_takes_less_than_16_mib() {
     let cache = Django::cache();
     let mut costs = Vec::new();
-    for (name, bytes) in fixture().into_iter().chain(greedy()) {
+    for (name, bytes) in fixture().into_iter().chain(greedy()).chain(slow::plain()) {
         for (how, packed) in packed(&bytes) {
             costs.push((format!("{name}, {how}"), cost(&cache, &packed)));
         }
+        costs.push((name, cost(&cache, &bytes)));
+    }
+    let body = repeated(b"\x80\x05cuuid\nUUID\n\x94(", b"h\0)\x81", b"x");
+    for (name, bytes) in slow::packed(&body) {
+        assert!(bytes.len() <= MIB, "{name}: {}", bytes.len());
         costs.push((name, cost(&cache, &bytes)));
     }
     for size in [5, 64] {
@@ -193,5 +201,9 @@ fn refusing_a_hostile_value_takes_less_than_16_mib() {
     assert!(refused.clone().count() > 400);
     for (name, cost) in refused {
         assert!(cost.peak < MAX_PEAK, "{name}: {} bytes", cost.peak);
+    }
+    costs.sort_by_key(|(_, cost)| Reverse(cost.time));
+    for (name, Cost { time, .. }) in costs.iter().take(5) {
+        println!("{time:>12.1?} {name}: among the slowest");
     }
 }
