@@ -35,6 +35,8 @@ pub(super) enum Format {
 }
 
 /// What a value is compressed with. django-redis leaves values of up to 15 bytes (100 with LZMA) as they are.
+///
+/// A value that is cut into many more blocks than these packers make is refused: each costs time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {

@@ -1,20 +1,17 @@
 //! Compressed values. Each is told by its first bytes, and unpacks to at most 1 MiB.
 
+mod deflate;
 #[cfg(feature = "django-redis")]
-use std::io;
-use std::io::{Read, Write};
+mod lz4;
+#[cfg(feature = "django-redis")]
+mod xz;
+#[cfg(feature = "django-redis")]
+mod zstd;
 
 use bytes::Bytes;
-use flate2::{
-    bufread::{GzDecoder, ZlibDecoder},
-    write::{GzEncoder, ZlibEncoder},
-};
 
+pub(super) use self::deflate::{unzlib, zlib};
 use super::{Compression, Refusal, document::MAX_BYTES};
-
-/// The largest window that a decoder may ask for: zstd's level 19 and `xz -6` take 8 MiB.
-#[cfg(feature = "django-redis")]
-const MAX_WINDOW: u32 = 8 << 20;
 
 impl Compression {
     /// What a value is compressed with.
@@ -54,100 +51,34 @@ impl Compression {
         let packed = match self {
             Self::None => return data,
             Self::Zlib => Ok(zlib(&data)),
-            Self::Gzip => {
-                let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-                encoder.write_all(&data).and_then(|()| encoder.finish())
-            }
+            Self::Gzip => deflate::gzip(&data),
             #[cfg(feature = "django-redis")]
-            Self::Lzma => xz(&data),
+            Self::Lzma => xz::pack(&data),
             #[cfg(feature = "django-redis")]
-            Self::Lz4 => {
-                // As Python's module: the size is in the header.
-                let info = lz4_flex::frame::FrameInfo::new().content_size(Some(data.len() as u64));
-                let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
-                encoder.write_all(&data).and_then(|()| encoder.finish().map_err(io::Error::other))
-            }
+            Self::Lz4 => lz4::pack(&data),
             #[cfg(feature = "django-redis")]
-            Self::Zstd => Ok(ruzstd::encoding::compress_to_vec(&data[..], ruzstd::encoding::CompressionLevel::Fastest)),
+            Self::Zstd => Ok(zstd::pack(&data)),
         };
         // Writing to memory does not fail; a plain value is read everywhere.
         packed.map_or(data, Bytes::from)
     }
 
+    /// All that was packed, if nothing comes after it. Takes time in the length of both: what has more parts than any
+    /// packer makes is refused, for each part costs.
     pub(super) fn unpack(self, data: &[u8]) -> Result<Vec<u8>, Refusal> {
         match self {
             Self::None => Ok(data.to_vec()),
             Self::Zlib => unzlib(data),
-            Self::Gzip => unpacked(GzDecoder::new(data), GzDecoder::into_inner),
+            Self::Gzip => deflate::ungzip(data),
             #[cfg(feature = "django-redis")]
-            Self::Lzma => {
-                // The decoder's own buffers take 104 KiB.
-                let limit = MAX_WINDOW / 1024 + 104;
-                unpacked(lzma_rust2::XzReader::new_mem_limit(data, false, limit), lzma_rust2::XzReader::into_inner)
-            }
+            Self::Lzma => xz::unpack(data),
             #[cfg(feature = "django-redis")]
-            Self::Lz4 => unlz4(data),
+            Self::Lz4 => lz4::unpack(data),
             #[cfg(feature = "django-redis")]
-            Self::Zstd => unzstd(data),
+            Self::Zstd => zstd::unpack(data),
         }
     }
 }
 
-/// `zlib.compress`, at its default level.
-pub(super) fn zlib(data: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), flate2::Compression::default());
-    // Writing to memory does not fail.
-    encoder.write_all(data).and_then(|()| encoder.finish()).unwrap_or_default()
-}
-
-pub(super) fn unzlib(data: &[u8]) -> Result<Vec<u8>, Refusal> {
-    unpacked(ZlibDecoder::new(data), ZlibDecoder::into_inner)
-}
-
-#[cfg(feature = "django-redis")]
-fn xz(data: &[u8]) -> io::Result<Vec<u8>> {
-    // django-redis' preset.
-    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::with_preset(4))?;
-    encoder.write_all(data)?;
-    encoder.finish()
-}
-
-#[cfg(feature = "django-redis")]
-fn unlz4(data: &[u8]) -> Result<Vec<u8>, Refusal> {
-    // The decoder takes the end of the input for the end mark: four zeros, and a check sum if the header says so.
-    let checked = data.get(4).is_some_and(|flags| flags & 0b100 != 0);
-    let end = data.len().saturating_sub(if checked { 4 } else { 0 });
-    if !data.get(..end).is_some_and(|frame| frame.ends_with(&[0; 4])) {
-        return Err(Refusal::Compression);
-    }
-    unpacked(lz4_flex::frame::FrameDecoder::new(data), lz4_flex::frame::FrameDecoder::into_inner)
-}
-
-#[cfg(feature = "django-redis")]
-fn unzstd(data: &[u8]) -> Result<Vec<u8>, Refusal> {
-    use ruzstd::decoding::StreamingDecoder;
-
-    let decoder = StreamingDecoder::new_with_max_window_size(data, MAX_WINDOW.into());
-    let mut decoder = decoder.map_err(|_| Refusal::Compression)?;
-    let mut out = Vec::new();
-    limited(&mut decoder, &mut out)?;
-    // The decoder leaves the check to its user.
-    let valid = match (decoder.decoder.get_checksum_from_data(), decoder.decoder.get_calculated_checksum()) {
-        (Some(stored), Some(found)) => stored == found,
-        _ => true,
-    };
-    if valid && decoder.into_inner().is_empty() { Ok(out) } else { Err(Refusal::Compression) }
-}
-
-/// All that `decoder` makes, if nothing of its input is left then.
-fn unpacked<'a, D: Read>(mut decoder: D, rest: fn(D) -> &'a [u8]) -> Result<Vec<u8>, Refusal> {
-    let mut out = Vec::new();
-    limited(&mut decoder, &mut out)?;
-    if rest(decoder).is_empty() { Ok(out) } else { Err(Refusal::Compression) }
-}
-
-fn limited(decoder: &mut impl Read, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    decoder.take(MAX_BYTES as u64 + 1).read_to_end(out).map_err(|_| Refusal::Compression)?;
-    out.shrink_to_fit();
-    if out.len() > MAX_BYTES { Err(Refusal::TooLarge) } else { Ok(()) }
-}
+#[cfg(test)]
+mod tests;
