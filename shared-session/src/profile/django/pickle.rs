@@ -5,8 +5,9 @@
 //! - Nothing is ever imported or called. A Python object is kept as the description it is, so editing one entry of a
 //!   session loses no other.
 //! - What Django wrote and nobody changed is written back byte for byte, in the protocol found.
-//! - Input is bounded: 1 MiB, 200,000 opcodes, 131,072 values, 128 levels, 1 KiB for an integer, 4 MiB with all sharing
-//!   expanded. Reading takes linear time and less than 16 MiB.
+//! - Input is bounded: 1 MiB, 200,000 opcodes, 131,072 values, 65,536 entries of a dict, 128 levels, 1 KiB for an
+//!   integer, 256 KiB for the names of classes, 4 MiB with all sharing expanded. Reading takes linear time and less than
+//!   16 MiB.
 //! - Refused are cycles, truncation, trailing bytes, values that are no dict, Python 2 strings, and names that run
 //!   code; see [`Objects`].
 //!
@@ -65,7 +66,7 @@ impl Pickle {
     pub fn new(protocol: u8) -> Self {
         let mut arena = Arena::new(Bytes::new());
         // An arena has room for one more node.
-        let root = arena.add(Node::Dict(Vec::new())).unwrap_or(Id::NONE);
+        let root = arena.add(Node::Dict(node::Pairs::new())).unwrap_or(Id::NONE);
         Self { arena, root, protocol: protocol.clamp(2, 5) }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     int,
-    node::{Arena, Call, Id, MAX_DEPTH, MAX_LONG, Node, Object, Reason},
+    node::{Arena, Call, Id, Ids, MAX_DEPTH, MAX_LONG, Node, Object, Pairs, Reason},
     value::{PyDate, PyDateTime, PyOffset, PyTime, PyTimeDelta, PyValue},
 };
 
@@ -48,12 +48,12 @@ impl<'a> Builder<'a> {
             PyValue::ByteArray(bytes) => self.byte_array(bytes),
             PyValue::List(items) => self.list(items),
             PyValue::Tuple(items) if items.is_empty() => Ok(Id::EMPTY_TUPLE),
-            PyValue::Tuple(items) => self.all(items).and_then(|items| self.arena.add(Node::Tuple(items.into()))),
+            PyValue::Tuple(items) => self.all(items).and_then(|items| self.arena.add(Node::Tuple(items))),
             PyValue::Set(items) if self.protocol >= 4 => {
                 self.all(items).and_then(|items| self.arena.add(Node::Set(items)))
             }
             PyValue::FrozenSet(items) if self.protocol >= 4 => {
-                self.all(items).and_then(|items| self.arena.add(Node::FrozenSet(items.into())))
+                self.all(items).and_then(|items| self.arena.add(Node::FrozenSet(items)))
             }
             PyValue::Set(items) => self.list(items).and_then(|list| self.builtin("set", &[list])),
             PyValue::FrozenSet(items) => self.list(items).and_then(|list| self.builtin("frozenset", &[list])),
@@ -75,7 +75,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn all(&mut self, items: &[PyValue]) -> Result<Vec<Id>, Reason> {
+    fn all(&mut self, items: &[PyValue]) -> Result<Ids, Reason> {
         items.iter().map(|item| self.value(item)).collect()
     }
 
@@ -105,7 +105,7 @@ impl<'a> Builder<'a> {
             return Err("duplicate_key");
         }
         let pairs = pairs.iter().map(|(key, value)| Ok([self.value(key)?, self.value(value)?]));
-        let pairs = pairs.collect::<Result<Vec<_>, Reason>>()?;
+        let pairs = pairs.collect::<Result<Pairs, Reason>>()?;
         self.arena.add(Node::Dict(pairs))
     }
 
@@ -209,7 +209,7 @@ impl<'a> Builder<'a> {
         }
         let number = self.integer(int::shortest(&bytes))?;
         let key = self.shared("int")?;
-        let state = self.arena.add(Node::Dict(vec![[key, number]]))?;
+        let state = self.arena.add(Node::Dict(Pairs::from_slice(&[[key, number]])))?;
         let class = self.global("uuid", "UUID")?;
         self.call(Call::New, class, &[], Some(state))
     }
@@ -227,8 +227,9 @@ impl<'a> Builder<'a> {
     }
 
     fn call(&mut self, call: Call, callable: Id, args: &[Id], state: Option<Id>) -> Result<Id, Reason> {
-        let args = if args.is_empty() { Id::EMPTY_TUPLE } else { self.arena.add(Node::Tuple(args.into()))? };
-        let object = Object { call, callable, args, kwargs: None, list: Vec::new(), dict: Vec::new(), state };
+        let args =
+            if args.is_empty() { Id::EMPTY_TUPLE } else { self.arena.add(Node::Tuple(Ids::from_slice(args)))? };
+        let object = Object::new(call, callable, args, None, state);
         self.arena.add(Node::Object(Box::new(object)))
     }
 

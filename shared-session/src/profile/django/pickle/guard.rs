@@ -71,6 +71,16 @@ impl Objects {
     }
 }
 
+/// The length of the names that [`check_call`] looks at, if it does.
+pub(super) fn names_of_call(arena: &Arena, callable: Id, args: Id) -> Option<usize> {
+    if !arena.is_only_called(callable) {
+        return None;
+    }
+    let [owner, member] = arena.tuple(args)? else { return None };
+    let Node::Global { module, name } = arena.node(*owner) else { return None };
+    Some([module, name, member].into_iter().map(|id| arena.str_len(*id)).sum())
+}
+
 /// Checks that `callable` is a class or function, and that `getattr` is called only as Python itself pickles it: to
 /// find `ZoneInfo._unpickle`, or to name a member of an enumeration or a nested class.
 pub(super) fn check_call(arena: &Arena, callable: Id, args: Id) -> Result<(), Reason> {
@@ -88,7 +98,7 @@ pub(super) fn check_call(arena: &Arena, callable: Id, args: Id) -> Result<(), Re
         }
         Node::Global { .. } => Ok(()),
         Node::Object(found) if arena.is_only_called(found.callable) => match arena.tuple(found.args) {
-            Some([_, name]) if arena.text(*name) == Some("_unpickle") => Ok(()),
+            Some([_, name]) if arena.str_bytes(*name) == Some(b"_unpickle") => Ok(()),
             _ => Err("bad_callable"),
         },
         _ => Err("bad_callable"),
@@ -97,12 +107,5 @@ pub(super) fn check_call(arena: &Arena, callable: Id, args: Id) -> Result<(), Re
 
 /// Refuses a state that would give an object another class.
 pub(super) fn check_state(arena: &Arena, state: Id) -> Result<(), Reason> {
-    let own = [state];
-    // Slots come as a pair of dicts.
-    let dicts = arena.tuple(state).unwrap_or(&own);
-    let changes_class = dicts.iter().any(|id| match arena.node(*id) {
-        Node::Dict(pairs) => pairs.iter().any(|pair| arena.text(pair[0]) == Some("__class__")),
-        _ => false,
-    });
-    if changes_class { Err("state_class") } else { Ok(()) }
+    if arena.names_class(state) { Err("state_class") } else { Ok(()) }
 }

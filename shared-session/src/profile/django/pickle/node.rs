@@ -4,9 +4,10 @@
 //! *sealed* once another node holds it, and a sealed node never changes. Therefore the arena has no cycles, and the
 //! depth and the expanded weight of a node are known when it is made: a memo bomb is refused without expanding it.
 
-use std::{collections::HashSet, ops::Range};
+use std::{collections::HashSet, hash::RandomState, ops::Range};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 pub(super) use super::super::Reason;
 
@@ -14,14 +15,20 @@ pub(super) use super::super::Reason;
 pub(super) const MAX_BYTES: usize = 1 << 20;
 /// The most opcodes in a pickle.
 pub(super) const MAX_OPS: usize = 200_000;
-/// The most nodes in an arena, and the most entries in a memo.
+/// The most nodes in an arena, entries in a memo, and values that wait for their container. Python itself puts a
+/// thousand at a time into a list, set or dict, and all into a tuple or frozenset.
 pub(super) const MAX_NODES: usize = 1 << 17;
+/// The most entries of a dict.
+pub(super) const MAX_ENTRIES: usize = 1 << 16;
 /// The deepest nesting. An object takes two levels.
 pub(super) const MAX_DEPTH: u8 = 128;
 /// The largest expanded size: what the value would weigh with nothing shared.
 pub(super) const MAX_WEIGHT: u32 = 1 << 22;
 /// The longest integer, in bytes.
 pub(super) const MAX_LONG: usize = 1024;
+
+/// What all names of classes and functions may weigh: 64 for each, and their bytes. Python names each class once.
+pub(super) const MAX_NAMES: usize = 1 << 18;
 
 /// What a node weighs besides its bytes.
 const NODE_WEIGHT: u32 = 8;
@@ -54,6 +61,10 @@ impl Span {
     }
 }
 
+/// A few take no memory of their own: a pickle may hold many small containers.
+pub(super) type Ids = SmallVec<[Id; 4]>;
+pub(super) type Pairs = SmallVec<[[Id; 2]; 2]>;
+
 #[derive(Clone)]
 pub(super) enum Node {
     None,
@@ -66,11 +77,11 @@ pub(super) enum Node {
     Str(Span),
     Bytes(Span),
     ByteArray(Span),
-    List(Vec<Id>),
-    Tuple(Box<[Id]>),
-    Set(Vec<Id>),
-    FrozenSet(Box<[Id]>),
-    Dict(Vec<[Id; 2]>),
+    List(Ids),
+    Tuple(Ids),
+    Set(Ids),
+    FrozenSet(Ids),
+    Dict(Pairs),
     /// A class or function by name; both are `Str`.
     Global {
         module: Id,
@@ -87,9 +98,27 @@ pub(super) struct Object {
     pub(super) args: Id,
     /// Only of [`Call::NewEx`].
     pub(super) kwargs: Option<Id>,
-    pub(super) list: Vec<Id>,
-    pub(super) dict: Vec<[Id; 2]>,
     pub(super) state: Option<Id>,
+    /// What it holds as a list and as a dict. Few objects do.
+    held: Option<Box<(Ids, Pairs)>>,
+}
+
+impl Object {
+    pub(super) fn new(call: Call, callable: Id, args: Id, kwargs: Option<Id>, state: Option<Id>) -> Self {
+        Self { call, callable, args, kwargs, state, held: None }
+    }
+
+    pub(super) fn list(&self) -> &[Id] {
+        self.held.as_ref().map_or(&[], |held| &held.0)
+    }
+
+    pub(super) fn dict(&self) -> &[[Id; 2]] {
+        self.held.as_ref().map_or(&[], |held| &held.1)
+    }
+
+    fn held(&mut self) -> &mut (Ids, Pairs) {
+        self.held.get_or_insert_default()
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,8 +134,21 @@ struct Meta {
     depth: u8,
     sealed: bool,
     unhashable: bool,
+    role: Role,
+}
+
+/// What few nodes are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Any,
     /// May only be called: `builtins.getattr`, whose calls are checked by shape.
-    only_called: bool,
+    OnlyCalled,
+    /// A dict with the key `__class__`, or a tuple of such a dict: slots come as a pair of dicts.
+    NamesClass,
+}
+
+impl Meta {
+    const NEW: Self = Self { weight: NODE_WEIGHT, depth: 0, sealed: false, unhashable: false, role: Role::Any };
 }
 
 #[derive(Clone)]
@@ -125,8 +167,8 @@ pub(super) struct Arena {
 impl Arena {
     pub(super) fn new(input: Bytes) -> Self {
         let mut arena = Self { slots: Vec::new(), input, added: Vec::new() };
-        for node in [Node::None, Node::Bool(false), Node::Bool(true), Node::Tuple(Box::default())] {
-            let meta = Meta { weight: NODE_WEIGHT, depth: 0, sealed: true, unhashable: false, only_called: false };
+        for node in [Node::None, Node::Bool(false), Node::Bool(true), Node::Tuple(Ids::new())] {
+            let meta = Meta { sealed: true, ..Meta::NEW };
             arena.slots.push(Slot { node, meta });
         }
         arena
@@ -154,6 +196,11 @@ impl Arena {
             Node::Str(span) => Some(self.bytes(*span)),
             _ => None,
         }
+    }
+
+    /// The length of a `str`; 0 for anything else.
+    pub(super) fn str_len(&self, id: Id) -> usize {
+        self.str_bytes(id).map_or(0, <[u8]>::len)
     }
 
     /// A `str` without lone surrogates.
@@ -195,11 +242,16 @@ impl Arena {
     }
 
     pub(super) fn only_called(&mut self, id: Id) {
-        self.slots[id.index()].meta.only_called = true;
+        self.slots[id.index()].meta.role = Role::OnlyCalled;
     }
 
     pub(super) fn is_only_called(&self, id: Id) -> bool {
-        self.slots[id.index()].meta.only_called
+        self.slots[id.index()].meta.role == Role::OnlyCalled
+    }
+
+    /// Whether, as the state of an object, it would change the object's class.
+    pub(super) fn names_class(&self, id: Id) -> bool {
+        self.slots[id.index()].meta.role == Role::NamesClass
     }
 
     /// Adds a node that holds the nodes it names.
@@ -207,7 +259,7 @@ impl Arena {
         if self.slots.len() >= MAX_NODES {
             return Err("nodes");
         }
-        let mut meta = Meta { weight: NODE_WEIGHT, depth: 0, sealed: false, unhashable: false, only_called: false };
+        let mut meta = Meta::NEW;
         match &node {
             Node::None | Node::Bool(_) | Node::Int(_) | Node::Float(_) => {}
             // Writing digits takes quadratic time, so a long integer weighs more than its bytes.
@@ -224,12 +276,17 @@ impl Arena {
             Node::Tuple(items) => {
                 self.hold_all(&mut meta, items, false)?;
                 meta.unhashable = items.iter().any(|item| self.slots[item.index()].meta.unhashable);
+                let tuple = |item: &Id| matches!(self.node(*item), Node::Tuple(_));
+                if items.iter().any(|item| !tuple(item) && self.names_class(*item)) {
+                    meta.role = Role::NamesClass;
+                }
             }
             Node::Set(items) => {
                 meta.unhashable = true;
                 self.hold_all(&mut meta, items, true)?;
             }
             Node::FrozenSet(items) => self.hold_all(&mut meta, items, true)?,
+            Node::Dict(pairs) if pairs.len() > MAX_ENTRIES => return Err("nodes"),
             Node::Dict(pairs) => {
                 meta.unhashable = true;
                 self.hold_pairs(&mut meta, pairs)?;
@@ -241,8 +298,8 @@ impl Arena {
                 self.slots[object.callable.index()].meta.sealed = true;
                 self.hold_all(&mut meta, &[object.args], false)?;
                 self.hold_all(&mut meta, object.kwargs.as_slice(), false)?;
-                self.hold_all(&mut meta, &object.list, false)?;
-                self.hold_pairs(&mut meta, &object.dict)?;
+                self.hold_all(&mut meta, object.list(), false)?;
+                self.hold_pairs(&mut meta, object.dict())?;
                 self.hold_all(&mut meta, object.state.as_slice(), false)?;
             }
         }
@@ -258,7 +315,7 @@ impl Arena {
     pub(super) fn append(&mut self, to: Id, items: &[Id]) -> Result<(), Reason> {
         match self.node(to) {
             Node::List(_) => {}
-            Node::Object(object) if object.dict.is_empty() && object.state.is_none() => {}
+            Node::Object(object) if object.dict().is_empty() && object.state.is_none() => {}
             Node::Object(_) => return Err("object_order"),
             _ => return Err("append_to_other"),
         }
@@ -268,7 +325,7 @@ impl Arena {
         slot.meta = meta;
         match &mut slot.node {
             Node::List(list) => list.extend_from_slice(items),
-            Node::Object(object) => object.list.extend_from_slice(items),
+            Node::Object(object) => object.held().0.extend_from_slice(items),
             _ => {}
         }
         Ok(())
@@ -296,6 +353,7 @@ impl Arena {
             return Err("odd_items");
         }
         match self.node(to) {
+            Node::Dict(dict) if dict.len() + pairs.len() > MAX_ENTRIES => return Err("nodes"),
             Node::Dict(_) => {}
             Node::Object(object) if object.state.is_none() => {}
             Node::Object(_) => return Err("object_order"),
@@ -307,7 +365,7 @@ impl Arena {
         slot.meta = meta;
         match &mut slot.node {
             Node::Dict(dict) => dict.extend_from_slice(pairs),
-            Node::Object(object) => object.dict.extend_from_slice(pairs),
+            Node::Object(object) => object.held().1.extend_from_slice(pairs),
             _ => {}
         }
         Ok(())
@@ -360,18 +418,22 @@ impl Arena {
 
     /// Refuses a dict that has one string key twice: Python would keep the last value, a reader might take the first.
     pub(super) fn check_keys(&self) -> Result<(), Reason> {
-        let mut seen = HashSet::new();
-        for slot in &self.slots {
-            let Node::Dict(pairs) = &slot.node else { continue };
-            if pairs.len() < 2 {
-                continue;
-            }
-            seen.clear();
-            if !pairs.iter().filter_map(|pair| self.str_bytes(pair[0])).all(|key| seen.insert(key)) {
-                return Err("duplicate_key");
-            }
+        let hasher = RandomState::new();
+        let mut dicts = self.slots.iter().filter_map(|slot| match &slot.node {
+            Node::Dict(pairs) => Some(pairs),
+            _ => None,
+        });
+        if dicts.any(|pairs| self.has_key_twice(pairs, &hasher)) { Err("duplicate_key") } else { Ok(()) }
+    }
+
+    fn has_key_twice(&self, pairs: &[[Id; 2]], hasher: &RandomState) -> bool {
+        let keys = || pairs.iter().filter_map(|pair| self.str_bytes(pair[0]));
+        // A set costs more than a few comparisons.
+        if pairs.len() <= 8 {
+            return keys().enumerate().any(|(at, key)| keys().take(at).any(|other| other == key));
         }
-        Ok(())
+        let mut seen = HashSet::with_capacity_and_hasher(pairs.len(), hasher.clone());
+        !keys().all(|key| seen.insert(key))
     }
 
     /// The meta of a node that may still change when `items` are added to it.
@@ -386,10 +448,13 @@ impl Arena {
             if hashed && held.unhashable {
                 return Err("unhashable_key");
             }
-            if held.only_called {
+            if held.role == Role::OnlyCalled {
                 return Err("global");
             }
-            held.sealed = true;
+            // Not written again: reading what was just written to a part of it stalls.
+            if !held.sealed {
+                held.sealed = true;
+            }
             hold(meta, *held)?;
         }
         Ok(())
@@ -399,6 +464,9 @@ impl Arena {
         for [key, value] in pairs {
             self.hold_all(meta, &[*key], true)?;
             self.hold_all(meta, &[*value], false)?;
+            if self.str_bytes(*key) == Some(b"__class__") {
+                meta.role = Role::NamesClass;
+            }
         }
         Ok(())
     }

@@ -6,7 +6,8 @@ use super::{
     guard::{self, Objects},
     int,
     node::{
-        Arena, Call, Id, MAX_BYTES, MAX_DEPTH, MAX_LONG, MAX_NODES, MAX_OPS, MAX_WEIGHT, Node, Object, Reason, Span,
+        Arena, Call, Id, Ids, MAX_BYTES, MAX_DEPTH, MAX_LONG, MAX_NAMES, MAX_NODES, MAX_OPS, MAX_WEIGHT, Node, Object,
+        Pairs, Reason, Span,
     },
     text,
 };
@@ -35,6 +36,8 @@ pub(super) fn read(input: &Bytes, objects: Objects) -> Result<Loaded, Reason> {
         memo: Vec::new(),
         memo_len: 0,
         digits: 0,
+        names: 0,
+        text: Vec::new(),
         arena: Arena::new(input.clone()),
         protocol: 0,
         objects,
@@ -55,6 +58,10 @@ struct Machine<'a> {
     memo_len: usize,
     /// What all decimal integers weigh, also those that nothing holds: their conversion takes quadratic time.
     digits: u32,
+    /// What all names of classes and functions weigh each time that they are looked at: they may be shared, and long.
+    names: usize,
+    /// For the text of one opcode.
+    text: Vec<u8>,
     arena: Arena,
     protocol: u8,
     objects: Objects,
@@ -118,19 +125,19 @@ impl<'a> Machine<'a> {
             0x8e => self.sized::<8>().and_then(|span| self.push_new(Node::Bytes(span))),
             0x96 => self.sized::<8>().and_then(|span| self.push_new(Node::ByteArray(span))),
             b'I' | b'L' | b'F' | b'V' | b'p' | b'g' => self.text_opcode(opcode),
-            b'}' => self.push_new(Node::Dict(Vec::new())),
-            b']' => self.push_new(Node::List(Vec::new())),
-            0x8f => self.push_new(Node::Set(Vec::new())),
+            b'}' => self.push_new(Node::Dict(Pairs::new())),
+            b']' => self.push_new(Node::List(Ids::new())),
+            0x8f => self.push_new(Node::Set(Ids::new())),
             0x85..=0x87 => self.small_tuple(usize::from(opcode - 0x84)),
             b't' => self.pop_mark().and_then(|items| self.tuple(items)),
             b'l' => self.pop_mark().and_then(|items| self.push_new(Node::List(items))),
-            0x91 => self.pop_mark().and_then(|items| self.push_new(Node::FrozenSet(items.into()))),
+            0x91 => self.pop_mark().and_then(|items| self.push_new(Node::FrozenSet(items))),
             b'd' => self.dict(),
             b'a' => self.pop().and_then(|item| self.change(|arena, top| arena.append(top, &[item]))),
-            b'e' => self.pop_mark().and_then(|items| self.change(|arena, top| arena.append(top, &items))),
-            0x90 => self.pop_mark().and_then(|items| self.change(|arena, top| arena.add_items(top, &items))),
+            b'e' => self.extend(Arena::append),
+            0x90 => self.extend(Arena::add_items),
             b's' => self.pop_two().and_then(|pair| self.change(|arena, top| arena.set_items(top, &pair))),
-            b'u' => self.pop_mark().and_then(|items| self.change(|arena, top| arena.set_items(top, &items))),
+            b'u' => self.extend(Arena::set_items),
             0x94 => self.put(self.memo_len),
             b'q' => self.array().and_then(|[index]| self.put(usize::from(index))),
             b'r' => self.array().and_then(|index| self.put(u32::from_le_bytes(index) as usize)),
@@ -219,6 +226,9 @@ impl<'a> Machine<'a> {
     // The stack and the memo.
 
     fn push(&mut self, id: Id) -> Result<(), Reason> {
+        if self.stack.len() >= MAX_NODES {
+            return Err("nodes");
+        }
         self.stack.push(id);
         Ok(())
     }
@@ -255,14 +265,31 @@ impl<'a> Machine<'a> {
         Ok([self.pop()?, second])
     }
 
-    fn pop_mark(&mut self) -> Result<Vec<Id>, Reason> {
+    fn pop_mark(&mut self) -> Result<Ids, Reason> {
         let height = self.marks.pop().ok_or("no_mark")?;
-        Ok(self.stack.split_off(height))
+        Ok(self.pop_from(height))
+    }
+
+    fn pop_from(&mut self, height: usize) -> Ids {
+        let items = Ids::from_slice(&self.stack[height..]);
+        self.stack.truncate(height);
+        items
     }
 
     fn change(&mut self, edit: impl FnOnce(&mut Arena, Id) -> Result<(), Reason>) -> Result<(), Reason> {
         let top = self.top()?;
         edit(&mut self.arena, top)
+    }
+
+    /// Adds all down to the mark to what is below it.
+    fn extend(&mut self, edit: fn(&mut Arena, Id, &[Id]) -> Result<(), Reason>) -> Result<(), Reason> {
+        let height = self.marks.pop().ok_or("no_mark")?;
+        let (below, items) = self.stack.split_at(height);
+        let fence = self.marks.last().copied().unwrap_or(0);
+        let to = below.get(fence..).and_then(<[Id]>::last).ok_or("stack_underflow")?;
+        edit(&mut self.arena, *to, items)?;
+        self.stack.truncate(height);
+        Ok(())
     }
 
     fn put(&mut self, index: usize) -> Result<(), Reason> {
@@ -317,6 +344,9 @@ impl<'a> Machine<'a> {
             b'I' if line == b"01" => self.push(Id::TRUE),
             b'I' | b'L' => {
                 let digits = if opcode == b'L' { line.strip_suffix(b"L").unwrap_or(line) } else { line };
+                if let Some(small) = text::small_integer(digits) {
+                    return self.push_new(Node::Int(small));
+                }
                 let bytes = text::integer(digits)?;
                 self.digits = self.digits.saturating_add((digits.len().saturating_mul(digits.len()) / 64) as u32);
                 if self.digits > MAX_WEIGHT {
@@ -329,8 +359,11 @@ impl<'a> Machine<'a> {
             }
             b'F' => text::float(line).and_then(|float| self.push_new(Node::Float(float))),
             b'V' => {
-                let string = text::unescape(line)?;
+                let mut string = std::mem::take(&mut self.text);
+                string.clear();
+                text::unescape(line, &mut string)?;
                 let id = self.new_string(&string)?;
+                self.text = string;
                 self.push(id)
             }
             _ => {
@@ -345,17 +378,17 @@ impl<'a> Machine<'a> {
         if self.stack.len() - fence < len {
             return Err("stack_underflow");
         }
-        let items = self.stack.split_off(self.stack.len() - len);
+        let items = self.pop_from(self.stack.len() - len);
         self.tuple(items)
     }
 
-    fn tuple(&mut self, items: Vec<Id>) -> Result<(), Reason> {
-        if items.is_empty() { self.push(Id::EMPTY_TUPLE) } else { self.push_new(Node::Tuple(items.into())) }
+    fn tuple(&mut self, items: Ids) -> Result<(), Reason> {
+        if items.is_empty() { self.push(Id::EMPTY_TUPLE) } else { self.push_new(Node::Tuple(items)) }
     }
 
     fn dict(&mut self) -> Result<(), Reason> {
         let items = self.pop_mark()?;
-        let dict = self.arena.add(Node::Dict(Vec::new()))?;
+        let dict = self.arena.add(Node::Dict(Pairs::new()))?;
         self.arena.set_items(dict, &items)?;
         self.push(dict)
     }
@@ -367,6 +400,7 @@ impl<'a> Machine<'a> {
     }
 
     fn global(&mut self, module: Id, name: Id) -> Result<(), Reason> {
+        self.look_at_names(self.arena.str_len(module) + self.arena.str_len(name))?;
         let (Some(module_text), Some(name_text)) = (self.arena.text(module), self.arena.text(name)) else {
             return Err("global");
         };
@@ -378,9 +412,17 @@ impl<'a> Machine<'a> {
         self.push(id)
     }
 
+    fn look_at_names(&mut self, len: usize) -> Result<(), Reason> {
+        self.names += 64 + len;
+        if self.names > MAX_NAMES { Err("names") } else { Ok(()) }
+    }
+
     fn call(&mut self, call: Call, callable: Id, args: Id, kwargs: Option<Id>) -> Result<(), Reason> {
+        if let Some(len) = guard::names_of_call(&self.arena, callable, args) {
+            self.look_at_names(len)?;
+        }
         guard::check_call(&self.arena, callable, args)?;
-        let object = Object { call, callable, args, kwargs, list: Vec::new(), dict: Vec::new(), state: None };
+        let object = Object::new(call, callable, args, kwargs, None);
         self.push_new(Node::Object(Box::new(object)))
     }
 

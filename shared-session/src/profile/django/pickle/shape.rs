@@ -46,7 +46,7 @@ fn named(arena: &Arena, id: Id, value: Option<PyValue>) -> PyObject {
 
 /// The value of an object whose class is known to be a string or a dict.
 fn subclass(arena: &Arena, object: &Object) -> Option<PyValue> {
-    let pairs = || object.dict.iter().map(|[key, item]| (value(arena, *key), value(arena, *item))).collect();
+    let pairs = || object.dict().iter().map(|[key, item]| (value(arena, *key), value(arena, *item))).collect();
     match (arena.global(class(arena, object))?, arena.tuple(object.args)?) {
         // Protocols 0 and 1 have two more arguments before the string.
         (("django.utils.safestring", "SafeString" | "SafeText"), [text] | [_, _, text]) if object.state.is_none() => {
@@ -64,7 +64,7 @@ fn subclass(arena: &Arena, object: &Object) -> Option<PyValue> {
 fn known(arena: &Arena, object: &Object) -> Option<PyValue> {
     let (module, name) = arena.global(object.callable)?;
     let args = arena.tuple(object.args)?;
-    if !object.list.is_empty() || !object.dict.is_empty() {
+    if !object.list().is_empty() || !object.dict().is_empty() {
         return None;
     }
     if let Some(state) = object.state {
@@ -126,7 +126,7 @@ fn bytes(arena: &Arena, id: Id) -> Option<Vec<u8>> {
 }
 
 fn object_bytes(arena: &Arena, object: &Object) -> Option<Vec<u8>> {
-    if !object.list.is_empty() || !object.dict.is_empty() {
+    if !object.list().is_empty() || !object.dict().is_empty() {
         return None;
     }
     match (arena.global(object.callable)?, arena.tuple(object.args)?) {

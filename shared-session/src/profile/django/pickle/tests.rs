@@ -31,7 +31,8 @@ fn hostile() -> BTreeMap<String, Vec<u8>> {
     all.insert("memo_bomb".into(), [&b"\x80\x05}\x8c\x01k)\x85\x94"[..], &doubling, b"s."].concat());
     let long = [&b"\x80\x05}\x8c\x01k](X\0\0\x08\0"[..], &vec![b'a'; 1 << 19], b"\x94", &b"h\0".repeat(50_000), b"es."];
     all.insert("string_bomb".into(), long.concat());
-    all.insert("ops".into(), [&b"\x80\x05}\x8c\x01k]("[..], &b"N".repeat(300_000), b"es."].concat());
+    all.insert("ops".into(), [&b"\x80\x05}\x8c\x01k]"[..], &b"Na".repeat(100_000), b"s."].concat());
+    all.insert("waiting".into(), [&b"\x80\x05}\x8c\x01k]("[..], &b"N".repeat(140_000), b"es."].concat());
     all.insert("nodes".into(), [&b"\x80\x05}\x8c\x01k]("[..], &b"]".repeat(150_000), b"es."].concat());
     all.insert("memo_index".into(), b"\x80\x05}r\xff\xff\xff\x7f.".to_vec());
     all.insert("late_protocol".into(), b"}\x80\x05.".to_vec());
@@ -213,6 +214,7 @@ fn each_limit_has_its_reason() {
         ("memo_bomb", "weight"),
         ("string_bomb", "weight"),
         ("ops", "ops"),
+        ("waiting", "nodes"),
         ("nodes", "nodes"),
         ("memo_index", "memo"),
         ("binunicode_beyond", "length"),
@@ -238,6 +240,92 @@ fn each_limit_has_its_reason() {
     ];
     for (id, expected) in expected {
         assert_eq!(reason(&all[id]), expected, "{id}");
+    }
+}
+
+/// A list of `head` and of `part`, `count` times, at the key `k`.
+fn in_list(head: &[u8], part: &[u8], count: usize) -> Vec<u8> {
+    [b"\x80\x05}\x8c\x01k](", head, &part.repeat(count), b"es."].concat()
+}
+
+#[test]
+fn a_tuple_has_as_many_items_as_may_wait() {
+    let tuple = |items: usize| [&b"\x80\x05}\x8c\x01k("[..], &b"N".repeat(items), b"ts."].concat();
+    // The dict and the key wait too.
+    assert!(Pickle::read(&tuple(131_070)).is_ok());
+    assert_eq!(reason(&tuple(131_071)), "nodes");
+}
+
+#[test]
+fn a_dict_has_65_536_entries_at_most() {
+    let batches =
+        |more: &[u8]| [&b"\x80\x05}"[..], &[b"(", &b"NN".repeat(32_768)[..], b"u"].concat().repeat(2), more].concat();
+    let mut pickle = Pickle::read(&batches(b".")).unwrap();
+    assert_eq!(pickle.len(), 65_536);
+    assert_eq!(reason(&batches(b"NNs.")), "nodes");
+    assert_eq!(pickle.set("a", "b").unwrap_err().kind(), ErrorKind::TooLarge);
+    let large = PyValue::Dict((0..65_537).map(|key| (int(key), PyValue::None)).collect());
+    assert_eq!(Pickle::new(5).set("a", large).unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+#[test]
+fn names_of_classes_are_looked_at_so_often_only() {
+    let names = |head: &[u8], part: &[u8], limit: usize| {
+        assert!(Pickle::read(&in_list(head, part, limit)).is_ok());
+        assert_eq!(reason(&in_list(head, part, limit + 1)), "names");
+    };
+    // Of 256 KiB, each time takes 64 and the lengths.
+    names(b"", b"cab\nc\n", 3912);
+    names(b"\x8c\x01a\x94", b"h\0h\0\x93", 3971);
+    let long = [&b"X\x10\x27\0\0"[..], &b"a".repeat(10_000), b"\x94"].concat();
+    names(&long, b"h\0h\0\x93", 13);
+    // The name of `getattr` takes 79, the owner's 20,064, and each call 20,065: one more than is counted.
+    let member = [&long[..], b"h\0h\0\x93\x8c\x01b\x86\x94cbuiltins\ngetattr\n\x94h\x01R"].concat();
+    names(&member, b"h\x02h\x01R", 11);
+}
+
+#[test]
+fn no_state_changes_the_class_of_an_object() {
+    let built = |state: &[u8]| [b"\x80\x05}\x8c\x01k(capp\nC\n)\x81", state, b"bls."].concat();
+    let class = b"\x8c\x09__class__N";
+    let dict = [b"}(\x8c\x01aN", &class[..], b"u"].concat();
+    for state in [
+        dict.clone(),
+        [b"N", &dict[..], b"\x86"].concat(),
+        [&dict[..], b"N\x86"].concat(),
+        [b"ccollections\nOrderedDict\n)R", &class[..], b"s"].concat(),
+    ] {
+        assert_eq!(reason(&built(&state)), "state_class");
+    }
+    // Two levels down it is data.
+    for state in [&b"}\x8c\x01aNs"[..], b"N}\x8c\x01aNs\x86", &[b"N", &dict[..], b"\x86\x85"].concat()] {
+        assert!(Pickle::read(&built(state)).is_ok());
+    }
+}
+
+#[test]
+fn a_key_that_comes_twice_is_found_in_dicts_of_any_length() {
+    let keys = |count: usize| (0..count).flat_map(|key| [b"\x8c\x05", format!("{key:05}").as_bytes(), b"N"].concat());
+    for count in [1, 2, 7, 8, 9, 10_000] {
+        let dict =
+            |again: &[u8]| in_list(&[b"}(", &keys(count).collect::<Vec<_>>()[..], again, b"u"].concat(), b"]", 1);
+        assert!(Pickle::read(&dict(b"")).is_ok());
+        assert_eq!(reason(&dict(b"\x8c\x0500000N")), "duplicate_key", "{count}");
+        assert_eq!(reason(&dict(format!("\u{58}\u{5}\0\0\0{:05}N", count - 1).as_bytes())), "duplicate_key", "{count}");
+    }
+}
+
+#[test]
+fn short_decimal_integers_are_read_as_long_ones() {
+    let digits = "123456789012345678901234567890";
+    let longest = (1..=30).flat_map(|len| [digits[..len].to_owned(), format!("-{}", &digits[..len])]);
+    let odd = ["0", "-0", "007", "-007", "000000000000000000000001", "-000000000000000000"].map(str::to_owned);
+    for text in longest.chain(odd) {
+        let pickle = Pickle::read(format!("(dVa\nI{text}\ns.").as_bytes()).unwrap();
+        assert!(python(&pickle, "a") == PyValue::Int(PyInt::from_decimal(&text).unwrap()), "{text}");
+    }
+    for text in ["", "-", "+1", "1-", "1 ", " 1", "0x1", "1_0", "--1"] {
+        assert_eq!(reason(format!("(dVa\nI{text}\ns.").as_bytes()), "integer", "{text:?}");
     }
 }
 

@@ -16,6 +16,16 @@ pub(super) fn check_str(mut bytes: &[u8]) -> Result<(), Reason> {
     Ok(())
 }
 
+/// A decimal number of few digits, as most are.
+pub(super) fn small_integer(line: &[u8]) -> Option<i64> {
+    let digits = line.strip_prefix(b"-").unwrap_or(line);
+    if !(1..=18).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = digits.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
+    Some(if digits.len() < line.len() { -number } else { number })
+}
+
 /// The bytes of a decimal number.
 pub(super) fn integer(line: &[u8]) -> Result<Vec<u8>, Reason> {
     // As many digits as the longest integer has.
@@ -45,8 +55,7 @@ pub(super) fn index(line: &[u8]) -> Result<usize, Reason> {
 /// The encoding `raw-unicode-escape`: Latin-1 with `\uXXXX` and `\UXXXXXXXX`, as UTF-8 with lone surrogates.
 ///
 /// An escape counts only after an odd number of backslashes.
-pub(super) fn unescape(line: &[u8]) -> Result<Vec<u8>, Reason> {
-    let mut out = Vec::with_capacity(line.len());
+pub(super) fn unescape(line: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
     let mut rest = line;
     while let [first, tail @ ..] = rest {
         rest = match tail {
@@ -56,7 +65,7 @@ pub(super) fn unescape(line: &[u8]) -> Result<Vec<u8>, Reason> {
             }
             [kind @ (b'u' | b'U'), after @ ..] if *first == b'\\' => {
                 let (digits, after) = after.split_at_checked(if *kind == b'u' { 4 } else { 8 }).ok_or("escape")?;
-                push_code_point(&mut out, hex(digits)?)?;
+                push_code_point(out, hex(digits)?)?;
                 after
             }
             _ => {
@@ -68,7 +77,7 @@ pub(super) fn unescape(line: &[u8]) -> Result<Vec<u8>, Reason> {
             }
         };
     }
-    Ok(out)
+    Ok(())
 }
 
 fn hex(digits: &[u8]) -> Result<u32, Reason> {

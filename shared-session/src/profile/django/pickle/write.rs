@@ -236,8 +236,8 @@ impl Writer<'_> {
             (Call::New | Call::NewEx, _) => self.put(&[0x81]),
         }
         self.memoize(id);
-        self.object_batches(&object.list, b'a', b'e', |writer, item| writer.save(*item));
-        self.object_batches(&object.dict, b's', b'u', |writer, pair| writer.save_all(pair));
+        self.object_batches(object.list(), b'a', b'e', |writer, item| writer.save(*item));
+        self.object_batches(object.dict(), b's', b'u', |writer, pair| writer.save_all(pair));
         if let Some(state) = object.state {
             self.save(state);
             self.put(b"b");
