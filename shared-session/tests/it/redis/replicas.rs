@@ -120,29 +120,56 @@ async fn a_write_that_no_replica_confirms_is_an_error_and_not_looked_up() {
 
 /// Or who tries a sign-out again at another service is told that it is done, and a failover brings the session back.
 #[tokio::test(flavor = "multi_thread")]
-async fn that_a_key_is_gone_is_said_only_when_the_replicas_know() {
+async fn a_read_says_that_a_key_is_gone_only_when_the_replicas_know() {
+    gone_is_said_only_when_the_replicas_know(async |store| Ok(store.load(KEY).await?.is_none())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delete_says_that_a_key_is_gone_only_when_the_replicas_know() {
+    for part in [None, Some(seen())] {
+        let delete = async |store: RedisStore| Ok(store.delete(KEY, part.as_ref()).await? == Deleted::Gone);
+        gone_is_said_only_when_the_replicas_know(delete).await;
+    }
+}
+
+/// `ask` says whether the key is gone. Each question comes from a service that has written nothing, because what its own
+/// connection wrote would be waited for anyway.
+async fn gone_is_said_only_when_the_replicas_know(ask: impl AsyncFn(RedisStore) -> Result<bool, Error>) {
     for kind in RedisKind::ALL {
         let (primary, replica) = pair(kind, &[]);
         let config = patient().with_replicas(1, Duration::from_millis(50));
-        let [one, other] = [(); 2].map(|()| RedisStore::connect_lazy(&primary.url(), &config).unwrap());
-        primary.cli(&["SET", KEY, "01:a value"]);
+        let service = || RedisStore::connect_lazy(&primary.url(), &config).unwrap();
+        primary.cli(&["SET", KEY, VALUE]);
         primary.wait_for_replicas(1);
         replica.pause();
-        one.delete(KEY, None).await.unwrap_err();
+        service().delete(KEY, None).await.unwrap_err();
         assert_eq!(primary.cli(&["EXISTS", KEY]), "0");
-        for store in [&one, &other] {
-            for _ in 0..3 {
-                assert_unavailable(&store.load(KEY).await.unwrap_err());
-                assert_unavailable(&store.delete(KEY, None).await.unwrap_err());
-                assert_unavailable(&store.delete(KEY, Some(&seen())).await.unwrap_err());
-            }
+        let asked_again = service();
+        for store in [service(), asked_again.clone(), asked_again.clone(), asked_again.clone()] {
+            assert_unavailable(&ask(store).await.unwrap_err());
         }
         replica.resume();
         primary.wait_for_replicas(1);
         // In the time that it waits here a busy machine may not get around to the replica.
-        while other.load(KEY).await.is_err() {}
-        assert_eq!(other.load(KEY).await.ok().flatten(), None);
+        let gone = loop {
+            if let Ok(gone) = ask(service()).await {
+                break gone;
+            }
+        };
+        assert!(gone, "{kind:?}");
         assert_eq!((primary.cli(&["DBSIZE"]), replica.cli(&["EXISTS", KEY])), ("0".into(), "0".into()), "{kind:?}");
+    }
+}
+
+/// What is written to wait for it must not harm a session that was made meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_there_again_is_left_as_it_is() {
+    let script = include_str!("../../../src/store/redis/confirm_absent.lua");
+    for redis in Redis::all() {
+        redis.cli(&["SET", KEY, VALUE, "PX", "60000"]);
+        assert_eq!(redis.cli(&["EVAL", script, "1", KEY]), "1");
+        assert_eq!(redis.cli(&["GET", KEY]), VALUE);
+        assert_ne!(redis.cli(&["PTTL", KEY]), "-1");
     }
 }
 
