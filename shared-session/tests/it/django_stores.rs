@@ -14,7 +14,7 @@ use shared_session::{
     ErrorKind,
     store::{Deleted, DjangoDbStore, Replaced, Seen, SessionStore},
 };
-use sqlx::{AssertSqlSafe, SqlitePool, sqlite::SqliteConnectOptions};
+use sqlx::{AssertSqlSafe, PgPool, SqlitePool, sqlite::SqliteConnectOptions};
 use test_servers::Postgres;
 
 pub(super) const POSTGRES_DDL: &str = include_str!("../fixtures/django_session/postgres.sql");
@@ -128,6 +128,22 @@ async fn sqlite_keeps_text_until_its_time() {
 #[tokio::test]
 async fn postgres_keeps_text_until_its_time() {
     keeps_text_until_its_time(DjangoDbStore::connect(&postgres()).await.unwrap()).await;
+}
+
+/// Nobody waits for whoever takes over a row that has expired, and what was taken over stays.
+#[tokio::test]
+async fn a_purge_passes_rows_that_another_holds() {
+    let url = postgres();
+    let rows = "INSERT INTO django_session VALUES ('held', 'x', '2020-01-01'), ('free', 'x', '2020-01-01')";
+    Postgres::shared().sql(&url, rows);
+    let store = DjangoDbStore::connect(&url).await.unwrap();
+    let mut other = PgPool::connect(&url).await.unwrap().begin().await.unwrap();
+    let taking_over = sqlx::query("UPDATE django_session SET expire_date = '9999-12-31' WHERE session_key = 'held'");
+    assert_eq!(taking_over.execute(&mut *other).await.unwrap().rows_affected(), 1);
+    assert_eq!(store.purge_expired().await.unwrap(), 1);
+    other.commit().await.unwrap();
+    assert_eq!(store.purge_expired().await.unwrap(), 0);
+    assert!(store.load("held").await.unwrap().is_some());
 }
 
 #[tokio::test]

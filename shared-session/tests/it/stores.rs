@@ -33,12 +33,17 @@ mod sql {
         let later = store.time().await.unwrap().after(TTL);
         store.index_add("index", "live", later).await.unwrap();
         assert!(store.create("live", "value".into(), TTL).await.unwrap());
-        let created = store.time().await.unwrap();
-        while store.time().await.unwrap() < created.after(Duration::from_millis(5)) {}
+        pass(store).await;
         assert_eq!(store.purge_expired().await.unwrap(), 1101);
         assert_eq!(store.purge_expired().await.unwrap(), 0);
         assert!(store.load("live").await.unwrap().is_some());
         assert_eq!(store.index_list("index").await.unwrap(), ["live"]);
+    }
+
+    /// Waits until what was stored without a lifetime has expired.
+    pub(super) async fn pass(store: &SqlStore) {
+        let stored = store.time().await.unwrap();
+        while store.time().await.unwrap() < stored.after(Duration::from_millis(5)) {}
     }
 
     /// Many processes connect and migrate at the same moment; all of them can work at once.
@@ -72,7 +77,10 @@ mod sql {
 mod sqlite {
     use std::{
         path::PathBuf,
-        sync::atomic::{AtomicU32, Ordering},
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
         time::Duration,
     };
 
@@ -85,6 +93,7 @@ mod sqlite {
         SqlitePool,
         sqlite::{SqliteConnectOptions, SqlitePoolOptions},
     };
+    use tokio::time::timeout;
 
     use super::sql::{self, TTL, seen};
 
@@ -190,19 +199,55 @@ mod sqlite {
         sql::purging_removes_every_expired_row(&file.store().await).await;
     }
 
+    /// A store in memory, and how often its one connection was used since it was made.
+    async fn counted() -> (SqlitePool, SqlStore, Arc<AtomicU32>) {
+        let uses = Arc::new(AtomicU32::new(0));
+        let counter = uses.clone();
+        let pool = SqlitePoolOptions::new().max_connections(1).before_acquire(move |_, _| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            Box::pin(std::future::ready(Ok(true)))
+        });
+        let pool = pool.connect("sqlite::memory:").await.unwrap();
+        (pool.clone(), SqlStore::from_sqlite(pool), uses)
+    }
+
+    async fn until_it_is_purged(pool: &SqlitePool) {
+        let rows = || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM shared_session").fetch_one(pool);
+        let purged = async {
+            while rows().await.unwrap() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(TTL, purged).await.expect("it is never purged");
+    }
+
     #[tokio::test]
-    async fn the_purge_task_purges_until_the_pool_is_closed() {
-        let pool = SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
-        let store = SqlStore::from_sqlite(pool.clone());
+    async fn the_purge_task_purges_when_it_starts() {
+        let (pool, store, _) = counted().await;
         store.migrate().await.unwrap();
         assert!(store.create("dead", "value".into(), Duration::ZERO).await.unwrap());
-        let task = store.spawn_purge(Duration::from_millis(20));
-        let rows = || sqlx::query_scalar::<_, i64>("SELECT count(*) FROM shared_session").fetch_one(&pool);
-        while rows().await.unwrap() > 0 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        sql::pass(&store).await;
+        let task = store.spawn_purge(Duration::from_secs(3600));
+        until_it_is_purged(&pool).await;
+        task.abort();
+    }
+
+    #[tokio::test]
+    async fn the_purge_task_purges_again_whatever_failed_until_the_pool_is_closed() {
+        let (pool, store, uses) = counted().await;
+        let task = store.spawn_purge(Duration::from_millis(5));
+        // Without a table each purge fails.
+        while uses.load(Ordering::SeqCst) < 3 {
+            assert!(!task.is_finished(), "a failure ends it");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        store.migrate().await.unwrap();
+        for _ in 0..3 {
+            assert!(store.create("dead", "value".into(), Duration::ZERO).await.unwrap());
+            until_it_is_purged(&pool).await;
         }
         store.close().await;
-        task.await.unwrap();
+        timeout(TTL, task).await.expect("it goes on").unwrap();
     }
 
     #[tokio::test]
@@ -249,7 +294,7 @@ mod postgres {
 
     use shared_session::{
         ErrorKind,
-        store::{Replaced, SessionStore, SqlStore},
+        store::{Replaced, SessionStore, SqlStore, StoreTime},
         testing::store_contract,
     };
     use sqlx::{PgPool, postgres::PgConnectOptions};
@@ -293,6 +338,30 @@ mod postgres {
     #[tokio::test]
     async fn purging_removes_every_expired_row() {
         sql::purging_removes_every_expired_row(&store(&Postgres::shared().create_database()).await).await;
+    }
+
+    /// Nobody waits for whoever takes over a row that has expired, and what was taken over stays.
+    #[tokio::test]
+    async fn a_purge_passes_rows_that_another_holds() {
+        let url = Postgres::shared().create_database();
+        let (pool, store) = (PgPool::connect(&url).await.unwrap(), store(&url).await);
+        for key in ["key", "other"] {
+            assert!(store.create(key, "value".into(), Duration::ZERO).await.unwrap());
+            store.index_add("index", key, StoreTime(1)).await.unwrap();
+        }
+        sql::pass(&store).await;
+        let mut other = pool.begin().await.unwrap();
+        for taking_over in [
+            "UPDATE shared_session SET expires_at = expires_at + 60000 WHERE session_key = 'key'",
+            "UPDATE shared_session_index SET deadline = 10000000000000 WHERE member = 'key'",
+        ] {
+            assert_eq!(sqlx::query(taking_over).execute(&mut *other).await.unwrap().rows_affected(), 1);
+        }
+        assert_eq!(store.purge_expired().await.unwrap(), 2);
+        other.commit().await.unwrap();
+        assert_eq!(store.purge_expired().await.unwrap(), 0);
+        assert!(store.load("key").await.unwrap().is_some());
+        assert_eq!(store.index_list("index").await.unwrap(), ["key"]);
     }
 
     #[tokio::test]

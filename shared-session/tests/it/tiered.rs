@@ -109,6 +109,15 @@ async fn a_session_is_read_from_redis_once_it_was_read_or_written() {
 }
 
 #[tokio::test]
+async fn a_purge_removes_the_rows() {
+    let site = Site::new();
+    let store = site.store().await;
+    Postgres::shared().sql(&site.url, "INSERT INTO shared_session VALUES ('dead', 'x', 1)");
+    assert_eq!(store.purge_expired().await.unwrap(), 1);
+    assert_eq!(Postgres::shared().sql(&site.url, "SELECT count(*) FROM shared_session"), "0");
+}
+
+#[tokio::test]
 async fn every_operation_asks_redis_as_often_as_is_promised() {
     let site = Site::new();
     let store = site.with_copy().await;

@@ -6,7 +6,6 @@ use shared_session::{
     Error,
     store::{DjangoCachedDbStore, RedisStore},
 };
-use sqlx::PgPool;
 use test_servers::{Redis, RedisKind};
 
 use super::*;
@@ -72,6 +71,15 @@ async fn every_write_is_copied_with_its_lifetime_and_a_deletion_deletes_the_copy
     assert!(site.redis.cli(&["PTTL", COPY]).parse::<u32>().unwrap() > 60_000);
     assert_eq!(store.delete(KEY, Some(&seen("two"))).await.unwrap(), Deleted::Deleted);
     assert_eq!(site.copy(), "(nil)");
+}
+
+#[tokio::test]
+async fn a_purge_removes_the_rows() {
+    let site = Site::new();
+    let store = site.store(pickled).await;
+    Postgres::shared().sql(&site.url, "INSERT INTO django_session VALUES ('dead', 'x', '2020-01-01')");
+    assert_eq!(store.purge_expired().await.unwrap(), 1);
+    assert_eq!(site.rows(), "");
 }
 
 #[tokio::test]

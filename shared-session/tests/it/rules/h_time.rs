@@ -97,6 +97,16 @@ async fn a_write_with_no_time_left_deletes_and_is_gone() {
 }
 
 #[tokio::test]
+async fn what_has_expired_is_purged_from_stores_that_keep_it() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    assert_eq!(fleet.manager.purge_expired().await.unwrap(), 0);
+    fleet.memory.advance(IDLE);
+    assert_eq!(fleet.manager.purge_expired().await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn the_clock_is_sampled_once_and_an_outage_does_not_stop_it() {
     let fleet = Fleet::new();
     let manager = fleet.manager.clone().with_clock_refresh(Duration::from_secs(3600));
