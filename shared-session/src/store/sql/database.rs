@@ -61,7 +61,7 @@ pub(super) struct Common {
     pub(super) scan: &'static str,
     /// First key, limit.
     pub(super) scan_to_the_end: &'static str,
-    /// Limit. An outer condition on the time is for a row that is taken over meanwhile.
+    /// Limit. PostgreSQL looks at the time of a row again when it locks it, so that a row that was taken over stays.
     pub(super) purge: &'static str,
     /// Milliseconds since the Unix epoch.
     pub(super) time: &'static str,

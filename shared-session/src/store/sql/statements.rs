@@ -57,8 +57,6 @@ macro_rules! statements {
                     ") ",
                     "ORDER BY expires_at LIMIT $1",
                     $pass,
-                    ") AND expires_at <= (SELECT ",
-                    $now,
                     ")",
                 ),
                 time: concat!("SELECT ", $now),
@@ -91,8 +89,6 @@ macro_rules! statements {
                 ") ",
                 "ORDER BY deadline LIMIT $1",
                 $pass,
-                ") AND deadline <= (SELECT ",
-                $now,
                 ")",
             ),
             index_add: concat!(
