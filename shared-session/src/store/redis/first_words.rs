@@ -89,3 +89,53 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Overheard<S> {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// What is made of a connection that ended after the server said this, a reply at a time.
+    async fn explained(said: &[&str]) -> RedisError {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (mut stream, words) = Overheard::new(ours);
+        for reply in said {
+            theirs.write_all(reply.as_bytes()).await.unwrap();
+            let mut bytes = [0; 1024];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            // What is in the buffer already was not said now.
+            buffer.put_slice(b"+");
+            poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut buffer)).await.unwrap();
+            assert_eq!(&buffer.filled()[1..], reply.as_bytes());
+        }
+        words.explain(io::Error::from(io::ErrorKind::BrokenPipe).into())
+    }
+
+    #[tokio::test]
+    async fn an_error_that_comes_first_is_why_the_connection_ended() {
+        let error = explained(&["-ERR max number of clients reached\r\n"]).await;
+        assert_eq!((error.code(), error.detail()), (Some("ERR"), Some("max number of clients reached")));
+        let error = explained(&["-DENIED\r\n", "-ERR another\r\n"]).await;
+        assert_eq!((error.code(), error.detail()), (Some("DENIED"), Some("")));
+        let error = explained(&[&format!("-ERR {}", "x".repeat(1000))]).await;
+        assert_eq!(error.detail().map(str::len), Some(LIMIT - "ERR ".len()));
+    }
+
+    #[tokio::test]
+    async fn other_words_and_later_ones_explain_nothing() {
+        for said in [&[][..], &["+OK\r\n"], &["+OK\r\n", "-ERR later\r\n"], &["$6\r\n-ERR x\r\n"]] {
+            assert!(explained(said).await.is_io_error(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_the_driver_understood_stays() {
+        let words = FirstWords::default();
+        words.are(b"-ERR max number of clients reached\r\n");
+        let error = words.explain(make_extension_error("NOAUTH".to_owned(), None));
+        assert_eq!(error.code(), Some("NOAUTH"));
+    }
+}
