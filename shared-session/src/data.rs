@@ -299,6 +299,15 @@ mod tests {
     }
 
     #[test]
+    fn values_are_not_printed() {
+        let original = entries(&[("a", 424_242)]);
+        let mut delta = Delta::default();
+        delta.insert("b", Json::encode("canary").unwrap());
+        let printed = format!("{original:?} {delta:?} {:?}", Json::encode("canary").unwrap());
+        assert!(!printed.contains("424242") && !printed.contains("canary"), "{printed}");
+    }
+
+    #[test]
     fn a_taken_value_is_taken_once() {
         let original = entries(&[("flash", 7)]);
         let mut delta = Delta::default();

@@ -176,6 +176,7 @@ mod tests {
     #[test]
     fn short_keys_are_refused_and_keys_are_not_printed() {
         assert_eq!(SecretKeys::new("short").unwrap_err().kind(), ErrorKind::Config);
-        assert!(!format!("{:?}", SecretKeys::new(A).unwrap()).contains('a'.to_string().repeat(3).as_str()));
+        let keys = SecretKeys::new(A).unwrap().with_fallback(B).unwrap();
+        assert_eq!(format!("{keys:?}"), "SecretKeys { fallbacks: 1, .. }");
     }
 }

@@ -366,13 +366,20 @@ impl CookieAction {
 }
 
 /// What the session means for the response.
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[must_use = "the headers must be put on the response"]
 pub struct Outcome {
     error: Option<Error>,
     set_cookie: Option<String>,
     read: bool,
     private: bool,
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sets_cookie = self.set_cookie.is_some();
+        f.debug_struct("Outcome").field("error", &self.error).field("sets_cookie", &sets_cookie).finish_non_exhaustive()
+    }
 }
 
 impl Outcome {

@@ -164,7 +164,7 @@ impl fmt::Debug for Deleted {
 }
 
 /// One page of [`SessionStore::scan`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Page {
     /// The keys found. During concurrent writes a key may be missed or come twice, as with Redis `SCAN`.
@@ -178,6 +178,13 @@ impl Page {
     #[must_use]
     pub fn new(keys: Vec<String>, next: Option<String>) -> Self {
         Self { keys, next }
+    }
+}
+
+/// Django's keys are what its cookies hold.
+impl fmt::Debug for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Page").field("keys", &self.keys.len()).finish_non_exhaustive()
     }
 }
 

@@ -194,8 +194,29 @@ async fn endless_conflicts_end_in_503() {
     assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Unavailable));
 }
 
+/// After some conflicts a write pauses, and then looks at what is stored.
+#[tokio::test]
+async fn a_session_that_ends_while_a_write_pauses_is_gone() {
+    let fleet = Fleet::new();
+    let browser = started(&fleet).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("mine", &1).unwrap();
+    for round in 0..10 {
+        let key = browser.key();
+        fleet.faults().before_next("replace", move |memory| async move {
+            rewrite(&memory, &key, |text| text.replace_range(35..59, &format!("{round:024}"))).await;
+        });
+    }
+    let key = browser.key();
+    fleet.faults().before_next("load", move |memory| async move {
+        assert_eq!(memory.delete(&key, None).await.unwrap(), Deleted::Deleted);
+    });
+    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Gone));
+    assert_eq!(fleet.memory.len(), 0);
+}
+
 /// Another writer, past all faults.
-async fn rewrite(memory: &MemoryStore, key: &str, edit: impl FnOnce(&mut String)) {
+pub(super) async fn rewrite(memory: &MemoryStore, key: &str, edit: impl FnOnce(&mut String)) {
     let bytes = memory.load(key).await.unwrap().unwrap();
     let mut text = String::from_utf8(bytes.to_vec()).unwrap();
     edit(&mut text);

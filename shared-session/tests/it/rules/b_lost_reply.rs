@@ -2,10 +2,11 @@
 
 use shared_session::{
     ErrorKind, Session,
+    store::SessionStore,
     testing::Fault::{LateReply, LateRequest, LostReply, LostRequest, Refused},
 };
 
-use super::{Browser, Fleet, kind, user};
+use super::{Browser, Fleet, a_conflict::rewrite, kind, user};
 
 async fn counting(fleet: &Fleet) -> Browser {
     let mut browser = Browser::default();
@@ -40,7 +41,9 @@ async fn a_write_that_is_lost_twice_is_503() {
     let fleet = Fleet::new();
     let mut browser = counting(&fleet).await;
     fleet.faults().fail_next_n("replace", 2, LostRequest);
+    fleet.store.take_calls();
     assert_eq!(kind(&fleet.serve(&mut browser, add_one).await), Some(ErrorKind::Unavailable));
+    assert_eq!(fleet.store.take_calls().iter().filter(|call| **call == "replace").count(), 2);
     assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
 }
 
@@ -146,6 +149,29 @@ async fn a_started_session_whose_reply_was_lost_is_found_again() {
         let browser = counting(&fleet).await;
         assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
     }
+}
+
+/// When it is looked for after its reply was lost, something else is there.
+#[tokio::test]
+async fn a_session_whose_key_was_taken_starts_under_another() {
+    let fleet = Fleet::new();
+    fleet.faults().fail_next("create", LostReply);
+    fleet.faults().before_next("load", |memory| async move {
+        let key = memory.scan("session:", None).await.unwrap().keys.remove(0);
+        rewrite(&memory, &key, |text| *text = text.replace(r#""n":0"#, r#""n":7"#)).await;
+    });
+    let browser = counting(&fleet).await;
+    assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
+    assert_eq!(fleet.memory.len(), 2);
+}
+
+#[tokio::test]
+async fn a_commit_that_does_not_finish_is_503() {
+    let fleet = Fleet::new();
+    let mut browser = counting(&fleet).await;
+    fleet.faults().before_next("replace", |_| async { panic!("a driver that panics") });
+    let outcome = fleet.serve(&mut browser, add_one).await;
+    assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared_session::ErrorKind;
+use shared_session::{ErrorKind, testing::Fault};
 
 use super::{Browser, Fleet, kind, user};
 
@@ -95,6 +95,20 @@ async fn edits_that_come_to_nothing_start_no_session() {
         .await;
     assert_eq!(outcome.set_cookie(), None);
     assert_eq!(fleet.memory.len(), 0);
+}
+
+/// As a list in Redis.
+#[tokio::test]
+async fn what_is_no_record_at_all_is_as_unreadable() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let before = browser.handle();
+    fleet.faults().fail_next_n("load", 2, Fault::Fails(ErrorKind::Unreadable));
+    let (_, session) = fleet.load(&browser).await;
+    assert_eq!(session.get::<u64>("a").unwrap_err().kind(), ErrorKind::Unreadable);
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    assert_ne!(browser.handle(), before, "a sign-in takes a new handle");
 }
 
 #[tokio::test]

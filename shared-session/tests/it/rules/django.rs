@@ -268,8 +268,9 @@ async fn a_session_with_an_expiry_of_its_own_lives_as_long_as_that_says() {
 #[tokio::test]
 async fn an_unreadable_session_is_an_error_and_stays_until_its_owner_signs_out() {
     let fleet = fleet();
-    let browser = made_by_django(&fleet, &[]).await;
+    let browser = made_by_django(&fleet, &[("a", "1")]).await;
     let key = session_key(&browser);
+    let readable = stored(&fleet, &key).await.unwrap();
     set(&fleet, &key, Bytes::from_static(b"{\"json\": 1}x")).await;
     let outcome = fleet.serve(&mut browser.clone(), |session| assert!(session.insert("a", &1).is_err())).await;
     assert!(outcome.error().is_none());
@@ -279,6 +280,18 @@ async fn an_unreadable_session_is_an_error_and_stays_until_its_owner_signs_out()
     assert!(stored(&fleet, &key).await.is_some(), "a sign-in takes another key");
     fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
     assert_eq!(stored(&fleet, &key).await, None);
+    set(&fleet, &key, readable).await;
+    assert_eq!(fleet.get(&browser, "a").await, None, "Django does not bring it back either");
+}
+
+/// Whether the session has ended is then unknown.
+#[tokio::test]
+async fn a_tombstone_that_cannot_be_looked_for_is_an_outage() {
+    let fleet = fleet();
+    let browser = made_by_django(&fleet, &[("a", "1")]).await;
+    let faults = fleet.faults().clone();
+    fleet.faults().after_next("load", |_| async move { faults.fail_next("load", Fault::Refused) });
+    assert_eq!(fleet.request(&browser).load().await.unwrap_err().kind(), ErrorKind::Unavailable);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use shared_session::{ErrorKind, store::SessionStore};
 
-use super::{Browser, Fleet, kind, user};
+use super::{Browser, Fleet, a_conflict::rewrite, kind, user};
 
 #[tokio::test]
 async fn the_record_is_deleted_and_the_cookie_removed() {
@@ -55,6 +55,35 @@ async fn an_anonymous_sign_out_does_not_end_the_sign_in_that_overtook_it() {
     let outcome = fleet.finish(&handle).await;
     assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Stale), None));
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
+}
+
+#[tokio::test]
+async fn an_anonymous_sign_out_does_not_end_a_session_whose_cookie_was_replaced() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.logout().unwrap();
+    fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Stale));
+    assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
+}
+
+/// A writer in another language signs another user in, under a new secret.
+#[tokio::test]
+async fn a_sign_out_does_not_end_the_session_of_another_user() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.logout().unwrap();
+    rewrite(&fleet.memory, &browser.key(), |text| {
+        text.replace_range(66..109, &"S".repeat(43));
+        *text = text.replacen(r#""id":"1""#, r#""id":"2""#, 1);
+    })
+    .await;
+    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Stale));
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some());
 }
 
 #[tokio::test]

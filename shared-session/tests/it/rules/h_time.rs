@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use shared_session::{Lifetime, store::SessionStore};
+use shared_session::{
+    Lifetime,
+    store::{Replaced, Seen, SessionStore},
+    testing::Fault,
+};
 
 use super::{ABSOLUTE, Browser, Fleet, IDLE};
 
@@ -75,7 +79,7 @@ async fn a_touch_never_creates_and_never_fails_the_request() {
 
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     fleet.memory.advance(IDLE / 2);
-    fleet.faults().fail_next("replace", shared_session::testing::Fault::Refused);
+    fleet.faults().fail_next("replace", Fault::Refused);
     assert!(fleet.serve(&mut browser, |_| {}).await.error().is_none());
     assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
 }
@@ -91,6 +95,10 @@ async fn a_write_with_no_time_left_deletes_and_is_gone() {
     }
     let (handle, session) = fleet.load(&browser).await;
     session.insert("late", &1).unwrap();
+    // A store whose clock is behind keeps it for longer than its record says.
+    let bytes = fleet.memory.load(&browser.key()).await.unwrap().unwrap();
+    let kept = fleet.memory.replace(&browser.key(), &Seen::new(bytes.clone(), 0..0), bytes, 2 * ABSOLUTE).await;
+    assert_eq!(kept.unwrap(), Replaced::Stored);
     fleet.memory.advance(ABSOLUTE / 10);
     assert_eq!(super::kind(&fleet.finish(&handle).await), Some(shared_session::ErrorKind::Gone));
     assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none());
@@ -116,4 +124,11 @@ async fn the_clock_is_sampled_once_and_an_outage_does_not_stop_it() {
         fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     }
     assert_eq!(fleet.store.take_calls().iter().filter(|call| **call == "time").count(), 1);
+
+    let manager = fleet.manager.clone().with_clock_refresh(Duration::ZERO);
+    let fleet = Fleet { manager, ..fleet };
+    assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
+    fleet.faults().fail_next_n("time", 10, Fault::Refused);
+    assert!(fleet.serve(&mut browser, |session| session.insert("a", &2).unwrap()).await.error().is_none());
+    assert_eq!(fleet.get(&browser, "a").await, Some(2.into()));
 }

@@ -1,11 +1,14 @@
 //! I. `update`, `take` and `commit().await`.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-use shared_session::{Ending, ErrorKind};
+use shared_session::{Ending, Error, ErrorKind, Session, testing::Fault};
 
 use super::{Browser, Fleet, kind, user};
 
@@ -157,13 +160,47 @@ async fn a_later_failure_does_not_take_back_the_cookie_of_a_commit() {
 }
 
 #[tokio::test]
+async fn the_cookie_of_a_commit_is_not_sent_when_its_session_was_ended_or_taken_over() {
+    for (lose, lost) in
+        [(Session::flush as fn(&Session) -> Result<(), Error>, ErrorKind::Gone), (Session::cycle_id, ErrorKind::Stale)]
+    {
+        let fleet = Fleet::new();
+        let (handle, session) = fleet.load(&Browser::default()).await;
+        session.insert("a", &1).unwrap();
+        session.commit().await.unwrap();
+        session.insert("b", &1).unwrap();
+        let rival = fleet.manager.reopen(&handle).load().await.unwrap();
+        lose(&rival).unwrap();
+        rival.commit().await.unwrap();
+        let outcome = fleet.finish(&handle).await;
+        assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(lost), None));
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_waited_for_is_503() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.insert("a", &2).unwrap();
+    fleet.faults().fail_next("replace", Fault::Hangs);
+    tokio::select! {
+        _ = session.commit() => panic!("it hangs"),
+        () = fleet.faults().wait_for_hanging(1) => {}
+    }
+    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Unavailable), "its handler swallowed it");
+    fleet.faults().release();
+}
+
+#[tokio::test]
 async fn a_commit_once_begun_runs_to_its_end_when_the_request_is_dropped() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     let (handle, session) = fleet.load(&browser).await;
     session.insert("b", &2).unwrap();
-    fleet.faults().fail_next("replace", shared_session::testing::Fault::Hangs);
+    fleet.faults().fail_next("replace", Fault::Hangs);
     let commit = {
         let (manager, handle) = (fleet.manager.clone(), handle.clone());
         tokio::spawn(async move {
@@ -177,9 +214,12 @@ async fn a_commit_once_begun_runs_to_its_end_when_the_request_is_dropped() {
     commit.abort();
     assert!(commit.await.is_err());
     fleet.faults().release();
-    while fleet.get(&browser, "b").await != Some(2.into()) {
-        tokio::task::yield_now().await;
-    }
+    let stored = async {
+        while fleet.get(&browser, "b").await != Some(2.into()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), stored).await.expect("it is stored");
 }
 
 /// A WebSocket outlives its request: it reads and writes through a handle of its own, until the session ends.
@@ -226,6 +266,9 @@ async fn requests_that_fail_or_only_read_commit_nothing() {
     session.insert("a", &4).unwrap();
     drop((dropped, session));
     assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
+
+    assert_eq!([500, 503, 599].map(Ending::of_status), [Ending::Failed; 3]);
+    assert_eq!([200, 302, 404, 499].map(Ending::of_status), [Ending::Completed; 4]);
 }
 
 #[tokio::test]

@@ -203,6 +203,52 @@ async fn a_write_drops_what_is_kept_whatever_became_of_it() {
     }
 }
 
+/// Nothing reaches Redis, so that there are no news.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_end_drops_what_is_kept_whatever_became_of_it() {
+    let redis = Redis::start(RedisKind::New);
+    let service = Service::near(&redis.url());
+    let mut browser = Browser::default();
+    service.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    for end in ["logout", "revoke"] {
+        service.keep(&browser).await;
+        service.store.inner().fail_next_n("delete", 5, Fault::Refused);
+        match end {
+            "logout" => {
+                let handle = service.request(&browser);
+                handle.load().await.unwrap().logout().unwrap();
+                let Close::Commit(commit) = service.manager.close(&handle, Ending::Completed) else { panic!("an end") };
+                assert!(service.manager.commit(commit).await.error().is_some());
+            }
+            _ => drop(service.manager.revoke("1", &browser.handle()).await.unwrap_err()),
+        }
+        service.loads();
+        service.read(&browser).await;
+        assert_eq!(service.loads(), 1, "{end}");
+        service.store.inner().clear();
+    }
+}
+
+/// What a request reads while another writes is older than the write.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_read_amid_a_write_is_dropped_after_it() {
+    let redis = Redis::start(RedisKind::New);
+    let service = Arc::new(Service::near(&redis.url()));
+    let browser = service.start().await;
+    service.keep(&browser).await;
+    let handle = service.request(&browser);
+    handle.load().await.unwrap().insert("n", &1).unwrap();
+    let (reader, visitor) = (service.clone(), browser.clone());
+    service.store.inner().before_next("replace", |_| async move { reader.keep(&visitor).await });
+    // It never arrives, so that there are no news.
+    service.store.inner().fail_next("replace", Fault::Refused);
+    let Close::Commit(commit) = service.manager.close(&handle, Ending::Completed) else { panic!("an edit") };
+    assert!(service.manager.commit(commit).await.error().is_some());
+    service.loads();
+    assert_eq!(service.read(&browser).await, Some(0));
+    assert_eq!(service.loads(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_its_own_cookie_opens_a_kept_session() {
     let redis = Redis::start(RedisKind::New);

@@ -13,7 +13,11 @@ use std::{
 use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
-use shared_session::{ErrorKind, Stats, store::SessionStore, users::NewUser};
+use shared_session::{
+    Close, Ending, ErrorKind, Identity, Stats,
+    store::{Deleted, Replaced, Seen, SessionStore},
+    users::NewUser,
+};
 use tracing::{
     Event, Subscriber,
     field::{Field, Visit},
@@ -149,6 +153,34 @@ async fn spans_tell_what_became_of_a_session_and_nothing_of_what_is_in_it() {
     }
     for secret in secrets {
         assert!(!seen.contains(&secret), "{secret} is in {seen}");
+    }
+}
+
+/// What handlers, middleware and stores have in their hands.
+#[tokio::test]
+async fn nothing_that_is_printed_opens_a_session_or_tells_what_is_in_it() {
+    let fleet = Fleet::new();
+    let handle = fleet.request(&Browser::default());
+    let session = handle.load().await.unwrap();
+    session.insert(NAME, VALUE).unwrap();
+    session.login_as(Identity::new("1", "canary-of-a-hash", 0)).unwrap();
+    let mut printed = format!("{handle:?} {session:?} {:?}", session.identity().unwrap());
+    let close = fleet.manager.close(&handle, Ending::Completed);
+    write!(printed, "{close:?}").unwrap();
+    let Close::Commit(commit) = close else { panic!("an edit") };
+    let outcome = fleet.manager.commit(commit).await;
+    let mut browser = Browser::default();
+    browser.take(&outcome);
+    let bytes = fleet.memory.load(&browser.key()).await.unwrap().unwrap();
+    let (replaced, deleted) = (Replaced::Conflict(bytes.clone()), Deleted::Conflict(bytes.clone()));
+    let (seen, page) = (Seen::new(bytes.clone(), 66..109), fleet.memory.scan("", None).await.unwrap());
+    write!(printed, "{outcome:?} {replaced:?} {deleted:?} {seen:?} {page:?} {:?} {:?}", fleet.manager, fleet.store)
+        .unwrap();
+
+    let secret_hash = std::str::from_utf8(&bytes[66..109]).unwrap();
+    let cookie = browser.0.clone().unwrap();
+    for secret in [&cookie["sid=".len()..][24..], &browser.key(), secret_hash, NAME, VALUE, "canary-of-a-hash"] {
+        assert!(!printed.contains(secret), "{secret} is in {printed}");
     }
 }
 
