@@ -45,30 +45,23 @@ impl<'a> Parser<'a> {
     }
 
     pub(super) fn members(mut self, source: &Bytes) -> Result<Members, Reason> {
-        let mut found = Vec::new();
-        self.depth = 1;
-        if !self.token(b'{') {
+        if self.peek() != Some(b'{') {
             return Err("not_a_dict");
         }
-        if !self.token(b'}') {
-            loop {
-                let start = self.at;
-                let key = self.string()?;
-                let raw_key = source.slice(start..self.at);
-                self.colon()?;
-                let start = self.at;
-                self.value::<()>()?;
-                // The value ends before the space after it.
-                let raw = source.slice_ref(source[start..self.at].trim_ascii_end());
-                if found.len() == MAX_MEMBERS {
-                    return Err("nodes");
-                }
-                found.push(Member { name: key.name(), raw_key, raw });
-                if !self.another(b'}')? {
-                    break;
-                }
-            }
-        }
+        self.depth = 1;
+        let mut room = MAX_MEMBERS;
+        let found = self.items(b'{', b'}', |parser| {
+            let start = parser.at;
+            let key = parser.string()?;
+            let raw_key = source.slice(start..parser.at);
+            parser.colon()?;
+            let start = parser.at;
+            parser.value::<()>()?;
+            // The value ends before the space after it.
+            let raw = source.slice_ref(source[start..parser.at].trim_ascii_end());
+            room = room.checked_sub(1).ok_or("nodes")?;
+            Ok(Member { name: key.name(), raw_key, raw })
+        })?;
         self.end()?;
         Ok(Members::of(found))
     }
@@ -108,31 +101,34 @@ impl<'a> Parser<'a> {
     }
 
     fn array<V: Make>(&mut self) -> Result<V, Reason> {
-        let mut items = Vec::new();
-        self.token(b'[');
-        if self.token(b']') {
-            return Ok(V::list(items));
-        }
-        loop {
-            items.push(self.value()?);
-            if !self.another(b']')? {
-                return Ok(V::list(items));
-            }
-        }
+        self.items(b'[', b']', Self::value).map(V::list)
     }
 
     fn object<V: Make>(&mut self) -> Result<V, Reason> {
-        let mut pairs = Vec::new();
-        self.token(b'{');
-        if self.token(b'}') {
-            return Ok(V::dict(pairs));
+        let pair = |parser: &mut Self| {
+            let key = parser.string()?;
+            parser.colon()?;
+            Ok((V::plain(|| PyValue::Str(key.value())), parser.value()?))
+        };
+        self.items(b'{', b'}', pair).map(V::dict)
+    }
+
+    /// What stands between brackets, separated by commas.
+    fn items<T>(
+        &mut self,
+        first: u8,
+        last: u8,
+        mut item: impl FnMut(&mut Self) -> Result<T, Reason>,
+    ) -> Result<Vec<T>, Reason> {
+        let mut items = Vec::new();
+        self.token(first);
+        if self.token(last) {
+            return Ok(items);
         }
         loop {
-            let key = self.string()?;
-            self.colon()?;
-            pairs.push((V::plain(|| PyValue::Str(key.value())), self.value()?));
-            if !self.another(b'}')? {
-                return Ok(V::dict(pairs));
+            items.push(item(self)?);
+            if !self.another(last)? {
+                return Ok(items);
             }
         }
     }
