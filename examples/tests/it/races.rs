@@ -163,17 +163,7 @@ async fn sign_outs_leave_nothing_alive(backend: Backend) {
         ];
         let ended = Arc::new(AtomicBool::new(false));
         let writers = writes.map(|write| until(Arc::clone(&ended), browser.prepare(write)));
-        let signing_out = {
-            let (request, ended) = (browser.prepare(sign_out), Arc::clone(&ended));
-            async move {
-                // Some writes are under way by now.
-                tokio::time::sleep(std::time::Duration::from_millis(3)).await;
-                let answer = request.send().await;
-                ended.store(true, Ordering::SeqCst);
-                answer
-            }
-        };
-        let signing_out = tokio::spawn(signing_out);
+        let signing_out = tokio::spawn(amid_writes(browser.prepare(sign_out), Arc::clone(&ended)));
         let written: Vec<_> = all(writers).await.into_iter().flatten().collect();
         let signed_out = signing_out.await.unwrap();
         assert!([204, 303].contains(&signed_out.status), "{}: {}", signed_out.shown, signed_out.status);
@@ -196,6 +186,14 @@ async fn sign_outs_leave_nothing_alive(backend: Backend) {
             pair.redis().cli(&["FLUSHALL"]);
         }
     }
+}
+
+/// Sends the request when some others are under way, and tells when it was answered.
+async fn amid_writes(request: Request, answered: Arc<AtomicBool>) -> Answer {
+    tokio::time::sleep(std::time::Duration::from_millis(4)).await;
+    let answer = request.send().await;
+    answered.store(true, Ordering::SeqCst);
+    answer
 }
 
 /// Sends the request again and again until `ended`, and twice more.
@@ -264,16 +262,7 @@ async fn writes_from_before_a_login_stay_out(backend: Backend) {
                 written
             }
         });
-        let login = {
-            let (request, signed_in) = (browser.prepare(login), Arc::clone(&signed_in));
-            async move {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-                let answer = request.send().await;
-                signed_in.store(true, Ordering::SeqCst);
-                answer
-            }
-        };
-        let login = tokio::spawn(login);
+        let login = tokio::spawn(amid_writes(browser.prepare(login), Arc::clone(&signed_in)));
         let written: Vec<_> = all(writers).await.into_iter().flatten().collect();
         let login = login.await.unwrap();
         assert!([200, 303].contains(&login.status), "{}: {}", login.shown, login.status);
