@@ -1,8 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::io::Write as _;
-
-use super::{super::document::tests::unhex, *};
+use super::*;
 
 const DATA: &[u8] = br#"{"cart": [1, 2, 3], "cart again": [1, 2, 3]}"#;
 
@@ -118,9 +116,11 @@ fn as_much_as_may_be_unpacked_is() {
 
 #[cfg(feature = "django-redis")]
 mod of_django_redis {
+    use std::io::Write as _;
+
     use lz4_flex::frame::{BlockMode, BlockSize, FrameEncoder, FrameInfo};
 
-    use super::*;
+    use super::{super::super::document::tests::unhex, *};
 
     fn lz4(info: FrameInfo, data: &[u8], len: usize) -> Vec<u8> {
         let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
