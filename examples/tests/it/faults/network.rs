@@ -5,13 +5,13 @@ use std::time::Duration;
 use serde_json::json;
 use test_servers::{Redis, RedisKind, Trouble};
 
-use super::scene::{Scene, assert_unavailable};
-use crate::harness::{Answer, Browser, browser::owner_of, eventually, html};
+use super::scene::{PATIENT, Scene, assert_unavailable};
+use crate::harness::{Answer, Browser, PATIENCE, browser::owner_of, eventually, html};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits for slow answers: `make faults`"]
 async fn f31_slow() {
-    let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::New)).await;
+    let (mut scene, proxy) = Scene::behind_proxy_with(Redis::start(RedisKind::New), &[PATIENT]).await;
     for trouble in [Trouble::Slow(Duration::from_millis(20)), Trouble::Slice] {
         proxy.set(trouble);
         scene.reads_work().await;
@@ -19,8 +19,11 @@ async fn f31_slow() {
         assert_eq!(scene.ann.preferences(&scene.pair).await["b"], format!("{trouble:?}"));
         scene.rest_works().await;
     }
-    // Slower than anybody waits.
-    proxy.set(Trouble::Slow(Duration::from_secs(2)));
+    // Slower than anybody waits, or any test.
+    proxy.set(Trouble::None);
+    scene.pair.restart(&[("SESSION_TIMEOUT_MS", "300")]);
+    scene.are_ready().await;
+    proxy.set(Trouble::Slow(PATIENCE));
     scene.only_the_rest_works().await;
     proxy.set(Trouble::None);
     scene.recovers().await;

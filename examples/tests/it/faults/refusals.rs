@@ -11,7 +11,7 @@ use std::{
 use test_servers::{Redis, RedisKind};
 use tokio::{runtime::Handle, task::block_in_place};
 
-use super::scene::{Scene, signed_in, unavailable};
+use super::scene::{PATIENT, Scene, signed_in, unavailable};
 use crate::harness::{Pair, browser::login_at_api, eventually, pair::SECRET_KEY, pair::owned};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +66,7 @@ async fn f11_masterdown() {
 /// a session that ended, so it must do no harm: no cookie goes, and nothing can be stored there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f12_replica_that_is_not_synced() {
-    let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
+    let (scene, proxy) = Scene::behind_proxy_with(Redis::start(RedisKind::Old), &[PATIENT]).await;
     let replica = Redis::start(RedisKind::Old);
     replica.cli(&["REPLICAOF", "127.0.0.1", "1"]);
     proxy.lead_to(replica.port());

@@ -3,7 +3,7 @@
 use serde_json::json;
 use test_servers::{Cluster, Proxy, Redis, RedisKind, Sentinel, Trouble};
 
-use super::scene::{Scene, signed_in};
+use super::scene::{PATIENT, Scene, signed_in};
 use crate::harness::{
     Browser, Pair,
     browser::owner_of,
@@ -11,9 +11,13 @@ use crate::harness::{
     pair::{SECRET_KEY, owned},
 };
 
-async fn scene_on(url: &str) -> Scene {
-    Scene::on(Pair::over(None, &owned(&[("SESSION_URL", url), ("SECRET_KEY", SECRET_KEY)]))).await
+async fn scene_on(url: &str, settings: &[(&str, &str)]) -> Scene {
+    let settings = [&[("SESSION_URL", url), ("SECRET_KEY", SECRET_KEY)], settings].concat();
+    Scene::on(Pair::over(None, &owned(&settings))).await
 }
+
+/// Nodes of a cluster in which nobody fails: a busy machine is not to be taken for a failure.
+const STEADY: [&str; 2] = ["--cluster-node-timeout", "60000"];
 
 fn key_of(browser: &Browser) -> String {
     format!("shared_session:{}", &browser.session().unwrap()[..24])
@@ -22,8 +26,8 @@ fn key_of(browser: &Browser) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "starts a cluster: `make faults`"]
 async fn f23_cluster_moved() {
-    let cluster = Cluster::start(RedisKind::Old);
-    let scene = scene_on(&cluster.url()).await;
+    let cluster = Cluster::with_args(RedisKind::Old, &STEADY);
+    let scene = scene_on(&cluster.url(), &[PATIENT]).await;
     let key = key_of(&scene.ann);
     for round in 0..2 {
         let to = cluster.begin_moving(&key);
@@ -38,8 +42,8 @@ async fn f23_cluster_moved() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "starts a cluster: `make faults`"]
 async fn f24_cluster_slot_that_is_migrating() {
-    let cluster = Cluster::start(RedisKind::New);
-    let scene = scene_on(&cluster.url()).await;
+    let cluster = Cluster::with_args(RedisKind::New, &STEADY);
+    let scene = scene_on(&cluster.url(), &[PATIENT]).await;
     let key = key_of(&scene.ann);
     let from = cluster.owner(&key);
     let to = cluster.begin_moving(&key);
@@ -62,7 +66,7 @@ async fn f24_cluster_slot_that_is_migrating() {
 #[ignore = "waits for a failover: `make faults`"]
 async fn f25_cluster_primary_killed() {
     let cluster = Cluster::start(RedisKind::Old);
-    let scene = scene_on(&cluster.url()).await;
+    let scene = scene_on(&cluster.url(), &[PATIENT]).await;
     let old = cluster.owner(&key_of(&scene.ann));
     let elsewhere = visitor_elsewhere(&scene, &cluster, old).await;
     old.wait_for_replicas(1);
@@ -82,7 +86,7 @@ async fn f25_cluster_primary_killed() {
 #[ignore = "waits for a cluster to notice: `make faults`"]
 async fn f26_cluster_slot_uncovered() {
     let cluster = Cluster::with_args(RedisKind::Old, &["--cluster-require-full-coverage", "no"]);
-    let scene = scene_on(&cluster.url()).await;
+    let scene = scene_on(&cluster.url(), &[PATIENT]).await;
     let old = cluster.owner(&key_of(&scene.ann));
     let elsewhere = visitor_elsewhere(&scene, &cluster, old).await;
     let at = cluster.nodes().iter().position(|node| node.port() == old.port()).unwrap();
@@ -119,7 +123,7 @@ async fn visitor_elsewhere(scene: &Scene, cluster: &Cluster, node: &Redis) -> Br
 #[ignore = "waits for a failover: `make faults`"]
 async fn f27_sentinel_failover_with_a_paused_primary() {
     let sentinel = Sentinel::start(RedisKind::Old);
-    let scene = scene_on(&sentinel.url()).await;
+    let scene = scene_on(&sentinel.url(), &[]).await;
     let old = sentinel.primary();
     old.wait_for_replicas(2);
     old.pause();
@@ -141,6 +145,15 @@ async fn f27_sentinel_failover_with_a_paused_primary() {
     scene.recovers().await;
 }
 
+/// Makes `replica` one of `primary`, and returns when it has everything: a primary may say so when it has but sent it.
+async fn replicate(primary: &Redis, replica: &Redis, way: &Proxy) {
+    primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
+    assert_eq!(replica.cli(&["REPLICAOF", "127.0.0.1", &way.port().to_string()]), "OK");
+    let loaded = async || replica.cli(&["INFO", "replication"]).contains("master_link_status:up").then_some(());
+    eventually("a replica that is in step", loaded).await;
+    primary.wait_for_replicas(1);
+}
+
 /// Replication is not waited for, so a failover may undo what was acknowledged: a plain sign-out too. What the user row
 /// says outlives it: whoever signed out everywhere else stays signed out there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -149,11 +162,9 @@ async fn f28_asynchronous_loss() {
     let (primary, replica) = (Redis::start(RedisKind::Old), Redis::start(RedisKind::Old));
     let replication = Proxy::to(primary.port());
     let way = Proxy::to(primary.port());
-    let scene = scene_on(&way.redis_url()).await;
+    let scene = scene_on(&way.redis_url(), &[PATIENT]).await;
     let other = signed_in(&scene.pair).await;
-    primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
-    replica.cli(&["REPLICAOF", "127.0.0.1", &replication.port().to_string()]);
-    primary.wait_for_replicas(1);
+    replicate(&primary, &replica, &replication).await;
 
     // From here on the replica hears nothing.
     replication.set(Trouble::Hold);
@@ -180,10 +191,10 @@ async fn f28_asynchronous_loss() {
 async fn f28_no_loss_where_writes_wait_for_a_replica() {
     let (primary, replica) = (Redis::start(RedisKind::Old), Redis::start(RedisKind::Old));
     let replication = Proxy::to(primary.port());
-    primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
-    replica.cli(&["REPLICAOF", "127.0.0.1", &replication.port().to_string()]);
-    eventually("a replica in step", async || primary.cli(&["WAIT", "1", "100"]).eq("1").then_some(())).await;
-    let scene = Scene::with(primary, &[("SESSION_REPLICAS", "1"), ("SESSION_FENCED_READS", "on")]).await;
+    replicate(&primary, &replica, &replication).await;
+    // From now on a write waits for a replica, and not for long.
+    let mut scene = Scene::with(primary, &[PATIENT]).await;
+    scene.pair.restart(&[("SESSION_REPLICAS", "1"), ("SESSION_FENCED_READS", "on")]);
 
     replication.set(Trouble::Hold);
     scene.reads_work().await;
