@@ -31,6 +31,16 @@ pub(super) fn all(body: &[u8]) -> Vec<(String, Vec<u8>)> {
             all.push((format!("{name}, check {check}, xz"), stream(check, from_ref(&block), 1)));
         }
     }
+    // As much as LZMA may unpack to.
+    let len = 128 << 10;
+    for (name, block) in [
+        ("literals", lzma(widest, &body[..len], 16 << 10, literals)),
+        ("literals of noise", lzma(widest, &noise[..len], 16 << 10, literals)),
+        ("likely literals", lzma(widest, &zeros[..len], 16 << 10, literals)),
+        ("short matches", lzma(widest, &zeros[..len], 1 << 10, matches)),
+    ] {
+        all.push((format!("{name}, 128 KiB, xz"), stream(10, &[block], 1)));
+    }
     let small = plain(b"aaaa", 65_536);
     all.push(("blocks of no data, xz".into(), stream(0, &[(vec![0], vec![])], MIB / 32)));
     all.push(("blocks of four bytes, xz".into(), stream(4, from_ref(&small), MIB / 48)));

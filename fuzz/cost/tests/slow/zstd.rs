@@ -25,6 +25,13 @@ pub(super) fn all(body: &[u8]) -> Vec<(String, Vec<u8>)> {
     all.push((name, wide));
     let pickle = vec![compressed(&far_matches()); 8];
     all.push(frame("short matches of a pickle", &pickle, b"\x80\x05}(]Na"));
+    // As much as Zstandard may unpack to, after as many blocks as may be.
+    let tables = vec![compressed(&[&CODES[..], &tables(1)[1..]].concat()); 500];
+    for (name, block) in [("short matches", far_matches()), ("sequences", sequences())] {
+        let last = [compressed(&block), compressed(&block)];
+        let name = format!("tables and {name}, 256 KiB");
+        all.push(frame(&name, &[&tables[..], &last[..1]].concat(), b"\x80\x05}(]Na"));
+    }
     all.push(frame("runs", &vec![compressed(&runs()); 8], b"aaaa"));
     let sequences = vec![compressed(&sequences()); 8];
     all.push(frame("sequences", &sequences, b"aaaa"));

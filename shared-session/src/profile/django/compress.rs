@@ -34,6 +34,17 @@ impl Compression {
         }
     }
 
+    /// What a value may unpack to. LZMA decodes bit by bit, and takes as long for 128 KiB as others do for 1 MiB.
+    const fn limit(self) -> usize {
+        match self {
+            #[cfg(feature = "django-redis")]
+            Self::Lzma => 128 << 10,
+            #[cfg(feature = "django-redis")]
+            Self::Zstd => 256 << 10,
+            _ => MAX_BYTES,
+        }
+    }
+
     /// Values of up to this length stay as they are.
     pub(super) const fn threshold(self) -> usize {
         match self {
@@ -45,7 +56,8 @@ impl Compression {
     }
 
     pub(super) fn pack(self, data: Bytes) -> Bytes {
-        if data.len() <= self.threshold() {
+        // Nothing is packed that would not be unpacked; a plain value is read everywhere.
+        if data.len() <= self.threshold() || data.len() > self.limit() {
             return data;
         }
         let packed = match self {
@@ -59,7 +71,7 @@ impl Compression {
             #[cfg(feature = "django-redis")]
             Self::Zstd => Ok(zstd::pack(&data)),
         };
-        // Writing to memory does not fail; a plain value is read everywhere.
+        // Writing to memory does not fail.
         packed.map_or(data, Bytes::from)
     }
 

@@ -102,13 +102,25 @@ fn as_much_as_may_be_unpacked_is() {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             Some(b' ' + (state >> 26) as u8)
         });
-        let noise: Vec<u8> = noise.take(MAX_BYTES).collect();
-        for data in [noise, vec![b'a'; MAX_BYTES]] {
+        let limit = compression.limit();
+        let noise: Vec<u8> = noise.take(limit).collect();
+        for data in [noise, vec![b'a'; limit]] {
             let packed = compression.pack(Bytes::from(data.clone()));
             assert!(compression.unpack(&packed).unwrap() == data, "{compression:?}");
         }
-        for len in [1, 65_535, 1 << 20] {
-            let packed = compression.pack(vec![b'a'; MAX_BYTES + len].into());
+        for len in [limit + 1, limit + 65_535, 2 * MAX_BYTES] {
+            let data = Bytes::from(vec![b'a'; len]);
+            assert_eq!(compression.pack(data.clone()), data);
+            let packed = match compression {
+                #[cfg(feature = "django-redis")]
+                Compression::Lzma => xz::pack(&data).unwrap(),
+                #[cfg(feature = "django-redis")]
+                Compression::Lz4 => lz4::pack(&data).unwrap(),
+                #[cfg(feature = "django-redis")]
+                Compression::Zstd => zstd::pack(&data),
+                Compression::Gzip => deflate::gzip(&data).unwrap(),
+                _ => zlib(&data),
+            };
             assert_eq!(compression.unpack(&packed), Err(Refusal::TooLarge), "{compression:?}");
         }
     }
@@ -176,11 +188,11 @@ mod of_django_redis {
     #[test]
     fn a_zstd_window_is_8_mib_at_most_and_no_limit_to_the_data() {
         const BLOCK: usize = 128 << 10;
-        // 128 KiB, 1 MiB, 1.125 MiB and 8 MiB.
-        for window in [0x38, 0x50, 0x51, 0x68] {
-            assert_eq!(Compression::Zstd.unpack(&zstd(window, &[BLOCK; 8])).unwrap().len(), MAX_BYTES);
+        // 128 KiB, 256 KiB, 1.125 MiB and 8 MiB.
+        for window in [0x38, 0x40, 0x51, 0x68] {
+            assert_eq!(Compression::Zstd.unpack(&zstd(window, &[BLOCK; 2])).unwrap().len(), 2 * BLOCK);
             for more in [1, BLOCK] {
-                let blocks = [&[BLOCK; 8][..], &[more]].concat();
+                let blocks = [&[BLOCK; 2][..], &[more]].concat();
                 assert_eq!(Compression::Zstd.unpack(&zstd(window, &blocks)), Err(Refusal::TooLarge), "{window:#x}");
             }
         }

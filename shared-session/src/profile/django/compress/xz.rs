@@ -8,7 +8,7 @@ use crc::{CRC_64_XZ, Crc, Table};
 use lzma_rust2::{Lzma2Reader, XzOptions, XzWriter};
 use sha2::{Digest as _, Sha256};
 
-use super::{MAX_BYTES, Refusal, deflate::crc32};
+use super::{Compression, Refusal, deflate::crc32};
 
 /// The most blocks and chunks that are read. Python writes one block, and chunks of 64 KiB or more but for the last.
 const MAX_CHUNKS: usize = 256;
@@ -94,7 +94,7 @@ impl<'a> Stream<'a> {
             return Err(Refusal::Compression);
         }
         let start = self.out.len();
-        if unpacked > MAX_BYTES - start {
+        if unpacked > Compression::Lzma.limit() - start {
             return Err(Refusal::TooLarge);
         }
         self.out.resize(start + unpacked, 0);

@@ -7,13 +7,14 @@ use ruzstd::{
     encoding::{CompressionLevel, compress_to_vec},
 };
 
-use super::{MAX_BYTES, Refusal};
+use super::{Compression, Refusal};
 
 /// The most blocks that are read. The C library makes about 200 of 1 MiB where it splits most, and each may have tables.
 const MAX_BLOCKS: usize = 512;
 /// Descriptors of windows: 8 MiB, which level 19 takes, and as much as may be unpacked.
 const MAX_WINDOW: u8 = 0x68;
-const WHOLE: u8 = 0x50;
+const WHOLE: u8 = 0x40;
+const LIMIT: usize = Compression::Zstd.limit();
 
 pub(super) fn pack(data: &[u8]) -> Vec<u8> {
     compress_to_vec(data, CompressionLevel::Fastest)
@@ -36,12 +37,12 @@ pub(super) fn unpack(data: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
     let mut source = (&head[..]).chain(&mut rest);
     let mut decoder = FrameDecoder::new();
-    decoder.set_max_window_size(MAX_BYTES as u64);
+    decoder.set_max_window_size(LIMIT as u64);
     decoder.init(&mut source).map_err(|_| Refusal::Compression)?;
     let window = window.unwrap_or(decoder.content_size() as usize);
     while !decoder.is_finished() {
         // It keeps a window back.
-        if decoder.can_collect() > MAX_BYTES.saturating_sub(window) {
+        if decoder.can_collect() > LIMIT.saturating_sub(window) {
             return Err(Refusal::TooLarge);
         }
         if decoder.blocks_decoded() >= MAX_BLOCKS {
@@ -57,7 +58,7 @@ pub(super) fn unpack(data: &[u8]) -> Result<Vec<u8>, Refusal> {
         _ => true,
     };
     match () {
-        () if out.len() > MAX_BYTES => Err(Refusal::TooLarge),
+        () if out.len() > LIMIT => Err(Refusal::TooLarge),
         () if valid && rest.is_empty() => Ok(out),
         () => Err(Refusal::Compression),
     }
