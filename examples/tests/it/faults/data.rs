@@ -3,7 +3,7 @@
 use serde_json::json;
 use test_servers::{Redis, RedisKind};
 
-use super::scene::{Scene, signed_in};
+use super::scene::{PATIENT, Scene, signed_in};
 use crate::harness::{Backend, Pair, pair::owned};
 
 /// Stands for a value that is a list and no string.
@@ -37,7 +37,7 @@ async fn f16_eviction() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f17_noscript() {
     for kind in RedisKind::ALL {
-        let scene = Scene::over(Redis::start(kind)).await;
+        let scene = Scene::patient(Redis::start(kind)).await;
         let flush = || assert_eq!(scene.redis().cli(&["SCRIPT", "FLUSH"]), "OK");
         flush();
         scene.ann.set_preference(&scene.pair, "b", &json!(2)).await;
@@ -54,7 +54,7 @@ async fn f17_noscript() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f22_unreadable() {
-    let pair = Pair::start(Backend::Redis(RedisKind::Old));
+    let pair = Pair::with(Backend::Redis(RedisKind::Old), &[PATIENT]);
     for garbage in ["garbage", "", "{}", r#"{"v":2}"#, LIST] {
         let (ann, bob) = (signed_in(&pair).await, signed_in(&pair).await);
         let keys = [&ann, &bob].map(|browser| format!("shared_session:{}", &browser.session().unwrap()[..24]));

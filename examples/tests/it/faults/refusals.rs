@@ -18,7 +18,7 @@ use crate::harness::{Pair, browser::login_at_api, eventually, pair::SECRET_KEY, 
 #[ignore = "loads data for some seconds: `make faults`"]
 async fn f09_loading() {
     let slow = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"];
-    let scene = Scene::over(Redis::with_args(RedisKind::New, &slow)).await;
+    let scene = Scene::patient(Redis::with_args(RedisKind::New, &slow)).await;
     let fill = "for i = 1, 4000 do redis.call('SET', 'filler:' .. i, string.rep('x', 100)) end";
     scene.redis().cli(&["EVAL", fill, "0"]);
     assert_eq!(scene.redis().cli(&["SAVE"]), "OK");
@@ -45,7 +45,7 @@ async fn f09_loading() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f10_readonly() {
     for kind in RedisKind::ALL {
-        let scene = Scene::over(Redis::start(kind)).await;
+        let scene = Scene::patient(Redis::start(kind)).await;
         scene.redis().cli(&["REPLICAOF", "127.0.0.1", "1"]);
         scene.nothing_can_be_changed().await;
         scene.redis().cli(&["REPLICAOF", "NO", "ONE"]);
@@ -55,7 +55,7 @@ async fn f10_readonly() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f11_masterdown() {
-    let scene = Scene::over(Redis::with_args(RedisKind::Old, &["--replica-serve-stale-data", "no"])).await;
+    let scene = Scene::patient(Redis::with_args(RedisKind::Old, &["--replica-serve-stale-data", "no"])).await;
     scene.redis().cli(&["REPLICAOF", "127.0.0.1", "1"]);
     scene.only_the_rest_works().await;
     scene.redis().cli(&["REPLICAOF", "NO", "ONE"]);
@@ -83,7 +83,7 @@ async fn f12_replica_that_is_not_synced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f13_out_of_memory() {
     for kind in RedisKind::ALL {
-        let scene = Scene::over(Redis::start(kind)).await;
+        let scene = Scene::patient(Redis::start(kind)).await;
         let other = signed_in(&scene.pair).await;
         assert_eq!(scene.redis().cli(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
         scene.reads_work().await;
@@ -105,7 +105,7 @@ async fn f13_out_of_memory() {
 #[ignore = "asks several servers in turn: `make faults`"]
 async fn f14_misconf() {
     for kind in RedisKind::ALL {
-        let scene = Scene::over(Redis::start(kind)).await;
+        let scene = Scene::patient(Redis::start(kind)).await;
         scene.redis().cli(&["CONFIG", "SET", "save", "3600 1"]);
         break_saving(scene.redis()).await;
         scene.nothing_can_be_changed().await;
@@ -127,7 +127,7 @@ async fn break_saving(redis: &Redis) {
 #[ignore = "asks several servers in turn: `make faults`"]
 async fn f15_noreplicas() {
     for kind in RedisKind::ALL {
-        let scene = Scene::over(Redis::start(kind)).await;
+        let scene = Scene::patient(Redis::start(kind)).await;
         scene.redis().cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
         scene.nothing_can_be_changed().await;
         scene.redis().cli(&["CONFIG", "SET", "min-replicas-to-write", "0"]);
@@ -139,7 +139,7 @@ async fn f15_noreplicas() {
 #[ignore = "asks several servers in turn: `make faults`"]
 async fn f18_busy() {
     for kind in RedisKind::ALL {
-        let scene = Scene::over(Redis::with_args(kind, &["--lua-time-limit", "100"])).await;
+        let scene = Scene::patient(Redis::with_args(kind, &["--lua-time-limit", "100"])).await;
         let mut slow = Wire::to(scene.redis());
         slow.send(r#"EVAL "while true do end" 0"#);
         let busy = async || scene.redis().cli(&["GET", "x"]).starts_with("(error) BUSY").then_some(());
@@ -152,7 +152,7 @@ async fn f18_busy() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f19_too_many_clients() {
-    let scene = Scene::over(Redis::start(RedisKind::Old)).await;
+    let scene = Scene::patient(Redis::start(RedisKind::Old)).await;
     let mut last = Wire::to(scene.redis());
     assert_eq!(last.ask("CONFIG SET maxclients 1"), "+OK");
     let start = Instant::now();
@@ -178,7 +178,7 @@ async fn f20_login_and_permissions() {
     let acl = |rules: &[&str]| assert_eq!(redis.cli(&[&["ACL", "SETUSER"], rules].concat()), "OK");
     acl(&["app", "on", ">first", "~*", "+@all"]);
     let url = format!("redis://app:first@127.0.0.1:{}/", redis.port());
-    let pair = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY)]));
+    let pair = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY), PATIENT]));
     let scene = Scene::on(pair).await;
     // A permission is missing: not an empty session, and not "down".
     acl(&["app", "-get", "-set", "-evalsha", "-eval", "-del"]);

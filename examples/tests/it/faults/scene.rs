@@ -39,6 +39,11 @@ impl Scene {
         Self::with(redis, &[]).await
     }
 
+    /// For tests that are not about time-outs.
+    pub(super) async fn patient(redis: Redis) -> Self {
+        Self::with(redis, &[PATIENT]).await
+    }
+
     /// The services get to the server through the proxy.
     pub(super) async fn behind_proxy(redis: Redis) -> (Self, Proxy) {
         Self::behind_proxy_with(redis, &[]).await

@@ -8,7 +8,7 @@ use std::{
 use serde_json::json;
 use test_servers::{Redis, RedisKind};
 
-use super::scene::{Scene, unavailable};
+use super::scene::{PATIENT, Scene, unavailable};
 use crate::harness::{
     Backend, Browser, Kind, Pair, Service, TempDir,
     browser::login_at_api,
@@ -46,7 +46,7 @@ async fn f29_clock_skew() {
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();
     assert!(compiled.expect("a C compiler, which linking needs too").success());
 
-    let settings = [("SESSION_IDLE", "3600"), ("SESSION_ABSOLUTE", "7200"), ("RUST_LOG", "debug")];
+    let settings = [("SESSION_IDLE", "3600"), ("SESSION_ABSOLUTE", "7200"), ("RUST_LOG", "debug"), PATIENT];
     let mut pair = Pair::with(Backend::Redis(RedisKind::Old), &settings);
     for hours in [HOURS, -HOURS] {
         let shift = (hours * 3600).to_string();

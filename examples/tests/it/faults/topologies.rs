@@ -123,7 +123,8 @@ async fn visitor_elsewhere(scene: &Scene, cluster: &Cluster, node: &Redis) -> Br
 #[ignore = "waits for a failover: `make faults`"]
 async fn f27_sentinel_failover_with_a_paused_primary() {
     let sentinel = Sentinel::start(RedisKind::Old);
-    let scene = scene_on(&sentinel.url(), &[]).await;
+    // Long enough for a busy machine, and short enough to wait for it.
+    let scene = scene_on(&sentinel.url(), &[("SESSION_TIMEOUT_MS", "3000")]).await;
     let old = sentinel.primary();
     old.wait_for_replicas(2);
     old.pause();

@@ -3,14 +3,14 @@
 use serde_json::json;
 use test_servers::{Postgres, Redis, RedisKind};
 
-use super::scene::unavailable;
+use super::scene::{PATIENT, unavailable};
 use crate::harness::{Browser, Pair, browser::login_at_api, eventually, pair::owned};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_postgresql_is_down_nobody_is_signed_out_and_the_rest_works() {
     let postgres = Postgres::start();
     let database = postgres.create_database();
-    let pair = Pair::over(Some(Redis::start(RedisKind::Old)), &owned(&[("DATABASE_URL", &database)]));
+    let pair = Pair::over(Some(Redis::start(RedisKind::Old)), &owned(&[("DATABASE_URL", &database), PATIENT]));
     pair.user("ann").await;
     let ann = Browser::new();
     ann.signs_in(&pair, "ann").await;
