@@ -162,6 +162,8 @@ mod tests {
         assert!(!keys.verify("q", b"m", &signature));
         assert!(!keys.verify("p", b"n", &signature));
         assert!(!keys.verify("p", b"m", &signature[..31]));
+        let shifted = SecretKeys::new(format!("q{A}")).unwrap();
+        assert!(!shifted.verify("p", b"m", &keys.sign("pq", b"m")), "where a purpose ends is part of it");
     }
 
     #[cfg(feature = "django")]

@@ -214,6 +214,7 @@ mod tests {
         let rotated = cookie(tokens().rotate().unwrap());
         assert_ne!(Some(&rotated), before.set_cookie.map(|header| cookie(Some(header))).as_ref());
         assert_eq!(verify(&rotated, &before.token), REFUSED);
+        assert_ne!(tokens().rotate().unwrap(), tokens().rotate().unwrap());
         let after = tokens().issue([rotated.as_bytes()], None).unwrap();
         assert_eq!(verify(&rotated, &after.token), Ok(()));
     }

@@ -75,6 +75,22 @@ async fn a_sign_in_goes_on_when_its_session_has_ended() {
 }
 
 #[tokio::test]
+async fn a_sign_in_goes_on_when_the_session_it_ends_was_taken_over() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.logout().unwrap();
+    session.login_as(user("1")).unwrap();
+    let mut rival = browser.clone();
+    fleet.serve(&mut rival, |session| session.cycle_id().unwrap()).await;
+    browser.take(&fleet.finish(&handle).await);
+    assert_ne!(browser.handle(), rival.handle());
+    assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
+    assert_eq!(fleet.get(&rival, "a").await, Some(1.into()));
+}
+
+#[tokio::test]
 async fn the_absolute_lifetime_starts_again() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();

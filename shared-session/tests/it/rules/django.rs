@@ -123,6 +123,7 @@ async fn a_sign_in_moves_the_session_to_a_new_key_and_ends_the_old_one() {
     assert_ne!(browser.0, before.0);
     assert_eq!(stored(&fleet, &session_key(&before)).await, None);
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
+    assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 1);
     assert_eq!(fleet.get(&browser, "cart").await, Some(serde_json::json!([1])));
     let written = Pickle::read(&stored(&fleet, &session_key(&browser)).await.unwrap()).unwrap();
     assert_eq!(written.get("_auth_user_backend").unwrap().as_str(), Some(Django::MODEL_BACKEND));
@@ -315,6 +316,8 @@ async fn sessions_that_django_signed_in_are_listed_and_revoked_once_they_were_se
     let hash = format!("\"{}\"", identity.auth_hash);
     let entries = [(id, id_json.as_str()), (backend, backend_json.as_str()), ("_auth_user_hash", hash.as_str())];
     let other = made_by_django(&fleet, &entries).await;
+    fleet.faults().fail_next("index_add", Fault::Refused);
+    assert!(fleet.request(&other).user().await.unwrap().is_some(), "what fails is left to the next request");
     assert_eq!(fleet.manager.sessions_of(&identity.user_id).await.unwrap().len(), 1);
     assert!(fleet.request(&other).user().await.unwrap().is_some());
     let sessions = fleet.manager.sessions_of(&identity.user_id).await.unwrap();
@@ -364,6 +367,9 @@ async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
     f_current_user::signed_in(&fleet, &users, "ann").await;
     let found = ours.verify().await.unwrap();
     assert_eq!((found.sessions, found.users), (1, 1));
+    users.set_active("1", false).await.unwrap();
+    assert_eq!(ours.verify().await.unwrap().users, 0, "of a user who is locked out nothing can be told");
+    users.set_active("1", true).await.unwrap();
     for (other, says) in [
         (with(Django::cache().with_key_prefix("shop"), "key"), r#"key prefix is "" and the version 1"#),
         (with(Django::cache().with_version(2), "key"), r#"key prefix is "" and the version 1"#),

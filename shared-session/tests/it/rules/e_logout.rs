@@ -96,6 +96,20 @@ async fn without_a_session_nothing_is_stored_and_the_cookie_is_removed() {
 }
 
 #[tokio::test]
+async fn a_sign_out_takes_back_a_sign_in_of_the_same_request() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    let outcome = fleet
+        .serve(&mut browser, |session| {
+            session.login_as(user("1")).unwrap();
+            session.logout().unwrap();
+        })
+        .await;
+    assert!(outcome.error().is_none() && browser.0.is_none());
+    assert_eq!(fleet.memory.len(), 0);
+}
+
+#[tokio::test]
 async fn edits_after_a_sign_out_start_a_new_session() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();

@@ -1,9 +1,13 @@
 //! G. Listing and revoking sessions.
 
-use shared_session::{Client, ErrorKind, store::SessionStore, testing::Fault};
+use shared_session::{
+    Client, ErrorKind,
+    store::{Replaced, Seen, SessionStore},
+    testing::Fault,
+};
 
 use super::{
-    Browser, Fleet,
+    Browser, Fleet, IDLE,
     f_current_user::{fleet_with_users, fleet_with_users_of_django, name, signed_in},
     user,
 };
@@ -16,11 +20,35 @@ async fn devices_are_listed_with_where_they_come_from() {
     handle.load_from(client).await.unwrap().login_as(user("1")).unwrap();
     let mut browser = Browser::default();
     browser.take(&fleet.finish(&handle).await);
+    // Elsewhere it is used, but was not started.
+    let elsewhere = fleet.request(&browser);
+    let client = || Client::new(Some([198, 51, 100, 7].into()), Some("another"));
+    elsewhere.load_from(client).await.unwrap().insert("a", &1).unwrap();
+    assert!(fleet.finish(&elsewhere).await.error().is_none());
     let sessions = fleet.manager.sessions_of("1").await.unwrap();
     assert_eq!(sessions.len(), 1);
     assert_eq!(sessions[0].handle, browser.handle());
     assert_eq!(sessions[0].address.as_deref(), Some("192.0.2.7"));
     assert_eq!(sessions[0].user_agent.as_deref(), Some("Firefox"));
+}
+
+#[tokio::test]
+async fn what_was_used_last_comes_first_and_what_has_expired_not_at_all() {
+    let fleet = Fleet::new();
+    let mut browsers = vec![Browser::default(); 4];
+    for browser in &mut browsers {
+        fleet.serve(browser, |session| session.login_as(user("1")).unwrap()).await;
+        fleet.memory.advance(IDLE / 8);
+    }
+    // A store whose clock is behind keeps it for longer than its record says.
+    let bytes = fleet.memory.load(&browsers[0].key()).await.unwrap().unwrap();
+    let kept = fleet.memory.replace(&browsers[0].key(), &Seen::new(bytes.clone(), 0..0), bytes, 2 * IDLE).await;
+    assert_eq!(kept.unwrap(), Replaced::Stored);
+    fleet.serve(&mut browsers[1], |session| session.insert("a", &1).unwrap()).await;
+    fleet.memory.advance(IDLE / 2);
+    let listed = fleet.manager.sessions_of("1").await.unwrap();
+    let listed: Vec<_> = listed.into_iter().map(|session| session.handle).collect();
+    assert_eq!(listed, [1, 3, 2].map(|at: usize| browsers[at].handle()));
 }
 
 #[tokio::test]
@@ -74,6 +102,15 @@ async fn revoking_a_user_holds_even_if_the_store_cannot_delete() {
     assert_eq!(fleet.manager.revoke_user("1").await.unwrap(), 0);
     assert_eq!(name(&fleet, &browser).await, None);
     assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some());
+
+    let other = signed_in(&fleet, &users, "ann").await;
+    let mut mine = signed_in(&fleet, &users, "ann").await;
+    let (handle, session) = fleet.load(&mine).await;
+    fleet.faults().fail_next("index_list", Fault::Refused);
+    assert_eq!(fleet.manager.revoke_others(&session).await.unwrap(), 0);
+    mine.take(&fleet.finish(&handle).await);
+    assert_eq!(name(&fleet, &other).await, None);
+    assert_eq!(name(&fleet, &mine).await.as_deref(), Some("ann"));
 }
 
 /// Without epochs, deleting is what counts.

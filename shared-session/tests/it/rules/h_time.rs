@@ -100,6 +100,7 @@ async fn a_write_with_no_time_left_deletes_and_is_gone() {
     let kept = fleet.memory.replace(&browser.key(), &Seen::new(bytes.clone(), 0..0), bytes, 2 * ABSOLUTE).await;
     assert_eq!(kept.unwrap(), Replaced::Stored);
     fleet.memory.advance(ABSOLUTE / 10);
+    assert_eq!(fleet.get(&browser, "a").await, None);
     assert_eq!(super::kind(&fleet.finish(&handle).await), Some(shared_session::ErrorKind::Gone));
     assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none());
 }
