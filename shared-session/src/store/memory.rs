@@ -319,6 +319,15 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     #[tokio::test]
+    async fn a_lifetime_below_a_millisecond_counts_as_one() {
+        let store = MemoryStore::with_clock(StoreTime(1_000_000));
+        assert!(store.create("key", "value".into(), Duration::ZERO).await.unwrap());
+        assert!(store.load("key").await.unwrap().is_some());
+        store.advance(Duration::from_millis(1));
+        assert!(store.load("key").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
     async fn expired_entries_do_not_pile_up() {
         let store = MemoryStore::with_clock(StoreTime(1_000_000));
         for number in 0..10_000 {
