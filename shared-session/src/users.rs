@@ -6,7 +6,9 @@
 //!   user's epoch. Both are compared with the row at each request that asks who the user is: a new password, a raised
 //!   epoch or a deactivated user ends sessions at once, whatever the session store still holds.
 //! - Passwords are hashed off the async threads, no more at a time than there are cores.
-//! - An unknown name costs the same time as a wrong password (OWASP Authentication Cheat Sheet).
+//! - Every refusal costs the same work, also for a name that does not exist, a user without a password, an inactive one
+//!   and one whose hash is older or newer than others (OWASP Authentication Cheat Sheet, "Authentication and Error
+//!   Messages"). [`Users::verify`] says what remains.
 //!
 //! # Example
 //! ```
@@ -239,9 +241,15 @@ pub trait Users: Send + Sync + 'static {
 
     /// The user of this name, if the password is right and the user is active.
     ///
-    /// Takes as long as the stored hash costs, whoever was asked for, and never rewrites the hash. The default
-    /// implementation waits for a free core, at most ten seconds, then answers
+    /// Never rewrites the hash. The default implementation waits for a free core, at most ten seconds, then answers
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable). It does not count attempts: limit their rate.
+    ///
+    /// A refusal takes as long as the dearest hash: as that of [`hasher`](Self::hasher), and as whatever this process has
+    /// met that costs more. Where the table holds hashes of several algorithms, a refusal computes the dearest of each.
+    /// So the time tells nobody which names exist or whose hash is old. What remains: the first refusal that meets a
+    /// dearer hash than any before it is the only one of its kind; a hash that costs more than about twice Django's
+    /// default takes its own, longer time, because one odd row must not slow down everybody; and a success takes less
+    /// time than a refusal.
     fn verify(&self, name: &str, password: &str) -> impl Future<Output = Result<Option<User>, Error>> + Send {
         async move {
             let user = self.find_by_name(name).await?;

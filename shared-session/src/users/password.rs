@@ -23,9 +23,13 @@ use subtle::ConstantTimeEq;
 
 use crate::{Error, ErrorKind, random};
 
+mod level;
 mod memory;
 mod scheme;
 
+pub(super) use level::Level;
+#[cfg(test)]
+pub(super) use level::{Family, counted};
 pub(super) use scheme::Scheme;
 use scheme::Stored;
 
@@ -51,15 +55,19 @@ pub fn verify(password: &str, encoded: &str) -> Verdict {
     verify_as(password, encoded).1
 }
 
-/// Also says which scheme the hash has, so that absent users can be made to cost the same.
+/// Also says what was computed, so that every refusal can be made to cost the same.
 pub(super) fn verify_as(password: &str, encoded: &str) -> (Option<Scheme>, Verdict) {
     let Some(stored) = Stored::parse(encoded) else { return (None, Verdict::Unusable) };
-    let verdict = match stored.scheme.derive(password.as_bytes(), &stored.salt, stored.hash.len()) {
-        Some(derived) if bool::from(derived.ct_eq(&stored.hash)) => Verdict::Match,
-        Some(_) => Verdict::Mismatch,
-        None => Verdict::Unusable,
-    };
-    (Some(stored.scheme), verdict)
+    match stored.scheme.derive(password.as_bytes(), &stored.salt, stored.hash.len()) {
+        Some(derived) if bool::from(derived.ct_eq(&stored.hash)) => (Some(stored.scheme), Verdict::Match),
+        Some(_) => (Some(stored.scheme), Verdict::Mismatch),
+        None => (None, Verdict::Unusable),
+    }
+}
+
+/// What verifying against `encoded` costs; `None` for a string that no password matches.
+pub(super) fn scheme_of(encoded: &str) -> Option<Scheme> {
+    Stored::parse(encoded).map(|stored| stored.scheme)
 }
 
 /// How new passwords are hashed.

@@ -8,7 +8,13 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 #[cfg(feature = "sqlite")]
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 
-use super::{User, Users, password::PasswordHasher, verify::hash_password};
+use tokio::sync::OnceCell;
+
+use super::{
+    User, Users,
+    password::{PasswordHasher, scheme_of},
+    verify::{self, hash_password},
+};
 use crate::{Error, ErrorKind};
 
 mod manage;
@@ -23,6 +29,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const DEADLINE: Duration = Duration::from_secs(10);
 #[cfg(feature = "sqlite")]
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many users' hashes are looked at to learn what refusals must cost.
+const SURVEYED: u32 = 500;
 
 /// Users in the tables that Django uses: `auth_user`, its groups and permissions.
 ///
@@ -54,6 +62,8 @@ pub struct SqlUsers {
     pool: Pool,
     tables: Arc<Tables>,
     hasher: PasswordHasher,
+    /// Whether the costs of stored hashes have been learned.
+    surveyed: Arc<OnceCell<()>>,
 }
 
 #[derive(Clone)]
@@ -130,7 +140,7 @@ impl SqlUsers {
 
     fn new(pool: Pool) -> Self {
         let tables = Arc::new(Tables::own(&pool));
-        Self { pool, tables, hasher: PasswordHasher::default() }
+        Self { pool, tables, hasher: PasswordHasher::default(), surveyed: Arc::default() }
     }
 
     /// Sets how new passwords are hashed. Default: argon2id. In a fleet with Django take
@@ -147,6 +157,19 @@ impl SqlUsers {
     /// [`ErrorKind::Unavailable`] if there is none.
     pub async fn ping(&self) -> Result<(), Error> {
         on_pool!(self, pool => within(async { sqlx::query("SELECT 1").execute(pool).await.map(drop) }).await)
+    }
+
+    /// Learns once what the hashes of some users cost, so that already the first refusal costs as much. A table that
+    /// cannot be read now is looked at again the next time; until then a dear hash is learned when it is met.
+    async fn survey(&self) {
+        let looked = self.surveyed.get_or_try_init(async || {
+            let users = self.list("", 0, SURVEYED).await?;
+            verify::learn(users.iter().filter_map(|user| scheme_of(user.encoded_password())));
+            Ok::<_, Error>(())
+        });
+        if let Err(error) = looked.await {
+            tracing::debug!(%error, "what the stored passwords cost is not known yet");
+        }
     }
 
     /// The names in one column that `sql` answers for the user's id.
@@ -188,6 +211,13 @@ impl Users for SqlUsers {
             return Ok(None);
         }
         self.one(&self.tables.find_by_name, &super::normalized_name(name)).await
+    }
+
+    /// As [`Users::verify`]. The first call also reads some hundred users, to learn what their hashes cost.
+    async fn verify(&self, name: &str, password: &str) -> Result<Option<User>, Error> {
+        let user = self.find_by_name(name).await?;
+        self.survey().await;
+        verify::verify_user(user, password, self.hasher).await
     }
 
     fn hasher(&self) -> PasswordHasher {

@@ -1,4 +1,4 @@
-//! Password work off the async threads, bounded to the cores, equally long for absent users.
+//! Password work off the async threads, bounded to the cores, the same for every refusal.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
@@ -10,7 +10,7 @@ use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use super::{
     User,
-    password::{PasswordHasher, Scheme, Verdict, verify_as},
+    password::{Level, PasswordHasher, Scheme, Verdict, verify_as},
 };
 use crate::{Error, ErrorKind};
 
@@ -20,9 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 static CORES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, std::num::NonZero::get)));
 
-/// The scheme of the last password that matched: what the absent user's would most likely be. A table that Django
-/// filled costs other than [`PasswordHasher`] does.
-static USUAL: Mutex<Option<Scheme>> = Mutex::new(None);
+/// What hashes of this process' users are known to cost.
+static LEARNED: Mutex<Level> = Mutex::new(Level::new());
 
 /// Hashes a new password off the async threads, no more at a time than there are cores.
 ///
@@ -33,33 +32,38 @@ pub async fn hash_password(hasher: PasswordHasher, password: &str) -> Result<Str
     off_thread(move || hasher.hash(&password)).await?
 }
 
-/// `user`, if active and `password` is right.
+/// `user`, if active and `password` is right. Every other answer does the same work, whoever was asked for.
 pub(super) async fn verify_user(
     user: Option<User>,
     password: &str,
     hasher: PasswordHasher,
 ) -> Result<Option<User>, Error> {
     let password = password.to_owned();
-    off_thread(move || {
-        let (scheme, verdict) = match &user {
-            Some(user) => verify_as(&password, user.encoded_password()),
-            None => (None, Verdict::Unusable),
-        };
-        match verdict {
-            Verdict::Match => *usual() = scheme,
-            Verdict::Mismatch => {}
-            Verdict::Unusable => {
-                let scheme = *usual();
-                scheme.unwrap_or(hasher.scheme()).spend(&password);
-            }
-        }
-        user.filter(|user| verdict == Verdict::Match && user.is_active)
-    })
-    .await
+    off_thread(move || decide(user, &password, hasher, &LEARNED)).await
 }
 
-fn usual() -> std::sync::MutexGuard<'static, Option<Scheme>> {
-    USUAL.lock().unwrap_or_else(PoisonError::into_inner)
+/// Has refusals cost at least what hashes of these `schemes` cost.
+pub(super) fn learn(schemes: impl IntoIterator<Item = Scheme>) {
+    let mut learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
+    schemes.into_iter().for_each(|scheme| learned.learn(scheme));
+}
+
+fn decide(user: Option<User>, password: &str, hasher: PasswordHasher, learned: &Mutex<Level>) -> Option<User> {
+    let (done, verdict) = match &user {
+        Some(user) => verify_as(password, user.encoded_password()),
+        None => (None, Verdict::Unusable),
+    };
+    let mut level = {
+        let mut learned = learned.lock().unwrap_or_else(PoisonError::into_inner);
+        done.into_iter().for_each(|scheme| learned.learn(scheme));
+        learned.clone()
+    };
+    let user = user.filter(|user| verdict == Verdict::Match && user.is_active);
+    if user.is_none() {
+        level.include(hasher.scheme());
+        level.rest(done).into_iter().for_each(|run| run.spend(password));
+    }
+    user
 }
 
 async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
@@ -79,6 +83,7 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 
 #[cfg(test)]
 mod tests {
+    use super::super::password::{Family, counted, scheme_of};
     use super::*;
 
     fn ann(encoded: impl Into<String>) -> User {
@@ -95,6 +100,58 @@ mod tests {
         assert_eq!(verify_user(Some(ann("!")), "right", hasher).await.unwrap(), None);
         user.is_active = false;
         assert_eq!(verify_user(Some(user), "right", hasher).await.unwrap(), None);
+    }
+
+    #[test]
+    fn every_refusal_computes_the_same_whoever_was_asked_for() {
+        let hasher = PasswordHasher::pbkdf2_sha256(1000).unwrap();
+        let hash = |iterations| PasswordHasher::pbkdf2_sha256(iterations).unwrap().hash("right").unwrap();
+        let argon2 = |memory| PasswordHasher::argon2id(memory, 1, 1).unwrap().hash("right").unwrap();
+        let no_hash = ["", "!", "!a3", "md5$salt$1d50efa381c5e361dc785e3c0993548c", "pbkdf2_sha256$9$", "plain"];
+        // Argon2 takes no salt so short.
+        let refused = "argon2$argon2id$v=19$m=64,t=1,p=1$YQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+        let inactive = |encoded: String| {
+            let mut user = ann(encoded);
+            user.is_active = false;
+            user
+        };
+        let stored = [hash(260), hash(600), hash(1000), hash(1200), argon2(64), argon2(128)];
+        let learned = Mutex::new(Level::new());
+        stored.iter().for_each(|encoded| learned.lock().unwrap().learn(scheme_of(encoded).unwrap()));
+        let users = stored.iter().map(|encoded| Some(ann(encoded)));
+        let users = users.chain(no_hash.iter().chain([&refused]).map(|encoded| Some(ann(*encoded))));
+        let users = users.chain(stored.iter().map(|encoded| Some(inactive(encoded.clone())))).chain([None]);
+        for (number, user) in users.enumerate() {
+            for password in ["wrong", "right"] {
+                let user = user.clone().filter(|user| password == "wrong" || !user.is_active);
+                counted::reset();
+                assert_eq!(decide(user, password, hasher, &learned), None);
+                assert_eq!(counted::done(), [(Family::Pbkdf2Sha256, 1200), (Family::Argon2, 128)], "{number}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_refusal_of_a_dearer_hash_raises_all_later_ones() {
+        let hasher = PasswordHasher::pbkdf2_sha256(1000).unwrap();
+        let dearer = PasswordHasher::pbkdf2_sha256(5000).unwrap().hash("right").unwrap();
+        let learned = Mutex::new(Level::new());
+        let mut iterations = Vec::new();
+        for user in [None, Some(ann(dearer)), None] {
+            counted::reset();
+            assert_eq!(decide(user, "wrong", hasher, &learned), None);
+            iterations.extend(counted::done());
+        }
+        assert_eq!(iterations, [1000, 5000, 5000].map(|iterations| (Family::Pbkdf2Sha256, iterations)));
+    }
+
+    #[test]
+    fn a_success_computes_the_stored_hash_and_nothing_else() {
+        let hasher = PasswordHasher::pbkdf2_sha256(1000).unwrap();
+        let user = ann(PasswordHasher::pbkdf2_sha256(10).unwrap().hash("right").unwrap());
+        counted::reset();
+        assert_eq!(decide(Some(user.clone()), "right", hasher, &Mutex::new(Level::new())), Some(user));
+        assert_eq!(counted::done(), [(Family::Pbkdf2Sha256, 10)]);
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
