@@ -1,4 +1,7 @@
-use std::future::{Ready, ready};
+use std::{
+    error::Error as _,
+    future::{Ready, ready},
+};
 
 use actix_web::{
     Error,
@@ -49,7 +52,8 @@ impl CrossOriginMiddleware {
     }
 
     /// What a refused request is answered with. Default: [`Reply::problem`](shared_session::Reply::problem), which tells
-    /// a client nothing internal.
+    /// a client nothing internal. The answer has the [`Error`](shared_session::Error) in its extensions;
+    /// [`Refusal::of`](shared_session::csrf::Refusal::of) says why.
     #[must_use]
     pub fn with_on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;
@@ -112,10 +116,11 @@ where
                 Either::Left(Box::pin(async move { Ok(handling.await?.map_into_left_body()) }))
             }
             Err(error) => {
-                tracing::debug!(reason = %error, "cross-origin request refused");
+                tracing::debug!(reason = error.source().map(tracing::field::display), "cross-origin request refused");
                 let path_and_query = request.uri().path_and_query().map_or("", |path| path.as_str());
                 let failure = Failure::new(&error, request.method().as_str(), path_and_query);
-                let reply = into_response(self.on_error.reply(&failure)).map_into_right_body();
+                let mut reply = into_response(self.on_error.reply(&failure)).map_into_right_body();
+                reply.extensions_mut().insert(error);
                 let (request, _) = request.into_parts();
                 Either::Right(ready(Ok(ServiceResponse::new(request, reply))))
             }

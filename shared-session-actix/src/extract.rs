@@ -90,10 +90,8 @@ impl CurrentUser {
 
     async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
         let session = Session::load(request).await?;
-        match session.user().await? {
-            Some(user) => Ok(Self { user, session }),
-            None => Err(ErrorKind::Unauthenticated.into()),
-        }
+        let user = session.require_user().await?;
+        Ok(Self { user, session })
     }
 }
 

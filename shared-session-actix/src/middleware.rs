@@ -23,7 +23,8 @@ use crate::{rejection::Rejected, reply::into_response};
 ///    and after HEAD and OPTIONS;
 /// 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
 /// 4. if the commit failed, or the response is a [`Rejection`](crate::Rejection), the manager's `on_error` hook answers
-///    instead.
+///    instead. Its answer has the [`Error`](shared_session::Error) in its extensions, for a middleware outside that draws
+///    pages.
 ///
 /// ```
 /// use actix_web::{App, test, web};
@@ -151,6 +152,7 @@ impl Answer {
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let failure = Failure::new(error, self.method.as_str(), path);
         let mut reply = into_response(self.session.reply(&failure));
+        reply.extensions_mut().insert(error.clone());
         self.put_headers(&mut reply);
         Some(reply)
     }

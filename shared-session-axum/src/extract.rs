@@ -106,10 +106,8 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let session = Session::from_request_parts(parts, state).await?;
-        match session.user().await? {
-            Some(user) => Ok(Self { user, session }),
-            None => Err(ErrorKind::Unauthenticated.into()),
-        }
+        let user = session.require_user().await?;
+        Ok(Self { user, session })
     }
 }
 

@@ -7,7 +7,7 @@
 //! With the keys of a [Django deployment](SecretKeys::django) the hash is Django's, and there is no epoch: Django's
 //! tables have none. Ending all sessions of a user then means deleting them.
 
-use std::{fmt, sync::Arc};
+use std::{error::Error as StdError, fmt, sync::Arc};
 
 use crate::{
     Error, ErrorKind, Identity, SecretKeys, Session, SessionHandle, SessionManager,
@@ -131,6 +131,24 @@ impl Session {
         Ok(user)
     }
 
+    /// As [`user`](Self::user), for what only a signed-in user may do.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unauthenticated`] if nobody is signed in; [`SignedOut::of`] says why. Otherwise as
+    /// [`user`](Self::user).
+    pub async fn require_user(&self) -> Result<User, Error> {
+        if let Some(user) = self.user().await? {
+            return Ok(user);
+        }
+        let why = match () {
+            () if self.identity()?.is_some() => SignedOut::Ended,
+            () if self.handle().is_some() => SignedOut::Anonymous,
+            () if self.0.token.is_some() => SignedOut::Ended,
+            () => SignedOut::NoCookie,
+        };
+        Err(Error::new(ErrorKind::Unauthenticated, "nobody is signed in").with_source(why))
+    }
+
     /// Signs `user` in; see [`login_as`](Self::login_as). No I/O.
     ///
     /// # Errors
@@ -223,7 +241,7 @@ impl SessionManager {
     /// fails; if it is the store, this session may be ended with the others, and in a Django deployment others may live
     /// on.
     pub async fn revoke_others(&self, session: &Session) -> Result<u64, Error> {
-        let Some(mut user) = session.user().await? else { return Err(ErrorKind::Unauthenticated.into()) };
+        let mut user = session.require_user().await?;
         let auth = session.auth()?;
         if auth.has_epochs() {
             user.epoch = auth.users.raise_epoch(&user.id).await?;
@@ -243,6 +261,51 @@ impl SessionManager {
         })
     }
 }
+
+/// Why nobody is signed in: the source of the error of [`Session::require_user`], which extractors of signed-in users
+/// answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignedOut {
+    /// The client sent no session cookie, or several of which nobody can tell which one counts: a first visit, or a browser
+    /// that does not keep the cookie.
+    NoCookie,
+    /// The cookie is that of a session that has ended: it expired, was signed out or revoked, or its user has a new password
+    /// or is not active any more.
+    Ended,
+    /// There is a session in which nobody has signed in.
+    Anonymous,
+}
+
+impl SignedOut {
+    /// Why `error` says that nobody is signed in, if it does.
+    ///
+    /// ```
+    /// # use shared_session::{SecretKeys, SessionManager, auth::{Auth, SignedOut}, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let manager = SessionManager::new(MemoryStore::new());
+    /// let session = manager.open([]).load().await?;
+    /// let error = session.require_user().await.unwrap_err();
+    /// assert_eq!(SignedOut::of(&error), Some(SignedOut::NoCookie));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn of(error: &Error) -> Option<Self> {
+        error.source()?.downcast_ref().copied()
+    }
+}
+
+impl fmt::Display for SignedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoCookie => "no session cookie was sent",
+            Self::Ended => "the session has ended",
+            Self::Anonymous => "nobody has signed in",
+        })
+    }
+}
+
+impl StdError for SignedOut {}
 
 #[cfg(all(test, feature = "django"))]
 mod tests {

@@ -25,6 +25,7 @@
 #[cfg(feature = "django")]
 mod django;
 mod origin;
+mod refusal;
 mod token;
 
 #[cfg(feature = "tower")]
@@ -35,6 +36,7 @@ mod layer;
 mod service;
 
 pub use origin::{CrossOrigin, OriginHeaders, Refusal, Verdict};
+pub use refusal::TokenRefusal;
 pub use token::{FormTokens, Issued};
 
 #[cfg(feature = "tower")]

@@ -37,8 +37,12 @@ pub enum ErrorKind {
     Unauthenticated,
     /// The signed-in user may not do this. Status 403.
     Forbidden,
-    /// A browser sent an unsafe request from another site, or without its form token. Status 403.
+    /// A browser sent an unsafe request from a page that is not one of the configured origins. Status 403.
+    /// [`Refusal::of`](crate::csrf::Refusal::of) says why.
     CrossSite,
+    /// A form came without the token of a page that this visitor has now: most often the page is older than the last
+    /// sign-in or sign-out. Status 403. [`TokenRefusal::of`](crate::csrf::TokenRefusal::of) says why.
+    StaleForm,
 }
 
 impl ErrorKind {
@@ -51,7 +55,7 @@ impl ErrorKind {
             Self::Stale | Self::Gone | Self::Conflict => 409,
             Self::TooLarge => 413,
             Self::Unauthenticated => 401,
-            Self::Forbidden | Self::CrossSite => 403,
+            Self::Forbidden | Self::CrossSite | Self::StaleForm => 403,
         }
     }
 
@@ -61,21 +65,25 @@ impl ErrorKind {
         match self {
             Self::Unavailable => "The service is temporarily unavailable. Please try again.",
             Self::Unreadable => "Your session cannot be read. Please sign in again.",
-            Self::Stale | Self::Gone => "Your session changed while the request ran. Please try again.",
+            Self::Stale => "Your session was renewed while the request ran. Nothing was changed. Please try again.",
+            Self::Gone => "Your session ended while the request ran. Nothing was changed.",
             Self::Conflict => "Another request was faster. Please try again.",
             Self::TooLarge => "The session is full.",
             Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
             Self::Unauthenticated => "Please sign in.",
             Self::Forbidden => "You are not allowed to do this.",
-            Self::CrossSite => "This request came from another site. Please reload the page and try again.",
+            Self::CrossSite => {
+                "This request did not come from a page of this service. Please open the page here and try again."
+            }
+            Self::StaleForm => "This page was too old to be used. Please reload it and try again.",
         }
     }
 }
 
 /// Why an operation failed.
 ///
-/// `Display` is for logs. What a client may see is [`ErrorKind::public_message`]. Neither ever holds a
-/// session id or a value.
+/// `Display` is for logs. What a client may see is [`public_message`](Self::public_message). Neither ever holds a session
+/// id or a value.
 #[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
@@ -132,6 +140,30 @@ impl Error {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// A sentence that is safe to show to a client: that of the [kind](ErrorKind::public_message), or a more telling one
+    /// where the reason is known.
+    #[must_use]
+    pub fn public_message(&self) -> &'static str {
+        use crate::csrf::{Refusal, TokenRefusal};
+
+        #[cfg(feature = "users")]
+        match crate::auth::SignedOut::of(self) {
+            Some(crate::auth::SignedOut::Ended) => return "Your session has ended. Please sign in.",
+            Some(crate::auth::SignedOut::NoCookie) => return "No session cookie was sent. Please sign in.",
+            _ => {}
+        }
+        match (Refusal::of(self), TokenRefusal::of(self)) {
+            (Some(Refusal::CrossSite), _) => "A page of another site asked for this.",
+            (Some(Refusal::ForeignOrigin | Refusal::MissingOrigin), _) => {
+                "This service does not accept requests from the page that asked for this."
+            }
+            (_, Some(TokenRefusal::NoCookie)) => {
+                "The cookie that belongs to this page was not sent. Please reload the page and try again."
+            }
+            _ => self.kind.public_message(),
+        }
     }
 
     /// Whether this is a write that may have been applied although no reply came.

@@ -58,7 +58,8 @@ impl Reply {
         reply
     }
 
-    /// The default answer: `application/problem+json` (RFC 9457) with the kind's status and public sentence, and
+    /// The default answer: `application/problem+json` (RFC 9457) with the kind's status, the
+    /// [sentence](Error::public_message) for clients, and
     /// `Retry-After` with 503.
     ///
     /// ```
@@ -76,7 +77,7 @@ impl Reply {
             "type": "about:blank",
             "title": title(kind.status()),
             "status": kind.status(),
-            "detail": kind.public_message(),
+            "detail": failure.error.public_message(),
         });
         Self::new(kind.status(), "application/problem+json", body.to_string()).with_retry_after(failure.retry_after)
     }

@@ -7,6 +7,7 @@
 //! 2. edits are committed before the head of the response is sent, except after a 5xx, and after HEAD and OPTIONS;
 //! 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
 //! 4. if the commit fails, or the response carries a [`Rejected`] error, the manager's `on_error` hook answers instead.
+//!    Its answer has the [`Error`](crate::Error) in its extensions, for a layer outside that draws pages.
 //!
 //! The inner service's error type stays as it is; an error commits nothing.
 

@@ -2,7 +2,7 @@
 
 use subtle::ConstantTimeEq;
 
-use super::token::{Issued, refused};
+use super::{TokenRefusal, token::Issued};
 use crate::{CookieConfig, Error, SessionCookie, cookie::Presented, random};
 
 /// A year, nearly: Django's default.
@@ -32,11 +32,9 @@ impl Tokens {
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
         token: &str,
     ) -> Result<(), Error> {
-        let token = Secret::parse(token.as_bytes()).ok_or_else(|| refused("the form token is missing or malformed"))?;
-        let secret = self
-            .presented(cookie_headers)
-            .ok_or_else(|| refused("the cookie of the form token is missing or not valid"))?;
-        if token.is(&secret) { Ok(()) } else { Err(refused("the form token is not that of the cookie")) }
+        let token = Secret::parse(token.as_bytes()).ok_or_else(|| TokenRefusal::Missing.into_error())?;
+        let secret = self.presented(cookie_headers).ok_or_else(|| TokenRefusal::NoCookie.into_error())?;
+        if token.is(&secret) { Ok(()) } else { Err(TokenRefusal::Stale.into_error()) }
     }
 
     pub(super) fn rotate(&self) -> Result<String, Error> {
@@ -151,7 +149,7 @@ mod tests {
     }
 
     const NO_COOKIES: [&[u8]; 0] = [];
-    const REFUSED: Result<(), ErrorKind> = Err(ErrorKind::CrossSite);
+    const REFUSED: Result<(), ErrorKind> = Err(ErrorKind::StaleForm);
 
     fn tokens() -> FormTokens {
         FormTokens::django(FormTokens::django_cookie()).unwrap()
@@ -178,6 +176,17 @@ mod tests {
         assert!(again.set_cookie.is_none(), "a valid cookie is kept");
         assert_ne!(again.token, mine.token);
         assert_eq!(verify(&my_cookie, &again.token), Ok(()));
+    }
+
+    #[test]
+    fn a_refusal_says_whether_the_token_the_cookie_or_the_page_was_not_that_of_this_visitor() {
+        let why = |cookie: &str, token: &str| {
+            tokens().verify([cookie.as_bytes()], None, token).map_err(|error| TokenRefusal::of(&error).unwrap())
+        };
+        let before = tokens().issue(NO_COOKIES, None).unwrap();
+        assert_eq!(why("", ""), Err(TokenRefusal::Missing));
+        assert_eq!(why("", &before.token), Err(TokenRefusal::NoCookie));
+        assert_eq!(why(&cookie(tokens().rotate().unwrap()), &before.token), Err(TokenRefusal::Stale));
     }
 
     #[test]

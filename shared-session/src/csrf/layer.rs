@@ -42,7 +42,8 @@ impl CrossOriginLayer {
     }
 
     /// What a refused request is answered with. Default: [`Reply::problem`](crate::Reply::problem), which tells
-    /// a client nothing internal.
+    /// a client nothing internal. The answer has the [`Error`](crate::Error) in its extensions;
+    /// [`Refusal::of`](super::Refusal::of) says why.
     #[must_use]
     pub fn with_on_error(mut self, on_error: OnError) -> Self {
         self.on_error = on_error;

@@ -1,6 +1,8 @@
 //! The cross-origin decision, without any HTTP type.
 
 use std::{
+    error::Error as StdError,
+    fmt,
     net::{Ipv4Addr, Ipv6Addr},
     sync::Arc,
 };
@@ -145,11 +147,14 @@ impl Verdict {
     /// The verdict as a result.
     ///
     /// # Errors
-    /// [`ErrorKind::CrossSite`] if the request is refused; its message says why and holds nothing of the request.
+    /// [`ErrorKind::CrossSite`] if the request is refused; its source is the [`Refusal`], which holds nothing of the
+    /// request.
     pub fn into_result(self) -> Result<(), Error> {
         match self {
             Self::Allowed => Ok(()),
-            Self::Refused(refusal) => Err(Error::new(ErrorKind::CrossSite, refusal.message())),
+            Self::Refused(refusal) => {
+                Err(Error::new(ErrorKind::CrossSite, "a cross-origin request was refused").with_source(refusal))
+            }
         }
     }
 }
@@ -171,6 +176,22 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Why `error` says no, if it is a cross-origin request that was refused. For hooks that tell the visitor.
+    ///
+    /// ```
+    /// use shared_session::csrf::{CrossOrigin, OriginHeaders, Refusal};
+    ///
+    /// let guard = CrossOrigin::new(["https://app.example"])?;
+    /// let foreign = OriginHeaders::new("POST", None, Some(&b"https://evil.example"[..]));
+    /// let error = guard.check(foreign).into_result().unwrap_err();
+    /// assert_eq!(Refusal::of(&error), Some(Refusal::ForeignOrigin));
+    /// # Ok::<(), shared_session::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of(error: &Error) -> Option<Self> {
+        error.source()?.downcast_ref().copied()
+    }
+
     const fn message(self) -> &'static str {
         match self {
             Self::CrossSite => "the request was made by another site",
@@ -181,6 +202,14 @@ impl Refusal {
         }
     }
 }
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl StdError for Refusal {}
 
 #[derive(Clone, Copy, Debug)]
 enum Field<'a> {
@@ -360,7 +389,7 @@ mod tests {
             let verdict = check("POST", site, origin);
             assert_eq!(verdict, Verdict::Refused(refusal), "{site:?} {origin:?}");
             let error = verdict.into_result().unwrap_err();
-            assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::CrossSite, refusal.message()));
+            assert_eq!((error.kind(), Refusal::of(&error)), (ErrorKind::CrossSite, Some(refusal)));
         }
         assert!(Verdict::Allowed.into_result().is_ok());
     }

@@ -1,4 +1,7 @@
-use std::task::{Context, Poll};
+use std::{
+    error::Error as _,
+    task::{Context, Poll},
+};
 
 use http::{
     HeaderName, Request, Response,
@@ -45,10 +48,12 @@ where
         match self.check(&request) {
             Ok(()) => ResponseFuture::inner(self.inner.call(request)),
             Err(error) => {
-                tracing::debug!(reason = %error, "cross-origin request refused");
+                tracing::debug!(reason = error.source().map(tracing::field::display), "cross-origin request refused");
                 let path_and_query = request.uri().path_and_query().map_or("", |path| path.as_str());
                 let failure = Failure::new(&error, request.method().as_str(), path_and_query);
-                ResponseFuture::refused(crate::tower::into_response(self.on_error.reply(&failure)))
+                let mut response: Response<ResBody> = crate::tower::into_response(self.on_error.reply(&failure));
+                response.extensions_mut().insert(error);
+                ResponseFuture::refused(response)
             }
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use ::cookie::{Cookie, SameSite};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+use super::TokenRefusal;
 use crate::{
     Error, ErrorKind, SecretKeys,
     cookie::{self, Presented},
@@ -57,7 +58,8 @@ enum Kind {
 
 impl FormTokens {
     /// Tokens under `keys`. `cookie_name` and `secure` are those of the cookie that is set before a session exists; its
-    /// other attributes are fixed: `HttpOnly`, `SameSite=Lax`, `Path=/`, no `Domain`, no `Max-Age`.
+    /// other attributes are fixed: `HttpOnly`, `SameSite=Lax`, `Path=/` ([`with_cookie_path`](Self::with_cookie_path)), no
+    /// `Domain`, no `Max-Age`.
     ///
     /// Use [`FormTokens::default_cookie_name`] unless another service of the host has taken that name.
     ///
@@ -74,7 +76,41 @@ impl FormTokens {
             let message = format!("the cookie {cookie_name:?} needs Secure; browsers drop it otherwise");
             return Err(Error::new(ErrorKind::Config, message));
         }
-        Ok(Self(Kind::Native(Native { keys, cookie_name, secure })))
+        Ok(Self(Kind::Native(Native { keys, cookie_name, cookie_path: "/".to_owned(), secure })))
+    }
+
+    /// Sets the path of the cookie. Default: `/`. Give each of several services that share a host but no keys its own, or
+    /// each replaces the cookie of the others.
+    ///
+    /// ```
+    /// use shared_session::{SecretKeys, csrf::FormTokens};
+    ///
+    /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+    /// let tokens = FormTokens::new(keys, "__Secure-csrf", true)?.with_cookie_path("/accounts")?;
+    /// assert!(tokens.issue([], None)?.set_cookie.is_some_and(|cookie| cookie.ends_with("; Path=/accounts")));
+    /// # Ok::<(), shared_session::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if it does not begin with a slash, or holds a semicolon or anything but visible ASCII; if the
+    /// name of the cookie has the prefix `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a
+    /// path of its own.
+    pub fn with_cookie_path(self, path: impl Into<String>) -> Result<Self, Error> {
+        let path = path.into();
+        if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') {
+            return Err(Error::new(ErrorKind::Config, format!("{path:?} is not a path of a cookie")));
+        }
+        match self.0 {
+            Kind::Native(tokens) => {
+                if path != "/" && tokens.cookie_name.to_ascii_lowercase().starts_with("__host-") {
+                    let message = format!("the cookie {:?} needs the path /", tokens.cookie_name);
+                    return Err(Error::new(ErrorKind::Config, message));
+                }
+                Ok(Self(Kind::Native(Native { cookie_path: path, ..tokens })))
+            }
+            #[cfg(feature = "django")]
+            Kind::Django(_) => Err(Error::new(ErrorKind::Config, "set the path on the cookie of the Django tokens")),
+        }
     }
 
     /// `__Host-csrf`; `csrf` when the cookie is not `Secure`, because browsers then drop a prefixed one.
@@ -159,9 +195,9 @@ impl FormTokens {
     /// request. Length and alphabet are checked first, the rest in constant time.
     ///
     /// # Errors
-    /// [`ErrorKind::CrossSite`] if the token is missing, malformed, of another session, of an earlier secret, or from
+    /// [`ErrorKind::StaleForm`] if the token is missing, malformed, of another session, of an earlier secret, or from
     /// before the session existed; without a session also if the cookie is missing, malformed, or sent with several
-    /// values.
+    /// values. [`TokenRefusal::of`] tells which. Show the form again with a new token.
     pub fn verify<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
@@ -176,15 +212,12 @@ impl FormTokens {
     }
 }
 
-pub(super) fn refused(message: &'static str) -> Error {
-    Error::new(ErrorKind::CrossSite, message)
-}
-
 /// Signed tokens, bound to the session or to a signed cookie.
 #[derive(Clone, Debug)]
 struct Native {
     keys: SecretKeys,
     cookie_name: String,
+    cookie_path: String,
     secure: bool,
 }
 
@@ -213,18 +246,15 @@ impl Native {
         session: Option<&str>,
         token: &str,
     ) -> Result<(), Error> {
-        let token =
-            Signed::decode(token.as_bytes()).ok_or_else(|| refused("the form token is missing or malformed"))?;
+        let token = Signed::decode(token.as_bytes()).ok_or_else(|| TokenRefusal::Missing.into_error())?;
         let valid = match session {
             Some(session) => token.is_valid(&self.keys, FORM, session.as_bytes()),
             None => {
-                let random = self
-                    .read_cookie(cookie_headers)
-                    .ok_or_else(|| refused("the cookie of the form token is missing or not valid"))?;
+                let random = self.read_cookie(cookie_headers).ok_or_else(|| TokenRefusal::NoCookie.into_error())?;
                 token.is_valid(&self.keys, FORM_BEFORE_SESSION, &random)
             }
         };
-        if valid { Ok(()) } else { Err(refused("the form token is not valid for this session")) }
+        if valid { Ok(()) } else { Err(TokenRefusal::Stale.into_error()) }
     }
 
     fn sign(&self, purpose: &str, binding: &[u8]) -> Result<Signed, Error> {
@@ -247,7 +277,7 @@ impl Native {
         Cookie::build((self.cookie_name.as_str(), value))
             .http_only(true)
             .same_site(SameSite::Lax)
-            .path("/")
+            .path(self.cookie_path.as_str())
             .secure(self.secure)
             .build()
             .to_string()
@@ -338,7 +368,7 @@ mod tests {
         tokens.verify([cookie.as_bytes()], session, token).map_err(|error| error.kind())
     }
 
-    const REFUSED: Result<(), ErrorKind> = Err(ErrorKind::CrossSite);
+    const REFUSED: Result<(), ErrorKind> = Err(ErrorKind::StaleForm);
 
     #[test]
     fn a_token_of_the_session_passes_and_needs_no_cookie() {
@@ -408,6 +438,24 @@ mod tests {
         let forged = Signed { nonce: [7; NONCE], mac: [0; MAC] };
         let token = Signed::new(&keys("a"), FORM_BEFORE_SESSION, &forged.nonce, [1; NONCE]).encode();
         assert_eq!(verify(&tokens(), &format!("{NAME}={}", forged.encode()), None, &token), REFUSED);
+    }
+
+    #[test]
+    fn a_refusal_says_whether_the_token_the_cookie_or_the_page_was_not_that_of_this_visitor() {
+        let why = |cookie: &str, session, token: &str| {
+            tokens().verify([cookie.as_bytes()], session, token).map_err(|error| TokenRefusal::of(&error).unwrap())
+        };
+        let before = tokens().issue(NO_COOKIES, None).unwrap();
+        let cookie = cookie_header(&before);
+        let during = tokens().issue(NO_COOKIES, SESSION).unwrap().token;
+        for bad in ["", "x", &before.token[1..]] {
+            assert_eq!(why(&cookie, None, bad), Err(TokenRefusal::Missing), "{bad}");
+            assert_eq!(why(&cookie, SESSION, bad), Err(TokenRefusal::Missing), "{bad}");
+        }
+        assert_eq!(why("", None, &before.token), Err(TokenRefusal::NoCookie));
+        assert_eq!(why(&cookie, SESSION, &before.token), Err(TokenRefusal::Stale), "signed in since");
+        assert_eq!(why(&cookie, None, &during), Err(TokenRefusal::Stale), "signed out since");
+        assert_eq!(why("", Some("another"), &during), Err(TokenRefusal::Stale), "signed in anew since");
     }
 
     #[test]
@@ -498,6 +546,26 @@ mod tests {
             assert_eq!(value.len(), ENCODED_LEN);
             assert!(value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
         }
+    }
+
+    #[test]
+    fn the_cookie_may_belong_to_a_path_unless_its_name_forbids() {
+        let tokens = |name, path: &str| {
+            FormTokens::new(keys("a"), name, true).unwrap().with_cookie_path(path).map_err(|error| error.kind())
+        };
+        let header = tokens("csrf", "/a/b").unwrap().issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
+        assert!(header.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/a/b"), "{header}");
+        for (name, path) in [
+            ("__Host-csrf", "/a"),
+            ("__HOST-csrf", "/a"),
+            ("csrf", ""),
+            ("csrf", "a"),
+            ("csrf", "/a;b"),
+            ("csrf", "/a\n"),
+        ] {
+            assert_eq!(tokens(name, path).unwrap_err(), ErrorKind::Config, "{name} {path:?}");
+        }
+        assert!(tokens("__Host-csrf", "/").is_ok());
     }
 
     #[test]

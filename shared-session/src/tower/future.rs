@@ -76,7 +76,9 @@ where
                 Some(error) => {
                     let path = this.uri.path_and_query().map_or("/", |path| path.as_str());
                     let failure = Failure::new(error, this.method.as_str(), path);
-                    into_response(this.session.reply(&failure))
+                    let mut response = into_response(this.session.reply(&failure));
+                    response.extensions_mut().insert(error.clone());
+                    response
                 }
             };
             apply(&outcome, &mut response);

@@ -49,6 +49,6 @@ async fn a_form_token_ends_with_the_cookie_it_was_made_under() {
     let binding = fleet.request(&browser).form_binding();
     for old in [&anonymous, &before.token] {
         let refused = forms.verify([pair.as_bytes()], binding.as_deref(), old);
-        assert_eq!(refused.unwrap_err().kind(), ErrorKind::CrossSite);
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::StaleForm);
     }
 }

@@ -1,0 +1,56 @@
+use std::{error::Error as StdError, fmt};
+
+use crate::{Error, ErrorKind};
+
+/// Why [`FormTokens::verify`](super::FormTokens::verify) refused a form: the source of its error.
+///
+/// None of them says that another site made the request; [`CrossOrigin`](super::CrossOrigin) does. A service that shows
+/// the form again, with what was typed but for passwords and with a new token, loses nothing and gives nothing away.
+///
+/// ```
+/// use shared_session::{SecretKeys, csrf::{FormTokens, TokenRefusal}};
+///
+/// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+/// let tokens = FormTokens::new(keys, FormTokens::default_cookie_name(true), true)?;
+/// let before = tokens.issue([], Some("binding of the session"))?.token;
+///
+/// let error = tokens.verify([], Some("binding after login"), &before).unwrap_err();
+/// assert_eq!(TokenRefusal::of(&error), Some(TokenRefusal::Stale));
+/// # Ok::<(), shared_session::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenRefusal {
+    /// The form has no token, or not one of ours.
+    Missing,
+    /// The browser did not send the cookie that the token belongs to, or sent one that cannot be used: the visitor signed
+    /// out or closed the browser since the page was made, or the browser does not keep the cookies of this service.
+    NoCookie,
+    /// The token is that of another session, or of an earlier state of this one: the visitor has signed in or out since
+    /// the page was made.
+    Stale,
+}
+
+impl TokenRefusal {
+    /// Why `error` says no, if it is a form that was refused.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<Self> {
+        error.source()?.downcast_ref().copied()
+    }
+
+    pub(super) fn into_error(self) -> Error {
+        Error::new(ErrorKind::StaleForm, "a form was refused").with_source(self)
+    }
+}
+
+impl fmt::Display for TokenRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "the form token is missing or malformed",
+            Self::NoCookie => "the cookie of the form token is missing or not valid",
+            Self::Stale => "the form token is not that of this session",
+        })
+    }
+}
+
+impl StdError for TokenRefusal {}
