@@ -45,6 +45,7 @@ pub(crate) fn document(cookie: &str) -> openapi::OpenApi {
 /// `/docs` and `/openapi.json`. The page loads nothing from elsewhere.
 pub(crate) fn page(document: openapi::OpenApi) -> SwaggerUi {
     // The validator would send the document's address to its makers.
-    let config = Config::new(["/openapi.json"]).validator_url("none");
+    // Relative to the page, which a proxy may show under a path of its own.
+    let config = Config::new(["../openapi.json"]).validator_url("none");
     SwaggerUi::new("/docs").url("/openapi.json", document).config(config)
 }

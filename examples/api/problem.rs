@@ -189,10 +189,14 @@ fn meaning(status: StatusCode) -> &'static str {
     match status {
         StatusCode::BAD_REQUEST => "The request cannot be read.",
         StatusCode::UNAUTHORIZED => "Please sign in.",
-        StatusCode::FORBIDDEN => "You are not allowed to do this, or the request came from another site.",
+        StatusCode::FORBIDDEN => {
+            "You are not allowed to do this, or the request did not come from a page that this service accepts."
+        }
         StatusCode::NOT_FOUND => "There is nothing here.",
         StatusCode::METHOD_NOT_ALLOWED => "This method is not allowed here.",
-        StatusCode::CONFLICT => "Your session changed while the request ran. Please try again.",
+        StatusCode::CONFLICT => {
+            "Your session was renewed or ended while the request ran. Nothing was changed. Please try again."
+        }
         StatusCode::PAYLOAD_TOO_LARGE => "This is too large.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body must be JSON, and its type application/json.",
         StatusCode::UNPROCESSABLE_ENTITY => "The request has another form than the documented one.",

@@ -6,38 +6,39 @@ use actix_web::{
     Error, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
-    http::header::{self, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    http::{
+        Uri,
+        header::{self, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    },
     middleware::Next,
     web,
 };
 use shared_session::ClientAddress;
-use shared_session_examples::{network::client_address, pages::content_security_policy, setup::Setup};
+use shared_session_examples::{
+    network::client_address, pages::content_security_policy, prefix::Prefix, settings::Settings, setup::Setup,
+};
 
 use crate::errors;
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// Notes the client's address, lets the request be answered, gives errors without a body their page, and adds the
-/// security headers.
+/// Notes the client's address and the path under which it sees the site, lets the request be answered, gives errors their
+/// page, and adds the security headers.
 pub(crate) async fn pass(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
-    if let Some(setup) = request.app_data::<web::Data<Setup>>()
-        && let Some(peer) = request.peer_addr()
-    {
-        let forwarded_for: Vec<_> =
-            request.headers().get_all(&X_FORWARDED_FOR).map(|value| value.to_str().unwrap_or_default()).collect();
-        let client = client_address(peer.ip(), &forwarded_for, &setup.settings.trusted_proxies);
-        request.extensions_mut().insert(ClientAddress(client));
+    if let Some(setup) = request.app_data::<web::Data<Setup>>().cloned() {
+        note_client(&mut request, &setup.settings);
     }
     let response = next.call(request).await?.map_into_boxed_body();
-    let api_origin = api_origin(response.request());
-    let mut response = errors::with_page(response, &api_origin);
+    let place = Place::of(response.request());
+    let mut response = errors::with_page(response, &place);
     let headers = response.headers_mut();
-    if let Ok(policy) = HeaderValue::try_from(content_security_policy(&api_origin)) {
+    if let Ok(policy) = HeaderValue::try_from(content_security_policy(&place.api_origin)) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -55,8 +56,50 @@ pub(crate) async fn pass(
     Ok(response)
 }
 
-/// The origin of `api` for the visitor who sent `request`.
-pub(crate) fn api_origin(request: &HttpRequest) -> String {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    request.app_data::<web::Data<Setup>>().map(|setup| setup.settings.api_origin(host)).unwrap_or_default()
+/// What a proxy says counts if it is a trusted one.
+fn note_client(request: &mut ServiceRequest, settings: &Settings) {
+    let mut prefix = settings.site_prefix.clone();
+    if let Some(peer) = request.peer_addr().map(|peer| peer.ip()) {
+        let values = |name| request.headers().get_all(name);
+        let forwarded_for: Vec<_> = values(&X_FORWARDED_FOR).map(|value| value.to_str().unwrap_or_default()).collect();
+        let client = client_address(peer, &forwarded_for, &settings.trusted_proxies);
+        let is_trusted = settings.trusted_proxies.iter().any(|network| network.contains(peer));
+        let forwarded = is_trusted.then(|| Prefix::forwarded(values(&X_FORWARDED_PREFIX).map(HeaderValue::as_bytes)));
+        prefix = forwarded.flatten().unwrap_or(prefix);
+        request.extensions_mut().insert(ClientAddress(client));
+    }
+    take_off(request, &prefix);
+    request.extensions_mut().insert(prefix);
+}
+
+/// Routes know nothing of the prefix, which some proxies leave on.
+fn take_off(request: &mut ServiceRequest, prefix: &Prefix) {
+    let rest = request.uri().path_and_query().and_then(|path| prefix.strip(path.as_str()));
+    let Some(rest) = rest.and_then(|rest| rest.parse().ok()) else { return };
+    let mut parts = request.uri().clone().into_parts();
+    parts.path_and_query = Some(rest);
+    if let Ok(uri) = Uri::from_parts(parts) {
+        request.match_info_mut().get_mut().update(&uri);
+        request.head_mut().uri = uri;
+    }
+}
+
+/// How the visitor who sent a request sees the two services.
+#[derive(Default)]
+pub(crate) struct Place {
+    /// In front of every path of this site.
+    pub(crate) prefix: Prefix,
+    /// The origin of `api`.
+    pub(crate) api_origin: String,
+}
+
+impl Place {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+        let setup = request.app_data::<web::Data<Setup>>();
+        Self {
+            prefix: request.extensions().get::<Prefix>().cloned().unwrap_or_default(),
+            api_origin: setup.map(|setup| setup.settings.api_origin(host)).unwrap_or_default(),
+        }
+    }
 }

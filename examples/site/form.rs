@@ -14,22 +14,33 @@ use shared_session::{ErrorKind, SessionHandle, csrf::Issued};
 use shared_session_actix::Rejection;
 use shared_session_examples::{setup::Setup, text::percent_decoded};
 
-use crate::errors::Failure;
+use crate::{
+    edge::Place,
+    errors::{self, Failure},
+};
 
 /// The largest body of a form, in bytes.
 const LIMIT: usize = 64 * 1024;
 const URL_ENCODED: &str = "application/x-www-form-urlencoded";
 
-/// A form that was posted. Its fields are behind [`genuine`](Self::genuine), so no handler forgets the token.
+/// A form that was posted. Its fields are behind [`current`](Self::current), so no handler forgets the token.
 ///
 /// Anything but a URL-encoded form is 415, more than 64 KiB 413, what cannot be decoded 400.
-pub(crate) struct Form<T>(Result<T, Forged<T>>);
+pub(crate) struct Form<T>(Result<T, Stale<T>>);
 
-/// A form without the token of this visitor's page: made by another site, or older than the session.
-pub(crate) struct Forged<T> {
+/// A form without the token of a page that this visitor has now: most often the page is older than the session. The
+/// handler offers the form again, with 403; `?` tells the visitor that the page was too old.
+pub(crate) struct Stale<T> {
     /// What was typed, to fill the form again; nothing else may be done with it.
     pub(crate) fields: T,
     rejection: Rejection,
+}
+
+impl<T> Stale<T> {
+    /// What to tell the visitor.
+    pub(crate) fn message(&self) -> &'static str {
+        errors::stale(self.rejection.error())
+    }
 }
 
 /// The fields of a form that is only a button.
@@ -37,22 +48,23 @@ pub(crate) struct Forged<T> {
 pub(crate) struct Button {}
 
 impl<T> Form<T> {
-    /// The fields, if the form came from a page of this visitor. `?` answers with 403 otherwise.
-    pub(crate) fn genuine(self) -> Result<T, Forged<T>> {
+    /// The fields, if the form came from a page that this visitor has now.
+    pub(crate) fn current(self) -> Result<T, Stale<T>> {
         self.0
     }
 }
 
-impl<T> From<Forged<T>> for Failure {
-    fn from(forged: Forged<T>) -> Self {
-        Self::Rejected(forged.rejection)
+impl<T> From<Stale<T>> for Failure {
+    fn from(stale: Stale<T>) -> Self {
+        Self::Rejected(stale.rejection)
     }
 }
 
 /// A token for the forms of one page.
 pub(crate) fn issue_token(setup: &Setup, request: &HttpRequest) -> Result<Issued, Failure> {
     let cookies = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
-    Ok(setup.forms.issue(cookies, binding(request).as_deref())?)
+    let tokens = setup.forms_under(&Place::of(request).prefix);
+    Ok(tokens.issue(cookies, binding(request).as_deref())?)
 }
 
 /// The cookie that the answer to a sign-in carries, if the tokens need one.
@@ -98,7 +110,7 @@ impl<T: DeserializeOwned> Form<T> {
         match (verify_token(setup, request, &csrfmiddlewaretoken), decode(body)) {
             (Ok(()), Some(fields)) => Ok(Self(Ok(fields))),
             (Ok(()), None) => Err(Failure::bad_request()),
-            (Err(rejection), Some(fields)) => Ok(Self(Err(Forged { fields, rejection }))),
+            (Err(rejection), Some(fields)) => Ok(Self(Err(Stale { fields, rejection }))),
             (Err(rejection), None) => Err(rejection.into()),
         }
     }
@@ -121,7 +133,7 @@ async fn read(request: &HttpRequest, payload: web::Payload) -> Result<String, Fa
     // A form without fields may come without a type.
     let has_type = !body.is_empty() || request.headers().contains_key(CONTENT_TYPE);
     if has_type && !request.content_type().eq_ignore_ascii_case(URL_ENCODED) {
-        return Err(Failure::Page(StatusCode::UNSUPPORTED_MEDIA_TYPE, "This is not a form of a browser."));
+        return Err(Failure::Page(StatusCode::UNSUPPORTED_MEDIA_TYPE, "The body is not a form as browsers send it."));
     }
     // What is not UTF-8 would be replaced silently, so that two passwords could become one.
     match String::from_utf8(body.to_vec()) {

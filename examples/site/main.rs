@@ -17,6 +17,7 @@ mod routes;
 use std::{net::TcpListener, process::ExitCode};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
+use shared_session::OnError;
 use shared_session_actix::{CrossOriginMiddleware, SessionMiddleware};
 use shared_session_examples::{
     args::{self, Command},
@@ -62,8 +63,8 @@ fn refuse(message: &str) -> ExitCode {
 }
 
 async fn serve(settings: Settings) -> Result<(), String> {
-    let on_error = errors::hook(settings.api_origin(None));
-    let setup = Setup::open(settings, on_error).await.map_err(|error| error.to_string())?;
+    // What it answers, the edge draws as pages.
+    let setup = Setup::open(settings, OnError::default()).await.map_err(|error| error.to_string())?;
     let wanted = setup.settings.listen_addr();
     let listener = TcpListener::bind(wanted).map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
@@ -72,7 +73,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let setup = web::Data::new(setup);
     let server = HttpServer::new(move || {
         let manager = setup.manager.clone();
-        let guard = CrossOriginMiddleware::new(cross_origin.clone()).with_on_error(manager.on_error().clone());
+        let guard = CrossOriginMiddleware::new(cross_origin.clone());
         // The last one wrapped is the outermost.
         App::new()
             .app_data(setup.clone())

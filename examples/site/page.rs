@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use shared_session::{Error, ErrorKind, Session, store::StoreTime, users::User};
 use shared_session_examples::{
     pages::{Language, Layout, SignedIn, Theme, Visitor, When},
+    prefix::Prefix,
     setup::Setup,
 };
 
-use crate::{edge, errors::Failure, form};
+use crate::{edge::Place, errors::Failure, form};
 
 /// What handlers answer.
 pub(crate) type Answer = Result<HttpResponse, Failure>;
@@ -52,18 +53,41 @@ impl Visit {
         Ok(E::extract(&self.request).await?)
     }
 
+    /// Who sent a form that is not taken, `None` if nobody is signed in any more.
+    pub(crate) async fn sender<E: FromRequest<Error = shared_session_actix::Rejection>>(
+        &self,
+    ) -> Result<Option<E>, Failure> {
+        match E::extract(&self.request).await {
+            Err(rejection) if rejection.kind() == ErrorKind::Unauthenticated => Ok(None),
+            other => Ok(Some(other?)),
+        }
+    }
+
+    /// In front of every path of this site.
+    pub(crate) fn prefix(&self) -> Prefix {
+        Place::of(&self.request).prefix
+    }
+
+    /// 303 to `path` of this site.
+    pub(crate) fn see_other(&self, path: &str) -> HttpResponse {
+        see_other(&format!("{}{path}", self.prefix()))
+    }
+
     /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.
     pub(crate) fn page(&self, session: &Session, user: Option<&User>) -> Result<Page, Failure> {
         let visitor = match user {
             Some(user) => Visitor::SignedIn(SignedIn { username: user.username.clone(), is_staff: user.is_staff }),
             None => Visitor::Anonymous,
         };
+        let Place { prefix, api_origin } = Place::of(&self.request);
         let layout = Layout {
             visitor,
             csrf_token: String::new(),
             theme: preference(session, "pref.theme").map(|name| Theme::from_preference(&name)).unwrap_or_default(),
-            api_origin: edge::api_origin(&self.request),
+            api_origin,
             notice: session.take::<Notice>(NOTICE).ok().flatten().map(|notice| notice.text().to_owned()),
+            alert: None,
+            prefix,
         };
         let page = Page { layout, cookie: None };
         if user.is_some() { self.with_form(page) } else { Ok(page) }
@@ -91,6 +115,12 @@ pub(crate) struct Page {
 }
 
 impl Page {
+    /// Says what did not happen, if anything did not.
+    pub(crate) fn with_alert(mut self, alert: Option<&'static str>) -> Self {
+        self.layout.alert = alert;
+        self
+    }
+
     /// The answer: the template that `make` makes of the layout. Browsers do not keep it: it shows who is signed in.
     pub(crate) fn render<T: Template>(self, status: StatusCode, make: impl FnOnce(Layout) -> T) -> Answer {
         let html = make(self.layout).render()?;
@@ -103,7 +133,7 @@ impl Page {
     }
 }
 
-/// 303 to `location`, a path of this site.
+/// 303 to `location`, a path of this host.
 pub(crate) fn see_other(location: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, location)).insert_header((CACHE_CONTROL, "no-store")).finish()
 }

@@ -5,7 +5,7 @@
 //! - [`metrics`]: what `/metrics` answers
 //! - [`args`]: the command line of `site`
 //! - [`secret_key`]: the generated key of an embedded start
-//! - [`network`]: the client's address behind trusted proxies
+//! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
 //! - [`pages`]: the HTML of `site`
 
@@ -14,6 +14,7 @@ pub mod forms;
 pub mod metrics;
 pub mod network;
 pub mod pages;
+pub mod prefix;
 pub mod secret_key;
 pub mod sessions;
 pub mod settings;

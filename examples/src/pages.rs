@@ -5,9 +5,9 @@
 //!
 //! | form | action | fields |
 //! |---|---|---|
-//! | sign out | `/logout` | |
+//! | sign out, [`SignOut`] | `/logout` | |
 //! | [`Login`] | `/login` | `username`, `password`, `next` |
-//! | [`Register`] | `/register` | `username`, `email`, `password1`, `password2` |
+//! | [`Register`] | `/register` | `username`, `email`, `password1`, `password2`, `next` |
 //! | [`Password`] | `/password` | `old_password`, `new_password1`, `new_password2` |
 //! | [`Sessions`] | `/sessions/{handle}/revoke`, `/sessions/revoke-others` | |
 //! | [`AdminUser`] | `/admin/users/{id}/active`, `…/staff` | `on` (`true` or `false`) |
@@ -26,6 +26,7 @@ use askama::Template;
 pub use self::admin::{AdminOverview, AdminSessions, AdminUser, AdminUsers, Count, LiveSession, SessionUser, UserRow};
 use crate::{
     forms::FieldError,
+    prefix::Prefix,
     text::{browser_name, relative_time, rfc3339},
 };
 
@@ -58,6 +59,10 @@ pub struct Layout {
     pub api_origin: String,
     /// What just happened: "Your password was changed."
     pub notice: Option<String>,
+    /// What did not happen: "The page was too old to be used."
+    pub alert: Option<&'static str>,
+    /// The path under which visitors see the site: in front of every link and form action.
+    pub prefix: Prefix,
 }
 
 /// Who asks for a page.
@@ -236,6 +241,16 @@ pub struct Register {
     pub username: String,
     /// What was typed before.
     pub email: String,
+    /// Where to go afterwards; see [`crate::text::safe_next`].
+    pub next: String,
+}
+
+/// `POST /logout` from a page that was too old.
+#[derive(Clone, Debug, Template)]
+#[template(path = "sign_out.html")]
+pub struct SignOut {
+    /// What every page shows.
+    pub layout: Layout,
 }
 
 /// `GET /password`, and `POST` with errors.
@@ -324,6 +339,8 @@ pub struct ErrorPage {
     pub message: String,
     /// What the visitor can do.
     pub advice: &'static str,
+    /// Whether to show the way to the login page.
+    pub sign_in: bool,
 }
 
 impl ErrorPage {
@@ -332,7 +349,7 @@ impl ErrorPage {
     pub fn new(layout: Layout, status: u16, message: impl Into<String>) -> Self {
         let (title, advice) = match status {
             401 => ("Please sign in", "Sign in and try again."),
-            403 => ("Not allowed", "Go back, reload the page and try again, or sign in as somebody who may."),
+            403 => ("Not allowed", "If you should be allowed to do this, sign in as the user who is."),
             404 => ("Not found", "Check the address, or start from the home page."),
             405 => ("Not possible this way", "Go back and use the button on the page."),
             409 => ("Your session changed", "Go back, reload the page and try again."),
@@ -341,7 +358,15 @@ impl ErrorPage {
             400..500 => ("The request was not understood", "Go back, reload the page and try again."),
             _ => ("Something went wrong", "Try again. If that does not help, sign in anew."),
         };
-        Self { layout, status, title, message: message.into(), advice }
+        let sign_in = matches!(status, 401 | 500);
+        Self { layout, status, title, message: message.into(), advice, sign_in }
+    }
+
+    /// Another title and another advice than those of the status.
+    #[must_use]
+    pub fn with_advice(mut self, title: &'static str, advice: &'static str, sign_in: bool) -> Self {
+        (self.title, self.advice, self.sign_in) = (title, advice, sign_in);
+        self
     }
 }
 

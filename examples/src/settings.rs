@@ -28,7 +28,7 @@ pub use self::{
     names::refuse_unknown,
     url::{DatabaseUrl, SessionUrl},
 };
-use crate::network::Network;
+use crate::{network::Network, prefix::Prefix};
 
 const SITE_PORT: u16 = 8000;
 const API_PORT: u16 = 8001;
@@ -187,8 +187,10 @@ pub struct Settings {
     pub django: DjangoSettings,
     /// The session cookie.
     pub cookie: CookieSettings,
-    /// `TRUSTED_PROXIES`, default none.
+    /// `TRUSTED_PROXIES`, default none: whose `X-Forwarded-For` and `X-Forwarded-Prefix` are believed.
     pub trusted_proxies: Vec<Network>,
+    /// `SITE_PREFIX`, default none: the path under which visitors see `site`.
+    pub site_prefix: Prefix,
     /// `SESSION_IDLE`, default 14 days: how long a session lives unused.
     pub idle: Duration,
     /// `SESSION_ABSOLUTE`, default 90 days: how long a session lives at most.
@@ -299,6 +301,7 @@ impl Settings {
             },
             cookie: cookie(&reader, !listen_addr.ip().to_canonical().is_loopback())?,
             trusted_proxies: reader.networks("TRUSTED_PROXIES")?,
+            site_prefix: reader.prefix("SITE_PREFIX")?,
             idle,
             absolute,
             replicas,

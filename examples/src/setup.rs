@@ -11,7 +11,9 @@ use shared_session::{
 };
 
 use crate::{
-    metrics, secret_key, sessions,
+    metrics,
+    prefix::Prefix,
+    secret_key, sessions,
     settings::{DatabaseUrl, SameSite, SessionUrl, Settings},
 };
 
@@ -72,6 +74,16 @@ impl Setup {
     #[must_use]
     pub fn allowed_origins(&self, bound: SocketAddr) -> BTreeSet<String> {
         self.settings.allowed_origins(bound)
+    }
+
+    /// The tokens in the forms of `site` under `prefix`: their cookie goes to that path only, unless it is Django's or its
+    /// name has the prefix `__Host-`.
+    #[must_use]
+    pub fn forms_under(&self, prefix: &Prefix) -> FormTokens {
+        match prefix.as_str() {
+            "" => self.forms.clone(),
+            path => self.forms.clone().with_cookie_path(path).unwrap_or_else(|_| self.forms.clone()),
+        }
     }
 
     /// What is down, by name; empty when the service is ready. One round trip to each part.
@@ -179,8 +191,13 @@ fn form_tokens(settings: &Settings, keys: &SecretKeys) -> Result<FormTokens, Err
             None => cookie,
         });
     }
-    let name = format!("{}{}_csrf", if secure { "__Host-" } else { "" }, settings.cookie.name);
-    FormTokens::new(keys.clone(), name, secure)
+    // Browsers take `__Host-` with the path `/` only, which other services of the host may use.
+    let mark = match secure {
+        false => "",
+        true if settings.site_prefix.as_str().is_empty() => "__Host-",
+        true => "__Secure-",
+    };
+    FormTokens::new(keys.clone(), format!("{mark}{}_csrf", settings.cookie.name), secure)
 }
 
 fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error> {
@@ -244,6 +261,33 @@ mod tests {
         let native =
             set_cookie(&[("SESSION_PROFILE", "native"), ("SECRET_KEY", &"k".repeat(32)), ("SECRET_KEY_FALLBACKS", "")]);
         assert!(native.starts_with("shared_session_id_csrf="), "{native}");
+        assert!(native.ends_with("; Path=/"), "{native}");
+    }
+
+    #[tokio::test]
+    async fn the_cookie_of_forms_goes_to_the_path_of_the_site() {
+        let directory = std::env::temp_dir().join(format!("shared-session-forms-{}", std::process::id()));
+        let data = directory.display().to_string();
+        let accounts = Prefix::parse("/accounts").unwrap();
+        for (vars, start, end) in [
+            (vec![], "shared_session_id_csrf=", "; Path=/accounts"),
+            (vec![("SESSION_COOKIE_SECURE", "true")], "__Host-shared_session_id_csrf=", "; Path=/"),
+            (
+                vec![("SESSION_COOKIE_SECURE", "true"), ("SITE_PREFIX", "/accounts")],
+                "__Secure-shared_session_id_csrf=",
+                "; Path=/accounts",
+            ),
+        ] {
+            let read = |name: &str| match name {
+                "DATA_DIR" => Some(data.clone()),
+                _ => vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()),
+            };
+            let settings = Settings::from_env(read, Service::Site).unwrap();
+            let setup = Setup::open(settings, OnError::default()).await.unwrap();
+            let cookie = setup.forms_under(&accounts).issue([], None).unwrap().set_cookie.unwrap();
+            assert!(cookie.starts_with(start) && cookie.ends_with(end), "{cookie}");
+        }
+        std::fs::remove_dir_all(directory).unwrap();
     }
 
     #[tokio::test]

@@ -1,38 +1,51 @@
 //! Small pure helpers: redirect targets, times, browser names, preference names.
 
-const PROFILE: &str = "/profile";
+use std::borrow::Cow;
 
-/// Where to go after a login: `next` if it is a path on this site, else `/profile`.
+use crate::prefix::Prefix;
+
+/// What signing in does not lead back to: a form would look as if the login had failed, and signing out is no page.
+const NOT_BACK_TO: [&[u8]; 3] = [b"/login", b"/register", b"/logout"];
+const MAX_NEXT: usize = 2048;
+
+/// Where to go after a login: `next` if it is a path of this host, byte for byte, else the profile. `next` is what the
+/// browser shows, so it has the `prefix` of this site already.
 ///
 /// Browsers read `//host`, `/\host` and paths with tabs or line breaks in them as other sites; those, and whatever is
-/// not plain visible ASCII, are not followed, percent-encoded or not (OWASP: Unvalidated Redirects and Forwards).
+/// not plain visible ASCII, are not followed (OWASP: Unvalidated Redirects and Forwards). In the path that holds for
+/// percent-encoded ones too, because servers on the way may decode them, and for `.` and `..`. A query is only data.
 ///
 /// ```
-/// use shared_session_examples::text::safe_next;
+/// use shared_session_examples::{prefix::Prefix, text::safe_next};
 ///
-/// assert_eq!(safe_next("/admin/users?page=2"), "/admin/users?page=2");
-/// assert_eq!(safe_next("//evil.example"), "/profile");
+/// let none = Prefix::default();
+/// assert_eq!(safe_next("/admin/users?page=2", &none), "/admin/users?page=2");
+/// assert_eq!(safe_next("/search?q=a%0Ab%5Cc", &none), "/search?q=a%0Ab%5Cc");
+/// assert_eq!(safe_next("//evil.example", &none), "/profile");
 /// ```
 #[must_use]
-pub fn safe_next(next: &str) -> &str {
-    let decoded = percent_decoded(next);
-    let safe = next.len() <= 2048
-        && next.starts_with('/')
-        && next.bytes().all(|b| b.is_ascii_graphic())
-        && !decoded.starts_with(b"//")
-        && decoded.iter().all(|b| *b >= b' ' && !matches!(b, 0x7f | b'\\'));
-    // Back to a form would look as if the login had failed; signing out is not a page.
-    let path = next.split(['?', '#']).next().unwrap_or(next);
-    if safe && !["/login", "/register", "/logout"].contains(&path) { next } else { PROFILE }
+pub fn safe_next<'a>(next: &'a str, prefix: &Prefix) -> Cow<'a, str> {
+    if is_safe(next, prefix) { next.into() } else { format!("{prefix}/profile").into() }
 }
 
-/// The login page that leads back to `path` (path and query).
+fn is_safe(next: &str, prefix: &Prefix) -> bool {
+    let path = next.split(['?', '#']).next().unwrap_or(next);
+    let decoded = percent_decoded(path);
+    let page = decoded.strip_prefix(prefix.as_str().as_bytes()).unwrap_or_default();
+    next.len() <= MAX_NEXT
+        && next.bytes().all(|b| b.is_ascii_graphic())
+        && path.starts_with('/')
+        && !decoded.starts_with(b"//")
+        && decoded.iter().all(|b| *b >= b' ' && !matches!(b, 0x7f | b'\\'))
+        && decoded.split(|b| *b == b'/').all(|segment| segment != b"." && segment != b"..")
+        && !NOT_BACK_TO.contains(&page)
+}
+
+/// The login page that leads back to `path` (path and query, without the `prefix`).
 #[must_use]
-pub fn login_url(path: &str) -> String {
-    match safe_next(path) {
-        PROFILE if path != PROFILE => "/login".to_owned(),
-        next => format!("/login?next={}", encoded(next)),
-    }
+pub fn login_url(prefix: &Prefix, path: &str) -> String {
+    let next = format!("{prefix}{path}");
+    if is_safe(&next, prefix) { format!("{prefix}/login?next={}", encoded(&next)) } else { format!("{prefix}/login") }
 }
 
 /// Percent-encodes all but unreserved characters and slashes (RFC 3986).
@@ -169,13 +182,52 @@ pub fn browser_name(user_agent: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Where `next` leads on a site without a prefix, and on one under `/accounts`.
+    fn followed(next: &str) -> [bool; 2] {
+        [Prefix::default(), accounts()].map(|prefix| match &*safe_next(next, &prefix) {
+            same if same == next => true,
+            other => {
+                assert_eq!(other, format!("{prefix}/profile"), "{next:?}");
+                false
+            }
+        })
+    }
+
+    fn accounts() -> Prefix {
+        Prefix::parse("/accounts").unwrap()
+    }
+
     #[test]
-    fn paths_of_this_site_are_followed() {
-        for next in
-            ["/", "/profile", "/admin/users?q=a%20b&page=2", "/a//b", "/sessions#x", "/login-history", "/?u=//x"]
-        {
-            assert_eq!(safe_next(next), next);
+    fn paths_of_this_host_are_followed_byte_for_byte() {
+        for next in [
+            "/",
+            "/admin/users?q=a%20b&page=2",
+            "/a//b",
+            "/sessions#x",
+            "/login-history",
+            "/?u=//x",
+            "/search?q=a%0Ab%5Cc",
+            "/search?q=a%0ab%5cc",
+            "/search?q=%00%0D%0A%09%7F&r=%2F%2Fevil.example",
+            "/search?q=a\\b",
+            "/search?next=https://evil.example/\\x",
+            "/search#%5C\\%0A",
+            "/?%5C",
+            "/@evil.example",
+            "/a@b:c",
+            "/user:secret@evil.example",
+            "/a;b=c,d'(e)!$*+",
+            "/\"<script>",
+            "/caf%C3%A9?q=%E2%80%A8",
+            "/%252Fevil.example",
+            "/100%",
+            "/a?b?c#d#e",
+            "/...",
+            "/a.b/.well-known/x",
+        ] {
+            assert_eq!(followed(next), [true; 2], "{next:?}");
         }
+        assert_eq!(followed(&format!("/{}", "a".repeat(2047))), [true; 2]);
     }
 
     #[test]
@@ -186,49 +238,76 @@ mod tests {
             "https://evil.example",
             "HTTPS:evil.example",
             "javascript:alert(1)",
+            "?next=/x",
+            "#x",
+            "@evil.example",
             "//evil.example",
             "///evil.example",
+            "//user@evil.example",
+            "//?x",
             "/\\evil.example",
             "\\/evil.example",
+            "\\\\evil.example",
             "/a\\b",
+            "/a\\b?q=1",
             "/\t/evil.example",
             "\t//evil.example",
+            "/\n/evil.example",
+            "/search?q=a\tb",
+            "/search?q=a\nb",
+            "/search?q=a\r\nSet-Cookie: x=y",
             " /profile/x",
             "/a b",
+            "/a?b c",
             "/a\r\nSet-Cookie: x=y",
             "/a\0",
             "/\u{7f}",
             "/é",
+            "/?é",
             "/\u{2028}",
             "/%0d%0aSet-Cookie:x=y",
             "/%0D",
+            "/%09/evil.example",
             "/%00",
             "/%7f",
             "/%2fevil.example",
             "/%2F/evil.example",
             "/%5cevil.example",
+            "/a%5Cb",
+            "/.//evil.example",
+            "/..//evil.example",
+            "/a/../..//evil.example",
+            "/%2e%2e//evil.example",
+            "/.",
             "%2f%2fevil.example",
-            "/login",
-            "/login?next=/login",
-            "/logout",
-            "/register#x",
         ] {
-            assert_eq!(safe_next(next), "/profile", "{next:?}");
+            assert_eq!(followed(next), [false; 2], "{next:?}");
         }
-        assert_eq!(safe_next(&format!("/{}", "a".repeat(2048))), "/profile");
+        assert_eq!(followed(&format!("/{}", "a".repeat(2048))), [false; 2]);
+    }
+
+    #[test]
+    fn signing_in_does_not_lead_back_to_its_own_forms() {
+        for page in ["/login", "/login?next=/login", "/logout", "/register#x", "/%6cogin"] {
+            assert_eq!(followed(page), [false, true], "{page}");
+            assert_eq!(followed(&format!("/accounts{page}")), [true, false], "{page}");
+        }
     }
 
     #[test]
     fn the_login_page_leads_back() {
-        assert_eq!(login_url("/profile"), "/login?next=/profile");
-        assert_eq!(login_url("/admin/users?q=a&page=2"), "/login?next=/admin/users%3Fq%3Da%26page%3D2");
-        assert_eq!(login_url("//evil.example"), "/login");
+        let (none, accounts) = (Prefix::default(), accounts());
+        assert_eq!(login_url(&none, "/profile"), "/login?next=/profile");
+        assert_eq!(login_url(&none, "/admin/users?q=a&page=2"), "/login?next=/admin/users%3Fq%3Da%26page%3D2");
+        assert_eq!(login_url(&none, "/admin/users?q=a%0Ab%5Cc"), "/login?next=/admin/users%3Fq%3Da%250Ab%255Cc");
+        assert_eq!(login_url(&none, "//evil.example"), "/login");
+        assert_eq!(login_url(&accounts, "/profile"), "/accounts/login?next=/accounts/profile");
+        assert_eq!(login_url(&accounts, "/login"), "/accounts/login");
     }
 
     #[test]
     fn broken_percent_signs_are_not_decoded() {
         assert_eq!(percent_decoded("%41%4%zz%"), b"A%4%zz%");
-        assert_eq!(safe_next("/100%"), "/100%");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use shared_session_examples::{
 
 use crate::{
     form::Form,
-    page::{Answer, Notice, Visit, now, see_other, when},
+    page::{Answer, Notice, Visit, now, when},
 };
 
 pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
@@ -43,14 +43,21 @@ pub(super) struct PasswordFields {
 }
 
 pub(super) async fn show_password(visit: Visit, user: CurrentUser) -> Answer {
-    render(&visit, &user, StatusCode::OK, Vec::new())
+    render(&visit, &user, StatusCode::OK, Vec::new(), None)
 }
 
 /// The new password in the row is what ends every session of the user, this one included. This one is then signed in
 /// anew, and stored at once; deleting the others is only tidying up. A crash in between leaves a user who must sign in
 /// with the new password, never a device that stays signed in with the old one.
 pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> Answer {
-    let fields = form.genuine()?;
+    let fields = match form.current() {
+        Ok(fields) => fields,
+        Err(stale) => {
+            let alert = Some(stale.message());
+            let Some(user) = visit.sender::<CurrentUser>().await? else { return Err(stale.into()) };
+            return render(&visit, &user, StatusCode::FORBIDDEN, Vec::new(), alert);
+        }
+    };
     let user: CurrentUser = visit.extract().await?;
     let users = &visit.setup.users;
 
@@ -65,7 +72,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
         &[&user.username, &user.email],
     ));
     if !errors.is_empty() {
-        return render(&visit, &user, StatusCode::UNPROCESSABLE_ENTITY, errors);
+        return render(&visit, &user, StatusCode::UNPROCESSABLE_ENTITY, errors, None);
     }
 
     let changed = users.set_password(&user.id, &fields.new_password1).await?.ok_or(ErrorKind::Unauthenticated)?;
@@ -76,10 +83,16 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
     if let Err(error) = visit.setup.manager.revoke_sessions_of(&user.id, session.handle().as_ref()).await {
         tracing::warn!(%error, "sessions that a new password ended remain in the store until they expire");
     }
-    Ok(see_other("/profile"))
+    Ok(visit.see_other("/profile"))
 }
 
-fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, errors: Vec<FieldError>) -> Answer {
-    let page = visit.page(user.session(), Some(user))?;
+fn render(
+    visit: &Visit,
+    user: &CurrentUser,
+    status: StatusCode,
+    errors: Vec<FieldError>,
+    alert: Option<&'static str>,
+) -> Answer {
+    let page = visit.page(user.session(), Some(user))?.with_alert(alert);
     page.render(status, |layout| Password { layout, errors: FieldErrors(errors) })
 }

@@ -7,39 +7,54 @@ use shared_session_examples::pages::{Device, Sessions};
 
 use crate::{
     errors::Failure,
-    form::{Button, Form},
-    page::{Answer, Notice, Visit, now, see_other, when},
+    form::{Button, Form, Stale},
+    page::{Answer, Notice, Visit, now, when},
 };
 
 pub(super) async fn show(visit: Visit, user: CurrentUser) -> Answer {
+    render(&visit, &user, StatusCode::OK, None).await
+}
+
+async fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, alert: Option<&'static str>) -> Answer {
     let current = user.session().handle();
     let sessions = visit.setup.manager.sessions_of(&user.id).await?;
     let devices = sessions.iter().map(|session| device(session, current.as_ref(), now())).collect();
-    visit.page(user.session(), Some(&user))?.render(StatusCode::OK, |layout| Sessions { layout, devices })
+    let page = visit.page(user.session(), Some(user))?.with_alert(alert);
+    page.render(status, |layout| Sessions { layout, devices })
 }
 
 pub(super) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String>) -> Answer {
-    form.genuine()?;
+    if let Err(stale) = form.current() {
+        return again(&visit, stale).await;
+    }
     let user: CurrentUser = visit.extract().await?;
     let session = user.session();
     let handle = Handle::parse(&handle).ok_or_else(Failure::not_found)?;
     if session.handle() == Some(handle) {
         session.logout()?;
-        return Ok(see_other("/"));
+        return Ok(visit.see_other("/"));
     }
     if !visit.setup.manager.revoke(&user.id, &handle).await? {
         return Err(Failure::not_found());
     }
     Notice::DeviceSignedOut.leave(session)?;
-    Ok(see_other("/sessions"))
+    Ok(visit.see_other("/sessions"))
 }
 
 pub(super) async fn revoke_others(visit: Visit, form: Form<Button>) -> Answer {
-    form.genuine()?;
+    if let Err(stale) = form.current() {
+        return again(&visit, stale).await;
+    }
     let user: CurrentUser = visit.extract().await?;
     Notice::OthersSignedOut.leave(user.session())?;
     visit.setup.manager.revoke_others(user.session()).await?;
-    Ok(see_other("/sessions"))
+    Ok(visit.see_other("/sessions"))
+}
+
+/// The devices with fresh buttons, for whoever used one of a page that was too old.
+async fn again(visit: &Visit, stale: Stale<Button>) -> Answer {
+    let Some(user) = visit.sender().await? else { return Err(stale.into()) };
+    render(visit, &user, StatusCode::FORBIDDEN, Some(stale.message())).await
 }
 
 /// A session as a page shows it.

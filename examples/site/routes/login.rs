@@ -2,11 +2,14 @@
 
 use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
-use shared_session::users::{CreateUserError, NewUser, User, Users};
+use shared_session::{
+    auth::SignedOut,
+    users::{CreateUserError, NewUser, User, Users},
+};
 use shared_session_actix::Session;
 use shared_session_examples::{
     forms::{FieldError, check_registration, normalized_username},
-    pages::{FieldErrors, Login, Register},
+    pages::{FieldErrors, Login, Register, SignOut},
     setup::{DEMO_PASSWORD, DEMO_USER, Setup},
     text::safe_next,
 };
@@ -17,7 +20,8 @@ use crate::{
 };
 
 const WRONG: &str = "This user name and password do not belong together. Please try again.";
-const STALE: &str = "The page was too old to be used. Please try again.";
+
+const ENDED: &str = "Your session has ended. Please sign in again.";
 
 #[derive(Deserialize)]
 pub(super) struct NextQuery {
@@ -41,58 +45,68 @@ pub(super) struct RegisterFields {
     email: String,
     password1: String,
     password2: String,
+    next: String,
 }
 
 /// Also for whoever is signed in already: to sign in as somebody else.
 pub(super) async fn show(visit: Visit, session: Session, query: Option<Query<NextQuery>>) -> Answer {
-    let next = query.map(|query| query.into_inner().next).unwrap_or_default();
-    let user = user_if_readable(&session).await?;
-    let page = visit.form_page(&session, user.as_ref())?;
-    page.render(StatusCode::OK, |layout| Login {
-        layout,
-        error: None,
-        username: String::new(),
-        next: safe_next(&next).to_owned(),
-        demo: demo(&visit.setup),
-    })
+    let fields = LoginFields { next: next_of(query), ..LoginFields::default() };
+    let error = match session.require_user().await {
+        Err(error) if SignedOut::of(&error) == Some(SignedOut::Ended) => Some(ENDED),
+        _ => None,
+    };
+    render_login(&visit, &session, StatusCode::OK, error, fields).await
 }
 
 /// Whoever is signed in already may sign in as somebody else: that is a new session.
 pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFields>) -> Answer {
-    let (status, error, fields) = match form.genuine() {
-        Err(forged) => (StatusCode::FORBIDDEN, STALE, forged.fields),
-        Ok(fields) => {
-            let username = normalized_username(&fields.username);
-            if let Some(user) = visit.setup.users.verify(&username, &fields.password).await? {
-                return begin(&visit.setup, &session, &user, safe_next(&fields.next)).await;
-            }
-            (StatusCode::UNAUTHORIZED, WRONG, fields)
+    let fields = match form.current() {
+        Ok(fields) => fields,
+        Err(stale) => {
+            let error = Some(stale.message());
+            return render_login(&visit, &session, StatusCode::FORBIDDEN, error, stale.fields).await;
         }
     };
-    let user = user_if_readable(&session).await?;
-    let page = visit.form_page(&session, user.as_ref())?;
-    page.render(status, |layout| Login {
-        layout,
-        error: Some(error),
-        username: fields.username,
-        next: safe_next(&fields.next).to_owned(),
-        demo: demo(&visit.setup),
-    })
+    let username = normalized_username(&fields.username);
+    match visit.setup.users.verify(&username, &fields.password).await? {
+        Some(user) => begin(&visit, &session, &user, &fields.next).await,
+        None => render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await,
+    }
 }
 
-pub(super) async fn show_register(visit: Visit, session: Session) -> Answer {
-    render_register(&visit, &session, StatusCode::OK, Vec::new(), RegisterFields::default()).await
+async fn render_login(
+    visit: &Visit,
+    session: &Session,
+    status: StatusCode,
+    error: Option<&'static str>,
+    fields: LoginFields,
+) -> Answer {
+    let user = user_if_readable(session).await?;
+    let page = visit.form_page(session, user.as_ref())?;
+    let (username, next) = (fields.username, kept_next(visit, &fields.next));
+    page.render(status, |layout| Login { layout, error, username, next, demo: demo(&visit.setup) })
+}
+
+pub(super) async fn show_register(visit: Visit, session: Session, query: Option<Query<NextQuery>>) -> Answer {
+    let fields = RegisterFields { next: next_of(query), ..RegisterFields::default() };
+    render_register(&visit, &session, StatusCode::OK, Vec::new(), None, fields).await
 }
 
 pub(super) async fn register(visit: Visit, session: Session, form: Form<RegisterFields>) -> Answer {
-    let fields = form.genuine()?;
+    let fields = match form.current() {
+        Ok(fields) => fields,
+        Err(stale) => {
+            let alert = Some(stale.message());
+            return render_register(&visit, &session, StatusCode::FORBIDDEN, Vec::new(), alert, stale.fields).await;
+        }
+    };
     let username = normalized_username(&fields.username);
     let email = fields.email.trim();
     let mut errors = check_registration(&username, email, &fields.password1, &fields.password2);
     if errors.is_empty() {
         let new = NewUser::new(&username, &fields.password1).with_email(email);
         match visit.setup.users.create_user(new).await {
-            Ok(user) => return begin(&visit.setup, &session, &user, "/profile").await,
+            Ok(user) => return begin(&visit, &session, &user, &fields.next).await,
             Err(CreateUserError::Failed(error)) => return Err(error.into()),
             Err(CreateUserError::InvalidEmail) => {
                 errors.push(FieldError::new("email", "This is not an e-mail address."));
@@ -103,7 +117,7 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
             Err(_) => errors.push(FieldError::new("username", "This user name is not possible.")),
         }
     }
-    render_register(&visit, &session, StatusCode::UNPROCESSABLE_ENTITY, errors, fields).await
+    render_register(&visit, &session, StatusCode::UNPROCESSABLE_ENTITY, errors, None, fields).await
 }
 
 async fn render_register(
@@ -111,29 +125,45 @@ async fn render_register(
     session: &Session,
     status: StatusCode,
     errors: Vec<FieldError>,
+    alert: Option<&'static str>,
     fields: RegisterFields,
 ) -> Answer {
     let user = user_if_readable(session).await?;
-    let RegisterFields { username, email, .. } = fields;
-    let page = visit.form_page(session, user.as_ref())?;
-    page.render(status, |layout| Register { layout, errors: FieldErrors(errors), username, email })
+    let RegisterFields { username, email, next, .. } = fields;
+    let (page, next) = (visit.form_page(session, user.as_ref())?.with_alert(alert), kept_next(visit, &next));
+    page.render(status, |layout| Register { layout, errors: FieldErrors(errors), username, email, next })
 }
 
-/// Ends the session, also one that cannot be read.
-pub(super) async fn sign_out(form: Form<Button>, session: Session) -> Answer {
-    form.genuine()?;
-    session.logout()?;
-    Ok(see_other("/"))
+/// Ends the session, also one that cannot be read. From a page that was too old, whoever is still signed in is offered
+/// the button again.
+pub(super) async fn sign_out(visit: Visit, form: Form<Button>, session: Session) -> Answer {
+    let Err(stale) = form.current() else {
+        session.logout()?;
+        return Ok(visit.see_other("/"));
+    };
+    let user = user_if_readable(&session).await?;
+    let page = visit.page(&session, user.as_ref())?.with_alert(Some(stale.message()));
+    page.render(StatusCode::FORBIDDEN, |layout| SignOut { layout })
+}
+
+fn next_of(query: Option<Query<NextQuery>>) -> String {
+    query.map(|query| query.into_inner().next).unwrap_or_default()
+}
+
+/// Where to go afterwards, for the field of a form; empty if nowhere in particular.
+fn kept_next(visit: &Visit, next: &str) -> String {
+    if next.is_empty() { String::new() } else { safe_next(next, &visit.prefix()).into_owned() }
 }
 
 /// Signs `user` in and goes to `next`. The session is stored before the answer is sent; the time of the login is only a
 /// note.
-async fn begin(setup: &Setup, session: &Session, user: &User, next: &str) -> Answer {
+async fn begin(visit: &Visit, session: &Session, user: &User, next: &str) -> Answer {
+    let setup = &visit.setup;
     session.login(user)?;
     if let Err(error) = setup.users.record_login(&user.id).await {
         tracing::warn!(%error, "the time of a login was not written down");
     }
-    let mut answer = see_other(next);
+    let mut answer = see_other(&safe_next(next, &visit.prefix()));
     rotate_token(setup, &mut answer)?;
     Ok(answer)
 }

@@ -13,6 +13,8 @@ fn layout() -> Layout {
         theme: Theme::System,
         api_origin: "http://localhost:8001".into(),
         notice: None,
+        alert: None,
+        prefix: Prefix::default(),
     }
 }
 
@@ -92,12 +94,18 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         next: text(),
         demo: Some(("demo", "demo-password")),
     };
-    let registration =
-        Register { layout: layout(), errors: errors(&["username", "password2"]), username: text(), email: text() };
+    let registration = Register {
+        layout: layout(),
+        errors: errors(&["username", "password2"]),
+        username: text(),
+        email: text(),
+        next: text(),
+    };
     let pages: Vec<(&'static str, askama::Result<String>)> = vec![
         ("home", Home { layout: layout(), visits: Some(3), language: Language::from_preference("fr") }.render()),
         ("login", login.render()),
         ("register", registration.render()),
+        ("sign_out", SignOut { layout: layout() }.render()),
         ("password", Password { layout: layout(), errors: errors(&["old_password"]) }.render()),
         ("profile", profile.render()),
         ("sessions", Sessions { layout: layout(), devices }.render()),
@@ -211,11 +219,37 @@ fn pages_need_nothing_that_the_policy_forbids() {
 #[test]
 fn errors_lead_to_their_field() {
     let errors = FieldErrors(vec![FieldError::new("password2", "The two passwords are not the same.")]);
-    let html =
-        Register { layout: Layout::default(), errors, username: "ada".into(), email: String::new() }.render().unwrap();
+    let html = Register {
+        layout: Layout::default(),
+        errors,
+        username: "ada".into(),
+        email: String::new(),
+        next: String::new(),
+    }
+    .render()
+    .unwrap();
     assert!(html.contains("<a href=\"#password2\">The two passwords are not the same.</a>"));
     assert_eq!(html.matches("aria-invalid").count(), 1);
     assert!(html.contains("value=\"ada\"") && !html.contains("type=\"password\" value"));
+}
+
+#[test]
+fn every_address_on_every_page_is_under_the_prefix() {
+    let layout = Layout { prefix: Prefix::parse("/accounts").unwrap(), ..layout() };
+    let mut addresses = 0;
+    for (page, html) in all(&layout, "ada") {
+        for attribute in [" href=\"", " action=\"", " src=\""] {
+            for address in html.split(attribute).skip(1).map(|rest| rest.split('"').next().unwrap()) {
+                let is_of_api = address.starts_with(&layout.api_origin);
+                assert!(
+                    address.starts_with("/accounts/") || address.starts_with('#') || is_of_api,
+                    "{page}: {address}"
+                );
+                addresses += 1;
+            }
+        }
+    }
+    assert!(addresses > 100, "{addresses}");
 }
 
 #[test]

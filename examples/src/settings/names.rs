@@ -3,7 +3,7 @@
 use super::SettingsError;
 
 /// Every variable that a service reads.
-pub(super) const KNOWN: [&str; 32] = [
+pub(super) const KNOWN: [&str; 33] = [
     "API_ADDR",
     "API_ORIGIN",
     "AUTH_BACKEND",
@@ -33,6 +33,7 @@ pub(super) const KNOWN: [&str; 32] = [
     "SESSION_URL",
     "SITE_ADDR",
     "SITE_ORIGIN",
+    "SITE_PREFIX",
     "SUPERUSER_PASSWORD",
     "TRUSTED_PROXIES",
     // Not read: desktops set it.
@@ -40,11 +41,12 @@ pub(super) const KNOWN: [&str; 32] = [
 ];
 
 /// What a variable of ours starts with. `API_` and `SITE_` alone are too common to claim.
-const STEMS: [&str; 9] = [
+const STEMS: [&str; 10] = [
     "SESSION_",
     "SECRET_KEY_FALLBACK",
     "SITE_ADDR",
     "SITE_ORIGIN",
+    "SITE_PREFIX",
     "API_ADDR",
     "API_ORIGIN",
     "TRUSTED_PROX",

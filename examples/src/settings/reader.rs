@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Secret, SettingsError, url};
-use crate::network::Network;
+use crate::{network::Network, prefix::Prefix};
 
 pub(super) struct Reader<'a> {
     vars: &'a dyn Fn(&str) -> Option<String>,
@@ -117,6 +117,12 @@ impl<'a> Reader<'a> {
 
     pub(super) fn networks(&self, name: &str) -> Result<Vec<Network>, SettingsError> {
         self.list(name, "networks such as 10.0.0.0/8 or fd00::/8", Network::parse).map(Option::unwrap_or_default)
+    }
+
+    pub(super) fn prefix(&self, name: &str) -> Result<Prefix, SettingsError> {
+        let expected = "a path such as /accounts: letters, digits and -._~, no slash at the end, and not what a page of \
+                        site begins with (/admin, /login, …)";
+        self.read(name, Prefix::default(), expected, Prefix::parse)
     }
 
     pub(super) fn origins(&self, name: &str) -> Result<Option<Vec<String>>, SettingsError> {

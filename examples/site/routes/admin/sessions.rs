@@ -14,7 +14,7 @@ use shared_session_examples::pages::{AdminSessions, LiveSession, SessionUser};
 use crate::{
     errors::Failure,
     form::{Button, Form},
-    page::{Answer, Notice, Visit, now, see_other},
+    page::{Answer, Notice, Visit, now},
     routes::devices::device,
 };
 
@@ -27,8 +27,18 @@ pub(crate) struct From {
 }
 
 pub(crate) async fn list(visit: Visit, staff: StaffUser, from: Query<From>) -> Answer {
-    let SessionPage { sessions, next, .. } = page_from(&visit, from.into_inner().cursor).await?;
-    let names = names(&visit, &sessions).await?;
+    render(&visit, &staff, StatusCode::OK, from.into_inner().cursor, None).await
+}
+
+async fn render(
+    visit: &Visit,
+    staff: &StaffUser,
+    status: StatusCode,
+    cursor: Option<String>,
+    alert: Option<&'static str>,
+) -> Answer {
+    let SessionPage { sessions, next, .. } = page_from(visit, cursor).await?;
+    let names = names(visit, &sessions).await?;
     let (now, current) = (now(), staff.session().handle());
     let sessions = sessions
         .iter()
@@ -41,22 +51,26 @@ pub(crate) async fn list(visit: Visit, staff: StaffUser, from: Query<From>) -> A
             LiveSession { device: device(session, current.as_ref(), now), user }
         })
         .collect();
-    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminSessions { layout, sessions, next })
+    let page = visit.page(staff.session(), Some(staff))?.with_alert(alert);
+    page.render(status, |layout| AdminSessions { layout, sessions, next })
 }
 
 pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String>) -> Answer {
-    form.genuine()?;
+    if let Err(stale) = form.current() {
+        let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
+        return render(&visit, &staff, StatusCode::FORBIDDEN, None, Some(stale.message())).await;
+    }
     let staff: StaffUser = visit.extract().await?;
     let handle = Handle::parse(&handle).ok_or_else(Failure::not_found)?;
     if staff.session().handle() == Some(handle) {
         staff.session().logout()?;
-        return Ok(see_other("/"));
+        return Ok(visit.see_other("/"));
     }
     if !visit.setup.manager.revoke_any(&handle).await? {
         return Err(Failure::not_found());
     }
     Notice::SessionEnded.leave(staff.session())?;
-    Ok(see_other("/admin/sessions"))
+    Ok(visit.see_other("/admin/sessions"))
 }
 
 /// The next page of the store that has sessions. Pages of the store may be empty.

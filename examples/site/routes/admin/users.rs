@@ -14,8 +14,8 @@ use shared_session_examples::{
 
 use crate::{
     errors::Failure,
-    form::{Button, Form},
-    page::{Answer, Notice, Visit, now, see_other},
+    form::{Button, Form, Stale},
+    page::{Answer, Notice, Visit, now},
     routes::devices::device,
 };
 
@@ -54,7 +54,11 @@ pub(crate) async fn list(visit: Visit, staff: StaffUser, search: Query<Search>) 
 }
 
 pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>) -> Answer {
-    let user = find(&visit, &id).await?;
+    render(&visit, &staff, &id, StatusCode::OK, None).await
+}
+
+async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, alert: Option<&'static str>) -> Answer {
+    let user = find(visit, id).await?;
     let (sessions, groups) =
         tokio::try_join!(visit.setup.manager.sessions_of(&user.id), visit.setup.users.groups(&user))?;
     let (now, current) = (now(), staff.session().handle());
@@ -65,38 +69,53 @@ pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>) -> An
             user: Some(SessionUser { id: user.id.clone(), username: user.username.clone() }),
         })
         .collect();
-    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminUser {
+    let page = visit.page(staff.session(), Some(staff))?.with_alert(alert);
+    page.render(status, |layout| AdminUser {
         layout,
         user: row(&user, now),
         groups,
-        may_change: may_change(&staff, &user).is_ok(),
+        may_change: may_change(staff, &user).is_ok(),
         sessions,
     })
 }
 
+/// The user with fresh buttons, for whoever used one of a page that was too old.
+async fn again<T>(visit: &Visit, stale: Stale<T>, id: &str) -> Answer {
+    let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
+    render(visit, &staff, id, StatusCode::FORBIDDEN, Some(stale.message())).await
+}
+
 /// Deactivating also raises the epoch, so that the sessions of today do not count again when the user is active again.
 pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
-    let Switch { on } = form.genuine()?;
+    let on = match form.current() {
+        Ok(Switch { on }) => on,
+        Err(stale) => return again(&visit, stale, &id).await,
+    };
     let (staff, user) = changeable(&visit, &id).await?;
     visit.setup.users.set_active(&user.id, on).await?;
     if !on {
         visit.setup.manager.revoke_user(&user.id).await?;
     }
-    done(&staff, &user, Notice::UserChanged)
+    done(&visit, &staff, &user, Notice::UserChanged)
 }
 
 pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
-    let Switch { on } = form.genuine()?;
+    let on = match form.current() {
+        Ok(Switch { on }) => on,
+        Err(stale) => return again(&visit, stale, &id).await,
+    };
     let (staff, user) = changeable(&visit, &id).await?;
     visit.setup.users.set_staff(&user.id, on).await?;
-    done(&staff, &user, Notice::UserChanged)
+    done(&visit, &staff, &user, Notice::UserChanged)
 }
 
 pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>) -> Answer {
-    form.genuine()?;
+    if let Err(stale) = form.current() {
+        return again(&visit, stale, &id).await;
+    }
     let (staff, user) = changeable(&visit, &id).await?;
     visit.setup.manager.revoke_user(&user.id).await?;
-    done(&staff, &user, Notice::UserSignedOut)
+    done(&visit, &staff, &user, Notice::UserSignedOut)
 }
 
 async fn changeable(visit: &Visit, id: &str) -> Result<(StaffUser, User), Failure> {
@@ -121,9 +140,9 @@ fn may_change(staff: &User, user: &User) -> Result<(), Failure> {
     Ok(())
 }
 
-fn done(staff: &StaffUser, user: &User, notice: Notice) -> Answer {
+fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {
     notice.leave(staff.session())?;
-    Ok(see_other(&format!("/admin/users/{}", user.id)))
+    Ok(visit.see_other(&format!("/admin/users/{}", user.id)))
 }
 
 fn row(user: &User, now: i64) -> UserRow {
