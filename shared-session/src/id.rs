@@ -34,6 +34,9 @@ impl Handle {
         Self(chars)
     }
 
+    /// How long its text is.
+    pub(crate) const LEN: usize = HANDLE_LEN;
+
     /// Reads a handle from its text; `None` unless it is exactly 24 characters of base64url.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -93,6 +93,8 @@ pub mod testing;
 pub mod tower;
 #[cfg(feature = "users")]
 pub mod users;
+#[cfg(feature = "django")]
+mod zone;
 
 pub use client::{Client, ClientAddress};
 pub use cookie::{CookieConfig, SessionCookie};

@@ -192,9 +192,19 @@ impl Profile {
         on!(self, native(_prefix) => { let _ = record; Fit::Same }, django(django) => django.fit(record))
     }
 
-    /// Which setting would find the session that is stored under `key`, if it is one of the same engine.
+    /// When the record in `bytes` was written, where its form says so beside what it holds.
+    pub(crate) fn written(&self, bytes: &Bytes) -> Option<StoreTime> {
+        on!(self, native(_prefix) => { let _ = bytes; None }, django(django) => django.written(bytes))
+    }
+
+    /// Which setting would find the session that is stored under `key`, if it is named like one of the same engine.
     pub(crate) fn elsewhere(&self, key: &str) -> Option<String> {
-        on!(self, native(_prefix) => { let _ = key; None }, django(django) => django.elsewhere(key))
+        on!(self, native(_prefix) => native::elsewhere(key), django(django) => django.elsewhere(key))
+    }
+
+    /// Whether `bytes` under such a key are a session. Django's keys say enough: other bytes are in another codec.
+    pub(crate) fn recognizes(&self, bytes: &Bytes) -> bool {
+        on!(self, native(_prefix) => native::decode(bytes).is_ok(), django(_django) => { let _ = bytes; true })
     }
 
     /// What a deletion by the owner of `token` compares, of bytes that may be unreadable; `None` if the token does not

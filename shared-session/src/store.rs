@@ -257,6 +257,14 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Index keys may be among them.
     fn scan(&self, prefix: &str, from: Option<&str>) -> impl Future<Output = Result<Page, Error>> + Send;
 
+    /// When the value under `key` expires, for the check at the start
+    /// ([`SessionManager::verify`](crate::SessionManager::verify)); `None` if it is absent, or if the store does not
+    /// tell. Only stores in which other programs write lifetimes need it. Default: it does not tell.
+    fn expires(&self, key: &str) -> impl Future<Output = Result<Option<StoreTime>, Error>> + Send {
+        let _ = key;
+        async { Ok(None) }
+    }
+
     /// Removes entries whose lifetime has passed and says how many. Stores that expire by themselves answer 0.
     fn purge_expired(&self) -> impl Future<Output = Result<u64, Error>> + Send {
         async { Ok(0) }
@@ -296,6 +304,7 @@ pub(crate) trait StoreDyn: Send + Sync {
     ) -> BoxFuture<'a, Result<Replaced, Error>>;
     fn delete<'a>(&'a self, key: &'a str, seen: Option<&'a Seen>) -> BoxFuture<'a, Result<Deleted, Error>>;
     fn scan<'a>(&'a self, prefix: &'a str, from: Option<&'a str>) -> BoxFuture<'a, Result<Page, Error>>;
+    fn expires<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoreTime>, Error>>;
     fn purge_expired(&self) -> BoxFuture<'_, Result<u64, Error>>;
     fn index_add<'a>(
         &'a self,
@@ -329,6 +338,9 @@ impl<S: SessionStore> StoreDyn for S {
     }
     fn scan<'a>(&'a self, prefix: &'a str, from: Option<&'a str>) -> BoxFuture<'a, Result<Page, Error>> {
         Box::pin(SessionStore::scan(self, prefix, from).instrument(tracing::debug_span!("store.scan")))
+    }
+    fn expires<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoreTime>, Error>> {
+        Box::pin(SessionStore::expires(self, key))
     }
     fn purge_expired(&self) -> BoxFuture<'_, Result<u64, Error>> {
         Box::pin(SessionStore::purge_expired(self))

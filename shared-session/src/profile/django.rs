@@ -59,6 +59,7 @@ pub use self::codec::{Codec, Compression};
 pub(super) use self::document::Document;
 use self::document::{Layout, Refusal};
 use super::{Content, Fit, Form, Place, Record, Stamp};
+pub use crate::zone::TimeZone;
 use crate::{
     Error, ErrorKind, Lifetime, SecretKeys,
     data::Entries,
@@ -79,6 +80,7 @@ pub struct Django {
     version: u32,
     layout: Layout,
     auth_backend: Box<str>,
+    zone: Option<TimeZone>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,7 +125,8 @@ impl Django {
     }
 
     fn new(engine: Engine, layout: Layout) -> Self {
-        Self { engine, key_prefix: "".into(), version: 1, layout, auth_backend: Self::MODEL_BACKEND.into() }
+        let auth_backend = Self::MODEL_BACKEND.into();
+        Self { engine, key_prefix: "".into(), version: 1, layout, auth_backend, zone: None }
     }
 
     /// The cache's `KEY_PREFIX`; of django-redis-sessions, its `SESSION_REDIS_PREFIX`. Default: empty, as Django's.
@@ -149,6 +152,22 @@ impl Django {
     /// Default: [`Self::MODEL_BACKEND`].
     pub fn with_auth_backend(mut self, path: impl Into<Box<str>>) -> Self {
         self.auth_backend = path.into();
+        self
+    }
+
+    /// The fleet's `TIME_ZONE` if its `USE_TZ` is `False` (the default before Django 5.0): `set_expiry(datetime)` then
+    /// stores a local time. Default: none, for `USE_TZ = True`; a session that ends at a local time cannot be read then,
+    /// and [`SessionManager::verify`](crate::SessionManager::verify) refuses it. Give the zone to the users' and
+    /// Django's tables too ([`TimeZone`] says which).
+    ///
+    /// ```
+    /// use shared_session::django::{Django, TimeZone};
+    ///
+    /// let fleet = Django::cache().with_time_zone(TimeZone::named("America/Chicago")?);
+    /// # drop(fleet); Ok::<(), shared_session::Error>(())
+    /// ```
+    pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
+        self.zone = Some(zone);
         self
     }
 
@@ -241,7 +260,7 @@ impl Django {
     }
 
     fn record(&self, document: Document, bytes: Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
-        let head = head::read(&document, lifetime, now);
+        let head = head::read(&document, lifetime, now, self.zone.as_ref())?;
         let entries = document.entries().into_iter().filter(|(name, _)| !head::is_reserved(name)).collect();
         let entries = Entries::new(entries)
             .ok_or_else(|| Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry comes twice"))?;
@@ -286,6 +305,14 @@ impl Django {
         Ok(record)
     }
 
+    /// When a signed session was signed. The signature is not checked.
+    pub(super) fn written(&self, bytes: &Bytes) -> Option<StoreTime> {
+        match self.layout {
+            Layout::Signed(..) => Some(StoreTime(signing::signed_at(bytes)?.checked_mul(1000)?)),
+            Layout::Cache(_) => None,
+        }
+    }
+
     pub(super) fn fit(&self, record: &Record) -> Fit {
         let Form::Django(document) = &record.form else { return Fit::Same };
         let (found, ours) = (document.codec(), self.layout.codec());
@@ -304,6 +331,7 @@ impl fmt::Debug for Django {
             .field("key_prefix", &self.key_prefix)
             .field("version", &self.version)
             .field("codec", &self.layout.codec())
+            .field("zone", &self.zone)
             .finish_non_exhaustive()
     }
 }

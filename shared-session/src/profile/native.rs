@@ -59,6 +59,12 @@ pub(super) fn place(prefix: &str, handle: Handle) -> Place {
     Place { handle, key: [prefix, handle.as_str()].concat(), member: handle.to_string() }
 }
 
+/// Which prefix would find the session under `key`, if it is one.
+pub(super) fn elsewhere(key: &str) -> Option<String> {
+    let (prefix, handle) = key.split_at_checked(key.len().checked_sub(Handle::LEN)?)?;
+    Handle::parse(handle).map(|_| format!("the key prefix is {prefix:?}"))
+}
+
 pub(super) fn first(token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
     let secret_hash = token.secret.hash();
     write(Mark { commit: 1, tag: stamp.tag.to_owned(), secret_hash, rotated: StoreTime::default() }, content)

@@ -149,6 +149,10 @@ impl SessionStore for DjangoCachedDbStore {
         self.rows.scan(prefix, from).await
     }
 
+    async fn expires(&self, key: &str) -> Result<Option<StoreTime>, Error> {
+        self.rows.expires(key).await
+    }
+
     async fn purge_expired(&self) -> Result<u64, Error> {
         self.rows.purge_expired().await
     }

@@ -17,6 +17,8 @@ use super::{
 };
 use crate::{Error, ErrorKind};
 
+#[cfg(feature = "django")]
+mod local_time;
 mod manage;
 mod schema;
 

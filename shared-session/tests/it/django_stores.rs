@@ -2,6 +2,7 @@
 
 mod cached;
 mod contract;
+mod local_time;
 
 use std::{
     path::PathBuf,

@@ -8,6 +8,7 @@ use std::{
 
 use shared_session::{
     ErrorKind, SecretKeys,
+    django::TimeZone,
     users::{CreateUserError, NewUser, SqlUsers, User, Users, Verified, password::PasswordHasher},
 };
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
@@ -124,6 +125,8 @@ on_both! {
     many_services_migrate_an_empty_database_at_once
     migrating_keeps_what_is_there
     the_tables_of_a_django_site_are_used_as_they_are
+    local_times_of_a_django_site_are_those_of_its_zone
+    times_with_an_offset_do_not_depend_on_the_zone
     names_are_stored_and_looked_up_in_one_form
     a_missing_django_table_is_named_and_nothing_is_created
     a_custom_user_table_may_have_uuids_for_keys
@@ -384,6 +387,49 @@ async fn a_missing_django_table_is_named_and_nothing_is_created(database: &Datab
     for name in ["", "a\"b", "a.b", "a b", "ä"] {
         let error = database.connect().await.with_django_tables(name).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{name}");
+    }
+}
+
+const KATHMANDU: i64 = (5 * 60 + 45) * 60;
+
+fn kathmandu() -> TimeZone {
+    TimeZone::named("Asia/Kathmandu").unwrap()
+}
+
+fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    now.as_secs().try_into().unwrap()
+}
+
+async fn local_times_of_a_django_site_are_those_of_its_zone(database: &Database) {
+    database.migrated().await;
+    if let Database::Postgres { .. } = database {
+        let local = "ALTER TABLE auth_user ALTER date_joined TYPE timestamp, ALTER last_login TYPE timestamp";
+        database.run(local).await;
+    }
+    let in_utc = database.connect().await.with_django_tables("auth_user").await.unwrap();
+    let users = in_utc.clone().with_time_zone(kathmandu()).await.unwrap();
+    let ann = add(&users, "ann").await;
+    assert!(users.record_login(&ann.id).await.unwrap());
+    let [local, shown] = [&users, &in_utc].map(async |users| users.find(&ann.id).await.unwrap().unwrap());
+    let (local, shown) = (local.await, shown.await);
+    for (local, shown) in [(local.date_joined, shown.date_joined), (local.last_login, shown.last_login)] {
+        assert!((now() - local.unwrap()).abs() < 60);
+        assert!((now() + KATHMANDU - shown.unwrap()).abs() < 60, "what is stored is what clocks show there");
+    }
+    // As Django writes it; 06:15:00.5 in UTC.
+    database.run("UPDATE auth_user SET date_joined = '2024-02-29 12:00:00.500000', last_login = NULL").await;
+    let ann = &users.list("", 0, 9).await.unwrap()[0];
+    assert_eq!((ann.date_joined, ann.last_login), (Some(1_709_187_300), None));
+}
+
+async fn times_with_an_offset_do_not_depend_on_the_zone(database: &Database) {
+    // In SQLite there are none.
+    if let Database::Postgres { .. } = database {
+        database.migrated().await;
+        let users = database.connect().await.with_django_tables("auth_user").await.unwrap();
+        let users = users.with_time_zone(kathmandu()).await.unwrap();
+        assert!((now() - add(&users, "ann").await.date_joined.unwrap()).abs() < 60);
     }
 }
 

@@ -90,6 +90,12 @@ impl<'a> Signer<'a> {
     }
 }
 
+/// The time of what [`Signer::sign`] made, in seconds since the Unix epoch. The signature is not checked.
+pub(super) fn signed_at(signed: &[u8]) -> Option<u64> {
+    let (timed, _) = std::str::from_utf8(signed).ok()?.rsplit_once(':')?;
+    from_base62(timed.rsplit_once(':')?.1)
+}
+
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 fn base62(mut number: u64) -> String {

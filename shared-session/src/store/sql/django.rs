@@ -5,12 +5,13 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    database::{Database, File, milliseconds, on_connection},
+    database::{Database, File, Pool, milliseconds, on_connection},
     failure::{self, Failure, sqlite_code},
 };
 use crate::{
     Error, ErrorKind,
     store::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime},
+    zone::TimeZone,
 };
 
 mod statements;
@@ -29,8 +30,9 @@ use statements::{STATEMENTS, Statements};
 ///   [`purge_expired`](SessionStore::purge_expired), which does what `manage.py clearsessions` does.
 /// - Django writes without comparing. A write of ours never overwrites what it has not seen; one of Django's does,
 ///   as it does between two of Django's own processes.
-/// - In SQLite Django keeps times as text. This store reads and writes them in UTC, so Django must have
-///   `USE_TZ = True` (its default from 5.0) and no `TIME_ZONE` of its own for that database.
+/// - SQLite keeps times as text, without an offset. Django writes them in UTC with `USE_TZ = True` (its default from
+///   5.0), which is what this store takes them for; with `USE_TZ = False` they are local times, and so are those of a
+///   column `timestamp without time zone` in PostgreSQL: [`with_time_zone`](Self::with_time_zone).
 ///
 /// **The table has no place for an index of a user's sessions.** [`index_add`](SessionStore::index_add) and
 /// [`index_remove`](SessionStore::index_remove) do nothing, and [`index_list`](SessionStore::index_list) answers the
@@ -50,6 +52,8 @@ use statements::{STATEMENTS, Statements};
 #[derive(Clone)]
 pub struct DjangoDbStore {
     database: Database<Statements>,
+    /// That of `expire_date`, if it holds local times.
+    zone: Option<TimeZone>,
 }
 
 impl DjangoDbStore {
@@ -63,14 +67,14 @@ impl DjangoDbStore {
     /// [`ErrorKind::Config`] for a URL that is not understood or whose feature is off, or a SQLite file that cannot be
     /// opened; [`ErrorKind::Unavailable`] if the database does not answer.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        Ok(Self { database: Database::connect(url, File::Foreign, &STATEMENTS).await? })
+        Ok(Self { database: Database::connect(url, File::Foreign, &STATEMENTS).await?, zone: None })
     }
 
     /// Uses a pool of yours. Give it a busy timeout.
     #[cfg(feature = "sqlite")]
     #[must_use]
     pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
-        Self { database: Database::of_sqlite(pool, &STATEMENTS) }
+        Self { database: Database::of_sqlite(pool, &STATEMENTS), zone: None }
     }
 
     /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
@@ -78,7 +82,7 @@ impl DjangoDbStore {
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
-        Self { database: Database::of_postgres(pool, &STATEMENTS) }
+        Self { database: Database::of_postgres(pool, &STATEMENTS), zone: None }
     }
 
     /// How long one operation may take before it is [`ErrorKind::Unavailable`], the wait for a connection included.
@@ -89,12 +93,58 @@ impl DjangoDbStore {
         self
     }
 
-    /// Checks that the table is there, with its columns. One round trip; call it when the service starts.
+    /// The zone of the local times in `expire_date`: Django's `TIME_ZONE` if its `USE_TZ` is `False`, or the `TIME_ZONE`
+    /// of that database if it has one. Default: none; times are in UTC.
+    ///
+    /// It decides for SQLite, and in PostgreSQL for a column that somebody made `timestamp without time zone` (give it
+    /// UTC with `USE_TZ = True`). PostgreSQL's `timestamp with time zone`, which is what Django makes, holds points in
+    /// time whatever the zone: then nothing changes. Where times are local, a write asks the database for its time
+    /// first. Looks at the table once.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if it is not: run `manage.py migrate`. [`ErrorKind::Unavailable`] if the database does not
-    /// answer or refuses to show the table.
+    /// [`ErrorKind::Unavailable`] if the database does not answer.
+    pub async fn with_time_zone(mut self, zone: TimeZone) -> Result<Self, Error> {
+        if self.holds_local_times().await? {
+            self.database.sql = statements::in_zone(&self.database.pool, &zone);
+            self.zone = Some(zone);
+        }
+        Ok(self)
+    }
+
+    /// Whether `expire_date` is of a type that has no offset.
+    async fn holds_local_times(&self) -> Result<bool, Error> {
+        match &self.database.pool {
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(pool) => {
+                let found = async {
+                    let sql = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('django_session') \
+                               AND attname = 'expire_date' AND atttypid = 'timestamp'::regtype";
+                    Ok(sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await? > 0)
+                };
+                self.database.read(found).await
+            }
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(_) => Ok(true),
+        }
+    }
+
+    /// What is bound for a lifetime: the milliseconds from now in UTC until the end as it is stored.
+    async fn lifetime(&self, ttl: Duration) -> Result<i64, Error> {
+        let lifetime = milliseconds(ttl);
+        let Some(zone) = &self.zone else { return Ok(lifetime) };
+        let now = self.database.time().await?;
+        Ok(lifetime + 1000 * zone.offset_of_end(now, now.after(Duration::from_millis(lifetime.unsigned_abs()))))
+    }
+
+    /// Checks that the table is there, with its columns, and that it is known what its times mean. One round trip, with
+    /// PostgreSQL two; call it when the service starts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if it is not: run `manage.py migrate`; or if PostgreSQL's column `expire_date` has no time
+    /// zone and none was given by [`with_time_zone`](Self::with_time_zone). [`ErrorKind::Unavailable`] if the database
+    /// does not answer or refuses to show the table.
     pub async fn check(&self) -> Result<(), Error> {
         let found = async {
             on_connection!(self.database, |connection| {
@@ -105,10 +155,19 @@ impl DjangoDbStore {
                 }
             })
         };
-        if self.database.read(found).await? {
-            return Ok(());
+        if !self.database.read(found).await? {
+            return Err(failure::config(
+                "the table django_session or one of its columns is missing: run manage.py migrate",
+            ));
         }
-        Err(failure::config("the table django_session or one of its columns is missing: run manage.py migrate"))
+        // In SQLite all times are text.
+        if self.zone.is_none() && self.database.kind() == "postgres" && self.holds_local_times().await? {
+            return Err(failure::config(
+                "the column expire_date of django_session is without a time zone: set the zone of its times \
+                 (with_time_zone; DJANGO_TIME_ZONE of the example services)",
+            ));
+        }
+        Ok(())
     }
 
     /// Closes the pool, for all its users, once the operations under way have ended.
@@ -141,10 +200,10 @@ impl SessionStore for DjangoDbStore {
     }
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
-        let text = text(&value)?;
+        let (text, lifetime) = (text(&value)?, self.lifetime(ttl).await?);
         let create = async {
             on_connection!(self.database, |connection| {
-                let query = sqlx::query(self.database.sql.create).bind(key).bind(text).bind(milliseconds(ttl));
+                let query = sqlx::query(self.database.sql.create).bind(key).bind(text).bind(lifetime);
                 Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
             })
         };
@@ -153,11 +212,11 @@ impl SessionStore for DjangoDbStore {
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
         let text = text(&value)?;
-        let sql = self.database.sql;
+        let (sql, lifetime) = (self.database.sql, self.lifetime(ttl).await?);
         let replace = async {
             on_connection!(self.database, |connection| {
                 let query = sqlx::query(sql.replace);
-                let query = query.bind(key).bind(text).bind(milliseconds(ttl)).bind(&seen.whole()[..]);
+                let query = query.bind(key).bind(text).bind(lifetime).bind(&seen.whole()[..]);
                 if query.execute(&mut *connection).await?.rows_affected() > 0 {
                     return Ok(Replaced::Stored);
                 }
@@ -205,6 +264,21 @@ impl SessionStore for DjangoDbStore {
 
     async fn time(&self) -> Result<StoreTime, Error> {
         self.database.time().await
+    }
+
+    /// What `expire_date` says, in the zone given by [`with_time_zone`](Self::with_time_zone). One round trip.
+    async fn expires(&self, key: &str) -> Result<Option<StoreTime>, Error> {
+        let expires = async {
+            on_connection!(self.database, |connection| {
+                let query = sqlx::query_scalar::<_, i64>(self.database.sql.expires).bind(key);
+                Ok(query.fetch_optional(&mut *connection).await?)
+            })
+        };
+        let millis = self.database.read(expires).await?;
+        Ok(millis.map(|millis| {
+            let instant = self.zone.as_ref().map_or(millis, |zone| zone.instant_of_millis(millis));
+            StoreTime(u64::try_from(instant).unwrap_or_default())
+        }))
     }
 }
 

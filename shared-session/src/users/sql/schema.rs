@@ -1,10 +1,12 @@
 //! The tables: their names and statements, how they are made, and how those of a Django site are recognised.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{Pool, SqlUsers, on_pool, within};
+#[cfg(feature = "django")]
+use crate::zone::TimeZone;
 use crate::{Error, ErrorKind, users::User};
 
 #[cfg(feature = "sqlite")]
@@ -55,7 +57,7 @@ pub(super) struct Tables {
     pub(super) user_column: String,
     /// `$1` as a value of the primary key.
     pub(super) id: &'static str,
-    pub(super) now: &'static str,
+    pub(super) now: Cow<'static, str>,
     /// `LIKE`, whatever the case.
     pub(super) like: &'static str,
     pub(super) select: String,
@@ -63,6 +65,9 @@ pub(super) struct Tables {
     pub(super) find_by_name: Arc<str>,
     pub(super) has_epochs: bool,
     key: Key,
+    /// That of the times in the columns, if they are local.
+    #[cfg(feature = "django")]
+    pub(super) zone: Option<TimeZone>,
 }
 
 /// What the primary key is.
@@ -121,11 +126,13 @@ impl Tables {
             find: format!("{select} WHERE u.id = {id}").into(),
             find_by_name: format!("{select} WHERE u.username = $1").into(),
             id,
-            now,
+            now: now.into(),
             like,
             select,
             has_epochs,
             key,
+            #[cfg(feature = "django")]
+            zone: None,
         }
     }
 
@@ -143,8 +150,14 @@ impl Tables {
         }
     }
 
-    /// A user with the id as Django writes it into sessions.
+    /// A user with the id as Django writes it into sessions, and points in time.
     pub(super) fn shown(&self, mut user: User) -> User {
+        #[cfg(feature = "django")]
+        if let Some(zone) = &self.zone {
+            for time in [&mut user.date_joined, &mut user.last_login] {
+                *time = time.map(|seconds| zone.instant_of_millis(seconds.saturating_mul(1000)).div_euclid(1000));
+            }
+        }
         if self.key == Key::UuidText && user.id.len() == 32 && user.id.is_ascii() {
             for at in [20, 16, 12, 8] {
                 user.id.insert(at, '-');

@@ -1,19 +1,28 @@
 //! The statements over Django's table. Times are written as Django writes them and compared as it compares them.
 
-use super::super::database::{Common, Dialects};
+use std::sync::{Mutex, PoisonError};
+
+use super::super::database::{Common, Dialects, Pool};
+use crate::zone::TimeZone;
 
 /// One text for each operation. Parameters are numbered as the caller binds them.
 #[derive(Clone)]
 pub(super) struct Statements {
     pub(super) common: Common,
+    /// What stands for the time now in all of them, and for the end of a lifetime.
+    now: &'static str,
+    end: &'static str,
     /// Nothing. Fails if the table or a column is missing.
     pub(super) check: &'static str,
     /// Key, value as bytes: how many live rows hold it.
     #[cfg(feature = "redis")]
     pub(super) holds: &'static str,
-    /// Key, value, lifetime in milliseconds. Takes over a row whose lifetime has passed.
+    /// Key. Answers milliseconds since the Unix epoch; of a local time, those at which clocks in UTC show it.
+    pub(super) expires: &'static str,
+    /// Key, value, lifetime in milliseconds; where times are local, with the offset at its end. Takes over a row whose
+    /// lifetime has passed.
     pub(super) create: &'static str,
-    /// Key, value, lifetime, the bytes to replace.
+    /// Key, value, lifetime as in `create`, the bytes to replace.
     pub(super) replace: &'static str,
 }
 
@@ -28,6 +37,7 @@ macro_rules! statements {
         now: $now:literal,
         end: $end:literal,
         data: $data:literal,
+        expires: $expires:literal,
         order: [$from:literal, $before:literal, $by:literal],
         pass_locked: $pass:literal,
         time: $time:literal $(,)?
@@ -72,12 +82,20 @@ macro_rules! statements {
                 ),
                 time: concat!("SELECT ", $time),
             },
+            now: $now,
+            end: $end,
             check: "SELECT session_key, session_data, expire_date FROM django_session LIMIT 0",
             #[cfg(feature = "redis")]
             holds: concat!(
                 "SELECT count(*) FROM django_session WHERE session_key = $1 AND ",
                 $data,
                 " = $2 AND expire_date > ",
+                $now,
+            ),
+            expires: concat!(
+                "SELECT ",
+                $expires,
+                " FROM django_session WHERE session_key = $1 AND expire_date > ",
                 $now,
             ),
             create: concat!(
@@ -108,6 +126,7 @@ pub(super) static STATEMENTS: Dialects<Statements> = Dialects {
         now: "clock_timestamp()",
         end: "clock_timestamp() + $3::bigint * interval '1 millisecond'",
         data: "convert_to(session_data, 'UTF8')",
+        expires: "(extract(epoch from expire_date) * 1000)::bigint",
         order: ["~>=~", "~<~", "USING ~<~"],
         pass_locked: " FOR UPDATE SKIP LOCKED",
         time: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
@@ -119,8 +138,69 @@ pub(super) static STATEMENTS: Dialects<Statements> = Dialects {
         now: "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
         end: "strftime('%Y-%m-%d %H:%M:%f000', 'now', ($3 / 1000.0) || ' seconds')",
         data: "CAST(session_data AS BLOB)",
+        expires: "CAST(unixepoch(expire_date, 'subsec') * 1000 AS INTEGER)",
         order: [">=", "<", ""],
         pass_locked: "",
         time: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
     },
 };
+
+/// The statements where `expire_date` holds local times of `zone`. They are made once for each zone and, as the ones
+/// above, live as long as the process.
+pub(super) fn in_zone(pool: &Pool, zone: &TimeZone) -> &'static Statements {
+    type Made = Vec<(&'static Statements, TimeZone, &'static Statements)>;
+    static MADE: Mutex<Made> = Mutex::new(Vec::new());
+
+    let (base, now, end) = match pool {
+        #[cfg(feature = "postgres")]
+        Pool::Postgres(_) => (
+            &STATEMENTS.postgres,
+            format!("(clock_timestamp() AT TIME ZONE '{}')", zone.name()),
+            "(clock_timestamp() AT TIME ZONE 'UTC') + $3::bigint * interval '1 millisecond'".to_owned(),
+        ),
+        #[cfg(feature = "sqlite")]
+        Pool::Sqlite(_) => (
+            &STATEMENTS.sqlite,
+            format!("(SELECT strftime('%Y-%m-%d %H:%M:%f000', 'now', {}))", zone.sqlite_offset()),
+            STATEMENTS.sqlite.end.to_owned(),
+        ),
+    };
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((.., statements)) = made.iter().find(|(of, in_zone, _)| std::ptr::eq(*of, base) && in_zone == zone) {
+        return statements;
+    }
+    let statements: &'static Statements = Box::leak(Box::new(base.with_times(&now, &end)));
+    made.push((base, zone.clone(), statements));
+    statements
+}
+
+impl Statements {
+    /// The same with other texts for the time now and for the end of a lifetime.
+    fn with_times(&self, now: &str, end: &str) -> Self {
+        let text = |text: &'static str| -> &'static str {
+            let parts: Vec<_> = text.split(self.end).map(|part| part.replace(self.now, now)).collect();
+            parts.join(end).leak()
+        };
+        let Common { load, delete, delete_part, scan, scan_to_the_end, purge, time } = self.common;
+        Self {
+            common: Common {
+                load: text(load),
+                delete: text(delete),
+                delete_part: text(delete_part),
+                scan: text(scan),
+                scan_to_the_end: text(scan_to_the_end),
+                purge: text(purge),
+                // That of the database's clock has no zone.
+                time,
+            },
+            now: self.now,
+            end: self.end,
+            check: self.check,
+            #[cfg(feature = "redis")]
+            holds: text(self.holds),
+            expires: text(self.expires),
+            create: text(self.create),
+            replace: text(self.replace),
+        }
+    }
+}
