@@ -7,8 +7,11 @@
 //! With the keys of a [Django deployment](SecretKeys::django) the hash is Django's, and there is no epoch: Django's
 //! tables have none. Ending all sessions of a user then means deleting them.
 
+mod other_key;
+
 use std::{error::Error as StdError, fmt, sync::Arc};
 
+use self::other_key::OtherKey;
 use crate::{
     Error, ErrorKind, Identity, SecretKeys, Session, SessionHandle, SessionManager,
     commit::Loaded,
@@ -33,13 +36,14 @@ use crate::{
 pub struct Auth {
     users: Arc<dyn UsersDyn>,
     keys: SecretKeys,
+    other_key: Arc<OtherKey>,
 }
 
 impl Auth {
     /// Sessions belong to `users` and are tied to their passwords with `keys`.
     #[must_use]
     pub fn new(users: impl Users, keys: SecretKeys) -> Self {
-        Self { users: Arc::new(users), keys }
+        Self { users: Arc::new(users), keys, other_key: Arc::default() }
     }
 
     /// What a session of `user` carries.
@@ -58,14 +62,16 @@ impl Auth {
         match user.verify_session_auth_hash(&self.keys, &identity.auth_hash) {
             Verified::Current => Held::Yes,
             Verified::Fallback => Held::Renew(self.identity(user)),
-            Verified::No => Held::No,
+            // Sessions from before there were hashes have none.
+            Verified::No if identity.auth_hash.is_empty() => Held::No,
+            Verified::No => Held::OtherHash,
         }
     }
 
     /// Whether `identity` is confirmed by its user's row; `None` if there is no such user. One SELECT.
     pub(crate) async fn confirms(&self, identity: &Identity) -> Result<Option<bool>, Error> {
         let user = self.users.find(&identity.user_id).await?;
-        Ok(user.filter(|user| user.is_active).map(|user| self.check(identity, &user) != Held::No))
+        Ok(user.filter(|user| user.is_active).map(|user| self.check(identity, &user).is_valid()))
     }
 
     fn has_epochs(&self) -> bool {
@@ -77,9 +83,17 @@ impl Auth {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Held {
     No,
+    /// All but the auth hash is that of the user's row: a new password, or another key.
+    OtherHash,
     Yes,
     /// They hold, under an earlier key: the session should carry these before that key is dropped.
     Renew(Identity),
+}
+
+impl Held {
+    fn is_valid(&self) -> bool {
+        matches!(self, Self::Yes | Self::Renew(_))
+    }
 }
 
 impl fmt::Debug for Auth {
@@ -154,7 +168,9 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Config`] without [`SessionManager::with_auth`].
     pub fn login(&self, user: &User) -> Result<(), Error> {
-        self.login_as(self.auth()?.identity(user))
+        let auth = self.auth()?;
+        auth.other_key.has_seen_a_change(user);
+        self.login_as(auth.identity(user))
     }
 
     /// The permissions of `user`, for [`User::has_perm`]. One round trip to the database.
@@ -168,8 +184,9 @@ impl Session {
     async fn find(&self, identity: &Identity) -> Result<Option<User>, Error> {
         let auth = self.auth()?;
         let Some(user) = auth.users.find(&identity.user_id).await? else { return Ok(None) };
+        let saw_a_change = auth.other_key.has_seen_a_change(&user);
         let held = auth.check(identity, &user);
-        if held != Held::No {
+        if held.is_valid() {
             self.renew(held);
             return Ok(Some(user));
         }
@@ -179,7 +196,10 @@ impl Session {
             Loaded::Record(_, record) => record.head.user.as_ref().map_or(Held::No, |now| auth.check(now, &user)),
             _ => Held::No,
         };
-        if held == Held::No {
+        if !held.is_valid() {
+            if held == Held::OtherHash && !saw_a_change {
+                self.report_other_key(auth);
+            }
             return Ok(None);
         }
         self.0.with(|open| {
@@ -188,6 +208,17 @@ impl Session {
         })?;
         self.renew(held);
         Ok(Some(user))
+    }
+
+    fn report_other_key(&self, auth: &Auth) {
+        self.0.core.stats.other_hashes.add_one();
+        if auth.other_key.is_due() {
+            tracing::warn!(
+                "a session does not count as signed in: its user is there, but its auth hash is of another secret key, or \
+                 from before a change of the password that this service has not seen. If it goes on, the services have \
+                 different SECRET_KEYs. shared_session_other_hashes_total counts; this line comes once in 10 minutes"
+            );
+        }
     }
 
     /// Marks that hold under an earlier key are replaced with the next commit.
@@ -355,11 +386,12 @@ mod tests {
             assert_eq!(old.check(&marks, &ann()), Held::Yes);
             assert_eq!(new.check(&marks, &ann()), Held::Renew(new.identity(&ann())));
             assert_eq!(new.check(&new.identity(&ann()), &ann()), Held::Yes);
-            assert_eq!(old.check(&new.identity(&ann()), &ann()), Held::No);
+            assert_eq!(old.check(&new.identity(&ann()), &ann()), Held::OtherHash);
             let mut inactive = ann();
             inactive.is_active = false;
             assert_eq!(new.check(&marks, &inactive), Held::No);
-            assert_eq!(new.check(&marks, &ann().with_encoded_password("another")), Held::No);
+            assert_eq!(new.check(&marks, &ann().with_encoded_password("another")), Held::OtherHash);
+            assert_eq!(new.check(&Identity { auth_hash: String::new(), ..marks.clone() }, &ann()), Held::No);
             assert_eq!(new.check(&Identity { user_id: "2".into(), ..marks }, &ann()), Held::No);
         }
     }

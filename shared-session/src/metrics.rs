@@ -17,6 +17,7 @@
 //! | `shared_session_unavailable_total` | counter | requests answered with 503 |
 //! | `shared_session_touches_total` | counter | last uses written down |
 //! | `shared_session_ended_again_total` | counter | sessions that another program brought back after their end, deleted again |
+//! | `shared_session_other_hashes_total` | counter | sessions that were anonymous because of their auth hash alone: made under another secret key, or before a change of the password that this process has not seen |
 //! | `shared_session_load_seconds{outcome}` | histogram | time to read a session from the store; `ok` or `error` |
 //! | `shared_session_commit_seconds{outcome}` | histogram | time to store a request's edits, with all attempts; `ok`, `refused` (409, 413) or `error` |
 //! | `shared_session_redis_connects_total{outcome}` | counter | connections to Redis made (`ok`) and failed to make (`error`) |
@@ -122,6 +123,8 @@ series! {
     TOUCHES = counter "shared_session_touches_total", "Last uses of sessions that were written down.";
     ENDED_AGAIN = counter "shared_session_ended_again_total",
         "Sessions that another program brought back after their end.";
+    OTHER_HASHES = counter "shared_session_other_hashes_total",
+        "Sessions whose auth hash is of another secret key or of an earlier password.";
     LOAD_OK = histogram "shared_session_load_seconds" {"outcome" = "ok"}, "Time to read a session from the store.";
     LOAD_ERROR = histogram "shared_session_load_seconds" {"outcome" = "error"},
         "Time to read a session from the store.";

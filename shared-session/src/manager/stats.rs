@@ -42,6 +42,9 @@ pub struct Stats {
     pub touches: u64,
     /// Sessions that another program brought back after their end, deleted again.
     pub ended_again: u64,
+    /// Sessions that were anonymous because of their auth hash alone: made under another secret key, or before a change
+    /// of the password that this process has not seen.
+    pub other_hashes: u64,
 }
 
 /// A count, which is also a metric.
@@ -80,6 +83,8 @@ pub(crate) struct Counters {
     pub(crate) unreadable: Counter,
     pub(crate) touches: Counter,
     pub(crate) ended_again: Counter,
+    #[cfg_attr(not(feature = "users"), expect(dead_code, reason = "hashes are those of users"))]
+    pub(crate) other_hashes: Counter,
 }
 
 impl Default for Counters {
@@ -99,6 +104,7 @@ impl Default for Counters {
             unreadable: Counter::of(&metrics::UNREADABLE),
             touches: Counter::of(&metrics::TOUCHES),
             ended_again: Counter::of(&metrics::ENDED_AGAIN),
+            other_hashes: Counter::of(&metrics::OTHER_HASHES),
         }
     }
 }
@@ -131,6 +137,7 @@ impl Counters {
             unreadable: self.unreadable.read(),
             touches: self.touches.read(),
             ended_again: self.ended_again.read(),
+            other_hashes: self.other_hashes.read(),
         }
     }
 }

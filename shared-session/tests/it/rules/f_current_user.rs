@@ -150,3 +150,41 @@ async fn a_session_store_that_is_down_is_503_and_never_anonymous() {
     let other = Arc::new(fleet.request(&Browser::default()));
     assert!(other.user().await.unwrap().is_none(), "visitors without a cookie do not notice");
 }
+
+#[tokio::test]
+async fn a_session_of_a_service_with_another_secret_key_is_counted() {
+    for django in [false, true] {
+        let (fleet, users) = if django {
+            fleet_with_users_of_django().await
+        } else {
+            let (fleet, users, _) = fleet_with_users().await;
+            (fleet, users)
+        };
+        let other = |key: &str| {
+            let keys = if django { SecretKeys::django(key) } else { SecretKeys::new(key) };
+            let manager = fleet.manager.clone().with_auth(Auth::new(users.clone(), keys.unwrap()));
+            Fleet { manager, store: fleet.store.clone(), memory: fleet.memory.clone() }
+        };
+        let browser = signed_in(&fleet, &users, "ann").await;
+        let other = other("another secret key of at least thirty-two bytes");
+        let before = other.manager.stats().other_hashes;
+        assert_eq!(name(&other, &browser).await, None);
+        assert_eq!(name(&other, &browser).await, None);
+        assert_eq!(other.manager.stats().other_hashes, before + 2);
+        assert_eq!(name(&fleet, &browser).await.as_deref(), Some("ann"), "nothing is deleted");
+        assert_eq!(fleet.manager.stats().other_hashes, before + 2, "one that holds is not counted");
+    }
+}
+
+#[tokio::test]
+async fn a_change_of_the_password_that_a_service_has_seen_is_no_sign_of_another_key() {
+    let (fleet, users) = fleet_with_users_of_django().await;
+    let (phone, desk) = (signed_in(&fleet, &users, "ann").await, signed_in(&fleet, &users, "ann").await);
+    assert_eq!(name(&fleet, &phone).await.as_deref(), Some("ann"));
+    users.set_password("1", "another horse").await.unwrap();
+    assert_eq!(name(&fleet, &phone).await, None);
+    let renewed = signed_in(&fleet, &users, "ann").await;
+    assert_eq!(name(&fleet, &renewed).await.as_deref(), Some("ann"));
+    assert_eq!(name(&fleet, &desk).await, None);
+    assert_eq!(fleet.manager.stats().other_hashes, 0);
+}

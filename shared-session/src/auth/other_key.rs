@@ -1,0 +1,97 @@
+//! The sign that another service has another `SECRET_KEY`: it signs users in, and here they are anonymous.
+//!
+//! A session whose auth hash does not fit its user's row was made under another key, or before the password changed.
+//! The hash does not tell which. So a process remembers of whom it has seen a password change, and takes no session of
+//! theirs for a sign.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::users::User;
+
+/// How many users are remembered: half a megabyte. All are forgotten when there are more, which may cost a warning.
+const MOST: usize = 16_384;
+/// How long a warning stands for all that it is about.
+const QUIET: Duration = Duration::from_secs(600);
+
+#[derive(Default)]
+pub(super) struct OtherKey {
+    /// A process has its own, so that what is remembered of a password is of no use elsewhere.
+    hasher: RandomState,
+    seen: Mutex<HashMap<u64, Password>>,
+    warned: Mutex<Option<Instant>>,
+}
+
+/// What a process has seen of one user's password column.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Password {
+    /// Always this, hashed.
+    Same(u64),
+    Changed,
+}
+
+impl OtherKey {
+    /// Remembers the user's password as it is now, and says whether this process has ever seen another one.
+    pub(super) fn has_seen_a_change(&self, user: &User) -> bool {
+        let now = Password::Same(self.hasher.hash_one(user.encoded_password()));
+        let mut seen = lock(&self.seen);
+        if seen.len() >= MOST {
+            seen.clear();
+        }
+        let password = seen.entry(self.hasher.hash_one(&user.id)).or_insert(now);
+        if *password != now {
+            *password = Password::Changed;
+        }
+        *password == Password::Changed
+    }
+
+    /// Whether it is time for a warning; then the next one is not due before some minutes have passed.
+    pub(super) fn is_due(&self) -> bool {
+        let mut warned = lock(&self.warned);
+        let is_due = warned.is_none_or(|at| at.elapsed() >= QUIET);
+        if is_due {
+            *warned = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_was_seen_is_remembered_for_its_user_alone() {
+        let other_key = OtherKey::default();
+        let ann = |password: &str| User::new("1", "ann").with_encoded_password(password);
+        assert!(!other_key.has_seen_a_change(&ann("old")));
+        assert!(!other_key.has_seen_a_change(&ann("old")));
+        assert!(other_key.has_seen_a_change(&ann("new")));
+        assert!(other_key.has_seen_a_change(&ann("new")), "sessions from before it may come at any time");
+        assert!(!other_key.has_seen_a_change(&User::new("2", "bob").with_encoded_password("new")));
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let other_key = OtherKey::default();
+        for id in 0..MOST + 10 {
+            other_key.has_seen_a_change(&User::new(id.to_string(), "name"));
+        }
+        assert!(lock(&other_key.seen).len() <= MOST);
+    }
+
+    #[test]
+    fn one_warning_stands_for_many() {
+        let other_key = OtherKey::default();
+        assert!(other_key.is_due());
+        assert!((0..100).all(|_| !other_key.is_due()));
+    }
+}
