@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_session::{
-    Error, ErrorKind, NearCache, Profile, SecretKeys, SessionManager,
+    Error, ErrorKind, NearCache, Profile, SecretKeys, SessionManager, Verified,
     django::{Codec, Django},
     store::{DjangoCachedDbStore, DjangoDbStore, RedisConfig, RedisStore, SqlStore, TieredStore},
 };
@@ -14,6 +14,8 @@ use crate::{
 };
 
 const PURGE_EVERY: Duration = Duration::from_secs(300);
+/// How long the start waits for a look at sessions of our own.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long a write waits for replicas: as long as for its reply.
 const REPLICAS_TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -25,7 +27,11 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
     let prefix = settings.key_prefix.as_str();
     let fleet = |django: Django| {
         let backend = settings.django.backend.as_str();
-        django.with_key_prefix(prefix).with_version(settings.key_version).with_auth_backend(backend)
+        let django = django.with_key_prefix(prefix).with_version(settings.key_version).with_auth_backend(backend);
+        match &settings.django.time_zone {
+            Some(zone) => django.with_time_zone(zone.clone()),
+            None => django,
+        }
     };
     if settings.near_cache && settings.profile.is_django() {
         return Err(Error::new(ErrorKind::Config, "NEAR_CACHE is on; it needs SESSION_PROFILE=native"));
@@ -37,11 +43,11 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
         SessionProfile::DjangoRedis => Ok(SessionManager::new(redis(settings).await?)
             .with_profile(Profile::django(fleet(Django::redis().with_codec(codec(settings, 4)))))),
         SessionProfile::DjangoDb => {
-            let rows = rows("SESSION_URL", &database_url(settings)).await?;
+            let rows = rows(settings, "SESSION_URL", &database_url(settings)).await?;
             Ok(SessionManager::new(rows).with_profile(Profile::django(fleet(Django::db(keys.clone())))))
         }
         SessionProfile::DjangoCachedDb => {
-            let rows = rows("DATABASE_URL", &users_url(settings)).await?;
+            let rows = rows(settings, "DATABASE_URL", &users_url(settings)).await?;
             let (fleet, codec) = (fleet(Django::cached_db(keys.clone())), codec(settings, 5));
             let (prefix, copied) = (fleet.cached_db_prefix(), fleet.clone());
             let store = DjangoCachedDbStore::new(rows, redis(settings).await?, prefix, move |row| {
@@ -52,26 +58,48 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
     }
 }
 
-/// In a Django fleet: whether this service fits the sessions that are there.
+/// Whether this service fits the sessions that are there; what could not be checked is said.
 ///
 /// # Errors
-/// One line that says what does not match, or that the store could not be asked: a service that does not know must not
-/// write.
+/// In a Django fleet one line that says what does not match, or that the store could not be asked: a service that does
+/// not know must not write. With sessions of our own that is a warning: others may keep theirs in the same store, after
+/// a leak the secret key is a new one, and a Redis that is down does not stop the start.
 pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(), Error> {
-    if !settings.profile.is_django() {
-        return Ok(());
-    }
-    let found = match until_available(async || manager.verify().await).await {
-        Ok(found) => found,
-        Err(error) if error.kind() == ErrorKind::Config => {
-            let settings =
-                "SESSION_PROFILE, SESSION_KEY_PREFIX, DJANGO_CODEC and SECRET_KEY must be those of the fleet";
-            return Err(Error::new(ErrorKind::Config, format!("{settings}: {error}")));
+    let found = if settings.profile.is_django() {
+        verify_django(manager).await?
+    } else {
+        match tokio::time::timeout(LOOK, manager.verify()).await {
+            Ok(Ok(found)) => found,
+            Ok(Err(error)) if error.kind() == ErrorKind::Config => {
+                tracing::warn!(%error, "check SESSION_KEY_PREFIX and SECRET_KEY, if these sessions are to be shared");
+                return Ok(());
+            }
+            Ok(Err(error)) => {
+                tracing::info!(%error, "not checked: prefix and secret key, for the sessions cannot be listed");
+                return Ok(());
+            }
+            Err(_) => {
+                tracing::info!("not checked: prefix and secret key, for the sessions cannot be listed in time");
+                return Ok(());
+            }
         }
-        Err(error) => return Err(explained("SESSION_URL", &error)),
     };
-    tracing::info!(sessions = found.sessions, users = found.users, "this service fits the sessions in the store");
+    if found.sessions > 0 {
+        tracing::info!(sessions = found.sessions, users = found.users, "this service fits the sessions in the store");
+    }
+    found.unchecked().for_each(|line| tracing::info!("{line}"));
     Ok(())
+}
+
+async fn verify_django(manager: &SessionManager) -> Result<Verified, Error> {
+    until_available(async || manager.verify().await).await.map_err(|error| match error.kind() {
+        ErrorKind::Config => {
+            let settings = "SESSION_PROFILE, SESSION_KEY_PREFIX, SESSION_IDLE, DJANGO_CODEC, DJANGO_TIME_ZONE (with \
+                            USE_TZ=False, Django's TIME_ZONE) and SECRET_KEY must be those of the fleet";
+            Error::new(ErrorKind::Config, format!("{settings}: {error}"))
+        }
+        _ => explained("SESSION_URL", &error),
+    })
 }
 
 /// Asks again for some seconds: services and their stores are often started together.
@@ -112,8 +140,11 @@ async fn own_rows(setting: &str, url: &str) -> Result<SqlStore, Error> {
 }
 
 /// Django's table in the database at `url`, which Django has made.
-async fn rows(setting: &str, url: &str) -> Result<DjangoDbStore, Error> {
-    let rows = DjangoDbStore::connect(url).await.map_err(|error| explained(setting, &error))?;
+async fn rows(settings: &Settings, setting: &str, url: &str) -> Result<DjangoDbStore, Error> {
+    let mut rows = DjangoDbStore::connect(url).await.map_err(|error| explained(setting, &error))?;
+    if let Some(zone) = &settings.django.time_zone {
+        rows = rows.with_time_zone(zone.clone()).await.map_err(|error| explained(setting, &error))?;
+    }
     rows.check().await.map_err(|error| explained(setting, &error))?;
     Ok(rows)
 }

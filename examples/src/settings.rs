@@ -3,8 +3,8 @@
 //! - An empty variable counts as an unset one.
 //! - A value that cannot be used stops the start with one line: the variable, the value (never a secret), what is
 //!   expected.
-//! - A variable that looks like one of ours but is not ([`refuse_unknown`]) stops the start too: a misspelt
-//!   `SESSION_COOKIE_SECURE` must not go unnoticed.
+//! - A variable that looks like one of ours but is not ([`unknown`]) stops the start too, or is named in a warning: a
+//!   misspelt `SESSION_COOKIE_SECURE` must not go unnoticed.
 //!
 //! ```
 //! use shared_session_examples::settings::{Service, Settings};
@@ -23,9 +23,11 @@ mod url;
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
+use shared_session::django::TimeZone;
+
 use self::reader::Reader;
 pub use self::{
-    names::refuse_unknown,
+    names::unknown,
     url::{DatabaseUrl, SessionUrl},
 };
 use crate::{network::Network, prefix::Prefix};
@@ -152,6 +154,8 @@ pub struct CookieSettings {
 pub struct DjangoSettings {
     /// `DJANGO_CODEC`, default `pickle`.
     pub codec: DjangoCodec,
+    /// `DJANGO_TIME_ZONE`, default none: Django's `TIME_ZONE` if its `USE_TZ` is `False`.
+    pub time_zone: Option<TimeZone>,
     /// `AUTH_USER_TABLE`, default `auth_user`.
     pub user_table: String,
     /// `AUTH_BACKEND`, default Django's `ModelBackend`: the backend that a login is recorded under.
@@ -209,6 +213,8 @@ pub struct Settings {
     pub retry_after: Duration,
     /// `RUST_LOG`, default `info`.
     pub log_filter: String,
+    /// Variables that are no settings but start as settings do; of no effect.
+    pub unknown: Vec<String>,
     site_origins: Option<Vec<String>>,
     api_origins: Option<Vec<String>>,
 }
@@ -234,19 +240,20 @@ impl Settings {
             Err(_) => return Err(SettingsError("the .env file cannot be read".into())),
         }
         if let Some(name) =
-            names::KNOWN.into_iter().find(|name| std::env::var_os(name).is_some_and(|v| v.to_str().is_none()))
+            names::KNOWN.iter().find(|name| std::env::var_os(name).is_some_and(|v| v.to_str().is_none()))
         {
             return Err(SettingsError(format!("{name} is not valid UTF-8")));
         }
         let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-        refuse_unknown(environment.chain(file.iter().map(|(name, _)| name.clone())))?;
-        Self::from_env(
+        let unknown = unknown(environment.chain(file.iter().map(|(name, _)| name.clone())))?;
+        let settings = Self::from_env(
             |name| {
                 let in_file = || file.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
                 std::env::var(name).ok().or_else(in_file)
             },
             service,
-        )
+        )?;
+        Ok(Self { unknown, ..settings })
     }
 
     /// The settings that `vars` holds, for `service`. Reads nothing else and changes nothing.
@@ -296,6 +303,7 @@ impl Settings {
                     &[("pickle", DjangoCodec::Pickle), ("json", DjangoCodec::Json), ("msgpack", DjangoCodec::MsgPack)],
                     DjangoCodec::Pickle,
                 )?,
+                time_zone: reader.time_zone("DJANGO_TIME_ZONE")?,
                 user_table: reader.table("AUTH_USER_TABLE", "auth_user")?,
                 backend: reader.dotted_path("AUTH_BACKEND", MODEL_BACKEND)?,
             },
@@ -311,6 +319,7 @@ impl Settings {
             timeout: reader.milliseconds("SESSION_TIMEOUT_MS", 300, MAX_TIMEOUT_MS)?,
             retry_after: reader.seconds("SESSION_RETRY_AFTER", 1, MAX_RETRY_AFTER)?,
             log_filter: reader.log_filter("RUST_LOG")?,
+            unknown: Vec::new(),
             site_origins: reader.origins("SITE_ORIGIN")?,
             api_origins: reader.origins("API_ORIGIN")?,
         })

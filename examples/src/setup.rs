@@ -42,6 +42,9 @@ impl Setup {
     /// # Errors
     /// One line that says what to change.
     pub async fn open(settings: Settings, on_error: OnError) -> Result<Self, Error> {
+        if !settings.unknown.is_empty() {
+            tracing::warn!("no settings, and of no effect: {}", settings.unknown.join(", "));
+        }
         metrics::start(&settings)?;
         make_data_dir(&settings)?;
         let keys = secret_keys(&settings)?;
@@ -126,7 +129,10 @@ pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
     let users = SqlUsers::connect(&url).await.map_err(|error| explained("DATABASE_URL", &error))?;
     if settings.profile.is_django() {
         let table = &settings.django.user_table;
-        let users = users.with_django_tables(table).await.map_err(|error| explained("DATABASE_URL", &error))?;
+        let mut users = users.with_django_tables(table).await.map_err(|error| explained("DATABASE_URL", &error))?;
+        if let Some(zone) = &settings.django.time_zone {
+            users = users.with_time_zone(zone.clone()).await.map_err(|error| explained("DATABASE_URL", &error))?;
+        }
         // The one that every Django verifies without further packages.
         return Ok(users.with_hasher(PasswordHasher::pbkdf2_sha256(PasswordHasher::DJANGO_ITERATIONS)?));
     }

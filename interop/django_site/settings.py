@@ -23,8 +23,9 @@ CACHES = {
 }
 
 _database = urlsplit(os.environ["DATABASE_URL"])
+_sqlite = {"ENGINE": "django.db.backends.sqlite3", "NAME": _database.path}
 DATABASES = {
-    "default": {  # shared: users, and the sessions of the engines db and cached_db
+    "default": _sqlite if _database.scheme == "sqlite" else {  # shared: users, and the sessions of db and cached_db
         "ENGINE": "django.db.backends.postgresql",
         "NAME": _database.path.lstrip("/"),
         "HOST": _database.hostname,
@@ -72,5 +73,7 @@ ROOT_URLCONF = "urls"
 WSGI_APPLICATION = "wsgi.application"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-USE_TZ = True
+# Without USE_TZ (the default before Django 5.0) times are stored as clocks show them in TIME_ZONE.
+USE_TZ = os.environ.get("USE_TZ", "1") == "1"  # shared
+TIME_ZONE = os.environ.get("TIME_ZONE", "America/Chicago")  # shared without USE_TZ
 LOGGING = {"version": 1, "handlers": {"stderr": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["stderr"]}}

@@ -130,9 +130,11 @@ def cycle_key(request: HttpRequest) -> HttpResponse:
 
 @api
 def expiry(request: HttpRequest) -> HttpResponse:
-    """PUT takes what `set_expiry` takes: seconds, or null for the default."""
+    """PUT takes what `set_expiry` takes: seconds, null for the default, or {"in": seconds} for a point in time."""
     if request.method == "PUT":
-        request.session.set_expiry(json.loads(request.body))
+        value = json.loads(request.body)
+        ends = datetime.timedelta(seconds=value["in"]) if isinstance(value, dict) else value
+        request.session.set_expiry(ends)
     return JsonResponse({"age": request.session.get_expiry_age()})
 
 

@@ -3,7 +3,7 @@
 use super::SettingsError;
 
 /// Every variable that a service reads.
-pub(super) const KNOWN: [&str; 33] = [
+pub(super) const KNOWN: &[&str] = &[
     "API_ADDR",
     "API_ORIGIN",
     "AUTH_BACKEND",
@@ -11,6 +11,7 @@ pub(super) const KNOWN: [&str; 33] = [
     "DATABASE_URL",
     "DATA_DIR",
     "DJANGO_CODEC",
+    "DJANGO_TIME_ZONE",
     "NEAR_CACHE",
     "REDIS_URL",
     "RUST_LOG",
@@ -40,7 +41,7 @@ pub(super) const KNOWN: [&str; 33] = [
     "SESSION_MANAGER",
 ];
 
-/// What a variable of ours starts with. `API_` and `SITE_` alone are too common to claim.
+/// What a variable of ours starts with, and few of others do: an unknown one is a mistake.
 const STEMS: [&str; 10] = [
     "SESSION_",
     "SECRET_KEY_FALLBACK",
@@ -54,28 +55,86 @@ const STEMS: [&str; 10] = [
     "DJANGO_CODEC",
 ];
 
-/// What Kubernetes adds to the names of services, which may be called "session" (`SESSION_SERVICE_HOST`).
-const KUBERNETES: [&str; 3] = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"];
+/// What variables of ours start with, and many of others do (`API_KEY`): an unknown one may be a mistake.
+const PREFIXES: [&str; 5] = ["API_", "AUTH_", "DJANGO_", "SESSION_", "SITE_"];
 
-/// Refuses variables that were probably meant for us: an unknown one that starts like ours, or one with a slip in
-/// such a name (`SESION_URL`).
+/// What Django itself reads, and finds in the environment that it shares with these services.
+const DJANGOS: [&str; 7] = [
+    "DJANGO_ALLOW_ASYNC_UNSAFE",
+    "DJANGO_AUTO_COMPLETE",
+    "DJANGO_COLORS",
+    "DJANGO_RUNSERVER_HIDE_WARNING",
+    "DJANGO_SETTINGS_MODULE",
+    "DJANGO_TEST_PROCESSES",
+    "DJANGO_WATCHMAN_TIMEOUT",
+];
+
+/// Tells variables that were probably meant for us from all others.
+///
+/// - One with a slip in the name of a setting (`SESION_URL`), or with an unknown name where only ours start like that
+///   (`SESSION_…`), stops the start: what it was to say would go unnoticed.
+/// - Of other unknown ones that start with `SITE_`, `API_`, `AUTH_` or `DJANGO_` the names are returned, for a warning.
+///   They do not stop the start, for a machine may have them for other programs.
+/// - What Kubernetes and Docker set by themselves for services of such names (`SITE_SERVICE_HOST`, `API_PORT_80_TCP`),
+///   and what Django reads itself (`DJANGO_SETTINGS_MODULE`, `DJANGO_SUPERUSER_…`), is neither.
 ///
 /// # Errors
-/// Names the first such variable, and the known one that is nearest to it.
-pub fn refuse_unknown(names: impl IntoIterator<Item = String>) -> Result<(), SettingsError> {
+/// Names the first variable that stops the start, and the known one that is nearest to it.
+pub fn unknown(names: impl IntoIterator<Item = String>) -> Result<Vec<String>, SettingsError> {
+    let mut unknown = Vec::new();
     for name in names {
-        if KNOWN.contains(&name.as_str()) || KUBERNETES.iter().any(|part| name.contains(part)) {
-            continue;
-        }
-        let starts_like_ours = STEMS.iter().any(|stem| name.starts_with(stem));
-        let nearest = KNOWN.iter().map(|known| (distance(&name, known), *known)).min().unwrap_or((usize::MAX, ""));
-        let has_a_slip = nearest.0 <= 1 && STEMS.iter().any(|stem| nearest.1.starts_with(stem));
-        if starts_like_ours || has_a_slip {
-            let hint = if nearest.0 <= 3 { format!("did you mean {}?", nearest.1) } else { "remove it".to_owned() };
-            return Err(SettingsError(format!("{} is not a setting; {hint}", name.escape_debug())));
+        match judge(&name) {
+            Judgement::Fine => {}
+            Judgement::Unknown => unknown.push(shown(&name)),
+            Judgement::Mistake(nearest) => {
+                let hint = nearest.map_or("remove it".to_owned(), |nearest| format!("did you mean {nearest}?"));
+                return Err(SettingsError(format!("{} is not a setting; {hint}", shown(&name))));
+            }
         }
     }
-    Ok(())
+    unknown.sort();
+    unknown.dedup();
+    Ok(unknown)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Judgement {
+    /// A setting, or nothing that looks like one.
+    Fine,
+    /// It may have been meant for us.
+    Unknown,
+    /// It was meant for us; and the setting that it is nearest to.
+    Mistake(Option<&'static str>),
+}
+
+fn judge(name: &str) -> Judgement {
+    if KNOWN.contains(&name) || is_link(name) || DJANGOS.contains(&name) || name.starts_with("DJANGO_SUPERUSER_") {
+        return Judgement::Fine;
+    }
+    let (away, nearest) = KNOWN.iter().map(|known| (distance(name, known), *known)).min().unwrap_or((usize::MAX, ""));
+    let starts_like = |text: &str| STEMS.iter().chain(&PREFIXES).any(|stem| text.starts_with(stem));
+    if STEMS.iter().any(|stem| name.starts_with(stem)) || (away <= 1 && starts_like(nearest)) {
+        return Judgement::Mistake((away <= 3).then_some(nearest));
+    }
+    if PREFIXES.iter().any(|prefix| name.starts_with(prefix)) { Judgement::Unknown } else { Judgement::Fine }
+}
+
+/// Whether Kubernetes or Docker sets a variable of this name for a service called `SITE`, `API`, `SESSION-…`:
+/// `…_SERVICE_HOST`, `…_SERVICE_PORT`, `…_SERVICE_PORT_<NAME>`, `…_PORT`, `…_PORT_<number>_TCP` and what follows.
+fn is_link(name: &str) -> bool {
+    let is_port = |rest: &str| {
+        let number = rest.split('_').next().unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    name.ends_with("_SERVICE_HOST")
+        || name.ends_with("_SERVICE_PORT")
+        || name.contains("_SERVICE_PORT_")
+        || name.ends_with("_PORT")
+        || name.match_indices("_PORT_").any(|(at, part)| name.get(at + part.len()..).is_some_and(is_port))
+}
+
+fn shown(name: &str) -> String {
+    name.escape_debug().to_string()
 }
 
 /// How many letters must be added, dropped, replaced or swapped with their neighbour (optimal string alignment).
@@ -102,7 +161,7 @@ mod tests {
     use super::*;
 
     fn refusal(name: &str) -> Option<String> {
-        refuse_unknown([name.to_owned()]).err().map(|error| error.to_string())
+        unknown([name.to_owned()]).err().map(|error| error.to_string())
     }
 
     #[test]
@@ -116,6 +175,9 @@ mod tests {
             ("API_ORIGINS", "API_ORIGIN"),
             ("SITE_ADDRESS", "SITE_ADDR"),
             ("NEAR_CACH", "NEAR_CACHE"),
+            ("DJANGO_TIMEZONE", "DJANGO_TIME_ZONE"),
+            ("AUTH_USER_TABEL", "AUTH_USER_TABLE"),
+            ("AUTH_BACKENDS", "AUTH_BACKEND"),
         ] {
             assert_eq!(refusal(wrong), Some(format!("{wrong} is not a setting; did you mean {right}?")));
         }
@@ -124,15 +186,31 @@ mod tests {
 
     #[test]
     fn known_variables_and_those_of_others_are_left_alone() {
-        for known in KNOWN {
-            assert_eq!(refusal(known), None, "{known}");
+        let others = ["PATH", "HOME", "DATABASE_URI", "XDG_SESSION_ID", "MY_API_KEY", "SESSION_MANAGER"];
+        let of_django = ["DJANGO_SETTINGS_MODULE", "DJANGO_SUPERUSER_PASSWORD"];
+        let kubernetes = [
+            "SESSION_SERVICE_HOST",
+            "SESSION_PORT_80_TCP",
+            "SESSION_REDIS_SERVICE_PORT",
+            "SITE_SERVICE_HOST",
+            "SITE_SERVICE_PORT_HTTP",
+            "SITE_PORT",
+            "SITE_PORT_8000_TCP_ADDR",
+            "API_PORT",
+            "API_PORT_8001_TCP_PROTO",
+            "AUTH_SERVICE_PORT",
+            "DJANGO_PORT_8000_TCP",
+        ];
+        for name in KNOWN.iter().chain(&others).chain(&of_django).chain(&kubernetes) {
+            assert_eq!(judge(name), Judgement::Fine, "{name}");
         }
-        let others =
-            ["PATH", "HOME", "API_KEY", "SITE_DIR", "DATABASE_URI", "DJANGO_SETTINGS_MODULE", "XDG_SESSION_ID"];
-        let kubernetes = ["SESSION_SERVICE_HOST", "SESSION_PORT_80_TCP", "SESSION_REDIS_SERVICE_PORT"];
-        for other in others.iter().chain(&kubernetes) {
-            assert_eq!(refusal(other), None, "{other}");
-        }
+    }
+
+    #[test]
+    fn variables_that_may_have_been_meant_for_us_are_named_and_stop_nothing() {
+        let found = ["SITE_NAME", "PATH", "API_KEY", "AUTH_USER_MODEL", "DJANGO_DEBUG", "API_PORTAL", "API_KEY"];
+        let named = unknown(found.map(str::to_owned)).unwrap();
+        assert_eq!(named, ["API_KEY", "API_PORTAL", "AUTH_USER_MODEL", "DJANGO_DEBUG", "SITE_NAME"]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use shared_session::django::TimeZone;
+
 use super::{Secret, SettingsError, url};
 use crate::{network::Network, prefix::Prefix};
 
@@ -76,6 +78,12 @@ impl<'a> Reader<'a> {
 
     pub(super) fn key_version(&self) -> Result<u32, SettingsError> {
         self.read("SESSION_KEY_VERSION", 1, "a whole number", digits)
+    }
+
+    pub(super) fn time_zone(&self, name: &str) -> Result<Option<TimeZone>, SettingsError> {
+        self.read(name, None, "a time zone of the IANA database, such as America/Chicago or UTC", |value| {
+            TimeZone::named(value).ok().map(Some)
+        })
     }
 
     /// A table, also with its schema.

@@ -16,6 +16,7 @@ mod django;
 mod documentation;
 mod durable;
 mod faults;
+mod fits;
 mod headers;
 mod logs;
 mod near_cache;
