@@ -53,6 +53,7 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
             let store = DjangoCachedDbStore::new(rows, redis(settings).await?, prefix, move |row| {
                 copied.cached_db_copy(row, codec)
             });
+            check_copies(&store).await?;
             Ok(SessionManager::new(store).with_profile(Profile::django(fleet)))
         }
     }
@@ -89,6 +90,25 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
     }
     found.unchecked().for_each(|line| tracing::info!("{line}"));
     Ok(())
+}
+
+/// Rows do not tell where Django keeps their copies.
+async fn check_copies(store: &DjangoCachedDbStore) -> Result<(), Error> {
+    match store.check_copies().await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            tracing::info!("checked prefix: no copy of a session found under it");
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::Config => {
+            let settings = "SESSION_KEY_PREFIX and SESSION_KEY_VERSION must be those of the fleet";
+            Err(Error::new(ErrorKind::Config, format!("{settings}: {error}")))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "not checked: prefix of the copies of sessions");
+            Ok(())
+        }
+    }
 }
 
 async fn verify_django(manager: &SessionManager) -> Result<Verified, Error> {

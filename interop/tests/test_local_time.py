@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from clients import Api, Browser, Django
-from fleet import PASSWORD, SECRET_KEY, SOURCES, User, encoded, manage, program
+from fleet import COUNTER, PASSWORD, SECRET_KEY, SOURCES, User, encoded, manage, program
 from profiles import ENGINES
 from servers import Redis, Service, run_rust, start_python, start_rust
 
@@ -39,7 +39,7 @@ class Site:
         self.engine, self.use_tz, self.zone = engine, use_tz, zone
         self.redis_url = f"{store.url}/14"
         store.client.execute_command("FLUSHALL")
-        self.file = shutil.copy(directory / "template.sqlite3", directory / f"{engine}-{zone.replace('/', '-')}.sqlite3")
+        self.file = shutil.copy(directory / "template.sqlite3", directory / f"{next(COUNTER)}.sqlite3")
         self.services: list[Service] = []
         self.user = User("1", "ann")
         columns = "id, password, username, is_superuser, is_staff, is_active, first_name, last_name, email, date_joined"

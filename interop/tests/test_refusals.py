@@ -22,6 +22,7 @@ REFUSALS = [
     ("django-redis-json", {"SESSION_KEY_PREFIX": ""}, "prefix"),
     ("django-db", WRONG_KEY, "secret key"),
     ("django-cached-db", WRONG_KEY, "secret key"),
+    ("django-cached-db", {"SESSION_KEY_PREFIX": "other"}, "prefix"),
 ]
 
 

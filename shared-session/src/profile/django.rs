@@ -248,8 +248,10 @@ impl Django {
     pub(super) fn elsewhere(&self, key: &str) -> Option<String> {
         let (before, name) = key.split_once("django.contrib.sessions.cache")?;
         Self::parse_cookie(name.as_bytes()).filter(|_| self.engine == Engine::Cache)?;
-        let (prefix, version) = before.strip_suffix(':')?.rsplit_once(':')?;
-        Some(format!("the key prefix is {prefix:?} and the version {version}"))
+        Some(match before.strip_suffix(':').and_then(|before| before.rsplit_once(':')) {
+            Some((prefix, version)) => format!("the key prefix is {prefix:?} and the version {version}"),
+            None => format!("a KEY_FUNCTION, which is not supported, puts {before:?} before the name"),
+        })
     }
 }
 

@@ -5,7 +5,10 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{Deleted, DjangoDbStore, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime};
-use crate::Error;
+use crate::{Error, ErrorKind};
+
+/// How many pages of keys are walked to find a copy.
+const PAGES: usize = 200;
 
 type Mirror = dyn Fn(&Bytes) -> Result<Bytes, Error> + Send + Sync;
 
@@ -62,6 +65,40 @@ impl DjangoCachedDbStore {
     /// As [`DjangoDbStore::check`].
     pub async fn check(&self) -> Result<(), Error> {
         self.rows.check().await
+    }
+
+    /// Looks for copies that Django made, and says whether there are some under the prefix. Writes nothing. Call it when
+    /// the service starts: under another prefix Django would go on reading copies that nobody keeps in step. One round
+    /// trip for each page of keys, up to 200; one of Redis is about a hundred.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the only copies are under another prefix; [`ErrorKind::Unavailable`] if Redis fails.
+    pub async fn check_copies(&self) -> Result<bool, Error> {
+        if self.find_copy(&self.prefix, |key| key.strip_prefix(&*self.prefix)).await?.is_some() {
+            return Ok(true);
+        }
+        let name = "django.contrib.sessions.cached_db";
+        let Some(other) = self.find_copy("", |key| key.split_once(name).map(|(prefix, _)| prefix)).await? else {
+            return Ok(false);
+        };
+        Err(Error::new(ErrorKind::Config, format!("the store holds copies under another key prefix: {other:?}")))
+    }
+
+    /// What `part` finds in the first key for which it finds something.
+    async fn find_copy(&self, prefix: &str, part: impl Fn(&str) -> Option<&str>) -> Result<Option<String>, Error> {
+        let mut from = None;
+        for _ in 0..PAGES {
+            let page = self.copies.scan(prefix, from.as_deref()).await?;
+            if let Some(found) = page.keys.iter().find_map(|key| part(key)) {
+                return Ok(Some(found.to_owned()));
+            }
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     fn copy_key(&self, key: &str) -> String {

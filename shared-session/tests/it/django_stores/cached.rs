@@ -74,6 +74,19 @@ async fn every_write_is_copied_with_its_lifetime_and_a_deletion_deletes_the_copy
 }
 
 #[tokio::test]
+async fn copies_under_another_prefix_are_named_before_anything_is_written() {
+    let site = Site::new();
+    let store = site.store(pickled).await;
+    assert!(!store.check_copies().await.unwrap(), "an empty cache fits everybody");
+    site.redis.cli(&["SET", "shop:7:django.contrib.sessions.cached_db5aw77rqsfrz1sx6dunju53m7q71z5n4s", "x"]);
+    let error = store.check_copies().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains(r#""shop:7:""#), "{error}");
+    site.plant_a_copy();
+    assert!(store.check_copies().await.unwrap());
+}
+
+#[tokio::test]
 async fn a_purge_removes_the_rows() {
     let site = Site::new();
     let store = site.store(pickled).await;

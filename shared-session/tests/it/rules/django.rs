@@ -381,6 +381,27 @@ async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
     }
 }
 
+#[tokio::test]
+async fn keys_of_a_key_function_are_named() {
+    let fleet = fleet();
+    set(&fleet, &format!("shop-django.contrib.sessions.cache{KEY}"), "text".into()).await;
+    let error = fleet.manager.verify().await.unwrap_err().to_string();
+    assert!(error.contains("KEY_FUNCTION") && error.contains(r#""shop-""#), "{error}");
+}
+
+#[tokio::test]
+async fn native_sessions_under_another_prefix_are_named_and_what_looks_like_one_is_not() {
+    let fleet = Fleet::new();
+    let shop = fleet.manager.clone().with_profile(Profile::native("shop:"));
+    set(&fleet, "cache:abcdefghijklmnopqrstuvwx", "text".into()).await;
+    let found = shop.verify().await.unwrap();
+    assert_eq!(found.unchecked().next(), Some("checked prefix: no session found under it"));
+    fleet.serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
+    let error = shop.verify().await.unwrap_err();
+    assert!(error.to_string().contains(r#"the key prefix is "session:""#), "{error}");
+    assert_eq!(fleet.manager.verify().await.unwrap().sessions, 1);
+}
+
 fn in_zone(fleet: &Fleet, zone: Option<&str>) -> Fleet {
     let django = match zone {
         Some(name) => Django::cache().with_time_zone(TimeZone::named(name).unwrap()),
