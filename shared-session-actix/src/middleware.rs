@@ -100,8 +100,9 @@ where
         };
         request.extensions_mut().insert(session.clone());
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let (handling, manager) = (self.inner.call(request), self.manager.clone());
+        let (handling, manager, guard) = (self.inner.call(request), self.manager.clone(), session.guard());
         Box::pin(async move {
+            guard.enter();
             let result = handling.await;
             let ending = match &result {
                 Ok(response) => Ending::of_status(response.status().as_u16()),

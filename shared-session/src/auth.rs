@@ -74,6 +74,16 @@ impl Auth {
         Ok(user.filter(|user| user.is_active).map(|user| self.check(identity, &user).is_valid()))
     }
 
+    /// The row of the user of `identity`. One SELECT.
+    pub(crate) async fn find(&self, identity: &Identity) -> Result<Option<User>, Error> {
+        self.users.find(&identity.user_id).await
+    }
+
+    /// Whether a session that carries `identity` is one of `user`, under any key.
+    pub(crate) fn holds(&self, identity: &Identity, user: &User) -> bool {
+        self.check(identity, user) != Held::No
+    }
+
     fn has_epochs(&self) -> bool {
         self.keys.scheme() == Scheme::Native
     }
@@ -270,10 +280,13 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Unauthenticated`] if nobody is signed in. [`ErrorKind::Unavailable`] if the database or the store
     /// fails; if it is the store, this session may be ended with the others, and in a Django deployment others may live
-    /// on.
+    /// on. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS and [`ErrorKind::Closed`] in a
+    /// [reopened](SessionManager::reopen) session, which can get no new cookie: nothing is ended.
     pub async fn revoke_others(&self, session: &Session) -> Result<u64, Error> {
         let mut user = session.require_user().await?;
         let auth = session.auth()?;
+        // Once the epoch is raised, this session needs its new cookie.
+        session.check_cookie()?;
         if auth.has_epochs() {
             user.epoch = auth.users.raise_epoch(&user.id).await?;
         }

@@ -83,6 +83,11 @@ impl Draft {
         Self { base, delta: Delta::default(), intent: Intent::Keep, end: None, renew: None, client, loaded_at }
     }
 
+    /// Whether a handler asked for anything to be stored.
+    pub(crate) fn is_edited(&self) -> bool {
+        !self.delta.is_empty() || self.intent != Intent::Keep || self.end.is_some()
+    }
+
     /// Ends the session; edits that follow belong to a new one.
     pub(crate) fn flush(&mut self) {
         let refused = matches!(self.base, Loaded::Nothing { refused: true });
@@ -103,6 +108,17 @@ impl Draft {
 pub(crate) struct Plan {
     pub(crate) end: Option<End>,
     pub(crate) write: Option<Write>,
+}
+
+impl Plan {
+    /// Whether it leaves a session that only a new cookie opens.
+    pub(crate) fn needs_cookie(&self) -> bool {
+        match &self.write {
+            Some(Write::Create(_)) => true,
+            Some(Write::Edit(edit)) => edit.rotate,
+            Some(Write::Touch { .. }) | None => false,
+        }
+    }
 }
 
 /// One write.

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
+use self::finite::Finite;
 use crate::{Error, ErrorKind};
 
 /// One value, decoded when it is asked for: JSON text, or a Python value that JSON does not have.
@@ -27,9 +28,11 @@ impl Json {
         Self(Repr::Text(text))
     }
 
+    /// NaN and infinities are errors too: JSON does not have them.
     pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
-        serde_json::to_vec(value).map(|text| Self::from_text(text.into())).map_err(|source| {
-            Error::new(ErrorKind::Value, "a session value cannot be written as JSON")
+        serde_json::to_vec(&Finite(value)).map(|text| Self::from_text(text.into())).map_err(|source| {
+            let (name, reason) = (std::any::type_name::<T>(), not_encoded(&source));
+            Error::new(ErrorKind::Value, format!("a value of the type {name} cannot be stored: {reason}"))
                 .with_source(without_value(&source))
         })
     }
@@ -41,9 +44,51 @@ impl Json {
             Repr::Python(value) => serde_json::from_slice(&value.view()?),
         };
         decoded.map_err(|source| {
-            Error::new(ErrorKind::Value, "a session value has another type than the one asked for")
+            let name = std::any::type_name::<T>();
+            Error::new(ErrorKind::Value, format!("the stored value cannot be read as {name}"))
                 .with_source(without_value(&source))
         })
+    }
+
+    /// As [`decode`](Self::decode); a stored `null` is `None` to types that have no `null`.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        match self.decode() {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if self.text().is_some_and(|text| text.trim_ascii() == b"null") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether Rust types may read this as something else than it is, and change it when they write it: a Python value,
+    /// or a number that 64 bits do not hold.
+    fn may_change_when_read(&self) -> bool {
+        self.text().is_none_or(|text| number::beyond_64_bits(text).next().is_some())
+    }
+
+    /// Whether `read`, which a Rust type made of this, still says the same.
+    fn survives_as(&self, read: &Self) -> bool {
+        match (self.text(), read.text()) {
+            (Some(text), Some(read)) => {
+                let mut kept: Vec<_> = number::beyond_64_bits(read).collect();
+                number::beyond_64_bits(text).all(|number| {
+                    let at = kept.iter().position(|kept| *kept == number);
+                    at.map(|at| kept.swap_remove(at)).is_some()
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// [`ErrorKind::Value`] if a Python float would round a number of this, or be infinite.
+    #[cfg(feature = "django")]
+    pub(crate) fn check_floats(&self) -> Result<(), Error> {
+        if self.text().is_some_and(has_rounded_float) {
+            return Err(Error::new(
+                ErrorKind::Value,
+                "the value holds a number that a Python float cannot keep; store it as a string",
+            ));
+        }
+        Ok(())
     }
 
     /// The JSON text, unless this is a Python value.
@@ -56,8 +101,21 @@ impl Json {
     }
 }
 
+mod finite;
+mod number;
+#[cfg(feature = "django")]
+pub(crate) use number::has_rounded_float;
 #[cfg(feature = "django")]
 mod python;
+
+/// Why a value is none of JSON.
+fn not_encoded(error: &serde_json::Error) -> &'static str {
+    match &*error.to_string() {
+        finite::NOT_FINITE => "it holds NaN or an infinity, which JSON does not have",
+        "key must be a string" => "it holds a map with keys that are no strings, which JSON does not have",
+        _ => "it cannot be written as JSON",
+    }
+}
 
 /// serde's messages quote the value; logs must not.
 fn without_value(error: &serde_json::Error) -> String {
@@ -236,15 +294,33 @@ impl fmt::Debug for Delta {
     }
 }
 
-/// Makes a [`Step`] of a typed closure.
+/// Makes a [`Step`] of a typed closure. It fails if what the closure makes would not read back as a `T`, and if it would
+/// change what `T` does not hold.
 pub(crate) fn step<T, F>(f: F) -> Step
 where
     T: Serialize + DeserializeOwned,
     F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
 {
-    Arc::new(move |value| {
-        let value = value.map(Json::decode).transpose()?;
-        f(value).as_ref().map(Json::encode).transpose()
+    Arc::new(move |stored| {
+        let value = stored.map(Json::read::<T>).transpose()?.flatten();
+        // What `T` makes of the value, to see whether the closure leaves it alone.
+        let read = value.as_ref().and_then(|value| Json::encode(value).ok());
+        let Some(next) = f(value).as_ref().map(Json::encode).transpose()? else { return Ok(None) };
+        // Nothing is stored that nobody could read.
+        next.decode::<T>()?;
+        if let Some(stored) = stored {
+            if read.as_ref() == Some(&next) {
+                return Ok(Some(stored.clone()));
+            }
+            if stored.may_change_when_read() && !read.is_some_and(|read| stored.survives_as(&read)) {
+                let name = std::any::type_name::<T>();
+                return Err(Error::new(
+                    ErrorKind::Value,
+                    format!("the stored value holds what {name} does not keep; insert another instead of updating it"),
+                ));
+            }
+        }
+        Ok(Some(next))
     })
 }
 

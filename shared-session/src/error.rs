@@ -29,8 +29,11 @@ pub enum ErrorKind {
     Value,
     /// The session would grow beyond its size limit. Status 413.
     TooLarge,
-    /// The session was edited after its response was decided. Status 500.
+    /// The session was edited after its response was decided, or would need a cookie that no response can set any more.
+    /// Status 500.
     Closed,
+    /// A HEAD or OPTIONS request would have to store something; these commit nothing. Status 405.
+    ReadOnly,
     /// The configuration is not valid. Status 500.
     Config,
     /// The request needs a signed-in user. Status 401.
@@ -52,6 +55,7 @@ impl ErrorKind {
         match self {
             Self::Unavailable => 503,
             Self::Unreadable | Self::Value | Self::Closed | Self::Config => 500,
+            Self::ReadOnly => 405,
             Self::Stale | Self::Gone | Self::Conflict => 409,
             Self::TooLarge => 413,
             Self::Unauthenticated => 401,
@@ -68,6 +72,7 @@ impl ErrorKind {
             Self::Stale => "Your session was renewed while the request ran. Nothing was changed. Please try again.",
             Self::Gone => "Your session ended while the request ran. Nothing was changed.",
             Self::Conflict => "Another request was faster. Please try again.",
+            Self::ReadOnly => "This page answers GET only.",
             Self::TooLarge => "The session is full.",
             Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
             Self::Unauthenticated => "Please sign in.",
@@ -114,6 +119,13 @@ impl Error {
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Self {
         self.source = Some(Source::from(source.into()));
+        self
+    }
+
+    /// The same error of the entry `name`.
+    #[must_use]
+    pub(crate) fn of_entry(mut self, name: &str) -> Self {
+        self.message = format!("the entry {name:?}: {}", self.message).into();
         self
     }
 

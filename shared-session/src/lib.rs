@@ -112,6 +112,6 @@ pub use profile::django;
 pub use profile::fuzzing;
 pub use profile::{Identity, Profile};
 pub use reply::{Failure, OnError, Reply};
-pub use session::{Session, SessionHandle};
+pub use session::{RequestGuard, Session, SessionHandle, Standing};
 #[cfg(feature = "tower")]
 pub use tower::SessionLayer;

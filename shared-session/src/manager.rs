@@ -4,6 +4,7 @@ mod devices;
 mod ended;
 mod load;
 mod near;
+mod standing;
 mod stats;
 mod verify;
 mod write;
@@ -13,16 +14,17 @@ use std::{fmt, sync::Arc, time::Duration};
 pub use devices::{SessionInfo, SessionPage};
 pub use stats::Stats;
 pub use verify::Verified;
+pub(crate) use write::Written;
 
 use crate::{
-    Error, ErrorKind, Failure, Lifetime, OnError, Profile,
+    Error, ErrorKind, Failure, Lifetime, OnError, Profile, RequestGuard,
     clock::StoreClock,
     commit::{Loaded, Plan, decide},
     cookie::{Presented, SessionCookie},
     data::MissedTake,
     id::Token,
     near::Near,
-    session::{Inner, Open, SessionHandle, State},
+    session::{Committed, Inner, Open, Origin, SessionHandle, State, did_not_finish, no_cookie},
     store::{SessionStore, StoreDyn},
 };
 
@@ -183,7 +185,8 @@ impl SessionManager {
         self.open_as(cookie_headers, false)
     }
 
-    /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is not committed.
+    /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is not
+    /// committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
     pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> SessionHandle {
         self.open_as(cookie_headers, true)
     }
@@ -198,61 +201,80 @@ impl SessionManager {
                 None
             }
         };
-        self.handle_for(token, read_only)
+        self.handle_for(Origin::Request(token), read_only)
     }
 
-    fn handle_for(&self, token: Option<Token>, read_only: bool) -> SessionHandle {
-        SessionHandle(Arc::new(Inner::new(Arc::clone(&self.0), token, read_only)))
-    }
-
-    /// A fresh handle to the same session, for what outlives the request: WebSockets, server-sent events, jobs.
-    /// Commit its edits with [`Session::commit`](crate::Session::commit). No I/O.
-    #[must_use]
-    pub fn reopen(&self, handle: &SessionHandle) -> SessionHandle {
-        let token = match &*handle.0.state() {
-            State::Open(Open { draft, .. }) => match &draft.base {
-                Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Some(token.clone()),
-                Loaded::Nothing { .. } => None,
-            },
-            _ => handle.0.token.clone(),
-        };
-        self.handle_for(token, false)
+    pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> SessionHandle {
+        SessionHandle(Arc::new(Inner::new(Arc::clone(&self.0), origin, read_only)))
     }
 
     /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
     pub fn close(&self, handle: &SessionHandle, ending: Ending) -> Close {
-        let core = &self.0;
-        let open = match std::mem::replace(&mut *handle.0.state(), State::Closed) {
+        let (core, request) = (&self.0, &handle.0);
+        let (state, cookie) = request.seal();
+        let done = |outcome: Outcome, none: Result<(), Error>| {
+            request.end(&outcome.cookie, none);
+            Close::Done(outcome)
+        };
+        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), core), Err(error));
+        let Open { draft, .. } = match state {
             State::Open(open) => open,
-            State::Unloaded | State::Closed => return Close::Done(Outcome::default()),
-            State::Failed { error, cookie } => return Close::Done(Outcome::failed(error, cookie, core)),
-            State::Committing => {
-                let error = Error::new(ErrorKind::Unavailable, "a commit was abandoned before its result was known");
-                return Close::Done(Outcome::failed(error, CookieAction::Keep, core));
+            State::Unloaded | State::Closed => return done(Outcome::default(), ending.without_session()),
+            State::Failed(error) => return failed(error),
+            State::Committing(committed) => {
+                return Close::Commit(Commit::new(request, Work::Begun(committed), false));
             }
         };
-        let Open { draft, cookie, .. } = open;
         let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
-        if ending == Ending::Failed || handle.0.read_only {
-            return Close::Done(Outcome::read(cookie, private, core));
+        if ending == Ending::Failed || request.read_only {
+            return done(Outcome::read(cookie.clone(), private, core), ending.without_session());
         }
         match decide(draft, &core.lifetime, MissedTake::Keep) {
-            Ok(None) => Close::Done(Outcome::read(cookie, private, core)),
-            Ok(Some(plan)) => Close::Commit(Commit { plan, cookie, private }),
-            Err(error) => Close::Done(Outcome::failed(error, cookie, core)),
+            Ok(None) => done(Outcome::read(cookie.clone(), private, core), Ok(())),
+            Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),
+            Ok(Some(plan)) => Close::Commit(Commit::new(request, Work::Write(plan), private)),
+            Err(error) => failed(error),
         }
     }
 
     /// Stores what [`close`](Self::close) decided. Runs to its end on a task of its own, even if this future is dropped.
+    /// A commit that the handler began and did not wait for is waited for here, two seconds at most: what it stored is
+    /// then known, and its cookie is sent.
     pub async fn commit(&self, commit: Commit) -> Outcome {
-        let Commit { plan, cookie, private } = commit;
-        match self.0.write_on_own_task(plan).await {
-            Ok(written) => {
-                let private = private || written.is_signed_in();
-                Outcome::read(cookie.then(written.cookie), private, &self.0)
+        let Commit { request, work, private } = commit;
+        let inner = &request.handle().0;
+        let result = match work {
+            Work::Write(plan) => {
+                let core = Arc::clone(&self.0);
+                let written = tokio::spawn(async move { core.write_observed(plan).await }).await;
+                written.unwrap_or_else(|join| Err(did_not_finish().with_source(join))).map(|written| {
+                    let is_signed_in = written.is_signed_in();
+                    (written.cookie, is_signed_in)
+                })
             }
-            Err(error) => Outcome::failed(error, cookie, &self.0),
-        }
+            Work::Begun(mut committed) => {
+                // Its task leaves the cookie in the request.
+                match tokio::time::timeout(ABANDONED, committed.wait_for(Option::is_some)).await {
+                    Ok(Ok(result)) => {
+                        result.clone().unwrap_or(Ok(false)).map(|is_signed_in| (CookieAction::Keep, is_signed_in))
+                    }
+                    Ok(Err(_)) => Err(did_not_finish()),
+                    Err(_) => {
+                        let message = "a commit was abandoned before its result was known";
+                        Err(Error::new(ErrorKind::Unavailable, message))
+                    }
+                }
+            }
+        };
+        let earlier = inner.shared().cookie.clone();
+        let (outcome, none) = match result {
+            Ok((cookie, is_signed_in)) => {
+                (Outcome::read(earlier.then(cookie), private || is_signed_in, &self.0), Ok(()))
+            }
+            Err(error) => (Outcome::failed(error.clone(), earlier, &self.0), Err(error)),
+        };
+        inner.end(&outcome.cookie, none);
+        outcome
     }
 
     /// Asks the store for its time: the proof that it answers. One round trip.
@@ -323,7 +345,18 @@ impl Ending {
     pub const fn of_status(status: u16) -> Self {
         if status >= 500 { Self::Failed } else { Self::Completed }
     }
+
+    /// What those are told who reopened the session of a request that ends so without one.
+    fn without_session(self) -> Result<(), Error> {
+        match self {
+            Self::Completed => Ok(()),
+            Self::Failed => Err(Error::new(ErrorKind::Closed, "the request failed before its visitor had a session")),
+        }
+    }
 }
+
+/// How long an answer waits for a commit that its handler began and did not wait for.
+const ABANDONED: Duration = Duration::from_secs(2);
 
 /// What [`SessionManager::close`] decided.
 #[derive(Debug)]
@@ -339,9 +372,22 @@ pub enum Close {
 /// A decided write.
 #[must_use = "a commit does nothing until it is given to SessionManager::commit"]
 pub struct Commit {
-    plan: Plan,
-    cookie: CookieAction,
+    /// If the commit is dropped, its request ends without an answer.
+    request: RequestGuard,
+    work: Work,
     private: bool,
+}
+
+enum Work {
+    Write(Plan),
+    /// What the handler began and did not wait for.
+    Begun(Committed),
+}
+
+impl Commit {
+    fn new(request: &Arc<Inner>, work: Work, private: bool) -> Self {
+        Self { request: SessionHandle(Arc::clone(request)).guard(), work, private }
+    }
 }
 
 impl fmt::Debug for Commit {
@@ -351,8 +397,9 @@ impl fmt::Debug for Commit {
 }
 
 /// What becomes of the browser's cookie.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum CookieAction {
+    #[default]
     Keep,
     Set(Token),
     Remove,
@@ -370,6 +417,7 @@ impl CookieAction {
 #[must_use = "the headers must be put on the response"]
 pub struct Outcome {
     error: Option<Error>,
+    cookie: CookieAction,
     set_cookie: Option<String>,
     read: bool,
     private: bool,
@@ -384,19 +432,19 @@ impl fmt::Debug for Outcome {
 
 impl Outcome {
     fn read(cookie: CookieAction, private: bool, core: &Core) -> Self {
-        let set_cookie = match cookie {
+        let set_cookie = match &cookie {
             CookieAction::Keep => None,
-            CookieAction::Set(token) => Some(core.cookie.set(&core.profile.cookie_value(&token))),
+            CookieAction::Set(token) => Some(core.cookie.set(&core.profile.cookie_value(token))),
             CookieAction::Remove => Some(core.cookie.delete()),
         };
-        Self { error: None, set_cookie, read: true, private }
+        Self { error: None, cookie, set_cookie, read: true, private }
     }
 
     fn failed(error: Error, cookie: CookieAction, core: &Core) -> Self {
         core.stats.count_failure(error.kind());
         // Somebody else has replaced or ended what an earlier commit of this request made.
         let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);
-        let cookie = if lost { CookieAction::Keep } else { cookie };
+        let cookie = if lost && matches!(cookie, CookieAction::Set(_)) { CookieAction::Keep } else { cookie };
         Self { error: Some(error), ..Self::read(cookie, false, core) }
     }
 

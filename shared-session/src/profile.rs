@@ -14,7 +14,7 @@ use subtle::ConstantTimeEq;
 
 use crate::{
     Client, Error, Lifetime,
-    data::Entries,
+    data::{Entries, Json},
     id::{Handle, Secret, Token},
     lifetime::Limits,
     store::{Seen, StoreTime},
@@ -214,6 +214,17 @@ impl Profile {
             self,
             native(_prefix) => native::owned(token, bytes),
             django(_django) => { let _ = (token, bytes); Some(Ownership::Key) },
+        )
+    }
+}
+
+impl Profile {
+    /// [`ErrorKind::Value`] if no session of this profile can hold `value`, as far as that is known before the record is.
+    pub(crate) fn check(&self, value: &Json) -> Result<(), Error> {
+        on!(
+            self,
+            native(_prefix) => native::check(value),
+            django(_django) => value.check_floats(),
         )
     }
 }

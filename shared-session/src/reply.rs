@@ -79,7 +79,9 @@ impl Reply {
             "status": kind.status(),
             "detail": failure.error.public_message(),
         });
-        Self::new(kind.status(), "application/problem+json", body.to_string()).with_retry_after(failure.retry_after)
+        Self::new(kind.status(), "application/problem+json", body.to_string())
+            .with_retry_after(failure.retry_after)
+            .with_allow()
     }
 
     /// Adds `Retry-After` to a 503 that has none: whole seconds, at least one (RFC 9110, 10.2.3).
@@ -88,6 +90,16 @@ impl Reply {
         if self.status == 503 && !self.headers.iter().any(|(name, _)| *name == "retry-after") {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             self.headers.push(("retry-after", seconds.max(1).to_string()));
+        }
+        self
+    }
+}
+
+impl Reply {
+    /// Adds `Allow` to a 405 that has none (RFC 9110, 15.5.6): a handler that commits answers HEAD and OPTIONS so.
+    fn with_allow(mut self) -> Self {
+        if self.status == 405 && !self.headers.iter().any(|(name, _)| *name == "allow") {
+            self.headers.push(("allow", "GET".to_owned()));
         }
         self
     }
@@ -106,7 +118,7 @@ impl OnError {
     /// The response to `failure`.
     #[must_use]
     pub fn reply(&self, failure: &Failure<'_>) -> Reply {
-        (self.0)(failure).with_retry_after(failure.retry_after)
+        (self.0)(failure).with_retry_after(failure.retry_after).with_allow()
     }
 }
 
@@ -127,6 +139,7 @@ fn title(status: u16) -> &'static str {
     match status {
         401 => "Unauthorized",
         403 => "Forbidden",
+        405 => "Method Not Allowed",
         409 => "Conflict",
         413 => "Content Too Large",
         503 => "Service Unavailable",

@@ -1,21 +1,26 @@
 //! A request's session: the handle that loads it, and the loaded session that handlers edit.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+mod commit;
+mod reopened;
+mod request;
+mod standing;
+
+use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
-use tokio::sync::OnceCell;
 
+pub(crate) use self::{
+    commit::{did_not_finish, no_cookie, read_only},
+    request::{Committed, Inner, Open, Origin, State},
+};
+pub use self::{request::RequestGuard, standing::Standing};
 #[cfg(feature = "django")]
 use crate::profile::django::pickle::PyValue;
 use crate::{
-    Client, Error, ErrorKind, Failure, Reply,
-    commit::{Draft, Intent, Loaded, Plan, decide},
-    data::{Json, MissedTake, step},
+    Client, Error, Failure, Reply,
+    commit::{Draft, Intent, Loaded},
+    data::{Json, Step, step},
     id::{Handle, Token},
-    manager::{CookieAction, Core},
     profile::{Identity, Record},
     store::StoreTime,
 };
@@ -46,81 +51,6 @@ pub struct SessionHandle(pub(crate) Arc<Inner>);
 #[derive(Clone)]
 pub struct Session(pub(crate) Arc<Inner>);
 
-pub(crate) struct Inner {
-    pub(crate) core: Arc<Core>,
-    /// The well-formed cookie that was sent.
-    pub(crate) token: Option<Token>,
-    /// HEAD and OPTIONS commit nothing.
-    pub(crate) read_only: bool,
-    pub(crate) loading: OnceCell<()>,
-    pub(crate) state: Mutex<State>,
-}
-
-#[expect(clippy::large_enum_variant, reason = "it lives in the one allocation of the handle")]
-pub(crate) enum State {
-    Unloaded,
-    /// The request is answered with `error`, and with the cookie of a commit that succeeded before.
-    Failed {
-        error: Error,
-        cookie: CookieAction,
-    },
-    Open(Open),
-    /// `commit().await` is under way. If that future was dropped, nobody knows its result.
-    Committing,
-    Closed,
-}
-
-/// An open draft, and what earlier commits of this request left to send.
-pub(crate) struct Open {
-    pub(crate) draft: Draft,
-    pub(crate) cookie: CookieAction,
-    #[cfg(feature = "users")]
-    pub(crate) user: Option<Option<crate::users::User>>,
-}
-
-impl Open {
-    pub(crate) fn new(draft: Draft, cookie: CookieAction) -> Self {
-        Self {
-            draft,
-            cookie,
-            #[cfg(feature = "users")]
-            user: None,
-        }
-    }
-}
-
-impl Inner {
-    pub(crate) fn new(core: Arc<Core>, token: Option<Token>, read_only: bool) -> Self {
-        Self { core, token, read_only, loading: OnceCell::new(), state: Mutex::new(State::Unloaded) }
-    }
-
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The request will be answered with `error` whatever its handler returns.
-    #[cfg(feature = "users")]
-    pub(crate) fn fail(&self, error: Error) {
-        let mut state = self.state();
-        let cookie = match std::mem::replace(&mut *state, State::Closed) {
-            State::Open(open) => open.cookie,
-            _ => CookieAction::Keep,
-        };
-        *state = State::Failed { error, cookie };
-    }
-
-    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Open) -> Result<T, Error>) -> Result<T, Error> {
-        match &mut *self.state() {
-            State::Open(open) => f(open),
-            State::Failed { error, .. } => Err(error.clone()),
-            State::Committing => Err(Error::new(ErrorKind::Closed, "the session is being committed")),
-            State::Unloaded | State::Closed => {
-                Err(Error::new(ErrorKind::Closed, "the session was used after its response was decided"))
-            }
-        }
-    }
-}
-
 /// Where a session is looked for first.
 #[derive(Clone, Copy)]
 enum Source {
@@ -134,7 +64,8 @@ impl SessionHandle {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store fails; the request is then answered with 503 whatever its handler
-    /// returns. [`ErrorKind::Closed`] after the response was decided.
+    /// returns. [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle
+    /// has errors of its own.
     pub async fn load(&self) -> Result<Session, Error> {
         self.load_from(Client::default).await
     }
@@ -169,22 +100,24 @@ impl SessionHandle {
         let inner = &*self.0;
         inner
             .loading
-            .get_or_init(async || {
-                let loaded = match (&inner.token, source) {
-                    (Some(token), Source::NearCache) => inner.core.load(token).await,
-                    (Some(token), Source::Store) => inner.core.load_fresh(token).await,
+            .get_or_try_init(async || {
+                let loaded = match (inner.origin.token().await?, source) {
+                    (Some(token), Source::NearCache) => inner.core.load(&token).await,
+                    (Some(token), Source::Store) => inner.core.load_fresh(&token).await,
                     (None, _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
                 };
-                let mut state = inner.state();
-                match loaded {
-                    _ if !matches!(*state, State::Unloaded) => {}
-                    Ok((base, now)) => {
-                        *state = State::Open(Open::new(Draft::new(base, now, client()), CookieAction::Keep));
-                    }
-                    Err(error) => *state = State::Failed { error, cookie: CookieAction::Keep },
+                // No response has to tell of it, so whoever reopened the session may try again.
+                let loaded = if inner.is_reopened() { Ok(loaded?) } else { loaded };
+                let mut shared = inner.shared();
+                if matches!(shared.state, State::Unloaded) {
+                    shared.state = match loaded {
+                        Ok((base, now)) => State::Open(Open::new(Draft::new(base, now, client()))),
+                        Err(error) => State::Failed(error),
+                    };
                 }
+                Ok::<_, Error>(())
             })
-            .await;
+            .await?;
         self.0.with(|_| Ok(Session(Arc::clone(&self.0))))
     }
 
@@ -195,10 +128,10 @@ impl SessionHandle {
     }
 
     /// What a form token is bound to: the handle and the hash of the secret that the request presented. `None` if no
-    /// well-formed cookie was sent. No I/O.
+    /// well-formed cookie was sent, and for a reopened handle. No I/O.
     #[must_use]
     pub fn form_binding(&self) -> Option<String> {
-        let token = self.0.token.as_ref()?;
+        let token = self.0.presented()?;
         Some(format!("{}.{}", token.handle, token.secret.hash()))
     }
 
@@ -218,12 +151,16 @@ impl SessionHandle {
 }
 
 impl Session {
-    /// The value of `name`, or `None` if there is none. No I/O.
+    /// The value of `name`, or `None` if there is none. A stored `null` is `None` as well, unless `T` reads `null`
+    /// itself, as an `Option` does. No I/O.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if it is not a `T`. [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
-        self.0.with(|open| open.draft.delta.get(open.draft.base.entries()?, name).map(Json::decode).transpose())
+        self.0.with(|open| {
+            let Some(value) = open.draft.delta.get(open.draft.base.entries()?, name) else { return Ok(None) };
+            value.read().map_err(|error| error.of_entry(name))
+        })
     }
 
     /// The names of all entries, sorted. No I/O.
@@ -237,9 +174,11 @@ impl Session {
     /// Sets `name` to `value`, whatever is stored then. Starts a session if there is none.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if `value` cannot be written as JSON.
+    /// [`ErrorKind::Value`] if `value` cannot be written as JSON: it holds NaN or an infinity, or a map whose keys are
+    /// neither text nor numbers. In a Django profile also if it holds a number that a Python float would round, which
+    /// only raw JSON and arbitrary-precision numbers do. Nothing is edited then. Integers may have any size.
     pub fn insert<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
-        let value = Json::encode(value)?;
+        let value = self.checked(name, Json::encode(value))?;
         self.0.with(|open| {
             open.draft.base.entries()?;
             open.draft.delta.insert(name, value);
@@ -261,10 +200,11 @@ impl Session {
     /// JSON encoder makes of it.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value.
+    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing is
+    /// edited.
     #[cfg(feature = "django")]
     pub fn insert_python(&self, name: &str, value: PyValue) -> Result<(), Error> {
-        let value = Json::python(value);
+        let value = self.checked(name, Ok(Json::python(value)))?;
         self.0.with(|open| {
             open.draft.base.entries()?;
             open.draft.delta.insert(name, value);
@@ -277,14 +217,26 @@ impl Session {
     /// with the value that was really stored, [`commit`](Self::commit) first and read it again.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if the value is not a `T`.
+    /// [`ErrorKind::Value`] if the stored value is not a `T`, or the next one cannot be written as JSON (see
+    /// [`insert`](Self::insert)) or would not read back as a `T`; and if the closure changes a value that holds what `T`
+    /// does not keep: a Python value that JSON does not have, or a number with more digits. Nothing is edited then. A
+    /// closure that leaves such a value as it is leaves it alone.
     pub fn update<T, F>(&self, name: &str, f: F) -> Result<Option<T>, Error>
     where
         T: Serialize + DeserializeOwned,
         F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
     {
+        let (core, entry, step) = (Arc::clone(&self.0.core), name.to_owned(), step(f));
+        let step: Step = Arc::new(move |stored| {
+            let next = step(stored).map_err(|error| error.of_entry(&entry))?;
+            // What stays as it was found is in the session already.
+            if let Some(next) = next.as_ref().filter(|next| stored != Some(next)) {
+                core.profile.check(next).map_err(|error| error.of_entry(&entry))?;
+            }
+            Ok(next)
+        });
         self.0.with(|open| {
-            let next = open.draft.delta.update(open.draft.base.entries()?, name, step(f))?;
+            let next = open.draft.delta.update(open.draft.base.entries()?, name, step)?;
             next.as_ref().map(Json::decode).transpose()
         })
     }
@@ -305,15 +257,18 @@ impl Session {
     /// [`commit`](Self::commit): then all but one get [`ErrorKind::Conflict`].
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if the value is not a `T`; it then stays.
+    /// [`ErrorKind::Value`] if the value is not a `T`; it then stays. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if
+    /// there is a value: it would not be removed.
     pub fn take<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
         self.0.with(|open| {
             let entries = open.draft.base.entries()?;
-            let Some(value) = open.draft.delta.get(entries, name).map(Json::decode).transpose()? else {
-                return Ok(None);
-            };
+            let Some(value) = open.draft.delta.get(entries, name) else { return Ok(None) };
+            if self.0.read_only {
+                return Err(read_only().of_entry(name));
+            }
+            let value = value.read().map_err(|error| error.of_entry(name))?;
             open.draft.delta.take(entries, name);
-            Ok(Some(value))
+            Ok(value)
         })
     }
 
@@ -408,57 +363,9 @@ impl Session {
         self.record(|_, record| record.head.limits.expires())
     }
 
-    /// Commits the edits now, whatever becomes of the request, and reloads the merged result. A cookie that this makes
-    /// is sent with any response. One or more round trips; runs to its end even if the request is dropped.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Stale`] or [`ErrorKind::Gone`] if the session was taken over or ended, [`ErrorKind::Unavailable`]
-    /// if the store fails: the request is then answered with that error whatever its handler returns.
-    /// [`ErrorKind::Conflict`] if a value that was taken is gone: nothing is written, and the session, reloaded without
-    /// the edits, can be used further.
-    pub async fn commit(&self) -> Result<(), Error> {
-        let inner = &*self.0;
-        if inner.read_only {
-            return Ok(());
-        }
-        let Some((open, plan)) = self.begin()? else { return Ok(()) };
-        let result = inner.core.write_on_own_task(plan).await;
-        let base = match &result {
-            Ok(written) => written.loaded(),
-            Err(error) if error.kind() == ErrorKind::Conflict => inner.core.reload(&open.draft.base).await?,
-            Err(error) => {
-                *inner.state() = State::Failed { error: error.clone(), cookie: open.cookie };
-                return result.map(drop);
-            }
-        };
-        let cookie = result.as_ref().map_or(CookieAction::Keep, |written| written.cookie.clone());
-        let draft = Draft::new(base, open.draft.loaded_at, open.draft.client);
-        *inner.state() = State::Open(Open::new(draft, open.cookie.then(cookie)));
-        result.map(drop)
-    }
-
-    /// Takes the draft for a commit; `None` if there is nothing to do.
-    fn begin(&self) -> Result<Option<(Open, Plan)>, Error> {
-        let mut state = self.0.state();
-        let open = match std::mem::replace(&mut *state, State::Committing) {
-            State::Open(open) => open,
-            other => {
-                *state = other;
-                drop(state);
-                return self.0.with(|_| Ok(None));
-            }
-        };
-        match decide(open.draft.clone(), &self.0.core.lifetime, MissedTake::Fail) {
-            Ok(Some(plan)) => Ok(Some((open, plan))),
-            Ok(None) => {
-                *state = State::Open(open);
-                Ok(None)
-            }
-            Err(error) => {
-                *state = State::Failed { error: error.clone(), cookie: open.cookie };
-                Err(error)
-            }
-        }
+    /// What is to be stored under `name`, unless it cannot be.
+    fn checked(&self, name: &str, value: Result<Json, Error>) -> Result<Json, Error> {
+        value.and_then(|value| self.0.core.profile.check(&value).map(|()| value)).map_err(|error| error.of_entry(name))
     }
 
     fn record<T>(&self, f: impl FnOnce(&Token, &Record) -> T) -> Option<T> {

@@ -14,12 +14,14 @@ pub(super) async fn show(visit: Visit, session: Session) -> Answer {
 }
 
 /// Counts this visit in a session that exists; a first visit starts none. Committed at once, so that the page shows the
-/// number that was stored and not one that another request shows too.
+/// number that was stored and not one that another request shows too. HEAD has no page to show it on and counts nothing.
 async fn count(session: &Session) -> Result<Option<u64>, shared_session::Error> {
     if session.handle().is_none() {
         return Ok(None);
     }
     session.update("visits", |visits: Option<u64>| Some(visits.unwrap_or(0).saturating_add(1)))?;
-    session.commit().await?;
+    if !session.is_read_only() {
+        session.commit().await?;
+    }
     session.get("visits")
 }

@@ -74,8 +74,7 @@ pub async fn head_and_options_commit_nothing(site: &Site) {
     let visitor = site.visitor_with_session().await;
     let key = visitor.key();
     for method in ["HEAD", "OPTIONS"] {
-        for edits in [vec![insert("a", 2)], vec![Step::CycleId], vec![Step::Logout], vec![insert("a", 2), Step::Commit]]
-        {
+        for edits in [vec![insert("a", 2)], vec![Step::CycleId], vec![Step::Logout], vec![Step::Commit]] {
             let answer = visitor.send(method, "/script", &edits).await;
             answer.assert_ok();
             answer.assert_no_cookie();
@@ -85,6 +84,12 @@ pub async fn head_and_options_commit_nothing(site: &Site) {
         let answer = site.request(method, "/script").script(&[insert("a", 2)]).send().await;
         answer.assert_ok();
         answer.assert_no_cookie();
+        // What cannot be stored is not acknowledged, and what cannot be removed is not handed out.
+        for steps in [vec![insert("a", 2), Step::Commit], vec![Step::Take("a".to_owned())]] {
+            let answer = visitor.send(method, "/script", &steps).await;
+            assert_eq!((answer.status, answer.header("allow").as_deref()), (405, Some("GET")));
+            answer.assert_no_cookie();
+        }
     }
     assert_eq!((visitor.get("a").await, visitor.key()), (json!(1), key));
     assert_eq!(site.world().memory().len(), 1);

@@ -180,7 +180,7 @@ impl Core {
     }
 
     /// A live, readable record.
-    async fn read(&self, place: &Place) -> Result<Option<Arc<Record>>, Error> {
+    pub(super) async fn read(&self, place: &Place) -> Result<Option<Arc<Record>>, Error> {
         let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(place)).await?;
         let (Some(bytes), None) = (bytes, tombstone) else { return Ok(None) };
         let now = self.now().await?;

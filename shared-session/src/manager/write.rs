@@ -62,15 +62,14 @@ enum Attempt {
 }
 
 impl Core {
-    /// Runs the plan on a task of its own, so that it ends whatever becomes of the request. Observed: a span, and its time.
-    pub(crate) async fn write_on_own_task(self: &Arc<Self>, plan: Plan) -> Result<Written, Error> {
-        let core = Arc::clone(self);
+    /// Runs the plan. Observed: a span, and its time.
+    pub(crate) async fn write_observed(&self, plan: Plan) -> Result<Written, Error> {
         let span =
             tracing::info_span!("session.commit", outcome = tracing::field::Empty, attempts = tracing::field::Empty);
         let observed = async move {
-            let _evict = core.evict_after(written_by(&plan));
+            let _evict = self.evict_after(written_by(&plan));
             let stopwatch = Stopwatch::start();
-            let written = core.write(plan).await;
+            let written = self.write(plan).await;
             let (outcome, histogram) = match &written {
                 Ok(_) => ("stored", &COMMIT_OK),
                 Err(error) => match error.kind() {
@@ -85,10 +84,7 @@ impl Core {
             tracing::Span::current().record("outcome", outcome);
             written
         };
-        let task = tokio::spawn(observed.instrument(span));
-        task.await.unwrap_or_else(|join| {
-            Err(Error::new(ErrorKind::Unavailable, "a session commit did not finish").with_source(join).undecided())
-        })
+        observed.instrument(span).await
     }
 
     async fn write(&self, plan: Plan) -> Result<Written, Error> {

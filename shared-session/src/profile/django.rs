@@ -296,9 +296,9 @@ impl Django {
         }
         for (name, value) in entries.iter().filter(|(name, value)| before.get(name) != Some(value)) {
             if head::is_reserved(name) {
-                return Err(Error::new(ErrorKind::Value, "an entry has a name that Django reserves"));
+                return Err(Error::new(ErrorKind::Value, "Django reserves the name").of_entry(name));
             }
-            document.set(name, value)?;
+            document.set(name, value).map_err(|error| error.of_entry(name))?;
         }
         head::write(&mut document, head_before, &head, &self.auth_backend)?;
         let bytes = document.write(stamp.now.0 / 1000)?;

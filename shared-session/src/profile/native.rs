@@ -103,6 +103,15 @@ fn write(mark: Mark, Content { head, entries }: Content) -> Result<Record, Error
     Ok(Record { head, entries, form: Form::Native(mark), bytes })
 }
 
+/// Only JSON can be in a record.
+pub(super) fn check(value: &Json) -> Result<(), Error> {
+    value.text().map(drop).ok_or_else(not_json)
+}
+
+fn not_json() -> Error {
+    Error::new(ErrorKind::Value, "a Python value that JSON does not have cannot be in a native record")
+}
+
 pub(super) fn owned(token: &Token, bytes: &Bytes) -> Option<Ownership> {
     let seen = secret_part(bytes);
     (seen.part() == token.secret.hash().as_bytes()).then_some(Ownership::Part(seen))
@@ -260,7 +269,7 @@ fn encode(mark: &Mark, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
         }
         serde_json::to_writer(&mut bytes, name).map_err(failed)?;
         bytes.push(b':');
-        let text = value.text().ok_or_else(|| Error::new(ErrorKind::Value, "a Python value cannot be in a record"))?;
+        let text = value.text().ok_or_else(|| not_json().of_entry(name))?;
         bytes.extend_from_slice(text);
     }
     bytes.extend_from_slice(b"}}");

@@ -10,7 +10,7 @@ use http::{Method, Response, Uri};
 use pin_project_lite::pin_project;
 
 use super::{Rejected, apply, into_response};
-use crate::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager, store::BoxFuture};
+use crate::{Close, Ending, Failure, Outcome, RequestGuard, SessionHandle, SessionManager, store::BoxFuture};
 
 pin_project! {
     /// The future of a [`SessionService`](super::SessionService).
@@ -19,6 +19,7 @@ pin_project! {
         stage: Stage<F, B>,
         manager: SessionManager,
         session: SessionHandle,
+        guard: RequestGuard,
         method: Method,
         uri: Uri,
     }
@@ -34,7 +35,8 @@ pin_project! {
 
 impl<F, B> ResponseFuture<F, B> {
     pub(super) fn new(handler: F, manager: SessionManager, session: SessionHandle, method: Method, uri: Uri) -> Self {
-        Self { stage: Stage::Handling { handler }, manager, session, method, uri }
+        let guard = session.guard();
+        Self { stage: Stage::Handling { handler }, manager, session, guard, method, uri }
     }
 }
 
@@ -50,6 +52,7 @@ where
         loop {
             let (outcome, response) = match this.stage.as_mut().project() {
                 StageProjection::Handling { handler } => {
+                    this.guard.enter();
                     let response = ready!(handler.poll(cx))?;
                     match this.manager.close(this.session, Ending::of_status(response.status().as_u16())) {
                         Close::Done(outcome) => (outcome, response),

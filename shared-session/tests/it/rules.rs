@@ -19,7 +19,10 @@ mod k_cross_origin;
 mod m_passwords;
 mod n_sql;
 mod observed;
+mod own_commits;
+mod reopened;
 mod round_trips;
+mod values;
 
 use std::time::Duration;
 

@@ -191,9 +191,11 @@ impl Document {
 
     /// Sets an entry: in its place, or at the end if it is new.
     ///
+    /// [`ErrorKind::Value`] if a float would round a number of the value.
     /// In JSON and MessagePack a Python value becomes what `DjangoJSONEncoder` writes: [`ErrorKind::Value`] if that is
     /// nothing. [`ErrorKind::TooLarge`] beyond the limits of the format.
     pub(crate) fn set(&mut self, name: &str, value: &Json) -> Result<(), Error> {
+        value.check_floats()?;
         let value = value.to_python()?;
         let style = self.style();
         match &mut self.body {

@@ -14,7 +14,7 @@ use super::{
     members::{Member, Members},
     pickle::PyValue,
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, data::has_rounded_float};
 
 /// The deepest nesting.
 const MAX_DEPTH: u8 = 128;
@@ -54,8 +54,9 @@ pub(crate) fn inexact_value(text: &[u8]) -> Result<Option<PyValue>, Reason> {
 /// The value of a JSON text that RFC 8259 allows too.
 pub(crate) fn exact_value(text: &str) -> Result<PyValue, Reason> {
     match Parser::new(text.as_bytes())?.document()? {
-        (value, true) => Ok(value),
         (_, false) => Err("json"),
+        (_, true) if has_rounded_float(text.as_bytes()) => Err("rounded"),
+        (value, true) => Ok(value),
     }
 }
 

@@ -1,0 +1,120 @@
+//! Numbers in JSON text that Rust's number types, or Python's floats, do not hold.
+
+/// The numbers of a JSON text that are no integer of 64 bits and that a float of 64 bits rounds: whoever reads one as a
+/// float, and writes it, changes it.
+pub(super) fn beyond_64_bits(text: &[u8]) -> impl Iterator<Item = &str> {
+    numbers(text).filter(|number| {
+        if is_integer(number) {
+            number.parse::<i64>().is_err() && number.parse::<u64>().is_err()
+        } else {
+            !is_exact_float(number)
+        }
+    })
+}
+
+/// Whether a float of 64 bits rounds a number of the text that is no integer. Python's integers have any size.
+#[cfg(feature = "django")]
+pub(crate) fn has_rounded_float(text: &[u8]) -> bool {
+    numbers(text).any(|number| !is_integer(number) && !is_exact_float(number))
+}
+
+fn is_integer(number: &str) -> bool {
+    !number.contains(['.', 'e', 'E'])
+}
+
+/// Whether the float that is read is written with the same digits again.
+fn is_exact_float(number: &str) -> bool {
+    let Ok(float) = number.parse::<f64>() else { return false };
+    float.is_finite() && decimal(number) == decimal(&format!("{float:e}"))
+}
+
+/// The significant digits of a number, and the power of ten of the last one. Zero has no digits.
+fn decimal(number: &str) -> Option<(Vec<u8>, i64)> {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = whole.bytes().chain(fraction.bytes()).filter(u8::is_ascii_digit);
+    let mut digits: Vec<u8> = digits.skip_while(|digit| *digit == b'0').collect();
+    let zeros = digits.iter().rev().take_while(|digit| **digit == b'0').count();
+    digits.truncate(digits.len() - zeros);
+    if digits.is_empty() {
+        return Some((digits, 0));
+    }
+    let exponent: i64 = exponent.parse().ok()?;
+    let last = exponent.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(i64::try_from(zeros).ok()?)?;
+    Some((digits, last))
+}
+
+fn numbers(text: &[u8]) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        loop {
+            match rest {
+                [] => return None,
+                [b'"', after @ ..] => rest = after_string(after),
+                [b'-' | b'0'..=b'9', ..] => {
+                    let len = rest.iter().take_while(|byte| is_part(**byte)).count();
+                    let (number, after) = rest.split_at(len);
+                    rest = after;
+                    return std::str::from_utf8(number).ok();
+                }
+                [_, after @ ..] => rest = after,
+            }
+        }
+    })
+}
+
+const fn is_part(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
+}
+
+/// What follows a string whose first quotation mark was read.
+fn after_string(mut rest: &[u8]) -> &[u8] {
+    loop {
+        rest = match rest {
+            [] => return rest,
+            [b'"', after @ ..] => return after,
+            [b'\\', _, after @ ..] | [_, after @ ..] => after,
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_64_bits_do_not_hold_are_found() {
+        let text = br#"{"1e999":[1,-2.5,"3e400","\"4e400\\",18446744073709551615,18446744073709551616,
+            -9223372036854775808,-9223372036854775809,1e400,1e-400,12345678901234567890.5,0.1,1E5,0.10,0e999,-0.0,
+            5e-324,1.7976931348623157e308,100000000000000000000.0,0.1000000000000000055,1e99999999999999999999]}"#;
+        let found: Vec<_> = beyond_64_bits(text).collect();
+        let expected = [
+            "18446744073709551616",
+            "-9223372036854775809",
+            "1e400",
+            "1e-400",
+            "12345678901234567890.5",
+            "0.1000000000000000055",
+            "1e99999999999999999999",
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[cfg(feature = "django")]
+    #[test]
+    fn integers_of_any_size_are_not_rounded() {
+        assert!(!has_rounded_float(b"[123456789012345678901234567890,0.1]"));
+        assert!(has_rounded_float(b"[12345678901234567890.5]"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_serde_writes_of_a_float_is_exact(bits: u64) {
+            let float = f64::from_bits(bits);
+            if float.is_finite() {
+                let text = serde_json::to_vec(&[float]).unwrap_or_default();
+                proptest::prop_assert_eq!(beyond_64_bits(&text).count(), 0);
+            }
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! The commits that a handler makes itself: no error, and no future that is dropped, loses the cookie of an earlier one.
+
+use std::time::Duration;
+
+use shared_session::{ErrorKind, Outcome, Session, SessionHandle, testing::Fault};
+
+use super::{Browser, Fleet, kind, user};
+
+/// A request that has renewed its cookie by a commit of its own, and what its browser still sends.
+async fn renewed(fleet: &Fleet) -> (Browser, SessionHandle, Session) {
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("voucher", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.login_as(user("1")).unwrap();
+    session.commit().await.unwrap();
+    (browser, handle, session)
+}
+
+async fn is_signed_in_after(fleet: &Fleet, browser: &mut Browser, outcome: &Outcome) -> bool {
+    assert!(outcome.set_cookie().is_some(), "the cookie is sent");
+    browser.take(outcome);
+    fleet.user_id(browser).await.as_deref() == Some("1")
+}
+
+#[tokio::test]
+async fn a_conflict_after_which_nothing_can_be_read_keeps_the_cookie_and_is_answered() {
+    let fleet = Fleet::new();
+    let (mut browser, handle, session) = renewed(&fleet).await;
+    let key = browser.key();
+    session.take::<u8>("voucher").unwrap();
+    // Another request takes it first, and then the store is down.
+    let rival = fleet.manager.reopen(&handle).load().await.unwrap();
+    rival.take::<u8>("voucher").unwrap();
+    rival.commit().await.unwrap();
+    let faults = fleet.store.clone();
+    fleet.faults().after_next("replace", move |_| async move { faults.inner().fail_next("load", Fault::Refused) });
+    assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Unavailable, "{key}");
+    let outcome = fleet.finish(&handle).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable));
+    assert!(is_signed_in_after(&fleet, &mut browser, &outcome).await);
+}
+
+#[tokio::test]
+async fn a_commit_whose_future_is_dropped_keeps_the_cookie_of_the_one_before() {
+    let fleet = Fleet::new();
+    let (mut browser, handle, session) = renewed(&fleet).await;
+    session.insert("a", &2).unwrap();
+    fleet.faults().fail_next("replace", Fault::Hangs);
+    tokio::select! {
+        _ = session.commit() => panic!("it hangs"),
+        () = fleet.faults().wait_for_hanging(1) => {}
+    }
+    let outcome = fleet.finish(&handle).await;
+    fleet.faults().release();
+    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable), "nobody knows what it stored");
+    assert!(is_signed_in_after(&fleet, &mut browser, &outcome).await);
+}
+
+#[tokio::test]
+async fn the_answer_waits_for_a_commit_whose_future_was_dropped_and_sends_its_cookie() {
+    let fleet = Fleet::new();
+    let (mut browser, handle, session) = renewed(&fleet).await;
+    session.insert("a", &2).unwrap();
+    session.cycle_id().unwrap();
+    fleet.faults().fail_next("replace", Fault::Hangs);
+    tokio::select! {
+        _ = session.commit() => panic!("it hangs"),
+        () = fleet.faults().wait_for_hanging(1) => {}
+    }
+    let finish = fleet.finish(&handle);
+    let release = async {
+        tokio::task::yield_now().await;
+        fleet.faults().release();
+    };
+    let (outcome, ()) = tokio::join!(finish, release);
+    assert_eq!(kind(&outcome), None, "it is stored");
+    assert!(is_signed_in_after(&fleet, &mut browser, &outcome).await);
+    assert_eq!(fleet.get(&browser, "a").await, Some(2.into()));
+}
+
+#[tokio::test]
+async fn a_dropped_commit_ends_and_the_handler_may_go_on() {
+    let fleet = Fleet::new();
+    let (mut browser, handle, session) = renewed(&fleet).await;
+    session.insert("a", &2).unwrap();
+    fleet.faults().fail_next("replace", Fault::Hangs);
+    tokio::select! {
+        _ = session.commit() => panic!("it hangs"),
+        () = fleet.faults().wait_for_hanging(1) => {}
+    }
+    assert_eq!(session.insert("b", &1).unwrap_err().kind(), ErrorKind::Closed, "it is being committed");
+    fleet.faults().release();
+    let stored = async {
+        while session.insert("b", &3).is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), stored).await.expect("the commit ends");
+    let outcome = fleet.finish(&handle).await;
+    assert!(is_signed_in_after(&fleet, &mut browser, &outcome).await);
+    assert_eq!((fleet.get(&browser, "a").await, fleet.get(&browser, "b").await), (Some(2.into()), Some(3.into())));
+}
+
+#[tokio::test]
+async fn every_failure_of_a_later_commit_keeps_the_cookie() {
+    let fleet = Fleet::new();
+    let fleet = Fleet { manager: fleet.manager.clone().with_max_size(2000), ..fleet };
+    for failure in ["down", "large", "value", "panic"] {
+        let (mut browser, handle, session) = renewed(&fleet).await;
+        session.update("n", |n: Option<f64>| Some(n.unwrap_or(1.0))).unwrap();
+        let expected = match failure {
+            "down" => {
+                fleet.faults().fail_next("replace", Fault::Refused);
+                ErrorKind::Unavailable
+            }
+            "large" => {
+                session.insert("large", &"x".repeat(2000)).unwrap();
+                ErrorKind::TooLarge
+            }
+            // What the closure makes of the value that another request has stored meanwhile.
+            "value" => {
+                set_in_a_rival(&fleet, &handle).await;
+                session.update("m", |m: Option<f64>| Some(m.unwrap_or(1.0) / 0.0 * 0.0)).unwrap_err();
+                session.update("m", |m: Option<f64>| m.map(|_| f64::NAN).or(Some(1.0))).unwrap();
+                ErrorKind::Value
+            }
+            _ => {
+                set_in_a_rival(&fleet, &handle).await;
+                session
+                    .update("m", |m: Option<f64>| {
+                        assert!(m.is_none(), "a panic that a test ordered");
+                        Some(1.0)
+                    })
+                    .unwrap();
+                ErrorKind::Unavailable
+            }
+        };
+        assert_eq!(session.commit().await.unwrap_err().kind(), expected, "{failure}");
+        assert_eq!(session.login_as(user("2")).unwrap_err().kind(), expected, "the request is lost");
+        let outcome = fleet.finish(&handle).await;
+        assert_eq!(kind(&outcome), Some(expected), "{failure}");
+        assert!(is_signed_in_after(&fleet, &mut browser, &outcome).await, "{failure}");
+    }
+}
+
+async fn set_in_a_rival(fleet: &Fleet, handle: &SessionHandle) {
+    let rival = fleet.manager.reopen(handle).load().await.unwrap();
+    rival.insert("m", &5.0).unwrap();
+    rival.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_at_the_end_of_a_request_loses_no_lock_and_no_session() {
+    let fleet = Fleet::new();
+    let (browser, handle, session) = renewed(&fleet).await;
+    session.insert("a", &1).unwrap();
+    session.commit().await.unwrap();
+    let panics = {
+        let session = session.clone();
+        tokio::spawn(async move { session.update("n", |_: Option<u8>| panic!("a panic that a test ordered")) })
+    };
+    assert!(panics.await.unwrap_err().is_panic());
+    assert_eq!(session.get::<u8>("a").unwrap(), Some(1), "it edited nothing");
+    let outcome = fleet.finish(&handle).await;
+    assert!(is_signed_in_after(&fleet, &mut browser.clone(), &outcome).await);
+}
+
+#[tokio::test]
+async fn a_cookie_is_removed_although_the_session_that_follows_cannot_be_stored() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let (handle, session) = fleet.load(&browser).await;
+    session.logout().unwrap();
+    session.commit().await.unwrap();
+    session.insert("b", &1).unwrap();
+    fleet.faults().fail_next("create", Fault::Refused);
+    session.commit().await.unwrap_err();
+    let outcome = fleet.finish(&handle).await;
+    browser.take(&outcome);
+    assert_eq!((kind(&outcome), browser.0), (Some(ErrorKind::Unavailable), None));
+}
+
+#[tokio::test]
+async fn head_and_options_hand_nothing_out_and_acknowledge_nothing() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("voucher", &1).unwrap()).await;
+    let head = || fleet.manager.open_read_only(browser.0.as_ref().map(|cookie| cookie.as_bytes()));
+    let session = head().load().await.unwrap();
+    assert!(session.is_read_only());
+    assert_eq!(session.take::<u8>("voucher").unwrap_err().kind(), ErrorKind::ReadOnly);
+    assert_eq!(session.take::<u8>("absent").unwrap(), None);
+    assert_eq!(session.get::<u8>("voucher").unwrap(), Some(1));
+    session.commit().await.unwrap();
+    type Edit = fn(&Session);
+    let edits: [Edit; 6] = [
+        |session| session.insert("a", &1).unwrap(),
+        |session| session.remove("voucher").unwrap(),
+        |session| assert_eq!(session.update("voucher", |n: Option<u8>| n).unwrap(), Some(1)),
+        |session| session.cycle_id().unwrap(),
+        |session| session.login_as(user("1")).unwrap(),
+        |session| session.flush().unwrap(),
+    ];
+    for edit in edits {
+        let handle = head();
+        let session = handle.load().await.unwrap();
+        edit(&session);
+        assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::ReadOnly);
+        let outcome = fleet.finish(&handle).await;
+        assert_eq!((kind(&outcome), outcome.set_cookie()), (None, None));
+    }
+    assert_eq!(fleet.get(&browser, "voucher").await, Some(1.into()));
+}
+
+#[tokio::test]
+async fn a_load_that_is_dropped_or_outlives_its_request_does_no_harm() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let handle = fleet.request(&browser);
+    fleet.faults().fail_next("load", Fault::Hangs);
+    tokio::select! {
+        _ = handle.load() => panic!("it hangs"),
+        () = fleet.faults().wait_for_hanging(1) => {}
+    }
+    assert_eq!(handle.load().await.unwrap().get::<u8>("a").unwrap(), Some(1), "it is loaded again");
+
+    let handle = fleet.request(&browser);
+    fleet.faults().fail_next("load", Fault::Hangs);
+    let loading = tokio::spawn({
+        let handle = handle.clone();
+        async move { handle.load().await.map(drop) }
+    });
+    fleet.faults().wait_for_hanging(1).await;
+    assert!(fleet.finish(&handle).await.error().is_none());
+    fleet.faults().release();
+    assert_eq!(loading.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+}
