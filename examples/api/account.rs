@@ -17,10 +17,7 @@ use shared_session::{
     users::{User, Users},
 };
 use shared_session_axum::{CurrentUser, Session};
-use shared_session_examples::{
-    forms::{is_username, normalized_username},
-    setup::Setup,
-};
+use shared_session_examples::{setup::Setup, sign_in};
 use utoipa::ToSchema;
 
 use crate::{
@@ -91,10 +88,7 @@ pub(crate) async fn login(
     session: Session,
     JsonObject(login): JsonObject<Login>,
 ) -> Result<(AppendHeaders<Option<(HeaderName, String)>>, Json<Account>), ApiError> {
-    let username = normalized_username(&login.username);
-    // Nobody has a name that cannot be one, and some databases refuse to look for it.
-    let found = if is_username(&username) { setup.users.verify(&username, &login.password).await? } else { None };
-    let Some(user) = found else {
+    let Some(user) = sign_in::verify(&setup.users, &login.username, &login.password).await? else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
     let account = Account::of(&user, &setup.users).await?;

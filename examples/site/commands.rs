@@ -30,7 +30,8 @@ pub(crate) async fn create_superuser(settings: &Settings, username: &str, email:
         Some(password) => (password.clone(), password),
         None => (asked("Password: ")?, asked("The same password again: ")?),
     };
-    if let Some(error) = check_registration(&username, email, &password, &repeated).first() {
+    let names = settings.sign_in_names();
+    if let Some(error) = check_registration(names, &username, email, &password, &repeated).first() {
         return Err(error.message.clone());
     }
     let users = open_users(settings).await.map_err(|error| error.to_string())?;

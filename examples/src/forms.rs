@@ -10,6 +10,15 @@ pub const MIN_PASSWORD_CHARS: usize = 8;
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 const MAX_USERNAME_CHARS: usize = 150;
 
+/// What users sign in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInNames {
+    /// Names that they choose.
+    UserNames,
+    /// Their e-mail addresses.
+    Emails,
+}
+
 /// What is wrong with one field of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
@@ -27,37 +36,55 @@ impl FieldError {
     }
 }
 
-/// A user name as it is stored and looked up: without the space around it, in NFKC, so that look-alikes made of
+/// A new user name as it is stored: without the space around it, in NFKC, so that look-alikes made of
 /// full-width letters or ligatures are the same name.
 #[must_use]
 pub fn normalized_username(username: &str) -> String {
     normalized_name(username.trim())
 }
 
-/// Whether a user could have this name, normalized. What could not need not be looked up: PostgreSQL refuses NUL.
-#[must_use]
-pub fn is_username(username: &str) -> bool {
+/// Whether a new user may have this name, normalized. Users who are there may have others.
+fn is_username(username: &str) -> bool {
     !username.is_empty()
         && username.chars().count() <= MAX_USERNAME_CHARS
         && username.chars().all(|c| c.is_alphanumeric() || "_@.+-".contains(c))
 }
 
-/// Checks a registration. `username` is the normalized one; an empty `email` is accepted.
+/// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with their
+/// address, it may also be in the place of the name.
 #[must_use]
-pub fn check_registration(username: &str, email: &str, password1: &str, password2: &str) -> Vec<FieldError> {
+pub fn check_registration(
+    names: SignInNames,
+    username: &str,
+    email: &str,
+    password1: &str,
+    password2: &str,
+) -> Vec<FieldError> {
     let mut errors = Vec::new();
-    if username.is_empty() {
-        errors.push(FieldError::new("username", "Please choose a user name."));
-    } else if username.chars().count() > MAX_USERNAME_CHARS {
-        errors.push(FieldError::new("username", "The user name is too long; 150 characters are the limit."));
-    } else if !is_username(username) {
-        errors.push(FieldError::new("username", "A user name may hold letters, digits and @ . + - _ only."));
-    }
+    let wrong_name = match names {
+        SignInNames::UserNames => what_is_wrong_with(username),
+        SignInNames::Emails if email.is_empty() && !is_email(username) => {
+            Some("Please give your e-mail address: it is what you sign in with.")
+        }
+        SignInNames::Emails => None,
+    };
+    errors.extend(wrong_name.map(|message| FieldError::new("username", message)));
     if !email.is_empty() && !is_email(email) {
         errors.push(FieldError::new("email", "This is not an e-mail address."));
     }
     errors.extend(check_new_password(["password1", "password2"], password1, password2, &[username, email]));
     errors
+}
+
+fn what_is_wrong_with(username: &str) -> Option<&'static str> {
+    match () {
+        () if username.is_empty() => Some("Please choose a user name."),
+        () if username.chars().count() > MAX_USERNAME_CHARS => {
+            Some("The user name is too long; 150 characters are the limit.")
+        }
+        () if !is_username(username) => Some("A user name may hold letters, digits and @ . + - _ only."),
+        () => None,
+    }
 }
 
 /// Checks a new password and its repetition; `fields` are the names of the two. It must not be one of `known`, which
@@ -109,7 +136,8 @@ mod tests {
     use super::*;
 
     fn fields(username: &str, email: &str, password1: &str, password2: &str) -> Vec<&'static str> {
-        check_registration(username, email, password1, password2).iter().map(|error| error.field).collect()
+        let errors = check_registration(SignInNames::UserNames, username, email, password1, password2);
+        errors.iter().map(|error| error.field).collect()
     }
 
     #[test]
@@ -139,6 +167,19 @@ mod tests {
         assert_eq!(fields("", "x", "short", "short"), ["username", "email", "password1"]);
         assert_eq!(fields("a b", "", "long enough", "long enougH"), ["username", "password2"]);
         assert_eq!(fields(&"x".repeat(151), "", "long enough", ""), ["username", "password2"]);
+    }
+
+    #[test]
+    fn where_addresses_are_names_one_of_the_two_fields_is_an_address() {
+        let check = |username: &str, email: &str| {
+            let errors = check_registration(SignInNames::Emails, username, email, "correct horse", "correct horse");
+            errors.iter().map(|error| error.field).collect::<Vec<_>>()
+        };
+        assert_eq!(check("o'neil@example.com", ""), [""; 0]);
+        assert_eq!(check("", "ada@example.com"), [""; 0]);
+        assert_eq!(check("a name", "ada@example.com"), [""; 0]);
+        assert_eq!(check("ada", ""), ["username"]);
+        assert_eq!(check("ada@example.com", "ada"), ["email"]);
     }
 
     #[test]

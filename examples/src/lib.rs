@@ -19,6 +19,7 @@ pub mod secret_key;
 pub mod sessions;
 pub mod settings;
 pub mod setup;
+pub mod sign_in;
 pub mod text;
 
 /// The programs in the project's README compile.

@@ -30,7 +30,7 @@ pub use self::{
     names::unknown,
     url::{DatabaseUrl, SessionUrl},
 };
-use crate::{network::Network, prefix::Prefix};
+use crate::{forms::SignInNames, network::Network, prefix::Prefix};
 
 const SITE_PORT: u16 = 8000;
 const API_PORT: u16 = 8001;
@@ -158,6 +158,10 @@ pub struct DjangoSettings {
     pub time_zone: Option<TimeZone>,
     /// `AUTH_USER_TABLE`, default `auth_user`.
     pub user_table: String,
+    /// `AUTH_USERNAME_FIELD`, default `username`: the column that users sign in with.
+    pub username_field: String,
+    /// `AUTH_EMAIL_FIELD`, default `email`.
+    pub email_field: String,
     /// `AUTH_BACKEND`, default Django's `ModelBackend`: the backend that a login is recorded under.
     pub backend: String,
 }
@@ -305,6 +309,8 @@ impl Settings {
                 )?,
                 time_zone: reader.time_zone("DJANGO_TIME_ZONE")?,
                 user_table: reader.table("AUTH_USER_TABLE", "auth_user")?,
+                username_field: reader.column("AUTH_USERNAME_FIELD", "username")?,
+                email_field: reader.column("AUTH_EMAIL_FIELD", "email")?,
                 backend: reader.dotted_path("AUTH_BACKEND", MODEL_BACKEND)?,
             },
             cookie: cookie(&reader, !listen_addr.ip().to_canonical().is_loopback())?,
@@ -338,6 +344,13 @@ impl Settings {
     #[must_use]
     pub fn embedded_database(&self) -> PathBuf {
         self.data_dir.join("shared-session.sqlite3")
+    }
+
+    /// What users sign in with.
+    #[must_use]
+    pub fn sign_in_names(&self) -> SignInNames {
+        let is_email = self.profile.is_django() && self.django.username_field == self.django.email_field;
+        if is_email { SignInNames::Emails } else { SignInNames::UserNames }
     }
 
     /// Whether the users live in the embedded file, so that the first start makes the user `demo`.

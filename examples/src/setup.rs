@@ -7,14 +7,14 @@ use shared_session::{
     auth::Auth,
     cookie,
     csrf::{CrossOrigin, FormTokens},
-    users::{CreateUserError, NewUser, SqlUsers, password::PasswordHasher},
+    users::{CreateUserError, NewUser, SqlUsers, UserTable, password::PasswordHasher},
 };
 
 use crate::{
     metrics,
     prefix::Prefix,
     secret_key, sessions,
-    settings::{DatabaseUrl, SameSite, SessionUrl, Settings},
+    settings::{DatabaseUrl, DjangoSettings, SameSite, SessionUrl, Settings},
 };
 
 /// The user that the first start makes in an embedded database.
@@ -128,16 +128,32 @@ pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
     let url = users_url(settings);
     let users = SqlUsers::connect(&url).await.map_err(|error| explained("DATABASE_URL", &error))?;
     if settings.profile.is_django() {
-        let table = &settings.django.user_table;
-        let mut users = users.with_django_tables(table).await.map_err(|error| explained("DATABASE_URL", &error))?;
-        if let Some(zone) = &settings.django.time_zone {
-            users = users.with_time_zone(zone.clone()).await.map_err(|error| explained("DATABASE_URL", &error))?;
-        }
+        let users = users.with_django_tables(user_table(settings)).await.map_err(|error| misfit(settings, &error))?;
         // The one that every Django verifies without further packages.
         return Ok(users.with_hasher(PasswordHasher::pbkdf2_sha256(PasswordHasher::DJANGO_ITERATIONS)?));
     }
     users.migrate().await.map_err(|error| explained("DATABASE_URL", &error))?;
     Ok(users)
+}
+
+fn user_table(settings: &Settings) -> UserTable {
+    let DjangoSettings { user_table, username_field, email_field, time_zone, .. } = &settings.django;
+    let table = UserTable::new(user_table).with_username_column(username_field).with_email_column(email_field);
+    match time_zone {
+        Some(zone) => table.with_time_zone(zone.clone()),
+        None => table,
+    }
+}
+
+/// What is wrong with the user table, and the settings that name it.
+fn misfit(settings: &Settings, error: &Error) -> Error {
+    let explained = explained("DATABASE_URL", error);
+    if error.kind() != ErrorKind::Config {
+        return explained;
+    }
+    let DjangoSettings { user_table, username_field, .. } = &settings.django;
+    let settings = format!("AUTH_USER_TABLE is {user_table}, AUTH_USERNAME_FIELD is {username_field}");
+    Error::new(ErrorKind::Config, format!("{explained} ({settings})"))
 }
 
 pub(crate) fn users_url(settings: &Settings) -> String {

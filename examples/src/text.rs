@@ -49,7 +49,8 @@ pub fn login_url(prefix: &Prefix, path: &str) -> String {
 }
 
 /// Percent-encodes all but unreserved characters and slashes (RFC 3986).
-fn encoded(text: &str) -> String {
+#[must_use]
+pub fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for b in text.bytes() {
         if b.is_ascii_alphanumeric() || b"-._~/".contains(&b) {
@@ -88,10 +89,10 @@ pub fn is_preference_name(name: &str) -> bool {
 }
 
 /// What to look for, from a search field: without the space around it and without control characters, which
-/// PostgreSQL refuses; at most 150 characters.
+/// PostgreSQL refuses; at most 254 characters, as long as an e-mail address.
 #[must_use]
 pub fn search_term(text: &str) -> String {
-    text.trim().chars().filter(|c| !c.is_control()).take(150).collect()
+    text.trim().chars().filter(|c| !c.is_control()).take(254).collect()
 }
 
 /// The distance between two times, in seconds: "3 minutes ago", "in 2 days".

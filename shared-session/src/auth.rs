@@ -167,7 +167,7 @@ impl Session {
         let why = match () {
             () if self.identity()?.is_some() => SignedOut::Ended,
             () if self.handle().is_some() => SignedOut::Anonymous,
-            () if self.0.token.is_some() => SignedOut::Ended,
+            () if self.0.presented().is_some() => SignedOut::Ended,
             () => SignedOut::NoCookie,
         };
         Err(Error::new(ErrorKind::Unauthenticated, "nobody is signed in").with_source(why))

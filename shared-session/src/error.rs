@@ -15,10 +15,13 @@ type Source = Arc<dyn StdError + Send + Sync + 'static>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A store or the user database cannot be reached, refuses, or did not answer in time. Status 503.
+    /// A store or the user database cannot be reached, refuses for now, or did not answer in time. Status 503.
     Unavailable,
     /// The stored record cannot be decoded. It is never overwritten. Status 500.
     Unreadable,
+    /// A database refuses for good what it is asked: a table, a column or a right is missing, or a value is not
+    /// possible. Trying again does not help. Status 500.
+    Refused,
     /// The cookie was replaced, or another user signed in, while the request ran. Status 409.
     Stale,
     /// The session ended while the request ran. Status 409.
@@ -54,7 +57,7 @@ impl ErrorKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::Unavailable => 503,
-            Self::Unreadable | Self::Value | Self::Closed | Self::Config => 500,
+            Self::Unreadable | Self::Refused | Self::Value | Self::Closed | Self::Config => 500,
             Self::ReadOnly => 405,
             Self::Stale | Self::Gone | Self::Conflict => 409,
             Self::TooLarge => 413,
@@ -74,7 +77,7 @@ impl ErrorKind {
             Self::Conflict => "Another request was faster. Please try again.",
             Self::ReadOnly => "This page answers GET only.",
             Self::TooLarge => "The session is full.",
-            Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
+            Self::Refused | Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
             Self::Unauthenticated => "Please sign in.",
             Self::Forbidden => "You are not allowed to do this.",
             Self::CrossSite => {

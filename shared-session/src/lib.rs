@@ -86,6 +86,8 @@ mod profile;
 mod random;
 mod reply;
 mod session;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql_error;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;

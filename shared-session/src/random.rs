@@ -41,6 +41,20 @@ pub(crate) fn text<const N: usize>() -> Result<String, Error> {
     Ok(positions::<N>()?.into_iter().map(letter).collect())
 }
 
+/// The 32 hexadecimal digits of a random UUID (RFC 9562, version 4).
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] if the system gives no random bytes.
+#[cfg(all(feature = "users", any(feature = "postgres", feature = "sqlite")))]
+pub(crate) fn uuid() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes)
+        .map_err(|source| Error::new(ErrorKind::Unavailable, "the system has no randomness").with_source(source))?;
+    let random = u128::from_be_bytes(bytes);
+    let version = random & !(0xf << 76) | 4 << 76;
+    Ok(format!("{:032x}", version & !(0b11 << 62) | 0b10 << 62))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,5 +70,13 @@ mod tests {
         assert!(seen.iter().flatten().all(|seen| *seen));
         // More than one draw.
         assert_ne!(positions::<200>().unwrap()[190..], [0; 10]);
+    }
+
+    #[cfg(all(feature = "users", any(feature = "postgres", feature = "sqlite")))]
+    #[test]
+    fn a_random_uuid_says_its_version_and_variant() {
+        let uuid = uuid().unwrap();
+        assert_eq!((uuid.len(), &uuid[12..13]), (32, "4"), "{uuid}");
+        assert!("89ab".contains(&uuid[16..17]), "{uuid}");
     }
 }

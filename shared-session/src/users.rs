@@ -44,14 +44,16 @@ mod verify;
 pub use auth_hash::Verified;
 use password::PasswordHasher;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use sql::{CreateUserError, NewUser, SqlUsers};
+pub use sql::{CreateUserError, NewUser, SqlUsers, UserTable};
 pub use verify::hash_password;
 
-/// The length of Django's column.
+/// The length of Django's column: that of new names.
 const MAX_NAME_CHARS: usize = 150;
+/// Columns may be longer. What is beyond is not worth the time that normalizing takes.
+const MAX_NORMALIZED_CHARS: usize = 1024;
 
 /// A user name as Django stores and compares it: in NFKC, so that look-alikes made of full-width letters or ligatures
-/// are one name. Case counts. A name of more than 150 characters cannot be one, and stays as it is.
+/// are one name. Case counts. A name of more than 1,024 characters stays as it is.
 ///
 /// ```
 /// use shared_session::users::normalized_name;
@@ -62,7 +64,7 @@ const MAX_NAME_CHARS: usize = 150;
 #[must_use]
 pub fn normalized_name(name: &str) -> String {
     // One character may become eighteen.
-    if name.chars().count() > MAX_NAME_CHARS { name.to_owned() } else { name.nfkc().collect() }
+    if name.chars().count() > MAX_NORMALIZED_CHARS { name.to_owned() } else { name.nfkc().collect() }
 }
 
 /// One user, as the row was when it was read.
@@ -71,7 +73,7 @@ pub fn normalized_name(name: &str) -> String {
 pub struct User {
     /// The primary key, as text.
     pub id: String,
-    /// The name to sign in with; unique, case-sensitive.
+    /// The name to sign in with. Unique, and case-sensitive unless the table compares it otherwise.
     pub username: String,
     /// May be empty, and need not be unique.
     pub email: String,
@@ -255,6 +257,13 @@ pub trait Users: Send + Sync + 'static {
             let user = self.find_by_name(name).await?;
             verify::verify_user(user, password, self.hasher()).await
         }
+    }
+
+    /// Whether `password` is that of `user`, who is active: for somebody who is signed in and asked once more. Costs
+    /// what [`verify`](Self::verify) costs, without looking for the user.
+    fn check_password(&self, user: &User, password: &str) -> impl Future<Output = Result<bool, Error>> + Send {
+        let user = user.clone();
+        async move { Ok(verify::verify_user(Some(user), password, self.hasher()).await?.is_some()) }
     }
 
     /// How new passwords are hashed. Default: [`PasswordHasher::default`].

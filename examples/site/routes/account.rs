@@ -62,7 +62,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
     let users = &visit.setup.users;
 
     let mut errors = Vec::new();
-    if users.verify(&user.username, &fields.old_password).await?.is_none() {
+    if !users.check_password(&user, &fields.old_password).await? {
         errors.push(FieldError::new("old_password", "This is not your current password."));
     }
     errors.extend(check_new_password(

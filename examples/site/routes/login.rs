@@ -4,17 +4,19 @@ use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
 use shared_session::{
     auth::SignedOut,
-    users::{CreateUserError, NewUser, User, Users},
+    users::{CreateUserError, NewUser, User},
 };
 use shared_session_actix::Session;
 use shared_session_examples::{
     forms::{FieldError, check_registration, normalized_username},
     pages::{FieldErrors, Login, Register, SignOut},
     setup::{DEMO_PASSWORD, DEMO_USER, Setup},
+    sign_in,
     text::safe_next,
 };
 
 use crate::{
+    errors::Failure,
     form::{Button, Form, rotate_token},
     page::{Answer, Visit, see_other, user_if_readable},
 };
@@ -67,8 +69,7 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
             return render_login(&visit, &session, StatusCode::FORBIDDEN, error, stale.fields).await;
         }
     };
-    let username = normalized_username(&fields.username);
-    match visit.setup.users.verify(&username, &fields.password).await? {
+    match sign_in::verify(&visit.setup.users, &fields.username, &fields.password).await? {
         Some(user) => begin(&visit, &session, &user, &fields.next).await,
         None => render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await,
     }
@@ -102,7 +103,8 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
     };
     let username = normalized_username(&fields.username);
     let email = fields.email.trim();
-    let mut errors = check_registration(&username, email, &fields.password1, &fields.password2);
+    let names = visit.setup.settings.sign_in_names();
+    let mut errors = check_registration(names, &username, email, &fields.password1, &fields.password2);
     if errors.is_empty() {
         let new = NewUser::new(&username, &fields.password1).with_email(email);
         match visit.setup.users.create_user(new).await {
@@ -113,6 +115,13 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
             }
             Err(CreateUserError::NameTaken) => {
                 errors.push(FieldError::new("username", "This user name is taken. Please choose another one."));
+            }
+            Err(CreateUserError::EmailTaken) => {
+                errors.push(FieldError::new("email", "There is an account with this e-mail address already."));
+            }
+            Err(error @ CreateUserError::ColumnNeeded(_)) => {
+                tracing::error!(%error, "a registration is not possible");
+                return Err(Failure::forbidden("New accounts cannot be made here."));
             }
             Err(_) => errors.push(FieldError::new("username", "This user name is not possible.")),
         }

@@ -7,6 +7,8 @@ pub(super) const KNOWN: &[&str] = &[
     "API_ADDR",
     "API_ORIGIN",
     "AUTH_BACKEND",
+    "AUTH_EMAIL_FIELD",
+    "AUTH_USERNAME_FIELD",
     "AUTH_USER_TABLE",
     "DATABASE_URL",
     "DATA_DIR",

@@ -86,12 +86,18 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A table, also with its schema.
+    /// A table, also with its schema, and with the quotes that a `db_table` of Django may have for it.
     pub(super) fn table(&self, name: &str, default: &str) -> Result<String, SettingsError> {
-        self.read(name, default.to_owned(), "the name of a table, such as accounts_user", |value| {
+        self.read(name, default.to_owned(), "the name of a table, such as accounts_user or accounts.user", |value| {
+            let value = value.trim_matches('"').replace("\".\"", ".");
             let parts: Vec<_> = value.split('.').collect();
-            (parts.len() <= 2 && parts.iter().all(|part| part.len() <= 63 && is_identifier(part)))
-                .then(|| value.to_owned())
+            (parts.len() <= 2 && parts.iter().all(|part| is_column(part))).then_some(value)
+        })
+    }
+
+    pub(super) fn column(&self, name: &str, default: &str) -> Result<String, SettingsError> {
+        self.read(name, default.to_owned(), "the name of a column, such as email", |value| {
+            is_column(value).then(|| value.to_owned())
         })
     }
 
@@ -209,6 +215,11 @@ fn long_enough(name: &str, which: &str, value: String, min_bytes: usize) -> Resu
 /// A number in digits alone: no sign.
 pub(super) fn digits<T: FromStr>(value: &str) -> Option<T> {
     if value.bytes().all(|b| b.is_ascii_digit()) { value.parse().ok() } else { None }
+}
+
+/// As long as PostgreSQL's names may be.
+fn is_column(text: &str) -> bool {
+    (1..=63).contains(&text.len()) && text.chars().all(|c| c.is_alphanumeric() || "_-$".contains(c))
 }
 
 fn is_identifier(text: &str) -> bool {

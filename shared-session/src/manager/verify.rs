@@ -135,10 +135,15 @@ impl Core {
                 Fit::OtherCodec(other) => found.other_codec = Some(other),
             }
             if let Some(identity) = &record.head.user {
-                match self.confirms(identity).await? {
-                    Some(true) => found.confirmed += 1,
-                    Some(false) => found.denied += 1,
-                    None => {}
+                match self.confirms(identity).await {
+                    Ok(Some(true)) => found.confirmed += 1,
+                    Ok(Some(false)) => found.denied += 1,
+                    Ok(None) => {}
+                    // That is the trouble of one user, and says nothing about the fleet.
+                    Err(error) if error.kind() == ErrorKind::Unreadable => {
+                        tracing::warn!(%error, "the user of a session cannot be read");
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         }

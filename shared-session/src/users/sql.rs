@@ -1,6 +1,11 @@
 //! [`SqlUsers`]: users in the tables that Django uses, in SQLite or PostgreSQL.
 
-use std::{collections::BTreeSet, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fmt,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 #[cfg(feature = "postgres")]
@@ -15,15 +20,19 @@ use super::{
     password::{PasswordHasher, scheme_of},
     verify::{self, hash_password},
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, sql_error};
 
-#[cfg(feature = "django")]
-mod local_time;
+mod column;
+mod inspect;
 mod manage;
 mod schema;
+mod tables;
+mod user_table;
 
+use column::Dialect;
 pub use manage::{CreateUserError, NewUser};
-use schema::Tables;
+use tables::Tables;
+pub use user_table::UserTable;
 
 /// How long a request waits for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,7 +71,8 @@ const SURVEYED: u32 = 500;
 #[derive(Clone)]
 pub struct SqlUsers {
     pool: Pool,
-    tables: Arc<Tables>,
+    /// Replaced once, by the look at the tables when the service starts.
+    tables: Arc<RwLock<Arc<Tables>>>,
     hasher: PasswordHasher,
     /// Whether the costs of stored hashes have been learned.
     surveyed: Arc<OnceCell<()>>,
@@ -74,6 +84,17 @@ enum Pool {
     Sqlite(SqlitePool),
     #[cfg(feature = "postgres")]
     Postgres(PgPool),
+}
+
+impl Pool {
+    fn dialect(&self) -> Dialect {
+        match self {
+            #[cfg(feature = "sqlite")]
+            Self::Sqlite(_) => Dialect::Sqlite,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(_) => Dialect::Postgres,
+        }
+    }
 }
 
 /// Runs the same expression on whichever pool there is.
@@ -141,8 +162,16 @@ impl SqlUsers {
     }
 
     fn new(pool: Pool) -> Self {
-        let tables = Arc::new(Tables::own(&pool));
+        let tables = Arc::new(RwLock::new(Arc::new(Tables::own(pool.dialect()))));
         Self { pool, tables, hasher: PasswordHasher::default(), surveyed: Arc::default() }
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.pool.dialect()
+    }
+
+    fn tables(&self) -> Arc<Tables> {
+        Arc::clone(&self.tables.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Sets how new passwords are hashed. Default: argon2id. In a fleet with Django take
@@ -174,21 +203,35 @@ impl SqlUsers {
         }
     }
 
-    /// The names in one column that `sql` answers for the user's id.
-    async fn for_user(&self, sql: String, id: &str) -> Result<Vec<String>, Error> {
-        on_pool!(self, pool => within(async {
-            let rows = sqlx::query(AssertSqlSafe(sql)).bind(id).fetch_all(pool).await?;
+    /// The names in one column that `sql` answers for the user's key; one that is NULL is none.
+    async fn for_user(&self, sql: Option<String>, key: &str) -> Result<Vec<String>, Error> {
+        let Some(sql) = sql else { return Ok(Vec::new()) };
+        let names: Vec<Option<String>> = on_pool!(self, pool => within(async {
+            let rows = sqlx::query(AssertSqlSafe(sql)).bind(key).fetch_all(pool).await?;
             rows.iter().map(|row| row.try_get(0)).collect()
-        }).await)
+        }).await)?;
+        Ok(names.into_iter().flatten().collect())
     }
 
-    /// One user, by what `$1` of a prepared statement of [`Tables`] compares.
-    async fn one(&self, sql: &Arc<str>, value: &str) -> Result<Option<User>, Error> {
+    /// The users that `sql` finds by `$1`.
+    async fn found(&self, tables: &Tables, sql: &Arc<str>, value: &str) -> Result<Vec<User>, Error> {
         let sql = AssertSqlSafe(Arc::clone(sql));
-        on_pool!(self, pool => within(async {
-            sqlx::query(sql).bind(value).fetch_optional(pool).await?.map(|row| read_user(&row)).transpose()
-        }).await)
-        .map(|user| user.map(|user| self.tables.shown(user)))
+        let users: Vec<User> = on_pool!(self, pool => within(async {
+            let rows = sqlx::query(sql).bind(value).fetch_all(pool).await?;
+            rows.iter().map(read_user).collect()
+        }).await)?;
+        Ok(users.into_iter().map(|user| tables.shown(user)).collect())
+    }
+
+    /// The one user of exactly this name; nobody if several have it.
+    async fn named(&self, tables: &Tables, name: &str) -> Result<Option<User>, Error> {
+        let Some(stored) = tables.name.stored(name) else { return Ok(None) };
+        let mut users = self.found(tables, &tables.find_by_name, &stored).await?;
+        if users.len() > 1 {
+            tracing::warn!("several users have one name, so none of them can sign in with it");
+            return Ok(None);
+        }
+        Ok(users.pop())
     }
 }
 
@@ -200,19 +243,25 @@ impl fmt::Debug for SqlUsers {
 
 impl Users for SqlUsers {
     async fn find(&self, id: &str) -> Result<Option<User>, Error> {
-        match self.tables.key(id) {
-            Some(key) => self.one(&self.tables.find, &key).await,
+        let tables = self.tables();
+        match tables.key(id) {
+            Some(key) => Ok(self.found(&tables, &tables.find, &key).await?.pop()),
             None => Ok(None),
         }
     }
 
-    /// Names are stored in [NFKC](super::normalized_name), so they are looked up in it.
+    /// As it is, for whoever was given a name by other means than forms; then in [NFKC](super::normalized_name), in which
+    /// names are stored. Nobody has no name, or one with a zero byte.
     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Error> {
-        // PostgreSQL refuses a text with a zero byte.
-        if name.contains('\0') {
+        if name.is_empty() || name.contains('\0') {
             return Ok(None);
         }
-        self.one(&self.tables.find_by_name, &super::normalized_name(name)).await
+        let tables = self.tables();
+        let normalized = super::normalized_name(name);
+        match self.named(&tables, name).await? {
+            None if normalized != name => self.named(&tables, &normalized).await,
+            found => Ok(found),
+        }
     }
 
     /// As [`Users::verify`]. The first call also reads some hundred users, to learn what their hashes cost.
@@ -227,9 +276,10 @@ impl Users for SqlUsers {
     }
 
     async fn set_password(&self, id: &str, password: &str) -> Result<Option<User>, Error> {
-        let Some(key) = self.tables.key(id) else { return Ok(None) };
+        let tables = self.tables();
+        let Some(key) = tables.key(id) else { return Ok(None) };
         let encoded = hash_password(self.hasher, password).await?;
-        let sql = format!("UPDATE {} SET password = $2 WHERE id = {}", self.tables.users, self.tables.id);
+        let sql = format!("UPDATE {} SET {} = $2 WHERE {}", tables.users, tables.password.quoted(), tables.is_row());
         on_pool!(self, pool => within(async {
             sqlx::query(AssertSqlSafe(sql)).bind(key).bind(encoded).execute(pool).await.map(drop)
         }).await)?;
@@ -239,14 +289,17 @@ impl Users for SqlUsers {
     /// For an id of no user it raises nothing and answers 0. The tables of a Django site have no epochs: there it is
     /// refused with [`ErrorKind::Config`].
     async fn raise_epoch(&self, id: &str) -> Result<i64, Error> {
-        if !self.tables.has_epochs {
+        let tables = self.tables();
+        if !tables.has_epochs {
             return Err(Error::new(ErrorKind::Config, "the tables of a Django site have no epochs"));
         }
-        let Some(key) = self.tables.key(id) else { return Ok(0) };
+        let Some(key) = tables.key(id) else { return Ok(0) };
         let sql = format!(
-            "INSERT INTO shared_session_epoch (user_id, epoch) SELECT CAST(id AS TEXT), 1 FROM {} WHERE id = {} \
+            "INSERT INTO shared_session_epoch (user_id, epoch) SELECT {}, 1 FROM {} u WHERE {} \
              ON CONFLICT (user_id) DO UPDATE SET epoch = shared_session_epoch.epoch + 1 RETURNING epoch",
-            self.tables.users, self.tables.id
+            tables.key.text(),
+            tables.users,
+            tables.is_row()
         );
         let raised: Option<i64> = on_pool!(self, pool => within(async {
             let row = sqlx::query(AssertSqlSafe(sql)).bind(key).fetch_optional(pool).await?;
@@ -257,36 +310,19 @@ impl Users for SqlUsers {
 
     /// Django's rules: an inactive user has none, a superuser has all that exist.
     async fn permissions(&self, user: &User) -> Result<BTreeSet<String>, Error> {
-        let Some(key) = self.tables.key(&user.id).filter(|_| user.is_active) else { return Ok(BTreeSet::new()) };
-        let granted = if user.is_superuser {
-            "$1 = $1".to_owned()
-        } else {
-            let Tables { user_permissions, user_groups, user_column, id, .. } = &*self.tables;
-            format!(
-                "p.id IN (SELECT permission_id FROM {user_permissions} WHERE {user_column} = {id} \
-                 UNION SELECT gp.permission_id FROM auth_group_permissions gp \
-                 JOIN {user_groups} ug ON ug.group_id = gp.group_id WHERE ug.{user_column} = {id})"
-            )
-        };
-        let sql = format!(
-            "SELECT ct.app_label || '.' || p.codename FROM auth_permission p \
-             JOIN django_content_type ct ON ct.id = p.content_type_id WHERE {granted}"
-        );
-        Ok(self.for_user(sql, &key).await?.into_iter().collect())
+        let tables = self.tables();
+        let Some(key) = tables.key(&user.id).filter(|_| user.is_active) else { return Ok(BTreeSet::new()) };
+        Ok(self.for_user(tables.permissions(user.is_superuser), &key).await?.into_iter().collect())
     }
 
     async fn groups(&self, user: &User) -> Result<Vec<String>, Error> {
-        let Some(key) = self.tables.key(&user.id) else { return Ok(Vec::new()) };
-        let Tables { user_groups, user_column, id, .. } = &*self.tables;
-        let sql = format!(
-            "SELECT g.name FROM auth_group g JOIN {user_groups} ug ON ug.group_id = g.id \
-             WHERE ug.{user_column} = {id} ORDER BY g.name"
-        );
-        self.for_user(sql, &key).await
+        let tables = self.tables();
+        let Some(key) = tables.key(&user.id) else { return Ok(Vec::new()) };
+        self.for_user(tables.groups(), &key).await
     }
 }
 
-/// Reads the columns of [`Tables::select`].
+/// Reads the columns of [`Tables::select`]. A text that is NULL is empty.
 fn read_user<'r, R>(row: &'r R) -> sqlx::Result<User>
 where
     R: Row,
@@ -295,12 +331,13 @@ where
     bool: Decode<'r, R::Database> + Type<R::Database>,
     i64: Decode<'r, R::Database> + Type<R::Database>,
 {
-    let password: String = row.try_get(2)?;
-    let mut user =
-        User::new(row.try_get::<String, _>(0)?, row.try_get::<String, _>(1)?).with_encoded_password(password);
-    user.email = row.try_get(3)?;
-    user.first_name = row.try_get(4)?;
-    user.last_name = row.try_get(5)?;
+    let text = |index: usize| row.try_get::<Option<String>, _>(index).map(Option::unwrap_or_default);
+    let id: String = row.try_get(0)?;
+    let password = row.try_get::<Option<String>, _>(2)?.unwrap_or_else(|| NO_PASSWORD.to_owned());
+    let mut user = User::new(id, text(1)?).with_encoded_password(password);
+    user.email = text(3)?;
+    user.first_name = text(4)?;
+    user.last_name = text(5)?;
     user.is_active = row.try_get(6)?;
     user.is_staff = row.try_get(7)?;
     user.is_superuser = row.try_get(8)?;
@@ -309,6 +346,9 @@ where
     user.epoch = row.try_get(11)?;
     Ok(user)
 }
+
+/// What Django derives the session auth hash of a user from whose password is NULL. No password matches it.
+const NO_PASSWORD: &str = "None";
 
 /// Bounds the work and translates its error.
 async fn within<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Error> {
@@ -323,19 +363,22 @@ async fn within<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Err
 /// Drivers quote values in what they say of bad or conflicting data (SQLSTATE classes 22 and 23), so of those only the
 /// code is kept.
 fn failed(error: sqlx::Error) -> Error {
+    let kind = sql_error::kind(&error);
     match error {
         sqlx::Error::Database(error) => {
             let code = error.code().unwrap_or_default();
             let quotes_values = code.starts_with("22") || code.starts_with("23") || error.constraint().is_some();
             let what = if quotes_values { "the data" } else { error.message() };
-            Error::new(ErrorKind::Unavailable, format!("the user database refused: {what} (code {code})"))
+            Error::new(kind, format!("the user database refused: {what} (code {code})"))
         }
-        sqlx::Error::Configuration(source) => {
-            Error::new(ErrorKind::Config, "the URL of the user database is not valid").with_source(source)
+        error => {
+            let message = match kind {
+                ErrorKind::Config => "the URL of the user database is not valid",
+                ErrorKind::Unreadable => "a value in the user table cannot be read",
+                ErrorKind::Refused => "the user table is another one than at the start",
+                _ => "the user database cannot be reached",
+            };
+            Error::new(kind, message).with_source(error)
         }
-        error @ (sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) => {
-            Error::new(ErrorKind::Unreadable, "a column of the user table has another type").with_source(error)
-        }
-        error => Error::new(ErrorKind::Unavailable, "the user database cannot be reached").with_source(error),
     }
 }

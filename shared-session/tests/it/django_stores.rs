@@ -173,7 +173,7 @@ async fn a_table_that_is_missing_stops_the_start_and_is_not_created() {
         let error = store.check().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         assert!(error.to_string().ends_with("run manage.py migrate"), "{error}");
-        assert_eq!(store.load(KEY).await.unwrap_err().kind(), ErrorKind::Unavailable);
+        assert_eq!(store.load(KEY).await.unwrap_err().kind(), ErrorKind::Refused);
     }
 }
 

@@ -9,13 +9,16 @@ use actix_web::{
 use serde::Deserialize;
 use shared_session::{ErrorKind, Handle, SessionInfo, SessionPage, users::Users};
 use shared_session_actix::StaffUser;
-use shared_session_examples::pages::{AdminSessions, LiveSession, SessionUser};
+use shared_session_examples::{
+    pages::{AdminSessions, LiveSession, SessionUser},
+    text::encoded,
+};
 
 use crate::{
     errors::Failure,
     form::{Button, Form},
     page::{Answer, Notice, Visit, now},
-    routes::devices::device,
+    routes::{admin::users::shown_name, devices::device},
 };
 
 /// How many empty pages of the store are skipped for one page here.
@@ -46,7 +49,7 @@ async fn render(
             let user = session.user_id.as_ref().map(|id| {
                 // A session may be older than the removal of its user.
                 let username = names.get(id).cloned().unwrap_or_else(|| format!("user {id}, removed"));
-                SessionUser { id: id.clone(), username }
+                SessionUser { id: encoded(id), username }
             });
             LiveSession { device: device(session, current.as_ref(), now), user }
         })
@@ -94,11 +97,19 @@ async fn page_from(visit: &Visit, mut from: Option<String>) -> Result<SessionPag
 async fn names(visit: &Visit, sessions: &[SessionInfo]) -> Result<BTreeMap<String, String>, Failure> {
     let mut names = BTreeMap::new();
     for id in sessions.iter().filter_map(|session| session.user_id.as_ref()) {
-        if !names.contains_key(id)
-            && let Some(user) = visit.setup.users.find(id).await?
-        {
-            names.insert(id.clone(), user.username);
+        if names.contains_key(id) {
+            continue;
         }
+        match visit.setup.users.find(id).await {
+            Ok(Some(user)) => names.insert(id.clone(), shown_name(&user)),
+            Ok(None) => None,
+            // One row that cannot be read is no reason to show none.
+            Err(error) if error.kind() == ErrorKind::Unreadable => {
+                tracing::warn!(%error, "a list names a user by the id");
+                names.insert(id.clone(), format!("user {id}, who cannot be read"))
+            }
+            Err(error) => return Err(error.into()),
+        };
     }
     Ok(names)
 }

@@ -5,11 +5,14 @@ use actix_web::{
     web::{Path, Query},
 };
 use serde::Deserialize;
-use shared_session::users::{User, Users};
+use shared_session::{
+    Error, ErrorKind,
+    users::{User, Users},
+};
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
     pages::{AdminUser, AdminUsers, LiveSession, SessionUser, UserRow, When},
-    text::search_term,
+    text::{encoded, search_term},
 };
 
 use crate::{
@@ -66,7 +69,7 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
         .iter()
         .map(|session| LiveSession {
             device: device(session, current.as_ref(), now),
-            user: Some(SessionUser { id: user.id.clone(), username: user.username.clone() }),
+            user: Some(SessionUser { id: encoded(&user.id), username: shown_name(&user) }),
         })
         .collect();
     let page = visit.page(staff.session(), Some(staff))?.with_alert(alert);
@@ -92,7 +95,7 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
         Err(stale) => return again(&visit, stale, &id).await,
     };
     let (staff, user) = changeable(&visit, &id).await?;
-    visit.setup.users.set_active(&user.id, on).await?;
+    visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;
     if !on {
         visit.setup.manager.revoke_user(&user.id).await?;
     }
@@ -105,7 +108,7 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
         Err(stale) => return again(&visit, stale, &id).await,
     };
     let (staff, user) = changeable(&visit, &id).await?;
-    visit.setup.users.set_staff(&user.id, on).await?;
+    visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
     done(&visit, &staff, &user, Notice::UserChanged)
 }
 
@@ -140,15 +143,28 @@ fn may_change(staff: &User, user: &User) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A custom user model may have no column for it.
+fn not_kept(error: Error) -> Failure {
+    match error.kind() {
+        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, "The users of this site do not have this mark."),
+        _ => error.into(),
+    }
+}
+
 fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {
     notice.leave(staff.session())?;
-    Ok(visit.see_other(&format!("/admin/users/{}", user.id)))
+    Ok(visit.see_other(&format!("/admin/users/{}", encoded(&user.id))))
+}
+
+/// A user of a custom model may have no name.
+pub(super) fn shown_name(user: &User) -> String {
+    if user.username.is_empty() { format!("user {}", user.id) } else { user.username.clone() }
 }
 
 fn row(user: &User, now: i64) -> UserRow {
     UserRow {
-        id: user.id.clone(),
-        username: user.username.clone(),
+        id: encoded(&user.id),
+        username: shown_name(user),
         email: user.email.clone(),
         is_active: user.is_active,
         is_staff: user.is_staff,

@@ -6,10 +6,11 @@ use bytes::Bytes;
 
 use super::{
     database::{Database, File, Pool, milliseconds, on_connection},
-    failure::{self, Failure, sqlite_code},
+    failure::{self, Failure},
 };
 use crate::{
     Error, ErrorKind,
+    sql_error::sqlite_code,
     store::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime},
     zone::TimeZone,
 };

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use crate::{Error, ErrorKind};
+use crate::{
+    Error, ErrorKind,
+    sql_error::{self, sqlite_code},
+};
 
 /// Why an operation failed, and whether the database may have carried it out.
 pub(super) enum Failure {
@@ -42,16 +45,16 @@ pub(super) fn config(message: &'static str) -> Error {
 }
 
 pub(super) fn from_driver(error: sqlx::Error) -> Error {
-    let (kind, message) = match &error {
+    let message = match &error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-            (ErrorKind::Unreadable, "the session database holds a value of the wrong kind")
+            "the session database holds a value of the wrong kind"
         }
-        sqlx::Error::Configuration(_) => (ErrorKind::Config, "the session database's URL is not valid"),
-        sqlx::Error::Database(_) => (ErrorKind::Unavailable, "the session database refused"),
-        sqlx::Error::PoolTimedOut => (ErrorKind::Unavailable, "no connection to the session database became free"),
-        _ => (ErrorKind::Unavailable, "the session database did not answer"),
+        sqlx::Error::Configuration(_) => "the session database's URL is not valid",
+        sqlx::Error::Database(_) => "the session database refused",
+        sqlx::Error::PoolTimedOut => "no connection to the session database became free",
+        _ => "the session database did not answer",
     };
-    Error::new(kind, message).with_source(Driver(error))
+    Error::new(sql_error::kind(&error), message).with_source(Driver(error))
 }
 
 fn timed_out() -> Error {
@@ -65,11 +68,6 @@ fn refused(error: &sqlx::Error) -> bool {
     // SQLite 10 is a disk error, at whatever moment.
     let code = error.code().unwrap_or_default();
     !(code.starts_with("08") || code.starts_with("57P0") || sqlite_code(&code) == Some(10))
-}
-
-/// The primary code of an extended SQLite code. PostgreSQL's codes have five characters.
-pub(super) fn sqlite_code(code: &str) -> Option<u32> {
-    if code.len() == 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) }
 }
 
 /// A driver's error without its details: those may quote a key or a value.

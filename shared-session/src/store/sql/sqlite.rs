@@ -9,10 +9,10 @@ use sqlx::{
 
 use super::{
     database::{ACQUIRE, File},
-    failure::{config, from_driver, sqlite_code},
+    failure::{config, from_driver},
     statements,
 };
-use crate::Error;
+use crate::{Error, sql_error::sqlite_code};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -4,9 +4,15 @@ use std::fmt;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqlUsers, failed, on_pool, read_user, within};
+use super::{
+    SqlUsers,
+    column::{Column, Kind, dashed_uuid},
+    on_pool, read_user,
+    tables::{NewKey, NewRow, Tables, Value},
+    within,
+};
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, random,
     users::{MAX_NAME_CHARS, User, Users, normalized_name, verify::hash_password},
 };
 
@@ -74,9 +80,19 @@ pub enum CreateUserError {
     /// The name is empty, longer than 150 characters, or has others than letters, digits and `@.+-_`.
     #[error("a user name has 1 to 150 letters, digits and @ . + - _ only")]
     InvalidName,
-    /// The address is longer than 254 characters, or has a zero byte.
+    /// The address is longer than 254 characters, or has a zero byte; or it is what users sign in with, and is none.
     #[error("the e-mail address is not valid")]
     InvalidEmail,
+    /// A user of that address is there already, and the table allows only one.
+    #[error("a user with that e-mail address already exists")]
+    EmailTaken,
+    /// The user model asks for more than [`NewUser`] holds: this column must have a value, and the database gives it
+    /// none.
+    #[error(
+        "the column {0} of the user table must have a value that is not asked for here: \
+         create users with Django (manage.py createsuperuser), or give the column a default in the database"
+    )]
+    ColumnNeeded(String),
     /// The database failed.
     #[error(transparent)]
     Failed(#[from] Error),
@@ -85,54 +101,108 @@ pub enum CreateUserError {
 impl SqlUsers {
     /// Adds a user. Costs one password hash and three round trips; a taken name costs one.
     ///
+    /// Where users sign in with their e-mail address ([`UserTable`](crate::users::UserTable)), the address of `new`
+    /// is the name, or its name if that is an address. A column that the database does not fill gets what Django's
+    /// own model would give it; a UUID as key is a random one.
+    ///
     /// # Errors
     /// [`CreateUserError`]. Of several simultaneous calls with one name exactly one succeeds, the others get
-    /// [`CreateUserError::NameTaken`]. A table whose key is not a number refuses with [`ErrorKind::Config`].
+    /// [`CreateUserError::NameTaken`].
     pub async fn create_user(&self, new: NewUser) -> Result<User, CreateUserError> {
+        let tables = self.tables();
+        let mut email = normalized_email(&new.email);
         let username = normalized_name(&new.username);
-        let email = normalized_email(&new.email);
-        if !is_valid_name(&username) {
+        let name = if tables.filling.signs_in_by_email {
+            if email.is_empty() {
+                email = normalized_email(&username);
+            }
+            email.clone()
+        } else {
+            username.clone()
+        };
+        let needs_username = !tables.filling.signs_in_by_email || tables.filling.username.is_some();
+        if needs_username && !is_valid_name(&username) {
             return Err(CreateUserError::InvalidName);
         }
-        if email.chars().count() > 254 || email.contains('\0') {
+        if !is_valid_email(&email) || tables.filling.signs_in_by_email && !email.contains('@') {
             return Err(CreateUserError::InvalidEmail);
         }
-        if !self.tables.numbers_keys() {
-            return Err(Error::new(ErrorKind::Config, "the user table does not number its rows").into());
+        if new.is_superuser && tables.is_superuser.is_none() || new.is_staff && tables.is_staff.is_none() {
+            let message = "the user table has no columns for staff and superusers: use manage.py createsuperuser";
+            return Err(Error::new(ErrorKind::Config, message).into());
         }
-        if self.find_by_name(&username).await?.is_some() {
+        if let Some(column) = &tables.filling.needed {
+            return Err(CreateUserError::ColumnNeeded(column.clone()));
+        }
+        // Also as it was typed: a name in no normal form may be there by other means.
+        let typed = if tables.filling.signs_in_by_email { &name } else { &new.username };
+        if self.find_by_name(typed).await?.is_some() {
             return Err(CreateUserError::NameTaken);
         }
-        let password = hash_password(self.hasher, &new.password).await?;
-        let sql = format!(
-            "INSERT INTO {} (password, is_superuser, username, first_name, last_name, email, is_staff, is_active, \
-             date_joined) VALUES ($1, $2, $3, '', '', $4, $5, $6, {}) RETURNING CAST(id AS TEXT)",
-            self.tables.users, self.tables.now
-        );
-        // The violation is an answer and not a failure, so it stays inside.
-        let id: Option<String> = on_pool!(self, pool => within(async {
-            let inserted = sqlx::query(AssertSqlSafe(sql))
-                .bind(password)
-                .bind(new.is_superuser)
-                .bind(username)
-                .bind(email)
-                .bind(new.is_staff)
-                .bind(true)
-                .fetch_one(pool)
-                .await;
-            match inserted {
-                Ok(row) => row.try_get(0).map(Some),
-                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(None),
+        let row = NewRow {
+            key: match tables.filling.key {
+                NewKey::Given => None,
+                NewKey::Uuid => Some(random::uuid()?),
+            },
+            password: hash_password(self.hasher, &new.password).await?,
+            name: name.clone(),
+            username: username.clone(),
+            email: email.clone(),
+            is_staff: new.is_staff,
+            is_superuser: new.is_superuser,
+        };
+        let (sql, values) = tables.insert(row);
+        // A violation is an answer and not a failure, so it stays inside.
+        let inserted: Inserted = on_pool!(self, pool => within(async {
+            let mut insert = sqlx::query(AssertSqlSafe(sql));
+            for value in values {
+                insert = match value {
+                    Value::Text(text) => insert.bind(text),
+                    Value::Flag(flag) => insert.bind(flag),
+                };
+            }
+            match insert.fetch_one(pool).await {
+                Ok(row) => row.try_get(0).map(Inserted::Row),
+                Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(Inserted::Taken),
+                Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == TOO_LONG) => {
+                    Ok(Inserted::TooLong)
+                }
                 Err(error) => Err(error),
             }
         }).await)?;
-        let id = id.ok_or(CreateUserError::NameTaken)?;
-        let user = self.find(&id).await?;
-        Ok(user.ok_or_else(|| failed(sqlx::Error::RowNotFound))?)
+        match inserted {
+            Inserted::Row(key) => {
+                let id = if tables.key.kind == Kind::UuidText { dashed_uuid(key) } else { key };
+                let user = self.find(&id).await?;
+                Ok(user.ok_or_else(|| Error::new(ErrorKind::Refused, "the new user is not in the user table"))?)
+            }
+            Inserted::TooLong => Err(CreateUserError::InvalidName),
+            // Another service may have been faster; or it is another column that must be unique.
+            Inserted::Taken if self.find_by_name(&name).await?.is_some() => Err(CreateUserError::NameTaken),
+            Inserted::Taken if self.is_taken(tables.filling.username.as_ref(), &username).await? => {
+                Err(CreateUserError::NameTaken)
+            }
+            Inserted::Taken if self.is_taken(tables.filling.email.as_ref(), &email).await? => {
+                Err(CreateUserError::EmailTaken)
+            }
+            Inserted::Taken => Err(CreateUserError::NameTaken),
+        }
+    }
+
+    /// Whether a user has `value` in `column`, as the column compares.
+    async fn is_taken(&self, column: Option<&Column>, value: &str) -> Result<bool, Error> {
+        let Some((column, value)) = column.and_then(|column| Some((column, column.stored(value)?))) else {
+            return Ok(false);
+        };
+        let sql = format!("SELECT COUNT(*) FROM {} WHERE {}", self.tables().users, column.equals("", 1));
+        let count: i64 = on_pool!(self, pool => within(async {
+            sqlx::query(AssertSqlSafe(sql)).bind(value).fetch_one(pool).await?.try_get(0)
+        }).await)?;
+        Ok(count > 0)
     }
 
     /// Users whose name or e-mail address contains `search`, whatever its case, by name. An empty `search` is everyone.
-    /// Reads the whole table.
+    /// Reads the whole table. A row that cannot be read is left out, with a line in the log.
     ///
     /// # Errors
     /// As [`Users`].
@@ -140,14 +210,27 @@ impl SqlUsers {
         if search.contains('\0') {
             return Ok(Vec::new());
         }
-        let filter = self.filter();
-        let sql = format!("{} {filter} ORDER BY u.username LIMIT $2 OFFSET $3", self.tables.select);
-        let found: Vec<User> = on_pool!(self, pool => within(async {
-            let query = sqlx::query(AssertSqlSafe(sql)).bind(pattern(search));
+        let tables = self.tables();
+        let (select, order) = (&tables.select, tables.order());
+        let sql = if search.is_empty() {
+            format!("{select} {order} LIMIT $1 OFFSET $2")
+        } else {
+            format!("{select} {} {order} LIMIT $2 OFFSET $3", tables.filter())
+        };
+        let found: Vec<sqlx::Result<User>> = on_pool!(self, pool => within(async {
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            if !search.is_empty() {
+                query = query.bind(pattern(search));
+            }
             let rows = query.bind(i64::from(limit)).bind(i64::from(offset)).fetch_all(pool).await?;
-            rows.iter().map(read_user).collect()
+            Ok(rows.iter().map(read_user).collect())
         }).await)?;
-        Ok(found.into_iter().map(|user| self.tables.shown(user)).collect())
+        let rows = found.len();
+        let users: Vec<User> = found.into_iter().flatten().map(|user| tables.shown(user)).collect();
+        if users.len() < rows {
+            tracing::warn!(rows = rows - users.len(), "rows of the user table cannot be read; a list leaves them out");
+        }
+        Ok(users)
     }
 
     /// How many users [`list`](Self::list) has for `search`.
@@ -158,9 +241,15 @@ impl SqlUsers {
         if search.contains('\0') {
             return Ok(0);
         }
-        let sql = format!("SELECT COUNT(*) FROM {} u {}", self.tables.users, self.filter());
+        let tables = self.tables();
+        let filter = if search.is_empty() { String::new() } else { tables.filter() };
+        let sql = format!("SELECT COUNT(*) FROM {} u {filter}", tables.users);
         let count: i64 = on_pool!(self, pool => within(async {
-            sqlx::query(AssertSqlSafe(sql)).bind(pattern(search)).fetch_one(pool).await?.try_get(0)
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            if !search.is_empty() {
+                query = query.bind(pattern(search));
+            }
+            query.fetch_one(pool).await?.try_get(0)
         }).await)?;
         Ok(count.unsigned_abs())
     }
@@ -169,52 +258,65 @@ impl SqlUsers {
     /// count again when the user is active again: raise the epoch to end them.
     ///
     /// # Errors
-    /// As [`Users`].
+    /// As [`Users`]; [`ErrorKind::Config`] if the user table has no column for it.
     pub async fn set_active(&self, id: &str, active: bool) -> Result<bool, Error> {
-        self.set_flag(id, "is_active", active).await
+        self.set_flag(id, |tables| tables.is_active.as_ref(), active).await
     }
 
     /// Says whether the user may enter the administration; answers whether there is such a user.
     ///
     /// # Errors
-    /// As [`Users`].
+    /// As [`Users`]; [`ErrorKind::Config`] if the user table has no column for it.
     pub async fn set_staff(&self, id: &str, staff: bool) -> Result<bool, Error> {
-        self.set_flag(id, "is_staff", staff).await
+        self.set_flag(id, |tables| tables.is_staff.as_ref(), staff).await
     }
 
     /// Gives the user every permission, or takes it back; answers whether there is such a user.
     ///
     /// # Errors
-    /// As [`Users`].
+    /// As [`Users`]; [`ErrorKind::Config`] if the user table has no column for it.
     pub async fn set_superuser(&self, id: &str, superuser: bool) -> Result<bool, Error> {
-        self.set_flag(id, "is_superuser", superuser).await
+        self.set_flag(id, |tables| tables.is_superuser.as_ref(), superuser).await
     }
 
-    /// Notes that the user signed in just now, by the database's clock; answers whether there is such a user.
+    /// Notes that the user signed in just now, by the database's clock. `false` if there is no such user, or the user
+    /// table has no column for it.
     ///
     /// # Errors
     /// As [`Users`].
     pub async fn record_login(&self, id: &str) -> Result<bool, Error> {
-        let Some(key) = self.tables.key(id) else { return Ok(false) };
-        let tables = &self.tables;
-        let sql = format!("UPDATE {} SET last_login = {} WHERE id = {}", tables.users, tables.now, tables.id);
+        let tables = self.tables();
+        let (Some(key), Some(column)) = (tables.key(id), &tables.last_login) else { return Ok(false) };
+        let set = format!("{} = {}", column.quoted(), tables.now);
+        let sql = format!("UPDATE {} SET {set} WHERE {}", tables.users, tables.is_row());
         on_pool!(self, pool => within(async {
             Ok(sqlx::query(AssertSqlSafe(sql)).bind(key).execute(pool).await?.rows_affected() > 0)
         }).await)
     }
 
-    async fn set_flag(&self, id: &str, column: &'static str, value: bool) -> Result<bool, Error> {
-        let Some(key) = self.tables.key(id) else { return Ok(false) };
-        let sql = format!("UPDATE {} SET {column} = $2 WHERE id = {}", self.tables.users, self.tables.id);
+    async fn set_flag(&self, id: &str, column: fn(&Tables) -> Option<&Column>, value: bool) -> Result<bool, Error> {
+        let tables = self.tables();
+        let Some(key) = tables.key(id) else { return Ok(false) };
+        let Some(column) = column(&tables) else {
+            return Err(Error::new(ErrorKind::Config, "the user table has no column for this"));
+        };
+        let value_of = if column.kind == Kind::Number { "CASE WHEN $2 THEN 1 ELSE 0 END" } else { "$2" };
+        let sql = format!("UPDATE {} SET {} = {value_of} WHERE {}", tables.users, column.quoted(), tables.is_row());
         on_pool!(self, pool => within(async {
             Ok(sqlx::query(AssertSqlSafe(sql)).bind(key).bind(value).execute(pool).await?.rows_affected() > 0)
         }).await)
     }
+}
 
-    fn filter(&self) -> String {
-        let like = self.tables.like;
-        format!(r"WHERE u.username {like} $1 ESCAPE '\' OR u.email {like} $1 ESCAPE '\'")
-    }
+/// PostgreSQL's word for a text that is longer than its column.
+const TOO_LONG: &str = "22001";
+
+/// What became of a new row.
+enum Inserted {
+    /// Its key.
+    Row(String),
+    Taken,
+    TooLong,
 }
 
 /// What `LIKE` finds anywhere, with its wildcards taken literally.
@@ -234,6 +336,11 @@ fn pattern(search: &str) -> String {
 fn is_valid_name(name: &str) -> bool {
     (1..=MAX_NAME_CHARS).contains(&name.chars().count())
         && name.chars().all(|character| character.is_alphanumeric() || "@.+-_".contains(character))
+}
+
+/// An empty one is none.
+fn is_valid_email(email: &str) -> bool {
+    email.chars().count() <= 254 && !email.contains(|character: char| character.is_control())
 }
 
 fn normalized_email(email: &str) -> String {

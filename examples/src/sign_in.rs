@@ -1,0 +1,52 @@
+//! Signing in: whoever the user table has, under the name that is typed. The rules for new names are not for here.
+
+use shared_session::{
+    Error,
+    users::{SqlUsers, User, Users},
+};
+
+/// The active user whose name was `typed`, if `password` is right.
+///
+/// As in Django's form the space around a name does not count, and names are looked up in NFKC; but a name that is in the
+/// table just as it was typed is that user's. Costs one password hash, and a look more where there is space.
+///
+/// # Errors
+/// As [`Users::verify`].
+pub async fn verify(users: &SqlUsers, typed: &str, password: &str) -> Result<Option<User>, Error> {
+    let trimmed = trimmed(typed);
+    let is_spaced = trimmed != typed && users.find_by_name(typed).await?.is_some();
+    users.verify(if is_spaced { typed } else { trimmed }, password).await
+}
+
+/// Without what Python's `strip` takes away: the separators of ASCII, too.
+fn trimmed(name: &str) -> &str {
+    name.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
+}
+
+#[cfg(test)]
+mod tests {
+    use shared_session::users::{NewUser, password::PasswordHasher};
+
+    use super::*;
+
+    #[test]
+    fn names_are_trimmed_as_in_django() {
+        assert_eq!(trimmed("\x1c\u{a0} ann lee\t\n"), "ann lee");
+        assert_eq!(trimmed("\u{200b}ann"), "\u{200b}ann");
+    }
+
+    #[tokio::test]
+    async fn a_name_with_space_around_it_is_that_of_who_has_it_and_else_of_who_has_it_without() {
+        let users = SqlUsers::connect("sqlite::memory:").await.unwrap();
+        let users = users.with_hasher(PasswordHasher::pbkdf2_sha256(10).unwrap());
+        users.migrate().await.unwrap();
+        let ann = users.create_user(NewUser::new("ann", "right")).await.unwrap();
+        for typed in ["ann", " ann", "ａｎｎ\n"] {
+            assert_eq!(verify(&users, typed, "right").await.unwrap(), Some(ann.clone()), "{typed:?}");
+            assert_eq!(verify(&users, typed, "wrong").await.unwrap(), None, "{typed:?}");
+        }
+        for typed in ["", " ", "\0", "ann\0", "bob"] {
+            assert_eq!(verify(&users, typed, "right").await.unwrap(), None, "{typed:?}");
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Which table holds the users of a Django site, and how its columns are called.
+
+#[cfg(feature = "django")]
+use crate::zone::TimeZone;
+
+/// The table of a user model of Django. For the stock model its name is all: `"auth_user".into()`.
+///
+/// What a custom model calls otherwise is said here. Everything else is found in the table itself: its primary key and
+/// the key's type (number, UUID, text), and which of the optional columns there are. A user has an empty text for a
+/// column that is missing, and `false` for a missing flag, but is active where nothing says otherwise.
+///
+/// ```
+/// use shared_session::users::UserTable;
+///
+/// // class User(AbstractBaseUser): email = EmailField(unique=True); USERNAME_FIELD = "email"; is_admin = BooleanField()
+/// let table = UserTable::new("accounts_user").with_username_column("email").with_staff_column("is_admin");
+/// # drop(table);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct UserTable {
+    pub(super) name: String,
+    pub(super) id: Option<String>,
+    pub(super) username: String,
+    pub(super) password: String,
+    pub(super) email: String,
+    pub(super) first_name: String,
+    pub(super) last_name: String,
+    pub(super) is_active: String,
+    pub(super) is_staff: String,
+    pub(super) is_superuser: String,
+    pub(super) date_joined: String,
+    pub(super) last_login: String,
+    #[cfg(feature = "django")]
+    pub(super) time_zone: Option<TimeZone>,
+}
+
+impl UserTable {
+    /// The table `name`, also `schema.name`, with the columns of Django's own model.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            id: None,
+            username: "username".to_owned(),
+            password: "password".to_owned(),
+            email: "email".to_owned(),
+            first_name: "first_name".to_owned(),
+            last_name: "last_name".to_owned(),
+            is_active: "is_active".to_owned(),
+            is_staff: "is_staff".to_owned(),
+            is_superuser: "is_superuser".to_owned(),
+            date_joined: "date_joined".to_owned(),
+            last_login: "last_login".to_owned(),
+            #[cfg(feature = "django")]
+            time_zone: None,
+        }
+    }
+
+    /// The column that users sign in with: the model's `USERNAME_FIELD`. Default: `username`. If several users have
+    /// the same value in it, none of them can sign in.
+    pub fn with_username_column(mut self, column: impl Into<String>) -> Self {
+        self.username = column.into();
+        self
+    }
+
+    /// The primary key. Default: what the database says it is, else `id`. Only a view has to be told.
+    pub fn with_id_column(mut self, column: impl Into<String>) -> Self {
+        self.id = Some(column.into());
+        self
+    }
+
+    /// The hashed password. Default: `password`.
+    pub fn with_password_column(mut self, column: impl Into<String>) -> Self {
+        self.password = column.into();
+        self
+    }
+
+    /// The e-mail address: the model's `EMAIL_FIELD`. Default: `email`; it may be missing.
+    pub fn with_email_column(mut self, column: impl Into<String>) -> Self {
+        self.email = column.into();
+        self
+    }
+
+    /// The first and the last name. Default: `first_name` and `last_name`; they may be missing.
+    pub fn with_name_columns(mut self, first: impl Into<String>, last: impl Into<String>) -> Self {
+        self.first_name = first.into();
+        self.last_name = last.into();
+        self
+    }
+
+    /// Whether the user may sign in. Default: `is_active`; where it is missing, everyone may.
+    pub fn with_active_column(mut self, column: impl Into<String>) -> Self {
+        self.is_active = column.into();
+        self
+    }
+
+    /// Whether the user may enter the administration. Default: `is_staff`; where it is missing, nobody may.
+    pub fn with_staff_column(mut self, column: impl Into<String>) -> Self {
+        self.is_staff = column.into();
+        self
+    }
+
+    /// Whether the user has every permission. Default: `is_superuser`; where it is missing, nobody has.
+    pub fn with_superuser_column(mut self, column: impl Into<String>) -> Self {
+        self.is_superuser = column.into();
+        self
+    }
+
+    /// When the user was made, and when the last sign-in was. Default: `date_joined` and `last_login`; they may be
+    /// missing.
+    pub fn with_time_columns(mut self, joined: impl Into<String>, last_login: impl Into<String>) -> Self {
+        self.date_joined = joined.into();
+        self.last_login = last_login.into();
+        self
+    }
+
+    /// The zone of local times in these columns: Django's `TIME_ZONE` if its `USE_TZ` is `False`. Default: none; times
+    /// are in UTC.
+    ///
+    /// It decides for SQLite, and in PostgreSQL for columns of the type `timestamp without time zone`. PostgreSQL's
+    /// `timestamp with time zone`, which is what Django makes, holds points in time whatever the zone.
+    #[cfg(feature = "django")]
+    pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
+        self.time_zone = Some(zone);
+        self
+    }
+}
+
+impl From<&str> for UserTable {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<String> for UserTable {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<&String> for UserTable {
+    fn from(name: &String) -> Self {
+        Self::new(name)
+    }
+}
