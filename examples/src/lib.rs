@@ -7,6 +7,7 @@
 //! - [`secret_key`]: the generated key of an embedded start
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
+//! - [`sign_in`]: who may sign in under which name
 //! - [`pages`]: the HTML of `site`
 
 pub mod args;

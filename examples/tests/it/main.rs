@@ -28,3 +28,4 @@ mod settings;
 mod stale_forms;
 mod start;
 mod story;
+mod user_tables;
