@@ -4,16 +4,17 @@ use std::collections::BTreeSet;
 
 use axum::{
     Json,
-    extract::State,
+    extract::{OriginalUri, State},
     http::{
-        StatusCode,
-        header::{HeaderName, SET_COOKIE},
+        HeaderMap, HeaderValue, StatusCode,
+        header::{COOKIE, HOST, HeaderName, SET_COOKIE},
     },
     response::AppendHeaders,
 };
 use serde::{Deserialize, Serialize};
 use shared_session::{
     Error,
+    cookie::RequestUrl,
     users::{User, Users},
 };
 use shared_session_axum::{CurrentUser, Session};
@@ -86,8 +87,10 @@ impl Account {
 pub(crate) async fn login(
     State(setup): State<Setup>,
     session: Session,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
     JsonObject(login): JsonObject<Login>,
-) -> Result<(AppendHeaders<Option<(HeaderName, String)>>, Json<Account>), ApiError> {
+) -> Result<(AppendHeaders<Vec<(HeaderName, String)>>, Json<Account>), ApiError> {
     let Some(user) = sign_in::verify(&setup.users, &login.username, &login.password).await? else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
@@ -97,8 +100,12 @@ pub(crate) async fn login(
         tracing::warn!(%error, "the time of a login was not recorded");
     }
     // The pages of `site` and of Django in this browser get new form tokens, if those are not bound to the session.
-    let form_cookie = setup.forms.rotate()?.map(|cookie| (SET_COOKIE, cookie));
-    Ok((AppendHeaders(form_cookie), Json(account)))
+    let cookies = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let form_cookie = setup.forms.rotate(cookies)?;
+    let in_header = || headers.get(HOST).and_then(|host| host.to_str().ok());
+    let url = RequestUrl::new(uri.host().or_else(in_header), uri.path());
+    let form_cookies = form_cookie.map(|cookie| cookie.headers(&url)).unwrap_or_default();
+    Ok((AppendHeaders(form_cookies.into_iter().map(|header| (SET_COOKIE, header)).collect()), Json(account)))
 }
 
 /// Sign out

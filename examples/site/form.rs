@@ -5,12 +5,12 @@ use actix_web::{
     dev::Payload,
     http::{
         StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderValue, SET_COOKIE},
+        header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderValue, SET_COOKIE},
     },
     web,
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use shared_session::{ErrorKind, SessionHandle, csrf::Issued};
+use shared_session::{ErrorKind, SessionHandle, cookie::RequestUrl, csrf::Issued};
 use shared_session_actix::Rejection;
 use shared_session_examples::{setup::Setup, text::percent_decoded};
 
@@ -67,13 +67,22 @@ pub(crate) fn issue_token(setup: &Setup, request: &HttpRequest) -> Result<Issued
     Ok(tokens.issue(cookies, binding(request).as_deref())?)
 }
 
-/// The cookie that the answer to a sign-in carries, if the tokens need one.
-pub(crate) fn rotate_token(setup: &Setup, response: &mut HttpResponse) -> Result<(), Failure> {
-    if let Some(cookie) = setup.forms.rotate()? {
-        let cookie = HeaderValue::try_from(cookie).map_err(|_| ErrorKind::Config)?;
-        response.headers_mut().append(SET_COOKIE, cookie);
+/// The cookies that the answer to a sign-in carries, if the tokens need one.
+pub(crate) fn rotate_token(setup: &Setup, request: &HttpRequest, response: &mut HttpResponse) -> Result<(), Failure> {
+    let cookies = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
+    if let Some(cookie) = setup.forms.rotate(cookies)? {
+        for header in cookie.headers(&url(request)) {
+            let header = HeaderValue::try_from(header).map_err(|_| ErrorKind::Config)?;
+            response.headers_mut().append(SET_COOKIE, header);
+        }
     }
     Ok(())
+}
+
+/// Where `request` went, for the cookies of its answer.
+pub(crate) fn url(request: &HttpRequest) -> RequestUrl<'_> {
+    let in_header = || request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    RequestUrl::new(request.uri().host().or_else(in_header), request.path())
 }
 
 fn verify_token(setup: &Setup, request: &HttpRequest, token: &str) -> Result<(), Rejection> {

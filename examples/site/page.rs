@@ -73,6 +73,11 @@ impl Visit {
         see_other(&format!("{}{path}", self.prefix()))
     }
 
+    /// The request.
+    pub(crate) fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
     /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.
     pub(crate) fn page(&self, session: &Session, user: Option<&User>) -> Result<Page, Failure> {
         let visitor = match user {
@@ -89,7 +94,7 @@ impl Visit {
             alert: None,
             prefix,
         };
-        let page = Page { layout, cookie: None };
+        let page = Page { layout, cookies: Vec::new() };
         if user.is_some() { self.with_form(page) } else { Ok(page) }
     }
 
@@ -102,7 +107,7 @@ impl Visit {
     fn with_form(&self, mut page: Page) -> Result<Page, Failure> {
         let issued = form::issue_token(&self.setup, &self.request)?;
         page.layout.csrf_token = issued.token;
-        page.cookie = issued.set_cookie;
+        page.cookies = issued.set_cookie.map(|set| set.headers(&form::url(&self.request))).unwrap_or_default();
         Ok(page)
     }
 }
@@ -110,8 +115,8 @@ impl Visit {
 /// A page under way.
 pub(crate) struct Page {
     layout: Layout,
-    /// The cookie that the token of the form needs.
-    cookie: Option<String>,
+    /// The cookie that the token of the form needs, and deletions of those that would conflict with it.
+    cookies: Vec<String>,
 }
 
 impl Page {
@@ -126,7 +131,7 @@ impl Page {
         let html = make(self.layout).render()?;
         let mut response = HttpResponse::build(status);
         response.content_type(ContentType::html()).insert_header((CACHE_CONTROL, "no-store"));
-        if let Some(cookie) = self.cookie {
+        for cookie in self.cookies {
             response.append_header((SET_COOKIE, cookie));
         }
         Ok(response.body(html))

@@ -143,10 +143,18 @@ pub struct CookieSettings {
     pub name: String,
     /// `SESSION_COOKIE_DOMAIN`, default none: the cookie belongs to one host.
     pub domain: Option<String>,
+    /// `SESSION_COOKIE_PATH`, default `/`.
+    pub path: String,
+    /// `SESSION_COOKIE_FORMER_DOMAINS`, default none: domains that the cookie had before.
+    pub former_domains: Vec<String>,
+    /// `SESSION_COOKIE_FORMER_PATHS`, default none: paths that the cookie had before.
+    pub former_paths: Vec<String>,
     /// `SESSION_COOKIE_SECURE`, default `false` when the service listens on loopback, else `true`.
     pub secure: bool,
     /// `SESSION_COOKIE_SAMESITE`, default `Lax`.
     pub same_site: SameSite,
+    /// `SESSION_EXPIRE_AT_BROWSER_CLOSE`, default off: the browser keeps the cookie only as long as it runs.
+    pub of_the_browser: bool,
 }
 
 /// Settings that only Django profiles use.
@@ -203,6 +211,8 @@ pub struct Settings {
     pub idle: Duration,
     /// `SESSION_ABSOLUTE`, default 90 days: how long a session lives at most.
     pub absolute: Duration,
+    /// `SESSION_SAVE_EVERY_REQUEST`, default off: each request that loads its session extends it, and its cookie.
+    pub save_every_request: bool,
     /// `SESSION_REPLICAS`, default 0: how many replicas must have a write before it is acknowledged.
     pub replicas: u32,
     /// `SESSION_FENCED_READS`, default off: a Redis that may not write is not read from either.
@@ -318,6 +328,7 @@ impl Settings {
             site_prefix: reader.prefix("SITE_PREFIX")?,
             idle,
             absolute,
+            save_every_request: reader.switch("SESSION_SAVE_EVERY_REQUEST", false)?,
             replicas,
             fenced_reads,
             near_cache,
@@ -440,27 +451,45 @@ fn secret_keys(
 }
 
 fn cookie(reader: &Reader<'_>, secure_by_default: bool) -> Result<CookieSettings, SettingsError> {
-    let name = reader.cookie_name("SESSION_COOKIE_NAME", "shared_session_id")?;
-    let domain = reader.domain("SESSION_COOKIE_DOMAIN")?;
-    let secure = reader.switch("SESSION_COOKIE_SECURE", secure_by_default)?;
-    let same_site = reader.choice(
-        "SESSION_COOKIE_SAMESITE",
-        &[("Lax", SameSite::Lax), ("Strict", SameSite::Strict), ("None", SameSite::None)],
-        SameSite::Lax,
-    )?;
-    // Browsers drop cookies that break these rules (RFC 6265bis, 5.7).
-    let lowercase = name.to_ascii_lowercase();
-    let broken = match () {
-        () if same_site == SameSite::None && !secure => "SESSION_COOKIE_SAMESITE is None; it needs a secure cookie",
-        () if lowercase.starts_with("__host-") && (!secure || domain.is_some()) => {
-            "SESSION_COOKIE_NAME starts with __Host-; it needs a secure cookie without SESSION_COOKIE_DOMAIN"
-        }
-        () if lowercase.starts_with("__secure-") && !secure => {
-            "SESSION_COOKIE_NAME starts with __Secure-; it needs a secure cookie"
-        }
-        () => return Ok(CookieSettings { name, domain, secure, same_site }),
+    let cookie = CookieSettings {
+        name: reader.cookie_name("SESSION_COOKIE_NAME", "shared_session_id")?,
+        domain: reader.domain("SESSION_COOKIE_DOMAIN")?,
+        path: reader.cookie_path("SESSION_COOKIE_PATH")?,
+        former_domains: reader.domains("SESSION_COOKIE_FORMER_DOMAINS")?,
+        former_paths: reader.cookie_paths("SESSION_COOKIE_FORMER_PATHS")?,
+        secure: reader.switch("SESSION_COOKIE_SECURE", secure_by_default)?,
+        same_site: reader.choice(
+            "SESSION_COOKIE_SAMESITE",
+            &[("Lax", SameSite::Lax), ("Strict", SameSite::Strict), ("None", SameSite::None)],
+            SameSite::Lax,
+        )?,
+        of_the_browser: reader.switch("SESSION_EXPIRE_AT_BROWSER_CLOSE", false)?,
     };
-    Err(SettingsError(format!("{broken} (SESSION_COOKIE_SECURE)")))
+    // Browsers drop cookies that break these rules (RFC 6265bis, 5.7).
+    let lowercase = cookie.name.to_ascii_lowercase();
+    let of_one_host = lowercase.starts_with("__host-");
+    let was_elsewhere = !cookie.former_domains.is_empty() || !cookie.former_paths.is_empty();
+    let broken = match () {
+        () if cookie.same_site == SameSite::None && !cookie.secure => {
+            "SESSION_COOKIE_SAMESITE is None; it needs a secure cookie (SESSION_COOKIE_SECURE)"
+        }
+        () if of_one_host && (!cookie.secure || cookie.domain.is_some()) => {
+            "SESSION_COOKIE_NAME starts with __Host-; it needs a secure cookie without SESSION_COOKIE_DOMAIN \
+             (SESSION_COOKIE_SECURE)"
+        }
+        () if of_one_host && cookie.path != "/" => {
+            "SESSION_COOKIE_NAME starts with __Host-; it needs SESSION_COOKIE_PATH=/ or another name"
+        }
+        () if of_one_host && was_elsewhere => {
+            "SESSION_COOKIE_NAME starts with __Host-, and such a cookie never had another domain or path; remove \
+             SESSION_COOKIE_FORMER_DOMAINS and SESSION_COOKIE_FORMER_PATHS"
+        }
+        () if lowercase.starts_with("__secure-") && !cookie.secure => {
+            "SESSION_COOKIE_NAME starts with __Secure-; it needs a secure cookie (SESSION_COOKIE_SECURE)"
+        }
+        () => return Ok(cookie),
+    };
+    Err(SettingsError(broken.to_owned()))
 }
 
 fn lifetimes(reader: &Reader<'_>) -> Result<(Duration, Duration), SettingsError> {

@@ -1,6 +1,6 @@
 //! From settings to running parts: the session store, the users, the session manager, and what operators ask for.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use shared_session::{
     CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionManager,
@@ -54,7 +54,7 @@ impl Setup {
         let manager = sessions::open(&settings, &keys)
             .await?
             .with_cookie(cookie)
-            .with_lifetime(Lifetime::default().with_idle(settings.idle).with_absolute(settings.absolute))
+            .with_lifetime(lifetime_of(&settings))
             .with_retry_after(settings.retry_after)
             .with_auth(Auth::new(users.clone(), keys))
             .with_on_error(on_error);
@@ -208,6 +208,7 @@ fn form_tokens(settings: &Settings, keys: &SecretKeys) -> Result<FormTokens, Err
     let secure = settings.cookie.secure;
     if settings.profile.is_django() {
         let cookie = FormTokens::django_cookie().with_secure(secure);
+        let cookie = settings.cookie.former_domains.iter().fold(cookie, CookieConfig::with_former_domain);
         return FormTokens::django(match &settings.cookie.domain {
             Some(domain) => cookie.with_domain(domain),
             None => cookie,
@@ -231,13 +232,27 @@ fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error
     let config = CookieConfig::new(&settings.cookie.name)
         .with_secure(settings.cookie.secure)
         .with_same_site(same_site)
-        // The browser keeps the cookie as long as the session may last; the store decides whether it does.
-        .with_max_age(Some(settings.absolute.min(CookieConfig::MAX_AGE_LIMIT)));
+        .with_path(&settings.cookie.path)
+        .with_max_age(cookie_age(settings));
+    let config = settings.cookie.former_domains.iter().fold(config, CookieConfig::with_former_domain);
+    let config = settings.cookie.former_paths.iter().fold(config, CookieConfig::with_former_path);
     match &settings.cookie.domain {
         Some(domain) => config.with_domain(domain),
         None => config,
     }
     .build()
+}
+
+/// The browser keeps the cookie as long as the session may last; the store decides whether it does. In a Django profile
+/// that is the idle time, from each write on, which is Django's `SESSION_COOKIE_AGE`.
+fn cookie_age(settings: &Settings) -> Option<Duration> {
+    let age = if settings.profile.is_django() { settings.idle } else { settings.absolute };
+    (!settings.cookie.of_the_browser).then_some(age.min(CookieConfig::MAX_AGE_LIMIT))
+}
+
+fn lifetime_of(settings: &Settings) -> Lifetime {
+    let lifetime = Lifetime::default().with_idle(settings.idle).with_absolute(settings.absolute);
+    if settings.save_every_request { lifetime.with_touch_after(0.0) } else { lifetime }
 }
 
 /// Two services may do this at the same moment: one makes the user, the other finds it.
@@ -274,7 +289,7 @@ mod tests {
         let set_cookie = |more: &[(&str, &str)]| {
             let settings = settings("sqlite://db.sqlite3", more);
             let tokens = form_tokens(&settings, &secret_keys(&settings).unwrap()).unwrap();
-            tokens.issue([], None).unwrap().set_cookie.unwrap()
+            tokens.issue([], None).unwrap().set_cookie.unwrap().own().to_owned()
         };
         let plain = set_cookie(&[]);
         assert!(plain.starts_with("csrftoken=") && !plain.contains("Secure") && !plain.contains("Domain"), "{plain}");
@@ -307,9 +322,25 @@ mod tests {
             let settings = Settings::from_env(read, Service::Site).unwrap();
             let setup = Setup::open(settings, OnError::default()).await.unwrap();
             let cookie = setup.forms_under(&accounts).issue([], None).unwrap().set_cookie.unwrap();
+            let cookie = cookie.own();
             assert!(cookie.starts_with(start) && cookie.ends_with(end), "{cookie}");
         }
         std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn the_browser_keeps_the_cookie_as_long_as_the_session_may_last() {
+        let native: &[(&str, &str)] =
+            &[("SESSION_PROFILE", "native"), ("SECRET_KEY", &"k".repeat(32)), ("SECRET_KEY_FALLBACKS", "")];
+        let set =
+            |more: &[&[(&str, &str)]]| cookie_of(&settings("sqlite://db.sqlite3", &more.concat())).unwrap().set("v");
+        assert_eq!(set(&[native]), "shared_session_id=v; HttpOnly; SameSite=Lax; Path=/; Max-Age=7776000");
+        assert!(set(&[]).ends_with("; Max-Age=1209600"), "Django's SESSION_COOKIE_AGE");
+        assert!(set(&[&[("SESSION_IDLE", "60")]]).ends_with("; Max-Age=60"));
+        let closing: &[_] = &[("SESSION_EXPIRE_AT_BROWSER_CLOSE", "True"), ("SESSION_COOKIE_PATH", "/app")];
+        for profile in [native, &[]] {
+            assert_eq!(set(&[profile, closing]), "shared_session_id=v; HttpOnly; SameSite=Lax; Path=/app");
+        }
     }
 
     #[tokio::test]

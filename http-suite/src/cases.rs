@@ -8,6 +8,7 @@ pub mod headers;
 pub mod races;
 pub mod reading;
 pub mod signing_in;
+pub mod twins;
 pub mod users;
 
 use serde_json::Value;

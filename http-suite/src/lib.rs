@@ -6,6 +6,7 @@
 //! | route | what |
 //! |---|---|
 //! | any method, `/script` | takes the session, answers what [`World::run`] makes of the request's `x-script` header |
+//! | any method, `/plain/script` | the same under the sessions of [`World::plain_manager`], without the other session layer |
 //! | any method, `/guarded/script` | the same behind the cross-origin check of [`World::cross_origin`] |
 //! | any method, `/swallow` | tries to take the session, ignores a failure, answers 200 |
 //! | `GET /untouched` | takes no session, answers 200 |
@@ -41,7 +42,7 @@ pub use gate::Gate;
 pub use script::{Output, Step};
 pub use site::{Answer, Browser, COOKIE, Request, Site};
 pub use users::{PERMISSION, TestUsers};
-pub use world::{ORIGIN, RETRY_AFTER, World};
+pub use world::{ORIGIN, PLAIN_COOKIE, RETRY_AFTER, World};
 
 /// A test for each case. `start` is the path of an `async fn() -> Site`.
 #[macro_export]
@@ -63,6 +64,10 @@ macro_rules! tests {
             signing_in::another_user_gets_a_new_session
             signing_in::a_logout_deletes_the_session_and_its_cookie
             signing_in::a_session_is_listed_with_its_address_and_browser
+            twins::whoever_signs_in_with_twin_cookies_is_signed_in_afterwards
+            twins::a_sign_out_with_twin_cookies_ends_what_they_open
+            twins::equal_twins_count_and_are_expired_when_one_is_replaced
+            twins::of_one_cookie_only_other_domains_are_expired
             users::extractors_tell_who_may_pass
             users::what_changed_in_the_users_row_counts_at_once
             users::a_failing_user_database_is_no_sign_out

@@ -5,7 +5,7 @@ use std::{
 };
 
 use shared_session::{
-    ErrorKind, OnError, Reply, SecretKeys, SessionManager,
+    CookieConfig, ErrorKind, OnError, Reply, SecretKeys, SessionManager,
     auth::Auth,
     csrf::CrossOrigin,
     store::MemoryStore,
@@ -16,6 +16,9 @@ use crate::{Gate, TestUsers};
 
 /// The one origin besides their own that the apps accept.
 pub const ORIGIN: &str = "https://app.example";
+
+/// The name of the cookie of [`World::plain_manager`].
+pub const PLAIN_COOKIE: &str = "plain";
 
 /// When clients may ask again after a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(7);
@@ -55,6 +58,12 @@ impl World {
             .with_auth(Auth::new(self.users.clone(), keys))
             .with_on_error(hook)
             .with_retry_after(RETRY_AFTER)
+    }
+
+    /// The same with a cookie that browsers take in any scope.
+    #[must_use]
+    pub fn plain_manager(&self) -> SessionManager {
+        self.manager().with_cookie(CookieConfig::new(PLAIN_COOKIE).with_secure(false).build().unwrap())
     }
 
     /// The check before `/guarded`: pages of [`ORIGIN`] may pass.

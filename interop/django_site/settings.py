@@ -12,6 +12,8 @@ SECRET_KEY_FALLBACKS = [key for key in os.environ.get("SECRET_KEY_FALLBACKS", ""
 
 SESSION_COOKIE_NAME = "shared_session_id"  # shared
 SESSION_ENGINE = os.environ.get("SESSION_ENGINE", "django.contrib.sessions.backends.cache")  # shared
+SESSION_EXPIRE_AT_BROWSER_CLOSE = bool(os.environ.get("SESSION_EXPIRE_AT_BROWSER_CLOSE"))  # shared
+SESSION_SAVE_EVERY_REQUEST = bool(os.environ.get("SESSION_SAVE_EVERY_REQUEST"))  # shared
 CACHES = {
     "default": {
         "BACKEND": os.environ.get("CACHE_BACKEND", "django.core.cache.backends.redis.RedisCache"),  # shared

@@ -6,11 +6,11 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::{
         Method, Uri,
-        header::{CACHE_CONTROL, COOKIE, HeaderValue, SET_COOKIE, VARY},
+        header::{CACHE_CONTROL, COOKIE, HOST, HeaderValue, SET_COOKIE, VARY},
     },
 };
 use futures_util::future::LocalBoxFuture;
-use shared_session::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager};
+use shared_session::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager, cookie::RequestUrl};
 
 use crate::{rejection::Rejected, reply::into_response};
 
@@ -100,6 +100,7 @@ where
         };
         request.extensions_mut().insert(session.clone());
         let (method, uri) = (request.method().clone(), request.uri().clone());
+        let host = request.headers().get(HOST).cloned();
         let (handling, manager, guard) = (self.inner.call(request), self.manager.clone(), session.guard());
         Box::pin(async move {
             guard.enter();
@@ -112,7 +113,7 @@ where
                 Close::Done(outcome) => outcome,
                 Close::Commit(commit) => manager.commit(commit).await,
             };
-            let answer = Answer { outcome, session, method, uri };
+            let answer = Answer { outcome, session, method, host, uri };
             match result {
                 Ok(response) => Ok(answer.to(response)),
                 Err(mut error) => {
@@ -130,6 +131,7 @@ struct Answer {
     outcome: Outcome,
     session: SessionHandle,
     method: Method,
+    host: Option<HeaderValue>,
     uri: Uri,
 }
 
@@ -166,8 +168,13 @@ impl Answer {
         if let Some(name) = self.outcome.vary(headers.get_all(VARY).map(HeaderValue::as_bytes)) {
             headers.append(VARY, HeaderValue::from_static(name));
         }
-        if let Some(Ok(value)) = self.outcome.set_cookie().map(HeaderValue::try_from) {
+        for value in self.outcome.set_cookies(&self.url()).into_iter().flat_map(HeaderValue::try_from) {
             headers.append(SET_COOKIE, value);
         }
+    }
+
+    fn url(&self) -> RequestUrl<'_> {
+        let in_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
+        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path())
     }
 }

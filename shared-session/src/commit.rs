@@ -50,8 +50,9 @@ impl Loaded {
 /// A session that the request ended.
 #[derive(Clone, Debug)]
 pub(crate) enum End {
-    /// There is nothing to delete; a cookie, if one was sent, is removed.
-    Cookie,
+    /// No session was loaded. The cookies are removed; what each of these opens is ended: none, or the well-formed ones
+    /// of several that conflict.
+    Cookies(Vec<Token>),
     Record(Token, Arc<Record>),
     Unreadable(Token, Bytes),
 }
@@ -88,8 +89,9 @@ impl Draft {
         !self.delta.is_empty() || self.intent != Intent::Keep || self.end.is_some()
     }
 
-    /// Ends the session; edits that follow belong to a new one.
-    pub(crate) fn flush(&mut self) {
+    /// Ends the session; edits that follow belong to a new one. Where no session was loaded because cookies conflict,
+    /// these are `rivals`: each session that one of them opens is ended, for whoever holds a cookie may end its session.
+    pub(crate) fn flush(&mut self, rivals: &[Token]) {
         let refused = matches!(self.base, Loaded::Nothing { refused: true });
         let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused });
         self.delta = Delta::default();
@@ -98,7 +100,7 @@ impl Draft {
         self.end = match base {
             Loaded::Record(token, record) => Some(End::Record(token, record)),
             Loaded::Unreadable(token, bytes) => Some(End::Unreadable(token, bytes)),
-            Loaded::Nothing { .. } => self.end.take().or(Some(End::Cookie)),
+            Loaded::Nothing { .. } => self.end.take().or_else(|| Some(End::Cookies(rivals.to_vec()))),
         };
     }
 }

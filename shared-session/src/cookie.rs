@@ -10,13 +10,18 @@
 //! - A pair without a name (`=a=b`) or without an equals sign is nobody's.
 //! - Several `Cookie` headers are one list (RFC 9113, 8.2.3). A pair never spans two of them.
 //! - Whatever other pairs hold, they do not hide ours.
-//! - Our name twice with one value is that value. With different values it is [`Presented::Conflicting`].
+//! - Our name twice with one value is that value ([`Presented::Repeated`]). With different values it is
+//!   [`Presented::Conflicting`].
 //!
 //! # Writing
 //!
 //! [`CookieConfig`] holds the settings. [`CookieConfig::build`] refuses all that browsers would drop, so that a wrong
 //! setting stops the start of a service and not the login of its users. The cookie is always `HttpOnly`, and its
 //! lifetime in the browser never decides whether a session is valid.
+//!
+//! A browser may hold cookies of one name in several scopes: the `Domain` or the `Path` was changed, or another host
+//! planted one. It sends them all, and no request tells which is which. So an answer that sets or deletes the cookie
+//! expires it in the other scopes first: [`SetCookie::headers`].
 //!
 //! ```
 //! use shared_session::cookie::{CookieConfig, Presented};
@@ -32,7 +37,7 @@
 //! # Ok::<(), shared_session::Error>(())
 //! ```
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt, fmt::Write as _, sync::Arc, time::Duration as StdDuration};
 
 use ::cookie::{
     Cookie,
@@ -41,20 +46,24 @@ use ::cookie::{
 
 mod config;
 mod read;
+mod scope;
 
 pub use config::{CookieConfig, SameSite};
 pub use read::{Presented, read};
+pub(crate) use read::{Sent, read_each};
+pub use scope::RequestUrl;
+use scope::Scope;
 
 /// A checked session cookie, ready to be read and written. Made by [`CookieConfig::build`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCookie {
-    config: CookieConfig,
+    config: Arc<CookieConfig>,
 }
 
 impl Default for SessionCookie {
     /// The cookie of [`CookieConfig::default`], which keeps every rule.
     fn default() -> Self {
-        Self { config: CookieConfig::default() }
+        Self { config: Arc::default() }
     }
 }
 
@@ -66,6 +75,10 @@ impl SessionCookie {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.config.name
+    }
+
+    pub(crate) fn config(&self) -> &CookieConfig {
+        &self.config
     }
 
     /// What the values of a request's `Cookie` headers hold for this cookie. See [`read`].
@@ -87,16 +100,7 @@ impl SessionCookie {
     /// Cost: one string.
     #[must_use]
     pub fn set(&self, value: &str) -> String {
-        self.lasting(&cookie_octets(value)).to_string()
-    }
-
-    /// As [`set`](Self::set), for a cookie that scripts may read: without `HttpOnly`.
-    #[cfg(feature = "django")]
-    pub(crate) fn set_readable(&self, value: &str) -> String {
-        let value = cookie_octets(value);
-        let mut cookie = self.lasting(&value);
-        cookie.set_http_only(false);
-        cookie.to_string()
+        self.lasting(&cookie_octets(value), self.config.max_age).to_string()
     }
 
     /// The `Set-Cookie` header value that makes the browser forget the cookie.
@@ -108,32 +112,95 @@ impl SessionCookie {
     /// Cost: one string.
     #[must_use]
     pub fn delete(&self) -> String {
-        let mut cookie = self.with_value("");
-        cookie.set_max_age(Duration::ZERO);
+        let mut cookie = self.expired(&Scope::of(&self.config));
         cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
         cookie.to_string()
     }
 
-    fn lasting<'a>(&'a self, value: &'a str) -> Cookie<'a> {
-        let mut cookie = self.with_value(value);
-        if let Some(max_age) = self.config.max_age {
+    /// How long the browser keeps the cookie unless a session says otherwise.
+    pub(crate) fn max_age(&self) -> Option<StdDuration> {
+        self.config.max_age
+    }
+
+    /// [`set`](Self::set) for `max_age`, in answer to a request that carried the cookie as often as `sent`.
+    pub(crate) fn setting(&self, value: &str, max_age: Option<StdDuration>, sent: Sent) -> SetCookie {
+        let own = self.lasting(&cookie_octets(value), max_age).to_string();
+        SetCookie { own, cookie: self.clone(), sent }
+    }
+
+    /// [`delete`](Self::delete), in answer to a request that carried the cookie as often as `sent`.
+    pub(crate) fn deleting(&self, sent: Sent) -> SetCookie {
+        SetCookie { own: self.delete(), cookie: self.clone(), sent }
+    }
+
+    fn lasting<'a>(&'a self, value: &'a str, max_age: Option<StdDuration>) -> Cookie<'a> {
+        let mut cookie = self.in_scope(value, &Scope::of(&self.config));
+        if let Some(max_age) = max_age {
             cookie.set_max_age(Duration::seconds(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX)));
         }
         cookie
     }
 
-    fn with_value<'a>(&'a self, value: &'a str) -> Cookie<'a> {
+    fn expired<'a>(&'a self, scope: &Scope<'a>) -> Cookie<'a> {
+        let mut cookie = self.in_scope("", scope);
+        cookie.set_max_age(Duration::ZERO);
+        cookie
+    }
+
+    fn in_scope<'a>(&'a self, value: &'a str, scope: &Scope<'a>) -> Cookie<'a> {
         let config = &self.config;
         let mut cookie = Cookie::new(config.name.as_str(), value);
-        cookie.set_http_only(true);
+        cookie.set_http_only(config.http_only);
         cookie.set_secure(config.secure);
-        cookie.set_path(config.path.as_str());
+        cookie.set_path(scope.path);
         cookie.set_same_site(::cookie::SameSite::from(config.same_site));
-        cookie.set_partitioned(config.partitioned);
-        if let Some(domain) = &config.domain {
-            cookie.set_domain(domain.as_str());
+        cookie.set_partitioned(scope.partitioned);
+        if let Some(domain) = scope.domain {
+            cookie.set_domain(domain);
         }
         cookie
+    }
+}
+
+/// A cookie to be set or deleted by an answer. `Debug` does not show it.
+#[derive(Clone)]
+#[must_use = "its headers must be put on the response"]
+pub struct SetCookie {
+    own: String,
+    cookie: SessionCookie,
+    sent: Sent,
+}
+
+impl SetCookie {
+    /// The `Set-Cookie` header value for the configured scope alone. Answer with all [`headers`](Self::headers): a cookie
+    /// in another scope would conflict with this one.
+    #[must_use]
+    pub fn own(&self) -> &str {
+        &self.own
+    }
+
+    /// The values of all `Set-Cookie` headers to append, in this order: deletions of the cookie in the other scopes in
+    /// which the browser may hold it, then [`own`](Self::own).
+    ///
+    /// There are no deletions where the request carried no such cookie, few where it carried one (the host's own cookie
+    /// and the domains above, for the configured path; what is configured as
+    /// [former](CookieConfig::with_former_domain)), and one for each domain and path that matches `url`, at most 32,
+    /// where it carried several. The configured scope is never among them. Behind a proxy that does not pass on the
+    /// browser's `Host` only configured domains are known.
+    ///
+    /// Cost: one string for each header.
+    #[must_use]
+    pub fn headers(&self, url: &RequestUrl<'_>) -> Vec<String> {
+        let others = Scope::others(&self.cookie.config, self.sent, url);
+        let expired = others.iter().map(|scope| self.cookie.expired(scope).to_string());
+        // Browsers heed them in order: were a scope the configured one under another name, the cookie would still be set.
+        expired.chain([self.own.clone()]).collect()
+    }
+}
+
+impl fmt::Debug for SetCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SetCookie").field("name", &self.cookie.name()).finish_non_exhaustive()
     }
 }
 
@@ -156,8 +223,6 @@ fn cookie_octets(value: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration as StdDuration;
-
     use proptest::{option, prelude::*};
 
     use super::*;
@@ -335,6 +400,127 @@ mod tests {
             assert_eq!(jar.kept.len(), 1, "the model must notice a missing {attribute}");
             jar.receive(ORIGIN, &cookie.delete());
             assert!(jar.kept.is_empty());
+        }
+    }
+
+    /// What a browser at `host` holds after it was given the cookie in each of the scopes, one after the other, and then
+    /// sent them all to `path` and got the answer.
+    fn after(
+        scopes: &[CookieConfig],
+        now: &CookieConfig,
+        path: &str,
+        change: impl Fn(&SessionCookie, Sent) -> SetCookie,
+    ) -> Jar {
+        let mut jar = Jar::default();
+        for (n, scope) in scopes.iter().enumerate() {
+            assert!(jar.receive(ORIGIN, &scope.clone().build().unwrap().set(&format!("old{n}"))), "{scope:?}");
+        }
+        let cookie = now.clone().build().unwrap();
+        let header = jar.header(ORIGIN, path);
+        for line in
+            change(&cookie, cookie.read([header.as_bytes()]).sent()).headers(&RequestUrl::new(Some(ORIGIN.host), path))
+        {
+            assert!(jar.receive(ORIGIN, &line), "{line}");
+        }
+        jar
+    }
+
+    fn scopes() -> Vec<CookieConfig> {
+        let named = || CookieConfig::new("__Secure-session");
+        let mut scopes = Vec::new();
+        for domain in [None, Some("example.com"), Some("app.example.com")] {
+            for path in ["/", "/shop", "/shop/", "/shop/account"] {
+                let config = named().with_path(path);
+                scopes.push(match domain {
+                    None => config,
+                    Some(domain) => config.with_domain(domain),
+                });
+            }
+        }
+        scopes
+    }
+
+    #[test]
+    fn of_cookies_in_several_scopes_only_the_new_one_is_left() {
+        const PATH: &str = "/shop/account/login";
+        let set = |cookie: &SessionCookie, sent| cookie.setting("new", None, sent);
+        for now in scopes() {
+            for one in scopes() {
+                for other in scopes().into_iter().filter(|other| *other != one) {
+                    let jar = after(&[one.clone(), other], &now, PATH, set);
+                    assert_eq!(jar.header(ORIGIN, PATH), "__Secure-session=new", "{now:?} after {one:?}: {jar:?}");
+                    assert_eq!(jar.kept.len(), 1, "{jar:?}");
+                }
+            }
+            let jar = after(&scopes(), &now, PATH, set);
+            assert_eq!(jar.kept.len(), 1, "all at once: {jar:?}");
+            let jar = after(&scopes(), &now, PATH, |cookie, sent| cookie.deleting(sent));
+            assert!(jar.kept.is_empty(), "a sign-out: {jar:?}");
+        }
+    }
+
+    #[test]
+    fn another_domain_leaves_no_twin_even_at_the_first_answer() {
+        let set = |cookie: &SessionCookie, sent| cookie.setting("new", None, sent);
+        for now in scopes() {
+            for before in scopes().into_iter().filter(|before| before.path == now.path) {
+                let jar = after(&[before], &now, "/shop/account", set);
+                assert_eq!(jar.kept.len(), 1, "{now:?}: {jar:?}");
+            }
+        }
+        let moved = shared().with_path("/shop");
+        let now = shared().with_former_path("/shop");
+        assert_eq!(after(&[moved], &now, "/shop", set).kept.len(), 1, "nor does a path that is said to be former");
+    }
+
+    #[test]
+    fn a_partitioned_cookie_and_one_that_is_not_are_twins_too() {
+        let open = CookieConfig::default().with_same_site(SameSite::None);
+        let partitioned = open.clone().with_partitioned(true);
+        let both = [open.clone(), partitioned.clone()];
+        for now in [open, partitioned] {
+            let jar = after(&both, &now, "/", |cookie, sent| cookie.setting("new", None, sent));
+            assert_eq!(jar.header(ORIGIN, "/"), "__Host-session=new");
+        }
+    }
+
+    #[test]
+    fn the_configured_scope_is_set_last_and_never_expired() {
+        let url = RequestUrl::new(Some("a.b.app.example.com:443"), "/shop/account/login");
+        for config in scopes().into_iter().chain([shared(), CookieConfig::default()]) {
+            let cookie = config.build().unwrap();
+            for sent in [Sent::Nothing, Sent::Once, Sent::Several] {
+                let set = cookie.setting("new", None, sent);
+                let headers = set.headers(&url);
+                let (last, expired) = headers.split_last().unwrap();
+                assert_eq!(last, set.own());
+                let scope = |line: &str| line.split_once("; HttpOnly").unwrap().1.replace("; Max-Age=0", "");
+                assert!(
+                    expired.iter().all(|line| line.contains("Max-Age=0") && scope(line) != scope(last)),
+                    "{headers:?}"
+                );
+                let size: usize = headers.iter().map(|line| "set-cookie: \r\n".len() + line.len()).sum();
+                assert!(size < 3800, "{size} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_cannot_add_to_a_header() {
+        let cookie = CookieConfig::new("sid").build().unwrap();
+        for (host, path) in [
+            ("a.com; Secure", "/"),
+            ("a.com\r\nSet-Cookie: x=y", "/"),
+            ("ä.com", "/"),
+            ("x.com", "/a;Domain=evil.com/b"),
+            ("x.com", "/a\r\nb"),
+        ] {
+            for line in cookie.setting("v", None, Sent::Several).headers(&RequestUrl::new(Some(host), path)) {
+                assert!(
+                    !line.contains(['\r', '\n', 'ä']) && !line.contains("evil") && !line.contains("a.com"),
+                    "{line}"
+                );
+            }
         }
     }
 

@@ -47,6 +47,10 @@ impl Lifetime {
 
     /// The share of the idle time that must be gone before a read writes the new last use down; 0 to 1.
     /// Default: 0.1, so that a session that is only read costs one write in ten per cent of its idle time.
+    ///
+    /// With 0 every request that loads its session extends it, and its cookie if that has a maximum age, unless the answer
+    /// is a 5xx: Django's `SESSION_SAVE_EVERY_REQUEST`. In a Django profile reading extends nothing with any other share.
+    /// Costs one write with each such request.
     #[must_use]
     pub fn with_touch_after(self, share: f64) -> Self {
         Self { touch_after: if share.is_nan() { 0.1 } else { share.clamp(0.0, 1.0) }, ..self }
@@ -62,6 +66,11 @@ impl Lifetime {
     #[must_use]
     pub const fn absolute(&self) -> Duration {
         self.absolute
+    }
+
+    /// Whether every request that loads its session extends it.
+    pub(crate) fn saves_every_request(&self) -> bool {
+        self.touch_after == 0.0
     }
 
     pub(crate) fn touch_is_due(&self, limits: &Limits, now: StoreTime) -> bool {

@@ -20,13 +20,16 @@ use crate::{
     Error, ErrorKind, Failure, Lifetime, OnError, Profile, RequestGuard,
     clock::StoreClock,
     commit::{Loaded, Plan, decide},
-    cookie::{Presented, SessionCookie},
+    cookie::{Presented, RequestUrl, Sent, SessionCookie, SetCookie, read_each},
     data::MissedTake,
     id::Token,
     near::Near,
-    session::{Committed, Inner, Open, Origin, SessionHandle, State, did_not_finish, no_cookie},
+    session::{Committed, Cookies, Inner, Open, Origin, SessionHandle, State, did_not_finish, no_cookie},
     store::{SessionStore, StoreDyn},
 };
+
+/// How many sessions a sign-out with conflicting cookies looks for, at most. Browsers hold fewer.
+const MOST_RIVALS: usize = 8;
 
 /// The session engine: a store, a wire format, a cookie and lifetimes. It knows no framework.
 ///
@@ -192,16 +195,18 @@ impl SessionManager {
     }
 
     fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> SessionHandle {
-        let token = match self.0.cookie.read(cookie_headers) {
-            Presented::One(value) => self.0.profile.parse_cookie(value),
-            Presented::Absent => None,
-            Presented::Conflicting => {
-                self.0.stats.conflicting_cookies.add_one();
-                tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
-                None
-            }
-        };
-        self.handle_for(Origin::Request(token), read_only)
+        let core = &self.0;
+        let mut rivals = Vec::new();
+        let presented = read_each(cookie_headers, core.cookie.name(), |value| {
+            let token = core.profile.parse_cookie(value).filter(|token| !rivals.contains(token));
+            rivals.extend(token.filter(|_| rivals.len() < MOST_RIVALS));
+        });
+        if presented == Presented::Conflicting {
+            core.stats.conflicting_cookies.add_one();
+            tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
+        }
+        let token = presented.value().and_then(|value| core.profile.parse_cookie(value));
+        self.handle_for(Origin::Request(Cookies { token, rivals, sent: presented.sent() }), read_only)
     }
 
     pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> SessionHandle {
@@ -211,12 +216,13 @@ impl SessionManager {
     /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
     pub fn close(&self, handle: &SessionHandle, ending: Ending) -> Close {
         let (core, request) = (&self.0, &handle.0);
+        let sent = request.sent();
         let (state, cookie) = request.seal();
         let done = |outcome: Outcome, none: Result<(), Error>| {
             request.end(&outcome.cookie, none);
             Close::Done(outcome)
         };
-        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), core), Err(error));
+        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), sent, core), Err(error));
         let Open { draft, .. } = match state {
             State::Open(open) => open,
             State::Unloaded | State::Closed => return done(Outcome::default(), ending.without_session()),
@@ -227,10 +233,10 @@ impl SessionManager {
         };
         let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
         if ending == Ending::Failed || request.read_only {
-            return done(Outcome::read(cookie.clone(), private, core), ending.without_session());
+            return done(Outcome::read(cookie.clone(), private, sent, core), ending.without_session());
         }
         match decide(draft, &core.lifetime, MissedTake::Keep) {
-            Ok(None) => done(Outcome::read(cookie.clone(), private, core), Ok(())),
+            Ok(None) => done(Outcome::read(cookie.clone(), private, sent, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),
             Ok(Some(plan)) => Close::Commit(Commit::new(request, Work::Write(plan), private)),
             Err(error) => failed(error),
@@ -266,12 +272,12 @@ impl SessionManager {
                 }
             }
         };
-        let earlier = inner.shared().cookie.clone();
+        let (earlier, sent) = (inner.shared().cookie.clone(), inner.sent());
         let (outcome, none) = match result {
             Ok((cookie, is_signed_in)) => {
-                (Outcome::read(earlier.then(cookie), private || is_signed_in, &self.0), Ok(()))
+                (Outcome::read(earlier.then(cookie), private || is_signed_in, sent, &self.0), Ok(()))
             }
-            Err(error) => (Outcome::failed(error.clone(), earlier, &self.0), Err(error)),
+            Err(error) => (Outcome::failed(error.clone(), earlier, sent, &self.0), Err(error)),
         };
         inner.end(&outcome.cookie, none);
         outcome
@@ -401,14 +407,21 @@ impl fmt::Debug for Commit {
 pub(crate) enum CookieAction {
     #[default]
     Keep,
-    Set(Token),
+    /// To be kept for so long, or as long as the browser runs.
+    Set(Token, Option<Duration>),
+    /// The one that the browser has, for another time.
+    Extend(Token, Option<Duration>),
     Remove,
 }
 
 impl CookieAction {
     /// This action, followed by `later`.
     pub(crate) fn then(self, later: Self) -> Self {
-        if later == Self::Keep { self } else { later }
+        match (self, later) {
+            (action, Self::Keep) => action,
+            (Self::Set(..), Self::Extend(token, max_age)) => Self::Set(token, max_age),
+            (_, later) => later,
+        }
     }
 }
 
@@ -418,7 +431,7 @@ impl CookieAction {
 pub struct Outcome {
     error: Option<Error>,
     cookie: CookieAction,
-    set_cookie: Option<String>,
+    set_cookie: Option<SetCookie>,
     read: bool,
     private: bool,
 }
@@ -431,21 +444,25 @@ impl fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    fn read(cookie: CookieAction, private: bool, core: &Core) -> Self {
+    fn read(cookie: CookieAction, private: bool, sent: Sent, core: &Core) -> Self {
+        let setting = |token, max_age, sent| core.cookie.setting(&core.profile.cookie_value(token), max_age, sent);
         let set_cookie = match &cookie {
             CookieAction::Keep => None,
-            CookieAction::Set(token) => Some(core.cookie.set(&core.profile.cookie_value(token))),
-            CookieAction::Remove => Some(core.cookie.delete()),
+            CookieAction::Set(token, max_age) => Some(setting(token, *max_age, sent)),
+            // A twin would have the same value: time enough to expire it when it is sent.
+            CookieAction::Extend(token, max_age) if sent == Sent::Once => Some(setting(token, *max_age, Sent::Nothing)),
+            CookieAction::Extend(token, max_age) => Some(setting(token, *max_age, sent)),
+            CookieAction::Remove => Some(core.cookie.deleting(sent)),
         };
         Self { error: None, cookie, set_cookie, read: true, private }
     }
 
-    fn failed(error: Error, cookie: CookieAction, core: &Core) -> Self {
+    fn failed(error: Error, cookie: CookieAction, sent: Sent, core: &Core) -> Self {
         core.stats.count_failure(error.kind());
         // Somebody else has replaced or ended what an earlier commit of this request made.
         let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);
-        let cookie = if lost && matches!(cookie, CookieAction::Set(_)) { CookieAction::Keep } else { cookie };
-        Self { error: Some(error), ..Self::read(cookie, false, core) }
+        let cookie = if lost && matches!(cookie, CookieAction::Set(..)) { CookieAction::Keep } else { cookie };
+        Self { error: Some(error), ..Self::read(cookie, false, sent, core) }
     }
 
     /// Why the handler's response must be dropped and this error answered instead.
@@ -454,10 +471,18 @@ impl Outcome {
         self.error.as_ref()
     }
 
-    /// The value of the `Set-Cookie` header to append, if any.
+    /// The values of the `Set-Cookie` headers to append, in this order, in answer to a request to `url`; empty for most
+    /// requests. Whatever else the browser may hold under the cookie's name is expired first: see
+    /// [`SetCookie::headers`].
+    #[must_use]
+    pub fn set_cookies(&self, url: &RequestUrl<'_>) -> Vec<String> {
+        self.set_cookie.as_ref().map(|set| set.headers(url)).unwrap_or_default()
+    }
+
+    /// The last of [`set_cookies`](Self::set_cookies), which sets or deletes the cookie in its configured scope.
     #[must_use]
     pub fn set_cookie(&self) -> Option<&str> {
-        self.set_cookie.as_deref()
+        self.set_cookie.as_ref().map(SetCookie::own)
     }
 
     /// The value to append to `Vary`, given those that the response has: a response that depends on the session depends

@@ -137,6 +137,11 @@ impl Profile {
         on!(self, native(_prefix) => true, django(_django) => false)
     }
 
+    /// Whether each write sends the cookie again, because each one puts off the session's end and there is no other limit.
+    pub(crate) fn cookie_rolls(&self) -> bool {
+        on!(self, native(_prefix) => false, django(_django) => true)
+    }
+
     /// Whether a rotated session moves to another key.
     pub(crate) fn rotation_moves(&self) -> bool {
         on!(self, native(_prefix) => false, django(_django) => true)
@@ -236,6 +241,18 @@ pub(crate) enum Fit {
     /// The rest of the fleet may not read what we write; the text says what to set.
     #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "the native profile has one codec"))]
     OtherCodec(String),
+}
+
+/// How long the browser is to keep the cookie of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieLife {
+    AsConfigured,
+    /// As long as it runs.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native sessions have no say"))]
+    OfTheBrowser,
+    /// Until the session ends, unless it is extended.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native sessions have no say"))]
+    OfTheSession,
 }
 
 /// Where a session is.
@@ -352,6 +369,15 @@ impl Record {
             (Form::Native(mark), Form::Native(others)) => mark.secret_hash == others.secret_hash,
             #[cfg(feature = "django")]
             _ => true,
+        }
+    }
+
+    /// How long the session itself wants its cookie to be kept.
+    pub(crate) fn cookie_life(&self) -> CookieLife {
+        match &self.form {
+            Form::Native(_) => CookieLife::AsConfigured,
+            #[cfg(feature = "django")]
+            Form::Django(document) => django::Django::cookie_life(document),
         }
     }
 

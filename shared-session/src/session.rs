@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use self::{
     commit::{did_not_finish, no_cookie, read_only},
-    request::{Committed, Inner, Open, Origin, State},
+    request::{Committed, Cookies, Inner, Open, Origin, State},
 };
 pub use self::{request::RequestGuard, standing::Standing};
 #[cfg(feature = "django")]
@@ -288,11 +288,14 @@ impl Session {
 
     /// Ends the session: its record is deleted and its cookie removed. Edits that follow start a new session.
     ///
+    /// If the request carries different session cookies, so that nobody is signed in, every session that one of them opens
+    /// is ended, and the cookies are removed in all scopes that the browser may hold them in.
+    ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
     pub fn flush(&self) -> Result<(), Error> {
         self.0.with(|open| {
-            open.draft.flush();
+            open.draft.flush(self.0.rivals());
             #[cfg(feature = "users")]
             {
                 open.user = None;

@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::{Error, Outcome, Reply};
+use crate::{Error, Outcome, Reply, cookie::RequestUrl};
 
 /// An error in the extensions of a response: the layer answers with the manager's `on_error` hook instead. Extractors
 /// and handlers of an adapter report their errors this way, so that one hook speaks for all.
@@ -44,7 +44,7 @@ pub fn into_response<B: From<String>>(reply: Reply) -> Response<B> {
 }
 
 /// Puts what the session means for a response on its headers.
-pub(crate) fn apply<B>(outcome: &Outcome, response: &mut Response<B>) {
+pub(crate) fn apply<B>(outcome: &Outcome, url: &RequestUrl<'_>, response: &mut Response<B>) {
     let headers = response.headers_mut();
     if let Some(value) = outcome.cache_control(headers.contains_key(header::CACHE_CONTROL)) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value));
@@ -52,7 +52,7 @@ pub(crate) fn apply<B>(outcome: &Outcome, response: &mut Response<B>) {
     if let Some(name) = outcome.vary(headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes)) {
         headers.append(header::VARY, HeaderValue::from_static(name));
     }
-    if let Some(Ok(value)) = outcome.set_cookie().map(HeaderValue::try_from) {
+    for value in outcome.set_cookies(url).into_iter().flat_map(HeaderValue::try_from) {
         headers.append(header::SET_COOKIE, value);
     }
 }

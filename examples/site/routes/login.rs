@@ -167,13 +167,12 @@ fn kept_next(visit: &Visit, next: &str) -> String {
 /// Signs `user` in and goes to `next`. The session is stored before the answer is sent; the time of the login is only a
 /// note.
 async fn begin(visit: &Visit, session: &Session, user: &User, next: &str) -> Answer {
-    let setup = &visit.setup;
     session.login(user)?;
-    if let Err(error) = setup.users.record_login(&user.id).await {
+    if let Err(error) = visit.setup.users.record_login(&user.id).await {
         tracing::warn!(%error, "the time of a login was not written down");
     }
     let mut answer = see_other(&safe_next(next, &visit.prefix()));
-    rotate_token(setup, &mut answer)?;
+    rotate_token(&visit.setup, visit.request(), &mut answer)?;
     Ok(answer)
 }
 

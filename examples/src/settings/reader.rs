@@ -117,16 +117,29 @@ impl<'a> Reader<'a> {
 
     /// A host name, without the leading dot that old cookies had.
     pub(super) fn domain(&self, name: &str) -> Result<Option<String>, SettingsError> {
-        self.read(name, None, "a domain, such as example.com", |value| {
-            let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
-            let is_label = |label: &str| {
-                (1..=63).contains(&label.len())
-                    && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
-            };
-            (domain.len() <= 253 && domain.split('.').all(is_label)).then_some(Some(domain))
-        })
+        self.read(name, None, "a domain, such as example.com", |value| domain(value).map(Some))
+    }
+
+    /// At most as many as a cookie takes.
+    pub(super) fn domains(&self, name: &str) -> Result<Vec<String>, SettingsError> {
+        self.few(name, "at most 4 domains such as example.com", domain)
+    }
+
+    pub(super) fn cookie_path(&self, name: &str) -> Result<String, SettingsError> {
+        let expected = "a path such as /app, at most 500 visible ASCII characters without ;";
+        self.read(name, "/".to_owned(), expected, cookie_path)
+    }
+
+    /// At most as many as a cookie takes.
+    pub(super) fn cookie_paths(&self, name: &str) -> Result<Vec<String>, SettingsError> {
+        self.few(name, "at most 4 paths such as /app", cookie_path)
+    }
+
+    fn few<T>(&self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Result<Vec<T>, SettingsError> {
+        match self.list(name, expected, parse)?.unwrap_or_default() {
+            few if few.len() <= 4 => Ok(few),
+            many => Err(SettingsError(format!("{name} has {} parts; expected {expected}", many.len()))),
+        }
     }
 
     pub(super) fn networks(&self, name: &str) -> Result<Vec<Network>, SettingsError> {
@@ -220,6 +233,23 @@ pub(super) fn digits<T: FromStr>(value: &str) -> Option<T> {
 /// As long as PostgreSQL's names may be.
 fn is_column(text: &str) -> bool {
     (1..=63).contains(&text.len()) && text.chars().all(|c| c.is_alphanumeric() || "_-$".contains(c))
+}
+
+fn domain(value: &str) -> Option<String> {
+    let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    (domain.len() <= 253 && domain.split('.').all(is_label)).then_some(domain)
+}
+
+/// As in URLs: what is not visible ASCII is percent-encoded there.
+fn cookie_path(value: &str) -> Option<String> {
+    let fits = value.starts_with('/') && value.len() <= 500;
+    (fits && value.bytes().all(|b| b.is_ascii_graphic() && b != b';')).then(|| value.to_owned())
 }
 
 fn is_identifier(text: &str) -> bool {

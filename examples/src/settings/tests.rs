@@ -48,9 +48,18 @@ fn nothing_set_is_an_embedded_start() {
     assert_eq!((settings.secret_key.clone(), settings.secret_key_fallbacks.len()), (None, 0));
     assert_eq!(settings.profile, SessionProfile::Native);
     assert_eq!((settings.key_prefix.as_str(), settings.key_version), ("shared_session:", 1));
-    let cookie =
-        CookieSettings { name: "shared_session_id".into(), domain: None, secure: false, same_site: SameSite::Lax };
+    let cookie = CookieSettings {
+        name: "shared_session_id".into(),
+        domain: None,
+        path: "/".into(),
+        former_domains: Vec::new(),
+        former_paths: Vec::new(),
+        secure: false,
+        same_site: SameSite::Lax,
+        of_the_browser: false,
+    };
     assert_eq!(settings.cookie, cookie);
+    assert!(!settings.save_every_request);
     assert_eq!((settings.idle.as_secs(), settings.absolute.as_secs()), (1_209_600, 7_776_000));
     assert_eq!((settings.trusted_proxies.len(), settings.near_cache, settings.durable), (0, false, false));
     assert_eq!((settings.timeout.as_millis(), settings.retry_after.as_secs()), (300, 1));
@@ -285,6 +294,44 @@ fn cookie_attributes() {
         &["example.com:80", "https://example.com", "a..b", "-a.b", "a;b", "exämple.com"],
     );
     assert_refused("SESSION_COOKIE_SAMESITE", &["any", "0"]);
+}
+
+#[test]
+fn the_cookie_has_a_path_and_former_scopes() {
+    let cookie = site(&[
+        ("SESSION_COOKIE_PATH", " /app/ "),
+        ("SESSION_COOKIE_FORMER_DOMAINS", ".Example.com, app.example.com"),
+        ("SESSION_COOKIE_FORMER_PATHS", "/,/old"),
+    ])
+    .cookie;
+    assert_eq!((cookie.path.as_str(), cookie.former_paths), ("/app/", vec!["/".to_owned(), "/old".to_owned()]));
+    assert_eq!(cookie.former_domains, ["example.com", "app.example.com"]);
+    assert_eq!(site(&[("SESSION_COOKIE_PATH", "")]).cookie.path, "/");
+    let long = format!("/{}", "x".repeat(500));
+    assert_refused("SESSION_COOKIE_PATH", &["app", "/a;b", "/a b", "https://example.com/", "/ü", "/a\nb"]);
+    assert!(refusal(&[("SESSION_COOKIE_PATH", &long)]).contains("at most 500"));
+    assert!(refusal(&[("SESSION_COOKIE_FORMER_PATHS", "/a,b")]).starts_with("SESSION_COOKIE_FORMER_PATHS is \"b\""));
+    assert!(refusal(&[("SESSION_COOKIE_FORMER_DOMAINS", "a_b")]).starts_with("SESSION_COOKIE_FORMER_DOMAINS is "));
+    assert!(refusal(&[("SESSION_COOKIE_FORMER_PATHS", "/1,/2,/3,/4,/5")]).contains("has 5 parts; expected at most 4"));
+}
+
+#[test]
+fn a_cookie_of_one_host_has_the_path_of_the_whole_host() {
+    let host = [("SESSION_COOKIE_NAME", "__Host-s"), ("SESSION_COOKIE_SECURE", "true")];
+    let with = |name, value| [host.as_slice(), &[(name, value)]].concat();
+    assert!(refusal(&with("SESSION_COOKIE_PATH", "/app")).contains("SESSION_COOKIE_PATH=/"));
+    assert_eq!(site(&with("SESSION_COOKIE_PATH", "/")).cookie.path, "/");
+    for (name, value) in [("SESSION_COOKIE_FORMER_DOMAINS", "a.com"), ("SESSION_COOKIE_FORMER_PATHS", "/a")] {
+        assert!(refusal(&with(name, value)).contains("never had"), "{name}");
+    }
+}
+
+#[test]
+fn how_long_the_browser_keeps_the_cookie_is_said_as_in_django() {
+    let said = site(&[("SESSION_EXPIRE_AT_BROWSER_CLOSE", "True"), ("SESSION_SAVE_EVERY_REQUEST", "True")]);
+    assert!(said.cookie.of_the_browser && said.save_every_request);
+    assert_refused("SESSION_EXPIRE_AT_BROWSER_CLOSE", &["maybe"]);
+    assert_refused("SESSION_SAVE_EVERY_REQUEST", &["2"]);
 }
 
 #[test]

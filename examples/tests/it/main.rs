@@ -10,6 +10,7 @@ mod harness;
 mod accounts;
 mod admin;
 mod budget;
+mod cookie_scopes;
 mod cross_site;
 mod devices;
 mod django;

@@ -15,12 +15,13 @@ use shared_session_actix::{
 };
 
 pub(crate) async fn serve(world: &World) -> String {
-    let (manager, world) = (world.manager(), world.clone());
+    let (manager, plain, world) = (world.manager(), world.plain_manager(), world.clone());
     let server = HttpServer::new(move || {
         let guard = CrossOriginMiddleware::new(world.cross_origin()).with_on_error(manager.on_error().clone());
         App::new()
             .app_data(web::Data::new(world.clone()))
             .route("/bare", web::get().to(async |_: Session| "bare"))
+            .service(web::resource("/plain/script").wrap(SessionMiddleware::new(plain.clone())).to(script))
             .service(
                 web::scope("")
                     .wrap(SessionMiddleware::new(manager.clone()))

@@ -30,6 +30,7 @@ pub(crate) async fn serve(world: &World) -> String {
         .layer(SessionLayer::new(manager))
         .layer(middleware::from_fn(address))
         .route("/bare", get(async |_: Session| "bare"))
+        .route("/plain/script", any(script).layer(SessionLayer::new(world.plain_manager())))
         .with_state(world.clone())
         .into_make_service_with_connect_info::<SocketAddr>();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

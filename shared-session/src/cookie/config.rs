@@ -1,4 +1,4 @@
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use super::SessionCookie;
 use crate::{Error, ErrorKind};
@@ -41,6 +41,7 @@ impl From<SameSite> for ::cookie::SameSite {
 /// | `Domain` | none | needed by `__Host-`: only the host that set it gets it |
 /// | `Partitioned` | off | only embedded sites need it |
 /// | `Max-Age` | none | the cookie goes when the browser's own session ends |
+/// | former domains and paths | none | needed where the scope was changed and proxies hide the browser's `Host` or path |
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,11 +63,14 @@ impl From<SameSite> for ::cookie::SameSite {
 pub struct CookieConfig {
     pub(super) name: String,
     pub(super) secure: bool,
+    pub(super) http_only: bool,
     pub(super) domain: Option<String>,
     pub(super) path: String,
     pub(super) same_site: SameSite,
     pub(super) partitioned: bool,
     pub(super) max_age: Option<Duration>,
+    pub(super) former_domains: Vec<String>,
+    pub(super) former_paths: Vec<String>,
 }
 
 impl Default for CookieConfig {
@@ -91,11 +95,14 @@ impl CookieConfig {
         Self {
             name: name.into(),
             secure: true,
+            http_only: true,
             domain: None,
             path: "/".into(),
             same_site: SameSite::Lax,
             partitioned: false,
             max_age: None,
+            former_domains: Vec::new(),
+            former_paths: Vec::new(),
         }
     }
 
@@ -107,6 +114,13 @@ impl CookieConfig {
         self
     }
 
+    /// For a cookie that scripts must read: without `HttpOnly`.
+    #[cfg(feature = "django")]
+    pub(crate) fn readable(mut self) -> Self {
+        self.http_only = false;
+        self
+    }
+
     /// Sends the cookie to `domain` and every host below it. Default: only to the host that set it.
     ///
     /// Any of those hosts can read and replace the cookie, so all of them must be trusted. The name cannot start with
@@ -114,8 +128,7 @@ impl CookieConfig {
     /// which browsers refuse, is not checked.
     #[must_use]
     pub fn with_domain(mut self, domain: impl Into<String>) -> Self {
-        let domain = domain.into();
-        self.domain = Some(domain.strip_prefix('.').map(Into::into).unwrap_or(domain));
+        self.domain = Some(without_dot(domain.into()));
         self
     }
 
@@ -142,11 +155,37 @@ impl CookieConfig {
         self
     }
 
+    /// A domain that the cookie had before. Default: none; at most four. Cookies of that domain are expired whenever this
+    /// one is set or deleted and the browser sent any.
+    ///
+    /// Seldom needed: the host of the request and the domains above it are tried anyway. Give it where a proxy changes the
+    /// `Host` header.
+    #[must_use]
+    pub fn with_former_domain(mut self, domain: impl Into<String>) -> Self {
+        self.former_domains.push(without_dot(domain.into()));
+        self
+    }
+
+    /// A path that the cookie had before. Default: none; at most four. Cookies of that path are expired whenever this one
+    /// is set or deleted and the browser sent any.
+    ///
+    /// Without it they are expired when they conflict with this one, which is a request later: the visitor who signs in
+    /// first after the change has to do it twice.
+    #[must_use]
+    pub fn with_former_path(mut self, path: impl Into<String>) -> Self {
+        self.former_paths.push(path.into());
+        self
+    }
+
     /// How long the browser keeps the cookie, in whole seconds. Default `None`: as long as its own session.
     ///
-    /// Make it the absolute lifetime of the sessions. It never keeps a session alive, nor does it end one: a client
-    /// may ignore it. Browsers cut it to [`CookieConfig::MAX_AGE_LIMIT`]; longer ones are refused here, so that what
-    /// is configured is what happens.
+    /// Make it the absolute lifetime of the sessions; in a Django profile the idle time, which is Django's
+    /// `SESSION_COOKIE_AGE`, or `None` for `SESSION_EXPIRE_AT_BROWSER_CLOSE`. It never keeps a session alive, nor does it
+    /// end one: a client may ignore it. A session that would outlive its cookie has the cookie sent again with every write
+    /// that extends it. A Django session with an expiry of its own (`set_expiry`) has a cookie for as long.
+    ///
+    /// Browsers cut it to [`CookieConfig::MAX_AGE_LIMIT`]; longer ones are refused here, so that what is configured is what
+    /// happens.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Option<Duration>) -> Self {
         self.max_age = max_age;
@@ -165,15 +204,18 @@ impl CookieConfig {
     /// - the path starts with `/` and holds only visible ASCII without `;`, as paths in URLs do,
     /// - [`SameSite::None`] comes with `Secure`, and `Partitioned` with both,
     /// - the maximum age is between one second and 400 days,
+    /// - there are at most four former domains and four former paths, all of them valid, and none with a `__Host-` name,
+    ///   which browsers never held anywhere else,
     /// - all attributes together take at most 1024 bytes. Browsers drop single ones longer than that.
     pub fn build(self) -> Result<SessionCookie, Error> {
         self.check_name()?;
         self.check_prefix()?;
         self.check_domain()?;
-        self.check_path()?;
+        check_path(&self.path)?;
         self.check_cross_site()?;
         self.check_max_age()?;
-        let cookie = SessionCookie { config: self };
+        self.check_former()?;
+        let cookie = SessionCookie { config: Arc::new(self) };
         // The deletion is the longest form: it adds a date.
         let attributes = cookie.delete().len() - cookie.name().len() - "=".len();
         require(attributes <= MAX_ATTRIBUTES_LEN, || {
@@ -196,7 +238,7 @@ impl CookieConfig {
 
     fn check_prefix(&self) -> Result<(), Error> {
         let name = &self.name;
-        let host = has_prefix(name, "__Host-");
+        let host = self.is_host_only();
         let prefixed = host || has_prefix(name, "__Secure-") || has_prefix(name, "__Http-");
         require(self.secure || !prefixed, || {
             format!("browsers refuse the cookie {name:?} without Secure; turn Secure on or drop the prefix")
@@ -211,19 +253,25 @@ impl CookieConfig {
         })
     }
 
-    fn check_domain(&self) -> Result<(), Error> {
-        let Some(domain) = &self.domain else { return Ok(()) };
-        require(domain.len() <= MAX_DOMAIN_LEN && domain.split('.').all(is_host_label), || {
-            format!("the cookie domain {domain:?} is not a host name; write it in ASCII, like example.com")
-        })
+    fn check_former(&self) -> Result<(), Error> {
+        let (domains, paths) = (&self.former_domains, &self.former_paths);
+        require(domains.len() <= MAX_FORMER && paths.len() <= MAX_FORMER, || {
+            format!("there are more than {MAX_FORMER} former cookie domains or paths; leave out the oldest")
+        })?;
+        require((domains.is_empty() && paths.is_empty()) || !self.is_host_only(), || {
+            format!("browsers never kept the cookie {:?} for a domain or a path; remove the former ones", self.name)
+        })?;
+        domains.iter().try_for_each(|domain| check_domain(domain))?;
+        paths.iter().try_for_each(|path| check_path(path))
     }
 
-    fn check_path(&self) -> Result<(), Error> {
-        let path = &self.path;
-        require(path.starts_with('/'), || format!("the cookie path {path:?} must start with /"))?;
-        require(path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';'), || {
-            format!("the cookie path {path:?} holds a character that cookies cannot; percent-encode it as in the URL")
-        })
+    /// Whether browsers keep the cookie for one host and the path `/` alone.
+    pub(super) fn is_host_only(&self) -> bool {
+        has_prefix(&self.name, "__Host-")
+    }
+
+    fn check_domain(&self) -> Result<(), Error> {
+        self.domain.as_deref().map_or(Ok(()), check_domain)
     }
 
     fn check_cross_site(&self) -> Result<(), Error> {
@@ -248,10 +296,41 @@ impl CookieConfig {
     }
 }
 
+fn check_domain(domain: &str) -> Result<(), Error> {
+    require(is_host_name(domain), || {
+        format!("the cookie domain {domain:?} is not a host name; write it in ASCII, like example.com")
+    })
+}
+
+fn check_path(path: &str) -> Result<(), Error> {
+    require(path.starts_with('/'), || format!("the cookie path {path:?} must start with /"))?;
+    require(path.bytes().all(|byte| is_path_byte(&byte)), || {
+        format!("the cookie path {path:?} holds a character that cookies cannot; percent-encode it as in the URL")
+    })?;
+    require(path.len() <= MAX_ATTRIBUTES_LEN, || {
+        format!("the cookie path has {} bytes and browsers keep {MAX_ATTRIBUTES_LEN}; shorten the path", path.len())
+    })
+}
+
+pub(super) fn is_host_name(name: &str) -> bool {
+    name.len() <= MAX_DOMAIN_LEN && name.split('.').all(is_host_label)
+}
+
+pub(super) fn is_path_byte(byte: &u8) -> bool {
+    byte.is_ascii_graphic() && *byte != b';'
+}
+
+/// The leading dot of old cookies means nothing.
+fn without_dot(domain: String) -> String {
+    domain.strip_prefix('.').map(Into::into).unwrap_or(domain)
+}
+
+/// How many former domains, and how many former paths: each is a header of some answers.
+const MAX_FORMER: usize = 4;
 /// The most that browsers keep of a name and its value (RFC 6265bis, 5.6).
 const MAX_PAIR_LEN: usize = 4096;
 /// The longest attribute that browsers heed (RFC 6265bis, 5.6).
-const MAX_ATTRIBUTES_LEN: usize = 1024;
+pub(super) const MAX_ATTRIBUTES_LEN: usize = 1024;
 /// The longest host name (RFC 1035, 2.3.4), written without the root's dot.
 const MAX_DOMAIN_LEN: usize = 253;
 
@@ -429,6 +508,18 @@ mod tests {
         }
         let session = CookieConfig::default().with_max_age(None).build().unwrap().set("v");
         assert!(!session.contains("Max-Age") && !session.contains("Expires"));
+    }
+
+    #[test]
+    fn former_domains_and_paths_are_held_to_the_same_rules() {
+        assert!(refused(secure().with_former_domain("a b.com")).contains("not a host name"));
+        assert!(refused(secure().with_former_path("app")).contains("start with /"));
+        assert!(refused(secure().with_former_path("/".repeat(1025))).contains("1024"));
+        let five = (0..5).fold(secure(), |config, n| config.with_former_path(format!("/{n}")));
+        assert!(refused(five).contains("more than 4"));
+        assert!(refused(CookieConfig::default().with_former_domain("a.com")).contains("never kept"));
+        assert!(refused(CookieConfig::default().with_former_path("/a")).contains("never kept"));
+        assert!(secure().with_former_domain(".a.com").with_former_path("/a").build().is_ok());
     }
 
     #[test]

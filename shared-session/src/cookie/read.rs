@@ -8,8 +8,11 @@ use std::fmt;
 pub enum Presented<'a> {
     /// No cookie of this name. The request is anonymous.
     Absent,
-    /// One cookie of this name, or several with the same value.
+    /// One cookie of this name.
     One(&'a [u8]),
+    /// Several cookies of this name with the same value. It counts; but once it is replaced, those in other scopes would
+    /// be [`Conflicting`](Self::Conflicting) with the new one.
+    Repeated(&'a [u8]),
     /// Several cookies of this name with different values. Treat the request as anonymous and log it: a neighbouring
     /// host may have planted one of them (RFC 6265bis, 8.6), and nothing tells which.
     Conflicting,
@@ -20,9 +23,38 @@ impl fmt::Debug for Presented<'_> {
         match self {
             Self::Absent => f.write_str("Absent"),
             Self::One(value) => write!(f, "One({} bytes)", value.len()),
+            Self::Repeated(value) => write!(f, "Repeated({} bytes)", value.len()),
             Self::Conflicting => f.write_str("Conflicting"),
         }
     }
+}
+
+impl<'a> Presented<'a> {
+    /// The value that counts, if there is one.
+    #[must_use]
+    pub fn value(&self) -> Option<&'a [u8]> {
+        match *self {
+            Self::One(value) | Self::Repeated(value) => Some(value),
+            Self::Absent | Self::Conflicting => None,
+        }
+    }
+
+    pub(crate) fn sent(&self) -> Sent {
+        match self {
+            Self::Absent => Sent::Nothing,
+            Self::One(_) => Sent::Once,
+            Self::Repeated(_) | Self::Conflicting => Sent::Several,
+        }
+    }
+}
+
+/// How often a request carries a cookie.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Sent {
+    #[default]
+    Nothing,
+    Once,
+    Several,
 }
 
 /// Finds the cookie called `name` in the values of all `Cookie` headers of one request.
@@ -40,13 +72,33 @@ impl fmt::Debug for Presented<'_> {
 /// assert_eq!(found("__Host-session=abc; __Host-session=xyz"), Presented::Conflicting);
 /// ```
 pub fn read<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Presented<'a> {
+    read_each(headers, name, |_| {})
+}
+
+/// As [`read`]; if there are different values, `conflicting` is given all of them, with repetitions.
+pub(crate) fn read_each<'a>(
+    headers: impl IntoIterator<Item = &'a [u8]>,
+    name: &str,
+    mut conflicting: impl FnMut(&'a [u8]),
+) -> Presented<'a> {
     let pairs = headers.into_iter().flat_map(|header| header.split(|&byte| byte == b';'));
-    let mut values = pairs.filter_map(|pair| value_of(name.as_bytes(), pair));
-    match values.next() {
-        None => Presented::Absent,
-        Some(first) if values.all(|other| other == first) => Presented::One(first),
-        Some(_) => Presented::Conflicting,
+    let mut presented = Presented::Absent;
+    for value in pairs.filter_map(|pair| value_of(name.as_bytes(), pair)) {
+        presented = match presented {
+            Presented::Absent => Presented::One(value),
+            Presented::One(first) | Presented::Repeated(first) if value == first => Presented::Repeated(first),
+            Presented::One(first) | Presented::Repeated(first) => {
+                conflicting(first);
+                conflicting(value);
+                Presented::Conflicting
+            }
+            Presented::Conflicting => {
+                conflicting(value);
+                Presented::Conflicting
+            }
+        };
     }
+    presented
 }
 
 fn value_of<'a>(name: &[u8], pair: &'a [u8]) -> Option<&'a [u8]> {
@@ -76,7 +128,7 @@ mod tests {
         match read([header.as_ref()], NAME) {
             Absent => None,
             One(value) => Some(value.to_vec()),
-            Conflicting => panic!("conflicting"),
+            several => panic!("{several:?}"),
         }
     }
 
@@ -145,7 +197,7 @@ mod tests {
         assert_eq!(headers(&["x=1", "id=abc"]), One(b"abc"));
         assert_eq!(headers(&["id=abc", "x=1"]), One(b"abc"));
         assert_eq!(headers(&["", "x=1; id=abc", "", "y"]), One(b"abc"));
-        assert_eq!(headers(&["id=abc", "id=abc"]), One(b"abc"));
+        assert_eq!(headers(&["id=abc", "id=abc"]), Repeated(b"abc"));
         assert_eq!(headers(&["id=abc", "id=xyz"]), Conflicting);
         assert_eq!(headers(&["id", "=abc"]), Absent, "a pair never spans two headers");
         assert_eq!(headers(&["id=ab", "c"]), One(b"ab"), "a pair never spans two headers");
@@ -163,8 +215,8 @@ mod tests {
         assert_eq!(id("id=A; id=a"), Conflicting);
         assert_eq!(id("id=A; id=\"A\""), Conflicting);
         assert_eq!(id(b"id=A; id=\xff"), Conflicting);
-        assert_eq!(id("id=A; id=A"), One(b"A"));
-        assert_eq!(id("id=A; x=B; id= A ;id=A"), One(b"A"));
+        assert_eq!(id("id=A; id=A"), Repeated(b"A"));
+        assert_eq!(id("id=A; x=B; id= A ;id=A"), Repeated(b"A"));
     }
 
     #[test]
@@ -239,7 +291,7 @@ mod tests {
             b"__Host-session=a;".repeat(1 << 16),
             [b"__Host-session=".as_slice(), &b"\t".repeat(1 << 20), b"x", &b" ".repeat(1 << 20)].concat(),
         ];
-        let expected = [One(b"abc"), Absent, Absent, Absent, One(b"a"), One(b"x")];
+        let expected = [One(b"abc"), Absent, Absent, Absent, Repeated(b"a"), One(b"x")];
         for (header, expected) in huge.iter().zip(expected) {
             assert_eq!(read([header.as_slice()], NAME), expected, "{} bytes", header.len());
         }
@@ -269,9 +321,9 @@ mod tests {
             ("id\u{2003}=v", Absent),
             ("id=v\u{2003}", One(b"v\xe2\x80\x83")),
             ("%69d=v", Absent),
-            ("id=v; id=v", One(b"v")),
+            ("id=v; id=v", Repeated(b"v")),
             ("id=v; id=w", Conflicting),
-            ("id=v; id=v; id=v", One(b"v")),
+            ("id=v; id=v; id=v", Repeated(b"v")),
             ("id=v; id=w; id=v", Conflicting),
             ("$Version=1; id=v; $Path=/", One(b"v")),
             ("$Version=\"1\"; id=\"v\"; $Path=\"/\"", One(b"\"v\"")),
@@ -296,9 +348,23 @@ mod tests {
     }
 
     #[test]
+    fn all_values_of_a_conflict_are_handed_over_and_none_otherwise() {
+        let each = |header: &'static str| {
+            let mut values = Vec::new();
+            read_each([header.as_bytes()], "id", |value| values.push(value));
+            values
+        };
+        assert_eq!(each("id=a; id=a; id=b; x=1; id=a"), [b"a", b"b", b"a"]);
+        for header in ["", "id=a", "id=a; id=a; id=a"] {
+            assert!(each(header).is_empty(), "{header}");
+        }
+    }
+
+    #[test]
     fn debug_shows_no_value() {
         assert_eq!(format!("{:?}", id("id=topsecret")), "One(9 bytes)");
         assert_eq!(format!("{:?} {:?}", id(""), id("id=a;id=b")), "Absent Conflicting");
+        assert_eq!(format!("{:?}", id("id=topsecret; id=topsecret")), "Repeated(9 bytes)");
     }
 
     /// Bytes in which the characters that matter are as frequent as all others together.
@@ -330,7 +396,7 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_without_panic_and_a_value_follows_its_name(header in header()) {
-            if let One(value) = id(&header) {
+            if let Some(value) = id(&header).value() {
                 let start = value.as_ptr() as usize - header.as_ptr() as usize;
                 prop_assert_eq!(&header[start..start + value.len()], value);
                 prop_assert!(!value.contains(&b';'));

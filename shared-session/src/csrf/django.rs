@@ -3,7 +3,11 @@
 use subtle::ConstantTimeEq;
 
 use super::{TokenRefusal, token::Issued};
-use crate::{CookieConfig, Error, SessionCookie, cookie::Presented, random};
+use crate::{
+    CookieConfig, Error, SessionCookie,
+    cookie::{Presented, SetCookie},
+    random,
+};
 
 /// A year, nearly: Django's default.
 const MAX_AGE: std::time::Duration = std::time::Duration::from_secs(31_449_600);
@@ -14,15 +18,22 @@ pub(super) fn default_cookie() -> CookieConfig {
 
 /// Tokens that belong to the cookie that the browser sends, whatever its session.
 #[derive(Clone, Debug)]
-pub(super) struct Tokens(pub(super) SessionCookie);
+pub(super) struct Tokens(SessionCookie);
 
 impl Tokens {
+    pub(super) fn new(cookie: CookieConfig) -> Result<Self, Error> {
+        // Scripts read this cookie, to send it back in a header.
+        Ok(Self(cookie.readable().build()?))
+    }
+
     pub(super) fn issue<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> Result<Issued, Error> {
-        match self.presented(cookie_headers) {
+        let presented = self.0.read(cookie_headers);
+        match secret_of(&presented) {
             Some(secret) => Ok(Issued { token: secret.masked()?, set_cookie: None }),
             None => {
                 let secret = Secret::random()?;
-                Ok(Issued { token: secret.masked()?, set_cookie: Some(self.set(&secret)) })
+                let set_cookie = self.setting(&secret, &presented);
+                Ok(Issued { token: secret.masked()?, set_cookie: Some(set_cookie) })
             }
         }
     }
@@ -33,25 +44,21 @@ impl Tokens {
         token: &str,
     ) -> Result<(), Error> {
         let token = Secret::parse(token.as_bytes()).ok_or_else(|| TokenRefusal::Missing.into_error())?;
-        let secret = self.presented(cookie_headers).ok_or_else(|| TokenRefusal::NoCookie.into_error())?;
+        let secret = secret_of(&self.0.read(cookie_headers)).ok_or_else(|| TokenRefusal::NoCookie.into_error())?;
         if token.is(&secret) { Ok(()) } else { Err(TokenRefusal::Stale.into_error()) }
     }
 
-    pub(super) fn rotate(&self) -> Result<String, Error> {
-        Ok(self.set(&Secret::random()?))
+    pub(super) fn rotate<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> Result<SetCookie, Error> {
+        Ok(self.setting(&Secret::random()?, &self.0.read(cookie_headers)))
     }
 
-    fn presented<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> Option<Secret> {
-        match self.0.read(cookie_headers) {
-            Presented::One(value) => Secret::parse(value),
-            Presented::Absent | Presented::Conflicting => None,
-        }
+    fn setting(&self, secret: &Secret, presented: &Presented<'_>) -> SetCookie {
+        self.0.setting(&secret.encode(), self.0.max_age(), presented.sent())
     }
+}
 
-    /// Scripts read this cookie, to send it back in a header.
-    fn set(&self, secret: &Secret) -> String {
-        self.0.set_readable(&secret.encode())
-    }
+fn secret_of(presented: &Presented<'_>) -> Option<Secret> {
+    Secret::parse(presented.value()?)
 }
 
 const LEN: usize = 32;
@@ -117,7 +124,7 @@ fn positions(text: &[u8]) -> Option<[u8; LEN]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorKind, csrf::FormTokens};
+    use crate::{ErrorKind, cookie::RequestUrl, csrf::FormTokens};
 
     /// Made by Django 5.2: a secret and tokens of it.
     const FIXTURE: &str = include_str!("../../tests/fixtures/django/csrf.json");
@@ -155,8 +162,12 @@ mod tests {
         FormTokens::django(FormTokens::django_cookie()).unwrap()
     }
 
-    fn cookie(set_cookie: Option<String>) -> String {
-        set_cookie.unwrap().split(';').next().unwrap().to_owned()
+    fn cookie(set_cookie: Option<SetCookie>) -> String {
+        set_cookie.unwrap().own().split(';').next().unwrap().to_owned()
+    }
+
+    fn rotated() -> Option<SetCookie> {
+        tokens().rotate(NO_COOKIES).unwrap()
     }
 
     fn verify(cookie: &str, token: &str) -> Result<(), ErrorKind> {
@@ -186,7 +197,7 @@ mod tests {
         let before = tokens().issue(NO_COOKIES, None).unwrap();
         assert_eq!(why("", ""), Err(TokenRefusal::Missing));
         assert_eq!(why("", &before.token), Err(TokenRefusal::NoCookie));
-        assert_eq!(why(&cookie(tokens().rotate().unwrap()), &before.token), Err(TokenRefusal::Stale));
+        assert_eq!(why(&cookie(tokens().rotate(NO_COOKIES).unwrap()), &before.token), Err(TokenRefusal::Stale));
     }
 
     #[test]
@@ -220,12 +231,36 @@ mod tests {
     #[test]
     fn a_login_ends_earlier_tokens() {
         let before = tokens().issue(NO_COOKIES, None).unwrap();
-        let rotated = cookie(tokens().rotate().unwrap());
-        assert_ne!(Some(&rotated), before.set_cookie.map(|header| cookie(Some(header))).as_ref());
-        assert_eq!(verify(&rotated, &before.token), REFUSED);
-        assert_ne!(tokens().rotate().unwrap(), tokens().rotate().unwrap());
-        let after = tokens().issue([rotated.as_bytes()], None).unwrap();
-        assert_eq!(verify(&rotated, &after.token), Ok(()));
+        let renewed = cookie(rotated());
+        assert_ne!(renewed, cookie(before.set_cookie));
+        assert_eq!(verify(&renewed, &before.token), REFUSED);
+        assert_ne!(cookie(rotated()), cookie(rotated()));
+        let after = tokens().issue([renewed.as_bytes()], None).unwrap();
+        assert_eq!(verify(&renewed, &after.token), Ok(()));
+    }
+
+    #[test]
+    fn of_conflicting_cookies_a_new_one_is_set_and_the_others_are_expired() {
+        let (mine, theirs) = (cookie(rotated()), cookie(rotated()));
+        let url = RequestUrl::new(Some("app.example.com"), "/login");
+        let config = FormTokens::django_cookie().with_domain("example.com");
+        let tokens = FormTokens::django(config).unwrap();
+        let both = format!("{mine}; {theirs}");
+        for set in
+            [tokens.issue([both.as_bytes()], None).unwrap().set_cookie, tokens.rotate([both.as_bytes()]).unwrap()]
+        {
+            let headers = set.unwrap().headers(&url);
+            let (last, expired) = headers.split_last().unwrap();
+            assert!(last.contains("; Domain=example.com; Max-Age=31449600"), "{last}");
+            assert!(expired.iter().any(|one| one == "csrftoken=; SameSite=Lax; Secure; Path=/; Max-Age=0"));
+            assert!(expired.iter().all(|one| one.starts_with("csrftoken=;") && one.contains("Max-Age=0")));
+        }
+        let equal = format!("{mine}; {mine}");
+        assert!(tokens.issue([equal.as_bytes()], None).unwrap().set_cookie.is_none(), "equal ones work");
+        let renewed = tokens.rotate([equal.as_bytes()]).unwrap().unwrap();
+        assert!(renewed.headers(&url).len() > 1, "and are expired when the cookie is replaced");
+        let none = tokens.rotate(NO_COOKIES).unwrap().unwrap();
+        assert_eq!(none.headers(&url), [none.own()], "without a cookie there is nothing to expire");
     }
 
     #[test]
@@ -236,9 +271,10 @@ mod tests {
             (shared, "; SameSite=Lax; Path=/; Domain=example.com; Max-Age=31449600"),
         ] {
             let tokens = FormTokens::django(config).unwrap();
-            for header in [tokens.issue(NO_COOKIES, None).unwrap().set_cookie, tokens.rotate().unwrap()] {
-                let header = header.unwrap();
-                let value = header.strip_prefix("csrftoken=").and_then(|rest| rest.strip_suffix(end)).expect(&header);
+            for set in [tokens.issue(NO_COOKIES, None).unwrap().set_cookie, tokens.rotate(NO_COOKIES).unwrap()] {
+                let set = set.unwrap();
+                let header = set.own();
+                let value = header.strip_prefix("csrftoken=").and_then(|rest| rest.strip_suffix(end)).expect(header);
                 assert!(value.len() == LEN && value.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{value}");
             }
         }

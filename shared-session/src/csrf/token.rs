@@ -2,13 +2,12 @@
 
 use std::fmt;
 
-use ::cookie::{Cookie, SameSite};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::TokenRefusal;
 use crate::{
-    Error, ErrorKind, SecretKeys,
-    cookie::{self, Presented},
+    CookieConfig, Error, ErrorKind, SecretKeys, SessionCookie,
+    cookie::{Presented, SetCookie},
 };
 
 const FORM: &str = "csrf-form";
@@ -64,19 +63,11 @@ impl FormTokens {
     /// Use [`FormTokens::default_cookie_name`] unless another service of the host has taken that name.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the name is empty or not a token (RFC 6265bis, section 4.1.1), or if it has a `__Host-`
-    /// or `__Secure-` prefix, in any case, without `secure`: browsers drop such a cookie.
+    /// [`ErrorKind::Config`] as of [`CookieConfig::build`]: if the name is empty or not a token (RFC 6265bis, section
+    /// 4.1.1), or if it has a `__Host-` or `__Secure-` prefix, in any case, without `secure`: browsers drop such a cookie.
     pub fn new(keys: SecretKeys, cookie_name: impl Into<String>, secure: bool) -> Result<Self, Error> {
-        let cookie_name = cookie_name.into();
-        if cookie_name.is_empty() || !cookie_name.bytes().all(is_token_byte) {
-            return Err(Error::new(ErrorKind::Config, format!("{cookie_name:?} is not a valid cookie name")));
-        }
-        let lowercase = cookie_name.to_ascii_lowercase();
-        if !secure && (lowercase.starts_with("__host-") || lowercase.starts_with("__secure-")) {
-            let message = format!("the cookie {cookie_name:?} needs Secure; browsers drop it otherwise");
-            return Err(Error::new(ErrorKind::Config, message));
-        }
-        Ok(Self(Kind::Native(Native { keys, cookie_name, cookie_path: "/".to_owned(), secure })))
+        let cookie = CookieConfig::new(cookie_name).with_secure(secure).build()?;
+        Ok(Self(Kind::Native(Native { keys, cookie })))
     }
 
     /// Sets the path of the cookie. Default: `/`. Give each of several services that share a host but no keys its own, or
@@ -87,26 +78,18 @@ impl FormTokens {
     ///
     /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
     /// let tokens = FormTokens::new(keys, "__Secure-csrf", true)?.with_cookie_path("/accounts")?;
-    /// assert!(tokens.issue([], None)?.set_cookie.is_some_and(|cookie| cookie.ends_with("; Path=/accounts")));
+    /// assert!(tokens.issue([], None)?.set_cookie.is_some_and(|cookie| cookie.own().contains("Path=/accounts")));
     /// # Ok::<(), shared_session::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if it does not begin with a slash, or holds a semicolon or anything but visible ASCII; if the
-    /// name of the cookie has the prefix `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a
-    /// path of its own.
+    /// [`ErrorKind::Config`] as of [`CookieConfig::build`]: if it is not a path, or the name of the cookie has the prefix
+    /// `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a path of its own.
     pub fn with_cookie_path(self, path: impl Into<String>) -> Result<Self, Error> {
-        let path = path.into();
-        if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b';') {
-            return Err(Error::new(ErrorKind::Config, format!("{path:?} is not a path of a cookie")));
-        }
         match self.0 {
-            Kind::Native(tokens) => {
-                if path != "/" && tokens.cookie_name.to_ascii_lowercase().starts_with("__host-") {
-                    let message = format!("the cookie {:?} needs the path /", tokens.cookie_name);
-                    return Err(Error::new(ErrorKind::Config, message));
-                }
-                Ok(Self(Kind::Native(Native { cookie_path: path, ..tokens })))
+            Kind::Native(Native { keys, cookie }) => {
+                let cookie = cookie.config().clone().with_path(path).build()?;
+                Ok(Self(Kind::Native(Native { keys, cookie })))
             }
             #[cfg(feature = "django")]
             Kind::Django(_) => Err(Error::new(ErrorKind::Config, "set the path on the cookie of the Django tokens")),
@@ -146,7 +129,7 @@ impl FormTokens {
     /// [`ErrorKind::Config`] as of [`CookieConfig::build`](crate::CookieConfig::build).
     #[cfg(feature = "django")]
     pub fn django(cookie: crate::CookieConfig) -> Result<Self, Error> {
-        Ok(Self(Kind::Django(super::django::Tokens(cookie.build()?))))
+        Ok(Self(Kind::Django(super::django::Tokens::new(cookie)?)))
     }
 
     /// Django's default: `csrftoken`, `SameSite=Lax`, for 364 days, on this host only. `Secure`, unlike Django's.
@@ -156,16 +139,17 @@ impl FormTokens {
         super::django::default_cookie()
     }
 
-    /// What a login must send along: the `Set-Cookie` value of a new secret, which ends all earlier tokens of this
-    /// browser. `None` for tokens of our own: a login changes the session's secret, which has the same effect.
+    /// What the answer to a login must set: the cookie of a new secret, which ends all earlier tokens of this browser.
+    /// `None` for tokens of our own: a login changes the session's secret, which has the same effect. `cookie_headers`
+    /// are those of the request; they tell which other cookies are expired with it.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system has no randomness.
-    pub fn rotate(&self) -> Result<Option<String>, Error> {
+    pub fn rotate<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<SetCookie>, Error> {
         match &self.0 {
             Kind::Native(_) => Ok(None),
             #[cfg(feature = "django")]
-            Kind::Django(tokens) => tokens.rotate().map(Some),
+            Kind::Django(tokens) => tokens.rotate(cookie_headers).map(Some),
         }
     }
 
@@ -175,7 +159,8 @@ impl FormTokens {
     /// `cookie_headers` are the values of all `Cookie` headers. `session` is the binding of the session that the
     /// request presented: an opaque string that holds its handle and a hash of its secret; `None` before a session
     /// exists. Call this once per response and use the token in all its forms: without a session and a cookie, each
-    /// call draws another cookie.
+    /// call draws another cookie. Of several cookies with different values none counts: a new one is set, and those in
+    /// other scopes are expired with it.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system has no randomness.
@@ -216,9 +201,7 @@ impl FormTokens {
 #[derive(Clone, Debug)]
 struct Native {
     keys: SecretKeys,
-    cookie_name: String,
-    cookie_path: String,
-    secure: bool,
+    cookie: SessionCookie,
 }
 
 impl Native {
@@ -230,11 +213,13 @@ impl Native {
         if let Some(session) = session {
             return Ok(Issued { token: self.sign(FORM, session.as_bytes())?.encode(), set_cookie: None });
         }
-        let (random, set_cookie) = match self.read_cookie(cookie_headers) {
+        let presented = self.cookie.read(cookie_headers);
+        let (random, set_cookie) = match self.random_of(&presented) {
             Some(random) => (random, None),
             None => {
                 let cookie = self.sign(COOKIE, &[])?;
-                (cookie.nonce, Some(self.render_cookie(cookie.encode())))
+                let max_age = self.cookie.max_age();
+                (cookie.nonce, Some(self.cookie.setting(&cookie.encode(), max_age, presented.sent())))
             }
         };
         Ok(Issued { token: self.sign(FORM_BEFORE_SESSION, &random)?.encode(), set_cookie })
@@ -250,7 +235,9 @@ impl Native {
         let valid = match session {
             Some(session) => token.is_valid(&self.keys, FORM, session.as_bytes()),
             None => {
-                let random = self.read_cookie(cookie_headers).ok_or_else(|| TokenRefusal::NoCookie.into_error())?;
+                let random = self
+                    .random_of(&self.cookie.read(cookie_headers))
+                    .ok_or_else(|| TokenRefusal::NoCookie.into_error())?;
                 token.is_valid(&self.keys, FORM_BEFORE_SESSION, &random)
             }
         };
@@ -264,23 +251,9 @@ impl Native {
         Ok(Signed::new(&self.keys, purpose, binding, nonce))
     }
 
-    fn read_cookie<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Option<[u8; NONCE]> {
-        match cookie::read(headers, &self.cookie_name) {
-            Presented::One(value) => Signed::decode(value)
-                .filter(|cookie| cookie.is_valid(&self.keys, COOKIE, &[]))
-                .map(|cookie| cookie.nonce),
-            Presented::Absent | Presented::Conflicting => None,
-        }
-    }
-
-    fn render_cookie(&self, value: String) -> String {
-        Cookie::build((self.cookie_name.as_str(), value))
-            .http_only(true)
-            .same_site(SameSite::Lax)
-            .path(self.cookie_path.as_str())
-            .secure(self.secure)
-            .build()
-            .to_string()
+    fn random_of(&self, presented: &Presented<'_>) -> Option<[u8; NONCE]> {
+        let cookie = Signed::decode(presented.value()?)?;
+        cookie.is_valid(&self.keys, COOKIE, &[]).then_some(cookie.nonce)
     }
 }
 
@@ -291,8 +264,9 @@ pub struct Issued {
     /// The value of the form's hidden field: 64 characters that need no escaping. A page with a token belongs to one
     /// visitor; answer it with `Vary: Cookie`.
     pub token: String,
-    /// The value of a `Set-Cookie` header that the same response must carry; answer it with `Cache-Control: no-store`.
-    pub set_cookie: Option<String>,
+    /// The cookie that the same response must set, with all its [headers](SetCookie::headers); answer it with
+    /// `Cache-Control: no-store`.
+    pub set_cookie: Option<SetCookie>,
 }
 
 impl fmt::Debug for Issued {
@@ -338,11 +312,6 @@ impl Signed {
     }
 }
 
-/// `token` of RFC 9110, section 5.6.2.
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,7 +330,7 @@ mod tests {
 
     /// The `Cookie` header that a browser sends after `issued`.
     fn cookie_header(issued: &Issued) -> String {
-        issued.set_cookie.as_deref().unwrap().split(';').next().unwrap().to_owned()
+        issued.set_cookie.as_ref().unwrap().own().split(';').next().unwrap().to_owned()
     }
 
     fn verify(tokens: &FormTokens, cookie: &str, session: Option<&str>, token: &str) -> Result<(), ErrorKind> {
@@ -541,7 +510,8 @@ mod tests {
         ] {
             assert_eq!(FormTokens::default_cookie_name(secure), name);
             let tokens = FormTokens::new(keys("a"), name, secure).unwrap();
-            let header = tokens.issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
+            let set_cookie = tokens.issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
+            let header = set_cookie.own();
             let value = header.strip_prefix(&format!("{name}=")).and_then(|rest| rest.strip_suffix(end)).unwrap();
             assert_eq!(value.len(), ENCODED_LEN);
             assert!(value.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
@@ -553,8 +523,8 @@ mod tests {
         let tokens = |name, path: &str| {
             FormTokens::new(keys("a"), name, true).unwrap().with_cookie_path(path).map_err(|error| error.kind())
         };
-        let header = tokens("csrf", "/a/b").unwrap().issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
-        assert!(header.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/a/b"), "{header}");
+        let cookie = tokens("csrf", "/a/b").unwrap().issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
+        assert!(cookie.own().ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/a/b"), "{}", cookie.own());
         for (name, path) in [
             ("__Host-csrf", "/a"),
             ("__HOST-csrf", "/a"),
@@ -570,7 +540,7 @@ mod tests {
 
     #[test]
     fn a_login_needs_no_cookie_of_its_own() {
-        assert_eq!(tokens().rotate().unwrap(), None);
+        assert!(tokens().rotate(NO_COOKIES).unwrap().is_none());
     }
 
     #[test]

@@ -67,7 +67,8 @@ impl Drop for Eviction {
 pub(super) fn written_by(plan: &Plan) -> [Option<Handle>; 2] {
     let ended = match &plan.end {
         Some(End::Record(token, _) | End::Unreadable(token, _)) => Some(token.handle),
-        Some(End::Cookie) | None => None,
+        // Several, and read past the near cache: each is dropped when it is ended.
+        Some(End::Cookies(_)) | None => None,
     };
     let written = match &plan.write {
         Some(Write::Touch { token, .. }) => Some(token.handle),

@@ -13,7 +13,7 @@ use crate::{
     id::{Secret, Token, random_tag},
     lifetime::Limits,
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
-    profile::{Content, Head, Identity, Place, Record, Stamp},
+    profile::{Content, CookieLife, Head, Identity, Place, Record, Stamp},
     store::{Deleted, Replaced, StoreTime},
 };
 
@@ -36,8 +36,8 @@ impl Written {
         Self { session: Some((token.clone(), record)), cookie: CookieAction::Keep }
     }
 
-    fn under_new_cookie(token: Token, record: Arc<Record>) -> Self {
-        Self { cookie: CookieAction::Set(token.clone()), session: Some((token, record)) }
+    fn under_new_cookie(token: Token, record: Arc<Record>, max_age: Option<Duration>) -> Self {
+        Self { cookie: CookieAction::Set(token.clone(), max_age), session: Some((token, record)) }
     }
 
     pub(crate) fn loaded(&self) -> Loaded {
@@ -104,10 +104,7 @@ impl Core {
         };
         let written = match plan.write {
             None => Written { session: None, cookie: CookieAction::Keep },
-            Some(Write::Touch { token, record, renew }) => {
-                self.touch(&token, &record, renew).await;
-                Written::kept(&token, record)
-            }
+            Some(Write::Touch { token, record, renew }) => self.touch(&token, record, renew).await,
             Some(Write::Create(new)) => self.create(&new).await?,
             Some(Write::Edit(edit)) => {
                 let edited = if edit.rotate && self.profile.rotation_moves() {
@@ -134,6 +131,9 @@ impl Core {
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
             let Some(content) = self.edited(&base, edit, now)? else {
+                if self.lifetime.touch_is_due(&base.head.limits, now) {
+                    return Ok(self.touch(&edit.token, base, None).await);
+                }
                 return Ok(Written::kept(&edit.token, base));
             };
             let next = self.checked(self.profile.next(&base, secret.as_ref(), &self.stamp(&tag, now), content)?)?;
@@ -162,8 +162,10 @@ impl Core {
                     self.stays_ended(&place).await?;
                     self.stats.commits.add_one();
                     tracing::Span::current().record("attempts", attempt + 1);
-                    let Some(secret) = secret else { return Ok(Written::kept(&edit.token, record)) };
-                    return Ok(Written::under_new_cookie(Token { handle: edit.token.handle, secret }, record));
+                    let Some(secret) = secret else { return Ok(self.extended(&edit.token, &base, record, now)) };
+                    let max_age = self.max_age(&record, now);
+                    let token = Token { handle: edit.token.handle, secret };
+                    return Ok(Written::under_new_cookie(token, record, max_age));
                 }
                 Attempt::Overtaken(newer) => {
                     // An earlier attempt may have arrived meanwhile on a connection that was given up, and be what this
@@ -212,7 +214,8 @@ impl Core {
                     self.unindex(&base, &old).await;
                     self.stats.commits.add_one();
                     tracing::Span::current().record("attempts", attempt + 1);
-                    return Ok(Written::under_new_cookie(token, Arc::new(record)));
+                    let max_age = self.max_age(&record, now);
+                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
                 }
                 Ok(Deleted::Gone) => Err(gone()),
                 Ok(Deleted::Conflict(current)) => Ok(current),
@@ -315,7 +318,8 @@ impl Core {
             match created {
                 Ok(true) => {
                     self.stats.commits.add_one();
-                    return Ok(Written::under_new_cookie(token, Arc::new(record)));
+                    let max_age = self.max_age(&record, now);
+                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
                 }
                 Ok(false) => {}
                 Err(error) if error.is_undecided() && !error.is_late() => last_error = Some(error),
@@ -340,40 +344,91 @@ impl Core {
 
     /// Writes down the last use, and the user's renewed marks. Compares like any write, changes no entry, and never fails
     /// the request: a write that was faster has noted a later use.
-    async fn touch(&self, token: &Token, record: &Record, renew: Option<Identity>) {
+    async fn touch(&self, token: &Token, record: Arc<Record>, renew: Option<Identity>) -> Written {
         let touched = async {
             let now = self.now().await?;
             let limits = record.head.limits.touch(now);
-            let Some(ttl) = limits.left(now) else { return Ok(false) };
+            let Some(ttl) = limits.left(now) else { return Ok(None) };
             let user = renew.or_else(|| record.head.user.clone());
             let head = Head { limits, user, client: record.head.client.clone() };
-            let next = self.profile.touched(record, head, &self.stamp("", now))?;
+            let next = self.profile.touched(&record, head, &self.stamp("", now))?;
             let place = self.profile.place(token);
             let replaced = self.store.replace(&place.key, &record.version(), next.bytes().clone(), ttl).await?;
-            Ok::<_, Error>(replaced == Replaced::Stored)
+            let stored = (replaced == Replaced::Stored).then_some((next, now));
+            Ok::<_, Error>(stored)
         };
         match touched.await {
-            Ok(false) => {}
-            Ok(true) => self.stats.touches.add_one(),
-            Err(error) => tracing::debug!(%error, "the last use of a session was not written down"),
+            Ok(None) => Written::kept(token, record),
+            Ok(Some((next, now))) => {
+                self.stats.touches.add_one();
+                self.extended(token, &record, Arc::new(next), now)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the last use of a session was not written down");
+                Written::kept(token, record)
+            }
         }
     }
 
-    /// Ends a session.
+    /// What was written under the cookie that the browser has: `next` instead of `base`. The cookie is sent again where it
+    /// would end before the session does, or where it is to be kept for another time than before.
+    fn extended(&self, token: &Token, base: &Record, next: Arc<Record>, now: StoreTime) -> Written {
+        let max_age = self.max_age(&next, now);
+        let is_due = match max_age {
+            None => self.max_age(base, now).is_some(),
+            Some(_) if self.lifetime.saves_every_request() => true,
+            Some(max_age) => self.profile.cookie_rolls() || max_age < next.head.limits.deadline.since(now),
+        };
+        if is_due {
+            let cookie = CookieAction::Extend(token.clone(), max_age);
+            return Written { session: Some((token.clone(), next)), cookie };
+        }
+        Written::kept(token, next)
+    }
+
+    /// How long the browser is to keep the cookie of `record`, as of `now`; `None`: as long as it runs.
+    fn max_age(&self, record: &Record, now: StoreTime) -> Option<Duration> {
+        let limits = &record.head.limits;
+        let max_age = match record.cookie_life() {
+            CookieLife::OfTheBrowser => return None,
+            CookieLife::OfTheSession => limits.left(now).unwrap_or_default(),
+            CookieLife::AsConfigured => self.cookie.max_age()?.min(limits.deadline.since(now)),
+        };
+        // Whole seconds, and none would delete it.
+        Some(Duration::from_secs(max_age.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)))
+    }
+
+    /// Ends a session, or each that one of several cookies opens.
     async fn end(&self, end: End) -> Result<(), Error> {
         match end {
-            End::Cookie => Ok(()),
-            End::Record(token, record) => {
-                let place = self.profile.place(&token);
-                self.end_at(&place, &record, Tombstone::Ended).await?;
-                self.unindex(&record, &place).await;
+            End::Record(token, record) => self.end_record(&token, &record).await,
+            End::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await,
+            End::Cookies(rivals) => {
+                for token in rivals {
+                    let _evict = self.evict_after([Some(token.handle), None]);
+                    match self.load_fresh(&token).await?.0 {
+                        Loaded::Record(token, record) => self.end_record(&token, &record).await?,
+                        Loaded::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await?,
+                        Loaded::Nothing { .. } => {}
+                    }
+                }
                 Ok(())
             }
-            // Its head may still say that this cookie owns it. If not, the record opens for nobody.
-            End::Unreadable(token, bytes) => match self.profile.owned(&token, &bytes) {
-                Some(owned) => self.end_owned(&self.profile.place(&token), &owned).await,
-                None => Ok(()),
-            },
+        }
+    }
+
+    async fn end_record(&self, token: &Token, record: &Record) -> Result<(), Error> {
+        let place = self.profile.place(token);
+        self.end_at(&place, record, Tombstone::Ended).await?;
+        self.unindex(record, &place).await;
+        Ok(())
+    }
+
+    /// Its head may still say that this cookie owns it. If not, the record opens for nobody.
+    async fn end_unreadable(&self, token: &Token, bytes: &Bytes) -> Result<(), Error> {
+        match self.profile.owned(token, bytes) {
+            Some(owned) => self.end_owned(&self.profile.place(token), &owned).await,
+            None => Ok(()),
         }
     }
 

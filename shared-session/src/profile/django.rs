@@ -58,7 +58,7 @@ use bytes::Bytes;
 pub use self::codec::{Codec, Compression};
 pub(super) use self::document::Document;
 use self::document::{Layout, Refusal};
-use super::{Content, Fit, Form, Place, Record, Stamp};
+use super::{Content, CookieLife, Fit, Form, Place, Record, Stamp};
 pub use crate::zone::TimeZone;
 use crate::{
     Error, ErrorKind, Lifetime, SecretKeys,
@@ -313,6 +313,10 @@ impl Django {
             Layout::Signed(..) => Some(StoreTime(signing::signed_at(bytes)?.checked_mul(1000)?)),
             Layout::Cache(_) => None,
         }
+    }
+
+    pub(super) fn cookie_life(document: &Document) -> CookieLife {
+        head::cookie_life(document.get(head::EXPIRY).as_ref())
     }
 
     pub(super) fn fit(&self, record: &Record) -> Fit {

@@ -24,7 +24,7 @@ impl Origin {
     /// The cookie under which the session is. Waits for the end of the request that a reopened handle follows.
     pub(crate) async fn token(&self) -> Where {
         match self {
-            Self::Request(token) => Ok(token.clone()),
+            Self::Request(cookies) => Ok(cookies.token.clone()),
             Self::Reopened(followed) => followed.token().await,
         }
     }

@@ -21,6 +21,7 @@ use super::reopened::{Followed, Where};
 use crate::{
     Error, ErrorKind, SessionHandle,
     commit::Draft,
+    cookie::Sent,
     id::Token,
     manager::{CookieAction, Core},
 };
@@ -36,10 +37,21 @@ pub(crate) struct Inner {
 
 /// Where the session of a handle comes from.
 pub(crate) enum Origin {
-    /// The well-formed cookie that was sent. The answer may set another.
-    Request(Option<Token>),
+    /// The cookies that were sent. The answer may set another.
+    Request(Cookies),
     /// A request that the handle outlives: no answer can set a cookie.
     Reopened(Followed),
+}
+
+/// What a request's cookies say, as far as they can be trusted.
+#[derive(Default)]
+pub(crate) struct Cookies {
+    /// The well-formed cookie, if it was the only value.
+    pub(crate) token: Option<Token>,
+    /// The well-formed ones of several values: none of them counts.
+    pub(crate) rivals: Vec<Token>,
+    /// How often the cookie was sent, whatever its values.
+    pub(crate) sent: Sent,
 }
 
 /// What changes while a request runs.
@@ -122,8 +134,24 @@ impl Inner {
     /// The cookie that the request brought.
     pub(crate) fn presented(&self) -> Option<&Token> {
         match &self.origin {
-            Origin::Request(token) => token.as_ref(),
+            Origin::Request(cookies) => cookies.token.as_ref(),
             Origin::Reopened(_) => None,
+        }
+    }
+
+    /// The well-formed cookies of which none counts, because there are several.
+    pub(crate) fn rivals(&self) -> &[Token] {
+        match &self.origin {
+            Origin::Request(cookies) => &cookies.rivals,
+            Origin::Reopened(_) => &[],
+        }
+    }
+
+    /// How often the request brought the cookie.
+    pub(crate) fn sent(&self) -> Sent {
+        match &self.origin {
+            Origin::Request(cookies) => cookies.sent,
+            Origin::Reopened(_) => Sent::default(),
         }
     }
 
@@ -178,7 +206,7 @@ impl Inner {
             std::mem::replace(&mut shared.cookie, CookieAction::Keep)
         };
         match cookie {
-            CookieAction::Set(_) => self.end_nowhere(Error::new(
+            CookieAction::Set(..) => self.end_nowhere(Error::new(
                 ErrorKind::Closed,
                 "the request was dropped before its visitor had the session's new cookie",
             )),
@@ -224,7 +252,7 @@ impl Inner {
 /// Where the session of a visitor is who gets this `cookie` in answer to the `presented` one.
 fn place_after(cookie: &CookieAction, presented: Option<&Token>, none: Result<(), Error>) -> Where {
     match (cookie, presented) {
-        (CookieAction::Set(token), _) => Ok(Some(token.clone())),
+        (CookieAction::Set(token, _) | CookieAction::Extend(token, _), _) => Ok(Some(token.clone())),
         (CookieAction::Keep, Some(token)) => Ok(Some(token.clone())),
         (CookieAction::Keep, None) => none.map(|()| None),
         (CookieAction::Remove, _) => Err(Error::new(ErrorKind::Gone, "the request signed its visitor out")),

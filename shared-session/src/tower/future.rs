@@ -6,11 +6,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Method, Response, Uri};
+use http::{HeaderValue, Method, Response, Uri};
 use pin_project_lite::pin_project;
 
 use super::{Rejected, apply, into_response};
-use crate::{Close, Ending, Failure, Outcome, RequestGuard, SessionHandle, SessionManager, store::BoxFuture};
+use crate::{
+    Close, Ending, Failure, Outcome, RequestGuard, SessionHandle, SessionManager, cookie::RequestUrl, store::BoxFuture,
+};
 
 pin_project! {
     /// The future of a [`SessionService`](super::SessionService).
@@ -20,8 +22,21 @@ pin_project! {
         manager: SessionManager,
         session: SessionHandle,
         guard: RequestGuard,
-        method: Method,
-        uri: Uri,
+        asked: Asked,
+    }
+}
+
+/// What of the request is needed when it is answered.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) host: Option<HeaderValue>,
+    pub(super) uri: Uri,
+}
+
+impl Asked {
+    fn url(&self) -> RequestUrl<'_> {
+        let in_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
+        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path())
     }
 }
 
@@ -34,9 +49,9 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(handler: F, manager: SessionManager, session: SessionHandle, method: Method, uri: Uri) -> Self {
+    pub(super) fn new(handler: F, manager: SessionManager, session: SessionHandle, asked: Asked) -> Self {
         let guard = session.guard();
-        Self { stage: Stage::Handling { handler }, manager, session, guard, method, uri }
+        Self { stage: Stage::Handling { handler }, manager, session, guard, asked }
     }
 }
 
@@ -77,14 +92,14 @@ where
             let mut response = match outcome.error().or(rejected.as_deref()) {
                 None => response,
                 Some(error) => {
-                    let path = this.uri.path_and_query().map_or("/", |path| path.as_str());
-                    let failure = Failure::new(error, this.method.as_str(), path);
+                    let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
+                    let failure = Failure::new(error, this.asked.method.as_str(), path);
                     let mut response = into_response(this.session.reply(&failure));
                     response.extensions_mut().insert(error.clone());
                     response
                 }
             };
-            apply(&outcome, &mut response);
+            apply(&outcome, &this.asked.url(), &mut response);
             return Poll::Ready(Ok(response));
         }
     }

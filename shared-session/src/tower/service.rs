@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use http::{Method, Request, Response, header};
 use tower_service::Service;
 
-use super::ResponseFuture;
+use super::{ResponseFuture, future::Asked};
 use crate::SessionManager;
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.
@@ -33,7 +33,11 @@ where
             _ => self.manager.open(cookies),
         };
         request.extensions_mut().insert(session.clone());
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        ResponseFuture::new(self.inner.call(request), self.manager.clone(), session, method, uri)
+        let asked = Asked {
+            method: request.method().clone(),
+            host: request.headers().get(header::HOST).cloned(),
+            uri: request.uri().clone(),
+        };
+        ResponseFuture::new(self.inner.call(request), self.manager.clone(), session, asked)
     }
 }

@@ -9,6 +9,7 @@ mod b_lost_reply;
 mod c_cookies_in;
 mod d_login;
 mod django;
+mod django_cookie;
 mod e_logout;
 mod f_current_user;
 mod g_revocation;

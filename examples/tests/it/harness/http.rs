@@ -1,6 +1,6 @@
 //! Requests, and answers with the rules that every answer keeps:
 //!
-//! - an answer that sets a cookie is not stored by caches, and every cookie names its path
+//! - an answer that sets a cookie is not stored by caches, and cookies name their path
 //! - an answer with 409 or 5xx sets no session cookie
 //! - an error of `api` is a problem document (RFC 9457), and 503 says when to try again
 //! - the body of an error names no key and no address
@@ -148,15 +148,14 @@ impl Answer {
         self.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
-    /// The `Set-Cookie` of the session cookie, also one that deletes it.
+    /// The `Set-Cookie` of the session cookie, also one that deletes it: the last, for before it the cookie may be
+    /// expired in other scopes.
     pub(crate) fn session_set_cookie(&self) -> Option<&str> {
-        let mut ours = self
-            .set_cookies()
-            .into_iter()
-            .filter(|cookie| cookie.strip_prefix(COOKIE).is_some_and(|rest| rest.starts_with('=')));
-        let first = ours.next();
-        assert_eq!(ours.next(), None, "{}: two session cookies", self.shown);
-        first
+        let cookies = self.set_cookies();
+        let is_ours = |cookie: &&&str| cookie.strip_prefix(COOKIE).is_some_and(|rest| rest.starts_with('='));
+        let set = cookies.iter().filter(is_ours).filter(|cookie| !cookie.contains("; Max-Age=0")).count();
+        assert!(set <= 1, "{}: two session cookies", self.shown);
+        cookies.iter().rfind(is_ours).copied()
     }
 
     /// The value of a new session cookie.

@@ -4,6 +4,7 @@ pub(crate) mod browser;
 pub(crate) mod html;
 pub(crate) mod http;
 pub(crate) mod pair;
+pub(crate) mod scopes;
 pub(crate) mod service;
 mod temp_dir;
 

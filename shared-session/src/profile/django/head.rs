@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    super::{Head, Identity},
+    super::{CookieLife, Head, Identity},
     TimeZone,
     document::Document,
 };
@@ -20,7 +20,7 @@ use crate::{
 const USER_ID: &str = "_auth_user_id";
 const BACKEND: &str = "_auth_user_backend";
 const AUTH_HASH: &str = "_auth_user_hash";
-const EXPIRY: &str = "_session_expiry";
+pub(super) const EXPIRY: &str = "_session_expiry";
 const DEVICE: &str = "_shared_session";
 
 /// Entries that handlers neither see nor set. `_session_expiry` is not among them: setting it is how an application gives
@@ -103,6 +103,19 @@ fn limits(
     }
 }
 
+/// `SessionBase.get_expire_at_browser_close`: 0 is as long as the browser runs, another expiry has a cookie for as long.
+pub(super) fn cookie_life(expiry: Option<&Json>) -> CookieLife {
+    let Some(expiry) = expiry else { return CookieLife::AsConfigured };
+    match expiry.decode::<i64>() {
+        Ok(0) => CookieLife::OfTheBrowser,
+        Ok(_) => CookieLife::OfTheSession,
+        Err(_) => match expiry.decode::<String>().map_or(Moment::Unknown, |text| zone::parse(&text, None)) {
+            Moment::At(_) | Moment::Local => CookieLife::OfTheSession,
+            Moment::Unknown => CookieLife::AsConfigured,
+        },
+    }
+}
+
 pub(super) fn write(document: &mut Document, before: Option<&Head>, head: &Head, backend: &str) -> Result<(), Error> {
     if before.is_none_or(|before| before.user != head.user)
         && let Some(user) = &head.user
@@ -137,6 +150,18 @@ mod tests {
 
     fn limits_of(expiry: &str) -> Limits {
         limits_in(None, expiry).unwrap()
+    }
+
+    #[test]
+    fn the_cookie_lives_as_long_as_the_expiry_says() {
+        let life = |expiry: &str| cookie_life(Some(&Json::from_text(expiry.to_owned().into())));
+        assert_eq!(life("0"), CookieLife::OfTheBrowser);
+        assert_eq!(life("300"), CookieLife::OfTheSession);
+        assert_eq!(life(r#""2023-11-14T22:14:20+00:00""#), CookieLife::OfTheSession);
+        for none in ["[]", "null", r#""soon""#] {
+            assert_eq!(life(none), CookieLife::AsConfigured, "{none}");
+        }
+        assert_eq!(cookie_life(None), CookieLife::AsConfigured);
     }
 
     #[test]
