@@ -77,7 +77,7 @@ impl Scheme {
     fn work(self) -> u64 {
         match self {
             Self::Pbkdf2Sha256 { iterations } | Self::Pbkdf2Sha1 { iterations } => iterations.into(),
-            Self::Scrypt { log_n, block, lanes } => u64::from(block) * u64::from(lanes) << log_n,
+            Self::Scrypt { log_n, block, lanes } => (u64::from(block) * u64::from(lanes)) << log_n,
             Self::Bcrypt { cost, .. } => 1 << cost,
             Self::Argon2 { memory, passes, .. } => u64::from(memory) * u64::from(passes),
         }
