@@ -2,6 +2,8 @@
 
 use crate::harness::{Answer, Backend, Browser, Kind, Pair, Request, Service, html};
 
+type Wrap = fn(Request) -> Request;
+
 const PREFIX: &str = "/accounts";
 const PAGES: [&str; 8] = ["/", "/login", "/register", "/profile", "/password", "/sessions", "/admin/", "/admin/users"];
 
@@ -68,7 +70,7 @@ async fn a_visitor_signs_in_registers_and_signs_out_under_the_prefix() {
     let pair = Pair::start(Backend::Embedded);
     let prefixed = pair.one_more_with(Kind::Site, &[("SITE_PREFIX", PREFIX)]);
     let trusting = pair.one_more_with(Kind::Site, &[("TRUSTED_PROXIES", "127.0.0.1"), ("SITE_PREFIX", "/other")]);
-    let wrap: [(&Service, fn(Request) -> Request); 2] = [(&prefixed, |request| request), (&trusting, stripped)];
+    let wrap: [(&Service, Wrap); 2] = [(&prefixed, |request| request), (&trusting, stripped)];
     for (number, (site, wrap)) in wrap.into_iter().enumerate() {
         let browser = Browser::new();
         let submit = async |page: &Answer, action: &str, fields: &[(&str, &str)]| {

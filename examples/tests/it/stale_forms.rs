@@ -163,7 +163,8 @@ async fn a_browser_that_keeps_no_cookies_is_told_so() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refusal_says_who_asked() {
     let pair = Pair::start(Backend::Embedded);
-    let cases: [(fn(Request) -> Request, &str); 3] = [
+    type Change = fn(Request) -> Request;
+    let cases: [(Change, &str); 3] = [
         (|request| request.on_page_of("https://evil.example", "cross-site"), "A page of another site asked for this."),
         (
             |request| request.header("origin", "http://unknown.test").without("sec-fetch-site"),
