@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from clients import Api, Browser, Django
-from fleet import COUNTER, PASSWORD, SECRET_KEY, SOURCES, User, encoded, manage, program
+from fleet import COUNTER, PASSWORD, SECRET_KEY, SOURCES, Fleet, User, encoded, manage, program
 from profiles import ENGINES
 from servers import Redis, Service, run_rust, start_python, start_rust
 
@@ -149,6 +149,19 @@ def test_both_see_each_others_sessions_until_they_end(site: Site) -> None:
     # One that has ended.
     django.send("PUT", "/expiry", 200, json={"in": -1})
     assert (django.me(), api.me()) == (None, None)
+
+
+@pytest.mark.profiles(where=lambda profile: profile.name in ("django-db", "django-redis-json"))
+def test_in_postgres_only_what_set_expiry_stores_is_local(fleet: Fleet, at: Any) -> None:
+    user, browser, zone = fleet.new_user(), Browser(), "Asia/Shanghai"
+    django = at("django", browser, USE_TZ="0", TIME_ZONE=zone)
+    api = at("api", browser, DJANGO_TIME_ZONE=zone)
+    api.login(user)
+    assert django.me() == user.username
+    django.send("PUT", "/expiry", 200, json={"in": 600})
+    api.write("a", 1)
+    assert (django.me(), django.read("a"), api.me()) == (user.username, 1, user.username)
+    assert 500 < fleet.seconds_left(browser.cookie) <= 600
 
 
 def round_to_hours(left: datetime.timedelta) -> int:

@@ -284,4 +284,31 @@ mod tests {
         assert!((60..=64).contains(&new_york.matches("WHEN").count()), "{new_york}");
         assert!(new_york.contains("'-14400 seconds' WHEN"), "{new_york}");
     }
+
+    /// Around the changes of many years, SQLite adds what the zone says.
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn sqlite_adds_the_offset_of_the_moment() {
+        let pool = sqlx::SqlitePool::connect("sqlite::memory:").await.unwrap();
+        let start = Timestamp::now().as_second();
+        for name in ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Shanghai"] {
+            let zone = zone(name);
+            let changes = zone.0.following(Timestamp::now()).take(40).map(|change| change.timestamp().as_second());
+            let moments = changes.flat_map(|at| [at - 1, at, at + 3600]).chain([start]);
+            for at in moments {
+                let expression = zone.sqlite_offset().replace("unixepoch('now')", &at.to_string());
+                let sql = format!("SELECT CAST(strftime('%s', {at}, 'unixepoch', {expression}) AS INTEGER)");
+                let shown: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&pool).await.unwrap();
+                assert_eq!(shown - at, zone.offset(Timestamp::from_second(at).unwrap()), "{name} at {at}");
+            }
+        }
+    }
+
+    /// Containers have no zone data of their own.
+    #[test]
+    fn zones_are_built_in() {
+        for name in ["America/Chicago", "Asia/Shanghai", "Europe/Berlin", "US/Eastern", "UTC"] {
+            assert!(TimeZoneDatabase::bundled().get(name).is_ok(), "{name}");
+        }
+    }
 }

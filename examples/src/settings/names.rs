@@ -221,6 +221,21 @@ mod tests {
     }
 
     #[test]
+    fn the_example_file_has_every_setting_and_no_other() {
+        let file = include_str!("../../../.env.example");
+        let in_file =
+            |name: &str| file.lines().any(|line| line.trim_start_matches('#').starts_with(&format!("{name}=")));
+        for name in KNOWN {
+            assert!(in_file(name) || *name == "SESSION_MANAGER", "{name} is missing in .env.example");
+        }
+        let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        let lines = file.lines().filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='));
+        for name in lines.map(|(name, _)| name).filter(is_name) {
+            assert!(KNOWN.contains(&name) || name == "POSTGRES_PASSWORD", "{name} is no setting");
+        }
+    }
+
+    #[test]
     fn the_distance_counts_swaps_once() {
         assert_eq!(distance("NAEM", "NAME"), 1);
         assert_eq!(distance("", "abc"), 3);
