@@ -10,7 +10,7 @@ use jiff::{
     Timestamp,
     civil::DateTime,
     fmt::temporal::{Pieces, TimeZoneAnnotationKind},
-    tz::{AmbiguousOffset, TimeZoneDatabase},
+    tz::TimeZoneDatabase,
 };
 
 use crate::{Error, ErrorKind, store::StoreTime};
@@ -74,6 +74,7 @@ impl TimeZone {
     }
 
     /// Seconds that clocks of the zone are ahead of UTC.
+    #[cfg(feature = "sqlite")]
     fn offset(&self, at: Timestamp) -> i64 {
         i64::from(self.0.to_offset(at).seconds())
     }
@@ -88,7 +89,7 @@ impl TimeZone {
         let (now, end) = (timestamp(now), timestamp(end));
         let at_end = self.0.to_offset(end);
         let offset = match self.0.to_ambiguous_timestamp(at_end.to_datetime(end)).offset() {
-            AmbiguousOffset::Fold { before, after }
+            jiff::tz::AmbiguousOffset::Fold { before, after }
                 if at_end == after && self.0.preceding(end).next().is_some_and(|change| now < change.timestamp()) =>
             {
                 before

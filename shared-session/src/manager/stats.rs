@@ -83,7 +83,6 @@ pub(crate) struct Counters {
     pub(crate) unreadable: Counter,
     pub(crate) touches: Counter,
     pub(crate) ended_again: Counter,
-    #[cfg_attr(not(feature = "users"), expect(dead_code, reason = "hashes are those of users"))]
     pub(crate) other_hashes: Counter,
 }
 
