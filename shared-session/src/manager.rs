@@ -384,6 +384,7 @@ pub struct Commit {
     private: bool,
 }
 
+#[expect(clippy::large_enum_variant, reason = "it is made once a request and taken apart at once")]
 enum Work {
     Write(Plan),
     /// What the handler began and did not wait for.

@@ -89,6 +89,7 @@ pub async fn head_and_options_commit_nothing(site: &Site) {
             let answer = visitor.send(method, "/script", &steps).await;
             assert_eq!((answer.status, answer.header("allow").as_deref()), (405, Some("GET")));
             answer.assert_no_cookie();
+            assert_eq!(site.world().calls(), ["load"], "{method} {steps:?}");
         }
     }
     assert_eq!((visitor.get("a").await, visitor.key()), (json!(1), key));

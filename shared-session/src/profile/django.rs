@@ -13,7 +13,8 @@
 //! - Three entries are Django's (`_auth_user_id`, `_auth_user_backend`, `_auth_user_hash`) and one is ours
 //!   (`_shared_session`: when and where the user signed in). Handlers do not see them.
 //!
-//! Python values without a counterpart in JSON read as follows. Writing such an entry replaces it by plain JSON;
+//! Python values without a counterpart in JSON read as follows. [`Session::insert`](crate::Session::insert) replaces such an
+//! entry by plain JSON, [`Session::update`](crate::Session::update) never does, and
 //! [`Session::insert_python`](crate::Session::insert_python) writes Python values.
 //!
 //! | Python | Rust |
