@@ -81,7 +81,7 @@ impl Auth {
 
     /// Whether a session that carries `identity` is one of `user`, under any key.
     pub(crate) fn holds(&self, identity: &Identity, user: &User) -> bool {
-        self.check(identity, user) != Held::No
+        self.check(identity, user).is_valid()
     }
 
     fn has_epochs(&self) -> bool {

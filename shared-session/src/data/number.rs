@@ -22,10 +22,30 @@ fn is_integer(number: &str) -> bool {
     !number.contains(['.', 'e', 'E'])
 }
 
-/// Whether the float that is read is written with the same digits again.
+/// Whether the float that is read is this number, or is written with the same digits again, or with others that are as
+/// near to it.
 fn is_exact_float(number: &str) -> bool {
     let Ok(float) = number.parse::<f64>() else { return false };
-    float.is_finite() && decimal(number) == decimal(&format!("{float:e}"))
+    float.is_finite() && (decimal(number) == decimal(&format!("{float:e}")) || is_as_near(number, float))
+}
+
+/// Whether `float` is `number`, or lies halfway between it and another one of as many digits. Writers choose either: of
+/// 865241179069286.25 one writes `….2` and another `….3`.
+fn is_as_near(number: &str, float: f64) -> bool {
+    /// More digits than 18 and a 5 have no tie within the precision of a float.
+    const MOST: usize = 19;
+    let exact = decimal(&format!("{float:.1100e}"));
+    let (Some((digits, last)), Some((exact, exact_last))) = (decimal(number), exact) else { return false };
+    if (&digits, last) == (&exact, exact_last) {
+        return true;
+    }
+    if exact.len() > MOST || digits.len() > MOST {
+        return false;
+    }
+    let value = |digits: &[u8]| digits.iter().fold(0_u128, |value, digit| value * 10 + u128::from(digit - b'0'));
+    let Ok(scale) = u32::try_from(last - exact_last) else { return false };
+    let scaled = 10_u128.checked_pow(scale).and_then(|power| value(&digits).checked_mul(power));
+    scale > 0 && scaled.is_some_and(|scaled| scaled.abs_diff(value(&exact)) == 5)
 }
 
 /// The significant digits of a number, and the power of ten of the last one. Zero has no digits.
@@ -86,7 +106,7 @@ mod tests {
     fn numbers_that_64_bits_do_not_hold_are_found() {
         let text = br#"{"1e999":[1,-2.5,"3e400","\"4e400\\",18446744073709551615,18446744073709551616,
             -9223372036854775808,-9223372036854775809,1e400,1e-400,12345678901234567890.5,0.1,1E5,0.10,0e999,-0.0,
-            5e-324,1.7976931348623157e308,100000000000000000000.0,0.1000000000000000055,1e99999999999999999999]}"#;
+            865241179069286.2,865241179069286.3,865241179069286.25,9007199254740993.0,5e-324,1.7976931348623157e308,100000000000000000000.0,0.1000000000000000055,1e99999999999999999999]}"#;
         let found: Vec<_> = beyond_64_bits(text).collect();
         let expected = [
             "18446744073709551616",
@@ -94,6 +114,7 @@ mod tests {
             "1e400",
             "1e-400",
             "12345678901234567890.5",
+            "9007199254740993.0",
             "0.1000000000000000055",
             "1e99999999999999999999",
         ];
@@ -109,11 +130,12 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_serde_writes_of_a_float_is_exact(bits: u64) {
-            let float = f64::from_bits(bits);
+        fn what_serde_writes_of_a_float_is_exact(bits: u64, large in 1e14..1e17) {
+            for float in [f64::from_bits(bits), large] {
             if float.is_finite() {
                 let text = serde_json::to_vec(&[float]).unwrap_or_default();
                 proptest::prop_assert_eq!(beyond_64_bits(&text).count(), 0);
+            }
             }
         }
     }

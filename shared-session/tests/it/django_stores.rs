@@ -264,6 +264,6 @@ async fn a_key_that_is_no_session_key_is_refused_and_not_quoted() {
     let long = "tender".repeat(7);
     assert_eq!(store.load(&long).await.unwrap(), None);
     let error = store.create(&long, "text".into(), MINUTE).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Unavailable, false));
+    assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Refused, false));
     assert!(!format!("{error:?}").contains("tender"));
 }
