@@ -89,10 +89,10 @@ pub fn is_preference_name(name: &str) -> bool {
 }
 
 /// What to look for, from a search field: without the space around it and without control characters, which
-/// PostgreSQL refuses; at most 254 characters, as long as an e-mail address.
+/// PostgreSQL refuses; at most 150 characters.
 #[must_use]
 pub fn search_term(text: &str) -> String {
-    text.trim().chars().filter(|c| !c.is_control()).take(254).collect()
+    text.trim().chars().filter(|c| !c.is_control()).take(150).collect()
 }
 
 /// The distance between two times, in seconds: "3 minutes ago", "in 2 days".

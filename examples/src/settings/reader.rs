@@ -89,7 +89,10 @@ impl<'a> Reader<'a> {
     /// A table, also with its schema, and with the quotes that a `db_table` of Django may have for it.
     pub(super) fn table(&self, name: &str, default: &str) -> Result<String, SettingsError> {
         self.read(name, default.to_owned(), "the name of a table, such as accounts_user or accounts.user", |value| {
-            let value = value.trim_matches('"').replace("\".\"", ".");
+            let value = match value.split_once("\".\"") {
+                Some((schema, table)) => format!("{}.{}", schema.trim_matches('"'), table.trim_matches('"')),
+                None => value.to_owned(),
+            };
             let parts: Vec<_> = value.split('.').collect();
             (parts.len() <= 2 && parts.iter().all(|part| is_column(part))).then_some(value)
         })
@@ -232,7 +235,7 @@ pub(super) fn digits<T: FromStr>(value: &str) -> Option<T> {
 
 /// As long as PostgreSQL's names may be.
 fn is_column(text: &str) -> bool {
-    (1..=63).contains(&text.len()) && text.chars().all(|c| c.is_alphanumeric() || "_-$".contains(c))
+    text.len() <= 63 && is_identifier(text)
 }
 
 fn domain(value: &str) -> Option<String> {

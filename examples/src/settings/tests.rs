@@ -254,6 +254,24 @@ fn django_settings() {
         (django.codec, django.user_table.as_str(), django.backend.as_str()),
         (DjangoCodec::Json, "app.accounts_user", "a.b_2.C")
     );
+    assert_eq!((django.username_field.as_str(), django.email_field.as_str()), ("username", "email"));
+    // As the `db_table` of a model has it.
+    for quoted in [r#"accounts"."user"#, r#""accounts"."user""#] {
+        assert_eq!(site(&[("AUTH_USER_TABLE", quoted)]).django.user_table, "accounts.user");
+    }
+    assert_refused("AUTH_USERNAME_FIELD", &["e mail", "a.b", "1st", "\"email\""]);
+    assert_refused("AUTH_EMAIL_FIELD", &["e-mail;"]);
+    let by_email = |profile| {
+        site(&[
+            ("SESSION_PROFILE", profile),
+            ("AUTH_USERNAME_FIELD", "email"),
+            ("SECRET_KEY", KEY),
+            ("SESSION_URL", "redis://h/"),
+            ("DATABASE_URL", "postgres://h/d"),
+        ])
+    };
+    assert_eq!(by_email("django-cache").sign_in_names(), SignInNames::Emails);
+    assert_eq!(by_email("native").sign_in_names(), SignInNames::UserNames);
     assert_refused("DJANGO_CODEC", &["yaml"]);
     assert_refused("AUTH_USER_TABLE", &["users; drop table x", "a.b.c", "1st", "a.", "\"user\""]);
     assert_refused("AUTH_BACKEND", &["ModelBackend", "a..b", "a.b c"]);
