@@ -19,6 +19,11 @@ pub(crate) fn directory() -> PathBuf {
 
 /// The program, or directory of programs, that the variable `name` or else `.test-env/servers.env` gives.
 pub(crate) fn server(name: &str) -> PathBuf {
+    server_that(name, "")
+}
+
+/// The same for a server that may not be had on every machine: `first` says what to do then.
+pub(crate) fn server_that(name: &str, first: &str) -> PathBuf {
     if let Some(path) = env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from) {
         assert!(path.exists(), "the variable {name} is set to {}, which is not there", path.display());
         return path;
@@ -29,7 +34,7 @@ pub(crate) fn server(name: &str) -> PathBuf {
         .lines()
         .filter_map(|line| line.split_once('='))
         .find_map(|(key, value)| (key == name).then(|| PathBuf::from(value)))
-        .unwrap_or_else(|| panic!("{} does not name {name}: {MISSING}", file.display()));
+        .unwrap_or_else(|| panic!("{} does not name {name}: {first} {MISSING}", file.display()));
     assert!(path.exists(), "{} is gone: {MISSING}", path.display());
     path
 }

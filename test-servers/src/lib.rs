@@ -1,8 +1,8 @@
-//! Real Redis, Valkey and PostgreSQL servers for tests, started in milliseconds and gone with the test.
+//! Real Redis, Valkey, PostgreSQL and PgBouncer servers for tests, started in milliseconds and gone with the test.
 //!
 //! - The server programs are those that `scripts/test-env` found or installed (`make test` runs it), or others that the
-//!   variables `REDIS_OLD`, `REDIS_NEW`, `VALKEY` and `POSTGRES_BIN` name. Without them the tests fail; nothing is ever
-//!   skipped.
+//!   variables `REDIS_OLD`, `REDIS_NEW`, `VALKEY`, `POSTGRES_BIN` and `PGBOUNCER` name. Without them the tests fail;
+//!   nothing is ever skipped.
 //! - Every server has its own port on 127.0.0.1 and its own directory, and ends when its value is dropped.
 //! - A test process that is killed leaves nothing behind: a watchdog per server waits for the end of a pipe that only
 //!   the test process holds open, then ends the server and removes its directory.
@@ -21,6 +21,7 @@
 mod cluster;
 mod directory;
 mod environment;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod postgres_protocol;
@@ -31,6 +32,7 @@ mod resp;
 mod sentinel;
 
 pub use cluster::Cluster;
+pub use pgbouncer::PgBouncer;
 pub use postgres::Postgres;
 pub use proxy::{Proxy, Trouble};
 pub use redis::{Redis, RedisKind};

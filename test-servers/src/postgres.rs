@@ -27,6 +27,7 @@ pub struct Postgres {
     port: u16,
     programs: PathBuf,
     user: Option<User>,
+    settings: Vec<String>,
     directory: TempDir,
 }
 
@@ -37,15 +38,34 @@ impl Postgres {
     /// If it cannot be started.
     #[must_use]
     pub fn start() -> Self {
+        Self::with_settings(&[], &[], "")
+    }
+
+    /// Starts a server with more settings, such as `ssl=on`, with `files` (name and text) in its data directory, and
+    /// with lines of `pg_hba.conf` that go before its own, which let every user in.
+    ///
+    /// # Panics
+    /// If it cannot be started, for instance because `hba` keeps the user `postgres` out who connects without TLS.
+    #[must_use]
+    pub fn with_settings(settings: &[&str], files: &[(&str, &str)], hba: &str) -> Self {
         let directory = TempDir::new();
         let user = unprivileged_user(&directory);
         let programs = usable_programs(&directory, user);
         create_cluster(&programs, &directory, user);
+        let data = directory.path().join("data");
+        for (name, text) in files {
+            write_private(&data.join(name), text, user);
+        }
+        let own = fs::read_to_string(data.join("pg_hba.conf")).unwrap();
+        write_private(&data.join("pg_hba.conf"), &format!("{hba}\n{own}"), user);
+        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
             let port = port::free();
-            match launch(&programs, port, &directory, user) {
-                Ok(process) => return Self { process: Mutex::new(process), port, programs, user, directory },
+            match launch(&programs, port, &settings, &directory, user) {
+                Ok(process) => {
+                    return Self { process: Mutex::new(process), port, programs, user, settings, directory };
+                }
                 Err(log) => last = log,
             }
         }
@@ -113,7 +133,7 @@ impl Postgres {
         let mut process = self.process();
         process.kill();
         for attempt in 1.. {
-            match launch(&self.programs, self.port, &self.directory, self.user) {
+            match launch(&self.programs, self.port, &self.settings, &self.directory, self.user) {
                 Ok(started) => {
                     *process = started;
                     return;
@@ -133,7 +153,22 @@ impl Postgres {
     }
 }
 
-fn launch(programs: &Path, port: u16, directory: &TempDir, user: Option<User>) -> Result<Process, String> {
+/// A file that PostgreSQL takes a private key from.
+fn write_private(path: &Path, text: &str, user: Option<User>) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    if let Some(user) = user {
+        chown(path, Some(user.uid), Some(user.gid)).unwrap();
+    }
+}
+
+fn launch(
+    programs: &Path,
+    port: u16,
+    more: &[String],
+    directory: &TempDir,
+    user: Option<User>,
+) -> Result<Process, String> {
     let data = directory.path().join("data");
     let mut args = vec!["-D".to_owned(), data.display().to_string(), "-p".to_owned(), port.to_string()];
     let settings = [
@@ -145,7 +180,8 @@ fn launch(programs: &Path, port: u16, directory: &TempDir, user: Option<User>) -
         "shared_buffers=32MB",
         "jit=off",
     ];
-    args.extend(settings.into_iter().flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
+    let settings = settings.into_iter().chain(more.iter().map(String::as_str));
+    args.extend(settings.flat_map(|setting| ["-c".to_owned(), setting.to_owned()]));
     let launch = Launch {
         program: &programs.join("postgres"),
         args: &args,
@@ -163,8 +199,8 @@ fn launch(programs: &Path, port: u16, directory: &TempDir, user: Option<User>) -
     })
 }
 
-/// The user to run as where this process is root: `postgres`, or else `nobody`.
-fn unprivileged_user(directory: &TempDir) -> Option<User> {
+/// The user to run as where this process is root: `postgres`, or else `nobody`. The directory becomes its own.
+pub(crate) fn unprivileged_user(directory: &TempDir) -> Option<User> {
     if directory.owner().uid != 0 {
         return None;
     }
@@ -185,14 +221,18 @@ fn user_named(name: &str, passwd: &str) -> Option<User> {
     })
 }
 
+/// Whether every user may run `program`.
+pub(crate) fn is_reachable(program: &Path) -> bool {
+    program.ancestors().all(|path| {
+        let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
+        mode & 0o001 != 0
+    })
+}
+
 /// The directory of the programs; where the other user cannot reach it, a copy of the installation that it can.
 fn usable_programs(directory: &TempDir, user: Option<User>) -> PathBuf {
     let programs = environment::server("POSTGRES_BIN");
-    let is_reachable = programs.join("postgres").ancestors().all(|path| {
-        let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode());
-        mode & 0o001 != 0
-    });
-    if user.is_none() || is_reachable {
+    if user.is_none() || is_reachable(&programs.join("postgres")) {
         return programs;
     }
     // All of a wheel is copied: its libraries lie beside the installation and are found by their relative path.

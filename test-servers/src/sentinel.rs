@@ -150,6 +150,22 @@ impl Sentinel {
         }
     }
 
+    /// Runs a command on every Sentinel, such as `ACL SETUSER default >secret`, which is what `requirepass secret` does.
+    /// Once they want a login, [`url`](Self::url) and [`ports`](Self::ports) are all that still works here.
+    ///
+    /// # Panics
+    /// If one of them refuses.
+    pub fn command(&self, args: &[&str]) {
+        let args: Vec<&[u8]> = args.iter().map(|arg| arg.as_bytes()).collect();
+        for sentinel in &self.sentinels {
+            match ask(&sentinel.directory, &args) {
+                Some(Reply::Error(error)) => panic!("a Sentinel refused: {error}"),
+                Some(_) => {}
+                None => panic!("a Sentinel does not answer"),
+            }
+        }
+    }
+
     /// Kills one Sentinel.
     pub fn kill_sentinel(&self, index: usize) {
         self.sentinels[index].process().kill();
