@@ -51,6 +51,7 @@
 //! | `redis-tls` | no | `rediss://` with rustls and ring |
 //! | `deadpool` | no | a `deadpool-redis` pool as connection |
 //! | `postgres`, `sqlite` | no | [`store::SqlStore`], with Redis in front [`store::TieredStore`], and users in those databases |
+//! | `postgres-tls` | no | `sslmode` in `postgres://` URLs, with rustls and ring |
 //! | `users` | no | [`users`]: Django's user tables and password formats, sign-in |
 //! | `django` | no | [`django`]: Django's session formats; [`django::pickle`]: Python pickles as inert data |
 //! | `django-redis` | no | what django-redis adds: MessagePack; LZ4, xz and Zstandard |
@@ -81,6 +82,10 @@ mod near;
 #[cfg(not(feature = "redis"))]
 #[path = "near/none.rs"]
 mod near;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+mod percent;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod profile;
 #[cfg(any(feature = "django", feature = "users"))]
 mod random;

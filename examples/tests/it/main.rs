@@ -22,6 +22,7 @@ mod headers;
 mod logs;
 mod near_cache;
 mod operations;
+mod postgres;
 mod prefix;
 mod problems;
 mod races;

@@ -4,6 +4,8 @@ use bytes::Bytes;
 
 use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
 use crate::Error;
+#[cfg(feature = "postgres")]
+use crate::postgres::Postgres;
 
 mod database;
 #[cfg(feature = "django")]
@@ -15,7 +17,7 @@ mod postgres;
 mod sqlite;
 mod statements;
 
-use database::{Database, File, Pool, length, milliseconds, on_connection, position};
+use database::{Database, File, Pool, length, milliseconds, position, reading, writing};
 #[cfg(feature = "django")]
 pub use django::DjangoDbStore;
 use failure::Failure;
@@ -30,15 +32,17 @@ use statements::{STATEMENTS, Statements};
 /// - Expired rows are absent but stay until [`purge_expired`](SessionStore::purge_expired): run
 ///   [`spawn_purge`](Self::spawn_purge) in one service at least.
 /// - A failed operation is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), also a deadlock or a
-///   serialization failure. Nothing is retried.
+///   serialization failure. With PostgreSQL a read goes to another connection when its own is
+///   broken, and a prepared statement that a migration or `DISCARD` has made useless is prepared again; nothing else is
+///   retried.
 /// - Keys and index members hold no NUL byte: PostgreSQL refuses it.
 ///
 /// The tables are `shared_session (session_key, value, expires_at)` and
 /// `shared_session_index (index_key, member, deadline)`, times in milliseconds since the Unix epoch;
 /// [`migrate`](Self::migrate) makes them.
 ///
-/// Behind a pooler that switches servers between transactions (PgBouncer), add `?statement-cache-capacity=0` to a
-/// PostgreSQL URL.
+/// A pooler that switches servers between transactions (PgBouncer) is found out when connecting. Then every operation is
+/// a transaction of its own, which costs two to three round trips more.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -62,6 +66,10 @@ impl SqlStore {
     /// Connects to a `sqlite:` or `postgres:` URL. Creates the SQLite file if it is missing, never a table: call
     /// [`migrate`](Self::migrate).
     ///
+    /// With the feature `postgres-tls` a PostgreSQL URL takes `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq
+    /// does: the default, `prefer`, uses TLS where the server has it. Without the feature, an `sslmode` that demands TLS
+    /// is an error.
+    ///
     /// The pool has up to 10 connections (SQLite: 8; in memory: 1). A caller waits up to 2 s for one. SQLite runs in
     /// WAL mode with `synchronous = NORMAL`, where a crash of the process loses nothing and a crash of the machine
     /// may lose the last writes, and waits up to 5 s for another writer.
@@ -82,11 +90,20 @@ impl SqlStore {
     }
 
     /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
-    /// conflicts into errors.
+    /// conflicts into errors. If it leads to a pooler, say so: [`behind_pooler`](Self::behind_pooler).
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
-        Self { database: Database::of_postgres(pool, &STATEMENTS) }
+        Self { database: Database::of_postgres(Postgres::of(pool), &STATEMENTS) }
+    }
+
+    /// Says that a pool of yours leads to a pooler that switches servers between transactions. Default: a direct
+    /// connection; [`connect`](Self::connect) finds it out.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn behind_pooler(mut self) -> Self {
+        self.database = self.database.behind_pooler();
+        self
     }
 
     /// How long one operation may take before it is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), the
@@ -106,7 +123,7 @@ impl SqlStore {
     pub async fn migrate(&self) -> Result<(), Error> {
         match &self.database.pool {
             #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => postgres::migrate(pool).await,
+            Pool::Postgres(postgres) => postgres::migrate(&postgres.pool).await,
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(pool) => sqlite::migrate(pool).await,
         }
@@ -143,13 +160,12 @@ impl SqlStore {
     /// The bytes under `key`, and how long they live. One round trip.
     #[cfg(feature = "redis")]
     pub(super) async fn load_with_lifetime(&self, key: &str) -> Result<Option<(Bytes, Duration)>, Error> {
-        let load = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query_as::<_, (Vec<u8>, i64)>(self.database.sql.load_with_lifetime).bind(key);
-                Ok(query.fetch_optional(&mut *connection).await?)
-            })
-        };
-        let found = self.database.read(load).await?;
+        let found = reading!(self.database, |connection, keeps| {
+            let query = sqlx::query_as::<_, (Vec<u8>, i64)>(self.database.sql.load_with_lifetime);
+            let query = query.persistent(keeps).bind(key);
+            Ok(query.fetch_optional(&mut *connection).await?)
+        })
+        .await?;
         let lifetime = |left| Duration::from_millis(u64::try_from(left).unwrap_or_default());
         Ok(found.map(|(value, left)| (value.into(), lifetime(left))))
     }
@@ -169,32 +185,32 @@ impl SessionStore for SqlStore {
     }
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
-        let create = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query(self.database.sql.create).bind(key).bind(&value[..]).bind(milliseconds(ttl));
-                Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
-            })
-        };
-        self.database.write(create).await
+        writing!(self.database, |connection, keeps| {
+            let query = sqlx::query(self.database.sql.create)
+                .persistent(keeps)
+                .bind(key)
+                .bind(&value[..])
+                .bind(milliseconds(ttl));
+            Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
+        })
+        .await
     }
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
         let sql = self.database.sql;
-        let replace = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query(sql.replace).bind(key).bind(&value[..]).bind(milliseconds(ttl));
-                let query = query.bind(position(seen)).bind(length(seen)).bind(seen.part());
-                if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                    return Ok(Replaced::Stored);
-                }
-                // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
-                // all the same: the caller tries again.
-                let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).bind(key);
-                let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
-                Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
-            })
-        };
-        self.database.write(replace).await
+        writing!(self.database, |connection, keeps| {
+            let query = sqlx::query(sql.replace).persistent(keeps).bind(key).bind(&value[..]).bind(milliseconds(ttl));
+            let query = query.bind(position(seen)).bind(length(seen)).bind(seen.part());
+            if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                return Ok(Replaced::Stored);
+            }
+            // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
+            // all the same: the caller tries again.
+            let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
+            let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+            Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
+        })
+        .await
     }
 
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
@@ -211,24 +227,21 @@ impl SessionStore for SqlStore {
 
     async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
         let deadline = i64::try_from(deadline.0).unwrap_or(i64::MAX);
-        let add = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query(self.database.sql.index_add).bind(index).bind(member).bind(deadline);
-                query.execute(&mut *connection).await?;
-                Ok(())
-            })
-        };
-        self.database.write(add).await
+        writing!(self.database, |connection, keeps| {
+            let query =
+                sqlx::query(self.database.sql.index_add).persistent(keeps).bind(index).bind(member).bind(deadline);
+            query.execute(&mut *connection).await?;
+            Ok(())
+        })
+        .await
     }
 
     async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
-        let list = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query_scalar(self.database.sql.index_list).bind(index);
-                Ok(query.fetch_all(&mut *connection).await?)
-            })
-        };
-        self.database.read(list).await
+        reading!(self.database, |connection, keeps| {
+            let query = sqlx::query_scalar(self.database.sql.index_list).persistent(keeps).bind(index);
+            Ok(query.fetch_all(&mut *connection).await?)
+        })
+        .await
     }
 
     async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
@@ -237,14 +250,12 @@ impl SessionStore for SqlStore {
         }
         // Both databases unpack a JSON array, and only PostgreSQL knows any other.
         let members = serde_json::Value::from(members).to_string();
-        let remove = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query(self.database.sql.index_remove).bind(index).bind(&members);
-                query.execute(&mut *connection).await?;
-                Ok(())
-            })
-        };
-        self.database.write(remove).await
+        writing!(self.database, |connection, keeps| {
+            let query = sqlx::query(self.database.sql.index_remove).persistent(keeps).bind(index).bind(&members);
+            query.execute(&mut *connection).await?;
+            Ok(())
+        })
+        .await
     }
 
     async fn time(&self) -> Result<StoreTime, Error> {

@@ -8,11 +8,8 @@ use std::{
 };
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
-#[cfg(feature = "postgres")]
-use sqlx::{PgPool, postgres::PgPoolOptions};
 #[cfg(feature = "sqlite")]
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
-
 use tokio::sync::OnceCell;
 
 use super::{
@@ -20,6 +17,8 @@ use super::{
     password::{PasswordHasher, scheme_of},
     verify::{self, hash_password},
 };
+#[cfg(feature = "postgres")]
+use crate::postgres::Postgres;
 use crate::{Error, ErrorKind, sql_error};
 
 mod column;
@@ -35,6 +34,7 @@ use tables::Tables;
 pub use user_table::UserTable;
 
 /// How long a request waits for a connection.
+#[cfg(feature = "sqlite")]
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one statement may take, the wait for a connection or for SQLite's write lock included.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -83,7 +83,7 @@ enum Pool {
     #[cfg(feature = "sqlite")]
     Sqlite(SqlitePool),
     #[cfg(feature = "postgres")]
-    Postgres(PgPool),
+    Postgres(Postgres),
 }
 
 impl Pool {
@@ -97,25 +97,39 @@ impl Pool {
     }
 }
 
-/// Runs the same expression on whichever pool there is.
-macro_rules! on_pool {
-    ($users:expr, $pool:ident => $body:expr) => {
-        match &$users.pool {
-            #[cfg(feature = "sqlite")]
-            $crate::users::sql::Pool::Sqlite($pool) => $body,
-            #[cfg(feature = "postgres")]
-            $crate::users::sql::Pool::Postgres($pool) => $body,
-        }
+/// Runs `$body` on a connection of whichever database there is, as a future of the outcome. PostgreSQL may have it run
+/// again: it must not consume what it uses. `$keeps` is for `persistent`.
+macro_rules! on_connection {
+    ($users:expr, $work:ident, |$connection:ident, $keeps:ident| $body:expr) => {
+        $crate::users::sql::within(async {
+            match &$users.pool {
+                #[cfg(feature = "sqlite")]
+                $crate::users::sql::Pool::Sqlite(pool) => match pool.acquire().await {
+                    Ok(mut held) => {
+                        let ($connection, $keeps) = (&mut *held, true);
+                        async { $body }.await
+                    }
+                    Err(error) => Err(error),
+                },
+                #[cfg(feature = "postgres")]
+                $crate::users::sql::Pool::Postgres(postgres) => {
+                    $crate::postgres::attempt!(postgres, $crate::postgres::Work::$work, |$connection, $keeps| $body)
+                }
+            }
+        })
     };
 }
-use on_pool;
+use on_connection;
 
 impl SqlUsers {
     /// Connects to `sqlite://path`, `sqlite::memory:` or `postgres://...`.
     ///
     /// A SQLite file is created if missing, switched to write-ahead logging (readers and the writer do not block each
     /// other), and a writer waits up to 5 s for another. A memory database lives as long as the pool, on one
-    /// connection. PostgreSQL gets up to 10 connections; a request waits up to 2 s for one.
+    /// connection. PostgreSQL gets up to 10 connections; a request waits up to 2 s for one. With the feature
+    /// `postgres-tls` its URL takes `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq does: the default, `prefer`,
+    /// uses TLS where the server has it. Behind a pooler such as PgBouncer, which is found out, every operation is a
+    /// transaction of its own and costs two to three round trips more.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for another URL, or a database whose feature is not compiled in;
@@ -125,10 +139,7 @@ impl SqlUsers {
             #[cfg(feature = "sqlite")]
             Some("sqlite") => Self::connect_sqlite(url).await,
             #[cfg(feature = "postgres")]
-            Some("postgres" | "postgresql") => {
-                let options = PgPoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
-                Ok(Self::from_postgres(within(options.connect(url)).await?))
-            }
+            Some("postgres" | "postgresql") => Ok(Self::new(Pool::Postgres(Postgres::connect(url).await?))),
             _ => Err(Error::new(ErrorKind::Config, "the users need a sqlite: or postgres: URL, with its feature")),
         }
     }
@@ -154,11 +165,25 @@ impl SqlUsers {
         Self::new(Pool::Sqlite(pool))
     }
 
-    /// Uses a pool of yours. Give it an acquire timeout of a few seconds; sqlx's own is 30 s.
+    /// Uses a pool of yours. Give it an acquire timeout of a few seconds; sqlx's own is 30 s. If it leads to a pooler, say
+    /// so: [`behind_pooler`](Self::behind_pooler).
     #[cfg(feature = "postgres")]
     #[must_use]
-    pub fn from_postgres(pool: PgPool) -> Self {
-        Self::new(Pool::Postgres(pool))
+    pub fn from_postgres(pool: sqlx::PgPool) -> Self {
+        Self::new(Pool::Postgres(Postgres::of(pool)))
+    }
+
+    /// Says that a pool of yours leads to a pooler that switches servers between transactions. Default: a direct
+    /// connection; [`connect`](Self::connect) finds it out.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn behind_pooler(mut self) -> Self {
+        self.pool = match self.pool {
+            Pool::Postgres(postgres) => Pool::Postgres(postgres.behind_pooler()),
+            #[cfg(feature = "sqlite")]
+            other => other,
+        };
+        self
     }
 
     fn new(pool: Pool) -> Self {
@@ -187,7 +212,10 @@ impl SqlUsers {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if there is none.
     pub async fn ping(&self) -> Result<(), Error> {
-        on_pool!(self, pool => within(async { sqlx::query("SELECT 1").execute(pool).await.map(drop) }).await)
+        on_connection!(self, Read, |connection, keeps| {
+            sqlx::query("SELECT 1").persistent(keeps).execute(connection).await.map(drop)
+        })
+        .await
     }
 
     /// Learns once what the hashes of some users cost, so that already the first refusal costs as much. A table that
@@ -206,20 +234,21 @@ impl SqlUsers {
     /// The names in one column that `sql` answers for the user's key; one that is NULL is none.
     async fn for_user(&self, sql: Option<String>, key: &str) -> Result<Vec<String>, Error> {
         let Some(sql) = sql else { return Ok(Vec::new()) };
-        let names: Vec<Option<String>> = on_pool!(self, pool => within(async {
-            let rows = sqlx::query(AssertSqlSafe(sql)).bind(key).fetch_all(pool).await?;
-            rows.iter().map(|row| row.try_get(0)).collect()
-        }).await)?;
+        let names: Vec<Option<String>> = on_connection!(self, Read, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(key);
+            query.fetch_all(connection).await?.iter().map(|row| row.try_get(0)).collect()
+        })
+        .await?;
         Ok(names.into_iter().flatten().collect())
     }
 
     /// The users that `sql` finds by `$1`.
     async fn found(&self, tables: &Tables, sql: &Arc<str>, value: &str) -> Result<Vec<User>, Error> {
-        let sql = AssertSqlSafe(Arc::clone(sql));
-        let users: Vec<User> = on_pool!(self, pool => within(async {
-            let rows = sqlx::query(sql).bind(value).fetch_all(pool).await?;
-            rows.iter().map(read_user).collect()
-        }).await)?;
+        let users: Vec<User> = on_connection!(self, Read, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(Arc::clone(sql))).persistent(keeps).bind(value);
+            query.fetch_all(connection).await?.iter().map(read_user).collect()
+        })
+        .await?;
         Ok(users.into_iter().map(|user| tables.shown(user)).collect())
     }
 
@@ -280,9 +309,11 @@ impl Users for SqlUsers {
         let Some(key) = tables.key(id) else { return Ok(None) };
         let encoded = hash_password(self.hasher, password).await?;
         let sql = format!("UPDATE {} SET {} = $2 WHERE {}", tables.users, tables.password.quoted(), tables.is_row());
-        on_pool!(self, pool => within(async {
-            sqlx::query(AssertSqlSafe(sql)).bind(key).bind(encoded).execute(pool).await.map(drop)
-        }).await)?;
+        on_connection!(self, Write, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key).bind(&encoded);
+            query.execute(connection).await.map(drop)
+        })
+        .await?;
         self.find(id).await
     }
 
@@ -301,10 +332,11 @@ impl Users for SqlUsers {
             tables.users,
             tables.is_row()
         );
-        let raised: Option<i64> = on_pool!(self, pool => within(async {
-            let row = sqlx::query(AssertSqlSafe(sql)).bind(key).fetch_optional(pool).await?;
-            row.map(|row| row.try_get(0)).transpose()
-        }).await)?;
+        let raised: Option<i64> = on_connection!(self, Write, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key);
+            query.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()
+        })
+        .await?;
         Ok(raised.unwrap_or(0))
     }
 
@@ -363,6 +395,10 @@ async fn within<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Err
 /// Drivers quote values in what they say of bad or conflicting data (SQLSTATE classes 22 and 23), so of those only the
 /// code is kept.
 fn failed(error: sqlx::Error) -> Error {
+    #[cfg(feature = "postgres")]
+    if let Some(message) = crate::postgres::explain(&error) {
+        return Error::new(ErrorKind::Unavailable, message);
+    }
     let kind = sql_error::kind(&error);
     match error {
         sqlx::Error::Database(error) => {

@@ -6,16 +6,17 @@ use std::{future::Future, time::Duration};
 use bytes::Bytes;
 
 use super::failure::{self, Failure, failed_read, failed_write};
-#[cfg(feature = "postgres")]
-use super::postgres;
 #[cfg(feature = "sqlite")]
 use super::sqlite;
+#[cfg(feature = "postgres")]
+use crate::postgres::Postgres;
 use crate::{
     Error,
     store::{Deleted, Page, Seen, StoreTime},
 };
 
 /// How long a caller waits for a free connection.
+#[cfg(feature = "sqlite")]
 pub(super) const ACQUIRE: Duration = Duration::from_secs(2);
 
 /// How long one operation may take: [`ACQUIRE`], SQLite's busy timeout of 5 s, and a second for the work.
@@ -77,36 +78,66 @@ pub(super) struct Dialects<S> {
 #[derive(Clone)]
 pub(super) enum Pool {
     #[cfg(feature = "postgres")]
-    Postgres(sqlx::PgPool),
+    Postgres(Postgres),
     #[cfg(feature = "sqlite")]
     Sqlite(sqlx::SqlitePool),
 }
 
-/// Takes a connection and expands `$body` once for each driver.
+/// Runs `$body` on a connection, expanded once for each driver. PostgreSQL may have it run again: it must not consume
+/// what it uses. `$keeps` is for `persistent`.
 macro_rules! on_connection {
-    ($database:expr, |$connection:ident| $body:expr) => {
+    ($database:expr, $work:ident, |$connection:ident, $keeps:ident| $body:expr) => {
         match &$database.pool {
             #[cfg(feature = "postgres")]
-            $crate::store::sql::database::Pool::Postgres(pool) => {
-                let mut connection = pool.acquire().await.map_err($crate::store::sql::failure::Failure::NotSent)?;
-                let $connection = &mut *connection;
-                $body
+            $crate::store::sql::database::Pool::Postgres(postgres) => {
+                $crate::postgres::attempt!(postgres, $crate::postgres::Work::$work, |$connection, $keeps| $body)
             }
             #[cfg(feature = "sqlite")]
-            $crate::store::sql::database::Pool::Sqlite(pool) => {
-                let mut connection = pool.acquire().await.map_err($crate::store::sql::failure::Failure::NotSent)?;
-                let $connection = &mut *connection;
-                $body
-            }
+            $crate::store::sql::database::Pool::Sqlite(pool) => match pool.acquire().await {
+                Ok(mut held) => {
+                    let ($connection, $keeps) = (&mut *held, true);
+                    async { $body }.await
+                }
+                Err(error) => Err($crate::store::sql::failure::Failure::NotSent(error)),
+            },
         }
     };
 }
 pub(super) use on_connection;
 
+/// An operation that only reads, as a future.
+macro_rules! reading {
+    ($database:expr, |$connection:ident, $keeps:ident| $body:expr) => {
+        $database
+            .read(async { $crate::store::sql::database::on_connection!($database, Read, |$connection, $keeps| $body) })
+    };
+}
+pub(super) use reading;
+
+/// An operation that may write, as a future.
+macro_rules! writing {
+    ($database:expr, |$connection:ident, $keeps:ident| $body:expr) => {
+        $database.write(async {
+            $crate::store::sql::database::on_connection!($database, Write, |$connection, $keeps| $body)
+        })
+    };
+}
+pub(super) use writing;
+
 impl<S: AsRef<Common>> Database<S> {
     #[cfg(feature = "postgres")]
-    pub(super) fn of_postgres(pool: sqlx::PgPool, sql: &'static Dialects<S>) -> Self {
-        Self { pool: Pool::Postgres(pool), timeout: TIMEOUT, sql: &sql.postgres }
+    pub(super) fn of_postgres(postgres: Postgres, sql: &'static Dialects<S>) -> Self {
+        Self { pool: Pool::Postgres(postgres), timeout: TIMEOUT, sql: &sql.postgres }
+    }
+
+    #[cfg(feature = "postgres")]
+    pub(super) fn behind_pooler(self) -> Self {
+        let pool = match self.pool {
+            Pool::Postgres(postgres) => Pool::Postgres(postgres.behind_pooler()),
+            #[cfg(feature = "sqlite")]
+            other => other,
+        };
+        Self { pool, ..self }
     }
 
     #[cfg(feature = "sqlite")]
@@ -121,7 +152,7 @@ impl<S: AsRef<Common>> Database<S> {
         }
         #[cfg(feature = "postgres")]
         if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-            return Ok(Self::of_postgres(postgres::connect(url).await?, sql));
+            return Ok(Self::of_postgres(Postgres::connect(url).await?, sql));
         }
         let _ = file;
         // A URL may hold a password: do not repeat it.
@@ -140,7 +171,7 @@ impl<S: AsRef<Common>> Database<S> {
     pub(super) fn is_closed(&self) -> bool {
         match &self.pool {
             #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => pool.is_closed(),
+            Pool::Postgres(postgres) => postgres.pool.is_closed(),
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(pool) => pool.is_closed(),
         }
@@ -149,61 +180,58 @@ impl<S: AsRef<Common>> Database<S> {
     pub(super) async fn close(&self) {
         match &self.pool {
             #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => pool.close().await,
+            Pool::Postgres(postgres) => postgres.pool.close().await,
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(pool) => pool.close().await,
         }
     }
 
     pub(super) async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let load = async {
-            on_connection!(self, |connection| {
-                let query = sqlx::query_scalar::<_, Vec<u8>>(self.sql.as_ref().load).bind(key);
-                Ok(query.fetch_optional(&mut *connection).await?.map(Bytes::from))
-            })
-        };
-        self.read(load).await
+        reading!(self, |connection, keeps| {
+            let query = sqlx::query_scalar::<_, Vec<u8>>(self.sql.as_ref().load).persistent(keeps).bind(key);
+            Ok(query.fetch_optional(&mut *connection).await?.map(Bytes::from))
+        })
+        .await
     }
 
     pub(super) async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
-        let delete = async {
-            on_connection!(self, |connection| {
-                let query = match seen {
-                    None => sqlx::query(self.sql.as_ref().delete).bind(key),
-                    Some(seen) => sqlx::query(self.sql.as_ref().delete_part)
-                        .bind(key)
-                        .bind(position(seen))
-                        .bind(length(seen))
-                        .bind(seen.part()),
-                };
-                if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                    return Ok(Deleted::Deleted);
-                }
-                if seen.is_none() {
-                    return Ok(Deleted::Gone);
-                }
-                let query = sqlx::query_scalar::<_, Vec<u8>>(self.sql.as_ref().load).bind(key);
-                let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
-                Ok(current.map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
-            })
-        };
-        self.write(delete).await
+        writing!(self, |connection, keeps| {
+            let query = match seen {
+                None => sqlx::query(self.sql.as_ref().delete).persistent(keeps).bind(key),
+                Some(seen) => sqlx::query(self.sql.as_ref().delete_part)
+                    .persistent(keeps)
+                    .bind(key)
+                    .bind(position(seen))
+                    .bind(length(seen))
+                    .bind(seen.part()),
+            };
+            if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                return Ok(Deleted::Deleted);
+            }
+            if seen.is_none() {
+                return Ok(Deleted::Gone);
+            }
+            let query = sqlx::query_scalar::<_, Vec<u8>>(self.sql.as_ref().load).persistent(keeps).bind(key);
+            let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+            Ok(current.map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
+        })
+        .await
     }
 
     pub(super) async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
         let (start, end) = (from.unwrap_or(prefix), end_of(prefix));
         // One more than a page: the first key of the next.
         let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
-        let scan = async {
-            on_connection!(self, |connection| {
-                let query = match &end {
-                    Some(end) => sqlx::query_scalar(self.sql.as_ref().scan).bind(start).bind(limit).bind(end),
-                    None => sqlx::query_scalar(self.sql.as_ref().scan_to_the_end).bind(start).bind(limit),
-                };
-                Ok(query.fetch_all(&mut *connection).await?)
-            })
-        };
-        let mut keys: Vec<String> = self.read(scan).await?;
+        let mut keys: Vec<String> = reading!(self, |connection, keeps| {
+            let query = match &end {
+                Some(end) => {
+                    sqlx::query_scalar(self.sql.as_ref().scan).persistent(keeps).bind(start).bind(limit).bind(end)
+                }
+                None => sqlx::query_scalar(self.sql.as_ref().scan_to_the_end).persistent(keeps).bind(start).bind(limit),
+            };
+            Ok(query.fetch_all(&mut *connection).await?)
+        })
+        .await?;
         let next = if keys.len() > PAGE { keys.pop() } else { None };
         Ok(Page::new(keys, next))
     }
@@ -216,13 +244,11 @@ impl<S: AsRef<Common>> Database<S> {
     pub(super) async fn purge(&self, statement: &'static str) -> Result<u64, Error> {
         let mut total = 0;
         loop {
-            let purge = async {
-                on_connection!(self, |connection| {
-                    let query = sqlx::query(statement).bind(PURGED_PER_STATEMENT);
-                    Ok(query.execute(&mut *connection).await?.rows_affected())
-                })
-            };
-            let purged = self.write(purge).await?;
+            let purged = writing!(self, |connection, keeps| {
+                let query = sqlx::query(statement).persistent(keeps).bind(PURGED_PER_STATEMENT);
+                Ok(query.execute(&mut *connection).await?.rows_affected())
+            })
+            .await?;
             total += purged;
             if purged < PURGED_PER_STATEMENT.unsigned_abs() {
                 return Ok(total);
@@ -231,12 +257,12 @@ impl<S: AsRef<Common>> Database<S> {
     }
 
     pub(super) async fn time(&self) -> Result<StoreTime, Error> {
-        let time = async {
-            on_connection!(self, |connection| {
-                Ok(sqlx::query_scalar::<_, i64>(self.sql.as_ref().time).fetch_one(&mut *connection).await?)
-            })
-        };
-        Ok(StoreTime(u64::try_from(self.read(time).await?).unwrap_or_default()))
+        let time = reading!(self, |connection, keeps| {
+            let query = sqlx::query_scalar::<_, i64>(self.sql.as_ref().time).persistent(keeps);
+            Ok(query.fetch_one(&mut *connection).await?)
+        })
+        .await?;
+        Ok(StoreTime(u64::try_from(time).unwrap_or_default()))
     }
 
     pub(super) async fn read<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {

@@ -5,9 +5,11 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    database::{Database, File, Pool, milliseconds, on_connection},
+    database::{Database, File, Pool, milliseconds, reading, writing},
     failure::{self, Failure},
 };
+#[cfg(feature = "postgres")]
+use crate::postgres::Postgres;
 use crate::{
     Error, ErrorKind,
     sql_error::sqlite_code,
@@ -79,11 +81,20 @@ impl DjangoDbStore {
     }
 
     /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
-    /// conflicts into errors.
+    /// conflicts into errors. If it leads to a pooler, say so: [`behind_pooler`](Self::behind_pooler).
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
-        Self { database: Database::of_postgres(pool, &STATEMENTS), zone: None }
+        Self { database: Database::of_postgres(Postgres::of(pool), &STATEMENTS), zone: None }
+    }
+
+    /// Says that a pool of yours leads to a pooler that switches servers between transactions. Default: a direct
+    /// connection; [`connect`](Self::connect) finds it out.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn behind_pooler(mut self) -> Self {
+        self.database = self.database.behind_pooler();
+        self
     }
 
     /// How long one operation may take before it is [`ErrorKind::Unavailable`], the wait for a connection included.
@@ -117,13 +128,13 @@ impl DjangoDbStore {
     async fn holds_local_times(&self) -> Result<bool, Error> {
         match &self.database.pool {
             #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => {
-                let found = async {
-                    let sql = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('django_session') \
-                               AND attname = 'expire_date' AND atttypid = 'timestamp'::regtype";
-                    Ok(sqlx::query_scalar::<_, i64>(sql).fetch_one(pool).await? > 0)
-                };
-                self.database.read(found).await
+            Pool::Postgres(_) => {
+                let sql = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('django_session') \
+                           AND attname = 'expire_date' AND atttypid = 'timestamp'::regtype";
+                reading!(self.database, |connection, keeps| {
+                    Ok(sqlx::query_scalar::<_, i64>(sql).persistent(keeps).fetch_one(&mut *connection).await? > 0)
+                })
+                .await
             }
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(_) => Ok(true),
@@ -147,16 +158,15 @@ impl DjangoDbStore {
     /// zone and none was given by [`with_time_zone`](Self::with_time_zone). [`ErrorKind::Unavailable`] if the database
     /// does not answer or refuses to show the table.
     pub async fn check(&self) -> Result<(), Error> {
-        let found = async {
-            on_connection!(self.database, |connection| {
-                match sqlx::query(self.database.sql.check).execute(&mut *connection).await {
-                    Ok(_) => Ok(true),
-                    Err(error) if is_missing(&error) => Ok(false),
-                    Err(error) => Err(error.into()),
-                }
-            })
-        };
-        if !self.database.read(found).await? {
+        let found = reading!(self.database, |connection, keeps| {
+            match sqlx::query(self.database.sql.check).persistent(keeps).execute(&mut *connection).await {
+                Ok(_) => Ok(true),
+                Err(error) if is_missing(&error) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await?;
+        if !found {
             return Err(failure::config(
                 "the table django_session or one of its columns is missing: run manage.py migrate",
             ));
@@ -179,13 +189,12 @@ impl DjangoDbStore {
     /// Whether the live row of `key` holds exactly `value`. One round trip.
     #[cfg(feature = "redis")]
     pub(in crate::store) async fn holds(&self, key: &str, value: &Bytes) -> Result<bool, Error> {
-        let holds = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query_scalar::<_, i64>(self.database.sql.holds).bind(key).bind(&value[..]);
-                Ok(query.fetch_one(&mut *connection).await? > 0)
-            })
-        };
-        self.database.read(holds).await
+        reading!(self.database, |connection, keeps| {
+            let query =
+                sqlx::query_scalar::<_, i64>(self.database.sql.holds).persistent(keeps).bind(key).bind(&value[..]);
+            Ok(query.fetch_one(&mut *connection).await? > 0)
+        })
+        .await
     }
 }
 
@@ -202,32 +211,28 @@ impl SessionStore for DjangoDbStore {
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
         let (text, lifetime) = (text(&value)?, self.lifetime(ttl).await?);
-        let create = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query(self.database.sql.create).bind(key).bind(text).bind(lifetime);
-                Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
-            })
-        };
-        self.database.write(create).await
+        writing!(self.database, |connection, keeps| {
+            let query = sqlx::query(self.database.sql.create).persistent(keeps).bind(key).bind(text).bind(lifetime);
+            Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
+        })
+        .await
     }
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
         let text = text(&value)?;
         let (sql, lifetime) = (self.database.sql, self.lifetime(ttl).await?);
-        let replace = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query(sql.replace);
-                let query = query.bind(key).bind(text).bind(lifetime).bind(&seen.whole()[..]);
-                if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                    return Ok(Replaced::Stored);
-                }
-                // From here on it is decided that nothing was written.
-                let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).bind(key);
-                let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
-                Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
-            })
-        };
-        self.database.write(replace).await
+        writing!(self.database, |connection, keeps| {
+            let query = sqlx::query(sql.replace).persistent(keeps);
+            let query = query.bind(key).bind(text).bind(lifetime).bind(&seen.whole()[..]);
+            if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                return Ok(Replaced::Stored);
+            }
+            // From here on it is decided that nothing was written.
+            let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
+            let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+            Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
+        })
+        .await
     }
 
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
@@ -269,13 +274,11 @@ impl SessionStore for DjangoDbStore {
 
     /// What `expire_date` says, in the zone given by [`with_time_zone`](Self::with_time_zone). One round trip.
     async fn expires(&self, key: &str) -> Result<Option<StoreTime>, Error> {
-        let expires = async {
-            on_connection!(self.database, |connection| {
-                let query = sqlx::query_scalar::<_, i64>(self.database.sql.expires).bind(key);
-                Ok(query.fetch_optional(&mut *connection).await?)
-            })
-        };
-        let millis = self.database.read(expires).await?;
+        let millis = reading!(self.database, |connection, keeps| {
+            let query = sqlx::query_scalar::<_, i64>(self.database.sql.expires).persistent(keeps).bind(key);
+            Ok(query.fetch_optional(&mut *connection).await?)
+        })
+        .await?;
         Ok(millis.map(|millis| {
             let instant = self.zone.as_ref().map_or(millis, |zone| zone.instant_of_millis(millis));
             StoreTime(u64::try_from(instant).unwrap_or_default())

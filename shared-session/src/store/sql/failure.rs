@@ -23,6 +23,23 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
+#[cfg(feature = "postgres")]
+impl crate::postgres::Failed for Failure {
+    fn driver(&self) -> Option<&sqlx::Error> {
+        match self {
+            Self::NotSent(error) | Self::Sent(error) => Some(error),
+            Self::TimedOut => None,
+        }
+    }
+
+    fn not_written(self) -> Self {
+        match self {
+            Self::Sent(error) => Self::NotSent(error),
+            failure => failure,
+        }
+    }
+}
+
 pub(super) fn failed_read(failure: Failure) -> Error {
     match failure {
         Failure::NotSent(error) | Failure::Sent(error) => from_driver(error),
@@ -45,6 +62,10 @@ pub(super) fn config(message: &'static str) -> Error {
 }
 
 pub(super) fn from_driver(error: sqlx::Error) -> Error {
+    #[cfg(feature = "postgres")]
+    if let Some(message) = crate::postgres::explain(&error) {
+        return Error::new(ErrorKind::Unavailable, message);
+    }
     let message = match &error {
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
             "the session database holds a value of the wrong kind"

@@ -7,10 +7,9 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{
     Pool, SqlUsers,
     column::{Column, Kind, quoted},
-    on_pool,
+    on_connection,
     tables::{Membership, Rights, Tables, Unfit},
     user_table::UserTable,
-    within,
 };
 use crate::{Error, ErrorKind};
 
@@ -59,8 +58,11 @@ impl SqlUsers {
         let tables = Tables::of(self.dialect(), found.sql, user_table, &found.columns, rights, has_epochs);
         let tables = tables.map_err(|unfit| refusal(name, &unfit, &found.columns))?;
         // The database may know better whether these types can be read so.
-        let sql = AssertSqlSafe(format!("{} LIMIT 0", tables.select));
-        let read = on_pool!(self, pool => within(async { sqlx::query(sql).execute(pool).await.map(drop) }).await);
+        let sql = format!("{} LIMIT 0", tables.select);
+        let read = on_connection!(self, Read, |connection, keeps| {
+            sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).execute(connection).await.map(drop)
+        })
+        .await;
         match read {
             Err(error) if error.kind() == ErrorKind::Refused => {
                 Err(Error::new(ErrorKind::Config, format!("the table {name} cannot be read as one of users: {error}")))
@@ -141,19 +143,22 @@ impl SqlUsers {
             #[cfg(feature = "postgres")]
             Pool::Postgres(_) => (POSTGRES_COLUMNS, sql.as_str()),
         };
-        let columns: Vec<Column> = on_pool!(self, pool => within(async {
-            let rows = sqlx::query(query).bind(argument).fetch_all(pool).await?;
-            rows.iter().map(|row| {
-                let (base, category): (String, String) = (row.try_get(1)?, row.try_get(2)?);
-                Ok(Column {
-                    name: row.try_get(0)?,
-                    kind: Kind::of(self.dialect(), &base, &category),
-                    is_key: row.try_get(3)?,
-                    is_filled: row.try_get(4)?,
-                    is_required: row.try_get(5)?,
+        let columns: Vec<Column> = on_connection!(self, Read, |connection, keeps| {
+            let rows = sqlx::query(query).persistent(keeps).bind(argument).fetch_all(connection).await?;
+            rows.iter()
+                .map(|row| {
+                    let (base, category): (String, String) = (row.try_get(1)?, row.try_get(2)?);
+                    Ok(Column {
+                        name: row.try_get(0)?,
+                        kind: Kind::of(self.dialect(), &base, &category),
+                        is_key: row.try_get(3)?,
+                        is_filled: row.try_get(4)?,
+                        is_required: row.try_get(5)?,
+                    })
                 })
-            }).collect()
-        }).await)?;
+                .collect()
+        })
+        .await?;
         Ok((!columns.is_empty()).then_some(Found { sql, columns }))
     }
 }

@@ -7,9 +7,8 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{
     SqlUsers,
     column::{Column, Kind, dashed_uuid},
-    on_pool, read_user,
+    on_connection, read_user,
     tables::{NewKey, NewRow, Tables, Value},
-    within,
 };
 use crate::{
     Error, ErrorKind, random,
@@ -153,15 +152,15 @@ impl SqlUsers {
         };
         let (sql, values) = tables.insert(row);
         // A violation is an answer and not a failure, so it stays inside.
-        let inserted: Inserted = on_pool!(self, pool => within(async {
-            let mut insert = sqlx::query(AssertSqlSafe(sql));
-            for value in values {
+        let inserted: Inserted = on_connection!(self, Write, |connection, keeps| {
+            let mut insert = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps);
+            for value in &values {
                 insert = match value {
                     Value::Text(text) => insert.bind(text),
                     Value::Flag(flag) => insert.bind(flag),
                 };
             }
-            match insert.fetch_one(pool).await {
+            match insert.fetch_one(connection).await {
                 Ok(row) => row.try_get(0).map(Inserted::Row),
                 Err(sqlx::Error::Database(error)) if error.is_unique_violation() => Ok(Inserted::Taken),
                 Err(sqlx::Error::Database(error)) if error.code().is_some_and(|code| code == TOO_LONG) => {
@@ -169,7 +168,8 @@ impl SqlUsers {
                 }
                 Err(error) => Err(error),
             }
-        }).await)?;
+        })
+        .await?;
         match inserted {
             Inserted::Row(key) => {
                 let id = if tables.key.kind == Kind::UuidText { dashed_uuid(key) } else { key };
@@ -195,9 +195,11 @@ impl SqlUsers {
             return Ok(false);
         };
         let sql = format!("SELECT COUNT(*) FROM {} WHERE {}", self.tables().users, column.equals("", 1));
-        let count: i64 = on_pool!(self, pool => within(async {
-            sqlx::query(AssertSqlSafe(sql)).bind(value).fetch_one(pool).await?.try_get(0)
-        }).await)?;
+        let count: i64 = on_connection!(self, Read, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&value);
+            query.fetch_one(connection).await?.try_get(0)
+        })
+        .await?;
         Ok(count > 0)
     }
 
@@ -217,14 +219,15 @@ impl SqlUsers {
         } else {
             format!("{select} {} {order} LIMIT $2 OFFSET $3", tables.filter())
         };
-        let found: Vec<sqlx::Result<User>> = on_pool!(self, pool => within(async {
-            let mut query = sqlx::query(AssertSqlSafe(sql));
+        let found: Vec<sqlx::Result<User>> = on_connection!(self, Read, |connection, keeps| {
+            let mut query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps);
             if !search.is_empty() {
                 query = query.bind(pattern(search));
             }
-            let rows = query.bind(i64::from(limit)).bind(i64::from(offset)).fetch_all(pool).await?;
+            let rows = query.bind(i64::from(limit)).bind(i64::from(offset)).fetch_all(connection).await?;
             Ok(rows.iter().map(read_user).collect())
-        }).await)?;
+        })
+        .await?;
         let rows = found.len();
         let users: Vec<User> = found.into_iter().flatten().map(|user| tables.shown(user)).collect();
         if users.len() < rows {
@@ -244,13 +247,14 @@ impl SqlUsers {
         let tables = self.tables();
         let filter = if search.is_empty() { String::new() } else { tables.filter() };
         let sql = format!("SELECT COUNT(*) FROM {} u {filter}", tables.users);
-        let count: i64 = on_pool!(self, pool => within(async {
-            let mut query = sqlx::query(AssertSqlSafe(sql));
+        let count: i64 = on_connection!(self, Read, |connection, keeps| {
+            let mut query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps);
             if !search.is_empty() {
                 query = query.bind(pattern(search));
             }
-            query.fetch_one(pool).await?.try_get(0)
-        }).await)?;
+            query.fetch_one(connection).await?.try_get(0)
+        })
+        .await?;
         Ok(count.unsigned_abs())
     }
 
@@ -289,9 +293,11 @@ impl SqlUsers {
         let (Some(key), Some(column)) = (tables.key(id), &tables.last_login) else { return Ok(false) };
         let set = format!("{} = {}", column.quoted(), tables.now);
         let sql = format!("UPDATE {} SET {set} WHERE {}", tables.users, tables.is_row());
-        on_pool!(self, pool => within(async {
-            Ok(sqlx::query(AssertSqlSafe(sql)).bind(key).execute(pool).await?.rows_affected() > 0)
-        }).await)
+        on_connection!(self, Write, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key);
+            Ok(query.execute(connection).await?.rows_affected() > 0)
+        })
+        .await
     }
 
     async fn set_flag(&self, id: &str, column: fn(&Tables) -> Option<&Column>, value: bool) -> Result<bool, Error> {
@@ -302,9 +308,11 @@ impl SqlUsers {
         };
         let value_of = if column.kind == Kind::Number { "CASE WHEN $2 THEN 1 ELSE 0 END" } else { "$2" };
         let sql = format!("UPDATE {} SET {} = {value_of} WHERE {}", tables.users, column.quoted(), tables.is_row());
-        on_pool!(self, pool => within(async {
-            Ok(sqlx::query(AssertSqlSafe(sql)).bind(key).bind(value).execute(pool).await?.rows_affected() > 0)
-        }).await)
+        on_connection!(self, Write, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key).bind(value);
+            Ok(query.execute(connection).await?.rows_affected() > 0)
+        })
+        .await
     }
 }
 

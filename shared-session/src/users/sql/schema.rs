@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use super::{Pool, SqlUsers, inspect::AUTH_USER, user_table::UserTable, within};
+#[cfg(feature = "postgres")]
+use super::within;
+use super::{Pool, SqlUsers, inspect::AUTH_USER, user_table::UserTable};
 use crate::Error;
 
 #[cfg(feature = "sqlite")]
@@ -48,7 +50,7 @@ impl SqlUsers {
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(pool) => retry_while_busy(|| migrate_sqlite(pool)).await,
             #[cfg(feature = "postgres")]
-            Pool::Postgres(pool) => within(migrate_postgres(pool)).await,
+            Pool::Postgres(postgres) => within(migrate_postgres(&postgres.pool)).await,
         }?;
         let tables = Arc::new(self.inspect(&UserTable::new(AUTH_USER), true).await?);
         *self.tables.write().unwrap_or_else(PoisonError::into_inner) = tables;
@@ -84,9 +86,10 @@ async fn migrate_sqlite(pool: &sqlx::SqlitePool) -> sqlx::Result<()> {
 #[cfg(feature = "postgres")]
 async fn migrate_postgres(pool: &sqlx::PgPool) -> sqlx::Result<()> {
     let mut transaction = locked(pool).await?;
-    let exists = "SELECT to_regclass($1) IS NOT NULL";
-    let has_users: bool = sqlx::query_scalar(exists).bind(AUTH_USER).fetch_one(&mut *transaction).await?;
-    let has_history: bool = sqlx::query_scalar(exists).bind("django_migrations").fetch_one(&mut *transaction).await?;
+    let exists =
+        |table: &'static str| sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL").persistent(false).bind(table);
+    let has_users: bool = exists(AUTH_USER).fetch_one(&mut *transaction).await?;
+    let has_history: bool = exists("django_migrations").fetch_one(&mut *transaction).await?;
     for script in POSTGRES.missing(has_users, has_history) {
         sqlx::raw_sql(script).execute(&mut *transaction).await?;
     }
@@ -98,7 +101,9 @@ async fn migrate_postgres(pool: &sqlx::PgPool) -> sqlx::Result<()> {
 #[cfg(feature = "postgres")]
 async fn locked(pool: &sqlx::PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
     let mut transaction = pool.begin().await?;
-    sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(ADVISORY_LOCK).execute(&mut *transaction).await?;
+    // Its statements are not kept: behind a pooler the next transaction may be on another server.
+    let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").persistent(false).bind(ADVISORY_LOCK);
+    lock.execute(&mut *transaction).await?;
     Ok(transaction)
 }
 

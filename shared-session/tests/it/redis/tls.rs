@@ -12,10 +12,10 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 
 /// An authority, whose certificate is for `with_root_certificates`.
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         // Of another name than what it certifies, which OpenSSL would else take for self-signed.
@@ -23,12 +23,12 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
     /// A certificate for `name` and its key, in PEM.
-    pub(super) fn certify(&self, name: &str) -> (String, String) {
+    pub(crate) fn certify(&self, name: &str) -> (String, String) {
         self.certify_with(CertificateParams::new([name.to_owned()]).unwrap())
     }
 

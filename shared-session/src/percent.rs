@@ -1,0 +1,35 @@
+//! Percent-encoding, as the queries of URLs have it.
+
+/// The text that `text` stands for. A `%` that begins no code stands for itself, a `+` for a space.
+pub(crate) fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        let digit = |at: usize| tail.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+        let escaped = digit(0).zip(digit(1)).and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+        match (first, escaped) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            (b'+', _) => bytes.push(b' '),
+            _ => bytes.push(*first),
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_pluses_are_decoded_and_anything_else_stays() {
+        for (encoded, text) in
+            [("", ""), ("a%20b+c", "a b c"), ("%C3%A9%2B", "é+"), ("100%", "100%"), ("%2", "%2"), ("%zz", "%zz")]
+        {
+            assert_eq!(decoded(encoded), text);
+        }
+    }
+}
