@@ -195,6 +195,10 @@ fn connect(settings: &Settings) -> Result<RedisStore, Error> {
         .with_response_timeout(settings.timeout)
         .with_replicas(settings.replicas, REPLICAS_TIMEOUT)
         .with_fenced_reads(settings.fenced_reads);
+    let config = match &settings.sentinel_login {
+        Some(login) => config.with_sentinel_login(&login.username, login.password.expose()),
+        None => config,
+    };
     RedisStore::connect_lazy(url.expose(), &config).map_err(|error| explained("SESSION_URL", &error))
 }
 

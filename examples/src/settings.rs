@@ -174,6 +174,32 @@ pub struct DjangoSettings {
     pub backend: String,
 }
 
+/// The login to the Sentinels, which is not that of the servers that they watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentinelLogin {
+    /// `SENTINEL_USERNAME`; empty for the user that `requirepass` is for.
+    pub username: String,
+    /// `SENTINEL_PASSWORD`.
+    pub password: Secret,
+}
+
+impl SentinelLogin {
+    fn read(reader: &Reader<'_>, session_url: &SessionUrl) -> Result<Option<Self>, SettingsError> {
+        let (username, password) = (reader.text("SENTINEL_USERNAME"), reader.text("SENTINEL_PASSWORD"));
+        if (username.is_some() || password.is_some()) && !matches!(session_url, SessionUrl::RedisSentinel(_)) {
+            let message = "SENTINEL_USERNAME or SENTINEL_PASSWORD is set; it needs SESSION_URL=redis+sentinel://…";
+            return Err(SettingsError(message.into()));
+        }
+        match (username, password) {
+            (username, Some(password)) => {
+                Ok(Some(Self { username: username.unwrap_or_default(), password: Secret(password) }))
+            }
+            (Some(_), None) => Err(SettingsError("SENTINEL_USERNAME is set; it needs SENTINEL_PASSWORD".into())),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
 /// Everything that the environment sets. `docs/` and `.env.example` describe the variables for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -185,6 +211,8 @@ pub struct Settings {
     pub api_addr: SocketAddr,
     /// `SESSION_URL`, else `REDIS_URL`, else embedded. With `django-db`: `DATABASE_URL` if it is unset.
     pub session_url: SessionUrl,
+    /// `SENTINEL_USERNAME` and `SENTINEL_PASSWORD`, default none.
+    pub sentinel_login: Option<SentinelLogin>,
     /// `DATABASE_URL`, default embedded.
     pub database_url: DatabaseUrl,
     /// `DATA_DIR`, default `.data`.
@@ -281,6 +309,7 @@ impl Settings {
         let profile = reader.choice("SESSION_PROFILE", &SessionProfile::NAMES, SessionProfile::Native)?;
         let database_url = DatabaseUrl::read(&reader)?;
         let session_url = SessionUrl::read(&reader, profile, &database_url)?;
+        let sentinel_login = SentinelLogin::read(&reader, &session_url)?;
         let replicas = reader.count("SESSION_REPLICAS", MAX_REPLICAS)?;
         let fenced_reads = reader.switch("SESSION_FENCED_READS", false)?;
         let near_cache = reader.switch("NEAR_CACHE", false)?;
@@ -304,6 +333,7 @@ impl Settings {
             site_addr,
             api_addr,
             session_url,
+            sentinel_login,
             database_url,
             data_dir: reader.text("DATA_DIR").unwrap_or_else(|| ".data".into()).into(),
             secret_key,

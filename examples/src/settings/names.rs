@@ -19,6 +19,8 @@ pub(super) const KNOWN: &[&str] = &[
     "RUST_LOG",
     "SECRET_KEY",
     "SECRET_KEY_FALLBACKS",
+    "SENTINEL_PASSWORD",
+    "SENTINEL_USERNAME",
     "SESSION_ABSOLUTE",
     "SESSION_COOKIE_DOMAIN",
     "SESSION_COOKIE_FORMER_DOMAINS",
@@ -49,9 +51,11 @@ pub(super) const KNOWN: &[&str] = &[
 ];
 
 /// What a variable of ours starts with, and few of others do: an unknown one is a mistake.
-const STEMS: [&str; 10] = [
+const STEMS: [&str; 11] = [
     "SESSION_",
     "SECRET_KEY_FALLBACK",
+    "SENTINEL_PASS",
+    "SENTINEL_USER",
     "SITE_ADDR",
     "SITE_ORIGIN",
     "SITE_PREFIX",

@@ -493,3 +493,22 @@ fn log_filters() {
     assert_eq!(site(&[("RUST_LOG", "warn,site=debug")]).log_filter, "warn,site=debug");
     assert_refused("RUST_LOG", &["site=loud"]);
 }
+
+#[test]
+fn sentinels_have_a_login_of_their_own() {
+    let url = ("SESSION_URL", "redis+sentinel://u:hunter2@h:1/main");
+    let login = |vars: &[(&str, &str)]| site(&[&[url, ("SECRET_KEY", KEY)], vars].concat()).sentinel_login;
+    assert_eq!(login(&[]), None);
+    let (user, password) = (("SENTINEL_USERNAME", "watcher"), ("SENTINEL_PASSWORD", "p@?&"));
+    let own = |username: &str| SentinelLogin { username: username.into(), password: Secret("p@?&".into()) };
+    assert_eq!(login(&[user, password]), Some(own("watcher")));
+    assert_eq!(login(&[password]), Some(own("")));
+    assert!(!format!("{:?}", login(&[password])).contains("p@?&"));
+
+    let alone = refusal(&[url, ("SECRET_KEY", KEY), user]);
+    assert_eq!(alone, "SENTINEL_USERNAME is set; it needs SENTINEL_PASSWORD");
+    for other in ["redis://h", "redis+cluster://h:1", "postgres://h/app"] {
+        let message = refusal(&[("SESSION_URL", other), ("SECRET_KEY", KEY), ("SENTINEL_PASSWORD", "hunter2")]);
+        assert!(message.contains("needs SESSION_URL=redis+sentinel://") && !message.contains("hunter2"), "{message}");
+    }
+}

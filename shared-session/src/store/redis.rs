@@ -79,8 +79,9 @@ impl RedisStore {
     /// - `redis://[user:password@]host[:port][/database]`
     /// - `redis+unix:///path[?db=…&user=…&pass=…]`, which `unix:///path` is short for
     /// - `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]`: the primary that these Sentinels
-    ///   know by that name, whichever server that is. User and password are for the primary; for those of the
-    ///   Sentinels see [`RedisConfig::with_sentinel_login`].
+    ///   know by that name, whichever server that is. User and password are for the primary and never sent to a
+    ///   Sentinel; for those of the Sentinels add `?sentinel_username=…&sentinel_password=…`, or the password alone, with
+    ///   percent-encoding, or see [`RedisConfig::with_sentinel_login`].
     /// - `redis+cluster://[user:password@]host[:port],host[:port]`: the cluster that these nodes are part of. Each
     ///   operation touches one key, so all guarantees are the same, and hash tags are not needed.
     ///

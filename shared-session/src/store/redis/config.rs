@@ -26,7 +26,7 @@ pub struct RedisConfig {
     pub(super) max_calls: usize,
     pub(super) wait: Option<Wait>,
     pub(super) fenced_reads: bool,
-    sentinel_login: RedisConnectionInfo,
+    sentinel_login: Option<RedisConnectionInfo>,
     #[cfg(feature = "redis-tls")]
     certificates: Certificates,
 }
@@ -40,7 +40,7 @@ impl RedisConfig {
             max_calls: 4096,
             wait: None,
             fenced_reads: false,
-            sentinel_login: RedisConnectionInfo::default(),
+            sentinel_login: None,
             #[cfg(feature = "redis-tls")]
             certificates: Certificates::default(),
         }
@@ -112,15 +112,28 @@ impl RedisConfig {
         self
     }
 
-    /// Logs in to the Sentinels as `user`, for `redis+sentinel://`. Default: not at all; the user in the URL is that of
-    /// the servers that they watch.
+    /// Logs in to the Sentinels as `user`, for `redis+sentinel://`; an empty `user` is the one that `requirepass` is for.
+    /// Default: not at all, for the user in front of the hosts in the URL is that of the servers that they watch. The URL
+    /// may have this login instead, as `?sentinel_username=…&sentinel_password=…`.
     pub fn with_sentinel_login(mut self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
-        self.sentinel_login = self.sentinel_login.set_username(user).set_password(password);
+        let login = RedisConnectionInfo::default().set_password(password);
+        self.sentinel_login = Some(match user.as_ref() {
+            "" => login,
+            user => login.set_username(user),
+        });
         self
     }
 
-    pub(super) fn sentinel_dialer(&self, tls: bool) -> Result<Dialer, Error> {
-        self.dialer(url::named(self.sentinel_login.clone()), tls, Native::default())
+    /// What connects to Sentinels, with the login of the URL or the one set here.
+    pub(super) fn sentinel_dialer(&self, login: Option<RedisConnectionInfo>, tls: bool) -> Result<Dialer, Error> {
+        let login = match (login, &self.sentinel_login) {
+            (Some(_), Some(_)) => {
+                let message = "the login to the Sentinels is both in the Redis URL and in the options: keep one";
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+            (login, own) => login.or_else(|| own.clone()).unwrap_or_default(),
+        };
+        self.dialer(url::named(login), tls, Native::default())
     }
 
     /// What connects to servers that want this `login`, with or without TLS.

@@ -69,15 +69,15 @@ enum Route {
 
 impl Connection {
     pub(super) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
-        let Target { login, tls, place } = target;
+        let Target { login, sentinel_login, tls, place } = target;
         let native = Native::default();
         let lanes = READS + 1 + usize::from(write_lanes(config.wait));
         let dialer = Dialer { lanes, ..config.dialer(login, tls, native.clone())? };
         let route = match place {
             Place::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
             Place::Sentinel(addresses, name) => {
-                let sentinels =
-                    Sentinels { addresses, name, dialer: config.sentinel_dialer(tls)?, primary: dialer.clone() };
+                let sentinel_dialer = config.sentinel_dialer(sentinel_login, tls)?;
+                let sentinels = Sentinels { addresses, name, dialer: sentinel_dialer, primary: dialer.clone() };
                 Route::One(Arc::new(sentinels.supply()), dialer)
             }
             Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),

@@ -61,6 +61,14 @@ impl Unsent {
         Self { timeout: true, ..Self::new(message) }
     }
 
+    /// The same of a Sentinel: operators must not look for the fault at the servers that hold the data.
+    pub(super) fn of_sentinel(self) -> Self {
+        match self.message.strip_prefix("Redis ") {
+            Some(rest) => Self { message: format!("a Sentinel {rest}").into(), ..self },
+            None => self,
+        }
+    }
+
     pub(super) fn is_timeout(&self) -> bool {
         self.timeout
     }

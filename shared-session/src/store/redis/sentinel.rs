@@ -66,7 +66,7 @@ impl Sentinels {
         for sentinel in &self.addresses {
             steps.push(Box::pin(async move { Step::Named(self.ask(sentinel).await) }));
         }
-        let (mut named, mut last) = (Vec::new(), Unsent::new("no Sentinel can be reached"));
+        let (mut named, mut last) = (Vec::new(), None);
         while let Some(step) = steps.next().await {
             match step {
                 Step::Named(Ok(address)) if !named.contains(&address) => {
@@ -75,17 +75,20 @@ impl Sentinels {
                 }
                 Step::Named(Ok(_)) => {}
                 Step::Connected(Ok(link)) => return Ok(link),
-                Step::Connected(Err(unsent)) => last = unsent,
-                // What became of the primary tells more.
-                Step::Named(Err(unsent)) if named.is_empty() => last = unsent,
+                Step::Connected(Err(unsent)) => last = Some(unsent),
+                // What became of the primary tells more, and what a Sentinel answers tells more than that one is away.
+                Step::Named(Err(unsent)) if named.is_empty() && (last.is_none() || !unsent.is_refused()) => {
+                    last = Some(unsent);
+                }
                 Step::Named(Err(_)) => {}
             }
         }
-        Err(last)
+        Err(last.unwrap_or_else(|| Unsent::new("no Sentinel can be reached")))
     }
 
     async fn ask(&self, sentinel: &Address) -> Result<Address, Unsent> {
-        self.ask_on(&self.dialer.dial(sentinel).await?).await
+        let asked = async { self.ask_on(&self.dialer.dial(sentinel).await?).await };
+        asked.await.map_err(Unsent::of_sentinel)
     }
 
     async fn ask_on(&self, sentinel: &Link) -> Result<Address, Unsent> {

@@ -3,17 +3,23 @@
 use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::dial::Address;
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, percent};
 
 const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@]host[:port][/database], \
-                       redis+unix:///path[?db=…], redis+sentinel://[user:password@]host[:port],…/primary[/database] or \
+                       redis+unix:///path[?db=…], redis+sentinel://[user:password@]host[:port],…/primary[/database]\
+                       [?sentinel_username=…&sentinel_password=…] or \
                        redis+cluster://[user:password@]host[:port],…; with TLS rediss://, rediss+sentinel://, \
                        rediss+cluster://";
+
+const BAD_QUERY: &str = "the query of a redis+sentinel:// URL is the login to the Sentinels and nothing else: \
+                         ?sentinel_username=…&sentinel_password=…, or the password alone";
 
 /// Where to connect, and as whom.
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) login: RedisConnectionInfo,
+    /// For the Sentinels, if the URL has one.
+    pub(super) sentinel_login: Option<RedisConnectionInfo>,
     pub(super) tls: bool,
     pub(super) place: Place,
 }
@@ -42,6 +48,10 @@ pub(super) fn parse(url: &str) -> Result<Target, Error> {
         "valkeys" => ("valkey", true),
         plain => (plain, false),
     };
+    let (rest, sentinel_login) = match rest.split_once('?') {
+        Some((rest, query)) if kind == "sentinel" => (rest, Some(sentinel_login(query)?)),
+        _ => (rest, None),
+    };
     let (login, place) = match (kind, tls) {
         ("", _) => single(&format!("{scheme}:{rest}"))?,
         ("unix", false) => single(&format!("{scheme}+unix:{rest}"))?,
@@ -61,12 +71,33 @@ pub(super) fn parse(url: &str) -> Result<Target, Error> {
         }
         _ => return Err(bad()),
     };
-    Ok(Target { login: named(login), tls, place })
+    Ok(Target { login: named(login), sentinel_login, tls, place })
 }
 
 /// How we introduce ourselves. RESP3 brings news of a lost connection while nothing is being sent.
 pub(super) fn named(login: RedisConnectionInfo) -> RedisConnectionInfo {
     login.set_protocol(ProtocolVersion::RESP3).set_lib_name("shared-session", env!("CARGO_PKG_VERSION"))
+}
+
+/// Reads `sentinel_username=…&sentinel_password=…`, the first of which may be missing.
+fn sentinel_login(query: &str) -> Result<RedisConnectionInfo, Error> {
+    let (mut user, mut password) = (None, None);
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let place = match name {
+            "sentinel_username" => &mut user,
+            "sentinel_password" => &mut password,
+            _ => return Err(error(BAD_QUERY)),
+        };
+        if value.is_empty() || place.replace(percent::decoded(value)).is_some() {
+            return Err(error(BAD_QUERY));
+        }
+    }
+    let login = RedisConnectionInfo::default().set_password(password.ok_or_else(|| error(BAD_QUERY))?);
+    Ok(match user {
+        Some(user) => login.set_username(user),
+        None => login,
+    })
 }
 
 fn single(url: &str) -> Result<(RedisConnectionInfo, Place), Error> {
@@ -159,6 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn the_login_to_the_sentinels_is_in_the_query_and_never_that_of_the_primary() {
+        let both = parse("redis+sentinel://u:p@h/main/4?sentinel_username=w%40&sentinel_password=s%26%2B/?@").unwrap();
+        let sentinel = both.sentinel_login.unwrap();
+        assert_eq!((sentinel.username(), sentinel.password()), (Some("w@"), Some("s&+/?@")));
+        assert_eq!((both.login.username(), both.login.password(), both.login.db()), (Some("u"), Some("p"), 4));
+        assert_eq!(both.place, Place::Sentinel(vec![tcp("h", 26_379)], "main".into()));
+        let alone = parse("redis+sentinel://h/main?sentinel_password=s").unwrap().sentinel_login.unwrap();
+        assert_eq!((alone.username(), alone.password()), (None, Some("s")));
+        assert!(parse("redis+sentinel://u:p@h/main").unwrap().sentinel_login.is_none());
+    }
+
+    #[test]
     fn a_bad_url_is_a_configuration_error_that_does_not_quote_it() {
         let bad = [
             "",
@@ -173,6 +216,12 @@ mod tests {
             "redis+sentinel://:hunter2@h:1,j:2",
             "redis+sentinel://:hunter2@h:1,,j:2/main",
             "redis+sentinel://:hunter2@h:1/main/x",
+            "redis+sentinel://h:1/main?",
+            "redis+sentinel://h:1/main?hunter2=x",
+            "redis+sentinel://h:1/main?sentinel_username=hunter2",
+            "redis+sentinel://h:1/main?sentinel_password=",
+            "redis+sentinel://h:1/main?sentinel_password=hunter2&sentinel_password=b",
+            "redis+sentinel://h:1/main?sentinel_password=hunter2&db=1",
             "redis+cluster://:hunter2@",
             "redis+cluster://:hunter2@h:1,j:x",
         ];

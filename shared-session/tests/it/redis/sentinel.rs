@@ -120,3 +120,71 @@ async fn stub_sentinel(port: u16) -> String {
     });
     url
 }
+
+/// The Sentinels' login is theirs alone: they never see that of the servers, nor the servers theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn sentinels_may_want_a_login_of_their_own() {
+    for kind in RedisKind::ALL {
+        let sentinel = Sentinel::start(kind);
+        for server in sentinel.servers() {
+            assert_eq!(server.cli(&["ACL", "SETUSER", "reader", "on", ">data@,", "~*", "&*", "+@all"]), "OK");
+        }
+        let url = sentinel.url().replace("sentinel://", "sentinel://reader:data%40%2C@");
+        let with = |query: &str| format!("{url}?{query}");
+        RedisStore::connect_with(&url, &patient()).await.unwrap();
+
+        sentinel.command(&["ACL", "SETUSER", "watcher", "on", ">w&t ch", "+@all"]);
+        sentinel.command(&["ACL", "SETUSER", "poor", "on", ">poor", "+auth", "+hello", "+client"]);
+        let least = "+auth +hello +client +ping +subscribe +psubscribe +sentinel|get-master-addr-by-name";
+        let least: Vec<&str> =
+            ["ACL", "SETUSER", "least", "on", ">least", "&*"].into_iter().chain(least.split(' ')).collect();
+        sentinel.command(&least);
+        // What `requirepass secret` does.
+        sentinel.command(&["ACL", "SETUSER", "default", "resetpass", ">secret"]);
+
+        for good in [
+            "sentinel_username=watcher&sentinel_password=w%26t%20ch",
+            "sentinel_username=least&sentinel_password=least",
+            "sentinel_password=secret",
+        ] {
+            let store = RedisStore::connect_with(&with(good), &patient()).await.unwrap();
+            assert!(store.create(good, value(), MINUTE).await.unwrap(), "{kind:?}");
+        }
+        for (user, password) in [("watcher", "w&t ch"), ("", "secret")] {
+            let config = patient().with_sentinel_login(user, password);
+            RedisStore::connect_with(&url, &config).await.unwrap();
+        }
+
+        let missing = "a Sentinel refuses the login: it needs a password";
+        let wrong = "a Sentinel refuses the login: wrong user name or password";
+        for (url, says) in [
+            (url.clone(), missing),
+            (with("sentinel_password=hunter2"), wrong),
+            // Those of the servers do not open the Sentinels.
+            (with("sentinel_username=reader&sentinel_password=data%40%2C"), wrong),
+            (with("sentinel_username=poor&sentinel_password=poor"), "a Sentinel refuses the command"),
+        ] {
+            let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
+            assert_unavailable(&error);
+            assert!(error.to_string().contains(says), "{kind:?}: {error}");
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        }
+        // A Sentinel that is away does not hide what the others say.
+        sentinel.kill_sentinel(0);
+        let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
+        assert!(error.to_string().contains(missing), "{error}");
+
+        // With the right login to the Sentinels, what the data refuses is not theirs.
+        let url = with("sentinel_password=secret").replace("data%40%2C", "hunter2");
+        let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
+        assert!(error.to_string().contains("Redis refuses the login: wrong user name"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_login_to_the_sentinels_that_is_given_twice_is_refused() {
+    let config = patient().with_sentinel_login("", "hunter2");
+    let error = RedisStore::connect_lazy("redis+sentinel://h/main?sentinel_password=hunter2", &config).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
