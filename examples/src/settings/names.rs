@@ -51,7 +51,7 @@ pub(super) const KNOWN: &[&str] = &[
 ];
 
 /// What a variable of ours starts with, and few of others do: an unknown one is a mistake.
-const STEMS: [&str; 11] = [
+const STEMS: &[&str] = &[
     "SESSION_",
     "SECRET_KEY_FALLBACK",
     "SENTINEL_PASS",
