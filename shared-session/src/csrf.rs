@@ -22,11 +22,9 @@
 //! # Ok::<(), shared_session::Error>(())
 //! ```
 
-#[cfg(feature = "django")]
-mod django;
 mod origin;
 mod refusal;
-mod token;
+pub(crate) mod token;
 
 #[cfg(feature = "tower")]
 mod future;

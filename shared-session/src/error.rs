@@ -164,9 +164,9 @@ impl Error {
         use crate::csrf::{Refusal, TokenRefusal};
 
         #[cfg(feature = "users")]
-        match crate::auth::SignedOut::of(self) {
-            Some(crate::auth::SignedOut::Ended) => return "Your session has ended. Please sign in.",
-            Some(crate::auth::SignedOut::NoCookie) => return "No session cookie was sent. Please sign in.",
+        match crate::users::auth::SignedOut::of(self) {
+            Some(crate::users::auth::SignedOut::Ended) => return "Your session has ended. Please sign in.",
+            Some(crate::users::auth::SignedOut::NoCookie) => return "No session cookie was sent. Please sign in.",
             _ => {}
         }
         match (Refusal::of(self), TokenRefusal::of(self)) {

@@ -60,39 +60,25 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "users")]
-pub mod auth;
-mod client;
-mod clock;
-mod commit;
 pub mod cookie;
 pub mod csrf;
-mod data;
+#[cfg(feature = "django")]
+pub mod django;
+mod engine;
 mod error;
-mod id;
 mod keys;
-mod lifetime;
-mod manager;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(not(feature = "metrics"))]
 mod metrics;
-#[cfg(feature = "redis")]
-mod near;
-#[cfg(not(feature = "redis"))]
-#[path = "near/none.rs"]
-mod near;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 mod percent;
-#[cfg(feature = "postgres")]
-mod postgres;
-mod profile;
 #[cfg(any(feature = "django", feature = "users"))]
 mod random;
+mod record;
 mod reply;
-mod session;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-mod sql_error;
+mod sql;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -100,25 +86,23 @@ pub mod testing;
 pub mod tower;
 #[cfg(feature = "users")]
 pub mod users;
-#[cfg(feature = "django")]
-mod zone;
 
-pub use client::{Client, ClientAddress};
 pub use cookie::{CookieConfig, SessionCookie};
-pub use error::{Error, ErrorKind};
-pub use id::Handle;
-pub use keys::SecretKeys;
-pub use lifetime::Lifetime;
-pub use manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats, Verified};
 #[cfg(feature = "redis")]
-pub use near::NearCache;
-#[cfg(feature = "django")]
-pub use profile::django;
+pub use engine::near::NearCache;
+pub use engine::{
+    client::{Client, ClientAddress},
+    manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats, Verified},
+    session::{RequestGuard, Session, SessionHandle, Standing},
+};
+pub use error::{Error, ErrorKind};
+pub use keys::SecretKeys;
 #[cfg(all(fuzzing, feature = "django-redis"))]
 #[doc(hidden)]
-pub use profile::fuzzing;
-pub use profile::{Identity, Profile};
+pub use record::fuzzing;
+pub use record::{Identity, Profile, id::Handle, lifetime::Lifetime};
 pub use reply::{Failure, OnError, Reply};
-pub use session::{RequestGuard, Session, SessionHandle, Standing};
 #[cfg(feature = "tower")]
 pub use tower::SessionLayer;
+#[cfg(feature = "users")]
+pub use users::auth;

@@ -21,19 +21,17 @@ use tracing::Instrument as _;
 
 use crate::Error;
 
-#[cfg(all(feature = "django", feature = "redis", any(feature = "postgres", feature = "sqlite")))]
-mod django_cached_db;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-mod sql;
+pub(crate) mod sql;
 #[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]
 mod tiered;
 
 #[cfg(all(feature = "django", feature = "redis", any(feature = "postgres", feature = "sqlite")))]
-pub use django_cached_db::DjangoCachedDbStore;
+pub use crate::django::store::cached_db::DjangoCachedDbStore;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]

@@ -35,6 +35,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{Error, SecretKeys, store::BoxFuture};
 
+#[cfg(feature = "users")]
+pub mod auth;
 mod auth_hash;
 pub mod password;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

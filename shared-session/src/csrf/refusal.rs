@@ -38,7 +38,7 @@ impl TokenRefusal {
         error.source()?.downcast_ref().copied()
     }
 
-    pub(super) fn into_error(self) -> Error {
+    pub(crate) fn into_error(self) -> Error {
         Error::new(ErrorKind::StaleForm, "a form was refused").with_source(self)
     }
 }

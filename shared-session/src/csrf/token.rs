@@ -52,7 +52,7 @@ pub struct FormTokens(Kind);
 enum Kind {
     Native(Native),
     #[cfg(feature = "django")]
-    Django(super::django::Tokens),
+    Django(crate::django::form_token::Tokens),
 }
 
 impl FormTokens {
@@ -129,14 +129,14 @@ impl FormTokens {
     /// [`ErrorKind::Config`] as of [`CookieConfig::build`](crate::CookieConfig::build).
     #[cfg(feature = "django")]
     pub fn django(cookie: crate::CookieConfig) -> Result<Self, Error> {
-        Ok(Self(Kind::Django(super::django::Tokens::new(cookie)?)))
+        Ok(Self(Kind::Django(crate::django::form_token::Tokens::new(cookie)?)))
     }
 
     /// Django's default: `csrftoken`, `SameSite=Lax`, for 364 days, on this host only. `Secure`, unlike Django's.
     #[cfg(feature = "django")]
     #[must_use]
     pub fn django_cookie() -> crate::CookieConfig {
-        super::django::default_cookie()
+        crate::django::form_token::default_cookie()
     }
 
     /// What the answer to a login must set: the cookie of a new secret, which ends all earlier tokens of this browser.

@@ -9,31 +9,18 @@ use tokio::time::Instant;
 use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
 use crate::{Error, ErrorKind};
 
-mod cluster;
 mod config;
-mod connection;
-mod dial;
-mod failure;
-mod first_words;
-mod how;
-mod link;
-mod native;
+pub(crate) mod ifeq;
 mod policy;
 mod scan;
-mod script;
-mod sentinel;
-mod slots;
-mod supply;
-#[cfg(feature = "redis-tls")]
-mod tls;
-mod tracking;
-mod url;
+pub(crate) mod scripts;
+pub(crate) mod wire;
 
 pub use config::RedisConfig;
-use connection::{Connection, Effect, To};
-use failure::Failure;
 use scan::Position;
-pub(crate) use tracking::{Follower, Tracking};
+use wire::connection::{Connection, Effect, To};
+use wire::failure::Failure;
+pub(crate) use wire::tracking::{Follower, Tracking};
 
 /// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
 /// numbers are doubles. It is 285,000 years, and far from where Redis' own sums overflow.
@@ -112,7 +99,7 @@ impl RedisStore {
     ///
     /// [`ErrorKind::Config`] if the URL is not valid.
     pub fn connect_lazy(url: &str, config: &RedisConfig) -> Result<Self, Error> {
-        Ok(Self { connection: Connection::new(url::parse(url)?, config)? })
+        Ok(Self { connection: Connection::new(wire::address::parse(url)?, config)? })
     }
 
     /// Uses a pool that the service has already. One connection carries one call at a time and is tested at every
@@ -132,7 +119,7 @@ impl RedisStore {
 
     /// Stores `value` whatever is there: for caches of what another store is the authority on.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
-    pub(super) async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Error> {
+    pub(crate) async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Error> {
         let mut set = Cmd::with_capacity(5, 25 + key.len() + value.len());
         set.arg("SET").arg(key).arg(value).arg("PX").arg(millis(ttl));
         match self.send(To::Key(key), &set, Effect::Write).await? {
@@ -156,12 +143,12 @@ impl RedisStore {
     /// about what its own connection wrote.
     async fn confirm_absent(&self, key: &str) -> Result<(), Error> {
         if self.connection.waits() {
-            self.call(&script::CONFIRM_ABSENT, key, &[]).await?;
+            self.call(&scripts::CONFIRM_ABSENT, key, &[]).await?;
         }
         Ok(())
     }
 
-    async fn call(&self, script: &script::Script, key: &str, args: &[&[u8]]) -> Result<Value, Error> {
+    async fn call(&self, script: &scripts::Script, key: &str, args: &[&[u8]]) -> Result<Value, Error> {
         script.call(&self.connection, key, args).await.map_err(|failure| failure.into_error(Effect::Write))
     }
 }
@@ -193,13 +180,13 @@ impl SessionStore for RedisStore {
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
         if self.connection.native().may_be_offered()
-            && let Some(replaced) = native::replace(&self.connection, key, seen, &value, ttl).await?
+            && let Some(replaced) = ifeq::replace(&self.connection, key, seen, &value, ttl).await?
         {
             return Ok(replaced);
         }
         let (offset, ttl) = (seen.offset().to_string(), millis(ttl).to_string());
         let args = [offset.as_bytes(), seen.part(), &value, ttl.as_bytes()];
-        match self.call(&script::REPLACE, key, &args).await? {
+        match self.call(&scripts::REPLACE, key, &args).await? {
             Value::Int(1) => Ok(Replaced::Stored),
             Value::Int(0) => Ok(Replaced::Gone),
             Value::BulkString(current) => Ok(Replaced::Conflict(current.into())),
@@ -211,7 +198,7 @@ impl SessionStore for RedisStore {
         let reply = match seen {
             Some(seen) => {
                 let offset = seen.offset().to_string();
-                self.call(&script::DELETE, key, &[offset.as_bytes(), seen.part()]).await?
+                self.call(&scripts::DELETE, key, &[offset.as_bytes(), seen.part()]).await?
             }
             None => self.send(To::Key(key), redis::cmd("DEL").arg(key), Effect::Write).await?,
         };
@@ -255,7 +242,7 @@ impl SessionStore for RedisStore {
 
     async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
         let deadline = deadline.0.min(MAX_MILLIS).to_string();
-        match self.call(&script::INDEX_ADD, index, &[member.as_bytes(), deadline.as_bytes()]).await? {
+        match self.call(&scripts::INDEX_ADD, index, &[member.as_bytes(), deadline.as_bytes()]).await? {
             Value::Int(_) => Ok(()),
             _ => Err(unexpected(Effect::Write)),
         }

@@ -5,21 +5,19 @@ use bytes::Bytes;
 use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
 use crate::Error;
 #[cfg(feature = "postgres")]
-use crate::postgres::Postgres;
+use crate::sql::postgres::Postgres;
 
-mod database;
-#[cfg(feature = "django")]
-mod django;
-mod failure;
+pub(crate) mod database;
+pub(crate) mod failure;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
 
-use database::{Database, File, Pool, length, milliseconds, position, reading, writing};
 #[cfg(feature = "django")]
-pub use django::DjangoDbStore;
+pub use crate::django::store::db::DjangoDbStore;
+use database::{Database, File, Pool, length, milliseconds, position, reading, writing};
 use failure::Failure;
 use statements::{STATEMENTS, Statements};
 

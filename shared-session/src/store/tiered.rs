@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, SqlStore, StoreTime};
-use crate::{Error, ErrorKind, id::random_tag};
+use crate::{Error, ErrorKind, record::id::random_tag};
 
 /// How a fence starts. With a random tag behind, it is that of one writer; without, it is nobody's.
 const FENCE: &[u8] = b"\0ask SQL\0";

@@ -18,8 +18,8 @@ use super::{
     verify::{self, hash_password},
 };
 #[cfg(feature = "postgres")]
-use crate::postgres::Postgres;
-use crate::{Error, ErrorKind, sql_error};
+use crate::sql::postgres::Postgres;
+use crate::{Error, ErrorKind, sql::error as sql_error};
 
 mod column;
 mod inspect;
@@ -113,7 +113,11 @@ macro_rules! on_connection {
                 },
                 #[cfg(feature = "postgres")]
                 $crate::users::sql::Pool::Postgres(postgres) => {
-                    $crate::postgres::attempt!(postgres, $crate::postgres::Work::$work, |$connection, $keeps| $body)
+                    $crate::sql::postgres::attempt!(
+                        postgres,
+                        $crate::sql::postgres::Work::$work,
+                        |$connection, $keeps| $body
+                    )
                 }
             }
         })
@@ -396,7 +400,7 @@ async fn within<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Err
 /// code is kept.
 fn failed(error: sqlx::Error) -> Error {
     #[cfg(feature = "postgres")]
-    if let Some(message) = crate::postgres::explain(&error) {
+    if let Some(message) = crate::sql::postgres::explain(&error) {
         return Error::new(ErrorKind::Unavailable, message);
     }
     let kind = sql_error::kind(&error);

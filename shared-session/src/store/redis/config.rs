@@ -5,8 +5,11 @@ use std::{fmt, time::Duration};
 use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
-use super::tls::{Certificates, Tls};
-use super::{dial::Dialer, how::Wait, native::Native, url};
+use super::wire::tls::{Certificates, Tls};
+use super::{
+    ifeq::Native,
+    wire::{address as url, delivery::Wait, dial::Dialer},
+};
 use crate::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).

@@ -3,9 +3,8 @@
 use redis::Value;
 
 use super::{
-    RedisStore,
-    connection::{Effect, To},
-    unexpected,
+    RedisStore, unexpected,
+    wire::connection::{Effect, To},
 };
 use crate::Error;
 

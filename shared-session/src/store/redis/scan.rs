@@ -1,6 +1,6 @@
 //! Where a scan goes on, as text: `cursor`, and in a cluster `cursor@slot@host:port`.
 
-use super::dial::Address;
+use super::wire::dial::Address;
 
 /// Where a scan goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::failure::{self, Failure, failed_read, failed_write};
 #[cfg(feature = "sqlite")]
 use super::sqlite;
 #[cfg(feature = "postgres")]
-use crate::postgres::Postgres;
+use crate::sql::postgres::Postgres;
 use crate::{
     Error,
     store::{Deleted, Page, Seen, StoreTime},
@@ -17,7 +17,7 @@ use crate::{
 
 /// How long a caller waits for a free connection.
 #[cfg(feature = "sqlite")]
-pub(super) const ACQUIRE: Duration = Duration::from_secs(2);
+pub(crate) const ACQUIRE: Duration = Duration::from_secs(2);
 
 /// How long one operation may take: [`ACQUIRE`], SQLite's busy timeout of 5 s, and a second for the work.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -33,7 +33,7 @@ const LONGEST: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
 
 /// What to do about a SQLite file.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum File {
+pub(crate) enum File {
     /// It is ours: create it where it is missing, switch it to WAL.
     Own,
     /// It is another application's: take it as it is.
@@ -43,40 +43,40 @@ pub(super) enum File {
 
 /// `S` are the statements of a store.
 #[derive(Clone)]
-pub(super) struct Database<S: 'static> {
-    pub(super) pool: Pool,
-    pub(super) timeout: Duration,
-    pub(super) sql: &'static S,
+pub(crate) struct Database<S: 'static> {
+    pub(crate) pool: Pool,
+    pub(crate) timeout: Duration,
+    pub(crate) sql: &'static S,
 }
 
 /// The statements that are used alike whatever the table.
 #[derive(Clone)]
-pub(super) struct Common {
+pub(crate) struct Common {
     /// Key. Answers bytes.
-    pub(super) load: &'static str,
+    pub(crate) load: &'static str,
     /// Key.
-    pub(super) delete: &'static str,
+    pub(crate) delete: &'static str,
     /// Key, position, length and bytes of the part.
-    pub(super) delete_part: &'static str,
+    pub(crate) delete_part: &'static str,
     /// First key, limit, the key to stop before.
-    pub(super) scan: &'static str,
+    pub(crate) scan: &'static str,
     /// First key, limit.
-    pub(super) scan_to_the_end: &'static str,
+    pub(crate) scan_to_the_end: &'static str,
     /// Limit. PostgreSQL looks at the time of a row again when it locks it, so that a row that was taken over stays.
-    pub(super) purge: &'static str,
+    pub(crate) purge: &'static str,
     /// Milliseconds since the Unix epoch.
-    pub(super) time: &'static str,
+    pub(crate) time: &'static str,
 }
 
-pub(super) struct Dialects<S> {
+pub(crate) struct Dialects<S> {
     #[cfg(feature = "postgres")]
-    pub(super) postgres: S,
+    pub(crate) postgres: S,
     #[cfg(feature = "sqlite")]
-    pub(super) sqlite: S,
+    pub(crate) sqlite: S,
 }
 
 #[derive(Clone)]
-pub(super) enum Pool {
+pub(crate) enum Pool {
     #[cfg(feature = "postgres")]
     Postgres(Postgres),
     #[cfg(feature = "sqlite")]
@@ -90,7 +90,9 @@ macro_rules! on_connection {
         match &$database.pool {
             #[cfg(feature = "postgres")]
             $crate::store::sql::database::Pool::Postgres(postgres) => {
-                $crate::postgres::attempt!(postgres, $crate::postgres::Work::$work, |$connection, $keeps| $body)
+                $crate::sql::postgres::attempt!(postgres, $crate::sql::postgres::Work::$work, |$connection, $keeps| {
+                    $body
+                })
             }
             #[cfg(feature = "sqlite")]
             $crate::store::sql::database::Pool::Sqlite(pool) => match pool.acquire().await {
@@ -103,7 +105,7 @@ macro_rules! on_connection {
         }
     };
 }
-pub(super) use on_connection;
+pub(crate) use on_connection;
 
 /// An operation that only reads, as a future.
 macro_rules! reading {
@@ -112,7 +114,7 @@ macro_rules! reading {
             .read(async { $crate::store::sql::database::on_connection!($database, Read, |$connection, $keeps| $body) })
     };
 }
-pub(super) use reading;
+pub(crate) use reading;
 
 /// An operation that may write, as a future.
 macro_rules! writing {
@@ -122,16 +124,16 @@ macro_rules! writing {
         })
     };
 }
-pub(super) use writing;
+pub(crate) use writing;
 
 impl<S: AsRef<Common>> Database<S> {
     #[cfg(feature = "postgres")]
-    pub(super) fn of_postgres(postgres: Postgres, sql: &'static Dialects<S>) -> Self {
+    pub(crate) fn of_postgres(postgres: Postgres, sql: &'static Dialects<S>) -> Self {
         Self { pool: Pool::Postgres(postgres), timeout: TIMEOUT, sql: &sql.postgres }
     }
 
     #[cfg(feature = "postgres")]
-    pub(super) fn behind_pooler(self) -> Self {
+    pub(crate) fn behind_pooler(self) -> Self {
         let pool = match self.pool {
             Pool::Postgres(postgres) => Pool::Postgres(postgres.behind_pooler()),
             #[cfg(feature = "sqlite")]
@@ -141,11 +143,11 @@ impl<S: AsRef<Common>> Database<S> {
     }
 
     #[cfg(feature = "sqlite")]
-    pub(super) fn of_sqlite(pool: sqlx::SqlitePool, sql: &'static Dialects<S>) -> Self {
+    pub(crate) fn of_sqlite(pool: sqlx::SqlitePool, sql: &'static Dialects<S>) -> Self {
         Self { pool: Pool::Sqlite(pool), timeout: TIMEOUT, sql: &sql.sqlite }
     }
 
-    pub(super) async fn connect(url: &str, file: File, sql: &'static Dialects<S>) -> Result<Self, Error> {
+    pub(crate) async fn connect(url: &str, file: File, sql: &'static Dialects<S>) -> Result<Self, Error> {
         #[cfg(feature = "sqlite")]
         if url.starts_with("sqlite:") {
             return Ok(Self::of_sqlite(sqlite::connect(url, file).await?, sql));
@@ -159,7 +161,7 @@ impl<S: AsRef<Common>> Database<S> {
         Err(failure::config("a SQL session store needs a sqlite: or postgres: URL, and the feature of that name"))
     }
 
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.pool {
             #[cfg(feature = "postgres")]
             Pool::Postgres(_) => "postgres",
@@ -168,7 +170,7 @@ impl<S: AsRef<Common>> Database<S> {
         }
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         match &self.pool {
             #[cfg(feature = "postgres")]
             Pool::Postgres(postgres) => postgres.pool.is_closed(),
@@ -177,7 +179,7 @@ impl<S: AsRef<Common>> Database<S> {
         }
     }
 
-    pub(super) async fn close(&self) {
+    pub(crate) async fn close(&self) {
         match &self.pool {
             #[cfg(feature = "postgres")]
             Pool::Postgres(postgres) => postgres.pool.close().await,
@@ -186,7 +188,7 @@ impl<S: AsRef<Common>> Database<S> {
         }
     }
 
-    pub(super) async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+    pub(crate) async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
         reading!(self, |connection, keeps| {
             let query = sqlx::query_scalar::<_, Vec<u8>>(self.sql.as_ref().load).persistent(keeps).bind(key);
             Ok(query.fetch_optional(&mut *connection).await?.map(Bytes::from))
@@ -194,7 +196,7 @@ impl<S: AsRef<Common>> Database<S> {
         .await
     }
 
-    pub(super) async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+    pub(crate) async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
         writing!(self, |connection, keeps| {
             let query = match seen {
                 None => sqlx::query(self.sql.as_ref().delete).persistent(keeps).bind(key),
@@ -218,7 +220,7 @@ impl<S: AsRef<Common>> Database<S> {
         .await
     }
 
-    pub(super) async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+    pub(crate) async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
         let (start, end) = (from.unwrap_or(prefix), end_of(prefix));
         // One more than a page: the first key of the next.
         let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
@@ -236,12 +238,12 @@ impl<S: AsRef<Common>> Database<S> {
         Ok(Page::new(keys, next))
     }
 
-    pub(super) async fn purge_expired(&self) -> Result<u64, Error> {
+    pub(crate) async fn purge_expired(&self) -> Result<u64, Error> {
         self.purge(self.sql.as_ref().purge).await
     }
 
     /// Runs `statement`, with a limit, until nothing is left to it.
-    pub(super) async fn purge(&self, statement: &'static str) -> Result<u64, Error> {
+    pub(crate) async fn purge(&self, statement: &'static str) -> Result<u64, Error> {
         let mut total = 0;
         loop {
             let purged = writing!(self, |connection, keeps| {
@@ -256,7 +258,7 @@ impl<S: AsRef<Common>> Database<S> {
         }
     }
 
-    pub(super) async fn time(&self) -> Result<StoreTime, Error> {
+    pub(crate) async fn time(&self) -> Result<StoreTime, Error> {
         let time = reading!(self, |connection, keeps| {
             let query = sqlx::query_scalar::<_, i64>(self.sql.as_ref().time).persistent(keeps);
             Ok(query.fetch_one(&mut *connection).await?)
@@ -265,33 +267,33 @@ impl<S: AsRef<Common>> Database<S> {
         Ok(StoreTime(u64::try_from(time).unwrap_or_default()))
     }
 
-    pub(super) async fn read<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
+    pub(crate) async fn read<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
         let result = tokio::time::timeout(self.timeout, work).await;
         result.unwrap_or(Err(Failure::TimedOut)).map_err(failed_read)
     }
 
-    pub(super) async fn write<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
+    pub(crate) async fn write<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
         let result = tokio::time::timeout(self.timeout, work).await;
         result.unwrap_or(Err(Failure::TimedOut)).map_err(failed_write)
     }
 }
 
 /// At least a millisecond, at most a thousand years.
-pub(super) fn milliseconds(ttl: Duration) -> i64 {
+pub(crate) fn milliseconds(ttl: Duration) -> i64 {
     i64::try_from(ttl.clamp(Duration::from_millis(1), LONGEST).as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Where the part starts: SQL counts from 1.
-pub(super) fn position(seen: &Seen) -> i32 {
+pub(crate) fn position(seen: &Seen) -> i32 {
     i32::try_from(seen.offset()).unwrap_or(i32::MAX - 1) + 1
 }
 
-pub(super) fn length(seen: &Seen) -> i32 {
+pub(crate) fn length(seen: &Seen) -> i32 {
     i32::try_from(seen.part().len()).unwrap_or(i32::MAX)
 }
 
 /// The least string greater than every string that starts with `prefix`, if there is one. UTF-8 sorts by code point.
-pub(super) fn end_of(prefix: &str) -> Option<String> {
+pub(crate) fn end_of(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {
         let next = (u32::from(last) + 1..=u32::from(char::MAX)).find_map(char::from_u32);

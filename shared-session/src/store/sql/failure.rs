@@ -4,11 +4,11 @@ use std::fmt;
 
 use crate::{
     Error, ErrorKind,
-    sql_error::{self, sqlite_code},
+    sql::{error as sql_error, error::sqlite_code},
 };
 
 /// Why an operation failed, and whether the database may have carried it out.
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// It never reached the database, or is known to have changed nothing.
     NotSent(sqlx::Error),
     /// It was sent.
@@ -24,7 +24,7 @@ impl From<sqlx::Error> for Failure {
 }
 
 #[cfg(feature = "postgres")]
-impl crate::postgres::Failed for Failure {
+impl crate::sql::postgres::Failed for Failure {
     fn driver(&self) -> Option<&sqlx::Error> {
         match self {
             Self::NotSent(error) | Self::Sent(error) => Some(error),
@@ -40,14 +40,14 @@ impl crate::postgres::Failed for Failure {
     }
 }
 
-pub(super) fn failed_read(failure: Failure) -> Error {
+pub(crate) fn failed_read(failure: Failure) -> Error {
     match failure {
         Failure::NotSent(error) | Failure::Sent(error) => from_driver(error),
         Failure::TimedOut => timed_out(),
     }
 }
 
-pub(super) fn failed_write(failure: Failure) -> Error {
+pub(crate) fn failed_write(failure: Failure) -> Error {
     match failure {
         Failure::NotSent(error) => from_driver(error),
         Failure::Sent(error) if refused(&error) => from_driver(error),
@@ -57,13 +57,13 @@ pub(super) fn failed_write(failure: Failure) -> Error {
     }
 }
 
-pub(super) fn config(message: &'static str) -> Error {
+pub(crate) fn config(message: &'static str) -> Error {
     Error::new(ErrorKind::Config, message)
 }
 
-pub(super) fn from_driver(error: sqlx::Error) -> Error {
+pub(crate) fn from_driver(error: sqlx::Error) -> Error {
     #[cfg(feature = "postgres")]
-    if let Some(message) = crate::postgres::explain(&error) {
+    if let Some(message) = crate::sql::postgres::explain(&error) {
         return Error::new(ErrorKind::Unavailable, message);
     }
     let message = match &error {

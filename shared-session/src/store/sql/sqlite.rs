@@ -12,7 +12,7 @@ use super::{
     failure::{config, from_driver},
     statements,
 };
-use crate::{Error, sql_error::sqlite_code};
+use crate::{Error, sql::error::sqlite_code};
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -7,9 +7,9 @@ use super::{
     inspect::AUTH_USER,
     user_table::UserTable,
 };
-use crate::users::User;
 #[cfg(feature = "django")]
-use crate::zone::TimeZone;
+use crate::django::zone::TimeZone;
+use crate::users::User;
 
 /// Names and statements for one user table in one database.
 pub(super) struct Tables {

@@ -1,7 +1,7 @@
 //! Which table holds the users of a Django site, and how its columns are called.
 
 #[cfg(feature = "django")]
-use crate::zone::TimeZone;
+use crate::django::zone::TimeZone;
 
 /// The table of a user model of Django. For the stock model its name is all: `"auth_user".into()`.
 ///

@@ -1,0 +1,350 @@
+//! Django's session formats: this library as one more member of a Django fleet.
+//!
+//! [`Django`] says which of Django's session engines the fleet uses. Sessions are read in every variant of that engine
+//! and written back in the variant found, so Django, and every other program that shares its sessions, keeps reading
+//! them. Values that only Python understands are kept as they are; no pickle is ever run.
+//!
+//! - The cookie's value is the key of the session. Its [`Handle`](crate::Handle) is a hash of it.
+//! - A sign-in moves the session to a new key and deletes the old one, as Django does.
+//! - Lifetimes are Django's: a session lives for the idle time after the last write, or as its `_session_expiry` says.
+//!   Reading does not extend it, and there is no absolute limit.
+//! - Django writes without looking, so one of its slow requests can bring an ended session back. In the cache engines an
+//!   ended session leaves a tombstone: this library never opens it again and deletes it when it sees it.
+//! - Three entries are Django's (`_auth_user_id`, `_auth_user_backend`, `_auth_user_hash`) and one is ours
+//!   (`_shared_session`: when and where the user signed in). Handlers do not see them.
+//!
+//! Python values without a counterpart in JSON read as follows. [`Session::insert`](crate::Session::insert) replaces such an
+//! entry by plain JSON, [`Session::update`](crate::Session::update) never does, and
+//! [`Session::insert_python`](crate::Session::insert_python) writes Python values.
+//!
+//! | Python | Rust |
+//! |---|---|
+//! | `datetime`, `date`, `time` | ISO 8601 string with all digits; a named zone follows as `[Europe/Paris]` |
+//! | `timedelta` | seconds, as a float |
+//! | `Decimal`, `UUID`, `SafeString` | string |
+//! | `tuple`, `set`, `frozenset`, `OrderedDict`, `defaultdict` | array, map |
+//! | `bytes`, `bytearray` | array of numbers: `Vec<u8>` |
+//! | `nan`, `inf` | `null`: `Option<f64>` |
+//! | keys that are numbers, `True`, `None` | string |
+//! | another object; a string with a lone surrogate | [`ErrorKind::Value`](crate::ErrorKind::Value) |
+//!
+//! ```
+//! use shared_session::{Profile, SessionManager, django::Django, store::MemoryStore};
+//!
+//! let fleet = Django::cache().with_key_prefix("shop").with_version(2);
+//! let manager = SessionManager::new(MemoryStore::new()).with_profile(Profile::django(fleet));
+//! ```
+
+mod codec;
+mod compress;
+mod document;
+pub(crate) mod form_token;
+#[cfg(all(any(fuzzing, test), feature = "django-redis"))]
+pub(super) mod fuzzing;
+mod head;
+pub(crate) mod json;
+mod legacy;
+mod make;
+mod members;
+pub mod messages;
+#[cfg(feature = "django-redis")]
+mod msgpack;
+pub mod pickle;
+pub(crate) mod signing;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(crate) mod store;
+mod text;
+pub(crate) mod zone;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+pub use crate::django::zone::TimeZone;
+use crate::{
+    Error, ErrorKind, Lifetime, SecretKeys,
+    engine::data::Entries,
+    record::{
+        Content, CookieLife, Fit, Form, Place, Record, Stamp,
+        id::{Handle, Secret, Token},
+    },
+    store::StoreTime,
+};
+pub use codec::{Codec, Compression};
+pub(super) use document::Document;
+use document::{Layout, Refusal};
+
+/// Why a value was refused: a short code without any content.
+type Reason = &'static str;
+
+/// How the sessions of a Django fleet are stored. The settings must be those of the fleet;
+/// [`SessionManager::verify`](crate::SessionManager::verify) checks them against what is there.
+#[derive(Clone)]
+#[must_use]
+pub struct Django {
+    engine: Engine,
+    key_prefix: Box<str>,
+    version: u32,
+    layout: Layout,
+    auth_backend: Box<str>,
+    zone: Option<TimeZone>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    Cache,
+    Db,
+    CachedDb,
+    RedisSessions,
+}
+
+impl Django {
+    /// The path of the authentication backend that a sign-in is recorded under unless
+    /// [`with_auth_backend`](Self::with_auth_backend) says otherwise.
+    pub const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
+
+    /// `SESSION_ENGINE = "django.contrib.sessions.backends.cache"` over Django's own `RedisCache`.
+    pub fn cache() -> Self {
+        Self::new(Engine::Cache, Layout::Cache(Codec::pickle()))
+    }
+
+    /// The same engine over the package django-redis. New sessions are pickles of protocol 4, its default; compressed
+    /// ones, JSON and MessagePack are read too.
+    pub fn redis() -> Self {
+        Self::new(Engine::Cache, Layout::Cache(Codec::pickle_protocol(4)))
+    }
+
+    /// `SESSION_ENGINE = "django.contrib.sessions.backends.db"`: rows of `django_session`, signed with the fleet's keys
+    /// ([`SecretKeys::django`]). The store is [`DjangoDbStore`](crate::store::DjangoDbStore).
+    pub fn db(keys: SecretKeys) -> Self {
+        Self::new(Engine::Db, Layout::Signed(keys, Codec::json()))
+    }
+
+    /// `SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"`: as [`db`](Self::db), and a copy in the cache.
+    /// The store is [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore).
+    pub fn cached_db(keys: SecretKeys) -> Self {
+        Self::new(Engine::CachedDb, Layout::Signed(keys, Codec::json()))
+    }
+
+    /// The package django-redis-sessions: signed sessions in Redis, under the prefix and the session key.
+    pub fn redis_sessions(keys: SecretKeys) -> Self {
+        Self::new(Engine::RedisSessions, Layout::Signed(keys, Codec::json()))
+    }
+
+    fn new(engine: Engine, layout: Layout) -> Self {
+        let auth_backend = Self::MODEL_BACKEND.into();
+        Self { engine, key_prefix: "".into(), version: 1, layout, auth_backend, zone: None }
+    }
+
+    /// The cache's `KEY_PREFIX`; of django-redis-sessions, its `SESSION_REDIS_PREFIX`. Default: empty, as Django's.
+    pub fn with_key_prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
+        self.key_prefix = prefix.into();
+        self
+    }
+
+    /// The cache's `VERSION`. Default: 1, as Django's.
+    pub fn with_version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// How sessions are written that this service creates. Those that exist keep the codec they have. Default: what the
+    /// engine writes without further settings.
+    pub fn with_codec(mut self, codec: Codec) -> Self {
+        self.layout = self.layout.with_codec(codec);
+        self
+    }
+
+    /// The dotted path that a sign-in is recorded under; it must be one of the fleet's `AUTHENTICATION_BACKENDS`.
+    /// Default: [`Self::MODEL_BACKEND`].
+    pub fn with_auth_backend(mut self, path: impl Into<Box<str>>) -> Self {
+        self.auth_backend = path.into();
+        self
+    }
+
+    /// The fleet's `TIME_ZONE` if its `USE_TZ` is `False` (the default before Django 5.0): `set_expiry(datetime)` then
+    /// stores a local time. Default: none, for `USE_TZ = True`; a session that ends at a local time cannot be read then,
+    /// and [`SessionManager::verify`](crate::SessionManager::verify) refuses it. Give the zone to the users' and
+    /// Django's tables too ([`TimeZone`] says which).
+    ///
+    /// ```
+    /// use shared_session::django::{Django, TimeZone};
+    ///
+    /// let fleet = Django::cache().with_time_zone(TimeZone::named("America/Chicago")?);
+    /// # drop(fleet); Ok::<(), shared_session::Error>(())
+    /// ```
+    pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
+        self.zone = Some(zone);
+        self
+    }
+
+    /// What the keys of the cache's copies start with, for
+    /// [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore).
+    #[must_use]
+    pub fn cached_db_prefix(&self) -> String {
+        self.cache_key("django.contrib.sessions.cached_db")
+    }
+
+    /// The cache's copy of a row, for [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore). No I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] if the row cannot be decoded, [`ErrorKind::Value`] if it holds what `codec` cannot.
+    pub fn cached_db_copy(&self, row: &Bytes, codec: Codec) -> Result<Bytes, Error> {
+        // Nothing is signed in the cache, so no time goes in.
+        Document::read(&self.layout, row)?.to_cache(codec)?.write(0)
+    }
+
+    fn cache_key(&self, name: &str) -> String {
+        format!("{}:{}:{name}", self.key_prefix, self.version)
+    }
+}
+
+/// Cookies and keys.
+impl Django {
+    /// 32 characters of `a-z0-9`, as Django makes them; Django itself takes anything of 8 characters.
+    pub(super) fn parse_cookie(value: &[u8]) -> Option<Token> {
+        let well_formed = value.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+        let secret = Secret::from_text(value).filter(|_| well_formed)?;
+        Some(Token { handle: Handle::of_key(&secret), secret })
+    }
+
+    pub(super) fn new_token() -> Result<Token, Error> {
+        const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let mut key = Vec::with_capacity(32);
+        while key.len() < 32 {
+            let mut random = [0; 48];
+            getrandom::fill(&mut random).map_err(|source| {
+                Error::new(ErrorKind::Unavailable, "the operating system gave no random bytes").with_source(source)
+            })?;
+            // 252 is the largest multiple of 36 in a byte: what is above would favour some letters.
+            let fair = random.into_iter().filter(|byte| *byte < 252);
+            key.extend(fair.filter_map(|byte| ALPHABET.get(usize::from(byte % 36))).take(32 - key.len()));
+        }
+        Self::parse_cookie(&key).ok_or_else(|| Error::new(ErrorKind::Unavailable, "no session key could be made"))
+    }
+
+    pub(super) fn place(&self, token: &Token) -> Place {
+        let member = token.secret.as_str();
+        Place { handle: token.handle, key: self.session_prefix() + member, member: member.to_owned() }
+    }
+
+    pub(super) fn session_prefix(&self) -> String {
+        match self.engine {
+            Engine::Cache => self.cache_key("django.contrib.sessions.cache"),
+            Engine::RedisSessions if self.key_prefix.is_empty() => String::new(),
+            Engine::RedisSessions => format!("{}:", self.key_prefix),
+            Engine::Db | Engine::CachedDb => String::new(),
+        }
+    }
+
+    pub(super) fn index_key(&self, user_id: &str) -> String {
+        self.cache_key("shared_session.user.") + user_id
+    }
+
+    /// Rows need none: Django only updates those that exist.
+    pub(super) fn tombstone_key(&self, place: &Place) -> Option<String> {
+        match self.engine {
+            Engine::Cache | Engine::RedisSessions => {
+                Some(self.cache_key("shared_session.ended.") + place.handle.as_str())
+            }
+            Engine::Db | Engine::CachedDb => None,
+        }
+    }
+
+    /// The prefix and version of the cache that holds a session under `key`.
+    pub(super) fn elsewhere(&self, key: &str) -> Option<String> {
+        let (before, name) = key.split_once("django.contrib.sessions.cache")?;
+        Self::parse_cookie(name.as_bytes()).filter(|_| self.engine == Engine::Cache)?;
+        Some(match before.strip_suffix(':').and_then(|before| before.rsplit_once(':')) {
+            Some((prefix, version)) => format!("the key prefix is {prefix:?} and the version {version}"),
+            None => format!("a KEY_FUNCTION, which is not supported, puts {before:?} before the name"),
+        })
+    }
+}
+
+/// Records.
+impl Django {
+    pub(super) fn decode(&self, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
+        self.record(Document::read(&self.layout, bytes)?, bytes.clone(), lifetime, now)
+    }
+
+    fn record(&self, document: Document, bytes: Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
+        let head = head::read(&document, lifetime, now, self.zone.as_ref())?;
+        let entries = document.entries().into_iter().filter(|(name, _)| !head::is_reserved(name)).collect();
+        let entries = Entries::new(entries)
+            .ok_or_else(|| Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry comes twice"))?;
+        Ok(Record { head, entries, form: Form::Django(std::sync::Arc::new(document)), bytes })
+    }
+
+    pub(super) fn first(&self, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+        let empty = Document::new(&self.layout);
+        self.write(empty, &Entries::empty(), None, stamp, content)
+    }
+
+    pub(super) fn next(&self, base: &Record, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+        let document = match &base.form {
+            Form::Django(document) => Document::clone(document),
+            Form::Native(_) => return Err(Error::new(ErrorKind::Unreadable, "it is not a session of Django")),
+        };
+        self.write(document, &base.entries, Some(&base.head), stamp, content)
+    }
+
+    /// Only what differs is set, so that all else stays byte for byte.
+    fn write(
+        &self,
+        mut document: Document,
+        before: &Entries,
+        head_before: Option<&crate::record::Head>,
+        stamp: &Stamp<'_>,
+        Content { head, entries }: Content,
+    ) -> Result<Record, Error> {
+        for (name, _) in before.iter().filter(|(name, _)| entries.get(name).is_none()) {
+            document.remove(name);
+        }
+        for (name, value) in entries.iter().filter(|(name, value)| before.get(name) != Some(value)) {
+            if head::is_reserved(name) {
+                return Err(Error::new(ErrorKind::Value, "Django reserves the name").of_entry(name));
+            }
+            document.set(name, value).map_err(|error| error.of_entry(name))?;
+        }
+        head::write(&mut document, head_before, &head, &self.auth_backend)?;
+        let bytes = document.write(stamp.now.0 / 1000)?;
+        let mut record = self.record(document, bytes, stamp.lifetime, stamp.now)?;
+        record.head.limits.touched = head.limits.touched;
+        Ok(record)
+    }
+
+    /// When a signed session was signed. The signature is not checked.
+    pub(super) fn written(&self, bytes: &Bytes) -> Option<StoreTime> {
+        match self.layout {
+            Layout::Signed(..) => Some(StoreTime(signing::signed_at(bytes)?.checked_mul(1000)?)),
+            Layout::Cache(_) => None,
+        }
+    }
+
+    pub(super) fn cookie_life(document: &Document) -> CookieLife {
+        head::cookie_life(document.get(head::EXPIRY).as_ref())
+    }
+
+    pub(super) fn fit(&self, record: &Record) -> Fit {
+        let Form::Django(document) = &record.form else { return Fit::Same };
+        let (found, ours) = (document.codec(), self.layout.codec());
+        if found.reads(ours) {
+            Fit::Same
+        } else {
+            Fit::OtherCodec(format!("the sessions in the store are {found}, and this service would write {ours}"))
+        }
+    }
+}
+
+impl fmt::Debug for Django {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Django")
+            .field("engine", &self.engine)
+            .field("key_prefix", &self.key_prefix)
+            .field("version", &self.version)
+            .field("codec", &self.layout.codec())
+            .field("zone", &self.zone)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,189 @@
+//! What a Django session says about itself: who is signed in, when it ends, and where it was started.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::{TimeZone, document::Document};
+use crate::{
+    Client, Error, ErrorKind, Lifetime,
+    django::{zone, zone::Moment},
+    engine::data::Json,
+    record::{CookieLife, Head, Identity, lifetime::Limits},
+    store::StoreTime,
+};
+
+const USER_ID: &str = "_auth_user_id";
+const BACKEND: &str = "_auth_user_backend";
+const AUTH_HASH: &str = "_auth_user_hash";
+pub(super) const EXPIRY: &str = "_session_expiry";
+const DEVICE: &str = "_shared_session";
+
+/// Entries that handlers neither see nor set. `_session_expiry` is not among them: setting it is how an application gives
+/// one session a lifetime of its own.
+pub(super) fn is_reserved(name: &str) -> bool {
+    matches!(name, USER_ID | BACKEND | AUTH_HASH | DEVICE)
+}
+
+/// Our own entry, made when we start a session or sign a user in.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Device {
+    /// When the session started, in milliseconds.
+    created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    agent: Option<String>,
+}
+
+/// [`ErrorKind::Config`] for a session that ends at a local time of a zone that is not known.
+pub(super) fn read(
+    document: &Document,
+    lifetime: &Lifetime,
+    now: StoreTime,
+    zone: Option<&TimeZone>,
+) -> Result<Head, Error> {
+    let device: Device = document.get(DEVICE).and_then(|value| value.decode().ok()).unwrap_or_default();
+    Ok(Head {
+        limits: limits(document.get(EXPIRY).as_ref(), StoreTime(device.created), lifetime, now, zone)?,
+        user: user(document),
+        client: Client { address: device.address, user_agent: device.agent },
+    })
+}
+
+/// The user of the three entries. Their backend is not checked: only the fleet knows its `AUTHENTICATION_BACKENDS`.
+fn user(document: &Document) -> Option<Identity> {
+    let id = document.get(USER_ID)?;
+    // Django writes text and accepts numbers.
+    let id = id.decode::<String>().ok().or_else(|| Some(id.decode::<i64>().ok()?.to_string()))?;
+    let text = |name| document.get(name).and_then(|value| value.decode::<String>().ok());
+    text(BACKEND)?;
+    Some(Identity::new(id, text(AUTH_HASH).unwrap_or_default(), 0))
+}
+
+/// `SessionBase.get_expiry_age`: a number of seconds from the last write, a point in time, or else the default. There is
+/// no absolute limit; the deadline merely bounds how long the session is kept in lists.
+fn limits(
+    expiry: Option<&Json>,
+    created: StoreTime,
+    lifetime: &Lifetime,
+    now: StoreTime,
+    zone: Option<&TimeZone>,
+) -> Result<Limits, Error> {
+    let by_default = Limits {
+        created,
+        touched: now,
+        idle: lifetime.idle(),
+        deadline: now.after(lifetime.absolute().max(lifetime.idle())),
+    };
+    let Some(expiry) = expiry else { return Ok(by_default) };
+    if let Ok(seconds) = expiry.decode::<i64>() {
+        return Ok(match u64::try_from(seconds) {
+            // The browser's session: the cookie ends with it, the record lives for the default time.
+            Ok(0) => by_default,
+            Ok(seconds) => {
+                let idle = Duration::from_secs(seconds);
+                Limits { idle, deadline: by_default.deadline.max(now.after(idle)), ..by_default }
+            }
+            Err(_) => Limits { idle: Duration::ZERO, ..by_default },
+        });
+    }
+    match expiry.decode::<String>().map_or(Moment::Unknown, |text| zone::parse(&text, zone)) {
+        Moment::At(deadline) => Ok(Limits { idle: deadline.since(now), deadline, ..by_default }),
+        Moment::Unknown => Ok(by_default),
+        // Hours off in either direction: a live session would be refused, or an ended one opened.
+        Moment::Local => Err(Error::new(
+            ErrorKind::Config,
+            "a session ends at a local time (USE_TZ = False), and no time zone is set to read it in",
+        )),
+    }
+}
+
+/// `SessionBase.get_expire_at_browser_close`: 0 is as long as the browser runs, another expiry has a cookie for as long.
+pub(super) fn cookie_life(expiry: Option<&Json>) -> CookieLife {
+    let Some(expiry) = expiry else { return CookieLife::AsConfigured };
+    match expiry.decode::<i64>() {
+        Ok(0) => CookieLife::OfTheBrowser,
+        Ok(_) => CookieLife::OfTheSession,
+        Err(_) => match expiry.decode::<String>().map_or(Moment::Unknown, |text| zone::parse(&text, None)) {
+            Moment::At(_) | Moment::Local => CookieLife::OfTheSession,
+            Moment::Unknown => CookieLife::AsConfigured,
+        },
+    }
+}
+
+pub(super) fn write(document: &mut Document, before: Option<&Head>, head: &Head, backend: &str) -> Result<(), Error> {
+    if before.is_none_or(|before| before.user != head.user)
+        && let Some(user) = &head.user
+    {
+        document.set(USER_ID, &Json::encode(&user.user_id)?)?;
+        let is_same = before.and_then(|before| before.user.as_ref()).is_some_and(|was| was.user_id == user.user_id);
+        if !is_same || document.get(BACKEND).is_none() {
+            document.set(BACKEND, &Json::encode(backend)?)?;
+        }
+        document.set(AUTH_HASH, &Json::encode(&user.auth_hash)?)?;
+    }
+    // Sessions that Django made stay as Django made them.
+    if before.is_none_or(|before| before.client != head.client) && head.client != Client::default() {
+        let created = if head.limits.created.0 == 0 { head.limits.touched } else { head.limits.created };
+        let client = head.client.clone();
+        let device = Device { created: created.0, address: client.address, agent: client.user_agent };
+        document.set(DEVICE, &Json::encode(&device)?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: StoreTime = StoreTime(1_700_000_000_000);
+
+    fn limits_in(zone: Option<&TimeZone>, expiry: &str) -> Result<Limits, Error> {
+        let json = Json::from_text(expiry.to_owned().into());
+        limits(Some(&json), StoreTime::default(), &Lifetime::default(), NOW, zone)
+    }
+
+    fn limits_of(expiry: &str) -> Limits {
+        limits_in(None, expiry).unwrap()
+    }
+
+    #[test]
+    fn the_cookie_lives_as_long_as_the_expiry_says() {
+        let life = |expiry: &str| cookie_life(Some(&Json::from_text(expiry.to_owned().into())));
+        assert_eq!(life("0"), CookieLife::OfTheBrowser);
+        assert_eq!(life("300"), CookieLife::OfTheSession);
+        assert_eq!(life(r#""2023-11-14T22:14:20+00:00""#), CookieLife::OfTheSession);
+        for none in ["[]", "null", r#""soon""#] {
+            assert_eq!(life(none), CookieLife::AsConfigured, "{none}");
+        }
+        assert_eq!(cookie_life(None), CookieLife::AsConfigured);
+    }
+
+    #[test]
+    fn an_expiry_is_seconds_a_time_or_the_default() {
+        assert_eq!(limits_of("300").left(NOW), Some(Duration::from_secs(300)));
+        assert_eq!(limits_of("0").left(NOW), Some(Lifetime::default().idle()));
+        assert_eq!(limits_of("-1").left(NOW), None);
+        assert_eq!(limits_of("31536000").left(NOW), Some(Duration::from_secs(31_536_000)));
+        assert_eq!(limits_of(r#""2023-11-14T22:14:20+00:00""#).left(NOW), Some(Duration::from_secs(60)));
+        assert_eq!(limits_of(r#""2023-11-14T22:12:20+00:00""#).left(NOW), None);
+        assert_eq!(limits_of("[]").left(NOW), Some(Lifetime::default().idle()));
+    }
+
+    #[test]
+    fn a_local_expiry_is_read_in_the_zone_of_the_site_and_refused_without_one() {
+        let minute_ahead = [
+            ("America/New_York", r#""2023-11-14T17:14:20""#),
+            ("Asia/Shanghai", r#""2023-11-15T06:14:20""#),
+            ("Europe/Berlin", r#""2023-11-14T23:14:20""#),
+            ("UTC", r#""2023-11-14T22:14:20""#),
+        ];
+        for (name, expiry) in minute_ahead {
+            let zone = TimeZone::named(name).unwrap();
+            let left = limits_in(Some(&zone), expiry).unwrap().left(NOW);
+            assert_eq!(left, Some(Duration::from_secs(60)), "{name}");
+            assert_eq!(limits_in(None, expiry).unwrap_err().kind(), ErrorKind::Config, "{name}");
+        }
+    }
+}

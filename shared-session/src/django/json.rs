@@ -1,0 +1,116 @@
+//! JSON as Python reads and writes it.
+//!
+//! Python's `json` module is not quite RFC 8259: integers have any size, `NaN` and `Infinity` are numbers, a `\ud800`
+//! without its other half is a string, and of equal keys the last counts. Everything it writes is ASCII.
+
+mod read;
+mod write;
+
+use bytes::Bytes;
+
+use super::{
+    Reason,
+    members::{Member, Members},
+    pickle::PyValue,
+};
+use crate::{Error, ErrorKind, engine::data::has_rounded_float};
+use read::Parser;
+use write::Writer;
+
+/// The deepest nesting.
+const MAX_DEPTH: u8 = 128;
+
+/// The separators between members, and between a key and its value.
+pub(crate) type Style = (&'static str, &'static str);
+/// `json.dumps` as `django.core.signing` calls it.
+pub(crate) const COMPACT: Style = (",", ":");
+/// `json.dumps` as it is, in django-redis.
+pub(crate) const SPACED: Style = (", ", ": ");
+
+/// What is written for a value that JSON does not have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rules {
+    /// Nothing: only what reads back as the same Python value is written.
+    Exact,
+    /// What Django's `DjangoJSONEncoder` writes.
+    Django,
+    /// What Rust types expect: dates and times in ISO 8601 with all digits (and `[Europe/Paris]` for a named zone),
+    /// `timedelta` as seconds, `Decimal` and `UUID` as strings, sets as arrays, bytes as arrays of numbers, `NaN` and
+    /// infinities as `null`.
+    View,
+}
+
+/// The value of a JSON text.
+pub(crate) fn value(text: &[u8]) -> Result<PyValue, Reason> {
+    Parser::new(text)?.document().map(|(value, _)| value)
+}
+
+/// The value of a JSON text, unless the text is one that RFC 8259 allows too.
+pub(crate) fn inexact_value(text: &[u8]) -> Result<Option<PyValue>, Reason> {
+    // Most are exact: for those nothing is made.
+    let ((), exact) = Parser::new(text)?.document()?;
+    if exact { Ok(None) } else { value(text).map(Some) }
+}
+
+/// The value of a JSON text that RFC 8259 allows too.
+pub(crate) fn exact_value(text: &str) -> Result<PyValue, Reason> {
+    match Parser::new(text.as_bytes())?.document()? {
+        (_, false) => Err("json"),
+        (_, true) if has_rounded_float(text.as_bytes()) => Err("rounded"),
+        (value, true) => Ok(value),
+    }
+}
+
+/// The members of a JSON object, each as it was written.
+pub(super) fn read_members(text: &Bytes) -> Result<Members, Reason> {
+    Parser::new(text)?.members(text)
+}
+
+/// A JSON object of these members.
+pub(super) fn write_members(members: &Members, (comma, colon): Style) -> Vec<u8> {
+    let mut out = vec![b'{'];
+    for (at, member) in members.iter().enumerate() {
+        if at > 0 {
+            out.extend_from_slice(comma.as_bytes());
+        }
+        out.extend_from_slice(&member.raw_key);
+        out.extend_from_slice(colon.as_bytes());
+        out.extend_from_slice(&member.raw);
+    }
+    out.push(b'}');
+    out
+}
+
+/// A member, with what [`Rules::Django`] makes of its key and value.
+pub(super) fn member(key: &PyValue, value: &PyValue, style: Style) -> Result<Member, Reason> {
+    // It is one level deeper in the object.
+    let mut writer = Writer::new(Rules::Django, style, 1);
+    writer.value(value)?;
+    let raw = writer.take().into();
+    writer.key(key)?;
+    let raw_key = Bytes::from(writer.take());
+    let name = match self::value(&raw_key)? {
+        PyValue::Str(name) => name.as_str().map(Into::into),
+        _ => None,
+    };
+    Ok(Member { name, raw_key, raw })
+}
+
+/// JSON text of a value, in ASCII.
+pub(crate) fn encode(value: &PyValue, rules: Rules, style: Style) -> Result<Vec<u8>, Reason> {
+    let mut writer = Writer::new(rules, style, 0);
+    writer.value(value)?;
+    Ok(writer.take())
+}
+
+/// Why a value cannot be written.
+pub(crate) fn not_written(reason: Reason) -> Error {
+    let kind = match reason {
+        "too_large" | "nodes" | "weight" | "depth" | "long" => ErrorKind::TooLarge,
+        _ => ErrorKind::Value,
+    };
+    Error::new(kind, format!("the value cannot be kept in this session: {reason}"))
+}
+
+#[cfg(test)]
+mod tests;

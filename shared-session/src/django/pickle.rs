@@ -1,0 +1,276 @@
+//! Python pickles as inert data.
+//!
+//! Django keeps a session in its cache as the pickle of a dict. This module reads and writes such pickles:
+//!
+//! - Nothing is ever imported or called. A Python object is kept as the description it is, so editing one entry of a
+//!   session loses no other.
+//! - What Django wrote and nobody changed is written back byte for byte, in the protocol found.
+//! - Input is bounded: 1 MiB, 200,000 opcodes, 131,072 values, 65,536 entries of a dict, 128 levels, 1 KiB for an
+//!   integer, 256 KiB for the names of classes, 4 MiB with all sharing expanded. Reading takes linear time and less than
+//!   16 MiB.
+//! - Refused are cycles, truncation, trailing bytes, values that are no dict, Python 2 strings, and names that run
+//!   code; see [`Objects`].
+//!
+//! ```
+//! use shared_session::django::pickle::Pickle;
+//!
+//! let mut session = Pickle::read(b"\x80\x05}\x94\x8c\x01a\x94K\x01s.")?;
+//! assert_eq!(session.get("a").and_then(|value| value.to_json()).as_deref(), Some("1"));
+//! session.set_json("cart", r#"{"A-1": 2}"#)?;
+//! assert_eq!(session.keys().collect::<Vec<_>>(), ["a", "cart"]);
+//! let bytes = session.to_bytes()?;
+//! # Ok::<(), shared_session::Error>(())
+//! ```
+
+mod build;
+mod guard;
+mod int;
+mod json;
+mod node;
+mod read;
+mod shape;
+mod text;
+mod value;
+mod write;
+
+use std::fmt;
+
+use bytes::Bytes;
+
+use super::json as python_json;
+use crate::{Error, ErrorKind};
+use build::Builder;
+pub use guard::Objects;
+use node::{Arena, Id, MAX_BYTES, Node, Reason};
+pub(super) use text::push_code_point;
+pub use value::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue};
+
+/// The pickle of a dict.
+///
+/// `Debug` shows no content.
+#[derive(Clone)]
+pub struct Pickle {
+    arena: Arena,
+    root: Id,
+    protocol: u8,
+}
+
+impl Pickle {
+    /// An empty dict, to be written in `protocol`: Django uses 5 (`HIGHEST_PROTOCOL`), django-redis 4. Anything else
+    /// becomes the nearest of 2 to 5.
+    #[must_use]
+    pub fn new(protocol: u8) -> Self {
+        let mut arena = Arena::new(Bytes::new());
+        // An arena has room for one more node.
+        let root = arena.add(Node::Dict(node::Pairs::new())).unwrap_or(Id::NONE);
+        Self { arena, root, protocol: protocol.clamp(2, 5) }
+    }
+
+    /// Reads a pickle of protocol 0 to 5; Python objects are kept, see [`Objects::Inert`].
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unreadable`] with a short code for the reason, and nothing of the content.
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        Self::read_with(bytes, Objects::default())
+    }
+
+    /// Reads a pickle of protocol 0 to 5.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pickle::read`].
+    pub fn read_with(bytes: &[u8], objects: Objects) -> Result<Self, Error> {
+        Self::load(&Bytes::copy_from_slice(bytes), objects).map_err(|reason| refused(ErrorKind::Unreadable, reason))
+    }
+
+    pub(super) fn load(bytes: &Bytes, objects: Objects) -> Result<Self, Reason> {
+        let loaded = read::read(bytes, objects)?;
+        Ok(Self { arena: loaded.arena, root: loaded.root, protocol: loaded.protocol })
+    }
+
+    /// The pickle of a dict.
+    pub(super) fn from_pairs(protocol: u8, pairs: Vec<(PyValue, PyValue)>) -> Result<Self, Error> {
+        let mut pickle = Self::new(protocol);
+        let mut builder = Builder::new(&mut pickle.arena, pickle.protocol);
+        pickle.root = builder.value(&PyValue::Dict(pairs)).map_err(not_written)?;
+        Ok(pickle)
+    }
+
+    /// All entries, also those whose key is no string.
+    pub(super) fn to_pairs(&self) -> Vec<(PyValue, PyValue)> {
+        let value = |id: Id| shape::value(&self.arena, id);
+        self.pairs().iter().map(|[key, id]| (value(*key), value(*id))).collect()
+    }
+
+    /// The protocol found. [`Pickle::to_bytes`] writes the same, but protocol 2 instead of 0 and 1.
+    #[must_use]
+    pub const fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    /// The number of entries, also of those whose key is no string.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs().len()
+    }
+
+    /// Whether there are no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs().is_empty()
+    }
+
+    /// The keys that are strings without lone surrogates, in insertion order.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.entries().map(|(key, _)| key)
+    }
+
+    /// The entries of [`Pickle::keys`].
+    pub fn entries(&self) -> impl Iterator<Item = (&str, Value<'_>)> {
+        let arena = &self.arena;
+        self.pairs().iter().filter_map(move |[key, id]| Some((arena.text(*key)?, Value { arena, id: *id })))
+    }
+
+    /// The value at `key`. Takes time in the number of entries, as all access by key.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<Value<'_>> {
+        let at = self.position(key)?;
+        Some(Value { arena: &self.arena, id: self.pairs()[at][1] })
+    }
+
+    /// Sets `key`: in its place if it is there, at the end if not, as Python does.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Value`] for a value that cannot be written: an object, a date out of range, an unhashable key.
+    /// [`ErrorKind::TooLarge`] beyond the limits of this module. The pickle is then unchanged.
+    pub fn set(&mut self, key: &str, value: impl Into<PyValue>) -> Result<(), Error> {
+        self.put(key, &value.into()).map_err(not_written)
+    }
+
+    /// Sets `key` to a value given as JSON text; see [`Pickle::set`]. Integers keep their size.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pickle::set`]; [`ErrorKind::Value`] also if the text is not JSON.
+    pub fn set_json(&mut self, key: &str, json: &str) -> Result<(), Error> {
+        python_json::exact_value(json).and_then(|value| self.put(key, &value)).map_err(not_written)
+    }
+
+    /// Takes out `key`. True if it was there.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let at = self.position(key);
+        if let Some(at) = at {
+            self.arena.remove(self.root, at);
+        }
+        at.is_some()
+    }
+
+    /// The pickle, in CPython's own layout.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::TooLarge`] beyond the 1 MiB that [`Pickle::read`] accepts.
+    pub fn to_bytes(&self) -> Result<Bytes, Error> {
+        let bytes = write::write(&self.arena, self.root, self.written_protocol());
+        if bytes.len() > MAX_BYTES { Err(refused(ErrorKind::TooLarge, "too_large")) } else { Ok(bytes.into()) }
+    }
+
+    fn put(&mut self, key: &str, value: &PyValue) -> Result<(), Reason> {
+        let protocol = self.written_protocol();
+        let at = self.position(key);
+        let mut builder = Builder::new(&mut self.arena, protocol);
+        let value = builder.value(value)?;
+        let key = if at.is_some() { Id::NONE } else { builder.string(key.as_bytes())? };
+        self.arena.replace(self.root, at, key, value)
+    }
+
+    fn written_protocol(&self) -> u8 {
+        self.protocol.max(2)
+    }
+
+    fn pairs(&self) -> &[[Id; 2]] {
+        match self.arena.node(self.root) {
+            Node::Dict(pairs) => pairs,
+            _ => &[],
+        }
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        self.pairs().iter().position(|pair| self.arena.str_bytes(pair[0]) == Some(key.as_bytes()))
+    }
+}
+
+impl fmt::Debug for Pickle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pickle").field("protocol", &self.protocol).field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// A value within a [`Pickle`].
+///
+/// `Debug` names the kind and shows no content.
+#[derive(Clone, Copy)]
+pub struct Value<'a> {
+    arena: &'a Arena,
+    id: Id,
+}
+
+impl<'a> Value<'a> {
+    /// The value as JSON text, if it is made of `None`, booleans, integers, finite floats, strings without lone
+    /// surrogates, lists, and dicts with such strings as keys. Tuples are not JSON: they would come back as lists.
+    #[must_use]
+    pub fn to_json(self) -> Option<String> {
+        let mut out = Vec::new();
+        if json::write(self.arena, self.id, &mut out) { String::from_utf8(out).ok() } else { None }
+    }
+
+    /// The value with all that it holds; shared parts are copied.
+    #[must_use]
+    pub fn to_python(self) -> PyValue {
+        shape::value(self.arena, self.id)
+    }
+
+    /// The text of a string without lone surrogates.
+    #[must_use]
+    pub fn as_str(self) -> Option<&'a str> {
+        self.arena.text(self.id)
+    }
+
+    /// An integer of up to 64 bits.
+    #[must_use]
+    pub fn as_i64(self) -> Option<i64> {
+        match self.arena.node(self.id) {
+            Node::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Whether the value is `None`.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self.id == Id::NONE
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Value(..)")
+    }
+}
+
+fn refused(kind: ErrorKind, reason: Reason) -> Error {
+    Error::new(kind, format!("pickle refused: {reason}"))
+}
+
+fn not_written(reason: Reason) -> Error {
+    let kind = match reason {
+        "too_large" | "nodes" | "weight" | "depth" | "long" => ErrorKind::TooLarge,
+        _ => ErrorKind::Value,
+    };
+    refused(kind, reason)
+}
+
+#[cfg(test)]
+mod tests;

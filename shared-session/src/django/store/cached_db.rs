@@ -1,0 +1,214 @@
+//! Django's sessions in a table, with the copies in Redis that Django reads first.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use crate::{
+    Error, ErrorKind,
+    store::{Deleted, DjangoDbStore, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
+};
+
+/// How many pages of keys are walked to find a copy.
+const PAGES: usize = 200;
+
+type Mirror = dyn Fn(&Bytes) -> Result<Bytes, Error> + Send + Sync;
+
+/// Sessions in the table `django_session` with a copy of each in Redis: what Django's session engine `cached_db`
+/// reads and writes. Features `django`, `redis`, and `sqlite` or `postgres`.
+///
+/// **The row is the authority**: this store reads rows only. Django reads the copy first, so every write keeps it in
+/// step:
+///
+/// - [`create`](SessionStore::create) and [`replace`](SessionStore::replace) write the row, then the copy, then look
+///   whether the row still is what they wrote. If it is not, or if the copy could not be made or stored, the copy is
+///   deleted: Django then reads the row. So writes that overtake each other leave no old copy behind, and a write that
+///   a logout overtakes leaves none at all.
+/// - Once the row is written a failure of Redis is logged and the write has succeeded, as in Django from 5.0 on. If
+///   the copy could not even be deleted, Django reads the old one until it expires or is written again.
+/// - [`delete`](SessionStore::delete) deletes the copy, the row, and the copy again, for Django may have made it anew
+///   from the row between. It fails if either deletion of the copy fails, because Django would go on reading it. If
+///   the first one fails the row is still there, and the logout can be repeated.
+/// - A load that finds no row deletes the copy, so that one that Django revived (it reads the row and writes the copy
+///   without looking again) does not stay.
+///
+/// Costs: a read is one statement, or one and a `DEL` if there is no row; a write is two statements and a `SET`; a
+/// deletion is one statement and two `DEL`.
+///
+/// What remains: between the copy of a write that a logout overtook and its look at the row, one round trip, Django can
+/// read that copy; if the service is killed just then, until the copy expires or a load here finds no row.
+#[derive(Clone)]
+pub struct DjangoCachedDbStore {
+    rows: DjangoDbStore,
+    copies: RedisStore,
+    prefix: Arc<str>,
+    mirror: Arc<Mirror>,
+}
+
+impl DjangoCachedDbStore {
+    /// `rows` are Django's table and `copies` its cache. The copy of a session is stored under `prefix` and its key,
+    /// which Django makes of the cache's `KEY_PREFIX` and `VERSION` and of `django.contrib.sessions.cached_db`:
+    /// `:1:django.contrib.sessions.cached_db` by default. `mirror` turns the text of a row into the bytes of its copy;
+    /// if it fails, there is no copy.
+    #[must_use]
+    pub fn new(
+        rows: DjangoDbStore,
+        copies: RedisStore,
+        prefix: impl Into<Arc<str>>,
+        mirror: impl Fn(&Bytes) -> Result<Bytes, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self { rows, copies, prefix: prefix.into(), mirror: Arc::new(mirror) }
+    }
+
+    /// As [`DjangoDbStore::check`].
+    ///
+    /// # Errors
+    ///
+    /// As [`DjangoDbStore::check`].
+    pub async fn check(&self) -> Result<(), Error> {
+        self.rows.check().await
+    }
+
+    /// Looks for copies that Django made, and says whether there are some under the prefix. Writes nothing. Call it when
+    /// the service starts: under another prefix Django would go on reading copies that nobody keeps in step. One round
+    /// trip for each page of keys, up to 200; one of Redis is about a hundred.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if the only copies are under another prefix; [`ErrorKind::Unavailable`] if Redis fails.
+    pub async fn check_copies(&self) -> Result<bool, Error> {
+        if self.find_copy(&self.prefix, |key| key.strip_prefix(&*self.prefix)).await?.is_some() {
+            return Ok(true);
+        }
+        let name = "django.contrib.sessions.cached_db";
+        let Some(other) = self.find_copy("", |key| key.split_once(name).map(|(prefix, _)| prefix)).await? else {
+            return Ok(false);
+        };
+        Err(Error::new(ErrorKind::Config, format!("the store holds copies under another key prefix: {other:?}")))
+    }
+
+    /// What `part` finds in the first key for which it finds something.
+    async fn find_copy(&self, prefix: &str, part: impl Fn(&str) -> Option<&str>) -> Result<Option<String>, Error> {
+        let mut from = None;
+        for _ in 0..PAGES {
+            let page = self.copies.scan(prefix, from.as_deref()).await?;
+            if let Some(found) = page.keys.iter().find_map(|key| part(key)) {
+                return Ok(Some(found.to_owned()));
+            }
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    fn copy_key(&self, key: &str) -> String {
+        [&*self.prefix, key].concat()
+    }
+
+    /// Makes the copy what the row is, or deletes it.
+    async fn mirror(&self, key: &str, value: &Bytes, ttl: Duration) {
+        if let Err(error) = self.copy(key, value, ttl).await {
+            tracing::warn!(%error, "the cached copy of a session was not written: deleting it");
+            self.forget_if_possible(key).await;
+        }
+    }
+
+    /// A row that may have been written has no copy any more.
+    async fn written<T>(&self, key: &str, written: Result<T, Error>) -> Result<T, Error> {
+        if written.as_ref().is_err_and(Error::is_undecided) {
+            self.forget_if_possible(key).await;
+        }
+        written
+    }
+
+    async fn copy(&self, key: &str, value: &Bytes, ttl: Duration) -> Result<(), Error> {
+        let copy = (self.mirror)(value)?;
+        self.copies.put(&self.copy_key(key), &copy, ttl).await?;
+        // The row last: whoever changes it from here on writes or deletes the copy after this one.
+        if !self.rows.holds(key, value).await? {
+            self.forget_if_possible(key).await;
+        }
+        Ok(())
+    }
+
+    async fn forget(&self, key: &str) -> Result<(), Error> {
+        self.copies.delete(&self.copy_key(key), None).await.map(drop)
+    }
+
+    async fn forget_if_possible(&self, key: &str) {
+        if let Err(error) = self.forget(key).await {
+            tracing::warn!(%error, "the cached copy of a session was not deleted");
+        }
+    }
+}
+
+impl fmt::Debug for DjangoCachedDbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DjangoCachedDbStore").field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for DjangoCachedDbStore {
+    async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        let row = self.rows.load(key).await?;
+        if row.is_none() {
+            self.forget_if_possible(key).await;
+        }
+        Ok(row)
+    }
+
+    async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+        let created = self.written(key, self.rows.create(key, value.clone(), ttl).await).await?;
+        if created {
+            self.mirror(key, &value, ttl).await;
+        }
+        Ok(created)
+    }
+
+    async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        let replaced = self.written(key, self.rows.replace(key, seen, value.clone(), ttl).await).await?;
+        if replaced == Replaced::Stored {
+            self.mirror(key, &value, ttl).await;
+        }
+        Ok(replaced)
+    }
+
+    async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        self.forget(key).await?;
+        let deleted = self.rows.delete(key, seen).await?;
+        if !matches!(deleted, Deleted::Conflict(_)) {
+            self.forget(key).await.map_err(Error::undecided)?;
+        }
+        Ok(deleted)
+    }
+
+    async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        self.rows.scan(prefix, from).await
+    }
+
+    async fn expires(&self, key: &str) -> Result<Option<StoreTime>, Error> {
+        self.rows.expires(key).await
+    }
+
+    async fn purge_expired(&self) -> Result<u64, Error> {
+        self.rows.purge_expired().await
+    }
+
+    async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
+        self.rows.index_add(index, member, deadline).await
+    }
+
+    async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
+        self.rows.index_list(index).await
+    }
+
+    async fn index_remove(&self, index: &str, members: &[String]) -> Result<(), Error> {
+        self.rows.index_remove(index, members).await
+    }
+
+    async fn time(&self) -> Result<StoreTime, Error> {
+        self.rows.time().await
+    }
+}

@@ -1,0 +1,303 @@
+//! Sessions in the table of a Django site.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+
+#[cfg(feature = "postgres")]
+use crate::sql::postgres::Postgres;
+use crate::{
+    Error, ErrorKind,
+    django::zone::TimeZone,
+    sql::error::sqlite_code,
+    store::{
+        Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
+        sql::{
+            database::{Database, File, Pool, milliseconds, reading, writing},
+            failure,
+            failure::Failure,
+        },
+    },
+};
+
+mod statements;
+
+use statements::{STATEMENTS, Statements};
+
+/// Sessions in the table `django_session` of a SQLite or PostgreSQL database: what Django's session engine `db`
+/// reads and writes. Features `django` and `sqlite` or `postgres`.
+///
+/// - A key is a bare session key, as in the cookie, of at most 40 characters; a value is the text of the column
+///   `session_data`. Other bytes are [`ErrorKind::Value`].
+/// - Nothing is ever created: the database and its table are Django's. [`check`](Self::check) says if they are missing.
+/// - Every operation is one statement on one row; a conflict costs one more, to read the current text. Only
+///   [`replace`](SessionStore::replace) compares the whole text, as it holds no part that names its version.
+/// - Lifetimes go by the database's clock and become `expire_date`. Expired rows are absent but stay until
+///   [`purge_expired`](SessionStore::purge_expired), which does what `manage.py clearsessions` does.
+/// - Django writes without comparing. A write of ours never overwrites what it has not seen; one of Django's does,
+///   as it does between two of Django's own processes.
+/// - SQLite keeps times as text, without an offset. Django writes them in UTC with `USE_TZ = True` (its default from
+///   5.0), which is what this store takes them for; with `USE_TZ = False` they are local times, and so are those of a
+///   column `timestamp without time zone` in PostgreSQL: [`with_time_zone`](Self::with_time_zone).
+///
+/// **The table has no place for an index of a user's sessions.** [`index_add`](SessionStore::index_add) and
+/// [`index_remove`](SessionStore::index_remove) do nothing, and [`index_list`](SessionStore::index_list) answers the
+/// keys of *all* live sessions, whatever the index. The user of each has to be checked by reading it, so a list of one
+/// user's sessions, and revoking them, reads the whole table: fine for thousands of sessions, not for millions. Django
+/// itself ends a user's sessions by the auth hash, without a list.
+///
+/// ```no_run
+/// # #[tokio::main] async fn main() -> Result<(), shared_session::Error> {
+/// use shared_session::store::{DjangoDbStore, SessionStore};
+///
+/// let store = DjangoDbStore::connect("postgres://site@localhost/site").await?;
+/// store.check().await?;
+/// assert_eq!(store.load("no such session").await?, None);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct DjangoDbStore {
+    database: Database<Statements>,
+    /// That of `expire_date`, if it holds local times.
+    zone: Option<TimeZone>,
+}
+
+impl DjangoDbStore {
+    /// Connects to a `sqlite:` or `postgres:` URL. A SQLite file must exist, and keeps its journal mode.
+    ///
+    /// The pool has up to 10 connections (SQLite: 8). A caller waits up to 2 s for one, and with SQLite up to 5 s for
+    /// another writer.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for a URL that is not understood or whose feature is off, or a SQLite file that cannot be
+    /// opened; [`ErrorKind::Unavailable`] if the database does not answer.
+    pub async fn connect(url: &str) -> Result<Self, Error> {
+        Ok(Self { database: Database::connect(url, File::Foreign, &STATEMENTS).await?, zone: None })
+    }
+
+    /// Uses a pool of yours. Give it a busy timeout.
+    #[cfg(feature = "sqlite")]
+    #[must_use]
+    pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
+        Self { database: Database::of_sqlite(pool, &STATEMENTS), zone: None }
+    }
+
+    /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
+    /// conflicts into errors. If it leads to a pooler, say so: [`behind_pooler`](Self::behind_pooler).
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn from_postgres(pool: sqlx::PgPool) -> Self {
+        Self { database: Database::of_postgres(Postgres::of(pool), &STATEMENTS), zone: None }
+    }
+
+    /// Says that a pool of yours leads to a pooler that switches servers between transactions. Default: a direct
+    /// connection; [`connect`](Self::connect) finds it out.
+    #[cfg(feature = "postgres")]
+    #[must_use]
+    pub fn behind_pooler(mut self) -> Self {
+        self.database = self.database.behind_pooler();
+        self
+    }
+
+    /// How long one operation may take before it is [`ErrorKind::Unavailable`], the wait for a connection included.
+    /// Default: 8 s.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.database.timeout = timeout;
+        self
+    }
+
+    /// The zone of the local times in `expire_date`: Django's `TIME_ZONE` if its `USE_TZ` is `False`, or the `TIME_ZONE`
+    /// of that database if it has one. Default: none; times are in UTC.
+    ///
+    /// It decides for SQLite, and in PostgreSQL for a column that somebody made `timestamp without time zone` (give it
+    /// UTC with `USE_TZ = True`). PostgreSQL's `timestamp with time zone`, which is what Django makes, holds points in
+    /// time whatever the zone: then nothing changes. Where times are local, a write asks the database for its time
+    /// first. Looks at the table once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unavailable`] if the database does not answer.
+    pub async fn with_time_zone(mut self, zone: TimeZone) -> Result<Self, Error> {
+        if self.holds_local_times().await? {
+            self.database.sql = statements::in_zone(&self.database.pool, &zone);
+            self.zone = Some(zone);
+        }
+        Ok(self)
+    }
+
+    /// Whether `expire_date` is of a type that has no offset.
+    async fn holds_local_times(&self) -> Result<bool, Error> {
+        match &self.database.pool {
+            #[cfg(feature = "postgres")]
+            Pool::Postgres(_) => {
+                let sql = "SELECT count(*) FROM pg_attribute WHERE attrelid = to_regclass('django_session') \
+                           AND attname = 'expire_date' AND atttypid = 'timestamp'::regtype";
+                reading!(self.database, |connection, keeps| {
+                    Ok(sqlx::query_scalar::<_, i64>(sql).persistent(keeps).fetch_one(&mut *connection).await? > 0)
+                })
+                .await
+            }
+            #[cfg(feature = "sqlite")]
+            Pool::Sqlite(_) => Ok(true),
+        }
+    }
+
+    /// What is bound for a lifetime: the milliseconds from now in UTC until the end as it is stored.
+    async fn lifetime(&self, ttl: Duration) -> Result<i64, Error> {
+        let lifetime = milliseconds(ttl);
+        let Some(zone) = &self.zone else { return Ok(lifetime) };
+        let now = self.database.time().await?;
+        Ok(lifetime + 1000 * zone.offset_of_end(now, now.after(Duration::from_millis(lifetime.unsigned_abs()))))
+    }
+
+    /// Checks that the table is there, with its columns, and that it is known what its times mean. One round trip, with
+    /// PostgreSQL two; call it when the service starts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] if it is not: run `manage.py migrate`; or if PostgreSQL's column `expire_date` has no time
+    /// zone and none was given by [`with_time_zone`](Self::with_time_zone). [`ErrorKind::Unavailable`] if the database
+    /// does not answer or refuses to show the table.
+    pub async fn check(&self) -> Result<(), Error> {
+        let found = reading!(self.database, |connection, keeps| {
+            match sqlx::query(self.database.sql.check).persistent(keeps).execute(&mut *connection).await {
+                Ok(_) => Ok(true),
+                Err(error) if is_missing(&error) => Ok(false),
+                Err(error) => Err(error.into()),
+            }
+        })
+        .await?;
+        if !found {
+            return Err(failure::config(
+                "the table django_session or one of its columns is missing: run manage.py migrate",
+            ));
+        }
+        // In SQLite all times are text.
+        if self.zone.is_none() && self.database.kind() == "postgres" && self.holds_local_times().await? {
+            return Err(failure::config(
+                "the column expire_date of django_session is without a time zone: set the zone of its times \
+                 (with_time_zone; DJANGO_TIME_ZONE of the example services)",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Closes the pool, for all its users, once the operations under way have ended.
+    pub async fn close(&self) {
+        self.database.close().await;
+    }
+
+    /// Whether the live row of `key` holds exactly `value`. One round trip.
+    #[cfg(feature = "redis")]
+    pub(crate) async fn holds(&self, key: &str, value: &Bytes) -> Result<bool, Error> {
+        reading!(self.database, |connection, keeps| {
+            let query =
+                sqlx::query_scalar::<_, i64>(self.database.sql.holds).persistent(keeps).bind(key).bind(&value[..]);
+            Ok(query.fetch_one(&mut *connection).await? > 0)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for DjangoDbStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DjangoDbStore").field("kind", &self.database.kind()).finish_non_exhaustive()
+    }
+}
+
+impl SessionStore for DjangoDbStore {
+    async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        self.database.load(key).await
+    }
+
+    async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
+        let (text, lifetime) = (text(&value)?, self.lifetime(ttl).await?);
+        writing!(self.database, |connection, keeps| {
+            let query = sqlx::query(self.database.sql.create).persistent(keeps).bind(key).bind(text).bind(lifetime);
+            Ok(query.execute(&mut *connection).await?.rows_affected() > 0)
+        })
+        .await
+    }
+
+    async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
+        let text = text(&value)?;
+        let (sql, lifetime) = (self.database.sql, self.lifetime(ttl).await?);
+        writing!(self.database, |connection, keeps| {
+            let query = sqlx::query(sql.replace).persistent(keeps);
+            let query = query.bind(key).bind(text).bind(lifetime).bind(&seen.whole()[..]);
+            if query.execute(&mut *connection).await?.rows_affected() > 0 {
+                return Ok(Replaced::Stored);
+            }
+            // From here on it is decided that nothing was written.
+            let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
+            let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+            Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
+        })
+        .await
+    }
+
+    async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        self.database.delete(key, seen).await
+    }
+
+    async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
+        self.database.scan(prefix, from).await
+    }
+
+    async fn purge_expired(&self) -> Result<u64, Error> {
+        self.database.purge_expired().await
+    }
+
+    /// Does nothing: the table has no place for it.
+    async fn index_add(&self, _index: &str, _member: &str, _deadline: StoreTime) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The keys of all live sessions, of whatever user. One round trip for each 500.
+    async fn index_list(&self, _index: &str) -> Result<Vec<String>, Error> {
+        let mut page = self.scan("", None).await?;
+        let mut keys = std::mem::take(&mut page.keys);
+        while let Some(next) = page.next {
+            page = self.scan("", Some(&next)).await?;
+            keys.append(&mut page.keys);
+        }
+        Ok(keys)
+    }
+
+    /// Does nothing: the table has no place for it.
+    async fn index_remove(&self, _index: &str, _members: &[String]) -> Result<(), Error> {
+        Ok(())
+    }
+
+    async fn time(&self) -> Result<StoreTime, Error> {
+        self.database.time().await
+    }
+
+    /// What `expire_date` says, in the zone given by [`with_time_zone`](Self::with_time_zone). One round trip.
+    async fn expires(&self, key: &str) -> Result<Option<StoreTime>, Error> {
+        let millis = reading!(self.database, |connection, keeps| {
+            let query = sqlx::query_scalar::<_, i64>(self.database.sql.expires).persistent(keeps).bind(key);
+            Ok(query.fetch_optional(&mut *connection).await?)
+        })
+        .await?;
+        Ok(millis.map(|millis| {
+            let instant = self.zone.as_ref().map_or(millis, |zone| zone.instant_of_millis(millis));
+            StoreTime(u64::try_from(instant).unwrap_or_default())
+        }))
+    }
+}
+
+/// The column holds text, and PostgreSQL's texts hold no NUL.
+fn text(value: &Bytes) -> Result<&str, Error> {
+    let text = std::str::from_utf8(value).ok().filter(|text| !text.contains('\0'));
+    text.ok_or_else(|| Error::new(ErrorKind::Value, "a session in Django's table must be text"))
+}
+
+/// Whether a table or column is missing. SQLite has no code of its own for that: its general error stands for it,
+/// which a statement without parameters or rows has no other reason to answer.
+fn is_missing(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
+    matches!(&*code, "42P01" | "42703") || sqlite_code(&code) == Some(1)
+}

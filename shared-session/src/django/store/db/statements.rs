@@ -1,0 +1,208 @@
+//! The statements over Django's table. Times are written as Django writes them and compared as it compares them.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::{
+    django::zone::TimeZone,
+    store::sql::database::{Common, Dialects, Pool},
+};
+
+/// One text for each operation. Parameters are numbered as the caller binds them.
+#[derive(Clone)]
+pub(crate) struct Statements {
+    pub(crate) common: Common,
+    /// What stands for the time now in all of them, and for the end of a lifetime.
+    now: &'static str,
+    end: &'static str,
+    /// Nothing. Fails if the table or a column is missing.
+    pub(crate) check: &'static str,
+    /// Key, value as bytes: how many live rows hold it.
+    #[cfg(feature = "redis")]
+    pub(crate) holds: &'static str,
+    /// Key. Answers milliseconds since the Unix epoch; of a local time, those at which clocks in UTC show it.
+    pub(crate) expires: &'static str,
+    /// Key, value, lifetime in milliseconds; where times are local, with the offset at its end. Takes over a row whose
+    /// lifetime has passed.
+    pub(crate) create: &'static str,
+    /// Key, value, lifetime as in `create`, the bytes to replace.
+    pub(crate) replace: &'static str,
+}
+
+impl AsRef<Common> for Statements {
+    fn as_ref(&self) -> &Common {
+        &self.common
+    }
+}
+
+macro_rules! statements {
+    (
+        now: $now:literal,
+        end: $end:literal,
+        data: $data:literal,
+        expires: $expires:literal,
+        order: [$from:literal, $before:literal, $by:literal],
+        pass_locked: $pass:literal,
+        time: $time:literal $(,)?
+    ) => {
+        Statements {
+            common: Common {
+                load: concat!("SELECT ", $data, " FROM django_session WHERE session_key = $1 AND expire_date > ", $now),
+                delete: concat!("DELETE FROM django_session WHERE session_key = $1 AND expire_date > ", $now),
+                delete_part: concat!(
+                    "DELETE FROM django_session WHERE session_key = $1 AND substr(",
+                    $data,
+                    ", $2, $3) = $4 AND expire_date > ",
+                    $now,
+                ),
+                scan: concat!(
+                    "SELECT session_key FROM django_session WHERE session_key ",
+                    $from,
+                    " $1 AND session_key ",
+                    $before,
+                    " $3 AND expire_date > ",
+                    $now,
+                    " ORDER BY session_key ",
+                    $by,
+                    " LIMIT $2",
+                ),
+                scan_to_the_end: concat!(
+                    "SELECT session_key FROM django_session WHERE session_key ",
+                    $from,
+                    " $1 AND expire_date > ",
+                    $now,
+                    " ORDER BY session_key ",
+                    $by,
+                    " LIMIT $2",
+                ),
+                purge: concat!(
+                    "DELETE FROM django_session WHERE session_key IN (",
+                    "SELECT session_key FROM django_session WHERE expire_date <= (SELECT ",
+                    $now,
+                    ") ORDER BY expire_date LIMIT $1",
+                    $pass,
+                    ")",
+                ),
+                time: concat!("SELECT ", $time),
+            },
+            now: $now,
+            end: $end,
+            check: "SELECT session_key, session_data, expire_date FROM django_session LIMIT 0",
+            #[cfg(feature = "redis")]
+            holds: concat!(
+                "SELECT count(*) FROM django_session WHERE session_key = $1 AND ",
+                $data,
+                " = $2 AND expire_date > ",
+                $now,
+            ),
+            expires: concat!(
+                "SELECT ",
+                $expires,
+                " FROM django_session WHERE session_key = $1 AND expire_date > ",
+                $now,
+            ),
+            create: concat!(
+                "INSERT INTO django_session (session_key, session_data, expire_date) VALUES ($1, $2, ",
+                $end,
+                ") ON CONFLICT (session_key) DO UPDATE SET ",
+                "session_data = excluded.session_data, expire_date = excluded.expire_date ",
+                "WHERE django_session.expire_date <= ",
+                $now,
+            ),
+            replace: concat!(
+                "UPDATE django_session SET session_data = $2, expire_date = ",
+                $end,
+                " WHERE session_key = $1 AND ",
+                $data,
+                " = $4 AND expire_date > ",
+                $now,
+            ),
+        }
+    };
+}
+
+pub(crate) static STATEMENTS: Dialects<Statements> = Dialects {
+    // Keys are compared by the operators of `varchar_pattern_ops`, whose index Django makes: by bytes, whatever the
+    // database's collation.
+    #[cfg(feature = "postgres")]
+    postgres: statements! {
+        now: "clock_timestamp()",
+        end: "clock_timestamp() + $3::bigint * interval '1 millisecond'",
+        data: "convert_to(session_data, 'UTF8')",
+        expires: "(extract(epoch from expire_date) * 1000)::bigint",
+        order: ["~>=~", "~<~", "USING ~<~"],
+        pass_locked: " FOR UPDATE SKIP LOCKED",
+        time: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
+    },
+    // Django keeps a time as text in UTC, `2026-01-31 12:00:00.000000`, without the fraction where it is zero. Both sort
+    // by time.
+    #[cfg(feature = "sqlite")]
+    sqlite: statements! {
+        now: "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
+        end: "strftime('%Y-%m-%d %H:%M:%f000', 'now', ($3 / 1000.0) || ' seconds')",
+        data: "CAST(session_data AS BLOB)",
+        expires: "CAST(unixepoch(expire_date, 'subsec') * 1000 AS INTEGER)",
+        order: [">=", "<", ""],
+        pass_locked: "",
+        time: "CAST(unixepoch('subsec') * 1000 AS INTEGER)",
+    },
+};
+
+/// The statements where `expire_date` holds local times of `zone`. They are made once for each zone and, as the ones
+/// above, live as long as the process.
+pub(crate) fn in_zone(pool: &Pool, zone: &TimeZone) -> &'static Statements {
+    type Made = Vec<(&'static Statements, TimeZone, &'static Statements)>;
+    static MADE: Mutex<Made> = Mutex::new(Vec::new());
+
+    let (base, now, end) = match pool {
+        #[cfg(feature = "postgres")]
+        Pool::Postgres(_) => (
+            &STATEMENTS.postgres,
+            format!("(clock_timestamp() AT TIME ZONE '{}')", zone.name()),
+            "(clock_timestamp() AT TIME ZONE 'UTC') + $3::bigint * interval '1 millisecond'".to_owned(),
+        ),
+        #[cfg(feature = "sqlite")]
+        Pool::Sqlite(_) => (
+            &STATEMENTS.sqlite,
+            format!("(SELECT strftime('%Y-%m-%d %H:%M:%f000', 'now', {}))", zone.sqlite_offset()),
+            STATEMENTS.sqlite.end.to_owned(),
+        ),
+    };
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((.., statements)) = made.iter().find(|(of, in_zone, _)| std::ptr::eq(*of, base) && in_zone == zone) {
+        return statements;
+    }
+    let statements: &'static Statements = Box::leak(Box::new(base.with_times(&now, &end)));
+    made.push((base, zone.clone(), statements));
+    statements
+}
+
+impl Statements {
+    /// The same with other texts for the time now and for the end of a lifetime.
+    fn with_times(&self, now: &str, end: &str) -> Self {
+        let text = |text: &'static str| -> &'static str {
+            let parts: Vec<_> = text.split(self.end).map(|part| part.replace(self.now, now)).collect();
+            parts.join(end).leak()
+        };
+        let Common { load, delete, delete_part, scan, scan_to_the_end, purge, time } = self.common;
+        Self {
+            common: Common {
+                load: text(load),
+                delete: text(delete),
+                delete_part: text(delete_part),
+                scan: text(scan),
+                scan_to_the_end: text(scan_to_the_end),
+                purge: text(purge),
+                // That of the database's clock has no zone.
+                time,
+            },
+            now: self.now,
+            end: self.end,
+            check: self.check,
+            #[cfg(feature = "redis")]
+            holds: text(self.holds),
+            expires: text(self.expires),
+            create: text(self.create),
+            replace: text(self.replace),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What happens to a session between a request's `Cookie` header and its response.
+//!
+//! In the order of a request: [`manager`] opens a [`request`], [`load`] reads the record, [`session`] edits a [`draft`] of
+//! its entries ([`data`]), the draft decides what to write, [`write`](mod@write) stores it and merges conflicts, [`ended`]
+//! keeps an ended session ended. [`near`] keeps sessions in the process, [`devices`] lists a user's, [`fleet`] compares the
+//! settings with what is stored.
+
+pub(crate) mod client;
+pub(crate) mod clock;
+pub(crate) mod data;
+pub(crate) mod devices;
+pub(crate) mod draft;
+pub(crate) mod ended;
+pub(crate) mod fleet;
+pub(crate) mod kept;
+pub(crate) mod load;
+pub(crate) mod manager;
+#[cfg(feature = "redis")]
+pub(crate) mod near;
+#[cfg(not(feature = "redis"))]
+#[path = "engine/near/none.rs"]
+pub(crate) mod near;
+pub(crate) mod own_commit;
+pub(crate) mod reopened;
+pub(crate) mod request;
+pub(crate) mod session;
+pub(crate) mod standing;
+pub(crate) mod stats;
+pub(crate) mod write;

@@ -1,0 +1,467 @@
+//! The entries of a session: what was stored, and the edits on top of it.
+//!
+//! Whether a session changed is never flagged; it is read off the [`Delta`]. The delta holds operations rather than
+//! results, so it can be replayed on a newer original when another service was faster.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Error, ErrorKind};
+use finite::Finite;
+
+/// One value, decoded when it is asked for: JSON text, or a Python value that JSON does not have.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Json(Repr);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Repr {
+    Text(Bytes),
+    #[cfg(feature = "django")]
+    Python(python::Shared),
+}
+
+impl Json {
+    /// `text` must be one JSON value.
+    pub(crate) fn from_text(text: Bytes) -> Self {
+        Self(Repr::Text(text))
+    }
+
+    /// NaN and infinities are errors too: JSON does not have them.
+    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
+        serde_json::to_vec(&Finite(value)).map(|text| Self::from_text(text.into())).map_err(|source| {
+            let (name, reason) = (std::any::type_name::<T>(), not_encoded(&source));
+            Error::new(ErrorKind::Value, format!("a value of the type {name} cannot be stored: {reason}"))
+                .with_source(without_value(&source))
+        })
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let decoded = match &self.0 {
+            Repr::Text(text) => serde_json::from_slice(text),
+            #[cfg(feature = "django")]
+            Repr::Python(value) => serde_json::from_slice(&value.view()?),
+        };
+        decoded.map_err(|source| {
+            let name = std::any::type_name::<T>();
+            Error::new(ErrorKind::Value, format!("the stored value cannot be read as {name}"))
+                .with_source(without_value(&source))
+        })
+    }
+
+    /// As [`decode`](Self::decode); a stored `null` is `None` to types that have no `null`.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        match self.decode() {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if self.text().is_some_and(|text| text.trim_ascii() == b"null") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether Rust types may read this as something else than it is, and change it when they write it: a Python value,
+    /// or a number that 64 bits do not hold.
+    fn may_change_when_read(&self) -> bool {
+        self.text().is_none_or(|text| number::beyond_64_bits(text).next().is_some())
+    }
+
+    /// Whether `read`, which a Rust type made of this, still says the same.
+    fn survives_as(&self, read: &Self) -> bool {
+        match (self.text(), read.text()) {
+            (Some(text), Some(read)) => {
+                let mut kept: Vec<_> = number::beyond_64_bits(read).collect();
+                number::beyond_64_bits(text).all(|number| {
+                    let at = kept.iter().position(|kept| *kept == number);
+                    at.map(|at| kept.swap_remove(at)).is_some()
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// [`ErrorKind::Value`] if a Python float would round a number of this, or be infinite.
+    #[cfg(feature = "django")]
+    pub(crate) fn check_floats(&self) -> Result<(), Error> {
+        if self.text().is_some_and(has_rounded_float) {
+            return Err(Error::new(
+                ErrorKind::Value,
+                "the value holds a number that a Python float cannot keep; store it as a string",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The JSON text, unless this is a Python value.
+    pub(crate) fn text(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Repr::Text(text) => Some(text),
+            #[cfg(feature = "django")]
+            Repr::Python(_) => None,
+        }
+    }
+}
+
+mod finite;
+mod number;
+#[cfg(feature = "django")]
+pub(crate) use number::has_rounded_float;
+#[cfg(feature = "django")]
+mod python;
+
+/// Why a value is none of JSON.
+fn not_encoded(error: &serde_json::Error) -> &'static str {
+    match &*error.to_string() {
+        finite::NOT_FINITE => "it holds NaN or an infinity, which JSON does not have",
+        "key must be a string" => "it holds a map with keys that are no strings, which JSON does not have",
+        _ => "it cannot be written as JSON",
+    }
+}
+
+/// serde's messages quote the value; logs must not.
+fn without_value(error: &serde_json::Error) -> String {
+    format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Text(text) => write!(f, "Json({} bytes)", text.len()),
+            #[cfg(feature = "django")]
+            Repr::Python(value) => write!(f, "Json({value:?})"),
+        }
+    }
+}
+
+/// The stored entries, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Entries(Vec<(Box<str>, Json)>);
+
+impl Entries {
+    pub(crate) const fn empty() -> Self {
+        Self(Vec::new())
+    }
+
+    /// `None` if a name comes twice.
+    pub(crate) fn new(mut entries: Vec<(Box<str>, Json)>) -> Option<Self> {
+        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        entries.is_sorted_by(|(a, _), (b, _)| a < b).then_some(Self(entries))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
+        let at = self.0.binary_search_by(|(entry, _)| (**entry).cmp(name)).ok()?;
+        self.0.get(at).map(|(_, value)| value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
+        self.0.iter().map(|(name, value)| (&**name, value))
+    }
+
+    /// These entries with `changes` made.
+    pub(crate) fn with(&self, changes: &Changes) -> Self {
+        let kept = self.0.iter().filter(|(name, _)| !changes.contains_key(name)).cloned();
+        let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
+        let mut entries: Vec<_> = kept.chain(set).collect();
+        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Self(entries)
+    }
+}
+
+/// What a delta comes to on one original: the new value of each changed entry, `None` where it is removed.
+pub(crate) type Changes = BTreeMap<Box<str>, Option<Json>>;
+
+/// One step of an `update`: from the current value to the next.
+pub(crate) type Step = Arc<dyn Fn(Option<&Json>) -> Result<Option<Json>, Error> + Send + Sync>;
+
+/// Edits, in terms that can be replayed.
+#[derive(Clone, Default)]
+pub(crate) struct Delta(BTreeMap<Box<str>, Op>);
+
+#[derive(Clone)]
+enum Op {
+    Set(Json),
+    Remove,
+    /// Removed because this value was taken out.
+    Take(Json),
+    /// Steps to run on whatever is stored then; `now` is what they come to on the loaded original.
+    Update {
+        steps: Vec<Step>,
+        now: Option<Json>,
+    },
+}
+
+/// What to do when a value that was taken is no longer there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MissedTake {
+    /// Another request has it: fail.
+    Fail,
+    /// Leave what is there now alone.
+    Keep,
+}
+
+impl Delta {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value of `name` as this request sees it.
+    pub(crate) fn get<'a>(&'a self, original: &'a Entries, name: &str) -> Option<&'a Json> {
+        match self.0.get(name) {
+            None => original.get(name),
+            Some(Op::Set(value)) => Some(value),
+            Some(Op::Update { now, .. }) => now.as_ref(),
+            Some(Op::Remove | Op::Take(_)) => None,
+        }
+    }
+
+    /// The names of all entries as this request sees them.
+    pub(crate) fn names(&self, original: &Entries) -> Vec<String> {
+        let edited = self.0.keys().map(|name| &**name);
+        let mut names: Vec<_> = original.iter().map(|(name, _)| name).chain(edited).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| self.get(original, name).is_some());
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    pub(crate) fn insert(&mut self, name: &str, value: Json) {
+        self.0.insert(name.into(), Op::Set(value));
+    }
+
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.insert(name.into(), Op::Remove);
+    }
+
+    /// Takes the value out and returns it.
+    pub(crate) fn take(&mut self, original: &Entries, name: &str) -> Option<Json> {
+        let value = self.get(original, name)?.clone();
+        let op = match self.0.get(name) {
+            None => Op::Take(value.clone()),
+            Some(_) => Op::Remove,
+        };
+        self.0.insert(name.into(), op);
+        Some(value)
+    }
+
+    /// Runs `step` on the value that this request sees, and again on whatever is stored when the session is committed.
+    pub(crate) fn update(&mut self, original: &Entries, name: &str, step: Step) -> Result<Option<Json>, Error> {
+        let next = step(self.get(original, name))?;
+        let op = match (self.0.remove(name), next.clone()) {
+            (None, now) => Op::Update { steps: vec![step], now },
+            (Some(Op::Update { mut steps, .. }), now) => {
+                steps.push(step);
+                Op::Update { steps, now }
+            }
+            // What came before does not depend on the stored value, so neither does this.
+            (Some(_), Some(value)) => Op::Set(value),
+            (Some(_), None) => Op::Remove,
+        };
+        self.0.insert(name.into(), op);
+        Ok(next)
+    }
+
+    /// Replays the edits on `original`.
+    pub(crate) fn resolve(&self, original: &Entries, missed: MissedTake) -> Result<Changes, Error> {
+        let mut changes = Changes::new();
+        for (name, op) in &self.0 {
+            let stored = original.get(name);
+            let next = match op {
+                Op::Set(value) => Some(value.clone()),
+                Op::Remove => None,
+                Op::Take(taken) if stored == Some(taken) => None,
+                Op::Take(_) if missed == MissedTake::Fail => {
+                    return Err(Error::new(ErrorKind::Conflict, "another request took the entry first"));
+                }
+                Op::Take(_) => continue,
+                Op::Update { steps, .. } => {
+                    let mut value = stored.cloned();
+                    for step in steps {
+                        value = step(value.as_ref())?;
+                    }
+                    value
+                }
+            };
+            if next.is_some() || stored.is_some() {
+                changes.insert(name.clone(), next);
+            }
+        }
+        Ok(changes)
+    }
+}
+
+impl fmt::Debug for Delta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Makes a [`Step`] of a typed closure. It fails if what the closure makes would not read back as a `T`, and if it would
+/// change what `T` does not hold.
+pub(crate) fn step<T, F>(f: F) -> Step
+where
+    T: Serialize + DeserializeOwned,
+    F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
+{
+    Arc::new(move |stored| {
+        let value = stored.map(Json::read::<T>).transpose()?.flatten();
+        // What `T` makes of the value, to see whether the closure leaves it alone.
+        let read = value.as_ref().and_then(|value| Json::encode(value).ok());
+        let Some(next) = f(value).as_ref().map(Json::encode).transpose()? else { return Ok(None) };
+        // Nothing is stored that nobody could read.
+        next.decode::<T>()?;
+        if let Some(stored) = stored {
+            if read.as_ref() == Some(&next) {
+                return Ok(Some(stored.clone()));
+            }
+            if stored.may_change_when_read() && !read.is_some_and(|read| stored.survives_as(&read)) {
+                let name = std::any::type_name::<T>();
+                return Err(Error::new(
+                    ErrorKind::Value,
+                    format!("the stored value holds what {name} does not keep; insert another instead of updating it"),
+                ));
+            }
+        }
+        Ok(Some(next))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn entries(pairs: &[(&str, u64)]) -> Entries {
+        Entries::new(pairs.iter().map(|(name, value)| ((*name).into(), Json::encode(value).unwrap())).collect())
+            .unwrap()
+    }
+
+    fn number(value: Option<&Json>) -> Option<u64> {
+        value.map(|value| value.decode().unwrap())
+    }
+
+    fn add_one() -> Step {
+        step(|n: Option<u64>| Some(n.unwrap_or(0) + 1))
+    }
+
+    #[test]
+    fn reads_see_the_edits_of_their_own_request() {
+        let original = entries(&[("a", 1), ("b", 2)]);
+        let mut delta = Delta::default();
+        delta.insert("a", Json::encode(&5).unwrap());
+        delta.remove("b");
+        delta.update(&original, "c", add_one()).unwrap();
+        assert_eq!(number(delta.get(&original, "a")), Some(5));
+        assert_eq!(number(delta.get(&original, "b")), None);
+        assert_eq!(number(delta.get(&original, "c")), Some(1));
+        assert_eq!(delta.names(&original), ["a", "c"]);
+    }
+
+    #[test]
+    fn an_update_is_replayed_on_the_newer_value() {
+        let mut delta = Delta::default();
+        delta.update(&entries(&[("n", 1)]), "n", add_one()).unwrap();
+        delta.update(&entries(&[("n", 1)]), "n", add_one()).unwrap();
+        let changes = delta.resolve(&entries(&[("n", 40)]), MissedTake::Keep).unwrap();
+        assert_eq!(number(changes["n"].as_ref()), Some(42));
+    }
+
+    #[test]
+    fn an_update_after_an_insert_is_part_of_the_insert() {
+        let original = entries(&[]);
+        let mut delta = Delta::default();
+        delta.insert("n", Json::encode(&10).unwrap());
+        delta.update(&original, "n", add_one()).unwrap();
+        let changes = delta.resolve(&entries(&[("n", 99)]), MissedTake::Keep).unwrap();
+        assert_eq!(number(changes["n"].as_ref()), Some(11));
+    }
+
+    #[test]
+    fn values_are_not_printed() {
+        let original = entries(&[("a", 424_242)]);
+        let mut delta = Delta::default();
+        delta.insert("b", Json::encode("canary").unwrap());
+        let printed = format!("{original:?} {delta:?} {:?}", Json::encode("canary").unwrap());
+        assert!(!printed.contains("424242") && !printed.contains("canary"), "{printed}");
+    }
+
+    #[test]
+    fn a_taken_value_is_taken_once() {
+        let original = entries(&[("flash", 7)]);
+        let mut delta = Delta::default();
+        assert_eq!(number(delta.take(&original, "flash").as_ref()), Some(7));
+        assert_eq!(delta.take(&original, "flash"), None);
+        assert_eq!(delta.resolve(&original, MissedTake::Fail).unwrap()["flash"], None);
+        assert_eq!(delta.resolve(&entries(&[]), MissedTake::Fail).unwrap_err().kind(), ErrorKind::Conflict);
+        assert!(delta.resolve(&entries(&[("flash", 8)]), MissedTake::Keep).unwrap().is_empty(), "8 is somebody else's");
+    }
+
+    #[test]
+    fn an_edit_that_comes_to_nothing_changes_nothing() {
+        let mut delta = Delta::default();
+        delta.update(&entries(&[]), "visits", step(|n: Option<u64>| n.map(|n| n + 1))).unwrap();
+        delta.remove("absent");
+        assert!(delta.resolve(&entries(&[]), MissedTake::Keep).unwrap().is_empty());
+        let changes = delta.resolve(&entries(&[("visits", 1)]), MissedTake::Keep).unwrap();
+        assert_eq!(number(changes["visits"].as_ref()), Some(2));
+    }
+
+    #[test]
+    fn an_update_of_another_type_is_an_error_and_edits_nothing() {
+        let original = Entries::new(vec![("n".into(), Json::encode("text").unwrap())]).unwrap();
+        let mut delta = Delta::default();
+        assert_eq!(delta.update(&original, "n", add_one()).unwrap_err().kind(), ErrorKind::Value);
+        assert!(delta.is_empty());
+    }
+
+    #[test]
+    fn errors_do_not_quote_the_value() {
+        let error = Json::encode("hunter2").unwrap().decode::<u64>().unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_name_that_comes_twice_is_refused() {
+        let one = || Json::encode(&1).unwrap();
+        assert!(Entries::new(vec![("a".into(), one()), ("a".into(), one())]).is_none());
+    }
+
+    #[derive(Clone, Debug)]
+    enum Edit {
+        Insert(u8, u64),
+        Remove(u8),
+        Take(u8),
+        Add(u8),
+    }
+
+    fn edit() -> impl Strategy<Value = Edit> {
+        prop_oneof![
+            (0..4u8, 0..9u64).prop_map(|(k, v)| Edit::Insert(k, v)),
+            (0..4u8).prop_map(Edit::Remove),
+            (0..4u8).prop_map(Edit::Take),
+            (0..4u8).prop_map(Edit::Add),
+        ]
+    }
+
+    proptest! {
+        /// On the original that it was made on, a delta comes to what a plain map would hold.
+        #[test]
+        fn a_delta_agrees_with_a_plain_map(start in proptest::collection::btree_map(0..4u8, 0..9u64, 0..4), edits in proptest::collection::vec(edit(), 0..12)) {
+            let original = Entries::new(start.iter().map(|(k, v)| (k.to_string().into(), Json::encode(v).unwrap())).collect()).unwrap();
+            let mut model = start.clone();
+            let mut delta = Delta::default();
+            for edit in edits {
+                match edit {
+                    Edit::Insert(k, v) => { model.insert(k, v); delta.insert(&k.to_string(), Json::encode(&v).unwrap()); }
+                    Edit::Remove(k) => { model.remove(&k); delta.remove(&k.to_string()); }
+                    Edit::Take(k) => prop_assert_eq!(model.remove(&k), number(delta.take(&original, &k.to_string()).as_ref())),
+                    Edit::Add(k) => { *model.entry(k).or_default() += 1; delta.update(&original, &k.to_string(), add_one()).unwrap(); }
+                }
+                for k in 0..4u8 {
+                    prop_assert_eq!(model.get(&k).copied(), number(delta.get(&original, &k.to_string())));
+                }
+            }
+            let result = original.with(&delta.resolve(&original, MissedTake::Fail).unwrap());
+            let seen: BTreeMap<u8, u64> = result.iter().map(|(k, v)| (k.parse().unwrap(), v.decode().unwrap())).collect();
+            prop_assert_eq!(seen, model);
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! The sessions of a user, and all sessions: listing and revoking.
+
+use std::sync::Arc;
+#[cfg(feature = "users")]
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use futures_util::future::{try_join, try_join_all};
+
+use super::{
+    ended::Tombstone,
+    manager::{Core, SessionManager},
+};
+#[cfg(feature = "users")]
+use crate::record::id::Token;
+use crate::{
+    Error,
+    record::{Place, Record, id::Handle},
+    store::{BoxFuture, StoreTime},
+};
+
+/// How many records are read at once for a list.
+const AT_ONCE: usize = 16;
+
+/// One session in a list. It holds nothing that opens the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The session's public name.
+    pub handle: Handle,
+    /// The user, if one is signed in.
+    pub user_id: Option<String>,
+    /// When it started; `None` if another program made it that does not say.
+    pub created_at: Option<StoreTime>,
+    /// When it was last used, to within the touch threshold of its [`Lifetime`](crate::Lifetime); `None` in Django's
+    /// profiles, where reading is not written down.
+    pub last_seen_at: Option<StoreTime>,
+    /// When it ends unless it is used.
+    pub expires_at: StoreTime,
+    /// The network address it was started from.
+    pub address: Option<String>,
+    /// The browser it was started with.
+    pub user_agent: Option<String>,
+}
+
+/// One page of [`SessionManager::all_sessions`].
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SessionPage {
+    /// The sessions found; a page may be empty before the last.
+    pub sessions: Vec<SessionInfo>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<String>,
+}
+
+impl SessionManager {
+    /// The live sessions of `user_id`, the last used first. One round trip for the index, then one for each session,
+    /// sixteen at a time.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
+    pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<SessionInfo>, Error> {
+        let mut sessions = self.0.read_all(self.0.places_of(user_id).await?).await?;
+        sessions.retain(|session| session.user_id.as_deref() == Some(user_id));
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at));
+        Ok(sessions)
+    }
+
+    /// Ends one session of `user_id`; `false` if there is none of that name or it belongs to somebody else.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails; the session may then live on.
+    pub async fn revoke(&self, user_id: &str, handle: &Handle) -> Result<bool, Error> {
+        let Some(place) = self.0.place_of(user_id, handle).await? else { return Ok(false) };
+        match self.0.read(&place).await? {
+            Some(record) if record.user_id() == Some(user_id) => self.0.revoke(&place, &record).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// Ends every session of `user_id` in the index, except `keep`, and says how many. To end them for certain, even
+    /// those that a failover may bring back, raise the user's epoch first.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails; some sessions may then live on.
+    pub async fn revoke_sessions_of(&self, user_id: &str, keep: Option<&Handle>) -> Result<u64, Error> {
+        let mut ended = 0;
+        for session in self.sessions_of(user_id).await? {
+            if Some(&session.handle) != keep && self.revoke(user_id, &session.handle).await? {
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Ends any session, for administrators; `false` if there is none of that name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails; the session may then live on.
+    pub async fn revoke_any(&self, handle: &Handle) -> Result<bool, Error> {
+        let Some(place) = self.0.find(handle).await? else { return Ok(false) };
+        match self.0.read(&place).await? {
+            Some(record) => self.0.revoke(&place, &record).await,
+            None => Ok(false),
+        }
+    }
+
+    /// All live sessions, a page at a time, for administrators. `from` is [`SessionPage::next`] of the page before.
+    /// Walks the whole store: not for a request that must be fast.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
+    pub async fn all_sessions(&self, from: Option<&str>) -> Result<SessionPage, Error> {
+        let page = self.0.store.scan(&self.0.profile.session_prefix(), from).await?;
+        let places = page.keys.iter().filter_map(|key| self.0.profile.place_of_key(key)).collect();
+        Ok(SessionPage { sessions: self.0.read_all(places).await?, next: page.next })
+    }
+}
+
+impl Core {
+    /// The sessions in a user's index. One round trip.
+    async fn places_of(&self, user_id: &str) -> Result<Vec<Place>, Error> {
+        let members = self.store.index_list(&self.profile.index_key(user_id)).await?;
+        Ok(members.iter().filter_map(|member| self.profile.place_of_member(member)).collect())
+    }
+
+    /// Where a session of `user_id` is. No I/O where the handle tells.
+    async fn place_of(&self, user_id: &str, handle: &Handle) -> Result<Option<Place>, Error> {
+        match self.profile.place_of_handle(handle) {
+            Some(place) => Ok(Some(place)),
+            None => Ok(self.places_of(user_id).await?.into_iter().find(|place| place.handle == *handle)),
+        }
+    }
+
+    /// Where any session is. Where the handle does not tell, this walks the whole store.
+    async fn find(&self, handle: &Handle) -> Result<Option<Place>, Error> {
+        if let Some(place) = self.profile.place_of_handle(handle) {
+            return Ok(Some(place));
+        }
+        let (prefix, mut from) = (self.profile.session_prefix(), None);
+        loop {
+            let page = self.store.scan(&prefix, from.as_deref()).await?;
+            let mut places = page.keys.iter().filter_map(|key| self.profile.place_of_key(key));
+            if let Some(place) = places.find(|place| place.handle == *handle) {
+                return Ok(Some(place));
+            }
+            from = page.next;
+            if from.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Sessions that other programs signed in are in no index of ours: each is put in when this process first sees it.
+    /// Then one round trip, else none. A failure leaves it to the next request.
+    #[cfg(feature = "users")]
+    pub(crate) async fn index_once(&self, token: &Token, record: &Record, user_id: &str) {
+        if !self.profile.rotation_moves() || !self.in_an_index.is_new(token.handle) {
+            return;
+        }
+        let place = self.profile.place(token);
+        let added =
+            self.store.index_add(&self.profile.index_key(user_id), &place.member, record.head.limits.deadline).await;
+        if let Err(error) = added {
+            tracing::debug!(%error, "a session was not added to its user's index");
+            self.in_an_index.forget(&token.handle);
+        }
+    }
+
+    async fn read_all(&self, places: Vec<Place>) -> Result<Vec<SessionInfo>, Error> {
+        let mut sessions = Vec::with_capacity(places.len());
+        for some in places.chunks(AT_ONCE) {
+            // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
+            let reads: Vec<BoxFuture<'_, Result<Option<Arc<Record>>, Error>>> =
+                some.iter().map(|place| Box::pin(self.read(place)) as _).collect();
+            let records = try_join_all(reads).await?;
+            sessions.extend(some.iter().zip(records).filter_map(|(place, record)| Some(info(place.handle, &*record?))));
+        }
+        Ok(sessions)
+    }
+
+    /// A live, readable record.
+    pub(super) async fn read(&self, place: &Place) -> Result<Option<Arc<Record>>, Error> {
+        let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(place)).await?;
+        let (Some(bytes), None) = (bytes, tombstone) else { return Ok(None) };
+        let now = self.now().await?;
+        let record = self.decode(&bytes, now).ok().filter(|record| record.head.limits.left(now).is_some());
+        Ok(record.map(Arc::new))
+    }
+
+    async fn revoke(&self, place: &Place, record: &Record) -> Result<bool, Error> {
+        let _evict = self.evict_after([Some(place.handle), None]);
+        let ended = self.end_at(place, record, Tombstone::Ended).await?;
+        self.unindex(record, place).await;
+        Ok(ended)
+    }
+}
+
+/// The sessions that are known to be in their user's index: so many that a busy process asks rarely, and few enough to
+/// forget all at once.
+#[cfg(feature = "users")]
+#[derive(Debug, Default)]
+pub(crate) struct IndexedSessions(Mutex<HashSet<Handle>>);
+
+#[cfg(feature = "users")]
+impl IndexedSessions {
+    const MOST: usize = 50_000;
+
+    fn is_new(&self, handle: Handle) -> bool {
+        let mut handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if handles.len() >= Self::MOST {
+            handles.clear();
+        }
+        handles.insert(handle)
+    }
+
+    fn forget(&self, handle: &Handle) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
+    }
+}
+
+fn info(handle: Handle, record: &Record) -> SessionInfo {
+    let head = &record.head;
+    SessionInfo {
+        handle,
+        user_id: head.user.as_ref().map(|user| user.user_id.clone()),
+        created_at: record.started(),
+        last_seen_at: record.last_use(),
+        expires_at: head.limits.expires(),
+        address: head.client.address.clone(),
+        user_agent: head.client.user_agent.clone(),
+    }
+}

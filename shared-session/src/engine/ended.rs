@@ -1,0 +1,121 @@
+//! How a session is ended so that it stays ended.
+//!
+//! Our own writes never create, so deleting is enough against them. Django writes without looking: a request of its own
+//! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone, and
+//! whoever finds a session under a tombstone deletes it again.
+
+use super::manager::Core;
+use crate::{
+    Error, ErrorKind,
+    engine::draft::stale,
+    record::{Ownership, Place, Record},
+    store::{Deleted, StoreTime},
+};
+
+/// How often a deletion is tried again while the session keeps changing.
+const ATTEMPTS: u32 = 64;
+
+/// The mark of a session that has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tombstone {
+    /// Signed out or revoked.
+    Ended,
+    /// Its cookie was replaced then, and it lives on under another key.
+    Moved(StoreTime),
+}
+
+impl Tombstone {
+    fn to_text(self) -> String {
+        match self {
+            Self::Ended => "ended".to_owned(),
+            Self::Moved(at) => format!("moved {}", at.0),
+        }
+    }
+
+    /// Whatever stands there, the session has ended.
+    fn from_text(text: &[u8]) -> Self {
+        let at = || std::str::from_utf8(text).ok()?.strip_prefix("moved ")?.parse().ok();
+        at().map_or(Self::Ended, |at| Self::Moved(StoreTime(at)))
+    }
+}
+
+impl Core {
+    /// The tombstone of the session at `place`. No round trip where the profile needs none.
+    pub(super) async fn tombstone(&self, place: &Place) -> Result<Option<Tombstone>, Error> {
+        let Some(key) = self.profile.tombstone_key(place) else { return Ok(None) };
+        Ok(self.store.load(&key).await?.map(|text| Tombstone::from_text(&text)))
+    }
+
+    /// Deletes what was written over a tombstone. Never fails the request: whoever comes next tries again.
+    pub(super) async fn end_again(&self, place: &Place) {
+        self.stats.ended_again.add_one();
+        tracing::warn!("a session that had ended was written again by another program; it is deleted");
+        if let Err(error) = self.store.delete(&place.key, None).await {
+            tracing::warn!(%error, "a session that had ended could not be deleted again");
+        }
+    }
+
+    /// Ends the session at `place`, of which `loaded` was seen. Says whether there was one.
+    pub(super) async fn end_at(&self, place: &Place, loaded: &Record, mark: Tombstone) -> Result<bool, Error> {
+        self.bury(place, mark).await;
+        self.delete(&place.key, loaded.ownership(), loaded).await
+    }
+
+    /// Ends the session at `place`, which belongs to the caller whatever it holds.
+    pub(super) async fn end_owned(&self, place: &Place, owned: &Ownership) -> Result<(), Error> {
+        self.bury(place, Tombstone::Ended).await;
+        let _: Deleted = self.store.delete(&place.key, owned.seen()).await?;
+        Ok(())
+    }
+
+    /// Leaves the tombstone. The deletion that follows is what ends the session, so a store that cannot take the
+    /// tombstone (out of memory, say) does not keep anybody from signing out.
+    pub(super) async fn bury(&self, place: &Place, mark: Tombstone) {
+        let Some(key) = self.profile.tombstone_key(place) else { return };
+        // Whoever writes over it does so with a lifetime of at most the idle one, and saw the session before.
+        let ttl = self.lifetime.idle().saturating_mul(2);
+        if let Err(error) = self.store.create(&key, mark.to_text().into(), ttl).await {
+            tracing::warn!(%error, "an ended session has no tombstone; another program may bring it back");
+        }
+    }
+
+    /// Deletes a record while its secret is the one seen, or while it belongs to the user it was loaded with. Says
+    /// whether there was one. Other writes do not stand in its way.
+    async fn delete(&self, key: &str, mut owned: Ownership, loaded: &Record) -> Result<bool, Error> {
+        let mut was_asked = false;
+        for _ in 0..ATTEMPTS {
+            match self.store.delete(key, owned.seen()).await {
+                Ok(Deleted::Deleted) => return Ok(true),
+                // What was asked for before, and whose reply was lost, has done it.
+                Ok(Deleted::Gone) => return Ok(was_asked),
+                Ok(Deleted::Conflict(current)) => {
+                    let current = self.decode(&current, self.now().await?)?;
+                    if loaded.user_id().is_none() || current.user_id() != loaded.user_id() {
+                        return Err(stale());
+                    }
+                    owned = current.ownership();
+                }
+                Err(error) if error.is_late() => {
+                    return if let Ok(None) = self.store.load(key).await { Ok(true) } else { Err(error) };
+                }
+                // Deleting twice does no harm, so a lost reply is simply asked for once more.
+                Err(error) if error.is_undecided() && !was_asked => was_asked = true,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "the session kept changing while it was ended"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tombstone_survives_its_text() {
+        for tombstone in [Tombstone::Ended, Tombstone::Moved(StoreTime(17))] {
+            assert_eq!(Tombstone::from_text(tombstone.to_text().as_bytes()), tombstone);
+        }
+        assert_eq!(Tombstone::from_text(b"\xff moved x"), Tombstone::Ended);
+    }
+}

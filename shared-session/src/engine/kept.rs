@@ -1,0 +1,82 @@
+//! What the engine does with a near cache.
+
+use std::sync::Arc;
+
+use super::manager::Core;
+#[cfg(feature = "redis")]
+use super::manager::SessionManager;
+#[cfg(feature = "redis")]
+use crate::NearCache;
+use crate::{
+    Error,
+    engine::{
+        draft::{End, Loaded, Plan, Write},
+        near::Near,
+    },
+    record::id::{Handle, Token},
+    store::StoreTime,
+};
+
+#[cfg(feature = "redis")]
+impl SessionManager {
+    /// Keeps sessions in this process, as long as Redis says that they have not changed. Default: none, so that every
+    /// request sees what any other service had acknowledged. See [`NearCache`] for how old an answer can be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the sessions are Django's, or if the store of `near` uses a pool.
+    pub fn with_near_cache(self, near: NearCache) -> Result<Self, Error> {
+        let near = Near::new(near, &self.0.profile)?;
+        Ok(self.with(|core| core.near = Some(Arc::new(near))))
+    }
+}
+
+impl Core {
+    /// A session that is kept here and that `token` opens. No round trip.
+    pub(super) async fn kept(&self, token: &Token) -> Result<Option<(Loaded, StoreTime)>, Error> {
+        let Some(near) = &self.near else { return Ok(None) };
+        // Another service may have replaced the secret or put off the end a moment ago: then the store knows better.
+        let Some(record) = near.get(&token.handle).filter(|record| record.opens_for(token)) else { return Ok(None) };
+        let now = self.now().await?;
+        // Redis announces no expiry until somebody comes upon the key.
+        if record.head.limits.left(now).is_none() {
+            return Ok(None);
+        }
+        self.stats.near_hits.add_one();
+        Ok(Some((Loaded::Record(token.clone(), record), now)))
+    }
+
+    /// Drops what is kept of these sessions when it is dropped itself: after a write, whatever became of it.
+    pub(super) fn evict_after(&self, handles: [Option<Handle>; 2]) -> Eviction {
+        Eviction { near: self.near.clone(), handles }
+    }
+}
+
+#[must_use]
+pub(super) struct Eviction {
+    near: Option<Arc<Near>>,
+    handles: [Option<Handle>; 2],
+}
+
+impl Drop for Eviction {
+    fn drop(&mut self) {
+        if let Some(near) = &self.near {
+            self.handles.iter().flatten().for_each(|handle| near.evict(handle));
+        }
+    }
+}
+
+/// The sessions that `plan` may change.
+pub(super) fn written_by(plan: &Plan) -> [Option<Handle>; 2] {
+    let ended = match &plan.end {
+        Some(End::Record(token, _) | End::Unreadable(token, _)) => Some(token.handle),
+        // Several, and read past the near cache: each is dropped when it is ended.
+        Some(End::Cookies(_)) | None => None,
+    };
+    let written = match &plan.write {
+        Some(Write::Touch { token, .. }) => Some(token.handle),
+        Some(Write::Edit(edit)) => Some(edit.token.handle),
+        // Nobody knows its handle yet.
+        Some(Write::Create(_)) | None => None,
+    };
+    [ended, written]
+}

@@ -1,0 +1,113 @@
+//! Reading a session: I/O 1.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tracing::Instrument as _;
+
+use super::{ended::Tombstone, manager::Core};
+use crate::{
+    Error, ErrorKind,
+    engine::draft::Loaded,
+    metrics::{LOAD_ERROR, LOAD_OK, Stopwatch},
+    record::{Record, id::Token},
+    store::StoreTime,
+};
+
+/// For this long after a cookie was replaced, a write that still carries the old one is refused instead of starting a
+/// session whose cookie would overwrite the new one in the browser.
+const REFUSE_AFTER_ROTATION: Duration = Duration::from_secs(60);
+
+impl Core {
+    /// The session of a cookie, and the store's time. One round trip, or none with a near cache.
+    pub(crate) async fn load(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
+        if let Some(kept) = self.kept(token).await? {
+            return Ok(kept);
+        }
+        if self.near.is_some() {
+            self.stats.near_misses.add_one();
+        }
+        self.load_fresh(token).await
+    }
+
+    /// What the store holds for a cookie, and the store's time. One round trip.
+    pub(crate) async fn load_fresh(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
+        self.stats.loads.add_one();
+        let span = tracing::info_span!("session.load", outcome = tracing::field::Empty);
+        let stopwatch = Stopwatch::start();
+        let loaded = self.look_up(token).instrument(span.clone()).await;
+        stopwatch.stop(if loaded.is_ok() { &LOAD_OK } else { &LOAD_ERROR });
+        span.record("outcome", loaded.as_ref().map_or("error", |(loaded, _)| loaded.name()));
+        loaded
+    }
+
+    async fn look_up(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
+        let place = self.profile.place(token);
+        let ticket = self.near.as_ref().and_then(|near| near.begin(&token.handle));
+        let (bytes, tombstone) =
+            futures_util::future::try_join(self.stored(&place.key), self.tombstone(&place)).await?;
+        let now = self.now().await?;
+        if let Some(tombstone) = tombstone {
+            self.stats.misses.add_one();
+            if bytes.is_some() {
+                self.end_again(&place).await;
+            }
+            let refused = matches!(tombstone, Tombstone::Moved(at) if now.since(at) < REFUSE_AFTER_ROTATION);
+            return Ok((Loaded::Nothing { refused }, now));
+        }
+        let Some(bytes) = bytes else {
+            self.stats.misses.add_one();
+            return Ok((Loaded::Nothing { refused: false }, now));
+        };
+        let record = match self.decode(&bytes, now) {
+            Ok(record) => record,
+            Err(error) => {
+                self.stats.unreadable.add_one();
+                tracing::error!(%error, "a session cannot be read");
+                return Ok((Loaded::Unreadable(token.clone(), bytes), now));
+            }
+        };
+        if !record.opens_for(token) {
+            self.stats.misses.add_one();
+            let refused = now.since(record.rotated()) < REFUSE_AFTER_ROTATION;
+            return Ok((Loaded::Nothing { refused }, now));
+        }
+        if record.head.limits.left(now).is_none() {
+            self.stats.misses.add_one();
+            return Ok((Loaded::Nothing { refused: false }, now));
+        }
+        let record = Arc::new(record);
+        if let (Some(near), Some(ticket)) = (&self.near, ticket) {
+            near.fill(&token.handle, ticket, &record);
+        }
+        Ok((Loaded::Record(token.clone(), record), now))
+    }
+
+    /// What is stored under a key. What is no value of the store's kind (a Redis list, say) cannot be shown, only that it
+    /// is there: it is as unreadable as no bytes are.
+    async fn stored(&self, key: &str) -> Result<Option<Bytes>, Error> {
+        match self.store.load(key).await {
+            Err(error) if error.kind() == ErrorKind::Unreadable => {
+                tracing::error!(%error, "a session is something else");
+                Ok(Some(Bytes::new()))
+            }
+            loaded => loaded,
+        }
+    }
+
+    /// Loads from the store what was loaded before.
+    pub(crate) async fn reload(&self, base: &Loaded) -> Result<Loaded, Error> {
+        match base {
+            Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Ok(self.load_fresh(token).await?.0),
+            Loaded::Nothing { refused } => Ok(Loaded::Nothing { refused: *refused }),
+        }
+    }
+
+    pub(crate) fn decode(&self, bytes: &Bytes, now: StoreTime) -> Result<Record, Error> {
+        self.profile.decode(bytes, &self.lifetime, now)
+    }
+
+    pub(crate) async fn now(&self) -> Result<StoreTime, Error> {
+        self.clock.now(&*self.store).await
+    }
+}

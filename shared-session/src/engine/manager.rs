@@ -1,0 +1,503 @@
+//! The engine between a framework and a store: open, close, commit.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+pub use crate::engine::devices::{SessionInfo, SessionPage};
+pub use crate::engine::fleet::Verified;
+pub use crate::engine::stats::Stats;
+pub(crate) use crate::engine::write::Written;
+
+use crate::{
+    Error, ErrorKind, Failure, Lifetime, OnError, Profile, RequestGuard,
+    cookie::{Presented, RequestUrl, Sent, SessionCookie, SetCookie, read_each},
+    engine::{
+        clock::StoreClock,
+        data::MissedTake,
+        draft::{Loaded, Plan, decide},
+        near::Near,
+        session::{Committed, Cookies, Inner, Open, Origin, SessionHandle, State, did_not_finish, no_cookie},
+    },
+    record::id::Token,
+    store::{SessionStore, StoreDyn},
+};
+
+/// How many sessions a sign-out with conflicting cookies looks for, at most. Browsers hold fewer.
+const MOST_RIVALS: usize = 8;
+
+/// The session engine: a store, a wire format, a cookie and lifetimes. It knows no framework.
+///
+/// A middleware calls [`open`](Self::open) with the request's `Cookie` headers, lets the handler work on the
+/// [`SessionHandle`], then calls [`close`](Self::close) and, if there is something to store,
+/// [`commit`](Self::commit) before it sends the response. The Tower layer and the Actix middleware do nothing else.
+///
+/// ```
+/// use shared_session::{Close, Ending, SessionManager, store::MemoryStore};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+/// let manager = SessionManager::new(MemoryStore::new());
+/// let handle = manager.open(std::iter::empty());
+/// handle.load().await?.insert("theme", "dark")?;
+/// let outcome = match manager.close(&handle, Ending::Completed) {
+///     Close::Done(outcome) => outcome,
+///     Close::Commit(commit) => manager.commit(commit).await,
+/// };
+/// assert!(outcome.set_cookie().is_some_and(|cookie| cookie.starts_with("__Host-session=")));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct SessionManager(pub(crate) Arc<Core>);
+
+#[derive(Clone)]
+pub(crate) struct Core {
+    pub(crate) store: Arc<dyn StoreDyn>,
+    pub(crate) profile: Profile,
+    pub(crate) cookie: SessionCookie,
+    pub(crate) lifetime: Lifetime,
+    pub(crate) max_size: usize,
+    pub(crate) on_error: OnError,
+    pub(crate) retry_after: Duration,
+    pub(crate) clock: Arc<StoreClock>,
+    pub(crate) stats: Arc<crate::engine::stats::Counters>,
+    pub(crate) near: Option<Arc<Near>>,
+    #[cfg(feature = "users")]
+    pub(crate) auth: Option<crate::users::auth::Auth>,
+    #[cfg(feature = "users")]
+    pub(crate) in_an_index: Arc<crate::engine::devices::IndexedSessions>,
+}
+
+impl SessionManager {
+    /// The largest record, in bytes, unless [`with_max_size`](Self::with_max_size) says otherwise: 512 KiB.
+    pub const DEFAULT_MAX_SIZE: usize = 512 * 1024;
+
+    /// An engine over `store` with the default profile, cookie (`__Host-session`) and [`Lifetime`].
+    #[must_use]
+    pub fn new(store: impl SessionStore) -> Self {
+        Self(Arc::new(Core {
+            store: Arc::new(store),
+            profile: Profile::default(),
+            cookie: SessionCookie::default(),
+            lifetime: Lifetime::default(),
+            max_size: Self::DEFAULT_MAX_SIZE,
+            on_error: OnError::default(),
+            retry_after: Failure::DEFAULT_RETRY_AFTER,
+            clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
+            stats: Arc::default(),
+            near: None,
+            #[cfg(feature = "users")]
+            auth: None,
+            #[cfg(feature = "users")]
+            in_an_index: Arc::default(),
+        }))
+    }
+
+    pub(crate) fn with(self, f: impl FnOnce(&mut Core)) -> Self {
+        let mut core = Arc::unwrap_or_clone(self.0);
+        f(&mut core);
+        Self(Arc::new(core))
+    }
+
+    /// The wire format and key prefix. Default: native, with the prefix `session:`.
+    #[must_use]
+    pub fn with_profile(self, profile: Profile) -> Self {
+        self.with(|core| {
+            core.near = core.near.take().and_then(|near| match near.for_profile(&profile) {
+                Ok(near) => Some(Arc::new(near)),
+                Err(error) => {
+                    tracing::warn!(%error, "the near cache is off");
+                    None
+                }
+            });
+            core.profile = profile;
+        })
+    }
+
+    /// The cookie. Default: `__Host-session`, Secure, HttpOnly, SameSite=Lax, for the browser's session.
+    #[must_use]
+    pub fn with_cookie(self, cookie: SessionCookie) -> Self {
+        self.with(|core| core.cookie = cookie)
+    }
+
+    /// How long sessions live. Default: 14 days idle, 90 days in all.
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Lifetime) -> Self {
+        self.with(|core| core.lifetime = lifetime)
+    }
+
+    /// The largest record, in bytes. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing. Default:
+    /// [`DEFAULT_MAX_SIZE`](Self::DEFAULT_MAX_SIZE).
+    #[must_use]
+    pub fn with_max_size(self, bytes: usize) -> Self {
+        self.with(|core| core.max_size = bytes)
+    }
+
+    /// How failures are answered, in every adapter. Default: [`Reply::problem`](crate::Reply::problem).
+    #[must_use]
+    pub fn with_on_error(self, on_error: OnError) -> Self {
+        self.with(|core| core.on_error = on_error)
+    }
+
+    /// When clients may ask again after a request was answered with 503 because the store or the user database fails:
+    /// `Retry-After`, in whole seconds. Default: one second, because most outages are a restart or a failover.
+    ///
+    /// What an outage means is no setting: requests that need the session get 503 and keep their cookie, the others go
+    /// on. To go on as an anonymous visitor would look like a sign-out, and would lift whatever a session forbids.
+    /// How the answer looks is the business of [`with_on_error`](Self::with_on_error).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use shared_session::{SessionManager, store::MemoryStore};
+    /// let manager = SessionManager::new(MemoryStore::new()).with_retry_after(Duration::from_secs(5));
+    /// # let _ = manager;
+    /// ```
+    #[must_use]
+    pub fn with_retry_after(self, after: Duration) -> Self {
+        self.with(|core| core.retry_after = after)
+    }
+
+    /// How long an estimate of the store's clock is used before it is read again. Default: 5 minutes; zero asks the
+    /// store each time.
+    #[must_use]
+    pub fn with_clock_refresh(self, every: Duration) -> Self {
+        self.with(|core| core.clock = Arc::new(StoreClock::new(every)))
+    }
+
+    /// The users that sessions belong to: makes [`SessionHandle::user`] and sign-in by [`User`](crate::users::User)
+    /// work.
+    #[cfg(feature = "users")]
+    #[must_use]
+    pub fn with_auth(self, auth: crate::users::auth::Auth) -> Self {
+        self.with(|core| core.auth = Some(auth))
+    }
+
+    /// The users given by [`with_auth`](Self::with_auth).
+    #[cfg(feature = "users")]
+    #[must_use]
+    pub fn auth(&self) -> Option<&crate::users::auth::Auth> {
+        self.0.auth.as_ref()
+    }
+
+    /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
+    pub fn open<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> SessionHandle {
+        self.open_as(cookie_headers, false)
+    }
+
+    /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is not
+    /// committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
+    pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> SessionHandle {
+        self.open_as(cookie_headers, true)
+    }
+
+    fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> SessionHandle {
+        let core = &self.0;
+        let mut rivals = Vec::new();
+        let presented = read_each(cookie_headers, core.cookie.name(), |value| {
+            let token = core.profile.parse_cookie(value).filter(|token| !rivals.contains(token));
+            rivals.extend(token.filter(|_| rivals.len() < MOST_RIVALS));
+        });
+        if presented == Presented::Conflicting {
+            core.stats.conflicting_cookies.add_one();
+            tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
+        }
+        let token = presented.value().and_then(|value| core.profile.parse_cookie(value));
+        self.handle_for(Origin::Request(Cookies { token, rivals, sent: presented.sent() }), read_only)
+    }
+
+    pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> SessionHandle {
+        SessionHandle(Arc::new(Inner::new(Arc::clone(&self.0), origin, read_only)))
+    }
+
+    /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
+    pub fn close(&self, handle: &SessionHandle, ending: Ending) -> Close {
+        let (core, request) = (&self.0, &handle.0);
+        let sent = request.sent();
+        let (state, cookie) = request.seal();
+        let done = |outcome: Outcome, none: Result<(), Error>| {
+            request.end(&outcome.cookie, none);
+            Close::Done(outcome)
+        };
+        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), sent, core), Err(error));
+        let Open { draft, .. } = match state {
+            State::Open(open) => open,
+            State::Unloaded | State::Closed => return done(Outcome::default(), ending.without_session()),
+            State::Failed(error) => return failed(error),
+            State::Committing(committed) => {
+                return Close::Commit(Commit::new(request, Work::Begun(committed), false));
+            }
+        };
+        let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
+        if ending == Ending::Failed || request.read_only {
+            return done(Outcome::read(cookie.clone(), private, sent, core), ending.without_session());
+        }
+        match decide(draft, &core.lifetime, MissedTake::Keep) {
+            Ok(None) => done(Outcome::read(cookie.clone(), private, sent, core), Ok(())),
+            Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),
+            Ok(Some(plan)) => Close::Commit(Commit::new(request, Work::Write(plan), private)),
+            Err(error) => failed(error),
+        }
+    }
+
+    /// Stores what [`close`](Self::close) decided. Runs to its end on a task of its own, even if this future is dropped.
+    /// A commit that the handler began and did not wait for is waited for here, two seconds at most: what it stored is
+    /// then known, and its cookie is sent.
+    pub async fn commit(&self, commit: Commit) -> Outcome {
+        let Commit { request, work, private } = commit;
+        let inner = &request.handle().0;
+        let result = match work {
+            Work::Write(plan) => {
+                let core = Arc::clone(&self.0);
+                let written = tokio::spawn(async move { core.write_observed(plan).await }).await;
+                written.unwrap_or_else(|join| Err(did_not_finish().with_source(join))).map(|written| {
+                    let is_signed_in = written.is_signed_in();
+                    (written.cookie, is_signed_in)
+                })
+            }
+            Work::Begun(mut committed) => {
+                // Its task leaves the cookie in the request.
+                match tokio::time::timeout(ABANDONED, committed.wait_for(Option::is_some)).await {
+                    Ok(Ok(result)) => {
+                        result.clone().unwrap_or(Ok(false)).map(|is_signed_in| (CookieAction::Keep, is_signed_in))
+                    }
+                    Ok(Err(_)) => Err(did_not_finish()),
+                    Err(_) => {
+                        let message = "a commit was abandoned before its result was known";
+                        Err(Error::new(ErrorKind::Unavailable, message))
+                    }
+                }
+            }
+        };
+        let (earlier, sent) = (inner.shared().cookie.clone(), inner.sent());
+        let (outcome, none) = match result {
+            Ok((cookie, is_signed_in)) => {
+                (Outcome::read(earlier.then(cookie), private || is_signed_in, sent, &self.0), Ok(()))
+            }
+            Err(error) => (Outcome::failed(error.clone(), earlier, sent, &self.0), Err(error)),
+        };
+        inner.end(&outcome.cookie, none);
+        outcome
+    }
+
+    /// Asks the store for its time: the proof that it answers. One round trip.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.0.store.time().await.map(drop)
+    }
+
+    /// Removes expired records from stores that do not expire by themselves, and says how many. Call it every few
+    /// minutes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the store fails.
+    pub async fn purge_expired(&self) -> Result<u64, Error> {
+        self.0.store.purge_expired().await
+    }
+
+    /// What happened so far in this process. No I/O.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.0.stats.read()
+    }
+
+    /// The cookie of this engine.
+    #[must_use]
+    pub fn cookie(&self) -> &SessionCookie {
+        &self.0.cookie
+    }
+
+    /// The lifetimes of new sessions.
+    #[must_use]
+    pub fn lifetime(&self) -> Lifetime {
+        self.0.lifetime
+    }
+
+    /// The hook given by [`with_on_error`](Self::with_on_error).
+    #[must_use]
+    pub fn on_error(&self) -> &OnError {
+        &self.0.on_error
+    }
+}
+
+impl fmt::Debug for SessionManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManager")
+            .field("profile", &self.0.profile)
+            .field("cookie", &self.0.cookie)
+            .field("lifetime", &self.0.lifetime)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a request ended, for [`SessionManager::close`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// The handler answered: edits are committed.
+    Completed,
+    /// The handler failed (5xx): edits are dropped.
+    Failed,
+}
+
+impl Ending {
+    /// The ending that a response with `status` means.
+    #[must_use]
+    pub const fn of_status(status: u16) -> Self {
+        if status >= 500 { Self::Failed } else { Self::Completed }
+    }
+
+    /// What those are told who reopened the session of a request that ends so without one.
+    fn without_session(self) -> Result<(), Error> {
+        match self {
+            Self::Completed => Ok(()),
+            Self::Failed => Err(Error::new(ErrorKind::Closed, "the request failed before its visitor had a session")),
+        }
+    }
+}
+
+/// How long an answer waits for a commit that its handler began and did not wait for.
+const ABANDONED: Duration = Duration::from_secs(2);
+
+/// What [`SessionManager::close`] decided.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::large_enum_variant, reason = "it is made once a request and taken apart at once")]
+pub enum Close {
+    /// Nothing is to be stored.
+    Done(Outcome),
+    /// This is to be stored by [`SessionManager::commit`] before the response is sent.
+    Commit(Commit),
+}
+
+/// A decided write.
+#[must_use = "a commit does nothing until it is given to SessionManager::commit"]
+pub struct Commit {
+    /// If the commit is dropped, its request ends without an answer.
+    request: RequestGuard,
+    work: Work,
+    private: bool,
+}
+
+#[expect(clippy::large_enum_variant, reason = "it is made once a request and taken apart at once")]
+enum Work {
+    Write(Plan),
+    /// What the handler began and did not wait for.
+    Begun(Committed),
+}
+
+impl Commit {
+    fn new(request: &Arc<Inner>, work: Work, private: bool) -> Self {
+        Self { request: SessionHandle(Arc::clone(request)).guard(), work, private }
+    }
+}
+
+impl fmt::Debug for Commit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Commit").finish_non_exhaustive()
+    }
+}
+
+/// What becomes of the browser's cookie.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) enum CookieAction {
+    #[default]
+    Keep,
+    /// To be kept for so long, or as long as the browser runs.
+    Set(Token, Option<Duration>),
+    /// The one that the browser has, for another time.
+    Extend(Token, Option<Duration>),
+    Remove,
+}
+
+impl CookieAction {
+    /// This action, followed by `later`.
+    pub(crate) fn then(self, later: Self) -> Self {
+        match (self, later) {
+            (action, Self::Keep) => action,
+            (Self::Set(..), Self::Extend(token, max_age)) => Self::Set(token, max_age),
+            (_, later) => later,
+        }
+    }
+}
+
+/// What the session means for the response.
+#[derive(Default)]
+#[must_use = "the headers must be put on the response"]
+pub struct Outcome {
+    error: Option<Error>,
+    cookie: CookieAction,
+    set_cookie: Option<SetCookie>,
+    read: bool,
+    private: bool,
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sets_cookie = self.set_cookie.is_some();
+        f.debug_struct("Outcome").field("error", &self.error).field("sets_cookie", &sets_cookie).finish_non_exhaustive()
+    }
+}
+
+impl Outcome {
+    fn read(cookie: CookieAction, private: bool, sent: Sent, core: &Core) -> Self {
+        let setting = |token, max_age, sent| core.cookie.setting(&core.profile.cookie_value(token), max_age, sent);
+        let set_cookie = match &cookie {
+            CookieAction::Keep => None,
+            CookieAction::Set(token, max_age) => Some(setting(token, *max_age, sent)),
+            // A twin would have the same value: time enough to expire it when it is sent.
+            CookieAction::Extend(token, max_age) if sent == Sent::Once => Some(setting(token, *max_age, Sent::Nothing)),
+            CookieAction::Extend(token, max_age) => Some(setting(token, *max_age, sent)),
+            CookieAction::Remove => Some(core.cookie.deleting(sent)),
+        };
+        Self { error: None, cookie, set_cookie, read: true, private }
+    }
+
+    fn failed(error: Error, cookie: CookieAction, sent: Sent, core: &Core) -> Self {
+        core.stats.count_failure(error.kind());
+        // Somebody else has replaced or ended what an earlier commit of this request made.
+        let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);
+        let cookie = if lost && matches!(cookie, CookieAction::Set(..)) { CookieAction::Keep } else { cookie };
+        Self { error: Some(error), ..Self::read(cookie, false, sent, core) }
+    }
+
+    /// Why the handler's response must be dropped and this error answered instead.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        self.error.as_ref()
+    }
+
+    /// The values of the `Set-Cookie` headers to append, in this order, in answer to a request to `url`; empty for most
+    /// requests. Whatever else the browser may hold under the cookie's name is expired first: see
+    /// [`SetCookie::headers`].
+    #[must_use]
+    pub fn set_cookies(&self, url: &RequestUrl<'_>) -> Vec<String> {
+        self.set_cookie.as_ref().map(|set| set.headers(url)).unwrap_or_default()
+    }
+
+    /// The last of [`set_cookies`](Self::set_cookies), which sets or deletes the cookie in its configured scope.
+    #[must_use]
+    pub fn set_cookie(&self) -> Option<&str> {
+        self.set_cookie.as_ref().map(SetCookie::own)
+    }
+
+    /// The value to append to `Vary`, given those that the response has: a response that depends on the session depends
+    /// on `Cookie` (RFC 9110, 12.5.5).
+    #[must_use]
+    pub fn vary<'a>(&self, present: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
+        let covers = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(b"cookie");
+        let mut names = present.into_iter().flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+        (self.read && !names.any(covers)).then_some("Cookie")
+    }
+
+    /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie
+    /// (RFC 9111, 7.3), else `private` for signed-in visitors unless the handler decided.
+    #[must_use]
+    pub fn cache_control(&self, handler_set_one: bool) -> Option<&'static str> {
+        if self.set_cookie.is_some() {
+            Some("no-store")
+        } else if self.private && !handler_set_one {
+            Some("private")
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Sessions kept in this process, as long as Redis says that they have not changed.
+
+mod cache;
+mod shard;
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    Error, ErrorKind, Profile,
+    record::{Record, id::Handle},
+    store::{RedisStore, Tracking},
+};
+use cache::Cache;
+pub(crate) use shard::Ticket;
+
+/// Sessions kept in this process: a request whose session is kept asks Redis nothing.
+///
+/// A connection of its own has Redis announce every change under the key prefix (`CLIENT TRACKING` with `BCAST`). A
+/// session that changes, at whatever service, is dropped when the news arrives, and read again when it is asked for.
+///
+/// **How old an answer can be.** A session that another process changed or ended is answered as it was
+///
+/// - until the news arrives: usually well below a millisecond after the other process had its acknowledgement;
+/// - for a second at most, whatever happens: when the connection breaks everything is dropped at once, and a connection
+///   that is silent for most of a second counts as broken.
+///
+/// What this process itself writes is dropped before its response is sent, so it always reads its own writes. Cookies
+/// that do not open the kept session are looked up in Redis, so a cookie that another service has just made works at once;
+/// that there is no session is never remembered. A write compares with Redis and not with what is kept, so signing in and
+/// out, revoking and lists are as they are without this. The adapters' `StaffUser` reads past it; elsewhere
+/// [`SessionHandle::load_fresh`](crate::SessionHandle::load_fresh) does.
+///
+/// **What it needs.** A connection made by [`RedisStore::connect`] and its siblings (not a pool), RESP3, and for users
+/// with an ACL the commands `CLIENT TRACKING` and `GET`. Without one of them, or while Redis is down, every request
+/// simply reads the store. The native profile only: Django's sessions do not say when they expire.
+///
+/// **What it costs.** One connection for each process, a `GET` five times a second, and a message for every write of the
+/// fleet.
+///
+/// ```no_run
+/// use shared_session::{NearCache, SessionManager, store::RedisStore};
+///
+/// # async fn example() -> Result<(), shared_session::Error> {
+/// let store = RedisStore::connect("redis://127.0.0.1:6379/0").await?;
+/// let manager = SessionManager::new(store.clone()).with_near_cache(NearCache::new(&store))?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct NearCache {
+    store: RedisStore,
+    sessions: usize,
+    bytes: usize,
+}
+
+impl NearCache {
+    /// Follows the changes in `store`, which must be the store of the manager. No I/O: it starts with the first request.
+    pub fn new(store: &RedisStore) -> Self {
+        Self { store: store.clone(), sessions: 10_000, bytes: 32 * 1024 * 1024 }
+    }
+
+    /// The most sessions that are kept. Default: 10,000, which is plenty for the visitors of one minute, and a session is
+    /// read anew after that anyway.
+    pub fn with_max_sessions(self, sessions: usize) -> Self {
+        Self { sessions, ..self }
+    }
+
+    /// The most memory that kept sessions take, in bytes, by estimate. Default: 32 MiB. Sessions larger than a sixteenth
+    /// of it are not kept.
+    pub fn with_max_bytes(self, bytes: usize) -> Self {
+        Self { bytes, ..self }
+    }
+}
+
+impl fmt::Debug for NearCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NearCache")
+            .field("sessions", &self.sessions)
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A near cache at work.
+pub(crate) struct Near {
+    settings: NearCache,
+    cache: Arc<Cache>,
+    tracking: Tracking,
+}
+
+impl Near {
+    pub(crate) fn new(settings: NearCache, profile: &Profile) -> Result<Self, Error> {
+        if !profile.says_expiry() {
+            let message = "a near cache needs the native profile: Django's sessions do not say when they expire";
+            return Err(Error::new(ErrorKind::Config, message));
+        }
+        let cache = Arc::new(Cache::new(&profile.session_prefix(), settings.sessions, settings.bytes));
+        let tracking = settings.store.tracking(cache.prefix(), Arc::clone(&cache) as _)?;
+        Ok(Self { settings, cache, tracking })
+    }
+
+    /// An empty one for the keys of another profile.
+    pub(crate) fn for_profile(&self, profile: &Profile) -> Result<Self, Error> {
+        Self::new(self.settings.clone(), profile)
+    }
+
+    pub(crate) fn get(&self, handle: &Handle) -> Option<Arc<Record>> {
+        self.cache.get(handle)
+    }
+
+    /// To be called before a session is read, so that what is read may be kept.
+    pub(crate) fn begin(&self, handle: &Handle) -> Option<Ticket> {
+        let ticket = self.cache.begin(handle);
+        if ticket.is_none() {
+            self.tracking.start();
+        }
+        ticket
+    }
+
+    pub(crate) fn fill(&self, handle: &Handle, ticket: Ticket, record: &Arc<Record>) {
+        self.cache.fill(handle, ticket, record);
+    }
+
+    pub(crate) fn evict(&self, handle: &Handle) {
+        self.cache.evict(handle);
+    }
+}

@@ -1,0 +1,111 @@
+//! The sessions that are kept, shared by all requests of a process.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::shard::{Bounds, Shard, Slot, Ticket};
+use crate::{
+    record::{Record, id::Handle},
+    store::Follower,
+};
+
+/// For this long after a proof that changes are announced, kept sessions are answered. With the moment in which the
+/// server may announce a change after it has answered a proof, it stays below the second that is promised.
+pub(super) const LEASE: Duration = Duration::from_millis(900);
+
+/// Requests for different sessions seldom wait for each other.
+const SHARDS: usize = 16;
+/// Each shard has its part of the bounds: with less than this for each they would not be shared fairly.
+const WORTH_A_SHARD: Bounds = Bounds { sessions: 64, bytes: 1024 * 1024 };
+
+/// Decoded sessions by handle. Every method is a short step under one lock.
+pub(crate) struct Cache {
+    prefix: Box<str>,
+    hasher: RandomState,
+    shards: Box<[Mutex<Shard<Arc<Record>>>]>,
+}
+
+impl Cache {
+    /// For the sessions whose keys start with `prefix`.
+    pub(super) fn new(prefix: &str, sessions: usize, bytes: usize) -> Self {
+        let many = sessions / SHARDS >= WORTH_A_SHARD.sessions && bytes / SHARDS >= WORTH_A_SHARD.bytes;
+        let shards = if many { SHARDS } else { 1 };
+        let bounds = Bounds { sessions: sessions / shards, bytes: bytes / shards };
+        Self {
+            prefix: prefix.into(),
+            hasher: RandomState::new(),
+            shards: (0..shards).map(|_| Mutex::new(Shard::new(bounds))).collect(),
+        }
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    pub(super) fn get(&self, handle: &Handle) -> Option<Arc<Record>> {
+        self.place(handle)?.0.get(handle, Instant::now())
+    }
+
+    pub(super) fn begin(&self, handle: &Handle) -> Option<Ticket> {
+        let (shard, slot) = self.place(handle)?;
+        shard.begin(slot, Instant::now())
+    }
+
+    pub(super) fn fill(&self, handle: &Handle, ticket: Ticket, record: &Arc<Record>) {
+        let weight = record.weight();
+        if let Some((mut shard, slot)) = self.place(handle) {
+            shard.fill(*handle, slot, ticket, Arc::clone(record), weight);
+        }
+    }
+
+    pub(super) fn evict(&self, handle: &Handle) {
+        if let Some((mut shard, slot)) = self.place(handle) {
+            shard.changed(handle, slot);
+        }
+    }
+
+    fn place(&self, handle: &Handle) -> Option<(MutexGuard<'_, Shard<Arc<Record>>>, Slot)> {
+        let hash = self.hasher.hash_one(handle);
+        let shard = usize::try_from(hash >> 32).ok()? % self.shards.len();
+        Some((lock(self.shards.get(shard)?), Slot::of_hash(hash)))
+    }
+
+    fn each(&self, f: impl Fn(&mut Shard<Arc<Record>>)) {
+        self.shards.iter().for_each(|shard| f(&mut lock(shard)));
+    }
+}
+
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Follower for Cache {
+    fn follow(&self, connection: u64, proof: Instant) {
+        self.each(|shard| shard.follow(connection, proof + LEASE));
+    }
+
+    fn prove(&self, connection: u64, proof: Instant) {
+        self.each(|shard| shard.prove(connection, proof + LEASE));
+    }
+
+    fn lose(&self, connection: u64) {
+        self.each(|shard| shard.lose(connection));
+    }
+
+    fn changed(&self, key: &[u8]) {
+        let handle = key.strip_prefix(self.prefix.as_bytes()).and_then(|handle| std::str::from_utf8(handle).ok());
+        // Indexes have the same prefix.
+        if let Some(handle) = handle.and_then(Handle::parse) {
+            self.evict(&handle);
+        }
+    }
+
+    fn all_changed(&self) {
+        self.each(Shard::all_changed);
+    }
+}

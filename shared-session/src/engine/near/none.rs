@@ -1,0 +1,35 @@
+//! Without Redis there is no near cache, for nobody announces changes.
+
+use std::{convert::Infallible, sync::Arc};
+
+use crate::{
+    Error, Profile,
+    record::{Record, id::Handle},
+};
+
+/// There is none.
+pub(crate) struct Near(Infallible);
+
+pub(crate) enum Ticket {}
+
+impl Near {
+    pub(crate) fn for_profile(&self, _: &Profile) -> Result<Self, Error> {
+        match self.0 {}
+    }
+
+    pub(crate) fn get(&self, _: &Handle) -> Option<Arc<Record>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn begin(&self, _: &Handle) -> Option<Ticket> {
+        match self.0 {}
+    }
+
+    pub(crate) fn fill(&self, _: &Handle, _: Ticket, _: &Arc<Record>) {
+        match self.0 {}
+    }
+
+    pub(crate) fn evict(&self, _: &Handle) {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,138 @@
+//! `commit().await`, within a request.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::{
+    request::{Committed, Inner, Open, State},
+    session::Session,
+};
+use crate::{
+    Error, ErrorKind,
+    engine::{
+        data::MissedTake,
+        draft::{Draft, Loaded, decide, gone, stale},
+        manager::{CookieAction, Written},
+    },
+};
+
+impl Session {
+    /// Commits the edits now, whatever becomes of the request, and reloads the merged result. A cookie that this makes
+    /// is sent with any response, also if this future is dropped before it is ready. One or more round trips; runs to
+    /// its end even if the request is dropped. Without edits nothing is done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Stale`] or [`ErrorKind::Gone`] if the session was taken over or ended, [`ErrorKind::Unavailable`]
+    /// if the store fails: the request is then answered with that error whatever its handler returns.
+    /// [`ErrorKind::Conflict`] if a value that was taken is gone: nothing is written, and the session, reloaded without
+    /// the edits, can be used further. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if there are edits: they commit
+    /// nothing; see [`is_read_only`](Self::is_read_only). [`ErrorKind::Closed`] in a
+    /// [reopened](crate::SessionManager::reopen) session, if a new cookie would be needed. Neither writes anything.
+    pub async fn commit(&self) -> Result<(), Error> {
+        let Some(mut committed) = self.begin()? else { return Ok(()) };
+        let result = match committed.wait_for(Option::is_some).await {
+            Ok(result) => result.clone().unwrap_or(Ok(false)),
+            Err(_) => Err(did_not_finish()),
+        };
+        if let Err(error) = &result {
+            let mut shared = self.0.shared();
+            if matches!(shared.state, State::Committing(_)) {
+                shared.state = State::Failed(error.clone());
+            }
+        }
+        result.map(drop)
+    }
+
+    /// Whether this is a HEAD or OPTIONS request, of which nothing is ever stored: edits are seen by this request and
+    /// then dropped, and [`take`](Self::take) and [`commit`](Self::commit) are errors. No I/O.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.0.read_only
+    }
+
+    /// An error if this session cannot be given a new cookie.
+    #[cfg(feature = "users")]
+    pub(crate) fn check_cookie(&self) -> Result<(), Error> {
+        match () {
+            () if self.0.read_only => Err(read_only()),
+            () if self.0.is_reopened() => Err(no_cookie()),
+            () => Ok(()),
+        }
+    }
+
+    /// Starts the commit; `None` if there is nothing to do.
+    fn begin(&self) -> Result<Option<Committed>, Error> {
+        let inner = &self.0;
+        let mut shared = inner.shared();
+        let draft = &shared.state.open()?.draft;
+        if inner.read_only {
+            return if draft.is_edited() { Err(read_only()) } else { Ok(None) };
+        }
+        let plan = match decide(draft.clone(), &inner.core.lifetime, MissedTake::Fail) {
+            Ok(None) => return Ok(None),
+            Ok(Some(plan)) if plan.needs_cookie() && inner.is_reopened() => return Err(no_cookie()),
+            Ok(Some(plan)) => plan,
+            Err(error) => {
+                shared.state = State::Failed(error.clone());
+                return Err(error);
+            }
+        };
+        let base = Draft::new(draft.base.clone(), draft.loaded_at, draft.client.clone());
+        let (report, committed) = watch::channel(None);
+        shared.state = State::Committing(committed.clone());
+        drop(shared);
+        let inner = Arc::clone(inner);
+        tokio::spawn(async move {
+            let written = inner.core.write_observed(plan).await;
+            report.send_replace(Some(inner.settle(base, written).await));
+        });
+        Ok(Some(committed))
+    }
+}
+
+impl Inner {
+    /// What a commit leaves: its cookie, and the state that the request goes on in.
+    async fn settle(&self, before: Draft, written: Result<Written, Error>) -> Result<bool, Error> {
+        let open = |base| State::Open(Open::new(Draft::new(base, before.loaded_at, before.client)));
+        let (state, cookie, result) = match written {
+            Ok(written) => {
+                let is_signed_in = written.is_signed_in();
+                (open(written.loaded()), written.cookie, Ok(is_signed_in))
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => match self.core.reload(&before.base).await {
+                // It ended, or was taken over, after the commit had seen it.
+                Ok(Loaded::Nothing { refused }) if matches!(before.base, Loaded::Record(..)) => {
+                    let error = if refused { stale() } else { gone() };
+                    (State::Failed(error.clone()), CookieAction::Keep, Err(error))
+                }
+                Ok(base) => (open(base), CookieAction::Keep, Err(error)),
+                Err(unknown) => (State::Failed(unknown.clone()), CookieAction::Keep, Err(unknown)),
+            },
+            Err(error) => (State::Failed(error.clone()), CookieAction::Keep, Err(error)),
+        };
+        let mut shared = self.shared();
+        let earlier = std::mem::replace(&mut shared.cookie, CookieAction::Keep);
+        shared.cookie = earlier.then(cookie);
+        // Meanwhile the response may have been decided.
+        if matches!(shared.state, State::Committing(_)) {
+            shared.state = if shared.has_ended() { State::Closed } else { state };
+        }
+        result
+    }
+}
+
+pub(crate) fn did_not_finish() -> Error {
+    Error::new(ErrorKind::Unavailable, "a session commit did not finish").undecided()
+}
+
+pub(crate) fn read_only() -> Error {
+    Error::new(ErrorKind::ReadOnly, "HEAD and OPTIONS store nothing: ask Session::is_read_only first")
+}
+
+pub(crate) fn no_cookie() -> Error {
+    Error::new(
+        ErrorKind::Closed,
+        "a reopened session cannot be started, signed in or given a new cookie: no response can set it any more",
+    )
+}

@@ -1,0 +1,312 @@
+//! What the handles of one request share, and how the request ends.
+//!
+//! The rules:
+//!
+//! - The cookie that commits of the request have made is beside the state and not in it: no error and no dropped future
+//!   takes it along.
+//! - How a request ends is decided once: when its response is decided, or when it is dropped. From then on nothing is
+//!   edited, and those who reopened its session know where that is.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{
+    sync::{OnceCell, watch},
+    task,
+};
+
+use super::reopened::{Followed, Where};
+use crate::{
+    Error, ErrorKind, SessionHandle,
+    cookie::Sent,
+    engine::{
+        draft::Draft,
+        manager::{CookieAction, Core},
+    },
+    record::id::Token,
+};
+
+pub(crate) struct Inner {
+    pub(crate) core: Arc<Core>,
+    pub(crate) origin: Origin,
+    /// HEAD and OPTIONS commit nothing.
+    pub(crate) read_only: bool,
+    pub(crate) loading: OnceCell<()>,
+    shared: Mutex<Shared>,
+}
+
+/// Where the session of a handle comes from.
+pub(crate) enum Origin {
+    /// The cookies that were sent. The answer may set another.
+    Request(Cookies),
+    /// A request that the handle outlives: no answer can set a cookie.
+    Reopened(Followed),
+}
+
+/// What a request's cookies say, as far as they can be trusted.
+#[derive(Default)]
+pub(crate) struct Cookies {
+    /// The well-formed cookie, if it was the only value.
+    pub(crate) token: Option<Token>,
+    /// The well-formed ones of several values: none of them counts.
+    pub(crate) rivals: Vec<Token>,
+    /// How often the cookie was sent, whatever its values.
+    pub(crate) sent: Sent,
+}
+
+/// What changes while a request runs.
+pub(crate) struct Shared {
+    pub(crate) state: State,
+    /// What the commits of this request have left to send.
+    pub(crate) cookie: CookieAction,
+    /// The task that the request runs on.
+    task: Option<task::Id>,
+    end: End,
+}
+
+#[expect(clippy::large_enum_variant, reason = "it lives in the one allocation of the handle")]
+pub(crate) enum State {
+    Unloaded,
+    /// The request is answered with this error.
+    Failed(Error),
+    Open(Open),
+    /// `commit().await` is under way, on a task of its own.
+    Committing(Committed),
+    Closed,
+}
+
+/// What comes of a commit: whether somebody is signed in. Whoever waits gets nothing if its task panics.
+pub(crate) type Committed = watch::Receiver<Option<Result<bool, Error>>>;
+
+/// An open draft.
+pub(crate) struct Open {
+    pub(crate) draft: Draft,
+    #[cfg(feature = "users")]
+    pub(crate) user: Option<Option<crate::users::User>>,
+}
+
+/// Whether the request has ended.
+enum End {
+    /// Not yet. Those who wait for it, if there are any.
+    Awaited(Option<watch::Sender<Option<Where>>>),
+    Ended(Where),
+}
+
+impl Open {
+    pub(crate) fn new(draft: Draft) -> Self {
+        Self {
+            draft,
+            #[cfg(feature = "users")]
+            user: None,
+        }
+    }
+}
+
+impl State {
+    /// The draft, or why there is none to work on.
+    pub(crate) fn open(&mut self) -> Result<&mut Open, Error> {
+        match self {
+            Self::Open(open) => Ok(open),
+            Self::Failed(error) => Err(error.clone()),
+            Self::Committing(_) => Err(Error::new(ErrorKind::Closed, "the session is being committed")),
+            Self::Unloaded | Self::Closed => {
+                Err(Error::new(ErrorKind::Closed, "the session was used after its response was decided"))
+            }
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn new(core: Arc<Core>, origin: Origin, read_only: bool) -> Self {
+        let shared = Shared {
+            state: State::Unloaded,
+            cookie: CookieAction::Keep,
+            task: task::try_id(),
+            end: End::Awaited(None),
+        };
+        Self { core, origin, read_only, loading: OnceCell::new(), shared: Mutex::new(shared) }
+    }
+
+    pub(crate) fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The cookie that the request brought.
+    pub(crate) fn presented(&self) -> Option<&Token> {
+        match &self.origin {
+            Origin::Request(cookies) => cookies.token.as_ref(),
+            Origin::Reopened(_) => None,
+        }
+    }
+
+    /// The well-formed cookies of which none counts, because there are several.
+    pub(crate) fn rivals(&self) -> &[Token] {
+        match &self.origin {
+            Origin::Request(cookies) => &cookies.rivals,
+            Origin::Reopened(_) => &[],
+        }
+    }
+
+    /// How often the request brought the cookie.
+    pub(crate) fn sent(&self) -> Sent {
+        match &self.origin {
+            Origin::Request(cookies) => cookies.sent,
+            Origin::Reopened(_) => Sent::default(),
+        }
+    }
+
+    pub(crate) fn is_reopened(&self) -> bool {
+        matches!(self.origin, Origin::Reopened(_))
+    }
+
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Open) -> Result<T, Error>) -> Result<T, Error> {
+        f(self.shared().state.open()?)
+    }
+
+    /// The request will be answered with `error` whatever its handler returns.
+    #[cfg(feature = "users")]
+    pub(crate) fn fail(&self, error: Error) {
+        let mut shared = self.shared();
+        if matches!(shared.state, State::Open(_) | State::Unloaded) {
+            shared.state = State::Failed(error);
+        }
+    }
+
+    /// Takes the state out, for good, and the cookie that is to be sent.
+    pub(crate) fn seal(&self) -> (State, CookieAction) {
+        let mut shared = self.shared();
+        (std::mem::replace(&mut shared.state, State::Closed), shared.cookie.clone())
+    }
+
+    /// The request ends with this `cookie` in its answer. Without a session, `none` is what those are told who reopened
+    /// it. Only the first end counts.
+    pub(crate) fn end(&self, cookie: &CookieAction, none: Result<(), Error>) {
+        let mut shared = self.shared();
+        let End::Awaited(waiting) = &mut shared.end else { return };
+        let waiting = waiting.take();
+        let place = place_after(cookie, self.presented(), none);
+        shared.end = End::Ended(place.clone());
+        drop(shared);
+        if let Some(waiting) = waiting {
+            waiting.send_replace(Some(place));
+        }
+    }
+
+    /// The request ends without an answer. A cookie that an earlier commit made is sent to nobody.
+    fn abandon(&self) {
+        let none = || Error::new(ErrorKind::Closed, "the request was dropped before its visitor had a session");
+        let cookie = {
+            let mut shared = self.shared();
+            if matches!(shared.end, End::Ended(_)) {
+                return;
+            }
+            if !matches!(shared.state, State::Committing(_)) {
+                shared.state = State::Closed;
+            }
+            std::mem::replace(&mut shared.cookie, CookieAction::Keep)
+        };
+        match cookie {
+            CookieAction::Set(..) => self.end_nowhere(Error::new(
+                ErrorKind::Closed,
+                "the request was dropped before its visitor had the session's new cookie",
+            )),
+            cookie => self.end(&cookie, Err(none())),
+        }
+    }
+
+    fn end_nowhere(&self, error: Error) {
+        let mut shared = self.shared();
+        let end = std::mem::replace(&mut shared.end, End::Ended(Err(error.clone())));
+        drop(shared);
+        if let End::Awaited(Some(waiting)) = end {
+            waiting.send_replace(Some(Err(error)));
+        }
+    }
+
+    /// What a handle follows that is reopened from this one.
+    pub(crate) fn followed(self: &Arc<Self>) -> Followed {
+        if let Origin::Reopened(followed) = &self.origin {
+            return followed.clone();
+        }
+        match &mut self.shared().end {
+            End::Ended(place) => Followed::Ended(place.clone()),
+            End::Awaited(waiting) => {
+                let waiting = waiting.get_or_insert_with(|| watch::Sender::new(None));
+                Followed::Running { request: Arc::downgrade(self), end: waiting.subscribe() }
+            }
+        }
+    }
+
+    /// Whether the caller runs on the task that runs the request: that one cannot wait for the request's end.
+    pub(crate) fn runs_here(&self) -> bool {
+        self.shared().task == task::try_id()
+    }
+
+    /// Where the session is that the commits of this request have made so far.
+    pub(crate) fn so_far(&self) -> Where {
+        let none = "the request has no session yet: commit first, or load the reopened session after the response";
+        place_after(&self.shared().cookie, self.presented(), Err(Error::new(ErrorKind::Closed, none)))
+    }
+}
+
+/// Where the session of a visitor is who gets this `cookie` in answer to the `presented` one.
+fn place_after(cookie: &CookieAction, presented: Option<&Token>, none: Result<(), Error>) -> Where {
+    match (cookie, presented) {
+        (CookieAction::Set(token, _) | CookieAction::Extend(token, _), _) => Ok(Some(token.clone())),
+        (CookieAction::Keep, Some(token)) => Ok(Some(token.clone())),
+        (CookieAction::Keep, None) => none.map(|()| None),
+        (CookieAction::Remove, _) => Err(Error::new(ErrorKind::Gone, "the request signed its visitor out")),
+    }
+}
+
+impl Shared {
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.end, End::Ended(_))
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+/// Held by whatever runs a request, next to the future of its handler: if it is dropped before
+/// [`SessionManager::close`](crate::SessionManager::close), the request ends there. Then nothing of its session can be
+/// edited any more, wherever a clone of the handle went, and whoever waits for a
+/// [reopened](crate::SessionManager::reopen) session is told. Both adapters hold one.
+#[must_use = "the request ends when this is dropped"]
+pub struct RequestGuard(SessionHandle);
+
+impl RequestGuard {
+    pub(crate) fn handle(&self) -> &SessionHandle {
+        &self.0
+    }
+
+    /// The request runs on the task that calls this, which therefore cannot wait for the request's end. To be called
+    /// where the handler's future is polled, if that may be another task than the one that opened the session.
+    pub fn enter(&self) {
+        self.0.0.shared().task = task::try_id();
+    }
+}
+
+impl SessionHandle {
+    /// Ends the request if it is dropped without a response; see [`RequestGuard`].
+    pub fn guard(&self) -> RequestGuard {
+        RequestGuard(self.clone())
+    }
+}
+
+impl Drop for RequestGuard {
+    fn drop(&mut self) {
+        self.0.0.abandon();
+    }
+}
+
+impl fmt::Debug for RequestGuard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestGuard").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,396 @@
+//! A request's session: the handle that loads it, and the loaded session that handlers edit.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, de::DeserializeOwned};
+
+#[cfg(feature = "django")]
+use crate::django::pickle::PyValue;
+pub(crate) use crate::engine::{
+    own_commit::{did_not_finish, no_cookie, read_only},
+    request::{Committed, Cookies, Inner, Open, Origin, State},
+};
+pub use crate::engine::{request::RequestGuard, standing::Standing};
+use crate::{
+    Client, Error, Failure, Reply,
+    engine::{
+        data::{Json, Step, step},
+        draft::{Draft, Intent, Loaded},
+    },
+    record::{
+        Identity, Record,
+        id::{Handle, Token},
+    },
+    store::StoreTime,
+};
+
+/// The session of one request before it is loaded: what a middleware puts where extractors find it.
+///
+/// Cloning is cheap; all clones are the same session.
+#[derive(Clone)]
+pub struct SessionHandle(pub(crate) Arc<Inner>);
+
+/// A loaded session. Reads and edits are synchronous; what was edited is committed, in one atomic step, before the
+/// response is sent.
+///
+/// Edits are merged with those of other requests and services: different entries never overwrite each other,
+/// [`update`](Session::update) is replayed on the newest value, and of two [`insert`](Session::insert)s of one entry the
+/// later stands. Responses with a 5xx status commit nothing.
+///
+/// ```
+/// # use shared_session::{SessionManager, store::MemoryStore};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+/// # let manager = SessionManager::new(MemoryStore::new());
+/// # let handle = manager.open(std::iter::empty());
+/// let session = handle.load().await?;
+/// let visits = session.update("visits", |n: Option<u64>| Some(n.unwrap_or(0) + 1))?;
+/// assert_eq!(visits, Some(1));
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Session(pub(crate) Arc<Inner>);
+
+/// Where a session is looked for first.
+#[derive(Clone, Copy)]
+enum Source {
+    NearCache,
+    Store,
+}
+
+impl SessionHandle {
+    /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. An unknown,
+    /// expired or replaced cookie is an anonymous visitor, not an error.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the store fails; the request is then answered with 503 whatever its handler
+    /// returns. [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle
+    /// has errors of its own.
+    pub async fn load(&self) -> Result<Session, Error> {
+        self.load_from(Client::default).await
+    }
+
+    /// As [`load`](Self::load), past a near cache ([`SessionManager::with_near_cache`](crate::SessionManager)): for a request that must not be answered with what
+    /// another service changed or ended less than a second ago. One round trip. To be called before anything else loads
+    /// the session: what is loaded stays.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub async fn load_fresh(&self) -> Result<Session, Error> {
+        self.load_fresh_from(Client::default).await
+    }
+
+    /// As [`load_fresh`](Self::load_fresh), with `client` as [`load_from`](Self::load_from) takes it.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub async fn load_fresh_from(&self, client: impl FnOnce() -> Client) -> Result<Session, Error> {
+        self.load_by(client, Source::Store).await
+    }
+
+    /// As [`load`](Self::load); `client` describes the browser, for the list of devices, in case a session starts.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub async fn load_from(&self, client: impl FnOnce() -> Client) -> Result<Session, Error> {
+        self.load_by(client, Source::NearCache).await
+    }
+
+    async fn load_by(&self, client: impl FnOnce() -> Client, source: Source) -> Result<Session, Error> {
+        let inner = &*self.0;
+        inner
+            .loading
+            .get_or_try_init(async || {
+                let loaded = match (inner.origin.token().await?, source) {
+                    (Some(token), Source::NearCache) => inner.core.load(&token).await,
+                    (Some(token), Source::Store) => inner.core.load_fresh(&token).await,
+                    (None, _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
+                };
+                // No response has to tell of it, so whoever reopened the session may try again.
+                let loaded = if inner.is_reopened() { Ok(loaded?) } else { loaded };
+                let mut shared = inner.shared();
+                if matches!(shared.state, State::Unloaded) {
+                    shared.state = match loaded {
+                        Ok((base, now)) => State::Open(Open::new(Draft::new(base, now, client()))),
+                        Err(error) => State::Failed(error),
+                    };
+                }
+                Ok::<_, Error>(())
+            })
+            .await?;
+        self.0.with(|_| Ok(Session(Arc::clone(&self.0))))
+    }
+
+    /// The loaded session, if [`load`](Self::load) succeeded before.
+    #[must_use]
+    pub fn loaded(&self) -> Option<Session> {
+        self.0.with(|_| Ok(Session(Arc::clone(&self.0)))).ok()
+    }
+
+    /// What a form token is bound to: the handle and the hash of the secret that the request presented. `None` if no
+    /// well-formed cookie was sent, and for a reopened handle. No I/O.
+    #[must_use]
+    pub fn form_binding(&self) -> Option<String> {
+        let token = self.0.presented()?;
+        Some(format!("{}.{}", token.handle, token.secret.hash()))
+    }
+
+    /// The response for `failure`, as the manager's hook makes it, and a line in the log: an error for what is broken
+    /// here, a warning for what does not answer, else for debugging only.
+    #[must_use]
+    pub fn reply(&self, failure: &Failure<'_>) -> Reply {
+        let error = failure.error;
+        let cause = std::error::Error::source(error).map(tracing::field::display);
+        match error.kind().status() {
+            500 => tracing::error!(%error, cause, method = failure.method, "a request failed"),
+            503 => tracing::warn!(%error, cause, method = failure.method, "a request cannot be answered now"),
+            status => tracing::debug!(%error, status, method = failure.method, "a request was refused"),
+        }
+        self.0.core.on_error.reply(&Failure { retry_after: self.0.core.retry_after, ..*failure })
+    }
+}
+
+impl Session {
+    /// The value of `name`, or `None` if there is none. A stored `null` is `None` as well, unless `T` reads `null`
+    /// itself, as an `Option` does. No I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] if it is not a `T`. [`ErrorKind::Unreadable`] if the record cannot be decoded.
+    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        self.0.with(|open| {
+            let Some(value) = open.draft.delta.get(open.draft.base.entries()?, name) else { return Ok(None) };
+            value.read().map_err(|error| error.of_entry(name))
+        })
+    }
+
+    /// The names of all entries, sorted. No I/O.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn names(&self) -> Result<Vec<String>, Error> {
+        self.0.with(|open| Ok(open.draft.delta.names(open.draft.base.entries()?)))
+    }
+
+    /// Sets `name` to `value`, whatever is stored then. Starts a session if there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] if `value` cannot be written as JSON: it holds NaN or an infinity, or a map whose keys are
+    /// neither text nor numbers. In a Django profile also if it holds a number that a Python float would round, which
+    /// only raw JSON and arbitrary-precision numbers do. Nothing is edited then. Integers may have any size.
+    pub fn insert<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
+        let value = self.checked(name, Json::encode(value))?;
+        self.0.with(|open| {
+            open.draft.base.entries()?;
+            open.draft.delta.insert(name, value);
+            Ok(())
+        })
+    }
+
+    /// The value of `name` as Python sees it, also where JSON has no such value: a datetime, a tuple, bytes. In a Django
+    /// profile; in the native one values are JSON. No I/O.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    #[cfg(feature = "django")]
+    pub fn get_python(&self, name: &str) -> Result<Option<PyValue>, Error> {
+        self.0.with(|open| open.draft.delta.get(open.draft.base.entries()?, name).map(Json::to_python).transpose())
+    }
+
+    /// Sets `name` to a Python value, for Django to read. What the session's codec cannot hold becomes what Django's own
+    /// JSON encoder makes of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing is
+    /// edited.
+    #[cfg(feature = "django")]
+    pub fn insert_python(&self, name: &str, value: PyValue) -> Result<(), Error> {
+        let value = self.checked(name, Ok(Json::python(value)))?;
+        self.0.with(|open| {
+            open.draft.base.entries()?;
+            open.draft.delta.insert(name, value);
+            Ok(())
+        })
+    }
+
+    /// Changes `name` by a closure from its value to the next (`None`: absent) and returns the value that this request
+    /// now sees. The closure must be pure: it runs again on the newest value if another request was faster. To answer
+    /// with the value that was really stored, [`commit`](Self::commit) first and read it again.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] if the stored value is not a `T`, or the next one cannot be written as JSON (see
+    /// [`insert`](Self::insert)) or would not read back as a `T`; and if the closure changes a value that holds what `T`
+    /// does not keep: a Python value that JSON does not have, or a number with more digits. Nothing is edited then. A
+    /// closure that leaves such a value as it is leaves it alone.
+    pub fn update<T, F>(&self, name: &str, f: F) -> Result<Option<T>, Error>
+    where
+        T: Serialize + DeserializeOwned,
+        F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
+    {
+        let (core, entry, step) = (Arc::clone(&self.0.core), name.to_owned(), step(f));
+        let step: Step = Arc::new(move |stored| {
+            let next = step(stored).map_err(|error| error.of_entry(&entry))?;
+            // What stays as it was found is in the session already.
+            if let Some(next) = next.as_ref().filter(|next| stored != Some(next)) {
+                core.profile.check(next).map_err(|error| error.of_entry(&entry))?;
+            }
+            Ok(next)
+        });
+        self.0.with(|open| {
+            let next = open.draft.delta.update(open.draft.base.entries()?, name, step)?;
+            next.as_ref().map(Json::decode).transpose()
+        })
+    }
+
+    /// Removes `name`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
+    pub fn remove(&self, name: &str) -> Result<(), Error> {
+        self.0.with(|open| {
+            open.draft.base.entries()?;
+            open.draft.delta.remove(name);
+            Ok(())
+        })
+    }
+
+    /// Removes `name` and returns its value. Two requests may both take a value, unless they
+    /// [`commit`](Self::commit): then all but one get [`ErrorKind::Conflict`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`] if the value is not a `T`; it then stays. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if
+    /// there is a value: it would not be removed.
+    pub fn take<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+        self.0.with(|open| {
+            let entries = open.draft.base.entries()?;
+            let Some(value) = open.draft.delta.get(entries, name) else { return Ok(None) };
+            if self.0.read_only {
+                return Err(read_only().of_entry(name));
+            }
+            let value = value.read().map_err(|error| error.of_entry(name))?;
+            open.draft.delta.take(entries, name);
+            Ok(value)
+        })
+    }
+
+    /// Replaces the secret in the cookie; the old cookie is refused from the commit on. Call it when privileges change;
+    /// [`login_as`](Self::login_as) does by itself.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] after the response was decided.
+    pub fn cycle_id(&self) -> Result<(), Error> {
+        self.0.with(|open| {
+            if open.draft.intent == Intent::Keep {
+                open.draft.intent = Intent::Rotate;
+            }
+            Ok(())
+        })
+    }
+
+    /// Ends the session: its record is deleted and its cookie removed. Edits that follow start a new session.
+    ///
+    /// If the request carries different session cookies, so that nobody is signed in, every session that one of them opens
+    /// is ended, and the cookies are removed in all scopes that the browser may hold them in.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] after the response was decided.
+    pub fn flush(&self) -> Result<(), Error> {
+        self.0.with(|open| {
+            open.draft.flush(self.0.rivals());
+            #[cfg(feature = "users")]
+            {
+                open.user = None;
+            }
+            Ok(())
+        })
+    }
+
+    /// Signs a user in: the cookie is replaced and the absolute lifetime starts again. Entries survive if nobody or the
+    /// same user was signed in before; otherwise a new session starts.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Closed`] after the response was decided.
+    pub fn login_as(&self, identity: Identity) -> Result<(), Error> {
+        self.0.with(|open| {
+            open.draft.intent = Intent::Login(identity);
+            if matches!(open.draft.base, Loaded::Unreadable(..)) {
+                // What cannot be read stays as it is; edits that follow belong to the new session.
+                open.draft.base = Loaded::Nothing { refused: false };
+            }
+            #[cfg(feature = "users")]
+            {
+                open.user = None;
+            }
+            Ok(())
+        })
+    }
+
+    /// Signs the user out; the same as [`flush`](Self::flush).
+    ///
+    /// # Errors
+    /// As [`flush`](Self::flush).
+    pub fn logout(&self) -> Result<(), Error> {
+        self.flush()
+    }
+
+    /// Who the record says is signed in. To know whether that still holds, ask for the current user.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn identity(&self) -> Result<Option<Identity>, Error> {
+        self.0.with(|open| {
+            open.draft.base.entries()?;
+            Ok(match (&open.draft.intent, &open.draft.base) {
+                (Intent::Login(identity), _) => Some(identity.clone()),
+                (_, Loaded::Record(_, record)) => record.head.user.clone(),
+                _ => None,
+            })
+        })
+    }
+
+    /// The session's public name; `None` while there is no session in the store.
+    #[must_use]
+    pub fn handle(&self) -> Option<Handle> {
+        self.record(|token, _| token.handle)
+    }
+
+    /// When the session started, in store time; `None` while there is none in the store, or if another program made it
+    /// that does not say.
+    #[must_use]
+    pub fn created_at(&self) -> Option<StoreTime> {
+        self.record(|_, record| record.started()).flatten()
+    }
+
+    /// When the session ends unless it is used, in store time.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<StoreTime> {
+        self.record(|_, record| record.head.limits.expires())
+    }
+
+    /// What is to be stored under `name`, unless it cannot be.
+    fn checked(&self, name: &str, value: Result<Json, Error>) -> Result<Json, Error> {
+        value.and_then(|value| self.0.core.profile.check(&value).map(|()| value)).map_err(|error| error.of_entry(name))
+    }
+
+    fn record<T>(&self, f: impl FnOnce(&Token, &Record) -> T) -> Option<T> {
+        self.0
+            .with(|open| {
+                Ok(match &open.draft.base {
+                    Loaded::Record(token, record) => Some(f(token, record)),
+                    _ => None,
+                })
+            })
+            .ok()
+            .flatten()
+    }
+}
+
+impl fmt::Debug for SessionHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionHandle").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("handle", &self.handle()).finish_non_exhaustive()
+    }
+}

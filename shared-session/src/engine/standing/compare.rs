@@ -1,0 +1,66 @@
+//! What has become of a session that was loaded some time ago.
+
+use futures_util::future::try_join;
+
+use crate::{
+    Error, Standing,
+    engine::{ended::Tombstone, manager::Core},
+    record::{Record, id::Token},
+    store::StoreTime,
+};
+
+impl Core {
+    /// What has become of the session that `token` opened and that was `seen`. One round trip, and one SELECT if
+    /// somebody is signed in.
+    pub(crate) async fn standing(&self, token: &Token, seen: &Record) -> Result<Standing, Error> {
+        let place = self.profile.place(token);
+        let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(&place)).await?;
+        let now = self.now().await?;
+        let current = bytes.map(|bytes| self.decode(&bytes, now)).transpose();
+        let standing = match tombstone {
+            Some(Tombstone::Ended) => Standing::SignedOut,
+            Some(Tombstone::Moved(_)) => Standing::Moved,
+            None => compare(token, seen, current?.as_ref(), now),
+        };
+        let is_revoked = match standing {
+            Standing::Valid | Standing::Rotated | Standing::Moved => !self.is_confirmed(token, seen).await?,
+            // It has ended, whether or not the row can say why.
+            Standing::SignedOut => !self.is_confirmed(token, seen).await.unwrap_or(true),
+            _ => false,
+        };
+        Ok(if is_revoked { Standing::Revoked } else { standing })
+    }
+
+    /// Whether the user's row still confirms the session, as far as rows are known here.
+    #[cfg(feature = "users")]
+    async fn is_confirmed(&self, token: &Token, seen: &Record) -> Result<bool, Error> {
+        let (Some(auth), Some(identity)) = (&self.auth, &seen.head.user) else { return Ok(true) };
+        let Some(user) = auth.find(identity).await? else { return Ok(false) };
+        if auth.holds(identity, &user) {
+            return Ok(true);
+        }
+        // The session may have got the marks of a new password since it was seen.
+        let newer = self.read(&self.profile.place(token)).await?;
+        Ok(newer.and_then(|newer| newer.head.user.clone()).is_some_and(|identity| auth.holds(&identity, &user)))
+    }
+
+    #[cfg(not(feature = "users"))]
+    #[expect(clippy::unused_async, reason = "with users it asks a database")]
+    async fn is_confirmed(&self, _: &Token, _: &Record) -> Result<bool, Error> {
+        Ok(true)
+    }
+}
+
+/// What the store tells.
+fn compare(token: &Token, seen: &Record, current: Option<&Record>, now: StoreTime) -> Standing {
+    let Some(current) = current else {
+        // What ends by itself does so when its time is over; all else was ended.
+        return if seen.head.limits.left(now).is_none() { Standing::Expired } else { Standing::SignedOut };
+    };
+    match () {
+        () if current.head.limits.left(now).is_none() => Standing::Expired,
+        () if current.user_id() != seen.user_id() => Standing::OtherUser,
+        () if current.opens_for(token) => Standing::Valid,
+        () => Standing::Rotated,
+    }
+}

@@ -1,0 +1,512 @@
+//! Writing a session: I/O 2, and the one merge loop.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use tracing::Instrument as _;
+
+use super::{
+    ended::Tombstone,
+    kept::written_by,
+    manager::{CookieAction, Core},
+};
+use crate::{
+    Error, ErrorKind,
+    engine::{
+        data::Entries,
+        draft::{Edit, End, Loaded, New, Plan, Write, gone, stale},
+    },
+    metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
+    record::{
+        Content, CookieLife, Head, Identity, Place, Record, Stamp,
+        id::{Secret, Token, random_tag},
+        lifetime::Limits,
+    },
+    store::{Deleted, Replaced, StoreTime},
+};
+
+/// How often a write is tried again after another one was faster. Each failure means that another write succeeded, so
+/// this bounds the wait behind a crowd on one session.
+const ATTEMPTS: u32 = 64;
+
+/// How many of them follow each other without a pause.
+const ATTEMPTS_AT_ONCE: u32 = 3;
+
+/// What was written.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) session: Option<(Token, Arc<Record>)>,
+    pub(crate) cookie: CookieAction,
+}
+
+impl Written {
+    fn kept(token: &Token, record: Arc<Record>) -> Self {
+        Self { session: Some((token.clone(), record)), cookie: CookieAction::Keep }
+    }
+
+    fn under_new_cookie(token: Token, record: Arc<Record>, max_age: Option<Duration>) -> Self {
+        Self { cookie: CookieAction::Set(token.clone(), max_age), session: Some((token, record)) }
+    }
+
+    pub(crate) fn loaded(&self) -> Loaded {
+        match &self.session {
+            Some((token, record)) => Loaded::Record(token.clone(), Arc::clone(record)),
+            None => Loaded::Nothing { refused: false },
+        }
+    }
+
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.session.as_ref().is_some_and(|(_, record)| record.head.user.is_some())
+    }
+}
+
+/// What came of one compare-and-set.
+enum Attempt {
+    Stored(Arc<Record>),
+    /// Another write was faster: go on from its version.
+    Overtaken(Arc<Record>),
+    /// The reply did not come and the write was not applied: not yet. The error is for the case that it is after all.
+    NotApplied(Error),
+}
+
+impl Core {
+    /// Runs the plan. Observed: a span, and its time.
+    pub(crate) async fn write_observed(&self, plan: Plan) -> Result<Written, Error> {
+        let span =
+            tracing::info_span!("session.commit", outcome = tracing::field::Empty, attempts = tracing::field::Empty);
+        let observed = async move {
+            let _evict = self.evict_after(written_by(&plan));
+            let stopwatch = Stopwatch::start();
+            let written = self.write(plan).await;
+            let (outcome, histogram) = match &written {
+                Ok(_) => ("stored", &COMMIT_OK),
+                Err(error) => match error.kind() {
+                    ErrorKind::Stale => ("stale", &COMMIT_REFUSED),
+                    ErrorKind::Gone => ("gone", &COMMIT_REFUSED),
+                    ErrorKind::Conflict => ("conflict", &COMMIT_REFUSED),
+                    ErrorKind::TooLarge => ("too large", &COMMIT_REFUSED),
+                    _ => ("error", &COMMIT_ERROR),
+                },
+            };
+            stopwatch.stop(histogram);
+            tracing::Span::current().record("outcome", outcome);
+            written
+        };
+        observed.instrument(span).await
+    }
+
+    async fn write(&self, plan: Plan) -> Result<Written, Error> {
+        let signs_in = match &plan.write {
+            Some(Write::Edit(edit)) => edit.new.login.is_some(),
+            Some(Write::Create(new)) => new.login.is_some(),
+            _ => false,
+        };
+        let ended = match plan.end {
+            None => CookieAction::Keep,
+            Some(end) => match self.end(end).await {
+                Ok(()) => CookieAction::Remove,
+                // A sign-in goes on: its session is a new one.
+                Err(error) if signs_in && error.kind() == ErrorKind::Stale => CookieAction::Remove,
+                Err(error) => return Err(error),
+            },
+        };
+        let written = match plan.write {
+            None => Written { session: None, cookie: CookieAction::Keep },
+            Some(Write::Touch { token, record, renew }) => self.touch(&token, record, renew).await,
+            Some(Write::Create(new)) => self.create(&new).await?,
+            Some(Write::Edit(edit)) => {
+                let edited = if edit.rotate && self.profile.rotation_moves() {
+                    self.relocate(&edit).await
+                } else {
+                    self.edit(&edit).await
+                };
+                match edited {
+                    Err(error) if edit.new.login.is_some() && is_lost(&error) => self.create(&edit.new).await?,
+                    other => other?,
+                }
+            }
+        };
+        Ok(Written { cookie: ended.then(written.cookie), ..written })
+    }
+
+    /// Replays an edit on the newest version until it is stored.
+    async fn edit(&self, edit: &Edit) -> Result<Written, Error> {
+        let place = self.profile.place(&edit.token);
+        let tag = random_tag()?;
+        let secret = if edit.rotate { Some(Secret::random()?) } else { None };
+        let mut base = Arc::clone(&edit.record);
+        let mut lost = None;
+        for attempt in 0..ATTEMPTS {
+            let now = self.now().await?;
+            let Some(content) = self.edited(&base, edit, now)? else {
+                if self.lifetime.touch_is_due(&base.head.limits, now) {
+                    return Ok(self.touch(&edit.token, base, None).await);
+                }
+                return Ok(Written::kept(&edit.token, base));
+            };
+            let next = self.checked(self.profile.next(&base, secret.as_ref(), &self.stamp(&tag, now), content)?)?;
+            let limits = next.head.limits;
+            let Some(ttl) = limits.left(now) else {
+                self.end_at(&place, &base, Tombstone::Ended).await?;
+                return Err(gone());
+            };
+            let replace = self.replace(&place, &base, next, &tag, edit, ttl);
+            let attempted = match &edit.new.login {
+                None => replace.await?,
+                // The index entry goes first on the same connection; both are waited for together.
+                Some(identity) => self.indexed(&place, identity, limits.deadline, replace).await?,
+            };
+            let attempted = match attempted {
+                Attempt::Overtaken(_) if attempt >= ATTEMPTS_AT_ONCE => {
+                    // What was seen before the pause is old after it: comparing with it would lose once more.
+                    pause(attempt).await;
+                    let Some(current) = self.store.load(&place.key).await? else { return Err(gone()) };
+                    self.judge(&current, &tag, edit).await?
+                }
+                attempted => attempted,
+            };
+            match attempted {
+                Attempt::Stored(record) => {
+                    self.stays_ended(&place).await?;
+                    self.stats.commits.add_one();
+                    tracing::Span::current().record("attempts", attempt + 1);
+                    let Some(secret) = secret else { return Ok(self.extended(&edit.token, &base, record, now)) };
+                    let max_age = self.max_age(&record, now);
+                    let token = Token { handle: edit.token.handle, secret };
+                    return Ok(Written::under_new_cookie(token, record, max_age));
+                }
+                Attempt::Overtaken(newer) => {
+                    // An earlier attempt may have arrived meanwhile on a connection that was given up, and be what this
+                    // version was made on.
+                    if let Some(error) = lost {
+                        return Err(error);
+                    }
+                    self.stats.merged.add_one();
+                    base = newer;
+                }
+                // Twice is not by chance.
+                Attempt::NotApplied(error) if lost.is_some() || error.is_late() => return Err(error),
+                Attempt::NotApplied(error) => lost = Some(error),
+            }
+        }
+        Err(too_slow())
+    }
+
+    /// Moves the session to a new key with an edit made, where the key is the secret: the new one first, then the old
+    /// one is deleted, but only as it was seen. Until then both open the session, as when Django does it.
+    async fn relocate(&self, edit: &Edit) -> Result<Written, Error> {
+        let old = self.profile.place(&edit.token);
+        let mut base = Arc::clone(&edit.record);
+        for attempt in 0..ATTEMPTS {
+            let now = self.now().await?;
+            let head = self.next_head(&base, edit, now);
+            let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
+            let content = Content { head, entries: base.entries.with(&changes) };
+            let record = self.checked(self.profile.next(&base, None, &self.stamp("", now), content)?)?;
+            let limits = record.head.limits;
+            let Some(ttl) = limits.left(now) else { return Err(gone()) };
+            let token = self.profile.new_token()?;
+            let new = self.profile.place(&token);
+            let create = self.create_at(&new.key, &record, ttl);
+            let created = match record.head.user.clone() {
+                None => create.await?,
+                Some(identity) => self.indexed(&new, &identity, limits.deadline, create).await?,
+            };
+            if !created {
+                continue;
+            }
+            let seen = base.version();
+            let current = match self.store.delete(&old.key, Some(&seen)).await {
+                Ok(Deleted::Deleted) => {
+                    self.bury(&old, Tombstone::Moved(now)).await;
+                    self.unindex(&base, &old).await;
+                    self.stats.commits.add_one();
+                    tracing::Span::current().record("attempts", attempt + 1);
+                    let max_age = self.max_age(&record, now);
+                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
+                }
+                Ok(Deleted::Gone) => Err(gone()),
+                Ok(Deleted::Conflict(current)) => Ok(current),
+                Err(error) => Err(error),
+            };
+            // The session changed or ended meanwhile, or nobody knows: what was made names nobody's cookie.
+            let _ = self.store.delete(&new.key, None).await;
+            self.unindex(&record, &new).await;
+            match self.judge(&current?, "", edit).await? {
+                Attempt::Overtaken(newer) => base = newer,
+                Attempt::Stored(_) | Attempt::NotApplied(_) => {}
+            }
+            self.stats.merged.add_one();
+            pause(attempt).await;
+        }
+        Err(too_slow())
+    }
+
+    /// What `edit` makes of `base`; `None` if that is nothing.
+    fn edited(&self, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
+        let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
+        if changes.is_empty() && !edit.rotate && edit.renew.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Content { head: self.next_head(base, edit, now), entries: base.entries.with(&changes) }))
+    }
+
+    async fn replace(
+        &self,
+        place: &Place,
+        base: &Record,
+        next: Record,
+        tag: &str,
+        edit: &Edit,
+        ttl: Duration,
+    ) -> Result<Attempt, Error> {
+        match self.store.replace(&place.key, &base.version(), next.bytes().clone(), ttl).await {
+            Ok(Replaced::Stored) => Ok(Attempt::Stored(Arc::new(next))),
+            Ok(Replaced::Gone) => Err(gone()),
+            Ok(Replaced::Conflict(current)) => self.judge(&current, tag, edit).await,
+            // The reply did not come: only what is stored now can tell, and only where versions carry the tag of their
+            // commit. Equal bytes may be another's.
+            Err(error) if error.is_undecided() && next.is_of(tag) => {
+                let Ok(Some(current)) = self.store.load(&place.key).await else { return Err(error) };
+                if base.version().matches(&current) {
+                    return Ok(Attempt::NotApplied(error));
+                }
+                match self.decode(&current, self.now().await?) {
+                    Ok(current) if current.is_of(tag) => Ok(Attempt::Stored(Arc::new(current))),
+                    _ => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What it means that `current` is stored instead of what this edit was made on.
+    async fn judge(&self, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
+        let current = Arc::new(self.decode(current, self.now().await?)?);
+        if current.is_of(tag) {
+            return Ok(Attempt::Stored(current));
+        }
+        // Whoever replaced the secret or signed in owns the session now: nothing may be written into theirs.
+        if !current.has_secret_of(&edit.record) || current.user_id() != edit.record.user_id() {
+            return Err(stale());
+        }
+        Ok(Attempt::Overtaken(current))
+    }
+
+    /// After a write: it may have landed on a session that had ended and that another program brought back.
+    async fn stays_ended(&self, place: &Place) -> Result<(), Error> {
+        if self.tombstone(place).await?.is_none() {
+            return Ok(());
+        }
+        self.end_again(place).await;
+        Err(gone())
+    }
+
+    /// Starts a session under a new handle.
+    async fn create(&self, new: &New) -> Result<Written, Error> {
+        let changes = new.delta.resolve(&Entries::empty(), new.missed)?;
+        let entries = Entries::empty().with(&changes);
+        let mut last_error = None;
+        // A handle that is taken already, or a lost reply: another handle. What may be left over names nobody's cookie.
+        for _ in 0..3 {
+            let token = self.profile.new_token()?;
+            let place = self.profile.place(&token);
+            let now = self.now().await?;
+            let limits = Limits::start(&self.lifetime, now);
+            let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
+            let content = Content { head, entries: entries.clone() };
+            let record = self.checked(self.profile.first(&token, &self.stamp(&random_tag()?, now), content)?)?;
+            let limits = record.head.limits;
+            let Some(ttl) = limits.left(now) else { return Err(gone()) };
+            let create = self.create_at(&place.key, &record, ttl);
+            let created = match &new.login {
+                None => create.await,
+                Some(identity) => self.indexed(&place, identity, limits.deadline, create).await,
+            };
+            match created {
+                Ok(true) => {
+                    self.stats.commits.add_one();
+                    let max_age = self.max_age(&record, now);
+                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
+                }
+                Ok(false) => {}
+                Err(error) if error.is_undecided() && !error.is_late() => last_error = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last_error.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "no free session handle was found")))
+    }
+
+    /// Whether the record is stored; an undecided error only if it is known not to be.
+    async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
+        match self.store.create(key, record.bytes().clone(), ttl).await {
+            Err(error) if error.is_undecided() => match self.store.load(key).await {
+                Ok(None) => Err(error),
+                // Nobody else knows the key yet.
+                Ok(Some(current)) => Ok(current == record.bytes()),
+                Err(unreachable) => Err(unreachable),
+            },
+            other => other,
+        }
+    }
+
+    /// Writes down the last use, and the user's renewed marks. Compares like any write, changes no entry, and never fails
+    /// the request: a write that was faster has noted a later use.
+    async fn touch(&self, token: &Token, record: Arc<Record>, renew: Option<Identity>) -> Written {
+        let touched = async {
+            let now = self.now().await?;
+            let limits = record.head.limits.touch(now);
+            let Some(ttl) = limits.left(now) else { return Ok(None) };
+            let user = renew.or_else(|| record.head.user.clone());
+            let head = Head { limits, user, client: record.head.client.clone() };
+            let next = self.profile.touched(&record, head, &self.stamp("", now))?;
+            let place = self.profile.place(token);
+            let replaced = self.store.replace(&place.key, &record.version(), next.bytes().clone(), ttl).await?;
+            let stored = (replaced == Replaced::Stored).then_some((next, now));
+            Ok::<_, Error>(stored)
+        };
+        match touched.await {
+            Ok(None) => Written::kept(token, record),
+            Ok(Some((next, now))) => {
+                self.stats.touches.add_one();
+                self.extended(token, &record, Arc::new(next), now)
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the last use of a session was not written down");
+                Written::kept(token, record)
+            }
+        }
+    }
+
+    /// What was written under the cookie that the browser has: `next` instead of `base`. The cookie is sent again where it
+    /// would end before the session does, or where it is to be kept for another time than before.
+    fn extended(&self, token: &Token, base: &Record, next: Arc<Record>, now: StoreTime) -> Written {
+        let max_age = self.max_age(&next, now);
+        let is_due = match max_age {
+            None => self.max_age(base, now).is_some(),
+            Some(_) if self.lifetime.saves_every_request() => true,
+            Some(max_age) => self.profile.cookie_rolls() || max_age < next.head.limits.deadline.since(now),
+        };
+        if is_due {
+            let cookie = CookieAction::Extend(token.clone(), max_age);
+            return Written { session: Some((token.clone(), next)), cookie };
+        }
+        Written::kept(token, next)
+    }
+
+    /// How long the browser is to keep the cookie of `record`, as of `now`; `None`: as long as it runs.
+    fn max_age(&self, record: &Record, now: StoreTime) -> Option<Duration> {
+        let limits = &record.head.limits;
+        let max_age = match record.cookie_life() {
+            CookieLife::OfTheBrowser => return None,
+            CookieLife::OfTheSession => limits.left(now).unwrap_or_default(),
+            CookieLife::AsConfigured => self.cookie.max_age()?.min(limits.deadline.since(now)),
+        };
+        // Whole seconds, and none would delete it.
+        Some(Duration::from_secs(max_age.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)))
+    }
+
+    /// Ends a session, or each that one of several cookies opens.
+    async fn end(&self, end: End) -> Result<(), Error> {
+        match end {
+            End::Record(token, record) => self.end_record(&token, &record).await,
+            End::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await,
+            End::Cookies(rivals) => {
+                for token in rivals {
+                    let _evict = self.evict_after([Some(token.handle), None]);
+                    match self.load_fresh(&token).await?.0 {
+                        Loaded::Record(token, record) => self.end_record(&token, &record).await?,
+                        Loaded::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await?,
+                        Loaded::Nothing { .. } => {}
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn end_record(&self, token: &Token, record: &Record) -> Result<(), Error> {
+        let place = self.profile.place(token);
+        self.end_at(&place, record, Tombstone::Ended).await?;
+        self.unindex(record, &place).await;
+        Ok(())
+    }
+
+    /// Its head may still say that this cookie owns it. If not, the record opens for nobody.
+    async fn end_unreadable(&self, token: &Token, bytes: &Bytes) -> Result<(), Error> {
+        match self.profile.owned(token, bytes) {
+            Some(owned) => self.end_owned(&self.profile.place(token), &owned).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Adds the session at `place` to the user's index, then runs `write`; both are under way together.
+    async fn indexed<T>(
+        &self,
+        place: &Place,
+        identity: &Identity,
+        deadline: StoreTime,
+        write: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let index = self.profile.index_key(&identity.user_id);
+        let add = self.store.index_add(&index, &place.member, deadline);
+        let (added, written) = futures_util::future::join(add, write).await;
+        let written = written?;
+        match added {
+            Err(error) if error.is_late() => return Err(error),
+            Err(_) => self.store.index_add(&index, &place.member, deadline).await?,
+            Ok(()) => {}
+        }
+        Ok(written)
+    }
+
+    /// Removes an ended session from its user's index; lists check each record, so a failure does no harm.
+    pub(super) async fn unindex(&self, record: &Record, place: &Place) {
+        if let Some(user_id) = record.user_id() {
+            let index = self.profile.index_key(user_id);
+            let _ = self.store.index_remove(&index, std::slice::from_ref(&place.member)).await;
+        }
+    }
+
+    fn next_head(&self, base: &Record, edit: &Edit, now: StoreTime) -> Head {
+        let head = &base.head;
+        let login = edit.new.login.as_ref();
+        let limits = match login {
+            Some(_) => head.limits.restart(&self.lifetime, now),
+            None => head.limits.touch(now),
+        };
+        let user = login.or(edit.renew.as_ref()).or(head.user.as_ref()).cloned();
+        let client = if login.is_some() { &edit.new.client } else { &head.client };
+        Head { limits, user, client: client.clone() }
+    }
+
+    fn stamp<'a>(&'a self, tag: &'a str, now: StoreTime) -> Stamp<'a> {
+        Stamp { tag, now, lifetime: &self.lifetime }
+    }
+
+    fn checked(&self, record: Record) -> Result<Record, Error> {
+        let len = record.bytes().len();
+        if len > self.max_size {
+            let message = format!("the session would have {len} bytes; at most {} are stored", self.max_size);
+            return Err(Error::new(ErrorKind::TooLarge, message));
+        }
+        Ok(record)
+    }
+}
+
+fn too_slow() -> Error {
+    Error::new(ErrorKind::Unavailable, "other requests kept being faster on this session")
+}
+
+fn is_lost(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone)
+}
+
+/// Spreads the writers of one session out: up to 20 ms, at random, the longer the more attempts there were.
+async fn pause(attempt: u32) {
+    let mut random = [0; 2];
+    // Without randomness the pauses are merely equal.
+    let _ = getrandom::fill(&mut random);
+    let most = u64::from(attempt.min(40)) * 500;
+    tokio::time::sleep(Duration::from_micros(u64::from(u16::from_le_bytes(random)) * most / u64::from(u16::MAX))).await;
+}

@@ -1,0 +1,149 @@
+//! What a failure means: for the next attempt, for the way to connect, and in words for operators.
+
+use sqlx::Error as DriverError;
+
+use crate::{Error, ErrorKind};
+
+/// What to do after a statement has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    GiveUp,
+    /// The server has not run it, because the statement as it was prepared is no good any more: prepare it anew.
+    Afresh,
+    /// The connection is gone: take another.
+    Elsewhere,
+}
+
+/// `work` is what may be repeated: a write whose fate is unknown may not.
+pub(super) fn next(error: &DriverError, work: super::Work) -> Next {
+    match code(error).as_deref() {
+        // A migration has changed what the statement answers ("cached plan must not change result type"), or something
+        // has removed it (DISCARD ALL).
+        Some("0A000" | "26000") => Next::Afresh,
+        _ if is_lost(error) && work == super::Work::Read => Next::Elsewhere,
+        _ => Next::GiveUp,
+    }
+}
+
+/// Whether the connection is gone.
+pub(super) fn is_lost(error: &DriverError) -> bool {
+    match error {
+        DriverError::Io(_) | DriverError::Protocol(_) | DriverError::BeginFailed | DriverError::WorkerCrashed => true,
+        // Class 08 is a broken connection, 57P0x a server that goes down or ended the connection.
+        _ => code(error).is_some_and(|code| code.starts_with("08") || code.starts_with("57P0")),
+    }
+}
+
+/// Whether this may be a pooler that does not know a parameter of the start. The server knows them all.
+pub(super) fn refuses_parameters(error: &DriverError) -> bool {
+    // Logins (28), databases (3D), the number of connections (53) and a server on its way up or down (57) are refused
+    // whatever the parameters.
+    code(error).is_some_and(|code| !["28", "3D", "53", "57"].iter().any(|class| code.starts_with(class)))
+}
+
+/// Whether a connection with or without TLS may come about where this one has not.
+pub(super) fn another_mode_may_do(error: &DriverError) -> bool {
+    // "no pg_hba.conf entry" is how a server says that it wants TLS, or does not.
+    is_tls(error) || code(error).as_deref() == Some("28000")
+}
+
+fn is_tls(error: &DriverError) -> bool {
+    match error {
+        DriverError::Tls(_) => true,
+        #[cfg(feature = "postgres-tls")]
+        DriverError::Io(error) => tls_error(error).is_some(),
+        _ => false,
+    }
+}
+
+pub(super) fn cannot_connect(error: DriverError) -> Error {
+    let kind = match &error {
+        DriverError::Configuration(_) => ErrorKind::Config,
+        _ => ErrorKind::Unavailable,
+    };
+    match explain(&error) {
+        Some(message) => Error::new(kind, message),
+        None if kind == ErrorKind::Config => Error::new(kind, "the PostgreSQL URL is not valid").with_source(error),
+        None => Error::new(kind, "PostgreSQL cannot be reached").with_source(error),
+    }
+}
+
+/// In our words, where those of the driver would name hosts, or would not say what to change.
+pub(crate) fn explain(error: &DriverError) -> Option<&'static str> {
+    match error {
+        DriverError::Tls(source) if source.to_string().contains("server does not support TLS") => {
+            Some("PostgreSQL offers no TLS, which the sslmode in its URL demands")
+        }
+        DriverError::Tls(_) => Some("the certificates for PostgreSQL (sslrootcert, sslcert, sslkey) cannot be used"),
+        #[cfg(feature = "postgres-tls")]
+        DriverError::Io(error) => tls_error(error).map(reason),
+        _ => match code(error)?.as_ref() {
+            "28P01" => Some("PostgreSQL refuses the login: wrong user name or password"),
+            "28000" => Some(
+                "PostgreSQL refuses the login: its pg_hba.conf does not let this user in from here, or only with TLS \
+                 (sslmode) or a client certificate (sslcert, sslkey)",
+            ),
+            "3D000" => Some("PostgreSQL has no database of the name in its URL"),
+            "53300" => Some("PostgreSQL refuses connections: too many clients (max_connections)"),
+            _ => None,
+        },
+    }
+}
+
+fn code(error: &DriverError) -> Option<std::borrow::Cow<'_, str>> {
+    error.as_database_error().and_then(|error| error.code())
+}
+
+#[cfg(feature = "postgres-tls")]
+fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|error| error.downcast_ref())
+}
+
+#[cfg(feature = "postgres-tls")]
+fn reason(error: &rustls::Error) -> &'static str {
+    use rustls::{CertificateError as Bad, Error as TlsError};
+    match error {
+        TlsError::InvalidCertificate(Bad::UnknownIssuer | Bad::BadSignature) => {
+            "PostgreSQL cannot be reached: the TLS handshake failed, its certificate is of an authority that is not \
+             trusted (sslrootcert)"
+        }
+        TlsError::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+            "PostgreSQL cannot be reached: the TLS handshake failed, its certificate is for another name than the host \
+             in its URL"
+        }
+        TlsError::InvalidCertificate(
+            Bad::Expired | Bad::ExpiredContext { .. } | Bad::NotValidYet | Bad::NotValidYetContext { .. },
+        ) => "PostgreSQL cannot be reached: the TLS handshake failed, its certificate is not valid at this time",
+        TlsError::AlertReceived(_) => {
+            "PostgreSQL cannot be reached: the TLS handshake failed, it refuses our certificate or wants one (sslcert, \
+             sslkey)"
+        }
+        _ => "PostgreSQL cannot be reached: the TLS handshake failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sql::postgres::Work;
+
+    #[test]
+    fn only_what_may_be_repeated_is_tried_again_when_a_connection_is_lost() {
+        let lost = || DriverError::Io(std::io::ErrorKind::UnexpectedEof.into());
+        assert_eq!(next(&lost(), Work::Read), Next::Elsewhere);
+        assert_eq!(next(&lost(), Work::Write), Next::GiveUp);
+        for final_one in [DriverError::RowNotFound, DriverError::PoolTimedOut, DriverError::PoolClosed] {
+            assert_eq!(next(&final_one, Work::Read), Next::GiveUp, "{final_one}");
+        }
+    }
+
+    #[test]
+    fn what_the_driver_says_of_tls_is_told_in_our_words() {
+        let none = DriverError::Tls("server does not support TLS".into());
+        assert!(explain(&none).is_some_and(|text| text.contains("offers no TLS")));
+        assert!(another_mode_may_do(&none) && !refuses_parameters(&none));
+        let other = DriverError::Tls("hunter2".into());
+        assert!(!cannot_connect(other).to_string().contains("hunter2"));
+        assert_eq!(explain(&DriverError::RowNotFound), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! The Lua scripts: called by hash, sent in full only when the server does not have them.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, Value};
+
+use super::wire::{
+    connection::{Connection, Effect, To},
+    failure::Failure,
+};
+
+pub(super) static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
+pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
+pub(super) static CONFIRM_ABSENT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("confirm_absent.lua")));
+pub(super) static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index_add.lua")));
+
+/// A script that writes to one key.
+pub(super) struct Script {
+    source: &'static str,
+    hash: String,
+}
+
+impl Script {
+    fn new(source: &'static str) -> Self {
+        Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
+    }
+
+    /// One `EVALSHA`. `NOSCRIPT` says that nothing ran, so `EVAL` after it is no retry of a write; it also teaches the
+    /// server the script, which `SCRIPT LOAD` would do for one node only and until its next restart.
+    pub(super) async fn call(&self, connection: &Connection, key: &str, args: &[&[u8]]) -> Result<Value, Failure> {
+        let deadline = connection.deadline();
+        let by_hash = command("EVALSHA", &self.hash, key, args);
+        match connection.send(To::Key(key), &by_hash, Effect::Write, deadline).await {
+            Err(Failure::Answered(answer)) if answer.is("NOSCRIPT") => {
+                let in_full = command("EVAL", self.source, key, args);
+                connection.send(To::Key(key), &in_full, Effect::Write, deadline).await
+            }
+            done => done,
+        }
+    }
+}
+
+fn command(name: &str, script: &str, key: &str, args: &[&[u8]]) -> Cmd {
+    let size = name.len() + script.len() + 1 + key.len() + args.iter().map(|arg| arg.len()).sum::<usize>();
+    let mut command = Cmd::with_capacity(4 + args.len(), size);
+    command.arg(name).arg(script).arg(1).arg(key);
+    for arg in args {
+        command.arg(*arg);
+    }
+    command
+}

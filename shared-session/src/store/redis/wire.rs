@@ -1,0 +1,18 @@
+//! Connections to Redis: where the server is ([`address`], [`sentinel`], [`cluster`]), how it is reached ([`dial`], [`greeting`],
+//! [`link`], [`lazy`]), and what becomes of a command ([`connection`], [`delivery`], [`failure`]). [`tracking`] follows the
+//! keys that the server announces as changed.
+
+pub(crate) mod address;
+pub(crate) mod cluster;
+pub(crate) mod connection;
+pub(crate) mod delivery;
+pub(crate) mod dial;
+pub(crate) mod failure;
+pub(crate) mod greeting;
+pub(crate) mod lazy;
+pub(crate) mod link;
+pub(crate) mod sentinel;
+pub(crate) mod slots;
+#[cfg(feature = "redis-tls")]
+pub(crate) mod tls;
+pub(crate) mod tracking;

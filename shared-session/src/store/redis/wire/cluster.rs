@@ -1,0 +1,235 @@
+//! Redis Cluster: each command goes to the node that has its key.
+//!
+//! - A node that says MOVED or ASK has not run the command, so it is sent on, writes too.
+//! - The map of the slots is asked for again after MOVED and after any trouble, at most every [`REST`]; meanwhile calls
+//!   go by the old one. When the node of a key cannot be reached, a call waits for a newer map, and goes on if that
+//!   names another node.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream};
+use redis::{Cmd, Value};
+use tokio::time::Instant;
+
+use super::{
+    delivery::{How, Wait},
+    dial::{Address, Dialer},
+    failure::{Failure, Unsent},
+    lazy::Supply,
+    link::{Link, READS},
+    slots::{Redirect, Slots, read_redirect, slot},
+};
+
+/// So often one command may be sent on. Two are the rule when a slot is moved; more mean that nodes disagree.
+const REDIRECTS: usize = 5;
+/// How long a map is taken for new.
+const REST: Duration = Duration::from_millis(100);
+/// So many nodes are asked for the map at once, because one of them may hang.
+const ASKED_AT_ONCE: usize = 3;
+
+/// A way to the nodes of a cluster.
+pub(crate) struct Cluster {
+    nodes: Arc<Nodes>,
+    renewed: Supply<Instant>,
+    /// How many commands were sent on.
+    redirects: AtomicU64,
+}
+
+/// Which nodes commands go to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) primaries: Vec<(u16, Address)>,
+    redirects: u64,
+}
+
+struct Nodes {
+    dialer: Dialer,
+    seeds: Vec<Address>,
+    /// Replaced as a whole, never changed in place.
+    map: RwLock<Option<Arc<Slots>>>,
+    links: Mutex<HashMap<Address, Arc<Supply<Link>>>>,
+}
+
+impl Cluster {
+    pub(crate) fn new(dialer: Dialer, seeds: Vec<Address>) -> Self {
+        let nodes = Arc::new(Nodes { dialer, seeds, map: RwLock::default(), links: Mutex::default() });
+        let asking = nodes.clone();
+        let renewed = Supply::new(
+            |since: &Instant| since.elapsed() < REST,
+            move || {
+                let nodes = asking.clone();
+                Box::pin(async move { nodes.renew_map().await.map(|()| Instant::now()) })
+            },
+        );
+        Self { nodes, renewed, redirects: AtomicU64::new(0) }
+    }
+
+    /// Sends `command` to the node that has `key`, wherever that turns out to be, on that `lane` there.
+    pub(crate) async fn send(
+        &self,
+        key: &str,
+        lane: usize,
+        command: &Cmd,
+        wait: Option<Wait>,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        let slot = slot(key);
+        let mut node = self.owner(slot, deadline).await?;
+        let mut how = How { asking: false, wait };
+        let mut found_again = false;
+        for _ in 0..=REDIRECTS {
+            let failure = match self.send_on(&node, lane, command, how, deadline).await {
+                Err(failure) => failure,
+                done => return done,
+            };
+            if let Failure::Answered(answer) = &failure
+                && let Some((redirect, detail)) = answer.redirect()
+            {
+                let Some((slot, address)) = read_redirect(detail, &node) else { return Err(failure) };
+                self.redirects.fetch_add(1, Ordering::AcqRel);
+                if redirect == Redirect::Moved {
+                    self.nodes.learn(slot, &address);
+                    self.renewed.renew();
+                }
+                (node, how.asking) = (address, redirect == Redirect::Ask);
+                continue;
+            }
+            let is_unsent = matches!(failure, Failure::Unsent(_));
+            if is_unsent && !found_again && self.renewed.get(deadline).await.is_ok() {
+                let owner = self.owner(slot, deadline).await?;
+                if owner != node {
+                    (node, how.asking, found_again) = (owner, false, true);
+                    continue;
+                }
+            }
+            if failure.is_doubtful() {
+                self.renewed.renew();
+            }
+            return Err(failure);
+        }
+        Err(Failure::Unsent(Unsent::new("the nodes of the Redis cluster do not agree on who has a key")))
+    }
+
+    /// Sends `command`, which concerns no key, to one node.
+    pub(crate) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+        let reply = self.send_on(node, READS, command, How::PLAIN, deadline).await;
+        if matches!(&reply, Err(failure) if failure.is_doubtful()) {
+            self.renewed.renew();
+        }
+        reply
+    }
+
+    /// Every primary and its lowest slot, in the order of these.
+    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<(u16, Address)>, Failure> {
+        Ok(self.map(deadline).await?.primaries())
+    }
+
+    /// Where commands go now. The count is read first: what is sent on meanwhile makes it another layout.
+    pub(crate) async fn layout(&self, deadline: Instant) -> Result<Layout, Failure> {
+        let redirects = self.redirects.load(Ordering::Acquire);
+        Ok(Layout { redirects, primaries: self.primaries(deadline).await? })
+    }
+
+    /// Whether all commands since then have gone by `layout`.
+    pub(crate) fn has(&self, layout: &Layout) -> bool {
+        self.redirects.load(Ordering::Acquire) == layout.redirects
+            && self.nodes.map().is_some_and(|map| map.primaries() == layout.primaries)
+    }
+
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.nodes.dialer
+    }
+
+    /// The link to one node.
+    pub(crate) fn supply(&self, node: &Address) -> Arc<Supply<Link>> {
+        self.nodes.link(node)
+    }
+
+    async fn send_on(
+        &self,
+        node: &Address,
+        lane: usize,
+        command: &Cmd,
+        how: How,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        self.nodes.link(node).get(deadline).await?.send(lane, command, how, deadline).await
+    }
+
+    async fn owner(&self, slot: u16, deadline: Instant) -> Result<Address, Failure> {
+        let map = self.map(deadline).await?;
+        map.owner(slot).cloned().ok_or_else(|| {
+            self.renewed.renew();
+            Failure::Unsent(Unsent::new("no node of the Redis cluster has the slot of the key"))
+        })
+    }
+
+    async fn map(&self, deadline: Instant) -> Result<Arc<Slots>, Failure> {
+        if let Some(map) = self.nodes.map() {
+            return Ok(map);
+        }
+        self.renewed.get(deadline).await?;
+        self.nodes.map().ok_or_else(|| Failure::Unsent(Unsent::new("the Redis cluster has no map of its slots")))
+    }
+}
+
+impl Nodes {
+    fn map(&self) -> Option<Arc<Slots>> {
+        self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what a node said who knows better than the map.
+    fn learn(&self, slot: u16, address: &Address) {
+        let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(map) = &mut *map
+            && map.owner(slot) != Some(address)
+        {
+            Arc::make_mut(map).set(slot, address.clone());
+        }
+    }
+
+    fn link(&self, node: &Address) -> Arc<Supply<Link>> {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = links.entry(node.clone());
+        link.or_insert_with(|| Arc::new(self.dialer.supply(node.clone()))).clone()
+    }
+
+    /// Takes the map of whichever node answers first, and leaves the nodes that are not in it.
+    async fn renew_map(&self) -> Result<(), Unsent> {
+        let mut nodes = self.seeds.clone();
+        if let Some(map) = self.map() {
+            nodes.splice(0..0, map.primaries().into_iter().map(|(_, node)| node));
+        }
+        let mut seen = std::collections::HashSet::new();
+        nodes.retain(|node| seen.insert(node.clone()));
+        let mut answers = stream::iter(nodes).map(|node| self.ask_for_map(node)).buffer_unordered(ASKED_AT_ONCE);
+        let mut last = Unsent::new("no node of the Redis cluster can be reached");
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(map) => {
+                    let primaries = map.primaries();
+                    let is_known = |node: &Address| primaries.iter().any(|(_, known)| known == node);
+                    self.links.lock().unwrap_or_else(PoisonError::into_inner).retain(|node, _| is_known(node));
+                    *self.map.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(map));
+                    return Ok(());
+                }
+                Err(unsent) => last = unsent,
+            }
+        }
+        Err(last)
+    }
+
+    async fn ask_for_map(&self, node: Address) -> Result<Slots, Unsent> {
+        let deadline = Instant::now() + self.dialer.timeout;
+        let link = self.link(&node).get(deadline).await?;
+        let reply = link.send(READS, redis::cmd("CLUSTER").arg("SLOTS"), How::PLAIN, deadline).await?;
+        Slots::read(reply, &node).ok_or_else(|| Unsent::new("a node of the Redis cluster has no map of the slots"))
+    }
+}

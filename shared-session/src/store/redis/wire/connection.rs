@@ -1,0 +1,267 @@
+//! How a command gets to Redis and how much of its fate is known. All else asks for no more than
+//! [`Connection::send`].
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Cmd, Value};
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{
+    address::{Place, Target},
+    cluster::Cluster,
+    delivery::{How, Wait},
+    dial::{Address, Dialer},
+    failure::{Failure, Unsent},
+    lazy::Supply,
+    link::{Link, READS},
+    sentinel::Sentinels,
+    slots::slot,
+    tracking::Source,
+};
+use crate::{
+    Error,
+    store::redis::{RedisConfig, ifeq::Native},
+};
+
+/// Whether a command that may have run can be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It changes nothing.
+    Read,
+    /// It may change something, so it is sent once.
+    Write,
+}
+
+/// What a command concerns, by which a cluster knows where it has to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum To<'a> {
+    /// A key.
+    Key(&'a str),
+    /// A node, where there is more than one.
+    Node(&'a Address),
+}
+
+/// A way to Redis. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Connection {
+    route: Route,
+    response_timeout: Duration,
+    native: Native,
+    /// One permit for each call that may be under way.
+    calls: Arc<Semaphore>,
+    /// Reads that a primary refuses when it may not write.
+    fenced_reads: bool,
+    /// Wanted of every write.
+    wait: Option<Wait>,
+}
+
+/// So many lanes have writes that wait for replicas, because a connection does nothing else while it waits. Others need
+/// but one.
+const WAITING_LANES: u16 = 4;
+
+#[derive(Clone)]
+enum Route {
+    /// The one server that counts.
+    One(Arc<Supply<Link>>, Dialer),
+    Cluster(Arc<Cluster>),
+    #[cfg(feature = "deadpool")]
+    Pool(deadpool_redis::Pool),
+}
+
+impl Connection {
+    pub(crate) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
+        let Target { login, sentinel_login, tls, place } = target;
+        let native = Native::default();
+        let lanes = READS + 1 + usize::from(write_lanes(config.wait));
+        let dialer = Dialer { lanes, ..config.dialer(login, tls, native.clone())? };
+        let route = match place {
+            Place::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
+            Place::Sentinel(addresses, name) => {
+                let sentinel_dialer = config.sentinel_dialer(sentinel_login, tls)?;
+                let sentinels = Sentinels { addresses, name, dialer: sentinel_dialer, primary: dialer.clone() };
+                Route::One(Arc::new(sentinels.supply()), dialer)
+            }
+            Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
+        };
+        Ok(Self::over(route, config, native))
+    }
+
+    #[cfg(feature = "deadpool")]
+    pub(crate) fn pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
+        Self::over(Route::Pool(pool), config, Native::default())
+    }
+
+    fn over(route: Route, config: &RedisConfig, native: Native) -> Self {
+        let calls = Arc::new(Semaphore::new(config.max_calls));
+        Self {
+            route,
+            response_timeout: config.response_timeout,
+            native,
+            calls,
+            wait: config.wait,
+            fenced_reads: config.fenced_reads,
+        }
+    }
+
+    /// Connects now.
+    pub(crate) async fn prove(&self, deadline: Instant) -> Result<(), Error> {
+        let proved = match &self.route {
+            Route::One(link, _) => link.get(deadline).await.map(drop),
+            Route::Cluster(cluster) => cluster.primaries(deadline).await.map(drop),
+            #[cfg(feature = "deadpool")]
+            Route::Pool(pool) => self::pool::checkout(pool, deadline).await.map(drop),
+        };
+        proved.map_err(|failure| failure.into_error(Effect::Read))
+    }
+
+    /// Whether the server has native compare-and-set.
+    pub(crate) fn native(&self) -> &Native {
+        &self.native
+    }
+
+    /// Whether writes wait for replicas.
+    pub(crate) fn waits(&self) -> bool {
+        self.wait.is_some()
+    }
+
+    /// The command that reads a value.
+    pub(crate) fn get(&self) -> &'static str {
+        if self.fenced_reads { "GETEX" } else { "GET" }
+    }
+
+    /// Where the changes can be followed that the commands make.
+    pub(crate) fn source(&self) -> Result<Source, Error> {
+        match &self.route {
+            Route::One(link, dialer) => Ok(Source::One(link.clone(), dialer.clone())),
+            Route::Cluster(cluster) => Ok(Source::Cluster(cluster.clone())),
+            #[cfg(feature = "deadpool")]
+            Route::Pool(_) => Err(Error::new(
+                crate::ErrorKind::Config,
+                "a near cache cannot follow changes through a pool of connections: connect the store by its URL",
+            )),
+        }
+    }
+
+    /// When a call that starts now has to be over.
+    pub(crate) fn deadline(&self) -> Instant {
+        Instant::now() + self.response_timeout
+    }
+
+    /// Sends `command` and waits for its reply until `deadline`. A read is sent once more when its connection turns out
+    /// to be gone; a write never is. It fails at once when too many calls are under way.
+    pub(crate) async fn send(
+        &self,
+        to: To<'_>,
+        command: &Cmd,
+        effect: Effect,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        let Ok(_permit) = self.calls.try_acquire() else {
+            return Err(Failure::Unsent(Unsent::new("too many calls are waiting for Redis")));
+        };
+        let _under_way = crate::metrics::REDIS_CALLS.enter();
+        let sent = self.send_once(to, command, effect, deadline).await;
+        match (effect, sent) {
+            (Effect::Read, Err(Failure::Lost(_))) => self.send_once(to, command, effect, deadline).await,
+            (Effect::Write, Err(Failure::Lost(_) | Failure::TimedOut | Failure::Unexpected)) if self.waits() => {
+                Err(Failure::Unreplicated(None))
+            }
+            (_, sent) => sent,
+        }
+    }
+
+    /// The primaries of a cluster, each with its lowest slot and in the order of these; `None` where there is but one
+    /// server.
+    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Option<Vec<(u16, Address)>>, Failure> {
+        match &self.route {
+            Route::Cluster(cluster) => cluster.primaries(deadline).await.map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    async fn send_once(&self, to: To<'_>, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Value, Failure> {
+        let (lane, wait) = match effect {
+            Effect::Read => (READS, None),
+            Effect::Write => (self.lane(to), self.wait),
+        };
+        match &self.route {
+            Route::One(link, _) => {
+                link.get(deadline).await?.send(lane, command, How { asking: false, wait }, deadline).await
+            }
+            // Boxed, because they are several times larger than the way above.
+            Route::Cluster(cluster) => match to {
+                To::Key(key) => Box::pin(cluster.send(key, lane, command, wait, deadline)).await,
+                To::Node(node) => Box::pin(cluster.send_to(node, command, deadline)).await,
+            },
+            #[cfg(feature = "deadpool")]
+            Route::Pool(pool) => Box::pin(self::pool::send(pool, command, wait, deadline)).await,
+        }
+    }
+
+    /// The lane for writes to a key is always the same: where they wait for replicas, to delete what is deleted already
+    /// waits for nothing but the writes that the connection did before, and the first delete has to be among them when it
+    /// is tried again.
+    fn lane(&self, to: To<'_>) -> usize {
+        match (to, write_lanes(self.wait)) {
+            (To::Node(_), _) | (_, 1) => READS + 1,
+            (To::Key(key), lanes) => READS + 1 + usize::from(slot(key) % lanes),
+        }
+    }
+}
+
+fn write_lanes(wait: Option<Wait>) -> u16 {
+    if wait.is_some() { WAITING_LANES } else { 1 }
+}
+
+#[cfg(feature = "deadpool")]
+mod pool {
+    use deadpool_redis::{Connection, Pool, PoolError};
+    use redis::{Cmd, Value};
+    use tokio::time::{Instant, timeout_at};
+
+    use crate::store::redis::wire::{
+        delivery::{How, Wait},
+        failure::{Failure, Unsent},
+        link,
+    };
+
+    pub(crate) async fn send(
+        pool: &Pool,
+        command: &Cmd,
+        wait: Option<Wait>,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        let mut connection = checkout(pool, deadline).await?;
+        let how = How { asking: false, wait };
+        let sent = async {
+            if how == How::PLAIN {
+                return link::reply(connection.send_packed_command(command).await);
+            }
+            let together = how.pipeline(command);
+            how.reply(connection.send_packed_commands(&together, 0, together.len()).await)
+        };
+        let reply = timeout_at(deadline + how.extra_time(), sent).await.unwrap_or(Err(Failure::TimedOut));
+        if matches!(&reply, Err(failure) if is_spoiled(failure)) {
+            drop(Connection::take(connection));
+        }
+        reply
+    }
+
+    fn is_spoiled(failure: &Failure) -> bool {
+        match failure {
+            Failure::Lost(_) | Failure::TimedOut => true,
+            Failure::Answered(answer) => answer.is("READONLY"),
+            Failure::Unsent(_) | Failure::Unexpected | Failure::Unreplicated(_) => false,
+        }
+    }
+
+    pub(crate) async fn checkout(pool: &Pool, deadline: Instant) -> Result<Connection, Failure> {
+        let unsent = match timeout_at(deadline, pool.get()).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(PoolError::Backend(error))) => error.into(),
+            Ok(Err(PoolError::Closed)) => Unsent::new("the Redis pool is closed"),
+            Ok(Err(_)) | Err(_) => Unsent::new("the Redis pool had no connection in time"),
+        };
+        Err(Failure::Unsent(unsent))
+    }
+}

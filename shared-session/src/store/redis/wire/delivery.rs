@@ -1,0 +1,67 @@
+//! What is sent together with a command, on the same connection and without anything in between.
+
+use std::time::Duration;
+
+use redis::{Cmd, Pipeline, RedisError, Value};
+
+use super::failure::Failure;
+
+/// How many replicas have to have a write, and for how long they are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait {
+    pub(crate) replicas: u32,
+    pub(crate) timeout: Duration,
+}
+
+/// How a command is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct How {
+    /// After `ASKING`, which makes the new node of a slot that is being moved take it.
+    pub(crate) asking: bool,
+    /// Before `WAIT`, which counts the replicas that have all that this connection has written.
+    pub(crate) wait: Option<Wait>,
+}
+
+impl How {
+    /// Alone.
+    pub(crate) const PLAIN: Self = Self { asking: false, wait: None };
+
+    /// All that is sent.
+    pub(crate) fn pipeline(self, command: &Cmd) -> Pipeline {
+        let mut all = Pipeline::with_capacity(3);
+        if self.asking {
+            all.cmd("ASKING");
+        }
+        all.add_command(command.clone());
+        if let Some(Wait { replicas, timeout }) = self.wait {
+            // 0 would be for ever.
+            all.cmd("WAIT").arg(replicas).arg(timeout.as_millis().max(1).to_string());
+        }
+        all
+    }
+
+    /// How much longer the reply may take than that of the command alone.
+    pub(crate) fn extra_time(self) -> Duration {
+        self.wait.map_or(Duration::ZERO, |wait| wait.timeout)
+    }
+
+    /// The reply to the command, if as many replicas as wanted have what it wrote.
+    pub(crate) fn reply(self, replies: Result<Vec<Value>, RedisError>) -> Result<Value, Failure> {
+        let mut replies = replies?.into_iter();
+        let asked = if self.asking { replies.next() } else { None };
+        let reply = match (asked, replies.next()) {
+            // Who may not ask is only sent on again.
+            (Some(Value::ServerError(error)), Some(Value::ServerError(_))) | (_, Some(Value::ServerError(error))) => {
+                return Err(Failure::Answered((&error).into()));
+            }
+            (_, Some(reply)) => reply,
+            (_, None) => return Err(Failure::Unexpected),
+        };
+        match (self.wait, replies.next()) {
+            (None, _) => Ok(reply),
+            (Some(wait), Some(Value::Int(replicas))) if replicas >= i64::from(wait.replicas) => Ok(reply),
+            (Some(_), Some(Value::ServerError(error))) => Err(Failure::Unreplicated(Some((&error).into()))),
+            (Some(_), _) => Err(Failure::Unreplicated(None)),
+        }
+    }
+}

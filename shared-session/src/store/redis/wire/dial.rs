@@ -1,0 +1,207 @@
+//! How a connection is made: name lookup, TCP or a Unix socket, TLS, login.
+
+use std::{io, path::PathBuf, sync::Arc, time::Duration};
+
+use futures_util::future::{select_ok, try_join_all};
+use redis::{
+    AsyncConnectionConfig, ErrorKind as RedisErrorKind, ProtocolVersion, PushInfo, RedisConnectionInfo, RedisError,
+    aio::{AsyncPushSender, MultiplexedConnection},
+    io::tcp::socket2::{SockRef, TcpKeepalive},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpStream, lookup_host},
+    sync::broadcast,
+    time::timeout,
+};
+
+#[cfg(feature = "redis-tls")]
+use super::tls::Tls;
+use super::{
+    failure::Unsent,
+    greeting::Overheard,
+    lazy::Supply,
+    link::{Lane, Link},
+};
+use crate::store::redis::ifeq::Native;
+
+/// So many pushes wait for a slow receiver, who is told when it missed some.
+const PUSHES: usize = 1024;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Address {
+    Tcp(String, u16),
+    Unix(PathBuf),
+}
+
+/// All that it takes to connect to any server of one deployment.
+#[derive(Clone)]
+pub(crate) struct Dialer {
+    pub(crate) login: RedisConnectionInfo,
+    /// TLS for TCP connections.
+    #[cfg(feature = "redis-tls")]
+    pub(crate) tls: Option<Tls>,
+    /// For the whole of a connection: lookup, TLS and login included.
+    pub(crate) timeout: Duration,
+    /// Is told of every new connection.
+    pub(crate) native: Native,
+    /// How many connections a link has.
+    pub(crate) lanes: usize,
+    /// Who hears at once what the server says unasked. It needs RESP3.
+    pub(crate) listener: Option<Arc<dyn AsyncPushSender>>,
+}
+
+impl Dialer {
+    /// One link to the server at `address` for everyone.
+    pub(crate) fn supply(&self, address: Address) -> Supply<Link> {
+        let dialer = self.clone();
+        Supply::new(Link::is_good, move || {
+            let (dialer, address) = (dialer.clone(), address.clone());
+            Box::pin(async move { dialer.dial(&address).await })
+        })
+    }
+
+    /// Connects to the server at `address`. Each connection is driven by a task on the current runtime.
+    pub(crate) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
+        let link = timeout(self.timeout, self.dial_patiently(address))
+            .await
+            .unwrap_or_else(|_| Err(Unsent::timeout("Redis did not accept a connection in time")))
+            .inspect_err(|_| crate::metrics::REDIS_CONNECTS_ERROR.add_one())?;
+        crate::metrics::REDIS_CONNECTS_OK.add_one();
+        tracing::debug!("connected to Redis");
+        self.native.connected();
+        Ok(link)
+    }
+
+    async fn dial_patiently(&self, address: &Address) -> Result<Link, Unsent> {
+        match self.try_dial(address, &self.login).await? {
+            Ok(link) => Ok(link),
+            Err(error) if is_hello_unknown(&error) && self.listener.is_some() => {
+                Err(Unsent::new("this Redis knows no RESP3, in which it would announce changes"))
+            }
+            // Proxies and old servers know no RESP3.
+            Err(error) if is_hello_unknown(&error) => {
+                let login = self.login.clone().set_protocol(ProtocolVersion::RESP2);
+                Ok(self.try_dial(address, &login).await??)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The outer error is that there is no connection, the inner one that its server wants no login.
+    async fn try_dial(
+        &self,
+        address: &Address,
+        login: &RedisConnectionInfo,
+    ) -> Result<Result<Link, RedisError>, Unsent> {
+        let lanes = match address {
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                let streams = (0..self.lanes).map(|_| tokio::net::UnixStream::connect(path));
+                self.log_in_all(login, try_join_all(streams).await?).await
+            }
+            #[cfg(not(unix))]
+            Address::Unix(_) => return Err(Unsent::new("Unix sockets are not available on this system")),
+            Address::Tcp(host, port) => {
+                let streams = connect_tcp(host, *port, self.lanes).await?;
+                #[cfg(feature = "redis-tls")]
+                let lanes = match &self.tls {
+                    Some(tls) => {
+                        let streams = streams.into_iter().map(|stream| tls.handshake(host, stream));
+                        self.log_in_all(login, try_join_all(streams).await?).await
+                    }
+                    None => self.log_in_all(login, streams).await,
+                };
+                #[cfg(not(feature = "redis-tls"))]
+                let lanes = self.log_in_all(login, streams).await;
+                lanes
+            }
+        };
+        Ok(lanes.map(|lanes| Link::new(address.clone(), lanes)))
+    }
+
+    async fn log_in_all<S>(&self, login: &RedisConnectionInfo, streams: Vec<S>) -> Result<Vec<Lane>, RedisError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        try_join_all(streams.into_iter().map(|stream| self.log_in(login, stream))).await
+    }
+
+    async fn log_in<S>(&self, login: &RedisConnectionInfo, stream: S) -> Result<Lane, RedisError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        // Time-outs are ours, one for each call; the driver's would be a second timer for the same.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let (sender, _) = broadcast::channel::<PushInfo>(PUSHES);
+        let pushes = sender.downgrade();
+        let config = match (&self.listener, login.protocol()) {
+            (Some(listener), _) => config.set_push_sender(Arc::clone(listener)),
+            (None, ProtocolVersion::RESP2) => config,
+            (None, _) => config.set_push_sender(sender),
+        };
+        let (stream, first_words) = Overheard::new(stream);
+        let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config)
+            .await
+            .map_err(|error| first_words.explain(error))?;
+        Ok(Lane::new(connection, driver, pushes))
+    }
+}
+
+/// The first address that accepts wins, so that one dead address of a name costs nothing; all others go there too.
+async fn connect_tcp(host: &str, port: u16, count: usize) -> io::Result<Vec<TcpStream>> {
+    let attempts: Vec<_> =
+        lookup_host((host, port)).await?.map(|address| Box::pin(TcpStream::connect(address))).collect();
+    if attempts.is_empty() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let (first, _) = select_ok(attempts).await?;
+    let address = first.peer_addr()?;
+    let mut streams = try_join_all((1..count).map(|_| TcpStream::connect(address))).await?;
+    streams.push(first);
+    streams.iter().try_for_each(tune)?;
+    Ok(streams)
+}
+
+/// Commands leave at once, and a peer that has silently gone is noticed within seconds: also while data is under way,
+/// for which the system's own patience is a quarter of an hour.
+fn tune(stream: &TcpStream) -> io::Result<()> {
+    const IDLE: Duration = Duration::from_secs(15);
+    const PROBES: Duration = Duration::from_secs(5);
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(IDLE).with_interval(PROBES))?;
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    socket.set_tcp_user_timeout(Some(Duration::from_secs(1)))?;
+    Ok(())
+}
+
+fn is_hello_unknown(error: &RedisError) -> bool {
+    error.kind() == RedisErrorKind::RESP3NotSupported
+        || error.code() == Some("NOPROTO")
+        || error.detail().is_some_and(|detail| detail.starts_with("unknown command"))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_notices_that_its_peer_has_gone() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let streams = connect_tcp("127.0.0.1", listener.local_addr().unwrap().port(), 2).await.unwrap();
+        assert_eq!(streams.len(), 2);
+        for stream in &streams {
+            let socket = SockRef::from(stream);
+            assert!(socket.tcp_nodelay().unwrap());
+            assert!(socket.keepalive().unwrap());
+            assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(15));
+            assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(5));
+            #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+            assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(1)));
+        }
+    }
+}

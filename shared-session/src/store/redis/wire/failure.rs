@@ -1,0 +1,237 @@
+//! What can go wrong between us and Redis, and how much is then known about a write.
+
+use std::{borrow::Cow, io};
+
+use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError};
+
+use super::{connection::Effect, slots::Redirect};
+use crate::{Error, ErrorKind};
+
+/// What operators read for the error codes of Redis. Its own texts may quote keys and values, so they go no further.
+const ANSWERS: &[(&str, &str)] = &[
+    ("OOM", "Redis refuses writes: out of memory (maxmemory)"),
+    ("READONLY", "Redis refuses writes: this server is a replica"),
+    ("MISCONF", "Redis refuses writes: it cannot save its data to disk"),
+    ("NOREPLICAS", "Redis refuses writes: too few replicas are connected (min-replicas-to-write)"),
+    ("WRONGTYPE", "a session key in Redis holds another kind of value"),
+    ("LOADING", "Redis is still loading its data"),
+    ("MASTERDOWN", "Redis is a replica that has lost its primary"),
+    ("BUSY", "Redis is busy with a slow script"),
+    ("NOPERM", "Redis refuses the command: its user lacks the permission (ACL)"),
+    ("NOAUTH", "Redis refuses the login: it needs a password"),
+    ("WRONGPASS", "Redis refuses the login: wrong user name or password"),
+    ("CLUSTERDOWN", "the Redis cluster is down"),
+    ("MOVED", "this Redis is a node of a cluster: write redis+cluster://host:port,host:port"),
+    ("ASK", "this Redis is a node of a cluster: write redis+cluster://host:port,host:port"),
+];
+
+/// Why a command has no usable reply.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// There was no connection to send it on. Redis has not seen it.
+    Unsent(Unsent),
+    /// The connection broke. Redis may have run it.
+    Lost(RedisError),
+    /// No reply came in time. Redis may have run it, or may yet.
+    TimedOut,
+    /// Redis answered with an error, so it has not run it.
+    Answered(Answer),
+    /// Redis answered something that this command does not answer.
+    Unexpected,
+    /// Redis has run it, but too few replicas are known to have it, or this was refused.
+    Unreplicated(Option<Answer>),
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Unsent {
+    message: Cow<'static, str>,
+    source: Option<RedisError>,
+    refused: bool,
+    timeout: bool,
+}
+
+impl Unsent {
+    pub(crate) fn new(message: &'static str) -> Self {
+        Self { message: message.into(), source: None, refused: false, timeout: false }
+    }
+
+    /// It did not come about in time.
+    pub(crate) fn timeout(message: &'static str) -> Self {
+        Self { timeout: true, ..Self::new(message) }
+    }
+
+    /// The same of a Sentinel: operators must not look for the fault at the servers that hold the data.
+    pub(crate) fn of_sentinel(self) -> Self {
+        match self.message.strip_prefix("Redis ") {
+            Some(rest) => Self { message: format!("a Sentinel {rest}").into(), ..self },
+            None => self,
+        }
+    }
+
+    pub(crate) fn is_timeout(&self) -> bool {
+        self.timeout
+    }
+
+    /// Whether nothing listens there, which costs nobody anything to find out.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused
+    }
+}
+
+impl From<RedisError> for Unsent {
+    fn from(error: RedisError) -> Self {
+        if let Some(code) = error.code() {
+            let answer = Answer::new(code, error.detail().unwrap_or_default());
+            return Self { message: answer.message, ..Self::new("") };
+        }
+        let refused = error.is_connection_refusal();
+        let message = match error.kind() {
+            _ if refused => "Redis cannot be reached: nothing listens at its address",
+            RedisErrorKind::AuthenticationFailed => "Redis refuses the login: wrong user name or password",
+            _ => "Redis cannot be reached",
+        };
+        // Only input and output errors say no more than what the operating system says.
+        let source = error.is_io_error().then_some(error);
+        Self { message: message.into(), source, refused, timeout: false }
+    }
+}
+
+impl From<io::Error> for Unsent {
+    fn from(error: io::Error) -> Self {
+        RedisError::from(error).into()
+    }
+}
+
+/// An error that Redis answered with.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    code: String,
+    message: Cow<'static, str>,
+    /// How a node of a cluster sends us on, and where, in its words.
+    redirect: Option<(Redirect, String)>,
+}
+
+impl Answer {
+    fn new(code: &str, detail: &str) -> Self {
+        // Redis 6.2 wraps what fails in a script: "ERR Error running script (…): @user_script:1: OOM command not …".
+        let in_script = detail.starts_with("Error running script");
+        let known = ANSWERS.iter().find(|(known, _)| {
+            *known == code || in_script && detail.split(|c: char| !c.is_ascii_uppercase()).any(|word| word == *known)
+        });
+        let (code, message) = match (known, forbidden_command(detail)) {
+            // The refusal of a SELECT comes without its code.
+            (_, Some(command)) => {
+                let message = format!("Redis refuses the command: its user lacks the permission (ACL) +{command}");
+                ("NOPERM".to_owned(), message.into())
+            }
+            (Some((code, message)), _) => ((*code).to_owned(), Cow::from(*message)),
+            _ if detail.starts_with("max number of clients") => {
+                (code.to_owned(), "Redis refuses connections: too many clients (maxclients)".into())
+            }
+            _ if detail.starts_with("unknown command") => {
+                (code.to_owned(), "Redis does not know a command that sessions need: renamed or disabled".into())
+            }
+            _ if detail.starts_with("DB index is out of range") => {
+                (code.to_owned(), "Redis has no database of the number in the URL".into())
+            }
+            _ => {
+                let code: String = code.chars().filter(char::is_ascii_alphanumeric).take(20).collect();
+                let message = format!("Redis answered with the error {code}");
+                (code, message.into())
+            }
+        };
+        let redirect = match &*code {
+            "MOVED" => Some((Redirect::Moved, detail.to_owned())),
+            "ASK" => Some((Redirect::Ask, detail.to_owned())),
+            _ => None,
+        };
+        Self { code, message, redirect }
+    }
+
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code == code
+    }
+
+    pub(crate) fn redirect(&self) -> Option<(Redirect, &str)> {
+        self.redirect.as_ref().map(|(redirect, detail)| (*redirect, detail.as_str()))
+    }
+}
+
+/// The command that the user may not run, if that is what `detail` says. It is one of ours.
+fn forbidden_command(detail: &str) -> Option<&str> {
+    let (_, quoted) = detail.split_once(" no permissions to run the '")?;
+    let (command, _) = quoted.split_once('\'')?;
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || b"|-_".contains(&b);
+    (command.len() <= 40 && command.bytes().all(is_name)).then_some(command)
+}
+
+impl From<&ServerError> for Answer {
+    fn from(error: &ServerError) -> Self {
+        Self::new(error.code(), error.details().unwrap_or_default())
+    }
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        match error.code() {
+            Some(code) => Self::Answered(Answer::new(code, error.detail().unwrap_or_default())),
+            None if error.is_timeout() => Self::TimedOut,
+            None => Self::Lost(error),
+        }
+    }
+}
+
+impl From<Failure> for Unsent {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unsent(unsent) => unsent,
+            Failure::Lost(error) => error.into(),
+            Failure::TimedOut => Self::timeout("Redis did not answer in time"),
+            Failure::Answered(answer) => Self { message: answer.message, ..Self::new("") },
+            Failure::Unexpected | Failure::Unreplicated(_) => {
+                Self::new("Redis answered something else than what was asked")
+            }
+        }
+    }
+}
+
+impl Failure {
+    /// Whether it may be another server's turn.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        match self {
+            Self::Unsent(_) | Self::Lost(_) | Self::TimedOut => true,
+            Self::Answered(answer) => ["CLUSTERDOWN", "READONLY", "LOADING"].iter().any(|code| answer.is(code)),
+            Self::Unexpected | Self::Unreplicated(_) => false,
+        }
+    }
+
+    /// The error to hand out. A write is undecided unless Redis certainly did not run it, or the caller wants replicas to
+    /// have it: what the primary has is no answer to that, so nobody should ask it.
+    pub(crate) fn into_error(self, effect: Effect) -> Error {
+        let unavailable = |message| Error::new(ErrorKind::Unavailable, message);
+        let error = match self {
+            Self::Unsent(Unsent { message, source, .. }) => {
+                let error = Error::new(ErrorKind::Unavailable, message);
+                return match source {
+                    Some(source) => error.with_source(source),
+                    None => error,
+                };
+            }
+            Self::Answered(answer) => {
+                let kind = if answer.is("WRONGTYPE") { ErrorKind::Unreadable } else { ErrorKind::Unavailable };
+                return Error::new(kind, answer.message);
+            }
+            Self::Unreplicated(None) => return unavailable("too few Redis replicas confirmed the write in time"),
+            Self::Unreplicated(Some(answer)) => return Error::new(ErrorKind::Unavailable, answer.message),
+            Self::TimedOut if effect == Effect::Write => return unavailable("Redis did not answer in time").late(),
+            Self::TimedOut => unavailable("Redis did not answer in time"),
+            Self::Lost(source) if source.is_io_error() => {
+                unavailable("the connection to Redis was lost").with_source(source)
+            }
+            Self::Lost(_) => unavailable("the connection to Redis was lost: its reply makes no sense"),
+            Self::Unexpected => unavailable("Redis answered something else than what was asked"),
+        };
+        if effect == Effect::Write { error.undecided() } else { error }
+    }
+}

@@ -1,0 +1,141 @@
+//! What a server says to a connection that it closes at once: with `maxclients` reached, or in protected mode. The driver
+//! waits for more replies then, and only tells that the connection ended.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll, ready},
+};
+
+use redis::{RedisError, make_extension_error};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What is kept of it.
+const LIMIT: usize = 256;
+
+/// A connection whose first words are kept if they are an error.
+pub(crate) struct Overheard<S> {
+    stream: S,
+    /// Until they came.
+    awaited: Option<FirstWords>,
+}
+
+/// An error that was the first that came.
+#[derive(Clone, Default)]
+pub(crate) struct FirstWords(Arc<OnceLock<Vec<u8>>>);
+
+impl<S> Overheard<S> {
+    pub(crate) fn new(stream: S) -> (Self, FirstWords) {
+        let words = FirstWords::default();
+        (Self { stream, awaited: Some(words.clone()) }, words)
+    }
+}
+
+impl FirstWords {
+    fn are(&self, bytes: &[u8]) {
+        if let Some(error) = bytes.strip_prefix(b"-") {
+            let line = error.split(|byte| *byte == b'\r').next().unwrap_or_default();
+            let _ = self.0.set(line.iter().copied().take(LIMIT).collect());
+        }
+    }
+
+    /// Why the connection ended, if the server said so.
+    pub(crate) fn explain(&self, error: RedisError) -> RedisError {
+        match self.0.get() {
+            Some(line) if error.code().is_none() => {
+                let line = String::from_utf8_lossy(line);
+                let (code, detail) = line.split_once(' ').unwrap_or((&line, ""));
+                make_extension_error(code.to_owned(), Some(detail.to_owned()))
+            }
+            _ => error,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Overheard<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if let Some(words) = self.awaited.take() {
+            words.are(buf.filled().get(before..).unwrap_or_default());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Overheard<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    /// What is made of a connection that ended after the server said this, a reply at a time.
+    async fn explained(said: &[&str]) -> RedisError {
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (mut stream, words) = Overheard::new(ours);
+        for reply in said {
+            theirs.write_all(reply.as_bytes()).await.unwrap();
+            let mut bytes = [0; 1024];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            // What is in the buffer already was not said now.
+            buffer.put_slice(b"+");
+            poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut buffer)).await.unwrap();
+            assert_eq!(&buffer.filled()[1..], reply.as_bytes());
+        }
+        words.explain(io::Error::from(io::ErrorKind::BrokenPipe).into())
+    }
+
+    #[tokio::test]
+    async fn an_error_that_comes_first_is_why_the_connection_ended() {
+        let error = explained(&["-ERR max number of clients reached\r\n"]).await;
+        assert_eq!((error.code(), error.detail()), (Some("ERR"), Some("max number of clients reached")));
+        let error = explained(&["-DENIED\r\n", "-ERR another\r\n"]).await;
+        assert_eq!((error.code(), error.detail()), (Some("DENIED"), Some("")));
+        let error = explained(&[&format!("-ERR {}", "x".repeat(1000))]).await;
+        assert_eq!(error.detail().map(str::len), Some(LIMIT - "ERR ".len()));
+    }
+
+    #[tokio::test]
+    async fn other_words_and_later_ones_explain_nothing() {
+        for said in [&[][..], &["+OK\r\n"], &["+OK\r\n", "-ERR later\r\n"], &["$6\r\n-ERR x\r\n"]] {
+            assert!(explained(said).await.is_io_error(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_that_the_driver_understood_stays() {
+        let words = FirstWords::default();
+        words.are(b"-ERR max number of clients reached\r\n");
+        let error = words.explain(make_extension_error("NOAUTH".to_owned(), None));
+        assert_eq!(error.code(), Some("NOAUTH"));
+    }
+}

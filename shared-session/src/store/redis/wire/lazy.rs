@@ -1,0 +1,224 @@
+//! One thing for everyone, made when it is needed: the connection to a server, the map of a cluster.
+//!
+//! - At most one attempt to make it runs at any time. It runs on its own task, so no caller's deadline cuts it short.
+//! - Callers wait for the attempt that runs, each until its own deadline. No caller sleeps.
+//! - For a moment after a failed attempt callers get its failure at once, so an outage is no connection storm. The moment
+//!   differs from process to process, so that not all come back at once.
+//! - An attempt that came to nothing in time is made again and again without being asked for. Meanwhile callers get the
+//!   failure at once. This, and the rule before it, is the circuit breaker.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{
+    runtime::Handle,
+    sync::watch,
+    time::{Instant, sleep_until, timeout_at},
+};
+
+use super::failure::{Failure, Unsent};
+
+/// How soon Redis is asked for a connection again after it has refused one.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The same when nothing listens, which is cheap to ask and the usual case in a restart.
+const SHORT_PAUSE: Duration = Duration::from_millis(1);
+
+type Attempt<T> = watch::Receiver<State<T>>;
+type Make<T> = dyn Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync;
+
+/// The place of the one thing.
+pub(crate) struct Supply<T> {
+    make: Arc<Make<T>>,
+    is_good: fn(&T) -> bool,
+    slot: Mutex<Slot<T>>,
+}
+
+struct Slot<T> {
+    attempt: Option<Attempt<T>>,
+    /// The runtime that attempts run on, and what they start: the one this was made on, not that of whichever worker
+    /// noticed a loss.
+    home: Option<Handle>,
+}
+
+/// What has come of an attempt.
+enum State<T> {
+    /// Nothing yet.
+    Making,
+    Made(Arc<T>),
+    /// Another attempt may be made from then on.
+    Failed(Unsent, Instant),
+    /// Nothing in time. The task goes on.
+    Hangs(Unsent),
+}
+
+enum Current<T> {
+    Made(Arc<T>),
+    Making(Attempt<T>),
+}
+
+impl<T: Send + Sync + 'static> Supply<T> {
+    /// Made by `make`, and made again when it is no longer good.
+    pub(crate) fn new<M>(is_good: fn(&T) -> bool, make: M) -> Self
+    where
+        M: Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync + 'static,
+    {
+        let slot = Slot { attempt: None, home: Handle::try_current().ok() };
+        Self { make: Arc::new(make), is_good, slot: Mutex::new(slot) }
+    }
+
+    /// The thing, made by `deadline` if there is none.
+    pub(crate) async fn get(&self, deadline: Instant) -> Result<Arc<T>, Failure> {
+        // Twice, because the first attempt can find that the runtime it should run on has ended.
+        for _ in 0..2 {
+            let mut attempt = match self.current().map_err(Failure::Unsent)? {
+                Current::Made(made) => return Ok(made),
+                Current::Making(attempt) => attempt,
+            };
+            match timeout_at(deadline, attempt.wait_for(|state| !matches!(state, State::Making))).await {
+                Err(_) => return Err(Failure::Unsent(Unsent::new("Redis did not accept a connection in time"))),
+                Ok(Err(_)) => {}
+                Ok(Ok(state)) => match &*state {
+                    State::Made(made) => return Ok(made.clone()),
+                    State::Failed(unsent, _) | State::Hangs(unsent) => return Err(Failure::Unsent(unsent.clone())),
+                    State::Making => {}
+                },
+            }
+        }
+        Err(Failure::Unsent(Unsent::new("the Tokio runtime is shutting down")))
+    }
+
+    /// The thing, if there is a good one.
+    pub(crate) fn in_use(&self) -> Option<Arc<T>> {
+        let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*slot.attempt.as_ref()?.borrow() {
+            State::Made(made) if (self.is_good)(made) => Some(made.clone()),
+            _ => None,
+        }
+    }
+
+    /// Sees to it that there is a good one soon.
+    pub(crate) fn renew(&self) {
+        let _ = self.current();
+    }
+
+    fn current(&self) -> Result<Current<T>, Unsent> {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stranded = false;
+        if let Some(attempt) = &slot.attempt {
+            let is_running = attempt.has_changed().is_ok();
+            match &*attempt.borrow() {
+                State::Made(made) if (self.is_good)(made) => return Ok(Current::Made(made.clone())),
+                State::Failed(unsent, again_at) if Instant::now() < *again_at => return Err(unsent.clone()),
+                State::Making if is_running => return Ok(Current::Making(attempt.clone())),
+                State::Hangs(unsent) if is_running => return Err(unsent.clone()),
+                State::Making | State::Hangs(_) => stranded = true,
+                State::Made(_) | State::Failed(..) => {}
+            }
+        }
+        if stranded {
+            slot.home = None;
+        }
+        let home = match &slot.home {
+            Some(home) => home.clone(),
+            None => Handle::try_current().map_err(|_| Unsent::new("a Redis store needs a Tokio runtime"))?,
+        };
+        let (state, attempt) = watch::channel(State::Making);
+        home.spawn(attempt_until_done(Arc::clone(&self.make), state));
+        slot.home = Some(home);
+        slot.attempt = Some(attempt.clone());
+        Ok(Current::Making(attempt))
+    }
+}
+
+/// Until it is made, or refused, or nobody is interested.
+async fn attempt_until_done<T>(make: Arc<Make<T>>, state: watch::Sender<State<T>>) {
+    loop {
+        let unsent = match make().await {
+            Ok(made) => {
+                state.send_replace(State::Made(Arc::new(made)));
+                return;
+            }
+            Err(unsent) => unsent,
+        };
+        let again_at = Instant::now() + pause_after(&unsent);
+        if !unsent.is_timeout() {
+            state.send_replace(State::Failed(unsent, again_at));
+            return;
+        }
+        if state.send(State::Hangs(unsent)).is_err() {
+            return;
+        }
+        sleep_until(again_at).await;
+    }
+}
+
+/// How soon the next attempt may be made: up to half as long again as the pause, by chance.
+fn pause_after(unsent: &Unsent) -> Duration {
+    let pause = if unsent.is_refused() { SHORT_PAUSE } else { PAUSE };
+    let random = getrandom::u32().unwrap_or_default();
+    pause + pause.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        io,
+        sync::atomic::{AtomicUsize, Ordering},
+    };
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// What hangs so often before it is made, and how many attempts there were.
+    fn hanging(times: usize) -> (Supply<()>, Arc<AtomicUsize>) {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let counted = attempts.clone();
+        let supply = Supply::new(
+            |_| true,
+            move || {
+                let hangs = counted.fetch_add(1, Ordering::SeqCst) < times;
+                Box::pin(async move { if hangs { Err(Unsent::timeout("hangs")) } else { Ok(()) } })
+            },
+        );
+        (supply, attempts)
+    }
+
+    async fn until(is_so: impl Fn() -> bool) {
+        while !is_so() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_hung_is_made_without_being_asked_for() {
+        let (supply, attempts) = hanging(3);
+        assert!(matches!(supply.get(Instant::now() + MINUTE).await, Err(Failure::Unsent(_))));
+        until(|| supply.in_use().is_some()).await;
+        assert_eq!(attempts.load(Ordering::SeqCst), 4);
+        assert!(supply.get(Instant::now()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_wants_any_more_is_left() {
+        let (supply, attempts) = hanging(usize::MAX);
+        assert!(supply.get(Instant::now() + MINUTE).await.is_err());
+        drop(supply);
+        // The last one that could count is gone.
+        until(|| Arc::strong_count(&attempts) == 1).await;
+    }
+
+    #[test]
+    fn pauses_differ_and_are_short_where_nothing_listens() {
+        let refused = Unsent::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+        for (unsent, pause) in [(Unsent::timeout("no"), PAUSE), (refused, SHORT_PAUSE)] {
+            let pauses: BTreeSet<_> = (0..20).map(|_| pause_after(&unsent)).collect();
+            assert!(pauses.iter().all(|each| (pause..=pause.mul_f64(1.5)).contains(each)), "{pauses:?}");
+            assert!(pauses.len() > 10, "{pauses:?}");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The connections to one server, their drivers, and what is known about their health.
+//!
+//! There are several, its lanes, so that what is waiting on one holds up nothing on another: a server can hold writes
+//! back and go on reading (`CLIENT PAUSE … WRITE`). They come and go together, because one alone could lead to a server
+//! that is no longer the primary while the others have left it.
+
+use std::{
+    future::Future,
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::{Either, select};
+use redis::{Cmd, PushInfo, RedisError, Value, aio::MultiplexedConnection};
+use tokio::{
+    sync::{broadcast, watch},
+    task::AbortHandle,
+    time::{Instant, error::Elapsed, timeout_at},
+};
+
+use super::{delivery::How, dial::Address, failure::Failure};
+
+/// The lane of reads. All others are for writes.
+pub(crate) const READS: usize = 0;
+/// After this many reads in a row that timed out the connections are replaced: the server may be fine and only the way to
+/// it gone. After one write already: the next would only wait behind it, and who is told that it failed should not see it
+/// happen later.
+const TIMEOUTS: u32 = 3;
+/// How old a connection must be before the answer of a replica replaces it.
+const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
+
+/// The connections to a server. They end with their last owner.
+pub(crate) struct Link {
+    /// Where the server listens.
+    address: Address,
+    lanes: Box<[Lane]>,
+    /// What runs as long as they are there.
+    companion: Option<AbortHandle>,
+    closed: Closer,
+    since: Instant,
+}
+
+/// One connection.
+pub(crate) struct Lane {
+    connection: MultiplexedConnection,
+    /// Its receiver lives as long as the driver, whatever ends that: the server, the runtime, a panic.
+    ended: watch::Sender<()>,
+    driver: AbortHandle,
+    /// Its senders live as long as the driver.
+    pushes: broadcast::WeakSender<PushInfo>,
+    timeouts: AtomicU32,
+    _open: crate::metrics::Entered,
+}
+
+impl Lane {
+    /// Drives the connection on the current runtime.
+    pub(crate) fn new(
+        connection: MultiplexedConnection,
+        driver: impl Future<Output = ()> + Send + 'static,
+        pushes: broadcast::WeakSender<PushInfo>,
+    ) -> Self {
+        let (ended, receiver) = watch::channel(());
+        let driver = tokio::spawn(async move {
+            driver.await;
+            drop(receiver);
+        });
+        Self {
+            connection,
+            ended,
+            driver: driver.abort_handle(),
+            pushes,
+            timeouts: AtomicU32::new(0),
+            _open: crate::metrics::REDIS_CONNECTIONS.enter(),
+        }
+    }
+
+    /// Waits for `reply` until `deadline`.
+    async fn wait_for(
+        &self,
+        reply: impl Future<Output = Result<Value, Failure>>,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        // A command that is queued in the moment in which the driver ends is never taken from its queue, because we hold
+        // the queue's other end: its reply must not be waited for.
+        let ended = pin!(self.ended.closed());
+        match timeout_at(deadline, select(pin!(reply), ended)).await {
+            Err(Elapsed { .. }) => Err(Failure::TimedOut),
+            Ok(Either::Right(_)) => Err(Failure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())),
+            Ok(Either::Left((reply, _))) => reply,
+        }
+    }
+
+    fn answered(&self) {
+        if self.timeouts.load(Ordering::Relaxed) > 0 {
+            self.timeouts.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// How many in a row have timed out.
+    fn timed_out(&self) -> u32 {
+        crate::metrics::REDIS_TIMEOUTS.add_one();
+        self.timeouts.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Link {
+    /// `lanes` all lead to the server at `address`.
+    pub(crate) fn new(address: Address, lanes: Vec<Lane>) -> Self {
+        Self { address, lanes: lanes.into(), companion: None, closed: Closer::default(), since: Instant::now() }
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Runs `task` for as long as the connections are there.
+    pub(crate) fn accompany(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.companion = Some(tokio::spawn(task).abort_handle());
+    }
+
+    /// Sends `command` on the lane of that number and waits for its reply until `deadline`.
+    pub(crate) async fn send(
+        &self,
+        number: usize,
+        command: &Cmd,
+        how: How,
+        deadline: Instant,
+    ) -> Result<Value, Failure> {
+        let Some(lane) = self.lanes.get(number) else { return Err(Failure::Unexpected) };
+        let mut connection = lane.connection.clone();
+        let outcome = match how {
+            How::PLAIN => {
+                let sent = async { reply(connection.send_packed_command(command).await) };
+                lane.wait_for(sent, deadline).await
+            }
+            // Boxed, because it is rare and larger.
+            how => {
+                let together = how.pipeline(command);
+                let count = together.len();
+                let sent = async { how.reply(connection.send_packed_commands(&together, 0, count).await) };
+                let deadline = deadline + how.extra_time();
+                Box::pin(lane.wait_for(sent, deadline)).await
+            }
+        };
+        self.note(number, lane, &outcome);
+        outcome
+    }
+
+    /// What the server says unasked, from now on. It ends with the connection; with RESP2 nothing comes.
+    pub(crate) fn pushes(&self) -> broadcast::Receiver<PushInfo> {
+        match self.lanes.first().and_then(|lane| lane.pushes.upgrade()) {
+            Some(pushes) => pushes.subscribe(),
+            None => broadcast::channel(1).1,
+        }
+    }
+
+    /// Whether more can be sent here.
+    pub(crate) fn is_good(&self) -> bool {
+        !self.closed.is_closed() && self.lanes.iter().all(|lane| !lane.ended.is_closed())
+    }
+
+    /// Closes it from elsewhere.
+    pub(crate) fn closer(&self) -> Closer {
+        self.closed.clone()
+    }
+
+    /// What a reply says about the health of the connections.
+    fn note(&self, number: usize, lane: &Lane, outcome: &Result<Value, Failure>) {
+        match outcome {
+            Err(Failure::Lost(_)) => self.closed.close(),
+            Err(Failure::TimedOut) => {
+                if lane.timed_out() >= TIMEOUTS || number != READS {
+                    tracing::warn!("Redis does not answer: replacing the connection");
+                    self.closed.close();
+                }
+            }
+            Err(Failure::Answered(answer)) if answer.is("READONLY") => {
+                lane.answered();
+                self.demoted();
+            }
+            _ => lane.answered(),
+        }
+    }
+
+    /// The server has become a replica: another connection may lead to the primary.
+    fn demoted(&self) {
+        if self.since.elapsed() >= DEMOTION_PAUSE {
+            tracing::warn!("Redis has become a replica: replacing the connection");
+            self.closed.close();
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if let Some(companion) = &self.companion {
+            companion.abort();
+        }
+    }
+}
+
+/// Closes a link: nothing more is sent there, and calls under way keep waiting for their replies.
+#[derive(Clone, Default)]
+pub(crate) struct Closer(Arc<AtomicBool>);
+
+impl Closer {
+    pub(crate) fn close(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What the driver's outcome says about the command.
+pub(crate) fn reply(outcome: Result<Value, RedisError>) -> Result<Value, Failure> {
+    match outcome? {
+        Value::ServerError(error) => Err(Failure::Answered((&error).into())),
+        value => Ok(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{AsyncConnectionConfig, RedisConnectionInfo};
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// A connection to a server that says nothing, and whose driver ends when told.
+    async fn link() -> (Link, tokio::sync::oneshot::Sender<()>) {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let login = RedisConnectionInfo::default().set_skip_set_lib_name();
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (connection, driver) = MultiplexedConnection::new_with_config(&login, ours, config).await.unwrap();
+        let (end, ended) = tokio::sync::oneshot::channel();
+        // The queue is never emptied and never dropped, as it happens to a command that is queued at the last moment.
+        let held = async move {
+            let _ = ended.await;
+            std::mem::forget((driver, theirs));
+        };
+        let lane = Lane::new(connection, held, broadcast::channel(1).0.downgrade());
+        (Link::new(Address::Unix("server".into()), vec![lane]), end)
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_not_waited_for_when_the_driver_has_ended() {
+        let (link, end) = link().await;
+        let command = redis::cmd("PING");
+        let send = link.send(READS, &command, How::PLAIN, Instant::now() + 10 * MINUTE);
+        let end = async {
+            tokio::task::yield_now().await;
+            assert!(link.is_good());
+            end.send(()).unwrap();
+        };
+        let (outcome, ()) = timeout(MINUTE, futures_util::future::join(send, end)).await.expect("it does not hang");
+        assert!(matches!(outcome, Err(Failure::Lost(_))), "{outcome:?}");
+        assert!(!link.is_good());
+    }
+}

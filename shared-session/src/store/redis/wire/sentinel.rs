@@ -1,0 +1,160 @@
+//! The primary that the Sentinels name, and leaving it when they name another.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use redis::{Cmd, PushKind, Value};
+use tokio::{
+    sync::broadcast::error::RecvError,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    delivery::How,
+    dial::{Address, Dialer},
+    failure::Unsent,
+    lazy::Supply,
+    link::{Closer, Link, READS},
+};
+use crate::store::redis::text;
+
+/// How soon the Sentinels are asked again when none of them could be subscribed to.
+const PAUSE: Duration = Duration::from_secs(1);
+/// Everything that a Sentinel announces, which is little: the one that leads a failover names the new primary seconds
+/// before it announces `+switch-master`.
+const EVENTS: &str = "*";
+
+/// The Sentinels of one primary, and how to connect to it.
+#[derive(Clone)]
+pub(crate) struct Sentinels {
+    pub(crate) addresses: Vec<Address>,
+    /// The name by which they know the primary.
+    pub(crate) name: String,
+    /// For the Sentinels.
+    pub(crate) dialer: Dialer,
+    /// For the primary.
+    pub(crate) primary: Dialer,
+}
+
+/// What comes of asking, in the order in which it comes.
+enum Step {
+    Named(Result<Address, Unsent>),
+    Connected(Result<Link, Unsent>),
+}
+
+impl Sentinels {
+    /// One link to the primary for everyone.
+    pub(crate) fn supply(self) -> Supply<Link> {
+        Supply::new(Link::is_good, move || {
+            let sentinels = self.clone();
+            Box::pin(async move { sentinels.dial().await })
+        })
+    }
+
+    /// Connects to the primary. It is left as soon as a Sentinel names another.
+    ///
+    /// All Sentinels are asked at once, because one of them may hang. What any names is tried, once: one that was away
+    /// may name the old primary, which says itself that it has become a replica.
+    async fn dial(&self) -> Result<Link, Unsent> {
+        timeout(self.primary.timeout, self.try_dial()).await.unwrap_or_else(|_| {
+            Err(Unsent::timeout("the primary that the Sentinels name did not accept a connection in time"))
+        })
+    }
+
+    async fn try_dial(&self) -> Result<Link, Unsent> {
+        let mut steps: FuturesUnordered<BoxFuture<'_, Step>> = FuturesUnordered::new();
+        for sentinel in &self.addresses {
+            steps.push(Box::pin(async move { Step::Named(self.ask(sentinel).await) }));
+        }
+        let (mut named, mut last) = (Vec::new(), None);
+        while let Some(step) = steps.next().await {
+            match step {
+                Step::Named(Ok(address)) if !named.contains(&address) => {
+                    named.push(address.clone());
+                    steps.push(Box::pin(async move { Step::Connected(self.connect(address).await) }));
+                }
+                Step::Named(Ok(_)) => {}
+                Step::Connected(Ok(link)) => return Ok(link),
+                Step::Connected(Err(unsent)) => last = Some(unsent),
+                // What became of the primary tells more, and what a Sentinel answers tells more than that one is away.
+                Step::Named(Err(unsent)) if named.is_empty() && (last.is_none() || !unsent.is_refused()) => {
+                    last = Some(unsent);
+                }
+                Step::Named(Err(_)) => {}
+            }
+        }
+        Err(last.unwrap_or_else(|| Unsent::new("no Sentinel can be reached")))
+    }
+
+    async fn ask(&self, sentinel: &Address) -> Result<Address, Unsent> {
+        let asked = async { self.ask_on(&self.dialer.dial(sentinel).await?).await };
+        asked.await.map_err(Unsent::of_sentinel)
+    }
+
+    async fn ask_on(&self, sentinel: &Link) -> Result<Address, Unsent> {
+        let mut ask = redis::cmd("SENTINEL");
+        ask.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
+        match self.reply(sentinel, &ask).await? {
+            Value::Nil => Err(Unsent::new("the Sentinels know no primary of that name")),
+            Value::Array(address) => <[Value; 2]>::try_from(address)
+                .ok()
+                .and_then(|[host, port]| Some(Address::Tcp(text(host)?, text(port)?.parse().ok()?)))
+                .ok_or_else(|| Unsent::new("a Sentinel answered something else than what was asked")),
+            _ => Err(Unsent::new("a Sentinel answered something else than what was asked")),
+        }
+    }
+
+    /// Connects to `address` if it is a primary by its own account.
+    async fn connect(&self, address: Address) -> Result<Link, Unsent> {
+        let mut link = self.primary.dial(&address).await?;
+        let role = match self.reply(&link, &redis::cmd("ROLE")).await? {
+            Value::Array(role) => role.into_iter().next().and_then(text),
+            _ => None,
+        };
+        if role.as_deref() != Some("master") {
+            return Err(Unsent::new("the server that the Sentinels name is a replica"));
+        }
+        let (sentinels, closer) = (self.clone(), link.closer());
+        link.accompany(async move { sentinels.watch(&address, &closer).await });
+        Ok(link)
+    }
+
+    /// Closes the connection to the primary at `address` when a Sentinel names another: calls find that out by themselves
+    /// unless the old primary goes on answering, as one does that comes back from a pause.
+    async fn watch(&self, address: &Address, closer: &Closer) {
+        for sentinel in self.addresses.iter().cycle() {
+            if let Ok(Switched) = self.watch_at(sentinel, address).await {
+                tracing::warn!("the Sentinels name another primary: replacing the connection");
+                closer.close();
+                return;
+            }
+            sleep(PAUSE).await;
+        }
+    }
+
+    async fn watch_at(&self, sentinel: &Address, address: &Address) -> Result<Switched, Unsent> {
+        let sentinel = self.dialer.dial(sentinel).await?;
+        let mut pushes = sentinel.pushes();
+        self.reply(&sentinel, redis::cmd("PSUBSCRIBE").arg(EVENTS)).await?;
+        loop {
+            // Also at first: the switch may have come before the subscription.
+            if self.ask_on(&sentinel).await? != *address {
+                return Ok(Switched);
+            }
+            loop {
+                match pushes.recv().await {
+                    Ok(push) if push.kind == PushKind::PMessage => break,
+                    Ok(_) => {}
+                    Err(RecvError::Lagged(_)) => break,
+                    Err(RecvError::Closed) => return Err(Unsent::new("the connection to a Sentinel was lost")),
+                }
+            }
+        }
+    }
+
+    async fn reply(&self, link: &Link, command: &Cmd) -> Result<Value, Unsent> {
+        Ok(link.send(READS, command, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
+    }
+}
+
+struct Switched;

@@ -1,0 +1,79 @@
+//! TLS for `rediss://`: rustls with ring, whatever else the service has installed.
+
+use std::{io, sync::Arc};
+
+use rustls::{
+    CertificateError, ClientConfig, Error as TlsError, RootCertStore,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
+};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::failure::Unsent;
+
+/// Whom to trust and who we are, in PEM.
+#[derive(Clone, Default)]
+pub(crate) struct Certificates {
+    pub(crate) roots: Option<Vec<u8>>,
+    pub(crate) client: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Makes encrypted connections.
+#[derive(Clone)]
+pub(crate) struct Tls(TlsConnector);
+
+impl Tls {
+    /// `None` if the certificates cannot be used.
+    pub(crate) fn new(certificates: &Certificates) -> Option<Self> {
+        let mut roots = RootCertStore::empty();
+        match &certificates.roots {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(pem) => {
+                for certificate in CertificateDer::pem_slice_iter(pem) {
+                    roots.add(certificate.ok()?).ok()?;
+                }
+            }
+        }
+        if roots.is_empty() {
+            return None;
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .ok()?
+            .with_root_certificates(roots);
+        let config = match &certificates.client {
+            None => config.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().ok()?;
+                config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key).ok()?).ok()?
+            }
+        };
+        Some(Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    pub(crate) async fn handshake(&self, host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>, Unsent> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| Unsent::new("Redis cannot be reached: no certificate can be for its name"))?;
+        self.0.connect(name, stream).await.map_err(|error| Unsent::new(reason(&error)))
+    }
+}
+
+/// In our words, because those of rustls name hosts.
+fn reason(error: &io::Error) -> &'static str {
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {
+            "Redis cannot be reached: the TLS handshake failed, its certificate is of an authority that is not trusted"
+        }
+        Some(TlsError::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        )) => "Redis cannot be reached: the TLS handshake failed, its certificate is for another name",
+        Some(TlsError::InvalidCertificate(
+            CertificateError::Expired
+            | CertificateError::ExpiredContext { .. }
+            | CertificateError::NotValidYet
+            | CertificateError::NotValidYetContext { .. },
+        )) => "Redis cannot be reached: the TLS handshake failed, its certificate is not valid at this time",
+        _ => "Redis cannot be reached: the TLS handshake failed",
+    }
+}

@@ -1,0 +1,285 @@
+//! Connections of their own on which Redis announces every change under a prefix: one, or one to each primary of a
+//! cluster.
+//!
+//! What is kept by a server's word must have been read from that server. So each stands beside a connection that sends
+//! commands: when one of those is replaced, perhaps by one to another server, or when a node of a cluster sends a command
+//! on, all is dropped and begins again.
+
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use futures_util::future::try_join_all;
+use redis::{Cmd, PushInfo, PushKind, Value};
+use tokio::{
+    runtime::Handle,
+    task::AbortHandle,
+    time::{Instant, sleep},
+};
+
+use super::{
+    cluster::{Cluster, Layout},
+    connection::Effect,
+    delivery::How,
+    dial::Dialer,
+    failure::{Failure, Unsent},
+    lazy::Supply,
+    link::{Link, READS},
+    slots::slot,
+};
+
+/// How often each server has to prove that it is there and announces changes.
+const PROOF_EVERY: Duration = Duration::from_millis(200);
+/// How long a proof may take.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How long connecting may take at most: meanwhile the commands may have found another server.
+const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(2);
+/// The pause before the first new connection, and the longest; it doubles from one to the other.
+const PAUSE: Duration = Duration::from_millis(10);
+const LONG_PAUSE: Duration = Duration::from_secs(1);
+
+/// Who wants to know of changes. Its methods are called in the order of the news, and must not block.
+pub(crate) trait Follower: Send + Sync + 'static {
+    /// From now on every change is announced. `proof` is when the server was asked for it.
+    fn follow(&self, connection: u64, proof: Instant);
+    /// All changes up to `proof` were announced before this.
+    fn prove(&self, connection: u64, proof: Instant);
+    /// Changes are no longer announced.
+    fn lose(&self, connection: u64);
+    /// `key` was written or deleted, or has expired.
+    fn changed(&self, key: &[u8]);
+    /// Anything may have changed.
+    fn all_changed(&self);
+}
+
+/// Where commands go.
+#[derive(Clone)]
+pub(crate) enum Source {
+    One(Arc<Supply<Link>>, Dialer),
+    Cluster(Arc<Cluster>),
+}
+
+/// The task that keeps the connections. It ends with this.
+pub(crate) struct Tracking {
+    source: Source,
+    prefix: Box<str>,
+    follower: Arc<dyn Follower>,
+    task: Mutex<Task>,
+}
+
+struct Task {
+    running: Option<AbortHandle>,
+    /// The runtime it was made on: that of a worker may end before the service does.
+    home: Option<Handle>,
+}
+
+impl Tracking {
+    pub(crate) fn new(source: Source, prefix: &str, follower: Arc<dyn Follower>) -> Self {
+        let task = Task { running: None, home: Handle::try_current().ok() };
+        Self { source, prefix: prefix.into(), follower, task: Mutex::new(task) }
+    }
+
+    /// Starts the task unless it runs.
+    pub(crate) fn start(&self) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &task.running {
+            Some(running) if !running.is_finished() => return,
+            // It runs until it is stopped, so its runtime has ended.
+            Some(_) => task.home = None,
+            None => {}
+        }
+        let Some(home) = task.home.clone().or_else(|| Handle::try_current().ok()) else { return };
+        let (source, prefix, follower) = (self.source.clone(), self.prefix.clone(), self.follower.clone());
+        task.running = Some(home.spawn(async move { track(&source, &prefix, &follower).await }).abort_handle());
+        task.home = Some(home);
+    }
+}
+
+impl Drop for Tracking {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task.get_mut().unwrap_or_else(PoisonError::into_inner).running {
+            task.abort();
+        }
+    }
+}
+
+async fn track(source: &Source, prefix: &str, follower: &Arc<dyn Follower>) {
+    let (mut pause, mut reported) = (PAUSE, false);
+    loop {
+        let mut following = Following::new(follower);
+        let Err(failure) = following.run(source, prefix).await;
+        if following.proofs > 1 {
+            (pause, reported) = (PAUSE, false);
+        }
+        drop(following);
+        let error = failure.into_error(Effect::Read);
+        if reported {
+            tracing::debug!(%error, "the near cache is still off");
+        } else {
+            tracing::warn!(%error, "the near cache is off until Redis announces changes again");
+            reported = true;
+        }
+        sleep(jittered(pause)).await;
+        pause = (2 * pause).min(LONG_PAUSE);
+    }
+}
+
+/// One round of connections. Whatever ends it, its follower hears of it.
+struct Following<'a> {
+    number: u64,
+    follower: &'a Arc<dyn Follower>,
+    /// How often all servers have proved that they announce changes.
+    proofs: u64,
+}
+
+impl<'a> Following<'a> {
+    fn new(follower: &'a Arc<dyn Follower>) -> Self {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        Self { number: NUMBERS.fetch_add(1, Ordering::Relaxed), follower, proofs: 0 }
+    }
+
+    /// Follows until that fails.
+    async fn run(&mut self, source: &Source, prefix: &str) -> Result<Infallible, Failure> {
+        let sides = source.sides(prefix, || self.listener()).await?;
+        let mut tracking = redis::cmd("CLIENT");
+        tracking.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(prefix);
+        loop {
+            let sent = Instant::now();
+            let first = self.proofs == 0;
+            try_join_all(sides.all.iter().map(|side| {
+                let command = if first { &tracking } else { &side.proof };
+                side.link.send(READS, command, How::PLAIN, sent + PATIENCE)
+            }))
+            .await?;
+            if !sides.are_current(source) {
+                return Err(Failure::Unsent(Unsent::new("a connection to Redis is being replaced")));
+            }
+            if first {
+                self.follower.follow(self.number, sent);
+                tracing::debug!("the near cache is on");
+            } else {
+                self.follower.prove(self.number, sent);
+            }
+            self.proofs += 1;
+            sleep(PROOF_EVERY).await;
+        }
+    }
+
+    /// Hears what the server says unasked, in its order, and before the replies that come after it.
+    fn listener(&self) -> impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static {
+        let (number, follower) = (self.number, self.follower.clone());
+        move |news| {
+            match (news.kind, news.data.first()) {
+                (PushKind::Invalidate, Some(Value::Array(keys))) => {
+                    for key in keys {
+                        match key {
+                            Value::BulkString(key) => follower.changed(key),
+                            _ => follower.all_changed(),
+                        }
+                    }
+                }
+                // FLUSHALL and FLUSHDB name no key.
+                (PushKind::Invalidate, _) => follower.all_changed(),
+                (PushKind::Disconnection, _) => follower.lose(number),
+                _ => {}
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The connections of one round.
+struct Sides {
+    all: Vec<Side>,
+    layout: Option<Layout>,
+}
+
+/// A connection beside one that sends commands.
+struct Side {
+    link: Link,
+    commands: Arc<Supply<Link>>,
+    beside: Weak<Link>,
+    /// A read: a node that has lost its cluster refuses that, and not a PING.
+    proof: Cmd,
+}
+
+impl Source {
+    async fn sides<L>(&self, prefix: &str, listener: impl Fn() -> L) -> Result<Sides, Failure>
+    where
+        L: Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
+    {
+        match self {
+            Self::One(commands, dialer) => {
+                let side = Side::new(commands.clone(), dialer, get(prefix), listener());
+                Ok(Sides { all: vec![side.await?], layout: None })
+            }
+            Self::Cluster(cluster) => {
+                let layout = cluster.layout(Instant::now() + cluster.dialer().timeout).await?;
+                let sides = layout.primaries.iter().map(|(slot, node)| {
+                    let proof = get(&key_in(prefix, *slot));
+                    Side::new(cluster.supply(node), cluster.dialer(), proof, listener())
+                });
+                Ok(Sides { all: try_join_all(sides).await?, layout: Some(layout) })
+            }
+        }
+    }
+}
+
+impl Sides {
+    /// Whether commands still go where these connections are.
+    fn are_current(&self, source: &Source) -> bool {
+        let same_layout = match (source, &self.layout) {
+            (Source::Cluster(cluster), Some(layout)) => cluster.has(layout),
+            _ => true,
+        };
+        same_layout
+            && self.all.iter().all(|side| {
+                side.commands.in_use().is_some_and(|link| std::ptr::eq(Arc::as_ptr(&link), side.beside.as_ptr()))
+            })
+    }
+}
+
+impl Side {
+    async fn new<L>(commands: Arc<Supply<Link>>, dialer: &Dialer, proof: Cmd, listener: L) -> Result<Self, Failure>
+    where
+        L: Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
+    {
+        let in_use = commands.get(Instant::now() + dialer.timeout).await?;
+        let timeout = dialer.timeout.min(PATIENCE_TO_CONNECT);
+        let dialer = Dialer { lanes: 1, listener: Some(Arc::new(listener)), timeout, ..dialer.clone() };
+        let link = dialer.dial(in_use.address()).await.map_err(Failure::Unsent)?;
+        Ok(Self { link, beside: Arc::downgrade(&in_use), commands, proof })
+    }
+}
+
+fn get(key: &str) -> Cmd {
+    let mut get = redis::cmd("GET");
+    get.arg(key);
+    get
+}
+
+/// A key of ours in `wanted`, that nobody uses: no handle has braces.
+fn key_in(prefix: &str, wanted: u16) -> String {
+    let keys = (0..1_000_000).map(|n| format!("{prefix}{{{n}}}"));
+    // Where the prefix has a tag, all sessions are in one slot, whose node is the only one that counts.
+    keys.into_iter().find(|key| slot(key) == wanted).unwrap_or_else(|| prefix.to_owned())
+}
+
+impl Drop for Following<'_> {
+    fn drop(&mut self) {
+        self.follower.lose(self.number);
+    }
+}
+
+/// Half to all of `pause`, so that the processes of a fleet do not come back all at once.
+fn jittered(pause: Duration) -> Duration {
+    let mut random = [0];
+    // Without randomness the pauses are merely equal.
+    let _ = getrandom::fill(&mut random);
+    pause.mul_f64(0.5 + f64::from(u8::from_le_bytes(random)) / 512.0)
+}
