@@ -49,8 +49,6 @@ use password::PasswordHasher;
 pub use sql::{CreateUserError, NewUser, SqlUsers, UserTable};
 pub use verify::hash_password;
 
-/// The length of Django's column: that of new names.
-const MAX_NAME_CHARS: usize = 150;
 /// Columns may be longer. What is beyond is not worth the time that normalizing takes.
 const MAX_NORMALIZED_CHARS: usize = 1024;
 

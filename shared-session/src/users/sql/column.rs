@@ -37,6 +37,7 @@ pub(super) struct Column {
 
 /// What a column holds, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "SQLite has no such types"))]
 pub(super) enum Kind {
     Number,
     Uuid,
@@ -58,9 +59,9 @@ impl Kind {
     pub(super) fn of(dialect: Dialect, base: &str, category: &str) -> Self {
         match dialect {
             #[cfg(feature = "sqlite")]
-            Dialect::Sqlite => match base {
+            Dialect::Sqlite => match (base, category) {
                 _ if base.contains("int") => Self::Number,
-                "char(32)" => Self::UuidText,
+                ("char(32)", _) => Self::UuidText,
                 _ => Self::Text,
             },
             #[cfg(feature = "postgres")]

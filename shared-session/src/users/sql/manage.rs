@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, random,
-    users::{MAX_NAME_CHARS, User, Users, normalized_name, verify::hash_password},
+    users::{User, Users, normalized_name, verify::hash_password},
 };
 
 /// What [`SqlUsers::create_user`] makes a user of. Active, neither staff nor superuser, unless said otherwise.
@@ -316,6 +316,8 @@ impl SqlUsers {
     }
 }
 
+/// The length of Django's column: that of new names.
+const MAX_NAME_CHARS: usize = 150;
 /// PostgreSQL's word for a text that is longer than its column.
 const TOO_LONG: &str = "22001";
 
