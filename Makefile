@@ -23,13 +23,13 @@ test: test-env ## Install what is missing and run every test.
 	@echo "== Running every test"
 	cargo test --workspace --all-features --no-fail-fast
 	@echo "== Sharing sessions with Django and FastAPI (make interop: with every version of Django and every serializer)"
-	@interop/run quick 5.2
+	@tests/interop/run quick 5.2
 
 interop: test-env ## Share sessions with Django 4.2, 5.2 and 6.1, and with FastAPI.
 	@echo "== Building the services and the codec"
 	cargo build -p shared-session-examples --examples
 	cargo build -p shared-session-interop-codec
-	@interop/run all
+	@tests/interop/run all
 
 faults: test-env ## Run every test of a fault (F1 to F32), the slow ones too.
 	@echo "== Building the example services, which the end-to-end tests start"

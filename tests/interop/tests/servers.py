@@ -18,7 +18,7 @@ import psycopg
 import redis
 import requests
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
 # Waits for the end of the pipe, which comes when the tests end in whatever way.
 WATCHDOG = """read -r line && exit 0

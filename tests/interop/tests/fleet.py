@@ -19,7 +19,7 @@ from servers import ROOT, Postgres, Redis, Service, rows_of, start_python, start
 
 SECRET_KEY = "django-insecure-interop-8v2k!pq#0d$w1z%c^m&x*a(7)"
 PASSWORD = "correct horse battery"
-SOURCES = ROOT / "interop"
+SOURCES = ROOT / "tests" / "interop"
 COUNTER = itertools.count(1)
 
 

@@ -1,9 +1,9 @@
 //! The suite over both apps at once: requests alternate between Axum and Actix Web, which share nothing but the store.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
-#[path = "../../shared-session-actix/tests/it/app.rs"]
+#[path = "../../../shared-session-actix/tests/it/app.rs"]
 mod on_actix;
-#[path = "../../shared-session-axum/tests/it/app.rs"]
+#[path = "../../../shared-session-axum/tests/it/app.rs"]
 mod on_axum;
 
 mod axum_first {
