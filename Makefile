@@ -35,7 +35,7 @@ faults: test-env ## Run every test of a fault (F1 to F32), the slow ones too.
 	@echo "== Building the example services, which the end-to-end tests start"
 	cargo build $(EXAMPLES) --examples
 	@echo "== Running every test of a fault"
-	cargo test $(EXAMPLES) --test it faults:: -- --include-ignored --test-threads 4
+	cargo test -p shared-session-e2e faults:: -- --include-ignored --test-threads 4
 
 histories: test-env ## Random faults on one Redis, with Sentinels, in a cluster: make histories SECONDS=600 (each)
 	@echo "== Building the example services, and what asks them"
@@ -55,7 +55,7 @@ versions: test-env ## Run what depends on the server on Redis 7.0 and 8.6 with T
 	$(VERSIONS) cargo test -p test-servers
 	$(VERSIONS) cargo test -p shared-session --all-features --test it -- \
 		redis:: near_cache:: tiered:: django_stores:: --include-ignored
-	$(VERSIONS) cargo test $(EXAMPLES) --test it faults:: -- --include-ignored --test-threads 4
+	$(VERSIONS) cargo test -p shared-session-e2e faults:: -- --include-ignored --test-threads 4
 	$(VERSIONS) cargo run -p shared-session-histories -- --seconds 20 --redis old
 	$(VERSIONS) cargo run -p shared-session-histories -- --seconds 20 --redis new --near-cache
 

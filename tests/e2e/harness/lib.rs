@@ -1,0 +1,55 @@
+//! Starts the example services, and talks to them as a browser does.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    missing_docs,
+    missing_debug_implementations,
+    reason = "it is for tests alone"
+)]
+
+pub mod browser;
+pub mod html;
+pub mod http;
+pub mod pair;
+pub mod scopes;
+pub mod service;
+mod temp_dir;
+
+use std::time::{Duration, Instant};
+
+pub use browser::Browser;
+pub use http::{Answer, COOKIE, Request};
+pub use pair::{Backend, Pair};
+pub use service::{Kind, Service};
+pub use temp_dir::TempDir;
+
+/// How long anything may take that is waited for. Far above what it takes, so that a slow machine fails no test.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Runs all at once and returns their results in order.
+pub async fn all<T, F>(tasks: impl IntoIterator<Item = F>) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> = tasks.into_iter().map(tokio::spawn).collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
+
+/// Asks again and again until the answer is `Some`.
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "never happened: {what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

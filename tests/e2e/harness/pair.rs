@@ -1,0 +1,146 @@
+//! Both services over one store.
+
+use std::path::Path;
+
+use test_servers::{Postgres, Redis, RedisKind};
+
+use super::{Browser, Kind, Service, TempDir, service::Ended};
+
+/// Where sessions and users are.
+#[derive(Clone, Copy, Debug)]
+pub enum Backend {
+    /// Both in one SQLite file.
+    Embedded,
+    /// Sessions in Redis, users in a SQLite file.
+    Redis(RedisKind),
+    /// Sessions in Redis, users in PostgreSQL.
+    RedisAndPostgres(RedisKind),
+    /// Both in one PostgreSQL database.
+    Postgres,
+}
+
+pub const SECRET_KEY: &str = "the secret key of the end-to-end tests 0123456789";
+
+/// `site` and `api`, which share sessions and users.
+#[derive(Debug)]
+pub struct Pair {
+    // Dropped in this order: the services go before what they use.
+    pub site: Service,
+    pub api: Service,
+    env: Vec<(String, String)>,
+    redis: Option<Redis>,
+    directory: TempDir,
+}
+
+impl Pair {
+    pub fn start(backend: Backend) -> Self {
+        Self::with(backend, &[])
+    }
+
+    /// Starts both services with more settings, which win.
+    pub fn with(backend: Backend, settings: &[(&str, &str)]) -> Self {
+        let redis = match backend {
+            Backend::Embedded | Backend::Postgres => None,
+            Backend::Redis(kind) | Backend::RedisAndPostgres(kind) => Some(Redis::start(kind)),
+        };
+        let mut env = Vec::new();
+        if let Backend::RedisAndPostgres(_) | Backend::Postgres = backend {
+            env.push(("DATABASE_URL".to_owned(), Postgres::shared().create_database()));
+        }
+        if let (Backend::Postgres, Some((_, url))) = (backend, env.first().cloned()) {
+            env.extend([("SESSION_URL".to_owned(), url), ("SECRET_KEY".to_owned(), SECRET_KEY.to_owned())]);
+        }
+        env.extend(owned(settings));
+        Self::over(redis, &env)
+    }
+
+    /// Starts both services over a Redis server of the caller's.
+    pub fn over(redis: Option<Redis>, settings: &[(String, String)]) -> Self {
+        let directory = TempDir::new();
+        let mut env = basic_settings(directory.path());
+        if let Some(redis) = &redis {
+            env.extend(owned(&[("SESSION_URL", &redis.url()), ("SECRET_KEY", SECRET_KEY)]));
+        }
+        env.extend_from_slice(settings);
+        let [site, api] = start_both(directory.path(), &env);
+        Self { site, api, env, redis, directory }
+    }
+
+    /// Ends both services and starts them with these settings changed.
+    pub fn restart(&mut self, settings: &[(&str, &str)]) {
+        self.env.extend(owned(settings));
+        [self.site, self.api] = start_both(self.directory.path(), &self.env);
+    }
+
+    /// One more service over the same store.
+    pub fn one_more(&self, kind: Kind) -> Service {
+        Service::start(kind, self.directory.path(), &self.env)
+    }
+
+    /// One more service over the same store, with more settings.
+    pub fn one_more_with(&self, kind: Kind, settings: &[(&str, &str)]) -> Service {
+        Service::start(kind, self.directory.path(), &[&*self.env, &owned(settings)].concat())
+    }
+
+    pub fn both(&self) -> [&Service; 2] {
+        [&self.site, &self.api]
+    }
+
+    pub fn redis(&self) -> &Redis {
+        self.redis.as_ref().expect("sessions in Redis")
+    }
+
+    /// The keys of sessions in Redis, not those of the lists that name them.
+    pub fn session_keys(&self) -> Vec<String> {
+        let keys = self.redis().cli(&["KEYS", "*"]);
+        keys.lines().filter(|key| !key.is_empty() && !key.contains(":user:")).map(str::to_owned).collect()
+    }
+
+    /// Registers a user, who is not signed in afterwards.
+    pub async fn user(&self, name: &str) {
+        let password = Self::password_of(name);
+        let email = format!("{name}@example.org");
+        let fields = [("username", name), ("email", &email), ("password1", &password), ("password2", &password)];
+        let browser = Browser::new();
+        browser.open_and_submit(&self.site, "/register", "/register", &fields).await.assert_status(303);
+        // Whether a registration signs in is not said.
+        browser.sign_out_at_api(self).await.assert_status(204);
+    }
+
+    /// The password that [`user`](Self::user) and [`superuser`](Self::superuser) give.
+    pub fn password_of(name: &str) -> String {
+        format!("the-pass-phrase-of-{name}")
+    }
+
+    /// Creates a superuser as an operator does.
+    pub fn superuser(&self, name: &str) {
+        let ended = self.run_site(
+            &["create-superuser", "--username", name, "--email", "root@example.org"],
+            &[("SUPERUSER_PASSWORD", &Self::password_of(name))],
+        );
+        assert!(ended.status.success(), "{ended:?}");
+    }
+
+    /// Runs a command of `site` over the same database.
+    pub fn run_site(&self, args: &[&str], settings: &[(&str, &str)]) -> Ended {
+        let mut env = self.env.clone();
+        env.extend(owned(settings));
+        Kind::Site.run(self.directory.path(), &env, args)
+    }
+}
+
+/// What every service of the tests is started with.
+pub fn basic_settings(directory: &Path) -> Vec<(String, String)> {
+    let data = directory.join("data").display().to_string();
+    owned(&[("DATA_DIR", &data), ("SITE_ORIGIN", Kind::Site.origin()), ("API_ORIGIN", Kind::Api.origin())])
+}
+
+pub fn owned(settings: &[(&str, &str)]) -> Vec<(String, String)> {
+    settings.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn start_both(directory: &Path, env: &[(String, String)]) -> [Service; 2] {
+    let mut both = Kind::BOTH.map(|kind| Service::spawn(kind, directory, env));
+    both.iter_mut().for_each(Service::wait_until_ready);
+    both
+}

@@ -1,0 +1,93 @@
+//! `SESSION_DURABLE=on`: sessions live in the users' database, and Redis may forget all of them.
+
+use serde_json::json;
+use test_servers::RedisKind;
+
+use harness::{
+    Backend, Browser, Pair,
+    browser::{login_at_api, owner_of},
+    eventually,
+};
+
+const DURABLE: (&str, &str) = ("SESSION_DURABLE", "on");
+
+fn flush(pair: &Pair) {
+    assert_eq!(pair.redis().cli(&["FLUSHALL"]), "OK");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_signed_out_or_in_by_a_redis_that_forgets() {
+    for backend in [Backend::Redis(RedisKind::New), Backend::RedisAndPostgres(RedisKind::Old)] {
+        let mut pair = Pair::with(backend, &[DURABLE]);
+        pair.user("ann").await;
+        let browser = Browser::new();
+        browser.signs_in(&pair, "ann").await;
+        browser.set_preference(&pair, "a", &json!(1)).await;
+        let copy = format!("shared_session:{}", &browser.session().unwrap()[..24]);
+        let has_copy = || pair.session_keys().contains(&copy);
+        assert!(has_copy());
+        flush(&pair);
+        assert!(!has_copy());
+        assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
+        assert_eq!(browser.preferences(&pair).await["a"], 1);
+        assert!(has_copy(), "it is back");
+        let devices = browser.get(&pair.api, "/api/sessions").await.assert_status(200).json();
+        assert_eq!(devices.as_array().unwrap().len(), 1);
+        pair.restart(&[]);
+        pair.redis().restart();
+        assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
+
+        for at_site in [true, false] {
+            let session = browser.session().unwrap();
+            if at_site {
+                browser.sign_out_at_site(&pair).await.assert_status(303);
+            } else {
+                browser.sign_out_at_api(&pair).await.assert_status(204);
+            }
+            flush(&pair);
+            assert_eq!(owner_of(&pair, &session).await, None);
+            browser.signs_in(&pair, "ann").await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_sessions_are_read_and_started_and_none_is_changed() {
+    let pair = Pair::with(Backend::Redis(RedisKind::Old), &[DURABLE]);
+    pair.user("ann").await;
+    let browser = Browser::new();
+    browser.signs_in(&pair, "ann").await;
+    browser.set_preference(&pair, "a", &json!(1)).await;
+    pair.redis().kill();
+    assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
+    for write in [pair.api.put("/api/preferences/a").json(&json!(2)), pair.api.post("/api/logout"), pair.site.get("/")]
+    {
+        browser.prepare(write).send().await.assert_status(503).assert_no_session_cookie();
+    }
+    assert_eq!(browser.preferences(&pair).await["a"], 1);
+    let newcomer = Browser::new();
+    newcomer.send(login_at_api(&pair.api, "ann", &Pair::password_of("ann"))).await.assert_status(200);
+    assert_eq!(newcomer.who(&pair).await.as_deref(), Some("ann"));
+    for service in pair.both() {
+        service.get("/readyz").send().await.assert_status(200);
+    }
+
+    pair.redis().restart();
+    let session = browser.session().unwrap();
+    let signed_out = async || (browser.send(pair.api.post("/api/logout")).await.status == 204).then_some(());
+    eventually("a sign-out", signed_out).await;
+    assert_eq!(owner_of(&pair, &session).await, None);
+    assert_eq!(newcomer.who(&pair).await.as_deref(), Some("ann"));
+}
+
+/// A Redis that may lose everything may evict.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn eviction_is_nothing_to_warn_of_and_the_numbers_name_the_store() {
+    let redis = test_servers::Redis::with_args(RedisKind::Old, &["--maxmemory-policy", "allkeys-lru"]);
+    let pair = Pair::over(Some(redis), &harness::pair::owned(&[DURABLE]));
+    for service in pair.both() {
+        assert!(!service.output().contains("WARN"), "{}", service.output());
+        let metrics = service.get("/metrics").send().await.body;
+        assert!(metrics.contains(r#"shared_session_info{store="tiered",profile="native"} 1"#), "{metrics}");
+    }
+}

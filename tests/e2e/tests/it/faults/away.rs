@@ -1,0 +1,131 @@
+//! Redis is away, hangs, or has forgotten: F1 to F8.
+
+use test_servers::{Redis, RedisKind, Trouble};
+
+use super::scene::{DURABLE, Scene, unavailable};
+use harness::{Browser, eventually};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f01_refused() {
+    for kind in [RedisKind::Old, RedisKind::Valkey] {
+        let scene = Scene::over(Redis::with_args(kind, &DURABLE)).await;
+        scene.redis().kill();
+        scene.only_the_rest_works().await;
+        for service in scene.pair.both() {
+            let readiness = service.get("/readyz").send().await;
+            assert!(readiness.assert_status(503).body.contains("sessions"), "{}", readiness.body);
+            assert!(!readiness.body.contains("users"), "{}", readiness.body);
+        }
+        scene.redis().restart();
+        scene.recovers().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f02_hang() {
+    let scene = Scene::over(Redis::start(RedisKind::New)).await;
+    scene.redis().pause();
+    scene.only_the_rest_works().await;
+    unavailable([scene.pair.api.get("/readyz"), scene.pair.site.get("/readyz")]).await;
+    scene.redis().resume();
+    scene.recovers().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "waits for writes that wait: `make faults`"]
+async fn f03_write_pause() {
+    let scene = Scene::over(Redis::start(RedisKind::Old)).await;
+    assert_eq!(scene.redis().cli(&["CLIENT", "PAUSE", "600000", "WRITE"]), "OK");
+    let writes = async {
+        scene.writes_fail().await;
+        scene.logouts_fail().await;
+        scene.logins_fail().await;
+    };
+    // A write that waits holds up nothing else.
+    let reads = async {
+        for _ in 0..10 {
+            scene.reads_work().await;
+        }
+    };
+    tokio::join!(writes, reads);
+    scene.rest_works().await;
+    assert_eq!(scene.redis().cli(&["CLIENT", "UNPAUSE"]), "OK");
+    scene.recovers().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes as long as the pause: `make faults`"]
+async fn f04_full_pause() {
+    let scene = Scene::over(Redis::start(RedisKind::Old)).await;
+    // Long enough for every request below: nothing ends it early.
+    assert_eq!(scene.redis().cli(&["CLIENT", "PAUSE", "8000", "ALL"]), "OK");
+    scene.only_the_rest_works().await;
+    scene.recovers().await;
+}
+
+/// Without the packet filter's help, which only root has: the way to the server goes through a proxy.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f05_black_hole() {
+    let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::New)).await;
+    proxy.set(Trouble::BlackHole);
+    scene.only_the_rest_works().await;
+    proxy.set(Trouble::None);
+    scene.recovers().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "waits until connections are given up: `make faults`"]
+async fn f06_half_open() {
+    let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
+    let before = proxy.accepted();
+    proxy.forget();
+    // Both services find out by themselves that the server can be reached by another connection.
+    scene.recovers().await;
+    assert!(proxy.accepted() >= before + 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f07_connections_end() {
+    let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
+    for _ in 0..5 {
+        scene.redis().cli(&["CLIENT", "KILL", "TYPE", "normal"]);
+        scene.reads_work().await;
+        proxy.cut();
+        scene.reads_work().await;
+    }
+    scene.recovers().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f08_restart_without_data() {
+    let scene = Scene::over(Redis::start(RedisKind::Old)).await;
+    scene.redis().restart();
+    scene.are_ready().await;
+    // What Redis forgot is gone: that is the truth. Nobody deletes the cookie, and reading brings nothing back.
+    let cookie = scene.ann.session();
+    assert_eq!(scene.ann.who(&scene.pair).await, None);
+    assert_eq!(scene.ann.session(), cookie);
+    assert_eq!(scene.pair.session_keys(), [""; 0]);
+    scene.ann.sign_in_at_site(&scene.pair, "demo", "demo-password").await.assert_status(303);
+    assert_ne!(scene.ann.session(), cookie);
+    assert_eq!(scene.ann.who(&scene.pair).await.as_deref(), Some("demo"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn services_start_while_redis_is_down_and_say_that_they_are_not_ready() {
+    let redis = Redis::start(RedisKind::Old);
+    redis.kill();
+    let pair = harness::Pair::over(Some(redis), &[]);
+    for service in pair.both() {
+        service.get("/healthz").send().await.assert_status(200);
+        service.get("/readyz").send().await.assert_status(503);
+    }
+    pair.site.get("/").send().await.assert_status(200);
+    pair.redis().restart();
+    for service in pair.both() {
+        eventually("ready", async || (service.get("/readyz").send().await.status == 200).then_some(())).await;
+    }
+    let browser = Browser::new();
+    browser.sign_in_at_api(&pair, "demo", "demo-password").await.assert_status(200);
+    assert_eq!(browser.who(&pair).await.as_deref(), Some("demo"));
+}

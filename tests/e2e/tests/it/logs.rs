@@ -1,0 +1,111 @@
+//! What is written down, and what must not be.
+
+use serde_json::json;
+use test_servers::{Postgres, Redis, RedisKind};
+
+use harness::{
+    Backend, Browser, Pair,
+    pair::{SECRET_KEY, owned},
+};
+
+const REDIS_PASSWORD: &str = "canary-of-the-redis-password";
+const POSTGRES_PASSWORD: &str = "canary-of-the-postgres-password";
+const WRONG_PASSWORD: &str = "canary-of-a-mistyped-password";
+const NEW_PASSWORD: &str = "canary-of-a-changed-password";
+const VALUE: &str = "canary-of-a-preference";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_secret_is_logged_even_at_the_finest_level() {
+    let redis = Redis::with_args(RedisKind::New, &["--requirepass", REDIS_PASSWORD]);
+    let database = Postgres::shared().create_database().replacen('@', &format!(":{POSTGRES_PASSWORD}@"), 1);
+    assert!(database.contains(POSTGRES_PASSWORD), "{database}");
+    let pair = Pair::over(Some(redis), &owned(&[("DATABASE_URL", &database), ("RUST_LOG", "trace")]));
+    pair.user("ann").await;
+    let browser = Browser::new();
+    let mut secrets = owned(&[
+        ("the secret key", SECRET_KEY),
+        ("the password of Redis", REDIS_PASSWORD),
+        ("the password of PostgreSQL", POSTGRES_PASSWORD),
+        ("a password", &Pair::password_of("ann")),
+        ("a wrong password", WRONG_PASSWORD),
+        ("a new password", NEW_PASSWORD),
+        ("a value", VALUE),
+    ]);
+    let mut collect = async |browser: &Browser| {
+        for cookie in browser.cookies().split("; ").filter_map(|cookie| Some(cookie.split_once('=')?.1.to_owned())) {
+            secrets.push(("the secret half of a cookie".into(), cookie[24..].to_owned()));
+            secrets.push(("a cookie".into(), cookie));
+        }
+    };
+
+    browser.set_preference(&pair, "a", &json!(VALUE)).await;
+    collect(&browser).await;
+    browser.sign_in_at_api(&pair, "ann", WRONG_PASSWORD).await.assert_status(401);
+    browser.sign_in_at_site(&pair, "ann", WRONG_PASSWORD).await.assert_status(401);
+    browser.sign_in_at_site(&pair, "ann", &Pair::password_of("ann")).await.assert_status(303);
+    collect(&browser).await;
+    browser.who(&pair).await;
+    browser.get(&pair.site, "/").await.assert_status(200);
+    browser.send(pair.api.post("/api/visits")).await.assert_status(200);
+    let fields = [
+        ("old_password", &*Pair::password_of("ann")),
+        ("new_password1", NEW_PASSWORD),
+        ("new_password2", NEW_PASSWORD),
+    ];
+    browser.open_and_submit(&pair.site, "/password", "/password", &fields).await.assert_status(303);
+    collect(&browser).await;
+    browser.sign_out_at_api(&pair).await.assert_status(204);
+    browser.sign_in_at_api(&pair, "ann", NEW_PASSWORD).await.assert_status(200);
+    collect(&browser).await;
+    // Errors are logged with their causes.
+    pair.redis().kill();
+    browser.get(&pair.api, "/api/me").await.assert_status(503);
+    browser.get(&pair.site, "/profile").await.assert_status(503);
+    browser.send(pair.api.put("/api/preferences/a").json(&json!(VALUE))).await.assert_status(503);
+    pair.site.get("/readyz").send().await.assert_status(503);
+    pair.api.get("/readyz").send().await.assert_status(503);
+    pair.redis().restart();
+
+    for service in pair.both() {
+        let log = service.output();
+        assert!(log.contains("DEBUG"), "{} does not log in detail", service.kind().name());
+        for (what, secret) in &secrets {
+            if let Some(at) = log.find(secret.as_str()) {
+                let start = log[..at].rfind('\n').map_or(0, |start| start + 1);
+                let line = log[start..].lines().next().unwrap_or_default();
+                panic!("{} logs {what}: {line}", service.kind().name());
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_redis_holds_opens_no_session() {
+    let pair = Pair::start(Backend::RedisAndPostgres(RedisKind::Old));
+    pair.user("ann").await;
+    let browser = Browser::new();
+    let mut cookies = Vec::new();
+    browser.set_preference(&pair, "theme", &json!("dark")).await;
+    cookies.push(browser.session().unwrap());
+    browser.signs_in(&pair, "ann").await;
+    cookies.push(browser.session().unwrap());
+    browser.get(&pair.site, "/").await.assert_status(200);
+    let handle = browser.handle(&pair).await;
+
+    let mut held = String::new();
+    for key in pair.redis().cli(&["KEYS", "*"]).lines() {
+        let value = match &*pair.redis().cli(&["TYPE", key]) {
+            "string" => pair.redis().cli(&["GET", key]),
+            "zset" => pair.redis().cli(&["ZRANGE", key, "0", "-1", "WITHSCORES"]),
+            other => panic!("{key} is a {other}"),
+        };
+        held.push_str(&format!("{key}\n{value}\n"));
+    }
+    assert!(held.contains(&handle) && held.contains("dark"), "{held}");
+    assert!(!held.contains(&Pair::password_of("ann")) && !held.contains("argon2"), "{held}");
+    for cookie in cookies {
+        let secret = cookie.strip_prefix(&handle).expect("one handle for the whole life of a session");
+        assert!(!held.contains(secret), "{held}");
+        assert!(!held.contains(&secret[..16]) && !held.contains(&secret[16..]), "{held}");
+    }
+}

@@ -1,0 +1,31 @@
+//! The two example services from outside: real processes, real servers, HTTP as browsers send it.
+//!
+//! Nothing here knows how the services are made. Every answer in every test is checked for the rules that hold always
+//! (see [`harness::http`]).
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
+
+mod accounts;
+mod admin;
+mod budget;
+mod cookie_scopes;
+mod cross_site;
+mod devices;
+mod django;
+mod documentation;
+mod durable;
+mod faults;
+mod fits;
+mod headers;
+mod logs;
+mod near_cache;
+mod operations;
+mod postgres;
+mod prefix;
+mod problems;
+mod races;
+mod settings;
+mod stale_forms;
+mod start;
+mod story;
+mod user_tables;
