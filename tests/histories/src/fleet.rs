@@ -7,8 +7,8 @@ use std::{
 };
 
 use crate::{
-    place::Place,
-    run::Plan,
+    plan::Plan,
+    servers::Servers,
     service::{Service, program},
 };
 
@@ -21,8 +21,8 @@ pub struct Fleet {
     // The services go before what they use.
     /// The services.
     pub services: Vec<Service>,
-    /// Where the sessions are.
-    pub place: Place,
+    /// The servers that hold the sessions.
+    pub servers: Servers,
     directory: PathBuf,
 }
 
@@ -33,14 +33,14 @@ impl Fleet {
     /// If something does not start.
     #[must_use]
     pub fn start(plan: &Plan, logs: &Path) -> Self {
-        let place = Place::start(plan, SERVICES.len());
-        let directory = env::temp_dir().join(format!("shared-session-histories-{}", place.servers()[0].port()));
+        let servers = Servers::start(plan, SERVICES.len());
+        let directory = env::temp_dir().join(format!("shared-session-histories-{}", servers.all()[0].port()));
         fs::create_dir_all(&directory).unwrap();
         fs::create_dir_all(logs).unwrap();
         let settings = |service: usize| {
             [
                 ("DATA_DIR", directory.display().to_string()),
-                ("SESSION_URL", place.url(service)),
+                ("SESSION_URL", servers.url(service)),
                 ("SECRET_KEY", "the secret key of the histories 0123456789".to_owned()),
                 ("NEAR_CACHE", if plan.near_cache { "on" } else { "off" }.to_owned()),
                 ("SESSION_REPLICAS", plan.replicas.to_string()),
@@ -55,7 +55,7 @@ impl Fleet {
         for user in 0..plan.load.users {
             create_user(&user_name(user), &settings(0));
         }
-        Self { services, place, directory }
+        Self { services, servers, directory }
     }
 
     /// The processes of `api`.
@@ -69,7 +69,7 @@ impl Fleet {
     /// If Redis does not answer.
     #[must_use]
     pub fn lifetime(&self, handle: &str) -> i64 {
-        self.place.lifetime(&format!("{KEY_PREFIX}{handle}"))
+        self.servers.lifetime(&format!("{KEY_PREFIX}{handle}"))
     }
 }
 

@@ -9,7 +9,8 @@
 //! - [`check`]: the checkers, pure functions from operations to violations
 //! - [`workload`]: the clients
 //! - [`nemesis`]: the faults
-//! - [`fleet`], [`service`] and [`place`]: the processes
+//! - [`plan`]: what to run
+//! - [`fleet`], [`service`] and [`servers`]: the processes
 //! - [`report`]: the figures
 //!
 //! `make histories` runs the nemesis on one Redis, with Sentinels and in a cluster;
@@ -20,9 +21,10 @@ pub mod check;
 pub mod fleet;
 pub mod history;
 pub mod nemesis;
-pub mod place;
+pub mod plan;
 pub mod random;
 pub mod report;
 pub mod run;
+pub mod servers;
 pub mod service;
 pub mod workload;

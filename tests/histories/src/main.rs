@@ -8,10 +8,9 @@ use std::{
 
 use shared_session_histories::{
     history,
-    nemesis::Faults,
-    place::Topology,
+    plan::{Faults, Plan, Topology},
     report::report,
-    run::{Plan, run},
+    run::run,
 };
 use test_servers::RedisKind;
 

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     check,
     history::{Op, Operation, Phase, Value},
-    run::Plan,
+    plan::Plan,
 };
 
 /// How many violations of each kind are shown.
@@ -126,7 +126,7 @@ fn name(op: &Op) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{history::Call, place::Topology};
+    use crate::{history::Call, plan::Topology};
 
     fn operation(at: u64, op: Op, value: Value) -> Operation {
         let call = Call { service: "api".into(), session: 1, cookie: 1, op };

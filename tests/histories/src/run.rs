@@ -1,76 +1,15 @@
 //! One run: clients and nemesis, and the history that comes of it.
 
-use std::{
-    io,
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, Instant},
-};
-
-use test_servers::RedisKind;
+use std::{io, sync::Arc, time::Instant};
 
 use crate::{
     fleet::Fleet,
     history::{Call, NEMESIS, Op, Operation, Phase, Recorder, Value, operations},
-    nemesis::{self, Faults},
-    place::Topology,
+    nemesis,
+    plan::Plan,
     random::Random,
-    workload::{Load, Workload},
+    workload::Workload,
 };
-
-/// What to run.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// For how long things break.
-    pub lasts: Duration,
-    /// What decides which.
-    pub seed: u64,
-    /// Which server.
-    pub redis: RedisKind,
-    /// How many servers, and what they are to each other.
-    pub topology: Topology,
-    /// How many replicas must have a write before it is acknowledged, and be there for a primary to answer at all.
-    pub replicas: u32,
-    /// The clients.
-    pub load: Load,
-    /// Whether the services keep sessions in a near cache.
-    pub near_cache: bool,
-    /// What breaks.
-    pub faults: Faults,
-    /// Where the history is written; the services log beside it.
-    pub file: PathBuf,
-}
-
-/// Ten minutes of any faults on a single Redis.
-impl Default for Plan {
-    fn default() -> Self {
-        Self {
-            lasts: Duration::from_secs(600),
-            seed: 0,
-            redis: RedisKind::Old,
-            topology: Topology::Single,
-            replicas: 0,
-            load: Load::default(),
-            near_cache: false,
-            faults: Faults::Any,
-            file: PathBuf::from("target/histories/history.jsonl"),
-        }
-    }
-}
-
-impl Plan {
-    /// Whether a failover may lose what was acknowledged: not if each server that can take over has it.
-    #[must_use]
-    pub fn may_lose(&self) -> bool {
-        self.replicas < self.topology.replicas()
-    }
-
-    /// How old a look may be: nothing is cached unless it is asked for, and then for a second at most.
-    #[must_use]
-    pub fn bound(&self) -> Duration {
-        if self.near_cache { Duration::from_secs(1) } else { Duration::ZERO }
-    }
-}
 
 /// Runs it and returns what was done.
 ///

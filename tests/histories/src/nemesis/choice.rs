@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use test_servers::Trouble;
 
-use super::{Fault, Faults};
-use crate::{fleet::Fleet, place::Place, random::Random};
+use super::fault::Fault;
+use crate::{fleet::Fleet, plan::Faults, random::Random, servers::Servers};
 
 /// How many Sentinels there are.
 const SENTINELS: u64 = 3;
@@ -32,7 +32,7 @@ pub(super) fn next(random: &mut Random, fleet: &Fleet, primaries: &[usize], from
 
 /// Any fault that the servers can have.
 fn any(random: &mut Random, fleet: &Fleet, primaries: &[usize]) -> Fault {
-    if let Place::Single { .. } = &fleet.place {
+    if let Servers::Single { .. } = &fleet.servers {
         return match random.between(0, 20) {
             0..3 => Fault::RedisKilled(0),
             3..5 => Fault::RedisStopped(0),
@@ -40,14 +40,14 @@ fn any(random: &mut Random, fleet: &Fleet, primaries: &[usize]) -> Fault {
             9 => Fault::NoReplicas(0),
             12..14 => on_services(random, fleet),
             14.. => {
-                let ways = some(random, fleet.place.ways().len());
+                let ways = some(random, fleet.servers.ways().len());
                 on_ways(random, ways)
             }
             _ => on_server(random, 0),
         };
     }
     let primary = *random.pick(primaries);
-    let server = if random.chance(75) { primary } else { index(random, fleet.place.servers().len()) };
+    let server = if random.chance(75) { primary } else { index(random, fleet.servers.all().len()) };
     match random.between(0, 20) {
         0..3 => Fault::PrimaryKilled(primary),
         3..6 => Fault::PrimaryStopped(primary),
@@ -69,10 +69,10 @@ fn on_services(random: &mut Random, fleet: &Fleet) -> Fault {
 /// What only Sentinels, or only a cluster, can have.
 fn on_topology(random: &mut Random, fleet: &Fleet) -> Fault {
     let sentinel = usize::try_from(random.between(0, SENTINELS)).unwrap();
-    match &fleet.place {
-        Place::Sentinel(_) if random.chance(50) => Fault::SentinelKilled(sentinel),
-        Place::Sentinel(_) => Fault::SentinelStopped(sentinel),
-        place => place.some_key(random).map_or(Fault::ScriptsForgotten(0), Fault::SlotMoved),
+    match &fleet.servers {
+        Servers::Sentinel(_) if random.chance(50) => Fault::SentinelKilled(sentinel),
+        Servers::Sentinel(_) => Fault::SentinelStopped(sentinel),
+        servers => servers.some_key(random).map_or(Fault::ScriptsForgotten(0), Fault::SlotMoved),
     }
 }
 

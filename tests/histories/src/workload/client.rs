@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use reqwest::{Method, header::SET_COOKIE, redirect::Policy};
 use serde_json::{Value as Json, json};
 
-use super::Shared;
+use super::shared::{MARK, Shared};
 use crate::{
     fleet::password,
     history::{Call, Ending, Op, Phase, Process, Value},
@@ -17,8 +17,6 @@ const COOKIE: &str = "shared_session_id";
 /// The characters of a cookie that are the session's handle.
 const HANDLE: usize = 24;
 const TIMEOUT: Duration = Duration::from_secs(3);
-/// The entry that every session begins with: without it there is no session.
-pub(super) const MARK: u32 = 0;
 
 /// A client.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use reqwest::Method;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Current, Slot,
-    client::{Client, MARK, Request, handle_of},
+    client::{Client, Request, handle_of},
+    shared::{Current, MARK, Slot},
 };
 use crate::history::{Ending, Op, Phase, Value};
 

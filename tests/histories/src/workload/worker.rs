@@ -3,8 +3,8 @@
 use reqwest::Method;
 
 use super::{
-    Slot,
     client::{Client, Request, preference},
+    shared::Slot,
 };
 use crate::history::{Op, Phase, Value};
 

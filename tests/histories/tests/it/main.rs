@@ -4,10 +4,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use shared_session_histories::{
-    nemesis::Faults,
-    place::Topology,
+    plan::{Faults, Plan, Topology},
     report::report,
-    run::{Plan, run},
+    run::run,
 };
 #[test]
 fn twenty_seconds_of_faults_leave_no_answer_that_cannot_be() {

@@ -1,4 +1,4 @@
-//! Where the sessions are: one Redis, a primary that Sentinels watch, or a cluster.
+//! The servers that hold the sessions: one Redis, a primary that Sentinels watch, or a cluster.
 
 use std::{
     thread,
@@ -7,7 +7,10 @@ use std::{
 
 use test_servers::{Cluster, Proxy, Redis, Sentinel};
 
-use crate::{random::Random, run::Plan};
+use crate::{
+    plan::{Plan, Topology},
+    random::Random,
+};
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
@@ -17,32 +20,9 @@ const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 const REPLICATED: [&str; 6] =
     ["--repl-ping-replica-period", "1", "--repl-timeout", "6", "--cluster-require-full-coverage", "no"];
 
-/// Which of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topology {
-    /// One Redis, and a way to it for each service.
-    Single,
-    /// A primary, two replicas, three Sentinels.
-    Sentinel,
-    /// Three primaries, each with a replica.
-    Cluster,
-}
-
-impl Topology {
-    /// How many replicas a primary has.
-    #[must_use]
-    pub fn replicas(self) -> u32 {
-        match self {
-            Self::Single => 0,
-            Self::Sentinel => 2,
-            Self::Cluster => 1,
-        }
-    }
-}
-
-/// The servers. All data survives a kill.
+/// The running servers. All data survives a kill.
 #[derive(Debug)]
-pub enum Place {
+pub enum Servers {
     /// One Redis, and the way of each service to it.
     Single {
         /// The server.
@@ -56,7 +36,7 @@ pub enum Place {
     Cluster(Cluster),
 }
 
-impl Place {
+impl Servers {
     /// Starts it, for so many services.
     ///
     /// # Panics
@@ -67,7 +47,7 @@ impl Place {
         let replicas = plan.replicas.to_string();
         let guarded = ["--min-replicas-to-write", &replicas, "--min-replicas-max-lag", "2"];
         let args = [&DURABLE[..], &REPLICATED, &guarded].concat();
-        let place = match plan.topology {
+        let servers = match plan.topology {
             Topology::Single => {
                 let redis = Redis::with_args(plan.redis, &DURABLE);
                 Self::Single { ways: (0..services).map(|_| Proxy::to(redis.port())).collect(), redis }
@@ -75,8 +55,8 @@ impl Place {
             Topology::Sentinel => Self::Sentinel(Sentinel::behind_proxies(plan.redis, &args)),
             Topology::Cluster => Self::Cluster(Cluster::behind_proxies(plan.redis, &args)),
         };
-        place.wait_until_whole();
-        place
+        servers.wait_until_whole();
+        servers
     }
 
     /// What a service is told.
@@ -91,7 +71,7 @@ impl Place {
 
     /// All servers with data.
     #[must_use]
-    pub fn servers(&self) -> &[Redis] {
+    pub fn all(&self) -> &[Redis] {
         match self {
             Self::Single { redis, .. } => std::slice::from_ref(redis),
             Self::Sentinel(sentinel) => sentinel.servers(),
@@ -107,7 +87,7 @@ impl Place {
     pub fn ways(&self) -> Vec<&Proxy> {
         match self {
             Self::Single { ways, .. } => ways.iter().collect(),
-            Self::Sentinel(_) | Self::Cluster(_) => self.servers().iter().map(|server| server.way().unwrap()).collect(),
+            Self::Sentinel(_) | Self::Cluster(_) => self.all().iter().map(|server| server.way().unwrap()).collect(),
         }
     }
 
@@ -120,7 +100,7 @@ impl Place {
             Self::Cluster(cluster) => cluster.primaries(),
         };
         let is_primary = |server: &Redis| primaries.iter().any(|primary| primary.port() == server.port());
-        self.servers().iter().enumerate().filter(|(_, server)| is_primary(server)).map(|(at, _)| at).collect()
+        self.all().iter().enumerate().filter(|(_, server)| is_primary(server)).map(|(at, _)| at).collect()
     }
 
     /// Returns when all servers run, agree, and replicas are in step.
@@ -147,8 +127,8 @@ impl Place {
     pub fn wait_for_another_than(&self, primary: usize) {
         match self {
             Self::Single { .. } => {}
-            Self::Sentinel(sentinel) => sentinel.wait_for_another_than(&self.servers()[primary]),
-            Self::Cluster(cluster) => cluster.wait_for_another_than(&self.servers()[primary]),
+            Self::Sentinel(sentinel) => sentinel.wait_for_another_than(&self.all()[primary]),
+            Self::Cluster(cluster) => cluster.wait_for_another_than(&self.all()[primary]),
         }
     }
 
@@ -160,7 +140,7 @@ impl Place {
     pub fn follow(&self, server: usize) {
         if let Self::Sentinel(sentinel) = self {
             let port = sentinel.primary().announced_port().to_string();
-            self.servers()[server].cli(&["REPLICAOF", "127.0.0.1", &port]);
+            self.all()[server].cli(&["REPLICAOF", "127.0.0.1", &port]);
         }
     }
 
@@ -173,7 +153,7 @@ impl Place {
             Self::Single { .. } => {}
             Self::Sentinel(sentinel) => sentinel.fail_over(),
             Self::Cluster(cluster) => {
-                let upstream = format!("slave\n127.0.0.1\n{}\n", self.servers()[primary].announced_port());
+                let upstream = format!("slave\n127.0.0.1\n{}\n", self.all()[primary].announced_port());
                 let replica = cluster.nodes().iter().find(|node| node.cli(&["ROLE"]).starts_with(&upstream));
                 cluster.promote(replica.unwrap());
             }
@@ -184,7 +164,7 @@ impl Place {
     #[must_use]
     pub fn some_key(&self, random: &mut Random) -> Option<String> {
         let primary = *random.pick(&self.primaries());
-        Some(self.servers()[primary].cli(&["RANDOMKEY"])).filter(|key| key != "(nil)")
+        Some(self.all()[primary].cli(&["RANDOMKEY"])).filter(|key| key != "(nil)")
     }
 
     /// The lifetime that Redis says a key has.
@@ -209,7 +189,7 @@ impl Place {
     pub fn immortal_keys(&self) -> u64 {
         const COUNT: &str = "local count = 0 for _, key in ipairs(redis.call('KEYS', '*')) do \
                              if redis.call('TTL', key) == -1 then count = count + 1 end end return count";
-        let count = |primary: usize| self.servers()[primary].cli(&["EVAL", COUNT, "0"]).parse::<u64>().unwrap();
+        let count = |primary: usize| self.all()[primary].cli(&["EVAL", COUNT, "0"]).parse::<u64>().unwrap();
         self.primaries().into_iter().map(count).sum()
     }
 }

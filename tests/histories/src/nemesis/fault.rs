@@ -1,0 +1,61 @@
+//! What can be broken.
+
+use std::fmt;
+
+use test_servers::Trouble;
+
+/// Something that is broken for a while. Servers, ways and services are named by their index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// A server is killed, and started again with its data.
+    RedisKilled(usize),
+    /// A server is stopped.
+    RedisStopped(usize),
+    /// A primary is killed, and started again when another server has taken its place.
+    PrimaryKilled(usize),
+    /// A primary is stopped until another server has taken its place, and then goes on as if nothing had happened.
+    PrimaryStopped(usize),
+    /// The replicas of a primary, and who is connected to it, hear nothing of it any more; others do. Then it is killed, and
+    /// started again when another server has taken its place.
+    PrimaryLost(usize),
+    /// A primary is replaced as planned.
+    HandedOver(usize),
+    /// A Sentinel is killed.
+    SentinelKilled(usize),
+    /// A Sentinel is stopped.
+    SentinelStopped(usize),
+    /// The slot of this key is moved to another primary.
+    SlotMoved(String),
+    /// A server holds back writes, as before a planned failover.
+    WritesPaused(usize),
+    /// A server holds back everything.
+    AllPaused(usize),
+    /// A server has no memory left.
+    Full(usize),
+    /// A server that is alone has become a replica.
+    Demoted(usize),
+    /// A server that is alone misses its replicas.
+    NoReplicas(usize),
+    /// A server forgets its scripts.
+    ScriptsForgotten(usize),
+    /// A server ends all connections.
+    ClientsKilled(usize),
+    /// Some ways are in trouble.
+    Way(Trouble, Vec<usize>),
+    /// A firewall forgets the connections on some ways.
+    Forgotten(Vec<usize>),
+    /// The connections on some ways are cut, several times.
+    Cut(Vec<usize>),
+    /// A service is killed.
+    ServiceKilled(usize),
+    /// A service is stopped.
+    ServiceStopped(usize),
+    /// No fault: another server has become a primary.
+    Promoted(usize),
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}

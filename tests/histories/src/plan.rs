@@ -1,0 +1,110 @@
+//! What to run.
+
+use std::{path::PathBuf, time::Duration};
+
+use test_servers::RedisKind;
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// For how long things break.
+    pub lasts: Duration,
+    /// What decides which.
+    pub seed: u64,
+    /// Which server.
+    pub redis: RedisKind,
+    /// How many servers, and what they are to each other.
+    pub topology: Topology,
+    /// How many replicas must have a write before it is acknowledged, and be there for a primary to answer at all.
+    pub replicas: u32,
+    /// The clients.
+    pub load: Load,
+    /// Whether the services keep sessions in a near cache.
+    pub near_cache: bool,
+    /// What breaks.
+    pub faults: Faults,
+    /// Where the history is written; the services log beside it.
+    pub file: PathBuf,
+}
+
+/// Ten minutes of any faults on a single Redis.
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            lasts: Duration::from_secs(600),
+            seed: 0,
+            redis: RedisKind::Old,
+            topology: Topology::Single,
+            replicas: 0,
+            load: Load::default(),
+            near_cache: false,
+            faults: Faults::Any,
+            file: PathBuf::from("target/histories/history.jsonl"),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether a failover may lose what was acknowledged: not if each server that can take over has it.
+    #[must_use]
+    pub fn may_lose(&self) -> bool {
+        self.replicas < self.topology.replicas()
+    }
+
+    /// How old a look may be: nothing is cached unless it is asked for, and then for a second at most.
+    #[must_use]
+    pub fn bound(&self) -> Duration {
+        if self.near_cache { Duration::from_secs(1) } else { Duration::ZERO }
+    }
+}
+
+/// How many servers there are, and what they are to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topology {
+    /// One Redis, and a way to it for each service.
+    Single,
+    /// A primary, two replicas, three Sentinels.
+    Sentinel,
+    /// Three primaries, each with a replica.
+    Cluster,
+}
+
+impl Topology {
+    /// How many replicas a primary has.
+    #[must_use]
+    pub fn replicas(self) -> u32 {
+        match self {
+            Self::Single => 0,
+            Self::Sentinel => 2,
+            Self::Cluster => 1,
+        }
+    }
+}
+
+/// How many clients there are, and how fast.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Sessions that live at the same time.
+    pub users: usize,
+    /// Clients that use one session.
+    pub workers: usize,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { users: 4, workers: 4 }
+    }
+}
+
+/// Which faults there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faults {
+    /// None.
+    None,
+    /// Primaries are replaced as planned.
+    HandOvers,
+    /// All, one at a time for the servers.
+    Any,
+    /// Also primaries that are lost after their replicas have stopped hearing them: two faults in a row.
+    Worse,
+}
