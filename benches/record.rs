@@ -10,7 +10,7 @@ use std::{
 };
 
 use criterion::{Criterion, Throughput};
-use shared_session::{Close, Ending, SessionHandle, SessionManager};
+use shared_session::{Close, Ending, LazySession, SessionManager};
 use shared_session_benches::{FixedStore, new_session};
 
 /// How many drafts are prepared before the clock runs.
@@ -70,7 +70,7 @@ async fn encode(manager: &SessionManager, cookie: &str, iterations: u64) -> Dura
     elapsed
 }
 
-async fn edit(manager: &SessionManager, cookie: &str) -> SessionHandle {
+async fn edit(manager: &SessionManager, cookie: &str) -> LazySession {
     let handle = manager.open([cookie.as_bytes()]);
     handle.load().await.unwrap().insert("entry5", "yyyyyyyy").unwrap();
     handle

@@ -1,11 +1,11 @@
 //! What a service may do with the session of a request. Each handler is a Tower service through `service_fn`.
 
-use shared_session::{Error, ErrorKind, Identity, Session, SessionHandle};
+use shared_session::{Error, ErrorKind, Identity, LazySession, Session};
 
 use crate::{Request, Response};
 
 async fn session(request: &Request) -> Result<Session, Error> {
-    request.extensions().get::<SessionHandle>().ok_or(ErrorKind::Config)?.load().await
+    request.extensions().get::<LazySession>().ok_or(ErrorKind::Config)?.load().await
 }
 
 fn done() -> Result<Response, Error> {

@@ -10,7 +10,7 @@ use actix_web::{
     web,
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use shared_session::{ErrorKind, SessionHandle, cookie::RequestUrl, csrf::Issued};
+use shared_session::{ErrorKind, LazySession, cookie::RequestUrl, csrf::Issued};
 use shared_session_actix::Rejection;
 use shared_session_examples::{setup::Setup, text::percent_decoded};
 
@@ -91,7 +91,7 @@ fn verify_token(setup: &Setup, request: &HttpRequest, token: &str) -> Result<(),
 }
 
 fn binding(request: &HttpRequest) -> Option<String> {
-    request.extensions().get::<SessionHandle>().and_then(SessionHandle::form_binding)
+    request.extensions().get::<LazySession>().and_then(LazySession::form_binding)
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_session::{
-    Error, ErrorKind, NearCache, Profile, SecretKeys, SessionManager, Verified,
+    Error, ErrorKind, FleetCheck, NearCache, Profile, SecretKeys, SessionManager,
     django::{Codec, Django},
     store::{DjangoCachedDbStore, DjangoDbStore, RedisConfig, RedisStore, SqlStore, TieredStore},
 };
@@ -69,7 +69,7 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
     let found = if settings.profile.is_django() {
         verify_django(manager).await?
     } else {
-        match tokio::time::timeout(LOOK, manager.verify()).await {
+        match tokio::time::timeout(LOOK, manager.check_fleet()).await {
             Ok(Ok(found)) => found,
             Ok(Err(error)) if error.kind() == ErrorKind::Config => {
                 tracing::warn!(%error, "check SESSION_KEY_PREFIX and SECRET_KEY, if these sessions are to be shared");
@@ -111,8 +111,8 @@ async fn check_copies(store: &DjangoCachedDbStore) -> Result<(), Error> {
     }
 }
 
-async fn verify_django(manager: &SessionManager) -> Result<Verified, Error> {
-    until_available(async || manager.verify().await).await.map_err(|error| match error.kind() {
+async fn verify_django(manager: &SessionManager) -> Result<FleetCheck, Error> {
+    until_available(async || manager.check_fleet().await).await.map_err(|error| match error.kind() {
         ErrorKind::Config => {
             let settings = "SESSION_PROFILE, SESSION_KEY_PREFIX, SESSION_IDLE, DJANGO_CODEC, DJANGO_TIME_ZONE (with \
                             USE_TZ=False, Django's TIME_ZONE) and SECRET_KEY must be those of the fleet";

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, ops::Deref};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::USER_AGENT};
 use futures_util::future::LocalBoxFuture;
-use shared_session::{Client, ClientAddress, ErrorKind, SessionHandle, users::User};
+use shared_session::{Client, ClientAddress, ErrorKind, LazySession, users::User};
 
 use crate::Rejection;
 
@@ -167,8 +167,8 @@ macro_rules! from_request {
 
 from_request!(Session, CurrentUser, MaybeUser, StaffUser);
 
-fn handle(request: &HttpRequest) -> Result<SessionHandle, Rejection> {
-    request.extensions().get::<SessionHandle>().cloned().ok_or_else(Rejection::missing_middleware)
+fn handle(request: &HttpRequest) -> Result<LazySession, Rejection> {
+    request.extensions().get::<LazySession>().cloned().ok_or_else(Rejection::missing_middleware)
 }
 
 fn client(request: &HttpRequest) -> Client {

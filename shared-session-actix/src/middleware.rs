@@ -10,13 +10,13 @@ use actix_web::{
     },
 };
 use futures_util::future::LocalBoxFuture;
-use shared_session::{Close, Ending, Failure, Outcome, SessionHandle, SessionManager, cookie::RequestUrl};
+use shared_session::{Close, Ending, Failure, LazySession, Outcome, SessionManager, cookie::RequestUrl};
 
 use crate::{rejection::Rejected, reply::into_response};
 
 /// Gives every request of an app or a scope its session.
 ///
-/// The [`SessionHandle`] of each request is in its extensions. When the inner service has answered,
+/// The [`LazySession`] of each request is in its extensions. When the inner service has answered,
 ///
 /// 1. a request that never loaded its session passes untouched: no store call, no header;
 /// 2. edits are committed before the head of the response is sent, except after a 5xx or an error of the inner service,
@@ -129,7 +129,7 @@ where
 /// What the session means for the response.
 struct Answer {
     outcome: Outcome,
-    session: SessionHandle,
+    session: LazySession,
     method: Method,
     host: Option<HeaderValue>,
     uri: Uri,

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, net::IpAddr, ops::Deref};
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::{header::USER_AGENT, request::Parts};
-use shared_session::{Client, ClientAddress, ErrorKind, SessionHandle, users::User};
+use shared_session::{Client, ClientAddress, ErrorKind, LazySession, users::User};
 
 use crate::Rejection;
 
@@ -190,8 +190,8 @@ fn allowed<T>(result: Result<T, Rejection>) -> Result<Option<T>, Rejection> {
     }
 }
 
-fn handle(parts: &Parts) -> Result<&SessionHandle, Rejection> {
-    parts.extensions.get::<SessionHandle>().ok_or_else(Rejection::missing_layer)
+fn handle(parts: &Parts) -> Result<&LazySession, Rejection> {
+    parts.extensions.get::<LazySession>().ok_or_else(Rejection::missing_layer)
 }
 
 fn client(parts: &Parts) -> Client {

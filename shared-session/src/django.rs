@@ -78,7 +78,7 @@ use document::{Layout, Refusal};
 type Reason = &'static str;
 
 /// How the sessions of a Django fleet are stored. The settings must be those of the fleet;
-/// [`SessionManager::verify`](crate::SessionManager::verify) checks them against what is there.
+/// [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) checks them against what is there.
 #[derive(Clone)]
 #[must_use]
 pub struct Django {
@@ -164,7 +164,7 @@ impl Django {
 
     /// The fleet's `TIME_ZONE` if its `USE_TZ` is `False` (the default before Django 5.0): `set_expiry(datetime)` then
     /// stores a local time. Default: none, for `USE_TZ = True`; a session that ends at a local time cannot be read then,
-    /// and [`SessionManager::verify`](crate::SessionManager::verify) refuses it. Give the zone to the users' and
+    /// and [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) refuses it. Give the zone to the users' and
     /// Django's tables too ([`TimeZone`] says which).
     ///
     /// ```

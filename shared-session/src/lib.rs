@@ -9,10 +9,10 @@
 //! # How it flows
 //!
 //! ```text
-//! Cookie header ──SessionManager::open──▶ SessionHandle      no I/O
-//! SessionHandle ──load().await──▶ Session                    one round trip, only if a handler asks
+//! Cookie header ──SessionManager::open──▶ LazySession      no I/O
+//! LazySession ──load().await──▶ Session                    one round trip, only if a handler asks
 //! Session ──get, insert, update, remove, login…──▶           edits on a draft, no I/O
-//! SessionHandle ──SessionManager::close──▶ Commit            the decision; nothing changed: nothing to do
+//! LazySession ──SessionManager::close──▶ Commit            the decision; nothing changed: nothing to do
 //! Commit ──SessionManager::commit().await──▶ Outcome         one atomic write, before the response is sent
 //! Outcome ──▶ Set-Cookie, Vary, Cache-Control
 //! ```
@@ -24,12 +24,12 @@
 //! ```
 //! # #[cfg(feature = "tower")] {
 //! use http::{Request, Response};
-//! use shared_session::{Error, SessionHandle, SessionLayer, SessionManager, store::MemoryStore};
+//! use shared_session::{Error, LazySession, SessionLayer, SessionManager, store::MemoryStore};
 //! use tower::{Layer, ServiceExt};
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
 //! let service = tower::service_fn(|request: Request<()>| async move {
-//!     let handle = request.extensions().get::<SessionHandle>().ok_or(shared_session::ErrorKind::Config)?;
+//!     let handle = request.extensions().get::<LazySession>().ok_or(shared_session::ErrorKind::Config)?;
 //!     let session = handle.load().await?;
 //!     let visits = session.update("visits", |n: Option<u64>| Some(n.unwrap_or(0) + 1))?;
 //!     Ok::<_, Error>(Response::new(format!("{visits:?}")))
@@ -92,8 +92,9 @@ pub use cookie::{CookieConfig, SessionCookie};
 pub use engine::near::NearCache;
 pub use engine::{
     client::{Client, ClientAddress},
-    manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats, Verified},
-    session::{RequestGuard, Session, SessionHandle, Standing},
+    fleet::FleetCheck,
+    manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats},
+    session::{LazySession, RequestGuard, Session, Standing},
 };
 pub use error::{Error, ErrorKind};
 pub use keys::SecretKeys;

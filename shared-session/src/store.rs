@@ -256,7 +256,7 @@ pub trait SessionStore: Send + Sync + 'static {
     fn scan(&self, prefix: &str, from: Option<&str>) -> impl Future<Output = Result<Page, Error>> + Send;
 
     /// When the value under `key` expires, for the check at the start
-    /// ([`SessionManager::verify`](crate::SessionManager::verify)); `None` if it is absent, or if the store does not
+    /// ([`SessionManager::check_fleet`](crate::SessionManager::check_fleet)); `None` if it is absent, or if the store does not
     /// tell. Only stores in which other programs write lifetimes need it. Default: it does not tell.
     fn expires(&self, key: &str) -> impl Future<Output = Result<Option<StoreTime>, Error>> + Send {
         let _ = key;

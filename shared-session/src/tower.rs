@@ -1,6 +1,6 @@
 //! The Tower layer: [`SessionManager`](crate::SessionManager) around any HTTP service.
 //!
-//! The [`SessionHandle`](crate::SessionHandle) of each request is in its extensions. When the inner service has
+//! The [`LazySession`](crate::LazySession) of each request is in its extensions. When the inner service has
 //! answered,
 //!
 //! 1. a request that never loaded its session passes untouched: no store call, no header;

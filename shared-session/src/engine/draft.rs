@@ -89,7 +89,7 @@ impl Draft {
 
     /// Ends the session; edits that follow belong to a new one. Where no session was loaded because cookies conflict,
     /// these are `rivals`: each session that one of them opens is ended, for whoever holds a cookie may end its session.
-    pub(crate) fn flush(&mut self, rivals: &[Token]) {
+    pub(crate) fn end(&mut self, rivals: &[Token]) {
         let refused = matches!(self.base, Loaded::Nothing { refused: true });
         let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused });
         self.delta = Delta::default();

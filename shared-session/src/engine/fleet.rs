@@ -14,17 +14,17 @@ const SESSIONS: usize = 20;
 /// How many pages of keys are walked to find them. On Redis a page is one SCAN of about a hundred keys.
 const PAGES: usize = 200;
 
-/// What [`SessionManager::verify`] found to be right.
+/// What [`SessionManager::check_fleet`] found to be right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Verified {
+pub struct FleetCheck {
     /// How many sessions were read.
     pub sessions: usize,
     /// How many of them belong to a user whose row confirmed it.
     pub users: usize,
 }
 
-impl Verified {
+impl FleetCheck {
     /// What nothing in the store could confirm, each as a line for a log. None of it is wrong as far as is known: a new
     /// deployment has no sessions yet.
     ///
@@ -32,8 +32,8 @@ impl Verified {
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
     /// use shared_session::{SessionManager, store::MemoryStore};
     ///
-    /// let verified = SessionManager::new(MemoryStore::new()).verify().await?;
-    /// assert_eq!(verified.unchecked().next(), Some("checked prefix: no session found under it"));
+    /// let found = SessionManager::new(MemoryStore::new()).check_fleet().await?;
+    /// assert_eq!(found.unchecked().next(), Some("checked prefix: no session found under it"));
     /// # Ok(()) }
     /// ```
     pub fn unchecked(&self) -> impl Iterator<Item = &'static str> {
@@ -77,12 +77,12 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Config`] with one line that says which setting does not match. [`ErrorKind::Unavailable`] if the
     /// store or the database fails.
-    pub async fn verify(&self) -> Result<Verified, Error> {
+    pub async fn check_fleet(&self) -> Result<FleetCheck, Error> {
         judge(self.0.look().await?)
     }
 }
 
-fn judge(found: Findings) -> Result<Verified, Error> {
+fn judge(found: Findings) -> Result<FleetCheck, Error> {
     let mismatch = |message: String| Err(Error::new(ErrorKind::Config, message));
     match found {
         Findings { fitting: 0, other_codec: None, unreadable: None, elsewhere: Some(elsewhere), .. } => {
@@ -102,7 +102,7 @@ fn judge(found: Findings) -> Result<Verified, Error> {
             "none of the signed-in sessions in the store belongs to its user, so secret key or user table do not match"
                 .to_owned(),
         ),
-        found => Ok(Verified { sessions: found.fitting, users: found.confirmed }),
+        found => Ok(FleetCheck { sessions: found.fitting, users: found.confirmed }),
     }
 }
 
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn what_nothing_confirmed_is_said() {
-        let lines = |sessions, users| Verified { sessions, users }.unchecked().count();
+        let lines = |sessions, users| FleetCheck { sessions, users }.unchecked().count();
         assert_eq!((lines(0, 0), lines(3, 0), lines(3, 1)), (3, 1, 0));
     }
 
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn an_empty_store_fits_everybody() {
-        assert_eq!(judge(Findings::default()).unwrap(), Verified::default());
+        assert_eq!(judge(Findings::default()).unwrap(), FleetCheck::default());
     }
 
     #[test]
@@ -255,7 +255,7 @@ mod tests {
             shifted: Some(3600),
             ..Findings::default()
         };
-        assert_eq!(judge(found).unwrap(), Verified { sessions: 1, users: 1 });
+        assert_eq!(judge(found).unwrap(), FleetCheck { sessions: 1, users: 1 });
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 pub use crate::engine::devices::{SessionInfo, SessionPage};
-pub use crate::engine::fleet::Verified;
 pub use crate::engine::stats::Stats;
 pub(crate) use crate::engine::write::Written;
 
@@ -15,7 +14,7 @@ use crate::{
         data::MissedTake,
         draft::{Loaded, Plan, decide},
         near::Near,
-        session::{Committed, Cookies, Inner, Open, Origin, SessionHandle, State, did_not_finish, no_cookie},
+        session::{Committed, Cookies, Inner, LazySession, Open, Origin, State, did_not_finish, no_cookie},
     },
     record::id::Token,
     store::{SessionStore, StoreDyn},
@@ -27,7 +26,7 @@ const MOST_RIVALS: usize = 8;
 /// The session engine: a store, a wire format, a cookie and lifetimes. It knows no framework.
 ///
 /// A middleware calls [`open`](Self::open) with the request's `Cookie` headers, lets the handler work on the
-/// [`SessionHandle`], then calls [`close`](Self::close) and, if there is something to store,
+/// [`LazySession`], then calls [`close`](Self::close) and, if there is something to store,
 /// [`commit`](Self::commit) before it sends the response. The Tower layer and the Actix middleware do nothing else.
 ///
 /// ```
@@ -161,7 +160,7 @@ impl SessionManager {
         self.with(|core| core.clock = Arc::new(StoreClock::new(every)))
     }
 
-    /// The users that sessions belong to: makes [`SessionHandle::user`] and sign-in by [`User`](crate::users::User)
+    /// The users that sessions belong to: makes [`LazySession::user`] and sign-in by [`User`](crate::users::User)
     /// work.
     #[cfg(feature = "users")]
     #[must_use]
@@ -177,17 +176,17 @@ impl SessionManager {
     }
 
     /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
-    pub fn open<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> SessionHandle {
+    pub fn open<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
         self.open_as(cookie_headers, false)
     }
 
     /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is not
     /// committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
-    pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> SessionHandle {
+    pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
         self.open_as(cookie_headers, true)
     }
 
-    fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> SessionHandle {
+    fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> LazySession {
         let core = &self.0;
         let mut rivals = Vec::new();
         let presented = read_each(cookie_headers, core.cookie.name(), |value| {
@@ -202,12 +201,12 @@ impl SessionManager {
         self.handle_for(Origin::Request(Cookies { token, rivals, sent: presented.sent() }), read_only)
     }
 
-    pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> SessionHandle {
-        SessionHandle(Arc::new(Inner::new(Arc::clone(&self.0), origin, read_only)))
+    pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> LazySession {
+        LazySession(Arc::new(Inner::new(Arc::clone(&self.0), origin, read_only)))
     }
 
     /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
-    pub fn close(&self, handle: &SessionHandle, ending: Ending) -> Close {
+    pub fn close(&self, handle: &LazySession, ending: Ending) -> Close {
         let (core, request) = (&self.0, &handle.0);
         let sent = request.sent();
         let (state, cookie) = request.seal();
@@ -386,7 +385,7 @@ enum Work {
 
 impl Commit {
     fn new(request: &Arc<Inner>, work: Work, private: bool) -> Self {
-        Self { request: SessionHandle(Arc::clone(request)).guard(), work, private }
+        Self { request: LazySession(Arc::clone(request)).guard(), work, private }
     }
 }
 

@@ -5,7 +5,7 @@ use std::{sync::Weak, time::Duration};
 use tokio::sync::watch;
 
 use super::request::{Inner, Origin};
-use crate::{Error, ErrorKind, SessionHandle, SessionManager, record::id::Token};
+use crate::{Error, ErrorKind, LazySession, SessionManager, record::id::Token};
 
 /// How long a reopened handle waits for its request to be answered.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,7 +60,7 @@ impl SessionManager {
     /// WebSockets, server-sent events, and jobs. No I/O. Commit its edits with
     /// [`Session::commit`](crate::Session::commit).
     ///
-    /// [`load`](SessionHandle::load) of it waits until the request is answered, its commit included, and then loads the
+    /// [`load`](LazySession::load) of it waits until the request is answered, its commit included, and then loads the
     /// session that the visitor has by then: created, rotated, signed in. In the body of a response, and in all that
     /// runs after it, there is nothing to wait for.
     ///
@@ -99,7 +99,7 @@ impl SessionManager {
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn reopen(&self, handle: &SessionHandle) -> SessionHandle {
+    pub fn reopen(&self, handle: &LazySession) -> LazySession {
         self.handle_for(Origin::Reopened(handle.0.followed()), handle.0.read_only)
     }
 }

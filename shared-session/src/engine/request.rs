@@ -19,7 +19,7 @@ use tokio::{
 
 use super::reopened::{Followed, Where};
 use crate::{
-    Error, ErrorKind, SessionHandle,
+    Error, ErrorKind, LazySession,
     cookie::Sent,
     engine::{
         draft::Draft,
@@ -278,10 +278,10 @@ impl Drop for Inner {
 /// edited any more, wherever a clone of the handle went, and whoever waits for a
 /// [reopened](crate::SessionManager::reopen) session is told. Both adapters hold one.
 #[must_use = "the request ends when this is dropped"]
-pub struct RequestGuard(SessionHandle);
+pub struct RequestGuard(LazySession);
 
 impl RequestGuard {
-    pub(crate) fn handle(&self) -> &SessionHandle {
+    pub(crate) fn handle(&self) -> &LazySession {
         &self.0
     }
 
@@ -292,7 +292,7 @@ impl RequestGuard {
     }
 }
 
-impl SessionHandle {
+impl LazySession {
     /// Ends the request if it is dropped without a response; see [`RequestGuard`].
     pub fn guard(&self) -> RequestGuard {
         RequestGuard(self.clone())

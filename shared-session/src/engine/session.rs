@@ -28,7 +28,7 @@ use crate::{
 ///
 /// Cloning is cheap; all clones are the same session.
 #[derive(Clone)]
-pub struct SessionHandle(pub(crate) Arc<Inner>);
+pub struct LazySession(pub(crate) Arc<Inner>);
 
 /// A loaded session. Reads and edits are synchronous; what was edited is committed, in one atomic step, before the
 /// response is sent.
@@ -57,7 +57,7 @@ enum Source {
     Store,
 }
 
-impl SessionHandle {
+impl LazySession {
     /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. An unknown,
     /// expired or replaced cookie is an anonymous visitor, not an error.
     ///
@@ -276,7 +276,10 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
-    pub fn cycle_id(&self) -> Result<(), Error> {
+    #[doc(alias = "cycle_id")]
+    #[doc(alias = "renew")]
+    #[doc(alias = "regenerate")]
+    pub fn rotate(&self) -> Result<(), Error> {
         self.0.with(|open| {
             if open.draft.intent == Intent::Keep {
                 open.draft.intent = Intent::Rotate;
@@ -285,16 +288,20 @@ impl Session {
         })
     }
 
-    /// Ends the session: its record is deleted and its cookie removed. Edits that follow start a new session.
+    /// Signs out: ends the session, whether or not somebody is signed in. Its record is deleted and its cookie removed.
+    /// Edits that follow start a new session.
     ///
     /// If the request carries different session cookies, so that nobody is signed in, every session that one of them opens
     /// is ended, and the cookies are removed in all scopes that the browser may hold them in.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
-    pub fn flush(&self) -> Result<(), Error> {
+    #[doc(alias = "flush")]
+    #[doc(alias = "destroy")]
+    #[doc(alias = "purge")]
+    pub fn logout(&self) -> Result<(), Error> {
         self.0.with(|open| {
-            open.draft.flush(self.0.rivals());
+            open.draft.end(self.0.rivals());
             #[cfg(feature = "users")]
             {
                 open.user = None;
@@ -321,14 +328,6 @@ impl Session {
             }
             Ok(())
         })
-    }
-
-    /// Signs the user out; the same as [`flush`](Self::flush).
-    ///
-    /// # Errors
-    /// As [`flush`](Self::flush).
-    pub fn logout(&self) -> Result<(), Error> {
-        self.flush()
     }
 
     /// Who the record says is signed in. To know whether that still holds, ask for the current user.
@@ -383,9 +382,9 @@ impl Session {
     }
 }
 
-impl fmt::Debug for SessionHandle {
+impl fmt::Debug for LazySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SessionHandle").finish_non_exhaustive()
+        f.debug_struct("LazySession").finish_non_exhaustive()
     }
 }
 

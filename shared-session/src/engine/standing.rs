@@ -70,11 +70,11 @@ impl Session {
     /// A new cookie for the same user is no sign-out here, unlike to a request that sends the old one.
     ///
     /// ```
-    /// # use shared_session::{Error, SessionHandle, SessionManager, Standing};
+    /// # use shared_session::{Error, LazySession, SessionManager, Standing};
     /// # async fn next() -> Option<String> { None }
     /// # async fn send(_: String) {}
     /// /// `events` was reopened from the request that this answers.
-    /// async fn serve(events: SessionHandle) -> Result<(), Error> {
+    /// async fn serve(events: LazySession) -> Result<(), Error> {
     ///     let session = events.load().await?;
     ///     while let Some(event) = next().await {
     ///         match session.standing().await {

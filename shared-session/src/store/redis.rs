@@ -19,7 +19,7 @@ pub(crate) mod wire;
 pub use config::RedisConfig;
 use scan::Position;
 use wire::connection::{Connection, Effect, To};
-use wire::failure::Failure;
+use wire::failure::CallFailure;
 pub(crate) use wire::tracking::{Follower, Tracking};
 
 /// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
@@ -326,7 +326,7 @@ async fn get(connection: &Connection, key: &str, deadline: Instant) -> Result<Op
 }
 
 fn unexpected(effect: Effect) -> Error {
-    Failure::Unexpected.into_error(effect)
+    CallFailure::Unexpected.into_error(effect)
 }
 
 fn millis(ttl: Duration) -> u64 {

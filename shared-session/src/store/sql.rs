@@ -18,7 +18,7 @@ mod statements;
 #[cfg(feature = "django")]
 pub use crate::django::store::db::DjangoDbStore;
 use database::{Database, File, Pool, length, milliseconds, position, reading, writing};
-use failure::Failure;
+use failure::QueryFailure;
 use statements::{STATEMENTS, Statements};
 
 /// Sessions in SQLite or PostgreSQL. Features `sqlite`, `postgres`.
@@ -205,7 +205,7 @@ impl SessionStore for SqlStore {
             // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
             // all the same: the caller tries again.
             let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
-            let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+            let current = query.fetch_optional(&mut *connection).await.map_err(QueryFailure::NotSent)?;
             Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
         })
         .await

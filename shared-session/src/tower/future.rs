@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 
 use super::{Rejected, apply, into_response};
 use crate::{
-    Close, Ending, Failure, Outcome, RequestGuard, SessionHandle, SessionManager, cookie::RequestUrl, store::BoxFuture,
+    Close, Ending, Failure, LazySession, Outcome, RequestGuard, SessionManager, cookie::RequestUrl, store::BoxFuture,
 };
 
 pin_project! {
@@ -20,7 +20,7 @@ pin_project! {
         #[pin]
         stage: Stage<F, B>,
         manager: SessionManager,
-        session: SessionHandle,
+        session: LazySession,
         guard: RequestGuard,
         asked: Asked,
     }
@@ -49,7 +49,7 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(handler: F, manager: SessionManager, session: SessionHandle, asked: Asked) -> Self {
+    pub(super) fn new(handler: F, manager: SessionManager, session: LazySession, asked: Asked) -> Self {
         let guard = session.guard();
         Self { stage: Stage::Handling { handler }, manager, session, guard, asked }
     }

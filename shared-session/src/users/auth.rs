@@ -1,7 +1,7 @@
 //! From a session to its user: sign-in, and the check that it still holds.
 //!
 //! A session that is signed in carries two marks of its user's row: a hash derived from the password column, and the
-//! epoch. [`SessionHandle::user`] compares them, and `is_active`, with the row by one SELECT. So a new password, a raised
+//! epoch. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT. So a new password, a raised
 //! epoch or a deactivated account ends every session at once, even those that a failing store brings back.
 //!
 //! With the keys of a [Django deployment](SecretKeys::django) the hash is Django's, and there is no epoch: Django's
@@ -12,7 +12,7 @@ mod other_key;
 use std::{error::Error as StdError, fmt, sync::Arc};
 
 use crate::{
-    Error, ErrorKind, Identity, SecretKeys, Session, SessionHandle, SessionManager,
+    Error, ErrorKind, Identity, LazySession, SecretKeys, Session, SessionManager,
     engine::draft::Loaded,
     keys::Scheme,
     users::{User, Users, UsersDyn, Verified},
@@ -112,7 +112,7 @@ impl fmt::Debug for Auth {
     }
 }
 
-impl SessionHandle {
+impl LazySession {
     /// Who is signed in, checked against the user's row; `None` for anonymous visitors. Loads the session, then one
     /// SELECT; both once for a request. If the row disagrees with the session, the session is loaded once more (a new
     /// password is written to SQL first); if it still does, this request is anonymous and nothing is deleted.
@@ -127,10 +127,10 @@ impl SessionHandle {
 }
 
 impl Session {
-    /// As [`SessionHandle::user`].
+    /// As [`LazySession::user`].
     ///
     /// # Errors
-    /// As [`SessionHandle::user`].
+    /// As [`LazySession::user`].
     pub async fn user(&self) -> Result<Option<User>, Error> {
         if let Some(user) = self.0.with(|open| Ok(open.user.clone()))? {
             return Ok(user);

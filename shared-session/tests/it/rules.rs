@@ -28,8 +28,7 @@ mod values;
 use std::time::Duration;
 
 use shared_session::{
-    Close, CookieConfig, Ending, ErrorKind, Handle, Identity, Lifetime, Outcome, Session, SessionHandle,
-    SessionManager,
+    Close, CookieConfig, Ending, ErrorKind, Handle, Identity, LazySession, Lifetime, Outcome, Session, SessionManager,
     store::{MemoryStore, StoreTime},
     testing::{FaultStore, SpyStore},
 };
@@ -62,22 +61,22 @@ impl Fleet {
     }
 
     /// A request that carries the browser's cookie.
-    pub(crate) fn request(&self, browser: &Browser) -> SessionHandle {
+    pub(crate) fn request(&self, browser: &Browser) -> LazySession {
         self.manager.open(browser.0.as_ref().map(|cookie| cookie.as_bytes()))
     }
 
-    pub(crate) async fn load(&self, browser: &Browser) -> (SessionHandle, Session) {
+    pub(crate) async fn load(&self, browser: &Browser) -> (LazySession, Session) {
         let handle = self.request(browser);
         let session = handle.load().await.unwrap();
         (handle, session)
     }
 
     /// Ends a request whose handler answered 200.
-    pub(crate) async fn finish(&self, handle: &SessionHandle) -> Outcome {
+    pub(crate) async fn finish(&self, handle: &LazySession) -> Outcome {
         self.finish_with(handle, Ending::Completed).await
     }
 
-    pub(crate) async fn finish_with(&self, handle: &SessionHandle, ending: Ending) -> Outcome {
+    pub(crate) async fn finish_with(&self, handle: &LazySession, ending: Ending) -> Outcome {
         match self.manager.close(handle, ending) {
             Close::Done(outcome) => outcome,
             Close::Commit(commit) => self.manager.commit(commit).await,

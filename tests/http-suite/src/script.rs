@@ -71,7 +71,7 @@ impl World {
                 Step::Add(name, n) => json!(session.update(&name, move |old: Option<i64>| Some(old.unwrap_or(0) + n))?),
                 Step::Remove(name) => json!(session.remove(&name)?),
                 Step::Take(name) => json!(session.take::<Value>(&name)?),
-                Step::CycleId => json!(session.cycle_id()?),
+                Step::CycleId => json!(session.rotate()?),
                 Step::Login(name) => {
                     let user = self.users().named(&name).ok_or(ErrorKind::Unauthenticated)?;
                     json!(session.login(&user)?)

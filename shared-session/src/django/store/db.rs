@@ -15,7 +15,7 @@ use crate::{
         sql::{
             database::{Database, File, Pool, milliseconds, reading, writing},
             failure,
-            failure::Failure,
+            failure::QueryFailure,
         },
     },
 };
@@ -232,7 +232,7 @@ impl SessionStore for DjangoDbStore {
             }
             // From here on it is decided that nothing was written.
             let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
-            let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+            let current = query.fetch_optional(&mut *connection).await.map_err(QueryFailure::NotSent)?;
             Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
         })
         .await

@@ -16,7 +16,7 @@ use super::{
     millis,
     wire::{
         connection::{Connection, Effect, To},
-        failure::Failure,
+        failure::CallFailure,
     },
 };
 use crate::{
@@ -69,8 +69,8 @@ pub(crate) async fn replace(
                 None => Ok(Some(Replaced::Gone)),
             }
         }
-        Ok(_) => Err(Failure::Unexpected.into_error(Effect::Write)),
-        Err(Failure::Answered(answer)) if answer.is("ERR") => {
+        Ok(_) => Err(CallFailure::Unexpected.into_error(Effect::Write)),
+        Err(CallFailure::Answered(answer)) if answer.is("ERR") => {
             connection.native().refused();
             Ok(None)
         }

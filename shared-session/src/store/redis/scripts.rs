@@ -6,7 +6,7 @@ use redis::{Cmd, Value};
 
 use super::wire::{
     connection::{Connection, Effect, To},
-    failure::Failure,
+    failure::CallFailure,
 };
 
 pub(super) static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
@@ -27,11 +27,11 @@ impl Script {
 
     /// One `EVALSHA`. `NOSCRIPT` says that nothing ran, so `EVAL` after it is no retry of a write; it also teaches the
     /// server the script, which `SCRIPT LOAD` would do for one node only and until its next restart.
-    pub(super) async fn call(&self, connection: &Connection, key: &str, args: &[&[u8]]) -> Result<Value, Failure> {
+    pub(super) async fn call(&self, connection: &Connection, key: &str, args: &[&[u8]]) -> Result<Value, CallFailure> {
         let deadline = connection.deadline();
         let by_hash = command("EVALSHA", &self.hash, key, args);
         match connection.send(To::Key(key), &by_hash, Effect::Write, deadline).await {
-            Err(Failure::Answered(answer)) if answer.is("NOSCRIPT") => {
+            Err(CallFailure::Answered(answer)) if answer.is("NOSCRIPT") => {
                 let in_full = command("EVAL", self.source, key, args);
                 connection.send(To::Key(key), &in_full, Effect::Write, deadline).await
             }

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 
-use super::failure::{self, Failure, failed_read, failed_write};
+use super::failure::{self, QueryFailure, failed_read, failed_write};
 #[cfg(feature = "sqlite")]
 use super::sqlite;
 #[cfg(feature = "postgres")]
@@ -100,7 +100,7 @@ macro_rules! on_connection {
                     let ($connection, $keeps) = (&mut *held, true);
                     async { $body }.await
                 }
-                Err(error) => Err($crate::store::sql::failure::Failure::NotSent(error)),
+                Err(error) => Err($crate::store::sql::failure::QueryFailure::NotSent(error)),
             },
         }
     };
@@ -214,7 +214,7 @@ impl<S: AsRef<Common>> Database<S> {
                 return Ok(Deleted::Gone);
             }
             let query = sqlx::query_scalar::<_, Vec<u8>>(self.sql.as_ref().load).persistent(keeps).bind(key);
-            let current = query.fetch_optional(&mut *connection).await.map_err(Failure::NotSent)?;
+            let current = query.fetch_optional(&mut *connection).await.map_err(QueryFailure::NotSent)?;
             Ok(current.map_or(Deleted::Gone, |value| Deleted::Conflict(value.into())))
         })
         .await
@@ -267,14 +267,14 @@ impl<S: AsRef<Common>> Database<S> {
         Ok(StoreTime(u64::try_from(time).unwrap_or_default()))
     }
 
-    pub(crate) async fn read<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
+    pub(crate) async fn read<T>(&self, work: impl Future<Output = Result<T, QueryFailure>>) -> Result<T, Error> {
         let result = tokio::time::timeout(self.timeout, work).await;
-        result.unwrap_or(Err(Failure::TimedOut)).map_err(failed_read)
+        result.unwrap_or(Err(QueryFailure::TimedOut)).map_err(failed_read)
     }
 
-    pub(crate) async fn write<T>(&self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Error> {
+    pub(crate) async fn write<T>(&self, work: impl Future<Output = Result<T, QueryFailure>>) -> Result<T, Error> {
         let result = tokio::time::timeout(self.timeout, work).await;
-        result.unwrap_or(Err(Failure::TimedOut)).map_err(failed_write)
+        result.unwrap_or(Err(QueryFailure::TimedOut)).map_err(failed_write)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Why an operation failed, and whether the database may have carried it out.
-pub(crate) enum Failure {
+pub(crate) enum QueryFailure {
     /// It never reached the database, or is known to have changed nothing.
     NotSent(sqlx::Error),
     /// It was sent.
@@ -17,14 +17,14 @@ pub(crate) enum Failure {
     TimedOut,
 }
 
-impl From<sqlx::Error> for Failure {
+impl From<sqlx::Error> for QueryFailure {
     fn from(error: sqlx::Error) -> Self {
         Self::Sent(error)
     }
 }
 
 #[cfg(feature = "postgres")]
-impl crate::sql::postgres::Failed for Failure {
+impl crate::sql::postgres::Failed for QueryFailure {
     fn driver(&self) -> Option<&sqlx::Error> {
         match self {
             Self::NotSent(error) | Self::Sent(error) => Some(error),
@@ -40,20 +40,20 @@ impl crate::sql::postgres::Failed for Failure {
     }
 }
 
-pub(crate) fn failed_read(failure: Failure) -> Error {
+pub(crate) fn failed_read(failure: QueryFailure) -> Error {
     match failure {
-        Failure::NotSent(error) | Failure::Sent(error) => from_driver(error),
-        Failure::TimedOut => timed_out(),
+        QueryFailure::NotSent(error) | QueryFailure::Sent(error) => from_driver(error),
+        QueryFailure::TimedOut => timed_out(),
     }
 }
 
-pub(crate) fn failed_write(failure: Failure) -> Error {
+pub(crate) fn failed_write(failure: QueryFailure) -> Error {
     match failure {
-        Failure::NotSent(error) => from_driver(error),
-        Failure::Sent(error) if refused(&error) => from_driver(error),
-        Failure::Sent(error) => from_driver(error).undecided(),
+        QueryFailure::NotSent(error) => from_driver(error),
+        QueryFailure::Sent(error) if refused(&error) => from_driver(error),
+        QueryFailure::Sent(error) => from_driver(error).undecided(),
         // It may have been under way.
-        Failure::TimedOut => timed_out().late(),
+        QueryFailure::TimedOut => timed_out().late(),
     }
 }
 

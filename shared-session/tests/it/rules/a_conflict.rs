@@ -80,7 +80,7 @@ async fn a_write_begun_before_a_rotation_is_stale() {
     let mut browser = started(&fleet).await;
     let (slow, session) = fleet.load(&browser).await;
     session.insert("late", &1).unwrap();
-    fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert_eq!(kind(&fleet.finish(&slow).await), Some(ErrorKind::Stale));
     assert_eq!(fleet.get(&browser, "late").await, None);
     assert_eq!(fleet.get(&browser, "start").await, Some(1.into()));
@@ -92,8 +92,8 @@ async fn of_two_rotations_one_wins() {
     let browser = started(&fleet).await;
     let (one, a) = fleet.load(&browser).await;
     let (two, b) = fleet.load(&browser).await;
-    a.cycle_id().unwrap();
-    b.cycle_id().unwrap();
+    a.rotate().unwrap();
+    b.rotate().unwrap();
     assert!(fleet.finish(&one).await.set_cookie().is_some());
     let second = fleet.finish(&two).await;
     assert_eq!((kind(&second), second.set_cookie()), (Some(ErrorKind::Stale), None));

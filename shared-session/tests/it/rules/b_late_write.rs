@@ -25,7 +25,7 @@ struct Late {
     memory: MemoryStore,
     is_next: Arc<AtomicBool>,
     held: Arc<Mutex<Option<Write>>>,
-    rival: Arc<Mutex<Option<(SessionManager, shared_session::SessionHandle)>>>,
+    rival: Arc<Mutex<Option<(SessionManager, shared_session::LazySession)>>>,
 }
 
 impl SessionStore for Late {
@@ -85,7 +85,7 @@ async fn a_write_that_arrives_after_it_was_not_found_is_not_applied_twice() {
     let outcome = manager.commit(commit).await;
     let cookie = outcome.set_cookie().unwrap().split(';').next().unwrap().to_owned();
     let open = |manager: &SessionManager| manager.open([cookie.as_bytes()]);
-    let add_one = async |handle: &shared_session::SessionHandle| {
+    let add_one = async |handle: &shared_session::LazySession| {
         handle.load().await.unwrap().update("n", |n: Option<u64>| Some(n.unwrap_or(0) + 1)).unwrap();
     };
 

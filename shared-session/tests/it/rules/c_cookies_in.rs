@@ -70,7 +70,7 @@ async fn a_write_under_conflicting_cookies_starts_one_session_that_is_then_the_o
 async fn equal_twins_are_expired_when_the_cookie_is_replaced() {
     let fleet = Fleet::new();
     let (one, _, _) = twins(&fleet).await;
-    let edits: [fn(&Session); 2] = [|session| session.cycle_id().unwrap(), |session| session.logout().unwrap()];
+    let edits: [fn(&Session); 2] = [|session| session.rotate().unwrap(), |session| session.logout().unwrap()];
     let mut cookie = one.0.unwrap();
     for edit in edits {
         let mut equal = Browser(Some(format!("{cookie}; {cookie}")));
@@ -156,7 +156,7 @@ async fn a_cookie_is_kept_no_longer_than_the_absolute_limit() {
     fleet.memory.advance(IDLE / 2);
     let write = fleet.serve(&mut browser, |session| session.insert("a", &2).unwrap()).await;
     assert_eq!(write.set_cookie(), None, "the browser keeps it for as long as the session can last");
-    let rotated = fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    let rotated = fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert_eq!(max_age(&rotated).as_deref(), Some("4500"));
     let login = fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
     assert_eq!(max_age(&login).as_deref(), Some("5000"), "a sign-in starts the absolute limit anew");
@@ -270,7 +270,7 @@ async fn edits_that_come_to_nothing_start_no_session() {
         .serve(&mut browser, |session| {
             session.update("visits", |n: Option<u64>| n.map(|n| n + 1)).unwrap();
             session.remove("x").unwrap();
-            session.cycle_id().unwrap();
+            session.rotate().unwrap();
         })
         .await;
     assert_eq!(outcome.set_cookie(), None);

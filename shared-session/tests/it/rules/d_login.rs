@@ -83,7 +83,7 @@ async fn a_sign_in_goes_on_when_the_session_it_ends_was_taken_over() {
     session.logout().unwrap();
     session.login_as(user("1")).unwrap();
     let mut rival = browser.clone();
-    fleet.serve(&mut rival, |session| session.cycle_id().unwrap()).await;
+    fleet.serve(&mut rival, |session| session.rotate().unwrap()).await;
     browser.take(&fleet.finish(&handle).await);
     assert_ne!(browser.handle(), rival.handle());
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));

@@ -153,7 +153,7 @@ async fn what_is_written_while_the_session_moves_is_not_lost() {
         let _ = memory.delete(&key, None).await.unwrap();
         memory.create(&key, pickle.to_bytes().unwrap(), IDLE).await.unwrap();
     });
-    let outcome = fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    let outcome = fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert!(outcome.error().is_none());
     assert_eq!(fleet.get(&browser, "added").await, Some(true.into()));
     let sessions = fleet.manager.all_sessions(None).await.unwrap().sessions.len();
@@ -166,7 +166,7 @@ async fn a_session_that_ends_while_it_moves_stays_ended() {
     let mut browser = made_by_django(&fleet, &[("cart", "[1]")]).await;
     let (memory, key) = (fleet.memory.clone(), session_key(&browser));
     fleet.faults().before_next("delete", move |_| async move { drop(memory.delete(&key, None).await.unwrap()) });
-    let outcome = fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    let outcome = fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Gone), None));
     assert!(fleet.manager.all_sessions(None).await.unwrap().sessions.is_empty());
 }
@@ -362,20 +362,20 @@ async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
         fleet.manager.clone().with_auth(auth).with_profile(Profile::django(django))
     };
     let ours = with(Django::cache(), "key");
-    assert_eq!(ours.verify().await.unwrap().sessions, 0, "an empty store fits everybody");
+    assert_eq!(ours.check_fleet().await.unwrap().sessions, 0, "an empty store fits everybody");
     let fleet = Fleet { manager: ours.clone(), store: fleet.store.clone(), memory: fleet.memory.clone() };
     f_current_user::signed_in(&fleet, &users, "ann").await;
-    let found = ours.verify().await.unwrap();
+    let found = ours.check_fleet().await.unwrap();
     assert_eq!((found.sessions, found.users), (1, 1));
     users.set_active("1", false).await.unwrap();
-    assert_eq!(ours.verify().await.unwrap().users, 0, "of a user who is locked out nothing can be told");
+    assert_eq!(ours.check_fleet().await.unwrap().users, 0, "of a user who is locked out nothing can be told");
     users.set_active("1", true).await.unwrap();
     for (other, says) in [
         (with(Django::cache().with_key_prefix("shop"), "key"), r#"key prefix is "" and the version 1"#),
         (with(Django::cache().with_version(2), "key"), r#"key prefix is "" and the version 1"#),
         (with(Django::cache(), "another key"), "secret key"),
     ] {
-        let error = other.verify().await.unwrap_err();
+        let error = other.check_fleet().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains(says), "{error}");
     }
@@ -385,7 +385,7 @@ async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
 async fn keys_of_a_key_function_are_named() {
     let fleet = fleet();
     set(&fleet, &format!("shop-django.contrib.sessions.cache{KEY}"), "text".into()).await;
-    let error = fleet.manager.verify().await.unwrap_err().to_string();
+    let error = fleet.manager.check_fleet().await.unwrap_err().to_string();
     assert!(error.contains("KEY_FUNCTION") && error.contains(r#""shop-""#), "{error}");
 }
 
@@ -394,12 +394,12 @@ async fn native_sessions_under_another_prefix_are_named_and_what_looks_like_one_
     let fleet = Fleet::new();
     let shop = fleet.manager.clone().with_profile(Profile::native("shop:"));
     set(&fleet, "cache:abcdefghijklmnopqrstuvwx", "text".into()).await;
-    let found = shop.verify().await.unwrap();
+    let found = shop.check_fleet().await.unwrap();
     assert_eq!(found.unchecked().next(), Some("checked prefix: no session found under it"));
     fleet.serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
-    let error = shop.verify().await.unwrap_err();
+    let error = shop.check_fleet().await.unwrap_err();
     assert!(error.to_string().contains(r#"the key prefix is "session:""#), "{error}");
-    assert_eq!(fleet.manager.verify().await.unwrap().sessions, 1);
+    assert_eq!(fleet.manager.check_fleet().await.unwrap().sessions, 1);
 }
 
 fn in_zone(fleet: &Fleet, zone: Option<&str>) -> Fleet {
@@ -423,7 +423,7 @@ async fn a_session_that_ends_at_a_local_time_ends_then_in_the_zone_of_the_site()
         let fleet = in_zone(&fleet(), Some(zone));
         let mut browser = made_by_django(&fleet, &[("_session_expiry", &format!("{ends:?}")), ("a", "1")]).await;
         assert_eq!(fleet.get(&browser, "a").await, Some(1.into()), "{zone}");
-        assert!(fleet.manager.verify().await.is_ok(), "{zone}");
+        assert!(fleet.manager.check_fleet().await.is_ok(), "{zone}");
         fleet.serve(&mut browser, |session| session.insert("b", &2).unwrap()).await;
         fleet.memory.advance(Duration::from_secs(59));
         assert_eq!(fleet.get(&browser, "b").await, Some(2.into()), "{zone}");
@@ -437,7 +437,7 @@ async fn a_local_time_without_a_zone_stops_the_start_and_neither_ends_nor_overwr
     let fleet = in_zone(&fleet(), None);
     let browser = made_by_django(&fleet, &[("_session_expiry", r#""2023-11-14T17:14:20""#)]).await;
     let before = stored(&fleet, &session_key(&browser)).await;
-    let error = fleet.manager.verify().await.unwrap_err();
+    let error = fleet.manager.check_fleet().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("no time zone is set"), "{error}");
     assert_eq!(fleet.load(&browser).await.1.names().unwrap_err().kind(), ErrorKind::Unreadable);
@@ -445,7 +445,7 @@ async fn a_local_time_without_a_zone_stops_the_start_and_neither_ends_nor_overwr
 
     // One that can be read does not outweigh it.
     in_zone(&fleet, None).serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
-    assert_eq!(fleet.manager.verify().await.unwrap_err().kind(), ErrorKind::Config);
+    assert_eq!(fleet.manager.check_fleet().await.unwrap_err().kind(), ErrorKind::Config);
     let error = {
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("_session_expiry", "2023-11-14T17:14:20").unwrap();

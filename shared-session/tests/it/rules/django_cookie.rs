@@ -69,7 +69,7 @@ async fn an_expiry_in_seconds_is_that_of_the_cookie_through_every_rotation() {
     for fleet in fleets(Some(IDLE)) {
         let mut browser = Browser::default();
         assert_eq!(max_age(&fleet.serve(&mut browser, expire(77)).await), Some("77"));
-        for edit in [login, |session: &Session| session.cycle_id().unwrap(), write, login] {
+        for edit in [login, |session: &Session| session.rotate().unwrap(), write, login] {
             fleet.memory.advance(Duration::from_secs(7));
             assert_eq!(max_age(&fleet.serve(&mut browser, edit).await), Some("77"));
         }
@@ -84,7 +84,7 @@ async fn an_expiry_of_zero_is_a_cookie_for_as_long_as_the_browser_runs() {
     for fleet in fleets(Some(IDLE)) {
         let mut browser = Browser::default();
         assert_eq!(max_age(&fleet.serve(&mut browser, expire(0)).await), Some(""));
-        for rotation in [login, |session: &Session| session.cycle_id().unwrap()] {
+        for rotation in [login, |session: &Session| session.rotate().unwrap()] {
             assert_eq!(max_age(&fleet.serve(&mut browser, rotation).await), Some(""));
         }
         assert_eq!(max_age(&fleet.serve(&mut browser, write).await), None, "nothing about it can change");

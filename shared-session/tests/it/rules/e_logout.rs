@@ -39,7 +39,7 @@ async fn a_sign_out_ends_the_session_of_its_user_even_if_the_cookie_was_replaced
     fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
     let (handle, session) = fleet.load(&browser).await;
     session.logout().unwrap();
-    fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert!(fleet.finish(&handle).await.error().is_none());
     assert_eq!(fleet.user_id(&browser).await, None);
 }
@@ -64,7 +64,7 @@ async fn an_anonymous_sign_out_does_not_end_a_session_whose_cookie_was_replaced(
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     let (handle, session) = fleet.load(&browser).await;
     session.logout().unwrap();
-    fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Stale));
     assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use shared_session::{
-    Close, CookieConfig, Ending, ErrorKind, Lifetime, NearCache, Profile, Session, SessionHandle, SessionManager,
+    Close, CookieConfig, Ending, ErrorKind, LazySession, Lifetime, NearCache, Profile, Session, SessionManager,
     store::{RedisConfig, RedisStore, SessionStore},
     testing::{Fault, FaultStore, SpyStore},
 };
@@ -45,7 +45,7 @@ impl Service {
         (Self { manager, store }, redis)
     }
 
-    pub(crate) fn request(&self, browser: &Browser) -> SessionHandle {
+    pub(crate) fn request(&self, browser: &Browser) -> LazySession {
         self.manager.open(browser.0.as_ref().map(|cookie| cookie.as_bytes()))
     }
 

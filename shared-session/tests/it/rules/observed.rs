@@ -60,7 +60,7 @@ async fn story() -> (Fleet, Vec<String>) {
 
     let (stale, session) = fleet.load(&browser).await;
     session.insert(NAME, VALUE).unwrap();
-    fleet.serve(&mut browser, |session| session.cycle_id().unwrap()).await;
+    fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     note(&browser);
     assert_eq!(kind(&fleet.finish(&stale).await), Some(ErrorKind::Stale));
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use shared_session::{ErrorKind, Outcome, Session, SessionHandle, testing::Fault};
+use shared_session::{ErrorKind, LazySession, Outcome, Session, testing::Fault};
 
 use super::{Browser, Fleet, kind, user};
 
 /// A request that has renewed its cookie by a commit of its own, and what its browser still sends.
-async fn renewed(fleet: &Fleet) -> (Browser, SessionHandle, Session) {
+async fn renewed(fleet: &Fleet) -> (Browser, LazySession, Session) {
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("voucher", &1).unwrap()).await;
     let (handle, session) = fleet.load(&browser).await;
@@ -61,7 +61,7 @@ async fn the_answer_waits_for_a_commit_whose_future_was_dropped_and_sends_its_co
     let fleet = Fleet::new();
     let (mut browser, handle, session) = renewed(&fleet).await;
     session.insert("a", &2).unwrap();
-    session.cycle_id().unwrap();
+    session.rotate().unwrap();
     fleet.faults().fail_next("replace", Fault::Hangs);
     tokio::select! {
         _ = session.commit() => panic!("it hangs"),
@@ -143,7 +143,7 @@ async fn every_failure_of_a_later_commit_keeps_the_cookie() {
     }
 }
 
-async fn set_in_a_rival(fleet: &Fleet, handle: &SessionHandle) {
+async fn set_in_a_rival(fleet: &Fleet, handle: &LazySession) {
     let rival = fleet.manager.reopen(handle).load().await.unwrap();
     rival.insert("m", &5.0).unwrap();
     rival.commit().await.unwrap();
@@ -198,9 +198,9 @@ async fn head_and_options_hand_nothing_out_and_acknowledge_nothing() {
         |session| session.insert("a", &1).unwrap(),
         |session| session.remove("voucher").unwrap(),
         |session| assert_eq!(session.update("voucher", |n: Option<u8>| n).unwrap(), Some(1)),
-        |session| session.cycle_id().unwrap(),
+        |session| session.rotate().unwrap(),
         |session| session.login_as(user("1")).unwrap(),
-        |session| session.flush().unwrap(),
+        |session| session.logout().unwrap(),
     ];
     for edit in edits {
         let handle = head();

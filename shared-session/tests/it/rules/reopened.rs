@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_session::{
-    Ending, Error, ErrorKind, Profile, Session, SessionHandle, Standing, django::Django, testing::Fault, users::Users,
+    Ending, Error, ErrorKind, LazySession, Profile, Session, Standing, django::Django, testing::Fault, users::Users,
 };
 use tokio::task::JoinHandle;
 
@@ -23,14 +23,14 @@ fn fleets() -> [Fleet; 2] {
 }
 
 /// What the body of a response does: it reads, writes and commits.
-async fn write(live: &SessionHandle) -> Result<Session, Error> {
+async fn write(live: &LazySession) -> Result<Session, Error> {
     let session = live.load().await?;
     session.insert("body", &1)?;
     session.commit().await?;
     Ok(session)
 }
 
-fn spawn_write(live: &SessionHandle) -> JoinHandle<Result<Session, Error>> {
+fn spawn_write(live: &LazySession) -> JoinHandle<Result<Session, Error>> {
     let live = live.clone();
     tokio::spawn(async move { write(&live).await })
 }
@@ -43,10 +43,10 @@ async fn in_time<T>(future: impl Future<Output = T>) -> T {
 async fn a_reopened_session_is_the_one_that_the_request_ends_with() {
     let edits: [Edit; 4] = [
         |_| Ok(()),
-        Session::cycle_id,
+        Session::rotate,
         |session| session.login_as(user("1")),
         |session| {
-            session.flush()?;
+            session.logout()?;
             session.insert("before", &1)
         },
     ];
@@ -91,7 +91,7 @@ async fn a_reopened_session_follows_the_request_s_own_commits_and_what_comes_aft
         let live = fleet.manager.reopen(&request);
         session.login_as(user("1")).unwrap();
         session.commit().await.unwrap();
-        session.cycle_id().unwrap();
+        session.rotate().unwrap();
         browser.take(&fleet.finish(&request).await);
         assert_eq!(write(&live).await.unwrap().identity().unwrap().unwrap().user_id, "1");
         assert_eq!(fleet.get(&browser, "body").await, Some(1.into()));
@@ -211,7 +211,7 @@ async fn a_request_that_fails_or_is_dropped_leaves_the_session_that_there_was() 
         for is_dropped in [true, false] {
             let (request, session) = fleet.load(&browser).await;
             session.insert("a", &2).unwrap();
-            session.cycle_id().unwrap();
+            session.rotate().unwrap();
             let live = fleet.manager.reopen(&request);
             if is_dropped {
                 drop((request, session));
@@ -247,14 +247,14 @@ async fn a_reopened_session_gets_no_new_cookie() {
         let request = fleet.load(&browser).await.0;
         let live = fleet.manager.reopen(&request);
         fleet.finish(&request).await;
-        for edit in [Session::cycle_id as Edit, |session| session.login_as(user("1"))] {
+        for edit in [Session::rotate as Edit, |session| session.login_as(user("1"))] {
             let session = fleet.manager.reopen(&live).load().await.unwrap();
             edit(&session).unwrap();
             assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Closed);
         }
         assert_eq!(fleet.get(&browser, "a").await, Some(1.into()), "the cookie still opens it");
         let session = live.load().await.unwrap();
-        session.flush().unwrap();
+        session.logout().unwrap();
         session.commit().await.unwrap();
         assert_eq!(fleet.get(&browser, "a").await, None, "signing out needs no cookie");
     }
@@ -309,7 +309,7 @@ async fn a_connection_is_told_what_became_of_its_session() {
 #[tokio::test]
 async fn a_new_cookie_for_the_same_user_is_no_sign_out() {
     let [native, django] = fleets();
-    for edit in [Session::cycle_id as Edit, |session| session.login_as(user("1"))] {
+    for edit in [Session::rotate as Edit, |session| session.login_as(user("1"))] {
         let (mut browser, live) = connected(&native).await;
         native.serve(&mut browser, |session| edit(session).unwrap()).await;
         assert!(matches!(live.standing().await, Standing::Rotated));

@@ -1,10 +1,10 @@
 //! Sign-in and sign-out through the manager, over a Redis that forgets.
 
-use shared_session::{Close, Ending, Identity, SessionHandle, SessionManager};
+use shared_session::{Close, Ending, Identity, LazySession, SessionManager};
 
 use super::*;
 
-async fn finish(manager: &SessionManager, handle: &SessionHandle) -> Option<String> {
+async fn finish(manager: &SessionManager, handle: &LazySession) -> Option<String> {
     let outcome = match manager.close(handle, Ending::Completed) {
         Close::Done(outcome) => outcome,
         Close::Commit(commit) => manager.commit(commit).await,
@@ -40,7 +40,7 @@ async fn who_signed_in_stays_in_and_who_signed_out_stays_out_whatever_redis_forg
     let slow = manager.open([signed_in.as_bytes()]);
     slow.load().await.unwrap().insert("late", &true).unwrap();
     let signing_out = manager.open([signed_in.as_bytes()]);
-    signing_out.load().await.unwrap().flush().unwrap();
+    signing_out.load().await.unwrap().logout().unwrap();
     finish(&manager, &signing_out).await;
     site.flush();
     let Close::Commit(commit) = manager.close(&slow, Ending::Completed) else { panic!("there is an edit") };

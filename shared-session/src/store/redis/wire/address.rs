@@ -21,12 +21,12 @@ pub(crate) struct Target {
     /// For the Sentinels, if the URL has one.
     pub(crate) sentinel_login: Option<RedisConnectionInfo>,
     pub(crate) tls: bool,
-    pub(crate) place: Place,
+    pub(crate) place: Servers,
 }
 
 /// Who knows where the data is.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Servers {
     /// This server has it.
     Single(Address),
     /// These Sentinels know, under this name.
@@ -62,12 +62,12 @@ pub(crate) fn parse(url: &str) -> Result<Target, Error> {
                 return Err(bad());
             }
             let (login, addresses) = addresses(scheme, hosts, db, 26_379)?;
-            (login, Place::Sentinel(addresses, name.to_owned()))
+            (login, Servers::Sentinel(addresses, name.to_owned()))
         }
         ("cluster", _) => {
             let (hosts, db) = several(rest)?;
             let (login, addresses) = addresses(scheme, hosts, db, 6379)?;
-            (login, Place::Cluster(addresses))
+            (login, Servers::Cluster(addresses))
         }
         _ => return Err(bad()),
     };
@@ -100,9 +100,9 @@ fn sentinel_login(query: &str) -> Result<RedisConnectionInfo, Error> {
     })
 }
 
-fn single(url: &str) -> Result<(RedisConnectionInfo, Place), Error> {
+fn single(url: &str) -> Result<(RedisConnectionInfo, Servers), Error> {
     let (login, address) = read(url)?;
-    Ok((login, Place::Single(address)))
+    Ok((login, Servers::Single(address)))
 }
 
 /// Reads a URL of one server without TLS.
@@ -159,20 +159,20 @@ mod tests {
     #[test]
     fn urls_of_every_kind_are_understood() {
         for (url, tls, place) in [
-            ("redis://localhost", false, Place::Single(tcp("localhost", 6379))),
-            ("rediss://user:pw@[::1]:7000/3", true, Place::Single(tcp("::1", 7000))),
-            ("valkey://h:1", false, Place::Single(tcp("h", 1))),
-            ("valkeys://h:1", true, Place::Single(tcp("h", 1))),
-            ("unix:///run/redis.sock", false, Place::Single(Address::Unix("/run/redis.sock".into()))),
-            ("redis+unix:///run/redis.sock?db=4", false, Place::Single(Address::Unix("/run/redis.sock".into()))),
-            ("redis+sentinel://h/main", false, Place::Sentinel(vec![tcp("h", 26_379)], "main".into())),
+            ("redis://localhost", false, Servers::Single(tcp("localhost", 6379))),
+            ("rediss://user:pw@[::1]:7000/3", true, Servers::Single(tcp("::1", 7000))),
+            ("valkey://h:1", false, Servers::Single(tcp("h", 1))),
+            ("valkeys://h:1", true, Servers::Single(tcp("h", 1))),
+            ("unix:///run/redis.sock", false, Servers::Single(Address::Unix("/run/redis.sock".into()))),
+            ("redis+unix:///run/redis.sock?db=4", false, Servers::Single(Address::Unix("/run/redis.sock".into()))),
+            ("redis+sentinel://h/main", false, Servers::Sentinel(vec![tcp("h", 26_379)], "main".into())),
             (
                 "rediss+sentinel://u:p@h:1,[::1],j:2/main/4",
                 true,
-                Place::Sentinel(vec![tcp("h", 1), tcp("::1", 26_379), tcp("j", 2)], "main".into()),
+                Servers::Sentinel(vec![tcp("h", 1), tcp("::1", 26_379), tcp("j", 2)], "main".into()),
             ),
-            ("redis+cluster://h:1,j", false, Place::Cluster(vec![tcp("h", 1), tcp("j", 6379)])),
-            ("rediss+cluster://u:p@h:1/", true, Place::Cluster(vec![tcp("h", 1)])),
+            ("redis+cluster://h:1,j", false, Servers::Cluster(vec![tcp("h", 1), tcp("j", 6379)])),
+            ("rediss+cluster://u:p@h:1/", true, Servers::Cluster(vec![tcp("h", 1)])),
         ] {
             let target = parse(url).unwrap();
             assert_eq!((target.tls, target.place), (tls, place), "{url}");
@@ -195,7 +195,7 @@ mod tests {
         let sentinel = both.sentinel_login.unwrap();
         assert_eq!((sentinel.username(), sentinel.password()), (Some("w@"), Some("s&+/?@")));
         assert_eq!((both.login.username(), both.login.password(), both.login.db()), (Some("u"), Some("p"), 4));
-        assert_eq!(both.place, Place::Sentinel(vec![tcp("h", 26_379)], "main".into()));
+        assert_eq!(both.place, Servers::Sentinel(vec![tcp("h", 26_379)], "main".into()));
         let alone = parse("redis+sentinel://h/main?sentinel_password=s").unwrap().sentinel_login.unwrap();
         assert_eq!((alone.username(), alone.password()), (None, Some("s")));
         assert!(parse("redis+sentinel://u:p@h/main").unwrap().sentinel_login.is_none());

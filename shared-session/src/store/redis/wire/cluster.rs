@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use super::{
     delivery::{How, Wait},
     dial::{Address, Dialer},
-    failure::{Failure, Unsent},
+    failure::{CallFailure, Unsent},
     lazy::Supply,
     link::{Link, READS},
     slots::{Redirect, Slots, read_redirect, slot},
@@ -79,7 +79,7 @@ impl Cluster {
         command: &Cmd,
         wait: Option<Wait>,
         deadline: Instant,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CallFailure> {
         let slot = slot(key);
         let mut node = self.owner(slot, deadline).await?;
         let mut how = How { asking: false, wait };
@@ -89,7 +89,7 @@ impl Cluster {
                 Err(failure) => failure,
                 done => return done,
             };
-            if let Failure::Answered(answer) = &failure
+            if let CallFailure::Answered(answer) = &failure
                 && let Some((redirect, detail)) = answer.redirect()
             {
                 let Some((slot, address)) = read_redirect(detail, &node) else { return Err(failure) };
@@ -101,7 +101,7 @@ impl Cluster {
                 (node, how.asking) = (address, redirect == Redirect::Ask);
                 continue;
             }
-            let is_unsent = matches!(failure, Failure::Unsent(_));
+            let is_unsent = matches!(failure, CallFailure::Unsent(_));
             if is_unsent && !found_again && self.renewed.get(deadline).await.is_ok() {
                 let owner = self.owner(slot, deadline).await?;
                 if owner != node {
@@ -114,11 +114,11 @@ impl Cluster {
             }
             return Err(failure);
         }
-        Err(Failure::Unsent(Unsent::new("the nodes of the Redis cluster do not agree on who has a key")))
+        Err(CallFailure::Unsent(Unsent::new("the nodes of the Redis cluster do not agree on who has a key")))
     }
 
     /// Sends `command`, which concerns no key, to one node.
-    pub(crate) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, Failure> {
+    pub(crate) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, CallFailure> {
         let reply = self.send_on(node, READS, command, How::PLAIN, deadline).await;
         if matches!(&reply, Err(failure) if failure.is_doubtful()) {
             self.renewed.renew();
@@ -127,12 +127,12 @@ impl Cluster {
     }
 
     /// Every primary and its lowest slot, in the order of these.
-    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<(u16, Address)>, Failure> {
+    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<(u16, Address)>, CallFailure> {
         Ok(self.map(deadline).await?.primaries())
     }
 
     /// Where commands go now. The count is read first: what is sent on meanwhile makes it another layout.
-    pub(crate) async fn layout(&self, deadline: Instant) -> Result<Layout, Failure> {
+    pub(crate) async fn layout(&self, deadline: Instant) -> Result<Layout, CallFailure> {
         let redirects = self.redirects.load(Ordering::Acquire);
         Ok(Layout { redirects, primaries: self.primaries(deadline).await? })
     }
@@ -159,24 +159,24 @@ impl Cluster {
         command: &Cmd,
         how: How,
         deadline: Instant,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CallFailure> {
         self.nodes.link(node).get(deadline).await?.send(lane, command, how, deadline).await
     }
 
-    async fn owner(&self, slot: u16, deadline: Instant) -> Result<Address, Failure> {
+    async fn owner(&self, slot: u16, deadline: Instant) -> Result<Address, CallFailure> {
         let map = self.map(deadline).await?;
         map.owner(slot).cloned().ok_or_else(|| {
             self.renewed.renew();
-            Failure::Unsent(Unsent::new("no node of the Redis cluster has the slot of the key"))
+            CallFailure::Unsent(Unsent::new("no node of the Redis cluster has the slot of the key"))
         })
     }
 
-    async fn map(&self, deadline: Instant) -> Result<Arc<Slots>, Failure> {
+    async fn map(&self, deadline: Instant) -> Result<Arc<Slots>, CallFailure> {
         if let Some(map) = self.nodes.map() {
             return Ok(map);
         }
         self.renewed.get(deadline).await?;
-        self.nodes.map().ok_or_else(|| Failure::Unsent(Unsent::new("the Redis cluster has no map of its slots")))
+        self.nodes.map().ok_or_else(|| CallFailure::Unsent(Unsent::new("the Redis cluster has no map of its slots")))
     }
 }
 

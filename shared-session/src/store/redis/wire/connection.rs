@@ -7,16 +7,16 @@ use redis::{Cmd, Value};
 use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
-    address::{Place, Target},
+    address::{Servers, Target},
     cluster::Cluster,
     delivery::{How, Wait},
     dial::{Address, Dialer},
-    failure::{Failure, Unsent},
+    failure::{CallFailure, Unsent},
     lazy::Supply,
     link::{Link, READS},
     sentinel::Sentinels,
     slots::slot,
-    tracking::Source,
+    tracking::Tracked,
 };
 use crate::{
     Error,
@@ -75,13 +75,13 @@ impl Connection {
         let lanes = READS + 1 + usize::from(write_lanes(config.wait));
         let dialer = Dialer { lanes, ..config.dialer(login, tls, native.clone())? };
         let route = match place {
-            Place::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
-            Place::Sentinel(addresses, name) => {
+            Servers::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
+            Servers::Sentinel(addresses, name) => {
                 let sentinel_dialer = config.sentinel_dialer(sentinel_login, tls)?;
                 let sentinels = Sentinels { addresses, name, dialer: sentinel_dialer, primary: dialer.clone() };
                 Route::One(Arc::new(sentinels.supply()), dialer)
             }
-            Place::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
+            Servers::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
         };
         Ok(Self::over(route, config, native))
     }
@@ -130,10 +130,10 @@ impl Connection {
     }
 
     /// Where the changes can be followed that the commands make.
-    pub(crate) fn source(&self) -> Result<Source, Error> {
+    pub(crate) fn source(&self) -> Result<Tracked, Error> {
         match &self.route {
-            Route::One(link, dialer) => Ok(Source::One(link.clone(), dialer.clone())),
-            Route::Cluster(cluster) => Ok(Source::Cluster(cluster.clone())),
+            Route::One(link, dialer) => Ok(Tracked::One(link.clone(), dialer.clone())),
+            Route::Cluster(cluster) => Ok(Tracked::Cluster(cluster.clone())),
             #[cfg(feature = "deadpool")]
             Route::Pool(_) => Err(Error::new(
                 crate::ErrorKind::Config,
@@ -155,16 +155,18 @@ impl Connection {
         command: &Cmd,
         effect: Effect,
         deadline: Instant,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CallFailure> {
         let Ok(_permit) = self.calls.try_acquire() else {
-            return Err(Failure::Unsent(Unsent::new("too many calls are waiting for Redis")));
+            return Err(CallFailure::Unsent(Unsent::new("too many calls are waiting for Redis")));
         };
         let _under_way = crate::metrics::REDIS_CALLS.enter();
         let sent = self.send_once(to, command, effect, deadline).await;
         match (effect, sent) {
-            (Effect::Read, Err(Failure::Lost(_))) => self.send_once(to, command, effect, deadline).await,
-            (Effect::Write, Err(Failure::Lost(_) | Failure::TimedOut | Failure::Unexpected)) if self.waits() => {
-                Err(Failure::Unreplicated(None))
+            (Effect::Read, Err(CallFailure::Lost(_))) => self.send_once(to, command, effect, deadline).await,
+            (Effect::Write, Err(CallFailure::Lost(_) | CallFailure::TimedOut | CallFailure::Unexpected))
+                if self.waits() =>
+            {
+                Err(CallFailure::Unreplicated(None))
             }
             (_, sent) => sent,
         }
@@ -172,14 +174,20 @@ impl Connection {
 
     /// The primaries of a cluster, each with its lowest slot and in the order of these; `None` where there is but one
     /// server.
-    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Option<Vec<(u16, Address)>>, Failure> {
+    pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Option<Vec<(u16, Address)>>, CallFailure> {
         match &self.route {
             Route::Cluster(cluster) => cluster.primaries(deadline).await.map(Some),
             _ => Ok(None),
         }
     }
 
-    async fn send_once(&self, to: To<'_>, command: &Cmd, effect: Effect, deadline: Instant) -> Result<Value, Failure> {
+    async fn send_once(
+        &self,
+        to: To<'_>,
+        command: &Cmd,
+        effect: Effect,
+        deadline: Instant,
+    ) -> Result<Value, CallFailure> {
         let (lane, wait) = match effect {
             Effect::Read => (READS, None),
             Effect::Write => (self.lane(to), self.wait),
@@ -221,7 +229,7 @@ mod pool {
 
     use crate::store::redis::wire::{
         delivery::{How, Wait},
-        failure::{Failure, Unsent},
+        failure::{CallFailure, Unsent},
         link,
     };
 
@@ -230,7 +238,7 @@ mod pool {
         command: &Cmd,
         wait: Option<Wait>,
         deadline: Instant,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CallFailure> {
         let mut connection = checkout(pool, deadline).await?;
         let how = How { asking: false, wait };
         let sent = async {
@@ -240,28 +248,28 @@ mod pool {
             let together = how.pipeline(command);
             how.reply(connection.send_packed_commands(&together, 0, together.len()).await)
         };
-        let reply = timeout_at(deadline + how.extra_time(), sent).await.unwrap_or(Err(Failure::TimedOut));
+        let reply = timeout_at(deadline + how.extra_time(), sent).await.unwrap_or(Err(CallFailure::TimedOut));
         if matches!(&reply, Err(failure) if is_spoiled(failure)) {
             drop(Connection::take(connection));
         }
         reply
     }
 
-    fn is_spoiled(failure: &Failure) -> bool {
+    fn is_spoiled(failure: &CallFailure) -> bool {
         match failure {
-            Failure::Lost(_) | Failure::TimedOut => true,
-            Failure::Answered(answer) => answer.is("READONLY"),
-            Failure::Unsent(_) | Failure::Unexpected | Failure::Unreplicated(_) => false,
+            CallFailure::Lost(_) | CallFailure::TimedOut => true,
+            CallFailure::Answered(answer) => answer.is("READONLY"),
+            CallFailure::Unsent(_) | CallFailure::Unexpected | CallFailure::Unreplicated(_) => false,
         }
     }
 
-    pub(crate) async fn checkout(pool: &Pool, deadline: Instant) -> Result<Connection, Failure> {
+    pub(crate) async fn checkout(pool: &Pool, deadline: Instant) -> Result<Connection, CallFailure> {
         let unsent = match timeout_at(deadline, pool.get()).await {
             Ok(Ok(connection)) => return Ok(connection),
             Ok(Err(PoolError::Backend(error))) => error.into(),
             Ok(Err(PoolError::Closed)) => Unsent::new("the Redis pool is closed"),
             Ok(Err(_)) | Err(_) => Unsent::new("the Redis pool had no connection in time"),
         };
-        Err(Failure::Unsent(unsent))
+        Err(CallFailure::Unsent(unsent))
     }
 }

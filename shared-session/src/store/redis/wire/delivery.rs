@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Pipeline, RedisError, Value};
 
-use super::failure::Failure;
+use super::failure::CallFailure;
 
 /// How many replicas have to have a write, and for how long they are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,22 +46,22 @@ impl How {
     }
 
     /// The reply to the command, if as many replicas as wanted have what it wrote.
-    pub(crate) fn reply(self, replies: Result<Vec<Value>, RedisError>) -> Result<Value, Failure> {
+    pub(crate) fn reply(self, replies: Result<Vec<Value>, RedisError>) -> Result<Value, CallFailure> {
         let mut replies = replies?.into_iter();
         let asked = if self.asking { replies.next() } else { None };
         let reply = match (asked, replies.next()) {
             // Who may not ask is only sent on again.
             (Some(Value::ServerError(error)), Some(Value::ServerError(_))) | (_, Some(Value::ServerError(error))) => {
-                return Err(Failure::Answered((&error).into()));
+                return Err(CallFailure::Answered((&error).into()));
             }
             (_, Some(reply)) => reply,
-            (_, None) => return Err(Failure::Unexpected),
+            (_, None) => return Err(CallFailure::Unexpected),
         };
         match (self.wait, replies.next()) {
             (None, _) => Ok(reply),
             (Some(wait), Some(Value::Int(replicas))) if replicas >= i64::from(wait.replicas) => Ok(reply),
-            (Some(_), Some(Value::ServerError(error))) => Err(Failure::Unreplicated(Some((&error).into()))),
-            (Some(_), _) => Err(Failure::Unreplicated(None)),
+            (Some(_), Some(Value::ServerError(error))) => Err(CallFailure::Unreplicated(Some((&error).into()))),
+            (Some(_), _) => Err(CallFailure::Unreplicated(None)),
         }
     }
 }

@@ -27,7 +27,7 @@ const ANSWERS: &[(&str, &str)] = &[
 
 /// Why a command has no usable reply.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CallFailure {
     /// There was no connection to send it on. Redis has not seen it.
     Unsent(Unsent),
     /// The connection broke. Redis may have run it.
@@ -172,7 +172,7 @@ impl From<&ServerError> for Answer {
     }
 }
 
-impl From<RedisError> for Failure {
+impl From<RedisError> for CallFailure {
     fn from(error: RedisError) -> Self {
         match error.code() {
             Some(code) => Self::Answered(Answer::new(code, error.detail().unwrap_or_default())),
@@ -182,21 +182,21 @@ impl From<RedisError> for Failure {
     }
 }
 
-impl From<Failure> for Unsent {
-    fn from(failure: Failure) -> Self {
+impl From<CallFailure> for Unsent {
+    fn from(failure: CallFailure) -> Self {
         match failure {
-            Failure::Unsent(unsent) => unsent,
-            Failure::Lost(error) => error.into(),
-            Failure::TimedOut => Self::timeout("Redis did not answer in time"),
-            Failure::Answered(answer) => Self { message: answer.message, ..Self::new("") },
-            Failure::Unexpected | Failure::Unreplicated(_) => {
+            CallFailure::Unsent(unsent) => unsent,
+            CallFailure::Lost(error) => error.into(),
+            CallFailure::TimedOut => Self::timeout("Redis did not answer in time"),
+            CallFailure::Answered(answer) => Self { message: answer.message, ..Self::new("") },
+            CallFailure::Unexpected | CallFailure::Unreplicated(_) => {
                 Self::new("Redis answered something else than what was asked")
             }
         }
     }
 }
 
-impl Failure {
+impl CallFailure {
     /// Whether it may be another server's turn.
     pub(crate) fn is_doubtful(&self) -> bool {
         match self {

@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use super::failure::{Failure, Unsent};
+use super::failure::{CallFailure, Unsent};
 
 /// How soon Redis is asked for a connection again after it has refused one.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -70,24 +70,24 @@ impl<T: Send + Sync + 'static> Supply<T> {
     }
 
     /// The thing, made by `deadline` if there is none.
-    pub(crate) async fn get(&self, deadline: Instant) -> Result<Arc<T>, Failure> {
+    pub(crate) async fn get(&self, deadline: Instant) -> Result<Arc<T>, CallFailure> {
         // Twice, because the first attempt can find that the runtime it should run on has ended.
         for _ in 0..2 {
-            let mut attempt = match self.current().map_err(Failure::Unsent)? {
+            let mut attempt = match self.current().map_err(CallFailure::Unsent)? {
                 Current::Made(made) => return Ok(made),
                 Current::Making(attempt) => attempt,
             };
             match timeout_at(deadline, attempt.wait_for(|state| !matches!(state, State::Making))).await {
-                Err(_) => return Err(Failure::Unsent(Unsent::new("Redis did not accept a connection in time"))),
+                Err(_) => return Err(CallFailure::Unsent(Unsent::new("Redis did not accept a connection in time"))),
                 Ok(Err(_)) => {}
                 Ok(Ok(state)) => match &*state {
                     State::Made(made) => return Ok(made.clone()),
-                    State::Failed(unsent, _) | State::Hangs(unsent) => return Err(Failure::Unsent(unsent.clone())),
+                    State::Failed(unsent, _) | State::Hangs(unsent) => return Err(CallFailure::Unsent(unsent.clone())),
                     State::Making => {}
                 },
             }
         }
-        Err(Failure::Unsent(Unsent::new("the Tokio runtime is shutting down")))
+        Err(CallFailure::Unsent(Unsent::new("the Tokio runtime is shutting down")))
     }
 
     /// The thing, if there is a good one.
@@ -197,7 +197,7 @@ mod tests {
     #[tokio::test]
     async fn what_hung_is_made_without_being_asked_for() {
         let (supply, attempts) = hanging(3);
-        assert!(matches!(supply.get(Instant::now() + MINUTE).await, Err(Failure::Unsent(_))));
+        assert!(matches!(supply.get(Instant::now() + MINUTE).await, Err(CallFailure::Unsent(_))));
         until(|| supply.in_use().is_some()).await;
         assert_eq!(attempts.load(Ordering::SeqCst), 4);
         assert!(supply.get(Instant::now()).await.is_ok());

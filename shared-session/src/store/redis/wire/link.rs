@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, error::Elapsed, timeout_at},
 };
 
-use super::{delivery::How, dial::Address, failure::Failure};
+use super::{delivery::How, dial::Address, failure::CallFailure};
 
 /// The lane of reads. All others are for writes.
 pub(crate) const READS: usize = 0;
@@ -82,15 +82,15 @@ impl Lane {
     /// Waits for `reply` until `deadline`.
     async fn wait_for(
         &self,
-        reply: impl Future<Output = Result<Value, Failure>>,
+        reply: impl Future<Output = Result<Value, CallFailure>>,
         deadline: Instant,
-    ) -> Result<Value, Failure> {
+    ) -> Result<Value, CallFailure> {
         // A command that is queued in the moment in which the driver ends is never taken from its queue, because we hold
         // the queue's other end: its reply must not be waited for.
         let ended = pin!(self.ended.closed());
         match timeout_at(deadline, select(pin!(reply), ended)).await {
-            Err(Elapsed { .. }) => Err(Failure::TimedOut),
-            Ok(Either::Right(_)) => Err(Failure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())),
+            Err(Elapsed { .. }) => Err(CallFailure::TimedOut),
+            Ok(Either::Right(_)) => Err(CallFailure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())),
             Ok(Either::Left((reply, _))) => reply,
         }
     }
@@ -136,8 +136,8 @@ impl Link {
         command: &Cmd,
         how: How,
         deadline: Instant,
-    ) -> Result<Value, Failure> {
-        let Some(lane) = self.lanes.get(number) else { return Err(Failure::Unexpected) };
+    ) -> Result<Value, CallFailure> {
+        let Some(lane) = self.lanes.get(number) else { return Err(CallFailure::Unexpected) };
         let mut connection = lane.connection.clone();
         let outcome = match how {
             How::PLAIN => {
@@ -176,16 +176,16 @@ impl Link {
     }
 
     /// What a reply says about the health of the connections.
-    fn note(&self, number: usize, lane: &Lane, outcome: &Result<Value, Failure>) {
+    fn note(&self, number: usize, lane: &Lane, outcome: &Result<Value, CallFailure>) {
         match outcome {
-            Err(Failure::Lost(_)) => self.closed.close(),
-            Err(Failure::TimedOut) => {
+            Err(CallFailure::Lost(_)) => self.closed.close(),
+            Err(CallFailure::TimedOut) => {
                 if lane.timed_out() >= TIMEOUTS || number != READS {
                     tracing::warn!("Redis does not answer: replacing the connection");
                     self.closed.close();
                 }
             }
-            Err(Failure::Answered(answer)) if answer.is("READONLY") => {
+            Err(CallFailure::Answered(answer)) if answer.is("READONLY") => {
                 lane.answered();
                 self.demoted();
             }
@@ -225,9 +225,9 @@ impl Closer {
 }
 
 /// What the driver's outcome says about the command.
-pub(crate) fn reply(outcome: Result<Value, RedisError>) -> Result<Value, Failure> {
+pub(crate) fn reply(outcome: Result<Value, RedisError>) -> Result<Value, CallFailure> {
     match outcome? {
-        Value::ServerError(error) => Err(Failure::Answered((&error).into())),
+        Value::ServerError(error) => Err(CallFailure::Answered((&error).into())),
         value => Ok(value),
     }
 }
@@ -268,7 +268,7 @@ mod tests {
             end.send(()).unwrap();
         };
         let (outcome, ()) = timeout(MINUTE, futures_util::future::join(send, end)).await.expect("it does not hang");
-        assert!(matches!(outcome, Err(Failure::Lost(_))), "{outcome:?}");
+        assert!(matches!(outcome, Err(CallFailure::Lost(_))), "{outcome:?}");
         assert!(!link.is_good());
     }
 }

@@ -27,7 +27,7 @@ use super::{
     connection::Effect,
     delivery::How,
     dial::Dialer,
-    failure::{Failure, Unsent},
+    failure::{CallFailure, Unsent},
     lazy::Supply,
     link::{Link, READS},
     slots::slot,
@@ -59,14 +59,14 @@ pub(crate) trait Follower: Send + Sync + 'static {
 
 /// Where commands go.
 #[derive(Clone)]
-pub(crate) enum Source {
+pub(crate) enum Tracked {
     One(Arc<Supply<Link>>, Dialer),
     Cluster(Arc<Cluster>),
 }
 
 /// The task that keeps the connections. It ends with this.
 pub(crate) struct Tracking {
-    source: Source,
+    source: Tracked,
     prefix: Box<str>,
     follower: Arc<dyn Follower>,
     task: Mutex<Task>,
@@ -79,7 +79,7 @@ struct Task {
 }
 
 impl Tracking {
-    pub(crate) fn new(source: Source, prefix: &str, follower: Arc<dyn Follower>) -> Self {
+    pub(crate) fn new(source: Tracked, prefix: &str, follower: Arc<dyn Follower>) -> Self {
         let task = Task { running: None, home: Handle::try_current().ok() };
         Self { source, prefix: prefix.into(), follower, task: Mutex::new(task) }
     }
@@ -108,7 +108,7 @@ impl Drop for Tracking {
     }
 }
 
-async fn track(source: &Source, prefix: &str, follower: &Arc<dyn Follower>) {
+async fn track(source: &Tracked, prefix: &str, follower: &Arc<dyn Follower>) {
     let (mut pause, mut reported) = (PAUSE, false);
     loop {
         let mut following = Following::new(follower);
@@ -144,7 +144,7 @@ impl<'a> Following<'a> {
     }
 
     /// Follows until that fails.
-    async fn run(&mut self, source: &Source, prefix: &str) -> Result<Infallible, Failure> {
+    async fn run(&mut self, source: &Tracked, prefix: &str) -> Result<Infallible, CallFailure> {
         let sides = source.sides(prefix, || self.listener()).await?;
         let mut tracking = redis::cmd("CLIENT");
         tracking.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(prefix);
@@ -157,7 +157,7 @@ impl<'a> Following<'a> {
             }))
             .await?;
             if !sides.are_current(source) {
-                return Err(Failure::Unsent(Unsent::new("a connection to Redis is being replaced")));
+                return Err(CallFailure::Unsent(Unsent::new("a connection to Redis is being replaced")));
             }
             if first {
                 self.follower.follow(self.number, sent);
@@ -208,8 +208,8 @@ struct Side {
     proof: Cmd,
 }
 
-impl Source {
-    async fn sides<L>(&self, prefix: &str, listener: impl Fn() -> L) -> Result<Sides, Failure>
+impl Tracked {
+    async fn sides<L>(&self, prefix: &str, listener: impl Fn() -> L) -> Result<Sides, CallFailure>
     where
         L: Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
     {
@@ -232,9 +232,9 @@ impl Source {
 
 impl Sides {
     /// Whether commands still go where these connections are.
-    fn are_current(&self, source: &Source) -> bool {
+    fn are_current(&self, source: &Tracked) -> bool {
         let same_layout = match (source, &self.layout) {
-            (Source::Cluster(cluster), Some(layout)) => cluster.has(layout),
+            (Tracked::Cluster(cluster), Some(layout)) => cluster.has(layout),
             _ => true,
         };
         same_layout
@@ -245,14 +245,14 @@ impl Sides {
 }
 
 impl Side {
-    async fn new<L>(commands: Arc<Supply<Link>>, dialer: &Dialer, proof: Cmd, listener: L) -> Result<Self, Failure>
+    async fn new<L>(commands: Arc<Supply<Link>>, dialer: &Dialer, proof: Cmd, listener: L) -> Result<Self, CallFailure>
     where
         L: Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
     {
         let in_use = commands.get(Instant::now() + dialer.timeout).await?;
         let timeout = dialer.timeout.min(PATIENCE_TO_CONNECT);
         let dialer = Dialer { lanes: 1, listener: Some(Arc::new(listener)), timeout, ..dialer.clone() };
-        let link = dialer.dial(in_use.address()).await.map_err(Failure::Unsent)?;
+        let link = dialer.dial(in_use.address()).await.map_err(CallFailure::Unsent)?;
         Ok(Self { link, beside: Arc::downgrade(&in_use), commands, proof })
     }
 }
