@@ -151,7 +151,9 @@ pub(super) async fn sign_out(visit: Visit, form: Form<Button>, session: Session)
         return Ok(visit.see_other("/"));
     };
     let user = user_if_readable(&session).await?;
-    let page = visit.page(&session, user.as_ref())?.with_alert(Some(stale.message()));
+    // Whoever is signed out already has nothing to try again.
+    let alert = user.as_ref().map(|_| stale.message());
+    let page = visit.page(&session, user.as_ref())?.with_alert(alert);
     page.render(StatusCode::FORBIDDEN, |layout| SignOut { layout })
 }
 

@@ -45,6 +45,7 @@ async fn a_stale_tab_signs_out_at_the_second_press() {
         let already = ann.submit(&pair.site, &old, "/logout", &[]).await;
         already.assert_status(403).assert_no_session_cookie();
         assert!(already.body.contains("You are not signed in any more."), "{}", already.body);
+        assert!(!already.body.contains(TOO_OLD), "{}", already.body);
         assert!(!already.body.contains("another site"), "{}", already.body);
     }
 }
