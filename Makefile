@@ -31,7 +31,7 @@ interop: test-env ## Share sessions with Django 4.2, 5.2 and 6.1, and with FastA
 	cargo build -p shared-session-interop-codec
 	@tests/interop/run all
 
-faults: test-env ## Run every test of a fault (F1 to F32), the slow ones too.
+faults: test-env ## Run every test of a fault, the slow ones too.
 	@echo "== Building the example services, which the end-to-end tests start"
 	cargo build $(EXAMPLES) --examples
 	@echo "== Running every test of a fault"

@@ -1,28 +1,28 @@
 //! The rules that make the guarantees true (ARCHITECTURE.md), one module each, over a store that fails on demand.
-//! L, the adapters, is tested by `http-suite` over both of them.
+//! `http-suite` tests the adapters.
 
 #![allow(unused_must_use, reason = "a test that does not look at an answer need not say so")]
 
-mod a_conflict;
-mod b_late_write;
-mod b_lost_reply;
-mod c_cookies_in;
-mod d_login;
+mod conflict;
+mod cookies_in;
+mod cross_origin;
+mod current_user;
 mod django;
 mod django_cookie;
-mod e_logout;
-mod f_current_user;
-mod g_revocation;
-mod h_time;
-mod i_update;
-pub(crate) mod j_near_cache;
-mod k_cross_origin;
-mod m_passwords;
-mod n_sql;
+mod late_write;
+mod login;
+mod logout;
+mod lost_reply;
+pub(crate) mod near_cache;
 mod observed;
 mod own_commits;
+mod passwords;
 mod reopened;
+mod revocation;
 mod round_trips;
+mod sql;
+mod time;
+mod update;
 mod values;
 
 use std::time::Duration;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::rules::{
     Browser,
-    j_near_cache::{Service, is_follower, soon},
+    near_cache::{Service, is_follower, soon},
 };
 
 /// What `NearCache` promises.

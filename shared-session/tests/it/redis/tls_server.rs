@@ -8,7 +8,7 @@ use super::{
     tls::{Authority, assert_refused, trusting},
     *,
 };
-use crate::rules::j_near_cache::{Service, soon};
+use crate::rules::near_cache::{Service, soon};
 
 /// Those that `make versions` builds; the Valkey of the tests has no TLS.
 const KINDS: [RedisKind; 2] = [RedisKind::Old, RedisKind::New];

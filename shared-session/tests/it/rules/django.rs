@@ -14,7 +14,7 @@ use shared_session::{
     testing::Fault,
 };
 
-use super::{Browser, Fleet, IDLE, f_current_user, kind, user};
+use super::{Browser, Fleet, IDLE, current_user, kind, user};
 
 const PREFIX: &str = ":1:django.contrib.sessions.cache";
 const KEY: &str = "abcdefghijklmnopqrstuvwxyz012345";
@@ -307,10 +307,10 @@ async fn cookies_of_other_lengths_and_letters_ask_nothing_of_the_store() {
 
 #[tokio::test]
 async fn sessions_that_django_signed_in_are_listed_and_revoked_once_they_were_seen() {
-    let (fleet, users) = f_current_user::fleet_with_users_of_django().await;
+    let (fleet, users) = current_user::fleet_with_users_of_django().await;
     let manager = fleet.manager.clone().with_profile(Profile::django(Django::cache()));
     let fleet = Fleet { manager, ..fleet };
-    let ann = f_current_user::signed_in(&fleet, &users, "ann").await;
+    let ann = current_user::signed_in(&fleet, &users, "ann").await;
     let identity = fleet.load(&ann).await.1.identity().unwrap().unwrap();
     let [(id, id_json), (backend, backend_json), _] = signed_in(&identity.user_id);
     let hash = format!("\"{}\"", identity.auth_hash);
@@ -337,14 +337,14 @@ async fn sessions_that_django_signed_in_are_listed_and_revoked_once_they_were_se
 
 #[tokio::test]
 async fn a_hash_under_an_earlier_key_is_renewed_in_place() {
-    let (fleet, users) = f_current_user::fleet_with_users_of_django().await;
+    let (fleet, users) = current_user::fleet_with_users_of_django().await;
     let with_keys = |keys: SecretKeys| -> Fleet {
         let manager: SessionManager = fleet.manager.clone().with_auth(Auth::new(users.clone(), keys));
         let manager = manager.with_profile(Profile::django(Django::cache()));
         Fleet { manager, store: fleet.store.clone(), memory: fleet.memory.clone() }
     };
     let old = with_keys(SecretKeys::django("old").unwrap());
-    let browser = f_current_user::signed_in(&old, &users, "ann").await;
+    let browser = current_user::signed_in(&old, &users, "ann").await;
     let rotated = with_keys(SecretKeys::django("new").unwrap().with_fallback("old").unwrap());
     let (request, session) = rotated.load(&browser).await;
     assert!(session.user().await.unwrap().is_some());
@@ -356,7 +356,7 @@ async fn a_hash_under_an_earlier_key_is_renewed_in_place() {
 
 #[tokio::test]
 async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
-    let (fleet, users) = f_current_user::fleet_with_users_of_django().await;
+    let (fleet, users) = current_user::fleet_with_users_of_django().await;
     let with = |django: Django, keys: &str| {
         let auth = Auth::new(users.clone(), SecretKeys::django(keys).unwrap());
         fleet.manager.clone().with_auth(auth).with_profile(Profile::django(django))
@@ -364,7 +364,7 @@ async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
     let ours = with(Django::cache(), "key");
     assert_eq!(ours.check_fleet().await.unwrap().sessions, 0, "an empty store fits everybody");
     let fleet = Fleet { manager: ours.clone(), store: fleet.store.clone(), memory: fleet.memory.clone() };
-    f_current_user::signed_in(&fleet, &users, "ann").await;
+    current_user::signed_in(&fleet, &users, "ann").await;
     let found = ours.check_fleet().await.unwrap();
     assert_eq!((found.sessions, found.users), (1, 1));
     users.set_active("1", false).await.unwrap();

@@ -28,7 +28,7 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
 };
 
-use super::{Browser, Fleet, IDLE, f_current_user::fleet_with_users, kind};
+use super::{Browser, Fleet, IDLE, current_user::fleet_with_users, kind};
 
 const NAME: &str = "canary-of-a-name";
 const VALUE: &str = "canary-of-a-value";

@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     ABSOLUTE, Browser, Fleet,
-    f_current_user::{self, fleet_with_users, signed_in},
+    current_user::{self, fleet_with_users, signed_in},
     user,
 };
 
@@ -377,5 +377,5 @@ async fn sessions_that_get_no_cookie_cannot_end_the_others() {
         let session = handle.load().await.unwrap();
         assert_eq!(fleet.manager.revoke_others(&session).await.unwrap_err().kind(), kind);
     }
-    assert_eq!(f_current_user::name(&fleet, &browser).await.as_deref(), Some("ann"));
+    assert_eq!(current_user::name(&fleet, &browser).await.as_deref(), Some("ann"));
 }

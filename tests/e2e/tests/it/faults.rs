@@ -1,4 +1,4 @@
-//! Faults F1 to F32: stores that are down, hang, are full, refuse, or hold garbage, and what the services make of them.
+//! Faults: stores that are down, hang, are full, refuse, or hold garbage, and what the services make of them.
 //!
 //! One test for each fault, named after it. `make faults` runs all, `cargo test` those that are quick. While the fault
 //! lasts:

@@ -1,4 +1,4 @@
-//! Redis is away, hangs, or has forgotten: F1 to F8.
+//! Redis is away, hangs, or has forgotten.
 
 use test_servers::{Redis, RedisKind, Trouble};
 
@@ -6,7 +6,7 @@ use super::scene::{DURABLE, Scene, unavailable};
 use harness::{Browser, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f01_refused() {
+async fn connections_are_refused() {
     for kind in [RedisKind::Old, RedisKind::Valkey] {
         let scene = Scene::over(Redis::with_args(kind, &DURABLE)).await;
         scene.redis().kill();
@@ -22,7 +22,7 @@ async fn f01_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f02_hang() {
+async fn redis_hangs() {
     let scene = Scene::over(Redis::start(RedisKind::New)).await;
     scene.redis().pause();
     scene.only_the_rest_works().await;
@@ -33,7 +33,7 @@ async fn f02_hang() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits for writes that wait: `make faults`"]
-async fn f03_write_pause() {
+async fn writes_are_paused() {
     let scene = Scene::over(Redis::start(RedisKind::Old)).await;
     assert_eq!(scene.redis().cli(&["CLIENT", "PAUSE", "600000", "WRITE"]), "OK");
     let writes = async {
@@ -55,7 +55,7 @@ async fn f03_write_pause() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes as long as the pause: `make faults`"]
-async fn f04_full_pause() {
+async fn everything_is_paused() {
     let scene = Scene::over(Redis::start(RedisKind::Old)).await;
     // Long enough for every request below: nothing ends it early.
     assert_eq!(scene.redis().cli(&["CLIENT", "PAUSE", "8000", "ALL"]), "OK");
@@ -65,7 +65,7 @@ async fn f04_full_pause() {
 
 /// Without the packet filter's help, which only root has: the way to the server goes through a proxy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f05_black_hole() {
+async fn the_network_swallows_everything() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::New)).await;
     proxy.set(Trouble::BlackHole);
     scene.only_the_rest_works().await;
@@ -75,7 +75,7 @@ async fn f05_black_hole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits until connections are given up: `make faults`"]
-async fn f06_half_open() {
+async fn a_connection_is_half_open() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
     let before = proxy.accepted();
     proxy.forget();
@@ -85,7 +85,7 @@ async fn f06_half_open() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f07_connections_end() {
+async fn connections_end() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
     for _ in 0..5 {
         scene.redis().cli(&["CLIENT", "KILL", "TYPE", "normal"]);
@@ -97,7 +97,7 @@ async fn f07_connections_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f08_restart_without_data() {
+async fn redis_restarts_without_data() {
     let scene = Scene::over(Redis::start(RedisKind::Old)).await;
     scene.redis().restart();
     scene.are_ready().await;

@@ -1,4 +1,4 @@
-//! What Redis holds, or no longer does: F16, F17 and F22.
+//! What Redis holds, or no longer does.
 
 use serde_json::json;
 use test_servers::{Redis, RedisKind};
@@ -11,7 +11,7 @@ const LIST: &str = "(a list)";
 
 /// Evicted sessions cannot be told from ended ones, so the services say at their start what may happen.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f16_eviction() {
+async fn a_session_is_evicted() {
     const WARNING: &str = "set its maxmemory-policy to noeviction";
     let said = |args: &[&str], acl: &[&str]| {
         let redis = Redis::with_args(RedisKind::Old, args);
@@ -35,7 +35,7 @@ async fn f16_eviction() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f17_noscript() {
+async fn scripts_are_forgotten() {
     for kind in RedisKind::ALL {
         let scene = Scene::patient(Redis::start(kind)).await;
         let flush = || assert_eq!(scene.redis().cli(&["SCRIPT", "FLUSH"]), "OK");
@@ -53,7 +53,7 @@ async fn f17_noscript() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f22_unreadable() {
+async fn a_record_is_unreadable() {
     let pair = Pair::with(Backend::Redis(RedisKind::Old), &[PATIENT]);
     for garbage in ["garbage", "", "{}", r#"{"v":2}"#, LIST] {
         let (ann, bob) = (signed_in(&pair).await, signed_in(&pair).await);

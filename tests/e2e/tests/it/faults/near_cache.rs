@@ -1,4 +1,4 @@
-//! The near cache's own fault: F30.
+//! The near cache's own fault.
 
 use serde_json::json;
 use test_servers::{Redis, RedisKind, Trouble};
@@ -9,7 +9,7 @@ use harness::{Kind, browser::owner_of, eventually};
 /// What is cached is forgotten with the connection that announces changes. When the way to Redis is gone, what was read
 /// before is not served for long, and a session that ended meanwhile is served by nobody.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f30_tracking_connection_lost() {
+async fn the_tracking_connection_is_lost() {
     let (scene, proxy) =
         Scene::behind_proxy_with(Redis::with_args(RedisKind::New, &DURABLE), &[("NEAR_CACHE", "on")]).await;
     // A service with a way of its own, which nothing disturbs.

@@ -1,4 +1,4 @@
-//! The way to Redis is slow or loses replies: F31 and F32.
+//! The way to Redis is slow or loses replies.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use harness::{Answer, Browser, PATIENCE, browser::owner_of, eventually, html};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits for slow answers: `make faults`"]
-async fn f31_slow() {
+async fn redis_is_slow() {
     let (mut scene, proxy) = Scene::behind_proxy_with(Redis::start(RedisKind::New), &[PATIENT]).await;
     for trouble in [Trouble::Slow(Duration::from_millis(20)), Trouble::Slice] {
         proxy.set(trouble);
@@ -37,7 +37,7 @@ const ROUNDS: usize = 4;
 /// out by reading back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits until connections are given up: `make faults`"]
-async fn f32_lost_replies() {
+async fn replies_are_lost() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
     let mut known = 0;
     for trouble in [Trouble::LoseRepliesTo(WRITE), Trouble::CutRepliesTo(WRITE)] {
@@ -74,7 +74,7 @@ fn counted(answer: &Answer, at_api: bool) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f32_lost_replies_of_first_writes_and_sign_outs() {
+async fn replies_of_first_writes_and_sign_outs_are_lost() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
     for trouble in [Trouble::LoseRepliesTo("NX"), Trouble::CutRepliesTo("NX")] {
         proxy.set(trouble);

@@ -1,4 +1,4 @@
-//! Redis answers, and refuses: F9 to F15, and F18 to F20.
+//! Redis answers, and refuses.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use harness::{Pair, browser::login_at_api, eventually, pair::SECRET_KEY, pair::o
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "loads data for some seconds: `make faults`"]
-async fn f09_loading() {
+async fn redis_is_loading() {
     let slow = ["--key-load-delay", "2000", "--loading-process-events-interval-bytes", "1024"];
     let scene = Scene::patient(Redis::with_args(RedisKind::New, &slow)).await;
     let fill = "for i = 1, 4000 do redis.call('SET', 'filler:' .. i, string.rep('x', 100)) end";
@@ -43,7 +43,7 @@ async fn f09_loading() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f10_readonly() {
+async fn the_primary_became_a_replica() {
     for kind in RedisKind::ALL {
         let scene = Scene::patient(Redis::start(kind)).await;
         scene.redis().cli(&["REPLICAOF", "127.0.0.1", "1"]);
@@ -54,7 +54,7 @@ async fn f10_readonly() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f11_masterdown() {
+async fn a_replica_lost_its_primary() {
     let scene = Scene::patient(Redis::with_args(RedisKind::Old, &["--replica-serve-stale-data", "no"])).await;
     scene.redis().cli(&["REPLICAOF", "127.0.0.1", "1"]);
     scene.only_the_rest_works().await;
@@ -65,7 +65,7 @@ async fn f11_masterdown() {
 /// An address that leads to a replica leads to a server that has not heard of the session yet. That cannot be told from
 /// a session that ended, so it must do no harm: no cookie goes, and nothing can be stored there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f12_replica_that_is_not_synced() {
+async fn a_replica_is_not_in_sync() {
     let (scene, proxy) = Scene::behind_proxy_with(Redis::start(RedisKind::Old), &[PATIENT]).await;
     let replica = Redis::start(RedisKind::Old);
     replica.cli(&["REPLICAOF", "127.0.0.1", "1"]);
@@ -81,7 +81,7 @@ async fn f12_replica_that_is_not_synced() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f13_out_of_memory() {
+async fn memory_is_full() {
     for kind in RedisKind::ALL {
         let scene = Scene::patient(Redis::start(kind)).await;
         let other = signed_in(&scene.pair).await;
@@ -103,7 +103,7 @@ async fn f13_out_of_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "asks several servers in turn: `make faults`"]
-async fn f14_misconf() {
+async fn snapshots_fail() {
     for kind in RedisKind::ALL {
         let scene = Scene::patient(Redis::start(kind)).await;
         scene.redis().cli(&["CONFIG", "SET", "save", "3600 1"]);
@@ -125,7 +125,7 @@ async fn break_saving(redis: &Redis) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "asks several servers in turn: `make faults`"]
-async fn f15_noreplicas() {
+async fn replicas_are_missing() {
     for kind in RedisKind::ALL {
         let scene = Scene::patient(Redis::start(kind)).await;
         scene.redis().cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]);
@@ -137,7 +137,7 @@ async fn f15_noreplicas() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "asks several servers in turn: `make faults`"]
-async fn f18_busy() {
+async fn a_script_keeps_redis_busy() {
     for kind in RedisKind::ALL {
         let scene = Scene::patient(Redis::with_args(kind, &["--lua-time-limit", "100"])).await;
         let mut slow = Wire::to(scene.redis());
@@ -151,7 +151,7 @@ async fn f18_busy() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f19_too_many_clients() {
+async fn there_are_too_many_clients() {
     let scene = Scene::patient(Redis::start(RedisKind::Old)).await;
     let mut last = Wire::to(scene.redis());
     assert_eq!(last.ask("CONFIG SET maxclients 1"), "+OK");
@@ -173,7 +173,7 @@ async fn f19_too_many_clients() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f20_login_and_permissions() {
+async fn the_login_or_a_permission_is_refused() {
     let redis = Redis::start(RedisKind::Old);
     let acl = |rules: &[&str]| assert_eq!(redis.cli(&[&["ACL", "SETUSER"], rules].concat()), "OK");
     acl(&["app", "on", ">first", "~*", "+@all"]);

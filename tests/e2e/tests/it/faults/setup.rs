@@ -1,4 +1,4 @@
-//! What is wrong with the machine or the settings: F21 and F29.
+//! What is wrong with the machine or the settings.
 
 use std::{
     process::Command,
@@ -17,7 +17,7 @@ use harness::{
 
 /// A server that speaks no TLS is not spoken to without it, and no setting makes a service do so.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f21_tls() {
+async fn tls_does_not_fit() {
     let redis = Redis::start(RedisKind::Old);
     let url = redis.url().replace("redis://", "rediss://");
     let pair = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY)]));
@@ -38,7 +38,7 @@ async fn f21_tls() {
 
 /// The wall clock of one service is wrong by hours: the store's time is what counts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f29_clock_skew() {
+async fn the_clock_is_skewed() {
     const HOURS: i64 = 2;
     let directory = TempDir::new();
     let library = directory.path().join("skew.so");

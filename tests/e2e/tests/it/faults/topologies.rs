@@ -1,4 +1,4 @@
-//! More than one server: F23 to F28.
+//! More than one server.
 
 use serde_json::json;
 use test_servers::{Cluster, Proxy, Redis, RedisKind, Sentinel, Trouble};
@@ -25,7 +25,7 @@ fn key_of(browser: &Browser) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "starts a cluster: `make faults`"]
-async fn f23_cluster_moved() {
+async fn a_cluster_slot_has_moved() {
     let cluster = Cluster::with_args(RedisKind::Old, &STEADY);
     let scene = scene_on(&cluster.url(), &[PATIENT]).await;
     let key = key_of(&scene.ann);
@@ -41,7 +41,7 @@ async fn f23_cluster_moved() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "starts a cluster: `make faults`"]
-async fn f24_cluster_slot_that_is_migrating() {
+async fn a_cluster_slot_is_migrating() {
     let cluster = Cluster::with_args(RedisKind::New, &STEADY);
     let scene = scene_on(&cluster.url(), &[PATIENT]).await;
     let key = key_of(&scene.ann);
@@ -64,7 +64,7 @@ async fn f24_cluster_slot_that_is_migrating() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits for a failover: `make faults`"]
-async fn f25_cluster_primary_killed() {
+async fn a_cluster_primary_is_killed() {
     let cluster = Cluster::start(RedisKind::Old);
     let scene = scene_on(&cluster.url(), &[PATIENT]).await;
     let old = cluster.owner(&key_of(&scene.ann));
@@ -84,7 +84,7 @@ async fn f25_cluster_primary_killed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits for a cluster to notice: `make faults`"]
-async fn f26_cluster_slot_uncovered() {
+async fn a_cluster_slot_is_uncovered() {
     let cluster = Cluster::with_args(RedisKind::Old, &["--cluster-require-full-coverage", "no"]);
     let scene = scene_on(&cluster.url(), &[PATIENT]).await;
     let old = cluster.owner(&key_of(&scene.ann));
@@ -121,7 +121,7 @@ async fn visitor_elsewhere(scene: &Scene, cluster: &Cluster, node: &Redis) -> Br
 /// better, and what was stored at the successor is not lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits for a failover: `make faults`"]
-async fn f27_sentinel_failover_with_a_paused_primary() {
+async fn sentinels_replace_a_paused_primary() {
     let sentinel = Sentinel::start(RedisKind::Old);
     // Long enough for a busy machine, and short enough to wait for it.
     let scene = scene_on(&sentinel.url(), &[("SESSION_TIMEOUT_MS", "3000")]).await;
@@ -159,7 +159,7 @@ async fn replicate(primary: &Redis, replica: &Redis, way: &Proxy) {
 /// says outlives it: whoever signed out everywhere else stays signed out there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "copies data between servers: `make faults`"]
-async fn f28_asynchronous_loss() {
+async fn a_failover_loses_what_no_replica_has() {
     let (primary, replica) = (Redis::start(RedisKind::Old), Redis::start(RedisKind::Old));
     let replication = Proxy::to(primary.port());
     let way = Proxy::to(primary.port());
@@ -189,7 +189,7 @@ async fn f28_asynchronous_loss() {
 /// `SESSION_REPLICAS` and `SESSION_FENCED_READS`: what no replica has is not acknowledged, and where writes are refused
 /// nothing is read.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn f28_no_loss_where_writes_wait_for_a_replica() {
+async fn nothing_is_lost_where_writes_wait_for_a_replica() {
     let (primary, replica) = (Redis::start(RedisKind::Old), Redis::start(RedisKind::Old));
     let replication = Proxy::to(primary.port());
     replicate(&primary, &replica, &replication).await;

@@ -2,7 +2,7 @@
 
 use shared_session::users::Users;
 
-use super::f_current_user::{fleet_with_users, name, signed_in};
+use super::current_user::{fleet_with_users, name, signed_in};
 
 /// A rewritten hash would be another password to every session of the user.
 #[tokio::test]

@@ -384,7 +384,7 @@ async fn marks_that_do_not_match_are_looked_up_in_the_store() {
     let users = SqlUsers::from_sqlite(pool);
     users.migrate().await.unwrap();
     let ann = users.create_user(NewUser::new("ann", "correct horse")).await.unwrap();
-    let keys = || SecretKeys::new(super::f_current_user::KEY).unwrap();
+    let keys = || SecretKeys::new(super::current_user::KEY).unwrap();
     let service = Service::near(&redis.url());
     let service = Service { manager: service.manager.with_auth(Auth::new(users.clone(), keys())), ..service };
     let mut browser = Browser::default();

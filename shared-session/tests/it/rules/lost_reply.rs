@@ -6,7 +6,7 @@ use shared_session::{
     testing::Fault::{LateReply, LateRequest, LostReply, LostRequest, Refused},
 };
 
-use super::{Browser, Fleet, a_conflict::rewrite, kind, user};
+use super::{Browser, Fleet, conflict::rewrite, kind, user};
 
 async fn counting(fleet: &Fleet) -> Browser {
     let mut browser = Browser::default();

@@ -9,7 +9,7 @@ use shared_session::{
 };
 use tower::{Layer, ServiceExt};
 
-use super::{Browser, Fleet, f_current_user::KEY, user};
+use super::{Browser, Fleet, current_user::KEY, user};
 
 #[tokio::test]
 async fn an_unsafe_request_from_another_site_does_not_reach_the_service() {

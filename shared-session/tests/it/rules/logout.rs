@@ -2,7 +2,7 @@
 
 use shared_session::{ErrorKind, store::SessionStore};
 
-use super::{Browser, Fleet, a_conflict::rewrite, kind, user};
+use super::{Browser, Fleet, conflict::rewrite, kind, user};
 
 #[tokio::test]
 async fn the_record_is_deleted_and_the_cookie_removed() {

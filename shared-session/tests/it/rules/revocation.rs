@@ -8,7 +8,7 @@ use shared_session::{
 
 use super::{
     Browser, Fleet, IDLE,
-    f_current_user::{fleet_with_users, fleet_with_users_of_django, name, signed_in},
+    current_user::{fleet_with_users, fleet_with_users_of_django, name, signed_in},
     user,
 };
 
