@@ -42,7 +42,7 @@ fn main() {
             let client = redis::Client::open(redis.url()).unwrap();
             let mut by_hand = runtime.block_on(client.get_multiplexed_async_connection()).unwrap();
             let handle = runtime.block_on(load(&far, &cookie)).handle().unwrap();
-            let key = format!("session:{handle}");
+            let key = format!("shared_session:{handle}");
             bencher.iter(|| {
                 let value: Vec<u8> = runtime.block_on(by_hand.get(&key)).unwrap();
                 black_box(value)

@@ -96,7 +96,7 @@ impl Fixture {
         for task in 0..tasks {
             let cookie = new_session(&manager, 200).await;
             let handle = manager.open([cookie.as_bytes()]).load().await.unwrap().handle().unwrap();
-            let record: Vec<u8> = by_hand.get(format!("session:{handle}")).await.unwrap();
+            let record: Vec<u8> = by_hand.get(format!("shared_session:{handle}")).await.unwrap();
             let key = format!("by-hand:{task}");
             let () = by_hand.pset_ex(&key, record, LIFETIME_MS).await.unwrap();
             cookies.push(cookie);

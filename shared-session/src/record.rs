@@ -40,9 +40,9 @@ enum Kind {
 }
 
 impl Default for Profile {
-    /// The native profile with the prefix `session:`.
+    /// The native profile with the prefix `shared_session:`.
     fn default() -> Self {
-        Self::native("session:")
+        Self::native("shared_session:")
     }
 }
 

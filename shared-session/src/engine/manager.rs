@@ -95,7 +95,7 @@ impl SessionManager {
         Self(Arc::new(core))
     }
 
-    /// The wire format and key prefix. Default: native, with the prefix `session:`.
+    /// The wire format and key prefix. Default: native, with the prefix `shared_session:`.
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         self.with(|core| {

@@ -118,7 +118,7 @@ impl Browser {
     }
 
     pub(crate) fn key(&self) -> String {
-        format!("session:{}", self.handle())
+        format!("shared_session:{}", self.handle())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_session::{
-    CookieConfig, Profile, SessionManager,
+    CookieConfig, SessionCookie, SessionManager,
     store::{MemoryStore, SessionStore, StoreTime},
 };
 
@@ -20,12 +20,13 @@ async fn the_example_of_the_page_is_a_session() {
     let record = block("json").next().unwrap();
     let store = MemoryStore::with_clock(StoreTime(1_700_000_002_000));
     store.create(key, record.into(), Duration::from_secs(60)).await.unwrap();
-    let manager = SessionManager::new(store)
-        .with_profile(Profile::native("shared_session:"))
-        .with_cookie(CookieConfig::new("shared_session_id").build().unwrap());
+    // The prefix is the library's default.
+    let manager = SessionManager::new(store).with_cookie(CookieConfig::new("shared_session_id").build().unwrap());
     let session = manager.open([cookie.as_bytes()]).load().await.unwrap();
     assert_eq!(session.get::<u64>("visits").unwrap(), Some(3));
     assert_eq!(session.identity().unwrap().unwrap().user_id, "1");
     assert_eq!(&record[12..59], r#"0000000000000001","t":"TTTTTTTTTTTTTTTTTTTTTTTT"#);
     assert!(record[66..109].chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
+    let name = SessionCookie::default().name().to_owned();
+    assert!(PAGE.contains(&format!("`{name}` in the library")), "the page does not name the default cookie {name}");
 }

@@ -19,7 +19,7 @@ pub const COOKIE: &str = "__Host-session";
 const ATTRIBUTES: &str = "; HttpOnly; SameSite=Lax; Secure; Path=/";
 
 /// What no answer to a failed request may hold.
-const INTERNAL: [&str; 5] = ["session:", "127.0.0.1", "store", "a test ordered", COOKIE];
+const INTERNAL: [&str; 5] = ["shared_session:", "127.0.0.1", "store", "a test ordered", COOKIE];
 
 /// The apps under test, which share a world. Requests go to each in turn.
 #[derive(Debug)]
@@ -248,7 +248,7 @@ impl Browser<'_> {
     #[must_use]
     pub fn key(&self) -> String {
         let cookie = self.cookie().unwrap();
-        format!("session:{}", &cookie[COOKIE.len() + 1..][..24])
+        format!("shared_session:{}", &cookie[COOKIE.len() + 1..][..24])
     }
 
     /// A request with the cookie.

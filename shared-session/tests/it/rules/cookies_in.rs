@@ -94,7 +94,7 @@ async fn a_sign_out_under_conflicting_cookies_ends_every_session_that_one_of_the
     assert!(outcome.set_cookie().unwrap().contains("Max-Age=0"));
     for (browser, id) in [(&one, "1"), (&other, "2")] {
         assert_eq!(fleet.user_id(browser).await, None);
-        assert!(fleet.memory.index_list(&format!("session:user:{id}")).await.unwrap().is_empty());
+        assert!(fleet.memory.index_list(&format!("shared_session:user:{id}")).await.unwrap().is_empty());
     }
     assert_eq!(fleet.user_id(&third).await.as_deref(), Some("3"), "a wrong secret ends nothing");
     assert_eq!(fleet.memory.len(), 1);

@@ -398,7 +398,7 @@ async fn native_sessions_under_another_prefix_are_named_and_what_looks_like_one_
     assert_eq!(found.unchecked().next(), Some("checked prefix: no session found under it"));
     fleet.serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
     let error = shop.check_fleet().await.unwrap_err();
-    assert!(error.to_string().contains(r#"the key prefix is "session:""#), "{error}");
+    assert!(error.to_string().contains(r#"the key prefix is "shared_session:""#), "{error}");
     assert_eq!(fleet.manager.check_fleet().await.unwrap().sessions, 1);
 }
 

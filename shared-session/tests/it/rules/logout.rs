@@ -14,7 +14,7 @@ async fn the_record_is_deleted_and_the_cookie_removed() {
     assert!(outcome.set_cookie().unwrap().contains("Max-Age=0"));
     assert_eq!(fleet.user_id(&before).await, None);
     assert!(fleet.memory.load(&before.key()).await.unwrap().is_none());
-    assert!(fleet.memory.index_list("session:user:1").await.unwrap().is_empty());
+    assert!(fleet.memory.index_list("shared_session:user:1").await.unwrap().is_empty());
 }
 
 /// A writer that commits over and over must not keep the session alive.

@@ -157,7 +157,7 @@ async fn a_session_whose_key_was_taken_starts_under_another() {
     let fleet = Fleet::new();
     fleet.faults().fail_next("create", LostReply);
     fleet.faults().before_next("load", |memory| async move {
-        let key = memory.scan("session:", None).await.unwrap().keys.remove(0);
+        let key = memory.scan("shared_session:", None).await.unwrap().keys.remove(0);
         rewrite(&memory, &key, |text| *text = text.replace(r#""n":0"#, r#""n":7"#)).await;
     });
     let browser = counting(&fleet).await;

@@ -169,9 +169,9 @@ async fn a_list_shows_only_what_still_belongs_to_the_user() {
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.login_as(user("2")).unwrap()).await;
     let deadline = fleet.memory.time().await.unwrap().after(super::ABSOLUTE);
-    fleet.memory.index_add("session:user:1", browser.handle().as_str(), deadline).await.unwrap();
-    fleet.memory.index_add("session:user:1", "not a handle", deadline).await.unwrap();
-    fleet.memory.index_add("session:user:1", &"A".repeat(24), deadline).await.unwrap();
+    fleet.memory.index_add("shared_session:user:1", browser.handle().as_str(), deadline).await.unwrap();
+    fleet.memory.index_add("shared_session:user:1", "not a handle", deadline).await.unwrap();
+    fleet.memory.index_add("shared_session:user:1", &"A".repeat(24), deadline).await.unwrap();
     assert!(fleet.manager.sessions_of("1").await.unwrap().is_empty());
     assert_eq!(fleet.manager.revoke_sessions_of("1", None).await.unwrap(), 0);
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("2"));

@@ -171,7 +171,7 @@ async fn the_cookie_of_a_commit_is_not_sent_when_its_session_was_ended_or_taken_
         session.insert("a", &1).unwrap();
         session.commit().await.unwrap();
         session.insert("b", &1).unwrap();
-        let key = format!("session:{}", session.handle().unwrap());
+        let key = format!("shared_session:{}", session.handle().unwrap());
         if lost == ErrorKind::Gone {
             let _ = fleet.memory.delete(&key, None).await.unwrap();
         } else {
