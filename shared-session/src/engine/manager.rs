@@ -359,7 +359,6 @@ const ABANDONED: Duration = Duration::from_secs(2);
 /// What [`SessionManager::close`] decided.
 #[derive(Debug)]
 #[must_use]
-#[expect(clippy::large_enum_variant, reason = "it is made once a request and taken apart at once")]
 pub enum Close {
     /// Nothing is to be stored.
     Done(Outcome),

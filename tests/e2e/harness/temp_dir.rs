@@ -10,6 +10,12 @@ use std::{
 #[derive(Debug)]
 pub struct TempDir(PathBuf);
 
+impl Default for TempDir {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl TempDir {
     pub fn new() -> Self {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
