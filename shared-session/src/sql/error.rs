@@ -6,6 +6,9 @@ use crate::ErrorKind;
 /// same next time.
 pub(crate) fn kind(error: &sqlx::Error) -> ErrorKind {
     match error {
+        // A retry has prepared the statement anew, and a migration was faster once more.
+        #[cfg(feature = "postgres")]
+        sqlx::Error::Database(error) if crate::sql::postgres::is_stale_plan(&**error) => ErrorKind::Unavailable,
         sqlx::Error::Database(error) => error.code().map_or(ErrorKind::Unavailable, |code| kind_of_code(&code)),
         sqlx::Error::Configuration(_) => ErrorKind::Config,
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => ErrorKind::Unreadable,

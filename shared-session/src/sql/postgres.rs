@@ -19,8 +19,8 @@ use crate::Error;
 mod failure;
 mod target;
 
-pub(crate) use failure::explain;
 use failure::{Next, another_mode_may_do, next, refuses_parameters};
+pub(crate) use failure::{explain, is_stale_plan};
 use target::Target;
 
 /// How long a caller waits for a free connection.

@@ -30,9 +30,10 @@ use statements::{STATEMENTS, Statements};
 /// - Expired rows are absent but stay until [`purge_expired`](SessionStore::purge_expired): run
 ///   [`spawn_purge`](Self::spawn_purge) in one service at least.
 /// - A failed operation is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), also a deadlock or a
-///   serialization failure. With PostgreSQL a read goes to another connection when its own is
-///   broken, and a prepared statement that a migration or `DISCARD` has made useless is prepared again; nothing else is
-///   retried.
+///   serialization failure; what the database says of the statement, the schema or the rights, and will say again, is
+///   [`ErrorKind::Refused`](crate::ErrorKind::Refused).
+/// - With PostgreSQL a read goes to another connection when its own is broken, and a prepared statement that a migration
+///   or `DISCARD` has made useless is prepared again; nothing else is retried.
 /// - Keys and index members hold no NUL byte: PostgreSQL refuses it.
 ///
 /// The tables are `shared_session (session_key, value, expires_at)` and

@@ -1,6 +1,6 @@
 //! What a failure means: for the next attempt, for the way to connect, and in words for operators.
 
-use sqlx::Error as DriverError;
+use sqlx::{Error as DriverError, error::DatabaseError, postgres::PgDatabaseError};
 
 use crate::{Error, ErrorKind};
 
@@ -23,6 +23,13 @@ pub(super) fn next(error: &DriverError, work: super::Work) -> Next {
         _ if is_lost(error) && work == super::Work::Read => Next::Elsewhere,
         _ => Next::GiveUp,
     }
+}
+
+/// Whether a migration has changed what a kept statement answers: "cached plan must not change result type", in whichever
+/// language the server says it.
+pub(crate) fn is_stale_plan(error: &dyn DatabaseError) -> bool {
+    let routine = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
+    error.code().as_deref() == Some("0A000") && routine == Some("RevalidateCachedQuery")
 }
 
 /// Whether the connection is gone.
@@ -135,6 +142,22 @@ mod tests {
         for final_one in [DriverError::RowNotFound, DriverError::PoolTimedOut, DriverError::PoolClosed] {
             assert_eq!(next(&final_one, Work::Read), Next::GiveUp, "{final_one}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_plan_that_a_migration_has_made_stale_may_do_next_time_and_a_missing_feature_will_not() {
+        use sqlx::Connection;
+        let mut connection =
+            sqlx::PgConnection::connect(&test_servers::Postgres::shared().create_database()).await.unwrap();
+        sqlx::raw_sql("CREATE TABLE t (c varchar(9))").execute(&mut connection).await.unwrap();
+        sqlx::query("SELECT c FROM t").execute(&mut connection).await.unwrap();
+        sqlx::raw_sql("ALTER TABLE t ALTER c TYPE text").execute(&mut connection).await.unwrap();
+        let stale = sqlx::query("SELECT c FROM t").execute(&mut connection).await.unwrap_err();
+        assert_eq!(next(&stale, Work::Write), Next::Afresh);
+        assert_eq!(crate::sql::error::kind(&stale), ErrorKind::Unavailable);
+        let missing = sqlx::query("SELECT count(*) FROM t FOR UPDATE").execute(&mut connection).await.unwrap_err();
+        assert_eq!(code(&missing).as_deref(), Some("0A000"));
+        assert_eq!(crate::sql::error::kind(&missing), ErrorKind::Refused);
     }
 
     #[test]

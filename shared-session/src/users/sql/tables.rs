@@ -274,7 +274,7 @@ impl Tables {
             )
         };
         Some(format!(
-            "SELECT ct.app_label || '.' || p.codename FROM {permission} p \
+            "SELECT CAST(ct.app_label AS TEXT) || '.' || CAST(p.codename AS TEXT) FROM {permission} p \
              JOIN {content_type} ct ON ct.id = p.content_type_id WHERE {granted}"
         ))
     }
@@ -283,7 +283,7 @@ impl Tables {
     pub(super) fn groups(&self) -> Option<String> {
         let Rights { user_groups, group, .. } = self.rights.as_ref()?;
         Some(format!(
-            "SELECT g.name FROM {group} g JOIN {} ug ON ug.group_id = g.id WHERE {} ORDER BY g.name",
+            "SELECT CAST(g.name AS TEXT) FROM {group} g JOIN {} ug ON ug.group_id = g.id WHERE {} ORDER BY g.name",
             user_groups.table,
             user_groups.user.equals("ug.", 1),
         ))

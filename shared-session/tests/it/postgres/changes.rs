@@ -3,7 +3,7 @@
 use shared_session::{
     ErrorKind,
     store::{Deleted, DjangoDbStore, Replaced, Seen},
-    users::Users,
+    users::{CreateUserError, Users},
 };
 use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions};
 use test_servers::Postgres;
@@ -19,7 +19,10 @@ async fn use_users(users: &SqlUsers, ann: &User) {
     assert_eq!(users.find(&ann.id).await.unwrap().unwrap().username, "ann");
     assert_eq!(users.find_by_name("ann").await.unwrap().unwrap().id, ann.id);
     assert_eq!(users.list("ann", 0, 10).await.unwrap().len(), 1);
-    assert_eq!(users.count("").await.unwrap(), 1);
+    assert_eq!(users.list("", 0, 10).await.unwrap().len(), 1);
+    assert_eq!((users.count("").await.unwrap(), users.count("ann").await.unwrap()), (1, 1));
+    let taken = users.create_user(NewUser::new("ann", "other")).await;
+    assert!(matches!(taken, Err(CreateUserError::NameTaken)), "{taken:?}");
     assert!(users.groups(ann).await.unwrap().is_empty());
     assert!(users.permissions(ann).await.unwrap().is_empty());
     assert!(users.set_staff(&ann.id, true).await.unwrap());

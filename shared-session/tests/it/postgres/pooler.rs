@@ -2,9 +2,10 @@
 
 use shared_session::{
     ErrorKind,
+    django::TimeZone,
     store::{DjangoDbStore, Replaced, Seen, StoreTime},
     testing::store_contract,
-    users::Users,
+    users::{CreateUserError, UserTable, Users},
 };
 use sqlx::postgres::PgPoolOptions;
 use test_servers::{PgBouncer, Postgres};
@@ -106,6 +107,64 @@ async fn poolers_that_ignore_parameters_or_keep_sessions_are_used_as_well() {
             assert!(store.load("key").await.unwrap().is_some(), "{settings:?}");
             assert!(users.find(&ann.id).await.unwrap().is_some(), "{settings:?}");
         }
+    }
+}
+
+/// Types of a site's own are looked up by the driver, which must not come between a statement and its parameters.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tables_of_a_django_site_are_read_and_written_behind_a_pooler() {
+    let (server, pooler) = start();
+    let url = pooler.url("postgres");
+    let (users, _) = users(&url).await;
+    server.sql(
+        "postgres",
+        "CREATE TYPE team AS ENUM ('writers', 'readers');
+         ALTER TABLE auth_group DROP name, ADD name team;
+         CREATE DOMAIN address AS varchar(40) CHECK (VALUE <> '');
+         CREATE TABLE accounts_user (uid uuid PRIMARY KEY DEFAULT gen_random_uuid(), password varchar(128) NOT NULL,
+            mail address NOT NULL UNIQUE, handle varchar(8) NOT NULL UNIQUE, last_login timestamp, is_staff boolean);
+         CREATE TABLE accounts_user_groups (id integer PRIMARY KEY, user_id uuid NOT NULL, group_id integer NOT NULL);
+         CREATE TABLE accounts_user_user_permissions
+            (id integer PRIMARY KEY, user_id uuid NOT NULL, permission_id integer NOT NULL);
+         INSERT INTO auth_group (id, name) VALUES (1, 'writers')",
+    );
+    let table = UserTable::new("public.accounts_user").with_username_column("handle").with_email_column("mail");
+    let users = users.with_django_tables(table).await.unwrap();
+    let ann = users.create_user(NewUser::new("ann", "right").with_email("ann@mail.example")).await.unwrap();
+    server.sql("postgres", "INSERT INTO accounts_user_groups SELECT 1, uid, 1 FROM accounts_user");
+    for _ in 0..30 {
+        let (same_name, same_address, long) = (
+            NewUser::new("ann", "p").with_email("other@mail.example"),
+            NewUser::new("bob", "p").with_email("ann@mail.example"),
+            NewUser::new("someone-of-length", "p").with_email("other@mail.example"),
+        );
+        assert!(matches!(users.create_user(same_name).await, Err(CreateUserError::NameTaken)));
+        assert!(matches!(users.create_user(same_address).await, Err(CreateUserError::EmailTaken)));
+        assert!(matches!(users.create_user(long).await, Err(CreateUserError::InvalidName)));
+        assert_eq!(users.verify("ann", "right").await.unwrap().unwrap().id, ann.id);
+        assert_eq!(users.groups(&ann).await.unwrap().into_iter().collect::<Vec<_>>(), ["writers"]);
+        assert!(users.permissions(&ann).await.unwrap().is_empty());
+        assert!(users.record_login(&ann.id).await.unwrap() && users.set_staff(&ann.id, true).await.unwrap());
+        assert_eq!((users.list("", 0, 9).await.unwrap().len(), users.count("ANN").await.unwrap()), (1, 1));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn local_times_are_read_and_written_behind_a_pooler() {
+    let (server, pooler) = start();
+    server.sql("postgres", crate::django_stores::POSTGRES_DDL);
+    server.sql("postgres", "ALTER TABLE django_session ALTER expire_date TYPE timestamp without time zone");
+    let store = DjangoDbStore::connect(&pooler.url("postgres")).await.unwrap();
+    assert_eq!(store.check().await.unwrap_err().kind(), ErrorKind::Config);
+    let store = store.with_time_zone(TimeZone::named("Asia/Kathmandu").unwrap()).await.unwrap();
+    for turn in 0..30 {
+        store.check().await.unwrap();
+        let key = format!("key-{turn}");
+        assert!(store.create(&key, "one".into(), MINUTE).await.unwrap());
+        let seen = Seen::new("one".into(), 0..3);
+        assert_eq!(store.replace(&key, &seen, "two".into(), MINUTE).await.unwrap(), Replaced::Stored);
+        let left = store.expires(&key).await.unwrap().unwrap().since(store.time().await.unwrap());
+        assert!((30..=60).contains(&left.as_secs()), "{left:?}");
     }
 }
 
