@@ -385,7 +385,7 @@ impl Core {
         let is_due = match max_age {
             None => self.max_age(base, now).is_some(),
             Some(_) if self.lifetime.saves_every_request() => true,
-            Some(max_age) => self.profile.cookie_rolls() || max_age < next.head.limits.deadline.since(now),
+            Some(max_age) => self.profile.cookie_rolls() || ends_before(max_age, next.head.limits.deadline.since(now)),
         };
         if is_due {
             let cookie = CookieAction::Extend(token.clone(), max_age);
@@ -494,6 +494,13 @@ impl Core {
     }
 }
 
+/// Whether a cookie that is kept for `max_age` ends before its session, which has so much time `left`. Services do not
+/// estimate the store's time to the same millisecond, so where both are meant to end together one may seem to be first.
+fn ends_before(max_age: Duration, left: Duration) -> bool {
+    const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+    max_age.saturating_add(CLOCKS_DIFFER.min(max_age / 10)) < left
+}
+
 fn too_slow() -> Error {
     Error::new(ErrorKind::Unavailable, "other requests kept being faster on this session")
 }
@@ -509,4 +516,19 @@ async fn pause(attempt: u32) {
     let _ = getrandom::fill(&mut random);
     let most = u64::from(attempt.min(40)) * 500;
     tokio::time::sleep(Duration::from_micros(u64::from(u16::from_le_bytes(random)) * most / u64::from(u16::MAX))).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_that_ends_with_its_session_is_not_sent_again_because_clocks_differ() {
+        let absolute = Duration::from_secs(90 * 86_400);
+        assert!(!ends_before(absolute, absolute));
+        assert!(!ends_before(absolute, absolute + Duration::from_millis(1)), "another service's clock is behind");
+        assert!(!ends_before(absolute, absolute + Duration::from_secs(59)));
+        assert!(ends_before(Duration::from_secs(86_400), absolute), "the cookie is meant to roll");
+        assert!(ends_before(Duration::from_secs(10), Duration::from_secs(30)), "this one, too");
+    }
 }
