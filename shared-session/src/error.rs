@@ -96,6 +96,8 @@ impl ErrorKind {
 pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
+    /// What a client may see, if that tells more than the kind does.
+    public_message: Option<&'static str>,
     source: Option<Source>,
     fate: Fate,
 }
@@ -115,13 +117,20 @@ impl Error {
     /// An error of `kind`; `message` is for logs and must hold no id and no value.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None, fate: Fate::NotApplied }
+        Self { kind, message: message.into(), public_message: None, source: None, fate: Fate::NotApplied }
     }
 
     /// Adds the error that caused this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync + 'static>>) -> Self {
         self.source = Some(Source::from(source.into()));
+        self
+    }
+
+    /// Says more to a client than the kind does; `message` must name no host, key or id.
+    #[must_use]
+    pub(crate) fn with_public_message(mut self, message: &'static str) -> Self {
+        self.public_message = Some(message);
         self
     }
 
@@ -161,24 +170,7 @@ impl Error {
     /// where the reason is known.
     #[must_use]
     pub fn public_message(&self) -> &'static str {
-        use crate::csrf::{Refusal, TokenRefusal};
-
-        #[cfg(feature = "users")]
-        match crate::users::auth::SignedOut::of(self) {
-            Some(crate::users::auth::SignedOut::Ended) => return "Your session has ended. Please sign in.",
-            Some(crate::users::auth::SignedOut::NoCookie) => return "No session cookie was sent. Please sign in.",
-            _ => {}
-        }
-        match (Refusal::of(self), TokenRefusal::of(self)) {
-            (Some(Refusal::CrossSite), _) => "A page of another site asked for this.",
-            (Some(Refusal::ForeignOrigin | Refusal::MissingOrigin), _) => {
-                "This service does not accept requests from the page that asked for this."
-            }
-            (_, Some(TokenRefusal::NoCookie)) => {
-                "The cookie that belongs to this page was not sent. Please reload the page and try again."
-            }
-            _ => self.kind.public_message(),
-        }
+        self.public_message.unwrap_or_else(|| self.kind.public_message())
     }
 
     /// Whether this is a write that may have been applied although no reply came.

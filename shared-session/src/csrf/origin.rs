@@ -152,9 +152,7 @@ impl Verdict {
     pub fn into_result(self) -> Result<(), Error> {
         match self {
             Self::Allowed => Ok(()),
-            Self::Refused(refusal) => {
-                Err(Error::new(ErrorKind::CrossSite, "a cross-origin request was refused").with_source(refusal))
-            }
+            Self::Refused(refusal) => Err(refusal.into_error()),
         }
     }
 }
@@ -190,6 +188,17 @@ impl Refusal {
     #[must_use]
     pub fn of(error: &Error) -> Option<Self> {
         error.source()?.downcast_ref().copied()
+    }
+
+    fn into_error(self) -> Error {
+        let error = Error::new(ErrorKind::CrossSite, "a cross-origin request was refused").with_source(self);
+        match self {
+            Self::CrossSite => error.with_public_message("A page of another site asked for this."),
+            Self::ForeignOrigin | Self::MissingOrigin => {
+                error.with_public_message("This service does not accept requests from the page that asked for this.")
+            }
+            Self::UnknownSite | Self::RepeatedHeader => error,
+        }
     }
 
     const fn message(self) -> &'static str {
@@ -373,6 +382,17 @@ mod tests {
         assert!(check("POST", &["same-site"], &[OWN]).is_allowed());
         assert!(check("POST", &[], &[OTHER_OWN]).is_allowed());
         assert_eq!(check("POST", &["cross-site"], &[OWN]), Verdict::Refused(Refusal::CrossSite));
+    }
+
+    #[test]
+    fn a_client_is_told_why_where_that_says_nothing_of_the_service() {
+        let told = |refusal: Refusal| refusal.into_error().public_message();
+        assert_eq!(told(Refusal::CrossSite), "A page of another site asked for this.");
+        assert_eq!(told(Refusal::ForeignOrigin), told(Refusal::MissingOrigin));
+        assert!(told(Refusal::ForeignOrigin).starts_with("This service does not accept requests"));
+        for other in [Refusal::UnknownSite, Refusal::RepeatedHeader] {
+            assert_eq!(told(other), ErrorKind::CrossSite.public_message());
+        }
     }
 
     #[test]

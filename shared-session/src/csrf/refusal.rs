@@ -39,7 +39,13 @@ impl TokenRefusal {
     }
 
     pub(crate) fn into_error(self) -> Error {
-        Error::new(ErrorKind::StaleForm, "a form was refused").with_source(self)
+        let error = Error::new(ErrorKind::StaleForm, "a form was refused").with_source(self);
+        match self {
+            Self::NoCookie => error.with_public_message(
+                "The cookie that belongs to this page was not sent. Please reload the page and try again.",
+            ),
+            Self::Missing | Self::Stale => error,
+        }
     }
 }
 
@@ -54,3 +60,17 @@ impl fmt::Display for TokenRefusal {
 }
 
 impl StdError for TokenRefusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_told_of_the_cookie_that_it_did_not_send() {
+        let told = |refusal: TokenRefusal| refusal.into_error().public_message();
+        assert!(told(TokenRefusal::NoCookie).starts_with("The cookie that belongs to this page was not sent."));
+        for other in [TokenRefusal::Missing, TokenRefusal::Stale] {
+            assert_eq!(told(other), ErrorKind::StaleForm.public_message());
+        }
+    }
+}

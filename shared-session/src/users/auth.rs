@@ -170,7 +170,7 @@ impl Session {
             () if self.0.presented().is_some() => SignedOut::Ended,
             () => SignedOut::NoCookie,
         };
-        Err(Error::new(ErrorKind::Unauthenticated, "nobody is signed in").with_source(why))
+        Err(why.into_error())
     }
 
     /// Signs `user` in; see [`login_as`](Self::login_as). No I/O.
@@ -336,6 +336,15 @@ impl SignedOut {
     #[must_use]
     pub fn of(error: &Error) -> Option<Self> {
         error.source()?.downcast_ref().copied()
+    }
+
+    fn into_error(self) -> Error {
+        let error = Error::new(ErrorKind::Unauthenticated, "nobody is signed in").with_source(self);
+        match self {
+            Self::NoCookie => error.with_public_message("No session cookie was sent. Please sign in."),
+            Self::Ended => error.with_public_message("Your session has ended. Please sign in."),
+            Self::Anonymous => error,
+        }
     }
 }
 
