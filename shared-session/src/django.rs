@@ -63,9 +63,9 @@ use bytes::Bytes;
 pub use crate::django::zone::TimeZone;
 use crate::{
     Error, ErrorKind, Lifetime, SecretKeys,
-    engine::data::Entries,
     record::{
         Content, CookieLife, Fit, Form, Place, Record, Stamp,
+        entries::Entries,
         id::{Handle, Secret, Token},
     },
     store::StoreTime,

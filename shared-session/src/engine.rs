@@ -5,7 +5,6 @@
 //! keeps an ended session ended. [`near`] keeps sessions in the process, [`devices`] lists a user's, [`fleet`] compares the
 //! settings with what is stored.
 
-pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod data;
 pub(crate) mod devices;

@@ -91,7 +91,6 @@ pub use cookie::{CookieConfig, SessionCookie};
 #[cfg(feature = "redis")]
 pub use engine::near::NearCache;
 pub use engine::{
-    client::{Client, ClientAddress},
     fleet::FleetCheck,
     manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats},
     session::{LazySession, RequestGuard, Session, Standing},
@@ -101,7 +100,12 @@ pub use keys::SecretKeys;
 #[cfg(all(fuzzing, feature = "django-redis"))]
 #[doc(hidden)]
 pub use record::fuzzing;
-pub use record::{Identity, Profile, id::Handle, lifetime::Lifetime};
+pub use record::{
+    Identity, Profile,
+    client::{Client, ClientAddress},
+    id::Handle,
+    lifetime::Lifetime,
+};
 pub use reply::{Failure, OnError, Reply};
 #[cfg(feature = "tower")]
 pub use tower::SessionLayer;

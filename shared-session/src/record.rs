@@ -3,23 +3,29 @@
 //! A profile knows the key of a session, the bytes under it, and which part of those bytes identifies a version. It
 //! does no I/O. [`Profile::native`] is the format of this library, specified in `docs/wire-format.md`.
 
+pub(crate) mod client;
+pub(crate) mod entries;
 #[cfg(all(any(fuzzing, test), feature = "django-redis"))]
 pub mod fuzzing;
 pub(crate) mod id;
 pub(crate) mod lifetime;
 mod native;
+pub(crate) mod time;
+pub(crate) mod version;
 
 use bytes::Bytes;
 use subtle::ConstantTimeEq;
 
 use crate::{
-    Client, Error, Lifetime,
-    engine::data::{Entries, Json},
+    Error, Lifetime,
     record::{
+        client::Client,
+        entries::{Entries, Json},
         id::{Handle, Secret, Token},
         lifetime::Limits,
+        time::StoreTime,
+        version::Seen,
     },
-    store::{Seen, StoreTime},
 };
 
 /// How sessions are laid out in the store.
@@ -415,7 +421,7 @@ impl Record {
     pub(crate) fn weight(&self) -> usize {
         /// The record itself, its marks, and what keeps track of it.
         const FIXED: usize = 768;
-        const ENTRY: usize = size_of::<(Box<str>, crate::engine::data::Json)>();
+        const ENTRY: usize = size_of::<(Box<str>, Json)>();
         let names: usize = self.entries.iter().map(|(name, _)| name.len() + ENTRY).sum();
         FIXED + self.bytes.len() + names
     }

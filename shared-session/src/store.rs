@@ -14,7 +14,7 @@
 //! - A value of the wrong kind under a key is [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable).
 //! - Errors and logs never hold a key or a value.
 
-use std::{fmt, future::Future, ops::Range, pin::Pin, time::Duration};
+use std::{fmt, future::Future, pin::Pin, time::Duration};
 
 use bytes::Bytes;
 use tracing::Instrument as _;
@@ -32,6 +32,7 @@ mod tiered;
 
 #[cfg(all(feature = "django", feature = "redis", any(feature = "postgres", feature = "sqlite")))]
 pub use crate::django::store::cached_db::DjangoCachedDbStore;
+pub use crate::record::{time::StoreTime, version::Seen};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
@@ -44,77 +45,6 @@ pub use sql::DjangoDbStore;
 pub use sql::SqlStore;
 #[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]
 pub use tiered::TieredStore;
-
-/// A point in time on the store's own clock, in milliseconds since the Unix epoch.
-///
-/// Records hold store time, so services whose clocks differ agree on every lifetime.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StoreTime(pub u64);
-
-impl StoreTime {
-    /// This time plus `duration`, capped at the end of time.
-    #[must_use]
-    pub fn after(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
-    }
-
-    /// How long it is from `earlier` to this time; zero when `earlier` is later.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
-    }
-}
-
-/// The bytes that a caller has seen under a key, and the part of them that identifies this version.
-///
-/// The part is unique to the version: two versions with an equal part are equal in whatever a write could lose. So
-/// [`SessionStore::replace`] may compare the part or the whole, whichever is cheaper;
-/// [`SessionStore::delete`] must compare the part alone.
-#[derive(Clone)]
-pub struct Seen {
-    whole: Bytes,
-    part: Range<usize>,
-}
-
-impl Seen {
-    /// `part` is clamped to `whole`.
-    #[must_use]
-    pub fn new(whole: Bytes, part: Range<usize>) -> Self {
-        let end = part.end.min(whole.len());
-        let start = part.start.min(end);
-        Self { whole, part: start..end }
-    }
-
-    /// Everything that was seen.
-    #[must_use]
-    pub fn whole(&self) -> &Bytes {
-        &self.whole
-    }
-
-    /// The part to compare.
-    #[must_use]
-    pub fn part(&self) -> &[u8] {
-        self.whole.get(self.part.clone()).unwrap_or_default()
-    }
-
-    /// Where the part starts.
-    #[must_use]
-    pub fn offset(&self) -> usize {
-        self.part.start
-    }
-
-    /// Whether `current` holds the same bytes at the same place.
-    #[must_use]
-    pub fn matches(&self, current: &[u8]) -> bool {
-        current.get(self.part.clone()) == Some(self.part())
-    }
-}
-
-impl fmt::Debug for Seen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seen").field("len", &self.whole.len()).field("part", &self.part).finish_non_exhaustive()
-    }
-}
 
 /// What [`SessionStore::replace`] did.
 #[derive(Clone, PartialEq, Eq)]

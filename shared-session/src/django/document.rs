@@ -14,7 +14,7 @@ use super::{
     pickle::{Objects, Pickle, PyValue},
     signing::Signer,
 };
-use crate::{Error, ErrorKind, SecretKeys, engine::data::Json};
+use crate::{Error, ErrorKind, SecretKeys, record::entries::Json};
 
 #[cfg(feature = "django-redis")]
 use super::msgpack;

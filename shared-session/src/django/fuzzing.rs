@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Lifetime, SecretKeys,
-    engine::data::{Changes, Json},
+    record::entries::{Changes, Json},
     record::{Content, Record, Stamp, fuzzing::NOW},
 };
 

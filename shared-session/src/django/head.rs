@@ -8,9 +8,7 @@ use super::{TimeZone, document::Document};
 use crate::{
     Client, Error, ErrorKind, Lifetime,
     django::{zone, zone::Moment},
-    engine::data::Json,
-    record::{CookieLife, Head, Identity, lifetime::Limits},
-    store::StoreTime,
+    record::{CookieLife, Head, Identity, entries::Json, lifetime::Limits, time::StoreTime},
 };
 
 const USER_ID: &str = "_auth_user_id";

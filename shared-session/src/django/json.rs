@@ -13,7 +13,7 @@ use super::{
     members::{Member, Members},
     pickle::PyValue,
 };
-use crate::{Error, ErrorKind, engine::data::has_rounded_float};
+use crate::{Error, ErrorKind, record::entries::has_rounded_float};
 use read::Parser;
 use write::Writer;
 

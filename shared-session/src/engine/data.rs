@@ -1,173 +1,16 @@
-//! The entries of a session: what was stored, and the edits on top of it.
+//! The edits of a request, on top of what is stored.
 //!
 //! Whether a session changed is never flagged; it is read off the [`Delta`]. The delta holds operations rather than
 //! results, so it can be replayed on a newer original when another service was faster.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Error, ErrorKind};
-use finite::Finite;
-
-/// One value, decoded when it is asked for: JSON text, or a Python value that JSON does not have.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Json(Repr);
-
-#[derive(Clone, PartialEq, Eq)]
-enum Repr {
-    Text(Bytes),
-    #[cfg(feature = "django")]
-    Python(python::Shared),
-}
-
-impl Json {
-    /// `text` must be one JSON value.
-    pub(crate) fn from_text(text: Bytes) -> Self {
-        Self(Repr::Text(text))
-    }
-
-    /// NaN and infinities are errors too: JSON does not have them.
-    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
-        serde_json::to_vec(&Finite(value)).map(|text| Self::from_text(text.into())).map_err(|source| {
-            let (name, reason) = (std::any::type_name::<T>(), not_encoded(&source));
-            Error::new(ErrorKind::Value, format!("a value of the type {name} cannot be stored: {reason}"))
-                .with_source(without_value(&source))
-        })
-    }
-
-    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        let decoded = match &self.0 {
-            Repr::Text(text) => serde_json::from_slice(text),
-            #[cfg(feature = "django")]
-            Repr::Python(value) => serde_json::from_slice(&value.view()?),
-        };
-        decoded.map_err(|source| {
-            let name = std::any::type_name::<T>();
-            Error::new(ErrorKind::Value, format!("the stored value cannot be read as {name}"))
-                .with_source(without_value(&source))
-        })
-    }
-
-    /// As [`decode`](Self::decode); a stored `null` is `None` to types that have no `null`.
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
-        match self.decode() {
-            Ok(value) => Ok(Some(value)),
-            Err(_) if self.text().is_some_and(|text| text.trim_ascii() == b"null") => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Whether Rust types may read this as something else than it is, and change it when they write it: a Python value,
-    /// or a number that 64 bits do not hold.
-    fn may_change_when_read(&self) -> bool {
-        self.text().is_none_or(|text| number::beyond_64_bits(text).next().is_some())
-    }
-
-    /// Whether `read`, which a Rust type made of this, still says the same.
-    fn survives_as(&self, read: &Self) -> bool {
-        match (self.text(), read.text()) {
-            (Some(text), Some(read)) => {
-                let mut kept: Vec<_> = number::beyond_64_bits(read).collect();
-                number::beyond_64_bits(text).all(|number| {
-                    let at = kept.iter().position(|kept| *kept == number);
-                    at.map(|at| kept.swap_remove(at)).is_some()
-                })
-            }
-            _ => false,
-        }
-    }
-
-    /// [`ErrorKind::Value`] if a Python float would round a number of this, or be infinite.
-    #[cfg(feature = "django")]
-    pub(crate) fn check_floats(&self) -> Result<(), Error> {
-        if self.text().is_some_and(has_rounded_float) {
-            return Err(Error::new(
-                ErrorKind::Value,
-                "the value holds a number that a Python float cannot keep; store it as a string",
-            ));
-        }
-        Ok(())
-    }
-
-    /// The JSON text, unless this is a Python value.
-    pub(crate) fn text(&self) -> Option<&[u8]> {
-        match &self.0 {
-            Repr::Text(text) => Some(text),
-            #[cfg(feature = "django")]
-            Repr::Python(_) => None,
-        }
-    }
-}
-
-mod finite;
-mod number;
-#[cfg(feature = "django")]
-pub(crate) use number::has_rounded_float;
-#[cfg(feature = "django")]
-mod python;
-
-/// Why a value is none of JSON.
-fn not_encoded(error: &serde_json::Error) -> &'static str {
-    match &*error.to_string() {
-        finite::NOT_FINITE => "it holds NaN or an infinity, which JSON does not have",
-        "key must be a string" => "it holds a map with keys that are no strings, which JSON does not have",
-        _ => "it cannot be written as JSON",
-    }
-}
-
-/// serde's messages quote the value; logs must not.
-fn without_value(error: &serde_json::Error) -> String {
-    format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
-}
-
-impl fmt::Debug for Json {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Repr::Text(text) => write!(f, "Json({} bytes)", text.len()),
-            #[cfg(feature = "django")]
-            Repr::Python(value) => write!(f, "Json({value:?})"),
-        }
-    }
-}
-
-/// The stored entries, sorted by name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Entries(Vec<(Box<str>, Json)>);
-
-impl Entries {
-    pub(crate) const fn empty() -> Self {
-        Self(Vec::new())
-    }
-
-    /// `None` if a name comes twice.
-    pub(crate) fn new(mut entries: Vec<(Box<str>, Json)>) -> Option<Self> {
-        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        entries.is_sorted_by(|(a, _), (b, _)| a < b).then_some(Self(entries))
-    }
-
-    pub(crate) fn get(&self, name: &str) -> Option<&Json> {
-        let at = self.0.binary_search_by(|(entry, _)| (**entry).cmp(name)).ok()?;
-        self.0.get(at).map(|(_, value)| value)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Json)> {
-        self.0.iter().map(|(name, value)| (&**name, value))
-    }
-
-    /// These entries with `changes` made.
-    pub(crate) fn with(&self, changes: &Changes) -> Self {
-        let kept = self.0.iter().filter(|(name, _)| !changes.contains_key(name)).cloned();
-        let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
-        let mut entries: Vec<_> = kept.chain(set).collect();
-        entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        Self(entries)
-    }
-}
-
-/// What a delta comes to on one original: the new value of each changed entry, `None` where it is removed.
-pub(crate) type Changes = BTreeMap<Box<str>, Option<Json>>;
+use crate::{
+    Error, ErrorKind,
+    record::entries::{Changes, Entries, Json},
+};
 
 /// One step of an `update`: from the current value to the next.
 pub(crate) type Step = Arc<dyn Fn(Option<&Json>) -> Result<Option<Json>, Error> + Send + Sync>;
@@ -410,18 +253,6 @@ mod tests {
         let mut delta = Delta::default();
         assert_eq!(delta.update(&original, "n", add_one()).unwrap_err().kind(), ErrorKind::Value);
         assert!(delta.is_empty());
-    }
-
-    #[test]
-    fn errors_do_not_quote_the_value() {
-        let error = Json::encode("hunter2").unwrap().decode::<u64>().unwrap_err();
-        assert!(!format!("{error:?} {error}").contains("hunter2"));
-    }
-
-    #[test]
-    fn a_name_that_comes_twice_is_refused() {
-        let one = || Json::encode(&1).unwrap();
-        assert!(Entries::new(vec![("a".into(), one()), ("a".into(), one())]).is_none());
     }
 
     #[derive(Clone, Debug)]

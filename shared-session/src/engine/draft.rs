@@ -6,9 +6,8 @@ use bytes::Bytes;
 
 use crate::{
     Client, Error, ErrorKind,
-    engine::data::{Delta, Entries, MissedTake},
-    record::{Identity, Record, id::Token, lifetime::Lifetime},
-    store::StoreTime,
+    engine::data::{Delta, MissedTake},
+    record::{Identity, Record, entries::Entries, id::Token, lifetime::Lifetime, time::StoreTime},
 };
 
 /// What loading a session found.

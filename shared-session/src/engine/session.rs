@@ -14,11 +14,12 @@ pub use crate::engine::{request::RequestGuard, standing::Standing};
 use crate::{
     Client, Error, Failure, Reply,
     engine::{
-        data::{Json, Step, step},
+        data::{Step, step},
         draft::{Draft, Intent, Loaded},
     },
     record::{
         Identity, Record,
+        entries::Json,
         id::{Handle, Token},
     },
     store::StoreTime,

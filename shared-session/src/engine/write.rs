@@ -12,13 +12,11 @@ use super::{
 };
 use crate::{
     Error, ErrorKind,
-    engine::{
-        data::Entries,
-        draft::{Edit, End, Loaded, New, Plan, Write, gone, stale},
-    },
+    engine::draft::{Edit, End, Loaded, New, Plan, Write, gone, stale},
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     record::{
         Content, CookieLife, Head, Identity, Place, Record, Stamp,
+        entries::Entries,
         id::{Secret, Token, random_tag},
         lifetime::Limits,
     },

@@ -20,8 +20,10 @@ use crate::{
     Lifetime, SecretKeys,
     cookie::{self, Presented},
     csrf::FormTokens,
-    engine::data::{Changes, Json},
-    record::id::Token,
+    record::{
+        entries::{Changes, Json},
+        id::Token,
+    },
     store::StoreTime,
 };
 

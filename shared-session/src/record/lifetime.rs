@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::store::StoreTime;
+use crate::record::time::StoreTime;
 
 /// The two limits of a session, and how often activity is written down.
 ///

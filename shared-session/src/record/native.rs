@@ -31,12 +31,13 @@ use serde_json::value::RawValue;
 use super::{Content, Form, Head, Identity, Ownership, Place, Record, Stamp};
 use crate::{
     Client, Error, ErrorKind,
-    engine::data::{Entries, Json},
     record::{
+        entries::{Entries, Json},
         id::{Handle, Secret, Token},
         lifetime::Limits,
+        time::StoreTime,
+        version::Seen,
     },
-    store::{Seen, StoreTime},
 };
 
 const VERSION_START: &[u8] = br#"{"v":1,"n":""#;
