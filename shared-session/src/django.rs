@@ -50,10 +50,13 @@ pub mod messages;
 #[cfg(feature = "django-redis")]
 mod msgpack;
 pub mod pickle;
+mod profile;
+mod refusal;
 pub(crate) mod signing;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod store;
 mod text;
+mod value;
 pub(crate) mod zone;
 
 use std::fmt;
@@ -61,21 +64,9 @@ use std::fmt;
 use bytes::Bytes;
 
 pub use crate::django::zone::TimeZone;
-use crate::{
-    Error, ErrorKind, Lifetime, SecretKeys,
-    record::{
-        Content, CookieLife, Fit, Form, Place, Record, Stamp,
-        entries::Entries,
-        id::{Handle, Secret, Token},
-    },
-    store::StoreTime,
-};
+use crate::{Error, SecretKeys};
 pub use codec::{Codec, Compression};
-pub(super) use document::Document;
-use document::{Layout, Refusal};
-
-/// Why a value was refused: a short code without any content.
-type Reason = &'static str;
+use document::{Document, Layout};
 
 /// How the sessions of a Django fleet are stored. The settings must be those of the fleet;
 /// [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) checks them against what is there.
@@ -196,144 +187,6 @@ impl Django {
 
     fn cache_key(&self, name: &str) -> String {
         format!("{}:{}:{name}", self.key_prefix, self.version)
-    }
-}
-
-/// Cookies and keys.
-impl Django {
-    /// 32 characters of `a-z0-9`, as Django makes them; Django itself takes anything of 8 characters.
-    pub(super) fn parse_cookie(value: &[u8]) -> Option<Token> {
-        let well_formed = value.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-        let secret = Secret::from_text(value).filter(|_| well_formed)?;
-        Some(Token { handle: Handle::of_key(&secret), secret })
-    }
-
-    pub(super) fn new_token() -> Result<Token, Error> {
-        const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
-        let mut key = Vec::with_capacity(32);
-        while key.len() < 32 {
-            let mut random = [0; 48];
-            getrandom::fill(&mut random).map_err(|source| {
-                Error::new(ErrorKind::Unavailable, "the operating system gave no random bytes").with_source(source)
-            })?;
-            // 252 is the largest multiple of 36 in a byte: what is above would favour some letters.
-            let fair = random.into_iter().filter(|byte| *byte < 252);
-            key.extend(fair.filter_map(|byte| ALPHABET.get(usize::from(byte % 36))).take(32 - key.len()));
-        }
-        Self::parse_cookie(&key).ok_or_else(|| Error::new(ErrorKind::Unavailable, "no session key could be made"))
-    }
-
-    pub(super) fn place(&self, token: &Token) -> Place {
-        let member = token.secret.as_str();
-        Place { handle: token.handle, key: self.session_prefix() + member, member: member.to_owned() }
-    }
-
-    pub(super) fn session_prefix(&self) -> String {
-        match self.engine {
-            Engine::Cache => self.cache_key("django.contrib.sessions.cache"),
-            Engine::RedisSessions if self.key_prefix.is_empty() => String::new(),
-            Engine::RedisSessions => format!("{}:", self.key_prefix),
-            Engine::Db | Engine::CachedDb => String::new(),
-        }
-    }
-
-    pub(super) fn index_key(&self, user_id: &str) -> String {
-        self.cache_key("shared_session.user.") + user_id
-    }
-
-    /// Rows need none: Django only updates those that exist.
-    pub(super) fn tombstone_key(&self, place: &Place) -> Option<String> {
-        match self.engine {
-            Engine::Cache | Engine::RedisSessions => {
-                Some(self.cache_key("shared_session.ended.") + place.handle.as_str())
-            }
-            Engine::Db | Engine::CachedDb => None,
-        }
-    }
-
-    /// The prefix and version of the cache that holds a session under `key`.
-    pub(super) fn elsewhere(&self, key: &str) -> Option<String> {
-        let (before, name) = key.split_once("django.contrib.sessions.cache")?;
-        Self::parse_cookie(name.as_bytes()).filter(|_| self.engine == Engine::Cache)?;
-        Some(match before.strip_suffix(':').and_then(|before| before.rsplit_once(':')) {
-            Some((prefix, version)) => format!("the key prefix is {prefix:?} and the version {version}"),
-            None => format!("a KEY_FUNCTION, which is not supported, puts {before:?} before the name"),
-        })
-    }
-}
-
-/// Records.
-impl Django {
-    pub(super) fn decode(&self, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
-        self.record(Document::read(&self.layout, bytes)?, bytes.clone(), lifetime, now)
-    }
-
-    fn record(&self, document: Document, bytes: Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
-        let head = head::read(&document, lifetime, now, self.zone.as_ref())?;
-        let entries = document.entries().into_iter().filter(|(name, _)| !head::is_reserved(name)).collect();
-        let entries = Entries::new(entries)
-            .ok_or_else(|| Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry comes twice"))?;
-        Ok(Record { head, entries, form: Form::Django(std::sync::Arc::new(document)), bytes })
-    }
-
-    pub(super) fn first(&self, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
-        let empty = Document::new(&self.layout);
-        self.write(empty, &Entries::empty(), None, stamp, content)
-    }
-
-    pub(super) fn next(&self, base: &Record, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
-        let document = match &base.form {
-            Form::Django(document) => Document::clone(document),
-            Form::Native(_) => return Err(Error::new(ErrorKind::Unreadable, "it is not a session of Django")),
-        };
-        self.write(document, &base.entries, Some(&base.head), stamp, content)
-    }
-
-    /// Only what differs is set, so that all else stays byte for byte.
-    fn write(
-        &self,
-        mut document: Document,
-        before: &Entries,
-        head_before: Option<&crate::record::Head>,
-        stamp: &Stamp<'_>,
-        Content { head, entries }: Content,
-    ) -> Result<Record, Error> {
-        for (name, _) in before.iter().filter(|(name, _)| entries.get(name).is_none()) {
-            document.remove(name);
-        }
-        for (name, value) in entries.iter().filter(|(name, value)| before.get(name) != Some(value)) {
-            if head::is_reserved(name) {
-                return Err(Error::new(ErrorKind::Value, "Django reserves the name").of_entry(name));
-            }
-            document.set(name, value).map_err(|error| error.of_entry(name))?;
-        }
-        head::write(&mut document, head_before, &head, &self.auth_backend)?;
-        let bytes = document.write(stamp.now.0 / 1000)?;
-        let mut record = self.record(document, bytes, stamp.lifetime, stamp.now)?;
-        record.head.limits.touched = head.limits.touched;
-        Ok(record)
-    }
-
-    /// When a signed session was signed. The signature is not checked.
-    pub(super) fn written(&self, bytes: &Bytes) -> Option<StoreTime> {
-        match self.layout {
-            Layout::Signed(..) => Some(StoreTime(signing::signed_at(bytes)?.checked_mul(1000)?)),
-            Layout::Cache(_) => None,
-        }
-    }
-
-    pub(super) fn cookie_life(document: &Document) -> CookieLife {
-        head::cookie_life(document.get(head::EXPIRY).as_ref())
-    }
-
-    pub(super) fn fit(&self, record: &Record) -> Fit {
-        let Form::Django(document) = &record.form else { return Fit::Same };
-        let (found, ours) = (document.codec(), self.layout.codec());
-        if found.reads(ours) {
-            Fit::Same
-        } else {
-            Fit::OtherCodec(format!("the sessions in the store are {found}, and this service would write {ours}"))
-        }
     }
 }
 

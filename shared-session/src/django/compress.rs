@@ -10,7 +10,10 @@ mod zstd;
 
 use bytes::Bytes;
 
-use super::{Compression, Refusal, document::MAX_BYTES};
+use super::{
+    codec::Compression,
+    refusal::{MAX_BYTES, Refusal},
+};
 pub(super) use deflate::{unzlib, zlib};
 
 impl Compression {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::de::IgnoredAny;
 
 use super::{
-    Codec, Compression, Django, Document, Layout, Reason, json,
+    Codec, Compression, Django, Document, Layout, json,
     json::Rules,
     legacy,
     members::Members,
@@ -21,12 +21,13 @@ use super::{
     messages::{Level, Message},
     msgpack,
     pickle::{Objects, Pickle, PyValue},
+    refusal::Reason,
     signing::Signer,
 };
 use crate::{
     Error, ErrorKind, Lifetime, SecretKeys,
     record::entries::{Changes, Json},
-    record::{Content, Record, Stamp, fuzzing::NOW},
+    record::{Content, Format as _, Record, Stamp, fuzzing::NOW},
 };
 
 const SECRET: &str = "test-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz-DO-NOT-USE";
@@ -200,14 +201,14 @@ fn record(django: &Django, bytes: &Bytes) {
     let stamp = Stamp { tag: "", now: NOW, lifetime: &lifetime };
     let Ok(found) = django.decode(bytes, &lifetime, NOW) else { return };
     let content = |record: &Record| Content { head: record.head.clone(), entries: record.entries.clone() };
-    let again = match django.next(&found, &stamp, content(&found)) {
+    let again = match django.next(&found, None, &stamp, content(&found)) {
         Ok(again) => again,
         Err(error) => return assert_eq!(error.kind(), ErrorKind::TooLarge, "not written: {error}"),
     };
     assert!(again.head == found.head && again.entries == found.entries);
     let changes = Changes::from([("edited".into(), Some(Json::from_text(Bytes::from_static(b"1"))))]);
     let edited = Content { entries: found.entries.with(&changes), ..content(&found) };
-    match django.next(&found, &stamp, edited.clone()) {
+    match django.next(&found, None, &stamp, edited.clone()) {
         Ok(written) => {
             let again = django.decode(written.bytes(), &lifetime, NOW).expect("what was written is read");
             assert!(again.head == found.head && again.entries == edited.entries);

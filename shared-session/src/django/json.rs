@@ -4,41 +4,20 @@
 //! without its other half is a string, and of equal keys the last counts. Everything it writes is ASCII.
 
 mod read;
+mod rules;
 mod write;
 
 use bytes::Bytes;
 
 use super::{
-    Reason,
     members::{Member, Members},
     pickle::PyValue,
+    refusal::Reason,
 };
 use crate::{Error, ErrorKind, record::entries::has_rounded_float};
 use read::Parser;
+pub(crate) use rules::{COMPACT, Rules, SPACED, Style};
 use write::Writer;
-
-/// The deepest nesting.
-const MAX_DEPTH: u8 = 128;
-
-/// The separators between members, and between a key and its value.
-pub(crate) type Style = (&'static str, &'static str);
-/// `json.dumps` as `django.core.signing` calls it.
-pub(crate) const COMPACT: Style = (",", ":");
-/// `json.dumps` as it is, in django-redis.
-pub(crate) const SPACED: Style = (", ", ": ");
-
-/// What is written for a value that JSON does not have.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rules {
-    /// Nothing: only what reads back as the same Python value is written.
-    Exact,
-    /// What Django's `DjangoJSONEncoder` writes.
-    Django,
-    /// What Rust types expect: dates and times in ISO 8601 with all digits (and `[Europe/Paris]` for a named zone),
-    /// `timedelta` as seconds, `Decimal` and `UUID` as strings, sets as arrays, bytes as arrays of numbers, `NaN` and
-    /// infinities as `null`.
-    View,
-}
 
 /// The value of a JSON text.
 pub(crate) fn value(text: &[u8]) -> Result<PyValue, Reason> {

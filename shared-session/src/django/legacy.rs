@@ -4,7 +4,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::{Digest, Sha1};
 
-use super::Refusal;
+use super::refusal::Refusal;
 use crate::SecretKeys;
 
 /// What Django derives the key with.

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::{
-    Reason,
     make::Make,
     members::{MAX_MEMBERS, Member, Members},
     pickle::{PyInt, PyObject, PyStr, PyValue},
+    refusal::Reason,
     text,
 };
 

@@ -7,7 +7,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
-use super::{Refusal, compress};
+use super::{compress, refusal::Refusal};
 use crate::SecretKeys;
 
 /// Django's `TimestampSigner`.

@@ -25,7 +25,7 @@ impl SessionManager {
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the sessions are Django's, or if the store of `near` uses a pool.
     pub fn with_near_cache(self, near: NearCache) -> Result<Self, Error> {
-        let near = Near::new(near, &self.0.profile)?;
+        let near = Near::new(near, &*self.0.profile)?;
         Ok(self.with(|core| core.near = Some(Arc::new(near))))
     }
 }

@@ -16,7 +16,7 @@ use crate::{
         near::Near,
         session::{Committed, Cookies, Inner, LazySession, Open, Origin, State, did_not_finish, no_cookie},
     },
-    record::id::Token,
+    record::{format::Format, id::Token},
     store::{SessionStore, StoreDyn},
 };
 
@@ -49,7 +49,7 @@ pub struct SessionManager(pub(crate) Arc<Core>);
 #[derive(Clone)]
 pub(crate) struct Core {
     pub(crate) store: Arc<dyn StoreDyn>,
-    pub(crate) profile: Profile,
+    pub(crate) profile: Arc<dyn Format>,
     pub(crate) cookie: SessionCookie,
     pub(crate) lifetime: Lifetime,
     pub(crate) max_size: usize,
@@ -73,7 +73,7 @@ impl SessionManager {
     pub fn new(store: impl SessionStore) -> Self {
         Self(Arc::new(Core {
             store: Arc::new(store),
-            profile: Profile::default(),
+            profile: Profile::default().0,
             cookie: SessionCookie::default(),
             lifetime: Lifetime::default(),
             max_size: Self::DEFAULT_MAX_SIZE,
@@ -99,14 +99,14 @@ impl SessionManager {
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         self.with(|core| {
-            core.near = core.near.take().and_then(|near| match near.for_profile(&profile) {
+            core.near = core.near.take().and_then(|near| match near.for_profile(&*profile.0) {
                 Ok(near) => Some(Arc::new(near)),
                 Err(error) => {
                     tracing::warn!(%error, "the near cache is off");
                     None
                 }
             });
-            core.profile = profile;
+            core.profile = profile.0;
         })
     }
 

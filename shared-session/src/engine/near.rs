@@ -6,8 +6,8 @@ mod shard;
 use std::{fmt, sync::Arc};
 
 use crate::{
-    Error, ErrorKind, Profile,
-    record::{Record, id::Handle},
+    Error, ErrorKind,
+    record::{Record, format::Format, id::Handle},
     store::{RedisStore, Tracking},
 };
 use cache::Cache;
@@ -89,7 +89,7 @@ pub(crate) struct Near {
 }
 
 impl Near {
-    pub(crate) fn new(settings: NearCache, profile: &Profile) -> Result<Self, Error> {
+    pub(crate) fn new(settings: NearCache, profile: &dyn Format) -> Result<Self, Error> {
         if !profile.says_expiry() {
             let message = "a near cache needs the native profile: Django's sessions do not say when they expire";
             return Err(Error::new(ErrorKind::Config, message));
@@ -100,7 +100,7 @@ impl Near {
     }
 
     /// An empty one for the keys of another profile.
-    pub(crate) fn for_profile(&self, profile: &Profile) -> Result<Self, Error> {
+    pub(crate) fn for_profile(&self, profile: &dyn Format) -> Result<Self, Error> {
         Self::new(self.settings.clone(), profile)
     }
 

@@ -4,8 +4,6 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-#[cfg(feature = "django")]
-use crate::django::pickle::PyValue;
 pub(crate) use crate::engine::{
     own_commit::{did_not_finish, no_cookie, read_only},
     request::{Committed, Cookies, Inner, Open, Origin, State},
@@ -178,38 +176,7 @@ impl Session {
     /// neither text nor numbers. In a Django profile also if it holds a number that a Python float would round, which
     /// only raw JSON and arbitrary-precision numbers do. Nothing is edited then. Integers may have any size.
     pub fn insert<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
-        let value = self.checked(name, Json::encode(value))?;
-        self.0.with(|open| {
-            open.draft.base.entries()?;
-            open.draft.delta.insert(name, value);
-            Ok(())
-        })
-    }
-
-    /// The value of `name` as Python sees it, also where JSON has no such value: a datetime, a tuple, bytes. In a Django
-    /// profile; in the native one values are JSON. No I/O.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    #[cfg(feature = "django")]
-    pub fn get_python(&self, name: &str) -> Result<Option<PyValue>, Error> {
-        self.0.with(|open| open.draft.delta.get(open.draft.base.entries()?, name).map(Json::to_python).transpose())
-    }
-
-    /// Sets `name` to a Python value, for Django to read. What the session's codec cannot hold becomes what Django's own
-    /// JSON encoder makes of it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing is
-    /// edited.
-    #[cfg(feature = "django")]
-    pub fn insert_python(&self, name: &str, value: PyValue) -> Result<(), Error> {
-        let value = self.checked(name, Ok(Json::python(value)))?;
-        self.0.with(|open| {
-            open.draft.base.entries()?;
-            open.draft.delta.insert(name, value);
-            Ok(())
-        })
+        self.set_value(name, Json::encode(value).map_err(|error| error.of_entry(name))?)
     }
 
     /// Changes `name` by a closure from its value to the next (`None`: absent) and returns the value that this request
@@ -365,9 +332,20 @@ impl Session {
         self.record(|_, record| record.head.limits.expires())
     }
 
-    /// What is to be stored under `name`, unless it cannot be.
-    fn checked(&self, name: &str, value: Result<Json, Error>) -> Result<Json, Error> {
-        value.and_then(|value| self.0.core.profile.check(&value).map(|()| value)).map_err(|error| error.of_entry(name))
+    /// The value of `name` as this request sees it.
+    #[cfg(feature = "django")]
+    pub(crate) fn value(&self, name: &str) -> Result<Option<Json>, Error> {
+        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name).cloned()))
+    }
+
+    /// As [`insert`](Self::insert), of a value as it is stored.
+    pub(crate) fn set_value(&self, name: &str, value: Json) -> Result<(), Error> {
+        self.0.core.profile.check(&value).map_err(|error| error.of_entry(name))?;
+        self.0.with(|open| {
+            open.draft.base.entries()?;
+            open.draft.delta.insert(name, value);
+            Ok(())
+        })
     }
 
     fn record<T>(&self, f: impl FnOnce(&Token, &Record) -> T) -> Option<T> {

@@ -1,6 +1,6 @@
 //! The entries of a session, as a record holds them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -9,28 +9,61 @@ use crate::{Error, ErrorKind};
 
 mod finite;
 mod number;
-#[cfg(feature = "django")]
-mod python;
 
 use finite::Finite;
 #[cfg(feature = "django")]
 pub(crate) use number::has_rounded_float;
 
-/// One value, decoded when it is asked for: JSON text, or a Python value that JSON does not have.
-#[derive(Clone, PartialEq, Eq)]
+/// One value, decoded when it is asked for: JSON text, or a value of another language that JSON does not have.
+#[derive(Clone)]
 pub(crate) struct Json(Repr);
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 enum Repr {
     Text(Bytes),
-    #[cfg(feature = "django")]
-    Python(python::Shared),
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "only Python's values are foreign"))]
+    Foreign(Arc<dyn Foreign>),
 }
+
+/// A value that JSON does not have. `Debug` shows nothing of it.
+pub(crate) trait Foreign: Any + fmt::Debug + Send + Sync {
+    /// The value as JSON, for reading only.
+    fn view(&self) -> Result<Vec<u8>, Error>;
+
+    /// Whether `other` is the same value.
+    fn is_same(&self, other: &dyn Foreign) -> bool;
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Text(text), Repr::Text(other)) => text == other,
+            (Repr::Foreign(value), Repr::Foreign(other)) => value.is_same(&**other),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Json {}
 
 impl Json {
     /// `text` must be one JSON value.
     pub(crate) fn from_text(text: Bytes) -> Self {
         Self(Repr::Text(text))
+    }
+
+    #[cfg(feature = "django")]
+    pub(crate) fn from_foreign(value: impl Foreign) -> Self {
+        Self(Repr::Foreign(Arc::new(value)))
+    }
+
+    /// The foreign value of this type, if it is one.
+    #[cfg(feature = "django")]
+    pub(crate) fn foreign<T: Foreign>(&self) -> Option<&T> {
+        match &self.0 {
+            Repr::Text(_) => None,
+            Repr::Foreign(value) => (&**value as &dyn Any).downcast_ref(),
+        }
     }
 
     /// NaN and infinities are errors too: JSON does not have them.
@@ -45,8 +78,7 @@ impl Json {
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         let decoded = match &self.0 {
             Repr::Text(text) => serde_json::from_slice(text),
-            #[cfg(feature = "django")]
-            Repr::Python(value) => serde_json::from_slice(&value.view()?),
+            Repr::Foreign(value) => serde_json::from_slice(&value.view()?),
         };
         decoded.map_err(|source| {
             let name = std::any::type_name::<T>();
@@ -64,7 +96,7 @@ impl Json {
         }
     }
 
-    /// Whether Rust types may read this as something else than it is, and change it when they write it: a Python value,
+    /// Whether Rust types may read this as something else than it is, and change it when they write it: a foreign value,
     /// or a number that 64 bits do not hold.
     pub(crate) fn may_change_when_read(&self) -> bool {
         self.text().is_none_or(|text| number::beyond_64_bits(text).next().is_some())
@@ -96,12 +128,11 @@ impl Json {
         Ok(())
     }
 
-    /// The JSON text, unless this is a Python value.
+    /// The JSON text, unless this is a foreign value.
     pub(crate) fn text(&self) -> Option<&[u8]> {
         match &self.0 {
             Repr::Text(text) => Some(text),
-            #[cfg(feature = "django")]
-            Repr::Python(_) => None,
+            Repr::Foreign(_) => None,
         }
     }
 }
@@ -124,8 +155,7 @@ impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Text(text) => write!(f, "Json({} bytes)", text.len()),
-            #[cfg(feature = "django")]
-            Repr::Python(value) => write!(f, "Json({value:?})"),
+            Repr::Foreign(value) => write!(f, "Json({value:?})"),
         }
     }
 }

@@ -28,23 +28,133 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{Content, Form, Head, Identity, Ownership, Place, Record, Stamp};
-use crate::{
-    Client, Error, ErrorKind,
-    record::{
-        entries::{Entries, Json},
-        id::{Handle, Secret, Token},
-        lifetime::Limits,
-        time::StoreTime,
-        version::Seen,
-    },
+use super::{
+    client::Client,
+    content::{Content, CookieLife, Form, Head, Ownership, Record},
+    entries::{Entries, Json},
+    format::{Fit, Format, Place, Stamp},
+    id::{Handle, Secret, Token},
+    identity::Identity,
+    lifetime::{Lifetime, Limits},
+    time::StoreTime,
+    version::Seen,
 };
+use crate::{Error, ErrorKind};
 
 const VERSION_START: &[u8] = br#"{"v":1,"n":""#;
 const COMMIT: Range<usize> = 12..28;
 const TAG: Range<usize> = 35..59;
 const VERSION: Range<usize> = COMMIT.start..TAG.end;
 const SECRET: Range<usize> = 66..109;
+
+/// The format of this library, under one key prefix.
+#[derive(Debug)]
+pub(crate) struct Native {
+    prefix: Box<str>,
+}
+
+impl Native {
+    pub(crate) fn new(prefix: Box<str>) -> Self {
+        Self { prefix }
+    }
+}
+
+impl Format for Native {
+    fn parse_cookie(&self, value: &[u8]) -> Option<Token> {
+        Token::parse(value)
+    }
+
+    fn cookie_value(&self, token: &Token) -> String {
+        token.cookie_value()
+    }
+
+    fn new_token(&self) -> Result<Token, Error> {
+        Token::random()
+    }
+
+    fn place(&self, token: &Token) -> Place {
+        place(&self.prefix, token.handle)
+    }
+
+    fn place_of_member(&self, member: &str) -> Option<Place> {
+        self.place_of_handle(&Handle::parse(member)?)
+    }
+
+    fn place_of_handle(&self, handle: &Handle) -> Option<Place> {
+        Some(place(&self.prefix, *handle))
+    }
+
+    fn session_prefix(&self) -> String {
+        self.prefix.to_string()
+    }
+
+    fn index_key(&self, user_id: &str) -> String {
+        [&*self.prefix, "user:", user_id].concat()
+    }
+
+    fn tombstone_key(&self, _: &Place) -> Option<String> {
+        None
+    }
+
+    #[cfg(feature = "redis")]
+    fn says_expiry(&self) -> bool {
+        true
+    }
+
+    fn cookie_rolls(&self) -> bool {
+        false
+    }
+
+    fn rotation_moves(&self) -> bool {
+        false
+    }
+
+    fn decode(&self, bytes: &Bytes, _: &Lifetime, _: StoreTime) -> Result<Record, Error> {
+        decode(bytes)
+    }
+
+    fn first(&self, token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+        first(token, stamp, content)
+    }
+
+    fn next(
+        &self,
+        base: &Record,
+        secret: Option<&Secret>,
+        stamp: &Stamp<'_>,
+        content: Content,
+    ) -> Result<Record, Error> {
+        next(base, secret, stamp, content)
+    }
+
+    fn touched(&self, base: &Record, head: Head, _: &Stamp<'_>) -> Result<Record, Error> {
+        touched(base, Content { head, entries: base.entries.clone() })
+    }
+
+    fn fit(&self, _: &Record) -> Fit {
+        Fit::Same
+    }
+
+    fn written(&self, _: &Bytes) -> Option<StoreTime> {
+        None
+    }
+
+    fn elsewhere(&self, key: &str) -> Option<String> {
+        elsewhere(key)
+    }
+
+    fn recognizes(&self, bytes: &Bytes) -> bool {
+        decode(bytes).is_ok()
+    }
+
+    fn owned(&self, token: &Token, bytes: &Bytes) -> Option<Ownership> {
+        owned(token, bytes)
+    }
+
+    fn check(&self, value: &Json) -> Result<(), Error> {
+        check(value)
+    }
+}
 
 /// What only native records hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +180,7 @@ pub(crate) fn elsewhere(key: &str) -> Option<String> {
 
 pub(crate) fn first(token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
     let secret_hash = token.secret.hash();
-    write(Mark { commit: 1, tag: stamp.tag.to_owned(), secret_hash, rotated: StoreTime::default() }, content)
+    write(&Mark { commit: 1, tag: stamp.tag.to_owned(), secret_hash, rotated: StoreTime::default() }, content)
 }
 
 pub(crate) fn next(
@@ -86,24 +196,45 @@ pub(crate) fn next(
         secret_hash: secret.map_or_else(|| before.secret_hash.clone(), Secret::hash),
         rotated: if secret.is_some() { stamp.now } else { before.rotated },
     };
-    write(mark, content)
+    write(&mark, content)
 }
 
 pub(crate) fn touched(base: &Record, content: Content) -> Result<Record, Error> {
-    write(mark(base)?.clone(), content)
+    write(&mark(base)?, content)
 }
 
-fn mark(record: &Record) -> Result<&Mark, Error> {
-    match &record.form {
-        Form::Native(mark) => Ok(mark),
-        #[cfg(feature = "django")]
-        Form::Django(_) => Err(unreadable("it is not a native record")),
+fn mark(record: &Record) -> Result<Mark, Error> {
+    let text = |part: Range<usize>| {
+        let bytes = record.bytes.get(part).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        bytes.ok_or_else(|| unreadable("it is not a native record"))
+    };
+    Ok(Mark {
+        commit: commit(text(COMMIT)?)?,
+        tag: text(TAG)?.to_owned(),
+        secret_hash: text(SECRET)?.to_owned(),
+        rotated: record.form.rotated,
+    })
+}
+
+fn commit(digits: &str) -> Result<u64, Error> {
+    u64::from_str_radix(digits, 16).map_err(|_| unreadable("its commit counter is not a number"))
+}
+
+fn form(rotated: StoreTime) -> Form {
+    Form {
+        version: VERSION,
+        secret: Some(SECRET),
+        tag: Some(TAG),
+        rotated,
+        notes_use: true,
+        cookie_life: CookieLife::AsConfigured,
+        document: None,
     }
 }
 
-fn write(mark: Mark, Content { head, entries }: Content) -> Result<Record, Error> {
-    let bytes = encode(&mark, &head, &entries)?;
-    Ok(Record { head, entries, form: Form::Native(mark), bytes })
+fn write(mark: &Mark, Content { head, entries }: Content) -> Result<Record, Error> {
+    let bytes = encode(mark, &head, &entries)?;
+    Ok(Record { head, entries, form: form(mark.rotated), bytes })
 }
 
 /// Only JSON can be in a record.
@@ -120,11 +251,7 @@ pub(crate) fn owned(token: &Token, bytes: &Bytes) -> Option<Ownership> {
     (seen.part() == token.secret.hash().as_bytes()).then_some(Ownership::Part(seen))
 }
 
-pub(crate) fn version_part(bytes: &Bytes) -> Seen {
-    Seen::new(bytes.clone(), VERSION)
-}
-
-pub(crate) fn secret_part(bytes: &Bytes) -> Seen {
+fn secret_part(bytes: &Bytes) -> Seen {
     Seen::new(bytes.clone(), SECRET)
 }
 
@@ -217,7 +344,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Record, Error> {
     if at(COMMIT) != stored.n.as_bytes() || at(TAG) != stored.t.as_bytes() || at(SECRET) != stored.s.as_bytes() {
         return Err(unreadable("its first members do not have their fixed width"));
     }
-    let commit = u64::from_str_radix(stored.n, 16).map_err(|_| unreadable("its commit counter is not a number"))?;
+    commit(stored.n)?;
     let entries = stored
         .e
         .0
@@ -236,12 +363,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Record, Error> {
             client: Client { address: stored.d.address, user_agent: stored.d.agent },
         },
         entries: Entries::new(entries).ok_or_else(|| unreadable("an entry comes twice"))?,
-        form: Form::Native(Mark {
-            commit,
-            tag: stored.t.to_owned(),
-            secret_hash: stored.s.to_owned(),
-            rotated: StoreTime(stored.r),
-        }),
+        form: form(StoreTime(stored.r)),
         bytes: bytes.clone(),
     })
 }
@@ -324,7 +446,7 @@ mod tests {
         let record = decode(&bytes).unwrap();
         assert_eq!(record.head, head());
         assert_eq!(record.entries.get("b").unwrap().decode::<String>().unwrap(), "two");
-        assert_eq!(super::mark(&record).unwrap(), &mark());
+        assert_eq!(super::mark(&record).unwrap(), mark());
         assert_eq!(record.version().part(), br#"000000000000002a","t":"TTTTTTTTTTTTTTTTTTTTTTTT"#);
         assert_eq!(secret_part(&bytes).part(), "S".repeat(43).as_bytes());
     }
@@ -388,7 +510,7 @@ mod tests {
             let mut bytes = GOLDEN.as_bytes().to_vec();
             bytes[at] = to;
             if let Ok(record) = decode(&bytes.clone().into()) {
-                let again = encode(super::mark(&record).unwrap(), &record.head, &record.entries).unwrap();
+                let again = encode(&super::mark(&record).unwrap(), &record.head, &record.entries).unwrap();
                 prop_assert_eq!(decode(&again).unwrap().head, record.head);
             }
         }

@@ -17,7 +17,7 @@ use miniz_oxide::inflate::{
     },
 };
 
-use super::{MAX_BYTES, Refusal};
+use crate::django::refusal::{MAX_BYTES, Refusal};
 
 /// The most blocks that are read. zlib's hold 16 KiB or more, which makes 64 in 1 MiB. A decoder makes tables for each,
 /// so a block without data, of ten bits, takes it as long as a hundred bytes.

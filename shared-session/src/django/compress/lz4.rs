@@ -4,7 +4,7 @@ use std::io::{self, Read as _, Write as _};
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 
-use super::{MAX_BYTES, Refusal};
+use crate::django::refusal::{MAX_BYTES, Refusal};
 
 /// The most blocks that are read. All but the last hold 64 KiB or more, which makes 16 in 1 MiB.
 const MAX_BLOCKS: usize = 256;

@@ -8,7 +8,8 @@ use crc::{CRC_64_XZ, Crc, Table};
 use lzma_rust2::{Lzma2Reader, XzOptions, XzWriter};
 use sha2::{Digest as _, Sha256};
 
-use super::{Compression, Refusal, deflate::crc32};
+use super::deflate::crc32;
+use crate::django::{codec::Compression, refusal::Refusal};
 
 /// The most blocks and chunks that are read. Python writes one block, and chunks of 64 KiB or more but for the last.
 const MAX_CHUNKS: usize = 256;

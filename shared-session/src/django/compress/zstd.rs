@@ -7,7 +7,7 @@ use ruzstd::{
     encoding::{CompressionLevel, compress_to_vec},
 };
 
-use super::{Compression, Refusal};
+use crate::django::{codec::Compression, refusal::Refusal};
 
 /// The most blocks that are read. The C library makes about 200 of 1 MiB where it splits most, and each may have tables.
 const MAX_BLOCKS: usize = 512;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::MAX_DEPTH;
+use super::rules::MAX_DEPTH;
 use crate::django::{
-    Reason,
     make::Make,
     members::{MAX_MEMBERS, Member, Members},
     pickle::{PyInt, PyStr, PyValue, push_code_point},
+    refusal::Reason,
 };
 
 /// What a text may weigh: 32 for each value, the bytes of strings, and the square of long integers, whose conversion

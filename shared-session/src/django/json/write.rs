@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{MAX_DEPTH, Rules, Style};
+use super::rules::{MAX_DEPTH, Rules, Style};
 use crate::django::{
-    Reason,
     pickle::{PyStr, PyValue},
+    refusal::Reason,
     text,
 };
 

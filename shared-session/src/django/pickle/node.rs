@@ -9,7 +9,7 @@ use std::{collections::HashSet, hash::RandomState, ops::Range};
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-pub(super) use crate::django::Reason;
+pub(super) use crate::django::refusal::Reason;
 
 /// The longest pickle that is read or written.
 pub(super) const MAX_BYTES: usize = 1 << 20;

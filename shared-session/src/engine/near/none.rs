@@ -3,8 +3,8 @@
 use std::{convert::Infallible, sync::Arc};
 
 use crate::{
-    Error, Profile,
-    record::{Record, id::Handle},
+    Error,
+    record::{Record, format::Format, id::Handle},
 };
 
 /// There is none.
@@ -13,7 +13,7 @@ pub(crate) struct Near(Infallible);
 pub(crate) enum Ticket {}
 
 impl Near {
-    pub(crate) fn for_profile(&self, _: &Profile) -> Result<Self, Error> {
+    pub(crate) fn for_profile(&self, _: &dyn Format) -> Result<Self, Error> {
         match self.0 {}
     }
 

@@ -1,36 +1,44 @@
 //! Python values among the entries.
 
-use std::{fmt, sync::Arc};
+use std::any::Any;
 
-use super::{Json, Repr};
+use super::{json, json::Rules, pickle::PyValue};
 use crate::{
-    Error, ErrorKind,
-    django::{json, json::Rules, pickle::PyValue},
+    Error, ErrorKind, Session,
+    record::entries::{Foreign, Json},
 };
 
-/// A Python value that JSON does not have.
-#[derive(Clone)]
-pub(super) struct Shared(Arc<PyValue>);
+impl Session {
+    /// The value of `name` as Python sees it, also where JSON has no such value: a datetime, a tuple, bytes. In a Django
+    /// profile; in the native one values are JSON. No I/O.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn get_python(&self, name: &str) -> Result<Option<PyValue>, Error> {
+        self.value(name)?.as_ref().map(Json::to_python).transpose()
+    }
 
-impl Shared {
-    /// The value as JSON, for reading only: see [`Rules::View`].
-    pub(super) fn view(&self) -> Result<Vec<u8>, Error> {
-        json::encode(&self.0, Rules::View, json::COMPACT)
+    /// Sets `name` to a Python value, for Django to read. What the session's codec cannot hold becomes what Django's own
+    /// JSON encoder makes of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing is
+    /// edited.
+    pub fn insert_python(&self, name: &str, value: PyValue) -> Result<(), Error> {
+        self.set_value(name, Json::python(value))
+    }
+}
+
+/// Only those that JSON does not have are kept so.
+impl Foreign for PyValue {
+    /// See [`Rules::View`].
+    fn view(&self) -> Result<Vec<u8>, Error> {
+        json::encode(self, Rules::View, json::COMPACT)
             .map_err(|_| Error::new(ErrorKind::Value, "a session value is a Python object that Rust cannot read"))
     }
-}
 
-impl PartialEq for Shared {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.is_same(&other.0)
-    }
-}
-
-impl Eq for Shared {}
-
-impl fmt::Debug for Shared {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+    fn is_same(&self, other: &dyn Foreign) -> bool {
+        (other as &dyn Any).downcast_ref().is_some_and(|other| self.is_same(other))
     }
 }
 
@@ -39,15 +47,15 @@ impl Json {
     pub(crate) fn python(value: PyValue) -> Self {
         match json::encode(&value, Rules::Exact, json::COMPACT) {
             Ok(text) => Self::from_text(text.into()),
-            Err(_) => Self(Repr::Python(Shared(Arc::new(value)))),
+            Err(_) => Self::from_foreign(value),
         }
     }
 
     /// The value that Python sees.
     pub(crate) fn to_python(&self) -> Result<PyValue, Error> {
-        match &self.0 {
-            Repr::Text(text) => json::value(text).map_err(json::not_written),
-            Repr::Python(value) => Ok((*value.0).clone()),
+        match self.foreign::<PyValue>() {
+            Some(value) => Ok(value.clone()),
+            None => json::value(self.text().unwrap_or_default()).map_err(json::not_written),
         }
     }
 }

@@ -1,0 +1,219 @@
+//! Django's sessions as a wire format.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    Django, Engine,
+    document::{Document, Layout},
+    head, signing,
+};
+use crate::{
+    Error, ErrorKind, Lifetime, Profile,
+    record::{
+        content::{Content, Form, Head, Ownership, Record},
+        entries::{Entries, Json},
+        format::{Fit, Format, Place, Stamp},
+        id::{Handle, Secret, Token},
+        time::StoreTime,
+    },
+};
+
+impl Profile {
+    /// The sessions of a Django fleet.
+    #[must_use]
+    pub fn django(django: Django) -> Self {
+        Self(Arc::new(django))
+    }
+}
+
+impl Format for Django {
+    fn parse_cookie(&self, value: &[u8]) -> Option<Token> {
+        token(value)
+    }
+
+    fn cookie_value(&self, token: &Token) -> String {
+        token.secret.as_str().to_owned()
+    }
+
+    fn new_token(&self) -> Result<Token, Error> {
+        const ALPHABET: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        let mut key = Vec::with_capacity(32);
+        while key.len() < 32 {
+            let mut random = [0; 48];
+            getrandom::fill(&mut random).map_err(|source| {
+                Error::new(ErrorKind::Unavailable, "the operating system gave no random bytes").with_source(source)
+            })?;
+            // 252 is the largest multiple of 36 in a byte: what is above would favour some letters.
+            let fair = random.into_iter().filter(|byte| *byte < 252);
+            key.extend(fair.filter_map(|byte| ALPHABET.get(usize::from(byte % 36))).take(32 - key.len()));
+        }
+        token(&key).ok_or_else(|| Error::new(ErrorKind::Unavailable, "no session key could be made"))
+    }
+
+    fn place(&self, token: &Token) -> Place {
+        let member = token.secret.as_str();
+        Place { handle: token.handle, key: self.session_prefix() + member, member: member.to_owned() }
+    }
+
+    fn place_of_member(&self, member: &str) -> Option<Place> {
+        Some(self.place(&token(member.as_bytes())?))
+    }
+
+    fn place_of_handle(&self, _: &Handle) -> Option<Place> {
+        None
+    }
+
+    fn session_prefix(&self) -> String {
+        match self.engine {
+            Engine::Cache => self.cache_key("django.contrib.sessions.cache"),
+            Engine::RedisSessions if self.key_prefix.is_empty() => String::new(),
+            Engine::RedisSessions => format!("{}:", self.key_prefix),
+            Engine::Db | Engine::CachedDb => String::new(),
+        }
+    }
+
+    fn index_key(&self, user_id: &str) -> String {
+        self.cache_key("shared_session.user.") + user_id
+    }
+
+    /// Rows need none: Django only updates those that exist.
+    fn tombstone_key(&self, place: &Place) -> Option<String> {
+        match self.engine {
+            Engine::Cache | Engine::RedisSessions => {
+                Some(self.cache_key("shared_session.ended.") + place.handle.as_str())
+            }
+            Engine::Db | Engine::CachedDb => None,
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    fn says_expiry(&self) -> bool {
+        false
+    }
+
+    fn cookie_rolls(&self) -> bool {
+        true
+    }
+
+    fn rotation_moves(&self) -> bool {
+        true
+    }
+
+    fn decode(&self, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
+        self.record(Document::read(&self.layout, bytes)?, bytes.clone(), lifetime, now)
+    }
+
+    fn first(&self, _: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+        let empty = Document::new(&self.layout);
+        self.write(empty, &Entries::empty(), None, stamp, content)
+    }
+
+    fn next(&self, base: &Record, _: Option<&Secret>, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+        let document =
+            document(base).ok_or_else(|| Error::new(ErrorKind::Unreadable, "it is not a session of Django"))?;
+        self.write(document.clone(), &base.entries, Some(&base.head), stamp, content)
+    }
+
+    fn touched(&self, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error> {
+        self.next(base, None, stamp, Content { head, entries: base.entries.clone() })
+    }
+
+    fn fit(&self, record: &Record) -> Fit {
+        let Some(document) = document(record) else { return Fit::Same };
+        let (found, ours) = (document.codec(), self.layout.codec());
+        if found.reads(ours) {
+            Fit::Same
+        } else {
+            Fit::OtherCodec(format!("the sessions in the store are {found}, and this service would write {ours}"))
+        }
+    }
+
+    /// When a signed session was signed. The signature is not checked.
+    fn written(&self, bytes: &Bytes) -> Option<StoreTime> {
+        match self.layout {
+            Layout::Signed(..) => Some(StoreTime(signing::signed_at(bytes)?.checked_mul(1000)?)),
+            Layout::Cache(_) => None,
+        }
+    }
+
+    /// The prefix and version of the cache that holds a session under `key`.
+    fn elsewhere(&self, key: &str) -> Option<String> {
+        let (before, name) = key.split_once("django.contrib.sessions.cache")?;
+        token(name.as_bytes()).filter(|_| self.engine == Engine::Cache)?;
+        Some(match before.strip_suffix(':').and_then(|before| before.rsplit_once(':')) {
+            Some((prefix, version)) => format!("the key prefix is {prefix:?} and the version {version}"),
+            None => format!("a KEY_FUNCTION, which is not supported, puts {before:?} before the name"),
+        })
+    }
+
+    /// The keys say enough: other bytes are in another codec.
+    fn recognizes(&self, _: &Bytes) -> bool {
+        true
+    }
+
+    fn owned(&self, _: &Token, _: &Bytes) -> Option<Ownership> {
+        Some(Ownership::Key)
+    }
+
+    fn check(&self, value: &Json) -> Result<(), Error> {
+        value.check_floats()
+    }
+}
+
+impl Django {
+    fn record(&self, document: Document, bytes: Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
+        let head = head::read(&document, lifetime, now, self.zone.as_ref())?;
+        let entries = document.entries().into_iter().filter(|(name, _)| !head::is_reserved(name)).collect();
+        let entries = Entries::new(entries)
+            .ok_or_else(|| Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry comes twice"))?;
+        let form = Form {
+            // Django writes without looking and marks nothing: every byte may be the one that differs.
+            version: 0..bytes.len(),
+            secret: None,
+            tag: None,
+            rotated: StoreTime::default(),
+            notes_use: false,
+            cookie_life: head::cookie_life(document.get(head::EXPIRY).as_ref()),
+            document: Some(Arc::new(document)),
+        };
+        Ok(Record { head, entries, form, bytes })
+    }
+
+    /// Only what differs is set, so that all else stays byte for byte.
+    fn write(
+        &self,
+        mut document: Document,
+        before: &Entries,
+        head_before: Option<&Head>,
+        stamp: &Stamp<'_>,
+        Content { head, entries }: Content,
+    ) -> Result<Record, Error> {
+        for (name, _) in before.iter().filter(|(name, _)| entries.get(name).is_none()) {
+            document.remove(name);
+        }
+        for (name, value) in entries.iter().filter(|(name, value)| before.get(name) != Some(value)) {
+            if head::is_reserved(name) {
+                return Err(Error::new(ErrorKind::Value, "Django reserves the name").of_entry(name));
+            }
+            document.set(name, value).map_err(|error| error.of_entry(name))?;
+        }
+        head::write(&mut document, head_before, &head, &self.auth_backend)?;
+        let bytes = document.write(stamp.now.0 / 1000)?;
+        let mut record = self.record(document, bytes, stamp.lifetime, stamp.now)?;
+        record.head.limits.touched = head.limits.touched;
+        Ok(record)
+    }
+}
+
+/// 32 characters of `a-z0-9`, as Django makes them; Django itself takes anything of 8 characters.
+fn token(value: &[u8]) -> Option<Token> {
+    let well_formed = value.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let secret = Secret::from_text(value).filter(|_| well_formed)?;
+    Some(Token { handle: Handle::of_key(&secret), secret })
+}
+
+fn document(record: &Record) -> Option<&Document> {
+    record.form.document.as_ref()?.downcast_ref()
+}

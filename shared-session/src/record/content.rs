@@ -1,0 +1,168 @@
+//! One version of a session, decoded: what every format says of it, and where in its bytes the rest is.
+
+use std::{any::Any, fmt, ops::Range, sync::Arc};
+
+use bytes::Bytes;
+use subtle::ConstantTimeEq;
+
+use super::{
+    client::Client, entries::Entries, id::Token, identity::Identity, lifetime::Limits, time::StoreTime, version::Seen,
+};
+
+/// What a version says about its session, in every format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) limits: Limits,
+    pub(crate) user: Option<Identity>,
+    pub(crate) client: Client,
+}
+
+/// What a new version is to hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Content {
+    pub(crate) head: Head,
+    pub(crate) entries: Entries,
+}
+
+/// How long the browser is to keep the cookie of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CookieLife {
+    AsConfigured,
+    /// As long as it runs.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native sessions have no say"))]
+    OfTheBrowser,
+    /// Until the session ends, unless it is extended.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native sessions have no say"))]
+    OfTheSession,
+}
+
+/// What a deletion must compare to hit nothing but the session that was seen.
+#[derive(Clone, Debug)]
+pub(crate) enum Ownership {
+    /// Nothing: whoever knows the key owns the session.
+    Key,
+    /// The part of the record that holds the secret's hash.
+    Part(Seen),
+}
+
+impl Ownership {
+    pub(crate) fn seen(&self) -> Option<&Seen> {
+        match self {
+            Self::Key => None,
+            Self::Part(seen) => Some(seen),
+        }
+    }
+}
+
+/// One version of a session.
+#[derive(Clone)]
+pub(crate) struct Record {
+    pub(crate) head: Head,
+    pub(crate) entries: Entries,
+    pub(crate) form: Form,
+    pub(crate) bytes: Bytes,
+}
+
+/// What the format of a version tells besides: places in its bytes, and what Rust has to know of them.
+#[derive(Clone)]
+pub(crate) struct Form {
+    /// The part that differs in each version.
+    pub(crate) version: Range<usize>,
+    /// The hash of the secret; `None` if the key is the secret.
+    pub(crate) secret: Option<Range<usize>>,
+    /// The tag of the commit; `None` if versions carry none.
+    pub(crate) tag: Option<Range<usize>>,
+    /// When the secret was last replaced; zero if never or not known.
+    pub(crate) rotated: StoreTime,
+    /// Whether uses that change nothing are written down.
+    pub(crate) notes_use: bool,
+    pub(crate) cookie_life: CookieLife,
+    /// What the format made of the bytes and needs again to write the next version.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records are written anew"))]
+    pub(crate) document: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Record {
+    /// What a write compares: in the native profile the commit counter and tag, in Django's everything.
+    pub(crate) fn version(&self) -> Seen {
+        Seen::new(self.bytes.clone(), self.form.version.clone())
+    }
+
+    /// What a deletion compares.
+    pub(crate) fn ownership(&self) -> Ownership {
+        match &self.form.secret {
+            Some(secret) => Ownership::Part(Seen::new(self.bytes.clone(), secret.clone())),
+            None => Ownership::Key,
+        }
+    }
+
+    /// Whether the commit with `tag` wrote this version; never where versions carry no tag.
+    pub(crate) fn is_of(&self, tag: &str) -> bool {
+        self.part(self.form.tag.as_ref()) == Some(tag.as_bytes())
+    }
+
+    /// Whether the cookie with `token` opens this version.
+    pub(crate) fn opens_for(&self, token: &Token) -> bool {
+        match &self.form.secret {
+            Some(_) => self.secret_hash().is_some_and(|hash| token.secret.hash().as_bytes().ct_eq(hash).into()),
+            None => true,
+        }
+    }
+
+    /// Whether the cookie that opens this version opens `other` too.
+    pub(crate) fn has_secret_of(&self, other: &Self) -> bool {
+        self.secret_hash() == other.secret_hash()
+    }
+
+    /// How long the session itself wants its cookie to be kept.
+    pub(crate) fn cookie_life(&self) -> CookieLife {
+        self.form.cookie_life
+    }
+
+    /// When the secret was last replaced; zero if never or not known.
+    pub(crate) fn rotated(&self) -> StoreTime {
+        self.form.rotated
+    }
+
+    /// When the session started, if the record says so.
+    pub(crate) fn started(&self) -> Option<StoreTime> {
+        Some(self.head.limits.created).filter(|created| *created != StoreTime::default())
+    }
+
+    /// When the session was last used, if the record says so.
+    pub(crate) fn last_use(&self) -> Option<StoreTime> {
+        self.form.notes_use.then_some(self.head.limits.touched)
+    }
+
+    pub(crate) fn user_id(&self) -> Option<&str> {
+        self.head.user.as_ref().map(|user| user.user_id.as_str())
+    }
+
+    /// About how many bytes of memory it takes.
+    #[cfg(feature = "redis")]
+    pub(crate) fn weight(&self) -> usize {
+        /// The record itself, its marks, and what keeps track of it.
+        const FIXED: usize = 768;
+        const ENTRY: usize = size_of::<(Box<str>, super::entries::Json)>();
+        let names: usize = self.entries.iter().map(|(name, _)| name.len() + ENTRY).sum();
+        FIXED + self.bytes.len() + names
+    }
+
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    fn secret_hash(&self) -> Option<&[u8]> {
+        self.part(self.form.secret.as_ref())
+    }
+
+    fn part(&self, range: Option<&Range<usize>>) -> Option<&[u8]> {
+        self.bytes.get(range?.clone())
+    }
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("len", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
