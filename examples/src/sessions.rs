@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use shared_session::{
     Error, ErrorKind, FleetCheck, NearCache, Profile, SecretKeys, SessionManager,
-    django::{Codec, Django},
-    store::{DjangoCachedDbStore, DjangoDbStore, RedisConfig, RedisStore, SqlStore, TieredStore},
+    django::{Codec, Django, DjangoCachedDbStore, DjangoDbStore},
+    store::{RedisConfig, RedisStore, SqlStore, TieredStore},
 };
 
 use crate::{

@@ -54,7 +54,7 @@ mod profile;
 mod refusal;
 pub(crate) mod signing;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub(crate) mod store;
+mod store;
 mod text;
 mod value;
 pub(crate) mod zone;
@@ -67,6 +67,10 @@ pub use crate::django::zone::TimeZone;
 use crate::{Error, SecretKeys};
 pub use codec::{Codec, Compression};
 use document::{Document, Layout};
+#[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]
+pub use store::cached_db::DjangoCachedDbStore;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub use store::db::DjangoDbStore;
 
 /// How the sessions of a Django fleet are stored. The settings must be those of the fleet;
 /// [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) checks them against what is there.
@@ -106,13 +110,13 @@ impl Django {
     }
 
     /// `SESSION_ENGINE = "django.contrib.sessions.backends.db"`: rows of `django_session`, signed with the fleet's keys
-    /// ([`SecretKeys::django`]). The store is [`DjangoDbStore`](crate::store::DjangoDbStore).
+    /// ([`SecretKeys::django`]). The store is [`DjangoDbStore`](crate::django::DjangoDbStore).
     pub fn db(keys: SecretKeys) -> Self {
         Self::new(Engine::Db, Layout::Signed(keys, Codec::json()))
     }
 
     /// `SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"`: as [`db`](Self::db), and a copy in the cache.
-    /// The store is [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore).
+    /// The store is [`DjangoCachedDbStore`](crate::django::DjangoCachedDbStore).
     pub fn cached_db(keys: SecretKeys) -> Self {
         Self::new(Engine::CachedDb, Layout::Signed(keys, Codec::json()))
     }
@@ -170,13 +174,13 @@ impl Django {
     }
 
     /// What the keys of the cache's copies start with, for
-    /// [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore).
+    /// [`DjangoCachedDbStore`](crate::django::DjangoCachedDbStore).
     #[must_use]
     pub fn cached_db_prefix(&self) -> String {
         self.cache_key("django.contrib.sessions.cached_db")
     }
 
-    /// The cache's copy of a row, for [`DjangoCachedDbStore`](crate::store::DjangoCachedDbStore). No I/O.
+    /// The cache's copy of a row, for [`DjangoCachedDbStore`](crate::django::DjangoCachedDbStore). No I/O.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the row cannot be decoded, [`ErrorKind::Value`] if it holds what `codec` cannot.

@@ -30,8 +30,6 @@ pub(crate) mod sql;
 #[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]
 mod tiered;
 
-#[cfg(all(feature = "django", feature = "redis", any(feature = "postgres", feature = "sqlite")))]
-pub use crate::django::store::cached_db::DjangoCachedDbStore;
 pub use crate::record::{time::StoreTime, version::Seen};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
@@ -39,8 +37,6 @@ pub use memory::MemoryStore;
 pub(crate) use redis::{Follower, Tracking};
 #[cfg(feature = "redis")]
 pub use redis::{RedisConfig, RedisStore};
-#[cfg(all(feature = "django", any(feature = "postgres", feature = "sqlite")))]
-pub use sql::DjangoDbStore;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::SqlStore;
 #[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]

@@ -15,8 +15,6 @@ mod postgres;
 mod sqlite;
 mod statements;
 
-#[cfg(feature = "django")]
-pub use crate::django::store::db::DjangoDbStore;
 use database::{Database, File, Pool, length, milliseconds, position, reading, writing};
 use failure::QueryFailure;
 use statements::{STATEMENTS, Statements};

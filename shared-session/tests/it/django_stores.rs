@@ -13,7 +13,8 @@ use std::{
 use bytes::Bytes;
 use shared_session::{
     ErrorKind,
-    store::{Deleted, DjangoDbStore, Replaced, Seen, SessionStore},
+    django::DjangoDbStore,
+    store::{Deleted, Replaced, Seen, SessionStore},
 };
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool, sqlite::SqliteConnectOptions};
 use test_servers::Postgres;

@@ -4,9 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+use super::db::DjangoDbStore;
 use crate::{
     Error, ErrorKind,
-    store::{Deleted, DjangoDbStore, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
+    store::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
 };
 
 /// How many pages of keys are walked to find a copy.

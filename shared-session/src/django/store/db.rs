@@ -48,7 +48,7 @@ use statements::{STATEMENTS, Statements};
 ///
 /// ```no_run
 /// # #[tokio::main] async fn main() -> Result<(), shared_session::Error> {
-/// use shared_session::store::{DjangoDbStore, SessionStore};
+/// use shared_session::{django::DjangoDbStore, store::SessionStore};
 ///
 /// let store = DjangoDbStore::connect("postgres://site@localhost/site").await?;
 /// store.check().await?;

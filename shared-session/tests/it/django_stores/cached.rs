@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use shared_session::{
-    Error,
-    store::{DjangoCachedDbStore, RedisStore},
-};
+use shared_session::{Error, django::DjangoCachedDbStore, store::RedisStore};
 use test_servers::{Redis, RedisKind};
 
 use super::*;

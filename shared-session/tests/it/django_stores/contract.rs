@@ -9,7 +9,8 @@ use std::{
 use bytes::Bytes;
 use shared_session::{
     Error,
-    store::{Deleted, DjangoCachedDbStore, DjangoDbStore, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
+    django::{DjangoCachedDbStore, DjangoDbStore},
+    store::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
     testing::contract::{lifetimes, races, values, writes},
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};

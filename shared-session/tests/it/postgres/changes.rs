@@ -2,7 +2,8 @@
 
 use shared_session::{
     ErrorKind,
-    store::{Deleted, DjangoDbStore, Replaced, Seen},
+    django::DjangoDbStore,
+    store::{Deleted, Replaced, Seen},
     users::{CreateUserError, Users},
 };
 use sqlx::{PgPool, SqlitePool, postgres::PgPoolOptions};

@@ -2,8 +2,8 @@
 
 use shared_session::{
     ErrorKind,
-    django::TimeZone,
-    store::{DjangoDbStore, Replaced, Seen, StoreTime},
+    django::{DjangoDbStore, TimeZone},
+    store::{Replaced, Seen, StoreTime},
     testing::store_contract,
     users::{CreateUserError, UserTable, Users},
 };
