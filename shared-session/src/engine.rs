@@ -6,11 +6,15 @@
 //! settings with what is stored.
 
 pub(crate) mod clock;
+pub(crate) mod commit;
+pub(crate) mod core;
 pub(crate) mod data;
 pub(crate) mod devices;
 pub(crate) mod draft;
 pub(crate) mod ended;
 pub(crate) mod fleet;
+#[cfg(feature = "users")]
+pub(crate) mod indexed;
 pub(crate) mod kept;
 pub(crate) mod load;
 pub(crate) mod manager;
@@ -19,7 +23,10 @@ pub(crate) mod near;
 #[cfg(not(feature = "redis"))]
 #[path = "engine/near/none.rs"]
 pub(crate) mod near;
+pub(crate) mod outcome;
 pub(crate) mod own_commit;
+#[cfg(feature = "users")]
+pub(crate) mod owners;
 pub(crate) mod reopened;
 pub(crate) mod request;
 pub(crate) mod session;

@@ -91,9 +91,15 @@ pub use cookie::{CookieConfig, SessionCookie};
 #[cfg(feature = "redis")]
 pub use engine::near::NearCache;
 pub use engine::{
+    commit::{Close, Commit},
+    devices::{SessionInfo, SessionPage},
     fleet::FleetCheck,
-    manager::{Close, Commit, Ending, Outcome, SessionInfo, SessionManager, SessionPage, Stats},
-    session::{LazySession, RequestGuard, Session, Standing},
+    manager::SessionManager,
+    outcome::{Ending, Outcome},
+    request::RequestGuard,
+    session::{LazySession, Session},
+    standing::Standing,
+    stats::Stats,
 };
 pub use error::{Error, ErrorKind};
 pub use keys::SecretKeys;

@@ -1,18 +1,10 @@
 //! The sessions of a user, and all sessions: listing and revoking.
 
 use std::sync::Arc;
-#[cfg(feature = "users")]
-use std::{
-    collections::HashSet,
-    sync::{Mutex, PoisonError},
-};
 
 use futures_util::future::{try_join, try_join_all};
 
-use super::{
-    ended::Tombstone,
-    manager::{Core, SessionManager},
-};
+use super::{core::Core, ended::Tombstone, manager::SessionManager};
 #[cfg(feature = "users")]
 use crate::record::id::Token;
 use crate::{
@@ -195,29 +187,6 @@ impl Core {
         let ended = self.end_at(place, record, Tombstone::Ended).await?;
         self.unindex(record, place).await;
         Ok(ended)
-    }
-}
-
-/// The sessions that are known to be in their user's index: so many that a busy process asks rarely, and few enough to
-/// forget all at once.
-#[cfg(feature = "users")]
-#[derive(Debug, Default)]
-pub(crate) struct IndexedSessions(Mutex<HashSet<Handle>>);
-
-#[cfg(feature = "users")]
-impl IndexedSessions {
-    const MOST: usize = 50_000;
-
-    fn is_new(&self, handle: Handle) -> bool {
-        let mut handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if handles.len() >= Self::MOST {
-            handles.clear();
-        }
-        handles.insert(handle)
-    }
-
-    fn forget(&self, handle: &Handle) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
     }
 }
 

@@ -4,7 +4,7 @@
 //! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone, and
 //! whoever finds a session under a tombstone deletes it again.
 
-use super::manager::Core;
+use super::core::Core;
 use crate::{
     Error, ErrorKind,
     engine::draft::stale,

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::manager::{Core, SessionManager};
+use super::{core::Core, manager::SessionManager};
 use crate::{
     Error, ErrorKind,
     record::{Fit, Identity},
@@ -190,8 +190,8 @@ impl Core {
     /// Whether the user's row confirms the marks; `None` where nobody can tell.
     #[cfg(feature = "users")]
     async fn confirms(&self, identity: &Identity) -> Result<Option<bool>, Error> {
-        let Some(auth) = &self.auth else { return Ok(None) };
-        auth.confirms(identity).await
+        let Some(users) = &self.users else { return Ok(None) };
+        Ok(users.find(identity).await?.filter(|user| user.is_active()).map(|user| user.holds(identity)))
     }
 
     #[cfg(not(feature = "users"))]

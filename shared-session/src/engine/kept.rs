@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::manager::Core;
-#[cfg(feature = "redis")]
-use super::manager::SessionManager;
-#[cfg(feature = "redis")]
-use crate::NearCache;
+use super::core::Core;
 use crate::{
     Error,
     engine::{
@@ -16,19 +12,6 @@ use crate::{
     record::id::{Handle, Token},
     store::StoreTime,
 };
-
-#[cfg(feature = "redis")]
-impl SessionManager {
-    /// Keeps sessions in this process, as long as Redis says that they have not changed. Default: none, so that every
-    /// request sees what any other service had acknowledged. See [`NearCache`] for how old an answer can be.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the sessions are Django's, or if the store of `near` uses a pool.
-    pub fn with_near_cache(self, near: NearCache) -> Result<Self, Error> {
-        let near = Near::new(near, &*self.0.profile)?;
-        Ok(self.with(|core| core.near = Some(Arc::new(near))))
-    }
-}
 
 impl Core {
     /// A session that is kept here and that `token` opens. No round trip.

@@ -5,12 +5,12 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
-use super::{ended::Tombstone, manager::Core};
+use super::{core::Core, ended::Tombstone};
 use crate::{
     Error, ErrorKind,
     engine::draft::Loaded,
     metrics::{LOAD_ERROR, LOAD_OK, Stopwatch},
-    record::{Record, id::Token},
+    record::id::Token,
     store::StoreTime,
 };
 
@@ -101,13 +101,5 @@ impl Core {
             Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Ok(self.load_fresh(token).await?.0),
             Loaded::Nothing { refused } => Ok(Loaded::Nothing { refused: *refused }),
         }
-    }
-
-    pub(crate) fn decode(&self, bytes: &Bytes, now: StoreTime) -> Result<Record, Error> {
-        self.profile.decode(bytes, &self.lifetime, now)
-    }
-
-    pub(crate) async fn now(&self) -> Result<StoreTime, Error> {
-        self.clock.now(&*self.store).await
     }
 }

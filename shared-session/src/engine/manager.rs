@@ -2,23 +2,27 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-pub use crate::engine::devices::{SessionInfo, SessionPage};
-pub use crate::engine::stats::Stats;
-pub(crate) use crate::engine::write::Written;
-
-use crate::{
-    Error, ErrorKind, Failure, Lifetime, OnError, Profile, RequestGuard,
-    cookie::{Presented, RequestUrl, Sent, SessionCookie, SetCookie, read_each},
-    engine::{
-        clock::StoreClock,
-        data::MissedTake,
-        draft::{Loaded, Plan, decide},
-        near::Near,
-        session::{Committed, Cookies, Inner, LazySession, Open, Origin, State, did_not_finish, no_cookie},
-    },
-    record::{format::Format, id::Token},
-    store::{SessionStore, StoreDyn},
+#[cfg(feature = "redis")]
+use super::near::{Near, NearCache};
+use super::{
+    clock::StoreClock,
+    commit::{Close, Commit, Work},
+    core::Core,
+    data::MissedTake,
+    draft::{Loaded, decide},
+    outcome::{CookieAction, Ending, Outcome},
+    request::{Cookies, Inner, Open, Origin, State, did_not_finish, no_cookie},
+    session::LazySession,
+    stats::Stats,
 };
+use crate::{
+    Error, ErrorKind, Failure, Lifetime, OnError, Profile,
+    cookie::{Presented, SessionCookie, read_each},
+    store::SessionStore,
+};
+
+/// How long an answer waits for a commit that its handler began and did not wait for.
+const ABANDONED: Duration = Duration::from_secs(2);
 
 /// How many sessions a sign-out with conflicting cookies looks for, at most. Browsers hold fewer.
 const MOST_RIVALS: usize = 8;
@@ -46,24 +50,6 @@ const MOST_RIVALS: usize = 8;
 #[derive(Clone)]
 pub struct SessionManager(pub(crate) Arc<Core>);
 
-#[derive(Clone)]
-pub(crate) struct Core {
-    pub(crate) store: Arc<dyn StoreDyn>,
-    pub(crate) profile: Arc<dyn Format>,
-    pub(crate) cookie: SessionCookie,
-    pub(crate) lifetime: Lifetime,
-    pub(crate) max_size: usize,
-    pub(crate) on_error: OnError,
-    pub(crate) retry_after: Duration,
-    pub(crate) clock: Arc<StoreClock>,
-    pub(crate) stats: Arc<crate::engine::stats::Counters>,
-    pub(crate) near: Option<Arc<Near>>,
-    #[cfg(feature = "users")]
-    pub(crate) auth: Option<crate::users::auth::Auth>,
-    #[cfg(feature = "users")]
-    pub(crate) in_an_index: Arc<crate::engine::devices::IndexedSessions>,
-}
-
 impl SessionManager {
     /// The largest record, in bytes, unless [`with_max_size`](Self::with_max_size) says otherwise: 512 KiB.
     pub const DEFAULT_MAX_SIZE: usize = 512 * 1024;
@@ -83,7 +69,7 @@ impl SessionManager {
             stats: Arc::default(),
             near: None,
             #[cfg(feature = "users")]
-            auth: None,
+            users: None,
             #[cfg(feature = "users")]
             in_an_index: Arc::default(),
         }))
@@ -160,19 +146,15 @@ impl SessionManager {
         self.with(|core| core.clock = Arc::new(StoreClock::new(every)))
     }
 
-    /// The users that sessions belong to: makes [`LazySession::user`] and sign-in by [`User`](crate::users::User)
-    /// work.
-    #[cfg(feature = "users")]
-    #[must_use]
-    pub fn with_auth(self, auth: crate::users::auth::Auth) -> Self {
-        self.with(|core| core.auth = Some(auth))
-    }
-
-    /// The users given by [`with_auth`](Self::with_auth).
-    #[cfg(feature = "users")]
-    #[must_use]
-    pub fn auth(&self) -> Option<&crate::users::auth::Auth> {
-        self.0.auth.as_ref()
+    /// Keeps sessions in this process, as long as Redis says that they have not changed. Default: none, so that every
+    /// request sees what any other service had acknowledged. See [`NearCache`] for how old an answer can be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the sessions are Django's, or if the store of `near` uses a pool.
+    #[cfg(feature = "redis")]
+    pub fn with_near_cache(self, near: NearCache) -> Result<Self, Error> {
+        let near = Near::new(near, &*self.0.profile)?;
+        Ok(self.with(|core| core.near = Some(Arc::new(near))))
     }
 
     /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
@@ -240,7 +222,7 @@ impl SessionManager {
     /// then known, and its cookie is sent.
     pub async fn commit(&self, commit: Commit) -> Outcome {
         let Commit { request, work, private } = commit;
-        let inner = &request.handle().0;
+        let inner = request.inner();
         let result = match work {
             Work::Write(plan) => {
                 let core = Arc::clone(&self.0);
@@ -324,178 +306,5 @@ impl fmt::Debug for SessionManager {
             .field("cookie", &self.0.cookie)
             .field("lifetime", &self.0.lifetime)
             .finish_non_exhaustive()
-    }
-}
-
-/// How a request ended, for [`SessionManager::close`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Ending {
-    /// The handler answered: edits are committed.
-    Completed,
-    /// The handler failed (5xx): edits are dropped.
-    Failed,
-}
-
-impl Ending {
-    /// The ending that a response with `status` means.
-    #[must_use]
-    pub const fn of_status(status: u16) -> Self {
-        if status >= 500 { Self::Failed } else { Self::Completed }
-    }
-
-    /// What those are told who reopened the session of a request that ends so without one.
-    fn without_session(self) -> Result<(), Error> {
-        match self {
-            Self::Completed => Ok(()),
-            Self::Failed => Err(Error::new(ErrorKind::Closed, "the request failed before its visitor had a session")),
-        }
-    }
-}
-
-/// How long an answer waits for a commit that its handler began and did not wait for.
-const ABANDONED: Duration = Duration::from_secs(2);
-
-/// What [`SessionManager::close`] decided.
-#[derive(Debug)]
-#[must_use]
-pub enum Close {
-    /// Nothing is to be stored.
-    Done(Outcome),
-    /// This is to be stored by [`SessionManager::commit`] before the response is sent.
-    Commit(Commit),
-}
-
-/// A decided write.
-#[must_use = "a commit does nothing until it is given to SessionManager::commit"]
-pub struct Commit {
-    /// If the commit is dropped, its request ends without an answer.
-    request: RequestGuard,
-    work: Work,
-    private: bool,
-}
-
-#[expect(clippy::large_enum_variant, reason = "it is made once a request and taken apart at once")]
-enum Work {
-    Write(Plan),
-    /// What the handler began and did not wait for.
-    Begun(Committed),
-}
-
-impl Commit {
-    fn new(request: &Arc<Inner>, work: Work, private: bool) -> Self {
-        Self { request: LazySession(Arc::clone(request)).guard(), work, private }
-    }
-}
-
-impl fmt::Debug for Commit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Commit").finish_non_exhaustive()
-    }
-}
-
-/// What becomes of the browser's cookie.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum CookieAction {
-    #[default]
-    Keep,
-    /// To be kept for so long, or as long as the browser runs.
-    Set(Token, Option<Duration>),
-    /// The one that the browser has, for another time.
-    Extend(Token, Option<Duration>),
-    Remove,
-}
-
-impl CookieAction {
-    /// This action, followed by `later`.
-    pub(crate) fn then(self, later: Self) -> Self {
-        match (self, later) {
-            (action, Self::Keep) => action,
-            (Self::Set(..), Self::Extend(token, max_age)) => Self::Set(token, max_age),
-            (_, later) => later,
-        }
-    }
-}
-
-/// What the session means for the response.
-#[derive(Default)]
-#[must_use = "the headers must be put on the response"]
-pub struct Outcome {
-    error: Option<Error>,
-    cookie: CookieAction,
-    set_cookie: Option<SetCookie>,
-    read: bool,
-    private: bool,
-}
-
-impl fmt::Debug for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sets_cookie = self.set_cookie.is_some();
-        f.debug_struct("Outcome").field("error", &self.error).field("sets_cookie", &sets_cookie).finish_non_exhaustive()
-    }
-}
-
-impl Outcome {
-    fn read(cookie: CookieAction, private: bool, sent: Sent, core: &Core) -> Self {
-        let setting = |token, max_age, sent| core.cookie.setting(&core.profile.cookie_value(token), max_age, sent);
-        let set_cookie = match &cookie {
-            CookieAction::Keep => None,
-            CookieAction::Set(token, max_age) => Some(setting(token, *max_age, sent)),
-            // A twin would have the same value: time enough to expire it when it is sent.
-            CookieAction::Extend(token, max_age) if sent == Sent::Once => Some(setting(token, *max_age, Sent::Nothing)),
-            CookieAction::Extend(token, max_age) => Some(setting(token, *max_age, sent)),
-            CookieAction::Remove => Some(core.cookie.deleting(sent)),
-        };
-        Self { error: None, cookie, set_cookie, read: true, private }
-    }
-
-    fn failed(error: Error, cookie: CookieAction, sent: Sent, core: &Core) -> Self {
-        core.stats.count_failure(error.kind());
-        // Somebody else has replaced or ended what an earlier commit of this request made.
-        let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);
-        let cookie = if lost && matches!(cookie, CookieAction::Set(..)) { CookieAction::Keep } else { cookie };
-        Self { error: Some(error), ..Self::read(cookie, false, sent, core) }
-    }
-
-    /// Why the handler's response must be dropped and this error answered instead.
-    #[must_use]
-    pub fn error(&self) -> Option<&Error> {
-        self.error.as_ref()
-    }
-
-    /// The values of the `Set-Cookie` headers to append, in this order, in answer to a request to `url`; empty for most
-    /// requests. Whatever else the browser may hold under the cookie's name is expired first: see
-    /// [`SetCookie::headers`].
-    #[must_use]
-    pub fn set_cookies(&self, url: &RequestUrl<'_>) -> Vec<String> {
-        self.set_cookie.as_ref().map(|set| set.headers(url)).unwrap_or_default()
-    }
-
-    /// The last of [`set_cookies`](Self::set_cookies), which sets or deletes the cookie in its configured scope.
-    #[must_use]
-    pub fn set_cookie(&self) -> Option<&str> {
-        self.set_cookie.as_ref().map(SetCookie::own)
-    }
-
-    /// The value to append to `Vary`, given those that the response has: a response that depends on the session depends
-    /// on `Cookie` (RFC 9110, 12.5.5).
-    #[must_use]
-    pub fn vary<'a>(&self, present: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
-        let covers = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(b"cookie");
-        let mut names = present.into_iter().flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
-        (self.read && !names.any(covers)).then_some("Cookie")
-    }
-
-    /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie
-    /// (RFC 9111, 7.3), else `private` for signed-in visitors unless the handler decided.
-    #[must_use]
-    pub fn cache_control(&self, handler_set_one: bool) -> Option<&'static str> {
-        if self.set_cookie.is_some() {
-            Some("no-store")
-        } else if self.private && !handler_set_one {
-            Some("private")
-        } else {
-            None
-        }
     }
 }

@@ -5,17 +5,14 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::{
-    request::{Committed, Inner, Open, State},
+    data::MissedTake,
+    draft::{Draft, Loaded, decide, gone, stale},
+    outcome::CookieAction,
+    request::{Committed, Inner, Open, State, did_not_finish, no_cookie, read_only},
     session::Session,
+    write::Written,
 };
-use crate::{
-    Error, ErrorKind,
-    engine::{
-        data::MissedTake,
-        draft::{Draft, Loaded, decide, gone, stale},
-        manager::{CookieAction, Written},
-    },
-};
+use crate::{Error, ErrorKind};
 
 impl Session {
     /// Commits the edits now, whatever becomes of the request, and reloads the merged result. A cookie that this makes
@@ -120,19 +117,4 @@ impl Inner {
         }
         result
     }
-}
-
-pub(crate) fn did_not_finish() -> Error {
-    Error::new(ErrorKind::Unavailable, "a session commit did not finish").undecided()
-}
-
-pub(crate) fn read_only() -> Error {
-    Error::new(ErrorKind::ReadOnly, "HEAD and OPTIONS store nothing: ask Session::is_read_only first")
-}
-
-pub(crate) fn no_cookie() -> Error {
-    Error::new(
-        ErrorKind::Closed,
-        "a reopened session cannot be started, signed in or given a new cookie: no response can set it any more",
-    )
 }

@@ -1,24 +1,16 @@
 //! Handles that outlive their request: they follow the session that the request ends with.
 
-use std::{sync::Weak, time::Duration};
+use std::time::Duration;
 
-use tokio::sync::watch;
-
-use super::request::{Inner, Origin};
-use crate::{Error, ErrorKind, LazySession, SessionManager, record::id::Token};
+use super::{
+    manager::SessionManager,
+    request::{Followed, Origin, Where},
+    session::LazySession,
+};
+use crate::{Error, ErrorKind};
 
 /// How long a reopened handle waits for its request to be answered.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-/// Where a visitor's session is: under a cookie; nowhere yet, for a visitor without one; or why nobody can say.
-pub(crate) type Where = Result<Option<Token>, Error>;
-
-/// A request whose session is followed.
-#[derive(Clone)]
-pub(crate) enum Followed {
-    Ended(Where),
-    Running { request: Weak<Inner>, end: watch::Receiver<Option<Where>> },
-}
 
 impl Origin {
     /// The cookie under which the session is. Waits for the end of the request that a reopened handle follows.

@@ -7,9 +7,11 @@
 //! - How a request ends is decided once: when its response is decided, or when it is dropped. From then on nothing is
 //!   edited, and those who reopened its session know where that is.
 
+#[cfg(feature = "users")]
+use std::any::Any;
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use tokio::{
@@ -17,16 +19,8 @@ use tokio::{
     task,
 };
 
-use super::reopened::{Followed, Where};
-use crate::{
-    Error, ErrorKind, LazySession,
-    cookie::Sent,
-    engine::{
-        draft::Draft,
-        manager::{CookieAction, Core},
-    },
-    record::id::Token,
-};
+use super::{core::Core, draft::Draft, outcome::CookieAction};
+use crate::{Error, ErrorKind, cookie::Sent, record::id::Token};
 
 pub(crate) struct Inner {
     pub(crate) core: Arc<Core>,
@@ -43,6 +37,16 @@ pub(crate) enum Origin {
     Request(Cookies),
     /// A request that the handle outlives: no answer can set a cookie.
     Reopened(Followed),
+}
+
+/// Where a visitor's session is: under a cookie; nowhere yet, for a visitor without one; or why nobody can say.
+pub(crate) type Where = Result<Option<Token>, Error>;
+
+/// A request whose session is followed.
+#[derive(Clone)]
+pub(crate) enum Followed {
+    Ended(Where),
+    Running { request: Weak<Inner>, end: watch::Receiver<Option<Where>> },
 }
 
 /// What a request's cookies say, as far as they can be trusted.
@@ -83,8 +87,9 @@ pub(crate) type Committed = watch::Receiver<Option<Result<bool, Error>>>;
 /// An open draft.
 pub(crate) struct Open {
     pub(crate) draft: Draft,
+    /// Whom the user's row says it is, once that was asked. Only the users know its type.
     #[cfg(feature = "users")]
-    pub(crate) user: Option<Option<crate::users::User>>,
+    pub(crate) user: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// Whether the request has ended.
@@ -278,30 +283,27 @@ impl Drop for Inner {
 /// edited any more, wherever a clone of the handle went, and whoever waits for a
 /// [reopened](crate::SessionManager::reopen) session is told. Both adapters hold one.
 #[must_use = "the request ends when this is dropped"]
-pub struct RequestGuard(LazySession);
+pub struct RequestGuard(Arc<Inner>);
 
 impl RequestGuard {
-    pub(crate) fn handle(&self) -> &LazySession {
+    pub(super) fn new(request: Arc<Inner>) -> Self {
+        Self(request)
+    }
+
+    pub(super) fn inner(&self) -> &Arc<Inner> {
         &self.0
     }
 
     /// The request runs on the task that calls this, which therefore cannot wait for the request's end. To be called
     /// where the handler's future is polled, if that may be another task than the one that opened the session.
     pub fn enter(&self) {
-        self.0.0.shared().task = task::try_id();
-    }
-}
-
-impl LazySession {
-    /// Ends the request if it is dropped without a response; see [`RequestGuard`].
-    pub fn guard(&self) -> RequestGuard {
-        RequestGuard(self.clone())
+        self.0.shared().task = task::try_id();
     }
 }
 
 impl Drop for RequestGuard {
     fn drop(&mut self) {
-        self.0.0.abandon();
+        self.0.abandon();
     }
 }
 
@@ -309,4 +311,19 @@ impl fmt::Debug for RequestGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestGuard").finish_non_exhaustive()
     }
+}
+
+pub(crate) fn did_not_finish() -> Error {
+    Error::new(ErrorKind::Unavailable, "a session commit did not finish").undecided()
+}
+
+pub(crate) fn read_only() -> Error {
+    Error::new(ErrorKind::ReadOnly, "HEAD and OPTIONS store nothing: ask Session::is_read_only first")
+}
+
+pub(crate) fn no_cookie() -> Error {
+    Error::new(
+        ErrorKind::Closed,
+        "a reopened session cannot be started, signed in or given a new cookie: no response can set it any more",
+    )
 }

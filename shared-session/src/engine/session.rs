@@ -4,16 +4,12 @@ use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use crate::engine::{
-    own_commit::{did_not_finish, no_cookie, read_only},
-    request::{Committed, Cookies, Inner, Open, Origin, State},
-};
-pub use crate::engine::{request::RequestGuard, standing::Standing};
 use crate::{
     Client, Error, Failure, Reply,
     engine::{
         data::{Step, step},
         draft::{Draft, Intent, Loaded},
+        request::{Inner, Open, RequestGuard, State, read_only},
     },
     record::{
         Identity, Record,
@@ -131,6 +127,11 @@ impl LazySession {
     pub fn form_binding(&self) -> Option<String> {
         let token = self.0.presented()?;
         Some(format!("{}.{}", token.handle, token.secret.hash()))
+    }
+
+    /// Ends the request if it is dropped without a response; see [`RequestGuard`].
+    pub fn guard(&self) -> RequestGuard {
+        RequestGuard::new(Arc::clone(&self.0))
     }
 
     /// The response for `failure`, as the manager's hook makes it, and a line in the log: an error for what is broken

@@ -5,11 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
-use super::{
-    ended::Tombstone,
-    kept::written_by,
-    manager::{CookieAction, Core},
-};
+use super::{core::Core, ended::Tombstone, kept::written_by, outcome::CookieAction};
 use crate::{
     Error, ErrorKind,
     engine::draft::{Edit, End, Loaded, New, Plan, Write, gone, stale},

@@ -9,12 +9,17 @@
 
 mod other_key;
 
-use std::{error::Error as StdError, fmt, sync::Arc};
+use std::{any::Any, error::Error as StdError, fmt, sync::Arc};
 
 use crate::{
     Error, ErrorKind, Identity, LazySession, SecretKeys, Session, SessionManager,
-    engine::draft::Loaded,
+    engine::{
+        core::Core,
+        draft::Loaded,
+        owners::{Owner, Owners},
+    },
     keys::Scheme,
+    store::BoxFuture,
     users::{User, Users, UsersDyn, Verified},
 };
 use other_key::OtherKey;
@@ -68,24 +73,33 @@ impl Auth {
         }
     }
 
-    /// Whether `identity` is confirmed by its user's row; `None` if there is no such user. One SELECT.
-    pub(crate) async fn confirms(&self, identity: &Identity) -> Result<Option<bool>, Error> {
-        let user = self.users.find(&identity.user_id).await?;
-        Ok(user.filter(|user| user.is_active).map(|user| self.check(identity, &user).is_valid()))
-    }
-
-    /// The row of the user of `identity`. One SELECT.
-    pub(crate) async fn find(&self, identity: &Identity) -> Result<Option<User>, Error> {
-        self.users.find(&identity.user_id).await
-    }
-
-    /// Whether a session that carries `identity` is one of `user`, under any key.
-    pub(crate) fn holds(&self, identity: &Identity, user: &User) -> bool {
-        self.check(identity, user).is_valid()
-    }
-
     fn has_epochs(&self) -> bool {
         self.keys.scheme() == Scheme::Native
+    }
+}
+
+impl Owners for Auth {
+    fn find<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<Option<Box<dyn Owner>>, Error>> {
+        Box::pin(async {
+            let user = self.users.find(&identity.user_id).await?;
+            Ok(user.map(|user| Box::new(Row { auth: self.clone(), user }) as _))
+        })
+    }
+}
+
+/// A user's row, and what its marks are checked with.
+struct Row {
+    auth: Auth,
+    user: User,
+}
+
+impl Owner for Row {
+    fn is_active(&self) -> bool {
+        self.user.is_active
+    }
+
+    fn holds(&self, identity: &Identity) -> bool {
+        self.auth.check(identity, &self.user).is_valid()
     }
 }
 
@@ -132,7 +146,8 @@ impl Session {
     /// # Errors
     /// As [`LazySession::user`].
     pub async fn user(&self) -> Result<Option<User>, Error> {
-        if let Some(user) = self.0.with(|open| Ok(open.user.clone()))? {
+        let known = self.0.with(|open| Ok(open.user.as_ref().and_then(|user| user.downcast_ref().cloned())))?;
+        if let Some(user) = known {
             return Ok(user);
         }
         let user = match self.identity()? {
@@ -146,7 +161,7 @@ impl Session {
             },
         };
         let base = self.0.with(|open| {
-            open.user = Some(user.clone());
+            open.user = Some(Box::new(user.clone()));
             Ok(open.draft.base.clone())
         })?;
         if let (Some(user), Loaded::Record(token, record)) = (&user, &base) {
@@ -243,13 +258,31 @@ impl Session {
     }
 
     fn auth(&self) -> Result<&Auth, Error> {
-        self.0.core.auth.as_ref().ok_or_else(|| {
+        of_core(&self.0.core).ok_or_else(|| {
             Error::new(ErrorKind::Config, "the session manager knows no users; give it some with with_auth")
         })
     }
 }
 
+/// The users of an engine, if it was given some.
+fn of_core(core: &Core) -> Option<&Auth> {
+    (&**core.users.as_ref()? as &dyn Any).downcast_ref()
+}
+
 impl SessionManager {
+    /// The users that sessions belong to: makes [`LazySession::user`] and sign-in by [`User`]
+    /// work.
+    #[must_use]
+    pub fn with_auth(self, auth: Auth) -> Self {
+        self.with(|core| core.users = Some(Arc::new(auth)))
+    }
+
+    /// The users given by [`with_auth`](Self::with_auth).
+    #[must_use]
+    pub fn auth(&self) -> Option<&Auth> {
+        of_core(&self.0)
+    }
+
     /// Ends all sessions of `user`, here and everywhere: raises the epoch, which is what counts, then deletes the
     /// sessions in the index. Says how many were deleted.
     ///

@@ -4,7 +4,7 @@ use futures_util::future::try_join;
 
 use crate::{
     Error, Standing,
-    engine::{ended::Tombstone, manager::Core},
+    engine::{core::Core, ended::Tombstone},
     record::{Record, id::Token},
     store::StoreTime,
 };
@@ -34,14 +34,14 @@ impl Core {
     /// Whether the user's row still confirms the session, as far as rows are known here.
     #[cfg(feature = "users")]
     async fn is_confirmed(&self, token: &Token, seen: &Record) -> Result<bool, Error> {
-        let (Some(auth), Some(identity)) = (&self.auth, &seen.head.user) else { return Ok(true) };
-        let Some(user) = auth.find(identity).await? else { return Ok(false) };
-        if auth.holds(identity, &user) {
+        let (Some(users), Some(identity)) = (&self.users, &seen.head.user) else { return Ok(true) };
+        let Some(user) = users.find(identity).await? else { return Ok(false) };
+        if user.holds(identity) {
             return Ok(true);
         }
         // The session may have got the marks of a new password since it was seen.
         let newer = self.read(&self.profile.place(token)).await?;
-        Ok(newer.and_then(|newer| newer.head.user.clone()).is_some_and(|identity| auth.holds(&identity, &user)))
+        Ok(newer.and_then(|newer| newer.head.user.clone()).is_some_and(|identity| user.holds(&identity)))
     }
 
     #[cfg(not(feature = "users"))]

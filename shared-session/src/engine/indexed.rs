@@ -1,0 +1,29 @@
+//! Which sessions a process has put into their user's index.
+
+use std::{
+    collections::HashSet,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::record::id::Handle;
+
+/// The sessions that are known to be in their user's index: so many that a busy process asks rarely, and few enough to
+/// forget all at once.
+#[derive(Debug, Default)]
+pub(crate) struct IndexedSessions(Mutex<HashSet<Handle>>);
+
+impl IndexedSessions {
+    const MOST: usize = 50_000;
+
+    pub(super) fn is_new(&self, handle: Handle) -> bool {
+        let mut handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if handles.len() >= Self::MOST {
+            handles.clear();
+        }
+        handles.insert(handle)
+    }
+
+    pub(super) fn forget(&self, handle: &Handle) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
+    }
+}

@@ -1,0 +1,19 @@
+//! The users that sessions belong to, as far as the engine has to know them.
+
+use std::any::Any;
+
+use crate::{Error, record::Identity, store::BoxFuture};
+
+/// Knows the rows of users.
+pub(crate) trait Owners: Any + Send + Sync {
+    /// The user of `identity`; `None` if there is no such row. One SELECT.
+    fn find<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<Option<Box<dyn Owner>>, Error>>;
+}
+
+/// A user, as the row was when it was read.
+pub(crate) trait Owner: Send + Sync {
+    fn is_active(&self) -> bool;
+
+    /// Whether a session that carries `identity` is this user's, under any key.
+    fn holds(&self, identity: &Identity) -> bool;
+}
