@@ -24,6 +24,8 @@ use crate::Error;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "redis")]
+pub(crate) mod news;
+#[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod sql;
@@ -33,8 +35,6 @@ mod tiered;
 pub use crate::record::{time::StoreTime, version::Seen};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
-#[cfg(feature = "redis")]
-pub(crate) use redis::{Follower, Tracking};
 #[cfg(feature = "redis")]
 pub use redis::{RedisConfig, RedisStore};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -1,6 +1,7 @@
 //! Sessions kept in this process, as long as Redis says that they have not changed.
 
 mod cache;
+mod redis;
 mod shard;
 
 use std::{fmt, sync::Arc};
@@ -8,7 +9,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     Error, ErrorKind,
     record::{Record, format::Format, id::Handle},
-    store::{RedisStore, Tracking},
+    store::news::{Announces, Watch},
 };
 use cache::Cache;
 pub(crate) use shard::Ticket;
@@ -30,7 +31,7 @@ pub(crate) use shard::Ticket;
 /// out, revoking and lists are as they are without this. The adapters' `StaffUser` reads past it; elsewhere
 /// [`LazySession::load_fresh`](crate::LazySession::load_fresh) does.
 ///
-/// **What it needs.** A connection made by [`RedisStore::connect`] and its siblings (not a pool), RESP3, and for users
+/// **What it needs.** A connection made by [`RedisStore::connect`](crate::store::RedisStore::connect) and its siblings (not a pool), RESP3, and for users
 /// with an ACL the commands `CLIENT TRACKING` and `GET`. Without one of them, or while Redis is down, every request
 /// simply reads the store. The native profile only: Django's sessions do not say when they expire.
 ///
@@ -48,15 +49,14 @@ pub(crate) use shard::Ticket;
 #[derive(Clone)]
 #[must_use]
 pub struct NearCache {
-    store: RedisStore,
+    store: Arc<dyn Announces>,
     sessions: usize,
     bytes: usize,
 }
 
 impl NearCache {
-    /// Follows the changes in `store`, which must be the store of the manager. No I/O: it starts with the first request.
-    pub fn new(store: &RedisStore) -> Self {
-        Self { store: store.clone(), sessions: 10_000, bytes: 32 * 1024 * 1024 }
+    fn over(store: Arc<dyn Announces>) -> Self {
+        Self { store, sessions: 10_000, bytes: 32 * 1024 * 1024 }
     }
 
     /// The most sessions that are kept. Default: 10,000, which is plenty for the visitors of one minute, and a session is
@@ -85,7 +85,7 @@ impl fmt::Debug for NearCache {
 pub(crate) struct Near {
     settings: NearCache,
     cache: Arc<Cache>,
-    tracking: Tracking,
+    watch: Box<dyn Watch>,
 }
 
 impl Near {
@@ -95,8 +95,8 @@ impl Near {
             return Err(Error::new(ErrorKind::Config, message));
         }
         let cache = Arc::new(Cache::new(&profile.session_prefix(), settings.sessions, settings.bytes));
-        let tracking = settings.store.tracking(cache.prefix(), Arc::clone(&cache) as _)?;
-        Ok(Self { settings, cache, tracking })
+        let watch = settings.store.follow(cache.prefix(), Arc::clone(&cache) as _)?;
+        Ok(Self { settings, cache, watch })
     }
 
     /// An empty one for the keys of another profile.
@@ -112,7 +112,7 @@ impl Near {
     pub(crate) fn begin(&self, handle: &Handle) -> Option<Ticket> {
         let ticket = self.cache.begin(handle);
         if ticket.is_none() {
-            self.tracking.start();
+            self.watch.start();
         }
         ticket
     }

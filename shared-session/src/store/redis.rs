@@ -6,7 +6,10 @@ use bytes::Bytes;
 use redis::{Cmd, Value};
 use tokio::time::Instant;
 
-use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
+use super::{
+    Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
+    news::{Announces, Follower, Watch},
+};
 use crate::{Error, ErrorKind};
 
 mod config;
@@ -20,7 +23,7 @@ pub use config::RedisConfig;
 use scan::Position;
 use wire::connection::{Connection, Effect, To};
 use wire::failure::CallFailure;
-pub(crate) use wire::tracking::{Follower, Tracking};
+use wire::tracking::Tracking;
 
 /// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
 /// numbers are doubles. It is 285,000 years, and far from where Redis' own sums overflow.
@@ -128,11 +131,6 @@ impl RedisStore {
         }
     }
 
-    /// Tells `follower` of every change under `prefix`, once it is started.
-    pub(crate) fn tracking(&self, prefix: &str, follower: Arc<dyn Follower>) -> Result<Tracking, Error> {
-        Ok(Tracking::new(self.connection.source()?, prefix, follower))
-    }
-
     async fn send(&self, to: To<'_>, command: &Cmd, effect: Effect) -> Result<Value, Error> {
         let deadline = self.connection.deadline();
         self.connection.send(to, command, effect, deadline).await.map_err(|failure| failure.into_error(effect))
@@ -156,6 +154,13 @@ impl RedisStore {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore").finish_non_exhaustive()
+    }
+}
+
+impl Announces for RedisStore {
+    /// [`ErrorKind::Config`] of a pool, whose connections are not ours.
+    fn follow(&self, prefix: &str, follower: Arc<dyn Follower>) -> Result<Box<dyn Watch>, Error> {
+        Ok(Box::new(Tracking::new(self.connection.source()?, prefix, follower)))
     }
 }
 

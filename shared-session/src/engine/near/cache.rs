@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::shard::{Bounds, Shard, Slot, Ticket};
 use crate::{
     record::{Record, id::Handle},
-    store::Follower,
+    store::news::Follower,
 };
 
 /// For this long after a proof that changes are announced, kept sessions are answered. With the moment in which the

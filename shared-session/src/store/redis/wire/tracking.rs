@@ -32,6 +32,7 @@ use super::{
     link::{Link, READS},
     slots::slot,
 };
+use crate::store::news::{Follower, Watch};
 
 /// How often each server has to prove that it is there and announces changes.
 const PROOF_EVERY: Duration = Duration::from_millis(200);
@@ -42,20 +43,6 @@ const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(2);
 /// The pause before the first new connection, and the longest; it doubles from one to the other.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONG_PAUSE: Duration = Duration::from_secs(1);
-
-/// Who wants to know of changes. Its methods are called in the order of the news, and must not block.
-pub(crate) trait Follower: Send + Sync + 'static {
-    /// From now on every change is announced. `proof` is when the server was asked for it.
-    fn follow(&self, connection: u64, proof: Instant);
-    /// All changes up to `proof` were announced before this.
-    fn prove(&self, connection: u64, proof: Instant);
-    /// Changes are no longer announced.
-    fn lose(&self, connection: u64);
-    /// `key` was written or deleted, or has expired.
-    fn changed(&self, key: &[u8]);
-    /// Anything may have changed.
-    fn all_changed(&self);
-}
 
 /// Where commands go.
 #[derive(Clone)]
@@ -83,9 +70,10 @@ impl Tracking {
         let task = Task { running: None, home: Handle::try_current().ok() };
         Self { source, prefix: prefix.into(), follower, task: Mutex::new(task) }
     }
+}
 
-    /// Starts the task unless it runs.
-    pub(crate) fn start(&self) {
+impl Watch for Tracking {
+    fn start(&self) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         match &task.running {
             Some(running) if !running.is_finished() => return,

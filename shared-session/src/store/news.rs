@@ -1,0 +1,33 @@
+//! Stores that announce what changes in them.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::Error;
+
+/// A store whose changes can be followed.
+pub(crate) trait Announces: Send + Sync {
+    /// Tells `follower` of every change of a key that starts with `prefix`, once that is [started](Watch::start).
+    fn follow(&self, prefix: &str, follower: Arc<dyn Follower>) -> Result<Box<dyn Watch>, Error>;
+}
+
+/// What follows a store. It ends when this is dropped.
+pub(crate) trait Watch: Send + Sync {
+    /// Starts following, unless it does already. No I/O here.
+    fn start(&self);
+}
+
+/// Who wants to know of changes. Its methods are called in the order of the news, and must not block.
+pub(crate) trait Follower: Send + Sync + 'static {
+    /// From now on every change is announced. `proof` is when the server was asked for it.
+    fn follow(&self, connection: u64, proof: Instant);
+    /// All changes up to `proof` were announced before this.
+    fn prove(&self, connection: u64, proof: Instant);
+    /// Changes are no longer announced.
+    fn lose(&self, connection: u64);
+    /// `key` was written or deleted, or has expired.
+    fn changed(&self, key: &[u8]);
+    /// Anything may have changed.
+    fn all_changed(&self);
+}
