@@ -38,7 +38,7 @@
 mod codec;
 mod compress;
 mod document;
-pub(crate) mod form_token;
+mod form_token;
 #[cfg(all(any(fuzzing, test), feature = "django-redis"))]
 pub(super) mod fuzzing;
 mod head;

@@ -1,6 +1,6 @@
 //! Form tokens.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
@@ -46,14 +46,21 @@ const COOKIE: &str = "csrf-cookie";
 /// # Ok::<(), shared_session::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct FormTokens(Kind);
+pub struct FormTokens(pub(crate) Arc<dyn Tokens>);
 
-#[derive(Clone, Debug)]
-enum Kind {
-    Native(Native),
-    #[cfg(feature = "django")]
-    Django(crate::django::form_token::Tokens),
+/// One kind of form tokens. The methods are those of [`FormTokens`].
+pub(crate) trait Tokens: fmt::Debug + Send + Sync {
+    fn with_cookie_path(&self, path: String) -> Result<Arc<dyn Tokens>, Error>;
+
+    fn issue(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>) -> Result<Issued, Error>;
+
+    fn verify(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>, token: &str) -> Result<(), Error>;
+
+    fn rotate(&self, cookie_headers: &mut Headers<'_, '_>) -> Result<Option<SetCookie>, Error>;
 }
+
+/// The values of all `Cookie` headers of a request.
+pub(crate) type Headers<'i, 'a> = dyn Iterator<Item = &'a [u8]> + 'i;
 
 impl FormTokens {
     /// Tokens under `keys`. `cookie_name` and `secure` are those of the cookie that is set before a session exists; its
@@ -67,7 +74,7 @@ impl FormTokens {
     /// 4.1.1), or if it has a `__Host-` or `__Secure-` prefix, in any case, without `secure`: browsers drop such a cookie.
     pub fn new(keys: SecretKeys, cookie_name: impl Into<String>, secure: bool) -> Result<Self, Error> {
         let cookie = CookieConfig::new(cookie_name).with_secure(secure).build()?;
-        Ok(Self(Kind::Native(Native { keys, cookie })))
+        Ok(Self(Arc::new(Native { keys, cookie })))
     }
 
     /// Sets the path of the cookie. Default: `/`. Give each of several services that share a host but no keys its own, or
@@ -86,57 +93,13 @@ impl FormTokens {
     /// [`ErrorKind::Config`] as of [`CookieConfig::build`]: if it is not a path, or the name of the cookie has the prefix
     /// `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a path of its own.
     pub fn with_cookie_path(self, path: impl Into<String>) -> Result<Self, Error> {
-        match self.0 {
-            Kind::Native(Native { keys, cookie }) => {
-                let cookie = cookie.config().clone().with_path(path).build()?;
-                Ok(Self(Kind::Native(Native { keys, cookie })))
-            }
-            #[cfg(feature = "django")]
-            Kind::Django(_) => Err(Error::new(ErrorKind::Config, "set the path on the cookie of the Django tokens")),
-        }
+        self.0.with_cookie_path(path.into()).map(Self)
     }
 
     /// `__Host-csrf`; `csrf` when the cookie is not `Secure`, because browsers then drop a prefixed one.
     #[must_use]
     pub const fn default_cookie_name(secure: bool) -> &'static str {
         if secure { "__Host-csrf" } else { "csrf" }
-    }
-
-    /// The tokens of a Django site: a form of a page that Django made may be posted to a service of ours, and the other
-    /// way round. `cookie` is [`FormTokens::django_cookie`], with whatever the site's `CSRF_COOKIE_…` settings change.
-    ///
-    /// - The cookie holds the secret; scripts may read it, to send it in the header `X-CSRFToken`. The field
-    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of Django
-    ///   before 4.1. Two cookies with different values are none.
-    /// - Nothing is signed and nothing is bound to the session: `session` is ignored. Whoever can set a cookie for this
-    ///   host can make valid tokens, so use [`CrossOrigin`](super::CrossOrigin) too, as Django checks the origin.
-    /// - A login must [`rotate`](Self::rotate) the cookie.
-    /// - `CSRF_USE_SESSIONS`, which keeps the secret in the session, is not supported.
-    ///
-    /// ```
-    /// use shared_session::csrf::FormTokens;
-    ///
-    /// let tokens = FormTokens::django(FormTokens::django_cookie())?;
-    /// let secret = b"csrftoken=abcdefghijklmnopqrstuvwxyzABCDEF".as_slice();
-    /// let issued = tokens.issue([secret], None)?;
-    /// assert!(tokens.verify([secret], None, &issued.token).is_ok());
-    /// assert!(tokens.verify([secret], None, "abcdefghijklmnopqrstuvwxyzABCDEF").is_ok());
-    /// assert!(tokens.verify([], None, &issued.token).is_err());
-    /// # Ok::<(), shared_session::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`] as of [`CookieConfig::build`](crate::CookieConfig::build).
-    #[cfg(feature = "django")]
-    pub fn django(cookie: crate::CookieConfig) -> Result<Self, Error> {
-        Ok(Self(Kind::Django(crate::django::form_token::Tokens::new(cookie)?)))
-    }
-
-    /// Django's default: `csrftoken`, `SameSite=Lax`, for 364 days, on this host only. `Secure`, unlike Django's.
-    #[cfg(feature = "django")]
-    #[must_use]
-    pub fn django_cookie() -> crate::CookieConfig {
-        crate::django::form_token::default_cookie()
     }
 
     /// What the answer to a login must set: the cookie of a new secret, which ends all earlier tokens of this browser.
@@ -146,11 +109,7 @@ impl FormTokens {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system has no randomness.
     pub fn rotate<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<SetCookie>, Error> {
-        match &self.0 {
-            Kind::Native(_) => Ok(None),
-            #[cfg(feature = "django")]
-            Kind::Django(tokens) => tokens.rotate(cookie_headers).map(Some),
-        }
+        self.0.rotate(&mut cookie_headers.into_iter())
     }
 
     /// A token for the forms of one page. Pure; one HMAC, and before a session exists up to two more and one per
@@ -169,11 +128,7 @@ impl FormTokens {
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
         session: Option<&str>,
     ) -> Result<Issued, Error> {
-        match &self.0 {
-            Kind::Native(tokens) => tokens.issue(cookie_headers, session),
-            #[cfg(feature = "django")]
-            Kind::Django(tokens) => tokens.issue(cookie_headers),
-        }
+        self.0.issue(&mut cookie_headers.into_iter(), session)
     }
 
     /// Checks a token that came back, with the same `session` argument as [`FormTokens::issue`], taken from **this**
@@ -189,11 +144,7 @@ impl FormTokens {
         session: Option<&str>,
         token: &str,
     ) -> Result<(), Error> {
-        match &self.0 {
-            Kind::Native(tokens) => tokens.verify(cookie_headers, session, token),
-            #[cfg(feature = "django")]
-            Kind::Django(tokens) => tokens.verify(cookie_headers, token),
-        }
+        self.0.verify(&mut cookie_headers.into_iter(), session, token)
     }
 }
 
@@ -204,12 +155,13 @@ struct Native {
     cookie: SessionCookie,
 }
 
-impl Native {
-    fn issue<'a>(
-        &self,
-        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
-        session: Option<&str>,
-    ) -> Result<Issued, Error> {
+impl Tokens for Native {
+    fn with_cookie_path(&self, path: String) -> Result<Arc<dyn Tokens>, Error> {
+        let cookie = self.cookie.config().clone().with_path(path).build()?;
+        Ok(Arc::new(Self { keys: self.keys.clone(), cookie }))
+    }
+
+    fn issue(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>) -> Result<Issued, Error> {
         if let Some(session) = session {
             return Ok(Issued { token: self.sign(FORM, session.as_bytes())?.encode(), set_cookie: None });
         }
@@ -225,12 +177,7 @@ impl Native {
         Ok(Issued { token: self.sign(FORM_BEFORE_SESSION, &random)?.encode(), set_cookie })
     }
 
-    fn verify<'a>(
-        &self,
-        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
-        session: Option<&str>,
-        token: &str,
-    ) -> Result<(), Error> {
+    fn verify(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>, token: &str) -> Result<(), Error> {
         let token = Signed::decode(token.as_bytes()).ok_or_else(|| TokenRefusal::Missing.into_error())?;
         let valid = match session {
             Some(session) => token.is_valid(&self.keys, FORM, session.as_bytes()),
@@ -244,6 +191,12 @@ impl Native {
         if valid { Ok(()) } else { Err(TokenRefusal::Stale.into_error()) }
     }
 
+    fn rotate(&self, _: &mut Headers<'_, '_>) -> Result<Option<SetCookie>, Error> {
+        Ok(None)
+    }
+}
+
+impl Native {
     fn sign(&self, purpose: &str, binding: &[u8]) -> Result<Signed, Error> {
         let mut nonce = [0; NONCE];
         getrandom::fill(&mut nonce)

@@ -1,32 +1,70 @@
 //! Django's form tokens: a secret in a cookie, and the same secret, masked, in the form.
 
+use std::sync::Arc;
+
 use subtle::ConstantTimeEq;
 
 use crate::{
-    CookieConfig, Error, SessionCookie,
+    CookieConfig, Error, ErrorKind, SessionCookie,
     cookie::{Presented, SetCookie},
-    csrf::{TokenRefusal, token::Issued},
+    csrf::{
+        TokenRefusal,
+        token::{FormTokens, Headers, Issued, Tokens},
+    },
     random,
 };
 
 /// A year, nearly: Django's default.
 const MAX_AGE: std::time::Duration = std::time::Duration::from_secs(31_449_600);
 
-pub(crate) fn default_cookie() -> CookieConfig {
-    CookieConfig::new("csrftoken").with_max_age(Some(MAX_AGE))
+impl FormTokens {
+    /// The tokens of a Django site: a form of a page that Django made may be posted to a service of ours, and the other
+    /// way round. `cookie` is [`FormTokens::django_cookie`], with whatever the site's `CSRF_COOKIE_…` settings change.
+    ///
+    /// - The cookie holds the secret; scripts may read it, to send it in the header `X-CSRFToken`. The field
+    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of Django
+    ///   before 4.1. Two cookies with different values are none.
+    /// - Nothing is signed and nothing is bound to the session: `session` is ignored. Whoever can set a cookie for this
+    ///   host can make valid tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, as Django checks the origin.
+    /// - A login must [`rotate`](Self::rotate) the cookie.
+    /// - `CSRF_USE_SESSIONS`, which keeps the secret in the session, is not supported.
+    ///
+    /// ```
+    /// use shared_session::csrf::FormTokens;
+    ///
+    /// let tokens = FormTokens::django(FormTokens::django_cookie())?;
+    /// let secret = b"csrftoken=abcdefghijklmnopqrstuvwxyzABCDEF".as_slice();
+    /// let issued = tokens.issue([secret], None)?;
+    /// assert!(tokens.verify([secret], None, &issued.token).is_ok());
+    /// assert!(tokens.verify([secret], None, "abcdefghijklmnopqrstuvwxyzABCDEF").is_ok());
+    /// assert!(tokens.verify([], None, &issued.token).is_err());
+    /// # Ok::<(), shared_session::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] as of [`CookieConfig::build`].
+    pub fn django(cookie: CookieConfig) -> Result<Self, Error> {
+        // Scripts read this cookie, to send it back in a header.
+        Ok(Self(Arc::new(OfTheCookie(cookie.readable().build()?))))
+    }
+
+    /// Django's default: `csrftoken`, `SameSite=Lax`, for 364 days, on this host only. `Secure`, unlike Django's.
+    #[must_use]
+    pub fn django_cookie() -> CookieConfig {
+        CookieConfig::new("csrftoken").with_max_age(Some(MAX_AGE))
+    }
 }
 
 /// Tokens that belong to the cookie that the browser sends, whatever its session.
-#[derive(Clone, Debug)]
-pub(crate) struct Tokens(SessionCookie);
+#[derive(Debug)]
+struct OfTheCookie(SessionCookie);
 
-impl Tokens {
-    pub(crate) fn new(cookie: CookieConfig) -> Result<Self, Error> {
-        // Scripts read this cookie, to send it back in a header.
-        Ok(Self(cookie.readable().build()?))
+impl Tokens for OfTheCookie {
+    fn with_cookie_path(&self, _: String) -> Result<Arc<dyn Tokens>, Error> {
+        Err(Error::new(ErrorKind::Config, "set the path on the cookie of the Django tokens"))
     }
 
-    pub(crate) fn issue<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> Result<Issued, Error> {
+    fn issue(&self, cookie_headers: &mut Headers<'_, '_>, _: Option<&str>) -> Result<Issued, Error> {
         let presented = self.0.read(cookie_headers);
         match secret_of(&presented) {
             Some(secret) => Ok(Issued { token: secret.masked()?, set_cookie: None }),
@@ -38,20 +76,18 @@ impl Tokens {
         }
     }
 
-    pub(crate) fn verify<'a>(
-        &self,
-        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
-        token: &str,
-    ) -> Result<(), Error> {
+    fn verify(&self, cookie_headers: &mut Headers<'_, '_>, _: Option<&str>, token: &str) -> Result<(), Error> {
         let token = Secret::parse(token.as_bytes()).ok_or_else(|| TokenRefusal::Missing.into_error())?;
         let secret = secret_of(&self.0.read(cookie_headers)).ok_or_else(|| TokenRefusal::NoCookie.into_error())?;
         if token.is(&secret) { Ok(()) } else { Err(TokenRefusal::Stale.into_error()) }
     }
 
-    pub(crate) fn rotate<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> Result<SetCookie, Error> {
-        Ok(self.setting(&Secret::random()?, &self.0.read(cookie_headers)))
+    fn rotate(&self, cookie_headers: &mut Headers<'_, '_>) -> Result<Option<SetCookie>, Error> {
+        Ok(Some(self.setting(&Secret::random()?, &self.0.read(cookie_headers))))
     }
+}
 
+impl OfTheCookie {
     fn setting(&self, secret: &Secret, presented: &Presented<'_>) -> SetCookie {
         self.0.setting(&secret.encode(), self.0.max_age(), presented.sent())
     }
@@ -124,7 +160,7 @@ fn positions(text: &[u8]) -> Option<[u8; LEN]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorKind, cookie::RequestUrl, csrf::FormTokens};
+    use crate::cookie::RequestUrl;
 
     /// Made by Django 5.2: a secret and tokens of it.
     const FIXTURE: &str = include_str!("../../tests/fixtures/django/csrf.json");
