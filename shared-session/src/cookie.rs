@@ -44,6 +44,8 @@ use ::cookie::{
     time::{Duration, OffsetDateTime},
 };
 
+use crate::Error;
+
 mod config;
 mod read;
 mod scope;
@@ -53,6 +55,38 @@ pub use read::{Presented, read};
 pub(crate) use read::{Sent, read_each};
 pub use scope::RequestUrl;
 use scope::Scope;
+
+impl CookieConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), with a message that says what to change, unless
+    ///
+    /// - the name is a token (RFC 9110, 5.6.2) that leaves room for the value in 4096 bytes,
+    /// - a `__Host-` name has `Secure`, `Path=/` and no `Domain`, and a `__Secure-` or `__Http-` name has `Secure`
+    ///   (RFC 6265bis, 4.1.3; browsers match prefixes in any case, so this does too),
+    /// - the domain is a host name in its ASCII form,
+    /// - the path starts with `/` and holds only visible ASCII without `;`, as paths in URLs do,
+    /// - [`SameSite::None`] comes with `Secure`, and `Partitioned` with both,
+    /// - the maximum age is between one second and 400 days,
+    /// - there are at most four former domains and four former paths, all of them valid, and none with a `__Host-` name,
+    ///   which browsers never held anywhere else,
+    /// - all attributes together take at most 1024 bytes. Browsers drop single ones longer than that.
+    pub fn build(self) -> Result<SessionCookie, Error> {
+        self.check()?;
+        let cookie = SessionCookie { config: Arc::new(self) };
+        // The deletion is the longest form: it adds a date.
+        let attributes = cookie.delete().len() - cookie.name().len() - "=".len();
+        let most = config::MAX_ATTRIBUTES_LEN;
+        config::require(attributes <= most, || {
+            format!(
+                "the cookie's attributes take {attributes} bytes and browsers keep {most}; \
+                 shorten the path or the domain"
+            )
+        })?;
+        Ok(cookie)
+    }
+}
 
 /// A checked session cookie, ready to be read and written. Made by [`CookieConfig::build`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +103,7 @@ impl Default for SessionCookie {
 
 impl SessionCookie {
     /// The longest value that browsers are sure to store under any name that [`CookieConfig::build`] accepts, in bytes.
-    pub const MAX_VALUE_LEN: usize = 1024;
+    pub const MAX_VALUE_LEN: usize = config::MAX_VALUE_LEN;
 
     /// The cookie's name.
     #[must_use]

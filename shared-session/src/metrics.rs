@@ -42,9 +42,14 @@ mod facade;
 #[path = "metrics/none.rs"]
 mod facade;
 
-#[cfg(feature = "metrics")]
-pub use facade::describe;
 use facade::{Clock, Label, Series, label};
+
+/// Tells the installed recorder what each metric means, and makes all of them appear, at zero. Call it once after the
+/// recorder is installed; without one it does nothing.
+#[cfg(feature = "metrics")]
+pub fn describe() {
+    facade::describe(ALL.iter().map(|metric| &metric.0));
+}
 
 /// One time series.
 pub(crate) struct Metric(Series);

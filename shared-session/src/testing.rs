@@ -16,20 +16,16 @@
 //! ```
 #![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
-use std::panic::Location;
-
 use crate::store::SessionStore;
 
 pub mod contract;
 mod fault;
+mod operations;
 mod spy;
 
 pub use fault::{Fault, FaultStore};
+pub use operations::OPERATIONS;
 pub use spy::SpyStore;
-
-/// The names by which [`SpyStore`] and [`FaultStore`] know the operations of a store.
-pub const OPERATIONS: [&str; 10] =
-    ["load", "create", "replace", "delete", "scan", "purge_expired", "index_add", "index_list", "index_remove", "time"];
 
 /// Runs every rule of [`contract`] over `store`.
 ///
@@ -46,12 +42,4 @@ pub async fn store_contract<S: SessionStore + Clone>(store: S) {
     contract::lifetimes::all(&store).await;
     contract::values::all(&store).await;
     contract::index::all(&store).await;
-}
-
-#[track_caller]
-fn known(operation: &str) -> &'static str {
-    OPERATIONS
-        .into_iter()
-        .find(|name| *name == operation)
-        .unwrap_or_else(|| panic!("no operation `{operation}` (at {})", Location::caller()))
 }

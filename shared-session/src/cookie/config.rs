@@ -1,7 +1,9 @@
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
-use super::SessionCookie;
 use crate::{Error, ErrorKind};
+
+/// The longest value that browsers are sure to store under any name, in bytes.
+pub(super) const MAX_VALUE_LEN: usize = 1024;
 
 /// When browsers send the cookie with requests that other sites cause (RFC 6265bis, 5.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -192,39 +194,15 @@ impl CookieConfig {
         self
     }
 
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`], with a message that says what to change, unless
-    ///
-    /// - the name is a token (RFC 9110, 5.6.2) that leaves room for the value in 4096 bytes,
-    /// - a `__Host-` name has `Secure`, `Path=/` and no `Domain`, and a `__Secure-` or `__Http-` name has `Secure`
-    ///   (RFC 6265bis, 4.1.3; browsers match prefixes in any case, so this does too),
-    /// - the domain is a host name in its ASCII form,
-    /// - the path starts with `/` and holds only visible ASCII without `;`, as paths in URLs do,
-    /// - [`SameSite::None`] comes with `Secure`, and `Partitioned` with both,
-    /// - the maximum age is between one second and 400 days,
-    /// - there are at most four former domains and four former paths, all of them valid, and none with a `__Host-` name,
-    ///   which browsers never held anywhere else,
-    /// - all attributes together take at most 1024 bytes. Browsers drop single ones longer than that.
-    pub fn build(self) -> Result<SessionCookie, Error> {
+    /// All that can be checked before the cookie is written.
+    pub(super) fn check(&self) -> Result<(), Error> {
         self.check_name()?;
         self.check_prefix()?;
         self.check_domain()?;
         check_path(&self.path)?;
         self.check_cross_site()?;
         self.check_max_age()?;
-        self.check_former()?;
-        let cookie = SessionCookie { config: Arc::new(self) };
-        // The deletion is the longest form: it adds a date.
-        let attributes = cookie.delete().len() - cookie.name().len() - "=".len();
-        require(attributes <= MAX_ATTRIBUTES_LEN, || {
-            format!(
-                "the cookie's attributes take {attributes} bytes and browsers keep {MAX_ATTRIBUTES_LEN}; \
-                 shorten the path or the domain"
-            )
-        })?;
-        Ok(cookie)
+        self.check_former()
     }
 
     fn check_name(&self) -> Result<(), Error> {
@@ -232,7 +210,7 @@ impl CookieConfig {
         require(!name.is_empty() && name.bytes().all(is_token_byte), || {
             format!("the cookie name {name:?} is not a token; use letters, digits, - and _")
         })?;
-        let limit = MAX_PAIR_LEN - SessionCookie::MAX_VALUE_LEN;
+        let limit = MAX_PAIR_LEN - MAX_VALUE_LEN;
         require(name.len() <= limit, || format!("the cookie name has {} bytes; use at most {limit}", name.len()))
     }
 
@@ -334,7 +312,7 @@ pub(super) const MAX_ATTRIBUTES_LEN: usize = 1024;
 /// The longest host name (RFC 1035, 2.3.4), written without the root's dot.
 const MAX_DOMAIN_LEN: usize = 253;
 
-fn require<M: Into<Cow<'static, str>>>(holds: bool, message: impl FnOnce() -> M) -> Result<(), Error> {
+pub(super) fn require<M: Into<Cow<'static, str>>>(holds: bool, message: impl FnOnce() -> M) -> Result<(), Error> {
     if holds { Ok(()) } else { Err(Error::new(ErrorKind::Config, message())) }
 }
 
@@ -389,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_name_leaves_room_for_the_value_in_4096_bytes() {
-        let longest = "n".repeat(4096 - SessionCookie::MAX_VALUE_LEN);
+        let longest = "n".repeat(4096 - MAX_VALUE_LEN);
         assert!(CookieConfig::new(&longest).build().is_ok());
         assert!(refused(CookieConfig::new(longest + "n")).contains("3072"));
     }

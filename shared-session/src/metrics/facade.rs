@@ -5,8 +5,6 @@ use std::time::Instant;
 pub(super) use metrics::Label;
 use metrics::{Counter, Gauge, Histogram, Key, Level, Metadata, Recorder, Unit, with_recorder};
 
-use super::ALL;
-
 static METADATA: Metadata<'static> = Metadata::new("shared_session", Level::INFO, Some("shared_session"));
 
 pub(super) const fn label(key: &'static str, value: &'static str) -> Label {
@@ -100,8 +98,7 @@ impl Clock {
     }
 }
 
-/// Tells the installed recorder what each metric means, and makes all of them appear, at zero. Call it once after the
-/// recorder is installed; without one it does nothing.
-pub fn describe() {
-    with_recorder(|recorder| ALL.iter().for_each(|metric| metric.0.describe(recorder)));
+/// Tells the installed recorder of `series`, if there is one.
+pub(super) fn describe<'a>(series: impl Iterator<Item = &'a Series>) {
+    with_recorder(|recorder| series.for_each(|series| series.describe(recorder)));
 }

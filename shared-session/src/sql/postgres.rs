@@ -20,7 +20,7 @@ mod failure;
 mod target;
 
 use failure::{Next, another_mode_may_do, next, refuses_parameters};
-pub(crate) use failure::{explain, is_stale_plan};
+pub(crate) use failure::{Work, explain, is_stale_plan};
 use target::Target;
 
 /// How long a caller waits for a free connection.
@@ -49,13 +49,6 @@ enum Way {
     Direct,
     /// A pooler that may switch servers between transactions.
     Pooler,
-}
-
-/// Whether an operation may be repeated when nobody knows what became of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Work {
-    Read,
-    Write,
 }
 
 /// An error of an operation, as the two users of this module have it.

@@ -9,14 +9,16 @@ use crate::sql::postgres::Postgres;
 
 pub(crate) mod database;
 pub(crate) mod failure;
+pub(crate) mod file;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod statements;
 
-use database::{Database, File, Pool, length, milliseconds, position, reading, writing};
+use database::{Database, Pool, length, milliseconds, position, reading, writing};
 use failure::QueryFailure;
+use file::File;
 use statements::{STATEMENTS, Statements};
 
 /// Sessions in SQLite or PostgreSQL. Features `sqlite`, `postgres`.
@@ -122,7 +124,7 @@ impl SqlStore {
             #[cfg(feature = "postgres")]
             Pool::Postgres(postgres) => postgres::migrate(&postgres.pool).await,
             #[cfg(feature = "sqlite")]
-            Pool::Sqlite(pool) => sqlite::migrate(pool).await,
+            Pool::Sqlite(pool) => sqlite::migrate(pool, statements::SQLITE_TABLES).await,
         }
     }
 

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use super::known;
+use super::operations::known;
 use crate::{
     Error, ErrorKind,
     store::{BoxFuture, Deleted, Page, Replaced, Seen, SessionStore, StoreTime},

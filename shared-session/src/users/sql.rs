@@ -1,10 +1,11 @@
 //! [`SqlUsers`]: users in the tables that Django uses, in SQLite or PostgreSQL.
 
+#[cfg(feature = "sqlite")]
+use std::time::Duration;
 use std::{
     collections::BTreeSet,
     fmt,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
@@ -19,9 +20,12 @@ use super::{
 };
 #[cfg(feature = "postgres")]
 use crate::sql::postgres::Postgres;
-use crate::{Error, ErrorKind, sql::error as sql_error};
+use crate::{Error, ErrorKind};
 
+#[cfg(feature = "sqlite")]
+mod busy;
 mod column;
+mod failure;
 mod inspect;
 mod manage;
 mod schema;
@@ -29,6 +33,8 @@ mod tables;
 mod user_table;
 
 use column::Dialect;
+#[cfg(feature = "sqlite")]
+use failure::{failed, within};
 pub use manage::{CreateUserError, NewUser};
 use tables::Tables;
 pub use user_table::UserTable;
@@ -36,8 +42,6 @@ pub use user_table::UserTable;
 /// How long a request waits for a connection.
 #[cfg(feature = "sqlite")]
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long one statement may take, the wait for a connection or for SQLite's write lock included.
-const DEADLINE: Duration = Duration::from_secs(10);
 #[cfg(feature = "sqlite")]
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// How many users' hashes are looked at to learn what refusals must cost.
@@ -101,7 +105,7 @@ impl Pool {
 /// again: it must not consume what it uses. `$keeps` is for `persistent`.
 macro_rules! on_connection {
     ($users:expr, $work:ident, |$connection:ident, $keeps:ident| $body:expr) => {
-        $crate::users::sql::within(async {
+        $crate::users::sql::failure::within(async {
             match &$users.pool {
                 #[cfg(feature = "sqlite")]
                 $crate::users::sql::Pool::Sqlite(pool) => match pool.acquire().await {
@@ -156,7 +160,7 @@ impl SqlUsers {
         let pool = if url.contains(":memory:") || url.contains("mode=memory") {
             pool.max_connections(1).idle_timeout(None).max_lifetime(None)
         } else {
-            schema::switch_to_wal(&options).await?;
+            busy::switch_to_wal(&options).await?;
             pool
         };
         Ok(Self::from_sqlite(within(pool.connect_with(options)).await?))
@@ -385,40 +389,3 @@ where
 
 /// What Django derives the session auth hash of a user from whose password is NULL. No password matches it.
 const NO_PASSWORD: &str = "None";
-
-/// Bounds the work and translates its error.
-async fn within<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, Error> {
-    match tokio::time::timeout(DEADLINE, work).await {
-        Ok(result) => result.map_err(failed),
-        Err(late) => {
-            Err(Error::new(ErrorKind::Unavailable, "the user database did not answer in time").with_source(late))
-        }
-    }
-}
-
-/// Drivers quote values in what they say of bad or conflicting data (SQLSTATE classes 22 and 23), so of those only the
-/// code is kept.
-fn failed(error: sqlx::Error) -> Error {
-    #[cfg(feature = "postgres")]
-    if let Some(message) = crate::sql::postgres::explain(&error) {
-        return Error::new(ErrorKind::Unavailable, message);
-    }
-    let kind = sql_error::kind(&error);
-    match error {
-        sqlx::Error::Database(error) => {
-            let code = error.code().unwrap_or_default();
-            let quotes_values = code.starts_with("22") || code.starts_with("23") || error.constraint().is_some();
-            let what = if quotes_values { "the data" } else { error.message() };
-            Error::new(kind, format!("the user database refused: {what} (code {code})"))
-        }
-        error => {
-            let message = match kind {
-                ErrorKind::Config => "the URL of the user database is not valid",
-                ErrorKind::Unreadable => "a value in the user table cannot be read",
-                ErrorKind::Refused => "the user table is another one than at the start",
-                _ => "the user database cannot be reached",
-            };
-            Error::new(kind, message).with_source(error)
-        }
-    }
-}

@@ -13,9 +13,10 @@ use crate::{
     store::{
         Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
         sql::{
-            database::{Database, File, Pool, milliseconds, reading, writing},
+            database::{Database, Pool, milliseconds, reading, writing},
             failure,
             failure::QueryFailure,
+            file::File,
         },
     },
 };

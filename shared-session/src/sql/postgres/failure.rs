@@ -4,6 +4,13 @@ use sqlx::{Error as DriverError, error::DatabaseError, postgres::PgDatabaseError
 
 use crate::{Error, ErrorKind};
 
+/// Whether an operation may be repeated when nobody knows what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    Read,
+    Write,
+}
+
 /// What to do after a statement has failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -15,12 +22,12 @@ pub(super) enum Next {
 }
 
 /// `work` is what may be repeated: a write whose fate is unknown may not.
-pub(super) fn next(error: &DriverError, work: super::Work) -> Next {
+pub(super) fn next(error: &DriverError, work: Work) -> Next {
     match code(error).as_deref() {
         // A migration has changed what the statement answers ("cached plan must not change result type"), or something
         // has removed it (DISCARD ALL).
         Some("0A000" | "26000") => Next::Afresh,
-        _ if is_lost(error) && work == super::Work::Read => Next::Elsewhere,
+        _ if is_lost(error) && work == Work::Read => Next::Elsewhere,
         _ => Next::GiveUp,
     }
 }
@@ -132,7 +139,6 @@ fn reason(error: &rustls::Error) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sql::postgres::Work;
 
     #[test]
     fn only_what_may_be_repeated_is_tried_again_when_a_connection_is_lost() {

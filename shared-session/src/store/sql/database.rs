@@ -5,9 +5,12 @@ use std::{future::Future, time::Duration};
 
 use bytes::Bytes;
 
-use super::failure::{self, QueryFailure, failed_read, failed_write};
 #[cfg(feature = "sqlite")]
 use super::sqlite;
+use super::{
+    failure::{self, QueryFailure, failed_read, failed_write},
+    file::File,
+};
 #[cfg(feature = "postgres")]
 use crate::sql::postgres::Postgres;
 use crate::{
@@ -15,11 +18,7 @@ use crate::{
     store::{Deleted, Page, Seen, StoreTime},
 };
 
-/// How long a caller waits for a free connection.
-#[cfg(feature = "sqlite")]
-pub(crate) const ACQUIRE: Duration = Duration::from_secs(2);
-
-/// How long one operation may take: [`ACQUIRE`], SQLite's busy timeout of 5 s, and a second for the work.
+/// How long one operation may take: 2 s to get a connection, SQLite's busy timeout of 5 s, and a second for the work.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The keys of one page of a scan.
@@ -30,16 +29,6 @@ const PURGED_PER_STATEMENT: i64 = 1000;
 
 /// A thousand years, so that a deadline fits a `bigint`.
 const LONGEST: Duration = Duration::from_secs(1000 * 366 * 24 * 60 * 60);
-
-/// What to do about a SQLite file.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum File {
-    /// It is ours: create it where it is missing, switch it to WAL.
-    Own,
-    /// It is another application's: take it as it is.
-    #[cfg(feature = "django")]
-    Foreign,
-}
 
 /// `S` are the statements of a store.
 #[derive(Clone)]

@@ -8,11 +8,13 @@ use sqlx::{
 };
 
 use super::{
-    database::{ACQUIRE, File},
     failure::{config, from_driver},
-    statements,
+    file::File,
 };
 use crate::{Error, sql::error::sqlite_code};
+
+/// How long a caller waits for a free connection.
+const ACQUIRE: Duration = Duration::from_secs(2);
 
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -59,13 +61,14 @@ async fn enter_wal(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-pub(super) async fn migrate(pool: &SqlitePool) -> Result<(), Error> {
-    while_busy(|| create_tables(pool)).await.map_err(from_driver)
+/// Makes `tables` where they are missing.
+pub(super) async fn migrate(pool: &SqlitePool, tables: &'static str) -> Result<(), Error> {
+    while_busy(|| create_tables(pool, tables)).await.map_err(from_driver)
 }
 
-async fn create_tables(pool: &SqlitePool) -> Result<(), sqlx::Error> {
+async fn create_tables(pool: &SqlitePool, tables: &'static str) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    sqlx::raw_sql(statements::SQLITE_TABLES).execute(&mut *transaction).await?;
+    sqlx::raw_sql(tables).execute(&mut *transaction).await?;
     transaction.commit().await
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{TTL, for_each, fresh, now, pass};
+use super::steps::{TTL, for_each, fresh, now, pass};
 use crate::store::{SessionStore, StoreTime};
 
 rules!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{TTL, create, fresh, load, now, pass, replace, scan, whole};
+use super::steps::{TTL, create, fresh, load, now, pass, replace, scan, whole};
 use crate::store::{Deleted, Replaced, SessionStore};
 
 rules!(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{TTL, create, fresh, load, now, pass, random, seen, together, whole};
+use super::steps::{TTL, create, fresh, load, now, pass, random, seen, together, whole};
 use crate::store::{Deleted, Replaced, Seen, SessionStore};
 
 rules!(

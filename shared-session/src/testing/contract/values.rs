@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 
-use super::{TTL, create, for_each, fresh, load, replace, scan, seen, whole};
+use super::steps::{TTL, create, for_each, fresh, load, replace, scan, seen, whole};
 use crate::store::{Deleted, Replaced, SessionStore};
 
 rules!(

@@ -1,6 +1,6 @@
 //! Create, replace and delete, one caller at a time.
 
-use super::{TTL, create, fresh, load, replace, seen, whole};
+use super::steps::{TTL, create, fresh, load, replace, seen, whole};
 use crate::store::{Deleted, Replaced, SessionStore};
 
 rules!(

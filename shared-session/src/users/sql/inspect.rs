@@ -9,11 +9,9 @@ use super::{
     column::{Column, Kind, quoted},
     on_connection,
     tables::{Membership, Rights, Tables, Unfit},
-    user_table::UserTable,
+    user_table::{AUTH_USER, UserTable},
 };
 use crate::{Error, ErrorKind};
-
-pub(super) const AUTH_USER: &str = "auth_user";
 
 /// A table that is there.
 struct Found {

@@ -2,9 +2,14 @@
 
 use std::sync::{Arc, PoisonError};
 
+#[cfg(feature = "sqlite")]
+use super::busy::retry_while_busy;
 #[cfg(feature = "postgres")]
-use super::within;
-use super::{Pool, SqlUsers, inspect::AUTH_USER, user_table::UserTable};
+use super::failure::within;
+use super::{
+    Pool, SqlUsers,
+    user_table::{AUTH_USER, UserTable},
+};
 use crate::Error;
 
 #[cfg(feature = "sqlite")]
@@ -58,18 +63,6 @@ impl SqlUsers {
     }
 }
 
-/// The first switch needs the file for itself, and SQLite does not wait for that by itself.
-#[cfg(feature = "sqlite")]
-pub(super) async fn switch_to_wal(options: &sqlx::sqlite::SqliteConnectOptions) -> Result<(), Error> {
-    use sqlx::{ConnectOptions, Connection};
-    retry_while_busy(|| async {
-        let mut connection = options.connect().await?;
-        sqlx::query("PRAGMA journal_mode = WAL").execute(&mut connection).await?;
-        connection.close().await
-    })
-    .await
-}
-
 #[cfg(feature = "sqlite")]
 async fn migrate_sqlite(pool: &sqlx::SqlitePool) -> sqlx::Result<()> {
     // The write lock from the start: a transaction that asks for it later cannot wait for it.
@@ -112,71 +105,5 @@ impl Scripts {
         let auth = (!has_users).then_some(self.auth);
         let history = (!has_users && !has_history).then_some(self.history);
         auth.into_iter().chain(history).chain([self.epoch])
-    }
-}
-
-/// SQLite answers "busy" without waiting where waiting could deadlock. Tries again for up to half a minute.
-#[cfg(feature = "sqlite")]
-async fn retry_while_busy<W: Future<Output = sqlx::Result<()>>>(mut work: impl FnMut() -> W) -> Result<(), Error> {
-    use std::time::{Duration, Instant};
-    const PATIENCE: Duration = Duration::from_secs(30);
-    let start = Instant::now();
-    let mut pause = Duration::from_millis(5);
-    loop {
-        match work().await {
-            Err(error) if is_busy(&error) && start.elapsed() < PATIENCE => {
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(Duration::from_millis(200));
-            }
-            result => return result.map_err(super::failed),
-        }
-    }
-}
-
-/// The low byte of an extended result code is the code.
-#[cfg(feature = "sqlite")]
-fn is_busy(error: &sqlx::Error) -> bool {
-    const BUSY: u32 = 5;
-    const LOCKED: u32 = 6;
-    let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-    code.is_some_and(|code| matches!(code & 0xff, BUSY | LOCKED))
-}
-
-#[cfg(all(test, feature = "sqlite"))]
-mod tests {
-    use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
-
-    use super::*;
-    use crate::ErrorKind;
-
-    #[tokio::test]
-    async fn work_that_finds_the_database_busy_is_done_again() {
-        let file = std::env::temp_dir().join(format!("shared-session-busy-{}.sqlite3", std::process::id()));
-        let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
-        let options = options.busy_timeout(std::time::Duration::ZERO);
-        let mut holder = options.connect().await.unwrap();
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut holder).await.unwrap();
-        let (holder, attempts) = (tokio::sync::Mutex::new(Some(holder)), std::cell::Cell::new(0));
-        let done = retry_while_busy(|| async {
-            attempts.set(attempts.get() + 1);
-            if attempts.get() == 3 {
-                holder.lock().await.take().unwrap().close().await?;
-            }
-            let mut connection = options.connect().await?;
-            sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-            connection.close().await
-        })
-        .await;
-        assert!(done.is_ok(), "{done:?}");
-        assert_eq!(attempts.get(), 3);
-
-        // Any other failure is final.
-        let failed = retry_while_busy(|| async {
-            attempts.set(attempts.get() + 1);
-            options.clone().filename("no such directory/file").connect().await.map(drop)
-        });
-        assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::Unavailable);
-        assert_eq!(attempts.get(), 4);
-        std::fs::remove_file(file).unwrap();
     }
 }

@@ -4,8 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     column::{Column, Dialect, Kind, dashed_uuid, quoted},
-    inspect::AUTH_USER,
-    user_table::UserTable,
+    user_table::{AUTH_USER, UserTable},
 };
 #[cfg(feature = "django")]
 use crate::django::zone::TimeZone;

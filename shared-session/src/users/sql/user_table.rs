@@ -3,6 +3,9 @@
 #[cfg(feature = "django")]
 use crate::django::zone::TimeZone;
 
+/// Django's own table of users.
+pub(super) const AUTH_USER: &str = "auth_user";
+
 /// The table of a user model of Django. For the stock model its name is all: `"auth_user".into()`.
 ///
 /// What a custom model calls otherwise is said here. Everything else is found in the table itself: its primary key and

@@ -1,0 +1,15 @@
+//! The operations of a store by their names.
+
+use std::panic::Location;
+
+/// The names by which [`SpyStore`](super::SpyStore) and [`FaultStore`](super::FaultStore) know the operations of a store.
+pub const OPERATIONS: [&str; 10] =
+    ["load", "create", "replace", "delete", "scan", "purge_expired", "index_add", "index_list", "index_remove", "time"];
+
+#[track_caller]
+pub(super) fn known(operation: &str) -> &'static str {
+    OPERATIONS
+        .into_iter()
+        .find(|name| *name == operation)
+        .unwrap_or_else(|| panic!("no operation `{operation}` (at {})", Location::caller()))
+}

@@ -1,0 +1,150 @@
+//! A user.
+
+use std::{collections::BTreeSet, fmt};
+
+use super::auth_hash::{self, Verified};
+use crate::SecretKeys;
+
+/// One user, as the row was when it was read.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct User {
+    /// The primary key, as text.
+    pub id: String,
+    /// The name to sign in with. Unique, and case-sensitive unless the table compares it otherwise.
+    pub username: String,
+    /// May be empty, and need not be unique.
+    pub email: String,
+    /// May be empty.
+    pub first_name: String,
+    /// May be empty.
+    pub last_name: String,
+    /// Others cannot sign in, and their sessions are anonymous.
+    pub is_active: bool,
+    /// May enter the administration.
+    pub is_staff: bool,
+    /// Has every permission.
+    pub is_superuser: bool,
+    /// Raised to end all sessions of the user; 0 at first.
+    pub epoch: i64,
+    /// Seconds since the Unix epoch.
+    pub date_joined: Option<i64>,
+    /// Seconds since the Unix epoch; `None` before the first login.
+    pub last_login: Option<i64>,
+    password: String,
+}
+
+impl User {
+    /// An active user without a usable password, for those who implement [`Users`](super::Users).
+    #[must_use]
+    pub fn new(id: impl Into<String>, username: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            username: username.into(),
+            email: String::new(),
+            first_name: String::new(),
+            last_name: String::new(),
+            is_active: true,
+            is_staff: false,
+            is_superuser: false,
+            epoch: 0,
+            date_joined: None,
+            last_login: None,
+            password: "!".to_owned(),
+        }
+    }
+
+    /// Sets the encoded password, a string in one of the formats of [`password`](super::password). Default: `!`, which nothing matches.
+    #[must_use]
+    pub fn with_encoded_password(mut self, encoded: impl Into<String>) -> Self {
+        self.password = encoded.into();
+        self
+    }
+
+    /// The stored password hash. Never show or log it; it is here for formats that derive their own auth hash from it.
+    #[must_use]
+    pub fn encoded_password(&self) -> &str {
+        &self.password
+    }
+
+    /// What ties a session to the user's present password: an HMAC of the stored hash, 43 characters; with the keys of
+    /// a [Django deployment](SecretKeys::django) Django's own, 64 hexadecimal digits. It goes into the session at login. A
+    /// change of the password makes another one, which ends the sessions that hold the old one.
+    ///
+    /// ```
+    /// use shared_session::{SecretKeys, users::{User, Verified}};
+    ///
+    /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+    /// let user = User::new("1", "ann").with_encoded_password("argon2$...");
+    /// let hash = user.session_auth_hash(&keys);
+    /// assert_eq!(user.verify_session_auth_hash(&keys, &hash), Verified::Current);
+    ///
+    /// let changed = user.with_encoded_password("argon2$... of another password");
+    /// assert_eq!(changed.verify_session_auth_hash(&keys, &hash), Verified::No);
+    /// # Ok::<(), shared_session::Error>(())
+    /// ```
+    #[must_use]
+    pub fn session_auth_hash(&self, keys: &SecretKeys) -> String {
+        auth_hash::make(keys, &self.password)
+    }
+
+    /// Whether `hash` is this user's session auth hash, and under which of the `keys`. Compares in constant time.
+    pub fn verify_session_auth_hash(&self, keys: &SecretKeys, hash: &str) -> Verified {
+        auth_hash::verify(keys, &self.password, hash)
+    }
+
+    /// Whether the user has `permission` (`app.codename`), given what [`Users::permissions`](super::Users::permissions) answered. Django's rule:
+    /// an inactive user has none, an active superuser has every one, even one that does not exist.
+    ///
+    /// ```
+    /// use shared_session::users::User;
+    ///
+    /// let mut user = User::new("1", "ann");
+    /// let permissions = ["blog.add_post".to_owned()].into();
+    /// assert!(user.has_perm(&permissions, "blog.add_post"));
+    /// assert!(!user.has_perm(&permissions, "blog.delete_post"));
+    /// user.is_active = false;
+    /// assert!(!user.has_perm(&permissions, "blog.add_post"));
+    /// ```
+    #[must_use]
+    pub fn has_perm(&self, permissions: &BTreeSet<String>, permission: &str) -> bool {
+        self.is_active && (self.is_superuser || permissions.contains(permission))
+    }
+}
+
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("is_active", &self.is_active)
+            .field("is_staff", &self.is_staff)
+            .field("is_superuser", &self.is_superuser)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_follow_the_rule_of_django() {
+        let granted = BTreeSet::from(["blog.add_post".to_owned()]);
+        let mut user = User::new("1", "ann");
+        assert!(user.has_perm(&granted, "blog.add_post"));
+        assert!(!user.has_perm(&granted, "blog.add"));
+        user.is_superuser = true;
+        assert!(user.has_perm(&BTreeSet::new(), "no.such"));
+        user.is_active = false;
+        assert!(!user.has_perm(&granted, "blog.add_post"));
+    }
+
+    #[test]
+    fn debug_shows_neither_the_password_nor_who_it_is() {
+        let mut user = User::new("4711", "ann").with_encoded_password("argon2$secret");
+        user.email = "ann@example.org".into();
+        let shown = format!("{user:?}");
+        for hidden in ["4711", "ann", "secret", "argon2"] {
+            assert!(!shown.contains(hidden), "{shown}");
+        }
+    }
+}
