@@ -13,6 +13,7 @@ use super::{
 use crate::{Error, ErrorKind};
 
 mod config;
+mod get;
 pub(crate) mod ifeq;
 mod policy;
 mod scan;
@@ -20,14 +21,14 @@ pub(crate) mod scripts;
 pub(crate) mod wire;
 
 pub use config::RedisConfig;
+use get::get;
 use scan::Position;
-use wire::connection::{Connection, Effect, To};
-use wire::failure::CallFailure;
-use wire::tracking::Tracking;
-
-/// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
-/// numbers are doubles. It is 285,000 years, and far from where Redis' own sums overflow.
-const MAX_MILLIS: u64 = (1 << 53) - 1;
+use wire::{
+    connection::{Connection, To},
+    failure::{Effect, unexpected},
+    reply::{MAX_MILLIS, millis, text},
+    tracking::Tracking,
+};
 
 /// Sessions in Redis 6.2 or later, or Valkey.
 ///
@@ -316,33 +317,6 @@ fn read_scan(reply: Value) -> Result<(u64, Vec<String>), Error> {
             Ok((cursor.ok_or_else(|| unexpected(Effect::Read))?, keys.into_iter().filter_map(text).collect()))
         }
         _ => Err(unexpected(Effect::Read)),
-    }
-}
-
-async fn get(connection: &Connection, key: &str, deadline: Instant) -> Result<Option<Bytes>, Error> {
-    let mut get = Cmd::with_capacity(2, 5 + key.len());
-    get.arg(connection.get()).arg(key);
-    match connection.send(To::Key(key), &get, Effect::Read, deadline).await {
-        Ok(Value::Nil) => Ok(None),
-        Ok(Value::BulkString(value)) => Ok(Some(value.into())),
-        Ok(_) => Err(unexpected(Effect::Read)),
-        Err(failure) => Err(failure.into_error(Effect::Read)),
-    }
-}
-
-fn unexpected(effect: Effect) -> Error {
-    CallFailure::Unexpected.into_error(effect)
-}
-
-fn millis(ttl: Duration) -> u64 {
-    u64::try_from(ttl.as_millis()).unwrap_or(MAX_MILLIS).clamp(1, MAX_MILLIS)
-}
-
-/// The text of a reply; `None` for what we cannot have written.
-fn text(value: Value) -> Option<String> {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
-        _ => None,
     }
 }
 

@@ -6,10 +6,7 @@ use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
 use super::wire::tls::{Certificates, Tls};
-use super::{
-    ifeq::Native,
-    wire::{address as url, delivery::Wait, dial::Dialer},
-};
+use super::wire::{address as url, delivery::Wait, dial::Dialer, native::Native};
 use crate::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).

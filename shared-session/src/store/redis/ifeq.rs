@@ -2,49 +2,22 @@
 //!
 //! Redis' `IFDEQ` compares a hash of 64 bits instead: cheaper for large values, but two values may share one.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::time::Duration;
 
 use redis::{Cmd, Value};
 
 use super::{
-    millis,
+    get::get,
     wire::{
-        connection::{Connection, Effect, To},
-        failure::CallFailure,
+        connection::{Connection, To},
+        failure::{CallFailure, Effect},
+        reply::millis,
     },
 };
 use crate::{
     Error,
     store::{Replaced, Seen},
 };
-
-/// Whether the server may have it: yes until it says no, and again with every new connection, which may lead to another
-/// server.
-#[derive(Clone, Default)]
-pub(crate) struct Native {
-    refused: Arc<AtomicBool>,
-}
-
-impl Native {
-    pub(crate) fn may_be_offered(&self) -> bool {
-        !self.refused.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn connected(&self) {
-        self.refused.store(false, Ordering::Relaxed);
-    }
-
-    fn refused(&self) {
-        tracing::debug!("this server has no native compare-and-set: using Lua");
-        self.refused.store(true, Ordering::Relaxed);
-    }
-}
 
 /// Replaces a value that is wholly what was seen; `None` if the server knows no such command, and so has done nothing.
 ///
@@ -64,7 +37,7 @@ pub(crate) async fn replace(
         Ok(Value::Okay) => Ok(Some(Replaced::Stored)),
         Ok(Value::Nil) => {
             // Absent or different. Nothing was written, so a failure from here on leaves no doubt.
-            match super::get(connection, key, deadline).await? {
+            match get(connection, key, deadline).await? {
                 Some(current) => Ok(Some(Replaced::Conflict(current))),
                 None => Ok(Some(Replaced::Gone)),
             }

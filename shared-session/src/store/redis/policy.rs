@@ -3,8 +3,11 @@
 use redis::Value;
 
 use super::{
-    RedisStore, unexpected,
-    wire::connection::{Effect, To},
+    RedisStore,
+    wire::{
+        connection::To,
+        failure::{Effect, unexpected},
+    },
 };
 use crate::Error;
 

@@ -1,6 +1,6 @@
 //! Where a scan goes on, as text: `cursor`, and in a cluster `cursor@slot@host:port`.
 
-use super::wire::dial::Address;
+use super::wire::server::Address;
 
 /// Where a scan goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use redis::{Cmd, Value};
 
 use super::wire::{
-    connection::{Connection, Effect, To},
-    failure::CallFailure,
+    connection::{Connection, To},
+    failure::{CallFailure, Effect},
 };
 
 pub(super) static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));

@@ -1,6 +1,6 @@
-//! Connections to Redis: where the server is ([`address`], [`sentinel`], [`cluster`]), how it is reached ([`dial`], [`greeting`],
-//! [`link`], [`lazy`]), and what becomes of a command ([`connection`], [`delivery`], [`failure`]). [`tracking`] follows the
-//! keys that the server announces as changed.
+//! Connections to Redis: where the [`server`] is ([`address`], [`sentinel`], [`cluster`]), how it is reached ([`dial`],
+//! [`greeting`], [`link`], [`lazy`]), and what becomes of a command ([`connection`], [`delivery`], [`failure`]). [`tracking`]
+//! follows the keys that the server announces as changed.
 
 pub(crate) mod address;
 pub(crate) mod cluster;
@@ -11,7 +11,10 @@ pub(crate) mod failure;
 pub(crate) mod greeting;
 pub(crate) mod lazy;
 pub(crate) mod link;
+pub(crate) mod native;
+pub(crate) mod reply;
 pub(crate) mod sentinel;
+pub(crate) mod server;
 pub(crate) mod slots;
 #[cfg(feature = "redis-tls")]
 pub(crate) mod tls;

@@ -2,7 +2,7 @@
 
 use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
-use super::dial::Address;
+use super::server::Address;
 use crate::{Error, ErrorKind, percent};
 
 const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@]host[:port][/database], \

@@ -20,10 +20,11 @@ use tokio::time::Instant;
 
 use super::{
     delivery::{How, Wait},
-    dial::{Address, Dialer},
+    dial::Dialer,
     failure::{CallFailure, Unsent},
     lazy::Supply,
     link::{Link, READS},
+    server::Address,
     slots::{Redirect, Slots, read_redirect, slot},
 };
 

@@ -10,27 +10,17 @@ use super::{
     address::{Servers, Target},
     cluster::Cluster,
     delivery::{How, Wait},
-    dial::{Address, Dialer},
-    failure::{CallFailure, Unsent},
+    dial::Dialer,
+    failure::{CallFailure, Effect, Unsent},
     lazy::Supply,
     link::{Link, READS},
+    native::Native,
     sentinel::Sentinels,
+    server::Address,
     slots::slot,
     tracking::Tracked,
 };
-use crate::{
-    Error,
-    store::redis::{RedisConfig, ifeq::Native},
-};
-
-/// Whether a command that may have run can be sent again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// It changes nothing.
-    Read,
-    /// It may change something, so it is sent once.
-    Write,
-}
+use crate::{Error, store::redis::RedisConfig};
 
 /// What a command concerns, by which a cluster knows where it has to go.
 #[derive(Clone, Copy, Debug)]

@@ -1,6 +1,6 @@
 //! How a connection is made: name lookup, TCP or a Unix socket, TLS, login.
 
-use std::{io, path::PathBuf, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use futures_util::future::{select_ok, try_join_all};
 use redis::{
@@ -22,18 +22,12 @@ use super::{
     greeting::Overheard,
     lazy::Supply,
     link::{Lane, Link},
+    native::Native,
+    server::Address,
 };
-use crate::store::redis::ifeq::Native;
 
 /// So many pushes wait for a slow receiver, who is told when it missed some.
 const PUSHES: usize = 1024;
-
-/// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Address {
-    Tcp(String, u16),
-    Unix(PathBuf),
-}
 
 /// All that it takes to connect to any server of one deployment.
 #[derive(Clone)]

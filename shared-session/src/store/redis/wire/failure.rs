@@ -4,8 +4,17 @@ use std::{borrow::Cow, io};
 
 use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError};
 
-use super::{connection::Effect, slots::Redirect};
+use super::slots::Redirect;
 use crate::{Error, ErrorKind};
+
+/// Whether a command that may have run can be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// It changes nothing.
+    Read,
+    /// It may change something, so it is sent once.
+    Write,
+}
 
 /// What operators read for the error codes of Redis. Its own texts may quote keys and values, so they go no further.
 const ANSWERS: &[(&str, &str)] = &[
@@ -234,4 +243,8 @@ impl CallFailure {
         };
         if effect == Effect::Write { error.undecided() } else { error }
     }
+}
+
+pub(crate) fn unexpected(effect: Effect) -> Error {
+    CallFailure::Unexpected.into_error(effect)
 }

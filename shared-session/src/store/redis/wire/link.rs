@@ -23,7 +23,7 @@ use tokio::{
     time::{Instant, error::Elapsed, timeout_at},
 };
 
-use super::{delivery::How, dial::Address, failure::CallFailure};
+use super::{delivery::How, failure::CallFailure, server::Address};
 
 /// The lane of reads. All others are for writes.
 pub(crate) const READS: usize = 0;

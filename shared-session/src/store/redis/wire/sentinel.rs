@@ -11,12 +11,13 @@ use tokio::{
 
 use super::{
     delivery::How,
-    dial::{Address, Dialer},
+    dial::Dialer,
     failure::Unsent,
     lazy::Supply,
     link::{Closer, Link, READS},
+    reply::text,
+    server::Address,
 };
-use crate::store::redis::text;
 
 /// How soon the Sentinels are asked again when none of them could be subscribed to.
 const PAUSE: Duration = Duration::from_secs(1);

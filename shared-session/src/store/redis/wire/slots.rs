@@ -2,8 +2,7 @@
 
 use redis::Value;
 
-use super::dial::Address;
-use crate::store::redis::text;
+use super::{reply::text, server::Address};
 
 pub(crate) const SLOTS: u16 = 16_384;
 const NOBODY: u16 = u16::MAX;

@@ -24,10 +24,9 @@ use tokio::{
 
 use super::{
     cluster::{Cluster, Layout},
-    connection::Effect,
     delivery::How,
     dial::Dialer,
-    failure::{CallFailure, Unsent},
+    failure::{CallFailure, Effect, Unsent},
     lazy::Supply,
     link::{Link, READS},
     slots::slot,

@@ -1,0 +1,28 @@
+//! Whether a server compares and sets by itself.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// Whether the server may have `SET … IFEQ`: yes until it says no, and again with every new connection, which may lead to another
+/// server.
+#[derive(Clone, Default)]
+pub(crate) struct Native {
+    refused: Arc<AtomicBool>,
+}
+
+impl Native {
+    pub(crate) fn may_be_offered(&self) -> bool {
+        !self.refused.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn connected(&self) {
+        self.refused.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused(&self) {
+        tracing::debug!("this server has no native compare-and-set: using Lua");
+        self.refused.store(true, Ordering::Relaxed);
+    }
+}
