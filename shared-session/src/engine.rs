@@ -2,8 +2,8 @@
 //!
 //! In the order of a request: [`manager`] opens a [`request`], [`load`] reads the record, [`session`] edits a [`draft`] of
 //! its entries ([`data`]), the draft decides what to write, [`write`](mod@write) stores it and merges conflicts, [`ended`]
-//! keeps an ended session ended. [`near`] keeps sessions in the process, [`devices`] lists a user's, [`fleet`] compares the
-//! settings with what is stored.
+//! keeps an ended session ended. [`outcome`] is what that means for the response. All of them share the [`core`]. [`near`]
+//! keeps sessions in the process, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored.
 
 pub(crate) mod clock;
 pub(crate) mod commit;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
 #![allow(clippy::needless_pass_by_value, reason = "tests are called by their runner alone")]
 
+mod architecture;
 mod django_stores;
 mod postgres;
 mod redis;
