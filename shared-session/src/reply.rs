@@ -122,6 +122,16 @@ impl OnError {
     }
 }
 
+/// Any closure is a hook. Its parameter needs its type: `|failure: &Failure<'_>| …`.
+impl<F> From<F> for OnError
+where
+    F: Fn(&Failure<'_>) -> Reply + Send + Sync + 'static,
+{
+    fn from(hook: F) -> Self {
+        Self::new(hook)
+    }
+}
+
 impl Default for OnError {
     /// [`Reply::problem`].
     fn default() -> Self {

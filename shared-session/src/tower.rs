@@ -9,12 +9,40 @@
 //! 4. if the commit fails, or the response carries a [`Rejected`] error, the manager's `on_error` hook answers instead.
 //!    Its answer has the [`Error`](crate::Error) in its extensions, for a layer outside that draws pages.
 //!
-//! The inner service's error type stays as it is; an error commits nothing.
+//! The inner service's error type stays as it is; an error commits nothing. Its body may be any: the answer's is a
+//! [`ResponseBody`] around it, so the layer stands anywhere in a `ServiceBuilder`, and around hyper's `Incoming`,
+//! `Full<Bytes>`, Axum's body and tonic's alike. [`grpc`] says how to use it with tonic.
+//!
+//! ```
+//! use bytes::Bytes;
+//! use http::{Request, Response};
+//! use http_body_util::{BodyExt, Full};
+//! use shared_session::{Error, LazySession, SessionLayer, SessionManager, csrf::{CrossOrigin, CrossOriginLayer}, store::MemoryStore};
+//! use tower::{ServiceBuilder, ServiceExt};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+//! let service = ServiceBuilder::new()
+//!     .layer(SessionLayer::new(SessionManager::new(MemoryStore::new())))
+//!     .layer(CrossOriginLayer::new(CrossOrigin::new(["https://app.example"])?))
+//!     .service_fn(async |request: Request<Full<Bytes>>| {
+//!         let session = request.extensions().get::<LazySession>().ok_or(shared_session::ErrorKind::Config)?;
+//!         session.load().await?.insert("theme", "dark")?;
+//!         Ok::<_, Error>(Response::new(Full::new(Bytes::from("kept"))))
+//!     });
+//! let response = service.oneshot(Request::new(Full::default())).await?;
+//! assert!(response.headers().contains_key("set-cookie"));
+//! assert_eq!(response.into_body().collect().await.map(|body| body.to_bytes()), Ok(Bytes::from("kept")));
+//! # Ok(()) }
+//! ```
 
+mod body;
 mod future;
+pub mod grpc;
 mod layer;
 mod service;
 
+pub use body::ResponseBody;
+pub(crate) use body::inner;
 pub use future::ResponseFuture;
 pub use layer::SessionLayer;
 pub use service::SessionService;

@@ -8,6 +8,8 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
+use crate::tower::{ResponseBody, inner};
+
 pin_project! {
     /// The future of [`CrossOriginService`](super::CrossOriginService): the inner service's, or a ready refusal.
     #[must_use = "futures do nothing unless polled"]
@@ -21,7 +23,7 @@ pin_project! {
     #[project = StateProj]
     enum State<F, B> {
         Inner { #[pin] future: F },
-        Refused { response: Ready<Response<B>> },
+        Refused { response: Ready<Response<ResponseBody<B>>> },
     }
 }
 
@@ -30,7 +32,7 @@ impl<F, B> ResponseFuture<F, B> {
         Self { state: State::Inner { future } }
     }
 
-    pub(super) fn refused(response: Response<B>) -> Self {
+    pub(super) fn refused(response: Response<ResponseBody<B>>) -> Self {
         Self { state: State::Refused { response: future::ready(response) } }
     }
 }
@@ -39,11 +41,11 @@ impl<F, B, E> Future for ResponseFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
-    type Output = F::Output;
+    type Output = Result<Response<ResponseBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().state.project() {
-            StateProj::Inner { future } => future.poll(cx),
+            StateProj::Inner { future } => future.poll(cx).map_ok(inner),
             StateProj::Refused { response } => Poll::Ready(Ok(ready!(Pin::new(response).poll(cx)))),
         }
     }

@@ -10,7 +10,7 @@ use http::{
 use tower_service::Service;
 
 use super::{CrossOrigin, OriginHeaders, ResponseFuture};
-use crate::{Error, Failure, OnError};
+use crate::{Error, Failure, OnError, tower::ResponseBody};
 
 static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -34,9 +34,8 @@ impl<S> CrossOriginService<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for CrossOriginService<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: From<String>,
 {
-    type Response = S::Response;
+    type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
     type Future = ResponseFuture<S::Future, ResBody>;
 
@@ -51,7 +50,7 @@ where
                 tracing::debug!(reason = error.source().map(tracing::field::display), "cross-origin request refused");
                 let path_and_query = request.uri().path_and_query().map_or("", |path| path.as_str());
                 let failure = Failure::new(&error, request.method().as_str(), path_and_query);
-                let mut response: Response<ResBody> = crate::tower::into_response(self.on_error.reply(&failure));
+                let mut response = crate::tower::into_response(self.on_error.reply(&failure));
                 response.extensions_mut().insert(error);
                 ResponseFuture::refused(response)
             }
@@ -75,7 +74,11 @@ mod tests {
     }
 
     /// The answer to a request with `headers`, and how often the inner service was called.
-    async fn send(layer: CrossOriginLayer, method: &str, headers: &[(&str, &str)]) -> (Response<String>, usize) {
+    async fn send(
+        layer: CrossOriginLayer,
+        method: &str,
+        headers: &[(&str, &str)],
+    ) -> (Response<ResponseBody<String>>, usize) {
         let calls = AtomicUsize::new(0);
         let service = layer.layer(tower::service_fn(|_: Request<()>| {
             calls.fetch_add(1, Ordering::Relaxed);
@@ -105,7 +108,7 @@ mod tests {
             let (response, calls) = send(layer(), method, headers).await;
             assert_eq!(calls, usize::from(allowed), "{method} {headers:?}");
             assert_eq!(response.status(), if allowed { 200 } else { 403 }, "{method} {headers:?}");
-            assert_eq!(response.body() == "handled", allowed);
+            assert_eq!(response.into_body().into_inner().as_deref(), allowed.then_some("handled"));
         }
     }
 
@@ -140,13 +143,14 @@ mod tests {
         let (response, _) = send(layer, "PUT", &[("origin", "null")]).await;
         assert_eq!(response.status(), 418);
         assert_eq!(response.headers()["x-reason"], "cross-site");
-        assert_eq!(response.body(), "PUT /path?query=1");
+        assert_eq!(response.body().as_reply(), Some(&b"PUT /path?query=1"[..]));
     }
 
     #[tokio::test]
     async fn the_default_reply_repeats_nothing_of_the_request() {
         let (response, _) = send(layer(), "POST", &[("origin", "https://evil.example")]).await;
-        assert!(!response.body().contains("evil.example") && !response.body().contains(OWN), "{}", response.body());
+        let body = String::from_utf8_lossy(response.body().as_reply().unwrap()).into_owned();
+        assert!(!body.contains("evil.example") && !body.contains(OWN), "{body}");
     }
 
     #[tokio::test]

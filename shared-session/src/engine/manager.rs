@@ -115,10 +115,23 @@ impl SessionManager {
         self.with(|core| core.max_size = bytes)
     }
 
-    /// How failures are answered, in every adapter. Default: [`Reply::problem`](crate::Reply::problem).
+    /// How failures are answered, in every adapter: a closure, or an [`OnError`]. Default:
+    /// [`Reply::problem`](crate::Reply::problem).
+    ///
+    /// ```
+    /// use shared_session::{ErrorKind, Failure, Reply, SessionManager, store::MemoryStore};
+    ///
+    /// let manager = SessionManager::new(MemoryStore::new()).with_on_error(|failure: &Failure<'_>| {
+    ///     match failure.error.kind() {
+    ///         ErrorKind::Unauthenticated => Reply::see_other("/login"),
+    ///         _ => Reply::problem(failure),
+    ///     }
+    /// });
+    /// # let _ = manager;
+    /// ```
     #[must_use]
-    pub fn with_on_error(self, on_error: OnError) -> Self {
-        self.with(|core| core.on_error = on_error)
+    pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
+        self.with(|core| core.on_error = on_error.into())
     }
 
     /// When clients may ask again after a request was answered with 503 because the store or the user database fails:

@@ -9,10 +9,8 @@ use std::{
 use http::{HeaderValue, Method, Response, Uri};
 use pin_project_lite::pin_project;
 
-use super::{Rejected, apply, into_response};
-use crate::{
-    Close, Ending, Failure, LazySession, Outcome, RequestGuard, SessionManager, cookie::RequestUrl, store::BoxFuture,
-};
+use super::{Rejected, ResponseBody, apply, grpc, inner, into_response};
+use crate::{Close, Failure, LazySession, Outcome, RequestGuard, SessionManager, cookie::RequestUrl, store::BoxFuture};
 
 pin_project! {
     /// The future of a [`SessionService`](super::SessionService).
@@ -58,9 +56,8 @@ impl<F, B> ResponseFuture<F, B> {
 impl<F, B, E> Future for ResponseFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: From<String>,
 {
-    type Output = F::Output;
+    type Output = Result<Response<ResponseBody<B>>, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.as_mut().project();
@@ -69,7 +66,7 @@ where
                 StageProjection::Handling { handler } => {
                     this.guard.enter();
                     let response = ready!(handler.poll(cx))?;
-                    match this.manager.close(this.session, Ending::of_status(response.status().as_u16())) {
+                    match this.manager.close(this.session, grpc::ending(&response)) {
                         Close::Done(outcome) => (outcome, response),
                         Close::Commit(commit) => {
                             let manager = this.manager.clone();
@@ -90,7 +87,7 @@ where
             };
             let rejected = response.extensions().get::<Rejected>().map(|Rejected(error)| Arc::clone(error));
             let mut response = match outcome.error().or(rejected.as_deref()) {
-                None => response,
+                None => inner(response),
                 Some(error) => {
                     let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
                     let failure = Failure::new(error, this.asked.method.as_str(), path);

@@ -3,7 +3,7 @@ use std::task::{Context, Poll};
 use http::{Method, Request, Response, header};
 use tower_service::Service;
 
-use super::{ResponseFuture, future::Asked};
+use super::{ResponseBody, ResponseFuture, future::Asked};
 use crate::SessionManager;
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.
@@ -13,14 +13,13 @@ pub struct SessionService<S> {
     pub(super) manager: SessionManager,
 }
 
-impl<S, RequestBody, ResponseBody> Service<Request<RequestBody>> for SessionService<S>
+impl<S, RequestBody, B> Service<Request<RequestBody>> for SessionService<S>
 where
-    S: Service<Request<RequestBody>, Response = Response<ResponseBody>>,
-    ResponseBody: From<String>,
+    S: Service<Request<RequestBody>, Response = Response<B>>,
 {
-    type Response = S::Response;
+    type Response = Response<ResponseBody<B>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResponseBody>;
+    type Future = ResponseFuture<S::Future, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)

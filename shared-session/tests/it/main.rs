@@ -9,5 +9,6 @@ mod redis;
 mod rules;
 mod stores;
 mod tiered;
+mod tower;
 mod users;
 mod wire_format;

@@ -1,0 +1,99 @@
+//! gRPC, for example with `tonic`: its failures are answers with the HTTP status 200.
+//!
+//! A gRPC client reads `grpc-status` and not the HTTP status. [`reply`] is the hook that answers failures of sessions
+//! so. An answer of the inner service whose head says `grpc-status` UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
+//! UNAVAILABLE or DATA_LOSS commits nothing, as a 5xx does elsewhere: a method that returns `Err(Status)` makes such a
+//! head. The status of a stream that fails later is in its trailers, when what was edited is committed already.
+//!
+//! ```
+//! use shared_session::{SessionLayer, SessionManager, store::MemoryStore, tower::grpc};
+//!
+//! let manager = SessionManager::new(MemoryStore::new()).with_on_error(grpc::reply);
+//! let layer = SessionLayer::new(manager);
+//! # let _ = layer;
+//! ```
+//!
+//! With `tonic` the layer goes to `Server::builder().layer(layer)`. A method finds its session in the request's
+//! extensions, which tonic passes on:
+//!
+//! ```text
+//! async fn add(&self, request: Request<Item>) -> Result<Response<Cart>, Status> {
+//!     let session = request.extensions().get::<LazySession>().ok_or_else(|| Status::internal("no SessionLayer"))?;
+//!     let session = session.load().await.map_err(status)?;
+//!     …
+//! }
+//!
+//! fn status(error: shared_session::Error) -> Status {
+//!     Status::new(grpc::status(error.kind()).into(), error.public_message())
+//! }
+//! ```
+//!
+//! A browser that speaks gRPC-Web sends the cookie by itself; another client keeps the `set-cookie` metadata of the
+//! answer and sends it back as `cookie`.
+
+use http::Response;
+
+use crate::{Ending, ErrorKind, Failure, Reply};
+
+/// The gRPC status code of an error: UNAVAILABLE (14), ABORTED (10) for what was refused because another request was
+/// faster, RESOURCE_EXHAUSTED (8) for a session that is full, UNAUTHENTICATED (16), PERMISSION_DENIED (7), else
+/// INTERNAL (13).
+#[must_use]
+pub const fn status(kind: ErrorKind) -> i32 {
+    match kind.status() {
+        401 => 16,
+        403 => 7,
+        409 => 10,
+        413 => 8,
+        503 => 14,
+        _ => 13,
+    }
+}
+
+/// The hook of a gRPC service: HTTP 200 with [`status`] and the [sentence](crate::Error::public_message) for clients.
+///
+/// ```
+/// use shared_session::{ErrorKind, Failure, tower::grpc};
+///
+/// let reply = grpc::reply(&Failure::new(&ErrorKind::Unavailable.into(), "POST", "/shop.Carts/Add"));
+/// assert_eq!(reply.status, 200);
+/// assert!(reply.headers.contains(&("grpc-status", "14".to_owned())));
+/// ```
+#[must_use]
+pub fn reply(failure: &Failure<'_>) -> Reply {
+    let mut reply = Reply::new(200, "application/grpc", "");
+    reply.headers.push(("grpc-status", status(failure.error.kind()).to_string()));
+    reply.headers.push(("grpc-message", failure.error.public_message().replace('%', "%25")));
+    reply
+}
+
+/// How the request of `response` ended, by its HTTP status and its gRPC status.
+pub(super) fn ending<B>(response: &Response<B>) -> Ending {
+    let failed = |code: &[u8]| matches!(code, b"2" | b"4" | b"12" | b"13" | b"14" | b"15");
+    match response.headers().get("grpc-status") {
+        Some(code) if failed(code.as_bytes()) => Ending::Failed,
+        _ => Ending::of_status(response.status().as_u16()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_a_5xx_is_a_failure_and_what_would_be_a_4xx_is_not() {
+        for (code, ending) in [
+            ("0", Ending::Completed),
+            ("3", Ending::Completed),
+            ("16", Ending::Completed),
+            ("2", Ending::Failed),
+            ("13", Ending::Failed),
+            ("14", Ending::Failed),
+        ] {
+            let response = Response::builder().header("grpc-status", code).body(()).unwrap();
+            assert_eq!(super::ending(&response), ending, "{code}");
+        }
+        assert_eq!(super::ending(&Response::new(())), Ending::Completed);
+        assert_eq!(super::ending(&Response::builder().status(500).body(()).unwrap()), Ending::Failed);
+    }
+}
