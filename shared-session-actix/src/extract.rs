@@ -168,7 +168,7 @@ macro_rules! from_request {
 from_request!(Session, CurrentUser, MaybeUser, StaffUser);
 
 fn handle(request: &HttpRequest) -> Result<LazySession, Rejection> {
-    request.extensions().get::<LazySession>().cloned().ok_or_else(Rejection::missing_middleware)
+    request.extensions().get::<LazySession>().cloned().ok_or_else(|| Rejection::missing_middleware(request))
 }
 
 fn client(request: &HttpRequest) -> Client {

@@ -10,9 +10,12 @@ use actix_web::{
     },
 };
 use futures_util::future::LocalBoxFuture;
-use shared_session::{Close, Ending, Failure, LazySession, Outcome, SessionManager, cookie::RequestUrl};
+use shared_session::{
+    Close, Ending, LazySession, Outcome, Rejected, SessionManager,
+    cookie::{RequestUrl, Transport},
+};
 
-use crate::{rejection::Rejected, reply::into_response};
+use crate::reply::into_response;
 
 /// Gives every request of an app or a scope its session.
 ///
@@ -98,6 +101,7 @@ where
             Method::HEAD | Method::OPTIONS => self.manager.open_read_only(cookies),
             _ => self.manager.open(cookies),
         };
+        let transport = transport(&session, &request);
         request.extensions_mut().insert(session.clone());
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let host = request.headers().get(HOST).cloned();
@@ -113,7 +117,7 @@ where
                 Close::Done(outcome) => outcome,
                 Close::Commit(commit) => manager.commit(commit).await,
             };
-            let answer = Answer { outcome, session, method, host, uri };
+            let answer = Answer { outcome, session, method, host, uri, transport };
             match result {
                 Ok(response) => Ok(answer.to(response)),
                 Err(mut error) => {
@@ -133,6 +137,7 @@ struct Answer {
     method: Method,
     host: Option<HeaderValue>,
     uri: Uri,
+    transport: Transport,
 }
 
 impl Answer {
@@ -148,14 +153,14 @@ impl Answer {
     /// The failure that is answered instead of `response`; if there is none, completes the headers of `response`.
     fn instead_of<B>(&self, response: &mut HttpResponse<B>) -> Option<HttpResponse<BoxBody>> {
         let rejected = response.extensions_mut().remove::<Rejected>();
-        let Some(error) = self.outcome.error().or(rejected.as_ref().map(|Rejected(error)| &**error)) else {
+        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
+        let answer = self.session.answer(self.outcome.error(), rejected.as_ref(), self.method.as_str(), path);
+        let Some((reply, error)) = answer else {
             self.put_headers(response);
             return None;
         };
-        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        let failure = Failure::new(error, self.method.as_str(), path);
-        let mut reply = into_response(self.session.reply(&failure));
-        reply.extensions_mut().insert(error.clone());
+        let mut reply = into_response(reply);
+        reply.extensions_mut().insert(error);
         self.put_headers(&mut reply);
         Some(reply)
     }
@@ -175,6 +180,13 @@ impl Answer {
 
     fn url(&self) -> RequestUrl<'_> {
         let in_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
-        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path())
+        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path()).over(self.transport)
     }
+}
+
+fn transport(session: &LazySession, request: &ServiceRequest) -> Transport {
+    let (uri, header) = (request.uri(), |name| request.headers().get(name).map(HeaderValue::as_bytes));
+    let scheme = if request.app_config().secure() { Some("https") } else { uri.scheme_str() };
+    let host = || header("host").and_then(|host| std::str::from_utf8(host).ok());
+    session.transport(scheme, uri.host().or_else(host), header)
 }

@@ -1,7 +1,7 @@
 use std::{error::Error as StdError, fmt, sync::Arc};
 
-use actix_web::{HttpResponse, ResponseError, http::StatusCode};
-use shared_session::{Error, ErrorKind, Failure, Reply};
+use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode};
+use shared_session::{Error, ErrorKind, Failure, Rejected, Reply};
 
 use crate::reply::into_response;
 
@@ -28,9 +28,6 @@ use crate::reply::into_response;
 #[derive(Clone)]
 pub struct Rejection(Arc<Error>);
 
-/// In the extensions of a response: the middleware answers with the manager's hook instead.
-pub(crate) struct Rejected(pub(crate) Arc<Error>);
-
 impl Rejection {
     /// Why.
     #[must_use]
@@ -44,10 +41,14 @@ impl Rejection {
         self.0.kind()
     }
 
-    pub(crate) fn missing_middleware() -> Self {
-        let error = Error::new(ErrorKind::Config, "this route has no sessions; wrap its app in SessionMiddleware");
-        // Without the middleware nobody else would hear of it.
-        tracing::error!("{error}");
+    pub(crate) fn missing_middleware(request: &HttpRequest) -> Self {
+        let error = Error::new(
+            ErrorKind::Config,
+            "this route has no sessions; wrap its app in SessionMiddleware. Where the handler takes an Option, its visitors \
+             look anonymous",
+        );
+        // Without the middleware nobody else would tell.
+        Failure::new(&error, request.method().as_str(), "").log();
         Self::from(error)
     }
 }
@@ -71,7 +72,7 @@ impl ResponseError for Rejection {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = into_response(Reply::problem(&Failure::new(&self.0, "", "")));
-        response.extensions_mut().insert(Rejected(Arc::clone(&self.0)));
+        response.extensions_mut().insert(Rejected::new(Arc::clone(&self.0)));
         response
     }
 }

@@ -191,7 +191,7 @@ fn allowed<T>(result: Result<T, Rejection>) -> Result<Option<T>, Rejection> {
 }
 
 fn handle(parts: &Parts) -> Result<&LazySession, Rejection> {
-    parts.extensions.get::<LazySession>().ok_or_else(Rejection::missing_layer)
+    parts.extensions.get::<LazySession>().ok_or_else(|| Rejection::missing_layer(parts))
 }
 
 fn client(parts: &Parts) -> Client {

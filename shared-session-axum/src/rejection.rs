@@ -4,7 +4,8 @@ use axum_core::{
     body::Body,
     response::{IntoResponse, Response},
 };
-use shared_session::{Error, ErrorKind, Failure, Reply, tower::Rejected};
+use http::request::Parts;
+use shared_session::{Error, ErrorKind, Failure, Rejected, Reply};
 
 /// An error of a session as a response: what extractors reject with, and what handlers return.
 ///
@@ -40,10 +41,10 @@ impl Rejection {
         self.0.kind()
     }
 
-    pub(crate) fn missing_layer() -> Self {
+    pub(crate) fn missing_layer(parts: &Parts) -> Self {
         let error = Error::new(ErrorKind::Config, "this route has no sessions; add SessionLayer to its router");
-        // Without the layer nobody else would hear of it.
-        tracing::error!("{error}");
+        // Without the layer nobody else would tell.
+        Failure::new(&error, parts.method.as_str(), "").log();
         Self::from(error)
     }
 }
@@ -64,7 +65,7 @@ impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let reply = Reply::problem(&Failure::new(&self.0, "", ""));
         let mut response = shared_session::tower::into_response::<Body>(reply);
-        response.extensions_mut().insert(Rejected(self.0));
+        response.extensions_mut().insert(Rejected::new(self.0));
         response
     }
 }

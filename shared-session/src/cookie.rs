@@ -49,12 +49,14 @@ use crate::Error;
 mod config;
 mod read;
 mod scope;
+mod transport;
 
 pub use config::{CookieConfig, SameSite};
 pub use read::{Presented, read};
 pub(crate) use read::{Sent, read_each};
 pub use scope::RequestUrl;
 use scope::Scope;
+pub use transport::Transport;
 
 impl CookieConfig {
     /// Checks the settings.
@@ -159,12 +161,12 @@ impl SessionCookie {
     /// [`set`](Self::set) for `max_age`, in answer to a request that carried the cookie as often as `sent`.
     pub(crate) fn setting(&self, value: &str, max_age: Option<StdDuration>, sent: Sent) -> SetCookie {
         let own = self.lasting(&cookie_octets(value), max_age).to_string();
-        SetCookie { own, cookie: self.clone(), sent }
+        SetCookie { own, cookie: self.clone(), sent, deletes: false }
     }
 
     /// [`delete`](Self::delete), in answer to a request that carried the cookie as often as `sent`.
     pub(crate) fn deleting(&self, sent: Sent) -> SetCookie {
-        SetCookie { own: self.delete(), cookie: self.clone(), sent }
+        SetCookie { own: self.delete(), cookie: self.clone(), sent, deletes: true }
     }
 
     fn lasting<'a>(&'a self, value: &'a str, max_age: Option<StdDuration>) -> Cookie<'a> {
@@ -203,6 +205,7 @@ pub struct SetCookie {
     own: String,
     cookie: SessionCookie,
     sent: Sent,
+    deletes: bool,
 }
 
 impl SetCookie {
@@ -225,6 +228,9 @@ impl SetCookie {
     /// Cost: one string for each header.
     #[must_use]
     pub fn headers(&self, url: &RequestUrl<'_>) -> Vec<String> {
+        if self.cookie.config.secure && url.is_plain() && !self.deletes {
+            transport::warn_of_plain_http();
+        }
         let others = Scope::others(&self.cookie.config, self.sent, url);
         let expired = others.iter().map(|scope| self.cookie.expired(scope).to_string());
         // Browsers heed them in order: were a scope the configured one under another name, the cookie would still be set.

@@ -71,7 +71,6 @@ mod keys;
 pub mod metrics;
 #[cfg(not(feature = "metrics"))]
 mod metrics;
-#[cfg(any(feature = "postgres", feature = "redis"))]
 mod percent;
 #[cfg(any(feature = "django", feature = "users"))]
 mod random;
@@ -79,6 +78,7 @@ mod record;
 mod reply;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
+mod stderr;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -112,7 +112,7 @@ pub use record::{
     id::Handle,
     lifetime::Lifetime,
 };
-pub use reply::{Failure, OnError, Reply};
+pub use reply::{Failure, OnError, Rejected, Reply};
 #[cfg(feature = "tower")]
 pub use tower::SessionLayer;
 #[cfg(feature = "users")]

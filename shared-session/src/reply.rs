@@ -1,8 +1,8 @@
 //! What a client is told when the session layer refuses or fails: one hook for every framework.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
-use crate::Error;
+use crate::{Error, ErrorKind, percent, stderr};
 
 /// A request that failed, as the hook sees it.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,36 @@ impl<'a> Failure<'a> {
     #[must_use]
     pub fn new(error: &'a Error, method: &'a str, path_and_query: &'a str) -> Self {
         Self { error, method, path_and_query, retry_after: Self::DEFAULT_RETRY_AFTER }
+    }
+
+    /// Writes a line to the log: an error for what is broken here (500), a warning for what does not answer now (503) and
+    /// for a session that is full (413), else for debugging only. The reason is in the log and never in the answer.
+    ///
+    /// A debug build tells the errors and warnings on standard error too, each reason once, if no `tracing` subscriber is
+    /// there: so a missing layer or a value of another type is not a riddle before there is a log.
+    pub fn log(&self) {
+        let (error, method) = (self.error, self.method);
+        let source = error.source();
+        let cause = source.map(tracing::field::display);
+        let what = match error.kind().status() {
+            500 => {
+                tracing::error!(%error, cause, method, "a request failed");
+                "a request failed"
+            }
+            503 => {
+                tracing::warn!(%error, cause, method, "a request cannot be answered now");
+                "a request cannot be answered now"
+            }
+            413 => {
+                tracing::warn!(%error, cause, method, "a request was refused");
+                "a request was refused"
+            }
+            status => return tracing::debug!(%error, cause, status, method, "a request was refused"),
+        };
+        match source {
+            None => stderr::tell(&format!("{what}: {error}")),
+            Some(cause) => stderr::tell(&format!("{what}: {error}: {cause}")),
+        }
     }
 }
 
@@ -105,6 +135,47 @@ impl Reply {
     }
 }
 
+/// An error in the extensions of a response: the session layer of an adapter answers with the manager's `on_error` hook
+/// instead. Extractors, handlers and inner layers report their errors this way, so that one hook speaks for all, and sees
+/// the whole path of the request.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    error: Arc<Error>,
+    login_page: Option<Arc<str>>,
+}
+
+impl Rejected {
+    /// The request is answered with `error`.
+    #[must_use]
+    pub fn new(error: impl Into<Arc<Error>>) -> Self {
+        Self { error: error.into(), login_page: None }
+    }
+
+    /// Whoever must sign in first is sent to this page, instead of being answered by the hook, if the request is GET or
+    /// HEAD: with 303, and the path and query of the request in the parameter `next`. Default: nobody is.
+    #[must_use]
+    pub fn with_login_page(mut self, page: Option<Arc<str>>) -> Self {
+        self.login_page = page;
+        self
+    }
+
+    /// Why.
+    #[must_use]
+    pub fn error(&self) -> &Error {
+        &self.error
+    }
+
+    /// The redirect to the login page, if this is one.
+    pub(crate) fn to_login_page(&self, method: &str, path_and_query: &str) -> Option<Reply> {
+        let page = self.login_page.as_deref()?;
+        let is_read = matches!(method, "GET" | "HEAD");
+        (is_read && self.error.kind() == ErrorKind::Unauthenticated).then(|| {
+            let joint = if page.contains('?') { '&' } else { '?' };
+            Reply::see_other(format!("{page}{joint}next={}", percent::encoded(path_and_query)))
+        })
+    }
+}
+
 /// Turns a failure into the response; see [`SessionManager::with_on_error`](crate::SessionManager::with_on_error).
 #[derive(Clone)]
 pub struct OnError(Arc<dyn Fn(&Failure<'_>) -> Reply + Send + Sync>);
@@ -160,7 +231,6 @@ fn title(status: u16) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ErrorKind;
 
     #[test]
     fn retry_after_is_in_whole_seconds_and_never_none() {
@@ -192,5 +262,19 @@ mod tests {
         let reply = hook.reply(&Failure::new(&error, "GET", "/"));
         let pauses: Vec<_> = reply.headers.iter().filter(|(name, _)| *name == "retry-after").collect();
         assert_eq!(pauses, [&("retry-after", "60".to_owned())]);
+    }
+
+    #[test]
+    fn only_a_page_that_needs_a_sign_in_leads_to_the_login_page_and_back() {
+        let rejected = |kind| Rejected::new(Error::from(kind)).with_login_page(Some("/login?lang=de".into()));
+        let to = |rejected: Rejected, method| rejected.to_login_page(method, "/a/b?c=d&e=//f#g");
+        let reply = to(rejected(ErrorKind::Unauthenticated), "GET").unwrap();
+        let location = ("location", "/login?lang=de&next=/a/b%3Fc%3Dd%26e%3D//f%23g".to_owned());
+        assert_eq!(reply.status, 303);
+        assert!(reply.headers.contains(&location), "{reply:?}");
+        assert!(to(rejected(ErrorKind::Unauthenticated), "HEAD").is_some());
+        assert_eq!(to(rejected(ErrorKind::Unauthenticated), "POST"), None, "what was posted would be lost");
+        assert_eq!(to(rejected(ErrorKind::Forbidden), "GET"), None);
+        assert_eq!(to(Rejected::new(Error::from(ErrorKind::Unauthenticated)), "GET"), None);
     }
 }

@@ -6,7 +6,7 @@
 //! 1. a request that never loaded its session passes untouched: no store call, no header;
 //! 2. edits are committed before the head of the response is sent, except after a 5xx, and after HEAD and OPTIONS;
 //! 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
-//! 4. if the commit fails, or the response carries a [`Rejected`] error, the manager's `on_error` hook answers instead.
+//! 4. if the commit fails, or the response carries a [`Rejected`](crate::Rejected) error, the manager's `on_error` hook answers instead.
 //!    Its answer has the [`Error`](crate::Error) in its extensions, for a layer outside that draws pages.
 //!
 //! The inner service's error type stays as it is; an error commits nothing. Its body may be any: the answer's is a
@@ -47,16 +47,9 @@ pub use future::ResponseFuture;
 pub use layer::SessionLayer;
 pub use service::SessionService;
 
-use std::sync::Arc;
-
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::{Error, Outcome, Reply, cookie::RequestUrl};
-
-/// An error in the extensions of a response: the layer answers with the manager's `on_error` hook instead. Extractors
-/// and handlers of an adapter report their errors this way, so that one hook speaks for all.
-#[derive(Clone, Debug)]
-pub struct Rejected(pub Arc<Error>);
+use crate::{Outcome, Reply, cookie::RequestUrl};
 
 /// Renders a [`Reply`] as an HTTP response. Headers that are not valid are left out.
 #[must_use]

@@ -3,6 +3,7 @@
 
 mod app;
 mod errors;
+mod told;
 
 http_suite::tests!(start);
 

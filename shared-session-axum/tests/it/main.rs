@@ -3,6 +3,7 @@
 
 mod app;
 mod extractors;
+mod told;
 
 http_suite::tests!(start);
 

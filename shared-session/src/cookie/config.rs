@@ -243,6 +243,11 @@ impl CookieConfig {
         paths.iter().try_for_each(|path| check_path(path))
     }
 
+    /// Whether browsers keep the cookie only where the connection is safe.
+    pub(crate) fn is_secure(&self) -> bool {
+        self.secure
+    }
+
     /// Whether browsers keep the cookie for one host and the path `/` alone.
     pub(super) fn is_host_only(&self) -> bool {
         has_prefix(&self.name, "__Host-")

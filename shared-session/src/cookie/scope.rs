@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use super::{CookieConfig, read::Sent};
+use super::{CookieConfig, Transport, read::Sent};
 
 /// Where a request went, as its browser wrote it: what the scopes of its cookies can be.
 ///
@@ -23,13 +23,25 @@ use super::{CookieConfig, read::Sent};
 pub struct RequestUrl<'a> {
     host: Option<&'a str>,
     path: &'a str,
+    transport: Transport,
 }
 
 impl<'a> RequestUrl<'a> {
     /// The `Host` header or the `:authority` of a request, with or without a port, and its path without the query.
     #[must_use]
     pub const fn new(host: Option<&'a str>, path: &'a str) -> Self {
-        Self { host, path }
+        Self { host, path, transport: Transport::Unknown }
+    }
+
+    /// The connection that the browser has, if it is known. Default: [`Transport::Unknown`].
+    #[must_use]
+    pub const fn over(mut self, transport: Transport) -> Self {
+        self.transport = transport;
+        self
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.transport == Transport::Plain
     }
 
     /// The host, if it is a name that a cookie can be set for: not an address, and not a single label such as

@@ -5,7 +5,8 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Client, Error, Failure, Reply,
+    Client, Error, Failure, Rejected, Reply,
+    cookie::{Sent, Transport},
     engine::{
         data::{Step, step},
         draft::{Draft, Intent, Loaded},
@@ -134,18 +135,48 @@ impl LazySession {
         RequestGuard::new(Arc::clone(&self.0))
     }
 
-    /// The response for `failure`, as the manager's hook makes it, and a line in the log: an error for what is broken
-    /// here, a warning for what does not answer, else for debugging only.
+    /// The connection that the browser has, for [`RequestUrl::over`](crate::cookie::RequestUrl::over): by the request's
+    /// `scheme` if that is known, its `host` with or without a port, and the first value of the headers that `header` finds
+    /// by name, in lower case. [`Transport::Unknown`] without a look at them if the browser has kept the cookie, or the
+    /// cookie is not `Secure`. For those who write an adapter.
+    pub fn transport<'a>(
+        &self,
+        scheme: Option<&str>,
+        host: Option<&str>,
+        header: impl Fn(&'static str) -> Option<&'a [u8]>,
+    ) -> Transport {
+        if self.0.sent() == Sent::Nothing && self.0.core.cookie.config().is_secure() {
+            Transport::told_by(scheme, host, header)
+        } else {
+            Transport::Unknown
+        }
+    }
+
+    /// The response for `failure`, as the manager's hook makes it, and a [line in the log](Failure::log).
     #[must_use]
     pub fn reply(&self, failure: &Failure<'_>) -> Reply {
-        let error = failure.error;
-        let cause = std::error::Error::source(error).map(tracing::field::display);
-        match error.kind().status() {
-            500 => tracing::error!(%error, cause, method = failure.method, "a request failed"),
-            503 => tracing::warn!(%error, cause, method = failure.method, "a request cannot be answered now"),
-            status => tracing::debug!(%error, status, method = failure.method, "a request was refused"),
-        }
+        failure.log();
         self.0.core.on_error.reply(&Failure { retry_after: self.0.core.retry_after, ..*failure })
+    }
+}
+
+impl LazySession {
+    /// What is answered instead of the handler's response, and why: that the commit `failed`, or that the response is
+    /// `rejected`; `None` if it may be sent. For those who write an adapter.
+    pub fn answer(
+        &self,
+        failed: Option<&Error>,
+        rejected: Option<&Rejected>,
+        method: &str,
+        path_and_query: &str,
+    ) -> Option<(Reply, Error)> {
+        let error = failed.or(rejected.map(Rejected::error))?;
+        let to_login_page = match failed {
+            None => rejected.and_then(|rejected| rejected.to_login_page(method, path_and_query)),
+            Some(_) => None,
+        };
+        let reply = to_login_page.unwrap_or_else(|| self.reply(&Failure::new(error, method, path_and_query)));
+        Some((reply, error.clone()))
     }
 }
 

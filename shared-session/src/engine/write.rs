@@ -481,7 +481,11 @@ impl Core {
     fn checked(&self, record: Record) -> Result<Record, Error> {
         let len = record.bytes().len();
         if len > self.max_size {
-            let message = format!("the session would have {len} bytes; at most {} are stored", self.max_size);
+            let message = format!(
+                "the session would have {len} bytes and {} are the limit: keep less in it, or raise the limit with \
+                 SessionManager::with_max_size",
+                self.max_size
+            );
             return Err(Error::new(ErrorKind::TooLarge, message));
         }
         Ok(record)

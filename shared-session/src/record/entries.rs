@@ -148,7 +148,11 @@ fn not_encoded(error: &serde_json::Error) -> &'static str {
 
 /// serde's messages quote the value; logs must not.
 fn without_value(error: &serde_json::Error) -> String {
-    format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column())
+    match error.line() {
+        // It is no text that was read.
+        0 => format!("{:?} error", error.classify()),
+        line => format!("{:?} error at line {line} column {}", error.classify(), error.column()),
+    }
 }
 
 impl fmt::Debug for Json {

@@ -2,15 +2,18 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use http::{HeaderValue, Method, Response, Uri};
 use pin_project_lite::pin_project;
 
-use super::{Rejected, ResponseBody, apply, grpc, inner, into_response};
-use crate::{Close, Failure, LazySession, Outcome, RequestGuard, SessionManager, cookie::RequestUrl, store::BoxFuture};
+use super::{ResponseBody, apply, grpc, inner, into_response};
+use crate::{
+    Close, LazySession, Outcome, Rejected, RequestGuard, SessionManager,
+    cookie::{RequestUrl, Transport},
+    store::BoxFuture,
+};
 
 pin_project! {
     /// The future of a [`SessionService`](super::SessionService).
@@ -29,12 +32,13 @@ pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) host: Option<HeaderValue>,
     pub(super) uri: Uri,
+    pub(super) transport: Transport,
 }
 
 impl Asked {
     fn url(&self) -> RequestUrl<'_> {
         let in_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
-        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path())
+        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path()).over(self.transport)
     }
 }
 
@@ -85,14 +89,13 @@ where
                     }
                 }
             };
-            let rejected = response.extensions().get::<Rejected>().map(|Rejected(error)| Arc::clone(error));
-            let mut response = match outcome.error().or(rejected.as_deref()) {
+            let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
+            let rejected = response.extensions().get::<Rejected>();
+            let mut response = match this.session.answer(outcome.error(), rejected, this.asked.method.as_str(), path) {
                 None => inner(response),
-                Some(error) => {
-                    let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
-                    let failure = Failure::new(error, this.asked.method.as_str(), path);
-                    let mut response = into_response(this.session.reply(&failure));
-                    response.extensions_mut().insert(error.clone());
+                Some((reply, error)) => {
+                    let mut response = into_response(reply);
+                    response.extensions_mut().insert(error);
                     response
                 }
             };

@@ -1,10 +1,10 @@
 use std::task::{Context, Poll};
 
-use http::{Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use tower_service::Service;
 
 use super::{ResponseBody, ResponseFuture, future::Asked};
-use crate::SessionManager;
+use crate::{LazySession, SessionManager, cookie::Transport};
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.
 #[derive(Clone, Debug)]
@@ -26,17 +26,24 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let cookies = request.headers().get_all(header::COOKIE).iter().map(header::HeaderValue::as_bytes);
+        let cookies = request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
         let session = match *request.method() {
             Method::HEAD | Method::OPTIONS => self.manager.open_read_only(cookies),
             _ => self.manager.open(cookies),
         };
-        request.extensions_mut().insert(session.clone());
         let asked = Asked {
             method: request.method().clone(),
             host: request.headers().get(header::HOST).cloned(),
             uri: request.uri().clone(),
+            transport: transport(&session, &request),
         };
+        request.extensions_mut().insert(session.clone());
         ResponseFuture::new(self.inner.call(request), self.manager.clone(), session, asked)
     }
+}
+
+fn transport<B>(session: &LazySession, request: &Request<B>) -> Transport {
+    let (uri, header) = (request.uri(), |name| request.headers().get(name).map(HeaderValue::as_bytes));
+    let host = || header("host").and_then(|host| std::str::from_utf8(host).ok());
+    session.transport(uri.scheme_str(), uri.host().or_else(host), header)
 }

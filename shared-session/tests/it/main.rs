@@ -9,6 +9,7 @@ mod redis;
 mod rules;
 mod stores;
 mod tiered;
+mod told;
 mod tower;
 mod users;
 mod wire_format;

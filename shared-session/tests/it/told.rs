@@ -1,0 +1,144 @@
+//! What those who run a service are told when it is not built right: in the log, and without one on standard error.
+
+use std::{
+    convert::Infallible,
+    fmt::{self, Write as _},
+    process::Command,
+    sync::{Arc, Mutex},
+};
+
+use http::{Request, Response};
+use shared_session::{
+    CookieConfig, Error, LazySession, Rejected, Session, SessionLayer, SessionManager, store::MemoryStore,
+};
+use tower::{Layer, ServiceExt};
+use tracing::{Event, Level, Subscriber, field};
+use tracing_subscriber::{Registry, layer::Context, layer::SubscriberExt as _};
+
+/// Answers `request` by what `handler` does with the session.
+async fn serve(manager: SessionManager, request: Request<()>, handler: fn(&Session) -> Result<(), Error>) -> u16 {
+    let service = tower::service_fn(async |request: Request<()>| {
+        let session = request.extensions().get::<LazySession>().unwrap().load().await.unwrap();
+        let mut response = Response::new(String::new());
+        if let Err(error) = handler(&session) {
+            response.extensions_mut().insert(Rejected::new(error));
+        }
+        Ok::<_, Infallible>(response)
+    });
+    SessionLayer::new(manager).layer(service).oneshot(request).await.unwrap().status().as_u16()
+}
+
+fn manager() -> SessionManager {
+    SessionManager::new(MemoryStore::new())
+}
+
+/// The lines of the log, each with its level and its fields.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<String>>>);
+
+impl Log {
+    /// What `test` logs on this thread.
+    async fn of(test: impl Future<Output = ()>) -> Vec<String> {
+        let log = Self::default();
+        let guard = tracing::subscriber::set_default(Registry::default().with(log.clone()));
+        test.await;
+        drop(guard);
+        log.0.lock().unwrap().clone()
+    }
+}
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Log {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        struct Line(String);
+        impl field::Visit for Line {
+            fn record_debug(&mut self, field: &field::Field, value: &dyn fmt::Debug) {
+                write!(self.0, " {field}={value:?}").unwrap();
+            }
+        }
+        let level = *event.metadata().level();
+        if level <= Level::WARN {
+            let mut line = Line(level.to_string());
+            event.record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_full_is_a_warning_that_names_its_size_and_the_setting() {
+    let log = Log::of(async {
+        let status =
+            serve(manager().with_max_size(1000), Request::new(()), |session| session.insert("a", &"x".repeat(5000)));
+        assert_eq!(status.await, 413);
+    });
+    let log = log.await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    for part in ["WARN", "with_max_size", "1000", "52"] {
+        assert!(log[0].contains(part), "{part} in {log:?}");
+    }
+    assert!(!log[0].contains("xx"), "no value");
+}
+
+#[tokio::test]
+async fn a_secure_cookie_over_plain_http_is_a_warning_that_comes_once() {
+    let get = |uri: &str| Request::get(uri).body(()).unwrap();
+    let store = |session: &Session| session.insert("a", &1);
+    let log = Log::of(async {
+        let insecure = CookieConfig::new("session").with_secure(false).build().unwrap();
+        serve(manager().with_cookie(insecure), get("http://box:8000/"), store).await;
+        serve(manager(), get("http://localhost:8000/"), store).await;
+        serve(manager(), get("https://app.example/"), store).await;
+        serve(manager(), get("/"), store).await;
+        serve(manager(), get("http://box:8000/"), |_| Ok(())).await;
+    });
+    assert_eq!(log.await, [""; 0], "every browser keeps these cookies");
+    let log = Log::of(async {
+        for _ in 0..2 {
+            serve(manager(), get("http://box:8000/"), store).await;
+        }
+    });
+    let log = log.await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("WARN") && log[0].contains("with_secure(false)"), "{log:?}");
+}
+
+const CHILD: &str = "SHARED_SESSION_TEST_CHILD";
+
+#[tokio::test]
+async fn without_a_log_a_debug_build_tells_what_is_broken_once() {
+    const NAME: &str = "told::without_a_log_a_debug_build_tells_what_is_broken_once";
+    if std::env::var_os(CHILD).is_some() {
+        for _ in 0..2 {
+            let status = serve(manager(), Request::new(()), |session| {
+                session.insert("theme", "canary")?;
+                session.get::<u64>("theme").map(drop)
+            });
+            assert_eq!(status.await, 500);
+        }
+        return;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", NAME, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(child.status.success());
+    let told = String::from_utf8(child.stderr).unwrap();
+    assert_eq!(told.matches("shared-session: ").count(), usize::from(cfg!(debug_assertions)), "{told}");
+    if cfg!(debug_assertions) {
+        assert!(told.contains(r#"the entry "theme": the stored value cannot be read as u64"#), "{told}");
+    }
+    assert!(!told.contains("canary") && !told.contains("line 0"), "{told}");
+}
+
+#[tokio::test]
+async fn an_error_of_a_value_names_no_line_that_does_not_exist() {
+    serve(manager(), Request::new(()), |session| {
+        let error = session.insert("a", &f64::NAN).unwrap_err();
+        assert!(error.to_string().contains("f64") && error.to_string().contains("NaN"), "{error}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(!source.contains("line"), "{source}");
+        Ok(())
+    })
+    .await;
+}
