@@ -1,23 +1,18 @@
-use std::{
-    error::Error as _,
-    future::{Ready, ready},
-};
+use std::future::{Ready, ready};
 
 use actix_web::{
     Error,
     body::EitherBody,
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
-    http::header::{HeaderName, HeaderValue, ORIGIN, UPGRADE},
+    http::header::HeaderValue,
 };
 use futures_util::future::{Either, LocalBoxFuture};
 use shared_session::{
-    Failure, OnError,
-    csrf::{CrossOrigin, OriginHeaders},
+    OnError,
+    csrf::{CrossOrigin, CrossOriginCheck, Refused},
 };
 
 use crate::reply::into_response;
-
-static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Applies [`CrossOrigin`] to an app or a scope: refuses unsafe requests that another site made.
 ///
@@ -40,24 +35,24 @@ static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// ```
 #[derive(Clone, Debug)]
 pub struct CrossOriginMiddleware {
-    cross_origin: CrossOrigin,
-    on_error: OnError,
+    check: CrossOriginCheck,
 }
 
 impl CrossOriginMiddleware {
     /// Lets through what `cross_origin` allows.
     #[must_use]
     pub fn new(cross_origin: CrossOrigin) -> Self {
-        Self { cross_origin, on_error: OnError::default() }
+        Self { check: CrossOriginCheck::new(cross_origin) }
     }
 
-    /// What a refused request is answered with. Default: [`Reply::problem`](shared_session::Reply::problem), which tells
-    /// a client nothing internal. The answer has the [`Error`](shared_session::Error) in its extensions;
+    /// What a refused request is answered with: a closure, or an [`OnError`]. Default: the hook of the session's manager
+    /// where this middleware is inside [`SessionMiddleware`](crate::SessionMiddleware), else
+    /// [`Reply::problem`](shared_session::Reply::problem). Outside of it, give it `manager.on_error().clone()`, so that one
+    /// hook speaks for all. The answer has the [`Error`](shared_session::Error) in its extensions;
     /// [`Refusal::of`](shared_session::csrf::Refusal::of) says why.
     #[must_use]
-    pub fn with_on_error(mut self, on_error: OnError) -> Self {
-        self.on_error = on_error;
-        self
+    pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
+        Self { check: self.check.with_on_error(on_error) }
     }
 }
 
@@ -73,11 +68,7 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(CrossOriginService {
-            inner,
-            cross_origin: self.cross_origin.clone(),
-            on_error: self.on_error.clone(),
-        }))
+        ready(Ok(CrossOriginService { inner, check: self.check.clone() }))
     }
 }
 
@@ -85,16 +76,16 @@ where
 #[derive(Debug)]
 pub struct CrossOriginService<S> {
     inner: S,
-    cross_origin: CrossOrigin,
-    on_error: OnError,
+    check: CrossOriginCheck,
 }
 
 impl<S> CrossOriginService<S> {
-    fn check(&self, request: &ServiceRequest) -> Result<(), shared_session::Error> {
-        let values = |name: &HeaderName| request.headers().get_all(name).map(HeaderValue::as_bytes);
-        let headers = OriginHeaders::new(request.method().as_str(), values(&SEC_FETCH_SITE), values(&ORIGIN))
-            .with_upgrade(request.headers().contains_key(UPGRADE));
-        self.cross_origin.check(headers).into_result()
+    fn refuse(&self, request: &ServiceRequest) -> Option<Refused> {
+        self.check.refuse(
+            request.method().as_str(),
+            request.uri().path_and_query().map_or("", |path| path.as_str()),
+            |name| request.headers().get_all(name).map(HeaderValue::as_bytes),
+        )
     }
 }
 
@@ -110,17 +101,15 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        match self.check(&request) {
-            Ok(()) => {
+        match self.refuse(&request) {
+            None => {
                 let handling = self.inner.call(request);
                 Either::Left(Box::pin(async move { Ok(handling.await?.map_into_left_body()) }))
             }
-            Err(error) => {
-                tracing::debug!(reason = error.source().map(tracing::field::display), "cross-origin request refused");
-                let path_and_query = request.uri().path_and_query().map_or("", |path| path.as_str());
-                let failure = Failure::new(&error, request.method().as_str(), path_and_query);
-                let mut reply = into_response(self.on_error.reply(&failure)).map_into_right_body();
+            Some(Refused { reply, error, rejected, .. }) => {
+                let mut reply = into_response(reply).map_into_right_body();
                 reply.extensions_mut().insert(error);
+                rejected.map(|rejected| reply.extensions_mut().insert(rejected));
                 let (request, _) = request.into_parts();
                 Either::Right(ready(Ok(ServiceResponse::new(request, reply))))
             }

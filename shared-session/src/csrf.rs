@@ -22,6 +22,7 @@
 //! # Ok::<(), shared_session::Error>(())
 //! ```
 
+mod check;
 mod origin;
 mod refusal;
 pub(crate) mod token;
@@ -33,6 +34,7 @@ mod layer;
 #[cfg(feature = "tower")]
 mod service;
 
+pub use check::{CrossOriginCheck, Refused};
 pub use origin::{CrossOrigin, OriginHeaders, Refusal, Verdict};
 pub use refusal::TokenRefusal;
 pub use token::{FormTokens, Issued};

@@ -17,7 +17,7 @@ use shared_session_actix::{
 pub(crate) async fn serve(world: &World) -> String {
     let (manager, plain, world) = (world.manager(), world.plain_manager(), world.clone());
     let server = HttpServer::new(move || {
-        let guard = CrossOriginMiddleware::new(world.cross_origin()).with_on_error(manager.on_error().clone());
+        let guard = CrossOriginMiddleware::new(world.cross_origin());
         App::new()
             .app_data(web::Data::new(world.clone()))
             .route("/bare", web::get().to(async |_: Session| "bare"))

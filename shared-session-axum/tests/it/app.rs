@@ -17,7 +17,7 @@ use shared_session_axum::{CurrentUser, MaybeUser, Rejection, Session, SessionLay
 
 pub(crate) async fn serve(world: &World) -> String {
     let manager = world.manager();
-    let guard = CrossOriginLayer::new(world.cross_origin()).with_on_error(manager.on_error().clone());
+    let guard = CrossOriginLayer::new(world.cross_origin());
     let app = Router::new()
         .nest("/guarded", Router::new().route("/script", any(script)).layer(guard))
         .route("/script", any(script))

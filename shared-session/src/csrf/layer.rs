@@ -1,6 +1,6 @@
 use tower_layer::Layer;
 
-use super::{CrossOrigin, CrossOriginService};
+use super::{CrossOrigin, CrossOriginCheck, CrossOriginService};
 use crate::OnError;
 
 /// Applies [`CrossOrigin`] to a Tower service.
@@ -30,24 +30,23 @@ use crate::OnError;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CrossOriginLayer {
-    cross_origin: CrossOrigin,
-    on_error: OnError,
+    check: CrossOriginCheck,
 }
 
 impl CrossOriginLayer {
     /// A layer that lets through what `cross_origin` allows.
     #[must_use]
     pub fn new(cross_origin: CrossOrigin) -> Self {
-        Self { cross_origin, on_error: OnError::default() }
+        Self { check: CrossOriginCheck::new(cross_origin) }
     }
 
-    /// What a refused request is answered with. Default: [`Reply::problem`](crate::Reply::problem), which tells
-    /// a client nothing internal. The answer has the [`Error`](crate::Error) in its extensions;
-    /// [`Refusal::of`](super::Refusal::of) says why.
+    /// What a refused request is answered with: a closure, or an [`OnError`]. Default: the hook of the session's manager
+    /// where this layer is inside the session layer, else [`Reply::problem`](crate::Reply::problem). Outside of it, give it
+    /// `manager.on_error().clone()`, so that one hook speaks for all. The answer has the [`Error`](crate::Error) in its
+    /// extensions; [`Refusal::of`](super::Refusal::of) says why.
     #[must_use]
-    pub fn with_on_error(mut self, on_error: OnError) -> Self {
-        self.on_error = on_error;
-        self
+    pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
+        Self { check: self.check.with_on_error(on_error) }
     }
 }
 
@@ -55,6 +54,6 @@ impl<S> Layer<S> for CrossOriginLayer {
     type Service = CrossOriginService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        CrossOriginService { inner, cross_origin: self.cross_origin.clone(), on_error: self.on_error.clone() }
+        CrossOriginService { inner, check: self.check.clone() }
     }
 }

@@ -1,34 +1,16 @@
-use std::{
-    error::Error as _,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
-use http::{
-    HeaderName, Request, Response,
-    header::{HeaderValue, ORIGIN, UPGRADE},
-};
+use http::{HeaderValue, Request, Response};
 use tower_service::Service;
 
-use super::{CrossOrigin, OriginHeaders, ResponseFuture};
-use crate::{Error, Failure, OnError, tower::ResponseBody};
-
-static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+use super::{CrossOriginCheck, Refused, ResponseFuture};
+use crate::tower::ResponseBody;
 
 /// The service of [`CrossOriginLayer`](super::CrossOriginLayer).
 #[derive(Clone, Debug)]
 pub struct CrossOriginService<S> {
     pub(super) inner: S,
-    pub(super) cross_origin: CrossOrigin,
-    pub(super) on_error: OnError,
-}
-
-impl<S> CrossOriginService<S> {
-    fn check<B>(&self, request: &Request<B>) -> Result<(), Error> {
-        let values = |name| request.headers().get_all(name).iter().map(HeaderValue::as_bytes);
-        let headers = OriginHeaders::new(request.method().as_str(), values(&SEC_FETCH_SITE), values(&ORIGIN))
-            .with_upgrade(request.headers().contains_key(UPGRADE));
-        self.cross_origin.check(headers).into_result()
-    }
+    pub(super) check: CrossOriginCheck,
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for CrossOriginService<S>
@@ -44,14 +26,18 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        match self.check(&request) {
-            Ok(()) => ResponseFuture::inner(self.inner.call(request)),
-            Err(error) => {
-                tracing::debug!(reason = error.source().map(tracing::field::display), "cross-origin request refused");
-                let path_and_query = request.uri().path_and_query().map_or("", |path| path.as_str());
-                let failure = Failure::new(&error, request.method().as_str(), path_and_query);
-                let mut response = crate::tower::into_response(self.on_error.reply(&failure));
-                response.extensions_mut().insert(error);
+        let refused = self.check.refuse(
+            request.method().as_str(),
+            request.uri().path_and_query().map_or("", |path| path.as_str()),
+            |name| request.headers().get_all(name).iter().map(HeaderValue::as_bytes),
+        );
+        match refused {
+            None => ResponseFuture::inner(self.inner.call(request)),
+            Some(Refused { reply, error, rejected, .. }) => {
+                let mut response: Response<ResponseBody<ResBody>> = crate::tower::into_response(reply);
+                let extensions = response.extensions_mut();
+                extensions.insert(error);
+                rejected.map(|rejected| extensions.insert(rejected));
                 ResponseFuture::refused(response)
             }
         }
@@ -65,7 +51,11 @@ mod tests {
     use tower::{Layer, ServiceExt};
 
     use super::*;
-    use crate::{ErrorKind, Reply, csrf::CrossOriginLayer};
+    use crate::{
+        ErrorKind, Failure, OnError, Reply, SessionLayer, SessionManager,
+        csrf::{CrossOrigin, CrossOriginLayer},
+        store::MemoryStore,
+    };
 
     const OWN: &str = "http://localhost:8000";
 
@@ -144,6 +134,24 @@ mod tests {
         assert_eq!(response.status(), 418);
         assert_eq!(response.headers()["x-reason"], "cross-site");
         assert_eq!(response.body().as_reply(), Some(&b"PUT /path?query=1"[..]));
+    }
+
+    #[tokio::test]
+    async fn inside_the_session_layer_the_hook_of_its_manager_answers_unless_the_layer_has_its_own() {
+        let manager = SessionManager::new(MemoryStore::new())
+            .with_on_error(|failure: &Failure<'_>| Reply::new(418, "text/plain", failure.path_and_query));
+        let answer = async |layer: CrossOriginLayer| {
+            let inner = tower::service_fn(async |_: Request<()>| {
+                Ok::<_, std::convert::Infallible>(Response::new(String::new()))
+            });
+            let service = SessionLayer::new(manager.clone()).layer(layer.layer(inner));
+            let request = Request::post("/path?query").header("origin", "https://evil.example").body(()).unwrap();
+            let response = service.oneshot(request).await.unwrap();
+            assert!(response.extensions().get::<crate::Error>().is_some());
+            response.status().as_u16()
+        };
+        assert_eq!(answer(layer()).await, 418);
+        assert_eq!(answer(layer().with_on_error(Reply::problem)).await, 403);
     }
 
     #[tokio::test]

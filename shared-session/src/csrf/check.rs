@@ -1,0 +1,61 @@
+use std::error::Error as _;
+
+use super::{CrossOrigin, OriginHeaders};
+use crate::{Error, Failure, OnError, Rejected, Reply};
+
+/// What a middleware asks of a request: [`CrossOrigin`], and the answer to those that it refuses. Both adapters hold one.
+#[derive(Clone, Debug)]
+pub struct CrossOriginCheck {
+    cross_origin: CrossOrigin,
+    on_error: Option<OnError>,
+}
+
+impl CrossOriginCheck {
+    /// Lets through what `cross_origin` allows.
+    #[must_use]
+    pub fn new(cross_origin: CrossOrigin) -> Self {
+        Self { cross_origin, on_error: None }
+    }
+
+    /// The hook that answers. Default: that of the session layer around, if there is one, else [`Reply::problem`].
+    #[must_use]
+    pub fn with_on_error(mut self, on_error: impl Into<OnError>) -> Self {
+        self.on_error = Some(on_error.into());
+        self
+    }
+
+    /// The answer to a request that must not reach its handler; `None` if it may go on. `values` finds all values of a
+    /// header by its name in lower case: `sec-fetch-site`, `origin` and `upgrade`. Pure, but for a line in the log.
+    pub fn refuse<'a, V>(
+        &self,
+        method: &'a str,
+        path_and_query: &str,
+        values: impl Fn(&'static str) -> V,
+    ) -> Option<Refused>
+    where
+        V: IntoIterator<Item = &'a [u8]>,
+    {
+        let headers = OriginHeaders::new(method, values("sec-fetch-site"), values("origin"))
+            .with_upgrade(values("upgrade").into_iter().next().is_some());
+        let error = self.cross_origin.check(headers).into_result().err()?;
+        tracing::debug!(reason = error.source().map(tracing::field::display), "cross-origin request refused");
+        let failure = Failure::new(&error, method, path_and_query);
+        Some(match &self.on_error {
+            Some(hook) => Refused { reply: hook.reply(&failure), rejected: None, error },
+            None => Refused { reply: Reply::problem(&failure), rejected: Some(Rejected::new(error.clone())), error },
+        })
+    }
+}
+
+/// The answer to a request that [`CrossOriginCheck::refuse`] refuses. Both [`error`](Self::error) and
+/// [`rejected`](Self::rejected) belong into the extensions of the response.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Refused {
+    /// The response.
+    pub reply: Reply,
+    /// Why.
+    pub error: Error,
+    /// Has a session layer around answer with its manager's hook instead, unless this layer has a hook of its own.
+    pub rejected: Option<Rejected>,
+}
