@@ -1,8 +1,10 @@
-use std::{collections::BTreeSet, ops::Deref};
+use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::USER_AGENT};
 use futures_util::future::LocalBoxFuture;
-use shared_session::{Client, ClientAddress, ErrorKind, LazySession, users::User};
+use shared_session::{Client, ClientAddress, LazySession};
+#[cfg(feature = "users")]
+use shared_session::{ErrorKind, users::User};
 
 use crate::Rejection;
 
@@ -30,7 +32,7 @@ impl Session {
         self.0
     }
 
-    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+    pub(crate) async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
         Ok(Self(handle(request)?.load_from(|| client(request)).await?))
     }
 }
@@ -43,6 +45,7 @@ impl Deref for Session {
     }
 }
 
+#[cfg(feature = "users")]
 /// The signed-in user, checked against the users' table, and the session: a [`User`].
 ///
 /// Costs one SELECT for a request, besides loading the session.
@@ -64,6 +67,7 @@ pub struct CurrentUser {
     session: Session,
 }
 
+#[cfg(feature = "users")]
 impl CurrentUser {
     /// The session that the user is signed in to.
     #[must_use]
@@ -83,9 +87,7 @@ impl CurrentUser {
     /// # Errors
     /// [`ErrorKind::Forbidden`] (403) without the permission; [`ErrorKind::Unavailable`] (503) if the database fails.
     pub async fn require_perm(&self, permission: &str) -> Result<(), Rejection> {
-        let allowed = self.has_perm(&BTreeSet::new(), permission)
-            || self.has_perm(&self.session.permissions(self).await?, permission);
-        if allowed { Ok(()) } else { Err(ErrorKind::Forbidden.into()) }
+        Ok(self.session.require_perm(self, permission).await?)
     }
 
     async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
@@ -95,6 +97,7 @@ impl CurrentUser {
     }
 }
 
+#[cfg(feature = "users")]
 impl Deref for CurrentUser {
     type Target = User;
 
@@ -103,6 +106,7 @@ impl Deref for CurrentUser {
     }
 }
 
+#[cfg(feature = "users")]
 /// The signed-in user, or `None`: for pages that everybody may see.
 ///
 /// Costs as much as [`CurrentUser`]. Fails only if the store or the database fails, or the session cannot be read.
@@ -113,6 +117,7 @@ pub struct MaybeUser(
     pub Option<User>,
 );
 
+#[cfg(feature = "users")]
 impl MaybeUser {
     async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
         let session = Session::load(request).await?;
@@ -120,6 +125,7 @@ impl MaybeUser {
     }
 }
 
+#[cfg(feature = "users")]
 /// The signed-in user, who is staff: a [`CurrentUser`].
 ///
 /// Staff decide about others, so the session is read past a near cache: one round trip. That is so only if nothing has
@@ -129,6 +135,7 @@ impl MaybeUser {
 #[derive(Clone, Debug)]
 pub struct StaffUser(CurrentUser);
 
+#[cfg(feature = "users")]
 impl StaffUser {
     /// The user without this wrapper.
     #[must_use]
@@ -143,6 +150,7 @@ impl StaffUser {
     }
 }
 
+#[cfg(feature = "users")]
 impl Deref for StaffUser {
     type Target = CurrentUser;
 
@@ -165,7 +173,9 @@ macro_rules! from_request {
     )+};
 }
 
-from_request!(Session, CurrentUser, MaybeUser, StaffUser);
+from_request!(Session);
+#[cfg(feature = "users")]
+from_request!(CurrentUser, MaybeUser, StaffUser);
 
 fn handle(request: &HttpRequest) -> Result<LazySession, Rejection> {
     request.extensions().get::<LazySession>().cloned().ok_or_else(|| Rejection::missing_middleware(request))

@@ -3,12 +3,18 @@
 
 mod cross_origin;
 mod extract;
+#[cfg(feature = "users")]
+mod guard;
 mod middleware;
 mod rejection;
 mod reply;
 
 pub use cross_origin::{CrossOriginMiddleware, CrossOriginService};
-pub use extract::{CurrentUser, MaybeUser, Session, StaffUser};
+pub use extract::Session;
+#[cfg(feature = "users")]
+pub use extract::{CurrentUser, MaybeUser, StaffUser};
+#[cfg(feature = "users")]
+pub use guard::{GuardMiddleware, GuardService, login_required, require};
 pub use middleware::{SessionMiddleware, SessionService};
 pub use rejection::Rejection;
 pub use shared_session::{ErrorKind, SessionManager};

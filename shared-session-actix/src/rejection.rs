@@ -41,6 +41,11 @@ impl Rejection {
         self.0.kind()
     }
 
+    #[cfg(feature = "users")]
+    pub(crate) fn into_rejected(self) -> Rejected {
+        Rejected::new(self.0)
+    }
+
     pub(crate) fn missing_middleware(request: &HttpRequest) -> Self {
         let error = Error::new(
             ErrorKind::Config,
@@ -71,7 +76,7 @@ impl ResponseError for Rejection {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut response = into_response(Reply::problem(&Failure::new(&self.0, "", "")));
+        let mut response = into_response(Reply::from(&*self.0));
         response.extensions_mut().insert(Rejected::new(Arc::clone(&self.0)));
         response
     }

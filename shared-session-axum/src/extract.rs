@@ -1,8 +1,12 @@
-use std::{collections::BTreeSet, net::IpAddr, ops::Deref};
+use std::{net::IpAddr, ops::Deref};
 
-use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum_core::extract::FromRequestParts;
+#[cfg(feature = "users")]
+use axum_core::extract::OptionalFromRequestParts;
 use http::{header::USER_AGENT, request::Parts};
-use shared_session::{Client, ClientAddress, ErrorKind, LazySession, users::User};
+use shared_session::{Client, ClientAddress, LazySession};
+#[cfg(feature = "users")]
+use shared_session::{ErrorKind, users::User};
 
 use crate::Rejection;
 
@@ -29,6 +33,10 @@ impl Session {
     pub fn into_inner(self) -> shared_session::Session {
         self.0
     }
+
+    pub(crate) async fn load(parts: &Parts) -> Result<Self, Rejection> {
+        Ok(Self(handle(parts)?.load_from(|| client(parts)).await?))
+    }
 }
 
 impl Deref for Session {
@@ -43,10 +51,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Ok(Self(handle(parts)?.load_from(|| client(parts)).await?))
+        Self::load(parts).await
     }
 }
 
+#[cfg(feature = "users")]
 /// The signed-in user, checked against the users' table, and the session: a [`User`].
 ///
 /// Costs one SELECT for a request, besides loading the session.
@@ -68,6 +77,7 @@ pub struct CurrentUser {
     session: Session,
 }
 
+#[cfg(feature = "users")]
 impl CurrentUser {
     /// The session that the user is signed in to.
     #[must_use]
@@ -87,12 +97,11 @@ impl CurrentUser {
     /// # Errors
     /// [`ErrorKind::Forbidden`] (403) without the permission; [`ErrorKind::Unavailable`] (503) if the database fails.
     pub async fn require_perm(&self, permission: &str) -> Result<(), Rejection> {
-        let allowed = self.has_perm(&BTreeSet::new(), permission)
-            || self.has_perm(&self.session.permissions(self).await?, permission);
-        if allowed { Ok(()) } else { Err(ErrorKind::Forbidden.into()) }
+        Ok(self.session.require_perm(self, permission).await?)
     }
 }
 
+#[cfg(feature = "users")]
 impl Deref for CurrentUser {
     type Target = User;
 
@@ -101,6 +110,7 @@ impl Deref for CurrentUser {
     }
 }
 
+#[cfg(feature = "users")]
 impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
     type Rejection = Rejection;
 
@@ -111,6 +121,7 @@ impl<S: Send + Sync> FromRequestParts<S> for CurrentUser {
     }
 }
 
+#[cfg(feature = "users")]
 impl<S: Send + Sync> OptionalFromRequestParts<S> for CurrentUser {
     type Rejection = Rejection;
 
@@ -119,6 +130,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for CurrentUser {
     }
 }
 
+#[cfg(feature = "users")]
 /// The signed-in user, or `None`: for pages that everybody may see.
 ///
 /// Costs as much as [`CurrentUser`]. Rejects only if the store or the database fails, or the session cannot be read.
@@ -128,6 +140,7 @@ pub struct MaybeUser(
     pub Option<User>,
 );
 
+#[cfg(feature = "users")]
 impl<S: Send + Sync> FromRequestParts<S> for MaybeUser {
     type Rejection = Rejection;
 
@@ -137,6 +150,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MaybeUser {
     }
 }
 
+#[cfg(feature = "users")]
 /// The signed-in user, who is staff: a [`CurrentUser`].
 ///
 /// Staff decide about others, so the session is read past a near cache: one round trip. That is so only if nothing has
@@ -147,6 +161,7 @@ impl<S: Send + Sync> FromRequestParts<S> for MaybeUser {
 #[derive(Clone, Debug)]
 pub struct StaffUser(CurrentUser);
 
+#[cfg(feature = "users")]
 impl StaffUser {
     /// The user without this wrapper.
     #[must_use]
@@ -155,6 +170,7 @@ impl StaffUser {
     }
 }
 
+#[cfg(feature = "users")]
 impl Deref for StaffUser {
     type Target = CurrentUser;
 
@@ -163,6 +179,7 @@ impl Deref for StaffUser {
     }
 }
 
+#[cfg(feature = "users")]
 impl<S: Send + Sync> FromRequestParts<S> for StaffUser {
     type Rejection = Rejection;
 
@@ -173,6 +190,7 @@ impl<S: Send + Sync> FromRequestParts<S> for StaffUser {
     }
 }
 
+#[cfg(feature = "users")]
 impl<S: Send + Sync> OptionalFromRequestParts<S> for StaffUser {
     type Rejection = Rejection;
 
@@ -181,6 +199,7 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for StaffUser {
     }
 }
 
+#[cfg(feature = "users")]
 /// `None` for those who are not allowed; failures stay failures.
 fn allowed<T>(result: Result<T, Rejection>) -> Result<Option<T>, Rejection> {
     match result {

@@ -41,6 +41,11 @@ impl Rejection {
         self.0.kind()
     }
 
+    #[cfg(feature = "users")]
+    pub(crate) fn into_rejected(self) -> Rejected {
+        Rejected::new(self.0)
+    }
+
     pub(crate) fn missing_layer(parts: &Parts) -> Self {
         let error = Error::new(ErrorKind::Config, "this route has no sessions; add SessionLayer to its router");
         // Without the layer nobody else would tell.
@@ -63,7 +68,7 @@ impl From<ErrorKind> for Rejection {
 
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
-        let reply = Reply::problem(&Failure::new(&self.0, "", ""));
+        let reply = Reply::from(&*self.0);
         let mut response = shared_session::tower::into_response::<Body>(reply);
         response.extensions_mut().insert(Rejected::new(self.0));
         response

@@ -135,6 +135,13 @@ impl Reply {
     }
 }
 
+/// The [problem](Reply::problem) of an error of which no request is known.
+impl From<&Error> for Reply {
+    fn from(error: &Error) -> Self {
+        Self::problem(&Failure::new(error, "", ""))
+    }
+}
+
 /// An error in the extensions of a response: the session layer of an adapter answers with the manager's `on_error` hook
 /// instead. Extractors, handlers and inner layers report their errors this way, so that one hook speaks for all, and sees
 /// the whole path of the request.

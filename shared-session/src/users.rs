@@ -38,6 +38,7 @@ use crate::{Error, store::BoxFuture};
 #[cfg(feature = "users")]
 pub mod auth;
 mod auth_hash;
+mod guard;
 pub mod password;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
@@ -45,6 +46,7 @@ mod user;
 mod verify;
 
 pub use auth_hash::Verified;
+pub use guard::Guard;
 use password::PasswordHasher;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{CreateUserError, NewUser, SqlUsers, UserTable};

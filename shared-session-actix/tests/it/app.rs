@@ -3,7 +3,7 @@
 use actix_web::{
     App, Error, HttpMessage, HttpRequest, HttpResponse, HttpServer,
     body::MessageBody,
-    dev::{ServiceRequest, ServiceResponse},
+    dev::{HttpServiceFactory, ServiceRequest, ServiceResponse},
     http::StatusCode,
     middleware::{self, Next},
     web,
@@ -11,7 +11,8 @@ use actix_web::{
 use http_suite::{PERMISSION, World};
 use shared_session::ClientAddress;
 use shared_session_actix::{
-    CrossOriginMiddleware, CurrentUser, MaybeUser, Rejection, Session, SessionMiddleware, StaffUser,
+    CrossOriginMiddleware, CurrentUser, GuardMiddleware, MaybeUser, Rejection, Session, SessionMiddleware, StaffUser,
+    login_required, require,
 };
 
 pub(crate) async fn serve(world: &World) -> String {
@@ -26,6 +27,9 @@ pub(crate) async fn serve(world: &World) -> String {
                 web::scope("")
                     .wrap(SessionMiddleware::new(manager.clone()))
                     .wrap(middleware::from_fn(address))
+                    .service(behind("/guards/signed-in", login_required()))
+                    .service(behind("/guards/page", login_required().redirect_to("/login")))
+                    .service(behind("/guards/permission", require(PERMISSION)))
                     .service(web::scope("/guarded").wrap(guard).route("/script", web::to(script)))
                     .route("/script", web::to(script))
                     .route("/swallow", web::to(swallow))
@@ -44,6 +48,10 @@ pub(crate) async fn serve(world: &World) -> String {
     let url = format!("http://{}", server.addrs()[0]);
     tokio::spawn(server.run());
     url
+}
+
+fn behind(path: &str, guard: GuardMiddleware) -> impl HttpServiceFactory {
+    web::scope(path).wrap(guard).route("", web::to(script))
 }
 
 async fn script(session: Session, world: web::Data<World>, request: HttpRequest) -> Result<HttpResponse, Rejection> {

@@ -13,12 +13,15 @@ use axum::{
 };
 use http_suite::{PERMISSION, World};
 use shared_session::{ClientAddress, csrf::CrossOriginLayer};
-use shared_session_axum::{CurrentUser, MaybeUser, Rejection, Session, SessionLayer, StaffUser};
+use shared_session_axum::{
+    CurrentUser, MaybeUser, Rejection, Session, SessionLayer, StaffUser, login_required, require,
+};
 
 pub(crate) async fn serve(world: &World) -> String {
     let manager = world.manager();
     let guard = CrossOriginLayer::new(world.cross_origin());
     let app = Router::new()
+        .nest("/guards", guards())
         .nest("/guarded", Router::new().route("/script", any(script)).layer(guard))
         .route("/script", any(script))
         .route("/swallow", any(swallow))
@@ -37,6 +40,13 @@ pub(crate) async fn serve(world: &World) -> String {
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
     url
+}
+
+fn guards() -> Router<World> {
+    let behind = |path, guard| Router::new().route(path, any(script)).route_layer(guard);
+    behind("/signed-in", login_required())
+        .merge(behind("/page", login_required().redirect_to("/login")))
+        .merge(behind("/permission", require(PERMISSION)))
 }
 
 async fn script(session: Session, State(world): State<World>, headers: HeaderMap) -> Result<Response, Rejection> {

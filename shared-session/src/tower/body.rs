@@ -32,11 +32,13 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
-    pub(crate) fn inner(body: B) -> Self {
+    /// The inner service's body.
+    #[must_use]
+    pub fn new(body: B) -> Self {
         Self { body: Either::Inner { body } }
     }
 
-    pub(crate) fn reply(text: String) -> Self {
+    fn reply(text: String) -> Self {
         let text = (!text.is_empty()).then(|| Bytes::from(text));
         Self { body: Either::Reply { text } }
     }
@@ -110,5 +112,5 @@ impl<B> fmt::Debug for ResponseBody<B> {
 
 /// The same response, with the inner service's body as one of the two that may be sent.
 pub(crate) fn inner<B>(response: Response<B>) -> Response<ResponseBody<B>> {
-    response.map(ResponseBody::inner)
+    response.map(ResponseBody::new)
 }

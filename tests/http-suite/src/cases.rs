@@ -4,6 +4,7 @@
 pub mod cross_origin;
 pub mod endings;
 pub mod failures;
+pub mod guards;
 pub mod headers;
 pub mod races;
 pub mod reading;

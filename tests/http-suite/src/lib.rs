@@ -8,6 +8,9 @@
 //! | any method, `/script` | takes the session, answers what [`World::run`] makes of the request's `x-script` header |
 //! | any method, `/plain/script` | the same under the sessions of [`World::plain_manager`], without the other session layer |
 //! | any method, `/guarded/script` | the same behind the cross-origin check of [`World::cross_origin`] |
+//! | any method, `/guards/signed-in` | as `/script`, behind `login_required` |
+//! | any method, `/guards/page` | as `/script`, behind `login_required` with the login page `/login` |
+//! | any method, `/guards/permission` | as `/script`, behind `require` of [`PERMISSION`] |
 //! | any method, `/swallow` | tries to take the session, ignores a failure, answers 200 |
 //! | `GET /untouched` | takes no session, answers 200 |
 //! | `GET /bare` | takes the session, but no session layer is there |
@@ -97,6 +100,9 @@ macro_rules! tests {
             headers::a_new_cookie_is_never_cached
             headers::cookies_of_the_handler_are_kept
             headers::answers_to_signed_in_users_are_private
+            guards::guards_tell_who_may_pass
+            guards::a_guard_sends_pages_to_the_login_and_nothing_else
+            guards::a_guard_asks_nothing_twice_and_an_outage_is_no_sign_out
             cross_origin::requests_of_other_sites_do_not_reach_the_handler
         }
     };

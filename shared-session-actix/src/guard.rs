@@ -1,0 +1,138 @@
+use std::{
+    fmt,
+    future::{Ready, ready},
+    rc::Rc,
+    sync::Arc,
+};
+
+use actix_web::{
+    Error,
+    body::EitherBody,
+    dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
+};
+use futures_util::future::LocalBoxFuture;
+use shared_session::{Rejected, Reply, users::Guard};
+
+use crate::{Rejection, Session, reply::into_response};
+
+/// Lets only visitors who are signed in to what it is wrapped around: 401 for the others, or the
+/// [login page](GuardMiddleware::redirect_to). 503 if the store or the database fails.
+///
+/// `wrap` a scope or a resource in it, inside of [`SessionMiddleware`](crate::SessionMiddleware). The user is read once: a
+/// handler may take [`CurrentUser`](crate::CurrentUser) at no further cost.
+///
+/// ```
+/// use actix_web::{App, test, web};
+/// use shared_session::{SessionManager, store::MemoryStore};
+/// use shared_session_actix::{SessionMiddleware, login_required};
+///
+/// # #[actix_web::main] async fn main() {
+/// let manager = SessionManager::new(MemoryStore::new());
+/// let account = web::scope("/account")
+///     .wrap(login_required().redirect_to("/login"))
+///     .route("", web::get().to(async || "yours"));
+/// let app = App::new()
+///     .wrap(SessionMiddleware::new(manager))
+///     .route("/", web::get().to(async || "everybody's"))
+///     .service(account);
+/// let app = test::init_service(app).await;
+///
+/// let response = test::call_service(&app, test::TestRequest::with_uri("/").to_request()).await;
+/// assert_eq!(response.status(), 200);
+/// let response = test::call_service(&app, test::TestRequest::with_uri("/account?tab=2").to_request()).await;
+/// assert_eq!(response.status(), 303);
+/// assert_eq!(response.headers().get("location").unwrap(), "/login?next=/account%3Ftab%3D2");
+/// # }
+/// ```
+#[must_use]
+pub fn login_required() -> GuardMiddleware {
+    GuardMiddleware(Guard::login_required())
+}
+
+/// As [`login_required`], and lets only users with `permission` through, such as `blog.add_post`: 403 for the others.
+/// One more round trip to the database, none for superusers, who have every permission.
+///
+/// ```
+/// use actix_web::web;
+/// use shared_session_actix::require;
+///
+/// let posts = web::scope("/posts").wrap(require("blog.add_post")).route("", web::post().to(async || "published"));
+/// # let _ = posts;
+/// ```
+#[must_use]
+pub fn require(permission: impl Into<Arc<str>>) -> GuardMiddleware {
+    GuardMiddleware(Guard::require(permission))
+}
+
+/// The middleware that [`login_required`] and [`require`] make.
+#[derive(Clone, Debug)]
+pub struct GuardMiddleware(Guard);
+
+impl GuardMiddleware {
+    /// Sends visitors who are not signed in to `login_page`, a path of this site, with 303 and the path and query that
+    /// they asked for in the parameter `next`. That is for GET and HEAD; to send a browser away that posted something
+    /// would lose it, so other methods are still 401. Default: no redirect.
+    ///
+    /// A login that goes on to `next` must check that it is a path of the site: it begins with one `/` and not with two.
+    #[must_use]
+    pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
+        Self(self.0.redirect_to(login_page))
+    }
+}
+
+impl<S, B> Transform<S, ServiceRequest> for GuardMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = GuardService<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, Self::InitError>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(GuardService { inner: Rc::new(inner), guard: self.0.clone() }))
+    }
+}
+
+/// The service that [`GuardMiddleware`] makes.
+pub struct GuardService<S> {
+    inner: Rc<S>,
+    guard: Guard,
+}
+
+impl<S, B> Service<ServiceRequest> for GuardService<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error> + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        let (inner, guard) = (Rc::clone(&self.inner), self.guard.clone());
+        Box::pin(async move {
+            match check(&guard, &request).await {
+                Ok(()) => Ok(inner.call(request).await?.map_into_left_body()),
+                Err(rejected) => {
+                    let mut response = into_response(Reply::from(rejected.error()));
+                    response.extensions_mut().insert(rejected);
+                    Ok(request.into_response(response).map_into_right_body())
+                }
+            }
+        })
+    }
+}
+
+async fn check(guard: &Guard, request: &ServiceRequest) -> Result<(), Rejected> {
+    let session = Session::load(request.request()).await.map_err(Rejection::into_rejected)?;
+    guard.check(&session).await
+}
+
+impl<S> fmt::Debug for GuardService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardService").field("guard", &self.guard).finish_non_exhaustive()
+    }
+}

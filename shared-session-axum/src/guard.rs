@@ -1,0 +1,142 @@
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response, request::Parts};
+use shared_session::{
+    Rejected, Reply,
+    tower::{ResponseBody, into_response},
+    users::Guard,
+};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::{Rejection, Session};
+
+/// Lets only visitors who are signed in to the routes that it is around: 401 for the others, or the
+/// [login page](GuardLayer::redirect_to). 503 if the store or the database fails.
+///
+/// Give it to `Router::route_layer`, so that a path that does not exist stays a 404, and put the
+/// [`SessionLayer`](crate::SessionLayer) around that router. The user is read once: a handler may take
+/// [`CurrentUser`](crate::CurrentUser) at no further cost.
+///
+/// ```
+/// use axum::{Router, body::Body, http::Request, routing::get};
+/// use shared_session::{SessionManager, store::MemoryStore};
+/// use shared_session_axum::{SessionLayer, login_required};
+/// use tower::ServiceExt;
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let account = Router::new()
+///     .route("/account", get(async || "yours"))
+///     .route_layer(login_required().redirect_to("/login"));
+/// let app = Router::new()
+///     .route("/", get(async || "everybody's"))
+///     .merge(account)
+///     .layer(SessionLayer::new(SessionManager::new(MemoryStore::new())));
+///
+/// let response = app.clone().oneshot(Request::get("/").body(Body::empty())?).await?;
+/// assert_eq!(response.status(), 200);
+/// let response = app.oneshot(Request::get("/account?tab=2").body(Body::empty())?).await?;
+/// assert_eq!(response.status(), 303);
+/// assert_eq!(response.headers()["location"], "/login?next=/account%3Ftab%3D2");
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub fn login_required() -> GuardLayer {
+    GuardLayer(Guard::login_required())
+}
+
+/// As [`login_required`], and lets only users with `permission` through, such as `blog.add_post`: 403 for the others.
+/// One more round trip to the database, none for superusers, who have every permission.
+///
+/// ```
+/// use axum::{Router, routing::post};
+/// use shared_session_axum::require;
+///
+/// let posts: Router = Router::new().route("/posts", post(async || "published")).route_layer(require("blog.add_post"));
+/// # let _ = posts;
+/// ```
+#[must_use]
+pub fn require(permission: impl Into<Arc<str>>) -> GuardLayer {
+    GuardLayer(Guard::require(permission))
+}
+
+/// The layer that [`login_required`] and [`require`] make.
+#[derive(Clone, Debug)]
+pub struct GuardLayer(Guard);
+
+impl GuardLayer {
+    /// Sends visitors who are not signed in to `login_page`, a path of this site, with 303 and the path and query that
+    /// they asked for in the parameter `next`. That is for GET and HEAD; to send a browser away that posted something
+    /// would lose it, so other methods are still 401. Default: no redirect.
+    ///
+    /// A login that goes on to `next` must check that it is a path of the site: it begins with one `/` and not with two.
+    #[must_use]
+    pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
+        Self(self.0.redirect_to(login_page))
+    }
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = GuardService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        GuardService { inner, guard: self.0.clone() }
+    }
+}
+
+/// The service that [`GuardLayer`] makes.
+#[derive(Clone)]
+pub struct GuardService<S> {
+    inner: S,
+    guard: Guard,
+}
+
+impl<S, RequestBody, B> Service<Request<RequestBody>> for GuardService<S>
+where
+    S: Service<Request<RequestBody>, Response = Response<B>> + Clone + Send + 'static,
+    S::Future: Send,
+    RequestBody: Send + 'static,
+{
+    type Response = Response<ResponseBody<B>>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
+        // The one that was asked whether it is ready is the one to call.
+        let spare = self.inner.clone();
+        let (mut inner, guard) = (mem::replace(&mut self.inner, spare), self.guard.clone());
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            match check(&guard, &parts).await {
+                Ok(()) => Ok(inner.call(Request::from_parts(parts, body)).await?.map(ResponseBody::new)),
+                Err(rejected) => {
+                    let mut response = into_response(Reply::from(rejected.error()));
+                    response.extensions_mut().insert(rejected);
+                    Ok(response)
+                }
+            }
+        })
+    }
+}
+
+async fn check(guard: &Guard, parts: &Parts) -> Result<(), Rejected> {
+    let session = Session::load(parts).await.map_err(Rejection::into_rejected)?;
+    guard.check(&session).await
+}
+
+impl<S> fmt::Debug for GuardService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GuardService").field("guard", &self.guard).finish_non_exhaustive()
+    }
+}

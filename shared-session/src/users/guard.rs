@@ -1,0 +1,62 @@
+use std::sync::Arc;
+
+use crate::{Error, Rejected, Session};
+
+/// Who may pass to the routes behind it: the decision of `login_required` and `require` in the adapters.
+///
+/// ```
+/// use shared_session::{ErrorKind, SessionManager, store::MemoryStore, users::Guard};
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+/// let manager = SessionManager::new(MemoryStore::new());
+/// let anonymous = manager.open(std::iter::empty()).load().await?;
+/// let guard = Guard::login_required().redirect_to("/login");
+/// let refused = guard.check(&anonymous).await.unwrap_err();
+/// assert_eq!(refused.error().kind(), ErrorKind::Unauthenticated);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Guard {
+    permission: Option<Arc<str>>,
+    login_page: Option<Arc<str>>,
+}
+
+impl Guard {
+    /// Lets through whoever is signed in.
+    #[must_use]
+    pub fn login_required() -> Self {
+        Self { permission: None, login_page: None }
+    }
+
+    /// Lets through whoever is signed in and has `permission`, such as `blog.add_post`. Superusers have every permission.
+    #[must_use]
+    pub fn require(permission: impl Into<Arc<str>>) -> Self {
+        Self { permission: Some(permission.into()), login_page: None }
+    }
+
+    /// Sends visitors who are not signed in to this page of the site; see [`Rejected::with_login_page`]. Default: they are
+    /// answered with 401.
+    #[must_use]
+    pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
+        Self { login_page: Some(login_page.into()), ..self }
+    }
+
+    /// Whether the user of `session` may pass. One SELECT, which extractors of the same request do not repeat, and another
+    /// for a permission.
+    ///
+    /// # Errors
+    /// What to answer: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in,
+    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) without the permission, and as
+    /// [`Session::user`](crate::Session::user).
+    pub async fn check(&self, session: &Session) -> Result<(), Rejected> {
+        self.passes(session).await.map_err(|error| Rejected::new(error).with_login_page(self.login_page.clone()))
+    }
+
+    async fn passes(&self, session: &Session) -> Result<(), Error> {
+        let user = session.require_user().await?;
+        match &self.permission {
+            Some(permission) => session.require_perm(&user, permission).await,
+            None => Ok(()),
+        }
+    }
+}
