@@ -4,13 +4,10 @@ use axum::Json;
 use serde::Serialize;
 use shared_session::store::StoreTime;
 use shared_session_axum::Session;
-use shared_session_examples::text::rfc3339;
+use shared_session_examples::{VISITS, text::rfc3339};
 use utoipa::ToSchema;
 
 use crate::problem::{ApiError, ReadFails, WriteFails};
-
-/// The entry that both services count visits in.
-const VISITS: &str = "visits";
 
 /// A session, without what opens it.
 #[derive(Serialize, ToSchema)]
@@ -70,7 +67,7 @@ pub(crate) async fn session_state(session: Session) -> Result<Json<SessionState>
     responses((status = 200, description = "Counted", body = Visits), WriteFails)
 )]
 pub(crate) async fn count_visit(session: Session) -> Result<Json<Visits>, ApiError> {
-    session.update(VISITS, |visits: Option<u64>| Some(visits.unwrap_or_default().saturating_add(1)))?;
+    session.update_or(VISITS, 0, |visits| visits.saturating_add(1))?;
     // Another request may have been faster: what is stored is known only when it is stored.
     session.commit().await?;
     Ok(Json(Visits { visits: session.get(VISITS)?.unwrap_or_default() }))

@@ -23,6 +23,9 @@ pub mod setup;
 pub mod sign_in;
 pub mod text;
 
+/// The entry that both services count visits in.
+pub const VISITS: shared_session::Key<u64> = shared_session::Key::new("visits");
+
 /// The programs in the project's README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

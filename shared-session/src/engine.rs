@@ -16,6 +16,7 @@ pub(crate) mod fleet;
 #[cfg(feature = "users")]
 pub(crate) mod indexed;
 pub(crate) mod kept;
+pub(crate) mod key;
 pub(crate) mod load;
 pub(crate) mod manager;
 #[cfg(feature = "redis")]

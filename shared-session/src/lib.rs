@@ -31,8 +31,8 @@
 //! let service = tower::service_fn(|request: Request<()>| async move {
 //!     let handle = request.extensions().get::<LazySession>().ok_or(shared_session::ErrorKind::Config)?;
 //!     let session = handle.load().await?;
-//!     let visits = session.update("visits", |n: Option<u64>| Some(n.unwrap_or(0) + 1))?;
-//!     Ok::<_, Error>(Response::new(format!("{visits:?}")))
+//!     let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
+//!     Ok::<_, Error>(Response::new(format!("{visits}")))
 //! });
 //! let service = SessionLayer::new(SessionManager::new(MemoryStore::new())).layer(service);
 //! let response = service.oneshot(Request::new(())).await?;
@@ -94,6 +94,7 @@ pub use engine::{
     commit::{Close, Commit},
     devices::{SessionInfo, SessionPage},
     fleet::FleetCheck,
+    key::{EntryName, EntryOf, Key},
     manager::SessionManager,
     outcome::{Ending, Outcome},
     request::RequestGuard,

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use shared_session_actix::Session;
-use shared_session_examples::pages::Home;
+use shared_session_examples::{VISITS, pages::Home};
 
 use crate::page::{Answer, Visit, language};
 
@@ -19,9 +19,9 @@ async fn count(session: &Session) -> Result<Option<u64>, shared_session::Error> 
     if session.handle().is_none() {
         return Ok(None);
     }
-    session.update("visits", |visits: Option<u64>| Some(visits.unwrap_or(0).saturating_add(1)))?;
+    session.update_or(VISITS, 0, |visits| visits.saturating_add(1))?;
     if !session.is_read_only() {
         session.commit().await?;
     }
-    session.get("visits")
+    session.get(VISITS)
 }

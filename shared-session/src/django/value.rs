@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::{json, json::Rules, pickle::PyValue};
 use crate::{
-    Error, ErrorKind, Session,
+    EntryName, Error, ErrorKind, Session,
     record::entries::{Foreign, Json},
 };
 
@@ -14,8 +14,8 @@ impl Session {
     ///
     /// # Errors
     /// As [`get`](Self::get).
-    pub fn get_python(&self, name: &str) -> Result<Option<PyValue>, Error> {
-        self.value(name)?.as_ref().map(Json::to_python).transpose()
+    pub fn get_python(&self, name: impl EntryName) -> Result<Option<PyValue>, Error> {
+        self.value(name.entry_name())?.as_ref().map(Json::to_python).transpose()
     }
 
     /// Sets `name` to a Python value, for Django to read. What the session's codec cannot hold becomes what Django's own
@@ -24,8 +24,8 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing is
     /// edited.
-    pub fn insert_python(&self, name: &str, value: PyValue) -> Result<(), Error> {
-        self.set_value(name, Json::python(value))
+    pub fn insert_python(&self, name: impl EntryName, value: PyValue) -> Result<(), Error> {
+        self.set_value(name.entry_name(), Json::python(value))
     }
 }
 

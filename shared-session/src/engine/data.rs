@@ -74,6 +74,14 @@ impl Delta {
         self.0.insert(name.into(), Op::Remove);
     }
 
+    /// Removes everything that this request sees. What was taken out stays taken.
+    pub(crate) fn clear(&mut self, original: &Entries) {
+        self.0.values_mut().filter(|op| !matches!(op, Op::Take(_))).for_each(|op| *op = Op::Remove);
+        for (name, _) in original.iter() {
+            self.0.entry(name.into()).or_insert(Op::Remove);
+        }
+    }
+
     /// Takes the value out and returns it.
     pub(crate) fn take(&mut self, original: &Entries, name: &str) -> Option<Json> {
         let value = self.get(original, name)?.clone();
@@ -112,7 +120,8 @@ impl Delta {
                 Op::Remove => None,
                 Op::Take(taken) if stored == Some(taken) => None,
                 Op::Take(_) if missed == MissedTake::Fail => {
-                    return Err(Error::new(ErrorKind::Conflict, "another request took the entry first"));
+                    let error = Error::new(ErrorKind::Conflict, "another request took it first");
+                    return Err(error.of_entry(name));
                 }
                 Op::Take(_) => continue,
                 Op::Update { steps, .. } => {
@@ -238,6 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_seen_is_cleared_and_what_others_add_stays() {
+        let original = entries(&[("a", 1), ("flash", 7)]);
+        let mut delta = Delta::default();
+        delta.take(&original, "flash");
+        delta.insert("b", Json::encode(&2).unwrap());
+        delta.update(&original, "c", step(|n: Option<u64>| n.map(|n| n + 1))).unwrap();
+        delta.clear(&original);
+        assert!(delta.names(&original).is_empty());
+        let newer = entries(&[("a", 5), ("b", 5), ("c", 5), ("d", 5), ("flash", 7)]);
+        let left = newer.with(&delta.resolve(&newer, MissedTake::Fail).unwrap());
+        assert_eq!(left.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["d"]);
+        let taken = delta.resolve(&entries(&[]), MissedTake::Fail);
+        assert_eq!(taken.unwrap_err().kind(), ErrorKind::Conflict, "it was taken out before");
+        delta.update(&original, "a", add_one()).unwrap();
+        assert_eq!(number(delta.resolve(&original, MissedTake::Keep).unwrap()["a"].as_ref()), Some(1));
+    }
+
+    #[test]
     fn an_edit_that_comes_to_nothing_changes_nothing() {
         let mut delta = Delta::default();
         delta.update(&entries(&[]), "visits", step(|n: Option<u64>| n.map(|n| n + 1))).unwrap();
@@ -261,6 +288,7 @@ mod tests {
         Remove(u8),
         Take(u8),
         Add(u8),
+        Clear,
     }
 
     fn edit() -> impl Strategy<Value = Edit> {
@@ -269,6 +297,7 @@ mod tests {
             (0..4u8).prop_map(Edit::Remove),
             (0..4u8).prop_map(Edit::Take),
             (0..4u8).prop_map(Edit::Add),
+            Just(Edit::Clear),
         ]
     }
 
@@ -285,6 +314,7 @@ mod tests {
                     Edit::Remove(k) => { model.remove(&k); delta.remove(&k.to_string()); }
                     Edit::Take(k) => prop_assert_eq!(model.remove(&k), number(delta.take(&original, &k.to_string()).as_ref())),
                     Edit::Add(k) => { *model.entry(k).or_default() += 1; delta.update(&original, &k.to_string(), add_one()).unwrap(); }
+                    Edit::Clear => { model.clear(); delta.clear(&original); }
                 }
                 for k in 0..4u8 {
                     prop_assert_eq!(model.get(&k).copied(), number(delta.get(&original, &k.to_string())));

@@ -5,11 +5,12 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Client, Error, Failure, Rejected, Reply,
+    Client, Error, ErrorKind, Failure, Rejected, Reply,
     cookie::{Sent, Transport},
     engine::{
         data::{Step, step},
         draft::{Draft, Intent, Loaded},
+        key::{EntryName, EntryOf},
         request::{Inner, Open, RequestGuard, State, read_only},
     },
     record::{
@@ -39,8 +40,8 @@ pub struct LazySession(pub(crate) Arc<Inner>);
 /// # let manager = SessionManager::new(MemoryStore::new());
 /// # let handle = manager.open(std::iter::empty());
 /// let session = handle.load().await?;
-/// let visits = session.update("visits", |n: Option<u64>| Some(n.unwrap_or(0) + 1))?;
-/// assert_eq!(visits, Some(1));
+/// let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
+/// assert_eq!(visits, 1);
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -185,8 +186,10 @@ impl Session {
     /// itself, as an `Option` does. No I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if it is not a `T`. [`ErrorKind::Unreadable`] if the record cannot be decoded.
-    pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+    /// [`ErrorKind::Value`] if it is not a `T`; the error names the entry and the type. [`ErrorKind::Unreadable`] if the
+    /// record cannot be decoded.
+    pub fn get<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
+        let name = name.entry_name();
         self.0.with(|open| {
             let Some(value) = open.draft.delta.get(open.draft.base.entries()?, name) else { return Ok(None) };
             value.read().map_err(|error| error.of_entry(name))
@@ -201,13 +204,30 @@ impl Session {
         self.0.with(|open| Ok(open.draft.delta.names(open.draft.base.entries()?)))
     }
 
+    /// Whether there is an entry `name`, also one that is `null`. No I/O.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
+    pub fn contains(&self, name: impl EntryName) -> Result<bool, Error> {
+        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name.entry_name()).is_some()))
+    }
+
+    /// Whether there are no entries. A signed-in session may well be empty: its user is no entry. No I/O.
+    ///
+    /// # Errors
+    /// As [`contains`](Self::contains).
+    pub fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.names()?.is_empty())
+    }
+
     /// Sets `name` to `value`, whatever is stored then. Starts a session if there is none.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if `value` cannot be written as JSON: it holds NaN or an infinity, or a map whose keys are
     /// neither text nor numbers. In a Django profile also if it holds a number that a Python float would round, which
     /// only raw JSON and arbitrary-precision numbers do. Nothing is edited then. Integers may have any size.
-    pub fn insert<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), Error> {
+    pub fn insert<T: Serialize + ?Sized>(&self, name: impl EntryOf<T>, value: &T) -> Result<(), Error> {
+        let name = name.entry_name();
         self.set_value(name, Json::encode(value).map_err(|error| error.of_entry(name))?)
     }
 
@@ -220,11 +240,12 @@ impl Session {
     /// [`insert`](Self::insert)) or would not read back as a `T`; and if the closure changes a value that holds what `T`
     /// does not keep: a Python value that JSON does not have, or a number with more digits. Nothing is edited then. A
     /// closure that leaves such a value as it is leaves it alone.
-    pub fn update<T, F>(&self, name: &str, f: F) -> Result<Option<T>, Error>
+    pub fn update<T, F>(&self, name: impl EntryOf<T>, f: F) -> Result<Option<T>, Error>
     where
         T: Serialize + DeserializeOwned,
         F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
     {
+        let name = name.entry_name();
         let (core, entry, step) = (Arc::clone(&self.0.core), name.to_owned(), step(f));
         let step: Step = Arc::new(move |stored| {
             let next = step(stored).map_err(|error| error.of_entry(&entry))?;
@@ -236,18 +257,69 @@ impl Session {
         });
         self.0.with(|open| {
             let next = open.draft.delta.update(open.draft.base.entries()?, name, step)?;
-            next.as_ref().map(Json::decode).transpose()
+            next.as_ref().map(Json::decode).transpose().map_err(|error| error.of_entry(name))
         })
+    }
+
+    /// Changes `name` by a closure from its value, or from `default` where there is none, and returns the value that
+    /// this request now sees: for counters. As [`update`](Self::update), which can also remove an entry.
+    ///
+    /// ```
+    /// # use shared_session::{SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+    /// assert_eq!(session.update_or("visits", 0, |visits: u64| visits + 1)?, 1);
+    /// assert_eq!(session.update_or("visits", 0, |visits: u64| visits + 1)?, 2);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`update`](Self::update).
+    pub fn update_or<T, F>(&self, name: impl EntryOf<T>, default: T, f: F) -> Result<T, Error>
+    where
+        T: Serialize + DeserializeOwned + Clone + Send + Sync + 'static,
+        F: Fn(T) -> T + Send + Sync + 'static,
+    {
+        let name = name.entry_name();
+        let next = self.update(name, move |value: Option<T>| Some(f(value.unwrap_or_else(|| default.clone()))))?;
+        next.ok_or_else(|| Error::new(ErrorKind::Value, "an update left no value").of_entry(name))
     }
 
     /// Removes `name`.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
-    pub fn remove(&self, name: &str) -> Result<(), Error> {
+    pub fn remove(&self, name: impl EntryName) -> Result<(), Error> {
         self.0.with(|open| {
             open.draft.base.entries()?;
-            open.draft.delta.remove(name);
+            open.draft.delta.remove(name.entry_name());
+            Ok(())
+        })
+    }
+
+    /// Removes every entry that this request sees. The session stays, and so does whoever is signed in: to end it, use
+    /// [`logout`](Self::logout).
+    ///
+    /// As [`remove`](Self::remove) does with one name, this removes what is stored under these names when the session is
+    /// committed, whatever another request has made of it meanwhile. An entry under a name that this request has not seen
+    /// stays. Starts no session.
+    ///
+    /// ```
+    /// # use shared_session::{Identity, SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+    /// # session.login_as(Identity::new("1", "", 0))?;
+    /// session.insert("theme", "dark")?;
+    /// session.clear()?;
+    /// assert!(session.is_empty()? && session.identity()?.is_some());
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
+    pub fn clear(&self) -> Result<(), Error> {
+        self.0.with(|open| {
+            open.draft.delta.clear(open.draft.base.entries()?);
             Ok(())
         })
     }
@@ -258,7 +330,8 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Value`] if the value is not a `T`; it then stays. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if
     /// there is a value: it would not be removed.
-    pub fn take<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Error> {
+    pub fn take<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
+        let name = name.entry_name();
         self.0.with(|open| {
             let entries = open.draft.base.entries()?;
             let Some(value) = open.draft.delta.get(entries, name) else { return Ok(None) };

@@ -9,6 +9,7 @@ mod cross_origin;
 mod current_user;
 mod django;
 mod django_cookie;
+mod entries;
 mod late_write;
 mod login;
 mod logout;

@@ -1,0 +1,153 @@
+//! The names of entries, and keys that say a name and its type once.
+
+use std::{fmt, hash, marker::PhantomData};
+
+/// The name of an entry and the type of its value, said once for a whole service.
+///
+/// Every method of a [`Session`](crate::Session) that takes a name takes a text or a `Key`. With a `Key` the compiler
+/// knows the type: an entry cannot be written as one type and read as another by mistake.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use shared_session::{Key, SessionManager, store::MemoryStore};
+/// #[derive(Default, Deserialize, Serialize)]
+/// struct Cart {
+///     items: Vec<u64>,
+/// }
+///
+/// const CART: Key<Cart> = Key::new("cart");
+/// const VISITS: Key<u64> = Key::new("visits");
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+/// # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+/// let mut cart = session.get(CART)?.unwrap_or_default();
+/// cart.items.push(7);
+/// session.insert(CART, &cart)?;
+/// assert_eq!(session.update_or(VISITS, 0, |visits| visits + 1)?, 1);
+/// assert_eq!(session.get::<u64>("visits")?, Some(1), "a text names the same entry");
+/// # Ok(()) }
+/// ```
+///
+/// # Structs that change
+///
+/// Sessions outlive deployments: the new version of a service reads what the old one stored, and while both run the old
+/// one reads what the new one stores. So add fields with `#[serde(default)]`, and do not remove or rename one before the
+/// sessions that hold it have ended. Serde ignores fields that it does not know, unless `deny_unknown_fields` is set; a
+/// service that does not know a field drops it when it writes the struct.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use shared_session::{ErrorKind, Key, SessionManager, store::MemoryStore};
+/// #[derive(Deserialize, Serialize)]
+/// struct CartOfLastYear {
+///     items: Vec<u64>,
+/// }
+///
+/// #[derive(Deserialize, Serialize)]
+/// struct Cart {
+///     items: Vec<u64>,
+///     #[serde(default)]
+///     voucher: Option<String>,
+///     #[serde(default = "in_euros")]
+///     currency: String,
+/// }
+///
+/// fn in_euros() -> String {
+///     "EUR".to_owned()
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+/// # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+/// session.insert("cart", &CartOfLastYear { items: vec![7] })?;
+/// let cart = session.get::<Cart>("cart")?.ok_or(ErrorKind::Value)?;
+/// assert_eq!((cart.items, cart.voucher, cart.currency), (vec![7], None, "EUR".to_owned()));
+/// # Ok(()) }
+/// ```
+///
+/// A value that is not of the type is [`ErrorKind::Value`](crate::ErrorKind::Value). The error names the entry and the
+/// type, and never the value.
+pub struct Key<T> {
+    name: &'static str,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Key<T> {
+    /// The key of the entry `name`, whose value is a `T`.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, value: PhantomData }
+    }
+
+    /// The name of the entry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.name
+    }
+}
+
+impl<T> Copy for Key<T> {}
+
+impl<T> Clone for Key<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> PartialEq for Key<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl<T> Eq for Key<T> {}
+
+impl<T> hash::Hash for Key<T> {
+    fn hash<H: hash::Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
+}
+
+impl<T> fmt::Debug for Key<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Key").field(&self.name).finish()
+    }
+}
+
+/// What names an entry of a session: a text (`&str`, `&String`) or a [`Key`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name an entry of a session",
+    label = "expected a `&str` or a `Key`"
+)]
+pub trait EntryName: Copy + sealed::Sealed {
+    /// The name of the entry.
+    fn entry_name(&self) -> &str;
+}
+
+/// What names an entry whose value is a `T`: a text, for any `T`, or a [`Key<T>`](Key).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name an entry of a session whose value is a `{T}`",
+    label = "expected a `&str` or a `Key<{T}>`"
+)]
+pub trait EntryOf<T: ?Sized>: EntryName {}
+
+impl<S: AsRef<str> + ?Sized> EntryName for &S {
+    fn entry_name(&self) -> &str {
+        (*self).as_ref()
+    }
+}
+
+impl<S: AsRef<str> + ?Sized, T: ?Sized> EntryOf<T> for &S {}
+
+impl<T> EntryName for Key<T> {
+    fn entry_name(&self) -> &str {
+        self.name
+    }
+}
+
+impl<T> EntryOf<T> for Key<T> {}
+
+mod sealed {
+    pub trait Sealed {}
+    impl<S: AsRef<str> + ?Sized> Sealed for &S {}
+    impl<T> Sealed for super::Key<T> {}
+}
