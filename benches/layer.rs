@@ -11,7 +11,7 @@ use std::{
 use criterion::{BenchmarkGroup, Criterion, measurement::WallTime};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use shared_session::{Error, SessionLayer, SessionManager, store::MemoryStore};
-use shared_session_benches::{Request, Response, handlers, new_session, request};
+use shared_session_benches::{Request, handlers, new_session, request};
 use tokio::runtime::Runtime;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -60,14 +60,14 @@ fn main() {
     criterion.final_summary();
 }
 
-fn bench<S>(
+fn bench<S, B>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     runtime: &Runtime,
     name: &str,
     cookie: Cookie,
     service: impl Fn(SessionManager) -> S,
 ) where
-    S: Service<Request, Response = Response, Error = Error>,
+    S: Service<Request, Response = http::Response<B>, Error = Error>,
 {
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
@@ -78,9 +78,9 @@ fn bench<S>(
 }
 
 /// Serves `iterations` requests. Making them is not timed, dropping what comes back is.
-async fn run<S>(mut service: S, manager: &SessionManager, cookie: Cookie, iterations: u64) -> Duration
+async fn run<S, B>(mut service: S, manager: &SessionManager, cookie: Cookie, iterations: u64) -> Duration
 where
-    S: Service<Request, Response = Response, Error = Error>,
+    S: Service<Request, Response = http::Response<B>, Error = Error>,
 {
     let one = new_session(manager, 200).await;
     let mut elapsed = Duration::ZERO;

@@ -14,7 +14,7 @@ use std::{
 use criterion::Criterion;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
 use shared_session::{Close, Ending, Error, SessionLayer, SessionManager, store::RedisStore};
-use shared_session_benches::{Request, Response, handlers, new_session, request};
+use shared_session_benches::{Request, handlers, new_session, request};
 use test_servers::{Redis, RedisKind};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -207,9 +207,9 @@ async fn sessions(manager: &SessionManager) -> Vec<Option<String>> {
     cookies
 }
 
-async fn commands<S>(redis: &Redis, mut service: S, cookies: &[Option<String>]) -> String
+async fn commands<S, B>(redis: &Redis, mut service: S, cookies: &[Option<String>]) -> String
 where
-    S: Service<Request, Response = Response, Error = Error>,
+    S: Service<Request, Response = http::Response<B>, Error = Error>,
 {
     redis.cli(&["CONFIG", "RESETSTAT"]);
     for cookie in cookies {

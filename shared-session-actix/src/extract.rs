@@ -2,7 +2,7 @@ use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::USER_AGENT};
 use futures_util::future::LocalBoxFuture;
-use shared_session::{Client, ClientAddress, LazySession};
+use shared_session::{Client, ClientAddress, LazySession, LoadOptions};
 #[cfg(feature = "users")]
 use shared_session::{ErrorKind, users::User};
 
@@ -33,7 +33,7 @@ impl Session {
     }
 
     pub(crate) async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
-        Ok(Self(handle(request)?.load_from(|| client(request)).await?))
+        Ok(Self(handle(request)?.load_with(options(request)).await?))
     }
 }
 
@@ -144,7 +144,7 @@ impl StaffUser {
     }
 
     async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
-        handle(request)?.load_fresh_from(|| client(request)).await?;
+        handle(request)?.load_with(options(request).past_near_cache()).await?;
         let user = CurrentUser::load(request).await?;
         if user.is_staff { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
     }
@@ -181,8 +181,9 @@ fn handle(request: &HttpRequest) -> Result<LazySession, Rejection> {
     request.extensions().get::<LazySession>().cloned().ok_or_else(|| Rejection::missing_middleware(request))
 }
 
-fn client(request: &HttpRequest) -> Client {
+fn options(request: &HttpRequest) -> LoadOptions {
     let address = request.extensions().get().map(|ClientAddress(address)| *address);
     let address = address.or_else(|| request.peer_addr().map(|peer| peer.ip()));
-    Client::new(address, request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()))
+    let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    LoadOptions::new().from_client(Client::new(address, agent))
 }

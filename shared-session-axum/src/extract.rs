@@ -4,7 +4,7 @@ use axum_core::extract::FromRequestParts;
 #[cfg(feature = "users")]
 use axum_core::extract::OptionalFromRequestParts;
 use http::{header::USER_AGENT, request::Parts};
-use shared_session::{Client, ClientAddress, LazySession};
+use shared_session::{Client, ClientAddress, LazySession, LoadOptions};
 #[cfg(feature = "users")]
 use shared_session::{ErrorKind, users::User};
 
@@ -35,7 +35,7 @@ impl Session {
     }
 
     pub(crate) async fn load(parts: &Parts) -> Result<Self, Rejection> {
-        Ok(Self(handle(parts)?.load_from(|| client(parts)).await?))
+        Ok(Self(handle(parts)?.load_with(options(parts)).await?))
     }
 }
 
@@ -184,7 +184,7 @@ impl<S: Send + Sync> FromRequestParts<S> for StaffUser {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        handle(parts)?.load_fresh_from(|| client(parts)).await?;
+        handle(parts)?.load_with(options(parts).past_near_cache()).await?;
         let user = <CurrentUser as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         if user.is_staff { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
     }
@@ -213,9 +213,10 @@ fn handle(parts: &Parts) -> Result<&LazySession, Rejection> {
     parts.extensions.get::<LazySession>().ok_or_else(|| Rejection::missing_layer(parts))
 }
 
-fn client(parts: &Parts) -> Client {
+fn options(parts: &Parts) -> LoadOptions {
     let address = parts.extensions.get().map(|ClientAddress(address)| *address).or_else(|| peer(parts));
-    Client::new(address, parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()))
+    let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
+    LoadOptions::new().from_client(Client::new(address, agent))
 }
 
 #[cfg(feature = "connect-info")]

@@ -24,6 +24,7 @@ pub(crate) mod near;
 #[cfg(not(feature = "redis"))]
 #[path = "engine/near/none.rs"]
 pub(crate) mod near;
+pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod own_commit;
 #[cfg(feature = "users")]

@@ -96,6 +96,7 @@ pub use engine::{
     fleet::FleetCheck,
     key::{EntryName, EntryOf, Key},
     manager::SessionManager,
+    options::LoadOptions,
     outcome::{Ending, Outcome},
     request::RequestGuard,
     session::{LazySession, Session},

@@ -29,7 +29,7 @@ pub(crate) use shard::Ticket;
 /// that do not open the kept session are looked up in Redis, so a cookie that another service has just made works at once;
 /// that there is no session is never remembered. A write compares with Redis and not with what is kept, so signing in and
 /// out, revoking and lists are as they are without this. The adapters' `StaffUser` reads past it; elsewhere
-/// [`LazySession::load_fresh`](crate::LazySession::load_fresh) does.
+/// [`LoadOptions::past_near_cache`](crate::LoadOptions::past_near_cache) does.
 ///
 /// **What it needs.** A connection made by [`RedisStore::connect`](crate::store::RedisStore::connect) and its siblings (not a pool), RESP3, and for users
 /// with an ACL the commands `CLIENT TRACKING` and `GET`. Without one of them, or while Redis is down, every request

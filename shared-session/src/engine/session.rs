@@ -5,12 +5,13 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Client, Error, ErrorKind, Failure, Rejected, Reply,
+    Error, ErrorKind, Failure, Rejected, Reply,
     cookie::{Sent, Transport},
     engine::{
         data::{Step, step},
         draft::{Draft, Intent, Loaded},
         key::{EntryName, EntryOf},
+        options::{LoadOptions, Source},
         request::{Inner, Open, RequestGuard, State, read_only},
     },
     record::{
@@ -47,13 +48,6 @@ pub struct LazySession(pub(crate) Arc<Inner>);
 #[derive(Clone)]
 pub struct Session(pub(crate) Arc<Inner>);
 
-/// Where a session is looked for first.
-#[derive(Clone, Copy)]
-enum Source {
-    NearCache,
-    Store,
-}
-
 impl LazySession {
     /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. An unknown,
     /// expired or replaced cookie is an anonymous visitor, not an error.
@@ -63,41 +57,20 @@ impl LazySession {
     /// returns. [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle
     /// has errors of its own.
     pub async fn load(&self) -> Result<Session, Error> {
-        self.load_from(Client::default).await
+        self.load_with(LoadOptions::new()).await
     }
 
-    /// As [`load`](Self::load), past a near cache ([`SessionManager::with_near_cache`](crate::SessionManager)): for a request that must not be answered with what
-    /// another service changed or ended less than a second ago. One round trip. To be called before anything else loads
-    /// the session: what is loaded stays.
+    /// As [`load`](Self::load), with options: past a near cache, and with what the list of devices will say of a session
+    /// that starts here. At most one round trip. Where the session is loaded already, the options change nothing.
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub async fn load_fresh(&self) -> Result<Session, Error> {
-        self.load_fresh_from(Client::default).await
-    }
-
-    /// As [`load_fresh`](Self::load_fresh), with `client` as [`load_from`](Self::load_from) takes it.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub async fn load_fresh_from(&self, client: impl FnOnce() -> Client) -> Result<Session, Error> {
-        self.load_by(client, Source::Store).await
-    }
-
-    /// As [`load`](Self::load); `client` describes the browser, for the list of devices, in case a session starts.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub async fn load_from(&self, client: impl FnOnce() -> Client) -> Result<Session, Error> {
-        self.load_by(client, Source::NearCache).await
-    }
-
-    async fn load_by(&self, client: impl FnOnce() -> Client, source: Source) -> Result<Session, Error> {
+    pub async fn load_with(&self, options: LoadOptions) -> Result<Session, Error> {
         let inner = &*self.0;
         inner
             .loading
             .get_or_try_init(async || {
-                let loaded = match (inner.origin.token().await?, source) {
+                let loaded = match (inner.origin.token().await?, options.source) {
                     (Some(token), Source::NearCache) => inner.core.load(&token).await,
                     (Some(token), Source::Store) => inner.core.load_fresh(&token).await,
                     (None, _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
@@ -107,7 +80,7 @@ impl LazySession {
                 let mut shared = inner.shared();
                 if matches!(shared.state, State::Unloaded) {
                     shared.state = match loaded {
-                        Ok((base, now)) => State::Open(Open::new(Draft::new(base, now, client()))),
+                        Ok((base, now)) => State::Open(Open::new(Draft::new(base, now, options.client))),
                         Err(error) => State::Failed(error),
                     };
                 }

@@ -7,7 +7,8 @@ use std::{
 };
 
 use shared_session::{
-    Close, CookieConfig, Ending, ErrorKind, LazySession, Lifetime, NearCache, Profile, Session, SessionManager,
+    Close, CookieConfig, Ending, ErrorKind, LazySession, Lifetime, LoadOptions, NearCache, Profile, Session,
+    SessionManager,
     store::{RedisConfig, RedisStore, SessionStore},
     testing::{Fault, FaultStore, SpyStore},
 };
@@ -363,7 +364,7 @@ async fn a_request_can_read_past_it() {
     let browser = service.start().await;
     service.keep(&browser).await;
     service.loads();
-    let session = service.request(&browser).load_fresh().await.unwrap();
+    let session = service.request(&browser).load_with(LoadOptions::new().past_near_cache()).await.unwrap();
     assert_eq!((session.get::<u64>("n").unwrap(), service.loads()), (Some(0), 1));
     let before = service.manager.stats();
     service.manager.sessions_of("1").await.unwrap();

@@ -1,0 +1,55 @@
+//! How a session is loaded.
+
+use crate::Client;
+
+/// How [`LazySession::load_with`](crate::LazySession::load_with) loads a session. By default as
+/// [`load`](crate::LazySession::load) does: a near cache may answer, and a session that starts does not say where.
+///
+/// ```
+/// # use shared_session::{Client, LoadOptions, SessionManager, store::MemoryStore};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+/// # let handle = SessionManager::new(MemoryStore::new()).open([]);
+/// let client = Client::new(Some([192, 0, 2, 7].into()), Some("Firefox"));
+/// let session = handle.load_with(LoadOptions::new().past_near_cache().from_client(client)).await?;
+/// # drop(session);
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadOptions {
+    pub(crate) source: Source,
+    pub(crate) client: Client,
+}
+
+/// Where a session is looked for first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Source {
+    #[default]
+    NearCache,
+    Store,
+}
+
+impl LoadOptions {
+    /// What [`load`](crate::LazySession::load) does.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks the store even if a near cache ([`SessionManager::with_near_cache`](crate::SessionManager)) holds the session:
+    /// for a request that must not be answered with what another service changed or ended less than a second ago. Costs
+    /// one round trip. Default: the near cache, if there is one.
+    ///
+    /// What is loaded stays, so the first load of a request decides.
+    #[must_use]
+    pub fn past_near_cache(self) -> Self {
+        Self { source: Source::Store, ..self }
+    }
+
+    /// What sent the request, for the list of devices, in case a session starts or a user signs in. Default: unknown. The
+    /// adapters fill it in.
+    #[must_use]
+    #[expect(clippy::wrong_self_convention, reason = "it reads as it is meant: load for a request from this client")]
+    pub fn from_client(self, client: Client) -> Self {
+        Self { client, ..self }
+    }
+}
