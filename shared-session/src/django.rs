@@ -110,13 +110,13 @@ impl Django {
     }
 
     /// `SESSION_ENGINE = "django.contrib.sessions.backends.db"`: rows of `django_session`, signed with the fleet's keys
-    /// ([`SecretKeys::django`]). The store is [`DjangoDbStore`](crate::django::DjangoDbStore).
+    /// ([`SecretKeys::django`]). The store is [`DjangoDbStore`].
     pub fn db(keys: SecretKeys) -> Self {
         Self::new(Engine::Db, Layout::Signed(keys, Codec::json()))
     }
 
     /// `SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"`: as [`db`](Self::db), and a copy in the cache.
-    /// The store is [`DjangoCachedDbStore`](crate::django::DjangoCachedDbStore).
+    /// The store is [`DjangoCachedDbStore`].
     pub fn cached_db(keys: SecretKeys) -> Self {
         Self::new(Engine::CachedDb, Layout::Signed(keys, Codec::json()))
     }
@@ -174,16 +174,17 @@ impl Django {
     }
 
     /// What the keys of the cache's copies start with, for
-    /// [`DjangoCachedDbStore`](crate::django::DjangoCachedDbStore).
+    /// [`DjangoCachedDbStore`].
     #[must_use]
     pub fn cached_db_prefix(&self) -> String {
         self.cache_key("django.contrib.sessions.cached_db")
     }
 
-    /// The cache's copy of a row, for [`DjangoCachedDbStore`](crate::django::DjangoCachedDbStore). No I/O.
+    /// The cache's copy of a row, for [`DjangoCachedDbStore`]. No I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::Unreadable`] if the row cannot be decoded, [`ErrorKind::Value`] if it holds what `codec` cannot.
+    /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable) if the row cannot be decoded,
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) if it holds what `codec` cannot.
     pub fn cached_db_copy(&self, row: &Bytes, codec: Codec) -> Result<Bytes, Error> {
         // Nothing is signed in the cache, so no time goes in.
         Document::read(&self.layout, row)?.to_cache(codec)?.write(0)
