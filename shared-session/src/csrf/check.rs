@@ -1,6 +1,6 @@
 use std::error::Error as _;
 
-use super::{CrossOrigin, OriginHeaders};
+use super::origin::{CrossOrigin, OriginHeaders};
 use crate::{Error, Failure, OnError, Rejected, Reply};
 
 /// What a middleware asks of a request: [`CrossOrigin`], and the answer to those that it refuses. Both adapters hold one.

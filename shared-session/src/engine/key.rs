@@ -146,8 +146,10 @@ impl<T> EntryName for Key<T> {
 
 impl<T> EntryOf<T> for Key<T> {}
 
+impl<S: AsRef<str> + ?Sized> sealed::Sealed for &S {}
+
+impl<T> sealed::Sealed for Key<T> {}
+
 mod sealed {
     pub trait Sealed {}
-    impl<S: AsRef<str> + ?Sized> Sealed for &S {}
-    impl<T> Sealed for super::Key<T> {}
 }
