@@ -95,7 +95,7 @@ async fn the_layers_stand_anywhere_in_a_stack() {
 #[test]
 fn a_proxy_may_answer_with_the_body_that_it_receives() {
     let upstream = tower::service_fn(|_: Request<Incoming>| async { Err::<Response<Incoming>, _>(Status) });
-    let _ = ServiceBuilder::new().layer(sessions()).layer(guard()).service(upstream.clone());
+    let _ = ServiceBuilder::new().layer(sessions()).layer(guard()).service(upstream);
     fn is_body<S, B: Body<Data = Bytes>>(_: &S)
     where
         S: Service<Request<Incoming>, Response = Response<B>>,
