@@ -26,7 +26,7 @@ const YEAR: i64 = 366 * 86_400;
 /// Give it to every part that reads or writes local times of that site:
 /// [`Django::with_time_zone`](super::Django::with_time_zone),
 /// [`DjangoDbStore::with_time_zone`](crate::django::DjangoDbStore::with_time_zone) and
-/// [`SqlUsers::with_time_zone`](crate::users::SqlUsers::with_time_zone). A site with `USE_TZ = True` has none, whatever
+/// `UserTable::with_time_zone`. A site with `USE_TZ = True` has none, whatever
 /// its `TIME_ZONE` is: it stores points in time.
 ///
 /// ```
