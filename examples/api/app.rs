@@ -9,8 +9,8 @@ use std::{
 use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit, Request, State},
-    http::{HeaderMap, HeaderValue, Method, header},
-    middleware::{Next, from_fn_with_state, map_response},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::Response,
 };
 use shared_session::{ClientAddress, Error, csrf::CrossOriginLayer};
@@ -19,10 +19,10 @@ use shared_session_examples::{
     network::{Network, client_address},
     setup::Setup,
 };
-use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer};
+use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, timeout::TimeoutLayer};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{account, devices, docs, json, operations, preferences, problem, session};
+use crate::{account, devices, docs, edge, json, operations, preferences, problem, session};
 
 /// The whole service, bound to `bound`.
 ///
@@ -32,6 +32,7 @@ pub(crate) fn app(setup: Setup, bound: SocketAddr) -> Result<Router, Error> {
     let cors = cors(&setup, bound);
     let cross_origin = CrossOriginLayer::new(setup.cross_origin(bound)?);
     let sessions = SessionLayer::new(setup.manager.clone());
+    let limit = setup.settings.http.request;
     let trusted: Arc<[Network]> = setup.settings.trusted_proxies.as_slice().into();
 
     let (routes, document) = routes(&setup.settings.cookie.name).split_for_parts();
@@ -46,7 +47,10 @@ pub(crate) fn app(setup: Setup, bound: SocketAddr) -> Result<Router, Error> {
         .layer(from_fn_with_state(trusted, note_client_address))
         // Outside the sessions: a refused request costs no store call.
         .layer(cross_origin)
+        // Dropping a request ends no commit that has begun.
+        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, limit))
         .layer(map_response(problem::finish))
+        .layer(from_fn(edge::pass))
         // Outside everything: pages of the allowed origins can read the errors, too.
         .layer(cors);
     Ok(app)

@@ -113,7 +113,6 @@ impl IntoResponse for ApiError {
 }
 
 /// Every error is a problem, also those that Axum answers by itself: an unknown path, a method that is not allowed.
-/// And no browser guesses what a body might be.
 pub(crate) async fn finish(mut response: Response) -> Response {
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
@@ -127,7 +126,6 @@ pub(crate) async fn finish(mut response: Response) -> Response {
         }
         response = Response::from_parts(parts, body);
     }
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -194,6 +192,7 @@ fn meaning(status: StatusCode) -> &'static str {
         }
         StatusCode::NOT_FOUND => "There is nothing here.",
         StatusCode::METHOD_NOT_ALLOWED => "This method is not allowed here.",
+        StatusCode::REQUEST_TIMEOUT => "The request took too long.",
         StatusCode::CONFLICT => {
             "Your session was renewed or ended while the request ran. Nothing was changed. Please try again."
         }

@@ -6,6 +6,7 @@ use actix_web::{
     Error, HttpMessage, HttpRequest,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
+    error::{ErrorInternalServerError, ErrorRequestTimeout},
     http::{
         Uri,
         header::{self, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
@@ -17,6 +18,7 @@ use shared_session::ClientAddress;
 use shared_session_examples::{
     network::client_address, pages::content_security_policy, prefix::Prefix, settings::Settings, setup::Setup,
 };
+use tokio::time::timeout;
 
 use crate::errors;
 
@@ -31,10 +33,13 @@ pub(crate) async fn pass(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
     let started = Instant::now();
-    if let Some(setup) = request.app_data::<web::Data<Setup>>().cloned() {
-        note_client(&mut request, &setup.settings);
-    }
-    let response = next.call(request).await?.map_into_boxed_body();
+    let Some(setup) = request.app_data::<web::Data<Setup>>().cloned() else {
+        return Err(ErrorInternalServerError("the site was started without its setup"));
+    };
+    note_client(&mut request, &setup.settings);
+    // Dropping a request ends no commit that has begun.
+    let answered = timeout(setup.settings.http.request, next.call(request)).await;
+    let response = answered.map_err(|_| ErrorRequestTimeout("The request took too long."))??.map_into_boxed_body();
     let place = Place::of(response.request());
     let mut response = errors::with_page(response, &place);
     let headers = response.headers_mut();

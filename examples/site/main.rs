@@ -14,13 +14,14 @@ mod form;
 mod page;
 mod routes;
 
-use std::{net::TcpListener, process::ExitCode};
+use std::{net::TcpListener, num::NonZero, process::ExitCode, thread::available_parallelism};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 use shared_session::OnError;
 use shared_session_actix::{CrossOriginMiddleware, SessionMiddleware};
 use shared_session_examples::{
     args::{self, Command},
+    serving,
     settings::{Service, Settings},
     setup::{Setup, start_logging},
 };
@@ -70,6 +71,9 @@ async fn serve(settings: Settings) -> Result<(), String> {
     let bound = listener.local_addr().map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
     let cross_origin = setup.cross_origin(bound).map_err(|error| error.to_string())?;
 
+    let limits = setup.settings.http;
+    // As many as Actix Web would start.
+    let workers = available_parallelism().map_or(1, NonZero::get);
     let setup = web::Data::new(setup);
     let server = HttpServer::new(move || {
         let manager = setup.manager.clone();
@@ -83,7 +87,11 @@ async fn serve(settings: Settings) -> Result<(), String> {
             .wrap(from_fn(edge::pass))
     })
     .shutdown_timeout(SHUTDOWN_SECONDS)
-    .shutdown_signal(stop_signal())
+    .client_request_timeout(limits.idle)
+    .keep_alive(limits.idle)
+    .workers(workers)
+    .max_connections(serving::connections(&limits).div_ceil(workers))
+    .shutdown_signal(serving::asked_to_stop())
     .listen(listener)
     .map_err(|error| format!("cannot listen on {bound}: {error}"))?
     .run();
@@ -91,31 +99,4 @@ async fn serve(settings: Settings) -> Result<(), String> {
     server.await.map_err(|error| format!("the server failed: {error}"))?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Completes at Ctrl-C or SIGTERM.
-async fn stop_signal() {
-    let interrupt = async {
-        if let Err(error) = tokio::signal::ctrl_c().await {
-            tracing::error!(%error, "cannot listen for Ctrl-C");
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => drop(signal.recv().await),
-            Err(error) => {
-                tracing::error!(%error, "cannot listen for SIGTERM");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
-    }
-    tracing::info!("stopping; requests under way are finished first");
 }

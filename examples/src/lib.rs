@@ -5,6 +5,7 @@
 //! - [`metrics`]: what `/metrics` answers
 //! - [`args`]: the command line of `site`
 //! - [`secret_key`]: the generated key of an embedded start
+//! - [`serving`]: what both do the same way where connections come in
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
 //! - [`sign_in`]: who may sign in under which name
@@ -17,6 +18,7 @@ pub mod network;
 pub mod pages;
 pub mod prefix;
 pub mod secret_key;
+pub mod serving;
 pub mod sessions;
 pub mod settings;
 pub mod setup;

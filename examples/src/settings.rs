@@ -38,6 +38,8 @@ const MAX_SECONDS: u64 = 315_360_000;
 const MAX_TIMEOUT_MS: u64 = 60_000;
 const MAX_RETRY_AFTER: u64 = 86_400;
 const MAX_REPLICAS: u32 = 10;
+const MAX_CONNECTIONS: u32 = 1_000_000;
+const MAX_HTTP_SECONDS: u64 = 3600;
 const MIN_KEY_BYTES: usize = 32;
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
@@ -54,6 +56,17 @@ pub enum Service {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingsError(String);
+
+/// What one client may keep from the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// `HTTP_IDLE_TIMEOUT`, default 10 s: how long a connection may take to send the head of a request, or nothing.
+    pub idle: Duration,
+    /// `HTTP_REQUEST_TIMEOUT`, default 30 s: how long a request may take, its body included, until its answer begins. Then 408.
+    pub request: Duration,
+    /// `HTTP_CONNECTIONS`, default 1024: how many connections are open at a time. More wait until one ends.
+    pub connections: u32,
+}
 
 /// A value that must not be shown: keys, and URLs that may hold a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -253,6 +266,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// `SESSION_RETRY_AFTER`, default 1 s: when clients may ask again that were answered with 503.
     pub retry_after: Duration,
+    /// How long clients may take, and how many may be connected.
+    pub http: HttpLimits,
     /// `RUST_LOG`, default `info`.
     pub log_filter: String,
     /// Variables that are no settings but start as settings do; of no effect.
@@ -365,6 +380,11 @@ impl Settings {
             durable,
             timeout: reader.milliseconds("SESSION_TIMEOUT_MS", 300, MAX_TIMEOUT_MS)?,
             retry_after: reader.seconds("SESSION_RETRY_AFTER", 1, MAX_RETRY_AFTER)?,
+            http: HttpLimits {
+                idle: reader.seconds("HTTP_IDLE_TIMEOUT", 10, MAX_HTTP_SECONDS)?,
+                request: reader.seconds("HTTP_REQUEST_TIMEOUT", 30, MAX_HTTP_SECONDS)?,
+                connections: reader.count_from("HTTP_CONNECTIONS", 1024, 1, MAX_CONNECTIONS)?,
+            },
             log_filter: reader.log_filter("RUST_LOG")?,
             unknown: Vec::new(),
             site_origins: reader.origins("SITE_ORIGIN")?,

@@ -14,6 +14,9 @@ pub(super) const KNOWN: &[&str] = &[
     "DATA_DIR",
     "DJANGO_CODEC",
     "DJANGO_TIME_ZONE",
+    "HTTP_CONNECTIONS",
+    "HTTP_IDLE_TIMEOUT",
+    "HTTP_REQUEST_TIMEOUT",
     "NEAR_CACHE",
     "REDIS_URL",
     "RUST_LOG",
@@ -64,6 +67,9 @@ const STEMS: &[&str] = &[
     "TRUSTED_PROX",
     "NEAR_CACHE",
     "DJANGO_CODEC",
+    "HTTP_CONNECTION",
+    "HTTP_IDLE",
+    "HTTP_REQUEST_TIME",
 ];
 
 /// What variables of ours start with, and many of others do (`API_KEY`): an unknown one may be a mistake.

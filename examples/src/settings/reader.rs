@@ -64,8 +64,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn count(&self, name: &str, max: u32) -> Result<u32, SettingsError> {
-        self.read(name, 0, &format!("a whole number, 0 to {max}"), |value| {
-            digits(value).filter(|count| (0..=max).contains(count))
+        self.count_from(name, 0, 0, max)
+    }
+
+    pub(super) fn count_from(&self, name: &str, default: u32, min: u32, max: u32) -> Result<u32, SettingsError> {
+        self.read(name, default, &format!("a whole number, {min} to {max}"), |value| {
+            digits(value).filter(|count| (min..=max).contains(count))
         })
     }
 

@@ -8,6 +8,7 @@
 mod accounts;
 mod admin;
 mod budget;
+mod connections;
 mod cookie_scopes;
 mod cross_site;
 mod devices;

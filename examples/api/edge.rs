@@ -1,0 +1,43 @@
+//! What happens to every request on its way in and to every response on its way out.
+
+use axum::{
+    extract::Request,
+    http::{HeaderName, HeaderValue, StatusCode, Version, header},
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+
+use crate::problem::Problem;
+
+/// For every answer. Nobody may frame a page of this service: `/docs` acts for whoever is signed in.
+const HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("frame-ancestors 'none'; base-uri 'none'; object-src 'none'"),
+    ),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+];
+
+/// Refuses a request that does not say for which host it is, and adds the security headers.
+pub(crate) async fn pass(request: Request, next: Next) -> Response {
+    let mut response = if names_one_host(&request) {
+        next.run(request).await
+    } else {
+        Problem::new(StatusCode::BAD_REQUEST, "An HTTP/1.1 request has exactly one Host.").into_response()
+    };
+    let headers = response.headers_mut();
+    headers.extend(HEADERS);
+    // What belongs to one visitor stays in no cache, not even the browser's: the next one at the machine would see it.
+    if headers.get(header::CACHE_CONTROL).is_some_and(|value| value == "private") {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// RFC 9112, 3.2: else proxies and this service may take the request for different hosts.
+fn names_one_host(request: &Request) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
+}
