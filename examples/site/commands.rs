@@ -6,7 +6,7 @@ use shared_session::{
 };
 use shared_session_examples::{
     forms::{check_registration, normalized_username},
-    settings::Settings,
+    settings::{Settings, env_file},
     setup::{Setup, open_users},
 };
 
@@ -48,7 +48,7 @@ pub(crate) async fn create_superuser(settings: &Settings, username: &str, email:
 /// `SUPERUSER_PASSWORD`, from the environment or the `.env` file.
 fn password_from_environment() -> Option<String> {
     const NAME: &str = "SUPERUSER_PASSWORD";
-    let in_file = || dotenvy::dotenv_iter().ok()?.flatten().find(|(name, _)| name == NAME).map(|(_, value)| value);
+    let in_file = || env_file::read().ok()??.into_iter().find(|(name, _)| name == NAME).map(|(_, value)| value);
     std::env::var(NAME).ok().or_else(in_file).filter(|password| !password.is_empty())
 }
 

@@ -4,7 +4,7 @@
 //! - [`setup`] and [`sessions`]: from settings to running parts
 //! - [`metrics`]: what `/metrics` answers
 //! - [`args`]: the command line of `site`
-//! - [`secret_key`]: the generated key of an embedded start
+//! - [`data_dir`] and [`secret_key`]: the files of an embedded start
 //! - [`serving`]: what both do the same way where connections come in
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
@@ -12,6 +12,7 @@
 //! - [`pages`]: the HTML of `site`
 
 pub mod args;
+pub mod data_dir;
 pub mod forms;
 pub mod metrics;
 pub mod network;

@@ -4,6 +4,8 @@ use std::{fs, io, io::Write, path::Path};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
+use crate::data_dir;
+
 const FILE: &str = "secret_key";
 const RANDOM_BYTES: usize = 32;
 
@@ -20,7 +22,7 @@ pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
     if let Some(key) = read(&path)? {
         return Ok(key);
     }
-    fs::create_dir_all(data_dir)?;
+    data_dir::make(data_dir)?;
     let draft = data_dir.join(format!("{FILE}.{}.new", random(9)?));
     let linked = write_new(&draft, &random(RANDOM_BYTES)?).and_then(|()| fs::hard_link(&draft, &path));
     // The draft is of no use either way, and harmless if it stays.

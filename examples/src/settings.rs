@@ -17,6 +17,7 @@
 //! # Ok::<(), shared_session_examples::settings::SettingsError>(())
 //! ```
 
+pub mod env_file;
 mod names;
 mod reader;
 mod url;
@@ -272,6 +273,8 @@ pub struct Settings {
     pub log_filter: String,
     /// Variables that are no settings but start as settings do; of no effect.
     pub unknown: Vec<String>,
+    /// Whether a `.env` file of the working directory was read.
+    pub has_env_file: bool,
     site_origins: Option<Vec<String>>,
     api_origins: Option<Vec<String>>,
 }
@@ -283,19 +286,9 @@ impl Settings {
     /// # Errors
     /// The first thing that is wrong.
     pub fn load(service: Service) -> Result<Self, SettingsError> {
-        let mut file = Vec::new();
-        match dotenvy::dotenv_iter() {
-            Ok(lines) => {
-                for line in lines {
-                    // The error would show the line, which may hold a secret.
-                    file.push(
-                        line.map_err(|_| SettingsError("the .env file has a line that is not NAME=value".into()))?,
-                    );
-                }
-            }
-            Err(error) if error.not_found() => {}
-            Err(_) => return Err(SettingsError("the .env file cannot be read".into())),
-        }
+        let read = env_file::read()?;
+        let has_env_file = read.is_some();
+        let file = read.unwrap_or_default();
         if let Some(name) =
             names::KNOWN.iter().find(|name| std::env::var_os(name).is_some_and(|v| v.to_str().is_none()))
         {
@@ -310,7 +303,7 @@ impl Settings {
             },
             service,
         )?;
-        Ok(Self { unknown, ..settings })
+        Ok(Self { unknown, has_env_file, ..settings })
     }
 
     /// The settings that `vars` holds, for `service`. Reads nothing else and changes nothing.
@@ -387,6 +380,7 @@ impl Settings {
             },
             log_filter: reader.log_filter("RUST_LOG")?,
             unknown: Vec::new(),
+            has_env_file: false,
             site_origins: reader.origins("SITE_ORIGIN")?,
             api_origins: reader.origins("API_ORIGIN")?,
         })

@@ -1,6 +1,6 @@
 //! From settings to running parts: the session store, the users, the session manager, and what operators ask for.
 
-use std::{collections::BTreeSet, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use shared_session::{
     CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionManager,
@@ -11,7 +11,7 @@ use shared_session::{
 };
 
 use crate::{
-    metrics,
+    data_dir, metrics,
     prefix::Prefix,
     secret_key, sessions,
     settings::{DatabaseUrl, DjangoSettings, SameSite, SessionUrl, Settings},
@@ -42,6 +42,9 @@ impl Setup {
     /// # Errors
     /// One line that says what to change.
     pub async fn open(settings: Settings, on_error: OnError) -> Result<Self, Error> {
+        if settings.has_env_file {
+            tracing::info!("settings that the environment lacks are read from .env in the working directory");
+        }
         if !settings.unknown.is_empty() {
             tracing::warn!("no settings, and of no effect: {}", settings.unknown.join(", "));
         }
@@ -60,7 +63,7 @@ impl Setup {
             .with_on_error(on_error);
         sessions::verify(&settings, &manager).await?;
         if settings.has_embedded_users() {
-            make_demo_user(&users).await?;
+            make_demo_user(&users, &settings.data_dir).await?;
         }
         Ok(Self { settings: Arc::new(settings), users, manager, forms })
     }
@@ -177,16 +180,24 @@ fn make_data_dir(settings: &Settings) -> Result<(), Error> {
     if !needs_data_dir(settings) {
         return Ok(());
     }
-    std::fs::create_dir_all(&settings.data_dir).map_err(|source| {
+    let made = data_dir::make(&settings.data_dir).and_then(|()| {
+        if has_embedded_database(settings) {
+            data_dir::make_database(&settings.data_dir, &settings.embedded_database())?;
+        }
+        Ok(())
+    });
+    made.map_err(|source| {
         let directory = settings.data_dir.display();
         Error::new(ErrorKind::Config, format!("DATA_DIR {directory} cannot be made: {source}"))
     })
 }
 
 fn needs_data_dir(settings: &Settings) -> bool {
-    settings.secret_key.is_none()
-        || settings.has_embedded_users()
-        || matches!(settings.session_url, SessionUrl::Embedded)
+    settings.secret_key.is_none() || has_embedded_database(settings)
+}
+
+fn has_embedded_database(settings: &Settings) -> bool {
+    settings.has_embedded_users() || matches!(settings.session_url, SessionUrl::Embedded)
 }
 
 fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {
@@ -255,15 +266,19 @@ fn lifetime_of(settings: &Settings) -> Lifetime {
     if settings.save_every_request { lifetime.with_touch_after(0.0) } else { lifetime }
 }
 
-/// Two services may do this at the same moment: one makes the user, the other finds it.
-async fn make_demo_user(users: &SqlUsers) -> Result<(), Error> {
+/// At the first start only. Two services may do this at the same moment: one makes the user, the other finds it.
+async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result<(), Error> {
+    if data_dir::has_had_demo_user(directory) {
+        return Ok(());
+    }
     match users.create_user(NewUser::new(DEMO_USER, DEMO_PASSWORD).with_email("demo@example.org")).await {
         Ok(_) => println!("created the user {DEMO_USER} with the password {DEMO_PASSWORD}"),
         Err(CreateUserError::NameTaken) => {}
         Err(CreateUserError::Failed(error)) => return Err(error),
         Err(other) => return Err(Error::new(ErrorKind::Config, other.to_string())),
     }
-    Ok(())
+    data_dir::remember_demo_user(directory)
+        .map_err(|source| Error::new(ErrorKind::Config, format!("DATA_DIR cannot be written: {source}")))
 }
 
 #[cfg(test)]

@@ -82,6 +82,11 @@ impl Pair {
         Service::start(kind, self.directory.path(), &[&*self.env, &owned(settings)].concat())
     }
 
+    /// Where both run; their data directory is `data` in it.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub fn both(&self) -> [&Service; 2] {
         [&self.site, &self.api]
     }

@@ -1,6 +1,6 @@
 //! First starts.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use serde_json::json;
 use test_servers::{Postgres, Redis, RedisKind};
@@ -85,6 +85,57 @@ async fn a_later_start_finds_everything_as_it_was() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_demo_user_that_was_renamed_or_deleted_does_not_come_back() {
+    for change in ["UPDATE auth_user SET username = 'ann'", "DELETE FROM auth_user"] {
+        let directory = TempDir::new();
+        let env = basic_settings(directory.path());
+        drop(Service::start(Kind::Api, directory.path(), &env));
+        let script = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])";
+        let database = directory.path().join("data").join("shared-session.sqlite3");
+        let python = Command::new("python3").args(["-c", script]).arg(&database).arg(change).status().unwrap();
+        assert!(python.success());
+        let later = Service::start(Kind::Api, directory.path(), &env);
+        Browser::new().send(login_at_api(&later, "demo", "demo-password")).await.assert_status(401);
+        drop(later);
+
+        for file in std::fs::read_dir(directory.path().join("data")).unwrap() {
+            std::fs::remove_file(file.unwrap().path()).unwrap();
+        }
+        let anew = Service::start(Kind::Api, directory.path(), &env);
+        Browser::new().send(login_at_api(&anew, "demo", "demo-password")).await.assert_status(200);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_embedded_files_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let pair = Pair::start(Backend::Embedded);
+    Browser::new().sign_in_at_api(&pair, "demo", "demo-password").await.assert_status(200);
+    let data = pair.directory().join("data");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    let files: Vec<_> = std::fs::read_dir(&data).unwrap().map(|file| file.unwrap().path()).collect();
+    assert!(files.len() >= 4, "the key, the database, its WAL and its index: {files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_env_file_of_a_parent_directory_is_not_read() {
+    let directory = TempDir::new();
+    std::fs::write(directory.path().join(".env"), "SESSION_COOKIE_NAME=of_the_parent\n").unwrap();
+    let below = directory.path().join("below");
+    std::fs::create_dir(&below).unwrap();
+    let api = Service::start(Kind::Api, &below, &owned(&[("API_ADDR", "127.0.0.1:0")]));
+    let answer = api.post("/api/visits").send().await;
+    assert!(answer.header("set-cookie").starts_with("shared_session_id="), "{:?}", answer.headers);
+    assert!(!api.output().contains(".env"), "{}", api.output());
+}
+
 #[test]
 fn a_port_in_use_is_one_clear_line() {
     let directory = TempDir::new();
@@ -109,6 +160,7 @@ async fn settings_are_read_from_a_file_and_the_environment_wins() {
     let api = Service::start(Kind::Api, directory.path(), &[]);
     let answer = api.post("/api/visits").send().await;
     assert!(answer.header("set-cookie").starts_with("from_the_file="), "{:?}", answer.headers);
+    assert!(api.output().contains("read from .env in the working directory"), "{}", api.output());
     assert!(directory.path().join("data-of-the-file").is_dir());
     let api = Service::start(Kind::Api, directory.path(), &owned(&[("SESSION_COOKIE_NAME", "from_the_environment")]));
     let answer = api.post("/api/visits").send().await;

@@ -1,0 +1,21 @@
+//! The `.env` file of the working directory. Those of its parents are somebody else's.
+
+use std::path::Path;
+
+use super::SettingsError;
+
+const NAME: &str = ".env";
+
+/// What the file says, in its order; `None` without a file.
+///
+/// # Errors
+/// If it cannot be read. The error quotes nothing of it, because it holds secrets.
+pub fn read() -> Result<Option<Vec<(String, String)>>, SettingsError> {
+    let lines = match dotenvy::from_path_iter(Path::new(NAME)) {
+        Ok(lines) => lines,
+        Err(error) if error.not_found() => return Ok(None),
+        Err(_) => return Err(SettingsError("the .env file cannot be read".into())),
+    };
+    let not_a_line = |_| SettingsError("the .env file has a line that is not NAME=value".into());
+    lines.map(|line| line.map_err(not_a_line)).collect::<Result<_, _>>().map(Some)
+}
