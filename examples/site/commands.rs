@@ -5,9 +5,10 @@ use shared_session::{
     users::{CreateUserError, NewUser},
 };
 use shared_session_examples::{
-    forms::{check_registration, normalized_username},
+    forms::check_registration,
     settings::{Settings, env_file},
     setup::{Setup, open_users},
+    usernames::normalized_username,
 };
 
 /// Creates what is missing in the databases of sessions and users. With a Django profile that is for Django to do: this

@@ -2,13 +2,12 @@
 //!
 //! The rules are Django's, so that an account made here works there: user names, e-mail addresses, passwords.
 
-use shared_session::users::normalized_name;
+use crate::usernames::what_is_wrong_with;
 
 /// The shortest password that is accepted, in characters (Django's default; NIST SP 800-63B).
 pub const MIN_PASSWORD_CHARS: usize = 8;
 /// The longest password that is accepted, in bytes: longer ones only cost time.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
-const MAX_USERNAME_CHARS: usize = 150;
 
 /// What users sign in with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,20 +35,6 @@ impl FieldError {
     }
 }
 
-/// A new user name as it is stored: without the space around it, in NFKC, so that look-alikes made of
-/// full-width letters or ligatures are the same name.
-#[must_use]
-pub fn normalized_username(username: &str) -> String {
-    normalized_name(username.trim())
-}
-
-/// Whether a new user may have this name, normalized. Users who are there may have others.
-fn is_username(username: &str) -> bool {
-    !username.is_empty()
-        && username.chars().count() <= MAX_USERNAME_CHARS
-        && username.chars().all(|c| c.is_alphanumeric() || "_@.+-".contains(c))
-}
-
 /// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with their
 /// address, it may also be in the place of the name.
 #[must_use]
@@ -74,17 +59,6 @@ pub fn check_registration(
     }
     errors.extend(check_new_password(["password1", "password2"], password1, password2, &[username, email]));
     errors
-}
-
-fn what_is_wrong_with(username: &str) -> Option<&'static str> {
-    match () {
-        () if username.is_empty() => Some("Please choose a user name."),
-        () if username.chars().count() > MAX_USERNAME_CHARS => {
-            Some("The user name is too long; 150 characters are the limit.")
-        }
-        () if !is_username(username) => Some("A user name may hold letters, digits and @ . + - _ only."),
-        () => None,
-    }
 }
 
 /// Checks a new password and its repetition; `fields` are the names of the two. It must not be one of `known`, which
@@ -138,22 +112,6 @@ mod tests {
     fn fields(username: &str, email: &str, password1: &str, password2: &str) -> Vec<&'static str> {
         let errors = check_registration(SignInNames::UserNames, username, email, password1, password2);
         errors.iter().map(|error| error.field).collect()
-    }
-
-    #[test]
-    fn user_names_follow_the_rule_of_django() {
-        for name in ["ada", "Ada.Lovelace+1@home_-", "andré", "李", &"x".repeat(150)] {
-            assert!(is_username(name), "{name}");
-        }
-        for name in ["", "a b", "a/b", "a\0b", "<b>", "a\u{200b}b", &"x".repeat(151)] {
-            assert!(!is_username(name), "{name:?}");
-        }
-    }
-
-    #[test]
-    fn look_alike_user_names_are_one_name() {
-        assert_eq!(normalized_username(" ａｄａ "), "ada");
-        assert_eq!(normalized_username("andre\u{301}"), "andré");
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! - [`serving`]: what both do the same way where connections come in
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
+//! - [`usernames`]: which names new users may have
 //! - [`sign_in`]: who may sign in under which name
 //! - [`pages`]: the HTML of `site`
 
@@ -25,6 +26,7 @@ pub mod settings;
 pub mod setup;
 pub mod sign_in;
 pub mod text;
+pub mod usernames;
 
 /// The entry that both services count visits in.
 pub const VISITS: shared_session::Key<u64> = shared_session::Key::new("visits");

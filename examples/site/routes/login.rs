@@ -8,11 +8,12 @@ use shared_session::{
 };
 use shared_session_actix::Session;
 use shared_session_examples::{
-    forms::{FieldError, check_registration, normalized_username},
+    forms::{FieldError, check_registration},
     pages::{FieldErrors, Login, Register, SignOut},
     setup::{DEMO_PASSWORD, DEMO_USER, Setup},
     sign_in,
     text::safe_next,
+    usernames::normalized_username,
 };
 
 use crate::{
