@@ -1,7 +1,8 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env interop faults histories versions up down build migrate create-superuser bench fuzz lint clean
+.PHONY: help demo test test-env interop faults histories versions up down build migrate create-superuser bench fuzz lint \
+	minimal api clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
@@ -95,6 +96,13 @@ fuzz: ## Feed hostile bytes to all that reads them: make fuzz FUZZ_SECONDS=60 (p
 
 lint: ## Check format, lints, documentation, dependencies and each feature alone.
 	@scripts/lint
+
+minimal: ## Compile the crates with the oldest dependencies that they accept.
+	@echo "== Compiling with the oldest dependencies; needs a nightly compiler, cargo-hack and cargo-minimal-versions"
+	cargo minimal-versions check --direct --workspace --ignore-private --all-features
+
+api: ## Compare the public API with the last release, and with the types it may show of other crates.
+	@scripts/api
 
 clean: ## Remove what was built, the test servers and the demo's data.
 	@echo "== Removing target/, .test-env/ and .data/"
