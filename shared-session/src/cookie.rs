@@ -7,21 +7,21 @@
 //! - Names are compared byte for byte. Case counts and nothing is percent-decoded, in names or in values.
 //! - Only spaces and tabs are trimmed, around the name and around the value, as browsers do when they store a cookie.
 //! - `;` always ends a pair and quotes mean nothing: `"abc"` is five bytes.
-//! - A pair without a name (`=a=b`) or without an equals sign is nobody's.
+//! - A pair without a name (`=a=b`) or without an equals sign is ignored.
 //! - Several `Cookie` headers are one list (RFC 9113, 8.2.3). A pair never spans two of them.
-//! - Whatever other pairs hold, they do not hide ours.
-//! - Our name twice with one value is that value ([`Presented::Repeated`]). With different values it is
+//! - Other pairs never hide ours, whatever they contain.
+//! - Repeated cookies with one value count as that value ([`Presented::Repeated`]). Different values are
 //!   [`Presented::Conflicting`].
 //!
 //! # Writing
 //!
-//! [`CookieConfig`] holds the settings. [`CookieConfig::build`] refuses all that browsers would drop, so that a wrong
-//! setting stops the start of a service and not the login of its users. The cookie is always `HttpOnly`, and its
+//! [`CookieConfig`] holds the settings. [`CookieConfig::build`] refuses every cookie that browsers would drop, so a
+//! wrong setting stops the start of a service and not the login of its users. The cookie is always `HttpOnly`, and its
 //! lifetime in the browser never decides whether a session is valid.
 //!
 //! A browser may hold cookies of one name in several scopes: the `Domain` or the `Path` was changed, or another host
-//! planted one. It sends them all, and no request tells which is which. So an answer that sets or deletes the cookie
-//! expires it in the other scopes first: [`SetCookie::headers`].
+//! planted one. It sends them all, and a request does not show their scopes. So an answer that sets or deletes the
+//! cookie first expires it in the other scopes: [`SetCookie::headers`].
 //!
 //! ```
 //! use shared_session::cookie::{CookieConfig, Presented};
@@ -97,7 +97,7 @@ pub struct SessionCookie {
 }
 
 impl Default for SessionCookie {
-    /// The cookie of [`CookieConfig::default`], which keeps every rule.
+    /// The cookie of [`CookieConfig::default`], which meets every rule.
     fn default() -> Self {
         Self { config: Arc::default() }
     }
@@ -117,7 +117,7 @@ impl SessionCookie {
         &self.config
     }
 
-    /// What the values of a request's `Cookie` headers hold for this cookie. See [`read`].
+    /// Finds this cookie in the values of a request's `Cookie` headers. See [`read`].
     ///
     /// Cost: one pass over the headers, no allocation.
     pub fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Presented<'a> {
@@ -153,7 +153,7 @@ impl SessionCookie {
         cookie.to_string()
     }
 
-    /// How long the browser keeps the cookie unless a session says otherwise.
+    /// How long the browser keeps the cookie by default; a session may have its own time.
     pub(crate) fn max_age(&self) -> Option<StdDuration> {
         self.config.max_age
     }
@@ -219,11 +219,11 @@ impl SetCookie {
     /// The values of all `Set-Cookie` headers to append, in this order: deletions of the cookie in the other scopes in
     /// which the browser may hold it, then [`own`](Self::own).
     ///
-    /// There are no deletions where the request carried no such cookie, few where it carried one (the host's own cookie
-    /// and the domains above, for the configured path; what is configured as
-    /// [former](CookieConfig::with_former_domain)), and one for each domain and path that matches `url`, at most 32,
-    /// where it carried several. The configured scope is never among them. Behind a proxy that does not pass on the
-    /// browser's `Host` only configured domains are known.
+    /// If the request carried no such cookie, there are no deletions. If it carried one, there are few: the host's own
+    /// cookie and the domains above, for the configured path, and the [former](CookieConfig::with_former_domain)
+    /// scopes. If it carried several, there is one for each domain and path that matches `url`, at most 32. The
+    /// configured scope is never among them. Behind a proxy that does not pass on the browser's `Host` only configured
+    /// domains are known.
     ///
     /// Cost: one string for each header.
     #[must_use]
@@ -233,7 +233,8 @@ impl SetCookie {
         }
         let others = Scope::others(&self.cookie.config, self.sent, url);
         let expired = others.iter().map(|scope| self.cookie.expired(scope).to_string());
-        // Browsers heed them in order: were a scope the configured one under another name, the cookie would still be set.
+        // Browsers process them in order: even if a scope equals the configured one under another name, the cookie is
+        // set.
         expired.chain([self.own.clone()]).collect()
     }
 }
@@ -244,7 +245,7 @@ impl fmt::Debug for SetCookie {
     }
 }
 
-/// `value` with all but cookie-octets (RFC 6265bis, 4.1.1) percent-encoded.
+/// `value` with every byte that is no cookie-octet (RFC 6265bis, 4.1.1) percent-encoded.
 fn cookie_octets(value: &str) -> Cow<'_, str> {
     let is_octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
     if value.bytes().all(is_octet) {
@@ -297,7 +298,8 @@ mod tests {
         }
     }
 
-    /// A browser's cookie store, as far as RFC 6265bis, 5.6 to 5.8 and CHIPS matter here. The user looks at one site.
+    /// A browser's cookie store, with the parts of RFC 6265bis, 5.6 to 5.8 and of CHIPS that matter here. The user
+    /// looks at one site.
     #[derive(Debug, Default)]
     struct Jar {
         kept: Vec<Kept>,
@@ -306,7 +308,7 @@ mod tests {
     impl Jar {
         const SITE: &str = "https://example.com";
 
-        /// Whether the browser heeds this `Set-Cookie` value.
+        /// Whether the browser accepts this `Set-Cookie` value.
         fn receive(&mut self, from: Origin, set_cookie: &str) -> bool {
             if set_cookie.bytes().any(|byte| byte.is_ascii_control() && byte != b'\t') {
                 return false;
@@ -443,8 +445,8 @@ mod tests {
         }
     }
 
-    /// What a browser at `host` holds after it was given the cookie in each of the scopes, one after the other, and then
-    /// sent them all to `path` and got the answer.
+    /// The cookies of a browser at `host` that got the cookie in each of the scopes in turn, then sent them all to
+    /// `path` and received the answer.
     fn after(
         scopes: &[CookieConfig],
         now: &CookieConfig,
@@ -635,7 +637,7 @@ mod tests {
         for name in ["__Host-session", "__HOST-SESSION", " __Host-session ", "=__Host-session", "=__hOST-session"] {
             assert!(!jar.receive(evil, &format!("{name}=evil; {everywhere}")), "{name:?}");
         }
-        // Browsers take these for names of their own. So must the reading.
+        // Browsers treat these as different names. So must the reader.
         let disguises = ["__%48ost-session", "\u{2003}__Host-session", "\u{a0}__Host-session", "\"__Host-session", "x"];
         for name in disguises {
             assert!(jar.receive(evil, &format!("{name}=evil; {everywhere}")), "{name:?}");

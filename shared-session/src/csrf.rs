@@ -5,11 +5,11 @@
 //! 1. [`CrossOrigin`] looks at the `Sec-Fetch-Site` and `Origin` headers of unsafe requests. It needs no state and no
 //!    markup. `CrossOriginLayer` (feature `tower`) applies it to a Tower service.
 //! 2. [`FormTokens`] issues and checks the hidden field of a form. A token is bound to the session and to its current
-//!    secret, so a login ends it; before there is a session it is bound to a signed cookie. In a Django deployment they are
-//!    Django's.
+//!    secret, so a login invalidates it. Before there is a session, it is bound to a signed cookie. In a Django
+//!    deployment the tokens are Django's.
 //!
-//! What neither can do: protect a handler that changes state on GET or HEAD. Keep login, logout and every change on
-//! unsafe methods (OWASP ASVS 5.0, 3.5.3).
+//! Neither can protect a handler that changes state on GET or HEAD. Keep login, logout and every change on unsafe
+//! methods (OWASP ASVS 5.0, 3.5.3).
 //!
 //! ```
 //! use shared_session::csrf::{CrossOrigin, OriginHeaders};

@@ -1,7 +1,7 @@
-//! What happens, as numbers, through the [`metrics`](https://docs.rs/metrics) facade (feature `metrics`).
+//! Counters, gauges and histograms through the [`metrics`](https://docs.rs/metrics) facade (feature `metrics`).
 //!
-//! Install a recorder, that of Prometheus say, and these arrive in it. Without a recorder they cost a few nanoseconds,
-//! without the feature nothing. No label ever holds an id, a key, a name or an address: the number of time series is
+//! Install a recorder, such as that of Prometheus, to receive them. They cost a few nanoseconds without a recorder, and
+//! nothing without the feature. No label contains an id, a key, a name or an address, so the number of time series is
 //! fixed.
 //!
 //! | name | kind | what |
@@ -44,7 +44,7 @@ mod facade;
 
 use facade::{Clock, Label, Series, label};
 
-/// Tells the installed recorder what each metric means, and makes all of them appear, at zero. Call it once after the
+/// Describes each metric to the installed recorder, and makes all of them appear, at zero. Call it once after the
 /// recorder is installed; without one it does nothing.
 #[cfg(feature = "metrics")]
 pub fn describe() {

@@ -1,4 +1,4 @@
-//! What sessions and users in SQL share: connections to PostgreSQL, and what an error of a driver means.
+//! The code that sessions and users in SQL share: connections to PostgreSQL, and the meaning of a driver's errors.
 
 pub(crate) mod error;
 #[cfg(feature = "postgres")]

@@ -64,7 +64,7 @@ pub fn into_response<B: From<String>>(reply: Reply) -> Response<B> {
     response
 }
 
-/// Puts what the session means for a response on its headers.
+/// Adds the headers that the session requires to a response.
 pub(crate) fn apply<B>(outcome: &Outcome, url: &RequestUrl<'_>, response: &mut Response<B>) {
     let headers = response.headers_mut();
     if let Some(value) = outcome.cache_control(headers.contains_key(header::CACHE_CONTROL)) {

@@ -40,10 +40,10 @@ impl From<SameSite> for ::cookie::SameSite {
 /// | `HttpOnly` | always on | OWASP ASVS 5.0, 3.3.4: scripts cannot read it |
 /// | `SameSite` | `Lax` | OWASP ASVS 5.0, 3.3.2 |
 /// | `Path` | `/` | needed by `__Host-` |
-/// | `Domain` | none | needed by `__Host-`: only the host that set it gets it |
+/// | `Domain` | none | needed by `__Host-`: the browser sends it only to the host that set it |
 /// | `Partitioned` | off | only embedded sites need it |
-/// | `Max-Age` | none | the cookie goes when the browser's own session ends |
-/// | former domains and paths | none | needed where the scope was changed and proxies hide the browser's `Host` or path |
+/// | `Max-Age` | none | the browser drops the cookie when its own session ends |
+/// | former domains and paths | none | needed after a change of the scope if proxies hide the browser's `Host` or path |
 ///
 /// ```
 /// use std::time::Duration;
@@ -82,16 +82,16 @@ impl Default for CookieConfig {
 }
 
 impl CookieConfig {
-    /// The name of the cookie where none is given.
+    /// The default name of the cookie.
     pub const DEFAULT_NAME: &str = "__Host-session";
 
-    /// The longest lifetime that browsers grant a cookie: 400 days (RFC 6265bis, 5.5).
+    /// The longest lifetime that browsers allow a cookie: 400 days (RFC 6265bis, 5.5).
     pub const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
     /// The default settings under another name.
     ///
-    /// Start it with `__Host-` if one host serves everything, else with `__Secure-`: browsers then enforce what the
-    /// prefix promises (RFC 6265bis, 4.1.3). A name without a prefix can be planted by any neighbouring host.
+    /// Start it with `__Host-` if one host serves everything, else with `__Secure-`: browsers then enforce the rules of
+    /// the prefix (RFC 6265bis, 4.1.3). A name without a prefix can be planted by any neighbouring host.
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self {
@@ -108,8 +108,8 @@ impl CookieConfig {
         }
     }
 
-    /// Whether the cookie travels over TLS only. Default `true`. Turn it off for plain HTTP in development alone; the
-    /// name then cannot have a prefix.
+    /// Whether browsers send the cookie over TLS only. Default `true`. Turn it off only for plain HTTP in development;
+    /// the name then cannot have a prefix.
     #[must_use]
     pub fn with_secure(mut self, secure: bool) -> Self {
         self.secure = secure;
@@ -126,8 +126,8 @@ impl CookieConfig {
     /// Sends the cookie to `domain` and every host below it. Default: only to the host that set it.
     ///
     /// Any of those hosts can read and replace the cookie, so all of them must be trusted. The name cannot start with
-    /// `__Host-`. One leading dot is accepted and dropped, as browsers do. Whether `domain` is a public suffix (`com`),
-    /// which browsers refuse, is not checked.
+    /// `__Host-`. One leading dot is accepted and dropped, as browsers do. This does not check for public suffixes
+    /// (`com`), which browsers refuse.
     #[must_use]
     pub fn with_domain(mut self, domain: impl Into<String>) -> Self {
         self.domain = Some(without_dot(domain.into()));
@@ -160,8 +160,8 @@ impl CookieConfig {
     /// A domain that the cookie had before. Default: none; at most four. Cookies of that domain are expired whenever this
     /// one is set or deleted and the browser sent any.
     ///
-    /// Seldom needed: the host of the request and the domains above it are tried anyway. Give it where a proxy changes the
-    /// `Host` header.
+    /// Rarely needed, because the host of the request and the domains above it are expired anyway. Set it if a proxy
+    /// changes the `Host` header.
     #[must_use]
     pub fn with_former_domain(mut self, domain: impl Into<String>) -> Self {
         self.former_domains.push(without_dot(domain.into()));
@@ -171,8 +171,8 @@ impl CookieConfig {
     /// A path that the cookie had before. Default: none; at most four. Cookies of that path are expired whenever this one
     /// is set or deleted and the browser sent any.
     ///
-    /// Without it they are expired when they conflict with this one, which is a request later: the visitor who signs in
-    /// first after the change has to do it twice.
+    /// Without it they are expired only once they conflict with this one, which is a request later: after the change,
+    /// visitors have to sign in twice.
     #[must_use]
     pub fn with_former_path(mut self, path: impl Into<String>) -> Self {
         self.former_paths.push(path.into());
@@ -182,11 +182,11 @@ impl CookieConfig {
     /// How long the browser keeps the cookie, in whole seconds. Default `None`: as long as its own session.
     ///
     /// Make it the absolute lifetime of the sessions; in a Django profile the idle time, which is Django's
-    /// `SESSION_COOKIE_AGE`, or `None` for `SESSION_EXPIRE_AT_BROWSER_CLOSE`. It never keeps a session alive, nor does it
-    /// end one: a client may ignore it. A session that would outlive its cookie has the cookie sent again with every write
-    /// that extends it. A Django session with an expiry of its own (`set_expiry`) has a cookie for as long.
+    /// `SESSION_COOKIE_AGE`, or `None` for `SESSION_EXPIRE_AT_BROWSER_CLOSE`. It neither keeps a session alive nor ends
+    /// it, because a client may ignore it. If a session would outlive its cookie, every write that extends the session
+    /// sends the cookie again. A Django session with an expiry of its own (`set_expiry`) has a cookie for as long.
     ///
-    /// Browsers cut it to [`CookieConfig::MAX_AGE_LIMIT`]; longer ones are refused here, so that what is configured is what
+    /// Browsers shorten it to [`CookieConfig::MAX_AGE_LIMIT`]; `build` refuses longer ones, so the setting is what
     /// happens.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Option<Duration>) -> Self {
@@ -194,7 +194,7 @@ impl CookieConfig {
         self
     }
 
-    /// All that can be checked before the cookie is written.
+    /// Everything that can be checked before the cookie is written.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.check_name()?;
         self.check_prefix()?;
@@ -243,7 +243,7 @@ impl CookieConfig {
         paths.iter().try_for_each(|path| check_path(path))
     }
 
-    /// Whether browsers keep the cookie only where the connection is safe.
+    /// Whether browsers keep the cookie only on a secure connection.
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }
@@ -303,16 +303,16 @@ pub(super) fn is_path_byte(byte: &u8) -> bool {
     byte.is_ascii_graphic() && *byte != b';'
 }
 
-/// The leading dot of old cookies means nothing.
+/// The leading dot of old cookies has no meaning.
 fn without_dot(domain: String) -> String {
     domain.strip_prefix('.').map(Into::into).unwrap_or(domain)
 }
 
-/// How many former domains, and how many former paths: each is a header of some answers.
+/// The most former domains, and the most former paths: some answers have a header for each.
 const MAX_FORMER: usize = 4;
 /// The most that browsers keep of a name and its value (RFC 6265bis, 5.6).
 const MAX_PAIR_LEN: usize = 4096;
-/// The longest attribute that browsers heed (RFC 6265bis, 5.6).
+/// The longest attribute that browsers accept (RFC 6265bis, 5.6).
 pub(super) const MAX_ATTRIBUTES_LEN: usize = 1024;
 /// The longest host name (RFC 1035, 2.3.4), written without the root's dot.
 const MAX_DOMAIN_LEN: usize = 253;

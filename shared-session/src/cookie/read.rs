@@ -1,8 +1,9 @@
 use std::fmt;
 
-/// What a request's `Cookie` headers hold under one name.
+/// The cookies of one name in a request's `Cookie` headers.
 ///
-/// The value is whatever the client sent: check its length and alphabet before using it. `Debug` shows its length only.
+/// The value comes from the client unchecked: check its length and alphabet before using it. `Debug` shows its length
+/// only.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Presented<'a> {
@@ -10,11 +11,11 @@ pub enum Presented<'a> {
     Absent,
     /// One cookie of this name.
     One(&'a [u8]),
-    /// Several cookies of this name with the same value. It counts; but once it is replaced, those in other scopes would
-    /// be [`Conflicting`](Self::Conflicting) with the new one.
+    /// Several cookies of this name with the same value. It is valid; but once it is replaced, the cookies in other
+    /// scopes would be [`Conflicting`](Self::Conflicting) with the new one.
     Repeated(&'a [u8]),
     /// Several cookies of this name with different values. Treat the request as anonymous and log it: a neighbouring
-    /// host may have planted one of them (RFC 6265bis, 8.6), and nothing tells which.
+    /// host may have planted one of them (RFC 6265bis, 8.6), and nothing shows which.
     Conflicting,
 }
 
@@ -30,7 +31,7 @@ impl fmt::Debug for Presented<'_> {
 }
 
 impl<'a> Presented<'a> {
-    /// The value that counts, if there is one.
+    /// The valid value, if there is one.
     #[must_use]
     pub fn value(&self) -> Option<&'a [u8]> {
         match *self {
@@ -75,7 +76,7 @@ pub fn read<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Pres
     read_each(headers, name, |_| {})
 }
 
-/// As [`read`]; if there are different values, `conflicting` is given all of them, with repetitions.
+/// As [`read`]; if the values differ, `conflicting` gets all of them, with repetitions.
 pub(crate) fn read_each<'a>(
     headers: impl IntoIterator<Item = &'a [u8]>,
     name: &str,
@@ -107,8 +108,8 @@ fn value_of<'a>(name: &[u8], pair: &'a [u8]) -> Option<&'a [u8]> {
     (!name.is_empty() && trim(key) == name).then(|| trim(value))
 }
 
-/// Without the spaces and tabs around it. Those are all that a browser trims (RFC 6265bis, 5.6); a wider notion of
-/// white space would let it store a cookie under another name than the one read here.
+/// Without the spaces and tabs around it. A browser trims only those (RFC 6265bis, 5.6). If we trimmed more, a browser
+/// could store a cookie under another name than the one read here.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
         bytes = rest;
@@ -279,7 +280,7 @@ mod tests {
         assert_eq!(find("x=\"a; __Host-session=abc; b\"").unwrap(), b"abc", "quotes do not protect a semicolon");
     }
 
-    // A quadratic reading would need 10^12 steps and not come back.
+    // A quadratic reader would need 10^12 steps and not return.
     #[test]
     fn huge_headers_are_read_in_one_pass() {
         let many = format!("{}__Host-session=abc; {}", "a=b; ".repeat(4000), "__Host-sessio=b; ".repeat(4000));

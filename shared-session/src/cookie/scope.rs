@@ -1,17 +1,17 @@
-//! The scopes that a browser may hold a cookie under besides the one that is configured.
+//! The scopes, besides the configured one, in which a browser may hold a cookie.
 //!
-//! A browser keeps cookies of one name apart by domain, by "this host only", by path and by partition, and sends all
-//! that match. So a cookie whose scope was changed lives on beside its successor. A deletion must name the scope that it
-//! means, and nothing in a request tells it: here the possible ones are listed.
+//! A browser distinguishes cookies of one name by domain, by "this host only", by path and by partition, and sends all
+//! that match. So after a change of scope the old cookie lives on beside its successor. A deletion must name the
+//! cookie's scope, and a request does not contain it, so this module lists the possible ones.
 
 use std::net::IpAddr;
 
 use super::{CookieConfig, Transport, read::Sent};
 
-/// Where a request went, as its browser wrote it: what the scopes of its cookies can be.
+/// The URL of a request as its browser wrote it, which limits the scopes of its cookies.
 ///
-/// Nothing is trusted here. Browsers ignore a deletion for a domain that they are not at, so a forged host deletes
-/// nothing; what is no host name or no path of a cookie is left out.
+/// Nothing is trusted here. Browsers ignore a deletion for another domain, so a forged host deletes nothing; an invalid
+/// host name or path is left out.
 ///
 /// ```
 /// use shared_session::cookie::RequestUrl;
@@ -53,7 +53,7 @@ impl<'a> RequestUrl<'a> {
     }
 }
 
-/// What tells two cookies of one name apart.
+/// The attributes that distinguish two cookies of one name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Scope<'a> {
     pub(super) domain: Option<&'a str>,
@@ -67,8 +67,8 @@ impl PartialEq for Scope<'_> {
     }
 }
 
-/// The most scopes that are expired with one answer. Each costs about 100 bytes of its head, and proxies bound that:
-/// nginx takes 4 KiB unless it is told otherwise. Those that are configured come first and always fit.
+/// The most scopes that are expired with one answer. Each costs about 100 bytes of the head, which proxies limit: nginx
+/// to 4 KiB by default. The configured ones come first and always fit.
 const MOST: usize = 32;
 
 impl<'a> Scope<'a> {
@@ -79,10 +79,10 @@ impl<'a> Scope<'a> {
     /// The other scopes under which a browser that sent the cookie so often to `url` may hold it; never that of
     /// `config`.
     ///
-    /// - It sent none: none.
-    /// - It sent one: that may be the one of an earlier configuration, which then becomes a twin of the one that is set
-    ///   now. These are few: other domains for the same path, and what is configured as former.
-    /// - It sent several: each combination of the domains and paths that match.
+    /// - If it sent none, there are none.
+    /// - If it sent one, that cookie may come from an earlier configuration and would then stand beside the one that is
+    ///   set now. Few scopes are possible: other domains for the same path, and the configured former ones.
+    /// - If it sent several, each combination of the matching domains and paths.
     pub(super) fn others(config: &'a CookieConfig, sent: Sent, url: &RequestUrl<'a>) -> Vec<Self> {
         let own = Self::of(config);
         let mut others = Others { own, found: Vec::new() };
@@ -91,7 +91,7 @@ impl<'a> Scope<'a> {
         let declared: Vec<&str> = [own.path].into_iter().chain(former).collect();
         match sent {
             Sent::Nothing => return Vec::new(),
-            // Browsers hold a cookie with this prefix in one scope alone.
+            // Browsers hold a cookie with this prefix in one scope only.
             _ if config.is_host_only() => {}
             Sent::Once => {
                 others.pairs(&domains.declared, &declared);
@@ -156,7 +156,7 @@ fn with_parents(domain: &str) -> impl Iterator<Item = &str> {
         .take_while(|domain| is_shared(domain))
 }
 
-/// Whether a cookie for `name` is another one than that of the host `name` alone.
+/// Whether a cookie with the domain `name` differs from the cookie of the host `name` alone.
 fn is_shared(name: &str) -> bool {
     name.contains('.') && name.parse::<IpAddr>().is_err()
 }

@@ -7,14 +7,14 @@ use std::{
 
 use crate::stderr;
 
-/// What a request tells of the connection that its browser has, for [`RequestUrl::over`](super::RequestUrl::over).
+/// The browser's connection, as far as the request shows it, for [`RequestUrl::over`](super::RequestUrl::over).
 ///
-/// Nothing but a warning depends on it: browsers drop a `Secure` cookie that comes over plain HTTP, so that each request
-/// of such a visitor starts another session, and a counter stays at 1.
+/// Only a warning depends on it: browsers drop a `Secure` cookie that comes over plain HTTP, so each request of such a
+/// visitor starts another session, and a counter stays at 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transport {
-    /// The request does not tell, or nobody has to know.
+    /// The request does not show it, or it does not matter.
     #[default]
     Unknown,
     /// HTTPS, or the browser's own host.
@@ -42,7 +42,7 @@ impl Transport {
             authority.eq_ignore_ascii_case(host).then_some(scheme)
         };
         let forwarded = || text("x-forwarded-proto").and_then(|value| value.split(',').next()).map(str::trim);
-        // A browser that does not send `Sec-Fetch-Site`, at a port that proxies with TLS seldom have.
+        // A browser that does not send `Sec-Fetch-Site`, at a port that TLS proxies rarely use.
         let is_browser = || text("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
         let has_odd_port = || !name_of(host).eq(host) && !host.ends_with(":443");
         let told = scheme_of_page("origin").or_else(|| scheme_of_page("referer")).or_else(forwarded).or(scheme);

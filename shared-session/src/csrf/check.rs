@@ -3,7 +3,7 @@ use std::error::Error as _;
 use super::origin::{CrossOrigin, OriginHeaders};
 use crate::{Error, Failure, OnError, Rejected, Reply};
 
-/// What a middleware asks of a request: [`CrossOrigin`], and the answer to those that it refuses. Both adapters hold one.
+/// The check of a middleware: [`CrossOrigin`], and the answer to refused requests. Both adapters hold one.
 #[derive(Clone, Debug)]
 pub struct CrossOriginCheck {
     cross_origin: CrossOrigin,
@@ -11,13 +11,14 @@ pub struct CrossOriginCheck {
 }
 
 impl CrossOriginCheck {
-    /// Lets through what `cross_origin` allows.
+    /// Lets requests through that `cross_origin` allows.
     #[must_use]
     pub fn new(cross_origin: CrossOrigin) -> Self {
         Self { cross_origin, on_error: None }
     }
 
-    /// The hook that answers. Default: that of the session layer around, if there is one, else [`Reply::problem`].
+    /// The hook that answers. Default: the hook of the session layer around this one, if there is one, else
+    /// [`Reply::problem`].
     #[must_use]
     pub fn with_on_error(mut self, on_error: impl Into<OnError>) -> Self {
         self.on_error = Some(on_error.into());
@@ -47,8 +48,8 @@ impl CrossOriginCheck {
     }
 }
 
-/// The answer to a request that [`CrossOriginCheck::refuse`] refuses. Both [`error`](Self::error) and
-/// [`rejected`](Self::rejected) belong into the extensions of the response.
+/// The answer to a request that [`CrossOriginCheck::refuse`] refuses. Put both [`error`](Self::error) and
+/// [`rejected`](Self::rejected) into the extensions of the response.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Refused {
@@ -56,6 +57,6 @@ pub struct Refused {
     pub reply: Reply,
     /// Why.
     pub error: Error,
-    /// Has a session layer around answer with its manager's hook instead, unless this layer has a hook of its own.
+    /// Lets an outer session layer answer with its manager's hook instead, unless this layer has a hook of its own.
     pub rejected: Option<Rejected>,
 }

@@ -34,16 +34,16 @@ pub struct CrossOriginLayer {
 }
 
 impl CrossOriginLayer {
-    /// A layer that lets through what `cross_origin` allows.
+    /// A layer that lets requests through that `cross_origin` allows.
     #[must_use]
     pub fn new(cross_origin: CrossOrigin) -> Self {
         Self { check: CrossOriginCheck::new(cross_origin) }
     }
 
-    /// What a refused request is answered with: a closure, or an [`OnError`]. Default: the hook of the session's manager
-    /// where this layer is inside the session layer, else [`Reply::problem`](crate::Reply::problem). Outside of it, give it
-    /// `manager.on_error().clone()`, so that one hook speaks for all. The answer has the [`Error`](crate::Error) in its
-    /// extensions; [`Refusal::of`](super::Refusal::of) says why.
+    /// The answer to a refused request: a closure, or an [`OnError`]. Default: the hook of the session's manager if
+    /// this layer is inside the session layer, else [`Reply::problem`](crate::Reply::problem). Outside of it, pass
+    /// `manager.on_error().clone()`, so that one hook answers all failures. The answer has the [`Error`](crate::Error)
+    /// in its extensions; [`Refusal::of`](super::Refusal::of) gives the reason.
     #[must_use]
     pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
         Self { check: self.check.with_on_error(on_error) }

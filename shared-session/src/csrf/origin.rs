@@ -9,9 +9,9 @@ use std::{
 
 use crate::{Error, ErrorKind};
 
-/// Decides whether an unsafe request may have been made by another site.
+/// Decides whether another site may have caused an unsafe request.
 ///
-/// Unsafe is every method but GET, HEAD and OPTIONS, and every request that upgrades its connection. For those:
+/// Unsafe are all methods except GET, HEAD and OPTIONS, and all requests that upgrade their connection. For those:
 ///
 /// | `Sec-Fetch-Site` | `Origin` | |
 /// |---|---|---|
@@ -22,9 +22,9 @@ use crate::{Error, ErrorKind};
 /// | `same-site` or absent | `null` or any other | refused |
 /// | `cross-site` or any other value | any, also a configured one | refused |
 ///
-/// A header that is sent more than once is refused. `Host` and `X-Forwarded-*` are never looked at: the origins are
-/// settings. Sources: OWASP CSRF Prevention Cheat Sheet, "Fetch Metadata headers"; OWASP ASVS 5.0, 3.5.1 to 3.5.3;
-/// RFC 6454, section 7.
+/// A request that repeats one of the headers is refused. `Host` and `X-Forwarded-*` are never used: the origins are
+/// settings. Sources: OWASP CSRF Prevention Cheat Sheet, "Fetch Metadata headers"; OWASP ASVS 5.0, 3.5.1 to 3.5.3; RFC
+/// 6454, section 7.
 ///
 /// Browsers send no `Sec-Fetch-Site` to plain `http` hosts other than the local one, so there even a service's own
 /// pages need their origin in the list. `http://localhost` and `http://127.0.0.1` are two sites: a page of one cannot
@@ -40,8 +40,8 @@ impl CrossOrigin {
     /// Allows the pages of `origins`, which should name every service that shares the session, this one included.
     ///
     /// An origin is `http` or `https`, a host and perhaps a port, as in `https://app.example:8443`. Upper case and
-    /// default ports are normalised. Write an international host in its `xn--` form, as browsers do. No origin at all
-    /// is valid: then only `Sec-Fetch-Site` lets a browser pass.
+    /// default ports are normalised. Write an international host in its `xn--` form, as browsers do. An empty list is
+    /// valid: then only `Sec-Fetch-Site` lets a browser pass.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] naming the first value that is not an origin: one with a path (also a lone `/`), a user,
@@ -94,7 +94,7 @@ impl CrossOrigin {
     }
 }
 
-/// What [`CrossOrigin::check`] looks at.
+/// The parts of a request that [`CrossOrigin::check`] uses.
 #[derive(Clone, Copy, Debug)]
 pub struct OriginHeaders<'a> {
     method: &'a str,
@@ -104,8 +104,8 @@ pub struct OriginHeaders<'a> {
 }
 
 impl<'a> OriginHeaders<'a> {
-    /// The method, and **all** values of the `Sec-Fetch-Site` and of the `Origin` header. An `Option` will do where a
-    /// header cannot be repeated.
+    /// The method, and **all** values of the `Sec-Fetch-Site` and of the `Origin` header. Pass an `Option` if a header
+    /// cannot be repeated.
     ///
     /// Methods are case-sensitive (RFC 9110, section 9.1): `get` is not GET and counts as unsafe.
     #[must_use]
@@ -147,7 +147,7 @@ impl Verdict {
     /// The verdict as a result.
     ///
     /// # Errors
-    /// [`ErrorKind::CrossSite`] if the request is refused; its source is the [`Refusal`], which holds nothing of the
+    /// [`ErrorKind::CrossSite`] if the request is refused; its source is the [`Refusal`], which contains nothing of the
     /// request.
     pub fn into_result(self) -> Result<(), Error> {
         match self {
@@ -163,18 +163,19 @@ impl Verdict {
 pub enum Refusal {
     /// The browser says that another site made the request.
     CrossSite,
-    /// `Sec-Fetch-Site` has a value that is not known.
+    /// `Sec-Fetch-Site` has an unknown value.
     UnknownSite,
     /// `Origin` is `null` or not one of the configured origins.
     ForeignOrigin,
-    /// Another host of the same site made the request, and `Origin` does not say which.
+    /// Another host of the same site made the request, without an `Origin`.
     MissingOrigin,
     /// `Sec-Fetch-Site` or `Origin` was sent more than once.
     RepeatedHeader,
 }
 
 impl Refusal {
-    /// Why `error` says no, if it is a cross-origin request that was refused. For hooks that tell the visitor.
+    /// The reason in `error`, if it is that of a refused cross-origin request. For hooks that explain it to the
+    /// visitor.
     ///
     /// ```
     /// use shared_session::csrf::{CrossOrigin, OriginHeaders, Refusal};
@@ -238,7 +239,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The origin as a browser would serialise it (RFC 6454, section 6.2), or `None` if it is none.
+/// The origin as a browser would serialise it (RFC 6454, section 6.2), or `None` if it is invalid.
 fn normalise(origin: &str) -> Option<String> {
     let (scheme, authority) = origin.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
@@ -261,7 +262,7 @@ fn normalise(origin: &str) -> Option<String> {
 }
 
 fn parse_port(port: &str) -> Option<u16> {
-    // `parse` alone would take "+80".
+    // `parse` alone would accept "+80".
     if !port.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }

@@ -4,8 +4,8 @@ use crate::{Error, ErrorKind};
 
 /// Why [`FormTokens::verify`](super::FormTokens::verify) refused a form: the source of its error.
 ///
-/// None of them says that another site made the request; [`CrossOrigin`](super::CrossOrigin) does. A service that shows
-/// the form again, with what was typed but for passwords and with a new token, loses nothing and gives nothing away.
+/// None of them means that another site made the request; [`CrossOrigin`](super::CrossOrigin) detects that. A service
+/// may safely show the form again, with a new token and the typed text, but without passwords.
 ///
 /// ```
 /// use shared_session::{SecretKeys, csrf::{FormTokens, TokenRefusal}};
@@ -21,18 +21,19 @@ use crate::{Error, ErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenRefusal {
-    /// The form has no token, or not one of ours.
+    /// The form has no token, or an invalid one.
     Missing,
-    /// The browser did not send the cookie that the token belongs to, or sent one that cannot be used: the visitor signed
-    /// out or closed the browser since the page was made, or the browser does not keep the cookies of this service.
+    /// The browser did not send the cookie that the token belongs to, or sent one that cannot be used: the visitor
+    /// signed out or closed the browser after the page was made, or the browser does not keep the cookies of this
+    /// service.
     NoCookie,
-    /// The token is that of another session, or of an earlier state of this one: the visitor has signed in or out since
-    /// the page was made.
+    /// The token belongs to another session, or to an earlier state of this one: the visitor signed in or out after the
+    /// page was made.
     Stale,
 }
 
 impl TokenRefusal {
-    /// Why `error` says no, if it is a form that was refused.
+    /// The reason in `error`, if it is that of a refused form.
     #[must_use]
     pub fn of(error: &Error) -> Option<Self> {
         error.source()?.downcast_ref().copied()

@@ -27,8 +27,8 @@ const COOKIE: &str = "csrf-cookie";
 ///
 /// Services beside a Django site use [`FormTokens::django`] instead: its tokens and cookie are Django's.
 ///
-/// Accept a token from a form field or a header only, never from a URL. Two pages that are the very first to be opened,
-/// at the same moment, overwrite each other's cookie; the form of one is then refused until it is reloaded. Without the
+/// Accept a token from a form field or a header only, never from a URL. If a visitor's first two pages are opened at
+/// the same moment, they overwrite each other's cookie; one form is then refused until it is reloaded. Without the
 /// `__Host-` prefix a sibling domain can plant a cookie of its own, so use [`CrossOrigin`](super::CrossOrigin) too.
 ///
 /// Source: OWASP CSRF Prevention Cheat Sheet, "Synchronizer Token Pattern", "Signed Double-Submit Cookie" and "Possible
@@ -67,7 +67,7 @@ impl FormTokens {
     /// other attributes are fixed: `HttpOnly`, `SameSite=Lax`, `Path=/` ([`with_cookie_path`](Self::with_cookie_path)), no
     /// `Domain`, no `Max-Age`.
     ///
-    /// Use [`FormTokens::default_cookie_name`] unless another service of the host has taken that name.
+    /// Use [`FormTokens::default_cookie_name`] unless another service on the host uses that name.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] as of [`CookieConfig::build`]: if the name is empty or not a token (RFC 6265bis, section
@@ -77,8 +77,8 @@ impl FormTokens {
         Ok(Self(Arc::new(Native { keys, cookie })))
     }
 
-    /// Sets the path of the cookie. Default: `/`. Give each of several services that share a host but no keys its own, or
-    /// each replaces the cookie of the others.
+    /// Sets the path of the cookie. Default: `/`. If several services share a host but no keys, give each a path of its
+    /// own; otherwise they replace each other's cookie.
     ///
     /// ```
     /// use shared_session::{SecretKeys, csrf::FormTokens};
@@ -102,9 +102,9 @@ impl FormTokens {
         if secure { "__Host-csrf" } else { "csrf" }
     }
 
-    /// What the answer to a login must set: the cookie of a new secret, which ends all earlier tokens of this browser.
-    /// `None` for tokens of our own: a login changes the session's secret, which has the same effect. `cookie_headers`
-    /// are those of the request; they tell which other cookies are expired with it.
+    /// The cookie that the answer to a login must set: that of a new secret, which invalidates all earlier tokens of
+    /// this browser. `None` for tokens of our own: a login changes the session's secret, which has the same effect.
+    /// `cookie_headers` are those of the request; they determine which other cookies are expired with it.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system has no randomness.
@@ -118,8 +118,8 @@ impl FormTokens {
     /// `cookie_headers` are the values of all `Cookie` headers. `session` is the binding of the session that the
     /// request presented: an opaque string that holds its handle and a hash of its secret; `None` before a session
     /// exists. Call this once per response and use the token in all its forms: without a session and a cookie, each
-    /// call draws another cookie. Of several cookies with different values none counts: a new one is set, and those in
-    /// other scopes are expired with it.
+    /// call draws another cookie. Conflicting cookies are ignored: a new one is set, and those in other scopes are
+    /// expired with it.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system has no randomness.
@@ -137,7 +137,7 @@ impl FormTokens {
     /// # Errors
     /// [`ErrorKind::StaleForm`] if the token is missing, malformed, of another session, of an earlier secret, or from
     /// before the session existed; without a session also if the cookie is missing, malformed, or sent with several
-    /// values. [`TokenRefusal::of`] tells which. Show the form again with a new token.
+    /// values. [`TokenRefusal::of`] gives the reason. Show the form again with a new token.
     pub fn verify<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
@@ -210,7 +210,7 @@ impl Native {
     }
 }
 
-/// What [`FormTokens::issue`] made.
+/// A token, and the cookie that goes with it, from [`FormTokens::issue`].
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Issued {
@@ -236,7 +236,7 @@ const ENCODED_LEN: usize = LEN / 3 * 4;
 
 /// A nonce and the HMAC over `binding || nonce`: the form of both the token and the cookie.
 ///
-/// The nonce has a fixed length and comes last, so no two pairs of binding and nonce are one message.
+/// The nonce has a fixed length and comes last, so different pairs of binding and nonce never form the same message.
 struct Signed {
     nonce: [u8; NONCE],
     mac: [u8; MAC],

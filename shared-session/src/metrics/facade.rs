@@ -1,4 +1,4 @@
-//! With the feature `metrics`: the recorder of the program hears of everything.
+//! With the feature `metrics`: everything is passed to the program's recorder.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ pub(super) const fn label(key: &'static str, value: &'static str) -> Label {
     Label::from_static_parts(key, value)
 }
 
-/// A time series. It is looked up in the recorder each time, so that the recorder may be installed at any moment.
+/// A time series. Each use looks it up in the recorder, so the recorder may be installed at any time.
 pub(super) struct Series {
     key: Key,
     kind: Kind,
@@ -98,7 +98,7 @@ impl Clock {
     }
 }
 
-/// Tells the installed recorder of `series`, if there is one.
+/// Describes `series` to the installed recorder, if there is one.
 pub(super) fn describe<'a>(series: impl Iterator<Item = &'a Series>) {
     with_recorder(|recorder| series.for_each(|series| series.describe(recorder)));
 }

@@ -1,4 +1,4 @@
-//! Without the feature `metrics`: nobody hears of anything, at no cost.
+//! Without the feature `metrics`: nothing is recorded, at no cost.
 #![allow(clippy::unused_self, reason = "the twin of the one that tells the facade")]
 
 pub(super) struct Label;

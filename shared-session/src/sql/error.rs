@@ -1,12 +1,12 @@
-//! What an error of a SQL driver means for the caller, for every pool of ours: whether trying again may help.
+//! The meaning of a SQL driver's error for the caller, for every pool: whether trying again may help.
 
 use crate::ErrorKind;
 
-/// Unavailable is what may pass by itself. What the database says of the statement, the schema or the data will be the
+/// Errors that may pass by themselves are `Unavailable`. An error of the statement, the schema or the data will be the
 /// same next time.
 pub(crate) fn kind(error: &sqlx::Error) -> ErrorKind {
     match error {
-        // A retry has prepared the statement anew, and a migration was faster once more.
+        // A retry has prepared the statement again, and another migration was faster.
         #[cfg(feature = "postgres")]
         sqlx::Error::Database(error) if crate::sql::postgres::is_stale_plan(&**error) => ErrorKind::Unavailable,
         sqlx::Error::Database(error) => error.code().map_or(ErrorKind::Unavailable, |code| kind_of_code(&code)),
@@ -34,13 +34,13 @@ fn kind_of_code(code: &str) -> ErrorKind {
 /// By class: features, data, constraints, triggers and functions, schemas, syntax and names and rights.
 fn is_final_in_postgres(code: &str) -> bool {
     const CLASSES: [&str; 13] = ["0A", "21", "22", "23", "27", "2B", "2F", "38", "39", "3F", "42", "44", "P0"];
-    // A pooler between us and the server gave the connection a statement of somebody else.
+    // A pooler gave the connection a statement of another client.
     const DUPLICATE_PREPARED_STATEMENT: &str = "42P05";
     code != DUPLICATE_PREPARED_STATEMENT && CLASSES.iter().any(|class| code.starts_with(class))
 }
 
-/// A statement or schema that is wrong, a file that is damaged or none of SQLite's, and data that breaks a rule. Locks,
-/// memory, disks and files that cannot be opened may be better next time.
+/// A wrong statement or schema, a damaged or foreign file, and data that violates a constraint. Locks, memory, disks
+/// and files that cannot be opened may recover.
 fn is_final_in_sqlite(code: u32) -> bool {
     const ERROR: u32 = 1;
     const CORRUPT: u32 = 11;

@@ -1,10 +1,11 @@
-//! PostgreSQL for sessions and users alike: how connections are made, and how an operation is run on them.
+//! PostgreSQL for sessions and users: opening connections, and running an operation on them.
 //!
-//! - Directly connected, statements are named and kept: each is parsed and planned once for each connection.
-//! - A pooler such as PgBouncer may give every transaction to another server, which knows no statement of ours. There an
-//!   operation is a transaction of its own, and its statements are unnamed. The way is found out when connecting.
-//! - A kept statement that the server has forgotten, or that a migration has made unusable, is prepared anew. A
-//!   connection that a restart has broken is replaced. Neither is seen by the caller, unless a write may have been done.
+//! - On direct connections statements are named and kept: each is parsed and planned once for each connection.
+//! - A pooler such as PgBouncer may send every transaction to another server, which does not have our statements. There
+//!   an operation is a transaction of its own, and its statements are unnamed. Connecting detects the pooler.
+//! - A kept statement that the server has forgotten, or that a migration has made unusable, is prepared again. A
+//!   connection that a restart has broken is replaced. The caller notices neither, unless a write may have been
+//!   applied.
 
 use std::{ops::ControlFlow, time::Duration};
 
@@ -26,24 +27,24 @@ use target::Target;
 /// How long a caller waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(2);
 const CONNECTIONS: u32 = 10;
-/// A connection that was used within this time is taken to be alive; others are asked first.
+/// A connection that was used within this time is assumed to be alive; others are tested first.
 const FRESH: Duration = Duration::from_secs(1);
-/// How often one operation starts again.
+/// The most restarts of one operation.
 const AGAIN: u8 = 2;
-/// Sent with every direct connection. A pooler refuses it or keeps it to itself, so the server does not have it then.
+/// Sent with every connection. A pooler refuses it or does not pass it on, so the server then does not have it.
 const MARK: &str = "shared_session.direct";
 const IS_MARKED: &str = "SELECT current_setting('shared_session.direct', true)";
 
-/// A pool, and how to use it.
+/// A pool, and the mode to use it in.
 #[derive(Clone)]
 pub(crate) struct Postgres {
     pub(crate) pool: PgPool,
     way: Way,
-    /// Whether a connection has to be asked before a write whether it is alive.
+    /// Whether a connection has to be tested before a write.
     asks: bool,
 }
 
-/// What is between us and the server.
+/// The path between this process and the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Direct,
@@ -51,16 +52,17 @@ enum Way {
     Pooler,
 }
 
-/// An error of an operation, as the two users of this module have it.
+/// An error of an operation, as the two callers of this module represent it.
 pub(crate) trait Failed: From<sqlx::Error> {
-    /// What the driver said.
+    /// The driver's error.
     fn driver(&self) -> Option<&sqlx::Error>;
-    /// The same, where it is known that nothing was written.
+    /// The driver's error, if certainly nothing was written.
     fn not_written(self) -> Self;
 }
 
 impl Postgres {
-    /// Connects a pool to a `postgres:` URL. What is there decides the way: `docs/operations.md` tells of both.
+    /// Connects a pool to a `postgres:` URL. Detects whether there is a pooler; `docs/operations.md` describes both
+    /// cases.
     pub(crate) async fn connect(url: &str) -> Result<Self, Error> {
         let target = Target::read(url)?;
         let mut modes = target.modes.iter().copied().peekable();
@@ -87,12 +89,12 @@ impl Postgres {
         Ok(Self { pool: pool(options.extra_float_digits(None)).await?, way: Way::Pooler, asks: false })
     }
 
-    /// A pool of somebody else's, connected directly.
+    /// A pool of the caller's, connected directly.
     pub(crate) fn of(pool: PgPool) -> Self {
         Self { pool, way: Way::Direct, asks: false }
     }
 
-    /// Says that a pooler is in between.
+    /// Declares that there is a pooler in between.
     pub(crate) fn behind_pooler(self) -> Self {
         Self { way: Way::Pooler, ..self }
     }
@@ -120,24 +122,24 @@ async fn pool(options: PgConnectOptions) -> Result<PgPool, sqlx::Error> {
         .await
 }
 
-/// Asked without a statement: nothing is left on a server that may be another's next.
+/// Tested without a named statement, so nothing is left on a server that may serve another client next.
 async fn is_marked(pool: &PgPool) -> Result<bool, sqlx::Error> {
     let mark: Option<String> = sqlx::raw_sql(IS_MARKED).fetch_one(pool).await?.try_get(0)?;
     Ok(mark.as_deref() == Some("on"))
 }
 
-/// One operation, and how often it may still start again.
+/// One operation, and its remaining restarts.
 pub(crate) struct Attempts<'a> {
     postgres: &'a Postgres,
     work: Work,
-    /// Whether the next connection has to say first that it is alive.
+    /// Whether the next connection has to be tested first.
     asks: bool,
-    /// The connection that the next attempt goes to: the statements of every other may be as old as its were.
+    /// The connection for the next attempt: statements kept on the others may be outdated too.
     kept: Option<PoolConnection<Driver>>,
     left: u8,
 }
 
-/// A connection that the operation has for itself.
+/// A connection reserved for the operation.
 pub(crate) enum Held {
     Direct(PoolConnection<Driver>),
     /// In a transaction, and therefore on one server.
@@ -168,7 +170,7 @@ impl Attempts<'_> {
         let mut dead = 0;
         loop {
             match self.hold(pool.acquire().await?).await {
-                // A server that has restarted has broken all of them. Each that is dead is gone from the pool then.
+                // A restarted server has broken all of them. Each dead one is then removed from the pool.
                 Err(error) if failure::is_lost(&error) && dead < pool.options().get_max_connections() => dead += 1,
                 held => return held,
             }
@@ -179,18 +181,18 @@ impl Attempts<'_> {
         match self.postgres.way {
             Way::Direct if self.asks => connection.ping().await.map(|()| Held::Direct(connection)),
             Way::Direct => Ok(Held::Direct(connection)),
-            // What `begin` of the pool does.
+            // As `begin` of the pool.
             Way::Pooler => Transaction::begin(connection, None).await.map(Held::Pooler),
         }
     }
 
-    /// Ends an attempt: the result of the operation, or that it starts again.
+    /// Ends an attempt: gives the result of the operation, or starts it again.
     pub(crate) async fn settle<T, F: Failed>(&mut self, held: Held, result: Result<T, F>) -> ControlFlow<Result<T, F>> {
         match (result, held) {
             (Ok(value), Held::Pooler(transaction)) if self.work == Work::Write => {
                 ControlFlow::Break(transaction.commit().await.map(|()| value).map_err(F::from))
             }
-            // What was only read needs no commit: the pool rolls back.
+            // A read needs no commit: the pool rolls back.
             (Ok(value), _) => ControlFlow::Break(Ok(value)),
             (Err(failed), Held::Pooler(_)) => self.again(failed.not_written(), Work::Read, None).await,
             (Err(failed), Held::Direct(connection)) => self.again(failed, self.work, Some(connection)).await,
@@ -231,8 +233,8 @@ impl Failed for sqlx::Error {
     }
 }
 
-/// Runs `$body` on a connection of `$postgres`, and again where that is known to do no harm; so it must not consume what
-/// it uses. `$keeps` is for `persistent`. Its value is a `Result`.
+/// Runs `$body` on a connection of `$postgres`, and again if that is certainly harmless; so it must not consume its
+/// inputs. `$keeps` is for `persistent`. Its value is a `Result`.
 macro_rules! attempt {
     ($postgres:expr, $work:expr, |$connection:ident, $keeps:ident| $body:expr) => {{
         let mut attempts = $postgres.attempts($work);

@@ -36,10 +36,10 @@ pub enum Fault {
     ReplyHangs,
 }
 
-/// Makes another store fail as told. Clones share the orders.
+/// Makes another store fail on request. Clones share the orders.
 ///
-/// Operations go by their names, as in [`OPERATIONS`](super::OPERATIONS). Orders for one operation are carried out in
-/// the order they were given, one a call; a call without an order reaches the store as it is.
+/// Operations have the names of [`OPERATIONS`](super::OPERATIONS). Each call of an operation carries out the oldest
+/// order for it; a call without an order reaches the store unchanged.
 ///
 /// ```
 /// use std::time::Duration;
@@ -71,7 +71,7 @@ struct Orders<S> {
 }
 
 impl<S> FaultStore<S> {
-    /// Passes everything to `store` until told otherwise.
+    /// Passes everything to `store` until there is an order.
     #[must_use]
     pub fn new(store: S) -> Self {
         let orders = Orders { down: false, faults: HashMap::new(), before: HashMap::new(), after: HashMap::new() };
@@ -89,17 +89,17 @@ impl<S> FaultStore<S> {
         &self.inner
     }
 
-    /// The next call of `operation` fails so.
+    /// The next call of `operation` fails with `fault`.
     ///
     /// # Panics
     ///
-    /// When there is no such operation; so do the other methods that take one.
+    /// If there is no such operation, as in the other methods that take one.
     #[track_caller]
     pub fn fail_next(&self, operation: &str, fault: Fault) {
         self.fail_next_n(operation, 1, fault);
     }
 
-    /// The next `count` calls of `operation` fail so.
+    /// The next `count` calls of `operation` fail with `fault`.
     #[track_caller]
     pub fn fail_next_n(&self, operation: &str, count: usize, fault: Fault) {
         let operation = known(operation);
@@ -135,7 +135,7 @@ impl<S> FaultStore<S> {
         self.orders().after.entry(operation).or_default().push_back(Box::new(|store| Box::pin(hook(store))));
     }
 
-    /// Forgets every order. Calls that hang go on hanging.
+    /// Forgets every order. Hanging calls keep hanging.
     pub fn clear(&self) {
         let mut orders = self.orders();
         orders.down = false;
@@ -144,7 +144,7 @@ impl<S> FaultStore<S> {
         orders.after.clear();
     }
 
-    /// Lets the calls go on that hang now.
+    /// Releases the calls that hang now.
     pub fn release(&self) {
         self.released.send_modify(|generation| *generation += 1);
     }

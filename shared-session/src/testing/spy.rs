@@ -47,7 +47,7 @@ impl<S> SpyStore<S> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The operations so far; starts anew.
+    /// The operations so far; starts a new record.
     pub fn take_calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -12,8 +12,9 @@ use pin_project_lite::pin_project;
 pin_project! {
     /// The body of an answer: the inner service's, or the text of a [`Reply`](crate::Reply) that is sent instead.
     ///
-    /// It is a [`Body`] for every inner body whose data can be made of [`Bytes`], and passes on size, end and trailers.
-    /// Nothing is boxed and nothing is copied. [`Default`] is an empty one, for layers outside that answer by themselves.
+    /// It is a [`Body`] for every inner body whose data can be made from [`Bytes`], and passes on size, end and
+    /// trailers. Nothing is boxed and nothing is copied. [`Default`] is an empty one, for layers outside that answer by
+    /// themselves.
     #[project = ResponseBodyProjection]
     #[derive(Clone)]
     pub struct ResponseBody<B> {
@@ -52,7 +53,7 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    /// What is sent instead of the inner service's body, if something is.
+    /// The text that is sent instead of the inner service's body, if there is one.
     #[must_use]
     pub fn as_reply(&self) -> Option<&[u8]> {
         match &self.body {
@@ -110,7 +111,7 @@ impl<B> fmt::Debug for ResponseBody<B> {
     }
 }
 
-/// The same response, with the inner service's body as one of the two that may be sent.
+/// The same response, with its body as the inner service's variant.
 pub(crate) fn inner<B>(response: Response<B>) -> Response<ResponseBody<B>> {
     response.map(ResponseBody::new)
 }

@@ -27,7 +27,7 @@ pin_project! {
     }
 }
 
-/// What of the request is needed when it is answered.
+/// The parts of the request that the answer needs.
 pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) host: Option<HeaderValue>,
@@ -84,7 +84,7 @@ where
                     let outcome = ready!(commit.as_mut().poll(cx));
                     match response.take() {
                         Some(response) => (outcome, response),
-                        // Polled again after it was ready, which is the caller's fault.
+                        // Polled again after it was ready, which is a bug of the caller.
                         None => return Poll::Pending,
                     }
                 }

@@ -1,9 +1,9 @@
 //! gRPC, for example with `tonic`: its failures are answers with the HTTP status 200.
 //!
 //! A gRPC client reads `grpc-status` and not the HTTP status. [`reply`] is the hook that answers failures of sessions
-//! so. An answer of the inner service whose head says `grpc-status` UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL,
-//! UNAVAILABLE or DATA_LOSS commits nothing, as a 5xx does elsewhere: a method that returns `Err(Status)` makes such a
-//! head. The status of a stream that fails later is in its trailers, when what was edited is committed already.
+//! this way. An answer of the inner service whose head says `grpc-status` UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED,
+//! INTERNAL, UNAVAILABLE or DATA_LOSS commits nothing, as a 5xx does elsewhere: a method that returns `Err(Status)`
+//! makes such a head. The status of a stream that fails later is in its trailers, and the edits are committed before.
 //!
 //! ```
 //! use shared_session::{SessionLayer, SessionManager, store::MemoryStore, tower::grpc};
@@ -13,7 +13,7 @@
 //! # let _ = layer;
 //! ```
 //!
-//! With `tonic` the layer goes to `Server::builder().layer(layer)`. A method finds its session in the request's
+//! With `tonic`, pass the layer to `Server::builder().layer(layer)`. A method finds its session in the request's
 //! extensions, which tonic passes on:
 //!
 //! ```text

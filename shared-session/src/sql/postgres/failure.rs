@@ -1,10 +1,10 @@
-//! What a failure means: for the next attempt, for the way to connect, and in words for operators.
+//! The meaning of a failure: for the next attempt, for the way to connect, and in words for operators.
 
 use sqlx::{Error as DriverError, error::DatabaseError, postgres::PgDatabaseError};
 
 use crate::{Error, ErrorKind};
 
-/// Whether an operation may be repeated when nobody knows what became of it.
+/// Whether an operation may be repeated when its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Work {
     Read,
@@ -15,25 +15,25 @@ pub(crate) enum Work {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     GiveUp,
-    /// The server has not run it, because the statement as it was prepared is no good any more: prepare it anew.
+    /// The server has not run it, because the prepared statement is no longer usable: prepare it again.
     Afresh,
     /// The connection is gone: take another.
     Elsewhere,
 }
 
-/// `work` is what may be repeated: a write whose fate is unknown may not.
+/// `work` says whether the operation may be repeated: a write with an unknown outcome may not.
 pub(super) fn next(error: &DriverError, work: Work) -> Next {
     match code(error).as_deref() {
-        // A migration has changed what the statement answers ("cached plan must not change result type"), or something
-        // has removed it (DISCARD ALL).
+        // A migration has changed the statement's result type ("cached plan must not change result type"), or the
+        // statement was removed (DISCARD ALL).
         Some("0A000" | "26000") => Next::Afresh,
         _ if is_lost(error) && work == Work::Read => Next::Elsewhere,
         _ => Next::GiveUp,
     }
 }
 
-/// Whether a migration has changed what a kept statement answers: "cached plan must not change result type", in whichever
-/// language the server says it.
+/// Whether a migration has changed the result type of a kept statement: "cached plan must not change result type", in
+/// any language of the server.
 pub(crate) fn is_stale_plan(error: &dyn DatabaseError) -> bool {
     let routine = error.try_downcast_ref::<PgDatabaseError>().and_then(PgDatabaseError::routine);
     error.code().as_deref() == Some("0A000") && routine == Some("RevalidateCachedQuery")
@@ -43,21 +43,21 @@ pub(crate) fn is_stale_plan(error: &dyn DatabaseError) -> bool {
 pub(super) fn is_lost(error: &DriverError) -> bool {
     match error {
         DriverError::Io(_) | DriverError::Protocol(_) | DriverError::BeginFailed | DriverError::WorkerCrashed => true,
-        // Class 08 is a broken connection, 57P0x a server that goes down or ended the connection.
+        // Class 08 is a broken connection, 57P0x a server that shuts down or has ended the connection.
         _ => code(error).is_some_and(|code| code.starts_with("08") || code.starts_with("57P0")),
     }
 }
 
-/// Whether this may be a pooler that does not know a parameter of the start. The server knows them all.
+/// Whether this may be a pooler that does not know a start-up parameter. Servers know them all.
 pub(super) fn refuses_parameters(error: &DriverError) -> bool {
     // Logins (28), databases (3D), the number of connections (53) and a server on its way up or down (57) are refused
     // whatever the parameters.
     code(error).is_some_and(|code| !["28", "3D", "53", "57"].iter().any(|class| code.starts_with(class)))
 }
 
-/// Whether a connection with or without TLS may come about where this one has not.
+/// Whether a connection with, or without, TLS may succeed after this failure.
 pub(super) fn another_mode_may_do(error: &DriverError) -> bool {
-    // "no pg_hba.conf entry" is how a server says that it wants TLS, or does not.
+    // With "no pg_hba.conf entry" a server says that it requires TLS, or refuses it.
     is_tls(error) || code(error).as_deref() == Some("28000")
 }
 
@@ -82,7 +82,7 @@ pub(super) fn cannot_connect(error: DriverError) -> Error {
     }
 }
 
-/// In our words, where those of the driver would name hosts, or would not say what to change.
+/// In our own words if the driver's would name hosts, or would not say what to change.
 pub(crate) fn explain(error: &DriverError) -> Option<&'static str> {
     match error {
         DriverError::Tls(source) if source.to_string().contains("server does not support TLS") => {

@@ -1,4 +1,4 @@
-//! What a `postgres:` URL says. It may hold a password, so no error quotes it.
+//! A parsed `postgres:` URL. It may contain a password, so no error quotes it.
 
 use std::str::FromStr;
 
@@ -22,7 +22,7 @@ const OTHERS: [&str; 9] = [
     "user",
 ];
 
-/// Where to connect, and which ways to try in this order.
+/// The server, and the ways to connect to try in this order.
 pub(super) struct Target {
     pub(super) options: PgConnectOptions,
     pub(super) modes: &'static [PgSslMode],
@@ -52,7 +52,7 @@ impl Target {
         let mode = match (root, asked) {
             (Some("system"), None | Some(PgSslMode::VerifyFull)) => PgSslMode::VerifyFull,
             (Some("system"), _) => return Err(config("sslrootcert=system needs sslmode=verify-full")),
-            // As libpq has it: who names an authority wants it checked.
+            // As in libpq: naming an authority turns the check on.
             (Some(_), Some(PgSslMode::Require)) => PgSslMode::VerifyCa,
             (_, Some(mode)) => mode,
             (_, None) => options.get_ssl_mode(),
@@ -71,7 +71,7 @@ impl Target {
     }
 }
 
-/// What libpq does for each mode: `prefer` goes on without TLS, `allow` goes on with it.
+/// As libpq does for each mode: `prefer` falls back to no TLS, `allow` falls back to TLS.
 #[cfg(feature = "postgres-tls")]
 #[allow(clippy::unnecessary_wraps, reason = "without the feature there is an error")]
 fn ways(mode: PgSslMode) -> Result<&'static [PgSslMode], Error> {
@@ -116,7 +116,7 @@ fn without_system_roots(place: &str, query: &str) -> String {
     format!("{place}?{}", rest.join("&"))
 }
 
-/// Found out now, and not with the first connection: a file that is not there.
+/// A missing file is an error now, and not only at the first connection.
 fn check_file(name: &str, file: &str) -> Result<(), Error> {
     let pem = std::fs::read(file).map_err(|error| {
         config(format!("the file of {name} in the PostgreSQL URL cannot be read: {}", error.kind()))

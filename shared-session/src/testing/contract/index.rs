@@ -70,7 +70,7 @@ pub async fn indexes_stay_apart<S: SessionStore>(store: &S) {
     assert_eq!(list(store, &other).await, set(&["b"]));
 }
 
-/// Listing an unknown index and removing what is not there are no errors.
+/// Listing an unknown index and removing absent members are no errors.
 pub async fn absent_members_are_no_error<S: SessionStore>(store: &S) {
     let index = fresh("absent");
     assert_eq!(list(store, &index).await, set(&[]));
@@ -82,7 +82,7 @@ pub async fn absent_members_are_no_error<S: SessionStore>(store: &S) {
     assert_eq!(list(store, &index).await, set(&["a"]));
 }
 
-/// A later deadline counts, an earlier one does not.
+/// A later deadline replaces an earlier one, and not the reverse.
 pub async fn a_deadline_only_grows<S: SessionStore>(store: &S) {
     let index = fresh("grows");
     let start = now(store).await;
@@ -94,7 +94,7 @@ pub async fn a_deadline_only_grows<S: SessionStore>(store: &S) {
     assert_eq!(list(store, &index).await, set(&["shortened", "lengthened"]));
 }
 
-/// A member is listed until its deadline, whatever is purged; one that comes too late is not listed at all.
+/// A member is listed until its deadline, whatever is purged; a member added after its deadline is never listed.
 pub async fn members_past_their_deadline_are_not_listed<S: SessionStore>(store: &S) {
     let index = fresh("past");
     let start = now(store).await;
@@ -112,7 +112,7 @@ pub async fn members_past_their_deadline_are_not_listed<S: SessionStore>(store: 
     assert_eq!(list(store, &index).await, set(&["long"]));
 }
 
-/// The index lives as long as its longest member, whichever member came last.
+/// The index lives as long as its longest-living member, in whichever order the members came.
 pub async fn a_short_member_does_not_shorten_the_index<S: SessionStore>(store: &S) {
     let index = fresh("longest");
     let start = now(store).await;

@@ -1,4 +1,4 @@
-//! Lifetimes and the store's clock. Waiting goes by that clock and never by touching the key.
+//! Lifetimes and the store's clock. The rules wait by that clock, without touching the key.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const SHORT: Duration = Duration::from_millis(300);
 /// A key whose lifetime has passed is absent for every operation, and can be created again.
 pub async fn an_expired_key_is_absent<S: SessionStore>(store: &S) {
     let base = fresh("expired");
-    // A key of its own for each operation, as any of them may remove what it finds expired.
+    // Each operation has a key of its own, because any of them may remove expired entries.
     let key = |operation: &str| format!("{base}{operation}");
     for operation in ["load", "create", "replace", "delete", "delete-part", "scan"] {
         create(store, &key(operation), "old", SHORT).await;
@@ -43,7 +43,7 @@ pub async fn an_expired_key_is_absent<S: SessionStore>(store: &S) {
 /// A replaced key lives as long as its last `replace` says.
 pub async fn replace_renews_the_lifetime<S: SessionStore>(store: &S) {
     let first = Duration::from_secs(1);
-    // On a slow machine the first lifetime may pass before the replace; then nothing was shown.
+    // On a slow machine the first lifetime may pass before the replace; then the rule shows nothing.
     for attempt in 0..10 {
         let key = fresh("renewed");
         let first = first * (attempt + 1);

@@ -19,7 +19,7 @@ rules!(
 
 const TAG: usize = 32;
 
-/// A value that is told apart by its tag.
+/// A value that its tag identifies.
 fn tagged(text: impl std::fmt::Display) -> Bytes {
     format!("{:032x}{text}", random()).into()
 }
@@ -28,7 +28,7 @@ fn seen_tag(value: &Bytes) -> Seen {
     seen(value.clone(), 0..TAG)
 }
 
-/// Of 50 concurrent creates of one key exactly one says yes, and its value is the one stored.
+/// Of 50 concurrent creates of one key exactly one succeeds, and its value is stored.
 pub async fn one_of_many_creates_wins<S: SessionStore + Clone>(store: &S) {
     race_of_creates(store, fresh("creates")).await;
 }
@@ -124,12 +124,12 @@ fn count(value: &[u8]) -> usize {
     std::str::from_utf8(&value[TAG..]).ok().and_then(|count| count.parse().ok()).expect("a tag and a count")
 }
 
-/// After an acknowledged delete the key stays absent, however many writers were under way.
+/// After an acknowledged delete the key stays absent, however many writers were active.
 pub async fn an_acknowledged_delete_is_final<S: SessionStore + Clone>(store: &S) {
     for _ in 0..10 {
         let key = fresh("delete-final");
         create(store, &key, tagged(0), TTL).await;
-        // The last of the nine deletes; the others write until they are told that the key is gone.
+        // The last of the nine deletes; the others write until they learn that the key is gone.
         together(9, |number| {
             let (store, key) = (store.clone(), key.clone());
             async move {

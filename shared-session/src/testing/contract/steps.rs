@@ -1,4 +1,4 @@
-//! What the rules have in common.
+//! Helpers that the rules share.
 
 use std::{collections::BTreeSet, ops::Range, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ macro_rules! rules {
         ///
         /// When one does not hold, with its name, or takes longer than two minutes.
         pub async fn all<S: SessionStore + Clone>(store: &S) {
-            // Boxed: of a store that is made of stores the rules together would fill a test's stack.
+            // Boxed, because for a store made of stores the rules together would fill a test's stack.
             $(super::steps::within_limit(stringify!($rule), Box::pin($rule(store))).await;)+
         }
     };
@@ -31,7 +31,7 @@ pub(super) async fn within_limit(rule: &'static str, run: impl Future<Output = (
     assert!(tokio::time::timeout(Duration::from_secs(120), run).await.is_ok(), "the rule `{rule}` did not end");
 }
 
-/// A fresh key prefix, so that rules and suites do not meet.
+/// A fresh key prefix, so that rules and suites do not interfere.
 pub(super) fn fresh(rule: &str) -> String {
     format!("contract:{:032x}:{rule}:", random())
 }
@@ -42,12 +42,12 @@ pub(super) fn random() -> u128 {
     u128::from_ne_bytes(bytes)
 }
 
-/// `value` as it was seen, told apart by `part`.
+/// `value` as it was seen, identified by `part`.
 pub(super) fn seen(value: impl Into<Bytes>, part: Range<usize>) -> Seen {
     Seen::new(value.into(), part)
 }
 
-/// `value` as it was seen, told apart by all of it.
+/// `value` as it was seen, identified by all of it.
 pub(super) fn whole(value: impl Into<Bytes>) -> Seen {
     let value = value.into();
     let len = value.len();

@@ -36,7 +36,7 @@ pub async fn any_bytes_survive<S: SessionStore>(store: &S) {
     }
 }
 
-/// An empty value exists.
+/// An empty value is a value.
 pub async fn an_empty_value_is_a_value<S: SessionStore>(store: &S) {
     let key = fresh("empty");
     create(store, &key, "", TTL).await;

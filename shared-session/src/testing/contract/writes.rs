@@ -22,7 +22,7 @@ pub async fn an_absent_key_loads_as_none<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await, None);
 }
 
-/// A second `create` says no and changes nothing.
+/// A second `create` answers `false` and changes nothing.
 pub async fn create_stores_only_if_absent<S: SessionStore>(store: &S) {
     let key = fresh("create");
     create(store, &key, "first", TTL).await;
@@ -68,7 +68,7 @@ pub async fn replace_with_a_stale_part_answers_the_current_bytes<S: SessionStore
     assert_eq!(replace(store, &key, &seen(current, 0..5), "tag-3 c").await, Replaced::Stored);
 }
 
-/// The part counts only where it was seen; a value too short to hold it differs.
+/// The part is compared only where it was seen; a value too short to contain it differs.
 pub async fn the_part_is_compared_at_its_place<S: SessionStore>(store: &S) {
     let key = fresh("place");
     create(store, &key, "tag-1 ......", TTL).await;
@@ -82,7 +82,7 @@ pub async fn the_part_is_compared_at_its_place<S: SessionStore>(store: &S) {
     assert_eq!(replace(store, &key, &middle, "tag-2").await, Replaced::Stored);
 }
 
-/// Writing what is there already is a write like any other.
+/// Writing the stored value again is a write like any other.
 pub async fn replace_by_equal_bytes_is_stored<S: SessionStore>(store: &S) {
     let key = fresh("equal");
     create(store, &key, "same", TTL).await;
@@ -113,7 +113,7 @@ pub async fn delete_with_a_wrong_part_refuses<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await.as_deref(), Some(&b"tag-1 a"[..]));
 }
 
-/// `delete` succeeds while the part is unchanged, whatever else changed: a logout needs no newest version.
+/// `delete` succeeds while the part is unchanged, whatever else changed: a logout does not need the newest version.
 pub async fn delete_compares_the_part_alone<S: SessionStore>(store: &S) {
     let key = fresh("delete-part");
     create(store, &key, "1 secret now with another rest", TTL).await;
