@@ -1,7 +1,8 @@
 //! The storage contract: keys, bytes and lifetimes.
 //!
-//! A [`SessionStore`] knows nothing of cookies, users or formats. Implement it to keep sessions elsewhere, and run
-//! the contract suite of the `testing` feature over your implementation: this page is the contract, the suite its proof.
+//! A [`SessionStore`] knows nothing of cookies, users or formats. Implement it to keep sessions elsewhere, and run the
+//! contract suite of the `testing` feature over your implementation: this page is the contract, and the suite checks
+//! it.
 //!
 //! Rules for every method:
 //!
@@ -12,7 +13,7 @@
 //! - Failures are [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable); a write whose reply was lost is marked
 //!   [`Error::undecided`], one that took too long [`Error::late`]. A store never retries a write by itself.
 //! - A value of the wrong kind under a key is [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable).
-//! - Errors and logs never hold a key or a value.
+//! - Errors and logs never contain a key or a value.
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -93,19 +94,19 @@ impl fmt::Debug for Deleted {
 pub struct Page {
     /// The keys found. During concurrent writes a key may be missed or come twice, as with Redis `SCAN`.
     pub keys: Vec<String>,
-    /// Where to go on; `None` at the end. Opaque, valid for the store that made it.
+    /// Where to continue; `None` at the end. Opaque, valid for the store that made it.
     pub next: Option<String>,
 }
 
 impl Page {
-    /// A page of `keys` that goes on at `next`.
+    /// A page of `keys` that continues at `next`.
     #[must_use]
     pub fn new(keys: Vec<String>, next: Option<String>) -> Self {
         Self { keys, next }
     }
 }
 
-/// Django's keys are what its cookies hold.
+/// Django's keys are the values of its cookies.
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Page").field("keys", &self.keys.len()).finish_non_exhaustive()
@@ -159,12 +160,12 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The bytes under `key`. One round trip; never writes.
     fn load(&self, key: &str) -> impl Future<Output = Result<Option<Bytes>, Error>> + Send;
 
-    /// Stores `value` only if `key` is absent; says whether it did. A `ttl` below one millisecond counts as one
-    /// millisecond; a store may cap very long ones.
+    /// Stores `value` only if `key` is absent, and returns whether it did. A `ttl` below one millisecond counts as one
+    /// millisecond; a store may limit very long ones.
     fn create(&self, key: &str, value: Bytes, ttl: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Replaces what was [`Seen`] by `value` with a new lifetime. Compares and writes in one atomic step. Never creates.
-    /// The `ttl` is as for [`create`](Self::create).
+    /// Replaces the [`Seen`] version by `value` with a new lifetime. Compares and writes in one atomic step. Never
+    /// creates. The `ttl` is as for [`create`](Self::create).
     fn replace(
         &self,
         key: &str,
@@ -182,14 +183,15 @@ pub trait SessionStore: Send + Sync + 'static {
     fn scan(&self, prefix: &str, from: Option<&str>) -> impl Future<Output = Result<Page, Error>> + Send;
 
     /// When the value under `key` expires, for the check at the start
-    /// ([`SessionManager::check_fleet`](crate::SessionManager::check_fleet)); `None` if it is absent, or if the store does not
-    /// tell. Only stores in which other programs write lifetimes need it. Default: it does not tell.
+    /// ([`SessionManager::check_fleet`](crate::SessionManager::check_fleet)); `None` if it is absent, or if the store
+    /// does not know. Only stores in which other programs write lifetimes need it. Default: `None`.
     fn expires(&self, key: &str) -> impl Future<Output = Result<Option<StoreTime>, Error>> + Send {
         let _ = key;
         async { Ok(None) }
     }
 
-    /// Removes entries whose lifetime has passed and says how many. Stores that expire by themselves answer 0.
+    /// Removes entries whose lifetime has passed and returns how many. Stores that expire entries by themselves return
+    /// 0.
     fn purge_expired(&self) -> impl Future<Output = Result<u64, Error>> + Send {
         async { Ok(0) }
     }
@@ -215,7 +217,7 @@ pub trait SessionStore: Send + Sync + 'static {
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// The object-safe twin of [`SessionStore`], so that no signature of ours names a store type.
+/// The object-safe form of [`SessionStore`], so that no other signature names a store type.
 pub(crate) trait StoreDyn: Send + Sync {
     fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Error>>;
     fn create<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<bool, Error>>;

@@ -24,9 +24,9 @@ const PURGED_PER_WRITE: usize = 4;
 ///
 /// - Clones share one map. A restart ends every session.
 /// - Nothing waits: a lock is held for one map operation and never across an `.await`.
-/// - Lifetimes go by a monotonic clock that starts at the machine's time of day, so setting the machine's clock
-///   changes nothing. Each write removes a few expired entries, so memory follows what is alive.
-/// - There is no limit on what is alive: bound lifetimes, and session size in the manager.
+/// - Lifetimes use a monotonic clock that starts at the machine's time of day, so setting the machine's clock changes
+///   nothing. Each write removes a few expired entries, so memory is proportional to the live entries.
+/// - The number of live entries has no limit: limit lifetimes, and the size of sessions in the manager.
 ///
 /// Tests move time without sleeping:
 ///
@@ -61,7 +61,7 @@ impl MemoryStore {
         Self::with(Clock { start: StoreTime(0).after(now), running: Some(Instant::now()), advanced: AtomicU64::new(0) })
     }
 
-    /// An empty store whose clock stands at `start` and moves by [`advance`](Self::advance) alone.
+    /// An empty store whose clock starts at `start` and moves only by [`advance`](Self::advance).
     #[must_use]
     pub fn with_clock(start: StoreTime) -> Self {
         Self::with(Clock { start, running: None, advanced: AtomicU64::new(0) })
@@ -75,7 +75,7 @@ impl MemoryStore {
     pub fn advance(&self, by: Duration) {
         let by = StoreTime(0).after(by).0;
         let saturating = |advanced: u64| Some(advanced.saturating_add(by));
-        // Fails only where the closure answers `None`.
+        // Fails only if the closure returns `None`.
         let _ = self.shared.clock.advanced.fetch_update(Ordering::SeqCst, Ordering::SeqCst, saturating);
     }
 
@@ -97,7 +97,7 @@ impl MemoryStore {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code that runs under the lock leaves the maps half changed.
+        // No code under the lock leaves the maps half changed.
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,4 +1,4 @@
-//! Stores that announce what changes in them.
+//! Stores that announce their changes.
 
 use std::sync::Arc;
 
@@ -8,17 +8,18 @@ use crate::Error;
 
 /// A store whose changes can be followed.
 pub(crate) trait Announces: Send + Sync {
-    /// Tells `follower` of every change of a key that starts with `prefix`, once that is [started](Watch::start).
+    /// Reports every change of a key that starts with `prefix` to `follower`, once the watch is
+    /// [started](Watch::start).
     fn follow(&self, prefix: &str, follower: Arc<dyn Follower>) -> Result<Box<dyn Watch>, Error>;
 }
 
-/// What follows a store. It ends when this is dropped.
+/// A subscription to a store's changes. Dropping it ends it.
 pub(crate) trait Watch: Send + Sync {
-    /// Starts following, unless it does already. No I/O here.
+    /// Starts following, unless it has started already. No I/O here.
     fn start(&self);
 }
 
-/// Who wants to know of changes. Its methods are called in the order of the news, and must not block.
+/// The receiver of changes. Its methods are called in the order of the announcements, and must not block.
 pub(crate) trait Follower: Send + Sync + 'static {
     /// From now on every change is announced. `proof` is when the server was asked for it.
     fn follow(&self, connection: u64, proof: Instant);

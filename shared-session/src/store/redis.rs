@@ -32,8 +32,8 @@ use wire::{
 
 /// Sessions in Redis 6.2 or later, or Valkey.
 ///
-/// Every write is one command on one key. Conditional ones are `SET … IFEQ` where the server has it (Valkey since 8.1,
-/// Redis since 8.4), and Lua scripts elsewhere; the server is asked, not its version. A read is one `GET`.
+/// Every write is one command on one key. Conditional ones are `SET … IFEQ` if the server has it (Valkey since 8.1,
+/// Redis since 8.4), else Lua scripts; the store tries the command instead of comparing versions. A read is one `GET`.
 /// All clones share two connections, one for reads and one for writes, over which their commands are pipelined.
 ///
 /// - **Time-outs.** Every call ends within the [response timeout](RedisConfig::with_response_timeout), 300 ms by
@@ -43,8 +43,8 @@ use wire::{
 /// - **Reconnects.** A lost connection is replaced on the next call. While Redis is down calls fail at once.
 /// - **Lifetimes** are relative, so the clocks of services do not matter.
 ///
-/// Let Redis evict nothing (`maxmemory-policy noeviction`): an evicted session is a user who is signed out. A service can
-/// ask for the [policy](Self::eviction_policy) when it starts.
+/// Forbid eviction (`maxmemory-policy noeviction`): evicting a session signs its user out. A service can check the
+/// [policy](Self::eviction_policy) when it starts.
 ///
 /// ```no_run
 /// use bytes::Bytes;
@@ -68,13 +68,13 @@ impl RedisStore {
     /// `rediss+cluster://…`:
     ///
     /// - `redis://[user:password@]host[:port][/database]`
-    /// - `redis+unix:///path[?db=…&user=…&pass=…]`, which `unix:///path` is short for
-    /// - `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]`: the primary that these Sentinels
-    ///   know by that name, whichever server that is. User and password are for the primary and never sent to a
-    ///   Sentinel; for those of the Sentinels add `?sentinel_username=…&sentinel_password=…`, or the password alone, with
-    ///   percent-encoding, or see [`RedisConfig::with_sentinel_login`].
-    /// - `redis+cluster://[user:password@]host[:port],host[:port]`: the cluster that these nodes are part of. Each
-    ///   operation touches one key, so all guarantees are the same, and hash tags are not needed.
+    /// - `redis+unix:///path[?db=…&user=…&pass=…]`, or `unix:///path` for short
+    /// - `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]`: the primary of that name, as
+    ///   these Sentinels know it. User and password are for the primary and never sent to a Sentinel. For a login to
+    ///   the Sentinels add `?sentinel_username=…&sentinel_password=…`, or the password alone, with percent-encoding, or
+    ///   see [`RedisConfig::with_sentinel_login`].
+    /// - `redis+cluster://[user:password@]host[:port],host[:port]`: the cluster of these nodes. Each operation touches
+    ///   one key, so all guarantees are the same, and hash tags are not needed.
     ///
     /// # Errors
     ///
@@ -96,8 +96,8 @@ impl RedisStore {
         Ok(store)
     }
 
-    /// As [`connect_with`](Self::connect_with), but connects on the first call, for services that have to start while
-    /// Redis is down. Call it on the runtime that shall drive the connection.
+    /// As [`connect_with`](Self::connect_with), but connects on the first call, for services that must start while
+    /// Redis is down. Call it on the runtime that is to drive the connection.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl RedisStore {
         Ok(Self { connection: Connection::new(wire::address::parse(url)?, config)? })
     }
 
-    /// Uses a pool that the service has already. One connection carries one call at a time and is tested at every
+    /// Uses an existing pool of the service. A pooled connection carries one call at a time and is tested at every
     /// check-out, so this is several times slower than [`connect`](Self::connect).
     #[cfg(feature = "deadpool")]
     #[must_use]
@@ -114,14 +114,14 @@ impl RedisStore {
         Self::from_pool_with(pool, &RedisConfig::new())
     }
 
-    /// As [`from_pool`](Self::from_pool), with options. How to connect is the pool's own business.
+    /// As [`from_pool`](Self::from_pool), with options, except those for connecting, which the pool does.
     #[cfg(feature = "deadpool")]
     #[must_use]
     pub fn from_pool_with(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
         Self { connection: Connection::pool(pool, config) }
     }
 
-    /// Stores `value` whatever is there: for caches of what another store is the authority on.
+    /// Stores `value` unconditionally: for caches in front of another store.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Error> {
         let mut set = Cmd::with_capacity(5, 25 + key.len() + value.len());
@@ -137,9 +137,9 @@ impl RedisStore {
         self.connection.send(to, command, effect, deadline).await.map_err(|failure| failure.into_error(effect))
     }
 
-    /// Where writes wait for replicas, so does the answer that a key is absent: another service may have deleted it
-    /// without being told that they know, and a failover would bring it back. `WAIT` alone would not do, because it is
-    /// about what its own connection wrote.
+    /// If writes wait for replicas, so does the answer that a key is absent: another service may have deleted it
+    /// without confirmation from the replicas, and a failover would bring it back. `WAIT` alone is not enough, because
+    /// it covers only the writes of its own connection.
     async fn confirm_absent(&self, key: &str) -> Result<(), Error> {
         if self.connection.waits() {
             self.call(&scripts::CONFIRM_ABSENT, key, &[]).await?;
@@ -159,7 +159,7 @@ impl fmt::Debug for RedisStore {
 }
 
 impl Announces for RedisStore {
-    /// [`ErrorKind::Config`] of a pool, whose connections are not ours.
+    /// [`ErrorKind::Config`] with a pool, whose connections the store does not manage.
     fn follow(&self, prefix: &str, follower: Arc<dyn Follower>) -> Result<Box<dyn Watch>, Error> {
         Ok(Box::new(Tracking::new(self.connection.source()?, prefix, follower)))
     }
@@ -276,8 +276,8 @@ impl SessionStore for RedisStore {
         }
     }
 
-    /// In a cluster this is the clock of the primary of the first slot, or of the next one that answers. Keep the clocks
-    /// of the nodes in step (NTP): an index is pruned, and its deadlines judged, by whichever node holds it.
+    /// In a cluster this is the clock of the primary of the first slot, or of the next one that answers. Keep the
+    /// clocks of the nodes in step (NTP): the node that holds an index prunes it and judges its deadlines.
     async fn time(&self) -> Result<StoreTime, Error> {
         let deadline = self.connection.deadline();
         let ask = async |to| {

@@ -24,24 +24,23 @@ use statements::{STATEMENTS, Statements};
 /// Sessions in SQLite or PostgreSQL. Features `sqlite`, `postgres`.
 ///
 /// - Every operation is one statement on one key; a conflict costs one more, to read the current bytes.
-/// - Every lifetime is decided by the database's clock, in the statement itself. PostgreSQL's is the server's, so
-///   services whose clocks differ agree. SQLite has no server: its clock is the machine's, and setting that moves
+/// - The database's clock decides every lifetime, in the statement itself. PostgreSQL uses the server's clock, so
+///   services whose clocks differ agree. SQLite has no server: it uses the machine's clock, and setting that shifts
 ///   every lifetime.
 /// - Expired rows are absent but stay until [`purge_expired`](SessionStore::purge_expired): run
 ///   [`spawn_purge`](Self::spawn_purge) in one service at least.
 /// - A failed operation is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), also a deadlock or a
-///   serialization failure; what the database says of the statement, the schema or the rights, and will say again, is
+///   serialization failure; an error of the statement, the schema or the privileges, which would come again, is
 ///   [`ErrorKind::Refused`](crate::ErrorKind::Refused).
-/// - With PostgreSQL a read goes to another connection when its own is broken, and a prepared statement that a migration
-///   or `DISCARD` has made useless is prepared again; nothing else is retried.
-/// - Keys and index members hold no NUL byte: PostgreSQL refuses it.
+/// - With PostgreSQL a read moves to another connection if its own is broken, and a prepared statement that a migration
+///   or `DISCARD` has made unusable is prepared again; nothing else is retried.
+/// - Keys and index members contain no NUL byte, because PostgreSQL refuses it.
 ///
-/// The tables are `shared_session (session_key, value, expires_at)` and
-/// `shared_session_index (index_key, member, deadline)`, times in milliseconds since the Unix epoch;
-/// [`migrate`](Self::migrate) makes them.
+/// The tables are `shared_session (session_key, value, expires_at)` and `shared_session_index (index_key, member,
+/// deadline)`, times in milliseconds since the Unix epoch; [`migrate`](Self::migrate) creates them.
 ///
-/// A pooler that switches servers between transactions (PgBouncer) is found out when connecting. Then every operation is
-/// a transaction of its own, which costs two to three round trips more.
+/// Connecting detects a pooler that switches servers between transactions (PgBouncer). Every operation is then a
+/// transaction of its own, which costs two to three more round trips.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -66,7 +65,7 @@ impl SqlStore {
     /// [`migrate`](Self::migrate).
     ///
     /// With the feature `postgres-tls` a PostgreSQL URL takes `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq
-    /// does: the default, `prefer`, uses TLS where the server has it. Without the feature, an `sslmode` that demands TLS
+    /// does: the default, `prefer`, uses TLS if the server has it. Without the feature, an `sslmode` that requires TLS
     /// is an error.
     ///
     /// The pool has up to 10 connections (SQLite: 8; in memory: 1). A caller waits up to 2 s for one. SQLite runs in
@@ -89,15 +88,15 @@ impl SqlStore {
     }
 
     /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
-    /// conflicts into errors. If it leads to a pooler, say so: [`behind_pooler`](Self::behind_pooler).
+    /// conflicts into errors. If it leads to a pooler, call [`behind_pooler`](Self::behind_pooler).
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
         Self { database: Database::of_postgres(Postgres::of(pool), &STATEMENTS) }
     }
 
-    /// Says that a pool of yours leads to a pooler that switches servers between transactions. Default: a direct
-    /// connection; [`connect`](Self::connect) finds it out.
+    /// Declares that your pool leads to a pooler that switches servers between transactions. Default: a direct
+    /// connection; [`connect`](Self::connect) detects poolers.
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn behind_pooler(mut self) -> Self {
@@ -105,16 +104,16 @@ impl SqlStore {
         self
     }
 
-    /// How long one operation may take before it is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), the
-    /// wait for a connection included. Default: 8 s. [`migrate`](Self::migrate) takes as long as it takes.
+    /// How long one operation may take before it is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), the wait
+    /// for a connection included. Default: 8 s. [`migrate`](Self::migrate) has no limit.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.database.timeout = timeout;
         self
     }
 
-    /// Creates the tables that are missing. Any number of processes may do so at once; where the tables exist it needs
-    /// no right to create any.
+    /// Creates the tables that are missing. Any number of processes may call it at once. If the tables exist, it needs
+    /// no privilege to create any.
     ///
     /// # Errors
     ///
@@ -128,9 +127,9 @@ impl SqlStore {
         }
     }
 
-    /// Calls [`purge_expired`](SessionStore::purge_expired) now and every `interval` on a task of its own, which ends when
-    /// the pool is closed or the handle is aborted. Some minutes are a good interval. Failures are logged, and tried
-    /// again an interval later.
+    /// Calls [`purge_expired`](SessionStore::purge_expired) now and every `interval` on a task of its own, which ends
+    /// when the pool is closed or the handle is aborted. A few minutes are a good interval. A failure is logged, and
+    /// the next run comes after the interval.
     ///
     /// # Panics
     ///
@@ -151,7 +150,7 @@ impl SqlStore {
         })
     }
 
-    /// Closes the pool, for all its users, once the operations under way have ended.
+    /// Closes the pool, for all its users, after the running operations have ended.
     pub async fn close(&self) {
         self.database.close().await;
     }
@@ -203,8 +202,8 @@ impl SessionStore for SqlStore {
             if query.execute(&mut *connection).await?.rows_affected() > 0 {
                 return Ok(Replaced::Stored);
             }
-            // From here on it is decided that nothing was written. If the row matches by now, that is a conflict
-            // all the same: the caller tries again.
+            // From here on it is certain that nothing was written. If the row matches by now, that is a conflict all
+            // the same: the caller tries again.
             let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
             let current = query.fetch_optional(&mut *connection).await.map_err(QueryFailure::NotSent)?;
             Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
@@ -247,7 +246,7 @@ impl SessionStore for SqlStore {
         if members.is_empty() {
             return Ok(());
         }
-        // Both databases unpack a JSON array, and only PostgreSQL knows any other.
+        // Both databases unpack a JSON array; only PostgreSQL has other arrays.
         let members = serde_json::Value::from(members).to_string();
         writing!(self.database, |connection, keeps| {
             let query = sqlx::query(self.database.sql.index_remove).persistent(keeps).bind(index).bind(&members);

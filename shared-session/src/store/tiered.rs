@@ -1,11 +1,10 @@
 //! Sessions in SQL with copies in Redis, so that a Redis that loses its data signs nobody out.
 //!
-//! What keeps the copies right is a *fence*: a short-lived mark under the key in Redis that means "ask SQL". Whoever is
-//! about to change a row puts one there first, each writer its own, over whatever is there. While a fence stands no
-//! reader trusts Redis and no refill gets in, because it creates and never overwrites. Once the row is written the
-//! writer puts its copy in the place of its fence; if that is gone, because another writer came or Redis lost it, it
-//! puts a fence there that is nobody's, so that whoever else is under way leaves no copy either. Only then is the
-//! write acknowledged.
+//! A *fence* keeps the copies right: a short-lived mark under the key in Redis that means "ask SQL". Before a writer
+//! changes a row it stores a fence of its own, overwriting the present value. While a fence stands no reader trusts
+//! Redis and no refill gets in, because a refill creates and never overwrites. After writing the row the writer
+//! replaces its fence by its copy. If its fence is gone, because another writer came or Redis lost it, it stores a
+//! fence without an owner, so that other writers in progress leave no copy either. Only then is the write acknowledged.
 
 use std::{fmt, time::Duration};
 
@@ -15,11 +14,11 @@ use tokio::time::Instant;
 use super::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, SqlStore, StoreTime};
 use crate::{Error, ErrorKind, record::id::random_tag};
 
-/// How a fence starts. With a random tag behind, it is that of one writer; without, it is nobody's.
+/// The start of a fence. With a random tag after it, the fence belongs to one writer; without, it has no owner.
 const FENCE: &[u8] = b"\0ask SQL\0";
 
-/// How long a fence stands, and a copy that is not confirmed yet. Longer than anybody takes between reading a row and
-/// putting its copy into Redis.
+/// The lifetime of a fence, and of an unconfirmed copy. Longer than the time between reading a row and storing its copy
+/// in Redis.
 const FENCED: Duration = Duration::from_secs(10);
 
 /// A refill that took longer to read its row leaves no copy.
@@ -28,15 +27,15 @@ const SLOW: Duration = Duration::from_secs(5);
 /// How much sooner a copy ends than its row.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// A copy is made anew from its row at least this often.
+/// The longest time until a copy is refreshed from its row.
 const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// Sessions in SQL, read from Redis. Features `redis` and `sqlite` or `postgres`.
 ///
 /// **SQL is the authority**: every write is in SQL before it is acknowledged, and the indexes of users are there alone.
-/// Redis holds copies of what was read or written of late and may lose any of them at any time, by `FLUSHALL`, a
-/// restart or eviction: the next load takes the row and puts its copy back. Nobody is signed out, nobody who signed out
-/// comes back, and no acknowledged write is lost.
+/// Redis holds copies of sessions that were read or written recently, and may lose any of them at any time, by
+/// `FLUSHALL`, a restart or eviction: the next load reads the row and stores its copy again. Nobody is signed out, no
+/// ended session comes back, and no acknowledged write is lost.
 ///
 /// | operation | Redis | SQL | |
 /// |---|---|---|---|
@@ -48,16 +47,16 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// | scan, time, the index, purging | 0 | 1 or more | as [`SqlStore`] |
 ///
 /// A write goes to SQL while the request waits, touches included, because a write that SQL learns of later can be lost.
-/// As no write comes late there is nothing for a row of an ended session to hold off: deleted rows are deleted.
+/// Because no write comes late, rows of ended sessions need no tombstones and are simply deleted.
 ///
 /// # When one of them is down
 ///
 /// - **Redis**: sessions are read from SQL, and new ones start. A write or deletion of an existing session is
 ///   [`ErrorKind::Unavailable`] and has changed nothing, because an old copy could outlive it in a Redis that is only
 ///   out of reach. A Redis that is out of memory refuses replacements in the same way, but no deletion.
-/// - **SQL**: sessions of which Redis has a copy are read. Every write fails; the session it was meant for is then
-///   unavailable too, until SQL is back or at most 10 s after.
-/// - **This process**, in the middle of a write: its fence is left, for the rest of its 10 s. What was acknowledged is in
+/// - **SQL**: sessions with a copy in Redis can be read. Every write fails; its session is then unavailable too, until
+///   SQL is back or at most 10 s after.
+/// - **This process**, in the middle of a write: its fence stays for the rest of its 10 s. Acknowledged writes are in
 ///   SQL.
 /// - **Redis, in the middle of a write**: the row has changed, and the error is [`Error::undecided`]. The fence of the
 ///   write stands for the rest of its 10 s.
@@ -65,20 +64,20 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// # What remains
 ///
 /// - Redis loses the fence of a logout or write that was acknowledged within the last 10 s, while a refill is under way
-///   that read the row before. The refill gets in; it then looks at the row once more, and withdraws. Until then, one
-///   round trip, the old copy is read; if the process dies just then, for 10 s.
-/// - A write that was *not* acknowledged may leave an old copy behind, for an hour at most, which is as long as any copy
-///   lives: if the database carries it out more than 10 s after it was given up here; if its process dies when the row
-///   is written and another write of the session has just left its copy; or if Redis loses its fence, gets a refill,
-///   and is then out of reach. The next write of the session finds it out.
+///   that read the row before. The refill gets in, then checks the row once more, and withdraws. The old copy is read
+///   for that one round trip, or for 10 s if the process dies just then.
+/// - A write that was *not* acknowledged may leave an old copy behind, for an hour at most, which is as long as any
+///   copy lives: if the database carries it out more than 10 s after it was given up here; if its process dies when the
+///   row is written and another write of the session has just left its copy; or if Redis loses its fence, gets a
+///   refill, and is then out of reach. The next write of the session detects it.
 ///
 /// # What Redis must not do
 ///
-/// Go back in time. A Redis that comes back with the data of yesterday, or a replica that takes over and lags, answers
-/// old copies. Turn its persistence off (`save ""`, `appendonly no`): it is not needed here. It may evict
-/// (`maxmemory-policy allkeys-lru`).
+/// Go back in time. A Redis that restarts with old data, or a lagging replica that takes over, answers with old copies.
+/// Turn its persistence off (`save ""`, `appendonly no`): it is not needed here. It may evict (`maxmemory-policy
+/// allkeys-lru`).
 ///
-/// Values that start with NUL and `ask SQL` and NUL are refused as [`ErrorKind::Value`]; no profile writes such.
+/// Values that start with NUL, `ask SQL` and NUL are refused as [`ErrorKind::Value`]; no profile writes such values.
 ///
 /// ```no_run
 /// # #[tokio::main] async fn main() -> Result<(), shared_session::Error> {
@@ -97,21 +96,21 @@ pub struct TieredStore {
 }
 
 impl TieredStore {
-    /// Puts `copies` in front of `rows`. All services use the same Redis, the same database, and this store: one that
-    /// writes to the database alone leaves old copies behind. Sessions that a [`RedisStore`] alone kept until now have no
-    /// row: they can be read and end with their first write, so start with an empty Redis. Connect `copies` with
+    /// Puts `copies` in front of `rows`. All services use the same Redis, the same database, and this store: a service
+    /// that writes to the database alone leaves old copies behind. Sessions from a plain [`RedisStore`] have no row:
+    /// they can be read and end with their first write, so start with an empty Redis. Connect `copies` with
     /// [`connect_lazy`](RedisStore::connect_lazy) so that a service starts while Redis is down.
     #[must_use]
     pub fn new(copies: RedisStore, rows: SqlStore) -> Self {
         Self { copies, rows }
     }
 
-    /// Takes the row and leaves a copy of it.
+    /// Reads the row and stores a copy of it.
     async fn refill(&self, key: &str) -> Result<Option<Bytes>, Error> {
         let started = Instant::now();
         let Some((value, left)) = self.rows.load_with_lifetime(key).await? else { return Ok(None) };
         let until = end_of_copy(started, left);
-        // An empty copy could not be told from a fence when it is confirmed.
+        // An empty copy could not be distinguished from a fence when it is confirmed.
         if Instant::now() + FENCED >= until || started.elapsed() >= SLOW || value.is_empty() {
             return Ok(Some(value));
         }
@@ -121,7 +120,7 @@ impl TieredStore {
             Err(error) if error.is_undecided() => {}
             Ok(false) | Err(_) => return Ok(Some(value)),
         }
-        // The fence of a write that was faster may have been lost together with everything else.
+        // The fence of a faster write may have been lost together with everything else.
         let current = match self.rows.load(key).await {
             Ok(current) => current,
             // The copy was not confirmed: it ends soon.
@@ -137,7 +136,7 @@ impl TieredStore {
         Ok(current)
     }
 
-    /// Puts up a fence of this writer's own.
+    /// Stores a fence of this writer.
     async fn fence(&self, key: &str) -> Result<Seen, Error> {
         let own = Bytes::from([FENCE, random_tag()?.as_bytes()].concat());
         self.copies.put(key, &own, FENCED).await?;
@@ -149,7 +148,7 @@ impl TieredStore {
         self.copies.put(key, FENCE, FENCED).await
     }
 
-    /// As [`fence_for_all`](Self::fence_for_all), also in a Redis without memory: that one takes no refill either.
+    /// As [`fence_for_all`](Self::fence_for_all), also in a Redis that is out of memory, which takes no refill either.
     async fn fence_or_forget(&self, key: &str) -> Result<(), Error> {
         match self.fence_for_all(key).await {
             Err(error) if !error.is_undecided() => self.copies.delete(key, None).await.map(drop),
@@ -157,7 +156,7 @@ impl TieredStore {
         }
     }
 
-    /// Puts the copy of the row that was just written in the place of the writer's fence, if that still stands.
+    /// Replaces the writer's fence, if it still stands, by the copy of the row that was just written.
     async fn settle(&self, key: &str, own: &Seen, value: Bytes, until: Instant) -> Result<(), Error> {
         let ttl = until.saturating_duration_since(Instant::now());
         if !ttl.is_zero() && matches!(self.copies.replace(key, own, value, ttl).await, Ok(Replaced::Stored)) {
@@ -167,7 +166,7 @@ impl TieredStore {
     }
 }
 
-/// When the copy of a row ends that has `left` to live from `start` on.
+/// When the copy ends of a row that has `left` to live from `start` on.
 fn end_of_copy(start: Instant, left: Duration) -> Instant {
     start + left.saturating_sub(MARGIN).min(LONGEST)
 }
@@ -190,7 +189,7 @@ fn log(renewed: Result<(), Error>) {
     }
 }
 
-/// What went wrong before the row was touched.
+/// A failure before the row was touched.
 fn nothing_changed(error: Error) -> Error {
     Error::new(ErrorKind::Unavailable, "Redis cannot be told of a write, so it was not begun").with_source(error)
 }
@@ -214,7 +213,7 @@ impl SessionStore for TieredStore {
         }
     }
 
-    /// Leaves no copy: the first load does, and knows how.
+    /// Stores no copy: the first load does.
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
         refuse_fences(&value)?;
         self.rows.create(key, value, ttl).await

@@ -1,4 +1,4 @@
-//! What [`RedisStore`](super::RedisStore) can be told.
+//! The options of [`RedisStore`](super::RedisStore).
 
 use std::{fmt, time::Duration};
 
@@ -46,26 +46,26 @@ impl RedisConfig {
         }
     }
 
-    /// How long one attempt to connect may take, name lookup, TLS and login included. Default: 800 ms, enough for
-    /// all of them across regions; and with the pause of at most 150 ms after a failed attempt a server is found again
-    /// within a second of its return.
+    /// How long one attempt to connect may take, name lookup, TLS and login included. Default: 800 ms, enough for all
+    /// of them across regions. With the pause of at most 150 ms after a failed attempt, a server is found within a
+    /// second of its return.
     ///
-    /// Connecting goes on in the background, so no call waits for longer than the
-    /// [response timeout](Self::with_response_timeout).
+    /// Connecting runs in the background, so no call waits for longer than the [response
+    /// timeout](Self::with_response_timeout).
     pub fn with_connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long one call of the store may take, with all that it needs: the connection, the reply, and for reads one
-    /// repetition on a new connection. Default: 300 ms, so that an outage is answered by an error and not by a wait.
+    /// How long one call of the store may take in all: the connection, the reply, and for reads one repetition on a new
+    /// connection. Default: 300 ms, so that an outage leads to an error and not to a wait.
     pub fn with_response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
-    /// How many calls may be under way at once; more fail immediately. Default: 4096, which Redis answers within
-    /// 50 ms when it is well. It bounds the memory that requests take while it is not.
+    /// How many calls may run at once; further ones fail immediately. Default: 4096, which a healthy Redis answers
+    /// within 50 ms. It limits the memory of waiting requests during an outage.
     pub fn with_max_calls(mut self, calls: usize) -> Self {
         self.max_calls = calls.min(tokio::sync::Semaphore::MAX_PERMITS);
         self
@@ -75,23 +75,23 @@ impl RedisConfig {
     /// [response timeout](Self::with_response_timeout). Default: none, because it costs each write the way to a replica
     /// and back, and four connections for writes instead of one.
     ///
-    /// Without it a failover can lose what was acknowledged in its last moments: a signed-out session lives again, a
-    /// rotated one opens with its old cookie. With it a write that too few replicas confirmed is
-    /// [`ErrorKind::Unavailable`], so nobody is told that they are signed out when they may not be; the primary has the
-    /// write all the same. A failover can still choose a replica that was not among them, so that nothing acknowledged is
-    /// lost only if `replicas` is all that a primary has; then a replica that is away is an outage of all writes. The
-    /// store cannot see which writes are logins, logouts and rotations, so all wait; and so does the answer that a session
-    /// is not there, which costs one more call.
+    /// Without it a failover can lose the last acknowledged writes: a signed-out session lives again, a rotated one
+    /// opens with its old cookie. With it a write that too few replicas confirmed is [`ErrorKind::Unavailable`], so no
+    /// user is told that they are signed out when they may not be; the primary has the write all the same. A failover
+    /// can still promote a replica that was not among them. So no acknowledged write is lost only if `replicas` is the
+    /// number of all replicas of a primary; a missing replica is then an outage of all writes. The store does not know
+    /// which writes are logins, logouts and rotations, so all writes wait. So does the answer that a session is absent,
+    /// which costs one more call.
     pub fn with_replicas(mut self, replicas: u32, timeout: Duration) -> Self {
         self.wait = (replicas > 0).then_some(Wait { replicas, timeout });
         self
     }
 
-    /// Reads with `GETEX`, which Redis treats as a write although it changes nothing, so that a primary refuses it when
-    /// it may not write: with `min-replicas-to-write 1` one that comes back from a pause does not answer from the past once
-    /// it has noticed that its replicas have left it. Default: off, because such reads fail whenever writes do (a full
-    /// disk, too few replicas), and the server does a little more for each. It has no effect on what a
-    /// [near cache](crate::NearCache) answers, for then Redis is not asked.
+    /// Reads with `GETEX`, which Redis treats as a write although it changes nothing, so a primary that may not write
+    /// refuses it. With `min-replicas-to-write 1`, a primary that resumes after a pause stops giving outdated answers
+    /// once it notices that its replicas have left. Default: off, because such reads fail whenever writes do (a full
+    /// disk, too few replicas), and each costs the server a little more. It has no effect on answers of a [near
+    /// cache](crate::NearCache), which do not ask Redis.
     pub fn with_fenced_reads(mut self, fenced: bool) -> Self {
         self.fenced_reads = fenced;
         self
@@ -112,9 +112,9 @@ impl RedisConfig {
         self
     }
 
-    /// Logs in to the Sentinels as `user`, for `redis+sentinel://`; an empty `user` is the one that `requirepass` is for.
-    /// Default: not at all, for the user in front of the hosts in the URL is that of the servers that they watch. The URL
-    /// may have this login instead, as `?sentinel_username=…&sentinel_password=…`.
+    /// Logs in to the Sentinels as `user`, for `redis+sentinel://`; an empty `user` is the default user
+    /// (`requirepass`). Default: no login, because the user in front of the hosts in the URL belongs to the servers
+    /// behind the Sentinels. The URL may contain this login instead, as `?sentinel_username=…&sentinel_password=…`.
     pub fn with_sentinel_login(mut self, user: impl AsRef<str>, password: impl AsRef<str>) -> Self {
         let login = RedisConnectionInfo::default().set_password(password);
         self.sentinel_login = Some(match user.as_ref() {
@@ -124,7 +124,7 @@ impl RedisConfig {
         self
     }
 
-    /// What connects to Sentinels, with the login of the URL or the one set here.
+    /// Connects to Sentinels, with the login of the URL or the one set here.
     pub(super) fn sentinel_dialer(&self, login: Option<RedisConnectionInfo>, tls: bool) -> Result<Dialer, Error> {
         let login = match (login, &self.sentinel_login) {
             (Some(_), Some(_)) => {
@@ -136,7 +136,7 @@ impl RedisConfig {
         self.dialer(url::named(login), tls, Native::default())
     }
 
-    /// What connects to servers that want this `login`, with or without TLS.
+    /// Connects to servers with this `login`, with or without TLS.
     pub(super) fn dialer(&self, login: RedisConnectionInfo, tls: bool, native: Native) -> Result<Dialer, Error> {
         #[cfg(not(feature = "redis-tls"))]
         if tls {

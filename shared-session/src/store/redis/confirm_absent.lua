@@ -1,4 +1,4 @@
--- Leaves everything as it is, by writing: who then waits for replicas waits for all that was written before, by whomever.
+-- Writes without changing anything, so that a WAIT after it also covers all earlier writes of other connections.
 --
 -- KEYS[1]  a key that was absent
 --

@@ -1,5 +1,5 @@
--- Deletes a key while a part of its value is what the caller saw.
--- Its only write is DEL, which Redis allows when it is out of memory.
+-- Deletes a key if a part of its value is unchanged. The only write is DEL, which Redis allows when it is out of
+-- memory.
 --
 -- KEYS[1]  the key
 -- ARGV[1]  where the part starts, in bytes from 0

@@ -1,4 +1,4 @@
-//! Compare-and-set by the server itself: `SET … IFEQ`, which Valkey has since 8.1 and Redis since 8.4.
+//! Compare-and-set by the server: `SET … IFEQ`, since Valkey 8.1 and Redis 8.4.
 //!
 //! Redis' `IFDEQ` compares a hash of 64 bits instead: cheaper for large values, but two values may share one.
 
@@ -19,7 +19,7 @@ use crate::{
     store::{Replaced, Seen},
 };
 
-/// Replaces a value that is wholly what was seen; `None` if the server knows no such command, and so has done nothing.
+/// Replaces a value that is wholly as it was seen; `None` if the server lacks the command and has done nothing.
 ///
 /// One command, and a `GET` when nothing was stored.
 pub(crate) async fn replace(
@@ -36,7 +36,7 @@ pub(crate) async fn replace(
     match connection.send(To::Key(key), &set, Effect::Write, deadline).await {
         Ok(Value::Okay) => Ok(Some(Replaced::Stored)),
         Ok(Value::Nil) => {
-            // Absent or different. Nothing was written, so a failure from here on leaves no doubt.
+            // Absent or different. Nothing was written, so a failure from here on is unambiguous.
             match get(connection, key, deadline).await? {
                 Some(current) => Ok(Some(Replaced::Conflict(current))),
                 None => Ok(Some(Replaced::Gone)),

@@ -13,7 +13,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local deadline = tonumber(ARGV[2])
 local alive = deadline > now
 if alive then
-  -- First of all writes, because it is the one that Redis refuses when it is out of memory.
+  -- The first write, because it is the one that Redis refuses when it is out of memory.
   redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
   if redis.call('PTTL', KEYS[1]) < deadline - now then
     redis.call('PEXPIREAT', KEYS[1], ARGV[2])

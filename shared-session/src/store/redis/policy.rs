@@ -14,10 +14,10 @@ use crate::Error;
 const LINE: &str = "maxmemory_policy:";
 
 impl RedisStore {
-    /// What the server does when its memory is full: its `maxmemory-policy`, as `INFO memory` tells it. Anything but
-    /// `noeviction` may drop sessions, which signs their users out: a service should say so when it starts.
+    /// What the server does when its memory is full: the `maxmemory-policy` in `INFO memory`. Anything but `noeviction`
+    /// may drop sessions, which signs their users out: a service should say so when it starts.
     ///
-    /// One round trip. The user needs the permission for `INFO`, which sessions do without.
+    /// One round trip. The user needs the permission for `INFO`, which sessions do not need.
     ///
     /// # Errors
     ///

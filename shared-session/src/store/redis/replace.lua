@@ -1,4 +1,4 @@
--- Replaces a value while a part of it is what the caller saw. Never creates a key.
+-- Replaces a value if a part of it is unchanged. Never creates a key.
 --
 -- KEYS[1]  the key
 -- ARGV[1]  where the part starts, in bytes from 0

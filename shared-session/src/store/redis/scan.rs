@@ -1,12 +1,12 @@
-//! Where a scan goes on, as text: `cursor`, and in a cluster `cursor@slot@host:port`.
+//! The position of a scan, as text: `cursor`, and in a cluster `cursor@slot@host:port`.
 
 use super::wire::server::Address;
 
-/// Where a scan goes on.
+/// The position of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Position {
     cursor: u64,
-    /// In a cluster: the lowest slot of the primary that is being scanned, and which server that was.
+    /// In a cluster: the lowest slot of the primary that is being scanned, and its address.
     node: Option<(u16, String)>,
 }
 
@@ -28,8 +28,8 @@ impl Position {
         }
     }
 
-    /// Which of `primaries`, given by their lowest slots and in their order, to ask with which cursor: the one that was
-    /// being scanned or, if it is no primary any more, the one that took its place, from its start: a cursor means
+    /// Which of `primaries`, given by their lowest slots and in their order, to ask with which cursor. It is the one
+    /// that was being scanned or, if that is no primary any more, its successor from the start, because a cursor means
     /// nothing to another server. `None` if the position is not of a cluster.
     pub(super) fn within<'a>(&self, primaries: &'a [(u16, Address)]) -> Option<(&'a Address, u64)> {
         let Some((slot, name)) = &self.node else {

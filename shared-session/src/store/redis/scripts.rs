@@ -1,4 +1,4 @@
-//! The Lua scripts: called by hash, sent in full only when the server does not have them.
+//! The Lua scripts: called by hash, sent in full only if the server does not have them.
 
 use std::sync::LazyLock;
 
@@ -25,8 +25,8 @@ impl Script {
         Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
     }
 
-    /// One `EVALSHA`. `NOSCRIPT` says that nothing ran, so `EVAL` after it is no retry of a write; it also teaches the
-    /// server the script, which `SCRIPT LOAD` would do for one node only and until its next restart.
+    /// One `EVALSHA`. After `NOSCRIPT` nothing has run, so `EVAL` is no retry of a write. `EVAL` also loads the script
+    /// into the server; `SCRIPT LOAD` would do that for one node only and until its next restart.
     pub(super) async fn call(&self, connection: &Connection, key: &str, args: &[&[u8]]) -> Result<Value, CallFailure> {
         let deadline = connection.deadline();
         let by_hash = command("EVALSHA", &self.hash, key, args);

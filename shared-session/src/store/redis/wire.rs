@@ -1,6 +1,6 @@
-//! Connections to Redis: where the [`server`] is ([`address`], [`sentinel`], [`cluster`]), how it is reached ([`dial`],
-//! [`greeting`], [`link`], [`lazy`]), and what becomes of a command ([`connection`], [`delivery`], [`failure`]). [`tracking`]
-//! follows the keys that the server announces as changed.
+//! Connections to Redis: finding the [`server`] ([`address`], [`sentinel`], [`cluster`]), connecting to it ([`dial`],
+//! [`greeting`], [`link`], [`lazy`]), and the outcome of a command ([`connection`], [`delivery`], [`failure`]).
+//! [`tracking`] follows the keys that the server announces as changed.
 
 pub(crate) mod address;
 pub(crate) mod cluster;

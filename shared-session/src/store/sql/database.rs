@@ -1,5 +1,5 @@
-//! A pool of connections to either database, and the one way to use it: within a deadline, and with every failure
-//! told apart by whether something may have been written.
+//! A pool of connections to either database, and the one way to use it: within a deadline, and with failures that say
+//! whether something may have been written.
 
 use std::{future::Future, time::Duration};
 
@@ -21,7 +21,7 @@ use crate::{
 /// How long one operation may take: 2 s to get a connection, SQLite's busy timeout of 5 s, and a second for the work.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The keys of one page of a scan.
+/// The number of keys on one page of a scan.
 const PAGE: usize = 500;
 
 /// Rows that one statement of a purge deletes, so that it never locks a table for long.
@@ -38,7 +38,7 @@ pub(crate) struct Database<S: 'static> {
     pub(crate) sql: &'static S,
 }
 
-/// The statements that are used alike whatever the table.
+/// The statements that all tables have in common.
 #[derive(Clone)]
 pub(crate) struct Common {
     /// Key. Answers bytes.
@@ -51,7 +51,7 @@ pub(crate) struct Common {
     pub(crate) scan: &'static str,
     /// First key, limit.
     pub(crate) scan_to_the_end: &'static str,
-    /// Limit. PostgreSQL looks at the time of a row again when it locks it, so that a row that was taken over stays.
+    /// Limit. PostgreSQL checks the time of a row again when it locks it, so a row that was taken over stays.
     pub(crate) purge: &'static str,
     /// Milliseconds since the Unix epoch.
     pub(crate) time: &'static str,
@@ -72,8 +72,8 @@ pub(crate) enum Pool {
     Sqlite(sqlx::SqlitePool),
 }
 
-/// Runs `$body` on a connection, expanded once for each driver. PostgreSQL may have it run again: it must not consume
-/// what it uses. `$keeps` is for `persistent`.
+/// Runs `$body` on a connection, expanded once for each driver. With PostgreSQL it may run again, so it must not
+/// consume its inputs. `$keeps` is for `persistent`.
 macro_rules! on_connection {
     ($database:expr, $work:ident, |$connection:ident, $keeps:ident| $body:expr) => {
         match &$database.pool {
@@ -231,7 +231,7 @@ impl<S: AsRef<Common>> Database<S> {
         self.purge(self.sql.as_ref().purge).await
     }
 
-    /// Runs `statement`, with a limit, until nothing is left to it.
+    /// Runs `statement`, with a limit, until it finds nothing.
     pub(crate) async fn purge(&self, statement: &'static str) -> Result<u64, Error> {
         let mut total = 0;
         loop {

@@ -1,4 +1,4 @@
-//! What a driver's error means for the caller.
+//! The meaning of a driver's error for the caller.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::{
     sql::{error as sql_error, error::sqlite_code},
 };
 
-/// Why an operation failed, and whether the database may have carried it out.
+/// Why an operation failed, and whether the database may have applied it.
 pub(crate) enum QueryFailure {
     /// It never reached the database, or is known to have changed nothing.
     NotSent(sqlx::Error),
@@ -52,7 +52,7 @@ pub(crate) fn failed_write(failure: QueryFailure) -> Error {
         QueryFailure::NotSent(error) => from_driver(error),
         QueryFailure::Sent(error) if refused(&error) => from_driver(error),
         QueryFailure::Sent(error) => from_driver(error).undecided(),
-        // It may have been under way.
+        // It may have been running.
         QueryFailure::TimedOut => timed_out().late(),
     }
 }
@@ -82,10 +82,10 @@ fn timed_out() -> Error {
     Error::new(ErrorKind::Unavailable, "the session database did not answer in time")
 }
 
-/// Whether this is the database's own word that it carried out nothing.
+/// Whether the database itself says that it applied nothing.
 fn refused(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else { return false };
-    // PostgreSQL class 08 is a broken connection, 57P0x a server that goes down: both may come after the commit.
+    // PostgreSQL class 08 is a broken connection, 57P0x a server that shuts down: both may come after the commit.
     // SQLite 10 is a disk error, at whatever moment.
     let code = error.code().unwrap_or_default();
     !(code.starts_with("08") || code.starts_with("57P0") || sqlite_code(&code) == Some(10))

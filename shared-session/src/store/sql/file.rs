@@ -1,11 +1,11 @@
-//! Whose a SQLite file is.
+//! The owner of a SQLite file.
 
-/// What to do about a SQLite file.
+/// How to treat a SQLite file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum File {
-    /// It is ours: create it where it is missing, switch it to WAL.
+    /// It is ours: create it if it is missing, and switch it to WAL.
     Own,
-    /// It is another application's: take it as it is.
+    /// It belongs to another application: change nothing.
     #[cfg(feature = "django")]
     Foreign,
 }

@@ -61,7 +61,7 @@ async fn enter_wal(pool: &SqlitePool) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Makes `tables` where they are missing.
+/// Creates the missing `tables`.
 pub(super) async fn migrate(pool: &SqlitePool, tables: &'static str) -> Result<(), Error> {
     while_busy(|| create_tables(pool, tables)).await.map_err(from_driver)
 }

@@ -1,4 +1,4 @@
-//! The same statements for both databases; what differs is the clock, the tables, and how a purge passes locked rows.
+//! The statements for both databases, which differ in the clock, the tables, and how a purge skips locked rows.
 
 use super::database::{Common, Dialects};
 
@@ -9,7 +9,7 @@ pub(super) struct Statements {
     /// Key. Answers the value and the milliseconds that are left to it.
     #[cfg(feature = "redis")]
     pub(super) load_with_lifetime: &'static str,
-    /// Key, value, lifetime in milliseconds. Takes over a row whose lifetime has passed.
+    /// Key, value, lifetime in milliseconds. Replaces a row whose lifetime has passed.
     pub(super) create: &'static str,
     /// Key, value, lifetime, position, length and bytes of the part.
     pub(super) replace: &'static str,
@@ -107,7 +107,7 @@ macro_rules! statements {
 }
 
 pub(super) static STATEMENTS: Dialects<Statements> = Dialects {
-    // `clock_timestamp()` and not `now()`: the time of the statement's own step, also when it waited for a lock.
+    // `clock_timestamp()` and not `now()`: the time of this step of the statement, even if it waited for a lock.
     #[cfg(feature = "postgres")]
     postgres: statements! {
         now: "(extract(epoch from clock_timestamp()) * 1000)::bigint",

@@ -1,4 +1,4 @@
-//! What a Redis URL says.
+//! A parsed Redis URL.
 
 use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
@@ -14,7 +14,7 @@ const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@
 const BAD_QUERY: &str = "the query of a redis+sentinel:// URL is the login to the Sentinels and nothing else: \
                          ?sentinel_username=…&sentinel_password=…, or the password alone";
 
-/// Where to connect, and as whom.
+/// The servers, and the login.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) login: RedisConnectionInfo,
@@ -24,14 +24,14 @@ pub(crate) struct Target {
     pub(crate) place: Servers,
 }
 
-/// Who knows where the data is.
+/// How to find the data.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Servers {
-    /// This server has it.
+    /// On this server.
     Single(Address),
-    /// These Sentinels know, under this name.
+    /// These Sentinels know the server, under this name.
     Sentinel(Vec<Address>, String),
-    /// These nodes of a cluster know.
+    /// These nodes of a cluster know the servers.
     Cluster(Vec<Address>),
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn parse(url: &str) -> Result<Target, Error> {
     }
     let (scheme, rest) = url.split_once(':').ok_or_else(bad)?;
     let (scheme, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
-    // TLS is ours, so the driver need not know of it.
+    // We do TLS ourselves, so the driver does not need to know.
     let (scheme, tls) = match scheme {
         "rediss" => ("redis", true),
         "valkeys" => ("valkey", true),
@@ -74,7 +74,7 @@ pub(crate) fn parse(url: &str) -> Result<Target, Error> {
     Ok(Target { login: named(login), sentinel_login, tls, place })
 }
 
-/// How we introduce ourselves. RESP3 brings news of a lost connection while nothing is being sent.
+/// The handshake. With RESP3 we notice a lost connection while nothing is being sent.
 pub(crate) fn named(login: RedisConnectionInfo) -> RedisConnectionInfo {
     login.set_protocol(ProtocolVersion::RESP3).set_lib_name("shared-session", env!("CARGO_PKG_VERSION"))
 }

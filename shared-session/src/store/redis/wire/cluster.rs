@@ -1,9 +1,9 @@
 //! Redis Cluster: each command goes to the node that has its key.
 //!
-//! - A node that says MOVED or ASK has not run the command, so it is sent on, writes too.
-//! - The map of the slots is asked for again after MOVED and after any trouble, at most every [`REST`]; meanwhile calls
-//!   go by the old one. When the node of a key cannot be reached, a call waits for a newer map, and goes on if that
-//!   names another node.
+//! - A node that answers MOVED or ASK has not run the command, so we redirect it, including writes.
+//! - The map of the slots is reloaded after MOVED and after any failure, at most every [`REST`]; meanwhile calls use
+//!   the old one. If the node of a key cannot be reached, a call waits for a newer map, and continues if that names
+//!   another node.
 
 use std::{
     collections::HashMap,
@@ -28,22 +28,22 @@ use super::{
     slots::{Redirect, Slots, read_redirect, slot},
 };
 
-/// So often one command may be sent on. Two are the rule when a slot is moved; more mean that nodes disagree.
+/// The most redirections of one command. Two are normal when a slot is moved; more mean that nodes disagree.
 const REDIRECTS: usize = 5;
-/// How long a map is taken for new.
+/// How long a map counts as new.
 const REST: Duration = Duration::from_millis(100);
-/// So many nodes are asked for the map at once, because one of them may hang.
+/// How many nodes are asked for the map at once, because one of them may hang.
 const ASKED_AT_ONCE: usize = 3;
 
 /// A way to the nodes of a cluster.
 pub(crate) struct Cluster {
     nodes: Arc<Nodes>,
     renewed: Supply<Instant>,
-    /// How many commands were sent on.
+    /// The number of redirected commands.
     redirects: AtomicU64,
 }
 
-/// Which nodes commands go to.
+/// The nodes that commands go to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) primaries: Vec<(u16, Address)>,
@@ -72,7 +72,7 @@ impl Cluster {
         Self { nodes, renewed, redirects: AtomicU64::new(0) }
     }
 
-    /// Sends `command` to the node that has `key`, wherever that turns out to be, on that `lane` there.
+    /// Sends `command` on `lane` to the node that has `key`, following redirections.
     pub(crate) async fn send(
         &self,
         key: &str,
@@ -118,7 +118,7 @@ impl Cluster {
         Err(CallFailure::Unsent(Unsent::new("the nodes of the Redis cluster do not agree on who has a key")))
     }
 
-    /// Sends `command`, which concerns no key, to one node.
+    /// Sends `command`, which has no key, to one node.
     pub(crate) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, CallFailure> {
         let reply = self.send_on(node, READS, command, How::PLAIN, deadline).await;
         if matches!(&reply, Err(failure) if failure.is_doubtful()) {
@@ -132,13 +132,13 @@ impl Cluster {
         Ok(self.map(deadline).await?.primaries())
     }
 
-    /// Where commands go now. The count is read first: what is sent on meanwhile makes it another layout.
+    /// The current layout. The count is read first, so a redirection in between makes it another layout.
     pub(crate) async fn layout(&self, deadline: Instant) -> Result<Layout, CallFailure> {
         let redirects = self.redirects.load(Ordering::Acquire);
         Ok(Layout { redirects, primaries: self.primaries(deadline).await? })
     }
 
-    /// Whether all commands since then have gone by `layout`.
+    /// Whether all commands since then have followed `layout`.
     pub(crate) fn has(&self, layout: &Layout) -> bool {
         self.redirects.load(Ordering::Acquire) == layout.redirects
             && self.nodes.map().is_some_and(|map| map.primaries() == layout.primaries)
@@ -186,7 +186,7 @@ impl Nodes {
         self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes what a node said who knows better than the map.
+    /// Records a redirection, because the node knows better than the map.
     fn learn(&self, slot: u16, address: &Address) {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(map) = &mut *map
@@ -202,7 +202,7 @@ impl Nodes {
         link.or_insert_with(|| Arc::new(self.dialer.supply(node.clone()))).clone()
     }
 
-    /// Takes the map of whichever node answers first, and leaves the nodes that are not in it.
+    /// Uses the map of the node that answers first, and drops the nodes that are not in it.
     async fn renew_map(&self) -> Result<(), Unsent> {
         let mut nodes = self.seeds.clone();
         if let Some(map) = self.map() {

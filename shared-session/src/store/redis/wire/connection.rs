@@ -1,5 +1,4 @@
-//! How a command gets to Redis and how much of its fate is known. All else asks for no more than
-//! [`Connection::send`].
+//! How a command gets to Redis, and how much is known of its outcome. Other modules use only [`Connection::send`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +21,7 @@ use super::{
 };
 use crate::{Error, store::redis::RedisConfig};
 
-/// What a command concerns, by which a cluster knows where it has to go.
+/// The target of a command, by which a cluster routes it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum To<'a> {
     /// A key.
@@ -37,16 +36,16 @@ pub(crate) struct Connection {
     route: Route,
     response_timeout: Duration,
     native: Native,
-    /// One permit for each call that may be under way.
+    /// One permit for each call that may run.
     calls: Arc<Semaphore>,
     /// Reads that a primary refuses when it may not write.
     fenced_reads: bool,
-    /// Wanted of every write.
+    /// Required for every write.
     wait: Option<Wait>,
 }
 
-/// So many lanes have writes that wait for replicas, because a connection does nothing else while it waits. Others need
-/// but one.
+/// The number of lanes for writes that wait for replicas, because a connection does nothing else while it waits. Other
+/// writes need only one.
 const WAITING_LANES: u16 = 4;
 
 #[derive(Clone)]
@@ -119,7 +118,7 @@ impl Connection {
         if self.fenced_reads { "GETEX" } else { "GET" }
     }
 
-    /// Where the changes can be followed that the commands make.
+    /// Where to follow the changes that the commands make.
     pub(crate) fn source(&self) -> Result<Tracked, Error> {
         match &self.route {
             Route::One(link, dialer) => Ok(Tracked::One(link.clone(), dialer.clone())),
@@ -132,13 +131,13 @@ impl Connection {
         }
     }
 
-    /// When a call that starts now has to be over.
+    /// The deadline of a call that starts now.
     pub(crate) fn deadline(&self) -> Instant {
         Instant::now() + self.response_timeout
     }
 
-    /// Sends `command` and waits for its reply until `deadline`. A read is sent once more when its connection turns out
-    /// to be gone; a write never is. It fails at once when too many calls are under way.
+    /// Sends `command` and waits for its reply until `deadline`. A read is sent once more if its connection is lost; a
+    /// write never is. Fails at once if too many calls are running.
     pub(crate) async fn send(
         &self,
         to: To<'_>,
@@ -162,7 +161,7 @@ impl Connection {
         }
     }
 
-    /// The primaries of a cluster, each with its lowest slot and in the order of these; `None` where there is but one
+    /// The primaries of a cluster, each with its lowest slot and in the order of these; `None` if there is only one
     /// server.
     pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Option<Vec<(u16, Address)>>, CallFailure> {
         match &self.route {
@@ -186,7 +185,7 @@ impl Connection {
             Route::One(link, _) => {
                 link.get(deadline).await?.send(lane, command, How { asking: false, wait }, deadline).await
             }
-            // Boxed, because they are several times larger than the way above.
+            // Boxed, because they are several times larger than the future above.
             Route::Cluster(cluster) => match to {
                 To::Key(key) => Box::pin(cluster.send(key, lane, command, wait, deadline)).await,
                 To::Node(node) => Box::pin(cluster.send_to(node, command, deadline)).await,
@@ -196,9 +195,8 @@ impl Connection {
         }
     }
 
-    /// The lane for writes to a key is always the same: where they wait for replicas, to delete what is deleted already
-    /// waits for nothing but the writes that the connection did before, and the first delete has to be among them when it
-    /// is tried again.
+    /// Writes to a key always use the same lane. If they wait for replicas, deleting an absent key waits only for the
+    /// connection's earlier writes; when a delete is tried again, the first attempt has to be among them.
     fn lane(&self, to: To<'_>) -> usize {
         match (to, write_lanes(self.wait)) {
             (To::Node(_), _) | (_, 1) => READS + 1,

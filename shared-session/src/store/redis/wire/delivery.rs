@@ -1,4 +1,4 @@
-//! What is sent together with a command, on the same connection and without anything in between.
+//! The commands that are sent together with a command, on the same connection and with nothing in between.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::failure::CallFailure;
 
-/// How many replicas have to have a write, and for how long they are waited for.
+/// How many replicas must have a write, and how long to wait for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wait {
     pub(crate) replicas: u32,
@@ -16,9 +16,9 @@ pub(crate) struct Wait {
 /// How a command is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct How {
-    /// After `ASKING`, which makes the new node of a slot that is being moved take it.
+    /// After `ASKING`, so that the new node of a slot in migration accepts it.
     pub(crate) asking: bool,
-    /// Before `WAIT`, which counts the replicas that have all that this connection has written.
+    /// Before `WAIT`, which counts the replicas that have all writes of this connection.
     pub(crate) wait: Option<Wait>,
 }
 
@@ -26,7 +26,7 @@ impl How {
     /// Alone.
     pub(crate) const PLAIN: Self = Self { asking: false, wait: None };
 
-    /// All that is sent.
+    /// All commands to send.
     pub(crate) fn pipeline(self, command: &Cmd) -> Pipeline {
         let mut all = Pipeline::with_capacity(3);
         if self.asking {
@@ -34,23 +34,23 @@ impl How {
         }
         all.add_command(command.clone());
         if let Some(Wait { replicas, timeout }) = self.wait {
-            // 0 would be for ever.
+            // 0 would mean forever.
             all.cmd("WAIT").arg(replicas).arg(timeout.as_millis().max(1).to_string());
         }
         all
     }
 
-    /// How much longer the reply may take than that of the command alone.
+    /// The extra time for the reply, beyond that of the command alone.
     pub(crate) fn extra_time(self) -> Duration {
         self.wait.map_or(Duration::ZERO, |wait| wait.timeout)
     }
 
-    /// The reply to the command, if as many replicas as wanted have what it wrote.
+    /// The reply to the command, if enough replicas have its write.
     pub(crate) fn reply(self, replies: Result<Vec<Value>, RedisError>) -> Result<Value, CallFailure> {
         let mut replies = replies?.into_iter();
         let asked = if self.asking { replies.next() } else { None };
         let reply = match (asked, replies.next()) {
-            // Who may not ask is only sent on again.
+            // A refused ASKING only yields another redirect.
             (Some(Value::ServerError(error)), Some(Value::ServerError(_))) | (_, Some(Value::ServerError(error))) => {
                 return Err(CallFailure::Answered((&error).into()));
             }

@@ -1,4 +1,4 @@
-//! How a connection is made: name lookup, TCP or a Unix socket, TLS, login.
+//! Making a connection: name lookup, TCP or a Unix socket, TLS, login.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -26,23 +26,23 @@ use super::{
     server::Address,
 };
 
-/// So many pushes wait for a slow receiver, who is told when it missed some.
+/// The number of pushes that wait for a slow receiver; it learns when it has missed some.
 const PUSHES: usize = 1024;
 
-/// All that it takes to connect to any server of one deployment.
+/// Everything needed to connect to any server of one deployment.
 #[derive(Clone)]
 pub(crate) struct Dialer {
     pub(crate) login: RedisConnectionInfo,
     /// TLS for TCP connections.
     #[cfg(feature = "redis-tls")]
     pub(crate) tls: Option<Tls>,
-    /// For the whole of a connection: lookup, TLS and login included.
+    /// For one whole attempt: lookup, TLS and login included.
     pub(crate) timeout: Duration,
-    /// Is told of every new connection.
+    /// Hears of every new connection.
     pub(crate) native: Native,
-    /// How many connections a link has.
+    /// The number of connections of a link.
     pub(crate) lanes: usize,
-    /// Who hears at once what the server says unasked. It needs RESP3.
+    /// Receives the server's pushes at once. Needs RESP3.
     pub(crate) listener: Option<Arc<dyn AsyncPushSender>>,
 }
 
@@ -74,7 +74,7 @@ impl Dialer {
             Err(error) if is_hello_unknown(&error) && self.listener.is_some() => {
                 Err(Unsent::new("this Redis knows no RESP3, in which it would announce changes"))
             }
-            // Proxies and old servers know no RESP3.
+            // Proxies and old servers do not know RESP3.
             Err(error) if is_hello_unknown(&error) => {
                 let login = self.login.clone().set_protocol(ProtocolVersion::RESP2);
                 Ok(self.try_dial(address, &login).await??)
@@ -83,7 +83,7 @@ impl Dialer {
         }
     }
 
-    /// The outer error is that there is no connection, the inner one that its server wants no login.
+    /// The outer error means that there is no connection, the inner one that its server takes no login.
     async fn try_dial(
         &self,
         address: &Address,
@@ -126,7 +126,7 @@ impl Dialer {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // Time-outs are ours, one for each call; the driver's would be a second timer for the same.
+        // We have our own time-outs, one for each call; the driver's would be a second timer for the same purpose.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let (sender, _) = broadcast::channel::<PushInfo>(PUSHES);
         let pushes = sender.downgrade();
@@ -143,7 +143,7 @@ impl Dialer {
     }
 }
 
-/// The first address that accepts wins, so that one dead address of a name costs nothing; all others go there too.
+/// The first address that accepts wins, so a dead address of a name costs nothing; all other lanes go there too.
 async fn connect_tcp(host: &str, port: u16, count: usize) -> io::Result<Vec<TcpStream>> {
     let attempts: Vec<_> =
         lookup_host((host, port)).await?.map(|address| Box::pin(TcpStream::connect(address))).collect();
@@ -158,8 +158,8 @@ async fn connect_tcp(host: &str, port: u16, count: usize) -> io::Result<Vec<TcpS
     Ok(streams)
 }
 
-/// Commands leave at once, and a peer that has silently gone is noticed within seconds: also while data is under way,
-/// for which the system's own patience is a quarter of an hour.
+/// Commands leave at once, and we notice within seconds that a peer has silently gone, also while data is
+/// unacknowledged, for which the system's own time-out is a quarter of an hour.
 fn tune(stream: &TcpStream) -> io::Result<()> {
     const IDLE: Duration = Duration::from_secs(15);
     const PROBES: Duration = Duration::from_secs(5);

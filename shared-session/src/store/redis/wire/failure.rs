@@ -1,4 +1,4 @@
-//! What can go wrong between us and Redis, and how much is then known about a write.
+//! The failures between us and Redis, and how much each leaves known about a write.
 
 use std::{borrow::Cow, io};
 
@@ -16,7 +16,7 @@ pub(crate) enum Effect {
     Write,
 }
 
-/// What operators read for the error codes of Redis. Its own texts may quote keys and values, so they go no further.
+/// Texts for operators for the error codes of Redis. Redis' own texts may quote keys and values, so they stay here.
 const ANSWERS: &[(&str, &str)] = &[
     ("OOM", "Redis refuses writes: out of memory (maxmemory)"),
     ("READONLY", "Redis refuses writes: this server is a replica"),
@@ -45,7 +45,7 @@ pub(crate) enum CallFailure {
     TimedOut,
     /// Redis answered with an error, so it has not run it.
     Answered(Answer),
-    /// Redis answered something that this command does not answer.
+    /// The answer of Redis does not fit this command.
     Unexpected,
     /// Redis has run it, but too few replicas are known to have it, or this was refused.
     Unreplicated(Option<Answer>),
@@ -65,12 +65,12 @@ impl Unsent {
         Self { message: message.into(), source: None, refused: false, timeout: false }
     }
 
-    /// It did not come about in time.
+    /// It took too long.
     pub(crate) fn timeout(message: &'static str) -> Self {
         Self { timeout: true, ..Self::new(message) }
     }
 
-    /// The same of a Sentinel: operators must not look for the fault at the servers that hold the data.
+    /// The same from a Sentinel, so that operators do not look for the fault at the servers that hold the data.
     pub(crate) fn of_sentinel(self) -> Self {
         match self.message.strip_prefix("Redis ") {
             Some(rest) => Self { message: format!("a Sentinel {rest}").into(), ..self },
@@ -82,7 +82,7 @@ impl Unsent {
         self.timeout
     }
 
-    /// Whether nothing listens there, which costs nobody anything to find out.
+    /// Whether nothing listens there, which is cheap to find out.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused
     }
@@ -100,7 +100,7 @@ impl From<RedisError> for Unsent {
             RedisErrorKind::AuthenticationFailed => "Redis refuses the login: wrong user name or password",
             _ => "Redis cannot be reached",
         };
-        // Only input and output errors say no more than what the operating system says.
+        // Only I/O errors contain nothing but the text of the operating system.
         let source = error.is_io_error().then_some(error);
         Self { message: message.into(), source, refused, timeout: false }
     }
@@ -117,19 +117,19 @@ impl From<io::Error> for Unsent {
 pub(crate) struct Answer {
     code: String,
     message: Cow<'static, str>,
-    /// How a node of a cluster sends us on, and where, in its words.
+    /// A cluster node's redirection and its target, in the node's words.
     redirect: Option<(Redirect, String)>,
 }
 
 impl Answer {
     fn new(code: &str, detail: &str) -> Self {
-        // Redis 6.2 wraps what fails in a script: "ERR Error running script (…): @user_script:1: OOM command not …".
+        // Redis 6.2 wraps errors in a script: "ERR Error running script (…): @user_script:1: OOM command not …".
         let in_script = detail.starts_with("Error running script");
         let known = ANSWERS.iter().find(|(known, _)| {
             *known == code || in_script && detail.split(|c: char| !c.is_ascii_uppercase()).any(|word| word == *known)
         });
         let (code, message) = match (known, forbidden_command(detail)) {
-            // The refusal of a SELECT comes without its code.
+            // The refusal of a SELECT has no error code.
             (_, Some(command)) => {
                 let message = format!("Redis refuses the command: its user lacks the permission (ACL) +{command}");
                 ("NOPERM".to_owned(), message.into())
@@ -167,7 +167,7 @@ impl Answer {
     }
 }
 
-/// The command that the user may not run, if that is what `detail` says. It is one of ours.
+/// The command that the user lacks the permission for, if `detail` names one. It is one of ours.
 fn forbidden_command(detail: &str) -> Option<&str> {
     let (_, quoted) = detail.split_once(" no permissions to run the '")?;
     let (command, _) = quoted.split_once('\'')?;
@@ -206,7 +206,7 @@ impl From<CallFailure> for Unsent {
 }
 
 impl CallFailure {
-    /// Whether it may be another server's turn.
+    /// Whether another server may be the right one now.
     pub(crate) fn is_doubtful(&self) -> bool {
         match self {
             Self::Unsent(_) | Self::Lost(_) | Self::TimedOut => true,
@@ -215,8 +215,8 @@ impl CallFailure {
         }
     }
 
-    /// The error to hand out. A write is undecided unless Redis certainly did not run it, or the caller wants replicas to
-    /// have it: what the primary has is no answer to that, so nobody should ask it.
+    /// The error to hand out. A write is undecided unless Redis certainly did not run it, or the write has to reach
+    /// replicas: reading it back from the primary would not show that.
     pub(crate) fn into_error(self, effect: Effect) -> Error {
         let unavailable = |message| Error::new(ErrorKind::Unavailable, message);
         let error = match self {

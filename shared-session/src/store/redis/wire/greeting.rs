@@ -1,5 +1,5 @@
-//! What a server says to a connection that it closes at once: with `maxclients` reached, or in protected mode. The driver
-//! waits for more replies then, and only tells that the connection ended.
+//! The error that a server sends before it closes a new connection: with `maxclients` reached, or in protected mode.
+//! The driver then waits for more replies, and reports only that the connection ended.
 
 use std::{
     io,
@@ -11,17 +11,17 @@ use std::{
 use redis::{RedisError, make_extension_error};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is kept of it.
+/// The kept error.
 const LIMIT: usize = 256;
 
-/// A connection whose first words are kept if they are an error.
+/// A connection that keeps the first reply if it is an error.
 pub(crate) struct Overheard<S> {
     stream: S,
-    /// Until they came.
+    /// Before the first reply.
     awaited: Option<FirstWords>,
 }
 
-/// An error that was the first that came.
+/// The first reply was an error.
 #[derive(Clone, Default)]
 pub(crate) struct FirstWords(Arc<OnceLock<Vec<u8>>>);
 
@@ -40,7 +40,7 @@ impl FirstWords {
         }
     }
 
-    /// Why the connection ended, if the server said so.
+    /// Why the connection ended, if the server gave a reason.
     pub(crate) fn explain(&self, error: RedisError) -> RedisError {
         match self.0.get() {
             Some(line) if error.code().is_none() => {
@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// What is made of a connection that ended after the server said this, a reply at a time.
+    /// The failure of a connection that ended after these replies of the server.
     async fn explained(said: &[&str]) -> RedisError {
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let (mut stream, words) = Overheard::new(ours);
@@ -106,7 +106,7 @@ mod tests {
             theirs.write_all(reply.as_bytes()).await.unwrap();
             let mut bytes = [0; 1024];
             let mut buffer = ReadBuf::new(&mut bytes);
-            // What is in the buffer already was not said now.
+            // The buffer's earlier content is not part of this read.
             buffer.put_slice(b"+");
             poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut buffer)).await.unwrap();
             assert_eq!(&buffer.filled()[1..], reply.as_bytes());

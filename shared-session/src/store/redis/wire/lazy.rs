@@ -1,11 +1,11 @@
-//! One thing for everyone, made when it is needed: the connection to a server, the map of a cluster.
+//! A shared value that is made when it is needed: the connection to a server, the map of a cluster.
 //!
 //! - At most one attempt to make it runs at any time. It runs on its own task, so no caller's deadline cuts it short.
-//! - Callers wait for the attempt that runs, each until its own deadline. No caller sleeps.
-//! - For a moment after a failed attempt callers get its failure at once, so an outage is no connection storm. The moment
-//!   differs from process to process, so that not all come back at once.
-//! - An attempt that came to nothing in time is made again and again without being asked for. Meanwhile callers get the
-//!   failure at once. This, and the rule before it, is the circuit breaker.
+//! - Callers wait for the running attempt, each until its own deadline. No caller sleeps.
+//! - For a short pause after a failed attempt callers get its failure at once, so an outage causes no connection storm.
+//!   The pause differs from process to process, so that not all reconnect at once.
+//! - After an attempt that timed out, further attempts run without a caller. Meanwhile callers get the failure at once.
+//!   This rule and the one before it are the circuit breaker.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -21,15 +21,15 @@ use tokio::{
 
 use super::failure::{CallFailure, Unsent};
 
-/// How soon Redis is asked for a connection again after it has refused one.
+/// The pause before the next attempt after Redis has refused one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The same when nothing listens, which is cheap to ask and the usual case in a restart.
+/// The same when nothing listens, which is cheap to try and usual during a restart.
 const SHORT_PAUSE: Duration = Duration::from_millis(1);
 
 type Attempt<T> = watch::Receiver<State<T>>;
 type Make<T> = dyn Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync;
 
-/// The place of the one thing.
+/// The place of the value.
 pub(crate) struct Supply<T> {
     make: Arc<Make<T>>,
     is_good: fn(&T) -> bool,
@@ -38,19 +38,19 @@ pub(crate) struct Supply<T> {
 
 struct Slot<T> {
     attempt: Option<Attempt<T>>,
-    /// The runtime that attempts run on, and what they start: the one this was made on, not that of whichever worker
+    /// The runtime for attempts and the tasks that they start: the one this was made on, not that of the worker that
     /// noticed a loss.
     home: Option<Handle>,
 }
 
-/// What has come of an attempt.
+/// The result of an attempt.
 enum State<T> {
     /// Nothing yet.
     Making,
     Made(Arc<T>),
-    /// Another attempt may be made from then on.
+    /// Failed; another attempt may start at this time.
     Failed(Unsent, Instant),
-    /// Nothing in time. The task goes on.
+    /// Timed out. The task goes on.
     Hangs(Unsent),
 }
 
@@ -60,7 +60,7 @@ enum Current<T> {
 }
 
 impl<T: Send + Sync + 'static> Supply<T> {
-    /// Made by `make`, and made again when it is no longer good.
+    /// Made by `make`, and made again when it is no longer usable.
     pub(crate) fn new<M>(is_good: fn(&T) -> bool, make: M) -> Self
     where
         M: Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync + 'static,
@@ -69,9 +69,9 @@ impl<T: Send + Sync + 'static> Supply<T> {
         Self { make: Arc::new(make), is_good, slot: Mutex::new(slot) }
     }
 
-    /// The thing, made by `deadline` if there is none.
+    /// The value; waits for it until `deadline` if there is none.
     pub(crate) async fn get(&self, deadline: Instant) -> Result<Arc<T>, CallFailure> {
-        // Twice, because the first attempt can find that the runtime it should run on has ended.
+        // Twice, because the first attempt may find that its runtime has ended.
         for _ in 0..2 {
             let mut attempt = match self.current().map_err(CallFailure::Unsent)? {
                 Current::Made(made) => return Ok(made),
@@ -90,7 +90,7 @@ impl<T: Send + Sync + 'static> Supply<T> {
         Err(CallFailure::Unsent(Unsent::new("the Tokio runtime is shutting down")))
     }
 
-    /// The thing, if there is a good one.
+    /// The value, if there is a usable one.
     pub(crate) fn in_use(&self) -> Option<Arc<T>> {
         let slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         match &*slot.attempt.as_ref()?.borrow() {
@@ -99,7 +99,7 @@ impl<T: Send + Sync + 'static> Supply<T> {
         }
     }
 
-    /// Sees to it that there is a good one soon.
+    /// Starts an attempt if there is no usable one.
     pub(crate) fn renew(&self) {
         let _ = self.current();
     }
@@ -133,7 +133,7 @@ impl<T: Send + Sync + 'static> Supply<T> {
     }
 }
 
-/// Until it is made, or refused, or nobody is interested.
+/// Until it is made, or refused, or no longer needed.
 async fn attempt_until_done<T>(make: Arc<Make<T>>, state: watch::Sender<State<T>>) {
     loop {
         let unsent = match make().await {
@@ -155,7 +155,7 @@ async fn attempt_until_done<T>(make: Arc<Make<T>>, state: watch::Sender<State<T>
     }
 }
 
-/// How soon the next attempt may be made: up to half as long again as the pause, by chance.
+/// The time until the next attempt: the pause, plus a random part of up to half of it.
 fn pause_after(unsent: &Unsent) -> Duration {
     let pause = if unsent.is_refused() { SHORT_PAUSE } else { PAUSE };
     let random = getrandom::u32().unwrap_or_default();
@@ -174,7 +174,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    /// What hangs so often before it is made, and how many attempts there were.
+    /// Hangs this often before it is made, and counts the attempts.
     fn hanging(times: usize) -> (Supply<()>, Arc<AtomicUsize>) {
         let attempts = Arc::new(AtomicUsize::new(0));
         let counted = attempts.clone();
@@ -208,7 +208,7 @@ mod tests {
         let (supply, attempts) = hanging(usize::MAX);
         assert!(supply.get(Instant::now() + MINUTE).await.is_err());
         drop(supply);
-        // The last one that could count is gone.
+        // The last counter is gone.
         until(|| Arc::strong_count(&attempts) == 1).await;
     }
 

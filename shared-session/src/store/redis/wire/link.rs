@@ -1,8 +1,8 @@
 //! The connections to one server, their drivers, and what is known about their health.
 //!
-//! There are several, its lanes, so that what is waiting on one holds up nothing on another: a server can hold writes
-//! back and go on reading (`CLIENT PAUSE … WRITE`). They come and go together, because one alone could lead to a server
-//! that is no longer the primary while the others have left it.
+//! There are several, the lanes, so that waiting on one delays nothing on another: a server can hold writes back and
+//! still answer reads (`CLIENT PAUSE … WRITE`). They are replaced together, because one alone could stay with a server
+//! that is no longer the primary.
 
 use std::{
     future::Future,
@@ -27,11 +27,11 @@ use super::{delivery::How, failure::CallFailure, server::Address};
 
 /// The lane of reads. All others are for writes.
 pub(crate) const READS: usize = 0;
-/// After this many reads in a row that timed out the connections are replaced: the server may be fine and only the way to
-/// it gone. After one write already: the next would only wait behind it, and who is told that it failed should not see it
-/// happen later.
+/// After this many timed-out reads in a row the connections are replaced, because only the network path may be broken.
+/// After a single timed-out write too: the next write would only wait behind it, and a write that was reported as
+/// failed should not be applied later.
 const TIMEOUTS: u32 = 3;
-/// How old a connection must be before the answer of a replica replaces it.
+/// The age from which the answer of a replica replaces a connection.
 const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections to a server. They end with their last owner.
@@ -39,7 +39,7 @@ pub(crate) struct Link {
     /// Where the server listens.
     address: Address,
     lanes: Box<[Lane]>,
-    /// What runs as long as they are there.
+    /// Tasks that run as long as the connections exist.
     companion: Option<AbortHandle>,
     closed: Closer,
     since: Instant,
@@ -48,7 +48,7 @@ pub(crate) struct Link {
 /// One connection.
 pub(crate) struct Lane {
     connection: MultiplexedConnection,
-    /// Its receiver lives as long as the driver, whatever ends that: the server, the runtime, a panic.
+    /// Its receiver lives as long as the driver, whether the server, the runtime or a panic ends it.
     ended: watch::Sender<()>,
     driver: AbortHandle,
     /// Its senders live as long as the driver.
@@ -85,8 +85,8 @@ impl Lane {
         reply: impl Future<Output = Result<Value, CallFailure>>,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
-        // A command that is queued in the moment in which the driver ends is never taken from its queue, because we hold
-        // the queue's other end: its reply must not be waited for.
+        // A command that is queued at the moment the driver ends is never taken from the queue, whose other end we
+        // hold, so do not wait for its reply.
         let ended = pin!(self.ended.closed());
         match timeout_at(deadline, select(pin!(reply), ended)).await {
             Err(Elapsed { .. }) => Err(CallFailure::TimedOut),
@@ -101,7 +101,7 @@ impl Lane {
         }
     }
 
-    /// How many in a row have timed out.
+    /// The number of time-outs in a row.
     fn timed_out(&self) -> u32 {
         crate::metrics::REDIS_TIMEOUTS.add_one();
         self.timeouts.fetch_add(1, Ordering::Relaxed).saturating_add(1)
@@ -124,12 +124,12 @@ impl Link {
         &self.address
     }
 
-    /// Runs `task` for as long as the connections are there.
+    /// Runs `task` as long as the connections exist.
     pub(crate) fn accompany(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.companion = Some(tokio::spawn(task).abort_handle());
     }
 
-    /// Sends `command` on the lane of that number and waits for its reply until `deadline`.
+    /// Sends `command` on this lane and waits for its reply until `deadline`.
     pub(crate) async fn send(
         &self,
         number: usize,
@@ -157,7 +157,7 @@ impl Link {
         outcome
     }
 
-    /// What the server says unasked, from now on. It ends with the connection; with RESP2 nothing comes.
+    /// The server's pushes from now on, until the connection ends. With RESP2 there are none.
     pub(crate) fn pushes(&self) -> broadcast::Receiver<PushInfo> {
         match self.lanes.first().and_then(|lane| lane.pushes.upgrade()) {
             Some(pushes) => pushes.subscribe(),
@@ -165,17 +165,17 @@ impl Link {
         }
     }
 
-    /// Whether more can be sent here.
+    /// Whether the link still accepts commands.
     pub(crate) fn is_good(&self) -> bool {
         !self.closed.is_closed() && self.lanes.iter().all(|lane| !lane.ended.is_closed())
     }
 
-    /// Closes it from elsewhere.
+    /// Closes it from another task.
     pub(crate) fn closer(&self) -> Closer {
         self.closed.clone()
     }
 
-    /// What a reply says about the health of the connections.
+    /// The meaning of a reply for the health of the connections.
     fn note(&self, number: usize, lane: &Lane, outcome: &Result<Value, CallFailure>) {
         match outcome {
             Err(CallFailure::Lost(_)) => self.closed.close(),
@@ -210,7 +210,7 @@ impl Drop for Link {
     }
 }
 
-/// Closes a link: nothing more is sent there, and calls under way keep waiting for their replies.
+/// Closes a link: it accepts no more commands, and running calls keep waiting for their replies.
 #[derive(Clone, Default)]
 pub(crate) struct Closer(Arc<AtomicBool>);
 
@@ -224,7 +224,7 @@ impl Closer {
     }
 }
 
-/// What the driver's outcome says about the command.
+/// The outcome of the command, from the driver's result.
 pub(crate) fn reply(outcome: Result<Value, RedisError>) -> Result<Value, CallFailure> {
     match outcome? {
         Value::ServerError(error) => Err(CallFailure::Answered((&error).into())),
@@ -241,14 +241,14 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    /// A connection to a server that says nothing, and whose driver ends when told.
+    /// A connection to a silent server, with a driver that ends on request.
     async fn link() -> (Link, tokio::sync::oneshot::Sender<()>) {
         let (ours, theirs) = tokio::io::duplex(1024);
         let login = RedisConnectionInfo::default().set_skip_set_lib_name();
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         let (connection, driver) = MultiplexedConnection::new_with_config(&login, ours, config).await.unwrap();
         let (end, ended) = tokio::sync::oneshot::channel();
-        // The queue is never emptied and never dropped, as it happens to a command that is queued at the last moment.
+        // The queue is never emptied and never dropped, as for a command that is queued at the last moment.
         let held = async move {
             let _ = ended.await;
             std::mem::forget((driver, theirs));

@@ -1,12 +1,12 @@
-//! Whether a server compares and sets by itself.
+//! Whether a server has native compare-and-set.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-/// Whether the server may have `SET … IFEQ`: yes until it says no, and again with every new connection, which may lead to another
-/// server.
+/// Whether the server may have `SET … IFEQ`: assumed until it refuses, and again with every new connection, which may
+/// lead to another server.
 #[derive(Clone, Default)]
 pub(crate) struct Native {
     refused: Arc<AtomicBool>,

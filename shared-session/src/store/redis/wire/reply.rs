@@ -1,4 +1,4 @@
-//! Numbers and texts as Redis has them.
+//! Numbers and texts in the forms of Redis.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(crate) fn millis(ttl: Duration) -> u64 {
     u64::try_from(ttl.as_millis()).unwrap_or(MAX_MILLIS).clamp(1, MAX_MILLIS)
 }
 
-/// The text of a reply; `None` for what we cannot have written.
+/// The text of a reply; `None` if we cannot have written it.
 pub(crate) fn text(value: Value) -> Option<String> {
     match value {
         Value::BulkString(bytes) => String::from_utf8(bytes).ok(),

@@ -1,4 +1,4 @@
-//! The primary that the Sentinels name, and leaving it when they name another.
+//! Finds the primary through the Sentinels, and leaves it when they name another.
 
 use std::time::Duration;
 
@@ -19,17 +19,17 @@ use super::{
     server::Address,
 };
 
-/// How soon the Sentinels are asked again when none of them could be subscribed to.
+/// The pause before the Sentinels are asked again if subscribing to all of them failed.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Everything that a Sentinel announces, which is little: the one that leads a failover names the new primary seconds
-/// before it announces `+switch-master`.
+/// All announcements of a Sentinel, which are few: the leader of a failover names the new primary seconds before it
+/// announces `+switch-master`.
 const EVENTS: &str = "*";
 
 /// The Sentinels of one primary, and how to connect to it.
 #[derive(Clone)]
 pub(crate) struct Sentinels {
     pub(crate) addresses: Vec<Address>,
-    /// The name by which they know the primary.
+    /// The Sentinels' name for the primary.
     pub(crate) name: String,
     /// For the Sentinels.
     pub(crate) dialer: Dialer,
@@ -37,7 +37,7 @@ pub(crate) struct Sentinels {
     pub(crate) primary: Dialer,
 }
 
-/// What comes of asking, in the order in which it comes.
+/// The results of asking, in order of arrival.
 enum Step {
     Named(Result<Address, Unsent>),
     Connected(Result<Link, Unsent>),
@@ -54,8 +54,8 @@ impl Sentinels {
 
     /// Connects to the primary. It is left as soon as a Sentinel names another.
     ///
-    /// All Sentinels are asked at once, because one of them may hang. What any names is tried, once: one that was away
-    /// may name the old primary, which says itself that it has become a replica.
+    /// All Sentinels are asked at once, because one of them may hang. Each named server is tried once: a Sentinel that
+    /// was away may name the old primary, which then says that it has become a replica.
     async fn dial(&self) -> Result<Link, Unsent> {
         timeout(self.primary.timeout, self.try_dial()).await.unwrap_or_else(|_| {
             Err(Unsent::timeout("the primary that the Sentinels name did not accept a connection in time"))
@@ -77,7 +77,8 @@ impl Sentinels {
                 Step::Named(Ok(_)) => {}
                 Step::Connected(Ok(link)) => return Ok(link),
                 Step::Connected(Err(unsent)) => last = Some(unsent),
-                // What became of the primary tells more, and what a Sentinel answers tells more than that one is away.
+                // A failure of the primary says more than one of a Sentinel, and a Sentinel's answer says more than its
+                // absence.
                 Step::Named(Err(unsent)) if named.is_empty() && (last.is_none() || !unsent.is_refused()) => {
                     last = Some(unsent);
                 }
@@ -105,7 +106,7 @@ impl Sentinels {
         }
     }
 
-    /// Connects to `address` if it is a primary by its own account.
+    /// Connects to `address` if the server says that it is a primary.
     async fn connect(&self, address: Address) -> Result<Link, Unsent> {
         let mut link = self.primary.dial(&address).await?;
         let role = match self.reply(&link, &redis::cmd("ROLE")).await? {
@@ -120,8 +121,8 @@ impl Sentinels {
         Ok(link)
     }
 
-    /// Closes the connection to the primary at `address` when a Sentinel names another: calls find that out by themselves
-    /// unless the old primary goes on answering, as one does that comes back from a pause.
+    /// Closes the connection to the primary at `address` when a Sentinel names another. Calls would notice that
+    /// themselves, unless the old primary still answers, as it does after a pause.
     async fn watch(&self, address: &Address, closer: &Closer) {
         for sentinel in self.addresses.iter().cycle() {
             if let Ok(Switched) = self.watch_at(sentinel, address).await {
@@ -138,7 +139,7 @@ impl Sentinels {
         let mut pushes = sentinel.pushes();
         self.reply(&sentinel, redis::cmd("PSUBSCRIBE").arg(EVENTS)).await?;
         loop {
-            // Also at first: the switch may have come before the subscription.
+            // At the start too, because the switch may precede the subscription.
             if self.ask_on(&sentinel).await? != *address {
                 return Ok(Switched);
             }

@@ -1,4 +1,4 @@
-//! Which node of a cluster has which keys. No I/O.
+//! The map from keys to the nodes of a cluster. No I/O.
 
 use redis::Value;
 
@@ -7,8 +7,8 @@ use super::{reply::text, server::Address};
 pub(crate) const SLOTS: u16 = 16_384;
 const NOBODY: u16 = u16::MAX;
 
-/// The slot of a key: CRC16 (XMODEM) of the key, or of what stands between its first `{` and the next `}`, if anything.
-/// Redis Cluster specification, "Hash tags".
+/// The slot of a key: CRC16 (XMODEM) of the key, or of the text between its first `{` and the next `}`, unless it is
+/// empty. Redis Cluster specification, "Hash tags".
 pub(crate) fn slot(key: &str) -> u16 {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map(|(tag, _)| tag);
     let hashed = tag.filter(|tag| !tag.is_empty()).unwrap_or(key);
@@ -52,7 +52,7 @@ impl Slots {
         (!slots.nodes.is_empty()).then_some(slots)
     }
 
-    /// Notes that `address` has `slot` now.
+    /// Records that `address` has `slot` now.
     pub(crate) fn set(&mut self, slot: u16, address: Address) {
         let node = self.index(address);
         if let Some(owner) = self.owners.get_mut(usize::from(slot)) {
@@ -88,12 +88,12 @@ impl Slots {
     }
 }
 
-/// Where a cluster sends us.
+/// A redirection of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Redirect {
-    /// From now on.
+    /// For all commands from now on.
     Moved,
-    /// With this command alone, which has to be preceded by `ASKING`.
+    /// For this command alone, which must follow `ASKING`.
     Ask,
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn read_redirect(detail: &str, asked: &Address) -> Option<(u16, Addre
     Some((slot, resolve(Some(host), port.parse().ok()?, asked)?))
 }
 
-/// A node that does not know its own name stands for the one that was asked.
+/// A node that does not know its own name means the one that was asked.
 fn resolve(host: Option<&str>, port: u16, asked: &Address) -> Option<Address> {
     match (host, asked) {
         (None | Some("" | "?"), Address::Tcp(host, _)) => Some(Address::Tcp(host.clone(), port)),

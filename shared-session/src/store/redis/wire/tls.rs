@@ -1,4 +1,4 @@
-//! TLS for `rediss://`: rustls with ring, whatever else the service has installed.
+//! TLS for `rediss://`: rustls with ring, regardless of the provider that the service has installed.
 
 use std::{io, sync::Arc};
 
@@ -12,7 +12,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::failure::Unsent;
 
-/// Whom to trust and who we are, in PEM.
+/// The trusted authorities and our own certificate, in PEM.
 #[derive(Clone, Default)]
 pub(crate) struct Certificates {
     pub(crate) roots: Option<Vec<u8>>,
@@ -59,7 +59,7 @@ impl Tls {
     }
 }
 
-/// In our words, because those of rustls name hosts.
+/// In our own words, because rustls' texts name hosts.
 fn reason(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|error| error.downcast_ref()) {
         Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {

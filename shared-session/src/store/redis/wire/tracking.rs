@@ -1,9 +1,8 @@
-//! Connections of their own on which Redis announces every change under a prefix: one, or one to each primary of a
-//! cluster.
+//! Separate connections on which Redis announces every change under a prefix: one, or one to each primary of a cluster.
 //!
-//! What is kept by a server's word must have been read from that server. So each stands beside a connection that sends
-//! commands: when one of those is replaced, perhaps by one to another server, or when a node of a cluster sends a command
-//! on, all is dropped and begins again.
+//! A kept value must have been read from the server that announces its changes. So each tracking connection belongs to
+//! a connection for commands. When one of those is replaced, perhaps by one to another server, or when a node of a
+//! cluster redirects a command, everything is dropped and tracking starts again.
 
 use std::{
     convert::Infallible,
@@ -33,11 +32,11 @@ use super::{
 };
 use crate::store::news::{Follower, Watch};
 
-/// How often each server has to prove that it is there and announces changes.
+/// How often each server has to prove that it is alive and announces changes.
 const PROOF_EVERY: Duration = Duration::from_millis(200);
 /// How long a proof may take.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How long connecting may take at most: meanwhile the commands may have found another server.
+/// The longest time for connecting: meanwhile the commands may have found another server.
 const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(2);
 /// The pause before the first new connection, and the longest; it doubles from one to the other.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -60,7 +59,7 @@ pub(crate) struct Tracking {
 
 struct Task {
     running: Option<AbortHandle>,
-    /// The runtime it was made on: that of a worker may end before the service does.
+    /// The runtime it was made on, because that of a worker may end before the service does.
     home: Option<Handle>,
 }
 
@@ -116,11 +115,11 @@ async fn track(source: &Tracked, prefix: &str, follower: &Arc<dyn Follower>) {
     }
 }
 
-/// One round of connections. Whatever ends it, its follower hears of it.
+/// One round of connections. Its follower learns of its end, whatever the cause.
 struct Following<'a> {
     number: u64,
     follower: &'a Arc<dyn Follower>,
-    /// How often all servers have proved that they announce changes.
+    /// The number of times that all servers have proved that they announce changes.
     proofs: u64,
 }
 
@@ -157,7 +156,7 @@ impl<'a> Following<'a> {
         }
     }
 
-    /// Hears what the server says unasked, in its order, and before the replies that come after it.
+    /// Receives the server's pushes in order, and before the replies that follow them.
     fn listener(&self) -> impl Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static {
         let (number, follower) = (self.number, self.follower.clone());
         move |news| {
@@ -186,12 +185,12 @@ struct Sides {
     layout: Option<Layout>,
 }
 
-/// A connection beside one that sends commands.
+/// A tracking connection and its connection for commands.
 struct Side {
     link: Link,
     commands: Arc<Supply<Link>>,
     beside: Weak<Link>,
-    /// A read: a node that has lost its cluster refuses that, and not a PING.
+    /// A read, because a node that has lost its cluster refuses reads, but answers PING.
     proof: Cmd,
 }
 
@@ -218,7 +217,7 @@ impl Tracked {
 }
 
 impl Sides {
-    /// Whether commands still go where these connections are.
+    /// Whether commands still go to the servers of these connections.
     fn are_current(&self, source: &Tracked) -> bool {
         let same_layout = match (source, &self.layout) {
             (Tracked::Cluster(cluster), Some(layout)) => cluster.has(layout),
@@ -250,10 +249,10 @@ fn get(key: &str) -> Cmd {
     get
 }
 
-/// A key of ours in `wanted`, that nobody uses: no handle has braces.
+/// An unused key of ours in `wanted`: no handle has braces.
 fn key_in(prefix: &str, wanted: u16) -> String {
     let keys = (0..1_000_000).map(|n| format!("{prefix}{{{n}}}"));
-    // Where the prefix has a tag, all sessions are in one slot, whose node is the only one that counts.
+    // If the prefix has a hash tag, all sessions are in one slot, and only its node matters.
     keys.into_iter().find(|key| slot(key) == wanted).unwrap_or_else(|| prefix.to_owned())
 }
 
@@ -263,7 +262,7 @@ impl Drop for Following<'_> {
     }
 }
 
-/// Half to all of `pause`, so that the processes of a fleet do not come back all at once.
+/// Half to all of `pause`, so that the processes of a fleet do not reconnect all at once.
 fn jittered(pause: Duration) -> Duration {
     let mut random = [0];
     // Without randomness the pauses are merely equal.
