@@ -8,8 +8,8 @@
 //! - A sign-in moves the session to a new key and deletes the old one, as Django does.
 //! - Lifetimes are Django's: a session lives for the idle time after the last write, or as its `_session_expiry` says.
 //!   Reading does not extend it, and there is no absolute limit.
-//! - Django writes without looking, so one of its slow requests can bring an ended session back. In the cache engines an
-//!   ended session leaves a tombstone: this library never opens it again and deletes it when it sees it.
+//! - Django writes without comparing, so one of its slow requests can bring an ended session back. In the cache engines
+//!   an ended session leaves a tombstone: this library never opens it again and deletes it when it sees it.
 //! - Three entries are Django's (`_auth_user_id`, `_auth_user_backend`, `_auth_user_hash`) and one is ours
 //!   (`_shared_session`: when and where the user signed in). Handlers do not see them.
 //!
@@ -73,7 +73,7 @@ pub use store::cached_db::DjangoCachedDbStore;
 pub use store::db::DjangoDbStore;
 
 /// How the sessions of a Django fleet are stored. The settings must be those of the fleet;
-/// [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) checks them against what is there.
+/// [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) checks them against the stored sessions.
 #[derive(Clone)]
 #[must_use]
 pub struct Django {
@@ -143,8 +143,8 @@ impl Django {
         self
     }
 
-    /// How sessions are written that this service creates. Those that exist keep the codec they have. Default: what the
-    /// engine writes without further settings.
+    /// The codec of sessions that this service creates; existing ones keep theirs. Default: that of the engine without
+    /// further settings.
     pub fn with_codec(mut self, codec: Codec) -> Self {
         self.layout = self.layout.with_codec(codec);
         self
@@ -173,8 +173,7 @@ impl Django {
         self
     }
 
-    /// What the keys of the cache's copies start with, for
-    /// [`DjangoCachedDbStore`].
+    /// The start of the keys of the cache's copies, for [`DjangoCachedDbStore`].
     #[must_use]
     pub fn cached_db_prefix(&self) -> String {
         self.cache_key("django.contrib.sessions.cached_db")
@@ -186,7 +185,7 @@ impl Django {
     /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable) if the row cannot be decoded,
     /// [`ErrorKind::Value`](crate::ErrorKind::Value) if it holds what `codec` cannot.
     pub fn cached_db_copy(&self, row: &Bytes, codec: Codec) -> Result<Bytes, Error> {
-        // Nothing is signed in the cache, so no time goes in.
+        // Nothing is signed in the cache, so it needs no time.
         Document::read(&self.layout, row)?.to_cache(codec)?.write(0)
     }
 

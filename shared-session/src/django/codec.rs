@@ -1,14 +1,14 @@
-//! How a session is put into bytes.
+//! How a session is encoded.
 
 use std::fmt;
 
-/// How the sessions that this service creates are encoded: as the Django services of the fleet do it. Sessions that
-/// exist already keep the encoding found.
+/// The encoding of sessions that this service creates: the same as that of the fleet's Django services. Existing
+/// sessions keep theirs.
 ///
 /// | Django's cache backend | codec |
 /// |---|---|
 /// | `django.core.cache.backends.redis.RedisCache` | `Codec::pickle()` |
-/// | django-redis as it comes | `Codec::pickle_protocol(4)` |
+/// | django-redis by default | `Codec::pickle_protocol(4)` |
 /// | … with `JSONSerializer`, `MSGPackSerializer` | `Codec::json()`, `Codec::msgpack()` |
 /// | … with `ZlibCompressor` and so on | `.compressed(Compression::Zlib)` |
 ///
@@ -34,10 +34,10 @@ pub(super) enum Format {
     MsgPack,
 }
 
-/// What a value is compressed with. django-redis leaves values of up to 15 bytes (100 with LZMA) as they are.
+/// How a value is compressed. django-redis does not compress values of up to 15 bytes (100 with LZMA).
 ///
-/// A value that is cut into many more blocks than these packers make is refused, and one that unpacks to more than 1 MiB:
-/// 256 KiB with Zstandard, 128 KiB with LZMA, which take longest. Larger sessions are written as they are.
+/// A value with many more blocks than these packers make is refused, as is one that unpacks to more than 1 MiB: 256 KiB
+/// with Zstandard, 128 KiB with LZMA, which take longest. Larger sessions are written without compression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
@@ -98,8 +98,8 @@ impl Codec {
         self
     }
 
-    /// Whether programs that write this codec read `other` too. Each pickle says its protocol, and what is not compressed
-    /// is read by all.
+    /// Whether programs that write this codec read `other` too. Each pickle names its protocol, and all read
+    /// uncompressed values.
     pub(super) fn reads(self, other: Self) -> bool {
         let same_format = match (self.format, other.format) {
             (Format::Pickle(_), Format::Pickle(_)) => true,

@@ -1,4 +1,4 @@
-//! Compressed values. Each is told by its first bytes, and unpacks to at most 1 MiB.
+//! Compressed values. The first bytes identify each format, and a value unpacks to at most 1 MiB.
 
 mod deflate;
 #[cfg(feature = "django-redis")]
@@ -17,7 +17,7 @@ use super::{
 pub(super) use deflate::{unzlib, zlib};
 
 impl Compression {
-    /// What a value is compressed with.
+    /// The compression of a value.
     pub(super) fn of(value: &[u8]) -> Result<Self, Refusal> {
         match value {
             // RFC 1950: the two bytes are a multiple of 31, deflate with a window of 32 KiB.
@@ -37,7 +37,7 @@ impl Compression {
         }
     }
 
-    /// What a value may unpack to. LZMA decodes bit by bit, and takes as long for 128 KiB as others do for 1 MiB.
+    /// The largest unpacked size. LZMA decodes bit by bit, and takes as long for 128 KiB as others for 1 MiB.
     const fn limit(self) -> usize {
         match self {
             #[cfg(feature = "django-redis")]
@@ -48,7 +48,7 @@ impl Compression {
         }
     }
 
-    /// Values of up to this length stay as they are.
+    /// Values of up to this length are not compressed.
     pub(super) const fn threshold(self) -> usize {
         match self {
             Self::None => usize::MAX,
@@ -59,7 +59,7 @@ impl Compression {
     }
 
     pub(super) fn pack(self, data: Bytes) -> Bytes {
-        // Nothing is packed that would not be unpacked; a plain value is read everywhere.
+        // Never pack a value that would be refused when it is unpacked; every reader reads a plain value.
         if data.len() <= self.threshold() || data.len() > self.limit() {
             return data;
         }
@@ -78,8 +78,8 @@ impl Compression {
         packed.map_or(data, Bytes::from)
     }
 
-    /// All that was packed, if nothing comes after it. Takes time in the length of both: what has more parts than any
-    /// packer makes is refused, for each part costs.
+    /// The unpacked data, if nothing follows it. Takes linear time in both lengths: data with more parts than any
+    /// packer makes is refused, because each part has a cost.
     pub(super) fn unpack(self, data: &[u8]) -> Result<Vec<u8>, Refusal> {
         match self {
             Self::None => Ok(data.to_vec()),

@@ -1,4 +1,4 @@
-//! A session of Django's: the entries in whatever encoding they were found.
+//! A session of Django: its entries, in the encoding in which they were found.
 
 use std::fmt;
 
@@ -25,10 +25,10 @@ const SALT: &str = "django.contrib.sessions.SessionStore";
 /// How the sessions of one Django fleet are encoded.
 #[derive(Clone, Debug)]
 pub(crate) enum Layout {
-    /// The values of a cache. New ones are made with the codec; any are read.
+    /// The values of a cache. New ones use the codec; every variant is read.
     Cache(Codec),
-    /// `django_session.session_data`, and the values of django-redis-sessions: signed. New ones have the codec's
-    /// format; signed and pre-3.1 ones of either format are read.
+    /// `django_session.session_data`, and the values of django-redis-sessions: signed. New ones use the codec's format;
+    /// signed and pre-3.1 values of both formats are read.
     Signed(SecretKeys, Codec),
 }
 
@@ -47,7 +47,7 @@ impl Layout {
     }
 }
 
-/// The entries of a session, to be edited and written back. What nobody edits keeps its bytes.
+/// The entries of a session, to be edited and written back. Unedited entries keep their bytes.
 #[derive(Clone)]
 pub(crate) struct Document {
     body: Body,
@@ -80,7 +80,7 @@ impl Document {
         Self { body: Body::new(layout.codec().format), envelope }
     }
 
-    /// Reads any variant of the layout. Takes linear time; what is refused took less than 16 MiB.
+    /// Reads any variant of the layout. Takes linear time and, before it refuses a value, less than 16 MiB.
     pub(crate) fn read(layout: &Layout, bytes: &Bytes) -> Result<Self, Refusal> {
         if bytes.len() > MAX_BYTES {
             return Err(Refusal::TooLarge);
@@ -96,7 +96,7 @@ impl Document {
             return Err(Refusal::Integer);
         }
         let (compression, body) = match Compression::of(bytes)? {
-            // Too short to have been compressed: once it has grown, it will be.
+            // Too short to have been compressed; when it grows, it will be.
             Compression::None if bytes.len() <= codec.compression.threshold() => {
                 (codec.compression, Body::read(bytes)?)
             }
@@ -143,9 +143,9 @@ impl Document {
 
     /// Sets an entry: in its place, or at the end if it is new.
     ///
-    /// [`ErrorKind::Value`] if a float would round a number of the value.
-    /// In JSON and MessagePack a Python value becomes what `DjangoJSONEncoder` writes: [`ErrorKind::Value`] if that is
-    /// nothing. [`ErrorKind::TooLarge`] beyond the limits of the format.
+    /// [`ErrorKind::Value`] if a float would round a number of the value. In JSON and MessagePack a Python value
+    /// becomes what `DjangoJSONEncoder` writes; [`ErrorKind::Value`] if it writes nothing. [`ErrorKind::TooLarge`]
+    /// beyond the limits of the format.
     pub(crate) fn set(&mut self, name: &str, value: &Json) -> Result<(), Error> {
         value.check_floats()?;
         let value = value.to_python()?;
@@ -186,7 +186,7 @@ impl Document {
             #[cfg(feature = "django-redis")]
             Body::MsgPack(members) => msgpack::write_members(members).into(),
         };
-        // Members are checked one by one as they are set. Nothing is written that would be refused when read.
+        // Members are checked one by one as they are set. A value that reading would refuse is never written.
         if body.len() > MAX_BYTES || Body::read(&body).is_err() {
             return Err(ErrorKind::TooLarge.into());
         }
@@ -198,7 +198,7 @@ impl Document {
         if bytes.len() > MAX_BYTES { Err(ErrorKind::TooLarge.into()) } else { Ok(bytes) }
     }
 
-    /// The variant found. That of a signed session has no compression: each is compressed or not as is shorter.
+    /// The variant found. For a signed session it has no compression, because each write chooses the shorter form.
     pub(crate) fn codec(&self) -> Codec {
         let compression = match &self.envelope {
             Envelope::Cache(compression) => *compression,
@@ -254,7 +254,7 @@ impl Body {
         }
     }
 
-    /// Reads a dict in the format that its first byte tells.
+    /// Reads a dict in the format that its first byte indicates.
     fn read(bytes: &Bytes) -> Result<Self, Refusal> {
         match &bytes[..] {
             #[cfg(feature = "django-redis")]
@@ -298,7 +298,7 @@ impl fmt::Debug for Document {
     }
 }
 
-/// What Python's `int` takes: caches try it first.
+/// The inputs that Python's `int` accepts: caches try it first.
 fn is_integer(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii();
     let digits = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
@@ -313,7 +313,7 @@ fn of_pickle(value: super::pickle::Value<'_>) -> Json {
 }
 
 fn of_json(raw: &Bytes) -> Option<Json> {
-    // It was read when the document was.
+    // It was checked when the document was read.
     match json::inexact_value(raw).ok()? {
         None => Some(Json::from_text(raw.clone())),
         Some(value) => Some(Json::python(value)),

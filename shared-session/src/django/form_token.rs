@@ -18,14 +18,15 @@ use crate::{
 const MAX_AGE: std::time::Duration = std::time::Duration::from_secs(31_449_600);
 
 impl FormTokens {
-    /// The tokens of a Django site: a form of a page that Django made may be posted to a service of ours, and the other
-    /// way round. `cookie` is [`FormTokens::django_cookie`], with whatever the site's `CSRF_COOKIE_…` settings change.
+    /// The tokens of a Django site: a form from a page of Django may be posted to a Rust service, and the reverse.
+    /// `cookie` is [`FormTokens::django_cookie`], adapted to the site's `CSRF_COOKIE_…` settings.
     ///
     /// - The cookie holds the secret; scripts may read it, to send it in the header `X-CSRFToken`. The field
-    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of Django
-    ///   before 4.1. Two cookies with different values are none.
-    /// - Nothing is signed and nothing is bound to the session: `session` is ignored. Whoever can set a cookie for this
-    ///   host can make valid tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, as Django checks the origin.
+    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of
+    ///   Django before 4.1. Conflicting cookies are ignored.
+    /// - Nothing is signed and nothing is bound to the session: `session` is ignored. Anyone who can set a cookie for
+    ///   this host can make valid tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, as Django checks the
+    ///   origin.
     /// - A login must [`rotate`](Self::rotate) the cookie.
     /// - `CSRF_USE_SESSIONS`, which keeps the secret in the session, is not supported.
     ///
@@ -55,7 +56,7 @@ impl FormTokens {
     }
 }
 
-/// Tokens that belong to the cookie that the browser sends, whatever its session.
+/// Tokens that belong to the browser's cookie, independent of its session.
 #[derive(Debug)]
 struct OfTheCookie(SessionCookie);
 
@@ -107,8 +108,8 @@ impl Secret {
         random::positions().map(Self)
     }
 
-    /// What a cookie, a form or a header holds: the secret in 32 characters, or a mask and the masked secret in 64. The
-    /// cookies of Django before 4.1 are masked too.
+    /// The value of a cookie, a form or a header: the secret in 32 characters, or a mask and the masked secret in 64.
+    /// Cookies of Django before 4.1 are masked too.
     fn parse(text: &[u8]) -> Option<Self> {
         if text.len() == LEN {
             return positions(text).map(Self);

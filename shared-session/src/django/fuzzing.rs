@@ -1,4 +1,4 @@
-//! What must hold for any bytes in Django's formats.
+//! Properties that must hold for any bytes in Django's formats.
 
 #![allow(
     clippy::unwrap_used,
@@ -34,7 +34,7 @@ const SECRET: &str = "test-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz-DO-N
 const SALT: &str = "django.contrib.sessions.SessionStore";
 const TIME: u64 = NOW.0 / 1000;
 const MAX_BYTES: usize = 1 << 20;
-/// What is shorter, unpacked, is never too large to be written: only with much sharing do pickles grow.
+/// A shorter value, unpacked, is never too large to be written: pickles grow only with much sharing.
 const SMALL: usize = 1 << 14;
 
 fn keys() -> SecretKeys {
@@ -58,7 +58,7 @@ fn written<T>(result: Result<T, Error>, len: usize) -> Option<T> {
     result.inspect_err(|error| assert!(error.kind() == ErrorKind::TooLarge && len > SMALL, "not written: {error}")).ok()
 }
 
-/// A pickle: what is accepted is written and read again equal, and an edit changes one entry.
+/// A pickle: an accepted value is written and reads back equal, and an edit changes one entry.
 pub fn pickle(bytes: &[u8]) {
     let Ok(mut found) = Pickle::read(bytes) else { return };
     assert!(bytes.len() <= MAX_BYTES);
@@ -107,7 +107,7 @@ pub fn pickle(bytes: &[u8]) {
     }
 }
 
-/// The value of a cache. The first byte says what the rest is compressed with: nothing, or whatever it is already.
+/// The value of a cache. The first byte chooses the compression of the rest, or leaves it as it is.
 pub fn cached_value(bytes: &[u8]) {
     let Some((how, data)) = bytes.split_first() else { return };
     let data = Bytes::copy_from_slice(data);
@@ -132,7 +132,7 @@ pub fn cached_value(bytes: &[u8]) {
     record(&Django::cache().with_codec(codec), &bytes);
 }
 
-/// A signed value. The first byte says whether it is signed already.
+/// A signed value. The first byte chooses whether it is signed already.
 pub fn signed_value(bytes: &[u8]) {
     let Some((how, data)) = bytes.split_first() else { return };
     let keys = keys();
@@ -154,7 +154,7 @@ pub fn signed_value(bytes: &[u8]) {
     record(&Django::db(keys), &bytes);
 }
 
-/// What was read is written to what reads equal; an edit changes one entry; a refused one nothing.
+/// A value that was read is written and reads back equal; an edit changes one entry, and a refused edit nothing.
 fn document(layout: &Layout, bytes: &Bytes, len: usize) {
     let Ok(found) = Document::read(layout, bytes) else { return };
     assert!(bytes.len() <= MAX_BYTES);
@@ -188,7 +188,7 @@ fn document(layout: &Layout, bytes: &Bytes, len: usize) {
         }
     }
     for codec in [Codec::pickle(), Codec::pickle_protocol(2), Codec::json(), Codec::msgpack()] {
-        // What one format has and another has not is refused.
+        // A value that the other format does not have is refused.
         let Ok(cached) = found.to_cache(codec) else { continue };
         let Ok(written) = cached.write(TIME) else { continue };
         assert!(Document::read(&Layout::Cache(codec), &written).is_ok());
@@ -217,7 +217,7 @@ fn record(django: &Django, bytes: &Bytes) {
     }
 }
 
-/// JSON: it agrees with serde on what is JSON, and a value that was read is written to what reads equal.
+/// JSON: it accepts the same texts as serde, and a value that was read is written and reads back equal.
 pub fn json_value(bytes: &[u8]) {
     let found = json::value(bytes);
     if let Err(reason) = found
@@ -258,7 +258,7 @@ pub fn json_value(bytes: &[u8]) {
     }
 }
 
-/// MessagePack: a value that was read is written to what reads equal.
+/// MessagePack: a value that was read is written and reads back equal.
 pub fn msgpack_value(bytes: &[u8]) {
     let source = Bytes::copy_from_slice(bytes);
     let members = msgpack::read_members(&source);

@@ -1,4 +1,4 @@
-//! What a Django session says about itself: who is signed in, when it ends, and where it was started.
+//! The metadata of a Django session: the user, the end, and where it was started.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ struct Device {
     agent: Option<String>,
 }
 
-/// [`ErrorKind::Config`] for a session that ends at a local time of a zone that is not known.
+/// [`ErrorKind::Config`] for a session that ends at a local time if no zone is configured.
 pub(super) fn read(
     document: &Document,
     lifetime: &Lifetime,
@@ -89,7 +89,7 @@ fn limits(
     match expiry.decode::<String>().map_or(Moment::Unknown, |text| zone::parse(&text, zone)) {
         Moment::At(deadline) => Ok(Limits { idle: deadline.since(now), deadline, ..by_default }),
         Moment::Unknown => Ok(by_default),
-        // Hours off in either direction: a live session would be refused, or an ended one opened.
+        // It could be hours off in either direction: a live session would be refused, or an ended one opened.
         Moment::Local => Err(Error::new(
             ErrorKind::Config,
             "a session ends at a local time (USE_TZ = False), and no time zone is set to read it in",
@@ -121,7 +121,7 @@ pub(super) fn write(document: &mut Document, before: Option<&Head>, head: &Head,
         }
         document.set(AUTH_HASH, &Json::encode(&user.auth_hash)?)?;
     }
-    // Sessions that Django made stay as Django made them.
+    // Sessions that Django made stay unchanged.
     if before.is_none_or(|before| before.client != head.client) && head.client != Client::default() {
         let created = if head.limits.created.0 == 0 { head.limits.touched } else { head.limits.created };
         let client = head.client.clone();

@@ -1,7 +1,7 @@
 //! JSON as Python reads and writes it.
 //!
-//! Python's `json` module is not quite RFC 8259: integers have any size, `NaN` and `Infinity` are numbers, a `\ud800`
-//! without its other half is a string, and of equal keys the last counts. Everything it writes is ASCII.
+//! Python's `json` module is not quite RFC 8259: integers have any size, `NaN` and `Infinity` are numbers, a lone
+//! `\ud800` is a string, and of equal keys the last one wins. Everything it writes is ASCII.
 
 mod read;
 mod rules;
@@ -26,7 +26,7 @@ pub(crate) fn value(text: &[u8]) -> Result<PyValue, Reason> {
 
 /// The value of a JSON text, unless the text is one that RFC 8259 allows too.
 pub(crate) fn inexact_value(text: &[u8]) -> Result<Option<PyValue>, Reason> {
-    // Most are exact: for those nothing is made.
+    // Most are exact and need no work.
     let ((), exact) = Parser::new(text)?.document()?;
     if exact { Ok(None) } else { value(text).map(Some) }
 }
@@ -60,7 +60,7 @@ pub(super) fn write_members(members: &Members, (comma, colon): Style) -> Vec<u8>
     out
 }
 
-/// A member, with what [`Rules::Django`] makes of its key and value.
+/// A member, with key and value written by [`Rules::Django`].
 pub(super) fn member(key: &PyValue, value: &PyValue, style: Style) -> Result<Member, Reason> {
     // It is one level deeper in the object.
     let mut writer = Writer::new(Rules::Django, style, 1);

@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 use super::refusal::Refusal;
 use crate::SecretKeys;
 
-/// What Django derives the key with.
+/// The salt from which Django derives the key.
 const PURPOSE: &str = "django.contrib.sessionsSessionStore";
 
 /// `data` with the signature of the current key.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::pickle::PyValue;
 
-/// What a reader makes of what it reads: [`PyValue`]s, or nothing, in no memory, if it only checks.
+/// The result of reading: [`PyValue`]s, or nothing, without memory, if a reader only checks.
 pub(super) trait Make: Sized {
     fn plain(value: impl FnOnce() -> PyValue) -> Self;
     fn list(items: Vec<Self>) -> Self;
@@ -34,7 +34,7 @@ impl Make for PyValue {
     }
 }
 
-/// Of each string key the last value, in the first one's place: a Python dict.
+/// The last value of each string key, in the place of the first, as in a Python dict.
 fn keep_last(pairs: &mut Vec<(PyValue, PyValue)>) {
     let mut places = HashMap::with_capacity(pairs.len());
     let mut again = Vec::new();

@@ -1,4 +1,4 @@
-//! A map whose members stay as they were written.
+//! A map that keeps the bytes of its members.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -48,7 +48,7 @@ impl Members {
         self.list.get(*at).map(|member| &member.raw)
     }
 
-    /// In its place if the key is there, at the end if not: a Python dict.
+    /// In place if the key exists, else at the end, as in a Python dict.
     pub(super) fn add(&mut self, member: Member) {
         match member.name.clone().map(|name| self.places.entry(name)) {
             Some(Entry::Occupied(place)) => {

@@ -1,8 +1,8 @@
-//! `django.contrib.messages`: one-time notices for the visitor, shown by whichever service renders the next page.
+//! `django.contrib.messages`: one-time notices for the visitor, shown by the service that renders the next page.
 //!
 //! - With `SessionStorage` they are one entry of the session, [`ENTRY`]: [`add`] and [`take`] work on it.
-//! - With `FallbackStorage`, Django's default, they are in a cookie first, and the entry holds what the cookie has no
-//!   room for. Without the cookie such a site does not look at the entry: [`read_cookie`] and [`write_cookie`].
+//! - With `FallbackStorage`, Django's default, they are in a cookie first, and the entry holds those that do not fit.
+//!   Without the cookie such a site ignores the entry: [`read_cookie`] and [`write_cookie`].
 //! - The bytes are those that Django writes.
 //!
 //! ```
@@ -41,7 +41,7 @@ const KEY: &str = "__json_message";
 pub struct Level(pub i64);
 
 impl Level {
-    /// For developers; Django drops these unless told otherwise.
+    /// For developers; Django drops these by default.
     pub const DEBUG: Self = Self(10);
     /// For information.
     pub const INFO: Self = Self(20);
@@ -72,7 +72,7 @@ impl Level {
 pub struct Message {
     /// How much it matters.
     pub level: Level,
-    /// What it says. Escape it unless it [is safe](Self::is_safe).
+    /// The text. Escape it unless it [is safe](Self::is_safe).
     pub text: String,
     /// More CSS classes, separated by spaces.
     pub extra_tags: Option<String>,
@@ -94,14 +94,15 @@ impl Message {
         self
     }
 
-    /// Says that the text is HTML, to be shown as it is; nothing in it may come from a visitor. Default: plain text.
+    /// Declares that the text is HTML, to be shown unescaped; nothing in it may come from a visitor. Default: plain
+    /// text.
     #[must_use]
     pub fn marked_safe(mut self) -> Self {
         self.is_safe = true;
         self
     }
 
-    /// The extra tags and that of the level, as Django's templates have them.
+    /// The extra tags and the tag of the level, as in Django's templates.
     #[must_use]
     pub fn tags(&self) -> String {
         let tags = [self.extra_tags.as_deref().unwrap_or_default(), self.level.tag()];
@@ -124,7 +125,7 @@ pub fn add(session: &Session, message: Message) -> Result<(), Error> {
     session
         .update(ENTRY, move |stored: Option<String>| match stored {
             None => Some(encode(std::slice::from_ref(&message))),
-            // Meanwhile another program may have stored what is no list; it stays.
+            // Another program may have stored something other than a list meanwhile; it stays.
             Some(stored) => Some(appended(&stored, &message).unwrap_or(stored)),
         })
         .map(drop)
@@ -174,7 +175,7 @@ pub fn encode(messages: &[Message]) -> String {
     written(messages, ", ")
 }
 
-/// The list with one message more; what is in it already keeps its bytes. `None` if it is no list of messages.
+/// The list with one more message; the others keep their bytes. `None` if it is no list of messages.
 fn appended(list: &str, message: &Message) -> Option<String> {
     let is_empty = decode(list).ok()?.is_empty();
     let open = list.trim_end().strip_suffix(']')?;

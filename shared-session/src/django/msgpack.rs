@@ -62,7 +62,7 @@ pub(super) fn write_members(members: &Members) -> Vec<u8> {
     out
 }
 
-/// A member. What MessagePack does not have becomes the string that `DjangoJSONEncoder` writes.
+/// A member. A value that MessagePack does not have becomes the string that `DjangoJSONEncoder` writes.
 pub(super) fn member(key: &PyValue, value: &PyValue) -> Result<Member, Reason> {
     let name = match key {
         PyValue::Str(name) => name.as_str().map(Into::into),
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
 
     fn array<V: Make>(&mut self, len: usize) -> Result<V, Reason> {
         self.deeper()?;
-        // Nothing is made for a length alone.
+        // A length alone allocates nothing.
         let mut items = Vec::new();
         for _ in 0..len {
             items.push(self.value()?);
@@ -242,7 +242,7 @@ fn write(out: &mut Vec<u8>, value: &PyValue, depth: u8) -> Result<(), Reason> {
     Ok(())
 }
 
-/// The shortest of an integer; beyond 64 bits there is none.
+/// The shortest form of an integer; beyond 64 bits there is none.
 fn integer(out: &mut Vec<u8>, number: &PyInt) -> Result<(), Reason> {
     let Some(small) = number.to_i64() else {
         let mut wide = [0; 9];
@@ -293,7 +293,7 @@ fn header(out: &mut Vec<u8>, len: usize, fixed: Option<(u8, u8)>, [one, two, fou
             out.extend_from_slice(&(len as u16).to_be_bytes());
         }
         (.., code) => {
-            // No session is so long that four bytes would not do.
+            // Four bytes are enough for any session.
             out.extend(code);
             out.extend_from_slice(&(len as u32).to_be_bytes());
         }

@@ -2,9 +2,9 @@
 //!
 //! Django keeps a session in its cache as the pickle of a dict. This module reads and writes such pickles:
 //!
-//! - Nothing is ever imported or called. A Python object is kept as the description it is, so editing one entry of a
-//!   session loses no other.
-//! - What Django wrote and nobody changed is written back byte for byte, in the protocol found.
+//! - Nothing is ever imported or called. A Python object is kept as its description, so editing one entry of a session
+//!   loses no other.
+//! - Unchanged values of Django are written back byte for byte, in the protocol found.
 //! - Input is bounded: 1 MiB, 200,000 opcodes, 131,072 values, 65,536 entries of a dict, 128 levels, 1 KiB for an
 //!   integer, 256 KiB for the names of classes, 4 MiB with all sharing expanded. Reading takes linear time and less than
 //!   16 MiB.
@@ -61,7 +61,7 @@ impl Pickle {
     #[must_use]
     pub fn new(protocol: u8) -> Self {
         let mut arena = Arena::new(Bytes::new());
-        // An arena has room for one more node.
+        // A new arena has room for one node.
         let root = arena.add(Node::Dict(node::Pairs::new())).unwrap_or(Id::NONE);
         Self { arena, root, protocol: protocol.clamp(2, 5) }
     }
@@ -97,7 +97,7 @@ impl Pickle {
         Ok(pickle)
     }
 
-    /// All entries, also those whose key is no string.
+    /// All entries, including those whose key is no string.
     pub(super) fn to_pairs(&self) -> Vec<(PyValue, PyValue)> {
         let value = |id: Id| shape::value(&self.arena, id);
         self.pairs().iter().map(|[key, id]| (value(*key), value(*id))).collect()
@@ -109,7 +109,7 @@ impl Pickle {
         self.protocol
     }
 
-    /// The number of entries, also of those whose key is no string.
+    /// The number of entries, including those whose key is no string.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pairs().len()
@@ -139,7 +139,7 @@ impl Pickle {
         Some(Value { arena: &self.arena, id: self.pairs()[at][1] })
     }
 
-    /// Sets `key`: in its place if it is there, at the end if not, as Python does.
+    /// Sets `key`: in place if it exists, else at the end, as in Python.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Pickle {
         python_json::exact_value(json).and_then(|value| self.put(key, &value)).map_err(not_written)
     }
 
-    /// Takes out `key`. True if it was there.
+    /// Removes `key`. True if it existed.
     pub fn remove(&mut self, key: &str) -> bool {
         let at = self.position(key);
         if let Some(at) = at {
@@ -226,7 +226,7 @@ impl<'a> Value<'a> {
         if json::write(self.arena, self.id, &mut out) { String::from_utf8(out).ok() } else { None }
     }
 
-    /// The value with all that it holds; shared parts are copied.
+    /// The value with everything in it; shared parts are copied.
     #[must_use]
     pub fn to_python(self) -> PyValue {
         shape::value(self.arena, self.id)

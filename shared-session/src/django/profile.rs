@@ -45,7 +45,7 @@ impl Format for Django {
             getrandom::fill(&mut random).map_err(|source| {
                 Error::new(ErrorKind::Unavailable, "the operating system gave no random bytes").with_source(source)
             })?;
-            // 252 is the largest multiple of 36 in a byte: what is above would favour some letters.
+            // 252 is the largest multiple of 36 in a byte: higher values would favour some letters.
             let fair = random.into_iter().filter(|byte| *byte < 252);
             key.extend(fair.filter_map(|byte| ALPHABET.get(usize::from(byte % 36))).take(32 - key.len()));
         }
@@ -148,7 +148,7 @@ impl Format for Django {
         })
     }
 
-    /// The keys say enough: other bytes are in another codec.
+    /// The keys are sufficient: other bytes have another codec.
     fn recognizes(&self, _: &Bytes) -> bool {
         true
     }
@@ -169,7 +169,7 @@ impl Django {
         let entries = Entries::new(entries)
             .ok_or_else(|| Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry comes twice"))?;
         let form = Form {
-            // Django writes without looking and marks nothing: every byte may be the one that differs.
+            // Django writes without comparing and marks nothing, so any byte may differ.
             version: 0..bytes.len(),
             secret: None,
             tag: None,
@@ -181,7 +181,7 @@ impl Django {
         Ok(Record { head, entries, form, bytes })
     }
 
-    /// Only what differs is set, so that all else stays byte for byte.
+    /// Only different entries are set, so that all others keep their bytes.
     fn write(
         &self,
         mut document: Document,
@@ -207,7 +207,7 @@ impl Django {
     }
 }
 
-/// 32 characters of `a-z0-9`, as Django makes them; Django itself takes anything of 8 characters.
+/// 32 characters of `a-z0-9`, as Django makes them; Django itself accepts any 8 characters.
 fn token(value: &[u8]) -> Option<Token> {
     let well_formed = value.iter().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
     let secret = Secret::from_text(value).filter(|_| well_formed)?;

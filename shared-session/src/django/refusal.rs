@@ -1,16 +1,16 @@
-//! Why bytes are no session, and from what length on.
+//! Why bytes are not a valid session, and the length limit.
 
 use std::fmt;
 
 use crate::{Error, ErrorKind};
 
-/// The longest value that is read or written, also when it is unpacked.
+/// The longest value that is read or written, packed or unpacked.
 pub(super) const MAX_BYTES: usize = 1 << 20;
 
 /// Why a value was refused: a short code without any content.
 pub(super) type Reason = &'static str;
 
-/// Why bytes are no session. Nothing of them is shown.
+/// Why bytes are not a valid session, without any of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// More than 1 MiB, as it is or unpacked.

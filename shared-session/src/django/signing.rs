@@ -1,7 +1,7 @@
 //! `django.core.signing`: text with a time, signed by the deployment's secret key.
 //!
-//! `value:time:signature`, the time in base 62, the signature an HMAC-SHA-256 in base 64 for URLs. Data goes in as
-//! base 64 too, after a full stop if zlib has made it shorter.
+//! `value:time:signature`, the time in base 62, the signature an HMAC-SHA-256 in base 64 for URLs. Data is in base 64
+//! too, after a full stop if zlib has shortened it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -14,7 +14,7 @@ use crate::SecretKeys;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signer<'a> {
     keys: &'a SecretKeys,
-    /// What `get_cookie_signer` puts before each key.
+    /// The text that `get_cookie_signer` puts before each key.
     prefix: &'static str,
     salt: &'static str,
 }
@@ -37,8 +37,8 @@ impl<'a> Signer<'a> {
         format!("{timed}:{}", signature.unwrap_or_default())
     }
 
-    /// The value and its time, if any of the keys signed them: else [`Refusal::Signature`], or [`Refusal::Unknown`]
-    /// for what nobody signed. Compares in constant time.
+    /// The value and its time, if any of the keys signed them; else [`Refusal::Signature`], or [`Refusal::Unknown`] for
+    /// unsigned text. Compares in constant time.
     pub(crate) fn unsign(self, signed: &str) -> Result<(&str, u64), Refusal> {
         let parts = || {
             let (timed, signature) = signed.rsplit_once(':')?;
@@ -54,10 +54,10 @@ impl<'a> Signer<'a> {
         }
     }
 
-    /// `sign_object(compress=True)` of what a serializer has written.
+    /// `sign_object(compress=True)` for the output of a serializer.
     pub(crate) fn sign_data(self, data: &[u8], unix_seconds: u64) -> String {
         let short = compress::zlib(data);
-        // As in Django: zlib has to gain more than the full stop that tells of it.
+        // As in Django: zlib has to save more than the full stop that marks it.
         let value = if short.len() + 1 < data.len() {
             format!(".{}", URL_SAFE_NO_PAD.encode(short))
         } else {
@@ -90,7 +90,7 @@ impl<'a> Signer<'a> {
     }
 }
 
-/// The time of what [`Signer::sign`] made, in seconds since the Unix epoch. The signature is not checked.
+/// The time in the output of [`Signer::sign`], in seconds since the Unix epoch. The signature is not checked.
 pub(super) fn signed_at(signed: &[u8]) -> Option<u64> {
     let (timed, _) = std::str::from_utf8(signed).ok()?.rsplit_once(':')?;
     from_base62(timed.rsplit_once(':')?.1)

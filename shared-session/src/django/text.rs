@@ -15,7 +15,7 @@ pub(super) fn float(number: f64) -> String {
     }
 }
 
-/// `json.dumps` of a float that is not finite.
+/// `json.dumps` of a non-finite float.
 pub(super) fn beyond(number: f64) -> &'static str {
     match number {
         f64::INFINITY => "Infinity",
@@ -60,7 +60,7 @@ fn zoned(time: &PyTime) -> String {
     clock(time, 6) + &offset
 }
 
-/// As `isoformat` writes it; that of a named zone is not known here.
+/// As `isoformat` writes it; the offset of a named zone is unknown here.
 fn offset(offset: &PyOffset) -> Option<String> {
     let east = match offset {
         PyOffset::None => return Some(String::new()),
@@ -122,7 +122,7 @@ fn uuid(bytes: [u8; 16]) -> String {
 mod tests {
     use super::*;
 
-    /// `duration_iso_string` and `total_seconds` of `timedelta.max`, `timedelta.min` and a day less than nothing.
+    /// `duration_iso_string` and `total_seconds` of `timedelta.max`, `timedelta.min` and minus one day.
     #[test]
     fn the_longest_timedeltas_are_written_as_python_does() {
         let longest = PyTimeDelta { days: 999_999_999, seconds: 86_399, microseconds: 999_999 };

@@ -9,8 +9,8 @@ use crate::{
 };
 
 impl Session {
-    /// The value of `name` as Python sees it, also where JSON has no such value: a datetime, a tuple, bytes. In a Django
-    /// profile; in the native one values are JSON. No I/O.
+    /// The value of `name` as Python sees it, including values that JSON does not have: a datetime, a tuple, bytes. For
+    /// Django profiles; in the native profile values are JSON. No I/O.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -18,8 +18,8 @@ impl Session {
         self.value(name.entry_name())?.as_ref().map(Json::to_python).transpose()
     }
 
-    /// Sets `name` to a Python value, for Django to read. What the session's codec cannot hold becomes what Django's own
-    /// JSON encoder makes of it.
+    /// Sets `name` to a Python value, for Django to read. A value that the session's codec cannot hold is written as by
+    /// Django's own JSON encoder.
     ///
     /// # Errors
     /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing is
@@ -29,7 +29,7 @@ impl Session {
     }
 }
 
-/// Only those that JSON does not have are kept so.
+/// Only values that JSON does not have are kept this way.
 impl Foreign for PyValue {
     /// See [`Rules::View`].
     fn view(&self) -> Result<Vec<u8>, Error> {
@@ -43,7 +43,7 @@ impl Foreign for PyValue {
 }
 
 impl Json {
-    /// A Python value: as JSON text where that says the same.
+    /// A Python value, as JSON text if that is equivalent.
     pub(crate) fn python(value: PyValue) -> Self {
         match json::encode(&value, Rules::Exact, json::COMPACT) {
             Ok(text) => Self::from_text(text.into()),

@@ -1,8 +1,8 @@
-//! Local times: what a Django site with `USE_TZ = False` stores in the place of points in time.
+//! Local times, which a Django site with `USE_TZ = False` stores instead of points in time.
 //!
-//! Such a time is what the clocks of one zone show. Two points in time an hour apart show the same when clocks go back
-//! (a *fold*), and none shows what clocks skip when they go forward (a *gap*). Both are read as Python reads them with
-//! `fold=0`: in a fold the first of the two, in a gap the offset from before it.
+//! A local time is the time on the clocks of one zone. When clocks go back, two points in time an hour apart have the
+//! same local time (a *fold*); when they go forward, some local times do not occur (a *gap*). Both are read as Python
+//! does with `fold=0`: in a fold the first of the two, in a gap with the offset from before it.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use jiff::{
 
 use crate::{Error, ErrorKind, store::StoreTime};
 
-/// How far ahead SQLite is told of changes of the offset. A service that runs for longer stays at the last one.
+/// How far ahead SQLite gets the changes of the offset. A service that runs for longer keeps the last one.
 #[cfg(feature = "sqlite")]
 const YEARS: i64 = 30;
 #[cfg(feature = "sqlite")]
@@ -25,9 +25,8 @@ const YEAR: i64 = 366 * 86_400;
 ///
 /// Give it to every part that reads or writes local times of that site:
 /// [`Django::with_time_zone`](super::Django::with_time_zone),
-/// [`DjangoDbStore::with_time_zone`](crate::django::DjangoDbStore::with_time_zone) and
-/// `UserTable::with_time_zone`. A site with `USE_TZ = True` has none, whatever
-/// its `TIME_ZONE` is: it stores points in time.
+/// [`DjangoDbStore::with_time_zone`](crate::django::DjangoDbStore::with_time_zone) and `UserTable::with_time_zone`. A
+/// site with `USE_TZ = True` has none, regardless of its `TIME_ZONE`, because it stores points in time.
 ///
 /// ```
 /// use shared_session::{ErrorKind, django::TimeZone};
@@ -41,7 +40,7 @@ pub struct TimeZone(jiff::tz::TimeZone);
 
 impl TimeZone {
     /// The zone with a name of the IANA database, such as `America/Chicago` (Django's default) or `UTC`. Reads the
-    /// database of the operating system; where there is none, or not that zone, the one that is built in.
+    /// database of the operating system, or the built-in one if that is missing or lacks the zone.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if there is no such zone.
@@ -61,12 +60,12 @@ impl TimeZone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
-    /// When clocks of the zone show `local`.
+    /// The point in time at which clocks of the zone show `local`.
     fn instant(&self, local: DateTime) -> Option<Timestamp> {
         self.0.to_timestamp(local).ok()
     }
 
-    /// When clocks of the zone show what clocks in UTC show `millis` after the Unix epoch.
+    /// The point in time at which clocks of the zone show the UTC time of `millis` after the Unix epoch.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn instant_of_millis(&self, millis: i64) -> i64 {
         let local = Timestamp::from_millisecond(millis).map(|as_if| jiff::tz::Offset::UTC.to_datetime(as_if));
@@ -99,8 +98,8 @@ impl TimeZone {
         i64::from(offset.seconds())
     }
 
-    /// An expression of SQLite: what clocks of the zone show now is `strftime(…, 'now', <it>)`. SQLite knows no zones,
-    /// so it is told when the offset changes.
+    /// An expression of SQLite: what clocks of the zone show now is `strftime(…, 'now', <it>)`. SQLite has no zones, so
+    /// the expression contains the changes of the offset.
     #[cfg(feature = "sqlite")]
     pub(crate) fn sqlite_offset(&self) -> String {
         use std::fmt::Write as _;
@@ -134,18 +133,18 @@ fn timestamp(time: StoreTime) -> Timestamp {
     i64::try_from(time.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(Timestamp::MAX)
 }
 
-/// What a date and time in text means.
+/// The meaning of a date and time in text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
     At(StoreTime),
-    /// A local time, and nobody said in which zone.
+    /// A local time, without a configured zone.
     Local,
     /// Not a date and time.
     Unknown,
 }
 
-/// Reads what `datetime.isoformat()` writes (`2026-11-22T18:00:00.123456+00:00`), and with the name of a zone in
-/// brackets where a pickle has one. What has neither is local in `zone`.
+/// Reads the output of `datetime.isoformat()` (`2026-11-22T18:00:00.123456+00:00`), with the name of a zone in brackets
+/// if a pickle has one. A text with neither is local in `zone`.
 pub(crate) fn parse(text: &str, zone: Option<&TimeZone>) -> Moment {
     let Ok(pieces) = Pieces::parse(text) else { return Moment::Unknown };
     let Some(time) = pieces.time() else { return Moment::Unknown };
@@ -162,7 +161,7 @@ pub(crate) fn parse(text: &str, zone: Option<&TimeZone>) -> Moment {
         (None, None, Some(zone)) => zone.instant(local),
         (None, None, None) => return Moment::Local,
     };
-    // What was before 1970 has passed as long ago as anybody asks.
+    // The exact time before 1970 does not matter: it has passed.
     instant.map_or(Moment::Unknown, |at| Moment::At(StoreTime(u64::try_from(at.as_millisecond()).unwrap_or(0))))
 }
 

@@ -56,7 +56,7 @@ pub(super) fn crc32(data: &[u8]) -> u32 {
     crc.sum()
 }
 
-/// All that a stream holds, and what comes after it.
+/// The content of a stream, and the bytes after it.
 fn inflate(data: &[u8], flags: u32) -> Result<(Vec<u8>, &[u8]), Refusal> {
     let flags = flags | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF | TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY;
     let mut decoder = Box::new(DecompressorOxide::new());
@@ -70,7 +70,7 @@ fn inflate(data: &[u8], flags: u32) -> Result<(Vec<u8>, &[u8]), Refusal> {
             TINFLStatus::Done => break,
             TINFLStatus::BlockBoundary if blocks < MAX_BLOCKS => blocks += 1,
             TINFLStatus::HasMoreOutput if len > MAX_BYTES => return Err(Refusal::TooLarge),
-            // One byte more than may be, to see whether there is one.
+            // One byte more than allowed, to detect that there is more.
             TINFLStatus::HasMoreOutput => out.resize((2 * len).clamp(64, MAX_BYTES + 1), 0),
             _ => return Err(Refusal::Compression),
         }
@@ -80,7 +80,7 @@ fn inflate(data: &[u8], flags: u32) -> Result<(Vec<u8>, &[u8]), Refusal> {
     if len > MAX_BYTES { Err(Refusal::TooLarge) } else { Ok((out, rest)) }
 }
 
-/// What comes after the head of a member.
+/// The bytes after the head of a member.
 fn after_head(data: &[u8]) -> Option<&[u8]> {
     const HEAD_CRC: u8 = 1 << 1;
     const EXTRA: u8 = 1 << 2;

@@ -33,7 +33,7 @@ pub(super) fn unpack(data: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// The number of blocks, if the data ends with the frame. Sizes tell where they are.
+/// The number of blocks, if the data ends with the frame. Their sizes lead from one to the next.
 fn blocks(data: &[u8]) -> Option<usize> {
     const DICTIONARY: u8 = 1;
     const CHECKED: u8 = 1 << 2;

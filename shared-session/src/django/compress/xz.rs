@@ -1,6 +1,6 @@
 //! The container of xz (version 1.2.1 of the format), with a decoder of LZMA2 in it.
 //!
-//! Read is one stream of blocks of LZMA2 alone, with each check that the format defines.
+//! Reads one stream whose blocks use LZMA2 alone, with any check that the format defines.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -11,9 +11,10 @@ use sha2::{Digest as _, Sha256};
 use super::deflate::crc32;
 use crate::django::{codec::Compression, refusal::Refusal};
 
-/// The most blocks and chunks that are read. Python writes one block, and chunks of 64 KiB or more but for the last.
+/// The most blocks and chunks that are read. Python writes one block, with chunks of 64 KiB or more except for the
+/// last.
 const MAX_CHUNKS: usize = 256;
-/// The largest window: 8 MiB, as `xz -6` takes. The number stands for it in the head of a block.
+/// The largest window: 8 MiB, as with `xz -6`. The number encodes it in the head of a block.
 const MAX_WINDOW: u8 = 22;
 
 static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
@@ -111,7 +112,7 @@ impl<'a> Stream<'a> {
     }
 
     fn chunks(&mut self, packed: usize, window: u32, start: usize) -> Option<()> {
-        // It finds the same sizes as `measure`, and so ends where that ended.
+        // It finds the same sizes as `measure`, and so ends at the same place.
         Lzma2Reader::new(self.take(packed)?, window, None).read_exact(&mut self.out[start..]).ok()
     }
 
@@ -153,7 +154,7 @@ impl<'a> Stream<'a> {
         self.take(N)?.first_chunk()
     }
 
-    /// Zeros, up to a multiple of four from where `len` is counted.
+    /// Zeros, up to a multiple of four from the start of `len`.
     fn padding(&mut self, len: usize) -> Option<()> {
         let zeros = self.take(len.next_multiple_of(4) - len)?;
         zeros.iter().all(|byte| *byte == 0).then_some(())
@@ -188,7 +189,7 @@ fn block_head(head: &[u8]) -> Option<BlockHead> {
     if crc32(fields) != u32::from_le_bytes(*sum) {
         return None;
     }
-    // One filter, and no bit that is not defined.
+    // One filter, and no undefined bit.
     let (flags, mut rest) = fields.get(1..)?.split_first()?;
     if flags & !(PACKED | UNPACKED) != 0 {
         return None;
@@ -201,7 +202,7 @@ fn block_head(head: &[u8]) -> Option<BlockHead> {
     padding.iter().all(|byte| *byte == 0).then_some(BlockHead { packed, unpacked, window })
 }
 
-/// The packed and the unpacked length of LZMA2 data, and the number of its chunks, whose heads tell their sizes.
+/// The packed and the unpacked length of LZMA2 data, and the number of its chunks, from the sizes in their heads.
 fn measure(data: &[u8]) -> Option<(usize, usize, usize)> {
     let (mut packed, mut unpacked, mut chunks) = (0, 0_usize, 0);
     loop {
@@ -225,7 +226,7 @@ fn measure(data: &[u8]) -> Option<(usize, usize, usize)> {
     }
 }
 
-/// Seven bits a byte, the lowest first; up to nine bytes, none of them needless.
+/// Seven bits a byte, the lowest first; up to nine bytes, in the shortest form.
 fn number(rest: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for at in 0..9 {

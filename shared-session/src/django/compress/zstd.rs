@@ -9,9 +9,9 @@ use ruzstd::{
 
 use crate::django::{codec::Compression, refusal::Refusal};
 
-/// The most blocks that are read. The C library makes about 200 of 1 MiB where it splits most, and each may have tables.
+/// The most blocks that are read. The C library makes at most about 200 from 1 MiB, and each may have tables.
 const MAX_BLOCKS: usize = 512;
-/// Descriptors of windows: 8 MiB, which level 19 takes, and as much as may be unpacked.
+/// Window descriptors: 8 MiB, as of level 19, and the largest unpacked size.
 const MAX_WINDOW: u8 = 0x68;
 const WHOLE: u8 = 0x40;
 const LIMIT: usize = Compression::Zstd.limit();
@@ -30,7 +30,7 @@ pub(super) fn unpack(data: &[u8]) -> Result<Vec<u8>, Refusal> {
         if head[5] > MAX_WINDOW {
             return Err(Refusal::Compression);
         }
-        // What is larger than all the data is as good as its size.
+        // A larger window than the data works like one of the data's size.
         head[5] = head[5].min(WHOLE);
         let base = 1024 << (head[5] >> 3);
         window = Some(base + base / 8 * usize::from(head[5] & 7));
@@ -52,7 +52,7 @@ pub(super) fn unpack(data: &[u8]) -> Result<Vec<u8>, Refusal> {
         block.map_err(|_| Refusal::Compression)?;
     }
     let out = decoder.collect().unwrap_or_default();
-    // The decoder leaves the check to its user.
+    // The decoder leaves the check to its caller.
     let valid = match (decoder.get_checksum_from_data(), decoder.get_calculated_checksum()) {
         (Some(stored), Some(found)) => stored == found,
         _ => true,

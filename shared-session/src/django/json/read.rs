@@ -1,4 +1,4 @@
-//! The reader. Its checks alone take no memory: what the text stands for is made only where somebody wants it.
+//! The reader. Checking alone takes no memory: values are made only on request.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::django::{
     refusal::Reason,
 };
 
-/// What a text may weigh: 32 for each value, the bytes of strings, and the square of long integers, whose conversion
-/// takes quadratic time.
+/// The largest weight of a text: 32 for each value, the bytes of strings, and the square of long integers, whose
+/// conversion takes quadratic time.
 const MAX_WEIGHT: usize = 1 << 22;
-/// Python itself reads no longer integers.
+/// Python itself does not read longer integers.
 const MAX_DIGITS: usize = 4300;
 
 pub(super) struct Parser<'a> {
@@ -23,7 +23,7 @@ pub(super) struct Parser<'a> {
     at: usize,
     depth: u8,
     weight: usize,
-    /// Nothing yet that RFC 8259 does not have.
+    /// Nothing outside RFC 8259 so far.
     exact: bool,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Parser<'a> {
         self.items(b'{', b'}', pair).map(V::dict)
     }
 
-    /// What stands between brackets, separated by commas.
+    /// The items between brackets, separated by commas.
     fn items<T>(
         &mut self,
         first: u8,
@@ -242,7 +242,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// What stands between quotation marks. It was checked.
+/// The text between quotation marks, which was checked.
 struct Text<'a> {
     raw: &'a str,
     escaped: bool,

@@ -7,17 +7,17 @@ pub(super) const MAX_DEPTH: u8 = 128;
 pub(crate) type Style = (&'static str, &'static str);
 /// `json.dumps` as `django.core.signing` calls it.
 pub(crate) const COMPACT: Style = (",", ":");
-/// `json.dumps` as it is, in django-redis.
+/// `json.dumps` with its defaults, in django-redis.
 pub(crate) const SPACED: Style = (", ", ": ");
 
-/// What is written for a value that JSON does not have.
+/// How to write a value that JSON does not have.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// Nothing: only what reads back as the same Python value is written.
+    /// Refuse it: write only what reads back as the same Python value.
     Exact,
-    /// What Django's `DjangoJSONEncoder` writes.
+    /// As Django's `DjangoJSONEncoder` does.
     Django,
-    /// What Rust types expect: dates and times in ISO 8601 with all digits (and `[Europe/Paris]` for a named zone),
+    /// As Rust types expect it: dates and times in ISO 8601 with all digits (and `[Europe/Paris]` for a named zone),
     /// `timedelta` as seconds, `Decimal` and `UUID` as strings, sets as arrays, bytes as arrays of numbers, `NaN` and
     /// infinities as `null`.
     View,

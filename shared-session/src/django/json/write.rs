@@ -1,4 +1,4 @@
-//! The writer: all in ASCII, as Python does it.
+//! The writer: ASCII only, as in Python.
 
 use std::fmt::Write as _;
 
@@ -21,7 +21,7 @@ impl Writer {
         Self { out: String::new(), rules, style, depth }
     }
 
-    /// What was written since.
+    /// The text written since then.
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out).into_bytes()
     }

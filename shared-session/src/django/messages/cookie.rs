@@ -9,18 +9,18 @@ use crate::{SecretKeys, django::signing::Signer};
 pub const COOKIE: &str = "messages";
 
 const SALT: &str = "django.contrib.messages";
-/// Stands behind the last message if there are more in the session.
+/// Follows the last message if there are more in the session.
 const NOT_FINISHED: &str = "__messagesnotfinished__";
 /// The longest value, Django's.
 const MAX_LEN: usize = 2048;
 
-/// What the cookie holds.
+/// The content of the cookie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CookieMessages {
     /// The oldest messages, in order.
     pub messages: Vec<Message>,
-    /// [`take`](super::take) has those that follow. Otherwise Django does not look into the session.
+    /// [`take`](super::take) returns the others. If this is false, Django ignores those in the session.
     pub more_in_session: bool,
 }
 
@@ -63,9 +63,9 @@ pub fn read_cookie(keys: &SecretKeys, value: &str) -> Option<CookieMessages> {
     Some(CookieMessages { messages: messages.collect::<Option<_>>()?, more_in_session })
 }
 
-/// The value of the [`COOKIE`] for as many of `messages` as 2048 bytes hold, the oldest, and the others:
-/// [add](super::add) those to the session. Nothing is encrypted: the visitor can read them. `unix_seconds` is now. No
-/// I/O; packs and signs the list once, or a few times if it is too long.
+/// The value of the [`COOKIE`] for the oldest of `messages`, as many as fit 2048 bytes, and the others:
+/// [add](super::add) those to the session. The visitor can read the messages, which are not encrypted. `unix_seconds`
+/// is now. No I/O; packs and signs the list once, or a few times if it is too long.
 #[must_use]
 pub fn write_cookie<'a>(keys: &SecretKeys, messages: &'a [Message], unix_seconds: u64) -> (String, &'a [Message]) {
     let value = |messages: &[Message], more: bool| {
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_cookie_holds_the_oldest_messages_that_it_has_room_for() {
-        // Nothing that zlib could pack.
+        // A text that zlib cannot shorten.
         let text = |seed: u8| -> String {
             use base64::{Engine, engine::general_purpose::STANDARD};
             [1_u8, 2, 3].map(|part| STANDARD.encode(keys().sign("text", &[seed, part]))).concat()

@@ -20,7 +20,7 @@ impl<'a> Builder<'a> {
         Self { arena, protocol, depth: 0, shared: Vec::new(), globals: Vec::new() }
     }
 
-    /// Adds `value`. A [`PyValue::Object`] cannot be made anew.
+    /// Adds `value`. A [`PyValue::Object`] cannot be created.
     pub(super) fn value(&mut self, value: &PyValue) -> Result<Id, Reason> {
         if self.depth > MAX_DEPTH {
             return Err("depth");
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
 
     // Names and calls.
 
-    /// Calls a built-in class or function. Below protocol 3 it goes by its Python 2 name.
+    /// Calls a built-in class or function. Below protocol 3 it has its Python 2 name.
     fn builtin(&mut self, name: &'static str, args: &[Id]) -> Result<Id, Reason> {
         self.reduce(if self.protocol < 3 { "__builtin__" } else { "builtins" }, name, args)
     }

@@ -1,7 +1,8 @@
-//! Which Python names a session may mention.
+//! The Python names that a session may contain.
 //!
-//! Nothing is ever imported or called here, so this is no fence for us. It keeps a Rust service from renewing, with a
-//! fresh lifetime and unseen, a value that was planted to run code in the Python services of the fleet.
+//! Nothing is ever imported or called here, so this does not protect the Rust service. It keeps the Rust service from
+//! renewing, unnoticed and with a new lifetime, a value that was planted to run code in the Python services of the
+//! fleet.
 
 use super::node::{Arena, Id, Node, Reason};
 
@@ -10,7 +11,7 @@ use super::node::{Arena, Id, Node, Reason};
 #[non_exhaustive]
 pub enum Objects {
     /// Keep them untouched, so that editing one entry loses no other. Names that run code are refused. The default,
-    /// because a session that cannot be read is a session that nobody can use.
+    /// because nobody can use an unreadable session.
     #[default]
     Inert,
     /// Refuse every name outside the standard types of a session: dates, decimals, UUIDs, sets, Django's safe strings.
@@ -37,14 +38,14 @@ const DATA: &str = "\
     bool bytearray bytes complex dict float frozenset int list long object range set slice str tuple unicode \
     xrange";
 
-/// Modules whose functions start programs, import or evaluate code.
+/// Modules with functions that start programs, or import or evaluate code.
 const REFUSED: &str = "\
     _io _operator _pickle _posixsubprocess _winapi asyncio bdb cProfile code codeop commands ctypes importlib \
     imp inspect io linecache marshal mmap multiprocessing nt operator os pdb pickle pip pkgutil popen2 posix \
     pty pydoc runpy shelve shutil socket subprocess sys tempfile timeit types webbrowser zipimport";
 
 impl Objects {
-    /// Checks a class or function. True if it may only be called, in a shape that [`check_call`] knows.
+    /// Checks a class or function. True if it may only be called in a shape that [`check_call`] knows.
     pub(super) fn check_name(self, module: &str, name: &str) -> Result<bool, Reason> {
         // Protocols below 4 write these on a line of their own.
         if module.is_empty() || name.is_empty() || [module, name].iter().any(|text| text.contains(['\n', '\r'])) {
@@ -71,7 +72,7 @@ impl Objects {
     }
 }
 
-/// The length of the names that [`check_call`] looks at, if it does.
+/// The length of the names that [`check_call`] compares, if it does.
 pub(super) fn names_of_call(arena: &Arena, callable: Id, args: Id) -> Option<usize> {
     if !arena.is_only_called(callable) {
         return None;

@@ -15,22 +15,23 @@ pub(super) use crate::django::refusal::Reason;
 pub(super) const MAX_BYTES: usize = 1 << 20;
 /// The most opcodes in a pickle.
 pub(super) const MAX_OPS: usize = 200_000;
-/// The most nodes in an arena, entries in a memo, and values that wait for their container. Python itself puts a
-/// thousand at a time into a list, set or dict, and all into a tuple or frozenset.
+/// The most nodes in an arena, entries in a memo, and values that wait for their container. Python itself adds a
+/// thousand at a time to a list, set or dict, and all at once to a tuple or frozenset.
 pub(super) const MAX_NODES: usize = 1 << 17;
 /// The most entries of a dict.
 pub(super) const MAX_ENTRIES: usize = 1 << 16;
 /// The deepest nesting. An object takes two levels.
 pub(super) const MAX_DEPTH: u8 = 128;
-/// The largest expanded size: what the value would weigh with nothing shared.
+/// The largest expanded size: the weight of the value with nothing shared.
 pub(super) const MAX_WEIGHT: u32 = 1 << 22;
 /// The longest integer, in bytes.
 pub(super) const MAX_LONG: usize = 1024;
 
-/// What all names of classes and functions may weigh: 64 for each, and their bytes. Python names each class once.
+/// The largest weight of all names of classes and functions: 64 for each, and their bytes. Python names each class
+/// once.
 pub(super) const MAX_NAMES: usize = 1 << 18;
 
-/// What a node weighs besides its bytes.
+/// The weight of a node besides its bytes.
 const NODE_WEIGHT: u32 = 8;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Id {
     }
 }
 
-/// A part of the input, or of what edits added, as if one followed the other.
+/// A part of the input, or of the bytes that edits added after it.
 #[derive(Clone, Copy)]
 pub(super) struct Span {
     start: u32,
@@ -90,7 +91,7 @@ pub(super) enum Node {
     Object(Box<Object>),
 }
 
-/// A call that is described, and never made.
+/// The description of a call, which is never made.
 #[derive(Clone)]
 pub(super) struct Object {
     pub(super) call: Call,
@@ -99,7 +100,7 @@ pub(super) struct Object {
     /// Only of [`Call::NewEx`].
     pub(super) kwargs: Option<Id>,
     pub(super) state: Option<Id>,
-    /// What it holds as a list and as a dict. Few objects do.
+    /// Its content as a list and as a dict, which few objects have.
     held: Option<Box<(Ids, Pairs)>>,
 }
 
@@ -137,7 +138,7 @@ struct Meta {
     role: Role,
 }
 
-/// What few nodes are.
+/// Rare nodes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Any,
@@ -223,7 +224,7 @@ impl Arena {
         }
     }
 
-    /// A span of bytes that are there already.
+    /// A span of existing bytes.
     pub(super) fn span(&self, range: Range<usize>) -> Result<Span, Reason> {
         let (Ok(start), Ok(len)) = (u32::try_from(range.start), u32::try_from(range.len())) else {
             return Err("too_large");
@@ -249,7 +250,7 @@ impl Arena {
         self.slots[id.index()].meta.role == Role::OnlyCalled
     }
 
-    /// Whether, as the state of an object, it would change the object's class.
+    /// Whether it would change an object's class as its state.
     pub(super) fn names_class(&self, id: Id) -> bool {
         self.slots[id.index()].meta.role == Role::NamesClass
     }
@@ -388,7 +389,7 @@ impl Arena {
         Ok(())
     }
 
-    /// Puts `value` at `key` of the dict `root`, in place or at its end.
+    /// Sets `key` of the dict `root` to `value`, in place or at its end.
     pub(super) fn replace(&mut self, root: Id, at: Option<usize>, key: Id, value: Id) -> Result<(), Reason> {
         let Some(at) = at else { return self.set_items(root, &[key, value]) };
         let old = match self.node(root) {
@@ -407,7 +408,7 @@ impl Arena {
         Ok(())
     }
 
-    /// Takes an entry out of the dict `root`.
+    /// Removes an entry from the dict `root`.
     pub(super) fn remove(&mut self, root: Id, at: usize) {
         let Node::Dict(pairs) = &mut self.slots[root.index()].node else { return };
         let [key, value] = pairs.remove(at);
@@ -416,7 +417,7 @@ impl Arena {
         meta.weight = meta.weight.saturating_sub(gone);
     }
 
-    /// Refuses a dict that has one string key twice: Python would keep the last value, a reader might take the first.
+    /// Refuses a dict with a repeated string key: Python would keep the last value, another reader might use the first.
     pub(super) fn check_keys(&self) -> Result<(), Reason> {
         let hasher = RandomState::new();
         let mut dicts = self.slots.iter().filter_map(|slot| match &slot.node {
@@ -451,7 +452,7 @@ impl Arena {
             if held.role == Role::OnlyCalled {
                 return Err("global");
             }
-            // Not written again: reading what was just written to a part of it stalls.
+            // Not written again, because reading memory that was just partly written stalls.
             if !held.sealed {
                 held.sealed = true;
             }

@@ -1,4 +1,4 @@
-//! The machine that reads a pickle. It never imports and never calls; lengths are checked before anything is made.
+//! The machine that reads a pickle. It never imports or calls, and checks lengths before it allocates.
 
 use bytes::Bytes;
 
@@ -16,7 +16,7 @@ use super::{
 pub(super) struct Loaded {
     pub(super) arena: Arena,
     pub(super) root: Id,
-    /// As declared, or the first one that has all opcodes found.
+    /// As declared, or the lowest that has all opcodes found.
     pub(super) protocol: u8,
 }
 
@@ -57,9 +57,9 @@ struct Machine<'a> {
     marks: Vec<usize>,
     memo: Vec<Option<Id>>,
     memo_len: usize,
-    /// What all decimal integers weigh, also those that nothing holds: their conversion takes quadratic time.
+    /// The weight of all decimal integers, including unused ones, because their conversion takes quadratic time.
     digits: u32,
-    /// What all names of classes and functions weigh each time that they are looked at: they may be shared, and long.
+    /// The weight of the names of classes and functions, counted at each look, because they may be shared and long.
     names: usize,
     /// For the text of one opcode.
     text: Vec<u8>,
@@ -150,7 +150,7 @@ impl<'a> Machine<'a> {
             0x81 => self.pop_two().and_then(|[callable, args]| self.call(Call::New, callable, args, None)),
             0x92 => self.call_with_keywords(),
             b'b' => self.build(),
-            // CPython pops only what refers to itself, and the result of a state setter. The rest is Python 2,
+            // CPython pops only self-referring values, and the result of a state setter. The rest is Python 2,
             // duplicates, persistent ids, extension codes, out-of-band buffers.
             b'0' | b'1' => Err("pop"),
             b'S' | b'T' | b'U' => Err("python2_str"),
@@ -177,7 +177,7 @@ impl<'a> Machine<'a> {
         self.input[start..].first_chunk().copied().ok_or("truncated")
     }
 
-    /// A length of `N` bytes and as many bytes as it says.
+    /// A length of `N` bytes, followed by that many bytes.
     fn sized<const N: usize>(&mut self) -> Result<Span, Reason> {
         let bytes: [u8; N] = self.array()?;
         let mut len = [0; 8];
@@ -282,7 +282,7 @@ impl<'a> Machine<'a> {
         edit(&mut self.arena, top)
     }
 
-    /// Adds all down to the mark to what is below it.
+    /// Adds everything above the mark to the value below it.
     fn extend(&mut self, edit: fn(&mut Arena, Id, &[Id]) -> Result<(), Reason>) -> Result<(), Reason> {
         let height = self.marks.pop().ok_or("no_mark")?;
         let (below, items) = self.stack.split_at(height);

@@ -31,7 +31,7 @@ pub(super) fn value(arena: &Arena, id: Id) -> PyValue {
     }
 }
 
-/// What is called; in protocols 0 and 1 an object's class is the first argument of `_reconstructor`.
+/// The callable; in protocols 0 and 1 an object's class is the first argument of `_reconstructor`.
 fn class(arena: &Arena, object: &Object) -> Id {
     match (arena.global(object.callable), arena.tuple(object.args)) {
         (Some(("copyreg" | "copy_reg", "_reconstructor")), Some([class, ..])) => *class,
@@ -116,7 +116,7 @@ fn list(arena: &Arena, id: Id) -> Option<Vec<PyValue>> {
     }
 }
 
-/// `bytes`, also as protocols below 3 write them: Latin-1 text that is encoded when it is loaded.
+/// `bytes`, including the form of protocols below 3: Latin-1 text that is encoded when it is loaded.
 fn bytes(arena: &Arena, id: Id) -> Option<Vec<u8>> {
     match arena.node(id) {
         Node::Bytes(span) => Some(arena.bytes(*span).to_vec()),
@@ -184,7 +184,7 @@ fn offset(arena: &Arena, zone: &[Id]) -> Option<PyOffset> {
             let seconds = i64::from(by.days) * 86_400 + i64::from(by.seconds);
             (by.microseconds == 0).then_some(PyOffset::Fixed(seconds.try_into().ok()?))
         }
-        // Cached zones only: the others are not equal to themselves after loading.
+        // Cached zones only, because others do not compare equal after loading.
         (Node::Object(unpickle), [key, cached]) if matches!(arena.node(*cached), Node::Int(1) | Node::Bool(true)) => {
             let [class, _] = arena.tuple(unpickle.args)? else { return None };
             if arena.global(*class)? != ("zoneinfo", "ZoneInfo") {

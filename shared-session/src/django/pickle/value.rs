@@ -48,7 +48,7 @@ pub enum PyValue {
     Uuid([u8; 16]),
     /// `complex`: real and imaginary part
     Complex(f64, f64),
-    /// Any other object, by the name of its class or function. Kept in the pickle; it cannot be written anew.
+    /// Any other object, by the name of its class or function. Kept in the pickle; it cannot be created.
     Object(PyObject),
 }
 
@@ -355,8 +355,8 @@ pub struct PyObject {
     pub module: String,
     /// The name within the module, such as `SafeString`.
     pub name: String,
-    /// What it is a subclass of, as far as that is known: the string of Django's `SafeString`, the dict of an
-    /// `OrderedDict`, `defaultdict` or `Counter`.
+    /// The value of its base class, if known: the string of Django's `SafeString`, the dict of an `OrderedDict`,
+    /// `defaultdict` or `Counter`.
     pub value: Option<Box<PyValue>>,
 }
 

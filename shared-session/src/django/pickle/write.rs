@@ -1,4 +1,4 @@
-//! The writer, in the layout of CPython's C pickler: what Django wrote and nobody changed comes out byte for byte.
+//! The writer, in the layout of CPython's C pickler, so unchanged pickles of Django come out byte for byte.
 
 use super::{
     int,
@@ -9,7 +9,7 @@ use super::{
 const BATCH: usize = 1000;
 /// From this size on a frame is closed, and a string is written outside frames.
 const FRAME_TARGET: usize = 64 * 1024;
-/// A frame that would be shorter is left out.
+/// A shorter frame is left out.
 const FRAME_MIN: usize = 4;
 const FRAME_HEADER: usize = 9;
 

@@ -10,7 +10,7 @@ use crate::{
     store::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
 };
 
-/// How many pages of keys are walked to find a copy.
+/// The most pages of keys that are scanned to find a copy.
 const PAGES: usize = 200;
 
 type Mirror = dyn Fn(&Bytes) -> Result<Bytes, Error> + Send + Sync;
@@ -21,15 +21,15 @@ type Mirror = dyn Fn(&Bytes) -> Result<Bytes, Error> + Send + Sync;
 /// **The row is the authority**: this store reads rows only. Django reads the copy first, so every write keeps it in
 /// step:
 ///
-/// - [`create`](SessionStore::create) and [`replace`](SessionStore::replace) write the row, then the copy, then look
-///   whether the row still is what they wrote. If it is not, or if the copy could not be made or stored, the copy is
-///   deleted: Django then reads the row. So writes that overtake each other leave no old copy behind, and a write that
-///   a logout overtakes leaves none at all.
-/// - Once the row is written a failure of Redis is logged and the write has succeeded, as in Django from 5.0 on. If
+/// - [`create`](SessionStore::create) and [`replace`](SessionStore::replace) write the row, then the copy, then check
+///   that the row is still theirs. If it is not, or if the copy could not be made or stored, they delete the copy, and
+///   Django then reads the row. So writes that overtake each other leave no old copy behind, and a write that a logout
+///   overtakes leaves no copy at all.
+/// - After the row is written, a failure of Redis is only logged and the write succeeds, as in Django from 5.0 on. If
 ///   the copy could not even be deleted, Django reads the old one until it expires or is written again.
-/// - [`delete`](SessionStore::delete) deletes the copy, the row, and the copy again, for Django may have made it anew
-///   from the row between. It fails if either deletion of the copy fails, because Django would go on reading it. If
-///   the first one fails the row is still there, and the logout can be repeated.
+/// - [`delete`](SessionStore::delete) deletes the copy, the row, and the copy again, because Django may have recreated
+///   it from the row in between. It fails if either deletion of the copy fails, because Django would keep reading it.
+///   If the first one fails, the row still exists and the logout can be repeated.
 /// - A load that finds no row deletes the copy, so that one that Django revived (it reads the row and writes the copy
 ///   without looking again) does not stay.
 ///
@@ -49,8 +49,8 @@ pub struct DjangoCachedDbStore {
 impl DjangoCachedDbStore {
     /// `rows` are Django's table and `copies` its cache. The copy of a session is stored under `prefix` and its key,
     /// which Django makes of the cache's `KEY_PREFIX` and `VERSION` and of `django.contrib.sessions.cached_db`:
-    /// `:1:django.contrib.sessions.cached_db` by default. `mirror` turns the text of a row into the bytes of its copy;
-    /// if it fails, there is no copy.
+    /// `:1:django.contrib.sessions.cached_db` by default. `mirror` turns the text of a row into the bytes of its copy.
+    /// If it fails, there is no copy.
     #[must_use]
     pub fn new(
         rows: DjangoDbStore,
@@ -70,9 +70,9 @@ impl DjangoCachedDbStore {
         self.rows.check().await
     }
 
-    /// Looks for copies that Django made, and says whether there are some under the prefix. Writes nothing. Call it when
-    /// the service starts: under another prefix Django would go on reading copies that nobody keeps in step. One round
-    /// trip for each page of keys, up to 200; one of Redis is about a hundred.
+    /// Looks for copies that Django made, and returns whether there are some under the prefix. Writes nothing. Call it
+    /// when the service starts: with a wrong prefix Django would keep reading outdated copies. One round trip for each
+    /// page of keys, up to 200; one of Redis is about a hundred.
     ///
     /// # Errors
     ///
@@ -88,7 +88,7 @@ impl DjangoCachedDbStore {
         Err(Error::new(ErrorKind::Config, format!("the store holds copies under another key prefix: {other:?}")))
     }
 
-    /// What `part` finds in the first key for which it finds something.
+    /// The first result that `part` finds in a key.
     async fn find_copy(&self, prefix: &str, part: impl Fn(&str) -> Option<&str>) -> Result<Option<String>, Error> {
         let mut from = None;
         for _ in 0..PAGES {
@@ -108,7 +108,7 @@ impl DjangoCachedDbStore {
         [&*self.prefix, key].concat()
     }
 
-    /// Makes the copy what the row is, or deletes it.
+    /// Updates the copy to the row, or deletes it.
     async fn mirror(&self, key: &str, value: &Bytes, ttl: Duration) {
         if let Err(error) = self.copy(key, value, ttl).await {
             tracing::warn!(%error, "the cached copy of a session was not written: deleting it");
@@ -116,7 +116,7 @@ impl DjangoCachedDbStore {
         }
     }
 
-    /// A row that may have been written has no copy any more.
+    /// A row that may have been written loses its copy.
     async fn written<T>(&self, key: &str, written: Result<T, Error>) -> Result<T, Error> {
         if written.as_ref().is_err_and(Error::is_undecided) {
             self.forget_if_possible(key).await;
@@ -127,7 +127,7 @@ impl DjangoCachedDbStore {
     async fn copy(&self, key: &str, value: &Bytes, ttl: Duration) -> Result<(), Error> {
         let copy = (self.mirror)(value)?;
         self.copies.put(&self.copy_key(key), &copy, ttl).await?;
-        // The row last: whoever changes it from here on writes or deletes the copy after this one.
+        // The row last: a writer that changes it from here on writes or deletes the copy after this one.
         if !self.rows.holds(key, value).await? {
             self.forget_if_possible(key).await;
         }

@@ -30,22 +30,23 @@ use statements::{STATEMENTS, Statements};
 ///
 /// - A key is a bare session key, as in the cookie, of at most 40 characters; a value is the text of the column
 ///   `session_data`. Other bytes are [`ErrorKind::Value`].
-/// - Nothing is ever created: the database and its table are Django's. [`check`](Self::check) says if they are missing.
-/// - Every operation is one statement on one row; a conflict costs one more, to read the current text. Only
-///   [`replace`](SessionStore::replace) compares the whole text, as it holds no part that names its version.
-/// - Lifetimes go by the database's clock and become `expire_date`. Expired rows are absent but stay until
+/// - Nothing is ever created, because the database and its table belong to Django. [`check`](Self::check) reports
+///   missing ones.
+/// - Every operation is one statement on one row; a conflict costs one more, to read the current text.
+///   [`replace`](SessionStore::replace) compares the whole text, because no part of it identifies the version.
+/// - Lifetimes use the database's clock and become `expire_date`. Expired rows are absent but stay until
 ///   [`purge_expired`](SessionStore::purge_expired), which does what `manage.py clearsessions` does.
-/// - Django writes without comparing. A write of ours never overwrites what it has not seen; one of Django's does,
-///   as it does between two of Django's own processes.
+/// - Django writes without comparing. Writes of this store never overwrite an unseen version. Django's writes do, as
+///   between two of Django's own processes.
 /// - SQLite keeps times as text, without an offset. Django writes them in UTC with `USE_TZ = True` (its default from
 ///   5.0), which is what this store takes them for; with `USE_TZ = False` they are local times, and so are those of a
 ///   column `timestamp without time zone` in PostgreSQL: [`with_time_zone`](Self::with_time_zone).
 ///
-/// **The table has no place for an index of a user's sessions.** [`index_add`](SessionStore::index_add) and
-/// [`index_remove`](SessionStore::index_remove) do nothing, and [`index_list`](SessionStore::index_list) answers the
-/// keys of *all* live sessions, whatever the index. The user of each has to be checked by reading it, so a list of one
-/// user's sessions, and revoking them, reads the whole table: fine for thousands of sessions, not for millions. Django
-/// itself ends a user's sessions by the auth hash, without a list.
+/// **The table cannot hold an index of a user's sessions.** [`index_add`](SessionStore::index_add) and
+/// [`index_remove`](SessionStore::index_remove) do nothing, and [`index_list`](SessionStore::index_list) returns the
+/// keys of *all* live sessions, for any index. Each session has to be read to check its user, so listing or revoking
+/// one user's sessions reads the whole table: fine for thousands of sessions, not for millions. Django itself ends a
+/// user's sessions by the auth hash, without a list.
 ///
 /// ```no_run
 /// # #[tokio::main] async fn main() -> Result<(), shared_session::Error> {
@@ -85,15 +86,15 @@ impl DjangoDbStore {
     }
 
     /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
-    /// conflicts into errors. If it leads to a pooler, say so: [`behind_pooler`](Self::behind_pooler).
+    /// conflicts into errors. If it leads to a pooler, call [`behind_pooler`](Self::behind_pooler).
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
         Self { database: Database::of_postgres(Postgres::of(pool), &STATEMENTS), zone: None }
     }
 
-    /// Says that a pool of yours leads to a pooler that switches servers between transactions. Default: a direct
-    /// connection; [`connect`](Self::connect) finds it out.
+    /// Declares that your pool leads to a pooler that switches servers between transactions. Default: a direct
+    /// connection; [`connect`](Self::connect) detects poolers.
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn behind_pooler(mut self) -> Self {
@@ -112,10 +113,10 @@ impl DjangoDbStore {
     /// The zone of the local times in `expire_date`: Django's `TIME_ZONE` if its `USE_TZ` is `False`, or the `TIME_ZONE`
     /// of that database if it has one. Default: none; times are in UTC.
     ///
-    /// It decides for SQLite, and in PostgreSQL for a column that somebody made `timestamp without time zone` (give it
-    /// UTC with `USE_TZ = True`). PostgreSQL's `timestamp with time zone`, which is what Django makes, holds points in
-    /// time whatever the zone: then nothing changes. Where times are local, a write asks the database for its time
-    /// first. Looks at the table once.
+    /// It matters for SQLite, and in PostgreSQL for a column that was changed to `timestamp without time zone` (use UTC
+    /// with `USE_TZ = True`). PostgreSQL's `timestamp with time zone`, which Django creates, holds points in time in
+    /// any zone, so the setting changes nothing. With local times, a write first asks the database for its time.
+    /// Inspects the table once.
     ///
     /// # Errors
     ///
@@ -145,7 +146,7 @@ impl DjangoDbStore {
         }
     }
 
-    /// What is bound for a lifetime: the milliseconds from now in UTC until the end as it is stored.
+    /// The parameter for a lifetime: the milliseconds from now in UTC until the end as it is stored.
     async fn lifetime(&self, ttl: Duration) -> Result<i64, Error> {
         let lifetime = milliseconds(ttl);
         let Some(zone) = &self.zone else { return Ok(lifetime) };
@@ -153,14 +154,14 @@ impl DjangoDbStore {
         Ok(lifetime + 1000 * zone.offset_of_end(now, now.after(Duration::from_millis(lifetime.unsigned_abs()))))
     }
 
-    /// Checks that the table is there, with its columns, and that it is known what its times mean. One round trip, with
+    /// Checks that the table and its columns exist, and that the zone of its times is known. One round trip, with
     /// PostgreSQL two; call it when the service starts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if it is not: run `manage.py migrate`; or if PostgreSQL's column `expire_date` has no time
-    /// zone and none was given by [`with_time_zone`](Self::with_time_zone). [`ErrorKind::Unavailable`] if the database
-    /// does not answer or refuses to show the table.
+    /// [`ErrorKind::Config`] if they are missing: run `manage.py migrate`; or if PostgreSQL's column `expire_date` has
+    /// no time zone and none was given by [`with_time_zone`](Self::with_time_zone). [`ErrorKind::Unavailable`] if the
+    /// database does not answer or refuses to show the table.
     pub async fn check(&self) -> Result<(), Error> {
         let found = reading!(self.database, |connection, keeps| {
             match sqlx::query(self.database.sql.check).persistent(keeps).execute(&mut *connection).await {
@@ -185,7 +186,7 @@ impl DjangoDbStore {
         Ok(())
     }
 
-    /// Closes the pool, for all its users, once the operations under way have ended.
+    /// Closes the pool, for all its users, after the running operations have ended.
     pub async fn close(&self) {
         self.database.close().await;
     }
@@ -231,7 +232,7 @@ impl SessionStore for DjangoDbStore {
             if query.execute(&mut *connection).await?.rows_affected() > 0 {
                 return Ok(Replaced::Stored);
             }
-            // From here on it is decided that nothing was written.
+            // From here on it is certain that nothing was written.
             let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
             let current = query.fetch_optional(&mut *connection).await.map_err(QueryFailure::NotSent)?;
             Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
@@ -256,7 +257,7 @@ impl SessionStore for DjangoDbStore {
         Ok(())
     }
 
-    /// The keys of all live sessions, of whatever user. One round trip for each 500.
+    /// The keys of all live sessions, of any user. One round trip for each 500.
     async fn index_list(&self, _index: &str) -> Result<Vec<String>, Error> {
         let mut page = self.scan("", None).await?;
         let mut keys = std::mem::take(&mut page.keys);
@@ -276,7 +277,7 @@ impl SessionStore for DjangoDbStore {
         self.database.time().await
     }
 
-    /// What `expire_date` says, in the zone given by [`with_time_zone`](Self::with_time_zone). One round trip.
+    /// The value of `expire_date`, in the zone given by [`with_time_zone`](Self::with_time_zone). One round trip.
     async fn expires(&self, key: &str) -> Result<Option<StoreTime>, Error> {
         let millis = reading!(self.database, |connection, keeps| {
             let query = sqlx::query_scalar::<_, i64>(self.database.sql.expires).persistent(keeps).bind(key);
@@ -296,8 +297,8 @@ fn text(value: &Bytes) -> Result<&str, Error> {
     text.ok_or_else(|| Error::new(ErrorKind::Value, "a session in Django's table must be text"))
 }
 
-/// Whether a table or column is missing. SQLite has no code of its own for that: its general error stands for it,
-/// which a statement without parameters or rows has no other reason to answer.
+/// Whether a table or column is missing. SQLite has no separate code for that. Its general error means it here, because
+/// a statement without parameters or rows has no other reason to fail that way.
 fn is_missing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     matches!(&*code, "42P01" | "42703") || sqlite_code(&code) == Some(1)

@@ -1,4 +1,4 @@
-//! What holds for any value and for any bytes.
+//! Properties of any value and of any bytes.
 
 use proptest::prelude::*;
 
@@ -39,7 +39,7 @@ fn value() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// In every layout a session holds what a list of pairs holds, in its order.
+    /// In every layout a session behaves like a list of pairs, in its order.
     #[test]
     fn a_document_agrees_with_a_dict(steps in prop::collection::vec(("[a-e\u{e9}\"]", prop::option::of(value())), 0..8)) {
         let mut layouts: Vec<_> = codecs().into_iter().map(Layout::Cache).collect();
@@ -75,7 +75,7 @@ proptest! {
         }
     }
 
-    /// A damaged value is read or refused, and what is read can be written.
+    /// A damaged value is read or refused, and a value that was read can be written.
     #[test]
     fn damaged_values_never_panic(which in any::<prop::sample::Index>(), damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
         let records: Vec<_> = records().into_iter().filter(|record| record.layout == "cache").collect();

@@ -1,4 +1,4 @@
-//! What holds for any value and for any bytes.
+//! Properties of any value and of any bytes.
 
 use proptest::prelude::*;
 
@@ -60,7 +60,7 @@ fn tree(protocol: u8) -> impl Strategy<Value = PyValue> {
     })
 }
 
-/// What is accepted is written so that it is accepted again, and then nothing changes any more.
+/// An accepted pickle is written to one that is accepted again, and then stays unchanged.
 fn check_any(bytes: &[u8]) {
     if let Ok(mut pickle) = Pickle::read(bytes) {
         for (_, value) in pickle.entries() {

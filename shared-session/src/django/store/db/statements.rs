@@ -1,4 +1,4 @@
-//! The statements over Django's table. Times are written as Django writes them and compared as it compares them.
+//! The statements over Django's table. Times are written and compared as in Django.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Statements {
     pub(crate) common: Common,
-    /// What stands for the time now in all of them, and for the end of a lifetime.
+    /// The expressions for the current time and for the end of a lifetime.
     now: &'static str,
     end: &'static str,
     /// Nothing. Fails if the table or a column is missing.
@@ -21,7 +21,7 @@ pub(crate) struct Statements {
     pub(crate) holds: &'static str,
     /// Key. Answers milliseconds since the Unix epoch; of a local time, those at which clocks in UTC show it.
     pub(crate) expires: &'static str,
-    /// Key, value, lifetime in milliseconds; where times are local, with the offset at its end. Takes over a row whose
+    /// Key, value, lifetime in milliseconds; where times are local, with the offset at its end. Replaces a row whose
     /// lifetime has passed.
     pub(crate) create: &'static str,
     /// Key, value, lifetime as in `create`, the bytes to replace.
@@ -133,8 +133,8 @@ pub(crate) static STATEMENTS: Dialects<Statements> = Dialects {
         pass_locked: " FOR UPDATE SKIP LOCKED",
         time: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
     },
-    // Django keeps a time as text in UTC, `2026-01-31 12:00:00.000000`, without the fraction where it is zero. Both sort
-    // by time.
+    // Django keeps a time as text in UTC, `2026-01-31 12:00:00.000000`, without the fraction if it is zero. Both forms
+    // sort by time.
     #[cfg(feature = "sqlite")]
     sqlite: statements! {
         now: "strftime('%Y-%m-%d %H:%M:%f000', 'now')",
@@ -147,7 +147,7 @@ pub(crate) static STATEMENTS: Dialects<Statements> = Dialects {
     },
 };
 
-/// The statements where `expire_date` holds local times of `zone`. They are made once for each zone and, as the ones
+/// The statements where `expire_date` holds local times of `zone`. They are made once for each zone and, like the ones
 /// above, live as long as the process.
 pub(crate) fn in_zone(pool: &Pool, zone: &TimeZone) -> &'static Statements {
     type Made = Vec<(&'static Statements, TimeZone, &'static Statements)>;
