@@ -109,7 +109,7 @@ impl Browser {
         self.send(pair.api.post("/api/logout")).await
     }
 
-    /// Who both services say this is.
+    /// The user, according to both services.
     ///
     /// # Panics
     /// If they disagree.
@@ -138,10 +138,10 @@ impl Browser {
     }
 }
 
-/// Who a session cookie belongs to.
+/// The user of a session cookie, according to both services.
 ///
 /// # Panics
-/// If the services disagree, or set a cookie because they were asked.
+/// If the services disagree, or the question sets a cookie.
 pub async fn owner_of(pair: &Pair, session: &str) -> Option<String> {
     let at_api = pair.api.get("/api/me").session(session).send().await;
     let at_site = pair.site.get("/profile").session(session).send().await;

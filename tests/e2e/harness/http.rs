@@ -1,8 +1,8 @@
-//! Requests, and answers with the rules that every answer keeps:
+//! Requests, and answers, which are checked against rules that always hold:
 //!
 //! - an answer that sets a cookie is not stored by caches, and cookies name their path
 //! - an answer with 409 or 5xx sets no session cookie
-//! - an error of `api` is a problem document (RFC 9457), and 503 says when to try again
+//! - an error of `api` is a problem document (RFC 9457), and 503 has a `Retry-After`
 //! - the body of an error names no key and no address
 
 use reqwest::{
@@ -60,12 +60,12 @@ impl Request {
         self
     }
 
-    /// As a program sends it that is not a browser.
+    /// As sent by a program that is not a browser.
     pub fn not_a_browser(self) -> Self {
         self.without("origin").without("sec-fetch-site")
     }
 
-    /// As a browser sends it for a page of `origin`, which is another one.
+    /// As a browser sends it for a page of another `origin`.
     pub fn on_page_of(self, origin: &str, site: &str) -> Self {
         self.header("origin", origin).header("sec-fetch-site", site)
     }
@@ -148,8 +148,8 @@ impl Answer {
         self.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
-    /// The `Set-Cookie` of the session cookie, also one that deletes it: the last, for before it the cookie may be
-    /// expired in other scopes.
+    /// The last `Set-Cookie` of the session cookie, including deletions: those before it may expire the cookie in other
+    /// scopes.
     pub fn session_set_cookie(&self) -> Option<&str> {
         let cookies = self.set_cookies();
         let is_ours = |cookie: &&&str| cookie.strip_prefix(COOKIE).is_some_and(|rest| rest.starts_with('='));
@@ -195,7 +195,7 @@ impl Answer {
         assert!(cookies.is_empty() || self.header(CACHE_CONTROL.as_str()).contains("no-store"), "no no-store: {shown}");
         for cookie in cookies {
             let has = |wanted: &str| cookie.split(';').skip(1).any(|part| part.trim().eq_ignore_ascii_case(wanted));
-            // Scripts read this one, of a Django fleet.
+            // Scripts of a Django fleet read this one.
             let hidden = has("HttpOnly") != cookie.starts_with("csrftoken=");
             assert!(cookie.contains("; Path=/") && hidden && has("SameSite=Lax"), "{cookie}");
         }

@@ -25,7 +25,7 @@ pub use pair::{Backend, Pair};
 pub use service::{Kind, Service};
 pub use temp_dir::TempDir;
 
-/// How long anything may take that is waited for. Far above what it takes, so that a slow machine fails no test.
+/// The longest wait for anything. Far longer than needed, so that a slow machine fails no test.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Runs all at once and returns their results in order.

@@ -6,7 +6,7 @@ use test_servers::{Postgres, Redis, RedisKind};
 
 use super::{Browser, Kind, Service, TempDir, service::Ended};
 
-/// Where sessions and users are.
+/// The stores of sessions and users.
 #[derive(Clone, Copy, Debug)]
 pub enum Backend {
     /// Both in one SQLite file.
@@ -95,7 +95,7 @@ impl Pair {
         self.redis.as_ref().expect("sessions in Redis")
     }
 
-    /// The keys of sessions in Redis, not those of the lists that name them.
+    /// The keys of sessions in Redis, without those of the lists.
     pub fn session_keys(&self) -> Vec<String> {
         let keys = self.redis().cli(&["KEYS", "*"]);
         keys.lines().filter(|key| !key.is_empty() && !key.contains(":user:")).map(str::to_owned).collect()
@@ -108,7 +108,7 @@ impl Pair {
         let fields = [("username", name), ("email", &email), ("password1", &password), ("password2", &password)];
         let browser = Browser::new();
         browser.open_and_submit(&self.site, "/register", "/register", &fields).await.assert_status(303);
-        // Whether a registration signs in is not said.
+        // A registration may or may not sign in.
         browser.sign_out_at_api(self).await.assert_status(204);
     }
 
@@ -134,7 +134,7 @@ impl Pair {
     }
 }
 
-/// What every service of the tests is started with.
+/// The settings of every service in the tests.
 pub fn basic_settings(directory: &Path) -> Vec<(String, String)> {
     let data = directory.join("data").display().to_string();
     owned(&[("DATA_DIR", &data), ("SITE_ORIGIN", Kind::Site.origin()), ("API_ORIGIN", Kind::Api.origin())])

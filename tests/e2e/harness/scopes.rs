@@ -32,7 +32,7 @@ impl Cookie {
 }
 
 impl ScopedBrowser {
-    /// What it holds under a name, as `domain path`.
+    /// Its cookies of a name, as `domain path`.
     pub fn scopes_of(&self, name: &str) -> Vec<String> {
         let ours = self.jar.iter().filter(|cookie| cookie.name == name);
         ours.map(|cookie| format!("{} {}", cookie.domain.as_deref().unwrap_or("-"), cookie.path)).collect()

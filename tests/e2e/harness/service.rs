@@ -14,7 +14,7 @@ use reqwest::{Client, redirect::Policy};
 
 use super::{PATIENCE, Request};
 
-/// Ends the service when this process ends without doing so itself: then `read` fails.
+/// Ends the service if this process ends without doing so, because `read` then fails.
 const WATCHDOG: &str = r#"read -r _ || kill -KILL "$1""#;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Kind {
     }
 }
 
-/// What a program left behind.
+/// The output and the status of a program.
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
@@ -136,7 +136,7 @@ impl Service {
             .redirect(Policy::none())
             .no_proxy()
             .timeout(PATIENCE)
-            // Shorter than servers keep connections, so that no request meets one that is just closing.
+            // Shorter than the servers' keep-alive, so that no request uses a connection that is closing.
             .pool_idle_timeout(Duration::from_secs(1))
             .build()
             .unwrap();

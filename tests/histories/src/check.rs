@@ -1,7 +1,8 @@
-//! The checkers: pure functions from operations to answers that contradict each other.
+//! The checkers: pure functions that find contradictions between answers.
 //!
-//! They compare only what clients saw and when: an operation that had ended before another began came first; of those
-//! that overlap either may have. What is `info` may have happened or not, so it excuses others and is never blamed.
+//! They use only the answers and times that clients saw. An operation that ended before another began came first;
+//! overlapping ones may have happened in either order. An `info` operation may have happened or not, so it can explain
+//! other answers and is never a violation itself.
 
 mod counter;
 mod entries;
@@ -12,10 +13,10 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 
 use crate::history::{Ending, Op, Operation};
 
-/// What a checker is called, and the checker.
+/// The name of a checker, and the checker.
 pub type Checker = (&'static str, fn(&[Operation]) -> Vec<Violation>);
 
-/// The checker that finds what no replica had when it was read. Redis shows it, and a failover takes it back.
+/// The checker for reads of data that no replica had yet: Redis shows it, and a failover undoes it.
 pub const TAKEN_BACK: &str = "reads taken back";
 
 /// Every checker.
@@ -33,12 +34,12 @@ pub const ALL: [Checker; 11] = [
     ("surroundings", surroundings::all),
 ];
 
-/// An answer that cannot be.
+/// An impossible answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// In which session.
     pub session: u32,
-    /// What was answered and why it cannot be.
+    /// The answer, and why it is impossible.
     pub what: String,
     /// When the answer came, in nanoseconds: where to look in the file.
     pub at: u64,
@@ -57,8 +58,8 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The operations as checkers may see them where services cache what they read: a look that may be `bound` old is as one
-/// that began so much earlier.
+/// The operations as checkers see them when services cache: a read that may be outdated by `bound` counts as one that
+/// began that much earlier.
 #[must_use]
 pub fn relaxed(operations: &[Operation], bound: Duration) -> Vec<Operation> {
     let bound = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
@@ -77,7 +78,7 @@ pub fn all(operations: &[Operation]) -> BTreeMap<&'static str, Vec<Violation>> {
     ALL.iter().map(|(name, check)| (*name, check(operations))).collect()
 }
 
-/// How many acknowledged entries the last looks at their sessions lack.
+/// The number of acknowledged entries missing from the last reads of their sessions.
 #[must_use]
 pub fn lost_entries(operations: &[Operation]) -> usize {
     entries::lost(operations).len()
@@ -94,7 +95,7 @@ fn sessions(operations: &[Operation]) -> BTreeMap<u32, Vec<&Operation>> {
     sessions
 }
 
-/// From when on a cookie may be, or must be, refused.
+/// The times from which a cookie may be, or must be, refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End {
     /// Before this nobody had asked for it.

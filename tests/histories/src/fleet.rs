@@ -1,4 +1,4 @@
-//! Two processes of `api` and one of `site`, and where their sessions are.
+//! Two processes of `api` and one of `site`, and the servers with their sessions.
 
 use std::{
     env, fs,
@@ -63,7 +63,7 @@ impl Fleet {
         self.services.iter().filter(|service| !service.is_site())
     }
 
-    /// The lifetime that Redis says the session's key has.
+    /// The lifetime of the session's key in Redis.
     ///
     /// # Panics
     /// If Redis does not answer.

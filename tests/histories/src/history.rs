@@ -1,4 +1,4 @@
-//! Operations, and the file they are kept in: JSON lines in the order in which things happened.
+//! Operations, and their file: JSON lines in order of time.
 
 use std::{
     fs::File,
@@ -10,7 +10,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Who does something; each does one thing at a time.
+/// A process of the history; each does one thing at a time.
 pub type Process = u32;
 /// The process that breaks things.
 pub const NEMESIS: Process = 0;
@@ -40,18 +40,18 @@ pub enum Phase {
     Ok(Value),
     /// It was refused: certainly not done.
     Fail,
-    /// Nobody knows.
+    /// The outcome is unknown.
     Info,
 }
 
-/// What is asked, and of whom.
+/// A request, and its service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
     /// Which service.
     pub service: String,
     /// Which session; sessions are never reused.
     pub session: u32,
-    /// The how manyth cookie of the session.
+    /// The number of the cookie within the session.
     pub cookie: u32,
     /// The operation.
     #[serde(flatten)]
@@ -84,7 +84,7 @@ pub enum Op {
     End(Ending),
     /// Asks Redis for the lifetime of the session's key.
     Key,
-    /// Something is broken (`invoke`) until it is mended.
+    /// A fault, from its beginning (`invoke`) to its repair.
     Fault(String),
 }
 
@@ -106,13 +106,13 @@ pub enum Ending {
 pub enum Value {
     /// Done.
     Done,
-    /// The service knows no session by this cookie; a write went into a new one.
+    /// The service found no session for this cookie; a write started a new one.
     Anonymous,
     /// A number: the counter, or a lifetime in seconds (-1: none, -2: no key).
     Number(i64),
     /// The entries, sorted.
     Entries(Vec<u32>),
-    /// A status that no such request should have.
+    /// A status that the request should not have.
     Unexpected(u16),
 }
 
@@ -125,7 +125,7 @@ pub struct Operation {
     pub call: Call,
     /// When it began.
     pub invoked: u64,
-    /// When it ended; the end of time if it never did.
+    /// When it ended; the maximum if it never did.
     pub completed: u64,
     /// How it ended. Never [`Phase::Invoke`].
     pub end: Phase,
@@ -163,7 +163,7 @@ impl Operation {
     }
 }
 
-/// The operations of a history, by the time at which they began. What never ended is `info`.
+/// The operations of a history, ordered by their beginning. Those that never ended are `info`.
 #[must_use]
 pub fn operations(events: &[Event]) -> Vec<Operation> {
     let mut open = std::collections::BTreeMap::<Process, usize>::new();
@@ -186,7 +186,7 @@ pub fn operations(events: &[Event]) -> Vec<Operation> {
     all
 }
 
-/// Where processes write down what they do.
+/// The recorder of the processes' operations.
 #[derive(Debug)]
 pub struct Recorder {
     start: Instant,
@@ -212,13 +212,13 @@ impl Recorder {
         Ok(Self { start: Instant::now(), log: Mutex::new(log) })
     }
 
-    /// Writes down that something begins or ends now.
+    /// Records that something begins or ends now.
     ///
     /// # Panics
     /// If the file cannot be written.
     pub fn note(&self, process: Process, phase: Phase, call: Call) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock, so that the order of the lines is that of the times.
+        // Under the lock, so that the lines are in order of time.
         let time = u64::try_from(self.start.elapsed().as_nanos()).unwrap();
         let event = Event { time, process, phase, call };
         serde_json::to_writer(&mut log.file, &event).unwrap();

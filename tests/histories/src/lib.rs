@@ -1,9 +1,9 @@
-//! Histories: what many clients asked of the services under random faults, what they were told, and whether that can be.
+//! Histories: the requests of many clients under random faults, the answers, and a check for contradictions.
 //!
-//! The method is Jepsen's. Clients share few sessions and write down every operation when they invoke it and when it
-//! completes: `ok` with what was answered, `fail` if it was certainly not done, `info` if nobody knows (503, a time-out,
-//! a broken connection). Meanwhile a nemesis breaks things. Afterwards checkers, which know nothing of how the services
-//! work, look for answers that contradict each other.
+//! The method is Jepsen's. Clients share few sessions and record every operation when they invoke it and when it
+//! completes: `ok` with the answer, `fail` if it was certainly not done, `info` if the outcome is unknown (503, a
+//! time-out, a broken connection). Meanwhile a nemesis breaks things. Afterwards checkers, which know nothing of the
+//! services' implementation, look for contradictions between answers.
 //!
 //! - [`history`]: the operations, and the file they are kept in
 //! - [`check`]: the checkers, pure functions from operations to violations

@@ -1,4 +1,4 @@
-//! `histories`: random faults under load, and whether the answers can be.
+//! `histories`: random faults under load, and a check of the answers.
 #![allow(clippy::expect_used, reason = "a tool for tests: a failure is a panic")]
 
 use std::{

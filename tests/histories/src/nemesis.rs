@@ -1,4 +1,5 @@
-//! What breaks things: one fault after the other, sometimes with one of a service, each mended before the next begins.
+//! The nemesis: one fault after the other, sometimes together with one of a service, each repaired before the next
+//! begins.
 
 mod choice;
 mod fault;
@@ -19,12 +20,12 @@ use crate::{
 };
 use fault::Fault;
 
-/// For how long a primary that was replaced while it was stopped takes itself for one, in milliseconds. Sentinels would
-/// let it for ten seconds.
+/// How long a primary that was replaced while stopped still acts as one, in milliseconds. Sentinels would leave it so
+/// for ten seconds.
 const TWO_PRIMARIES: u64 = 2000;
 
-/// For how much longer a primary that is to be lost goes on, in milliseconds: services need one second to come back to it,
-/// replicas six.
+/// How long a primary still runs before it is lost, in milliseconds: services need one second to return to it, replicas
+/// six.
 const UNHEARD: u64 = 1500;
 
 /// Breaks things until `until`, then mends everything. Blocks.
@@ -49,7 +50,7 @@ pub fn rage(fleet: &Fleet, recorder: &Recorder, until: Instant, faults: Faults, 
             begin(fault, fleet, lasts);
         }
         sleep(lasts);
-        // A stopped service may hold the lock of the users' database, which one that starts needs.
+        // A stopped service may hold the lock of the users' database, which a starting service needs.
         faults.sort_by_key(|fault| !matches!(fault, Fault::ServiceStopped(_)));
         for fault in &faults {
             mend(fault, fleet);
@@ -132,7 +133,7 @@ fn mend(fault: &Fault, fleet: &Fleet) {
         Fault::HandedOver(server) => fleet.servers.follow(*server),
         Fault::SentinelKilled(which) => with_sentinel(fleet, |sentinel| sentinel.restart_sentinel(*which)),
         Fault::SentinelStopped(which) => with_sentinel(fleet, |sentinel| sentinel.resume_sentinel(*which)),
-        // To begin it again tells where it goes.
+        // Starting the move again shows the target.
         Fault::SlotMoved(key) => with_cluster(fleet, |cluster| cluster.finish_moving(key, cluster.begin_moving(key))),
         Fault::Full(server) => tell(server, &["CONFIG", "SET", "maxmemory", "0"]),
         Fault::Demoted(server) => tell(server, &["REPLICAOF", "NO", "ONE"]),

@@ -7,13 +7,13 @@ use test_servers::RedisKind;
 /// What to run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// For how long things break.
+    /// How long things break.
     pub lasts: Duration,
-    /// What decides which.
+    /// The seed of the choices.
     pub seed: u64,
     /// Which server.
     pub redis: RedisKind,
-    /// How many servers, and what they are to each other.
+    /// The number and the roles of the servers.
     pub topology: Topology,
     /// How many replicas must have a write before it is acknowledged, and be there for a primary to answer at all.
     pub replicas: u32,
@@ -45,23 +45,23 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Whether a failover may lose what was acknowledged: not if each server that can take over has it.
+    /// Whether a failover may lose acknowledged data: not if each server that can take over has it.
     #[must_use]
     pub fn may_lose(&self) -> bool {
         self.replicas < self.topology.replicas()
     }
 
-    /// How old a look may be: nothing is cached unless it is asked for, and then for a second at most.
+    /// How outdated a read may be: zero, or a second with a near cache.
     #[must_use]
     pub fn bound(&self) -> Duration {
         if self.near_cache { Duration::from_secs(1) } else { Duration::ZERO }
     }
 }
 
-/// How many servers there are, and what they are to each other.
+/// The number and the roles of the servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Topology {
-    /// One Redis, and a way to it for each service.
+    /// One Redis, and a path to it for each service.
     Single,
     /// A primary, two replicas, three Sentinels.
     Sentinel,
@@ -105,6 +105,6 @@ pub enum Faults {
     HandOvers,
     /// All, one at a time for the servers.
     Any,
-    /// Also primaries that are lost after their replicas have stopped hearing them: two faults in a row.
+    /// Also primaries that are lost after their replicas stopped hearing them: two faults in a row.
     Worse,
 }

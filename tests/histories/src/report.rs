@@ -1,4 +1,4 @@
-//! What came of a run, in figures.
+//! The result of a run, in figures.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,8 +14,8 @@ use crate::{
 /// How many violations of each kind are shown.
 const SHOWN: usize = 5;
 
-/// The figures of a history, and how many violations it has. Where failovers may lose something it is counted and no
-/// violation; nor is it ever where there are failovers that they take back what had been read and not acknowledged.
+/// The figures of a history, and its number of violations. Losses are counted but are no violations if failovers may
+/// lose data. With failovers it is never a violation that they undo data that was read but not acknowledged.
 #[must_use]
 pub fn report(operations: &[Operation], plan: &Plan) -> (String, usize) {
     let mut text = String::new();
@@ -36,7 +36,7 @@ pub fn report(operations: &[Operation], plan: &Plan) -> (String, usize) {
     (text, total)
 }
 
-/// What was acknowledged and is gone.
+/// Acknowledged data that is gone.
 fn losses(text: &mut String, operations: &[Operation], found: &BTreeMap<&str, Vec<check::Violation>>) {
     let acknowledged =
         |is: fn(&Op) -> bool| operations.iter().filter(|o| is(&o.call.op) && o.answer().is_some()).count();

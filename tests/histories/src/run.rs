@@ -1,4 +1,4 @@
-//! One run: clients and nemesis, and the history that comes of it.
+//! One run: clients, nemesis, and the resulting history.
 
 use std::{io, sync::Arc, time::Instant};
 
@@ -11,7 +11,7 @@ use crate::{
     workload::Workload,
 };
 
-/// Runs it and returns what was done.
+/// Runs it and returns the history.
 ///
 /// # Errors
 /// If the history cannot be written.

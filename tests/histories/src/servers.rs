@@ -14,16 +14,17 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
-/// It survives being killed: what was acknowledged is on the disk.
+/// It survives a kill: acknowledged data is on the disk.
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
-/// A connection that was silently lost is given up after seconds, and a part of a cluster that is down leaves the others.
+/// A silently lost connection is given up after seconds, and the failure of a part of a cluster does not affect the
+/// others.
 const REPLICATED: [&str; 6] =
     ["--repl-ping-replica-period", "1", "--repl-timeout", "6", "--cluster-require-full-coverage", "no"];
 
 /// The running servers. All data survives a kill.
 #[derive(Debug)]
 pub enum Servers {
-    /// One Redis, and the way of each service to it.
+    /// One Redis, and each service's path to it.
     Single {
         /// The server.
         redis: Redis,
@@ -59,7 +60,7 @@ impl Servers {
         servers
     }
 
-    /// What a service is told.
+    /// The settings of a service.
     #[must_use]
     pub fn url(&self, service: usize) -> String {
         match self {
@@ -79,7 +80,7 @@ impl Servers {
         }
     }
 
-    /// The ways that can be in trouble: of each service, or to each server.
+    /// The paths that can have trouble: of each service, or to each server.
     ///
     /// # Panics
     /// Never.
@@ -91,7 +92,7 @@ impl Servers {
         }
     }
 
-    /// Which of the servers are primaries.
+    /// The present primaries.
     #[must_use]
     pub fn primaries(&self) -> Vec<usize> {
         let primaries = match self {
@@ -132,8 +133,8 @@ impl Servers {
         }
     }
 
-    /// Has a primary that was replaced follow its successor, as start scripts and operators do. Left to the Sentinels it
-    /// takes ten seconds.
+    /// Makes a replaced primary follow its successor, as start scripts and operators do. The Sentinels would take ten
+    /// seconds.
     ///
     /// # Panics
     /// If it does not answer.
@@ -144,7 +145,7 @@ impl Servers {
         }
     }
 
-    /// Replaces a primary as one does to upgrade it, and returns when it is replaced.
+    /// Replaces a primary as for an upgrade, and returns when it is replaced.
     ///
     /// # Panics
     /// If it is not.
@@ -167,7 +168,7 @@ impl Servers {
         Some(self.all()[primary].cli(&["RANDOMKEY"])).filter(|key| key != "(nil)")
     }
 
-    /// The lifetime that Redis says a key has.
+    /// The lifetime of a key in Redis.
     ///
     /// # Panics
     /// If Redis does not answer.

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Ends the service when this process ends without doing so itself: then `read` fails.
+/// Ends the service if this process ends without doing so, because `read` then fails.
 const WATCHDOG: &str = r#"read -r _ || kill -KILL "$1""#;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -51,7 +51,7 @@ impl Service {
         service
     }
 
-    /// What it is called in histories.
+    /// Its name in histories.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
@@ -74,7 +74,7 @@ impl Service {
         *self.process() = None;
     }
 
-    /// Starts it again on its port, if it does not run.
+    /// Starts it again on its port, unless it is running.
     ///
     /// # Panics
     /// If it does not start.

@@ -1,4 +1,4 @@
-//! The clients: for each user an owner, who begins and ends one session after the other, and workers, who use it.
+//! The clients: for each user an owner that begins and ends one session after the other, and workers that use it.
 
 mod client;
 mod owner;

@@ -1,6 +1,6 @@
 use tokio::sync::watch;
 
-/// Where a handler waits until the test lets it go on.
+/// A gate where a handler waits until the test opens it.
 #[derive(Debug, Default)]
 pub struct Gate {
     open: watch::Sender<bool>,

@@ -1,4 +1,4 @@
-//! What every adapter does over HTTP, as tests: one suite, run against a small app on each framework, and against
+//! Tests of every adapter's behaviour over HTTP: one suite, run against a small app on each framework, and against
 //! several apps that share one store.
 //!
 //! An adapter's test app serves a [`World`] on these routes:

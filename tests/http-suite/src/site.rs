@@ -18,7 +18,7 @@ pub const COOKIE: &str = "__Host-session";
 /// The attributes of the session cookie.
 const ATTRIBUTES: &str = "; HttpOnly; SameSite=Lax; Secure; Path=/";
 
-/// What no answer to a failed request may hold.
+/// Texts that no answer to a failed request may contain.
 const INTERNAL: [&str; 5] = ["shared_session:", "127.0.0.1", "store", "a test ordered", COOKIE];
 
 /// The apps under test, which share a world. Requests go to each in turn.
@@ -38,7 +38,7 @@ impl Site {
         Self { world, urls: urls.into_iter().collect(), next: AtomicUsize::new(0), client }
     }
 
-    /// What the apps share.
+    /// The shared world of the apps.
     #[must_use]
     pub fn world(&self) -> &World {
         &self.world
@@ -213,7 +213,7 @@ impl Answer {
     pub fn assert_problem_without_layer(&self, kind: ErrorKind) {
         let problem = |body: &str| {
             let mut problem: Value = serde_json::from_str(body).expect("a problem document");
-            // Where the reason is known the detail tells more than the kind does.
+            // If the reason is known, the detail says more than the kind.
             let detail = problem.as_object_mut().and_then(|problem| problem.remove("detail"));
             assert!(detail.is_some_and(|detail| detail.as_str().is_some_and(|detail| detail.ends_with('.'))), "{body}");
             problem
@@ -276,7 +276,7 @@ impl Browser<'_> {
         self.send("POST", "/script", steps).await
     }
 
-    /// What an entry holds, by a request of its own.
+    /// The value of an entry, by a separate request.
     pub async fn get(&self, name: &str) -> Value {
         let answer = self.send("GET", "/script", &[Step::Get(name.into())]).await;
         answer.assert_no_cookie();

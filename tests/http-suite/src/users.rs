@@ -8,7 +8,7 @@ use shared_session::{
     users::{User, Users},
 };
 
-/// What `ann` may do.
+/// The permission of `ann`.
 pub const PERMISSION: &str = "blog.add_post";
 
 /// Four users in memory: `ann`, who has [`PERMISSION`], `bob`, `sue`, who is staff, and `root`. Clones share them.

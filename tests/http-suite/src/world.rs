@@ -20,11 +20,11 @@ pub const ORIGIN: &str = "https://app.example";
 /// The name of the cookie of [`World::plain_manager`].
 pub const PLAIN_COOKIE: &str = "plain";
 
-/// When clients may ask again after a 503.
+/// The `Retry-After` of a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(7);
 
-/// What the apps and a test share: a store that can be watched and made to fail, users, and gates. Clones are the same
-/// world.
+/// The state that the apps share with a test: a store that can be watched and made to fail, users, and gates. Clones
+/// are the same world.
 #[derive(Clone, Debug)]
 pub struct World {
     store: SpyStore<FaultStore<MemoryStore>>,
@@ -40,8 +40,8 @@ impl World {
         Self { store, users: TestUsers::new(), gates: Arc::default() }
     }
 
-    /// A session manager over the store, as a service of its own would have it. Its hook adds an `x-hook` header with
-    /// the kind of the error, and redirects visitors who are not signed in where the query is `page`.
+    /// A session manager over the store, as a separate service would have it. Its hook adds an `x-hook` header with the
+    /// kind of the error, and redirects visitors who are not signed in where the query is `page`.
     #[must_use]
     pub fn manager(&self) -> SessionManager {
         let keys = SecretKeys::new("the secret key of the tests, which is long enough").unwrap();
@@ -60,7 +60,7 @@ impl World {
             .with_retry_after(RETRY_AFTER)
     }
 
-    /// The same with a cookie that browsers take in any scope.
+    /// The same with a cookie that browsers accept in any scope.
     #[must_use]
     pub fn plain_manager(&self) -> SessionManager {
         self.manager().with_cookie(CookieConfig::new(PLAIN_COOKIE).with_secure(false).build().unwrap())

@@ -57,7 +57,7 @@ impl Cluster {
             let mut command = vec!["CLUSTER", "ADDSLOTS"];
             command.extend(slots.iter().map(String::as_str));
             assert_eq!(primary.cli(&command), "OK");
-            // Epochs that differ, so that nobody has to settle who is right.
+            // Different epochs, so that the nodes have no conflict to resolve.
             primary.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
         }
         for node in &nodes[1..] {
@@ -131,7 +131,7 @@ impl Cluster {
         self.nodes.iter().filter(|node| wanted.contains(&bus_port(node))).collect()
     }
 
-    /// Has a replica take the place of its primary, which sees to it that nothing is lost, and returns when it has.
+    /// Makes a replica replace its primary, without loss, and returns when it has.
     ///
     /// # Panics
     /// If it does not.
@@ -148,7 +148,7 @@ impl Cluster {
         });
     }
 
-    /// What is missing until all nodes run, agree, and each primary has its replica, in step.
+    /// What is missing until all nodes run, agree, and each primary has an up-to-date replica.
     ///
     /// # Panics
     /// If a node does not answer.

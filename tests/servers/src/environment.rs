@@ -1,4 +1,4 @@
-//! Where the server programs are: the variables of the environment, or else the answers of `scripts/test-env`.
+//! The paths of the server programs: from environment variables, or else from `scripts/test-env`.
 
 use std::env;
 use std::fs;

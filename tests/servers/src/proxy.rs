@@ -1,4 +1,4 @@
-//! A way to a server that breaks when told. Needs no rights, unlike rules in the kernel's packet filter.
+//! A path to a server that breaks on request. Needs no privileges, unlike the kernel's packet filter.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Clone, Debug)]
 pub struct Proxy(Arc<Ends>);
 
-/// What happens on the way, to connections old and new.
+/// What happens on the path, to old and new connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
@@ -79,7 +79,7 @@ enum Direction {
     Down,
 }
 
-/// What becomes of some bytes.
+/// The fate of some bytes.
 enum Fate {
     Pass,
     PassLater(Duration),
@@ -150,8 +150,8 @@ impl Proxy {
         self.0.shared.changed.notify_all();
     }
 
-    /// Lets nothing through on the connections that exist, for as long as they live; new ones are fine. It is what a
-    /// firewall does that has lost its memory.
+    /// Lets nothing through on the existing connections, for as long as they live; new ones work. A firewall that has
+    /// lost its state does this.
     pub fn forget(&self) {
         self.state().connections.values_mut().for_each(|connection| connection.silent = true);
         self.0.shared.changed.notify_all();
@@ -211,7 +211,7 @@ impl Shared {
         self.changed.wait_while(self.state(), condition).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until it is decided what becomes of bytes, or of the end of a stream.
+    /// Waits until the fate of bytes, or of the end of a stream, is decided.
     fn fate(&self, id: usize, direction: Direction, bytes: &[u8]) -> Fate {
         let held = |state: &mut State| {
             let alive = state.connections.get(&id).is_some_and(|connection| !connection.silent);

@@ -169,8 +169,8 @@ impl Redis {
         self.way.as_ref().map_or(self.port, Proxy::port)
     }
 
-    /// Whether so many replicas tell within two seconds that they have all that this server has now. They tell once a
-    /// second. `WAIT` would not do: it is about what its own connection wrote.
+    /// Whether this many replicas confirm within two seconds that they have all data of this server. They report once a
+    /// second. `WAIT` is not enough, because it covers only its own connection's writes.
     ///
     /// # Panics
     /// If the server does not answer.
@@ -256,7 +256,7 @@ impl Redis {
         self.try_command(&args).map(|reply| reply.to_string())
     }
 
-    /// Returns when so many replicas have all that was written until now.
+    /// Returns when this many replicas have everything written so far.
     ///
     /// # Panics
     /// If they do not get it.

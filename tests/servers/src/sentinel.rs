@@ -105,8 +105,8 @@ impl Sentinel {
         });
     }
 
-    /// Has the Sentinels replace the primary although it is well, and returns when they name another. They do not have
-    /// it hold back writes meanwhile.
+    /// Makes the Sentinels replace a healthy primary, and returns when they name another. It does not hold back writes
+    /// meanwhile.
     ///
     /// # Panics
     /// If they refuse.
@@ -116,7 +116,7 @@ impl Sentinel {
         wait_until("a Sentinel replaces the primary", || {
             let is_replaced = first.primary().is_some_and(|port| port != old.announced_port());
             if !is_replaced {
-                // Again: it may have given up. While it is at it, it refuses.
+                // Ask again, because it may have given up. During a failover it refuses.
                 let _ = ask(&first.directory, &[b"SENTINEL", b"FAILOVER", NAME.as_bytes()]);
             }
             is_replaced
@@ -250,7 +250,7 @@ impl Watcher {
             && has(&primary, "num-other-sentinels", &(SENTINELS - 1).to_string())
     }
 
-    /// What keeps it from knowing everybody, nobody as down, and of no failover.
+    /// What is missing until it knows all servers, none as down, and no failover.
     fn misses(&self) -> Option<String> {
         let about = |what: &[u8]| ask(&self.directory, &[b"SENTINEL", what, NAME.as_bytes()]);
         let mut known: Vec<Reply> = about(b"MASTER").into_iter().collect();

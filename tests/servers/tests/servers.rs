@@ -100,7 +100,7 @@ fn sentinels_and_servers_behind_proxies_are_cut_off_and_become_whole_again() {
     let first = sentinel.primary();
     sentinel.fail_over();
     follow(first);
-    // The Sentinels have written down whom it follows.
+    // The Sentinels have stored its primary in its configuration.
     let second = sentinel.primary();
     second.restart();
     is_whole();

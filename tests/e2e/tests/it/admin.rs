@@ -105,7 +105,7 @@ async fn an_administrator_makes_staff_and_takes_it_away() {
     let action = format!("{page}/staff");
     for status in [200, 403] {
         root.open_and_submit(&pair.site, &page, &action, &[]).await.assert_status(303);
-        // Whether a change of rights ends the user's sessions is not said.
+        // A change of rights may or may not end the user's sessions.
         if ann.who(&pair).await.is_none() {
             ann.signs_in(&pair, "ann").await;
         }

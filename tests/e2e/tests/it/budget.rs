@@ -1,4 +1,4 @@
-//! What requests cost: commands, counted by Redis itself, and memory.
+//! The cost of requests: commands, as counted by Redis, and memory.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use test_servers::{Redis, RedisKind};
 
 use harness::{Backend, Browser, Pair, Request, browser::login_at_api};
 
-/// What our scripts call. Redis counts these beside the call of the script; they cost no round trip.
+/// The commands inside our scripts. Redis counts them besides the call of the script; they cost no round trip.
 const IN_SCRIPTS: [&str; 7] = ["getrange", "del", "time", "zadd", "pttl", "pexpireat", "zremrangebyscore"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -16,7 +16,7 @@ async fn requests_cost_as_many_round_trips_as_promised() {
     let (api, site) = (&pair.api, &pair.site);
     pair.user("ann").await;
     let ann = Browser::new();
-    // Connections are made, scripts are known, and the time of the store is.
+    // Connections exist, and scripts and the store's time are known.
     for _ in 0..2 {
         ann.signs_in(&pair, "ann").await;
         ann.set_preference(&pair, "a", &json!(0)).await;

@@ -1,4 +1,4 @@
-//! What becomes of visitors whose browser holds cookies of one name in several scopes.
+//! Visitors whose browser holds cookies of one name in several scopes.
 
 use serde_json::json;
 use test_servers::RedisKind;
@@ -75,7 +75,7 @@ async fn another_path_locks_nobody_out() {
     sign_in_at_api(&mut browser, &pair).await;
     assert_eq!((browser.session_scope().as_str(), me(&mut browser, &pair).await), ("- /api", 200));
 
-    // Nothing in a request with one cookie tells that it had that path.
+    // A request with one cookie does not show that path.
     pair.restart(&[("SESSION_COOKIE_PATH", "/")]);
     sign_in_at_api(&mut browser, &pair).await;
     assert_eq!(browser.scopes_of(COOKIE).len(), 2);

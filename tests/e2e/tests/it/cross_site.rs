@@ -1,4 +1,4 @@
-//! Requests that other sites make in a visitor's browser.
+//! Requests that other sites cause in a visitor's browser.
 
 use serde_json::json;
 

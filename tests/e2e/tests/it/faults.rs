@@ -1,13 +1,12 @@
-//! Faults: stores that are down, hang, are full, refuse, or hold garbage, and what the services make of them.
+//! Faults: stores that are down, hang, are full, refuse, or hold garbage, and the services' reactions.
 //!
-//! One test for each fault, named after it. `make faults` runs all, `cargo test` those that are quick. While the fault
-//! lasts:
+//! One test for each fault, named after it. `make faults` runs all, `cargo test` the quick ones. During the fault:
 //!
-//! - routes that touch no session, and visitors who have none and store nothing, notice nothing
-//! - who needs a session gets 503 with `Retry-After`, `no-store` and no cookie, in time
-//! - nobody is signed out, and nobody is told to have signed out who may not have
+//! - routes without a session, and visitors who have none and store nothing, are not affected
+//! - requests that need a session get 503 with `Retry-After`, `no-store` and no cookie, in time
+//! - nobody is signed out, and no sign-out is confirmed that may not have happened
 //!
-//! After it everybody goes on, and no service was restarted.
+//! Afterwards everything works again without a restart of a service.
 
 mod away;
 mod data;

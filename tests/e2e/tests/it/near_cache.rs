@@ -25,7 +25,7 @@ async fn sessions_are_kept_and_what_the_other_service_does_is_seen() {
     assert_eq!(owner_of(&pair, &session).await, None);
 }
 
-/// Staff decide about others: who they are is never answered from the cache.
+/// Staff decide about others, so their identity never comes from the cache.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_for_staff_read_past_it() {
     let pair = Pair::with(Backend::Redis(RedisKind::Old), &[("NEAR_CACHE", "on")]);

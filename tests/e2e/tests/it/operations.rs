@@ -1,5 +1,5 @@
-//! What docs/operations.md tells an operator holds: the metrics that it names are served, the permissions that it lists
-//! are enough.
+//! The statements of docs/operations.md are true: the metrics that it names are served, and the permissions that it
+//! lists suffice.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -126,7 +126,7 @@ async fn clients_are_told_to_wait_as_long_as_is_set() {
     }
 }
 
-/// A Redis whose replies take a second is down by default, and is not for those who wait for it.
+/// A Redis whose replies take a second counts as down by default, and not with a longer time-out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_redis_is_waited_for_as_long_as_is_set() {
     let redis = Redis::start(RedisKind::New);
@@ -182,7 +182,7 @@ async fn the_permissions_in_the_guide_are_enough_and_no_more() {
             assert!(object.starts_with("client"), "{:?}: {refused}", redis.kind());
         }
 
-        // Whatever else there is, it may not do.
+        // Every other command is forbidden.
         for more in ["KEYS *", "CONFIG GET maxmemory", "FLUSHALL", "GET another:key", "SET another:key 1"] {
             let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
             write!(stream, "AUTH sessions {password}\r\n{more}\r\nQUIT\r\n").unwrap();
@@ -247,7 +247,7 @@ async fn sentinel_and_a_cluster_need_the_permissions_that_the_guide_lists_for_th
 
 const PASSWORD: &str = "a-long-password";
 
-/// Gives the user of the guide what the guide says, and `more`. Returns its URL of the first server.
+/// Gives the guide's user the guide's permissions, and `more`. Returns its URL of the first server.
 fn allow(servers: &[&Redis], more: &[String]) -> String {
     let rules = GUIDE.lines().find_map(|line| line.strip_prefix("ACL SETUSER sessions ")).unwrap();
     assert!(rules.contains(&format!(">{PASSWORD} ")), "{rules}");

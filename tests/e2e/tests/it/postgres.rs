@@ -1,4 +1,4 @@
-//! Users and sessions in PostgreSQL as it is run: behind PgBouncer, over TLS, and migrated under running services.
+//! Users and sessions in PostgreSQL as in production: behind PgBouncer, over TLS, and migrated under running services.
 
 use test_servers::{PgBouncer, Postgres};
 

@@ -7,7 +7,7 @@ type Wrap = fn(Request) -> Request;
 const PREFIX: &str = "/accounts";
 const PAGES: [&str; 8] = ["/", "/login", "/register", "/profile", "/password", "/sessions", "/admin/", "/admin/users"];
 
-/// How a proxy says that it took the path off.
+/// The header by which a proxy says that it took the path off.
 fn stripped(request: Request) -> Request {
     request.header("x-forwarded-prefix", PREFIX)
 }

@@ -47,7 +47,7 @@ async fn requests_that_make_no_sense_are_problems() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_huge_request_is_refused_by_both_services() {
     let pair = Pair::start(Backend::Embedded);
-    // Small enough to be on its way before the answer comes: a client that is still sending may not see it.
+    // Small enough to be sent before the answer comes: a client that is still sending may not see the answer.
     let huge = "x".repeat(80 << 10);
     pair.api.post("/api/login").json(&json!({ "username": "demo", "password": huge })).send().await.assert_status(413);
     let browser = Browser::new();

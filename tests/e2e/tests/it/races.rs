@@ -108,7 +108,7 @@ async fn no_two_counts_are_equal(backend: Backend) {
         until_available(tries)
     });
     let answers = all(requests).await;
-    // A busy machine may miss a deadline; whether that request counted is then not known.
+    // On a busy machine a request may miss its deadline; its outcome is then unknown.
     let unknown: u64 = answers.iter().map(|(_, unavailable)| unavailable).sum();
     let count = |answer: &Answer| answer.assert_status(200).json()["visits"].as_u64().unwrap();
     let distinct: BTreeSet<_> = answers.iter().map(|(answer, _)| count(answer)).collect();
@@ -116,7 +116,7 @@ async fn no_two_counts_are_equal(backend: Backend) {
     assert!((200..=200 + unknown).contains(distinct.last().unwrap()), "{distinct:?}");
 }
 
-/// The first answer that is not 503, and how many were.
+/// The first answer that is not 503, and the number of 503s before it.
 async fn until_available(tries: Vec<Request>) -> (Answer, u64) {
     for (unavailable, request) in (0..).zip(tries) {
         let answer = request.send().await;
@@ -170,7 +170,7 @@ async fn sign_outs_leave_nothing_alive(backend: Backend) {
         assert_eq!(signed_out.new_session(), None);
         assert_eq!(owner_of(&pair, &session).await, None, "round {round}: the old cookie is alive");
 
-        // A write that came after the end starts an anonymous session of its own, and nothing is in it but itself.
+        // A write after the end starts an anonymous session of its own, with nothing else in it.
         let mut handles = Vec::new();
         for answer in &written {
             assert!([200, 204, 409].contains(&answer.status), "{}: {} {}", answer.shown, answer.status, answer.body);
@@ -188,7 +188,7 @@ async fn sign_outs_leave_nothing_alive(backend: Backend) {
     }
 }
 
-/// Sends the request when some others are under way, and tells when it was answered.
+/// Sends the request while others are running, and returns when it was answered.
 async fn amid_writes(request: Request, answered: Arc<AtomicBool>) -> Answer {
     tokio::time::sleep(std::time::Duration::from_millis(4)).await;
     let answer = request.send().await;
@@ -224,8 +224,8 @@ async fn a_write_from_before_a_login_never_lands_in_its_session_in_postgresql() 
     writes_from_before_a_login_stay_out(Backend::Postgres).await;
 }
 
-/// Writers keep writing under an anonymous cookie while it signs in. What was stored before the login is kept by it; the
-/// rest is refused. So the login's session holds exactly what was acknowledged.
+/// Writers keep writing under an anonymous cookie while its visitor signs in. The login keeps the entries stored before
+/// it; later writes are refused. So the login's session holds exactly the acknowledged entries.
 async fn writes_from_before_a_login_stay_out(backend: Backend) {
     let pair = Pair::start(backend);
     pair.user("ann").await;
@@ -334,7 +334,7 @@ async fn logins_at_both_services_at_once_leave_no_open_cookie_behind() {
         let at_api = visitor.prepare(login_at_api(&pair.api, "ann", &password)).send();
         let answers = all([at_site, at_api]).await;
         answers[1].assert_status(200);
-        // The form was made for the visitor's session; when api was faster it is out of date.
+        // The form was made for the visitor's session; if api was faster, the form is stale.
         assert!([303, 403].contains(&answers[0].status), "{}", answers[0].status);
         for answer in &answers {
             if answer.status == 403 {
@@ -398,7 +398,7 @@ async fn a_write_that_is_under_way_while_a_session_ends_is_refused_and_leaves_no
     }
 }
 
-/// Sends the first request, and the second when the write of the first is held back by Redis; then both are written, in
+/// Sends the first request, and the second while Redis holds back the write of the first; then both are written, in
 /// this order. Services give up on Redis soon, so on a slow machine this takes some attempts.
 ///
 /// # Panics
@@ -424,7 +424,7 @@ async fn overtaken(pair: &Pair, mut prepare: impl AsyncFnMut(&Pair) -> (Browser,
     panic!("the services never waited for Redis");
 }
 
-/// Waits until Redis holds back the writes of so many connections, or for as long as a service would.
+/// Waits until Redis holds back the writes of this many connections, or as long as a service would.
 async fn wait_for_blocked(pair: &Pair, connections: usize) {
     for _ in 0..200 {
         let info = pair.redis().cli(&["INFO", "clients"]);

@@ -1,5 +1,5 @@
-//! Forms of pages that are older than the visitor's session: nothing happens, nothing typed is lost, and nobody else is
-//! blamed.
+//! Forms of pages that are older than the visitor's session: they have no effect, no typed text is lost, and no other
+//! site is blamed.
 
 use test_servers::RedisKind;
 
@@ -139,7 +139,7 @@ async fn stale_forms_of_staff_are_offered_again_and_change_nothing() {
     assert_eq!(root.submit(&pair.site, &again, &revoke, &[]).await.redirect(), "/admin/sessions");
     assert_eq!(ann.who(&pair).await, None);
 
-    // Not staff any more, or never: the old page gives nothing away.
+    // For visitors who are no longer, or never were, staff, the old page reveals nothing.
     let refused = ann.submit(&pair.site, &user, &format!("/admin/users/{id}/active"), &[]).await;
     assert!(!refused.body.contains("ann@example.org"), "{}", refused.body);
     refused.assert_status(403);

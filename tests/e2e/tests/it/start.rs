@@ -47,7 +47,7 @@ fn start_twenty(directory: &Path, env: &[(String, String)]) -> Vec<Service> {
     services
 }
 
-/// One login counts at all; a form of one `site` is accepted by another.
+/// One login is valid at all; each `site` accepts forms of the others.
 async fn assert_one_fleet(services: &[Service]) {
     let (site, api): (Vec<_>, Vec<_>) = services.iter().partition(|service| service.kind() == Kind::Site);
     let browser = Browser::new();

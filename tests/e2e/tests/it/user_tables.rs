@@ -1,4 +1,5 @@
-//! User tables that others have filled, or made: names against our rules, NULLs, collations, custom models of Django.
+//! User tables that other programs filled or created: names that break our rules, NULLs, collations, custom models of
+//! Django.
 
 use test_servers::{Postgres, RedisKind};
 
@@ -54,7 +55,7 @@ async fn both_services_sign_in_whoever_the_table_has() {
         ));
         let browser = signs_in(pair, name).await;
         assert_eq!(browser.get(&pair.api, "/api/me").await.json()["username"], name);
-        // The password that is asked for again is that of who is signed in.
+        // The password asked for again is that of the signed-in user.
         let fields = [
             ("old_password", &*Pair::password_of("ann")),
             ("new_password1", "correct horse battery"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Violation, sessions};
 use crate::history::{Op, Operation};
 
-/// A number is too small for the increments that were acknowledged before, or too large for those that were asked for.
+/// A number is smaller than the increments acknowledged before, or larger than those requested.
 pub(super) fn exactness(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
@@ -51,12 +51,13 @@ pub(super) fn monotonic(operations: &[Operation]) -> Vec<Violation> {
     behind(operations, |look| look.call.op == Op::Increment)
 }
 
-/// The counter is behind a number that was read before the look began, though nobody may have been told of the increment.
+/// The counter is behind a number that was read before the look began, although the increment may not have been
+/// acknowledged.
 pub(super) fn taken_back(operations: &[Operation]) -> Vec<Violation> {
     behind(operations, |look| look.call.op == Op::ReadCounter)
 }
 
-/// Numbers that are smaller than one of these that had been seen before, or no larger and answer an increment.
+/// Reads below a number that had been seen before, and increments that are not above one.
 fn behind(operations: &[Operation], is_seen: impl Fn(&Operation) -> bool) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
@@ -107,7 +108,7 @@ mod tests {
     fn an_increment_that_is_counted_twice_is_noticed() {
         let history = [number((0, 1), Op::Increment, 2), number((2, 3), Op::ReadCounter, 2)];
         assert_eq!(exactness(&history).len(), 2);
-        // One whose fate is unknown, counted twice.
+        // One with an unknown outcome, counted twice.
         let history = [unknown((0, 1), Op::Increment), number((2, 3), Op::ReadCounter, 2)];
         assert_eq!(exactness(&history).len(), 1);
     }

@@ -69,7 +69,7 @@ fn contradictions(operations: &[Operation], only_last: bool, why: &str) -> Vec<V
     found
 }
 
-/// A removal by a cookie that may have been refused is done where there is nothing to remove.
+/// A removal with a cookie that may have been replaced succeeds if there is nothing to remove.
 fn had_its_session(all: &[&Operation], removal: &Operation) -> bool {
     let possible = end_of_session(all, true).possible.min(end_of_cookie(all, removal.call.cookie).possible);
     removal.completed < possible
@@ -80,7 +80,7 @@ fn may_be_removed(all: &[&Operation], entry: u32, look: &Operation) -> bool {
     removals.filter(|removal| removal.may_have_happened()).any(|removal| removal.invoked < look.completed)
 }
 
-/// The entries that were acknowledged and that the last look lacks, for counting what a failover lost.
+/// The acknowledged entries missing from the last read, for counting the losses of a failover.
 pub(super) fn lost(operations: &[Operation]) -> BTreeSet<(u32, u32)> {
     let mut lost = BTreeSet::new();
     for (session, all) in sessions(operations) {

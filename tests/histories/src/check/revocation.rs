@@ -1,4 +1,4 @@
-//! Sessions and cookies that ended, and those that did not.
+//! Sessions and cookies after their end, and before it.
 
 use super::{Violation, end_of_cookie, end_of_session, sessions};
 use crate::history::{Op, Operation, Phase, Value};
@@ -32,8 +32,8 @@ pub(super) fn stale_cookies(operations: &[Operation]) -> Vec<Violation> {
     found
 }
 
-/// A service knows no session, or refuses to write to it, and nobody had tried to end it: an outage was taken for an
-/// end.
+/// A service reports no session, or refuses to write to it, although nobody had tried to end it: it mistook an outage
+/// for an end.
 pub(super) fn mistaken_sign_outs(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
@@ -53,8 +53,8 @@ pub(super) fn mistaken_sign_outs(operations: &[Operation]) -> Vec<Violation> {
     found
 }
 
-/// What needs a session that lives. A rotation that ends up in a new session is one, too; a removal is not: where there
-/// is nothing it is done already.
+/// The operations that need a live session. A rotation that ends up in a new session counts too. A removal does not,
+/// because removing nothing succeeds.
 fn uses<'a>(all: &[&'a Operation]) -> impl Iterator<Item = &'a Operation> {
     all.iter().copied().filter(|operation| {
         matches!(operation.call.op, Op::Add(_) | Op::Increment | Op::Read | Op::ReadCounter | Op::Who | Op::Rotate)
@@ -121,7 +121,7 @@ mod tests {
             for possible in [unknown((0, 1), END), unknown((0, 1), Op::Rotate), done((3, 9), END)] {
                 assert_eq!(mistaken_sign_outs(&[possible, denied.clone()]), []);
             }
-            // It was not this cookie that was replaced.
+            // Another cookie was replaced.
             let earlier = operation((0, 1), 0, Op::Rotate, Phase::Ok(Value::Done));
             assert_eq!(mistaken_sign_outs(&[earlier, denied]).len(), 1);
         }

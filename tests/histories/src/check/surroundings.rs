@@ -1,4 +1,4 @@
-//! Keys that should be gone or should not live for ever, and answers that nobody should get.
+//! Keys that should be gone or should expire, and answers that should not occur.
 
 use super::{Violation, end_of_session, sessions};
 use crate::history::{Ending, Op, Operation, Phase, Value};
@@ -8,8 +8,8 @@ pub(super) fn all(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
         let end = end_of_session(all, false);
-        // A cookie that was secretly replaced signs out nobody: the session lives until it expires, and no cookie opens
-        // it. Who signs out everywhere may leave records.
+        // If a cookie was replaced unnoticed, a sign-out with it ends nothing: the session lives until it expires, and
+        // no cookie opens it. Signing out everywhere may leave records.
         let is_unsure = all.iter().any(|operation| match operation.call.op {
             Op::Rotate => operation.end == Phase::Info,
             Op::End(Ending::Everywhere) => operation.may_have_happened(),

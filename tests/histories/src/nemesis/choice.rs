@@ -1,4 +1,4 @@
-//! Which fault is next.
+//! The choice of the next fault.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ fn on_services(random: &mut Random, fleet: &Fleet) -> Fault {
     if random.chance(50) { Fault::ServiceKilled(which) } else { Fault::ServiceStopped(which) }
 }
 
-/// What only Sentinels, or only a cluster, can have.
+/// Faults that only Sentinels, or only a cluster, can have.
 fn on_topology(random: &mut Random, fleet: &Fleet) -> Fault {
     let sentinel = usize::try_from(random.between(0, SENTINELS)).unwrap();
     match &fleet.servers {
@@ -76,7 +76,7 @@ fn on_topology(random: &mut Random, fleet: &Fleet) -> Fault {
     }
 }
 
-/// What a server does without being told to end.
+/// Faults of a server that end by themselves.
 fn on_server(random: &mut Random, server: usize) -> Fault {
     let faults: [fn(usize) -> Fault; 5] =
         [Fault::WritesPaused, Fault::AllPaused, Fault::Full, Fault::ScriptsForgotten, Fault::ClientsKilled];

@@ -4,7 +4,7 @@ use std::fmt;
 
 use test_servers::Trouble;
 
-/// Something that is broken for a while. Servers, ways and services are named by their index.
+/// A temporary fault. Servers, paths and services are identified by their index.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// A server is killed, and started again with its data.
@@ -13,10 +13,10 @@ pub(super) enum Fault {
     RedisStopped(usize),
     /// A primary is killed, and started again when another server has taken its place.
     PrimaryKilled(usize),
-    /// A primary is stopped until another server has taken its place, and then goes on as if nothing had happened.
+    /// A primary is stopped until another server has replaced it, and then continues as if nothing had happened.
     PrimaryStopped(usize),
-    /// The replicas of a primary, and who is connected to it, hear nothing of it any more; others do. Then it is killed, and
-    /// started again when another server has taken its place.
+    /// A primary's replicas and its present connections no longer hear it; new connections do. Then it is killed, and
+    /// started again when another server has replaced it.
     PrimaryLost(usize),
     /// A primary is replaced as planned.
     HandedOver(usize),
@@ -40,11 +40,11 @@ pub(super) enum Fault {
     ScriptsForgotten(usize),
     /// A server ends all connections.
     ClientsKilled(usize),
-    /// Some ways are in trouble.
+    /// Some paths have trouble.
     Way(Trouble, Vec<usize>),
-    /// A firewall forgets the connections on some ways.
+    /// A firewall forgets the connections on some paths.
     Forgotten(Vec<usize>),
-    /// The connections on some ways are cut, several times.
+    /// The connections on some paths are cut, several times.
     Cut(Vec<usize>),
     /// A service is killed.
     ServiceKilled(usize),

@@ -1,4 +1,4 @@
-//! One client: it asks one thing at a time and writes down what it was told.
+//! One client, which makes one request at a time and records the answer.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -27,7 +27,7 @@ pub(super) struct Client {
     http: reqwest::Client,
 }
 
-/// What came back.
+/// The answer.
 pub(super) struct Answer {
     status: u16,
     /// The session cookie that it sets.
@@ -80,7 +80,7 @@ impl Client {
             .redirect(Policy::none())
             .no_proxy()
             .timeout(TIMEOUT)
-            // Shorter than servers keep connections, so that no request meets one that is just closing.
+            // Shorter than the servers' keep-alive, so that no request uses a connection that is closing.
             .pool_idle_timeout(Duration::from_secs(1))
             .build()
             .unwrap();
@@ -116,7 +116,7 @@ impl Client {
         (phase, answer)
     }
 
-    /// Sends something that is no part of the history. `None`: no answer.
+    /// Sends a request outside the history. `None`: no answer.
     pub(super) async fn send(&self, at: usize, request: Request<'_>) -> Option<Answer> {
         let mut builder = self.http.request(request.method, self.service(at).url(&request.path));
         if let Some(cookie) = request.cookie {
@@ -150,7 +150,7 @@ impl Answer {
     }
 }
 
-/// What an answer says about an operation, asked with a cookie of this handle.
+/// The outcome of an operation, from the answer to a request with a cookie of this handle.
 fn meaning(op: &Op, handle: Option<&str>, answer: &Answer) -> Phase {
     let json = || serde_json::from_str::<Json>(&answer.body).unwrap_or_default();
     let moved = answer.cookie.as_deref().map(handle_of).is_some_and(|new| handle.is_some_and(|had| had != new));
@@ -159,7 +159,7 @@ fn meaning(op: &Op, handle: Option<&str>, answer: &Answer) -> Phase {
         // An unreadable record, or a handler that panicked.
         (_, 500) => Phase::Ok(Value::Unexpected(500)),
         (_, 501..) => Phase::Info,
-        // The user row may say so already.
+        // The user row may already have the new epoch.
         (Op::End(Ending::Everywhere), 409) => Phase::Info,
         (_, 409) | (Op::End(_), 401 | 404) => Phase::Fail,
         (Op::Begin, 200 | 204) if answer.cookie.is_some() => Phase::Ok(Value::Done),

@@ -1,4 +1,4 @@
-//! Who begins and ends sessions, one after the other.
+//! The client that begins and ends sessions, one after the other.
 
 use std::time::Duration;
 
@@ -54,10 +54,10 @@ pub(super) async fn own(mut client: Client, keeper: Client, slot: Slot, user: St
             drop(alone);
         }
         end(&mut client, &mut keeper, &session).await;
-        // The workers go on with what has ended.
+        // The workers keep using the ended session.
         client.sleep(300, 700).await;
     }
-    // Nothing is begun any more: the workers stop.
+    // No new operations: the workers stop.
     handles
 }
 
@@ -145,7 +145,7 @@ async fn form_token(client: &mut Client, session: &Session) -> Option<(usize, St
     Some((site, value.split('"').next()?.to_owned()))
 }
 
-/// Asks one `api` after another until it is done or certainly cannot be; says whether it was.
+/// Asks one `api` after another until it is done or certainly impossible; returns whether it was done.
 async fn insist(client: &mut Client, session: &Session, op: Op, request: Request<'_>) -> bool {
     let deadline = Instant::now() + Duration::from_secs(60);
     while Instant::now() < deadline {
@@ -183,7 +183,7 @@ impl Keeper {
         match (&phase, answer.and_then(|answer| answer.cookie)) {
             (_, Some(replaced)) => self.cookie = Some(replaced),
             (Phase::Ok(_), None) => {}
-            // Whether the cookie is good still is not worth finding out.
+            // The cookie may still be valid; it does not matter.
             _ => self.cookie = None,
         }
         phase

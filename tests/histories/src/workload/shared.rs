@@ -1,4 +1,4 @@
-//! What the clients of a workload share.
+//! The shared state of a workload's clients.
 
 use std::{
     collections::BTreeMap,
@@ -24,12 +24,12 @@ pub(super) struct Current {
     pub(super) last: Option<(u32, u32, String)>,
 }
 
-/// What the clients share.
+/// The clients' shared state.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) fleet: Arc<Fleet>,
     pub(super) recorder: Arc<Recorder>,
-    /// The services are to be asked no more, except to end what is open.
+    /// No further requests, except to end open sessions.
     pub(super) over: AtomicBool,
     pub(super) sessions: AtomicU32,
     pub(super) processes: AtomicU32,

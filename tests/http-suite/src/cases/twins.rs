@@ -21,7 +21,7 @@ async fn session_of(site: &Site, name: &str) -> String {
     cookie.strip_suffix(ATTRIBUTES).unwrap().to_owned()
 }
 
-/// What a browser at the host holds afterwards: nothing but the cookie that is set last.
+/// The cookies of a browser at the host afterwards: only the one that is set last.
 fn kept(answer: &Answer) -> String {
     let cookies = answer.set_cookies();
     let (last, expired) = cookies.split_last().expect("a cookie");

@@ -41,7 +41,7 @@ async fn writes_are_paused() {
         scene.logouts_fail().await;
         scene.logins_fail().await;
     };
-    // A write that waits holds up nothing else.
+    // A waiting write delays nothing else.
     let reads = async {
         for _ in 0..10 {
             scene.reads_work().await;
@@ -63,7 +63,7 @@ async fn everything_is_paused() {
     scene.recovers().await;
 }
 
-/// Without the packet filter's help, which only root has: the way to the server goes through a proxy.
+/// Without the packet filter, which only root can use: the path to the server goes through a proxy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_network_swallows_everything() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::New)).await;
@@ -79,7 +79,7 @@ async fn a_connection_is_half_open() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
     let before = proxy.accepted();
     proxy.forget();
-    // Both services find out by themselves that the server can be reached by another connection.
+    // Both services detect by themselves that another connection reaches the server.
     scene.recovers().await;
     assert!(proxy.accepted() >= before + 2);
 }
@@ -101,7 +101,8 @@ async fn redis_restarts_without_data() {
     let scene = Scene::over(Redis::start(RedisKind::Old)).await;
     scene.redis().restart();
     scene.are_ready().await;
-    // What Redis forgot is gone: that is the truth. Nobody deletes the cookie, and reading brings nothing back.
+    // A session that Redis has forgotten really is gone. No service deletes the cookie, and reading brings nothing
+    // back.
     let cookie = scene.ann.session();
     assert_eq!(scene.ann.who(&scene.pair).await, None);
     assert_eq!(scene.ann.session(), cookie);

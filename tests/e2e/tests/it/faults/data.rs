@@ -1,4 +1,4 @@
-//! What Redis holds, or no longer does.
+//! Wrong or missing data in Redis.
 
 use serde_json::json;
 use test_servers::{Redis, RedisKind};
@@ -6,10 +6,10 @@ use test_servers::{Redis, RedisKind};
 use super::scene::{PATIENT, Scene, signed_in};
 use harness::{Backend, Pair, pair::owned};
 
-/// Stands for a value that is a list and no string.
+/// Stands for a value that is a list instead of a string.
 const LIST: &str = "(a list)";
 
-/// Evicted sessions cannot be told from ended ones, so the services say at their start what may happen.
+/// Evicted sessions look like ended ones, so the services warn at their start.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_is_evicted() {
     const WARNING: &str = "set its maxmemory-policy to noeviction";
@@ -29,7 +29,7 @@ async fn a_session_is_evicted() {
         assert_eq!(said(&["--maxmemory-policy", policy], &[]), [1, 1], "{policy}");
     }
     assert_eq!(said(&["--maxmemory-policy", "noeviction"], &[]), [0, 0]);
-    // Who may not ask does not know.
+    // Without the permission to ask there is no warning.
     let forbidden = ["ACL", "SETUSER", "default", "-info"];
     assert_eq!(said(&["--maxmemory-policy", "allkeys-lru"], &forbidden), [0, 0]);
 }
@@ -86,7 +86,7 @@ async fn a_record_is_unreadable() {
         }
         ann.get(&pair.api, "/api/public").await.assert_status(200);
 
-        // A login goes on under another handle, a logout ends the cookie.
+        // A login continues under another handle, a logout deletes the cookie.
         let old = ann.session().unwrap();
         if garbage.is_empty() {
             ann.sign_in_at_site(&pair, "demo", "demo-password").await.assert_status(303);
@@ -98,7 +98,7 @@ async fn a_record_is_unreadable() {
         if garbage.is_empty() {
             bob.sign_out_at_api(&pair).await.assert_status(204);
         } else {
-            // Also at site, whose form is from before. The form's token may not be checked against the record.
+            // Also at site, with an earlier form. Its token cannot be checked against the record.
             let answer = bob.submit(&pair.site, &page, "/logout", &[]).await;
             answer.assert_status(303);
         }

@@ -6,20 +6,20 @@ use test_servers::{Redis, RedisKind, Trouble};
 use super::scene::{DURABLE, Scene};
 use harness::{Kind, browser::owner_of, eventually};
 
-/// What is cached is forgotten with the connection that announces changes. When the way to Redis is gone, what was read
-/// before is not served for long, and a session that ended meanwhile is served by nobody.
+/// The cache drops everything when the connection that announces changes is lost. When Redis is unreachable, cached
+/// sessions are not served for long, and a session that has ended meanwhile is never served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tracking_connection_is_lost() {
     let (scene, proxy) =
         Scene::behind_proxy_with(Redis::with_args(RedisKind::New, &DURABLE), &[("NEAR_CACHE", "on")]).await;
-    // A service with a way of its own, which nothing disturbs.
+    // A service with a separate, undisturbed path to Redis.
     let direct = scene.pair.one_more_with(Kind::Api, &[("SESSION_URL", &scene.redis().url()), ("NEAR_CACHE", "off")]);
     let session = scene.ann.session().unwrap();
     for round in 0..3 {
         scene.reads_work().await;
         proxy.cut();
         scene.ann.send(direct.put("/api/preferences/b").json(&json!(round))).await.assert_status(204);
-        // Within the bound of the cache everybody sees it.
+        // All services see it within the bound of the cache.
         let seen = async || (scene.ann.preferences(&scene.pair).await["b"] == round).then_some(());
         eventually("the change", seen).await;
     }

@@ -1,4 +1,4 @@
-//! The way to Redis is slow or loses replies.
+//! The path to Redis is slow or loses replies.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ async fn redis_is_slow() {
         assert_eq!(scene.ann.preferences(&scene.pair).await["b"], format!("{trouble:?}"));
         scene.rest_works().await;
     }
-    // Slower than anybody waits, or any test.
+    // Slower than any service or test waits.
     proxy.set(Trouble::None);
     scene.pair.restart(&[("SESSION_TIMEOUT_MS", "300")]);
     scene.are_ready().await;
@@ -33,7 +33,7 @@ async fn redis_is_slow() {
 const WRITE: &str = "EVALSHA";
 const ROUNDS: usize = 4;
 
-/// Whoever is told 503 may have written or not, and nobody has written twice. When the way is free again a service finds
+/// A request answered with 503 may have written or not, but never twice. When the path works again, the service finds
 /// out by reading back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits until connections are given up: `make faults`"]
@@ -48,7 +48,7 @@ async fn replies_are_lost() {
             let request = if at_api { scene.pair.api.post("/api/visits") } else { scene.pair.site.get("/") };
             let answer = scene.ann.prepare(request).send().await;
             proxy.set(Trouble::None);
-            // A connection that went deaf is given up by and by.
+            // A deaf connection is given up after a while.
             scene.recovers_reading().await;
             let after = scene.visits().await;
             if answer.status == 503 {

@@ -62,8 +62,8 @@ async fn a_replica_lost_its_primary() {
     scene.recovers().await;
 }
 
-/// An address that leads to a replica leads to a server that has not heard of the session yet. That cannot be told from
-/// a session that ended, so it must do no harm: no cookie goes, and nothing can be stored there.
+/// A replica may not have the session yet, which looks like an ended session. That must do no harm: no cookie is
+/// deleted, and nothing can be stored there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_is_not_in_sync() {
     let (scene, proxy) = Scene::behind_proxy_with(Redis::start(RedisKind::Old), &[PATIENT]).await;
@@ -180,7 +180,7 @@ async fn the_login_or_a_permission_is_refused() {
     let url = format!("redis://app:first@127.0.0.1:{}/", redis.port());
     let pair = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY), PATIENT]));
     let scene = Scene::on(pair).await;
-    // A permission is missing: not an empty session, and not "down".
+    // A missing permission is neither an empty session nor an outage.
     acl(&["app", "-get", "-set", "-evalsha", "-eval", "-del"]);
     scene.only_the_rest_works().await;
     assert_logged(&scene.pair, "lacks the permission (ACL)");
@@ -217,7 +217,7 @@ fn assert_logged(pair: &Pair, what: &str) {
     }
 }
 
-/// A connection on which commands are written as one types them.
+/// A connection for inline commands.
 struct Wire(BufReader<TcpStream>);
 
 impl Wire {

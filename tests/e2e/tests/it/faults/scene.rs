@@ -1,4 +1,4 @@
-//! Two signed-in visitors, and what must be true of every request they send while something is broken.
+//! Two signed-in visitors, and the rules for each of their requests while something is broken.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use harness::{
     pair::owned,
 };
 
-/// Every answer comes within this time, whatever is broken. A service that waits for a hanging server never answers;
-/// how much sooner it could is not said here, because the machine may be busy.
+/// Every answer comes within this time, whatever is broken. A service that waited for a hanging server would never
+/// answer. The limit is generous, because the machine may be busy.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// For services of tests that are not about time-outs: a busy machine may take its time.
+/// For tests that are not about time-outs, because the machine may be busy.
 pub(super) const PATIENT: (&str, &str) = ("SESSION_TIMEOUT_MS", "10000");
 
 /// A server that keeps what it acknowledged when it is killed.
@@ -26,7 +26,7 @@ pub(super) const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "
 pub(super) struct Scene {
     // The services go before the way to their store.
     pub(super) pair: Pair,
-    /// Reads and writes. A write that is answered with 503 may happen nevertheless; nothing that she does ends a session.
+    /// Reads and writes. A write that is answered with 503 may still be applied; nothing that she does ends a session.
     pub(super) ann: Browser,
     /// Signs out.
     bob: Browser,
@@ -44,7 +44,7 @@ impl Scene {
         Self::with(redis, &[PATIENT]).await
     }
 
-    /// The services get to the server through the proxy.
+    /// The services reach the server through the proxy.
     pub(super) async fn behind_proxy(redis: Redis) -> (Self, Proxy) {
         Self::behind_proxy_with(redis, &[]).await
     }
@@ -78,7 +78,7 @@ impl Scene {
         let pages = [(site.get("/"), 200), (site.get("/login"), 200), (site.get("/profile"), 303)];
         let mut wanted: Vec<_> = untouched.into_iter().map(|request| (self.ann.prepare(request), 200)).collect();
         wanted.extend(anonymous.into_iter().chain(pages));
-        // A cookie that cannot be one is not asked for.
+        // An invalid cookie is not looked up.
         wanted.push((api.get("/api/me").session("x"), 401));
         let (requests, statuses): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
         for (answer, status) in answers(requests).await.iter().zip(statuses) {
@@ -122,7 +122,7 @@ impl Scene {
         assert_eq!(visitor.session(), None);
     }
 
-    /// At both services. Nobody is told to have signed out who may not have.
+    /// At both services. No sign-out is confirmed that may not have happened.
     pub(super) async fn logouts_fail(&self) {
         let at_site = self.pair.site.post("/logout").form(&[("csrfmiddlewaretoken", &self.token)]);
         let requests = [self.pair.api.post("/api/logout"), at_site];
@@ -149,7 +149,7 @@ impl Scene {
         self.rest_works().await;
     }
 
-    /// Reading works, and nothing that changes anything does.
+    /// Reading works, and all changes fail.
     pub(super) async fn nothing_can_be_changed(&self) {
         self.reads_work().await;
         self.writes_fail().await;
@@ -159,8 +159,8 @@ impl Scene {
         self.reads_work().await;
     }
 
-    /// The fault is over: without a restart ann is signed in, has what was acknowledged, and writes; bob can sign out.
-    /// On the way there may be no answer other than 200 and 503: an outage is not a sign-out.
+    /// The fault is over: without a restart ann is signed in, has all acknowledged data, and writes; bob can sign out.
+    /// Until then all answers are 200 or 503: an outage is not a sign-out.
     pub(super) async fn recovers(&self) {
         self.recovers_reading().await;
         self.reads_work().await;
@@ -175,7 +175,7 @@ impl Scene {
         }
         assert_eq!(self.ann.preferences(&self.pair).await["d"], 4);
 
-        // Whether he is signed out already is unknown: he was told 503.
+        // He may be signed out already: he got a 503.
         let session = self.bob.session().unwrap();
         let signed_out = async || match self.bob.prepare(self.pair.api.post("/api/logout")).send().await {
             answer if answer.status == 503 => None,
@@ -194,7 +194,7 @@ impl Scene {
         eventually("a sign-in", newcomer).await;
     }
 
-    /// Nobody is signed in by this session. That it is gone may have to be confirmed by replicas, which may take its time.
+    /// This session signs nobody in. Replicas may have to confirm that it is gone, which may take a while.
     async fn is_over(&self, session: &str) {
         for (request, status) in [(self.pair.api.get("/api/me"), 401), (self.pair.site.get("/profile"), 303)] {
             let request = request.session(session);
@@ -209,7 +209,7 @@ impl Scene {
         }
     }
 
-    /// Both services get at the sessions again.
+    /// Both services reach the sessions again.
     pub(super) async fn are_ready(&self) {
         for service in self.pair.both() {
             let ready = async || (service.get("/readyz").send().await.status == 200).then_some(());
@@ -217,7 +217,7 @@ impl Scene {
         }
     }
 
-    /// Both services answer again who needs a session.
+    /// Both services answer requests with a session again.
     pub(super) async fn recovers_reading(&self) {
         self.are_ready().await;
         for request in self.reads() {

@@ -1,4 +1,4 @@
-//! What is wrong with the machine or the settings.
+//! Faults of the machine or the settings.
 
 use std::{
     process::Command,
@@ -15,7 +15,7 @@ use harness::{
     pair::{SECRET_KEY, owned},
 };
 
-/// A server that speaks no TLS is not spoken to without it, and no setting makes a service do so.
+/// A service never falls back from TLS to plain text, whatever the settings.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_does_not_fit() {
     let redis = Redis::start(RedisKind::Old);
@@ -36,7 +36,7 @@ async fn tls_does_not_fit() {
     assert!(ended.stderr.contains("SESSION_URL") && !ended.stderr.contains("127.0.0.1"), "{}", ended.stderr);
 }
 
-/// The wall clock of one service is wrong by hours: the store's time is what counts.
+/// The wall clock of one service is wrong by hours; only the store's time matters.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_clock_is_skewed() {
     const HOURS: i64 = 2;
@@ -85,7 +85,7 @@ async fn the_clock_is_skewed() {
 
 /// Without this the test would pass where the library is not loaded.
 async fn assert_is_skewed(service: &Service, hours: i64) {
-    // It has something to say at this level.
+    // It logs something at this level.
     service.get("/api/me").session(&"A".repeat(56)).send().await.assert_status(401);
     let hour = rfc3339(unix_time() + hours * 3600);
     let now = &hour[..13];

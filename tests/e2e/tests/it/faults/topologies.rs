@@ -16,7 +16,7 @@ async fn scene_on(url: &str, settings: &[(&str, &str)]) -> Scene {
     Scene::on(Pair::over(None, &owned(&settings))).await
 }
 
-/// Nodes of a cluster in which nobody fails: a busy machine is not to be taken for a failure.
+/// Nodes of a cluster without failures: a busy machine must not look like one.
 const STEADY: [&str; 2] = ["--cluster-node-timeout", "60000"];
 
 fn key_of(browser: &Browser) -> String {
@@ -54,7 +54,7 @@ async fn a_cluster_slot_is_migrating() {
         assert_eq!(scene.ann.preferences(&scene.pair).await["b"], value);
     };
     uses_it(1).await;
-    // The key has gone ahead of its slot: the old owner says where to ask.
+    // The key has moved before its slot: the old owner redirects.
     assert_eq!(from.cli(&["MIGRATE", "127.0.0.1", &to.port().to_string(), &key, "0", "5000"]), "OK");
     uses_it(2).await;
     cluster.finish_moving(&key, to);
@@ -117,8 +117,8 @@ async fn visitor_elsewhere(scene: &Scene, cluster: &Cluster, node: &Redis) -> Br
     }
 }
 
-/// A primary that was paused comes back after its successor was chosen. It is not asked again by a connection that knows
-/// better, and what was stored at the successor is not lost.
+/// A paused primary comes back after its successor was chosen. A connection that knows the successor does not ask it
+/// again, and data at the successor is not lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits for a failover: `make faults`"]
 async fn sentinels_replace_a_paused_primary() {
@@ -138,7 +138,7 @@ async fn sentinels_replace_a_paused_primary() {
     };
     eventually("a write at the successor", stored).await;
     old.resume();
-    // Whoever asked the old primary now would not see it.
+    // The old primary does not have it.
     for _ in 0..20 {
         assert_eq!(scene.ann.preferences(&scene.pair).await["b"], 2);
         scene.ann.get(&scene.pair.site, "/").await.assert_status(200);
