@@ -1,8 +1,8 @@
-//! The table "Who may know what" of ARCHITECTURE.md, held against the code's own imports.
+//! Compares the table "Who may know what" of ARCHITECTURE.md with the imports in the code.
 //!
-//! A module imports from the rows above its own, and from what stands before an arrow in its own row; from nothing else. A
-//! name that another module passes on counts as an import from where it comes from; what a module passes on of its own
-//! children is no import. Only imports are seen: a method that another module adds to a type is not.
+//! A module imports only from the rows above its own, and from modules before an arrow in its own row. A re-exported
+//! name counts as an import from its origin; re-exporting a child does not count. The test sees imports only, and not
+//! the methods that another module adds to a type.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +13,7 @@ use std::{
 /// A path from the crate's root.
 type Segments = Vec<String>;
 
-/// What each module calls by a name of its own: the name, and where it comes from.
+/// The names that each module imports, with their origin.
 type Names = BTreeMap<Segments, BTreeMap<String, Segments>>;
 
 #[test]
@@ -85,7 +85,7 @@ fn split(path: &str) -> Segments {
     path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// Of each module that the table names its row, and how many arrows stand before it there.
+/// For each module in the table its row, and the number of arrows before it there.
 fn layers(page: &str) -> BTreeMap<String, (usize, usize)> {
     let (_, section) = page.split_once("## Who may know what").expect("the section");
     let section = section.split("\n## ").next().unwrap_or_default();
@@ -104,9 +104,9 @@ fn layers(page: &str) -> BTreeMap<String, (usize, usize)> {
 
 /// The modules of a crate.
 struct Source {
-    /// All of them, those for tests too.
+    /// All modules, including those for tests.
     modules: BTreeSet<Segments>,
-    /// Of those in the table: their code without comments and tests.
+    /// The code of the modules in the table, without comments and tests.
     code: BTreeMap<Segments, String>,
     names: Names,
 }
@@ -124,13 +124,13 @@ impl Source {
             files.map(|(module, text)| (module, without_comments_and_tests(&text))).collect();
         let mut source = Self { modules, code: BTreeMap::new(), names: Names::new() };
         source.names = code.iter().map(|(module, code)| (module.clone(), source.names_in(code, module))).collect();
-        // The root passes on, and does nothing else.
+        // The root only re-exports.
         code.remove(&Segments::new());
         source.code = code;
         source
     }
 
-    /// What `module` says `use` of.
+    /// The `use` declarations of `module`.
     fn names_in(&self, code: &str, module: &[String]) -> BTreeMap<String, Segments> {
         let paths = self.paths(code, module, &["use "]);
         paths.into_iter().filter_map(|(path, _)| Some((path.last()?.clone(), path))).collect()
@@ -155,7 +155,7 @@ impl Source {
         found
     }
 
-    /// The paths in `code` that begin with one of `starts`, from the crate's root, and whether each is passed on.
+    /// The paths in `code` that begin with one of `starts`, from the crate's root, and whether each is re-exported.
     fn paths(&self, code: &str, module: &[String], starts: &[&str]) -> Vec<(Segments, bool)> {
         let mut found = Vec::new();
         for start in starts {
@@ -194,7 +194,7 @@ impl Source {
         }
     }
 
-    /// Where the thing at `path` comes from, through all modules that pass it on.
+    /// The origin of the item at `path`, through all modules that re-export it.
     fn origin(&self, mut path: Segments) -> Segments {
         for _ in 0..10 {
             let module = (0..path.len()).rev().find(|end| *end == 0 || self.modules.contains(&path[..*end]));
@@ -282,7 +282,7 @@ fn without_comments_and_tests(text: &str) -> String {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if is_test_attribute(line.trim_start()) {
-            // What it stands before: a line, or a block that ends where it is indented no more.
+            // The item after it: a line, or a block that ends where the indentation ends.
             let end = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
             if lines.next().is_some_and(|next| next.ends_with('{')) {
                 lines.by_ref().find(|line| *line == end);

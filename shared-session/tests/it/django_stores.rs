@@ -25,7 +25,7 @@ const SQLITE_DDL: &str = include_str!("../fixtures/django_session/sqlite.sql");
 pub(super) const MINUTE: Duration = Duration::from_secs(60);
 pub(super) const KEY: &str = "5aw77rqsfrz1sx6dunju53m7q71z5n4s";
 
-/// What a caller has seen who loaded `text`.
+/// The version seen by a caller that loaded `text`.
 pub(super) fn seen(text: &'static str) -> Seen {
     Seen::new(Bytes::from_static(text.as_bytes()), 0..text.len())
 }
@@ -78,7 +78,7 @@ pub(super) fn postgres() -> String {
     url
 }
 
-/// What both databases have in common.
+/// The common part of both databases.
 async fn keeps_text_until_its_time(store: DjangoDbStore) {
     store.check().await.unwrap();
     assert!(store.create(KEY, "one".into(), MINUTE).await.unwrap());
@@ -99,7 +99,7 @@ async fn keeps_text_until_its_time(store: DjangoDbStore) {
     assert_eq!(store.purge_expired().await.unwrap(), 1);
     assert_eq!(store.purge_expired().await.unwrap(), 0);
 
-    // A write compares all of the text, in bytes.
+    // A write compares the whole text, byte by byte.
     let part = Seen::new("onE".into(), 0..2);
     assert_eq!(store.replace(KEY, &part, "two".into(), MINUTE).await.unwrap(), Replaced::Conflict("one".into()));
     assert_eq!(store.replace(KEY, &seen("one"), "two".into(), MINUTE).await.unwrap(), Replaced::Stored);
@@ -132,7 +132,7 @@ async fn postgres_keeps_text_until_its_time() {
     keeps_text_until_its_time(DjangoDbStore::connect(&postgres()).await.unwrap()).await;
 }
 
-/// Nobody waits for whoever takes over a row that has expired, and what was taken over stays.
+/// Purging does not wait for a writer that replaces an expired row, and the replaced row stays.
 #[tokio::test]
 async fn a_purge_passes_rows_that_another_holds() {
     let url = postgres();

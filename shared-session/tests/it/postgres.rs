@@ -1,4 +1,4 @@
-//! PostgreSQL as it is run: behind a pooler, with TLS, migrated and restarted under services that go on.
+//! PostgreSQL as in production: behind a pooler, with TLS, migrated and restarted under running services.
 
 mod changes;
 mod pooler;
@@ -15,7 +15,7 @@ use shared_session::{
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// The error of what must fail.
+/// The error of an operation that must fail.
 fn refusal<T>(result: Result<T, shared_session::Error>) -> String {
     let Err(error) = result else { panic!("it was not refused") };
     let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
@@ -38,7 +38,7 @@ async fn users(url: &str) -> (SqlUsers, User) {
     (users, ann)
 }
 
-/// Has a pool open all of its connections, each of which has prepared the statement that loads.
+/// Makes a pool open all of its connections, each of which prepares the load statement.
 async fn open_all(store: &SqlStore) {
     for _ in 0..5 {
         for loaded in join_all((0..40).map(|_| store.load("key"))).await {

@@ -1,4 +1,4 @@
-//! The Redis store against real servers: what it asks of them, and what it makes of their faults.
+//! The Redis store against real servers: its commands, and its reaction to their faults.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed expectation must fail the test")]
 
 mod acl;
@@ -47,17 +47,17 @@ pub(super) fn value() -> Bytes {
     Bytes::from_static(VALUE.as_bytes())
 }
 
-/// What a caller has seen who loaded [`value`].
+/// The version seen by a caller that loaded [`value`].
 pub(super) fn seen() -> Seen {
     Seen::new(value(), 0..3)
 }
 
-/// For tests of anything but time-outs: a busy machine may take its time.
+/// For tests that are not about time-outs, because the machine may be busy.
 pub(super) fn patient() -> RedisConfig {
     RedisConfig::new().with_response_timeout(MINUTE).with_connect_timeout(MINUTE)
 }
 
-/// For tests of time-outs: what must not happen anyway happens soon, and what must has time enough.
+/// For tests of time-outs: short where an event must not happen, and long enough where it must.
 pub(super) fn impatient() -> RedisConfig {
     RedisConfig::new().with_response_timeout(Duration::from_secs(1)).with_connect_timeout(MINUTE)
 }
@@ -81,12 +81,12 @@ pub(super) fn counts<const N: usize>(expected: [(&str, usize); N]) -> BTreeMap<S
     expected.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect()
 }
 
-/// Whether the server itself compares and sets, by what it is: Redis does since 8.4.
+/// Whether the server has native compare-and-set, by its version: Redis since 8.4.
 pub(super) fn is_native(redis: &Redis) -> bool {
     redis.kind() == RedisKind::Valkey || redis.version() >= (8, 4)
 }
 
-/// What a replace that succeeds runs.
+/// The commands of a successful replace.
 pub(super) fn a_replace(redis: &Redis) -> BTreeMap<String, usize> {
     if is_native(redis) { counts([("set", 1)]) } else { counts([("evalsha", 1), ("getrange", 1), ("set", 1)]) }
 }
@@ -103,7 +103,7 @@ pub(super) async fn every_write(store: &RedisStore) -> [Result<(), Error>; 6] {
     ]
 }
 
-/// No error may say where the server is, what it was asked or what it holds.
+/// No error may contain the server's address, the command's arguments, or stored data.
 #[track_caller]
 pub(super) fn assert_discreet(error: &Error) {
     let text = format!("{error} {error:?}");

@@ -1,4 +1,4 @@
-//! The store contract over every store that needs no Redis, and what only a SQL store can get wrong.
+//! The store contract over every store that needs no Redis, and tests for SQL stores only.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a failed expectation must fail the test")]
 
 use shared_session::{
@@ -67,7 +67,7 @@ mod sql {
         }
     }
 
-    /// The value that everybody has seen, told apart by all of it.
+    /// The value that every writer has seen, identified by all of it.
     pub(super) fn seen() -> Seen {
         Seen::new("old".into(), 0..3)
     }
@@ -162,7 +162,7 @@ mod sqlite {
 
     const START: &str = "SHARED_SESSION_TEST_START";
 
-    /// What each process of the next test does: connect when the file appears that says so.
+    /// The work of each process in the next test: connect when the start file appears.
     #[tokio::test]
     async fn one_of_twenty_processes() {
         let Ok(path) = std::env::var(START) else { return };
@@ -183,7 +183,7 @@ mod sqlite {
         command.args(["--exact", &format!("{module}::one_of_twenty_processes")]).env(START, &path);
         command.stdout(std::process::Stdio::piped());
         let processes: Vec<_> = (0..20).map(|_| command.spawn().unwrap()).collect();
-        // Better if all of them have come to wait by now, but right in any case.
+        // Ideally all of them are waiting by now, but the test is right in any case.
         std::thread::sleep(Duration::from_millis(300));
         std::fs::write(format!("{path}-go"), "").unwrap();
         for process in processes {
@@ -316,7 +316,7 @@ mod postgres {
         transaction
     }
 
-    /// Waits until somebody waits for a row.
+    /// Waits until a transaction waits for a row.
     async fn wait_for_a_waiter(pool: &PgPool) {
         let waiters = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
             AND datname = current_database()";
@@ -340,7 +340,7 @@ mod postgres {
         sql::purging_removes_every_expired_row(&store(&Postgres::shared().create_database()).await).await;
     }
 
-    /// Nobody waits for whoever takes over a row that has expired, and what was taken over stays.
+    /// Purging does not wait for a writer that replaces an expired row, and the replaced row stays.
     #[tokio::test]
     async fn a_purge_passes_rows_that_another_holds() {
         let url = Postgres::shared().create_database();

@@ -1,4 +1,4 @@
-//! Redis in front of SQL: what is lost in Redis is lost nowhere, and what ended in SQL comes back from nowhere.
+//! Redis in front of SQL: a loss in Redis loses no session, and a session that ended in SQL never comes back.
 
 mod gate;
 mod races;
@@ -19,7 +19,7 @@ use crate::redis::{commands, patient};
 pub(super) const KEY: &str = "session:the-key";
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
-/// Versions of a value, told apart by their first 24 bytes, as those of the native format are by their tag.
+/// Versions of a value, identified by their first 24 bytes, as those of the native format by their tag.
 pub(super) const ONE: &str = "tag-1-------------------one";
 pub(super) const TWO: &str = "tag-2-------------------two";
 pub(super) const THREE: &str = "tag-3-------------------three";
@@ -122,7 +122,7 @@ async fn every_operation_asks_redis_as_often_as_is_promised() {
     let site = Site::new();
     let store = site.with_copy().await;
     assert_eq!(replace(&store, ONE, TWO).await, Replaced::Stored);
-    // What a script does inside is no round trip: it reads a part, and a replacement sets once.
+    // Commands inside a script are no round trips: it reads a part, and a replacement sets once.
     let asked = || {
         let counts = commands(&site.redis);
         let count = |name| counts.get(name).copied().unwrap_or_default();
@@ -224,8 +224,7 @@ async fn without_redis_sessions_are_read_and_started_and_no_write_is_begun() {
     assert_eq!(replace(&store, ONE, TWO).await, Replaced::Stored);
 }
 
-/// An answer that does not come leaves open whether the fence stands, and decides all the same that the row is as it
-/// was.
+/// Without an answer it is unknown whether the fence stands, but certain that the row is unchanged.
 #[tokio::test]
 async fn a_redis_that_hangs_delays_reads_and_begins_no_write() {
     let site = Site::new();

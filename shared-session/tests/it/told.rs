@@ -1,4 +1,4 @@
-//! What those who run a service are told when it is not built right: in the log, and without one on standard error.
+//! The diagnostics of a wrongly built service: in the log or, without one, on standard error.
 
 use std::{
     convert::Infallible,
@@ -15,7 +15,7 @@ use tower::{Layer, ServiceExt};
 use tracing::{Event, Level, Subscriber, field};
 use tracing_subscriber::{Registry, layer::Context, layer::SubscriberExt as _};
 
-/// Answers `request` by what `handler` does with the session.
+/// Answers `request` with the result of `handler`.
 async fn serve(manager: SessionManager, request: Request<()>, handler: fn(&Session) -> Result<(), Error>) -> u16 {
     let service = tower::service_fn(async |request: Request<()>| {
         let session = request.extensions().get::<LazySession>().unwrap().load().await.unwrap();
@@ -37,7 +37,7 @@ fn manager() -> SessionManager {
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// What `test` logs on this thread.
+    /// The log of `test` on this thread.
     async fn of(test: impl Future<Output = ()>) -> Vec<String> {
         let log = Self::default();
         let guard = tracing::subscriber::set_default(Registry::default().with(log.clone()));

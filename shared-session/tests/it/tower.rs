@@ -24,7 +24,7 @@ fn guard() -> CrossOriginLayer {
     CrossOriginLayer::new(CrossOrigin::new(["https://app.example"]).unwrap())
 }
 
-/// A body as tonic has it: boxed, with trailers, and an error of its own.
+/// A body like tonic's: boxed, with trailers, and an error of its own.
 type TonicBody = UnsyncBoxBody<Bytes, Status>;
 
 #[derive(Debug, PartialEq)]
@@ -36,7 +36,7 @@ fn tonic_body(text: &'static str) -> TonicBody {
     StreamBody::new(futures_util::stream::iter(frames)).boxed_unsync()
 }
 
-/// What a server demands of the service that it is given.
+/// A server's requirements on its service.
 fn serves<S, Sent, Answered>(service: S) -> S
 where
     S: Service<Request<Sent>, Response = Response<Answered>> + Clone + Send + 'static,
@@ -46,7 +46,7 @@ where
     service
 }
 
-/// A service that stores something in the session of whatever request, and answers with `body`.
+/// A service that stores something in the session of every request, and answers with `body`.
 fn storing<Sent, B: Clone + Send + 'static>(
     body: B,
 ) -> impl Service<Request<Sent>, Response = Response<B>, Error = Error, Future: Send> + Clone + Send + 'static

@@ -18,7 +18,7 @@ mod foreign;
 
 const KEY: &str = "a secret key of at least thirty-two bytes";
 
-/// An empty database, for which nobody else has the address.
+/// An empty database that no other test uses.
 enum Database {
     Sqlite { directory: PathBuf },
     Postgres { url: String },
@@ -74,7 +74,7 @@ impl Database {
         }
     }
 
-    /// What is specific to one of the two.
+    /// The part that is specific to one of the two.
     fn pick(&self, sqlite: &'static str, postgres: &'static str) -> &'static str {
         match self {
             Self::Sqlite { .. } => sqlite,
@@ -387,7 +387,7 @@ async fn a_missing_django_table_is_named_and_nothing_is_created(database: &Datab
         let error = database.connect().await.with_django_tables("auth_user").await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config);
         assert!(error.to_string().contains(name), "{error}");
-        // A column that is missing is none that a migration would make.
+        // A migration would not create the missing column.
         assert_eq!(error.to_string().contains("manage.py migrate"), name == "auth_user_groups", "{error}");
         database
             .run("CREATE TABLE IF NOT EXISTS auth_user_groups (id integer, user_id integer, group_id integer)")

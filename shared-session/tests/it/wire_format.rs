@@ -1,4 +1,4 @@
-//! `docs/wire-format.md` tells the truth: its example is read, and what is written looks like it.
+//! `docs/wire-format.md` is correct: its example can be read, and written records look like it.
 
 use std::time::Duration;
 

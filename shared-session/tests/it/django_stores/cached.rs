@@ -1,4 +1,4 @@
-//! The copies that Django reads: they are what the row is, or they are not there.
+//! The copies that Django reads: they equal the row or do not exist.
 
 use std::sync::Arc;
 
@@ -159,7 +159,7 @@ async fn a_write_whose_row_may_have_been_written_leaves_no_copy() {
     assert_eq!(site.copy(), "(nil)");
 }
 
-/// A write's mirror runs after its row was written and before its copy is: there, others are faster.
+/// A write's mirror runs after its row and before its copy is written; the tests let others overtake there.
 async fn overtaken_by(sql: &'static str) -> String {
     let site = Arc::new(Site::new());
     let weak = Arc::downgrade(&site);
@@ -189,7 +189,7 @@ async fn a_write_that_nobody_overtook_leaves_its_copy() {
     assert_eq!(overtaken_by("SELECT 1").await, "pickle of mine");
 }
 
-/// Runs a deletion that has to wait for its row, and `meanwhile` before it gets it.
+/// Runs a deletion that has to wait for its row, and runs `meanwhile` before it gets the row.
 async fn while_deleting(site: &Site, meanwhile: impl FnOnce()) -> Result<Deleted, Error> {
     let store = site.store(pickled).await;
     assert!(store.create(KEY, "row".into(), MINUTE).await.unwrap());

@@ -72,7 +72,7 @@ impl<S: SessionStore> SessionStore for ShortKeys<S> {
     }
 }
 
-/// All but: values that are no text, and an index.
+/// All except those about values that are no text, and about an index.
 async fn keeps_the_contract<S: SessionStore + Clone>(store: S) {
     let store = ShortKeys::new(store);
     writes::all(&store).await;
@@ -88,7 +88,7 @@ async fn keeps_the_contract<S: SessionStore + Clone>(store: S) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn djangos_table_in_sqlite_keeps_the_contract() {
     let file = File::new().await;
-    // As `connect` does, but for thousands of writes that wait for the disk.
+    // As `connect` does, but without waiting for the disk thousands of times.
     let options = SqliteConnectOptions::new().filename(&file.0).synchronous(SqliteSynchronous::Off);
     let pool = SqlitePoolOptions::new().max_connections(8);
     let pool = pool.connect_with(options.busy_timeout(Duration::from_secs(5))).await.unwrap();

@@ -11,7 +11,7 @@ fn zone(name: &str) -> TimeZone {
     TimeZone::named(name).unwrap()
 }
 
-/// What clocks of the zone show `minutes` from now, as PostgreSQL knows it: `2026-11-29 12:00:00.123456`.
+/// The local time of the zone in `minutes`, according to PostgreSQL: `2026-11-29 12:00:00.123456`.
 fn shown(zone: &str, minutes: i32) -> String {
     let sql = format!(
         "SELECT to_char((now() + interval '{minutes} minutes') AT TIME ZONE '{zone}', 'YYYY-MM-DD HH24:MI:SS.US')"
@@ -26,7 +26,7 @@ fn postgres_without_offsets() -> String {
     url
 }
 
-/// Rows of Django's that end a minute from now and ended a minute ago, and one of ours, which Django has to see.
+/// Django's rows that end in a minute and ended a minute ago, and one of ours, which Django must read.
 async fn shares_rows_with_django(name: &str, store: DjangoDbStore, sql: impl AsyncFn(String) -> String) {
     store.check().await.unwrap();
     for (key, end) in [("live", shown(name, 1)), ("ended", shown(name, -1))] {

@@ -67,7 +67,7 @@ async fn a_migration_of_the_user_table_is_not_noticed() {
         "ALTER TABLE auth_user RENAME TO gone; CREATE TABLE auth_user (LIKE gone INCLUDING ALL); \
          INSERT INTO auth_user OVERRIDING SYSTEM VALUE SELECT * FROM gone",
     ] {
-        // On every connection the statements are known before.
+        // Every connection has prepared the statements before.
         join_all((0..30).map(|_| users.find(&ann.id))).await;
         join_all((0..30).map(|_| users.find_by_name("ann"))).await;
         use_users(&users, &ann).await;
@@ -168,7 +168,7 @@ async fn connections_that_a_restart_has_broken_are_replaced_before_anybody_notic
     }
 }
 
-/// A write whose fate is unknown is nobody's to repeat.
+/// A write with an unknown outcome is not repeated.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_that_breaks_under_way_is_undecided_and_not_repeated() {
     let server = Postgres::start();

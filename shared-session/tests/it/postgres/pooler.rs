@@ -36,8 +36,8 @@ async fn the_contract_holds_behind_a_pooler() {
     assert_eq!(store.index_list("").await.unwrap(), [key]);
 }
 
-/// Of different statements with the same parameters one would be run for the other, if they had names or were parsed in
-/// one transaction and run in another.
+/// If statements had names, or were parsed in one transaction and run in another, one statement could run in the place
+/// of another with the same parameters.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn services_that_share_a_few_server_connections_do_not_disturb_each_other() {
     let (server, pooler) = start();
@@ -184,7 +184,7 @@ async fn a_pool_of_the_callers_own_may_lead_to_a_pooler() {
     assert!(users.find("1").await.unwrap().is_none());
 }
 
-/// What failed before its commit was not written, so it may be tried again; a commit without an answer may not.
+/// A write that failed before its commit may be tried again; a commit without an answer may not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_behind_a_pooler_is_not_noticed() {
     let (server, pooler) = start();

@@ -1,10 +1,10 @@
-//! The least that a user of ours has to be allowed.
+//! The least permissions of our Redis user.
 
 use test_servers::{Cluster, Sentinel};
 
 use super::*;
 
-/// What the store sends. Groups such as `@read` would allow more.
+/// The commands of the store. Groups such as `@read` would allow more.
 const RIGHTS: &[&str] = &[
     "resetkeys",
     "~test:*",
@@ -77,14 +77,14 @@ async fn none_of_the_rights_is_superfluous() {
     }
 }
 
-/// What the guide says that a feature needs beyond [`RIGHTS`].
+/// The permissions of a feature beyond [`RIGHTS`], from the guide.
 fn rights_for(what: &str) -> Vec<&'static str> {
     const GUIDE: &str = include_str!("../../../../docs/operations.md");
     let row = GUIDE.lines().find_map(|line| line.strip_prefix(&format!("| {what} | "))).expect(what);
     row.split(|c: char| c.is_whitespace() || c == '`').filter(|word| word.starts_with('+')).collect()
 }
 
-/// With them everything works; without any one of them `use_it` fails, and says which it is.
+/// With them everything works. Without any one of them `use_it` fails and names it.
 async fn needs(what: &str, servers: &[&Redis], use_it: impl AsyncFn() -> Result<(), Error>) {
     let rights: Vec<_> = rights_for(what).into_iter().map(|right| right.replace("\\|", "|")).collect();
     assert!(!rights.is_empty(), "{what}");

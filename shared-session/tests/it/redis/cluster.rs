@@ -10,7 +10,7 @@ async fn connect_to(cluster: &Cluster) -> RedisStore {
     RedisStore::connect_with(&cluster.url(), &impatient()).await.unwrap()
 }
 
-/// Keys that all nodes have some of.
+/// Keys spread over all nodes.
 fn keys() -> impl Iterator<Item = String> {
     (0..300).map(|number| format!("test:key:{number}"))
 }
@@ -55,7 +55,7 @@ async fn a_slot_that_moves_is_followed_unseen() {
     for kind in RedisKind::ALL {
         let cluster = Cluster::start(kind);
         let store = connect_to(&cluster).await;
-        // Of one slot: one that is there, one that comes while the slot is on its way.
+        // Keys of one slot: one that exists, one that is created while the slot moves.
         let (there, new) = ("test:{slot}:there", "test:{slot}:new");
         store.create(there, value(), MINUTE).await.unwrap();
         let to = cluster.begin_moving(there);

@@ -1,4 +1,4 @@
-//! What an operation sends, and what it does with bytes and lifetimes.
+//! The commands of each operation, and its handling of bytes and lifetimes.
 
 use super::*;
 
@@ -7,7 +7,7 @@ async fn every_operation_is_one_command() {
     for redis in Redis::all() {
         let store = connect(&redis).await;
         for _ in 0..2 {
-            // The first round teaches the server the scripts.
+            // The first round loads the scripts into the server.
             every_write(&store).await.into_iter().collect::<Result<(), _>>().unwrap();
         }
         commands(&redis);

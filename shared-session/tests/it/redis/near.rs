@@ -1,5 +1,4 @@
-//! The near cache while things go wrong: nothing that another service replaced or ended is answered for longer than is
-//! promised.
+//! The near cache during faults: it serves no session that another service replaced or ended for longer than its bound.
 
 use test_servers::{Cluster, Sentinel};
 
@@ -12,7 +11,7 @@ use crate::rules::{
     near_cache::{Service, is_follower, soon},
 };
 
-/// What `NearCache` promises.
+/// The bound of `NearCache`.
 const BOUND: Duration = Duration::from_secs(1);
 
 /// Reads until `n` is seen. Reads that fail tell nothing.
@@ -183,7 +182,7 @@ async fn a_restarted_server_is_followed_again() {
     converges(&near, &browser, 1, Instant::now()).await;
 }
 
-/// The commands go to another server from now on: what was read from the one before must not be answered.
+/// From now on the commands go to another server, so data read from the previous one must not be served.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_kept_goes_when_the_commands_go_elsewhere() {
     let redis = Redis::start(RedisKind::New);

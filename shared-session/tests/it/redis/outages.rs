@@ -1,4 +1,4 @@
-//! The way to the server breaks.
+//! The path to the server breaks.
 
 use super::{
     contract::pool,
@@ -40,7 +40,7 @@ async fn a_connection_that_the_server_closed_is_replaced_unseen() {
             assert!(store.load(KEY).await.unwrap().is_some());
         }
         redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
-        // The news has to arrive; a write that is under way when it does is undecided.
+        // The end of the connection has to arrive; a write that is running at that moment is undecided.
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(store.replace(KEY, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
     }
@@ -62,7 +62,7 @@ async fn a_hanging_server_makes_reads_fail_and_writes_undecided() {
         assert_unavailable(&write);
         assert_unavailable(&read);
         assert!(!read.is_undecided());
-        // A pool tests its connections first, so whether the write was sent is the pool's secret.
+        // A pool tests its connections first, so it is unknown whether the write was sent.
         if write.is_undecided() {
             assert!(until_answered(&store).await.is_some(), "it ran after all");
         }
@@ -171,7 +171,7 @@ async fn a_write_whose_reply_is_lost_is_undecided_and_sent_once() {
     }
 }
 
-/// A server that says one thing to whoever connects and then no more: its URL, and how many did.
+/// A server that sends one reply to every connection and then nothing: its URL, and the number of connections.
 async fn greeting(greeting: &'static [u8]) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis://{}", listener.local_addr().unwrap());
@@ -225,7 +225,7 @@ async fn nobody_waits_for_a_server_that_has_hung_before() {
         assert!(error.to_string().contains("in time"), "{error}");
         assert!(!error.is_undecided());
     }
-    // Had they waited, each for an attempt of its own, there were 7 of two connections each.
+    // If each had waited for an attempt of its own, there would be 7 attempts with two connections each.
     assert!(accepted.load(Ordering::SeqCst) <= 6, "{accepted:?}");
 }
 

@@ -1,4 +1,4 @@
-//! What operators should be told about the server.
+//! Warnings for operators about the server.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! A way to the server that breaks when told.
+//! A path to the server that breaks on request.
 
 use super::*;
 
-/// What a [`Proxy`] does with replies.
+/// How a [`Proxy`] treats replies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fault {
     /// Passes them on.

@@ -52,7 +52,7 @@ async fn every_write_waits_and_no_read_that_finds_something() {
             }
             commands(&primary);
             every_write(&store).await.into_iter().collect::<Result<(), _>>().unwrap();
-            // The last one finds nothing, which is to be confirmed too.
+            // The last one finds nothing, which the replicas have to confirm too.
             assert_eq!(commands(&primary).get("wait"), Some(&7), "{kind:?}");
             store.create(KEY, value(), MINUTE).await.unwrap();
             assert_eq!(replica.cli(&["EXISTS", KEY]), "1");
@@ -65,7 +65,7 @@ async fn every_write_waits_and_no_read_that_finds_something() {
     }
 }
 
-/// What a server compares and sets it must not leave to its replicas to compare.
+/// A server's compare-and-set must not be compared again on its replicas.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_has_what_was_replaced() {
     for kind in RedisKind::ALL {
@@ -90,7 +90,7 @@ async fn a_write_that_no_replica_confirms_is_an_error_and_not_looked_up() {
         stores.push(RedisStore::from_pool_with(contract::pool(&primary.url()), &config));
         replica.pause();
         for store in &stores {
-            // Again and again: neither an older write nor a delete of nothing may stand for what is not confirmed.
+            // Repeatedly, because neither an older write nor a delete of nothing may count as the confirmation.
             for _ in 0..3 {
                 for result in every_write(store).await {
                     let error = result.unwrap_err();
@@ -106,19 +106,19 @@ async fn a_write_that_no_replica_confirms_is_an_error_and_not_looked_up() {
         let store = RedisStore::connect_with(&primary.url(), &config).await.unwrap();
         store.create("test:once", value(), MINUTE).await.unwrap_err();
         for _ in 0..10 {
-            // Deleted by the first; to say so is to confirm that.
+            // The first attempt deleted it; reporting that requires its confirmation.
             store.delete("test:once", None).await.unwrap_err();
         }
         replica.resume();
         primary.wait_for_replicas(1);
         for store in stores {
-            // In the time that a write waits here a busy machine may not get around to the replica.
+            // On a busy machine the replica may not run while a write waits here.
             while store.delete(KEY, None).await.is_err() {}
         }
     }
 }
 
-/// Or who tries a sign-out again at another service is told that it is done, and a failover brings the session back.
+/// Otherwise a repeated sign-out at another service would be confirmed, and a failover would bring the session back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_says_that_a_key_is_gone_only_when_the_replicas_know() {
     gone_is_said_only_when_the_replicas_know(async |store| Ok(store.load(KEY).await?.is_none())).await;
@@ -150,7 +150,7 @@ async fn gone_is_said_only_when_the_replicas_know(ask: impl AsyncFn(RedisStore) 
         }
         replica.resume();
         primary.wait_for_replicas(1);
-        // In the time that it waits here a busy machine may not get around to the replica.
+        // On a busy machine the replica may not run while it waits here.
         let gone = loop {
             if let Ok(gone) = ask(service()).await {
                 break gone;
@@ -161,7 +161,7 @@ async fn gone_is_said_only_when_the_replicas_know(ask: impl AsyncFn(RedisStore) 
     }
 }
 
-/// What is written to wait for it must not harm a session that was made meanwhile.
+/// The write that makes the wait possible must not harm a session that was created meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_there_again_is_left_as_it_is() {
     let script = include_str!("../../../src/store/redis/confirm_absent.lua");

@@ -10,7 +10,7 @@ async fn the_contract_holds_over_sentinel() {
     store_contract(RedisStore::connect_with(&sentinel.url(), &patient()).await.unwrap()).await;
 }
 
-/// Writes until it works, and returns after how many failures. A write that fails must say that the store is down.
+/// Writes until it succeeds, and returns the number of failures. Each failure must be `Unavailable`.
 async fn until_written(store: &RedisStore, key: &str) -> usize {
     for failures in 0..10_000 {
         match store.create(key, value(), MINUTE).await {
@@ -61,7 +61,7 @@ async fn a_primary_that_comes_back_from_a_pause_is_not_asked_again() {
     store.create(KEY, value(), MINUTE).await.unwrap();
     let old = sentinel.primary();
     old.wait_for_replicas(2);
-    // The store is idle meanwhile, so only the Sentinels can tell it.
+    // The store is idle meanwhile, so only the Sentinels can notify it.
     old.pause();
     sentinel.wait_for_another_than(old);
     assert_eq!(sentinel.primary().cli(&["DEL", KEY]), "1");
@@ -121,7 +121,7 @@ async fn stub_sentinel(port: u16) -> String {
     url
 }
 
-/// The Sentinels' login is theirs alone: they never see that of the servers, nor the servers theirs.
+/// The Sentinels never see the servers' login, and the servers never see the Sentinels' login.
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_may_want_a_login_of_their_own() {
     for kind in RedisKind::ALL {
@@ -160,7 +160,7 @@ async fn sentinels_may_want_a_login_of_their_own() {
         for (url, says) in [
             (url.clone(), missing),
             (with("sentinel_password=hunter2"), wrong),
-            // Those of the servers do not open the Sentinels.
+            // The servers' login does not work at the Sentinels.
             (with("sentinel_username=reader&sentinel_password=data%40%2C"), wrong),
             (with("sentinel_username=poor&sentinel_password=poor"), "a Sentinel refuses the command"),
         ] {
@@ -169,12 +169,12 @@ async fn sentinels_may_want_a_login_of_their_own() {
             assert!(error.to_string().contains(says), "{kind:?}: {error}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
-        // A Sentinel that is away does not hide what the others say.
+        // An absent Sentinel does not hide the answers of the others.
         sentinel.kill_sentinel(0);
         let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
         assert!(error.to_string().contains(missing), "{error}");
 
-        // With the right login to the Sentinels, what the data refuses is not theirs.
+        // With the right login to the Sentinels, a refusal of the data's server is not reported as theirs.
         let url = with("sentinel_password=secret").replace("data%40%2C", "hunter2");
         let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
         assert!(error.to_string().contains("Redis refuses the login: wrong user name"), "{error}");

@@ -18,7 +18,7 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Of another name than what it certifies, which OpenSSL would else take for self-signed.
+        // Its name differs from those of its certificates, which OpenSSL would otherwise treat as self-signed.
         params.distinguished_name.push(DnType::CommonName, "an authority");
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
@@ -38,8 +38,7 @@ impl Authority {
     }
 }
 
-/// Speaks TLS before a server that does not, on a port of its own, which is returned. Only clients that `clients` has
-/// certified get in.
+/// Terminates TLS in front of a plain server and returns the port. Accepts only clients that `clients` has certified.
 async fn encrypt(redis: &Redis, (chain, key): (String, String), clients: Option<&Authority>) -> u16 {
     let provider = Arc::new(default_provider());
     let config = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
@@ -138,7 +137,7 @@ async fn plain_and_encrypted_do_not_meet() {
     let port = encrypt(&redis, authority.certify("localhost"), None).await;
     assert_unavailable(&RedisStore::connect_with(&format!("redis://localhost:{port}"), &patient()).await.unwrap_err());
     let plain = format!("rediss://localhost:{}", redis.port());
-    // It waits for the end of what it takes for a line.
+    // The server waits for the end of the supposed line.
     let config = trusting(&authority).with_connect_timeout(Duration::from_millis(500));
     assert_unavailable(&RedisStore::connect_with(&plain, &config).await.unwrap_err());
 }

@@ -1,4 +1,4 @@
-//! `rediss://` to servers that speak TLS themselves. Those that `make test` runs on cannot.
+//! `rediss://` to servers with TLS of their own, which those of `make test` lack.
 
 use std::{fs, path::PathBuf, process};
 
@@ -35,7 +35,7 @@ impl Files {
         Self { args: args.collect(), authority, directory }
     }
 
-    /// What makes a server speak TLS. It asks clients for a certificate unless told not to.
+    /// The arguments that turn on TLS. By default the server then asks clients for a certificate.
     fn args<'a>(&'a self, more: &[&'a str]) -> Vec<&'a str> {
         self.args.iter().map(String::as_str).chain(more.iter().copied()).collect()
     }

@@ -1,4 +1,4 @@
-//! A. Who was faster decides: merged, stale or gone.
+//! A. The faster writer decides: merged, stale or gone.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -99,7 +99,7 @@ async fn of_two_rotations_one_wins() {
     assert_eq!((kind(&second), second.set_cookie()), (Some(ErrorKind::Stale), None));
 }
 
-/// A write that nobody had seen arrive, not even the look-up after its reply was lost, arrives in the end.
+/// A write arrives late, after the look-up for its lost reply did not find it.
 #[tokio::test]
 async fn a_conflict_with_my_own_tag_is_my_own_write() {
     let fleet = Fleet::new();

@@ -1,4 +1,4 @@
-//! C. What a cookie may do. How the header is read, byte by byte, is tested in `cookie`.
+//! C. The effects of a cookie. `cookie` tests the byte-exact reading of the header.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{ABSOLUTE, Browser, Fleet, IDLE, kind, user};
 
 const URL: RequestUrl<'static> = RequestUrl::new(Some("app.example.com"), "/account/login");
 
-/// Two visitors of one store who are signed in as 1 and 2, and what a browser sends that holds both cookies.
+/// Two visitors, signed in as 1 and 2, and the header of a browser that holds both cookies.
 async fn twins(fleet: &Fleet) -> (Browser, Browser, Browser) {
     let (mut one, mut other) = (Browser::default(), Browser::default());
     fleet.serve(&mut one, |session| session.login_as(user("1")).unwrap()).await;
@@ -122,7 +122,7 @@ async fn a_sign_out_looks_for_eight_sessions_at_most() {
     assert_eq!(fleet.store.take_calls().iter().filter(|call| **call == "load").count(), 8);
 }
 
-/// The cookie of a session that lives longer than the browser was told is sent again whenever the session is extended.
+/// If a session outlives its cookie, every extension of the session sends the cookie again.
 #[tokio::test]
 async fn a_cookie_that_would_end_before_its_session_is_extended_with_it() {
     let mut fleet = Fleet::new();

@@ -1,4 +1,4 @@
-//! F. Who is it.
+//! F. The current user.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The rules where the key is the secret and others write without looking: Django's cache engine.
+//! The rules in Django's cache engine, where the key is the secret and Django writes without comparing.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn session_key(browser: &Browser) -> String {
     format!("{PREFIX}{}", &browser.0.as_ref().unwrap()["sid=".len()..])
 }
 
-/// What Django does: SET, whatever is there.
+/// As Django: an unconditional SET.
 async fn set(fleet: &Fleet, key: &str, value: Bytes) {
     let _ = fleet.memory.delete(key, None).await.unwrap();
     assert!(fleet.memory.create(key, value, IDLE).await.unwrap());
@@ -211,7 +211,7 @@ async fn a_store_that_takes_no_tombstone_still_signs_out() {
     assert_eq!(stored(&fleet, &session_key(&browser)).await, None);
 }
 
-/// Records carry no tag, so two writers of the same bytes cannot be told apart by them.
+/// Records carry no tag, so equal bytes do not identify their writer.
 #[tokio::test]
 async fn of_two_writers_of_equal_bytes_both_count() {
     let fleet = fleet();

@@ -1,5 +1,5 @@
-//! B. A write that was given up may yet arrive: on a connection that was replaced since, after the look-up that did not
-//! find it.
+//! B. An abandoned write may still arrive: on a connection that was replaced since, after a look-up that did not find
+//! it.
 
 use std::{
     sync::{
@@ -19,7 +19,7 @@ use super::kind;
 
 type Write = (String, Seen, Bytes, Duration);
 
-/// The next write is held up and given up. It arrives just before the one after it, and then comes a rival's.
+/// The next write is delayed and abandoned. It arrives just before the following one; then comes a rival's.
 #[derive(Clone)]
 struct Late {
     memory: MemoryStore,

@@ -1,4 +1,4 @@
-//! B. A write whose reply was lost or is late is looked up, never guessed. A late one is not tried again.
+//! B. After a lost or late reply the write is looked up, never guessed. A late write is not tried again.
 
 use shared_session::{
     ErrorKind, Session,
@@ -49,19 +49,19 @@ async fn a_write_that_is_lost_twice_is_503() {
 
 type Edit = (&'static str, fn(&Session), &'static [&'static str]);
 
-/// The operation that is late, what a session with `n` is told, and the calls of that.
+/// The late operation, the outcome for a session with `n`, and its store calls.
 const EDITS: [Edit; 3] = [
     ("replace", add_one, &["load", "replace", "load"]),
     ("replace", |session| session.login_as(user("1")).unwrap(), &["load", "index_add", "replace", "load"]),
     ("delete", |session| session.logout().unwrap(), &["load", "delete", "load"]),
 ];
 
-/// All calls but those for the time.
+/// All calls except those for the time.
 fn calls(fleet: &Fleet) -> Vec<&'static str> {
     fleet.store.take_calls().into_iter().filter(|call| *call != "time").collect()
 }
 
-/// The time of the request is over: another write would take as long once more.
+/// The request's time is used up: another write would take as long again.
 #[tokio::test]
 async fn a_late_write_that_was_not_applied_is_503_at_once() {
     for (operation, edit, wanted) in EDITS {
@@ -151,7 +151,7 @@ async fn a_started_session_whose_reply_was_lost_is_found_again() {
     }
 }
 
-/// When it is looked for after its reply was lost, something else is there.
+/// The look-up after the lost reply finds something else.
 #[tokio::test]
 async fn a_session_whose_key_was_taken_starts_under_another() {
     let fleet = Fleet::new();

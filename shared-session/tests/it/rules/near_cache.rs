@@ -66,7 +66,7 @@ impl Service {
         self.serve(browser, |session| session.insert("n", &n).unwrap()).await;
     }
 
-    /// What [`write`](Self::write) stored.
+    /// The value stored by [`write`](Self::write).
     pub(crate) async fn read(&self, browser: &Browser) -> Option<u64> {
         self.request(browser).load().await.unwrap().get("n").unwrap()
     }
@@ -93,7 +93,7 @@ impl Service {
     }
 }
 
-/// Waits until `condition` holds, but not so long that a kept session would be read anew for its age.
+/// Waits until `condition` holds, but less than the time after which a kept session is read again.
 pub(crate) async fn soon<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let started = Instant::now();
     while !condition().await {
@@ -183,7 +183,7 @@ async fn a_service_reads_its_own_writes_and_endings() {
     }
 }
 
-/// With the news held back, so that nothing else can have dropped the session.
+/// The announcements are held back, so that nothing else can have dropped the session.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_drops_what_is_kept_whatever_became_of_it() {
     let redis = Redis::start(RedisKind::New);
@@ -204,7 +204,7 @@ async fn a_write_drops_what_is_kept_whatever_became_of_it() {
     }
 }
 
-/// Nothing reaches Redis, so that there are no news.
+/// Nothing reaches Redis, so there is no announcement.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_drops_what_is_kept_whatever_became_of_it() {
     let redis = Redis::start(RedisKind::New);
@@ -230,7 +230,7 @@ async fn an_end_drops_what_is_kept_whatever_became_of_it() {
     }
 }
 
-/// What a request reads while another writes is older than the write.
+/// A request that reads while another writes may read the older version.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_amid_a_write_is_dropped_after_it() {
     let redis = Redis::start(RedisKind::New);
@@ -241,7 +241,7 @@ async fn what_is_read_amid_a_write_is_dropped_after_it() {
     handle.load().await.unwrap().insert("n", &1).unwrap();
     let (reader, visitor) = (service.clone(), browser.clone());
     service.store.inner().before_next("replace", |_| async move { reader.keep(&visitor).await });
-    // It never arrives, so that there are no news.
+    // It never arrives, so there is no announcement.
     service.store.inner().fail_next("replace", Fault::Refused);
     let Close::Commit(commit) = service.manager.close(&handle, Ending::Completed) else { panic!("an edit") };
     assert!(service.manager.commit(commit).await.error().is_some());
@@ -280,7 +280,7 @@ async fn that_there_is_no_session_is_not_remembered() {
     assert_eq!(near.read(&browser).await, Some(0));
 }
 
-/// The news of a write may arrive before the reply of a read that the server answered earlier.
+/// The announcement of a write may arrive before the reply to a read that the server answered earlier.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_that_a_write_overtook_is_not_kept() {
     for redis in Redis::all() {
@@ -299,7 +299,7 @@ async fn a_read_that_a_write_overtook_is_not_kept() {
         let overtake = async {
             write.await.unwrap();
             far.write(&mut browser.clone(), 2).await;
-            // News come in order: once that of a later write is here, that of the first is too.
+            // Announcements arrive in order: after that of a later write, that of the first has arrived too.
             far.write(&mut later, 1).await;
             soon("the later write is seen", async || near.read(&later).await == Some(1)).await;
             written.send(()).unwrap();
@@ -310,7 +310,7 @@ async fn a_read_that_a_write_overtook_is_not_kept() {
     }
 }
 
-/// Redis says nothing when a key expires, until it comes upon it.
+/// Redis announces an expired key only when it comes across it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_expires_is_not_answered_though_redis_has_said_nothing() {
     let redis = Redis::with_args(RedisKind::New, &["--enable-debug-command", "yes"]);
@@ -348,7 +348,7 @@ async fn no_more_sessions_are_kept_than_may_be() {
             assert_eq!(service.read(browser).await, Some(0));
         }
         let before = service.manager.stats().near_hits;
-        // Backwards, so that reading what is not kept pushes nothing out that is.
+        // Backwards, so that reading sessions that are not kept evicts none that are.
         for browser in browsers.iter().rev() {
             assert_eq!(service.read(browser).await, Some(0));
         }
@@ -372,7 +372,7 @@ async fn a_request_can_read_past_it() {
     assert_eq!(service.manager.stats().near_hits, before.near_hits, "lists read the store");
 }
 
-/// A new password is written to SQL first, and then to the session: what is kept may be from before.
+/// A new password is written to SQL first, and then to the session, so the kept session may be from before.
 #[tokio::test(flavor = "multi_thread")]
 async fn marks_that_do_not_match_are_looked_up_in_the_store() {
     use shared_session::{
@@ -442,7 +442,7 @@ async fn its_connection_ends_with_the_manager() {
     assert!(store.time().await.is_ok());
 }
 
-/// Whether a line of `CLIENT LIST` is that of a connection on which changes are announced.
+/// Whether a line of `CLIENT LIST` belongs to a tracking connection.
 pub(crate) fn is_follower(line: &str) -> bool {
     line.split(' ').any(|field| field.strip_prefix("flags=").is_some_and(|flags| flags.contains('t')))
 }

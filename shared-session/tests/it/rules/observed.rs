@@ -1,4 +1,4 @@
-//! What operators see of a session's life: counts, metrics and spans; and what they must not see.
+//! The traces of a session for operators: counts, metrics and spans, without secrets.
 
 use std::{
     cell::RefCell,
@@ -34,7 +34,7 @@ const NAME: &str = "canary-of-a-name";
 const VALUE: &str = "canary-of-a-value";
 const USER: &str = "canary-of-a-user";
 
-/// One of everything that is counted. Says every secret that was in use.
+/// Triggers everything that is counted once. Returns every secret that was used.
 async fn story() -> (Fleet, Vec<String>) {
     let (fleet, users, _) = fleet_with_users().await;
     let user = users.create_user(NewUser::new(USER, "correct horse")).await.unwrap();
@@ -156,7 +156,7 @@ async fn spans_tell_what_became_of_a_session_and_nothing_of_what_is_in_it() {
     }
 }
 
-/// What handlers, middleware and stores have in their hands.
+/// The values that handlers, middleware and stores have access to.
 #[tokio::test]
 async fn nothing_that_is_printed_opens_a_session_or_tells_what_is_in_it() {
     let fleet = Fleet::new();
@@ -184,7 +184,7 @@ async fn nothing_that_is_printed_opens_a_session_or_tells_what_is_in_it() {
     }
 }
 
-/// Keeps what it is told by `name label=value`.
+/// Keeps the values by `name label=value`.
 #[derive(Default)]
 struct Recorded(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 
@@ -229,12 +229,12 @@ impl HistogramFn for Samples {
 }
 
 thread_local! {
-    /// What happened on this thread, which is all of a test's, since it wanted to know.
+    /// The records of this thread, which runs the whole test, since recording began.
     static SEEN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// From now on. For the whole process, because what a callsite has once learned on a thread without a subscriber would
-/// hold on all.
+/// From now on, for the whole process, because a callsite caches the interest of a thread without a subscriber for all
+/// threads.
 fn watch() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {
@@ -243,7 +243,7 @@ fn watch() {
     });
 }
 
-/// Writes down every span, field and event of every level.
+/// Records every span, field and event of every level.
 struct Everything;
 
 struct Line<'a>(&'a mut String);

@@ -1,4 +1,4 @@
-//! The commits that a handler makes itself: no error, and no future that is dropped, loses the cookie of an earlier one.
+//! The commits of a handler: no error and no dropped future loses the cookie of an earlier commit.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use shared_session::{ErrorKind, LazySession, Outcome, Session, testing::Fault};
 
 use super::{Browser, Fleet, kind, user};
 
-/// A request that has renewed its cookie by a commit of its own, and what its browser still sends.
+/// A request that has renewed its cookie by a commit of its own, and the cookie that its browser still sends.
 async fn renewed(fleet: &Fleet) -> (Browser, LazySession, Session) {
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("voucher", &1).unwrap()).await;
@@ -117,7 +117,7 @@ async fn every_failure_of_a_later_commit_keeps_the_cookie() {
                 session.insert("large", &"x".repeat(2000)).unwrap();
                 ErrorKind::TooLarge
             }
-            // What the closure makes of the value that another request has stored meanwhile.
+            // The closure's result for the value that another request has stored meanwhile.
             "value" => {
                 set_in_a_rival(&fleet, &handle).await;
                 session.update("m", |m: Option<f64>| Some(m.unwrap_or(1.0) / 0.0 * 0.0)).unwrap_err();

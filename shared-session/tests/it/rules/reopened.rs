@@ -1,4 +1,4 @@
-//! Handles that outlive their request: what they follow, and what they are told.
+//! Sessions that outlive their request: the changes that they follow, and the errors that they get.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn fleets() -> [Fleet; 2] {
     [native, Fleet { manager, ..django }]
 }
 
-/// What the body of a response does: it reads, writes and commits.
+/// The body of a response, which reads, writes and commits.
 async fn write(live: &LazySession) -> Result<Session, Error> {
     let session = live.load().await?;
     session.insert("body", &1)?;
@@ -177,7 +177,7 @@ async fn a_request_that_is_dropped_tells_those_who_wait() {
         drop((request, session));
         assert_eq!(in_time(task).await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
 
-        // A clone of the handle went elsewhere: the guard of the request counts.
+        // Another clone exists: the guard of the request decides.
         let (request, session) = fleet.load(&Browser::default()).await;
         let guard = request.guard();
         session.insert("before", &1).unwrap();
@@ -238,7 +238,7 @@ async fn a_reopened_session_is_as_read_only_as_its_request() {
     }
 }
 
-/// Nobody could be told the new cookie.
+/// No response could send the new cookie.
 #[tokio::test]
 async fn a_reopened_session_gets_no_new_cookie() {
     for fleet in fleets() {

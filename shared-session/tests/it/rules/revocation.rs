@@ -20,7 +20,7 @@ async fn devices_are_listed_with_where_they_come_from() {
     handle.load_with(LoadOptions::new().from_client(client)).await.unwrap().login_as(user("1")).unwrap();
     let mut browser = Browser::default();
     browser.take(&fleet.finish(&handle).await);
-    // Elsewhere it is used, but was not started.
+    // Used at the other service, but not started there.
     let elsewhere = fleet.request(&browser);
     let client = Client::new(Some([198, 51, 100, 7].into()), Some("another"));
     elsewhere.load_with(LoadOptions::new().from_client(client)).await.unwrap().insert("a", &1).unwrap();
@@ -40,7 +40,7 @@ async fn what_was_used_last_comes_first_and_what_has_expired_not_at_all() {
         fleet.serve(browser, |session| session.login_as(user("1")).unwrap()).await;
         fleet.memory.advance(IDLE / 8);
     }
-    // A store whose clock is behind keeps it for longer than its record says.
+    // A store with a slow clock keeps it for longer than its record says.
     let bytes = fleet.memory.load(&browsers[0].key()).await.unwrap().unwrap();
     let kept = fleet.memory.replace(&browsers[0].key(), &Seen::new(bytes.clone(), 0..0), bytes, 2 * IDLE).await;
     assert_eq!(kept.unwrap(), Replaced::Stored);
@@ -93,7 +93,7 @@ async fn revoking_the_others_keeps_this_one_with_a_new_cookie() {
     assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 1);
 }
 
-/// The epoch is what counts; deleting is cleaning up.
+/// The epoch revokes; deleting cleans up.
 #[tokio::test]
 async fn revoking_a_user_holds_even_if_the_store_cannot_delete() {
     let (fleet, users, _) = fleet_with_users().await;
@@ -113,7 +113,7 @@ async fn revoking_a_user_holds_even_if_the_store_cannot_delete() {
     assert_eq!(name(&fleet, &mine).await.as_deref(), Some("ann"));
 }
 
-/// Without epochs, deleting is what counts.
+/// Without epochs, deleting revokes.
 #[tokio::test]
 async fn in_a_django_deployment_sessions_are_revoked_by_deleting_them() {
     let (fleet, users) = fleet_with_users_of_django().await;
@@ -199,7 +199,7 @@ async fn administrators_see_every_session_and_end_any() {
     assert_eq!(fleet.user_id(&browsers[0]).await, None);
 }
 
-/// What handlers of a multi-threaded server await must be `Send`.
+/// The futures that handlers of a multi-threaded server await must be `Send`.
 #[test]
 fn every_future_of_the_manager_is_send() {
     fn send<T: Send>(_: T) {}

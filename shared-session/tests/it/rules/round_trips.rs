@@ -1,4 +1,4 @@
-//! The round-trip budget, by a spy. `redis.rs` holds it on a real server.
+//! The round-trip budget, measured by a spy. `redis.rs` checks it on a real server.
 
 use super::{Browser, Fleet, IDLE, user};
 

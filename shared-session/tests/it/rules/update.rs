@@ -175,7 +175,7 @@ async fn the_cookie_of_a_commit_is_not_sent_when_its_session_was_ended_or_taken_
         if lost == ErrorKind::Gone {
             let _ = fleet.memory.delete(&key, None).await.unwrap();
         } else {
-            // What a rotation leaves: another hash of a secret, and another tag.
+            // The result of a rotation: another hash of a secret, and another tag.
             let before = fleet.memory.load(&key).await.unwrap().unwrap();
             let mut bytes = before.to_vec();
             bytes[66..109].fill(b'A');

@@ -1,5 +1,4 @@
-//! Values that JSON, or a Rust type, does not hold: an edit that is refused edits nothing, and nobody's value is changed
-//! by reading it.
+//! Values that JSON, or a Rust type, cannot hold: a refused edit changes nothing, and reading changes no value.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -142,7 +141,7 @@ async fn integers_of_any_size_and_other_keys_read_back() {
         assert_eq!(session.get("map").unwrap(), Some(map));
         assert_eq!(session.get::<f64>("zero").unwrap().map(f64::is_sign_negative), Some(true));
         assert_eq!(session.update("u", |n: Option<u128>| n.map(|n| n - 1)).unwrap(), Some(u128::MAX - 1));
-        // A type that holds the number as a float leaves it alone, or is refused.
+        // A type that holds the number as a float keeps it unchanged, or is refused.
         session.update("i", |list: Option<Value>| list).unwrap();
         let error = session.update("i", |_: Option<Value>| Some(json!([0, 1]))).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Value);
@@ -197,7 +196,7 @@ async fn made_by_django(fleet: &Fleet, bytes: impl Into<bytes::Bytes>) -> Browse
     Browser(Some(format!("sid={KEY}")))
 }
 
-/// What Python writes and Rust does not hold is read as well as may be, and never written back as something else.
+/// Python values that Rust cannot hold are read as closely as possible, and never written back as something else.
 #[tokio::test]
 async fn what_rust_does_not_hold_is_never_rewritten_changed() {
     let json = r#"{"nan": NaN, "inf": [1, -Infinity], "big": 123456789012345678901234567890, "deep": {"d": 12345678901234567890.5, "n": 1}, "over": 1e400, "half": "\ud800", "twice": {"a": 1, "a": 2}, "zero": -0.0, "n": 1}"#;
@@ -216,7 +215,7 @@ async fn what_rust_does_not_hold_is_never_rewritten_changed() {
         let outcome = fleet
             .serve(&mut browser, |session| {
                 for name in session.names().unwrap() {
-                    // Leaving a value alone is always allowed, if it can be read at all.
+                    // Keeping a readable value unchanged is always allowed.
                     if session.get::<Value>(&name).is_ok() {
                         session.update(&name, |value: Option<Value>| value).unwrap();
                     }

@@ -1,4 +1,4 @@
-//! A way to PostgreSQL whose replies can be held back.
+//! A path to PostgreSQL whose replies can be held back.
 
 use std::{sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ impl Gate {
             tokio::spawn(async move { copy(&mut asks, &mut asked).await });
             let mut buffer = vec![0; 1 << 16];
             while let Ok(read @ 1..) = replies.read(&mut buffer).await {
-                // The pool asks a connection that is given back whether it is ready: no statement's reply starts so.
+                // The pool tests a returned connection; no statement's reply starts like that reply.
                 if *is_closed.borrow() && buffer[0] != b'Z' {
                     count.send_modify(|count| *count += 1);
                     passes.acquire().await.unwrap().forget();

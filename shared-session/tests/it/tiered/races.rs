@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::{gate::Gate, *};
 
-/// A session with a copy, in the store of a service, and another service whose way to PostgreSQL can be held up.
+/// A session with a copy, in the store of a service, and another service whose path to PostgreSQL can be delayed.
 async fn race() -> (Site, TieredStore, Gate, TieredStore) {
     let site = Site::new();
     let store = site.with_copy().await;
@@ -18,7 +18,7 @@ async fn race() -> (Site, TieredStore, Gate, TieredStore) {
     (site, store, gate, slow)
 }
 
-/// A service whose way to PostgreSQL can be held up. It has asked everything once.
+/// A service whose path to PostgreSQL can be delayed. It has run every statement once.
 async fn slow(site: &Site) -> (Gate, TieredStore) {
     let gate = Gate::new(&site.url).await;
     let store = site.over(gate.rows.clone()).await;
@@ -81,7 +81,7 @@ async fn a_refill_that_got_in_because_a_fence_was_lost_is_withdrawn() {
     assert_eq!(load(&store).await, None);
 }
 
-/// A touch changes the row and not the part that is compared, so a write that saw the row before it still fits.
+/// A touch changes the row and not the compared part, so a write that saw the row before still succeeds.
 #[tokio::test]
 async fn a_slow_writer_leaves_no_copy_over_that_of_a_later_write() {
     for (slow_write, seen_by_the_later) in [(TWO, TWO), (TOUCHED, ONE)] {
@@ -141,7 +141,7 @@ async fn wait_for_a_waiter(pool: &PgPool) {
     }
 }
 
-/// Loses the fence of what `begin` begins, and lets a refill in, before the row is written.
+/// Loses the fence of the write that `begin` starts, and lets a refill in, before the row is written.
 async fn with_a_lost_fence<T>(
     begin: impl FnOnce(&TieredStore) -> JoinHandle<T>,
     lose: impl AsyncFnOnce(&Site),

@@ -1,5 +1,4 @@
-//! Rows that we would not have made: names against our rules, NULLs, values that cannot be read, types that compare
-//! in their own way.
+//! Rows from other programs: names that break our rules, NULLs, unreadable values, types with their own comparison.
 
 use shared_session::{
     ErrorKind, SecretKeys,
@@ -39,7 +38,7 @@ async fn whoever_is_in_the_table_signs_in_whatever_the_name(database: &Database)
     }
     let long = "n".repeat(200);
     let wide = "ﬀ".repeat(180);
-    // The last ones are in no normal form: a program other than Django's forms put them there.
+    // The last ones are not normalized: a program other than Django's forms wrote them.
     let names = [
         "ann lee",
         "a|b",
@@ -193,7 +192,7 @@ async fn a_time_that_is_no_time_is_none() {
     assert_eq!(users.list("", 0, 9).await.unwrap(), [ann]);
 }
 
-/// The column's own comparison decides, in the tables of Django and in ours; `ann` is `Ann` in each of them.
+/// The column's comparison decides, in Django's tables and in ours; `ann` equals `Ann` in each of them.
 async fn compares_without_case(users: &SqlUsers) {
     assert_eq!(users.find_by_name("aNN").await.unwrap().unwrap().username, "Ann");
     assert!(users.verify("ann", "right").await.unwrap().is_some());
@@ -237,7 +236,7 @@ async fn a_name_in_citext_is_compared_as_citext() {
         users.migrate().await.unwrap();
         compares_without_case(&users).await;
         compares_without_case(&database.connect().await.with_django_tables("auth_user").await.unwrap()).await;
-        // Longer than the domain allows: nobody's name, and no error.
+        // Longer than the domain allows: no user has the name, and it is no error.
         assert_eq!(users.find_by_name("a name of more than twenty letters").await.unwrap(), None);
     }
 }

@@ -1,8 +1,9 @@
 //! Reads Python pickles from stdin, decodes and encodes each with `shared_session::django::pickle::Pickle`, and writes
 //! the result to stdout.
 //!
-//! A frame is a length, four bytes with the most significant first, and as many bytes. A reply is one byte and a frame:
-//! `+` and the pickle as it was written, or `-` and why it was refused. The end of stdin ends the program.
+//! A frame is a length, four bytes with the most significant first, followed by that many bytes. A reply is one byte
+//! and a frame: `+` and the pickle as it was written, or `-` and the reason for a refusal. The end of stdin ends the
+//! program.
 
 use std::{
     io::{self, ErrorKind, Read, Write},
