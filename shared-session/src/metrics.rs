@@ -7,22 +7,22 @@
 //! | name | kind | what |
 //! |---|---|---|
 //! | `shared_session_loads_total` | counter | sessions read from the store |
-//! | `shared_session_misses_total` | counter | cookies that named no valid session |
-//! | `shared_session_near_hits_total`, `shared_session_near_misses_total` | counter | sessions found, and not found, in the near cache |
+//! | `shared_session_misses_total` | counter | cookies without a valid session |
+//! | `shared_session_near_hits_total`, `shared_session_near_misses_total` | counter | loads that the near cache answered, and loads that it could not answer |
 //! | `shared_session_unreadable_total` | counter | records that could not be decoded |
 //! | `shared_session_conflicting_cookies_total` | counter | requests with several different session cookies |
 //! | `shared_session_commits_total` | counter | writes that were stored |
-//! | `shared_session_merged_total` | counter | times another request was faster and its result was merged |
+//! | `shared_session_merged_total` | counter | commits that merged the result of a faster request |
 //! | `shared_session_refused_total{reason}` | counter | requests refused with 409: `stale`, the cookie was replaced meanwhile; `gone`, the session ended meanwhile; `conflict`, another request took an entry first |
 //! | `shared_session_unavailable_total` | counter | requests answered with 503 |
-//! | `shared_session_touches_total` | counter | last uses written down |
-//! | `shared_session_ended_again_total` | counter | sessions that another program brought back after their end, deleted again |
-//! | `shared_session_other_hashes_total` | counter | sessions that were anonymous because of their auth hash alone: made under another secret key, or before a change of the password that this process has not seen |
+//! | `shared_session_touches_total` | counter | writes that only extend a session |
+//! | `shared_session_ended_again_total` | counter | ended sessions that another program had stored again, and that were deleted again |
+//! | `shared_session_other_hashes_total` | counter | sessions that were anonymous only because of their auth hash: made under another secret key, or before a change of the password that this process has not seen |
 //! | `shared_session_load_seconds{outcome}` | histogram | time to read a session from the store; `ok` or `error` |
 //! | `shared_session_commit_seconds{outcome}` | histogram | time to store a request's edits, with all attempts; `ok`, `refused` (409, 413) or `error` |
-//! | `shared_session_redis_connects_total{outcome}` | counter | connections to Redis made (`ok`) and failed to make (`error`) |
-//! | `shared_session_redis_connections` | gauge | connections to Redis that are open; none: calls fail at once |
-//! | `shared_session_redis_calls` | gauge | calls that wait for Redis now |
+//! | `shared_session_redis_connects_total{outcome}` | counter | attempts to connect to Redis: `ok`, `error` |
+//! | `shared_session_redis_connections` | gauge | open connections to Redis; 0 while calls fail at once |
+//! | `shared_session_redis_calls` | gauge | calls waiting for Redis |
 //! | `shared_session_redis_timeouts_total` | counter | calls that Redis did not answer in time |
 //!
 //! Counts are those of the process; [`SessionManager::stats`](crate::SessionManager::stats) has most of them without a
