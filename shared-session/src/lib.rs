@@ -111,6 +111,7 @@ pub use record::fuzzing;
 pub use record::{
     Identity, Profile,
     client::{Client, ClientAddress},
+    expiry::Expiry,
     id::Handle,
     lifetime::Lifetime,
 };
@@ -118,4 +119,4 @@ pub use reply::{Failure, OnError, Rejected, Reply};
 #[cfg(feature = "tower")]
 pub use tower::SessionLayer;
 #[cfg(feature = "users")]
-pub use users::auth;
+pub use users::{auth, login_options::LoginOptions};

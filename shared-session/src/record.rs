@@ -6,6 +6,7 @@
 pub(crate) mod client;
 pub(crate) mod content;
 pub(crate) mod entries;
+pub(crate) mod expiry;
 pub(crate) mod format;
 #[cfg(all(any(fuzzing, test), feature = "django-redis"))]
 pub mod fuzzing;
@@ -18,7 +19,7 @@ pub(crate) mod version;
 
 use std::sync::Arc;
 
-pub(crate) use content::{Content, CookieLife, Head, Ownership, Record};
+pub(crate) use content::{Content, Head, Ownership, Record};
 pub(crate) use format::{Fit, Format, Place, Stamp};
 pub use identity::Identity;
 use native::Native;

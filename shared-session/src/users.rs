@@ -39,6 +39,7 @@ use crate::{Error, store::BoxFuture};
 pub mod auth;
 mod auth_hash;
 mod guard;
+pub(crate) mod login_options;
 pub mod password;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;

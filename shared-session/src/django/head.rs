@@ -6,21 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use super::{TimeZone, document::Document};
 use crate::{
-    Client, Error, ErrorKind, Lifetime,
+    Client, Error, ErrorKind, Expiry, Lifetime,
     django::{zone, zone::Moment},
-    record::{CookieLife, Head, Identity, entries::Json, lifetime::Limits, time::StoreTime},
+    record::{Head, Identity, entries::Json, lifetime::Limits, time::StoreTime},
 };
 
 const USER_ID: &str = "_auth_user_id";
 const BACKEND: &str = "_auth_user_backend";
 const AUTH_HASH: &str = "_auth_user_hash";
-pub(super) const EXPIRY: &str = "_session_expiry";
+const EXPIRY: &str = "_session_expiry";
 const DEVICE: &str = "_shared_session";
 
-/// Entries that handlers neither see nor set. `_session_expiry` is not among them: setting it is how an application gives
-/// one session a lifetime of its own.
+/// Entries that handlers neither see nor set.
 pub(super) fn is_reserved(name: &str) -> bool {
-    matches!(name, USER_ID | BACKEND | AUTH_HASH | DEVICE)
+    matches!(name, USER_ID | BACKEND | AUTH_HASH | EXPIRY | DEVICE)
 }
 
 /// Our own entry, made when we start a session or sign a user in.
@@ -68,26 +67,32 @@ fn limits(
     now: StoreTime,
     zone: Option<&TimeZone>,
 ) -> Result<Limits, Error> {
+    let deadline = now.after(lifetime.absolute().max(lifetime.idle()));
     let by_default = Limits {
         created,
         touched: now,
         idle: lifetime.idle(),
-        deadline: now.after(lifetime.absolute().max(lifetime.idle())),
+        deadline,
+        expiry: Expiry::Configured,
+        absolute: deadline,
     };
     let Some(expiry) = expiry else { return Ok(by_default) };
     if let Ok(seconds) = expiry.decode::<i64>() {
         return Ok(match u64::try_from(seconds) {
             // The browser's session: the cookie ends with it, the record lives for the default time.
-            Ok(0) => by_default,
-            Ok(seconds) => {
-                let idle = Duration::from_secs(seconds);
-                Limits { idle, deadline: by_default.deadline.max(now.after(idle)), ..by_default }
+            Ok(0) => Limits { expiry: Expiry::OnBrowserClose, ..by_default },
+            // One below zero has passed.
+            seconds => {
+                let idle = Duration::from_secs(seconds.unwrap_or_default());
+                let expiry = Expiry::OnInactivity(idle);
+                Limits { idle, expiry, deadline: deadline.max(now.after(idle)), ..by_default }
             }
-            Err(_) => Limits { idle: Duration::ZERO, ..by_default },
         });
     }
     match expiry.decode::<String>().map_or(Moment::Unknown, |text| zone::parse(&text, zone)) {
-        Moment::At(deadline) => Ok(Limits { idle: deadline.since(now), deadline, ..by_default }),
+        Moment::At(end) => {
+            Ok(Limits { idle: end.since(now), deadline: end, expiry: Expiry::At(end.into()), ..by_default })
+        }
         Moment::Unknown => Ok(by_default),
         // It could be hours off in either direction: a live session would be refused, or an ended one opened.
         Moment::Local => Err(Error::new(
@@ -97,20 +102,30 @@ fn limits(
     }
 }
 
-/// `SessionBase.get_expire_at_browser_close`: 0 is as long as the browser runs, another expiry has a cookie for as long.
-pub(super) fn cookie_life(expiry: Option<&Json>) -> CookieLife {
-    let Some(expiry) = expiry else { return CookieLife::AsConfigured };
-    match expiry.decode::<i64>() {
-        Ok(0) => CookieLife::OfTheBrowser,
-        Ok(_) => CookieLife::OfTheSession,
-        Err(_) => match expiry.decode::<String>().map_or(Moment::Unknown, |text| zone::parse(&text, None)) {
-            Moment::At(_) | Moment::Local => CookieLife::OfTheSession,
-            Moment::Unknown => CookieLife::AsConfigured,
-        },
+/// What `SessionBase.set_expiry` stores; `None`: it removes the entry.
+fn stored(expiry: Expiry, zone: Option<&TimeZone>) -> Result<Option<Json>, Error> {
+    match expiry {
+        Expiry::Configured => Ok(None),
+        Expiry::OnBrowserClose => Json::encode(&0).map(Some),
+        Expiry::OnInactivity(idle) => Json::encode(&idle.as_secs()).map(Some),
+        Expiry::At(time) => Json::encode(&zone::isoformat(time.into(), zone)).map(Some),
     }
 }
 
-pub(super) fn write(document: &mut Document, before: Option<&Head>, head: &Head, backend: &str) -> Result<(), Error> {
+pub(super) fn write(
+    document: &mut Document,
+    before: Option<&Head>,
+    head: &Head,
+    backend: &str,
+    zone: Option<&TimeZone>,
+) -> Result<(), Error> {
+    let expiry = head.limits.expiry;
+    if expiry != before.map_or(Expiry::Configured, |before| before.limits.expiry) {
+        match stored(expiry, zone)? {
+            Some(stored) => document.set(EXPIRY, &stored)?,
+            None => document.remove(EXPIRY),
+        }
+    }
     if before.is_none_or(|before| before.user != head.user)
         && let Some(user) = &head.user
     {
@@ -147,15 +162,24 @@ mod tests {
     }
 
     #[test]
-    fn the_cookie_lives_as_long_as_the_expiry_says() {
-        let life = |expiry: &str| cookie_life(Some(&Json::from_text(expiry.to_owned().into())));
-        assert_eq!(life("0"), CookieLife::OfTheBrowser);
-        assert_eq!(life("300"), CookieLife::OfTheSession);
-        assert_eq!(life(r#""2023-11-14T22:14:20+00:00""#), CookieLife::OfTheSession);
-        for none in ["[]", "null", r#""soon""#] {
-            assert_eq!(life(none), CookieLife::AsConfigured, "{none}");
+    fn an_expiry_is_read_as_it_is_stored() {
+        let at = Expiry::At(StoreTime(1_700_000_060_000).into());
+        for (expiry, json) in [
+            (Expiry::OnBrowserClose, "0"),
+            (Expiry::OnInactivity(Duration::from_secs(300)), "300"),
+            (at, r#""2023-11-14T22:14:20+00:00""#),
+        ] {
+            assert_eq!(stored(expiry, None).unwrap().unwrap().text().unwrap(), json.as_bytes());
+            assert_eq!(limits_of(json).expiry, expiry);
         }
-        assert_eq!(cookie_life(None), CookieLife::AsConfigured);
+        let new_york = TimeZone::named("America/New_York").unwrap();
+        let local = r#""2023-11-14T17:14:20""#;
+        assert_eq!(stored(at, Some(&new_york)).unwrap().unwrap().text().unwrap(), local.as_bytes());
+        assert_eq!(limits_in(Some(&new_york), local).unwrap().expiry, at);
+        assert_eq!(stored(Expiry::Configured, None).unwrap(), None);
+        for none in ["[]", "null", r#""soon""#] {
+            assert_eq!(limits_of(none).expiry, Expiry::Configured, "{none}");
+        }
     }
 
     #[test]

@@ -97,6 +97,11 @@ impl Format for Django {
         true
     }
 
+    /// As `django.contrib.auth.login` does.
+    fn sign_in_keeps_expiry(&self) -> bool {
+        true
+    }
+
     fn rotation_moves(&self) -> bool {
         true
     }
@@ -175,7 +180,6 @@ impl Django {
             tag: None,
             rotated: StoreTime::default(),
             notes_use: false,
-            cookie_life: head::cookie_life(document.get(head::EXPIRY).as_ref()),
             document: Some(Arc::new(document)),
         };
         Ok(Record { head, entries, form, bytes })
@@ -195,11 +199,12 @@ impl Django {
         }
         for (name, value) in entries.iter().filter(|(name, value)| before.get(name) != Some(value)) {
             if head::is_reserved(name) {
-                return Err(Error::new(ErrorKind::Value, "Django reserves the name").of_entry(name));
+                let message = "Django reserves the name; an expiry is set with Session::set_expiry";
+                return Err(Error::new(ErrorKind::Value, message).of_entry(name));
             }
             document.set(name, value).map_err(|error| error.of_entry(name))?;
         }
-        head::write(&mut document, head_before, &head, &self.auth_backend)?;
+        head::write(&mut document, head_before, &head, &self.auth_backend, self.zone.as_ref())?;
         let bytes = document.write(stamp.now.0 / 1000)?;
         let mut record = self.record(document, bytes, stamp.lifetime, stamp.now)?;
         record.head.limits.touched = head.limits.touched;

@@ -133,6 +133,18 @@ fn timestamp(time: StoreTime) -> Timestamp {
     i64::try_from(time.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(Timestamp::MAX)
 }
 
+/// `time` as `datetime.isoformat()` writes it: a local time in `zone`, or one in UTC.
+pub(crate) fn isoformat(time: StoreTime, zone: Option<&TimeZone>) -> String {
+    let instant = i64::try_from(time.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
+    let instant = instant.unwrap_or(Timestamp::MAX);
+    let (offset, suffix) = match zone {
+        Some(zone) => (zone.0.to_offset(instant), ""),
+        None => (jiff::tz::Offset::UTC, "+00:00"),
+    };
+    let format = if time.0.is_multiple_of(1000) { "%Y-%m-%dT%H:%M:%S" } else { "%Y-%m-%dT%H:%M:%S.%6f" };
+    format!("{}{suffix}", offset.to_datetime(instant).strftime(format))
+}
+
 /// The meaning of a date and time in text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {

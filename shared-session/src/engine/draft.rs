@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    Client, Error, ErrorKind,
+    Client, Error, ErrorKind, Expiry,
     engine::data::{Delta, MissedTake},
     record::{Identity, Record, entries::Entries, id::Token, lifetime::Lifetime, time::StoreTime},
 };
@@ -69,6 +69,8 @@ pub(crate) struct Draft {
     pub(crate) base: Loaded,
     pub(crate) delta: Delta,
     pub(crate) intent: Intent,
+    /// The expiry that was asked for.
+    pub(crate) expiry: Option<Expiry>,
     pub(crate) end: Option<End>,
     /// The marks to store instead of the session's, because those are under an earlier secret key.
     pub(crate) renew: Option<Identity>,
@@ -78,12 +80,21 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn new(base: Loaded, loaded_at: StoreTime, client: Client) -> Self {
-        Self { base, delta: Delta::default(), intent: Intent::Keep, end: None, renew: None, client, loaded_at }
+        Self {
+            base,
+            delta: Delta::default(),
+            intent: Intent::Keep,
+            expiry: None,
+            end: None,
+            renew: None,
+            client,
+            loaded_at,
+        }
     }
 
     /// Whether a handler asked for anything to be stored.
     pub(crate) fn is_edited(&self) -> bool {
-        !self.delta.is_empty() || self.intent != Intent::Keep || self.end.is_some()
+        !self.delta.is_empty() || self.intent != Intent::Keep || self.expiry.is_some() || self.end.is_some()
     }
 
     /// Ends the session; edits that follow belong to a new one. Where no session was loaded because cookies conflict,
@@ -93,6 +104,7 @@ impl Draft {
         let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused });
         self.delta = Delta::default();
         self.intent = Intent::Keep;
+        self.expiry = None;
         self.renew = None;
         self.end = match base {
             Loaded::Record(token, record) => Some(End::Record(token, record)),
@@ -144,15 +156,16 @@ pub(crate) struct Edit {
 pub(crate) struct New {
     pub(crate) delta: Delta,
     pub(crate) login: Option<Identity>,
+    pub(crate) expiry: Option<Expiry>,
     pub(crate) client: Client,
     pub(crate) missed: MissedTake,
 }
 
 /// Decides what a draft comes to. `Ok(None)`: nothing is to be done.
 pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
-    let Draft { base, delta, intent, mut end, renew, client, loaded_at } = draft;
+    let Draft { base, delta, intent, expiry, mut end, renew, client, loaded_at } = draft;
     let edited = !delta.is_empty();
-    let new = |login| New { delta, login, client, missed };
+    let new = |login| New { delta, login, expiry, client, missed };
     let write = match (base, intent) {
         (Loaded::Record(token, record), Intent::Login(identity)) => match &record.head.user {
             Some(user) if user.user_id != identity.user_id => {
@@ -165,7 +178,7 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
         (Loaded::Record(token, record), Intent::Rotate) => {
             Some(Write::Edit(Edit { token, record, new: new(None), rotate: true, renew }))
         }
-        (Loaded::Record(token, record), Intent::Keep) if edited => {
+        (Loaded::Record(token, record), Intent::Keep) if edited || expiry.is_some() => {
             Some(Write::Edit(Edit { token, record, new: new(None), rotate: false, renew }))
         }
         (Loaded::Record(token, record), Intent::Keep) => {
@@ -175,7 +188,7 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
         (Loaded::Nothing { refused: true }, _) if edited || end.is_some() => return Err(stale()),
         (Loaded::Nothing { .. }, _) if edited => {
             let new = new(None);
-            // Edits that come to nothing start no session.
+            // Edits that come to nothing start no session, and neither does an expiry.
             (!new.delta.resolve(&Entries::empty(), missed)?.is_empty()).then_some(Write::Create(new))
         }
         (Loaded::Nothing { .. } | Loaded::Unreadable(..), _) => None,

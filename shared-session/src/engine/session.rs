@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Error, ErrorKind, Failure, Rejected, Reply,
+    Error, ErrorKind, Expiry, Failure, Rejected, Reply,
     cookie::{Sent, Transport},
     engine::{
         data::{Step, step},
@@ -356,14 +356,57 @@ impl Session {
         })
     }
 
+    /// Says when this session ends, and how long the browser keeps its cookie; see [`Expiry`]. Everybody's session may have
+    /// one, signed in or not. It counts as an edit; of two requests that set it, the later commit stands. It starts no
+    /// session by itself: without one it goes with whatever starts one in this request. No I/O.
+    ///
+    /// It stays until it is set again, [`logout`](Self::logout) ends the session, or a user signs in: to say it with a
+    /// sign-in, call this after [`login_as`](Self::login_as), or use `login_with`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unreadable`] if the record cannot be decoded. [`ErrorKind::Closed`] after the response was decided.
+    pub fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
+        self.0.with(|open| {
+            open.draft.base.entries()?;
+            open.draft.expiry = Some(expiry.rounded());
+            Ok(())
+        })
+    }
+
+    /// The expiry that was set, here or when the session was stored last; [`Expiry::Configured`] if none was, or if there
+    /// is no session. No I/O.
+    ///
+    /// # Errors
+    /// As [`set_expiry`](Self::set_expiry).
+    pub fn expiry(&self) -> Result<Expiry, Error> {
+        self.0.with(|open| {
+            open.draft.base.entries()?;
+            let signs_in = matches!(open.draft.intent, Intent::Login(_));
+            Ok(match (open.draft.expiry, &open.draft.base) {
+                (Some(expiry), _) => expiry,
+                (None, Loaded::Record(_, record)) if !signs_in || self.0.core.profile.sign_in_keeps_expiry() => {
+                    record.head.limits.expiry
+                }
+                (None, _) => Expiry::Configured,
+            })
+        })
+    }
+
     /// Signs a user in: the cookie is replaced and the absolute lifetime starts again. Entries survive if nobody or the
-    /// same user was signed in before; otherwise a new session starts.
+    /// same user was signed in before; otherwise a new session starts. An [expiry](Self::set_expiry) that was set before
+    /// is gone, but for Django's profiles: there it stays, as in Django's `login`, unless another user was signed in.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
     pub fn login_as(&self, identity: Identity) -> Result<(), Error> {
+        self.sign_in(identity, None)
+    }
+
+    /// As [`login_as`](Self::login_as), with an expiry.
+    pub(crate) fn sign_in(&self, identity: Identity, expiry: Option<Expiry>) -> Result<(), Error> {
         self.0.with(|open| {
             open.draft.intent = Intent::Login(identity);
+            open.draft.expiry = expiry;
             if matches!(open.draft.base, Loaded::Unreadable(..)) {
                 // What cannot be read stays as it is; edits that follow belong to the new session.
                 open.draft.base = Loaded::Nothing { refused: false };

@@ -7,11 +7,11 @@ use tracing::Instrument as _;
 
 use super::{core::Core, ended::Tombstone, kept::written_by, outcome::CookieAction};
 use crate::{
-    Error, ErrorKind,
+    CookieConfig, Error, ErrorKind, Expiry,
     engine::draft::{Edit, End, Loaded, New, Plan, Write, gone, stale},
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     record::{
-        Content, CookieLife, Head, Identity, Place, Record, Stamp,
+        Content, Head, Identity, Place, Record, Stamp,
         entries::Entries,
         id::{Secret, Token, random_tag},
         lifetime::Limits,
@@ -239,7 +239,7 @@ impl Core {
     /// What `edit` makes of `base`; `None` if that is nothing.
     fn edited(&self, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
         let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
-        if changes.is_empty() && !edit.rotate && edit.renew.is_none() {
+        if changes.is_empty() && !edit.rotate && edit.renew.is_none() && edit.new.expiry.is_none() {
             return Ok(None);
         }
         Ok(Some(Content { head: self.next_head(base, edit, now), entries: base.entries.with(&changes) }))
@@ -306,7 +306,7 @@ impl Core {
             let token = self.profile.new_token()?;
             let place = self.profile.place(&token);
             let now = self.now().await?;
-            let limits = Limits::start(&self.lifetime, now);
+            let limits = Limits::start(&self.lifetime, new.expiry.unwrap_or_default(), now);
             let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
             let content = Content { head, entries: entries.clone() };
             let record = self.checked(self.profile.first(&token, &self.stamp(&random_tag()?, now), content)?)?;
@@ -379,7 +379,8 @@ impl Core {
         let is_due = match max_age {
             None => self.max_age(base, now).is_some(),
             Some(_) if self.lifetime.saves_every_request() => true,
-            Some(max_age) => self.profile.cookie_rolls() || ends_before(max_age, next.head.limits.deadline.since(now)),
+            Some(_) if self.profile.cookie_rolls() || base.head.limits.expiry != next.head.limits.expiry => true,
+            Some(max_age) => ends_before(max_age, next.head.limits.deadline.since(now)),
         };
         if is_due {
             let cookie = CookieAction::Extend(token.clone(), max_age);
@@ -391,10 +392,14 @@ impl Core {
     /// How long the browser is to keep the cookie of `record`, as of `now`; `None`: as long as it runs.
     fn max_age(&self, record: &Record, now: StoreTime) -> Option<Duration> {
         let limits = &record.head.limits;
-        let max_age = match record.cookie_life() {
-            CookieLife::OfTheBrowser => return None,
-            CookieLife::OfTheSession => limits.left(now).unwrap_or_default(),
-            CookieLife::AsConfigured => self.cookie.max_age()?.min(limits.deadline.since(now)),
+        let max_age = match limits.expiry {
+            Expiry::Configured => self.cookie.max_age()?.min(limits.deadline.since(now)),
+            Expiry::OnBrowserClose => return None,
+            Expiry::OnInactivity(_) | Expiry::At(_) => {
+                // Where no write sends the cookie again, it has to last as long as the session may.
+                let left = if self.profile.cookie_rolls() { limits.expires() } else { limits.deadline };
+                left.since(now).min(CookieConfig::MAX_AGE_LIMIT)
+            }
         };
         // Whole seconds, and none would delete it.
         Some(Duration::from_secs(max_age.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)))
@@ -466,8 +471,15 @@ impl Core {
         let head = &base.head;
         let login = edit.new.login.as_ref();
         let limits = match login {
-            Some(_) => head.limits.restart(&self.lifetime, now),
-            None => head.limits.touch(now),
+            Some(_) => {
+                let keeps = self.profile.sign_in_keeps_expiry();
+                let without = if keeps { head.limits.expiry } else { Expiry::Configured };
+                head.limits.restart(&self.lifetime, edit.new.expiry.unwrap_or(without), now)
+            }
+            None => match edit.new.expiry {
+                Some(expiry) => head.limits.touch(now).with_expiry(&self.lifetime, expiry),
+                None => head.limits.touch(now),
+            },
         };
         let user = login.or(edit.renew.as_ref()).or(head.user.as_ref()).cloned();
         let client = if login.is_some() { &edit.new.client } else { &head.client };

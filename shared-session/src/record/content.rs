@@ -24,18 +24,6 @@ pub(crate) struct Content {
     pub(crate) entries: Entries,
 }
 
-/// How long the browser is to keep the cookie of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CookieLife {
-    AsConfigured,
-    /// As long as it runs.
-    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native sessions have no say"))]
-    OfTheBrowser,
-    /// Until the session ends, unless it is extended.
-    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native sessions have no say"))]
-    OfTheSession,
-}
-
 /// What a deletion must compare to hit nothing but the session that was seen.
 #[derive(Clone, Debug)]
 pub(crate) enum Ownership {
@@ -76,7 +64,6 @@ pub(crate) struct Form {
     pub(crate) rotated: StoreTime,
     /// Whether uses that change nothing are written down.
     pub(crate) notes_use: bool,
-    pub(crate) cookie_life: CookieLife,
     /// What the format made of the bytes and needs again to write the next version.
     #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records are written anew"))]
     pub(crate) document: Option<Arc<dyn Any + Send + Sync>>,
@@ -112,11 +99,6 @@ impl Record {
     /// Whether the cookie that opens this version opens `other` too.
     pub(crate) fn has_secret_of(&self, other: &Self) -> bool {
         self.secret_hash() == other.secret_hash()
-    }
-
-    /// How long the session itself wants its cookie to be kept.
-    pub(crate) fn cookie_life(&self) -> CookieLife {
-        self.form.cookie_life
     }
 
     /// When the secret was last replaced; zero if never or not known.

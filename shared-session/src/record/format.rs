@@ -53,6 +53,9 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     /// limit.
     fn cookie_rolls(&self) -> bool;
 
+    /// Whether a session keeps its expiry when a user signs in and asks for none.
+    fn sign_in_keeps_expiry(&self) -> bool;
+
     /// Whether a rotated session moves to another key.
     fn rotation_moves(&self) -> bool;
 

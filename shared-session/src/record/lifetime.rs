@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::record::time::StoreTime;
+use crate::record::{expiry::Expiry, time::StoreTime};
 
 /// The two limits of a session, and how often activity is written down.
 ///
@@ -20,14 +20,16 @@ use crate::record::time::StoreTime;
 pub struct Lifetime {
     idle: Duration,
     absolute: Duration,
+    remembered: Option<Duration>,
     touch_after: f64,
 }
 
 impl Default for Lifetime {
-    /// 14 days idle (Django's default), 90 days absolute, touched after a tenth of the idle time.
+    /// 14 days idle (Django's default), 90 days absolute, 90 days idle if remembered, touched after a tenth of the idle
+    /// time.
     fn default() -> Self {
         const DAY: Duration = Duration::from_secs(86_400);
-        Self { idle: 14 * DAY, absolute: 90 * DAY, touch_after: 0.1 }
+        Self { idle: 14 * DAY, absolute: 90 * DAY, remembered: None, touch_after: 0.1 }
     }
 }
 
@@ -43,6 +45,14 @@ impl Lifetime {
     #[must_use]
     pub fn with_absolute(self, absolute: Duration) -> Self {
         Self { absolute: absolute.max(Duration::from_millis(1)), ..self }
+    }
+
+    /// Ends a session that is not used for this long, if its user asked to stay signed in
+    /// ([`LoginOptions::with_remember_me`](crate::LoginOptions::with_remember_me)). Default: the absolute limit, so that
+    /// a remembered session lives as long as any session may. A longer time takes the place of the absolute limit.
+    #[must_use]
+    pub fn with_remembered(self, remembered: Duration) -> Self {
+        Self { remembered: Some(remembered), ..self }
     }
 
     /// The share of the idle time that must be gone before a read writes the new last use down; 0 to 1.
@@ -68,6 +78,12 @@ impl Lifetime {
         self.absolute
     }
 
+    /// The longest time without use of a session whose user asked to stay signed in.
+    #[must_use]
+    pub fn remembered(&self) -> Duration {
+        self.remembered.unwrap_or(self.absolute)
+    }
+
     /// Whether every request that loads its session extends it.
     pub(crate) fn saves_every_request(&self) -> bool {
         self.touch_after == 0.0
@@ -85,16 +101,35 @@ pub(crate) struct Limits {
     pub(crate) touched: StoreTime,
     pub(crate) idle: Duration,
     pub(crate) deadline: StoreTime,
+    /// What was asked of this session; `idle` and `deadline` say what comes of it.
+    pub(crate) expiry: Expiry,
+    /// The deadline of the lifetime, which the expiry may have moved.
+    pub(crate) absolute: StoreTime,
 }
 
 impl Limits {
-    pub(crate) fn start(lifetime: &Lifetime, now: StoreTime) -> Self {
-        Self { created: now, touched: now, idle: lifetime.idle, deadline: now.after(lifetime.absolute) }
+    pub(crate) fn start(lifetime: &Lifetime, expiry: Expiry, now: StoreTime) -> Self {
+        let absolute = now.after(lifetime.absolute);
+        let limits = Self { created: now, touched: now, idle: lifetime.idle, deadline: absolute, expiry, absolute };
+        limits.with_expiry(lifetime, expiry)
     }
 
     /// The limits after a sign-in: the absolute lifetime starts again.
-    pub(crate) fn restart(self, lifetime: &Lifetime, now: StoreTime) -> Self {
-        Self { created: self.created, ..Self::start(lifetime, now) }
+    pub(crate) fn restart(self, lifetime: &Lifetime, expiry: Expiry, now: StoreTime) -> Self {
+        Self { created: self.created, ..Self::start(lifetime, expiry, now) }
+    }
+
+    /// The limits with another expiry, as of the last use. However often it is set, the absolute lifetime goes on.
+    pub(crate) fn with_expiry(self, lifetime: &Lifetime, expiry: Expiry) -> Self {
+        let (idle, deadline) = match expiry {
+            Expiry::Configured | Expiry::OnBrowserClose => (lifetime.idle, self.absolute),
+            Expiry::OnInactivity(idle) => (idle, self.absolute.after(idle.saturating_sub(lifetime.absolute))),
+            Expiry::At(time) => {
+                let end = StoreTime::from(time);
+                (end.since(self.touched), end)
+            }
+        };
+        Self { idle, deadline, expiry, ..self }
     }
 
     pub(crate) fn touch(self, now: StoreTime) -> Self {
@@ -122,10 +157,51 @@ mod tests {
         Lifetime::default().with_idle(10 * SECOND).with_absolute(25 * SECOND)
     }
 
+    fn started(now: StoreTime) -> Limits {
+        Limits::start(&lifetime(), Expiry::Configured, now)
+    }
+
+    #[test]
+    fn an_expiry_moves_the_limits_and_another_one_moves_them_back() {
+        let now = StoreTime(1_000_000);
+        let limits = started(now);
+        let with = |limits: Limits, expiry| limits.with_expiry(&lifetime(), expiry);
+        let idle = |seconds| Expiry::OnInactivity(seconds * SECOND);
+        assert_eq!(with(limits, Expiry::OnBrowserClose), Limits { expiry: Expiry::OnBrowserClose, ..limits });
+        let short = with(limits, idle(2));
+        assert_eq!((short.left(now), short.deadline), (Some(2 * SECOND), limits.deadline));
+        let long = with(limits, idle(60));
+        assert_eq!((long.left(now), long.deadline), (Some(60 * SECOND), now.after(60 * SECOND)));
+        let at = with(long, Expiry::At(now.after(40 * SECOND).into()));
+        assert_eq!(at.left(now), Some(40 * SECOND));
+        assert_eq!(at.touch(now.after(30 * SECOND)).left(now.after(30 * SECOND)), Some(10 * SECOND));
+        assert_eq!(with(at, Expiry::Configured), limits);
+    }
+
+    #[test]
+    fn an_expiry_that_is_set_again_and_again_does_not_put_off_the_absolute_limit() {
+        for seconds in [10, 60] {
+            let expiry = Expiry::OnInactivity(seconds * SECOND);
+            let mut limits = started(StoreTime(1_000_000)).with_expiry(&lifetime(), expiry);
+            let deadline = limits.deadline;
+            for later in 1..5 {
+                limits = limits.touch(StoreTime(1_000_000 + later * 4_000)).with_expiry(&lifetime(), expiry);
+            }
+            assert_eq!(limits.deadline, deadline);
+        }
+    }
+
+    #[test]
+    fn a_sign_in_replaces_the_expiry() {
+        let now = StoreTime(1_000_000);
+        let remembered = Limits::start(&lifetime(), Expiry::OnInactivity(60 * SECOND), now);
+        assert_eq!(remembered.restart(&lifetime(), Expiry::Configured, now), started(now));
+    }
+
     #[test]
     fn use_extends_the_idle_limit_but_not_the_absolute_one() {
         let start = StoreTime(1_000_000);
-        let limits = Limits::start(&lifetime(), start);
+        let limits = started(start);
         assert_eq!(limits.left(start), Some(10 * SECOND));
         assert_eq!(limits.left(start.after(10 * SECOND)), None);
         let later = start.after(9 * SECOND);
@@ -139,20 +215,20 @@ mod tests {
     fn a_sign_in_restarts_the_absolute_limit_and_keeps_the_start() {
         let start = StoreTime(1_000_000);
         let later = start.after(20 * SECOND);
-        let limits = Limits::start(&lifetime(), start).restart(&lifetime(), later);
+        let limits = started(start).restart(&lifetime(), Expiry::Configured, later);
         assert_eq!((limits.created, limits.deadline), (start, later.after(25 * SECOND)));
     }
 
     #[test]
     fn a_touch_never_goes_back_in_time() {
         let start = StoreTime(1_000_000);
-        let limits = Limits::start(&lifetime(), start);
+        let limits = started(start);
         assert_eq!(limits.touch(StoreTime(5)), limits);
     }
 
     #[test]
     fn a_touch_is_due_after_its_share_of_the_idle_time() {
-        let limits = Limits::start(&lifetime(), StoreTime(0));
+        let limits = started(StoreTime(0));
         assert!(!lifetime().touch_is_due(&limits, StoreTime(999)));
         assert!(lifetime().touch_is_due(&limits, StoreTime(1_000)));
         assert!(lifetime().with_touch_after(0.0).touch_is_due(&limits, StoreTime(0)));
@@ -161,7 +237,7 @@ mod tests {
     #[test]
     fn absurd_durations_do_not_overflow() {
         let lifetime = Lifetime::default().with_idle(Duration::MAX).with_absolute(Duration::MAX);
-        let limits = Limits::start(&lifetime, StoreTime(u64::MAX - 1));
+        let limits = Limits::start(&lifetime, Expiry::OnInactivity(Duration::MAX), StoreTime(u64::MAX - 1));
         assert_eq!(limits.expires(), StoreTime(u64::MAX));
         assert!(!lifetime.touch_is_due(&limits, StoreTime(u64::MAX)));
     }

@@ -13,6 +13,7 @@
 //! | `r` | when the secret was last replaced, or 0 |
 //! | `c` `k` | start and last use |
 //! | `i` `x` | idle limit as a duration, absolute limit as a time |
+//! | `o` | only if the session has an expiry of its own: its kind, and the absolute limit without it |
 //! | `u` | `null`, or the user: `{"id":…,"hash":…,"epoch":…}` |
 //! | `d` | the device: `{"address":…,"agent":…}` |
 //! | `e` | the entries |
@@ -30,8 +31,9 @@ use serde_json::value::RawValue;
 
 use super::{
     client::Client,
-    content::{Content, CookieLife, Form, Head, Ownership, Record},
+    content::{Content, Form, Head, Ownership, Record},
     entries::{Entries, Json},
+    expiry::Expiry,
     format::{Fit, Format, Place, Stamp},
     id::{Handle, Secret, Token},
     identity::Identity,
@@ -102,6 +104,10 @@ impl Format for Native {
     }
 
     fn cookie_rolls(&self) -> bool {
+        false
+    }
+
+    fn sign_in_keeps_expiry(&self) -> bool {
         false
     }
 
@@ -221,15 +227,7 @@ fn commit(digits: &str) -> Result<u64, Error> {
 }
 
 fn form(rotated: StoreTime) -> Form {
-    Form {
-        version: VERSION,
-        secret: Some(SECRET),
-        tag: Some(TAG),
-        rotated,
-        notes_use: true,
-        cookie_life: CookieLife::AsConfigured,
-        document: None,
-    }
+    Form { version: VERSION, secret: Some(SECRET), tag: Some(TAG), rotated, notes_use: true, document: None }
 }
 
 fn write(mark: &Mark, Content { head, entries }: Content) -> Result<Record, Error> {
@@ -271,6 +269,7 @@ struct Stored<'a> {
     k: u64,
     i: u64,
     x: u64,
+    o: Option<StoredExpiry>,
     u: Option<StoredUser>,
     d: StoredClient,
     #[serde(borrow)]
@@ -288,8 +287,47 @@ struct Writing<'a> {
     k: u64,
     i: u64,
     x: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    o: Option<StoredExpiry>,
     u: Option<StoredUser>,
     d: StoredClient,
+}
+
+/// What was asked of the session; `i` and `x` hold what comes of it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredExpiry {
+    kind: ExpiryKind,
+    /// The absolute limit of the lifetime.
+    x: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum ExpiryKind {
+    Browser,
+    Idle,
+    Time,
+}
+
+impl StoredExpiry {
+    fn of(limits: &Limits) -> Option<Self> {
+        let kind = match limits.expiry {
+            Expiry::Configured => return None,
+            Expiry::OnBrowserClose => ExpiryKind::Browser,
+            Expiry::OnInactivity(_) => ExpiryKind::Idle,
+            Expiry::At(_) => ExpiryKind::Time,
+        };
+        Some(Self { kind, x: limits.absolute.0 })
+    }
+
+    fn expiry(&self, idle: Duration, deadline: StoreTime) -> Expiry {
+        match self.kind {
+            ExpiryKind::Browser => Expiry::OnBrowserClose,
+            ExpiryKind::Idle => Expiry::OnInactivity(idle),
+            ExpiryKind::Time => Expiry::At(deadline.into()),
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -351,13 +389,16 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Record, Error> {
         .into_iter()
         .map(|(name, value)| (name, Json::from_text(bytes.slice_ref(value.get().as_bytes()))))
         .collect();
+    let (idle, deadline) = (Duration::from_millis(stored.i), StoreTime(stored.x));
     Ok(Record {
         head: Head {
             limits: Limits {
                 created: StoreTime(stored.c),
                 touched: StoreTime(stored.k),
-                idle: Duration::from_millis(stored.i),
-                deadline: StoreTime(stored.x),
+                idle,
+                deadline,
+                expiry: stored.o.as_ref().map_or(Expiry::Configured, |asked| asked.expiry(idle, deadline)),
+                absolute: stored.o.map_or(deadline, |asked| StoreTime(asked.x)),
             },
             user: stored.u.map(|user| Identity { user_id: user.id, auth_hash: user.hash, epoch: user.epoch }),
             client: Client { address: stored.d.address, user_agent: stored.d.agent },
@@ -380,6 +421,7 @@ fn encode(mark: &Mark, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
         k: limits.touched.0,
         i: u64::try_from(limits.idle.as_millis()).unwrap_or(u64::MAX),
         x: limits.deadline.0,
+        o: StoredExpiry::of(limits),
         u: head.user.clone().map(|user| StoredUser { id: user.user_id, hash: user.auth_hash, epoch: user.epoch }),
         d: StoredClient { address: head.client.address.clone(), agent: head.client.user_agent.clone() },
     };
@@ -421,6 +463,8 @@ mod tests {
                 touched: StoreTime(1_700_000_001_000),
                 idle: Duration::from_secs(60),
                 deadline: StoreTime(1_700_000_900_000),
+                expiry: Expiry::Configured,
+                absolute: StoreTime(1_700_000_900_000),
             },
             user: Some(Identity::new("1", "hash", 3)),
             client: Client::new(Some([127, 0, 0, 1].into()), Some("curl/8")),
@@ -449,6 +493,25 @@ mod tests {
         assert_eq!(super::mark(&record).unwrap(), mark());
         assert_eq!(record.version().part(), br#"000000000000002a","t":"TTTTTTTTTTTTTTTTTTTTTTTT"#);
         assert_eq!(secret_part(&bytes).part(), "S".repeat(43).as_bytes());
+    }
+
+    #[test]
+    fn an_expiry_is_one_member_more_and_its_bytes_are_golden() {
+        let absolute = StoreTime(1_700_000_500_000);
+        for (expiry, member) in [
+            (Expiry::OnBrowserClose, r#""o":{"kind":"browser","x":1700000500000},"#),
+            (Expiry::OnInactivity(Duration::from_secs(60)), r#""o":{"kind":"idle","x":1700000500000},"#),
+            (Expiry::At(StoreTime(1_700_000_900_000).into()), r#""o":{"kind":"time","x":1700000500000},"#),
+        ] {
+            let mut head = head();
+            head.limits = Limits { expiry, absolute, ..head.limits };
+            let golden = GOLDEN.replace(r#""u":"#, &format!(r#"{member}"u":"#));
+            let bytes = encode(&mark(), &head, &entries(&[("b", r#""two""#), ("a", "[1,2]")])).unwrap();
+            assert_eq!(std::str::from_utf8(&bytes).unwrap(), golden);
+            assert_eq!(decode(&bytes).unwrap().head, head);
+            let unknown = Bytes::from(golden.replace(r#"{"kind":""#, r#"{"kind":"un"#));
+            assert_eq!(decode(&unknown).unwrap_err().kind(), ErrorKind::Unreadable);
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::{
     },
     keys::Scheme,
     store::BoxFuture,
-    users::{User, Users, UsersDyn, Verified},
+    users::{User, Users, UsersDyn, Verified, login_options::LoginOptions},
 };
 use other_key::OtherKey;
 
@@ -193,9 +193,18 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Config`] without [`SessionManager::with_auth`].
     pub fn login(&self, user: &User) -> Result<(), Error> {
+        self.login_with(user, LoginOptions::new())
+    }
+
+    /// As [`login`](Self::login), with options: whether the user stays signed in when the browser is closed, or when the
+    /// session ends. They are stored with the session, so every service keeps to them. No I/O.
+    ///
+    /// # Errors
+    /// As [`login`](Self::login).
+    pub fn login_with(&self, user: &User, options: LoginOptions) -> Result<(), Error> {
         let auth = self.auth()?;
         auth.other_key.has_seen_a_change(user);
-        self.login_as(auth.identity(user))
+        self.sign_in(auth.identity(user), options.expiry(&self.0.core.lifetime))
     }
 
     /// The permissions of `user`, for [`User::has_perm`]. One round trip to the database.
@@ -334,7 +343,7 @@ impl SessionManager {
         if auth.has_epochs() {
             user.epoch = auth.users.raise_epoch(&user.id).await?;
         }
-        session.login(&user)?;
+        session.login_with(&user, LoginOptions::new().with_expiry(session.expiry()?))?;
         session.commit().await?;
         if !auth.has_epochs() {
             return self.revoke_sessions_of(&user.id, session.handle().as_ref()).await;

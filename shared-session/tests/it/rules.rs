@@ -10,6 +10,7 @@ mod current_user;
 mod django;
 mod django_cookie;
 mod entries;
+mod expiry;
 mod late_write;
 mod login;
 mod logout;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_session::{
-    CookieConfig, SessionCookie, SessionManager,
+    CookieConfig, Expiry, SessionCookie, SessionManager,
     store::{MemoryStore, SessionStore, StoreTime},
 };
 
@@ -29,4 +29,22 @@ async fn the_example_of_the_page_is_a_session() {
     assert!(record[66..109].chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
     let name = SessionCookie::default().name().to_owned();
     assert!(PAGE.contains(&format!("`{name}` in the library")), "the page does not name the default cookie {name}");
+}
+
+#[tokio::test]
+async fn the_example_with_an_expiry_has_it_and_keeps_it_in_every_write() {
+    let (cookie, key) = (block("text").next().unwrap(), block("text").nth(1).unwrap());
+    let record = block("json").nth(1).unwrap();
+    let store = MemoryStore::with_clock(StoreTime(1_700_000_002_000));
+    store.create(key, record.into(), Duration::from_secs(60)).await.unwrap();
+    let manager =
+        SessionManager::new(store.clone()).with_cookie(CookieConfig::new("shared_session_id").build().unwrap());
+    let session = manager.open([cookie.as_bytes()]).load().await.unwrap();
+    assert_eq!(session.expiry().unwrap(), Expiry::OnInactivity(Duration::from_secs(300)));
+    session.insert("visits", &1).unwrap();
+    session.commit().await.unwrap();
+    let written = store.load(key).await.unwrap().unwrap();
+    let written = std::str::from_utf8(&written).unwrap();
+    let member = r#""i":300000,"x":1707776000000,"o":{"kind":"idle","x":1707776000000},"u":null,"#;
+    assert!(record.contains(member) && written.contains(member), "{written}");
 }

@@ -66,7 +66,12 @@ class NativeSessions:
             return self.create({}, user)
         rotated, until = cookie[:24] + secrets.token_urlsafe(24), self.now() + ABSOLUTE
         self.index(cookie, user, until)
-        self.edit(cookie, record, lambda new: new.update(s=digest(rotated), r=new["k"], u=user, x=until))
+
+        def take_over(new: dict) -> None:
+            new.pop("o", None)
+            new.update(s=digest(rotated), r=new["k"], u=user, i=IDLE, x=until)
+
+        self.edit(cookie, record, take_over)
         return rotated
 
     def delete(self, cookie: str, record: dict) -> None:

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shared_session::{
-    ErrorKind, Profile, SecretKeys, SessionManager,
+    ErrorKind, Expiry, Profile, SecretKeys, Session, SessionManager,
     auth::Auth,
     django::{
         Django, TimeZone,
@@ -257,7 +257,12 @@ async fn reading_writes_nothing_and_extends_nothing() {
 async fn a_session_with_an_expiry_of_its_own_lives_as_long_as_that_says() {
     let fleet = fleet();
     let mut browser = Browser::default();
-    fleet.serve(&mut browser, |session| session.insert("_session_expiry", &60).unwrap()).await;
+    let start = |session: &Session| {
+        session.insert("start", &1).unwrap();
+        session.set_expiry(Expiry::OnInactivity(Duration::from_secs(60))).unwrap();
+    };
+    fleet.serve(&mut browser, start).await;
+    assert_eq!(fleet.load(&browser).await.1.names().unwrap(), ["start"], "the expiry is no entry");
     fleet.memory.advance(Duration::from_secs(59));
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     fleet.memory.advance(Duration::from_secs(59));
@@ -451,7 +456,7 @@ async fn a_local_time_without_a_zone_stops_the_start_and_neither_ends_nor_overwr
         session.insert("_session_expiry", "2023-11-14T17:14:20").unwrap();
         kind(&fleet.finish(&request).await)
     };
-    assert_eq!(error, Some(ErrorKind::Config), "we write none either");
+    assert_eq!(error, Some(ErrorKind::Value), "we write none either");
 }
 
 /// As Django before 4.1 keeps them, in pickles.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use shared_session::{
-    CookieConfig, Ending, Lifetime, Outcome, Profile, SecretKeys, Session,
+    CookieConfig, Ending, Expiry, Lifetime, Outcome, Profile, SecretKeys, Session,
     django::{Codec, Django},
+    store::StoreTime,
 };
 
 use super::{ABSOLUTE, Browser, Fleet, IDLE, user};
@@ -36,9 +37,16 @@ fn max_age(outcome: &Outcome) -> Option<&str> {
     Some(cookie.rsplit_once("; Max-Age=").map_or("", |(_, seconds)| seconds))
 }
 
-fn expire(expiry: impl Into<serde_json::Value>) -> impl FnOnce(&Session) {
-    let expiry = expiry.into();
-    move |session| session.insert("_session_expiry", &expiry).unwrap()
+fn start(session: &Session) {
+    session.insert("a", &1).unwrap();
+}
+
+fn expire(seconds: u64) -> impl FnOnce(&Session) {
+    set(Expiry::OnInactivity(Duration::from_secs(seconds)))
+}
+
+fn set(expiry: Expiry) -> impl FnOnce(&Session) {
+    move |session| session.set_expiry(expiry).unwrap()
 }
 
 fn login(session: &Session) {
@@ -68,13 +76,14 @@ async fn the_cookie_is_sent_with_every_write_because_every_write_extends_the_ses
 async fn an_expiry_in_seconds_is_that_of_the_cookie_through_every_rotation() {
     for fleet in fleets(Some(IDLE)) {
         let mut browser = Browser::default();
+        fleet.serve(&mut browser, start).await;
         assert_eq!(max_age(&fleet.serve(&mut browser, expire(77)).await), Some("77"));
         for edit in [login, |session: &Session| session.rotate().unwrap(), write, login] {
             fleet.memory.advance(Duration::from_secs(7));
             assert_eq!(max_age(&fleet.serve(&mut browser, edit).await), Some("77"));
         }
         assert_eq!(max_age(&fleet.serve(&mut browser, expire(7_776_000)).await), Some("7776000"), "also a long one");
-        let reset = fleet.serve(&mut browser, |session| session.remove("_session_expiry").unwrap()).await;
+        let reset = fleet.serve(&mut browser, set(Expiry::Configured)).await;
         assert_eq!(max_age(&reset), DEFAULT);
     }
 }
@@ -83,13 +92,15 @@ async fn an_expiry_in_seconds_is_that_of_the_cookie_through_every_rotation() {
 async fn an_expiry_of_zero_is_a_cookie_for_as_long_as_the_browser_runs() {
     for fleet in fleets(Some(IDLE)) {
         let mut browser = Browser::default();
-        assert_eq!(max_age(&fleet.serve(&mut browser, expire(0)).await), Some(""));
+        fleet.serve(&mut browser, start).await;
+        assert_eq!(max_age(&fleet.serve(&mut browser, set(Expiry::OnBrowserClose)).await), Some(""));
         for rotation in [login, |session: &Session| session.rotate().unwrap()] {
             assert_eq!(max_age(&fleet.serve(&mut browser, rotation).await), Some(""));
         }
         assert_eq!(max_age(&fleet.serve(&mut browser, write).await), None, "nothing about it can change");
         assert_eq!(max_age(&fleet.serve(&mut browser, expire(60)).await), Some("60"));
-        assert_eq!(max_age(&fleet.serve(&mut browser, expire(0)).await), Some(""), "the browser must be told");
+        let closing = fleet.serve(&mut browser, set(Expiry::OnBrowserClose)).await;
+        assert_eq!(max_age(&closing), Some(""), "the browser must be told");
     }
 }
 
@@ -97,8 +108,9 @@ async fn an_expiry_of_zero_is_a_cookie_for_as_long_as_the_browser_runs() {
 async fn an_expiry_at_a_time_ends_the_cookie_then() {
     for fleet in fleets(Some(IDLE)) {
         let mut browser = Browser::default();
-        // The clock of the tests stands at 22:13:20.
-        assert_eq!(max_age(&fleet.serve(&mut browser, expire("2023-11-14T22:15:00+00:00")).await), Some("100"));
+        let end = StoreTime(1_700_000_100_000).into();
+        fleet.serve(&mut browser, start).await;
+        assert_eq!(max_age(&fleet.serve(&mut browser, set(Expiry::At(end))).await), Some("100"));
         fleet.memory.advance(Duration::from_secs(40));
         assert_eq!(max_age(&fleet.serve(&mut browser, login).await), Some("60"));
         assert_eq!(max_age(&fleet.serve(&mut browser, write).await), Some("60"), "a write does not put it off");
@@ -121,7 +133,7 @@ async fn another_user_who_signs_in_does_not_inherit_the_expiry() {
     for fleet in fleets(Some(IDLE)) {
         let mut browser = Browser::default();
         fleet.serve(&mut browser, login).await;
-        fleet.serve(&mut browser, expire(0)).await;
+        fleet.serve(&mut browser, set(Expiry::OnBrowserClose)).await;
         let other = fleet.serve(&mut browser, |session| session.login_as(user("2")).unwrap()).await;
         assert_eq!(max_age(&other), DEFAULT);
     }
