@@ -13,7 +13,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use shared_session::{
-    Error,
+    Error, LoginOptions,
     cookie::RequestUrl,
     users::{User, Users},
 };
@@ -33,6 +33,10 @@ pub(crate) struct Login {
     username: String,
     #[schema(format = Password, example = "demo-password")]
     password: String,
+    /// `true`: stay signed in when the browser is closed, and for longer without a visit. `false`: until the browser is
+    /// closed. Left out: as the service is configured.
+    #[serde(default)]
+    remember: Option<bool>,
 }
 
 /// The signed-in user.
@@ -95,7 +99,8 @@ pub(crate) async fn login(
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
     let account = Account::of(&user, &setup.users).await?;
-    session.login(&user)?;
+    let options = login.remember.map(|remember| LoginOptions::new().with_remember_me(remember)).unwrap_or_default();
+    session.login_with(&user, options)?;
     if let Err(error) = setup.users.record_login(&user.id).await {
         tracing::warn!(%error, "the time of a login was not recorded");
     }

@@ -223,6 +223,8 @@ pub struct Login {
     pub error: Option<&'static str>,
     /// What was typed before.
     pub username: String,
+    /// Whether the box "Keep me signed in on this device" was ticked before.
+    pub remember: bool,
     /// Where to go afterwards; see [`crate::text::safe_next`].
     pub next: String,
     /// Name and password of the demonstration user, where there is one.

@@ -253,6 +253,9 @@ pub struct Settings {
     pub idle: Duration,
     /// `SESSION_ABSOLUTE`, default 90 days: how long a session lives at most.
     pub absolute: Duration,
+    /// `SESSION_REMEMBER_AGE`, default `SESSION_ABSOLUTE`: how long a session lives unused whose user asked to stay signed
+    /// in.
+    pub remembered: Duration,
     /// `SESSION_SAVE_EVERY_REQUEST`, default off: each request that loads its session extends it, and its cookie.
     pub save_every_request: bool,
     /// `SESSION_REPLICAS`, default 0: how many replicas must have a write before it is acknowledged.
@@ -336,6 +339,7 @@ impl Settings {
         let (secret_key, secret_key_fallbacks) = secret_keys(&reader, profile, &session_url, &database_url)?;
         let listen_addr = if service == Service::Site { site_addr } else { api_addr };
         let (idle, absolute) = lifetimes(&reader)?;
+        let remembered = reader.seconds("SESSION_REMEMBER_AGE", absolute.as_secs(), MAX_SECONDS)?;
         Ok(Self {
             service,
             site_addr,
@@ -366,6 +370,7 @@ impl Settings {
             site_prefix: reader.prefix("SITE_PREFIX")?,
             idle,
             absolute,
+            remembered,
             save_every_request: reader.switch("SESSION_SAVE_EVERY_REQUEST", false)?,
             replicas,
             fenced_reads,

@@ -262,7 +262,10 @@ fn cookie_age(settings: &Settings) -> Option<Duration> {
 }
 
 fn lifetime_of(settings: &Settings) -> Lifetime {
-    let lifetime = Lifetime::default().with_idle(settings.idle).with_absolute(settings.absolute);
+    let lifetime = Lifetime::default()
+        .with_idle(settings.idle)
+        .with_absolute(settings.absolute)
+        .with_remembered(settings.remembered);
     if settings.save_every_request { lifetime.with_touch_after(0.0) } else { lifetime }
 }
 

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
-use shared_session::users::Users;
+use shared_session::{LoginOptions, users::Users};
 use shared_session_actix::{CurrentUser, ErrorKind};
 use shared_session_examples::{
     forms::{FieldError, check_new_password},
@@ -77,7 +77,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
 
     let changed = users.set_password(&user.id, &fields.new_password1).await?.ok_or(ErrorKind::Unauthenticated)?;
     let session = user.session();
-    session.login(&changed)?;
+    session.login_with(&changed, LoginOptions::new().with_expiry(session.expiry()?))?;
     Notice::PasswordChanged.leave(session)?;
     session.commit().await?;
     if let Err(error) = visit.setup.manager.revoke_sessions_of(&user.id, session.handle().as_ref()).await {

@@ -3,6 +3,7 @@
 use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
 use shared_session::{
+    LoginOptions,
     auth::SignedOut,
     users::{CreateUserError, NewUser, User},
 };
@@ -39,6 +40,15 @@ pub(super) struct LoginFields {
     username: String,
     password: String,
     next: String,
+    /// The value of a box that was ticked; empty if it was not.
+    remember: String,
+}
+
+impl LoginFields {
+    /// Without the tick the session lives as configured.
+    fn options(&self) -> LoginOptions {
+        if self.remember.is_empty() { LoginOptions::new() } else { LoginOptions::new().with_remember_me(true) }
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -71,7 +81,7 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
         }
     };
     match sign_in::verify(&visit.setup.users, &fields.username, &fields.password).await? {
-        Some(user) => begin(&visit, &session, &user, &fields.next).await,
+        Some(user) => begin(&visit, &session, &user, fields.options(), &fields.next).await,
         None => render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await,
     }
 }
@@ -86,7 +96,8 @@ async fn render_login(
     let user = user_if_readable(session).await?;
     let page = visit.form_page(session, user.as_ref())?;
     let (username, next) = (fields.username, kept_next(visit, &fields.next));
-    page.render(status, |layout| Login { layout, error, username, next, demo: demo(&visit.setup) })
+    let remember = !fields.remember.is_empty();
+    page.render(status, |layout| Login { layout, error, username, remember, next, demo: demo(&visit.setup) })
 }
 
 pub(super) async fn show_register(visit: Visit, session: Session, query: Option<Query<NextQuery>>) -> Answer {
@@ -109,7 +120,7 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
     if errors.is_empty() {
         let new = NewUser::new(&username, &fields.password1).with_email(email);
         match visit.setup.users.create_user(new).await {
-            Ok(user) => return begin(&visit, &session, &user, &fields.next).await,
+            Ok(user) => return begin(&visit, &session, &user, LoginOptions::new(), &fields.next).await,
             Err(CreateUserError::Failed(error)) => return Err(error.into()),
             Err(CreateUserError::InvalidEmail) => {
                 errors.push(FieldError::new("email", "This is not an e-mail address."));
@@ -169,8 +180,8 @@ fn kept_next(visit: &Visit, next: &str) -> String {
 
 /// Signs `user` in and goes to `next`. The session is stored before the answer is sent; the time of the login is only a
 /// note.
-async fn begin(visit: &Visit, session: &Session, user: &User, next: &str) -> Answer {
-    session.login(user)?;
+async fn begin(visit: &Visit, session: &Session, user: &User, options: LoginOptions, next: &str) -> Answer {
+    session.login_with(user, options)?;
     if let Err(error) = visit.setup.users.record_login(&user.id).await {
         tracing::warn!(%error, "the time of a login was not written down");
     }

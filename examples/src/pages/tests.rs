@@ -91,6 +91,7 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         layout: layout(),
         error: Some("No."),
         username: text(),
+        remember: true,
         next: text(),
         demo: Some(("demo", "demo-password")),
     };

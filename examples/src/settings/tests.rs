@@ -429,7 +429,9 @@ fn trusted_proxies() {
 fn lifetimes_are_seconds_and_idle_is_not_longer_than_absolute() {
     let settings = site(&[("SESSION_IDLE", "2"), ("SESSION_ABSOLUTE", "3")]);
     assert_eq!((settings.idle.as_secs(), settings.absolute.as_secs()), (2, 3));
-    for name in ["SESSION_IDLE", "SESSION_ABSOLUTE"] {
+    assert_eq!(settings.remembered.as_secs(), 3, "as long as any session may live");
+    assert_eq!(site(&[("SESSION_REMEMBER_AGE", "5")]).remembered.as_secs(), 5);
+    for name in ["SESSION_IDLE", "SESSION_ABSOLUTE", "SESSION_REMEMBER_AGE"] {
         assert_refused(name, &["0", "-1", "+5", "1h", "1.5", "315360001", "99999999999999999999"]);
     }
     let message = refusal(&[("SESSION_IDLE", "4"), ("SESSION_ABSOLUTE", "3")]);

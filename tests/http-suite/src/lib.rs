@@ -65,6 +65,8 @@ macro_rules! tests {
             signing_in::cycling_the_id_keeps_the_data_and_ends_the_old_cookie
             signing_in::a_login_keeps_the_data_and_ends_the_old_cookie
             signing_in::another_user_gets_a_new_session
+            signing_in::a_remembered_user_has_a_cookie_that_outlives_the_browser
+            signing_in::an_anonymous_session_may_have_an_expiry
             signing_in::a_logout_deletes_the_session_and_its_cookie
             signing_in::a_session_is_listed_with_its_address_and_browser
             twins::whoever_signs_in_with_twin_cookies_is_signed_in_afterwards

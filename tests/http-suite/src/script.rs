@@ -1,6 +1,8 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use shared_session::{Error, ErrorKind, Session};
+use shared_session::{Error, ErrorKind, Expiry, LoginOptions, Session};
 
 use crate::World;
 
@@ -26,6 +28,10 @@ pub enum Step {
     CycleId,
     /// Signs a user in by name.
     Login(String),
+    /// Signs a user in by name, remembered or until the browser is closed.
+    Remember(String, bool),
+    /// Has the session end after so many seconds without use.
+    ExpireAfter(u64),
     /// Ends the session.
     Logout,
     /// Commits.
@@ -75,6 +81,13 @@ impl World {
                 Step::Login(name) => {
                     let user = self.users().named(&name).ok_or(ErrorKind::Unauthenticated)?;
                     json!(session.login(&user)?)
+                }
+                Step::Remember(name, remember) => {
+                    let user = self.users().named(&name).ok_or(ErrorKind::Unauthenticated)?;
+                    json!(session.login_with(&user, LoginOptions::new().with_remember_me(remember))?)
+                }
+                Step::ExpireAfter(seconds) => {
+                    json!(session.set_expiry(Expiry::OnInactivity(Duration::from_secs(seconds)))?)
                 }
                 Step::Logout => json!(session.logout()?),
                 Step::Commit => json!(session.commit().await?),

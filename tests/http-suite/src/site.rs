@@ -162,12 +162,23 @@ impl Answer {
         let mut ours = cookies.iter().filter(|cookie| cookie.starts_with(COOKIE));
         let cookie = *ours.next()?;
         assert_eq!(ours.next(), None, "two session cookies");
-        let pair = cookie.strip_suffix(ATTRIBUTES).unwrap_or_else(|| panic!("{cookie}"));
+        let (kept, _) = with_max_age(cookie);
+        let pair = kept.strip_suffix(ATTRIBUTES).unwrap_or_else(|| panic!("{cookie}"));
         let value = pair.strip_prefix(COOKIE).unwrap().strip_prefix('=').unwrap();
         let well_formed = value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
         assert!(value.len() == 56 && well_formed, "{cookie}");
         assert_eq!(self.header("cache-control").as_deref(), Some("no-store"), "a new cookie may be cached");
         Some(pair.to_owned())
+    }
+
+    /// How many seconds the browser is to keep the new session cookie; `None`: for as long as it runs.
+    ///
+    /// # Panics
+    /// If none is set.
+    #[must_use]
+    pub fn max_age(&self) -> Option<u64> {
+        assert!(self.new_cookie().is_some(), "{self:?}");
+        self.set_cookies().iter().filter(|cookie| cookie.starts_with(COOKIE)).find_map(|cookie| with_max_age(cookie).1)
     }
 
     /// Whether the session cookie is deleted, with all attributes it was set with.
@@ -281,5 +292,13 @@ impl Browser<'_> {
         let answer = self.send("GET", "/script", &[Step::Get(name.into())]).await;
         answer.assert_no_cookie();
         answer.results().remove(0)
+    }
+}
+
+/// A cookie without its `Max-Age`, and that.
+fn with_max_age(cookie: &str) -> (&str, Option<u64>) {
+    match cookie.rsplit_once("; Max-Age=").map(|(start, seconds)| (start, seconds.parse())) {
+        Some((start, Ok(seconds))) => (start, Some(seconds)),
+        _ => (cookie, None),
     }
 }

@@ -135,7 +135,8 @@ def expiry(request: HttpRequest) -> HttpResponse:
         value = json.loads(request.body)
         ends = datetime.timedelta(seconds=value["in"]) if isinstance(value, dict) else value
         request.session.set_expiry(ends)
-    return JsonResponse({"age": request.session.get_expiry_age()})
+    closes = request.session.get_expire_at_browser_close()
+    return JsonResponse({"age": request.session.get_expiry_age(), "closes": closes})
 
 
 @api

@@ -78,3 +78,35 @@ def test_reading_extends_session_and_cookie_where_every_request_is_saved(
         for client in (django, ours):
             answer = client.send("GET", client.ME, 200)
             assert age(answer) == expected, answer.headers
+
+
+REMEMBERED = 90 * 86_400
+
+
+@pytest.mark.profiles(where=each_engine)
+@pytest.mark.pairs(RUST, ("django",))
+def test_django_reads_who_asked_to_stay_signed_in(fleet: Fleet, at: At, first: str, second: str) -> None:
+    user, browser = fleet.new_user(), Browser()
+    ours, django = at(first, browser), at(second, browser)
+
+    def sign_in(remember: bool) -> requests.Response:
+        fields: dict[str, Any] = {"username": user.username, "password": user.password}
+        if first == "site":
+            return ours.submit("/login", "/login", **fields, **({"remember": "on"} if remember else {}))
+        return ours.send("POST", ours.LOGIN, 200, json={**fields, "remember": remember})
+
+    def said_by_django() -> dict[str, Any]:
+        return django.send("GET", "/expiry", 200).json()
+
+    assert age(sign_in(True)) == REMEMBERED
+    assert said_by_django() == {"age": REMEMBERED, "closes": False}
+    assert REMEMBERED - 60 < fleet.seconds_left(browser.cookie) <= REMEMBERED
+    # As Django's own sign-in, one that says nothing leaves it.
+    assert age(login(ours, user)) == age(login(django, user)) == REMEMBERED
+    if first == "api":
+        assert age(sign_in(False)) is None
+        assert said_by_django() == {"age": DEFAULT, "closes": True}
+    # Django takes it back.
+    django.send("PUT", "/expiry", 200, json=None)
+    assert age(write(ours)) == DEFAULT
+    assert said_by_django() == {"age": DEFAULT, "closes": False}

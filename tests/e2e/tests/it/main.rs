@@ -25,6 +25,7 @@ mod postgres;
 mod prefix;
 mod problems;
 mod races;
+mod remember;
 mod settings;
 mod stale_forms;
 mod start;

@@ -52,6 +52,30 @@ pub async fn another_user_gets_a_new_session(site: &Site) {
     answer.assert_problem(ErrorKind::Unauthenticated);
 }
 
+pub async fn a_remembered_user_has_a_cookie_that_outlives_the_browser(site: &Site) {
+    const REMEMBERED: Option<u64> = Some(90 * 86_400);
+    let visitor = site.visitor_with_session().await;
+    let remember = |remember| Step::Remember("ann".into(), remember);
+    assert_eq!(visitor.run(&[remember(true)]).await.max_age(), REMEMBERED);
+    assert_eq!(visitor.run(&[Step::CycleId]).await.max_age(), REMEMBERED, "a rotation keeps it");
+    visitor.run(&[insert("b", 2)]).await.assert_no_cookie();
+    assert_eq!(visitor.run(&[remember(false)]).await.max_age(), None);
+    assert_eq!(visitor.run(&[remember(true)]).await.max_age(), REMEMBERED);
+    assert_eq!(visitor.run(&[login("ann")]).await.max_age(), None, "a sign-in replaces it");
+    assert_eq!(visitor.get("a").await, 1);
+}
+
+pub async fn an_anonymous_session_may_have_an_expiry(site: &Site) {
+    let nothing = site.request("POST", "/script").script(&[Step::ExpireAfter(60)]).send().await;
+    nothing.assert_ok();
+    nothing.assert_no_cookie();
+    let visitor = site.visitor_with_session().await;
+    let cookie = visitor.cookie();
+    assert_eq!(visitor.run(&[Step::ExpireAfter(100 * 86_400)]).await.max_age(), Some(100 * 86_400));
+    assert_eq!(visitor.cookie(), cookie);
+    assert_eq!(visitor.get("a").await, 1);
+}
+
 pub async fn a_logout_deletes_the_session_and_its_cookie(site: &Site) {
     for visitor in [site.visitor_with_session().await, site.signed_in("ann").await] {
         let old = visitor.cookie().unwrap();

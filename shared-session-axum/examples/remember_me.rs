@@ -1,0 +1,57 @@
+//! Remember me: the box of the sign-in form says whether the visitor stays signed in when the browser is closed.
+//!
+//! Run it with `cargo run -p shared-session-axum --features users --example remember_me`, then open
+//! <http://localhost:3000/> and sign in as `ann` with the password `correct horse`.
+
+use std::{error::Error, time::Duration};
+
+use axum::{Form, Router, extract::State, response::Html, response::Redirect, routing::get};
+use serde::Deserialize;
+use shared_session::{
+    CookieConfig, ErrorKind, Lifetime, LoginOptions, SecretKeys, SessionLayer, SessionManager,
+    auth::Auth,
+    store::MemoryStore,
+    users::{NewUser, SqlUsers, Users},
+};
+use shared_session_axum::{MaybeUser, Rejection, Session};
+
+#[derive(Deserialize)]
+struct Login {
+    name: String,
+    password: String,
+    /// Browsers leave out a box that is not ticked.
+    remember: Option<String>,
+}
+
+async fn page(MaybeUser(user): MaybeUser) -> Html<String> {
+    let name = user.map_or("nobody".into(), |user| user.username);
+    Html(format!(
+        "<p>Signed in: {name}<form method=post><input name=name><input name=password type=password>\
+         <label><input type=checkbox name=remember> Keep me signed in</label><button>Sign in</button></form>"
+    ))
+}
+
+async fn login(
+    State(users): State<SqlUsers>,
+    session: Session,
+    Form(form): Form<Login>,
+) -> Result<Redirect, Rejection> {
+    let user = users.verify(&form.name, &form.password).await?.ok_or(ErrorKind::Unauthenticated)?;
+    session.login_with(&user, LoginOptions::new().with_remember_me(form.remember.is_some()))?;
+    Ok(Redirect::to("/"))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let users = SqlUsers::connect("sqlite::memory:").await?;
+    users.migrate().await?;
+    users.create_user(NewUser::new("ann", "correct horse")).await?;
+    let day = Duration::from_secs(86_400);
+    let manager = SessionManager::new(MemoryStore::new())
+        .with_auth(Auth::new(users.clone(), SecretKeys::new("a secret key of at least thirty-two bytes")?))
+        .with_lifetime(Lifetime::default().with_idle(day).with_remembered(30 * day))
+        .with_cookie(CookieConfig::new("session").with_secure(false).build()?);
+    let app = Router::new().route("/", get(page).post(login)).with_state(users).layer(SessionLayer::new(manager));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    Ok(axum::serve(listener, app).await?)
+}
