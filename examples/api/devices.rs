@@ -69,7 +69,7 @@ pub(crate) async fn devices(State(setup): State<Setup>, user: CurrentUser) -> Re
         created_at: session.created_at.map(timestamp),
         last_seen_at: session.last_seen_at.map(timestamp),
         user_agent: session.user_agent,
-        address: session.address,
+        address: session.address.map(|address| address.to_string()),
     });
     Ok(Json(devices.collect()))
 }
@@ -93,7 +93,7 @@ pub(crate) async fn end_device(
     let Named(handle) = named?;
     if user.session().handle() == Some(handle) {
         user.session().logout()?;
-    } else if !setup.manager.revoke(&user.id, &handle).await? {
+    } else if !setup.manager.revoke(Some(&user.id), &handle).await? {
         return Err(StatusCode::NOT_FOUND.into());
     }
     Ok(StatusCode::NO_CONTENT)

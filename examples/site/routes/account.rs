@@ -79,10 +79,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
     let session = user.session();
     session.login_with(&changed, LoginOptions::new().with_expiry(session.expiry()?))?;
     Notice::PasswordChanged.leave(session)?;
-    session.commit().await?;
-    if let Err(error) = visit.setup.manager.revoke_sessions_of(&user.id, session.handle().as_ref()).await {
-        tracing::warn!(%error, "sessions that a new password ended remain in the store until they expire");
-    }
+    visit.setup.manager.revoke_others(session).await?;
     Ok(visit.see_other("/profile"))
 }
 

@@ -34,7 +34,7 @@ pub(super) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String
         session.logout()?;
         return Ok(visit.see_other("/"));
     }
-    if !visit.setup.manager.revoke(&user.id, &handle).await? {
+    if !visit.setup.manager.revoke(Some(&user.id), &handle).await? {
         return Err(Failure::not_found());
     }
     Notice::DeviceSignedOut.leave(session)?;
@@ -64,6 +64,6 @@ pub(super) fn device(session: &SessionInfo, current: Option<&Handle>, now: i64) 
     let user_agent = session.user_agent.as_deref().unwrap_or_default();
     let mut device = Device::new(session.handle.to_string(), created, last_seen, user_agent);
     device.is_current = current == Some(&session.handle);
-    device.address = session.address.clone();
+    device.address = session.address.map(|address| address.to_string());
     device
 }

@@ -44,7 +44,7 @@ pub(super) fn read(
     Ok(Head {
         limits: limits(document.get(EXPIRY).as_ref(), StoreTime(device.created), lifetime, now, zone)?,
         user: user(document),
-        client: Client { address: device.address, user_agent: device.agent },
+        client: Client::from_stored(device.address, device.agent),
     })
 }
 
@@ -139,8 +139,8 @@ pub(super) fn write(
     // Sessions that Django made stay unchanged.
     if before.is_none_or(|before| before.client != head.client) && head.client != Client::default() {
         let created = if head.limits.created.0 == 0 { head.limits.touched } else { head.limits.created };
-        let client = head.client.clone();
-        let device = Device { created: created.0, address: client.address, agent: client.user_agent };
+        let device =
+            Device { created: created.0, address: head.client.stored_address(), agent: head.client.user_agent.clone() };
         document.set(DEVICE, &Json::encode(&device)?)?;
     }
     Ok(())

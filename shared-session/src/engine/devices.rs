@@ -1,6 +1,6 @@
 //! The sessions of a user, and all sessions: listing and revoking.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::{try_join, try_join_all};
 
@@ -32,7 +32,7 @@ pub struct SessionInfo {
     /// When it ends unless it is used.
     pub expires_at: StoreTime,
     /// The network address it was started from.
-    pub address: Option<String>,
+    pub address: Option<IpAddr>,
     /// The browser it was started with.
     pub user_agent: Option<String>,
 }
@@ -60,43 +60,81 @@ impl SessionManager {
         Ok(sessions)
     }
 
-    /// Ends one session of `user_id`; `false` if there is none of that name or it belongs to somebody else.
+    /// Ends one session of the user `owner`, or with `None` anybody's, for administrators. `false` if there is none of that
+    /// name, or if it belongs to somebody else.
+    ///
+    /// Up to three round trips. In a Django profile one more for an owner's; without an owner it walks the whole store, for
+    /// there a handle does not tell where its session is.
+    ///
+    /// ```
+    /// # use shared_session::{Handle, SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let manager = SessionManager::new(MemoryStore::new());
+    /// # let handle = Handle::parse("AAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
+    /// // The handle came from the list that the user "1" was shown: nobody else's session is ended.
+    /// let was_there = manager.revoke(Some("1"), &handle).await?;
+    /// # assert!(!was_there);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails; the session may then live on.
-    pub async fn revoke(&self, user_id: &str, handle: &Handle) -> Result<bool, Error> {
-        let Some(place) = self.0.place_of(user_id, handle).await? else { return Ok(false) };
+    #[doc(alias = "revoke_any")]
+    pub async fn revoke(&self, owner: Option<&str>, handle: &Handle) -> Result<bool, Error> {
+        let place = match owner {
+            Some(user_id) => self.0.place_of(user_id, handle).await?,
+            None => self.0.find(handle).await?,
+        };
+        let Some(place) = place else { return Ok(false) };
         match self.0.read(&place).await? {
-            Some(record) if record.user_id() == Some(user_id) => self.0.revoke(&place, &record).await,
+            Some(record) if owner.is_none() || record.user_id() == owner => self.0.revoke(&place, &record).await,
             _ => Ok(false),
         }
     }
 
-    /// Ends every session of `user_id` in the index, except `keep`, and says how many. To end them for certain, even
-    /// those that a failover may bring back, raise the user's epoch first.
+    /// Ends all sessions of the user `user_id`, here and everywhere, and says how many were deleted. To keep the one at hand,
+    /// use `revoke_others`.
+    ///
+    /// Raises the user's epoch, which is what counts, even for sessions that a failover brings back; then it deletes the
+    /// sessions in the user's index. Where the user has no epoch (the manager has no users, or shares them with Django) the
+    /// deletion is what counts. It reaches the sessions that services of ours have made or seen signed in; others end with a
+    /// new password only. One statement for the epoch, one round trip for the index, and a few for each session.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails; some sessions may then live on.
-    pub async fn revoke_sessions_of(&self, user_id: &str, keep: Option<&Handle>) -> Result<u64, Error> {
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database fails: nothing is ended. If only the session
+    /// store fails, the sessions are ended but their records remain until they expire, and that is no error; without an epoch
+    /// it is one, and some sessions may live on.
+    #[doc(alias = "revoke_user")]
+    #[doc(alias = "revoke_sessions_of")]
+    #[doc(alias = "logout_everywhere")]
+    pub async fn revoke_all(&self, user_id: &str) -> Result<u64, Error> {
+        #[cfg(feature = "users")]
+        if let Some(users) = &self.0.users
+            && users.raise_epoch(user_id).await?.is_some()
+        {
+            return Ok(self.clean_up(user_id, None).await);
+        }
+        self.end_sessions_of(user_id, None).await
+    }
+
+    /// Ends every session of `user_id` in the index, except `keep`, and says how many.
+    pub(crate) async fn end_sessions_of(&self, user_id: &str, keep: Option<&Handle>) -> Result<u64, Error> {
         let mut ended = 0;
         for session in self.sessions_of(user_id).await? {
-            if Some(&session.handle) != keep && self.revoke(user_id, &session.handle).await? {
+            if Some(&session.handle) != keep && self.revoke(Some(user_id), &session.handle).await? {
                 ended += 1;
             }
         }
         Ok(ended)
     }
 
-    /// Ends any session, for administrators; `false` if there is none of that name.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails; the session may then live on.
-    pub async fn revoke_any(&self, handle: &Handle) -> Result<bool, Error> {
-        let Some(place) = self.0.find(handle).await? else { return Ok(false) };
-        match self.0.read(&place).await? {
-            Some(record) => self.0.revoke(&place, &record).await,
-            None => Ok(false),
-        }
+    /// Deletes the sessions that a raised epoch has ended.
+    #[cfg(feature = "users")]
+    pub(crate) async fn clean_up(&self, user_id: &str, keep: Option<&Handle>) -> u64 {
+        self.end_sessions_of(user_id, keep).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "ended sessions remain in the store until they expire");
+            0
+        })
     }
 
     /// All live sessions, a page at a time, for administrators. `from` is [`SessionPage::next`] of the page before.
@@ -198,7 +236,7 @@ fn info(handle: Handle, record: &Record) -> SessionInfo {
         created_at: record.started(),
         last_seen_at: record.last_use(),
         expires_at: head.limits.expires(),
-        address: head.client.address.clone(),
+        address: head.client.address,
         user_agent: head.client.user_agent.clone(),
     }
 }

@@ -8,6 +8,9 @@ use crate::{Error, record::Identity, store::BoxFuture};
 pub(crate) trait Owners: Any + Send + Sync {
     /// The user of `identity`; `None` if there is no such row. One SELECT.
     fn find<'a>(&'a self, identity: &'a Identity) -> BoxFuture<'a, Result<Option<Box<dyn Owner>>, Error>>;
+
+    /// Raises the epoch of a user and returns it; `None` if users have none. One statement.
+    fn raise_epoch<'a>(&'a self, user_id: &'a str) -> BoxFuture<'a, Result<Option<i64>, Error>>;
 }
 
 /// A user, as the row was when it was read.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 #[non_exhaustive]
 pub struct Client {
     /// The network address.
-    pub address: Option<String>,
+    pub address: Option<IpAddr>,
     /// The `User-Agent` header, at most 256 bytes.
     pub user_agent: Option<String>,
 }
@@ -16,10 +16,17 @@ impl Client {
     /// A client with `address` and `user_agent`; the latter is cut to 256 bytes.
     #[must_use]
     pub fn new(address: Option<IpAddr>, user_agent: Option<&str>) -> Self {
-        Self {
-            address: address.map(|address| address.to_string()),
-            user_agent: user_agent.map(|agent| agent[..agent.floor_char_boundary(256)].to_owned()),
-        }
+        Self { address, user_agent: user_agent.map(|agent| agent[..agent.floor_char_boundary(256)].to_owned()) }
+    }
+
+    /// A client as it is stored. A text that is no address says nothing.
+    pub(crate) fn from_stored(address: Option<String>, user_agent: Option<String>) -> Self {
+        Self { address: address.and_then(|text| text.parse().ok()), user_agent }
+    }
+
+    /// The address as it is stored.
+    pub(crate) fn stored_address(&self) -> Option<String> {
+        self.address.map(|address| address.to_string())
     }
 }
 

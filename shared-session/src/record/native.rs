@@ -401,7 +401,7 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Record, Error> {
                 absolute: stored.o.map_or(deadline, |asked| StoreTime(asked.x)),
             },
             user: stored.u.map(|user| Identity { user_id: user.id, auth_hash: user.hash, epoch: user.epoch }),
-            client: Client { address: stored.d.address, user_agent: stored.d.agent },
+            client: Client::from_stored(stored.d.address, stored.d.agent),
         },
         entries: Entries::new(entries).ok_or_else(|| unreadable("an entry comes twice"))?,
         form: form(StoreTime(stored.r)),
@@ -423,7 +423,7 @@ fn encode(mark: &Mark, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
         x: limits.deadline.0,
         o: StoredExpiry::of(limits),
         u: head.user.clone().map(|user| StoredUser { id: user.user_id, hash: user.auth_hash, epoch: user.epoch }),
-        d: StoredClient { address: head.client.address.clone(), agent: head.client.user_agent.clone() },
+        d: StoredClient { address: head.client.stored_address(), agent: head.client.user_agent.clone() },
     };
     let failed = |_| Error::new(ErrorKind::Value, "the session cannot be written as a record");
     let mut bytes = serde_json::to_vec(&writing).map_err(failed)?;
@@ -493,6 +493,12 @@ mod tests {
         assert_eq!(super::mark(&record).unwrap(), mark());
         assert_eq!(record.version().part(), br#"000000000000002a","t":"TTTTTTTTTTTTTTTTTTTTTTTT"#);
         assert_eq!(secret_part(&bytes).part(), "S".repeat(43).as_bytes());
+    }
+
+    #[test]
+    fn an_address_that_is_none_reads_as_unknown() {
+        let record = decode(&Bytes::from(GOLDEN.replace("127.0.0.1", "the proxy"))).unwrap();
+        assert_eq!(record.head.client, Client::new(None, Some("curl/8")));
     }
 
     #[test]

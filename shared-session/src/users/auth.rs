@@ -85,6 +85,15 @@ impl Owners for Auth {
             Ok(user.map(|user| Box::new(Row { auth: self.clone(), user }) as _))
         })
     }
+
+    fn raise_epoch<'a>(&'a self, user_id: &'a str) -> BoxFuture<'a, Result<Option<i64>, Error>> {
+        Box::pin(async {
+            if !self.has_epochs() {
+                return Ok(None);
+            }
+            self.users.raise_epoch(user_id).await.map(Some)
+        })
+    }
 }
 
 /// A user's row, and what its marks are checked with.
@@ -303,32 +312,8 @@ impl SessionManager {
         of_core(&self.0)
     }
 
-    /// Ends all sessions of `user`, here and everywhere: raises the epoch, which is what counts, then deletes the
-    /// sessions in the index. Says how many were deleted.
-    ///
-    /// With the keys of a [Django deployment](SecretKeys::django) the deletion is what counts. It reaches the sessions
-    /// that services of ours have made or seen signed in; others end with a new password only.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] if the database fails: nothing is ended. If only the session store fails, the
-    /// sessions are ended but their records remain until they expire, and that is no error; in a Django deployment it
-    /// is one, and some sessions may live on.
-    pub async fn revoke_user(&self, user_id: &str) -> Result<u64, Error> {
-        let Some(auth) = self.auth() else {
-            return Err(Error::new(
-                ErrorKind::Config,
-                "the session manager knows no users; give it some with with_auth",
-            ));
-        };
-        if !auth.has_epochs() {
-            return self.revoke_sessions_of(user_id, None).await;
-        }
-        auth.users.raise_epoch(user_id).await?;
-        Ok(self.clean_up(user_id, None).await)
-    }
-
     /// Ends all sessions of the user of `session` but this one, and renews this one's cookie. Says how many were
-    /// deleted. In a Django deployment as [`revoke_user`](Self::revoke_user) does.
+    /// deleted. In a Django deployment as [`revoke_all`](Self::revoke_all) does.
     ///
     /// # Errors
     /// [`ErrorKind::Unauthenticated`] if nobody is signed in. [`ErrorKind::Unavailable`] if the database or the store
@@ -340,22 +325,15 @@ impl SessionManager {
         let auth = session.auth()?;
         // Once the epoch is raised, this session needs its new cookie.
         session.check_cookie()?;
-        if auth.has_epochs() {
-            user.epoch = auth.users.raise_epoch(&user.id).await?;
-        }
+        let raised = auth.raise_epoch(&user.id).await?;
+        user.epoch = raised.unwrap_or(user.epoch);
         session.login_with(&user, LoginOptions::new().with_expiry(session.expiry()?))?;
         session.commit().await?;
-        if !auth.has_epochs() {
-            return self.revoke_sessions_of(&user.id, session.handle().as_ref()).await;
+        let keep = session.handle();
+        match raised {
+            Some(_) => Ok(self.clean_up(&user.id, keep.as_ref()).await),
+            None => self.end_sessions_of(&user.id, keep.as_ref()).await,
         }
-        Ok(self.clean_up(&user.id, session.handle()).await)
-    }
-
-    async fn clean_up(&self, user_id: &str, keep: Option<crate::Handle>) -> u64 {
-        self.revoke_sessions_of(user_id, keep.as_ref()).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "ended sessions remain in the store until they expire");
-            0
-        })
     }
 }
 

@@ -14,6 +14,10 @@ pub fn form(page: &str, action: &str) -> Vec<(String, String)> {
         .skip(1)
         .filter_map(|input| {
             let tag = &input[..input.find('>')?];
+            let is_left_out = tag.contains("type=\"checkbox\"") && !tag.ends_with(" checked");
+            if is_left_out {
+                return None;
+            }
             Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))
         })
         .collect()
@@ -45,7 +49,11 @@ fn attribute(text: &str, name: &str) -> Option<String> {
 #[test]
 fn forms_are_read_as_a_browser_reads_them() {
     let page = r#"<form method="get" action="/q"><input name="q"></form>
-        <form action="/a/1" method="post"><input type="hidden" name="t" value="x&#38;y"><input name="u" required></form>"#;
+        <form action="/a/1" method="post"><input type="hidden" name="t" value="x&#38;y"><input name="u" required>
+        <input type="checkbox" name="v" value="on"><input type="checkbox" name="w" value="on" checked></form>"#;
     assert_eq!(actions(page), ["/q", "/a/1"]);
-    assert_eq!(form(page, "/a/1"), [("t".into(), "x&y".into()), ("u".into(), String::new())]);
+    assert_eq!(
+        form(page, "/a/1"),
+        [("t".into(), "x&y".into()), ("u".into(), String::new()), ("w".into(), "on".into())]
+    );
 }

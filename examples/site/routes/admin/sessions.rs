@@ -69,7 +69,7 @@ pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String
         staff.session().logout()?;
         return Ok(visit.see_other("/"));
     }
-    if !visit.setup.manager.revoke_any(&handle).await? {
+    if !visit.setup.manager.revoke(None, &handle).await? {
         return Err(Failure::not_found());
     }
     Notice::SessionEnded.leave(staff.session())?;

@@ -97,7 +97,7 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
     let (staff, user) = changeable(&visit, &id).await?;
     visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;
     if !on {
-        visit.setup.manager.revoke_user(&user.id).await?;
+        visit.setup.manager.revoke_all(&user.id).await?;
     }
     done(&visit, &staff, &user, Notice::UserChanged)
 }
@@ -117,7 +117,7 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
         return again(&visit, stale, &id).await;
     }
     let (staff, user) = changeable(&visit, &id).await?;
-    visit.setup.manager.revoke_user(&user.id).await?;
+    visit.setup.manager.revoke_all(&user.id).await?;
     done(&visit, &staff, &user, Notice::UserSignedOut)
 }
 

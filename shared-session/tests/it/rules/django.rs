@@ -332,11 +332,11 @@ async fn sessions_that_django_signed_in_are_listed_and_revoked_once_they_were_se
     assert!(!fleet.store.take_calls().contains(&"index_add"), "once is enough");
 
     let handle = fleet.load(&other).await.1.handle().unwrap();
-    assert!(!fleet.manager.revoke("999", &handle).await.unwrap());
-    assert!(fleet.manager.revoke(&identity.user_id, &handle).await.unwrap());
+    assert!(!fleet.manager.revoke(Some("999"), &handle).await.unwrap());
+    assert!(fleet.manager.revoke(Some(&identity.user_id), &handle).await.unwrap());
     assert!(fleet.request(&other).user().await.unwrap().is_none());
     let handle = fleet.load(&ann).await.1.handle().unwrap();
-    assert!(fleet.manager.revoke_any(&handle).await.unwrap());
+    assert!(fleet.manager.revoke(None, &handle).await.unwrap());
     assert!(fleet.request(&ann).user().await.unwrap().is_none());
 }
 

@@ -135,7 +135,7 @@ async fn what_another_service_changes_is_seen() {
 async fn a_session_that_ends_elsewhere_is_not_answered_any_more() {
     for redis in Redis::all() {
         let (near, far) = (Service::near(&redis.url()), Service::far(&redis.url()));
-        for end in ["logout", "revoke", "revoke_any", "flushall", "del"] {
+        for end in ["logout", "revoke", "revoke anybody's", "flushall", "del"] {
             let mut browser = Browser::default();
             near.serve(&mut browser, |session| {
                 session.insert("n", &0).unwrap();
@@ -145,8 +145,8 @@ async fn a_session_that_ends_elsewhere_is_not_answered_any_more() {
             near.keep(&browser).await;
             match end {
                 "logout" => far.serve(&mut browser.clone(), |session| session.logout().unwrap()).await,
-                "revoke" => assert!(far.manager.revoke("1", &browser.handle()).await.unwrap()),
-                "revoke_any" => assert!(far.manager.revoke_any(&browser.handle()).await.unwrap()),
+                "revoke" => assert!(far.manager.revoke(Some("1"), &browser.handle()).await.unwrap()),
+                "revoke anybody's" => assert!(far.manager.revoke(None, &browser.handle()).await.unwrap()),
                 "flushall" => assert_eq!(redis.cli(&["FLUSHALL"]), "OK"),
                 _ => assert_eq!(redis.cli(&["DEL", &browser.key()]), "1"),
             }
@@ -177,7 +177,7 @@ async fn a_service_reads_its_own_writes_and_endings() {
         service.keep(&browser).await;
         match end {
             "logout" => service.serve(&mut browser.clone(), |session| session.logout().unwrap()).await,
-            _ => assert!(service.manager.revoke("1", &browser.handle()).await.unwrap()),
+            _ => assert!(service.manager.revoke(Some("1"), &browser.handle()).await.unwrap()),
         }
         assert_eq!(service.read(&browser).await, None, "{end}");
     }
@@ -221,7 +221,7 @@ async fn an_end_drops_what_is_kept_whatever_became_of_it() {
                 let Close::Commit(commit) = service.manager.close(&handle, Ending::Completed) else { panic!("an end") };
                 assert!(service.manager.commit(commit).await.error().is_some());
             }
-            _ => drop(service.manager.revoke("1", &browser.handle()).await.unwrap_err()),
+            _ => drop(service.manager.revoke(Some("1"), &browser.handle()).await.unwrap_err()),
         }
         service.loads();
         service.read(&browser).await;

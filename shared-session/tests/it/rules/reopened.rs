@@ -297,7 +297,7 @@ async fn a_connection_is_told_what_became_of_its_session() {
         assert!(matches!(live.standing().await, Standing::SignedOut));
 
         let (_, live) = connected(fleet).await;
-        fleet.manager.revoke_sessions_of("1", None).await.unwrap();
+        fleet.manager.revoke_all("1").await.unwrap();
         assert!(matches!(live.standing().await, Standing::SignedOut));
 
         let (_, live) = connected(fleet).await;
@@ -348,7 +348,7 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
             "password" => drop(users.set_password(&id, "another horse").await.unwrap()),
             "epoch" => drop(users.raise_epoch(&id).await.unwrap()),
             "inactive" => drop(users.set_active(&id, false).await.unwrap()),
-            _ => drop(fleet.manager.revoke_user(&id).await.unwrap()),
+            _ => drop(fleet.manager.revoke_all(&id).await.unwrap()),
         }
         assert!(matches!(live.standing().await, Standing::Revoked), "{end}");
     }
