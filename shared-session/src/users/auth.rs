@@ -213,7 +213,7 @@ impl Session {
     pub fn login_with(&self, user: &User, options: LoginOptions) -> Result<(), Error> {
         let auth = self.auth()?;
         auth.other_key.has_seen_a_change(user);
-        self.sign_in(auth.identity(user), options.expiry(&self.0.core.lifetime))
+        self.sign_in(auth.identity(user), options.into_expiry(&self.0.core.lifetime))
     }
 
     /// The permissions of `user`, for [`User::has_perm`]. One round trip to the database.

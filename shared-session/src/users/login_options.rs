@@ -51,7 +51,7 @@ impl LoginOptions {
     }
 
     /// The expiry that this asks for, if any.
-    pub(crate) fn expiry(&self, lifetime: &Lifetime) -> Option<Expiry> {
+    pub(crate) fn into_expiry(self, lifetime: &Lifetime) -> Option<Expiry> {
         match self.stay {
             Stay::Unsaid => None,
             Stay::Remembered => Some(Expiry::OnInactivity(lifetime.remembered()).rounded()),
@@ -69,13 +69,13 @@ mod tests {
     #[test]
     fn a_remembered_session_lives_unused_for_the_remembered_time() {
         let lifetime = Lifetime::default().with_absolute(Duration::from_secs(50));
-        let asked = |options: LoginOptions| options.expiry(&lifetime);
+        let asked = |options: LoginOptions| options.into_expiry(&lifetime);
         let seconds = |seconds| Some(Expiry::OnInactivity(Duration::from_secs(seconds)));
         assert_eq!(asked(LoginOptions::new()), None);
         assert_eq!(asked(LoginOptions::new().with_remember_me(true)), seconds(50));
         assert_eq!(asked(LoginOptions::new().with_remember_me(false)), Some(Expiry::OnBrowserClose));
         let longer = lifetime.with_remembered(Duration::from_secs(70));
-        assert_eq!(LoginOptions::new().with_remember_me(true).expiry(&longer), seconds(70));
+        assert_eq!(LoginOptions::new().with_remember_me(true).into_expiry(&longer), seconds(70));
         let last =
             LoginOptions::new().with_remember_me(true).with_expiry(Expiry::OnInactivity(Duration::from_millis(1)));
         assert_eq!(asked(last), seconds(1));
