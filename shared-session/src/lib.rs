@@ -117,5 +117,3 @@ pub use record::{
 pub use reply::{Failure, OnError, Rejected, Reply};
 #[cfg(feature = "tower")]
 pub use tower::SessionLayer;
-#[cfg(feature = "users")]
-pub use users::auth;

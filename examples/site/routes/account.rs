@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
-use shared_session::users::Users;
+use shared_session::users::{ManageUsers, Users};
 use shared_session_actix::{CurrentUser, ErrorKind};
 use shared_session_examples::{
     forms::{FieldError, check_new_password},
@@ -16,7 +16,7 @@ use crate::{
 
 pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
     let session = user.session();
-    let (groups, permissions) = tokio::try_join!(visit.setup.users.groups(&user), session.permissions(&user))?;
+    let (groups, permissions) = tokio::try_join!(user.groups(), user.permissions())?;
     let now = now();
     visit.page(session, Some(&user))?.render(StatusCode::OK, |layout| Profile {
         layout,

@@ -2,10 +2,7 @@
 
 use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
-use shared_session::{
-    auth::SignedOut,
-    users::{CreateUserError, NewUser, User},
-};
+use shared_session::users::{CreateUserError, NewUser, SignedOut, User};
 use shared_session_actix::Session;
 use shared_session_examples::{
     forms::{FieldError, check_registration},
@@ -70,7 +67,7 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
             return render_login(&visit, &session, StatusCode::FORBIDDEN, error, stale.fields).await;
         }
     };
-    match sign_in::verify(&visit.setup.users, &fields.username, &fields.password).await? {
+    match sign_in::authenticate(&session, &visit.setup.users, &fields.username, &fields.password).await? {
         Some(user) => begin(&visit, &session, &user, &fields.next).await,
         None => render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await,
     }
