@@ -53,10 +53,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let accounts = Accounts([("ann".into(), Account { name: "ann".into(), password, city: "Basel" })].into());
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
     let manager = SessionManager::new(MemoryStore::new()).with_users(accounts, keys);
-    let app = Router::new()
-        .route("/", routing::get(home))
-        .route("/login", routing::post(login))
-        .layer(SessionLayer::new(manager));
+    let app = Router::new().route("/", routing::get(home)).route("/login", routing::post(login));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app).await?)
+    Ok(axum::serve(listener, app.layer(SessionLayer::new(manager))).await?)
 }
