@@ -2,8 +2,8 @@ use std::{error::Error as StdError, fmt};
 
 use crate::{Error, ErrorKind};
 
-/// Why nobody is signed in: the source of the error of [`Session::require_user`], which extractors of signed-in users
-/// answer with.
+/// Why nobody is signed in: the source of the error of [`Session::require_user`](crate::Session::require_user), which
+/// extractors of signed-in users answer with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignedOut {
