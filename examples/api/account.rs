@@ -12,11 +12,7 @@ use axum::{
     response::AppendHeaders,
 };
 use serde::{Deserialize, Serialize};
-use shared_session::{
-    Error, LoginOptions,
-    cookie::RequestUrl,
-    users::{User, Users},
-};
+use shared_session::{Error, LoginOptions, cookie::RequestUrl, users::User};
 use shared_session_axum::{CurrentUser, Session};
 use shared_session_examples::{setup::Setup, sign_in};
 use utoipa::ToSchema;
@@ -60,8 +56,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    async fn of(user: &User, users: &impl Users) -> Result<Self, Error> {
-        let (groups, permissions) = tokio::try_join!(users.groups(user), users.permissions(user))?;
+    async fn of(user: &User, session: &Session) -> Result<Self, Error> {
+        let (groups, permissions) = tokio::try_join!(session.groups(user), session.permissions(user))?;
         Ok(Self {
             id: user.id.clone(),
             username: user.username.clone(),
@@ -95,10 +91,10 @@ pub(crate) async fn login(
     headers: HeaderMap,
     JsonObject(login): JsonObject<Login>,
 ) -> Result<(AppendHeaders<Vec<(HeaderName, String)>>, Json<Account>), ApiError> {
-    let Some(user) = sign_in::verify(&setup.users, &login.username, &login.password).await? else {
+    let Some(user) = sign_in::authenticate(&session, &setup.users, &login.username, &login.password).await? else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
-    let account = Account::of(&user, &setup.users).await?;
+    let account = Account::of(&user, &session).await?;
     let options = login.remember.map(|remember| LoginOptions::new().with_remember_me(remember)).unwrap_or_default();
     session.login_with(&user, options)?;
     if let Err(error) = setup.users.record_login(&user.id).await {
@@ -135,6 +131,6 @@ pub(crate) async fn logout(session: Session) -> Result<StatusCode, ApiError> {
     security(("session" = [])),
     responses((status = 200, description = "The user", body = Account), Fails<401>, ReadFails)
 )]
-pub(crate) async fn me(State(setup): State<Setup>, user: CurrentUser) -> Result<Json<Account>, ApiError> {
-    Ok(Json(Account::of(&user, &setup.users).await?))
+pub(crate) async fn me(user: CurrentUser) -> Result<Json<Account>, ApiError> {
+    Ok(Json(Account::of(&user, user.session()).await?))
 }

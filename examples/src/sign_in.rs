@@ -1,7 +1,7 @@
 //! Signing in: whoever the user table has, under the name that is typed. The rules for new names are not for here.
 
 use shared_session::{
-    Error,
+    Error, Session,
     users::{SqlUsers, User, Users},
 };
 
@@ -11,11 +11,16 @@ use shared_session::{
 /// table just as it was typed is that user's. Costs one password hash, and a look more where there is space.
 ///
 /// # Errors
-/// As [`Users::verify`].
-pub async fn verify(users: &SqlUsers, typed: &str, password: &str) -> Result<Option<User>, Error> {
+/// As [`Session::authenticate`].
+pub async fn authenticate(
+    session: &Session,
+    users: &SqlUsers,
+    typed: &str,
+    password: &str,
+) -> Result<Option<User>, Error> {
     let trimmed = trimmed(typed);
     let is_spaced = trimmed != typed && users.find_by_name(typed).await?.is_some();
-    users.verify(if is_spaced { typed } else { trimmed }, password).await
+    session.authenticate(if is_spaced { typed } else { trimmed }, password).await
 }
 
 /// Without what Python's `strip` takes away: the separators of ASCII, too.
@@ -25,7 +30,11 @@ fn trimmed(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use shared_session::users::{NewUser, password::PasswordHasher};
+    use shared_session::{
+        SecretKeys, SessionManager,
+        store::SqlStore,
+        users::{NewUser, password::PasswordHasher},
+    };
 
     use super::*;
 
@@ -41,12 +50,17 @@ mod tests {
         let users = users.with_hasher(PasswordHasher::pbkdf2_sha256(10).unwrap());
         users.migrate().await.unwrap();
         let ann = users.create_user(NewUser::new("ann", "right")).await.unwrap();
+        let keys = SecretKeys::new("k".repeat(32)).unwrap();
+        let manager =
+            SessionManager::new(SqlStore::connect("sqlite::memory:").await.unwrap()).with_users(users.clone(), keys);
+        let session = manager.open([]).load().await.unwrap();
+        let found = async |typed, password| authenticate(&session, &users, typed, password).await.unwrap();
         for typed in ["ann", " ann", "ａｎｎ\n"] {
-            assert_eq!(verify(&users, typed, "right").await.unwrap(), Some(ann.clone()), "{typed:?}");
-            assert_eq!(verify(&users, typed, "wrong").await.unwrap(), None, "{typed:?}");
+            assert_eq!(found(typed, "right").await, Some(ann.clone()), "{typed:?}");
+            assert_eq!(found(typed, "wrong").await, None, "{typed:?}");
         }
         for typed in ["", " ", "\0", "ann\0", "bob"] {
-            assert_eq!(verify(&users, typed, "right").await.unwrap(), None, "{typed:?}");
+            assert_eq!(found(typed, "right").await, None, "{typed:?}");
         }
     }
 }

@@ -8,13 +8,15 @@ mod guard;
 mod middleware;
 mod rejection;
 mod reply;
+#[cfg(feature = "users")]
+mod user;
 
 pub use cross_origin::{CrossOriginMiddleware, CrossOriginService};
 pub use extract::Session;
-#[cfg(feature = "users")]
-pub use extract::{CurrentUser, MaybeUser, StaffUser};
 #[cfg(feature = "users")]
 pub use guard::{GuardMiddleware, GuardService, login_required, require};
 pub use middleware::{SessionMiddleware, SessionService};
 pub use rejection::Rejection;
 pub use shared_session::{ErrorKind, SessionManager};
+#[cfg(feature = "users")]
+pub use user::{CurrentUser, MaybeUser, StaffUser};

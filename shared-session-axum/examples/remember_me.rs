@@ -5,13 +5,12 @@
 
 use std::{error::Error, time::Duration};
 
-use axum::{Form, Router, extract::State, response::Html, response::Redirect, routing::get};
+use axum::{Form, Router, response::Html, response::Redirect, routing::get};
 use serde::Deserialize;
 use shared_session::{
     CookieConfig, ErrorKind, Lifetime, LoginOptions, SecretKeys, SessionLayer, SessionManager,
-    auth::Auth,
     store::MemoryStore,
-    users::{NewUser, SqlUsers, Users},
+    users::{NewUser, SqlUsers},
 };
 use shared_session_axum::{MaybeUser, Rejection, Session};
 
@@ -31,12 +30,8 @@ async fn page(MaybeUser(user): MaybeUser) -> Html<String> {
     ))
 }
 
-async fn login(
-    State(users): State<SqlUsers>,
-    session: Session,
-    Form(form): Form<Login>,
-) -> Result<Redirect, Rejection> {
-    let user = users.verify(&form.name, &form.password).await?.ok_or(ErrorKind::Unauthenticated)?;
+async fn login(session: Session, Form(form): Form<Login>) -> Result<Redirect, Rejection> {
+    let user = session.authenticate(&form.name, &form.password).await?.ok_or(ErrorKind::Unauthenticated)?;
     session.login_with(&user, LoginOptions::new().with_remember_me(form.remember.is_some()))?;
     Ok(Redirect::to("/"))
 }
@@ -48,10 +43,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     users.create_user(NewUser::new("ann", "correct horse")).await?;
     let day = Duration::from_secs(86_400);
     let manager = SessionManager::new(MemoryStore::new())
-        .with_auth(Auth::new(users.clone(), SecretKeys::new("a secret key of at least thirty-two bytes")?))
+        .with_users(users, SecretKeys::new("a secret key of at least thirty-two bytes")?)
         .with_lifetime(Lifetime::default().with_idle(day).with_remembered(30 * day))
         .with_cookie(CookieConfig::new("session").with_secure(false).build()?);
-    let app = Router::new().route("/", get(page).post(login)).with_state(users).layer(SessionLayer::new(manager));
+    let app = Router::new().route("/", get(page).post(login)).layer(SessionLayer::new(manager));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
     Ok(axum::serve(listener, app).await?)
 }

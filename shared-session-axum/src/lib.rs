@@ -5,11 +5,13 @@ mod extract;
 #[cfg(feature = "users")]
 mod guard;
 mod rejection;
+#[cfg(feature = "users")]
+mod user;
 
 pub use extract::Session;
-#[cfg(feature = "users")]
-pub use extract::{CurrentUser, MaybeUser, StaffUser};
 #[cfg(feature = "users")]
 pub use guard::{GuardLayer, GuardService, login_required, require};
 pub use rejection::Rejection;
 pub use shared_session::{ErrorKind, SessionLayer, SessionManager};
+#[cfg(feature = "users")]
+pub use user::{CurrentUser, MaybeUser, StaffUser};

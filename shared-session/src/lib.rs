@@ -119,4 +119,4 @@ pub use reply::{Failure, OnError, Rejected, Reply};
 #[cfg(feature = "tower")]
 pub use tower::SessionLayer;
 #[cfg(feature = "users")]
-pub use users::{auth, login_options::LoginOptions};
+pub use users::login_options::LoginOptions;

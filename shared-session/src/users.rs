@@ -1,9 +1,11 @@
 //! Who may sign in: users, their passwords, groups and permissions.
 //!
-//! - [`Users`] is the contract. [`SqlUsers`] fulfils it over the tables that Django uses, in SQLite or PostgreSQL;
-//!   implement it yourself for a table of your own.
-//! - A session carries the [session auth hash](User::session_auth_hash), derived from the stored password, and the
-//!   user's epoch. Both are compared with the row at each request that asks who the user is: a new password, a raised
+//! - [`Users`] is what a service asks of its users: one by id, one by name. [`SqlUsers`] fulfils it over the tables that
+//!   Django uses, in SQLite or PostgreSQL; for a table of your own see [below](#your-own-table). [`ManageUsers`] is for
+//!   services that change users.
+//! - [`AuthUser`] is what a session must know of one user. [`User`] is the row of Django's table; your own type is as good.
+//! - A session carries a [hash](User::session_auth_hash) of the stored password, and the user's epoch if the table has
+//!   epochs. Both are compared with the row at each request that asks who the user is: a new password, a raised
 //!   epoch or a deactivated user ends sessions at once, whatever the session store still holds.
 //! - Passwords are hashed off the async threads, no more at a time than there are cores.
 //! - Every refusal costs the same work, also for a name that does not exist, a user without a password, an inactive one
@@ -28,27 +30,89 @@
 //! # #[cfg(not(feature = "sqlite"))]
 //! # fn main() {}
 //! ```
+//!
+//! # Your own table
+//!
+//! Two methods on your type of users, two on the table:
+//!
+//! ```
+//! use std::{borrow::Cow, collections::HashMap};
+//! use shared_session::{Error, SecretKeys, SessionManager, store::MemoryStore};
+//! use shared_session::users::{AuthUser, Users, hash_password, password::PasswordHasher};
+//!
+//! #[derive(Clone)]
+//! struct Account {
+//!     name: String,
+//!     password: String,
+//! }
+//!
+//! impl AuthUser for Account {
+//!     fn id(&self) -> Cow<'_, str> {
+//!         (&self.name).into()
+//!     }
+//!     fn encoded_password(&self) -> &str {
+//!         &self.password
+//!     }
+//! }
+//!
+//! struct Accounts(HashMap<String, Account>);
+//!
+//! impl Users for Accounts {
+//!     type User = Account;
+//!     async fn find(&self, id: &str) -> Result<Option<Account>, Error> {
+//!         Ok(self.0.get(id).cloned())
+//!     }
+//!     async fn find_by_name(&self, name: &str) -> Result<Option<Account>, Error> {
+//!         self.find(name).await
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Error> {
+//! let password = hash_password(PasswordHasher::default(), "correct horse").await?;
+//! let accounts = Accounts([("ann".into(), Account { name: "ann".into(), password })].into());
+//! let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+//! let manager = SessionManager::new(MemoryStore::new()).with_users(accounts, keys);
+//!
+//! // In handlers the adapters do this: `Session`, and `CurrentUser<Account>`.
+//! let session = manager.open([]).load().await?;
+//! assert!(session.authenticate_as::<Account>("ann", "battery staple").await?.is_none());
+//! if let Some(ann) = session.authenticate_as::<Account>("ann", "correct horse").await? {
+//!     session.login(&ann)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
-use std::{collections::BTreeSet, future::Future};
+use std::{
+    collections::BTreeSet,
+    future::{Future, ready},
+};
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::{Error, store::BoxFuture};
+use crate::Error;
 
-#[cfg(feature = "users")]
-pub mod auth;
+mod auth;
 mod auth_hash;
+mod auth_user;
+mod erased;
 mod guard;
 pub(crate) mod login_options;
+mod manage;
 pub mod password;
+mod signed_out;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod user;
 mod verify;
 
 pub use auth_hash::Verified;
+pub use auth_user::AuthUser;
 pub use guard::Guard;
+pub use manage::ManageUsers;
 use password::PasswordHasher;
+pub use signed_out::SignedOut;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{CreateUserError, NewUser, SqlUsers, UserTable};
 pub use user::User;
@@ -77,57 +141,17 @@ pub fn normalized_name(name: &str) -> String {
 /// Rules for every method: an absent user is not an error; a database that cannot be reached or does not answer in
 /// time is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), never "no such user".
 ///
-/// Write the methods as `async fn`:
-///
-/// ```
-/// use std::{collections::BTreeSet, sync::Mutex};
-/// use shared_session::{Error, users::{User, Users, hash_password}};
-///
-/// /// One user, in memory.
-/// struct OnlyMe(Mutex<User>);
-///
-/// impl Users for OnlyMe {
-///     async fn find(&self, id: &str) -> Result<Option<User>, Error> {
-///         let me = self.0.lock().unwrap().clone();
-///         Ok((me.id == id).then_some(me))
-///     }
-///     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Error> {
-///         let me = self.0.lock().unwrap().clone();
-///         Ok((me.username == name).then_some(me))
-///     }
-///     async fn set_password(&self, id: &str, password: &str) -> Result<Option<User>, Error> {
-///         let Some(me) = self.find(id).await? else { return Ok(None) };
-///         let me = me.with_encoded_password(hash_password(self.hasher(), password).await?);
-///         *self.0.lock().unwrap() = me.clone();
-///         Ok(Some(me))
-///     }
-///     async fn raise_epoch(&self, id: &str) -> Result<i64, Error> {
-///         let mut me = self.0.lock().unwrap();
-///         me.epoch += i64::from(me.id == id);
-///         Ok(me.epoch)
-///     }
-///     async fn permissions(&self, _: &User) -> Result<BTreeSet<String>, Error> {
-///         Ok(BTreeSet::new())
-///     }
-///     async fn groups(&self, _: &User) -> Result<Vec<String>, Error> {
-///         Ok(Vec::new())
-///     }
-/// }
-///
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Error> {
-/// let users = OnlyMe(Mutex::new(User::new("1", "ann")));
-/// users.set_password("1", "correct horse").await?;
-/// assert!(users.verify("ann", "correct horse").await?.is_some());
-/// # Ok(())
-/// # }
-/// ```
+/// Write the methods as `async fn`; [`find`](Self::find) and [`find_by_name`](Self::find_by_name) suffice. The
+/// [example](self#your-own-table) is a whole implementation.
 pub trait Users: Send + Sync + 'static {
-    /// The user with this primary key and the present epoch. One round trip; an id that no key can have is absent.
-    fn find(&self, id: &str) -> impl Future<Output = Result<Option<User>, Error>> + Send;
+    /// The type of a user.
+    type User: AuthUser + Clone;
+
+    /// The user with this primary key, as the row is now. One round trip; an id that no key can have is absent.
+    fn find(&self, id: &str) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send;
 
     /// The user with exactly this name.
-    fn find_by_name(&self, name: &str) -> impl Future<Output = Result<Option<User>, Error>> + Send;
+    fn find_by_name(&self, name: &str) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send;
 
     /// The user of this name, if the password is right and the user is active.
     ///
@@ -140,7 +164,7 @@ pub trait Users: Send + Sync + 'static {
     /// dearer hash than any before it is the only one of its kind; a hash that costs more than about twice Django's
     /// default takes its own, longer time, because one odd row must not slow down everybody; and a success takes less
     /// time than a refusal.
-    fn verify(&self, name: &str, password: &str) -> impl Future<Output = Result<Option<User>, Error>> + Send {
+    fn verify(&self, name: &str, password: &str) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send {
         async move {
             let user = self.find_by_name(name).await?;
             verify::verify_user(user, password, self.hasher()).await
@@ -149,46 +173,38 @@ pub trait Users: Send + Sync + 'static {
 
     /// Whether `password` is that of `user`, who is active: for somebody who is signed in and asked once more. Costs
     /// what [`verify`](Self::verify) costs, without looking for the user.
-    fn check_password(&self, user: &User, password: &str) -> impl Future<Output = Result<bool, Error>> + Send {
+    fn check_password(&self, user: &Self::User, password: &str) -> impl Future<Output = Result<bool, Error>> + Send {
         let user = user.clone();
         async move { Ok(verify::verify_user(Some(user), password, self.hasher()).await?.is_some()) }
     }
 
-    /// How new passwords are hashed. Default: [`PasswordHasher::default`].
+    /// How new passwords are hashed, and what a refusal costs at least. Default: [`PasswordHasher::default`].
     fn hasher(&self) -> PasswordHasher {
         PasswordHasher::default()
     }
 
-    /// Sets a new password and answers the user as stored now, `None` if there is none. Ends all sessions of the user;
-    /// the one at hand goes on if it is given the new session auth hash.
-    fn set_password(&self, id: &str, password: &str) -> impl Future<Output = Result<Option<User>, Error>> + Send;
-
-    /// Raises the epoch by one, atomically, which ends all sessions of the user. Answers the new epoch.
-    fn raise_epoch(&self, id: &str) -> impl Future<Output = Result<i64, Error>> + Send;
-
-    /// The permissions of the user as `app.codename`: those given to the user and to the user's groups. For
-    /// [`User::has_perm`].
-    fn permissions(&self, user: &User) -> impl Future<Output = Result<BTreeSet<String>, Error>> + Send;
-
-    /// The names of the user's groups, in order.
-    fn groups(&self, user: &User) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
-}
-
-/// The object-safe twin of what a session asks of its [`Users`], so that no signature of ours names a type of users.
-pub(crate) trait UsersDyn: Send + Sync {
-    fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>>;
-    fn raise_epoch<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<i64, Error>>;
-    fn permissions<'a>(&'a self, user: &'a User) -> BoxFuture<'a, Result<BTreeSet<String>, Error>>;
-}
-
-impl<U: Users> UsersDyn for U {
-    fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<User>, Error>> {
-        Box::pin(Users::find(self, id))
+    /// The permissions of the user as `app.codename`: those given to the user and to the user's groups. Default: none,
+    /// without asking anybody.
+    fn permissions(&self, user: &Self::User) -> impl Future<Output = Result<BTreeSet<String>, Error>> + Send {
+        let _ = user;
+        ready(Ok(BTreeSet::new()))
     }
-    fn raise_epoch<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<i64, Error>> {
-        Box::pin(Users::raise_epoch(self, id))
+
+    /// The names of the user's groups, in order. Default: none, without asking anybody.
+    fn groups(&self, user: &Self::User) -> impl Future<Output = Result<Vec<String>, Error>> + Send {
+        let _ = user;
+        ready(Ok(Vec::new()))
     }
-    fn permissions<'a>(&'a self, user: &'a User) -> BoxFuture<'a, Result<BTreeSet<String>, Error>> {
-        Box::pin(Users::permissions(self, user))
+
+    /// Raises the epoch in the user's row by one, atomically, which ends all sessions of the user. Answers the new epoch,
+    /// which [`AuthUser::epoch`] returns from then on; `None` if there is no such user or the table has no epochs.
+    ///
+    /// Default: `None`. Then [`SessionManager::revoke_all`](crate::SessionManager::revoke_all) deletes the sessions
+    /// that are in the user's index, and fails if the session store does. An epoch also ends those that the index does not
+    /// know, and those that a store brings back after a failover: give a table of your own a column for it if it can have
+    /// one.
+    fn raise_epoch(&self, id: &str) -> impl Future<Output = Result<Option<i64>, Error>> + Send {
+        let _ = id;
+        ready(Ok(None))
     }
 }

@@ -2,7 +2,10 @@
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
-use shared_session::{LoginOptions, users::Users};
+use shared_session::{
+    LoginOptions,
+    users::{ManageUsers, Users},
+};
 use shared_session_actix::{CurrentUser, ErrorKind};
 use shared_session_examples::{
     forms::{FieldError, check_new_password},
@@ -16,7 +19,7 @@ use crate::{
 
 pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
     let session = user.session();
-    let (groups, permissions) = tokio::try_join!(visit.setup.users.groups(&user), session.permissions(&user))?;
+    let (groups, permissions) = tokio::try_join!(user.groups(), user.permissions())?;
     let now = now();
     visit.page(session, Some(&user))?.render(StatusCode::OK, |layout| Profile {
         layout,

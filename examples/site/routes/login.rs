@@ -4,8 +4,7 @@ use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
 use shared_session::{
     LoginOptions,
-    auth::SignedOut,
-    users::{CreateUserError, NewUser, User},
+    users::{CreateUserError, NewUser, SignedOut, User},
 };
 use shared_session_actix::Session;
 use shared_session_examples::{
@@ -80,7 +79,7 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
             return render_login(&visit, &session, StatusCode::FORBIDDEN, error, stale.fields).await;
         }
     };
-    match sign_in::verify(&visit.setup.users, &fields.username, &fields.password).await? {
+    match sign_in::authenticate(&session, &visit.setup.users, &fields.username, &fields.password).await? {
         Some(user) => begin(&visit, &session, &user, fields.options(), &fields.next).await,
         None => render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await,
     }

@@ -3,6 +3,7 @@
 
 mod app;
 mod errors;
+mod own_users;
 mod told;
 
 http_suite::tests!(start);

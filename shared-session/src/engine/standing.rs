@@ -43,7 +43,7 @@ pub enum Standing {
     /// The session was ended: by a sign-out, or from a list of devices.
     SignedOut,
     /// All sessions of the user were ended: the user's row has another password or a higher epoch, is not active, or is
-    /// gone. Known with [`with_auth`](crate::SessionManager) only; else this is [`SignedOut`](Self::SignedOut) or
+    /// gone. Known with [`with_users`](crate::SessionManager) only; else this is [`SignedOut`](Self::SignedOut) or
     /// unnoticed.
     Revoked,
     /// The session's time is over.

@@ -53,9 +53,9 @@ impl Guard {
     }
 
     async fn passes(&self, session: &Session) -> Result<(), Error> {
-        let user = session.require_user().await?;
+        let user = session.signed_in().await?;
         match &self.permission {
-            Some(permission) => session.require_perm(&user, permission).await,
+            Some(permission) => session.permit(&*user, permission).await,
             None => Ok(()),
         }
     }

@@ -14,9 +14,9 @@ use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::sync::OnceCell;
 
 use super::{
-    User, Users,
+    AuthUser, User, Users,
     password::{PasswordHasher, scheme_of},
-    verify::{self, hash_password},
+    verify,
 };
 #[cfg(feature = "postgres")]
 use crate::sql::postgres::Postgres;
@@ -279,6 +279,8 @@ impl fmt::Debug for SqlUsers {
 }
 
 impl Users for SqlUsers {
+    type User = User;
+
     async fn find(&self, id: &str) -> Result<Option<User>, Error> {
         let tables = self.tables();
         match tables.key(id) {
@@ -312,27 +314,10 @@ impl Users for SqlUsers {
         self.hasher
     }
 
-    async fn set_password(&self, id: &str, password: &str) -> Result<Option<User>, Error> {
+    /// The tables of a Django site have no epochs: there it is `None` for everybody.
+    async fn raise_epoch(&self, id: &str) -> Result<Option<i64>, Error> {
         let tables = self.tables();
-        let Some(key) = tables.key(id) else { return Ok(None) };
-        let encoded = hash_password(self.hasher, password).await?;
-        let sql = format!("UPDATE {} SET {} = $2 WHERE {}", tables.users, tables.password.quoted(), tables.is_row());
-        on_connection!(self, Write, |connection, keeps| {
-            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key).bind(&encoded);
-            query.execute(connection).await.map(drop)
-        })
-        .await?;
-        self.find(id).await
-    }
-
-    /// For an id of no user it raises nothing and answers 0. The tables of a Django site have no epochs: there it is
-    /// refused with [`ErrorKind::Config`].
-    async fn raise_epoch(&self, id: &str) -> Result<i64, Error> {
-        let tables = self.tables();
-        if !tables.has_epochs {
-            return Err(Error::new(ErrorKind::Config, "the tables of a Django site have no epochs"));
-        }
-        let Some(key) = tables.key(id) else { return Ok(0) };
+        let Some(key) = tables.key(id).filter(|_| tables.has_epochs) else { return Ok(None) };
         let sql = format!(
             "INSERT INTO shared_session_epoch (user_id, epoch) SELECT {}, 1 FROM {} u WHERE {} \
              ON CONFLICT (user_id) DO UPDATE SET epoch = shared_session_epoch.epoch + 1 RETURNING epoch",
@@ -340,12 +325,11 @@ impl Users for SqlUsers {
             tables.users,
             tables.is_row()
         );
-        let raised: Option<i64> = on_connection!(self, Write, |connection, keeps| {
+        on_connection!(self, Write, |connection, keeps| {
             let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key);
             query.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()
         })
-        .await?;
-        Ok(raised.unwrap_or(0))
+        .await
     }
 
     /// Django's rules: an inactive user has none, a superuser has all that exist.

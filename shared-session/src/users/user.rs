@@ -1,11 +1,15 @@
-//! A user.
+//! The row of Django's table of users.
 
-use std::{collections::BTreeSet, fmt};
+use std::{borrow::Cow, fmt};
 
-use super::auth_hash::{self, Verified};
+use super::{
+    AuthUser,
+    auth_hash::{self, Verified},
+};
 use crate::SecretKeys;
 
-/// One user, as the row was when it was read.
+/// A user as Django's table has them, as the row was when it was read. A table of your own may have
+/// [a type of its own](AuthUser).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
@@ -61,12 +65,6 @@ impl User {
         self
     }
 
-    /// The stored password hash. Never show or log it; it is here for formats that derive their own auth hash from it.
-    #[must_use]
-    pub fn encoded_password(&self) -> &str {
-        &self.password
-    }
-
     /// What ties a session to the user's present password: an HMAC of the stored hash, 43 characters; with the keys of
     /// a [Django deployment](SecretKeys::django) Django's own, 64 hexadecimal digits. It goes into the session at login. A
     /// change of the password makes another one, which ends the sessions that hold the old one.
@@ -92,23 +90,31 @@ impl User {
     pub fn verify_session_auth_hash(&self, keys: &SecretKeys, hash: &str) -> Verified {
         auth_hash::verify(keys, &self.password, hash)
     }
+}
 
-    /// Whether the user has `permission` (`app.codename`), given what [`Users::permissions`](super::Users::permissions) answered. Django's rule:
-    /// an inactive user has none, an active superuser has every one, even one that does not exist.
-    ///
-    /// ```
-    /// use shared_session::users::User;
-    ///
-    /// let mut user = User::new("1", "ann");
-    /// let permissions = ["blog.add_post".to_owned()].into();
-    /// assert!(user.has_perm(&permissions, "blog.add_post"));
-    /// assert!(!user.has_perm(&permissions, "blog.delete_post"));
-    /// user.is_active = false;
-    /// assert!(!user.has_perm(&permissions, "blog.add_post"));
-    /// ```
-    #[must_use]
-    pub fn has_perm(&self, permissions: &BTreeSet<String>, permission: &str) -> bool {
-        self.is_active && (self.is_superuser || permissions.contains(permission))
+impl AuthUser for User {
+    fn id(&self) -> Cow<'_, str> {
+        Cow::Borrowed(&self.id)
+    }
+
+    fn encoded_password(&self) -> &str {
+        &self.password
+    }
+
+    fn is_active(&self) -> bool {
+        self.is_active
+    }
+
+    fn is_staff(&self) -> bool {
+        self.is_staff
+    }
+
+    fn is_superuser(&self) -> bool {
+        self.is_superuser
+    }
+
+    fn epoch(&self) -> i64 {
+        self.epoch
     }
 }
 
@@ -124,6 +130,8 @@ impl fmt::Debug for User {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]

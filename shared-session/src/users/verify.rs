@@ -9,8 +9,8 @@ use std::{
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use super::{
-    User,
-    password::{Level, PasswordHasher, Scheme, Verdict, verify_as},
+    AuthUser,
+    password::{Level, PasswordHasher, Verdict, verify_as},
 };
 use crate::{Error, ErrorKind};
 
@@ -33,22 +33,23 @@ pub async fn hash_password(hasher: PasswordHasher, password: &str) -> Result<Str
 }
 
 /// `user`, if active and `password` is right. Every other answer does the same work, whoever was asked for.
-pub(super) async fn verify_user(
-    user: Option<User>,
+pub(super) async fn verify_user<U: AuthUser>(
+    user: Option<U>,
     password: &str,
     hasher: PasswordHasher,
-) -> Result<Option<User>, Error> {
+) -> Result<Option<U>, Error> {
     let password = password.to_owned();
     off_thread(move || decide(user, &password, hasher, &LEARNED)).await
 }
 
 /// Has refusals cost at least what hashes of these `schemes` cost.
-pub(super) fn learn(schemes: impl IntoIterator<Item = Scheme>) {
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) fn learn(schemes: impl IntoIterator<Item = super::password::Scheme>) {
     let mut learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
     schemes.into_iter().for_each(|scheme| learned.learn(scheme));
 }
 
-fn decide(user: Option<User>, password: &str, hasher: PasswordHasher, learned: &Mutex<Level>) -> Option<User> {
+fn decide<U: AuthUser>(user: Option<U>, password: &str, hasher: PasswordHasher, learned: &Mutex<Level>) -> Option<U> {
     let (done, verdict) = match &user {
         Some(user) => verify_as(password, user.encoded_password()),
         None => (None, Verdict::Unusable),
@@ -58,7 +59,7 @@ fn decide(user: Option<User>, password: &str, hasher: PasswordHasher, learned: &
         done.into_iter().for_each(|scheme| learned.learn(scheme));
         learned.clone()
     };
-    let user = user.filter(|user| verdict == Verdict::Match && user.is_active);
+    let user = user.filter(|user| verdict == Verdict::Match && user.is_active());
     if user.is_none() {
         level.include(hasher.scheme());
         level.rest(done).into_iter().for_each(|run| run.spend(password));
@@ -83,7 +84,10 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 
 #[cfg(test)]
 mod tests {
-    use super::super::password::{Family, counted, scheme_of};
+    use super::super::{
+        User,
+        password::{Family, counted, scheme_of},
+    };
     use super::*;
 
     fn ann(encoded: impl Into<String>) -> User {
@@ -96,7 +100,7 @@ mod tests {
         let mut user = ann(hash_password(hasher, "right").await.unwrap());
         assert_eq!(verify_user(Some(user.clone()), "right", hasher).await.unwrap(), Some(user.clone()));
         assert_eq!(verify_user(Some(user.clone()), "wrong", hasher).await.unwrap(), None);
-        assert_eq!(verify_user(None, "right", hasher).await.unwrap(), None);
+        assert_eq!(verify_user(None::<User>, "right", hasher).await.unwrap(), None);
         assert_eq!(verify_user(Some(ann("!")), "right", hasher).await.unwrap(), None);
         user.is_active = false;
         assert_eq!(verify_user(Some(user), "right", hasher).await.unwrap(), None);

@@ -18,6 +18,7 @@ mod lost_reply;
 pub(crate) mod near_cache;
 mod observed;
 mod own_commits;
+mod own_users;
 mod passwords;
 mod reopened;
 mod revocation;

@@ -6,7 +6,6 @@ use std::{
 
 use shared_session::{
     CookieConfig, ErrorKind, OnError, Reply, SecretKeys, SessionManager,
-    auth::Auth,
     csrf::CrossOrigin,
     store::MemoryStore,
     testing::{FaultStore, SpyStore},
@@ -55,7 +54,7 @@ impl World {
             reply
         });
         SessionManager::new(self.store.clone())
-            .with_auth(Auth::new(self.users.clone(), keys))
+            .with_users(self.users.clone(), keys)
             .with_on_error(hook)
             .with_retry_after(RETRY_AFTER)
     }

@@ -7,7 +7,7 @@ use actix_web::{
 use serde::Deserialize;
 use shared_session::{
     Error, ErrorKind,
-    users::{User, Users},
+    users::{ManageUsers, User, Users},
 };
 use shared_session_actix::StaffUser;
 use shared_session_examples::{

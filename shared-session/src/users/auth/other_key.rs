@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::users::User;
+use crate::users::AuthUser;
 
 /// How many users are remembered: half a megabyte. All are forgotten when there are more, which may cost a warning.
 const MOST: usize = 16_384;
@@ -36,13 +36,13 @@ enum Password {
 
 impl OtherKey {
     /// Remembers the user's password as it is now, and says whether this process has ever seen another one.
-    pub(super) fn has_seen_a_change(&self, user: &User) -> bool {
+    pub(super) fn has_seen_a_change(&self, user: &dyn AuthUser) -> bool {
         let now = Password::Same(self.hasher.hash_one(user.encoded_password()));
         let mut seen = lock(&self.seen);
         if seen.len() >= MOST {
             seen.clear();
         }
-        let password = seen.entry(self.hasher.hash_one(&user.id)).or_insert(now);
+        let password = seen.entry(self.hasher.hash_one(&*user.id())).or_insert(now);
         if *password != now {
             *password = Password::Changed;
         }
@@ -67,6 +67,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::users::User;
 
     #[test]
     fn a_change_that_was_seen_is_remembered_for_its_user_alone() {

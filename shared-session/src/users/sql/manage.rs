@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, random,
-    users::{User, Users, normalized_name, verify::hash_password},
+    users::{ManageUsers, User, Users, normalized_name, verify::hash_password},
 };
 
 /// What [`SqlUsers::create_user`] makes a user of. Active, neither staff nor superuser, unless said otherwise.
@@ -258,15 +258,6 @@ impl SqlUsers {
         Ok(count.unsigned_abs())
     }
 
-    /// Activates or deactivates a user; says whether there is one. The sessions of an inactive user are anonymous, and
-    /// count again when the user is active again: raise the epoch to end them.
-    ///
-    /// # Errors
-    /// As [`Users`]; [`ErrorKind::Config`] if the user table has no column for it.
-    pub async fn set_active(&self, id: &str, active: bool) -> Result<bool, Error> {
-        self.set_flag(id, |tables| tables.is_active.as_ref(), active).await
-    }
-
     /// Says whether the user may enter the administration; answers whether there is such a user.
     ///
     /// # Errors
@@ -313,6 +304,25 @@ impl SqlUsers {
             Ok(query.execute(connection).await?.rows_affected() > 0)
         })
         .await
+    }
+}
+
+impl ManageUsers for SqlUsers {
+    async fn set_password(&self, id: &str, password: &str) -> Result<Option<User>, Error> {
+        let tables = self.tables();
+        let Some(key) = tables.key(id) else { return Ok(None) };
+        let encoded = hash_password(self.hasher, password).await?;
+        let sql = format!("UPDATE {} SET {} = $2 WHERE {}", tables.users, tables.password.quoted(), tables.is_row());
+        on_connection!(self, Write, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key).bind(&encoded);
+            query.execute(connection).await.map(drop)
+        })
+        .await?;
+        self.find(id).await
+    }
+
+    async fn set_active(&self, id: &str, active: bool) -> Result<bool, Error> {
+        self.set_flag(id, |tables| tables.is_active.as_ref(), active).await
     }
 }
 

@@ -57,7 +57,7 @@ async fn services_that_share_a_few_server_connections_do_not_disturb_each_other(
             assert_eq!(others.find(&ann.id).await.unwrap().unwrap().username, "ann");
             assert!(others.find_by_name(&key).await.unwrap().is_none());
             assert!(users.record_login(&ann.id).await.unwrap());
-            assert!(users.raise_epoch(&ann.id).await.unwrap() > 0);
+            assert!(users.raise_epoch(&ann.id).await.unwrap() > Some(0));
             assert!(users.groups(ann).await.unwrap().is_empty());
             if turn % 4 == 0 {
                 let _ = store.delete(&key, None).await.unwrap();

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use shared_session::{
     ErrorKind, SecretKeys, SessionManager,
-    auth::Auth,
-    users::{NewUser, SqlUsers, Users},
+    users::{ManageUsers, NewUser, SqlUsers, Users},
 };
 
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
@@ -31,7 +30,7 @@ pub(super) async fn fleet_with_users_of_django() -> (Fleet, SqlUsers) {
 
 fn with_users(users: &SqlUsers, keys: SecretKeys) -> Fleet {
     let fleet = Fleet::new();
-    let manager: SessionManager = fleet.manager.clone().with_auth(Auth::new(users.clone(), keys));
+    let manager: SessionManager = fleet.manager.clone().with_users(users.clone(), keys);
     Fleet { manager, ..fleet }
 }
 
@@ -82,7 +81,7 @@ async fn a_session_under_an_earlier_key_of_django_still_holds() {
     let (fleet, users) = fleet_with_users_of_django().await;
     let browser = signed_in(&fleet, &users, "ann").await;
     let with_keys = |keys: SecretKeys| Fleet {
-        manager: fleet.manager.clone().with_auth(Auth::new(users.clone(), keys)),
+        manager: fleet.manager.clone().with_users(users.clone(), keys),
         store: fleet.store.clone(),
         memory: fleet.memory.clone(),
     };
@@ -162,7 +161,7 @@ async fn a_session_of_a_service_with_another_secret_key_is_counted() {
         };
         let other = |key: &str| {
             let keys = if django { SecretKeys::django(key) } else { SecretKeys::new(key) };
-            let manager = fleet.manager.clone().with_auth(Auth::new(users.clone(), keys.unwrap()));
+            let manager = fleet.manager.clone().with_users(users.clone(), keys.unwrap());
             Fleet { manager, store: fleet.store.clone(), memory: fleet.memory.clone() }
         };
         let browser = signed_in(&fleet, &users, "ann").await;

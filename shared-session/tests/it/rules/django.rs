@@ -5,13 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use shared_session::{
     ErrorKind, Expiry, Profile, SecretKeys, Session, SessionManager,
-    auth::Auth,
     django::{
         Django, TimeZone,
         pickle::{Pickle, PyDate, PyDateTime, PyOffset, PyTime, PyValue},
     },
     store::SessionStore,
     testing::Fault,
+    users::ManageUsers,
 };
 
 use super::{Browser, Fleet, IDLE, current_user, kind, user};
@@ -344,7 +344,7 @@ async fn sessions_that_django_signed_in_are_listed_and_revoked_once_they_were_se
 async fn a_hash_under_an_earlier_key_is_renewed_in_place() {
     let (fleet, users) = current_user::fleet_with_users_of_django().await;
     let with_keys = |keys: SecretKeys| -> Fleet {
-        let manager: SessionManager = fleet.manager.clone().with_auth(Auth::new(users.clone(), keys));
+        let manager: SessionManager = fleet.manager.clone().with_users(users.clone(), keys);
         let manager = manager.with_profile(Profile::django(Django::cache()));
         Fleet { manager, store: fleet.store.clone(), memory: fleet.memory.clone() }
     };
@@ -363,8 +363,8 @@ async fn a_hash_under_an_earlier_key_is_renewed_in_place() {
 async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
     let (fleet, users) = current_user::fleet_with_users_of_django().await;
     let with = |django: Django, keys: &str| {
-        let auth = Auth::new(users.clone(), SecretKeys::django(keys).unwrap());
-        fleet.manager.clone().with_auth(auth).with_profile(Profile::django(django))
+        let keys = SecretKeys::django(keys).unwrap();
+        fleet.manager.clone().with_users(users.clone(), keys).with_profile(Profile::django(django))
     };
     let ours = with(Django::cache(), "key");
     assert_eq!(ours.check_fleet().await.unwrap().sessions, 0, "an empty store fits everybody");

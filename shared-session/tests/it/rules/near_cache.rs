@@ -377,8 +377,7 @@ async fn a_request_can_read_past_it() {
 async fn marks_that_do_not_match_are_looked_up_in_the_store() {
     use shared_session::{
         SecretKeys,
-        auth::Auth,
-        users::{NewUser, SqlUsers, Users},
+        users::{ManageUsers, NewUser, SqlUsers},
     };
     let redis = Redis::start(RedisKind::New);
     let pool = sqlx::sqlite::SqlitePoolOptions::new().max_connections(1).connect("sqlite::memory:").await.unwrap();
@@ -387,7 +386,7 @@ async fn marks_that_do_not_match_are_looked_up_in_the_store() {
     let ann = users.create_user(NewUser::new("ann", "correct horse")).await.unwrap();
     let keys = || SecretKeys::new(super::current_user::KEY).unwrap();
     let service = Service::near(&redis.url());
-    let service = Service { manager: service.manager.with_auth(Auth::new(users.clone(), keys())), ..service };
+    let service = Service { manager: service.manager.with_users(users.clone(), keys()), ..service };
     let mut browser = Browser::default();
     service.serve(&mut browser, |session| session.login(&ann).unwrap()).await;
     service.keep(&browser).await;

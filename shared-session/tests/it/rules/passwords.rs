@@ -1,6 +1,6 @@
 //! M. Passwords. The formats are tested in `users`.
 
-use shared_session::users::Users;
+use shared_session::users::{AuthUser, ManageUsers, Users};
 
 use super::current_user::{fleet_with_users, name, signed_in};
 

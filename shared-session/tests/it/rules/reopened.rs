@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use shared_session::{
-    Ending, Error, ErrorKind, LazySession, Profile, Session, Standing, django::Django, testing::Fault, users::Users,
+    Ending, Error, ErrorKind, LazySession, Profile, Session, Standing,
+    django::Django,
+    testing::Fault,
+    users::{ManageUsers, Users},
 };
 use tokio::task::JoinHandle;
 

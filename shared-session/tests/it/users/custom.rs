@@ -2,7 +2,7 @@
 
 use shared_session::{
     ErrorKind,
-    users::{CreateUserError, NewUser, UserTable, Users},
+    users::{CreateUserError, ManageUsers, NewUser, UserTable, Users},
 };
 
 use super::Database;

@@ -2,7 +2,7 @@
 
 use shared_session::{
     ErrorKind, SecretKeys,
-    users::{CreateUserError, NewUser, SqlUsers, User, Users, Verified},
+    users::{CreateUserError, ManageUsers, NewUser, SqlUsers, User, Users, Verified},
 };
 use sqlx::PgPool;
 

@@ -1,0 +1,153 @@
+use std::{collections::BTreeSet, ops::Deref};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use futures_util::future::LocalBoxFuture;
+use shared_session::{
+    ErrorKind,
+    users::{AuthUser, User},
+};
+
+use crate::{Rejection, Session};
+
+/// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if the
+/// manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
+///
+/// Costs one SELECT for a request, besides loading the session.
+///
+/// Fails with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, with [`ErrorKind::Unavailable`] (503) if the
+/// store or the database fails, and with [`ErrorKind::Config`] (500) if the manager's users are of another type.
+///
+/// ```
+/// use shared_session_actix::{CurrentUser, Rejection};
+///
+/// async fn publish(user: CurrentUser) -> Result<String, Rejection> {
+///     user.require_perm("blog.add_post").await?;
+///     Ok(format!("published by {}", user.username))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CurrentUser<U = User> {
+    user: U,
+    session: Session,
+}
+
+impl<U: AuthUser> CurrentUser<U> {
+    /// The session that the user is signed in to.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The user without the session.
+    #[must_use]
+    pub fn into_user(self) -> U {
+        self.user
+    }
+
+    /// Goes on only if the user has `permission`, such as `blog.add_post`. Superusers have every permission. One round
+    /// trip to the database each time, none for superusers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`] (403) without the permission; [`ErrorKind::Unavailable`] (503) if the database fails.
+    pub async fn require_perm(&self, permission: &str) -> Result<(), Rejection> {
+        Ok(self.session.require_perm(&self.user, permission).await?)
+    }
+
+    /// The user's permissions, as `app.codename`. One round trip to the database.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] (503) if the database fails.
+    pub async fn permissions(&self) -> Result<BTreeSet<String>, Rejection> {
+        Ok(self.session.permissions(&self.user).await?)
+    }
+
+    /// The names of the user's groups, in order. One round trip to the database.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] (503) if the database fails.
+    pub async fn groups(&self) -> Result<Vec<String>, Rejection> {
+        Ok(self.session.groups(&self.user).await?)
+    }
+}
+
+impl<U: AuthUser + Clone> CurrentUser<U> {
+    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        let session = Session::load(request).await?;
+        let user = session.require_user_as().await?;
+        Ok(Self { user, session })
+    }
+}
+
+impl<U> Deref for CurrentUser<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.user
+    }
+}
+
+/// The signed-in user, or `None`: for pages that everybody may see.
+///
+/// Costs as much as [`CurrentUser`], and takes your type as it does. Fails only if the store or the database fails, the
+/// session cannot be read, or the manager's users are of another type. Prefer it to `Option<CurrentUser>`, which Actix Web
+/// makes `None` after any error.
+#[derive(Clone, Debug)]
+pub struct MaybeUser<U = User>(
+    /// The user, if one is signed in.
+    pub Option<U>,
+);
+
+impl<U: AuthUser + Clone> MaybeUser<U> {
+    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        Ok(Self(Session::load(request).await?.user_as().await?))
+    }
+}
+
+/// The signed-in user, who is [staff](AuthUser::is_staff): a [`CurrentUser`].
+///
+/// Staff decide about others, so the session is read past a near cache: one round trip. That is so only if nothing has
+/// loaded the session before, so take this one first.
+///
+/// Fails as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff.
+#[derive(Clone, Debug)]
+pub struct StaffUser<U = User>(CurrentUser<U>);
+
+impl<U> StaffUser<U> {
+    /// The user without this wrapper.
+    #[must_use]
+    pub fn into_inner(self) -> CurrentUser<U> {
+        self.0
+    }
+}
+
+impl<U: AuthUser + Clone> StaffUser<U> {
+    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        Session::load_fresh(request).await?;
+        let user = CurrentUser::<U>::load(request).await?;
+        if user.is_staff() { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
+    }
+}
+
+impl<U> Deref for StaffUser<U> {
+    type Target = CurrentUser<U>;
+
+    fn deref(&self) -> &CurrentUser<U> {
+        &self.0
+    }
+}
+
+macro_rules! from_request {
+    ($($extractor:ident),+) => {$(
+        impl<U: AuthUser + Clone> FromRequest for $extractor<U> {
+            type Error = Rejection;
+            type Future = LocalBoxFuture<'static, Result<Self, Rejection>>;
+
+            fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+                let request = request.clone();
+                Box::pin(async move { Self::load(&request).await })
+            }
+        }
+    )+};
+}
+
+from_request!(CurrentUser, MaybeUser, StaffUser);

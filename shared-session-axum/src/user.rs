@@ -1,0 +1,169 @@
+use std::{collections::BTreeSet, ops::Deref};
+
+use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use shared_session::{
+    ErrorKind,
+    users::{AuthUser, User},
+};
+
+use crate::{Rejection, Session};
+
+/// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if the
+/// manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
+///
+/// Costs one SELECT for a request, besides loading the session.
+///
+/// Rejects with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, with [`ErrorKind::Unavailable`] (503) if the
+/// store or the database fails, and with [`ErrorKind::Config`] (500) if the manager's users are of another type.
+/// `Option<CurrentUser>` is `None` for anonymous visitors.
+///
+/// ```
+/// use shared_session_axum::{CurrentUser, Rejection};
+///
+/// async fn publish(user: CurrentUser) -> Result<String, Rejection> {
+///     user.require_perm("blog.add_post").await?;
+///     Ok(format!("published by {}", user.username))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct CurrentUser<U = User> {
+    user: U,
+    session: Session,
+}
+
+impl<U: AuthUser> CurrentUser<U> {
+    /// The session that the user is signed in to.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The user without the session.
+    #[must_use]
+    pub fn into_user(self) -> U {
+        self.user
+    }
+
+    /// Goes on only if the user has `permission`, such as `blog.add_post`. Superusers have every permission. One round
+    /// trip to the database each time, none for superusers.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Forbidden`] (403) without the permission; [`ErrorKind::Unavailable`] (503) if the database fails.
+    pub async fn require_perm(&self, permission: &str) -> Result<(), Rejection> {
+        Ok(self.session.require_perm(&self.user, permission).await?)
+    }
+
+    /// The user's permissions, as `app.codename`. One round trip to the database.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] (503) if the database fails.
+    pub async fn permissions(&self) -> Result<BTreeSet<String>, Rejection> {
+        Ok(self.session.permissions(&self.user).await?)
+    }
+
+    /// The names of the user's groups, in order. One round trip to the database.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] (503) if the database fails.
+    pub async fn groups(&self) -> Result<Vec<String>, Rejection> {
+        Ok(self.session.groups(&self.user).await?)
+    }
+}
+
+impl<U> Deref for CurrentUser<U> {
+    type Target = U;
+
+    fn deref(&self) -> &U {
+        &self.user
+    }
+}
+
+impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for CurrentUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let session = Session::load(parts).await?;
+        let user = session.require_user_as().await?;
+        Ok(Self { user, session })
+    }
+}
+
+impl<S: Send + Sync, U: AuthUser + Clone> OptionalFromRequestParts<S> for CurrentUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
+        allowed(<Self as FromRequestParts<S>>::from_request_parts(parts, state).await)
+    }
+}
+
+/// The signed-in user, or `None`: for pages that everybody may see.
+///
+/// Costs as much as [`CurrentUser`], and takes your type as it does. Rejects only if the store or the database fails, the
+/// session cannot be read, or the manager's users are of another type.
+#[derive(Clone, Debug)]
+pub struct MaybeUser<U = User>(
+    /// The user, if one is signed in.
+    pub Option<U>,
+);
+
+impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for MaybeUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        Ok(Self(Session::load(parts).await?.user_as().await?))
+    }
+}
+
+/// The signed-in user, who is [staff](AuthUser::is_staff): a [`CurrentUser`].
+///
+/// Staff decide about others, so the session is read past a near cache: one round trip. That is so only if nothing has
+/// loaded the session before, so take this one first.
+///
+/// Rejects as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff. `Option<StaffUser>` is
+/// `None` for everybody else.
+#[derive(Clone, Debug)]
+pub struct StaffUser<U = User>(CurrentUser<U>);
+
+impl<U> StaffUser<U> {
+    /// The user without this wrapper.
+    #[must_use]
+    pub fn into_inner(self) -> CurrentUser<U> {
+        self.0
+    }
+}
+
+impl<U> Deref for StaffUser<U> {
+    type Target = CurrentUser<U>;
+
+    fn deref(&self) -> &CurrentUser<U> {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for StaffUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        Session::load_fresh(parts).await?;
+        let user = <CurrentUser<U> as FromRequestParts<S>>::from_request_parts(parts, state).await?;
+        if user.is_staff() { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
+    }
+}
+
+impl<S: Send + Sync, U: AuthUser + Clone> OptionalFromRequestParts<S> for StaffUser<U> {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
+        allowed(<Self as FromRequestParts<S>>::from_request_parts(parts, state).await)
+    }
+}
+
+/// `None` for those who are not allowed; failures stay failures.
+fn allowed<T>(result: Result<T, Rejection>) -> Result<Option<T>, Rejection> {
+    match result {
+        Ok(user) => Ok(Some(user)),
+        Err(rejection) if matches!(rejection.kind(), ErrorKind::Unauthenticated | ErrorKind::Forbidden) => Ok(None),
+        Err(rejection) => Err(rejection),
+    }
+}

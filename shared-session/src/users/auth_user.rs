@@ -1,0 +1,83 @@
+use std::{any::Any, borrow::Cow, collections::BTreeSet};
+
+/// A user, as far as sessions must know one. Implement it for your own type; [`User`](super::User) is the row of Django's
+/// table.
+///
+/// ```
+/// use std::borrow::Cow;
+/// use shared_session::users::AuthUser;
+///
+/// #[derive(Clone)]
+/// struct Account {
+///     number: u32,
+///     password_hash: String,
+/// }
+///
+/// impl AuthUser for Account {
+///     fn id(&self) -> Cow<'_, str> {
+///         self.number.to_string().into()
+///     }
+///     fn encoded_password(&self) -> &str {
+///         &self.password_hash
+///     }
+/// }
+///
+/// let account = Account { number: 7, password_hash: "argon2$...".into() };
+/// assert!(account.is_active() && !account.is_superuser());
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a type of users",
+    note = "implement `shared_session::users::AuthUser` for your type of users",
+    note = "of an extractor such as `CurrentUser` pass the user in it: `&*user`"
+)]
+pub trait AuthUser: Any + Send + Sync {
+    /// The primary key, as text: what [`Users::find`](super::Users::find) is asked for. The session stores it.
+    fn id(&self) -> Cow<'_, str>;
+
+    /// The stored password, in one of the formats of [`password`](super::password). A session carries an HMAC of it, so a
+    /// new password ends every session of the user.
+    ///
+    /// For users without a password return a text that no password matches, such as a random one that begins with `!`,
+    /// and change it to end their sessions. Never show or log it.
+    #[doc(alias = "session_auth_hash")]
+    fn encoded_password(&self) -> &str;
+
+    /// Whether the user may sign in. The sessions of an inactive user are anonymous. Default: yes.
+    fn is_active(&self) -> bool {
+        true
+    }
+
+    /// Whether the user may enter the administration: what `StaffUser` of the adapters asks. Default: no.
+    fn is_staff(&self) -> bool {
+        false
+    }
+
+    /// Whether the user has every permission. Default: no.
+    fn is_superuser(&self) -> bool {
+        false
+    }
+
+    /// The epoch that the row holds now. A session that carries another one is anonymous. Default: 0, for tables without
+    /// epochs; where [`Users::raise_epoch`](super::Users::raise_epoch) raises one, this must return it.
+    fn epoch(&self) -> i64 {
+        0
+    }
+
+    /// Whether the user has `permission` (`app.codename`), given what [`Users::permissions`](super::Users::permissions)
+    /// answered. Django's rule: an inactive user has none, an active superuser has every one, even one that does not
+    /// exist.
+    ///
+    /// ```
+    /// use shared_session::users::{AuthUser, User};
+    ///
+    /// let mut user = User::new("1", "ann");
+    /// let permissions = ["blog.add_post".to_owned()].into();
+    /// assert!(user.has_perm(&permissions, "blog.add_post"));
+    /// assert!(!user.has_perm(&permissions, "blog.delete_post"));
+    /// user.is_active = false;
+    /// assert!(!user.has_perm(&permissions, "blog.add_post"));
+    /// ```
+    fn has_perm(&self, permissions: &BTreeSet<String>, permission: &str) -> bool {
+        self.is_active() && (self.is_superuser() || permissions.contains(permission))
+    }
+}

@@ -1,0 +1,67 @@
+//! Users without their type, so that no manager, layer or session has it as a parameter.
+
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::BTreeSet,
+    sync::Arc,
+};
+
+use super::{AuthUser, Users};
+use crate::{Error, ErrorKind, store::BoxFuture};
+
+/// A user of whichever type the manager's users have.
+pub(super) type AnyUser = Arc<dyn AuthUser>;
+
+/// The object-safe twin of what a session asks of its [`Users`].
+pub(super) trait AnyUsers: Send + Sync {
+    /// An error that names both types, if these users are not of type `wanted`.
+    fn check_type(&self, wanted: TypeId, wanted_name: &'static str) -> Result<(), Error>;
+    fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>, Error>>;
+    fn verify<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>, Error>>;
+    fn raise_epoch<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<i64>, Error>>;
+    fn permissions<'a>(&'a self, user: &'a dyn AuthUser) -> BoxFuture<'a, Result<BTreeSet<String>, Error>>;
+    fn groups<'a>(&'a self, user: &'a dyn AuthUser) -> BoxFuture<'a, Result<Vec<String>, Error>>;
+}
+
+impl<T: Users> AnyUsers for T {
+    fn check_type(&self, wanted: TypeId, wanted_name: &'static str) -> Result<(), Error> {
+        if wanted == TypeId::of::<T::User>() { Ok(()) } else { Err(other_type(type_name::<T::User>(), wanted_name)) }
+    }
+
+    fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>, Error>> {
+        Box::pin(async { Ok(Users::find(self, id).await?.map(erased)) })
+    }
+
+    fn verify<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>, Error>> {
+        Box::pin(async { Ok(Users::verify(self, name, password).await?.map(erased)) })
+    }
+
+    fn raise_epoch<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<i64>, Error>> {
+        Box::pin(Users::raise_epoch(self, id))
+    }
+
+    fn permissions<'a>(&'a self, user: &'a dyn AuthUser) -> BoxFuture<'a, Result<BTreeSet<String>, Error>> {
+        Box::pin(async { Users::permissions(self, of_type(user)?).await })
+    }
+
+    fn groups<'a>(&'a self, user: &'a dyn AuthUser) -> BoxFuture<'a, Result<Vec<String>, Error>> {
+        Box::pin(async { Users::groups(self, of_type(user)?).await })
+    }
+}
+
+fn erased(user: impl AuthUser) -> AnyUser {
+    Arc::new(user)
+}
+
+/// `user` as what it is.
+pub(super) fn of_type<U: AuthUser>(user: &dyn AuthUser) -> Result<&U, Error> {
+    (user as &dyn Any).downcast_ref().ok_or_else(|| other_type("another type", type_name::<U>()))
+}
+
+fn other_type(users: &'static str, wanted: &'static str) -> Error {
+    let message = format!(
+        "the users of the session manager are {users}, and not {wanted}: name their type, as in CurrentUser<Account> \
+         or user_as::<Account>()"
+    );
+    Error::new(ErrorKind::Config, message)
+}

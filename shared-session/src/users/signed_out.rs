@@ -1,0 +1,57 @@
+use std::{error::Error as StdError, fmt};
+
+use crate::{Error, ErrorKind};
+
+/// Why nobody is signed in: the source of the error of [`Session::require_user`](crate::Session::require_user), which
+/// extractors of signed-in users answer with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignedOut {
+    /// The client sent no session cookie, or several of which nobody can tell which one counts: a first visit, or a browser
+    /// that does not keep the cookie.
+    NoCookie,
+    /// The cookie is that of a session that has ended: it expired, was signed out or revoked, or its user has a new password
+    /// or is not active any more.
+    Ended,
+    /// There is a session in which nobody has signed in.
+    Anonymous,
+}
+
+impl SignedOut {
+    /// Why `error` says that nobody is signed in, if it does.
+    ///
+    /// ```
+    /// # use shared_session::{SecretKeys, SessionManager, store::MemoryStore, users::SignedOut};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let manager = SessionManager::new(MemoryStore::new());
+    /// let session = manager.open([]).load().await?;
+    /// let error = session.require_user().await.unwrap_err();
+    /// assert_eq!(SignedOut::of(&error), Some(SignedOut::NoCookie));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn of(error: &Error) -> Option<Self> {
+        error.source()?.downcast_ref().copied()
+    }
+
+    pub(super) fn into_error(self) -> Error {
+        let error = Error::new(ErrorKind::Unauthenticated, "nobody is signed in").with_source(self);
+        match self {
+            Self::NoCookie => error.with_public_message("No session cookie was sent. Please sign in."),
+            Self::Ended => error.with_public_message("Your session has ended. Please sign in."),
+            Self::Anonymous => error,
+        }
+    }
+}
+
+impl fmt::Display for SignedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoCookie => "no session cookie was sent",
+            Self::Ended => "the session has ended",
+            Self::Anonymous => "nobody has signed in",
+        })
+    }
+}
+
+impl StdError for SignedOut {}
