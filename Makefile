@@ -98,8 +98,7 @@ lint: ## Check format, lints, documentation, dependencies and each feature alone
 	@scripts/lint
 
 minimal: ## Compile the crates with the oldest dependencies that they accept.
-	@echo "== Compiling with the oldest dependencies; needs a nightly compiler, cargo-hack and cargo-minimal-versions"
-	cargo minimal-versions check --direct --workspace --ignore-private --all-features
+	@scripts/minimal
 
 api: ## Compare the public API with the last release, and with the types it may show of other crates.
 	@scripts/api
