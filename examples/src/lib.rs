@@ -41,7 +41,14 @@ pub struct Readme;
 #[doc = include_str!("../../docs/operations.md")]
 pub struct Operations;
 
-/// So do those of the guides.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/django.md")]
 pub struct DjangoGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-tower-sessions.md")]
+pub struct FromTowerSessions;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/from-actix-session.md")]
+pub struct FromActixSession;
