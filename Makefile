@@ -23,6 +23,8 @@ test: test-env ## Install what is missing and run every test.
 	cargo build --workspace --all-features --examples --bins
 	@echo "== Running every test"
 	cargo test --workspace --all-features --no-fail-fast
+	@echo "== Building and running the programs of the READMEs from the packaged crates"
+	@scripts/packaged
 	@echo "== Sharing sessions with Django and FastAPI (make interop: with every version of Django and every serializer)"
 	@tests/interop/run quick 5.2
 

@@ -2,17 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use axum::{
-    Json,
-    extract::{OriginalUri, State},
-    http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{COOKIE, HOST, HeaderName, SET_COOKIE},
-    },
-    response::AppendHeaders,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use shared_session::{Error, LoginOptions, cookie::RequestUrl, users::User};
+use shared_session::{Error, LoginOptions, users::User};
 use shared_session_axum::{CurrentUser, Session};
 use shared_session_examples::{setup::Setup, sign_in};
 use utoipa::ToSchema;
@@ -87,10 +79,8 @@ impl Account {
 pub(crate) async fn login(
     State(setup): State<Setup>,
     session: Session,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
     JsonObject(login): JsonObject<Login>,
-) -> Result<(AppendHeaders<Vec<(HeaderName, String)>>, Json<Account>), ApiError> {
+) -> Result<Json<Account>, ApiError> {
     let Some(user) = sign_in::authenticate(&session, &setup.users, &login.username, &login.password).await? else {
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
@@ -100,13 +90,7 @@ pub(crate) async fn login(
     if let Err(error) = setup.users.record_login(&user.id).await {
         tracing::warn!(%error, "the time of a login was not recorded");
     }
-    // The pages of `site` and of Django in this browser get new form tokens, if those are not bound to the session.
-    let cookies = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
-    let form_cookie = setup.forms.rotate(cookies)?;
-    let in_header = || headers.get(HOST).and_then(|host| host.to_str().ok());
-    let url = RequestUrl::new(uri.host().or_else(in_header), uri.path());
-    let form_cookies = form_cookie.map(|cookie| cookie.headers(&url)).unwrap_or_default();
-    Ok((AppendHeaders(form_cookies.into_iter().map(|header| (SET_COOKIE, header)).collect()), Json(account)))
+    Ok(Json(account))
 }
 
 /// Sign out

@@ -2,7 +2,7 @@
 //!
 //! - [`routes`]: what is served where
 //! - [`page`]: what each page shows of its visitor
-//! - [`form`]: forms and their tokens
+//! - [`form`]: forms of pages that were too old
 //! - [`errors`]: answers that are errors
 //! - [`edge`]: what happens to every request and every response
 //! - [`commands`]: `migrate` and `create-superuser`
@@ -81,6 +81,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
         // The last one wrapped is the outermost.
         App::new()
             .app_data(setup.clone())
+            .app_data(web::PayloadConfig::new(form::LIMIT))
             .configure(routes::all)
             .wrap(SessionMiddleware::new(manager))
             .wrap(guard)

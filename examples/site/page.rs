@@ -3,24 +3,24 @@
 use std::time::SystemTime;
 
 use actix_web::{
-    FromRequest, HttpRequest, HttpResponse,
+    FromRequest, HttpMessage, HttpRequest, HttpResponse,
     dev::Payload,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, ContentType, LOCATION, SET_COOKIE},
+        header::{CACHE_CONTROL, ContentType, LOCATION},
     },
     web,
 };
 use askama::Template;
 use serde::{Deserialize, Serialize};
-use shared_session::{Error, ErrorKind, Session, store::StoreTime, users::User};
+use shared_session::{Error, ErrorKind, LazySession, Session, store::StoreTime, users::User};
 use shared_session_examples::{
     pages::{Language, Layout, SignedIn, Theme, Visitor, When},
     prefix::Prefix,
     setup::Setup,
 };
 
-use crate::{edge::Place, errors::Failure, form};
+use crate::{edge::Place, errors::Failure};
 
 /// What handlers answer.
 pub(crate) type Answer = Result<HttpResponse, Failure>;
@@ -73,11 +73,6 @@ impl Visit {
         see_other(&format!("{}{path}", self.prefix()))
     }
 
-    /// The request.
-    pub(crate) fn request(&self) -> &HttpRequest {
-        &self.request
-    }
-
     /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.
     pub(crate) fn page(&self, session: &Session, user: Option<&User>) -> Result<Page, Failure> {
         let visitor = match user {
@@ -94,7 +89,7 @@ impl Visit {
             alert: None,
             prefix,
         };
-        let page = Page { layout, cookies: Vec::new() };
+        let page = Page { layout };
         if user.is_some() { self.with_form(page) } else { Ok(page) }
     }
 
@@ -105,9 +100,10 @@ impl Visit {
     }
 
     fn with_form(&self, mut page: Page) -> Result<Page, Failure> {
-        let issued = form::issue_token(&self.setup, &self.request)?;
-        page.layout.csrf_token = issued.token;
-        page.cookies = issued.set_cookie.map(|set| set.headers(&form::url(&self.request))).unwrap_or_default();
+        let extensions = self.request.extensions();
+        let session = extensions.get::<LazySession>().ok_or(ErrorKind::Config)?;
+        let tokens = self.setup.forms_under(&self.prefix());
+        page.layout.csrf_token = session.form_token_of(&tokens)?.to_string();
         Ok(page)
     }
 }
@@ -115,8 +111,6 @@ impl Visit {
 /// A page under way.
 pub(crate) struct Page {
     layout: Layout,
-    /// The cookie that the token of the form needs, and deletions of those that would conflict with it.
-    cookies: Vec<String>,
 }
 
 impl Page {
@@ -131,9 +125,6 @@ impl Page {
         let html = make(self.layout).render()?;
         let mut response = HttpResponse::build(status);
         response.content_type(ContentType::html()).insert_header((CACHE_CONTROL, "no-store"));
-        for cookie in self.cookies {
-            response.append_header((SET_COOKIE, cookie));
-        }
         Ok(response.body(html))
     }
 }

@@ -29,8 +29,7 @@ pub struct Setup {
     pub users: SqlUsers,
     /// The sessions.
     pub manager: SessionManager,
-    /// The tokens in HTML forms.
-    pub forms: FormTokens,
+    forms: FormTokens,
 }
 
 impl Setup {
@@ -57,6 +56,7 @@ impl Setup {
             .with_cookie(cookie)
             .with_lifetime(lifetime_of(&settings))
             .with_retry_after(settings.retry_after)
+            .with_form_tokens(forms.clone())
             .with_users(users.clone(), keys)
             .with_on_error(on_error);
         sessions::verify(&settings, &manager).await?;
@@ -229,7 +229,7 @@ fn form_tokens(settings: &Settings, keys: &SecretKeys) -> Result<FormTokens, Err
         true if settings.site_prefix.as_str().is_empty() => "__Host-",
         true => "__Secure-",
     };
-    FormTokens::new(keys.clone(), format!("{mark}{}_csrf", settings.cookie.name), secure)
+    FormTokens::new(keys.clone()).with_cookie(format!("{mark}{}_csrf", settings.cookie.name), secure)
 }
 
 fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error> {
@@ -284,6 +284,8 @@ async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result<(), Error>
 
 #[cfg(test)]
 mod tests {
+    use shared_session::{Close, Ending, store::MemoryStore};
+
     use super::*;
     use crate::settings::Service;
 
@@ -300,12 +302,21 @@ mod tests {
         Settings::from_env(read, Service::Site).unwrap()
     }
 
+    /// The cookie that a page with a form sets.
+    fn form_cookie(tokens: &FormTokens) -> String {
+        let manager = SessionManager::new(MemoryStore::new()).with_form_tokens(tokens.clone());
+        let request = manager.open([]);
+        request.form_token().unwrap();
+        let Close::Done(outcome) = manager.close(&request, Ending::Completed) else { panic!("nothing is stored") };
+        outcome.set_cookies(&cookie::RequestUrl::default()).concat()
+    }
+
     #[test]
     fn with_a_django_profile_forms_carry_the_cookie_of_django() {
         let set_cookie = |more: &[(&str, &str)]| {
             let settings = settings("sqlite://db.sqlite3", more);
             let tokens = form_tokens(&settings, &secret_keys(&settings).unwrap()).unwrap();
-            tokens.issue([], None).unwrap().set_cookie.unwrap().own().to_owned()
+            form_cookie(&tokens)
         };
         let plain = set_cookie(&[]);
         assert!(plain.starts_with("csrftoken=") && !plain.contains("Secure") && !plain.contains("Domain"), "{plain}");
@@ -337,8 +348,7 @@ mod tests {
             };
             let settings = Settings::from_env(read, Service::Site).unwrap();
             let setup = Setup::open(settings, OnError::default()).await.unwrap();
-            let cookie = setup.forms_under(&accounts).issue([], None).unwrap().set_cookie.unwrap();
-            let cookie = cookie.own();
+            let cookie = form_cookie(&setup.forms_under(&accounts));
             assert!(cookie.starts_with(start) && cookie.ends_with(end), "{cookie}");
         }
         std::fs::remove_dir_all(directory).unwrap();

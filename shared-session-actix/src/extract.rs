@@ -59,7 +59,7 @@ impl FromRequest for Session {
     }
 }
 
-fn handle(request: &HttpRequest) -> Result<LazySession, Rejection> {
+pub(crate) fn handle(request: &HttpRequest) -> Result<LazySession, Rejection> {
     request.extensions().get::<LazySession>().cloned().ok_or_else(|| Rejection::missing_middleware(request))
 }
 

@@ -3,6 +3,7 @@
 
 mod cross_origin;
 mod extract;
+mod form;
 #[cfg(feature = "users")]
 mod guard;
 mod middleware;
@@ -13,6 +14,7 @@ mod user;
 
 pub use cross_origin::{CrossOriginMiddleware, CrossOriginService};
 pub use extract::Session;
+pub use form::{FormRejection, FormToken, ProtectedForm};
 #[cfg(feature = "users")]
 pub use guard::{GuardMiddleware, GuardService, login_required, require};
 pub use middleware::{SessionMiddleware, SessionService};

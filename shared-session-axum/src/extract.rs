@@ -57,7 +57,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
-fn handle(parts: &Parts) -> Result<&LazySession, Rejection> {
+pub(crate) fn handle(parts: &Parts) -> Result<&LazySession, Rejection> {
     parts.extensions.get::<LazySession>().ok_or_else(|| Rejection::missing_layer(parts))
 }
 

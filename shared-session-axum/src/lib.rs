@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod extract;
+mod form;
 #[cfg(feature = "users")]
 mod guard;
 mod rejection;
@@ -9,6 +10,7 @@ mod rejection;
 mod user;
 
 pub use extract::Session;
+pub use form::{FormRejection, FormToken, ProtectedForm};
 #[cfg(feature = "users")]
 pub use guard::{GuardLayer, GuardService, login_required, require};
 pub use rejection::Rejection;

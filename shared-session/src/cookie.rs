@@ -107,6 +107,12 @@ impl SessionCookie {
     /// The longest value that browsers are sure to store under any name that [`CookieConfig::build`] accepts, in bytes.
     pub const MAX_VALUE_LEN: usize = config::MAX_VALUE_LEN;
 
+    /// The cookie `name` with the default settings. `name` must be a token with the prefix `__Host-`: then they keep every
+    /// rule.
+    pub(crate) fn host_only(name: &'static str) -> Self {
+        Self { config: Arc::new(CookieConfig::new(name)) }
+    }
+
     /// The cookie's name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -4,9 +4,9 @@
 //!
 //! 1. [`CrossOrigin`] looks at the `Sec-Fetch-Site` and `Origin` headers of unsafe requests. It needs no state and no
 //!    markup. `CrossOriginLayer` (feature `tower`) applies it to a Tower service.
-//! 2. [`FormTokens`] issues and checks the hidden field of a form. A token is bound to the session and to its current
-//!    secret, so a login invalidates it. Before there is a session, it is bound to a signed cookie. In a Django
-//!    deployment the tokens are Django's.
+//! 2. [`FormTokens`] makes and checks the hidden field of a form. A token is bound to the session and to its current
+//!    secret, so a sign-in invalidates it. Before there is a session, it is bound to a signed cookie. In a Django
+//!    deployment the tokens are Django's. Each adapter has extractors: `FormToken` for the page, `ProtectedForm` for what the page sends.
 //!
 //! Neither can protect a handler that changes state on GET or HEAD. Keep login, logout and every change on unsafe
 //! methods (OWASP ASVS 5.0, 3.5.3).
@@ -23,6 +23,7 @@
 //! ```
 
 mod check;
+pub(crate) mod form;
 mod origin;
 mod refusal;
 pub(crate) mod token;
@@ -35,9 +36,10 @@ mod layer;
 mod service;
 
 pub use check::{CrossOriginCheck, Refused};
+pub use form::{FormToken, PostedForm, RefusedForm};
 pub use origin::{CrossOrigin, OriginHeaders, Refusal, Verdict};
 pub use refusal::TokenRefusal;
-pub use token::{FormTokens, Issued};
+pub use token::FormTokens;
 
 #[cfg(feature = "tower")]
 pub use future::ResponseFuture;

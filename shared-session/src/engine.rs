@@ -3,7 +3,7 @@
 //! In the order of a request: [`manager`] opens a [`request`], [`load`] reads the record, [`session`] edits a [`draft`] of
 //! its entries ([`data`]), the draft decides what to write, [`write`](mod@write) stores it and merges conflicts, [`ended`]
 //! keeps an ended session ended. [`outcome`] is what that means for the response. All of them share the [`core`]. [`near`]
-//! keeps sessions in the process, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored.
+//! keeps sessions in the process, [`form_tokens`] makes and checks those of its pages, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored.
 
 pub(crate) mod clock;
 pub(crate) mod commit;
@@ -13,6 +13,8 @@ pub(crate) mod devices;
 pub(crate) mod draft;
 pub(crate) mod ended;
 pub(crate) mod fleet;
+pub(crate) mod form_state;
+pub(crate) mod form_tokens;
 #[cfg(feature = "users")]
 pub(crate) mod indexed;
 pub(crate) mod kept;

@@ -49,6 +49,12 @@ pub enum ErrorKind {
     /// A form came without the token of a page that this visitor has now: most often the page is older than the last
     /// sign-in or sign-out. Status 403. [`TokenRefusal::of`](crate::csrf::TokenRefusal::of) says why.
     StaleForm,
+    /// The fields of a form cannot be read, or are not those that the handler takes. Status 400.
+    MalformedForm,
+    /// The body of a form is larger than the server takes. Status 413.
+    FormTooLarge,
+    /// The body is not a form as browsers send it, `application/x-www-form-urlencoded`. Status 415.
+    NotAForm,
 }
 
 impl ErrorKind {
@@ -60,7 +66,9 @@ impl ErrorKind {
             Self::Unreadable | Self::Refused | Self::Value | Self::Closed | Self::Config => 500,
             Self::ReadOnly => 405,
             Self::Stale | Self::Gone | Self::Conflict => 409,
-            Self::TooLarge => 413,
+            Self::MalformedForm => 400,
+            Self::TooLarge | Self::FormTooLarge => 413,
+            Self::NotAForm => 415,
             Self::Unauthenticated => 401,
             Self::Forbidden | Self::CrossSite | Self::StaleForm => 403,
         }
@@ -84,6 +92,9 @@ impl ErrorKind {
                 "This request did not come from a page of this service. Please open the page here and try again."
             }
             Self::StaleForm => "This page was too old to be used. Please reload it and try again.",
+            Self::MalformedForm => "The form holds something that cannot be read.",
+            Self::FormTooLarge => "The form is too large.",
+            Self::NotAForm => "The body is not a form as browsers send it.",
         }
     }
 }

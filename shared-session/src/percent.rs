@@ -15,6 +15,11 @@ pub(crate) fn encoded(text: &str) -> String {
 /// The text that `text` stands for. A `%` that begins no code stands for itself, a `+` for a space.
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) fn decoded(text: &str) -> String {
+    String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
+}
+
+/// As `decoded`, whether or not the bytes are a text.
+pub(crate) fn decoded_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -30,7 +35,7 @@ pub(crate) fn decoded(text: &str) -> String {
             _ => bytes.push(*first),
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    bytes
 }
 
 #[cfg(all(test, any(feature = "postgres", feature = "redis")))]

@@ -13,7 +13,7 @@ use shared_session_examples::{
 };
 
 use crate::{
-    form::Form,
+    form::{Form, current},
     page::{Answer, Notice, Visit, now, when},
 };
 
@@ -53,7 +53,7 @@ pub(super) async fn show_password(visit: Visit, user: CurrentUser) -> Answer {
 /// anew, and stored at once; deleting the others is only tidying up. A crash in between leaves a user who must sign in
 /// with the new password, never a device that stays signed in with the old one.
 pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> Answer {
-    let fields = match form.current() {
+    let fields = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
             let alert = Some(stale.message());

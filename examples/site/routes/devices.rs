@@ -7,7 +7,7 @@ use shared_session_examples::pages::{Device, Sessions};
 
 use crate::{
     errors::Failure,
-    form::{Button, Form, Stale},
+    form::{Button, Form, Stale, current},
     page::{Answer, Notice, Visit, now, when},
 };
 
@@ -24,7 +24,7 @@ async fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, alert: Op
 }
 
 pub(super) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String>) -> Answer {
-    if let Err(stale) = form.current() {
+    if let Err(stale) = current(form)? {
         return again(&visit, stale).await;
     }
     let user: CurrentUser = visit.extract().await?;
@@ -42,7 +42,7 @@ pub(super) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String
 }
 
 pub(super) async fn revoke_others(visit: Visit, form: Form<Button>) -> Answer {
-    if let Err(stale) = form.current() {
+    if let Err(stale) = current(form)? {
         return again(&visit, stale).await;
     }
     let user: CurrentUser = visit.extract().await?;

@@ -18,7 +18,7 @@ use shared_session_examples::{
 
 use crate::{
     errors::Failure,
-    form::{Button, Form, rotate_token},
+    form::{Button, Form, current},
     page::{Answer, Visit, see_other, user_if_readable},
 };
 
@@ -72,7 +72,7 @@ pub(super) async fn show(visit: Visit, session: Session, query: Option<Query<Nex
 
 /// Whoever is signed in already may sign in as somebody else: that is a new session.
 pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFields>) -> Answer {
-    let fields = match form.current() {
+    let fields = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
             let error = Some(stale.message());
@@ -105,7 +105,7 @@ pub(super) async fn show_register(visit: Visit, session: Session, query: Option<
 }
 
 pub(super) async fn register(visit: Visit, session: Session, form: Form<RegisterFields>) -> Answer {
-    let fields = match form.current() {
+    let fields = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
             let alert = Some(stale.message());
@@ -157,7 +157,7 @@ async fn render_register(
 /// Ends the session, also one that cannot be read. From a page that was too old, whoever is still signed in is offered
 /// the button again.
 pub(super) async fn sign_out(visit: Visit, form: Form<Button>, session: Session) -> Answer {
-    let Err(stale) = form.current() else {
+    let Err(stale) = current(form)? else {
         session.logout()?;
         return Ok(visit.see_other("/"));
     };
@@ -184,9 +184,7 @@ async fn begin(visit: &Visit, session: &Session, user: &User, options: LoginOpti
     if let Err(error) = visit.setup.users.record_login(&user.id).await {
         tracing::warn!(%error, "the time of a login was not written down");
     }
-    let mut answer = see_other(&safe_next(next, &visit.prefix()));
-    rotate_token(&visit.setup, visit.request(), &mut answer)?;
-    Ok(answer)
+    Ok(see_other(&safe_next(next, &visit.prefix())))
 }
 
 /// The user to try the service with, where the first start has made one.

@@ -8,11 +8,11 @@ use actix_web::{
     middleware::{self, Next},
     web,
 };
-use http_suite::{PERMISSION, World};
-use shared_session::ClientAddress;
+use http_suite::{Comment, PERMISSION, World};
+use shared_session::{ClientAddress, LazySession};
 use shared_session_actix::{
-    CrossOriginMiddleware, CurrentUser, GuardMiddleware, MaybeUser, Rejection, Session, SessionMiddleware, StaffUser,
-    login_required, require,
+    CrossOriginMiddleware, CurrentUser, FormRejection, FormToken, GuardMiddleware, MaybeUser, ProtectedForm, Rejection,
+    Session, SessionMiddleware, StaffUser, login_required, require,
 };
 
 pub(crate) async fn serve(world: &World) -> String {
@@ -33,6 +33,13 @@ pub(crate) async fn serve(world: &World) -> String {
                     .service(web::scope("/guarded").wrap(guard).route("/script", web::to(script)))
                     .route("/script", web::to(script))
                     .route("/swallow", web::to(swallow))
+                    .route("/events", web::get().to(events))
+                    .route("/form", web::get().to(async |token: FormToken| token.input()))
+                    .route("/form", web::post().to(form))
+                    .route(
+                        "/form/strict",
+                        web::post().to(async |ProtectedForm(comment): ProtectedForm<Comment>| comment.text),
+                    )
                     .route("/untouched", web::get().to(async || "untouched"))
                     .route("/me", web::get().to(async |user: CurrentUser| user.username.clone()))
                     .route("/maybe", web::get().to(maybe))
@@ -61,6 +68,20 @@ async fn script(session: Session, world: web::Data<World>, request: HttpRequest)
         response.append_header((name, value));
     }
     Ok(response.body(output.body))
+}
+
+async fn events(_: Session, request: web::ReqData<LazySession>, world: web::Data<World>) -> HttpResponse {
+    HttpResponse::Ok().streaming(Box::pin(world.events(&request)))
+}
+
+async fn form(form: Result<ProtectedForm<Comment>, FormRejection<Comment>>) -> Result<HttpResponse, Rejection> {
+    match form {
+        Ok(ProtectedForm(comment)) => Ok(HttpResponse::Ok().body(comment.text)),
+        Err(rejection) => {
+            let comment = rejection.into_fields()?;
+            Ok(HttpResponse::Forbidden().body(format!("refused: {}", comment.text)))
+        }
+    }
 }
 
 async fn swallow(session: Option<Session>) -> &'static str {

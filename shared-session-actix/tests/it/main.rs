@@ -3,7 +3,9 @@
 
 mod app;
 mod errors;
+mod examples;
 mod own_users;
+mod programs;
 mod told;
 
 http_suite::tests!(start);

@@ -3,18 +3,19 @@
 use std::net::SocketAddr;
 
 use axum::{
-    Router,
+    Extension, Router,
     body::Body,
     extract::{Request, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     middleware::{self, Next},
-    response::Response,
-    routing::{any, get},
+    response::{IntoResponse, Response},
+    routing::{any, get, post},
 };
-use http_suite::{PERMISSION, World};
-use shared_session::{ClientAddress, csrf::CrossOriginLayer};
+use http_suite::{Comment, PERMISSION, World};
+use shared_session::{ClientAddress, LazySession, csrf::CrossOriginLayer};
 use shared_session_axum::{
-    CurrentUser, MaybeUser, Rejection, Session, SessionLayer, StaffUser, login_required, require,
+    CurrentUser, FormRejection, FormToken, MaybeUser, ProtectedForm, Rejection, Session, SessionLayer, StaffUser,
+    login_required, require,
 };
 
 pub(crate) async fn serve(world: &World) -> String {
@@ -25,6 +26,9 @@ pub(crate) async fn serve(world: &World) -> String {
         .nest("/guarded", Router::new().route("/script", any(script)).layer(guard))
         .route("/script", any(script))
         .route("/swallow", any(swallow))
+        .route("/events", get(events))
+        .route("/form", get(async |token: FormToken| token.input()).post(form))
+        .route("/form/strict", post(async |ProtectedForm(comment): ProtectedForm<Comment>| comment.text))
         .route("/untouched", get(async || "untouched"))
         .route("/me", get(async |user: CurrentUser| user.username.clone()))
         .route("/maybe", get(maybe))
@@ -56,6 +60,20 @@ async fn script(session: Session, State(world): State<World>, headers: HeaderMap
         response = response.header(name, value);
     }
     Ok(response.body(Body::from(output.body)).unwrap())
+}
+
+async fn events(_: Session, Extension(request): Extension<LazySession>, State(world): State<World>) -> Body {
+    Body::from_stream(world.events(&request))
+}
+
+async fn form(form: Result<ProtectedForm<Comment>, FormRejection<Comment>>) -> Result<Response, Rejection> {
+    match form {
+        Ok(ProtectedForm(comment)) => Ok(comment.text.into_response()),
+        Err(rejection) => {
+            let comment = rejection.into_fields()?;
+            Ok((StatusCode::FORBIDDEN, format!("refused: {}", comment.text)).into_response())
+        }
+    }
 }
 
 async fn swallow(session: Result<Session, Rejection>) -> &'static str {

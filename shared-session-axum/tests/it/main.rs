@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
 mod app;
+mod examples;
 mod extractors;
+mod programs;
 mod told;
 
 http_suite::tests!(start);

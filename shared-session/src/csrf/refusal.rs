@@ -2,21 +2,23 @@ use std::{error::Error as StdError, fmt};
 
 use crate::{Error, ErrorKind};
 
-/// Why [`FormTokens::verify`](super::FormTokens::verify) refused a form: the source of its error.
+/// Why a form was refused: the source of an [`ErrorKind::StaleForm`].
 ///
 /// None of them means that another site made the request; [`CrossOrigin`](super::CrossOrigin) detects that. A service
 /// may safely show the form again, with a new token and the typed text, but without passwords.
 ///
 /// ```
-/// use shared_session::{SecretKeys, csrf::{FormTokens, TokenRefusal}};
+/// use shared_session::{SecretKeys, SessionManager, csrf::{FormTokens, TokenRefusal}, store::MemoryStore};
 ///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
 /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
-/// let tokens = FormTokens::new(keys, FormTokens::default_cookie_name(true), true)?;
-/// let before = tokens.issue([], Some("binding of the session"))?.token;
+/// let manager = SessionManager::new(MemoryStore::new()).with_form_tokens(FormTokens::new(keys));
+/// let token = manager.open([]).form_token()?;
 ///
-/// let error = tokens.verify([], Some("binding after login"), &before).unwrap_err();
-/// assert_eq!(TokenRefusal::of(&error), Some(TokenRefusal::Stale));
-/// # Ok::<(), shared_session::Error>(())
+/// // Of a browser that did not keep the cookie of the page.
+/// let error = manager.open([]).check_form_token(token.as_str()).await.unwrap_err();
+/// assert_eq!(TokenRefusal::of(&error), Some(TokenRefusal::NoCookie));
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

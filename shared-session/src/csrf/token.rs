@@ -13,37 +13,39 @@ use crate::{
 const FORM: &str = "csrf-form";
 const FORM_BEFORE_SESSION: &str = "csrf-form-before-session";
 const COOKIE: &str = "csrf-cookie";
+const DEFAULT_COOKIE: &str = "__Host-csrf";
 
-/// Issues and checks the tokens of HTML forms.
+/// Makes and checks the tokens of HTML forms. Give them to
+/// [`SessionManager::with_form_tokens`](crate::SessionManager::with_form_tokens); pages and handlers of forms then take
+/// `FormToken` and `ProtectedForm` of their adapter.
 ///
-/// - With a session, a token is an HMAC over the session's binding and a nonce, and needs no cookie. The binding
-///   changes with the session's secret, so a login or another rotation ends every earlier token.
-/// - Before a session exists (the login form), it is an HMAC over the random part of a signed cookie and a nonce: a
-///   signed double-submit cookie.
+/// - With a session, a token is an HMAC over the session's binding and a nonce, and needs no cookie. The binding changes
+///   with the session's secret, so a sign-in or another rotation ends every earlier token.
+/// - Before a session exists (the login form), a token is an HMAC over the random part of a signed cookie and a nonce: a
+///   signed double-submit cookie. Such a token stays good in the session that starts meanwhile, until somebody signs in.
 /// - A token of one kind is never valid as the other. Each has a fresh nonce, so that a compressed page does not leak
 ///   it (BREACH).
 /// - Every service with the same keys and cookie name accepts the tokens of the others; earlier keys stay valid as
 ///   [fallbacks](SecretKeys::with_fallback).
 ///
-/// Services beside a Django site use [`FormTokens::django`] instead: its tokens and cookie are Django's.
+/// Services beside a Django site use `FormTokens::django` (feature `django`) instead: its tokens and cookie are Django's.
 ///
-/// Accept a token from a form field or a header only, never from a URL. If a visitor's first two pages are opened at
-/// the same moment, they overwrite each other's cookie; one form is then refused until it is reloaded. Without the
-/// `__Host-` prefix a sibling domain can plant a cookie of its own, so use [`CrossOrigin`](super::CrossOrigin) too.
+/// Tokens are accepted from a form field or a header only, never from a URL. If a visitor's first two pages are
+/// opened at the same moment, they overwrite each other's cookie; one form is then refused until it is reloaded.
+/// Without the `__Host-` prefix a sibling domain can plant a cookie of its own, so use
+/// [`CrossOrigin`](super::CrossOrigin) too.
 ///
 /// Source: OWASP CSRF Prevention Cheat Sheet, "Synchronizer Token Pattern", "Signed Double-Submit Cookie" and "Possible
 /// CSRF Vulnerabilities in Login Forms".
 ///
 /// ```
-/// use shared_session::{SecretKeys, csrf::FormTokens};
+/// use shared_session::{SecretKeys, SessionManager, csrf::FormTokens, store::MemoryStore};
 ///
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
 /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
-/// let tokens = FormTokens::new(keys, FormTokens::default_cookie_name(true), true)?;
-///
-/// let issued = tokens.issue([], Some("binding of the session"))?;
-/// assert!(tokens.verify([], Some("binding of the session"), &issued.token).is_ok());
-/// assert!(tokens.verify([], Some("binding after login"), &issued.token).is_err());
-/// # Ok::<(), shared_session::Error>(())
+/// let manager = SessionManager::new(MemoryStore::new()).with_form_tokens(FormTokens::new(keys));
+/// # let _ = manager;
+/// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
 pub struct FormTokens(pub(crate) Arc<dyn Tokens>);
@@ -51,6 +53,8 @@ pub struct FormTokens(pub(crate) Arc<dyn Tokens>);
 /// One kind of form tokens. The methods are those of [`FormTokens`].
 pub(crate) trait Tokens: fmt::Debug + Send + Sync {
     fn with_cookie_path(&self, path: String) -> Result<Arc<dyn Tokens>, Error>;
+
+    fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn Tokens>, Error>;
 
     fn issue(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>) -> Result<Issued, Error>;
 
@@ -63,18 +67,23 @@ pub(crate) trait Tokens: fmt::Debug + Send + Sync {
 pub(crate) type Headers<'i, 'a> = dyn Iterator<Item = &'a [u8]> + 'i;
 
 impl FormTokens {
-    /// Tokens under `keys`. `cookie_name` and `secure` are those of the cookie that is set before a session exists; its
-    /// other attributes are fixed: `HttpOnly`, `SameSite=Lax`, `Path=/` ([`with_cookie_path`](Self::with_cookie_path)), no
-    /// `Domain`, no `Max-Age`.
-    ///
-    /// Use [`FormTokens::default_cookie_name`] unless another service on the host uses that name.
+    /// Tokens under `keys`. Before a session exists they need a cookie: `__Host-csrf`, `Secure`, `HttpOnly`,
+    /// `SameSite=Lax`, `Path=/`, no `Domain`, no `Max-Age`.
+    #[must_use]
+    pub fn new(keys: SecretKeys) -> Self {
+        Self(Arc::new(Native { keys, cookie: SessionCookie::host_only(DEFAULT_COOKIE) }))
+    }
+
+    /// The name of the cookie, and whether it is `Secure`. Default: `__Host-csrf`, which is `Secure`. Choose another name
+    /// if another service of the host has taken that one, and `false` where browsers come over plain HTTP: they drop a
+    /// `Secure` cookie there, except on `localhost`. Path and domain are those of [`FormTokens::new`] again.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] as of [`CookieConfig::build`]: if the name is empty or not a token (RFC 6265bis, section
     /// 4.1.1), or if it has a `__Host-` or `__Secure-` prefix, in any case, without `secure`: browsers drop such a cookie.
-    pub fn new(keys: SecretKeys, cookie_name: impl Into<String>, secure: bool) -> Result<Self, Error> {
-        let cookie = CookieConfig::new(cookie_name).with_secure(secure).build()?;
-        Ok(Self(Arc::new(Native { keys, cookie })))
+    /// Also for the tokens of Django, which are made with their cookie.
+    pub fn with_cookie(self, name: impl Into<String>, secure: bool) -> Result<Self, Error> {
+        self.0.with_cookie(CookieConfig::new(name).with_secure(secure)).map(Self)
     }
 
     /// Sets the path of the cookie. Default: `/`. If several services share a host but no keys, give each a path of its
@@ -84,8 +93,8 @@ impl FormTokens {
     /// use shared_session::{SecretKeys, csrf::FormTokens};
     ///
     /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
-    /// let tokens = FormTokens::new(keys, "__Secure-csrf", true)?.with_cookie_path("/accounts")?;
-    /// assert!(tokens.issue([], None)?.set_cookie.is_some_and(|cookie| cookie.own().contains("Path=/accounts")));
+    /// let tokens = FormTokens::new(keys).with_cookie("__Secure-csrf", true)?.with_cookie_path("/accounts")?;
+    /// # let _ = tokens;
     /// # Ok::<(), shared_session::Error>(())
     /// ```
     ///
@@ -96,34 +105,23 @@ impl FormTokens {
         self.0.with_cookie_path(path.into()).map(Self)
     }
 
-    /// `__Host-csrf`; `csrf` when the cookie is not `Secure`, because browsers then drop a prefixed one.
-    #[must_use]
-    pub const fn default_cookie_name(secure: bool) -> &'static str {
-        if secure { "__Host-csrf" } else { "csrf" }
-    }
-
-    /// The cookie that the answer to a login must set: that of a new secret, which invalidates all earlier tokens of
-    /// this browser. `None` for tokens of our own: a login changes the session's secret, which has the same effect.
-    /// `cookie_headers` are those of the request; they determine which other cookies are expired with it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] if the system has no randomness.
-    pub fn rotate<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> Result<Option<SetCookie>, Error> {
+    /// The cookie that the answer to a sign-in sets: that of a new secret, which invalidates all earlier tokens of this browser.
+    /// `None` for tokens of our own: a sign-in changes the session's secret, which has the same effect.
+    pub(crate) fn rotate<'a>(
+        &self,
+        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Option<SetCookie>, Error> {
         self.0.rotate(&mut cookie_headers.into_iter())
     }
 
     /// A token for the forms of one page. Pure; one HMAC, and before a session exists up to two more and one per
     /// fallback key.
     ///
-    /// `cookie_headers` are the values of all `Cookie` headers. `session` is the binding of the session that the
-    /// request presented: an opaque string that holds its handle and a hash of its secret; `None` before a session
-    /// exists. Call this once per response and use the token in all its forms: without a session and a cookie, each
-    /// call draws another cookie. Conflicting cookies are ignored: a new one is set, and those in other scopes are
-    /// expired with it.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] if the system has no randomness.
-    pub fn issue<'a>(
+    /// `cookie_headers` are the values of all `Cookie` headers. `session` is the binding of the request's session: a text
+    /// that holds its handle and a hash of its secret; `None` before a session exists. Without a session and a cookie, each
+    /// call draws another cookie. Conflicting cookies are ignored: a new one is set, and those in other scopes are expired
+    /// with it.
+    pub(crate) fn issue<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
         session: Option<&str>,
@@ -131,14 +129,8 @@ impl FormTokens {
         self.0.issue(&mut cookie_headers.into_iter(), session)
     }
 
-    /// Checks a token that came back, with the same `session` argument as [`FormTokens::issue`], taken from **this**
-    /// request. Length and alphabet are checked first, the rest in constant time.
-    ///
-    /// # Errors
-    /// [`ErrorKind::StaleForm`] if the token is missing, malformed, of another session, of an earlier secret, or from
-    /// before the session existed; without a session also if the cookie is missing, malformed, or sent with several
-    /// values. [`TokenRefusal::of`] gives the reason. Show the form again with a new token.
-    pub fn verify<'a>(
+    /// Checks a token that came back. Length and alphabet are checked first, the rest in constant time.
+    pub(crate) fn verify<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
         session: Option<&str>,
@@ -159,6 +151,10 @@ impl Tokens for Native {
     fn with_cookie_path(&self, path: String) -> Result<Arc<dyn Tokens>, Error> {
         let cookie = self.cookie.config().clone().with_path(path).build()?;
         Ok(Arc::new(Self { keys: self.keys.clone(), cookie }))
+    }
+
+    fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn Tokens>, Error> {
+        Ok(Arc::new(Self { keys: self.keys.clone(), cookie: cookie.build()? }))
     }
 
     fn issue(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>) -> Result<Issued, Error> {
@@ -212,14 +208,11 @@ impl Native {
 
 /// A token, and the cookie that goes with it, from [`FormTokens::issue`].
 #[derive(Clone)]
-#[non_exhaustive]
-pub struct Issued {
-    /// The value of the form's hidden field: 64 characters that need no escaping. A page with a token belongs to one
-    /// visitor; answer it with `Vary: Cookie`.
-    pub token: String,
-    /// The cookie that the same response must set, with all its [headers](SetCookie::headers); answer it with
-    /// `Cache-Control: no-store`.
-    pub set_cookie: Option<SetCookie>,
+pub(crate) struct Issued {
+    /// The value of the form's hidden field: 64 characters that need no escaping.
+    pub(crate) token: String,
+    /// The cookie that the same response must set.
+    pub(crate) set_cookie: Option<SetCookie>,
 }
 
 impl fmt::Debug for Issued {
@@ -278,7 +271,7 @@ mod tests {
     }
 
     fn tokens() -> FormTokens {
-        FormTokens::new(keys("a"), NAME, true).unwrap()
+        FormTokens::new(keys("a"))
     }
 
     /// The `Cookie` header that a browser sends after `issued`.
@@ -353,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_planted_cookie_that_the_keys_did_not_sign_is_refused_with_its_own_token() {
-        let attacker = FormTokens::new(keys("b"), NAME, true).unwrap().issue(NO_COOKIES, None).unwrap();
+        let attacker = FormTokens::new(keys("b")).issue(NO_COOKIES, None).unwrap();
         assert_eq!(verify(&tokens(), &cookie_header(&attacker), None, &attacker.token), REFUSED);
 
         // The worst case: the cookie is forged, the token is not.
@@ -440,8 +433,8 @@ mod tests {
     #[test]
     fn a_fallback_key_still_verifies_tokens_and_cookies_and_a_dropped_one_does_not() {
         let old = tokens();
-        let rotated = FormTokens::new(keys("b").with_fallback("a".repeat(32)).unwrap(), NAME, true).unwrap();
-        let dropped = FormTokens::new(keys("b"), NAME, true).unwrap();
+        let rotated = FormTokens::new(keys("b").with_fallback("a".repeat(32)).unwrap());
+        let dropped = FormTokens::new(keys("b"));
 
         let issued = old.issue(NO_COOKIES, SESSION).unwrap();
         assert_eq!(verify(&rotated, "", SESSION, &issued.token), Ok(()));
@@ -461,8 +454,7 @@ mod tests {
             ("__Host-csrf", true, "; HttpOnly; SameSite=Lax; Secure; Path=/"),
             ("csrf", false, "; HttpOnly; SameSite=Lax; Path=/"),
         ] {
-            assert_eq!(FormTokens::default_cookie_name(secure), name);
-            let tokens = FormTokens::new(keys("a"), name, secure).unwrap();
+            let tokens = FormTokens::new(keys("a")).with_cookie(name, secure).unwrap();
             let set_cookie = tokens.issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
             let header = set_cookie.own();
             let value = header.strip_prefix(&format!("{name}=")).and_then(|rest| rest.strip_suffix(end)).unwrap();
@@ -474,7 +466,8 @@ mod tests {
     #[test]
     fn the_cookie_may_belong_to_a_path_unless_its_name_forbids() {
         let tokens = |name, path: &str| {
-            FormTokens::new(keys("a"), name, true).unwrap().with_cookie_path(path).map_err(|error| error.kind())
+            let tokens = FormTokens::new(keys("a")).with_cookie(name, true).unwrap();
+            tokens.with_cookie_path(path).map_err(|error| error.kind())
         };
         let cookie = tokens("csrf", "/a/b").unwrap().issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
         assert!(cookie.own().ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/a/b"), "{}", cookie.own());
@@ -498,7 +491,8 @@ mod tests {
 
     #[test]
     fn a_name_that_browsers_or_servers_drop_is_a_config_error() {
-        let new = |name: &str, secure| FormTokens::new(keys("a"), name, secure).map_err(|error| error.kind());
+        let new =
+            |name: &str, secure| FormTokens::new(keys("a")).with_cookie(name, secure).map_err(|error| error.kind());
         for bad in ["", "a b", "a=b", "a;b", "a,b", "a\"b", "a\n", "\u{e9}"] {
             assert_eq!(new(bad, true).unwrap_err(), ErrorKind::Config, "{bad:?}");
         }

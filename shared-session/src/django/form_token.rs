@@ -22,24 +22,23 @@ impl FormTokens {
     /// `cookie` is [`FormTokens::django_cookie`], adapted to the site's `CSRF_COOKIE_…` settings.
     ///
     /// - The cookie holds the secret; scripts may read it, to send it in the header `X-CSRFToken`. The field
-    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of
-    ///   Django before 4.1. Conflicting cookies are ignored.
-    /// - Nothing is signed and nothing is bound to the session: `session` is ignored. Anyone who can set a cookie for
-    ///   this host can make valid tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, as Django checks the
-    ///   origin.
-    /// - A login must [`rotate`](Self::rotate) the cookie.
+    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of Django
+    ///   before 4.1. Conflicting cookies are ignored.
+    /// - Nothing is signed and nothing is bound to the session. Anyone who can set a cookie for this host can make valid
+    ///   tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, as Django checks the origin.
+    /// - The answer to a sign-in sets the cookie of a new secret.
     /// - `CSRF_USE_SESSIONS`, which keeps the secret in the session, is not supported.
     ///
     /// ```
-    /// use shared_session::csrf::FormTokens;
+    /// use shared_session::{SessionManager, csrf::FormTokens, store::MemoryStore};
     ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
     /// let tokens = FormTokens::django(FormTokens::django_cookie())?;
-    /// let secret = b"csrftoken=abcdefghijklmnopqrstuvwxyzABCDEF".as_slice();
-    /// let issued = tokens.issue([secret], None)?;
-    /// assert!(tokens.verify([secret], None, &issued.token).is_ok());
-    /// assert!(tokens.verify([secret], None, "abcdefghijklmnopqrstuvwxyzABCDEF").is_ok());
-    /// assert!(tokens.verify([], None, &issued.token).is_err());
-    /// # Ok::<(), shared_session::Error>(())
+    /// let manager = SessionManager::new(MemoryStore::new()).with_form_tokens(tokens);
+    /// let request = manager.open([&b"csrftoken=abcdefghijklmnopqrstuvwxyzABCDEF"[..]]);
+    /// request.check_form_token("abcdefghijklmnopqrstuvwxyzABCDEF").await?;
+    /// request.check_form_token(request.form_token()?.as_str()).await?;
+    /// # Ok(()) }
     /// ```
     ///
     /// # Errors
@@ -63,6 +62,10 @@ struct OfTheCookie(SessionCookie);
 impl Tokens for OfTheCookie {
     fn with_cookie_path(&self, _: String) -> Result<Arc<dyn Tokens>, Error> {
         Err(Error::new(ErrorKind::Config, "set the path on the cookie of the Django tokens"))
+    }
+
+    fn with_cookie(&self, _: CookieConfig) -> Result<Arc<dyn Tokens>, Error> {
+        Err(Error::new(ErrorKind::Config, "the tokens of Django are made with their cookie"))
     }
 
     fn issue(&self, cookie_headers: &mut Headers<'_, '_>, _: Option<&str>) -> Result<Issued, Error> {

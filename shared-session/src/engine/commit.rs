@@ -11,7 +11,6 @@ use super::{
 /// What [`SessionManager::close`](crate::SessionManager::close) decided.
 #[derive(Debug)]
 #[must_use]
-#[expect(clippy::large_enum_variant, reason = "it is made once a request and taken apart at once")]
 pub enum Close {
     /// Nothing is to be stored.
     Done(Outcome),

@@ -10,6 +10,7 @@ use super::{indexed::IndexedSessions, owners::Owners};
 use crate::{
     Error, Lifetime, OnError,
     cookie::SessionCookie,
+    csrf::token::FormTokens,
     record::{content::Record, format::Format, time::StoreTime},
     store::StoreDyn,
 };
@@ -19,6 +20,7 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn StoreDyn>,
     pub(crate) profile: Arc<dyn Format>,
     pub(crate) cookie: SessionCookie,
+    pub(crate) forms: Option<FormTokens>,
     pub(crate) lifetime: Lifetime,
     pub(crate) max_size: usize,
     pub(crate) on_error: OnError,

@@ -97,6 +97,10 @@ impl Draft {
         !self.delta.is_empty() || self.intent != Intent::Keep || self.expiry.is_some() || self.end.is_some()
     }
 
+    pub(crate) fn signs_in(&self) -> bool {
+        matches!(self.intent, Intent::Login(..))
+    }
+
     /// Ends the session; edits that follow belong to a new one. Where no session was loaded because cookies conflict,
     /// these are `rivals`: each session that one of them opens is ended, for whoever holds a cookie may end its session.
     pub(crate) fn end(&mut self, rivals: &[Token]) {

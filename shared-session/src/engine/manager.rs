@@ -61,6 +61,7 @@ impl SessionManager {
             store: Arc::new(store),
             profile: Profile::default().0,
             cookie: SessionCookie::default(),
+            forms: None,
             lifetime: Lifetime::default(),
             max_size: Self::DEFAULT_MAX_SIZE,
             on_error: OnError::default(),
@@ -183,7 +184,13 @@ impl SessionManager {
 
     fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> LazySession {
         let core = &self.0;
-        let mut rivals = Vec::new();
+        let (mut rivals, mut header) = (Vec::new(), Vec::new());
+        let cookie_headers = cookie_headers.into_iter().inspect(|sent| {
+            if core.forms.is_some() {
+                header.extend_from_slice(sent);
+                header.push(b';');
+            }
+        });
         let presented = read_each(cookie_headers, core.cookie.name(), |value| {
             let token = core.profile.parse_cookie(value).filter(|token| !rivals.contains(token));
             rivals.extend(token.filter(|_| rivals.len() < MOST_RIVALS));
@@ -193,7 +200,10 @@ impl SessionManager {
             tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
         }
         let token = presented.value().and_then(|value| core.profile.parse_cookie(value));
-        self.handle_for(Origin::Request(Cookies { token, rivals, sent: presented.sent() }), read_only)
+        self.handle_for(
+            Origin::Request(Cookies { token, rivals, sent: presented.sent(), header: header.into() }),
+            read_only,
+        )
     }
 
     pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> LazySession {
@@ -206,6 +216,7 @@ impl SessionManager {
         let sent = request.sent();
         let (state, cookie) = request.seal();
         let done = |outcome: Outcome, none: Result<(), Error>| {
+            let outcome = with_forms(request, outcome);
             request.end(&outcome.cookie, none);
             Close::Done(outcome)
         };
@@ -222,6 +233,7 @@ impl SessionManager {
         if ending == Ending::Failed || request.read_only {
             return done(Outcome::read(cookie.clone(), private, sent, core), ending.without_session());
         }
+        request.shared().forms.note_commit(draft.signs_in());
         match decide(draft, &core.lifetime, MissedTake::Keep) {
             Ok(None) => done(Outcome::read(cookie.clone(), private, sent, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),
@@ -266,6 +278,7 @@ impl SessionManager {
             }
             Err(error) => (Outcome::failed(error.clone(), earlier, sent, &self.0), Err(error)),
         };
+        let outcome = with_forms(inner, outcome);
         inner.end(&outcome.cookie, none);
         outcome
     }
@@ -310,6 +323,11 @@ impl SessionManager {
     pub fn on_error(&self) -> &OnError {
         &self.0.on_error
     }
+}
+
+fn with_forms(request: &Inner, outcome: Outcome) -> Outcome {
+    let form = request.form_part(&outcome.cookie);
+    outcome.with_form(form)
 }
 
 impl fmt::Debug for SessionManager {

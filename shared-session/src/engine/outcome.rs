@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::core::Core;
+use super::{core::Core, form_state::FormPart};
 use crate::{
     Error, ErrorKind,
     cookie::{RequestUrl, Sent, SetCookie},
@@ -65,6 +65,8 @@ pub struct Outcome {
     error: Option<Error>,
     pub(super) cookie: CookieAction,
     set_cookie: Option<SetCookie>,
+    /// The cookie of form tokens.
+    form_cookie: Option<SetCookie>,
     read: bool,
     private: bool,
 }
@@ -87,7 +89,15 @@ impl Outcome {
             CookieAction::Extend(token, max_age) => Some(setting(token, *max_age, sent)),
             CookieAction::Remove => Some(core.cookie.deleting(sent)),
         };
-        Self { error: None, cookie, set_cookie, read: true, private }
+        Self { error: None, cookie, set_cookie, form_cookie: None, read: true, private }
+    }
+
+    /// This, of a request with form tokens.
+    pub(super) fn with_form(mut self, form: FormPart) -> Self {
+        self.form_cookie = form.set_cookie;
+        self.read |= form.is_page;
+        self.private |= form.is_page;
+        self
     }
 
     pub(super) fn failed(error: Error, cookie: CookieAction, sent: Sent, core: &Core) -> Self {
@@ -105,14 +115,14 @@ impl Outcome {
     }
 
     /// The values of the `Set-Cookie` headers to append, in this order, in answer to a request to `url`; empty for most
-    /// requests. Whatever else the browser may hold under the cookie's name is expired first: see
-    /// [`SetCookie::headers`].
+    /// requests. Whatever else the browser may hold under a cookie's name is expired first. The cookie of form tokens
+    /// follows that of the session.
     #[must_use]
     pub fn set_cookies(&self, url: &RequestUrl<'_>) -> Vec<String> {
-        self.set_cookie.as_ref().map(|set| set.headers(url)).unwrap_or_default()
+        self.set_cookie.iter().chain(&self.form_cookie).flat_map(|set| set.headers(url)).collect()
     }
 
-    /// The last of [`set_cookies`](Self::set_cookies), which sets or deletes the cookie in its configured scope.
+    /// That of [`set_cookies`](Self::set_cookies) which sets or deletes the session cookie in its configured scope.
     #[must_use]
     pub fn set_cookie(&self) -> Option<&str> {
         self.set_cookie.as_ref().map(SetCookie::own)
@@ -128,10 +138,10 @@ impl Outcome {
     }
 
     /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie
-    /// (RFC 9111, 7.3), else `private` for signed-in visitors unless the handler decided.
+    /// (RFC 9111, 7.3), else `private` for signed-in visitors and for pages with a form token, unless the handler decided.
     #[must_use]
     pub fn cache_control(&self, handler_set_one: bool) -> Option<&'static str> {
-        if self.set_cookie.is_some() {
+        if self.set_cookie.is_some() || self.form_cookie.is_some() {
             Some("no-store")
         } else if self.private && !handler_set_one {
             Some("private")

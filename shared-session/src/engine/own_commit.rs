@@ -76,6 +76,8 @@ impl Session {
             }
         };
         let base = Draft::new(draft.base.clone(), draft.loaded_at, draft.client.clone());
+        let signs_in = draft.signs_in();
+        shared.forms.note_commit(signs_in);
         let (report, committed) = watch::channel(None);
         shared.state = State::Committing(committed.clone());
         drop(shared);

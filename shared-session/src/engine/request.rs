@@ -19,7 +19,12 @@ use tokio::{
     task,
 };
 
-use super::{core::Core, draft::Draft, outcome::CookieAction};
+use super::{
+    core::Core,
+    draft::Draft,
+    form_state::{FormPart, FormState},
+    outcome::CookieAction,
+};
 use crate::{Error, ErrorKind, cookie::Sent, record::id::Token};
 
 pub(crate) struct Inner {
@@ -58,6 +63,8 @@ pub(crate) struct Cookies {
     pub(crate) rivals: Vec<Token>,
     /// How often the cookie was sent, whatever its values.
     pub(crate) sent: Sent,
+    /// All cookies that were sent, as one header; empty where nobody asks for form tokens.
+    pub(crate) header: Box<[u8]>,
 }
 
 /// What changes while a request runs.
@@ -65,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) state: State,
     /// What the commits of this request have left to send.
     pub(crate) cookie: CookieAction,
+    pub(crate) forms: FormState,
     /// The task that the request runs on.
     task: Option<task::Id>,
     end: End,
@@ -128,6 +136,7 @@ impl Inner {
         let shared = Shared {
             state: State::Unloaded,
             cookie: CookieAction::Keep,
+            forms: FormState::default(),
             task: task::try_id(),
             end: End::Awaited(None),
         };
@@ -160,6 +169,21 @@ impl Inner {
             Origin::Request(cookies) => cookies.sent,
             Origin::Reopened(_) => Sent::default(),
         }
+    }
+
+    /// All cookies of the request, as one header.
+    pub(crate) fn cookie_header(&self) -> &[u8] {
+        match &self.origin {
+            Origin::Request(cookies) => &cookies.header,
+            Origin::Reopened(_) => &[],
+        }
+    }
+
+    /// What form tokens mean for the answer, which has this `cookie`.
+    pub(super) fn form_part(&self, cookie: &CookieAction) -> FormPart {
+        let is_new = matches!(cookie, CookieAction::Set(..));
+        let part = |tokens| self.shared().forms.part(tokens, self.cookie_header(), is_new);
+        self.core.forms.as_ref().map(part).unwrap_or_default()
     }
 
     pub(crate) fn is_reopened(&self) -> bool {

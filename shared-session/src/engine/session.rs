@@ -96,14 +96,6 @@ impl LazySession {
         self.0.with(|_| Ok(Session(Arc::clone(&self.0)))).ok()
     }
 
-    /// What a form token is bound to: the handle and the hash of the secret that the request presented. `None` if no
-    /// well-formed cookie was sent, and for a reopened handle. No I/O.
-    #[must_use]
-    pub fn form_binding(&self) -> Option<String> {
-        let token = self.0.presented()?;
-        Some(format!("{}.{}", token.handle, token.secret.hash()))
-    }
-
     /// Ends the request if it is dropped without a response; see [`RequestGuard`].
     pub fn guard(&self) -> RequestGuard {
         RequestGuard::new(Arc::clone(&self.0))

@@ -83,8 +83,10 @@ pub fn cookies(bytes: &[u8]) {
         }
     }
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
-    let tokens =
-        [FormTokens::new(keys, "csrftoken", true).unwrap(), FormTokens::django(FormTokens::django_cookie()).unwrap()];
+    let tokens = [
+        FormTokens::new(keys).with_cookie("csrftoken", true).unwrap(),
+        FormTokens::django(FormTokens::django_cookie()).unwrap(),
+    ];
     for tokens in tokens {
         let verdict = tokens.verify(headers(), None, &token);
         let issued = tokens.issue(headers(), None).unwrap();

@@ -4,7 +4,9 @@
 
 mod architecture;
 mod django_stores;
+mod examples;
 mod postgres;
+mod programs;
 mod redis;
 mod rules;
 mod stores;

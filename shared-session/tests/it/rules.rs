@@ -11,6 +11,7 @@ mod django;
 mod django_cookie;
 mod entries;
 mod expiry;
+mod forms;
 mod late_write;
 mod login;
 mod logout;

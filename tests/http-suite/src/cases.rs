@@ -4,8 +4,10 @@
 pub mod cross_origin;
 pub mod endings;
 pub mod failures;
+pub mod forms;
 pub mod guards;
 pub mod headers;
+pub mod long_lived;
 pub mod races;
 pub mod reading;
 pub mod signing_in;

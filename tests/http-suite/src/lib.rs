@@ -13,6 +13,10 @@
 //! | any method, `/guards/permission` | as `/script`, behind `require` of [`PERMISSION`] |
 //! | any method, `/swallow` | tries to take the session, ignores a failure, answers 200 |
 //! | `GET /untouched` | takes no session, answers 200 |
+//! | `GET /form` | takes the form token, answers its field |
+//! | `POST /form` | takes the protected form of a [`Comment`], answers the text; of one that is refused with its fields, `refused: ` and the text |
+//! | `POST /form/strict` | takes the protected form of a [`Comment`] or fails |
+//! | `GET /events` | takes the session, answers the stream [`World::events`] of its request |
 //! | `GET /bare` | takes the session, but no session layer is there |
 //! | `GET /me` | takes the current user, answers the name |
 //! | `GET /maybe` | takes the user if there is one, answers the name or `nobody` |
@@ -42,8 +46,8 @@ mod users;
 mod world;
 
 pub use gate::Gate;
-pub use script::{Output, Step};
-pub use site::{Answer, Browser, COOKIE, Request, Site};
+pub use script::{Comment, Output, Step};
+pub use site::{Answer, Browser, COOKIE, Events, Request, Site};
 pub use users::{PERMISSION, TestUsers};
 pub use world::{ORIGIN, PLAIN_COOKIE, RETRY_AFTER, World};
 
@@ -105,6 +109,13 @@ macro_rules! tests {
             guards::guards_tell_who_may_pass
             guards::a_guard_sends_pages_to_the_login_and_nothing_else
             guards::a_guard_asks_nothing_twice_and_an_outage_is_no_sign_out
+            long_lived::events_survive_a_rotation_and_end_with_a_sign_out
+            long_lived::events_go_on_through_an_outage
+            forms::a_form_is_taken_from_a_page_of_this_visitor_only
+            forms::the_token_may_come_in_a_header
+            forms::a_sign_in_ends_the_forms_of_earlier_pages
+            forms::a_refused_form_can_be_offered_again
+            forms::what_is_no_form_says_so
             cross_origin::requests_of_other_sites_do_not_reach_the_handler
         }
     };

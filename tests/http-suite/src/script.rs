@@ -46,6 +46,13 @@ pub enum Step {
     Header(String, String),
 }
 
+/// The form of `/form`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Comment {
+    /// Its only field.
+    pub text: String,
+}
+
 /// What the handler of `/script` answers.
 #[derive(Clone, Debug)]
 pub struct Output {

@@ -100,12 +100,32 @@ impl Request {
         self.header("x-script", &serde_json::to_string(steps).unwrap())
     }
 
+    /// Adds a form as browsers send it.
+    pub fn form(self, fields: &[(&str, &str)]) -> Self {
+        Self { builder: self.builder.form(fields), ..self }
+    }
+
+    /// Adds a body.
+    pub fn body(self, content_type: &str, body: impl Into<String>) -> Self {
+        Self { builder: self.builder.header("content-type", content_type).body(body.into()), ..self }
+    }
+
     /// Sends the request.
     ///
     /// # Panics
     /// If there is no answer, or an error's answer tells something internal.
     pub async fn send(self) -> Answer {
         self.try_send().await.expect("the app answers")
+    }
+
+    /// Sends the request; its body comes bit by bit.
+    ///
+    /// # Panics
+    /// Unless the answer is 200.
+    pub async fn open(self) -> Events {
+        let response = self.builder.send().await.expect("the app answers");
+        assert_eq!(response.status().as_u16(), 200);
+        Events(response)
     }
 
     /// Sends the request, and answers `None` if the connection broke.
@@ -123,6 +143,33 @@ impl Request {
             }
         }
         Some(answer)
+    }
+}
+
+/// A body that goes on.
+#[derive(Debug)]
+pub struct Events(reqwest::Response);
+
+impl Events {
+    /// Reads until a line is `wanted`.
+    ///
+    /// # Panics
+    /// If the body ends before.
+    pub async fn wait_for(&mut self, wanted: &str) {
+        loop {
+            let chunk = self.0.chunk().await.unwrap().expect("the body goes on");
+            if std::str::from_utf8(&chunk).unwrap().lines().any(|line| line == wanted) {
+                return;
+            }
+        }
+    }
+
+    /// Reads until the body ends.
+    ///
+    /// # Panics
+    /// If it breaks off.
+    pub async fn wait_for_end(mut self) {
+        while self.0.chunk().await.unwrap().is_some() {}
     }
 }
 
@@ -216,6 +263,14 @@ impl Answer {
         self.assert_problem_without_layer(kind);
         assert_eq!(self.header("x-hook"), Some(format!("{kind:?}")));
         assert_eq!(self.header("vary").as_deref(), Some("Cookie"));
+    }
+
+    /// # Panics
+    /// Unless this is what the hook makes of a form that was refused for `kind`.
+    #[track_caller]
+    pub fn assert_form_problem(&self, kind: ErrorKind) {
+        self.assert_problem_without_layer(kind);
+        assert_eq!(self.header("x-hook"), Some(format!("{kind:?}")));
     }
 
     /// # Panics

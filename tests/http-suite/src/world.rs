@@ -1,12 +1,15 @@
 use std::{
     collections::HashMap,
+    convert::Infallible,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use bytes::Bytes;
+use futures_util::{Stream, stream};
 use shared_session::{
-    CookieConfig, ErrorKind, OnError, Reply, SecretKeys, SessionManager,
-    csrf::CrossOrigin,
+    CookieConfig, ErrorKind, LazySession, OnError, Reply, SecretKeys, SessionManager, Standing,
+    csrf::{CrossOrigin, FormTokens},
     store::MemoryStore,
     testing::{FaultStore, SpyStore},
 };
@@ -54,6 +57,7 @@ impl World {
             reply
         });
         SessionManager::new(self.store.clone())
+            .with_form_tokens(FormTokens::new(keys.clone()))
             .with_users(self.users.clone(), keys)
             .with_on_error(hook)
             .with_retry_after(RETRY_AFTER)
@@ -69,6 +73,20 @@ impl World {
     #[must_use]
     pub fn cross_origin(&self) -> CrossOrigin {
         CrossOrigin::new([ORIGIN]).unwrap()
+    }
+
+    /// What has become of the session of `request`, over and over, a line each; ends once it does not stand any more.
+    pub fn events(&self, request: &LazySession) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
+        stream::unfold(self.manager().reopen(request), |session| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            let line = match session.load().await.ok()?.standing().await {
+                Standing::Valid => "valid\n",
+                Standing::Rotated => "rotated\n",
+                Standing::Unknown(_) => "unknown\n",
+                _ => return None,
+            };
+            Some((Ok(Bytes::from(line)), session))
+        })
     }
 
     /// The users.

@@ -16,7 +16,7 @@ use shared_session_examples::{
 
 use crate::{
     errors::Failure,
-    form::{Button, Form},
+    form::{Button, Form, current},
     page::{Answer, Notice, Visit, now},
     routes::{admin::users::shown_name, devices::device},
 };
@@ -59,7 +59,7 @@ async fn render(
 }
 
 pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String>) -> Answer {
-    if let Err(stale) = form.current() {
+    if let Err(stale) = current(form)? {
         let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
         return render(&visit, &staff, StatusCode::FORBIDDEN, None, Some(stale.message())).await;
     }

@@ -17,7 +17,7 @@ use shared_session_examples::{
 
 use crate::{
     errors::Failure,
-    form::{Button, Form, Stale},
+    form::{Button, Form, Stale, current},
     page::{Answer, Notice, Visit, now},
     routes::devices::device,
 };
@@ -90,7 +90,7 @@ async fn again<T>(visit: &Visit, stale: Stale<T>, id: &str) -> Answer {
 
 /// Deactivating also raises the epoch, so that the sessions of today do not count again when the user is active again.
 pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
-    let on = match form.current() {
+    let on = match current(form)? {
         Ok(Switch { on }) => on,
         Err(stale) => return again(&visit, stale, &id).await,
     };
@@ -103,7 +103,7 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
 }
 
 pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
-    let on = match form.current() {
+    let on = match current(form)? {
         Ok(Switch { on }) => on,
         Err(stale) => return again(&visit, stale, &id).await,
     };
@@ -113,7 +113,7 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
 }
 
 pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>) -> Answer {
-    if let Err(stale) = form.current() {
+    if let Err(stale) = current(form)? {
         return again(&visit, stale, &id).await;
     }
     let (staff, user) = changeable(&visit, &id).await?;

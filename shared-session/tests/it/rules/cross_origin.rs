@@ -1,15 +1,10 @@
-//! K. Requests from other sites, and form tokens. Every combination of headers is tested in `csrf`.
+//! K. Requests from other sites. Every combination of headers is tested in `csrf`.
 
 use std::convert::Infallible;
 
 use http::{Request, Response, StatusCode};
-use shared_session::{
-    ErrorKind, SecretKeys,
-    csrf::{CrossOrigin, CrossOriginLayer, FormTokens},
-};
+use shared_session::csrf::{CrossOrigin, CrossOriginLayer};
 use tower::{Layer, ServiceExt};
-
-use super::{Browser, Fleet, current_user::KEY, user};
 
 #[tokio::test]
 async fn an_unsafe_request_from_another_site_does_not_reach_the_service() {
@@ -25,30 +20,5 @@ async fn an_unsafe_request_from_another_site_does_not_reach_the_service() {
     ] {
         let request = Request::post("/").header(header, value).body(()).unwrap();
         assert_eq!(service.clone().oneshot(request).await.unwrap().status(), status, "{header}: {value}");
-    }
-}
-
-#[tokio::test]
-async fn a_form_token_ends_with_the_cookie_it_was_made_under() {
-    let fleet = Fleet::new();
-    let forms = FormTokens::new(SecretKeys::new(KEY).unwrap(), "csrf", false).unwrap();
-    let none = || std::iter::empty::<&[u8]>();
-    let mut browser = Browser::default();
-
-    let before = forms.issue(none(), None).unwrap();
-    let cookie = before.set_cookie.unwrap();
-    let pair = cookie.own().split(';').next().unwrap();
-    assert!(forms.verify([pair.as_bytes()], None, &before.token).is_ok());
-
-    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
-    let binding = fleet.request(&browser).form_binding();
-    let anonymous = forms.issue(none(), binding.as_deref()).unwrap().token;
-    assert!(forms.verify(none(), binding.as_deref(), &anonymous).is_ok());
-
-    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
-    let binding = fleet.request(&browser).form_binding();
-    for old in [&anonymous, &before.token] {
-        let refused = forms.verify([pair.as_bytes()], binding.as_deref(), old);
-        assert_eq!(refused.unwrap_err().kind(), ErrorKind::StaleForm);
     }
 }

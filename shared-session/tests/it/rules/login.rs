@@ -108,14 +108,3 @@ async fn the_absolute_lifetime_starts_again() {
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
     assert!(fleet.memory.time().await.unwrap().since(created) > ABSOLUTE);
 }
-
-#[tokio::test]
-async fn a_form_binding_changes_with_the_cookie() {
-    let fleet = Fleet::new();
-    let mut browser = Browser::default();
-    assert_eq!(fleet.request(&browser).form_binding(), None);
-    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
-    let before = fleet.request(&browser).form_binding().unwrap();
-    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
-    assert_ne!(fleet.request(&browser).form_binding().unwrap(), before);
-}

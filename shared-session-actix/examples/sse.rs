@@ -1,0 +1,59 @@
+//! Server-sent events that end with the sign-in: `cargo run -p shared-session-actix --example sse`.
+use std::{convert::Infallible, time::Duration};
+
+use actix_web::{App, HttpResponse, HttpServer, Responder, web};
+use futures_util::stream;
+use shared_session::{ErrorKind, Identity, LazySession, SessionManager, Standing, store::MemoryStore};
+use shared_session_actix::{Rejection, Session, SessionMiddleware};
+
+pub(crate) fn routes(app: &mut web::ServiceConfig) {
+    let logout = async |session: Session| Ok::<_, Rejection>(session.logout().map(|()| "signed out")?);
+    app.route("/login", web::post().to(login))
+        .route("/logout", web::post().to(logout))
+        .route("/events", web::get().to(events));
+}
+
+async fn login(session: Session) -> Result<impl Responder, Rejection> {
+    session.login_as(Identity::new("1", "", 0))?;
+    Ok("signed in")
+}
+
+/// A browser whose stream ends asks again, with the cookie that it has by then. The 401 tells it to stop.
+async fn events(
+    session: Session,
+    request: web::ReqData<LazySession>,
+    manager: web::Data<SessionManager>,
+    every: web::Data<Duration>,
+) -> Result<HttpResponse, Rejection> {
+    session.identity()?.ok_or(ErrorKind::Unauthenticated)?;
+    // The request ends with the head of its response: what outlives it has a handle of its own.
+    let events = stream::unfold(manager.reopen(&request), move |session| {
+        let every = every.clone();
+        async move {
+            tokio::time::sleep(**every).await;
+            Some((next(&session).await?, session))
+        }
+    });
+    Ok(HttpResponse::Ok().content_type("text/event-stream").streaming(Box::pin(events)))
+}
+
+/// What to send now; `None` once the session does not stand any more.
+async fn next(session: &LazySession) -> Option<Result<web::Bytes, Infallible>> {
+    match session.load().await.ok()?.standing().await {
+        Standing::Valid | Standing::Rotated => Some(Ok("data: news\n\n".into())),
+        // The store does not answer: tell nobody anything new, and ask again.
+        Standing::Unknown(_) => Some(Ok(": wait\n\n".into())),
+        _ => None,
+    }
+}
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    let (manager, every) = (SessionManager::new(MemoryStore::new()), web::Data::new(Duration::from_secs(10)));
+    let data = web::Data::new(manager.clone());
+    let app = move || {
+        let sessions = SessionMiddleware::new(manager.clone());
+        App::new().app_data(data.clone()).app_data(every.clone()).configure(routes).wrap(sessions)
+    };
+    HttpServer::new(app).bind("127.0.0.1:3001")?.run().await
+}

@@ -1,0 +1,56 @@
+//! Server-sent events that end with the sign-in: `cargo run -p shared-session-axum --example sse`.
+use std::{convert::Infallible, time::Duration};
+
+use axum::{
+    Extension, Router,
+    extract::State,
+    response::sse::{Event, KeepAlive, Sse},
+    routing::{get, post},
+};
+use futures_util::{Stream, stream};
+use shared_session::{ErrorKind, Identity, LazySession, Standing, store::MemoryStore};
+use shared_session_axum::{Rejection, Session, SessionLayer, SessionManager};
+
+pub(crate) fn app(manager: SessionManager, every: Duration) -> Router {
+    Router::new()
+        .route(
+            "/login",
+            post(async |session: Session| Ok::<_, Rejection>(session.login_as(Identity::new("1", "", 0))?)),
+        )
+        .route("/logout", post(async |session: Session| Ok::<_, Rejection>(session.logout()?)))
+        .route("/events", get(events))
+        .layer(SessionLayer::new(manager.clone()))
+        .with_state((manager, every))
+}
+
+/// A browser whose stream ends asks again, with the cookie that it has by then. The 401 tells it to stop.
+async fn events(
+    session: Session,
+    Extension(request): Extension<LazySession>,
+    State((manager, every)): State<(SessionManager, Duration)>,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Rejection> {
+    session.identity()?.ok_or(ErrorKind::Unauthenticated)?;
+    // The request ends with the head of its response: what outlives it has a handle of its own.
+    let events = stream::unfold(manager.reopen(&request), move |session| async move {
+        tokio::time::sleep(every).await;
+        Some((next(&session).await?, session))
+    });
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}
+
+/// What to send now; `None` once the session does not stand any more.
+async fn next(session: &LazySession) -> Option<Result<Event, Infallible>> {
+    match session.load().await.ok()?.standing().await {
+        Standing::Valid | Standing::Rotated => Some(Ok(Event::default().data("news"))),
+        // The store does not answer: tell nobody anything new, and ask again.
+        Standing::Unknown(_) => Some(Ok(Event::default().comment("wait"))),
+        _ => None,
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let manager = SessionManager::new(MemoryStore::new());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+    Ok(axum::serve(listener, app(manager, Duration::from_secs(10))).await?)
+}

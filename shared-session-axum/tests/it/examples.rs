@@ -1,0 +1,221 @@
+//! The small programs in `examples/` do what they say.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{Router, body::Body, http::Request, response::Response};
+use futures_util::{SinkExt, StreamExt};
+use shared_session::{
+    CookieConfig, Profile, SecretKeys, SessionManager,
+    django::Django,
+    store::MemoryStore,
+    users::{NewUser, SqlUsers},
+};
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+use tower::ServiceExt;
+
+const KEY: &str = "a secret key of at least thirty-two bytes";
+const SOON: Duration = Duration::from_millis(5);
+
+/// A browser at an application in this process.
+struct Browser {
+    app: Router,
+    cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    fn new(app: Router) -> Self {
+        Self { app, cookies: BTreeMap::new() }
+    }
+
+    fn cookie(&self) -> String {
+        let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("; ")
+    }
+
+    async fn open(&mut self, method: &str, path: &str, form: &str) -> Response {
+        let request = Request::builder().method(method).uri(path).header("cookie", self.cookie());
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let response = self.app.clone().oneshot(request.body(Body::from(form.to_owned())).unwrap()).await.unwrap();
+        for cookie in response.headers().get_all("set-cookie") {
+            let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.remove(name);
+            if !value.is_empty() {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        response
+    }
+
+    async fn send(&mut self, method: &str, path: &str, form: &str) -> (u16, String) {
+        let response = self.open(method, path, form).await;
+        let status = response.status().as_u16();
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn get(&mut self, path: &str) -> String {
+        let (status, body) = self.send("GET", path, "").await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    async fn post(&mut self, path: &str) -> u16 {
+        self.send("POST", path, "").await.0
+    }
+
+    /// The hidden field of the form at `path`, as it is sent.
+    async fn token(&mut self, path: &str) -> String {
+        let page = self.get(path).await;
+        let field = page.split("<input type=\"hidden\" name=\"").nth(1).unwrap().split("\">").next().unwrap();
+        field.replace("\" value=\"", "=")
+    }
+}
+
+#[tokio::test]
+async fn counter() {
+    let app = crate::programs::counter::app();
+    let mut browser = Browser::new(app.clone());
+    assert_eq!(browser.get("/").await, "visit number 1");
+    assert_eq!(browser.get("/").await, "visit number 2");
+    assert_eq!(Browser::new(app).get("/").await, "visit number 1");
+}
+
+#[tokio::test]
+async fn cart() {
+    let mut browser = Browser::new(crate::programs::cart::app());
+    for item in ["apple", "pear", "apple"] {
+        assert_eq!(browser.post(&format!("/cart/{item}")).await, 200);
+    }
+    assert_eq!(browser.get("/cart").await, r#"{"items":{"apple":2,"pear":1},"voucher":null}"#);
+    assert_eq!(browser.send("DELETE", "/cart", "").await.0, 200);
+    assert_eq!(browser.get("/cart").await, r#"{"items":{},"voucher":null}"#);
+}
+
+#[tokio::test]
+async fn flash() {
+    let mut browser = Browser::new(crate::programs::flash::app());
+    assert_eq!(browser.post("/save").await, 303);
+    assert_eq!(browser.send("HEAD", "/", "").await.0, 200);
+    assert!(browser.get("/").await.contains("Saved."));
+    assert!(!browser.get("/").await.contains("Saved."));
+}
+
+#[tokio::test]
+async fn forms() {
+    let mut browser = Browser::new(crate::programs::forms::app(KEY).unwrap());
+    let token = browser.token("/").await;
+    let ordered = browser.send("POST", "/", &format!("{token}&amount=3")).await;
+    assert_eq!(ordered, (200, "3 ordered".to_owned()));
+    let (status, page) = browser.send("POST", "/", "amount=4").await;
+    assert!(status == 403 && page.contains("value=\"4\"") && page.contains("try again"), "{page}");
+    assert_eq!(browser.send("POST", "/", &format!("{token}&amount=many")).await.0, 400);
+}
+
+#[tokio::test]
+async fn login() {
+    let mut browser = Browser::new(crate::programs::login::app("sqlite::memory:", KEY).await.unwrap());
+    assert_eq!(browser.send("GET", "/", "").await.0, 401);
+    let token = browser.token("/login").await;
+    for (form, status) in [
+        ("username=ada&password=wrong".to_owned(), 403),
+        (format!("{token}&username=ada&password=wrong"), 401),
+        (format!("{token}&username=ada&password=correct+horse"), 303),
+    ] {
+        assert_eq!(browser.send("POST", "/login", &form).await.0, status, "{form}");
+    }
+    assert_eq!(browser.get("/").await, "Hello, ada");
+    assert_eq!(browser.post("/logout").await, 200);
+    assert_eq!(browser.send("GET", "/", "").await.0, 401);
+}
+
+#[tokio::test]
+async fn background_job() {
+    http_suite::within_limit(background_job_does_what_it_says()).await;
+}
+
+async fn background_job_does_what_it_says() {
+    let mut browser = Browser::new(crate::programs::background_job::app());
+    assert_eq!(browser.get("/report").await, "none");
+    assert_eq!(browser.post("/report").await, 202);
+    while browser.get("/report").await != "20! = 2432902008176640000" {
+        tokio::time::sleep(SOON).await;
+    }
+}
+
+#[tokio::test]
+async fn sse() {
+    http_suite::within_limit(sse_does_what_it_says()).await;
+}
+
+async fn sse_does_what_it_says() {
+    let mut browser = Browser::new(crate::programs::sse::app(SessionManager::new(MemoryStore::new()), SOON));
+    assert_eq!(browser.send("GET", "/events", "").await.0, 401);
+    assert_eq!(browser.post("/login").await, 200);
+    let mut events = browser.open("GET", "/events", "").await.into_body().into_data_stream();
+    assert_eq!(events.next().await.unwrap().unwrap(), "data: news\n\n");
+    assert_eq!(browser.post("/login").await, 200, "the cookie is another one now");
+    assert_eq!(events.next().await.unwrap().unwrap(), "data: news\n\n");
+    assert_eq!(browser.post("/logout").await, 200);
+    while events.next().await.is_some() {}
+}
+
+#[tokio::test]
+async fn websocket() {
+    http_suite::within_limit(websocket_does_what_it_says()).await;
+}
+
+async fn websocket_does_what_it_says() {
+    let mut browser =
+        Browser::new(crate::programs::websocket::app(SessionManager::new(MemoryStore::new()), SOON).unwrap());
+    assert_eq!(browser.post("/login").await, 200);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/socket", listener.local_addr().unwrap());
+    let app = browser.app.clone();
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    let connect = async |cookie: &str, origin: &str| {
+        let mut request = url.as_str().into_client_request().unwrap();
+        request.headers_mut().insert("cookie", cookie.parse().unwrap());
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        tokio_tungstenite::connect_async(request).await
+    };
+    let own = "http://localhost:3000";
+    assert!(connect("", own).await.is_err(), "nobody is signed in");
+    assert!(connect(&browser.cookie(), "https://evil.example").await.is_err(), "a page of another site");
+    let (mut socket, _) = connect(&browser.cookie(), own).await.unwrap();
+    assert_eq!(browser.post("/login").await, 200, "the cookie is another one now");
+    socket.send(Message::text("hello")).await.unwrap();
+    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
+    assert_eq!(browser.post("/logout").await, 200);
+    assert!(matches!(socket.next().await.unwrap().unwrap(), Message::Close(_)));
+}
+
+#[tokio::test]
+async fn django() {
+    let file = std::env::temp_dir().join(format!("shared-session-axum-django-{}.sqlite3", std::process::id()));
+    let database = format!("sqlite://{}", file.display());
+    // As the site has made them: its tables, and a session under its cookie.
+    let users = SqlUsers::connect(&database).await.unwrap();
+    users.migrate().await.unwrap();
+    let ada = users.create_user(NewUser::new("ada", "correct horse")).await.unwrap();
+    let store = MemoryStore::new();
+    let site = SessionManager::new(store.clone())
+        .with_profile(Profile::django(Django::cache()))
+        .with_cookie(CookieConfig::new("sessionid").build().unwrap())
+        .with_users(users, SecretKeys::django("short").unwrap());
+    let request = site.open([]);
+    let session = request.load().await.unwrap();
+    session.login(&ada).unwrap();
+    session.commit().await.unwrap();
+    let shared_session::Close::Done(outcome) = site.close(&request, shared_session::Ending::Completed) else {
+        panic!()
+    };
+    let cookie = outcome.set_cookie().unwrap().split(';').next().unwrap().to_owned();
+
+    let app = crate::programs::django::app(store.clone(), &database, "short").await.unwrap();
+    let request = Request::get("/whoami").header("cookie", cookie).body(Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    assert_eq!(axum::body::to_bytes(response.into_body(), 100).await.unwrap(), "ada");
+    let other_key = crate::programs::django::app(store, &database, "another").await.unwrap_err();
+    assert!(other_key.to_string().contains("secret key"), "{other_key}");
+    std::fs::remove_file(file).unwrap();
+}
