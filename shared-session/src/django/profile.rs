@@ -197,12 +197,12 @@ impl Django {
         for (name, _) in before.iter().filter(|(name, _)| entries.get(name).is_none()) {
             document.remove(name);
         }
-        for (name, value) in entries.iter().filter(|(name, value)| before.get(name) != Some(value)) {
+        for (name, value) in entries.iter().filter(|(name, value)| before.get(name).as_ref() != Some(value)) {
             if head::is_reserved(name) {
                 let message = "Django reserves the name; an expiry is set with Session::set_expiry";
                 return Err(Error::new(ErrorKind::Value, message).of_entry(name));
             }
-            document.set(name, value).map_err(|error| error.of_entry(name))?;
+            document.set(name, &value).map_err(|error| error.of_entry(name))?;
         }
         head::write(&mut document, head_before, &head, &self.auth_backend, self.zone.as_ref())?;
         let bytes = document.write(stamp.now.0 / 1000)?;

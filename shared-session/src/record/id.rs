@@ -83,9 +83,33 @@ impl Secret {
         text(&self.0)
     }
 
-    /// SHA-256 of the secret's text as 43 characters of base64url.
-    pub(crate) fn hash(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(self.0))
+    /// SHA-256 of the secret's text.
+    pub(crate) fn hash(&self) -> SecretHash {
+        let mut chars = [b'A'; SecretHash::LEN];
+        // 32 bytes are 43 characters, so this never fails.
+        let _ = URL_SAFE_NO_PAD.encode_slice(Sha256::digest(self.0), &mut chars);
+        SecretHash(chars)
+    }
+}
+
+/// The hash of a [`Secret`] as 43 characters of base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SecretHash([u8; Self::LEN]);
+
+impl SecretHash {
+    pub(crate) const LEN: usize = 43;
+
+    /// One that is stored. The characters are not checked.
+    pub(crate) fn stored(chars: &[u8]) -> Option<Self> {
+        chars.try_into().ok().map(Self)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        text(&self.0)
     }
 }
 
