@@ -69,9 +69,13 @@ fn main() -> ExitCode {
     };
     let mut budget = Budget::read();
     let mut is_over = false;
-    println!("{:<24}{:>14}{:>14}{:>10}{:>14}{:>8}{:>10}", "", "instructions", "above floor", "budget", "allocations", "above", "bytes");
+    println!(
+        "{:<24}{:>14}{:>14}{:>10}{:>14}{:>8}{:>10}",
+        "", "instructions", "above floor", "budget", "allocations", "above", "bytes"
+    );
     for (store, what) in Cell::ALL.iter().filter(|(store, what)| arguments.wants(*store, *what)) {
-        let cost = |who| measure(&Cell { who, store: *store, what: *what }, &url(*store), counts_instructions, &arguments);
+        let cost =
+            |who| measure(&Cell { who, store: *store, what: *what }, &url(*store), counts_instructions, &arguments);
         let (floor, ours) = (cost(Who::Floor), cost(Who::Ours));
         let name = format!("{store:?} {what:?}");
         let allowed = budget.of(&name);
@@ -85,7 +89,10 @@ fn main() -> ExitCode {
             ours.bytes - floor.bytes,
         );
         if let Some(allowed) = allowed.filter(|allowed| ours.is_over(allowed)) {
-            println!("  over the budget of {} instructions and {:.1} allocations", allowed.instructions, allowed.allocations);
+            println!(
+                "  over the budget of {} instructions and {:.1} allocations",
+                allowed.instructions, allowed.allocations
+            );
             is_over = true;
         }
         budget.set(name, ours);
