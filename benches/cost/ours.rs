@@ -1,5 +1,7 @@
 //! The service with our layer.
 
+use std::time::Duration;
+
 use axum::{Router, routing::post};
 use shared_session::{
     Identity, NearCache, SessionManager,
@@ -16,7 +18,8 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
         Store::Memory => SessionManager::new(MemoryStore::new()),
         Store::Redis | Store::Lua => {
             // Under Callgrind everything takes its time.
-            let config = RedisConfig::new().with_response_timeout(std::time::Duration::from_secs(30));
+            let patience = Duration::from_secs(30);
+            let config = RedisConfig::new().with_response_timeout(patience).with_connect_timeout(patience);
             let store = RedisStore::connect_with(url, &config).await.unwrap();
             let manager = SessionManager::new(store.clone());
             match cell.what {
@@ -29,7 +32,7 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
     if cell.what == What::Near {
         while manager.stats().near_hits == 0 {
             manager.open([cookie.as_bytes()]).load().await.unwrap();
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
     let router = Router::new()

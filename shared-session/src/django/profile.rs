@@ -54,7 +54,7 @@ impl Format for Django {
 
     fn place(&self, token: &Token) -> Place {
         let member = token.secret.as_str();
-        Place { handle: token.handle, key: self.session_prefix() + member, member: member.to_owned() }
+        Place { handle: token.handle, key: self.session_prefix() + member, other_member: Some(member.into()) }
     }
 
     fn place_of_member(&self, member: &str) -> Option<Place> {

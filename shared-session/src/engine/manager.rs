@@ -235,6 +235,9 @@ impl SessionManager {
             return done(Outcome::read(cookie.clone(), private, sent, core), ending.without_session());
         }
         request.shared().forms.note_commit(draft.signs_in());
+        if draft.is_settled(&core.lifetime) {
+            return done(Outcome::read(cookie.clone(), private, sent, core), Ok(()));
+        }
         match decide(draft, &core.lifetime, MissedTake::Keep) {
             Ok(None) => done(Outcome::read(cookie.clone(), private, sent, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),

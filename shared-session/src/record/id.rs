@@ -4,6 +4,8 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
+#[cfg(feature = "redis")]
+use subtle::ConstantTimeEq as _;
 
 use crate::{Error, ErrorKind};
 
@@ -81,6 +83,12 @@ impl Secret {
     #[cfg(feature = "django")]
     pub(crate) fn as_str(&self) -> &str {
         text(&self.0)
+    }
+
+    /// Whether `other` is the same, in a time that does not tell how much of it is.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 
     /// SHA-256 of the secret's text.

@@ -165,7 +165,7 @@ struct Mark<'a> {
 }
 
 pub(crate) fn place(prefix: &str, handle: Handle) -> Place {
-    Place { handle, key: [prefix, handle.as_str()].concat(), member: handle.to_string() }
+    Place { handle, key: [prefix, handle.as_str()].concat(), other_member: None }
 }
 
 /// Which prefix would find the session under `key`, if it is one.

@@ -5,6 +5,23 @@
 /// How deep values may be nested here: one bit for each level.
 const DEEPEST: u32 = 64;
 
+/// The highest bit of each byte.
+const HIGHEST: u64 = each_byte(0x80);
+
+const fn each_byte(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Which of eight bytes do not stand for themselves in a string: the highest bit of the first is set, of those before it
+/// none is. (What a subtraction borrows goes to later bytes.)
+const fn specials(chunk: u64) -> u64 {
+    const fn zeros(chunk: u64) -> u64 {
+        chunk.wrapping_sub(each_byte(1)) & !chunk
+    }
+    let controls = chunk.wrapping_sub(each_byte(b' ')) & !chunk;
+    (controls | zeros(chunk ^ each_byte(b'"')) | zeros(chunk ^ each_byte(b'\\'))) & HIGHEST
+}
+
 /// A position in a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan<'a> {
@@ -55,16 +72,21 @@ impl<'a> Scan<'a> {
         Some(taken)
     }
 
-    /// A whole number without a sign, as it is written shortest.
+    /// A whole number without a sign, as it is written shortest, of at most 19 digits.
     pub(crate) fn natural(&mut self) -> Option<u64> {
-        let start = self.at;
-        let mut number = 0_u64;
-        while let Some(digit) = self.peek().filter(u8::is_ascii_digit) {
-            number = number.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
-            self.at += 1;
+        // What has so many digits fits.
+        const MOST: usize = 19;
+        let rest = self.rest();
+        let (mut number, mut len) = (0, 0);
+        while let Some(digit) = rest.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            if len == MOST {
+                return None;
+            }
+            number = number * 10 + u64::from(digit);
+            len += 1;
         }
-        let len = self.at - start;
-        (len == 1 || (len > 1 && self.text.get(start) != Some(&b'0'))).then_some(number)
+        self.at += len;
+        (len == 1 || (len > 1 && rest.first() != Some(&b'0'))).then_some(number)
     }
 
     /// The text of a string without escapes.
@@ -159,29 +181,27 @@ impl<'a> Scan<'a> {
     }
 
     /// Passes what stands for itself in a string.
-    #[inline]
     fn pass_plain(&mut self) {
-        let ordinary = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-        loop {
-            // Sixteen at a time: compilers make a few vector instructions of it. Signed, so that all beyond ASCII are below.
-            while let Some(chunk) = self.rest().first_chunk::<16>()
-                && chunk.iter().fold(true, |all, byte| all & ordinary(*byte) & byte.is_ascii())
-            {
-                self.at += chunk.len();
-            }
-            let end = self.rest().len().min(16);
-            for _ in 0..end {
-                match self.peek() {
-                    Some(byte) if ordinary(byte) => {
-                        self.beyond_ascii |= !byte.is_ascii();
-                        self.at += 1;
-                    }
-                    _ => return,
-                }
-            }
-            if end == 0 {
+        let mut rest = self.rest();
+        while let Some(chunk) = rest.first_chunk::<8>() {
+            let chunk = u64::from_le_bytes(*chunk);
+            let special = specials(chunk);
+            // All bits below the first special byte.
+            let before = special.wrapping_sub(1) & !special;
+            self.beyond_ascii |= chunk & before & HIGHEST != 0;
+            let len = (special.trailing_zeros() / 8) as usize;
+            self.at += len;
+            if special != 0 {
                 return;
             }
+            rest = &rest[len..];
+        }
+        for byte in rest {
+            if *byte < b' ' || matches!(byte, b'"' | b'\\') {
+                return;
+            }
+            self.beyond_ascii |= !byte.is_ascii();
+            self.at += 1;
         }
     }
 
@@ -314,8 +334,11 @@ mod tests {
     #[test]
     fn numbers_are_read_as_they_are_written_shortest() {
         let natural = |text: &str| Scan::new(text.as_bytes()).natural();
-        assert_eq!((natural("0"), natural("7,"), natural(&u64::MAX.to_string())), (Some(0), Some(7), Some(u64::MAX)));
-        for bad in ["", "01", "00", "x", "-1", "18446744073709551616"] {
+        assert_eq!(
+            (natural("0"), natural("7,"), natural("9999999999999999999")),
+            (Some(0), Some(7), Some(10_u64.pow(19) - 1))
+        );
+        for bad in ["", "01", "00", "x", "-1", "10000000000000000000"] {
             assert_eq!(natural(bad), None, "{bad}");
         }
     }

@@ -214,6 +214,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn deliver(&mut self, value: Value) -> Result<(), RedisError> {
         let value = match value {
+            // In RESP3 this is all the reply that a subscription gets.
+            Value::Push { kind: kind @ (PushKind::Subscribe | PushKind::PSubscribe | PushKind::SSubscribe), data } => {
+                Value::Push { kind, data }
+            }
             Value::Push { kind, data } => {
                 self.heard.tell(PushInfo { kind, data });
                 return Ok(());
@@ -299,7 +303,8 @@ mod tests {
         both.cmd("ASKING").cmd("GET").arg("b");
         let second = calls.all(&both);
         let third = calls.one(&cmd("PING"));
-        let said = b"$1\r\n1\r\n>2\r\n+news\r\n:1\r\n:0\r\n+OK\r\n-ERR no\r\n|1\r\n+k\r\n:1\r\n+PONG\r\n";
+        let fourth = calls.one(cmd("PSUBSCRIBE").arg("*"));
+        let said = b"$1\r\n1\r\n>2\r\n+news\r\n:1\r\n:0\r\n+OK\r\n-ERR no\r\n|1\r\n+k\r\n:1\r\n+PONG\r\n>3\r\n+psubscribe\r\n+*\r\n:1\r\n";
         for byte in said {
             server.write_all(&[*byte]).await.unwrap();
         }
@@ -307,6 +312,7 @@ mod tests {
         let second = second.await.unwrap();
         assert!(matches!(&second[..], [Value::Okay, Value::ServerError(error)] if error.code() == "ERR"), "{second:?}");
         assert_eq!(third.await.unwrap(), Value::SimpleString("PONG".into()));
+        assert!(matches!(fourth.await.unwrap(), Value::Push { kind: PushKind::PSubscribe, .. }));
         let mut sent = [0; 200];
         let len = server.read(&mut sent).await.unwrap();
         assert!(sent[..len].starts_with(b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n"));
