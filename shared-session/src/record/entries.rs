@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use bytes::Bytes;
+
 mod finite;
 mod number;
 pub(crate) mod scan;
@@ -54,6 +56,14 @@ impl Entries {
         }
     }
 
+    /// The same entries, whose text, if they are held as one, is found at `start` of `whole`.
+    pub(crate) fn moved_to(self, whole: &Bytes, start: usize) -> Self {
+        match self.0 {
+            Held::List(_) => self,
+            Held::Text(text) => Self(Held::Text(text.moved_to(whole, start))),
+        }
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<Json> {
         match &self.0 {
             Held::List(entries) => {
@@ -69,10 +79,7 @@ impl Entries {
             Held::List(entries) => (&**entries, None),
             Held::Text(text) => (&[][..], Some(text)),
         };
-        let of_text = text.into_iter().flat_map(|text| {
-            // The whole text was checked to be UTF-8.
-            text.pairs().map(|pair| (std::str::from_utf8(pair.name).unwrap_or_default(), text.value(&pair)))
-        });
+        let of_text = text.into_iter().flat_map(Text::iter);
         list.iter().map(|(name, value)| (&**name, value.clone())).chain(of_text)
     }
 
@@ -96,7 +103,7 @@ impl Entries {
     pub(crate) fn weight(&self) -> usize {
         match &self.0 {
             Held::List(entries) => entries.iter().map(|(name, _)| name.len() + size_of::<(Box<str>, Json)>()).sum(),
-            Held::Text(_) => 0,
+            Held::Text(text) => text.weight(),
         }
     }
 }

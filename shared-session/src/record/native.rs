@@ -24,7 +24,7 @@ use bytes::Bytes;
 
 use super::{
     content::{Content, Form, Head, Ownership, Record},
-    entries::{Entries, Json, text::Text},
+    entries::{Entries, Json},
     format::{Fit, Format, Place, Stamp},
     id::{Handle, Secret, SecretHash, Token},
     lifetime::Lifetime,
@@ -214,11 +214,7 @@ fn form(rotated: StoreTime) -> Form {
 
 fn write(mark: &Mark<'_>, Content { head, entries }: Content) -> Result<Record, Error> {
     let (bytes, body) = encode(mark, &head, &entries)?;
-    // What was a text is one still: that of this version.
-    let entries = match entries.as_text() {
-        Some(text) => Entries::of_text(Text::new(bytes.slice(body..body + text.len()))),
-        None => entries,
-    };
+    let entries = entries.moved_to(&bytes, body);
     Ok(Record { head, entries, form: form(mark.rotated), bytes })
 }
 

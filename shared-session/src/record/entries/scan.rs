@@ -22,6 +22,19 @@ const fn specials(chunk: u64) -> u64 {
     (controls | zeros(chunk ^ each_byte(b'"')) | zeros(chunk ^ each_byte(b'\\'))) & HIGHEST
 }
 
+/// What is longer is looked through so many bytes at a time.
+const LONG: usize = 32;
+
+/// Compilers make a few vector instructions of it.
+fn is_plain_ascii(chunk: &[u8; LONG]) -> bool {
+    chunk.iter().fold(0, |any, byte| any | u8::from(is_special(*byte)) | byte & 0x80) == 0
+}
+
+/// Whether a byte does not stand for itself in a string.
+const fn is_special(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
+}
+
 /// A position in a text.
 #[derive(Clone, Debug)]
 pub(crate) struct Scan<'a> {
@@ -42,6 +55,10 @@ impl<'a> Scan<'a> {
 
     pub(crate) fn is_at_end(&self) -> bool {
         self.at == self.text.len()
+    }
+
+    pub(crate) fn is_before(&self, byte: u8) -> bool {
+        self.peek() == Some(byte)
     }
 
     /// Whether the text is UTF-8, of which everything was looked through.
@@ -182,8 +199,17 @@ impl<'a> Scan<'a> {
 
     /// Passes what stands for itself in a string.
     fn pass_plain(&mut self) {
+        let start = self.at;
         let mut rest = self.rest();
         while let Some(chunk) = rest.first_chunk::<8>() {
+            if self.at - start >= LONG
+                && let Some(chunk) = rest.first_chunk::<LONG>()
+                && is_plain_ascii(chunk)
+            {
+                self.at += LONG;
+                rest = &rest[LONG..];
+                continue;
+            }
             let chunk = u64::from_le_bytes(*chunk);
             let special = specials(chunk);
             // All bits below the first special byte.
@@ -197,7 +223,7 @@ impl<'a> Scan<'a> {
             rest = &rest[len..];
         }
         for byte in rest {
-            if *byte < b' ' || matches!(byte, b'"' | b'\\') {
+            if is_special(*byte) {
                 return;
             }
             self.beyond_ascii |= !byte.is_ascii();

@@ -1,6 +1,6 @@
-//! The entries of a session as the text of a JSON object, found when they are asked for.
+//! The entries of a session as the text of a JSON object, and where each of them is.
 
-use std::{iter::Peekable, ops::Range};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -10,151 +10,170 @@ use super::{
 };
 
 /// What stands between the braces. Names have no escapes and are in ascending order; nothing blank is between entries.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Text(Bytes);
-
-/// Where an entry is.
-pub(crate) struct Pair<'a> {
-    /// From its name to the end of its value.
-    whole: Range<usize>,
-    pub(crate) name: &'a [u8],
-    value: Range<usize>,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Text {
+    text: Bytes,
+    places: Vec<Place>,
 }
+
+/// Where an entry is: `"name":value`.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u32,
+    /// Where the quote after its name is.
+    name_end: u32,
+    end: u32,
+}
+
+/// Room for as many entries as most sessions have.
+const USUAL: usize = 16;
 
 impl Text {
     pub(crate) const fn empty() -> Self {
-        Self(Bytes::new())
+        Self { text: Bytes::new(), places: Vec::new() }
     }
 
-    /// `text` must have passed [`check`].
-    pub(crate) fn new(text: Bytes) -> Self {
-        Self(text)
+    /// The entries at the position of `scan` in `whole`, up to the brace that closes them; `None` if they are not as this
+    /// type wants them, or no JSON. UTF-8 is for the caller to check.
+    pub(crate) fn read(scan: &mut Scan<'_>, whole: &Bytes) -> Option<Self> {
+        let origin = scan.at();
+        let place = |at: usize| u32::try_from(at - origin).ok();
+        let mut places = Vec::new();
+        let mut last: &[u8] = &[];
+        while !scan.is_before(b'}') {
+            if places.is_empty() {
+                places.reserve(USUAL);
+            } else {
+                scan.expect(b",")?;
+            }
+            let start = place(scan.at())?;
+            let name = scan.plain_string()?;
+            if last >= name && !places.is_empty() {
+                return None;
+            }
+            last = name;
+            let name_end = place(scan.at() - 1)?;
+            scan.expect(b":")?;
+            scan.value()?;
+            places.push(Place { start, name_end, end: place(scan.at())? });
+        }
+        Some(Self { text: whole.slice(origin..scan.at()), places })
+    }
+
+    /// The same entries, whose text is found at `start` of `whole`.
+    pub(crate) fn moved_to(self, whole: &Bytes, start: usize) -> Self {
+        Self { text: whole.slice(start..start + self.text.len()), places: self.places }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.text
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Json> {
-        let pair = self.pairs().take_while(|pair| pair.name <= name.as_bytes()).last()?;
-        (pair.name == name.as_bytes()).then(|| self.value(&pair))
+        let at = self.places.binary_search_by(|place| self.name(place).cmp(name.as_bytes())).ok()?;
+        Some(self.value(self.places.get(at)?))
     }
 
-    pub(crate) fn pairs(&self) -> Pairs<'_> {
-        Pairs(Scan::new(&self.0))
-    }
-
-    pub(crate) fn value(&self, pair: &Pair<'_>) -> Json {
-        Json::from_text(self.0.slice(pair.value.clone()))
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Json)> {
+        // The whole text was checked to be UTF-8.
+        self.places.iter().map(|place| (std::str::from_utf8(self.name(place)).unwrap_or_default(), self.value(place)))
     }
 
     /// With `changes` made; `None` if that cannot be written so. What is unchanged is copied in as few pieces as there
-    /// are gaps.
+    /// are changes.
     pub(crate) fn with(&self, changes: &Changes) -> Option<Self> {
         let more = changes.iter().map(|(name, value)| {
             let value = value.as_ref().map_or(Some(0), |value| value.text().map(<[u8]>::len));
-            is_plain(name).then_some(name.len() + value? + 4)
+            is_plain(name).then_some(name.len() + value? + br#","":"#.len())
         });
-        let mut made = Joined(Vec::with_capacity(self.0.len() + more.sum::<Option<usize>>()?));
-        let mut changes = changes.iter().map(|(name, value)| (name.as_bytes(), value)).peekable();
-        // What is unchanged since the last change.
-        let mut run = 0..0;
-        for pair in self.pairs() {
-            if changes.peek().is_some_and(|(name, _)| *name <= pair.name) {
-                made.push(self.0.get(run)?);
-                while let Some((name, value)) = changes.next_if(|(name, _)| *name < pair.name) {
-                    made.set(name, value.as_ref());
-                }
-                run = pair.whole.start..pair.whole.start;
-                if let Some((name, value)) = changes.next_if(|(name, _)| *name == pair.name) {
-                    made.set(name, value.as_ref());
-                    let next = pair.whole.end + b",".len();
-                    run = next..next;
-                    continue;
-                }
+        let len = self.text.len() + more.sum::<Option<usize>>()?;
+        u32::try_from(len).ok()?;
+        let mut made =
+            Making { text: Vec::with_capacity(len), places: Vec::with_capacity(self.places.len() + changes.len()) };
+        let mut done = 0;
+        for (name, value) in changes {
+            let name = name.as_bytes();
+            let at = self.places.partition_point(|place| self.name(place) < name);
+            made.copy(self, done..at);
+            let is_there = self.places.get(at).is_some_and(|place| self.name(place) == name);
+            done = at + usize::from(is_there);
+            if let Some(value) = value.as_ref().and_then(Json::text) {
+                made.add(name, value);
             }
-            run.end = pair.whole.end;
         }
-        // Behind the last entry is no comma.
-        made.push(self.0.get(run).unwrap_or_default());
-        finish(&mut made, &mut changes);
-        Some(Self(made.0.into()))
+        made.copy(self, done..self.places.len());
+        Some(Self { text: made.text.into(), places: made.places })
+    }
+
+    /// About how many bytes of memory it takes besides the text.
+    #[cfg(feature = "redis")]
+    pub(crate) fn weight(&self) -> usize {
+        self.places.capacity() * size_of::<Place>()
+    }
+
+    fn name(&self, place: &Place) -> &[u8] {
+        self.text.get(place.start as usize + 1..place.name_end as usize).unwrap_or_default()
+    }
+
+    fn value(&self, place: &Place) -> Json {
+        Json::from_text(self.text.slice(place.name_end as usize + br#"":"#.len()..place.end as usize))
     }
 }
 
-fn finish<'a>(made: &mut Joined, changes: &mut Peekable<impl Iterator<Item = (&'a [u8], &'a Option<Json>)>>) {
-    for (name, value) in changes {
-        made.set(name, value.as_ref());
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
     }
 }
 
-/// Where the text of the entries ends that begin at `text`; `None` if they are not as [`Text`] wants them, or no JSON.
-/// UTF-8 is for the caller to check.
-pub(crate) fn check(scan: &mut Scan<'_>) -> Option<Range<usize>> {
-    let start = scan.at();
-    let mut last: Option<&[u8]> = None;
-    while !scan.clone().eat(b"}") {
-        if last.is_some() {
-            scan.expect(b",")?;
-        }
-        let name = scan.plain_string()?;
-        if last.is_some_and(|last| last >= name) {
-            return None;
-        }
-        last = Some(name);
-        scan.expect(b":")?;
-        scan.value()?;
-    }
-    Some(start..scan.at())
-}
+impl Eq for Text {}
 
 /// Whether `name` is written as it is.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
 }
 
-pub(crate) struct Pairs<'a>(Scan<'a>);
-
-impl<'a> Iterator for Pairs<'a> {
-    type Item = Pair<'a>;
-
-    fn next(&mut self) -> Option<Pair<'a>> {
-        let scan = &mut self.0;
-        scan.eat(b",");
-        let start = scan.at();
-        let name = scan.plain_string()?;
-        scan.expect(b":")?;
-        let value = scan.at();
-        scan.value()?;
-        Some(Pair { whole: start..scan.at(), name, value: value..scan.at() })
-    }
+/// A text that grows.
+struct Making {
+    text: Vec<u8>,
+    places: Vec<Place>,
 }
 
-/// Pieces with commas between them.
-struct Joined(Vec<u8>);
-
-impl Joined {
-    fn push(&mut self, piece: &[u8]) {
-        if !piece.is_empty() {
-            self.comma();
-            self.0.extend_from_slice(piece);
-        }
+impl Making {
+    /// The entries of `range`, as they are.
+    fn copy(&mut self, from: &Text, range: Range<usize>) {
+        let Some(places @ [first, .., last] | places @ [first @ last]) = from.places.get(range) else { return };
+        self.comma();
+        let (before, now) = (first.start, self.len());
+        self.text.extend_from_slice(from.text.get(before as usize..last.end as usize).unwrap_or_default());
+        let moved = |at: u32| at - before + now;
+        self.places.extend(places.iter().map(|place| Place {
+            start: moved(place.start),
+            name_end: moved(place.name_end),
+            end: moved(place.end),
+        }));
     }
 
-    /// The entry `name`, unless it is removed.
-    fn set(&mut self, name: &[u8], value: Option<&Json>) {
-        let Some(value) = value.and_then(Json::text) else { return };
+    fn add(&mut self, name: &[u8], value: &[u8]) {
         self.comma();
-        self.0.push(b'"');
-        self.0.extend_from_slice(name);
-        self.0.extend_from_slice(b"\":");
-        self.0.extend_from_slice(value);
+        let start = self.len();
+        self.text.push(b'"');
+        self.text.extend_from_slice(name);
+        let name_end = self.len();
+        self.text.extend_from_slice(br#"":"#);
+        self.text.extend_from_slice(value);
+        self.places.push(Place { start, name_end, end: self.len() });
     }
 
     fn comma(&mut self) {
-        if !self.0.is_empty() {
-            self.0.push(b',');
+        if !self.text.is_empty() {
+            self.text.push(b',');
         }
+    }
+
+    /// It was checked beforehand that it fits.
+    fn len(&self) -> u32 {
+        u32::try_from(self.text.len()).unwrap_or(u32::MAX)
     }
 }
 
@@ -166,30 +185,35 @@ mod tests {
 
     use super::*;
 
-    fn text(text: &str) -> Text {
-        let whole = format!("{text}}}");
-        let mut scan = Scan::new(whole.as_bytes());
-        assert_eq!(check(&mut scan), Some(0..text.len()), "{text}");
-        Text::new(Bytes::from(text.to_owned()))
+    fn read(text: &str) -> Option<Text> {
+        let whole = Bytes::from(format!("{text}}}"));
+        Text::read(&mut Scan::new(&whole), &whole)
     }
 
     #[test]
     fn only_what_we_write_is_left_as_text() {
-        for bad in
-            [r#""b":1,"a":2"#, r#""a":1,"a":2"#, r#""a": 1"#, r#" "a":1"#, r#""a":1,"#, r#""\u0061":1"#, r#""a""#]
-        {
-            assert_eq!(check(&mut Scan::new(format!("{bad}}}").as_bytes())), None, "{bad}");
+        for bad in [
+            r#""b":1,"a":2"#,
+            r#""a":1,"a":2"#,
+            r#""":1,"":2"#,
+            r#""a": 1"#,
+            r#" "a":1"#,
+            r#""a":1,"#,
+            r#""\u0061":1"#,
+            r#""a""#,
+        ] {
+            assert!(read(bad).is_none(), "{bad}");
         }
-        assert_eq!(check(&mut Scan::new(br#""a":1"#)), None, "it has no end");
+        assert!(Text::read(&mut Scan::new(br#""a":1"#), &Bytes::new()).is_none(), "it has no end");
     }
 
     #[test]
     fn what_is_unchanged_stays_as_it_is() {
-        let old = text(r#""b":[1, 2],"d":"x","f":{"a": 1}"#);
+        let old = read(r#""b":[1, 2],"d":"x","f":{"a": 1}"#).unwrap();
         let set = |name: &str, value: &'static str| {
             (name.into(), Some(Json::from_text(Bytes::from_static(value.as_bytes()))))
         };
-        let made = |changes: Changes| String::from_utf8(old.with(&changes).unwrap().0.to_vec()).unwrap();
+        let made = |changes: Changes| String::from_utf8(old.with(&changes).unwrap().as_bytes().to_vec()).unwrap();
         assert_eq!(made(Changes::new()), r#""b":[1, 2],"d":"x","f":{"a": 1}"#);
         assert_eq!(
             made([set("a", "0"), set("d", "1"), set("g", "2")].into()),
@@ -222,10 +246,11 @@ mod tests {
                     None => _ = model.remove(&name),
                 }
             }
-            let whole = [made.as_bytes(), b"}"].concat();
-            prop_assert_eq!(check(&mut Scan::new(&whole)), Some(0..made.as_bytes().len()));
-            let found: BTreeMap<String, u8> = made.pairs().map(|pair| (String::from_utf8(pair.name.to_vec()).unwrap(), made.value(&pair).decode().unwrap())).collect();
-            prop_assert_eq!(&found, &model);
+            let again = read(std::str::from_utf8(made.as_bytes()).unwrap()).unwrap();
+            for made in [&made, &again] {
+                let found: BTreeMap<String, u8> = made.iter().map(|(name, value)| (name.to_owned(), value.decode().unwrap())).collect();
+                prop_assert_eq!(&found, &model);
+            }
             for name in ["", "a", "ab", "é", "z"] {
                 prop_assert_eq!(made.get(name).map(|value| value.decode::<u8>().unwrap()), model.get(name).copied());
             }

@@ -8,11 +8,7 @@ use super::places::{COMMIT, ExpiryKind, Found, OwnExpiry, SECRET, START, TAG, li
 use crate::record::{
     client::Client,
     content::Head,
-    entries::{
-        Entries,
-        scan::Scan,
-        text::{self, Text},
-    },
+    entries::{Entries, scan::Scan, text::Text},
     identity::Identity,
     time::StoreTime,
 };
@@ -40,12 +36,12 @@ pub(super) fn read(bytes: &Bytes) -> Option<Found> {
     scan.expect(br#","d":{"#)?;
     let client = client(&mut scan)?;
     scan.expect(br#"},"e":{"#)?;
-    let entries = text::check(&mut scan)?;
+    let entries = Text::read(&mut scan, bytes)?;
     scan.expect(b"}}")?;
     (scan.is_at_end() && scan.is_utf8()).then(|| Found {
         rotated: StoreTime(rotated),
         head: Head { limits, user, client },
-        entries: Entries::of_text(Text::new(bytes.slice(entries))),
+        entries: Entries::of_text(entries),
     })
 }
 

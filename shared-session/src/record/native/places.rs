@@ -78,8 +78,8 @@ pub(super) fn limits([c, k, i, x]: [u64; 4], own: Option<&OwnExpiry>) -> Limits 
 }
 
 pub(super) fn commit(digits: &[u8]) -> Result<u64, Error> {
-    let digits = std::str::from_utf8(digits).ok();
-    let commit = digits.and_then(|digits| u64::from_str_radix(digits, 16).ok());
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(u64::from);
+    let commit = digits.iter().try_fold(0, |commit: u64, byte| Some(commit << 4 | digit(*byte)?));
     commit.ok_or_else(|| unreadable("its commit counter is not a number"))
 }
 
