@@ -134,12 +134,11 @@ fn number(line: &[u8]) -> Option<i64> {
     if digits.is_empty() {
         return None;
     }
-    let number = digits.iter().try_fold(0_i64, |number, digit| {
+    digits.iter().try_fold(0_i64, |number, digit| {
         let digit = i64::from(digit.checked_sub(b'0').filter(|digit| *digit < 10)?);
         let digit = if is_negative { -digit } else { digit };
         number.checked_mul(10)?.checked_add(digit)
-    });
-    number
+    })
 }
 
 #[cfg(test)]
