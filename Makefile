@@ -1,11 +1,12 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env interop faults histories versions up down build migrate create-superuser bench fuzz lint \
-	minimal api clean
+.PHONY: help demo test test-env interop faults histories versions up down build migrate create-superuser bench compare cost \
+	cost-check fuzz lint minimal api clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
+ROUNDS ?= 5
 VERSIONS := scripts/redis-versions
 TOPOLOGIES ?= single sentinel cluster
 SITE := cargo run $(EXAMPLES) --example site --
@@ -88,9 +89,20 @@ create-superuser: ## Create an administrator: make create-superuser USERNAME=ada
 	@echo "== Creating the superuser $(USERNAME)"
 	@$(SITE) create-superuser --username "$(USERNAME)" --email "$(EMAIL)"
 
-bench: test-env ## Run the benchmarks.
+bench: test-env ## Run the benchmarks, and check what a request costs.
 	@echo "== Running the benchmarks"
-	cargo bench --manifest-path benches/Cargo.toml
+	cargo bench --manifest-path benches/Cargo.toml --bench cookie --bench record --bench layer --bench near --bench redis
+	@$(MAKE) --no-print-directory cost-check
+
+cost: test-env ## Count the instructions and allocations of a request (needs valgrind).
+	@cargo bench --manifest-path benches/Cargo.toml --bench cost
+
+cost-check: test-env ## Fail if a request costs 3 % more than benches/cost/budget.txt says.
+	@cargo bench --manifest-path benches/Cargo.toml --bench cost -- --check
+
+compare: test-env ## Compare with other session layers under load, and write docs/benchmarks.md: make compare ROUNDS=5
+	@echo "== Comparing with other session layers; 10 minutes after the build"
+	CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo run --release --manifest-path benches/compare/Cargo.toml -- $(ROUNDS)
 
 fuzz: ## Feed hostile bytes to all that reads them: make fuzz FUZZ_SECONDS=60 (per target; default 600)
 	@echo "== Fuzzing; needs a nightly compiler and cargo-fuzz"

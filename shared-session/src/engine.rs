@@ -2,8 +2,9 @@
 //!
 //! In the order of a request: [`manager`] opens a [`request`], [`load`] reads the record, [`session`] edits a [`draft`] of
 //! its entries ([`data`]), the draft decides what to write, [`write`](mod@write) stores it and merges conflicts, [`ended`]
-//! keeps an ended session ended. [`outcome`] is what that means for the response. All of them share the [`core`]. [`near`]
-//! keeps sessions in the process, [`form_tokens`] makes and checks those of its pages, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored.
+//! keeps an ended session ended, and [`to_end`] runs what has begun to its end. [`outcome`] is what that means for the
+//! response. All of them share the [`core`]. [`near`] keeps sessions in the process, [`form_tokens`] makes and checks those
+//! of its pages, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored.
 
 pub(crate) mod clock;
 pub(crate) mod commit;
@@ -36,4 +37,5 @@ pub(crate) mod request;
 pub(crate) mod session;
 pub(crate) mod standing;
 pub(crate) mod stats;
+mod to_end;
 pub(crate) mod write;

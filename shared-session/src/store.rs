@@ -243,12 +243,17 @@ pub(crate) trait StoreDyn: Send + Sync {
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>>;
 }
 
+/// `call` in `span`, if anybody is interested in it.
+fn observed<'a, T>(span: tracing::Span, call: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    if span.is_none() { Box::pin(call) } else { Box::pin(call.instrument(span)) }
+}
+
 impl<S: SessionStore> StoreDyn for S {
     fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Error>> {
-        Box::pin(SessionStore::load(self, key).instrument(tracing::debug_span!("store.load")))
+        observed(tracing::debug_span!("store.load"), SessionStore::load(self, key))
     }
     fn create<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<bool, Error>> {
-        Box::pin(SessionStore::create(self, key, value, ttl).instrument(tracing::debug_span!("store.create")))
+        observed(tracing::debug_span!("store.create"), SessionStore::create(self, key, value, ttl))
     }
     fn replace<'a>(
         &'a self,
@@ -257,13 +262,13 @@ impl<S: SessionStore> StoreDyn for S {
         value: Bytes,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<Replaced, Error>> {
-        Box::pin(SessionStore::replace(self, key, seen, value, ttl).instrument(tracing::debug_span!("store.replace")))
+        observed(tracing::debug_span!("store.replace"), SessionStore::replace(self, key, seen, value, ttl))
     }
     fn delete<'a>(&'a self, key: &'a str, seen: Option<&'a Seen>) -> BoxFuture<'a, Result<Deleted, Error>> {
-        Box::pin(SessionStore::delete(self, key, seen).instrument(tracing::debug_span!("store.delete")))
+        observed(tracing::debug_span!("store.delete"), SessionStore::delete(self, key, seen))
     }
     fn scan<'a>(&'a self, prefix: &'a str, from: Option<&'a str>) -> BoxFuture<'a, Result<Page, Error>> {
-        Box::pin(SessionStore::scan(self, prefix, from).instrument(tracing::debug_span!("store.scan")))
+        observed(tracing::debug_span!("store.scan"), SessionStore::scan(self, prefix, from))
     }
     fn expires<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoreTime>, Error>> {
         Box::pin(SessionStore::expires(self, key))
@@ -277,17 +282,13 @@ impl<S: SessionStore> StoreDyn for S {
         member: &'a str,
         deadline: StoreTime,
     ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(
-            SessionStore::index_add(self, index, member, deadline).instrument(tracing::debug_span!("store.index_add")),
-        )
+        observed(tracing::debug_span!("store.index_add"), SessionStore::index_add(self, index, member, deadline))
     }
     fn index_list<'a>(&'a self, index: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        Box::pin(SessionStore::index_list(self, index).instrument(tracing::debug_span!("store.index_list")))
+        observed(tracing::debug_span!("store.index_list"), SessionStore::index_list(self, index))
     }
     fn index_remove<'a>(&'a self, index: &'a str, members: &'a [String]) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(
-            SessionStore::index_remove(self, index, members).instrument(tracing::debug_span!("store.index_remove")),
-        )
+        observed(tracing::debug_span!("store.index_remove"), SessionStore::index_remove(self, index, members))
     }
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>> {
         Box::pin(SessionStore::time(self))

@@ -54,7 +54,7 @@ impl Format for Django {
 
     fn place(&self, token: &Token) -> Place {
         let member = token.secret.as_str();
-        Place { handle: token.handle, key: self.session_prefix() + member, member: member.to_owned() }
+        Place { handle: token.handle, key: self.session_prefix() + member, other_member: Some(member.into()) }
     }
 
     fn place_of_member(&self, member: &str) -> Option<Place> {
@@ -197,12 +197,12 @@ impl Django {
         for (name, _) in before.iter().filter(|(name, _)| entries.get(name).is_none()) {
             document.remove(name);
         }
-        for (name, value) in entries.iter().filter(|(name, value)| before.get(name) != Some(value)) {
+        for (name, value) in entries.iter().filter(|(name, value)| before.get(name).as_ref() != Some(value)) {
             if head::is_reserved(name) {
                 let message = "Django reserves the name; an expiry is set with Session::set_expiry";
                 return Err(Error::new(ErrorKind::Value, message).of_entry(name));
             }
-            document.set(name, value).map_err(|error| error.of_entry(name))?;
+            document.set(name, &value).map_err(|error| error.of_entry(name))?;
         }
         head::write(&mut document, head_before, &head, &self.auth_backend, self.zone.as_ref())?;
         let bytes = document.write(stamp.now.0 / 1000)?;

@@ -33,12 +33,23 @@ impl StoreClock {
 
     /// The store's time now. One round trip for the first call and then for one call in each refresh interval.
     pub(crate) async fn now(&self, store: &dyn StoreDyn) -> Result<StoreTime, Error> {
-        let sample = *self.sample.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = sample.map(|sample| sample.store.after(sample.at.elapsed()));
-        match (sample, counted) {
-            (Some(sample), Some(now)) if sample.at.elapsed() < self.refresh => return Ok(now),
-            _ => {}
+        match self.estimate() {
+            Estimate::Good(now) => Ok(now),
+            // Boxed, because it is rare and larger.
+            Estimate::Old(counted) => Box::pin(self.ask(store, counted)).await,
         }
+    }
+
+    fn estimate(&self) -> Estimate {
+        let Some(sample) = *self.sample.lock().unwrap_or_else(PoisonError::into_inner) else {
+            return Estimate::Old(None);
+        };
+        let age = sample.at.elapsed();
+        let now = sample.store.after(age);
+        if age < self.refresh { Estimate::Good(now) } else { Estimate::Old(Some(now)) }
+    }
+
+    async fn ask(&self, store: &dyn StoreDyn, counted: Option<StoreTime>) -> Result<StoreTime, Error> {
         let sent = Instant::now();
         let store = match (store.time().await, counted) {
             (Ok(store), _) => store,
@@ -51,4 +62,10 @@ impl StoreClock {
         *self.sample.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
         Ok(sample.store)
     }
+}
+
+enum Estimate {
+    Good(StoreTime),
+    /// What it is by a sample that should be replaced, if there is one.
+    Old(Option<StoreTime>),
 }

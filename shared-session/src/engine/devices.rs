@@ -192,7 +192,7 @@ impl Core {
         }
         let place = self.profile.place(token);
         let added =
-            self.store.index_add(&self.profile.index_key(user_id), &place.member, record.head.limits.deadline).await;
+            self.store.index_add(&self.profile.index_key(user_id), place.member(), record.head.limits.deadline).await;
         if let Err(error) = added {
             tracing::debug!(%error, "a session was not added to its user's index");
             self.in_an_index.forget(&token.handle);

@@ -101,6 +101,16 @@ impl Draft {
         matches!(self.intent, Intent::Login(..))
     }
 
+    /// Whether nothing is to be stored: nothing was asked for, and the last use need not be noted. What most requests
+    /// come to, told without taking the draft apart.
+    pub(crate) fn is_settled(&self, lifetime: &Lifetime) -> bool {
+        let touch_is_due = match &self.base {
+            Loaded::Record(_, record) => lifetime.touch_is_due(&record.head.limits, self.loaded_at),
+            Loaded::Nothing { .. } | Loaded::Unreadable(..) => false,
+        };
+        !self.is_edited() && self.renew.is_none() && !touch_is_due
+    }
+
     /// Ends the session; edits that follow belong to a new one. Where no session was loaded because cookies conflict,
     /// these are `rivals`: each session that one of them opens is ended, for whoever holds a cookie may end its session.
     pub(crate) fn end(&mut self, rivals: &[Token]) {

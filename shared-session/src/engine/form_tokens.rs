@@ -127,5 +127,5 @@ impl Core {
 
 /// What a form token is bound to: the handle, and the hash of the secret.
 fn binding(token: &Token) -> String {
-    format!("{}.{}", token.handle, token.secret.hash())
+    format!("{}.{}", token.handle, token.secret.hash().as_str())
 }

@@ -35,7 +35,9 @@ impl Core {
         self.stats.loads.add_one();
         let span = tracing::info_span!("session.load", outcome = tracing::field::Empty);
         let stopwatch = Stopwatch::start();
-        let loaded = self.look_up(token).instrument(span.clone()).await;
+        let work = self.look_up(token);
+        // Boxed, because it is rare and larger.
+        let loaded = if span.is_none() { work.await } else { Box::pin(work.instrument(span.clone())).await };
         stopwatch.stop(if loaded.is_ok() { &LOAD_OK } else { &LOAD_ERROR });
         span.record("outcome", loaded.as_ref().map_or("error", |(loaded, _)| loaded.name()));
         loaded
@@ -44,13 +46,16 @@ impl Core {
     async fn look_up(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
         let place = self.profile.place(token);
         let ticket = self.near.as_ref().and_then(|near| near.begin(&token.handle));
-        let (bytes, tombstone) =
-            futures_util::future::try_join(self.stored(&place.key), self.tombstone(&place)).await?;
+        let (bytes, tombstone) = if self.profile.tombstone_key(&place).is_none() {
+            (self.stored(&place.key).await?, None)
+        } else {
+            Box::pin(futures_util::future::try_join(self.stored(&place.key), self.tombstone(&place))).await?
+        };
         let now = self.now().await?;
         if let Some(tombstone) = tombstone {
             self.stats.misses.add_one();
             if bytes.is_some() {
-                self.end_again(&place).await;
+                Box::pin(self.end_again(&place)).await;
             }
             let refused = matches!(tombstone, Tombstone::Moved(at) if now.since(at) < REFUSE_AFTER_ROTATION);
             return Ok((Loaded::Nothing { refused }, now));
@@ -78,7 +83,7 @@ impl Core {
         }
         let record = Arc::new(record);
         if let (Some(near), Some(ticket)) = (&self.near, ticket) {
-            near.fill(&token.handle, ticket, &record);
+            near.fill(token, ticket, &record);
         }
         Ok((Loaded::Record(token.clone(), record), now))
     }

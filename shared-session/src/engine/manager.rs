@@ -14,6 +14,7 @@ use super::{
     request::{Cookies, Inner, Open, Origin, State, did_not_finish, no_cookie},
     session::LazySession,
     stats::Stats,
+    to_end::ToEnd,
 };
 use crate::{
     Error, ErrorKind, Failure, Lifetime, OnError, Profile,
@@ -234,6 +235,9 @@ impl SessionManager {
             return done(Outcome::read(cookie.clone(), private, sent, core), ending.without_session());
         }
         request.shared().forms.note_commit(draft.signs_in());
+        if draft.is_settled(&core.lifetime) {
+            return done(Outcome::read(cookie.clone(), private, sent, core), Ok(()));
+        }
         match decide(draft, &core.lifetime, MissedTake::Keep) {
             Ok(None) => done(Outcome::read(cookie.clone(), private, sent, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),
@@ -242,7 +246,8 @@ impl SessionManager {
         }
     }
 
-    /// Stores what [`close`](Self::close) decided. Runs to its end on a task of its own, even if this future is dropped.
+    /// Stores what [`close`](Self::close) decided. Once polled it runs to its end: if this future is dropped before that,
+    /// the rest runs on a task of its own.
     /// A commit that the handler began and did not wait for is waited for here, two seconds at most: what it stored is
     /// then known, and its cookie is sent.
     pub async fn commit(&self, commit: Commit) -> Outcome {
@@ -251,8 +256,8 @@ impl SessionManager {
         let result = match work {
             Work::Write(plan) => {
                 let core = Arc::clone(&self.0);
-                let written = tokio::spawn(async move { core.write_observed(plan).await }).await;
-                written.unwrap_or_else(|join| Err(did_not_finish().with_source(join))).map(|written| {
+                let written = ToEnd::new(async move { core.write_observed(plan).await }).await;
+                written.unwrap_or_else(|| Err(did_not_finish())).map(|written| {
                     let is_signed_in = written.is_signed_in();
                     (written.cookie, is_signed_in)
                 })

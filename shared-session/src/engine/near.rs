@@ -8,7 +8,11 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     Error, ErrorKind,
-    record::{Record, format::Format, id::Handle},
+    record::{
+        Record,
+        format::Format,
+        id::{Handle, Token},
+    },
     store::news::{Announces, Watch},
 };
 use cache::Cache;
@@ -104,8 +108,9 @@ impl Near {
         Self::new(self.settings.clone(), profile)
     }
 
-    pub(crate) fn get(&self, handle: &Handle) -> Option<Arc<Record>> {
-        self.cache.get(handle)
+    /// The session that `token` opens, if it is kept.
+    pub(crate) fn get(&self, token: &Token) -> Option<Arc<Record>> {
+        self.cache.get(token)
     }
 
     /// To be called before a session is read, so that what is read may be kept.
@@ -117,8 +122,8 @@ impl Near {
         ticket
     }
 
-    pub(crate) fn fill(&self, handle: &Handle, ticket: Ticket, record: &Arc<Record>) {
-        self.cache.fill(handle, ticket, record);
+    pub(crate) fn fill(&self, token: &Token, ticket: Ticket, record: &Arc<Record>) {
+        self.cache.fill(token, ticket, record);
     }
 
     pub(crate) fn evict(&self, handle: &Handle) {

@@ -448,7 +448,7 @@ impl Session {
     /// The value of `name` as this request sees it.
     #[cfg(feature = "django")]
     pub(crate) fn value(&self, name: &str) -> Result<Option<Json>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name).cloned()))
+        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
     }
 
     /// As [`insert`](Self::insert), of a value as it is stored.

@@ -68,7 +68,7 @@ impl Core {
     pub(crate) async fn write_observed(&self, plan: Plan) -> Result<Written, Error> {
         let span =
             tracing::info_span!("session.commit", outcome = tracing::field::Empty, attempts = tracing::field::Empty);
-        let observed = async move {
+        let work = async move {
             let _evict = self.evict_after(written_by(&plan));
             let stopwatch = Stopwatch::start();
             let written = self.write(plan).await;
@@ -86,7 +86,8 @@ impl Core {
             tracing::Span::current().record("outcome", outcome);
             written
         };
-        observed.instrument(span).await
+        // Boxed, because it is rare and larger.
+        if span.is_none() { work.await } else { Box::pin(work.instrument(span)).await }
     }
 
     async fn write(&self, plan: Plan) -> Result<Written, Error> {
@@ -97,7 +98,7 @@ impl Core {
         };
         let ended = match plan.end {
             None => CookieAction::Keep,
-            Some(end) => match self.end(end).await {
+            Some(end) => match Box::pin(self.end(end)).await {
                 Ok(()) => CookieAction::Remove,
                 // A sign-in goes on: its session is a new one.
                 Err(error) if signs_in && error.kind() == ErrorKind::Stale => CookieAction::Remove,
@@ -106,16 +107,18 @@ impl Core {
         };
         let written = match plan.write {
             None => Written { session: None, cookie: CookieAction::Keep },
-            Some(Write::Touch { token, record, renew }) => self.touch(&token, record, renew).await,
-            Some(Write::Create(new)) => self.create(&new).await?,
+            Some(Write::Touch { token, record, renew }) => Box::pin(self.touch(&token, record, renew)).await,
+            Some(Write::Create(new)) => Box::pin(self.create(&new)).await?,
             Some(Write::Edit(edit)) => {
                 let edited = if edit.rotate && self.profile.rotation_moves() {
-                    self.relocate(&edit).await
+                    Box::pin(self.relocate(&edit)).await
                 } else {
                     self.edit(&edit).await
                 };
                 match edited {
-                    Err(error) if edit.new.login.is_some() && is_lost(&error) => self.create(&edit.new).await?,
+                    Err(error) if edit.new.login.is_some() && is_lost(&error) => {
+                        Box::pin(self.create(&edit.new)).await?
+                    }
                     other => other?,
                 }
             }
@@ -134,28 +137,28 @@ impl Core {
             let now = self.now().await?;
             let Some(content) = self.edited(&base, edit, now)? else {
                 if self.lifetime.touch_is_due(&base.head.limits, now) {
-                    return Ok(self.touch(&edit.token, base, None).await);
+                    return Ok(Box::pin(self.touch(&edit.token, base, None)).await);
                 }
                 return Ok(Written::kept(&edit.token, base));
             };
             let next = self.checked(self.profile.next(&base, secret.as_ref(), &self.stamp(&tag, now), content)?)?;
             let limits = next.head.limits;
             let Some(ttl) = limits.left(now) else {
-                self.end_at(&place, &base, Tombstone::Ended).await?;
+                Box::pin(self.end_at(&place, &base, Tombstone::Ended)).await?;
                 return Err(gone());
             };
             let replace = self.replace(&place, &base, next, &tag, edit, ttl);
             let attempted = match &edit.new.login {
                 None => replace.await?,
                 // The index entry goes first on the same connection; both are waited for together.
-                Some(identity) => self.indexed(&place, identity, limits.deadline, replace).await?,
+                Some(identity) => Box::pin(self.indexed(&place, identity, limits.deadline, replace)).await?,
             };
             let attempted = match attempted {
                 Attempt::Overtaken(_) if attempt >= ATTEMPTS_AT_ONCE => {
                     // What was seen before the pause is old after it: comparing with it would lose once more.
-                    pause(attempt).await;
+                    Box::pin(pause(attempt)).await;
                     let Some(current) = self.store.load(&place.key).await? else { return Err(gone()) };
-                    self.judge(&current, &tag, edit).await?
+                    Box::pin(self.judge(&current, &tag, edit)).await?
                 }
                 attempted => attempted,
             };
@@ -257,7 +260,7 @@ impl Core {
         match self.store.replace(&place.key, &base.version(), next.bytes().clone(), ttl).await {
             Ok(Replaced::Stored) => Ok(Attempt::Stored(Arc::new(next))),
             Ok(Replaced::Gone) => Err(gone()),
-            Ok(Replaced::Conflict(current)) => self.judge(&current, tag, edit).await,
+            Ok(Replaced::Conflict(current)) => Box::pin(self.judge(&current, tag, edit)).await,
             // The reply did not come: only what is stored now can tell, and only where versions carry the tag of their
             // commit. Equal bytes may be another's.
             Err(error) if error.is_undecided() && next.is_of(tag) => {
@@ -448,12 +451,12 @@ impl Core {
         write: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let index = self.profile.index_key(&identity.user_id);
-        let add = self.store.index_add(&index, &place.member, deadline);
+        let add = self.store.index_add(&index, place.member(), deadline);
         let (added, written) = futures_util::future::join(add, write).await;
         let written = written?;
         match added {
             Err(error) if error.is_late() => return Err(error),
-            Err(_) => self.store.index_add(&index, &place.member, deadline).await?,
+            Err(_) => self.store.index_add(&index, place.member(), deadline).await?,
             Ok(()) => {}
         }
         Ok(written)
@@ -463,7 +466,7 @@ impl Core {
     pub(super) async fn unindex(&self, record: &Record, place: &Place) {
         if let Some(user_id) = record.user_id() {
             let index = self.profile.index_key(user_id);
-            let _ = self.store.index_remove(&index, std::slice::from_ref(&place.member)).await;
+            let _ = self.store.index_remove(&index, &[place.member().to_owned()]).await;
         }
     }
 

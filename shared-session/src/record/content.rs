@@ -125,9 +125,7 @@ impl Record {
     pub(crate) fn weight(&self) -> usize {
         /// The record itself, its marks, and what keeps track of it.
         const FIXED: usize = 768;
-        const ENTRY: usize = size_of::<(Box<str>, super::entries::Json)>();
-        let names: usize = self.entries.iter().map(|(name, _)| name.len() + ENTRY).sum();
-        FIXED + self.bytes.len() + names
+        FIXED + self.bytes.len() + self.entries.weight()
     }
 
     pub(crate) fn bytes(&self) -> &Bytes {

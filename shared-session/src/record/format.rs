@@ -103,8 +103,15 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
 pub(crate) struct Place {
     pub(crate) handle: Handle,
     pub(crate) key: String,
+    /// Its name in a user's index, where that is another than the handle.
+    pub(crate) other_member: Option<Box<str>>,
+}
+
+impl Place {
     /// Its name in a user's index.
-    pub(crate) member: String,
+    pub(crate) fn member(&self) -> &str {
+        self.other_member.as_deref().unwrap_or(self.handle.as_str())
+    }
 }
 
 /// What tells the versions of one commit from all others.

@@ -57,7 +57,7 @@ pub fn native_record(bytes: &[u8]) {
     }
 }
 
-/// Whether the commit counter is as we write it: `u64`'s own parser takes capitals and a plus sign.
+/// Whether the commit counter is as we write it: capitals are read, too.
 fn is_canonical(record: &Record) -> bool {
     record
         .bytes()

@@ -4,6 +4,8 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
+#[cfg(feature = "redis")]
+use subtle::ConstantTimeEq as _;
 
 use crate::{Error, ErrorKind};
 
@@ -83,9 +85,39 @@ impl Secret {
         text(&self.0)
     }
 
-    /// SHA-256 of the secret's text as 43 characters of base64url.
-    pub(crate) fn hash(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(self.0))
+    /// Whether `other` is the same, in a time that does not tell how much of it is.
+    #[cfg(feature = "redis")]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+
+    /// SHA-256 of the secret's text.
+    pub(crate) fn hash(&self) -> SecretHash {
+        let mut chars = [b'A'; SecretHash::LEN];
+        // 32 bytes are 43 characters, so this never fails.
+        let _ = URL_SAFE_NO_PAD.encode_slice(Sha256::digest(self.0), &mut chars);
+        SecretHash(chars)
+    }
+}
+
+/// The hash of a [`Secret`] as 43 characters of base64url.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SecretHash([u8; Self::LEN]);
+
+impl SecretHash {
+    pub(crate) const LEN: usize = 43;
+
+    /// One that is stored. The characters are not checked.
+    pub(crate) fn stored(chars: &[u8]) -> Option<Self> {
+        chars.try_into().ok().map(Self)
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        text(&self.0)
     }
 }
 
@@ -142,7 +174,8 @@ fn random_text<const BYTES: usize, const CHARS: usize>() -> Result<[u8; CHARS], 
 
 fn checked<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
     let chars: [u8; N] = value.try_into().ok()?;
-    chars.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_')).then_some(chars)
+    // All of them, without a branch for each.
+    chars.iter().fold(true, |all, c| all & (c.is_ascii_alphanumeric() | matches!(c, b'-' | b'_'))).then_some(chars)
 }
 
 fn text(chars: &[u8]) -> &str {

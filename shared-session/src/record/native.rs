@@ -20,34 +20,24 @@
 //!
 //! Times are the store's, in milliseconds. A write compares `n` and `t`, a deletion `s`: bytes at fixed places.
 
-use std::{fmt, ops::Range, time::Duration};
-
 use bytes::Bytes;
-use serde::{
-    Deserialize, Serialize,
-    de::{MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
 
 use super::{
-    client::Client,
     content::{Content, Form, Head, Ownership, Record},
     entries::{Entries, Json},
-    expiry::Expiry,
     format::{Fit, Format, Place, Stamp},
-    id::{Handle, Secret, Token},
-    identity::Identity,
-    lifetime::{Lifetime, Limits},
+    id::{Handle, Secret, SecretHash, Token},
+    lifetime::Lifetime,
     time::StoreTime,
     version::Seen,
 };
 use crate::{Error, ErrorKind};
 
-const VERSION_START: &[u8] = br#"{"v":1,"n":""#;
-const COMMIT: Range<usize> = 12..28;
-const TAG: Range<usize> = 35..59;
-const VERSION: Range<usize> = COMMIT.start..TAG.end;
-const SECRET: Range<usize> = 66..109;
+mod canonical;
+mod lenient;
+mod places;
+
+use places::{COMMIT, Found, OwnExpiry, SECRET, START, TAG, VERSION, commit, unreadable};
 
 /// The format of this library, under one key prefix.
 #[derive(Debug)]
@@ -164,18 +154,18 @@ impl Format for Native {
 
 /// What only native records hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+struct Mark<'a> {
     /// How many commits made this version.
-    pub(crate) commit: u64,
+    commit: u64,
     /// The random tag of the commit that wrote this version.
-    pub(crate) tag: String,
-    pub(crate) secret_hash: String,
+    tag: &'a [u8],
+    secret_hash: SecretHash,
     /// When the secret was last replaced; zero if never.
-    pub(crate) rotated: StoreTime,
+    rotated: StoreTime,
 }
 
 pub(crate) fn place(prefix: &str, handle: Handle) -> Place {
-    Place { handle, key: [prefix, handle.as_str()].concat(), member: handle.to_string() }
+    Place { handle, key: [prefix, handle.as_str()].concat(), other_member: None }
 }
 
 /// Which prefix would find the session under `key`, if it is one.
@@ -186,7 +176,7 @@ pub(crate) fn elsewhere(key: &str) -> Option<String> {
 
 pub(crate) fn first(token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
     let secret_hash = token.secret.hash();
-    write(&Mark { commit: 1, tag: stamp.tag.to_owned(), secret_hash, rotated: StoreTime::default() }, content)
+    write(&Mark { commit: 1, tag: stamp.tag.as_bytes(), secret_hash, rotated: StoreTime::default() }, content)
 }
 
 pub(crate) fn next(
@@ -198,8 +188,8 @@ pub(crate) fn next(
     let before = mark(base)?;
     let mark = Mark {
         commit: before.commit.saturating_add(1),
-        tag: stamp.tag.to_owned(),
-        secret_hash: secret.map_or_else(|| before.secret_hash.clone(), Secret::hash),
+        tag: stamp.tag.as_bytes(),
+        secret_hash: secret.map_or(before.secret_hash, Secret::hash),
         rotated: if secret.is_some() { stamp.now } else { before.rotated },
     };
     write(&mark, content)
@@ -209,29 +199,22 @@ pub(crate) fn touched(base: &Record, content: Content) -> Result<Record, Error> 
     write(&mark(base)?, content)
 }
 
-fn mark(record: &Record) -> Result<Mark, Error> {
-    let text = |part: Range<usize>| {
-        let bytes = record.bytes.get(part).and_then(|bytes| std::str::from_utf8(bytes).ok());
-        bytes.ok_or_else(|| unreadable("it is not a native record"))
+fn mark(record: &Record) -> Result<Mark<'_>, Error> {
+    let bytes = &record.bytes;
+    let marks = (bytes.get(COMMIT), bytes.get(TAG), bytes.get(SECRET).and_then(SecretHash::stored));
+    let (Some(counter), Some(tag), Some(secret_hash)) = marks else {
+        return Err(unreadable("it is not a native record"));
     };
-    Ok(Mark {
-        commit: commit(text(COMMIT)?)?,
-        tag: text(TAG)?.to_owned(),
-        secret_hash: text(SECRET)?.to_owned(),
-        rotated: record.form.rotated,
-    })
-}
-
-fn commit(digits: &str) -> Result<u64, Error> {
-    u64::from_str_radix(digits, 16).map_err(|_| unreadable("its commit counter is not a number"))
+    Ok(Mark { commit: commit(counter)?, tag, secret_hash, rotated: record.form.rotated })
 }
 
 fn form(rotated: StoreTime) -> Form {
     Form { version: VERSION, secret: Some(SECRET), tag: Some(TAG), rotated, notes_use: true, document: None }
 }
 
-fn write(mark: &Mark, Content { head, entries }: Content) -> Result<Record, Error> {
-    let bytes = encode(mark, &head, &entries)?;
+fn write(mark: &Mark<'_>, Content { head, entries }: Content) -> Result<Record, Error> {
+    let (bytes, body) = encode(mark, &head, &entries)?;
+    let entries = entries.moved_to(&bytes, body);
     Ok(Record { head, entries, form: form(mark.rotated), bytes })
 }
 
@@ -253,207 +236,135 @@ fn secret_part(bytes: &Bytes) -> Seen {
     Seen::new(bytes.clone(), SECRET)
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Stored<'a> {
-    #[serde(rename = "v")]
-    _format: u8,
-    #[serde(borrow)]
-    n: &'a str,
-    #[serde(borrow)]
-    t: &'a str,
-    #[serde(borrow)]
-    s: &'a str,
-    r: u64,
-    c: u64,
-    k: u64,
-    i: u64,
-    x: u64,
-    o: Option<StoredExpiry>,
-    u: Option<StoredUser>,
-    d: StoredClient,
-    #[serde(borrow)]
-    e: StoredEntries<'a>,
-}
-
-#[derive(Serialize)]
-struct Writing<'a> {
-    v: u8,
-    n: String,
-    t: &'a str,
-    s: &'a str,
-    r: u64,
-    c: u64,
-    k: u64,
-    i: u64,
-    x: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    o: Option<StoredExpiry>,
-    u: Option<StoredUser>,
-    d: StoredClient,
-}
-
-/// What was asked of the session; `i` and `x` hold what comes of it.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredExpiry {
-    kind: ExpiryKind,
-    /// The absolute limit of the lifetime.
-    x: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ExpiryKind {
-    Browser,
-    Idle,
-    Time,
-}
-
-impl StoredExpiry {
-    fn of(limits: &Limits) -> Option<Self> {
-        let kind = match limits.expiry {
-            Expiry::Configured => return None,
-            Expiry::OnBrowserClose => ExpiryKind::Browser,
-            Expiry::OnInactivity(_) => ExpiryKind::Idle,
-            Expiry::At(_) => ExpiryKind::Time,
-        };
-        Some(Self { kind, x: limits.absolute.0 })
-    }
-
-    fn expiry(&self, idle: Duration, deadline: StoreTime) -> Expiry {
-        match self.kind {
-            ExpiryKind::Browser => Expiry::OnBrowserClose,
-            ExpiryKind::Idle => Expiry::OnInactivity(idle),
-            ExpiryKind::Time => Expiry::At(deadline.into()),
-        }
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredUser {
-    id: String,
-    hash: String,
-    epoch: i64,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StoredClient {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    address: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    agent: Option<String>,
-}
-
-/// Entries in stored order, so that a name that comes twice is seen.
-struct StoredEntries<'a>(Vec<(Box<str>, &'a RawValue)>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for StoredEntries<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Vec<(Box<str>, &'de RawValue)>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of entries")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(pairs)
-            }
-        }
-        deserializer.deserialize_map(Pairs).map(Self)
-    }
-}
-
 pub(crate) fn decode(bytes: &Bytes) -> Result<Record, Error> {
-    if !bytes.starts_with(VERSION_START) {
-        return Err(unreadable("it does not start as a session record of format version 1 does"));
-    }
-    let stored: Stored<'_> = serde_json::from_slice(bytes).map_err(|error| {
-        // The position only: serde's messages may quote what is stored.
-        unreadable(format!("{:?} error at column {}", error.classify(), error.column()))
-    })?;
-    let at = |range: Range<usize>| bytes.get(range).unwrap_or_default();
-    if at(COMMIT) != stored.n.as_bytes() || at(TAG) != stored.t.as_bytes() || at(SECRET) != stored.s.as_bytes() {
-        return Err(unreadable("its first members do not have their fixed width"));
-    }
-    commit(stored.n)?;
-    let entries = stored
-        .e
-        .0
-        .into_iter()
-        .map(|(name, value)| (name, Json::from_text(bytes.slice_ref(value.get().as_bytes()))))
-        .collect();
-    let (idle, deadline) = (Duration::from_millis(stored.i), StoreTime(stored.x));
-    Ok(Record {
-        head: Head {
-            limits: Limits {
-                created: StoreTime(stored.c),
-                touched: StoreTime(stored.k),
-                idle,
-                deadline,
-                expiry: stored.o.as_ref().map_or(Expiry::Configured, |asked| asked.expiry(idle, deadline)),
-                absolute: stored.o.map_or(deadline, |asked| StoreTime(asked.x)),
-            },
-            user: stored.u.map(|user| Identity { user_id: user.id, auth_hash: user.hash, epoch: user.epoch }),
-            client: Client::from_stored(stored.d.address, stored.d.agent),
-        },
-        entries: Entries::new(entries).ok_or_else(|| unreadable("an entry comes twice"))?,
-        form: form(StoreTime(stored.r)),
-        bytes: bytes.clone(),
-    })
+    let found = match canonical::read(bytes) {
+        Some(found) => found,
+        None => lenient::read(bytes)?,
+    };
+    let Found { rotated, head, entries } = found;
+    Ok(Record { head, entries, form: form(rotated), bytes: bytes.clone() })
 }
 
-fn encode(mark: &Mark, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
+/// The record, and where its entries start.
+fn encode(mark: &Mark<'_>, head: &Head, entries: &Entries) -> Result<(Bytes, usize), Error> {
+    /// All but texts and entries, and each number at its longest.
+    const MOST: usize = 400;
     let limits = &head.limits;
-    let writing = Writing {
-        v: 1,
-        n: format!("{:016x}", mark.commit),
-        t: &mark.tag,
-        s: &mark.secret_hash,
-        r: mark.rotated.0,
-        c: limits.created.0,
-        k: limits.touched.0,
-        i: u64::try_from(limits.idle.as_millis()).unwrap_or(u64::MAX),
-        x: limits.deadline.0,
-        o: StoredExpiry::of(limits),
-        u: head.user.clone().map(|user| StoredUser { id: user.user_id, hash: user.auth_hash, epoch: user.epoch }),
-        d: StoredClient { address: head.client.stored_address(), agent: head.client.user_agent.clone() },
-    };
-    let failed = |_| Error::new(ErrorKind::Value, "the session cannot be written as a record");
-    let mut bytes = serde_json::to_vec(&writing).map_err(failed)?;
-    // The entries are JSON already: they go in before the closing brace as they are.
-    bytes.pop();
-    bytes.extend_from_slice(br#","e":{"#);
+    let user_len = head.user.as_ref().map_or(0, |user| user.user_id.len() + user.auth_hash.len());
+    let client_len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    let address = head.client.stored_address();
+    let client_len = client_len(&address) + client_len(&head.client.user_agent);
+    let entries_len = entries.as_text().map_or(0, <[u8]>::len);
+    let mut bytes = Vec::with_capacity(MOST + user_len + client_len + entries_len);
+    bytes.extend_from_slice(START);
+    bytes.extend((0..16).rev().map(|digit| b"0123456789abcdef"[usize::from((mark.commit >> (4 * digit)) as u8 & 15)]));
+    bytes.extend_from_slice(br#"","t":""#);
+    bytes.extend_from_slice(mark.tag);
+    bytes.extend_from_slice(br#"","s":""#);
+    bytes.extend_from_slice(mark.secret_hash.as_bytes());
+    bytes.push(b'"');
+    let idle = u64::try_from(limits.idle.as_millis()).unwrap_or(u64::MAX);
+    for (name, number) in [
+        (br#","r":"#, mark.rotated.0),
+        (br#","c":"#, limits.created.0),
+        (br#","k":"#, limits.touched.0),
+        (br#","i":"#, idle),
+        (br#","x":"#, limits.deadline.0),
+    ] {
+        bytes.extend_from_slice(name);
+        decimal(&mut bytes, number);
+    }
+    if let Some(own) = OwnExpiry::of(limits) {
+        bytes.extend_from_slice(br#","o":{"kind":""#);
+        bytes.extend_from_slice(own.kind.name().as_bytes());
+        bytes.extend_from_slice(br#"","x":"#);
+        decimal(&mut bytes, own.x);
+        bytes.push(b'}');
+    }
+    bytes.extend_from_slice(br#","u":"#);
+    match &head.user {
+        None => bytes.extend_from_slice(b"null"),
+        Some(user) => {
+            bytes.extend_from_slice(br#"{"id":"#);
+            string(&mut bytes, &user.user_id)?;
+            bytes.extend_from_slice(br#","hash":"#);
+            string(&mut bytes, &user.auth_hash)?;
+            bytes.extend_from_slice(br#","epoch":"#);
+            if user.epoch < 0 {
+                bytes.push(b'-');
+            }
+            decimal(&mut bytes, user.epoch.unsigned_abs());
+            bytes.push(b'}');
+        }
+    }
+    bytes.extend_from_slice(br#","d":{"#);
+    let client = [(br#""address":"#.as_slice(), &address), (br#""agent":"#, &head.client.user_agent)];
+    let mut is_first = true;
+    for (name, text) in client {
+        let Some(text) = text else { continue };
+        if !std::mem::take(&mut is_first) {
+            bytes.push(b',');
+        }
+        bytes.extend_from_slice(name);
+        string(&mut bytes, text)?;
+    }
+    bytes.extend_from_slice(br#"},"e":{"#);
+    let body = bytes.len();
+    match entries.as_text() {
+        Some(text) => bytes.extend_from_slice(text),
+        None => list(&mut bytes, entries)?,
+    }
+    bytes.extend_from_slice(b"}}");
+    Ok((bytes.into(), body))
+}
+
+fn list(bytes: &mut Vec<u8>, entries: &Entries) -> Result<(), Error> {
     for (at, (name, value)) in entries.iter().enumerate() {
         if at > 0 {
             bytes.push(b',');
         }
-        serde_json::to_writer(&mut bytes, name).map_err(failed)?;
+        string(bytes, name)?;
         bytes.push(b':');
-        let text = value.text().ok_or_else(|| not_json().of_entry(name))?;
-        bytes.extend_from_slice(text);
+        bytes.extend_from_slice(value.text().ok_or_else(|| not_json().of_entry(name))?);
     }
-    bytes.extend_from_slice(b"}}");
-    Ok(bytes.into())
+    Ok(())
 }
 
-fn unreadable(why: impl fmt::Display) -> Error {
-    Error::new(ErrorKind::Unreadable, format!("a session record is unreadable: {why}"))
+fn string(bytes: &mut Vec<u8>, text: &str) -> Result<(), Error> {
+    let failed = |_| Error::new(ErrorKind::Value, "the session cannot be written as a record");
+    serde_json::to_writer(bytes, text).map_err(failed)
+}
+
+fn decimal(bytes: &mut Vec<u8>, number: u64) {
+    const MOST: usize = 20;
+    let mut digits = [b'0'; MOST];
+    let (mut left, mut first) = (number, MOST);
+    for (at, digit) in digits.iter_mut().enumerate().rev() {
+        *digit += (left % 10) as u8;
+        (left, first) = (left / 10, at);
+        if left == 0 {
+            break;
+        }
+    }
+    bytes.extend_from_slice(digits.get(first..).unwrap_or_default());
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
-    fn mark() -> Mark {
-        Mark { commit: 42, tag: "T".repeat(24), secret_hash: "S".repeat(43), rotated: StoreTime(0) }
+    use super::*;
+    use crate::record::{client::Client, expiry::Expiry, identity::Identity, lifetime::Limits};
+
+    fn mark() -> Mark<'static> {
+        let secret_hash = SecretHash::stored(&[b'S'; 43]).unwrap();
+        Mark { commit: 42, tag: &[b'T'; 24], secret_hash, rotated: StoreTime(0) }
+    }
+
+    fn encode(mark: &Mark<'_>, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
+        super::encode(mark, head, entries).map(|(bytes, _)| bytes)
     }
 
     fn head() -> Head {
@@ -521,6 +432,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_written_is_read_by_position_and_serde_reads_the_same() {
+        let plain = Head { user: None, client: Client::default(), ..head() };
+        let agent = Head { client: Client::new(None, Some("curl/8 \u{e9}")), ..head() };
+        let long = format!("\"{}\"", "long \u{e9} ".repeat(50));
+        let own = |expiry| {
+            let absolute = StoreTime(1_700_000_500_000);
+            Head { limits: Limits { expiry, absolute, ..head().limits }, ..head() }
+        };
+        let browser = own(Expiry::OnBrowserClose);
+        let idle = own(Expiry::OnInactivity(head().limits.idle));
+        let time = own(Expiry::At(head().limits.deadline.into()));
+        for head in [head(), plain, agent, browser, idle, time] {
+            for pairs in [&[][..], &[("a", "1"), ("\u{e9}", &long), ("", "[1, {\"x\" : null}]")]] {
+                let bytes = encode(&mark(), &head, &entries(pairs)).unwrap();
+                let found = canonical::read(&bytes).unwrap();
+                assert_eq!(found, lenient::read(&bytes).unwrap());
+                assert_eq!((found.head, found.entries.iter().count()), (head.clone(), pairs.len()));
+            }
+        }
+    }
+
+    #[test]
+    fn serde_reads_what_is_written_otherwise() {
+        let other = |from: &str, to: &str| Bytes::from(GOLDEN.replacen(from, to, 1));
+        for bytes in [
+            other(r#""e":{"a""#, r#""e": {"a""#),
+            other(r#""a":[1,2],"b":"two""#, r#""b":"two","a":[1,2]"#),
+            other("curl/8", r"curl\/8"),
+            other(r#""epoch":3"#, r#""epoch":-3"#),
+            other(r#"{"a":"#, r#"{"\u0061":"#),
+            other("002a", "002A"),
+            other("}}", "}}\n"),
+        ] {
+            assert!(canonical::read(&bytes).is_none(), "{bytes:?}");
+            let record = decode(&bytes).unwrap();
+            assert_eq!(record.entries.get("b").unwrap().decode::<String>().unwrap(), "two");
+        }
+    }
+
+    #[test]
     fn every_truncation_is_unreadable() {
         for end in 0..GOLDEN.len() {
             let error = decode(&Bytes::from_static(&GOLDEN.as_bytes()[..end])).unwrap_err();
@@ -578,7 +529,11 @@ mod tests {
         fn flipping_a_byte_never_panics_and_never_reads_as_another_session(at in 0..GOLDEN.len(), to in any::<u8>()) {
             let mut bytes = GOLDEN.as_bytes().to_vec();
             bytes[at] = to;
-            if let Ok(record) = decode(&bytes.clone().into()) {
+            let bytes = Bytes::from(bytes);
+            if let Some(found) = canonical::read(&bytes) {
+                prop_assert_eq!(lenient::read(&bytes).unwrap(), found);
+            }
+            if let Ok(record) = decode(&bytes) {
                 let again = encode(&super::mark(&record).unwrap(), &record.head, &record.entries).unwrap();
                 prop_assert_eq!(decode(&again).unwrap().head, record.head);
             }

@@ -10,7 +10,10 @@ use tokio::time::Instant;
 
 use super::shard::{Bounds, Shard, Slot, Ticket};
 use crate::{
-    record::{Record, id::Handle},
+    record::{
+        Record,
+        id::{Handle, Secret, Token},
+    },
     store::news::Follower,
 };
 
@@ -27,7 +30,14 @@ const WORTH_A_SHARD: Bounds = Bounds { sessions: 64, bytes: 1024 * 1024 };
 pub(crate) struct Cache {
     prefix: Box<str>,
     hasher: RandomState,
-    shards: Box<[Mutex<Shard<Arc<Record>>>]>,
+    shards: Box<[Mutex<Shard<Kept>>]>,
+}
+
+/// A session, and the secret that it was read with: comparing that is much less work than hashing what a cookie brings.
+#[derive(Clone)]
+struct Kept {
+    record: Arc<Record>,
+    secret: Secret,
 }
 
 impl Cache {
@@ -47,8 +57,10 @@ impl Cache {
         &self.prefix
     }
 
-    pub(super) fn get(&self, handle: &Handle) -> Option<Arc<Record>> {
-        self.place(handle)?.0.get(handle, Instant::now())
+    /// The session that `token` opens, if it is kept.
+    pub(super) fn get(&self, token: &Token) -> Option<Arc<Record>> {
+        let kept = self.place(&token.handle)?.0.get(&token.handle, Instant::now())?;
+        kept.secret.is(&token.secret).then_some(kept.record)
     }
 
     pub(super) fn begin(&self, handle: &Handle) -> Option<Ticket> {
@@ -56,10 +68,12 @@ impl Cache {
         shard.begin(slot, Instant::now())
     }
 
-    pub(super) fn fill(&self, handle: &Handle, ticket: Ticket, record: &Arc<Record>) {
+    /// Keeps the session that `token` opens.
+    pub(super) fn fill(&self, token: &Token, ticket: Ticket, record: &Arc<Record>) {
+        let kept = Kept { record: Arc::clone(record), secret: token.secret.clone() };
         let weight = record.weight();
-        if let Some((mut shard, slot)) = self.place(handle) {
-            shard.fill(*handle, slot, ticket, Arc::clone(record), weight);
+        if let Some((mut shard, slot)) = self.place(&token.handle) {
+            shard.fill(token.handle, slot, ticket, kept, weight);
         }
     }
 
@@ -69,13 +83,13 @@ impl Cache {
         }
     }
 
-    fn place(&self, handle: &Handle) -> Option<(MutexGuard<'_, Shard<Arc<Record>>>, Slot)> {
+    fn place(&self, handle: &Handle) -> Option<(MutexGuard<'_, Shard<Kept>>, Slot)> {
         let hash = self.hasher.hash_one(handle);
         let shard = usize::try_from(hash >> 32).ok()? % self.shards.len();
         Some((lock(self.shards.get(shard)?), Slot::of_hash(hash)))
     }
 
-    fn each(&self, f: impl Fn(&mut Shard<Arc<Record>>)) {
+    fn each(&self, f: impl Fn(&mut Shard<Kept>)) {
         self.shards.iter().for_each(|shard| f(&mut lock(shard)));
     }
 }

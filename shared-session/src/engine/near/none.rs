@@ -4,7 +4,11 @@ use std::{convert::Infallible, sync::Arc};
 
 use crate::{
     Error,
-    record::{Record, format::Format, id::Handle},
+    record::{
+        Record,
+        format::Format,
+        id::{Handle, Token},
+    },
 };
 
 /// There is none.
@@ -17,7 +21,7 @@ impl Near {
         match self.0 {}
     }
 
-    pub(crate) fn get(&self, _: &Handle) -> Option<Arc<Record>> {
+    pub(crate) fn get(&self, _: &Token) -> Option<Arc<Record>> {
         match self.0 {}
     }
 
@@ -25,7 +29,7 @@ impl Near {
         match self.0 {}
     }
 
-    pub(crate) fn fill(&self, _: &Handle, _: Ticket, _: &Arc<Record>) {
+    pub(crate) fn fill(&self, _: &Token, _: Ticket, _: &Arc<Record>) {
         match self.0 {}
     }
 

@@ -1,13 +1,15 @@
 //! Connections to Redis: finding the [`server`] ([`address`], [`sentinel`], [`cluster`]), connecting to it ([`dial`],
-//! [`greeting`], [`link`], [`lazy`]), and the outcome of a command ([`connection`], [`delivery`], [`failure`]).
-//! [`tracking`] follows the keys that the server announces as changed.
+//! [`greeting`], [`link`], [`lazy`]), sharing a connection ([`driver`], [`frame`]), and the outcome of a command
+//! ([`connection`], [`delivery`], [`failure`]). [`tracking`] follows the keys that the server announces as changed.
 
 pub(crate) mod address;
 pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod delivery;
 pub(crate) mod dial;
+mod driver;
 pub(crate) mod failure;
+mod frame;
 pub(crate) mod greeting;
 pub(crate) mod lazy;
 pub(crate) mod link;

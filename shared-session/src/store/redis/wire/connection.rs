@@ -1,9 +1,15 @@
 //! How a command gets to Redis, and how much is known of its outcome. Other modules use only [`Connection::send`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use redis::{Cmd, Value};
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     address::{Servers, Target},
@@ -36,8 +42,7 @@ pub(crate) struct Connection {
     route: Route,
     response_timeout: Duration,
     native: Native,
-    /// One permit for each call that may run.
-    calls: Arc<Semaphore>,
+    calls: Arc<UnderWay>,
     /// Reads that a primary refuses when it may not write.
     fenced_reads: bool,
     /// Required for every write.
@@ -47,6 +52,29 @@ pub(crate) struct Connection {
 /// The number of lanes for writes that wait for replicas, because a connection does nothing else while it waits. Other
 /// writes need only one.
 const WAITING_LANES: u16 = 4;
+
+/// The number of calls that run now, and its limit.
+struct UnderWay {
+    now: AtomicUsize,
+    most: usize,
+}
+
+/// Counts as one call until it is dropped.
+struct Call<'a>(&'a UnderWay);
+
+impl UnderWay {
+    /// `None` at the limit.
+    fn begin(&self) -> Option<Call<'_>> {
+        let call = Call(self);
+        (self.now.fetch_add(1, Ordering::Relaxed) < self.most).then_some(call)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 #[derive(Clone)]
 enum Route {
@@ -81,7 +109,7 @@ impl Connection {
     }
 
     fn over(route: Route, config: &RedisConfig, native: Native) -> Self {
-        let calls = Arc::new(Semaphore::new(config.max_calls));
+        let calls = Arc::new(UnderWay { now: AtomicUsize::new(0), most: config.max_calls });
         Self {
             route,
             response_timeout: config.response_timeout,
@@ -145,7 +173,7 @@ impl Connection {
         effect: Effect,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
-        let Ok(_permit) = self.calls.try_acquire() else {
+        let Some(_call) = self.calls.begin() else {
             return Err(CallFailure::Unsent(Unsent::new("too many calls are waiting for Redis")));
         };
         let _under_way = crate::metrics::REDIS_CALLS.enter();

@@ -18,6 +18,7 @@ use tokio::{
 #[cfg(feature = "redis-tls")]
 use super::tls::Tls;
 use super::{
+    driver::Calls,
     failure::Unsent,
     greeting::Overheard,
     lazy::Supply,
@@ -126,20 +127,22 @@ impl Dialer {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // We have our own time-outs, one for each call; the driver's would be a second timer for the same purpose.
+        // We have our own time-outs, one for each call; these would be second timers for the same purpose.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let (stream, lent, first_words) = Overheard::new(stream);
+        let connection = MultiplexedConnection::new_with_config(login, stream, config).await;
+        // `redis` does the login alone. From here on our own driver has the connection.
+        connection.map(drop).map_err(|error| first_words.explain(error))?;
+        let stream = lent.take_back().ok_or_else(|| io::Error::from(io::ErrorKind::ResourceBusy))?;
         let (sender, _) = broadcast::channel::<PushInfo>(PUSHES);
         let pushes = sender.downgrade();
-        let config = match (&self.listener, login.protocol()) {
-            (Some(listener), _) => config.set_push_sender(Arc::clone(listener)),
-            (None, ProtocolVersion::RESP2) => config,
-            (None, _) => config.set_push_sender(sender),
+        let listener = match (&self.listener, login.protocol()) {
+            (Some(listener), _) => Some(Arc::clone(listener)),
+            (None, ProtocolVersion::RESP2) => None,
+            (None, _) => Some(Arc::new(sender) as Arc<dyn AsyncPushSender>),
         };
-        let (stream, first_words) = Overheard::new(stream);
-        let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config)
-            .await
-            .map_err(|error| first_words.explain(error))?;
-        Ok(Lane::new(connection, driver, pushes))
+        let (calls, driver) = Calls::over(stream, listener);
+        Ok(Lane::new(calls, driver, pushes))
     }
 }
 

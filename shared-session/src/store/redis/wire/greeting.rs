@@ -1,10 +1,12 @@
-//! The error that a server sends before it closes a new connection: with `maxclients` reached, or in protected mode.
-//! The driver then waits for more replies, and reports only that the connection ended.
+//! A connection as the crate `redis` borrows it for the login.
+//!
+//! It keeps the error that a server sends before it closes a new connection: with `maxclients` reached, or in protected
+//! mode. `redis` then waits for more replies, and reports only that the connection ended.
 
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, ready},
 };
 
@@ -14,21 +16,35 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// The kept error.
 const LIMIT: usize = 256;
 
-/// A connection that keeps the first reply if it is an error.
+/// A lent connection that keeps the first reply if it is an error.
 pub(crate) struct Overheard<S> {
-    stream: S,
+    stream: Arc<Mutex<S>>,
     /// Before the first reply.
     awaited: Option<FirstWords>,
 }
+
+/// The owner's side of a lent connection.
+pub(crate) struct Lent<S>(Arc<Mutex<S>>);
 
 /// The first reply was an error.
 #[derive(Clone, Default)]
 pub(crate) struct FirstWords(Arc<OnceLock<Vec<u8>>>);
 
 impl<S> Overheard<S> {
-    pub(crate) fn new(stream: S) -> (Self, FirstWords) {
-        let words = FirstWords::default();
-        (Self { stream, awaited: Some(words.clone()) }, words)
+    pub(crate) fn new(stream: S) -> (Self, Lent<S>, FirstWords) {
+        let (words, stream) = (FirstWords::default(), Arc::new(Mutex::new(stream)));
+        (Self { stream: Arc::clone(&stream), awaited: Some(words.clone()) }, Lent(stream), words)
+    }
+
+    fn stream(&self) -> MutexGuard<'_, S> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> Lent<S> {
+    /// The connection; `None` while somebody else still has it.
+    pub(crate) fn take_back(self) -> Option<S> {
+        Arc::into_inner(self.0).map(|stream| stream.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -56,7 +72,7 @@ impl FirstWords {
 impl<S: AsyncRead + Unpin> AsyncRead for Overheard<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        ready!(Pin::new(&mut *self.stream()).poll_read(cx, buf))?;
         if let Some(words) = self.awaited.take() {
             words.are(buf.filled().get(before..).unwrap_or_default());
         }
@@ -65,28 +81,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Overheard<S> {
 }
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Overheard<S> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.stream()).poll_write(cx, buf)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream()).poll_flush(cx)
     }
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.stream()).poll_shutdown(cx)
     }
 }
 
@@ -101,7 +105,7 @@ mod tests {
     /// The failure of a connection that ended after these replies of the server.
     async fn explained(said: &[&str]) -> RedisError {
         let (ours, mut theirs) = tokio::io::duplex(1024);
-        let (mut stream, words) = Overheard::new(ours);
+        let (mut stream, lent, words) = Overheard::new(ours);
         for reply in said {
             theirs.write_all(reply.as_bytes()).await.unwrap();
             let mut bytes = [0; 1024];
@@ -111,6 +115,8 @@ mod tests {
             poll_fn(|cx| Pin::new(&mut stream).poll_read(cx, &mut buffer)).await.unwrap();
             assert_eq!(&buffer.filled()[1..], reply.as_bytes());
         }
+        drop(stream);
+        assert!(lent.take_back().is_some());
         words.explain(io::Error::from(io::ErrorKind::BrokenPipe).into())
     }
 

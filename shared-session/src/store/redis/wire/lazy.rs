@@ -71,9 +71,18 @@ impl<T: Send + Sync + 'static> Supply<T> {
 
     /// The value; waits for it until `deadline` if there is none.
     pub(crate) async fn get(&self, deadline: Instant) -> Result<Arc<T>, CallFailure> {
+        match self.current().map_err(CallFailure::Unsent)? {
+            Current::Made(made) => Ok(made),
+            // Boxed, because it is rare and larger.
+            Current::Making(attempt) => Box::pin(self.made_by(attempt, deadline)).await,
+        }
+    }
+
+    async fn made_by(&self, attempt: Attempt<T>, deadline: Instant) -> Result<Arc<T>, CallFailure> {
+        let mut current = Current::Making(attempt);
         // Twice, because the first attempt may find that its runtime has ended.
-        for _ in 0..2 {
-            let mut attempt = match self.current().map_err(CallFailure::Unsent)? {
+        for again in [true, false] {
+            let mut attempt = match current {
                 Current::Made(made) => return Ok(made),
                 Current::Making(attempt) => attempt,
             };
@@ -86,6 +95,10 @@ impl<T: Send + Sync + 'static> Supply<T> {
                     State::Making => {}
                 },
             }
+            if !again {
+                break;
+            }
+            current = self.current().map_err(CallFailure::Unsent)?;
         }
         Err(CallFailure::Unsent(Unsent::new("the Tokio runtime is shutting down")))
     }

@@ -6,8 +6,6 @@
 
 use std::{
     future::Future,
-    io,
-    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -15,15 +13,14 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::{Either, select};
-use redis::{Cmd, PushInfo, RedisError, Value, aio::MultiplexedConnection};
+use redis::{Cmd, PushInfo, RedisError, Value};
 use tokio::{
-    sync::{broadcast, watch},
+    sync::broadcast,
     task::AbortHandle,
-    time::{Instant, error::Elapsed, timeout_at},
+    time::{Instant, timeout_at},
 };
 
-use super::{delivery::How, failure::CallFailure, server::Address};
+use super::{delivery::How, driver::Calls, failure::CallFailure, server::Address};
 
 /// The lane of reads. All others are for writes.
 pub(crate) const READS: usize = 0;
@@ -47,9 +44,7 @@ pub(crate) struct Link {
 
 /// One connection.
 pub(crate) struct Lane {
-    connection: MultiplexedConnection,
-    /// Its receiver lives as long as the driver, whether the server, the runtime or a panic ends it.
-    ended: watch::Sender<()>,
+    calls: Calls,
     driver: AbortHandle,
     /// Its senders live as long as the driver.
     pushes: broadcast::WeakSender<PushInfo>,
@@ -58,40 +53,19 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Drives the connection on the current runtime.
+    /// Drives the connection on the current runtime. Its calls end with the driver, whatever ends that: the server, the
+    /// runtime, a panic.
     pub(crate) fn new(
-        connection: MultiplexedConnection,
+        calls: Calls,
         driver: impl Future<Output = ()> + Send + 'static,
         pushes: broadcast::WeakSender<PushInfo>,
     ) -> Self {
-        let (ended, receiver) = watch::channel(());
-        let driver = tokio::spawn(async move {
-            driver.await;
-            drop(receiver);
-        });
         Self {
-            connection,
-            ended,
-            driver: driver.abort_handle(),
+            calls,
+            driver: tokio::spawn(driver).abort_handle(),
             pushes,
             timeouts: AtomicU32::new(0),
             _open: crate::metrics::REDIS_CONNECTIONS.enter(),
-        }
-    }
-
-    /// Waits for `reply` until `deadline`.
-    async fn wait_for(
-        &self,
-        reply: impl Future<Output = Result<Value, CallFailure>>,
-        deadline: Instant,
-    ) -> Result<Value, CallFailure> {
-        // A command that is queued at the moment the driver ends is never taken from the queue, whose other end we
-        // hold, so do not wait for its reply.
-        let ended = pin!(self.ended.closed());
-        match timeout_at(deadline, select(pin!(reply), ended)).await {
-            Err(Elapsed { .. }) => Err(CallFailure::TimedOut),
-            Ok(Either::Right(_)) => Err(CallFailure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())),
-            Ok(Either::Left((reply, _))) => reply,
         }
     }
 
@@ -138,21 +112,14 @@ impl Link {
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
         let Some(lane) = self.lanes.get(number) else { return Err(CallFailure::Unexpected) };
-        let mut connection = lane.connection.clone();
         let outcome = match how {
-            How::PLAIN => {
-                let sent = async { reply(connection.send_packed_command(command).await) };
-                lane.wait_for(sent, deadline).await
-            }
+            How::PLAIN => timeout_at(deadline, lane.calls.one(command)).await.map(reply),
             // Boxed, because it is rare and larger.
-            how => {
-                let together = how.pipeline(command);
-                let count = together.len();
-                let sent = async { how.reply(connection.send_packed_commands(&together, 0, count).await) };
-                let deadline = deadline + how.extra_time();
-                Box::pin(lane.wait_for(sent, deadline)).await
-            }
+            how => Box::pin(timeout_at(deadline + how.extra_time(), lane.calls.all(&how.pipeline(command))))
+                .await
+                .map(|replies| how.reply(replies)),
         };
+        let outcome = outcome.unwrap_or(Err(CallFailure::TimedOut));
         self.note(number, lane, &outcome);
         outcome
     }
@@ -167,7 +134,7 @@ impl Link {
 
     /// Whether the link still accepts commands.
     pub(crate) fn is_good(&self) -> bool {
-        !self.closed.is_closed() && self.lanes.iter().all(|lane| !lane.ended.is_closed())
+        !self.closed.is_closed() && self.lanes.iter().all(|lane| !lane.calls.have_ended())
     }
 
     /// Closes it from another task.
@@ -234,7 +201,6 @@ pub(crate) fn reply(outcome: Result<Value, RedisError>) -> Result<Value, CallFai
 
 #[cfg(test)]
 mod tests {
-    use redis::{AsyncConnectionConfig, RedisConnectionInfo};
     use tokio::time::timeout;
 
     use super::*;
@@ -242,24 +208,22 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     /// A connection to a silent server, with a driver that ends on request.
-    async fn link() -> (Link, tokio::sync::oneshot::Sender<()>) {
+    fn link() -> (Link, tokio::sync::oneshot::Sender<()>) {
         let (ours, theirs) = tokio::io::duplex(1024);
-        let login = RedisConnectionInfo::default().set_skip_set_lib_name();
-        let config = AsyncConnectionConfig::new().set_response_timeout(None);
-        let (connection, driver) = MultiplexedConnection::new_with_config(&login, ours, config).await.unwrap();
+        let (calls, driver) = Calls::over(ours, None);
         let (end, ended) = tokio::sync::oneshot::channel();
-        // The queue is never emptied and never dropped, as for a command that is queued at the last moment.
+        // The queue is never emptied, as for a command that is queued at the last moment.
         let held = async move {
             let _ = ended.await;
-            std::mem::forget((driver, theirs));
+            drop((driver, theirs));
         };
-        let lane = Lane::new(connection, held, broadcast::channel(1).0.downgrade());
+        let lane = Lane::new(calls, held, broadcast::channel(1).0.downgrade());
         (Link::new(Address::Unix("server".into()), vec![lane]), end)
     }
 
     #[tokio::test]
     async fn a_reply_is_not_waited_for_when_the_driver_has_ended() {
-        let (link, end) = link().await;
+        let (link, end) = link();
         let command = redis::cmd("PING");
         let send = link.send(READS, &command, How::PLAIN, Instant::now() + 10 * MINUTE);
         let end = async {

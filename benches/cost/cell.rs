@@ -1,0 +1,96 @@
+//! The cells of the table.
+
+/// Whose service answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Floor,
+    Ours,
+}
+
+/// Where the sessions are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Store {
+    /// In the process. The floor has no sessions then.
+    Memory,
+    /// A Redis that has compare-and-set.
+    Redis,
+    /// One that has Lua instead.
+    Lua,
+}
+
+/// What the handler does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Untouched,
+    Read,
+    /// A read that the near cache answers. The floor does not ask Redis.
+    Near,
+    Increment,
+    /// A sign-in: a new cookie, and an entry in the user's index.
+    Rotation,
+    /// A session of 20 KB.
+    ReadLarge,
+    IncrementLarge,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell {
+    pub(crate) who: Who,
+    pub(crate) store: Store,
+    pub(crate) what: What,
+}
+
+impl Cell {
+    pub(crate) const ALL: [(Store, What); 13] = [
+        (Store::Memory, What::Untouched),
+        (Store::Memory, What::Read),
+        (Store::Memory, What::Increment),
+        (Store::Memory, What::Rotation),
+        (Store::Redis, What::Untouched),
+        (Store::Redis, What::Read),
+        (Store::Redis, What::Near),
+        (Store::Redis, What::Increment),
+        (Store::Redis, What::Rotation),
+        (Store::Redis, What::ReadLarge),
+        (Store::Redis, What::IncrementLarge),
+        (Store::Lua, What::Increment),
+        (Store::Lua, What::Rotation),
+    ];
+
+    /// As the process of the cell is told.
+    pub(crate) fn to_text(self, requests: u64, url: &str) -> String {
+        format!("{:?} {:?} {:?} {requests} {url}", self.who, self.store, self.what)
+    }
+
+    /// The cell, the number of requests, and the server's URL.
+    pub(crate) fn from_text(text: &str) -> Option<(Self, u64, String)> {
+        let mut words = text.split(' ');
+        let who = match words.next()? {
+            "Floor" => Who::Floor,
+            _ => Who::Ours,
+        };
+        let (store, what) = (words.next()?, words.next()?);
+        let (store, what) =
+            Self::ALL.into_iter().find(|(s, w)| format!("{s:?}") == store && format!("{w:?}") == what)?;
+        Some((Self { who, store, what }, words.next()?.parse().ok()?, words.next()?.to_owned()))
+    }
+}
+
+impl What {
+    /// About how many bytes of entries the session has.
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::ReadLarge | Self::IncrementLarge => 20_000,
+            _ => 200,
+        }
+    }
+
+    pub(crate) fn path(self) -> &'static str {
+        match self {
+            Self::Untouched => "/untouched",
+            Self::Read | Self::Near | Self::ReadLarge => "/read",
+            Self::Increment | Self::IncrementLarge => "/increment",
+            Self::Rotation => "/rotation",
+        }
+    }
+}

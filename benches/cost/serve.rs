@@ -1,0 +1,68 @@
+//! The process of one cell.
+
+use std::alloc::System;
+
+use axum::{Router, body::Body};
+use http::{Request, header};
+use http_body_util::BodyExt as _;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tower::Service;
+
+use crate::{
+    by_hand,
+    cell::{Cell, Who},
+    ours,
+};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+/// Until connections are made, scripts known and buffers as large as they get.
+const WARM_UP: u64 = 50;
+
+/// Serves the requests and prints how many allocations each took, and of how many bytes.
+pub(crate) fn child(text: &str) {
+    let (cell, requests, url) = Cell::from_text(text).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (router, cookie) = match cell.who {
+            Who::Floor => by_hand::service(&cell, &url).await,
+            Who::Ours => ours::service(&cell, &url).await,
+        };
+        let mut visitor = Visitor { router, path: cell.what.path(), cookie };
+        visitor.ask(WARM_UP).await;
+        let region = Region::new(ALLOCATOR);
+        visitor.ask(requests).await;
+        let change = region.change();
+        // A realloc is an allocation like others.
+        let per_request = |count: usize| count as f64 / requests as f64;
+        println!("{} {}", per_request(change.allocations + change.reallocations), per_request(change.bytes_allocated));
+    });
+}
+
+/// A browser with one cookie.
+struct Visitor {
+    router: Router,
+    path: &'static str,
+    cookie: String,
+}
+
+impl Visitor {
+    async fn ask(&mut self, requests: u64) {
+        for _ in 0..requests {
+            let request = Request::post(self.path)
+                .header(header::HOST, "app.example.com")
+                .header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101")
+                .header(header::COOKIE, &self.cookie)
+                .body(Body::empty())
+                .unwrap();
+            let response = Service::call(&mut self.router, request).await.unwrap();
+            assert!(response.status().is_success(), "{response:?}");
+            if let Some(set) = response.headers().get(header::SET_COOKIE) {
+                self.cookie = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+            }
+            let body = response.into_body().collect().await.unwrap();
+            assert!(body.to_bytes().len() < 100);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+//! JSON that is looked through without being decoded: strict, and with no more of the syntax than we write.
+//!
+//! Whatever passes here is JSON (RFC 8259). Not all JSON passes: where this says no, serde has the last word.
+
+/// How deep values may be nested here: one bit for each level.
+const DEEPEST: u32 = 64;
+
+/// The highest bit of each byte.
+const HIGHEST: u64 = each_byte(0x80);
+
+const fn each_byte(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// Which of eight bytes do not stand for themselves in a string: the highest bit of the first is set, of those before it
+/// none is. (What a subtraction borrows goes to later bytes.)
+const fn specials(chunk: u64) -> u64 {
+    const fn zeros(chunk: u64) -> u64 {
+        chunk.wrapping_sub(each_byte(1)) & !chunk
+    }
+    let controls = chunk.wrapping_sub(each_byte(b' ')) & !chunk;
+    (controls | zeros(chunk ^ each_byte(b'"')) | zeros(chunk ^ each_byte(b'\\'))) & HIGHEST
+}
+
+/// What is longer is looked through so many bytes at a time.
+const LONG: usize = 32;
+
+/// Compilers make a few vector instructions of it.
+fn is_plain_ascii(chunk: &[u8; LONG]) -> bool {
+    chunk.iter().fold(0, |any, byte| any | u8::from(is_special(*byte)) | byte & 0x80) == 0
+}
+
+/// Whether a byte does not stand for itself in a string.
+const fn is_special(byte: u8) -> bool {
+    byte < b' ' || byte == b'"' || byte == b'\\'
+}
+
+/// A position in a text.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// Whether strings held other characters than those of ASCII, which are not checked here.
+    beyond_ascii: bool,
+}
+
+impl<'a> Scan<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { text, at: 0, beyond_ascii: false }
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    pub(crate) fn is_before(&self, byte: u8) -> bool {
+        self.peek() == Some(byte)
+    }
+
+    /// Whether the text is UTF-8, of which everything was looked through.
+    pub(crate) fn is_utf8(&self) -> bool {
+        !self.beyond_ascii || std::str::from_utf8(self.text).is_ok()
+    }
+
+    /// Passes `expected`; says whether it is there.
+    #[inline]
+    pub(crate) fn eat(&mut self, expected: &[u8]) -> bool {
+        let found = self.rest().starts_with(expected);
+        if found {
+            self.at += expected.len();
+        }
+        found
+    }
+
+    /// As [`eat`](Self::eat); `None` if it is not there.
+    #[inline]
+    pub(crate) fn expect(&mut self, expected: &[u8]) -> Option<()> {
+        self.eat(expected).then_some(())
+    }
+
+    /// The next `len` bytes.
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let taken = self.rest().get(..len)?;
+        self.at += len;
+        Some(taken)
+    }
+
+    /// A whole number without a sign, as it is written shortest, of at most 19 digits.
+    pub(crate) fn natural(&mut self) -> Option<u64> {
+        // What has so many digits fits.
+        const MOST: usize = 19;
+        let rest = self.rest();
+        let (mut number, mut len) = (0, 0);
+        while let Some(digit) = rest.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            if len == MOST {
+                return None;
+            }
+            number = number * 10 + u64::from(digit);
+            len += 1;
+        }
+        self.at += len;
+        (len == 1 || (len > 1 && rest.first() != Some(&b'0'))).then_some(number)
+    }
+
+    /// The text of a string without escapes.
+    pub(crate) fn plain_string(&mut self) -> Option<&'a [u8]> {
+        self.expect(b"\"")?;
+        let start = self.at;
+        self.pass_plain();
+        let text = self.text.get(start..self.at)?;
+        self.expect(b"\"")?;
+        Some(text)
+    }
+
+    /// Passes one value, without the blanks around it.
+    pub(crate) fn value(&mut self) -> Option<()> {
+        // One bit for each open level: whether it is an object.
+        let (mut levels, mut depth) = (0_u64, 0);
+        loop {
+            match self.next()? {
+                b'"' => self.string_end()?,
+                first @ (b'-' | b'0'..=b'9') => self.number_after(first)?,
+                b't' => self.expect(b"rue")?,
+                b'f' => self.expect(b"alse")?,
+                b'n' => self.expect(b"ull")?,
+                open @ (b'{' | b'[') => {
+                    let is_object = open == b'{';
+                    self.blanks();
+                    if !self.eat(if is_object { b"}" } else { b"]" }) {
+                        if depth == DEEPEST {
+                            return None;
+                        }
+                        (levels, depth) = (levels << 1 | u64::from(is_object), depth + 1);
+                        if is_object {
+                            self.name()?;
+                        }
+                        continue;
+                    }
+                }
+                _ => return None,
+            }
+            // A value has ended, and maybe those around it.
+            loop {
+                if depth == 0 {
+                    return Some(());
+                }
+                self.blanks();
+                match (self.next()?, levels & 1 == 1) {
+                    (b',', is_object) => {
+                        self.blanks();
+                        if is_object {
+                            self.name()?;
+                        }
+                        break;
+                    }
+                    (b'}', true) | (b']', false) => (levels, depth) = (levels >> 1, depth - 1),
+                    _ => return None,
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn rest(&self) -> &'a [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    #[inline]
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn blanks(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\t' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    /// A name in an object, and all up to its value.
+    fn name(&mut self) -> Option<()> {
+        self.expect(b"\"")?;
+        self.string_end()?;
+        self.blanks();
+        self.expect(b":")?;
+        self.blanks();
+        Some(())
+    }
+
+    /// Passes what stands for itself in a string.
+    fn pass_plain(&mut self) {
+        let start = self.at;
+        let mut rest = self.rest();
+        while let Some(chunk) = rest.first_chunk::<8>() {
+            if self.at - start >= LONG
+                && let Some(chunk) = rest.first_chunk::<LONG>()
+                && is_plain_ascii(chunk)
+            {
+                self.at += LONG;
+                rest = &rest[LONG..];
+                continue;
+            }
+            let chunk = u64::from_le_bytes(*chunk);
+            let special = specials(chunk);
+            // All bits below the first special byte.
+            let before = special.wrapping_sub(1) & !special;
+            self.beyond_ascii |= chunk & before & HIGHEST != 0;
+            let len = (special.trailing_zeros() / 8) as usize;
+            self.at += len;
+            if special != 0 {
+                return;
+            }
+            rest = &rest[len..];
+        }
+        for byte in rest {
+            if is_special(*byte) {
+                return;
+            }
+            self.beyond_ascii |= !byte.is_ascii();
+            self.at += 1;
+        }
+    }
+
+    /// The rest of a string, after its first quote.
+    fn string_end(&mut self) -> Option<()> {
+        loop {
+            self.pass_plain();
+            match self.next()? {
+                b'"' => return Some(()),
+                b'\\' => match self.next()? {
+                    b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't' => {}
+                    b'u' if self.take(4)?.iter().all(u8::is_ascii_hexdigit) => {}
+                    _ => return None,
+                },
+                _ => return None,
+            }
+        }
+    }
+
+    fn number_after(&mut self, first: u8) -> Option<()> {
+        match if first == b'-' { self.next()? } else { first } {
+            b'0' => {}
+            b'1'..=b'9' => self.digits(),
+            _ => return None,
+        }
+        if self.eat(b".") {
+            self.some_digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.some_digits()?;
+        }
+        Some(())
+    }
+
+    fn some_digits(&mut self) -> Option<()> {
+        let start = self.at;
+        self.digits();
+        (self.at > start).then_some(())
+    }
+
+    fn digits(&mut self) {
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn passes(text: &[u8]) -> bool {
+        let mut scan = Scan::new(text);
+        scan.value().is_some() && scan.is_at_end() && scan.is_utf8()
+    }
+
+    #[test]
+    fn values_pass_and_what_is_no_json_does_not() {
+        let long = format!("\"{}\"", "é and more than sixteen characters ".repeat(9));
+        for good in [
+            "0",
+            "-0",
+            "10.5e+3",
+            "1E-2",
+            "true",
+            "false",
+            "null",
+            r#""""#,
+            r#""a\"\\\/\b\f\n\r\t\u00e9""#,
+            "[]",
+            "{}",
+            "[1, [2 ,{\"a\" : [ ] , \"b\":{}}]\n]",
+            &long,
+            r#""exactly sixteen!""#,
+            r#""seventeen chars !""#,
+        ] {
+            assert!(passes(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            "01",
+            "-",
+            "+1",
+            "1.",
+            "1e",
+            ".5",
+            "tru",
+            "nul",
+            "\"",
+            "\"a",
+            r#""\x""#,
+            r#""\u12g4""#,
+            r#""\u123""#,
+            "\"a\nb\"",
+            "\"sixteen or more \u{1}\"",
+            "[1,]",
+            "[,1]",
+            "[1",
+            "[1}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{a:1}",
+            "{\"a\":1,}",
+            "{1:1}",
+            "1 1",
+            " 1",
+            "1 ",
+            "]",
+            "NaN",
+        ] {
+            assert!(!passes(bad.as_bytes()), "{bad}");
+        }
+        assert!(!passes(b"\"\xff\"") && !passes(b"\"more than sixteen characters \xc3\""));
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_left_to_others() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(passes(nested(65).as_bytes()), "the innermost is empty");
+        assert!(!passes(nested(66).as_bytes()));
+    }
+
+    #[test]
+    fn numbers_are_read_as_they_are_written_shortest() {
+        let natural = |text: &str| Scan::new(text.as_bytes()).natural();
+        assert_eq!(
+            (natural("0"), natural("7,"), natural("9999999999999999999")),
+            (Some(0), Some(7), Some(10_u64.pow(19) - 1))
+        );
+        for bad in ["", "01", "00", "x", "-1", "10000000000000000000"] {
+            assert_eq!(natural(bad), None, "{bad}");
+        }
+    }
+
+    proptest! {
+        /// Almost JSON: what passes here passes there.
+        #[test]
+        fn whatever_passes_is_json(text in r#"[\[\]{},:"\\0-9eE.+\-a-u \nu00e9]{0,12}"#, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            for text in [text.as_bytes(), &bytes, &[b"\"", &bytes[..], b"\""].concat()] {
+                if passes(text) {
+                    prop_assert!(serde_json::from_slice::<&RawValue>(text).is_ok(), "{:?}", text);
+                }
+            }
+        }
+    }
+}

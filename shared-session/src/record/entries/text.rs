@@ -1,0 +1,259 @@
+//! The entries of a session as the text of a JSON object, and where each of them is.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::{
+    scan::Scan,
+    value::{Changes, Json},
+};
+
+/// What stands between the braces. Names have no escapes and are in ascending order; nothing blank is between entries.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Text {
+    text: Bytes,
+    places: Vec<Place>,
+}
+
+/// Where an entry is: `"name":value`.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    start: u32,
+    /// Where the quote after its name is.
+    name_end: u32,
+    end: u32,
+}
+
+/// Room for as many entries as most sessions have.
+const USUAL: usize = 16;
+
+impl Text {
+    pub(crate) const fn empty() -> Self {
+        Self { text: Bytes::new(), places: Vec::new() }
+    }
+
+    /// The entries at the position of `scan` in `whole`, up to the brace that closes them; `None` if they are not as this
+    /// type wants them, or no JSON. UTF-8 is for the caller to check.
+    pub(crate) fn read(scan: &mut Scan<'_>, whole: &Bytes) -> Option<Self> {
+        let origin = scan.at();
+        let place = |at: usize| u32::try_from(at - origin).ok();
+        let mut places = Vec::new();
+        let mut last: &[u8] = &[];
+        while !scan.is_before(b'}') {
+            if places.is_empty() {
+                places.reserve(USUAL);
+            } else {
+                scan.expect(b",")?;
+            }
+            let start = place(scan.at())?;
+            let name = scan.plain_string()?;
+            if last >= name && !places.is_empty() {
+                return None;
+            }
+            last = name;
+            let name_end = place(scan.at() - 1)?;
+            scan.expect(b":")?;
+            scan.value()?;
+            places.push(Place { start, name_end, end: place(scan.at())? });
+        }
+        Some(Self { text: whole.slice(origin..scan.at()), places })
+    }
+
+    /// The same entries, whose text is found at `start` of `whole`.
+    pub(crate) fn moved_to(self, whole: &Bytes, start: usize) -> Self {
+        Self { text: whole.slice(start..start + self.text.len()), places: self.places }
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.text
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Json> {
+        let at = self.places.binary_search_by(|place| self.name(place).cmp(name.as_bytes())).ok()?;
+        Some(self.value(self.places.get(at)?))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Json)> {
+        // The whole text was checked to be UTF-8.
+        self.places.iter().map(|place| (std::str::from_utf8(self.name(place)).unwrap_or_default(), self.value(place)))
+    }
+
+    /// With `changes` made; `None` if that cannot be written so. What is unchanged is copied in as few pieces as there
+    /// are changes.
+    pub(crate) fn with(&self, changes: &Changes) -> Option<Self> {
+        let more = changes.iter().map(|(name, value)| {
+            let value = value.as_ref().map_or(Some(0), |value| value.text().map(<[u8]>::len));
+            is_plain(name).then_some(name.len() + value? + br#","":"#.len())
+        });
+        let len = self.text.len() + more.sum::<Option<usize>>()?;
+        u32::try_from(len).ok()?;
+        let mut made =
+            Making { text: Vec::with_capacity(len), places: Vec::with_capacity(self.places.len() + changes.len()) };
+        let mut done = 0;
+        for (name, value) in changes {
+            let name = name.as_bytes();
+            let at = self.places.partition_point(|place| self.name(place) < name);
+            made.copy(self, done..at);
+            let is_there = self.places.get(at).is_some_and(|place| self.name(place) == name);
+            done = at + usize::from(is_there);
+            if let Some(value) = value.as_ref().and_then(Json::text) {
+                made.add(name, value);
+            }
+        }
+        made.copy(self, done..self.places.len());
+        Some(Self { text: made.text.into(), places: made.places })
+    }
+
+    /// About how many bytes of memory it takes besides the text.
+    #[cfg(feature = "redis")]
+    pub(crate) fn weight(&self) -> usize {
+        self.places.capacity() * size_of::<Place>()
+    }
+
+    fn name(&self, place: &Place) -> &[u8] {
+        self.text.get(place.start as usize + 1..place.name_end as usize).unwrap_or_default()
+    }
+
+    fn value(&self, place: &Place) -> Json {
+        Json::from_text(self.text.slice(place.name_end as usize + br#"":"#.len()..place.end as usize))
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Text {}
+
+/// Whether `name` is written as it is.
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
+}
+
+/// A text that grows.
+struct Making {
+    text: Vec<u8>,
+    places: Vec<Place>,
+}
+
+impl Making {
+    /// The entries of `range`, as they are.
+    fn copy(&mut self, from: &Text, range: Range<usize>) {
+        let Some(places @ [first, .., last] | places @ [first @ last]) = from.places.get(range) else { return };
+        self.comma();
+        let (before, now) = (first.start, self.len());
+        self.text.extend_from_slice(from.text.get(before as usize..last.end as usize).unwrap_or_default());
+        let moved = |at: u32| at - before + now;
+        self.places.extend(places.iter().map(|place| Place {
+            start: moved(place.start),
+            name_end: moved(place.name_end),
+            end: moved(place.end),
+        }));
+    }
+
+    fn add(&mut self, name: &[u8], value: &[u8]) {
+        self.comma();
+        let start = self.len();
+        self.text.push(b'"');
+        self.text.extend_from_slice(name);
+        let name_end = self.len();
+        self.text.extend_from_slice(br#"":"#);
+        self.text.extend_from_slice(value);
+        self.places.push(Place { start, name_end, end: self.len() });
+    }
+
+    fn comma(&mut self) {
+        if !self.text.is_empty() {
+            self.text.push(b',');
+        }
+    }
+
+    /// It was checked beforehand that it fits.
+    fn len(&self) -> u32 {
+        u32::try_from(self.text.len()).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &str) -> Option<Text> {
+        let whole = Bytes::from(format!("{text}}}"));
+        Text::read(&mut Scan::new(&whole), &whole)
+    }
+
+    #[test]
+    fn only_what_we_write_is_left_as_text() {
+        for bad in [
+            r#""b":1,"a":2"#,
+            r#""a":1,"a":2"#,
+            r#""":1,"":2"#,
+            r#""a": 1"#,
+            r#" "a":1"#,
+            r#""a":1,"#,
+            r#""\u0061":1"#,
+            r#""a""#,
+        ] {
+            assert!(read(bad).is_none(), "{bad}");
+        }
+        assert!(Text::read(&mut Scan::new(br#""a":1"#), &Bytes::new()).is_none(), "it has no end");
+    }
+
+    #[test]
+    fn what_is_unchanged_stays_as_it_is() {
+        let old = read(r#""b":[1, 2],"d":"x","f":{"a": 1}"#).unwrap();
+        let set = |name: &str, value: &'static str| {
+            (name.into(), Some(Json::from_text(Bytes::from_static(value.as_bytes()))))
+        };
+        let made = |changes: Changes| String::from_utf8(old.with(&changes).unwrap().as_bytes().to_vec()).unwrap();
+        assert_eq!(made(Changes::new()), r#""b":[1, 2],"d":"x","f":{"a": 1}"#);
+        assert_eq!(
+            made([set("a", "0"), set("d", "1"), set("g", "2")].into()),
+            r#""a":0,"b":[1, 2],"d":1,"f":{"a": 1},"g":2"#
+        );
+        assert_eq!(made([("b".into(), None), ("f".into(), None)].into()), r#""d":"x""#);
+        assert_eq!(made([("b".into(), None), ("d".into(), None), ("f".into(), None)].into()), "");
+        assert_eq!(
+            made([set("c", "1"), set("e", "2"), ("z".into(), None)].into()),
+            r#""b":[1, 2],"c":1,"d":"x","e":2,"f":{"a": 1}"#
+        );
+        assert!(old.with(&[set("a\"", "0")].into()).is_none(), "a name with escapes");
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_a_plain_map(
+            before in proptest::collection::btree_map("[a-dé]{0,2}", 0..99_u8, 0..6),
+            changes in proptest::collection::btree_map("[a-dé]{0,2}", proptest::option::of(0..99_u8), 0..6),
+        ) {
+            let json = |value: &u8| Json::from_text(value.to_string().into());
+            let all: Changes = before.iter().map(|(name, value)| (name.as_str().into(), Some(json(value)))).collect();
+            let start = Text::empty().with(&all).unwrap();
+            let edits: Changes = changes.iter().map(|(name, value)| (name.as_str().into(), value.as_ref().map(json))).collect();
+            let made = start.with(&edits).unwrap();
+            let mut model: BTreeMap<String, u8> = before;
+            for (name, value) in changes {
+                match value {
+                    Some(value) => _ = model.insert(name, value),
+                    None => _ = model.remove(&name),
+                }
+            }
+            let again = read(std::str::from_utf8(made.as_bytes()).unwrap()).unwrap();
+            for made in [&made, &again] {
+                let found: BTreeMap<String, u8> = made.iter().map(|(name, value)| (name.to_owned(), value.decode().unwrap())).collect();
+                prop_assert_eq!(&found, &model);
+            }
+            for name in ["", "a", "ab", "é", "z"] {
+                prop_assert_eq!(made.get(name).map(|value| value.decode::<u8>().unwrap()), model.get(name).copied());
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! One value of an entry.
+
+use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
+
+use bytes::Bytes;
+use serde::{Serialize, de::DeserializeOwned};
+
+#[cfg(feature = "django")]
+use super::number::has_rounded_float;
+use super::{
+    finite::{self, Finite},
+    number,
+};
+use crate::{Error, ErrorKind};
+
+/// One value, decoded when it is asked for: JSON text, or a value of another language that JSON does not have.
+#[derive(Clone)]
+pub(crate) struct Json(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Text(Bytes),
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "only Python's values are foreign"))]
+    Foreign(Arc<dyn Foreign>),
+}
+
+/// A value that JSON does not have. `Debug` shows nothing of it.
+pub(crate) trait Foreign: Any + fmt::Debug + Send + Sync {
+    /// The value as JSON, for reading only.
+    fn view(&self) -> Result<Vec<u8>, Error>;
+
+    /// Whether `other` is the same value.
+    fn is_same(&self, other: &dyn Foreign) -> bool;
+}
+
+impl PartialEq for Json {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Repr::Text(text), Repr::Text(other)) => text == other,
+            (Repr::Foreign(value), Repr::Foreign(other)) => value.is_same(&**other),
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Json {}
+
+impl Json {
+    /// `text` must be one JSON value.
+    pub(crate) fn from_text(text: Bytes) -> Self {
+        Self(Repr::Text(text))
+    }
+
+    #[cfg(feature = "django")]
+    pub(crate) fn from_foreign(value: impl Foreign) -> Self {
+        Self(Repr::Foreign(Arc::new(value)))
+    }
+
+    /// The foreign value of this type, if it is one.
+    #[cfg(feature = "django")]
+    pub(crate) fn foreign<T: Foreign>(&self) -> Option<&T> {
+        match &self.0 {
+            Repr::Text(_) => None,
+            Repr::Foreign(value) => (&**value as &dyn Any).downcast_ref(),
+        }
+    }
+
+    /// NaN and infinities are errors too: JSON does not have them.
+    pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
+        serde_json::to_vec(&Finite(value)).map(|text| Self::from_text(text.into())).map_err(|source| {
+            let (name, reason) = (std::any::type_name::<T>(), not_encoded(&source));
+            Error::new(ErrorKind::Value, format!("a value of the type {name} cannot be stored: {reason}"))
+                .with_source(without_value(&source))
+        })
+    }
+
+    pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        let decoded = match &self.0 {
+            Repr::Text(text) => serde_json::from_slice(text),
+            Repr::Foreign(value) => serde_json::from_slice(&value.view()?),
+        };
+        decoded.map_err(|source| {
+            let name = std::any::type_name::<T>();
+            Error::new(ErrorKind::Value, format!("the stored value cannot be read as {name}"))
+                .with_source(without_value(&source))
+        })
+    }
+
+    /// As [`decode`](Self::decode); a stored `null` is `None` to types that have no `null`.
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<Option<T>, Error> {
+        match self.decode() {
+            Ok(value) => Ok(Some(value)),
+            Err(_) if self.text().is_some_and(|text| text.trim_ascii() == b"null") => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether Rust types may read this as something else than it is, and change it when they write it: a foreign value,
+    /// or a number that 64 bits do not hold.
+    pub(crate) fn may_change_when_read(&self) -> bool {
+        self.text().is_none_or(|text| number::beyond_64_bits(text).next().is_some())
+    }
+
+    /// Whether `read`, which a Rust type made of this, still says the same.
+    pub(crate) fn survives_as(&self, read: &Self) -> bool {
+        match (self.text(), read.text()) {
+            (Some(text), Some(read)) => {
+                let mut kept: Vec<_> = number::beyond_64_bits(read).collect();
+                number::beyond_64_bits(text).all(|number| {
+                    let at = kept.iter().position(|kept| *kept == number);
+                    at.map(|at| kept.swap_remove(at)).is_some()
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// [`ErrorKind::Value`] if a Python float would round a number of this, or be infinite.
+    #[cfg(feature = "django")]
+    pub(crate) fn check_floats(&self) -> Result<(), Error> {
+        if self.text().is_some_and(has_rounded_float) {
+            return Err(Error::new(
+                ErrorKind::Value,
+                "the value holds a number that a Python float cannot keep; store it as a string",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The JSON text, unless this is a foreign value.
+    pub(crate) fn text(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Repr::Text(text) => Some(text),
+            Repr::Foreign(_) => None,
+        }
+    }
+}
+
+/// Why a value is none of JSON.
+fn not_encoded(error: &serde_json::Error) -> &'static str {
+    match &*error.to_string() {
+        finite::NOT_FINITE => "it holds NaN or an infinity, which JSON does not have",
+        "key must be a string" => "it holds a map with keys that are no strings, which JSON does not have",
+        _ => "it cannot be written as JSON",
+    }
+}
+
+/// serde's messages quote the value; logs must not.
+fn without_value(error: &serde_json::Error) -> String {
+    match error.line() {
+        // It is no text that was read.
+        0 => format!("{:?} error", error.classify()),
+        line => format!("{:?} error at line {line} column {}", error.classify(), error.column()),
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Repr::Text(text) => write!(f, "Json({} bytes)", text.len()),
+            Repr::Foreign(value) => write!(f, "Json({value:?})"),
+        }
+    }
+}
+
+/// The edits to a session: the new value of each changed entry, `None` where it is removed.
+pub(crate) type Changes = BTreeMap<Box<str>, Option<Json>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_do_not_quote_the_value() {
+        let error = Json::encode("hunter2").unwrap().decode::<u64>().unwrap_err();
+        assert!(!format!("{error:?} {error}").contains("hunter2"));
+    }
+}

@@ -1,0 +1,96 @@
+//! Reads a record by position, if it is byte for byte as [`write`](super::write) makes it.
+//!
+//! Everything is looked through and nothing is decoded: a record that passes is a record to serde, too.
+
+use bytes::Bytes;
+
+use super::places::{COMMIT, ExpiryKind, Found, OwnExpiry, SECRET, START, TAG, limits};
+use crate::record::{
+    client::Client,
+    content::Head,
+    entries::{Entries, scan::Scan, text::Text},
+    identity::Identity,
+    time::StoreTime,
+};
+
+/// `None`: serde has to read it.
+pub(super) fn read(bytes: &Bytes) -> Option<Found> {
+    let mut scan = Scan::new(bytes);
+    scan.expect(START)?;
+    fixed(&mut scan, COMMIT.len(), |byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f'))?;
+    scan.expect(br#"","t":""#)?;
+    fixed(&mut scan, TAG.len(), is_base64url)?;
+    scan.expect(br#"","s":""#)?;
+    fixed(&mut scan, SECRET.len(), is_base64url)?;
+    let rotated = number(&mut scan, br#"","r":"#)?;
+    let members = [
+        number(&mut scan, br#","c":"#)?,
+        number(&mut scan, br#","k":"#)?,
+        number(&mut scan, br#","i":"#)?,
+        number(&mut scan, br#","x":"#)?,
+    ];
+    let own = if scan.eat(br#","o":{"kind":""#) { Some(own_expiry(&mut scan)?) } else { None };
+    let limits = limits(members, own.as_ref());
+    scan.expect(br#","u":"#)?;
+    let user = user(&mut scan)?;
+    scan.expect(br#","d":{"#)?;
+    let client = client(&mut scan)?;
+    scan.expect(br#"},"e":{"#)?;
+    let entries = Text::read(&mut scan, bytes)?;
+    scan.expect(b"}}")?;
+    (scan.is_at_end() && scan.is_utf8()).then(|| Found {
+        rotated: StoreTime(rotated),
+        head: Head { limits, user, client },
+        entries: Entries::of_text(entries),
+    })
+}
+
+fn fixed(scan: &mut Scan<'_>, len: usize, is_ours: impl Fn(u8) -> bool) -> Option<()> {
+    scan.take(len)?.iter().all(|byte| is_ours(*byte)).then_some(())
+}
+
+fn is_base64url(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+fn number(scan: &mut Scan<'_>, member: &[u8]) -> Option<u64> {
+    scan.expect(member)?;
+    scan.natural()
+}
+
+fn string(scan: &mut Scan<'_>) -> Option<String> {
+    String::from_utf8(scan.plain_string()?.to_vec()).ok()
+}
+
+fn own_expiry(scan: &mut Scan<'_>) -> Option<OwnExpiry> {
+    let kind = ExpiryKind::ALL.into_iter().find(|kind| scan.eat(kind.name().as_bytes()))?;
+    let x = number(scan, br#"","x":"#)?;
+    scan.expect(b"}")?;
+    Some(OwnExpiry { kind, x })
+}
+
+fn user(scan: &mut Scan<'_>) -> Option<Option<Identity>> {
+    if scan.eat(b"null") {
+        return Some(None);
+    }
+    scan.expect(br#"{"id":"#)?;
+    let user_id = string(scan)?;
+    scan.expect(br#","hash":"#)?;
+    let auth_hash = string(scan)?;
+    let epoch = i64::try_from(number(scan, br#","epoch":"#)?).ok()?;
+    scan.expect(b"}")?;
+    Some(Some(Identity { user_id, auth_hash, epoch }))
+}
+
+fn client(scan: &mut Scan<'_>) -> Option<Client> {
+    let (mut address, mut agent) = (None, None);
+    if scan.eat(br#""address":"#) {
+        address = Some(string(scan)?);
+        if scan.eat(br#","agent":"#) {
+            agent = Some(string(scan)?);
+        }
+    } else if scan.eat(br#""agent":"#) {
+        agent = Some(string(scan)?);
+    }
+    Some(Client::from_stored(address, agent))
+}

@@ -1,0 +1,399 @@
+//! Many calls at once over one connection: their commands go out one after the other, and the replies come in the same
+//! order (pipelining).
+//!
+//! - What is asked for while something is being written is written next, in one go.
+//! - A call that nobody waits for any more still takes its reply off the connection.
+//! - When the driver ends, whatever ends it, each call that waits is told, and each later one at once.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+};
+
+use futures_util::task::AtomicWaker;
+use redis::{Cmd, Pipeline, PushInfo, PushKind, RedisError, Value, aio::AsyncPushSender};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    sync::oneshot,
+};
+
+use super::frame;
+
+/// How much is read at once, and how much room buffers keep when they are empty.
+const BUFFER: usize = 16 * 1024;
+
+/// Where calls are made. Clones share the connection.
+#[derive(Clone)]
+pub(crate) struct Calls(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    driver: AtomicWaker,
+}
+
+/// What the driver has not taken yet.
+#[derive(Default)]
+struct Queue {
+    commands: Vec<u8>,
+    /// Who waits for the replies to them.
+    waiting: VecDeque<Waiting>,
+    has_ended: bool,
+}
+
+/// Who waits for the next reply.
+enum Waiting {
+    One(oneshot::Sender<Result<Value, RedisError>>),
+    Several { missing: usize, replies: Vec<Value>, to: oneshot::Sender<Result<Vec<Value>, RedisError>> },
+}
+
+/// Runs the connection. It ends when the connection does.
+pub(crate) struct Driver<S> {
+    stream: S,
+    shared: Arc<Shared>,
+    /// What is being written, and how much of it is.
+    writing: Vec<u8>,
+    written: usize,
+    must_flush: bool,
+    waiting: VecDeque<Waiting>,
+    /// What was read, up to `read`, and is no whole reply yet.
+    buffer: Vec<u8>,
+    read: usize,
+    heard: Heard,
+}
+
+/// Who hears what the server says unasked.
+struct Heard(Option<Arc<dyn AsyncPushSender>>);
+
+impl Calls {
+    /// Calls over `stream`, on which a login has been done. The driver must be polled.
+    pub(crate) fn over<S>(stream: S, listener: Option<Arc<dyn AsyncPushSender>>) -> (Self, Driver<S>) {
+        let shared = Arc::<Shared>::default();
+        let driver = Driver {
+            stream,
+            shared: Arc::clone(&shared),
+            writing: Vec::new(),
+            written: 0,
+            must_flush: false,
+            waiting: VecDeque::new(),
+            buffer: Vec::new(),
+            read: 0,
+            heard: Heard(listener),
+        };
+        (Self(shared), driver)
+    }
+
+    /// Sends `command` at once; the future is for the reply.
+    pub(crate) fn one(&self, command: &Cmd) -> impl Future<Output = Result<Value, RedisError>> + use<> {
+        let (to, reply) = oneshot::channel();
+        self.enqueue(Waiting::One(to), |queue| command.write_packed_command(queue));
+        async { reply.await.unwrap_or_else(|_| Err(ended())) }
+    }
+
+    /// Sends all of `commands` at once, with nothing between them.
+    pub(crate) fn all(&self, commands: &Pipeline) -> impl Future<Output = Result<Vec<Value>, RedisError>> + use<> {
+        let (to, reply) = oneshot::channel();
+        let missing = commands.len();
+        let waiting = Waiting::Several { missing, replies: Vec::with_capacity(missing), to };
+        self.enqueue(waiting, |queue| queue.extend_from_slice(&commands.get_packed_pipeline()));
+        async { reply.await.unwrap_or_else(|_| Err(ended())) }
+    }
+
+    /// Whether nothing more can be sent.
+    pub(crate) fn have_ended(&self) -> bool {
+        self.0.queue().has_ended
+    }
+
+    fn enqueue(&self, waiting: Waiting, write: impl FnOnce(&mut Vec<u8>)) {
+        let mut queue = self.0.queue();
+        if queue.has_ended {
+            return;
+        }
+        write(&mut queue.commands);
+        queue.waiting.push_back(waiting);
+        // Others have woken the driver already if it has not come for what they asked.
+        let is_first = queue.waiting.len() == 1;
+        drop(queue);
+        if is_first {
+            self.0.driver.wake();
+        }
+    }
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        // Nothing that runs under the lock leaves it half changed.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ended() -> RedisError {
+    io::Error::from(io::ErrorKind::BrokenPipe).into()
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let driver = &mut *self;
+        driver.shared.driver.register(cx.waker());
+        let worked = driver.write(cx).and_then(|()| driver.read(cx));
+        let Err(error) = worked else { return Poll::Pending };
+        // Whose reply was due learns why, the others that there is none.
+        match driver.waiting.pop_front() {
+            Some(Waiting::One(to)) => _ = to.send(Err(error)),
+            Some(Waiting::Several { to, .. }) => _ = to.send(Err(error)),
+            None => {}
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
+    /// Writes until nothing is left or the connection takes no more.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), RedisError> {
+        loop {
+            if self.written == self.writing.len() {
+                self.written = 0;
+                self.writing.clear();
+                self.writing.shrink_to(BUFFER);
+                let mut queue = self.shared.queue();
+                std::mem::swap(&mut queue.commands, &mut self.writing);
+                self.waiting.append(&mut queue.waiting);
+            }
+            let rest = self.writing.get(self.written..).unwrap_or_default();
+            if rest.is_empty() {
+                break;
+            }
+            match Pin::new(&mut self.stream).poll_write(cx, rest) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Poll::Ready(written) => self.written += written?,
+            }
+            self.must_flush = true;
+        }
+        if self.must_flush && Pin::new(&mut self.stream).poll_flush(cx)?.is_ready() {
+            self.must_flush = false;
+        }
+        Ok(())
+    }
+
+    /// Reads until nothing more has come.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<(), RedisError> {
+        loop {
+            if self.buffer.len() - self.read < BUFFER / 2 {
+                let longer = self.buffer.len().max(BUFFER / 2) * 2;
+                self.buffer.resize(longer, 0);
+            }
+            let mut room = ReadBuf::new(self.buffer.get_mut(self.read..).unwrap_or_default());
+            match Pin::new(&mut self.stream).poll_read(cx, &mut room) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(done) => done?,
+            }
+            let len = room.filled().len();
+            if len == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+            self.read += len;
+            let mut start = 0;
+            while let Some((value, len)) = frame::read(self.buffer.get(start..self.read).unwrap_or_default())? {
+                start += len;
+                self.deliver(value)?;
+            }
+            self.buffer.copy_within(start..self.read, 0);
+            self.read -= start;
+            if self.read == 0 && self.buffer.len() > BUFFER {
+                self.buffer = Vec::new();
+            }
+        }
+    }
+
+    fn deliver(&mut self, value: Value) -> Result<(), RedisError> {
+        let value = match value {
+            // In RESP3 this is all the reply that a subscription gets.
+            Value::Push { kind: kind @ (PushKind::Subscribe | PushKind::PSubscribe | PushKind::SSubscribe), data } => {
+                Value::Push { kind, data }
+            }
+            Value::Push { kind, data } => {
+                self.heard.tell(PushInfo { kind, data });
+                return Ok(());
+            }
+            Value::Attribute { data, .. } => *data,
+            value => value,
+        };
+        match self.waiting.pop_front() {
+            Some(Waiting::One(to)) => _ = to.send(Ok(value)),
+            Some(Waiting::Several { missing, mut replies, to }) => {
+                replies.push(value);
+                if replies.len() == missing {
+                    _ = to.send(Ok(replies));
+                } else {
+                    self.waiting.push_front(Waiting::Several { missing, replies, to });
+                }
+            }
+            // Everything after it would answer another call.
+            None => return Err((redis::ErrorKind::Parse, "a reply came that nobody asked for").into()),
+        }
+        Ok(())
+    }
+}
+
+impl<S> Drop for Driver<S> {
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue();
+        queue.has_ended = true;
+        let left = std::mem::take(&mut queue.waiting);
+        queue.commands = Vec::new();
+        drop(queue);
+        drop(left);
+    }
+}
+
+impl Heard {
+    fn tell(&self, info: PushInfo) {
+        if let Some(listener) = &self.0 {
+            // Whoever has stopped listening misses nothing.
+            let _ = listener.send(info);
+        }
+    }
+}
+
+impl Drop for Heard {
+    fn drop(&mut self) {
+        self.tell(PushInfo { kind: PushKind::Disconnection, data: Vec::new() });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{convert::Infallible, time::Duration};
+
+    use futures_util::FutureExt as _;
+    use redis::cmd;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+        time::timeout,
+    };
+
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    fn connection(room: usize) -> (Calls, Driver<DuplexStream>, DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(room);
+        let (calls, driver) = Calls::over(ours, None);
+        (calls, driver, theirs)
+    }
+
+    fn pinned<F: Future>(future: F) -> Pin<Box<F>> {
+        Box::pin(future)
+    }
+
+    #[tokio::test]
+    async fn replies_go_to_those_who_asked_in_their_order() {
+        let (calls, driver, mut server) = connection(64);
+        let driver = tokio::spawn(driver);
+        let first = calls.one(cmd("GET").arg("a"));
+        drop(calls.one(cmd("GET").arg("nobody waits")));
+        let mut both = redis::pipe();
+        both.cmd("ASKING").cmd("GET").arg("b");
+        let second = calls.all(&both);
+        let third = calls.one(&cmd("PING"));
+        let fourth = calls.one(cmd("PSUBSCRIBE").arg("*"));
+        let said = b"$1\r\n1\r\n>2\r\n+news\r\n:1\r\n:0\r\n+OK\r\n-ERR no\r\n|1\r\n+k\r\n:1\r\n+PONG\r\n>3\r\n+psubscribe\r\n+*\r\n:1\r\n";
+        for byte in said {
+            server.write_all(&[*byte]).await.unwrap();
+        }
+        assert_eq!(first.await.unwrap(), Value::BulkString(b"1".to_vec()));
+        let second = second.await.unwrap();
+        assert!(matches!(&second[..], [Value::Okay, Value::ServerError(error)] if error.code() == "ERR"), "{second:?}");
+        assert_eq!(third.await.unwrap(), Value::SimpleString("PONG".into()));
+        assert!(matches!(fourth.await.unwrap(), Value::Push { kind: PushKind::PSubscribe, .. }));
+        let mut sent = [0; 200];
+        let len = server.read(&mut sent).await.unwrap();
+        assert!(sent[..len].starts_with(b"*2\r\n$3\r\nGET\r\n$1\r\na\r\n*2\r\n$3\r\nGET\r\n"));
+        drop(server);
+        driver.await.unwrap();
+        assert!(calls.have_ended());
+    }
+
+    #[tokio::test]
+    async fn large_values_pass_both_ways_at_once() {
+        let (calls, driver, server) = connection(1000);
+        tokio::spawn(driver);
+        let (mut from, mut to) = tokio::io::split(server);
+        let large = vec![b'x'; 300_000];
+        let command = cmd("ECHO").arg(&large).to_owned();
+        let mut expected = Vec::new();
+        command.write_packed_command(&mut expected);
+        // It answers long before it has read what was asked.
+        tokio::spawn(async move {
+            for _ in 0..3 {
+                to.write_all(b"$300000\r\n").await.unwrap();
+                to.write_all(&vec![b'x'; 300_000]).await.unwrap();
+                to.write_all(b"\r\n").await.unwrap();
+            }
+            std::future::pending::<()>().await;
+        });
+        let replies = futures_util::future::join_all((0..3).map(|_| calls.one(&command)));
+        let mut sent = vec![0; expected.len() * 3];
+        let (replies, read) =
+            timeout(MINUTE, futures_util::future::join(replies, from.read_exact(&mut sent))).await.unwrap();
+        read.unwrap();
+        assert!(replies.into_iter().all(|reply| reply.unwrap() == Value::BulkString(large.clone())));
+        assert_eq!(sent, expected.repeat(3));
+    }
+
+    #[tokio::test]
+    async fn calls_end_with_the_driver_whatever_ends_it() {
+        // The server goes.
+        let (calls, driver, server) = connection(64);
+        let driver = tokio::spawn(driver);
+        let mut call = pinned(calls.one(&cmd("PING")));
+        assert!((&mut call).now_or_never().is_none());
+        drop(server);
+        assert!(timeout(MINUTE, call).await.unwrap().unwrap_err().is_io_error());
+        driver.await.unwrap();
+        // What is asked for afterwards was not sent.
+        assert!(timeout(MINUTE, calls.one(&cmd("PING"))).await.unwrap().unwrap_err().is_io_error());
+        // The driver's task is aborted before it has taken the command.
+        let (calls, driver, _server) = connection(64);
+        let call = calls.one(&cmd("PING"));
+        drop(driver);
+        assert!(timeout(MINUTE, call).await.unwrap().unwrap_err().is_io_error());
+    }
+
+    #[tokio::test]
+    async fn what_makes_no_sense_ends_the_connection() {
+        for nonsense in ["HTTP/1.1 400\r\n", "+OK\r\n+OK\r\n+OK\r\n"] {
+            let (calls, driver, mut server) = connection(64);
+            let calls_made = [calls.one(&cmd("PING")), calls.one(&cmd("PING"))];
+            server.write_all(nonsense.as_bytes()).await.unwrap();
+            timeout(MINUTE, driver).await.unwrap();
+            let replies = futures_util::future::join_all(calls_made).await;
+            let is_answered = nonsense.starts_with('+');
+            assert!(replies.iter().all(|reply| reply.is_ok() == is_answered), "{replies:?}");
+            assert!(calls.have_ended());
+        }
+    }
+
+    #[tokio::test]
+    async fn the_listener_hears_pushes_and_the_end() {
+        let (heard, mut hearing) = tokio::sync::mpsc::unbounded_channel();
+        let (ours, mut server) = tokio::io::duplex(64);
+        let listener = move |info: PushInfo| {
+            let _ = heard.send(info.kind);
+            Ok::<_, Infallible>(())
+        };
+        let (_calls, driver) = Calls::over(ours, Some(Arc::new(listener)));
+        server.write_all(b">2\r\n+invalidate\r\n_\r\n").await.unwrap();
+        drop(server);
+        driver.await;
+        assert_eq!(hearing.recv().await, Some(PushKind::Invalidate));
+        assert_eq!(hearing.recv().await, Some(PushKind::Disconnection));
+    }
+}
