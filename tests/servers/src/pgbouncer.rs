@@ -39,7 +39,7 @@ impl PgBouncer {
             let text = format!(
                 "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
                  unix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = transaction\n\
-                 default_pool_size = 4\n{}\n",
+                 default_pool_size = 4\nserver_login_retry = 0.2\n{}\n",
                 server.port(),
                 path("users").display(),
                 settings.join("\n"),

@@ -280,7 +280,8 @@ async fn a_replica_that_takes_over_is_followed() {
 async fn the_primary_that_the_sentinels_name_is_followed() {
     let sentinel = Sentinel::start(RedisKind::New);
     let near = Service::near_with(&sentinel.url(), &impatient(), |near| near);
-    let far = Service::far(&sentinel.url());
+    // A call that is under way when the Sentinels name another primary waits for its deadline.
+    let far = Service::far_with(&sentinel.url(), &impatient());
     let before = far.start().await;
     near.keep(&before).await;
     let old = sentinel.primary();

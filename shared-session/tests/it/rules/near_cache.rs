@@ -25,7 +25,11 @@ pub(crate) struct Service {
 impl Service {
     /// Without a near cache.
     pub(crate) fn far(url: &str) -> Self {
-        Self::lazy(url, &RedisConfig::new().with_response_timeout(Duration::from_secs(30))).0
+        Self::far_with(url, &RedisConfig::new().with_response_timeout(Duration::from_secs(30)))
+    }
+
+    pub(crate) fn far_with(url: &str, config: &RedisConfig) -> Self {
+        Self::lazy(url, config).0
     }
 
     /// With one.
