@@ -10,6 +10,7 @@
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
 //! - [`usernames`]: which names new users may have
 //! - [`sign_in`]: who may sign in under which name
+//! - [`rights`]: which users a member of staff may change
 //! - [`pages`]: the HTML of `site`
 
 pub mod args;
@@ -19,6 +20,7 @@ pub mod metrics;
 pub mod network;
 pub mod pages;
 pub mod prefix;
+pub mod rights;
 pub mod secret_key;
 pub mod serving;
 pub mod sessions;

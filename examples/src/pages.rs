@@ -23,7 +23,9 @@ use std::ops::Deref;
 
 use askama::Template;
 
-pub use self::admin::{AdminOverview, AdminSessions, AdminUser, AdminUsers, Count, LiveSession, SessionUser, UserRow};
+pub use self::admin::{
+    AdminOverview, AdminSessions, AdminUser, AdminUsers, Allowed, Count, LiveSession, SessionUser, UserRow,
+};
 use crate::{
     forms::FieldError,
     prefix::Prefix,

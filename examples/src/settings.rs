@@ -413,6 +413,14 @@ impl Settings {
         if is_email { SignInNames::Emails } else { SignInNames::UserNames }
     }
 
+    /// The permission to change users, as Django names it: after the app and the model that the table is named for.
+    #[must_use]
+    pub fn permission_to_change_users(&self) -> String {
+        let table = self.django.user_table.rsplit('.').next().unwrap_or_default();
+        let (app, model) = table.rsplit_once('_').unwrap_or(("auth", "user"));
+        format!("{app}.change_{model}")
+    }
+
     /// Whether the users live in the embedded file, so that the first start makes the user `demo`.
     #[must_use]
     pub fn has_embedded_users(&self) -> bool {

@@ -8,9 +8,15 @@ use std::collections::BTreeSet;
 use actix_web::http::StatusCode;
 use shared_session::{Error, SessionManager};
 use shared_session_actix::StaffUser;
-use shared_session_examples::pages::{AdminOverview, Count};
+use shared_session_examples::{
+    pages::{AdminOverview, Count},
+    rights::Rights,
+};
 
-use crate::page::{Answer, Visit};
+use crate::{
+    errors::Failure,
+    page::{Answer, Visit},
+};
 
 /// The overview stops counting sessions here: each one is read.
 const COUNTED: usize = 10_000;
@@ -30,6 +36,12 @@ pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
         count("Merged writes", stats.merged, "writes that met another one, and lost nothing"),
     ];
     visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminOverview { layout, counts })
+}
+
+/// What `staff` may do. One round trip to the database.
+async fn rights(visit: &Visit, staff: &StaffUser) -> Result<Rights, Failure> {
+    let permissions = staff.permissions().await?;
+    Ok(Rights::new(staff, &permissions, &visit.setup.settings.permission_to_change_users()))
 }
 
 struct Live {

@@ -81,6 +81,8 @@ pub struct LiveSession {
     pub device: Device,
     /// Its user; `None`: nobody signed in.
     pub user: Option<SessionUser>,
+    /// Whether the one who asks may end it.
+    pub may_end: bool,
 }
 
 /// The user of a session in a list.
@@ -90,6 +92,23 @@ pub struct SessionUser {
     pub id: String,
     /// The name.
     pub username: String,
+}
+
+/// Which buttons the page of a user has.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    /// To activate or to deactivate.
+    pub active: bool,
+    /// To make staff, or to take that away.
+    pub staff: bool,
+    /// To sign out everywhere.
+    pub sign_out: bool,
+}
+
+impl Allowed {
+    fn nothing(self) -> bool {
+        !(self.active || self.staff || self.sign_out)
+    }
 }
 
 /// `GET /admin/users/{id}`
@@ -102,8 +121,8 @@ pub struct AdminUser {
     pub user: UserRow,
     /// Names of groups.
     pub groups: Vec<String>,
-    /// Whether the one who asks may change this user.
-    pub may_change: bool,
+    /// What the one who asks may do to this user.
+    pub allowed: Allowed,
     /// The user's sessions.
     pub sessions: Vec<LiveSession>,
 }

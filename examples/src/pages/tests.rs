@@ -44,8 +44,12 @@ fn live(name: &str) -> Vec<LiveSession> {
     let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
     let owner = SessionUser { id: "7".into(), username: name.into() };
     vec![
-        LiveSession { device: Device { is_current: true, ..device("AbCdEfGh123456", firefox) }, user: Some(owner) },
-        LiveSession { device: device("ZyXwVuTs987654", "curl/8"), user: None },
+        LiveSession {
+            device: Device { is_current: true, ..device("AbCdEfGh123456", firefox) },
+            user: Some(owner),
+            may_end: true,
+        },
+        LiveSession { device: device("ZyXwVuTs987654", "curl/8"), user: None, may_end: true },
     ]
 }
 
@@ -67,8 +71,13 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
     ];
     let count = |name, value, note| Count { name, value, note };
     let counts = vec![count("Users", Some(1_204), ""), count("Live sessions", None, "The store does not answer.")];
-    let admin_user =
-        AdminUser { layout: layout(), user: user(name), groups: vec![text()], may_change: true, sessions: live(name) };
+    let admin_user = AdminUser {
+        layout: layout(),
+        user: user(name),
+        groups: vec![text()],
+        allowed: Allowed { active: true, staff: true, sign_out: true },
+        sessions: live(name),
+    };
     let profile = Profile {
         layout: Layout { notice: Some(text()), ..layout() },
         username: text(),

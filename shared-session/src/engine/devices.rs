@@ -60,6 +60,28 @@ impl SessionManager {
         Ok(sessions)
     }
 
+    /// The live session of this name, whoever's it is; `None` if there is none. For administrators.
+    ///
+    /// Up to two round trips. In a Django profile this walks the whole store, for there a handle does not tell where its
+    /// session is.
+    ///
+    /// ```
+    /// # use shared_session::{Handle, SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let manager = SessionManager::new(MemoryStore::new());
+    /// let handle = Handle::parse("AAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
+    /// // To ask who is signed in before the session is ended.
+    /// assert_eq!(manager.session_named(&handle).await?, None);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
+    pub async fn session_named(&self, handle: &Handle) -> Result<Option<SessionInfo>, Error> {
+        let Some(place) = self.0.find(handle).await? else { return Ok(None) };
+        Ok(self.0.read(&place).await?.map(|record| info(place.handle, &record)))
+    }
+
     /// Ends one session of the user `owner`, or with `None` anybody's, for administrators. `false` if there is none of that
     /// name, or if it belongs to somebody else.
     ///

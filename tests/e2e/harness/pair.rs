@@ -1,6 +1,6 @@
 //! Both services over one store.
 
-use std::path::Path;
+use std::{path::Path, process::Command};
 
 use test_servers::{Postgres, Redis, RedisKind};
 
@@ -99,6 +99,15 @@ impl Pair {
     pub fn session_keys(&self) -> Vec<String> {
         let keys = self.redis().cli(&["KEYS", "*"]);
         keys.lines().filter(|key| !key.is_empty() && !key.contains(":user:")).map(str::to_owned).collect()
+    }
+
+    /// Runs statements on the SQLite file of an embedded start.
+    pub fn sqlite(&self, statements: &str) {
+        let script =
+            "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1], timeout=30) as db: db.executescript(sys.argv[2])";
+        let database = self.directory().join("data").join("shared-session.sqlite3");
+        let ran = Command::new("python3").args(["-c", script]).arg(&database).arg(statements).output().unwrap();
+        assert!(ran.status.success(), "{statements}: {}", String::from_utf8_lossy(&ran.stderr));
     }
 
     /// Registers a user, who is not signed in afterwards.

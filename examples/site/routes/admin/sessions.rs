@@ -7,10 +7,14 @@ use actix_web::{
     web::{Path, Query},
 };
 use serde::Deserialize;
-use shared_session::{ErrorKind, Handle, SessionInfo, SessionPage, users::Users};
+use shared_session::{
+    ErrorKind, Handle, SessionInfo, SessionPage,
+    users::{User, Users},
+};
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
     pages::{AdminSessions, LiveSession, SessionUser},
+    rights::Owner,
     text::encoded,
 };
 
@@ -18,7 +22,10 @@ use crate::{
     errors::Failure,
     form::{Button, Form, current},
     page::{Answer, Notice, Visit, now},
-    routes::{admin::users::shown_name, devices::device},
+    routes::{
+        admin::{rights, users::shown_name},
+        devices::device,
+    },
 };
 
 /// How many empty pages of the store are skipped for one page here.
@@ -41,17 +48,16 @@ async fn render(
     alert: Option<&'static str>,
 ) -> Answer {
     let SessionPage { sessions, next, .. } = page_from(visit, cursor).await?;
-    let names = names(visit, &sessions).await?;
+    let (found, rights) = (owners(visit, &sessions).await?, rights(visit, staff).await?);
     let (now, current) = (now(), staff.session().handle());
     let sessions = sessions
         .iter()
         .map(|session| {
-            let user = session.user_id.as_ref().map(|id| {
-                // A session may be older than the removal of its user.
-                let username = names.get(id).cloned().unwrap_or_else(|| format!("user {id}, removed"));
-                SessionUser { id: encoded(id), username }
-            });
-            LiveSession { device: device(session, current.as_ref(), now), user }
+            let known = session.user_id.as_ref().and_then(|id| Some((id, found.get(id)?)));
+            let user = known.map(|(id, found)| SessionUser { id: encoded(id), username: found.name(id) });
+            let owner = known.map_or(Owner::Nobody, |(_, found)| found.owner());
+            let may_end = rights.end_session(owner).is_ok();
+            LiveSession { device: device(session, current.as_ref(), now), user, may_end }
         })
         .collect();
     let page = visit.page(staff.session(), Some(staff))?.with_alert(alert);
@@ -69,7 +75,14 @@ pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String
         staff.session().logout()?;
         return Ok(visit.see_other("/"));
     }
-    if !visit.setup.manager.revoke(None, &handle).await? {
+    let session = visit.setup.manager.session_named(&handle).await?.ok_or_else(Failure::not_found)?;
+    let owner = match &session.user_id {
+        Some(id) => Found::of(&visit, id).await?,
+        None => Found::Nobody,
+    };
+    rights(&visit, &staff).await?.end_session(owner.owner()).map_err(Failure::forbidden)?;
+    // The session of a user stays if somebody else has signed in to it meanwhile.
+    if !visit.setup.manager.revoke(session.user_id.as_deref(), &handle).await? {
         return Err(Failure::not_found());
     }
     Notice::SessionEnded.leave(staff.session())?;
@@ -94,22 +107,50 @@ async fn page_from(visit: &Visit, mut from: Option<String>) -> Result<SessionPag
     Ok(page)
 }
 
-async fn names(visit: &Visit, sessions: &[SessionInfo]) -> Result<BTreeMap<String, String>, Failure> {
-    let mut names = BTreeMap::new();
-    for id in sessions.iter().filter_map(|session| session.user_id.as_ref()) {
-        if names.contains_key(id) {
-            continue;
-        }
+/// Who is signed in, as far as that can be told.
+enum Found {
+    /// A session may be older than the removal of its user.
+    Nobody,
+    User(Box<User>),
+    Unreadable,
+}
+
+impl Found {
+    async fn of(visit: &Visit, id: &str) -> Result<Self, Failure> {
         match visit.setup.users.find(id).await {
-            Ok(Some(user)) => names.insert(id.clone(), shown_name(&user)),
-            Ok(None) => None,
+            Ok(user) => Ok(user.map_or(Self::Nobody, |user| Self::User(user.into()))),
             // One row that cannot be read is no reason to show none.
             Err(error) if error.kind() == ErrorKind::Unreadable => {
                 tracing::warn!(%error, "a list names a user by the id");
-                names.insert(id.clone(), format!("user {id}, who cannot be read"))
+                Ok(Self::Unreadable)
             }
-            Err(error) => return Err(error.into()),
-        };
+            Err(error) => Err(error.into()),
+        }
     }
-    Ok(names)
+
+    fn owner(&self) -> Owner<'_> {
+        match self {
+            Self::Nobody => Owner::Nobody,
+            Self::User(user) => Owner::User(user),
+            Self::Unreadable => Owner::Unreadable,
+        }
+    }
+
+    fn name(&self, id: &str) -> String {
+        match self {
+            Self::Nobody => format!("user {id}, removed"),
+            Self::User(user) => shown_name(user),
+            Self::Unreadable => format!("user {id}, who cannot be read"),
+        }
+    }
+}
+
+async fn owners(visit: &Visit, sessions: &[SessionInfo]) -> Result<BTreeMap<String, Found>, Failure> {
+    let mut owners = BTreeMap::new();
+    for id in sessions.iter().filter_map(|session| session.user_id.as_ref()) {
+        if !owners.contains_key(id) {
+            owners.insert(id.clone(), Found::of(visit, id).await?);
+        }
+    }
+    Ok(owners)
 }

@@ -11,7 +11,8 @@ use shared_session::{
 };
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
-    pages::{AdminUser, AdminUsers, LiveSession, SessionUser, UserRow, When},
+    pages::{AdminUser, AdminUsers, Allowed, LiveSession, SessionUser, UserRow, When},
+    rights::{Owner, Refusal, Rights},
     text::{encoded, search_term},
 };
 
@@ -19,7 +20,7 @@ use crate::{
     errors::Failure,
     form::{Button, Form, Stale, current},
     page::{Answer, Notice, Visit, now},
-    routes::devices::device,
+    routes::{admin::rights, devices::device},
 };
 
 const PER_PAGE: u32 = 20;
@@ -64,12 +65,15 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
     let user = find(visit, id).await?;
     let (sessions, groups) =
         tokio::try_join!(visit.setup.manager.sessions_of(&user.id), visit.setup.users.groups(&user))?;
+    let rights = rights(visit, staff).await?;
+    let may_end = rights.end_session(Owner::User(&user)).is_ok();
     let (now, current) = (now(), staff.session().handle());
     let sessions = sessions
         .iter()
         .map(|session| LiveSession {
             device: device(session, current.as_ref(), now),
             user: Some(SessionUser { id: encoded(&user.id), username: shown_name(&user) }),
+            may_end,
         })
         .collect();
     let page = visit.page(staff.session(), Some(staff))?.with_alert(alert);
@@ -77,7 +81,11 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
         layout,
         user: row(&user, now),
         groups,
-        may_change: may_change(staff, &user).is_ok(),
+        allowed: Allowed {
+            active: rights.set_active(&user, !user.is_active).is_ok(),
+            staff: rights.set_staff(&user).is_ok(),
+            sign_out: rights.change(&user).is_ok(),
+        },
         sessions,
     })
 }
@@ -94,7 +102,7 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
         Ok(Switch { on }) => on,
         Err(stale) => return again(&visit, stale, &id).await,
     };
-    let (staff, user) = changeable(&visit, &id).await?;
+    let (staff, user) = changeable(&visit, &id, |rights, user| rights.set_active(user, on)).await?;
     visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;
     if !on {
         visit.setup.manager.revoke_all(&user.id).await?;
@@ -107,7 +115,7 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
         Ok(Switch { on }) => on,
         Err(stale) => return again(&visit, stale, &id).await,
     };
-    let (staff, user) = changeable(&visit, &id).await?;
+    let (staff, user) = changeable(&visit, &id, Rights::set_staff).await?;
     visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
     done(&visit, &staff, &user, Notice::UserChanged)
 }
@@ -116,31 +124,24 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
     if let Err(stale) = current(form)? {
         return again(&visit, stale, &id).await;
     }
-    let (staff, user) = changeable(&visit, &id).await?;
+    let (staff, user) = changeable(&visit, &id, Rights::change).await?;
     visit.setup.manager.revoke_all(&user.id).await?;
     done(&visit, &staff, &user, Notice::UserSignedOut)
 }
 
-async fn changeable(visit: &Visit, id: &str) -> Result<(StaffUser, User), Failure> {
+async fn changeable(
+    visit: &Visit,
+    id: &str,
+    is_allowed: impl FnOnce(&Rights, &User) -> Result<(), Refusal>,
+) -> Result<(StaffUser, User), Failure> {
     let staff: StaffUser = visit.extract().await?;
     let user = find(visit, id).await?;
-    may_change(&staff, &user)?;
+    is_allowed(&rights(visit, &staff).await?, &user).map_err(Failure::forbidden)?;
     Ok((staff, user))
 }
 
 async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
     visit.setup.users.find(id).await?.ok_or_else(Failure::not_found)
-}
-
-/// Nobody locks themselves out, and staff do not decide about superusers.
-fn may_change(staff: &User, user: &User) -> Result<(), Failure> {
-    if user.id == staff.id {
-        return Err(Failure::forbidden("You cannot do this to yourself."));
-    }
-    if user.is_superuser && !staff.is_superuser {
-        return Err(Failure::forbidden("Only superusers may change superusers."));
-    }
-    Ok(())
 }
 
 /// A custom user model may have no column for it.

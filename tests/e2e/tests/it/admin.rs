@@ -2,7 +2,7 @@
 
 use test_servers::RedisKind;
 
-use harness::{Backend, Browser, Pair, html};
+use harness::{Answer, Backend, Browser, Pair, html};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn admin_pages_are_for_staff_only() {
@@ -136,6 +136,120 @@ async fn an_administrator_ends_one_session_or_all_of_a_user() {
         phone.signs_in(&pair, "ann").await;
         assert_eq!(phone.who(&pair).await.as_deref(), Some("ann"));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_may_look_and_change_nobody_without_the_permission() {
+    let pair = with_superuser(Backend::Embedded).await;
+    pair.user("sue").await;
+    make_staff(&pair, "sue");
+    let [ann, sue, phone, root, visitor] = [(); 5].map(|()| Browser::new());
+    for (browser, name) in [(&ann, "ann"), (&sue, "sue"), (&phone, "sue"), (&root, "root")] {
+        browser.signs_in(&pair, name).await;
+    }
+    visitor.set_preference(&pair, "theme", &"dark".into()).await;
+    let handles =
+        [ann.handle(&pair).await, root.handle(&pair).await, visitor.handle(&pair).await, phone.handle(&pair).await];
+    for (browser, name) in [(&ann, "ann"), (&root, "root")] {
+        let page = format!("/admin/users/{}", id_of(&pair, browser).await);
+        assert_eq!(actions(&pair, &sue, &page).await, [""; 0], "{name}");
+        for action in ["active", "staff", "sign-out"] {
+            forces(&pair, &sue, &format!("{page}/{action}"), "false").await.assert_status(403);
+        }
+    }
+    let shown = actions(&pair, &sue, "/admin/sessions").await;
+    for handle in &handles[..3] {
+        let action = format!("/admin/sessions/{handle}/revoke");
+        assert!(!shown.contains(&action), "{shown:?}");
+        forces(&pair, &sue, &action, "").await.assert_status(403);
+    }
+    assert_eq!(ann.who(&pair).await.as_deref(), Some("ann"));
+    assert_eq!(root.who(&pair).await.as_deref(), Some("root"));
+    assert_eq!(visitor.preferences(&pair).await["theme"], "dark");
+    // Her own is hers to end.
+    let own = format!("/admin/sessions/{}/revoke", handles[3]);
+    sue.open_and_submit(&pair.site, "/admin/sessions", &own, &[]).await.assert_status(303);
+    assert_eq!(phone.who(&pair).await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_with_the_permission_change_users_and_no_superusers_and_make_no_staff() {
+    let pair = with_superuser(Backend::Embedded).await;
+    for name in ["sue", "bob"] {
+        pair.user(name).await;
+        make_staff(&pair, name);
+    }
+    let [ann, sue, bob, root] = [(); 4].map(|()| Browser::new());
+    for (browser, name) in [(&ann, "ann"), (&sue, "sue"), (&bob, "bob"), (&root, "root")] {
+        browser.signs_in(&pair, name).await;
+    }
+    let [of_ann, of_bob, of_root, of_sue] = [
+        format!("/admin/users/{}", id_of(&pair, &ann).await),
+        format!("/admin/users/{}", id_of(&pair, &bob).await),
+        format!("/admin/users/{}", id_of(&pair, &root).await),
+        format!("/admin/users/{}", id_of(&pair, &sue).await),
+    ];
+    let session_of_ann = format!("/admin/sessions/{}/revoke", ann.handle(&pair).await);
+    let session_of_root = format!("/admin/sessions/{}/revoke", root.handle(&pair).await);
+    forces(&pair, &sue, &session_of_ann, "").await.assert_status(403);
+    pair.sqlite(
+        "INSERT OR IGNORE INTO django_content_type (app_label, model) VALUES ('auth', 'user');
+         INSERT OR IGNORE INTO auth_permission (content_type_id, codename, name)
+            SELECT id, 'change_user', 'Can change user' FROM django_content_type WHERE model = 'user';
+         INSERT INTO auth_user_user_permissions (user_id, permission_id)
+            SELECT u.id, p.id FROM auth_user u, auth_permission p
+            WHERE u.username = 'sue' AND p.codename = 'change_user';",
+    );
+
+    let expected = [session_of_ann.clone(), format!("{of_ann}/active"), format!("{of_ann}/sign-out")];
+    let shown = actions(&pair, &sue, &of_ann).await;
+    assert!(expected.iter().all(|action| shown.contains(action)) && shown.len() == 3, "{shown:?}");
+    sue.open_and_submit(&pair.site, "/admin/sessions", &session_of_ann, &[]).await.assert_status(303);
+    assert_eq!(ann.who(&pair).await, None);
+    ann.signs_in(&pair, "ann").await;
+    for _ in 0..2 {
+        sue.open_and_submit(&pair.site, &of_ann, &format!("{of_ann}/active"), &[]).await.assert_status(303);
+    }
+    ann.signs_in(&pair, "ann").await;
+
+    assert_eq!(actions(&pair, &sue, &of_root).await, [""; 0]);
+    forces(&pair, &sue, &session_of_root, "").await.assert_status(403);
+    for action in ["active", "staff", "sign-out"] {
+        forces(&pair, &sue, &format!("{of_root}/{action}"), "false").await.assert_status(403);
+        forces(&pair, &sue, &format!("{of_sue}/{action}"), "true").await.assert_status(403);
+    }
+    assert_eq!(root.who(&pair).await.as_deref(), Some("root"));
+    for page in [&of_ann, &of_bob] {
+        forces(&pair, &sue, &format!("{page}/staff"), "true").await.assert_status(403);
+    }
+
+    // What a superuser took, no accomplice gives back.
+    root.open_and_submit(&pair.site, &of_bob, &format!("{of_bob}/active"), &[]).await.assert_status(303);
+    forces(&pair, &sue, &format!("{of_bob}/active"), "true").await.assert_status(403);
+    assert_eq!(bob.who(&pair).await, None);
+    root.open_and_submit(&pair.site, &of_bob, &format!("{of_bob}/active"), &[]).await.assert_status(303);
+    root.open_and_submit(&pair.site, &of_bob, &format!("{of_bob}/staff"), &[]).await.assert_status(303);
+    forces(&pair, &sue, &format!("{of_bob}/staff"), "true").await.assert_status(403);
+    bob.signs_in(&pair, "bob").await;
+    bob.get(&pair.site, "/admin/").await.assert_status(403);
+}
+
+fn make_staff(pair: &Pair, name: &str) {
+    pair.sqlite(&format!("UPDATE auth_user SET is_staff = 1 WHERE username = '{name}'"));
+}
+
+/// Where the forms of a page post to that change somebody else.
+async fn actions(pair: &Pair, browser: &Browser, page: &str) -> Vec<String> {
+    let page = browser.get(&pair.site, page).await;
+    let mut actions = html::actions(&page.assert_status(200).body);
+    actions.retain(|action| action.starts_with("/admin/") && !action.ends_with("/users"));
+    actions
+}
+
+/// Posts what no form of a page posts, with a token that is good.
+async fn forces(pair: &Pair, browser: &Browser, action: &str, on: &str) -> Answer {
+    let token = html::form(&browser.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
+    browser.send(pair.site.post(action).form(&[("csrfmiddlewaretoken", &*token), ("on", on)])).await
 }
 
 async fn with_superuser(backend: Backend) -> Pair {

@@ -1,0 +1,154 @@
+//! Which users a member of staff may change: as in Django's administration, and a little less.
+//!
+//! - Superusers may change everybody but themselves.
+//! - Other staff need the permission to change users (`auth.change_user`). They change nobody's staff mark, they change
+//!   no superuser, and they do not activate staff: an accomplice must not give back what a superuser took.
+//! - Without the permission staff may look.
+
+use std::collections::BTreeSet;
+
+use shared_session::users::{AuthUser as _, User};
+
+/// What one member of staff may do.
+#[derive(Clone, Debug)]
+pub struct Rights {
+    id: String,
+    is_superuser: bool,
+    changes_users: bool,
+}
+
+/// The user of a session that somebody wants to end.
+#[derive(Clone, Copy, Debug)]
+pub enum Owner<'a> {
+    /// Nobody is signed in, or the user was deleted.
+    Nobody,
+    /// This user.
+    User(&'a User),
+    /// A user who cannot be read, and may be a superuser.
+    Unreadable,
+}
+
+/// Why not: a sentence for the member of staff.
+pub type Refusal = &'static str;
+
+const NOT_YOURSELF: Refusal = "You cannot do this to yourself.";
+const NO_PERMISSION: Refusal = "You may look at users, and not change them.";
+const SUPERUSERS_ONLY: Refusal = "Only superusers may change superusers.";
+const STAFF_MARK: Refusal = "Only superusers may make staff, take that away, or activate staff.";
+
+impl Rights {
+    /// The rights of `staff`, who has `permissions`; `to_change_users` is the name of the one that counts.
+    #[must_use]
+    pub fn new(staff: &User, permissions: &BTreeSet<String>, to_change_users: &str) -> Self {
+        Self {
+            id: staff.id.clone(),
+            is_superuser: staff.is_active && staff.is_superuser,
+            changes_users: staff.has_perm(permissions, to_change_users),
+        }
+    }
+
+    /// Whether `user` may be deactivated and signed out.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn change(&self, user: &User) -> Result<(), Refusal> {
+        match () {
+            () if !self.changes_users => Err(NO_PERMISSION),
+            () if user.id == self.id => Err(NOT_YOURSELF),
+            () if user.is_superuser && !self.is_superuser => Err(SUPERUSERS_ONLY),
+            () => Ok(()),
+        }
+    }
+
+    /// Whether `user` may be activated (`on`) or deactivated.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn set_active(&self, user: &User, on: bool) -> Result<(), Refusal> {
+        self.change(user)?;
+        if on && user.is_staff && !self.is_superuser { Err(STAFF_MARK) } else { Ok(()) }
+    }
+
+    /// Whether `user` may be made staff, or no longer be.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn set_staff(&self, user: &User) -> Result<(), Refusal> {
+        self.change(user)?;
+        if self.is_superuser { Ok(()) } else { Err(STAFF_MARK) }
+    }
+
+    /// Whether a session of `owner` may be ended. One's own may.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn end_session(&self, owner: Owner<'_>) -> Result<(), Refusal> {
+        match owner {
+            Owner::User(user) if user.id == self.id => Ok(()),
+            Owner::User(user) => self.change(user),
+            _ if !self.changes_users => Err(NO_PERMISSION),
+            Owner::Unreadable if !self.is_superuser => Err(SUPERUSERS_ONLY),
+            Owner::Nobody | Owner::Unreadable => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(id: &str, is_staff: bool, is_superuser: bool) -> User {
+        let mut user = User::new(id, id);
+        (user.is_staff, user.is_superuser) = (is_staff, is_superuser);
+        user
+    }
+
+    fn rights(staff: &User, permissions: &[&str]) -> Rights {
+        let permissions = permissions.iter().map(|permission| (*permission).to_owned()).collect();
+        Rights::new(staff, &permissions, "auth.change_user")
+    }
+
+    #[test]
+    fn who_may_change_whom() {
+        let [ann, sue, root, chief] =
+            [user("ann", false, false), user("sue", true, false), user("root", true, true), user("chief", true, true)];
+        let clerk = user("clerk", true, false);
+        let [looking, changing, ruling] =
+            [rights(&clerk, &["auth.view_user"]), rights(&clerk, &["auth.change_user"]), rights(&root, &[])];
+        // The rights, a user, and whether the user may be changed, activated, and made staff.
+        for (rights, user, allowed) in [
+            (&looking, &ann, [false, false, false]),
+            (&looking, &root, [false, false, false]),
+            (&changing, &ann, [true, true, false]),
+            (&changing, &sue, [true, false, false]),
+            (&changing, &root, [false, false, false]),
+            (&changing, &clerk, [false, false, false]),
+            (&ruling, &ann, [true, true, true]),
+            (&ruling, &sue, [true, true, true]),
+            (&ruling, &chief, [true, true, true]),
+            (&ruling, &root, [false, false, false]),
+        ] {
+            let found = [rights.change(user), rights.set_active(user, true), rights.set_staff(user)];
+            assert_eq!(found.map(|found| found.is_ok()), allowed, "{rights:?} {user:?}");
+            assert_eq!(rights.set_active(user, false).is_ok(), allowed[0], "{rights:?} {user:?}");
+        }
+    }
+
+    #[test]
+    fn who_may_end_which_session() {
+        let [ann, clerk, root] = [user("ann", false, false), user("clerk", true, false), user("root", true, true)];
+        let owners = [Owner::Nobody, Owner::User(&ann), Owner::User(&clerk), Owner::User(&root), Owner::Unreadable];
+        let ends = |rights: Rights| owners.map(|owner| rights.end_session(owner).is_ok());
+        assert_eq!(ends(rights(&clerk, &[])), [false, false, true, false, false]);
+        assert_eq!(ends(rights(&clerk, &["auth.change_user"])), [true, true, true, false, false]);
+        assert_eq!(ends(rights(&root, &[])), [true; 5]);
+    }
+
+    #[test]
+    fn an_inactive_superuser_has_no_rights() {
+        let mut root = user("root", true, true);
+        root.is_active = false;
+        let rights = rights(&root, &["auth.change_user"]);
+        assert!(rights.change(&user("ann", false, false)).is_err() && rights.end_session(Owner::Nobody).is_err());
+    }
+}
