@@ -33,6 +33,8 @@ pub(crate) enum Failure {
     Rejected(Rejection),
     /// Anything else. The sentence is for the visitor.
     Page(StatusCode, &'static str),
+    /// 409: another change of the password came first.
+    Superseded,
 }
 
 impl Failure {
@@ -82,6 +84,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Page(status, _) => status.fmt(f),
+            Self::Superseded => f.write_str("the password was changed meanwhile"),
         }
     }
 }
@@ -91,6 +94,7 @@ impl ResponseError for Failure {
         match self {
             Self::Rejected(rejection) => rejection.status_code(),
             Self::Page(status, _) => *status,
+            Self::Superseded => StatusCode::CONFLICT,
         }
     }
 
@@ -102,9 +106,17 @@ impl ResponseError for Failure {
                 response.extensions_mut().insert(Message(message));
                 response
             }
+            Self::Superseded => {
+                let mut response = HttpResponse::new(StatusCode::CONFLICT);
+                response.extensions_mut().insert(Superseded);
+                response
+            }
         }
     }
 }
+
+/// [`Failure::Superseded`], in the extensions of a response without a body.
+struct Superseded;
 
 /// What to tell the visitor, in the extensions of a response without a body.
 struct Message(&'static str);
@@ -121,6 +133,7 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
         Some(error) => page_of(error, is_read(response.request()), place),
         None if !(status.is_client_error() || status.is_server_error()) => return response,
         None if response.headers().contains_key(CONTENT_TYPE) => return response,
+        None if response.response().extensions().contains::<Superseded>() => superseded(place),
         None => {
             let said = response.response().extensions().get().map(|Message(message)| *message);
             ErrorPage::new(layout(place), status.as_u16(), said.unwrap_or_else(|| sentence(status)))
@@ -213,6 +226,15 @@ fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
         ),
         _ => page(error.public_message()),
     }
+}
+
+fn superseded(place: &Place) -> ErrorPage {
+    ErrorPage::new(layout(place), 409, "Your password was changed by another request while this one ran.").with_advice(
+        "Your password was changed already",
+        "This change was not made. Sign in with the password that was set. If you did not set it, ask those who run the \
+         service for help.",
+        true,
+    )
 }
 
 /// Why a form was not taken, for the page that offers it again.

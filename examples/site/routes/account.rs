@@ -6,13 +6,14 @@ use shared_session::{
     LoginOptions,
     users::{ManageUsers, Users},
 };
-use shared_session_actix::{CurrentUser, ErrorKind};
+use shared_session_actix::CurrentUser;
 use shared_session_examples::{
     forms::{FieldError, check_new_password},
     pages::{FieldErrors, Password, Profile, When},
 };
 
 use crate::{
+    errors::Failure,
     form::{Form, current},
     page::{Answer, Notice, Visit, now, when},
 };
@@ -78,7 +79,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
         return render(&visit, &user, StatusCode::UNPROCESSABLE_ENTITY, errors, None);
     }
 
-    let changed = users.set_password(&user.id, &fields.new_password1).await?.ok_or(ErrorKind::Unauthenticated)?;
+    let changed = users.change_password(&user, &fields.new_password1).await?.ok_or(Failure::Superseded)?;
     let session = user.session();
     session.login_with(&changed, LoginOptions::new().with_expiry(session.expiry()?))?;
     Notice::PasswordChanged.leave(session)?;

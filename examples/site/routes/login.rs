@@ -8,7 +8,7 @@ use shared_session::{
 };
 use shared_session_actix::Session;
 use shared_session_examples::{
-    forms::{FieldError, check_registration},
+    forms::{FieldError, SignInNames, check_registration},
     pages::{FieldErrors, Login, Register, SignOut},
     setup::{DEMO_PASSWORD, DEMO_USER, Setup},
     sign_in,
@@ -23,6 +23,8 @@ use crate::{
 };
 
 const WRONG: &str = "This user name and password do not belong together. Please try again.";
+
+const TAKEN: &str = "This user name is taken. Please choose another one.";
 
 const ENDED: &str = "Your session has ended. Please sign in again.";
 
@@ -116,6 +118,10 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
     let email = fields.email.trim();
     let names = visit.setup.settings.sign_in_names();
     let mut errors = check_registration(names, &username, email, &fields.password1, &fields.password2);
+    let signs_in_with = if names == SignInNames::Emails && !email.is_empty() { email } else { &username };
+    if errors.is_empty() && visit.setup.users.has_name_in_any_case(signs_in_with).await? {
+        errors.push(FieldError::new("username", TAKEN));
+    }
     if errors.is_empty() {
         let new = NewUser::new(&username, &fields.password1).with_email(email);
         match visit.setup.users.create_user(new).await {
@@ -125,7 +131,7 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
                 errors.push(FieldError::new("email", "This is not an e-mail address."));
             }
             Err(CreateUserError::NameTaken) => {
-                errors.push(FieldError::new("username", "This user name is taken. Please choose another one."));
+                errors.push(FieldError::new("username", TAKEN));
             }
             Err(CreateUserError::EmailTaken) => {
                 errors.push(FieldError::new("email", "There is an account with this e-mail address already."));

@@ -8,13 +8,46 @@ use crate::Error;
 ///
 /// The rules of [`Users`] hold for each method.
 pub trait ManageUsers: Users {
-    /// Stores a new password, hashed with [`hasher`](Users::hasher), and answers the user as stored now; `None` if there
-    /// is none. Costs one password hash. Ends all sessions of the user;
+    /// Stores a new password, whatever the old one, hashed with [`hasher`](Users::hasher), and answers the user as stored
+    /// now; `None` if there is none. For administrators; for the user's own request see
+    /// [`change_password`](Self::change_password). Costs one password hash. Ends all sessions of the user;
     /// [sign the user in](crate::Session::login) again to keep the one at hand.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database fails.
     fn set_password(&self, id: &str, password: &str) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send;
+
+    /// As [`set_password`](Self::set_password), but only while the stored password is still that of `user`, in one atomic
+    /// step: for users who have just proved that they know it. Answers the user as stored now; `None` if the password was
+    /// changed since `user` was read, or there is no such user. Then nothing was changed. Of several simultaneous changes
+    /// exactly one succeeds. Costs one password hash.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use shared_session::users::{ManageUsers, NewUser, SqlUsers, Users};
+    ///
+    /// let users = SqlUsers::connect("sqlite::memory:").await?;
+    /// users.migrate().await?;
+    /// let ann = users.create_user(NewUser::new("ann", "correct horse")).await?;
+    /// assert!(users.check_password(&ann, "correct horse").await?);
+    /// assert!(users.change_password(&ann, "battery staple").await?.is_some());
+    /// // Another request that has read the same row comes too late.
+    /// assert!(users.change_password(&ann, "something else").await?.is_none());
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "sqlite"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database fails.
+    fn change_password(
+        &self,
+        user: &Self::User,
+        password: &str,
+    ) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send;
 
     /// Activates or deactivates a user; says whether there is one. The sessions of an inactive user are anonymous, and
     /// count again when the user is active again: to end them for good, [revoke

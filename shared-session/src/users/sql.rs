@@ -24,6 +24,7 @@ use crate::{Error, ErrorKind};
 
 #[cfg(feature = "sqlite")]
 mod busy;
+mod case;
 mod column;
 mod failure;
 mod inspect;

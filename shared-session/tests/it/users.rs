@@ -122,6 +122,8 @@ on_both! {
     only_the_right_password_of_an_active_user_verifies
     verifying_never_rewrites_the_hash
     a_new_password_makes_a_new_session_auth_hash
+    of_simultaneous_changes_of_a_password_exactly_one_succeeds
+    a_name_is_known_in_any_case
     every_raise_of_the_epoch_counts
     permissions_are_those_of_the_user_and_of_the_groups
     of_simultaneous_creations_with_one_name_exactly_one_succeeds
@@ -202,6 +204,38 @@ async fn a_new_password_makes_a_new_session_auth_hash(database: &Database) {
     let again = users.set_password(&before.id, "new").await.unwrap().unwrap();
     assert_eq!(again.verify_session_auth_hash(&keys, &after.session_auth_hash(&keys)), Verified::No);
     assert_eq!(users.find(&bob.id).await.unwrap(), Some(bob));
+}
+
+async fn of_simultaneous_changes_of_a_password_exactly_one_succeeds(database: &Database) {
+    let users = database.migrated().await;
+    let (ann, bob) = (add(&users, "ann").await, add(&users, "bob").await);
+    let mut changes = tokio::task::JoinSet::new();
+    for number in 0..8 {
+        let (users, ann, new) = (users.clone(), ann.clone(), format!("new {number}"));
+        changes.spawn(async move { users.change_password(&ann, &new).await.unwrap().map(|user| (user, new)) });
+    }
+    let mut changed: Vec<_> = changes.join_all().await.into_iter().flatten().collect();
+    let (now, new) = changed.pop().expect("one succeeds");
+    assert_eq!(changed, []);
+    assert_eq!(users.verify("ann", &new).await.unwrap().as_ref(), Some(&now));
+    assert!(users.verify("ann", "right").await.unwrap().is_none());
+    assert_eq!(users.find(&bob.id).await.unwrap(), Some(bob));
+    assert_eq!(users.change_password(&User::new("99", "nobody"), "new").await.unwrap(), None);
+}
+
+async fn a_name_is_known_in_any_case(database: &Database) {
+    let users = database.migrated().await;
+    for name in ["Ann", "kIm", "Жанна", "a_b", "ﬁ", "strasse"] {
+        add(&users, name).await;
+    }
+    // Filled by another program, which does not normalize.
+    database.run("UPDATE auth_user SET username = 'Straße' WHERE username = 'strasse'").await;
+    for taken in ["Ann", "ANN", "ａｎｎ", "KIM", "k\u{131}m", "жАННА", "STRAẞE", "FI", "A_b"] {
+        assert!(users.has_name_in_any_case(taken).await.unwrap(), "{taken}");
+    }
+    for free in ["", "an", "anne", "a%", "_nn", "%", "\0", "ann\0", "жанн", "aXb", "strasse"] {
+        assert!(!users.has_name_in_any_case(free).await.unwrap(), "{free:?}");
+    }
 }
 
 async fn every_raise_of_the_epoch_counts(database: &Database) {

@@ -5,14 +5,14 @@ use std::fmt;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{
-    SqlUsers,
+    SqlUsers, case,
     column::{Column, Kind, dashed_uuid},
     on_connection, read_user,
     tables::{NewKey, NewRow, Tables, Value},
 };
 use crate::{
     Error, ErrorKind, random,
-    users::{ManageUsers, User, Users, normalized_name, verify::hash_password},
+    users::{AuthUser as _, ManageUsers, User, Users, normalized_name, verify::hash_password},
 };
 
 /// What [`SqlUsers::create_user`] makes a user of. Active, neither staff nor superuser, unless said otherwise.
@@ -189,6 +189,51 @@ impl SqlUsers {
         }
     }
 
+    /// Whether a user has this name, or one that differs from it in the case of its letters only: for registrations, so that
+    /// nobody passes for somebody else. Signing in stays exact. It compares what users sign in with, in
+    /// [NFKC](crate::users::normalized_name), as Django's `username__iexact` does in PostgreSQL; in SQLite, whose own
+    /// comparison knows the letters of ASCII only, it knows all.
+    ///
+    /// Reads the names of the whole table once, in the database. Between this answer and
+    /// [`create_user`](Self::create_user) another registration may take the name in another case: where that must not be,
+    /// give the column a unique index on its lower case.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use shared_session::users::{NewUser, SqlUsers};
+    ///
+    /// let users = SqlUsers::connect("sqlite::memory:").await?;
+    /// users.migrate().await?;
+    /// users.create_user(NewUser::new("Ann", "correct horse")).await?;
+    /// assert!(users.has_name_in_any_case("aNN").await?);
+    /// assert!(!users.has_name_in_any_case("anne").await?);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "sqlite"))]
+    /// # fn main() {}
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Users`].
+    pub async fn has_name_in_any_case(&self, name: &str) -> Result<bool, Error> {
+        if name.is_empty() || name.contains('\0') {
+            return Ok(false);
+        }
+        let (tables, name) = (self.tables(), normalized_name(name));
+        let name_of = tables.name.text();
+        let sql = format!("SELECT {name_of} FROM {} u WHERE {}", tables.users, tables.name.like(self.dialect()));
+        let pattern = case::pattern(&name);
+        let near: Vec<Option<String>> = on_connection!(self, Read, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&pattern);
+            query.fetch_all(connection).await?.iter().map(|row| row.try_get(0)).collect()
+        })
+        .await?;
+        let wanted = case::folded(&name);
+        Ok(near.into_iter().flatten().any(|near| case::folded(&normalized_name(&near)) == wanted))
+    }
+
     /// Whether a user has `value` in `column`, as the column compares.
     async fn is_taken(&self, column: Option<&Column>, value: &str) -> Result<bool, Error> {
         let Some((column, value)) = column.and_then(|column| Some((column, column.stored(value)?))) else {
@@ -319,6 +364,22 @@ impl ManageUsers for SqlUsers {
         })
         .await?;
         self.find(id).await
+    }
+
+    async fn change_password(&self, user: &User, password: &str) -> Result<Option<User>, Error> {
+        let tables = self.tables();
+        let Some(key) = tables.key(&user.id) else { return Ok(None) };
+        let encoded = hash_password(self.hasher, password).await?;
+        let column = tables.password.quoted();
+        let sql = format!("UPDATE {} SET {column} = $2 WHERE {} AND {column} = $3", tables.users, tables.is_row());
+        on_connection!(self, Write, |connection, keeps| {
+            let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps);
+            let query = query.bind(&key).bind(&encoded).bind(user.encoded_password());
+            query.execute(connection).await.map(drop)
+        })
+        .await?;
+        // The row says what happened, also where a lost reply had the statement run twice: the salt is in no other hash.
+        Ok(self.find(&user.id).await?.filter(|now| now.encoded_password() == encoded))
     }
 
     async fn set_active(&self, id: &str, active: bool) -> Result<bool, Error> {
