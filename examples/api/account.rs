@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{Extension, Json, extract::State, http::StatusCode};
 use serde::{Deserialize, Serialize};
-use shared_session::{Error, LoginOptions, users::User};
+use shared_session::{ClientAddress, Error, LoginOptions, users::User};
 use shared_session_axum::{CurrentUser, Session};
-use shared_session_examples::{setup::Setup, sign_in};
+use shared_session_examples::{
+    audit::{self, Failed},
+    setup::Setup,
+    sign_in,
+};
 use utoipa::ToSchema;
 
 use crate::{
@@ -79,9 +83,11 @@ impl Account {
 pub(crate) async fn login(
     State(setup): State<Setup>,
     session: Session,
+    address: Option<Extension<ClientAddress>>,
     JsonObject(login): JsonObject<Login>,
 ) -> Result<Json<Account>, ApiError> {
     let Some(user) = sign_in::authenticate(&session, &setup.users, &login.username, &login.password).await? else {
+        audit::note(Failed::SignIn, address.map(|Extension(ClientAddress(address))| address));
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
     let account = Account::of(&user, &session).await?;

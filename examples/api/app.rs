@@ -7,16 +7,18 @@ use std::{
 };
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{ConnectInfo, DefaultBodyLimit, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::Response,
+    routing::get,
 };
 use shared_session::{ClientAddress, Error, csrf::CrossOriginLayer};
 use shared_session_axum::SessionLayer;
 use shared_session_examples::{
     network::{Network, client_address},
+    operations::Listener,
     setup::Setup,
 };
 use tower_http::{catch_panic::CatchPanicLayer, cors::CorsLayer, timeout::TimeoutLayer};
@@ -54,6 +56,18 @@ pub(crate) fn app(setup: Setup, bound: SocketAddr) -> Result<Router, Error> {
         // Outside everything: pages of the allowed origins can read the errors, too.
         .layer(cors);
     Ok(app)
+}
+
+/// What operators ask for alone, for a listener of its own.
+pub(crate) fn of_operators(setup: Setup) -> Router {
+    Router::new()
+        .route("/healthz", get(operations::healthz))
+        .route("/readyz", get(operations::readyz))
+        .route("/metrics", get(operations::metrics))
+        .layer(Extension(Listener::Own))
+        .with_state(setup)
+        .layer(map_response(problem::finish))
+        .layer(from_fn(edge::pass))
 }
 
 fn routes(cookie: &str) -> OpenApiRouter<Setup> {

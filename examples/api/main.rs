@@ -56,10 +56,23 @@ async fn run(settings: Settings) -> Result<(), Error> {
     let bound = listener.local_addr().map_err(|source| failed("the bound address is unknown", &source))?;
     let limits = settings.http;
     let setup = Setup::open(settings, OnError::default()).await?;
+    serve_operations(&setup).await?;
     let app = app::app(setup, bound)?;
     println!("listening on http://{bound}");
 
     serve::serve(listener, app, limits, serving::asked_to_stop()).await;
+    Ok(())
+}
+
+/// Answers what operators ask for at an address of its own, where there is one, until the process ends.
+async fn serve_operations(setup: &Setup) -> Result<(), Error> {
+    shared_session_examples::operations::warn_if_open(&setup.settings);
+    let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
+    let listener = bind(addr).await?;
+    let bound = listener.local_addr().map_err(|source| failed("the bound address is unknown", &source))?;
+    let (app, limits) = (app::of_operators(setup.clone()), setup.settings.http);
+    tokio::spawn(serve::serve(listener, app, limits, std::future::pending()));
+    println!("for operators: http://{bound}");
     Ok(())
 }
 

@@ -1,13 +1,21 @@
 //! What needs no session: a public answer, and what operators ask for.
 
 use axum::{
-    Json,
-    extract::State,
-    http::header::CONTENT_TYPE,
+    Extension, Json,
+    extract::{FromRequestParts, State},
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE},
+        request::Parts,
+    },
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use shared_session_examples::{metrics, setup::Setup};
+use shared_session_examples::{
+    metrics,
+    operations::{Access, Listener, access},
+    setup::Setup,
+};
 use utoipa::ToSchema;
 
 use crate::problem::{Fails, Problem};
@@ -23,6 +31,28 @@ pub(crate) struct Greeting {
 pub(crate) struct Health {
     /// `ok` or `ready`.
     status: &'static str,
+}
+
+/// Whoever may ask for what only operators are to know.
+pub(crate) struct Operator;
+
+impl FromRequestParts<Setup> for Operator {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, setup: &Setup) -> Result<Self, Response> {
+        let listener = Extension::<Listener>::from_request_parts(parts, setup).await;
+        let listener = listener.map(|Extension(listener)| listener).unwrap_or_default();
+        let mut shown = parts.headers.get_all(AUTHORIZATION).iter();
+        let authorization = shown.next().filter(|_| shown.next().is_none()).map(HeaderValue::as_bytes);
+        match access(&setup.settings.operations, listener, authorization) {
+            Access::Allowed => Ok(Self),
+            Access::Elsewhere => Err(Problem::of(StatusCode::NOT_FOUND).into_response()),
+            Access::TokenNeeded => {
+                let problem = Problem::new(StatusCode::UNAUTHORIZED, "A token is needed.");
+                Err(([(WWW_AUTHENTICATE, "Bearer")], problem).into_response())
+            }
+        }
+    }
 }
 
 /// The same for everybody
@@ -49,9 +79,9 @@ pub(crate) async fn healthz() -> Json<Health> {
     get,
     path = "/readyz",
     tag = "operations",
-    responses((status = 200, description = "It does", body = Health), Fails<503>)
+    responses((status = 200, description = "It does", body = Health), Fails<401>, Fails<404>, Fails<503>)
 )]
-pub(crate) async fn readyz(State(setup): State<Setup>) -> Result<Json<Health>, Problem> {
+pub(crate) async fn readyz(_: Operator, State(setup): State<Setup>) -> Result<Json<Health>, Problem> {
     match setup.down().await {
         down if down.is_empty() => Ok(Json(Health { status: "ready" })),
         down => Err(Problem::not_ready(down, setup.settings.retry_after)),
@@ -63,8 +93,11 @@ pub(crate) async fn readyz(State(setup): State<Setup>) -> Result<Json<Health>, P
     get,
     path = "/metrics",
     tag = "operations",
-    responses((status = 200, description = "The counters", body = String, content_type = "text/plain"))
+    responses(
+        (status = 200, description = "The counters", body = String, content_type = "text/plain"), Fails<401>, Fails<404>
+    )
 )]
-pub(crate) async fn metrics() -> Response {
-    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics::render()).into_response()
+pub(crate) async fn metrics(_: Operator) -> Response {
+    let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    (headers, metrics::render()).into_response()
 }

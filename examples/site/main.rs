@@ -21,6 +21,7 @@ use shared_session::OnError;
 use shared_session_actix::{CrossOriginMiddleware, SessionMiddleware};
 use shared_session_examples::{
     args::{self, Command},
+    operations::{self, Listener},
     serving,
     settings::{Service, Settings},
     setup::{Setup, start_logging},
@@ -63,6 +64,26 @@ fn refuse(message: &str) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// Answers what operators ask for at an address of its own, where there is one, until the process ends.
+fn serve_operations(setup: &web::Data<Setup>) -> Result<(), String> {
+    operations::warn_if_open(&setup.settings);
+    let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
+    let failed = |error| format!("cannot listen on {addr} (OPERATIONS_ADDR): {error}");
+    let listener = TcpListener::bind(addr).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let (setup, limits) = (setup.clone(), setup.settings.http);
+    let app = move || App::new().app_data(setup.clone()).app_data(Listener::Own).configure(routes::operations::all);
+    let server = HttpServer::new(app).client_request_timeout(limits.idle).keep_alive(limits.idle).workers(1);
+    let server = server.disable_signals().listen(listener).map_err(failed)?.run();
+    actix_web::rt::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "operators are no longer answered");
+        }
+    });
+    println!("for operators: http://{bound}");
+    Ok(())
+}
+
 async fn serve(settings: Settings) -> Result<(), String> {
     // What it answers, the edge draws as pages.
     let setup = Setup::open(settings, OnError::default()).await.map_err(|error| error.to_string())?;
@@ -75,6 +96,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
     // As many as Actix Web would start.
     let workers = available_parallelism().map_or(1, NonZero::get);
     let setup = web::Data::new(setup);
+    serve_operations(&setup)?;
     let server = HttpServer::new(move || {
         let manager = setup.manager.clone();
         let guard = CrossOriginMiddleware::new(cross_origin.clone());

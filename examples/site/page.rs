@@ -1,6 +1,6 @@
 //! What each page shows of its visitor.
 
-use std::time::SystemTime;
+use std::{net::IpAddr, time::SystemTime};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, HttpResponse,
@@ -13,7 +13,7 @@ use actix_web::{
 };
 use askama::Template;
 use serde::{Deserialize, Serialize};
-use shared_session::{Error, ErrorKind, LazySession, Session, store::StoreTime, users::User};
+use shared_session::{ClientAddress, Error, ErrorKind, LazySession, Session, store::StoreTime, users::User};
 use shared_session_examples::{
     pages::{Language, Layout, SignedIn, Theme, Visitor, When},
     prefix::Prefix,
@@ -71,6 +71,11 @@ impl Visit {
     /// 303 to `path` of this site.
     pub(crate) fn see_other(&self, path: &str) -> HttpResponse {
         see_other(&format!("{}{path}", self.prefix()))
+    }
+
+    /// Where the request came from.
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
+        self.request.extensions().get().map(|ClientAddress(address)| *address)
     }
 
     /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.

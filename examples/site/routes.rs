@@ -5,7 +5,7 @@ mod admin;
 mod devices;
 mod home;
 mod login;
-mod operations;
+pub(crate) mod operations;
 
 use actix_web::{
     HttpResponse, Route,
@@ -33,9 +33,7 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/admin/users/{id}/sign-out").route(post().to(admin::users::sign_out)))
         .service(resource("/admin/sessions").route(get().to(admin::sessions::list)))
         .service(resource("/admin/sessions/{handle}/revoke").route(post().to(admin::sessions::revoke)))
-        .service(resource("/healthz").route(get().to(operations::healthz)))
-        .service(resource("/readyz").route(get().to(operations::readyz)))
-        .service(resource("/metrics").route(get().to(operations::metrics)));
+        .configure(operations::all);
     for (path, content_type, content) in STATIC_FILES {
         let file = move || async move {
             HttpResponse::Ok()

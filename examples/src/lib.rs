@@ -8,17 +8,22 @@
 //! - [`serving`]: what both do the same way where connections come in
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
-//! - [`usernames`]: which names new users may have
+//! - [`usernames`] and [`passwords`]: which ones new users may have
+//! - [`audit`]: what leaves a trace in the log
+//! - [`operations`]: who may ask for metrics and readiness
 //! - [`sign_in`]: who may sign in under which name
 //! - [`rights`]: which users a member of staff may change
 //! - [`pages`]: the HTML of `site`
 
 pub mod args;
+pub mod audit;
 pub mod data_dir;
 pub mod forms;
 pub mod metrics;
 pub mod network;
+pub mod operations;
 pub mod pages;
+pub mod passwords;
 pub mod prefix;
 pub mod rights;
 pub mod secret_key;

@@ -42,6 +42,7 @@ const MAX_REPLICAS: u32 = 10;
 const MAX_CONNECTIONS: u32 = 1_000_000;
 const MAX_HTTP_SECONDS: u64 = 3600;
 const MIN_KEY_BYTES: usize = 32;
+const MIN_TOKEN_BYTES: usize = 16;
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
 /// Which of the two services is started.
@@ -67,6 +68,15 @@ pub struct HttpLimits {
     pub request: Duration,
     /// `HTTP_CONNECTIONS`, default 1024: how many connections are open at a time. More wait until one ends.
     pub connections: u32,
+}
+
+/// Who may ask for `/metrics` and `/readyz`; see [`crate::operations`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operations {
+    /// `OPERATIONS_ADDR`, default none: they are answered there and no longer where visitors come in.
+    pub addr: Option<SocketAddr>,
+    /// `OPERATIONS_TOKEN`, default none: what whoever asks must show.
+    pub token: Option<Secret>,
 }
 
 /// A value that must not be shown: keys, and URLs that may hold a password.
@@ -272,6 +282,8 @@ pub struct Settings {
     pub retry_after: Duration,
     /// How long clients may take, and how many may be connected.
     pub http: HttpLimits,
+    /// Who may ask for metrics and readiness. Default: everybody.
+    pub operations: Operations,
     /// `RUST_LOG`, default `info`.
     pub log_filter: String,
     /// Variables that are no settings but start as settings do; of no effect.
@@ -382,6 +394,10 @@ impl Settings {
                 idle: reader.seconds("HTTP_IDLE_TIMEOUT", 10, MAX_HTTP_SECONDS)?,
                 request: reader.seconds("HTTP_REQUEST_TIMEOUT", 30, MAX_HTTP_SECONDS)?,
                 connections: reader.count_from("HTTP_CONNECTIONS", 1024, 1, MAX_CONNECTIONS)?,
+            },
+            operations: Operations {
+                addr: reader.optional_address("OPERATIONS_ADDR")?,
+                token: reader.secret("OPERATIONS_TOKEN", MIN_TOKEN_BYTES)?,
             },
             log_filter: reader.log_filter("RUST_LOG")?,
             unknown: Vec::new(),

@@ -8,6 +8,7 @@ use shared_session::{
 };
 use shared_session_actix::CurrentUser;
 use shared_session_examples::{
+    audit::{self, Failed},
     forms::{FieldError, check_new_password},
     pages::{FieldErrors, Password, Profile, When},
 };
@@ -67,7 +68,11 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
 
     let mut errors = Vec::new();
     if !users.check_password(&user, &fields.old_password).await? {
+        audit::note(Failed::PasswordCheck, visit.client_address());
         errors.push(FieldError::new("old_password", "This is not your current password."));
+    }
+    if fields.new_password1 == fields.old_password {
+        errors.push(FieldError::new("new_password1", "This is your current password; please choose another one."));
     }
     errors.extend(check_new_password(
         ["new_password1", "new_password2"],

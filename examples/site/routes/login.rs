@@ -8,6 +8,7 @@ use shared_session::{
 };
 use shared_session_actix::Session;
 use shared_session_examples::{
+    audit::{self, Failed},
     forms::{FieldError, SignInNames, check_registration},
     pages::{FieldErrors, Login, Register, SignOut},
     setup::{DEMO_PASSWORD, DEMO_USER, Setup},
@@ -83,7 +84,10 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
     };
     match sign_in::authenticate(&session, &visit.setup.users, &fields.username, &fields.password).await? {
         Some(user) => begin(&visit, &session, &user, fields.options(), &fields.next).await,
-        None => render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await,
+        None => {
+            audit::note(Failed::SignIn, visit.client_address());
+            render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await
+        }
     }
 }
 

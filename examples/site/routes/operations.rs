@@ -1,13 +1,36 @@
 //! What operators ask for. None of it touches a session.
 
-use actix_web::{HttpResponse, web::Data};
-use shared_session_examples::{metrics, setup::Setup};
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{
+        StatusCode,
+        header::{AUTHORIZATION, HeaderValue},
+    },
+    web::{Data, ServiceConfig, resource},
+};
+use shared_session_examples::{
+    metrics,
+    operations::{Access, Listener, access},
+    setup::Setup,
+};
 
-pub(super) async fn healthz() -> HttpResponse {
+use super::get;
+
+/// These routes alone, for a listener of their own.
+pub(crate) fn all(app: &mut ServiceConfig) {
+    app.service(resource("/healthz").route(get().to(healthz)))
+        .service(resource("/readyz").route(get().to(readyz)))
+        .service(resource("/metrics").route(get().to(metrics)));
+}
+
+async fn healthz() -> HttpResponse {
     text(HttpResponse::Ok(), "ok\n")
 }
 
-pub(super) async fn readyz(setup: Data<Setup>) -> HttpResponse {
+async fn readyz(setup: Data<Setup>, request: HttpRequest) -> HttpResponse {
+    if let Some(refusal) = refusal(&setup, &request) {
+        return refusal;
+    }
     let down = setup.down().await;
     if down.is_empty() {
         return text(HttpResponse::Ok(), "ready\n");
@@ -17,13 +40,32 @@ pub(super) async fn readyz(setup: Data<Setup>) -> HttpResponse {
     text(response, format!("down: {}\n", down.join(", ")))
 }
 
-pub(super) async fn metrics() -> HttpResponse {
+async fn metrics(setup: Data<Setup>, request: HttpRequest) -> HttpResponse {
+    if let Some(refusal) = refusal(&setup, &request) {
+        return refusal;
+    }
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
         .insert_header(("cache-control", "no-store"))
         .body(metrics::render())
 }
 
-fn text(mut response: actix_web::HttpResponseBuilder, body: impl Into<String>) -> HttpResponse {
+/// The answer to who may not ask.
+fn refusal(setup: &Setup, request: &HttpRequest) -> Option<HttpResponse> {
+    let listener = request.app_data::<Listener>().copied().unwrap_or_default();
+    let mut shown = request.headers().get_all(AUTHORIZATION);
+    let authorization = shown.next().filter(|_| shown.next().is_none()).map(HeaderValue::as_bytes);
+    match access(&setup.settings.operations, listener, authorization) {
+        Access::Allowed => None,
+        Access::Elsewhere => Some(HttpResponse::new(StatusCode::NOT_FOUND)),
+        Access::TokenNeeded => {
+            let mut response = HttpResponse::Unauthorized();
+            response.insert_header(("www-authenticate", "Bearer"));
+            Some(text(response, "a token is needed\n"))
+        }
+    }
+}
+
+fn text(mut response: HttpResponseBuilder, body: impl Into<String>) -> HttpResponse {
     response.content_type("text/plain; charset=utf-8").insert_header(("cache-control", "no-store")).body(body.into())
 }

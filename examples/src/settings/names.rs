@@ -18,6 +18,8 @@ pub(super) const KNOWN: &[&str] = &[
     "HTTP_IDLE_TIMEOUT",
     "HTTP_REQUEST_TIMEOUT",
     "NEAR_CACHE",
+    "OPERATIONS_ADDR",
+    "OPERATIONS_TOKEN",
     "REDIS_URL",
     "RUST_LOG",
     "SECRET_KEY",
@@ -71,6 +73,8 @@ const STEMS: &[&str] = &[
     "HTTP_CONNECTION",
     "HTTP_IDLE",
     "HTTP_REQUEST_TIME",
+    "OPERATIONS_ADDR",
+    "OPERATIONS_TOKEN",
 ];
 
 /// What variables of ours start with, and many of others do (`API_KEY`): an unknown one may be a mistake.

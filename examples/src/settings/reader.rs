@@ -27,10 +27,14 @@ impl<'a> Reader<'a> {
 
     pub(super) fn address(&self, name: &str, default_port: u16) -> Result<SocketAddr, SettingsError> {
         let default = SocketAddr::from((Ipv4Addr::LOCALHOST, default_port));
-        self.read(name, default, "an address and a port, such as 127.0.0.1:8000", |value| {
+        Ok(self.optional_address(name)?.unwrap_or(default))
+    }
+
+    pub(super) fn optional_address(&self, name: &str) -> Result<Option<SocketAddr>, SettingsError> {
+        self.read(name, None, "an address and a port, such as 127.0.0.1:8000", |value| {
             match value.strip_prefix("localhost:") {
-                Some(port) => digits(port).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
-                None => value.parse().ok(),
+                Some(port) => digits(port).map(|port| Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))),
+                None => value.parse().ok().map(Some),
             }
         })
     }

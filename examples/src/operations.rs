@@ -1,0 +1,102 @@
+//! Who may ask for `/metrics` and `/readyz`.
+//!
+//! Without a setting everybody may who reaches the service. With `OPERATIONS_ADDR` only a listener of their own answers
+//! them; with `OPERATIONS_TOKEN` whoever asks must show it (`Authorization: Bearer …`), there too. `/healthz` is for
+//! everybody: it says no more than that the process runs.
+
+use crate::settings::{Operations, Settings};
+
+/// Where a request came in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Listener {
+    /// Where visitors come in.
+    #[default]
+    Main,
+    /// `OPERATIONS_ADDR`.
+    Own,
+}
+
+/// What becomes of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It is answered.
+    Allowed,
+    /// There is nothing here: 404.
+    Elsewhere,
+    /// 401, with `WWW-Authenticate: Bearer`.
+    TokenNeeded,
+}
+
+/// Whether a request that came in at `listener` is answered. `authorization` is its header, if it has exactly one.
+#[must_use]
+pub fn access(settings: &Operations, listener: Listener, authorization: Option<&[u8]>) -> Access {
+    if listener == Listener::Main && settings.addr.is_some() {
+        return Access::Elsewhere;
+    }
+    let Some(token) = &settings.token else { return Access::Allowed };
+    let shown = authorization.and_then(|value| Some((value.get(..7)?, value.get(7..)?)));
+    match shown {
+        Some((scheme, shown))
+            if scheme.eq_ignore_ascii_case(b"Bearer ") && is_equal(shown, token.expose().as_bytes()) =>
+        {
+            Access::Allowed
+        }
+        _ => Access::TokenNeeded,
+    }
+}
+
+/// Says at the start that everybody may ask, where that is probably not meant.
+pub fn warn_if_open(settings: &Settings) {
+    let is_open = settings.operations.addr.is_none() && settings.operations.token.is_none();
+    if is_open && !settings.listen_addr().ip().to_canonical().is_loopback() {
+        tracing::warn!(
+            "whoever reaches this service can read /metrics and /readyz; set OPERATIONS_ADDR or OPERATIONS_TOKEN, or let \
+             the proxy answer 404 for them"
+        );
+    }
+}
+
+/// In a time that tells nothing of where they differ.
+fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Service;
+
+    fn operations(addr: &str, token: &str) -> Operations {
+        let read = |name: &str| match name {
+            "OPERATIONS_ADDR" => Some(addr.to_owned()),
+            "OPERATIONS_TOKEN" => Some(token.to_owned()),
+            _ => None,
+        };
+        Settings::from_env(read, Service::Site).unwrap().operations
+    }
+
+    #[test]
+    fn who_may_ask() {
+        const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+        let right = format!("bearer {TOKEN}").into_bytes();
+        let wrong = format!("Bearer {}", TOKEN.replace('f', "e")).into_bytes();
+        let [main, own] = [Listener::Main, Listener::Own];
+        for (addr, token, listener, authorization, expected) in [
+            ("", "", main, None, Access::Allowed),
+            ("", TOKEN, main, None, Access::TokenNeeded),
+            ("", TOKEN, main, Some(&right), Access::Allowed),
+            ("", TOKEN, main, Some(&wrong), Access::TokenNeeded),
+            ("127.0.0.1:9000", "", main, None, Access::Elsewhere),
+            ("127.0.0.1:9000", "", own, None, Access::Allowed),
+            ("127.0.0.1:9000", TOKEN, main, Some(&right), Access::Elsewhere),
+            ("127.0.0.1:9000", TOKEN, own, None, Access::TokenNeeded),
+            ("127.0.0.1:9000", TOKEN, own, Some(&right), Access::Allowed),
+        ] {
+            let found = access(&operations(addr, token), listener, authorization.map(Vec::as_slice));
+            assert_eq!(found, expected, "{addr:?} {token:?} {listener:?} {authorization:?}");
+        }
+        for odd in ["", "Bearer", "Bearer ", "Basic 0123456789abcdef0123456789abcdef", TOKEN] {
+            assert_eq!(access(&operations("", TOKEN), main, Some(odd.as_bytes())), Access::TokenNeeded, "{odd:?}");
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! Which new passwords are refused: the rules of Django's validators, in one place.
+//!
+//! - at least 8 characters (`MinimumLengthValidator`; NIST SP 800-63B), at most 1024 bytes, more than spaces
+//! - not only digits (`NumericPasswordValidator`)
+//! - not like the user's name or address (`UserAttributeSimilarityValidator`, with its measure and its limit of 0.7)
+//! - not one that many have (`CommonPasswordValidator`): Django compares with a list of 20,000; here a short list of stems
+//!   counts with whatever digits and signs are around them, and so do runs on the keyboard and repetitions
+
+/// The shortest password that is accepted, in characters.
+pub const MIN_PASSWORD_CHARS: usize = 8;
+/// The longest password that is accepted, in bytes: longer ones only cost time.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// What nearly everybody tries first, in lower case, without digits and signs around it.
+const STEMS: &[&str] = &[
+    "abc",
+    "access",
+    "account",
+    "adidas",
+    "adm",
+    "admin",
+    "administrator",
+    "alexander",
+    "amanda",
+    "america",
+    "andrea",
+    "andrew",
+    "angel",
+    "angels",
+    "anthony",
+    "apple",
+    "arsenal",
+    "ashley",
+    "asdf",
+    "asdfasdf",
+    "asdfgh",
+    "asdfghjkl",
+    "asdfjkl",
+    "austin",
+    "babygirl",
+    "bailey",
+    "banana",
+    "barcelona",
+    "baseball",
+    "basketball",
+    "batman",
+    "benjamin",
+    "biteme",
+    "blink",
+    "butterfly",
+    "buster",
+    "carlos",
+    "changeme",
+    "charlie",
+    "chelsea",
+    "cheese",
+    "chicken",
+    "chocolate",
+    "computer",
+    "cookie",
+    "cowboys",
+    "dallas",
+    "daniel",
+    "default",
+    "demo",
+    "diamond",
+    "dragon",
+    "dolphin",
+    "donald",
+    "elizabeth",
+    "eminem",
+    "falcon",
+    "family",
+    "ferrari",
+    "flower",
+    "football",
+    "forever",
+    "formula",
+    "freedom",
+    "friends",
+    "gateway",
+    "george",
+    "ginger",
+    "google",
+    "guest",
+    "hannah",
+    "harley",
+    "heather",
+    "hello",
+    "helloworld",
+    "hottie",
+    "hunter",
+    "iceman",
+    "iloveu",
+    "iloveyou",
+    "internet",
+    "jasmine",
+    "jennifer",
+    "jessica",
+    "jonathan",
+    "jordan",
+    "joshua",
+    "junior",
+    "justin",
+    "killer",
+    "lakers",
+    "letmein",
+    "linkedin",
+    "liverpool",
+    "lovely",
+    "loveme",
+    "loveyou",
+    "login",
+    "maggie",
+    "manchester",
+    "marina",
+    "marlboro",
+    "master",
+    "matrix",
+    "matthew",
+    "maverick",
+    "melissa",
+    "mercedes",
+    "metallica",
+    "michael",
+    "michelle",
+    "midnight",
+    "mickey",
+    "minecraft",
+    "monkey",
+    "monster",
+    "mustang",
+    "mynoob",
+    "naruto",
+    "nicole",
+    "ninja",
+    "nothing",
+    "onelove",
+    "orange",
+    "pass",
+    "passcode",
+    "passphrase",
+    "passw",
+    "passwd",
+    "passwort",
+    "password",
+    "pepper",
+    "pokemon",
+    "porsche",
+    "princess",
+    "purple",
+    "qazwsx",
+    "qazwsxedc",
+    "qwe",
+    "qweasd",
+    "qweasdzxc",
+    "qwer",
+    "qwert",
+    "qwerty",
+    "qwertyui",
+    "qwertyuiop",
+    "qwertz",
+    "qwertzuiop",
+    "ranger",
+    "robert",
+    "root",
+    "samantha",
+    "samsung",
+    "scooter",
+    "secret",
+    "september",
+    "shadow",
+    "silver",
+    "slipknot",
+    "snoopy",
+    "soccer",
+    "spiderman",
+    "startrek",
+    "starwars",
+    "steelers",
+    "summer",
+    "sunshine",
+    "super",
+    "superman",
+    "superstar",
+    "taylor",
+    "tennis",
+    "test",
+    "testing",
+    "thomas",
+    "thunder",
+    "tigger",
+    "tinkerbell",
+    "trustno",
+    "unknown",
+    "user",
+    "victoria",
+    "welcome",
+    "whatever",
+    "william",
+    "winter",
+    "yankees",
+    "yellow",
+    "zaq",
+    "zaqxsw",
+    "zxcvbn",
+    "zxcvbnm",
+    "autumn",
+    "spring",
+];
+
+/// Keys and letters in the order in which lazy fingers go.
+const RUNS: &[&str] = &[
+    "abcdefghijklmnopqrstuvwxyz",
+    "01234567890",
+    "qwertyuiop",
+    "qwertzuiop",
+    "azertyuiop",
+    "asdfghjkl",
+    "zxcvbnm",
+    "1q2w3e4r5t6z7u8i9o0p",
+    "1q2w3e4r5t6y7u8i9o0p",
+    "1qaz2wsx3edc4rfv5tgb6yhn7ujm",
+    "zaq12wsxcde34rfv",
+    "q1w2e3r4t5y6u7i8o9p0",
+    "zaq1xsw2cde3vfr4",
+];
+
+/// The measure from which a password is like something known (Django's `max_similarity`).
+const MAX_SIMILARITY: f64 = 0.7;
+
+/// What is wrong with a new password, as a sentence for the visitor. `known` are the user's name and address.
+#[must_use]
+pub fn what_is_wrong_with(password: &str, known: &[&str]) -> Option<&'static str> {
+    let lowercase = password.to_lowercase();
+    match () {
+        () if password.trim().is_empty() => Some("Please choose a password; spaces alone are none."),
+        () if password.chars().count() < MIN_PASSWORD_CHARS => {
+            Some("The password is too short; it needs at least 8 characters.")
+        }
+        () if password.len() > MAX_PASSWORD_BYTES => Some("The password is too long."),
+        () if password.chars().all(char::is_numeric) => Some("The password must not consist of digits only."),
+        () if known.iter().any(|known| is_like(&lowercase, known)) => {
+            Some("The password is too easy to guess from your user name or address.")
+        }
+        () if is_common(&lowercase) => Some("Many people have this password; please choose another one."),
+        () => None,
+    }
+}
+
+/// Whether the password is like `known`, or like a word in it.
+fn is_like(password: &str, known: &str) -> bool {
+    let known = known.to_lowercase();
+    let words = known.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words.chain([known.as_str()]).any(|word| {
+        let (ours, theirs) = (password.chars().count(), word.chars().count());
+        // A short word says nothing about a long password.
+        let is_too_short = ours >= 10 * theirs && as_f64(theirs) < MAX_SIMILARITY / 2.0 * as_f64(ours);
+        theirs > 0 && !is_too_short && similarity(password, word) >= MAX_SIMILARITY
+    })
+}
+
+/// How many characters two texts have in common, wherever they are: 0 to 1 (`SequenceMatcher.quick_ratio` of Python).
+fn similarity(a: &str, b: &str) -> f64 {
+    let mut left: Vec<char> = b.chars().collect();
+    let all = a.chars().count() + left.len();
+    let common =
+        a.chars().filter(|c| left.iter().position(|other| other == c).map(|at| left.swap_remove(at)).is_some());
+    2.0 * as_f64(common.count()) / as_f64(all)
+}
+
+fn is_common(password: &str) -> bool {
+    let is_sign = |c: char| !c.is_alphabetic();
+    let password = password.trim();
+    let plain: String = password.chars().map(letter).collect();
+    let stems = [password.trim_matches(is_sign), plain.trim_matches(is_sign)];
+    stems.iter().any(|stem| STEMS.contains(stem)) || is_run(password) || is_repeated(password)
+}
+
+/// What a digit or a sign is written for.
+fn letter(c: char) -> char {
+    match c {
+        '0' => 'o',
+        '1' | '!' => 'i',
+        '3' => 'e',
+        '4' | '@' => 'a',
+        '5' | '$' => 's',
+        '7' => 't',
+        c => c,
+    }
+}
+
+/// Whether it is one run, in either direction.
+fn is_run(password: &str) -> bool {
+    let backwards: String = password.chars().rev().collect();
+    RUNS.iter().any(|run| run.contains(password) || run.contains(backwards.as_str()))
+}
+
+/// Whether it is a piece of at most four characters, again and again, or twice the same.
+fn is_repeated(password: &str) -> bool {
+    let letters: Vec<char> = password.chars().collect();
+    let repeats = |piece: usize| letters.iter().zip(letters.iter().skip(piece)).all(|(a, b)| a == b);
+    (1..=4).any(repeats) || letters.len() % 2 == 0 && repeats(letters.len() / 2) && is_common_half(&letters)
+}
+
+/// Half of a long password that is written twice counts as itself.
+fn is_common_half(letters: &[char]) -> bool {
+    let half: String = letters.iter().take(letters.len() / 2).collect();
+    STEMS.contains(&half.as_str()) || half.chars().count() < MIN_PASSWORD_CHARS
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a password has few characters")]
+fn as_f64(number: usize) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(password: &str) -> Option<&'static str> {
+        what_is_wrong_with(password, &["AdaLovelace", "countess@engines.example"])
+    }
+
+    #[test]
+    fn good_passwords_pass() {
+        for good in [
+            "correct horse",
+            "eight888",
+            "éééàààüü",
+            "demo-password",
+            "the-pass-phrase-of-ada",
+            "horse horse battery",
+            "x9$kLm2!",
+            &"a long one ".repeat(90),
+        ] {
+            assert_eq!(verdict(good), None, "{good}");
+        }
+    }
+
+    #[test]
+    fn short_long_and_empty_ones_are_refused() {
+        for bad in ["", "1234567", "ééééééé", "        ", "\u{a0}\t        ", &"ab c".repeat(257)] {
+            assert!(verdict(bad).is_some(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn digits_alone_are_refused() {
+        assert!(verdict("8305729164").unwrap().contains("digits"));
+        assert!(verdict("٨٣٠٥٧٢٩١٦٤").unwrap().contains("digits"));
+    }
+
+    #[test]
+    fn what_the_user_is_called_is_refused() {
+        for bad in ["adalovelace", "AdaLovelace1", "lovelaceada", "Countess@engines.example", "countess1", "1engines!"]
+        {
+            assert!(verdict(bad).unwrap().contains("guess"), "{bad}");
+        }
+        assert_eq!(what_is_wrong_with("correct horse", &["", "a", "o"]), None);
+    }
+
+    #[test]
+    fn what_many_have_is_refused() {
+        for bad in [
+            "password",
+            "Password1!",
+            "p@ssw0rd",
+            "12password",
+            "welcome2024",
+            "letmein!!",
+            "qwertyuiop",
+            "1q2w3e4r",
+            "abcdefgh",
+            "hgfedcba",
+            "aaaaaaaa",
+            "abcabcabc",
+            "12ab12ab",
+            "secretsecret",
+            "iloveyou2",
+            "zaq12wsx",
+            "summer2025",
+            "admin1234",
+        ] {
+            assert!(verdict(bad).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_measure_is_that_of_python() {
+        for (a, b, ratio) in [("abcd", "bcde", 0.75), ("aab", "ab", 0.8), ("x", "y", 0.0)] {
+            assert!((similarity(a, b) - ratio).abs() < 1e-9, "{a} {b}: {}", similarity(a, b));
+        }
+    }
+
+    #[test]
+    fn the_stems_are_written_as_they_are_compared() {
+        for stem in STEMS {
+            assert!(stem.chars().all(|c| c.is_ascii_lowercase()), "{stem}");
+        }
+    }
+}
