@@ -2,14 +2,22 @@
 
 use axum::{
     Json,
-    extract::{FromRequestParts, Path, State},
-    http::{StatusCode, request::Parts},
+    extract::{FromRequestParts, Path, Query, State},
+    http::{
+        StatusCode,
+        header::{HeaderName, LINK},
+        request::Parts,
+    },
+    response::AppendHeaders,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use shared_session::Handle;
 use shared_session_axum::CurrentUser;
-use shared_session_examples::setup::Setup;
-use utoipa::ToSchema;
+use shared_session_examples::{
+    paging::{Paged, paged},
+    setup::Setup,
+};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     problem::{ApiError, Fails, Problem, ReadFails, WriteFails},
@@ -37,6 +45,15 @@ pub(crate) struct Device {
     address: Option<String>,
 }
 
+/// Which part of a long list.
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Part {
+    /// The number of the page, from 1. A number beyond the last is the last.
+    #[param(minimum = 1)]
+    page: Option<u32>,
+}
+
 /// The session that is named in the path. What cannot be a name is the name of nothing: 404.
 pub(crate) struct Named(Handle);
 
@@ -52,18 +69,29 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 
 /// My sessions
 ///
-/// The last used comes first.
+/// The last used comes first; fifty on a page. `Link` says where the next page is.
 #[utoipa::path(
     get,
     path = "/api/sessions",
     tag = "devices",
     security(("session" = [])),
-    responses((status = 200, description = "The sessions", body = Vec<Device>), Fails<401>, ReadFails)
+    params(Part),
+    responses(
+        (status = 200, description = "The sessions", body = Vec<Device>,
+            headers(("Link" = Option<String>, description = "Where the next page is, if there is one"))),
+        Fails<400>, Fails<401>, ReadFails
+    )
 )]
-pub(crate) async fn devices(State(setup): State<Setup>, user: CurrentUser) -> Result<Json<Vec<Device>>, ApiError> {
+pub(crate) async fn devices(
+    State(setup): State<Setup>,
+    user: CurrentUser,
+    Query(part): Query<Part>,
+) -> Result<(AppendHeaders<Option<(HeaderName, String)>>, Json<Vec<Device>>), ApiError> {
     let current = user.session().handle();
     let sessions = setup.manager.sessions_of(&user.id).await?;
-    let devices = sessions.into_iter().map(|session| Device {
+    let Paged { items, page, pages } = paged(sessions, &part.page.unwrap_or(1).to_string());
+    let next = (page < pages).then(|| (LINK, format!("</api/sessions?page={}>; rel=\"next\"", page + 1)));
+    let devices = items.into_iter().map(|session| Device {
         handle: session.handle.to_string(),
         current: Some(session.handle) == current,
         created_at: session.created_at.map(timestamp),
@@ -71,7 +99,7 @@ pub(crate) async fn devices(State(setup): State<Setup>, user: CurrentUser) -> Re
         user_agent: session.user_agent,
         address: session.address.map(|address| address.to_string()),
     });
-    Ok(Json(devices.collect()))
+    Ok((AppendHeaders(next), Json(devices.collect())))
 }
 
 /// End one of my sessions

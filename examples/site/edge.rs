@@ -9,7 +9,10 @@ use actix_web::{
     error::{ErrorInternalServerError, ErrorRequestTimeout},
     http::{
         Uri,
-        header::{self, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+        header::{
+            self, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
+            X_CONTENT_TYPE_OPTIONS,
+        },
     },
     middleware::Next,
     web,
@@ -45,6 +48,10 @@ pub(crate) async fn pass(
     let headers = response.headers_mut();
     if let Ok(policy) = HeaderValue::try_from(content_security_policy(&place.api_origin)) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    // What belongs to one visitor stays in no cache, not even the browser's: the next one at the machine would see it.
+    if headers.get_all(VARY).any(|value| value == "Cookie") {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Not `no-referrer`: with that, browsers send `Origin: null` along with forms.

@@ -12,6 +12,7 @@
 //! - [`audit`]: what leaves a trace in the log
 //! - [`operations`]: who may ask for metrics and readiness
 //! - [`sign_in`]: who may sign in under which name
+//! - [`paging`]: long lists, a page at a time
 //! - [`rights`]: which users a member of staff may change
 //! - [`pages`]: the HTML of `site`
 
@@ -23,6 +24,7 @@ pub mod metrics;
 pub mod network;
 pub mod operations;
 pub mod pages;
+pub mod paging;
 pub mod passwords;
 pub mod prefix;
 pub mod rights;

@@ -14,8 +14,8 @@
 //! | [`AdminUser`] | `/admin/users/{id}/sign-out` | |
 //! | [`AdminUser`], [`AdminSessions`] | `/admin/sessions/{handle}/revoke` | |
 //!
-//! and all of them with `csrfmiddlewaretoken`. [`AdminUsers`] is asked for with `?q=&page=`, [`AdminSessions`] with
-//! `?cursor=`.
+//! and all of them with `csrfmiddlewaretoken`. [`AdminUsers`] is asked for with `?q=&page=`, [`Sessions`] and [`AdminUser`]
+//! with `?page=`, [`AdminSessions`] with `?cursor=`.
 
 mod admin;
 
@@ -325,8 +325,12 @@ impl Device {
 pub struct Sessions {
     /// What every page shows.
     pub layout: Layout,
-    /// The user's sessions.
+    /// The user's sessions on this page.
     pub devices: Vec<Device>,
+    /// The page that is shown, from 1.
+    pub page: usize,
+    /// How many pages there are.
+    pub pages: usize,
 }
 
 /// Any answer that is an error.

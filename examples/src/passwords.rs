@@ -272,9 +272,10 @@ fn similarity(a: &str, b: &str) -> f64 {
 fn is_common(password: &str) -> bool {
     let is_sign = |c: char| !c.is_alphabetic();
     let password = password.trim();
-    let plain: String = password.chars().map(letter).collect();
-    let stems = [password.trim_matches(is_sign), plain.trim_matches(is_sign)];
-    stems.iter().any(|stem| STEMS.contains(stem)) || is_run(password) || is_repeated(password)
+    let stems = [password.trim_matches(is_sign), password.trim_end_matches(is_sign)];
+    let is_known =
+        |stem: &str| STEMS.contains(&stem) || STEMS.contains(&&*stem.chars().map(letter).collect::<String>());
+    stems.into_iter().any(is_known) || is_run(password) || is_repeated(password)
 }
 
 /// What a digit or a sign is written for.
@@ -366,6 +367,8 @@ mod tests {
             "password",
             "Password1!",
             "p@ssw0rd",
+            "P@ssw0rd!",
+            "$ecret12",
             "12password",
             "welcome2024",
             "letmein!!",

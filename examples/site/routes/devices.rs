@@ -1,9 +1,16 @@
 //! "My devices": the sessions of whoever is signed in.
 
-use actix_web::{http::StatusCode, web::Path};
+use actix_web::{
+    http::StatusCode,
+    web::{Path, Query},
+};
+use serde::Deserialize;
 use shared_session::{Handle, SessionInfo};
 use shared_session_actix::CurrentUser;
-use shared_session_examples::pages::{Device, Sessions};
+use shared_session_examples::{
+    pages::{Device, Sessions},
+    paging::{Paged, paged},
+};
 
 use crate::{
     errors::Failure,
@@ -11,16 +18,31 @@ use crate::{
     page::{Answer, Notice, Visit, now, when},
 };
 
-pub(super) async fn show(visit: Visit, user: CurrentUser) -> Answer {
-    render(&visit, &user, StatusCode::OK, None).await
+#[derive(Deserialize)]
+pub(crate) struct Part {
+    #[serde(default)]
+    pub(crate) page: String,
 }
 
-async fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, alert: Option<&'static str>) -> Answer {
+pub(super) async fn show(visit: Visit, user: CurrentUser, part: Query<Part>) -> Answer {
+    render(&visit, &user, StatusCode::OK, &part.page, None).await
+}
+
+/// This session first, then the others by their last use.
+async fn render(
+    visit: &Visit,
+    user: &CurrentUser,
+    status: StatusCode,
+    part: &str,
+    alert: Option<&'static str>,
+) -> Answer {
     let current = user.session().handle();
-    let sessions = visit.setup.manager.sessions_of(&user.id).await?;
-    let devices = sessions.iter().map(|session| device(session, current.as_ref(), now())).collect();
-    let page = visit.page(user.session(), Some(user))?.with_alert(alert);
-    page.render(status, |layout| Sessions { layout, devices })
+    let mut sessions = visit.setup.manager.sessions_of(&user.id).await?;
+    sessions.sort_by_key(|session| Some(session.handle) != current);
+    let Paged { items, page, pages } = paged(sessions, part);
+    let devices = items.iter().map(|session| device(session, current.as_ref(), now())).collect();
+    let html = visit.page(user.session(), Some(user))?.with_alert(alert);
+    html.render(status, |layout| Sessions { layout, devices, page, pages })
 }
 
 pub(super) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String>) -> Answer {
@@ -54,7 +76,7 @@ pub(super) async fn revoke_others(visit: Visit, form: Form<Button>) -> Answer {
 /// The devices with fresh buttons, for whoever used one of a page that was too old.
 async fn again(visit: &Visit, stale: Stale<Button>) -> Answer {
     let Some(user) = visit.sender().await? else { return Err(stale.into()) };
-    render(visit, &user, StatusCode::FORBIDDEN, Some(stale.message())).await
+    render(visit, &user, StatusCode::FORBIDDEN, "", Some(stale.message())).await
 }
 
 /// A session as a page shows it.

@@ -123,11 +123,19 @@ pub struct AdminUser {
     pub groups: Vec<String>,
     /// What the one who asks may do to this user.
     pub allowed: Allowed,
-    /// The user's sessions.
+    /// The user's sessions on this page.
     pub sessions: Vec<LiveSession>,
+    /// The page that is shown, from 1.
+    pub page: usize,
+    /// How many pages there are.
+    pub pages: usize,
 }
 
 impl AdminUser {
+    fn path(&self) -> String {
+        format!("/admin/users/{}", self.user.id)
+    }
+
     fn tab(&self) -> &'static str {
         "/admin/users"
     }

@@ -118,7 +118,7 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         ("sign_out", SignOut { layout: layout() }.render()),
         ("password", Password { layout: layout(), errors: errors(&["old_password"]) }.render()),
         ("profile", profile.render()),
-        ("sessions", Sessions { layout: layout(), devices }.render()),
+        ("sessions", Sessions { layout: layout(), devices, page: 2, pages: 3 }.render()),
         ("admin_overview", AdminOverview { layout: layout(), counts }.render()),
         ("admin_users", users.render()),
         ("admin_user", admin_user.render()),

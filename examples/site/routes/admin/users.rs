@@ -12,6 +12,7 @@ use shared_session::{
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
     pages::{AdminUser, AdminUsers, Allowed, LiveSession, SessionUser, UserRow, When},
+    paging::{Paged, paged},
     rights::{Owner, Refusal, Rights},
     text::{encoded, search_term},
 };
@@ -20,7 +21,10 @@ use crate::{
     errors::Failure,
     form::{Button, Form, Stale, current},
     page::{Answer, Notice, Visit, now},
-    routes::{admin::rights, devices::device},
+    routes::{
+        admin::rights,
+        devices::{Part, device},
+    },
 };
 
 const PER_PAGE: u32 = 20;
@@ -57,18 +61,26 @@ pub(crate) async fn list(visit: Visit, staff: StaffUser, search: Query<Search>) 
     })
 }
 
-pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>) -> Answer {
-    render(&visit, &staff, &id, StatusCode::OK, None).await
+pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>, part: Query<Part>) -> Answer {
+    render(&visit, &staff, &id, StatusCode::OK, &part.page, None).await
 }
 
-async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, alert: Option<&'static str>) -> Answer {
+async fn render(
+    visit: &Visit,
+    staff: &StaffUser,
+    id: &str,
+    status: StatusCode,
+    part: &str,
+    alert: Option<&'static str>,
+) -> Answer {
     let user = find(visit, id).await?;
     let (sessions, groups) =
         tokio::try_join!(visit.setup.manager.sessions_of(&user.id), visit.setup.users.groups(&user))?;
     let rights = rights(visit, staff).await?;
     let may_end = rights.end_session(Owner::User(&user)).is_ok();
     let (now, current) = (now(), staff.session().handle());
-    let sessions = sessions
+    let Paged { items, page, pages } = paged(sessions, part);
+    let sessions = items
         .iter()
         .map(|session| LiveSession {
             device: device(session, current.as_ref(), now),
@@ -76,8 +88,8 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
             may_end,
         })
         .collect();
-    let page = visit.page(staff.session(), Some(staff))?.with_alert(alert);
-    page.render(status, |layout| AdminUser {
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(alert);
+    html.render(status, |layout| AdminUser {
         layout,
         user: row(&user, now),
         groups,
@@ -87,13 +99,15 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
             sign_out: rights.change(&user).is_ok(),
         },
         sessions,
+        page,
+        pages,
     })
 }
 
 /// The user with fresh buttons, for whoever used one of a page that was too old.
 async fn again<T>(visit: &Visit, stale: Stale<T>, id: &str) -> Answer {
     let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
-    render(visit, &staff, id, StatusCode::FORBIDDEN, Some(stale.message())).await
+    render(visit, &staff, id, StatusCode::FORBIDDEN, "", Some(stale.message())).await
 }
 
 /// Deactivating also raises the epoch, so that the sessions of today do not count again when the user is active again.

@@ -31,6 +31,15 @@ async fn a_registration_with_a_mistake_makes_no_user() {
         ("bob", "", good, "correct horse batterx"),
         ("bob", "", "short", "short"),
         ("robert-the-user", "", "robert-the-user", "robert-the-user"),
+        ("robert-the-user", "", "The-User-Robert", "The-User-Robert"),
+        ("bob", "engines@example.org", "engines1", "engines1"),
+        ("bob", "", "        ", "        "),
+        ("bob", "", "8305729164", "8305729164"),
+        ("bob", "", "P@ssw0rd!", "P@ssw0rd!"),
+        ("bob", "", "qwertyuiop", "qwertyuiop"),
+        ("ANN", "", good, good),
+        ("aNn", "", good, good),
+        ("\u{ff21}nn", "", good, good),
     ] {
         let browser = Browser::new();
         let fields = [("username", name), ("email", email), ("password1", password1), ("password2", password2)];
@@ -147,6 +156,56 @@ async fn a_new_password_ends_every_other_session_and_keeps_this_one() {
     Browser::new().sign_in_at_site(&pair, "ann", &old).await.assert_status(401);
     Browser::new().sign_in_at_api(&pair, "ann", new).await.assert_status(200);
     Browser::new().sign_in_at_site(&pair, "ann", new).await.assert_status(303);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_password_is_neither_weak_nor_the_old_one() {
+    let pair = Pair::start(Backend::Embedded);
+    pair.user("ann").await;
+    let ann = Browser::new();
+    ann.signs_in(&pair, "ann").await;
+    let old = Pair::password_of("ann");
+    for new in [&*old, "password1", "1234567890", "         ", "ann@example.org", "annexample"] {
+        let answer = change_password(&pair, &ann, &old, new, new).await;
+        assert!(answer.assert_status(422).body.contains(r#"role="alert""#), "{new:?}: {}", answer.body);
+    }
+    Browser::new().signs_in(&pair, "ann").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_password_changes_at_once_only_one_is_made() {
+    let pair = Pair::start(Backend::Embedded);
+    pair.user("ann").await;
+    let mut old = Pair::password_of("ann");
+    let mut superseded = 0;
+    for round in 0..12 {
+        let browsers = [Browser::new(), Browser::new()];
+        let new = ["first", "second"].map(|which| format!("the {which} pass phrase of round {round}"));
+        let mut changes = Vec::new();
+        for (browser, new) in browsers.iter().zip(&new) {
+            browser.sign_in_at_api(&pair, "ann", &old).await.assert_status(200);
+            let token = html::form(&browser.get(&pair.site, "/password").await.body, "/password").remove(0).1;
+            let fields = [
+                ("csrfmiddlewaretoken", &*token),
+                ("old_password", &*old),
+                ("new_password1", &**new),
+                ("new_password2", &**new),
+            ];
+            changes.push(browser.prepare(pair.site.post("/password").form(&fields)).send());
+        }
+        let answers = harness::all(changes).await;
+        let made: Vec<_> = answers.iter().map(|answer| answer.status == 303).collect();
+        assert_ne!(made[0], made[1], "{} and {}", answers[0].status, answers[1].status);
+        for late in answers.iter().filter(|answer| answer.status == 409) {
+            superseded += 1;
+            assert!(late.body.contains("Your password was changed already"), "{}", late.body);
+        }
+        let [kept, lost] = if made[0] { [&new[0], &new[1]] } else { [&new[1], &new[0]] };
+        Browser::new().sign_in_at_api(&pair, "ann", lost).await.assert_status(401);
+        Browser::new().sign_in_at_api(&pair, "ann", kept).await.assert_status(200);
+        old.clone_from(kept);
+    }
+    assert!(superseded > 0, "the two never met");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

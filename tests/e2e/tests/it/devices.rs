@@ -125,6 +125,43 @@ async fn the_address_behind_a_proxy_is_believed_from_trusted_proxies_only() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_devices_are_listed_fifty_at_a_time() {
+    let pair = Pair::start(Backend::Redis(RedisKind::New));
+    pair.superuser("root");
+    let root = Browser::new();
+    root.signs_in(&pair, "root").await;
+    pair.user("ann").await;
+    let ann = Browser::new();
+    ann.signs_in(&pair, "ann").await;
+    let id = ann.get(&pair.api, "/api/me").await.json()["id"].as_str().unwrap().to_owned();
+    for _ in 0..50 {
+        Browser::new().signs_in(&pair, "ann").await;
+    }
+    let of_admin = format!("/admin/users/{id}");
+    for (browser, path) in [(&ann, "/sessions"), (&root, &*of_admin)] {
+        let mut listed = std::collections::BTreeSet::new();
+        for (page, count) in [("", 50), ("?page=2", 1), ("?page=3", 1), ("?page=x", 50)] {
+            let answer = browser.get(&pair.site, &format!("{path}{page}")).await;
+            let mut actions = html::actions(&answer.assert_status(200).body);
+            actions.retain(|action| action.contains("/sessions/") && action.ends_with("/revoke"));
+            assert_eq!(actions.len(), count, "{path}{page}");
+            listed.extend(actions);
+            assert!(answer.body.contains(&format!(r#"href="{path}?page="#)), "{}", answer.body);
+        }
+        assert_eq!(listed.len(), 51, "{path}");
+    }
+    let first = ann.get(&pair.site, "/sessions").await;
+    assert!(first.body.contains("this one"), "{}", first.body);
+
+    let first = ann.get(&pair.api, "/api/sessions").await;
+    assert_eq!(first.header("link"), r#"</api/sessions?page=2>; rel="next""#);
+    assert_eq!(first.json().as_array().unwrap().len(), 50);
+    let second = ann.get(&pair.api, "/api/sessions?page=2").await;
+    assert_eq!((second.header("link"), second.json().as_array().unwrap().len()), (String::new(), 1));
+    ann.get(&pair.api, "/api/sessions?page=x").await.assert_status(400);
+}
+
 async fn two_devices_of_ann(pair: &Pair) -> [Browser; 2] {
     pair.user("ann").await;
     let [firefox, safari] = [Browser::named(FIREFOX), Browser::named(SAFARI)];

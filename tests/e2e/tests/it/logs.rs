@@ -80,6 +80,32 @@ async fn no_secret_is_logged_even_at_the_finest_level() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_passwords_leave_a_trace_without_name_and_password() {
+    let pair = Pair::with(Backend::Embedded, &[("TRUSTED_PROXIES", "127.0.0.0/8")]);
+    pair.user("ann").await;
+    let ann = Browser::new();
+    ann.signs_in(&pair, "ann").await;
+    for service in pair.both() {
+        assert!(!service.output().contains("failed"), "{}", service.output());
+    }
+    let at_api = harness::browser::login_at_api(&pair.api, "ann", WRONG_PASSWORD);
+    Browser::new().send(at_api.header("x-forwarded-for", "203.0.113.9")).await.assert_status(401);
+    Browser::new().sign_in_at_site(&pair, "ann", WRONG_PASSWORD).await.assert_status(401);
+    let fields = [("old_password", WRONG_PASSWORD), ("new_password1", NEW_PASSWORD), ("new_password2", NEW_PASSWORD)];
+    ann.open_and_submit(&pair.site, "/password", "/password", &fields).await.assert_status(422);
+    for (service, event, address) in [
+        (&pair.api, "sign-in failed", "203.0.113.9"),
+        (&pair.site, "sign-in failed", "127.0.0.1"),
+        (&pair.site, "password check failed", "127.0.0.1"),
+    ] {
+        let trace = async || service.output().lines().find(|line| line.contains(event)).map(str::to_owned);
+        let line = harness::eventually(event, trace).await;
+        assert!(line.contains("INFO") && line.contains(address), "{line}");
+        assert!(!line.contains("ann") && !line.contains("canary"), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_redis_holds_opens_no_session() {
     let pair = Pair::start(Backend::RedisAndPostgres(RedisKind::Old));
     pair.user("ann").await;

@@ -21,6 +21,7 @@ mod headers;
 mod logs;
 mod near_cache;
 mod operations;
+mod operators;
 mod postgres;
 mod prefix;
 mod problems;
