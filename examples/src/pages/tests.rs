@@ -77,6 +77,8 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         groups: vec![text()],
         allowed: Allowed { active: true, staff: true, sign_out: true },
         sessions: live(name),
+        page: 1,
+        pages: 2,
     };
     let profile = Profile {
         layout: Layout { notice: Some(text()), ..layout() },
@@ -299,8 +301,11 @@ fn themes_and_languages_come_from_their_preferences() {
 #[test]
 fn a_user_who_may_not_be_changed_has_no_buttons() {
     let page = |may_change| {
+        let allowed = Allowed { active: may_change, staff: may_change, sign_out: may_change };
         let user = UserRow { is_active: false, ..user("ada") };
-        AdminUser { layout: layout(), user, groups: vec![], may_change, sessions: vec![] }.render().unwrap()
+        AdminUser { layout: layout(), user, groups: vec![], allowed, sessions: vec![], page: 1, pages: 1 }
+            .render()
+            .unwrap()
     };
     assert!(page(true).contains("name=\"on\" value=\"true\"") && page(true).contains(">Activate<"));
     assert!(!page(false).contains("/active\""));
