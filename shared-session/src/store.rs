@@ -37,6 +37,8 @@ pub use crate::record::{time::StoreTime, version::Seen};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
+pub use news::Changes;
+#[cfg(feature = "redis")]
 pub use redis::{RedisConfig, RedisStore};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::SqlStore;
@@ -213,6 +215,13 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The store's clock. One round trip; also the cheapest proof that the store answers.
     fn time(&self) -> impl Future<Output = Result<StoreTime, Error>> + Send;
+
+    /// The changes of all writers, for a [near cache](crate::NearCache). No I/O. Default: `None`; a store that wraps
+    /// another and writes nothing elsewhere passes on what that one returns.
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<Changes> {
+        None
+    }
 }
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -241,6 +250,8 @@ pub(crate) trait StoreDyn: Send + Sync {
     fn index_list<'a>(&'a self, index: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>>;
     fn index_remove<'a>(&'a self, index: &'a str, members: &'a [String]) -> BoxFuture<'a, Result<(), Error>>;
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>>;
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<Changes>;
 }
 
 /// `call` in `span`, if anybody is interested in it.
@@ -292,5 +303,9 @@ impl<S: SessionStore> StoreDyn for S {
     }
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>> {
         Box::pin(SessionStore::time(self))
+    }
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<Changes> {
+        SessionStore::changes(self)
     }
 }

@@ -305,6 +305,11 @@ impl<S: SessionStore> SessionStore for FaultStore<S> {
     async fn time(&self) -> Result<StoreTime, Error> {
         self.run("time", false, self.inner.time()).await
     }
+
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<crate::store::Changes> {
+        self.inner.changes()
+    }
 }
 
 #[cfg(test)]
