@@ -107,7 +107,6 @@ mod sql;
 mod user;
 mod verify;
 
-pub use auth_hash::Verified;
 pub use auth_user::AuthUser;
 pub use guard::Guard;
 pub use manage::ManageUsers;
