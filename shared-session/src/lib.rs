@@ -59,6 +59,7 @@
 //! | `testing` | no | [`testing`]: the store contract as tests, a spy store, a fault store |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(missing_docs)]
 
 pub mod cookie;
 pub mod csrf;
@@ -66,6 +67,8 @@ pub mod csrf;
 pub mod django;
 mod engine;
 mod error;
+#[cfg(all(doc, not(doctest)))]
+pub mod guide;
 mod keys;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -106,7 +109,6 @@ pub use engine::{
 pub use error::{Error, ErrorKind};
 pub use keys::SecretKeys;
 #[cfg(all(fuzzing, feature = "django-redis"))]
-#[doc(hidden)]
 pub use record::fuzzing;
 pub use record::{
     Identity, Profile,
