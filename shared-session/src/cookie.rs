@@ -1,5 +1,25 @@
 //! The session cookie: reading it from requests and writing it to responses, as bytes and strings.
 //!
+//! - **One answer for the same bytes**, so that every service agrees on who the user is.
+//! - **A wrong setting stops the start** of a service and not the login of its users.
+//! - **No data in the cookie**, and no lifetime: whether a session is valid is decided in the store.
+//!
+//! # Example
+//!
+//! ```
+//! use shared_session::cookie::{CookieConfig, Presented};
+//!
+//! let cookie = CookieConfig::default().build()?;
+//! assert_eq!(cookie.set("abc"), "__Host-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/");
+//! assert_eq!(cookie.read([&b"x=1; __Host-session=abc"[..]]), Presented::One(b"abc"));
+//!
+//! // A cookie for many hosts cannot have the prefix that promises a single one.
+//! assert!(CookieConfig::default().with_domain("example.com").build().is_err());
+//! let shared = CookieConfig::new("__Secure-session").with_domain("example.com").build()?;
+//! assert!(shared.set("abc").ends_with("; Secure; Path=/; Domain=example.com"));
+//! # Ok::<(), shared_session::Error>(())
+//! ```
+//!
 //! # Reading
 //!
 //! Every service must agree on who the user is for the same bytes, so [`read`] has one defined answer for any header:
@@ -23,19 +43,19 @@
 //! planted one. It sends them all, and a request does not show their scopes. So an answer that sets or deletes the
 //! cookie first expires it in the other scopes: [`SetCookie::headers`].
 //!
-//! ```
-//! use shared_session::cookie::{CookieConfig, Presented};
+//! # Cookbook
 //!
-//! let cookie = CookieConfig::default().build()?;
-//! assert_eq!(cookie.set("abc"), "__Host-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/");
-//! assert_eq!(cookie.read([&b"x=1; __Host-session=abc"[..]]), Presented::One(b"abc"));
+//! - **One cookie for several hosts**: [`CookieConfig::with_domain`], and a name without `__Host-`.
+//! - **Plain HTTP while developing**: Chrome and Firefox take `Secure` cookies from `http://localhost`. Elsewhere
+//!   [`CookieConfig::with_secure`], and a name without a prefix.
+//! - **A user who stays when the browser is closed**: a [`with_max_age`](CookieConfig::with_max_age) for everybody, or
+//!   [`Expiry`](crate::Expiry) for one session.
+//! - **A cookie that moves** to another domain or path: [`with_former_domain`](CookieConfig::with_former_domain) and
+//!   [`with_former_path`](CookieConfig::with_former_path) expire it where it was.
 //!
-//! // A cookie for many hosts cannot have the prefix that promises a single one.
-//! assert!(CookieConfig::default().with_domain("example.com").build().is_err());
-//! let shared = CookieConfig::new("__Secure-session").with_domain("example.com").build()?;
-//! assert!(shared.set("abc").ends_with("; Secure; Path=/; Domain=example.com"));
-//! # Ok::<(), shared_session::Error>(())
-//! ```
+//! # What it does not do
+//!
+//! It is no cookie jar: it reads and writes this one cookie. It neither signs nor encrypts; the value is random.
 
 use std::{borrow::Cow, fmt, fmt::Write as _, sync::Arc, time::Duration as StdDuration};
 
