@@ -22,7 +22,8 @@
 //!
 //! # Reading
 //!
-//! Every service must agree on who the user is for the same bytes, so [`read`] has one defined answer for any header:
+//! Every service must agree on who the user is for the same bytes, so [`SessionCookie::read`] has one defined
+//! answer for any header:
 //!
 //! - Names are compared byte for byte. Case counts and nothing is percent-decoded, in names or in values.
 //! - Only spaces and tabs are trimmed, around the name and around the value, as browsers do when they store a cookie.
@@ -72,8 +73,8 @@ mod scope;
 mod transport;
 
 pub use config::{CookieConfig, SameSite};
-pub use read::{Presented, read};
-pub(crate) use read::{Sent, read_each};
+pub use read::Presented;
+pub(crate) use read::{Sent, read, read_each};
 pub use scope::RequestUrl;
 use scope::Scope;
 pub use transport::Transport;
@@ -143,9 +144,20 @@ impl SessionCookie {
         &self.config
     }
 
-    /// Finds this cookie in the values of a request's `Cookie` headers. See [`read`].
+    /// Finds this cookie in the values of all `Cookie` headers of one request. The [module documentation](self#reading)
+    /// has the rules.
     ///
     /// Cost: one pass over the headers, no allocation.
+    ///
+    /// ```
+    /// use shared_session::cookie::{Presented, SessionCookie};
+    ///
+    /// let cookie = SessionCookie::default();
+    /// let found = |header: &'static str| cookie.read([header.as_bytes()]);
+    /// assert_eq!(found("theme=dark; __Host-session=abc"), Presented::One(b"abc"));
+    /// assert_eq!(found("__%48ost-session=abc"), Presented::Absent);
+    /// assert_eq!(found("__Host-session=abc; __Host-session=xyz"), Presented::Conflicting);
+    /// ```
     pub fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Presented<'a> {
         read(headers, self.name())
     }

@@ -31,7 +31,7 @@
 //! # Concepts
 //!
 //! Both test stores wrap any other one, and each other; their clones share what was recorded and ordered. They know the
-//! operations of a store by the names in [`OPERATIONS`].
+//! operations of a store by the names of its methods, such as `load` or `index_add`.
 //!
 //! # Cookbook
 //!
@@ -53,5 +53,4 @@ mod spy;
 
 pub use contract::{rules, store_contract, store_contract_where};
 pub use fault::{Fault, FaultStore};
-pub use operations::OPERATIONS;
 pub use spy::SpyStore;
