@@ -3,12 +3,11 @@
 use std::{hint::black_box, time::Duration};
 
 use criterion::Criterion;
-use shared_session::cookie::read;
-
-const NAME: &str = "__Host-session";
+use shared_session::cookie::SessionCookie;
 
 fn main() {
-    let ours = format!("{NAME}={}", "A".repeat(56));
+    let cookie = SessionCookie::default();
+    let ours = format!("{}={}", cookie.name(), "A".repeat(56));
     let among = |siblings: usize| {
         let siblings: String = (0..siblings).map(|n| format!("_ga_{n}=GS1.1.1700000000.1; ")).collect();
         siblings + &ours
@@ -27,7 +26,7 @@ fn main() {
         .configure_from_args();
     let mut group = criterion.benchmark_group("cookie");
     for (name, header) in &headers {
-        group.bench_function(*name, |bencher| bencher.iter(|| read([black_box(header.as_bytes())], NAME)));
+        group.bench_function(*name, |bencher| bencher.iter(|| cookie.read([black_box(header.as_bytes())])));
     }
     group.finish();
     criterion.final_summary();

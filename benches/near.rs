@@ -73,7 +73,7 @@ async fn managers(redis: &Redis) -> (SessionManager, SessionManager) {
     let config = RedisConfig::new().with_response_timeout(Duration::from_secs(30));
     let far = RedisStore::connect_with(&redis.url(), &config).await.unwrap();
     let near = RedisStore::connect_with(&redis.url(), &config).await.unwrap();
-    let cached = SessionManager::new(near.clone()).with_near_cache(NearCache::new(&near)).unwrap();
+    let cached = SessionManager::new(near.clone()).with_near_cache(NearCache::new()).unwrap();
     (SessionManager::new(far), cached)
 }
 

@@ -21,9 +21,9 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
             let patience = Duration::from_secs(30);
             let config = RedisConfig::new().with_response_timeout(patience).with_connect_timeout(patience);
             let store = RedisStore::connect_with(url, &config).await.unwrap();
-            let manager = SessionManager::new(store.clone());
+            let manager = SessionManager::new(store);
             match cell.what {
-                What::Near => manager.with_near_cache(NearCache::new(&store)).unwrap(),
+                What::Near => manager.with_near_cache(NearCache::new()).unwrap(),
                 _ => manager,
             }
         }

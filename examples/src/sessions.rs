@@ -142,11 +142,11 @@ async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
     }
     if settings.session_url.is_redis() {
         let store = redis(settings).await?;
-        let manager = SessionManager::new(store.clone());
+        let manager = SessionManager::new(store);
         if !settings.near_cache {
             return Ok(manager);
         }
-        return manager.with_near_cache(NearCache::new(&store)).map_err(|error| explained("NEAR_CACHE", &error));
+        return manager.with_near_cache(NearCache::new()).map_err(|error| explained("NEAR_CACHE", &error));
     }
     Ok(SessionManager::new(own_rows("SESSION_URL", &database_url(settings)).await?))
 }

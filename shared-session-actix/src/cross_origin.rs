@@ -6,7 +6,7 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::header::HeaderValue,
 };
-use futures_util::future::{Either, LocalBoxFuture};
+use futures_util::future::LocalBoxFuture;
 use shared_session::{
     OnError,
     csrf::{CrossOrigin, CrossOriginCheck, Refused},
@@ -96,7 +96,7 @@ where
 {
     type Response = ServiceResponse<EitherBody<B>>;
     type Error = Error;
-    type Future = Either<LocalBoxFuture<'static, Result<Self::Response, Error>>, Ready<Result<Self::Response, Error>>>;
+    type Future = LocalBoxFuture<'static, Result<Self::Response, Error>>;
 
     forward_ready!(inner);
 
@@ -104,14 +104,14 @@ where
         match self.refuse(&request) {
             None => {
                 let handling = self.inner.call(request);
-                Either::Left(Box::pin(async move { Ok(handling.await?.map_into_left_body()) }))
+                Box::pin(async move { Ok(handling.await?.map_into_left_body()) })
             }
             Some(Refused { reply, error, rejected, .. }) => {
-                let mut reply = into_response(reply).map_into_right_body();
+                let mut reply = into_response(reply);
                 reply.extensions_mut().insert(error);
                 rejected.map(|rejected| reply.extensions_mut().insert(rejected));
                 let (request, _) = request.into_parts();
-                Either::Right(ready(Ok(ServiceResponse::new(request, reply))))
+                Box::pin(async move { Ok(ServiceResponse::new(request, reply.map_into_right_body())) })
             }
         }
     }

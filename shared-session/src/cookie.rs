@@ -1,8 +1,29 @@
 //! The session cookie: reading it from requests and writing it to responses, as bytes and strings.
 //!
+//! - **One answer for the same bytes**, so that every service agrees on who the user is.
+//! - **A wrong setting stops the start** of a service and not the login of its users.
+//! - **No data in the cookie**, and no lifetime: whether a session is valid is decided in the store.
+//!
+//! # Example
+//!
+//! ```
+//! use shared_session::cookie::{CookieConfig, Presented};
+//!
+//! let cookie = CookieConfig::default().build()?;
+//! assert_eq!(cookie.set("abc"), "__Host-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/");
+//! assert_eq!(cookie.read([&b"x=1; __Host-session=abc"[..]]), Presented::One(b"abc"));
+//!
+//! // A cookie for many hosts cannot have the prefix that promises a single one.
+//! assert!(CookieConfig::default().with_domain("example.com").build().is_err());
+//! let shared = CookieConfig::new("__Secure-session").with_domain("example.com").build()?;
+//! assert!(shared.set("abc").ends_with("; Secure; Path=/; Domain=example.com"));
+//! # Ok::<(), shared_session::Error>(())
+//! ```
+//!
 //! # Reading
 //!
-//! Every service must agree on who the user is for the same bytes, so [`read`] has one defined answer for any header:
+//! Every service must agree on who the user is for the same bytes, so [`SessionCookie::read`] has one defined
+//! answer for any header:
 //!
 //! - Names are compared byte for byte. Case counts and nothing is percent-decoded, in names or in values.
 //! - Only spaces and tabs are trimmed, around the name and around the value, as browsers do when they store a cookie.
@@ -23,19 +44,19 @@
 //! planted one. It sends them all, and a request does not show their scopes. So an answer that sets or deletes the
 //! cookie first expires it in the other scopes: [`SetCookie::headers`].
 //!
-//! ```
-//! use shared_session::cookie::{CookieConfig, Presented};
+//! # Cookbook
 //!
-//! let cookie = CookieConfig::default().build()?;
-//! assert_eq!(cookie.set("abc"), "__Host-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/");
-//! assert_eq!(cookie.read([&b"x=1; __Host-session=abc"[..]]), Presented::One(b"abc"));
+//! - **One cookie for several hosts**: [`CookieConfig::with_domain`], and a name without `__Host-`.
+//! - **Plain HTTP while developing**: Chrome and Firefox take `Secure` cookies from `http://localhost`. Elsewhere
+//!   [`CookieConfig::with_secure`], and a name without a prefix.
+//! - **A user who stays when the browser is closed**: a [`with_max_age`](CookieConfig::with_max_age) for everybody, or
+//!   [`Expiry`](crate::Expiry) for one session.
+//! - **A cookie that moves** to another domain or path: [`with_former_domain`](CookieConfig::with_former_domain) and
+//!   [`with_former_path`](CookieConfig::with_former_path) expire it where it was.
 //!
-//! // A cookie for many hosts cannot have the prefix that promises a single one.
-//! assert!(CookieConfig::default().with_domain("example.com").build().is_err());
-//! let shared = CookieConfig::new("__Secure-session").with_domain("example.com").build()?;
-//! assert!(shared.set("abc").ends_with("; Secure; Path=/; Domain=example.com"));
-//! # Ok::<(), shared_session::Error>(())
-//! ```
+//! # What it does not do
+//!
+//! It is no cookie jar: it reads and writes this one cookie. It neither signs nor encrypts; the value is random.
 
 use std::{borrow::Cow, fmt, fmt::Write as _, sync::Arc, time::Duration as StdDuration};
 
@@ -52,8 +73,8 @@ mod scope;
 mod transport;
 
 pub use config::{CookieConfig, SameSite};
-pub use read::{Presented, read};
-pub(crate) use read::{Sent, read_each};
+pub use read::Presented;
+pub(crate) use read::{Sent, read, read_each};
 pub use scope::RequestUrl;
 use scope::Scope;
 pub use transport::Transport;
@@ -123,9 +144,20 @@ impl SessionCookie {
         &self.config
     }
 
-    /// Finds this cookie in the values of a request's `Cookie` headers. See [`read`].
+    /// Finds this cookie in the values of all `Cookie` headers of one request. The [module documentation](self#reading)
+    /// has the rules.
     ///
     /// Cost: one pass over the headers, no allocation.
+    ///
+    /// ```
+    /// use shared_session::cookie::{Presented, SessionCookie};
+    ///
+    /// let cookie = SessionCookie::default();
+    /// let found = |header: &'static str| cookie.read([header.as_bytes()]);
+    /// assert_eq!(found("theme=dark; __Host-session=abc"), Presented::One(b"abc"));
+    /// assert_eq!(found("__%48ost-session=abc"), Presented::Absent);
+    /// assert_eq!(found("__Host-session=abc; __Host-session=xyz"), Presented::Conflicting);
+    /// ```
     pub fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Presented<'a> {
         read(headers, self.name())
     }

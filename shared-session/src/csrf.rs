@@ -1,15 +1,11 @@
 //! Protection against requests that another site makes in the visitor's browser.
 //!
-//! Two independent defences; use both for HTML forms, the first alone for a JSON API.
+//! - **A request of another site reaches no handler.** It is answered with 403.
+//! - **No state**: nothing is stored for it, neither in the session nor in the process.
+//! - **A sign-in ends every earlier form token.**
+//! - **No trust in the request**: allowed origins are settings, never taken from `Host` or `X-Forwarded-Host`.
 //!
-//! 1. [`CrossOrigin`] looks at the `Sec-Fetch-Site` and `Origin` headers of unsafe requests. It needs no state and no
-//!    markup. `CrossOriginLayer` (feature `tower`) applies it to a Tower service.
-//! 2. [`FormTokens`] makes and checks the hidden field of a form. A token is bound to the session and to its current
-//!    secret, so a sign-in invalidates it. Before there is a session, it is bound to a signed cookie. In a Django
-//!    deployment the tokens are Django's. Each adapter has extractors: `FormToken` for the page, `ProtectedForm` for what the page sends.
-//!
-//! Neither can protect a handler that changes state on GET or HEAD. Keep login, logout and every change on unsafe
-//! methods (OWASP ASVS 5.0, 3.5.3).
+//! # Example
 //!
 //! ```
 //! use shared_session::csrf::{CrossOrigin, OriginHeaders};
@@ -21,6 +17,38 @@
 //! assert!(!cross_origin.check(foreign).is_allowed());
 //! # Ok::<(), shared_session::Error>(())
 //! ```
+//!
+//! # Concepts
+//!
+//! There are two independent defences; use both for HTML forms, the first alone for a JSON API.
+//!
+//! 1. [`CrossOrigin`] looks at the `Sec-Fetch-Site` and `Origin` headers of unsafe requests. It needs no state and no
+//!    markup. [`CrossOriginLayer`] (feature `tower`) applies it to a Tower service, `CrossOriginMiddleware` to Actix Web.
+//! 2. [`FormTokens`] makes and checks the hidden field of a form. A token is bound to the session and to its current
+//!    secret, so a sign-in invalidates it. Before there is a session, it is bound to a signed cookie. In a Django
+//!    deployment the tokens are Django's.
+//!
+//! # Cookbook
+//!
+//! - **A form**: in the adapters the extractor `FormToken` for the page, and `ProtectedForm` for what the page sends.
+//!   Elsewhere [`LazySession::form_token`](crate::LazySession::form_token) and
+//!   [`LazySession::protected_form`](crate::LazySession::protected_form).
+//! - **A script that posts**: send the token in the header [`FormToken::HEADER`].
+//! - **A page that is too old** is [`ErrorKind::StaleForm`](crate::ErrorKind::StaleForm): show the form again.
+//!   [`TokenRefusal`] says why, and [`Refusal`] why another site's request was refused.
+//! - **A path that another site must post to**, such as a webhook: leave it outside of the layer.
+//! - **A middleware of your own**: [`CrossOriginCheck`] makes the decision and the answer.
+//!
+//! # What is stored and sent
+//!
+//! Nothing is stored. Before a session exists, a page with a form sets a cookie, by default `__Host-csrf` with `Secure`,
+//! `HttpOnly` and `SameSite=Lax`, until the browser is closed.
+//!
+//! # What it does not do
+//!
+//! It cannot protect a handler that changes state on GET or HEAD: keep login, logout and every change on unsafe methods
+//! (OWASP ASVS 5.0, 3.5.3). It does not help against scripts of another site that run in your page (XSS). It sends no CORS
+//! headers.
 
 mod check;
 pub(crate) mod form;

@@ -1,8 +1,22 @@
 //! Django's session formats: this library as one more member of a Django fleet.
 //!
-//! [`Django`] says which of Django's session engines the fleet uses. Sessions are read in every variant of that engine
-//! and written back in the variant found, so Django, and every other program that shares its sessions, keeps reading
-//! them. Values that only Python understands are kept as they are; no pickle is ever run.
+//! - **Django keeps reading.** Sessions are read in every variant of the fleet's engine and written back in the variant
+//!   found, byte for byte where nothing changed.
+//! - **No pickle is ever run.** Values that only Python understands are kept as they are.
+//! - **Nothing changes on Django's side**, and each step can be undone.
+//!
+//! # Example
+//!
+//! ```
+//! use shared_session::{Profile, SessionManager, django::Django, store::MemoryStore};
+//!
+//! let fleet = Django::cache().with_key_prefix("shop").with_version(2);
+//! let manager = SessionManager::new(MemoryStore::new()).with_profile(Profile::django(fleet));
+//! ```
+//!
+//! # Concepts
+//!
+//! [`Django`] says which of Django's session engines the fleet uses.
 //!
 //! - The cookie's value is the key of the session. Its [`Handle`](crate::Handle) is a hash of it.
 //! - A sign-in moves the session to a new key and deletes the old one, as Django does.
@@ -12,6 +26,8 @@
 //!   an ended session leaves a tombstone: this library never opens it again and deletes it when it sees it.
 //! - Three entries are Django's (`_auth_user_id`, `_auth_user_backend`, `_auth_user_hash`) and one is ours
 //!   (`_shared_session`: when and where the user signed in). Handlers do not see them.
+//!
+//! # Python values
 //!
 //! Python values without a counterpart in JSON read as follows. [`Session::insert`](crate::Session::insert) replaces such an
 //! entry by plain JSON, [`Session::update`](crate::Session::update) never does, and
@@ -28,12 +44,27 @@
 //! | keys that are numbers, `True`, `None` | string |
 //! | another object; a string with a lone surrogate | [`ErrorKind::Value`](crate::ErrorKind::Value) |
 //!
-//! ```
-//! use shared_session::{Profile, SessionManager, django::Django, store::MemoryStore};
+//! # Cookbook
 //!
-//! let fleet = Django::cache().with_key_prefix("shop").with_version(2);
-//! let manager = SessionManager::new(MemoryStore::new()).with_profile(Profile::django(fleet));
-//! ```
+//! - **Does the configuration fit?** [`SessionManager::check_fleet`](crate::SessionManager::check_fleet), before the service
+//!   listens.
+//! - **Users of the site**: [`SqlUsers`](crate::users::SqlUsers) with keys made by
+//!   [`SecretKeys::django`](crate::SecretKeys::django).
+//! - **Forms that both sides accept**: [`FormTokens::django`](crate::csrf::FormTokens::django).
+//! - **Messages for the next page**: [`messages`].
+//! - **`USE_TZ = False`**: [`Django::with_time_zone`].
+//! - **Move a site over, route by route**: the [guide](crate::guide::django).
+//!
+//! # Features
+//!
+//! `django` has the engines `cache`, `db`, `cached_db` and the package django-redis-sessions; [`DjangoDbStore`] also needs
+//! `sqlite` or `postgres`, [`DjangoCachedDbStore`] and `redis`. `django-redis` adds what that package may compress and
+//! serialize with.
+//!
+//! # What it does not do
+//!
+//! The engines `file` and `signed_cookies` and engines of your own are not read; nor are caches other than Redis. Fewer
+//! guarantees hold than with the native profile, because Django does not compare before it writes.
 
 mod codec;
 mod compress;

@@ -1,12 +1,61 @@
 //! One login, many services: a session that every service behind one cookie shares.
 //!
-//! - **Nothing is lost, nothing comes back.** Concurrent writes from several services are merged; a session that was
-//!   signed out cannot be revived by a slow request; an outage is never mistaken for a sign-out.
-//! - **One round trip to read, two to write, none for a request that does not ask.**
-//! - **Any framework.** This crate holds the engine and a Tower layer; `shared-session-axum` and
-//!   `shared-session-actix` add extractors. The stored format is documented and readable from any language.
+//! - **Nothing is lost.** Concurrent writes of several services are merged, entry by entry; counters stay exact.
+//! - **Nothing comes back.** A slow request cannot revive a session that was signed out.
+//! - **An outage is an outage.** It is answered with 503 and never mistaken for a sign-out.
+//! - **It costs what it does.** One round trip to read, two to write, none for a request that does not ask.
+//! - **Any framework, any language.** This crate holds the engine and a Tower layer; with Axum use
+//!   [`shared-session-axum`](https://docs.rs/shared-session-axum), with Actix Web
+//!   [`shared-session-actix`](https://docs.rs/shared-session-actix). The stored format is
+//!   [specified](guide::wire_format), and a [Django site](guide::django) may share it.
 //!
-//! # How it flows
+//! [Each of these guarantees has its
+//! tests](https://github.com/shared-session/shared-session/blob/main/ARCHITECTURE.md#guarantees).
+//!
+//! # A complete program
+//!
+//! A service on Tower, and a browser that visits it twice:
+//!
+//! ```
+//! use http::{Request, Response};
+//! use shared_session::{Error, ErrorKind, LazySession, SessionLayer, SessionManager, store::MemoryStore};
+//! use tower::{Layer, ServiceExt, service_fn};
+//!
+//! async fn count(request: Request<()>) -> Result<Response<String>, Error> {
+//!     let session = request.extensions().get::<LazySession>().ok_or(ErrorKind::Config)?.load().await?;
+//!     let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
+//!     Ok(Response::new(format!("visit {visits}")))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let manager = SessionManager::new(MemoryStore::new());
+//!     let service = SessionLayer::new(manager).layer(service_fn(count));
+//!
+//!     let first = service.clone().oneshot(Request::new(())).await?;
+//!     let cookie = first.headers()["set-cookie"].to_str()?.split(';').next().unwrap_or_default();
+//!     let second = service.oneshot(Request::get("/").header("cookie", cookie).body(())?).await?;
+//!     assert_eq!(second.into_body().into_inner().as_deref(), Some("visit 2"));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The [README](https://github.com/shared-session/shared-session/tree/main/shared-session#readme) serves it over HTTP with
+//! hyper. For several services replace `MemoryStore::new()` by
+//! [`RedisStore::connect(url).await?`](store::RedisStore::connect).
+//!
+//! # Concepts
+//!
+//! | type | what it is |
+//! |---|---|
+//! | [`SessionManager`] | a store, a profile, a cookie, lifetimes and users: made once, when the service starts |
+//! | [`store::SessionStore`] | where sessions are kept: Redis, PostgreSQL, SQLite, memory, or a store of yours |
+//! | [`Profile`] | how a session is laid out in the store: our own format, or one of Django's |
+//! | [`LazySession`] | the session of one request before it is loaded; an extension of the request |
+//! | [`Session`] | its entries, by name, and who is signed in; edits wait for the commit |
+//! | [`Error`], [`ErrorKind`] | why there is no session, with an HTTP status; [`OnError`] draws the answer |
+//!
+//! A request passes them in this order:
 //!
 //! ```text
 //! Cookie header ──SessionManager::open──▶ LazySession      no I/O
@@ -17,36 +66,132 @@
 //! Outcome ──▶ Set-Cookie, Vary, Cache-Control
 //! ```
 //!
-//! # Example
+//! The Tower layer and the adapters do this. Edits are stored when the handler has answered: not if it fails (5xx), and
+//! not for HEAD and OPTIONS. [`Session::commit`] stores them earlier.
 //!
-//! A service on any Tower stack; with Axum or Actix Web use their adapters instead.
+//! # Cookbook
+//!
+//! The snippets are the inside of a handler, and `session` is its [`Session`].
+//!
+//! **Give an entry a type.** A [`Key`] says its name and its type once:
 //!
 //! ```
-//! # #[cfg(feature = "tower")] {
-//! use http::{Request, Response};
-//! use shared_session::{Error, LazySession, SessionLayer, SessionManager, store::MemoryStore};
-//! use tower::{Layer, ServiceExt};
+//! # use shared_session::{Key, Session, SessionManager, store::MemoryStore};
+//! const THEME: Key<String> = Key::new("theme");
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
-//! let service = tower::service_fn(|request: Request<()>| async move {
-//!     let handle = request.extensions().get::<LazySession>().ok_or(shared_session::ErrorKind::Config)?;
-//!     let session = handle.load().await?;
-//!     let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
-//!     Ok::<_, Error>(Response::new(format!("{visits}")))
-//! });
-//! let service = SessionLayer::new(SessionManager::new(MemoryStore::new())).layer(service);
-//! let response = service.oneshot(Request::new(())).await?;
-//! assert!(response.headers().contains_key("set-cookie"));
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+//! # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+//! session.insert(THEME, &"dark".to_owned())?;
+//! assert_eq!(session.get(THEME)?.as_deref(), Some("dark"));
 //! # Ok(()) }
+//! ```
+//!
+//! **Change a struct that is stored.** Give each new field a `#[serde(default)]`, because the sessions that exist do not
+//! have it; [`Key`] explains what else to keep in mind while old and new versions run:
+//!
+//! ```
+//! # use shared_session::{Key, Session, SessionManager, store::MemoryStore};
+//! #[derive(serde::Deserialize, serde::Serialize)]
+//! struct Cart {
+//!     items: Vec<u64>,
+//!     #[serde(default)]
+//!     voucher: Option<String>,
+//! }
+//!
+//! const CART: Key<Cart> = Key::new("cart");
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+//! # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+//! # #[derive(serde::Serialize)] struct Old { items: Vec<u64> }
+//! # session.insert("cart", &Old { items: vec![7] })?;
+//!
+//! // Stored before there were vouchers:
+//! assert!(session.get(CART)?.is_some_and(|cart| cart.items == [7] && cart.voucher.is_none()));
+//! # Ok(()) }
+//! ```
+//!
+//! **Change an entry from its value.** [`Session::update`] and [`Session::update_or`] take a closure, which runs again if
+//! another request was faster. With `get` and `insert` the later request would win.
+//!
+//! **Sign in, and remember the user.** [`Session::authenticate`] checks the name and the password;
+//! [`LoginOptions`] says how long the session lives. The feature is `users`:
+//!
+//! ```
+//! # #[cfg(feature = "users")] mod users {
+//! # use shared_session::{Error, LoginOptions, Session};
+//! async fn sign_in(session: &Session, name: &str, password: &str, remember: bool) -> Result<bool, Error> {
+//!     let Some(user) = session.authenticate(name, password).await? else { return Ok(false) };
+//!     session.login_with(&user, LoginOptions::new().with_remember_me(remember))?;
+//!     Ok(true)
+//! }
 //! # }
 //! ```
+//!
+//! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods each:
+//! [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or call
+//! [`Session::require_user_as`].
+//!
+//! **Protect forms.** Give the manager [`csrf::FormTokens`]; put the token into the page and check what comes back. The
+//! extractors `FormToken` and `ProtectedForm` of the adapters do both:
+//!
+//! ```
+//! # use shared_session::{SecretKeys, SessionManager, csrf::FormTokens, store::MemoryStore};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+//! let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+//! let manager = SessionManager::new(MemoryStore::new()).with_form_tokens(FormTokens::new(keys));
+//! # let request = manager.open([]);
+//! let page = format!("<form method=\"post\">{}<button>Send</button></form>", request.form_token()?.input());
+//! # assert!(page.contains("csrfmiddlewaretoken"));
+//! # Ok(()) }
+//! ```
+//!
+//! **Work on after the response.** [`SessionManager::reopen`] follows the request's session into a background job, a
+//! WebSocket or a stream of events; [`Session::standing`] asks whether the user may still be served:
+//!
+//! ```
+//! # use shared_session::{Close, Ending, Error, LazySession, SessionManager, store::MemoryStore};
+//! fn start(manager: &SessionManager, request: &LazySession) -> tokio::task::JoinHandle<Result<(), Error>> {
+//!     let session = manager.reopen(request);
+//!     tokio::spawn(async move {
+//!         // Waits until the request is answered. A visitor who has signed out meanwhile is an error here.
+//!         let session = session.load().await?;
+//!         session.insert("report", "ready")?;
+//!         session.commit().await
+//!     })
+//! }
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+//! # let manager = SessionManager::new(MemoryStore::new());
+//! # let request = manager.open([]);
+//! # request.load().await?.insert("report", "under way")?;
+//! # let job = start(&manager, &request);
+//! # let Close::Commit(commit) = manager.close(&request, Ending::Completed) else { return Ok(()) };
+//! # let outcome = manager.commit(commit).await;
+//! # let cookie = outcome.set_cookie().unwrap_or_default().split(';').next().unwrap_or_default();
+//! # assert!(job.await.is_ok_and(|done| done.is_ok()));
+//! # assert_eq!(manager.open([cookie.as_bytes()]).load().await?.get::<String>("report")?.as_deref(), Some("ready"));
+//! # Ok(()) }
+//! ```
+//!
+//! **List devices, sign out elsewhere.** [`SessionManager::sessions_of`], [`revoke`](SessionManager::revoke),
+//! [`revoke_others`](SessionManager::revoke_others) and [`revoke_all`](SessionManager::revoke_all).
+//!
+//! **Answer failures your way.** [`SessionManager::with_on_error`] takes a closure for every failure, in every adapter.
+//!
+//! **Ask the store less often.** [`NearCache`] keeps sessions in the process, and bounds how old an answer may be.
+//!
+//! **Survive a lost Redis.** [`store::TieredStore`] keeps sessions in SQL, with Redis in front.
+//!
+//! **Test.** [`store::MemoryStore`] needs no server; [`testing`] has a spy and a store that fails on demand.
+//!
+//! The [guides](guide) go further: running it in production, moving from other libraries, living beside Django. Small
+//! programs are in the `examples/` of
+//! [this crate](https://github.com/shared-session/shared-session/tree/main/shared-session/examples) and of the adapters.
 //!
 //! # Features
 //!
 //! | feature | default | what |
 //! |---|---|---|
 //! | `tower` | yes | [`SessionLayer`] and [`csrf::CrossOriginLayer`] |
-//! | `redis` | yes | [`store::RedisStore`] |
+//! | `redis` | yes | [`store::RedisStore`] and [`NearCache`] |
 //! | `memory` | yes | [`store::MemoryStore`] |
 //! | `redis-tls` | no | `rediss://` with rustls and ring |
 //! | `deadpool` | no | a `deadpool-redis` pool as connection |
@@ -57,8 +202,33 @@
 //! | `django-redis` | no | what django-redis adds: MessagePack; LZ4, xz and Zstandard |
 //! | `metrics` | no | [`metrics`]: counters and latencies through the `metrics` facade |
 //! | `testing` | no | [`testing`]: the store contract as tests, a spy store, a fault store |
+//!
+//! # What is stored and sent
+//!
+//! - **In the browser**: one cookie, by default `__Host-session` with `Secure`, `HttpOnly` and `SameSite=Lax`, until the
+//!   browser is closed. It holds random characters and no data. Form tokens need a second cookie before there is a session.
+//! - **In the store**: one record under `shared_session:` and a random handle, and with sign-ins an index of a user's
+//!   sessions. The record holds your entries as JSON, times, the user's id, a keyed hash of their stored password, and the
+//!   address and `User-Agent` of the browser that started the session or signed in. It holds only a hash of the cookie's
+//!   secret, so a copy of the store opens no session. Values are not encrypted.
+//! - **How long**: 14 days unused and 90 days in all, by default ([`Lifetime`]). Every key expires.
+//! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response depends
+//!   on the session.
+//! - **In logs, errors, `Debug` and metrics**: neither values nor secrets.
+//!
+//! # What it does not do
+//!
+//! - It keeps no session in the cookie itself: a server-side store is what makes a sign-out final.
+//! - It starts no session for reading. A visitor for whom nothing is stored gets no cookie.
+//! - It does not merge within an entry: of two requests that `insert` one entry, the later wins. Use
+//!   [`Session::update`], or several entries.
+//! - It is no transaction over several sessions, nor over the session and your database.
+//! - It does not limit the rate of sign-ins, register users, send mail, or speak OAuth and SAML.
+//! - It holds less where others write without comparing, as [Django does](guide::django), and where a failover loses
+//!   writes ([what to set](guide::operations)).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(missing_docs)]
 
 pub mod cookie;
 pub mod csrf;
@@ -66,6 +236,8 @@ pub mod csrf;
 pub mod django;
 mod engine;
 mod error;
+#[cfg(all(doc, not(doctest)))]
+pub mod guide;
 mod keys;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -106,7 +278,6 @@ pub use engine::{
 pub use error::{Error, ErrorKind};
 pub use keys::SecretKeys;
 #[cfg(all(fuzzing, feature = "django-redis"))]
-#[doc(hidden)]
 pub use record::fuzzing;
 pub use record::{
     Identity, Profile,

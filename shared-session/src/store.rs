@@ -1,10 +1,6 @@
-//! The storage contract: keys, bytes and lifetimes.
+//! Where sessions are kept: stores, and the contract of a store of your own.
 //!
-//! A [`SessionStore`] knows nothing of cookies, users or formats. Implement it to keep sessions elsewhere, and run the
-//! contract suite of the `testing` feature over your implementation: this page is the contract, and the suite checks
-//! it.
-//!
-//! Rules for every method:
+//! Rules for every store, which are the rules for every method of [`SessionStore`]:
 //!
 //! - Each write is one atomic step on one key. Concurrent calls behave as if they ran one after the other.
 //! - Absent is not an error. A key whose lifetime has passed is absent.
@@ -14,6 +10,58 @@
 //!   [`Error::undecided`], one that took too long [`Error::late`]. A store never retries a write by itself.
 //! - A value of the wrong kind under a key is [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable).
 //! - Errors and logs never contain a key or a value.
+//!
+//! This page is the contract; the suite of the feature `testing`,
+//! [`store_contract`](crate::testing::store_contract), checks it.
+//!
+//! # Example
+//!
+//! ```
+//! use std::time::Duration;
+//! use shared_session::store::{Deleted, MemoryStore, Replaced, Seen, SessionStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+//! let (store, minute) = (MemoryStore::new(), Duration::from_secs(60));
+//! assert!(store.create("key", "one".into(), minute).await?);
+//!
+//! let seen = Seen::new("one".into(), 0..3);
+//! assert_eq!(store.replace("key", &seen, "two".into(), minute).await?, Replaced::Stored);
+//! // What was seen is not there any more.
+//! assert_eq!(store.replace("key", &seen, "three".into(), minute).await?, Replaced::Conflict("two".into()));
+//! assert_eq!(store.delete("key", None).await?, Deleted::Deleted);
+//! # Ok(()) }
+//! ```
+//!
+//! # Which store
+//!
+//! | store | for |
+//! |---|---|
+//! | [`RedisStore`] | services that share sessions: one round trip to read or to write; Redis 6.2 or newer, Valkey, Sentinel, Cluster |
+//! | [`SqlStore`] | sessions in PostgreSQL, or in a SQLite file on one machine |
+//! | [`TieredStore`] | sessions that survive a Redis that loses its data: every write is in SQL before it is acknowledged |
+//! | [`MemoryStore`] | tests, demos, and a single process that may forget its sessions |
+//!
+//! A store knows keys, bytes and lifetimes, and nothing of cookies, users or formats. A version of a value is a [`Seen`]; a
+//! moment is a [`StoreTime`], by the store's own clock.
+//!
+//! # Cookbook
+//!
+//! - **Your own store**: implement [`SessionStore`] and run [`store_contract`](crate::testing::store_contract) over it. Its
+//!   methods are all that the manager calls.
+//! - **Wrap a store**, for a prefix or for figures of your own: pass every method on, with those that have a default.
+//! - **Expired rows**: SQL keeps them until [`SqlStore::spawn_purge`]. Redis and memory remove them by themselves.
+//! - **Your own connections**: `RedisStore::from_pool` (feature `deadpool`), `SqlStore::from_postgres`,
+//!   `SqlStore::from_sqlite`.
+//!
+//! # What is stored
+//!
+//! The records that the [`Profile`](crate::Profile) makes, as they are; no store reads or encrypts them. Each store's own page
+//! names its keys and tables.
+//!
+//! # What it does not do
+//!
+//! There is no store in the cookie, and none in MySQL or MongoDB. Stores do not copy sessions to each other, except
+//! [`TieredStore`]. None of them decides what a conflict means: the manager merges.
 
 use std::{fmt, future::Future, pin::Pin, time::Duration};
 
@@ -36,6 +84,8 @@ mod tiered;
 pub use crate::record::{time::StoreTime, version::Seen};
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use news::Changes;
 #[cfg(feature = "redis")]
 pub use redis::{RedisConfig, RedisStore};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -213,6 +263,13 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// The store's clock. One round trip; also the cheapest proof that the store answers.
     fn time(&self) -> impl Future<Output = Result<StoreTime, Error>> + Send;
+
+    /// The changes of all writers, for a [near cache](crate::NearCache). No I/O. Default: `None`; a store that wraps
+    /// another and writes nothing elsewhere passes on what that one returns.
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<Changes> {
+        None
+    }
 }
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -241,6 +298,8 @@ pub(crate) trait StoreDyn: Send + Sync {
     fn index_list<'a>(&'a self, index: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>>;
     fn index_remove<'a>(&'a self, index: &'a str, members: &'a [String]) -> BoxFuture<'a, Result<(), Error>>;
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>>;
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<Changes>;
 }
 
 /// `call` in `span`, if anybody is interested in it.
@@ -292,5 +351,9 @@ impl<S: SessionStore> StoreDyn for S {
     }
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>> {
         Box::pin(SessionStore::time(self))
+    }
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<Changes> {
+        SessionStore::changes(self)
     }
 }

@@ -1,45 +1,56 @@
-//! For those who write a [`SessionStore`], and for tests that need one to misbehave. Feature `testing`.
+//! For tests: the contract of a [store](crate::store), and stores that report or fail.
 //!
-//! - [`store_contract`] proves that a store keeps the [contract](crate::store).
+//! - [`store_contract`] proves that a store of yours keeps the contract, rule by rule, races included.
 //! - [`SpyStore`] records the operations that reach a store.
 //! - [`FaultStore`] makes a store fail, hang, lose a reply, or change between two operations.
 //!
-//! Everything here panics where a test should fail. It is not covered by the semantic version of this crate.
+//! Everything here panics where a test should fail.
+//!
+//! # Example
 //!
 //! ```
-//! use shared_session::{store::MemoryStore, testing};
+//! use shared_session::{ErrorKind, SessionManager, store::MemoryStore};
+//! use shared_session::testing::{Fault, FaultStore, SpyStore, store_contract};
 //!
 //! #[tokio::main]
 //! async fn main() {
-//!     testing::store_contract(MemoryStore::new()).await;
+//!     store_contract(MemoryStore::new()).await;
+//!
+//!     let store = SpyStore::new(FaultStore::new(MemoryStore::new()));
+//!     let manager = SessionManager::new(store.clone());
+//!     let session = manager.open([]).load().await.unwrap();
+//!     store.assert_untouched();
+//!
+//!     store.inner().fail_next("create", Fault::Refused);
+//!     session.insert("theme", "dark").unwrap();
+//!     assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Unavailable);
+//!     assert!(store.calls().contains(&"create"));
 //! }
 //! ```
+//!
+//! # Concepts
+//!
+//! Both test stores wrap any other one, and each other; their clones share what was recorded and ordered. They know the
+//! operations of a store by the names of its methods, such as `load` or `index_add`.
+//!
+//! # Cookbook
+//!
+//! - **One test per rule**, or all rules but some: [`store_contract_where`] and [`rules`].
+//! - **An outage**: [`FaultStore::set_down`]. **A lost reply**: [`Fault::LostReply`].
+//! - **A race, step by step**: [`FaultStore::before_next`] and [`FaultStore::after_next`] run what the other request does.
+//! - **How often the store is asked**: [`SpyStore::take_calls`].
+//!
+//! # What it does not do
+//!
+//! It is not covered by the semantic version of this crate: a minor version may add rules. It does not measure time, and it
+//! starts no servers.
 #![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
-use crate::store::SessionStore;
-
-pub mod contract;
+mod contract;
 mod fault;
 mod operations;
 mod spy;
 
+pub use contract::{rules, store_contract, store_contract_where};
 pub use fault::{Fault, FaultStore};
-pub use operations::OPERATIONS;
 pub use spy::SpyStore;
-
-/// Runs every rule of [`contract`] over `store`.
-///
-/// Needs a Tokio runtime with timers; the multi-threaded one finds more races. The keys have a random prefix, so
-/// suites can share a server. It takes a few seconds, most of them spent waiting for lifetimes to pass: the clock of
-/// `store` must run by itself.
-///
-/// # Panics
-///
-/// When a rule does not hold, with its name, or takes longer than two minutes.
-pub async fn store_contract<S: SessionStore + Clone>(store: S) {
-    contract::writes::all(&store).await;
-    contract::races::all(&store).await;
-    contract::lifetimes::all(&store).await;
-    contract::values::all(&store).await;
-    contract::index::all(&store).await;
-}

@@ -1,18 +1,15 @@
 //! Who may sign in: users, their passwords, groups and permissions.
 //!
-//! - [`Users`] is what a service asks of its users: one by id, one by name. [`SqlUsers`] fulfils it over the tables that
-//!   Django uses, in SQLite or PostgreSQL; for a table of your own see [below](#your-own-table). [`ManageUsers`] is for
-//!   services that change users.
-//! - [`AuthUser`] is what a session must know of one user. [`User`] is the row of Django's table; your own type is as good.
-//! - A session carries a [hash](User::session_auth_hash) of the stored password, and the user's epoch if the table has
-//!   epochs. Both are compared with the row at each request that asks who the user is: a new password, a raised
-//!   epoch or a deactivated user ends sessions at once, whatever the session store still holds.
-//! - Passwords are hashed off the async threads, no more at a time than there are cores.
-//! - Every refusal costs the same work, also for a name that does not exist, a user without a password, an inactive one
-//!   and one whose hash is older or newer than others (OWASP Authentication Cheat Sheet, "Authentication and Error
-//!   Messages"). [`Users::verify`] says what remains.
+//! - **A change of the user ends sessions at once**: a new password, a raised epoch or a deactivated user, whatever the
+//!   session store still holds.
+//! - **A refusal tells nothing.** It costs the same work for a name that does not exist, a user without a password, an
+//!   inactive one and one whose hash is older or newer than others (OWASP Authentication Cheat Sheet, "Authentication and
+//!   Error Messages"). [`Users::verify`] says what remains.
+//! - **Hashing blocks nobody.** Passwords are hashed off the async threads, no more at a time than there are cores.
+//! - **A database that does not answer is an error**, never an anonymous visit.
 //!
 //! # Example
+//!
 //! ```
 //! # #[cfg(feature = "sqlite")]
 //! # #[tokio::main(flavor = "current_thread")]
@@ -30,6 +27,15 @@
 //! # #[cfg(not(feature = "sqlite"))]
 //! # fn main() {}
 //! ```
+//!
+//! # Concepts
+//!
+//! - [`Users`] is what a service asks of its users: one by id, one by name. [`SqlUsers`] fulfils it over the tables that
+//!   Django uses, in SQLite or PostgreSQL; for a table of your own see [below](#your-own-table). [`ManageUsers`] is for
+//!   services that change users.
+//! - [`AuthUser`] is what a session must know of one user. [`User`] is the row of Django's table; your own type is as good.
+//! - A session carries a [hash](User::session_auth_hash) of the stored password, and the user's epoch if the table has
+//!   epochs. Both are compared with the row at each request that asks who the user is: one SELECT by primary key.
 //!
 //! # Your own table
 //!
@@ -83,6 +89,32 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Cookbook
+//!
+//! - **Sign in and out**: [`Session::authenticate`](crate::Session::authenticate), [`login`](crate::Session::login),
+//!   [`logout`](crate::Session::logout). **Remember me**: [`LoginOptions`](crate::LoginOptions).
+//! - **Who is it?** `CurrentUser`, `MaybeUser` and `StaffUser` in the adapters;
+//!   [`Session::user_as`](crate::Session::user_as) and [`require_user_as`](crate::Session::require_user_as) elsewhere.
+//! - **Whole routes for users only**: `login_required` and `require` of the adapters.
+//! - **A new password**: [`ManageUsers::set_password`]; then sign the user in again, since every session has ended.
+//! - **Sign out everywhere**: [`SessionManager::revoke_all`](crate::SessionManager::revoke_all).
+//! - **"Your session has ended"** instead of "please sign in": [`SignedOut`].
+//! - **A custom user model of Django**: [`UserTable`].
+//!
+//! # Features
+//!
+//! `users` has this module; [`SqlUsers`] also needs `sqlite` or `postgres`.
+//!
+//! # What is stored
+//!
+//! In the session: the user's id, the hash, the epoch. [`SqlUsers::migrate`] makes Django's `auth_*` tables where they are
+//! missing, and the side table `shared_session_epoch`. Verifying a password never rewrites its hash.
+//!
+//! # What it does not do
+//!
+//! It does not limit attempts, send mail, reset passwords, or speak OAuth, SAML or WebAuthn: verify however you like, then
+//! call [`login`](crate::Session::login).
 
 use std::{
     collections::BTreeSet,
@@ -107,7 +139,6 @@ mod sql;
 mod user;
 mod verify;
 
-pub use auth_hash::Verified;
 pub use auth_user::AuthUser;
 pub use guard::Guard;
 pub use manage::ManageUsers;

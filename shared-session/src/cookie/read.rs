@@ -59,20 +59,7 @@ pub(crate) enum Sent {
 }
 
 /// Finds the cookie called `name` in the values of all `Cookie` headers of one request.
-///
-/// The [module documentation](super#reading) has the rules.
-///
-/// Cost: one pass over the headers, no allocation.
-///
-/// ```
-/// use shared_session::cookie::{Presented, read};
-///
-/// let found = |header: &'static str| read([header.as_bytes()], "__Host-session");
-/// assert_eq!(found("theme=dark; __Host-session=abc"), Presented::One(b"abc"));
-/// assert_eq!(found("__%48ost-session=abc"), Presented::Absent);
-/// assert_eq!(found("__Host-session=abc; __Host-session=xyz"), Presented::Conflicting);
-/// ```
-pub fn read<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Presented<'a> {
+pub(crate) fn read<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> Presented<'a> {
     read_each(headers, name, |_| {})
 }
 

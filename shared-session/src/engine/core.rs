@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
+#[cfg(feature = "redis")]
+use super::near::NearCache;
 use super::{clock::StoreClock, near::Near, stats::Counters};
 #[cfg(feature = "users")]
 use super::{indexed::IndexedSessions, owners::Owners};
@@ -27,7 +29,12 @@ pub(crate) struct Core {
     pub(crate) retry_after: Duration,
     pub(crate) clock: Arc<StoreClock>,
     pub(crate) stats: Arc<Counters>,
+    /// What the program asks for. `near` follows from it, the store and the profile.
+    #[cfg(feature = "redis")]
+    pub(crate) near_cache: Option<NearCache>,
     pub(crate) near: Option<Arc<Near>>,
+    /// Why the settings contradict each other: every request gets this error.
+    pub(crate) refused: Option<Error>,
     #[cfg(feature = "users")]
     pub(crate) users: Option<Arc<dyn Owners>>,
     #[cfg(feature = "users")]
@@ -35,6 +42,16 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Makes the near cache that fits the store and the profile, an empty one.
+    #[cfg(feature = "redis")]
+    pub(crate) fn follow(&mut self) {
+        let near = self.near_cache.map(|settings| Near::new(settings, self.store.changes(), &*self.profile));
+        (self.near, self.refused) = match near.transpose() {
+            Ok(near) => (near.map(Arc::new), None),
+            Err(error) => (None, Some(error)),
+        };
+    }
+
     pub(crate) fn decode(&self, bytes: &Bytes, now: StoreTime) -> Result<Record, Error> {
         self.profile.decode(bytes, &self.lifetime, now)
     }

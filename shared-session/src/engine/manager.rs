@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 #[cfg(feature = "redis")]
-use super::near::{Near, NearCache};
+use super::near::NearCache;
 use super::{
     clock::StoreClock,
     commit::{Close, Commit, Work},
@@ -69,7 +69,10 @@ impl SessionManager {
             retry_after: Failure::DEFAULT_RETRY_AFTER,
             clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
             stats: Arc::default(),
+            #[cfg(feature = "redis")]
+            near_cache: None,
             near: None,
+            refused: None,
             #[cfg(feature = "users")]
             users: None,
             #[cfg(feature = "users")]
@@ -84,17 +87,15 @@ impl SessionManager {
     }
 
     /// The wire format and key prefix. Default: native, with the prefix `shared_session:`.
+    ///
+    /// A [near cache](Self::with_near_cache) that was set before needs the native profile. With another one every
+    /// request, and [`ping`](Self::ping), gets [`ErrorKind::Config`].
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         self.with(|core| {
-            core.near = core.near.take().and_then(|near| match near.for_profile(&*profile.0) {
-                Ok(near) => Some(Arc::new(near)),
-                Err(error) => {
-                    tracing::warn!(%error, "the near cache is off");
-                    None
-                }
-            });
             core.profile = profile.0;
+            #[cfg(feature = "redis")]
+            core.follow();
         })
     }
 
@@ -165,11 +166,18 @@ impl SessionManager {
     /// request sees what any other service had acknowledged. See [`NearCache`] for how old an answer can be.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the sessions are Django's, or if the store of `near` uses a pool.
+    /// [`ErrorKind::Config`] if the sessions are Django's, if the store [announces no
+    /// changes](SessionStore::changes), or if it uses a pool.
     #[cfg(feature = "redis")]
     pub fn with_near_cache(self, near: NearCache) -> Result<Self, Error> {
-        let near = Near::new(near, &*self.0.profile)?;
-        Ok(self.with(|core| core.near = Some(Arc::new(near))))
+        let manager = self.with(|core| {
+            core.near_cache = Some(near);
+            core.follow();
+        });
+        match &manager.0.refused {
+            Some(error) => Err(error.clone()),
+            None => Ok(manager),
+        }
     }
 
     /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
@@ -208,7 +216,11 @@ impl SessionManager {
     }
 
     pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> LazySession {
-        LazySession(Arc::new(Inner::new(Arc::clone(&self.0), origin, read_only)))
+        let inner = Inner::new(Arc::clone(&self.0), origin, read_only);
+        if let Some(error) = &self.0.refused {
+            inner.shared().state = State::Failed(error.clone());
+        }
+        LazySession(Arc::new(inner))
     }
 
     /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
@@ -291,8 +303,10 @@ impl SessionManager {
     /// Asks the store for its time: the proof that it answers. One round trip.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if it does not.
+    /// [`ErrorKind::Unavailable`] if it does not; [`ErrorKind::Config`] if the near cache and the profile do not go
+    /// together.
     pub async fn ping(&self) -> Result<(), Error> {
+        self.0.refused.clone().map_or(Ok(()), Err)?;
         self.0.store.time().await.map(drop)
     }
 

@@ -1,10 +1,9 @@
 //! Sessions kept in this process, as long as Redis says that they have not changed.
 
 mod cache;
-mod redis;
 mod shard;
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     Error, ErrorKind,
@@ -13,7 +12,7 @@ use crate::{
         format::Format,
         id::{Handle, Token},
     },
-    store::news::{Announces, Watch},
+    store::news::{Changes, Watch},
 };
 use cache::Cache;
 pub(crate) use shard::Ticket;
@@ -47,20 +46,26 @@ pub(crate) use shard::Ticket;
 ///
 /// # async fn example() -> Result<(), shared_session::Error> {
 /// let store = RedisStore::connect("redis://127.0.0.1:6379/0").await?;
-/// let manager = SessionManager::new(store.clone()).with_near_cache(NearCache::new(&store))?;
+/// let manager = SessionManager::new(store).with_near_cache(NearCache::new())?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct NearCache {
-    store: Arc<dyn Announces>,
     sessions: usize,
     bytes: usize,
 }
 
+impl Default for NearCache {
+    fn default() -> Self {
+        Self { sessions: 10_000, bytes: 32 * 1024 * 1024 }
+    }
+}
+
 impl NearCache {
-    fn over(store: Arc<dyn Announces>) -> Self {
-        Self { store, sessions: 10_000, bytes: 32 * 1024 * 1024 }
+    /// The default bounds. No I/O: the cache follows the changes of the manager's store from the first request on.
+    pub fn new() -> Self {
+        Self::default()
     }
 
     /// The most sessions that are kept. Default: 10,000, which is plenty for the visitors of one minute, and a session is
@@ -76,36 +81,24 @@ impl NearCache {
     }
 }
 
-impl fmt::Debug for NearCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NearCache")
-            .field("sessions", &self.sessions)
-            .field("bytes", &self.bytes)
-            .finish_non_exhaustive()
-    }
-}
-
 /// A near cache at work.
 pub(crate) struct Near {
-    settings: NearCache,
     cache: Arc<Cache>,
     watch: Box<dyn Watch>,
 }
 
 impl Near {
-    pub(crate) fn new(settings: NearCache, profile: &dyn Format) -> Result<Self, Error> {
+    pub(crate) fn new(settings: NearCache, changes: Option<Changes>, profile: &dyn Format) -> Result<Self, Error> {
+        let refuse = |message| Err(Error::new(ErrorKind::Config, message));
+        let Some(changes) = changes else {
+            return refuse("a near cache needs a store that announces changes: Redis, and not behind SQL");
+        };
         if !profile.says_expiry() {
-            let message = "a near cache needs the native profile: Django's sessions do not say when they expire";
-            return Err(Error::new(ErrorKind::Config, message));
+            return refuse("a near cache needs the native profile: Django's sessions do not say when they expire");
         }
         let cache = Arc::new(Cache::new(&profile.session_prefix(), settings.sessions, settings.bytes));
-        let watch = settings.store.follow(cache.prefix(), Arc::clone(&cache) as _)?;
-        Ok(Self { settings, cache, watch })
-    }
-
-    /// An empty one for the keys of another profile.
-    pub(crate) fn for_profile(&self, profile: &dyn Format) -> Result<Self, Error> {
-        Self::new(self.settings.clone(), profile)
+        let watch = changes.follow(cache.prefix(), Arc::clone(&cache) as _)?;
+        Ok(Self { cache, watch })
     }
 
     /// The session that `token` opens, if it is kept.

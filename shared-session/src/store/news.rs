@@ -1,10 +1,32 @@
 //! Stores that announce their changes.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tokio::time::Instant;
 
 use crate::Error;
+
+/// The changes that a store announces, for a [near cache](crate::NearCache): what
+/// [`SessionStore::changes`](super::SessionStore::changes) returns. Only a store that hears of every writer's changes has
+/// them, which is [`RedisStore`](super::RedisStore). A store that wraps one passes them on.
+#[derive(Clone)]
+pub struct Changes(Arc<dyn Announces>);
+
+impl Changes {
+    pub(crate) fn of(store: impl Announces + 'static) -> Self {
+        Self(Arc::new(store))
+    }
+
+    pub(crate) fn follow(&self, prefix: &str, follower: Arc<dyn Follower>) -> Result<Box<dyn Watch>, Error> {
+        self.0.follow(prefix, follower)
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Changes").finish_non_exhaustive()
+    }
+}
 
 /// A store whose changes can be followed.
 pub(crate) trait Announces: Send + Sync {

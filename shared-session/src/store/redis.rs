@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
-    news::{Announces, Follower, Watch},
+    news::{Announces, Changes, Follower, Watch},
 };
 use crate::{Error, ErrorKind};
 
@@ -166,6 +166,10 @@ impl Announces for RedisStore {
 }
 
 impl SessionStore for RedisStore {
+    fn changes(&self) -> Option<Changes> {
+        Some(Changes::of(self.clone()))
+    }
+
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
         let found = get(&self.connection, key, self.connection.deadline()).await?;
         if found.is_none() {

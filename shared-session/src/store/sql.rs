@@ -1,11 +1,9 @@
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
 use crate::Error;
-#[cfg(feature = "postgres")]
-use crate::sql::postgres::Postgres;
 
 pub(crate) mod database;
 pub(crate) mod failure;
@@ -16,7 +14,7 @@ mod postgres;
 mod sqlite;
 mod statements;
 
-use database::{Database, Pool, length, milliseconds, position, reading, writing};
+use database::{Database, Pool, length, milliseconds, over_a_database, position, reading, writing};
 use failure::QueryFailure;
 use file::File;
 use statements::{STATEMENTS, Statements};
@@ -77,39 +75,11 @@ impl SqlStore {
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) for a URL that is not understood or whose feature is off;
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database does not answer.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        Ok(Self { database: Database::connect(url, File::Own, &STATEMENTS).await? })
+        Database::connect(url, File::Own, &STATEMENTS).await.map(Self::over)
     }
 
-    /// Uses a pool of yours. Set the WAL mode and a busy timeout on it: [`connect`](Self::connect) says how.
-    #[cfg(feature = "sqlite")]
-    #[must_use]
-    pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
-        Self { database: Database::of_sqlite(pool, &STATEMENTS) }
-    }
-
-    /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
-    /// conflicts into errors. If it leads to a pooler, call [`behind_pooler`](Self::behind_pooler).
-    #[cfg(feature = "postgres")]
-    #[must_use]
-    pub fn from_postgres(pool: sqlx::PgPool) -> Self {
-        Self { database: Database::of_postgres(Postgres::of(pool), &STATEMENTS) }
-    }
-
-    /// Declares that your pool leads to a pooler that switches servers between transactions. Default: a direct
-    /// connection; [`connect`](Self::connect) detects poolers.
-    #[cfg(feature = "postgres")]
-    #[must_use]
-    pub fn behind_pooler(mut self) -> Self {
-        self.database = self.database.behind_pooler();
-        self
-    }
-
-    /// How long one operation may take before it is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), the wait
-    /// for a connection included. Default: 8 s. [`migrate`](Self::migrate) has no limit.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.database.timeout = timeout;
-        self
+    fn over(database: Database<Statements>) -> Self {
+        Self { database }
     }
 
     /// Creates the tables that are missing. Any number of processes may call it at once. If the tables exist, it needs
@@ -150,11 +120,6 @@ impl SqlStore {
         })
     }
 
-    /// Closes the pool, for all its users, after the running operations have ended.
-    pub async fn close(&self) {
-        self.database.close().await;
-    }
-
     /// The bytes under `key`, and how long they live. One round trip.
     #[cfg(feature = "redis")]
     pub(super) async fn load_with_lifetime(&self, key: &str) -> Result<Option<(Bytes, Duration)>, Error> {
@@ -169,11 +134,7 @@ impl SqlStore {
     }
 }
 
-impl fmt::Debug for SqlStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqlStore").field("kind", &self.database.kind()).finish_non_exhaustive()
-    }
-}
+over_a_database!(SqlStore, &STATEMENTS);
 
 /// Writes go through `execute`, which returns once the database has committed; a row from `RETURNING` could be read
 /// before that.

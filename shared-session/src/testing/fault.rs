@@ -38,7 +38,7 @@ pub enum Fault {
 
 /// Makes another store fail on request. Clones share the orders.
 ///
-/// Operations have the names of [`OPERATIONS`](super::OPERATIONS). Each call of an operation carries out the oldest
+/// Operations have the names of the methods of a [`SessionStore`]. Each call of an operation carries out the oldest
 /// order for it; a call without an order reaches the store unchanged.
 ///
 /// ```
@@ -304,6 +304,11 @@ impl<S: SessionStore> SessionStore for FaultStore<S> {
 
     async fn time(&self) -> Result<StoreTime, Error> {
         self.run("time", false, self.inner.time()).await
+    }
+
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<crate::store::Changes> {
+        self.inner.changes()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 /// The names by which [`SpyStore`](super::SpyStore) and [`FaultStore`](super::FaultStore) know the operations of a store.
-pub const OPERATIONS: [&str; 10] =
+const OPERATIONS: [&str; 10] =
     ["load", "create", "replace", "delete", "scan", "purge_expired", "index_add", "index_list", "index_remove", "time"];
 
 #[track_caller]

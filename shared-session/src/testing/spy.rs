@@ -119,4 +119,9 @@ impl<S: SessionStore> SessionStore for SpyStore<S> {
     async fn time(&self) -> Result<StoreTime, Error> {
         self.record("time").time().await
     }
+
+    #[cfg(feature = "redis")]
+    fn changes(&self) -> Option<crate::store::Changes> {
+        self.inner.changes()
+    }
 }

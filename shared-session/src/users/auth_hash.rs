@@ -13,11 +13,10 @@ const PURPOSE: &str = "session-auth-hash";
 #[cfg(feature = "django")]
 const DJANGO_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
-/// Which key a session auth hash was made with, found by
-/// [`User::verify_session_auth_hash`](super::User::verify_session_auth_hash).
+/// Which key a session auth hash was made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Verified {
+pub(super) enum Verified {
     /// The current key.
     Current,
     /// An earlier key. The session holds, and should be given the hash under the current key before the earlier one is

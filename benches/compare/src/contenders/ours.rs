@@ -7,8 +7,8 @@ use shared_session_axum::SessionLayer;
 
 async fn manager(url: &str, near: bool) -> SessionManager {
     let store = RedisStore::connect(url).await.unwrap();
-    let manager = SessionManager::new(store.clone());
-    if near { manager.with_near_cache(NearCache::new(&store)).unwrap() } else { manager }
+    let manager = SessionManager::new(store);
+    if near { manager.with_near_cache(NearCache::new()).unwrap() } else { manager }
 }
 
 type Result<T> = std::result::Result<T, shared_session::Error>;

@@ -1,11 +1,9 @@
 //! Sessions in the table of a Django site.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 
-#[cfg(feature = "postgres")]
-use crate::sql::postgres::Postgres;
 use crate::{
     Error, ErrorKind,
     django::zone::TimeZone,
@@ -13,7 +11,7 @@ use crate::{
     store::{
         Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
         sql::{
-            database::{Database, Pool, milliseconds, reading, writing},
+            database::{Database, Pool, milliseconds, over_a_database, reading, writing},
             failure,
             failure::QueryFailure,
             file::File,
@@ -75,39 +73,11 @@ impl DjangoDbStore {
     /// [`ErrorKind::Config`] for a URL that is not understood or whose feature is off, or a SQLite file that cannot be
     /// opened; [`ErrorKind::Unavailable`] if the database does not answer.
     pub async fn connect(url: &str) -> Result<Self, Error> {
-        Ok(Self { database: Database::connect(url, File::Foreign, &STATEMENTS).await?, zone: None })
+        Database::connect(url, File::Foreign, &STATEMENTS).await.map(Self::over)
     }
 
-    /// Uses a pool of yours. Give it a busy timeout.
-    #[cfg(feature = "sqlite")]
-    #[must_use]
-    pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
-        Self { database: Database::of_sqlite(pool, &STATEMENTS), zone: None }
-    }
-
-    /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
-    /// conflicts into errors. If it leads to a pooler, call [`behind_pooler`](Self::behind_pooler).
-    #[cfg(feature = "postgres")]
-    #[must_use]
-    pub fn from_postgres(pool: sqlx::PgPool) -> Self {
-        Self { database: Database::of_postgres(Postgres::of(pool), &STATEMENTS), zone: None }
-    }
-
-    /// Declares that your pool leads to a pooler that switches servers between transactions. Default: a direct
-    /// connection; [`connect`](Self::connect) detects poolers.
-    #[cfg(feature = "postgres")]
-    #[must_use]
-    pub fn behind_pooler(mut self) -> Self {
-        self.database = self.database.behind_pooler();
-        self
-    }
-
-    /// How long one operation may take before it is [`ErrorKind::Unavailable`], the wait for a connection included.
-    /// Default: 8 s.
-    #[must_use]
-    pub fn with_timeout(mut self, timeout: Duration) -> Self {
-        self.database.timeout = timeout;
-        self
+    fn over(database: Database<Statements>) -> Self {
+        Self { database, zone: None }
     }
 
     /// The zone of the local times in `expire_date`: Django's `TIME_ZONE` if its `USE_TZ` is `False`, or the `TIME_ZONE`
@@ -186,11 +156,6 @@ impl DjangoDbStore {
         Ok(())
     }
 
-    /// Closes the pool, for all its users, after the running operations have ended.
-    pub async fn close(&self) {
-        self.database.close().await;
-    }
-
     /// Whether the live row of `key` holds exactly `value`. One round trip.
     #[cfg(feature = "redis")]
     pub(crate) async fn holds(&self, key: &str, value: &Bytes) -> Result<bool, Error> {
@@ -203,11 +168,7 @@ impl DjangoDbStore {
     }
 }
 
-impl fmt::Debug for DjangoDbStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DjangoDbStore").field("kind", &self.database.kind()).finish_non_exhaustive()
-    }
-}
+over_a_database!(DjangoDbStore, &STATEMENTS);
 
 impl SessionStore for DjangoDbStore {
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {

@@ -2,13 +2,9 @@
 
 use std::{convert::Infallible, sync::Arc};
 
-use crate::{
-    Error,
-    record::{
-        Record,
-        format::Format,
-        id::{Handle, Token},
-    },
+use crate::record::{
+    Record,
+    id::{Handle, Token},
 };
 
 /// There is none.
@@ -17,10 +13,6 @@ pub(crate) struct Near(Infallible);
 pub(crate) enum Ticket {}
 
 impl Near {
-    pub(crate) fn for_profile(&self, _: &dyn Format) -> Result<Self, Error> {
-        match self.0 {}
-    }
-
     pub(crate) fn get(&self, _: &Token) -> Option<Arc<Record>> {
         match self.0 {}
     }

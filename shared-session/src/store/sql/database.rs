@@ -115,6 +115,60 @@ macro_rules! writing {
 }
 pub(crate) use writing;
 
+/// The methods that every store over a [`Database`] has. The store has a function `over`, which takes the database.
+macro_rules! over_a_database {
+    ($store:ident, $statements:expr) => {
+        impl $store {
+            /// Uses a pool of yours, with the journal mode and the busy timeout that you set on it:
+            /// [`connect`](Self::connect) says which of them it sets.
+            #[cfg(feature = "sqlite")]
+            #[must_use]
+            pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
+                Self::over($crate::store::sql::database::Database::of_sqlite(pool, $statements))
+            }
+
+            /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter
+            /// ones turn conflicts into errors. If it leads to a pooler, call [`behind_pooler`](Self::behind_pooler).
+            #[cfg(feature = "postgres")]
+            #[must_use]
+            pub fn from_postgres(pool: sqlx::PgPool) -> Self {
+                let postgres = $crate::sql::postgres::Postgres::of(pool);
+                Self::over($crate::store::sql::database::Database::of_postgres(postgres, $statements))
+            }
+
+            /// Declares that your pool leads to a pooler that switches servers between transactions. Default: a direct
+            /// connection; [`connect`](Self::connect) detects poolers.
+            #[cfg(feature = "postgres")]
+            #[must_use]
+            pub fn behind_pooler(mut self) -> Self {
+                self.database = self.database.behind_pooler();
+                self
+            }
+
+            /// How long one operation may take before it is
+            /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), the wait for a connection included. Default:
+            /// 8 s. Creating tables has no limit.
+            #[must_use]
+            pub fn with_timeout(mut self, timeout: std::time::Duration) -> Self {
+                self.database.timeout = timeout;
+                self
+            }
+
+            /// Closes the pool, for all its users, after the running operations have ended.
+            pub async fn close(&self) {
+                self.database.close().await;
+            }
+        }
+
+        impl std::fmt::Debug for $store {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($store)).field("kind", &self.database.kind()).finish_non_exhaustive()
+            }
+        }
+    };
+}
+pub(crate) use over_a_database;
+
 impl<S: AsRef<Common>> Database<S> {
     #[cfg(feature = "postgres")]
     pub(crate) fn of_postgres(postgres: Postgres, sql: &'static Dialects<S>) -> Self {

@@ -6,6 +6,7 @@ use super::steps::{TTL, for_each, fresh, now, pass};
 use crate::store::{SessionStore, StoreTime};
 
 rules!(
+    "index":
     members_are_added_listed_and_removed,
     indexes_stay_apart,
     absent_members_are_no_error,
@@ -42,7 +43,7 @@ fn set(members: &[&str]) -> BTreeSet<String> {
 }
 
 /// What is added is listed once until it is removed.
-pub async fn members_are_added_listed_and_removed<S: SessionStore>(store: &S) {
+async fn members_are_added_listed_and_removed<S: SessionStore>(store: &S) {
     let index = fresh("index");
     let later = now(store).await.after(TTL);
     for member in ["a", "b", "c", "b"] {
@@ -59,7 +60,7 @@ pub async fn members_are_added_listed_and_removed<S: SessionStore>(store: &S) {
 }
 
 /// An index knows only its own members.
-pub async fn indexes_stay_apart<S: SessionStore>(store: &S) {
+async fn indexes_stay_apart<S: SessionStore>(store: &S) {
     let (one, other) = (fresh("one"), fresh("other"));
     let later = now(store).await.after(TTL);
     add(store, &one, "a", later).await;
@@ -71,7 +72,7 @@ pub async fn indexes_stay_apart<S: SessionStore>(store: &S) {
 }
 
 /// Listing an unknown index and removing absent members are no errors.
-pub async fn absent_members_are_no_error<S: SessionStore>(store: &S) {
+async fn absent_members_are_no_error<S: SessionStore>(store: &S) {
     let index = fresh("absent");
     assert_eq!(list(store, &index).await, set(&[]));
     remove(store, &index, &["a", "b"]).await;
@@ -83,7 +84,7 @@ pub async fn absent_members_are_no_error<S: SessionStore>(store: &S) {
 }
 
 /// A later deadline replaces an earlier one, and not the reverse.
-pub async fn a_deadline_only_grows<S: SessionStore>(store: &S) {
+async fn a_deadline_only_grows<S: SessionStore>(store: &S) {
     let index = fresh("grows");
     let start = now(store).await;
     add(store, &index, "shortened", start.after(TTL)).await;
@@ -95,7 +96,7 @@ pub async fn a_deadline_only_grows<S: SessionStore>(store: &S) {
 }
 
 /// A member is listed until its deadline, whatever is purged; a member added after its deadline is never listed.
-pub async fn members_past_their_deadline_are_not_listed<S: SessionStore>(store: &S) {
+async fn members_past_their_deadline_are_not_listed<S: SessionStore>(store: &S) {
     let index = fresh("past");
     let start = now(store).await;
     add(store, &index, "long", start.after(TTL)).await;
@@ -113,7 +114,7 @@ pub async fn members_past_their_deadline_are_not_listed<S: SessionStore>(store: 
 }
 
 /// The index lives as long as its longest-living member, in whichever order the members came.
-pub async fn a_short_member_does_not_shorten_the_index<S: SessionStore>(store: &S) {
+async fn a_short_member_does_not_shorten_the_index<S: SessionStore>(store: &S) {
     let index = fresh("longest");
     let start = now(store).await;
     add(store, &index, "century", start.after(CENTURY)).await;
@@ -126,7 +127,7 @@ pub async fn a_short_member_does_not_shorten_the_index<S: SessionStore>(store: &
 }
 
 /// 500 members are added concurrently, listed, and removed by one call.
-pub async fn an_index_holds_hundreds_of_members<S: SessionStore + Clone>(store: &S) {
+async fn an_index_holds_hundreds_of_members<S: SessionStore + Clone>(store: &S) {
     let index = fresh("hundreds");
     let later = now(store).await.after(TTL);
     let members: Vec<_> = (0..500).map(|number| format!("{number}")).collect();
@@ -141,7 +142,7 @@ pub async fn an_index_holds_hundreds_of_members<S: SessionStore + Clone>(store: 
 }
 
 /// Members are compared exactly, as keys are.
-pub async fn odd_members_survive<S: SessionStore>(store: &S) {
+async fn odd_members_survive<S: SessionStore>(store: &S) {
     let index = fresh("odd");
     let later = now(store).await.after(TTL);
     let odd = [" ", "a", "A", "a ", "%", "*", "'", "\"", "\\", "{}", "a,b", "[\"a\"]", "\r\n", "é", "e\u{301}", "🔑"];

@@ -6,6 +6,7 @@ use super::steps::{TTL, create, fresh, load, now, pass, replace, scan, whole};
 use crate::store::{Deleted, Replaced, SessionStore};
 
 rules!(
+    "lifetimes":
     an_expired_key_is_absent,
     replace_renews_the_lifetime,
     replace_can_shorten_the_lifetime,
@@ -20,7 +21,7 @@ rules!(
 const SHORT: Duration = Duration::from_millis(300);
 
 /// A key whose lifetime has passed is absent for every operation, and can be created again.
-pub async fn an_expired_key_is_absent<S: SessionStore>(store: &S) {
+async fn an_expired_key_is_absent<S: SessionStore>(store: &S) {
     let base = fresh("expired");
     // Each operation has a key of its own, because any of them may remove expired entries.
     let key = |operation: &str| format!("{base}{operation}");
@@ -41,7 +42,7 @@ pub async fn an_expired_key_is_absent<S: SessionStore>(store: &S) {
 }
 
 /// A replaced key lives as long as its last `replace` says.
-pub async fn replace_renews_the_lifetime<S: SessionStore>(store: &S) {
+async fn replace_renews_the_lifetime<S: SessionStore>(store: &S) {
     let first = Duration::from_secs(1);
     // On a slow machine the first lifetime may pass before the replace; then the rule shows nothing.
     for attempt in 0..10 {
@@ -63,7 +64,7 @@ pub async fn replace_renews_the_lifetime<S: SessionStore>(store: &S) {
 }
 
 /// A new lifetime may also be shorter.
-pub async fn replace_can_shorten_the_lifetime<S: SessionStore>(store: &S) {
+async fn replace_can_shorten_the_lifetime<S: SessionStore>(store: &S) {
     let key = fresh("shortened");
     create(store, &key, "old", TTL).await;
     assert_eq!(store.replace(&key, &whole("old"), "new".into(), SHORT).await.expect("replace"), Replaced::Stored);
@@ -72,7 +73,7 @@ pub async fn replace_can_shorten_the_lifetime<S: SessionStore>(store: &S) {
 }
 
 /// `load` never writes.
-pub async fn load_does_not_renew_the_lifetime<S: SessionStore>(store: &S) {
+async fn load_does_not_renew_the_lifetime<S: SessionStore>(store: &S) {
     let key = fresh("loaded");
     create(store, &key, "value", SHORT).await;
     let end = now(store).await.after(SHORT);
@@ -85,7 +86,7 @@ pub async fn load_does_not_renew_the_lifetime<S: SessionStore>(store: &S) {
 }
 
 /// Milliseconds count: 300 ms are neither nothing nor a second.
-pub async fn lifetimes_below_a_second_work<S: SessionStore>(store: &S) {
+async fn lifetimes_below_a_second_work<S: SessionStore>(store: &S) {
     let key = fresh("sub-second");
     let mut seen_alive = false;
     for _ in 0..20 {
@@ -107,7 +108,7 @@ pub async fn lifetimes_below_a_second_work<S: SessionStore>(store: &S) {
 }
 
 /// A lifetime below one millisecond counts as one.
-pub async fn a_lifetime_of_zero_is_a_millisecond<S: SessionStore>(store: &S) {
+async fn a_lifetime_of_zero_is_a_millisecond<S: SessionStore>(store: &S) {
     let (created, replaced) = (fresh("zero-created"), fresh("zero-replaced"));
     for zero in [Duration::ZERO, Duration::from_nanos(1)] {
         create(store, &created, "value", zero).await;
@@ -121,7 +122,7 @@ pub async fn a_lifetime_of_zero_is_a_millisecond<S: SessionStore>(store: &S) {
 }
 
 /// Nothing overflows.
-pub async fn a_lifetime_of_a_hundred_years_works<S: SessionStore>(store: &S) {
+async fn a_lifetime_of_a_hundred_years_works<S: SessionStore>(store: &S) {
     let century = Duration::from_secs(100 * 366 * 24 * 60 * 60);
     let key = fresh("century");
     create(store, &key, "old", century).await;
@@ -133,7 +134,7 @@ pub async fn a_lifetime_of_a_hundred_years_works<S: SessionStore>(store: &S) {
 }
 
 /// `purge_expired` removes nothing that is alive.
-pub async fn purging_keeps_what_lives<S: SessionStore>(store: &S) {
+async fn purging_keeps_what_lives<S: SessionStore>(store: &S) {
     let (live, dead) = (fresh("live"), fresh("dead"));
     create(store, &live, "value", TTL).await;
     create(store, &dead, "value", Duration::from_millis(1)).await;
@@ -144,7 +145,7 @@ pub async fn purging_keeps_what_lives<S: SessionStore>(store: &S) {
 }
 
 /// The clock counts milliseconds since the Unix epoch and does not jump between two calls.
-pub async fn time_is_the_time_of_day_and_goes_on<S: SessionStore>(store: &S) {
+async fn time_is_the_time_of_day_and_goes_on<S: SessionStore>(store: &S) {
     let first = now(store).await;
     assert!(first.0 > 1_700_000_000_000, "not milliseconds since the Unix epoch: {first:?}");
     assert!(first.0 < 10_000_000_000_000, "not milliseconds since the Unix epoch: {first:?}");

@@ -8,6 +8,7 @@ use super::steps::{TTL, create, fresh, load, now, pass, random, seen, together, 
 use crate::store::{Deleted, Replaced, Seen, SessionStore};
 
 rules!(
+    "races":
     one_of_many_creates_wins,
     one_of_many_creates_over_an_expired_key_wins,
     one_of_many_replaces_wins,
@@ -29,12 +30,12 @@ fn seen_tag(value: &Bytes) -> Seen {
 }
 
 /// Of 50 concurrent creates of one key exactly one succeeds, and its value is stored.
-pub async fn one_of_many_creates_wins<S: SessionStore + Clone>(store: &S) {
+async fn one_of_many_creates_wins<S: SessionStore + Clone>(store: &S) {
     race_of_creates(store, fresh("creates")).await;
 }
 
 /// The same over a key whose lifetime has passed but which the store may still hold.
-pub async fn one_of_many_creates_over_an_expired_key_wins<S: SessionStore + Clone>(store: &S) {
+async fn one_of_many_creates_over_an_expired_key_wins<S: SessionStore + Clone>(store: &S) {
     let key = fresh("creates-expired");
     create(store, &key, "expired", Duration::from_millis(50)).await;
     pass(store, now(store).await.after(Duration::from_millis(50))).await;
@@ -53,7 +54,7 @@ async fn race_of_creates<S: SessionStore + Clone>(store: &S, key: String) {
 }
 
 /// Of 20 concurrent replaces of one version exactly one is stored; the others learn the winner's bytes.
-pub async fn one_of_many_replaces_wins<S: SessionStore + Clone>(store: &S) {
+async fn one_of_many_replaces_wins<S: SessionStore + Clone>(store: &S) {
     let key = fresh("replaces");
     let first = tagged("first");
     create(store, &key, first.clone(), TTL).await;
@@ -75,7 +76,7 @@ pub async fn one_of_many_replaces_wins<S: SessionStore + Clone>(store: &S) {
 }
 
 /// Of 20 concurrent deletes exactly one says that it deleted.
-pub async fn one_of_many_deletes_wins<S: SessionStore + Clone>(store: &S) {
+async fn one_of_many_deletes_wins<S: SessionStore + Clone>(store: &S) {
     let key = fresh("deletes");
     create(store, &key, "value", TTL).await;
     let results = together(20, |number| {
@@ -89,7 +90,7 @@ pub async fn one_of_many_deletes_wins<S: SessionStore + Clone>(store: &S) {
 }
 
 /// 16 tasks that each add 1 to a counter 25 times, by `replace` until it is stored, reach 400.
-pub async fn increments_are_not_lost<S: SessionStore + Clone>(store: &S) {
+async fn increments_are_not_lost<S: SessionStore + Clone>(store: &S) {
     const TASKS: usize = 16;
     const EACH: usize = 25;
     let key = fresh("increments");
@@ -125,7 +126,7 @@ fn count(value: &[u8]) -> usize {
 }
 
 /// After an acknowledged delete the key stays absent, however many writers were active.
-pub async fn an_acknowledged_delete_is_final<S: SessionStore + Clone>(store: &S) {
+async fn an_acknowledged_delete_is_final<S: SessionStore + Clone>(store: &S) {
     for _ in 0..10 {
         let key = fresh("delete-final");
         create(store, &key, tagged(0), TTL).await;
@@ -162,7 +163,7 @@ async fn write_until_gone<S: SessionStore>(store: &S, key: &str) {
 }
 
 /// Of a `replace` and a `delete` that saw the same version exactly one succeeds.
-pub async fn replace_or_delete_wins_but_not_both<S: SessionStore + Clone>(store: &S) {
+async fn replace_or_delete_wins_but_not_both<S: SessionStore + Clone>(store: &S) {
     for _ in 0..25 {
         let key = fresh("replace-delete");
         let (first, second) = (tagged("first"), tagged("second"));

@@ -7,17 +7,19 @@ use tokio::{sync::Barrier, task::JoinSet};
 
 use crate::store::{Replaced, Seen, SessionStore, StoreTime};
 
-/// `all` of a module: runs its rules.
+/// The rules of a module: their `NAMES`, and `run`, which runs those that `which` accepts.
 macro_rules! rules {
-    ($($rule:ident),+ $(,)?) => {
-        /// Runs every rule of this module.
-        ///
-        /// # Panics
-        ///
-        /// When one does not hold, with its name, or takes longer than two minutes.
-        pub async fn all<S: SessionStore + Clone>(store: &S) {
+    ($theme:literal: $($rule:ident),+ $(,)?) => {
+        pub(super) const NAMES: &[&str] = &[$(concat!($theme, "::", stringify!($rule))),+];
+
+        pub(super) async fn run<S: SessionStore + Clone>(store: &S, which: &(dyn Fn(&str) -> bool + Sync)) {
             // Boxed, because for a store made of stores the rules together would fill a test's stack.
-            $(super::steps::within_limit(stringify!($rule), Box::pin($rule(store))).await;)+
+            $({
+                let name = concat!($theme, "::", stringify!($rule));
+                if which(name) {
+                    super::steps::within_limit(name, Box::pin($rule(store))).await;
+                }
+            })+
         }
     };
 }

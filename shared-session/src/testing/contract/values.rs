@@ -8,6 +8,7 @@ use super::steps::{TTL, create, for_each, fresh, load, replace, scan, seen, whol
 use crate::store::{Deleted, Replaced, SessionStore};
 
 rules!(
+    "values":
     any_bytes_survive,
     an_empty_value_is_a_value,
     a_mebibyte_survives,
@@ -18,7 +19,7 @@ rules!(
 );
 
 /// Values are bytes: NUL, CRLF, quotes and invalid UTF-8 are stored, compared and answered as they are.
-pub async fn any_bytes_survive<S: SessionStore>(store: &S) {
+async fn any_bytes_survive<S: SessionStore>(store: &S) {
     let every_byte: Vec<u8> = (0..=255).collect();
     let values: [&[u8]; 6] = [b"\0", b"a\0b", b"\r\n$-1\r\n", b"\xff\xfe\x80", b"'\"\\x00", &every_byte];
     for value in values {
@@ -37,7 +38,7 @@ pub async fn any_bytes_survive<S: SessionStore>(store: &S) {
 }
 
 /// An empty value is a value.
-pub async fn an_empty_value_is_a_value<S: SessionStore>(store: &S) {
+async fn an_empty_value_is_a_value<S: SessionStore>(store: &S) {
     let key = fresh("empty");
     create(store, &key, "", TTL).await;
     assert_eq!(load(store, &key).await, Some(Bytes::new()));
@@ -47,7 +48,7 @@ pub async fn an_empty_value_is_a_value<S: SessionStore>(store: &S) {
 }
 
 /// A large value survives, and so does one large value replacing another.
-pub async fn a_mebibyte_survives<S: SessionStore>(store: &S) {
+async fn a_mebibyte_survives<S: SessionStore>(store: &S) {
     let key = fresh("mebibyte");
     let value = |first: u8| Bytes::from((0..1 << 20).map(|at: u32| first ^ at.to_le_bytes()[0]).collect::<Vec<_>>());
     create(store, &key, value(1), TTL).await;
@@ -59,7 +60,7 @@ pub async fn a_mebibyte_survives<S: SessionStore>(store: &S) {
 }
 
 /// Keys are compared exactly: no pattern, no case folding, no trimming, no normalisation.
-pub async fn odd_keys_stay_apart<S: SessionStore>(store: &S) {
+async fn odd_keys_stay_apart<S: SessionStore>(store: &S) {
     let base = fresh("odd");
     let long = "k".repeat(500);
     let odd = [
@@ -84,7 +85,7 @@ pub async fn odd_keys_stay_apart<S: SessionStore>(store: &S) {
 }
 
 /// A prefix is no pattern, and keys that merely resemble it are not found.
-pub async fn scan_takes_the_prefix_literally<S: SessionStore>(store: &S) {
+async fn scan_takes_the_prefix_literally<S: SessionStore>(store: &S) {
     const PREFIXES: [&str; 12] =
         ["50%:", "a_b:", "a*:", "a?b:", "[ab]:", "^[a]:", "a\\b:", "{t}:", "it's:", "é:", "z\u{10ffff}", "A:"];
     let base = fresh("scan");
@@ -104,7 +105,7 @@ pub async fn scan_takes_the_prefix_literally<S: SessionStore>(store: &S) {
 }
 
 /// More keys than fit one page are all found, and nothing else.
-pub async fn scan_reaches_every_page<S: SessionStore + Clone>(store: &S) {
+async fn scan_reaches_every_page<S: SessionStore + Clone>(store: &S) {
     let base = fresh("pages");
     let keys: Vec<_> = (0..1100).map(|number| format!("{base}in:{number}")).collect();
     for_each(&keys, |key| {
@@ -126,6 +127,6 @@ pub async fn scan_reaches_every_page<S: SessionStore + Clone>(store: &S) {
 }
 
 /// A prefix without keys is an empty scan.
-pub async fn scan_of_nothing_ends<S: SessionStore>(store: &S) {
+async fn scan_of_nothing_ends<S: SessionStore>(store: &S) {
     assert_eq!(scan(store, &fresh("nothing")).await.len(), 0);
 }

@@ -4,6 +4,7 @@ use super::steps::{TTL, create, fresh, load, replace, seen, whole};
 use crate::store::{Deleted, Replaced, SessionStore};
 
 rules!(
+    "writes":
     an_absent_key_loads_as_none,
     create_stores_only_if_absent,
     replace_stores_a_new_value,
@@ -17,13 +18,13 @@ rules!(
 );
 
 /// Absent is not an error.
-pub async fn an_absent_key_loads_as_none<S: SessionStore>(store: &S) {
+async fn an_absent_key_loads_as_none<S: SessionStore>(store: &S) {
     let key = fresh("absent");
     assert_eq!(load(store, &key).await, None);
 }
 
 /// A second `create` answers `false` and changes nothing.
-pub async fn create_stores_only_if_absent<S: SessionStore>(store: &S) {
+async fn create_stores_only_if_absent<S: SessionStore>(store: &S) {
     let key = fresh("create");
     create(store, &key, "first", TTL).await;
     assert!(!store.create(&key, "second".into(), TTL).await.expect("create"), "an existing key was created again");
@@ -31,7 +32,7 @@ pub async fn create_stores_only_if_absent<S: SessionStore>(store: &S) {
 }
 
 /// `replace` stores shorter and longer values, again and again.
-pub async fn replace_stores_a_new_value<S: SessionStore>(store: &S) {
+async fn replace_stores_a_new_value<S: SessionStore>(store: &S) {
     let key = fresh("replace");
     create(store, &key, "version-1", TTL).await;
     let mut current = "version-1".to_owned();
@@ -43,7 +44,7 @@ pub async fn replace_stores_a_new_value<S: SessionStore>(store: &S) {
 }
 
 /// `replace` of an absent key is [`Replaced::Gone`], also after a delete.
-pub async fn replace_never_creates<S: SessionStore>(store: &S) {
+async fn replace_never_creates<S: SessionStore>(store: &S) {
     let key = fresh("never-created");
     assert_eq!(replace(store, &key, &whole("old"), "new").await, Replaced::Gone);
     assert_eq!(load(store, &key).await, None);
@@ -55,7 +56,7 @@ pub async fn replace_never_creates<S: SessionStore>(store: &S) {
 }
 
 /// A stale part changes nothing and answers what is stored now, from which the caller can go on.
-pub async fn replace_with_a_stale_part_answers_the_current_bytes<S: SessionStore>(store: &S) {
+async fn replace_with_a_stale_part_answers_the_current_bytes<S: SessionStore>(store: &S) {
     let key = fresh("stale");
     create(store, &key, "tag-1 a", TTL).await;
     assert_eq!(replace(store, &key, &seen("tag-1 a", 0..5), "tag-2 b").await, Replaced::Stored);
@@ -69,7 +70,7 @@ pub async fn replace_with_a_stale_part_answers_the_current_bytes<S: SessionStore
 }
 
 /// The part is compared only where it was seen; a value too short to contain it differs.
-pub async fn the_part_is_compared_at_its_place<S: SessionStore>(store: &S) {
+async fn the_part_is_compared_at_its_place<S: SessionStore>(store: &S) {
     let key = fresh("place");
     create(store, &key, "tag-1 ......", TTL).await;
     for other in [seen("...... tag-1", 7..12), seen("tag-1 ......tag-1", 12..17), seen("TAG-1 ......", 0..5)] {
@@ -83,7 +84,7 @@ pub async fn the_part_is_compared_at_its_place<S: SessionStore>(store: &S) {
 }
 
 /// Writing the stored value again is a write like any other.
-pub async fn replace_by_equal_bytes_is_stored<S: SessionStore>(store: &S) {
+async fn replace_by_equal_bytes_is_stored<S: SessionStore>(store: &S) {
     let key = fresh("equal");
     create(store, &key, "same", TTL).await;
     assert_eq!(replace(store, &key, &whole("same"), "same").await, Replaced::Stored);
@@ -91,7 +92,7 @@ pub async fn replace_by_equal_bytes_is_stored<S: SessionStore>(store: &S) {
 }
 
 /// The first `delete` deletes, later ones find nothing, and the key can be created again.
-pub async fn delete_removes_once<S: SessionStore>(store: &S) {
+async fn delete_removes_once<S: SessionStore>(store: &S) {
     let key = fresh("delete");
     assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Gone);
     assert_eq!(store.delete(&key, Some(&whole("value"))).await.expect("delete"), Deleted::Gone);
@@ -105,7 +106,7 @@ pub async fn delete_removes_once<S: SessionStore>(store: &S) {
 }
 
 /// `delete` with a part that changed deletes nothing and answers what is stored now.
-pub async fn delete_with_a_wrong_part_refuses<S: SessionStore>(store: &S) {
+async fn delete_with_a_wrong_part_refuses<S: SessionStore>(store: &S) {
     let key = fresh("delete-refused");
     create(store, &key, "tag-1 a", TTL).await;
     let deleted = store.delete(&key, Some(&seen("tag-0 a", 0..5))).await.expect("delete");
@@ -114,7 +115,7 @@ pub async fn delete_with_a_wrong_part_refuses<S: SessionStore>(store: &S) {
 }
 
 /// `delete` succeeds while the part is unchanged, whatever else changed: a logout does not need the newest version.
-pub async fn delete_compares_the_part_alone<S: SessionStore>(store: &S) {
+async fn delete_compares_the_part_alone<S: SessionStore>(store: &S) {
     let key = fresh("delete-part");
     create(store, &key, "1 secret now with another rest", TTL).await;
     let deleted = store.delete(&key, Some(&seen("0 secret rest", 2..8))).await.expect("delete");

@@ -9,7 +9,8 @@ use crate::{
     keys::Scheme,
     store::BoxFuture,
     users::{
-        AuthUser, Users, Verified, auth_hash,
+        AuthUser, Users,
+        auth_hash::{self, Verified},
         erased::{AnyUser, AnyUsers},
     },
 };

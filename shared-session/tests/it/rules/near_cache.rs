@@ -9,7 +9,7 @@ use std::{
 use shared_session::{
     Close, CookieConfig, Ending, ErrorKind, LazySession, Lifetime, LoadOptions, NearCache, Profile, Session,
     SessionManager,
-    store::{RedisConfig, RedisStore, SessionStore},
+    store::{MemoryStore, RedisConfig, RedisStore, SessionStore},
     testing::{Fault, FaultStore, SpyStore},
 };
 use test_servers::{Redis, RedisKind};
@@ -29,7 +29,7 @@ impl Service {
     }
 
     pub(crate) fn far_with(url: &str, config: &RedisConfig) -> Self {
-        Self::lazy(url, config).0
+        Self::lazy(url, config)
     }
 
     /// With one.
@@ -38,16 +38,16 @@ impl Service {
     }
 
     pub(crate) fn near_with(url: &str, config: &RedisConfig, with: impl FnOnce(NearCache) -> NearCache) -> Self {
-        let (service, redis) = Self::lazy(url, config);
-        let manager = service.manager.with_near_cache(with(NearCache::new(&redis))).unwrap();
+        let service = Self::lazy(url, config);
+        let manager = service.manager.with_near_cache(with(NearCache::new())).unwrap();
         Self { manager, ..service }
     }
 
-    fn lazy(url: &str, config: &RedisConfig) -> (Self, RedisStore) {
+    fn lazy(url: &str, config: &RedisConfig) -> Self {
         let redis = RedisStore::connect_lazy(url, config).unwrap();
-        let store = SpyStore::new(FaultStore::new(redis.clone()));
+        let store = SpyStore::new(FaultStore::new(redis));
         let manager = SessionManager::new(store.clone()).with_cookie(CookieConfig::new("sid").build().unwrap());
-        (Self { manager, store }, redis)
+        Self { manager, store }
     }
 
     pub(crate) fn request(&self, browser: &Browser) -> LazySession {
@@ -422,14 +422,31 @@ async fn where_changes_or_expiry_cannot_be_known_it_is_refused() {
     let store = RedisStore::connect(&redis.url()).await.unwrap();
     let manager = || SessionManager::new(store.clone());
     let django = || Profile::django(Django::cache());
-    let refused = manager().with_profile(django()).with_near_cache(NearCache::new(&store)).unwrap_err();
+    let refused = manager().with_profile(django()).with_near_cache(NearCache::new()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config);
-    let manager = manager().with_near_cache(NearCache::new(&store)).unwrap().with_profile(django());
-    assert_eq!(manager.stats().near_misses, 0);
+    let refused = SessionManager::new(MemoryStore::new()).with_near_cache(NearCache::new()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Config);
     let pool = deadpool_redis::Config::from_url(redis.url()).builder().unwrap().build().unwrap();
     let pooled = RedisStore::from_pool(pool);
-    let refused = SessionManager::new(pooled.clone()).with_near_cache(NearCache::new(&pooled)).unwrap_err();
+    let refused = SessionManager::new(pooled).with_near_cache(NearCache::new()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config);
+}
+
+#[tokio::test]
+async fn a_later_profile_that_it_does_not_fit_fails_every_request() {
+    use shared_session::django::Django;
+    let redis = Redis::start(RedisKind::New);
+    let manager = SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap());
+    let manager = manager.with_near_cache(NearCache::new()).unwrap().with_profile(Profile::django(Django::cache()));
+    let handle = manager.open([]);
+    assert_eq!(handle.load().await.unwrap_err().kind(), ErrorKind::Config);
+    let Close::Done(outcome) = manager.close(&handle, Ending::Completed) else { panic!("it stores something") };
+    assert_eq!(outcome.error().unwrap().kind(), ErrorKind::Config);
+    assert_eq!(manager.ping().await.unwrap_err().kind(), ErrorKind::Config);
+
+    let manager = manager.with_profile(Profile::native("other:"));
+    manager.ping().await.unwrap();
+    assert!(manager.open([]).load().await.is_ok());
 }
 
 #[tokio::test(flavor = "multi_thread")]

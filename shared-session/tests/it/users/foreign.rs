@@ -2,7 +2,7 @@
 
 use shared_session::{
     ErrorKind, SecretKeys,
-    users::{CreateUserError, ManageUsers, NewUser, SqlUsers, User, Users, Verified},
+    users::{CreateUserError, ManageUsers, NewUser, SqlUsers, User, Users},
 };
 use sqlx::PgPool;
 
@@ -131,7 +131,7 @@ async fn nulls_are_empty_and_say_no(database: &Database) {
     // As Django makes it: hmac(force_bytes(None)).
     let keys = SecretKeys::new(KEY).unwrap();
     let as_text = User::new("1", "null").with_encoded_password("None").session_auth_hash(&keys);
-    assert_eq!(found.verify_session_auth_hash(&keys, &as_text), Verified::Current);
+    assert!(found.verify_session_auth_hash(&keys, &as_text));
 
     assert_eq!(users.count("").await.unwrap(), 2);
     assert_eq!(users.list("", 0, 9).await.unwrap().len(), 2);

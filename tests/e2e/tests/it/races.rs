@@ -19,28 +19,42 @@ use harness::{
 
 const SIGN_OUTS: usize = 25;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_writers_at_two_services_lose_nothing_in_redis() {
-    eight_writers_lose_nothing(Backend::Redis(RedisKind::Old)).await;
+/// Runs each race over each backend that is named after it, as a test of its own.
+macro_rules! races {
+    ($($race:ident: $($place:ident $backend:expr),+;)+) => {$(
+        mod $race {
+            use super::*;
+
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $place() {
+                super::$race($backend).await;
+            })+
+        }
+    )+};
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_writers_at_two_services_lose_nothing_in_valkey() {
-    eight_writers_lose_nothing(Backend::Redis(RedisKind::Valkey)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_writers_at_two_services_lose_nothing_in_an_embedded_database() {
-    eight_writers_lose_nothing(Backend::Embedded).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eight_writers_at_two_services_lose_nothing_in_postgresql() {
-    eight_writers_lose_nothing(Backend::Postgres).await;
+races! {
+    eight_writers_at_two_services_lose_nothing:
+        in_redis Backend::Redis(RedisKind::Old),
+        in_valkey Backend::Redis(RedisKind::Valkey),
+        in_an_embedded_database Backend::Embedded,
+        in_postgresql Backend::Postgres;
+    no_two_of_two_hundred_counts_are_equal:
+        in_redis Backend::Redis(RedisKind::New),
+        in_an_embedded_database Backend::Embedded,
+        in_postgresql Backend::Postgres;
+    sign_outs_that_race_with_writers_leave_nothing_alive:
+        in_redis Backend::Redis(RedisKind::Old),
+        in_an_embedded_database Backend::Embedded,
+        in_postgresql Backend::Postgres;
+    a_write_from_before_a_login_never_lands_in_its_session:
+        in_redis Backend::Redis(RedisKind::Old),
+        in_an_embedded_database Backend::Embedded,
+        in_postgresql Backend::Postgres;
 }
 
 /// Four writers at each service: at api they set preferences and count, at site they count.
-async fn eight_writers_lose_nothing(backend: Backend) {
+async fn eight_writers_at_two_services_lose_nothing(backend: Backend) {
     const ROUNDS: usize = 12;
     let pair = Pair::start(backend);
     let browser = Browser::new();
@@ -82,22 +96,7 @@ async fn eight_writers_lose_nothing(backend: Backend) {
     assert_eq!(counted, (4 * ROUNDS + 4 * 2 * ROUNDS) as u64, "each count counts once");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_two_of_two_hundred_counts_are_equal_in_redis() {
-    no_two_counts_are_equal(Backend::Redis(RedisKind::New)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_two_of_two_hundred_counts_are_equal_in_an_embedded_database() {
-    no_two_counts_are_equal(Backend::Embedded).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_two_of_two_hundred_counts_are_equal_in_postgresql() {
-    no_two_counts_are_equal(Backend::Postgres).await;
-}
-
-async fn no_two_counts_are_equal(backend: Backend) {
+async fn no_two_of_two_hundred_counts_are_equal(backend: Backend) {
     let pair = Pair::start(backend);
     let second = pair.one_more(Kind::Api);
     let browser = Browser::new();
@@ -128,22 +127,7 @@ async fn until_available(tries: Vec<Request>) -> (Answer, u64) {
     panic!("the service does not recover");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sign_outs_that_race_with_writers_leave_nothing_alive_in_redis() {
-    sign_outs_leave_nothing_alive(Backend::Redis(RedisKind::Old)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sign_outs_that_race_with_writers_leave_nothing_alive_in_an_embedded_database() {
-    sign_outs_leave_nothing_alive(Backend::Embedded).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sign_outs_that_race_with_writers_leave_nothing_alive_in_postgresql() {
-    sign_outs_leave_nothing_alive(Backend::Postgres).await;
-}
-
-async fn sign_outs_leave_nothing_alive(backend: Backend) {
+async fn sign_outs_that_race_with_writers_leave_nothing_alive(backend: Backend) {
     let pair = Pair::start(backend);
     pair.user("ann").await;
     for round in 0..SIGN_OUTS {
@@ -209,24 +193,9 @@ async fn until(ended: Arc<AtomicBool>, request: Request) -> Vec<Answer> {
     answers
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_from_before_a_login_never_lands_in_its_session_in_redis() {
-    writes_from_before_a_login_stay_out(Backend::Redis(RedisKind::Old)).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_from_before_a_login_never_lands_in_its_session_in_an_embedded_database() {
-    writes_from_before_a_login_stay_out(Backend::Embedded).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_from_before_a_login_never_lands_in_its_session_in_postgresql() {
-    writes_from_before_a_login_stay_out(Backend::Postgres).await;
-}
-
 /// Writers keep writing under an anonymous cookie while its visitor signs in. The login keeps the entries stored before
 /// it; later writes are refused. So the login's session holds exactly the acknowledged entries.
-async fn writes_from_before_a_login_stay_out(backend: Backend) {
+async fn a_write_from_before_a_login_never_lands_in_its_session(backend: Backend) {
     let pair = Pair::start(backend);
     pair.user("ann").await;
     let mut refusals = 0;
