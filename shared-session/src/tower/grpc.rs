@@ -15,18 +15,8 @@
 //!
 //! With `tonic`, pass the layer to `Server::builder().layer(layer)`. A method finds its session in the request's
 //! extensions, which tonic passes on:
-//!
-//! ```text
-//! async fn add(&self, request: Request<Item>) -> Result<Response<Cart>, Status> {
-//!     let session = request.extensions().get::<LazySession>().ok_or_else(|| Status::internal("no SessionLayer"))?;
-//!     let session = session.load().await.map_err(status)?;
-//!     …
-//! }
-//!
-//! fn status(error: shared_session::Error) -> Status {
-//!     Status::new(grpc::status(error.kind()).into(), error.public_message())
-//! }
-//! ```
+//! [`examples/tonic.rs`](https://github.com/shared-session/shared-session/blob/main/shared-session/examples/tonic.rs) is a
+//! whole program.
 //!
 //! A browser that speaks gRPC-Web sends the cookie by itself; another client keeps the `set-cookie` metadata of the
 //! answer and sends it back as `cookie`.

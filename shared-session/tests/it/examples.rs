@@ -31,3 +31,27 @@ async fn plain_hyper() {
     let cookie = first.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap();
     assert!(get(cookie).await.ends_with("visit number 2"));
 }
+
+#[tokio::test]
+async fn tonic() {
+    use shared_session::{SessionLayer, tower::grpc};
+    use tower::{Layer as _, ServiceExt as _};
+
+    let manager = SessionManager::new(MemoryStore::new()).with_on_error(grpc::reply);
+    let service = SessionLayer::new(manager).layer(crate::programs::tonic::Visits);
+    let call = async |cookie: &str| {
+        let request = http::Request::post("/example.Visits/Count").header("content-type", "application/grpc");
+        // A message without a field.
+        let body = ::tonic::body::Body::new(http_body_util::Full::from(&[0; 5][..]));
+        let answer = service.clone().oneshot(request.header("cookie", cookie).body(body).unwrap()).await.unwrap();
+        let cookie = answer.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()?.split(';').next());
+        let cookie = cookie.map(str::to_owned);
+        let body = http_body_util::BodyExt::collect(answer.into_body()).await.unwrap();
+        assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+        (cookie, body.to_bytes())
+    };
+    let (cookie, first) = call("").await;
+    // Field 1 is a number: the visits.
+    assert_eq!(first[..], [0, 0, 0, 0, 2, 8, 1]);
+    assert_eq!(call(&cookie.unwrap()).await.1[..], [0, 0, 0, 0, 2, 8, 2]);
+}

@@ -5,3 +5,5 @@
 pub(crate) mod custom_store;
 #[path = "../../examples/plain_hyper.rs"]
 pub(crate) mod plain_hyper;
+#[path = "../../examples/tonic.rs"]
+pub(crate) mod tonic;
