@@ -6,6 +6,8 @@
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
+# Most tests wait for servers, so there are more threads than cores.
+TEST_THREADS := 4
 ROUNDS ?= 5
 VERSIONS := scripts/redis-versions
 TOPOLOGIES ?= single sentinel cluster
@@ -23,7 +25,7 @@ test: test-env ## Install what is missing and run every test.
 	@echo "== Building the example services, which the end-to-end tests start"
 	cargo build --workspace --all-features --examples --bins
 	@echo "== Running every test"
-	cargo test --workspace --all-features --no-fail-fast
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(TEST_THREADS)} cargo test --workspace --all-features --no-fail-fast
 	@echo "== Building and running the programs of the READMEs from the packaged crates"
 	@scripts/packaged
 	@echo "== Sharing sessions with Django and FastAPI (make interop: with every version of Django and every serializer)"
