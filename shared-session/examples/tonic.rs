@@ -21,12 +21,12 @@ impl server::UnaryService<()> for Count {
         Box::pin(async move {
             let session = request.extensions().get::<LazySession>().ok_or_else(|| Status::internal("no layer"))?;
             let visits = async { session.load().await?.update_or("visits", 0, |visits: u64| visits + 1) };
-            Ok(Response::new(visits.await.map_err(status)?))
+            Ok(Response::new(visits.await.map_err(|error| status(&error))?))
         })
     }
 }
 
-fn status(error: Error) -> Status {
+fn status(error: &Error) -> Status {
     Status::new(grpc::status(error.kind()).into(), error.public_message())
 }
 
