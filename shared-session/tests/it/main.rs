@@ -9,6 +9,7 @@ mod postgres;
 mod programs;
 mod redis;
 mod rules;
+mod security_page;
 mod stores;
 mod tiered;
 mod told;
