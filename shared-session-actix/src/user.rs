@@ -4,7 +4,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use futures_util::future::LocalBoxFuture;
 use shared_session::{
     ErrorKind,
-    users::{AuthUser, User},
+    users::{AsUser, AuthUser, User},
 };
 
 use crate::{Rejection, Session};
@@ -86,6 +86,14 @@ impl<U> Deref for CurrentUser<U> {
     }
 }
 
+impl<U: AuthUser> AsUser for CurrentUser<U> {
+    type User = U;
+
+    fn as_user(&self) -> &U {
+        &self.user
+    }
+}
+
 /// The signed-in user, or `None`: for pages that everybody may see.
 ///
 /// Costs as much as [`CurrentUser`], and takes your type as it does. Fails only if the store or the database fails, the
@@ -133,6 +141,14 @@ impl<U> Deref for StaffUser<U> {
 
     fn deref(&self) -> &CurrentUser<U> {
         &self.0
+    }
+}
+
+impl<U: AuthUser> AsUser for StaffUser<U> {
+    type User = U;
+
+    fn as_user(&self) -> &U {
+        self
     }
 }
 

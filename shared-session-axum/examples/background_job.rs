@@ -26,7 +26,7 @@ async fn start(
     Extension(request): Extension<LazySession>,
     State(manager): State<SessionManager>,
 ) -> Result<StatusCode, Rejection> {
-    session.insert(REPORT, &"under way".to_owned())?;
+    session.insert(REPORT, "under way")?;
     let session = manager.reopen(&request);
     tokio::spawn(async move {
         // A visitor who signs out meanwhile gets no report: the session is gone.

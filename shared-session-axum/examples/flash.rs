@@ -16,7 +16,7 @@ pub(crate) fn app() -> Router {
 
 /// Leaves a message, and sends the visitor to a page that can be reloaded.
 async fn save(session: Session) -> Result<Redirect, Rejection> {
-    session.insert(FLASH, &"Saved.".to_owned())?;
+    session.insert(FLASH, "Saved.")?;
     Ok(Redirect::to("/"))
 }
 

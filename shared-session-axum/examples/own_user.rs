@@ -47,13 +47,17 @@ async fn home(user: CurrentUser<Account>) -> String {
     format!("{} of {}\n", user.name, user.city)
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn app() -> Result<Router, Error> {
     let password = hash_password(PasswordHasher::default(), "correct horse").await?;
     let accounts = Accounts([("ann".into(), Account { name: "ann".into(), password, city: "Basel" })].into());
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
     let manager = SessionManager::new(MemoryStore::new()).with_users(accounts, keys);
     let app = Router::new().route("/", routing::get(home)).route("/login", routing::post(login));
+    Ok(app.layer(SessionLayer::new(manager)))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app.layer(SessionLayer::new(manager))).await?)
+    Ok(axum::serve(listener, app().await?).await?)
 }

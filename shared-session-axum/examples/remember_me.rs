@@ -3,7 +3,7 @@
 //! Run it with `cargo run -p shared-session-axum --features users --example remember_me`, then open
 //! <http://localhost:3000/> and sign in as `ann` with the password `correct horse`.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use axum::{Form, Router, response::Html, response::Redirect, routing::get};
 use serde::Deserialize;
@@ -36,8 +36,7 @@ async fn login(session: Session, Form(form): Form<Login>) -> Result<Redirect, Re
     Ok(Redirect::to("/"))
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+pub(crate) async fn app() -> Result<Router, Box<dyn std::error::Error>> {
     let users = SqlUsers::connect("sqlite::memory:").await?;
     users.migrate().await?;
     users.create_user(NewUser::new("ann", "correct horse")).await?;
@@ -46,7 +45,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_users(users, SecretKeys::new("a secret key of at least thirty-two bytes")?)
         .with_lifetime(Lifetime::default().with_idle(day).with_remembered(30 * day))
         .with_cookie(CookieConfig::new("session").with_secure(false).build()?);
-    let app = Router::new().route("/", get(page).post(login)).layer(SessionLayer::new(manager));
+    Ok(Router::new().route("/", get(page).post(login)).layer(SessionLayer::new(manager)))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    Ok(axum::serve(listener, app).await?)
+    Ok(axum::serve(listener, app().await?).await?)
 }

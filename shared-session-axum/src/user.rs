@@ -4,7 +4,7 @@ use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use shared_session::{
     ErrorKind,
-    users::{AuthUser, User},
+    users::{AsUser, AuthUser, User},
 };
 
 use crate::{Rejection, Session};
@@ -79,6 +79,14 @@ impl<U> Deref for CurrentUser<U> {
     }
 }
 
+impl<U: AuthUser> AsUser for CurrentUser<U> {
+    type User = U;
+
+    fn as_user(&self) -> &U {
+        &self.user
+    }
+}
+
 impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for CurrentUser<U> {
     type Rejection = Rejection;
 
@@ -138,6 +146,14 @@ impl<U> Deref for StaffUser<U> {
 
     fn deref(&self) -> &CurrentUser<U> {
         &self.0
+    }
+}
+
+impl<U: AuthUser> AsUser for StaffUser<U> {
+    type User = U;
+
+    fn as_user(&self) -> &U {
+        self
     }
 }
 

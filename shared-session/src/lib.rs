@@ -81,7 +81,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
 //! # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
-//! session.insert(THEME, &"dark".to_owned())?;
+//! session.insert(THEME, "dark")?;
 //! assert_eq!(session.get(THEME)?.as_deref(), Some("dark"));
 //! # Ok(()) }
 //! ```
@@ -266,7 +266,7 @@ pub use engine::{
     commit::{Close, Commit},
     devices::{SessionInfo, SessionPage},
     fleet::FleetCheck,
-    key::{EntryName, EntryOf, Key},
+    key::{EntryFor, EntryName, EntryOf, Key},
     manager::SessionManager,
     options::LoadOptions,
     outcome::{Ending, Outcome},

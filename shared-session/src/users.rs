@@ -139,7 +139,7 @@ mod sql;
 mod user;
 mod verify;
 
-pub use auth_user::AuthUser;
+pub use auth_user::{AsUser, AuthUser};
 pub use guard::Guard;
 pub use manage::ManageUsers;
 use password::PasswordHasher;

@@ -65,7 +65,17 @@ async fn extractors_carry_the_applications_own_type_of_users() {
             "/groups",
             web::get().to(async |user: CurrentUser<Account>| Ok::<_, Rejection>(user.groups().await?.concat())),
         )
-        .route("/row", web::get().to(async |user: Option<CurrentUser>| user.is_some().to_string()));
+        .route("/row", web::get().to(async |user: Option<CurrentUser>| user.is_some().to_string()))
+        .route(
+            "/again",
+            web::get().to(async |user: CurrentUser<Account>, staff: Option<StaffUser<Account>>| {
+                user.session().login(&user)?;
+                if let Some(staff) = staff {
+                    user.session().login(&staff)?;
+                }
+                Ok::<_, Rejection>(user.0)
+            }),
+        );
     let app = harness::init_service(app).await;
     let call = async |path: &str, cookie: &str| {
         let request = harness::TestRequest::with_uri(path).insert_header(("cookie", cookie)).to_request();
@@ -77,9 +87,15 @@ async fn extractors_carry_the_applications_own_type_of_users() {
     for name in ["ann", "sue"] {
         let cookie = call(&format!("/login/{name}"), "").await.1.unwrap();
         let staff = if name == "sue" { 200 } else { 403 };
-        for (path, expected) in
-            [("/me", 200), ("/maybe", 200), ("/staff", staff), ("/permission", 403), ("/groups", 200), ("/row", 500)]
-        {
+        for (path, expected) in [
+            ("/me", 200),
+            ("/maybe", 200),
+            ("/staff", staff),
+            ("/permission", 403),
+            ("/groups", 200),
+            ("/row", 500),
+            ("/again", 200),
+        ] {
             let (status, _, body) = call(path, &cookie).await;
             assert_eq!(status, expected, "{name} {path}");
             let expected = if path == "/groups" { "" } else { name };

@@ -129,6 +129,35 @@ async fn login() {
 }
 
 #[tokio::test]
+async fn own_user() {
+    let mut browser = Browser::new(crate::programs::own_user::app().await.unwrap());
+    assert_eq!(browser.send("GET", "/", "").await.0, 401);
+    for (form, status) in [
+        ("name=ann&password=wrong", 401),
+        ("name=bob&password=correct+horse", 401),
+        ("name=ann&password=correct+horse", 200),
+    ] {
+        assert_eq!(browser.send("POST", "/login", form).await.0, status, "{form}");
+    }
+    assert_eq!(browser.get("/").await, "ann of Basel\n");
+}
+
+#[tokio::test]
+async fn remember_me() {
+    let app = crate::programs::remember_me::app().await.unwrap();
+    // The browser keeps a cookie that is remembered for as long as the session may live: 90 days.
+    for (remember, attribute) in [("", None), ("&remember=on", Some("Max-Age=7776000"))] {
+        let mut browser = Browser::new(app.clone());
+        assert_eq!(browser.send("POST", "/", "name=ann&password=wrong").await.0, 401);
+        let response = browser.open("POST", "/", &format!("name=ann&password=correct+horse{remember}")).await;
+        assert_eq!(response.status(), 303);
+        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        assert_eq!(cookie.split("; ").find(|attribute| attribute.starts_with("Max-Age")), attribute, "{cookie}");
+        assert!(browser.get("/").await.contains("Signed in: ann"));
+    }
+}
+
+#[tokio::test]
 async fn background_job() {
     http_suite::within_limit(background_job_does_what_it_says()).await;
 }

@@ -110,6 +110,16 @@ async fn extractors_carry_the_applications_own_type_of_users() {
         .route("/permission", get(async |user: CurrentUser<Account>| user.require_perm("blog.add_post").await))
         .route("/groups", get(async |user: CurrentUser<Account>| Ok::<_, Rejection>(user.groups().await?.concat())))
         .route("/row", get(async |user: Option<CurrentUser>| user.is_some().to_string()))
+        .route(
+            "/again",
+            get(async |user: CurrentUser<Account>, staff: Option<StaffUser<Account>>| {
+                user.session().login(&user)?;
+                if let Some(staff) = staff {
+                    user.session().login(&staff)?;
+                }
+                Ok::<_, Rejection>(user.0)
+            }),
+        )
         .layer(SessionLayer::new(SessionManager::new(MemoryStore::new()).with_users(Accounts, keys)));
     let call = async |path: &str, cookie: &str| {
         let request = Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap();
@@ -119,9 +129,15 @@ async fn extractors_carry_the_applications_own_type_of_users() {
         let response = call(&format!("/login/{name}"), "").await;
         let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
         let staff = if name == "sue" { 200 } else { 403 };
-        for (path, status) in
-            [("/me", 200), ("/maybe", 200), ("/staff", staff), ("/permission", 403), ("/groups", 200), ("/row", 500)]
-        {
+        for (path, status) in [
+            ("/me", 200),
+            ("/maybe", 200),
+            ("/staff", staff),
+            ("/permission", 403),
+            ("/groups", 200),
+            ("/row", 500),
+            ("/again", 200),
+        ] {
             let response = call(path, &cookie).await;
             assert_eq!(response.status(), status, "{name} {path}");
             let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();

@@ -15,6 +15,10 @@ pub(crate) mod flash;
 pub(crate) mod forms;
 #[path = "../../examples/login.rs"]
 pub(crate) mod login;
+#[path = "../../examples/own_user.rs"]
+pub(crate) mod own_user;
+#[path = "../../examples/remember_me.rs"]
+pub(crate) mod remember_me;
 #[path = "../../examples/sse.rs"]
 pub(crate) mod sse;
 #[path = "../../examples/unit_tests.rs"]

@@ -1,6 +1,6 @@
 //! The names of entries, and keys that say a name and its type once.
 
-use std::{fmt, hash, marker::PhantomData};
+use std::{borrow::Borrow, fmt, hash, marker::PhantomData};
 
 /// The name of an entry and the type of its value, said once for a whole service.
 ///
@@ -17,12 +17,14 @@ use std::{fmt, hash, marker::PhantomData};
 ///
 /// const CART: Key<Cart> = Key::new("cart");
 /// const VISITS: Key<u64> = Key::new("visits");
+/// const THEME: Key<String> = Key::new("theme");
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
 /// # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
 /// let mut cart = session.get(CART)?.unwrap_or_default();
 /// cart.items.push(7);
 /// session.insert(CART, &cart)?;
+/// session.insert(THEME, "dark")?; // A `&str` is as good as a `&String`.
 /// assert_eq!(session.update_or(VISITS, 0, |visits| visits + 1)?, 1);
 /// assert_eq!(session.get::<u64>("visits")?, Some(1), "a text names the same entry");
 /// # Ok(()) }
@@ -128,7 +130,15 @@ pub trait EntryName: Copy + sealed::Sealed {
     message = "`{Self}` does not name an entry of a session whose value is a `{T}`",
     label = "expected a `&str` or a `Key<{T}>`"
 )]
-pub trait EntryOf<T: ?Sized>: EntryName {}
+pub trait EntryOf<T>: EntryName {}
+
+/// What names an entry that a `T` may be stored in: a text, for any `T`, or a [`Key`] of `T` or of what owns one. So a
+/// `Key<String>` takes a `str`, and a `Key<Vec<u8>>` a `[u8]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not name an entry of a session that takes a `{T}`",
+    label = "expected a `&str` or a `Key<{T}>`"
+)]
+pub trait EntryFor<T: ?Sized>: EntryName {}
 
 impl<S: AsRef<str> + ?Sized> EntryName for &S {
     fn entry_name(&self) -> &str {
@@ -136,7 +146,9 @@ impl<S: AsRef<str> + ?Sized> EntryName for &S {
     }
 }
 
-impl<S: AsRef<str> + ?Sized, T: ?Sized> EntryOf<T> for &S {}
+impl<S: AsRef<str> + ?Sized, T> EntryOf<T> for &S {}
+
+impl<S: AsRef<str> + ?Sized, T: ?Sized> EntryFor<T> for &S {}
 
 impl<T> EntryName for Key<T> {
     fn entry_name(&self) -> &str {
@@ -145,6 +157,8 @@ impl<T> EntryName for Key<T> {
 }
 
 impl<T> EntryOf<T> for Key<T> {}
+
+impl<T: ?Sized, Owned: Borrow<T>> EntryFor<T> for Key<Owned> {}
 
 impl<S: AsRef<str> + ?Sized> sealed::Sealed for &S {}
 

@@ -10,7 +10,7 @@ use crate::{
     engine::{
         data::{Step, step},
         draft::{Draft, Intent, Loaded},
-        key::{EntryName, EntryOf},
+        key::{EntryFor, EntryName, EntryOf},
         options::{LoadOptions, Source},
         request::{Inner, Open, RequestGuard, State, read_only},
     },
@@ -185,13 +185,14 @@ impl Session {
         Ok(self.names()?.is_empty())
     }
 
-    /// Sets `name` to `value`, whatever is stored then. Starts a session if there is none.
+    /// Sets `name` to `value`, whatever is stored then. Starts a session if there is none. With a [`Key`](crate::Key) the
+    /// value may be borrowed: a `&str` for a `Key<String>`.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if `value` cannot be written as JSON: it holds NaN or an infinity, or a map whose keys are
     /// neither text nor numbers. In a Django profile also if it holds a number that a Python float would round, which
     /// only raw JSON and arbitrary-precision numbers do. Nothing is edited then. Integers may have any size.
-    pub fn insert<T: Serialize + ?Sized>(&self, name: impl EntryOf<T>, value: &T) -> Result<(), Error> {
+    pub fn insert<T: Serialize + ?Sized>(&self, name: impl EntryFor<T>, value: &T) -> Result<(), Error> {
         let name = name.entry_name();
         self.set_value(name, Json::encode(value).map_err(|error| error.of_entry(name))?)
     }

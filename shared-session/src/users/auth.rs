@@ -20,7 +20,7 @@ use crate::{
     Error, ErrorKind, Identity, LazySession, SecretKeys, Session, SessionManager,
     engine::{core::Core, draft::Loaded, owners::Owners as _},
     users::{
-        AuthUser, SignedOut, User, Users,
+        AsUser, AuthUser, SignedOut, User, Users,
         erased::{AnyUser, of_type},
         login_options::LoginOptions,
     },
@@ -129,11 +129,11 @@ impl Session {
     }
 
     /// Signs `user` in; see [`login_as`](Self::login_as). No I/O, and no look at the password:
-    /// [`authenticate`](Self::authenticate) does that.
+    /// [`authenticate`](Self::authenticate) does that. The user may be in an extractor: `session.login(&current_user)`.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] without [`SessionManager::with_users`], or if its users are not of type `U`.
-    pub fn login<U: AuthUser>(&self, user: &U) -> Result<(), Error> {
+    /// [`ErrorKind::Config`] without [`SessionManager::with_users`], or if its users are of another type.
+    pub fn login<U: AsUser>(&self, user: &U) -> Result<(), Error> {
         self.login_with(user, LoginOptions::new())
     }
 
@@ -142,8 +142,8 @@ impl Session {
     ///
     /// # Errors
     /// As [`login`](Self::login).
-    pub fn login_with<U: AuthUser>(&self, user: &U, options: LoginOptions) -> Result<(), Error> {
-        let auth = self.auth_of::<U>()?;
+    pub fn login_with<U: AsUser>(&self, user: &U, options: LoginOptions) -> Result<(), Error> {
+        let (auth, user) = (self.auth_of::<U::User>()?, user.as_user());
         auth.other_key.has_seen_a_change(user);
         self.sign_in(auth.identity(user), options.into_expiry(&self.0.core.lifetime))
     }
@@ -152,16 +152,16 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the database fails. [`ErrorKind::Config`] as for [`login`](Self::login).
-    pub async fn permissions<U: AuthUser>(&self, user: &U) -> Result<BTreeSet<String>, Error> {
-        self.auth_of::<U>()?.users.permissions(user).await
+    pub async fn permissions<U: AsUser>(&self, user: &U) -> Result<BTreeSet<String>, Error> {
+        self.auth_of::<U::User>()?.users.permissions(user.as_user()).await
     }
 
     /// The names of the groups of `user`, in order. One round trip to the database.
     ///
     /// # Errors
     /// As [`permissions`](Self::permissions).
-    pub async fn groups<U: AuthUser>(&self, user: &U) -> Result<Vec<String>, Error> {
-        self.auth_of::<U>()?.users.groups(user).await
+    pub async fn groups<U: AsUser>(&self, user: &U) -> Result<Vec<String>, Error> {
+        self.auth_of::<U::User>()?.users.groups(user.as_user()).await
     }
 
     /// Goes on only if `user` has `permission`, such as `blog.add_post`. Superusers have every permission. One round trip
@@ -170,9 +170,9 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Forbidden`] without the permission. [`ErrorKind::Unavailable`] if the database fails.
     /// [`ErrorKind::Config`] as for [`login`](Self::login).
-    pub async fn require_perm<U: AuthUser>(&self, user: &U, permission: &str) -> Result<(), Error> {
-        self.auth_of::<U>()?;
-        self.permit(user, permission).await
+    pub async fn require_perm<U: AsUser>(&self, user: &U, permission: &str) -> Result<(), Error> {
+        self.auth_of::<U::User>()?;
+        self.permit(user.as_user(), permission).await
     }
 
     pub(super) async fn permit(&self, user: &dyn AuthUser, permission: &str) -> Result<(), Error> {

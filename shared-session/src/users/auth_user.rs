@@ -27,8 +27,7 @@ use std::{any::Any, borrow::Cow, collections::BTreeSet};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a type of users",
-    note = "implement `shared_session::users::AuthUser` for your type of users",
-    note = "of an extractor such as `CurrentUser` pass the user in it: `&*user`"
+    note = "implement `shared_session::users::AuthUser` for your type of users"
 )]
 pub trait AuthUser: Any + Send + Sync {
     /// The primary key, as text: what [`Users::find`](super::Users::find) is asked for. The session stores it.
@@ -79,5 +78,43 @@ pub trait AuthUser: Any + Send + Sync {
     /// ```
     fn has_perm(&self, permissions: &BTreeSet<String>, permission: &str) -> bool {
         self.is_active() && (self.is_superuser() || permissions.contains(permission))
+    }
+}
+
+/// A user, or what has one in it, such as `CurrentUser` of the adapters: `session.login(&user)` takes either.
+///
+/// Every [`AuthUser`] has it. Implement it for an extractor of your own that holds a user:
+///
+/// ```
+/// use shared_session::users::{AsUser, User};
+///
+/// struct Editor(User);
+///
+/// impl AsUser for Editor {
+///     type User = User;
+///     fn as_user(&self) -> &User {
+///         &self.0
+///     }
+/// }
+///
+/// assert_eq!(Editor(User::new("1", "ann")).as_user().username, "ann");
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is neither a user nor something with a user in it",
+    note = "implement `shared_session::users::AuthUser` for your type of users"
+)]
+pub trait AsUser {
+    /// The type of the user: that of the manager's [`Users`](super::Users::User).
+    type User: AuthUser;
+
+    /// The user.
+    fn as_user(&self) -> &Self::User;
+}
+
+impl<U: AuthUser> AsUser for U {
+    type User = U;
+
+    fn as_user(&self) -> &U {
+        self
     }
 }

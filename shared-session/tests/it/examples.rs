@@ -1,10 +1,32 @@
 //! The small programs in `examples/` do what they say.
 
+use std::{fs, path::Path};
+
 use shared_session::{SessionManager, store::MemoryStore, testing::store_contract};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
+
+#[test]
+fn a_test_runs_every_small_program() {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut found = 0;
+    for package in ["shared-session", "shared-session-axum", "shared-session-actix"] {
+        let tests = fs::read_to_string(workspace.join(package).join("tests/it/examples.rs")).unwrap();
+        let programs = fs::read_to_string(workspace.join(package).join("tests/it/programs.rs")).unwrap();
+        for file in fs::read_dir(workspace.join(package).join("examples")).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let is_run = tests.contains(&format!("crate::programs::{name}::"))
+                || programs.contains(&format!("mod {name};"))
+                    && fs::read_to_string(&path).unwrap().contains("#[cfg(test)]");
+            assert!(is_run, "no test runs {}", path.display());
+            found += 1;
+        }
+    }
+    assert!(found >= 19, "{found} programs");
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn custom_store() {

@@ -9,6 +9,7 @@ use super::{Browser, Fleet, kind, user};
 
 const VISITS: Key<u64> = Key::new("visits");
 const CART: Key<Vec<u32>> = Key::new("cart");
+const THEME: Key<String> = Key::new("pref.theme");
 
 /// A service for each way to lay a session out.
 fn fleets() -> impl Iterator<Item = Fleet> {
@@ -37,6 +38,7 @@ async fn a_key_and_a_text_name_the_same_entry() {
             })
             .await;
         let (_, session) = fleet.load(&browser).await;
+        assert_eq!(session.get(THEME).unwrap().as_deref(), Some("dark"));
         assert_eq!(session.get::<Vec<u32>>("cart").unwrap(), Some(vec![1, 2]));
         assert_eq!(session.get(VISITS).unwrap(), Some(7));
         assert_eq!(session.get::<u64>(&"visits".to_owned()).unwrap(), Some(7));
@@ -46,6 +48,22 @@ async fn a_key_and_a_text_name_the_same_entry() {
         session.remove(VISITS).unwrap();
         assert!(!session.contains(VISITS).unwrap() && !session.contains("cart").unwrap());
         assert!(session.contains("pref.theme").unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_key_takes_its_type_and_what_that_borrows_as() {
+    for fleet in fleets() {
+        let (_, session) = fleet.load(&Browser::default()).await;
+        for theme in ["dark", &"dark".to_owned()] {
+            session.insert(THEME, theme).unwrap();
+            assert_eq!(session.take(THEME).unwrap().as_deref(), Some("dark"));
+        }
+        session.insert(THEME, &"dark".to_owned()).unwrap();
+        session.insert(CART, [1, 2].as_slice()).unwrap();
+        session.insert(VISITS, &Default::default()).unwrap();
+        let seen = (session.get(THEME).unwrap(), session.get(CART).unwrap(), session.get(VISITS).unwrap());
+        assert_eq!(seen, (Some("dark".to_owned()), Some(vec![1, 2]), Some(0)));
     }
 }
 
