@@ -46,6 +46,9 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.sessions",
 ]
+AUTH_USER_MODEL = os.environ.get("AUTH_USER_MODEL", "auth.User")  # shared
+if AUTH_USER_MODEL == "members.Member":
+    INSTALLED_APPS.append("members")
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -61,10 +61,7 @@ class Fleet:
     def start(self, name: str, **changes: str) -> Service:
         env = {**self.environment(name), **changes}
         if name == "django":
-            options = ["--threads", "8", "--bind", "fd://{fd}", "--worker-tmp-dir", "/tmp", "--no-control-socket"]
-            command = [program("gunicorn"), *options, "wsgi"]
-            # SIGTERM would wait for browsers that keep their connections.
-            return start_python(command, SOURCES / "django_site", env, "/me", stop=signal.SIGQUIT)
+            return start_django(env)
         if name == "fastapi":
             options = ["--fd", "{fd}", "--log-level", "warning"]
             command = [program("uvicorn"), *options, "app:app"]
@@ -155,6 +152,13 @@ def django_template(postgres: Postgres) -> str:
         env = {"SECRET_KEY": SECRET_KEY, "REDIS_URL": "redis://127.0.0.1:1", "DATABASE_URL": postgres.url(name)}
         manage(env, "migrate", "--verbosity", "0")
     return name
+
+
+def start_django(env: dict[str, str]) -> Service:
+    options = ["--threads", "8", "--bind", "fd://{fd}", "--worker-tmp-dir", "/tmp", "--no-control-socket"]
+    command = [program("gunicorn"), *options, "wsgi"]
+    # SIGTERM would wait for browsers that keep their connections.
+    return start_python(command, SOURCES / "django_site", env, "/me", stop=signal.SIGQUIT)
 
 
 def manage(env: dict[str, str], *args: str) -> None:

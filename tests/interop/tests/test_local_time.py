@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from clients import Api, Browser, Django
-from fleet import COUNTER, PASSWORD, SECRET_KEY, SOURCES, Fleet, User, encoded, manage, program
+from fleet import COUNTER, PASSWORD, SECRET_KEY, Fleet, User, encoded, manage, start_django
 from profiles import ENGINES
-from servers import Redis, Service, run_rust, start_python, start_rust
+from servers import Redis, Service, run_rust, start_rust
 
 ENGINE = {"cache": "django-cache", "db": "django-db", "cached_db": "django-cached-db"}
 # West and east of Greenwich, and one whose clocks change in other weeks.
@@ -45,7 +45,6 @@ class Site:
         columns = "id, password, username, is_superuser, is_staff, is_active, first_name, last_name, email, date_joined"
         values = (1, encoded(PASSWORD), "ann", False, False, True, "", "", "", "2024-01-01 00:00:00")
         self.sql(f"INSERT INTO auth_user ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", *values)
-        options = ["--threads", "4", "--bind", "fd://{fd}", "--worker-tmp-dir", "/tmp", "--no-control-socket"]
         env = {
             "SECRET_KEY": SECRET_KEY,
             "DATABASE_URL": f"sqlite://{self.file}",
@@ -55,9 +54,7 @@ class Site:
             "USE_TZ": str(int(use_tz)),
             "TIME_ZONE": zone,
         }
-        command = [program("gunicorn"), *options, "wsgi"]
-        django = start_python(command, SOURCES / "django_site", env, "/me", stop=signal.SIGQUIT)
-        self.django_url = self.started(django)
+        self.django_url = self.started(start_django(env))
 
     def started(self, service: Service) -> str:
         self.services.append(service)
