@@ -8,13 +8,19 @@
 //! # Example
 //!
 //! ```
-//! use shared_session::csrf::{CrossOrigin, OriginHeaders};
+//! use shared_session::csrf::{CrossOrigin, CrossOriginCheck};
 //!
-//! let cross_origin = CrossOrigin::new(["https://app.example"])?;
-//! let own = OriginHeaders::new("POST", Some(&b"same-site"[..]), Some(&b"https://app.example"[..]));
-//! let foreign = OriginHeaders::new("POST", Some(&b"cross-site"[..]), Some(&b"https://evil.example"[..]));
-//! assert!(cross_origin.check(own).is_allowed());
-//! assert!(!cross_origin.check(foreign).is_allowed());
+//! let check = CrossOriginCheck::new(CrossOrigin::new(["https://app.example"])?);
+//! let request = |site: &'static [u8], origin: &'static [u8]| {
+//!     check.refuse("POST", "/orders", move |name| match name {
+//!         "sec-fetch-site" => Some(site),
+//!         "origin" => Some(origin),
+//!         _ => None,
+//!     })
+//! };
+//! assert!(request(b"same-site", b"https://app.example").is_none());
+//! let refused = request(b"cross-site", b"https://evil.example");
+//! assert_eq!(refused.map(|refused| refused.reply.status), Some(403));
 //! # Ok::<(), shared_session::Error>(())
 //! ```
 //!
@@ -23,7 +29,8 @@
 //! There are two independent defences; use both for HTML forms, the first alone for a JSON API.
 //!
 //! 1. [`CrossOrigin`] looks at the `Sec-Fetch-Site` and `Origin` headers of unsafe requests. It needs no state and no
-//!    markup. [`CrossOriginLayer`] (feature `tower`) applies it to a Tower service, `CrossOriginMiddleware` to Actix Web.
+//!    markup. [`CrossOriginLayer`] (feature `tower`) applies it to a Tower service, `CrossOriginMiddleware` to Actix
+//!    Web.
 //! 2. [`FormTokens`] makes and checks the hidden field of a form. A token is bound to the session and to its current
 //!    secret, so a sign-in invalidates it. Before there is a session, it is bound to a signed cookie. In a Django
 //!    deployment the tokens are Django's.
@@ -41,14 +48,14 @@
 //!
 //! # What is stored and sent
 //!
-//! Nothing is stored. Before a session exists, a page with a form sets a cookie, by default `__Host-csrf` with `Secure`,
-//! `HttpOnly` and `SameSite=Lax`, until the browser is closed.
+//! Nothing is stored. Before a session exists, a page with a form sets a cookie, by default `__Host-csrf` with
+//! `Secure`, `HttpOnly` and `SameSite=Lax`, until the browser is closed.
 //!
 //! # What it does not do
 //!
 //! It cannot protect a handler that changes state on GET or HEAD: keep login, logout and every change on unsafe methods
-//! (OWASP ASVS 5.0, 3.5.3). It does not help against scripts of another site that run in your page (XSS). It sends no CORS
-//! headers.
+//! (OWASP ASVS 5.0, 3.5.3). It does not help against scripts of another site that run in your page (XSS). It sends no
+//! CORS headers.
 
 mod check;
 pub(crate) mod form;
@@ -65,7 +72,7 @@ mod service;
 
 pub use check::{CrossOriginCheck, Refused};
 pub use form::{FormToken, PostedForm, RefusedForm};
-pub use origin::{CrossOrigin, OriginHeaders, Refusal, Verdict};
+pub use origin::{CrossOrigin, Refusal};
 pub use refusal::TokenRefusal;
 pub use token::FormTokens;
 

@@ -26,7 +26,7 @@ pub struct SecretKeys {
     scheme: Scheme,
 }
 
-/// Whose rules say how keys are used.
+/// The rules by which keys are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Native,
@@ -36,12 +36,12 @@ pub(crate) enum Scheme {
 
 impl SecretKeys {
     /// The shortest key that is accepted, in bytes (OWASP ASVS 5.0, 11.2.3).
-    pub const MIN_LEN: usize = 32;
+    const MIN_LEN: usize = 32;
 
     /// Keys with `current` alone.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the key is shorter than [`SecretKeys::MIN_LEN`].
+    /// [`ErrorKind::Config`] if the key is shorter than 32 bytes.
     pub fn new(current: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::of(Scheme::Native, current.as_ref())
     }
@@ -79,7 +79,8 @@ impl SecretKeys {
     /// Also accepts what `key` signed. Nothing new is signed with it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the key is shorter than [`SecretKeys::MIN_LEN`]; of a Django deployment, if it is empty.
+    /// [`ErrorKind::Config`] if the key is shorter than 32 bytes; of a Django deployment, if it is
+    /// empty.
     pub fn with_fallback(mut self, key: impl AsRef<[u8]>) -> Result<Self, Error> {
         self.fallbacks.push(self.scheme.checked(key.as_ref())?);
         Ok(self)

@@ -1,4 +1,4 @@
-//! What a client is told when the session layer refuses or fails: one hook for every framework.
+//! The answer when the session layer refuses or fails: one hook for every framework.
 
 use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
@@ -21,7 +21,7 @@ pub struct Failure<'a> {
 
 impl<'a> Failure<'a> {
     /// How long a client is asked to wait after a 503, unless the manager has another setting: a second.
-    pub const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+    pub(crate) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
     /// A failure of the request `method path_and_query`.
     #[must_use]
@@ -29,11 +29,11 @@ impl<'a> Failure<'a> {
         Self { error, method, path_and_query, retry_after: Self::DEFAULT_RETRY_AFTER }
     }
 
-    /// Writes a line to the log: an error for what is broken here (500), a warning for what does not answer now (503) and
-    /// for a session that is full (413), else for debugging only. The reason is in the log and never in the answer.
+    /// Writes a line to the log: an error for what is broken here (500), a warning for what does not answer now (503)
+    /// and for a session that is full (413), else for debugging only. The reason is in the log and never in the answer.
     ///
-    /// A debug build tells the errors and warnings on standard error too, each reason once, if no `tracing` subscriber is
-    /// there: so a missing layer or a value of another type is not a riddle before there is a log.
+    /// A debug build tells the errors and warnings on standard error too, each reason once, if no `tracing` subscriber
+    /// is there: so a missing layer or a value of another type is not a riddle before there is a log.
     pub fn log(&self) {
         let (error, method) = (self.error, self.method);
         let source = error.source();
@@ -143,8 +143,8 @@ impl From<&Error> for Reply {
 }
 
 /// An error in the extensions of a response: the session layer of an adapter answers with the manager's `on_error` hook
-/// instead. Extractors, handlers and inner layers report their errors this way, so that one hook speaks for all, and sees
-/// the whole path of the request.
+/// instead. Extractors, handlers and inner layers report their errors this way, so that one hook speaks for all, and
+/// sees the whole path of the request.
 #[derive(Clone, Debug)]
 pub struct Rejected {
     error: Arc<Error>,
@@ -158,10 +158,9 @@ impl Rejected {
         Self { error: error.into(), login_page: None }
     }
 
-    /// Whoever must sign in first is sent to this page, instead of being answered by the hook, if the request is GET or
-    /// HEAD: with 303, and the path and query of the request in the parameter `next`. Default: nobody is.
-    #[must_use]
-    pub fn with_login_page(mut self, page: Option<Arc<str>>) -> Self {
+    /// The page that answers, instead of the hook, a GET or HEAD request that needs a sign-in. Default: none.
+    #[cfg(any(test, feature = "users"))]
+    pub(crate) fn with_login_page(mut self, page: Option<Arc<str>>) -> Self {
         self.login_page = page;
         self
     }

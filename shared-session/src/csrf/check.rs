@@ -38,7 +38,7 @@ impl CrossOriginCheck {
     {
         let headers = OriginHeaders::new(method, values("sec-fetch-site"), values("origin"))
             .with_upgrade(values("upgrade").into_iter().next().is_some());
-        let error = self.cross_origin.check(headers).into_result().err()?;
+        let error = self.cross_origin.check(headers).err()?.into_error();
         tracing::debug!(reason = error.source().map(tracing::field::display), "cross-origin request refused");
         let failure = Failure::new(&error, method, path_and_query);
         Some(match &self.on_error {

@@ -73,7 +73,7 @@ impl<'a> PostedForm<'a> {
             return Err(ErrorKind::NotAForm.into());
         }
         let text = std::str::from_utf8(self.body).map_err(|_| ErrorKind::MalformedForm)?;
-        // What is not UTF-8 would be replaced silently, so that two passwords could become one.
+        // Replacing invalid UTF-8 silently could make two passwords equal.
         String::from_utf8(percent::decoded_bytes(text)).map_err(|_| ErrorKind::MalformedForm)?;
         let value_of = |pair: &'a str| pair.strip_prefix(FormToken::FIELD)?.strip_prefix('=');
         let in_header = self.token.and_then(|token| std::str::from_utf8(token).ok());
@@ -89,7 +89,7 @@ impl fmt::Debug for PostedForm<'_> {
     }
 }
 
-/// What a form holds.
+/// The fields of a form.
 pub(crate) struct Fields<'a> {
     pub(crate) token: &'a str,
     /// All but the token, encoded.
@@ -100,7 +100,7 @@ impl Fields<'_> {
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         // Its error is not kept: it may show what was typed.
         serde_urlencoded::from_str(&self.others).map_err(|_| {
-            Error::new(ErrorKind::MalformedForm, format!("the fields of a form are not those of {}", type_name::<T>()))
+            Error::new(ErrorKind::MalformedForm, format!("the form does not have the fields of {}", type_name::<T>()))
         })
     }
 }
@@ -110,8 +110,8 @@ pub struct RefusedForm<T> {
     /// Why: [`ErrorKind::StaleForm`] without the right token; else [`ErrorKind::MalformedForm`],
     /// [`ErrorKind::NotAForm`], or a failure of the session.
     pub error: Error,
-    /// What was typed, if nothing but the token is wrong: to fill the form again. Do nothing else with it, because another
-    /// site may have sent it.
+    /// The typed fields, if only the token is wrong: to fill the form again. Do nothing else with it, because
+    /// another site may have sent it.
     pub fields: Option<T>,
 }
 

@@ -1,14 +1,15 @@
 //! Form tokens.
 
-use std::{fmt, sync::Arc};
+mod signed;
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use std::{fmt, sync::Arc};
 
 use super::TokenRefusal;
 use crate::{
     CookieConfig, Error, ErrorKind, SecretKeys, SessionCookie,
     cookie::{Presented, SetCookie},
 };
+use signed::{NONCE, Signed};
 
 const FORM: &str = "csrf-form";
 const FORM_BEFORE_SESSION: &str = "csrf-form-before-session";
@@ -19,16 +20,18 @@ const DEFAULT_COOKIE: &str = "__Host-csrf";
 /// [`SessionManager::with_form_tokens`](crate::SessionManager::with_form_tokens); pages and handlers of forms then take
 /// `FormToken` and `ProtectedForm` of their adapter.
 ///
-/// - With a session, a token is an HMAC over the session's binding and a nonce, and needs no cookie. The binding changes
-///   with the session's secret, so a sign-in or another rotation ends every earlier token.
-/// - Before a session exists (the login form), a token is an HMAC over the random part of a signed cookie and a nonce: a
-///   signed double-submit cookie. Such a token stays good in the session that starts meanwhile, until somebody signs in.
+/// - With a session, a token is an HMAC over the session's binding and a nonce, and needs no cookie. The binding
+///   changes with the session's secret, so a sign-in or another rotation ends every earlier token.
+/// - Before a session exists (the login form), a token is an HMAC over the random part of a signed cookie and a nonce:
+///   a signed double-submit cookie. Such a token stays good in the session that starts meanwhile, until somebody signs
+///   in.
 /// - A token of one kind is never valid as the other. Each has a fresh nonce, so that a compressed page does not leak
 ///   it (BREACH).
 /// - Every service with the same keys and cookie name accepts the tokens of the others; earlier keys stay valid as
 ///   [fallbacks](SecretKeys::with_fallback).
 ///
-/// Services beside a Django site use `FormTokens::django` (feature `django`) instead: its tokens and cookie are Django's.
+/// Services beside a Django site use `FormTokens::django` (feature `django`) instead: its tokens and cookie are
+/// Django's.
 ///
 /// Tokens are accepted from a form field or a header only, never from a URL. If a visitor's first two pages are
 /// opened at the same moment, they overwrite each other's cookie; one form is then refused until it is reloaded.
@@ -74,14 +77,14 @@ impl FormTokens {
         Self(Arc::new(Native { keys, cookie: SessionCookie::host_only(DEFAULT_COOKIE) }))
     }
 
-    /// The name of the cookie, and whether it is `Secure`. Default: `__Host-csrf`, which is `Secure`. Choose another name
-    /// if another service of the host has taken that one, and `false` where browsers come over plain HTTP: they drop a
-    /// `Secure` cookie there, except on `localhost`. Path and domain are those of [`FormTokens::new`] again.
+    /// The name of the cookie, and whether it is `Secure`. Default: `__Host-csrf`, which is `Secure`. Choose another
+    /// name if another service of the host has taken that one, and `false` where browsers come over plain HTTP: they
+    /// drop a `Secure` cookie there, except on `localhost`. Path and domain are those of [`FormTokens::new`] again.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] as of [`CookieConfig::build`]: if the name is empty or not a token (RFC 6265bis, section
-    /// 4.1.1), or if it has a `__Host-` or `__Secure-` prefix, in any case, without `secure`: browsers drop such a cookie.
-    /// Also for the tokens of Django, which are made with their cookie.
+    /// 4.1.1), or if it has a `__Host-` or `__Secure-` prefix, in any case, without `secure`: browsers drop such a
+    /// cookie. Also for the tokens of Django, which are made with their cookie.
     pub fn with_cookie(self, name: impl Into<String>, secure: bool) -> Result<Self, Error> {
         self.0.with_cookie(CookieConfig::new(name).with_secure(secure)).map(Self)
     }
@@ -99,14 +102,14 @@ impl FormTokens {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] as of [`CookieConfig::build`]: if it is not a path, or the name of the cookie has the prefix
-    /// `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a path of its own.
+    /// [`ErrorKind::Config`] as of [`CookieConfig::build`]: if it is not a path, or the name of the cookie has the
+    /// prefix `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a path of its own.
     pub fn with_cookie_path(self, path: impl Into<String>) -> Result<Self, Error> {
         self.0.with_cookie_path(path.into()).map(Self)
     }
 
-    /// The cookie that the answer to a sign-in sets: that of a new secret, which invalidates all earlier tokens of this browser.
-    /// `None` for tokens of our own: a sign-in changes the session's secret, which has the same effect.
+    /// The cookie that the answer to a sign-in sets: that of a new secret, which invalidates all earlier tokens of this
+    /// browser. `None` for tokens of our own: a sign-in changes the session's secret, which has the same effect.
     pub(crate) fn rotate<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
@@ -117,10 +120,10 @@ impl FormTokens {
     /// A token for the forms of one page. Pure; one HMAC, and before a session exists up to two more and one per
     /// fallback key.
     ///
-    /// `cookie_headers` are the values of all `Cookie` headers. `session` is the binding of the request's session: a text
-    /// that holds its handle and a hash of its secret; `None` before a session exists. Without a session and a cookie, each
-    /// call draws another cookie. Conflicting cookies are ignored: a new one is set, and those in other scopes are expired
-    /// with it.
+    /// `cookie_headers` are the values of all `Cookie` headers. `session` is the binding of the request's session: a
+    /// text that holds its handle and a hash of its secret; `None` before a session exists. Without a session and a
+    /// cookie, each call draws another cookie. Conflicting cookies are ignored: a new one is set, and those in other
+    /// scopes are expired with it.
     pub(crate) fn issue<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
@@ -221,46 +224,14 @@ impl fmt::Debug for Issued {
     }
 }
 
-const NONCE: usize = 16;
-const MAC: usize = 32;
-/// A multiple of three, so base64url has no trailing bits and each value has one spelling.
-const LEN: usize = NONCE + MAC;
-const ENCODED_LEN: usize = LEN / 3 * 4;
-
-/// A nonce and the HMAC over `binding || nonce`: the form of both the token and the cookie.
-///
-/// The nonce has a fixed length and comes last, so different pairs of binding and nonce never form the same message.
-struct Signed {
-    nonce: [u8; NONCE],
-    mac: [u8; MAC],
-}
-
-impl Signed {
-    fn new(keys: &SecretKeys, purpose: &str, binding: &[u8], nonce: [u8; NONCE]) -> Self {
-        Self { nonce, mac: keys.sign(purpose, &[binding, nonce.as_slice()].concat()) }
-    }
-
-    fn is_valid(&self, keys: &SecretKeys, purpose: &str, binding: &[u8]) -> bool {
-        keys.verify(purpose, &[binding, self.nonce.as_slice()].concat(), &self.mac)
-    }
-
-    fn encode(&self) -> String {
-        URL_SAFE_NO_PAD.encode([self.nonce.as_slice(), self.mac.as_slice()].concat())
-    }
-
-    fn decode(encoded: &[u8]) -> Option<Self> {
-        if encoded.len() != ENCODED_LEN {
-            return None;
-        }
-        let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
-        let (nonce, mac) = bytes.split_first_chunk()?;
-        Some(Self { nonce: *nonce, mac: mac.try_into().ok()? })
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+    use super::{
+        signed::{ENCODED_LEN, LEN, MAC},
+        *,
+    };
 
     const NAME: &str = "__Host-csrf";
     const SESSION: Option<&str> = Some("handle:hash-of-secret");

@@ -1,6 +1,6 @@
 //! `django.contrib.messages`: one-time notices for the visitor, shown by the service that renders the next page.
 //!
-//! - With `SessionStorage` they are one entry of the session, [`ENTRY`]: [`add`] and [`take`] work on it.
+//! - With `SessionStorage` they are one entry of the session, `_messages`: [`add`] and [`take`] work on it.
 //! - With `FallbackStorage`, Django's default, they are in a cookie first, and the entry holds those that do not fit.
 //!   Without the cookie such a site ignores the entry: [`read_cookie`] and [`write_cookie`].
 //! - The bytes are those that Django writes.
@@ -33,7 +33,7 @@ use crate::{Error, ErrorKind, Session};
 pub use cookie::{COOKIE, CookieMessages, read_cookie, write_cookie};
 
 /// The entry of the session that holds the messages, as JSON within a string.
-pub const ENTRY: &str = "_messages";
+const ENTRY: &str = "_messages";
 const KEY: &str = "__json_message";
 
 /// How much a message matters. A site may have levels of its own between these.
@@ -150,32 +150,19 @@ pub fn take(session: &Session) -> Result<Vec<Message>, Error> {
     Ok(messages)
 }
 
-/// The messages in the text of [`ENTRY`].
-///
-/// ```
-/// use shared_session::django::messages::{decode, encode};
-///
-/// let text = r#"[["__json_message", 0, 25, "Saved \u00e9"]]"#;
-/// let messages = decode(text)?;
-/// assert_eq!(messages[0].text, "Saved é");
-/// assert_eq!(encode(&messages), text);
-/// # Ok::<(), shared_session::Error>(())
-/// ```
-///
-/// # Errors
-/// [`ErrorKind::Value`] if it is not a list of messages, or a text in it is not valid Unicode.
-pub fn decode(text: &str) -> Result<Vec<Message>, Error> {
+/// The messages in the text of the [`ENTRY`]; an error if it holds no list of messages, or a text that is not valid
+/// Unicode.
+pub(super) fn decode(text: &str) -> Result<Vec<Message>, Error> {
     // serde's errors quote the text, so they are dropped.
     serde_json::from_str(text).map_err(|_| Error::new(ErrorKind::Value, "the session entry holds no Django messages"))
 }
 
-/// The text of [`ENTRY`] for `messages`, byte for byte Django's.
-#[must_use]
-pub fn encode(messages: &[Message]) -> String {
+/// The text of the [`ENTRY`] for `messages`, byte for byte Django's.
+pub(super) fn encode(messages: &[Message]) -> String {
     written(messages, ", ")
 }
 
-/// The list with one more message; the others keep their bytes. `None` if it is no list of messages.
+/// The list with one more message; the others keep their bytes. `None` if it is not a list of messages.
 fn appended(list: &str, message: &Message) -> Option<String> {
     let is_empty = decode(list).ok()?.is_empty();
     let open = list.trim_end().strip_suffix(']')?;

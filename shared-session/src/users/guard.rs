@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::{Error, Rejected, Session};
 
-/// Who may pass to the routes behind it: the decision of `login_required` and `require` in the adapters.
+/// Decides which users reach the routes behind it: `login_required` and `require` of the adapters.
 ///
 /// ```
 /// use shared_session::{ErrorKind, SessionManager, store::MemoryStore, users::Guard};
@@ -22,30 +22,31 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Lets through whoever is signed in.
+    /// Lets every signed-in user through.
     #[must_use]
     pub fn login_required() -> Self {
         Self { permission: None, login_page: None }
     }
 
-    /// Lets through whoever is signed in and has `permission`, such as `blog.add_post`. Superusers have every permission.
+    /// Lets signed-in users through who have `permission`, such as `blog.add_post`. Superusers have every
+    /// permission.
     #[must_use]
     pub fn require(permission: impl Into<Arc<str>>) -> Self {
         Self { permission: Some(permission.into()), login_page: None }
     }
 
-    /// Sends visitors who are not signed in to this page of the site; see [`Rejected::with_login_page`]. Default: they are
-    /// answered with 401.
+    /// Redirects visitors who are not signed in to this page of the site: with 303, on GET and HEAD, and with the path
+    /// and query of the request in the parameter `next`. Default: they are answered with 401.
     #[must_use]
     pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
         Self { login_page: Some(login_page.into()), ..self }
     }
 
-    /// Whether the user of `session` may pass. One SELECT, which extractors of the same request do not repeat, and another
-    /// for a permission.
+    /// Whether the user of `session` may pass. One SELECT, which extractors of the same request do not repeat, and
+    /// another for a permission.
     ///
     /// # Errors
-    /// What to answer: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in,
+    /// The answer: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in,
     /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) without the permission, and as
     /// [`Session::user`](crate::Session::user).
     pub async fn check(&self, session: &Session) -> Result<(), Rejected> {

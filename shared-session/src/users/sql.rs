@@ -27,6 +27,7 @@ mod busy;
 mod case;
 mod column;
 mod failure;
+mod filling;
 mod inspect;
 mod manage;
 mod schema;
@@ -136,9 +137,9 @@ impl SqlUsers {
     /// A SQLite file is created if missing, switched to write-ahead logging (readers and the writer do not block each
     /// other), and a writer waits up to 5 s for another. A memory database lives as long as the pool, on one
     /// connection. PostgreSQL gets up to 10 connections; a request waits up to 2 s for one. With the feature
-    /// `postgres-tls` its URL takes `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq does: the default, `prefer`,
-    /// uses TLS where the server has it. Behind a pooler such as PgBouncer, which is found out, every operation is a
-    /// transaction of its own and costs two to three round trips more.
+    /// `postgres-tls` its URL takes `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq does: the default,
+    /// `prefer`, uses TLS where the server has it. Behind a pooler such as PgBouncer, which is found out, every
+    /// operation is a transaction of its own and costs two to three round trips more.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for another URL, or a database whose feature is not compiled in;
@@ -149,7 +150,10 @@ impl SqlUsers {
             Some("sqlite") => Self::connect_sqlite(url).await,
             #[cfg(feature = "postgres")]
             Some("postgres" | "postgresql") => Ok(Self::new(Pool::Postgres(Postgres::connect(url).await?))),
-            _ => Err(Error::new(ErrorKind::Config, "the users need a sqlite: or postgres: URL, with its feature")),
+            _ => Err(Error::new(
+                ErrorKind::Config,
+                "the users' database needs a sqlite: or postgres: URL, with its feature",
+            )),
         }
     }
 
@@ -174,8 +178,8 @@ impl SqlUsers {
         Self::new(Pool::Sqlite(pool))
     }
 
-    /// Uses a pool of yours. Give it an acquire timeout of a few seconds; sqlx's own is 30 s. If it leads to a pooler, say
-    /// so: [`behind_pooler`](Self::behind_pooler).
+    /// Uses a pool of yours. Give it an acquire timeout of a few seconds; sqlx's own is 30 s. If it leads to a pooler,
+    /// say so: [`behind_pooler`](Self::behind_pooler).
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
@@ -240,7 +244,7 @@ impl SqlUsers {
         }
     }
 
-    /// The names in one column that `sql` answers for the user's key; one that is NULL is none.
+    /// The names in one column that `sql` answers for the user's key, without NULLs.
     async fn for_user(&self, sql: Option<String>, key: &str) -> Result<Vec<String>, Error> {
         let Some(sql) = sql else { return Ok(Vec::new()) };
         let names: Vec<Option<String>> = on_connection!(self, Read, |connection, keeps| {
@@ -261,7 +265,7 @@ impl SqlUsers {
         Ok(users.into_iter().map(|user| tables.shown(user)).collect())
     }
 
-    /// The one user of exactly this name; nobody if several have it.
+    /// The user of exactly this name; `None` if several users have it.
     async fn named(&self, tables: &Tables, name: &str) -> Result<Option<User>, Error> {
         let Some(stored) = tables.name.stored(name) else { return Ok(None) };
         let mut users = self.found(tables, &tables.find_by_name, &stored).await?;
@@ -290,8 +294,8 @@ impl Users for SqlUsers {
         }
     }
 
-    /// As it is, for whoever was given a name by other means than forms; then in [NFKC](super::normalized_name), in which
-    /// names are stored. Nobody has no name, or one with a zero byte.
+    /// Looks for the name as given, because not all names come from forms, and then for its
+    /// [NFKC](super::normalized_name), in which names are stored. Nobody has no name, or one with a zero byte.
     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Error> {
         if name.is_empty() || name.contains('\0') {
             return Ok(None);

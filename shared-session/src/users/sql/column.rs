@@ -35,7 +35,7 @@ pub(super) struct Column {
     pub(super) is_required: bool,
 }
 
-/// What a column holds, as far as it matters here.
+/// The kind of values in a column, as far as it matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(not(feature = "postgres"), allow(dead_code, reason = "SQLite has no such types"))]
 pub(super) enum Kind {

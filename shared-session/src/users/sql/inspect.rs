@@ -35,8 +35,8 @@ impl SqlUsers {
     /// Groups and permissions are found beside it (`accounts_user_groups`); a model without Django's `PermissionsMixin`
     /// has none.
     ///
-    /// Give the session manager [`SecretKeys::django`](crate::SecretKeys::django) along with it: Django's tables have no
-    /// epochs, so every epoch is 0 and raising one is refused.
+    /// Give the session manager [`SecretKeys::django`](crate::SecretKeys::django) along with it: Django's tables have
+    /// no epochs, so every epoch is 0 and raising one is refused.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the table is missing, or its key, its password or the column to sign in with.
@@ -46,7 +46,7 @@ impl SqlUsers {
         Ok(self)
     }
 
-    /// What there is to know of `user_table` and of the tables that refer to it.
+    /// The names, types and statements for `user_table` and the tables that refer to it.
     pub(super) async fn inspect(&self, user_table: &UserTable, has_epochs: bool) -> Result<Tables, Error> {
         let name = &user_table.name;
         let Some((found, at)) = self.find_users(name).await? else {
@@ -129,7 +129,7 @@ impl SqlUsers {
             None => quoted(table),
         };
         let (query, argument) = match &self.pool {
-            // A database that is attached is none of Django's.
+            // Django uses no attached database.
             #[cfg(feature = "sqlite")]
             Pool::Sqlite(_) if schema.is_some_and(|schema| schema != "main") => return Ok(None),
             #[cfg(feature = "sqlite")]

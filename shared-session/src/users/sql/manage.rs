@@ -1,4 +1,4 @@
-//! What administration and registration need beyond [`Users`].
+//! Methods for administration and registration, beyond [`Users`].
 
 use std::fmt;
 
@@ -7,8 +7,9 @@ use sqlx::{AssertSqlSafe, Row};
 use super::{
     SqlUsers, case,
     column::{Column, Kind, dashed_uuid},
+    filling::NewKey,
     on_connection, read_user,
-    tables::{NewKey, NewRow, Tables, Value},
+    tables::{NewRow, Tables, Value},
 };
 use crate::{
     Error, ErrorKind, random,
@@ -79,7 +80,8 @@ pub enum CreateUserError {
     /// The name is empty, longer than 150 characters, or has others than letters, digits and `@.+-_`.
     #[error("a user name has 1 to 150 letters, digits and @ . + - _ only")]
     InvalidName,
-    /// The address is longer than 254 characters, or has a zero byte; or it is what users sign in with, and is none.
+    /// The address is longer than 254 characters or has control characters; or users sign in with it, and it has no
+    /// `@`.
     #[error("the e-mail address is not valid")]
     InvalidEmail,
     /// A user of that address is there already, and the table allows only one.
@@ -189,14 +191,14 @@ impl SqlUsers {
         }
     }
 
-    /// Whether a user has this name, or one that differs from it in the case of its letters only: for registrations, so that
-    /// nobody passes for somebody else. Signing in stays exact. It compares what users sign in with, in
+    /// Whether a user has this name, or one that differs from it in the case of its letters only: for registrations, so
+    /// that nobody passes for somebody else. Signing in stays exact. It compares what users sign in with, in
     /// [NFKC](crate::users::normalized_name), as Django's `username__iexact` does in PostgreSQL; in SQLite, whose own
     /// comparison knows the letters of ASCII only, it knows all.
     ///
     /// Reads the names of the whole table once, in the database. Between this answer and
-    /// [`create_user`](Self::create_user) another registration may take the name in another case: where that must not be,
-    /// give the column a unique index on its lower case.
+    /// [`create_user`](Self::create_user) another registration may take the name in another case: where that must not
+    /// be, give the column a unique index on its lower case.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -378,7 +380,8 @@ impl ManageUsers for SqlUsers {
             query.execute(connection).await.map(drop)
         })
         .await?;
-        // The row says what happened, also where a lost reply had the statement run twice: the salt is in no other hash.
+        // The row says what happened, also where a lost reply had the statement run twice: the salt is in no other
+        // hash.
         Ok(self.find(&user.id).await?.filter(|now| now.encoded_password() == encoded))
     }
 
@@ -392,7 +395,7 @@ const MAX_NAME_CHARS: usize = 150;
 /// PostgreSQL's word for a text that is longer than its column.
 const TOO_LONG: &str = "22001";
 
-/// What became of a new row.
+/// The outcome of inserting a row.
 enum Inserted {
     /// Its key.
     Row(String),
@@ -419,7 +422,7 @@ fn is_valid_name(name: &str) -> bool {
         && name.chars().all(|character| character.is_alphanumeric() || "@.+-_".contains(character))
 }
 
-/// An empty one is none.
+/// An empty address is valid: the user has none.
 fn is_valid_email(email: &str) -> bool {
     email.chars().count() <= 254 && !email.contains(|character: char| character.is_control())
 }

@@ -4,6 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     column::{Column, Dialect, Kind, dashed_uuid, quoted},
+    filling::{Filling, USERNAME},
     user_table::{AUTH_USER, UserTable},
 };
 #[cfg(feature = "django")]
@@ -16,7 +17,7 @@ pub(super) struct Tables {
     /// The table as SQL reads it.
     pub(super) users: String,
     pub(super) key: Column,
-    /// What users sign in with.
+    /// The column that users sign in with.
     pub(super) name: Column,
     pub(super) password: Column,
     pub(super) is_active: Option<Column>,
@@ -25,7 +26,7 @@ pub(super) struct Tables {
     pub(super) last_login: Option<Column>,
     pub(super) rights: Option<Rights>,
     pub(super) now: Cow<'static, str>,
-    /// That of the times in the columns, if they are local.
+    /// The zone of the times in the columns, if they are local.
     #[cfg(feature = "django")]
     zone: Option<TimeZone>,
     pub(super) select: String,
@@ -54,30 +55,6 @@ pub(super) struct Membership {
     pub(super) table: String,
     /// The column that refers to the user.
     pub(super) user: Column,
-}
-
-/// How a row is made.
-pub(super) struct Filling {
-    /// The address is what users sign in with.
-    pub(super) signs_in_by_email: bool,
-    pub(super) email: Option<Column>,
-    /// `username`, where users sign in with something else.
-    pub(super) username: Option<Column>,
-    /// Columns that get an empty text.
-    empty: Vec<Column>,
-    date_joined: Option<Column>,
-    pub(super) key: NewKey,
-    /// A column that needs a value nobody is asked for.
-    pub(super) needed: Option<String>,
-}
-
-/// Where the key of a new row comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NewKey {
-    /// The database, or it is the name.
-    Given,
-    /// A random UUID.
-    Uuid,
 }
 
 /// A column of a new row, and what becomes of it.
@@ -201,7 +178,7 @@ impl Tables {
             #[cfg(feature = "django")]
             zone: zone.cloned(),
             find: format!("{select} WHERE {}", key.equals("u.", 1)).into(),
-            // Two are as good as many: it is then nobody's name.
+            // Two rows prove that the name is ambiguous.
             find_by_name: format!("{select} WHERE {} LIMIT 2", name.equals("u.", 1)).into(),
             filling: Filling::of(dialect, table, columns, key, name),
             key: key.clone(),
@@ -288,7 +265,7 @@ impl Tables {
         ))
     }
 
-    /// The statement that adds a row, and its parameters in order. `key` is for [`NewKey::Uuid`].
+    /// The statement that adds a row, and its parameters in order. `key` is for `NewKey::Uuid`.
     pub(super) fn insert(&self, row: NewRow) -> (String, Vec<Value>) {
         let Filling { email, username, empty, date_joined, .. } = &self.filling;
         let mut texts = vec![(&self.password, row.password), (&self.name, row.name)];
@@ -328,7 +305,7 @@ impl Tables {
     }
 }
 
-/// What a new row holds.
+/// The values of a new row.
 pub(super) struct NewRow {
     pub(super) key: Option<String>,
     pub(super) name: String,
@@ -339,9 +316,7 @@ pub(super) struct NewRow {
     pub(super) is_superuser: bool,
 }
 
-const USERNAME: &str = "username";
-
-/// What clocks of the zone show now, or the time, as the columns hold it.
+/// The present time as the columns hold it: a local time of the zone, or a point in time.
 #[cfg(feature = "django")]
 fn now(dialect: Dialect, zone: Option<&TimeZone>) -> Cow<'static, str> {
     let Some(zone) = zone else { return now_in_utc(dialect).into() };
@@ -390,53 +365,9 @@ impl<'a> Parts<'a> {
     }
 }
 
-impl Filling {
-    fn of(dialect: Dialect, table: &UserTable, columns: &[Column], key: &Column, name: &Column) -> Self {
-        let find = |name: &str| columns.iter().find(|column| column.name == name);
-        let is_text = |column: &&Column| matches!(column.kind, Kind::Text | Kind::TextOf(_));
-        let signs_in_by_email = name.name == table.email;
-        let email = find(&table.email).filter(|_| !signs_in_by_email);
-        let username = find(USERNAME).filter(|column| *column != name && is_text(column));
-        let empty: Vec<_> =
-            [find(&table.first_name), find(&table.last_name)].into_iter().flatten().filter(is_text).collect();
-        let date_joined = find(&table.date_joined);
-
-        let numbers_itself = match dialect {
-            // The alias of the row's number.
-            #[cfg(feature = "sqlite")]
-            Dialect::Sqlite => key.kind == Kind::Number,
-            #[cfg(feature = "postgres")]
-            Dialect::Postgres => false,
-        };
-        let (new_key, is_key_given) = match key.kind {
-            _ if key.is_filled || numbers_itself || key == name => (NewKey::Given, true),
-            Kind::Uuid | Kind::UuidText => (NewKey::Uuid, true),
-            _ => (NewKey::Given, false),
-        };
-        let flags = [&table.is_active, &table.is_staff, &table.is_superuser].map(|name| find(name));
-        let filled: Vec<&Column> = [Some(name), find(&table.password), email, username, date_joined]
-            .into_iter()
-            .chain(flags)
-            .chain(empty.iter().copied().map(Some))
-            .chain([is_key_given.then_some(key)])
-            .flatten()
-            .collect();
-        let needs = |column: &&Column| column.is_required && !column.is_filled && !filled.contains(column);
-        Self {
-            signs_in_by_email,
-            email: email.cloned(),
-            username: username.cloned(),
-            needed: columns.iter().find(needs).map(|column| column.name.clone()),
-            date_joined: date_joined.cloned(),
-            empty: empty.into_iter().cloned().collect(),
-            key: new_key,
-        }
-    }
-}
-
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use super::*;
+    use super::{super::filling::NewKey, *};
 
     fn column(name: &str, kind: Kind) -> Column {
         Column { name: name.into(), kind, is_key: name == "uid", is_filled: false, is_required: true }

@@ -8,15 +8,16 @@ pub(super) const AUTH_USER: &str = "auth_user";
 
 /// The table of a user model of Django. For the stock model its name is all: `"auth_user".into()`.
 ///
-/// What a custom model calls otherwise is said here. Everything else is found in the table itself: its primary key and
-/// the key's type (number, UUID, text), and which of the optional columns there are. A user has an empty text for a
-/// column that is missing, and `false` for a missing flag, but is active where nothing says otherwise.
+/// Name the columns that a custom model calls otherwise. The service finds the rest in the table itself: its primary
+/// key and the key's type (number, UUID, text), and which of the optional columns there are. A user has an empty text
+/// for a column that is missing, and `false` for a missing flag, but is active where nothing says otherwise.
 ///
 /// ```
 /// use shared_session::users::UserTable;
 ///
-/// // class User(AbstractBaseUser): email = EmailField(unique=True); USERNAME_FIELD = "email"; is_admin = BooleanField()
-/// let table = UserTable::new("accounts_user").with_username_column("email").with_staff_column("is_admin");
+/// // class User(AbstractBaseUser): email = EmailField(unique=True); USERNAME_FIELD = "email"; is_admin =
+/// BooleanField() let table =
+/// UserTable::new("accounts_user").with_username_column("email").with_staff_column("is_admin");
 /// # drop(table);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
