@@ -1,39 +1,75 @@
-//! The Tower layer: [`SessionManager`](crate::SessionManager) around any HTTP service.
+//! A Tower layer that gives every request its session and commits the edits before the response is sent.
 //!
-//! The [`LazySession`](crate::LazySession) of each request is in its extensions. When the inner service has
-//! answered,
+//! - **A request that never loads its session passes untouched**: no store call, no header.
+//! - **The head of a response waits for the commit**, so a browser that has the answer finds its edits everywhere.
+//! - **A failed commit is never a success.** The manager's [`OnError`](crate::OnError) hook answers instead of the
+//!   handler.
+//! - **Any service fits.** Its error type stays as it is, and its body may be any: hyper's `Incoming`, `Full<Bytes>`,
+//!   Axum's, tonic's. The layer may stand anywhere in a `ServiceBuilder`.
 //!
-//! 1. a request that never loaded its session passes untouched: no store call, no header;
-//! 2. edits are committed before the head of the response is sent, except after a 5xx, and after HEAD and OPTIONS;
-//! 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
-//! 4. if the commit fails, or the response carries a [`Rejected`](crate::Rejected) error, the manager's `on_error` hook answers instead.
-//!    Its answer has the [`Error`](crate::Error) in its extensions, for a layer outside that draws pages.
+//! # A complete program
 //!
-//! The inner service's error type stays as it is; an error commits nothing. Its body may be any: the answer's is a
-//! [`ResponseBody`] around it, so the layer stands anywhere in a `ServiceBuilder`, and around hyper's `Incoming`,
-//! `Full<Bytes>`, Axum's body and tonic's alike. [`grpc`] says how to use it with tonic.
+//! A service that counts, behind the check for requests of other sites, and a browser that visits it twice:
 //!
 //! ```
 //! use bytes::Bytes;
 //! use http::{Request, Response};
 //! use http_body_util::{BodyExt, Full};
-//! use shared_session::{Error, LazySession, SessionLayer, SessionManager, csrf::{CrossOrigin, CrossOriginLayer}, store::MemoryStore};
+//! use shared_session::csrf::{CrossOrigin, CrossOriginLayer};
+//! use shared_session::{Error, ErrorKind, LazySession, SessionLayer, SessionManager, store::MemoryStore};
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
-//! let service = ServiceBuilder::new()
-//!     .layer(SessionLayer::new(SessionManager::new(MemoryStore::new())))
-//!     .layer(CrossOriginLayer::new(CrossOrigin::new(["https://app.example"])?))
-//!     .service_fn(async |request: Request<Full<Bytes>>| {
-//!         let session = request.extensions().get::<LazySession>().ok_or(shared_session::ErrorKind::Config)?;
-//!         session.load().await?.insert("theme", "dark")?;
-//!         Ok::<_, Error>(Response::new(Full::new(Bytes::from("kept"))))
-//!     });
-//! let response = service.oneshot(Request::new(Full::default())).await?;
-//! assert!(response.headers().contains_key("set-cookie"));
-//! assert_eq!(response.into_body().collect().await.map(|body| body.to_bytes()), Ok(Bytes::from("kept")));
-//! # Ok(()) }
+//! async fn count(request: Request<Full<Bytes>>) -> Result<Response<Full<Bytes>>, Error> {
+//!     let session = request.extensions().get::<LazySession>().ok_or(ErrorKind::Config)?.load().await?;
+//!     let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
+//!     Ok(Response::new(Full::from(format!("visit {visits}"))))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let service = ServiceBuilder::new()
+//!         .layer(SessionLayer::new(SessionManager::new(MemoryStore::new())))
+//!         .layer(CrossOriginLayer::new(CrossOrigin::new(["https://app.example"])?))
+//!         .service_fn(count);
+//!
+//!     let first = service.clone().oneshot(Request::new(Full::default())).await?;
+//!     let cookie = first.headers()["set-cookie"].to_str()?.split(';').next().unwrap_or_default();
+//!     let second = Request::builder().header("cookie", cookie).body(Full::default())?;
+//!     let answer = service.oneshot(second).await?.into_body().collect().await?;
+//!     assert_eq!(answer.to_bytes(), "visit 2");
+//!     Ok(())
+//! }
 //! ```
+//!
+//! # What it does
+//!
+//! [`SessionLayer`] puts a [`LazySession`](crate::LazySession) into the extensions of each request. When the inner
+//! service has answered, the layer
+//!
+//! 1. commits the edits, in one atomic write;
+//! 2. adds `Set-Cookie`, `Vary` and `Cache-Control`;
+//! 3. wraps the body in a [`ResponseBody`], which copies and boxes nothing.
+//!
+//! It commits nothing after a 5xx, an error of the inner service, or a HEAD or OPTIONS request, and nothing if the
+//! client has gone before the answer.
+//!
+//! # Failures
+//!
+//! - **The session cannot be loaded**: `load` returns the [`Error`](crate::Error). Where the store failed, the response
+//!   is 503 whatever the handler makes of the error.
+//! - **The commit fails**: the hook answers: 503 for a store that does not answer, 413 for a session that is too large.
+//! - **The handler refuses**: a response with [`Rejected`](crate::Rejected) in its extensions is answered by the hook
+//!   too. The adapters' extractors answer that way.
+//! - **A page for each failure**: the hook's answer carries the `Error` in its extensions, for a layer outside that
+//!   draws pages. [`into_response`] renders a [`Reply`] elsewhere.
+//! - **Without the layer** a request has no `LazySession`: answer [`ErrorKind::Config`](crate::ErrorKind::Config), as
+//!   the program does, and never treat the visitor as anonymous.
+//!
+//! # Cookbook
+//!
+//! - **gRPC**: [`grpc`] answers failures as gRPC does, with HTTP 200 and a `grpc-status`.
+//! - **Sign-in for whole routes**: [`users::Guard`](crate::users::Guard) decides; the adapters have layers around it.
+//! - **Axum**: `shared-session-axum` has extractors on top of this layer.
 
 mod body;
 mod future;
