@@ -45,10 +45,10 @@ impl CrossOriginMiddleware {
         Self { check: CrossOriginCheck::new(cross_origin) }
     }
 
-    /// What a refused request is answered with: a closure, or an [`OnError`]. Default: the hook of the session's manager
-    /// where this middleware is inside [`SessionMiddleware`](crate::SessionMiddleware), else
-    /// [`Reply::problem`](shared_session::Reply::problem). Outside of it, give it `manager.on_error().clone()`, so that one
-    /// hook speaks for all. The answer has the [`Error`](shared_session::Error) in its extensions;
+    /// The hook that answers a refused request: a closure, or an [`OnError`]. Default: the hook of the session's
+    /// manager where this middleware is inside [`SessionMiddleware`](crate::SessionMiddleware), else
+    /// [`Reply::problem`](shared_session::Reply::problem). Outside of it, give it `manager.on_error().clone()`, so that
+    /// one hook speaks for all. The answer has the [`Error`](shared_session::Error) in its extensions;
     /// [`Refusal::of`](shared_session::csrf::Refusal::of) says why.
     #[must_use]
     pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {

@@ -23,7 +23,7 @@ use shared_session::{
 use crate::{Rejection, extract::handle};
 
 /// The token for all forms of the page that answers this request: a [`shared_session::csrf::FormToken`], to be put into
-/// each form that is posted. What comes back is checked by [`ProtectedForm`].
+/// each form that is posted. [`ProtectedForm`] checks the form that comes back.
 ///
 /// The manager needs [`with_form_tokens`](crate::SessionManager::with_form_tokens). The session layer sends the cookie
 /// that a token needs before there is a session. No I/O.
@@ -63,16 +63,17 @@ impl FromRequest for FormToken {
     }
 }
 
-/// The fields of a form that was posted from a page of this service: one with the [`FormToken`] that the visitor has now,
-/// in the field `csrfmiddlewaretoken` or the header `X-CSRFToken`.
+/// The fields of a form that was posted from a page of this service: one with the [`FormToken`] that the visitor has
+/// now, in the field `csrfmiddlewaretoken` or the header `X-CSRFToken`.
 ///
 /// Fails with [`ErrorKind::StaleForm`] (403) without the right token: most often the page is older than the last
-/// sign-in. `Result<ProtectedForm<T>, FormRejection<T>>` then gives what was typed, to offer the form again. Fails with 413
-/// for what is larger than `web::PayloadConfig` allows (256 KiB by default), with 415 for what is no URL-encoded form, and with 400 for what is no `T`.
+/// sign-in. `Result<ProtectedForm<T>, FormRejection<T>>` then gives what was typed, to offer the form again. Fails with
+/// 413 for what is larger than `web::PayloadConfig` allows (256 KiB by default), with 415 for what is no URL-encoded
+/// form, and with 400 for what is no `T`.
 ///
-/// Reads the body, so a handler takes it once and no other extractor of a body. Multipart forms have another body: check their token with
-/// `LazySession::check_form_token`. No I/O besides the body, but for a form of a page from before the session, which loads
-/// the session.
+/// Reads the body, so a handler takes it once and no other extractor of a body. Multipart forms have another body:
+/// check their token with `LazySession::check_form_token`. No I/O besides the body, but for a form of a page from
+/// before the session, which loads the session.
 ///
 /// ```
 /// use actix_web::{App, test, web, web::Html};
@@ -147,7 +148,7 @@ impl<T> FormRejection<T> {
         self.rejection.error()
     }
 
-    /// What was typed, if nothing but the token is wrong; else the rejection. Fill the form again, with a new token and
+    /// The typed fields, if only the token is wrong; else the rejection. Fill the form again, with a new token and
     /// without passwords, and do nothing else: another site may have sent it.
     ///
     /// ```

@@ -18,8 +18,8 @@ use crate::{Rejection, Session, reply::into_response};
 /// Lets only visitors who are signed in to what it is wrapped around: 401 for the others, or the
 /// [login page](GuardMiddleware::redirect_to). 503 if the store or the database fails.
 ///
-/// `wrap` a scope or a resource in it, inside of [`SessionMiddleware`](crate::SessionMiddleware). The user is read once: a
-/// handler may take [`CurrentUser`](crate::CurrentUser) at no further cost.
+/// `wrap` a scope or a resource in it, inside of [`SessionMiddleware`](crate::SessionMiddleware). The user is read
+/// once: a handler may take [`CurrentUser`](crate::CurrentUser) at no further cost.
 ///
 /// ```
 /// use actix_web::{App, test, web};
@@ -73,7 +73,8 @@ impl GuardMiddleware {
     /// they asked for in the parameter `next`. That is for GET and HEAD; to send a browser away that posted something
     /// would lose it, so other methods are still 401. Default: no redirect.
     ///
-    /// A login that goes on to `next` must check that it is a path of the site: it begins with one `/` and not with two.
+    /// A login that goes on to `next` must check that it is a path of the site: it begins with one `/` and not with
+    /// two.
     #[must_use]
     pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
         Self(self.0.redirect_to(login_page))

@@ -52,7 +52,7 @@ impl Rejection {
             "this route has no sessions; wrap its app in SessionMiddleware. Where the handler takes an Option, its visitors \
              look anonymous",
         );
-        // Without the middleware nobody else would tell.
+        // Without the middleware, nothing else logs the error.
         Failure::new(&error, request.method().as_str(), "").log();
         Self::from(error)
     }

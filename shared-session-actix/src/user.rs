@@ -9,8 +9,8 @@ use shared_session::{
 
 use crate::{Rejection, Session};
 
-/// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if the
-/// manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
+/// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if
+/// the manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
 ///
 /// Costs one SELECT for a request, besides loading the session.
 ///
@@ -97,8 +97,8 @@ impl<U: AuthUser> AsUser for CurrentUser<U> {
 /// The signed-in user, or `None`: for pages that everybody may see.
 ///
 /// Costs as much as [`CurrentUser`], and takes your type as it does. Fails only if the store or the database fails, the
-/// session cannot be read, or the manager's users are of another type. Prefer it to `Option<CurrentUser>`, which Actix Web
-/// makes `None` after any error.
+/// session cannot be read, or the manager's users are of another type. Prefer it to `Option<CurrentUser>`, which Actix
+/// Web makes `None` after any error.
 #[derive(Clone, Debug)]
 pub struct MaybeUser<U = User>(
     /// The user, if one is signed in.

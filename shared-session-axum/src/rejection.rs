@@ -48,7 +48,7 @@ impl Rejection {
 
     pub(crate) fn missing_layer(parts: &Parts) -> Self {
         let error = Error::new(ErrorKind::Config, "this route has no sessions; add SessionLayer to its router");
-        // Without the layer nobody else would tell.
+        // Without the layer, nothing else logs the error.
         Failure::new(&error, parts.method.as_str(), "").log();
         Self::from(error)
     }

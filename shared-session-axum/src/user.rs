@@ -9,13 +9,13 @@ use shared_session::{
 
 use crate::{Rejection, Session};
 
-/// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if the
-/// manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
+/// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if
+/// the manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
 ///
 /// Costs one SELECT for a request, besides loading the session.
 ///
-/// Rejects with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, with [`ErrorKind::Unavailable`] (503) if the
-/// store or the database fails, and with [`ErrorKind::Config`] (500) if the manager's users are of another type.
+/// Rejects with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, with [`ErrorKind::Unavailable`] (503) if
+/// the store or the database fails, and with [`ErrorKind::Config`] (500) if the manager's users are of another type.
 /// `Option<CurrentUser>` is `None` for anonymous visitors.
 ///
 /// ```
@@ -107,8 +107,8 @@ impl<S: Send + Sync, U: AuthUser + Clone> OptionalFromRequestParts<S> for Curren
 
 /// The signed-in user, or `None`: for pages that everybody may see.
 ///
-/// Costs as much as [`CurrentUser`], and takes your type as it does. Rejects only if the store or the database fails, the
-/// session cannot be read, or the manager's users are of another type.
+/// Costs as much as [`CurrentUser`], and takes your type as it does. Rejects only if the store or the database fails,
+/// the session cannot be read, or the manager's users are of another type.
 #[derive(Clone, Debug)]
 pub struct MaybeUser<U = User>(
     /// The user, if one is signed in.
@@ -175,7 +175,7 @@ impl<S: Send + Sync, U: AuthUser + Clone> OptionalFromRequestParts<S> for StaffU
     }
 }
 
-/// `None` for those who are not allowed; failures stay failures.
+/// `None` for 401 and 403; failures stay failures.
 fn allowed<T>(result: Result<T, Rejection>) -> Result<Option<T>, Rejection> {
     match result {
         Ok(user) => Ok(Some(user)),

@@ -29,8 +29,8 @@
 //!
 //! # Python values
 //!
-//! Python values without a counterpart in JSON read as follows. [`Session::insert`](crate::Session::insert) replaces such an
-//! entry by plain JSON, [`Session::update`](crate::Session::update) never does, and
+//! Python values without a counterpart in JSON read as follows. [`Session::insert`](crate::Session::insert) replaces
+//! such an entry by plain JSON, [`Session::update`](crate::Session::update) never does, and
 //! [`Session::insert_python`](crate::Session::insert_python) writes Python values.
 //!
 //! | Python | Rust |
@@ -46,8 +46,8 @@
 //!
 //! # Cookbook
 //!
-//! - **Does the configuration fit?** [`SessionManager::check_fleet`](crate::SessionManager::check_fleet), before the service
-//!   listens.
+//! - **Does the configuration fit?** [`SessionManager::check_fleet`](crate::SessionManager::check_fleet), before the
+//!   service listens.
 //! - **Users of the site**: [`SqlUsers`](crate::users::SqlUsers) with keys made by
 //!   [`SecretKeys::django`](crate::SecretKeys::django).
 //! - **Forms that both sides accept**: [`FormTokens::django`](crate::csrf::FormTokens::django).
@@ -57,9 +57,9 @@
 //!
 //! # Features
 //!
-//! `django` has the engines `cache`, `db`, `cached_db` and the package django-redis-sessions; [`DjangoDbStore`] also needs
-//! `sqlite` or `postgres`, [`DjangoCachedDbStore`] and `redis`. `django-redis` adds what that package may compress and
-//! serialize with.
+//! `django` has the engines `cache`, `db`, `cached_db` and the package django-redis-sessions; [`DjangoDbStore`] also
+//! needs `sqlite` or `postgres`, [`DjangoCachedDbStore`] and `redis`. `django-redis` adds what that package may
+//! compress and serialize with.
 //!
 //! # What it does not do
 //!
@@ -189,9 +189,9 @@ impl Django {
     }
 
     /// The fleet's `TIME_ZONE` if its `USE_TZ` is `False` (the default before Django 5.0): `set_expiry(datetime)` then
-    /// stores a local time. Default: none, for `USE_TZ = True`; a session that ends at a local time cannot be read then,
-    /// and [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) refuses it. Give the zone to the users' and
-    /// Django's tables too ([`TimeZone`] says which).
+    /// stores a local time. Default: none, for `USE_TZ = True`; a session that ends at a local time cannot be read
+    /// then, and [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) refuses it. Give the zone to the
+    /// users' and Django's tables too ([`TimeZone`] says which).
     ///
     /// ```
     /// use shared_session::django::{Django, TimeZone};

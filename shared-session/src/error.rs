@@ -4,7 +4,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 type Source = Arc<dyn StdError + Send + Sync + 'static>;
 
-/// What went wrong, in the terms a web service acts on.
+/// The kind of an error, in the terms that a web service acts on.
 ///
 /// ```
 /// use shared_session::{Error, ErrorKind};
@@ -101,19 +101,19 @@ impl ErrorKind {
 
 /// Why an operation failed.
 ///
-/// `Display` is for logs. What a client may see is [`public_message`](Self::public_message). Neither ever holds a session
-/// id or a value.
+/// `Display` is for logs. What a client may see is [`public_message`](Self::public_message). Neither ever holds a
+/// session id or a value.
 #[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
-    /// What a client may see, if that tells more than the kind does.
+    /// The sentence for clients, if it tells more than the kind does.
     public_message: Option<&'static str>,
     source: Option<Source>,
     fate: Fate,
 }
 
-/// What is known about the write that failed.
+/// The known outcome of the write that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     /// It was not applied; or it was no write.
@@ -177,8 +177,8 @@ impl Error {
         self.kind
     }
 
-    /// A sentence that is safe to show to a client: that of the [kind](ErrorKind::public_message), or a more telling one
-    /// where the reason is known.
+    /// A sentence that is safe to show to a client: that of the [kind](ErrorKind::public_message), or a more telling
+    /// one where the reason is known.
     #[must_use]
     pub fn public_message(&self) -> &'static str {
         self.public_message.unwrap_or_else(|| self.kind.public_message())

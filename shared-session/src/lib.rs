@@ -40,8 +40,8 @@
 //! }
 //! ```
 //!
-//! The [README](https://github.com/shared-session/shared-session/tree/main/shared-session#readme) serves it over HTTP with
-//! hyper. For several services replace `MemoryStore::new()` by
+//! The [README](https://github.com/shared-session/shared-session/tree/main/shared-session#readme) serves it over HTTP
+//! with hyper. For several services replace `MemoryStore::new()` by
 //! [`RedisStore::connect(url).await?`](store::RedisStore::connect).
 //!
 //! # Concepts
@@ -86,8 +86,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **Change a struct that is stored.** Give each new field a `#[serde(default)]`, because the sessions that exist do not
-//! have it; [`Key`] explains what else to keep in mind while old and new versions run:
+//! **Change a struct that is stored.** Give each new field a `#[serde(default)]`, because the sessions that exist do
+//! not have it; [`Key`] explains what else to keep in mind while old and new versions run:
 //!
 //! ```
 //! # use shared_session::{Key, Session, SessionManager, store::MemoryStore};
@@ -109,8 +109,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **Change an entry from its value.** [`Session::update`] and [`Session::update_or`] take a closure, which runs again if
-//! another request was faster. With `get` and `insert` the later request would win.
+//! **Change an entry from its value.** [`Session::update`] and [`Session::update_or`] take a closure, which runs again
+//! if another request was faster. With `get` and `insert` the later request would win.
 //!
 //! **Sign in, and remember the user.** [`Session::authenticate`] checks the name and the password;
 //! [`LoginOptions`] says how long the session lives. The feature is `users`:
@@ -126,8 +126,9 @@
 //! # }
 //! ```
 //!
-//! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods each:
-//! [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or call
+//! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods
+//! each: [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or
+//! call
 //! [`Session::require_user_as`].
 //!
 //! **Protect forms.** Give the manager [`csrf::FormTokens`]; put the token into the page and check what comes back. The
@@ -183,8 +184,8 @@
 //! **Test.** [`store::MemoryStore`] needs no server; [`testing`] has a spy and a store that fails on demand.
 //!
 //! The [guides](guide) go further: running it in production, moving from other libraries, living beside Django. Small
-//! programs are in the `examples/` of
-//! [this crate](https://github.com/shared-session/shared-session/tree/main/shared-session/examples) and of the adapters.
+//! programs are in the `examples/` of [this
+//! crate](https://github.com/shared-session/shared-session/tree/main/shared-session/examples) and of the adapters.
 //!
 //! # Features
 //!
@@ -205,15 +206,16 @@
 //!
 //! # What is stored and sent
 //!
-//! - **In the browser**: one cookie, by default `__Host-session` with `Secure`, `HttpOnly` and `SameSite=Lax`, until the
-//!   browser is closed. It holds random characters and no data. Form tokens need a second cookie before there is a session.
+//! - **In the browser**: one cookie, by default `__Host-session` with `Secure`, `HttpOnly` and `SameSite=Lax`, until
+//!   the browser is closed. It holds random characters and no data. Form tokens need a second cookie before there is a
+//!   session.
 //! - **In the store**: one record under `shared_session:` and a random handle, and with sign-ins an index of a user's
-//!   sessions. The record holds your entries as JSON, times, the user's id, a keyed hash of their stored password, and the
-//!   address and `User-Agent` of the browser that started the session or signed in. It holds only a hash of the cookie's
-//!   secret, so a copy of the store opens no session. Values are not encrypted.
+//!   sessions. The record holds your entries as JSON, times, the user's id, a keyed hash of their stored password, and
+//!   the address and `User-Agent` of the browser that started the session or signed in. It holds only a hash of the
+//!   cookie's secret, so a copy of the store opens no session. Values are not encrypted.
 //! - **How long**: 14 days unused and 90 days in all, by default ([`Lifetime`]). Every key expires.
-//! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response depends
-//!   on the session.
+//! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
+//!   depends on the session.
 //! - **In logs, errors, `Debug` and metrics**: neither values nor secrets.
 //!
 //! # What it does not do

@@ -37,13 +37,14 @@
 //!
 //! - **One test per rule**, or all rules but some: [`store_contract_where`] and [`rules`].
 //! - **An outage**: [`FaultStore::set_down`]. **A lost reply**: [`Fault::LostReply`].
-//! - **A race, step by step**: [`FaultStore::before_next`] and [`FaultStore::after_next`] run what the other request does.
+//! - **A race, step by step**: [`FaultStore::before_next`] and [`FaultStore::after_next`] run what the other request
+//!   does.
 //! - **How often the store is asked**: [`SpyStore::take_calls`].
 //!
 //! # What it does not do
 //!
-//! It is not covered by the semantic version of this crate: a minor version may add rules. It does not measure time, and it
-//! starts no servers.
+//! It is not covered by the semantic version of this crate: a minor version may add rules. It does not measure time,
+//! and it starts no servers.
 #![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
 mod contract;

@@ -3,8 +3,8 @@
 //! - **A change of the user ends sessions at once**: a new password, a raised epoch or a deactivated user, whatever the
 //!   session store still holds.
 //! - **A refusal tells nothing.** It costs the same work for a name that does not exist, a user without a password, an
-//!   inactive one and one whose hash is older or newer than others (OWASP Authentication Cheat Sheet, "Authentication and
-//!   Error Messages"). [`Users::verify`] says what remains.
+//!   inactive one and one whose hash is older or newer than others (OWASP Authentication Cheat Sheet, "Authentication
+//!   and Error Messages"). [`Users::verify`] says what remains.
 //! - **Hashing blocks nobody.** Passwords are hashed off the async threads, no more at a time than there are cores.
 //! - **A database that does not answer is an error**, never an anonymous visit.
 //!
@@ -30,10 +30,11 @@
 //!
 //! # Concepts
 //!
-//! - [`Users`] is what a service asks of its users: one by id, one by name. [`SqlUsers`] fulfils it over the tables that
-//!   Django uses, in SQLite or PostgreSQL; for a table of your own see [below](#your-own-table). [`ManageUsers`] is for
-//!   services that change users.
-//! - [`AuthUser`] is what a session must know of one user. [`User`] is the row of Django's table; your own type is as good.
+//! - [`Users`] is what a service asks of its users: one by id, one by name. [`SqlUsers`] fulfils it over the tables
+//!   that Django uses, in SQLite or PostgreSQL; for a table of your own see [below](#your-own-table). [`ManageUsers`]
+//!   is for services that change users.
+//! - [`AuthUser`] is what a session must know of one user. [`User`] is the row of Django's table; your own type is as
+//!   good.
 //! - A session carries a [hash](User::session_auth_hash) of the stored password, and the user's epoch if the table has
 //!   epochs. Both are compared with the row at each request that asks who the user is: one SELECT by primary key.
 //!
@@ -108,13 +109,13 @@
 //!
 //! # What is stored
 //!
-//! In the session: the user's id, the hash, the epoch. [`SqlUsers::migrate`] makes Django's `auth_*` tables where they are
-//! missing, and the side table `shared_session_epoch`. Verifying a password never rewrites its hash.
+//! In the session: the user's id, the hash, the epoch. [`SqlUsers::migrate`] makes Django's `auth_*` tables where they
+//! are missing, and the side table `shared_session_epoch`. Verifying a password never rewrites its hash.
 //!
 //! # What it does not do
 //!
-//! It does not limit attempts, send mail, reset passwords, or speak OAuth, SAML or WebAuthn: verify however you like, then
-//! call [`login`](crate::Session::login).
+//! It does not limit attempts, send mail, reset passwords, or speak OAuth, SAML or WebAuthn: verify however you like,
+//! then call [`login`](crate::Session::login).
 
 use std::{
     collections::BTreeSet,
@@ -149,7 +150,7 @@ pub use sql::{CreateUserError, NewUser, SqlUsers, UserTable};
 pub use user::User;
 pub use verify::hash_password;
 
-/// Columns may be longer. What is beyond is not worth the time that normalizing takes.
+/// Columns may be longer, but longer names are not worth the time of normalizing them.
 const MAX_NORMALIZED_CHARS: usize = 1024;
 
 /// A user name as Django stores and compares it: in NFKC, so that look-alikes made of full-width letters or ligatures
@@ -189,12 +190,12 @@ pub trait Users: Send + Sync + 'static {
     /// Never rewrites the hash. The default implementation waits for a free core, at most ten seconds, then answers
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable). It does not count attempts: limit their rate.
     ///
-    /// A refusal takes as long as the dearest hash: as that of [`hasher`](Self::hasher), and as whatever this process has
-    /// met that costs more. Where the table holds hashes of several algorithms, a refusal computes the dearest of each.
-    /// So the time tells nobody which names exist or whose hash is old. What remains: the first refusal that meets a
-    /// dearer hash than any before it is the only one of its kind; a hash that costs more than about twice Django's
-    /// default takes its own, longer time, because one odd row must not slow down everybody; and a success takes less
-    /// time than a refusal.
+    /// A refusal takes as long as the dearest hash: as that of [`hasher`](Self::hasher), and as whatever this process
+    /// has met that costs more. Where the table holds hashes of several algorithms, a refusal computes the dearest of
+    /// each. So the time reveals neither which names exist nor whose hash is old. What remains: the first refusal that
+    /// meets a dearer hash than any before it is the only one of its kind; a hash that costs more than about twice
+    /// Django's default takes its own, longer time, because one odd row must not slow down everybody; and a success
+    /// takes less time than a refusal.
     fn verify(&self, name: &str, password: &str) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send {
         async move {
             let user = self.find_by_name(name).await?;
@@ -227,13 +228,14 @@ pub trait Users: Send + Sync + 'static {
         ready(Ok(Vec::new()))
     }
 
-    /// Raises the epoch in the user's row by one, atomically, which ends all sessions of the user. Answers the new epoch,
-    /// which [`AuthUser::epoch`] returns from then on; `None` if there is no such user or the table has no epochs.
+    /// Raises the epoch in the user's row by one, atomically, which ends all sessions of the user. Answers the new
+    /// epoch, which [`AuthUser::epoch`] returns from then on; `None` if there is no such user or the table has no
+    /// epochs.
     ///
     /// Default: `None`. Then [`SessionManager::revoke_all`](crate::SessionManager::revoke_all) deletes the sessions
-    /// that are in the user's index, and fails if the session store does. An epoch also ends those that the index does not
-    /// know, and those that a store brings back after a failover: give a table of your own a column for it if it can have
-    /// one.
+    /// that are in the user's index, and fails if the session store does. An epoch also ends those that the index does
+    /// not know, and those that a store brings back after a failover: give a table of your own a column for it if it
+    /// can have one.
     fn raise_epoch(&self, id: &str) -> impl Future<Output = Result<Option<i64>, Error>> + Send {
         let _ = id;
         ready(Ok(None))

@@ -22,10 +22,10 @@ impl FormTokens {
     /// `cookie` is [`FormTokens::django_cookie`], adapted to the site's `CSRF_COOKIE_…` settings.
     ///
     /// - The cookie holds the secret; scripts may read it, to send it in the header `X-CSRFToken`. The field
-    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of Django
-    ///   before 4.1. Conflicting cookies are ignored.
-    /// - Nothing is signed and nothing is bound to the session. Anyone who can set a cookie for this host can make valid
-    ///   tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, as Django checks the origin.
+    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of
+    ///   Django before 4.1. Conflicting cookies are ignored.
+    /// - Nothing is signed and nothing is bound to the session. Anyone who can set a cookie for this host can make
+    ///   valid tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, as Django checks the origin.
     /// - The answer to a sign-in sets the cookie of a new secret.
     /// - `CSRF_USE_SESSIONS`, which keeps the secret in the session, is not supported.
     ///
@@ -127,7 +127,8 @@ impl Secret {
         self.0.into_iter().map(random::letter).collect()
     }
 
-    /// The 64 characters of a form, under a mask of its own so that a compressed page does not leak the secret (BREACH).
+    /// The 64 characters of a form, under a mask of its own so that a compressed page does not leak the secret
+    /// (BREACH).
     fn masked(&self) -> Result<String, Error> {
         let mask = Self::random()?;
         let cipher = Self(combined(&self.0, &mask.0, |secret, mask| secret + mask));

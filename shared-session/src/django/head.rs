@@ -58,8 +58,8 @@ fn user(document: &Document) -> Option<Identity> {
     Some(Identity::new(id, text(AUTH_HASH).unwrap_or_default(), 0))
 }
 
-/// `SessionBase.get_expiry_age`: a number of seconds from the last write, a point in time, or else the default. There is
-/// no absolute limit; the deadline merely bounds how long the session is kept in lists.
+/// `SessionBase.get_expiry_age`: a number of seconds from the last write, a point in time, or else the default. There
+/// is no absolute limit; the deadline merely bounds how long the session is kept in lists.
 fn limits(
     expiry: Option<&Json>,
     created: StoreTime,

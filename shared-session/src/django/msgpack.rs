@@ -242,7 +242,7 @@ fn write(out: &mut Vec<u8>, value: &PyValue, depth: u8) -> Result<(), Reason> {
     Ok(())
 }
 
-/// The shortest form of an integer; beyond 64 bits there is none.
+/// The shortest form of an integer. MessagePack has no integers beyond 64 bits.
 fn integer(out: &mut Vec<u8>, number: &PyInt) -> Result<(), Reason> {
     let Some(small) = number.to_i64() else {
         let mut wide = [0; 9];

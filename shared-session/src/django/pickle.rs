@@ -6,8 +6,8 @@
 //!   loses no other.
 //! - Unchanged values of Django are written back byte for byte, in the protocol found.
 //! - Input is bounded: 1 MiB, 200,000 opcodes, 131,072 values, 65,536 entries of a dict, 128 levels, 1 KiB for an
-//!   integer, 256 KiB for the names of classes, 4 MiB with all sharing expanded. Reading takes linear time and less than
-//!   16 MiB.
+//!   integer, 256 KiB for the names of classes, 4 MiB with all sharing expanded. Reading takes linear time and less
+//!   than 16 MiB.
 //! - Refused are cycles, truncation, trailing bytes, values that are no dict, Python 2 strings, and names that run
 //!   code; see [`Objects`].
 //!
@@ -97,7 +97,7 @@ impl Pickle {
         Ok(pickle)
     }
 
-    /// All entries, including those whose key is no string.
+    /// All entries, including those with a key that is not a string.
     pub(super) fn to_pairs(&self) -> Vec<(PyValue, PyValue)> {
         let value = |id: Id| shape::value(&self.arena, id);
         self.pairs().iter().map(|[key, id]| (value(*key), value(*id))).collect()
@@ -109,7 +109,7 @@ impl Pickle {
         self.protocol
     }
 
-    /// The number of entries, including those whose key is no string.
+    /// The number of entries, including those with a key that is not a string.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pairs().len()

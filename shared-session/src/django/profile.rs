@@ -117,7 +117,7 @@ impl Format for Django {
 
     fn next(&self, base: &Record, _: Option<&Secret>, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
         let document =
-            document(base).ok_or_else(|| Error::new(ErrorKind::Unreadable, "it is not a session of Django"))?;
+            document(base).ok_or_else(|| Error::new(ErrorKind::Unreadable, "the record is not a session of Django"))?;
         self.write(document.clone(), &base.entries, Some(&base.head), stamp, content)
     }
 
@@ -171,8 +171,9 @@ impl Django {
     fn record(&self, document: Document, bytes: Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
         let head = head::read(&document, lifetime, now, self.zone.as_ref())?;
         let entries = document.entries().into_iter().filter(|(name, _)| !head::is_reserved(name)).collect();
-        let entries = Entries::new(entries)
-            .ok_or_else(|| Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry comes twice"))?;
+        let entries = Entries::new(entries).ok_or_else(|| {
+            Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry occurs twice")
+        })?;
         let form = Form {
             // Django writes without comparing and marks nothing, so any byte may differ.
             version: 0..bytes.len(),

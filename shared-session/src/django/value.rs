@@ -22,8 +22,8 @@ impl Session {
     /// Django's own JSON encoder.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing is
-    /// edited.
+    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing
+    /// is edited.
     pub fn insert_python(&self, name: impl EntryName, value: PyValue) -> Result<(), Error> {
         self.set_value(name.entry_name(), Json::python(value))
     }
@@ -77,7 +77,7 @@ mod tests {
     fn equal_python_values_are_equal() {
         let nan = || Json::python(PyValue::Dict(vec![("a".into(), PyValue::Tuple(vec![f64::NAN.into()]))]));
         assert_eq!(nan(), nan());
-        // What an object is a subclass of, such as the dict of a `defaultdict`.
+        // The base of an object, such as the dict of a `defaultdict`.
         let of = |value: f64| {
             let value = Some(Box::new(PyValue::List(vec![value.into()])));
             Json::python(PyValue::Object(PyObject { module: "m".to_owned(), name: "n".to_owned(), value }))

@@ -164,7 +164,7 @@ pub(crate) fn parse(text: &str, zone: Option<&TimeZone>) -> Moment {
     let instant = match (pieces.to_numeric_offset(), pieces.time_zone_annotation(), zone) {
         (Some(offset), ..) => offset.to_timestamp(local).ok(),
         (None, Some(annotation), _) => match annotation.kind() {
-            // Those built in: this is no place for reading files.
+            // The built-in zones only: a library should not read files here.
             TimeZoneAnnotationKind::Named(name) => {
                 TimeZoneDatabase::bundled().get(name.as_str()).ok().and_then(|zone| TimeZone(zone).instant(local))
             }

@@ -19,7 +19,7 @@ impl Client {
         Self { address, user_agent: user_agent.map(|agent| agent[..agent.floor_char_boundary(256)].to_owned()) }
     }
 
-    /// A client as it is stored. A text that is no address says nothing.
+    /// A client as it is stored. A text that is not an address is ignored.
     pub(crate) fn from_stored(address: Option<String>, user_agent: Option<String>) -> Self {
         Self { address: address.and_then(|text| text.parse().ok()), user_agent }
     }

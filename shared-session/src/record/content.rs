@@ -9,7 +9,7 @@ use super::{
     client::Client, entries::Entries, id::Token, identity::Identity, lifetime::Limits, time::StoreTime, version::Seen,
 };
 
-/// What a version says about its session, in every format.
+/// The metadata of a session, the same in every format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) limits: Limits,
@@ -17,14 +17,14 @@ pub(crate) struct Head {
     pub(crate) client: Client,
 }
 
-/// What a new version is to hold.
+/// The content of a new version.
 #[derive(Clone, Debug)]
 pub(crate) struct Content {
     pub(crate) head: Head,
     pub(crate) entries: Entries,
 }
 
-/// What a deletion must compare to hit nothing but the session that was seen.
+/// The comparison that keeps a deletion to the session that was seen.
 #[derive(Clone, Debug)]
 pub(crate) enum Ownership {
     /// Nothing: whoever knows the key owns the session.
@@ -51,7 +51,7 @@ pub(crate) struct Record {
     pub(crate) bytes: Bytes,
 }
 
-/// What the format of a version tells besides: places in its bytes, and what Rust has to know of them.
+/// The part of a version that only its format knows: places in its bytes, and their meaning.
 #[derive(Clone)]
 pub(crate) struct Form {
     /// The part that differs in each version.
@@ -64,18 +64,18 @@ pub(crate) struct Form {
     pub(crate) rotated: StoreTime,
     /// Whether uses that change nothing are written down.
     pub(crate) notes_use: bool,
-    /// What the format made of the bytes and needs again to write the next version.
+    /// The format's own view of the bytes, which it needs to write the next version.
     #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records are written anew"))]
     pub(crate) document: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Record {
-    /// What a write compares: in the native profile the commit counter and tag, in Django's everything.
+    /// The bytes that a write compares: in the native profile the commit counter and tag, in Django's all of them.
     pub(crate) fn version(&self) -> Seen {
         Seen::new(self.bytes.clone(), self.form.version.clone())
     }
 
-    /// What a deletion compares.
+    /// The bytes that a deletion compares.
     pub(crate) fn ownership(&self) -> Ownership {
         match &self.form.secret {
             Some(secret) => Ownership::Part(Seen::new(self.bytes.clone(), secret.clone())),

@@ -4,9 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::time::StoreTime;
 
-/// When one session ends, and how long the browser keeps its cookie: for [`Session::set_expiry`](crate::Session::set_expiry)
-/// and [`LoginOptions`](crate::LoginOptions). It is stored with the session, so every service keeps to it, through every
-/// write, every use and every [`rotate`](crate::Session::rotate).
+/// When one session ends, and how long the browser keeps its cookie: for
+/// [`Session::set_expiry`](crate::Session::set_expiry) and [`LoginOptions`](crate::LoginOptions). It is stored with the
+/// session, so every service keeps to it, through every write, every use and every [`rotate`](crate::Session::rotate).
 ///
 /// | expiry | the session ends | the browser keeps the cookie | Django's `set_expiry` |
 /// |---|---|---|---|

@@ -1,4 +1,4 @@
-//! What a wire format decides.
+//! The decisions of a wire format.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::Error;
 
 /// A wire format: the keys and the bytes of sessions. It does no I/O.
 pub(crate) trait Format: fmt::Debug + Send + Sync {
-    /// The token in a cookie's value, checked byte by byte; `None` if it is no cookie of this format.
+    /// The token in a cookie's value, checked byte by byte; `None` if it is not a cookie of this format.
     fn parse_cookie(&self, value: &[u8]) -> Option<Token>;
 
     fn cookie_value(&self, token: &Token) -> String;
@@ -36,13 +36,13 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
         self.place_of_member(key.strip_prefix(&*self.session_prefix())?)
     }
 
-    /// What the keys of all sessions start with.
+    /// The prefix of every session's key.
     fn session_prefix(&self) -> String;
 
     /// The key of the index of a user's sessions. It is never a session's key.
     fn index_key(&self, user_id: &str) -> String;
 
-    /// The key of the mark that the session at `place` has ended; `None` where nobody writes without looking.
+    /// The key of the mark that the session at `place` has ended; `None` where every writer compares first.
     fn tombstone_key(&self, place: &Place) -> Option<String>;
 
     /// Whether a record tells when it expires, so that it needs no store to know.
@@ -89,8 +89,8 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     /// Whether `bytes` under such a key are a session.
     fn recognizes(&self, bytes: &Bytes) -> bool;
 
-    /// What a deletion by the owner of `token` compares, of bytes that may be unreadable; `None` if the token does not
-    /// own them.
+    /// The bytes that a deletion by the owner of `token` compares, of bytes that may be unreadable; `None` if the token
+    /// does not own them.
     fn owned(&self, token: &Token, bytes: &Bytes) -> Option<Ownership>;
 
     /// [`ErrorKind::Value`](crate::ErrorKind::Value) if no session can hold `value`, as far as that is known before the
@@ -114,7 +114,7 @@ impl Place {
     }
 }
 
-/// What tells the versions of one commit from all others.
+/// Distinguishes the versions of one commit from all others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stamp<'a> {
     /// The random tag of the commit.

@@ -1,4 +1,4 @@
-//! What must hold for any bytes: one function for each kind of hostile input.
+//! Properties that hold for any bytes: one function for each kind of hostile input.
 //!
 //! The fuzz targets in `fuzz/` call them with what libFuzzer makes up, the tests here with what is known.
 

@@ -1,8 +1,9 @@
-//! Whose session it is.
+//! The user of a session.
 
 use std::fmt;
 
-/// Who is signed in, and what ties the session to that user's row: a session whose marks no longer match is anonymous.
+/// The signed-in user, with the marks that tie the session to the user's row. A session with outdated marks is
+/// anonymous.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Identity {

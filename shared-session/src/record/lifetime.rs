@@ -48,8 +48,8 @@ impl Lifetime {
     }
 
     /// Ends a session that is not used for this long, if its user asked to stay signed in
-    /// ([`LoginOptions::with_remember_me`](crate::LoginOptions::with_remember_me)). Default: the absolute limit, so that
-    /// a remembered session lives as long as any session may. A longer time takes the place of the absolute limit.
+    /// ([`LoginOptions::with_remember_me`](crate::LoginOptions::with_remember_me)). Default: the absolute limit, so
+    /// that a remembered session lives as long as any session may. A longer time takes the place of the absolute limit.
     #[must_use]
     pub fn with_remembered(self, remembered: Duration) -> Self {
         Self { remembered: Some(remembered), ..self }
@@ -58,9 +58,9 @@ impl Lifetime {
     /// The share of the idle time that must be gone before a read writes the new last use down; 0 to 1.
     /// Default: 0.1, so that a session that is only read costs one write in ten per cent of its idle time.
     ///
-    /// With 0 every request that loads its session extends it, and its cookie if that has a maximum age, unless the answer
-    /// is a 5xx: Django's `SESSION_SAVE_EVERY_REQUEST`. In a Django profile reading extends nothing with any other share.
-    /// Costs one write with each such request.
+    /// With 0 every request that loads its session extends it, and its cookie if that has a maximum age, unless the
+    /// answer is a 5xx: Django's `SESSION_SAVE_EVERY_REQUEST`. In a Django profile reading extends nothing with any
+    /// other share. Costs one write with each such request.
     #[must_use]
     pub fn with_touch_after(self, share: f64) -> Self {
         Self { touch_after: if share.is_nan() { 0.1 } else { share.clamp(0.0, 1.0) }, ..self }
@@ -101,7 +101,7 @@ pub(crate) struct Limits {
     pub(crate) touched: StoreTime,
     pub(crate) idle: Duration,
     pub(crate) deadline: StoreTime,
-    /// What was asked of this session; `idle` and `deadline` say what comes of it.
+    /// The expiry that was set for this session; `idle` and `deadline` follow from it.
     pub(crate) expiry: Expiry,
     /// The deadline of the lifetime, which the expiry may have moved.
     pub(crate) absolute: StoreTime,
@@ -141,7 +141,7 @@ impl Limits {
         self.touched.after(self.idle).min(self.deadline)
     }
 
-    /// The time that is left; `None` when there is none.
+    /// The remaining time; `None` once the session has ended.
     pub(crate) fn left(&self, now: StoreTime) -> Option<Duration> {
         Some(self.expires().since(now)).filter(|left| !left.is_zero())
     }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 /// The bytes that a caller has seen under a key, and the part of them that identifies this version.
 ///
 /// The part is unique to the version: two versions with an equal part are equal in whatever a write could lose. So
-/// [`SessionStore::replace`](crate::store::SessionStore::replace) may compare the part or the whole, whichever is cheaper;
-/// [`SessionStore::delete`](crate::store::SessionStore::delete) must compare the part alone.
+/// [`SessionStore::replace`](crate::store::SessionStore::replace) may compare the part or the whole, whichever is
+/// cheaper; [`SessionStore::delete`](crate::store::SessionStore::delete) must compare the part alone.
 #[derive(Clone)]
 pub struct Seen {
     whole: Bytes,

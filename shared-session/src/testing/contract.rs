@@ -1,5 +1,5 @@
-//! The rules of the [store contract](crate::store), one function each. Every rule uses keys of its own and panics when the
-//! store breaks it.
+//! The rules of the [store contract](crate::store), one function each. Every rule uses keys of its own and panics when
+//! the store breaks it.
 
 use crate::store::SessionStore;
 
@@ -12,8 +12,8 @@ mod races;
 mod values;
 mod writes;
 
-/// The names of the rules, such as `races::increments_are_not_lost`, in the order in which [`store_contract`] checks them.
-/// No I/O.
+/// The names of the rules, such as `races::increments_are_not_lost`, in the order in which [`store_contract`] checks
+/// them. No I/O.
 pub fn rules() -> impl Iterator<Item = &'static str> {
     [writes::NAMES, races::NAMES, lifetimes::NAMES, values::NAMES, index::NAMES].into_iter().flatten().copied()
 }

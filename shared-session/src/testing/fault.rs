@@ -26,9 +26,11 @@ pub enum Fault {
     LostRequest,
     /// The operation is applied, but a writer cannot know: [`ErrorKind::Unavailable`], undecided.
     LostReply,
-    /// Nothing reaches the store, and a writer waited too long to know: [`ErrorKind::Unavailable`], [late](Error::is_late).
+    /// Nothing reaches the store, and a writer waited too long to know: [`ErrorKind::Unavailable`],
+    /// [late](Error::is_late).
     LateRequest,
-    /// The operation is applied, but a writer waited too long to know: [`ErrorKind::Unavailable`], [late](Error::is_late).
+    /// The operation is applied, but a writer waited too long to know: [`ErrorKind::Unavailable`],
+    /// [late](Error::is_late).
     LateReply,
     /// The operation waits for [`FaultStore::release`] and then is applied.
     Hangs,

@@ -2,7 +2,8 @@
 
 use std::panic::Location;
 
-/// The names by which [`SpyStore`](super::SpyStore) and [`FaultStore`](super::FaultStore) know the operations of a store.
+/// The names by which [`SpyStore`](super::SpyStore) and [`FaultStore`](super::FaultStore) know the operations of a
+/// store.
 const OPERATIONS: [&str; 10] =
     ["load", "create", "replace", "delete", "scan", "purge_expired", "index_add", "index_list", "index_remove", "time"];
 

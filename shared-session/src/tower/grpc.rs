@@ -15,8 +15,8 @@
 //!
 //! With `tonic`, pass the layer to `Server::builder().layer(layer)`. A method finds its session in the request's
 //! extensions, which tonic passes on:
-//! [`examples/tonic.rs`](https://github.com/shared-session/shared-session/blob/main/shared-session/examples/tonic.rs) is a
-//! whole program.
+//! [`examples/tonic.rs`](https://github.com/shared-session/shared-session/blob/main/shared-session/examples/tonic.rs)
+//! is a whole program.
 //!
 //! A browser that speaks gRPC-Web sends the cookie by itself; another client keeps the `set-cookie` metadata of the
 //! answer and sends it back as `cookie`.

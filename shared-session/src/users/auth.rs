@@ -1,8 +1,9 @@
 //! From a session to its user: sign-in, and the check that it still holds.
 //!
 //! A session that is signed in carries two marks of its user's row: a hash derived from the password column, and the
-//! epoch, if there is one. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT. So a new password, a raised
-//! epoch or a deactivated account ends every session at once, even those that a failing store brings back.
+//! epoch, if there is one. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT. So a new
+//! password, a raised epoch or a deactivated account ends every session at once, even those that a failing store brings
+//! back.
 //!
 //! With the keys of a [Django deployment](SecretKeys::django) the hash is Django's, and there is no epoch: Django's
 //! tables have none. Ending all sessions of a user then means deleting them.
@@ -28,7 +29,7 @@ use crate::{
 use marks::{Auth, Held};
 
 impl LazySession {
-    /// Who is signed in, checked against the user's row; `None` for anonymous visitors. Loads the session, then one
+    /// The signed-in user, checked against the user's row; `None` for anonymous visitors. Loads the session, then one
     /// SELECT; both once for a request. If the row disagrees with the session, the session is loaded once more (a new
     /// password is written to SQL first); if it still does, this request is anonymous and nothing is deleted.
     ///
@@ -86,9 +87,10 @@ impl Session {
     }
 
     /// The user of this name, if the password is right and the user is active, as the manager's
-    /// [`Users::verify`] says. Signs nobody in: give the user to [`login`](Self::login).
+    /// [`Users::verify`] says. Does not sign the user in: give it to [`login`](Self::login).
     ///
-    /// Costs a look at the database and one password hash, also for a name that does not exist. Limit the rate of attempts.
+    /// Costs a look at the database and one password hash, also for a name that does not exist. Limit the rate of
+    /// attempts.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -113,7 +115,8 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the database fails, or no core is free for ten seconds. [`ErrorKind::Config`] without
+    /// [`ErrorKind::Unavailable`] if the database fails, or no core is free for ten seconds. [`ErrorKind::Config`]
+    /// without
     /// [`SessionManager::with_users`], or if its users have another type than [`User`].
     pub async fn authenticate(&self, name: &str, password: &str) -> Result<Option<User>, Error> {
         self.authenticate_as(name, password).await
@@ -137,8 +140,8 @@ impl Session {
         self.login_with(user, LoginOptions::new())
     }
 
-    /// As [`login`](Self::login), with options: whether the user stays signed in when the browser is closed, or when the
-    /// session ends. They are stored with the session, so every service keeps to them. No I/O.
+    /// As [`login`](Self::login), with options: whether the user stays signed in when the browser is closed, or when
+    /// the session ends. They are stored with the session, so every service keeps to them. No I/O.
     ///
     /// # Errors
     /// As [`login`](Self::login).
@@ -164,8 +167,8 @@ impl Session {
         self.auth_of::<U::User>()?.users.groups(user.as_user()).await
     }
 
-    /// Goes on only if `user` has `permission`, such as `blog.add_post`. Superusers have every permission. One round trip
-    /// to the database each time, none for superusers.
+    /// Goes on only if `user` has `permission`, such as `blog.add_post`. Superusers have every permission. One round
+    /// trip to the database each time, none for superusers.
     ///
     /// # Errors
     /// [`ErrorKind::Forbidden`] without the permission. [`ErrorKind::Unavailable`] if the database fails.
@@ -181,7 +184,7 @@ impl Session {
         if allowed { Ok(()) } else { Err(ErrorKind::Forbidden.into()) }
     }
 
-    /// The signed-in user, of whichever type, or why there is none.
+    /// The signed-in user, of any type, or the reason why there is none.
     pub(super) async fn signed_in(&self) -> Result<AnyUser, Error> {
         if let Some(user) = self.any_user().await? {
             return Ok(user);
@@ -195,7 +198,7 @@ impl Session {
         Err(why.into_error())
     }
 
-    /// Who is signed in. What was found is kept for the request.
+    /// The signed-in user, looked up once for a request.
     async fn any_user(&self) -> Result<Option<AnyUser>, Error> {
         let known = self.0.with(|open| Ok(open.user.as_ref().and_then(|user| user.downcast_ref().cloned())))?;
         if let Some(user) = known {
@@ -305,8 +308,8 @@ fn no_users() -> Error {
 
 impl SessionManager {
     /// The users that sessions belong to, and the keys that tie sessions to their passwords. Makes
-    /// [`Session::authenticate`], [`Session::login`] and [`LazySession::user`] work, and with them the extractors of the
-    /// adapters.
+    /// [`Session::authenticate`], [`Session::login`] and [`LazySession::user`] work, and with them the extractors of
+    /// the adapters.
     ///
     /// Users of a type of your own need no parameter on the manager; say their type where you take one: `user_as`,
     /// `CurrentUser<Account>`.

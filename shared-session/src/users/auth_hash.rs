@@ -1,4 +1,4 @@
-//! What ties a session to its user's password: an HMAC of the stored hash.
+//! The tie between a session and its user's password: an HMAC of the stored hash.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::Mac;

@@ -1,7 +1,7 @@
 use std::{any::Any, borrow::Cow, collections::BTreeSet};
 
-/// A user, as far as sessions must know one. Implement it for your own type; [`User`](super::User) is the row of Django's
-/// table.
+/// A user, as far as sessions must know one. Implement it for your own type; [`User`](super::User) is the row of
+/// Django's table.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -33,8 +33,8 @@ pub trait AuthUser: Any + Send + Sync {
     /// The primary key, as text: what [`Users::find`](super::Users::find) is asked for. The session stores it.
     fn id(&self) -> Cow<'_, str>;
 
-    /// The stored password, in one of the formats of [`password`](super::password). A session carries an HMAC of it, so a
-    /// new password ends every session of the user.
+    /// The stored password, in one of the formats of [`password`](super::password). A session carries an HMAC of it, so
+    /// a new password ends every session of the user.
     ///
     /// For users without a password return a text that no password matches, such as a random one that begins with `!`,
     /// and change it to end their sessions. Never show or log it.
@@ -56,8 +56,8 @@ pub trait AuthUser: Any + Send + Sync {
         false
     }
 
-    /// The epoch that the row holds now. A session that carries another one is anonymous. Default: 0, for tables without
-    /// epochs; where [`Users::raise_epoch`](super::Users::raise_epoch) raises one, this must return it.
+    /// The epoch that the row holds now. A session that carries another one is anonymous. Default: 0, for tables
+    /// without epochs; where [`Users::raise_epoch`](super::Users::raise_epoch) raises one, this must return it.
     fn epoch(&self) -> i64 {
         0
     }

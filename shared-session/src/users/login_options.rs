@@ -17,7 +17,7 @@ pub struct LoginOptions {
     stay: Stay,
 }
 
-/// What is asked of the session's end.
+/// When the session ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Stay {
     #[default]
@@ -34,8 +34,8 @@ impl LoginOptions {
     }
 
     /// Whether the user stays signed in when the browser is closed: with `true` the session lives unused for the
-    /// [remembered time](Lifetime::with_remembered) and the browser keeps the cookie as long, with `false` the browser drops
-    /// the cookie when it is closed. Default: neither; the session and its cookie live as configured.
+    /// [remembered time](Lifetime::with_remembered) and the browser keeps the cookie as long, with `false` the browser
+    /// drops the cookie when it is closed. Default: neither; the session and its cookie live as configured.
     #[must_use]
     #[doc(alias = "remember")]
     #[doc(alias = "permanent")]
@@ -43,8 +43,8 @@ impl LoginOptions {
         Self { stay: if remember { Stay::Remembered } else { Stay::Until(Expiry::OnBrowserClose) } }
     }
 
-    /// When the session ends. Default: [`Expiry::Configured`]; in a Django profile the expiry that the session has, which
-    /// Django's `login` keeps as well.
+    /// When the session ends. Default: [`Expiry::Configured`]; in a Django profile the expiry that the session has,
+    /// which Django's `login` keeps as well.
     #[must_use]
     pub fn with_expiry(self, expiry: Expiry) -> Self {
         Self { stay: Stay::Until(expiry) }

@@ -65,7 +65,7 @@ pub(super) fn verify_as(password: &str, encoded: &str) -> (Option<Scheme>, Verdi
     }
 }
 
-/// What verifying against `encoded` costs; `None` for a string that no password matches.
+/// The cost of verifying against `encoded`; `None` for a string that no password matches.
 #[cfg(any(test, feature = "postgres", feature = "sqlite"))]
 pub(super) fn scheme_of(encoded: &str) -> Option<Scheme> {
     Stored::parse(encoded).map(|stored| stored.scheme)

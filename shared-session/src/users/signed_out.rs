@@ -7,18 +7,18 @@ use crate::{Error, ErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SignedOut {
-    /// The client sent no session cookie, or several of which nobody can tell which one counts: a first visit, or a browser
-    /// that does not keep the cookie.
+    /// The client sent no session cookie, or conflicting ones: a first visit, or a browser that does not keep the
+    /// cookie.
     NoCookie,
-    /// The cookie is that of a session that has ended: it expired, was signed out or revoked, or its user has a new password
-    /// or is not active any more.
+    /// The cookie is that of a session that has ended: it expired, was signed out or revoked, or its user has a new
+    /// password or is not active any more.
     Ended,
-    /// There is a session in which nobody has signed in.
+    /// The session has no user.
     Anonymous,
 }
 
 impl SignedOut {
-    /// Why `error` says that nobody is signed in, if it does.
+    /// The reason in `error`, if that is one of these.
     ///
     /// ```
     /// # use shared_session::{SecretKeys, SessionManager, store::MemoryStore, users::SignedOut};

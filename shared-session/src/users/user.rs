@@ -39,7 +39,7 @@ pub struct User {
 }
 
 impl User {
-    /// An active user without a usable password, for those who implement [`Users`](super::Users).
+    /// An active user without a usable password, for implementations of [`Users`](super::Users).
     #[must_use]
     pub fn new(id: impl Into<String>, username: impl Into<String>) -> Self {
         Self {
@@ -58,16 +58,17 @@ impl User {
         }
     }
 
-    /// Sets the encoded password, a string in one of the formats of [`password`](super::password). Default: `!`, which nothing matches.
+    /// Sets the encoded password, a string in one of the formats of [`password`](super::password). Default: `!`, which
+    /// nothing matches.
     #[must_use]
     pub fn with_encoded_password(mut self, encoded: impl Into<String>) -> Self {
         self.password = encoded.into();
         self
     }
 
-    /// What ties a session to the user's present password: an HMAC of the stored hash, 43 characters; with the keys of
-    /// a [Django deployment](SecretKeys::django) Django's own, 64 hexadecimal digits. It goes into the session at login. A
-    /// change of the password makes another one, which ends the sessions that hold the old one.
+    /// The tie between a session and the user's present password: an HMAC of the stored hash, 43 characters; with the
+    /// keys of a [Django deployment](SecretKeys::django) Django's own, 64 hexadecimal digits. It goes into the session
+    /// at login. A change of the password makes another one, which ends the sessions that hold the old one.
     ///
     /// ```
     /// use shared_session::{SecretKeys, users::User};

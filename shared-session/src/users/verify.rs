@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 static CORES: LazyLock<Semaphore> =
     LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, std::num::NonZero::get)));
 
-/// What hashes of this process' users are known to cost.
+/// The known costs of the hashes of this process' users.
 static LEARNED: Mutex<Level> = Mutex::new(Level::new());
 
 /// Hashes a new password off the async threads, no more at a time than there are cores.
@@ -79,7 +79,7 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
         result
     })
     .await
-    .map_err(|source| Error::new(ErrorKind::Unavailable, "the password could not be computed").with_source(source))
+    .map_err(|source| Error::new(ErrorKind::Unavailable, "the password could not be hashed").with_source(source))
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ enum Item {
     NotFinished(String),
 }
 
-/// The messages in the value of the [`COOKIE`]; `None` if it is not signed with one of the keys or holds something else:
-/// remove the cookie then, as after showing the messages. No I/O.
+/// The messages in the value of the [`COOKIE`]; `None` if it is not signed with one of the keys or holds something
+/// else: remove the cookie then, as after showing the messages. No I/O.
 ///
 /// ```
 /// use shared_session::{CookieConfig, SecretKeys, django::messages::{self, COOKIE, Level, Message}};

@@ -6,7 +6,7 @@
 
 use super::node::{Arena, Id, Node, Reason};
 
-/// What to do with Python objects that this library has no type for.
+/// How to treat Python objects for which this library has no type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Objects {

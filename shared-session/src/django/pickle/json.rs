@@ -6,7 +6,7 @@ use super::{
 };
 
 /// Appends the value as JSON. False if JSON cannot represent it: another type, a lone surrogate, infinity, a key that
-/// is no string. Recursive: the arena bounds the depth and the expanded size.
+/// is not a string. Recursive: the arena bounds the depth and the expanded size.
 pub(super) fn write(arena: &Arena, id: Id, out: &mut Vec<u8>) -> bool {
     match arena.node(id) {
         Node::None => out.extend_from_slice(b"null"),

@@ -58,7 +58,7 @@ use statements::{STATEMENTS, Statements};
 #[derive(Clone)]
 pub struct DjangoDbStore {
     database: Database<Statements>,
-    /// That of `expire_date`, if it holds local times.
+    /// The zone of `expire_date`, if that holds local times.
     zone: Option<TimeZone>,
 }
 
@@ -80,8 +80,8 @@ impl DjangoDbStore {
         Self { database, zone: None }
     }
 
-    /// The zone of the local times in `expire_date`: Django's `TIME_ZONE` if its `USE_TZ` is `False`, or the `TIME_ZONE`
-    /// of that database if it has one. Default: none; times are in UTC.
+    /// The zone of the local times in `expire_date`: Django's `TIME_ZONE` if its `USE_TZ` is `False`, or the
+    /// `TIME_ZONE` of that database if it has one. Default: none; times are in UTC.
     ///
     /// It matters for SQLite, and in PostgreSQL for a column that was changed to `timestamp without time zone` (use UTC
     /// with `USE_TZ = True`). PostgreSQL's `timestamp with time zone`, which Django creates, holds points in time in

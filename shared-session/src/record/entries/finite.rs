@@ -8,7 +8,7 @@ use serde::{
     },
 };
 
-/// What the error says.
+/// The message of the error.
 pub(super) const NOT_FINITE: &str = "a number is not finite";
 
 /// A value whose numbers are all finite, or an error.

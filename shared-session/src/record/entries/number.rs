@@ -12,7 +12,7 @@ pub(super) fn beyond_64_bits(text: &[u8]) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a float of 64 bits rounds a number of the text that is no integer. Python's integers have any size.
+/// Whether a float of 64 bits rounds a number in the text that is not an integer. Python's integers have any size.
 #[cfg(feature = "django")]
 pub(crate) fn has_rounded_float(text: &[u8]) -> bool {
     numbers(text).any(|number| !is_integer(number) && !is_exact_float(number))
@@ -87,7 +87,7 @@ const fn is_part(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E')
 }
 
-/// What follows a string whose first quotation mark was read.
+/// The text after a string whose first quotation mark was read.
 fn after_string(mut rest: &[u8]) -> &[u8] {
     loop {
         rest = match rest {

@@ -12,8 +12,8 @@ const fn each_byte(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// Which of eight bytes do not stand for themselves in a string: the highest bit of the first is set, of those before it
-/// none is. (What a subtraction borrows goes to later bytes.)
+/// Which of eight bytes do not stand for themselves in a string: the highest bit of the first is set, of those before
+/// it none is. (What a subtraction borrows goes to later bytes.)
 const fn specials(chunk: u64) -> u64 {
     const fn zeros(chunk: u64) -> u64 {
         chunk.wrapping_sub(each_byte(1)) & !chunk
@@ -22,7 +22,7 @@ const fn specials(chunk: u64) -> u64 {
     (controls | zeros(chunk ^ each_byte(b'"')) | zeros(chunk ^ each_byte(b'\\'))) & HIGHEST
 }
 
-/// What is longer is looked through so many bytes at a time.
+/// Longer strings are searched this many bytes at a time.
 const LONG: usize = 32;
 
 /// Compilers make a few vector instructions of it.
@@ -91,7 +91,7 @@ impl<'a> Scan<'a> {
 
     /// A whole number without a sign, as it is written shortest, of at most 19 digits.
     pub(crate) fn natural(&mut self) -> Option<u64> {
-        // What has so many digits fits.
+        // A number of this many digits fits.
         const MOST: usize = 19;
         let rest = self.rest();
         let (mut number, mut len) = (0, 0);

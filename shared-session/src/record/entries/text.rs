@@ -9,7 +9,7 @@ use super::{
     value::{Changes, Json},
 };
 
-/// What stands between the braces. Names have no escapes and are in ascending order; nothing blank is between entries.
+/// The text between the braces. Names have no escapes and are in ascending order; nothing blank is between entries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Text {
     text: Bytes,
@@ -33,8 +33,8 @@ impl Text {
         Self { text: Bytes::new(), places: Vec::new() }
     }
 
-    /// The entries at the position of `scan` in `whole`, up to the brace that closes them; `None` if they are not as this
-    /// type wants them, or no JSON. UTF-8 is for the caller to check.
+    /// The entries at the position of `scan` in `whole`, up to the brace that closes them; `None` if they are not as
+    /// this type wants them, or no JSON. UTF-8 is for the caller to check.
     pub(crate) fn read(scan: &mut Scan<'_>, whole: &Bytes) -> Option<Self> {
         let origin = scan.at();
         let place = |at: usize| u32::try_from(at - origin).ok();

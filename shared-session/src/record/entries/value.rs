@@ -95,8 +95,8 @@ impl Json {
         }
     }
 
-    /// Whether Rust types may read this as something else than it is, and change it when they write it: a foreign value,
-    /// or a number that 64 bits do not hold.
+    /// Whether Rust types may read this as something else than it is, and change it when they write it: a foreign
+    /// value, or a number that 64 bits do not hold.
     pub(crate) fn may_change_when_read(&self) -> bool {
         self.text().is_none_or(|text| number::beyond_64_bits(text).next().is_some())
     }
@@ -136,7 +136,7 @@ impl Json {
     }
 }
 
-/// Why a value is none of JSON.
+/// Why a value cannot be JSON.
 fn not_encoded(error: &serde_json::Error) -> &'static str {
     match &*error.to_string() {
         finite::NOT_FINITE => "it holds NaN or an infinity, which JSON does not have",
@@ -148,7 +148,7 @@ fn not_encoded(error: &serde_json::Error) -> &'static str {
 /// serde's messages quote the value; logs must not.
 fn without_value(error: &serde_json::Error) -> String {
     match error.line() {
-        // It is no text that was read.
+        // The text was never read.
         0 => format!("{:?} error", error.classify()),
         line => format!("{:?} error at line {line} column {}", error.classify(), error.column()),
     }

@@ -42,7 +42,7 @@ fn set(members: &[&str]) -> BTreeSet<String> {
     members.iter().copied().map(String::from).collect()
 }
 
-/// What is added is listed once until it is removed.
+/// A member that was added is listed once, until it is removed.
 async fn members_are_added_listed_and_removed<S: SessionStore>(store: &S) {
     let index = fresh("index");
     let later = now(store).await.after(TTL);

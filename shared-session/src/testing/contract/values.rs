@@ -84,7 +84,7 @@ async fn odd_keys_stay_apart<S: SessionStore>(store: &S) {
     assert_eq!(scan(store, &base).await.len(), 0);
 }
 
-/// A prefix is no pattern, and keys that merely resemble it are not found.
+/// A prefix is literal: keys that merely resemble it are not found.
 async fn scan_takes_the_prefix_literally<S: SessionStore>(store: &S) {
     const PREFIXES: [&str; 12] =
         ["50%:", "a_b:", "a*:", "a?b:", "[ab]:", "^[a]:", "a\\b:", "{t}:", "it's:", "é:", "z\u{10ffff}", "A:"];

@@ -28,7 +28,7 @@ impl Auth {
         Self { users: Arc::new(users), keys, other_key: Arc::default() }
     }
 
-    /// What a session of `user` carries.
+    /// The marks that a session of `user` carries.
     pub(super) fn identity(&self, user: &dyn AuthUser) -> Identity {
         let epoch = if self.has_epochs() { user.epoch() } else { 0 };
         Identity::new(user.id(), auth_hash::make(&self.keys, user.encoded_password()), epoch)
@@ -84,7 +84,7 @@ impl Owner for Row {
     }
 }
 
-/// What became of a session's marks.
+/// Whether a session's marks still hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     No,

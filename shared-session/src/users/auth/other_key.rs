@@ -26,7 +26,7 @@ pub(super) struct OtherKey {
     warned: Mutex<Option<Instant>>,
 }
 
-/// What a process has seen of one user's password column.
+/// The changes that a process has seen in one user's password column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Password {
     /// Always this, hashed.

@@ -1,12 +1,12 @@
 //! How much work a refused password takes: the same for everybody.
 //!
 //! A stored hash says how much it costs to verify, and users of one table may have hashes of many years. Whoever can
-//! measure the time of a refusal would learn which names exist, and whose hash is old. So a refusal computes, whatever is
-//! stored, as much of each algorithm as the dearest hash of that algorithm costs that is known.
+//! measure the time of a refusal would learn which names exist, and whose hash is old. So a refusal computes, whatever
+//! is stored, as much of each algorithm as the dearest hash of that algorithm costs that is known.
 
 use super::scheme::Scheme;
 
-/// What every refusal costs: of each family of algorithms the dearest scheme that is known. Families are not weighed
+/// The cost of every refusal: of each family of algorithms the dearest scheme that is known. Families are not weighed
 /// against each other, because how long one takes compared with another depends on the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::users) struct Level(Vec<Scheme>);
@@ -25,15 +25,15 @@ impl Level {
         }
     }
 
-    /// Raises the level to a scheme that was found in the table. One that is beyond what anybody recommends is left out:
-    /// one odd row must not make every refusal as slow as its own.
+    /// Raises the level to a scheme that was found in the table. One that is beyond what anybody recommends is left
+    /// out: one odd row must not make every refusal as slow as its own.
     pub(in crate::users) fn learn(&mut self, scheme: Scheme) {
         if scheme.work() <= scheme.family().most_learned() {
             self.include(scheme);
         }
     }
 
-    /// What a refusal still has to compute after it has computed `done`, which is nothing for an unknown name.
+    /// The work left for a refusal that has computed `done`, which is nothing for an unknown name.
     pub(in crate::users) fn rest(&self, done: Option<Scheme>) -> Vec<Scheme> {
         let done_of = |family| done.filter(|done| done.family() == family).map_or(0, Scheme::work);
         self.0.iter().flat_map(|level| level.runs(level.work().saturating_sub(done_of(level.family())))).collect()

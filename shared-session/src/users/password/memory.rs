@@ -1,8 +1,8 @@
 //! The memory that argon2 fills, kept for the next password.
 //!
-//! An allocator does not give blocks of this size back to the system: glibc keeps them, once for nearly every thread that
-//! ever hashed a password. Sixteen sign-ins at once left a process with 780 MB. One buffer for each core is all that is
-//! ever needed at a time, because no more passwords are computed at once.
+//! An allocator does not give blocks of this size back to the system: glibc keeps them, once for nearly every thread
+//! that ever hashed a password. Sixteen sign-ins at once left a process with 780 MB. One buffer for each core is all
+//! that is ever needed at a time, because no more passwords are computed at once.
 
 use std::{
     num::NonZero,
@@ -12,7 +12,7 @@ use std::{
 
 use argon2::Block;
 
-/// In blocks of 1 KiB. What is larger goes back to the system by itself: it is mapped on its own.
+/// In blocks of 1 KiB. Larger memory goes back to the system by itself, because it is mapped on its own.
 const MAX_KEPT: usize = 32 * 1024;
 
 static BUFFERS: Buffers = Buffers(Mutex::new(Vec::new()));
@@ -22,7 +22,7 @@ pub(super) fn with<T>(blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> Op
     BUFFERS.with(blocks, work)
 }
 
-/// Those that nobody uses now.
+/// The unused ones.
 struct Buffers(Mutex<Vec<Vec<Block>>>);
 
 impl Buffers {

@@ -192,7 +192,7 @@ impl Statements {
                 scan: text(scan),
                 scan_to_the_end: text(scan_to_the_end),
                 purge: text(purge),
-                // That of the database's clock has no zone.
+                // The time of the database's clock has no zone.
                 time,
             },
             now: self.now,
