@@ -61,7 +61,7 @@ fn main() -> ExitCode {
         }
     }
     // Native compare-and-set, and Lua.
-    let (native, lua) = (Redis::start(RedisKind::New), Redis::start(RedisKind::Old));
+    let (native, lua) = (Redis::start(RedisKind::Valkey), Redis::start(RedisKind::Old));
     let url = |store| match store {
         Store::Memory => String::new(),
         Store::Redis => native.url(),
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
             allowed.map_or_else(|| "-".to_owned(), |cost| cost.instructions.to_string()),
             ours.allocations,
             ours.allocations - floor.allocations,
-            ours.bytes - floor.bytes,
+            ours.bytes,
         );
         if let Some(allowed) = allowed.filter(|allowed| ours.is_over(allowed)) {
             println!(

@@ -12,6 +12,7 @@ use axum::{
     response::{AppendHeaders, IntoResponse},
     routing::post,
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use redis::{AsyncCommands, Client, SetExpiry, SetOptions, aio::MultiplexedConnection};
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,7 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
 
 fn key_in(cookie: &str) -> String {
     let id = cookie.split(';').find_map(|pair| pair.trim().strip_prefix("sid=")).unwrap_or_default();
-    format!("session:{id}")
+    ["session:", id].concat()
 }
 
 fn key(headers: &HeaderMap) -> String {
@@ -85,9 +86,9 @@ async fn rotation(State(connection): State<Arc<MultiplexedConnection>>, headers:
     let visitor = load(&mut connection, &old).await;
     let mut random = [0; 20];
     getrandom::fill(&mut random).unwrap();
-    let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = URL_SAFE_NO_PAD.encode(random);
     let value = serde_json::to_vec(&visitor).unwrap();
-    let (new, index) = (format!("session:{id}"), "session:user:42");
+    let (new, index) = (["session:", &id].concat(), "session:user:42");
     let _: () = redis::pipe()
         .set_ex(&new, value, LIFETIME)
         .ignore()
@@ -100,6 +101,6 @@ async fn rotation(State(connection): State<Arc<MultiplexedConnection>>, headers:
         .query_async(&mut connection)
         .await
         .unwrap();
-    let cookie = format!("sid={id}; HttpOnly; SameSite=Lax; Secure; Path=/");
+    let cookie = ["sid=", &id, "; HttpOnly; SameSite=Lax; Secure; Path=/"].concat();
     (AppendHeaders([(header::SET_COOKIE, cookie)]), "done")
 }

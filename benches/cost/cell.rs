@@ -12,7 +12,7 @@ pub(crate) enum Who {
 pub(crate) enum Store {
     /// In the process. The floor has no sessions then.
     Memory,
-    /// A Redis that has compare-and-set.
+    /// A Valkey, which has compare-and-set.
     Redis,
     /// One that has Lua instead.
     Lua,

@@ -3,7 +3,8 @@
 use std::alloc::System;
 
 use axum::{Router, body::Body};
-use http::{Request, header};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Uri, header};
 use http_body_util::BodyExt as _;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tower::Service;
@@ -29,7 +30,13 @@ pub(crate) fn child(text: &str) {
             Who::Floor => by_hand::service(&cell, &url).await,
             Who::Ours => ours::service(&cell, &url).await,
         };
-        let mut visitor = Visitor { router, path: cell.what.path(), cookie };
+        let mut visitor = Visitor {
+            router,
+            uri: cell.what.path().parse().unwrap(),
+            host: shared("app.example.com"),
+            agent: shared("Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101"),
+            cookie: shared(&cookie),
+        };
         visitor.ask(WARM_UP).await;
         let region = Region::new(ALLOCATOR);
         visitor.ask(requests).await;
@@ -40,29 +47,35 @@ pub(crate) fn child(text: &str) {
     });
 }
 
-/// A browser with one cookie.
+/// A browser with one cookie. As of hyper, the parts of a request's head are slices of a shared buffer.
 struct Visitor {
     router: Router,
-    path: &'static str,
-    cookie: String,
+    uri: Uri,
+    host: HeaderValue,
+    agent: HeaderValue,
+    cookie: HeaderValue,
 }
 
 impl Visitor {
     async fn ask(&mut self, requests: u64) {
         for _ in 0..requests {
-            let request = Request::post(self.path)
-                .header(header::HOST, "app.example.com")
-                .header(header::USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101")
-                .header(header::COOKIE, &self.cookie)
+            let request = Request::post(self.uri.clone())
+                .header(header::HOST, self.host.clone())
+                .header(header::USER_AGENT, self.agent.clone())
+                .header(header::COOKIE, self.cookie.clone())
                 .body(Body::empty())
                 .unwrap();
             let response = Service::call(&mut self.router, request).await.unwrap();
             assert!(response.status().is_success(), "{response:?}");
             if let Some(set) = response.headers().get(header::SET_COOKIE) {
-                self.cookie = set.to_str().unwrap().split(';').next().unwrap().to_owned();
+                self.cookie = shared(set.to_str().unwrap().split(';').next().unwrap());
             }
             let body = response.into_body().collect().await.unwrap();
             assert!(body.to_bytes().len() < 100);
         }
     }
+}
+
+fn shared(value: &str) -> HeaderValue {
+    HeaderValue::from_maybe_shared(Bytes::copy_from_slice(value.as_bytes())).unwrap()
 }

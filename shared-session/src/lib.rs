@@ -234,6 +234,7 @@
 
 pub mod cookie;
 pub mod csrf;
+mod decimal;
 #[cfg(feature = "django")]
 pub mod django;
 mod engine;

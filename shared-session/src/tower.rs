@@ -101,7 +101,10 @@ pub fn into_response<B: From<String>>(reply: Reply) -> Response<B> {
 }
 
 /// Adds the headers that the session requires to a response.
-pub(crate) fn apply<B>(outcome: &Outcome, url: &RequestUrl<'_>, response: &mut Response<B>) {
+pub(crate) fn apply<'a, B>(outcome: &Outcome, url: impl FnOnce() -> RequestUrl<'a>, response: &mut Response<B>) {
+    if outcome.is_silent() {
+        return;
+    }
     let headers = response.headers_mut();
     if let Some(value) = outcome.cache_control(headers.contains_key(header::CACHE_CONTROL)) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(value));
@@ -109,7 +112,7 @@ pub(crate) fn apply<B>(outcome: &Outcome, url: &RequestUrl<'_>, response: &mut R
     if let Some(name) = outcome.vary(headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes)) {
         headers.append(header::VARY, HeaderValue::from_static(name));
     }
-    for value in outcome.set_cookies(url).into_iter().flat_map(HeaderValue::try_from) {
+    for value in outcome.set_cookies(&url()).into_iter().flat_map(HeaderValue::try_from) {
         headers.append(header::SET_COOKIE, value);
     }
 }

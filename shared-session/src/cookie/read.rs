@@ -90,9 +90,9 @@ pub(crate) fn read_each<'a>(
 }
 
 fn value_of<'a>(name: &[u8], pair: &'a [u8]) -> Option<&'a [u8]> {
-    let equals = pair.iter().position(|&byte| byte == b'=')?;
-    let (key, value) = (&pair[..equals], &pair[equals + 1..]);
-    (!name.is_empty() && trim(key) == name).then(|| trim(value))
+    // A name has no equals sign and no blank in it, so the first equals sign is the one after it.
+    let value = trim(trim(pair).strip_prefix(name)?).strip_prefix(b"=")?;
+    (!name.is_empty()).then(|| trim(value))
 }
 
 /// Without the spaces and tabs around it. A browser trims only those (RFC 6265bis, 5.6). If we trimmed more, a browser

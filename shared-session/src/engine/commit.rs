@@ -1,12 +1,17 @@
 //! What a request decided to store.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     draft::Plan,
-    outcome::Outcome,
-    request::{Committed, Inner, RequestGuard},
+    outcome::{CookieAction, Outcome},
+    request::{Committed, Inner, RequestGuard, did_not_finish},
+    to_end::ToEnd,
 };
+use crate::{Error, ErrorKind};
+
+/// How long an answer waits for a commit that its handler began and did not wait for.
+const ABANDONED: Duration = Duration::from_secs(2);
 
 /// What [`SessionManager::close`](crate::SessionManager::close) decided.
 #[derive(Debug)]
@@ -38,6 +43,50 @@ impl Commit {
     pub(super) fn new(request: &Arc<Inner>, work: Work, private: bool) -> Self {
         Self { request: RequestGuard::new(Arc::clone(request)), work, private }
     }
+
+    /// Stores what was decided, and ends the request.
+    pub(crate) async fn run(self) -> Outcome {
+        let Self { request, work, private } = self;
+        let inner = request.inner();
+        let result = match work {
+            Work::Write(plan) => {
+                let core = Arc::clone(&inner.core);
+                let written = ToEnd::new(async move { core.write_observed(plan).await }).await;
+                written.unwrap_or_else(|| Err(did_not_finish())).map(|written| {
+                    let is_signed_in = written.is_signed_in();
+                    (written.cookie, is_signed_in)
+                })
+            }
+            Work::Begun(committed) => Box::pin(begun(committed)).await,
+        };
+        let (earlier, sent) = (inner.shared().cookie.clone(), inner.sent());
+        let (outcome, none) = match result {
+            Ok((cookie, is_signed_in)) => {
+                (Outcome::read(earlier.then(cookie), private || is_signed_in, sent, &inner.core), Ok(()))
+            }
+            Err(error) => (Outcome::failed(error.clone(), earlier, sent, &inner.core), Err(error)),
+        };
+        let outcome = with_forms(inner, outcome);
+        inner.end(&outcome.cookie, none);
+        outcome
+    }
+}
+
+/// The result of a commit that a handler began. Its task leaves the cookie in the request.
+async fn begun(mut committed: Committed) -> Result<(CookieAction, bool), Error> {
+    match tokio::time::timeout(ABANDONED, committed.wait_for(Option::is_some)).await {
+        Ok(Ok(result)) => result.clone().unwrap_or(Ok(false)).map(|is_signed_in| (CookieAction::Keep, is_signed_in)),
+        Ok(Err(_)) => Err(did_not_finish()),
+        Err(_) => {
+            let message = "a commit was abandoned before its result was known";
+            Err(Error::new(ErrorKind::Unavailable, message))
+        }
+    }
+}
+
+pub(super) fn with_forms(request: &Inner, outcome: Outcome) -> Outcome {
+    let form = request.form_part(&outcome.cookie);
+    outcome.with_form(form)
 }
 
 impl fmt::Debug for Commit {

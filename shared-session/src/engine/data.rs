@@ -3,7 +3,7 @@
 //! Whether a session changed is never flagged; it is read off the [`Delta`]. The delta holds operations rather than
 //! results, so it can be replayed on a newer original when another service was faster.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -15,9 +15,9 @@ use crate::{
 /// One step of an `update`: from the current value to the next.
 pub(crate) type Step = Arc<dyn Fn(Option<&Json>) -> Result<Option<Json>, Error> + Send + Sync>;
 
-/// Edits, in terms that can be replayed.
+/// Edits, in terms that can be replayed, in the order of their names.
 #[derive(Clone, Default)]
-pub(crate) struct Delta(BTreeMap<Box<str>, Op>);
+pub(crate) struct Delta(Vec<(Box<str>, Op)>);
 
 #[derive(Clone)]
 enum Op {
@@ -41,14 +41,37 @@ pub(crate) enum MissedTake {
     Keep,
 }
 
+/// What edits are replayed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Original {
+    /// What they were made on: what updates come to is known.
+    Loaded,
+    Newer,
+}
+
 impl Delta {
+    fn find(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(edited, _)| (**edited).cmp(name))
+    }
+
+    fn op(&self, name: &str) -> Option<&Op> {
+        self.0.get(self.find(name).ok()?).map(|(_, op)| op)
+    }
+
+    fn set(&mut self, name: &str, op: Op) {
+        match self.find(name) {
+            Ok(at) => self.0.splice(at..=at, [(name.into(), op)]).for_each(drop),
+            Err(at) => self.0.insert(at, (name.into(), op)),
+        }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The value of `name` as this request sees it.
     pub(crate) fn get(&self, original: &Entries, name: &str) -> Option<Json> {
-        match self.0.get(name) {
+        match self.op(name) {
             None => original.get(name),
             Some(Op::Set(value)) => Some(value.clone()),
             Some(Op::Update { now, .. }) => now.clone(),
@@ -58,7 +81,7 @@ impl Delta {
 
     /// The names of all entries as this request sees them.
     pub(crate) fn names(&self, original: &Entries) -> Vec<String> {
-        let edited = self.0.keys().map(|name| &**name);
+        let edited = self.0.iter().map(|(name, _)| &**name);
         let mut names: Vec<_> = original.iter().map(|(name, _)| name).chain(edited).collect();
         names.sort_unstable();
         names.dedup();
@@ -67,36 +90,40 @@ impl Delta {
     }
 
     pub(crate) fn insert(&mut self, name: &str, value: Json) {
-        self.0.insert(name.into(), Op::Set(value));
+        self.set(name, Op::Set(value));
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        self.0.insert(name.into(), Op::Remove);
+        self.set(name, Op::Remove);
     }
 
     /// Removes everything that this request sees. What was taken out stays taken.
     pub(crate) fn clear(&mut self, original: &Entries) {
-        self.0.values_mut().filter(|op| !matches!(op, Op::Take(_))).for_each(|op| *op = Op::Remove);
+        let edited = self.0.iter_mut().map(|(_, op)| op);
+        edited.filter(|op| !matches!(op, Op::Take(_))).for_each(|op| *op = Op::Remove);
         for (name, _) in original.iter() {
-            self.0.entry(name.into()).or_insert(Op::Remove);
+            if self.op(name).is_none() {
+                self.set(name, Op::Remove);
+            }
         }
     }
 
     /// Takes the value out and returns it.
     pub(crate) fn take(&mut self, original: &Entries, name: &str) -> Option<Json> {
         let value = self.get(original, name)?;
-        let op = match self.0.get(name) {
+        let op = match self.op(name) {
             None => Op::Take(value.clone()),
             Some(_) => Op::Remove,
         };
-        self.0.insert(name.into(), op);
+        self.set(name, op);
         Some(value)
     }
 
-    /// Runs `step` on the value that this request sees, and again on whatever is stored when the session is committed.
-    pub(crate) fn update(&mut self, original: &Entries, name: &str, step: Step) -> Result<Option<Json>, Error> {
-        let next = step(self.get(original, name).as_ref())?;
-        let op = match (self.0.remove(name), next.clone()) {
+    /// Has `step` run on whatever is stored when the session is committed. On the value that this request sees it came to
+    /// `next`.
+    pub(crate) fn update(&mut self, name: &str, step: Step, next: Option<Json>) {
+        let before = self.find(name).ok().map(|at| self.0.remove(at).1);
+        let op = match (before, next) {
             (None, now) => Op::Update { steps: vec![step], now },
             (Some(Op::Update { mut steps, .. }), now) => {
                 steps.push(step);
@@ -106,13 +133,22 @@ impl Delta {
             (Some(_), Some(value)) => Op::Set(value),
             (Some(_), None) => Op::Remove,
         };
-        self.0.insert(name.into(), op);
-        Ok(next)
+        self.set(name, op);
     }
 
     /// Replays the edits on `original`.
-    pub(crate) fn resolve(&self, original: &Entries, missed: MissedTake) -> Result<Changes, Error> {
-        let mut changes = Changes::new();
+    pub(crate) fn resolve(&self, original: &Entries, missed: MissedTake) -> Result<Changes<'_>, Error> {
+        self.resolve_on(Original::Newer, original, missed)
+    }
+
+    /// As [`resolve`](Self::resolve). What was loaded needs no second run of updates.
+    pub(crate) fn resolve_on(
+        &self,
+        which: Original,
+        original: &Entries,
+        missed: MissedTake,
+    ) -> Result<Changes<'_>, Error> {
+        let mut changes = Changes::with_capacity(self.0.len());
         for (name, op) in &self.0 {
             let stored = original.get(name);
             let next = match op {
@@ -124,6 +160,7 @@ impl Delta {
                     return Err(error.of_entry(name));
                 }
                 Op::Take(_) => continue,
+                Op::Update { now, .. } if which == Original::Loaded => now.clone(),
                 Op::Update { steps, .. } => {
                     let mut value = stored.clone();
                     for step in steps {
@@ -133,7 +170,7 @@ impl Delta {
                 }
             };
             if next.is_some() || stored.is_some() {
-                changes.insert(name.clone(), next);
+                changes.push((name, next));
             }
         }
         Ok(changes)
@@ -142,44 +179,45 @@ impl Delta {
 
 impl fmt::Debug for Delta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.0.keys()).finish()
+        f.debug_set().entries(self.0.iter().map(|(name, _)| name)).finish()
     }
 }
 
-/// Makes a [`Step`] of a typed closure. It fails if what the closure makes would not read back as a `T`, and if it would
-/// change what `T` does not hold.
-pub(crate) fn step<T, F>(f: F) -> Step
+/// What a typed closure makes of what is stored: the next value, as it is stored and as a `T`. It fails if that would not
+/// read back as a `T`, and if it would change what `T` does not hold.
+pub(crate) fn next<T, F>(f: &F, stored: Option<&Json>) -> Result<Option<(Json, T)>, Error>
 where
     T: Serialize + DeserializeOwned,
-    F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
+    F: Fn(Option<T>) -> Option<T>,
 {
-    Arc::new(move |stored| {
-        let value = stored.map(Json::read::<T>).transpose()?.flatten();
-        // What `T` makes of the value, to see whether the closure leaves it alone.
-        let read = value.as_ref().and_then(|value| Json::encode(value).ok());
-        let Some(next) = f(value).as_ref().map(Json::encode).transpose()? else { return Ok(None) };
-        // Nothing is stored that nobody could read.
-        next.decode::<T>()?;
-        if let Some(stored) = stored {
-            if read.as_ref() == Some(&next) {
-                return Ok(Some(stored.clone()));
-            }
-            if stored.may_change_when_read() && !read.is_some_and(|read| stored.survives_as(&read)) {
-                let name = std::any::type_name::<T>();
-                return Err(Error::new(
-                    ErrorKind::Value,
-                    format!("the stored value holds what {name} does not keep; insert another instead of updating it"),
-                ));
-            }
+    let value = stored.map(Json::read::<T>).transpose()?.flatten();
+    // What `T` makes of the value, to see whether the closure leaves it alone.
+    let read = value.as_ref().and_then(|value| Json::encode(value).ok());
+    let Some(next) = f(value).as_ref().map(Json::encode).transpose()? else { return Ok(None) };
+    // Nothing is stored that nobody could read.
+    let typed = next.decode::<T>()?;
+    if let Some(stored) = stored {
+        if read.as_ref() == Some(&next) {
+            return Ok(Some((stored.clone(), typed)));
         }
-        Ok(Some(next))
-    })
+        if stored.may_change_when_read() && !read.is_some_and(|read| stored.survives_as(&read)) {
+            let name = std::any::type_name::<T>();
+            return Err(Error::new(
+                ErrorKind::Value,
+                format!("the stored value holds what {name} does not keep; insert another instead of updating it"),
+            ));
+        }
+    }
+    Ok(Some((next, typed)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
+
+    use super::*;
 
     fn entries(pairs: &[(&str, u64)]) -> Entries {
         Entries::new(pairs.iter().map(|(name, value)| ((*name).into(), Json::encode(value).unwrap())).collect())
@@ -190,12 +228,27 @@ mod tests {
         value.map(|value| value.decode().unwrap())
     }
 
+    fn changed<'a>(changes: &'a Changes<'_>, name: &str) -> Option<&'a Json> {
+        changes.iter().find(|(changed, _)| *changed == name).unwrap().1.as_ref()
+    }
+
     fn seen(delta: &Delta, original: &Entries, name: &str) -> Option<u64> {
         number(delta.get(original, name).as_ref())
     }
 
+    fn step(f: impl Fn(Option<u64>) -> Option<u64> + Send + Sync + 'static) -> Step {
+        Arc::new(move |stored| Ok(next(&f, stored)?.map(|(next, _)| next)))
+    }
+
     fn add_one() -> Step {
-        step(|n: Option<u64>| Some(n.unwrap_or(0) + 1))
+        step(|n| Some(n.unwrap_or(0) + 1))
+    }
+
+    /// As a session does it.
+    fn update(delta: &mut Delta, original: &Entries, name: &str, step: Step) -> Result<(), Error> {
+        let next = step(delta.get(original, name).as_ref())?;
+        delta.update(name, step, next);
+        Ok(())
     }
 
     #[test]
@@ -204,7 +257,7 @@ mod tests {
         let mut delta = Delta::default();
         delta.insert("a", Json::encode(&5).unwrap());
         delta.remove("b");
-        delta.update(&original, "c", add_one()).unwrap();
+        update(&mut delta, &original, "c", add_one()).unwrap();
         assert_eq!(seen(&delta, &original, "a"), Some(5));
         assert_eq!(seen(&delta, &original, "b"), None);
         assert_eq!(seen(&delta, &original, "c"), Some(1));
@@ -214,10 +267,10 @@ mod tests {
     #[test]
     fn an_update_is_replayed_on_the_newer_value() {
         let mut delta = Delta::default();
-        delta.update(&entries(&[("n", 1)]), "n", add_one()).unwrap();
-        delta.update(&entries(&[("n", 1)]), "n", add_one()).unwrap();
+        update(&mut delta, &entries(&[("n", 1)]), "n", add_one()).unwrap();
+        update(&mut delta, &entries(&[("n", 1)]), "n", add_one()).unwrap();
         let changes = delta.resolve(&entries(&[("n", 40)]), MissedTake::Keep).unwrap();
-        assert_eq!(number(changes["n"].as_ref()), Some(42));
+        assert_eq!(number(changed(&changes, "n")), Some(42));
     }
 
     #[test]
@@ -225,9 +278,9 @@ mod tests {
         let original = entries(&[]);
         let mut delta = Delta::default();
         delta.insert("n", Json::encode(&10).unwrap());
-        delta.update(&original, "n", add_one()).unwrap();
+        update(&mut delta, &original, "n", add_one()).unwrap();
         let changes = delta.resolve(&entries(&[("n", 99)]), MissedTake::Keep).unwrap();
-        assert_eq!(number(changes["n"].as_ref()), Some(11));
+        assert_eq!(number(changed(&changes, "n")), Some(11));
     }
 
     #[test]
@@ -245,7 +298,7 @@ mod tests {
         let mut delta = Delta::default();
         assert_eq!(number(delta.take(&original, "flash").as_ref()), Some(7));
         assert_eq!(delta.take(&original, "flash"), None);
-        assert_eq!(delta.resolve(&original, MissedTake::Fail).unwrap()["flash"], None);
+        assert_eq!(delta.resolve(&original, MissedTake::Fail).unwrap(), [("flash", None)]);
         assert_eq!(delta.resolve(&entries(&[]), MissedTake::Fail).unwrap_err().kind(), ErrorKind::Conflict);
         assert!(delta.resolve(&entries(&[("flash", 8)]), MissedTake::Keep).unwrap().is_empty(), "8 is somebody else's");
     }
@@ -256,7 +309,7 @@ mod tests {
         let mut delta = Delta::default();
         delta.take(&original, "flash");
         delta.insert("b", Json::encode(&2).unwrap());
-        delta.update(&original, "c", step(|n: Option<u64>| n.map(|n| n + 1))).unwrap();
+        update(&mut delta, &original, "c", step(|n: Option<u64>| n.map(|n| n + 1))).unwrap();
         delta.clear(&original);
         assert!(delta.names(&original).is_empty());
         let newer = entries(&[("a", 5), ("b", 5), ("c", 5), ("d", 5), ("flash", 7)]);
@@ -264,25 +317,25 @@ mod tests {
         assert_eq!(left.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["d"]);
         let taken = delta.resolve(&entries(&[]), MissedTake::Fail);
         assert_eq!(taken.unwrap_err().kind(), ErrorKind::Conflict, "it was taken out before");
-        delta.update(&original, "a", add_one()).unwrap();
-        assert_eq!(number(delta.resolve(&original, MissedTake::Keep).unwrap()["a"].as_ref()), Some(1));
+        update(&mut delta, &original, "a", add_one()).unwrap();
+        assert_eq!(number(changed(&delta.resolve(&original, MissedTake::Keep).unwrap(), "a")), Some(1));
     }
 
     #[test]
     fn an_edit_that_comes_to_nothing_changes_nothing() {
         let mut delta = Delta::default();
-        delta.update(&entries(&[]), "visits", step(|n: Option<u64>| n.map(|n| n + 1))).unwrap();
+        update(&mut delta, &entries(&[]), "visits", step(|n: Option<u64>| n.map(|n| n + 1))).unwrap();
         delta.remove("absent");
         assert!(delta.resolve(&entries(&[]), MissedTake::Keep).unwrap().is_empty());
         let changes = delta.resolve(&entries(&[("visits", 1)]), MissedTake::Keep).unwrap();
-        assert_eq!(number(changes["visits"].as_ref()), Some(2));
+        assert_eq!(number(changed(&changes, "visits")), Some(2));
     }
 
     #[test]
     fn an_update_of_another_type_is_an_error_and_edits_nothing() {
         let original = Entries::new(vec![("n".into(), Json::encode("text").unwrap())]).unwrap();
         let mut delta = Delta::default();
-        assert_eq!(delta.update(&original, "n", add_one()).unwrap_err().kind(), ErrorKind::Value);
+        assert_eq!(update(&mut delta, &original, "n", add_one()).unwrap_err().kind(), ErrorKind::Value);
         assert!(delta.is_empty());
     }
 
@@ -317,14 +370,17 @@ mod tests {
                     Edit::Insert(k, v) => { model.insert(k, v); delta.insert(&k.to_string(), Json::encode(&v).unwrap()); }
                     Edit::Remove(k) => { model.remove(&k); delta.remove(&k.to_string()); }
                     Edit::Take(k) => prop_assert_eq!(model.remove(&k), number(delta.take(&original, &k.to_string()).as_ref())),
-                    Edit::Add(k) => { *model.entry(k).or_default() += 1; delta.update(&original, &k.to_string(), add_one()).unwrap(); }
+                    Edit::Add(k) => { *model.entry(k).or_default() += 1; update(&mut delta, &original, &k.to_string(), add_one()).unwrap(); }
                     Edit::Clear => { model.clear(); delta.clear(&original); }
                 }
                 for k in 0..4u8 {
                     prop_assert_eq!(model.get(&k).copied(), seen(&delta, &original, &k.to_string()));
                 }
             }
-            let result = original.with(&delta.resolve(&original, MissedTake::Fail).unwrap());
+            let changes = delta.resolve(&original, MissedTake::Fail).unwrap();
+            prop_assert_eq!(&changes, &delta.resolve_on(Original::Loaded, &original, MissedTake::Fail).unwrap());
+            prop_assert!(changes.is_sorted_by(|(a, _), (b, _)| a < b));
+            let result = original.with(&changes);
             let seen: BTreeMap<u8, u64> = result.iter().map(|(k, v)| (k.parse().unwrap(), v.decode().unwrap())).collect();
             prop_assert_eq!(seen, model);
         }

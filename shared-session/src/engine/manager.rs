@@ -6,24 +6,20 @@ use std::{fmt, sync::Arc, time::Duration};
 use super::near::NearCache;
 use super::{
     clock::StoreClock,
-    commit::{Close, Commit, Work},
+    commit::{Close, Commit, Work, with_forms},
     core::Core,
     data::MissedTake,
     draft::{Loaded, decide},
-    outcome::{CookieAction, Ending, Outcome},
-    request::{Cookies, Inner, Open, Origin, State, did_not_finish, no_cookie},
+    outcome::{Ending, Outcome},
+    request::{Cookies, Inner, Open, Origin, State, no_cookie},
     session::LazySession,
     stats::Stats,
-    to_end::ToEnd,
 };
 use crate::{
-    Error, ErrorKind, Failure, Lifetime, OnError, Profile,
+    Error, Failure, Lifetime, OnError, Profile,
     cookie::{Presented, SessionCookie, read_each},
     store::SessionStore,
 };
-
-/// How long an answer waits for a commit that its handler began and did not wait for.
-const ABANDONED: Duration = Duration::from_secs(2);
 
 /// How many sessions a sign-out with conflicting cookies looks for, at most. Browsers hold fewer.
 const MOST_RIVALS: usize = 8;
@@ -226,6 +222,11 @@ impl SessionManager {
     /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
     pub fn close(&self, handle: &LazySession, ending: Ending) -> Close {
         let (core, request) = (&self.0, &handle.0);
+        if request.seal_untouched() {
+            let outcome = with_forms(request, Outcome::default());
+            request.end(&outcome.cookie, ending.without_session());
+            return Close::Done(outcome);
+        }
         let sent = request.sent();
         let (state, cookie) = request.seal();
         let done = |outcome: Outcome, none: Result<(), Error>| {
@@ -263,41 +264,7 @@ impl SessionManager {
     /// A commit that the handler began and did not wait for is waited for here, two seconds at most: what it stored is
     /// then known, and its cookie is sent.
     pub async fn commit(&self, commit: Commit) -> Outcome {
-        let Commit { request, work, private } = commit;
-        let inner = request.inner();
-        let result = match work {
-            Work::Write(plan) => {
-                let core = Arc::clone(&self.0);
-                let written = ToEnd::new(async move { core.write_observed(plan).await }).await;
-                written.unwrap_or_else(|| Err(did_not_finish())).map(|written| {
-                    let is_signed_in = written.is_signed_in();
-                    (written.cookie, is_signed_in)
-                })
-            }
-            Work::Begun(mut committed) => {
-                // Its task leaves the cookie in the request.
-                match tokio::time::timeout(ABANDONED, committed.wait_for(Option::is_some)).await {
-                    Ok(Ok(result)) => {
-                        result.clone().unwrap_or(Ok(false)).map(|is_signed_in| (CookieAction::Keep, is_signed_in))
-                    }
-                    Ok(Err(_)) => Err(did_not_finish()),
-                    Err(_) => {
-                        let message = "a commit was abandoned before its result was known";
-                        Err(Error::new(ErrorKind::Unavailable, message))
-                    }
-                }
-            }
-        };
-        let (earlier, sent) = (inner.shared().cookie.clone(), inner.sent());
-        let (outcome, none) = match result {
-            Ok((cookie, is_signed_in)) => {
-                (Outcome::read(earlier.then(cookie), private || is_signed_in, sent, &self.0), Ok(()))
-            }
-            Err(error) => (Outcome::failed(error.clone(), earlier, sent, &self.0), Err(error)),
-        };
-        let outcome = with_forms(inner, outcome);
-        inner.end(&outcome.cookie, none);
-        outcome
+        commit.run().await
     }
 
     /// Asks the store for its time: the proof that it answers. One round trip.
@@ -342,11 +309,6 @@ impl SessionManager {
     pub fn on_error(&self) -> &OnError {
         &self.0.on_error
     }
-}
-
-fn with_forms(request: &Inner, outcome: Outcome) -> Outcome {
-    let form = request.form_part(&outcome.cookie);
-    outcome.with_form(form)
 }
 
 impl fmt::Debug for SessionManager {

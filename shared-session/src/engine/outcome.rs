@@ -92,6 +92,12 @@ impl Outcome {
         Self { error: None, cookie, set_cookie, form_cookie: None, read: true, private }
     }
 
+    /// Whether the response stays as it is.
+    #[cfg(feature = "tower")]
+    pub(crate) fn is_silent(&self) -> bool {
+        !self.read && !self.private && self.set_cookie.is_none() && self.form_cookie.is_none()
+    }
+
     /// This, of a request with form tokens.
     pub(super) fn with_form(mut self, form: FormPart) -> Self {
         self.form_cookie = form.set_cookie;

@@ -203,6 +203,16 @@ impl Inner {
         }
     }
 
+    /// Whether nobody asked for the session; nobody can any more.
+    pub(crate) fn seal_untouched(&self) -> bool {
+        let mut shared = self.shared();
+        let is_untouched = matches!(shared.state, State::Unloaded);
+        if is_untouched {
+            shared.state = State::Closed;
+        }
+        is_untouched
+    }
+
     /// Takes the state out, for good, and the cookie that is to be sent.
     pub(crate) fn seal(&self) -> (State, CookieAction) {
         let mut shared = self.shared();

@@ -8,7 +8,7 @@ use crate::{
     Error, ErrorKind, Expiry, Failure, Rejected, Reply,
     cookie::{Sent, Transport},
     engine::{
-        data::{Step, step},
+        data::{Step, next},
         draft::{Draft, Intent, Loaded},
         key::{EntryFor, EntryName, EntryOf},
         options::{LoadOptions, Source},
@@ -111,11 +111,11 @@ impl LazySession {
         host: Option<&str>,
         header: impl Fn(&'static str) -> Option<&'a [u8]>,
     ) -> Transport {
-        if self.0.sent() == Sent::Nothing && self.0.core.cookie.config().is_secure() {
-            Transport::told_by(scheme, host, header)
-        } else {
-            Transport::Unknown
-        }
+        if self.asks_for_transport() { Transport::told_by(scheme, host, header) } else { Transport::Unknown }
+    }
+
+    pub(crate) fn asks_for_transport(&self) -> bool {
+        self.0.sent() == Sent::Nothing && self.0.core.cookie.config().is_secure()
     }
 
     /// The response for `failure`, as the manager's hook makes it, and a [line in the log](Failure::log).
@@ -212,18 +212,21 @@ impl Session {
         F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
     {
         let name = name.entry_name();
-        let (core, entry, step) = (Arc::clone(&self.0.core), name.to_owned(), step(f));
-        let step: Step = Arc::new(move |stored| {
-            let next = step(stored).map_err(|error| error.of_entry(&entry))?;
+        let (core, entry) = (Arc::clone(&self.0.core), name.to_owned());
+        let next = move |stored: Option<&Json>| {
+            let next = next(&f, stored).map_err(|error| error.of_entry(&entry))?;
             // What stays as it was found is in the session already.
-            if let Some(next) = next.as_ref().filter(|next| stored != Some(next)) {
+            if let Some((next, _)) = next.as_ref().filter(|(next, _)| stored != Some(next)) {
                 core.profile.check(next).map_err(|error| error.of_entry(&entry))?;
             }
-            Ok(next)
-        });
+            Ok::<_, Error>(next)
+        };
         self.0.with(|open| {
-            let next = open.draft.delta.update(open.draft.base.entries()?, name, step)?;
-            next.as_ref().map(Json::decode).transpose().map_err(|error| error.of_entry(name))
+            let value = open.draft.delta.get(open.draft.base.entries()?, name);
+            let (json, typed) = next(value.as_ref())?.unzip();
+            let step: Step = Arc::new(move |stored| Ok(next(stored)?.map(|(json, _)| json)));
+            open.draft.delta.update(name, step, json);
+            Ok(typed)
         })
     }
 

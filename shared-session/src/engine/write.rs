@@ -8,6 +8,7 @@ use tracing::Instrument as _;
 use super::{core::Core, ended::Tombstone, kept::written_by, outcome::CookieAction};
 use crate::{
     CookieConfig, Error, ErrorKind, Expiry,
+    engine::data::Original,
     engine::draft::{Edit, End, Loaded, New, Plan, Write, gone, stale},
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     record::{
@@ -241,7 +242,8 @@ impl Core {
 
     /// What `edit` makes of `base`; `None` if that is nothing.
     fn edited(&self, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
-        let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
+        let which = if std::ptr::eq(base, &raw const *edit.record) { Original::Loaded } else { Original::Newer };
+        let changes = edit.new.delta.resolve_on(which, &base.entries, edit.new.missed)?;
         if changes.is_empty() && !edit.rotate && edit.renew.is_none() && edit.new.expiry.is_none() {
             return Ok(None);
         }

@@ -3,7 +3,6 @@
 use std::{any::Any, fmt, ops::Range, sync::Arc};
 
 use bytes::Bytes;
-use subtle::ConstantTimeEq;
 
 use super::{
     client::Client, entries::Entries, id::Token, identity::Identity, lifetime::Limits, time::StoreTime, version::Seen,
@@ -91,7 +90,7 @@ impl Record {
     /// Whether the cookie with `token` opens this version.
     pub(crate) fn opens_for(&self, token: &Token) -> bool {
         match &self.form.secret {
-            Some(_) => self.secret_hash().is_some_and(|hash| token.secret.hash().as_bytes().ct_eq(hash).into()),
+            Some(_) => self.secret_hash().is_some_and(|hash| token.secret.hash().is(hash)),
             None => true,
         }
     }

@@ -84,16 +84,17 @@ impl Entries {
     }
 
     /// These entries with `changes` made.
-    pub(crate) fn with(&self, changes: &Changes) -> Self {
+    pub(crate) fn with(&self, changes: &Changes<'_>) -> Self {
         if let Held::Text(text) = &self.0
             && let Some(text) = text.with(changes)
         {
             return Self(Held::Text(text));
         }
-        let kept = self.iter().filter(|(name, _)| !changes.contains_key(*name));
-        let kept = kept.map(|(name, value)| (name.into(), value));
-        let set = changes.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?)));
-        let mut entries: Vec<_> = kept.chain(set).collect();
+        let changes_it = |name: &str| changes.binary_search_by(|(changed, _)| (*changed).cmp(name)).is_ok();
+        let kept = self.iter().filter(|(name, _)| !changes_it(name));
+        let kept = kept.map(|(name, value)| (Box::from(name), value));
+        let set = changes.iter().filter_map(|(name, value)| Some((Box::from(*name), value.clone()?)));
+        let mut entries: Vec<(Box<str>, Json)> = kept.chain(set).collect();
         entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         Self(Held::List(entries))
     }

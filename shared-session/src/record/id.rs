@@ -4,7 +4,6 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
-#[cfg(feature = "redis")]
 use subtle::ConstantTimeEq as _;
 
 use crate::{Error, ErrorKind};
@@ -110,6 +109,12 @@ impl SecretHash {
     /// One that is stored. The characters are not checked.
     pub(crate) fn stored(chars: &[u8]) -> Option<Self> {
         chars.try_into().ok().map(Self)
+    }
+
+    /// Whether it is stored as these characters, in a time that does not tell how many of them are the same.
+    pub(crate) fn is(&self, stored: &[u8]) -> bool {
+        let Ok(stored) = <&[u8; Self::LEN]>::try_from(stored) else { return false };
+        self.0.iter().zip(stored).fold(0, |differs, (one, other)| differs | (one ^ other)).ct_eq(&0_u8).into()
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -221,6 +226,18 @@ mod tests {
         let handles: std::collections::HashSet<_> = tokens.iter().map(|t| t.handle).collect();
         let secrets: std::collections::HashSet<_> = tokens.iter().map(|t| t.secret.0).collect();
         assert_eq!((handles.len(), secrets.len()), (10_000, 10_000));
+    }
+
+    #[test]
+    fn a_hash_is_what_is_stored_and_nothing_else() {
+        let hash = Secret::random().unwrap().hash();
+        assert!(hash.is(hash.as_bytes()));
+        for at in 0..SecretHash::LEN {
+            let mut other = hash.as_bytes().to_vec();
+            other[at] ^= 1;
+            assert!(!hash.is(&other) && !hash.is(&other[..at]), "{at}");
+        }
+        assert!(!hash.is(&[hash.as_bytes(), b"A"].concat()));
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::{
     time::StoreTime,
     version::Seen,
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, decimal::Decimal};
 
 mod canonical;
 mod lenient;
@@ -336,17 +336,7 @@ fn string(bytes: &mut Vec<u8>, text: &str) -> Result<(), Error> {
 }
 
 fn decimal(bytes: &mut Vec<u8>, number: u64) {
-    const MOST: usize = 20;
-    let mut digits = [b'0'; MOST];
-    let (mut left, mut first) = (number, MOST);
-    for (at, digit) in digits.iter_mut().enumerate().rev() {
-        *digit += (left % 10) as u8;
-        (left, first) = (left / 10, at);
-        if left == 0 {
-            break;
-        }
-    }
-    bytes.extend_from_slice(digits.get(first..).unwrap_or_default());
+    bytes.extend_from_slice(Decimal::of(number).as_bytes());
 }
 
 #[cfg(test)]

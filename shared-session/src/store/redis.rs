@@ -3,14 +3,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use redis::{Cmd, Value};
+use redis::Value;
 use tokio::time::Instant;
 
 use super::{
     Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
     news::{Announces, Changes, Follower, Watch},
 };
-use crate::{Error, ErrorKind};
+use crate::{Error, ErrorKind, decimal::Decimal};
 
 mod config;
 mod get;
@@ -24,6 +24,7 @@ pub use config::RedisConfig;
 use get::get;
 use scan::Position;
 use wire::{
+    command::Command,
     connection::{Connection, To},
     failure::{Effect, unexpected},
     reply::{MAX_MILLIS, millis, text},
@@ -124,15 +125,15 @@ impl RedisStore {
     /// Stores `value` unconditionally: for caches in front of another store.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) async fn put(&self, key: &str, value: &[u8], ttl: Duration) -> Result<(), Error> {
-        let mut set = Cmd::with_capacity(5, 25 + key.len() + value.len());
-        set.arg("SET").arg(key).arg(value).arg("PX").arg(millis(ttl));
-        match self.send(To::Key(key), &set, Effect::Write).await? {
+        let ttl = millis(ttl);
+        let set: Command<'_> = &[b"SET", key.as_bytes(), value, b"PX", ttl.as_bytes()];
+        match self.send(To::Key(key), set, Effect::Write).await? {
             Value::Okay => Ok(()),
             _ => Err(unexpected(Effect::Write)),
         }
     }
 
-    async fn send(&self, to: To<'_>, command: &Cmd, effect: Effect) -> Result<Value, Error> {
+    async fn send(&self, to: To<'_>, command: Command<'_>, effect: Effect) -> Result<Value, Error> {
         let deadline = self.connection.deadline();
         self.connection.send(to, command, effect, deadline).await.map_err(|failure| failure.into_error(effect))
     }
@@ -179,9 +180,9 @@ impl SessionStore for RedisStore {
     }
 
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
-        let mut set = Cmd::with_capacity(6, 27 + key.len() + value.len());
-        set.arg("SET").arg(key).arg(&*value).arg("NX").arg("PX").arg(millis(ttl));
-        match self.send(To::Key(key), &set, Effect::Write).await? {
+        let ttl = millis(ttl);
+        let set: Command<'_> = &[b"SET", key.as_bytes(), &value, b"NX", b"PX", ttl.as_bytes()];
+        match self.send(To::Key(key), set, Effect::Write).await? {
             Value::Okay => Ok(true),
             Value::Nil => Ok(false),
             _ => Err(unexpected(Effect::Write)),
@@ -194,7 +195,7 @@ impl SessionStore for RedisStore {
         {
             return Ok(replaced);
         }
-        let (offset, ttl) = (seen.offset().to_string(), millis(ttl).to_string());
+        let (offset, ttl) = (Decimal::of(seen.offset() as u64), millis(ttl));
         let args = [offset.as_bytes(), seen.part(), &value, ttl.as_bytes()];
         match self.call(&scripts::REPLACE, key, &args).await? {
             Value::Int(1) => Ok(Replaced::Stored),
@@ -207,10 +208,10 @@ impl SessionStore for RedisStore {
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
         let reply = match seen {
             Some(seen) => {
-                let offset = seen.offset().to_string();
+                let offset = Decimal::of(seen.offset() as u64);
                 self.call(&scripts::DELETE, key, &[offset.as_bytes(), seen.part()]).await?
             }
-            None => self.send(To::Key(key), redis::cmd("DEL").arg(key), Effect::Write).await?,
+            None => self.send(To::Key(key), &[b"DEL", key.as_bytes()], Effect::Write).await?,
         };
         match reply {
             Value::Int(1) => Ok(Deleted::Deleted),
@@ -224,14 +225,16 @@ impl SessionStore for RedisStore {
     }
 
     async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
-        const KEYS_PER_CALL: u32 = 1000;
+        const KEYS_PER_CALL: &[u8] = b"1000";
         let not_ours = || Error::new(ErrorKind::Config, "the position to scan from was not made by this store");
         let position = from.map_or(Some(Position::default()), Position::read).ok_or_else(not_ours)?;
         let deadline = self.connection.deadline();
+        let pattern = pattern(prefix);
         let ask = async |to, cursor: u64| {
-            let mut scan = redis::cmd("SCAN");
-            scan.arg(cursor).arg("MATCH").arg(pattern(prefix)).arg("COUNT").arg(KEYS_PER_CALL);
-            let reply = self.connection.send(to, &scan, Effect::Read, deadline).await;
+            let cursor = Decimal::of(cursor);
+            let scan: Command<'_> =
+                &[b"SCAN", cursor.as_bytes(), b"MATCH", pattern.as_bytes(), b"COUNT", KEYS_PER_CALL];
+            let reply = self.connection.send(to, scan, Effect::Read, deadline).await;
             read_scan(reply.map_err(|failure| failure.into_error(Effect::Read))?)
         };
         let primaries =
@@ -251,7 +254,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn index_add(&self, index: &str, member: &str, deadline: StoreTime) -> Result<(), Error> {
-        let deadline = deadline.0.min(MAX_MILLIS).to_string();
+        let deadline = Decimal::of(deadline.0.min(MAX_MILLIS));
         match self.call(&scripts::INDEX_ADD, index, &[member.as_bytes(), deadline.as_bytes()]).await? {
             Value::Int(_) => Ok(()),
             _ => Err(unexpected(Effect::Write)),
@@ -261,10 +264,8 @@ impl SessionStore for RedisStore {
     /// Two round trips: the time comes from the store.
     async fn index_list(&self, index: &str) -> Result<Vec<String>, Error> {
         let after = format!("({}", self.time().await?.0);
-        match self
-            .send(To::Key(index), redis::cmd("ZRANGEBYSCORE").arg(index).arg(after).arg("+inf"), Effect::Read)
-            .await?
-        {
+        let list: Command<'_> = &[b"ZRANGEBYSCORE", index.as_bytes(), after.as_bytes(), b"+inf"];
+        match self.send(To::Key(index), list, Effect::Read).await? {
             Value::Array(members) => Ok(members.into_iter().filter_map(text).collect()),
             _ => Err(unexpected(Effect::Read)),
         }
@@ -274,7 +275,9 @@ impl SessionStore for RedisStore {
         if members.is_empty() {
             return Ok(());
         }
-        match self.send(To::Key(index), redis::cmd("ZREM").arg(index).arg(members), Effect::Write).await? {
+        let mut remove: Vec<&[u8]> = vec![b"ZREM", index.as_bytes()];
+        remove.extend(members.iter().map(String::as_bytes));
+        match self.send(To::Key(index), &remove, Effect::Write).await? {
             Value::Int(_) => Ok(()),
             _ => Err(unexpected(Effect::Write)),
         }
@@ -285,7 +288,7 @@ impl SessionStore for RedisStore {
     async fn time(&self) -> Result<StoreTime, Error> {
         let deadline = self.connection.deadline();
         let ask = async |to| {
-            let reply = self.connection.send(to, &redis::cmd("TIME"), Effect::Read, deadline).await;
+            let reply = self.connection.send(to, &[b"TIME"], Effect::Read, deadline).await;
             reply.map_err(|failure| failure.into_error(Effect::Read)).and_then(read_time)
         };
         let primaries =
@@ -343,10 +346,11 @@ mod tests {
 
     #[test]
     fn a_lifetime_is_at_least_a_millisecond_and_never_overflows() {
-        assert_eq!(millis(Duration::ZERO), 1);
-        assert_eq!(millis(Duration::from_micros(1999)), 1);
-        assert_eq!(millis(Duration::from_secs(60)), 60_000);
-        assert_eq!(millis(Duration::MAX), MAX_MILLIS);
+        let millis = |ttl| String::from_utf8(super::millis(ttl).as_bytes().to_vec()).unwrap();
+        assert_eq!(millis(Duration::ZERO), "1");
+        assert_eq!(millis(Duration::from_micros(1999)), "1");
+        assert_eq!(millis(Duration::from_secs(60)), "60000");
+        assert_eq!(millis(Duration::MAX), MAX_MILLIS.to_string());
     }
 
     #[test]

@@ -73,8 +73,7 @@ where
                     match this.manager.close(this.session, grpc::ending(&response)) {
                         Close::Done(outcome) => (outcome, response),
                         Close::Commit(commit) => {
-                            let manager = this.manager.clone();
-                            let commit = Box::pin(async move { manager.commit(commit).await });
+                            let commit = Box::pin(commit.run());
                             this.stage.set(Stage::Committing { commit, response: Some(response) });
                             continue;
                         }
@@ -99,7 +98,7 @@ where
                     response
                 }
             };
-            apply(&outcome, &this.asked.url(), &mut response);
+            apply(&outcome, || this.asked.url(), &mut response);
             return Poll::Ready(Ok(response));
         }
     }

@@ -31,19 +31,24 @@ where
             Method::HEAD | Method::OPTIONS => self.manager.open_read_only(cookies),
             _ => self.manager.open(cookies),
         };
+        let host = request.headers().get(header::HOST);
         let asked = Asked {
             method: request.method().clone(),
-            host: request.headers().get(header::HOST).cloned(),
+            host: host.cloned(),
             uri: request.uri().clone(),
-            transport: transport(&session, &request),
+            transport: if session.asks_for_transport() {
+                transport(&session, &request, host)
+            } else {
+                Transport::Unknown
+            },
         };
         request.extensions_mut().insert(session.clone());
         ResponseFuture::new(self.inner.call(request), self.manager.clone(), session, asked)
     }
 }
 
-fn transport<B>(session: &LazySession, request: &Request<B>) -> Transport {
+fn transport<B>(session: &LazySession, request: &Request<B>, host: Option<&HeaderValue>) -> Transport {
     let (uri, header) = (request.uri(), |name| request.headers().get(name).map(HeaderValue::as_bytes));
-    let host = || header("host").and_then(|host| std::str::from_utf8(host).ok());
+    let host = || host.and_then(|host| host.to_str().ok());
     session.transport(uri.scheme_str(), uri.host().or_else(host), header)
 }

@@ -39,22 +39,24 @@ const fn is_special(byte: u8) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Scan<'a> {
     text: &'a [u8],
-    at: usize,
-    /// Whether strings held other characters than those of ASCII, which are not checked here.
-    beyond_ascii: bool,
+    /// What is not passed yet.
+    rest: &'a [u8],
+    /// All bytes of strings, on top of each other: the highest bits tell of characters beyond ASCII, which are not
+    /// checked here.
+    seen: u64,
 }
 
 impl<'a> Scan<'a> {
     pub(crate) fn new(text: &'a [u8]) -> Self {
-        Self { text, at: 0, beyond_ascii: false }
+        Self { text, rest: text, seen: 0 }
     }
 
     pub(crate) fn at(&self) -> usize {
-        self.at
+        self.text.len() - self.rest.len()
     }
 
     pub(crate) fn is_at_end(&self) -> bool {
-        self.at == self.text.len()
+        self.rest.is_empty()
     }
 
     pub(crate) fn is_before(&self, byte: u8) -> bool {
@@ -63,17 +65,19 @@ impl<'a> Scan<'a> {
 
     /// Whether the text is UTF-8, of which everything was looked through.
     pub(crate) fn is_utf8(&self) -> bool {
-        !self.beyond_ascii || std::str::from_utf8(self.text).is_ok()
+        self.seen & HIGHEST == 0 || std::str::from_utf8(self.text).is_ok()
     }
 
     /// Passes `expected`; says whether it is there.
     #[inline]
     pub(crate) fn eat(&mut self, expected: &[u8]) -> bool {
-        let found = self.rest().starts_with(expected);
-        if found {
-            self.at += expected.len();
+        match self.rest.strip_prefix(expected) {
+            Some(rest) => {
+                self.rest = rest;
+                true
+            }
+            None => false,
         }
-        found
     }
 
     /// As [`eat`](Self::eat); `None` if it is not there.
@@ -83,9 +87,10 @@ impl<'a> Scan<'a> {
     }
 
     /// The next `len` bytes.
+    #[inline]
     pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
-        let taken = self.rest().get(..len)?;
-        self.at += len;
+        let (taken, rest) = self.rest.split_at_checked(len)?;
+        self.rest = rest;
         Some(taken)
     }
 
@@ -93,25 +98,26 @@ impl<'a> Scan<'a> {
     pub(crate) fn natural(&mut self) -> Option<u64> {
         // A number of this many digits fits.
         const MOST: usize = 19;
-        let rest = self.rest();
-        let (mut number, mut len) = (0, 0);
-        while let Some(digit) = rest.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-            if len == MOST {
-                return None;
-            }
-            number = number * 10 + u64::from(digit);
-            len += 1;
+        let mut number = 0;
+        let mut rest = self.rest;
+        while let Some((byte, after)) = rest.split_first()
+            && byte.is_ascii_digit()
+        {
+            number = u64::wrapping_add(u64::wrapping_mul(number, 10), u64::from(byte - b'0'));
+            rest = after;
         }
-        self.at += len;
-        (len == 1 || (len > 1 && rest.first() != Some(&b'0'))).then_some(number)
+        let len = self.rest.len() - rest.len();
+        let starts_with_zero = self.rest.first() == Some(&b'0');
+        self.rest = rest;
+        (len == 1 || ((2..=MOST).contains(&len) && !starts_with_zero)).then_some(number)
     }
 
     /// The text of a string without escapes.
     pub(crate) fn plain_string(&mut self) -> Option<&'a [u8]> {
         self.expect(b"\"")?;
-        let start = self.at;
+        let start = self.rest;
         self.pass_plain();
-        let text = self.text.get(start..self.at)?;
+        let text = start.get(..start.len() - self.rest.len())?;
         self.expect(b"\"")?;
         Some(text)
     }
@@ -165,25 +171,20 @@ impl<'a> Scan<'a> {
     }
 
     #[inline]
-    fn rest(&self) -> &'a [u8] {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    #[inline]
     fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
+        self.rest.first().copied()
     }
 
     #[inline]
     fn next(&mut self) -> Option<u8> {
-        let byte = self.peek()?;
-        self.at += 1;
-        Some(byte)
+        let (first, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(*first)
     }
 
     fn blanks(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\t' | b'\r')) {
-            self.at += 1;
+        while let [b' ' | b'\n' | b'\t' | b'\r', rest @ ..] = self.rest {
+            self.rest = rest;
         }
     }
 
@@ -199,35 +200,35 @@ impl<'a> Scan<'a> {
 
     /// Passes what stands for itself in a string.
     fn pass_plain(&mut self) {
-        let start = self.at;
-        let mut rest = self.rest();
-        while let Some(chunk) = rest.first_chunk::<8>() {
-            if self.at - start >= LONG
-                && let Some(chunk) = rest.first_chunk::<LONG>()
+        loop {
+            // Most strings are short.
+            for _ in 0..LONG / 8 {
+                let Some((chunk, after)) = self.rest.split_first_chunk::<8>() else { return self.pass_plain_bytes() };
+                let chunk = u64::from_le_bytes(*chunk);
+                let special = specials(chunk);
+                if special != 0 {
+                    // All bits below the first special byte.
+                    self.seen |= chunk & special.wrapping_sub(1) & !special;
+                    self.rest = self.rest.get((special.trailing_zeros() / 8) as usize..).unwrap_or_default();
+                    return;
+                }
+                self.seen |= chunk;
+                self.rest = after;
+            }
+            while let Some((chunk, after)) = self.rest.split_first_chunk::<LONG>()
                 && is_plain_ascii(chunk)
             {
-                self.at += LONG;
-                rest = &rest[LONG..];
-                continue;
+                self.rest = after;
             }
-            let chunk = u64::from_le_bytes(*chunk);
-            let special = specials(chunk);
-            // All bits below the first special byte.
-            let before = special.wrapping_sub(1) & !special;
-            self.beyond_ascii |= chunk & before & HIGHEST != 0;
-            let len = (special.trailing_zeros() / 8) as usize;
-            self.at += len;
-            if special != 0 {
-                return;
-            }
-            rest = &rest[len..];
         }
-        for byte in rest {
-            if is_special(*byte) {
-                return;
-            }
-            self.beyond_ascii |= !byte.is_ascii();
-            self.at += 1;
+    }
+
+    fn pass_plain_bytes(&mut self) {
+        while let Some((byte, after)) = self.rest.split_first()
+            && !is_special(*byte)
+        {
+            self.seen |= u64::from(*byte);
+            self.rest = after;
         }
     }
 
@@ -256,25 +257,22 @@ impl<'a> Scan<'a> {
         if self.eat(b".") {
             self.some_digits()?;
         }
-        if matches!(self.peek(), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.peek(), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
+        if let [b'e' | b'E', rest @ ..] = self.rest {
+            self.rest = if let [b'+' | b'-', rest @ ..] = rest { rest } else { rest };
             self.some_digits()?;
         }
         Some(())
     }
 
     fn some_digits(&mut self) -> Option<()> {
-        let start = self.at;
+        let before = self.rest.len();
         self.digits();
-        (self.at > start).then_some(())
+        (self.rest.len() < before).then_some(())
     }
 
     fn digits(&mut self) {
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
+        while let [b'0'..=b'9', rest @ ..] = self.rest {
+            self.rest = rest;
         }
     }
 }

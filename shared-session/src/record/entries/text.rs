@@ -81,7 +81,7 @@ impl Text {
 
     /// With `changes` made; `None` if that cannot be written so. What is unchanged is copied in as few pieces as there
     /// are changes.
-    pub(crate) fn with(&self, changes: &Changes) -> Option<Self> {
+    pub(crate) fn with(&self, changes: &Changes<'_>) -> Option<Self> {
         let more = changes.iter().map(|(name, value)| {
             let value = value.as_ref().map_or(Some(0), |value| value.text().map(<[u8]>::len));
             is_plain(name).then_some(name.len() + value? + br#","":"#.len())
@@ -210,10 +210,10 @@ mod tests {
     #[test]
     fn what_is_unchanged_stays_as_it_is() {
         let old = read(r#""b":[1, 2],"d":"x","f":{"a": 1}"#).unwrap();
-        let set = |name: &str, value: &'static str| {
-            (name.into(), Some(Json::from_text(Bytes::from_static(value.as_bytes()))))
+        let set = |name: &'static str, value: &'static str| {
+            (name, Some(Json::from_text(Bytes::from_static(value.as_bytes()))))
         };
-        let made = |changes: Changes| String::from_utf8(old.with(&changes).unwrap().as_bytes().to_vec()).unwrap();
+        let made = |changes: Changes<'_>| String::from_utf8(old.with(&changes).unwrap().as_bytes().to_vec()).unwrap();
         assert_eq!(made(Changes::new()), r#""b":[1, 2],"d":"x","f":{"a": 1}"#);
         assert_eq!(
             made([set("a", "0"), set("d", "1"), set("g", "2")].into()),
@@ -235,9 +235,9 @@ mod tests {
             changes in proptest::collection::btree_map("[a-dé]{0,2}", proptest::option::of(0..99_u8), 0..6),
         ) {
             let json = |value: &u8| Json::from_text(value.to_string().into());
-            let all: Changes = before.iter().map(|(name, value)| (name.as_str().into(), Some(json(value)))).collect();
+            let all: Changes<'_> = before.iter().map(|(name, value)| (name.as_str().into(), Some(json(value)))).collect();
             let start = Text::empty().with(&all).unwrap();
-            let edits: Changes = changes.iter().map(|(name, value)| (name.as_str().into(), value.as_ref().map(json))).collect();
+            let edits: Changes<'_> = changes.iter().map(|(name, value)| (name.as_str().into(), value.as_ref().map(json))).collect();
             let made = start.with(&edits).unwrap();
             let mut model: BTreeMap<String, u8> = before;
             for (name, value) in changes {

@@ -1,6 +1,6 @@
 //! One value of an entry.
 
-use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
@@ -163,8 +163,8 @@ impl fmt::Debug for Json {
     }
 }
 
-/// The edits to a session: the new value of each changed entry, `None` where it is removed.
-pub(crate) type Changes = BTreeMap<Box<str>, Option<Json>>;
+/// The edits to a session, in the order of their names: the new value of each changed entry, `None` where it is removed.
+pub(crate) type Changes<'a> = Vec<(&'a str, Option<Json>)>;
 
 #[cfg(test)]
 mod tests {

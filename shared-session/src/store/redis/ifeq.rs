@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::{
     get::get,
     wire::{
+        command::Command,
         connection::{Connection, To},
         failure::{CallFailure, Effect},
         reply::millis,
@@ -30,10 +31,9 @@ pub(crate) async fn replace(
     ttl: Duration,
 ) -> Result<Option<Replaced>, Error> {
     let deadline = connection.deadline();
-    let size = 30 + key.len() + value.len() + seen.whole().len();
-    let mut set = Cmd::with_capacity(7, size);
-    set.arg("SET").arg(key).arg(value).arg("IFEQ").arg(&**seen.whole()).arg("PX").arg(millis(ttl));
-    match connection.send(To::Key(key), &set, Effect::Write, deadline).await {
+    let ttl = millis(ttl);
+    let set: Command<'_> = &[b"SET", key.as_bytes(), value, b"IFEQ", seen.whole(), b"PX", ttl.as_bytes()];
+    match connection.send(To::Key(key), set, Effect::Write, deadline).await {
         Ok(Value::Okay) => Ok(Some(Replaced::Stored)),
         Ok(Value::Nil) => {
             // Absent or different. Nothing was written, so a failure from here on is unambiguous.

@@ -36,7 +36,7 @@ impl RedisStore {
     /// # }
     /// ```
     pub async fn eviction_policy(&self) -> Result<String, Error> {
-        let reply = self.send(To::Key(""), redis::cmd("INFO").arg("memory"), Effect::Read).await?;
+        let reply = self.send(To::Key(""), &[b"INFO", b"memory"], Effect::Read).await?;
         policy_in(&reply).ok_or_else(|| unexpected(Effect::Read))
     }
 }

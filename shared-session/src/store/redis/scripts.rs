@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use redis::{Cmd, Value};
+use redis::Value;
 
 use super::wire::{
     connection::{Connection, To},
@@ -29,23 +29,15 @@ impl Script {
     /// into the server; `SCRIPT LOAD` would do that for one node only and until its next restart.
     pub(super) async fn call(&self, connection: &Connection, key: &str, args: &[&[u8]]) -> Result<Value, CallFailure> {
         let deadline = connection.deadline();
-        let by_hash = command("EVALSHA", &self.hash, key, args);
-        match connection.send(To::Key(key), &by_hash, Effect::Write, deadline).await {
+        let mut words: Vec<&[u8]> = Vec::with_capacity(4 + args.len());
+        words.extend([b"EVALSHA", self.hash.as_bytes(), b"1", key.as_bytes()] as [&[u8]; 4]);
+        words.extend(args);
+        match connection.send(To::Key(key), &words, Effect::Write, deadline).await {
             Err(CallFailure::Answered(answer)) if answer.is("NOSCRIPT") => {
-                let in_full = command("EVAL", self.source, key, args);
-                connection.send(To::Key(key), &in_full, Effect::Write, deadline).await
+                words.splice(..2, [&b"EVAL"[..], self.source.as_bytes()]);
+                connection.send(To::Key(key), &words, Effect::Write, deadline).await
             }
             done => done,
         }
     }
-}
-
-fn command(name: &str, script: &str, key: &str, args: &[&[u8]]) -> Cmd {
-    let size = name.len() + script.len() + 1 + key.len() + args.iter().map(|arg| arg.len()).sum::<usize>();
-    let mut command = Cmd::with_capacity(4 + args.len(), size);
-    command.arg(name).arg(script).arg(1).arg(key);
-    for arg in args {
-        command.arg(*arg);
-    }
-    command
 }

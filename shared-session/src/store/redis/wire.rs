@@ -1,9 +1,10 @@
 //! Connections to Redis: finding the [`server`] ([`address`], [`sentinel`], [`cluster`]), connecting to it ([`dial`],
-//! [`greeting`], [`link`], [`lazy`]), sharing a connection ([`driver`], [`frame`]), and the outcome of a command
+//! [`greeting`], [`link`], [`lazy`]), sharing a connection ([`driver`], [`command`], [`frame`]), and the outcome of a command
 //! ([`connection`], [`delivery`], [`failure`]). [`tracking`] follows the keys that the server announces as changed.
 
 pub(crate) mod address;
 pub(crate) mod cluster;
+pub(crate) mod command;
 pub(crate) mod connection;
 pub(crate) mod delivery;
 pub(crate) mod dial;

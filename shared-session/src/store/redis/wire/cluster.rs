@@ -15,10 +15,11 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use redis::{Cmd, Value};
+use redis::Value;
 use tokio::time::Instant;
 
 use super::{
+    command::Command,
     delivery::{How, Wait},
     dial::Dialer,
     failure::{CallFailure, Unsent},
@@ -77,7 +78,7 @@ impl Cluster {
         &self,
         key: &str,
         lane: usize,
-        command: &Cmd,
+        command: Command<'_>,
         wait: Option<Wait>,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
@@ -119,7 +120,12 @@ impl Cluster {
     }
 
     /// Sends `command`, which has no key, to one node.
-    pub(crate) async fn send_to(&self, node: &Address, command: &Cmd, deadline: Instant) -> Result<Value, CallFailure> {
+    pub(crate) async fn send_to(
+        &self,
+        node: &Address,
+        command: Command<'_>,
+        deadline: Instant,
+    ) -> Result<Value, CallFailure> {
         let reply = self.send_on(node, READS, command, How::PLAIN, deadline).await;
         if matches!(&reply, Err(failure) if failure.is_doubtful()) {
             self.renewed.renew();
@@ -157,7 +163,7 @@ impl Cluster {
         &self,
         node: &Address,
         lane: usize,
-        command: &Cmd,
+        command: Command<'_>,
         how: How,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
@@ -230,7 +236,7 @@ impl Nodes {
     async fn ask_for_map(&self, node: Address) -> Result<Slots, Unsent> {
         let deadline = Instant::now() + self.dialer.timeout;
         let link = self.link(&node).get(deadline).await?;
-        let reply = link.send(READS, redis::cmd("CLUSTER").arg("SLOTS"), How::PLAIN, deadline).await?;
+        let reply = link.send(READS, &[b"CLUSTER", b"SLOTS"], How::PLAIN, deadline).await?;
         Slots::read(reply, &node).ok_or_else(|| Unsent::new("a node of the Redis cluster has no map of the slots"))
     }
 }

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
-use redis::{Cmd, Value};
+use redis::Value;
 use tokio::time::Instant;
 
 use super::{
     address::{Servers, Target},
     cluster::Cluster,
+    command::Command,
     delivery::{How, Wait},
     dial::Dialer,
     failure::{CallFailure, Effect, Unsent},
@@ -169,7 +170,7 @@ impl Connection {
     pub(crate) async fn send(
         &self,
         to: To<'_>,
-        command: &Cmd,
+        command: Command<'_>,
         effect: Effect,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
@@ -201,7 +202,7 @@ impl Connection {
     async fn send_once(
         &self,
         to: To<'_>,
-        command: &Cmd,
+        command: Command<'_>,
         effect: Effect,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
@@ -240,10 +241,11 @@ fn write_lanes(wait: Option<Wait>) -> u16 {
 #[cfg(feature = "deadpool")]
 mod pool {
     use deadpool_redis::{Connection, Pool, PoolError};
-    use redis::{Cmd, Value};
+    use redis::{Cmd, Pipeline, Value};
     use tokio::time::{Instant, timeout_at};
 
     use crate::store::redis::wire::{
+        command::Command,
         delivery::{How, Wait},
         failure::{CallFailure, Unsent},
         link,
@@ -251,7 +253,7 @@ mod pool {
 
     pub(crate) async fn send(
         pool: &Pool,
-        command: &Cmd,
+        command: Command<'_>,
         wait: Option<Wait>,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
@@ -259,9 +261,14 @@ mod pool {
         let how = How { asking: false, wait };
         let sent = async {
             if how == How::PLAIN {
-                return link::reply(connection.send_packed_command(command).await);
+                return link::reply(connection.send_packed_command(&packed(command)).await);
             }
-            let together = how.pipeline(command);
+            let together = how.with(command, |all| {
+                all.iter().fold(Pipeline::new(), |mut together, command| {
+                    together.add_command(packed(command));
+                    together
+                })
+            });
             how.reply(connection.send_packed_commands(&together, 0, together.len()).await)
         };
         let reply = timeout_at(deadline + how.extra_time(), sent).await.unwrap_or(Err(CallFailure::TimedOut));
@@ -269,6 +276,13 @@ mod pool {
             drop(Connection::take(connection));
         }
         reply
+    }
+
+    fn packed(command: Command<'_>) -> Cmd {
+        command.iter().fold(Cmd::new(), |mut packed, word| {
+            packed.arg(*word);
+            packed
+        })
     }
 
     fn is_spoiled(failure: &CallFailure) -> bool {

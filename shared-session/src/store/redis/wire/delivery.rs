@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use redis::{Cmd, Pipeline, RedisError, Value};
+use redis::{RedisError, Value};
 
-use super::failure::CallFailure;
+use super::{command::Command, failure::CallFailure};
+use crate::decimal::Decimal;
 
 /// How many replicas must have a write, and how long to wait for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,18 +27,20 @@ impl How {
     /// Alone.
     pub(crate) const PLAIN: Self = Self { asking: false, wait: None };
 
-    /// All commands to send.
-    pub(crate) fn pipeline(self, command: &Cmd) -> Pipeline {
-        let mut all = Pipeline::with_capacity(3);
-        if self.asking {
-            all.cmd("ASKING");
+    /// Calls `f` with all commands to send.
+    pub(crate) fn with<T>(self, command: Command<'_>, f: impl FnOnce(&[Command<'_>]) -> T) -> T {
+        let Wait { replicas, timeout } = self.wait.unwrap_or(Wait { replicas: 0, timeout: Duration::ZERO });
+        // 0 would mean forever.
+        let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
+        let (replicas, timeout) = (Decimal::of(replicas.into()), Decimal::of(timeout));
+        let asking: Command<'_> = &[b"ASKING"];
+        let wait: Command<'_> = &[b"WAIT", replicas.as_bytes(), timeout.as_bytes()];
+        match (self.asking, self.wait) {
+            (false, None) => f(&[command]),
+            (true, None) => f(&[asking, command]),
+            (false, Some(_)) => f(&[command, wait]),
+            (true, Some(_)) => f(&[asking, command, wait]),
         }
-        all.add_command(command.clone());
-        if let Some(Wait { replicas, timeout }) = self.wait {
-            // 0 would mean forever.
-            all.cmd("WAIT").arg(replicas).arg(timeout.as_millis().max(1).to_string());
-        }
-        all
     }
 
     /// The extra time for the reply, beyond that of the command alone.

@@ -9,22 +9,32 @@ use std::{
     collections::VecDeque,
     future::Future,
     io,
-    pin::Pin,
+    ops::RangeInclusive,
+    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
 };
 
+use bytes::BufMut as _;
 use futures_util::task::AtomicWaker;
-use redis::{Cmd, Pipeline, PushInfo, PushKind, RedisError, Value, aio::AsyncPushSender};
+use redis::{PushInfo, PushKind, RedisError, Value, aio::AsyncPushSender};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite},
     sync::oneshot,
 };
 
-use super::frame;
+use super::{
+    command::{self, Command},
+    frame,
+};
 
 /// How much is read at once, and how much room buffers keep when they are empty.
 const BUFFER: usize = 16 * 1024;
+
+/// Texts of these lengths are read to where they stay. For a longer one no room is made before it comes.
+const LARGE: RangeInclusive<usize> = BUFFER / 4..=16 * 1024 * 1024;
+
+const LINE_END: &[u8] = b"\r\n";
 
 /// Where calls are made. Clones share the connection.
 #[derive(Clone)]
@@ -60,10 +70,17 @@ pub(crate) struct Driver<S> {
     written: usize,
     must_flush: bool,
     waiting: VecDeque<Waiting>,
-    /// What was read, up to `read`, and is no whole reply yet.
+    /// What was read and is no whole reply yet.
     buffer: Vec<u8>,
-    read: usize,
+    /// A large text that is read to where it stays, once its length is known.
+    large: Option<Large>,
     heard: Heard,
+}
+
+/// The text of a reply, so much of it as has come, and the end of its line.
+struct Large {
+    text: Vec<u8>,
+    len: usize,
 }
 
 /// Who hears what the server says unasked.
@@ -81,25 +98,25 @@ impl Calls {
             must_flush: false,
             waiting: VecDeque::new(),
             buffer: Vec::new(),
-            read: 0,
+            large: None,
             heard: Heard(listener),
         };
         (Self(shared), driver)
     }
 
     /// Sends `command` at once; the future is for the reply.
-    pub(crate) fn one(&self, command: &Cmd) -> impl Future<Output = Result<Value, RedisError>> + use<> {
+    pub(crate) fn one(&self, command: Command<'_>) -> impl Future<Output = Result<Value, RedisError>> + use<> {
         let (to, reply) = oneshot::channel();
-        self.enqueue(Waiting::One(to), |queue| command.write_packed_command(queue));
+        self.enqueue(Waiting::One(to), |queue| command::write(command, queue));
         async { reply.await.unwrap_or_else(|_| Err(ended())) }
     }
 
     /// Sends all of `commands` at once, with nothing between them.
-    pub(crate) fn all(&self, commands: &Pipeline) -> impl Future<Output = Result<Vec<Value>, RedisError>> + use<> {
+    pub(crate) fn all(&self, commands: &[Command<'_>]) -> impl Future<Output = Result<Vec<Value>, RedisError>> + use<> {
         let (to, reply) = oneshot::channel();
         let missing = commands.len();
         let waiting = Waiting::Several { missing, replies: Vec::with_capacity(missing), to };
-        self.enqueue(waiting, |queue| queue.extend_from_slice(&commands.get_packed_pipeline()));
+        self.enqueue(waiting, |queue| commands.iter().for_each(|command| command::write(command, queue)));
         async { reply.await.unwrap_or_else(|_| Err(ended())) }
     }
 
@@ -185,31 +202,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Reads until nothing more has come.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), RedisError> {
         loop {
-            if self.buffer.len() - self.read < BUFFER / 2 {
-                let longer = self.buffer.len().max(BUFFER / 2) * 2;
-                self.buffer.resize(longer, 0);
-            }
-            let mut room = ReadBuf::new(self.buffer.get_mut(self.read..).unwrap_or_default());
-            match Pin::new(&mut self.stream).poll_read(cx, &mut room) {
+            let read = match &mut self.large {
+                Some(large) => {
+                    let missing = large.len + LINE_END.len() - large.text.len();
+                    pin!(self.stream.read_buf(&mut (&mut large.text).limit(missing))).poll(cx)
+                }
+                None => {
+                    self.buffer.reserve(BUFFER / 2);
+                    pin!(self.stream.read_buf(&mut self.buffer)).poll(cx)
+                }
+            };
+            match read {
                 Poll::Pending => return Ok(()),
-                Poll::Ready(done) => done?,
+                Poll::Ready(Ok(0)) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+                Poll::Ready(read) => _ = read?,
             }
-            let len = room.filled().len();
-            if len == 0 {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-            }
-            self.read += len;
-            let mut start = 0;
-            while let Some((value, len)) = frame::read(self.buffer.get(start..self.read).unwrap_or_default())? {
-                start += len;
-                self.deliver(value)?;
-            }
-            self.buffer.copy_within(start..self.read, 0);
-            self.read -= start;
-            if self.read == 0 && self.buffer.len() > BUFFER {
-                self.buffer = Vec::new();
+            match self.large.take() {
+                Some(large) if large.is_whole() => self.deliver(Value::BulkString(large.text()?))?,
+                Some(large) => self.large = Some(large),
+                None => self.deliver_all()?,
             }
         }
+    }
+
+    /// Delivers the whole replies in the buffer.
+    fn deliver_all(&mut self) -> Result<(), RedisError> {
+        let mut start = 0;
+        while let Some((value, len)) = frame::read(self.buffer.get(start..).unwrap_or_default())? {
+            start += len;
+            self.deliver(value)?;
+        }
+        let rest = self.buffer.get(start..).unwrap_or_default();
+        if let Some((len, begun)) = frame::begun_text(rest, LARGE) {
+            let mut text = Vec::with_capacity(len + LINE_END.len());
+            text.extend_from_slice(begun);
+            self.large = Some(Large { text, len });
+            start = self.buffer.len();
+        }
+        self.buffer.drain(..start);
+        self.buffer.shrink_to(BUFFER);
+        Ok(())
     }
 
     fn deliver(&mut self, value: Value) -> Result<(), RedisError> {
@@ -253,6 +285,20 @@ impl<S> Drop for Driver<S> {
     }
 }
 
+impl Large {
+    fn is_whole(&self) -> bool {
+        self.text.len() >= self.len + LINE_END.len()
+    }
+
+    fn text(mut self) -> Result<Vec<u8>, RedisError> {
+        if !self.text.ends_with(LINE_END) {
+            return Err((redis::ErrorKind::Parse, "what the server sends is no reply").into());
+        }
+        self.text.truncate(self.len);
+        Ok(self.text)
+    }
+}
+
 impl Heard {
     fn tell(&self, info: PushInfo) {
         if let Some(listener) = &self.0 {
@@ -273,7 +319,6 @@ mod tests {
     use std::{convert::Infallible, time::Duration};
 
     use futures_util::FutureExt as _;
-    use redis::cmd;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
         time::timeout,
@@ -297,13 +342,11 @@ mod tests {
     async fn replies_go_to_those_who_asked_in_their_order() {
         let (calls, driver, mut server) = connection(64);
         let driver = tokio::spawn(driver);
-        let first = calls.one(cmd("GET").arg("a"));
-        drop(calls.one(cmd("GET").arg("nobody waits")));
-        let mut both = redis::pipe();
-        both.cmd("ASKING").cmd("GET").arg("b");
-        let second = calls.all(&both);
-        let third = calls.one(&cmd("PING"));
-        let fourth = calls.one(cmd("PSUBSCRIBE").arg("*"));
+        let first = calls.one(&[b"GET", b"a"]);
+        drop(calls.one(&[b"GET", b"nobody waits"]));
+        let second = calls.all(&[&[b"ASKING"], &[b"GET", b"b"]]);
+        let third = calls.one(&[b"PING"]);
+        let fourth = calls.one(&[b"PSUBSCRIBE", b"*"]);
         let said = b"$1\r\n1\r\n>2\r\n+news\r\n:1\r\n:0\r\n+OK\r\n-ERR no\r\n|1\r\n+k\r\n:1\r\n+PONG\r\n>3\r\n+psubscribe\r\n+*\r\n:1\r\n";
         for byte in said {
             server.write_all(&[*byte]).await.unwrap();
@@ -327,9 +370,9 @@ mod tests {
         tokio::spawn(driver);
         let (mut from, mut to) = tokio::io::split(server);
         let large = vec![b'x'; 300_000];
-        let command = cmd("ECHO").arg(&large).to_owned();
+        let command: Command<'_> = &[b"ECHO", &large];
         let mut expected = Vec::new();
-        command.write_packed_command(&mut expected);
+        command::write(command, &mut expected);
         // It answers long before it has read what was asked.
         tokio::spawn(async move {
             for _ in 0..3 {
@@ -339,7 +382,7 @@ mod tests {
             }
             std::future::pending::<()>().await;
         });
-        let replies = futures_util::future::join_all((0..3).map(|_| calls.one(&command)));
+        let replies = futures_util::future::join_all((0..3).map(|_| calls.one(command)));
         let mut sent = vec![0; expected.len() * 3];
         let (replies, read) =
             timeout(MINUTE, futures_util::future::join(replies, from.read_exact(&mut sent))).await.unwrap();
@@ -353,16 +396,16 @@ mod tests {
         // The server goes.
         let (calls, driver, server) = connection(64);
         let driver = tokio::spawn(driver);
-        let mut call = pinned(calls.one(&cmd("PING")));
+        let mut call = pinned(calls.one(&[b"PING"]));
         assert!((&mut call).now_or_never().is_none());
         drop(server);
         assert!(timeout(MINUTE, call).await.unwrap().unwrap_err().is_io_error());
         driver.await.unwrap();
         // What is asked for afterwards was not sent.
-        assert!(timeout(MINUTE, calls.one(&cmd("PING"))).await.unwrap().unwrap_err().is_io_error());
+        assert!(timeout(MINUTE, calls.one(&[b"PING"])).await.unwrap().unwrap_err().is_io_error());
         // The driver's task is aborted before it has taken the command.
         let (calls, driver, _server) = connection(64);
-        let call = calls.one(&cmd("PING"));
+        let call = calls.one(&[b"PING"]);
         drop(driver);
         assert!(timeout(MINUTE, call).await.unwrap().unwrap_err().is_io_error());
     }
@@ -371,7 +414,7 @@ mod tests {
     async fn what_makes_no_sense_ends_the_connection() {
         for nonsense in ["HTTP/1.1 400\r\n", "+OK\r\n+OK\r\n+OK\r\n"] {
             let (calls, driver, mut server) = connection(64);
-            let calls_made = [calls.one(&cmd("PING")), calls.one(&cmd("PING"))];
+            let calls_made = [calls.one(&[b"PING"]), calls.one(&[b"PING"])];
             server.write_all(nonsense.as_bytes()).await.unwrap();
             timeout(MINUTE, driver).await.unwrap();
             let replies = futures_util::future::join_all(calls_made).await;

@@ -1,5 +1,7 @@
 //! Where one reply of Redis ends and the next begins, in RESP2 and RESP3.
 
+use std::ops::RangeInclusive;
+
 use redis::{RedisError, Value, parse_redis_value};
 
 /// The longest text that Redis sends: `proto-max-bulk-len` is 512 MiB by default and can be raised to this.
@@ -26,6 +28,15 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Value, usize)>, RedisError> {
         _ => parse_redis_value(bytes.get(..found.len).unwrap_or_default())?,
     };
     Ok(Some((value, found.len)))
+}
+
+/// The length of the text that `bytes` begin to say, and so much of it as there is, if it is that of a reply by itself
+/// that is not whole, and its length is one of `lengths`.
+pub(crate) fn begun_text(bytes: &[u8], lengths: RangeInclusive<usize>) -> Option<(usize, &[u8])> {
+    let text = bytes.strip_prefix(b"$")?;
+    let end = text.windows(2).position(|end| end == b"\r\n")?;
+    let len = usize::try_from(number(text.get(..end)?)?).ok()?;
+    lengths.contains(&len).then_some((len, text.get(end + 2..)?))
 }
 
 /// It is no reply.

@@ -13,14 +13,14 @@ use std::{
     time::Duration,
 };
 
-use redis::{Cmd, PushInfo, RedisError, Value};
+use redis::{PushInfo, RedisError, Value};
 use tokio::{
     sync::broadcast,
     task::AbortHandle,
     time::{Instant, timeout_at},
 };
 
-use super::{delivery::How, driver::Calls, failure::CallFailure, server::Address};
+use super::{command::Command, delivery::How, driver::Calls, failure::CallFailure, server::Address};
 
 /// The lane of reads. All others are for writes.
 pub(crate) const READS: usize = 0;
@@ -107,7 +107,7 @@ impl Link {
     pub(crate) async fn send(
         &self,
         number: usize,
-        command: &Cmd,
+        command: Command<'_>,
         how: How,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
@@ -115,7 +115,7 @@ impl Link {
         let outcome = match how {
             How::PLAIN => timeout_at(deadline, lane.calls.one(command)).await.map(reply),
             // Boxed, because it is rare and larger.
-            how => Box::pin(timeout_at(deadline + how.extra_time(), lane.calls.all(&how.pipeline(command))))
+            how => Box::pin(timeout_at(deadline + how.extra_time(), how.with(command, |all| lane.calls.all(all))))
                 .await
                 .map(|replies| how.reply(replies)),
         };
@@ -224,8 +224,7 @@ mod tests {
     #[tokio::test]
     async fn a_reply_is_not_waited_for_when_the_driver_has_ended() {
         let (link, end) = link();
-        let command = redis::cmd("PING");
-        let send = link.send(READS, &command, How::PLAIN, Instant::now() + 10 * MINUTE);
+        let send = link.send(READS, &[b"PING"], How::PLAIN, Instant::now() + 10 * MINUTE);
         let end = async {
             tokio::task::yield_now().await;
             assert!(link.is_good());

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use redis::{Cmd, PushKind, Value};
+use redis::{PushKind, Value};
 use tokio::{
     sync::broadcast::error::RecvError,
     time::{Instant, sleep, timeout},
 };
 
 use super::{
+    command::Command,
     delivery::How,
     dial::Dialer,
     failure::Unsent,
@@ -23,7 +24,7 @@ use super::{
 const PAUSE: Duration = Duration::from_secs(1);
 /// All announcements of a Sentinel, which are few: the leader of a failover names the new primary seconds before it
 /// announces `+switch-master`.
-const EVENTS: &str = "*";
+const EVENTS: &[u8] = b"*";
 
 /// The Sentinels of one primary, and how to connect to it.
 #[derive(Clone)]
@@ -94,9 +95,8 @@ impl Sentinels {
     }
 
     async fn ask_on(&self, sentinel: &Link) -> Result<Address, Unsent> {
-        let mut ask = redis::cmd("SENTINEL");
-        ask.arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
-        match self.reply(sentinel, &ask).await? {
+        let ask: Command<'_> = &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self.name.as_bytes()];
+        match self.reply(sentinel, ask).await? {
             Value::Nil => Err(Unsent::new("the Sentinels know no primary of that name")),
             Value::Array(address) => <[Value; 2]>::try_from(address)
                 .ok()
@@ -109,7 +109,7 @@ impl Sentinels {
     /// Connects to `address` if the server says that it is a primary.
     async fn connect(&self, address: Address) -> Result<Link, Unsent> {
         let mut link = self.primary.dial(&address).await?;
-        let role = match self.reply(&link, &redis::cmd("ROLE")).await? {
+        let role = match self.reply(&link, &[b"ROLE"]).await? {
             Value::Array(role) => role.into_iter().next().and_then(text),
             _ => None,
         };
@@ -137,7 +137,7 @@ impl Sentinels {
     async fn watch_at(&self, sentinel: &Address, address: &Address) -> Result<Switched, Unsent> {
         let sentinel = self.dialer.dial(sentinel).await?;
         let mut pushes = sentinel.pushes();
-        self.reply(&sentinel, redis::cmd("PSUBSCRIBE").arg(EVENTS)).await?;
+        self.reply(&sentinel, &[b"PSUBSCRIBE", EVENTS]).await?;
         loop {
             // At the start too, because the switch may precede the subscription.
             if self.ask_on(&sentinel).await? != *address {
@@ -154,7 +154,7 @@ impl Sentinels {
         }
     }
 
-    async fn reply(&self, link: &Link, command: &Cmd) -> Result<Value, Unsent> {
+    async fn reply(&self, link: &Link, command: Command<'_>) -> Result<Value, Unsent> {
         Ok(link.send(READS, command, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
     }
 }

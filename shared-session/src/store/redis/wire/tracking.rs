@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::future::try_join_all;
-use redis::{Cmd, PushInfo, PushKind, Value};
+use redis::{PushInfo, PushKind, Value};
 use tokio::{
     runtime::Handle,
     task::AbortHandle,
@@ -23,6 +23,7 @@ use tokio::{
 
 use super::{
     cluster::{Cluster, Layout},
+    command::Command,
     delivery::How,
     dial::Dialer,
     failure::{CallFailure, Effect, Unsent},
@@ -132,14 +133,14 @@ impl<'a> Following<'a> {
     /// Follows until that fails.
     async fn run(&mut self, source: &Tracked, prefix: &str) -> Result<Infallible, CallFailure> {
         let sides = source.sides(prefix, || self.listener()).await?;
-        let mut tracking = redis::cmd("CLIENT");
-        tracking.arg("TRACKING").arg("ON").arg("BCAST").arg("PREFIX").arg(prefix);
+        let tracking: Command<'_> = &[b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", prefix.as_bytes()];
         loop {
             let sent = Instant::now();
             let first = self.proofs == 0;
-            try_join_all(sides.all.iter().map(|side| {
-                let command = if first { &tracking } else { &side.proof };
-                side.link.send(READS, command, How::PLAIN, sent + PATIENCE)
+            try_join_all(sides.all.iter().map(async |side| {
+                let proof: Command<'_> = &[b"GET", side.proof.as_bytes()];
+                let command = if first { tracking } else { proof };
+                side.link.send(READS, command, How::PLAIN, sent + PATIENCE).await
             }))
             .await?;
             if !sides.are_current(source) {
@@ -190,8 +191,8 @@ struct Side {
     link: Link,
     commands: Arc<Supply<Link>>,
     beside: Weak<Link>,
-    /// A read, because a node that has lost its cluster refuses reads, but answers PING.
-    proof: Cmd,
+    /// The key to read as a proof. A node that has lost its cluster refuses reads, but answers PING.
+    proof: String,
 }
 
 impl Tracked {
@@ -201,13 +202,13 @@ impl Tracked {
     {
         match self {
             Self::One(commands, dialer) => {
-                let side = Side::new(commands.clone(), dialer, get(prefix), listener());
+                let side = Side::new(commands.clone(), dialer, prefix.to_owned(), listener());
                 Ok(Sides { all: vec![side.await?], layout: None })
             }
             Self::Cluster(cluster) => {
                 let layout = cluster.layout(Instant::now() + cluster.dialer().timeout).await?;
                 let sides = layout.primaries.iter().map(|(slot, node)| {
-                    let proof = get(&key_in(prefix, *slot));
+                    let proof = key_in(prefix, *slot);
                     Side::new(cluster.supply(node), cluster.dialer(), proof, listener())
                 });
                 Ok(Sides { all: try_join_all(sides).await?, layout: Some(layout) })
@@ -231,7 +232,12 @@ impl Sides {
 }
 
 impl Side {
-    async fn new<L>(commands: Arc<Supply<Link>>, dialer: &Dialer, proof: Cmd, listener: L) -> Result<Self, CallFailure>
+    async fn new<L>(
+        commands: Arc<Supply<Link>>,
+        dialer: &Dialer,
+        proof: String,
+        listener: L,
+    ) -> Result<Self, CallFailure>
     where
         L: Fn(PushInfo) -> Result<(), Infallible> + Send + Sync + 'static,
     {
@@ -241,12 +247,6 @@ impl Side {
         let link = dialer.dial(in_use.address()).await.map_err(CallFailure::Unsent)?;
         Ok(Self { link, beside: Arc::downgrade(&in_use), commands, proof })
     }
-}
-
-fn get(key: &str) -> Cmd {
-    let mut get = redis::cmd("GET");
-    get.arg(key);
-    get
 }
 
 /// An unused key of ours in `wanted`: no handle has braces.
