@@ -20,6 +20,7 @@ pub(crate) mod form_tokens;
 pub(crate) mod indexed;
 pub(crate) mod kept;
 pub(crate) mod key;
+pub(crate) mod lazy_session;
 pub(crate) mod load;
 pub(crate) mod manager;
 #[cfg(feature = "redis")]
@@ -39,3 +40,4 @@ pub(crate) mod standing;
 pub(crate) mod stats;
 mod to_end;
 pub(crate) mod write;
+mod written;

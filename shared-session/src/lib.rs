@@ -270,11 +270,12 @@ pub use engine::{
     devices::{SessionInfo, SessionPage},
     fleet::FleetCheck,
     key::{EntryFor, EntryName, EntryOf, Key},
+    lazy_session::LazySession,
     manager::SessionManager,
     options::LoadOptions,
     outcome::{Ending, Outcome},
     request::RequestGuard,
-    session::{LazySession, Session},
+    session::Session,
     standing::Standing,
     stats::Stats,
 };

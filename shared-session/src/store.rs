@@ -108,7 +108,7 @@ pub enum Replaced {
 /// What [`SessionStore::delete`] did.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
-#[expect(clippy::enum_variant_names, reason = "what was done is the name of what was done")]
+#[expect(clippy::enum_variant_names, reason = "the variants name the outcome")]
 pub enum Deleted {
     /// The key existed and is deleted.
     Deleted,

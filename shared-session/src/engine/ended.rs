@@ -4,11 +4,13 @@
 //! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone, and
 //! whoever finds a session under a tombstone deletes it again.
 
+use bytes::Bytes;
+
 use super::core::Core;
 use crate::{
     Error, ErrorKind,
-    engine::draft::stale,
-    record::{Ownership, Place, Record},
+    engine::draft::{End, Loaded, stale},
+    record::{Ownership, Place, Record, id::Token},
     store::{Deleted, StoreTime},
 };
 
@@ -32,7 +34,7 @@ impl Tombstone {
         }
     }
 
-    /// Whatever stands there, the session has ended.
+    /// Any text is a tombstone: the session has ended.
     fn from_text(text: &[u8]) -> Self {
         let at = || std::str::from_utf8(text).ok()?.strip_prefix("moved ")?.parse().ok();
         at().map_or(Self::Ended, |at| Self::Moved(StoreTime(at)))
@@ -40,6 +42,40 @@ impl Tombstone {
 }
 
 impl Core {
+    /// Ends a session, or each that one of several cookies opens.
+    pub(super) async fn end(&self, end: End) -> Result<(), Error> {
+        match end {
+            End::Record(token, record) => self.end_record(&token, &record).await,
+            End::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await,
+            End::Cookies(rivals) => {
+                for token in rivals {
+                    let _evict = self.evict_after([Some(token.handle), None]);
+                    match self.load_fresh(&token).await?.0 {
+                        Loaded::Record(token, record) => self.end_record(&token, &record).await?,
+                        Loaded::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await?,
+                        Loaded::Nothing { .. } => {}
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn end_record(&self, token: &Token, record: &Record) -> Result<(), Error> {
+        let place = self.profile.place(token);
+        self.end_at(&place, record, Tombstone::Ended).await?;
+        self.unindex(record, &place).await;
+        Ok(())
+    }
+
+    /// The head of an unreadable record may still say that this cookie owns it. Otherwise nobody can open the record.
+    async fn end_unreadable(&self, token: &Token, bytes: &Bytes) -> Result<(), Error> {
+        match self.profile.owned(token, bytes) {
+            Some(owned) => self.end_owned(&self.profile.place(token), &owned).await,
+            None => Ok(()),
+        }
+    }
+
     /// The tombstone of the session at `place`. No round trip where the profile needs none.
     pub(super) async fn tombstone(&self, place: &Place) -> Result<Option<Tombstone>, Error> {
         let Some(key) = self.profile.tombstone_key(place) else { return Ok(None) };
@@ -86,7 +122,7 @@ impl Core {
         for _ in 0..ATTEMPTS {
             match self.store.delete(key, owned.seen()).await {
                 Ok(Deleted::Deleted) => return Ok(true),
-                // What was asked for before, and whose reply was lost, has done it.
+                // The first attempt, whose reply was lost, has deleted it.
                 Ok(Deleted::Gone) => return Ok(was_asked),
                 Ok(Deleted::Conflict(current)) => {
                     let current = self.decode(&current, self.now().await?)?;

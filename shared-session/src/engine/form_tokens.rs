@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{core::Core, manager::SessionManager, outcome::CookieAction, session::LazySession};
+use super::{core::Core, lazy_session::LazySession, manager::SessionManager, outcome::CookieAction};
 use crate::{
     Error, ErrorKind,
     csrf::{

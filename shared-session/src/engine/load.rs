@@ -30,7 +30,7 @@ impl Core {
         self.load_fresh(token).await
     }
 
-    /// What the store holds for a cookie, and the store's time. One round trip.
+    /// The session of a cookie as the store holds it, and the store's time. One round trip.
     pub(crate) async fn load_fresh(&self, token: &Token) -> Result<(Loaded, StoreTime), Error> {
         self.stats.loads.add_one();
         let span = tracing::info_span!("session.load", outcome = tracing::field::Empty);
@@ -88,19 +88,19 @@ impl Core {
         Ok((Loaded::Record(token.clone(), record), now))
     }
 
-    /// What is stored under a key. What is no value of the store's kind (a Redis list, say) cannot be shown, only that it
-    /// is there: it is as unreadable as no bytes are.
+    /// The bytes under a key. A value of another kind (a Redis list, say) has no bytes to show; it counts as an empty,
+    /// unreadable record.
     async fn stored(&self, key: &str) -> Result<Option<Bytes>, Error> {
         match self.store.load(key).await {
             Err(error) if error.kind() == ErrorKind::Unreadable => {
-                tracing::error!(%error, "a session is something else");
+                tracing::error!(%error, "a session key holds another kind of value");
                 Ok(Some(Bytes::new()))
             }
             loaded => loaded,
         }
     }
 
-    /// Loads from the store what was loaded before.
+    /// Loads a session again, past the near cache.
     pub(crate) async fn reload(&self, base: &Loaded) -> Result<Loaded, Error> {
         match base {
             Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Ok(self.load_fresh(token).await?.0),

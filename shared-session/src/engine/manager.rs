@@ -10,9 +10,9 @@ use super::{
     core::Core,
     data::MissedTake,
     draft::{Loaded, decide},
+    lazy_session::LazySession,
     outcome::{Ending, Outcome},
     request::{Cookies, Inner, Open, Origin, State, no_cookie},
-    session::LazySession,
     stats::Stats,
 };
 use crate::{

@@ -10,7 +10,7 @@ use super::{
     outcome::CookieAction,
     request::{Committed, Inner, Open, State, did_not_finish, no_cookie, read_only},
     session::Session,
-    write::Written,
+    written::Written,
 };
 use crate::{Error, ErrorKind};
 

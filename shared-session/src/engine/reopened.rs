@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{
+    lazy_session::LazySession,
     manager::SessionManager,
     request::{Followed, Origin, Where},
-    session::LazySession,
 };
 use crate::{Error, ErrorKind};
 

@@ -1,18 +1,16 @@
-//! A request's session: the handle that loads it, and the loaded session that handlers edit.
+//! A request's session, loaded: what handlers edit.
 
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Error, ErrorKind, Expiry, Failure, Rejected, Reply,
-    cookie::{Sent, Transport},
+    Error, ErrorKind, Expiry,
     engine::{
         data::{Step, next},
-        draft::{Draft, Intent, Loaded},
+        draft::{Intent, Loaded},
         key::{EntryFor, EntryName, EntryOf},
-        options::{LoadOptions, Source},
-        request::{Inner, Open, RequestGuard, State, read_only},
+        request::{Inner, read_only},
     },
     record::{
         Identity, Record,
@@ -21,12 +19,6 @@ use crate::{
     },
     store::StoreTime,
 };
-
-/// The session of one request before it is loaded: what a middleware puts where extractors find it.
-///
-/// Cloning is cheap; all clones are the same session.
-#[derive(Clone)]
-pub struct LazySession(pub(crate) Arc<Inner>);
 
 /// A loaded session. Reads and edits are synchronous; what was edited is committed, in one atomic step, before the
 /// response is sent.
@@ -47,104 +39,6 @@ pub struct LazySession(pub(crate) Arc<Inner>);
 /// ```
 #[derive(Clone)]
 pub struct Session(pub(crate) Arc<Inner>);
-
-impl LazySession {
-    /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. An unknown,
-    /// expired or replaced cookie is an anonymous visitor, not an error.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] if the store fails; the request is then answered with 503 whatever its handler
-    /// returns. [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle
-    /// has errors of its own.
-    pub async fn load(&self) -> Result<Session, Error> {
-        self.load_with(LoadOptions::new()).await
-    }
-
-    /// As [`load`](Self::load), with options: past a near cache, and with what the list of devices will say of a session
-    /// that starts here. At most one round trip. Where the session is loaded already, the options change nothing.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub async fn load_with(&self, options: LoadOptions) -> Result<Session, Error> {
-        let inner = &*self.0;
-        inner
-            .loading
-            .get_or_try_init(async || {
-                let loaded = match (inner.origin.token().await?, options.source) {
-                    (Some(token), Source::NearCache) => inner.core.load(&token).await,
-                    (Some(token), Source::Store) => inner.core.load_fresh(&token).await,
-                    (None, _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
-                };
-                // No response has to tell of it, so whoever reopened the session may try again.
-                let loaded = if inner.is_reopened() { Ok(loaded?) } else { loaded };
-                let mut shared = inner.shared();
-                if matches!(shared.state, State::Unloaded) {
-                    shared.state = match loaded {
-                        Ok((base, now)) => State::Open(Open::new(Draft::new(base, now, options.client))),
-                        Err(error) => State::Failed(error),
-                    };
-                }
-                Ok::<_, Error>(())
-            })
-            .await?;
-        self.0.with(|_| Ok(Session(Arc::clone(&self.0))))
-    }
-
-    /// The loaded session, if [`load`](Self::load) succeeded before.
-    #[must_use]
-    pub fn loaded(&self) -> Option<Session> {
-        self.0.with(|_| Ok(Session(Arc::clone(&self.0)))).ok()
-    }
-
-    /// Ends the request if it is dropped without a response; see [`RequestGuard`].
-    pub fn guard(&self) -> RequestGuard {
-        RequestGuard::new(Arc::clone(&self.0))
-    }
-
-    /// The connection that the browser has, for [`RequestUrl::over`](crate::cookie::RequestUrl::over): by the request's
-    /// `scheme` if that is known, its `host` with or without a port, and the first value of the headers that `header` finds
-    /// by name, in lower case. [`Transport::Unknown`] without a look at them if the browser has kept the cookie, or the
-    /// cookie is not `Secure`. For those who write an adapter.
-    pub fn transport<'a>(
-        &self,
-        scheme: Option<&str>,
-        host: Option<&str>,
-        header: impl Fn(&'static str) -> Option<&'a [u8]>,
-    ) -> Transport {
-        if self.asks_for_transport() { Transport::told_by(scheme, host, header) } else { Transport::Unknown }
-    }
-
-    pub(crate) fn asks_for_transport(&self) -> bool {
-        self.0.sent() == Sent::Nothing && self.0.core.cookie.config().is_secure()
-    }
-
-    /// The response for `failure`, as the manager's hook makes it, and a [line in the log](Failure::log).
-    #[must_use]
-    pub fn reply(&self, failure: &Failure<'_>) -> Reply {
-        failure.log();
-        self.0.core.on_error.reply(&Failure { retry_after: self.0.core.retry_after, ..*failure })
-    }
-}
-
-impl LazySession {
-    /// What is answered instead of the handler's response, and why: that the commit `failed`, or that the response is
-    /// `rejected`; `None` if it may be sent. For those who write an adapter.
-    pub fn answer(
-        &self,
-        failed: Option<&Error>,
-        rejected: Option<&Rejected>,
-        method: &str,
-        path_and_query: &str,
-    ) -> Option<(Reply, Error)> {
-        let error = failed.or(rejected.map(Rejected::error))?;
-        let to_login_page = match failed {
-            None => rejected.and_then(|rejected| rejected.to_login_page(method, path_and_query)),
-            Some(_) => None,
-        };
-        let reply = to_login_page.unwrap_or_else(|| self.reply(&Failure::new(error, method, path_and_query)));
-        Some((reply, error.clone()))
-    }
-}
 
 impl Session {
     /// The value of `name`, or `None` if there is none. A stored `null` is `None` as well, unless `T` reads `null`
@@ -475,12 +369,6 @@ impl Session {
             })
             .ok()
             .flatten()
-    }
-}
-
-impl fmt::Debug for LazySession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LazySession").finish_non_exhaustive()
     }
 }
 

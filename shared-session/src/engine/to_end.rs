@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_dropped_after_it_has_begun_runs_to_its_end() {
+    async fn work_that_is_dropped_after_it_has_begun_runs_to_its_end() {
         let (steps, go) = <(Arc<AtomicUsize>, Arc<Notify>)>::default();
         let mut begun = work(&steps, &go);
         assert!((&mut begun).now_or_never().is_none());
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_waited_for_runs_once() {
+    async fn work_that_is_waited_for_runs_once() {
         let (steps, go) = <(Arc<AtomicUsize>, Arc<Notify>)>::default();
         go.notify_one();
         let mut waited = work(&steps, &go);

@@ -5,11 +5,13 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
-use super::{core::Core, ended::Tombstone, kept::written_by, outcome::CookieAction};
+use super::{core::Core, ended::Tombstone, kept::written_by, outcome::CookieAction, written::Written};
 use crate::{
-    CookieConfig, Error, ErrorKind, Expiry,
-    engine::data::Original,
-    engine::draft::{Edit, End, Loaded, New, Plan, Write, gone, stale},
+    Error, ErrorKind, Expiry,
+    engine::{
+        data::Original,
+        draft::{Edit, New, Plan, Write, gone, stale},
+    },
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     record::{
         Content, Head, Identity, Place, Record, Stamp,
@@ -21,46 +23,18 @@ use crate::{
 };
 
 /// How often a write is tried again after another one was faster. Each failure means that another write succeeded, so
-/// this bounds the wait behind a crowd on one session.
+/// this limit bounds the wait behind many writers of one session.
 const ATTEMPTS: u32 = 64;
 
-/// How many of them follow each other without a pause.
+/// How many of these attempts follow each other without a pause.
 const ATTEMPTS_AT_ONCE: u32 = 3;
-
-/// What was written.
-#[derive(Debug)]
-pub(crate) struct Written {
-    pub(crate) session: Option<(Token, Arc<Record>)>,
-    pub(crate) cookie: CookieAction,
-}
-
-impl Written {
-    fn kept(token: &Token, record: Arc<Record>) -> Self {
-        Self { session: Some((token.clone(), record)), cookie: CookieAction::Keep }
-    }
-
-    fn under_new_cookie(token: Token, record: Arc<Record>, max_age: Option<Duration>) -> Self {
-        Self { cookie: CookieAction::Set(token.clone(), max_age), session: Some((token, record)) }
-    }
-
-    pub(crate) fn loaded(&self) -> Loaded {
-        match &self.session {
-            Some((token, record)) => Loaded::Record(token.clone(), Arc::clone(record)),
-            None => Loaded::Nothing { refused: false },
-        }
-    }
-
-    pub(crate) fn is_signed_in(&self) -> bool {
-        self.session.as_ref().is_some_and(|(_, record)| record.head.user.is_some())
-    }
-}
 
 /// What came of one compare-and-set.
 enum Attempt {
     Stored(Arc<Record>),
     /// Another write was faster: go on from its version.
     Overtaken(Arc<Record>),
-    /// The reply did not come and the write was not applied: not yet. The error is for the case that it is after all.
+    /// The reply was lost, and the write has not been applied yet. The error is for the case that it is applied later.
     NotApplied(Error),
 }
 
@@ -174,15 +148,15 @@ impl Core {
                     return Ok(Written::under_new_cookie(token, record, max_age));
                 }
                 Attempt::Overtaken(newer) => {
-                    // An earlier attempt may have arrived meanwhile on a connection that was given up, and be what this
-                    // version was made on.
+                    // An earlier attempt, on a connection that was given up, may have been applied meanwhile. The newer
+                    // version may build on it.
                     if let Some(error) = lost {
                         return Err(error);
                     }
                     self.stats.merged.add_one();
                     base = newer;
                 }
-                // Twice is not by chance.
+                // A second lost reply is no coincidence.
                 Attempt::NotApplied(error) if lost.is_some() || error.is_late() => return Err(error),
                 Attempt::NotApplied(error) => lost = Some(error),
             }
@@ -242,7 +216,7 @@ impl Core {
 
     /// What `edit` makes of `base`; `None` if that is nothing.
     fn edited(&self, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
-        let which = if std::ptr::eq(base, &raw const *edit.record) { Original::Loaded } else { Original::Newer };
+        let which = if std::ptr::eq(base, Arc::as_ptr(&edit.record)) { Original::Loaded } else { Original::Newer };
         let changes = edit.new.delta.resolve_on(which, &base.entries, edit.new.missed)?;
         if changes.is_empty() && !edit.rotate && edit.renew.is_none() && edit.new.expiry.is_none() {
             return Ok(None);
@@ -377,73 +351,6 @@ impl Core {
         }
     }
 
-    /// What was written under the cookie that the browser has: `next` instead of `base`. The cookie is sent again where it
-    /// would end before the session does, or where it is to be kept for another time than before.
-    fn extended(&self, token: &Token, base: &Record, next: Arc<Record>, now: StoreTime) -> Written {
-        let max_age = self.max_age(&next, now);
-        let is_due = match max_age {
-            None => self.max_age(base, now).is_some(),
-            Some(_) if self.lifetime.saves_every_request() => true,
-            Some(_) if self.profile.cookie_rolls() || base.head.limits.expiry != next.head.limits.expiry => true,
-            Some(max_age) => ends_before(max_age, next.head.limits.deadline.since(now)),
-        };
-        if is_due {
-            let cookie = CookieAction::Extend(token.clone(), max_age);
-            return Written { session: Some((token.clone(), next)), cookie };
-        }
-        Written::kept(token, next)
-    }
-
-    /// How long the browser is to keep the cookie of `record`, as of `now`; `None`: as long as it runs.
-    fn max_age(&self, record: &Record, now: StoreTime) -> Option<Duration> {
-        let limits = &record.head.limits;
-        let max_age = match limits.expiry {
-            Expiry::Configured => self.cookie.max_age()?.min(limits.deadline.since(now)),
-            Expiry::OnBrowserClose => return None,
-            Expiry::OnInactivity(_) | Expiry::At(_) => {
-                // Where no write sends the cookie again, it has to last as long as the session may.
-                let left = if self.profile.cookie_rolls() { limits.expires() } else { limits.deadline };
-                left.since(now).min(CookieConfig::MAX_AGE_LIMIT)
-            }
-        };
-        // Whole seconds, and none would delete it.
-        Some(Duration::from_secs(max_age.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)))
-    }
-
-    /// Ends a session, or each that one of several cookies opens.
-    async fn end(&self, end: End) -> Result<(), Error> {
-        match end {
-            End::Record(token, record) => self.end_record(&token, &record).await,
-            End::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await,
-            End::Cookies(rivals) => {
-                for token in rivals {
-                    let _evict = self.evict_after([Some(token.handle), None]);
-                    match self.load_fresh(&token).await?.0 {
-                        Loaded::Record(token, record) => self.end_record(&token, &record).await?,
-                        Loaded::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await?,
-                        Loaded::Nothing { .. } => {}
-                    }
-                }
-                Ok(())
-            }
-        }
-    }
-
-    async fn end_record(&self, token: &Token, record: &Record) -> Result<(), Error> {
-        let place = self.profile.place(token);
-        self.end_at(&place, record, Tombstone::Ended).await?;
-        self.unindex(record, &place).await;
-        Ok(())
-    }
-
-    /// Its head may still say that this cookie owns it. If not, the record opens for nobody.
-    async fn end_unreadable(&self, token: &Token, bytes: &Bytes) -> Result<(), Error> {
-        match self.profile.owned(token, bytes) {
-            Some(owned) => self.end_owned(&self.profile.place(token), &owned).await,
-            None => Ok(()),
-        }
-    }
-
     /// Adds the session at `place` to the user's index, then runs `write`; both are under way together.
     async fn indexed<T>(
         &self,
@@ -509,13 +416,6 @@ impl Core {
     }
 }
 
-/// Whether a cookie that is kept for `max_age` ends before its session, which has so much time `left`. Services do not
-/// estimate the store's time to the same millisecond, so where both are meant to end together one may seem to be first.
-fn ends_before(max_age: Duration, left: Duration) -> bool {
-    const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
-    max_age.saturating_add(CLOCKS_DIFFER.min(max_age / 10)) < left
-}
-
 fn too_slow() -> Error {
     Error::new(ErrorKind::Unavailable, "other requests kept being faster on this session")
 }
@@ -531,19 +431,4 @@ async fn pause(attempt: u32) {
     let _ = getrandom::fill(&mut random);
     let most = u64::from(attempt.min(40)) * 500;
     tokio::time::sleep(Duration::from_micros(u64::from(u16::from_le_bytes(random)) * most / u64::from(u16::MAX))).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cookie_that_ends_with_its_session_is_not_sent_again_because_clocks_differ() {
-        let absolute = Duration::from_secs(90 * 86_400);
-        assert!(!ends_before(absolute, absolute));
-        assert!(!ends_before(absolute, absolute + Duration::from_millis(1)), "another service's clock is behind");
-        assert!(!ends_before(absolute, absolute + Duration::from_secs(59)));
-        assert!(ends_before(Duration::from_secs(86_400), absolute), "the cookie is meant to roll");
-        assert!(ends_before(Duration::from_secs(10), Duration::from_secs(30)), "this one, too");
-    }
 }

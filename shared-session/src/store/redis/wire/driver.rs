@@ -1,7 +1,7 @@
 //! Many calls at once over one connection: their commands go out one after the other, and the replies come in the same
 //! order (pipelining).
 //!
-//! - What is asked for while something is being written is written next, in one go.
+//! - Commands that are asked for during a write go out together in the next write.
 //! - A call that nobody waits for any more still takes its reply off the connection.
 //! - When the driver ends, whatever ends it, each call that waits is told, and each later one at once.
 
@@ -46,16 +46,16 @@ struct Shared {
     driver: AtomicWaker,
 }
 
-/// What the driver has not taken yet.
+/// Commands that the driver has not taken yet.
 #[derive(Default)]
 struct Queue {
     commands: Vec<u8>,
-    /// Who waits for the replies to them.
+    /// The callers that wait for the replies.
     waiting: VecDeque<Waiting>,
     has_ended: bool,
 }
 
-/// Who waits for the next reply.
+/// A caller that waits for the next reply or replies.
 enum Waiting {
     One(oneshot::Sender<Result<Value, RedisError>>),
     Several { missing: usize, replies: Vec<Value>, to: oneshot::Sender<Result<Vec<Value>, RedisError>> },
@@ -65,12 +65,12 @@ enum Waiting {
 pub(crate) struct Driver<S> {
     stream: S,
     shared: Arc<Shared>,
-    /// What is being written, and how much of it is.
+    /// The bytes that are being written, and how many of them are.
     writing: Vec<u8>,
     written: usize,
     must_flush: bool,
     waiting: VecDeque<Waiting>,
-    /// What was read and is no whole reply yet.
+    /// Bytes that were read and are no whole reply yet.
     buffer: Vec<u8>,
     /// A large text that is read to where it stays, once its length is known.
     large: Option<Large>,
@@ -83,7 +83,7 @@ struct Large {
     len: usize,
 }
 
-/// Who hears what the server says unasked.
+/// The listener for what the server sends unasked.
 struct Heard(Option<Arc<dyn AsyncPushSender>>);
 
 impl Calls {
@@ -160,7 +160,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         driver.shared.driver.register(cx.waker());
         let worked = driver.write(cx).and_then(|()| driver.read(cx));
         let Err(error) = worked else { return Poll::Pending };
-        // Whose reply was due learns why, the others that there is none.
+        // The caller whose reply was due learns the reason, the others only that the connection is gone.
         match driver.waiting.pop_front() {
             Some(Waiting::One(to)) => _ = to.send(Err(error)),
             Some(Waiting::Several { to, .. }) => _ = to.send(Err(error)),
@@ -302,7 +302,7 @@ impl Large {
 impl Heard {
     fn tell(&self, info: PushInfo) {
         if let Some(listener) = &self.0 {
-            // Whoever has stopped listening misses nothing.
+            // A listener that has gone needs no news.
             let _ = listener.send(info);
         }
     }

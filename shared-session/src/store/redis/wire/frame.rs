@@ -9,8 +9,8 @@ const LONGEST: usize = i32::MAX as usize;
 /// How deep replies may be nested, as in the driver's parser.
 const DEEPEST: usize = 100;
 
-/// The first reply in `bytes` and its length; `None` if it is not whole yet. What we ask for most is read here, all
-/// else by the driver's parser.
+/// The first reply in `bytes` and its length; `None` if it is not whole yet. The usual replies are read here, all others
+/// by the driver's parser.
 ///
 /// # Errors
 /// If it is no reply.
@@ -30,8 +30,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Value, usize)>, RedisError> {
     Ok(Some((value, found.len)))
 }
 
-/// The length of the text that `bytes` begin to say, and so much of it as there is, if it is that of a reply by itself
-/// that is not whole, and its length is one of `lengths`.
+/// For `bytes` that begin with an incomplete text: its length, and the part of the text that has come; `None` for other
+/// replies, and for a length that is not in `lengths`.
 pub(crate) fn begun_text(bytes: &[u8], lengths: RangeInclusive<usize>) -> Option<(usize, &[u8])> {
     let text = bytes.strip_prefix(b"$")?;
     let end = text.windows(2).position(|end| end == b"\r\n")?;

@@ -1,0 +1,95 @@
+//! What a write leaves: the session, and what becomes of the browser's cookie.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{core::Core, draft::Loaded, outcome::CookieAction};
+use crate::{
+    CookieConfig, Expiry,
+    record::{Record, id::Token},
+    store::StoreTime,
+};
+
+/// What was written.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) session: Option<(Token, Arc<Record>)>,
+    pub(crate) cookie: CookieAction,
+}
+
+impl Written {
+    pub(super) fn kept(token: &Token, record: Arc<Record>) -> Self {
+        Self { session: Some((token.clone(), record)), cookie: CookieAction::Keep }
+    }
+
+    pub(super) fn under_new_cookie(token: Token, record: Arc<Record>, max_age: Option<Duration>) -> Self {
+        Self { cookie: CookieAction::Set(token.clone(), max_age), session: Some((token, record)) }
+    }
+
+    pub(crate) fn loaded(&self) -> Loaded {
+        match &self.session {
+            Some((token, record)) => Loaded::Record(token.clone(), Arc::clone(record)),
+            None => Loaded::Nothing { refused: false },
+        }
+    }
+
+    pub(crate) fn is_signed_in(&self) -> bool {
+        self.session.as_ref().is_some_and(|(_, record)| record.head.user.is_some())
+    }
+}
+
+impl Core {
+    /// What was written under the cookie that the browser has: `next` instead of `base`. The cookie is sent again where it
+    /// would end before the session does, or where it is to be kept for another time than before.
+    pub(super) fn extended(&self, token: &Token, base: &Record, next: Arc<Record>, now: StoreTime) -> Written {
+        let max_age = self.max_age(&next, now);
+        let is_due = match max_age {
+            None => self.max_age(base, now).is_some(),
+            Some(_) if self.lifetime.saves_every_request() => true,
+            Some(_) if self.profile.cookie_rolls() || base.head.limits.expiry != next.head.limits.expiry => true,
+            Some(max_age) => ends_before(max_age, next.head.limits.deadline.since(now)),
+        };
+        if is_due {
+            let cookie = CookieAction::Extend(token.clone(), max_age);
+            return Written { session: Some((token.clone(), next)), cookie };
+        }
+        Written::kept(token, next)
+    }
+
+    /// How long the browser is to keep the cookie of `record`, as of `now`; `None`: as long as it runs.
+    pub(super) fn max_age(&self, record: &Record, now: StoreTime) -> Option<Duration> {
+        let limits = &record.head.limits;
+        let max_age = match limits.expiry {
+            Expiry::Configured => self.cookie.max_age()?.min(limits.deadline.since(now)),
+            Expiry::OnBrowserClose => return None,
+            Expiry::OnInactivity(_) | Expiry::At(_) => {
+                // Where no write sends the cookie again, it has to last as long as the session may.
+                let left = if self.profile.cookie_rolls() { limits.expires() } else { limits.deadline };
+                left.since(now).min(CookieConfig::MAX_AGE_LIMIT)
+            }
+        };
+        // Whole seconds, and none would delete it.
+        Some(Duration::from_secs(max_age.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)))
+    }
+}
+
+/// Whether a cookie that is kept for `max_age` ends before its session, which has so much time `left`. Services do not
+/// estimate the store's time to the same millisecond, so where both are meant to end together one may seem to be first.
+fn ends_before(max_age: Duration, left: Duration) -> bool {
+    const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+    max_age.saturating_add(CLOCKS_DIFFER.min(max_age / 10)) < left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_that_ends_with_its_session_is_not_sent_again_because_clocks_differ() {
+        let absolute = Duration::from_secs(90 * 86_400);
+        assert!(!ends_before(absolute, absolute));
+        assert!(!ends_before(absolute, absolute + Duration::from_millis(1)), "another service's clock is behind");
+        assert!(!ends_before(absolute, absolute + Duration::from_secs(59)));
+        assert!(ends_before(Duration::from_secs(86_400), absolute), "the cookie is meant to roll");
+        assert!(ends_before(Duration::from_secs(10), Duration::from_secs(30)), "this one, too");
+    }
+}
