@@ -3,7 +3,7 @@
 //! No secret is hashed, no conflict is noticed, no lifetime is kept but Redis' own, and an outage is a panic. In the
 //! cells without Redis there is no session at all.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -13,7 +13,7 @@ use axum::{
     routing::post,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use redis::{AsyncCommands, Client, SetExpiry, SetOptions, aio::MultiplexedConnection};
+use redis::{AsyncCommands, AsyncConnectionConfig, Client, SetExpiry, SetOptions, aio::MultiplexedConnection};
 use serde::{Deserialize, Serialize};
 
 use crate::cell::{Cell, Store, What};
@@ -37,7 +37,9 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
         return (router, cookie.to_owned());
     }
     let client = Client::open(url).unwrap();
-    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    // Under Callgrind everything takes its time.
+    let patience = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
+    let connection = client.get_multiplexed_async_connection_with_config(&patience).await.unwrap();
     let visitor = Visitor { visits: 1, text: "x".repeat(cell.what.size()) };
     store(&mut connection.clone(), &key_in(cookie), &visitor).await;
     let router = Router::new()
