@@ -25,7 +25,8 @@ fn main() {
         .configure_from_args();
     let mut group = criterion.benchmark_group("record");
     for (name, size) in [("200 B", 200), ("20 KB", 20_000)] {
-        let manager = SessionManager::new(FixedStore::default());
+        let manager =
+            SessionManager::new(FixedStore::default()).with_anonymous_max_size(SessionManager::DEFAULT_MAX_SIZE);
         let cookie = runtime.block_on(new_session(&manager, size));
         group.throughput(Throughput::Bytes(size as u64));
         group.bench_function(format!("decode {name}"), |bencher| {

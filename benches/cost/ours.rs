@@ -28,6 +28,7 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
             }
         }
     };
+    let manager = manager.with_anonymous_max_size(SessionManager::DEFAULT_MAX_SIZE);
     let cookie = new_session(&manager, cell.what.size()).await;
     if cell.what == What::Near {
         while manager.stats().near_hits == 0 {

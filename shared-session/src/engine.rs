@@ -9,6 +9,7 @@
 pub(crate) mod clock;
 pub(crate) mod commit;
 pub(crate) mod core;
+pub(crate) mod crowd;
 pub(crate) mod data;
 pub(crate) mod devices;
 pub(crate) mod draft;
@@ -20,7 +21,9 @@ pub(crate) mod form_tokens;
 pub(crate) mod indexed;
 pub(crate) mod kept;
 pub(crate) mod key;
+pub(crate) mod last_write;
 pub(crate) mod lazy_session;
+pub(crate) mod limit;
 pub(crate) mod load;
 pub(crate) mod manager;
 #[cfg(feature = "redis")]
@@ -36,8 +39,10 @@ pub(crate) mod owners;
 pub(crate) mod reopened;
 pub(crate) mod request;
 pub(crate) mod session;
+pub(crate) mod size;
 pub(crate) mod standing;
 pub(crate) mod stats;
 mod to_end;
 pub(crate) mod write;
+pub(crate) mod writes;
 mod written;

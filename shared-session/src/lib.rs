@@ -126,6 +126,8 @@
 //! # }
 //! ```
 //!
+//! **Slow down whoever guesses passwords.** [`throttle`] counts attempts per account, address and device.
+//!
 //! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods
 //! each: [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or
 //! call
@@ -213,7 +215,8 @@
 //!   sessions. The record holds your entries as JSON, times, the user's id, a keyed hash of their stored password, and
 //!   the address and `User-Agent` of the browser that started the session or signed in. It holds only a hash of the
 //!   cookie's secret, so a copy of the store opens no session. Values are not encrypted.
-//! - **How long**: 14 days unused and 90 days in all, by default ([`Lifetime`]). Every key expires.
+//! - **How long**: 14 days unused and 90 days in all, by default, and a day unused while nobody is signed in
+//!   ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
 //!   depends on the session.
 //! - **In logs, errors, `Debug` and metrics**: neither values nor secrets.
@@ -225,7 +228,7 @@
 //! - It does not merge within an entry: of two requests that `insert` one entry, the later wins. Use
 //!   [`Session::update`], or several entries.
 //! - It is no transaction over several sessions, nor over the session and your database.
-//! - It does not limit the rate of sign-ins, register users, send mail, or speak OAuth and SAML.
+//! - It does not register users, send mail, or speak OAuth and SAML.
 //! - It holds less where others write without comparing, as [Django does](guide::django), and where a failover loses
 //!   writes ([what to set](guide::operations)).
 
@@ -242,6 +245,7 @@ mod error;
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
 mod keys;
+mod log_limit;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 #[cfg(not(feature = "metrics"))]
@@ -271,6 +275,7 @@ pub use engine::{
     fleet::FleetCheck,
     key::{EntryFor, EntryName, EntryOf, Key},
     lazy_session::LazySession,
+    limit::SessionLimit,
     manager::SessionManager,
     options::LoadOptions,
     outcome::{Ending, Outcome},
@@ -281,6 +286,7 @@ pub use engine::{
 };
 pub use error::{Error, ErrorKind};
 pub use keys::SecretKeys;
+pub use log_limit::LogLimit;
 #[cfg(all(fuzzing, feature = "django-redis"))]
 pub use record::fuzzing;
 pub use record::{

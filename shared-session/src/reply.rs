@@ -2,7 +2,9 @@
 
 use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
-use crate::{Error, ErrorKind, percent, stderr};
+use tracing::{Level, enabled};
+
+use crate::{Error, ErrorKind, LogLimit, percent, stderr};
 
 /// A request that failed, as the hook sees it.
 #[derive(Clone, Copy, Debug)]
@@ -32,23 +34,41 @@ impl<'a> Failure<'a> {
     /// Writes a line to the log: an error for what is broken here (500), a warning for what does not answer now (503)
     /// and for a session that is full (413), else for debugging only. The reason is in the log and never in the answer.
     ///
+    /// Of each of the three only a few lines are written in ten seconds ([`LogLimit`]); the next one says how many were
+    /// left out (`left_out`).
+    ///
     /// A debug build tells the errors and warnings on standard error too, each reason once, if no `tracing` subscriber
     /// is there: so a missing layer or a value of another type is not a riddle before there is a log.
     pub fn log(&self) {
+        static BROKEN: LogLimit = LogLimit::new();
+        static DOWN: LogLimit = LogLimit::new();
+        static FULL: LogLimit = LogLimit::new();
         let (error, method) = (self.error, self.method);
         let source = error.source();
         let cause = source.map(tracing::field::display);
         let what = match error.kind().status() {
             500 => {
-                tracing::error!(%error, cause, method, "a request failed");
+                if enabled!(Level::ERROR)
+                    && let Some(left_out) = BROKEN.line()
+                {
+                    tracing::error!(%error, cause, method, left_out, "a request failed");
+                }
                 "a request failed"
             }
             503 => {
-                tracing::warn!(%error, cause, method, "a request cannot be answered now");
+                if enabled!(Level::WARN)
+                    && let Some(left_out) = DOWN.line()
+                {
+                    tracing::warn!(%error, cause, method, left_out, "a request cannot be answered now");
+                }
                 "a request cannot be answered now"
             }
             413 => {
-                tracing::warn!(%error, cause, method, "a request was refused");
+                if enabled!(Level::WARN)
+                    && let Some(left_out) = FULL.line()
+                {
+                    tracing::warn!(%error, cause, method, left_out, "a request was refused");
+                }
                 "a request was refused"
             }
             status => return tracing::debug!(%error, cause, status, method, "a request was refused"),

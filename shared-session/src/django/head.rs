@@ -41,9 +41,11 @@ pub(super) fn read(
     zone: Option<&TimeZone>,
 ) -> Result<Head, Error> {
     let device: Device = document.get(DEVICE).and_then(|value| value.decode().ok()).unwrap_or_default();
+    let user = user(document);
+    let lifetime = lifetime.of_django(user.is_some());
     Ok(Head {
-        limits: limits(document.get(EXPIRY).as_ref(), StoreTime(device.created), lifetime, now, zone)?,
-        user: user(document),
+        limits: limits(document.get(EXPIRY).as_ref(), StoreTime(device.created), &lifetime, now, zone)?,
+        user,
         client: Client::from_stored(device.address, device.agent),
     })
 }

@@ -78,6 +78,10 @@ impl Format for Django {
         self.cache_key("shared_session.user.") + user_id
     }
 
+    fn throttle_prefix(&self) -> String {
+        self.cache_key("shared_session.throttle.")
+    }
+
     /// Rows need none: Django only updates those that exist.
     fn tombstone_key(&self, place: &Place) -> Option<String> {
         match self.engine {

@@ -6,7 +6,9 @@ use bytes::Bytes;
 
 #[cfg(feature = "redis")]
 use super::near::NearCache;
-use super::{clock::StoreClock, near::Near, stats::Counters};
+use super::{
+    clock::StoreClock, last_write::LastWrite, limit::SessionLimit, near::Near, size::MaxSize, stats::Counters,
+};
 #[cfg(feature = "users")]
 use super::{indexed::IndexedSessions, owners::Owners};
 use crate::{
@@ -24,7 +26,9 @@ pub(crate) struct Core {
     pub(crate) cookie: SessionCookie,
     pub(crate) forms: Option<FormTokens>,
     pub(crate) lifetime: Lifetime,
-    pub(crate) max_size: usize,
+    pub(crate) max_size: MaxSize,
+    pub(crate) session_limit: Option<SessionLimit>,
+    pub(crate) last_write: Arc<LastWrite>,
     pub(crate) on_error: OnError,
     pub(crate) retry_after: Duration,
     pub(crate) clock: Arc<StoreClock>,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::core::Core;
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, LogLimit,
     engine::draft::{End, Loaded, stale},
     record::{Ownership, Place, Record, id::Token},
     store::{Deleted, StoreTime},
@@ -85,7 +85,10 @@ impl Core {
     /// Deletes what was written over a tombstone. Never fails the request: whoever comes next tries again.
     pub(super) async fn end_again(&self, place: &Place) {
         self.stats.ended_again.add_one();
-        tracing::warn!("a session that had ended was written again by another program; it is deleted");
+        static LIMIT: LogLimit = LogLimit::new();
+        if let Some(left_out) = LIMIT.line() {
+            tracing::warn!(left_out, "a session that had ended was written again by another program; it is deleted");
+        }
         if let Err(error) = self.store.delete(&place.key, None).await {
             tracing::warn!(%error, "a session that had ended could not be deleted again");
         }

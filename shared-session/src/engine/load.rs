@@ -7,7 +7,7 @@ use tracing::Instrument as _;
 
 use super::{core::Core, ended::Tombstone};
 use crate::{
-    Error, ErrorKind,
+    Error, ErrorKind, LogLimit,
     engine::draft::Loaded,
     metrics::{LOAD_ERROR, LOAD_OK, Stopwatch},
     record::id::Token,
@@ -17,6 +17,13 @@ use crate::{
 /// For this long after a cookie was replaced, a write that still carries the old one is refused instead of starting a
 /// session whose cookie would overwrite the new one in the browser.
 const REFUSE_AFTER_ROTATION: Duration = Duration::from_secs(60);
+
+fn log_unreadable(error: &Error, what: &'static str) {
+    static LIMIT: LogLimit = LogLimit::new();
+    if let Some(left_out) = LIMIT.line() {
+        tracing::error!(%error, left_out, "{what}");
+    }
+}
 
 impl Core {
     /// The session of a cookie, and the store's time. One round trip, or none with a near cache.
@@ -68,7 +75,7 @@ impl Core {
             Ok(record) => record,
             Err(error) => {
                 self.stats.unreadable.add_one();
-                tracing::error!(%error, "a session cannot be read");
+                log_unreadable(&error, "a session cannot be read");
                 return Ok((Loaded::Unreadable(token.clone(), bytes), now));
             }
         };
@@ -93,7 +100,7 @@ impl Core {
     async fn stored(&self, key: &str) -> Result<Option<Bytes>, Error> {
         match self.store.load(key).await {
             Err(error) if error.kind() == ErrorKind::Unreadable => {
-                tracing::error!(%error, "a session key holds another kind of value");
+                log_unreadable(&error, "a session key holds another kind of value");
                 Ok(Some(Bytes::new()))
             }
             loaded => loaded,

@@ -11,12 +11,14 @@ use super::{
     data::MissedTake,
     draft::{Loaded, decide},
     lazy_session::LazySession,
+    limit::SessionLimit,
     outcome::{Ending, Outcome},
     request::{Cookies, Inner, Open, Origin, State, no_cookie},
+    size::MaxSize,
     stats::Stats,
 };
 use crate::{
-    Error, Failure, Lifetime, OnError, Profile,
+    Error, Failure, Lifetime, LogLimit, OnError, Profile,
     cookie::{Presented, SessionCookie, read_each},
     store::SessionStore,
 };
@@ -51,6 +53,10 @@ impl SessionManager {
     /// The largest record, in bytes, unless [`with_max_size`](Self::with_max_size) says otherwise: 512 KiB.
     pub const DEFAULT_MAX_SIZE: usize = 512 * 1024;
 
+    /// The largest record while nobody is signed in, in bytes, unless
+    /// [`with_anonymous_max_size`](Self::with_anonymous_max_size) says otherwise: 4 KiB.
+    pub const DEFAULT_ANONYMOUS_MAX_SIZE: usize = 4 * 1024;
+
     /// An engine over `store` with the default profile, cookie (`__Host-session`) and [`Lifetime`].
     #[must_use]
     pub fn new(store: impl SessionStore) -> Self {
@@ -60,7 +66,9 @@ impl SessionManager {
             cookie: SessionCookie::default(),
             forms: None,
             lifetime: Lifetime::default(),
-            max_size: Self::DEFAULT_MAX_SIZE,
+            max_size: MaxSize { any: Self::DEFAULT_MAX_SIZE, anonymous: Self::DEFAULT_ANONYMOUS_MAX_SIZE },
+            session_limit: None,
+            last_write: Arc::default(),
             on_error: OnError::default(),
             retry_after: Failure::DEFAULT_RETRY_AFTER,
             clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
@@ -111,7 +119,57 @@ impl SessionManager {
     /// [`DEFAULT_MAX_SIZE`](Self::DEFAULT_MAX_SIZE).
     #[must_use]
     pub fn with_max_size(self, bytes: usize) -> Self {
-        self.with(|core| core.max_size = bytes)
+        self.with(|core| core.max_size.any = bytes)
+    }
+
+    /// The largest record while nobody is signed in, in bytes: anybody can start such sessions, and each takes memory until
+    /// it ends. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing; a session that is larger already may
+    /// shrink. Default: [`DEFAULT_ANONYMOUS_MAX_SIZE`](Self::DEFAULT_ANONYMOUS_MAX_SIZE); a limit above
+    /// [`with_max_size`](Self::with_max_size) changes nothing. No I/O.
+    ///
+    /// See [`Lifetime::with_anonymous`] for how long such sessions live, and [`throttle`](crate::throttle) for how many of
+    /// them one client may start.
+    ///
+    /// ```
+    /// # use shared_session::{Close, Ending, ErrorKind, SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// let manager = SessionManager::new(MemoryStore::new()).with_anonymous_max_size(1024);
+    /// let session = manager.open([]).load().await?;
+    /// session.insert("note", &"x".repeat(1000))?;
+    /// assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::TooLarge);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_anonymous_max_size(self, bytes: usize) -> Self {
+        self.with(|core| core.max_size.anonymous = bytes)
+    }
+
+    /// How many sessions a user may have at a time. Default: any number, so that no sign-in ends a session unasked, and none
+    /// costs the look.
+    ///
+    /// It is exact however many sign in at the same moment: fifty sign-ins with a limit of three leave three. In Django's
+    /// profiles a session is as old as its start and not as its sign-in, and the limit may be missed by sign-ins at the
+    /// same moment. Sessions that another program signed in count once a service of ours has seen them.
+    ///
+    /// Costs a sign-in one look at the user's index, and where that names more sessions than the limit one round trip for
+    /// each. With [`Refuse`](SessionLimit::Refuse) one look more, before it. Not for `DjangoDbStore`, which has no index and
+    /// reads all sessions.
+    ///
+    /// ```
+    /// # use shared_session::{Identity, SessionLimit, SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// let manager = SessionManager::new(MemoryStore::new()).with_session_limit(SessionLimit::EndOldest(2));
+    /// for _ in 0..5 {
+    ///     let session = manager.open([]).load().await?;
+    ///     session.login_as(Identity::new("1", "", 0))?;
+    ///     session.commit().await?;
+    /// }
+    /// assert_eq!(manager.sessions_of("1").await?.len(), 2);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn with_session_limit(self, limit: SessionLimit) -> Self {
+        self.with(|core| core.session_limit = Some(limit))
     }
 
     /// How failures are answered, in every adapter: a closure, or an [`OnError`]. Default:
@@ -202,7 +260,7 @@ impl SessionManager {
         });
         if presented == Presented::Conflicting {
             core.stats.conflicting_cookies.add_one();
-            tracing::warn!("a request carries several different session cookies; it is treated as anonymous");
+            warn_of_conflict();
         }
         let token = presented.value().and_then(|value| core.profile.parse_cookie(value));
         self.handle_for(
@@ -308,6 +366,15 @@ impl SessionManager {
     #[must_use]
     pub fn on_error(&self) -> &OnError {
         &self.0.on_error
+    }
+}
+
+fn warn_of_conflict() {
+    static LIMIT: LogLimit = LogLimit::new();
+    if tracing::enabled!(tracing::Level::WARN)
+        && let Some(left_out) = LIMIT.line()
+    {
+        tracing::warn!(left_out, "a request carries several different session cookies; it is treated as anonymous");
     }
 }
 

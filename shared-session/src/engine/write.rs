@@ -47,6 +47,7 @@ impl Core {
             let _evict = self.evict_after(written_by(&plan));
             let stopwatch = Stopwatch::start();
             let written = self.write(plan).await;
+            self.last_write.note(written.as_ref().err());
             let (outcome, histogram) = match &written {
                 Ok(_) => ("stored", &COMMIT_OK),
                 Err(error) => match error.kind() {
@@ -71,6 +72,9 @@ impl Core {
             Some(Write::Create(new)) => new.login.is_some(),
             _ => false,
         };
+        if self.session_limit.is_some() {
+            Box::pin(self.has_room(&plan)).await?;
+        }
         let ended = match plan.end {
             None => CookieAction::Keep,
             Some(end) => match Box::pin(self.end(end)).await {
@@ -98,6 +102,9 @@ impl Core {
                 }
             }
         };
+        if signs_in && self.session_limit.is_some() {
+            Box::pin(self.keep_to_limit(&written)).await?;
+        }
         Ok(Written { cookie: ended.then(written.cookie), ..written })
     }
 
@@ -116,7 +123,8 @@ impl Core {
                 }
                 return Ok(Written::kept(&edit.token, base));
             };
-            let next = self.checked(self.profile.next(&base, secret.as_ref(), &self.stamp(&tag, now), content)?)?;
+            let next = self.profile.next(&base, secret.as_ref(), &self.stamp(&tag, now), content)?;
+            self.check_size(&next, base.bytes().len())?;
             let limits = next.head.limits;
             let Some(ttl) = limits.left(now) else {
                 Box::pin(self.end_at(&place, &base, Tombstone::Ended)).await?;
@@ -174,7 +182,8 @@ impl Core {
             let head = self.next_head(&base, edit, now);
             let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
             let content = Content { head, entries: base.entries.with(&changes) };
-            let record = self.checked(self.profile.next(&base, None, &self.stamp("", now), content)?)?;
+            let record = self.profile.next(&base, None, &self.stamp("", now), content)?;
+            self.check_size(&record, base.bytes().len())?;
             let limits = record.head.limits;
             let Some(ttl) = limits.left(now) else { return Err(gone()) };
             let token = self.profile.new_token()?;
@@ -285,10 +294,11 @@ impl Core {
             let token = self.profile.new_token()?;
             let place = self.profile.place(&token);
             let now = self.now().await?;
-            let limits = Limits::start(&self.lifetime, new.expiry.unwrap_or_default(), now);
+            let limits = Limits::start(&self.lifetime.of(new.login.is_some()), new.expiry.unwrap_or_default(), now);
             let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
             let content = Content { head, entries: entries.clone() };
-            let record = self.checked(self.profile.first(&token, &self.stamp(&random_tag()?, now), content)?)?;
+            let record = self.profile.first(&token, &self.stamp(&random_tag()?, now), content)?;
+            self.check_size(&record, 0)?;
             let limits = record.head.limits;
             let Some(ttl) = limits.left(now) else { return Err(gone()) };
             let create = self.create_at(&place.key, &record, ttl);
@@ -389,7 +399,7 @@ impl Core {
                 head.limits.restart(&self.lifetime, edit.new.expiry.unwrap_or(without), now)
             }
             None => match edit.new.expiry {
-                Some(expiry) => head.limits.touch(now).with_expiry(&self.lifetime, expiry),
+                Some(expiry) => head.limits.touch(now).with_expiry(&self.lifetime.of(head.user.is_some()), expiry),
                 None => head.limits.touch(now),
             },
         };
@@ -402,17 +412,8 @@ impl Core {
         Stamp { tag, now, lifetime: &self.lifetime }
     }
 
-    fn checked(&self, record: Record) -> Result<Record, Error> {
-        let len = record.bytes().len();
-        if len > self.max_size {
-            let message = format!(
-                "the session would have {len} bytes and {} are the limit: keep less in it, or raise the limit with \
-                 SessionManager::with_max_size",
-                self.max_size
-            );
-            return Err(Error::new(ErrorKind::TooLarge, message));
-        }
-        Ok(record)
+    fn check_size(&self, next: &Record, before: usize) -> Result<(), Error> {
+        self.max_size.check(next.bytes().len(), before, next.head.user.is_some())
     }
 }
 

@@ -42,6 +42,9 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     /// The key of the index of a user's sessions. It is never a session's key.
     fn index_key(&self, user_id: &str) -> String;
 
+    /// What the keys of [throttled](crate::throttle) attempts start with. None of them is a session's.
+    fn throttle_prefix(&self) -> String;
+
     /// The key of the mark that the session at `place` has ended; `None` where every writer compares first.
     fn tombstone_key(&self, place: &Place) -> Option<String>;
 

@@ -21,15 +21,17 @@ pub struct Lifetime {
     idle: Duration,
     absolute: Duration,
     remembered: Option<Duration>,
+    anonymous: Option<Duration>,
     touch_after: f64,
 }
 
+const DAY: Duration = Duration::from_secs(86_400);
+
 impl Default for Lifetime {
-    /// 14 days idle (Django's default), 90 days absolute, 90 days idle if remembered, touched after a tenth of the idle
-    /// time.
+    /// 14 days idle (Django's default), a day while nobody is signed in, 90 days absolute, 90 days idle if remembered,
+    /// touched after a tenth of the idle time.
     fn default() -> Self {
-        const DAY: Duration = Duration::from_secs(86_400);
-        Self { idle: 14 * DAY, absolute: 90 * DAY, remembered: None, touch_after: 0.1 }
+        Self { idle: 14 * DAY, absolute: 90 * DAY, remembered: None, anonymous: None, touch_after: 0.1 }
     }
 }
 
@@ -53,6 +55,26 @@ impl Lifetime {
     #[must_use]
     pub fn with_remembered(self, remembered: Duration) -> Self {
         Self { remembered: Some(remembered), ..self }
+    }
+
+    /// Ends a session that nobody is signed in to, if it is not used for this long. Default: a day, because anybody can
+    /// start such sessions and each takes memory until it ends. A time longer than the [idle](Self::with_idle) one counts
+    /// as that one. Signing in gives the session the full time; an [`Expiry`] of its own is kept to.
+    ///
+    /// In Django's profiles the default is the idle time: Django gives all sessions the same, and a shorter one would
+    /// cut what a Django service promised. A time that is set counts there too, from our next write on.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use shared_session::Lifetime;
+    /// const HOUR: Duration = Duration::from_secs(3600);
+    /// assert_eq!(Lifetime::default().anonymous(), 24 * HOUR);
+    /// assert_eq!(Lifetime::default().with_anonymous(72 * HOUR).anonymous(), 72 * HOUR, "carts, perhaps");
+    /// assert_eq!(Lifetime::default().with_idle(HOUR).anonymous(), HOUR);
+    /// ```
+    #[must_use]
+    pub fn with_anonymous(self, anonymous: Duration) -> Self {
+        Self { anonymous: Some(anonymous.max(Duration::from_millis(1))), ..self }
     }
 
     /// The share of the idle time that must be gone before a read writes the new last use down; 0 to 1.
@@ -82,6 +104,24 @@ impl Lifetime {
     #[must_use]
     pub fn remembered(&self) -> Duration {
         self.remembered.unwrap_or(self.absolute)
+    }
+
+    /// The longest time without use of a session that nobody is signed in to; not in Django's profiles, see
+    /// [`with_anonymous`](Self::with_anonymous).
+    #[must_use]
+    pub fn anonymous(&self) -> Duration {
+        self.anonymous.unwrap_or(DAY).min(self.idle)
+    }
+
+    /// The lifetime of sessions that somebody is signed in to, or nobody.
+    pub(crate) fn of(&self, is_signed_in: bool) -> Self {
+        if is_signed_in { *self } else { Self { idle: self.anonymous(), ..*self } }
+    }
+
+    /// As [`of`](Self::of), in a fleet that has one lifetime for all unless it was told another.
+    #[cfg(feature = "django")]
+    pub(crate) fn of_django(&self, is_signed_in: bool) -> Self {
+        Self { anonymous: self.anonymous.or(Some(self.idle)), ..*self }.of(is_signed_in)
     }
 
     /// Whether every request that loads its session extends it.
@@ -176,6 +216,31 @@ mod tests {
         assert_eq!(at.left(now), Some(40 * SECOND));
         assert_eq!(at.touch(now.after(30 * SECOND)).left(now.after(30 * SECOND)), Some(10 * SECOND));
         assert_eq!(with(at, Expiry::Configured), limits);
+    }
+
+    #[test]
+    fn sessions_that_nobody_is_signed_in_to_end_sooner_and_an_expiry_of_their_own_is_kept_to() {
+        let lifetime = Lifetime::default();
+        let now = StoreTime(1_000_000);
+        let left = |lifetime: Lifetime, expiry| Limits::start(&lifetime, expiry, now).left(now).unwrap();
+        assert_eq!(left(lifetime.of(false), Expiry::Configured), DAY);
+        assert_eq!(left(lifetime.of(false), Expiry::OnBrowserClose), DAY);
+        assert_eq!(left(lifetime.of(false), Expiry::OnInactivity(30 * DAY)), 30 * DAY);
+        assert_eq!(left(lifetime.of(true), Expiry::Configured), 14 * DAY);
+        let anonymous = Limits::start(&lifetime.of(false), Expiry::Configured, now);
+        assert_eq!(anonymous.restart(&lifetime.of(true), Expiry::Configured, now).left(now), Some(14 * DAY));
+        assert_eq!(left(lifetime.with_idle(SECOND).of(false), Expiry::Configured), SECOND);
+        assert_eq!(left(lifetime.with_anonymous(60 * DAY).of(false), Expiry::Configured), 14 * DAY);
+        assert_eq!(left(lifetime.with_anonymous(Duration::ZERO).of(false), Expiry::Configured).as_millis(), 1);
+    }
+
+    #[cfg(feature = "django")]
+    #[test]
+    fn django_has_one_lifetime_for_all_unless_another_is_set() {
+        let lifetime = Lifetime::default();
+        assert_eq!(lifetime.of_django(false).idle(), 14 * DAY);
+        assert_eq!(lifetime.with_anonymous(DAY).of_django(false).idle(), DAY);
+        assert_eq!(lifetime.with_anonymous(DAY).of_django(true).idle(), 14 * DAY);
     }
 
     #[test]

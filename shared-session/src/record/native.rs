@@ -84,6 +84,10 @@ impl Format for Native {
         [&*self.prefix, "user:", user_id].concat()
     }
 
+    fn throttle_prefix(&self) -> String {
+        [&*self.prefix, "throttle:"].concat()
+    }
+
     fn tombstone_key(&self, _: &Place) -> Option<String> {
         None
     }

@@ -10,6 +10,7 @@ mod programs;
 mod redis;
 mod rules;
 mod security_page;
+mod session_limit;
 mod stores;
 mod tiered;
 mod told;

@@ -7,7 +7,7 @@ use shared_session_axum::SessionLayer;
 
 async fn manager(url: &str, near: bool) -> SessionManager {
     let store = RedisStore::connect(url).await.unwrap();
-    let manager = SessionManager::new(store);
+    let manager = SessionManager::new(store).with_anonymous_max_size(SessionManager::DEFAULT_MAX_SIZE);
     if near { manager.with_near_cache(NearCache::new()).unwrap() } else { manager }
 }
 

@@ -1,0 +1,82 @@
+//! Keeps a user's sessions to the limit.
+//!
+//! The rule that makes it exact: a sign-in first stores its session, then looks at all sessions of the user, and ends
+//! those beyond the limit. Whoever looks last sees all of them, and everybody sorts them alike.
+
+use std::sync::Arc;
+
+use super::{
+    core::Core,
+    draft::{Plan, Write},
+    limit::SessionLimit,
+    write::Written,
+};
+use crate::{
+    Error, ErrorKind,
+    record::{Place, Record},
+    store::StoreTime,
+};
+
+impl Core {
+    /// Before a sign-in, where it may be refused: whether there is room for one more session of its user.
+    pub(super) async fn has_room(&self, plan: &Plan) -> Result<(), Error> {
+        let Some(limit @ SessionLimit::Refuse(_)) = self.session_limit else { return Ok(()) };
+        let (login, own) = match &plan.write {
+            Some(Write::Create(new)) => (&new.login, None),
+            Some(Write::Edit(edit)) => (&edit.new.login, Some(self.profile.place(&edit.token))),
+            Some(Write::Touch { .. }) | None => return Ok(()),
+        };
+        let Some(user_id) = login.as_ref().map(|identity| identity.user_id.as_str()) else { return Ok(()) };
+        let places = self.places_of(user_id).await?;
+        if places.len() < limit.most() {
+            return Ok(());
+        }
+        let sessions = self.records_of(user_id, places).await?;
+        let others = sessions.iter().filter(|(place, _)| Some(place) != own.as_ref()).count();
+        if others < limit.most() { Ok(()) } else { Err(too_many()) }
+    }
+
+    /// After a sign-in: ends the sessions beyond the limit. One round trip for the index, and where that names more than
+    /// the limit one for each session.
+    pub(super) async fn keep_to_limit(&self, written: &Written) -> Result<(), Error> {
+        let (Some(limit), Some((token, record))) = (self.session_limit, &written.session) else { return Ok(()) };
+        let Some(user_id) = record.user_id() else { return Ok(()) };
+        let places = self.places_of(user_id).await?;
+        if places.len() <= limit.most() {
+            return Ok(());
+        }
+        let own = self.profile.place(token);
+        let mut sessions = self.records_of(user_id, places).await?;
+        let mut surplus = limit.surplus(&mut sessions, |(place, record)| signed_in(place, record));
+        if self.profile.rotation_moves() && matches!(limit, SessionLimit::EndOldest(_)) {
+            // Such a session says when it started, which may have been long before the sign-in.
+            surplus.retain(|(place, _)| *place != own);
+        }
+        let mut is_refused = false;
+        for (place, record) in surplus {
+            is_refused |= place == own && matches!(limit, SessionLimit::Refuse(_));
+            match self.revoke(&place, &record).await {
+                // It is another user's by now.
+                Err(error) if error.kind() == ErrorKind::Stale => {}
+                ended => drop(ended?),
+            }
+        }
+        if is_refused { Err(too_many()) } else { Ok(()) }
+    }
+
+    async fn records_of(&self, user_id: &str, places: Vec<Place>) -> Result<Vec<(Place, Arc<Record>)>, Error> {
+        let mut records = self.records_at(places).await?;
+        records.retain(|(_, record)| record.user_id() == Some(user_id));
+        Ok(records)
+    }
+}
+
+/// When the user of a session signed in, as far as the record says; then by name, so that everybody sorts alike.
+fn signed_in(place: &Place, record: &Record) -> (StoreTime, String) {
+    (record.head.limits.created.max(record.rotated()), place.member().to_owned())
+}
+
+fn too_many() -> Error {
+    Error::new(ErrorKind::Forbidden, "the user has as many sessions as SessionManager::with_session_limit allows")
+        .with_public_message("You are signed in on as many devices as you may be. Sign out on one of them first.")
+}

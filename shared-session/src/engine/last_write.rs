@@ -1,0 +1,27 @@
+//! What became of the last write.
+
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::{Error, ErrorKind};
+
+/// What became of the last write.
+#[derive(Debug, Default)]
+pub(crate) struct LastWrite {
+    is_refused: AtomicBool,
+}
+
+impl LastWrite {
+    /// `failed` is why, if the write did.
+    pub(super) fn note(&self, failed: Option<&Error>) {
+        match failed {
+            None => self.is_refused.store(false, Relaxed),
+            // Others are about one session.
+            Some(error) if error.kind() == ErrorKind::Unavailable => self.is_refused.store(true, Relaxed),
+            Some(_) => {}
+        }
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.is_refused.load(Relaxed)
+    }
+}

@@ -1,0 +1,63 @@
+//! How large a record may be.
+
+use crate::{Error, ErrorKind};
+
+/// The largest records, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct MaxSize {
+    pub(crate) any: usize,
+    /// While nobody is signed in. Never more than `any`.
+    pub(crate) anonymous: usize,
+}
+
+impl MaxSize {
+    /// Whether a record of `len` bytes may follow one of `before` bytes: zero if there is none. What is too large already
+    /// (another program wrote it, or nobody limited it then) may shrink, and stay as large as it is.
+    pub(crate) fn check(self, len: usize, before: usize, is_signed_in: bool) -> Result<(), Error> {
+        if len > self.any {
+            return Err(too_large(
+                len,
+                self.any,
+                "keep less in it, or raise the limit with SessionManager::with_max_size",
+            ));
+        }
+        let is_grown = len > before;
+        if is_signed_in || len <= self.anonymous || !is_grown {
+            return Ok(());
+        }
+        let advice = "nobody is signed in to it: keep less before the sign-in, or raise the limit with \
+                      SessionManager::with_anonymous_max_size";
+        Err(too_large(len, self.anonymous, advice)
+            .with_public_message("The session is full. It holds more once you have signed in."))
+    }
+}
+
+fn too_large(len: usize, limit: usize, advice: &str) -> Error {
+    Error::new(ErrorKind::TooLarge, format!("the session would have {len} bytes and {limit} are the limit: {advice}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_signed_in_may_keep_more_and_what_is_too_large_already_may_shrink() {
+        let max = MaxSize { any: 100, anonymous: 10 };
+        for (len, before, is_signed_in, setting) in [
+            (10, 0, false, None),
+            (11, 0, false, Some("with_anonymous_max_size")),
+            (11, 10, false, Some("with_anonymous_max_size")),
+            (50, 50, false, None),
+            (49, 50, false, None),
+            (100, 0, true, None),
+            (101, 0, true, Some("with_max_size")),
+            (101, 200, false, Some("with_max_size")),
+        ] {
+            let refused = max.check(len, before, is_signed_in).map_err(|error| error.to_string());
+            match setting {
+                None => assert_eq!(refused, Ok(()), "{len} {before}"),
+                Some(setting) => assert!(refused.unwrap_err().contains(setting), "{len} {before}"),
+            }
+        }
+    }
+}
