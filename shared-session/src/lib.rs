@@ -261,6 +261,7 @@ mod stderr;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod throttle;
 #[cfg(feature = "tower")]
 pub mod tower;
 #[cfg(feature = "users")]

@@ -12,6 +12,7 @@ mod rules;
 mod security_page;
 mod session_limit;
 mod stores;
+mod throttle;
 mod tiered;
 mod told;
 mod tower;

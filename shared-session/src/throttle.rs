@@ -1,0 +1,320 @@
+//! Slows down whoever guesses passwords, or does anything else too often: per account, per address, per device.
+//!
+//! The rules:
+//!
+//! - **An attempt counts before it is made**, so of a thousand at the same time no more are made than may be. One that
+//!   succeeds is given back.
+//! - **The wait grows**, and failures are forgotten one by one: see [`Policy`].
+//! - **A stranger locks nobody out.** A [device](Throttle::known_device) that has signed in before is counted by itself,
+//!   whatever others have tried on its account.
+//! - **The answer tells nothing.** A name is counted whether there is such an account or not, and whoever has to wait is
+//!   told so before the password is looked at.
+//! - **An attempt that cannot be counted is not made**: while the store is down, [`Throttle::attempt`] is
+//!   [`ErrorKind::Unavailable`], 503. Otherwise an outage would be the time to guess; and a sign-in could not store its
+//!   session anyway. It fails closed.
+//!
+//! # Example
+//!
+//! ```
+//! use std::{net::IpAddr, time::Duration};
+//! use shared_session::{Error, SecretKeys, store::MemoryStore, throttle::{Subject, Throttle, Verdict}};
+//!
+//! enum Answer {
+//!     SignedIn,
+//!     Wrong,
+//!     /// 429, with `Retry-After`.
+//!     TooMany(Duration),
+//! }
+//!
+//! async fn sign_in(throttle: &Throttle, name: &str, password: &str, from: IpAddr) -> Result<Answer, Error> {
+//!     let attempt = match throttle.attempt([Subject::account("sign-in", name), Subject::address("sign-in", from)]).await? {
+//!         Verdict::Go(attempt) => attempt,
+//!         Verdict::Wait(time) => return Ok(Answer::TooMany(time)),
+//!     };
+//!     if password != "correct horse" {
+//!         return Ok(Answer::Wrong);
+//!     }
+//!     attempt.succeeded().await?;
+//!     Ok(Answer::SignedIn)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+//! let throttle = Throttle::new(MemoryStore::new(), keys);
+//! let from = "203.0.113.9".parse()?;
+//! for _ in 0..10 {
+//!     assert!(matches!(sign_in(&throttle, "ann", "guess", from).await?, Answer::Wrong));
+//! }
+//! assert!(matches!(sign_in(&throttle, "ann", "correct horse", from).await?, Answer::TooMany(_)));
+//! assert!(matches!(sign_in(&throttle, "bob", "correct horse", from).await?, Answer::SignedIn));
+//! # Ok(()) }
+//! ```
+//!
+//! # Cookbook
+//!
+//! - **Known devices**: after a sign-in set a cookie with [`Throttle::device_cookie`], and pass
+//!   [`Subject::device`] instead of account and address where [`Throttle::known_device`] finds one. `Secure`, `HttpOnly`,
+//!   `SameSite=Lax`, for months.
+//! - **Registrations**: [`Subject::address`] with [`counting_successes`](Subject::counting_successes) and a small
+//!   [`Policy`].
+//! - **A password that is asked for once more**: [`Subject::named`] with the session's
+//!   [handle](crate::Session::handle), so that a thief in one session does not keep the owner waiting in another.
+//! - **Behind a proxy** the address must be the client's, not the proxy's: else all clients wait together.
+//!
+//! # What it costs
+//!
+//! One key for each subject, which expires when nothing of it counts any more. With Redis: a first attempt is one
+//! `SET … NX`, one that has to wait a `GET` more. An attempt that follows failures adds the store's compare-and-set,
+//! which is one plain command where Redis has `SET … IFEQ`, else a short script; there are only as many as may be made.
+//! A success deletes the key, or gives one back. All subjects of an attempt are asked at the same time.
+//!
+//! # What is stored
+//!
+//! Under a keyed hash of the subject: a count and two times. No name, no address.
+//!
+//! # What it does not do
+//!
+//! It asks no puzzles, and sees no botnet that tries one password on each of many accounts from many addresses. It does not
+//! limit what needs no attempt: use the limits of your proxy for that.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use futures_util::future::{join_all, try_join_all};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::{
+    Error, ErrorKind, SecretKeys, SessionManager,
+    engine::clock::StoreClock,
+    store::{BoxFuture, Deleted, Replaced, Seen, SessionStore, StoreDyn},
+};
+
+mod device;
+mod policy;
+mod queue;
+mod subject;
+
+pub use self::{device::Device, policy::Policy, subject::Subject};
+use self::{
+    policy::{Attempts, Decision, decide, give_back},
+    queue::Queue,
+    subject::Success,
+};
+
+/// How often the count of one subject is tried to be changed while others change it. Each failure means that another
+/// attempt was counted, and only so many may be.
+const TRIES: u32 = 64;
+
+/// How long an estimate of the store's time is used.
+const CLOCK_REFRESH: Duration = Duration::from_secs(300);
+
+/// Counts attempts in a session store, for all services that share the store and the keys. Cloning is cheap. The
+/// [module](self) explains it.
+#[derive(Clone)]
+pub struct Throttle(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn StoreDyn>,
+    clock: Arc<StoreClock>,
+    keys: SecretKeys,
+    prefix: String,
+    queue: Queue,
+}
+
+impl Throttle {
+    /// Counts in `store`, under keys that start with `shared_session:throttle:`. The store holds any keys: not
+    /// [`DjangoDbStore`](crate::django::DjangoDbStore), whose table is Django's.
+    #[must_use]
+    pub fn new(store: impl SessionStore, keys: SecretKeys) -> Self {
+        let clock = Arc::new(StoreClock::new(CLOCK_REFRESH));
+        Self::over(Arc::new(store), clock, keys, "shared_session:throttle:".to_owned())
+    }
+
+    /// Counts in the store of `manager`, under the prefix of its sessions.
+    #[must_use]
+    pub fn of(manager: &SessionManager, keys: SecretKeys) -> Self {
+        let core = &manager.0;
+        Self::over(Arc::clone(&core.store), Arc::clone(&core.clock), keys, core.profile.throttle_prefix())
+    }
+
+    fn over(store: Arc<dyn StoreDyn>, clock: Arc<StoreClock>, keys: SecretKeys, prefix: String) -> Self {
+        Self(Arc::new(Shared { store, clock, keys, prefix, queue: Queue::default() }))
+    }
+
+    /// Counts one more attempt for each of the `subjects`, if it may be made. If it may not for one of them, it counts for
+    /// none, and the longest wait is the answer.
+    ///
+    /// In one process only a few attempts on one subject are under way at a time; others wait here for their turn, and
+    /// then find out whether those succeeded. So people who sign in to one account at the same moment do not hinder each
+    /// other.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the store fails: the attempt must not be made.
+    pub async fn attempt(&self, subjects: impl IntoIterator<Item = Subject>) -> Result<Verdict, Error> {
+        let mut taken: Vec<_> = subjects.into_iter().map(|subject| Taken::new(&self.0, subject)).collect();
+        // In one order everywhere, so that no two attempts wait for each other.
+        taken.sort_by(|a, b| a.key.cmp(&b.key));
+        taken.dedup_by(|a, b| a.key == b.key);
+        let mut turns = Vec::with_capacity(taken.len());
+        for of in &taken {
+            turns.extend(self.0.queue.turn(&of.key, of.subject.policy().at_once()).await);
+        }
+        // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
+        let takes: Vec<BoxFuture<'_, _>> = taken.iter().map(|of| Box::pin(self.0.take(of)) as _).collect();
+        let answers = join_all(takes).await;
+        let mut longest = None;
+        let mut refused = None;
+        let mut counted = Vec::with_capacity(taken.len());
+        for (of, answer) in taken.into_iter().zip(answers) {
+            match answer {
+                Ok(None) => counted.push(of),
+                Ok(Some(wait)) => longest = longest.max(Some(wait)),
+                Err(error) => refused = Some(error),
+            }
+        }
+        let attempt = Attempt { shared: Arc::clone(&self.0), counted, _turns: turns };
+        match (refused, longest) {
+            (None, None) => Ok(Verdict::Go(attempt)),
+            (error, wait) => {
+                attempt.give_all_back().await;
+                error.map_or(Ok(Verdict::Wait(wait.unwrap_or_default())), Err)
+            }
+        }
+    }
+
+    /// The value for the cookie of a device that has just signed in to `account`: 65 characters of base64url, signed with
+    /// the current key. No I/O. Name the account by what it signs in with, as in [`Subject::account`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
+    pub fn device_cookie(&self, account: &str) -> Result<String, Error> {
+        device::issue(&self.0.keys, account)
+    }
+
+    /// The device that sent this `cookie`, if it has signed in to `account` before: to be counted as [`Subject::device`]
+    /// instead of the account and its address. Signed with any of the keys. No I/O.
+    #[must_use]
+    pub fn known_device(&self, account: &str, cookie: &str) -> Option<Device> {
+        device::verify(&self.0.keys, account, cookie)
+    }
+}
+
+impl fmt::Debug for Throttle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Throttle").finish_non_exhaustive()
+    }
+}
+
+/// Whether an attempt may be made.
+#[derive(Debug)]
+#[must_use]
+pub enum Verdict {
+    /// It may, and it is counted.
+    Go(Attempt),
+    /// Not before this time has passed: 429, with [`retry_after`] seconds.
+    Wait(Duration),
+}
+
+/// The value of `Retry-After` for a wait: whole seconds, at least one.
+#[must_use]
+pub fn retry_after(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
+/// An attempt that is counted. It stays counted if it is dropped: it failed, or nobody knows.
+#[must_use]
+pub struct Attempt {
+    shared: Arc<Shared>,
+    counted: Vec<Taken>,
+    _turns: Vec<OwnedSemaphorePermit>,
+}
+
+impl Attempt {
+    /// It succeeded: each [`Subject`] says what becomes of its count. One round trip, or two.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if the store fails; the attempt may then stay counted.
+    pub async fn succeeded(self) -> Result<(), Error> {
+        let ends: Vec<BoxFuture<'_, _>> =
+            self.counted.iter().map(|of| Box::pin(self.shared.succeeded(of)) as _).collect();
+        try_join_all(ends).await.map(drop)
+    }
+
+    async fn give_all_back(self) {
+        for of in &self.counted {
+            if let Err(error) = self.shared.give_back(of).await {
+                tracing::debug!(%error, "an attempt that was not made stays counted");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attempt").finish_non_exhaustive()
+    }
+}
+
+struct Taken {
+    key: String,
+    subject: Subject,
+}
+
+impl Taken {
+    fn new(shared: &Shared, subject: Subject) -> Self {
+        Self { key: subject.key(&shared.keys, &shared.prefix), subject }
+    }
+}
+
+impl Shared {
+    /// Counts one more attempt, or says how long it has to wait.
+    async fn take(&self, of: &Taken) -> Result<Option<Duration>, Error> {
+        let policy = of.subject.policy();
+        for _ in 0..TRIES {
+            let now = self.clock.now(&*self.store).await?;
+            let Decision::Go(first, lifetime) = decide(policy, None, now) else { continue };
+            if self.store.create(&of.key, first.text(), lifetime).await? {
+                return Ok(None);
+            }
+            let Some(stored) = self.store.load(&of.key).await? else { continue };
+            let (next, lifetime) = match decide(policy, Attempts::read(&stored), now) {
+                Decision::Wait(wait) => return Ok(Some(wait)),
+                Decision::Go(next, lifetime) => (next, lifetime),
+            };
+            let all = 0..stored.len();
+            match self.store.replace(&of.key, &Seen::new(stored, all), next.text(), lifetime).await? {
+                Replaced::Stored => return Ok(None),
+                Replaced::Conflict(_) | Replaced::Gone => {}
+            }
+        }
+        Err(Error::new(ErrorKind::Unavailable, "other attempts kept being faster"))
+    }
+
+    async fn succeeded(&self, of: &Taken) -> Result<(), Error> {
+        match of.subject.on_success() {
+            Success::Forget => self.store.delete(&of.key, None).await.map(|_: Deleted| ()),
+            Success::GiveBack => self.give_back(of).await,
+            Success::Count => Ok(()),
+        }
+    }
+
+    /// Counts one attempt less.
+    async fn give_back(&self, of: &Taken) -> Result<(), Error> {
+        for _ in 0..TRIES {
+            let Some(stored) = self.store.load(&of.key).await? else { return Ok(()) };
+            let Some(attempts) = Attempts::read(&stored) else { return Ok(()) };
+            let all = 0..stored.len();
+            let seen = Seen::new(stored, all);
+            let now = self.clock.now(&*self.store).await?;
+            let is_done = match give_back(of.subject.policy(), attempts, now) {
+                None => !matches!(self.store.delete(&of.key, Some(&seen)).await?, Deleted::Conflict(_)),
+                Some((left, lifetime)) => {
+                    !matches!(self.store.replace(&of.key, &seen, left.text(), lifetime).await?, Replaced::Conflict(_))
+                }
+            };
+            if is_done {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,132 @@
+//! What attempts are counted for.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::{
+    device::{Device, folded},
+    policy::Policy,
+};
+use crate::SecretKeys;
+
+/// What an attempt is counted for: an account, an address, a device. Each kind of attempt has a `purpose`
+/// (`"sign-in"`), and those of one purpose do not count for another.
+///
+/// The store holds a keyed hash of it: whoever reads the store learns no name and no address.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    name: String,
+    policy: Policy,
+    success: Success,
+}
+
+/// What becomes of the attempts when one succeeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Success {
+    /// They are forgotten: whoever could do it is the owner.
+    Forget,
+    /// That one counts no longer. The others stay: an attacker has an account, too.
+    GiveBack,
+    /// It counts like any other.
+    Count,
+}
+
+impl Subject {
+    /// The account that is `named`, whether there is one or not: so the answer does not tell. The case of its letters and
+    /// the space around it make no difference. Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
+    #[must_use]
+    pub fn account(purpose: &str, named: &str) -> Self {
+        Self::of(purpose, "account", &folded(named), Policy::ACCOUNT, Success::Forget)
+    }
+
+    /// The network of a client: its address, or with IPv6 the `/64` that one customer has. Default policy:
+    /// [`Policy::ADDRESS`]. A success counts for nothing, and forgets no failure.
+    #[must_use]
+    pub fn address(purpose: &str, address: IpAddr) -> Self {
+        Self::of(purpose, "address", &network(address).to_string(), Policy::ADDRESS, Success::GiveBack)
+    }
+
+    /// A device that has signed in to the account before: see [`Throttle::known_device`](super::Throttle::known_device).
+    /// Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
+    #[must_use]
+    pub fn device(purpose: &str, device: &Device) -> Self {
+        Self::of(purpose, "device", device.id(), Policy::ACCOUNT, Success::Forget)
+    }
+
+    /// Anything else, by a name of yours: a session's handle, say. Default policy: [`Policy::ACCOUNT`]. A success forgets
+    /// the failures.
+    #[must_use]
+    pub fn named(purpose: &str, name: &str) -> Self {
+        Self::of(purpose, "named", name, Policy::ACCOUNT, Success::Forget)
+    }
+
+    fn of(purpose: &str, kind: &str, value: &str, policy: Policy, success: Success) -> Self {
+        Self { name: format!("{purpose}\0{kind}\0{value}"), policy, success }
+    }
+
+    /// How many attempts are free, and how long the next ones wait. Default: that of the subject's kind.
+    #[must_use]
+    pub fn with_policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// Successes count as failures do: for what nobody should do often, such as registering. Default: they do not.
+    #[must_use]
+    pub fn counting_successes(self) -> Self {
+        Self { success: Success::Count, ..self }
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        self.policy
+    }
+
+    pub(super) fn on_success(&self) -> Success {
+        self.success
+    }
+
+    pub(super) fn key(&self, keys: &SecretKeys, prefix: &str) -> String {
+        let hash = keys.sign("shared-session throttle", self.name.as_bytes());
+        [prefix, &URL_SAFE_NO_PAD.encode(&hash[..18])].concat()
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(subject: &Subject) -> String {
+        subject.key(&SecretKeys::new([7; 32]).unwrap(), "p:")
+    }
+
+    #[test]
+    fn keys_tell_nothing_and_differ_by_purpose_and_kind() {
+        let ann = key(&Subject::account("sign-in", "ann"));
+        assert_eq!(ann.len(), 2 + 24);
+        assert!(ann.starts_with("p:") && !ann.contains("ann"), "{ann}");
+        assert_eq!(ann, key(&Subject::account("sign-in", " Ann\n")));
+        for other in
+            [Subject::account("sign-in", "anne"), Subject::account("register", "ann"), Subject::named("sign-in", "ann")]
+        {
+            assert_ne!(ann, key(&other));
+        }
+        let under_another_key = Subject::account("sign-in", "ann").key(&SecretKeys::new([8; 32]).unwrap(), "p:");
+        assert_ne!(ann, under_another_key);
+    }
+
+    #[test]
+    fn an_address_is_counted_by_the_network_of_its_customer() {
+        let of = |address: &str| key(&Subject::address("sign-in", address.parse().unwrap()));
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
+    }
+}

@@ -1,0 +1,163 @@
+//! Attempts are counted exactly, whatever the store and however many come at once.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use shared_session::{
+    ErrorKind, SecretKeys, SessionManager,
+    store::{MemoryStore, RedisStore, SessionStore, SqlStore, StoreTime},
+    testing::FaultStore,
+    throttle::{Policy, Subject, Throttle, Verdict},
+};
+use test_servers::{Postgres, Redis};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn keys() -> SecretKeys {
+    SecretKeys::new([7; 32]).unwrap()
+}
+
+fn patient(free: u32) -> Policy {
+    Policy::new(free).with_waits(HOUR, HOUR).with_recovery(24 * HOUR)
+}
+
+fn ann() -> Subject {
+    Subject::account("sign-in", "ann").with_policy(patient(6))
+}
+
+/// Whether an attempt may be made that then fails.
+async fn fails(throttle: &Throttle, subject: Subject) -> bool {
+    matches!(throttle.attempt([subject]).await.unwrap(), Verdict::Go(_))
+}
+
+async fn succeeds(throttle: &Throttle, subject: Subject) -> bool {
+    match throttle.attempt([subject]).await.unwrap() {
+        Verdict::Go(attempt) => attempt.succeeded().await.is_ok(),
+        Verdict::Wait(_) => false,
+    }
+}
+
+/// Sixty at once in five services, of which six are free.
+async fn exact<S: SessionStore + Clone>(store: S) {
+    let services: Vec<_> = (0..5).map(|_| Throttle::new(store.clone(), keys())).collect();
+    let made = join_all((0..60).map(|n| fails(&services[n % 5], ann()))).await;
+    assert_eq!(made.into_iter().filter(|made| *made).count(), 6);
+    assert!(!fails(&services[0], ann()).await);
+    // Nothing of it counts for others, or once it is forgotten.
+    let bob = || Subject::account("sign-in", "bob").with_policy(patient(6));
+    let signed_in = join_all((0..20).map(|_| succeeds(&services[1], bob()))).await;
+    assert!(signed_in.into_iter().all(|signed_in| signed_in), "people who sign in at once do not hinder each other");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn as_many_attempts_are_made_as_are_free_in_memory_and_sql() {
+    exact(MemoryStore::new()).await;
+    let sqlite = SqlStore::connect("sqlite::memory:").await.unwrap();
+    sqlite.migrate().await.unwrap();
+    exact(sqlite).await;
+    let postgres = SqlStore::connect(&Postgres::shared().create_database()).await.unwrap();
+    postgres.migrate().await.unwrap();
+    exact(postgres).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn as_many_attempts_are_made_as_are_free_in_redis_and_every_key_expires() {
+    for redis in Redis::all() {
+        exact(RedisStore::connect_with(&redis.url(), &crate::redis::patient()).await.unwrap()).await;
+        let found = redis.cli(&["KEYS", "*"]);
+        assert!(found.starts_with("shared_session:throttle:") && found.lines().count() == 1, "{found}");
+        assert!(redis.cli(&["PTTL", &found]).parse::<i64>().unwrap() > 0);
+        assert!(!redis.cli(&["GET", &found]).contains("ann"));
+    }
+}
+
+fn on_a_clock() -> (MemoryStore, Throttle) {
+    let store = MemoryStore::with_clock(StoreTime(1_000_000_000));
+    let manager = SessionManager::new(store.clone()).with_clock_refresh(Duration::ZERO);
+    (store, Throttle::of(&manager, keys()))
+}
+
+#[tokio::test]
+async fn the_wait_that_is_told_is_long_enough() {
+    let (store, throttle) = on_a_clock();
+    let subject = || Subject::account("sign-in", "ann");
+    let mut longest = Duration::ZERO;
+    for _ in 0..30 {
+        match throttle.attempt([subject()]).await.unwrap() {
+            Verdict::Go(_) => {}
+            Verdict::Wait(wait) => {
+                longest = longest.max(wait);
+                store.advance(wait - Duration::from_millis(1));
+                assert!(!fails(&throttle, subject()).await);
+                store.advance(Duration::from_millis(1));
+                assert!(fails(&throttle, subject()).await);
+            }
+        }
+    }
+    assert!(longest >= Duration::from_secs(60), "{longest:?}");
+    store.advance(24 * HOUR);
+    assert!(store.is_empty(), "nothing is kept that counts no longer");
+}
+
+#[tokio::test]
+async fn a_success_forgets_the_failures_of_the_account_and_none_of_the_address() {
+    let (_, throttle) = on_a_clock();
+    let address = || Subject::address("sign-in", "192.0.2.1".parse().unwrap()).with_policy(patient(3));
+    for n in 0..2 {
+        let both = [ann().with_policy(patient(3)), address()];
+        assert!(matches!(throttle.attempt(both).await.unwrap(), Verdict::Go(_)), "{n}");
+    }
+    let Verdict::Go(attempt) = throttle.attempt([ann().with_policy(patient(3)), address()]).await.unwrap() else {
+        panic!("three are free")
+    };
+    attempt.succeeded().await.unwrap();
+    for n in 0..3 {
+        assert!(fails(&throttle, ann().with_policy(patient(3))).await, "{n}");
+    }
+    assert!(fails(&throttle, address()).await, "the success was given back");
+    assert!(!fails(&throttle, address()).await, "and no failure was");
+}
+
+#[tokio::test]
+async fn where_one_subject_has_to_wait_nothing_counts_for_the_other() {
+    let (store, throttle) = on_a_clock();
+    while fails(&throttle, ann()).await {}
+    let before = store.len();
+    let cat = || Subject::account("sign-in", "cat").with_policy(patient(1));
+    assert!(matches!(throttle.attempt([ann(), cat()]).await.unwrap(), Verdict::Wait(wait) if wait == HOUR));
+    assert_eq!(store.len(), before);
+    assert!(fails(&throttle, cat()).await);
+}
+
+#[tokio::test]
+async fn a_device_that_signed_in_before_is_not_locked_out_by_strangers() {
+    let (_, throttle) = on_a_clock();
+    let cookie = throttle.device_cookie("Ann").unwrap();
+    while fails(&throttle, ann()).await {}
+    let device = throttle.known_device("ann", &cookie).expect("it is Ann's");
+    let known = || Subject::device("sign-in", &device).with_policy(patient(2));
+    assert!(succeeds(&throttle, known()).await);
+    assert!(fails(&throttle, known()).await && fails(&throttle, known()).await);
+    assert!(!fails(&throttle, known()).await, "a stolen device does not guess on");
+    assert!(throttle.known_device("bob", &cookie).is_none());
+}
+
+#[tokio::test]
+async fn registrations_count_though_they_succeed() {
+    let (_, throttle) = on_a_clock();
+    let here =
+        || Subject::address("register", "192.0.2.1".parse().unwrap()).with_policy(patient(2)).counting_successes();
+    assert!(succeeds(&throttle, here()).await && succeeds(&throttle, here()).await);
+    assert!(!succeeds(&throttle, here()).await);
+}
+
+#[tokio::test]
+async fn what_cannot_be_counted_is_not_made() {
+    let store = FaultStore::new(MemoryStore::new());
+    let throttle = Throttle::new(store.clone(), keys());
+    assert!(fails(&throttle, ann()).await);
+    store.set_down(true);
+    assert_eq!(throttle.attempt([ann()]).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    store.set_down(false);
+    assert!(fails(&throttle, ann()).await);
+}
