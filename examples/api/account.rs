@@ -2,9 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use axum::{Extension, Json, extract::State, http::StatusCode};
+use axum::{
+    Extension, Json,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+};
 use serde::{Deserialize, Serialize};
-use shared_session::{ClientAddress, Error, LoginOptions, users::User};
+use shared_session::{ClientAddress, Error, LoginOptions, throttle::Verdict, users::User};
 use shared_session_axum::{CurrentUser, Session};
 use shared_session_examples::{
     audit::{self, Failed},
@@ -68,7 +72,8 @@ impl Account {
 
 /// Sign in
 ///
-/// The cookie is replaced. What an anonymous visitor stored is kept.
+/// The cookie is replaced. What an anonymous visitor stored is kept. After some wrong passwords each next attempt has to
+/// wait longer.
 #[utoipa::path(
     post,
     path = "/api/login",
@@ -77,19 +82,27 @@ impl Account {
     responses(
         (status = 200, description = "Signed in", body = Account,
             headers(("Set-Cookie" = String, description = "The session"))),
-        Fails<400>, Fails<401>, Fails<415>, Fails<422>, WriteFails
+        Fails<400>, Fails<401>, Fails<415>, Fails<422>, Fails<429>, WriteFails
     )
 )]
 pub(crate) async fn login(
     State(setup): State<Setup>,
     session: Session,
     address: Option<Extension<ClientAddress>>,
+    headers: HeaderMap,
     JsonObject(login): JsonObject<Login>,
 ) -> Result<Json<Account>, ApiError> {
+    let address = address.map(|Extension(ClientAddress(address))| address);
+    let cookies = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
+    let attempt = match setup.throttles.sign_in(&login.username, address, &setup.device_cookie, cookies).await? {
+        Verdict::Go(attempt) => attempt,
+        Verdict::Wait(wait) => return Err(Problem::too_many(wait).into()),
+    };
     let Some(user) = sign_in::authenticate(&session, &setup.users, &login.username, &login.password).await? else {
-        audit::note(Failed::SignIn, address.map(|Extension(ClientAddress(address))| address));
+        audit::note(Failed::SignIn, address);
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
+    attempt.succeeded().await?;
     let account = Account::of(&user, &session).await?;
     let options = login.remember.map(|remember| LoginOptions::new().with_remember_me(remember)).unwrap_or_default();
     session.login_with(&user, options)?;

@@ -14,6 +14,7 @@ use shared_session_examples::text::is_preference_name;
 use crate::{
     json::{JsonBody, is_deeper_than},
     problem::{ApiError, Fails, Problem, ReadFails, WriteFails},
+    session::MayStart,
 };
 
 /// The largest value, in bytes.
@@ -88,16 +89,18 @@ pub(crate) async fn preference(Entry(entry): Entry, session: Session) -> Result<
     security((), ("session" = [])),
     params(("name" = String, Path, description = "Its name", pattern = "^[A-Za-z0-9_.-]{1,64}$", example = "theme")),
     request_body(content = serde_json::Value, description = "The bare value", example = json!("dark")),
-    responses((status = 204, description = "Stored"), Fails<400>, Fails<415>, Fails<422>, WriteFails)
+    responses((status = 204, description = "Stored"), Fails<400>, Fails<415>, Fails<422>, Fails<429>, WriteFails)
 )]
 pub(crate) async fn set_preference(
     Entry(entry): Entry,
     session: Session,
+    starts: MayStart,
     JsonBody(value): JsonBody<Box<RawValue>>,
 ) -> Result<StatusCode, ApiError> {
     if is_deeper_than(MAX_DEPTH, value.get()) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "The value is nested too deeply.").into());
     }
+    starts.check(&session).await?;
     session.insert(&entry, &value)?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use shared_session::throttle::retry_after;
 use shared_session_axum::Rejection;
 use utoipa::{
     IntoResponses, ToSchema,
@@ -34,7 +35,7 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     down: Vec<&'static str>,
-    /// Seconds until a client may ask again, with 503.
+    /// Seconds until a client may ask again, with 429 and 503.
     #[serde(skip)]
     #[schema(ignore)]
     retry_after: u64,
@@ -63,6 +64,18 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// 429, for so long.
+    pub(crate) fn too_many(wait: Duration) -> Self {
+        Self { retry_after: retry_after(wait), ..Self::of(StatusCode::TOO_MANY_REQUESTS) }
+    }
+}
+
+/// Whether an answer says when a client may ask again.
+fn is_told_to_wait(status: StatusCode) -> bool {
+    matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -70,7 +83,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_string(&self).unwrap_or_default();
         let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if is_told_to_wait(status) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         response
@@ -143,7 +156,7 @@ impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
         let status = StatusCode::from_u16(STATUS).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let mut response = ResponseBuilder::new().description(meaning(status)).content(CONTENT_TYPE, content);
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if is_told_to_wait(status) {
             response = response.header("Retry-After", Header::default());
         }
         BTreeMap::from([(STATUS.to_string(), response.build().into())])
@@ -199,6 +212,7 @@ fn meaning(status: StatusCode) -> &'static str {
         StatusCode::PAYLOAD_TOO_LARGE => "This is too large.",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "The body must be JSON, and its type application/json.",
         StatusCode::UNPROCESSABLE_ENTITY => "The request has another form than the documented one.",
+        StatusCode::TOO_MANY_REQUESTS => "Too many attempts. Please wait and try again.",
         StatusCode::SERVICE_UNAVAILABLE => "The service is temporarily unavailable. Please try again.",
         status if status.is_client_error() => "The request cannot be answered.",
         _ => "The service failed to answer.",

@@ -1,13 +1,40 @@
 //! The session itself, and the visit counter that `site` counts with.
 
-use axum::Json;
+use std::{convert::Infallible, net::IpAddr};
+
+use axum::{Json, extract::FromRequestParts, http::request::Parts};
 use serde::Serialize;
-use shared_session::store::StoreTime;
+use shared_session::{ClientAddress, store::StoreTime};
 use shared_session_axum::Session;
-use shared_session_examples::{VISITS, text::rfc3339};
+use shared_session_examples::{VISITS, setup::Setup, text::rfc3339, throttles::Throttles};
 use utoipa::ToSchema;
 
-use crate::problem::{ApiError, ReadFails, WriteFails};
+use crate::problem::{ApiError, Fails, Problem, ReadFails, WriteFails};
+
+/// Counts the sessions that an address starts. Taking it costs nothing.
+pub(crate) struct MayStart {
+    throttles: Throttles,
+    address: Option<IpAddr>,
+}
+
+impl FromRequestParts<Setup> for MayStart {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, setup: &Setup) -> Result<Self, Infallible> {
+        let address = parts.extensions.get().map(|ClientAddress(address)| *address);
+        Ok(Self { throttles: setup.throttles.clone(), address })
+    }
+}
+
+impl MayStart {
+    /// Refuses with 429 to start one more session. One round trip, or two, if `session` is none yet; else none.
+    pub(crate) async fn check(&self, session: &Session) -> Result<(), ApiError> {
+        match self.throttles.new_session(session, self.address).await? {
+            None => Ok(()),
+            Some(wait) => Err(Problem::too_many(wait).into()),
+        }
+    }
+}
 
 /// A session, without what opens it.
 #[derive(Serialize, ToSchema)]
@@ -64,9 +91,10 @@ pub(crate) async fn session_state(session: Session) -> Result<Json<SessionState>
     path = "/api/visits",
     tag = "session",
     security((), ("session" = [])),
-    responses((status = 200, description = "Counted", body = Visits), WriteFails)
+    responses((status = 200, description = "Counted", body = Visits), Fails<429>, WriteFails)
 )]
-pub(crate) async fn count_visit(session: Session) -> Result<Json<Visits>, ApiError> {
+pub(crate) async fn count_visit(session: Session, starts: MayStart) -> Result<Json<Visits>, ApiError> {
+    starts.check(&session).await?;
     session.update_or(VISITS, 0, |visits| visits.saturating_add(1))?;
     // Another request may have been faster: what is stored is known only when it is stored.
     session.commit().await?;

@@ -1,19 +1,27 @@
 //! What each page shows of its visitor.
 
-use std::{net::IpAddr, time::SystemTime};
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, HttpResponse,
     dev::Payload,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, ContentType, LOCATION},
+        header::{CACHE_CONTROL, COOKIE, ContentType, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE},
     },
     web,
 };
 use askama::Template;
 use serde::{Deserialize, Serialize};
-use shared_session::{ClientAddress, Error, ErrorKind, LazySession, Session, store::StoreTime, users::User};
+use shared_session::{
+    ClientAddress, Error, ErrorKind, LazySession, Session,
+    store::StoreTime,
+    throttle::{Verdict, retry_after},
+    users::User,
+};
 use shared_session_examples::{
     pages::{Language, Layout, SignedIn, Theme, Visitor, When},
     prefix::Prefix,
@@ -78,6 +86,22 @@ impl Visit {
         self.request.extensions().get().map(|ClientAddress(address)| *address)
     }
 
+    /// Whether one more attempt may be made to sign in under the name that is `typed`.
+    pub(crate) async fn may_sign_in(&self, typed: &str) -> Result<Verdict, Error> {
+        let (setup, cookies) = (&self.setup, self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
+        setup.throttles.sign_in(typed, self.client_address(), &setup.device_cookie, cookies).await
+    }
+
+    /// Lets the browser of `answer` be known from now on, as one that has signed in under that name.
+    pub(crate) fn remember_device(&self, typed: &str, mut answer: HttpResponse) -> Answer {
+        let (setup, cookies) = (&self.setup, self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
+        let cookie = setup.throttles.remember(typed, &setup.device_cookie, cookies)?;
+        if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
+            answer.headers_mut().append(SET_COOKIE, cookie);
+        }
+        Ok(answer)
+    }
+
     /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.
     pub(crate) fn page(&self, session: &Session, user: Option<&User>) -> Result<Page, Failure> {
         let visitor = match user {
@@ -137,6 +161,12 @@ impl Page {
 /// 303 to `location`, a path of this host.
 pub(crate) fn see_other(location: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, location)).insert_header((CACHE_CONTROL, "no-store")).finish()
+}
+
+/// The page of a form that is not taken for so long.
+pub(crate) fn told_to_wait(mut page: HttpResponse, wait: Duration) -> HttpResponse {
+    page.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after(wait)));
+    page
 }
 
 /// Who is signed in. A session that cannot be read is nobody's here: signing in replaces it.

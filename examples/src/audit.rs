@@ -10,6 +10,8 @@ pub enum Failed {
     SignIn,
     /// Whoever is signed in was asked for the password once more, and it was another one.
     PasswordCheck,
+    /// So many attempts failed that this one was not made.
+    TooOften,
 }
 
 /// Leaves the trace. `address` is the client's, where it is known.
@@ -17,6 +19,7 @@ pub fn note(failed: Failed, address: Option<IpAddr>) {
     let event = match failed {
         Failed::SignIn => "sign-in failed",
         Failed::PasswordCheck => "password check failed",
+        Failed::TooOften => "attempt refused: too many",
     };
     let address = address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
     tracing::info!(target: "audit", event, address, "refused");

@@ -9,9 +9,10 @@
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
 //! - [`usernames`] and [`passwords`]: which ones new users may have
-//! - [`audit`]: what leaves a trace in the log
+//! - [`audit`] and [`log_filter`]: what leaves a trace in the log, and how many lines
 //! - [`operations`]: who may ask for metrics and readiness
 //! - [`sign_in`]: who may sign in under which name
+//! - [`throttles`]: what slows down who guesses passwords or fills the store
 //! - [`paging`]: long lists, a page at a time
 //! - [`rights`]: which users a member of staff may change
 //! - [`pages`]: the HTML of `site`
@@ -20,6 +21,7 @@ pub mod args;
 pub mod audit;
 pub mod data_dir;
 pub mod forms;
+pub mod log_filter;
 pub mod metrics;
 pub mod network;
 pub mod operations;
@@ -35,6 +37,7 @@ pub mod settings;
 pub mod setup;
 pub mod sign_in;
 pub mod text;
+pub mod throttles;
 pub mod usernames;
 
 /// The entry that both services count visits in.

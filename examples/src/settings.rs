@@ -18,6 +18,7 @@
 //! ```
 
 pub mod env_file;
+mod limits;
 mod names;
 mod reader;
 mod url;
@@ -28,6 +29,7 @@ use shared_session::django::TimeZone;
 
 use self::reader::Reader;
 pub use self::{
+    limits::Limits,
     names::unknown,
     url::{DatabaseUrl, SessionUrl},
 };
@@ -282,6 +284,8 @@ pub struct Settings {
     pub retry_after: Duration,
     /// How long clients may take, and how many may be connected.
     pub http: HttpLimits,
+    /// What one client may cost the others.
+    pub limits: Limits,
     /// Who may ask for metrics and readiness. Default: everybody.
     pub operations: Operations,
     /// `RUST_LOG`, default `info`.
@@ -395,6 +399,7 @@ impl Settings {
                 request: reader.seconds("HTTP_REQUEST_TIMEOUT", 30, MAX_HTTP_SECONDS)?,
                 connections: reader.count_from("HTTP_CONNECTIONS", 1024, 1, MAX_CONNECTIONS)?,
             },
+            limits: Limits::read(&reader, profile.is_django(), idle)?,
             operations: Operations {
                 addr: reader.optional_address("OPERATIONS_ADDR")?,
                 token: reader.secret("OPERATIONS_TOKEN", MIN_TOKEN_BYTES)?,

@@ -3,16 +3,25 @@
 use std::{collections::BTreeSet, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use shared_session::{
-    CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionManager, cookie,
+    CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionLimit, SessionManager, cookie,
     csrf::{CrossOrigin, FormTokens},
     users::{CreateUserError, NewUser, SqlUsers, UserTable, password::PasswordHasher},
 };
 
+use tracing_subscriber::{
+    filter::FilterExt as _,
+    layer::{Layer as _, SubscriberExt as _},
+    util::SubscriberInitExt as _,
+};
+
 use crate::{
-    data_dir, metrics,
+    data_dir,
+    log_filter::FewOfAKind,
+    metrics,
     prefix::Prefix,
     secret_key, sessions,
     settings::{DatabaseUrl, DjangoSettings, SameSite, SessionUrl, Settings},
+    throttles::{DeviceCookie, Throttles},
 };
 
 /// The user that the first start makes in an embedded database.
@@ -29,6 +38,10 @@ pub struct Setup {
     pub users: SqlUsers,
     /// The sessions.
     pub manager: SessionManager,
+    /// What slows down who tries too often.
+    pub throttles: Throttles,
+    /// The cookie by which a browser is known that has signed in.
+    pub device_cookie: DeviceCookie,
     forms: FormTokens,
 }
 
@@ -57,13 +70,20 @@ impl Setup {
             .with_lifetime(lifetime_of(&settings))
             .with_retry_after(settings.retry_after)
             .with_form_tokens(forms.clone())
-            .with_users(users.clone(), keys)
+            .with_anonymous_max_size(settings.limits.anonymous_size)
+            .with_users(users.clone(), keys.clone())
             .with_on_error(on_error);
+        let manager = match settings.limits.max_per_user {
+            Some(most) => manager.with_session_limit(SessionLimit::EndOldest(most)),
+            None => manager,
+        };
         sessions::verify(&settings, &manager).await?;
         if settings.has_embedded_users() {
             make_demo_user(&users, &settings.data_dir).await?;
         }
-        Ok(Self { settings: Arc::new(settings), users, manager, forms })
+        let throttles = Throttles::new(&settings, &manager, keys);
+        let device_cookie = DeviceCookie::new(&settings)?;
+        Ok(Self { settings: Arc::new(settings), users, manager, throttles, device_cookie, forms })
     }
 
     /// Who may send unsafe requests, once the service is bound.
@@ -90,11 +110,14 @@ impl Setup {
         }
     }
 
-    /// What is down, by name; empty when the service is ready. One round trip to each part.
+    /// What is down, by name; empty when the service is ready. One round trip to each part, and while writes of sessions
+    /// are refused one more.
     pub async fn down(&self) -> Vec<&'static str> {
         let (sessions, users) = tokio::join!(self.manager.ping(), self.users.ping());
+        // A store that refuses writes still tells the time.
+        let writes = if sessions.is_ok() { self.manager.check_writes().await } else { Ok(()) };
         let mut down = Vec::new();
-        for (name, result) in [("sessions", sessions), ("users", users)] {
+        for (name, result) in [("sessions", sessions), ("sessions (writes are refused)", writes), ("users", users)] {
             if let Err(error) = result {
                 tracing::warn!(part = name, %error, "not ready");
                 down.push(name);
@@ -104,19 +127,18 @@ impl Setup {
     }
 }
 
-/// Starts logging to stderr what `RUST_LOG` lets through.
+/// Starts logging to stderr what `RUST_LOG` lets through, and no floods ([`FewOfAKind`]).
 ///
 /// # Errors
 /// One line, if the filter cannot be used or logging was started before.
 pub fn start_logging(settings: &Settings) -> Result<(), Error> {
     let refused = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Config, format!("RUST_LOG: {error}"));
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_filter).map_err(|error| refused(&error))?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .try_init()
-        .map_err(|error| refused(&error))
+        .with_filter(filter.and(FewOfAKind::default()));
+    tracing_subscriber::registry().with(lines).try_init().map_err(|error| refused(&error))
 }
 
 /// The users alone, with their tables: what `site migrate` and `site create-superuser` need. With a Django profile the
@@ -262,6 +284,7 @@ fn cookie_age(settings: &Settings) -> Option<Duration> {
 fn lifetime_of(settings: &Settings) -> Lifetime {
     let lifetime = Lifetime::default()
         .with_idle(settings.idle)
+        .with_anonymous(settings.limits.anonymous_age)
         .with_absolute(settings.absolute)
         .with_remembered(settings.remembered);
     if settings.save_every_request { lifetime.with_touch_after(0.0) } else { lifetime }

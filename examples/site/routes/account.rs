@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use serde::Deserialize;
 use shared_session::{
     LoginOptions,
+    throttle::Verdict,
     users::{ManageUsers, Users},
 };
 use shared_session_actix::CurrentUser;
@@ -16,8 +17,10 @@ use shared_session_examples::{
 use crate::{
     errors::Failure,
     form::{Form, current},
-    page::{Answer, Notice, Visit, now, when},
+    page::{Answer, Notice, Visit, now, told_to_wait, when},
 };
+
+use super::login::TOO_OFTEN;
 
 pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
     let session = user.session();
@@ -66,8 +69,17 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
     let user: CurrentUser = visit.extract().await?;
     let users = &visit.setup.users;
 
+    let attempt = match visit.setup.throttles.password_check(user.session(), visit.client_address()).await? {
+        Verdict::Go(attempt) => attempt,
+        Verdict::Wait(wait) => {
+            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Vec::new(), Some(TOO_OFTEN))?;
+            return Ok(told_to_wait(page, wait));
+        }
+    };
     let mut errors = Vec::new();
-    if !users.check_password(&user, &fields.old_password).await? {
+    if users.check_password(&user, &fields.old_password).await? {
+        attempt.succeeded().await?;
+    } else {
         audit::note(Failed::PasswordCheck, visit.client_address());
         errors.push(FieldError::new("old_password", "This is not your current password."));
     }

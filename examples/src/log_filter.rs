@@ -1,0 +1,98 @@
+//! Keeps what clients send from flooding the log: of each warning and error that other crates write, a few lines in ten
+//! seconds.
+//!
+//! The lines of the session layer limit themselves, and say in the next one how many were left out. Those of others cannot:
+//! that is said on a line of its own.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use shared_session::LogLimit;
+use tracing::{Event, Level, Metadata, callsite::Identifier};
+use tracing_subscriber::layer::{Context, Filter};
+
+/// Has a limit for each place in the code that writes warnings or errors.
+#[derive(Debug, Default)]
+pub struct FewOfAKind(Mutex<HashMap<Identifier, Arc<LogLimit>>>);
+
+impl FewOfAKind {
+    /// Whether a line of this kind is written, and how many were not since the last one that was.
+    #[expect(clippy::option_option, reason = "as `LogLimit::line`")]
+    fn line(&self, kind: Identifier) -> Option<Option<u64>> {
+        let limit = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default());
+        limit.line()
+    }
+}
+
+fn is_limited(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::WARN && !metadata.target().starts_with("shared_session")
+}
+
+impl<S> Filter<S> for FewOfAKind {
+    fn enabled(&self, _: &Metadata<'_>, _: &Context<'_, S>) -> bool {
+        true
+    }
+
+    fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
+        if !is_limited(event.metadata()) {
+            return true;
+        }
+        match self.line(event.metadata().callsite()) {
+            None => false,
+            Some(None) => true,
+            Some(Some(left_out)) => {
+                // Not an event: this runs inside of one.
+                eprintln!("{left_out} lines like the next one were left out");
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+
+    use tracing_subscriber::{
+        fmt,
+        layer::{Layer as _, SubscriberExt as _},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn of_each_kind_a_few_lines_are_written_and_all_below_warnings() {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines =
+            fmt::layer().with_ansi(false).with_writer(move || writer.clone()).with_filter(FewOfAKind::default());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            for _ in 0..1000 {
+                tracing::error!(target: "other", "malformed");
+                tracing::warn!(target: "other", "slow");
+                tracing::info!(target: "other", "answered");
+                tracing::warn!(target: "shared_session::reply", "limits itself");
+            }
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let count = |word: &str| text.matches(word).count();
+        let few = usize::try_from(LogLimit::LINES).unwrap();
+        assert!((few..5 * few).contains(&count("malformed")) && (few..5 * few).contains(&count("slow")), "{text}");
+        assert_eq!((count("answered"), count("limits itself")), (1000, 1000));
+    }
+}

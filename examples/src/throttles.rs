@@ -1,0 +1,262 @@
+//! What slows down who guesses passwords, registers without end, or fills the session store.
+//!
+//! Addresses of this machine are not counted: they are a proxy that `TRUSTED_PROXIES` does not name, and all its clients
+//! would wait together; or the operator.
+
+use std::{net::IpAddr, time::Duration};
+
+use shared_session::{
+    CookieConfig, Error, SecretKeys, Session, SessionManager,
+    store::MemoryStore,
+    throttle::{Attempt, Policy, Subject, Throttle, Verdict},
+};
+
+use crate::{
+    audit::{self, Failed},
+    settings::{Limits, SessionProfile, Settings},
+    usernames::normalized_username,
+};
+
+const SIGN_IN: &str = "sign-in";
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: u32 = 3600;
+/// How long a browser is known that has signed in.
+const KNOWN: Duration = Duration::from_secs(180 * 86_400);
+/// How many cookies of the device's name are looked at.
+const MOST_COOKIES: usize = 4;
+
+/// Counts what both services limit, in the store of the sessions.
+#[derive(Clone, Debug)]
+pub struct Throttles {
+    throttle: Throttle,
+    limits: Limits,
+}
+
+impl Throttles {
+    /// In Django's tables is no place for counts: with these each process counts for itself.
+    #[must_use]
+    pub fn new(settings: &Settings, manager: &SessionManager, keys: SecretKeys) -> Self {
+        let throttle = match settings.profile {
+            SessionProfile::DjangoDb | SessionProfile::DjangoCachedDb => Throttle::new(MemoryStore::new(), keys),
+            _ => Throttle::of(manager, keys),
+        };
+        Self { throttle, limits: settings.limits }
+    }
+
+    /// Somebody wants to sign in under the name that is `typed`. `cookies` are the `Cookie` headers: a browser that has
+    /// signed in to this account before is counted by itself, and no stranger makes it wait.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`](shared_session::ErrorKind::Unavailable) if the store fails.
+    pub async fn sign_in<'a>(
+        &self,
+        typed: &str,
+        address: Option<IpAddr>,
+        device: &DeviceCookie,
+        cookies: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Verdict, Error> {
+        let account = normalized_username(typed);
+        let known_device = |value| self.throttle.known_device(&account, value);
+        let known = values(cookies, &device.name).take(MOST_COOKIES).find_map(known_device);
+        if let Some(device) = known {
+            return self.attempt([Some(Subject::device(SIGN_IN, &device)), None], address).await;
+        }
+        let from = countable(address).map(|address| Subject::address(SIGN_IN, address));
+        self.attempt([Some(Subject::account(SIGN_IN, &account)), from], address).await
+    }
+
+    /// Whoever is signed in to `session` is asked for the password once more. Counted for the session: a thief in another
+    /// one does not make the owner wait.
+    ///
+    /// # Errors
+    /// As [`sign_in`](Self::sign_in).
+    pub async fn password_check(&self, session: &Session, address: Option<IpAddr>) -> Result<Verdict, Error> {
+        let handle = session.handle().map(|handle| Subject::named("password", handle.as_str()));
+        self.attempt([handle, None], address).await
+    }
+
+    /// Somebody wants to register. Ten are free, then there are ten an hour.
+    ///
+    /// # Errors
+    /// As [`sign_in`](Self::sign_in).
+    pub async fn registration(&self, address: Option<IpAddr>) -> Result<Verdict, Error> {
+        let policy = Policy::new(10).with_waits(MINUTE, 6 * MINUTE).with_recovery(6 * MINUTE);
+        let from = countable(address).map(|address| Subject::address("register", address));
+        self.attempt([from.map(|from| from.with_policy(policy).counting_successes()), None], address).await
+    }
+
+    /// Claims a new name, whatever the case of its letters: of registrations at the same moment one goes on, and the others
+    /// get `None`. Where no user comes of it the claim is given back by [`Attempt::succeeded`]; else it ends in a minute,
+    /// when everybody finds the user in the table.
+    ///
+    /// # Errors
+    /// As [`sign_in`](Self::sign_in).
+    pub async fn claim(&self, username: &str) -> Result<Option<Attempt>, Error> {
+        let policy = Policy::new(1).with_waits(MINUTE, MINUTE).with_recovery(MINUTE);
+        let in_one_case = username.to_uppercase().to_lowercase();
+        match self.throttle.attempt([Subject::named("new name", &in_one_case).with_policy(policy)]).await? {
+            Verdict::Go(claim) => Ok(Some(claim)),
+            Verdict::Wait(_) => Ok(None),
+        }
+    }
+
+    async fn attempt(&self, subjects: [Option<Subject>; 2], address: Option<IpAddr>) -> Result<Verdict, Error> {
+        let subjects = subjects.into_iter().flatten().filter(|_| self.limits.sign_ins);
+        let verdict = self.throttle.attempt(subjects).await?;
+        if matches!(verdict, Verdict::Wait(_)) {
+            audit::note(Failed::TooOften, address);
+        }
+        Ok(verdict)
+    }
+
+    /// A visitor is about to store something. If that starts a session, it counts for the visitor's address; the time to
+    /// wait, if there have been too many.
+    ///
+    /// # Errors
+    /// As [`sign_in`](Self::sign_in).
+    pub async fn new_session(&self, session: &Session, address: Option<IpAddr>) -> Result<Option<Duration>, Error> {
+        let (Some(rate), Some(address), None) = (self.limits.anonymous_rate, countable(address), session.handle())
+        else {
+            return Ok(None);
+        };
+        let pause = Duration::from_secs(u64::from(HOUR)) / rate;
+        let policy = Policy::new(rate).with_waits(pause, pause.max(MINUTE)).with_recovery(pause);
+        let subject = Subject::address("session", address).with_policy(policy).counting_successes();
+        match self.throttle.attempt([subject]).await? {
+            Verdict::Go(_) => Ok(None),
+            Verdict::Wait(wait) => Ok(Some(wait)),
+        }
+    }
+
+    /// The `Set-Cookie` of a browser that has just signed in as who is `typed`; `None` if it is known already.
+    ///
+    /// # Errors
+    /// As [`Throttle::device_cookie`].
+    pub fn remember<'a>(
+        &self,
+        typed: &str,
+        device: &DeviceCookie,
+        cookies: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Option<String>, Error> {
+        let account = normalized_username(typed);
+        let is_known = |value: &str| self.throttle.known_device(&account, value).is_some();
+        if !self.limits.sign_ins || values(cookies, &device.name).take(MOST_COOKIES).any(is_known) {
+            return Ok(None);
+        }
+        Ok(Some(device.cookie.set(&self.throttle.device_cookie(&account)?)))
+    }
+}
+
+/// The cookie by which a browser is known. It signs nobody in.
+#[derive(Clone, Debug)]
+pub struct DeviceCookie {
+    name: String,
+    cookie: shared_session::SessionCookie,
+}
+
+impl DeviceCookie {
+    /// Beside the session cookie, with its attributes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) if that is no cookie.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let name = format!("{}_device", settings.cookie.name);
+        let config = CookieConfig::new(&name)
+            .with_secure(settings.cookie.secure)
+            .with_path(&settings.cookie.path)
+            .with_max_age(Some(KNOWN));
+        let config = match &settings.cookie.domain {
+            Some(domain) => config.with_domain(domain),
+            None => config,
+        };
+        Ok(Self { name, cookie: config.build()? })
+    }
+}
+
+/// The address, if it may be a client's.
+fn countable(address: Option<IpAddr>) -> Option<IpAddr> {
+    address.filter(|address| !address.to_canonical().is_loopback())
+}
+
+/// The values of a cookie in `Cookie` headers.
+fn values<'a>(headers: impl IntoIterator<Item = &'a [u8]>, name: &str) -> impl Iterator<Item = &'a str> {
+    headers.into_iter().flat_map(|header| header.split(|byte| *byte == b';')).filter_map(move |pair| {
+        let pair = std::str::from_utf8(pair.trim_ascii()).ok()?;
+        pair.strip_prefix(name)?.strip_prefix('=')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Service;
+
+    fn throttles(more: &[(&str, &str)]) -> (Throttles, DeviceCookie, SessionManager) {
+        let read = |name: &str| more.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let settings = Settings::from_env(read, Service::Site).unwrap();
+        let manager = SessionManager::new(MemoryStore::new());
+        let keys = SecretKeys::new([7; 32]).unwrap();
+        (Throttles::new(&settings, &manager, keys), DeviceCookie::new(&settings).unwrap(), manager)
+    }
+
+    const STRANGER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9)));
+
+    #[tokio::test]
+    async fn a_browser_that_signed_in_before_does_not_wait_because_of_strangers() {
+        let (throttles, device, _) = throttles(&[]);
+        let set = throttles.remember(" Ann", &device, []).unwrap().unwrap();
+        assert!(set.starts_with("shared_session_id_device=") && set.contains("HttpOnly"), "{set}");
+        let cookies = format!("a=b; {}; c", set.split(';').next().unwrap());
+        let go = async |cookies: &str| {
+            let verdict = throttles.sign_in("ann", STRANGER, &device, [cookies.as_bytes()]).await.unwrap();
+            matches!(verdict, Verdict::Go(_))
+        };
+        for n in 0..10 {
+            assert!(go("").await, "{n}");
+        }
+        assert!(!go("").await && !go("shared_session_id_device=x").await);
+        assert!(go(&cookies).await);
+        assert_eq!(throttles.remember("ann", &device, [cookies.as_bytes()]).unwrap(), None);
+        assert!(throttles.remember("bob", &device, [cookies.as_bytes()]).unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn an_address_starts_so_many_sessions_and_those_of_this_machine_any_number() {
+        let (throttles, _, manager) = throttles(&[("SESSION_ANONYMOUS_RATE", "3")]);
+        let new = async |address: &str| {
+            let session = manager.open([]).load().await.unwrap();
+            throttles.new_session(&session, address.parse().ok()).await.unwrap().is_none()
+        };
+        for address in ["203.0.113.9", "2001:db8::1", "127.0.0.1", "::ffff:127.0.0.1"] {
+            for n in 0..3 {
+                assert!(new(address).await, "{address} {n}");
+            }
+        }
+        assert!(!new("203.0.113.9").await && !new("2001:db8::2").await && new("127.0.0.1").await);
+        assert!(new("203.0.113.8").await);
+        let session = manager.open([]).load().await.unwrap();
+        session.insert("a", &1).unwrap();
+        session.commit().await.unwrap();
+        assert_eq!(throttles.new_session(&session, STRANGER).await.unwrap(), None, "it is no new one");
+    }
+
+    #[tokio::test]
+    async fn a_name_is_claimed_once_in_any_case_until_it_is_given_back() {
+        let (throttles, ..) = throttles(&[("SIGN_IN_LIMIT", "off")]);
+        let claim = throttles.claim("Ann").await.unwrap().expect("nobody has it");
+        let (others, ()) = tokio::join!(throttles.claim("aNN"), async { claim.succeeded().await.unwrap() });
+        assert!(others.unwrap().is_some(), "it waited for its turn");
+        assert!(throttles.claim("ann").await.unwrap().is_none());
+        assert!(throttles.claim("bob").await.unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn without_the_limit_nothing_is_counted() {
+        let (throttles, device, _) = throttles(&[("SIGN_IN_LIMIT", "off")]);
+        for _ in 0..100 {
+            let verdict = throttles.sign_in("ann", STRANGER, &device, []).await.unwrap();
+            assert!(matches!(verdict, Verdict::Go(_)));
+        }
+        assert_eq!(throttles.remember("ann", &device, []).unwrap(), None);
+    }
+}
