@@ -98,7 +98,8 @@ impl Pair {
     /// The keys of sessions in Redis, without those of the lists.
     pub fn session_keys(&self) -> Vec<String> {
         let keys = self.redis().cli(&["KEYS", "*"]);
-        keys.lines().filter(|key| !key.is_empty() && !key.contains(":user:")).map(str::to_owned).collect()
+        let is_other = |key: &str| key.is_empty() || key.contains(":user:") || key.contains(":throttle:");
+        keys.lines().filter(|key| !is_other(key)).map(str::to_owned).collect()
     }
 
     /// Runs statements on the SQLite file of an embedded start.

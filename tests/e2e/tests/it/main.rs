@@ -18,6 +18,7 @@ mod durable;
 mod faults;
 mod fits;
 mod headers;
+mod limits;
 mod logs;
 mod near_cache;
 mod operations;

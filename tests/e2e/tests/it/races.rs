@@ -47,10 +47,37 @@ races! {
         in_redis Backend::Redis(RedisKind::Old),
         in_an_embedded_database Backend::Embedded,
         in_postgresql Backend::Postgres;
+    registrations_of_one_name_in_any_case_make_one_user:
+        in_an_embedded_database Backend::Embedded,
+        in_postgresql Backend::Postgres;
     a_write_from_before_a_login_never_lands_in_its_session:
         in_redis Backend::Redis(RedisKind::Old),
         in_an_embedded_database Backend::Embedded,
         in_postgresql Backend::Postgres;
+}
+
+/// Twenty browsers, at two processes, each with another spelling.
+async fn registrations_of_one_name_in_any_case_make_one_user(backend: Backend) {
+    let pair = Pair::start(backend);
+    let second = pair.one_more(Kind::Site);
+    let password = Pair::password_of("ann");
+    let mut registrations = Vec::new();
+    for at in 0..20_usize {
+        let (browser, site) = (Browser::new(), if at % 2 == 0 { &pair.site } else { &second });
+        let page = browser.get(site, "/register").await;
+        let token = html::form(&page.body, "/register").into_iter().find(|(name, _)| name == "csrfmiddlewaretoken");
+        let upper =
+            |(bit, letter): (usize, char)| if at >> bit & 1 == 1 { letter.to_ascii_uppercase() } else { letter };
+        let name: String = "annelise".chars().enumerate().map(upper).collect();
+        let (_, token) = token.unwrap();
+        let fields =
+            [("csrfmiddlewaretoken", &*token), ("username", &name), ("password1", &password), ("password2", &password)];
+        registrations.push(browser.prepare(site.post("/register").form(&fields)));
+    }
+    let answers =
+        all(registrations.into_iter().map(|request: Request| async move { request.send().await.status })).await;
+    let made = answers.iter().filter(|status| **status == 303).count();
+    assert_eq!((made, answers.iter().filter(|status| **status == 422).count()), (1, 19), "{answers:?}");
 }
 
 /// Four writers at each service: at api they set preferences and count, at site they count.
