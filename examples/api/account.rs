@@ -98,7 +98,14 @@ pub(crate) async fn login(
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => return Err(Problem::too_many(wait).into()),
     };
-    let Some(user) = sign_in::authenticate(&session, &setup.users, &login.username, &login.password).await? else {
+    let found = match sign_in::authenticate(&session, &setup.users, &login.username, &login.password).await {
+        Ok(found) => found,
+        Err(error) => {
+            attempt.withdraw().await;
+            return Err(error.into());
+        }
+    };
+    let Some(user) = found else {
         audit::note(Failed::SignIn, address);
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };

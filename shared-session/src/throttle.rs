@@ -175,7 +175,7 @@ impl Throttle {
         match (refused, longest) {
             (None, None) => Ok(Verdict::Go(attempt)),
             (error, wait) => {
-                attempt.give_all_back().await;
+                attempt.withdraw().await;
                 error.map_or(Ok(Verdict::Wait(wait.unwrap_or_default())), Err)
             }
         }
@@ -239,7 +239,9 @@ impl Attempt {
         try_join_all(ends).await.map(drop)
     }
 
-    async fn give_all_back(self) {
+    /// It was not made after all: something else failed before anybody could tell. It counts no longer, and nothing is
+    /// forgotten. If the store fails it stays counted. Up to two round trips.
+    pub async fn withdraw(self) {
         for of in &self.counted {
             if let Err(error) = self.shared.give_back(of).await {
                 tracing::debug!(%error, "an attempt that was not made stays counted");

@@ -93,7 +93,14 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
             return Ok(told_to_wait(page, wait));
         }
     };
-    match sign_in::authenticate(&session, &visit.setup.users, &fields.username, &fields.password).await? {
+    let found = match sign_in::authenticate(&session, &visit.setup.users, &fields.username, &fields.password).await {
+        Ok(found) => found,
+        Err(error) => {
+            attempt.withdraw().await;
+            return Err(error.into());
+        }
+    };
+    match found {
         Some(user) => {
             attempt.succeeded().await?;
             let signed_in = begin(&visit, &session, &user, fields.options(), &fields.next).await?;

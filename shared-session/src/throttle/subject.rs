@@ -87,7 +87,8 @@ impl Subject {
 
     pub(super) fn key(&self, keys: &SecretKeys, prefix: &str) -> String {
         let hash = keys.sign("shared-session throttle", self.name.as_bytes());
-        [prefix, &URL_SAFE_NO_PAD.encode(&hash[..18])].concat()
+        // The dot: no session's handle looks like that.
+        [prefix, &URL_SAFE_NO_PAD.encode(&hash[..9]), ".", &URL_SAFE_NO_PAD.encode(&hash[9..18])].concat()
     }
 }
 
@@ -109,7 +110,8 @@ mod tests {
     #[test]
     fn keys_tell_nothing_and_differ_by_purpose_and_kind() {
         let ann = key(&Subject::account("sign-in", "ann"));
-        assert_eq!(ann.len(), 2 + 24);
+        assert_eq!(ann.len(), 2 + 25);
+        assert_eq!(crate::Handle::parse(&ann[ann.len() - crate::Handle::LEN..]), None);
         assert!(ann.starts_with("p:") && !ann.contains("ann"), "{ann}");
         assert_eq!(ann, key(&Subject::account("sign-in", " Ann\n")));
         for other in
