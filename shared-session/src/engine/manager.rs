@@ -17,6 +17,8 @@ use super::{
     size::MaxSize,
     stats::Stats,
 };
+#[cfg(doc)]
+use crate::ErrorKind;
 use crate::{
     Error, Failure, Lifetime, LogLimit, OnError, Profile,
     cookie::{Presented, SessionCookie, read_each},
