@@ -6,6 +6,7 @@ use shared_session::{
 };
 use shared_session_examples::{
     forms::check_registration,
+    language::Language,
     settings::{Settings, env_file},
     setup::{Setup, open_users},
     usernames::normalized_username,
@@ -33,7 +34,7 @@ pub(crate) async fn create_superuser(settings: &Settings, username: &str, email:
     };
     let names = settings.sign_in_names();
     if let Some(error) = check_registration(names, &username, email, &password, &repeated).first() {
-        return Err(error.message.clone());
+        return Err(error.message.in_language(Language::English));
     }
     let users = open_users(settings).await.map_err(|error| error.to_string())?;
     match users.create_user(NewUser::new(&username, password).with_email(email).with_superuser()).await {

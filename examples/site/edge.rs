@@ -10,8 +10,8 @@ use actix_web::{
     http::{
         Uri,
         header::{
-            self, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
-            X_CONTENT_TYPE_OPTIONS,
+            self, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
+            VARY, X_CONTENT_TYPE_OPTIONS,
         },
     },
     middleware::Next,
@@ -23,7 +23,7 @@ use shared_session_examples::{
 };
 use tokio::time::timeout;
 
-use crate::errors;
+use crate::{errors, seen::Seen};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -52,6 +52,10 @@ pub(crate) async fn pass(
     // What belongs to one visitor stays in no cache, not even the browser's: the next one at the machine would see it.
     if headers.get_all(VARY).any(|value| value == "Cookie") {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    // Pages are in the language that was asked for.
+    if headers.contains_key(CONTENT_LANGUAGE) {
+        headers.append(VARY, HeaderValue::from_static("Accept-Language"));
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Not `no-referrer`: with that, browsers send `Origin: null` along with forms.
@@ -103,6 +107,8 @@ pub(crate) struct Place {
     pub(crate) prefix: Prefix,
     /// The origin of `api`.
     pub(crate) api_origin: String,
+    /// In which language and theme, as far as that is known.
+    pub(crate) seen: Seen,
 }
 
 impl Place {
@@ -112,6 +118,7 @@ impl Place {
         Self {
             prefix: request.extensions().get::<Prefix>().cloned().unwrap_or_default(),
             api_origin: setup.map(|setup| setup.settings.api_origin(host)).unwrap_or_default(),
+            seen: request.extensions().get().cloned().unwrap_or_else(|| Seen::by_browser(request)),
         }
     }
 }

@@ -8,21 +8,23 @@ use actix_web::{
     dev::ServiceResponse,
     http::{
         Method, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER},
+        header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER},
     },
 };
 use askama::Template;
 use shared_session::{
     Error, ErrorKind,
     csrf::{Refusal, TokenRefusal},
+    users::SignedOut,
 };
 use shared_session_actix::Rejection;
 use shared_session_examples::{
-    pages::{ErrorPage, Layout},
+    pages::{ErrorPage, Layout, Somebody},
     text::login_url,
+    translations::Text,
 };
 
-use crate::edge::Place;
+use crate::{edge::Place, seen::Seen};
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -32,7 +34,7 @@ pub(crate) enum Failure {
     /// The session or the users.
     Rejected(Rejection),
     /// Anything else. The sentence is for the visitor.
-    Page(StatusCode, &'static str),
+    Page(StatusCode, Text),
     /// 409: another change of the password came first.
     Superseded,
 }
@@ -40,17 +42,17 @@ pub(crate) enum Failure {
 impl Failure {
     /// 404; does not tell what does not exist from what is somebody else's.
     pub(crate) fn not_found() -> Self {
-        Self::Page(StatusCode::NOT_FOUND, "There is nothing here, or it is no longer there.")
+        Self::Page(StatusCode::NOT_FOUND, Text::new("error-nothing-here"))
     }
 
     /// 403, with the reason.
-    pub(crate) fn forbidden(why: &'static str) -> Self {
+    pub(crate) fn forbidden(why: Text) -> Self {
         Self::Page(StatusCode::FORBIDDEN, why)
     }
 
     /// 400
     pub(crate) fn bad_request() -> Self {
-        Self::Page(StatusCode::BAD_REQUEST, "The form or the address holds something that cannot be read.")
+        Self::Page(StatusCode::BAD_REQUEST, Text::new("error-bad-request"))
     }
 }
 
@@ -75,7 +77,7 @@ impl From<ErrorKind> for Failure {
 impl From<askama::Error> for Failure {
     fn from(error: askama::Error) -> Self {
         tracing::error!(%error, "a page cannot be rendered");
-        Self::Page(StatusCode::INTERNAL_SERVER_ERROR, "The page cannot be shown.")
+        Self::Page(StatusCode::INTERNAL_SERVER_ERROR, Text::new("error-not-shown"))
     }
 }
 
@@ -103,7 +105,7 @@ impl ResponseError for Failure {
             Self::Rejected(rejection) => rejection.error_response(),
             Self::Page(status, message) => {
                 let mut response = HttpResponse::new(*status);
-                response.extensions_mut().insert(Message(message));
+                response.extensions_mut().insert(Message(message.clone()));
                 response
             }
             Self::Superseded => {
@@ -119,7 +121,7 @@ impl ResponseError for Failure {
 struct Superseded;
 
 /// What to tell the visitor, in the extensions of a response without a body.
-struct Message(&'static str);
+struct Message(Text);
 
 /// Gives a response that is an error its page: a failure of the session layer, those of [`Failure::Page`], and Actix
 /// Web's own. Who must sign in first is sent to the login page and back.
@@ -135,22 +137,32 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
         None if response.headers().contains_key(CONTENT_TYPE) => return response,
         None if response.response().extensions().contains::<Superseded>() => superseded(place),
         None => {
-            let said = response.response().extensions().get().map(|Message(message)| *message);
+            let said = response.response().extensions().get().map(|Message(message)| message.clone());
             ErrorPage::new(layout(place), status.as_u16(), said.unwrap_or_else(|| sentence(status)))
         }
     };
+    let page = page.with_somebody(somebody(response.request(), place));
     let html = page.render().unwrap_or_else(|error| {
         tracing::error!(%error, "the error page cannot be rendered");
-        page.message
+        page.message.in_language(page.layout.language)
     });
     let mut response = response.map_body(|_, _| BoxBody::new(html));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(place.seen.language.tag()));
     if status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(RETRY_AFTER) {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+/// Whoever was refused, and the login page that leads back to what was asked for.
+fn somebody(request: &HttpRequest, place: &Place) -> Option<Somebody> {
+    let username = place.seen.username.clone()?;
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let login = login_url(&place.prefix, if is_read(request) { path } else { "/" });
+    Some(Somebody { username, login })
 }
 
 fn is_read(request: &HttpRequest) -> bool {
@@ -171,93 +183,98 @@ fn to_login(response: ServiceResponse, place: &Place) -> ServiceResponse {
 
 /// What a visitor is told of a failure of the session layer: what happened, and what helps.
 fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
-    const UNCHANGED: &str = "Nothing was changed. Open the page here and try again.";
     let kind = error.kind();
-    let page = |message: &'static str| ErrorPage::new(layout(place), kind.status(), message);
+    let page = |message: Text| ErrorPage::new(layout(place), kind.status(), message);
+    let not_from_here = |message: Text| {
+        page(message).with_advice(Text::new("error-cross-site-title"), Text::new("error-unchanged-here"), false)
+    };
     match (kind, Refusal::of(error)) {
-        (ErrorKind::CrossSite, Some(Refusal::CrossSite)) => {
-            page("A page of another site asked for this.").with_advice("Not from here", UNCHANGED, false)
-        }
-        (ErrorKind::CrossSite, Some(Refusal::ForeignOrigin | Refusal::MissingOrigin)) => page(
-            "This service takes no forms from pages with the address that you used.",
-        )
-        .with_advice(
-            "Not from this address",
-            "Nothing was changed. Open the service under its usual address. If that is the one you used, tell those \
-                 who run the service: its address is missing in the settings.",
-            false,
-        ),
-        (ErrorKind::CrossSite, _) => page("The browser does not say clearly which page asked for this.").with_advice(
-            "Not from here",
-            UNCHANGED,
-            false,
-        ),
+        (ErrorKind::CrossSite, Some(Refusal::CrossSite)) => not_from_here(Text::new("error-cross-site")),
+        (ErrorKind::CrossSite, Some(Refusal::ForeignOrigin | Refusal::MissingOrigin)) => page(Text::new(
+            "error-origin",
+        ))
+        .with_advice(Text::new("error-origin-title"), Text::new("error-origin-advice"), false),
+        (ErrorKind::CrossSite, _) => not_from_here(Text::new("error-unclear")),
         (ErrorKind::StaleForm, _) => page(stale(error)).with_advice(
-            "The page was too old",
-            "Nothing was changed. You may be signed out by now: sign in, open the page again and try once more.",
+            Text::new("error-stale-form-title"),
+            Text::new("error-stale-form-advice"),
             true,
         ),
-        (ErrorKind::Stale, _) => page("Your session was renewed while the request ran, for example by signing in.")
-            .with_advice(
-                "Your session was renewed",
-                "Nothing was changed. Go back, reload the page and try again.",
-                false,
-            ),
-        (ErrorKind::Gone, _) => page("Your session ended while the request ran.").with_advice(
-            "Your session has ended",
-            "Nothing was changed. Sign in and try again.",
+        (ErrorKind::Stale, _) => page(Text::new("error-renewed")).with_advice(
+            Text::new("error-renewed-title"),
+            Text::new("error-unchanged-reload"),
+            false,
+        ),
+        (ErrorKind::Gone, _) => page(Text::new("error-gone")).with_advice(
+            Text::new("error-gone-title"),
+            Text::new("error-unchanged-sign-in"),
             true,
         ),
-        (ErrorKind::Unauthenticated, _) => page(error.public_message()).with_advice(
-            "Please sign in",
-            "Nothing was changed. Sign in and try again.",
-            true,
-        ),
-        (ErrorKind::TooLarge, _) => page("Your session holds as much as it may.").with_advice(
-            "Your session is full",
-            "Nothing was stored. Remove some preferences, or sign out to start with an empty session.",
+        (ErrorKind::Unauthenticated, _) => {
+            let message = match SignedOut::of(error) {
+                Some(SignedOut::Ended) => Text::new("error-ended"),
+                Some(SignedOut::NoCookie) => Text::new("error-no-session-cookie"),
+                _ => Text::new("error-not-signed-in"),
+            };
+            page(message).with_advice(Text::new("error-401-title"), Text::new("error-unchanged-sign-in"), true)
+        }
+        (ErrorKind::TooLarge, _) => page(Text::new("error-full")).with_advice(
+            Text::new("error-full-title"),
+            Text::new("error-full-advice"),
             false,
         ),
         // Part of it may have happened: a new password is set before the sessions that it ends are deleted.
-        (ErrorKind::Unavailable, _) if !is_read => page("The service is temporarily unavailable.").with_advice(
-            "Temporarily unavailable",
-            "Wait a moment, look whether what you asked for has happened, and try again if it has not.",
+        (ErrorKind::Unavailable, _) if !is_read => page(Text::new("error-unavailable")).with_advice(
+            Text::new("error-503-title"),
+            Text::new("error-unavailable-advice"),
             false,
         ),
-        _ => page(error.public_message()),
+        _ => page(public_message(kind)),
+    }
+}
+
+/// What the session layer says of a kind of failure, in every language of the pages.
+fn public_message(kind: ErrorKind) -> Text {
+    match kind {
+        ErrorKind::Unavailable => Text::new("error-unavailable-read"),
+        ErrorKind::Unreadable => Text::new("error-unreadable"),
+        ErrorKind::Conflict => Text::new("error-conflict"),
+        ErrorKind::ReadOnly => Text::new("error-read-only"),
+        ErrorKind::Forbidden => Text::new("error-forbidden"),
+        ErrorKind::MalformedForm => Text::new("error-form-malformed"),
+        ErrorKind::FormTooLarge => Text::new("error-form-large"),
+        ErrorKind::NotAForm => Text::new("error-not-a-form"),
+        _ => Text::new("error-service"),
     }
 }
 
 fn superseded(place: &Place) -> ErrorPage {
-    ErrorPage::new(layout(place), 409, "Your password was changed by another request while this one ran.").with_advice(
-        "Your password was changed already",
-        "This change was not made. Sign in with the password that was set. If you did not set it, ask those who run the \
-         service for help.",
+    ErrorPage::new(layout(place), 409, Text::new("error-superseded")).with_advice(
+        Text::new("error-superseded-title"),
+        Text::new("error-superseded-advice"),
         true,
     )
 }
 
 /// Why a form was not taken, for the page that offers it again.
-pub(crate) fn stale(error: &Error) -> &'static str {
+pub(crate) fn stale(error: &Error) -> Text {
     match TokenRefusal::of(error) {
-        Some(TokenRefusal::NoCookie) => {
-            "Your browser did not send the cookie that belongs to this page. Please try again. If you see this once more, \
-             allow cookies for this site."
-        }
-        _ => "The page was too old to be used. Please try again.",
+        Some(TokenRefusal::NoCookie) => Text::new("form-no-cookie"),
+        _ => Text::new("form-old"),
     }
 }
 
 /// The same for everybody: it does not claim to know who asks.
 fn layout(place: &Place) -> Layout {
-    Layout { api_origin: place.api_origin.clone(), prefix: place.prefix.clone(), ..Layout::default() }
+    let Seen { language, theme, .. } = place.seen;
+    Layout { api_origin: place.api_origin.clone(), prefix: place.prefix.clone(), language, theme, ..Layout::default() }
 }
 
-fn sentence(status: StatusCode) -> &'static str {
+fn sentence(status: StatusCode) -> Text {
     match status.as_u16() {
-        404 => "There is no such page.",
-        405 => "This address does not do that.",
-        400..500 => "The request cannot be answered.",
-        _ => "The service failed to answer.",
+        404 => Text::new("error-no-page"),
+        405 => Text::new("error-no-method"),
+        400..500 => Text::new("error-client"),
+        _ => Text::new("error-service"),
     }
 }

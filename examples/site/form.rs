@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use shared_session::Error;
 use shared_session_actix::{FormRejection, ProtectedForm};
+use shared_session_examples::translations::Text;
 
 use crate::errors::{self, Failure};
 
@@ -22,7 +23,7 @@ pub(crate) struct Stale<T> {
 
 impl<T> Stale<T> {
     /// What to tell the visitor.
-    pub(crate) fn message(&self) -> &'static str {
+    pub(crate) fn message(&self) -> Text {
         errors::stale(&self.error)
     }
 }

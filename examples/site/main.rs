@@ -4,6 +4,7 @@
 //! - [`page`]: what each page shows of its visitor
 //! - [`form`]: forms of pages that were too old
 //! - [`errors`]: answers that are errors
+//! - [`seen`]: what error pages know of their visitor
 //! - [`edge`]: what happens to every request and every response
 //! - [`commands`]: `migrate` and `create-superuser`
 
@@ -13,6 +14,7 @@ mod errors;
 mod form;
 mod page;
 mod routes;
+mod seen;
 
 use std::{net::TcpListener, num::NonZero, process::ExitCode, thread::available_parallelism};
 
@@ -105,6 +107,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
             .app_data(setup.clone())
             .app_data(web::PayloadConfig::new(form::LIMIT))
             .configure(routes::all)
+            .wrap(from_fn(seen::note))
             .wrap(SessionMiddleware::new(manager))
             .wrap(guard)
             .wrap(from_fn(edge::pass))

@@ -10,7 +10,9 @@ use actix_web::{
     dev::Payload,
     http::{
         StatusCode,
-        header::{CACHE_CONTROL, COOKIE, ContentType, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE},
+        header::{
+            CACHE_CONTROL, CONTENT_LANGUAGE, COOKIE, ContentType, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE,
+        },
     },
     web,
 };
@@ -23,12 +25,18 @@ use shared_session::{
     users::User,
 };
 use shared_session_examples::{
-    pages::{Language, Layout, SignedIn, Theme, Visitor, When},
+    language::Language,
+    pages::{Greeting, Layout, SignedIn, Visitor, When},
     prefix::Prefix,
     setup::Setup,
+    translations::Text,
 };
 
-use crate::{edge::Place, errors::Failure};
+use crate::{
+    edge::Place,
+    errors::Failure,
+    seen::{Seen, preference},
+};
 
 /// What handlers answer.
 pub(crate) type Answer = Result<HttpResponse, Failure>;
@@ -108,13 +116,15 @@ impl Visit {
             Some(user) => Visitor::SignedIn(SignedIn { username: user.username.clone(), is_staff: user.is_staff }),
             None => Visitor::Anonymous,
         };
-        let Place { prefix, api_origin } = Place::of(&self.request);
+        let Place { prefix, api_origin, .. } = Place::of(&self.request);
+        let Seen { language, theme, .. } = Seen::of(&self.request, session);
         let layout = Layout {
             visitor,
             csrf_token: String::new(),
-            theme: preference(session, "pref.theme").map(|name| Theme::from_preference(&name)).unwrap_or_default(),
+            theme,
+            language,
             api_origin,
-            notice: session.take::<Notice>(NOTICE).ok().flatten().map(|notice| notice.text().to_owned()),
+            notice: session.take::<Notice>(NOTICE).ok().flatten().map(Notice::text),
             alert: None,
             prefix,
         };
@@ -144,16 +154,18 @@ pub(crate) struct Page {
 
 impl Page {
     /// Says what did not happen, if anything did not.
-    pub(crate) fn with_alert(mut self, alert: Option<&'static str>) -> Self {
+    pub(crate) fn with_alert(mut self, alert: Option<Text>) -> Self {
         self.layout.alert = alert;
         self
     }
 
     /// The answer: the template that `make` makes of the layout. Browsers do not keep it: it shows who is signed in.
     pub(crate) fn render<T: Template>(self, status: StatusCode, make: impl FnOnce(Layout) -> T) -> Answer {
+        let language = self.layout.language.tag();
         let html = make(self.layout).render()?;
         let mut response = HttpResponse::build(status);
         response.content_type(ContentType::html()).insert_header((CACHE_CONTROL, "no-store"));
+        response.insert_header((CONTENT_LANGUAGE, language));
         Ok(response.body(html))
     }
 }
@@ -177,14 +189,10 @@ pub(crate) async fn user_if_readable(session: &Session) -> Result<Option<User>, 
     }
 }
 
-/// The preference `language`.
-pub(crate) fn language(session: &Session) -> Language {
-    preference(session, "pref.language").map(|code| Language::from_preference(&code)).unwrap_or_default()
-}
-
-/// A preference that is a text. `api` takes any JSON there; what is no text has no meaning here.
-fn preference(session: &Session, name: &str) -> Option<String> {
-    session.get::<serde_json::Value>(name).ok().flatten()?.as_str().map(str::to_owned)
+/// The language that was chosen, if the pages have it; and how to greet in one that they do not have.
+pub(crate) fn chosen(session: &Session) -> (Option<Language>, Option<Greeting>) {
+    let code = preference(session, "pref.language").unwrap_or_default();
+    (Language::of_tag(&code), Greeting::from_preference(&code))
 }
 
 /// What the next page of this visitor says has happened.
@@ -194,6 +202,7 @@ pub(crate) enum Notice {
     PasswordChanged,
     DeviceSignedOut,
     OthersSignedOut,
+    PreferencesSaved,
     UserChanged,
     UserSignedOut,
     SessionEnded,
@@ -205,14 +214,15 @@ impl Notice {
         session.insert(NOTICE, &self)
     }
 
-    fn text(self) -> &'static str {
+    fn text(self) -> Text {
         match self {
-            Self::PasswordChanged => "Your password was changed. Every other device is signed out.",
-            Self::DeviceSignedOut => "The device is signed out.",
-            Self::OthersSignedOut => "Every other device is signed out.",
-            Self::UserChanged => "The user was changed.",
-            Self::UserSignedOut => "The user is signed out everywhere.",
-            Self::SessionEnded => "The session has ended.",
+            Self::PasswordChanged => Text::new("notice-password-changed"),
+            Self::DeviceSignedOut => Text::new("notice-device-signed-out"),
+            Self::OthersSignedOut => Text::new("notice-others-signed-out"),
+            Self::PreferencesSaved => Text::new("notice-preferences-saved"),
+            Self::UserChanged => Text::new("notice-user-changed"),
+            Self::UserSignedOut => Text::new("notice-user-signed-out"),
+            Self::SessionEnded => Text::new("notice-session-ended"),
         }
     }
 }

@@ -6,6 +6,7 @@ mod devices;
 mod home;
 mod login;
 pub(crate) mod operations;
+mod preferences;
 
 use actix_web::{
     HttpResponse, Route,
@@ -22,6 +23,7 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/logout").route(post().to(login::sign_out)))
         .service(resource("/profile").route(get().to(account::profile)))
         .service(resource("/password").route(get().to(account::show_password)).route(post().to(account::set_password)))
+        .service(resource("/preferences").route(get().to(preferences::show)).route(post().to(preferences::save)))
         .service(resource("/sessions").route(get().to(devices::show)))
         .service(resource("/sessions/revoke-others").route(post().to(devices::revoke_others)))
         .service(resource("/sessions/{handle}/revoke").route(post().to(devices::revoke)))

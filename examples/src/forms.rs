@@ -2,7 +2,7 @@
 //!
 //! The rules are Django's, so that an account made here works there: user names, e-mail addresses, passwords.
 
-use crate::{passwords, usernames::what_is_wrong_with};
+use crate::{passwords, translations::Text, usernames::what_is_wrong_with};
 
 /// What users sign in with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,14 +19,14 @@ pub struct FieldError {
     /// The name of the field, which is also the `id` of its input.
     pub field: &'static str,
     /// A sentence for the visitor.
-    pub message: String,
+    pub message: Text,
 }
 
 impl FieldError {
     /// An error of `field`.
     #[must_use]
-    pub fn new(field: &'static str, message: impl Into<String>) -> Self {
-        Self { field, message: message.into() }
+    pub const fn new(field: &'static str, message: Text) -> Self {
+        Self { field, message }
     }
 }
 
@@ -43,14 +43,12 @@ pub fn check_registration(
     let mut errors = Vec::new();
     let wrong_name = match names {
         SignInNames::UserNames => what_is_wrong_with(username),
-        SignInNames::Emails if email.is_empty() && !is_email(username) => {
-            Some("Please give your e-mail address: it is what you sign in with.")
-        }
+        SignInNames::Emails if email.is_empty() && !is_email(username) => Some(Text::new("form-email-needed")),
         SignInNames::Emails => None,
     };
     errors.extend(wrong_name.map(|message| FieldError::new("username", message)));
     if !email.is_empty() && !is_email(email) {
-        errors.push(FieldError::new("email", "This is not an e-mail address."));
+        errors.push(FieldError::new("email", Text::new("form-email-wrong")));
     }
     errors.extend(check_new_password(["password1", "password2"], password1, password2, &[username, email]));
     errors
@@ -69,7 +67,7 @@ pub fn check_new_password(
     if let Some(message) = passwords::what_is_wrong_with(password, known) {
         return Some(FieldError::new(field, message));
     }
-    (password != repeated).then(|| FieldError::new(repetition, "The two passwords are not the same."))
+    (password != repeated).then(|| FieldError::new(repetition, Text::new("form-passwords-differ")))
 }
 
 /// Whether `text` has the form of an e-mail address: a plain local part and a domain with a dot, at most 254 bytes.
@@ -132,7 +130,7 @@ mod tests {
     fn a_new_password_is_good_and_repeated() {
         let check = |password, repeated| check_new_password(["p", "q"], password, repeated, &["AdaLovelace"]);
         assert_eq!(check("1234567", "1234567").unwrap().field, "p");
-        assert!(check("adalovelace", "adalovelace").unwrap().message.contains("guess"));
+        assert_eq!(check("adalovelace", "adalovelace").unwrap().message, Text::new("password-similar"));
         assert_eq!(check("correct horse", "correct hors").unwrap().field, "q");
         assert_eq!(check("correct horse", "correct horse"), None);
     }

@@ -8,6 +8,7 @@
 //! - [`serving`]: what both do the same way where connections come in
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
+//! - [`language`] and [`translations`]: in which language that is
 //! - [`usernames`] and [`passwords`]: which ones new users may have
 //! - [`audit`] and [`log_filter`]: what leaves a trace in the log, and how many lines
 //! - [`operations`]: who may ask for metrics and readiness
@@ -21,6 +22,7 @@ pub mod args;
 pub mod audit;
 pub mod data_dir;
 pub mod forms;
+pub mod language;
 pub mod log_filter;
 pub mod metrics;
 pub mod network;
@@ -38,6 +40,7 @@ pub mod setup;
 pub mod sign_in;
 pub mod text;
 pub mod throttles;
+pub mod translations;
 pub mod usernames;
 
 /// The entry that both services count visits in.

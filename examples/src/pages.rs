@@ -9,6 +9,7 @@
 //! | [`Login`] | `/login` | `username`, `password`, `next` |
 //! | [`Register`] | `/register` | `username`, `email`, `password1`, `password2`, `next` |
 //! | [`Password`] | `/password` | `old_password`, `new_password1`, `new_password2` |
+//! | [`Preferences`] | `/preferences` | `theme`, `language`, `next` |
 //! | [`Sessions`] | `/sessions/{handle}/revoke`, `/sessions/revoke-others` | |
 //! | [`AdminUser`] | `/admin/users/{id}/active`, `…/staff` | `on` (`true` or `false`) |
 //! | [`AdminUser`] | `/admin/users/{id}/sign-out` | |
@@ -18,19 +19,19 @@
 //! with `?page=`, [`AdminSessions`] with `?cursor=`.
 
 mod admin;
-
-use std::ops::Deref;
+mod error;
+mod layout;
 
 use askama::Template;
 
 pub use self::admin::{
     AdminOverview, AdminSessions, AdminUser, AdminUsers, Allowed, Count, LiveSession, SessionUser, UserRow,
 };
-use crate::{
-    forms::FieldError,
-    prefix::Prefix,
-    text::{browser_name, relative_time, rfc3339},
+pub use self::{
+    error::{ErrorPage, Somebody},
+    layout::{FieldErrors, Layout, SignedIn, Theme, Visitor, When},
 };
+use crate::{language::Language, text::browser_name, translations::Text};
 
 /// The files that pages load: path, content type, content. They change with a release only.
 pub const STATIC_FILES: [(&str, &str, &str); 3] = [
@@ -48,158 +49,27 @@ pub fn content_security_policy(api_origin: &str) -> String {
     )
 }
 
-/// What every page shows.
-#[derive(Clone, Debug, Default)]
-pub struct Layout {
-    /// Who asks.
-    pub visitor: Visitor,
-    /// The token of every form on the page. May stay empty where there is no form: signed out, without one's own.
-    pub csrf_token: String,
-    /// The preference `theme`.
-    pub theme: Theme,
-    /// The origin of `api`, for links and calls.
-    pub api_origin: String,
-    /// What just happened: "Your password was changed."
-    pub notice: Option<String>,
-    /// What did not happen: "The page was too old to be used."
-    pub alert: Option<&'static str>,
-    /// The path under which visitors see the site: in front of every link and form action.
-    pub prefix: Prefix,
+/// What the home page greets with where the preference `language` names a language that the pages do not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Greeting {
+    code: &'static str,
+    word: &'static str,
 }
 
-/// Who asks for a page.
-#[derive(Clone, Debug, Default)]
-pub enum Visitor {
-    /// The session could not be read: the page offers neither to sign in nor to sign out.
-    #[default]
-    Unknown,
-    /// Nobody is signed in.
-    Anonymous,
-    /// This user is signed in.
-    SignedIn(SignedIn),
-}
-
-/// The user in the header of the page.
-#[derive(Clone, Debug)]
-pub struct SignedIn {
-    /// The name.
-    pub username: String,
-    /// Whether to show the way to the admin pages.
-    pub is_staff: bool,
-}
-
-/// The preference `theme`. Anything but `"light"` and `"dark"` follows the visitor's system.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// As the visitor's system.
-    #[default]
-    System,
-    /// Dark on light.
-    Light,
-    /// Light on dark.
-    Dark,
-}
-
-impl Theme {
-    /// The theme of this name.
-    #[must_use]
-    pub fn from_preference(name: &str) -> Self {
-        match name {
-            "light" => Self::Light,
-            "dark" => Self::Dark,
-            _ => Self::System,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        self.attribute().unwrap_or("system")
-    }
-
-    fn attribute(self) -> Option<&'static str> {
-        match self {
-            Self::System => None,
-            Self::Light => Some("light"),
-            Self::Dark => Some("dark"),
-        }
-    }
-
-    fn color_scheme(self) -> &'static str {
-        self.attribute().unwrap_or("light dark")
-    }
-}
-
-/// The preference `language`: in which one the home page greets. Anything unknown is English.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Language(usize);
-
-impl Language {
-    const KNOWN: [(&str, &str, &str); 6] = [
-        ("en", "English", "Welcome"),
-        ("de", "Deutsch", "Willkommen"),
-        ("es", "Español", "Hola"),
-        ("fr", "Français", "Bienvenue"),
-        ("ja", "日本語", "ようこそ"),
-        ("pt", "Português", "Olá"),
+impl Greeting {
+    const KNOWN: [Self; 5] = [
+        Self { code: "de", word: "Willkommen" },
+        Self { code: "es", word: "Hola" },
+        Self { code: "fr", word: "Bienvenue" },
+        Self { code: "ja", word: "ようこそ" },
+        Self { code: "pt", word: "Olá" },
     ];
 
-    /// The language of this code; `de-AT` is `de`.
+    /// The greeting of this code; `de-AT` is `de`.
     #[must_use]
-    pub fn from_preference(code: &str) -> Self {
+    pub fn from_preference(code: &str) -> Option<Self> {
         let primary = code.split('-').next().unwrap_or(code);
-        Self(Self::KNOWN.iter().position(|(known, ..)| known.eq_ignore_ascii_case(primary)).unwrap_or(0))
-    }
-
-    fn all(self) -> impl Iterator<Item = Self> {
-        (0..Self::KNOWN.len()).map(Self)
-    }
-
-    fn code(self) -> &'static str {
-        Self::KNOWN[self.0].0
-    }
-
-    fn name(self) -> &'static str {
-        Self::KNOWN[self.0].1
-    }
-
-    fn greeting(self) -> &'static str {
-        Self::KNOWN[self.0].2
-    }
-}
-
-/// A time, and how long ago that was when the page was made. Both are seconds since 1970.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct When {
-    /// The time.
-    pub at: i64,
-    /// The time of the page.
-    pub now: i64,
-}
-
-impl When {
-    fn rfc3339(self) -> String {
-        rfc3339(self.at)
-    }
-
-    fn relative(self) -> String {
-        relative_time(self.at, self.now)
-    }
-}
-
-/// What is wrong with a form.
-#[derive(Clone, Debug, Default)]
-pub struct FieldErrors(pub Vec<FieldError>);
-
-impl FieldErrors {
-    fn has(&self, field: &str) -> bool {
-        self.iter().any(|error| error.field == field)
-    }
-}
-
-impl Deref for FieldErrors {
-    type Target = [FieldError];
-
-    fn deref(&self) -> &[FieldError] {
-        &self.0
+        Self::KNOWN.into_iter().find(|known| known.code.eq_ignore_ascii_case(primary))
     }
 }
 
@@ -211,8 +81,10 @@ pub struct Home {
     pub layout: Layout,
     /// The entry `visits`; `None` without a session.
     pub visits: Option<u64>,
-    /// The preference `language`.
-    pub language: Language,
+    /// The language that was chosen; `None`: as the browser asks.
+    pub chosen: Option<Language>,
+    /// How it greets in a language that the pages do not have.
+    pub greeting: Option<Greeting>,
 }
 
 /// `GET /login`, and `POST` with a wrong password.
@@ -222,7 +94,7 @@ pub struct Login {
     /// What every page shows.
     pub layout: Layout,
     /// One neutral sentence, whatever was wrong.
-    pub error: Option<&'static str>,
+    pub error: Option<Text>,
     /// What was typed before.
     pub username: String,
     /// Whether the box "Keep me signed in on this device" was ticked before.
@@ -246,6 +118,18 @@ pub struct Register {
     /// What was typed before.
     pub email: String,
     /// Where to go afterwards; see [`crate::text::safe_next`].
+    pub next: String,
+}
+
+/// `GET /preferences`
+#[derive(Clone, Debug, Template)]
+#[template(path = "preferences.html")]
+pub struct Preferences {
+    /// What every page shows.
+    pub layout: Layout,
+    /// The language that was chosen; `None`: as the browser asks.
+    pub chosen: Option<Language>,
+    /// The page to go back to.
     pub next: String,
 }
 
@@ -281,8 +165,8 @@ pub struct Profile {
     pub joined: Option<When>,
     /// When this session was signed in, where known.
     pub signed_in: Option<When>,
-    /// "Superuser", "Staff" or "User".
-    pub role: &'static str,
+    /// Superuser, staff or user.
+    pub role: Text,
     /// Names of groups.
     pub groups: Vec<String>,
     /// Permissions, as `app.codename`.
@@ -303,7 +187,7 @@ pub struct Device {
     /// The client's address.
     pub address: Option<String>,
     /// The browser, by name.
-    pub browser: String,
+    pub browser: Text,
 }
 
 impl Device {
@@ -331,51 +215,6 @@ pub struct Sessions {
     pub page: usize,
     /// How many pages there are.
     pub pages: usize,
-}
-
-/// Any answer that is an error.
-#[derive(Clone, Debug, Template)]
-#[template(path = "error.html")]
-pub struct ErrorPage {
-    /// What every page shows.
-    pub layout: Layout,
-    /// The HTTP status.
-    pub status: u16,
-    /// The status in words.
-    pub title: &'static str,
-    /// What happened, in a plain sentence that names nothing internal.
-    pub message: String,
-    /// What the visitor can do.
-    pub advice: &'static str,
-    /// Whether to show the way to the login page.
-    pub sign_in: bool,
-}
-
-impl ErrorPage {
-    /// The page of `status`; `message` says what happened.
-    #[must_use]
-    pub fn new(layout: Layout, status: u16, message: impl Into<String>) -> Self {
-        let (title, advice) = match status {
-            401 => ("Please sign in", "Sign in and try again."),
-            403 => ("Not allowed", "If you should be allowed to do this, sign in as the user who is."),
-            404 => ("Not found", "Check the address, or start from the home page."),
-            405 => ("Not possible this way", "Go back and use the button on the page."),
-            409 => ("Your session changed", "Go back, reload the page and try again."),
-            413 => ("Too large", "Go back and send less."),
-            503 => ("Temporarily unavailable", "Wait a moment and try again. If you were signed in, you still are."),
-            400..500 => ("The request was not understood", "Go back, reload the page and try again."),
-            _ => ("Something went wrong", "Try again. If that does not help, sign in anew."),
-        };
-        let sign_in = matches!(status, 401 | 500);
-        Self { layout, status, title, message: message.into(), advice, sign_in }
-    }
-
-    /// Another title and another advice than those of the status.
-    #[must_use]
-    pub fn with_advice(mut self, title: &'static str, advice: &'static str, sign_in: bool) -> Self {
-        (self.title, self.advice, self.sign_in) = (title, advice, sign_in);
-        self
-    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! - not one that many have (`CommonPasswordValidator`): Django compares with a list of 20,000; here a short list of stems
 //!   counts with whatever digits and signs are around them, and so do runs on the keyboard and repetitions
 
+use crate::translations::Text;
+
 /// The shortest password that is accepted, in characters.
 pub const MIN_PASSWORD_CHARS: usize = 8;
 /// The longest password that is accepted, in bytes: longer ones only cost time.
@@ -50,19 +52,15 @@ const MAX_SIMILARITY: f64 = 0.7;
 
 /// What is wrong with a new password, as a sentence for the visitor. `known` are the user's name and address.
 #[must_use]
-pub fn what_is_wrong_with(password: &str, known: &[&str]) -> Option<&'static str> {
+pub fn what_is_wrong_with(password: &str, known: &[&str]) -> Option<Text> {
     let lowercase = password.to_lowercase();
     match () {
-        () if password.trim().is_empty() => Some("Please choose a password; spaces alone are none."),
-        () if password.chars().count() < MIN_PASSWORD_CHARS => {
-            Some("The password is too short; it needs at least 8 characters.")
-        }
-        () if password.len() > MAX_PASSWORD_BYTES => Some("The password is too long."),
-        () if password.chars().all(char::is_numeric) => Some("The password must not consist of digits only."),
-        () if known.iter().any(|known| is_like(&lowercase, known)) => {
-            Some("The password is too easy to guess from your user name or address.")
-        }
-        () if is_common(&lowercase) => Some("Many people have this password; please choose another one."),
+        () if password.trim().is_empty() => Some(Text::new("password-empty")),
+        () if password.chars().count() < MIN_PASSWORD_CHARS => Some(Text::new("password-short")),
+        () if password.len() > MAX_PASSWORD_BYTES => Some(Text::new("password-long")),
+        () if password.chars().all(char::is_numeric) => Some(Text::new("password-digits")),
+        () if known.iter().any(|known| is_like(&lowercase, known)) => Some(Text::new("password-similar")),
+        () if is_common(&lowercase) => Some(Text::new("password-common")),
         () => None,
     }
 }
@@ -141,7 +139,7 @@ fn as_f64(number: usize) -> f64 {
 mod tests {
     use super::*;
 
-    fn verdict(password: &str) -> Option<&'static str> {
+    fn verdict(password: &str) -> Option<Text> {
         what_is_wrong_with(password, &["AdaLovelace", "countess@engines.example"])
     }
 
@@ -170,15 +168,15 @@ mod tests {
 
     #[test]
     fn digits_alone_are_refused() {
-        assert!(verdict("8305729164").unwrap().contains("digits"));
-        assert!(verdict("٨٣٠٥٧٢٩١٦٤").unwrap().contains("digits"));
+        assert_eq!(verdict("8305729164"), Some(Text::new("password-digits")));
+        assert_eq!(verdict("٨٣٠٥٧٢٩١٦٤"), Some(Text::new("password-digits")));
     }
 
     #[test]
     fn what_the_user_is_called_is_refused() {
         for bad in ["adalovelace", "AdaLovelace1", "lovelaceada", "Countess@engines.example", "countess1", "1engines!"]
         {
-            assert!(verdict(bad).unwrap().contains("guess"), "{bad}");
+            assert_eq!(verdict(bad), Some(Text::new("password-similar")), "{bad}");
         }
         assert_eq!(what_is_wrong_with("correct horse", &["", "a", "o"]), None);
     }

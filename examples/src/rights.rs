@@ -9,6 +9,8 @@ use std::collections::BTreeSet;
 
 use shared_session::users::{AuthUser as _, User};
 
+use crate::translations::Text;
+
 /// What one member of staff may do.
 #[derive(Clone, Debug)]
 pub struct Rights {
@@ -29,12 +31,12 @@ pub enum Owner<'a> {
 }
 
 /// Why not: a sentence for the member of staff.
-pub type Refusal = &'static str;
+pub type Refusal = Text;
 
-const NOT_YOURSELF: Refusal = "You cannot do this to yourself.";
-const NO_PERMISSION: Refusal = "You may look at users, and not change them.";
-const SUPERUSERS_ONLY: Refusal = "Only superusers may change superusers.";
-const STAFF_MARK: Refusal = "Only superusers may make staff, take that away, or activate staff.";
+const NOT_YOURSELF: Refusal = Text::new("refused-yourself");
+const NO_PERMISSION: Refusal = Text::new("refused-permission");
+const SUPERUSERS_ONLY: Refusal = Text::new("refused-superusers");
+const STAFF_MARK: Refusal = Text::new("refused-staff");
 
 impl Rights {
     /// The rights of `staff`, who has `permissions`; `to_change_users` is the name of the one that counts.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::prefix::Prefix;
+use crate::{prefix::Prefix, translations::Text};
 
 /// What signing in does not lead back to: a form would look as if the login had failed, and signing out is no page.
 const NOT_BACK_TO: [&[u8]; 3] = [b"/login", b"/register", b"/logout"];
@@ -98,22 +98,26 @@ pub fn search_term(text: &str) -> String {
 /// The distance between two times, in seconds: "3 minutes ago", "in 2 days".
 ///
 /// ```
-/// use shared_session_examples::text::relative_time;
+/// use shared_session_examples::{language::Language, text::relative_time};
 ///
-/// assert_eq!(relative_time(1_000, 1_180), "3 minutes ago");
-/// assert_eq!(relative_time(1_000 + 2 * 86_400, 1_000), "in 2 days");
+/// assert_eq!(relative_time(1_000, 1_180).in_language(Language::English), "3 minutes ago");
+/// assert_eq!(relative_time(1_000 + 2 * 86_400, 1_000).in_language(Language::Chinese), "2 天后");
 /// ```
 #[must_use]
-pub fn relative_time(then: i64, now: i64) -> String {
-    const UNITS: [(u64, &str); 5] =
-        [(31_557_600, "year"), (2_629_800, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute")];
+pub fn relative_time(then: i64, now: i64) -> Text {
+    const UNITS: [(u64, Text, Text); 5] = [
+        (31_557_600, Text::new("time-years-ago"), Text::new("time-years-ahead")),
+        (2_629_800, Text::new("time-months-ago"), Text::new("time-months-ahead")),
+        (86_400, Text::new("time-days-ago"), Text::new("time-days-ahead")),
+        (3_600, Text::new("time-hours-ago"), Text::new("time-hours-ahead")),
+        (60, Text::new("time-minutes-ago"), Text::new("time-minutes-ahead")),
+    ];
     let seconds = now.abs_diff(then);
-    let Some((size, unit)) = UNITS.into_iter().find(|(size, _)| seconds >= *size) else {
-        return if then > now { "in a moment" } else { "just now" }.to_owned();
+    let Some((size, ago, ahead)) = UNITS.into_iter().find(|(size, ..)| seconds >= *size) else {
+        return if then > now { Text::new("time-soon") } else { Text::new("time-now") };
     };
-    let count = seconds / size;
-    let plural = if count == 1 { "" } else { "s" };
-    if then > now { format!("in {count} {unit}{plural}") } else { format!("{count} {unit}{plural} ago") }
+    let text = if then > now { ahead } else { ago };
+    text.with_count(seconds / size)
 }
 
 /// A time as RFC 3339 writes it, from seconds since 1970: `2026-03-01T12:00:00Z`.
@@ -137,7 +141,7 @@ pub fn rfc3339(seconds: i64) -> String {
 ///
 /// What is not a known browser shows the first word of the header; what sent none is "Unknown browser".
 #[must_use]
-pub fn browser_name(user_agent: &str) -> String {
+pub fn browser_name(user_agent: &str) -> Text {
     // Browsers claim to be those that came before them: the later entries are in the headers of the earlier ones.
     const BROWSERS: [(&str, &str); 11] = [
         ("Edg", "Edge"),
@@ -170,11 +174,11 @@ pub fn browser_name(user_agent: &str) -> String {
         product.chars().filter(|c| !c.is_control()).take(40).collect()
     };
     match (named(&BROWSERS), named(&SYSTEMS)) {
-        (Some(browser), Some(system)) => format!("{browser} on {system}"),
-        (Some(browser), None) => browser.to_owned(),
+        (Some(browser), Some(system)) => Text::new("browser-on").with("browser", browser).with("system", system),
+        (Some(browser), None) => Text::new("browser-named").with("browser", browser),
         (None, _) => match first_word() {
-            word if word.is_empty() => "Unknown browser".to_owned(),
-            word => word,
+            word if word.is_empty() => Text::new("browser-unknown"),
+            word => Text::new("browser-named").with("browser", word),
         },
     }
 }
@@ -182,6 +186,7 @@ pub fn browser_name(user_agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::language::Language;
 
     /// Where `next` leads on a site without a prefix, and on one under `/accounts`.
     fn followed(next: &str) -> [bool; 2] {
@@ -192,6 +197,10 @@ mod tests {
                 false
             }
         })
+    }
+
+    fn english(text: &Text) -> String {
+        text.in_language(Language::English)
     }
 
     fn accounts() -> Prefix {
@@ -342,9 +351,9 @@ mod tests {
             (-1, "in a moment"),
             (-7_200, "in 2 hours"),
         ] {
-            assert_eq!(relative_time(1_000_000 - seconds, 1_000_000), text);
+            assert_eq!(english(&relative_time(1_000_000 - seconds, 1_000_000)), text);
         }
-        assert!(relative_time(i64::MIN, i64::MAX).ends_with("years ago"));
+        assert!(english(&relative_time(i64::MIN, i64::MAX)).ends_with("years ago"));
     }
 
     #[test]
@@ -380,8 +389,8 @@ mod tests {
             ("", "Unknown browser"),
             ("\u{1}/", "Unknown browser"),
         ] {
-            assert_eq!(browser_name(agent), name, "{agent}");
+            assert_eq!(english(&browser_name(agent)), name, "{agent}");
         }
-        assert_eq!(browser_name(&"x".repeat(500)).len(), 40);
+        assert_eq!(english(&browser_name(&"x".repeat(500))).len(), 40);
     }
 }

@@ -5,6 +5,8 @@ use unicode_script::{Script, ScriptExtension};
 
 use shared_session::users::normalized_name;
 
+use crate::translations::Text;
+
 const MAX_CHARS: usize = 150;
 
 /// A new user name as it is stored: without the space around it, in NFKC, so that look-alikes made of
@@ -16,17 +18,13 @@ pub fn normalized_username(username: &str) -> String {
 
 /// What is wrong with a new name, normalized.
 #[must_use]
-pub fn what_is_wrong_with(username: &str) -> Option<&'static str> {
+pub fn what_is_wrong_with(username: &str) -> Option<Text> {
     match () {
-        () if username.is_empty() => Some("Please choose a user name."),
-        () if username.chars().count() > MAX_CHARS => Some("The user name is too long; 150 characters are the limit."),
-        () if !username.chars().all(|c| is_word(c) || "@.+-".contains(c)) => {
-            Some("A user name may hold letters, digits and @ . + - _ only.")
-        }
-        () if username.chars().any(is_invisible) => Some("The user name holds a letter that nobody can see."),
-        () if !is_of_one_script(username) => {
-            Some("The user name mixes letters of several alphabets, which look alike; please use one.")
-        }
+        () if username.is_empty() => Some(Text::new("username-empty")),
+        () if username.chars().count() > MAX_CHARS => Some(Text::new("username-long")),
+        () if !username.chars().all(|c| is_word(c) || "@.+-".contains(c)) => Some(Text::new("username-letters")),
+        () if username.chars().any(is_invisible) => Some(Text::new("username-invisible")),
+        () if !is_of_one_script(username) => Some(Text::new("username-scripts")),
         () => None,
     }
 }

@@ -3,9 +3,11 @@
 
 const say = (id, text) => { document.getElementById(id).textContent = text; };
 
-const call = async (api, path, options) => {
+const { api, failed } = document.getElementById("together").dataset;
+
+const call = async (path, options) => {
   const response = await fetch(api + path, { credentials: "include", ...options });
-  if (!response.ok) throw new Error(`the API answered ${response.status}`);
+  if (!response.ok) throw new Error(response.status);
   return response.status === 204 ? null : response.json();
 };
 
@@ -14,11 +16,11 @@ for (const element of document.querySelectorAll(".script-only")) element.hidden 
 const count = document.getElementById("count");
 count.addEventListener("click", async () => {
   try {
-    const { visits } = await call(count.dataset.api, "/api/visits", { method: "POST" });
+    const { visits } = await call("/api/visits", { method: "POST" });
     say("visits", visits);
     say("count-said", "");
-  } catch (error) {
-    say("count-said", `That did not work: ${error.message}.`);
+  } catch {
+    say("count-said", failed);
   }
 });
 
@@ -26,13 +28,13 @@ const preferences = document.getElementById("preferences");
 preferences.addEventListener("submit", (event) => event.preventDefault());
 preferences.addEventListener("change", async ({ target }) => {
   try {
-    await call(preferences.dataset.api, `/api/preferences/${target.name}`, {
+    await call(`/api/preferences/${target.name}`, {
       method: "PUT",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(target.value),
     });
     location.reload();
-  } catch (error) {
-    say("preferences-said", `That did not work: ${error.message}.`);
+  } catch {
+    say("preferences-said", failed);
   }
 });

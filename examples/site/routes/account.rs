@@ -12,6 +12,7 @@ use shared_session_examples::{
     audit::{self, Failed},
     forms::{FieldError, check_new_password},
     pages::{FieldErrors, Password, Profile, When},
+    translations::Text,
 };
 
 use crate::{
@@ -33,9 +34,9 @@ pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
         joined: user.date_joined.map(|at| When { at, now }),
         signed_in: session.created_at().map(|at| when(at, now)),
         role: match () {
-            () if user.is_superuser => "Superuser",
-            () if user.is_staff => "Staff",
-            () => "User",
+            () if user.is_superuser => Text::new("role-superuser"),
+            () if user.is_staff => Text::new("role-staff"),
+            () => Text::new("role-user"),
         },
         groups,
         permissions: permissions.into_iter().collect(),
@@ -81,10 +82,10 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
         attempt.succeeded().await?;
     } else {
         audit::note(Failed::PasswordCheck, visit.client_address());
-        errors.push(FieldError::new("old_password", "This is not your current password."));
+        errors.push(FieldError::new("old_password", Text::new("password-wrong")));
     }
     if fields.new_password1 == fields.old_password {
-        errors.push(FieldError::new("new_password1", "This is your current password; please choose another one."));
+        errors.push(FieldError::new("new_password1", Text::new("password-same")));
     }
     errors.extend(check_new_password(
         ["new_password1", "new_password2"],
@@ -109,7 +110,7 @@ fn render(
     user: &CurrentUser,
     status: StatusCode,
     errors: Vec<FieldError>,
-    alert: Option<&'static str>,
+    alert: Option<Text>,
 ) -> Answer {
     let page = visit.page(user.session(), Some(user))?.with_alert(alert);
     page.render(status, |layout| Password { layout, errors: FieldErrors(errors) })

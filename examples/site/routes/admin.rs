@@ -11,6 +11,7 @@ use shared_session_actix::StaffUser;
 use shared_session_examples::{
     pages::{AdminOverview, Count},
     rights::Rights,
+    translations::Text,
 };
 
 use crate::{
@@ -25,15 +26,16 @@ pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
     let users = visit.setup.users.count("").await?;
     let live = count_sessions(&visit.setup.manager).await?;
     let stats = visit.setup.manager.stats();
-    let at_least = if live.complete { "" } else { "at least; counting stopped there" };
+    let at_least = (!live.complete).then(|| Text::new("admin-note-at-least"));
+    let of_process = || Some(Text::new("admin-note-process"));
     let count = |name, value, note| Count { name, value: Some(value), note };
     let counts = vec![
-        count("Users", users, ""),
-        count("Live sessions", live.sessions, at_least),
-        count("Users signed in", live.users, at_least),
-        count("Sessions read", stats.loads, "by this process since its start"),
-        count("Session writes", stats.commits, "by this process since its start"),
-        count("Merged writes", stats.merged, "writes that met another one, and lost nothing"),
+        count(Text::new("admin-count-users"), users, None),
+        count(Text::new("admin-count-sessions"), live.sessions, at_least.clone()),
+        count(Text::new("admin-count-signed-in"), live.users, at_least),
+        count(Text::new("admin-count-loads"), stats.loads, of_process()),
+        count(Text::new("admin-count-commits"), stats.commits, of_process()),
+        count(Text::new("admin-count-merged"), stats.merged, Some(Text::new("admin-note-merged"))),
     ];
     visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminOverview { layout, counts })
 }

@@ -10,6 +10,7 @@ use shared_session_actix::CurrentUser;
 use shared_session_examples::{
     pages::{Device, Sessions},
     paging::{Paged, paged},
+    translations::Text,
 };
 
 use crate::{
@@ -29,13 +30,7 @@ pub(super) async fn show(visit: Visit, user: CurrentUser, part: Query<Part>) -> 
 }
 
 /// This session first, then the others by their last use.
-async fn render(
-    visit: &Visit,
-    user: &CurrentUser,
-    status: StatusCode,
-    part: &str,
-    alert: Option<&'static str>,
-) -> Answer {
+async fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, part: &str, alert: Option<Text>) -> Answer {
     let current = user.session().handle();
     let mut sessions = visit.setup.manager.sessions_of(&user.id).await?;
     sessions.sort_by_key(|session| Some(session.handle) != current);

@@ -4,13 +4,13 @@ use actix_web::http::StatusCode;
 use shared_session_actix::Session;
 use shared_session_examples::{VISITS, pages::Home};
 
-use crate::page::{Answer, Visit, language};
+use crate::page::{Answer, Visit, chosen};
 
 pub(super) async fn show(visit: Visit, session: Session) -> Answer {
     let user = session.user().await?;
     let visits = count(&session).await?;
-    let language = language(&session);
-    visit.page(&session, user.as_ref())?.render(StatusCode::OK, |layout| Home { layout, visits, language })
+    let (chosen, greeting) = chosen(&session);
+    visit.page(&session, user.as_ref())?.render(StatusCode::OK, |layout| Home { layout, visits, chosen, greeting })
 }
 
 /// Counts this visit in a session that exists; a first visit starts none. Committed at once, so that the page shows the

@@ -15,6 +15,7 @@ use shared_session_examples::{
     setup::{DEMO_PASSWORD, DEMO_USER, Setup},
     sign_in,
     text::safe_next,
+    translations::Text,
     usernames::normalized_username,
 };
 
@@ -24,13 +25,13 @@ use crate::{
     page::{Answer, Visit, see_other, told_to_wait, user_if_readable},
 };
 
-const WRONG: &str = "This user name and password do not belong together. Please try again.";
+const WRONG: Text = Text::new("login-wrong");
 
-pub(super) const TOO_OFTEN: &str = "There were too many attempts. Please wait a little and try again.";
+pub(super) const TOO_OFTEN: Text = Text::new("login-too-many");
 
-const TAKEN: &str = "This user name is taken. Please choose another one.";
+const TAKEN: Text = Text::new("register-taken");
 
-const ENDED: &str = "Your session has ended. Please sign in again.";
+const ENDED: Text = Text::new("login-ended");
 
 #[derive(Deserialize)]
 pub(super) struct NextQuery {
@@ -117,7 +118,7 @@ async fn render_login(
     visit: &Visit,
     session: &Session,
     status: StatusCode,
-    error: Option<&'static str>,
+    error: Option<Text>,
     fields: LoginFields,
 ) -> Answer {
     let user = user_if_readable(session).await?;
@@ -165,19 +166,19 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
             Ok(user) => return begin(&visit, &session, &user, LoginOptions::new(), &fields.next).await,
             Err(CreateUserError::Failed(error)) => return Err(error.into()),
             Err(CreateUserError::InvalidEmail) => {
-                errors.push(FieldError::new("email", "This is not an e-mail address."));
+                errors.push(FieldError::new("email", Text::new("form-email-wrong")));
             }
             Err(CreateUserError::NameTaken) => {
                 errors.push(FieldError::new("username", TAKEN));
             }
             Err(CreateUserError::EmailTaken) => {
-                errors.push(FieldError::new("email", "There is an account with this e-mail address already."));
+                errors.push(FieldError::new("email", Text::new("register-email-taken")));
             }
             Err(error @ CreateUserError::ColumnNeeded(_)) => {
                 tracing::error!(%error, "a registration is not possible");
-                return Err(Failure::forbidden("New accounts cannot be made here."));
+                return Err(Failure::forbidden(Text::new("register-closed")));
             }
-            Err(_) => errors.push(FieldError::new("username", "This user name is not possible.")),
+            Err(_) => errors.push(FieldError::new("username", Text::new("register-name-impossible"))),
         }
     }
     // No user was made.
@@ -192,7 +193,7 @@ async fn render_register(
     session: &Session,
     status: StatusCode,
     errors: Vec<FieldError>,
-    alert: Option<&'static str>,
+    alert: Option<Text>,
     fields: RegisterFields,
 ) -> Answer {
     let user = user_if_readable(session).await?;
@@ -215,12 +216,12 @@ pub(super) async fn sign_out(visit: Visit, form: Form<Button>, session: Session)
     page.render(StatusCode::FORBIDDEN, |layout| SignOut { layout })
 }
 
-fn next_of(query: Option<Query<NextQuery>>) -> String {
+pub(super) fn next_of(query: Option<Query<NextQuery>>) -> String {
     query.map(|query| query.into_inner().next).unwrap_or_default()
 }
 
 /// Where to go afterwards, for the field of a form; empty if nowhere in particular.
-fn kept_next(visit: &Visit, next: &str) -> String {
+pub(super) fn kept_next(visit: &Visit, next: &str) -> String {
     if next.is_empty() { String::new() } else { safe_next(next, &visit.prefix()).into_owned() }
 }
 

@@ -3,16 +3,17 @@
 use askama::Template;
 
 use super::{Device, Layout, Visitor, When};
+use crate::{text::encoded, translations::Text};
 
 /// One number on the overview.
 #[derive(Clone, Debug)]
 pub struct Count {
     /// What is counted.
-    pub name: &'static str,
+    pub name: Text,
     /// How many; `None` if that cannot be told now.
     pub value: Option<u64>,
-    /// What to know about it, may be empty.
-    pub note: &'static str,
+    /// What to know about it.
+    pub note: Option<Text>,
 }
 
 /// `GET /admin/`
@@ -37,7 +38,7 @@ pub struct UserRow {
     /// The id.
     pub id: String,
     /// The name.
-    pub username: String,
+    pub name: Text,
     /// The e-mail address, may be empty.
     pub email: String,
     /// Whether the user may sign in.
@@ -69,6 +70,10 @@ pub struct AdminUsers {
 }
 
 impl AdminUsers {
+    fn path(&self) -> String {
+        format!("/admin/users?q={}&", encoded(&self.query))
+    }
+
     fn tab(&self) -> &'static str {
         "/admin/users"
     }
@@ -91,7 +96,7 @@ pub struct SessionUser {
     /// The id.
     pub id: String,
     /// The name.
-    pub username: String,
+    pub name: Text,
 }
 
 /// Which buttons the page of a user has.
@@ -133,7 +138,7 @@ pub struct AdminUser {
 
 impl AdminUser {
     fn path(&self) -> String {
-        format!("/admin/users/{}", self.user.id)
+        format!("/admin/users/{}?", self.user.id)
     }
 
     fn tab(&self) -> &'static str {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::{forms::FieldError, prefix::Prefix};
 
 const EVIL: &str = "\"><script>alert('x')</script>&";
 
@@ -11,6 +12,7 @@ fn layout() -> Layout {
         visitor: signed_in("ada", true),
         csrf_token: "the-token".into(),
         theme: Theme::System,
+        language: Language::English,
         api_origin: "http://localhost:8001".into(),
         notice: None,
         alert: None,
@@ -28,10 +30,14 @@ fn device(handle: &str, user_agent: &str) -> Device {
     device
 }
 
+fn named(name: &str) -> Text {
+    Text::new("user-named").with("name", name)
+}
+
 fn user(name: &str) -> UserRow {
     UserRow {
         id: "7".into(),
-        username: name.into(),
+        name: named(name),
         email: format!("{name}@example.com"),
         is_active: true,
         is_staff: false,
@@ -42,7 +48,7 @@ fn user(name: &str) -> UserRow {
 
 fn live(name: &str) -> Vec<LiveSession> {
     let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-    let owner = SessionUser { id: "7".into(), username: name.into() };
+    let owner = SessionUser { id: "7".into(), name: named(name) };
     vec![
         LiveSession {
             device: Device { is_current: true, ..device("AbCdEfGh123456", firefox) },
@@ -64,13 +70,16 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
     };
     let text = || name.to_owned();
     let errors =
-        |fields: &[&'static str]| FieldErrors(fields.iter().map(|field| FieldError::new(field, name)).collect());
+        |fields: &[&'static str]| FieldErrors(fields.iter().map(|field| FieldError::new(field, named(name))).collect());
     let devices = vec![
         Device { is_current: true, ..device("AbCdEfGh123456", "Mozilla/5.0 (Macintosh) Safari/605") },
         device("ZyXwVuTs987654", name),
     ];
     let count = |name, value, note| Count { name, value, note };
-    let counts = vec![count("Users", Some(1_204), ""), count("Live sessions", None, "The store does not answer.")];
+    let counts = vec![
+        count(Text::new("admin-count-users"), Some(1_204), None),
+        count(Text::new("admin-count-sessions"), None, Some(Text::new("admin-note-at-least"))),
+    ];
     let admin_user = AdminUser {
         layout: layout(),
         user: user(name),
@@ -81,12 +90,12 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         pages: 2,
     };
     let profile = Profile {
-        layout: Layout { notice: Some(text()), ..layout() },
+        layout: Layout { notice: Some(named(name)), ..layout() },
         username: text(),
         email: text(),
         joined: Some(when(40_000_000)),
         signed_in: Some(when(90)),
-        role: "Staff",
+        role: Text::new("role-staff"),
         groups: vec![text()],
         permissions: vec![text()],
     };
@@ -100,7 +109,7 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
     };
     let login = Login {
         layout: layout(),
-        error: Some("No."),
+        error: Some(Text::new("login-wrong")),
         username: text(),
         remember: true,
         next: text(),
@@ -113,10 +122,13 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         email: text(),
         next: text(),
     };
+    let somebody = Somebody { username: text(), login: format!("{}/login", layout().prefix) };
+    let refused = ErrorPage::new(layout(), 403, named(name)).with_somebody(Some(somebody));
     let pages: Vec<(&'static str, askama::Result<String>)> = vec![
-        ("home", Home { layout: layout(), visits: Some(3), language: Language::from_preference("fr") }.render()),
+        ("home", Home { layout: layout(), visits: Some(3), chosen: None, greeting: None }.render()),
         ("login", login.render()),
         ("register", registration.render()),
+        ("preferences", Preferences { layout: layout(), chosen: Some(Language::Chinese), next: text() }.render()),
         ("sign_out", SignOut { layout: layout() }.render()),
         ("password", Password { layout: layout(), errors: errors(&["old_password"]) }.render()),
         ("profile", profile.render()),
@@ -125,7 +137,7 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         ("admin_users", users.render()),
         ("admin_user", admin_user.render()),
         ("admin_sessions", AdminSessions { layout: layout(), sessions: live(name), next: Some(text()) }.render()),
-        ("error", ErrorPage::new(layout(), 503, name).render()),
+        ("error", refused.render()),
     ];
     pages.into_iter().map(|(page, html)| (page, html.unwrap())).collect()
 }
@@ -230,7 +242,7 @@ fn pages_need_nothing_that_the_policy_forbids() {
 
 #[test]
 fn errors_lead_to_their_field() {
-    let errors = FieldErrors(vec![FieldError::new("password2", "The two passwords are not the same.")]);
+    let errors = FieldErrors(vec![FieldError::new("password2", Text::new("form-passwords-differ"))]);
     let html = Register {
         layout: Layout::default(),
         errors,
@@ -267,7 +279,7 @@ fn every_address_on_every_page_is_under_the_prefix() {
 #[test]
 fn the_header_shows_who_is_signed_in() {
     let page = |visitor| {
-        Home { layout: Layout { visitor, ..layout() }, visits: None, language: Language::default() }.render().unwrap()
+        Home { layout: Layout { visitor, ..layout() }, visits: None, chosen: None, greeting: None }.render().unwrap()
     };
     let nobody = page(Visitor::Anonymous);
     assert!(
@@ -280,22 +292,60 @@ fn the_header_shows_who_is_signed_in() {
 
 #[test]
 fn a_page_that_does_not_know_the_visitor_does_not_claim_that_nobody_is_signed_in() {
-    let html = ErrorPage::new(Layout::default(), 503, "The service is temporarily unavailable.").render().unwrap();
+    let html = ErrorPage::new(Layout::default(), 503, Text::new("error-unavailable")).render().unwrap();
     assert!(!html.contains("/login") && !html.contains("/logout"));
 }
 
 #[test]
 fn themes_and_languages_come_from_their_preferences() {
-    let page = |theme: &str, language: &str| {
+    let page = |theme: &str, code: &str| {
         let layout = Layout { theme: Theme::from_preference(theme), ..layout() };
-        Home { layout, visits: Some(1), language: Language::from_preference(language) }.render().unwrap()
+        let (chosen, greeting) = (Language::of_tag(code), Greeting::from_preference(code));
+        Home { layout, visits: Some(1), chosen, greeting }.render().unwrap()
     };
     let dark = page("dark", "de-AT");
     assert!(dark.contains("data-theme=\"dark\"") && dark.contains("<option value=\"dark\" selected>"));
-    assert!(dark.contains("<span lang=\"de\">Willkommen</span>") && dark.contains("<option value=\"de\" selected>"));
+    assert!(dark.contains("<span lang=\"de\">Willkommen</span>"));
     let unknown = page(EVIL, EVIL);
     assert!(!unknown.contains("data-theme") && unknown.contains("<option value=\"system\" selected>"));
     assert!(unknown.contains("<span lang=\"en\">Welcome</span>"));
+    assert!(page("", "zh").contains("<option value=\"zh-CN\" lang=\"zh-CN\" selected>"));
+}
+
+/// What a reader sees: the text between the tags, and in the attributes that are read out.
+fn visible(html: &str) -> String {
+    let mut seen = String::new();
+    for part in html.split('<').skip(1) {
+        let (tag, text) = part.split_once('>').unwrap_or((part, ""));
+        if tag.starts_with("script") || tag.starts_with("style") || tag.starts_with("code") {
+            continue;
+        }
+        for attribute in [" aria-label=\"", " placeholder=\"", " alt=\""] {
+            seen.extend(tag.split(attribute).nth(1).and_then(|rest| rest.split('"').next()));
+            seen.push('\n');
+        }
+        seen.push_str(text);
+        seen.push('\n');
+    }
+    seen
+}
+
+#[test]
+fn no_page_in_chinese_has_english_on_it() {
+    // Names of things, and what is written for readers of the other language.
+    let names = [
+        "shared", "session", "site", "api", "API", "Actix", "Web", "Axum", "POST", "Language", "English", "Firefox",
+        "Linux", "Safari", "macOS", "curl", "ada", "grace", "example", "com", "demo", "password", "the", "AbCdEfGh",
+        "ZyXwVuTs", "SVG", "Cookie", "Redis", "SQL", "visits",
+    ];
+    let layout = Layout { language: Language::Chinese, ..layout() };
+    for (page, html) in all(&layout, "ada") {
+        assert!(html.starts_with("<!doctype html>\n<html lang=\"zh-CN\""), "{page}");
+        let text = visible(&html);
+        let words = text.split(|c: char| !(c.is_ascii_alphabetic())).filter(|word| word.len() > 2);
+        let english: Vec<_> = words.filter(|word| !names.contains(word)).collect();
+        assert!(english.is_empty(), "{page}: {english:?}");
+    }
 }
 
 #[test]
@@ -315,7 +365,7 @@ fn a_user_who_may_not_be_changed_has_no_buttons() {
 fn searches_are_encoded_in_addresses() {
     let html = AdminUsers { layout: layout(), query: "a&b=c d".into(), page: 1, pages: 2, total: 30, users: vec![] };
     let html = html.render().unwrap();
-    assert!(html.contains("/admin/users?q=a%26b%3Dc%20d&amp;page=2") && !html.contains("rel=\"prev\""));
+    assert!(html.contains("/admin/users?q=a%26b%3Dc%20d&#38;page=2") && !html.contains("rel=\"prev\""));
 }
 
 #[test]

@@ -16,6 +16,7 @@ use shared_session_examples::{
     pages::{AdminSessions, LiveSession, SessionUser},
     rights::Owner,
     text::encoded,
+    translations::Text,
 };
 
 use crate::{
@@ -45,7 +46,7 @@ async fn render(
     staff: &StaffUser,
     status: StatusCode,
     cursor: Option<String>,
-    alert: Option<&'static str>,
+    alert: Option<Text>,
 ) -> Answer {
     let SessionPage { sessions, next, .. } = page_from(visit, cursor).await?;
     let (found, rights) = (owners(visit, &sessions).await?, rights(visit, staff).await?);
@@ -54,7 +55,7 @@ async fn render(
         .iter()
         .map(|session| {
             let known = session.user_id.as_ref().and_then(|id| Some((id, found.get(id)?)));
-            let user = known.map(|(id, found)| SessionUser { id: encoded(id), username: found.name(id) });
+            let user = known.map(|(id, found)| SessionUser { id: encoded(id), name: found.name(id) });
             let owner = known.map_or(Owner::Nobody, |(_, found)| found.owner());
             let may_end = rights.end_session(owner).is_ok();
             LiveSession { device: device(session, current.as_ref(), now), user, may_end }
@@ -136,11 +137,11 @@ impl Found {
         }
     }
 
-    fn name(&self, id: &str) -> String {
+    fn name(&self, id: &str) -> Text {
         match self {
-            Self::Nobody => format!("user {id}, removed"),
+            Self::Nobody => Text::new("user-removed").with("id", id),
             Self::User(user) => shown_name(user),
-            Self::Unreadable => format!("user {id}, who cannot be read"),
+            Self::Unreadable => Text::new("user-unreadable").with("id", id),
         }
     }
 }

@@ -15,6 +15,7 @@ use shared_session_examples::{
     paging::{Paged, paged},
     rights::{Owner, Refusal, Rights},
     text::{encoded, search_term},
+    translations::Text,
 };
 
 use crate::{
@@ -71,7 +72,7 @@ async fn render(
     id: &str,
     status: StatusCode,
     part: &str,
-    alert: Option<&'static str>,
+    alert: Option<Text>,
 ) -> Answer {
     let user = find(visit, id).await?;
     let (sessions, groups) =
@@ -84,7 +85,7 @@ async fn render(
         .iter()
         .map(|session| LiveSession {
             device: device(session, current.as_ref(), now),
-            user: Some(SessionUser { id: encoded(&user.id), username: shown_name(&user) }),
+            user: Some(SessionUser { id: encoded(&user.id), name: shown_name(&user) }),
             may_end,
         })
         .collect();
@@ -161,7 +162,7 @@ async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
 /// A custom user model may have no column for it.
 fn not_kept(error: Error) -> Failure {
     match error.kind() {
-        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, "The users of this site do not have this mark."),
+        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, Text::new("refused-no-mark")),
         _ => error.into(),
     }
 }
@@ -172,14 +173,18 @@ fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer
 }
 
 /// A user of a custom model may have no name.
-pub(super) fn shown_name(user: &User) -> String {
-    if user.username.is_empty() { format!("user {}", user.id) } else { user.username.clone() }
+pub(super) fn shown_name(user: &User) -> Text {
+    if user.username.is_empty() {
+        Text::new("user-nameless").with("id", &user.id)
+    } else {
+        Text::new("user-named").with("name", &user.username)
+    }
 }
 
 fn row(user: &User, now: i64) -> UserRow {
     UserRow {
         id: encoded(&user.id),
-        username: shown_name(user),
+        name: shown_name(user),
         email: user.email.clone(),
         is_active: user.is_active,
         is_staff: user.is_staff,

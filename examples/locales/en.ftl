@@ -1,0 +1,313 @@
+# English. Every message is plain text: pages escape it. zh-CN.ftl has the same messages with the same variables.
+
+## Every page
+
+skip = Skip to content
+nav-main = Main
+nav-profile = Profile
+nav-devices = My devices
+nav-admin = Admin
+nav-preferences = Language and theme
+sign-in = Sign in
+sign-out = Sign out
+register = Register
+footer-served = Served by site (Actix Web).
+footer-api = The same session at api (Axum)
+pages = Pages
+pages-previous = Previous
+pages-next = Next
+pages-more = More
+pages-position = Page { $page } of { $pages }
+to-home = To the home page
+none = none
+never = never
+yes = yes
+no = no
+
+## Times
+
+time-now = just now
+time-soon = in a moment
+time-minutes-ago = { $count ->
+    [one] 1 minute ago
+   *[other] { $count } minutes ago
+}
+time-minutes-ahead = { $count ->
+    [one] in 1 minute
+   *[other] in { $count } minutes
+}
+time-hours-ago = { $count ->
+    [one] 1 hour ago
+   *[other] { $count } hours ago
+}
+time-hours-ahead = { $count ->
+    [one] in 1 hour
+   *[other] in { $count } hours
+}
+time-days-ago = { $count ->
+    [one] 1 day ago
+   *[other] { $count } days ago
+}
+time-days-ahead = { $count ->
+    [one] in 1 day
+   *[other] in { $count } days
+}
+time-months-ago = { $count ->
+    [one] 1 month ago
+   *[other] { $count } months ago
+}
+time-months-ahead = { $count ->
+    [one] in 1 month
+   *[other] in { $count } months
+}
+time-years-ago = { $count ->
+    [one] 1 year ago
+   *[other] { $count } years ago
+}
+time-years-ahead = { $count ->
+    [one] in 1 year
+   *[other] in { $count } years
+}
+
+## Browsers
+
+browser-on = { $browser } on { $system }
+browser-named = { $browser }
+browser-unknown = Unknown browser
+
+## Home
+
+home-title = Home
+home-greeting = Welcome
+home-nobody = You are not signed in.
+home-or-register = or register
+home-counter = One counter, two services
+home-visits = visits in this session, counted here and by POST /api/visits
+home-no-session = No session yet: looking around does not start one. Signing in does.
+home-count = Count one at the API
+home-login = One login, two services
+home-login-how = Sign in or out here, and the API knows. Sign out there, and this page knows.
+home-link-me = Who the API thinks you are
+home-link-session = What the API sees of the session
+home-link-docs = All of the API
+home-script-failed = That did not work. Reload the page and try again.
+
+## Preferences
+
+preferences-title = Language and theme
+preferences-heading = Preferences
+preferences-how = Written by the API, read by this page.
+preferences-here = They are two entries of your session, so both services know them.
+preferences-theme = Theme
+preferences-theme-system = As the system
+preferences-theme-light = Light
+preferences-theme-dark = Dark
+preferences-language = Language
+preferences-language-auto = As the browser
+preferences-save = Save
+
+## Signing in, up and out
+
+login-title = Sign in
+login-username = User name
+login-password = Password
+login-remember = Keep me signed in on this device
+login-demo = This is a demonstration: sign in as { $name } with { $password }.
+login-no-account = No account yet?
+login-too-many = There were too many attempts. Please wait a little and try again.
+login-wrong = This user name and password do not belong together. Please try again.
+login-ended = Your session has ended. Please sign in again.
+register-title = Register
+register-username-hint = Letters, digits and @ . + - _
+register-email = E-mail address
+register-optional = (optional)
+register-password-hint = At least 8 characters; a long one is a good one.
+register-again = The same password again
+register-already = Registered already?
+register-taken = This user name is taken. Please choose another one.
+register-email-taken = There is an account with this e-mail address already.
+register-name-impossible = This user name is not possible.
+register-closed = New accounts cannot be made here.
+sign-out-still = You are still signed in as { $name }.
+sign-out-already = You are not signed in any more.
+
+## Forms
+
+form-check = Please check what you entered
+form-old = The page was too old to be used. Please try again.
+form-no-cookie = Your browser did not send the cookie that belongs to this page. Please try again. If you see this once more, allow cookies for this site.
+form-email-needed = Please give your e-mail address: it is what you sign in with.
+form-email-wrong = This is not an e-mail address.
+form-passwords-differ = The two passwords are not the same.
+username-empty = Please choose a user name.
+username-long = The user name is too long; 150 characters are the limit.
+username-letters = A user name may hold letters, digits and @ . + - _ only.
+username-invisible = The user name holds a letter that nobody can see.
+username-scripts = The user name mixes letters of several alphabets, which look alike; please use one.
+password-empty = Please choose a password; spaces alone are none.
+password-short = The password is too short; it needs at least 8 characters.
+password-long = The password is too long.
+password-digits = The password must not consist of digits only.
+password-similar = The password is too easy to guess from your user name or address.
+password-common = Many people have this password; please choose another one.
+
+## The account
+
+password-title = Change your password
+password-effect = You stay signed in here. Every other device is signed out.
+password-current = Current password
+password-new = New password
+password-new-again = The new password again
+password-change = Change password
+password-wrong = This is not your current password.
+password-same = This is your current password; please choose another one.
+profile-title = Profile
+profile-joined = Registered
+profile-signed-in = Signed in
+profile-role = Role
+profile-groups = Groups
+profile-permissions = Permissions
+role-superuser = Superuser
+role-staff = Staff
+role-user = User
+devices-title = My devices
+devices-how = Where you are signed in. Something you do not know? Sign it out and change your password.
+devices-this = this one
+devices-signed-in = signed in { $when }
+devices-elsewhere = signed in at another service
+devices-last-seen = last seen { $when }
+devices-sign-out = Sign out { $browser }
+devices-sign-out-this = Sign out { $browser }, this device
+devices-others = Sign out everywhere else
+
+## What has happened
+
+notice-password-changed = Your password was changed. Every other device is signed out.
+notice-device-signed-out = The device is signed out.
+notice-others-signed-out = Every other device is signed out.
+notice-preferences-saved = Your preferences are saved.
+notice-user-changed = The user was changed.
+notice-user-signed-out = The user is signed out everywhere.
+notice-session-ended = The session has ended.
+
+## Administration
+
+admin-title = Admin
+admin-overview = Overview
+admin-users = Users
+admin-sessions = Sessions
+admin-count-users = Users
+admin-count-sessions = Live sessions
+admin-count-signed-in = Users signed in
+admin-count-loads = Sessions read
+admin-count-commits = Session writes
+admin-count-merged = Merged writes
+admin-note-at-least = at least; counting stopped there
+admin-note-process = by this process since its start
+admin-note-merged = writes that met another one, and lost nothing
+admin-search-label = Name or e-mail address
+admin-search = Search
+admin-users-total = { $count ->
+    [one] 1 user
+   *[other] { $count } users
+}
+admin-users-found = { $count ->
+    [one] 1 user found
+   *[other] { $count } users found
+}
+admin-show-all = show all
+admin-name = Name
+admin-email = E-mail address
+admin-active = Active
+admin-staff = Staff
+admin-superuser = Superuser
+admin-last-login = Last login
+admin-not-yours = You may not change this user.
+admin-activate = Activate
+admin-deactivate = Deactivate
+admin-make-staff = Make staff
+admin-no-staff = Remove from staff
+admin-sign-out-everywhere = Sign out everywhere
+admin-live-sessions = Live sessions
+admin-session = Session
+admin-user = User
+admin-browser = Browser
+admin-address = Address
+admin-started = Started
+admin-last-seen = Last seen
+admin-actions = Actions
+admin-sign-out-session = Sign out session { $handle }
+admin-nothing = None.
+admin-anonymous = anonymous
+user-removed = user { $id }, removed
+user-unreadable = user { $id }, who cannot be read
+user-nameless = user { $id }
+user-named = { $name }
+refused-yourself = You cannot do this to yourself.
+refused-permission = You may look at users, and not change them.
+refused-superusers = Only superusers may change superusers.
+refused-staff = Only superusers may make staff, take that away, or activate staff.
+refused-no-mark = The users of this site do not have this mark.
+
+## Errors: a title, what happened, and what helps
+
+error-400-title = The request was not understood
+error-400-advice = Go back, reload the page and try again.
+error-401-title = Please sign in
+error-401-advice = Sign in and try again.
+error-403-title = Not allowed
+error-403-advice = If you should be allowed to do this, sign in as the user who is.
+error-404-title = Not found
+error-404-advice = Check the address, or start from the home page.
+error-405-title = Not possible this way
+error-405-advice = Go back and use the button on the page.
+error-409-title = Your session changed
+error-413-title = Too large
+error-413-advice = Go back and send less.
+error-500-title = Something went wrong
+error-500-advice = Try again. If that does not help, sign in anew.
+error-503-title = Temporarily unavailable
+error-503-advice = Wait a moment and try again. If you were signed in, you still are.
+error-nothing-here = There is nothing here, or it is no longer there.
+error-bad-request = The form or the address holds something that cannot be read.
+error-not-shown = The page cannot be shown.
+error-no-page = There is no such page.
+error-no-method = This address does not do that.
+error-client = The request cannot be answered.
+error-service = The service failed to answer.
+error-unchanged-here = Nothing was changed. Open the page here and try again.
+error-unchanged-sign-in = Nothing was changed. Sign in and try again.
+error-unchanged-reload = Nothing was changed. Go back, reload the page and try again.
+error-cross-site-title = Not from here
+error-cross-site = A page of another site asked for this.
+error-origin-title = Not from this address
+error-origin = This service takes no forms from pages with the address that you used.
+error-origin-advice = Nothing was changed. Open the service under its usual address. If that is the one you used, tell those who run the service: its address is missing in the settings.
+error-unclear = The browser does not say clearly which page asked for this.
+error-stale-form-title = The page was too old
+error-stale-form-advice = Nothing was changed. You may be signed out by now: sign in, open the page again and try once more.
+error-renewed-title = Your session was renewed
+error-renewed = Your session was renewed while the request ran, for example by signing in.
+error-gone-title = Your session has ended
+error-gone = Your session ended while the request ran.
+error-ended = Your session has ended. Please sign in.
+error-no-session-cookie = No session cookie was sent. Please sign in.
+error-not-signed-in = Please sign in.
+error-full-title = Your session is full
+error-full = Your session holds as much as it may.
+error-full-advice = Nothing was stored. Remove some preferences, or sign out to start with an empty session.
+error-unavailable = The service is temporarily unavailable.
+error-unavailable-read = The service is temporarily unavailable. Please try again.
+error-unavailable-advice = Wait a moment, look whether what you asked for has happened, and try again if it has not.
+error-superseded-title = Your password was changed already
+error-superseded = Your password was changed by another request while this one ran.
+error-superseded-advice = This change was not made. Sign in with the password that was set. If you did not set it, ask those who run the service for help.
+error-unreadable = Your session cannot be read. Please sign in again.
+error-conflict = Another request was faster. Please try again.
+error-read-only = This page answers GET only.
+error-forbidden = You are not allowed to do this.
+error-form-malformed = The form holds something that cannot be read.
+error-form-large = The form is too large.
+error-not-a-form = The body is not a form as browsers send it.
+error-signed-in-as = You are signed in as { $name }.
+error-sign-in-as-other = Sign in as somebody else

@@ -1,0 +1,69 @@
+//! What error pages know of their visitor. It is noted inside the session layer: outside of it the session is closed.
+
+use actix_web::{
+    Error, HttpMessage, HttpRequest,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{StatusCode, header::ACCEPT_LANGUAGE},
+    middleware::Next,
+};
+use shared_session::{LazySession, Session};
+use shared_session_examples::{language::Language, pages::Theme};
+
+/// How a visitor sees pages, and who it is if that matters.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) language: Language,
+    pub(crate) theme: Theme,
+    /// The name of whoever was refused with 403.
+    pub(crate) username: Option<String>,
+}
+
+impl Seen {
+    /// By the browser alone, for whoever has no session, or one that cannot be read.
+    pub(crate) fn by_browser(request: &HttpRequest) -> Self {
+        Self { language: Language::choose(None, &accept_language(request)), ..Self::default() }
+    }
+
+    /// By the preferences in `session`, else by the browser.
+    pub(crate) fn of(request: &HttpRequest, session: &Session) -> Self {
+        let preferred = preference(session, "pref.language");
+        Self {
+            language: Language::choose(preferred.as_deref(), &accept_language(request)),
+            theme: preference(session, "pref.theme").map(|name| Theme::from_preference(&name)).unwrap_or_default(),
+            username: None,
+        }
+    }
+}
+
+/// Notes it for answers that become error pages. Costs nothing where the session was not loaded.
+pub(crate) async fn note(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    let response = next.call(request).await?;
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        let request = response.request();
+        let session = request.extensions().get::<LazySession>().and_then(LazySession::loaded);
+        if let Some(session) = session {
+            let mut seen = Seen::of(request, &session);
+            if status == StatusCode::FORBIDDEN {
+                // Known already: whoever is refused was looked at.
+                seen.username = session.user().await.ok().flatten().map(|user| user.username);
+            }
+            request.extensions_mut().insert(seen);
+        }
+    }
+    Ok(response)
+}
+
+/// A preference that is a text. `api` takes any JSON there; what is no text has no meaning here.
+pub(crate) fn preference(session: &Session, name: &str) -> Option<String> {
+    session.get::<serde_json::Value>(name).ok().flatten()?.as_str().map(str::to_owned)
+}
+
+fn accept_language(request: &HttpRequest) -> String {
+    let values = request.headers().get_all(ACCEPT_LANGUAGE);
+    values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",")
+}

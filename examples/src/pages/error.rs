@@ -1,0 +1,69 @@
+//! The page of an error.
+
+use askama::Template;
+
+use super::{Layout, Visitor};
+use crate::translations::Text;
+
+/// Any answer that is an error.
+#[derive(Clone, Debug, Template)]
+#[template(path = "error.html")]
+pub struct ErrorPage {
+    /// What every page shows.
+    pub layout: Layout,
+    /// The HTTP status.
+    pub status: u16,
+    /// The status in words.
+    pub title: Text,
+    /// What happened, in a plain sentence that names nothing internal.
+    pub message: Text,
+    /// What the visitor can do.
+    pub advice: Text,
+    /// Whether to show the way to the login page.
+    pub sign_in: bool,
+    /// Who is not allowed to do this, and the login page that leads back here.
+    pub somebody: Option<Somebody>,
+}
+
+/// Who was refused, and may be somebody else as well.
+#[derive(Clone, Debug)]
+pub struct Somebody {
+    /// The name.
+    pub username: String,
+    /// Where to sign in as somebody else.
+    pub login: String,
+}
+
+impl ErrorPage {
+    /// The page of `status`; `message` says what happened.
+    #[must_use]
+    pub fn new(layout: Layout, status: u16, message: Text) -> Self {
+        let (title, advice) = match status {
+            401 => (Text::new("error-401-title"), Text::new("error-401-advice")),
+            403 => (Text::new("error-403-title"), Text::new("error-403-advice")),
+            404 => (Text::new("error-404-title"), Text::new("error-404-advice")),
+            405 => (Text::new("error-405-title"), Text::new("error-405-advice")),
+            409 => (Text::new("error-409-title"), Text::new("error-400-advice")),
+            413 => (Text::new("error-413-title"), Text::new("error-413-advice")),
+            503 => (Text::new("error-503-title"), Text::new("error-503-advice")),
+            400..500 => (Text::new("error-400-title"), Text::new("error-400-advice")),
+            _ => (Text::new("error-500-title"), Text::new("error-500-advice")),
+        };
+        let sign_in = matches!(status, 401 | 500);
+        Self { layout, status, title, message, advice, sign_in, somebody: None }
+    }
+
+    /// Another title and another advice than those of the status.
+    #[must_use]
+    pub fn with_advice(mut self, title: Text, advice: Text, sign_in: bool) -> Self {
+        (self.title, self.advice, self.sign_in) = (title, advice, sign_in);
+        self
+    }
+
+    /// Says who was refused.
+    #[must_use]
+    pub fn with_somebody(mut self, somebody: Option<Somebody>) -> Self {
+        self.somebody = somebody;
+        self
+    }
+}

@@ -1,0 +1,180 @@
+//! What every page shows.
+
+use std::{fmt::Display, ops::Deref};
+
+use crate::{
+    forms::FieldError,
+    language::Language,
+    prefix::Prefix,
+    text::{relative_time, rfc3339},
+    translations::Text,
+};
+
+/// What every page shows.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// Who asks.
+    pub visitor: Visitor,
+    /// The token of every form on the page. May stay empty where there is no form: signed out, without one's own.
+    pub csrf_token: String,
+    /// The preference `theme`.
+    pub theme: Theme,
+    /// The language of the page.
+    pub language: Language,
+    /// The origin of `api`, for links and calls.
+    pub api_origin: String,
+    /// What just happened: "Your password was changed."
+    pub notice: Option<Text>,
+    /// What did not happen: "The page was too old to be used."
+    pub alert: Option<Text>,
+    /// The path under which visitors see the site: in front of every link and form action.
+    pub prefix: Prefix,
+}
+
+/// Templates say everything through these.
+impl Layout {
+    /// The sentence of this name.
+    pub(super) fn t(&self, id: &'static str) -> String {
+        Text::new(id).in_language(self.language)
+    }
+
+    /// The sentence of this name, with a value in it.
+    pub(super) fn t_with(&self, id: &'static str, name: &'static str, value: impl Display) -> String {
+        Text::new(id).with(name, value).in_language(self.language)
+    }
+
+    /// The sentence of this name, with a number in it.
+    pub(super) fn t_count(&self, id: &'static str, count: impl Display) -> String {
+        Text::new(id).with_count(count).in_language(self.language)
+    }
+
+    /// The sentence of this name, with another one in it.
+    pub(super) fn t_text(&self, id: &'static str, name: &'static str, text: &Text) -> String {
+        Text::new(id).with_text(name, text.clone()).in_language(self.language)
+    }
+
+    /// The user to try the service with.
+    pub(super) fn demo(&self, name: &str, password: &str) -> String {
+        Text::new("login-demo").with("name", name).with("password", password).in_language(self.language)
+    }
+
+    /// "Page 2 of 3".
+    pub(super) fn position(&self, page: impl Display, pages: impl Display) -> String {
+        Text::new("pages-position").with("page", page).with("pages", pages).in_language(self.language)
+    }
+
+    /// The sentence of this name, with how long ago a time is in it: `{ $when }`.
+    pub(super) fn t_when(&self, id: &'static str, at: &When) -> String {
+        self.t_text(id, "when", &at.relative())
+    }
+
+    /// How long ago a time is.
+    pub(super) fn ago(&self, at: &When) -> String {
+        self.say(&at.relative())
+    }
+
+    /// A sentence that was chosen elsewhere.
+    pub(super) fn say(&self, text: &Text) -> String {
+        text.in_language(self.language)
+    }
+}
+
+/// Who asks for a page.
+#[derive(Clone, Debug, Default)]
+pub enum Visitor {
+    /// The session could not be read: the page offers neither to sign in nor to sign out.
+    #[default]
+    Unknown,
+    /// Nobody is signed in.
+    Anonymous,
+    /// This user is signed in.
+    SignedIn(SignedIn),
+}
+
+/// The user in the header of the page.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    /// The name.
+    pub username: String,
+    /// Whether to show the way to the admin pages.
+    pub is_staff: bool,
+}
+
+/// The preference `theme`. Anything but `"light"` and `"dark"` follows the visitor's system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// As the visitor's system.
+    #[default]
+    System,
+    /// Dark on light.
+    Light,
+    /// Light on dark.
+    Dark,
+}
+
+impl Theme {
+    /// The theme of this name.
+    #[must_use]
+    pub fn from_preference(name: &str) -> Self {
+        match name {
+            "light" => Self::Light,
+            "dark" => Self::Dark,
+            _ => Self::System,
+        }
+    }
+
+    /// What the preference is called that asks for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.attribute().unwrap_or("system")
+    }
+
+    pub(super) fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::System => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+
+    pub(super) fn color_scheme(self) -> &'static str {
+        self.attribute().unwrap_or("light dark")
+    }
+}
+
+/// A time, and how long ago that was when the page was made. Both are seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct When {
+    /// The time.
+    pub at: i64,
+    /// The time of the page.
+    pub now: i64,
+}
+
+impl When {
+    pub(super) fn rfc3339(self) -> String {
+        rfc3339(self.at)
+    }
+
+    fn relative(self) -> Text {
+        relative_time(self.at, self.now)
+    }
+}
+
+/// What is wrong with a form.
+#[derive(Clone, Debug, Default)]
+pub struct FieldErrors(pub Vec<FieldError>);
+
+impl FieldErrors {
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.iter().any(|error| error.field == field)
+    }
+}
+
+impl Deref for FieldErrors {
+    type Target = [FieldError];
+
+    fn deref(&self) -> &[FieldError] {
+        &self.0
+    }
+}
