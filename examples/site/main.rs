@@ -4,6 +4,7 @@
 //! - [`page`]: what each page shows of its visitor
 //! - [`form`]: forms of pages that were too old
 //! - [`errors`]: answers that are errors
+//! - [`live`]: what follows the home page
 //! - [`seen`]: what error pages know of their visitor
 //! - [`edge`]: what happens to every request and every response
 //! - [`commands`]: `migrate` and `create-superuser`
@@ -12,6 +13,7 @@ mod commands;
 mod edge;
 mod errors;
 mod form;
+mod live;
 mod page;
 mod routes;
 mod seen;
@@ -98,6 +100,8 @@ async fn serve(settings: Settings) -> Result<(), String> {
     // As many as Actix Web would start.
     let workers = available_parallelism().map_or(1, NonZero::get);
     let setup = web::Data::new(setup);
+    let live = web::Data::new(live::Live::new());
+    let followed = live.clone();
     serve_operations(&setup)?;
     let server = HttpServer::new(move || {
         let manager = setup.manager.clone();
@@ -105,6 +109,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
         // The last one wrapped is the outermost.
         App::new()
             .app_data(setup.clone())
+            .app_data(live.clone())
             .app_data(web::PayloadConfig::new(form::LIMIT))
             .configure(routes::all)
             .wrap(from_fn(seen::note))
@@ -117,7 +122,10 @@ async fn serve(settings: Settings) -> Result<(), String> {
     .keep_alive(limits.idle)
     .workers(workers)
     .max_connections(serving::connections(&limits).div_ceil(workers))
-    .shutdown_signal(serving::asked_to_stop())
+    .shutdown_signal(async move {
+        serving::asked_to_stop().await;
+        followed.stop();
+    })
     .listen(listener)
     .map_err(|error| format!("cannot listen on {bound}: {error}"))?
     .run();

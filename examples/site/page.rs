@@ -206,6 +206,8 @@ pub(crate) enum Notice {
     UserChanged,
     UserSignedOut,
     SessionEnded,
+    SessionsEnded,
+    PasswordSet,
 }
 
 impl Notice {
@@ -223,6 +225,8 @@ impl Notice {
             Self::UserChanged => Text::new("notice-user-changed"),
             Self::UserSignedOut => Text::new("notice-user-signed-out"),
             Self::SessionEnded => Text::new("notice-session-ended"),
+            Self::SessionsEnded => Text::new("notice-sessions-ended"),
+            Self::PasswordSet => Text::new("notice-password-set"),
         }
     }
 }

@@ -18,6 +18,7 @@ use shared_session_examples::pages::STATIC_FILES;
 /// Every route. What no route takes is 404, and 405 with the methods that are taken where only the method is wrong.
 pub(crate) fn all(app: &mut ServiceConfig) {
     app.service(resource("/").route(get().to(home::show)))
+        .service(resource("/events").route(web::get().to(home::events)))
         .service(resource("/login").route(get().to(login::show)).route(post().to(login::sign_in)))
         .service(resource("/register").route(get().to(login::show_register)).route(post().to(login::register)))
         .service(resource("/logout").route(post().to(login::sign_out)))
@@ -32,8 +33,11 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/admin/users/{id}").route(get().to(admin::users::show)))
         .service(resource("/admin/users/{id}/active").route(post().to(admin::users::set_active)))
         .service(resource("/admin/users/{id}/staff").route(post().to(admin::users::set_staff)))
+        .service(resource("/admin/users/{id}/superuser").route(post().to(admin::users::set_superuser)))
+        .service(resource("/admin/users/{id}/password").route(post().to(admin::users::set_password)))
         .service(resource("/admin/users/{id}/sign-out").route(post().to(admin::users::sign_out)))
         .service(resource("/admin/sessions").route(get().to(admin::sessions::list)))
+        .service(resource("/admin/sessions/revoke").route(post().to(admin::revoke::revoke)))
         .service(resource("/admin/sessions/{handle}/revoke").route(post().to(admin::sessions::revoke)))
         .configure(operations::all);
     for (path, content_type, content) in STATIC_FILES {

@@ -49,6 +49,39 @@ pub fn render() -> String {
     RECORDER.get().map(|recorder| recorder.render().replace("\n\n", "\n")).unwrap_or_default()
 }
 
+/// How many reads and writes of sessions took how long, by the upper bounds of the times, from the body of `/metrics`.
+#[must_use]
+pub fn latencies(metrics: &str) -> Vec<(String, u64)> {
+    let mut up_to: Vec<(String, u64)> = Vec::new();
+    for line in metrics.lines() {
+        let is_ours = ["shared_session_load_seconds_bucket{", "shared_session_commit_seconds_bucket{"];
+        let Some(rest) = is_ours.iter().find_map(|start| line.strip_prefix(start)) else { continue };
+        let Some((bound, count)) = rest.split_once("le=\"").and_then(|(_, rest)| rest.split_once("\"} ")) else {
+            continue;
+        };
+        let Some((bound, count)) = milliseconds(bound).zip(count.trim().parse::<u64>().ok()) else { continue };
+        match up_to.iter_mut().find(|(known, _)| *known == bound) {
+            Some((_, sum)) => *sum += count,
+            None => up_to.push((bound, count)),
+        }
+    }
+    // Each bucket counts those before it as well.
+    let mut before = 0;
+    for (_, count) in &mut up_to {
+        let own = count.saturating_sub(before);
+        before = *count;
+        *count = own;
+    }
+    up_to
+}
+
+fn milliseconds(bound: &str) -> Option<String> {
+    if bound == "+Inf" {
+        return Some("∞".to_owned());
+    }
+    Some(format!("≤ {} ms", bound.parse::<f64>().ok()? * 1_000.0))
+}
+
 fn store(settings: &Settings) -> &'static str {
     match settings.session_url {
         _ if settings.durable => "tiered",
@@ -57,5 +90,27 @@ fn store(settings: &Settings) -> &'static str {
         SessionUrl::Redis(_) => "redis",
         SessionUrl::RedisSentinel(_) => "redis-sentinel",
         SessionUrl::RedisCluster(_) => "redis-cluster",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn latencies_are_summed_over_what_was_done_and_each_call_is_in_one_bar() {
+        let metrics = "# TYPE shared_session_load_seconds histogram\n\
+            shared_session_load_seconds_bucket{outcome=\"ok\",le=\"0.0005\"} 2\n\
+            shared_session_load_seconds_bucket{outcome=\"ok\",le=\"0.001\"} 5\n\
+            shared_session_load_seconds_bucket{outcome=\"ok\",le=\"+Inf\"} 6\n\
+            shared_session_load_seconds_sum{outcome=\"ok\"} 0.1\n\
+            shared_session_commit_seconds_bucket{outcome=\"refused\",le=\"0.0005\"} 1\n\
+            shared_session_commit_seconds_bucket{outcome=\"refused\",le=\"0.001\"} 1\n\
+            shared_session_commit_seconds_bucket{outcome=\"refused\",le=\"+Inf\"} 1\n\
+            other_seconds_bucket{le=\"0.0005\"} 9\n";
+        let expected = [("≤ 0.5 ms", 3), ("≤ 1 ms", 3), ("∞", 1)];
+        let expected = expected.map(|(bound, count)| (bound.to_owned(), count));
+        assert_eq!(latencies(metrics), expected);
+        assert_eq!(latencies("# nothing\nshared_session_load_seconds_bucket{broken"), []);
     }
 }

@@ -11,25 +11,35 @@
 //! | [`Password`] | `/password` | `old_password`, `new_password1`, `new_password2` |
 //! | [`Preferences`] | `/preferences` | `theme`, `language`, `next` |
 //! | [`Sessions`] | `/sessions/{handle}/revoke`, `/sessions/revoke-others` | |
-//! | [`AdminUser`] | `/admin/users/{id}/active`, `…/staff` | `on` (`true` or `false`) |
+//! | [`AdminUser`] | `/admin/users/{id}/active`, `…/staff`, `…/superuser` | `on` (`true` or `false`) |
 //! | [`AdminUser`] | `/admin/users/{id}/sign-out` | |
+//! | [`AdminUser`] | `/admin/users/{id}/password` | `new_password1`, `new_password2` |
+//! | [`AdminSessions`], [`AdminRevoke`] | `/admin/sessions/revoke` | `handle`, any number; `confirmed` |
 //! | [`AdminUser`], [`AdminSessions`] | `/admin/sessions/{handle}/revoke` | |
 //!
-//! and all of them with `csrfmiddlewaretoken`. [`AdminUsers`] is asked for with `?q=&page=`, [`Sessions`] and [`AdminUser`]
-//! with `?page=`, [`AdminSessions`] with `?cursor=`.
+//! and all of them with `csrfmiddlewaretoken`. [`AdminUsers`] is asked for with `?q=&is=&sort=&page=`, [`Sessions`] and [`AdminUser`]
+//! with `?page=`, [`AdminSessions`] with `?user=&address=&age=&cursor=`.
 
 mod admin;
+mod chart;
 mod error;
 mod layout;
+mod session_filter;
+mod session_view;
+mod user_filter;
 
 use askama::Template;
 
 pub use self::admin::{
-    AdminOverview, AdminSessions, AdminUser, AdminUsers, Allowed, Count, LiveSession, SessionUser, UserRow,
+    AdminOverview, AdminRevoke, AdminSessions, AdminUser, AdminUsers, Allowed, Count, LiveSession, SessionUser, UserRow,
 };
 pub use self::{
+    chart::{Bar, Chart},
     error::{ErrorPage, Somebody},
     layout::{FieldErrors, Layout, SignedIn, Theme, Visitor, When},
+    session_filter::{Age, SessionFilter},
+    session_view::{EntryView, SessionView},
+    user_filter::{Only, Order, UserFilter},
 };
 use crate::{language::Language, text::browser_name, translations::Text};
 
@@ -40,12 +50,12 @@ pub const STATIC_FILES: [(&str, &str, &str); 3] = [
     ("/static/icon.svg", "image/svg+xml", include_str!("../static/icon.svg")),
 ];
 
-/// The `Content-Security-Policy` of every page: its own files, its own forms, and calls to `api_origin`.
+/// The `Content-Security-Policy` of every page: its own files, and forms and calls to this site and `api_origin`.
 #[must_use]
 pub fn content_security_policy(api_origin: &str) -> String {
     format!(
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src {api_origin}; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self' {api_origin}; \
+         form-action 'self' {api_origin}; base-uri 'none'; frame-ancestors 'none'"
     )
 }
 
@@ -79,8 +89,8 @@ impl Greeting {
 pub struct Home {
     /// What every page shows.
     pub layout: Layout,
-    /// The entry `visits`; `None` without a session.
-    pub visits: Option<u64>,
+    /// The session as this service sees it.
+    pub view: SessionView,
     /// The language that was chosen; `None`: as the browser asks.
     pub chosen: Option<Language>,
     /// How it greets in a language that the pages do not have.

@@ -1,6 +1,6 @@
 //! Which users a member of staff may change: as in Django's administration, and a little less.
 //!
-//! - Superusers may change everybody but themselves.
+//! - Superusers may change everybody but themselves. Only they make superusers and set passwords.
 //! - Other staff need the permission to change users (`auth.change_user`). They change nobody's staff mark, they change
 //!   no superuser, and they do not activate staff: an accomplice must not give back what a superuser took.
 //! - Without the permission staff may look.
@@ -36,6 +36,7 @@ pub type Refusal = Text;
 const NOT_YOURSELF: Refusal = Text::new("refused-yourself");
 const NO_PERMISSION: Refusal = Text::new("refused-permission");
 const SUPERUSERS_ONLY: Refusal = Text::new("refused-superusers");
+const SECRETS: Refusal = Text::new("refused-secrets");
 const STAFF_MARK: Refusal = Text::new("refused-staff");
 
 impl Rights {
@@ -78,6 +79,16 @@ impl Rights {
     pub fn set_staff(&self, user: &User) -> Result<(), Refusal> {
         self.change(user)?;
         if self.is_superuser { Ok(()) } else { Err(STAFF_MARK) }
+    }
+
+    /// Whether `user` may be made a superuser, or no longer be, and may be given another password: whoever knows the
+    /// password of a user is that user.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn set_superuser_or_password(&self, user: &User) -> Result<(), Refusal> {
+        self.change(user)?;
+        if self.is_superuser { Ok(()) } else { Err(SECRETS) }
     }
 
     /// Whether a session of `owner` may be ended. One's own may.
@@ -133,6 +144,7 @@ mod tests {
             let found = [rights.change(user), rights.set_active(user, true), rights.set_staff(user)];
             assert_eq!(found.map(|found| found.is_ok()), allowed, "{rights:?} {user:?}");
             assert_eq!(rights.set_active(user, false).is_ok(), allowed[0], "{rights:?} {user:?}");
+            assert_eq!(rights.set_superuser_or_password(user).is_ok(), allowed[2], "{rights:?} {user:?}");
         }
     }
 

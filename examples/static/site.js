@@ -1,9 +1,14 @@
-// Calls the other service from this page. Without it the page lacks these two controls and nothing else.
+// Follows the session on the home page and calls the other service from it. Without a script the page shows the session as
+// it was when it was loaded, and its forms work.
 "use strict";
 
-const say = (id, text) => { document.getElementById(id).textContent = text; };
+const together = document.getElementById("together");
+const { api, events, failed, live, down, nobody, hidden } = together.dataset;
 
-const { api, failed } = document.getElementById("together").dataset;
+const say = (id, text) => {
+  const place = document.getElementById(id);
+  if (place) place.textContent = text;
+};
 
 const call = async (path, options) => {
   const response = await fetch(api + path, { credentials: "include", ...options });
@@ -11,30 +16,84 @@ const call = async (path, options) => {
   return response.status === 204 ? null : response.json();
 };
 
-for (const element of document.querySelectorAll(".script-only")) element.hidden = false;
+// Fills one of the two views. Everything is put in as text.
+const show = (view, { user, handle, created, expires, entries }) => {
+  const place = (name) => document.querySelector(`#${view} [data-show="${name}"]`);
+  const facts = { user: user ?? nobody, handle: handle ?? "–", created: created ?? "–", expires: expires ?? "–" };
+  for (const [name, text] of Object.entries(facts)) place(name).textContent = text;
+  place("entries").replaceChildren(...entries.map(({ name, value }) => {
+    const [item, code, text] = ["li", "code", "span"].map((tag) => document.createElement(tag));
+    code.textContent = name;
+    text.textContent = value ?? hidden;
+    item.append(code, " ", text);
+    return item;
+  }));
+};
 
-const count = document.getElementById("count");
-count.addEventListener("click", async () => {
+const askApi = async () => {
   try {
-    const { visits } = await call("/api/visits", { method: "POST" });
-    say("visits", visits);
-    say("count-said", "");
+    const session = await call("/api/session");
+    const me = session.authenticated ? await call("/api/me") : null;
+    const preferences = Object.entries(await call("/api/preferences"));
+    const entries = preferences.map(([name, value]) => ({ name: `pref.${name}`, value: JSON.stringify(value) }));
+    if (session.visits > 0) entries.push({ name: "visits", value: String(session.visits) });
+    const { handle, created_at: created, expires_at: expires } = session;
+    show("view-api", { user: me?.username, handle, created, expires, entries });
   } catch {
-    say("count-said", failed);
+    say("live-said", down);
   }
+};
+
+let source = null;
+const follow = () => {
+  source?.close();
+  source = new EventSource(events);
+  source.addEventListener("message", ({ data }) => {
+    const view = JSON.parse(data);
+    show("view-site", view);
+    say("visits", view.visits ?? "–");
+    say("live-said", live);
+    const empty = document.getElementById("no-session");
+    if (empty) empty.hidden = view.handle !== null;
+    askApi();
+  });
+  source.addEventListener("down", () => say("live-said", down));
+};
+
+// What is done at the API shows at the site by itself. A new session has a new cookie, which only a new stream has.
+const doAtApi = async (said, path, options) => {
+  try {
+    await call(path, options);
+    say(said, "");
+    follow();
+  } catch {
+    say(said, failed);
+  }
+};
+
+const put = (name, value) => [
+  `/api/preferences/${name}`,
+  { method: "PUT", headers: { "Content-Type": "application/json" }, body: JSON.stringify(value) },
+];
+
+const onSubmit = (id, action) => document.getElementById(id)?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  action(event.target);
 });
 
-const preferences = document.getElementById("preferences");
-preferences.addEventListener("submit", (event) => event.preventDefault());
-preferences.addEventListener("change", async ({ target }) => {
+for (const element of document.querySelectorAll(".script-only")) element.hidden = false;
+onSubmit("count", () => doAtApi("count-said", "/api/visits", { method: "POST" }));
+onSubmit("leave", () => doAtApi("leave-said", "/api/logout", { method: "POST" }));
+onSubmit("write", (form) => doAtApi("write-said", ...put("note", form.elements.note.value)));
+onSubmit("preferences", () => {});
+document.getElementById("preferences").addEventListener("change", async ({ target }) => {
   try {
-    await call(`/api/preferences/${target.name}`, {
-      method: "PUT",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(target.value),
-    });
+    await call(...put(target.name, target.value));
     location.reload();
   } catch {
     say("preferences-said", failed);
   }
 });
+// A page that is shown again from the browser's memory follows again; one that is left lets go of its connection.
+addEventListener("pageshow", follow);
+addEventListener("pagehide", () => source?.close());

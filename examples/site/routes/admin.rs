@@ -1,5 +1,6 @@
 //! The pages for staff.
 
+pub(super) mod revoke;
 pub(super) mod sessions;
 pub(super) mod users;
 
@@ -9,14 +10,15 @@ use actix_web::http::StatusCode;
 use shared_session::{Error, SessionManager};
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
-    pages::{AdminOverview, Count},
+    metrics,
+    pages::{AdminOverview, Chart, Count},
     rights::Rights,
     translations::Text,
 };
 
 use crate::{
     errors::Failure,
-    page::{Answer, Visit},
+    page::{Answer, Visit, now, when},
 };
 
 /// The overview stops counting sessions here: each one is read.
@@ -36,8 +38,13 @@ pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
         count(Text::new("admin-count-loads"), stats.loads, of_process()),
         count(Text::new("admin-count-commits"), stats.commits, of_process()),
         count(Text::new("admin-count-merged"), stats.merged, Some(Text::new("admin-note-merged"))),
+        count(Text::new("admin-count-refused"), stats.refused, Some(Text::new("admin-note-refused"))),
     ];
-    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminOverview { layout, counts })
+    let charts = vec![
+        Chart { title: Text::new("chart-started"), values: by_hour(&live.started, now()) },
+        Chart { title: Text::new("chart-latency"), values: metrics::latencies(&metrics::render()) },
+    ];
+    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminOverview { layout, counts, charts })
 }
 
 /// What `staff` may do. One round trip to the database.
@@ -50,21 +57,33 @@ struct Live {
     sessions: u64,
     users: u64,
     complete: bool,
+    /// When they started, in seconds since 1970.
+    started: Vec<i64>,
+}
+
+/// How many times are in each of the last 24 hours, the hour of `now` included, by the hour of the day.
+fn by_hour(times: &[i64], now: i64) -> Vec<(String, u64)> {
+    let last = now.div_euclid(3_600);
+    let of_hour = |hour: i64| times.iter().filter(|at| at.div_euclid(3_600) == hour).count() as u64;
+    (last - 23..=last).map(|hour| (format!("{:02}:00", hour.rem_euclid(24)), of_hour(hour))).collect()
 }
 
 async fn count_sessions(manager: &SessionManager) -> Result<Live, Error> {
-    let (mut handles, mut users) = (BTreeSet::new(), BTreeSet::new());
+    let (mut handles, mut users, mut started) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
     let mut from: Option<String> = None;
     loop {
         let page = manager.all_sessions(from.as_deref()).await?;
         for session in page.sessions {
             // A walk over a store that changes may meet a session twice.
-            handles.insert(session.handle.to_string());
+            if handles.insert(session.handle.to_string()) {
+                started.extend(session.created_at.map(|at| when(at, 0).at));
+            }
             users.extend(session.user_id);
         }
         from = page.next;
         if from.is_none() || handles.len() >= COUNTED {
-            return Ok(Live { sessions: handles.len() as u64, users: users.len() as u64, complete: from.is_none() });
+            let (sessions, users) = (handles.len() as u64, users.len() as u64);
+            return Ok(Live { sessions, users, complete: from.is_none(), started });
         }
     }
 }

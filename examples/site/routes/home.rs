@@ -1,27 +1,52 @@
-//! The home page, and the counter that both services share.
+//! The home page, the counter that both services share, and what follows the session of the page.
 
-use actix_web::http::StatusCode;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header::COOKIE},
+    web::Data,
+};
 use shared_session_actix::Session;
-use shared_session_examples::{VISITS, pages::Home};
+use shared_session_examples::{
+    VISITS,
+    pages::{Home, SessionView},
+    translations::Text,
+};
 
-use crate::page::{Answer, Visit, chosen};
+use crate::{
+    errors::Failure,
+    live::Live,
+    page::{Answer, Visit, chosen},
+};
 
 pub(super) async fn show(visit: Visit, session: Session) -> Answer {
     let user = session.user().await?;
-    let visits = count(&session).await?;
+    count(&session).await?;
     let (chosen, greeting) = chosen(&session);
-    visit.page(&session, user.as_ref())?.render(StatusCode::OK, |layout| Home { layout, visits, chosen, greeting })
+    let page = visit.page(&session, user.as_ref())?;
+    let view = SessionView::of(&session, user.as_ref())?;
+    page.render(StatusCode::OK, |layout| Home { layout, view, chosen, greeting })
+}
+
+/// The session of the page that asks, each time it changes. It is not this request's session: that one costs nothing.
+pub(super) async fn events(visit: Visit, live: Data<Live>, request: HttpRequest) -> Answer {
+    let cookies = request.headers().get_all(COOKIE).map(|value| value.as_bytes().to_vec()).collect();
+    let Some(events) = live.follow(visit.setup.manager.clone(), cookies) else {
+        return Err(Failure::Page(StatusCode::SERVICE_UNAVAILABLE, Text::new("error-unavailable")));
+    };
+    let mut response = HttpResponse::Ok();
+    response.content_type("text/event-stream").insert_header(("cache-control", "no-store"));
+    Ok(response.streaming(events))
 }
 
 /// Counts this visit in a session that exists; a first visit starts none. Committed at once, so that the page shows the
 /// number that was stored and not one that another request shows too. HEAD has no page to show it on and counts nothing.
-async fn count(session: &Session) -> Result<Option<u64>, shared_session::Error> {
+async fn count(session: &Session) -> Result<(), shared_session::Error> {
     if session.handle().is_none() {
-        return Ok(None);
+        return Ok(());
     }
     session.update_or(VISITS, 0, |visits| visits.saturating_add(1))?;
     if !session.is_read_only() {
         session.commit().await?;
     }
-    session.get(VISITS)
+    Ok(())
 }

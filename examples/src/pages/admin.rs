@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::{Device, Layout, Visitor, When};
-use crate::{text::encoded, translations::Text};
+use super::{Age, Chart, Device, FieldErrors, Layout, Only, Order, SessionFilter, UserFilter, Visitor, When};
+use crate::translations::Text;
 
 /// One number on the overview.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct AdminOverview {
     pub layout: Layout,
     /// The numbers.
     pub counts: Vec<Count>,
+    /// The charts below them.
+    pub charts: Vec<Chart>,
 }
 
 impl AdminOverview {
@@ -51,14 +53,16 @@ pub struct UserRow {
     pub last_login: Option<When>,
 }
 
-/// `GET /admin/users?q=&page=`
+/// `GET /admin/users?q=&is=&sort=&page=`
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_users.html")]
 pub struct AdminUsers {
     /// What every page shows.
     pub layout: Layout,
-    /// What was searched for, may be empty.
-    pub query: String,
+    /// What was asked for.
+    pub filter: UserFilter,
+    /// Whether there may be more than were looked at.
+    pub incomplete: bool,
     /// The page that is shown, from 1.
     pub page: u64,
     /// How many pages there are.
@@ -71,7 +75,7 @@ pub struct AdminUsers {
 
 impl AdminUsers {
     fn path(&self) -> String {
-        format!("/admin/users?q={}&", encoded(&self.query))
+        format!("/admin/users?{}", self.filter.address())
     }
 
     fn tab(&self) -> &'static str {
@@ -108,11 +112,13 @@ pub struct Allowed {
     pub staff: bool,
     /// To sign out everywhere.
     pub sign_out: bool,
+    /// To make a superuser, or to take that away, and to set a password.
+    pub secrets: bool,
 }
 
 impl Allowed {
     fn nothing(self) -> bool {
-        !(self.active || self.staff || self.sign_out)
+        !(self.active || self.staff || self.sign_out || self.secrets)
     }
 }
 
@@ -126,6 +132,10 @@ pub struct AdminUser {
     pub user: UserRow,
     /// Names of groups.
     pub groups: Vec<String>,
+    /// Permissions, as `app.codename`.
+    pub permissions: Vec<String>,
+    /// What is wrong with a password that was to be set.
+    pub errors: FieldErrors,
     /// What the one who asks may do to this user.
     pub allowed: Allowed,
     /// The user's sessions on this page.
@@ -137,6 +147,16 @@ pub struct AdminUser {
 }
 
 impl AdminUser {
+    fn action(&self, what: &str) -> String {
+        format!("/admin/users/{}/{what}", self.user.id)
+    }
+
+    /// Sessions are not chosen here: one button ends all.
+    #[expect(clippy::unused_self, reason = "the table of sessions asks its page")]
+    fn picks(&self) -> bool {
+        false
+    }
+
     fn path(&self) -> String {
         format!("/admin/users/{}?", self.user.id)
     }
@@ -146,7 +166,7 @@ impl AdminUser {
     }
 }
 
-/// `GET /admin/sessions?cursor=`
+/// `GET /admin/sessions?user=&address=&age=&cursor=`
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_sessions.html")]
 pub struct AdminSessions {
@@ -156,9 +176,36 @@ pub struct AdminSessions {
     pub sessions: Vec<LiveSession>,
     /// Where the next page begins.
     pub next: Option<String>,
+    /// What was asked for.
+    pub filter: SessionFilter,
 }
 
 impl AdminSessions {
+    fn may_end_some(&self) -> bool {
+        self.sessions.iter().any(|session| session.may_end && !session.device.is_current)
+    }
+
+    fn picks(&self) -> bool {
+        self.may_end_some()
+    }
+
+    fn tab(&self) -> &'static str {
+        "/admin/sessions"
+    }
+}
+
+/// `POST /admin/sessions/revoke`: asks before it does so.
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin_revoke.html")]
+pub struct AdminRevoke {
+    /// What every page shows.
+    pub layout: Layout,
+    /// The sessions that were chosen.
+    pub handles: Vec<String>,
+}
+
+impl AdminRevoke {
+    #[expect(clippy::unused_self, reason = "the tabs ask their page")]
     fn tab(&self) -> &'static str {
         "/admin/sessions"
     }

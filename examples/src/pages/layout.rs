@@ -53,6 +53,19 @@ impl Layout {
         Text::new(id).with_text(name, text.clone()).in_language(self.language)
     }
 
+    /// How high the highest bar of a chart is.
+    pub(super) fn most(&self, most: u64) -> String {
+        self.t_count("chart-most", most)
+    }
+
+    /// Between a greeting and a name.
+    pub(super) fn comma(&self) -> &'static str {
+        match self.language {
+            Language::English => ", ",
+            Language::Chinese => "，",
+        }
+    }
+
     /// The user to try the service with.
     pub(super) fn demo(&self, name: &str, password: &str) -> String {
         Text::new("login-demo").with("name", name).with("password", password).in_language(self.language)

@@ -13,16 +13,16 @@ use shared_session::{
 };
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
-    pages::{AdminSessions, LiveSession, SessionUser},
+    pages::{AdminSessions, Age, LiveSession, SessionFilter, SessionUser},
     rights::Owner,
-    text::encoded,
+    text::{encoded, search_term},
     translations::Text,
 };
 
 use crate::{
     errors::Failure,
     form::{Button, Form, current},
-    page::{Answer, Notice, Visit, now},
+    page::{Answer, Notice, Visit, now, when},
     routes::{
         admin::{rights, users::shown_name},
         devices::device,
@@ -32,23 +32,33 @@ use crate::{
 /// How many empty pages of the store are skipped for one page here.
 const SKIPPED: usize = 20;
 
+/// What is looked for, and where to go on.
 #[derive(Deserialize)]
-pub(crate) struct From {
+pub(crate) struct Search {
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    address: String,
+    #[serde(default)]
+    age: String,
     cursor: Option<String>,
 }
 
-pub(crate) async fn list(visit: Visit, staff: StaffUser, from: Query<From>) -> Answer {
-    render(&visit, &staff, StatusCode::OK, from.into_inner().cursor, None).await
+pub(crate) async fn list(visit: Visit, staff: StaffUser, search: Query<Search>) -> Answer {
+    let Search { user, address, age, cursor } = search.into_inner();
+    let filter = SessionFilter { user: search_term(&user), address: search_term(&address), age: Age::named(&age) };
+    render(&visit, &staff, StatusCode::OK, filter, cursor, None).await
 }
 
-async fn render(
+pub(super) async fn render(
     visit: &Visit,
     staff: &StaffUser,
     status: StatusCode,
+    filter: SessionFilter,
     cursor: Option<String>,
     alert: Option<Text>,
 ) -> Answer {
-    let SessionPage { sessions, next, .. } = page_from(visit, cursor).await?;
+    let SessionPage { sessions, next, .. } = found(visit, &filter, cursor).await?;
     let (found, rights) = (owners(visit, &sessions).await?, rights(visit, staff).await?);
     let (now, current) = (now(), staff.session().handle());
     let sessions = sessions
@@ -62,13 +72,14 @@ async fn render(
         })
         .collect();
     let page = visit.page(staff.session(), Some(staff))?.with_alert(alert);
-    page.render(status, |layout| AdminSessions { layout, sessions, next })
+    page.render(status, |layout| AdminSessions { layout, sessions, next, filter })
 }
 
 pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String>) -> Answer {
     if let Err(stale) = current(form)? {
         let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
-        return render(&visit, &staff, StatusCode::FORBIDDEN, None, Some(stale.message())).await;
+        return render(&visit, &staff, StatusCode::FORBIDDEN, SessionFilter::default(), None, Some(stale.message()))
+            .await;
     }
     let staff: StaffUser = visit.extract().await?;
     let handle = Handle::parse(&handle).ok_or_else(Failure::not_found)?;
@@ -76,28 +87,65 @@ pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String
         staff.session().logout()?;
         return Ok(visit.see_other("/"));
     }
-    let session = visit.setup.manager.session_named(&handle).await?.ok_or_else(Failure::not_found)?;
-    let owner = match &session.user_id {
-        Some(id) => Found::of(&visit, id).await?,
-        None => Found::Nobody,
-    };
-    rights(&visit, &staff).await?.end_session(owner.owner()).map_err(Failure::forbidden)?;
-    // The session of a user stays if somebody else has signed in to it meanwhile.
-    if !visit.setup.manager.revoke(session.user_id.as_deref(), &handle).await? {
-        return Err(Failure::not_found());
-    }
+    end(&visit, &staff, &handle).await?;
     Notice::SessionEnded.leave(staff.session())?;
     Ok(visit.see_other("/admin/sessions"))
 }
 
-/// The next page of the store that has sessions. Pages of the store may be empty.
-async fn page_from(visit: &Visit, mut from: Option<String>) -> Result<SessionPage, Failure> {
+/// Ends the session of somebody else, if `staff` may.
+pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Result<(), Failure> {
+    let session = visit.setup.manager.session_named(handle).await?.ok_or_else(Failure::not_found)?;
+    let owner = match &session.user_id {
+        Some(id) => Found::of(visit, id).await?,
+        None => Found::Nobody,
+    };
+    rights(visit, staff).await?.end_session(owner.owner()).map_err(Failure::forbidden)?;
+    // The session of a user stays if somebody else has signed in to it meanwhile.
+    if visit.setup.manager.revoke(session.user_id.as_deref(), handle).await? {
+        Ok(())
+    } else {
+        Err(Failure::not_found())
+    }
+}
+
+/// The sessions that fit. Those of one user are in an index; others are found by walking over the store.
+async fn found(visit: &Visit, filter: &SessionFilter, from: Option<String>) -> Result<SessionPage, Failure> {
+    let now = now();
+    let fits = |session: &SessionInfo| {
+        let address = session.address.map(|address| address.to_string());
+        let seconds = session.created_at.map(|at| now - when(at, now).at);
+        filter.fits(address.as_deref(), seconds)
+    };
+    if filter.user.is_empty() {
+        return page_from(visit, from, fits).await;
+    }
+    let users = &visit.setup.users;
+    let named = users.find_by_name(&filter.user).await?;
+    let user = match named {
+        Some(user) => Some(user),
+        None => users.find(&filter.user).await?,
+    };
+    let mut page = SessionPage::default();
+    if let Some(user) = user {
+        page.sessions = visit.setup.manager.sessions_of(&user.id).await?;
+        page.sessions.retain(fits);
+    }
+    Ok(page)
+}
+
+/// The next page of the store that has sessions that fit. Pages of the store may be empty.
+async fn page_from(
+    visit: &Visit,
+    mut from: Option<String>,
+    fits: impl Fn(&SessionInfo) -> bool,
+) -> Result<SessionPage, Failure> {
     for _ in 0..SKIPPED {
-        let page = visit.setup.manager.all_sessions(from.as_deref()).await.map_err(|error| match error.kind() {
+        let mut page = visit.setup.manager.all_sessions(from.as_deref()).await.map_err(|error| match error.kind() {
             // A cursor that this store did not make.
             ErrorKind::Config => Failure::bad_request(),
             _ => error.into(),
         })?;
+        page.sessions.retain(&fits);
         if !page.sessions.is_empty() || page.next.is_none() {
             return Ok(page);
         }

@@ -11,7 +11,10 @@ use shared_session::{
 };
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
-    pages::{AdminUser, AdminUsers, Allowed, LiveSession, SessionUser, UserRow, When},
+    forms::{FieldError, check_new_password},
+    pages::{
+        AdminUser, AdminUsers, Allowed, FieldErrors, LiveSession, Only, Order, SessionUser, UserFilter, UserRow, When,
+    },
     paging::{Paged, paged},
     rights::{Owner, Refusal, Rights},
     text::{encoded, search_term},
@@ -29,11 +32,17 @@ use crate::{
 };
 
 const PER_PAGE: u32 = 20;
+/// How many users are looked at for a filter or an order that is not the database's.
+const LOOKED_AT: u32 = 5_000;
 
 #[derive(Deserialize)]
 pub(crate) struct Search {
     #[serde(default)]
     q: String,
+    #[serde(default)]
+    is: String,
+    #[serde(default)]
+    sort: String,
     #[serde(default)]
     page: String,
 }
@@ -43,18 +52,23 @@ pub(crate) struct Switch {
     on: bool,
 }
 
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NewPassword {
+    new_password1: String,
+    new_password2: String,
+}
+
 pub(crate) async fn list(visit: Visit, staff: StaffUser, search: Query<Search>) -> Answer {
-    let query = search_term(&search.q);
-    let total = visit.setup.users.count(&query).await?;
-    let pages = total.div_ceil(PER_PAGE.into()).max(1);
-    let page = search.page.parse().unwrap_or(1).clamp(1, pages);
-    let offset = u32::try_from((page - 1) * u64::from(PER_PAGE)).map_err(|_| Failure::not_found())?;
-    let users = visit.setup.users.list(&query, offset, PER_PAGE).await?;
+    let Search { q, is, sort, page } = search.into_inner();
+    let filter = UserFilter { query: search_term(&q), only: Only::named(&is), order: Order::named(&sort) };
+    let Found { users, page, pages, total, incomplete } = found(&visit, &filter, &page).await?;
     let now = now();
     let users = users.iter().map(|user| row(user, now)).collect();
     visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminUsers {
         layout,
-        query,
+        filter,
+        incomplete,
         page,
         pages,
         total,
@@ -62,21 +76,57 @@ pub(crate) async fn list(visit: Visit, staff: StaffUser, search: Query<Search>) 
     })
 }
 
-pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>, part: Query<Part>) -> Answer {
-    render(&visit, &staff, &id, StatusCode::OK, &part.page, None).await
+/// One page of users.
+struct Found {
+    users: Vec<User>,
+    page: u64,
+    pages: u64,
+    total: u64,
+    incomplete: bool,
 }
 
-async fn render(
-    visit: &Visit,
-    staff: &StaffUser,
-    id: &str,
-    status: StatusCode,
-    part: &str,
+/// The database pages what it can find and sort by itself. Else the first users by name are looked at, and no more than
+/// fit into memory.
+async fn found(visit: &Visit, filter: &UserFilter, asked: &str) -> Result<Found, Failure> {
+    let directory = &visit.setup.users;
+    let pages_of = |total: u64| {
+        let pages = total.div_ceil(PER_PAGE.into()).max(1);
+        let page = asked.parse().unwrap_or(1).clamp(1, pages);
+        (pages, page, (page - 1) * u64::from(PER_PAGE))
+    };
+    if filter.is_for_the_database() {
+        let total = directory.count(&filter.query).await?;
+        let (pages, page, offset) = pages_of(total);
+        let offset = u32::try_from(offset).map_err(|_| Failure::not_found())?;
+        let users = directory.list(&filter.query, offset, PER_PAGE).await?;
+        return Ok(Found { users, page, pages, total, incomplete: false });
+    }
+    let all = directory.list(&filter.query, 0, LOOKED_AT).await?;
+    let incomplete = all.len() >= LOOKED_AT as usize;
+    let fitting = filter.select(all);
+    let total = fitting.len() as u64;
+    let (pages, page, offset) = pages_of(total);
+    let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+    let users = fitting.into_iter().skip(offset).take(PER_PAGE as usize).collect();
+    Ok(Found { users, page, pages, total, incomplete })
+}
+
+pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>, part: Query<Part>) -> Answer {
+    render(&visit, &staff, &id, StatusCode::OK, &part.page, Said::default()).await
+}
+
+/// What the page of a user says about what was tried.
+#[derive(Default)]
+struct Said {
     alert: Option<Text>,
-) -> Answer {
+    errors: Vec<FieldError>,
+}
+
+async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, part: &str, said: Said) -> Answer {
     let user = find(visit, id).await?;
-    let (sessions, groups) =
-        tokio::try_join!(visit.setup.manager.sessions_of(&user.id), visit.setup.users.groups(&user))?;
+    let users = &visit.setup.users;
+    let (sessions, groups, permissions) =
+        tokio::try_join!(visit.setup.manager.sessions_of(&user.id), users.groups(&user), users.permissions(&user))?;
     let rights = rights(visit, staff).await?;
     let may_end = rights.end_session(Owner::User(&user)).is_ok();
     let (now, current) = (now(), staff.session().handle());
@@ -89,15 +139,18 @@ async fn render(
             may_end,
         })
         .collect();
-    let html = visit.page(staff.session(), Some(staff))?.with_alert(alert);
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(said.alert);
     html.render(status, |layout| AdminUser {
         layout,
         user: row(&user, now),
         groups,
+        permissions: permissions.into_iter().collect(),
+        errors: FieldErrors(said.errors),
         allowed: Allowed {
             active: rights.set_active(&user, !user.is_active).is_ok(),
             staff: rights.set_staff(&user).is_ok(),
             sign_out: rights.change(&user).is_ok(),
+            secrets: rights.set_superuser_or_password(&user).is_ok(),
         },
         sessions,
         page,
@@ -108,7 +161,8 @@ async fn render(
 /// The user with fresh buttons, for whoever used one of a page that was too old.
 async fn again<T>(visit: &Visit, stale: Stale<T>, id: &str) -> Answer {
     let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
-    render(visit, &staff, id, StatusCode::FORBIDDEN, "", Some(stale.message())).await
+    let said = Said { alert: Some(stale.message()), errors: Vec::new() };
+    render(visit, &staff, id, StatusCode::FORBIDDEN, "", said).await
 }
 
 /// Deactivating also raises the epoch, so that the sessions of today do not count again when the user is active again.
@@ -133,6 +187,34 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
     let (staff, user) = changeable(&visit, &id, Rights::set_staff).await?;
     visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
     done(&visit, &staff, &user, Notice::UserChanged)
+}
+
+pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
+    let on = match current(form)? {
+        Ok(Switch { on }) => on,
+        Err(stale) => return again(&visit, stale, &id).await,
+    };
+    let (staff, user) = changeable(&visit, &id, Rights::set_superuser_or_password).await?;
+    visit.setup.users.set_superuser(&user.id, on).await.map_err(not_kept)?;
+    done(&visit, &staff, &user, Notice::UserChanged)
+}
+
+/// The new password in the row is what ends every session of the user; deleting them is tidying up.
+pub(crate) async fn set_password(visit: Visit, form: Form<NewPassword>, id: Path<String>) -> Answer {
+    let fields = match current(form)? {
+        Ok(fields) => fields,
+        Err(stale) => return again(&visit, stale, &id).await,
+    };
+    let (staff, user) = changeable(&visit, &id, Rights::set_superuser_or_password).await?;
+    let names = ["new_password1", "new_password2"];
+    let known = [&*user.username, &*user.email];
+    if let Some(error) = check_new_password(names, &fields.new_password1, &fields.new_password2, &known) {
+        let said = Said { alert: None, errors: vec![error] };
+        return render(&visit, &staff, &id, StatusCode::UNPROCESSABLE_ENTITY, "", said).await;
+    }
+    visit.setup.users.set_password(&user.id, &fields.new_password1).await?.ok_or_else(Failure::not_found)?;
+    visit.setup.manager.revoke_all(&user.id).await?;
+    done(&visit, &staff, &user, Notice::PasswordSet)
 }
 
 pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>) -> Answer {

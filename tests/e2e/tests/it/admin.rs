@@ -72,6 +72,17 @@ async fn users_are_searched() {
         assert!(odd.starts_with("?page") || !page.body.contains(">ann<"), "{odd} is taken literally: {}", page.body);
     }
     root.get(&pair.site, "/admin/users/999999").await.assert_status(404);
+
+    let names = async |query: &str| {
+        let page = root.get(&pair.site, &format!("/admin/users{query}")).await.body;
+        let rows = page.split("<th scope=\"row\">").skip(1);
+        rows.map(|row| html::between(row, "\">", "</a>").unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("?is=superusers").await, ["root"]);
+    assert_eq!(names("?is=inactive").await, [""; 0]);
+    assert_eq!(names("?q=dem&is=active&sort=last-login").await, ["demo"]);
+    assert_eq!(names("?sort=last-login").await[2], "demo", "who never signed in comes last");
+    assert_eq!(names("?sort=email&page=7").await, ["ann", "demo", "root"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -232,6 +243,88 @@ async fn staff_with_the_permission_change_users_and_no_superusers_and_make_no_st
     forces(&pair, &sue, &format!("{of_bob}/staff"), "true").await.assert_status(403);
     bob.signs_in(&pair, "bob").await;
     bob.get(&pair.site, "/admin/").await.assert_status(403);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn live_sessions_are_found_by_user_address_and_age_and_many_end_at_once() {
+    let pair = with_superuser(Backend::Embedded).await;
+    let [ann, phone, root, visitor] = [(); 4].map(|()| Browser::new());
+    for (browser, name) in [(&ann, "ann"), (&phone, "ann"), (&root, "root")] {
+        browser.signs_in(&pair, name).await;
+    }
+    visitor.set_preference(&pair, "theme", &"dark".into()).await;
+    let handles = [ann.handle(&pair).await, phone.handle(&pair).await, visitor.handle(&pair).await];
+    let found = async |query: &str| {
+        let page = root.get(&pair.site, &format!("/admin/sessions{query}")).await;
+        page.assert_status(200);
+        handles.each_ref().map(|handle| page.body.contains(&format!("value=\"{handle}\"")))
+    };
+    for (query, expected) in [
+        ("", [true, true, true]),
+        ("?user=ann", [true, true, false]),
+        ("?user=nobody", [false, false, false]),
+        ("?address=127.", [true, true, true]),
+        ("?address=10.", [false, false, false]),
+        ("?age=hour", [true, true, true]),
+        ("?age=over-day", [false, false, false]),
+        ("?user=ann&address=127.&age=day", [true, true, false]),
+        ("?user=%00&address=%27&age=x", [false, false, false]),
+    ] {
+        assert_eq!(found(query).await, expected, "{query}");
+    }
+
+    // Asked first; then all that were chosen.
+    let page = root.get(&pair.site, "/admin/sessions").await;
+    let mut fields: Vec<_> = html::form(&page.body, "/admin/sessions/revoke");
+    fields.extend([&handles[0], &handles[2]].map(|handle| ("handle".to_owned(), handle.clone())));
+    let post = async |fields: &[(String, String)]| {
+        let fields: Vec<_> = fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        root.send(pair.site.post("/admin/sessions/revoke").form(&fields)).await
+    };
+    let asked = post(&fields).await;
+    assert!(asked.assert_status(200).body.contains("Sign out 2 sessions?"), "{}", asked.body);
+    assert_eq!(ann.who(&pair).await.as_deref(), Some("ann"), "nothing happened yet");
+    let confirmed = html::form(&asked.body, "/admin/sessions/revoke");
+    assert_eq!(post(&confirmed).await.redirect(), "/admin/sessions");
+    assert_eq!(ann.who(&pair).await, None);
+    assert_eq!(visitor.preferences(&pair).await, serde_json::json!({}));
+    assert_eq!(phone.who(&pair).await.as_deref(), Some("ann"));
+    assert_eq!(root.who(&pair).await.as_deref(), Some("root"));
+    for handle in ["", "x", "../../x"] {
+        let fields = [fields[0].clone(), ("handle".to_owned(), handle.to_owned())];
+        post(&fields).await.assert_status(400);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_superusers_make_superusers_and_set_passwords() {
+    let pair = with_superuser(Backend::Embedded).await;
+    pair.user("sue").await;
+    make_staff(&pair, "sue");
+    let [ann, sue, root] = [(); 3].map(|()| Browser::new());
+    for (browser, name) in [(&ann, "ann"), (&sue, "sue"), (&root, "root")] {
+        browser.signs_in(&pair, name).await;
+    }
+    let page = format!("/admin/users/{}", id_of(&pair, &ann).await);
+    let (superuser, password) = (format!("{page}/superuser"), format!("{page}/password"));
+    for action in [&superuser, &password] {
+        forces(&pair, &sue, action, "true").await.assert_status(403);
+        forces(&pair, &ann, action, "true").await.assert_status(403);
+    }
+    let fields = [("new_password1", "short"), ("new_password2", "short")];
+    let refused = root.open_and_submit(&pair.site, &page, &password, &fields).await;
+    assert!(refused.assert_status(422).body.contains("too short"), "{}", refused.body);
+    assert_eq!(ann.who(&pair).await.as_deref(), Some("ann"), "nothing happened");
+    let new = "the next pass phrase";
+    let fields = [("new_password1", new), ("new_password2", new)];
+    assert_eq!(root.open_and_submit(&pair.site, &page, &password, &fields).await.redirect(), page);
+    assert_eq!(ann.who(&pair).await, None, "signed out everywhere");
+    ann.sign_in_at_site(&pair, "ann", &Pair::password_of("ann")).await.assert_status(401);
+    ann.sign_in_at_site(&pair, "ann", new).await.assert_status(303);
+    for is_superuser in [true, false] {
+        root.open_and_submit(&pair.site, &page, &superuser, &[]).await.assert_status(303);
+        assert_eq!(ann.get(&pair.api, "/api/me").await.json()["is_superuser"], is_superuser);
+    }
 }
 
 fn make_staff(pair: &Pair, name: &str) {

@@ -20,6 +20,7 @@ mod fits;
 mod headers;
 mod languages;
 mod limits;
+mod live;
 mod logs;
 mod near_cache;
 mod operations;

@@ -1,0 +1,55 @@
+//! Ending many sessions, for staff: asks first.
+
+use actix_web::http::StatusCode;
+use shared_session::Handle;
+use shared_session_actix::StaffUser;
+use shared_session_examples::pages::{AdminRevoke, SessionFilter};
+
+use super::sessions;
+use crate::{
+    errors::Failure,
+    form::{Form, current},
+    page::{Answer, Notice, Visit},
+};
+
+/// Names and values in the order of the form: one name comes as often as a box was ticked.
+type Fields = Vec<(String, String)>;
+
+/// How many sessions one form may end: each one is read.
+const MOST: usize = 200;
+
+pub(crate) async fn revoke(visit: Visit, form: Form<Fields>) -> Answer {
+    let fields = match current(form)? {
+        Ok(fields) => fields,
+        Err(stale) => {
+            let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
+            let alert = Some(stale.message());
+            return sessions::render(&visit, &staff, StatusCode::FORBIDDEN, SessionFilter::default(), None, alert)
+                .await;
+        }
+    };
+    let staff: StaffUser = visit.extract().await?;
+    let is_confirmed = fields.iter().any(|(name, _)| name == "confirmed");
+    let named = fields.iter().filter(|(name, _)| name == "handle").map(|(_, value)| Handle::parse(value));
+    let handles: Vec<Handle> = named.collect::<Option<_>>().ok_or_else(Failure::bad_request)?;
+    if handles.is_empty() {
+        return Ok(visit.see_other("/admin/sessions"));
+    }
+    if handles.len() > MOST {
+        return Err(Failure::bad_request());
+    }
+    if !is_confirmed {
+        let page = visit.page(staff.session(), Some(&staff))?;
+        let handles = handles.iter().map(ToString::to_string).collect();
+        return page.render(StatusCode::OK, |layout| AdminRevoke { layout, handles });
+    }
+    for handle in handles.iter().filter(|handle| staff.session().handle().as_ref() != Some(handle)) {
+        match sessions::end(&visit, &staff, handle).await {
+            // It has ended by itself meanwhile.
+            Err(Failure::Page(StatusCode::NOT_FOUND, _)) => {}
+            ended => ended?,
+        }
+    }
+    Notice::SessionsEnded.leave(staff.session())?;
+    Ok(visit.see_other("/admin/sessions"))
+}

@@ -1,0 +1,97 @@
+//! The visitor's session as a service sees it, for the home page and for what follows it live.
+
+use serde::Serialize;
+use shared_session::{Error, Session, users::User};
+
+use crate::{VISITS, text::rfc3339};
+
+/// How much of a value is shown, in characters.
+const SHOWN: usize = 60;
+const PREFERENCE: &str = "pref.";
+
+/// A session, without what opens it. Times are as RFC 3339 writes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SessionView {
+    /// Its public name; `None` while there is no session.
+    pub handle: Option<String>,
+    /// Who is signed in.
+    pub user: Option<String>,
+    /// When it started.
+    pub created: Option<String>,
+    /// When it ends unless it is used.
+    pub expires: Option<String>,
+    /// The visit counter.
+    pub visits: Option<u64>,
+    /// What is stored in it.
+    pub entries: Vec<EntryView>,
+}
+
+/// One entry of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EntryView {
+    /// The name.
+    pub name: String,
+    /// The value as JSON, shortened; `None` for what is not the visitor's own to read.
+    pub value: Option<String>,
+}
+
+impl SessionView {
+    /// What `session`, which `user` is signed in to, shows of itself. No store call.
+    ///
+    /// # Errors
+    /// As [`Session::names`].
+    pub fn of(session: &Session, user: Option<&User>) -> Result<Self, Error> {
+        if session.handle().is_none() {
+            return Ok(Self::default());
+        }
+        let time = |at: shared_session::store::StoreTime| rfc3339((at.0 / 1000).cast_signed());
+        let mut names = session.names()?;
+        names.sort();
+        let entry = |name: String| {
+            let is_shown = name == VISITS.name() || name.starts_with(PREFERENCE);
+            let value = is_shown.then(|| session.get::<serde_json::Value>(&name).ok().flatten()).flatten();
+            EntryView { value: value.map(|value| shortened(&value.to_string())), name }
+        };
+        Ok(Self {
+            handle: session.handle().map(|handle| handle.to_string()),
+            user: user.map(|user| user.username.clone()),
+            created: session.created_at().map(time),
+            expires: session.expires_at().map(time),
+            visits: session.get(VISITS)?,
+            entries: names.into_iter().map(entry).collect(),
+        })
+    }
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use shared_session::{SessionManager, store::MemoryStore};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn only_the_visitors_own_values_are_shown_and_long_ones_in_part() {
+        let session = SessionManager::new(MemoryStore::new()).open([]).load().await.unwrap();
+        assert_eq!(SessionView::of(&session, None).unwrap(), SessionView::default());
+        session.insert(VISITS, &7).unwrap();
+        session.insert("pref.note", &"é".repeat(100)).unwrap();
+        session.insert("secret", &"hidden").unwrap();
+        session.commit().await.unwrap();
+        let view = SessionView::of(&session, Some(&User::new("1", "ada"))).unwrap();
+        assert_eq!((view.visits, view.user.as_deref()), (Some(7), Some("ada")));
+        assert_eq!(view.handle, session.handle().map(|handle| handle.to_string()));
+        assert!(view.created.is_some() && view.expires > view.created);
+        let shown = format!("\"{}…", "é".repeat(59));
+        let entries: Vec<_> = view.entries.iter().map(|entry| (&*entry.name, entry.value.as_deref())).collect();
+        assert_eq!(entries, [("pref.note", Some(&*shown)), ("secret", None), ("visits", Some("7"))]);
+        assert!(!json!(view).to_string().contains("hidden"));
+    }
+}
