@@ -29,6 +29,7 @@ use shared_session_examples::{
     serving,
     settings::{Service, Settings},
     setup::{Setup, start_logging},
+    staff_log::StaffLog,
 };
 
 /// How long requests that are under way may take once the process is told to stop.
@@ -100,6 +101,8 @@ async fn serve(settings: Settings) -> Result<(), String> {
     // As many as Actix Web would start.
     let workers = available_parallelism().map_or(1, NonZero::get);
     let setup = web::Data::new(setup);
+    let staff_log = StaffLog::open(&setup.settings).await.map_err(|error| error.to_string())?;
+    let staff_log = web::Data::new(staff_log);
     let live = web::Data::new(live::Live::new());
     let followed = live.clone();
     serve_operations(&setup)?;
@@ -110,6 +113,7 @@ async fn serve(settings: Settings) -> Result<(), String> {
         App::new()
             .app_data(setup.clone())
             .app_data(live.clone())
+            .app_data(staff_log.clone())
             .app_data(web::PayloadConfig::new(form::LIMIT))
             .configure(routes::all)
             .wrap(from_fn(seen::note))

@@ -29,6 +29,7 @@ use shared_session_examples::{
     pages::{Greeting, Layout, SignedIn, Visitor, When},
     prefix::Prefix,
     setup::Setup,
+    staff_log::{Entry, StaffLog},
     translations::Text,
 };
 
@@ -108,6 +109,14 @@ impl Visit {
             answer.headers_mut().append(SET_COOKIE, cookie);
         }
         Ok(answer)
+    }
+
+    /// Writes down what `staff` is about to do to `subject`; see [`StaffLog`].
+    pub(crate) async fn note(&self, staff: &User, action: &str, subject: &str) -> Result<(), Failure> {
+        let log = self.request.app_data::<web::Data<StaffLog>>().ok_or(ErrorKind::Config)?;
+        let address = self.client_address().map(|address| address.to_string()).unwrap_or_default();
+        let (staff, action, subject) = (staff.username.clone(), action.to_owned(), subject.to_owned());
+        Ok(log.write(&Entry { at: now(), staff, action, subject, address }).await?)
     }
 
     /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.

@@ -37,6 +37,7 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/admin/users/{id}/password").route(post().to(admin::users::set_password)))
         .service(resource("/admin/users/{id}/sign-out").route(post().to(admin::users::sign_out)))
         .service(resource("/admin/sessions").route(get().to(admin::sessions::list)))
+        .service(resource("/admin/log").route(get().to(admin::log::show)))
         .service(resource("/admin/sessions/revoke").route(post().to(admin::revoke::revoke)))
         .service(resource("/admin/sessions/{handle}/revoke").route(post().to(admin::sessions::revoke)))
         .configure(operations::all);

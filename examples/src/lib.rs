@@ -16,6 +16,7 @@
 //! - [`throttles`]: what slows down who guesses passwords or fills the store
 //! - [`paging`]: long lists, a page at a time
 //! - [`rights`]: which users a member of staff may change
+//! - [`staff_log`]: what staff did, in a table
 //! - [`pages`]: the HTML of `site`
 
 pub mod args;
@@ -38,6 +39,7 @@ pub mod sessions;
 pub mod settings;
 pub mod setup;
 pub mod sign_in;
+pub mod staff_log;
 pub mod text;
 pub mod throttles;
 pub mod translations;

@@ -31,7 +31,8 @@ mod user_filter;
 use askama::Template;
 
 pub use self::admin::{
-    AdminOverview, AdminRevoke, AdminSessions, AdminUser, AdminUsers, Allowed, Count, LiveSession, SessionUser, UserRow,
+    AdminLog, AdminOverview, AdminRevoke, AdminSessions, AdminUser, AdminUsers, Allowed, Count, LiveSession, LogRow,
+    SessionUser, UserRow,
 };
 pub use self::{
     chart::{Bar, Chart},

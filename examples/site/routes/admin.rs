@@ -1,5 +1,6 @@
 //! The pages for staff.
 
+pub(super) mod log;
 pub(super) mod revoke;
 pub(super) mod sessions;
 pub(super) mod users;

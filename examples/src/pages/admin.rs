@@ -210,3 +210,41 @@ impl AdminRevoke {
         "/admin/sessions"
     }
 }
+
+/// `GET /admin/log?page=`
+#[derive(Clone, Debug, Template)]
+#[template(path = "admin_log.html")]
+pub struct AdminLog {
+    /// What every page shows.
+    pub layout: Layout,
+    /// The entries of this page, the latest first.
+    pub entries: Vec<LogRow>,
+    /// The page that is shown, from 1.
+    pub page: u32,
+    /// Whether there are older ones.
+    pub has_more: bool,
+    /// Whether there is a table to keep them in.
+    pub is_kept: bool,
+}
+
+impl AdminLog {
+    #[expect(clippy::unused_self, reason = "the tabs ask their page")]
+    fn tab(&self) -> &'static str {
+        "/admin/log"
+    }
+}
+
+/// Something that a member of staff did.
+#[derive(Clone, Debug)]
+pub struct LogRow {
+    /// When.
+    pub at: When,
+    /// The name of the member of staff.
+    pub staff: String,
+    /// What it was.
+    pub action: Text,
+    /// The user, or the public handle of the session.
+    pub subject: String,
+    /// The network address of the member of staff, may be empty.
+    pub address: String,
+}

@@ -139,6 +139,13 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         email: text(),
         next: text(),
     };
+    let entries = vec![LogRow {
+        at: when(90),
+        staff: text(),
+        action: Text::new("log-activate"),
+        subject: text(),
+        address: text(),
+    }];
     let somebody = Somebody { username: text(), login: format!("{}/login", layout().prefix) };
     let refused = ErrorPage::new(layout(), 403, named(name)).with_somebody(Some(somebody));
     let pages: Vec<(&'static str, askama::Result<String>)> = vec![
@@ -157,6 +164,7 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
             "admin_sessions",
             AdminSessions { layout: layout(), sessions: live(name), next: Some(text()), filter }.render(),
         ),
+        ("admin_log", AdminLog { layout: layout(), entries, page: 2, has_more: true, is_kept: false }.render()),
         ("admin_revoke", AdminRevoke { layout: layout(), handles: vec![text(), text()] }.render()),
         ("error", refused.render()),
     ];
@@ -363,7 +371,7 @@ fn no_page_in_chinese_has_english_on_it() {
     let names = [
         "shared", "session", "site", "api", "API", "Actix", "Web", "Axum", "POST", "Language", "English", "Firefox",
         "Linux", "Safari", "macOS", "curl", "ada", "grace", "example", "com", "demo", "password", "the", "AbCdEfGh",
-        "ZyXwVuTs", "HTML", "UTC", "JSON", "Cookie", "Redis", "SQL", "visits",
+        "ZyXwVuTs", "HTML", "Django", "UTC", "JSON", "Cookie", "Redis", "SQL", "visits",
     ];
     let layout = Layout { language: Language::Chinese, ..layout() };
     for (page, html) in all(&layout, "ada") {

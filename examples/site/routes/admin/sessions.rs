@@ -100,6 +100,7 @@ pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Re
         None => Found::Nobody,
     };
     rights(visit, staff).await?.end_session(owner.owner()).map_err(Failure::forbidden)?;
+    visit.note(staff, "end-session", &handle.to_string()).await?;
     // The session of a user stays if somebody else has signed in to it meanwhile.
     if visit.setup.manager.revoke(session.user_id.as_deref(), handle).await? {
         Ok(())

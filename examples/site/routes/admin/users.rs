@@ -172,6 +172,7 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
         Err(stale) => return again(&visit, stale, &id).await,
     };
     let (staff, user) = changeable(&visit, &id, |rights, user| rights.set_active(user, on)).await?;
+    visit.note(&staff, if on { "activate" } else { "deactivate" }, &user.username).await?;
     visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;
     if !on {
         visit.setup.manager.revoke_all(&user.id).await?;
@@ -185,6 +186,7 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
         Err(stale) => return again(&visit, stale, &id).await,
     };
     let (staff, user) = changeable(&visit, &id, Rights::set_staff).await?;
+    visit.note(&staff, if on { "make-staff" } else { "remove-staff" }, &user.username).await?;
     visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
     done(&visit, &staff, &user, Notice::UserChanged)
 }
@@ -195,6 +197,7 @@ pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<Str
         Err(stale) => return again(&visit, stale, &id).await,
     };
     let (staff, user) = changeable(&visit, &id, Rights::set_superuser_or_password).await?;
+    visit.note(&staff, if on { "make-superuser" } else { "remove-superuser" }, &user.username).await?;
     visit.setup.users.set_superuser(&user.id, on).await.map_err(not_kept)?;
     done(&visit, &staff, &user, Notice::UserChanged)
 }
@@ -212,6 +215,7 @@ pub(crate) async fn set_password(visit: Visit, form: Form<NewPassword>, id: Path
         let said = Said { alert: None, errors: vec![error] };
         return render(&visit, &staff, &id, StatusCode::UNPROCESSABLE_ENTITY, "", said).await;
     }
+    visit.note(&staff, "set-password", &user.username).await?;
     visit.setup.users.set_password(&user.id, &fields.new_password1).await?.ok_or_else(Failure::not_found)?;
     visit.setup.manager.revoke_all(&user.id).await?;
     done(&visit, &staff, &user, Notice::PasswordSet)
@@ -222,6 +226,7 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
         return again(&visit, stale, &id).await;
     }
     let (staff, user) = changeable(&visit, &id, Rights::change).await?;
+    visit.note(&staff, "sign-out", &user.username).await?;
     visit.setup.manager.revoke_all(&user.id).await?;
     done(&visit, &staff, &user, Notice::UserSignedOut)
 }

@@ -327,6 +327,34 @@ async fn only_superusers_make_superusers_and_set_passwords() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_staff_do_is_written_down() {
+    for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New)] {
+        let mut pair = with_superuser(backend).await;
+        let [ann, root] = [(); 2].map(|()| Browser::new());
+        ann.signs_in(&pair, "ann").await;
+        root.signs_in(&pair, "root").await;
+        let empty = root.get(&pair.site, "/admin/log").await;
+        assert!(!empty.assert_status(200).body.contains("<tbody>"), "{}", empty.body);
+        let handle = ann.handle(&pair).await;
+        let page = format!("/admin/users/{}", id_of(&pair, &ann).await);
+        let action = format!("/admin/sessions/{handle}/revoke");
+        root.open_and_submit(&pair.site, "/admin/sessions", &action, &[]).await.assert_status(303);
+        root.open_and_submit(&pair.site, &page, &format!("{page}/active"), &[]).await.assert_status(303);
+        // What is refused was not done.
+        forces(&pair, &root, "/admin/users/999999/active", "false").await.assert_status(404);
+        pair.restart(&[]);
+        let log = root.get(&pair.site, "/admin/log").await;
+        let rows: Vec<_> = log.assert_status(200).body.split("<tr>").skip(2).collect();
+        assert_eq!(rows.len(), 2, "{}", log.body);
+        for (row, said) in rows.iter().zip([["deactivated", "ann"], ["ended a session", &*handle]]) {
+            assert!(row.contains(">root<") && said.iter().all(|part| row.contains(part)), "{said:?}: {row}");
+            assert!(row.contains("127.0.0.1"), "{row}");
+        }
+        Browser::new().get(&pair.site, "/admin/log").await.assert_status(303);
+    }
+}
+
 fn make_staff(pair: &Pair, name: &str) {
     pair.sqlite(&format!("UPDATE auth_user SET is_staff = 1 WHERE username = '{name}'"));
 }

@@ -1,0 +1,55 @@
+//! What staff did, for staff.
+
+use actix_web::{
+    http::StatusCode,
+    web::{Data, Query},
+};
+use shared_session_actix::StaffUser;
+use shared_session_examples::{
+    pages::{AdminLog, LogRow, When},
+    staff_log::{Entry, StaffLog},
+    translations::Text,
+};
+
+use crate::{
+    page::{Answer, Visit, now},
+    routes::devices::Part,
+};
+
+const PER_PAGE: u32 = 50;
+/// Nobody turns more pages than these.
+const LAST: u32 = 10_000;
+
+pub(crate) async fn show(visit: Visit, staff: StaffUser, log: Data<StaffLog>, part: Query<Part>) -> Answer {
+    let page = part.page.parse().unwrap_or(1).clamp(1, LAST);
+    // One more than is shown tells whether there is a next page.
+    let mut entries = log.latest((page - 1) * PER_PAGE, PER_PAGE + 1).await?;
+    let has_more = entries.len() > PER_PAGE as usize;
+    entries.truncate(PER_PAGE as usize);
+    let now = now();
+    let entries = entries.into_iter().map(|entry| row(entry, now)).collect();
+    visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminLog {
+        layout,
+        entries,
+        page,
+        has_more,
+        is_kept: log.is_kept(),
+    })
+}
+
+fn row(entry: Entry, now: i64) -> LogRow {
+    let Entry { at, staff, action, subject, address } = entry;
+    let action = match action.as_str() {
+        "activate" => Text::new("log-activate"),
+        "deactivate" => Text::new("log-deactivate"),
+        "make-staff" => Text::new("log-make-staff"),
+        "remove-staff" => Text::new("log-remove-staff"),
+        "make-superuser" => Text::new("log-make-superuser"),
+        "remove-superuser" => Text::new("log-remove-superuser"),
+        "set-password" => Text::new("log-set-password"),
+        "sign-out" => Text::new("log-sign-out"),
+        "end-session" => Text::new("log-end-session"),
+        _ => Text::new("log-unknown").with("action", &action),
+    };
+    LogRow { at: When { at, now }, staff, action, subject, address }
+}
