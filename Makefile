@@ -1,15 +1,23 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env interop faults histories versions up down build migrate create-superuser bench compare cost \
-	cost-check fuzz lint minimal api clean
+.PHONY: help demo test test-env interop faults histories versions up down build migrate create-superuser bench compare \
+	compare-test capacity cost cost-check fuzz lint minimal api clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
 # Most tests wait for servers, so there are more threads than cores.
 TEST_THREADS := 4
 ROUNDS ?= 5
+PART ?=
+INPUTS ?=
 VERSIONS := scripts/redis-versions
+COMPARE_MANIFEST := benches/compare/Cargo.toml
+COMPARE := CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo run --release --locked --quiet --manifest-path \
+	$(COMPARE_MANIFEST) --
+# Those that `make versions` has built, where it has; an empty value is as none.
+COMPARE_SERVERS = REDIS_OLD="$(lastword $(wildcard $(CURDIR)/.test-env/redis-7*/redis-server))" \
+	REDIS_NEW="$(lastword $(wildcard $(CURDIR)/.test-env/redis-8*/redis-server))"
 TOPOLOGIES ?= single sentinel cluster
 SITE := cargo run $(EXAMPLES) --example site --
 # What CI checks, as rustdoc takes it.
@@ -102,9 +110,15 @@ cost: test-env ## Count the instructions and allocations of a request (needs val
 cost-check: test-env ## Fail if a request costs 3 % more than benches/cost/budget.txt says.
 	@cargo bench --manifest-path benches/Cargo.toml --bench cost -- --check
 
-compare: test-env ## Compare with other session layers under load, and write docs/benchmarks.md: make compare ROUNDS=5
-	@echo "== Comparing with other session layers; 10 minutes after the build"
-	CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo run --release --manifest-path benches/compare/Cargo.toml -- $(ROUNDS)
+compare: test-env ## Compare with other session layers under load, write docs/benchmarks.md: make compare ROUNDS=5
+	@echo "== Comparing with other session layers: 12 minutes after the build (PART=tail or growth: one part, printed)"
+	$(COMPARE_SERVERS) ROUNDS=$(ROUNDS) $(COMPARE) $(PART)
+
+capacity: ## Work out what many sessions need: make capacity INPUTS="price=12 signed-in=0.5"
+	@$(COMPARE) capacity $(INPUTS)
+
+compare-test: ## Test what compares and calculates.
+	CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo test --locked --manifest-path $(COMPARE_MANIFEST)
 
 fuzz: ## Feed hostile bytes to all that reads them: make fuzz FUZZ_SECONDS=60 (per target; default 600)
 	@echo "== Fuzzing; needs a nightly compiler and cargo-fuzz"

@@ -1,50 +1,114 @@
-//! The contenders. Each serves the same routes: `/start` and `/start-large` begin a session, `/untouched` leaves it
-//! alone, `/read` reads its counter, `/increment` adds one to it, and `/rotation` signs a user in under a new cookie.
+//! The contenders. Each serves the same routes: `/start/{size}` begins a session with a text of so many bytes,
+//! `/untouched` leaves it alone, `/read` reads its counter, `/increment` adds one to it, and `/rotation` signs a user in
+//! under a new cookie. Ours also has `/devices`, which counts that user's sessions.
 
 mod by_hand;
 mod ours;
 mod peers;
 
-use std::future::Future;
+use std::{
+    future::Future,
+    io::{Read, stdin},
+    process, thread,
+};
 
 use tokio::net::TcpListener;
 
-/// In the order of the tables; the first of each framework is its floor.
-pub const CONTENDERS: &[&str] = &[
-    "Axum by hand",
-    "ours on Axum",
-    "ours on Axum, near cache",
-    "tower-sessions",
-    "Actix Web by hand",
-    "ours on Actix Web",
-    "actix-session",
-];
+/// The threads that serve.
+const WORKERS: usize = 2;
 
-/// The floor of a contender's framework.
-pub fn floor_of(name: &str) -> &'static str {
-    if name.to_lowercase().contains("actix") { CONTENDERS[4] } else { CONTENDERS[0] }
+/// Who serves, in the order of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Contender {
+    AxumByHand,
+    OursOnAxum,
+    NearOnAxum,
+    TowerSessions,
+    AxumSession,
+    Ruts,
+    ActixByHand,
+    OursOnActix,
+    NearOnActix,
+    ActixSession,
 }
 
-/// What a session holds besides its counter: so many characters.
-pub fn text(large: bool) -> String {
-    "x".repeat(if large { 20_000 } else { 180 })
-}
+impl Contender {
+    pub const ALL: [Self; 10] = [
+        Self::AxumByHand,
+        Self::OursOnAxum,
+        Self::NearOnAxum,
+        Self::TowerSessions,
+        Self::AxumSession,
+        Self::Ruts,
+        Self::ActixByHand,
+        Self::OursOnActix,
+        Self::NearOnActix,
+        Self::ActixSession,
+    ];
 
-/// Serves until it is killed, and prints its port first.
-pub fn serve(name: &str, url: &str) {
-    match name {
-        "Axum by hand" => axum(by_hand::axum(url)),
-        "ours on Axum" => axum(ours::axum(url, false)),
-        "ours on Axum, near cache" => axum(ours::axum(url, true)),
-        "tower-sessions" => axum(peers::tower_sessions(url)),
-        "Actix Web by hand" => by_hand::actix(url),
-        "ours on Actix Web" => ours::actix(url),
-        "actix-session" => peers::actix_session(url),
-        _ => panic!("no contender {name}"),
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AxumByHand => "Axum by hand",
+            Self::OursOnAxum => "ours on Axum",
+            Self::NearOnAxum => "ours on Axum, near cache",
+            Self::TowerSessions => "tower-sessions",
+            Self::AxumSession => "axum_session",
+            Self::Ruts => "ruts",
+            Self::ActixByHand => "Actix Web by hand",
+            Self::OursOnActix => "ours on Actix Web",
+            Self::NearOnActix => "ours on Actix Web, near cache",
+            Self::ActixSession => "actix-session",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|contender| contender.name() == name)
+    }
+
+    /// Without a session layer, on the same framework.
+    pub fn floor(self) -> Self {
+        if self < Self::ActixByHand { Self::AxumByHand } else { Self::ActixByHand }
+    }
+
+    /// Ours on the same framework, with its defaults.
+    pub fn ours(self) -> Self {
+        if self < Self::ActixByHand { Self::OursOnAxum } else { Self::OursOnActix }
+    }
+
+    pub fn is_ours(self) -> bool {
+        matches!(self, Self::OursOnAxum | Self::NearOnAxum | Self::OursOnActix | Self::NearOnActix)
+    }
+
+    pub fn is_peer(self) -> bool {
+        !self.is_ours() && self.floor() != self
     }
 }
 
-const WORKERS: usize = 2;
+/// What a session holds besides its counter.
+fn text(size: usize) -> String {
+    // The counter and the names are the rest.
+    "x".repeat(size.saturating_sub(20))
+}
+
+/// Serves until its standard input ends, as it does with the process that started it, and prints its port first.
+pub fn serve(contender: Contender, url: &str) {
+    thread::spawn(|| {
+        let _ = stdin().read(&mut [0]);
+        process::exit(0);
+    });
+    match contender {
+        Contender::AxumByHand => axum(by_hand::axum(url)),
+        Contender::OursOnAxum => axum(ours::axum(url, false)),
+        Contender::NearOnAxum => axum(ours::axum(url, true)),
+        Contender::TowerSessions => axum(peers::tower_sessions(url)),
+        Contender::AxumSession => axum(peers::axum_session(url)),
+        Contender::Ruts => axum(peers::ruts(url)),
+        Contender::ActixByHand => by_hand::actix(url),
+        Contender::OursOnActix => ours::actix(url, false),
+        Contender::NearOnActix => ours::actix(url, true),
+        Contender::ActixSession => peers::actix_session(url),
+    }
+}
 
 fn axum(router: impl Future<Output = axum::Router>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
@@ -60,9 +124,26 @@ fn axum(router: impl Future<Output = axum::Router>) {
 /// The macro of an Actix service: what `HttpServer::new` takes has no name.
 macro_rules! actix {
     ($configure:expr) => {{
-        let server = actix_web::HttpServer::new($configure).workers(super::WORKERS).bind(("127.0.0.1", 0)).unwrap();
+        let server =
+            actix_web::HttpServer::new($configure).workers(crate::contenders::WORKERS).bind(("127.0.0.1", 0)).unwrap();
         println!("{}", server.addrs()[0].port());
         server.run().await.unwrap();
     }};
 }
 use actix;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_contender_has_the_floor_of_its_framework() {
+        for contender in Contender::ALL {
+            let is_actix = contender.name().to_lowercase().contains("actix");
+            assert_eq!(contender.floor(), if is_actix { Contender::ActixByHand } else { Contender::AxumByHand });
+            assert_eq!(contender.is_ours(), contender.name().starts_with("ours"));
+            assert_eq!(Contender::named(contender.name()), Some(contender));
+        }
+        assert_eq!(Contender::ALL.into_iter().filter(|contender| contender.is_peer()).count(), 4);
+    }
+}

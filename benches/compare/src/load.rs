@@ -1,66 +1,83 @@
-//! The load: many connections, each with the cookies of a visitor of its own.
+//! The load: visitors who ask again and again, each on a connection of its own, and what came of it.
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use test_servers::Redis;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    task::JoinSet,
+use tokio::task::JoinSet;
+
+use crate::{
+    process::{Service, cpu_of},
+    server::commands_of,
+    stats::percentile,
+    visitor::Visitor,
 };
 
-const CONNECTIONS: usize = 32;
-const WARM_UP: Duration = Duration::from_millis(200);
+const WARM_UP: Duration = Duration::from_millis(40);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     Untouched,
     Read,
     Increment,
     Rotation,
-    /// Of 20 KB.
-    LargeRead,
-    LargeIncrement,
 }
 
 impl Kind {
-    pub const ALL: [Self; 6] =
-        [Self::Untouched, Self::Read, Self::Increment, Self::Rotation, Self::LargeRead, Self::LargeIncrement];
-
     pub fn name(self) -> &'static str {
         match self {
             Self::Untouched => "untouched",
             Self::Read => "read",
             Self::Increment => "increment",
             Self::Rotation => "rotation",
-            Self::LargeRead => "read 20 KB",
-            Self::LargeIncrement => "increment 20 KB",
         }
     }
 
-    fn path(self) -> &'static str {
+    pub fn path(self) -> &'static str {
         match self {
             Self::Untouched => "/untouched",
-            Self::Read | Self::LargeRead => "/read",
-            Self::Increment | Self::LargeIncrement => "/increment",
+            Self::Read => "/read",
+            Self::Increment => "/increment",
             Self::Rotation => "/rotation",
-        }
-    }
-
-    fn start(self) -> &'static str {
-        match self {
-            Self::LargeRead | Self::LargeIncrement => "/start-large",
-            _ => "/start",
         }
     }
 }
 
-/// One round of one kind of request at one contender.
-#[derive(Clone, Copy, Debug)]
+/// What is asked, of sessions of which size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Shape {
+    pub size: usize,
+    pub kind: Kind,
+}
+
+const SMALL: usize = 200;
+const LARGE: usize = 20_000;
+
+impl Shape {
+    pub const ALL: [Self; 7] = [
+        Self { size: SMALL, kind: Kind::Untouched },
+        Self { size: SMALL, kind: Kind::Read },
+        Self { size: SMALL, kind: Kind::Increment },
+        Self { size: SMALL, kind: Kind::Rotation },
+        Self { size: LARGE, kind: Kind::Read },
+        Self { size: LARGE, kind: Kind::Increment },
+        Self { size: LARGE, kind: Kind::Rotation },
+    ];
+
+    pub fn name(self) -> String {
+        let name = self.kind.name();
+        if self.size == SMALL { name.to_owned() } else { format!("{name} {} KB", self.size / 1000) }
+    }
+}
+
+/// A shape, asked by so many at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cell {
+    pub connections: usize,
+    pub shape: Shape,
+}
+
+/// One round of one cell at one contender.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     pub per_second: f64,
     /// Microseconds.
@@ -68,116 +85,113 @@ pub struct Sample {
     pub p99: f64,
     /// Microseconds of processor time of the service for a request.
     pub cpu: f64,
+    /// The same of Redis.
+    pub redis_cpu: f64,
     /// Commands of Redis for a request.
     pub commands: f64,
 }
 
-pub async fn run(port: u16, process: u32, kind: Kind, milliseconds: u64, redis: &Redis) -> Sample {
-    let mut visitors = Vec::new();
-    for _ in 0..CONNECTIONS {
-        let mut visitor = Visitor::new(port).await;
-        visitor.ask(kind.start()).await;
-        visitors.push(visitor);
-    }
-    let (mut visitors, _) = all(visitors, kind, WARM_UP).await;
-    let (cpu, commands) = (cpu_of(process), commands_of(redis));
-    let started = Instant::now();
-    let times;
-    (visitors, times) = all(visitors, kind, Duration::from_millis(milliseconds)).await;
-    let elapsed = started.elapsed();
-    drop(visitors);
-    let mut times = times;
-    times.sort_unstable();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
-    let count = times.len() as f64;
-    Sample {
-        per_second: count / elapsed.as_secs_f64(),
-        p50: at(0.5),
-        p99: at(0.99),
-        cpu: (cpu_of(process) - cpu).as_secs_f64() * 1e6 / count,
-        commands: (commands_of(redis) - commands) / count,
+/// An answer that a visitor had.
+#[derive(Clone, Copy, Debug)]
+pub struct Answer {
+    pub asked: Instant,
+    pub took: Duration,
+    /// `None` where the connection broke.
+    pub status: Option<u16>,
+}
+
+impl Answer {
+    pub fn is_good(&self) -> bool {
+        self.status == Some(200)
     }
 }
 
-/// Every visitor asks again and again for so long.
-async fn all(visitors: Vec<Visitor>, kind: Kind, time: Duration) -> (Vec<Visitor>, Vec<Duration>) {
+/// Visitors with sessions of this size.
+///
+/// # Errors
+/// If the service does not begin sessions.
+pub async fn visitors(port: u16, count: usize, size: usize) -> Result<Vec<Visitor>, String> {
+    let mut visitors = Vec::new();
+    for _ in 0..count {
+        let mut visitor = Visitor::connect(port).await.map_err(|error| error.to_string())?;
+        asked(&mut visitor, &format!("/start/{size}")).await?;
+        visitors.push(visitor);
+    }
+    Ok(visitors)
+}
+
+/// # Errors
+/// If the answer is another than 200.
+pub async fn asked(visitor: &mut Visitor, path: &str) -> Result<(), String> {
+    match visitor.ask(path).await {
+        Ok(200) => Ok(()),
+        Ok(status) => Err(format!("{path} answered {status}")),
+        Err(error) => Err(format!("{path}: {error}")),
+    }
+}
+
+/// Every visitor asks again and again for so long. One whose connection breaks goes on with another.
+pub async fn ask_for(
+    port: u16,
+    visitors: Vec<Visitor>,
+    path: &'static str,
+    time: Duration,
+) -> (Vec<Visitor>, Vec<Answer>) {
     let end = Instant::now() + time;
     let mut tasks = JoinSet::new();
     for mut visitor in visitors {
         tasks.spawn(async move {
-            let mut times = Vec::new();
+            let mut answers = Vec::new();
             while Instant::now() < end {
                 let asked = Instant::now();
-                visitor.ask(kind.path()).await;
-                times.push(asked.elapsed());
+                let status = visitor.ask(path).await.ok();
+                answers.push(Answer { asked, took: asked.elapsed(), status });
+                if status.is_none() {
+                    visitor.connect_again(port).await;
+                }
             }
-            (visitor, times)
+            (visitor, answers)
         });
     }
-    let done = tasks.join_all().await;
-    let (visitors, times): (Vec<_>, Vec<_>) = done.into_iter().unzip();
-    (visitors, times.concat())
+    let (visitors, answers): (Vec<_>, Vec<_>) = tasks.join_all().await.into_iter().unzip();
+    (visitors, answers.concat())
 }
 
-/// One connection and its cookies.
-struct Visitor {
-    stream: TcpStream,
-    cookies: BTreeMap<String, String>,
-    buffer: Vec<u8>,
-}
-
-impl Visitor {
-    async fn new(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, cookies: BTreeMap::new(), buffer: Vec::new() }
+/// Asks for so long, and measures.
+///
+/// # Errors
+/// If an answer is another than 200.
+pub async fn measure(service: &Service, redis: &Redis, cell: Cell, time: Duration) -> Result<Sample, String> {
+    let (port, path) = (service.port, cell.shape.kind.path());
+    let mut visitors = visitors(port, cell.connections, cell.shape.size).await?;
+    for visitor in &mut visitors {
+        asked(visitor, path).await?;
     }
-
-    async fn ask(&mut self, path: &str) {
-        let cookies: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let cookie = if cookies.is_empty() { String::new() } else { format!("Cookie: {}\r\n", cookies.join("; ")) };
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n{cookie}Content-Length: 0\r\n\r\n"
-        );
-        self.stream.write_all(request.as_bytes()).await.unwrap();
-        self.buffer.clear();
-        let head = loop {
-            let before = self.buffer.len().saturating_sub(3);
-            assert!(self.stream.read_buf(&mut self.buffer).await.unwrap() > 0, "the service closed the connection");
-            let end = self.buffer[before..].windows(4).position(|end| end == b"\r\n\r\n");
-            if let Some(end) = end {
-                break before + end + 4;
-            }
-        };
-        let text = String::from_utf8(self.buffer[..head].to_vec()).unwrap();
-        assert!(text.starts_with("HTTP/1.1 200"), "{path}: {text}");
-        let mut length = 0;
-        for (name, value) in text.lines().filter_map(|line| line.split_once(": ")) {
-            if name.eq_ignore_ascii_case("content-length") {
-                length = value.parse().unwrap();
-            } else if name.eq_ignore_ascii_case("set-cookie") {
-                let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        while self.buffer.len() < head + length {
-            self.stream.read_buf(&mut self.buffer).await.unwrap();
-        }
+    let (visitors, _) = ask_for(port, visitors, path, WARM_UP).await;
+    let redis_process = redis.id().ok_or("Redis has ended")?;
+    let counters = || [cpu_of(service.id()), cpu_of(redis_process), commands_of(redis)];
+    let (before, started) = (counters(), Instant::now());
+    let (_, answers) = ask_for(port, visitors, path, time).await;
+    let (elapsed, after) = (started.elapsed(), counters());
+    if let Some(bad) = answers.iter().find(|answer| !answer.is_good()) {
+        return Err(format!("{path} answered {:?}", bad.status));
     }
+    let count = answers.len() as f64;
+    let times = sorted_micros(answers.iter());
+    let [cpu, redis_cpu, commands] = [0, 1, 2].map(|at| (after[at] - before[at]) / count);
+    Ok(Sample {
+        per_second: count / elapsed.as_secs_f64(),
+        p50: percentile(&times, 0.5).unwrap_or_default(),
+        p99: percentile(&times, 0.99).unwrap_or_default(),
+        cpu,
+        redis_cpu,
+        commands,
+    })
 }
 
-/// The processor time that the process has had.
-fn cpu_of(process: u32) -> Duration {
-    const TICKS_A_SECOND: u64 = 100;
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let ticks: u64 = after_name.split_whitespace().skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(ticks * 1000 / TICKS_A_SECOND)
-}
-
-/// How many commands Redis has done, those within scripts too.
-fn commands_of(redis: &Redis) -> f64 {
-    let stats = redis.cli(&["INFO", "stats"]);
-    let count = stats.lines().find_map(|line| line.trim().strip_prefix("total_commands_processed:"));
-    count.unwrap().parse().unwrap()
+/// How long the answers took.
+pub fn sorted_micros<'a>(answers: impl Iterator<Item = &'a Answer>) -> Vec<f64> {
+    let mut times: Vec<f64> = answers.map(|answer| answer.took.as_secs_f64() * 1e6).collect();
+    times.sort_by(f64::total_cmp);
+    times
 }

@@ -2,87 +2,74 @@
 //!
 //! Every contender is a process of its own. In each round every contender serves every kind of request once, in turns,
 //! so that what disturbs the machine disturbs all; what is shown are medians of the rounds.
+//!
+//! Without a word all is measured and `docs/benchmarks.md` is written. A word asks for a part, which is printed: `tail`,
+//! `growth`, or `capacity`, which measures nothing. `ROUNDS` is the number of rounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a comparison that cannot go on must stop")]
 
+mod capacity;
+mod comparison;
 mod contenders;
+mod growth;
 mod load;
-mod report;
+mod page;
+mod plot;
+mod process;
+mod server;
+mod simulation;
+mod stats;
+mod tail;
+mod visitor;
 
-use std::{
-    env,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
-};
+use std::{env, process::ExitCode};
 
-use contenders::CONTENDERS;
-use load::{Kind, Sample};
-use test_servers::{Redis, RedisKind};
+use contenders::Contender;
+use page::Method;
+use server::Server;
 
-fn main() {
+const USAGE: &str = "usage: ROUNDS=5 compare [tail | growth | capacity [NAME=NUMBER …]]";
+
+fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let [serve, contender, url] = &arguments[..]
-        && serve == "serve"
-    {
-        return contenders::serve(contender, url);
-    }
-    let number = |at: usize, otherwise: u64| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
-    let (rounds, milliseconds) = (number(0, 5) as usize, number(1, 1000));
-    let mut tables = Vec::new();
-    for (name, kind) in [("Lua (Redis 6.2 or 7)", RedisKind::Old), ("native (Redis 8 or Valkey)", RedisKind::New)] {
-        let redis = Redis::start(kind);
-        let samples = compare(&redis, rounds, milliseconds);
-        let version = redis.cli(&["INFO", "server"]);
-        let version =
-            version.lines().filter(|line| line.starts_with("redis_version") || line.starts_with("valkey_version"));
-        let version = version.map(|line| line.trim().replace("_version:", " ")).collect::<Vec<_>>().join(", ");
-        tables.push(report::Table { title: format!("{name}: {version}"), samples });
-    }
-    report::write(&tables, rounds, milliseconds);
-}
-
-/// A contender that serves.
-struct Service {
-    name: &'static str,
-    process: Child,
-    port: u16,
-}
-
-impl Service {
-    fn start(name: &'static str, url: &str) -> Self {
-        let own = env::current_exe().unwrap();
-        let mut process = Command::new(own).args(["serve", name, url]).stdout(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().parse().unwrap_or_else(|_| panic!("{name} did not start: {line:?}"));
-        Self { name, process, port }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn compare(redis: &Redis, rounds: usize, milliseconds: u64) -> Vec<(&'static str, Kind, Vec<Sample>)> {
-    let services: Vec<Service> = CONTENDERS.iter().map(|name| Service::start(name, &redis.url())).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut samples: Vec<(&'static str, Kind, Vec<Sample>)> = Vec::new();
-    for service in &services {
-        samples.extend(Kind::ALL.map(|kind| (service.name, kind, Vec::new())));
-    }
-    for round in 0..rounds {
-        for kind in Kind::ALL {
-            // Another one is first in each round.
-            for at in 0..services.len() {
-                let service = &services[(at + round) % services.len()];
-                let sample = runtime.block_on(load::run(service.port, service.process.id(), kind, milliseconds, redis));
-                eprintln!("round {round} {} {kind:?} {:.0}/s", service.name, sample.per_second);
-                let cell = samples.iter_mut().find(|(name, of, _)| *name == service.name && *of == kind);
-                cell.unwrap().2.push(sample);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["serve", contender, url] => match Contender::named(contender) {
+            Some(contender) => {
+                contenders::serve(contender, url);
+                Ok(())
             }
+            None => Err(format!("no contender is named {contender}")),
+        },
+        ["capacity", ref inputs @ ..] => capacity::text(inputs).map(|text| println!("{text}")),
+        ["tail"] => rounds().map(|rounds| println!("{}", tail::section(rounds))),
+        ["growth"] => rounds().map(|rounds| println!("{}", growth::section(rounds))),
+        [] => rounds().map(all),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("error: {why}");
+            ExitCode::FAILURE
         }
     }
-    samples
+}
+
+fn rounds() -> Result<usize, String> {
+    match env::var("ROUNDS") {
+        Err(_) => Ok(5),
+        Ok(text) => match text.parse() {
+            Ok(rounds @ 1..) => Ok(rounds),
+            _ => Err(format!("ROUNDS must be a number from 1 on, and is {text:?}")),
+        },
+    }
+}
+
+fn all(rounds: usize) {
+    let servers = Server::all();
+    let time = comparison::time_of(rounds, servers.len());
+    let made: Vec<_> = servers.iter().map(|server| comparison::compare(server, rounds, time)).collect();
+    drop(servers);
+    let sections = [tail::section(rounds), growth::section(rounds)];
+    page::write(&made, &Method { rounds, milliseconds: time.as_millis() }, &sections);
 }

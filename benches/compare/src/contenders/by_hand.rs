@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use axum::{
     Router,
-    extract::State,
+    extract::{Path, State},
     http::{HeaderMap, header},
     response::{AppendHeaders, IntoResponse},
     routing::post,
@@ -49,9 +49,9 @@ fn set_cookie(id: &str) -> String {
     format!("sid={id}; HttpOnly; SameSite=Lax; Secure; Path=/")
 }
 
-async fn do_start(redis: &mut MultiplexedConnection, large: bool) -> String {
+async fn do_start(redis: &mut MultiplexedConnection, size: usize) -> String {
     let id = new_id();
-    store(redis, &format!("by-hand:{id}"), &Visitor { visits: 1, text: super::text(large) }).await;
+    store(redis, &format!("by-hand:{id}"), &Visitor { visits: 1, text: super::text(size) }).await;
     set_cookie(&id)
 }
 
@@ -82,63 +82,70 @@ async fn do_rotation(redis: &mut MultiplexedConnection, old: &str) -> String {
     set_cookie(&id)
 }
 
+type Shared = State<MultiplexedConnection>;
+
 fn cookie_of(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::COOKIE)?.to_str().ok()
 }
 
-type Redis = State<MultiplexedConnection>;
+fn with_cookie(cookie: String) -> impl IntoResponse {
+    (AppendHeaders([(header::SET_COOKIE, cookie)]), "done")
+}
 
 pub async fn axum(url: &str) -> Router {
-    let cookie = |cookie| (AppendHeaders([(header::SET_COOKIE, cookie)]), "done");
-    let start =
-        move |large| async move |State(mut redis): Redis| cookie(do_start(&mut redis, large).await).into_response();
     Router::new()
-        .route("/start", post(start(false)))
-        .route("/start-large", post(start(true)))
         .route("/untouched", post(async || "done"))
         .route(
+            "/start/{size}",
+            post(async |State(mut redis): Shared, Path(size): Path<usize>| {
+                with_cookie(do_start(&mut redis, size).await)
+            }),
+        )
+        .route(
             "/read",
-            post(async |State(mut redis): Redis, headers: HeaderMap| {
+            post(async |State(mut redis): Shared, headers: HeaderMap| {
                 load(&mut redis, &key(cookie_of(&headers))).await.visits.to_string()
             }),
         )
         .route(
             "/increment",
-            post(async |State(mut redis): Redis, headers: HeaderMap| {
+            post(async |State(mut redis): Shared, headers: HeaderMap| {
                 do_increment(&mut redis, &key(cookie_of(&headers))).await
             }),
         )
         .route(
             "/rotation",
-            post(async move |State(mut redis): Redis, headers: HeaderMap| {
-                cookie(do_rotation(&mut redis, &key(cookie_of(&headers))).await).into_response()
+            post(async |State(mut redis): Shared, headers: HeaderMap| {
+                with_cookie(do_rotation(&mut redis, &key(cookie_of(&headers))).await)
             }),
         )
         .with_state(connect(url).await)
 }
 
-fn cookie_in(request: &HttpRequest) -> Option<&str> {
-    request.headers().get("cookie")?.to_str().ok()
-}
-
 type Data = web::Data<MultiplexedConnection>;
 
-async fn start(redis: Data, large: bool) -> HttpResponse {
-    let cookie = do_start(&mut redis.get_ref().clone(), large).await;
+fn key_in(request: &HttpRequest) -> String {
+    key(request.headers().get("cookie").and_then(|cookie| cookie.to_str().ok()))
+}
+
+fn answer(cookie: String) -> HttpResponse {
     HttpResponse::Ok().append_header(("set-cookie", cookie)).body("done")
+}
+
+async fn start(redis: Data, size: web::Path<usize>) -> HttpResponse {
+    answer(do_start(&mut redis.get_ref().clone(), *size).await)
 }
 
 async fn read(redis: Data, request: HttpRequest) -> String {
-    load(&mut redis.get_ref().clone(), &key(cookie_in(&request))).await.visits.to_string()
+    load(&mut redis.get_ref().clone(), &key_in(&request)).await.visits.to_string()
 }
 
 async fn increment(redis: Data, request: HttpRequest) -> String {
-    do_increment(&mut redis.get_ref().clone(), &key(cookie_in(&request))).await
+    do_increment(&mut redis.get_ref().clone(), &key_in(&request)).await
 }
 
 async fn rotation(redis: Data, request: HttpRequest) -> HttpResponse {
-    let cookie = do_rotation(&mut redis.get_ref().clone(), &key(cookie_in(&request))).await;
-    HttpResponse::Ok().append_header(("set-cookie", cookie)).body("done")
+    answer(do_rotation(&mut redis.get_ref().clone(), &key_in(&request)).await)
 }
 
 pub fn actix(url: &str) {
@@ -147,9 +154,8 @@ pub fn actix(url: &str) {
         super::actix!(move || {
             actix_web::App::new()
                 .app_data(redis.clone())
-                .route("/start", web::post().to(async |redis| start(redis, false).await))
-                .route("/start-large", web::post().to(async |redis| start(redis, true).await))
                 .route("/untouched", web::post().to(async || "done"))
+                .route("/start/{size}", web::post().to(start))
                 .route("/read", web::post().to(read))
                 .route("/increment", web::post().to(increment))
                 .route("/rotation", web::post().to(rotation))

@@ -1,9 +1,11 @@
 //! This library, with its defaults.
 
 use actix_web::web;
-use axum::{Router, routing::post};
-use shared_session::{Identity, NearCache, SessionManager, store::RedisStore};
-use shared_session_axum::SessionLayer;
+use axum::{Router, extract::Path, routing::post};
+use shared_session::{Error, Identity, NearCache, Session as Open, SessionManager, store::RedisStore};
+
+/// Whose sessions are listed.
+const USER: &str = "42";
 
 async fn manager(url: &str, near: bool) -> SessionManager {
     let store = RedisStore::connect(url).await.unwrap();
@@ -11,52 +13,60 @@ async fn manager(url: &str, near: bool) -> SessionManager {
     if near { manager.with_near_cache(NearCache::new()).unwrap() } else { manager }
 }
 
-type Result<T> = std::result::Result<T, shared_session::Error>;
-
-fn start(session: &shared_session::Session, large: bool) -> Result<&'static str> {
+fn start(session: &Open, size: usize) -> Result<&'static str, Error> {
     session.insert("visits", &1)?;
-    session.insert("text", &super::text(large))?;
+    session.insert("text", &super::text(size))?;
     Ok("done")
 }
 
-fn read(session: &shared_session::Session) -> Result<String> {
+fn read(session: &Open) -> Result<String, Error> {
     Ok(session.get::<u64>("visits")?.unwrap_or_default().to_string())
 }
 
-fn increment(session: &shared_session::Session) -> Result<String> {
+fn increment(session: &Open) -> Result<String, Error> {
     Ok(session.update_or("visits", 0, |visits: u64| visits + 1)?.to_string())
 }
 
-fn rotation(session: &shared_session::Session) -> Result<&'static str> {
-    session.login_as(Identity::new("42", "", 0))?;
+fn rotation(session: &Open) -> Result<&'static str, Error> {
+    session.login_as(Identity::new(USER, "", 0))?;
     Ok("done")
 }
 
+async fn devices(manager: &SessionManager) -> Result<String, Error> {
+    Ok(manager.sessions_of(USER).await?.len().to_string())
+}
+
 pub async fn axum(url: &str, near: bool) -> Router {
-    use shared_session_axum::{Rejection, Session};
+    use shared_session_axum::{Rejection, Session, SessionLayer};
+    let manager = manager(url, near).await;
+    let of = manager.clone();
     Router::new()
-        .route("/start", post(async |session: Session| Ok::<_, Rejection>(start(&session, false)?)))
-        .route("/start-large", post(async |session: Session| Ok::<_, Rejection>(start(&session, true)?)))
         .route("/untouched", post(async || "done"))
+        .route(
+            "/start/{size}",
+            post(async |session: Session, Path(size): Path<usize>| Ok::<_, Rejection>(start(&session, size)?)),
+        )
         .route("/read", post(async |session: Session| Ok::<_, Rejection>(read(&session)?)))
         .route("/increment", post(async |session: Session| Ok::<_, Rejection>(increment(&session)?)))
         .route("/rotation", post(async |session: Session| Ok::<_, Rejection>(rotation(&session)?)))
-        .layer(SessionLayer::new(manager(url, near).await))
+        .route("/devices", post(async move || devices(&of).await.map_err(|error| error.to_string())))
+        .layer(SessionLayer::new(manager))
 }
 
-pub fn actix(url: &str) {
+pub fn actix(url: &str, near: bool) {
     use shared_session_actix::{Rejection, Session, SessionMiddleware};
     actix_web::rt::System::new().block_on(async {
-        let manager = manager(url, false).await;
+        let manager = manager(url, near).await;
         super::actix!(move || {
             actix_web::App::new()
                 .wrap(SessionMiddleware::new(manager.clone()))
-                .route("/start", web::post().to(async |session: Session| Ok::<_, Rejection>(start(&session, false)?)))
-                .route(
-                    "/start-large",
-                    web::post().to(async |session: Session| Ok::<_, Rejection>(start(&session, true)?)),
-                )
                 .route("/untouched", web::post().to(async || "done"))
+                .route(
+                    "/start/{size}",
+                    web::post().to(async |session: Session, size: web::Path<usize>| {
+                        Ok::<_, Rejection>(start(&session, *size)?)
+                    }),
+                )
                 .route("/read", web::post().to(async |session: Session| Ok::<_, Rejection>(read(&session)?)))
                 .route("/increment", web::post().to(async |session: Session| Ok::<_, Rejection>(increment(&session)?)))
                 .route("/rotation", web::post().to(async |session: Session| Ok::<_, Rejection>(rotation(&session)?)))

@@ -1,0 +1,162 @@
+//! Every contender serves every cell once a round, in turns, so that what disturbs the machine disturbs all.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    contenders::Contender,
+    load::{Cell, Sample, Shape, measure},
+    process::Service,
+    server::Server,
+    stats::Spread,
+};
+
+/// How many ask at once.
+pub const CONNECTIONS: [usize; 2] = [32, 1];
+
+/// All rounds on all servers take no longer, apart from starting what is measured.
+const BUDGET: Duration = Duration::from_secs(8 * 60);
+/// Of one sample: what it takes beside measuring, and the longest that is of use.
+const AROUND: Duration = Duration::from_millis(70);
+const LONGEST: Duration = Duration::from_millis(300);
+
+/// What was measured with one server.
+pub struct Comparison {
+    pub title: String,
+    pub samples: BTreeMap<(Cell, Contender), Vec<Sample>>,
+    /// Why there are none.
+    pub failures: BTreeMap<(Cell, Contender), String>,
+}
+
+pub fn cells() -> impl Iterator<Item = Cell> {
+    CONNECTIONS.into_iter().flat_map(|connections| Shape::ALL.map(|shape| Cell { connections, shape }))
+}
+
+/// How long one sample is measured.
+pub fn time_of(rounds: usize, servers: usize) -> Duration {
+    let samples = rounds * servers * cells().count() * Contender::ALL.len();
+    let each = BUDGET / u32::try_from(samples.max(1)).unwrap_or(u32::MAX);
+    each.saturating_sub(AROUND).clamp(Duration::from_millis(50), LONGEST)
+}
+
+pub fn compare(server: &Server, rounds: usize, time: Duration) -> Comparison {
+    let redis = &server.redis;
+    let services = Contender::ALL.map(|contender| (contender, Service::start(contender, &redis.url())));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut made = Comparison { title: server.title(), samples: BTreeMap::new(), failures: BTreeMap::new() };
+    for round in 0..rounds {
+        let started = Instant::now();
+        for cell in cells() {
+            // Another one is first in each round.
+            for at in 0..services.len() {
+                let (contender, service) = &services[(at + round) % services.len()];
+                let key = (cell, *contender);
+                if made.failures.contains_key(&key) {
+                    continue;
+                }
+                match runtime.block_on(measure(service, redis, cell, time)) {
+                    Ok(sample) => made.samples.entry(key).or_default().push(sample),
+                    Err(why) => {
+                        eprintln!("  {} cannot do {}: {why}", contender.name(), cell.shape.name());
+                        made.samples.remove(&key);
+                        made.failures.insert(key, why);
+                    }
+                }
+            }
+        }
+        eprintln!("{}: round {} of {rounds}, {:.0?}", made.title, round + 1, started.elapsed());
+    }
+    made
+}
+
+impl Comparison {
+    /// The median and the spread of one figure.
+    pub fn of(&self, contender: Contender, cell: Cell, figure: impl Fn(&Sample) -> f64) -> Option<Spread> {
+        Spread::of(self.samples.get(&(cell, contender))?.iter().map(figure))
+    }
+
+    /// Throughput next to the floor of the same framework.
+    pub fn ratio(&self, contender: Contender, cell: Cell) -> Option<Spread> {
+        self.ratio_to(contender, cell, contender.floor(), cell)
+    }
+
+    /// Throughput next to that of another cell or contender.
+    pub fn ratio_to(&self, own: Contender, own_cell: Cell, to: Contender, to_cell: Cell) -> Option<Spread> {
+        let rates = |cell, contender| -> Option<Vec<f64>> {
+            Some(self.samples.get(&(cell, contender))?.iter().map(|sample| sample.per_second).collect())
+        };
+        Spread::of_ratios(&rates(own_cell, own)?, &rates(to_cell, to)?)
+    }
+
+    /// The cells in which a peer is faster than ours on the same framework, both as ratios to the floor.
+    pub fn losses(&self) -> Vec<(Cell, Contender, Spread, Spread)> {
+        let peers = || Contender::ALL.into_iter().filter(|contender| contender.is_peer());
+        let compared = cells().flat_map(|cell| peers().map(move |peer| (cell, peer)));
+        let both = compared
+            .filter_map(|(cell, peer)| Some((cell, peer, self.ratio(peer, cell)?, self.ratio(peer.ours(), cell)?)));
+        both.filter(|(_, _, theirs, ours)| theirs.median > ours.median).collect()
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::load::Kind;
+
+    /// In which every contender does so many requests a second, but for what `differs` says.
+    pub fn made_up(per_second: f64, differs: &[(Contender, Kind, f64)]) -> Comparison {
+        let mut made = Comparison { title: "Redis".to_owned(), samples: BTreeMap::new(), failures: BTreeMap::new() };
+        for cell in cells() {
+            for contender in Contender::ALL {
+                let other = differs.iter().find(|(of, kind, _)| *of == contender && *kind == cell.shape.kind);
+                let per_second = other.map_or(per_second, |(_, _, other)| *other);
+                let sample = Sample { per_second, p50: 1.0, p99: 2.0, cpu: 3.0, redis_cpu: 4.0, commands: 2.0 };
+                made.samples.insert((cell, contender), vec![sample; 3]);
+            }
+        }
+        made
+    }
+
+    #[test]
+    fn the_rounds_fit_into_the_budget() {
+        for (rounds, servers) in [(1, 3), (5, 2), (5, 3), (9, 3)] {
+            let samples = (rounds * servers * 140) as u32;
+            assert!((time_of(rounds, servers) + AROUND) * samples <= BUDGET, "{rounds} {servers}");
+        }
+        assert_eq!(time_of(1, 1), LONGEST);
+    }
+
+    #[test]
+    fn a_loss_is_where_a_peer_of_the_same_framework_is_faster() {
+        let made = made_up(
+            100.0,
+            &[
+                (Contender::OursOnAxum, Kind::Increment, 50.0),
+                (Contender::Ruts, Kind::Increment, 40.0),
+                (Contender::TowerSessions, Kind::Increment, 60.0),
+                (Contender::AxumSession, Kind::Increment, 45.0),
+                // Faster than ours on Axum, but that is another framework.
+                (Contender::ActixSession, Kind::Increment, 90.0),
+            ],
+        );
+        let losses = made.losses();
+        assert!(
+            losses
+                .iter()
+                .all(|(cell, peer, ..)| { *peer == Contender::TowerSessions && cell.shape.kind == Kind::Increment })
+        );
+        assert_eq!(losses.len(), 4, "two sizes, two numbers of connections");
+        assert_eq!((losses[0].2.median, losses[0].3.median), (0.6, 0.5));
+    }
+
+    #[test]
+    fn what_failed_has_no_ratio() {
+        let mut made = made_up(100.0, &[]);
+        let cell = cells().next().unwrap();
+        made.samples.remove(&(cell, Contender::Ruts));
+        assert_eq!(made.ratio(Contender::Ruts, cell), None);
+        assert_eq!(made.ratio(Contender::OursOnAxum, cell).unwrap().median, 1.0);
+    }
+}

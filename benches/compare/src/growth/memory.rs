@@ -1,0 +1,81 @@
+//! What sessions, users and connections take in Redis.
+
+use std::{
+    fmt::Write as _,
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use test_servers::Redis;
+use tokio::runtime::Runtime;
+
+use super::{PREFIX, Scene, batches, copy, example, table};
+use crate::{process::cpu_of, server::memory_of};
+
+/// The sizes of sessions, and how many of each are stored to find what one takes.
+const SIZES: [(usize, usize); 3] = [(200, 200_000), (2_000, 50_000), (20_000, 5_000)];
+
+pub fn of_redis(runtime: &Runtime, _rounds: usize) -> String {
+    let mut text = "### Memory in Redis\n\n`INFO memory` before and after, divided by their number: with the key, the \
+                    expiry, and what the tables of keys take.\n\n"
+        .to_owned();
+    table(&mut text, &["entries of a session, bytes", "record, bytes", "in Redis, bytes", "`MEMORY USAGE`"]);
+    for (size, count) in SIZES {
+        let scene = Scene::new();
+        let redis = &scene.server.redis;
+        let (key, _) = example(runtime, &scene, size, true);
+        let (record, usage) = (redis.cli(&["STRLEN", &key]), redis.cli(&["MEMORY", "USAGE", &key]));
+        let each = added(redis, count, || copy(redis, &key, count));
+        _ = writeln!(text, "| {size} | {record} | {each:.0} | {usage} |");
+    }
+    text.push('\n');
+    table(&mut text, &["sessions of each user", "index of a user, bytes", "for a session"]);
+    for devices in [1, 3, 10, 100] {
+        let redis = Scene::new().server.redis;
+        let users = 20_000;
+        let each = added(&redis, users, || index(&redis, users, devices));
+        _ = writeln!(text, "| {devices} | {each:.0} | {:.0} |", each / f64::from(devices));
+    }
+    let (bytes, micros) = connection();
+    _ = writeln!(text, "\nAn idle connection takes {:.1} KB, and greeting it {micros:.0} µs of Redis.", bytes / 1000.0);
+    text
+}
+
+fn added(redis: &Redis, count: usize, fill: impl FnOnce()) -> f64 {
+    let before = memory_of(redis);
+    fill();
+    (memory_of(redis) - before) / count as f64
+}
+
+/// An index for each of so many users, with as many sessions each, as a sign-in makes it.
+fn index(redis: &Redis, users: usize, devices: u32) {
+    const SCRIPT: &str = "for user = ARGV[1], ARGV[2] do \
+            local key = KEYS[1] .. string.format('%d', user) \
+            for device = 1, ARGV[3] do \
+                redis.call('ZADD', key, 1900000000 + device, string.format('%012d%012d', user, device)) \
+            end \
+            redis.call('EXPIREAT', key, 1900000000) \
+        end";
+    let prefix = format!("{PREFIX}user:");
+    batches(users, |from, to| {
+        assert_eq!(redis.cli(&["EVAL", SCRIPT, "1", &prefix, &from, &to, &devices.to_string()]), "(nil)");
+    });
+}
+
+/// The bytes and the microseconds of one connection.
+fn connection() -> (f64, f64) {
+    const COUNT: usize = 500;
+    let redis = crate::server::Server::native().redis;
+    let process = redis.id().expect("a server that runs");
+    let (memory, cpu) = (memory_of(&redis), cpu_of(process));
+    let greeted = || {
+        let mut stream = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+        stream.write_all(b"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n").unwrap();
+        assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
+        stream
+    };
+    let connections: Vec<TcpStream> = (0..COUNT).map(|_| greeted()).collect();
+    let taken = (memory_of(&redis) - memory, cpu_of(process) - cpu);
+    drop(connections);
+    (taken.0 / COUNT as f64, taken.1 / COUNT as f64)
+}

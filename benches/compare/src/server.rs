@@ -1,0 +1,95 @@
+//! The servers of Redis and Valkey, and what they tell of themselves.
+
+use std::collections::BTreeMap;
+
+use test_servers::{Redis, RedisKind};
+
+/// One to measure with.
+pub struct Server {
+    pub redis: Redis,
+    /// Such as `valkey 9.1.2`.
+    pub version: String,
+    /// How a write is compared there.
+    pub compares: &'static str,
+}
+
+impl Server {
+    pub fn start(kind: RedisKind, compares: &'static str) -> Self {
+        let redis = Redis::start(kind);
+        let info = redis.cli(&["INFO", "server"]);
+        let version = |name: &str| info.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::to_owned);
+        let version = version("valkey_version:")
+            .map(|version| format!("Valkey {version}"))
+            .or_else(|| version("redis_version:").map(|version| format!("Redis {version}")));
+        Self { redis, version: version.expect("a server that tells its version"), compares }
+    }
+
+    /// One that compares natively, for what is measured with one server only.
+    pub fn native() -> Self {
+        Self::start(RedisKind::Valkey, "native compare-and-set")
+    }
+
+    /// Those that there are: one with Lua, Valkey, and Redis where it has compare-and-set.
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![Self::start(RedisKind::Old, "compare-and-set in Lua"), Self::native()];
+        let newest = Self::start(RedisKind::New, "native compare-and-set");
+        if newest.redis.version() >= (8, 4) {
+            all.push(newest);
+        } else {
+            eprintln!("{} has no compare-and-set; `make versions` builds a newer one", newest.version);
+        }
+        all
+    }
+
+    pub fn title(&self) -> String {
+        format!("{}: {}", self.version, self.compares)
+    }
+}
+
+/// How many commands the server has done, those within scripts too.
+pub fn commands_of(redis: &Redis) -> f64 {
+    field(&redis.cli(&["INFO", "stats"]), "total_commands_processed").expect("a count of commands")
+}
+
+/// The bytes that its data and its connections take.
+pub fn memory_of(redis: &Redis) -> f64 {
+    field(&redis.cli(&["INFO", "memory"]), "used_memory").expect("the memory used")
+}
+
+/// A field of `INFO`.
+pub fn field(info: &str, name: &str) -> Option<f64> {
+    info.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':')?.parse().ok())
+}
+
+/// The calls of each command since the last `CONFIG RESETSTAT`, and the microseconds of one.
+pub fn calls_of(redis: &Redis) -> BTreeMap<String, (f64, f64)> {
+    calls(&redis.cli(&["INFO", "commandstats"]))
+}
+
+fn calls(info: &str) -> BTreeMap<String, (f64, f64)> {
+    let of = |line: &str| {
+        let (name, rest) = line.trim().strip_prefix("cmdstat_")?.split_once(':')?;
+        let value = |field: &str| {
+            let found = rest.split(',').find_map(|part| part.strip_prefix(field)?.strip_prefix('='));
+            found.and_then(|number| number.parse::<f64>().ok())
+        };
+        Some((name.to_owned(), (value("calls")?, value("usec_per_call")?)))
+    };
+    info.lines().filter_map(of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn info_is_read() {
+        let info = "# Memory\r\nused_memory:1024\r\nused_memory_human:1K\r\n";
+        assert_eq!(field(info, "used_memory"), Some(1024.0));
+        assert_eq!(field(info, "memory"), None);
+        let stats = "# Commandstats\r\ncmdstat_get:calls=4,usec=8,usec_per_call=2.00,rejected_calls=0\r\n\
+                     cmdstat_config|resetstat:calls=1,usec=9,usec_per_call=9.50\r\n";
+        let expected = [("config|resetstat", (1.0, 9.5)), ("get", (4.0, 2.0))];
+        assert_eq!(calls(stats), expected.map(|(name, of)| (name.to_owned(), of)).into());
+    }
+}
