@@ -79,7 +79,7 @@ fn copy(redis: &Redis, key: &str, copies: usize) {
 
 /// From 1 on, so many that a script does not take long.
 fn batches(count: usize, run: impl Fn(String, String)) {
-    const BATCH: usize = 20_000;
+    const BATCH: usize = 2_000;
     for from in (1..=count).step_by(BATCH) {
         run(from.to_string(), count.min(from + BATCH - 1).to_string());
     }
