@@ -111,13 +111,13 @@ cost-check: test-env ## Fail if a request costs 3 % more than benches/cost/budge
 	@cargo bench --manifest-path benches/Cargo.toml --bench cost -- --check
 
 compare: test-env ## Compare with other session layers under load, write docs/benchmarks.md: make compare ROUNDS=5
-	@echo "== Comparing with other session layers: 12 minutes after the build (PART=tail or growth: one part, printed)"
+	@echo "== Comparing with other session layers: 11 minutes after the build (PART=tail or growth: one part, printed)"
 	$(COMPARE_SERVERS) ROUNDS=$(ROUNDS) $(COMPARE) $(PART)
 
 capacity: ## Work out what many sessions need: make capacity INPUTS="price=12 signed-in=0.5"
 	@$(COMPARE) capacity $(INPUTS)
 
-compare-test: ## Test what compares and calculates.
+compare-test: test-env ## Test what compares and calculates.
 	CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo test --locked --manifest-path $(COMPARE_MANIFEST)
 
 fuzz: ## Feed hostile bytes to all that reads them: make fuzz FUZZ_SECONDS=60 (per target; default 600)

@@ -116,9 +116,23 @@ fn axum(router: impl Future<Output = axum::Router>) {
         let router = router.await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         println!("{}", listener.local_addr().unwrap().port());
-        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| stream.set_nodelay(true).unwrap());
-        axum::serve(listener, router).await.unwrap();
+        serve_axum(listener, router).await;
     });
+}
+
+async fn serve_axum(listener: TcpListener, router: axum::Router) {
+    let listener = axum::serve::ListenerExt::tap_io(listener, |stream| stream.set_nodelay(true).unwrap());
+    axum::serve(listener, router).await.unwrap();
+}
+
+/// Serves ours with its defaults in this process, and returns the port.
+#[cfg(test)]
+pub async fn start_ours(url: &str) -> u16 {
+    let router = ours::axum(url, false).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(serve_axum(listener, router));
+    port
 }
 
 /// The macro of an Actix service: what `HttpServer::new` takes has no name.

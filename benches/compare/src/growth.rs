@@ -5,9 +5,10 @@ mod memory;
 mod process;
 mod stored;
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Instant};
 
-use test_servers::Redis;
+use redis::{Client, Pipeline};
+use test_servers::{Redis, Reply};
 use tokio::runtime::Runtime;
 
 use crate::{contenders::Contender, load::visitors, process::Service, server::Server};
@@ -22,9 +23,19 @@ pub fn section(rounds: usize) -> String {
         "## Growth\n\nOurs on Axum, Valkey. Sessions have 200 bytes of entries unless it says otherwise. Times \
                     are medians of rounds in turns; counts and bytes repeat.\n\n"
             .to_owned();
-    for part in [stored::by_sessions, stored::by_devices, commands::by_kind, memory::of_redis, process::of_service] {
+    type Part = fn(&Runtime, usize) -> String;
+    let parts: [(&str, Part); 5] = [
+        ("sessions", stored::by_sessions),
+        ("sessions of a user", stored::by_devices),
+        ("commands", commands::by_kind),
+        ("memory of Redis", memory::of_redis),
+        ("the service", process::of_service),
+    ];
+    for (name, part) in parts {
+        let started = Instant::now();
         text += &part(&runtime, rounds);
         text.push('\n');
+        eprintln!("growth: {name}, {:.0?}", started.elapsed());
     }
     text
 }
@@ -65,23 +76,27 @@ fn example(runtime: &Runtime, scene: &Scene, size: usize, signed_in: bool) -> (S
 const PREFIX: &str = "shared_session:";
 
 fn keys(redis: &Redis) -> Vec<String> {
+    // There are few of them: it is filled afterwards.
     redis.cli(&["KEYS", &format!("{PREFIX}*")]).lines().map(str::to_owned).collect()
 }
 
 /// Stores copies of the session `key` under handles that nobody has, so many of them.
 fn copy(redis: &Redis, key: &str, copies: usize) {
-    const SCRIPT: &str = "local record = redis.call('GET', KEYS[1]) \
-        for at = ARGV[1], ARGV[2] do \
-            redis.call('SET', 'shared_session:' .. string.format('%024d', at), record, 'EX', 1209600) \
-        end";
-    batches(copies, |from, to| assert_eq!(redis.cli(&["EVAL", SCRIPT, "1", key, &from, &to]), "(nil)"));
+    let Reply::Bytes(record) = redis.command(&[b"GET", key.as_bytes()]) else { panic!("{key} holds no record") };
+    const FORTNIGHT: u64 = 14 * 86_400;
+    fill(redis, copies, |pipe, at| {
+        pipe.set_ex(format!("{PREFIX}{at:024}"), &record, FORTNIGHT);
+    });
 }
 
-/// From 1 on, so many that a script does not take long.
-fn batches(count: usize, run: impl Fn(String, String)) {
-    const BATCH: usize = 2_000;
+/// Sends what `add` says for each number from 1 on, in batches that the server answers soon.
+fn fill(redis: &Redis, count: usize, add: impl Fn(&mut Pipeline, usize)) {
+    const BATCH: usize = 1_000;
+    let mut connection = Client::open(redis.url()).and_then(|client| client.get_connection()).unwrap();
     for from in (1..=count).step_by(BATCH) {
-        run(from.to_string(), count.min(from + BATCH - 1).to_string());
+        let mut pipe = redis::pipe();
+        (from..=count.min(from + BATCH - 1)).for_each(|at| add(&mut pipe, at));
+        pipe.ignore().exec(&mut connection).unwrap();
     }
 }
 

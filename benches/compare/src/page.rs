@@ -245,7 +245,7 @@ fn versions() -> String {
         "fred",
     ];
     let versions = names.map(|name| format!("{name} {}", locked(lock, name)));
-    format!("Versions: {rustc}, thin LTO; {}.", versions.join(", "))
+    format!("Versions: {rustc}, all contenders with the defaults of `--release`, without LTO; {}.", versions.join(", "))
 }
 
 /// The versions of a crate in a `Cargo.lock`.

@@ -1,52 +1,114 @@
 //! Which commands a request sends, and what each costs the server.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeMap, fmt::Write as _};
 
-use test_servers::RedisKind;
+use test_servers::{Redis, RedisKind};
 use tokio::runtime::Runtime;
 
 use super::{SMALL, Scene, table};
 use crate::{
     load::{Kind, asked, visitors},
+    process::cpu_of,
     server::{Server, calls_of},
+    visitor::Visitor,
 };
 
-/// The figures of `INFO commandstats` are averages, so a few thousand will do.
-const REQUESTS: usize = 3000;
+/// The figures of `INFO commandstats` are averages.
+const REQUESTS: usize = 10_000;
 
 pub fn by_kind(runtime: &Runtime, _rounds: usize) -> String {
     let mut text = format!(
-        "### Commands of a request\n\nAs `INFO commandstats` counts them over {REQUESTS} requests: so many for a request × \
-         µs in the server, without reading from the network and writing to it. Commands after `evalsha` run inside it, and \
-         its time includes theirs.\n\n"
+        "### Commands of a request\n\nAs `INFO commandstats` counts them over {REQUESTS} requests, one after the other: so \
+         many for a request × µs in the server, without reading from the network and writing to it. Commands beside \
+         `evalsha` run inside it, and its time includes theirs. The last column is the processor time of the whole \
+         server, with the network: that of a server which has one request at a time, and wakes for each.\n\n"
     );
-    table(&mut text, &["", "start", "read", "increment", "rotation"]);
+    table(&mut text, &["", "request", "commands", "in all", "processor time, µs"]);
     for server in [Server::start(RedisKind::Valkey, "native"), Server::start(RedisKind::Old, "Lua")] {
         let scene = Scene::with(server);
-        let start = counted(runtime, &scene, &format!("/start/{SMALL}"));
-        let others = [Kind::Read, Kind::Increment, Kind::Rotation].map(|kind| counted(runtime, &scene, kind.path()));
-        let title = format!("{}, {}", scene.server.version, scene.server.compares);
-        _ = writeln!(text, "| {title} | {start} | {} |", others.join(" | "));
+        let redis = &scene.server.redis;
+        let start = ("start", format!("/start/{SMALL}"));
+        let others = [Kind::Read, Kind::Increment, Kind::Rotation].map(|kind| (kind.name(), kind.path().to_owned()));
+        for (name, path) in [start].into_iter().chain(others) {
+            let cost = runtime.block_on(Cost::count(redis, scene.service.port, &path, REQUESTS));
+            let title = format!("{}, {}", scene.server.version, scene.server.compares);
+            _ = writeln!(text, "| {title} | {name} | {} | {:.2} | {:.1} |", cost.told(), cost.in_all(), cost.micros);
+        }
     }
     text
 }
 
-fn counted(runtime: &Runtime, scene: &Scene, path: &str) -> String {
-    let redis = &scene.server.redis;
-    runtime.block_on(async {
-        let mut visitors = visitors(scene.service.port, 1, SMALL).await.expect("a session");
-        // The first makes the connections and loads the scripts.
-        asked(&mut visitors[0], path).await.unwrap_or_else(|why| panic!("{why}"));
-        redis.cli(&["CONFIG", "RESETSTAT"]);
-        for _ in 0..REQUESTS {
-            if path.starts_with("/start") {
-                visitors[0].forget();
-            }
-            asked(&mut visitors[0], path).await.unwrap_or_else(|why| panic!("{why}"));
+/// What a request costs the server.
+struct Cost {
+    /// How many of each command, and the microseconds of one.
+    commands: BTreeMap<String, (f64, f64)>,
+    /// Microseconds of processor time.
+    micros: f64,
+}
+
+impl Cost {
+    async fn count(redis: &Redis, port: u16, path: &str, requests: usize) -> Self {
+        let mut visitor = visitors(port, 1, SMALL).await.expect("a session").remove(0);
+        // The first make the connections and load the scripts; what is left in the index is as in all that follow.
+        for _ in 0..2 {
+            ask(&mut visitor, path).await;
         }
-    });
-    let calls = calls_of(redis).into_iter().filter(|(_, (calls, _))| *calls > REQUESTS as f64 / 100.0);
-    let of =
-        |(name, (calls, micros)): (String, (f64, f64))| format!("{:.2} {name} × {micros:.1}", calls / REQUESTS as f64);
-    calls.map(of).collect::<Vec<_>>().join(", ")
+        let process = redis.id().expect("a server that runs");
+        redis.cli(&["CONFIG", "RESETSTAT"]);
+        let before = cpu_of(process);
+        for _ in 0..requests {
+            ask(&mut visitor, path).await;
+        }
+        let micros = (cpu_of(process) - before) / requests as f64;
+        let of = |(name, (calls, each)): (String, (f64, f64))| (name, (calls / requests as f64, each));
+        // Of the connections, and of this program.
+        let usual = |(_, (share, _)): &(String, (f64, f64))| *share > 0.02;
+        Self { commands: calls_of(redis).into_iter().map(of).filter(usual).collect(), micros }
+    }
+
+    fn in_all(&self) -> f64 {
+        self.commands.values().map(|(share, _)| share).sum()
+    }
+
+    fn told(&self) -> String {
+        let each = |(name, (share, each)): (&String, &(f64, f64))| format!("{share:.2} {name} × {each:.1}");
+        self.commands.iter().map(each).collect::<Vec<_>>().join(", ")
+    }
+}
+
+async fn ask(visitor: &mut Visitor, path: &str) {
+    if path.starts_with("/start") {
+        visitor.forget();
+    }
+    asked(visitor, path).await.unwrap_or_else(|why| panic!("{why}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{capacity, contenders};
+
+    /// Of a read, a write and a sign-in.
+    async fn counted(kind: RedisKind) -> [f64; 3] {
+        let redis = Redis::start(kind);
+        let port = contenders::start_ours(&redis.url()).await;
+        let mut counted = [0.0; 3];
+        for (at, kind) in [Kind::Read, Kind::Increment, Kind::Rotation].into_iter().enumerate() {
+            counted[at] = Cost::count(&redis, port, kind.path(), 100).await.in_all().round();
+        }
+        counted
+    }
+
+    #[tokio::test]
+    async fn the_calculation_begins_with_the_commands_that_a_server_counts() {
+        let taken = ["read", "write", "login"].map(|kind| capacity::default_of(&format!("{kind}-commands")));
+        assert_eq!(counted(RedisKind::Valkey).await, taken);
+    }
+
+    #[tokio::test]
+    async fn a_write_is_two_commands_more_where_it_is_compared_in_lua() {
+        let [read, write, login] = counted(RedisKind::Old).await;
+        let native = counted(RedisKind::Valkey).await;
+        assert_eq!([read, write, login], [native[0], native[1] + 2.0, native[2] + 2.0]);
+    }
 }

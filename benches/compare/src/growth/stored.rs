@@ -4,7 +4,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use tokio::runtime::Runtime;
 
-use super::{SMALL, Scene, batches, copy, example, table};
+use super::{SMALL, Scene, copy, example, fill, table};
 use crate::{
     load::{Cell, Kind, Sample, Shape, measure},
     server::calls_of,
@@ -20,7 +20,6 @@ pub fn by_sessions(runtime: &Runtime, rounds: usize) -> String {
         let scene = Scene::new();
         let (key, _) = example(runtime, &scene, SMALL, false);
         copy(&scene.server.redis, &key, count);
-        eprintln!("growth: {count} sessions stored");
         scene
     });
     let samples = in_turns(runtime, &scenes, &KINDS, rounds);
@@ -32,9 +31,6 @@ pub fn by_sessions(runtime: &Runtime, rounds: usize) -> String {
 /// What one user's sessions cost when that user signs in, and when they are listed.
 pub fn by_devices(runtime: &Runtime, rounds: usize) -> String {
     const COUNTS: [usize; 3] = [1, 100, 10_000];
-    const SCRIPT: &str = "for at = ARGV[1], ARGV[2] do \
-            redis.call('ZADD', KEYS[1], ARGV[3], string.format('%024d', at)) \
-        end";
     let scenes = COUNTS.map(|count| {
         let scene = Scene::new();
         let redis = &scene.server.redis;
@@ -43,8 +39,8 @@ pub fn by_devices(runtime: &Runtime, rounds: usize) -> String {
         let index = format!("{}user:42", super::PREFIX);
         let entry = redis.cli(&["ZRANGE", &index, "0", "0", "WITHSCORES"]);
         let score = entry.lines().nth(1).expect("an entry of the index").to_owned();
-        batches(count, |from, to| {
-            assert_eq!(redis.cli(&["EVAL", SCRIPT, "1", &index, &from, &to, &score]), "(nil)");
+        fill(redis, count, |pipe, at| {
+            pipe.zadd(&index, format!("{at:024}"), &score);
         });
         scene
     });
