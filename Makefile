@@ -102,6 +102,7 @@ create-superuser: ## Create an administrator: make create-superuser USERNAME=ada
 bench: test-env ## Run the benchmarks, and check what a request costs.
 	@echo "== Running the benchmarks"
 	cargo bench --manifest-path benches/Cargo.toml --bench cookie --bench record --bench layer --bench near --bench redis
+	cargo bench --manifest-path benches/Cargo.toml --bench users --features users
 	@$(MAKE) --no-print-directory cost-check
 
 cost: test-env ## Count the instructions and allocations of a request (needs valgrind).

@@ -1,0 +1,118 @@
+//! What `CurrentUser` costs a request: the signed-in user is read from the users' table and checked.
+//!
+//! `MemoryStore`, the Tower layer, one request after the other, no network but that to PostgreSQL. Rounds are in turns,
+//! and medians of them are shown, each next to the same request that does not ask for the user. Processor time is that
+//! of this process, with the thread that sqlx keeps for SQLite, and without PostgreSQL's own.
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
+
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use http::header::SET_COOKIE;
+use shared_session::{
+    Error, ErrorKind, LazySession, SecretKeys, Session, SessionLayer, SessionManager,
+    store::MemoryStore,
+    users::{NewUser, SqlUsers},
+};
+use shared_session_benches::{Request, Response, request};
+use test_servers::Postgres;
+use tower::{Layer, ServiceExt, service_fn};
+
+const ROUNDS: usize = 9;
+const REQUESTS: u32 = 1_000;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("bench-users.sqlite");
+    for end in ["", "-wal", "-shm"] {
+        let _ = fs::remove_file(format!("{}{end}", file.display()));
+    }
+    let postgres = Postgres::start();
+    runtime.block_on(async {
+        for (name, url) in [("SQLite", format!("sqlite://{}", file.display())), ("PostgreSQL", postgres.url())] {
+            let (manager, cookie) = signed_in(&url).await;
+            let mut rounds = [Vec::new(), Vec::new()];
+            for _ in 0..ROUNDS {
+                rounds[0].push(ask(&manager, &cookie, What::Session).await);
+                rounds[1].push(ask(&manager, &cookie, What::User).await);
+            }
+            let [without, with] = rounds.map(median);
+            println!(
+                "{name}: a read takes {:.1} µs without the user and {:.1} with, {:.1} and {:.1} of processor time",
+                without.time, with.time, without.processor, with.processor
+            );
+        }
+    });
+}
+
+/// The cookie of a session whose user is in the database.
+async fn signed_in(url: &str) -> (SessionManager, String) {
+    let users = SqlUsers::connect(url).await.unwrap();
+    users.migrate().await.unwrap();
+    let ann = users.create_user(NewUser::new("ann", "correct horse battery")).await.unwrap();
+    let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
+    let manager = SessionManager::new(MemoryStore::new()).with_users(users, keys);
+    let sign_in = service_fn(async |request: Request| {
+        session(&request).await?.login(&ann)?;
+        Ok::<_, Error>(Response::default())
+    });
+    let response = SessionLayer::new(manager.clone()).layer(sign_in).oneshot(request(None)).await.unwrap();
+    let cookie = response.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
+    (manager, cookie)
+}
+
+async fn session(request: &Request) -> Result<Session, Error> {
+    request.extensions().get::<LazySession>().ok_or(ErrorKind::Config)?.load().await
+}
+
+/// What the handler asks for.
+#[derive(Clone, Copy)]
+enum What {
+    Session,
+    User,
+}
+
+/// Microseconds for one request.
+#[derive(Clone, Copy)]
+struct Figures {
+    time: f64,
+    processor: f64,
+}
+
+async fn ask(manager: &SessionManager, cookie: &str, what: What) -> Figures {
+    let handler = service_fn(async |request: Request| {
+        let session = session(&request).await?;
+        let name = match what {
+            What::Session => session.get("name")?,
+            What::User => Some(session.require_user().await?.username),
+        };
+        Ok::<_, Error>(Response::new(name.unwrap_or_default()))
+    });
+    let service = SessionLayer::new(manager.clone()).layer(handler);
+    let (started, before) = (Instant::now(), processor());
+    for _ in 0..REQUESTS {
+        service.clone().oneshot(request(Some(cookie))).await.unwrap();
+    }
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(REQUESTS);
+    Figures { time: each(started.elapsed()), processor: each(processor() - before) }
+}
+
+/// What the threads of this process have had.
+fn processor() -> Duration {
+    let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
+    let of = |task: fs::DirEntry| fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+    let nanoseconds = tasks.map(|task| of(task).split(' ').next().and_then(|text| text.parse::<u64>().ok()));
+    Duration::from_nanos(nanoseconds.flatten().sum())
+}
+
+fn median(rounds: Vec<Figures>) -> Figures {
+    let of = |figure: fn(&Figures) -> f64| {
+        let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        figures[figures.len() / 2]
+    };
+    Figures { time: of(|figures| figures.time), processor: of(|figures| figures.processor) }
+}
