@@ -3,7 +3,7 @@
 //! - At most one attempt to make it runs at any time. It runs on its own task, so no caller's deadline cuts it short.
 //! - Callers wait for the running attempt, each until its own deadline. No caller sleeps.
 //! - For a short pause after a failed attempt callers get its failure at once, so an outage causes no connection storm.
-//!   The pause differs from process to process, so that not all reconnect at once.
+//!   The pause differs from process to process, so that not all reconnect at once, and grows while nothing listens.
 //! - After an attempt that timed out, further attempts run without a caller. Meanwhile callers get the failure at once.
 //!   This rule and the one before it are the circuit breaker.
 
@@ -23,8 +23,12 @@ use super::failure::{CallFailure, Unsent};
 
 /// The pause before the next attempt after Redis has refused one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The same when nothing listens, which is cheap to try and usual during a restart.
-const SHORT_PAUSE: Duration = Duration::from_millis(1);
+/// The same after the first attempt that finds nothing listening, which is cheap to find out and usual during a restart.
+/// It doubles with each further one, so it stays about as long as the outage so far.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+/// The pause doubles so often, to 64 ms: a thousand processes then make a dozen attempts in a millisecond, and Redis is
+/// found within a tenth of a second.
+const DOUBLINGS: u32 = 6;
 
 type Attempt<T> = watch::Receiver<State<T>>;
 type Make<T> = dyn Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync;
@@ -49,10 +53,18 @@ enum State<T> {
     Making,
     Made(Arc<T>),
     /// Failed; another attempt may start at this time.
-    Failed(Unsent, Instant),
+    Failed {
+        unsent: Unsent,
+        again_at: Instant,
+        absences: Absences,
+    },
     /// Timed out. The task goes on.
     Hangs(Unsent),
 }
+
+/// How many attempts in a row found nothing listening.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Absences(u32);
 
 enum Current<T> {
     Made(Arc<T>),
@@ -91,7 +103,9 @@ impl<T: Send + Sync + 'static> Supply<T> {
                 Ok(Err(_)) => {}
                 Ok(Ok(state)) => match &*state {
                     State::Made(made) => return Ok(made.clone()),
-                    State::Failed(unsent, _) | State::Hangs(unsent) => return Err(CallFailure::Unsent(unsent.clone())),
+                    State::Failed { unsent, .. } | State::Hangs(unsent) => {
+                        return Err(CallFailure::Unsent(unsent.clone()));
+                    }
                     State::Making => {}
                 },
             }
@@ -119,16 +133,17 @@ impl<T: Send + Sync + 'static> Supply<T> {
 
     fn current(&self) -> Result<Current<T>, Unsent> {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut stranded = false;
+        let (mut stranded, mut so_far) = (false, Absences::default());
         if let Some(attempt) = &slot.attempt {
             let is_running = attempt.has_changed().is_ok();
             match &*attempt.borrow() {
                 State::Made(made) if (self.is_good)(made) => return Ok(Current::Made(made.clone())),
-                State::Failed(unsent, again_at) if Instant::now() < *again_at => return Err(unsent.clone()),
+                State::Failed { unsent, again_at, .. } if Instant::now() < *again_at => return Err(unsent.clone()),
+                State::Failed { absences, .. } => so_far = *absences,
                 State::Making if is_running => return Ok(Current::Making(attempt.clone())),
                 State::Hangs(unsent) if is_running => return Err(unsent.clone()),
                 State::Making | State::Hangs(_) => stranded = true,
-                State::Made(_) | State::Failed(..) => {}
+                State::Made(_) => {}
             }
         }
         if stranded {
@@ -139,7 +154,7 @@ impl<T: Send + Sync + 'static> Supply<T> {
             None => Handle::try_current().map_err(|_| Unsent::new("a Redis store needs a Tokio runtime"))?,
         };
         let (state, attempt) = watch::channel(State::Making);
-        home.spawn(attempt_until_done(Arc::clone(&self.make), state));
+        home.spawn(attempt_until_done(Arc::clone(&self.make), state, so_far));
         slot.home = Some(home);
         slot.attempt = Some(attempt.clone());
         Ok(Current::Making(attempt))
@@ -147,7 +162,7 @@ impl<T: Send + Sync + 'static> Supply<T> {
 }
 
 /// Until it is made, or refused, or no longer needed.
-async fn attempt_until_done<T>(make: Arc<Make<T>>, state: watch::Sender<State<T>>) {
+async fn attempt_until_done<T>(make: Arc<Make<T>>, state: watch::Sender<State<T>>, mut absences: Absences) {
     loop {
         let unsent = match make().await {
             Ok(made) => {
@@ -156,9 +171,10 @@ async fn attempt_until_done<T>(make: Arc<Make<T>>, state: watch::Sender<State<T>
             }
             Err(unsent) => unsent,
         };
-        let again_at = Instant::now() + pause_after(&unsent);
+        absences = absences.and(&unsent);
+        let again_at = Instant::now() + pause(absences, getrandom::u32().unwrap_or_default());
         if !unsent.is_timeout() {
-            state.send_replace(State::Failed(unsent, again_at));
+            state.send_replace(State::Failed { unsent, again_at, absences });
             return;
         }
         if state.send(State::Hangs(unsent)).is_err() {
@@ -168,10 +184,19 @@ async fn attempt_until_done<T>(make: Arc<Make<T>>, state: watch::Sender<State<T>
     }
 }
 
-/// The time until the next attempt: the pause, plus a random part of up to half of it.
-fn pause_after(unsent: &Unsent) -> Duration {
-    let pause = if unsent.is_refused() { SHORT_PAUSE } else { PAUSE };
-    let random = getrandom::u32().unwrap_or_default();
+impl Absences {
+    fn and(self, unsent: &Unsent) -> Self {
+        if unsent.is_refused() { Self(self.0.saturating_add(1)) } else { Self::default() }
+    }
+}
+
+/// The time until the next attempt: the pause, plus a random part of up to half of it. Without absences the last attempt
+/// was refused or timed out.
+fn pause(absences: Absences, random: u32) -> Duration {
+    let pause = match absences.0.checked_sub(1) {
+        None => PAUSE,
+        Some(doublings) => FIRST_PAUSE * 2_u32.pow(doublings.min(DOUBLINGS)),
+    };
     pause + pause.mul_f64(f64::from(random) / f64::from(u32::MAX) / 2.0)
 }
 
@@ -225,13 +250,70 @@ mod tests {
         until(|| Arc::strong_count(&attempts) == 1).await;
     }
 
-    #[test]
-    fn pauses_differ_and_are_short_where_nothing_listens() {
-        let refused = Unsent::from(io::Error::from(io::ErrorKind::ConnectionRefused));
-        for (unsent, pause) in [(Unsent::timeout("no"), PAUSE), (refused, SHORT_PAUSE)] {
-            let pauses: BTreeSet<_> = (0..20).map(|_| pause_after(&unsent)).collect();
-            assert!(pauses.iter().all(|each| (pause..=pause.mul_f64(1.5)).contains(each)), "{pauses:?}");
-            assert!(pauses.len() > 10, "{pauses:?}");
+    fn refused() -> Unsent {
+        io::Error::from(io::ErrorKind::ConnectionRefused).into()
+    }
+
+    #[tokio::test]
+    async fn attempts_in_a_row_that_find_nothing_are_counted() {
+        let attempts = Arc::new(AtomicUsize::new(0));
+        let supply = Supply::<()>::new(
+            |_| true,
+            move || {
+                let is_refused = attempts.fetch_add(1, Ordering::SeqCst) != 2;
+                Box::pin(async move { Err(if is_refused { refused() } else { Unsent::new("no login") }) })
+            },
+        );
+        let mut counted = Vec::new();
+        while counted.len() < 5 {
+            let (unsent, again_at, absences) = {
+                assert!(supply.get(Instant::now() + MINUTE).await.is_err());
+                let slot = supply.slot.lock().unwrap();
+                match &*slot.attempt.as_ref().unwrap().borrow() {
+                    State::Failed { unsent, again_at, absences } => (unsent.clone(), *again_at, absences.0),
+                    _ => panic!("it has not failed"),
+                }
+            };
+            assert_eq!(absences > 0, unsent.is_refused());
+            counted.push(absences);
+            sleep_until(again_at).await;
         }
+        assert_eq!(counted, [1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn pauses_differ_and_grow_from_a_millisecond_to_less_than_a_hundred_while_nothing_listens() {
+        assert_eq!(Absences(7).and(&Unsent::timeout("no")), Absences::default());
+        assert_eq!(Absences(u32::MAX).and(&refused()), Absences(u32::MAX));
+        for (absences, least) in [(0, 100), (1, 1), (2, 2), (3, 4), (6, 32), (7, 64), (8, 64), (u32::MAX, 64)] {
+            let least = Duration::from_millis(least);
+            assert_eq!(pause(Absences(absences), 0), least, "{absences}");
+            assert_eq!(pause(Absences(absences), u32::MAX), least.mul_f64(1.5), "{absences}");
+            let pauses: BTreeSet<_> = (0..20).map(|part| pause(Absences(absences), part << 27)).collect();
+            assert_eq!(pauses.len(), 20);
+        }
+    }
+
+    /// A thousand busy processes lose their Redis in the same instant, and nothing listens for two seconds.
+    #[test]
+    fn a_thousand_processes_make_few_attempts_and_find_redis_soon() {
+        const PROCESSES: u64 = 1000;
+        const BACK: Duration = Duration::from_secs(2);
+        let mut attempts = [0_u32; 2200];
+        let mut found = Duration::ZERO;
+        for process in 0..PROCESSES {
+            let mut random = process.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+            let (mut at, mut absences) = (Duration::ZERO, Absences::default());
+            while at < BACK {
+                attempts[usize::try_from(at.as_millis()).unwrap()] += 1;
+                absences = absences.and(&refused());
+                random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+                at += pause(absences, (random >> 32) as u32);
+            }
+            found = found.max(at - BACK);
+        }
+        let most = attempts[500..].iter().max().unwrap();
+        assert!(*most < 60, "{most} attempts in one millisecond");
+        assert!(found < Duration::from_millis(100), "{found:?}");
     }
 }
