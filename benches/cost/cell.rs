@@ -21,6 +21,10 @@ pub(crate) enum Store {
 /// What the handler does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
+    /// Nothing, behind a layer that only calls through; the floor has no layer. What Axum takes for any layer.
+    AnyLayer,
+    /// The same, but the layer boxes its future.
+    BoxingLayer,
     Untouched,
     Read,
     /// A read that the near cache answers. The floor does not ask Redis.
@@ -41,7 +45,9 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    pub(crate) const ALL: [(Store, What); 13] = [
+    pub(crate) const ALL: [(Store, What); 15] = [
+        (Store::Memory, What::AnyLayer),
+        (Store::Memory, What::BoxingLayer),
         (Store::Memory, What::Untouched),
         (Store::Memory, What::Read),
         (Store::Memory, What::Increment),
@@ -87,7 +93,7 @@ impl What {
 
     pub(crate) fn path(self) -> &'static str {
         match self {
-            Self::Untouched => "/untouched",
+            Self::AnyLayer | Self::BoxingLayer | Self::Untouched => "/untouched",
             Self::Read | Self::Near | Self::ReadLarge => "/read",
             Self::Increment | Self::IncrementLarge => "/increment",
             Self::Rotation => "/rotation",

@@ -1,14 +1,18 @@
 //! The service with our layer.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
-use axum::{Router, routing::post};
+use axum::{
+    Router,
+    routing::{future::RouteFuture, post},
+};
 use shared_session::{
     Identity, NearCache, SessionManager,
     store::{MemoryStore, RedisConfig, RedisStore},
 };
 use shared_session_axum::{Rejection, Session, SessionLayer};
 use shared_session_benches::new_session;
+use tower::{layer::util::Identity as NoLayer, util::MapFutureLayer};
 
 use crate::cell::{Cell, Store, What};
 
@@ -40,8 +44,12 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
         .route("/untouched", post(async || "done"))
         .route("/read", post(read))
         .route("/increment", post(increment))
-        .route("/rotation", post(rotation))
-        .layer(SessionLayer::new(manager));
+        .route("/rotation", post(rotation));
+    let router = match cell.what {
+        What::AnyLayer => router.layer(NoLayer::new()),
+        What::BoxingLayer => router.layer(MapFutureLayer::new(|future: RouteFuture<Infallible>| Box::pin(future))),
+        _ => router.layer(SessionLayer::new(manager)),
+    };
     (router, cookie)
 }
 
