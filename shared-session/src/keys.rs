@@ -4,6 +4,8 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
+#[cfg(feature = "encryption")]
+use zeroize::Zeroize as _;
 
 use crate::{Error, ErrorKind};
 
@@ -61,13 +63,19 @@ impl SecretKeys {
         Ok(Self { current: scheme.checked(current)?, fallbacks: Vec::new(), scheme })
     }
 
+    /// Whether each key has the length that [`new`](Self::new) asks for.
+    #[cfg(feature = "encryption")]
+    pub(crate) fn check_len(&self) -> Result<(), Error> {
+        self.all().try_for_each(|key| Scheme::Native.checked(key).map(drop))
+    }
+
     #[cfg(feature = "users")]
     pub(crate) fn scheme(&self) -> Scheme {
         self.scheme
     }
 
     /// The keys as they are, the current one first.
-    #[cfg(any(feature = "django", feature = "users"))]
+    #[cfg(any(feature = "django", feature = "encryption", feature = "users"))]
     pub(crate) fn raw(&self) -> impl Iterator<Item = &[u8]> {
         self.all().map(|key| &**key)
     }
@@ -96,6 +104,14 @@ impl SecretKeys {
     #[must_use]
     pub fn verify(&self, purpose: &str, message: &[u8], signature: &[u8]) -> bool {
         self.all().any(|key| native_mac(key, purpose, message).verify_slice(signature).is_ok())
+    }
+}
+
+#[cfg(feature = "encryption")]
+impl Drop for SecretKeys {
+    fn drop(&mut self) {
+        self.current.zeroize();
+        self.fallbacks.zeroize();
     }
 }
 

@@ -203,6 +203,7 @@
 //! | `users` | no | [`users`]: Django's user tables and password formats, sign-in |
 //! | `django` | no | [`django`]: Django's session formats; [`django::pickle`]: Python pickles as inert data |
 //! | `django-redis` | no | what django-redis adds: MessagePack; LZ4, xz and Zstandard |
+//! | `encryption` | no | [`Profile::sealed`]: records that nobody can read in the store without the keys |
 //! | `metrics` | no | [`metrics`]: counters and latencies through the `metrics` facade |
 //! | `testing` | no | [`testing`]: the store contract as tests, a spy store, a fault store |
 //!
@@ -214,7 +215,8 @@
 //! - **In the store**: one record under `shared_session:` and a random handle, and with sign-ins an index of a user's
 //!   sessions. The record holds your entries as JSON, times, the user's id, a keyed hash of their stored password, and
 //!   the address and `User-Agent` of the browser that started the session or signed in. It holds only a hash of the
-//!   cookie's secret, so a copy of the store opens no session. Values are not encrypted.
+//!   cookie's secret, so a copy of the store opens no session. Values are not encrypted, unless the
+//!   profile is [sealed](Profile::sealed).
 //! - **How long**: 14 days unused and 90 days in all, by default, and a day unused while nobody is signed in
 //!   ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
@@ -288,6 +290,8 @@ pub use engine::{
 pub use error::{Error, ErrorKind};
 pub use keys::SecretKeys;
 pub use log_limit::LogLimit;
+#[cfg(feature = "encryption")]
+pub use record::Sealing;
 #[cfg(all(fuzzing, feature = "django-redis"))]
 pub use record::fuzzing;
 pub use record::{

@@ -14,6 +14,8 @@ pub(crate) mod id;
 pub(crate) mod identity;
 pub(crate) mod lifetime;
 mod native;
+#[cfg(feature = "encryption")]
+mod sealed;
 pub(crate) mod time;
 pub(crate) mod version;
 
@@ -23,6 +25,8 @@ pub(crate) use content::{Content, Head, Ownership, Record};
 pub(crate) use format::{Fit, Format, Place, Stamp};
 pub use identity::Identity;
 use native::Native;
+#[cfg(feature = "encryption")]
+pub use sealed::Sealing;
 
 /// How sessions are laid out in the store.
 ///

@@ -55,7 +55,7 @@
 //!
 //! # What is stored
 //!
-//! The records that the [`Profile`](crate::Profile) makes, as they are; no store reads or encrypts them. Each store's own page
+//! The records that the [`Profile`](crate::Profile) makes, as they are; no store reads or encrypts them (a [sealed](crate::Profile::sealed) profile does). Each store's own page
 //! names its keys and tables.
 //!
 //! # What it does not do

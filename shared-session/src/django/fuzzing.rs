@@ -199,18 +199,18 @@ fn document(layout: &Layout, bytes: &Bytes, len: usize) {
 fn record(django: &Django, bytes: &Bytes) {
     let lifetime = Lifetime::default();
     let stamp = Stamp { tag: "", now: NOW, lifetime: &lifetime };
-    let Ok(found) = django.decode(bytes, &lifetime, NOW) else { return };
+    let Ok(found) = django.decode("key", bytes, &lifetime, NOW) else { return };
     let content = |record: &Record| Content { head: record.head.clone(), entries: record.entries.clone() };
-    let again = match django.next(&found, None, &stamp, content(&found)) {
+    let again = match django.next("key", &found, None, &stamp, content(&found)) {
         Ok(again) => again,
         Err(error) => return assert_eq!(error.kind(), ErrorKind::TooLarge, "not written: {error}"),
     };
     assert!(again.head == found.head && again.entries == found.entries);
     let changes = Changes::from([("edited".into(), Some(Json::from_text(Bytes::from_static(b"1"))))]);
     let edited = Content { entries: found.entries.with(&changes), ..content(&found) };
-    match django.next(&found, None, &stamp, edited.clone()) {
+    match django.next("key", &found, None, &stamp, edited.clone()) {
         Ok(written) => {
-            let again = django.decode(written.bytes(), &lifetime, NOW).expect("what was written is read");
+            let again = django.decode("key", written.bytes(), &lifetime, NOW).expect("what was written is read");
             assert!(again.head == found.head && again.entries == edited.entries);
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::TooLarge, "not written: {error}"),

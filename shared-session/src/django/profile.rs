@@ -110,7 +110,7 @@ impl Format for Django {
         true
     }
 
-    fn decode(&self, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
+    fn decode(&self, _: &str, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error> {
         self.record(Document::read(&self.layout, bytes)?, bytes.clone(), lifetime, now)
     }
 
@@ -119,14 +119,21 @@ impl Format for Django {
         self.write(empty, &Entries::empty(), None, stamp, content)
     }
 
-    fn next(&self, base: &Record, _: Option<&Secret>, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+    fn next(
+        &self,
+        _: &str,
+        base: &Record,
+        _: Option<&Secret>,
+        stamp: &Stamp<'_>,
+        content: Content,
+    ) -> Result<Record, Error> {
         let document =
             document(base).ok_or_else(|| Error::new(ErrorKind::Unreadable, "the record is not a session of Django"))?;
         self.write(document.clone(), &base.entries, Some(&base.head), stamp, content)
     }
 
-    fn touched(&self, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error> {
-        self.next(base, None, stamp, Content { head, entries: base.entries.clone() })
+    fn touched(&self, key: &str, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error> {
+        self.next(key, base, None, stamp, Content { head, entries: base.entries.clone() })
     }
 
     fn fit(&self, record: &Record) -> Fit {
@@ -185,6 +192,7 @@ impl Django {
             tag: None,
             rotated: StoreTime::default(),
             notes_use: false,
+            unsealed: 0,
             document: Some(Arc::new(document)),
         };
         Ok(Record { head, entries, form, bytes })

@@ -56,8 +56,8 @@ impl Core {
         };
     }
 
-    pub(crate) fn decode(&self, bytes: &Bytes, now: StoreTime) -> Result<Record, Error> {
-        self.profile.decode(bytes, &self.lifetime, now)
+    pub(crate) fn decode(&self, key: &str, bytes: &Bytes, now: StoreTime) -> Result<Record, Error> {
+        self.profile.decode(key, bytes, &self.lifetime, now)
     }
 
     pub(crate) async fn now(&self) -> Result<StoreTime, Error> {

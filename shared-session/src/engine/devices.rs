@@ -244,7 +244,7 @@ impl Core {
         let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(place)).await?;
         let (Some(bytes), None) = (bytes, tombstone) else { return Ok(None) };
         let now = self.now().await?;
-        let record = self.decode(&bytes, now).ok().filter(|record| record.head.limits.left(now).is_some());
+        let record = self.decode(&place.key, &bytes, now).ok().filter(|record| record.head.limits.left(now).is_some());
         Ok(record.map(Arc::new))
     }
 

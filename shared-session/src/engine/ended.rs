@@ -128,7 +128,7 @@ impl Core {
                 // The first attempt, whose reply was lost, has deleted it.
                 Ok(Deleted::Gone) => return Ok(was_asked),
                 Ok(Deleted::Conflict(current)) => {
-                    let current = self.decode(&current, self.now().await?)?;
+                    let current = self.decode(key, &current, self.now().await?)?;
                     if loaded.user_id().is_none() || current.user_id() != loaded.user_id() {
                         return Err(stale());
                     }

@@ -116,7 +116,7 @@ impl Core {
         }
         for place in places {
             let Some(bytes) = self.store.load(&place.key).await? else { continue };
-            let record = match self.decode(&bytes, self.now().await?) {
+            let record = match self.decode(&place.key, &bytes, self.now().await?) {
                 Ok(record) => record,
                 // It can be read, once this service is told how.
                 Err(error) if error.kind() == ErrorKind::Config => return Err(error),
@@ -168,7 +168,7 @@ impl Core {
     async fn shift(&self, key: &str, bytes: &Bytes) -> Result<Option<i64>, Error> {
         let Some(written) = self.profile.written(bytes) else { return Ok(None) };
         let Some(expires) = self.store.expires(key).await? else { return Ok(None) };
-        let says = self.decode(bytes, written)?.head.limits.expires();
+        let says = self.decode(key, bytes, written)?.head.limits.expires();
         let (expires, says) = (i64::try_from(expires.0).unwrap_or(i64::MAX), i64::try_from(says.0).unwrap_or(i64::MAX));
         Ok(quarters(expires.saturating_sub(says) / 1000))
     }

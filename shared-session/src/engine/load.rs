@@ -71,7 +71,7 @@ impl Core {
             self.stats.misses.add_one();
             return Ok((Loaded::Nothing { refused: false }, now));
         };
-        let record = match self.decode(&bytes, now) {
+        let record = match self.decode(&place.key, &bytes, now) {
             Ok(record) => record,
             Err(error) => {
                 self.stats.unreadable.add_one();

@@ -123,7 +123,8 @@ impl Core {
                 }
                 return Ok(Written::kept(&edit.token, base));
             };
-            let next = self.profile.next(&base, secret.as_ref(), &self.stamp(&tag, now), content)?;
+            let stamp = self.stamp(&tag, now);
+            let next = self.profile.next(&place.key, &base, secret.as_ref(), &stamp, content)?;
             self.check_size(&next, base.bytes().len())?;
             let limits = next.head.limits;
             let Some(ttl) = limits.left(now) else {
@@ -141,7 +142,7 @@ impl Core {
                     // What was seen before the pause is old after it: comparing with it would lose once more.
                     Box::pin(pause(attempt)).await;
                     let Some(current) = self.store.load(&place.key).await? else { return Err(gone()) };
-                    Box::pin(self.judge(&current, &tag, edit)).await?
+                    Box::pin(self.judge(&place, &current, &tag, edit)).await?
                 }
                 attempted => attempted,
             };
@@ -182,12 +183,12 @@ impl Core {
             let head = self.next_head(&base, edit, now);
             let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
             let content = Content { head, entries: base.entries.with(&changes) };
-            let record = self.profile.next(&base, None, &self.stamp("", now), content)?;
+            let token = self.profile.new_token()?;
+            let new = self.profile.place(&token);
+            let record = self.profile.next(&new.key, &base, None, &self.stamp("", now), content)?;
             self.check_size(&record, base.bytes().len())?;
             let limits = record.head.limits;
             let Some(ttl) = limits.left(now) else { return Err(gone()) };
-            let token = self.profile.new_token()?;
-            let new = self.profile.place(&token);
             let create = self.create_at(&new.key, &record, ttl);
             let created = match record.head.user.clone() {
                 None => create.await?,
@@ -213,7 +214,7 @@ impl Core {
             // The session changed or ended meanwhile, or nobody knows: what was made names nobody's cookie.
             let _ = self.store.delete(&new.key, None).await;
             self.unindex(&record, &new).await;
-            match self.judge(&current?, "", edit).await? {
+            match self.judge(&old, &current?, "", edit).await? {
                 Attempt::Overtaken(newer) => base = newer,
                 Attempt::Stored(_) | Attempt::NotApplied(_) => {}
             }
@@ -245,7 +246,7 @@ impl Core {
         match self.store.replace(&place.key, &base.version(), next.bytes().clone(), ttl).await {
             Ok(Replaced::Stored) => Ok(Attempt::Stored(Arc::new(next))),
             Ok(Replaced::Gone) => Err(gone()),
-            Ok(Replaced::Conflict(current)) => Box::pin(self.judge(&current, tag, edit)).await,
+            Ok(Replaced::Conflict(current)) => Box::pin(self.judge(place, &current, tag, edit)).await,
             // The reply did not come: only what is stored now can tell, and only where versions carry the tag of their
             // commit. Equal bytes may be another's.
             Err(error) if error.is_undecided() && next.is_of(tag) => {
@@ -253,7 +254,7 @@ impl Core {
                 if base.version().matches(&current) {
                     return Ok(Attempt::NotApplied(error));
                 }
-                match self.decode(&current, self.now().await?) {
+                match self.decode(&place.key, &current, self.now().await?) {
                     Ok(current) if current.is_of(tag) => Ok(Attempt::Stored(Arc::new(current))),
                     _ => Err(error),
                 }
@@ -263,8 +264,8 @@ impl Core {
     }
 
     /// What it means that `current` is stored instead of what this edit was made on.
-    async fn judge(&self, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
-        let current = Arc::new(self.decode(current, self.now().await?)?);
+    async fn judge(&self, place: &Place, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
+        let current = Arc::new(self.decode(&place.key, current, self.now().await?)?);
         if current.is_of(tag) {
             return Ok(Attempt::Stored(current));
         }
@@ -342,8 +343,8 @@ impl Core {
             let Some(ttl) = limits.left(now) else { return Ok(None) };
             let user = renew.or_else(|| record.head.user.clone());
             let head = Head { limits, user, client: record.head.client.clone() };
-            let next = self.profile.touched(&record, head, &self.stamp("", now))?;
             let place = self.profile.place(token);
+            let next = self.profile.touched(&place.key, &record, head, &self.stamp("", now))?;
             let replaced = self.store.replace(&place.key, &record.version(), next.bytes().clone(), ttl).await?;
             let stored = (replaced == Replaced::Stored).then_some((next, now));
             Ok::<_, Error>(stored)

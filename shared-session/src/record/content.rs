@@ -63,6 +63,9 @@ pub(crate) struct Form {
     pub(crate) rotated: StoreTime,
     /// Whether uses that change nothing are written down.
     pub(crate) notes_use: bool,
+    /// How many bytes are held besides those stored: what was sealed in them.
+    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "only the near cache weighs records"))]
+    pub(crate) unsealed: usize,
     /// The format's own view of the bytes, which it needs to write the next version.
     #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records are written anew"))]
     pub(crate) document: Option<Arc<dyn Any + Send + Sync>>,
@@ -124,7 +127,7 @@ impl Record {
     pub(crate) fn weight(&self) -> usize {
         /// The record itself, its marks, and what keeps track of it.
         const FIXED: usize = 768;
-        FIXED + self.bytes.len() + self.entries.weight()
+        FIXED + self.bytes.len() + self.form.unsealed + self.entries.weight()
     }
 
     pub(crate) fn bytes(&self) -> &Bytes {

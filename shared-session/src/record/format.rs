@@ -62,23 +62,25 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     /// Whether a rotated session moves to another key.
     fn rotation_moves(&self) -> bool;
 
-    /// Reads a record. `lifetime` is that of sessions that do not say their own, `now` the time of the read.
-    fn decode(&self, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error>;
+    /// Reads the record that is stored under `key`. `lifetime` is that of sessions that do not say their own, `now` the
+    /// time of the read.
+    fn decode(&self, key: &str, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error>;
 
     /// The first version of a session.
     fn first(&self, token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error>;
 
-    /// The version that follows `base`; with `secret`, under a new one.
+    /// The version that follows `base` under `key`; with `secret`, under a new one.
     fn next(
         &self,
+        key: &str,
         base: &Record,
         secret: Option<&Secret>,
         stamp: &Stamp<'_>,
         content: Content,
     ) -> Result<Record, Error>;
 
-    /// `base` with a later use noted; to every other write it is the same version.
-    fn touched(&self, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error>;
+    /// `base` with a later use noted under `key`; to every other write it is the same version.
+    fn touched(&self, key: &str, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error>;
 
     /// Whether the programs that wrote `record` would read what we write.
     fn fit(&self, record: &Record) -> Fit;

@@ -57,6 +57,38 @@ pub fn native_record(bytes: &[u8]) {
     }
 }
 
+/// A stored value where records are sealed: nothing that was made up opens, and what was sealed opens as it was sealed.
+#[cfg(feature = "encryption")]
+pub fn sealed_record(bytes: &[u8]) {
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    const KEY: &str = "shared_session:AAAAAAAAAAAAAAAAAAAAAAAA";
+    let lifetime = Lifetime::default();
+    let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
+    let profile = |sealing: crate::Sealing| crate::Profile::sealed("shared_session:", sealing).0;
+    let sealed = profile(crate::Sealing::new(&keys).unwrap());
+    let bytes = Bytes::copy_from_slice(bytes);
+    assert!(sealed.decode(KEY, &bytes, &lifetime, NOW).is_err(), "made up, and it opens");
+    // Deeper: the form is kept, and what is sealed is made up.
+    let (head, text) = bytes.split_at(bytes.len().min(97));
+    let framed = [br#"{"v":2,"n":""#, head, br#"","b":""#, URL_SAFE_NO_PAD.encode(text).as_bytes(), br#""}"#].concat();
+    assert!(sealed.decode(KEY, &framed.into(), &lifetime, NOW).is_err(), "made up, and it opens");
+
+    let accepting = profile(crate::Sealing::new(&keys).unwrap().accept_plain());
+    let found = accepting.decode(KEY, &bytes, &lifetime, NOW);
+    assert_eq!(found.is_ok(), native::decode(&bytes).is_ok());
+    let Ok(found) = found else { return };
+    let stamp = Stamp { tag: "", now: NOW, lifetime: &lifetime };
+    let written = sealed.touched(KEY, &found, found.head.clone(), &stamp).expect("what was read is sealed");
+    let again = sealed.decode(KEY, written.bytes(), &lifetime, NOW).expect("what was sealed opens");
+    assert!(again.head == found.head && again.entries == found.entries);
+    assert!(sealed.decode("another key", written.bytes(), &lifetime, NOW).is_err());
+    let mut forged = written.bytes().to_vec();
+    let at =
+        bytes.iter().fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte))) % forged.len();
+    forged[at] ^= 1;
+    assert!(sealed.decode(KEY, &forged.into(), &lifetime, NOW).is_err(), "changed at {at}, and it opens");
+}
+
 /// Whether the commit counter is as we write it: capitals are read, too.
 fn is_canonical(record: &Record) -> bool {
     record
@@ -140,6 +172,10 @@ mod tests {
         );
         assert!(native::decode(&record.into()).is_ok());
         native_record(record.as_bytes());
+        #[cfg(feature = "encryption")]
+        for bytes in [record.as_bytes(), &record.as_bytes()[12..], b"{}"] {
+            sealed_record(bytes);
+        }
         native_record(record.replace("2a", "2A").as_bytes());
         native_record(b"{}");
     }

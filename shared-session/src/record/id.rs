@@ -165,11 +165,16 @@ pub(crate) fn random_tag() -> Result<String, Error> {
     random_text::<18, 24>().map(|tag| text(&tag).to_owned())
 }
 
-fn random_text<const BYTES: usize, const CHARS: usize>() -> Result<[u8; CHARS], Error> {
+pub(crate) fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|source| {
         Error::new(ErrorKind::Unavailable, "the operating system gave no random bytes").with_source(source)
     })?;
+    Ok(bytes)
+}
+
+fn random_text<const BYTES: usize, const CHARS: usize>() -> Result<[u8; CHARS], Error> {
+    let bytes: [u8; BYTES] = random_bytes()?;
     let mut chars = [0; CHARS];
     URL_SAFE_NO_PAD.encode_slice(bytes, &mut chars).map_err(|source| {
         Error::new(ErrorKind::Unavailable, "random bytes do not fit their text").with_source(source)

@@ -37,7 +37,10 @@ mod canonical;
 mod lenient;
 mod places;
 
-use places::{COMMIT, Found, OwnExpiry, SECRET, START, TAG, VERSION, commit, unreadable};
+use places::{COMMIT, Found, OwnExpiry, SECRET, TAG, VERSION, commit};
+#[cfg(feature = "encryption")]
+pub(super) use places::{HEAD, SEALED_START};
+pub(super) use places::{START, unreadable};
 
 /// The format of this library, under one key prefix.
 #[derive(Debug)]
@@ -109,7 +112,7 @@ impl Format for Native {
         false
     }
 
-    fn decode(&self, bytes: &Bytes, _: &Lifetime, _: StoreTime) -> Result<Record, Error> {
+    fn decode(&self, _: &str, bytes: &Bytes, _: &Lifetime, _: StoreTime) -> Result<Record, Error> {
         decode(bytes)
     }
 
@@ -119,6 +122,7 @@ impl Format for Native {
 
     fn next(
         &self,
+        _: &str,
         base: &Record,
         secret: Option<&Secret>,
         stamp: &Stamp<'_>,
@@ -127,7 +131,7 @@ impl Format for Native {
         next(base, secret, stamp, content)
     }
 
-    fn touched(&self, base: &Record, head: Head, _: &Stamp<'_>) -> Result<Record, Error> {
+    fn touched(&self, _: &str, base: &Record, head: Head, _: &Stamp<'_>) -> Result<Record, Error> {
         touched(base, Content { head, entries: base.entries.clone() })
     }
 
@@ -213,7 +217,8 @@ fn mark(record: &Record) -> Result<Mark<'_>, Error> {
 }
 
 fn form(rotated: StoreTime) -> Form {
-    Form { version: VERSION, secret: Some(SECRET), tag: Some(TAG), rotated, notes_use: true, document: None }
+    let (secret, tag) = (Some(SECRET), Some(TAG));
+    Form { version: VERSION, secret, tag, rotated, notes_use: true, unsealed: 0, document: None }
 }
 
 fn write(mark: &Mark<'_>, Content { head, entries }: Content) -> Result<Record, Error> {

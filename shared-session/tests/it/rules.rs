@@ -24,6 +24,7 @@ mod passwords;
 mod reopened;
 mod revocation;
 mod round_trips;
+mod sealed;
 mod sql;
 mod time;
 mod update;
@@ -31,8 +32,10 @@ mod values;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use shared_session::{
-    Close, CookieConfig, Ending, ErrorKind, Handle, Identity, LazySession, Lifetime, Outcome, Session, SessionManager,
+    Close, CookieConfig, Ending, ErrorKind, Handle, Identity, LazySession, Lifetime, Outcome, Profile, Session,
+    SessionManager,
     store::{MemoryStore, StoreTime},
     testing::{FaultStore, SpyStore},
 };
@@ -40,7 +43,10 @@ use shared_session::{
 pub(crate) type Store = SpyStore<FaultStore<MemoryStore>>;
 
 /// One or more services over one store.
-pub(crate) struct Fleet {
+pub(crate) type Fleet = FleetOf<false>;
+
+/// A fleet whose records are sealed, or not.
+pub(crate) struct FleetOf<const SEALED: bool> {
     pub(crate) manager: SessionManager,
     pub(crate) store: Store,
     pub(crate) memory: MemoryStore,
@@ -49,11 +55,12 @@ pub(crate) struct Fleet {
 pub(crate) const IDLE: Duration = Duration::from_secs(1000);
 pub(crate) const ABSOLUTE: Duration = Duration::from_secs(5000);
 
-impl Fleet {
+impl<const SEALED: bool> FleetOf<SEALED> {
     pub(crate) fn new() -> Self {
         let memory = MemoryStore::with_clock(StoreTime(1_700_000_000_000));
         let store = SpyStore::new(FaultStore::new(memory.clone()));
         let manager = SessionManager::new(store.clone())
+            .with_profile(if SEALED { sealed::profile() } else { profile() })
             .with_cookie(CookieConfig::new("sid").build().unwrap())
             .with_lifetime(Lifetime::default().with_idle(IDLE).with_absolute(ABSOLUTE))
             .with_clock_refresh(Duration::ZERO);
@@ -103,6 +110,20 @@ impl Fleet {
     pub(crate) async fn user_id(&self, browser: &Browser) -> Option<String> {
         self.load(browser).await.1.identity().unwrap().map(|identity| identity.user_id)
     }
+}
+
+pub(crate) fn profile() -> Profile {
+    Profile::default()
+}
+
+/// The text of a native record that is stored as `bytes` under `key`.
+fn opened(_: &str, bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// How `text` is stored under `key`.
+fn stored(_: &str, text: String) -> Bytes {
+    text.into()
 }
 
 /// A cookie jar with room for one cookie.

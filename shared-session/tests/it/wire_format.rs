@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_session::{
-    CookieConfig, Expiry, SessionCookie, SessionManager,
+    CookieConfig, Expiry, Profile, Sealing, SecretKeys, SessionCookie, SessionManager,
     store::{MemoryStore, SessionStore, StoreTime},
 };
 
@@ -29,6 +29,24 @@ async fn the_example_of_the_page_is_a_session() {
     assert!(record[66..109].chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'));
     let name = SessionCookie::default().name().to_owned();
     assert!(PAGE.contains(&format!("`{name}` in the library")), "the page does not name the default cookie {name}");
+}
+
+#[tokio::test]
+async fn the_sealed_example_opens_with_the_key_that_the_page_names() {
+    let (cookie, key) = (block("text").next().unwrap(), block("text").nth(1).unwrap());
+    let record = block("json").find(|record| record.starts_with(r#"{"v":2"#)).unwrap();
+    let store = MemoryStore::with_clock(StoreTime(1_700_000_002_000));
+    store.create(key, record.into(), Duration::from_secs(60)).await.unwrap();
+    let secret_key = "the secret key that all services share";
+    assert!(PAGE.contains(&format!("secret key `{secret_key}`")), "the page does not name the key");
+    let sealing = Sealing::new(&SecretKeys::new(secret_key).unwrap()).unwrap();
+    let manager = SessionManager::new(store)
+        .with_profile(Profile::sealed("shared_session:", sealing))
+        .with_cookie(CookieConfig::new("shared_session_id").build().unwrap());
+    let session = manager.open([cookie.as_bytes()]).load().await.unwrap();
+    assert_eq!(session.get::<u64>("visits").unwrap(), Some(3));
+    let plain = block("json").next().unwrap();
+    assert_eq!(record[6..110], plain[6..110], "the head is at the same places");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ impl Core {
         let place = self.profile.place(token);
         let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(&place)).await?;
         let now = self.now().await?;
-        let current = bytes.map(|bytes| self.decode(&bytes, now)).transpose();
+        let current = bytes.map(|bytes| self.decode(&place.key, &bytes, now)).transpose();
         let standing = match tombstone {
             Some(Tombstone::Ended) => Standing::SignedOut,
             Some(Tombstone::Moved(_)) => Standing::Moved,

@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::places::{COMMIT, Found, OwnExpiry, SECRET, START, TAG, commit, limits, unreadable};
+use super::places::{COMMIT, Found, OwnExpiry, SEALED_START, SECRET, START, TAG, commit, limits, unreadable};
 use crate::{
     Error,
     record::{
@@ -85,6 +85,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for StoredEntries<'a> {
 }
 
 pub(super) fn read(bytes: &Bytes) -> Result<Found, Error> {
+    if bytes.starts_with(SEALED_START) {
+        return Err(unreadable(
+            "it is sealed, and this service has no keys for it: use Profile::sealed with the keys of the fleet",
+        ));
+    }
     if !bytes.starts_with(START) {
         return Err(unreadable("it does not start as a session record of format version 1 does"));
     }

@@ -9,11 +9,17 @@ use crate::{
     record::{content::Head, entries::Entries, expiry::Expiry, lifetime::Limits, time::StoreTime},
 };
 
-pub(super) const START: &[u8] = br#"{"v":1,"n":""#;
+/// How a record of format version 1 starts.
+pub(crate) const START: &[u8] = br#"{"v":1,"n":""#;
 pub(super) const COMMIT: Range<usize> = 12..28;
 pub(super) const TAG: Range<usize> = 35..59;
 pub(super) const VERSION: Range<usize> = COMMIT.start..TAG.end;
 pub(super) const SECRET: Range<usize> = 66..109;
+/// The members of fixed width, up to the quote after the last one.
+#[cfg(feature = "encryption")]
+pub(crate) const HEAD: Range<usize> = 0..SECRET.end + 1;
+/// How a record starts of which the members after the head are sealed: format version 2.
+pub(crate) const SEALED_START: &[u8] = br#"{"v":2,"n":""#;
 
 /// What a record says, but for its members of fixed width.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +89,6 @@ pub(super) fn commit(digits: &[u8]) -> Result<u64, Error> {
     commit.ok_or_else(|| unreadable("its commit counter is not a number"))
 }
 
-pub(super) fn unreadable(why: impl fmt::Display) -> Error {
+pub(crate) fn unreadable(why: impl fmt::Display) -> Error {
     Error::new(ErrorKind::Unreadable, format!("a session record is unreadable: {why}"))
 }

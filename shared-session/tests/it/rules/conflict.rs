@@ -218,8 +218,8 @@ async fn a_session_that_ends_while_a_write_pauses_is_gone() {
 /// Another writer, past all faults.
 pub(super) async fn rewrite(memory: &MemoryStore, key: &str, edit: impl FnOnce(&mut String)) {
     let bytes = memory.load(key).await.unwrap().unwrap();
-    let mut text = String::from_utf8(bytes.to_vec()).unwrap();
+    let mut text = super::opened(key, &bytes);
     edit(&mut text);
-    let stored = memory.replace(key, &Seen::new(bytes, 0..12), text.into(), super::IDLE).await.unwrap();
+    let stored = memory.replace(key, &Seen::new(bytes, 0..12), super::stored(key, text), super::IDLE).await.unwrap();
     assert_eq!(stored, Replaced::Stored);
 }

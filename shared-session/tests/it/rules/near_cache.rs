@@ -46,7 +46,9 @@ impl Service {
     fn lazy(url: &str, config: &RedisConfig) -> Self {
         let redis = RedisStore::connect_lazy(url, config).unwrap();
         let store = SpyStore::new(FaultStore::new(redis));
-        let manager = SessionManager::new(store.clone()).with_cookie(CookieConfig::new("sid").build().unwrap());
+        let manager = SessionManager::new(store.clone())
+            .with_profile(super::profile())
+            .with_cookie(CookieConfig::new("sid").build().unwrap());
         Self { manager, store }
     }
 

@@ -8,13 +8,9 @@ use std::{
     time::Duration,
 };
 
-use shared_session::{
-    Ending, ErrorKind,
-    store::{Seen, SessionStore},
-    testing::Fault,
-};
+use shared_session::{Ending, ErrorKind, store::SessionStore, testing::Fault};
 
-use super::{Browser, Fleet, kind, user};
+use super::{Browser, Fleet, conflict::rewrite, kind, user};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn eight_writers_lose_no_entry_and_their_counter_is_exact() {
@@ -176,11 +172,11 @@ async fn the_cookie_of_a_commit_is_not_sent_when_its_session_was_ended_or_taken_
             let _ = fleet.memory.delete(&key, None).await.unwrap();
         } else {
             // The result of a rotation: another hash of a secret, and another tag.
-            let before = fleet.memory.load(&key).await.unwrap().unwrap();
-            let mut bytes = before.to_vec();
-            bytes[66..109].fill(b'A');
-            bytes[35..59].fill(b'A');
-            let _ = fleet.memory.replace(&key, &Seen::new(before, 0..0), bytes.into(), super::IDLE).await.unwrap();
+            rewrite(&fleet.memory, &key, |text| {
+                text.replace_range(66..109, &"A".repeat(43));
+                text.replace_range(35..59, &"A".repeat(24));
+            })
+            .await;
         }
         let outcome = fleet.finish(&handle).await;
         assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(lost), None));
