@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use shared_session::{
-    Error, ErrorKind, FleetCheck, NearCache, Profile, SecretKeys, SessionManager,
+    Error, ErrorKind, FleetCheck, NearCache, Profile, Sealing, SecretKeys, SessionManager,
     django::{Codec, Django, DjangoCachedDbStore, DjangoDbStore},
     store::{RedisConfig, RedisStore, SqlStore, TieredStore},
 };
 
 use crate::{
-    settings::{DjangoCodec, SessionProfile, SessionUrl, Settings},
+    settings::{DjangoCodec, SessionEncryption, SessionProfile, SessionUrl, Settings},
     setup::{embedded_url, explained, users_url},
 };
 
@@ -37,7 +37,7 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
         return Err(Error::new(ErrorKind::Config, "NEAR_CACHE is on; it needs SESSION_PROFILE=native"));
     }
     match settings.profile {
-        SessionProfile::Native => Ok(open_native(settings).await?.with_profile(Profile::native(prefix))),
+        SessionProfile::Native => Ok(open_native(settings).await?.with_profile(native(settings, keys)?)),
         SessionProfile::DjangoCache => Ok(SessionManager::new(redis(settings).await?)
             .with_profile(Profile::django(fleet(Django::cache().with_codec(codec(settings, 5)))))),
         SessionProfile::DjangoRedis => Ok(SessionManager::new(redis(settings).await?)
@@ -57,6 +57,18 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
             Ok(SessionManager::new(store).with_profile(Profile::django(fleet)))
         }
     }
+}
+
+/// The native profile, sealed or not.
+fn native(settings: &Settings, keys: &SecretKeys) -> Result<Profile, Error> {
+    let prefix = settings.key_prefix.as_str();
+    let sealing = || Sealing::new(keys);
+    Ok(match settings.encryption {
+        SessionEncryption::Off => Profile::native(prefix),
+        SessionEncryption::WritePlain => Profile::sealed(prefix, sealing()?.write_plain()),
+        SessionEncryption::AcceptPlain => Profile::sealed(prefix, sealing()?.accept_plain()),
+        SessionEncryption::On => Profile::sealed(prefix, sealing()?),
+    })
 }
 
 /// Whether this service fits the sessions that are there; what could not be checked is said.

@@ -17,6 +17,7 @@
 //! # Ok::<(), shared_session_examples::settings::SettingsError>(())
 //! ```
 
+mod encryption;
 pub mod env_file;
 mod limits;
 mod names;
@@ -29,6 +30,7 @@ use shared_session::django::TimeZone;
 
 use self::reader::Reader;
 pub use self::{
+    encryption::SessionEncryption,
     limits::Limits,
     names::unknown,
     url::{DatabaseUrl, SessionUrl},
@@ -249,6 +251,8 @@ pub struct Settings {
     pub secret_key_fallbacks: Vec<Secret>,
     /// `SESSION_PROFILE`, default `native`.
     pub profile: SessionProfile,
+    /// `SESSION_ENCRYPTION`, default `off`: whether sessions are encrypted in the store.
+    pub encryption: SessionEncryption,
     /// `SESSION_KEY_PREFIX`, default `shared_session:`; empty with a Django profile.
     pub key_prefix: String,
     /// `SESSION_KEY_VERSION`, default 1. Only Django profiles use it.
@@ -367,6 +371,7 @@ impl Settings {
             secret_key,
             secret_key_fallbacks,
             profile,
+            encryption: SessionEncryption::read(&reader, profile)?,
             key_prefix: reader.key_prefix(if profile.is_django() { "" } else { "shared_session:" })?,
             key_version: reader.key_version()?,
             django: DjangoSettings {

@@ -54,6 +54,7 @@ fn bad_values_are_named() {
         ("SESSION_ANONYMOUS_RATE", vec![("SESSION_ANONYMOUS_RATE", "-1")]),
         ("SESSION_MAX_PER_USER", vec![("SESSION_MAX_PER_USER", "all")]),
         ("SIGN_IN_LIMIT", vec![("SIGN_IN_LIMIT", "5")]),
+        ("SESSION_ENCRYPTION", vec![("SESSION_ENCRYPTION", "aes")]),
         ("SESSION_TIMEOUT_MS", vec![("SESSION_TIMEOUT_MS", "0.3")]),
         ("SESSION_RETRY_AFTER", vec![("SESSION_RETRY_AFTER", "0")]),
         ("OPERATIONS_ADDR", vec![("OPERATIONS_ADDR", "9000")]),
