@@ -10,7 +10,7 @@ use std::{
 };
 
 use criterion::{Criterion, Throughput};
-use shared_session::{Close, Ending, LazySession, SessionManager};
+use shared_session::{Close, Ending, LazySession, Profile, Sealing, SecretKeys, SessionManager};
 use shared_session_benches::{FixedStore, new_session};
 
 /// How many drafts are prepared before the clock runs.
@@ -24,9 +24,18 @@ fn main() {
         .sample_size(30)
         .configure_from_args();
     let mut group = criterion.benchmark_group("record");
-    for (name, size) in [("200 B", 200), ("20 KB", 20_000)] {
-        let manager =
-            SessionManager::new(FixedStore::default()).with_anonymous_max_size(SessionManager::DEFAULT_MAX_SIZE);
+    let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
+    let plain = Profile::default();
+    let sealed = Profile::sealed("shared_session:", Sealing::new(&keys).unwrap());
+    for (name, size, profile) in [
+        ("200 B", 200, &plain),
+        ("20 KB", 20_000, &plain),
+        ("200 B sealed", 200, &sealed),
+        ("20 KB sealed", 20_000, &sealed),
+    ] {
+        let manager = SessionManager::new(FixedStore::default())
+            .with_profile(profile.clone())
+            .with_anonymous_max_size(SessionManager::DEFAULT_MAX_SIZE);
         let cookie = runtime.block_on(new_session(&manager, size));
         group.throughput(Throughput::Bytes(size as u64));
         group.bench_function(format!("decode {name}"), |bencher| {
