@@ -56,7 +56,8 @@
 //!
 //! # What it does not do
 //!
-//! It is no cookie jar: it reads and writes this one cookie. It neither signs nor encrypts; the value is random.
+//! It is no cookie jar: it reads and writes this one cookie. It does not encrypt, and signs only if told to
+//! ([`SignedCookies`]); the value is random.
 
 use std::{borrow::Cow, fmt, fmt::Write as _, sync::Arc, time::Duration as StdDuration};
 
@@ -70,6 +71,7 @@ use crate::Error;
 mod config;
 mod read;
 mod scope;
+mod signature;
 mod transport;
 
 pub use config::{CookieConfig, SameSite};
@@ -77,6 +79,7 @@ pub use read::Presented;
 pub(crate) use read::{Sent, read, read_each};
 pub use scope::RequestUrl;
 use scope::Scope;
+pub use signature::SignedCookies;
 pub use transport::Transport;
 
 impl CookieConfig {

@@ -64,7 +64,6 @@ impl SecretKeys {
     }
 
     /// Whether each key has the length that [`new`](Self::new) asks for.
-    #[cfg(feature = "encryption")]
     pub(crate) fn check_len(&self) -> Result<(), Error> {
         self.all().try_for_each(|key| Scheme::Native.checked(key).map(drop))
     }
@@ -75,7 +74,6 @@ impl SecretKeys {
     }
 
     /// The keys as they are, the current one first.
-    #[cfg(any(feature = "django", feature = "encryption", feature = "users"))]
     pub(crate) fn raw(&self) -> impl Iterator<Item = &[u8]> {
         self.all().map(|key| &**key)
     }

@@ -97,6 +97,10 @@ impl Format for Django {
         false
     }
 
+    fn may_sign_cookies(&self) -> bool {
+        false
+    }
+
     fn cookie_rolls(&self) -> bool {
         true
     }

@@ -12,10 +12,10 @@ use super::{
 #[cfg(feature = "users")]
 use super::{indexed::IndexedSessions, owners::Owners};
 use crate::{
-    Error, Lifetime, OnError,
-    cookie::SessionCookie,
+    Error, ErrorKind, Lifetime, OnError,
+    cookie::{SessionCookie, SignedCookies},
     csrf::token::FormTokens,
-    record::{content::Record, format::Format, time::StoreTime},
+    record::{content::Record, format::Format, id::Token, time::StoreTime},
     store::StoreDyn,
 };
 
@@ -24,6 +24,7 @@ pub(crate) struct Core {
     pub(crate) store: Arc<dyn StoreDyn>,
     pub(crate) profile: Arc<dyn Format>,
     pub(crate) cookie: SessionCookie,
+    pub(crate) signed_cookies: Option<SignedCookies>,
     pub(crate) forms: Option<FormTokens>,
     pub(crate) lifetime: Lifetime,
     pub(crate) max_size: MaxSize,
@@ -46,6 +47,31 @@ pub(crate) struct Core {
 }
 
 impl Core {
+    /// Refuses settings of which one excludes another. `self.refused` is what is known of the others.
+    pub(crate) fn check_cookies(&mut self) {
+        if self.signed_cookies.is_some() && !self.profile.may_sign_cookies() {
+            let message = "signed cookies need the native profile: Django does not know the signature in the cookie";
+            self.refused = Some(Error::new(ErrorKind::Config, message));
+        }
+    }
+
+    /// The token in a cookie's value, if it is well-formed and, where cookies are signed, carries a tag of ours.
+    pub(crate) fn parse_cookie(&self, value: &[u8]) -> Option<Token> {
+        let value = match &self.signed_cookies {
+            Some(signed) => signed.verified(self.cookie.name(), value)?,
+            None => value,
+        };
+        self.profile.parse_cookie(value)
+    }
+
+    pub(crate) fn cookie_value(&self, token: &Token) -> String {
+        let value = self.profile.cookie_value(token);
+        match &self.signed_cookies {
+            Some(signed) => signed.sign(self.cookie.name(), value),
+            None => value,
+        }
+    }
+
     /// Makes the near cache that fits the store and the profile, an empty one.
     #[cfg(feature = "redis")]
     pub(crate) fn follow(&mut self) {

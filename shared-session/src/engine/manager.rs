@@ -21,7 +21,7 @@ use super::{
 use crate::ErrorKind;
 use crate::{
     Error, Failure, Lifetime, LogLimit, OnError, Profile,
-    cookie::{Presented, SessionCookie, read_each},
+    cookie::{Presented, SessionCookie, SignedCookies, read_each},
     store::SessionStore,
 };
 
@@ -66,6 +66,7 @@ impl SessionManager {
             store: Arc::new(store),
             profile: Profile::default().0,
             cookie: SessionCookie::default(),
+            signed_cookies: None,
             forms: None,
             lifetime: Lifetime::default(),
             max_size: MaxSize { any: Self::DEFAULT_MAX_SIZE, anonymous: Self::DEFAULT_ANONYMOUS_MAX_SIZE },
@@ -94,14 +95,16 @@ impl SessionManager {
 
     /// The wire format and key prefix. Default: native, with the prefix `shared_session:`.
     ///
-    /// A [near cache](Self::with_near_cache) that was set before needs the native profile. With another one every
-    /// request, and [`ping`](Self::ping), gets [`ErrorKind::Config`].
+    /// A [near cache](Self::with_near_cache) and [signed cookies](Self::with_signed_cookies) that were set before need the
+    /// native profile. With another one every request, and [`ping`](Self::ping), gets [`ErrorKind::Config`].
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         self.with(|core| {
             core.profile = profile.0;
+            core.refused = None;
             #[cfg(feature = "redis")]
             core.follow();
+            core.check_cookies();
         })
     }
 
@@ -109,6 +112,22 @@ impl SessionManager {
     #[must_use]
     pub fn with_cookie(self, cookie: SessionCookie) -> Self {
         self.with(|core| core.cookie = cookie)
+    }
+
+    /// Signs the cookie, so that made-up ones cost no store call. Default: no signature, because the store refuses a made-up
+    /// cookie as surely: its secret is random. Every service of the fleet needs the same keys; see [`SignedCookies`] for the
+    /// way there.
+    ///
+    /// Costs one HMAC-SHA-256 for a request with a cookie, two and more while the keys have fallbacks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] if the sessions are Django's, which would not know the signature.
+    pub fn with_signed_cookies(self, cookies: SignedCookies) -> Result<Self, Error> {
+        let manager = self.with(|core| {
+            core.signed_cookies = Some(cookies);
+            core.check_cookies();
+        });
+        manager.0.refused.clone().map_or(Ok(manager), Err)
     }
 
     /// How long sessions live. Default: 14 days idle, 90 days in all.
@@ -229,6 +248,7 @@ impl SessionManager {
         let manager = self.with(|core| {
             core.near_cache = Some(near);
             core.follow();
+            core.check_cookies();
         });
         match &manager.0.refused {
             Some(error) => Err(error.clone()),
@@ -257,14 +277,14 @@ impl SessionManager {
             }
         });
         let presented = read_each(cookie_headers, core.cookie.name(), |value| {
-            let token = core.profile.parse_cookie(value).filter(|token| !rivals.contains(token));
+            let token = core.parse_cookie(value).filter(|token| !rivals.contains(token));
             rivals.extend(token.filter(|_| rivals.len() < MOST_RIVALS));
         });
         if presented == Presented::Conflicting {
             core.stats.conflicting_cookies.add_one();
             warn_of_conflict();
         }
-        let token = presented.value().and_then(|value| core.profile.parse_cookie(value));
+        let token = presented.value().and_then(|value| core.parse_cookie(value));
         self.handle_for(
             Origin::Request(Cookies { token, rivals, sent: presented.sent(), header: header.into() }),
             read_only,
@@ -330,8 +350,8 @@ impl SessionManager {
     /// Asks the store for its time: the proof that it answers. One round trip.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if it does not; [`ErrorKind::Config`] if the near cache and the profile do not go
-    /// together.
+    /// [`ErrorKind::Unavailable`] if it does not; [`ErrorKind::Config`] if the near cache or the signed cookies and the
+    /// profile do not go together.
     pub async fn ping(&self) -> Result<(), Error> {
         self.0.refused.clone().map_or(Ok(()), Err)?;
         self.0.store.time().await.map(drop)

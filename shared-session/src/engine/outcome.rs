@@ -80,7 +80,7 @@ impl fmt::Debug for Outcome {
 
 impl Outcome {
     pub(super) fn read(cookie: CookieAction, private: bool, sent: Sent, core: &Core) -> Self {
-        let setting = |token, max_age, sent| core.cookie.setting(&core.profile.cookie_value(token), max_age, sent);
+        let setting = |token, max_age, sent| core.cookie.setting(&core.cookie_value(token), max_age, sent);
         let set_cookie = match &cookie {
             CookieAction::Keep => None,
             CookieAction::Set(token, max_age) => Some(setting(token, *max_age, sent)),

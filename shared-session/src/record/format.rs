@@ -52,6 +52,9 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     #[cfg(feature = "redis")]
     fn says_expiry(&self) -> bool;
 
+    /// Whether a cookie may carry a tag of ours: every program of the fleet would have to know it.
+    fn may_sign_cookies(&self) -> bool;
+
     /// Whether each write sends the cookie again, because each one puts off the session's end and there is no other
     /// limit.
     fn cookie_rolls(&self) -> bool;

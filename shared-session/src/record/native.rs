@@ -100,6 +100,10 @@ impl Format for Native {
         true
     }
 
+    fn may_sign_cookies(&self) -> bool {
+        true
+    }
+
     fn cookie_rolls(&self) -> bool {
         false
     }

@@ -206,6 +206,10 @@ impl Format for Sealed {
         self.native.says_expiry()
     }
 
+    fn may_sign_cookies(&self) -> bool {
+        self.native.may_sign_cookies()
+    }
+
     fn cookie_rolls(&self) -> bool {
         self.native.cookie_rolls()
     }

@@ -25,6 +25,7 @@ mod reopened;
 mod revocation;
 mod round_trips;
 mod sealed;
+mod signed_cookies;
 mod sql;
 mod time;
 mod update;

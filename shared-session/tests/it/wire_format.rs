@@ -16,7 +16,7 @@ fn block(language: &str) -> impl Iterator<Item = &'static str> {
 #[tokio::test]
 async fn the_example_of_the_page_is_a_session() {
     let cookie = block("text").next().unwrap();
-    let key = block("text").nth(1).unwrap();
+    let key = block("text").nth(2).unwrap();
     let record = block("json").next().unwrap();
     let store = MemoryStore::with_clock(StoreTime(1_700_000_002_000));
     store.create(key, record.into(), Duration::from_secs(60)).await.unwrap();
@@ -33,7 +33,7 @@ async fn the_example_of_the_page_is_a_session() {
 
 #[tokio::test]
 async fn the_sealed_example_opens_with_the_key_that_the_page_names() {
-    let (cookie, key) = (block("text").next().unwrap(), block("text").nth(1).unwrap());
+    let (cookie, key) = (block("text").next().unwrap(), block("text").nth(2).unwrap());
     let record = block("json").find(|record| record.starts_with(r#"{"v":2"#)).unwrap();
     let store = MemoryStore::with_clock(StoreTime(1_700_000_002_000));
     store.create(key, record.into(), Duration::from_secs(60)).await.unwrap();
@@ -51,7 +51,7 @@ async fn the_sealed_example_opens_with_the_key_that_the_page_names() {
 
 #[tokio::test]
 async fn the_example_with_an_expiry_has_it_and_keeps_it_in_every_write() {
-    let (cookie, key) = (block("text").next().unwrap(), block("text").nth(1).unwrap());
+    let (cookie, key) = (block("text").next().unwrap(), block("text").nth(2).unwrap());
     let record = block("json").nth(1).unwrap();
     let store = MemoryStore::with_clock(StoreTime(1_700_000_002_000));
     store.create(key, record.into(), Duration::from_secs(60)).await.unwrap();

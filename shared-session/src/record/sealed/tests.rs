@@ -34,7 +34,7 @@ fn content() -> Content {
     let limits = Limits::start(&Lifetime::default(), Expiry::default(), NOW);
     let head = Head { limits, user: Some(Identity::new("7", "the-hash", 3)), client: Client::default() };
     let visits = Some(Json::from_text(Bytes::from_static(b"3")));
-    Content { head, entries: Entries::empty().with(&Changes::from([("visits".into(), visits)])) }
+    Content { head, entries: Entries::empty().with(&Changes::from([("visits", visits)])) }
 }
 
 fn first(format: &Sealed) -> Record {
