@@ -1,8 +1,8 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env interop faults histories versions up down build migrate create-superuser bench compare \
-	compare-test capacity cost cost-check fuzz lint minimal api clean
+.PHONY: help demo test test-env interop browser screenshots faults histories versions up down build migrate \
+	create-superuser bench compare compare-test capacity cost cost-check fuzz lint minimal api clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
@@ -29,7 +29,8 @@ help: ## List these commands.
 demo: ## Run both services on an embedded database until Ctrl-C.
 	@scripts/demo
 
-test: test-env ## Install what is missing and run every test.
+test: test-env ## Install what is missing and run every test (BROWSER_TESTS=off: not those with Chromium).
+	@tests/browser/run check
 	@echo "== Building the example services, which the end-to-end tests start"
 	cargo build --workspace --all-features --examples --bins
 	@echo "== Running every test"
@@ -38,12 +39,24 @@ test: test-env ## Install what is missing and run every test.
 	@scripts/packaged
 	@echo "== Sharing sessions with Django and FastAPI (make interop: with every version of Django and every serializer)"
 	@tests/interop/run quick 5.2
+	@echo "== Looking at the services through Chromium"
+	@tests/browser/run
 
 interop: test-env ## Share sessions with Django 4.2, 5.2 and 6.1, and with FastAPI.
 	@echo "== Building the services and the codec"
 	cargo build -p shared-session-examples --examples
 	cargo build -p shared-session-interop-codec
 	@tests/interop/run all
+
+browser: test-env ## Look at every page of the services through Chromium: two themes, two languages, four widths.
+	@echo "== Building the example services"
+	cargo build $(EXAMPLES) --examples
+	@tests/browser/run
+
+screenshots: test-env ## Draw the pictures of docs/tour.md anew (docs/images/).
+	@echo "== Building the example services"
+	cargo build $(EXAMPLES) --examples
+	@tests/browser/run screenshots
 
 faults: test-env ## Run every test of a fault, the slow ones too.
 	@echo "== Building the example services, which the end-to-end tests start"

@@ -1,0 +1,70 @@
+"""Every page that `site` has, and how visitors get there."""
+
+from collections.abc import Callable
+
+from browser import Browser
+from pair import Pair
+
+
+def at(path: str) -> Callable[[Browser, Pair], None]:
+    return lambda browser, pair: browser.open(f"{pair.site}{path}")
+
+
+def wrong_password(browser: Browser, pair: Pair) -> None:
+    browser.open(f"{pair.site}/login")
+    browser.fill(username="nobody-of-this-name", password="wrong-password")
+    browser.submit("main form button")
+
+
+def refused_registration(browser: Browser, pair: Pair) -> None:
+    browser.open(f"{pair.site}/register")
+    browser.fill(username="demo", password1="12345678", password2="87654321")
+    browser.submit("main form button")
+
+
+def wrong_change_of_password(browser: Browser, pair: Pair) -> None:
+    browser.open(f"{pair.site}/password")
+    browser.fill(old_password="wrong-password", new_password1="a longer one", new_password2="another one")
+    browser.submit("main form button")
+
+
+def user(browser: Browser, pair: Pair) -> None:
+    """With the questions open that some actions ask first."""
+    browser.open(f"{pair.site}/admin/users")
+    browser.submit("tbody th a")
+    browser.driver.execute_script("for (const ask of document.querySelectorAll('details')) ask.open = true")
+
+
+def sessions_to_end(browser: Browser, pair: Pair) -> None:
+    browser.open(f"{pair.site}/admin/sessions")
+    browser.click("td input[type='checkbox']")
+    browser.submit("#many button")
+
+
+ANONYMOUS = {
+    "home": at("/"),
+    "sign in": at("/login"),
+    "wrong password": wrong_password,
+    "register": at("/register"),
+    "refused registration": refused_registration,
+    "preferences": at("/preferences"),
+    "not found": at("/no-such-page"),
+    "wrong method": at("/logout"),
+}
+USER = {
+    "home": at("/"),
+    "profile": at("/profile"),
+    "password": at("/password"),
+    "wrong change of password": wrong_change_of_password,
+    "devices": at("/sessions"),
+    "not allowed": at("/admin/"),
+}
+STAFF = {
+    "overview": at("/admin/"),
+    "users": at("/admin/users"),
+    "nobody found": at("/admin/users?q=no-such-user"),
+    "user": user,
+    "sessions": at("/admin/sessions"),
+    "sessions to end": sessions_to_end,
+    "log": at("/admin/log"),
+}

@@ -1,0 +1,53 @@
+"""The two services behind one cookie, with a Redis that tests may stop."""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from servers import PATIENCE, Redis, Service, free_port, rust_environment, rust_program, start_rust
+
+SECRET_KEY = "browser-tests-3q8w!rx0#7d$k2z%v^n&p*a(5)"
+# A name that is this machine's to the browser of the tests alone. Its parent may have cookies, which an address may not.
+HOST = "app.example.test"
+
+
+class Pair:
+    """`site` and `api` on ports of their own, at 127.0.0.1 and at HOST. Users are in an embedded database."""
+
+    def __init__(self, ports: tuple[int, int] | None = None) -> None:
+        self.redis = Redis(durable=True)
+        self.directory = Path(tempfile.mkdtemp(prefix="browser-data-"))
+        site, api = ports or (free_port(), free_port())
+        self.site, self.api = (f"http://127.0.0.1:{port}" for port in (site, api))
+        self.site_by_name, self.api_by_name = (f"http://{HOST}:{port}" for port in (site, api))
+        env = {
+            "SECRET_KEY": SECRET_KEY,
+            "DATA_DIR": str(self.directory),
+            "SESSION_URL": self.redis.url,
+            "SITE_ADDR": f"127.0.0.1:{site}",
+            "API_ADDR": f"127.0.0.1:{api}",
+            "SITE_ORIGIN": f"{self.site},{self.site_by_name}",
+            "API_ORIGIN": f"{self.api},{self.api_by_name}",
+        }
+        self.services: list[Service] = []
+        try:
+            self.services += [start_rust("site", env), start_rust("api", env)]
+            create_superuser(env)
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        for service in self.services:
+            service.end()
+        self.redis.end()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def create_superuser(env: Mapping[str, str]) -> None:
+    """The administrator that `make demo` has."""
+    command = [rust_program("site"), "create-superuser", "--username", "admin", "--email", "admin@example.org"]
+    env = rust_environment("site", {**env, "SUPERUSER_PASSWORD": "admin-password"})
+    subprocess.run(command, env=env, check=True, capture_output=True, timeout=PATIENCE)
