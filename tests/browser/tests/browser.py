@@ -179,6 +179,7 @@ class Browser:
             self.open(f"{site}/login")
         self.fill(username=username, password=password)
         self.submit("main form button")
+        assert not self.path().startswith("login"), self.text("main")
 
     def sign_in_at_api(self, api: str, username: str = "demo", password: str = "demo-password") -> None:
         """With the documentation's own form, as whoever tries the API does."""

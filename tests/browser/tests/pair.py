@@ -3,10 +3,13 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from servers import PATIENCE, Redis, Service, free_port, rust_environment, rust_program, start_rust
+import requests
+
+from servers import PATIENCE, Redis, Service, eventually, free_port, rust_environment, rust_program, start_rust
 
 SECRET_KEY = "browser-tests-3q8w!rx0#7d$k2z%v^n&p*a(5)"
 # A name that is this machine's to the browser of the tests alone. Its parent may have cookies, which an address may not.
@@ -16,10 +19,10 @@ HOST = "app.example.test"
 class Pair:
     """`site` and `api` on ports of their own, at 127.0.0.1 and at HOST. Users are in an embedded database."""
 
-    def __init__(self, ports: tuple[int, int] | None = None) -> None:
+    def __init__(self) -> None:
         self.redis = Redis(durable=True)
         self.directory = Path(tempfile.mkdtemp(prefix="browser-data-"))
-        site, api = ports or (free_port(), free_port())
+        site, api = free_port(), free_port()
         self.site, self.api = (f"http://127.0.0.1:{port}" for port in (site, api))
         self.site_by_name, self.api_by_name = (f"http://{HOST}:{port}" for port in (site, api))
         env = {
@@ -38,6 +41,18 @@ class Pair:
         except BaseException:
             self.end()
             raise
+
+    @contextmanager
+    def outage(self) -> Iterator[None]:
+        """No Redis meanwhile; afterwards both services have found it again."""
+        self.redis.kill()
+        try:
+            yield
+        finally:
+            self.redis.start()
+            for service in (self.site, self.api):
+                is_ready = lambda url=f"{service}/readyz": requests.get(url, timeout=PATIENCE).ok
+                eventually(is_ready, f"{service} is ready again")
 
     def end(self) -> None:
         for service in self.services:

@@ -52,12 +52,9 @@ def look_at(
 def test_the_page_of_an_outage(pair: Pair, browser: Browser, language: str) -> None:
     browser.look(language=language)
     browser.sign_in_at_site(pair.site)
-    pair.redis.kill()
-    try:
+    with pair.outage():
         wrong = look_at({"outage": lambda browser, pair: browser.open(f"{pair.site}/profile")}, browser, pair, language)
         assert "503" in browser.text("main")
-    finally:
-        pair.redis.start()
     assert not wrong, "\n".join(wrong)
 
 
