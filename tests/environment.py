@@ -39,7 +39,7 @@ def version_of(python: str) -> tuple[int, int]:
 
 
 def prepare(name: str, pins: list[Path], python: str) -> Path:
-    """The virtual environment of these pins and this Python; `pip` is given the first of the files. Others are removed."""
+    """The virtual environment of these pins and this Python; `pip` reads the first of the files. Others are removed."""
     contents = b"".join(file.read_bytes() for file in pins) + python.encode()
     directory = TEST_ENV / f"{name}-{hashlib.sha256(contents).hexdigest()[:16]}"
     if (directory / "complete").exists():

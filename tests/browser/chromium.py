@@ -20,7 +20,8 @@ def find() -> tuple[str, str]:
     """
     browsers = versions("CHROMIUM", (shutil.which(name) for name in CHROMIUM), r"(?:Chromium|Chrome)\S* (\d+)\.")
     # CHROMEWEBDRIVER is a directory on GitHub's machines.
-    drivers_on_path = (shutil.which("chromedriver"), shutil.which("chromedriver", path=os.environ.get("CHROMEWEBDRIVER", "")))
+    places = (None, os.environ.get("CHROMEWEBDRIVER", ""))
+    drivers_on_path = (shutil.which("chromedriver", path=place) for place in places)
     drivers = versions("CHROMEDRIVER", drivers_on_path, r"ChromeDriver (\d+)\.")
     for browser, version in browsers.items():
         for driver, version_of_driver in drivers.items():
@@ -28,9 +29,9 @@ def find() -> tuple[str, str]:
                 return browser, driver
     found = ", ".join(f"{program} {version}" for program, version in {**browsers, **drivers}.items()) or "neither"
     raise Missing(
-        f"the tests with a browser need Chromium and the ChromeDriver of the same version, and this machine has {found}.\n"
-        "Install them (Debian: apt-get install chromium chromium-driver), set CHROMIUM and CHROMEDRIVER to the programs,\n"
-        "or leave these tests out with BROWSER_TESTS=off."
+        "the tests with a browser need Chromium and the ChromeDriver of the same version, and this machine has "
+        f"{found}.\nInstall them (Debian: apt-get install chromium chromium-driver), set CHROMIUM and CHROMEDRIVER\n"
+        "to the programs, or leave these tests out with BROWSER_TESTS=off."
     )
 
 

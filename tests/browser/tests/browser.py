@@ -163,7 +163,7 @@ class Browser:
             next(element for element in self.all(selector) if element.is_displayed()).click()
             return True
 
-        self.wait(lambda: click() if any(e.is_displayed() for e in self.all(selector)) else False, f"a click on {selector}")
+        self.wait(lambda: any(e.is_displayed() for e in self.all(selector)) and click(), f"a click on {selector}")
 
     def submit(self, selector: str) -> None:
         """Clicks a button that leads to another page, and waits for that page."""
@@ -231,7 +231,7 @@ class Browser:
         found = self.driver.execute_async_script(script, options)
         assert isinstance(found, list), found
         return [
-            f"{rule['impact']}: {rule['id']}: {rule['help']}: {node['html'][:160]} {node.get('failureSummary', '')[:300]}"
+            f"{rule['impact']}: {rule['id']}: {rule['help']}: {node['html'][:160]} {node['failureSummary'][:300]}"
             for rule in found
             for node in rule["nodes"]
         ]

@@ -12,7 +12,7 @@ import requests
 from servers import PATIENCE, Redis, Service, eventually, free_port, rust_environment, rust_program, start_rust
 
 SECRET_KEY = "browser-tests-3q8w!rx0#7d$k2z%v^n&p*a(5)"
-# A name that is this machine's to the browser of the tests alone. Its parent may have cookies, which an address may not.
+# This machine, to the browser of the tests alone. A name's parent may have cookies, which an address may not.
 HOST = "app.example.test"
 
 
