@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use shared_session::{
     Error, ErrorKind, FleetCheck, NearCache, Profile, Sealing, SecretKeys, SessionManager,
+    cookie::SignedCookies,
     django::{Codec, Django, DjangoCachedDbStore, DjangoDbStore},
     store::{RedisConfig, RedisStore, SqlStore, TieredStore},
 };
 
 use crate::{
-    settings::{DjangoCodec, SessionEncryption, SessionProfile, SessionUrl, Settings},
+    settings::{DjangoCodec, SessionEncryption, SessionProfile, SessionUrl, Settings, SignedCookie},
     setup::{embedded_url, explained, users_url},
 };
 
@@ -37,7 +38,10 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
         return Err(Error::new(ErrorKind::Config, "NEAR_CACHE is on; it needs SESSION_PROFILE=native"));
     }
     match settings.profile {
-        SessionProfile::Native => Ok(open_native(settings).await?.with_profile(native(settings, keys)?)),
+        SessionProfile::Native => {
+            let manager = open_native(settings).await?.with_profile(native(settings, keys)?);
+            signed(settings, keys, manager)
+        }
         SessionProfile::DjangoCache => Ok(SessionManager::new(redis(settings).await?)
             .with_profile(Profile::django(fleet(Django::cache().with_codec(codec(settings, 5)))))),
         SessionProfile::DjangoRedis => Ok(SessionManager::new(redis(settings).await?)
@@ -57,6 +61,17 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
             Ok(SessionManager::new(store).with_profile(Profile::django(fleet)))
         }
     }
+}
+
+/// `manager`, which signs its cookies or does not.
+fn signed(settings: &Settings, keys: &SecretKeys, manager: SessionManager) -> Result<SessionManager, Error> {
+    let cookies = match settings.cookie.signed {
+        SignedCookie::Off => return Ok(manager),
+        SignedCookie::WriteUnsigned => SignedCookies::new(keys)?.write_unsigned(),
+        SignedCookie::AcceptUnsigned => SignedCookies::new(keys)?.accept_unsigned(),
+        SignedCookie::On => SignedCookies::new(keys)?,
+    };
+    manager.with_signed_cookies(cookies)
 }
 
 /// The native profile, sealed or not.

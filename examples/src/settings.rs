@@ -22,6 +22,7 @@ pub mod env_file;
 mod limits;
 mod names;
 mod reader;
+mod signed_cookies;
 mod url;
 
 use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
@@ -33,6 +34,7 @@ pub use self::{
     encryption::SessionEncryption,
     limits::Limits,
     names::unknown,
+    signed_cookies::SignedCookie,
     url::{DatabaseUrl, SessionUrl},
 };
 use crate::{forms::SignInNames, network::Network, prefix::Prefix};
@@ -181,6 +183,8 @@ pub struct CookieSettings {
     pub secure: bool,
     /// `SESSION_COOKIE_SAMESITE`, default `Lax`.
     pub same_site: SameSite,
+    /// `SESSION_COOKIE_SIGNED`, default `off`: whether the cookie carries a tag under the secret key.
+    pub signed: SignedCookie,
     /// `SESSION_EXPIRE_AT_BROWSER_CLOSE`, default off: the browser keeps the cookie only as long as it runs.
     pub of_the_browser: bool,
 }
@@ -386,7 +390,7 @@ impl Settings {
                 email_field: reader.column("AUTH_EMAIL_FIELD", "email")?,
                 backend: reader.dotted_path("AUTH_BACKEND", MODEL_BACKEND)?,
             },
-            cookie: cookie(&reader, !listen_addr.ip().to_canonical().is_loopback())?,
+            cookie: cookie(&reader, profile, !listen_addr.ip().to_canonical().is_loopback())?,
             trusted_proxies: reader.networks("TRUSTED_PROXIES")?,
             site_prefix: reader.prefix("SITE_PREFIX")?,
             idle,
@@ -533,7 +537,11 @@ fn secret_keys(
     Ok((key, reader.secrets("SECRET_KEY_FALLBACKS", min_bytes)?))
 }
 
-fn cookie(reader: &Reader<'_>, secure_by_default: bool) -> Result<CookieSettings, SettingsError> {
+fn cookie(
+    reader: &Reader<'_>,
+    profile: SessionProfile,
+    secure_by_default: bool,
+) -> Result<CookieSettings, SettingsError> {
     let cookie = CookieSettings {
         name: reader.cookie_name("SESSION_COOKIE_NAME", "shared_session_id")?,
         domain: reader.domain("SESSION_COOKIE_DOMAIN")?,
@@ -546,6 +554,7 @@ fn cookie(reader: &Reader<'_>, secure_by_default: bool) -> Result<CookieSettings
             &[("Lax", SameSite::Lax), ("Strict", SameSite::Strict), ("None", SameSite::None)],
             SameSite::Lax,
         )?,
+        signed: SignedCookie::read(reader, profile)?,
         of_the_browser: reader.switch("SESSION_EXPIRE_AT_BROWSER_CLOSE", false)?,
     };
     // Browsers drop cookies that break these rules (RFC 6265bis, 5.7).

@@ -20,13 +20,8 @@ impl SessionEncryption {
         [("off", Self::Off), ("write-plain", Self::WritePlain), ("accept-plain", Self::AcceptPlain), ("on", Self::On)];
 
     pub(super) fn read(reader: &Reader<'_>, profile: SessionProfile) -> Result<Self, SettingsError> {
-        let encryption = reader.choice("SESSION_ENCRYPTION", &Self::NAMES, Self::Off)?;
-        match Self::NAMES.iter().find(|(_, named)| *named == encryption) {
-            Some((name, set)) if profile.is_django() && *set != Self::Off => Err(SettingsError(format!(
-                "SESSION_ENCRYPTION is {name}; it needs SESSION_PROFILE=native, because Django cannot read encrypted sessions"
-            ))),
-            _ => Ok(encryption),
-        }
+        let why = "Django cannot read encrypted sessions";
+        reader.native_choice("SESSION_ENCRYPTION", &Self::NAMES, profile, why)
     }
 }
 

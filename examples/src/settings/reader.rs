@@ -8,7 +8,7 @@ use std::{
 
 use shared_session::django::TimeZone;
 
-use super::{Secret, SettingsError, url};
+use super::{Secret, SessionProfile, SettingsError, url};
 use crate::{network::Network, prefix::Prefix};
 
 pub(super) struct Reader<'a> {
@@ -45,6 +45,24 @@ impl<'a> Reader<'a> {
         self.read(name, default, &format!("one of {expected}"), |value| {
             names.iter().find(|(name, _)| name.eq_ignore_ascii_case(value)).map(|(_, choice)| *choice)
         })
+    }
+
+    /// One of a few names, of which the first is the default, and with a Django profile the only one; `why` says why.
+    pub(super) fn native_choice<T: Copy>(
+        &self,
+        name: &str,
+        names: &[(&str, T)],
+        profile: SessionProfile,
+        why: &str,
+    ) -> Result<T, SettingsError> {
+        let numbered: Vec<_> = names.iter().enumerate().map(|(at, (name, _))| (*name, at)).collect();
+        match (names.get(self.choice(name, &numbered, 0)?), names.first()) {
+            (Some((chosen, _)), Some((default, _))) if profile.is_django() && chosen != default => {
+                Err(SettingsError(format!("{name} is {chosen}; it needs SESSION_PROFILE=native, because {why}")))
+            }
+            (Some((_, choice)), _) => Ok(*choice),
+            (None, _) => Err(SettingsError(format!("{name} has no value"))),
+        }
     }
 
     pub(super) fn switch(&self, name: &str, default: bool) -> Result<bool, SettingsError> {
