@@ -60,7 +60,7 @@ def main():
         seed("cached_value", b"\xff" + bytes.fromhex(data))
     head = '{"v":1,"n":"000000000000002a","t":"%s","s":"%s","r":0,"c":1700000000000,"k":1700000001000,'
     head = head % ("T" * 24, "S" * 43) + '"i":60000,"x":1700000900000,'
-    for rest in ('"u":null,"d":{},"e":{}}', '"u":{"id":"1","hash":"h","epoch":3},"d":{"agent":"x"},"e":{"a":[1],"b":"c"}}'):
+    for rest in ('"u":null,"d":{},"e":{}}', '"u":{"id":"1","hash":"h","epoch":3,"at":5},"d":{"agent":"x"},"e":{"a":[1],"b":"c"}}'):
         for target in ("native_record", "sealed"):
             seed(target, (head + rest).encode())
     secret, key = "abcdefghijklmnopqrstuvwxyzABCDEF", "0123456789abcdefghijklmnopqrstuv"

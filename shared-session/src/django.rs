@@ -25,7 +25,7 @@
 //! - Django writes without comparing, so one of its slow requests can bring an ended session back. In the cache engines
 //!   an ended session leaves a tombstone: this library never opens it again and deletes it when it sees it.
 //! - Three entries are Django's (`_auth_user_id`, `_auth_user_backend`, `_auth_user_hash`) and one is ours
-//!   (`_shared_session`: when and where the user signed in). Handlers do not see them.
+//!   (`_shared_session`: when the session started, when and where the user signed in). Handlers do not see them.
 //!
 //! # Python values
 //!

@@ -130,6 +130,7 @@ mod auth;
 mod auth_hash;
 mod auth_user;
 mod erased;
+mod fresh;
 mod guard;
 pub(crate) mod login_options;
 mod manage;

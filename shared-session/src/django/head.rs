@@ -27,6 +27,9 @@ pub(super) fn is_reserved(name: &str) -> bool {
 struct Device {
     /// When the session started, in milliseconds.
     created: u64,
+    /// When the user signed in with us, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signed_in: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,8 +46,9 @@ pub(super) fn read(
     let device: Device = document.get(DEVICE).and_then(|value| value.decode().ok()).unwrap_or_default();
     let user = user(document);
     let lifetime = lifetime.of_django(user.is_some());
+    let limits = limits(document.get(EXPIRY).as_ref(), StoreTime(device.created), &lifetime, now, zone)?;
     Ok(Head {
-        limits: limits(document.get(EXPIRY).as_ref(), StoreTime(device.created), &lifetime, now, zone)?,
+        limits: limits.signed_in_at(StoreTime(device.signed_in.unwrap_or_default())),
         user,
         client: Client::from_stored(device.address, device.agent),
     })
@@ -77,6 +81,7 @@ fn limits(
         deadline,
         expiry: Expiry::Configured,
         absolute: deadline,
+        signed_in: StoreTime::default(),
     };
     let Some(expiry) = expiry else { return Ok(by_default) };
     if let Ok(seconds) = expiry.decode::<i64>() {
@@ -138,11 +143,16 @@ pub(super) fn write(
         }
         document.set(AUTH_HASH, &Json::encode(&user.auth_hash)?)?;
     }
+    let Limits { created, touched, signed_in, .. } = head.limits;
+    let is_news = |before: &Head| before.client != head.client || before.limits.signed_in != signed_in;
     // Sessions that Django made stay unchanged.
-    if before.is_none_or(|before| before.client != head.client) && head.client != Client::default() {
-        let created = if head.limits.created.0 == 0 { head.limits.touched } else { head.limits.created };
-        let device =
-            Device { created: created.0, address: head.client.stored_address(), agent: head.client.user_agent.clone() };
+    if before.is_none_or(is_news) && head.client != Client::default() {
+        let device = Device {
+            created: if created == StoreTime::default() { touched.0 } else { created.0 },
+            signed_in: Some(signed_in.0).filter(|at| *at != 0),
+            address: head.client.stored_address(),
+            agent: head.client.user_agent.clone(),
+        };
         document.set(DEVICE, &Json::encode(&device)?)?;
     }
     Ok(())

@@ -337,6 +337,16 @@ impl Session {
         self.record(|_, record| record.started()).flatten()
     }
 
+    /// When the user of the session signed in, in store time; `None` if nobody is signed in, or if another program signed
+    /// them in that does not say. A sign-in of this request counts once it is stored. No I/O.
+    ///
+    /// In Django's profiles it is told of sign-ins that this library made: a later one in Django does not change it, so the
+    /// time may be too early and is never too late.
+    #[must_use]
+    pub fn authenticated_at(&self) -> Option<StoreTime> {
+        self.record(|_, record| record.signed_in()).flatten()
+    }
+
     /// When the session ends unless it is used, in store time.
     #[must_use]
     pub fn expires_at(&self) -> Option<StoreTime> {

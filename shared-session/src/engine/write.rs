@@ -295,7 +295,9 @@ impl Core {
             let token = self.profile.new_token()?;
             let place = self.profile.place(&token);
             let now = self.now().await?;
-            let limits = Limits::start(&self.lifetime.of(new.login.is_some()), new.expiry.unwrap_or_default(), now);
+            let signs_in = new.login.is_some();
+            let limits = Limits::start(&self.lifetime.of(signs_in), new.expiry.unwrap_or_default(), now);
+            let limits = if signs_in { limits.signed_in_at(now) } else { limits };
             let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
             let content = Content { head, entries: entries.clone() };
             let record = self.profile.first(&token, &self.stamp(&random_tag()?, now), content)?;

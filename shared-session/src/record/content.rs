@@ -113,6 +113,12 @@ impl Record {
         Some(self.head.limits.created).filter(|created| *created != StoreTime::default())
     }
 
+    /// When its user signed in, if the record says so.
+    pub(crate) fn signed_in(&self) -> Option<StoreTime> {
+        self.head.user.as_ref()?;
+        Some(self.head.limits.signed_in).filter(|at| *at != StoreTime::default())
+    }
+
     /// When the session was last used, if the record says so.
     pub(crate) fn last_use(&self) -> Option<StoreTime> {
         self.form.notes_use.then_some(self.head.limits.touched)

@@ -36,6 +36,45 @@ impl Default for Lifetime {
 }
 
 impl Lifetime {
+    /// The longest times that NIST SP 800-63B-4 allows at authentication assurance level 1: 30 days in all, and as long
+    /// without use, because the level asks for no idle limit. No cost; a service may shorten each time.
+    ///
+    /// A level asks for more than times, for which see [SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html):
+    /// levels 2 and 3 need a second factor, which this library does not check.
+    ///
+    /// "Remember me" prolongs nothing at any of the levels. An [`Expiry`] that a handler sets itself does.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use shared_session::Lifetime;
+    /// const HOUR: Duration = Duration::from_secs(3600);
+    /// assert_eq!(Lifetime::aal1().absolute(), 30 * 24 * HOUR);
+    /// assert_eq!((Lifetime::aal2().absolute(), Lifetime::aal2().idle()), (24 * HOUR, HOUR));
+    /// assert_eq!((Lifetime::aal3().absolute(), Lifetime::aal3().idle()), (12 * HOUR, HOUR / 4));
+    /// ```
+    #[must_use]
+    pub fn aal1() -> Self {
+        Self::level(30 * DAY, 30 * DAY)
+    }
+
+    /// The longest times of NIST SP 800-63B-4 at level 2: 24 hours in all, an hour without use. Otherwise as
+    /// [`aal1`](Self::aal1).
+    #[must_use]
+    pub fn aal2() -> Self {
+        Self::level(DAY, DAY / 24)
+    }
+
+    /// The longest times of NIST SP 800-63B-4 at level 3: 12 hours in all, 15 minutes without use. Otherwise as
+    /// [`aal1`](Self::aal1).
+    #[must_use]
+    pub fn aal3() -> Self {
+        Self::level(DAY / 2, DAY / 96)
+    }
+
+    fn level(absolute: Duration, idle: Duration) -> Self {
+        Self::default().with_absolute(absolute).with_idle(idle).with_remembered(idle)
+    }
+
     /// Ends a session that is not used for this long. Default: 14 days. OWASP ASVS 5.0, 7.3.1.
     #[must_use]
     pub fn with_idle(self, idle: Duration) -> Self {
@@ -145,18 +184,33 @@ pub(crate) struct Limits {
     pub(crate) expiry: Expiry,
     /// The deadline of the lifetime, which the expiry may have moved.
     pub(crate) absolute: StoreTime,
+    /// When the user signed in; zero if nobody has, or if it is not known.
+    pub(crate) signed_in: StoreTime,
 }
 
 impl Limits {
     pub(crate) fn start(lifetime: &Lifetime, expiry: Expiry, now: StoreTime) -> Self {
         let absolute = now.after(lifetime.absolute);
-        let limits = Self { created: now, touched: now, idle: lifetime.idle, deadline: absolute, expiry, absolute };
+        let limits = Self {
+            created: now,
+            touched: now,
+            idle: lifetime.idle,
+            deadline: absolute,
+            expiry,
+            absolute,
+            signed_in: StoreTime::default(),
+        };
         limits.with_expiry(lifetime, expiry)
     }
 
     /// The limits after a sign-in: the absolute lifetime starts again.
     pub(crate) fn restart(self, lifetime: &Lifetime, expiry: Expiry, now: StoreTime) -> Self {
-        Self { created: self.created, ..Self::start(lifetime, expiry, now) }
+        Self { created: self.created, ..Self::start(lifetime, expiry, now).signed_in_at(now) }
+    }
+
+    /// The limits of a session whose user signed in at `now`.
+    pub(crate) fn signed_in_at(self, now: StoreTime) -> Self {
+        Self { signed_in: now, ..self }
     }
 
     /// The limits with another expiry, as of the last use. However often it is set, the absolute lifetime goes on.
@@ -234,6 +288,23 @@ mod tests {
         assert_eq!(left(lifetime.with_anonymous(Duration::ZERO).of(false), Expiry::Configured).as_millis(), 1);
     }
 
+    #[test]
+    fn no_session_outlives_its_assurance_level_remembered_or_not() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let now = StoreTime(1_000_000);
+        for (lifetime, absolute, idle) in [
+            (Lifetime::aal1(), 30 * DAY, 30 * DAY),
+            (Lifetime::aal2(), 24 * 60 * MINUTE, 60 * MINUTE),
+            (Lifetime::aal3(), 12 * 60 * MINUTE, 15 * MINUTE),
+        ] {
+            for expiry in [Expiry::Configured, Expiry::OnBrowserClose, Expiry::OnInactivity(lifetime.remembered())] {
+                let limits = Limits::start(&lifetime.of(true), expiry, now);
+                assert_eq!((limits.idle, limits.deadline), (idle, now.after(absolute)));
+            }
+            assert!(lifetime.anonymous() <= idle);
+        }
+    }
+
     #[cfg(feature = "django")]
     #[test]
     fn django_has_one_lifetime_for_all_unless_another_is_set() {
@@ -260,7 +331,7 @@ mod tests {
     fn a_sign_in_replaces_the_expiry() {
         let now = StoreTime(1_000_000);
         let remembered = Limits::start(&lifetime(), Expiry::OnInactivity(60 * SECOND), now);
-        assert_eq!(remembered.restart(&lifetime(), Expiry::Configured, now), started(now));
+        assert_eq!(remembered.restart(&lifetime(), Expiry::Configured, now), started(now).signed_in_at(now));
     }
 
     #[test]
@@ -282,6 +353,8 @@ mod tests {
         let later = start.after(20 * SECOND);
         let limits = started(start).restart(&lifetime(), Expiry::Configured, later);
         assert_eq!((limits.created, limits.deadline), (start, later.after(25 * SECOND)));
+        let used = limits.touch(later.after(SECOND)).with_expiry(&lifetime(), Expiry::OnBrowserClose);
+        assert_eq!((started(start).signed_in, used.signed_in), (StoreTime::default(), later));
     }
 
     #[test]

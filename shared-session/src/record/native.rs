@@ -14,7 +14,7 @@
 //! | `c` `k` | start and last use |
 //! | `i` `x` | idle limit as a duration, absolute limit as a time |
 //! | `o` | only if the session has an expiry of its own: its kind, and the absolute limit without it |
-//! | `u` | `null`, or the user: `{"id":…,"hash":…,"epoch":…}` |
+//! | `u` | `null`, or the user: `{"id":…,"hash":…,"epoch":…,"at":…}`; `at`, when they signed in, only if known |
 //! | `d` | the device: `{"address":…,"agent":…}` |
 //! | `e` | the entries |
 //!
@@ -307,6 +307,10 @@ fn encode(mark: &Mark<'_>, head: &Head, entries: &Entries) -> Result<(Bytes, usi
                 bytes.push(b'-');
             }
             decimal(&mut bytes, user.epoch.unsigned_abs());
+            if limits.signed_in != StoreTime::default() {
+                bytes.extend_from_slice(br#","at":"#);
+                decimal(&mut bytes, limits.signed_in.0);
+            }
             bytes.push(b'}');
         }
     }

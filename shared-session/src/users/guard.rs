@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{Error, Rejected, Session};
 
@@ -18,6 +18,7 @@ use crate::{Error, Rejected, Session};
 #[derive(Clone, Debug)]
 pub struct Guard {
     permission: Option<Arc<str>>,
+    max_age: Option<Duration>,
     login_page: Option<Arc<str>>,
 }
 
@@ -25,14 +26,20 @@ impl Guard {
     /// Lets every signed-in user through.
     #[must_use]
     pub fn login_required() -> Self {
-        Self { permission: None, login_page: None }
+        Self { permission: None, max_age: None, login_page: None }
     }
 
     /// Lets signed-in users through who have `permission`, such as `blog.add_post`. Superusers have every
     /// permission.
     #[must_use]
     pub fn require(permission: impl Into<Arc<str>>) -> Self {
-        Self { permission: Some(permission.into()), login_page: None }
+        Self { permission: Some(permission.into()), ..Self::login_required() }
+    }
+
+    /// Lets users through who signed in within `max_age`, as [`Session::require_fresh`] does.
+    #[must_use]
+    pub fn require_fresh(max_age: Duration) -> Self {
+        Self { max_age: Some(max_age), ..Self::login_required() }
     }
 
     /// Redirects visitors who are not signed in to this page of the site: with 303, on GET and HEAD, and with the path
@@ -46,8 +53,8 @@ impl Guard {
     /// another for a permission.
     ///
     /// # Errors
-    /// The answer: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in,
-    /// [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) without the permission, and as
+    /// The answer: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in or
+    /// the sign-in is too old, [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) without the permission, and as
     /// [`Session::user`](crate::Session::user).
     pub async fn check(&self, session: &Session) -> Result<(), Rejected> {
         self.passes(session).await.map_err(|error| Rejected::new(error).with_login_page(self.login_page.clone()))
@@ -55,6 +62,9 @@ impl Guard {
 
     async fn passes(&self, session: &Session) -> Result<(), Error> {
         let user = session.signed_in().await?;
+        if let Some(max_age) = self.max_age {
+            session.require_fresh(max_age).await?;
+        }
         match &self.permission {
             Some(permission) => session.permit(&*user, permission).await,
             None => Ok(()),

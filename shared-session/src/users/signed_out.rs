@@ -15,6 +15,9 @@ pub enum SignedOut {
     Ended,
     /// The session has no user.
     Anonymous,
+    /// Somebody is signed in, but too long ago for what was asked:
+    /// [`Session::require_fresh`](crate::Session::require_fresh).
+    TooLongAgo,
 }
 
 impl SignedOut {
@@ -39,6 +42,7 @@ impl SignedOut {
         match self {
             Self::NoCookie => error.with_public_message("No session cookie was sent. Please sign in."),
             Self::Ended => error.with_public_message("Your session has ended. Please sign in."),
+            Self::TooLongAgo => error.with_public_message("You signed in too long ago for this. Please sign in again."),
             Self::Anonymous => error,
         }
     }
@@ -50,6 +54,7 @@ impl fmt::Display for SignedOut {
             Self::NoCookie => "no session cookie was sent",
             Self::Ended => "the session has ended",
             Self::Anonymous => "nobody has signed in",
+            Self::TooLongAgo => "the sign-in is too long ago",
         })
     }
 }

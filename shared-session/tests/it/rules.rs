@@ -12,6 +12,7 @@ mod django_cookie;
 mod entries;
 mod expiry;
 mod forms;
+mod fresh;
 mod late_write;
 mod login;
 mod logout;

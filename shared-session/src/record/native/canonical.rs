@@ -32,7 +32,7 @@ pub(super) fn read(bytes: &Bytes) -> Option<Found> {
     let own = if scan.eat(br#","o":{"kind":""#) { Some(own_expiry(&mut scan)?) } else { None };
     let limits = limits(members, own.as_ref());
     scan.expect(br#","u":"#)?;
-    let user = user(&mut scan)?;
+    let (user, signed_in) = user(&mut scan)?;
     scan.expect(br#","d":{"#)?;
     let client = client(&mut scan)?;
     scan.expect(br#"},"e":{"#)?;
@@ -40,7 +40,7 @@ pub(super) fn read(bytes: &Bytes) -> Option<Found> {
     scan.expect(b"}}")?;
     (scan.is_at_end() && scan.is_utf8()).then(|| Found {
         rotated: StoreTime(rotated),
-        head: Head { limits, user, client },
+        head: Head { limits: limits.signed_in_at(signed_in), user, client },
         entries: Entries::of_text(entries),
     })
 }
@@ -71,17 +71,19 @@ fn own_expiry(scan: &mut Scan<'_>) -> Option<OwnExpiry> {
     Some(OwnExpiry { kind, x })
 }
 
-fn user(scan: &mut Scan<'_>) -> Option<Option<Identity>> {
+/// The user, and when they signed in.
+fn user(scan: &mut Scan<'_>) -> Option<(Option<Identity>, StoreTime)> {
     if scan.eat(b"null") {
-        return Some(None);
+        return Some((None, StoreTime::default()));
     }
     scan.expect(br#"{"id":"#)?;
     let user_id = string(scan)?;
     scan.expect(br#","hash":"#)?;
     let auth_hash = string(scan)?;
     let epoch = i64::try_from(number(scan, br#","epoch":"#)?).ok()?;
+    let at = if scan.eat(br#","at":"#) { scan.natural()? } else { 0 };
     scan.expect(b"}")?;
-    Some(Some(Identity { user_id, auth_hash, epoch }))
+    Some((Some(Identity { user_id, auth_hash, epoch }), StoreTime(at)))
 }
 
 fn client(scan: &mut Scan<'_>) -> Option<Client> {

@@ -50,6 +50,8 @@ struct StoredUser {
     id: String,
     hash: String,
     epoch: i64,
+    #[serde(default)]
+    at: u64,
 }
 
 #[derive(Deserialize)]
@@ -109,11 +111,12 @@ pub(super) fn read(bytes: &Bytes) -> Result<Found, Error> {
         .map(|(name, value)| (name, Json::from_text(bytes.slice_ref(value.get().as_bytes()))))
         .collect();
     let limits = limits([stored.c, stored.k, stored.i, stored.x], stored.o.as_ref());
+    let signed_in = StoreTime(stored.u.as_ref().map_or(0, |user| user.at));
     let user = stored.u.map(|user| Identity { user_id: user.id, auth_hash: user.hash, epoch: user.epoch });
     let client = Client::from_stored(stored.d.address, stored.d.agent);
     Ok(Found {
         rotated: StoreTime(stored.r),
-        head: Head { limits, user, client },
+        head: Head { limits: limits.signed_in_at(signed_in), user, client },
         entries: Entries::new(entries).ok_or_else(|| unreadable("an entry comes twice"))?,
     })
 }

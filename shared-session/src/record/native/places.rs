@@ -80,7 +80,15 @@ pub(super) fn limits([c, k, i, x]: [u64; 4], own: Option<&OwnExpiry>) -> Limits 
         Some(ExpiryKind::Time) => Expiry::At(deadline.into()),
     };
     let absolute = own.map_or(deadline, |own| StoreTime(own.x));
-    Limits { created: StoreTime(c), touched: StoreTime(k), idle, deadline, expiry, absolute }
+    Limits {
+        created: StoreTime(c),
+        touched: StoreTime(k),
+        idle,
+        deadline,
+        expiry,
+        absolute,
+        signed_in: StoreTime::default(),
+    }
 }
 
 pub(super) fn commit(digits: &[u8]) -> Result<u64, Error> {

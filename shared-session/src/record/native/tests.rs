@@ -23,6 +23,7 @@ fn head() -> Head {
             deadline: StoreTime(1_700_000_900_000),
             expiry: Expiry::Configured,
             absolute: StoreTime(1_700_000_900_000),
+            signed_in: StoreTime::default(),
         },
         user: Some(Identity::new("1", "hash", 3)),
         client: Client::new(Some([127, 0, 0, 1].into()), Some("curl/8")),
@@ -79,6 +80,19 @@ fn an_expiry_is_one_member_more_and_its_bytes_are_golden() {
 }
 
 #[test]
+fn a_sign_in_tells_its_time_and_its_bytes_are_golden() {
+    let mut head = head();
+    head.limits = head.limits.signed_in_at(StoreTime(1_700_000_000_500));
+    let golden = GOLDEN.replace(r#""epoch":3"#, r#""epoch":3,"at":1700000000500"#);
+    let bytes = encode(&mark(), &head, &entries(&[("b", r#""two""#), ("a", "[1,2]")])).unwrap();
+    assert_eq!(std::str::from_utf8(&bytes).unwrap(), golden);
+    let record = decode(&bytes).unwrap();
+    assert_eq!((record.head.clone(), record.signed_in()), (head, Some(StoreTime(1_700_000_000_500))));
+    let early = decode(&Bytes::from(GOLDEN)).unwrap();
+    assert_eq!(early.signed_in(), None, "a record of before there was such a member");
+}
+
+#[test]
 fn what_is_written_is_read_by_position_and_serde_reads_the_same() {
     let plain = Head { user: None, client: Client::default(), ..head() };
     let agent = Head { client: Client::new(None, Some("curl/8 \u{e9}")), ..head() };
@@ -90,7 +104,8 @@ fn what_is_written_is_read_by_position_and_serde_reads_the_same() {
     let browser = own(Expiry::OnBrowserClose);
     let idle = own(Expiry::OnInactivity(head().limits.idle));
     let time = own(Expiry::At(head().limits.deadline.into()));
-    for head in [head(), plain, agent, browser, idle, time] {
+    let signed_in = Head { limits: head().limits.signed_in_at(StoreTime(1_700_000_000_500)), ..head() };
+    for head in [head(), plain, agent, browser, idle, time, signed_in] {
         for pairs in [&[][..], &[("a", "1"), ("\u{e9}", &long), ("", "[1, {\"x\" : null}]")]] {
             let bytes = encode(&mark(), &head, &entries(pairs)).unwrap();
             let found = canonical::read(&bytes).unwrap();
