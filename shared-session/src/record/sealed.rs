@@ -197,6 +197,10 @@ impl Format for Sealed {
         self.native.index_key(user_id)
     }
 
+    fn throttle_prefix(&self) -> String {
+        self.native.throttle_prefix()
+    }
+
     fn tombstone_key(&self, place: &Place) -> Option<String> {
         self.native.tombstone_key(place)
     }
