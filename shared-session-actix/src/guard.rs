@@ -3,6 +3,7 @@ use std::{
     future::{Ready, ready},
     rc::Rc,
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::{
@@ -64,7 +65,25 @@ pub fn require(permission: impl Into<Arc<str>>) -> GuardMiddleware {
     GuardMiddleware(Guard::require(permission))
 }
 
-/// The middleware that [`login_required`] and [`require`] make.
+/// As [`login_required`], and lets only users through who signed in within `max_age`: 401 for the others, or the
+/// [page that asks for the password again](GuardMiddleware::redirect_to). For what a stolen cookie must not do: a new password or
+/// address, the deletion of an account. No further cost.
+///
+/// ```
+/// use std::time::Duration;
+/// use actix_web::web;
+/// use shared_session_actix::require_fresh;
+///
+/// let guard = require_fresh(Duration::from_secs(10 * 60)).redirect_to("/confirm");
+/// let deletion = web::resource("/account/delete").wrap(guard).route(web::post().to(async || "deleted"));
+/// # let _ = deletion;
+/// ```
+#[must_use]
+pub fn require_fresh(max_age: Duration) -> GuardMiddleware {
+    GuardMiddleware(Guard::require_fresh(max_age))
+}
+
+/// The middleware that [`login_required`], [`require`] and [`require_fresh`] make.
 #[derive(Clone, Debug)]
 pub struct GuardMiddleware(Guard);
 

@@ -17,7 +17,7 @@ pub use cross_origin::{CrossOriginMiddleware, CrossOriginService};
 pub use extract::Session;
 pub use form::{FormRejection, FormToken, ProtectedForm};
 #[cfg(feature = "users")]
-pub use guard::{GuardMiddleware, GuardService, login_required, require};
+pub use guard::{GuardMiddleware, GuardService, login_required, require, require_fresh};
 pub use middleware::{SessionMiddleware, SessionService};
 pub use rejection::Rejection;
 pub use shared_session::{ErrorKind, SessionManager};

@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Request, Response, request::Parts};
@@ -67,7 +68,27 @@ pub fn require(permission: impl Into<Arc<str>>) -> GuardLayer {
     GuardLayer(Guard::require(permission))
 }
 
-/// The layer that [`login_required`] and [`require`] make.
+/// As [`login_required`], and lets only users through who signed in within `max_age`: 401 for the others, or the
+/// [page that asks for the password again](GuardLayer::redirect_to). For what a stolen cookie must not do: a new password or
+/// address, the deletion of an account. No further cost.
+///
+/// ```
+/// use std::time::Duration;
+/// use axum::{Router, routing::post};
+/// use shared_session_axum::require_fresh;
+///
+/// let minutes = |minutes| Duration::from_secs(60 * minutes);
+/// let deletion: Router = Router::new()
+///     .route("/account/delete", post(async || "deleted"))
+///     .route_layer(require_fresh(minutes(10)).redirect_to("/confirm"));
+/// # let _ = deletion;
+/// ```
+#[must_use]
+pub fn require_fresh(max_age: Duration) -> GuardLayer {
+    GuardLayer(Guard::require_fresh(max_age))
+}
+
+/// The layer that [`login_required`], [`require`] and [`require_fresh`] make.
 #[derive(Clone, Debug)]
 pub struct GuardLayer(Guard);
 

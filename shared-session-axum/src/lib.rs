@@ -13,7 +13,7 @@ mod user;
 pub use extract::Session;
 pub use form::{FormRejection, FormToken, ProtectedForm};
 #[cfg(feature = "users")]
-pub use guard::{GuardLayer, GuardService, login_required, require};
+pub use guard::{GuardLayer, GuardService, login_required, require, require_fresh};
 pub use rejection::Rejection;
 pub use shared_session::{ErrorKind, SessionLayer, SessionManager};
 #[cfg(feature = "users")]

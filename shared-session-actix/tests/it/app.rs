@@ -8,11 +8,11 @@ use actix_web::{
     middleware::{self, Next},
     web,
 };
-use http_suite::{Comment, PERMISSION, World};
+use http_suite::{Comment, HOUR, MILLISECOND, PERMISSION, World};
 use shared_session::{ClientAddress, LazySession};
 use shared_session_actix::{
     CrossOriginMiddleware, CurrentUser, FormRejection, FormToken, GuardMiddleware, MaybeUser, ProtectedForm, Rejection,
-    Session, SessionMiddleware, StaffUser, login_required, require,
+    Session, SessionMiddleware, StaffUser, login_required, require, require_fresh,
 };
 
 pub(crate) async fn serve(world: &World) -> String {
@@ -30,6 +30,8 @@ pub(crate) async fn serve(world: &World) -> String {
                     .service(behind("/guards/signed-in", login_required()))
                     .service(behind("/guards/page", login_required().redirect_to("/login")))
                     .service(behind("/guards/permission", require(PERMISSION)))
+                    .service(behind("/guards/fresh", require_fresh(HOUR).redirect_to("/confirm")))
+                    .service(behind("/guards/just-now", require_fresh(MILLISECOND).redirect_to("/confirm")))
                     .service(web::scope("/guarded").wrap(guard).route("/script", web::to(script)))
                     .route("/script", web::to(script))
                     .route("/swallow", web::to(swallow))

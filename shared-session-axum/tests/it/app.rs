@@ -11,11 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use http_suite::{Comment, PERMISSION, World};
+use http_suite::{Comment, HOUR, MILLISECOND, PERMISSION, World};
 use shared_session::{ClientAddress, LazySession, csrf::CrossOriginLayer};
 use shared_session_axum::{
     CurrentUser, FormRejection, FormToken, MaybeUser, ProtectedForm, Rejection, Session, SessionLayer, StaffUser,
-    login_required, require,
+    login_required, require, require_fresh,
 };
 
 pub(crate) async fn serve(world: &World) -> String {
@@ -51,6 +51,8 @@ fn guards() -> Router<World> {
     behind("/signed-in", login_required())
         .merge(behind("/page", login_required().redirect_to("/login")))
         .merge(behind("/permission", require(PERMISSION)))
+        .merge(behind("/fresh", require_fresh(HOUR).redirect_to("/confirm")))
+        .merge(behind("/just-now", require_fresh(MILLISECOND).redirect_to("/confirm")))
 }
 
 async fn script(session: Session, State(world): State<World>, headers: HeaderMap) -> Result<Response, Rejection> {

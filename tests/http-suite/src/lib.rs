@@ -11,6 +11,8 @@
 //! | any method, `/guards/signed-in` | as `/script`, behind `login_required` |
 //! | any method, `/guards/page` | as `/script`, behind `login_required` with the login page `/login` |
 //! | any method, `/guards/permission` | as `/script`, behind `require` of [`PERMISSION`] |
+//! | any method, `/guards/fresh` | as `/script`, behind `require_fresh` of an [`HOUR`] with the page `/confirm` |
+//! | any method, `/guards/just-now` | the same, of a [`MILLISECOND`] |
 //! | any method, `/swallow` | tries to take the session, ignores a failure, answers 200 |
 //! | `GET /untouched` | takes no session, answers 200 |
 //! | `GET /form` | takes the form token, answers its field |
@@ -49,7 +51,7 @@ pub use gate::Gate;
 pub use script::{Comment, Output, Step};
 pub use site::{Answer, Browser, COOKIE, Events, Request, Site};
 pub use users::{PERMISSION, TestUsers};
-pub use world::{ORIGIN, PLAIN_COOKIE, RETRY_AFTER, World};
+pub use world::{HOUR, MILLISECOND, ORIGIN, PLAIN_COOKIE, RETRY_AFTER, World};
 
 /// A test for each case. `start` is the path of an `async fn() -> Site`.
 #[macro_export]
@@ -108,6 +110,7 @@ macro_rules! tests {
             headers::answers_to_signed_in_users_are_private
             guards::guards_tell_who_may_pass
             guards::a_guard_sends_pages_to_the_login_and_nothing_else
+            guards::a_guard_asks_whoever_signed_in_too_long_ago_to_do_it_again
             guards::a_guard_asks_nothing_twice_and_an_outage_is_no_sign_out
             long_lived::events_survive_a_rotation_and_end_with_a_sign_out
             long_lived::events_go_on_through_an_outage

@@ -22,6 +22,12 @@ pub const ORIGIN: &str = "https://app.example";
 /// The name of the cookie of [`World::plain_manager`].
 pub const PLAIN_COOKIE: &str = "plain";
 
+/// A sign-in of a test is never older.
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// A sign-in of a test is soon older.
+pub const MILLISECOND: Duration = Duration::from_millis(1);
+
 /// The `Retry-After` of a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(7);
 

@@ -1,7 +1,8 @@
 use shared_session::{ErrorKind, testing::Fault};
+use tokio::time::sleep;
 
 use super::add;
-use crate::Site;
+use crate::{MILLISECOND, Site};
 
 pub async fn guards_tell_who_may_pass(site: &Site) {
     use ErrorKind::{Forbidden, Unauthenticated};
@@ -48,4 +49,20 @@ pub async fn a_guard_asks_nothing_twice_and_an_outage_is_no_sign_out(site: &Site
     for path in ["/guards/page", "/guards/permission"] {
         ann.send("GET", path, &[]).await.assert_problem(ErrorKind::Unavailable);
     }
+}
+
+pub async fn a_guard_asks_whoever_signed_in_too_long_ago_to_do_it_again(site: &Site) {
+    site.visitor().send("POST", "/guards/fresh", &[]).await.assert_problem(ErrorKind::Unauthenticated);
+    let ann = site.signed_in("ann").await;
+    sleep(2 * MILLISECOND).await;
+    ann.send("POST", "/guards/fresh", &[]).await.assert_ok();
+    let refused = ann.send("POST", "/guards/just-now", &[add("n", 1)]).await;
+    refused.assert_problem(ErrorKind::Unauthenticated);
+    assert!(refused.body.contains("too long ago"), "{}", refused.body);
+    let page = ann.send("GET", "/guards/just-now?tab=2", &[]).await;
+    assert_eq!(
+        (page.status, page.header("location").as_deref()),
+        (303, Some("/confirm?next=/guards/just-now%3Ftab%3D2"))
+    );
+    ann.send("GET", "/guards/page", &[]).await.assert_ok();
 }
