@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shared_session::{
-    ErrorKind, Expiry, Profile, SecretKeys, Session, SessionManager,
+    Client, ErrorKind, Expiry, LoadOptions, Profile, SecretKeys, Session, SessionManager,
     django::{
         Django, TimeZone,
         pickle::{Pickle, PyDate, PyDateTime, PyOffset, PyTime, PyValue},
     },
-    store::SessionStore,
+    store::{SessionStore, StoreTime},
     testing::Fault,
     users::ManageUsers,
 };
@@ -127,6 +127,25 @@ async fn a_sign_in_moves_the_session_to_a_new_key_and_ends_the_old_one() {
     assert_eq!(fleet.get(&browser, "cart").await, Some(serde_json::json!([1])));
     let written = Pickle::read(&stored(&fleet, &session_key(&browser)).await.unwrap()).unwrap();
     assert_eq!(written.get("_auth_user_backend").unwrap().as_str(), Some(Django::MODEL_BACKEND));
+}
+
+#[tokio::test]
+async fn a_sign_in_of_ours_tells_its_time_to_us_alone_and_one_of_django_tells_none() {
+    let fleet = fleet();
+    let theirs = made_by_django(&fleet, &signed_in("1").each_ref().map(|(name, json)| (*name, &**json))).await;
+    assert_eq!(fleet.load(&theirs).await.1.authenticated_at(), None);
+    let mut ours = theirs.clone();
+    for minutes in [1, 2] {
+        fleet.memory.advance(Duration::from_secs(60));
+        let request = fleet.request(&ours);
+        let firefox = LoadOptions::new().from_client(Client::new(None, Some("Firefox")));
+        request.load_with(firefox).await.unwrap().login_as(user("1")).unwrap();
+        ours.take(&fleet.finish(&request).await);
+        fleet.serve(&mut ours, |session| session.insert("a", &minutes).unwrap()).await;
+        let (_, session) = fleet.load(&ours).await;
+        assert_eq!(session.authenticated_at(), Some(StoreTime(1_700_000_000_000 + minutes * 60_000)));
+        assert_eq!(session.names().unwrap(), ["a"]);
+    }
 }
 
 #[tokio::test]
