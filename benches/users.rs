@@ -39,7 +39,7 @@ fn main() {
                 rounds[0].push(ask(&manager, &cookie, What::Session).await);
                 rounds[1].push(ask(&manager, &cookie, What::User).await);
             }
-            let [without, with] = rounds.map(median);
+            let [without, with] = rounds.map(|rounds| median(&rounds));
             println!(
                 "{name}: a read takes {:.1} µs without the user and {:.1} with, {:.1} and {:.1} of processor time",
                 without.time, with.time, without.processor, with.processor
@@ -108,7 +108,7 @@ fn processor() -> Duration {
     Duration::from_nanos(nanoseconds.flatten().sum())
 }
 
-fn median(rounds: Vec<Figures>) -> Figures {
+fn median(rounds: &[Figures]) -> Figures {
     let of = |figure: fn(&Figures) -> f64| {
         let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
         figures.sort_by(f64::total_cmp);

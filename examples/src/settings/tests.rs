@@ -57,6 +57,7 @@ fn nothing_set_is_an_embedded_start() {
         secure: false,
         same_site: SameSite::Lax,
         of_the_browser: false,
+        signed: SignedCookie::Off,
     };
     assert_eq!(settings.cookie, cookie);
     assert!(!settings.save_every_request);

@@ -206,7 +206,7 @@ fn record(django: &Django, bytes: &Bytes) {
         Err(error) => return assert_eq!(error.kind(), ErrorKind::TooLarge, "not written: {error}"),
     };
     assert!(again.head == found.head && again.entries == found.entries);
-    let changes = Changes::from([("edited".into(), Some(Json::from_text(Bytes::from_static(b"1"))))]);
+    let changes = Changes::from([("edited", Some(Json::from_text(Bytes::from_static(b"1"))))]);
     let edited = Content { entries: found.entries.with(&changes), ..content(&found) };
     match django.next("key", &found, None, &stamp, edited.clone()) {
         Ok(written) => {

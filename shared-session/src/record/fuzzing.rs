@@ -48,7 +48,7 @@ pub fn native_record(bytes: &[u8]) {
     let names: Vec<_> = found.entries.iter().map(|(name, _)| name.to_owned()).collect();
     for name in names.iter().map(String::as_str).chain(["edited"]).take(3) {
         let value = Json::from_text(Bytes::from_static(b"[1]"));
-        let changes = Changes::from([(name.into(), Some(value))]);
+        let changes = Changes::from([(name, Some(value))]);
         let edited = Content { entries: found.entries.with(&changes), ..content(&found) };
         let written = native::next(&found, None, &stamp, edited.clone()).expect("an edit is written");
         let again = native::decode(written.bytes()).expect("an edit is read");
