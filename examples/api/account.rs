@@ -109,7 +109,7 @@ pub(crate) async fn login(
         audit::note(Failed::SignIn, address);
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
-    attempt.succeeded().await?;
+    attempt.succeeded().await;
     let account = Account::of(&user, &session).await?;
     let options = login.remember.map(|remember| LoginOptions::new().with_remember_me(remember)).unwrap_or_default();
     session.login_with(&user, options)?;

@@ -77,10 +77,9 @@ pub fn require(permission: impl Into<Arc<str>>) -> GuardLayer {
 /// use axum::{Router, routing::post};
 /// use shared_session_axum::require_fresh;
 ///
-/// let minutes = |minutes| Duration::from_secs(60 * minutes);
 /// let deletion: Router = Router::new()
 ///     .route("/account/delete", post(async || "deleted"))
-///     .route_layer(require_fresh(minutes(10)).redirect_to("/confirm"));
+///     .route_layer(require_fresh(Duration::from_secs(600)).redirect_to("/confirm"));
 /// # let _ = deletion;
 /// ```
 #[must_use]

@@ -34,7 +34,7 @@
 //!     if password != "correct horse" {
 //!         return Ok(Answer::Wrong);
 //!     }
-//!     attempt.succeeded().await?;
+//!     attempt.succeeded().await;
 //!     Ok(Answer::SignedIn)
 //! }
 //!
@@ -229,14 +229,14 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// It succeeded: each [`Subject`] says what becomes of its count. One round trip, or two.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] if the store fails; the attempt may then stay counted.
-    pub async fn succeeded(self) -> Result<(), Error> {
+    /// It succeeded: each [`Subject`] says what becomes of its count. If the store fails it stays counted, so that whoever
+    /// gave the right password is not turned away for that. One round trip, or two.
+    pub async fn succeeded(self) {
         let ends: Vec<BoxFuture<'_, _>> =
             self.counted.iter().map(|of| Box::pin(self.shared.succeeded(of)) as _).collect();
-        try_join_all(ends).await.map(drop)
+        if let Err(error) = try_join_all(ends).await {
+            tracing::debug!(%error, "an attempt that succeeded stays counted");
+        }
     }
 
     /// It was not made after all: something else failed before anybody could tell. It counts no longer, and nothing is

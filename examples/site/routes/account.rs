@@ -79,7 +79,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
     };
     let mut errors = Vec::new();
     if users.check_password(&user, &fields.old_password).await? {
-        attempt.succeeded().await?;
+        attempt.succeeded().await;
     } else {
         audit::note(Failed::PasswordCheck, visit.client_address());
         errors.push(FieldError::new("old_password", Text::new("password-wrong")));

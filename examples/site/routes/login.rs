@@ -103,7 +103,7 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
     };
     match found {
         Some(user) => {
-            attempt.succeeded().await?;
+            attempt.succeeded().await;
             let signed_in = begin(&visit, &session, &user, fields.options(), &fields.next).await?;
             visit.remember_device(&fields.username, signed_in)
         }
@@ -183,7 +183,7 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
     }
     // No user was made.
     if let Some(claim) = claim {
-        claim.succeeded().await?;
+        claim.succeeded().await;
     }
     render_register(&visit, &session, StatusCode::UNPROCESSABLE_ENTITY, errors, None, fields).await
 }

@@ -1,5 +1,7 @@
 //! A user has as many sessions as the manager allows, however many sign-ins come at the same moment.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use shared_session::{
     Error, ErrorKind, Identity, SessionLimit, SessionManager,
@@ -12,6 +14,11 @@ async fn sign_in(manager: &SessionManager, user: &str) -> Result<String, Error> 
     session.login_as(Identity::new(user, "", 0))?;
     session.commit().await?;
     Ok(session.handle().map(|handle| handle.to_string()).unwrap_or_default())
+}
+
+/// Sign-ins of the same millisecond have no order.
+async fn next_millisecond() {
+    tokio::time::sleep(Duration::from_millis(2)).await;
 }
 
 async fn count(manager: &SessionManager, user: &str) -> usize {
@@ -59,7 +66,9 @@ async fn the_newest_sign_ins_stay_also_of_sessions_that_began_long_ago() {
     visitor.insert("cart", &1).unwrap();
     visitor.commit().await.unwrap();
     let first = sign_in(&manager, "ann").await.unwrap();
+    next_millisecond().await;
     let second = sign_in(&manager, "ann").await.unwrap();
+    next_millisecond().await;
     visitor.login_as(Identity::new("ann", "", 0)).unwrap();
     visitor.commit().await.unwrap();
     let left: Vec<_> =

@@ -15,9 +15,9 @@ pub(super) const AUTH_USER: &str = "auth_user";
 /// ```
 /// use shared_session::users::UserTable;
 ///
-/// // class User(AbstractBaseUser): email = EmailField(unique=True); USERNAME_FIELD = "email"; is_admin =
-/// BooleanField() let table =
-/// UserTable::new("accounts_user").with_username_column("email").with_staff_column("is_admin");
+/// // class User(AbstractBaseUser):
+/// //     email = EmailField(unique=True); is_admin = BooleanField(); USERNAME_FIELD = "email"
+/// let table = UserTable::new("accounts_user").with_username_column("email").with_staff_column("is_admin");
 /// # drop(table);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

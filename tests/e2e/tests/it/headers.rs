@@ -171,7 +171,7 @@ async fn looking_around_creates_no_session() {
     browser.sign_in_at_site(&pair, "demo", "wrong").await.assert_no_session_cookie();
     browser.sign_out_at_api(&pair).await.assert_status(204);
     assert_eq!(browser.session(), None);
-    assert_eq!(pair.redis().cli(&["DBSIZE"]), "0", "{:?}", pair.redis().cli(&["KEYS", "*"]));
+    assert_eq!(pair.session_keys(), [""; 0]);
 
     browser.set_preference(&pair, "a", &json!(1)).await;
     assert_eq!(pair.session_keys().len(), 1);
@@ -188,7 +188,7 @@ async fn every_key_has_a_lifetime() {
         browser.get(&pair.site, "/").await.assert_status(200);
         for key in pair.redis().cli(&["KEYS", "*"]).lines() {
             let ttl: i64 = pair.redis().cli(&["TTL", key]).parse().unwrap();
-            assert!(ttl > 1_000_000, "{key} lives for {ttl}");
+            assert!(ttl > 80_000, "{key} lives for {ttl}");
             assert!(key.starts_with("shared_session:"), "{key}");
         }
     }
