@@ -17,26 +17,43 @@
 //! # Ok::<(), shared_session_examples::settings::SettingsError>(())
 //! ```
 
+mod cookie;
+mod django;
 mod encryption;
 pub mod env_file;
+mod http_limits;
+mod lifetimes;
 mod limits;
 mod names;
+mod operations;
+mod origins;
+mod profile;
 mod reader;
+mod redis_options;
+mod secret;
+mod sentinel;
 mod signed_cookies;
+#[cfg(test)]
+mod testing;
 mod url;
 
-use std::{collections::BTreeSet, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use shared_session::django::TimeZone;
-
-use self::reader::Reader;
 pub use self::{
+    cookie::{CookieSettings, SameSite},
+    django::{DjangoCodec, DjangoSettings},
     encryption::SessionEncryption,
+    http_limits::HttpLimits,
     limits::Limits,
     names::unknown,
+    operations::Operations,
+    profile::SessionProfile,
+    secret::Secret,
+    sentinel::SentinelLogin,
     signed_cookies::SignedCookie,
     url::{DatabaseUrl, SessionUrl},
 };
+use self::{lifetimes::Lifetimes, reader::Reader, redis_options::RedisOptions, secret::secret_keys};
 use crate::{forms::SignInNames, network::Network, prefix::Prefix};
 
 const SITE_PORT: u16 = 8000;
@@ -44,12 +61,6 @@ const API_PORT: u16 = 8001;
 const MAX_SECONDS: u64 = 315_360_000;
 const MAX_TIMEOUT_MS: u64 = 60_000;
 const MAX_RETRY_AFTER: u64 = 86_400;
-const MAX_REPLICAS: u32 = 10;
-const MAX_CONNECTIONS: u32 = 1_000_000;
-const MAX_HTTP_SECONDS: u64 = 3600;
-const MIN_KEY_BYTES: usize = 32;
-const MIN_TOKEN_BYTES: usize = 16;
-const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
 /// Which of the two services is started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,173 +75,6 @@ pub enum Service {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingsError(String);
-
-/// What one client may keep from the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HttpLimits {
-    /// `HTTP_IDLE_TIMEOUT`, default 10 s: how long a connection may take to send the head of a request, or nothing.
-    pub idle: Duration,
-    /// `HTTP_REQUEST_TIMEOUT`, default 30 s: how long a request may take, its body included, until its answer begins. Then 408.
-    pub request: Duration,
-    /// `HTTP_CONNECTIONS`, default 1024: how many connections are open at a time. More wait until one ends.
-    pub connections: u32,
-}
-
-/// Who may ask for `/metrics` and `/readyz`; see [`crate::operations`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Operations {
-    /// `OPERATIONS_ADDR`, default none: they are answered there and no longer where visitors come in.
-    pub addr: Option<SocketAddr>,
-    /// `OPERATIONS_TOKEN`, default none: what whoever asks must show.
-    pub token: Option<Secret>,
-}
-
-/// A value that must not be shown: keys, and URLs that may hold a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The value itself.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret")
-    }
-}
-
-/// `SESSION_PROFILE`: whose sessions are shared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionProfile {
-    /// The format of this project.
-    Native,
-    /// Django's `cache` sessions in Django's own Redis cache.
-    DjangoCache,
-    /// Django's `cache` sessions in the cache of the django-redis package.
-    DjangoRedis,
-    /// Django's `db` sessions.
-    DjangoDb,
-    /// Django's `cached_db` sessions.
-    DjangoCachedDb,
-}
-
-impl SessionProfile {
-    const NAMES: [(&str, Self); 5] = [
-        ("native", Self::Native),
-        ("django-cache", Self::DjangoCache),
-        ("django-redis", Self::DjangoRedis),
-        ("django-db", Self::DjangoDb),
-        ("django-cached-db", Self::DjangoCachedDb),
-    ];
-
-    /// As it is set.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(_, profile)| *profile == self).map_or("", |(name, _)| name)
-    }
-
-    /// Whether the sessions are Django's.
-    #[must_use]
-    pub fn is_django(self) -> bool {
-        self != Self::Native
-    }
-
-    fn needs_redis(self) -> bool {
-        matches!(self, Self::DjangoCache | Self::DjangoRedis | Self::DjangoCachedDb)
-    }
-}
-
-/// `DJANGO_CODEC`: how sessions are written that a service of ours creates under a Django profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DjangoCodec {
-    /// Python's pickle, the default of Django's caches.
-    Pickle,
-    /// JSON.
-    Json,
-    /// MessagePack.
-    MsgPack,
-}
-
-/// `SESSION_COOKIE_SAMESITE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SameSite {
-    /// Sent along with links from other sites, but not with their forms.
-    Lax,
-    /// Never sent along with requests from other sites.
-    Strict,
-    /// Always sent; needs `Secure`.
-    None,
-}
-
-/// The attributes of the session cookie.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CookieSettings {
-    /// `SESSION_COOKIE_NAME`, default `shared_session_id`.
-    pub name: String,
-    /// `SESSION_COOKIE_DOMAIN`, default none: the cookie belongs to one host.
-    pub domain: Option<String>,
-    /// `SESSION_COOKIE_PATH`, default `/`.
-    pub path: String,
-    /// `SESSION_COOKIE_FORMER_DOMAINS`, default none: domains that the cookie had before.
-    pub former_domains: Vec<String>,
-    /// `SESSION_COOKIE_FORMER_PATHS`, default none: paths that the cookie had before.
-    pub former_paths: Vec<String>,
-    /// `SESSION_COOKIE_SECURE`, default `false` when the service listens on loopback, else `true`.
-    pub secure: bool,
-    /// `SESSION_COOKIE_SAMESITE`, default `Lax`.
-    pub same_site: SameSite,
-    /// `SESSION_COOKIE_SIGNED`, default `off`: whether the cookie carries a tag under the secret key.
-    pub signed: SignedCookie,
-    /// `SESSION_EXPIRE_AT_BROWSER_CLOSE`, default off: the browser keeps the cookie only as long as it runs.
-    pub of_the_browser: bool,
-}
-
-/// Settings that only Django profiles use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DjangoSettings {
-    /// `DJANGO_CODEC`, default `pickle`.
-    pub codec: DjangoCodec,
-    /// `DJANGO_TIME_ZONE`, default none: Django's `TIME_ZONE` if its `USE_TZ` is `False`.
-    pub time_zone: Option<TimeZone>,
-    /// `AUTH_USER_TABLE`, default `auth_user`.
-    pub user_table: String,
-    /// `AUTH_USERNAME_FIELD`, default `username`: the column that users sign in with.
-    pub username_field: String,
-    /// `AUTH_EMAIL_FIELD`, default `email`.
-    pub email_field: String,
-    /// `AUTH_BACKEND`, default Django's `ModelBackend`: the backend that a login is recorded under.
-    pub backend: String,
-}
-
-/// The login to the Sentinels, which is not that of the servers that they watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SentinelLogin {
-    /// `SENTINEL_USERNAME`; empty for the user that `requirepass` is for.
-    pub username: String,
-    /// `SENTINEL_PASSWORD`.
-    pub password: Secret,
-}
-
-impl SentinelLogin {
-    fn read(reader: &Reader<'_>, session_url: &SessionUrl) -> Result<Option<Self>, SettingsError> {
-        let (username, password) = (reader.text("SENTINEL_USERNAME"), reader.text("SENTINEL_PASSWORD"));
-        if (username.is_some() || password.is_some()) && !matches!(session_url, SessionUrl::RedisSentinel(_)) {
-            let message = "SENTINEL_USERNAME or SENTINEL_PASSWORD is set; it needs SESSION_URL=redis+sentinel://…";
-            return Err(SettingsError(message.into()));
-        }
-        match (username, password) {
-            (username, Some(password)) => {
-                Ok(Some(Self { username: username.unwrap_or_default(), password: Secret(password) }))
-            }
-            (Some(_), None) => Err(SettingsError("SENTINEL_USERNAME is set; it needs SENTINEL_PASSWORD".into())),
-            (None, None) => Ok(None),
-        }
-    }
-}
 
 /// Everything that the environment sets. `docs/` and `.env.example` describe the variables for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -341,29 +185,15 @@ impl Settings {
         let reader = Reader::new(&vars);
         let site_addr = reader.address("SITE_ADDR", SITE_PORT)?;
         let api_addr = reader.address("API_ADDR", API_PORT)?;
-        let profile = reader.choice("SESSION_PROFILE", &SessionProfile::NAMES, SessionProfile::Native)?;
+        let profile = SessionProfile::read(&reader)?;
         let database_url = DatabaseUrl::read(&reader)?;
         let session_url = SessionUrl::read(&reader, profile, &database_url)?;
         let sentinel_login = SentinelLogin::read(&reader, &session_url)?;
-        let replicas = reader.count("SESSION_REPLICAS", MAX_REPLICAS)?;
-        let fenced_reads = reader.switch("SESSION_FENCED_READS", false)?;
-        let near_cache = reader.switch("NEAR_CACHE", false)?;
-        let redis_only = [
-            (replicas > 0, format!("SESSION_REPLICAS is {replicas}")),
-            (fenced_reads, "SESSION_FENCED_READS is on".to_owned()),
-            (near_cache, "NEAR_CACHE is on".to_owned()),
-        ];
-        if let Some((_, what)) = redis_only.into_iter().find(|(is_set, _)| *is_set && !session_url.is_redis()) {
-            return Err(SettingsError(format!("{what}; it needs sessions in Redis (SESSION_URL=redis://…)")));
-        }
-        let durable = reader.switch("SESSION_DURABLE", false)?;
-        if durable && let Some(needed) = refuses_durable(profile, &session_url, near_cache) {
-            return Err(SettingsError(format!("SESSION_DURABLE is on; it needs {needed}")));
-        }
+        let RedisOptions { replicas, fenced_reads, near_cache, durable } =
+            RedisOptions::read(&reader, profile, &session_url)?;
         let (secret_key, secret_key_fallbacks) = secret_keys(&reader, profile, &session_url, &database_url)?;
         let listen_addr = if service == Service::Site { site_addr } else { api_addr };
-        let (idle, absolute) = lifetimes(&reader)?;
-        let remembered = reader.seconds("SESSION_REMEMBER_AGE", absolute.as_secs(), MAX_SECONDS)?;
+        let Lifetimes { idle, absolute, remembered } = Lifetimes::read(&reader)?;
         Ok(Self {
             service,
             site_addr,
@@ -378,19 +208,8 @@ impl Settings {
             encryption: SessionEncryption::read(&reader, profile)?,
             key_prefix: reader.key_prefix(if profile.is_django() { "" } else { "shared_session:" })?,
             key_version: reader.key_version()?,
-            django: DjangoSettings {
-                codec: reader.choice(
-                    "DJANGO_CODEC",
-                    &[("pickle", DjangoCodec::Pickle), ("json", DjangoCodec::Json), ("msgpack", DjangoCodec::MsgPack)],
-                    DjangoCodec::Pickle,
-                )?,
-                time_zone: reader.time_zone("DJANGO_TIME_ZONE")?,
-                user_table: reader.table("AUTH_USER_TABLE", "auth_user")?,
-                username_field: reader.column("AUTH_USERNAME_FIELD", "username")?,
-                email_field: reader.column("AUTH_EMAIL_FIELD", "email")?,
-                backend: reader.dotted_path("AUTH_BACKEND", MODEL_BACKEND)?,
-            },
-            cookie: cookie(&reader, profile, !listen_addr.ip().to_canonical().is_loopback())?,
+            django: DjangoSettings::read(&reader)?,
+            cookie: CookieSettings::read(&reader, profile, !listen_addr.ip().to_canonical().is_loopback())?,
             trusted_proxies: reader.networks("TRUSTED_PROXIES")?,
             site_prefix: reader.prefix("SITE_PREFIX")?,
             idle,
@@ -403,16 +222,9 @@ impl Settings {
             durable,
             timeout: reader.milliseconds("SESSION_TIMEOUT_MS", 300, MAX_TIMEOUT_MS)?,
             retry_after: reader.seconds("SESSION_RETRY_AFTER", 1, MAX_RETRY_AFTER)?,
-            http: HttpLimits {
-                idle: reader.seconds("HTTP_IDLE_TIMEOUT", 10, MAX_HTTP_SECONDS)?,
-                request: reader.seconds("HTTP_REQUEST_TIMEOUT", 30, MAX_HTTP_SECONDS)?,
-                connections: reader.count_from("HTTP_CONNECTIONS", 1024, 1, MAX_CONNECTIONS)?,
-            },
+            http: HttpLimits::read(&reader)?,
             limits: Limits::read(&reader, profile.is_django(), idle)?,
-            operations: Operations {
-                addr: reader.optional_address("OPERATIONS_ADDR")?,
-                token: reader.secret("OPERATIONS_TOKEN", MIN_TOKEN_BYTES)?,
-            },
+            operations: Operations::read(&reader)?,
             log_filter: reader.log_filter("RUST_LOG")?,
             unknown: Vec::new(),
             has_env_file: false,
@@ -456,145 +268,106 @@ impl Settings {
     pub fn has_embedded_users(&self) -> bool {
         self.database_url == DatabaseUrl::Embedded
     }
-
-    /// The origins that may send unsafe requests and read answers: `SITE_ORIGIN` and `API_ORIGIN`.
-    ///
-    /// Where one is unset: `http://localhost` and `http://127.0.0.1` with the two default ports, the configured ports
-    /// and the port that this service is bound to.
-    #[must_use]
-    pub fn allowed_origins(&self, bound: SocketAddr) -> BTreeSet<String> {
-        let local = [SITE_PORT, API_PORT, self.site_addr.port(), self.api_addr.port(), bound.port()];
-        [&self.site_origins, &self.api_origins]
-            .into_iter()
-            .flat_map(|configured| match configured {
-                Some(origins) => origins.clone(),
-                None => local.iter().filter(|port| **port != 0).flat_map(|port| local_origins(*port)).collect(),
-            })
-            .collect()
-    }
-
-    /// The origin of `site` to link to from a page that was asked for under `host` (a `Host` header).
-    #[must_use]
-    pub fn site_origin(&self, host: Option<&str>) -> String {
-        same_host(self.site_origins.as_deref(), self.site_addr.port(), SITE_PORT, host)
-    }
-
-    /// The origin of `api` to link to from a page that was asked for under `host` (a `Host` header).
-    ///
-    /// The header only picks one of the configured origins, so that a visitor of `127.0.0.1` is not sent to
-    /// `localhost`, where the cookie does not go.
-    #[must_use]
-    pub fn api_origin(&self, host: Option<&str>) -> String {
-        same_host(self.api_origins.as_deref(), self.api_addr.port(), API_PORT, host)
-    }
-}
-
-fn local_origins(port: u16) -> [String; 2] {
-    ["localhost", "127.0.0.1"].map(|host| url::origin("http", host, Some(port)))
-}
-
-fn same_host(configured: Option<&[String]>, port: u16, default_port: u16, host: Option<&str>) -> String {
-    let local = local_origins(if port == 0 { default_port } else { port });
-    let origins = configured.unwrap_or(&local);
-    let hostname = |text: &str| url::without_port(text).to_ascii_lowercase();
-    let wanted = host.map(hostname);
-    origins
-        .iter()
-        .find(|origin| origin.split_once("://").map(|(_, host)| hostname(host)) == wanted)
-        .unwrap_or(&origins[0])
-        .clone()
-}
-
-/// What `SESSION_DURABLE` lacks.
-fn refuses_durable(profile: SessionProfile, session_url: &SessionUrl, near_cache: bool) -> Option<&'static str> {
-    match () {
-        () if profile.is_django() => Some("SESSION_PROFILE=native"),
-        () if !session_url.is_redis() => Some("a Redis for the copies (SESSION_URL=redis://…)"),
-        () if near_cache => Some("NEAR_CACHE=off, which keeps what Redis announces"),
-        () => None,
-    }
-}
-
-fn secret_keys(
-    reader: &Reader<'_>,
-    profile: SessionProfile,
-    session_url: &SessionUrl,
-    database_url: &DatabaseUrl,
-) -> Result<(Option<Secret>, Vec<Secret>), SettingsError> {
-    let min_bytes = if profile.is_django() { 1 } else { MIN_KEY_BYTES };
-    let key = reader.secret("SECRET_KEY", min_bytes)?;
-    if key.is_none() {
-        let reason = match (session_url, database_url) {
-            _ if profile.is_django() => Some("Django's SECRET_KEY, because SESSION_PROFILE is a Django profile"),
-            (_, DatabaseUrl::Postgres(_)) => Some("at least 32 bytes, because DATABASE_URL is a PostgreSQL database"),
-            (SessionUrl::Embedded, _) => None,
-            _ => Some("at least 32 bytes, because SESSION_URL or REDIS_URL is set"),
-        };
-        if let Some(reason) = reason {
-            return Err(SettingsError(format!("SECRET_KEY is not set; expected {reason}")));
-        }
-    }
-    Ok((key, reader.secrets("SECRET_KEY_FALLBACKS", min_bytes)?))
-}
-
-fn cookie(
-    reader: &Reader<'_>,
-    profile: SessionProfile,
-    secure_by_default: bool,
-) -> Result<CookieSettings, SettingsError> {
-    let cookie = CookieSettings {
-        name: reader.cookie_name("SESSION_COOKIE_NAME", "shared_session_id")?,
-        domain: reader.domain("SESSION_COOKIE_DOMAIN")?,
-        path: reader.cookie_path("SESSION_COOKIE_PATH")?,
-        former_domains: reader.domains("SESSION_COOKIE_FORMER_DOMAINS")?,
-        former_paths: reader.cookie_paths("SESSION_COOKIE_FORMER_PATHS")?,
-        secure: reader.switch("SESSION_COOKIE_SECURE", secure_by_default)?,
-        same_site: reader.choice(
-            "SESSION_COOKIE_SAMESITE",
-            &[("Lax", SameSite::Lax), ("Strict", SameSite::Strict), ("None", SameSite::None)],
-            SameSite::Lax,
-        )?,
-        signed: SignedCookie::read(reader, profile)?,
-        of_the_browser: reader.switch("SESSION_EXPIRE_AT_BROWSER_CLOSE", false)?,
-    };
-    // Browsers drop cookies that break these rules (RFC 6265bis, 5.7).
-    let lowercase = cookie.name.to_ascii_lowercase();
-    let of_one_host = lowercase.starts_with("__host-");
-    let was_elsewhere = !cookie.former_domains.is_empty() || !cookie.former_paths.is_empty();
-    let broken = match () {
-        () if cookie.same_site == SameSite::None && !cookie.secure => {
-            "SESSION_COOKIE_SAMESITE is None; it needs a secure cookie (SESSION_COOKIE_SECURE)"
-        }
-        () if of_one_host && (!cookie.secure || cookie.domain.is_some()) => {
-            "SESSION_COOKIE_NAME starts with __Host-; it needs a secure cookie without SESSION_COOKIE_DOMAIN \
-             (SESSION_COOKIE_SECURE)"
-        }
-        () if of_one_host && cookie.path != "/" => {
-            "SESSION_COOKIE_NAME starts with __Host-; it needs SESSION_COOKIE_PATH=/ or another name"
-        }
-        () if of_one_host && was_elsewhere => {
-            "SESSION_COOKIE_NAME starts with __Host-, and such a cookie never had another domain or path; remove \
-             SESSION_COOKIE_FORMER_DOMAINS and SESSION_COOKIE_FORMER_PATHS"
-        }
-        () if lowercase.starts_with("__secure-") && !cookie.secure => {
-            "SESSION_COOKIE_NAME starts with __Secure-; it needs a secure cookie (SESSION_COOKIE_SECURE)"
-        }
-        () => return Ok(cookie),
-    };
-    Err(SettingsError(broken.to_owned()))
-}
-
-fn lifetimes(reader: &Reader<'_>) -> Result<(Duration, Duration), SettingsError> {
-    let idle = reader.seconds("SESSION_IDLE", 1_209_600, MAX_SECONDS)?;
-    let absolute = reader.seconds("SESSION_ABSOLUTE", 7_776_000, MAX_SECONDS)?;
-    if idle > absolute {
-        let (idle, absolute) = (idle.as_secs(), absolute.as_secs());
-        return Err(SettingsError(format!(
-            "SESSION_IDLE is {idle}; expected at most SESSION_ABSOLUTE, which is {absolute}"
-        )));
-    }
-    Ok((idle, absolute))
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::{
+        testing::{assert_refused, read, refusal, site},
+        *,
+    };
+
+    #[test]
+    fn nothing_set_is_an_embedded_start() {
+        let settings = site(&[]);
+        assert_eq!(settings.listen_addr(), "127.0.0.1:8000".parse().unwrap());
+        assert_eq!(read(&[], Service::Api).unwrap().listen_addr(), "127.0.0.1:8001".parse().unwrap());
+        assert_eq!(
+            (settings.session_url.clone(), settings.database_url.clone()),
+            (SessionUrl::Embedded, DatabaseUrl::Embedded)
+        );
+        assert_eq!(settings.embedded_database(), PathBuf::from(".data/shared-session.sqlite3"));
+        assert!(settings.has_embedded_users());
+        assert_eq!((settings.secret_key.clone(), settings.secret_key_fallbacks.len()), (None, 0));
+        assert_eq!(settings.profile, SessionProfile::Native);
+        assert_eq!((settings.key_prefix.as_str(), settings.key_version), ("shared_session:", 1));
+        let cookie = CookieSettings {
+            name: "shared_session_id".into(),
+            domain: None,
+            path: "/".into(),
+            former_domains: Vec::new(),
+            former_paths: Vec::new(),
+            secure: false,
+            same_site: SameSite::Lax,
+            of_the_browser: false,
+            signed: SignedCookie::Off,
+        };
+        assert_eq!(settings.cookie, cookie);
+        assert!(!settings.save_every_request);
+        assert_eq!((settings.idle.as_secs(), settings.absolute.as_secs()), (1_209_600, 7_776_000));
+        assert_eq!((settings.trusted_proxies.len(), settings.near_cache, settings.durable), (0, false, false));
+        assert_eq!((settings.timeout.as_millis(), settings.retry_after.as_secs()), (300, 1));
+        assert_eq!((settings.replicas, settings.fenced_reads), (0, false));
+        assert_eq!(settings.log_filter, "info");
+        assert_eq!(settings.django.codec, DjangoCodec::Pickle);
+        assert_eq!(settings.django.user_table, "auth_user");
+        assert_eq!(settings.django.backend, "django.contrib.auth.backends.ModelBackend");
+    }
+
+    #[test]
+    fn empty_variables_are_unset_ones() {
+        let empty: Vec<_> = names::KNOWN.iter().map(|name| (*name, " ")).collect();
+        assert_eq!(read(&empty, Service::Site), read(&[], Service::Site));
+    }
+
+    #[test]
+    fn addresses() {
+        let settings = site(&[("SITE_ADDR", "[::]:0"), ("API_ADDR", "localhost:9001")]);
+        assert_eq!(settings.site_addr, "[::]:0".parse().unwrap());
+        assert_eq!(settings.api_addr, "127.0.0.1:9001".parse().unwrap());
+        for name in ["SITE_ADDR", "API_ADDR"] {
+            assert_refused(
+                name,
+                &["8000", "127.0.0.1", "127.0.0.1:65536", "example.com:80", ":80", "localhost:", "localhost:+1"],
+            );
+        }
+    }
+
+    #[test]
+    fn the_data_directory_holds_the_embedded_files() {
+        assert_eq!(
+            site(&[("DATA_DIR", "/var/lib/x")]).embedded_database(),
+            PathBuf::from("/var/lib/x/shared-session.sqlite3")
+        );
+    }
+
+    #[test]
+    fn keys() {
+        let settings = site(&[("SESSION_KEY_PREFIX", "shop:{a}"), ("SESSION_KEY_VERSION", "7")]);
+        assert_eq!((settings.key_prefix.as_str(), settings.key_version), ("shop:{a}", 7));
+        assert_refused("SESSION_KEY_PREFIX", &["a b", "a\tb", "a\u{7f}"]);
+        assert!(refusal(&[("SESSION_KEY_PREFIX", &"x".repeat(101))]).len() < 200);
+        assert_refused("SESSION_KEY_VERSION", &["one", "-1", "+1", "4294967296"]);
+    }
+
+    #[test]
+    fn trusted_proxies() {
+        let proxies = site(&[("TRUSTED_PROXIES", "10.0.0.0/8, fd00::/8,127.0.0.1")]).trusted_proxies;
+        assert_eq!(proxies, ["10.0.0.0/8", "fd00::/8", "127.0.0.1/32"].map(|text| Network::parse(text).unwrap()));
+        assert_refused("TRUSTED_PROXIES", &["10.0.0.0/33", "10.0.0.1/8", "proxy.example", "all"]);
+    }
+
+    #[test]
+    fn times_of_an_outage() {
+        let settings = site(&[("SESSION_TIMEOUT_MS", "150"), ("SESSION_RETRY_AFTER", "5")]);
+        assert_eq!((settings.timeout.as_millis(), settings.retry_after.as_secs()), (150, 5));
+        assert_refused("SESSION_TIMEOUT_MS", &["0", "-1", "+5", "300ms", "0.3", "60001"]);
+        assert_refused("SESSION_RETRY_AFTER", &["0", "-1", "+5", "1s", "1.5", "86401"]);
+    }
+
+    #[test]
+    fn log_filters() {
+        assert_eq!(site(&[("RUST_LOG", "warn,site=debug")]).log_filter, "warn,site=debug");
+        assert_refused("RUST_LOG", &["site=loud"]);
+    }
+}

@@ -49,3 +49,37 @@ impl Limits {
         Ok(limits)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::settings::testing::{assert_refused, refusal, site};
+
+    #[test]
+    fn what_one_client_may_cost_the_others() {
+        let limits = site(&[]).limits;
+        assert_eq!((limits.anonymous_age.as_secs(), limits.anonymous_size), (86_400, 20_480));
+        assert_eq!((limits.anonymous_rate, limits.sign_ins, limits.max_per_user), (Some(300), true, Some(100)));
+        let set = [
+            ("SESSION_ANONYMOUS_AGE", "60"),
+            ("SESSION_ANONYMOUS_SIZE", "1024"),
+            ("SESSION_ANONYMOUS_RATE", "0"),
+            ("SIGN_IN_LIMIT", "off"),
+            ("SESSION_MAX_PER_USER", "0"),
+        ];
+        let limits = site(&set).limits;
+        assert_eq!((limits.anonymous_age.as_secs(), limits.anonymous_size), (60, 1024));
+        assert_eq!((limits.anonymous_rate, limits.sign_ins, limits.max_per_user), (None, false, None));
+        assert_eq!(site(&[("SESSION_IDLE", "30")]).limits.anonymous_age.as_secs(), 30);
+        let django =
+            site(&[("SESSION_PROFILE", "django-db"), ("SECRET_KEY", "k"), ("DATABASE_URL", "sqlite://db.sqlite3")]);
+        assert_eq!(django.limits.anonymous_age, django.idle, "Django has one lifetime for all");
+        assert_refused("SESSION_ANONYMOUS_AGE", &["0", "-1", "1d", "315360001"]);
+        assert_refused("SESSION_ANONYMOUS_SIZE", &["0", "511", "524289", "4k"]);
+        assert_refused("SESSION_ANONYMOUS_RATE", &["-1", "1000001", "many"]);
+        assert_eq!(django.limits.max_per_user, None);
+        assert_refused("SESSION_MAX_PER_USER", &["-1", "1000001", "all"]);
+        assert_refused("SIGN_IN_LIMIT", &["5", "perhaps"]);
+        let message = refusal(&[("SESSION_IDLE", "4"), ("SESSION_ANONYMOUS_AGE", "5")]);
+        assert_eq!(message, "SESSION_ANONYMOUS_AGE is 5; expected at most SESSION_IDLE, which is 4");
+    }
+}

@@ -218,3 +218,85 @@ fn database_number(db: &str) -> Result<(), &'static str> {
         _ => Err("the number of a database after the last slash"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::testing::{KEY, assert_refused_silently, site};
+
+    #[test]
+    fn session_urls() {
+        let url = |value: &str| site(&[("SESSION_URL", value), ("SECRET_KEY", KEY)]).session_url;
+        let secret = |value: &str| Secret(value.to_owned());
+        for value in [
+            "redis://localhost",
+            "redis://u:hunter2@127.0.0.1:6379/3",
+            "rediss://[::1]:6380/0?x=y",
+            "redis+unix:///run/r.sock?db=1",
+        ] {
+            assert_eq!(url(value), SessionUrl::Redis(secret(value)));
+        }
+        for value in ["redis+sentinel://a:26379,b:26379/primary", "redis+sentinel://u:hunter2@a:1,[::1]:2/primary/5"] {
+            assert_eq!(url(value), SessionUrl::RedisSentinel(secret(value)));
+        }
+        for value in ["redis+cluster://a:7000,b:7001", "redis+cluster://:hunter2@a:7000/"] {
+            assert_eq!(url(value), SessionUrl::RedisCluster(secret(value)));
+        }
+        assert_eq!(url("sqlite://var/s.db?mode=rwc"), SessionUrl::Sqlite("sqlite://var/s.db?mode=rwc".into()));
+        for value in ["postgres://u:hunter2@db/app", "postgresql:///app?host=/run/postgresql"] {
+            assert_eq!(url(value), SessionUrl::Postgres(secret(value)));
+        }
+        assert!(!format!("{:?}", url("redis://u:hunter2@h")).contains("hunter2"));
+    }
+
+    #[test]
+    fn session_urls_that_cannot_be_used_are_refused_without_being_shown() {
+        for value in [
+            "hunter2",
+            "redsi://u:hunter2@h",
+            "redis://",
+            "redis://u:hunter2@h:0",
+            "redis://u:hunter2@h:65536",
+            "redis://u:hunter2@h:+1",
+            "redis://u:hunter2@h/first",
+            "redis://a,b",
+            "redis+unix://run/hunter2.sock",
+            "redis+sentinel://u:hunter2@a:1",
+            "redis+sentinel://a:1,/primary",
+            "redis+cluster://u:hunter2@a:1/2",
+            "redis+cluster://",
+            "sqlite://",
+            "sqlite://:memory:",
+            "sqlite:hunter2.db",
+            "postgres://u:hunter2@h:port/app",
+            "mysql://u:hunter2@h/app",
+        ] {
+            assert_refused_silently(&[("SESSION_URL", value), ("SECRET_KEY", KEY)]);
+        }
+    }
+
+    #[test]
+    fn redis_url_stands_in_for_an_unset_session_url() {
+        let redis = ("REDIS_URL", "redis://cache");
+        assert_eq!(site(&[redis, ("SECRET_KEY", KEY)]).session_url, SessionUrl::Redis(Secret("redis://cache".into())));
+        let both = site(&[redis, ("SESSION_URL", "redis://sessions"), ("SECRET_KEY", KEY)]);
+        assert_eq!(both.session_url, SessionUrl::Redis(Secret("redis://sessions".into())));
+        assert_refused_silently(&[("REDIS_URL", "postgres://u:hunter2@h/app"), ("SECRET_KEY", KEY)]);
+        assert_refused_silently(&[("REDIS_URL", "hunter2"), ("SECRET_KEY", KEY)]);
+    }
+
+    #[test]
+    fn database_urls() {
+        assert_eq!(
+            site(&[("DATABASE_URL", "sqlite:///u.db")]).database_url,
+            DatabaseUrl::Sqlite("sqlite:///u.db".into())
+        );
+        let url = "postgres://u:hunter2@db:5432/app";
+        let settings = site(&[("DATABASE_URL", url), ("SECRET_KEY", KEY)]);
+        assert_eq!(settings.database_url, DatabaseUrl::Postgres(Secret(url.into())));
+        assert!(!settings.has_embedded_users());
+        for value in ["hunter2", "redis://u:hunter2@h", "sqlite://", "postgres://u:hunter2@h:0/app"] {
+            assert_refused_silently(&[("DATABASE_URL", value), ("SECRET_KEY", KEY)]);
+        }
+    }
+}
