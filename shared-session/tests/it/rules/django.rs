@@ -6,13 +6,15 @@ use bytes::Bytes;
 use shared_session::{
     Client, ErrorKind, Expiry, LoadOptions, Profile, SecretKeys, Session, SessionManager,
     django::{
-        Django, TimeZone,
-        pickle::{Pickle, PyDate, PyDateTime, PyOffset, PyTime, PyValue},
+        Django,
+        pickle::{Pickle, PyValue},
     },
     store::{SessionStore, StoreTime},
     testing::Fault,
-    users::ManageUsers,
 };
+
+mod fleet_check;
+mod time_zones;
 
 use super::{Browser, Fleet, IDLE, current_user, kind, user};
 
@@ -376,132 +378,4 @@ async fn a_hash_under_an_earlier_key_is_renewed_in_place() {
     assert_eq!((kind(&outcome), outcome.set_cookie()), (None, None));
     let new = with_keys(SecretKeys::django("new").unwrap());
     assert!(new.request(&browser).user().await.unwrap().is_some(), "the earlier key is no longer needed");
-}
-
-#[tokio::test]
-async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
-    let (fleet, users) = current_user::fleet_with_users_of_django().await;
-    let with = |django: Django, keys: &str| {
-        let keys = SecretKeys::django(keys).unwrap();
-        fleet.manager.clone().with_users(users.clone(), keys).with_profile(Profile::django(django))
-    };
-    let ours = with(Django::cache(), "key");
-    assert_eq!(ours.check_fleet().await.unwrap().sessions, 0, "an empty store fits everybody");
-    let fleet = Fleet { manager: ours.clone(), store: fleet.store.clone(), memory: fleet.memory.clone() };
-    current_user::signed_in(&fleet, &users, "ann").await;
-    let found = ours.check_fleet().await.unwrap();
-    assert_eq!((found.sessions, found.users), (1, 1));
-    users.set_active("1", false).await.unwrap();
-    assert_eq!(ours.check_fleet().await.unwrap().users, 0, "of a user who is locked out nothing can be told");
-    users.set_active("1", true).await.unwrap();
-    for (other, says) in [
-        (with(Django::cache().with_key_prefix("shop"), "key"), r#"key prefix is "" and the version 1"#),
-        (with(Django::cache().with_version(2), "key"), r#"key prefix is "" and the version 1"#),
-        (with(Django::cache(), "another key"), "secret key"),
-    ] {
-        let error = other.check_fleet().await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
-        assert!(error.to_string().contains(says), "{error}");
-    }
-}
-
-#[tokio::test]
-async fn keys_of_a_key_function_are_named() {
-    let fleet = fleet();
-    set(&fleet, &format!("shop-django.contrib.sessions.cache{KEY}"), "text".into()).await;
-    let error = fleet.manager.check_fleet().await.unwrap_err().to_string();
-    assert!(error.contains("KEY_FUNCTION") && error.contains(r#""shop-""#), "{error}");
-}
-
-#[tokio::test]
-async fn native_sessions_under_another_prefix_are_named_and_what_looks_like_one_is_not() {
-    let fleet = Fleet::new();
-    let shop = fleet.manager.clone().with_profile(Profile::native("shop:"));
-    set(&fleet, "cache:abcdefghijklmnopqrstuvwx", "text".into()).await;
-    let found = shop.check_fleet().await.unwrap();
-    assert_eq!(found.unchecked().next(), Some("checked prefix: no session found under it"));
-    fleet.serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
-    let error = shop.check_fleet().await.unwrap_err();
-    assert!(error.to_string().contains(r#"the key prefix is "shared_session:""#), "{error}");
-    assert_eq!(fleet.manager.check_fleet().await.unwrap().sessions, 1);
-}
-
-fn in_zone(fleet: &Fleet, zone: Option<&str>) -> Fleet {
-    let django = match zone {
-        Some(name) => Django::cache().with_time_zone(TimeZone::named(name).unwrap()),
-        None => Django::cache(),
-    };
-    let manager = fleet.manager.clone().with_profile(Profile::django(django));
-    Fleet { manager, store: fleet.store.clone(), memory: fleet.memory.clone() }
-}
-
-/// The store's clock stands at 2023-11-14 22:13:20 UTC.
-#[tokio::test]
-async fn a_session_that_ends_at_a_local_time_ends_then_in_the_zone_of_the_site() {
-    for (zone, ends) in [
-        ("America/New_York", "2023-11-14T17:14:20.000001"),
-        ("Asia/Shanghai", "2023-11-15T06:14:20"),
-        ("Europe/Berlin", "2023-11-14T23:14:20"),
-        ("UTC", "2023-11-14T22:14:20"),
-    ] {
-        let fleet = in_zone(&fleet(), Some(zone));
-        let mut browser = made_by_django(&fleet, &[("_session_expiry", &format!("{ends:?}")), ("a", "1")]).await;
-        assert_eq!(fleet.get(&browser, "a").await, Some(1.into()), "{zone}");
-        assert!(fleet.manager.check_fleet().await.is_ok(), "{zone}");
-        fleet.serve(&mut browser, |session| session.insert("b", &2).unwrap()).await;
-        fleet.memory.advance(Duration::from_secs(59));
-        assert_eq!(fleet.get(&browser, "b").await, Some(2.into()), "{zone}");
-        fleet.memory.advance(Duration::from_secs(2));
-        assert_eq!(fleet.get(&browser, "b").await, None, "{zone}");
-    }
-}
-
-#[tokio::test]
-async fn a_local_time_without_a_zone_stops_the_start_and_neither_ends_nor_overwrites_a_session() {
-    let fleet = in_zone(&fleet(), None);
-    let browser = made_by_django(&fleet, &[("_session_expiry", r#""2023-11-14T17:14:20""#)]).await;
-    let before = stored(&fleet, &session_key(&browser)).await;
-    let error = fleet.manager.check_fleet().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("no time zone is set"), "{error}");
-    assert_eq!(fleet.load(&browser).await.1.names().unwrap_err().kind(), ErrorKind::Unreadable);
-    assert_eq!(stored(&fleet, &session_key(&browser)).await, before);
-
-    // One that can be read does not outweigh it.
-    in_zone(&fleet, None).serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
-    assert_eq!(fleet.manager.check_fleet().await.unwrap_err().kind(), ErrorKind::Config);
-    let error = {
-        let (request, session) = fleet.load(&Browser::default()).await;
-        session.insert("_session_expiry", "2023-11-14T17:14:20").unwrap();
-        kind(&fleet.finish(&request).await)
-    };
-    assert_eq!(error, Some(ErrorKind::Value), "we write none either");
-}
-
-/// As Django before 4.1 keeps them, in pickles.
-#[tokio::test]
-async fn datetimes_in_pickles_end_sessions_in_their_own_zone_or_in_that_of_the_site() {
-    let at = |hour, offset| {
-        let date = PyDate { year: 2023, month: 11, day: 14 };
-        let time = PyTime { hour, minute: 14, second: 20, microsecond: 5, fold: false, offset };
-        PyValue::DateTime(PyDateTime { date, time })
-    };
-    for ends in [
-        at(17, PyOffset::None),
-        at(22, PyOffset::Fixed(0)),
-        at(17, PyOffset::Fixed(-18_000)),
-        at(23, PyOffset::Named("Europe/Paris".into())),
-        at(17, PyOffset::Named("America/Port-au-Prince".into())),
-    ] {
-        let fleet = in_zone(&fleet(), Some("America/New_York"));
-        let mut pickle = Pickle::new(4);
-        pickle.set("_session_expiry", ends).unwrap();
-        pickle.set("a", 1_i64).unwrap();
-        set(&fleet, &format!("{PREFIX}{KEY}"), pickle.to_bytes().unwrap()).await;
-        let browser = Browser(Some(format!("sid={KEY}")));
-        fleet.memory.advance(Duration::from_secs(59));
-        assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
-        fleet.memory.advance(Duration::from_secs(2));
-        assert_eq!(fleet.get(&browser, "a").await, None);
-    }
 }

@@ -7,21 +7,6 @@ use shared_session::{
 
 use super::Database;
 
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[tokio::test]
-            async fn sqlite() {
-                super::$test(&super::Database::sqlite()).await;
-            }
-            #[tokio::test]
-            async fn postgres() {
-                super::$test(&super::Database::postgres().await).await;
-            }
-        })*
-    };
-}
-
 on_both! {
     users_may_sign_in_with_their_address_and_have_nothing_else
     the_stock_columns_beside_an_address_as_name_are_filled

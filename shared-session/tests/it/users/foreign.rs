@@ -8,21 +8,6 @@ use sqlx::PgPool;
 
 use super::{Database, KEY, add};
 
-macro_rules! on_both {
-    ($($test:ident)*) => {
-        $(mod $test {
-            #[tokio::test]
-            async fn sqlite() {
-                super::$test(&super::Database::sqlite()).await;
-            }
-            #[tokio::test]
-            async fn postgres() {
-                super::$test(&super::Database::postgres().await).await;
-            }
-        })*
-    };
-}
-
 on_both! {
     whoever_is_in_the_table_signs_in_whatever_the_name
     a_password_is_asked_of_the_user_at_hand_and_not_of_a_namesake

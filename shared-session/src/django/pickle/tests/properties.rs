@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{hostile::hostile, *};
 
 /// Python values that are equal after writing and reading.
 fn tree(protocol: u8) -> impl Strategy<Value = PyValue> {

@@ -1,0 +1,54 @@
+//! Which sessions in the store do not fit the configuration.
+
+use shared_session::{ErrorKind, Profile, SecretKeys, django::Django, users::ManageUsers};
+
+use super::{KEY, fleet, set};
+use crate::rules::{Browser, Fleet, current_user};
+
+#[tokio::test]
+async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
+    let (fleet, users) = current_user::fleet_with_users_of_django().await;
+    let with = |django: Django, keys: &str| {
+        let keys = SecretKeys::django(keys).unwrap();
+        fleet.manager.clone().with_users(users.clone(), keys).with_profile(Profile::django(django))
+    };
+    let ours = with(Django::cache(), "key");
+    assert_eq!(ours.check_fleet().await.unwrap().sessions, 0, "an empty store fits everybody");
+    let fleet = Fleet { manager: ours.clone(), store: fleet.store.clone(), memory: fleet.memory.clone() };
+    current_user::signed_in(&fleet, &users, "ann").await;
+    let found = ours.check_fleet().await.unwrap();
+    assert_eq!((found.sessions, found.users), (1, 1));
+    users.set_active("1", false).await.unwrap();
+    assert_eq!(ours.check_fleet().await.unwrap().users, 0, "of a user who is locked out nothing can be told");
+    users.set_active("1", true).await.unwrap();
+    for (other, says) in [
+        (with(Django::cache().with_key_prefix("shop"), "key"), r#"key prefix is "" and the version 1"#),
+        (with(Django::cache().with_version(2), "key"), r#"key prefix is "" and the version 1"#),
+        (with(Django::cache(), "another key"), "secret key"),
+    ] {
+        let error = other.check_fleet().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn keys_of_a_key_function_are_named() {
+    let fleet = fleet();
+    set(&fleet, &format!("shop-django.contrib.sessions.cache{KEY}"), "text".into()).await;
+    let error = fleet.manager.check_fleet().await.unwrap_err().to_string();
+    assert!(error.contains("KEY_FUNCTION") && error.contains(r#""shop-""#), "{error}");
+}
+
+#[tokio::test]
+async fn native_sessions_under_another_prefix_are_named_and_what_looks_like_one_is_not() {
+    let fleet = Fleet::new();
+    let shop = fleet.manager.clone().with_profile(Profile::native("shop:"));
+    set(&fleet, "cache:abcdefghijklmnopqrstuvwx", "text".into()).await;
+    let found = shop.check_fleet().await.unwrap();
+    assert_eq!(found.unchecked().next(), Some("checked prefix: no session found under it"));
+    fleet.serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
+    let error = shop.check_fleet().await.unwrap_err();
+    assert!(error.to_string().contains(r#"the key prefix is "shared_session:""#), "{error}");
+    assert_eq!(fleet.manager.check_fleet().await.unwrap().sessions, 1);
+}
