@@ -26,10 +26,12 @@ use crate::{Error, ErrorKind};
 mod busy;
 mod case;
 mod column;
+mod create;
 mod failure;
 mod filling;
 mod inspect;
 mod manage;
+mod new_user;
 mod schema;
 mod tables;
 mod user_table;
@@ -37,7 +39,7 @@ mod user_table;
 use column::Dialect;
 #[cfg(feature = "sqlite")]
 use failure::{failed, within};
-pub use manage::{CreateUserError, NewUser};
+pub use new_user::{CreateUserError, NewUser};
 use tables::Tables;
 pub use user_table::UserTable;
 
