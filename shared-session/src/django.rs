@@ -75,18 +75,17 @@ pub(super) mod fuzzing;
 mod head;
 pub(crate) mod json;
 mod legacy;
-mod make;
 mod members;
 pub mod messages;
 #[cfg(feature = "django-redis")]
 mod msgpack;
 pub mod pickle;
 mod profile;
+mod python;
 mod refusal;
 pub(crate) mod signing;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod store;
-mod text;
 mod value;
 pub(crate) mod zone;
 

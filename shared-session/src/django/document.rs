@@ -10,7 +10,8 @@ use super::{
     json::Style,
     legacy,
     members::{Member, Members},
-    pickle::{Objects, Pickle, PyValue},
+    pickle::{Objects, Pickle},
+    python::PyValue,
     refusal::{MAX_BYTES, Reason, Refusal},
     signing::Signer,
 };

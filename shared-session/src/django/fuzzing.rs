@@ -20,7 +20,8 @@ use super::{
     messages,
     messages::{Level, Message},
     msgpack,
-    pickle::{Objects, Pickle, PyValue},
+    pickle::{Objects, Pickle},
+    python::PyValue,
     refusal::Reason,
     signing::Signer,
 };

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::{
     members::{Member, Members},
-    pickle::PyValue,
+    python::PyValue,
     refusal::Reason,
 };
 use crate::{Error, ErrorKind, record::entries::has_rounded_float};

@@ -3,11 +3,9 @@
 use bytes::Bytes;
 
 use super::{
-    make::Make,
     members::{MAX_MEMBERS, Member, Members},
-    pickle::{PyInt, PyObject, PyStr, PyValue},
+    python::{PyInt, PyObject, PyStr, PyValue, make::Make, text},
     refusal::Reason,
-    text,
 };
 
 /// The deepest nesting.

@@ -24,13 +24,11 @@
 
 mod build;
 mod guard;
-mod int;
 mod json;
 mod node;
 mod read;
 mod shape;
 mod text;
-mod value;
 mod write;
 
 use std::fmt;
@@ -38,12 +36,11 @@ use std::fmt;
 use bytes::Bytes;
 
 use super::json as python_json;
+pub use super::python::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue};
 use crate::{Error, ErrorKind};
 use build::Builder;
 pub use guard::Objects;
 use node::{Arena, Id, MAX_BYTES, Node, Reason};
-pub(super) use text::push_code_point;
-pub use value::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue};
 
 /// The pickle of a dict.
 ///

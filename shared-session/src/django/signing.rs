@@ -178,7 +178,7 @@ mod tests {
             let text = String::from_utf8(record.bytes().to_vec()).unwrap();
             let data = signer.unsign_data(&text).unwrap();
             let value = crate::django::json::value(&data).unwrap();
-            let crate::django::pickle::PyValue::Dict(pairs) = value else { panic!("a dict") };
+            let crate::django::python::PyValue::Dict(pairs) = value else { panic!("a dict") };
             assert_eq!(Some(tree_of(&pairs)), record.reads, "{}", record.id);
             assert_eq!(signer.sign_data(&data, TIME) == text, !text.starts_with('.'), "{}", record.id);
             read += 1;

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use super::{json, json::Rules, pickle::PyValue};
+use super::{json, json::Rules, python::PyValue};
 use crate::{
     EntryName, Error, ErrorKind, Session,
     record::entries::{Foreign, Json},
@@ -63,7 +63,7 @@ impl Json {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::django::pickle::PyObject;
+    use crate::django::python::PyObject;
 
     #[test]
     fn a_value_that_json_has_is_its_text() {

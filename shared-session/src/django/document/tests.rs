@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::django::text;
+use crate::django::python::text;
 
 pub(in crate::django) const SECRET: &str = "test-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz-DO-NOT-USE";
 pub(in crate::django) const OLD_SECRET: &str = "old-secret-key-9876543210-zyxwvutsrqponmlkjihgfedcba-DO-NOT-USE";

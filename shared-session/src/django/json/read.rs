@@ -6,9 +6,8 @@ use bytes::Bytes;
 
 use super::rules::MAX_DEPTH;
 use crate::django::{
-    make::Make,
     members::{MAX_MEMBERS, Member, Members},
-    pickle::{PyInt, PyStr, PyValue, push_code_point},
+    python::{PyInt, PyStr, PyValue, make::Make, surrogates},
     refusal::Reason,
 };
 
@@ -259,7 +258,7 @@ impl Text<'_> {
             out.extend_from_slice(&rest[..plain]);
             rest = &rest[plain + 1..];
             let Some((code, len)) = unescape(rest) else { break };
-            if push_code_point(&mut out, code).is_err() {
+            if surrogates::push(&mut out, code).is_err() {
                 break;
             }
             rest = &rest[len..];

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use super::*;
-use crate::django::{pickle::PyStr, text};
+use crate::django::python::{PyStr, text};
 
 fn read(text: &str) -> Result<PyValue, Reason> {
     value(text.as_bytes())

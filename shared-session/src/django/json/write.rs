@@ -4,9 +4,8 @@ use std::fmt::Write as _;
 
 use super::rules::{MAX_DEPTH, Rules, Style};
 use crate::django::{
-    pickle::{PyStr, PyValue},
+    python::{PyStr, PyValue, text},
     refusal::Reason,
-    text,
 };
 
 pub(super) struct Writer {

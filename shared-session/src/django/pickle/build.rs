@@ -1,10 +1,7 @@
 //! Adding new values to an arena, in the shapes that Python pickles them in.
 
-use super::{
-    int,
-    node::{Arena, Call, Id, Ids, MAX_DEPTH, MAX_LONG, Node, Object, Pairs, Reason},
-    value::{PyDate, PyDateTime, PyOffset, PyTime, PyTimeDelta, PyValue},
-};
+use super::node::{Arena, Call, Id, Ids, MAX_DEPTH, MAX_LONG, Node, Object, Pairs, Reason};
+use crate::django::python::{PyDate, PyDateTime, PyOffset, PyTime, PyTimeDelta, PyValue, int};
 
 pub(super) struct Builder<'a> {
     arena: &'a mut Arena,

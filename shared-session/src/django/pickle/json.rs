@@ -1,9 +1,7 @@
 //! JSON text from a pickle's values.
 
-use super::{
-    int,
-    node::{Arena, Id, Node},
-};
+use super::node::{Arena, Id, Node};
+use crate::django::python::int;
 
 /// Appends the value as JSON. False if JSON cannot represent it: another type, a lone surrogate, infinity, a key that
 /// is not a string. Recursive: the arena bounds the depth and the expanded size.

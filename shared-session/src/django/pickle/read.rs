@@ -5,13 +5,13 @@ use bytes::Bytes;
 use super::{
     guard,
     guard::Objects,
-    int,
     node::{
         Arena, Call, Id, Ids, MAX_BYTES, MAX_DEPTH, MAX_LONG, MAX_NAMES, MAX_NODES, MAX_OPS, MAX_WEIGHT, Node, Object,
         Pairs, Reason, Span,
     },
     text,
 };
+use crate::django::python::{int, surrogates};
 
 pub(super) struct Loaded {
     pub(super) arena: Arena,
@@ -327,13 +327,13 @@ impl<'a> Machine<'a> {
     }
 
     fn string(&mut self, span: Span) -> Result<(), Reason> {
-        text::check_str(self.arena.bytes(span))?;
+        surrogates::check(self.arena.bytes(span))?;
         self.push_new(Node::Str(span))
     }
 
     /// Stores `bytes` as a new string.
     fn new_string(&mut self, bytes: &[u8]) -> Result<Id, Reason> {
-        text::check_str(bytes)?;
+        surrogates::check(bytes)?;
         let span = self.arena.store(bytes)?;
         self.arena.add(Node::Str(span))
     }

@@ -1,10 +1,7 @@
 //! Recognising Python values by their shape.
 
-use super::{
-    int,
-    node::{Arena, Call, Id, Node, Object},
-    value::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue},
-};
+use super::node::{Arena, Call, Id, Node, Object};
+use crate::django::python::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue, int};
 
 /// The value at `id`. Recursive: the arena bounds the depth and the expanded size.
 pub(super) fn value(arena: &Arena, id: Id) -> PyValue {

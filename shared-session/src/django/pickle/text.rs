@@ -1,20 +1,7 @@
-//! Strings as Python writes them, and the text arguments of protocols 0 and 1.
+//! The text arguments of protocols 0 and 1.
 
-use super::{
-    int,
-    node::{MAX_LONG, Reason},
-};
-
-/// Checks UTF-8 in which lone surrogates are allowed, each encoded as three bytes.
-pub(super) fn check_str(mut bytes: &[u8]) -> Result<(), Reason> {
-    while let Err(error) = std::str::from_utf8(bytes) {
-        bytes = match &bytes[error.valid_up_to()..] {
-            [0xed, 0xa0..=0xbf, 0x80..=0xbf, rest @ ..] => rest,
-            _ => return Err("utf8"),
-        };
-    }
-    Ok(())
-}
+use super::node::{MAX_LONG, Reason};
+use crate::django::python::{int, surrogates};
 
 /// A decimal number of few digits, as most are.
 pub(super) fn small_integer(line: &[u8]) -> Option<i64> {
@@ -65,7 +52,7 @@ pub(super) fn unescape(line: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
             }
             [kind @ (b'u' | b'U'), after @ ..] if *first == b'\\' => {
                 let (digits, after) = after.split_at_checked(if *kind == b'u' { 4 } else { 8 }).ok_or("escape")?;
-                push_code_point(out, hex(digits)?)?;
+                surrogates::push(out, hex(digits)?)?;
                 after
             }
             _ => {
@@ -85,16 +72,4 @@ fn hex(digits: &[u8]) -> Result<u32, Reason> {
         let digit = char::from(*digit).to_digit(16).ok_or("escape")?;
         Ok(sum << 4 | digit)
     })
-}
-
-/// Appends a code point, a lone surrogate as three bytes.
-pub(in crate::django) fn push_code_point(out: &mut Vec<u8>, code: u32) -> Result<(), Reason> {
-    if let Some(char) = char::from_u32(code) {
-        out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
-    } else if let 0xd800..=0xdfff = code {
-        out.extend_from_slice(&[0xed, 0x80 | (code >> 6 & 0x3f) as u8, 0x80 | (code & 0x3f) as u8]);
-    } else {
-        return Err("escape");
-    }
-    Ok(())
 }

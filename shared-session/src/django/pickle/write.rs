@@ -1,9 +1,7 @@
 //! The writer, in the layout of CPython's C pickler, so unchanged pickles of Django come out byte for byte.
 
-use super::{
-    int,
-    node::{Arena, Call, Id, Node, Object},
-};
+use super::node::{Arena, Call, Id, Node, Object};
+use crate::django::python::int;
 
 /// How many items CPython adds at once.
 const BATCH: usize = 1000;

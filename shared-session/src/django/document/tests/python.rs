@@ -1,7 +1,7 @@
 //! Values that JSON does not have.
 
 use super::*;
-use crate::django::pickle::{PyDate, PyDateTime, PyOffset, PyStr, PyTime, PyTimeDelta};
+use crate::django::python::{PyDate, PyDateTime, PyOffset, PyStr, PyTime, PyTimeDelta};
 
 /// One of each type that JSON does not have.
 fn python_values() -> Vec<(&'static str, PyValue)> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::int;
+use super::{int, surrogates};
 
 /// A Python value, read from a pickle or to be written into one.
 ///
@@ -237,7 +237,7 @@ impl PyStr {
     /// The reverse of [`PyStr::as_bytes`].
     #[must_use]
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        super::text::check_str(bytes).ok()?;
+        surrogates::check(bytes).ok()?;
         Some(Self(bytes.to_vec()))
     }
 }
@@ -266,7 +266,7 @@ pub struct PyDate {
 }
 
 impl PyDate {
-    pub(super) fn is_valid(self) -> bool {
+    pub(in crate::django) fn is_valid(self) -> bool {
         let leap = if self.year.is_multiple_of(100) { 400 } else { 4 };
         let days = match self.month {
             4 | 6 | 9 | 11 => 30,
@@ -295,7 +295,7 @@ pub struct PyTime {
 }
 
 impl PyTime {
-    pub(super) fn is_valid(&self) -> bool {
+    pub(in crate::django) fn is_valid(&self) -> bool {
         self.hour < 24 && self.minute < 60 && self.second < 60 && self.microsecond < 1_000_000 && self.offset.is_valid()
     }
 }
@@ -342,7 +342,7 @@ pub struct PyTimeDelta {
 }
 
 impl PyTimeDelta {
-    pub(super) fn is_valid(self) -> bool {
+    pub(in crate::django) fn is_valid(self) -> bool {
         self.days.unsigned_abs() <= 999_999_999 && self.seconds < 86_400 && self.microseconds < 1_000_000
     }
 }

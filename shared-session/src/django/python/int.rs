@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 const CHUNK: u32 = 1_000_000_000;
 
 /// `bytes` without the last bytes that only repeat the sign.
-pub(super) fn shortest(bytes: &[u8]) -> &[u8] {
+pub(in crate::django) fn shortest(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [.., below, top] = rest {
         let sign = if below & 0x80 == 0 { 0 } else { 0xff };
@@ -18,7 +18,7 @@ pub(super) fn shortest(bytes: &[u8]) -> &[u8] {
 }
 
 /// The number, if 64 bits hold it.
-pub(super) fn to_i64(bytes: &[u8]) -> Option<i64> {
+pub(in crate::django) fn to_i64(bytes: &[u8]) -> Option<i64> {
     let bytes = shortest(bytes);
     let mut wide = if is_negative(bytes) { [0xff; 8] } else { [0; 8] };
     wide.get_mut(..bytes.len())?.copy_from_slice(bytes);
@@ -26,16 +26,16 @@ pub(super) fn to_i64(bytes: &[u8]) -> Option<i64> {
 }
 
 /// The shortest bytes of a number.
-pub(super) fn from_i64(number: i64) -> Vec<u8> {
+pub(in crate::django) fn from_i64(number: i64) -> Vec<u8> {
     shortest(&number.to_le_bytes()).to_vec()
 }
 
-pub(super) fn is_negative(bytes: &[u8]) -> bool {
+pub(in crate::django) fn is_negative(bytes: &[u8]) -> bool {
     bytes.last().is_some_and(|top| top & 0x80 != 0)
 }
 
 /// Decimal digits, in quadratic time.
-pub(super) fn to_decimal(bytes: &[u8]) -> String {
+pub(in crate::django) fn to_decimal(bytes: &[u8]) -> String {
     let negative = is_negative(bytes);
     let mut magnitude = bytes.to_vec();
     if negative {
@@ -67,7 +67,7 @@ pub(super) fn to_decimal(bytes: &[u8]) -> String {
 }
 
 /// From decimal digits with an optional minus sign, in quadratic time.
-pub(super) fn from_decimal(text: &[u8]) -> Option<Vec<u8>> {
+pub(in crate::django) fn from_decimal(text: &[u8]) -> Option<Vec<u8>> {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::pickle::PyValue;
+use super::value::PyValue;
 
 /// The result of reading: [`PyValue`]s, or nothing, without memory, if a reader only checks.
-pub(super) trait Make: Sized {
+pub(in crate::django) trait Make: Sized {
     fn plain(value: impl FnOnce() -> PyValue) -> Self;
     fn list(items: Vec<Self>) -> Self;
     fn dict(pairs: Vec<(Self, Self)>) -> Self;

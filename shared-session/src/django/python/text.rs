@@ -1,9 +1,9 @@
 //! Python values as text, as Python and Django write them.
 
-use super::pickle::{PyDate, PyOffset, PyTime, PyTimeDelta, PyValue};
+use super::value::{PyDate, PyOffset, PyTime, PyTimeDelta, PyValue};
 
 /// `repr` of a finite float.
-pub(super) fn float(number: f64) -> String {
+pub(in crate::django) fn float(number: f64) -> String {
     let short = format!("{number:e}");
     let Some((mantissa, Ok(exponent))) = short.split_once('e').map(|(m, e)| (m, e.parse::<i32>())) else {
         return short;
@@ -16,7 +16,7 @@ pub(super) fn float(number: f64) -> String {
 }
 
 /// `json.dumps` of a non-finite float.
-pub(super) fn beyond(number: f64) -> &'static str {
+pub(in crate::django) fn beyond(number: f64) -> &'static str {
     match number {
         f64::INFINITY => "Infinity",
         f64::NEG_INFINITY => "-Infinity",
@@ -25,7 +25,7 @@ pub(super) fn beyond(number: f64) -> &'static str {
 }
 
 /// The string that `DjangoJSONEncoder` makes of a value: times are cut to milliseconds, UTC is `Z`.
-pub(super) fn django(value: &PyValue) -> Option<String> {
+pub(in crate::django) fn django(value: &PyValue) -> Option<String> {
     match value {
         PyValue::DateTime(value) => {
             let offset = offset(&value.time.offset)?;
@@ -43,7 +43,7 @@ pub(super) fn django(value: &PyValue) -> Option<String> {
 }
 
 /// The string that Rust types read: as [`django`], but exact, and with RFC 9557's suffix for a named zone.
-pub(super) fn view(value: &PyValue) -> Option<String> {
+pub(in crate::django) fn view(value: &PyValue) -> Option<String> {
     match value {
         PyValue::DateTime(value) => Some(format!("{}T{}", date(value.date), zoned(&value.time))),
         PyValue::Time(value) => Some(zoned(value)),
@@ -73,7 +73,7 @@ fn offset(offset: &PyOffset) -> Option<String> {
 }
 
 /// `total_seconds`.
-pub(super) fn seconds(delta: PyTimeDelta) -> f64 {
+pub(in crate::django) fn seconds(delta: PyTimeDelta) -> f64 {
     let micros = micros(delta);
     if micros.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS {
         return micros as f64 / 1e6;
