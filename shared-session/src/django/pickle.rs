@@ -22,8 +22,10 @@
 //! # Ok::<(), shared_session::Error>(())
 //! ```
 
+mod arena;
 mod build;
 mod guard;
+mod input;
 mod json;
 mod node;
 mod read;
@@ -38,9 +40,10 @@ use bytes::Bytes;
 use super::json as python_json;
 pub use super::python::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue};
 use crate::{Error, ErrorKind};
+use arena::Arena;
 use build::Builder;
 pub use guard::Objects;
-use node::{Arena, Id, MAX_BYTES, Node, Reason};
+use node::{Id, MAX_BYTES, Node, Reason};
 
 /// The pickle of a dict.
 ///

@@ -1,6 +1,9 @@
 //! Adding new values to an arena, in the shapes that Python pickles them in.
 
-use super::node::{Arena, Call, Id, Ids, MAX_DEPTH, MAX_LONG, Node, Object, Pairs, Reason};
+use super::{
+    arena::Arena,
+    node::{Call, Id, Ids, MAX_DEPTH, MAX_LONG, Node, Object, Pairs, Reason},
+};
 use crate::django::python::{PyDate, PyDateTime, PyOffset, PyTime, PyTimeDelta, PyValue, int};
 
 pub(super) struct Builder<'a> {

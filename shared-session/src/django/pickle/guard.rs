@@ -4,7 +4,10 @@
 //! renewing, unnoticed and with a new lifetime, a value that was planted to run code in the Python services of the
 //! fleet.
 
-use super::node::{Arena, Id, Node, Reason};
+use super::{
+    arena::Arena,
+    node::{Id, Node, Reason},
+};
 
 /// How to treat Python objects for which this library has no type.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,9 @@
 //! JSON text from a pickle's values.
 
-use super::node::{Arena, Id, Node};
+use super::{
+    arena::Arena,
+    node::{Id, Node},
+};
 use crate::django::python::int;
 
 /// Appends the value as JSON. False if JSON cannot represent it: another type, a lone surrogate, infinity, a key that

@@ -3,11 +3,13 @@
 use bytes::Bytes;
 
 use super::{
+    arena::Arena,
     guard,
     guard::Objects,
+    input::Input,
     node::{
-        Arena, Call, Id, Ids, MAX_BYTES, MAX_DEPTH, MAX_LONG, MAX_NAMES, MAX_NODES, MAX_OPS, MAX_WEIGHT, Node, Object,
-        Pairs, Reason, Span,
+        Call, Id, Ids, MAX_BYTES, MAX_DEPTH, MAX_LONG, MAX_NAMES, MAX_NODES, MAX_OPS, MAX_WEIGHT, Node, Object, Pairs,
+        Reason, Span,
     },
     text,
 };
@@ -29,9 +31,7 @@ pub(super) fn read(input: &Bytes, objects: Objects) -> Result<Loaded, Reason> {
         return Err("empty");
     }
     let mut machine = Machine {
-        input,
-        at: 0,
-        frame_end: None,
+        input: Input::new(input),
         stack: Vec::new(),
         marks: Vec::new(),
         memo: Vec::new(),
@@ -49,9 +49,7 @@ pub(super) fn read(input: &Bytes, objects: Objects) -> Result<Loaded, Reason> {
 }
 
 struct Machine<'a> {
-    input: &'a [u8],
-    at: usize,
-    frame_end: Option<usize>,
+    input: Input<'a>,
     stack: Vec<Id>,
     /// Heights of the stack.
     marks: Vec<usize>,
@@ -71,11 +69,7 @@ struct Machine<'a> {
 impl<'a> Machine<'a> {
     fn run(&mut self) -> Result<Id, Reason> {
         for _ in 0..MAX_OPS {
-            if self.frame_end == Some(self.at) {
-                self.frame_end = None;
-            }
-            let opcode = *self.input.get(self.at).ok_or("no_stop")?;
-            self.at += 1;
+            let opcode = self.input.opcode()?;
             if opcode == b'.' {
                 return self.stop();
             }
@@ -89,7 +83,7 @@ impl<'a> Machine<'a> {
         if !self.stack.is_empty() || !self.marks.is_empty() {
             return Err("stack_not_empty");
         }
-        if self.at != self.input.len() {
+        if !self.input.is_empty() {
             return Err("trailing_bytes");
         }
         if matches!(self.arena.node(root), Node::Dict(_)) { Ok(root) } else { Err("not_a_dict") }
@@ -106,25 +100,25 @@ impl<'a> Machine<'a> {
         });
         match opcode {
             0x80 => self.declare(),
-            0x95 => self.frame(),
+            0x95 => self.input.frame(),
             b'(' => self.mark(),
             b'N' => self.push(Id::NONE),
             0x88 => self.push(Id::TRUE),
             0x89 => self.push(Id::FALSE),
             b')' => self.push(Id::EMPTY_TUPLE),
-            b'J' => self.array().and_then(|bytes| self.push_new(Node::Int(i32::from_le_bytes(bytes).into()))),
-            b'K' => self.array().and_then(|[byte]| self.push_new(Node::Int(byte.into()))),
-            b'M' => self.array().and_then(|bytes| self.push_new(Node::Int(u16::from_le_bytes(bytes).into()))),
-            0x8a => self.sized::<1>().and_then(|span| self.long(span)),
-            0x8b => self.sized_signed().and_then(|span| self.long(span)),
-            b'G' => self.array().and_then(|bytes| self.push_new(Node::Float(f64::from_be_bytes(bytes)))),
-            0x8c => self.sized::<1>().and_then(|span| self.string(span)),
-            b'X' => self.sized::<4>().and_then(|span| self.string(span)),
-            0x8d => self.sized::<8>().and_then(|span| self.string(span)),
-            b'C' => self.sized::<1>().and_then(|span| self.push_new(Node::Bytes(span))),
-            b'B' => self.sized::<4>().and_then(|span| self.push_new(Node::Bytes(span))),
-            0x8e => self.sized::<8>().and_then(|span| self.push_new(Node::Bytes(span))),
-            0x96 => self.sized::<8>().and_then(|span| self.push_new(Node::ByteArray(span))),
+            b'J' => self.input.array().and_then(|bytes| self.push_new(Node::Int(i32::from_le_bytes(bytes).into()))),
+            b'K' => self.input.array().and_then(|[byte]| self.push_new(Node::Int(byte.into()))),
+            b'M' => self.input.array().and_then(|bytes| self.push_new(Node::Int(u16::from_le_bytes(bytes).into()))),
+            0x8a => self.input.sized::<1>().and_then(|span| self.long(span)),
+            0x8b => self.input.sized_signed().and_then(|span| self.long(span)),
+            b'G' => self.input.array().and_then(|bytes| self.push_new(Node::Float(f64::from_be_bytes(bytes)))),
+            0x8c => self.input.sized::<1>().and_then(|span| self.string(span)),
+            b'X' => self.input.sized::<4>().and_then(|span| self.string(span)),
+            0x8d => self.input.sized::<8>().and_then(|span| self.string(span)),
+            b'C' => self.input.sized::<1>().and_then(|span| self.push_new(Node::Bytes(span))),
+            b'B' => self.input.sized::<4>().and_then(|span| self.push_new(Node::Bytes(span))),
+            0x8e => self.input.sized::<8>().and_then(|span| self.push_new(Node::Bytes(span))),
+            0x96 => self.input.sized::<8>().and_then(|span| self.push_new(Node::ByteArray(span))),
             b'I' | b'L' | b'F' | b'V' | b'p' | b'g' => self.text_opcode(opcode),
             b'}' => self.push_new(Node::Dict(Pairs::new())),
             b']' => self.push_new(Node::List(Ids::new())),
@@ -140,10 +134,10 @@ impl<'a> Machine<'a> {
             b's' => self.pop_two().and_then(|pair| self.change(|arena, top| arena.set_items(top, &pair))),
             b'u' => self.extend(Arena::set_items),
             0x94 => self.put(self.memo_len),
-            b'q' => self.array().and_then(|[index]| self.put(usize::from(index))),
-            b'r' => self.array().and_then(|index| self.put(u32::from_le_bytes(index) as usize)),
-            b'h' => self.array().and_then(|[index]| self.get(usize::from(index))),
-            b'j' => self.array().and_then(|index| self.get(u32::from_le_bytes(index) as usize)),
+            b'q' => self.input.array().and_then(|[index]| self.put(usize::from(index))),
+            b'r' => self.input.array().and_then(|index| self.put(u32::from_le_bytes(index) as usize)),
+            b'h' => self.input.array().and_then(|[index]| self.get(usize::from(index))),
+            b'j' => self.input.array().and_then(|index| self.get(u32::from_le_bytes(index) as usize)),
             b'c' => self.global_lines(),
             0x93 => self.pop_two().and_then(|[module, name]| self.global(module, name)),
             b'R' => self.pop_two().and_then(|[callable, args]| self.call(Call::Reduce, callable, args, None)),
@@ -159,68 +153,15 @@ impl<'a> Machine<'a> {
         }
     }
 
-    // The input.
-
-    fn take(&mut self, len: usize) -> Result<Span, Reason> {
-        let start = self.at;
-        let end = start.checked_add(len).filter(|end| *end <= self.input.len()).ok_or("truncated")?;
-        if self.frame_end.is_some_and(|frame_end| end > frame_end) {
-            return Err("frame_overrun");
-        }
-        self.at = end;
-        self.arena.span(start..end)
-    }
-
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Reason> {
-        let start = self.at;
-        self.take(N)?;
-        self.input[start..].first_chunk().copied().ok_or("truncated")
-    }
-
-    /// A length of `N` bytes, followed by that many bytes.
-    fn sized<const N: usize>(&mut self) -> Result<Span, Reason> {
-        let bytes: [u8; N] = self.array()?;
-        let mut len = [0; 8];
-        len[..N].copy_from_slice(&bytes);
-        let len = usize::try_from(u64::from_le_bytes(len)).map_err(|_| "length")?;
-        if len > self.input.len() - self.at { Err("length") } else { self.take(len) }
-    }
-
-    fn sized_signed(&mut self) -> Result<Span, Reason> {
-        let len = usize::try_from(i32::from_le_bytes(self.array()?)).map_err(|_| "length")?;
-        if len > self.input.len() - self.at { Err("length") } else { self.take(len) }
-    }
-
-    fn line(&mut self) -> Result<&'a [u8], Reason> {
-        let input = self.input;
-        let rest = &input[self.at..];
-        let len = rest.iter().position(|byte| *byte == b'\n').ok_or("truncated_line")?;
-        let start = self.at;
-        self.take(len + 1)?;
-        Ok(&input[start..start + len])
-    }
-
     fn declare(&mut self) -> Result<(), Reason> {
-        if self.at != 1 {
+        if self.input.at() != 1 {
             return Err("late_protocol");
         }
-        let [protocol] = self.array()?;
+        let [protocol] = self.input.array()?;
         if protocol > 5 {
             return Err("protocol");
         }
         self.protocol = protocol;
-        Ok(())
-    }
-
-    fn frame(&mut self) -> Result<(), Reason> {
-        if self.frame_end.is_some() {
-            return Err("nested_frame");
-        }
-        let len = usize::try_from(u64::from_le_bytes(self.array()?)).map_err(|_| "frame_length")?;
-        if len > self.input.len() - self.at {
-            return Err("frame_length");
-        }
-        self.frame_end = Some(self.at + len);
         Ok(())
     }
 
@@ -321,8 +262,8 @@ impl<'a> Machine<'a> {
             return self.push_new(Node::Int(small));
         }
         let len = bytes.len();
-        let start = self.at - span.len();
-        let span = self.arena.span(start..start + len)?;
+        let start = self.input.at() - span.len();
+        let span = Span::of(start..start + len)?;
         self.push_new(Node::Long(span))
     }
 
@@ -339,7 +280,7 @@ impl<'a> Machine<'a> {
     }
 
     fn text_opcode(&mut self, opcode: u8) -> Result<(), Reason> {
-        let line = self.line()?;
+        let line = self.input.line()?;
         match opcode {
             b'I' if line == b"00" => self.push(Id::FALSE),
             b'I' if line == b"01" => self.push(Id::TRUE),
@@ -395,7 +336,7 @@ impl<'a> Machine<'a> {
     }
 
     fn global_lines(&mut self) -> Result<(), Reason> {
-        let (module, name) = (self.line()?, self.line()?);
+        let (module, name) = (self.input.line()?, self.input.line()?);
         let (module, name) = (self.new_string(module)?, self.new_string(name)?);
         self.global(module, name)
     }

@@ -1,6 +1,9 @@
 //! Recognising Python values by their shape.
 
-use super::node::{Arena, Call, Id, Node, Object};
+use super::{
+    arena::Arena,
+    node::{Call, Id, Node, Object},
+};
 use crate::django::python::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue, int};
 
 /// The value at `id`. Recursive: the arena bounds the depth and the expanded size.

@@ -1,6 +1,9 @@
 //! The writer, in the layout of CPython's C pickler, so unchanged pickles of Django come out byte for byte.
 
-use super::node::{Arena, Call, Id, Node, Object};
+use super::{
+    arena::Arena,
+    node::{Call, Id, Node, Object},
+};
 use crate::django::python::int;
 
 /// How many items CPython adds at once.
