@@ -9,7 +9,10 @@ use crate::{
     cookie::{Presented, SetCookie},
     csrf::{
         TokenRefusal,
-        token::{FormTokens, Headers, Issued, Tokens},
+        token::{
+            FormTokens,
+            kind::{Headers, Issued, Tokens},
+        },
     },
     random,
 };

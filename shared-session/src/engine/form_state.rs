@@ -6,7 +6,7 @@
 
 use crate::{
     cookie::SetCookie,
-    csrf::token::{FormTokens, Issued},
+    csrf::token::{FormTokens, kind::Issued},
 };
 
 #[derive(Default)]

@@ -1,0 +1,36 @@
+//! What a kind of form tokens must do.
+
+use std::{fmt, sync::Arc};
+
+use crate::{CookieConfig, Error, cookie::SetCookie};
+
+/// One kind of form tokens. The methods are those of [`FormTokens`](super::FormTokens).
+pub(crate) trait Tokens: fmt::Debug + Send + Sync {
+    fn with_cookie_path(&self, path: String) -> Result<Arc<dyn Tokens>, Error>;
+
+    fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn Tokens>, Error>;
+
+    fn issue(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>) -> Result<Issued, Error>;
+
+    fn verify(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>, token: &str) -> Result<(), Error>;
+
+    fn rotate(&self, cookie_headers: &mut Headers<'_, '_>) -> Result<Option<SetCookie>, Error>;
+}
+
+/// The values of all `Cookie` headers of a request.
+pub(crate) type Headers<'i, 'a> = dyn Iterator<Item = &'a [u8]> + 'i;
+
+/// A token, and the cookie that goes with it, from [`FormTokens::issue`](super::FormTokens::issue).
+#[derive(Clone)]
+pub(crate) struct Issued {
+    /// The value of the form's hidden field: 64 characters that need no escaping.
+    pub(crate) token: String,
+    /// The cookie that the same response must set.
+    pub(crate) set_cookie: Option<SetCookie>,
+}
+
+impl fmt::Debug for Issued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Issued").field("sets_cookie", &self.set_cookie.is_some()).finish_non_exhaustive()
+    }
+}
