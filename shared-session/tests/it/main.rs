@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "tests are called by their runner alone")]
 
 mod architecture;
+mod backends;
 mod django_stores;
 mod examples;
 mod postgres;

@@ -5,9 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared_session::{
     Error, ErrorKind, Identity, SessionLimit, SessionManager,
-    store::{MemoryStore, RedisStore, SessionStore, SqlStore},
+    store::{MemoryStore, SessionStore},
 };
-use test_servers::{Postgres, Redis};
+use test_servers::Redis;
+
+use crate::{backends, redis::connect};
 
 async fn sign_in(manager: &SessionManager, user: &str) -> Result<String, Error> {
     let session = manager.open([]).load().await?;
@@ -44,18 +46,14 @@ async fn exact<S: SessionStore + Clone>(store: S) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_sign_ins_at_once_leave_three_sessions_in_memory_and_sql() {
     exact(MemoryStore::new()).await;
-    let sqlite = SqlStore::connect("sqlite::memory:").await.unwrap();
-    sqlite.migrate().await.unwrap();
-    exact(sqlite).await;
-    let postgres = SqlStore::connect(&Postgres::shared().create_database()).await.unwrap();
-    postgres.migrate().await.unwrap();
-    exact(postgres).await;
+    exact(backends::sqlite().await).await;
+    exact(backends::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn fifty_sign_ins_at_once_leave_three_sessions_in_redis() {
     for redis in Redis::all() {
-        exact(RedisStore::connect_with(&redis.url(), &crate::redis::patient()).await.unwrap()).await;
+        exact(connect(&redis).await).await;
     }
 }
 

@@ -133,9 +133,7 @@ mod sqlite {
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
     async fn sqlite_in_memory_keeps_the_contract() {
-        let store = SqlStore::connect("sqlite::memory:").await.unwrap();
-        store.migrate().await.unwrap();
-        store_contract(store).await;
+        store_contract(crate::backends::sqlite().await).await;
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

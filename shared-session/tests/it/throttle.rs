@@ -5,11 +5,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared_session::{
     ErrorKind, SecretKeys, SessionManager,
-    store::{MemoryStore, RedisStore, SessionStore, SqlStore, StoreTime},
+    store::{MemoryStore, SessionStore, StoreTime},
     testing::FaultStore,
     throttle::{Policy, Subject, Throttle, Verdict},
 };
-use test_servers::{Postgres, Redis};
+use test_servers::Redis;
+
+use crate::{backends, redis::connect};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -55,18 +57,14 @@ async fn exact<S: SessionStore + Clone>(store: S) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn as_many_attempts_are_made_as_are_free_in_memory_and_sql() {
     exact(MemoryStore::new()).await;
-    let sqlite = SqlStore::connect("sqlite::memory:").await.unwrap();
-    sqlite.migrate().await.unwrap();
-    exact(sqlite).await;
-    let postgres = SqlStore::connect(&Postgres::shared().create_database()).await.unwrap();
-    postgres.migrate().await.unwrap();
-    exact(postgres).await;
+    exact(backends::sqlite().await).await;
+    exact(backends::postgres().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn as_many_attempts_are_made_as_are_free_in_redis_and_every_key_expires() {
     for redis in Redis::all() {
-        exact(RedisStore::connect_with(&redis.url(), &crate::redis::patient()).await.unwrap()).await;
+        exact(connect(&redis).await).await;
         let found = redis.cli(&["KEYS", "*"]);
         assert!(found.starts_with("shared_session:throttle:") && found.lines().count() == 1, "{found}");
         assert!(redis.cli(&["PTTL", &found]).parse::<i64>().unwrap() > 0);

@@ -14,7 +14,10 @@ use shared_session::{
 };
 use test_servers::{Postgres, Redis, RedisKind};
 
-use crate::redis::{commands, patient};
+use crate::{
+    backends,
+    redis::{commands, connect},
+};
 
 pub(super) const KEY: &str = "session:the-key";
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
@@ -52,7 +55,7 @@ impl Site {
     }
 
     pub(super) async fn over(&self, rows: SqlStore) -> TieredStore {
-        TieredStore::new(RedisStore::connect_with(&self.redis.url(), &patient()).await.unwrap(), rows)
+        TieredStore::new(connect(&self.redis).await, rows)
     }
 
     /// A session whose copy is in Redis.
@@ -90,9 +93,7 @@ async fn the_contract_holds_over_postgres() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_contract_holds_over_sqlite_and_valkey() {
     let redis = Redis::start(RedisKind::Valkey);
-    let rows = SqlStore::connect("sqlite::memory:").await.unwrap();
-    rows.migrate().await.unwrap();
-    store_contract(TieredStore::new(RedisStore::connect_with(&redis.url(), &patient()).await.unwrap(), rows)).await;
+    store_contract(TieredStore::new(connect(&redis).await, backends::sqlite().await)).await;
 }
 
 #[tokio::test]
