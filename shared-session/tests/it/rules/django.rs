@@ -14,6 +14,7 @@ use shared_session::{
 };
 
 mod fleet_check;
+mod own_users;
 mod time_zones;
 
 use super::{Browser, Fleet, IDLE, current_user, kind, user};

@@ -15,10 +15,10 @@ use shared_session::{
 use super::{Browser, Fleet, current_user::KEY, kind};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Account {
-    number: u32,
-    name: &'static str,
-    password: String,
+pub(super) struct Account {
+    pub(super) number: u32,
+    pub(super) name: &'static str,
+    pub(super) password: String,
 }
 
 impl AuthUser for Account {
@@ -31,7 +31,7 @@ impl AuthUser for Account {
 }
 
 #[derive(Clone)]
-struct Accounts(Arc<Mutex<Vec<Account>>>);
+pub(super) struct Accounts(pub(super) Arc<Mutex<Vec<Account>>>);
 
 impl Users for Accounts {
     type User = Account;
