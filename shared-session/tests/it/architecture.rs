@@ -67,10 +67,11 @@ fn imports_are_seen_however_they_are_written() {
 #[test]
 fn a_module_is_above_those_in_later_rows_and_behind_later_arrows() {
     let layers = layers(
-        "## Who may know what\n\n| what | why |\n|---|---|\n| `a` → `b::c` `d` | |\n| `e` | `x` |\n\n## Next\n| `f` |",
+        "## Who may know what\n\n| folder | modules | why |\n|---|---|---|\n| `crate` | `a` → `b::c` `d` | |\n\
+         | `e` | `f` → `self` | `x` |\n\n## Next\n| `f` | `g` |",
     );
     let order: Vec<_> = layers.iter().map(|(name, layer)| (name.as_str(), *layer)).collect();
-    assert_eq!(order, [("a", (0, 0)), ("b::c", (0, 1)), ("d", (0, 1)), ("e", (1, 0))]);
+    assert_eq!(order, [("a", (0, 0)), ("b::c", (0, 1)), ("d", (0, 1)), ("e", (1, 1)), ("e::f", (1, 0))]);
 }
 
 fn root() -> PathBuf {
@@ -92,10 +93,17 @@ fn layers(page: &str) -> BTreeMap<String, (usize, usize)> {
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let mut layers = BTreeMap::new();
     for (number, row) in rows.enumerate() {
-        let cell = row.trim_start_matches('|').split('|').next().unwrap_or_default();
-        for (step, names) in cell.split('→').enumerate() {
+        let mut cells = row.trim_start_matches('|').split('|');
+        let mut next = || cells.next().unwrap_or_default();
+        let (folder, modules) = (next().trim_matches([' ', '`']), next());
+        for (step, names) in modules.split('→').enumerate() {
             for name in names.split('`').skip(1).step_by(2) {
-                assert!(layers.insert(name.to_owned(), (number, step)).is_none(), "the table names `{name}` twice");
+                let path = match (folder, name) {
+                    ("crate", name) => name.to_owned(),
+                    (folder, "self") => folder.to_owned(),
+                    (folder, name) => format!("{folder}::{name}"),
+                };
+                assert!(layers.insert(path, (number, step)).is_none(), "the table names `{name}` of `{folder}` twice");
             }
         }
     }
