@@ -8,21 +8,22 @@ use actix_web::{
     middleware::{self, Next},
     web,
 };
-use http_suite::{Comment, HOUR, MILLISECOND, PERMISSION, World};
-use shared_session::{ClientAddress, LazySession};
+use http_suite::{Account, Accounts, Comment, HOUR, MILLISECOND, PERMISSION, World};
+use shared_session::{ClientAddress, LazySession, users::Users};
 use shared_session_actix::{
     CrossOriginMiddleware, CurrentUser, FormRejection, FormToken, GuardMiddleware, MaybeUser, ProtectedForm, Rejection,
     Session, SessionMiddleware, StaffUser, login_required, require, require_fresh,
 };
 
 pub(crate) async fn serve(world: &World) -> String {
-    let (manager, plain, world) = (world.manager(), world.plain_manager(), world.clone());
+    let (manager, plain, own, world) = (world.manager(), world.plain_manager(), world.own_manager(), world.clone());
     let server = HttpServer::new(move || {
         let guard = CrossOriginMiddleware::new(world.cross_origin());
         App::new()
             .app_data(web::Data::new(world.clone()))
             .route("/bare", web::get().to(async |_: Session| "bare"))
             .service(web::resource("/plain/script").wrap(SessionMiddleware::new(plain.clone())).to(script))
+            .service(web::scope("/own").wrap(SessionMiddleware::new(own.clone())).configure(own_users))
             .service(
                 web::scope("")
                     .wrap(SessionMiddleware::new(manager.clone()))
@@ -61,6 +62,41 @@ pub(crate) async fn serve(world: &World) -> String {
 
 fn behind(path: &str, guard: GuardMiddleware) -> impl HttpServiceFactory {
     web::scope(path).wrap(guard).route("", web::to(script))
+}
+
+/// With users of a type that is the application's own.
+fn own_users(config: &mut web::ServiceConfig) {
+    config
+        .route("/login/{name}", web::get().to(login))
+        .route("/me", web::get().to(async |user: CurrentUser<Account>| user.0))
+        .route(
+            "/maybe",
+            web::get().to(async |MaybeUser(user): MaybeUser<Account>| user.map_or("nobody", |user| user.0)),
+        )
+        .route("/staff", web::get().to(async |staff: StaffUser<Account>| staff.0))
+        .route(
+            "/permission",
+            web::get().to(async |user: CurrentUser<Account>| user.require_perm(PERMISSION).await.map(|()| "")),
+        )
+        .route(
+            "/groups",
+            web::get().to(async |user: CurrentUser<Account>| Ok::<_, Rejection>(user.groups().await?.concat())),
+        )
+        .route("/row", web::get().to(async |user: Option<CurrentUser>| user.is_some().to_string()))
+        .route("/again", web::get().to(again));
+}
+
+async fn login(session: Session, name: web::Path<String>) -> Result<&'static str, Rejection> {
+    session.login(&Accounts.find(&name).await?.unwrap())?;
+    Ok("")
+}
+
+async fn again(user: CurrentUser<Account>, staff: Option<StaffUser<Account>>) -> Result<&'static str, Rejection> {
+    user.session().login(&user)?;
+    if let Some(staff) = staff {
+        user.session().login(&staff)?;
+    }
+    Ok(user.0)
 }
 
 async fn script(session: Session, world: web::Data<World>, request: HttpRequest) -> Result<HttpResponse, Rejection> {

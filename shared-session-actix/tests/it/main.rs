@@ -4,7 +4,6 @@
 mod app;
 mod errors;
 mod examples;
-mod own_users;
 mod programs;
 mod told;
 

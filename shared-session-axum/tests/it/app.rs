@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use axum::{
     Extension, Router,
     body::Body,
-    extract::{Request, State},
+    extract::{Path, Request, State},
     http::{HeaderMap, StatusCode},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get, post},
 };
-use http_suite::{Comment, HOUR, MILLISECOND, PERMISSION, World};
-use shared_session::{ClientAddress, LazySession, csrf::CrossOriginLayer};
+use http_suite::{Account, Accounts, Comment, HOUR, MILLISECOND, PERMISSION, World};
+use shared_session::{ClientAddress, LazySession, csrf::CrossOriginLayer, users::Users};
 use shared_session_axum::{
     CurrentUser, FormRejection, FormToken, MaybeUser, ProtectedForm, Rejection, Session, SessionLayer, StaffUser,
     login_required, require, require_fresh,
@@ -37,6 +37,7 @@ pub(crate) async fn serve(world: &World) -> String {
         .layer(SessionLayer::new(manager))
         .layer(middleware::from_fn(address))
         .route("/bare", get(async |_: Session| "bare"))
+        .nest("/own", own_users(world))
         .route("/plain/script", any(script).layer(SessionLayer::new(world.plain_manager())))
         .with_state(world.clone())
         .into_make_service_with_connect_info::<SocketAddr>();
@@ -53,6 +54,32 @@ fn guards() -> Router<World> {
         .merge(behind("/permission", require(PERMISSION)))
         .merge(behind("/fresh", require_fresh(HOUR).redirect_to("/confirm")))
         .merge(behind("/just-now", require_fresh(MILLISECOND).redirect_to("/confirm")))
+}
+
+/// With users of a type that is the application's own.
+fn own_users(world: &World) -> Router<World> {
+    Router::new()
+        .route("/login/{name}", get(login))
+        .route("/me", get(async |user: CurrentUser<Account>| user.0))
+        .route("/maybe", get(async |MaybeUser(user): MaybeUser<Account>| user.map_or("nobody", |user| user.0)))
+        .route("/staff", get(async |staff: StaffUser<Account>| staff.0))
+        .route("/permission", get(async |user: CurrentUser<Account>| user.require_perm(PERMISSION).await))
+        .route("/groups", get(async |user: CurrentUser<Account>| Ok::<_, Rejection>(user.groups().await?.concat())))
+        .route("/row", get(async |user: Option<CurrentUser>| user.is_some().to_string()))
+        .route("/again", get(again))
+        .layer(SessionLayer::new(world.own_manager()))
+}
+
+async fn login(session: Session, Path(name): Path<String>) -> Result<(), Rejection> {
+    Ok(session.login(&Accounts.find(&name).await?.unwrap())?)
+}
+
+async fn again(user: CurrentUser<Account>, staff: Option<StaffUser<Account>>) -> Result<&'static str, Rejection> {
+    user.session().login(&user)?;
+    if let Some(staff) = staff {
+        user.session().login(&staff)?;
+    }
+    Ok(user.0)
 }
 
 async fn script(session: Session, State(world): State<World>, headers: HeaderMap) -> Result<Response, Rejection> {

@@ -24,6 +24,12 @@
 //! | `GET /maybe` | takes the user if there is one, answers the name or `nobody` |
 //! | `GET /staff` | takes a staff user, answers the name |
 //! | `GET /permission` | takes the current user, requires [`PERMISSION`], answers the name |
+//! | `GET /own/…` | the same under the sessions of [`World::own_manager`], with extractors of an [`Account`]: |
+//! | `GET /own/login/{name}` | signs the [account](Accounts) in |
+//! | `GET /own/me`, `/own/maybe`, `/own/staff`, `/own/permission` | as without `/own` |
+//! | `GET /own/groups` | takes the current user, answers the groups |
+//! | `GET /own/row` | takes `Option<CurrentUser>`, whose type is not an [`Account`] |
+//! | `GET /own/again` | takes the current user, and a staff user if it is one, and signs each in again; answers the name |
 //!
 //! Before the session is loaded, an `x-test-address` header becomes the request's `ClientAddress`. Handlers pass errors
 //! of sessions on with `?`. The app drops a handler whose client went away.
@@ -40,6 +46,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
+mod accounts;
 pub mod cases;
 mod gate;
 mod script;
@@ -47,6 +54,7 @@ mod site;
 mod users;
 mod world;
 
+pub use accounts::{Account, Accounts};
 pub use gate::Gate;
 pub use script::{Comment, Output, Step};
 pub use site::{Answer, Browser, COOKIE, Events, Request, Site};
@@ -83,6 +91,7 @@ macro_rules! tests {
             users::what_changed_in_the_users_row_counts_at_once
             users::a_failing_user_database_is_no_sign_out
             users::a_record_that_cannot_be_read_is_no_sign_out
+            users::extractors_carry_the_applications_own_type_of_users
             endings::a_5xx_commits_nothing
             endings::a_4xx_commits
             endings::a_panic_commits_nothing

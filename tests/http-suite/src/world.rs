@@ -14,7 +14,7 @@ use shared_session::{
     testing::{FaultStore, SpyStore},
 };
 
-use crate::{Gate, TestUsers};
+use crate::{Accounts, Gate, TestUsers};
 
 /// The one origin besides their own that the apps accept.
 pub const ORIGIN: &str = "https://app.example";
@@ -52,7 +52,7 @@ impl World {
     /// kind of the error, and redirects visitors who are not signed in where the query is `page`.
     #[must_use]
     pub fn manager(&self) -> SessionManager {
-        let keys = SecretKeys::new("the secret key of the tests, which is long enough").unwrap();
+        let keys = keys();
         let hook = OnError::new(|failure| {
             let kind = failure.error.kind();
             if kind == ErrorKind::Unauthenticated && failure.path_and_query.ends_with("?page") {
@@ -73,6 +73,12 @@ impl World {
     #[must_use]
     pub fn plain_manager(&self) -> SessionManager {
         self.manager().with_cookie(CookieConfig::new(PLAIN_COOKIE).with_secure(false).build().unwrap())
+    }
+
+    /// The same with users of a type that is the application's own.
+    #[must_use]
+    pub fn own_manager(&self) -> SessionManager {
+        self.manager().with_users(Accounts, keys())
     }
 
     /// The check before `/guarded`: pages of [`ORIGIN`] may pass.
@@ -125,6 +131,10 @@ impl World {
     pub fn calls(&self) -> Vec<&'static str> {
         self.store.take_calls().into_iter().filter(|call| *call != "time").collect()
     }
+}
+
+fn keys() -> SecretKeys {
+    SecretKeys::new("the secret key of the tests, which is long enough").unwrap()
 }
 
 impl Default for World {

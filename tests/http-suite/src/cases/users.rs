@@ -75,3 +75,29 @@ pub async fn a_record_that_cannot_be_read_is_no_sign_out(site: &Site) {
         visitor.send("GET", path, &[]).await.assert_problem(ErrorKind::Unreadable);
     }
 }
+
+pub async fn extractors_carry_the_applications_own_type_of_users(site: &Site) {
+    for name in ["ann", "sue"] {
+        let visitor = site.visitor();
+        visitor.send("GET", &format!("/own/login/{name}"), &[]).await.assert_ok();
+        let staff = if name == "sue" { 200 } else { 403 };
+        for (path, status) in [
+            ("/own/me", 200),
+            ("/own/maybe", 200),
+            ("/own/staff", staff),
+            ("/own/permission", 403),
+            ("/own/groups", 200),
+            ("/own/row", 500),
+            ("/own/again", 200),
+        ] {
+            let answer = visitor.send("GET", path, &[]).await;
+            assert_eq!(answer.status, status, "{name} {path}");
+            let expected = if path == "/own/groups" { "" } else { name };
+            assert!(status != 200 || answer.body == expected, "{path}: {}", answer.body);
+        }
+    }
+    let nobody = site.visitor();
+    nobody.send("GET", "/own/me", &[]).await.assert_problem(ErrorKind::Unauthenticated);
+    // Users of another type are never an anonymous visit.
+    nobody.send("GET", "/own/row", &[]).await.assert_problem(ErrorKind::Config);
+}
