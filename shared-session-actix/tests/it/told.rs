@@ -1,16 +1,12 @@
 //! What a developer is told who forgot the middleware.
 
-use std::process::Command;
-
 use actix_web::{App, test as harness, web};
 use shared_session_actix::{CurrentUser, MaybeUser, Session};
-
-const CHILD: &str = "SHARED_SESSION_TEST_CHILD";
 
 #[actix_web::test]
 async fn without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why() {
     const NAME: &str = "told::without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why";
-    if std::env::var_os(CHILD).is_some() {
+    let Some(told) = http_suite::in_child(NAME) else {
         let app = App::new()
             .route("/session", web::get().to(async |_: Session| "reached"))
             .route("/maybe", web::get().to(async |_: MaybeUser| "reached"))
@@ -23,13 +19,6 @@ async fn without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why()
             assert!(!String::from_utf8_lossy(&body).contains("SessionMiddleware"), "clients need not know");
         }
         return;
-    }
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    assert!(child.status.success(), "{child:?}");
-    let told = String::from_utf8(child.stderr).unwrap();
+    };
     assert_eq!(told.matches("SessionMiddleware").count(), usize::from(cfg!(debug_assertions)), "{told}");
 }

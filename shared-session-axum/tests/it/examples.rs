@@ -1,9 +1,10 @@
 //! The small programs in `examples/` do what they say.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::time::Duration;
 
-use axum::{Router, body::Body, http::Request, response::Response};
+use axum::{Router, body::Body, http::Request};
 use futures_util::{SinkExt, StreamExt};
+use http_suite::programs::{self, Opened, Sent, Visitor};
 use shared_session::{
     CookieConfig, Profile, SecretKeys, SessionManager,
     django::Django,
@@ -16,73 +17,29 @@ use tower::ServiceExt;
 const KEY: &str = "a secret key of at least thirty-two bytes";
 const SOON: Duration = Duration::from_millis(5);
 
-/// A browser at an application in this process.
-struct Browser {
-    app: Router,
-    cookies: BTreeMap<String, String>,
-}
-
-impl Browser {
-    fn new(app: Router) -> Self {
-        Self { app, cookies: BTreeMap::new() }
-    }
-
-    fn cookie(&self) -> String {
-        let pairs: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        pairs.join("; ")
-    }
-
-    async fn open(&mut self, method: &str, path: &str, form: &str) -> Response {
-        let request = Request::builder().method(method).uri(path).header("cookie", self.cookie());
+fn browser(app: Router) -> Visitor<impl AsyncFn(Sent) -> Opened> {
+    Visitor::new(async move |sent: Sent| {
+        let request = Request::builder().method(&*sent.method).uri(sent.path).header("cookie", sent.cookie);
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let response = self.app.clone().oneshot(request.body(Body::from(form.to_owned())).unwrap()).await.unwrap();
-        for cookie in response.headers().get_all("set-cookie") {
-            let (name, value) = cookie.to_str().unwrap().split(';').next().unwrap().split_once('=').unwrap();
-            self.cookies.remove(name);
-            if !value.is_empty() {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
+        let response = app.clone().oneshot(request.body(Body::from(sent.form)).unwrap()).await.unwrap();
+        let set_cookies = response.headers().get_all("set-cookie").into_iter();
+        Opened {
+            status: response.status().as_u16(),
+            set_cookies: set_cookies.map(|cookie| cookie.to_str().unwrap().to_owned()).collect(),
+            body: response.into_body().into_data_stream().map(Result::unwrap).boxed_local(),
         }
-        response
-    }
-
-    async fn send(&mut self, method: &str, path: &str, form: &str) -> (u16, String) {
-        let response = self.open(method, path, form).await;
-        let status = response.status().as_u16();
-        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
-        (status, String::from_utf8(body.to_vec()).unwrap())
-    }
-
-    async fn get(&mut self, path: &str) -> String {
-        let (status, body) = self.send("GET", path, "").await;
-        assert_eq!(status, 200, "{body}");
-        body
-    }
-
-    async fn post(&mut self, path: &str) -> u16 {
-        self.send("POST", path, "").await.0
-    }
-
-    /// The hidden field of the form at `path`, as it is sent.
-    async fn token(&mut self, path: &str) -> String {
-        let page = self.get(path).await;
-        let field = page.split("<input type=\"hidden\" name=\"").nth(1).unwrap().split("\">").next().unwrap();
-        field.replace("\" value=\"", "=")
-    }
+    })
 }
 
 #[tokio::test]
 async fn counter() {
     let app = crate::programs::counter::app();
-    let mut browser = Browser::new(app.clone());
-    assert_eq!(browser.get("/").await, "visit number 1");
-    assert_eq!(browser.get("/").await, "visit number 2");
-    assert_eq!(Browser::new(app).get("/").await, "visit number 1");
+    programs::counter(browser(app.clone()), browser(app)).await;
 }
 
 #[tokio::test]
 async fn cart() {
-    let mut browser = Browser::new(crate::programs::cart::app());
+    let mut browser = browser(crate::programs::cart::app());
     for item in ["apple", "pear", "apple"] {
         assert_eq!(browser.post(&format!("/cart/{item}")).await, 200);
     }
@@ -93,7 +50,7 @@ async fn cart() {
 
 #[tokio::test]
 async fn flash() {
-    let mut browser = Browser::new(crate::programs::flash::app());
+    let mut browser = browser(crate::programs::flash::app());
     assert_eq!(browser.post("/save").await, 303);
     assert_eq!(browser.send("HEAD", "/", "").await.0, 200);
     assert!(browser.get("/").await.contains("Saved."));
@@ -102,35 +59,17 @@ async fn flash() {
 
 #[tokio::test]
 async fn forms() {
-    let mut browser = Browser::new(crate::programs::forms::app(KEY).unwrap());
-    let token = browser.token("/").await;
-    let ordered = browser.send("POST", "/", &format!("{token}&amount=3")).await;
-    assert_eq!(ordered, (200, "3 ordered".to_owned()));
-    let (status, page) = browser.send("POST", "/", "amount=4").await;
-    assert!(status == 403 && page.contains("value=\"4\"") && page.contains("try again"), "{page}");
-    assert_eq!(browser.send("POST", "/", &format!("{token}&amount=many")).await.0, 400);
+    programs::forms(browser(crate::programs::forms::app(KEY).unwrap())).await;
 }
 
 #[tokio::test]
 async fn login() {
-    let mut browser = Browser::new(crate::programs::login::app("sqlite::memory:", KEY).await.unwrap());
-    assert_eq!(browser.send("GET", "/", "").await.0, 401);
-    let token = browser.token("/login").await;
-    for (form, status) in [
-        ("username=ada&password=wrong".to_owned(), 403),
-        (format!("{token}&username=ada&password=wrong"), 401),
-        (format!("{token}&username=ada&password=correct+horse"), 303),
-    ] {
-        assert_eq!(browser.send("POST", "/login", &form).await.0, status, "{form}");
-    }
-    assert_eq!(browser.get("/").await, "Hello, ada");
-    assert_eq!(browser.post("/logout").await, 200);
-    assert_eq!(browser.send("GET", "/", "").await.0, 401);
+    programs::login(browser(crate::programs::login::app("sqlite::memory:", KEY).await.unwrap())).await;
 }
 
 #[tokio::test]
 async fn own_user() {
-    let mut browser = Browser::new(crate::programs::own_user::app().await.unwrap());
+    let mut browser = browser(crate::programs::own_user::app().await.unwrap());
     assert_eq!(browser.send("GET", "/", "").await.0, 401);
     for (form, status) in [
         ("name=ann&password=wrong", 401),
@@ -147,11 +86,11 @@ async fn remember_me() {
     let app = crate::programs::remember_me::app().await.unwrap();
     // The browser keeps a cookie that is remembered for as long as the session may live: 90 days.
     for (remember, attribute) in [("", None), ("&remember=on", Some("Max-Age=7776000"))] {
-        let mut browser = Browser::new(app.clone());
+        let mut browser = browser(app.clone());
         assert_eq!(browser.send("POST", "/", "name=ann&password=wrong").await.0, 401);
         let response = browser.open("POST", "/", &format!("name=ann&password=correct+horse{remember}")).await;
-        assert_eq!(response.status(), 303);
-        let cookie = response.headers()["set-cookie"].to_str().unwrap();
+        assert_eq!(response.status, 303);
+        let cookie = &response.set_cookies[0];
         assert_eq!(cookie.split("; ").find(|attribute| attribute.starts_with("Max-Age")), attribute, "{cookie}");
         assert!(browser.get("/").await.contains("Signed in: ann"));
     }
@@ -163,7 +102,7 @@ async fn background_job() {
 }
 
 async fn background_job_does_what_it_says() {
-    let mut browser = Browser::new(crate::programs::background_job::app());
+    let mut browser = browser(crate::programs::background_job::app());
     assert_eq!(browser.get("/report").await, "none");
     assert_eq!(browser.post("/report").await, 202);
     while browser.get("/report").await != "20! = 2432902008176640000" {
@@ -173,19 +112,8 @@ async fn background_job_does_what_it_says() {
 
 #[tokio::test]
 async fn sse() {
-    http_suite::within_limit(sse_does_what_it_says()).await;
-}
-
-async fn sse_does_what_it_says() {
-    let mut browser = Browser::new(crate::programs::sse::app(SessionManager::new(MemoryStore::new()), SOON));
-    assert_eq!(browser.send("GET", "/events", "").await.0, 401);
-    assert_eq!(browser.post("/login").await, 200);
-    let mut events = browser.open("GET", "/events", "").await.into_body().into_data_stream();
-    assert_eq!(events.next().await.unwrap().unwrap(), "data: news\n\n");
-    assert_eq!(browser.post("/login").await, 200, "the cookie is another one now");
-    assert_eq!(events.next().await.unwrap().unwrap(), "data: news\n\n");
-    assert_eq!(browser.post("/logout").await, 200);
-    while events.next().await.is_some() {}
+    let app = crate::programs::sse::app(SessionManager::new(MemoryStore::new()), SOON);
+    http_suite::within_limit(programs::sse(browser(app))).await;
 }
 
 #[tokio::test]
@@ -194,12 +122,11 @@ async fn websocket() {
 }
 
 async fn websocket_does_what_it_says() {
-    let mut browser =
-        Browser::new(crate::programs::websocket::app(SessionManager::new(MemoryStore::new()), SOON).unwrap());
+    let app = crate::programs::websocket::app(SessionManager::new(MemoryStore::new()), SOON).unwrap();
+    let mut browser = browser(app.clone());
     assert_eq!(browser.post("/login").await, 200);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}/socket", listener.local_addr().unwrap());
-    let app = browser.app.clone();
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
     let connect = async |cookie: &str, origin: &str| {
         let mut request = url.as_str().into_client_request().unwrap();

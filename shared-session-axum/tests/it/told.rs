@@ -1,17 +1,13 @@
 //! What a developer is told who forgot the layer.
 
-use std::process::Command;
-
 use axum::{Router, body::Body, http::Request, routing::get};
 use shared_session_axum::{CurrentUser, MaybeUser, Session};
 use tower::ServiceExt;
 
-const CHILD: &str = "SHARED_SESSION_TEST_CHILD";
-
 #[tokio::test]
 async fn without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why() {
     const NAME: &str = "told::without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why";
-    if std::env::var_os(CHILD).is_some() {
+    let Some(told) = http_suite::in_child(NAME) else {
         let app = Router::new()
             .route("/session", get(async |_: Session| "reached"))
             .route("/maybe", get(async |_: MaybeUser| "reached"))
@@ -23,13 +19,6 @@ async fn without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why() {
             assert!(!String::from_utf8_lossy(&body).contains("SessionLayer"), "clients need not know");
         }
         return;
-    }
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    assert!(child.status.success(), "{child:?}");
-    let told = String::from_utf8(child.stderr).unwrap();
+    };
     assert_eq!(told.matches("add SessionLayer").count(), usize::from(cfg!(debug_assertions)), "{told}");
 }

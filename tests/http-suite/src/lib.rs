@@ -48,13 +48,16 @@
 
 mod accounts;
 pub mod cases;
+mod child;
 mod gate;
+pub mod programs;
 mod script;
 mod site;
 mod users;
 mod world;
 
 pub use accounts::{Account, Accounts};
+pub use child::in_child;
 pub use gate::Gate;
 pub use script::{Comment, Output, Step};
 pub use site::{Answer, Browser, COOKIE, Events, Request, Site};
