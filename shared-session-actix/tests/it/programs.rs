@@ -1,11 +1,11 @@
 //! The small programs in `examples/`, for the tests that serve them.
 #![allow(dead_code, reason = "a test does not call `main`")]
 
-#[path = "../../examples/counter.rs"]
+#[path = "../../examples/actix_counter.rs"]
 pub(crate) mod counter;
-#[path = "../../examples/forms.rs"]
+#[path = "../../examples/actix_forms.rs"]
 pub(crate) mod forms;
-#[path = "../../examples/login.rs"]
+#[path = "../../examples/actix_login.rs"]
 pub(crate) mod login;
-#[path = "../../examples/sse.rs"]
+#[path = "../../examples/actix_sse.rs"]
 pub(crate) mod sse;

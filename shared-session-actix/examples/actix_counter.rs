@@ -1,4 +1,4 @@
-//! Counts the visits of each visitor: `cargo run -p shared-session-actix --example counter`.
+//! Counts the visits of each visitor: `cargo run -p shared-session-actix --example actix_counter`.
 use actix_web::{App, HttpServer, web};
 use shared_session::store::MemoryStore;
 use shared_session_actix::{Rejection, Session, SessionManager, SessionMiddleware};

@@ -1,4 +1,4 @@
-//! A form that no other site can send: `cargo run -p shared-session-actix --example forms`.
+//! A form that no other site can send: `cargo run -p shared-session-actix --example actix_forms`.
 use actix_web::{App, HttpResponse, HttpServer, web};
 use serde::Deserialize;
 use shared_session::{SecretKeys, csrf::FormTokens, store::MemoryStore};

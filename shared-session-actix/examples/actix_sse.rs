@@ -1,4 +1,4 @@
-//! Server-sent events that end with the sign-in: `cargo run -p shared-session-actix --example sse`.
+//! Server-sent events that end with the sign-in: `cargo run -p shared-session-actix --example actix_sse`.
 use std::{convert::Infallible, time::Duration};
 
 use actix_web::{App, HttpResponse, HttpServer, Responder, web};

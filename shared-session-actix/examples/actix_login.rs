@@ -1,4 +1,4 @@
-//! Sign-in with users in SQL: `cargo run -p shared-session-actix --example login`, then sign in as `ada` with
+//! Sign-in with users in SQL: `cargo run -p shared-session-actix --example actix_login`, then sign in as `ada` with
 //! `correct horse`.
 use actix_web::{App, HttpServer, Responder, web};
 use serde::Deserialize;
