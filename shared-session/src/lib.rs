@@ -130,8 +130,7 @@
 //!
 //! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods
 //! each: [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or
-//! call
-//! [`Session::require_user_as`].
+//! call [`Session::require_user_as`].
 //!
 //! **Protect forms.** Give the manager [`csrf::FormTokens`]; put the token into the page and check what comes back. The
 //! extractors `FormToken` and `ProtectedForm` of the adapters do both:
@@ -215,8 +214,8 @@
 //! - **In the store**: one record under `shared_session:` and a random handle, and with sign-ins an index of a user's
 //!   sessions. The record holds your entries as JSON, times, the user's id, a keyed hash of their stored password, and
 //!   the address and `User-Agent` of the browser that started the session or signed in. It holds only a hash of the
-//!   cookie's secret, so a copy of the store opens no session. Values are not encrypted, unless the
-//!   profile is [sealed](Profile::sealed).
+//!   cookie's secret, so a copy of the store opens no session. Values are not encrypted, unless the profile is
+//!   [sealed](Profile::sealed).
 //! - **How long**: 14 days unused and 90 days in all, by default, and a day unused while nobody is signed in
 //!   ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response

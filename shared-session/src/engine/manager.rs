@@ -341,6 +341,7 @@ impl SessionManager {
 
     /// Stores what [`close`](Self::close) decided. Once polled it runs to its end: if this future is dropped before that,
     /// the rest runs on a task of its own.
+    ///
     /// A commit that the handler began and did not wait for is waited for here, two seconds at most: what it stored is
     /// then known, and its cookie is sent.
     pub async fn commit(&self, commit: Commit) -> Outcome {
