@@ -29,6 +29,7 @@ mod column;
 mod create;
 mod failure;
 mod filling;
+mod grants;
 mod inspect;
 mod manage;
 mod new_user;
@@ -39,6 +40,7 @@ mod user_table;
 use column::Dialect;
 #[cfg(feature = "sqlite")]
 use failure::{failed, within};
+pub use grants::{Group, Permission};
 pub use new_user::{CreateUserError, NewUser};
 use tables::Tables;
 pub use user_table::UserTable;

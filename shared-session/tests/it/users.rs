@@ -29,6 +29,7 @@ macro_rules! on_both {
 
 mod custom;
 mod foreign;
+mod grants;
 mod passwords;
 mod rows;
 mod tables;
@@ -87,6 +88,21 @@ impl Database {
                 let pool = PgPool::connect(url).await.unwrap();
                 sqlx::raw_sql(sql).execute(&pool).await.unwrap();
                 pool.close().await;
+            }
+        }
+    }
+
+    /// The number that a statement answers.
+    async fn number(&self, sql: &str) -> i64 {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self {
+            Self::Sqlite { .. } => {
+                let pool = SqlitePool::connect(&self.url()).await.unwrap();
+                sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap()
+            }
+            Self::Postgres { url } => {
+                let pool = PgPool::connect(url).await.unwrap();
+                sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap()
             }
         }
     }

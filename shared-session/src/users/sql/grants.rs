@@ -1,0 +1,353 @@
+//! Groups and permissions: which there are, and who has them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{AssertSqlSafe, Connection as _, Row};
+
+use super::{
+    SqlUsers,
+    column::Dialect,
+    on_connection,
+    tables::{Membership, Rights, Tables},
+};
+use crate::{Error, ErrorKind, users::User};
+
+/// A group of users, and what its members may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Group {
+    /// Its name, which no other group has.
+    pub name: String,
+    /// Permissions as `app.codename`.
+    pub permissions: BTreeSet<String>,
+}
+
+/// Something that users may be allowed to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Permission {
+    /// `app.codename`, as [`AuthUser::has_perm`](crate::users::AuthUser::has_perm) takes it.
+    pub name: String,
+    /// What it is called where it is chosen: `Can change user`.
+    pub title: String,
+}
+
+/// Groups and permissions, as Django's administration has them. The permissions that count are those of the user and of
+/// all groups together: [`Users::permissions`](crate::users::Users::permissions). A change holds from the next request
+/// on, and ends no session.
+///
+/// A user model without Django's `PermissionsMixin` has neither: lists are empty, and a change is
+/// [`ErrorKind::Config`].
+///
+/// ```
+/// # #[cfg(feature = "sqlite")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use shared_session::users::{NewUser, SqlUsers, Users};
+///
+/// let users = SqlUsers::connect("sqlite::memory:").await?;
+/// users.migrate().await?;
+/// users.add_permission("blog", "post", "change_post", "Can change post").await?;
+/// users.save_group("editors", &["blog.change_post".to_owned()].into()).await?;
+///
+/// let ann = users.create_user(NewUser::new("ann", "correct horse")).await?;
+/// assert!(users.set_groups(&ann.id, &["editors".to_owned()].into()).await?);
+/// assert_eq!(users.groups(&ann).await?, ["editors"]);
+/// assert!(users.permissions(&ann).await?.contains("blog.change_post"));
+/// assert!(users.own_permissions(&ann).await?.is_empty());
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "sqlite"))]
+/// # fn main() {}
+/// ```
+impl SqlUsers {
+    /// All groups with their permissions, by name. One round trip.
+    ///
+    /// # Errors
+    /// As [`Users`](crate::users::Users).
+    pub async fn all_groups(&self) -> Result<Vec<Group>, Error> {
+        let Some(sql) = self.tables().rights.as_ref().map(Rights::all_groups) else { return Ok(Vec::new()) };
+        let rows = self.pairs(&sql, None).await?;
+        let mut groups = BTreeMap::<String, BTreeSet<String>>::new();
+        for (name, permission) in rows {
+            groups.entry(name).or_default().extend(permission);
+        }
+        Ok(groups.into_iter().map(|(name, permissions)| Group { name, permissions }).collect())
+    }
+
+    /// All permissions, by name. Two that differ only in the model that they are for are one here, as they are where
+    /// permissions are asked for. One round trip.
+    ///
+    /// # Errors
+    /// As [`Users`](crate::users::Users).
+    pub async fn all_permissions(&self) -> Result<Vec<Permission>, Error> {
+        let Some(sql) = self.tables().rights.as_ref().map(Rights::all_permissions) else { return Ok(Vec::new()) };
+        let rows = self.pairs(&sql, None).await?;
+        let mut found = BTreeMap::<String, String>::new();
+        for (name, title) in rows {
+            found.entry(name).or_insert_with(|| title.unwrap_or_default());
+        }
+        Ok(found.into_iter().map(|(name, title)| Permission { name, title }).collect())
+    }
+
+    /// The permissions that were given to the user alone, not by a group; also those of a user who is inactive or a
+    /// superuser. One round trip.
+    ///
+    /// # Errors
+    /// As [`Users`](crate::users::Users).
+    pub async fn own_permissions(&self, user: &User) -> Result<BTreeSet<String>, Error> {
+        let tables = self.tables();
+        let (Some(rights), Some(key)) = (&tables.rights, tables.key(&user.id)) else { return Ok(BTreeSet::new()) };
+        let rows = self.pairs(&rights.own_permissions(), Some(&key)).await?;
+        Ok(rows.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// Makes the user a member of these groups and of no other; says whether there is such a user. Names that no group has
+    /// are left out. Of several calls at once one is the last, and what it says holds. One transaction of three or four
+    /// statements.
+    ///
+    /// # Errors
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no groups.
+    pub async fn set_groups(&self, id: &str, groups: &BTreeSet<String>) -> Result<bool, Error> {
+        let tables = self.tables();
+        let rights = needed(&tables)?;
+        let Some(key) = tables.key(id) else { return Ok(false) };
+        let chosen = rights.groups_named(self.dialect());
+        let place = Place::of_user(&tables, &rights.user_groups, "group_id", chosen);
+        self.replace(&key, groups, place.replacement(self.dialect())).await
+    }
+
+    /// Gives the user these permissions and no other, besides those of groups; says whether there is such a user. Names
+    /// that no permission has are left out. Of several calls at once one is the last, and what it says holds. One
+    /// transaction of three or four statements.
+    ///
+    /// # Errors
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no permissions.
+    pub async fn set_permissions(&self, id: &str, permissions: &BTreeSet<String>) -> Result<bool, Error> {
+        let tables = self.tables();
+        let rights = needed(&tables)?;
+        let Some(key) = tables.key(id) else { return Ok(false) };
+        let chosen = rights.permissions_named(self.dialect());
+        let place = Place::of_user(&tables, &rights.user_permissions, "permission_id", chosen);
+        self.replace(&key, permissions, place.replacement(self.dialect())).await
+    }
+
+    /// Makes the group where it is missing, and gives it these permissions and no other. Names that no permission has are
+    /// left out. One round trip, then one transaction of three or four statements.
+    ///
+    /// # Errors
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no groups, or if the name is empty
+    /// or longer than Django's 150 characters.
+    pub async fn save_group(&self, name: &str, permissions: &BTreeSet<String>) -> Result<(), Error> {
+        let tables = self.tables();
+        let rights = needed(&tables)?;
+        if !(1..=150).contains(&name.chars().count()) || name.contains('\0') {
+            return Err(Error::new(ErrorKind::Config, "the name of a group has 1 to 150 characters"));
+        }
+        let Rights { group, group_permissions, .. } = rights;
+        self.run(&format!("INSERT INTO {group} (name) VALUES ($1) ON CONFLICT DO NOTHING"), &[name]).await?;
+        let id = format!("(SELECT id FROM {group} WHERE name = $1)");
+        let place = Place {
+            table: group_permissions,
+            column: "group_id".to_owned(),
+            is_owner: format!("group_id = {id}"),
+            value: id,
+            other: "permission_id",
+            chosen: rights.permissions_named(self.dialect()),
+            row: format!("{group} WHERE name = $1"),
+        };
+        self.replace(name, permissions, place.replacement(self.dialect())).await.map(drop)
+    }
+
+    /// Adds the permission `app.codename` where it is missing, for the model of that app, as Django does for its models
+    /// (`auth`, `user`, `change_user`, `Can change user`). Where Django shares the tables it has done so. Two round trips.
+    ///
+    /// # Errors
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no permissions.
+    pub async fn add_permission(&self, app: &str, model: &str, codename: &str, title: &str) -> Result<(), Error> {
+        let tables = self.tables();
+        let Rights { permission, content_type, .. } = needed(&tables)?;
+        let sql = format!("INSERT INTO {content_type} (app_label, model) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        self.run(&sql, &[app, model]).await?;
+        let sql = format!(
+            "INSERT INTO {permission} (content_type_id, codename, name) SELECT id, $3, $4 FROM {content_type} \
+             WHERE app_label = $1 AND model = $2 ON CONFLICT DO NOTHING"
+        );
+        self.run(&sql, &[app, model, codename, title]).await
+    }
+
+    /// Rows of a name and a text, without those whose name is NULL.
+    async fn pairs(&self, sql: &str, key: Option<&str>) -> Result<Vec<(String, Option<String>)>, Error> {
+        let rows: Vec<(Option<String>, Option<String>)> = on_connection!(self, Read, |connection, keeps| {
+            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keeps);
+            if let Some(key) = key {
+                query = query.bind(key);
+            }
+            let rows = query.fetch_all(connection).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        })
+        .await?;
+        Ok(rows.into_iter().filter_map(|(name, text)| Some((name?, text))).collect())
+    }
+
+    async fn run(&self, sql: &str, values: &[&str]) -> Result<(), Error> {
+        on_connection!(self, Write, |connection, keeps| {
+            let mut query = sqlx::query(AssertSqlSafe(sql)).persistent(keeps);
+            for value in values {
+                query = query.bind(*value);
+            }
+            query.execute(connection).await.map(drop)
+        })
+        .await
+    }
+
+    /// Answers whether `key` is there.
+    async fn replace(&self, key: &str, names: &BTreeSet<String>, sql: Replacement) -> Result<bool, Error> {
+        let names = serde_json::Value::from_iter(names.iter().map(String::as_str)).to_string();
+        let found: i64 = on_connection!(self, Write, |connection, keeps| {
+            let mut transaction = connection.begin().await?;
+            if let Some(lock) = &sql.lock {
+                let query = sqlx::query(AssertSqlSafe(&**lock)).persistent(keeps).bind(key);
+                query.execute(&mut *transaction).await?;
+            }
+            for sql in [&sql.remove, &sql.add] {
+                let query = sqlx::query(AssertSqlSafe(&**sql)).persistent(keeps).bind(key).bind(&names);
+                query.execute(&mut *transaction).await?;
+            }
+            let query = sqlx::query(AssertSqlSafe(&*sql.exists)).persistent(keeps).bind(key);
+            let found = query.fetch_one(&mut *transaction).await?.try_get(0)?;
+            transaction.commit().await?;
+            Ok(found)
+        })
+        .await?;
+        Ok(found > 0)
+    }
+}
+
+/// Where an owner (`$1`) has things, of which some are named in a JSON array (`$2`).
+struct Place<'a> {
+    table: &'a str,
+    /// The column for the owner, as SQL reads it.
+    column: String,
+    /// Finds the owner's rows.
+    is_owner: String,
+    /// The owner, in that column.
+    value: String,
+    /// The column for what the owner has.
+    other: &'static str,
+    /// The ids of those that are named.
+    chosen: String,
+    /// The table that the owner is in, and the condition that finds it.
+    row: String,
+}
+
+/// The statements that give the owner those that are named, and no other.
+struct Replacement {
+    /// Lets one replacement after the other pass. In SQLite its first write does, and that must come first.
+    lock: Option<String>,
+    remove: String,
+    add: String,
+    /// Counts the owner.
+    exists: String,
+}
+
+impl<'a> Place<'a> {
+    fn of_user(tables: &Tables, membership: &'a Membership, other: &'static str, chosen: String) -> Self {
+        let Membership { table, user } = membership;
+        Self {
+            table,
+            column: user.quoted(),
+            is_owner: user.equals("", 1),
+            value: user.parameter(1),
+            other,
+            chosen,
+            row: format!("{} WHERE {}", tables.users, tables.is_row()),
+        }
+    }
+
+    fn replacement(&self, dialect: Dialect) -> Replacement {
+        let Self { table, column, is_owner, value, other, chosen, row } = self;
+        let exists = format!("SELECT COUNT(*) FROM {row}");
+        let kept = format!("SELECT {other} FROM {table} WHERE {is_owner} AND {other} IS NOT NULL");
+        Replacement {
+            lock: match dialect {
+                #[cfg(feature = "sqlite")]
+                Dialect::Sqlite => None,
+                #[cfg(feature = "postgres")]
+                Dialect::Postgres => Some(format!("SELECT 1 FROM {row} FOR NO KEY UPDATE")),
+            },
+            remove: format!("DELETE FROM {table} WHERE {is_owner} AND {other} NOT IN ({chosen})"),
+            add: format!(
+                "INSERT INTO {table} ({column}, {other}) SELECT {value}, c.id FROM ({chosen}) c \
+                 WHERE ({exists}) > 0 AND c.id NOT IN ({kept}) ON CONFLICT DO NOTHING"
+            ),
+            exists,
+        }
+    }
+}
+
+impl Rights {
+    /// The name of a permission in a statement where `p` is its row and `ct` that of its model.
+    const NAME: &str = "CAST(ct.app_label AS TEXT) || '.' || CAST(p.codename AS TEXT)";
+
+    fn all_groups(&self) -> String {
+        let Self { group, group_permissions, permission, content_type, .. } = self;
+        format!(
+            "SELECT CAST(g.name AS TEXT), {} FROM {group} g LEFT JOIN {group_permissions} gp ON gp.group_id = g.id \
+             LEFT JOIN {permission} p ON p.id = gp.permission_id \
+             LEFT JOIN {content_type} ct ON ct.id = p.content_type_id",
+            Self::NAME
+        )
+    }
+
+    fn all_permissions(&self) -> String {
+        let Self { permission, content_type, .. } = self;
+        format!(
+            "SELECT {}, CAST(p.name AS TEXT) FROM {permission} p \
+             JOIN {content_type} ct ON ct.id = p.content_type_id ORDER BY p.id",
+            Self::NAME
+        )
+    }
+
+    /// Of the user whose key is `$1`.
+    fn own_permissions(&self) -> String {
+        let Self { permission, content_type, user_permissions, .. } = self;
+        format!(
+            "SELECT {}, CAST(NULL AS TEXT) FROM {permission} p JOIN {content_type} ct ON ct.id = p.content_type_id \
+             JOIN {} up ON up.permission_id = p.id WHERE {}",
+            Self::NAME,
+            user_permissions.table,
+            user_permissions.user.equals("up.", 1),
+        )
+    }
+
+    /// The ids of the groups that `$2` names.
+    fn groups_named(&self, dialect: Dialect) -> String {
+        format!("SELECT g.id FROM {} g WHERE CAST(g.name AS TEXT) IN ({})", self.group, named(dialect))
+    }
+
+    /// The ids of the permissions that `$2` names.
+    fn permissions_named(&self, dialect: Dialect) -> String {
+        let Self { permission, content_type, .. } = self;
+        format!(
+            "SELECT p.id FROM {permission} p JOIN {content_type} ct ON ct.id = p.content_type_id WHERE {} IN ({})",
+            Self::NAME,
+            named(dialect)
+        )
+    }
+}
+
+/// What is in the JSON array `$2`.
+fn named(dialect: Dialect) -> &'static str {
+    match dialect {
+        #[cfg(feature = "sqlite")]
+        Dialect::Sqlite => "SELECT value FROM json_each($2)",
+        #[cfg(feature = "postgres")]
+        Dialect::Postgres => "SELECT jsonb_array_elements_text(CAST($2 AS jsonb))",
+    }
+}
+
+fn needed(tables: &Tables) -> Result<&Rights, Error> {
+    let message = "the users of this site have no groups and no permissions";
+    tables.rights.as_ref().ok_or_else(|| Error::new(ErrorKind::Config, message))
+}
