@@ -19,38 +19,38 @@ mod problem;
 mod serve;
 mod session;
 
-use std::{fmt::Display, io, net::SocketAddr, process::ExitCode};
+use std::{io, net::SocketAddr, process::ExitCode};
 
+use clap::Parser as _;
 use shared_session::{Error, ErrorKind, OnError};
 use shared_session_examples::{
-    serving,
+    check,
+    cli::{self, Api, ApiCommand, Failure, Healthcheck},
+    health, serving,
     settings::{Service, Settings},
     setup::{self, Setup},
 };
 use tokio::net::TcpListener;
 
-/// The exit code of a service whose settings cannot be used; every other failure is 1.
-const BAD_SETTINGS: u8 = 2;
-
 #[tokio::main]
 async fn main() -> ExitCode {
-    let settings = match Settings::load(Service::Api) {
-        Ok(settings) => settings,
-        Err(error) => return refuse(&error, BAD_SETTINGS),
-    };
-    match run(settings).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) if error.kind() == ErrorKind::Config => refuse(&error, BAD_SETTINGS),
-        Err(error) => refuse(&error, 1),
+    let command = Api::parse().command.unwrap_or(ApiCommand::Serve);
+    cli::exit_code(run(command).await)
+}
+
+async fn run(command: ApiCommand) -> Result<(), Failure> {
+    let settings = Settings::load(Service::Api);
+    match command {
+        ApiCommand::Check => check::check(settings).await.print(),
+        ApiCommand::Healthcheck(Healthcheck { addr }) => {
+            let configured = settings?.listen_addr();
+            health::ask(addr.unwrap_or(configured)).map_err(Failure::failed)
+        }
+        ApiCommand::Serve => Ok(serve(settings?).await?),
     }
 }
 
-fn refuse(error: &dyn Display, code: u8) -> ExitCode {
-    eprintln!("error: {error}");
-    ExitCode::from(code)
-}
-
-async fn run(settings: Settings) -> Result<(), Error> {
+async fn serve(settings: Settings) -> Result<(), Error> {
     setup::start_logging(&settings)?;
     let listener = bind(settings.listen_addr()).await?;
     let bound = listener.local_addr().map_err(|source| failed("the bound address is unknown", &source))?;

@@ -1,21 +1,26 @@
 //! The commands besides `serve`.
 
+pub(crate) mod sessions;
+
 use shared_session::{
     OnError,
     users::{CreateUserError, NewUser},
 };
 use shared_session_examples::{
+    cli::{Failure, NewSuperuser},
     forms::check_registration,
     language::Language,
     settings::{Settings, env_file},
     setup::{Setup, open_users},
+    staff_log::StaffLog,
     usernames::normalized_username,
 };
 
 /// Creates what is missing in the databases of sessions and users. With a Django profile that is for Django to do: this
 /// only looks.
-pub(crate) async fn migrate(settings: Settings) -> Result<(), String> {
-    let setup = Setup::open(settings, OnError::default()).await.map_err(|error| error.to_string())?;
+pub(crate) async fn migrate(settings: Settings) -> Result<(), Failure> {
+    let setup = Setup::open(settings, OnError::default()).await?;
+    StaffLog::open(&setup.settings).await?;
     if setup.settings.profile.is_django() {
         println!("every table is in place; they are Django's: manage.py migrate makes and changes them");
     } else {
@@ -25,25 +30,25 @@ pub(crate) async fn migrate(settings: Settings) -> Result<(), String> {
 }
 
 /// Creates a user who may do everything.
-pub(crate) async fn create_superuser(settings: &Settings, username: &str, email: &str) -> Result<(), String> {
-    let username = normalized_username(username);
-    let email = email.trim();
+pub(crate) async fn create_superuser(settings: &Settings, new: &NewSuperuser) -> Result<(), Failure> {
+    let username = normalized_username(&new.username);
+    let email = new.email.trim();
     let (password, repeated) = match password_from_environment() {
         Some(password) => (password.clone(), password),
         None => (asked("Password: ")?, asked("The same password again: ")?),
     };
     let names = settings.sign_in_names();
     if let Some(error) = check_registration(names, &username, email, &password, &repeated).first() {
-        return Err(error.message.in_language(Language::English));
+        return Err(Failure::failed(error.message.in_language(Language::English)));
     }
-    let users = open_users(settings).await.map_err(|error| error.to_string())?;
+    let users = open_users(settings).await?;
     match users.create_user(NewUser::new(&username, password).with_email(email).with_superuser()).await {
         Ok(_) => {
             println!("created the superuser {username}");
             Ok(())
         }
-        Err(CreateUserError::NameTaken) => Err(format!("there is a user {username} already")),
-        Err(error) => Err(error.to_string()),
+        Err(CreateUserError::NameTaken) => Err(Failure::failed(format!("there is a user {username} already"))),
+        Err(error) => Err(Failure::failed(error.to_string())),
     }
 }
 
@@ -54,7 +59,11 @@ fn password_from_environment() -> Option<String> {
     std::env::var(NAME).ok().or_else(in_file).filter(|password| !password.is_empty())
 }
 
-fn asked(prompt: &str) -> Result<String, String> {
-    rpassword::prompt_password(prompt)
-        .map_err(|error| format!("the password cannot be asked for ({error}); set SUPERUSER_PASSWORD"))
+fn asked(prompt: &str) -> Result<String, Failure> {
+    rpassword::prompt_password(prompt).map_err(|error| {
+        Failure::unusable(format!(
+            "the password cannot be asked for ({error}); set SUPERUSER_PASSWORD, such as \
+             SUPERUSER_PASSWORD='correct horse battery'"
+        ))
+    })
 }

@@ -7,7 +7,7 @@
 //! - [`live`]: what follows the home page
 //! - [`seen`]: what error pages know of their visitor
 //! - [`edge`]: what happens to every request and every response
-//! - [`commands`]: `migrate` and `create-superuser`
+//! - [`commands`]: what `site` can do besides serving
 
 mod commands;
 mod edge;
@@ -21,10 +21,13 @@ mod seen;
 use std::{net::TcpListener, num::NonZero, process::ExitCode, thread::available_parallelism};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
+use clap::Parser as _;
 use shared_session::OnError;
 use shared_session_actix::{CrossOriginMiddleware, SessionMiddleware};
 use shared_session_examples::{
-    args::{self, Command},
+    check,
+    cli::{self, Failure, Healthcheck, Site, SiteCommand},
+    health,
     operations::{self, Listener},
     serving,
     settings::{Service, Settings},
@@ -37,43 +40,37 @@ const SHUTDOWN_SECONDS: u64 = 10;
 
 #[actix_web::main]
 async fn main() -> ExitCode {
-    let command = match args::parse(std::env::args().skip(1)) {
-        Ok(Command::Help) => {
-            println!("{}", args::USAGE);
-            return ExitCode::SUCCESS;
-        }
-        Ok(command) => command,
-        Err(message) => return refuse(&message),
-    };
-    let settings = match Settings::load(Service::Site) {
-        Ok(settings) => settings,
-        Err(error) => return refuse(&error.to_string()),
-    };
-    if let Err(error) = start_logging(&settings) {
-        return refuse(&error.to_string());
-    }
-    let result = match command {
-        Command::Migrate => commands::migrate(settings).await,
-        Command::CreateSuperuser { username, email } => commands::create_superuser(&settings, &username, &email).await,
-        _ => serve(settings).await,
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => refuse(&message),
-    }
+    let command = Site::parse().command.unwrap_or(SiteCommand::Serve);
+    cli::exit_code(run(command).await)
 }
 
-/// One line, and the status that shells use for wrong use.
-fn refuse(message: &str) -> ExitCode {
-    eprintln!("error: {}", message.replace('\n', " "));
-    ExitCode::from(2)
+async fn run(command: SiteCommand) -> Result<(), Failure> {
+    if let SiteCommand::Completions { shell } = command {
+        cli::print_completions(shell);
+        return Ok(());
+    }
+    let settings = Settings::load(Service::Site);
+    if let SiteCommand::Check = command {
+        return check::check(settings).await.print();
+    }
+    let settings = settings?;
+    if let SiteCommand::Healthcheck(Healthcheck { addr }) = command {
+        return health::ask(addr.unwrap_or_else(|| settings.listen_addr())).map_err(Failure::failed);
+    }
+    start_logging(&settings)?;
+    match command {
+        SiteCommand::Migrate => commands::migrate(settings).await,
+        SiteCommand::CreateSuperuser(new) => commands::create_superuser(&settings, &new).await,
+        SiteCommand::Sessions(command) => commands::sessions::run(settings, command).await,
+        _ => serve(settings).await,
+    }
 }
 
 /// Answers what operators ask for at an address of its own, where there is one, until the process ends.
-fn serve_operations(setup: &web::Data<Setup>) -> Result<(), String> {
+fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
     operations::warn_if_open(&setup.settings);
     let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
-    let failed = |error| format!("cannot listen on {addr} (OPERATIONS_ADDR): {error}");
+    let failed = |error| Failure::failed(format!("cannot listen on {addr} (OPERATIONS_ADDR): {error}"));
     let listener = TcpListener::bind(addr).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let (setup, limits) = (setup.clone(), setup.settings.http);
@@ -89,19 +86,20 @@ fn serve_operations(setup: &web::Data<Setup>) -> Result<(), String> {
     Ok(())
 }
 
-async fn serve(settings: Settings) -> Result<(), String> {
+async fn serve(settings: Settings) -> Result<(), Failure> {
     // What it answers, the edge draws as pages.
-    let setup = Setup::open(settings, OnError::default()).await.map_err(|error| error.to_string())?;
+    let setup = Setup::open(settings, OnError::default()).await?;
     let wanted = setup.settings.listen_addr();
-    let listener = TcpListener::bind(wanted).map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
-    let bound = listener.local_addr().map_err(|error| format!("cannot listen on {wanted}: {error}"))?;
-    let cross_origin = setup.cross_origin(bound).map_err(|error| error.to_string())?;
+    let failed = |error| Failure::failed(format!("cannot listen on {wanted} (SITE_ADDR): {error}"));
+    let listener = TcpListener::bind(wanted).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let cross_origin = setup.cross_origin(bound)?;
 
     let limits = setup.settings.http;
     // As many as Actix Web would start.
     let workers = available_parallelism().map_or(1, NonZero::get);
     let setup = web::Data::new(setup);
-    let staff_log = StaffLog::open(&setup.settings).await.map_err(|error| error.to_string())?;
+    let staff_log = StaffLog::open(&setup.settings).await?;
     let staff_log = web::Data::new(staff_log);
     let live = web::Data::new(live::Live::new());
     let followed = live.clone();
@@ -131,10 +129,10 @@ async fn serve(settings: Settings) -> Result<(), String> {
         followed.stop();
     })
     .listen(listener)
-    .map_err(|error| format!("cannot listen on {bound}: {error}"))?
+    .map_err(failed)?
     .run();
     println!("listening on http://{bound}");
-    server.await.map_err(|error| format!("the server failed: {error}"))?;
+    server.await.map_err(|error| Failure::failed(format!("the server failed: {error}")))?;
     tracing::info!("stopped");
     Ok(())
 }

@@ -3,7 +3,7 @@
 //! - [`settings`]: the environment, checked before anything starts
 //! - [`setup`] and [`sessions`]: from settings to running parts
 //! - [`metrics`]: what `/metrics` answers
-//! - [`args`]: the command line of `site`
+//! - [`cli`], [`check`] and [`health`]: the command lines, and what two of the commands do
 //! - [`data_dir`] and [`secret_key`]: the files of an embedded start
 //! - [`serving`]: what both do the same way where connections come in
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
@@ -19,10 +19,12 @@
 //! - [`staff_log`]: what staff did, in a table
 //! - [`pages`]: the HTML of `site`
 
-pub mod args;
 pub mod audit;
+pub mod check;
+pub mod cli;
 pub mod data_dir;
 pub mod forms;
+pub mod health;
 pub mod language;
 pub mod log_filter;
 pub mod metrics;

@@ -45,14 +45,21 @@ pub fn access(settings: &Operations, listener: Listener, authorization: Option<&
     }
 }
 
-/// Says at the start that everybody may ask, where that is probably not meant.
-pub fn warn_if_open(settings: &Settings) {
+/// What to know where [`is_open`].
+pub const OPEN: &str = "whoever reaches this service can read /metrics and /readyz; set OPERATIONS_ADDR or \
+                        OPERATIONS_TOKEN, or let the proxy answer 404 for them";
+
+/// Whether everybody may ask, where that is probably not meant.
+#[must_use]
+pub fn is_open(settings: &Settings) -> bool {
     let is_open = settings.operations.addr.is_none() && settings.operations.token.is_none();
-    if is_open && !settings.listen_addr().ip().to_canonical().is_loopback() {
-        tracing::warn!(
-            "whoever reaches this service can read /metrics and /readyz; set OPERATIONS_ADDR or OPERATIONS_TOKEN, or let \
-             the proxy answer 404 for them"
-        );
+    is_open && !settings.listen_addr().ip().to_canonical().is_loopback()
+}
+
+/// Says so at the start.
+pub fn warn_if_open(settings: &Settings) {
+    if is_open(settings) {
+        tracing::warn!("{OPEN}");
     }
 }
 

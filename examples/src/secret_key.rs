@@ -33,6 +33,12 @@ pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
     }
 }
 
+/// Whether there is a file of that name; what is in it is not looked at.
+#[must_use]
+pub fn exists(data_dir: &Path) -> bool {
+    data_dir.join(FILE).exists()
+}
+
 fn random(bytes: usize) -> io::Result<String> {
     let mut buffer = vec![0; bytes];
     getrandom::fill(&mut buffer).map_err(io::Error::other)?;

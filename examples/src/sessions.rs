@@ -20,6 +20,11 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long a write waits for replicas: as long as for its reply.
 const REPLICAS_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// The policy of a Redis that refuses writes when its memory is full.
+const KEEPS_ALL: &str = "noeviction";
+const EVICTS: &str =
+    "Redis drops keys when its memory is full, and with them sessions: set its maxmemory-policy to noeviction";
+
 /// The manager over the store and the wire format that the settings name.
 ///
 /// # Errors
@@ -233,13 +238,23 @@ fn connect(settings: &Settings) -> Result<RedisStore, Error> {
 /// does not tell is none of this.
 async fn warn_of_eviction(store: &RedisStore) {
     match store.eviction_policy().await {
-        Ok(policy) if policy == "noeviction" => {}
-        Ok(policy) => tracing::warn!(
-            %policy,
-            "Redis drops keys when its memory is full, and with them sessions: set its maxmemory-policy to noeviction"
-        ),
+        Ok(policy) if policy == KEEPS_ALL => {}
+        Ok(policy) => tracing::warn!(%policy, "{EVICTS}"),
         Err(error) => tracing::debug!(%error, "Redis does not tell what it does when its memory is full"),
     }
+}
+
+/// What whoever asks whether the settings fit should know of the Redis that they name; `None` if there is nothing, or it
+/// keeps copies only. One round trip.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] if it cannot be reached, or does not tell.
+pub(crate) async fn eviction_warning(settings: &Settings) -> Result<Option<String>, Error> {
+    if !settings.session_url.is_redis() || settings.durable {
+        return Ok(None);
+    }
+    let policy = connect(settings)?.eviction_policy().await?;
+    Ok((policy != KEEPS_ALL).then(|| format!("{EVICTS} (it is {policy})")))
 }
 
 fn codec(settings: &Settings, protocol: u8) -> Codec {

@@ -62,21 +62,9 @@ impl Setup {
         make_data_dir(&settings)?;
         let keys = secret_keys(&settings)?;
         let users = open_users(&settings).await?;
-        let cookie = cookie_of(&settings)?;
         let forms = form_tokens(&settings, &keys)?;
-        let manager = sessions::open(&settings, &keys)
-            .await?
-            .with_cookie(cookie)
-            .with_lifetime(lifetime_of(&settings))
-            .with_retry_after(settings.retry_after)
-            .with_form_tokens(forms.clone())
-            .with_anonymous_max_size(settings.limits.anonymous_size)
-            .with_users(users.clone(), keys.clone())
-            .with_on_error(on_error);
-        let manager = match settings.limits.max_per_user {
-            Some(most) => manager.with_session_limit(SessionLimit::EndOldest(most)),
-            None => manager,
-        };
+        let manager = open_manager(&settings, &keys, &users).await?;
+        let manager = manager.with_form_tokens(forms.clone()).with_on_error(on_error);
         sessions::verify(&settings, &manager).await?;
         if settings.has_embedded_users() {
             make_demo_user(&users, &settings.data_dir).await?;
@@ -139,6 +127,28 @@ pub fn start_logging(settings: &Settings) -> Result<(), Error> {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_filter(filter.and(FewOfAKind::default()));
     tracing_subscriber::registry().with(lines).try_init().map_err(|error| refused(&error))
+}
+
+/// The sessions, in the store, the format and the cookie that the settings name.
+///
+/// # Errors
+/// One line that says what to change.
+pub(crate) async fn open_manager(
+    settings: &Settings,
+    keys: &SecretKeys,
+    users: &SqlUsers,
+) -> Result<SessionManager, Error> {
+    let manager = sessions::open(settings, keys)
+        .await?
+        .with_cookie(cookie_of(settings)?)
+        .with_lifetime(lifetime_of(settings))
+        .with_retry_after(settings.retry_after)
+        .with_anonymous_max_size(settings.limits.anonymous_size)
+        .with_users(users.clone(), keys.clone());
+    Ok(match settings.limits.max_per_user {
+        Some(most) => manager.with_session_limit(SessionLimit::EndOldest(most)),
+        None => manager,
+    })
 }
 
 /// The users alone, with their tables: what `site migrate` and `site create-superuser` need. With a Django profile the
@@ -216,11 +226,11 @@ fn needs_data_dir(settings: &Settings) -> bool {
     settings.secret_key.is_none() || has_embedded_database(settings)
 }
 
-fn has_embedded_database(settings: &Settings) -> bool {
+pub(crate) fn has_embedded_database(settings: &Settings) -> bool {
     settings.has_embedded_users() || matches!(settings.session_url, SessionUrl::Embedded)
 }
 
-fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {
+pub(crate) fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {
     let mut keys = match &settings.secret_key {
         Some(key) if settings.profile.is_django() => SecretKeys::django(key.expose())?,
         Some(key) => SecretKeys::new(key.expose())?,

@@ -1,10 +1,16 @@
 //! The `.env` file of the working directory. Those of its parents are somebody else's.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::SettingsError;
 
 const NAME: &str = ".env";
+
+/// Where the file is looked for.
+#[must_use]
+pub fn path() -> PathBuf {
+    std::path::absolute(NAME).unwrap_or_else(|_| NAME.into())
+}
 
 /// What the file says, in its order; `None` without a file.
 ///

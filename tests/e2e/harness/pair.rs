@@ -138,9 +138,12 @@ impl Pair {
 
     /// Runs a command of `site` over the same database.
     pub fn run_site(&self, args: &[&str], settings: &[(&str, &str)]) -> Ended {
-        let mut env = self.env.clone();
-        env.extend(owned(settings));
-        Kind::Site.run(self.directory.path(), &env, args)
+        self.run(Kind::Site, args, settings)
+    }
+
+    /// Runs a command of either program over the same database.
+    pub fn run(&self, kind: Kind, args: &[&str], settings: &[(&str, &str)]) -> Ended {
+        kind.run(self.directory.path(), &[&*self.env, &owned(settings)].concat(), args)
     }
 }
 

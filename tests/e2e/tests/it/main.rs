@@ -8,6 +8,7 @@
 mod accounts;
 mod admin;
 mod budget;
+mod command_line;
 mod connections;
 mod cookie_scopes;
 mod cross_site;

@@ -1,0 +1,173 @@
+//! `site sessions list` and `site sessions revoke`: what the pages of staff do, for whoever has a shell.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::{self, IsTerminal as _, Write as _},
+};
+
+use shared_session::{
+    Error, ErrorKind, Handle, OnError, SessionInfo, SessionManager,
+    store::StoreTime,
+    users::{SqlUsers, User, Users as _},
+};
+use shared_session_examples::{
+    cli::{Failure, Revoke, SessionsCommand},
+    language::Language,
+    settings::Settings,
+    setup::Setup,
+    staff_log::{Entry, StaffLog},
+    text::{browser_name, rfc3339},
+};
+
+use crate::page::{now, when};
+
+/// Who did it, in the staff log. No user has parentheses in the name.
+const STAFF: &str = "(command line)";
+/// What is not known, or nobody.
+const NOTHING: &str = "-";
+
+pub(crate) async fn run(settings: Settings, command: SessionsCommand) -> Result<(), Failure> {
+    let setup = Setup::open(settings, OnError::default()).await?;
+    match command {
+        SessionsCommand::List { user } => list(&setup, user.as_deref()).await,
+        SessionsCommand::Revoke(Revoke { which, yes }) => match (which.handle, which.user) {
+            (Some(handle), _) => revoke_one(&setup, &handle).await,
+            (None, Some(user)) => revoke_all(&setup, &user, yes).await,
+            (None, None) => Err(Failure::unusable("a handle or --user is needed")),
+        },
+    }
+}
+
+async fn list(setup: &Setup, user: Option<&str>) -> Result<(), Failure> {
+    let mut list = List::default();
+    write("HANDLE", ["LAST USE", "ENDS", "ADDRESS", "USER", "BROWSER"])?;
+    if let Some(user) = user {
+        let user = find(&setup.users, user).await?;
+        let sessions = setup.manager.sessions_of(&user.id).await?;
+        return list.add(&setup.users, sessions).await;
+    }
+    let mut from: Option<String> = None;
+    loop {
+        let page = setup.manager.all_sessions(from.as_deref()).await?;
+        list.add(&setup.users, page.sessions).await?;
+        from = page.next;
+        if from.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// What was met so far.
+#[derive(Default)]
+struct List {
+    /// Names of users, by id.
+    names: BTreeMap<String, String>,
+    /// A walk over a store that changes may meet a session twice.
+    listed: BTreeSet<String>,
+}
+
+impl List {
+    async fn add(&mut self, users: &SqlUsers, sessions: Vec<SessionInfo>) -> Result<(), Failure> {
+        for session in sessions {
+            let handle = session.handle.to_string();
+            if !self.listed.insert(handle.clone()) {
+                continue;
+            }
+            let user = match &session.user_id {
+                Some(id) => self.name(users, id).await?,
+                None => NOTHING.to_owned(),
+            };
+            let time = |at: StoreTime| rfc3339(when(at, 0).at);
+            let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+            let address = or_nothing(session.address.map(|address| address.to_string()));
+            let browser = session.user_agent.as_deref().map(browser_name);
+            let browser = plain(&or_nothing(browser.map(|name| name.in_language(Language::English))));
+            let last_use = or_nothing(session.last_seen_at.map(time));
+            write(&handle, [&last_use, &time(session.expires_at), &address, &user, &browser])?;
+        }
+        Ok(())
+    }
+
+    async fn name(&mut self, users: &SqlUsers, id: &str) -> Result<String, Failure> {
+        if let Some(name) = self.names.get(id) {
+            return Ok(name.clone());
+        }
+        let name = match users.find(id).await {
+            Ok(Some(user)) => shown(&user),
+            Ok(None) => format!("user {}, removed", plain(id)),
+            // One row that cannot be read is no reason to show none.
+            Err(error) if error.kind() == ErrorKind::Unreadable => format!("user {}, unreadable", plain(id)),
+            Err(error) => return Err(error.into()),
+        };
+        self.names.insert(id.to_owned(), name.clone());
+        Ok(name)
+    }
+}
+
+/// A line. Whoever reads may stop reading.
+fn write(handle: &str, [last_use, ends, address, user, browser]: [&str; 5]) -> Result<(), Failure> {
+    let line = format!("{handle:<24}  {last_use:<20}  {ends:<20}  {address:<15}  {user}  {browser}\n");
+    match io::stdout().lock().write_all(line.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written.map_err(|error| Failure::failed(format!("the list cannot be written: {error}"))),
+    }
+}
+
+async fn revoke_one(setup: &Setup, handle: &Handle) -> Result<(), Failure> {
+    let gone = || Failure::failed(format!("there is no session {handle}: it has ended, or the handle is another one"));
+    let session = setup.manager.session_named(handle).await?.ok_or_else(gone)?;
+    note(&setup.settings, "end-session", &handle.to_string()).await?;
+    match setup.manager.revoke(session.user_id.as_deref(), handle).await? {
+        true => println!("ended the session {handle}"),
+        false => return Err(gone()),
+    }
+    Ok(())
+}
+
+async fn revoke_all(setup: &Setup, user: &str, yes: bool) -> Result<(), Failure> {
+    let user = find(&setup.users, user).await?;
+    let name = shown(&user);
+    if !yes && !is_confirmed(&setup.manager, &user, &name).await? {
+        println!("nothing was ended");
+        return Ok(());
+    }
+    note(&setup.settings, "sign-out", &user.username).await?;
+    let ended = setup.manager.revoke_all(&user.id).await?;
+    println!("signed {name} out everywhere; {ended} sessions were in the store");
+    Ok(())
+}
+
+async fn is_confirmed(manager: &SessionManager, user: &User, name: &str) -> Result<bool, Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::unusable("nobody can be asked here, so nothing was ended; --yes does it without asking"));
+    }
+    let sessions = manager.sessions_of(&user.id).await?.len();
+    print!("Sign {name} out everywhere? {sessions} sessions end now. [y/N] ");
+    let mut answer = String::new();
+    let asked = io::stdout().flush().and_then(|()| io::stdin().read_line(&mut answer));
+    asked.map_err(|error| Failure::failed(format!("the answer cannot be read: {error}")))?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// By name, or else by id.
+async fn find(users: &SqlUsers, user: &str) -> Result<User, Failure> {
+    let found = match users.find_by_name(user).await? {
+        Some(found) => Some(found),
+        None => users.find(user).await?,
+    };
+    found.ok_or_else(|| Failure::failed(format!("there is no user {}", plain(user))))
+}
+
+async fn note(settings: &Settings, action: &str, subject: &str) -> Result<(), Error> {
+    let [staff, action, subject] = [STAFF, action, subject].map(str::to_owned);
+    StaffLog::open(settings).await?.write(&Entry { at: now(), staff, action, subject, address: String::new() }).await
+}
+
+fn shown(user: &User) -> String {
+    if user.username.is_empty() { format!("user {}", plain(&user.id)) } else { plain(&user.username) }
+}
+
+/// Without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}

@@ -1,0 +1,216 @@
+//! What `site check` and `api check` tell: whether these settings would work, a line for each part.
+//!
+//! - It makes no table, no file and no user: what the first start makes is a warning here.
+//! - A session is stored, read and ended, once it is known that this service fits those that are there.
+//! - No line has a secret: no URL, no key.
+
+mod to_come;
+
+use std::fmt;
+
+use shared_session::{Error, ErrorKind, SessionManager, users::SqlUsers};
+
+use crate::{
+    cli::Failure,
+    operations, sessions,
+    settings::{DatabaseUrl, SessionUrl, Settings, SettingsError, env_file},
+    setup::{explained, open_manager, open_users, secret_keys},
+};
+
+/// How one part does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It works.
+    Fine,
+    /// It works, and there is something to know.
+    Warning,
+    /// It does not work.
+    Failed,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// How the part does.
+    pub state: State,
+    /// `settings`, `users`, `store` or `fleet`.
+    pub part: &'static str,
+    /// What was found.
+    pub said: String,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match self.state {
+            State::Fine => "ok",
+            State::Warning => "warning",
+            State::Failed => "failed",
+        };
+        write!(f, "{state:<8} {:<9} {}", self.part, self.said.replace('\n', " "))
+    }
+}
+
+/// All lines, in the order in which the parts depend on each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report(pub Vec<Line>);
+
+impl Report {
+    /// Prints the lines.
+    ///
+    /// # Errors
+    /// [`Failure::failed`] if one of them says that something does not work.
+    pub fn print(&self) -> Result<(), Failure> {
+        self.0.iter().for_each(|line| println!("{line}"));
+        match self.0.iter().filter(|line| line.state == State::Failed).count() {
+            0 => Ok(()),
+            failed => {
+                Err(Failure::failed(format!("{failed} of {} lines say that something does not work", self.0.len())))
+            }
+        }
+    }
+
+    fn say(&mut self, state: State, part: &'static str, said: impl Into<String>) {
+        self.0.push(Line { state, part, said: said.into() });
+    }
+
+    fn error(&mut self, part: &'static str, error: &Error) {
+        self.say(State::Failed, part, error.to_string());
+    }
+}
+
+/// Looks at everything that `settings` name.
+pub async fn check(settings: Result<Settings, SettingsError>) -> Report {
+    let mut report = Report::default();
+    match settings {
+        Ok(settings) => {
+            say_settings(&mut report, &settings);
+            say_parts(&mut report, &settings).await;
+        }
+        Err(error) => report.say(State::Failed, "settings", error.to_string()),
+    }
+    report
+}
+
+fn say_settings(report: &mut Report, settings: &Settings) {
+    let file = env_file::path();
+    let file = file.display();
+    report.say(
+        State::Fine,
+        "settings",
+        if settings.has_env_file {
+            format!("from the environment, and from {file} what it does not set")
+        } else {
+            format!("from the environment alone: there is no {file}")
+        },
+    );
+    if !settings.unknown.is_empty() {
+        let unknown = settings.unknown.join(", ");
+        report.say(State::Warning, "settings", format!("no settings, and of no effect: {unknown}"));
+    }
+    if operations::is_open(settings) {
+        report.say(State::Warning, "settings", operations::OPEN);
+    }
+}
+
+/// The users, the store and the fleet, as far as one does not need another that fails.
+async fn say_parts(report: &mut Report, settings: &Settings) {
+    let missing = to_come::files(settings);
+    if !missing.is_empty() {
+        let files: Vec<_> = missing.iter().map(|file| file.display().to_string()).collect();
+        report.say(State::Warning, "store", format!("the first start makes {}", files.join(" and ")));
+        return;
+    }
+    match to_come::tables(settings).await {
+        Ok(missing) if missing.is_empty() => {}
+        Ok(missing) => {
+            let tables = missing.join(", ");
+            report.say(
+                State::Warning,
+                "users",
+                format!("no tables yet: {tables}; `site migrate` or a start makes them"),
+            );
+            return;
+        }
+        Err(error) => return report.error("users", &error),
+    }
+    let users = match open_users(settings).await {
+        Ok(users) => users,
+        Err(error) => return report.error("users", &error),
+    };
+    match users.count("").await {
+        Ok(count) => report.say(State::Fine, "users", format!("{count} in {}", database(settings))),
+        Err(error) => return report.error("users", &explained("DATABASE_URL", &error)),
+    }
+    if let Err(error) = say_sessions(report, settings, &users).await {
+        report.error("store", &error);
+    }
+}
+
+async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers) -> Result<(), Error> {
+    let manager = open_manager(settings, &secret_keys(settings)?, users).await?;
+    manager.ping().await.map_err(|error| explained("SESSION_URL", &error))?;
+    let store = store(settings);
+    report.say(State::Fine, "store", format!("{store} answers; sessions are {}", settings.profile.name()));
+    match sessions::eviction_warning(settings).await {
+        Ok(None) => {}
+        Ok(Some(warning)) => report.say(State::Warning, "store", warning),
+        Err(error) => {
+            report.say(State::Warning, "store", format!("{store} does not tell what it does when it is full: {error}"));
+        }
+    }
+    let found = match manager.check_fleet().await {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::Config => {
+            report.error("fleet", &error);
+            return Ok(());
+        }
+        Err(error) => return Err(explained("SESSION_URL", &error)),
+    };
+    if found.sessions > 0 {
+        let (sessions, users) = (found.sessions, found.users);
+        report.say(
+            State::Fine,
+            "fleet",
+            format!("of {sessions} sessions all can be read, {users} users confirm theirs"),
+        );
+    }
+    found.unchecked().for_each(|line| report.say(State::Warning, "fleet", line));
+    write_one(&manager).await.map_err(|error| explained("SESSION_URL", &error))?;
+    report.say(State::Fine, "store", "a session was stored, read and ended");
+    Ok(())
+}
+
+/// Stores a session as a visitor's first write does, and ends it.
+async fn write_one(manager: &SessionManager) -> Result<(), Error> {
+    let session = manager.open([]).load().await?;
+    session.insert("check", &true)?;
+    session.commit().await?;
+    let Some(handle) = session.handle() else {
+        return Err(Error::new(ErrorKind::Unavailable, "a session that was stored has no handle"));
+    };
+    match manager.revoke(None, &handle).await? {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Unavailable, "a session that was stored could not be read")),
+    }
+}
+
+/// Which kind of database holds the users. The URL may have a password.
+fn database(settings: &Settings) -> &'static str {
+    match settings.database_url {
+        DatabaseUrl::Embedded => "the embedded database",
+        DatabaseUrl::Sqlite(_) => "SQLite",
+        DatabaseUrl::Postgres(_) => "PostgreSQL",
+    }
+}
+
+/// Which kind of store holds the sessions.
+fn store(settings: &Settings) -> &'static str {
+    match settings.session_url {
+        SessionUrl::Embedded => "the embedded database",
+        SessionUrl::Sqlite(_) => "SQLite",
+        SessionUrl::Postgres(_) => "PostgreSQL",
+        SessionUrl::Redis(_) => "Redis",
+        SessionUrl::RedisSentinel(_) => "Redis behind Sentinels",
+        SessionUrl::RedisCluster(_) => "the Redis cluster",
+    }
+}
