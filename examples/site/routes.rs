@@ -35,6 +35,11 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/admin/users/{id}/staff").route(post().to(admin::users::set_staff)))
         .service(resource("/admin/users/{id}/superuser").route(post().to(admin::users::set_superuser)))
         .service(resource("/admin/users/{id}/password").route(post().to(admin::users::set_password)))
+        .service(
+            resource("/admin/users/{id}/rights")
+                .route(get().to(admin::rights::show))
+                .route(post().to(admin::rights::change)),
+        )
         .service(resource("/admin/users/{id}/sign-out").route(post().to(admin::users::sign_out)))
         .service(resource("/admin/sessions").route(get().to(admin::sessions::list)))
         .service(resource("/admin/log").route(get().to(admin::log::show)))

@@ -14,6 +14,7 @@
 //! | [`AdminUser`] | `/admin/users/{id}/active`, `…/staff`, `…/superuser` | `on` (`true` or `false`) |
 //! | [`AdminUser`] | `/admin/users/{id}/sign-out` | |
 //! | [`AdminUser`] | `/admin/users/{id}/password` | `new_password1`, `new_password2` |
+//! | [`AdminRights`], [`AdminRightsAsk`] | `/admin/users/{id}/rights` | `group` and `permission`, any number; `confirmed` |
 //! | [`AdminSessions`], [`AdminRevoke`] | `/admin/sessions/revoke` | `handle`, any number; `confirmed` |
 //! | [`AdminUser`], [`AdminSessions`] | `/admin/sessions/{handle}/revoke` | |
 //!
@@ -21,6 +22,7 @@
 //! with `?page=`, [`AdminSessions`] with `?user=&address=&age=&cursor=`.
 
 mod admin;
+mod admin_rights;
 mod chart;
 mod error;
 mod layout;
@@ -35,6 +37,7 @@ pub use self::admin::{
     SessionUser, UserRow,
 };
 pub use self::{
+    admin_rights::{AdminRights, AdminRightsAsk, Choice, Choices},
     chart::{Bar, Chart},
     error::{ErrorPage, Somebody},
     layout::{FieldErrors, Layout, SignedIn, Theme, Visitor, When},

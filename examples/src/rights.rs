@@ -3,6 +3,8 @@
 //! - Superusers may change everybody but themselves. Only they make superusers and set passwords.
 //! - Other staff need the permission to change users (`auth.change_user`). They change nobody's staff mark, they change
 //!   no superuser, and they do not activate staff: an accomplice must not give back what a superuser took.
+//! - They give and take only groups and permissions of which they have every permission themselves: nobody lifts an
+//!   accomplice above themselves, or takes what they could not give back.
 //! - Without the permission staff may look.
 
 use std::collections::BTreeSet;
@@ -17,6 +19,7 @@ pub struct Rights {
     id: String,
     is_superuser: bool,
     changes_users: bool,
+    permissions: BTreeSet<String>,
 }
 
 /// The user of a session that somebody wants to end.
@@ -37,6 +40,7 @@ const NOT_YOURSELF: Refusal = Text::new("refused-yourself");
 const NO_PERMISSION: Refusal = Text::new("refused-permission");
 const SUPERUSERS_ONLY: Refusal = Text::new("refused-superusers");
 const SECRETS: Refusal = Text::new("refused-secrets");
+const GRANTS: Refusal = Text::new("refused-grants");
 const STAFF_MARK: Refusal = Text::new("refused-staff");
 
 impl Rights {
@@ -47,6 +51,7 @@ impl Rights {
             id: staff.id.clone(),
             is_superuser: staff.is_active && staff.is_superuser,
             changes_users: staff.has_perm(permissions, to_change_users),
+            permissions: permissions.clone(),
         }
     }
 
@@ -89,6 +94,39 @@ impl Rights {
     pub fn set_superuser_or_password(&self, user: &User) -> Result<(), Refusal> {
         self.change(user)?;
         if self.is_superuser { Ok(()) } else { Err(SECRETS) }
+    }
+
+    /// Whether `permissions` may be given to others and taken from them: those of one group, or one.
+    #[must_use]
+    pub fn grants<'a>(&self, permissions: impl IntoIterator<Item = &'a String>) -> bool {
+        self.is_superuser || permissions.into_iter().all(|permission| self.permissions.contains(permission))
+    }
+
+    /// What a user has after somebody chose `wanted` of `all`, each with the permissions that it stands for. What may not
+    /// be given or taken cannot be chosen, and stays as it is in `held`.
+    ///
+    /// # Errors
+    /// If `wanted` has something that may not be given and is not held, or that there is not.
+    pub fn replace<'a>(
+        &self,
+        all: impl IntoIterator<Item = (&'a String, &'a BTreeSet<String>)>,
+        held: &BTreeSet<String>,
+        wanted: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, Refusal> {
+        let (mut had, mut chosen) = (BTreeSet::new(), 0);
+        for (name, permissions) in all {
+            let (is_held, is_wanted) = (held.contains(name), wanted.contains(name));
+            chosen += usize::from(is_wanted);
+            let has = match self.grants(permissions) {
+                true => is_wanted,
+                false if is_wanted && !is_held => return Err(GRANTS),
+                false => is_held,
+            };
+            if has {
+                had.insert(name.clone());
+            }
+        }
+        if chosen == wanted.len() { Ok(had) } else { Err(GRANTS) }
     }
 
     /// Whether a session of `owner` may be ended. One's own may.
@@ -156,6 +194,33 @@ mod tests {
         assert_eq!(ends(rights(&clerk, &[])), [false, false, true, false, false]);
         assert_eq!(ends(rights(&clerk, &["auth.change_user"])), [true, true, true, false, false]);
         assert_eq!(ends(rights(&root, &[])), [true; 5]);
+    }
+
+    #[test]
+    fn who_may_give_and_take_what() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let all: Vec<_> = ["a", "b", "c", "d"].map(|name| (name.to_owned(), names(&[name]))).into();
+        let replaced = |rights: &Rights, held: &[&str], wanted: &[&str]| {
+            let all = all.iter().map(|(name, permissions)| (name, permissions));
+            rights.replace(all, &names(held), &names(wanted)).ok()
+        };
+        let (clerk, root) = (user("clerk", true, false), user("root", true, true));
+        let (clerk, root) = (rights(&clerk, &["auth.change_user", "a", "b"]), rights(&root, &[]));
+        for (held, wanted, by_clerk) in [
+            (&[][..], &["a"][..], Some(&["a"][..])),
+            (&["a", "b"], &["b"], Some(&["b"])),
+            // What the clerk does not have stays, whether or not the form says so.
+            (&["a", "c"], &["b"], Some(&["b", "c"])),
+            (&["a", "c"], &["b", "c"], Some(&["b", "c"])),
+            (&["c"], &["c", "d"], None),
+            (&[], &["c"], None),
+        ] {
+            assert_eq!(replaced(&clerk, held, wanted), by_clerk.map(names), "{held:?} {wanted:?}");
+            assert_eq!(replaced(&root, held, wanted), Some(names(wanted)), "{held:?} {wanted:?}");
+        }
+        assert_eq!(replaced(&root, &[], &["no such permission"]), None);
+        // A group stands for all that is in it.
+        assert!(clerk.grants(&names(&["a", "b"])) && clerk.grants(&names(&[])) && !clerk.grants(&names(&["a", "c"])));
     }
 
     #[test]

@@ -29,6 +29,9 @@ pub const DEMO_USER: &str = "demo";
 /// The password of [`DEMO_USER`].
 pub const DEMO_PASSWORD: &str = "demo-password";
 
+/// A group that the first start makes in an embedded database: staff of it may change users.
+pub const DEMO_GROUP: &str = "Support";
+
 /// The parts that both services are made of. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -166,7 +169,21 @@ pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
         return Ok(users.with_hasher(PasswordHasher::pbkdf2_sha256(PasswordHasher::DJANGO_ITERATIONS)?));
     }
     users.migrate().await.map_err(|error| explained("DATABASE_URL", &error))?;
+    if let Err(error) = make_permissions(&users).await {
+        tracing::info!(%error, "the permissions that staff may have were not made");
+    }
     Ok(users)
+}
+
+/// Those that Django makes for its users, where no Django has: staff can be given them.
+async fn make_permissions(users: &SqlUsers) -> Result<(), Error> {
+    if !users.all_permissions().await?.is_empty() {
+        return Ok(());
+    }
+    for what in ["add", "change", "delete", "view"] {
+        users.add_permission("auth", "user", &format!("{what}_user"), &format!("Can {what} user")).await?;
+    }
+    Ok(())
 }
 
 fn user_table(settings: &Settings) -> UserTable {
@@ -300,7 +317,8 @@ fn lifetime_of(settings: &Settings) -> Lifetime {
     if settings.save_every_request { lifetime.with_touch_after(0.0) } else { lifetime }
 }
 
-/// At the first start only. Two services may do this at the same moment: one makes the user, the other finds it.
+/// At the first start only, with a group to give and take. Two services may do this at the same moment: one makes the user,
+/// the other finds it.
 async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result<(), Error> {
     if data_dir::has_had_demo_user(directory) {
         return Ok(());
@@ -311,6 +329,8 @@ async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result<(), Error>
         Err(CreateUserError::Failed(error)) => return Err(error),
         Err(other) => return Err(Error::new(ErrorKind::Config, other.to_string())),
     }
+    let permissions = ["auth.change_user", "auth.view_user"].map(str::to_owned);
+    users.save_group(DEMO_GROUP, &permissions.into()).await?;
     data_dir::remember_demo_user(directory)
         .map_err(|source| Error::new(ErrorKind::Config, format!("DATA_DIR cannot be written: {source}")))
 }

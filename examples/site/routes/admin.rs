@@ -2,6 +2,7 @@
 
 pub(super) mod log;
 pub(super) mod revoke;
+pub(super) mod rights;
 pub(super) mod sessions;
 pub(super) mod users;
 

@@ -114,11 +114,13 @@ pub struct Allowed {
     pub sign_out: bool,
     /// To make a superuser, or to take that away, and to set a password.
     pub secrets: bool,
+    /// To change groups and permissions.
+    pub rights: bool,
 }
 
 impl Allowed {
     fn nothing(self) -> bool {
-        !(self.active || self.staff || self.sign_out || self.secrets)
+        !(self.active || self.staff || self.sign_out || self.secrets || self.rights)
     }
 }
 

@@ -76,6 +76,11 @@ impl Layout {
         Text::new("pages-position").with("page", page).with("pages", pages).in_language(self.language)
     }
 
+    /// "2 of 12".
+    pub(super) fn chosen(&self, chosen: impl Display, all: impl Display) -> String {
+        Text::new("admin-rights-chosen").with("chosen", chosen).with("all", all).in_language(self.language)
+    }
+
     /// The sentence of this name, with how long ago a time is in it: `{ $when }`.
     pub(super) fn t_when(&self, id: &'static str, at: &When) -> String {
         self.t_text(id, "when", &at.relative())

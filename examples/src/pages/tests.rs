@@ -100,10 +100,27 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         groups: vec![text()],
         permissions: vec![text()],
         errors: errors(&["new_password1"]),
-        allowed: Allowed { active: true, staff: true, sign_out: true, secrets: true },
+        allowed: Allowed { active: true, staff: true, sign_out: true, secrets: true, rights: true },
         sessions: live(name),
         page: 1,
         pages: 2,
+    };
+    let choice = |is_held| Choice { name: text(), title: text(), is_held, is_free: !is_held };
+    let rights = AdminRights {
+        layout: layout(),
+        id: "7".into(),
+        name: named(name),
+        is_superuser: true,
+        groups: vec![choice(true), choice(false)],
+        apps: vec![Choices { name: text(), choices: vec![choice(true), choice(false)] }],
+    };
+    let rights_ask = AdminRightsAsk {
+        layout: layout(),
+        id: "7".into(),
+        name: named(name),
+        groups: vec![text()],
+        permissions: vec![text()],
+        changes: vec![(Text::new("admin-rights-joins"), vec![text()])],
     };
     let profile = Profile {
         layout: Layout { notice: Some(named(name)), ..layout() },
@@ -166,6 +183,8 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         ),
         ("admin_log", AdminLog { layout: layout(), entries, page: 2, has_more: true, is_kept: false }.render()),
         ("admin_revoke", AdminRevoke { layout: layout(), handles: vec![text(), text()] }.render()),
+        ("admin_rights", rights.render()),
+        ("admin_rights_ask", rights_ask.render()),
         ("error", refused.render()),
     ];
     pages.into_iter().map(|(page, html)| (page, html.unwrap())).collect()
@@ -386,7 +405,8 @@ fn no_page_in_chinese_has_english_on_it() {
 #[test]
 fn a_user_who_may_not_be_changed_has_no_buttons() {
     let page = |may_change| {
-        let allowed = Allowed { active: may_change, staff: may_change, sign_out: may_change, secrets: may_change };
+        let [active, staff, sign_out, secrets, rights] = [may_change; 5];
+        let allowed = Allowed { active, staff, sign_out, secrets, rights };
         let user = UserRow { is_active: false, ..user("ada") };
         AdminUser {
             layout: layout(),
@@ -403,6 +423,7 @@ fn a_user_who_may_not_be_changed_has_no_buttons() {
         .unwrap()
     };
     assert!(page(true).contains("name=\"on\" value=\"true\"") && page(true).contains(">Activate<"));
+    assert!(page(true).contains("/rights\"") && !page(false).contains("/rights\""));
     assert!(!page(false).contains("/active\""));
 }
 

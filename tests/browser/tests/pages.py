@@ -35,6 +35,19 @@ def user(browser: Browser, pair: Pair) -> None:
     browser.driver.execute_script("for (const ask of document.querySelectorAll('details')) ask.open = true")
 
 
+def rights(browser: Browser, pair: Pair) -> None:
+    browser.open(f"{pair.site}/admin/users?q=demo@")
+    browser.submit("tbody th a")
+    browser.submit("main .actions a[href$='/rights']")
+
+
+def rights_to_change(browser: Browser, pair: Pair) -> None:
+    rights(browser, pair)
+    browser.click("input[name='group']")
+    browser.click("input[value='auth.view_user']")
+    browser.submit("form.rights button")
+
+
 def sessions_to_end(browser: Browser, pair: Pair) -> None:
     browser.open(f"{pair.site}/admin/sessions")
     browser.click("td input[type='checkbox']")
@@ -64,6 +77,8 @@ STAFF = {
     "users": at("/admin/users"),
     "nobody found": at("/admin/users?q=no-such-user"),
     "user": user,
+    "rights": rights,
+    "rights to change": rights_to_change,
     "sessions": at("/admin/sessions"),
     "sessions to end": sessions_to_end,
     "log": at("/admin/log"),

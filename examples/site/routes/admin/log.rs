@@ -48,6 +48,10 @@ fn row(entry: Entry, now: i64) -> LogRow {
         "remove-superuser" => Text::new("log-remove-superuser"),
         "set-password" => Text::new("log-set-password"),
         "sign-out" => Text::new("log-sign-out"),
+        "add-to-groups" => Text::new("log-add-to-groups"),
+        "remove-from-groups" => Text::new("log-remove-from-groups"),
+        "give-permissions" => Text::new("log-give-permissions"),
+        "take-permissions" => Text::new("log-take-permissions"),
         "end-session" => Text::new("log-end-session"),
         _ => Text::new("log-unknown").with("action", &action),
     };

@@ -151,6 +151,7 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
             staff: rights.set_staff(&user).is_ok(),
             sign_out: rights.change(&user).is_ok(),
             secrets: rights.set_superuser_or_password(&user).is_ok(),
+            rights: rights.change(&user).is_ok(),
         },
         sessions,
         page,
@@ -231,7 +232,7 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
     done(&visit, &staff, &user, Notice::UserSignedOut)
 }
 
-async fn changeable(
+pub(super) async fn changeable(
     visit: &Visit,
     id: &str,
     is_allowed: impl FnOnce(&Rights, &User) -> Result<(), Refusal>,
@@ -242,19 +243,19 @@ async fn changeable(
     Ok((staff, user))
 }
 
-async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
+pub(super) async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
     visit.setup.users.find(id).await?.ok_or_else(Failure::not_found)
 }
 
 /// A custom user model may have no column for it.
-fn not_kept(error: Error) -> Failure {
+pub(super) fn not_kept(error: Error) -> Failure {
     match error.kind() {
         ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, Text::new("refused-no-mark")),
         _ => error.into(),
     }
 }
 
-fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {
+pub(super) fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {
     notice.leave(staff.session())?;
     Ok(visit.see_other(&format!("/admin/users/{}", encoded(&user.id))))
 }

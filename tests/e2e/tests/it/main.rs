@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admin;
+mod admin_rights;
 mod budget;
 mod command_line;
 mod connections;

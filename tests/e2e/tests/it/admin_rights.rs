@@ -1,0 +1,148 @@
+//! The pages that change groups and permissions of a user.
+
+use test_servers::RedisKind;
+
+use harness::{Answer, Backend, Browser, Pair, html};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_superuser_gives_and_takes_groups_and_permissions() {
+    for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New)] {
+        let pair = Pair::start(backend);
+        pair.user("ann").await;
+        pair.superuser("root");
+        let [ann, root] = [(); 2].map(|()| Browser::new());
+        ann.signs_in(&pair, "ann").await;
+        root.signs_in(&pair, "root").await;
+        let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
+        let embedded = matches!(backend, Backend::Embedded);
+
+        let first = root.get(&pair.site, &page).await;
+        first.assert_status(200);
+        assert_eq!(first.body.contains("value=\"Support\""), embedded, "{}", first.body);
+        let chosen = [("permission", "auth.change_user"), ("permission", "auth.view_user")];
+        let asked = choose(&pair, &root, &page, &chosen).await;
+        assert!(asked.body.contains("Gets these permissions") && !asked.body.contains("Loses"), "{}", asked.body);
+        assert_eq!(rights(&pair, &ann).await, (vec![], vec![]), "it was asked, not done");
+
+        root.submit(&pair.site, &asked, &page, &[]).await.assert_status(303);
+        assert_eq!(rights(&pair, &ann).await.1, ["auth.change_user", "auth.view_user"]);
+        assert_eq!(ann.who(&pair).await.as_deref(), Some("ann"), "nobody is signed out");
+
+        // What is left out is taken; the same again changes nothing, and asks nothing.
+        let asked = choose(&pair, &root, &page, &chosen[..1]).await;
+        assert!(asked.body.contains("Loses these permissions") && !asked.body.contains("Gets"), "{}", asked.body);
+        root.submit(&pair.site, &asked, &page, &[]).await.assert_status(303);
+        assert_eq!(rights(&pair, &ann).await.1, ["auth.change_user"]);
+        choose(&pair, &root, &page, &chosen[..1]).await.assert_status(303);
+
+        if embedded {
+            let asked = choose(&pair, &root, &page, &[("group", "Support")]).await;
+            assert!(asked.body.contains("Joins these groups") && asked.body.contains("Loses"), "{}", asked.body);
+            root.submit(&pair.site, &asked, &page, &[]).await.assert_status(303);
+            let permissions = vec!["auth.change_user".to_owned(), "auth.view_user".to_owned()];
+            assert_eq!(rights(&pair, &ann).await, (vec!["Support".to_owned()], permissions));
+            let asked = choose(&pair, &root, &page, &[]).await;
+            root.submit(&pair.site, &asked, &page, &[]).await.assert_status(303);
+            assert_eq!(rights(&pair, &ann).await, (vec![], vec![]));
+            let log = root.get(&pair.site, "/admin/log").await.body;
+            for said in
+                ["ann: auth.change_user, auth.view_user", "ann: Support", "gave permissions", "removed from groups"]
+            {
+                assert!(log.contains(said), "{said}: {log}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_give_and_take_only_what_they_have() {
+    let pair = Pair::start(Backend::Embedded);
+    for name in ["ann", "sue"] {
+        pair.user(name).await;
+    }
+    pair.superuser("root");
+    let [ann, sue, root] = [(); 3].map(|()| Browser::new());
+    for (browser, name) in [(&ann, "ann"), (&sue, "sue"), (&root, "root")] {
+        browser.signs_in(&pair, name).await;
+    }
+    let of = async |browser: &Browser| format!("/admin/users/{}/rights", id_of(&pair, browser).await);
+    let [of_ann, of_sue, of_root] = [of(&ann).await, of(&sue).await, of(&root).await];
+    pair.sqlite(
+        "UPDATE auth_user SET is_staff = 1 WHERE username = 'sue';
+         INSERT INTO auth_user_user_permissions (user_id, permission_id) SELECT u.id, p.id FROM auth_user u, auth_permission p
+            WHERE u.username = 'sue' AND p.codename = 'change_user' OR u.username = 'ann' AND p.codename = 'delete_user';",
+    );
+    for (path, [shown, sent]) in [(&of_ann, [200, 303]), (&of_sue, [403, 403]), (&of_root, [403, 403])] {
+        sue.get(&pair.site, path).await.assert_status(shown);
+        forces(&pair, &sue, path, &[("permission", "auth.change_user")]).await.assert_status(sent);
+    }
+    let both = vec!["auth.change_user".to_owned(), "auth.delete_user".to_owned()];
+    assert_eq!(rights(&pair, &ann).await.1, both, "what sue does not have stays");
+    let page = sue.get(&pair.site, &of_ann).await.body;
+    for name in ["auth.delete_user", "Support"] {
+        let input = html::between(&page, &format!("value=\"{name}\""), ">").unwrap();
+        assert!(input.contains("disabled"), "{name}: {input}");
+    }
+    for more in [("permission", "auth.add_user"), ("group", "Support"), ("permission", "no.such"), ("group", "none")] {
+        forces(&pair, &sue, &of_ann, &[("permission", "auth.change_user"), more]).await.assert_status(403);
+    }
+    forces(&pair, &sue, &of_ann, &[]).await.assert_status(303);
+    assert_eq!(rights(&pair, &ann).await, (vec![], vec!["auth.delete_user".to_owned()]));
+    assert_eq!(rights(&pair, &sue).await.1, ["auth.change_user"]);
+
+    ann.get(&pair.site, &of_ann).await.assert_status(403);
+    forces(&pair, &ann, &of_ann, &[("permission", "auth.add_user")]).await.assert_status(403);
+    root.get(&pair.site, "/admin/users/999999/rights").await.assert_status(404);
+    forces(&pair, &root, "/admin/users/999999/rights", &[]).await.assert_status(404);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_of_an_old_page_changes_nothing() {
+    let pair = Pair::start(Backend::Embedded);
+    pair.user("ann").await;
+    pair.superuser("root");
+    let [ann, root] = [(); 2].map(|()| Browser::new());
+    ann.signs_in(&pair, "ann").await;
+    root.signs_in(&pair, "root").await;
+    let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
+    let fields = [("csrfmiddlewaretoken", "old"), ("permission", "auth.change_user"), ("confirmed", "yes")];
+    let again = root.send(pair.site.post(&page).form(&fields)).await;
+    again.assert_status(403);
+    assert!(again.body.contains("Permissions of this user alone"), "the form is offered again: {}", again.body);
+    assert_eq!(rights(&pair, &ann).await, (vec![], vec![]));
+}
+
+/// What `api` says of the groups and permissions of whoever is signed in.
+async fn rights(pair: &Pair, browser: &Browser) -> (Vec<String>, Vec<String>) {
+    let me = browser.get(&pair.api, "/api/me").await.assert_status(200).json();
+    let names = |field: &str| {
+        let mut names: Vec<_> =
+            me[field].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
+    };
+    (names("groups"), names("permissions"))
+}
+
+/// Sends the form of the page with these boxes ticked and no other.
+async fn choose(pair: &Pair, browser: &Browser, page: &str, chosen: &[(&str, &str)]) -> Answer {
+    let shown = browser.get(&pair.site, page).await;
+    let token = html::form(&shown.body, page).remove(0).1;
+    send(pair, browser, page, &token, chosen).await
+}
+
+/// Confirmed at once, with the token of whatever page there is.
+async fn forces(pair: &Pair, browser: &Browser, page: &str, chosen: &[(&str, &str)]) -> Answer {
+    let token = html::form(&browser.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
+    send(pair, browser, page, &token, &[chosen, &[("confirmed", "yes")]].concat()).await
+}
+
+async fn send(pair: &Pair, browser: &Browser, page: &str, token: &str, fields: &[(&str, &str)]) -> Answer {
+    let fields = [&[("csrfmiddlewaretoken", token)], fields].concat();
+    browser.send(pair.site.post(page).form(&fields)).await
+}
+
+async fn id_of(pair: &Pair, browser: &Browser) -> String {
+    let me = browser.get(&pair.api, "/api/me").await.assert_status(200).json();
+    me["id"].as_str().unwrap().to_owned()
+}
