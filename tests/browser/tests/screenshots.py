@@ -31,7 +31,7 @@ def tour(browser: Browser, pair: Pair) -> None:
 
     browser.open(f"{pair.site}/login")
     browser.fill(username="demo", password="demo-password")
-    browser.look(width=1100, height=600)
+    browser.look(width=1100, height=740)
     draw(browser, "sign-in")
     browser.submit("main form button")
 
