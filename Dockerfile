@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# Targets: `site`, `api` (the two services) and `tests` (every test, with the servers it needs).
+# Targets: `site`, `api` (the two services), `django` (a site that shares their sessions) and `tests` (every test, with
+# the servers it needs).
 
 ARG RUST_VERSION=1.95
 
@@ -21,14 +22,13 @@ ENV DATA_DIR=/data
 WORKDIR /data
 VOLUME /data
 USER 10001:10001
-# The health checks below use bash's own TCP client: the image needs no curl.
 
 FROM runtime AS site
 COPY --from=build /out/site /usr/local/bin/site
 ENV SITE_ADDR=0.0.0.0:8000
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["/bin/bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8000 && printf 'GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
+    CMD ["/usr/local/bin/site", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/site"]
 
 FROM runtime AS api
@@ -36,8 +36,19 @@ COPY --from=build /out/api /usr/local/bin/api
 ENV API_ADDR=0.0.0.0:8001
 EXPOSE 8001
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
-    CMD ["/bin/bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8001 && printf 'GET /healthz HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
+    CMD ["/usr/local/bin/api", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/api"]
+
+FROM python:3.13-slim-bookworm AS django
+WORKDIR /app
+COPY tests/interop/requirements /requirements
+RUN pip install --no-cache-dir -r /requirements/django-5.2.txt
+COPY tests/interop/django_site /app
+USER 10001:10001
+EXPOSE 8002
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8002/admin/login/', timeout=2)"]
+CMD ["gunicorn", "--bind", "0.0.0.0:8002", "--workers", "2", "wsgi"]
 
 FROM rust:${RUST_VERSION}-slim-bookworm AS tests
 # hadolint ignore=DL3008

@@ -1,8 +1,8 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env interop browser screenshots faults histories versions up down build migrate \
-	create-superuser bench compare compare-test capacity cost cost-check fuzz lint minimal api clean
+.PHONY: help demo test test-env interop browser screenshots faults histories versions up down build logs shell-site shell-api \
+	migrate create-superuser bench compare compare-test capacity cost cost-check fuzz lint minimal api clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
@@ -19,6 +19,15 @@ COMPARE := CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo run --release --locke
 COMPARE_SERVERS = REDIS_OLD="$(lastword $(wildcard $(CURDIR)/.test-env/redis-7*/redis-server))" \
 	REDIS_NEW="$(lastword $(wildcard $(CURDIR)/.test-env/redis-8*/redis-server))"
 TOPOLOGIES ?= single sentinel cluster
+# Profiles of docker-compose.yml, and what each has the services told.
+PROFILE ?=
+COMPOSE = docker compose $(addprefix --profile ,$(PROFILE))
+STACK = $(foreach profile,$(PROFILE),$(STACK_$(profile)))
+STACK_sentinel = STACK_SESSION_URL=redis+sentinel://sentinel-1:26379,sentinel-2:26379,sentinel-3:26379/sessions
+STACK_cluster = STACK_SESSION_URL=redis+cluster://redis-node-1:6379,redis-node-2:6379,redis-node-3:6379
+STACK_tls = SESSION_COOKIE_SECURE=true SITE_ORIGIN=https://localhost:8443 API_ORIGIN=https://localhost:8444 \
+	TRUSTED_PROXIES=172.16.0.0/12,192.168.0.0/16
+STACK_django = SESSION_PROFILE=django-cache
 SITE := cargo run $(EXAMPLES) --example site --
 # What CI checks, as rustdoc takes it.
 export RUSTDOCFLAGS ?= -D warnings
@@ -90,17 +99,26 @@ test-env: ## Find or install the servers that the tests need (in .test-env/).
 	@echo "== Looking for the servers that the tests need"
 	@scripts/test-env
 
-up: ## Start Redis, PostgreSQL and both services in Docker.
+up: ## Start Redis, PostgreSQL and both services in Docker: make up PROFILE="sentinel observability"
 	@echo "== Starting Redis, PostgreSQL, site and api: http://localhost:8000 and http://localhost:8001/docs"
-	docker compose up --build --detach --wait
+	$(STACK) $(COMPOSE) up --build --detach --wait
 
-down: ## Stop what `make up` started; the data stays.
+down: ## Stop what `make up` started, of every profile; the data stays.
 	@echo "== Stopping the containers"
-	docker compose down
+	docker compose --profile "*" down
 
 build: ## Build the Docker images.
 	@echo "== Building the images"
-	docker compose build
+	$(COMPOSE) build
+
+logs: ## Follow the logs of the containers.
+	$(COMPOSE) logs --follow --tail 100
+
+shell-site: ## Open a shell in the container of site.
+	docker compose exec site bash
+
+shell-api: ## Open a shell in the container of api.
+	docker compose exec api bash
 
 migrate: ## Create the missing tables in DATABASE_URL.
 	@echo "== Creating the tables that are missing"

@@ -212,3 +212,23 @@ async fn sessions_are_listed_and_ended_from_the_command_line() {
         assert!(log.contains(&handle) && log.contains("signed out everywhere"), "{log}");
     }
 }
+
+#[test]
+fn containers_set_nothing_that_is_no_setting() {
+    const COMPOSE: &str = include_str!("../../../../docker-compose.yml");
+    const KUBERNETES: &str = include_str!("../../../../deploy/kubernetes/config.env");
+    let environment = COMPOSE.split_once("x-environment:").unwrap().1.split_once("\nservices:").unwrap().0;
+    let names = environment.lines().filter_map(|line| line.trim().split_once(':')).map(|(name, _)| name);
+    let names: Vec<_> = names.filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).collect();
+    assert!(names.len() > 20, "{names:?}");
+    let configured: Vec<_> = KUBERNETES.lines().filter_map(|line| line.split_once('=')).collect();
+    assert!(configured.len() > 3, "{configured:?}");
+    for kind in Kind::BOTH {
+        let directory = TempDir::new();
+        let mut env = owned(&names.iter().map(|name| (*name, "")).collect::<Vec<_>>());
+        env.extend(owned(&configured));
+        let ended = kind.run(directory.path(), &env, &["check"]);
+        assert_code(&ended, 0);
+        assert!(!ended.stdout.contains("of no effect"), "{ended:?}");
+    }
+}
