@@ -14,6 +14,7 @@ pub(crate) mod id;
 pub(crate) mod identity;
 pub(crate) mod lifetime;
 mod native;
+pub(crate) mod previous;
 #[cfg(feature = "encryption")]
 mod sealed;
 pub(crate) mod time;

@@ -195,6 +195,7 @@ impl Django {
             secret: None,
             tag: None,
             rotated: StoreTime::default(),
+            previous: None,
             notes_use: false,
             unsealed: 0,
             document: Some(Arc::new(document)),

@@ -18,6 +18,9 @@ pub(crate) enum Loaded {
     Nothing {
         refused: bool,
     },
+    /// None either, for the session's cookie was replaced moments ago. But this one was that of the same user, so it may
+    /// end the session. For all else as [`Nothing`](Self::Nothing) that is refused.
+    Replaced(Token, Arc<Record>),
     Record(Token, Arc<Record>),
     /// A record that cannot be decoded.
     Unreadable(Token, Bytes),
@@ -28,7 +31,7 @@ impl Loaded {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Nothing { refused: false } => "absent",
-            Self::Nothing { refused: true } => "replaced",
+            Self::Nothing { refused: true } | Self::Replaced(..) => "replaced",
             Self::Record(..) => "found",
             Self::Unreadable(..) => "unreadable",
         }
@@ -38,7 +41,7 @@ impl Loaded {
         static EMPTY: Entries = Entries::empty();
         match self {
             Self::Record(_, record) => Ok(&record.entries),
-            Self::Nothing { .. } => Ok(&EMPTY),
+            Self::Nothing { .. } | Self::Replaced(..) => Ok(&EMPTY),
             Self::Unreadable(..) => Err(ErrorKind::Unreadable.into()),
         }
     }
@@ -106,7 +109,7 @@ impl Draft {
     pub(crate) fn is_settled(&self, lifetime: &Lifetime) -> bool {
         let touch_is_due = match &self.base {
             Loaded::Record(_, record) => lifetime.touch_is_due(&record.head.limits, self.loaded_at),
-            Loaded::Nothing { .. } | Loaded::Unreadable(..) => false,
+            Loaded::Nothing { .. } | Loaded::Replaced(..) | Loaded::Unreadable(..) => false,
         };
         !self.is_edited() && self.renew.is_none() && !touch_is_due
     }
@@ -121,7 +124,7 @@ impl Draft {
         self.expiry = None;
         self.renew = None;
         self.end = match base {
-            Loaded::Record(token, record) => Some(End::Record(token, record)),
+            Loaded::Record(token, record) | Loaded::Replaced(token, record) => Some(End::Record(token, record)),
             Loaded::Unreadable(token, bytes) => Some(End::Unreadable(token, bytes)),
             Loaded::Nothing { .. } => self.end.take().or_else(|| Some(End::Cookies(rivals.to_vec()))),
         };
@@ -199,13 +202,13 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
             let due = renew.is_some() || lifetime.touch_is_due(&record.head.limits, loaded_at);
             due.then_some(Write::Touch { token, record, renew })
         }
-        (Loaded::Nothing { refused: true }, _) if edited || end.is_some() => return Err(stale()),
+        (Loaded::Nothing { refused: true } | Loaded::Replaced(..), _) if edited || end.is_some() => return Err(stale()),
         (Loaded::Nothing { .. }, _) if edited => {
             let new = new(None);
             // Edits that come to nothing start no session, and neither does an expiry.
             (!new.delta.resolve(&Entries::empty(), missed)?.is_empty()).then_some(Write::Create(new))
         }
-        (Loaded::Nothing { .. } | Loaded::Unreadable(..), _) => None,
+        (Loaded::Nothing { .. } | Loaded::Replaced(..) | Loaded::Unreadable(..), _) => None,
     };
     Ok((end.is_some() || write.is_some()).then_some(Plan { end, write }))
 }

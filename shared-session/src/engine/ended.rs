@@ -51,7 +51,9 @@ impl Core {
                 for token in rivals {
                     let _evict = self.evict_after([Some(token.handle), None]);
                     match self.load_fresh(&token).await?.0 {
-                        Loaded::Record(token, record) => self.end_record(&token, &record).await?,
+                        Loaded::Record(token, record) | Loaded::Replaced(token, record) => {
+                            self.end_record(&token, &record).await?;
+                        }
                         Loaded::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await?,
                         Loaded::Nothing { .. } => {}
                     }

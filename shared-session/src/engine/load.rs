@@ -1,6 +1,6 @@
 //! Reading a session: I/O 1.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tracing::Instrument as _;
@@ -10,13 +10,9 @@ use crate::{
     Error, ErrorKind, LogLimit,
     engine::draft::Loaded,
     metrics::{LOAD_ERROR, LOAD_OK, Stopwatch},
-    record::id::Token,
+    record::{id::Token, previous::GRACE},
     store::StoreTime,
 };
-
-/// For this long after a cookie was replaced, a write that still carries the old one is refused instead of starting a
-/// session whose cookie would overwrite the new one in the browser.
-const REFUSE_AFTER_ROTATION: Duration = Duration::from_secs(60);
 
 fn log_unreadable(error: &Error, what: &'static str) {
     static LIMIT: LogLimit = LogLimit::new();
@@ -64,7 +60,7 @@ impl Core {
             if bytes.is_some() {
                 Box::pin(self.end_again(&place)).await;
             }
-            let refused = matches!(tombstone, Tombstone::Moved(at) if now.since(at) < REFUSE_AFTER_ROTATION);
+            let refused = matches!(tombstone, Tombstone::Moved(at) if now.since(at) < GRACE);
             return Ok((Loaded::Nothing { refused }, now));
         }
         let Some(bytes) = bytes else {
@@ -81,7 +77,10 @@ impl Core {
         };
         if !record.opens_for(token) {
             self.stats.misses.add_one();
-            let refused = now.since(record.rotated()) < REFUSE_AFTER_ROTATION;
+            if record.may_be_ended_by(token, now) && record.head.limits.left(now).is_some() {
+                return Ok((Loaded::Replaced(token.clone(), Arc::new(record)), now));
+            }
+            let refused = now.since(record.rotated()) < GRACE;
             return Ok((Loaded::Nothing { refused }, now));
         }
         if record.head.limits.left(now).is_none() {
@@ -111,7 +110,7 @@ impl Core {
     pub(crate) async fn reload(&self, base: &Loaded) -> Result<Loaded, Error> {
         match base {
             Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Ok(self.load_fresh(token).await?.0),
-            Loaded::Nothing { refused } => Ok(Loaded::Nothing { refused: *refused }),
+            Loaded::Nothing { .. } | Loaded::Replaced(..) => Ok(base.clone()),
         }
     }
 }

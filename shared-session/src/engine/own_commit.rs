@@ -105,6 +105,7 @@ impl Inner {
                     let error = if refused { stale() } else { gone() };
                     (State::Failed(error.clone()), CookieAction::Keep, Err(error))
                 }
+                Ok(Loaded::Replaced(..)) => (State::Failed(stale()), CookieAction::Keep, Err(stale())),
                 Ok(base) => (open(base), CookieAction::Keep, Err(error)),
                 Err(unknown) => (State::Failed(unknown.clone()), CookieAction::Keep, Err(unknown)),
             },

@@ -95,7 +95,7 @@ impl Session {
             Loaded::Record(token, record) => {
                 self.0.core.standing(&token, &record).await.unwrap_or_else(Standing::Unknown)
             }
-            Loaded::Nothing { .. } => Standing::Anonymous,
+            Loaded::Nothing { .. } | Loaded::Replaced(..) => Standing::Anonymous,
             Loaded::Unreadable(..) => Standing::Unknown(crate::ErrorKind::Unreadable.into()),
         }
     }

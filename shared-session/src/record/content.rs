@@ -5,7 +5,8 @@ use std::{any::Any, fmt, ops::Range, sync::Arc};
 use bytes::Bytes;
 
 use super::{
-    client::Client, entries::Entries, id::Token, identity::Identity, lifetime::Limits, time::StoreTime, version::Seen,
+    client::Client, entries::Entries, id::Token, identity::Identity, lifetime::Limits, previous::Previous,
+    time::StoreTime, version::Seen,
 };
 
 /// The metadata of a session, the same in every format.
@@ -61,6 +62,8 @@ pub(crate) struct Form {
     pub(crate) tag: Option<Range<usize>>,
     /// When the secret was last replaced; zero if never or not known.
     pub(crate) rotated: StoreTime,
+    /// The secret that the current one replaced, where it was that of the same user. Boxed, because few versions have one.
+    pub(crate) previous: Option<Box<Previous>>,
     /// Whether uses that change nothing are written down.
     pub(crate) notes_use: bool,
     /// How many bytes are held besides those stored: what was sealed in them.
@@ -106,6 +109,16 @@ impl Record {
     /// When the secret was last replaced; zero if never or not known.
     pub(crate) fn rotated(&self) -> StoreTime {
         self.form.rotated
+    }
+
+    /// The secret that the current one replaced, if it still counts at `now`.
+    pub(crate) fn previous(&self, now: StoreTime) -> Option<&Previous> {
+        self.form.previous.as_deref().filter(|previous| previous.counts(self.form.rotated, now))
+    }
+
+    /// Whether the cookie with `token`, which does not open this version, may still end its session at `now`.
+    pub(crate) fn may_be_ended_by(&self, token: &Token, now: StoreTime) -> bool {
+        self.head.user.is_some() && self.previous(now).is_some_and(|previous| previous.is_of(token))
     }
 
     /// When the session started, if the record says so.

@@ -36,7 +36,7 @@ pub fn native_record(bytes: &[u8]) {
     let content = |record: &Record| Content { head: record.head.clone(), entries: record.entries.clone() };
     let lifetime = Lifetime::default();
     let stamp = Stamp { tag: "abcdefghijklmnopqrstuvwx", now: NOW, lifetime: &lifetime };
-    let touched = native::touched(&found, content(&found)).expect("what was read is written");
+    let touched = native::touched(&found, &stamp, content(&found)).expect("what was read is written");
     let next = native::next(&found, None, &stamp, content(&found)).expect("what was read is written");
     assert!(touched.version().part() == found.version().part() || !is_canonical(&found));
     assert!(next.is_of(stamp.tag));

@@ -14,6 +14,7 @@
 //! | `c` `k` | start and last use |
 //! | `i` `x` | idle limit as a duration, absolute limit as a time |
 //! | `o` | only if the session has an expiry of its own: its kind, and the absolute limit without it |
+//! | `p` | only for a minute after a secret was replaced that was the same user's: its hash as `s`, and `r` again |
 //! | `u` | `null`, or the user: `{"id":…,"hash":…,"epoch":…,"at":…}`; `at`, when they signed in, only if known |
 //! | `d` | the device: `{"address":…,"agent":…}` |
 //! | `e` | the entries |
@@ -28,6 +29,7 @@ use super::{
     format::{Fit, Format, Place, Stamp},
     id::{Handle, Secret, SecretHash, Token},
     lifetime::Lifetime,
+    previous::Previous,
     time::StoreTime,
     version::Seen,
 };
@@ -135,8 +137,8 @@ impl Format for Native {
         next(base, secret, stamp, content)
     }
 
-    fn touched(&self, _: &str, base: &Record, head: Head, _: &Stamp<'_>) -> Result<Record, Error> {
-        touched(base, Content { head, entries: base.entries.clone() })
+    fn touched(&self, _: &str, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error> {
+        touched(base, stamp, Content { head, entries: base.entries.clone() })
     }
 
     fn fit(&self, _: &Record) -> Fit {
@@ -174,6 +176,7 @@ struct Mark<'a> {
     secret_hash: SecretHash,
     /// When the secret was last replaced; zero if never.
     rotated: StoreTime,
+    previous: Option<Box<Previous>>,
 }
 
 pub(crate) fn place(prefix: &str, handle: Handle) -> Place {
@@ -188,7 +191,8 @@ pub(crate) fn elsewhere(key: &str) -> Option<String> {
 
 pub(crate) fn first(token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
     let secret_hash = token.secret.hash();
-    write(&Mark { commit: 1, tag: stamp.tag.as_bytes(), secret_hash, rotated: StoreTime::default() }, content)
+    let (rotated, previous) = (StoreTime::default(), None);
+    write(Mark { commit: 1, tag: stamp.tag.as_bytes(), secret_hash, rotated, previous }, content)
 }
 
 pub(crate) fn next(
@@ -198,17 +202,26 @@ pub(crate) fn next(
     content: Content,
 ) -> Result<Record, Error> {
     let before = mark(base)?;
+    let replaced = secret.map(|_| before.secret_hash);
     let mark = Mark {
         commit: before.commit.saturating_add(1),
         tag: stamp.tag.as_bytes(),
         secret_hash: secret.map_or(before.secret_hash, Secret::hash),
         rotated: if secret.is_some() { stamp.now } else { before.rotated },
+        previous: previous(base, &content.head, replaced, stamp.now),
     };
-    write(&mark, content)
+    write(mark, content)
 }
 
-pub(crate) fn touched(base: &Record, content: Content) -> Result<Record, Error> {
-    write(&mark(base)?, content)
+pub(crate) fn touched(base: &Record, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error> {
+    let previous = previous(base, &content.head, None, stamp.now);
+    write(Mark { previous, ..mark(base)? }, content)
+}
+
+/// What the version with `head` that follows `base` keeps of an earlier secret.
+fn previous(base: &Record, head: &Head, replaced: Option<SecretHash>, now: StoreTime) -> Option<Box<Previous>> {
+    let users = [base.user_id(), head.user.as_ref().map(|user| user.user_id.as_str())];
+    Previous::after(base.previous(now).copied(), users, replaced, now).map(Box::new)
 }
 
 fn mark(record: &Record) -> Result<Mark<'_>, Error> {
@@ -217,18 +230,19 @@ fn mark(record: &Record) -> Result<Mark<'_>, Error> {
     let (Some(counter), Some(tag), Some(secret_hash)) = marks else {
         return Err(unreadable("it is not a native record"));
     };
-    Ok(Mark { commit: commit(counter)?, tag, secret_hash, rotated: record.form.rotated })
+    let Form { rotated, previous, .. } = &record.form;
+    Ok(Mark { commit: commit(counter)?, tag, secret_hash, rotated: *rotated, previous: previous.clone() })
 }
 
-fn form(rotated: StoreTime) -> Form {
+fn form(rotated: StoreTime, previous: Option<Box<Previous>>) -> Form {
     let (secret, tag) = (Some(SECRET), Some(TAG));
-    Form { version: VERSION, secret, tag, rotated, notes_use: true, unsealed: 0, document: None }
+    Form { version: VERSION, secret, tag, rotated, previous, notes_use: true, unsealed: 0, document: None }
 }
 
-fn write(mark: &Mark<'_>, Content { head, entries }: Content) -> Result<Record, Error> {
-    let (bytes, body) = encode(mark, &head, &entries)?;
+fn write(mark: Mark<'_>, Content { head, entries }: Content) -> Result<Record, Error> {
+    let (bytes, body) = encode(&mark, &head, &entries)?;
     let entries = entries.moved_to(&bytes, body);
-    Ok(Record { head, entries, form: form(mark.rotated), bytes })
+    Ok(Record { head, entries, form: form(mark.rotated, mark.previous), bytes })
 }
 
 /// Only JSON can be in a record.
@@ -254,14 +268,14 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Record, Error> {
         Some(found) => found,
         None => lenient::read(bytes)?,
     };
-    let Found { rotated, head, entries } = found;
-    Ok(Record { head, entries, form: form(rotated), bytes: bytes.clone() })
+    let Found { rotated, previous, head, entries } = found;
+    Ok(Record { head, entries, form: form(rotated, previous), bytes: bytes.clone() })
 }
 
 /// The record, and where its entries start.
 fn encode(mark: &Mark<'_>, head: &Head, entries: &Entries) -> Result<(Bytes, usize), Error> {
     /// All but texts and entries, and each number at its longest.
-    const MOST: usize = 400;
+    const MOST: usize = 500;
     let limits = &head.limits;
     let user_len = head.user.as_ref().map_or(0, |user| user.user_id.len() + user.auth_hash.len());
     let client_len = |text: &Option<String>| text.as_ref().map_or(0, String::len);
@@ -292,6 +306,13 @@ fn encode(mark: &Mark<'_>, head: &Head, entries: &Entries) -> Result<(Bytes, usi
         bytes.extend_from_slice(own.kind.name().as_bytes());
         bytes.extend_from_slice(br#"","x":"#);
         decimal(&mut bytes, own.x);
+        bytes.push(b'}');
+    }
+    if let Some(previous) = &mark.previous {
+        bytes.extend_from_slice(br#","p":{"s":""#);
+        bytes.extend_from_slice(previous.secret_hash.as_bytes());
+        bytes.extend_from_slice(br#"","r":"#);
+        decimal(&mut bytes, previous.replaced.0);
         bytes.push(b'}');
     }
     bytes.extend_from_slice(br#","u":"#);

@@ -245,8 +245,8 @@ impl Format for Sealed {
         self.seal(key, native::next(base, secret, stamp, content)?)
     }
 
-    fn touched(&self, key: &str, base: &Record, head: Head, _: &Stamp<'_>) -> Result<Record, Error> {
-        self.seal(key, native::touched(base, Content { head, entries: base.entries.clone() })?)
+    fn touched(&self, key: &str, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error> {
+        self.seal(key, native::touched(base, stamp, Content { head, entries: base.entries.clone() })?)
     }
 
     fn fit(&self, record: &Record) -> Fit {

@@ -6,6 +6,7 @@ mod architecture;
 mod backends;
 mod django_stores;
 mod examples;
+mod late_logout;
 mod postgres;
 mod programs;
 mod redis;

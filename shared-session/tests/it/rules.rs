@@ -13,6 +13,7 @@ mod entries;
 mod expiry;
 mod forms;
 mod fresh;
+mod late_logout;
 mod late_write;
 mod login;
 mod logout;

@@ -50,6 +50,21 @@ async fn the_sealed_example_opens_with_the_key_that_the_page_names() {
 }
 
 #[tokio::test]
+async fn the_secret_before_ends_the_example_of_it_and_opens_nothing() {
+    let key = block("text").nth(2).unwrap();
+    let record = block("json").find(|record| record.contains(r#""p":"#)).unwrap();
+    let store = MemoryStore::with_clock(StoreTime(1_700_000_003_000));
+    store.create(key, record.into(), Duration::from_secs(60)).await.unwrap();
+    let manager = SessionManager::new(store.clone()).with_cookie(CookieConfig::new("sid").build().unwrap());
+    let late = format!("sid={}{}", "A".repeat(24), "C".repeat(32));
+    let session = manager.open([late.as_bytes()]).load().await.unwrap();
+    assert!(session.identity().unwrap().is_none() && session.handle().is_none());
+    session.logout().unwrap();
+    session.commit().await.unwrap();
+    assert!(store.load(key).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn the_example_with_an_expiry_has_it_and_keeps_it_in_every_write() {
     let (cookie, key) = (block("text").next().unwrap(), block("text").nth(2).unwrap());
     let record = block("json").nth(1).unwrap();

@@ -114,6 +114,7 @@ macro_rules! tests {
             races::writers_of_different_entries_both_survive
             races::fifty_updates_make_fifty
             races::only_one_request_takes_an_entry
+            races::a_sign_out_with_the_cookie_before_a_rotation_ends_the_session_of_the_same_user
             races::a_slow_write_does_not_revive_a_session_that_ended
             races::a_slow_write_does_not_reach_the_session_of_a_login
             headers::headers_of_the_handler_are_kept

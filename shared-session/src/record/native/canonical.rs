@@ -9,9 +9,13 @@ use crate::record::{
     client::Client,
     content::Head,
     entries::{Entries, scan::Scan, text::Text},
+    id::SecretHash,
     identity::Identity,
+    previous::Previous,
     time::StoreTime,
 };
+
+const USER: &[u8] = br#","u":"#;
 
 /// `None`: serde has to read it.
 pub(super) fn read(bytes: &Bytes) -> Option<Found> {
@@ -31,7 +35,13 @@ pub(super) fn read(bytes: &Bytes) -> Option<Found> {
     ];
     let own = if scan.eat(br#","o":{"kind":""#) { Some(own_expiry(&mut scan)?) } else { None };
     let limits = limits(members, own.as_ref());
-    scan.expect(br#","u":"#)?;
+    let previous = if scan.eat(USER) {
+        None
+    } else {
+        let previous = previous(&mut scan)?;
+        scan.expect(USER)?;
+        Some(Box::new(previous))
+    };
     let (user, signed_in) = user(&mut scan)?;
     scan.expect(br#","d":{"#)?;
     let client = client(&mut scan)?;
@@ -40,6 +50,7 @@ pub(super) fn read(bytes: &Bytes) -> Option<Found> {
     scan.expect(b"}}")?;
     (scan.is_at_end() && scan.is_utf8()).then(|| Found {
         rotated: StoreTime(rotated),
+        previous,
         head: Head { limits: limits.signed_in_at(signed_in), user, client },
         entries: Entries::of_text(entries),
     })
@@ -47,8 +58,13 @@ pub(super) fn read(bytes: &Bytes) -> Option<Found> {
 
 #[inline]
 fn fixed(scan: &mut Scan<'_>, len: usize, is_ours: impl Fn(u8) -> bool) -> Option<()> {
+    fixed_text(scan.take(len)?, is_ours)
+}
+
+#[inline]
+fn fixed_text(text: &[u8], is_ours: impl Fn(u8) -> bool) -> Option<()> {
     // All of them, without a branch for each.
-    scan.take(len)?.iter().fold(true, |all, byte| all & is_ours(*byte)).then_some(())
+    text.iter().fold(true, |all, byte| all & is_ours(*byte)).then_some(())
 }
 
 fn is_base64url(byte: u8) -> bool {
@@ -69,6 +85,15 @@ fn own_expiry(scan: &mut Scan<'_>) -> Option<OwnExpiry> {
     let x = number(scan, br#"","x":"#)?;
     scan.expect(b"}")?;
     Some(OwnExpiry { kind, x })
+}
+
+fn previous(scan: &mut Scan<'_>) -> Option<Previous> {
+    scan.expect(br#","p":{"s":""#)?;
+    let secret_hash = SecretHash::stored(scan.take(SecretHash::LEN)?)?;
+    fixed_text(secret_hash.as_bytes(), is_base64url)?;
+    let replaced = StoreTime(number(scan, br#"","r":"#)?);
+    scan.expect(b"}")?;
+    Some(Previous { secret_hash, replaced })
 }
 
 /// The user, and when they signed in.

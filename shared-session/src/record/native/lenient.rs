@@ -16,7 +16,9 @@ use crate::{
         client::Client,
         content::Head,
         entries::{Entries, Json},
+        id::SecretHash,
         identity::Identity,
+        previous::Previous,
         time::StoreTime,
     },
 };
@@ -38,10 +40,18 @@ struct Stored<'a> {
     i: u64,
     x: u64,
     o: Option<OwnExpiry>,
+    p: Option<StoredPrevious>,
     u: Option<StoredUser>,
     d: StoredClient,
     #[serde(borrow)]
     e: StoredEntries<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredPrevious {
+    s: String,
+    r: u64,
 }
 
 #[derive(Deserialize)]
@@ -114,7 +124,13 @@ pub(super) fn read(bytes: &Bytes) -> Result<Found, Error> {
     let signed_in = StoreTime(stored.u.as_ref().map_or(0, |user| user.at));
     let user = stored.u.map(|user| Identity { user_id: user.id, auth_hash: user.hash, epoch: user.epoch });
     let client = Client::from_stored(stored.d.address, stored.d.agent);
+    // One of another length is the hash of no secret.
+    let previous = stored.p.and_then(|previous| {
+        let secret_hash = SecretHash::stored(previous.s.as_bytes())?;
+        Some(Box::new(Previous { secret_hash, replaced: StoreTime(previous.r) }))
+    });
     Ok(Found {
+        previous,
         rotated: StoreTime(stored.r),
         head: Head { limits: limits.signed_in_at(signed_in), user, client },
         entries: Entries::new(entries).ok_or_else(|| unreadable("an entry comes twice"))?,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::{
     Error, ErrorKind,
-    record::{content::Head, entries::Entries, expiry::Expiry, lifetime::Limits, time::StoreTime},
+    record::{content::Head, entries::Entries, expiry::Expiry, lifetime::Limits, previous::Previous, time::StoreTime},
 };
 
 /// How a record of format version 1 starts.
@@ -25,6 +25,7 @@ pub(crate) const SEALED_START: &[u8] = br#"{"v":2,"n":""#;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) rotated: StoreTime,
+    pub(super) previous: Option<Box<Previous>>,
     pub(super) head: Head,
     pub(super) entries: Entries,
 }

@@ -7,7 +7,13 @@ use crate::record::{client::Client, expiry::Expiry, identity::Identity, lifetime
 
 fn mark() -> Mark<'static> {
     let secret_hash = SecretHash::stored(&[b'S'; 43]).unwrap();
-    Mark { commit: 42, tag: &[b'T'; 24], secret_hash, rotated: StoreTime(0) }
+    Mark { commit: 42, tag: &[b'T'; 24], secret_hash, rotated: StoreTime(0), previous: None }
+}
+
+/// That of a session whose secret was replaced.
+fn rotated() -> Mark<'static> {
+    let (replaced, secret_hash) = (StoreTime(1_700_000_000_700), SecretHash::stored(&[b'P'; 43]).unwrap());
+    Mark { rotated: replaced, previous: Some(Box::new(Previous { secret_hash, replaced })), ..mark() }
 }
 
 fn encode(mark: &Mark<'_>, head: &Head, entries: &Entries) -> Result<Bytes, Error> {
@@ -93,6 +99,23 @@ fn a_sign_in_tells_its_time_and_its_bytes_are_golden() {
 }
 
 #[test]
+fn the_secret_that_was_replaced_is_one_member_more_and_its_bytes_are_golden() {
+    let member = format!(r#""p":{{"s":"{}","r":1700000000700}},"u":"#, "P".repeat(43));
+    let golden = GOLDEN.replace(r#""r":0"#, r#""r":1700000000700"#).replace(r#""u":"#, &member);
+    let bytes = encode(&rotated(), &head(), &entries(&[("b", r#""two""#), ("a", "[1,2]")])).unwrap();
+    assert_eq!(std::str::from_utf8(&bytes).unwrap(), golden);
+    let record = decode(&bytes).unwrap();
+    assert_eq!((super::mark(&record).unwrap(), record.head.clone()), (rotated(), head()));
+    let at = |ms| record.previous(StoreTime(ms)).is_some();
+    assert!(at(1_700_000_000_700) && at(1_700_000_060_699) && !at(1_700_000_060_700));
+    // A writer that does not know the member keeps it, and says by `r` that the secret has changed again.
+    let kept = Bytes::from(golden.replacen(r#""r":1700000000700"#, r#""r":1700000000800"#, 1));
+    assert!(decode(&kept).unwrap().previous(StoreTime(1_700_000_000_900)).is_none());
+    let short = decode(&Bytes::from(golden.replace("PPP", "P"))).unwrap();
+    assert!(short.previous(StoreTime(1_700_000_000_900)).is_none(), "it is the hash of no secret");
+}
+
+#[test]
 fn what_is_written_is_read_by_position_and_serde_reads_the_same() {
     let plain = Head { user: None, client: Client::default(), ..head() };
     let agent = Head { client: Client::new(None, Some("curl/8 \u{e9}")), ..head() };
@@ -105,9 +128,10 @@ fn what_is_written_is_read_by_position_and_serde_reads_the_same() {
     let idle = own(Expiry::OnInactivity(head().limits.idle));
     let time = own(Expiry::At(head().limits.deadline.into()));
     let signed_in = Head { limits: head().limits.signed_in_at(StoreTime(1_700_000_000_500)), ..head() };
-    for head in [head(), plain, agent, browser, idle, time, signed_in] {
+    let heads = [head(), plain, agent, browser, idle, time, signed_in];
+    for (head, mark) in heads.iter().flat_map(|head| [(head, mark()), (head, rotated())]) {
         for pairs in [&[][..], &[("a", "1"), ("\u{e9}", &long), ("", "[1, {\"x\" : null}]")]] {
-            let bytes = encode(&mark(), &head, &entries(pairs)).unwrap();
+            let bytes = encode(&mark, head, &entries(pairs)).unwrap();
             let found = canonical::read(&bytes).unwrap();
             assert_eq!(found, lenient::read(&bytes).unwrap());
             assert_eq!((found.head, found.entries.iter().count()), (head.clone(), pairs.len()));

@@ -14,6 +14,8 @@ use super::{ABSOLUTE, Browser, FleetOf, IDLE, Store, current_user, kind, user};
 
 #[path = "conflict.rs"]
 mod conflict;
+#[path = "late_logout.rs"]
+mod late_logout;
 #[path = "late_write.rs"]
 mod late_write;
 #[path = "login.rs"]

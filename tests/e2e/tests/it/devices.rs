@@ -43,6 +43,35 @@ async fn a_user_sees_the_own_sessions_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_out_with_a_cookie_that_was_just_replaced_ends_the_session() {
+    for backend in [Backend::Embedded, Backend::Redis(RedisKind::New)] {
+        let pair = Pair::start(backend);
+        let [firefox, _] = two_devices_of_ann(&pair).await;
+        for at_site in [true, false] {
+            firefox.signs_in(&pair, "ann").await;
+            let late = firefox.session().unwrap();
+            // Sent before its answer came.
+            let sign_out = match at_site {
+                true => {
+                    let home = firefox.get(&pair.site, "/").await;
+                    let fields = html::form(&home.body, "/logout");
+                    let fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+                    firefox.prepare(pair.site.post("/logout").form(&fields))
+                }
+                false => firefox.prepare(pair.api.post("/api/logout")),
+            };
+            // To end the others renews the own cookie.
+            firefox.send(pair.api.delete("/api/sessions")).await.assert_status(204);
+            assert_ne!(firefox.session().unwrap(), late);
+            let answer = sign_out.send().await;
+            answer.assert_status(if at_site { 303 } else { 204 });
+            assert!(answer.session_set_cookie().is_some_and(|cookie| cookie.contains("Max-Age=0")), "{answer:?}");
+            assert_eq!(firefox.who(&pair).await, None, "at site: {at_site}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn revoking_one_device_signs_out_that_one_only() {
     let pair = Pair::start(Backend::Redis(RedisKind::Old));
     let [firefox, safari] = two_devices_of_ann(&pair).await;

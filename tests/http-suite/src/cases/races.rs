@@ -58,6 +58,26 @@ pub async fn only_one_request_takes_an_entry(site: &Site) {
     assert_eq!(visitor.get("a").await, Value::Null);
 }
 
+pub async fn a_sign_out_with_the_cookie_before_a_rotation_ends_the_session_of_the_same_user(site: &Site) {
+    let signs_out =
+        async |cookie: &str| site.request("POST", "/script").cookie(cookie).script(&[Step::Logout]).send().await;
+    let visitor = site.signed_in("ann").await;
+    let late = visitor.cookie().unwrap();
+    visitor.run(&[Step::CycleId]).await.assert_ok();
+    let answer = signs_out(&late).await;
+    answer.assert_ok();
+    assert!(answer.deletes_cookie());
+    assert_eq!(visitor.send("GET", "/maybe", &[]).await.body, "nobody");
+    assert!(site.world().memory().is_empty());
+
+    // Whoever planted the cookie before a sign-in knows its secret, too.
+    let victim = site.visitor_with_session().await;
+    let planted = victim.cookie().unwrap();
+    victim.run(&[login("ann")]).await.assert_ok();
+    signs_out(&planted).await.assert_problem(ErrorKind::Stale);
+    assert_eq!(victim.send("GET", "/maybe", &[]).await.body, "ann");
+}
+
 pub async fn a_slow_write_does_not_revive_a_session_that_ended(site: &Site) {
     for visitor in [site.visitor_with_session().await, site.signed_in("ann").await] {
         let gate = visitor.key();

@@ -1,0 +1,80 @@
+//! The secret that a session's current one replaced: whoever holds it may end the session for a while, and do nothing else.
+//!
+//! A browser that signs out while another of its requests replaces the cookie proves that secret. So does whoever planted a
+//! cookie before its victim signed in; so the secret is kept only where the same user was signed in before and after.
+
+use std::time::Duration;
+
+use super::{
+    id::{SecretHash, Token},
+    time::StoreTime,
+};
+
+/// For this long after a secret was replaced, requests that still carry it are known to be late ones of the same browser.
+pub(crate) const GRACE: Duration = Duration::from_secs(60);
+
+/// The secret that the current one replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Previous {
+    pub(crate) secret_hash: SecretHash,
+    /// When it was replaced. Unless the record says the same of its own secret, a writer that does not know this member has
+    /// replaced that since, and nothing is known of who held this one.
+    pub(crate) replaced: StoreTime,
+}
+
+impl Previous {
+    /// What a version keeps. `users`: who is signed in before and after the write; `replaced`: the secret that it replaces,
+    /// if it does; `held`: what the version before kept and [counts](Self::counts).
+    pub(crate) fn after(
+        held: Option<Self>,
+        users: [Option<&str>; 2],
+        replaced: Option<SecretHash>,
+        now: StoreTime,
+    ) -> Option<Self> {
+        let [before, after] = users;
+        if before.is_none() || before != after {
+            return None;
+        }
+        replaced.map(|secret_hash| Self { secret_hash, replaced: now }).or(held)
+    }
+
+    /// Whether it counts at `now` in a record that says that its secret was replaced at `rotated`.
+    pub(crate) fn counts(&self, rotated: StoreTime, now: StoreTime) -> bool {
+        self.replaced == rotated && now.since(rotated) < GRACE
+    }
+
+    /// Whether `token` has it. Compares in constant time.
+    pub(crate) fn is_of(&self, token: &Token) -> bool {
+        token.secret.hash().is(self.secret_hash.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_kept_where_the_same_user_is_signed_in_before_and_after_and_for_a_minute() {
+        let hash = |byte| SecretHash::stored(&[byte; SecretHash::LEN]).unwrap();
+        let (then, now) = (StoreTime(1_700_000_000_000), StoreTime(1_700_000_030_000));
+        let held = Some(Previous { secret_hash: hash(b'H'), replaced: then });
+        let new = Some(Previous { secret_hash: hash(b'N'), replaced: now });
+        for (users, when_replaced, when_not) in [
+            ([Some("1"), Some("1")], new, held),
+            ([None, Some("1")], None, None),
+            ([Some("1"), Some("2")], None, None),
+            ([Some("1"), None], None, None),
+            ([None, None], None, None),
+        ] {
+            assert_eq!(Previous::after(held, users, Some(hash(b'N')), now), when_replaced, "{users:?}");
+            assert_eq!(Previous::after(held, users, None, now), when_not, "{users:?}");
+        }
+        let held = held.unwrap();
+        assert!(held.counts(then, now) && held.counts(then, StoreTime(then.0 + 59_999)));
+        assert!(!held.counts(then, StoreTime(then.0 + 60_000)));
+        assert!(
+            !held.counts(StoreTime(then.0 + 1), now),
+            "the secret was replaced again by a writer that kept the member"
+        );
+    }
+}
