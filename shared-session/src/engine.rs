@@ -1,6 +1,6 @@
 //! What happens to a session between a request's `Cookie` header and its response.
 //!
-//! In the order of a request: [`manager`] opens a [`request`], [`load`] reads the record, [`session`] edits a [`draft`] of
+//! In the order of a request: [`mod@open`] makes a [`request`] of what its headers say, [`load`] reads the record, [`session`] edits a [`draft`] of
 //! its entries ([`data`]), the draft decides what to write, [`write`](mod@write) stores it and merges conflicts, [`ended`]
 //! keeps an ended session ended, and [`to_end`] runs what has begun to its end. [`outcome`] is what that means for the
 //! response. All of them share the [`core`]. [`near`] keeps sessions in the process, [`form_tokens`] makes and checks those
@@ -9,6 +9,7 @@
 pub(crate) mod clock;
 pub(crate) mod commit;
 pub(crate) mod core;
+pub(crate) mod credentials;
 pub(crate) mod crowd;
 pub(crate) mod data;
 pub(crate) mod devices;
@@ -31,6 +32,7 @@ pub(crate) mod near;
 #[cfg(not(feature = "redis"))]
 #[path = "engine/near/none.rs"]
 pub(crate) mod near;
+pub(crate) mod open;
 pub(crate) mod options;
 pub(crate) mod outcome;
 pub(crate) mod own_commit;

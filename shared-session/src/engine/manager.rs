@@ -13,20 +13,17 @@ use super::{
     lazy_session::LazySession,
     limit::SessionLimit,
     outcome::{Ending, Outcome},
-    request::{Cookies, Inner, Open, Origin, State, no_cookie},
+    request::{Inner, Open, Origin, State, no_cookie},
     size::MaxSize,
     stats::Stats,
 };
 #[cfg(doc)]
 use crate::ErrorKind;
 use crate::{
-    Error, Failure, Lifetime, LogLimit, OnError, Profile,
-    cookie::{Presented, SessionCookie, SignedCookies, read_each},
+    Error, Failure, Lifetime, OnError, Profile,
+    cookie::{SessionCookie, SignedCookies},
     store::SessionStore,
 };
-
-/// How many sessions a sign-out with conflicting cookies looks for, at most. Browsers hold fewer.
-const MOST_RIVALS: usize = 8;
 
 /// The session engine: a store, a wire format, a cookie and lifetimes. It knows no framework.
 ///
@@ -256,41 +253,6 @@ impl SessionManager {
         }
     }
 
-    /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
-    pub fn open<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
-        self.open_as(cookie_headers, false)
-    }
-
-    /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is not
-    /// committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
-    pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
-        self.open_as(cookie_headers, true)
-    }
-
-    fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> LazySession {
-        let core = &self.0;
-        let (mut rivals, mut header) = (Vec::new(), Vec::new());
-        let cookie_headers = cookie_headers.into_iter().inspect(|sent| {
-            if core.forms.is_some() {
-                header.extend_from_slice(sent);
-                header.push(b';');
-            }
-        });
-        let presented = read_each(cookie_headers, core.cookie.name(), |value| {
-            let token = core.parse_cookie(value).filter(|token| !rivals.contains(token));
-            rivals.extend(token.filter(|_| rivals.len() < MOST_RIVALS));
-        });
-        if presented == Presented::Conflicting {
-            core.stats.conflicting_cookies.add_one();
-            warn_of_conflict();
-        }
-        let token = presented.value().and_then(|value| core.parse_cookie(value));
-        self.handle_for(
-            Origin::Request(Cookies { token, rivals, sent: presented.sent(), header: header.into() }),
-            read_only,
-        )
-    }
-
     pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> LazySession {
         let inner = Inner::new(Arc::clone(&self.0), origin, read_only);
         if let Some(error) = &self.0.refused {
@@ -389,15 +351,6 @@ impl SessionManager {
     #[must_use]
     pub fn on_error(&self) -> &OnError {
         &self.0.on_error
-    }
-}
-
-fn warn_of_conflict() {
-    static LIMIT: LogLimit = LogLimit::new();
-    if tracing::enabled!(tracing::Level::WARN)
-        && let Some(left_out) = LIMIT.line()
-    {
-        tracing::warn!(left_out, "a request carries several different session cookies; it is treated as anonymous");
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::{
 
 use super::{
     core::Core,
+    credentials::Cookies,
     draft::Draft,
     form_state::{FormPart, FormState},
     outcome::CookieAction,
@@ -52,19 +53,6 @@ pub(crate) type Where = Result<Option<Token>, Error>;
 pub(crate) enum Followed {
     Ended(Where),
     Running { request: Weak<Inner>, end: watch::Receiver<Option<Where>> },
-}
-
-/// What a request's cookies say, as far as they can be trusted.
-#[derive(Default)]
-pub(crate) struct Cookies {
-    /// The well-formed cookie, if it was the only value.
-    pub(crate) token: Option<Token>,
-    /// The well-formed ones of several values: none of them counts.
-    pub(crate) rivals: Vec<Token>,
-    /// How often the cookie was sent, whatever its values.
-    pub(crate) sent: Sent,
-    /// All cookies that were sent, as one header; empty where nobody asks for form tokens.
-    pub(crate) header: Box<[u8]>,
 }
 
 /// What changes while a request runs.
