@@ -6,7 +6,7 @@ use actix_web::{
     dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready},
     http::{
         Method, Uri,
-        header::{CACHE_CONTROL, COOKIE, HOST, HeaderValue, SET_COOKIE, VARY},
+        header::{CACHE_CONTROL, HOST, HeaderName, HeaderValue, SET_COOKIE, VARY},
     },
 };
 use futures_util::future::LocalBoxFuture;
@@ -24,7 +24,7 @@ use crate::reply::into_response;
 /// 1. a request that never loaded its session passes untouched: no store call, no header;
 /// 2. edits are committed before the head of the response is sent, except after a 5xx or an error of the inner service,
 ///    and after HEAD and OPTIONS;
-/// 3. `Set-Cookie`, `Vary` and `Cache-Control` are added;
+/// 3. `Set-Cookie` or `Session-Token`, `Vary` and `Cache-Control` are added;
 /// 4. if the commit failed, or the response is a [`Rejection`](crate::Rejection), the manager's `on_error` hook answers
 ///    instead. Its answer has the [`Error`](shared_session::Error) in its extensions, for a middleware outside that draws
 ///    pages.
@@ -96,11 +96,8 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
-        let cookies = request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
-        let session = match *request.method() {
-            Method::HEAD | Method::OPTIONS => self.manager.open_read_only(cookies),
-            _ => self.manager.open(cookies),
-        };
+        let values = |name| request.headers().get_all(name).map(HeaderValue::as_bytes);
+        let session = self.manager.open_request(request.method().as_str(), values);
         let transport = transport(&session, &request);
         request.extensions_mut().insert(session.clone());
         let (method, uri) = (request.method().clone(), request.uri().clone());
@@ -172,6 +169,10 @@ impl Answer {
         }
         if let Some(name) = self.outcome.vary(headers.get_all(VARY).map(HeaderValue::as_bytes)) {
             headers.append(VARY, HeaderValue::from_static(name));
+        }
+        if let Some(Ok(mut token)) = self.outcome.bearer_token().map(HeaderValue::try_from) {
+            token.set_sensitive(true);
+            headers.insert(HeaderName::from_static(Outcome::BEARER_HEADER), token);
         }
         for value in self.outcome.set_cookies(&self.url()).into_iter().flat_map(HeaderValue::try_from) {
             headers.append(SET_COOKIE, value);

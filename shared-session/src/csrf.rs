@@ -43,6 +43,8 @@
 //! - **A script that posts**: send the token in the header [`FormToken::HEADER`].
 //! - **A page that is too old** is [`ErrorKind::StaleForm`](crate::ErrorKind::StaleForm): show the form again.
 //!   [`TokenRefusal`] says why, and [`Refusal`] why another site's request was refused.
+//! - **Clients that are no browsers**: [`CrossOrigin::with_bearer_tokens`] lets requests pass that carry a bearer token and
+//!   no cookie; they need no form token.
 //! - **A path that another site must post to**, such as a webhook: leave it outside of the layer.
 //! - **A middleware of your own**: [`CrossOriginCheck`] makes the decision and the answer.
 //!

@@ -39,6 +39,9 @@ pub enum ErrorKind {
     ReadOnly,
     /// The configuration is not valid. Status 500.
     Config,
+    /// The request carries a bearer token and the session cookie, or several `Authorization` headers: nobody can say whose it
+    /// is. Status 400.
+    AmbiguousCredentials,
     /// The request needs a signed-in user. Status 401.
     Unauthenticated,
     /// The signed-in user may not do this. Status 403.
@@ -66,7 +69,7 @@ impl ErrorKind {
             Self::Unreadable | Self::Refused | Self::Value | Self::Closed | Self::Config => 500,
             Self::ReadOnly => 405,
             Self::Stale | Self::Gone | Self::Conflict => 409,
-            Self::MalformedForm => 400,
+            Self::AmbiguousCredentials | Self::MalformedForm => 400,
             Self::TooLarge | Self::FormTooLarge => 413,
             Self::NotAForm => 415,
             Self::Unauthenticated => 401,
@@ -86,6 +89,7 @@ impl ErrorKind {
             Self::ReadOnly => "This page answers GET only.",
             Self::TooLarge => "The session is full.",
             Self::Refused | Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
+            Self::AmbiguousCredentials => "Send the session cookie or one bearer token, not both.",
             Self::Unauthenticated => "Please sign in.",
             Self::Forbidden => "You are not allowed to do this.",
             Self::CrossSite => {

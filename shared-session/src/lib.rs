@@ -176,6 +176,9 @@
 //! **List devices, sign out elsewhere.** [`SessionManager::sessions_of`], [`revoke`](SessionManager::revoke),
 //! [`revoke_others`](SessionManager::revoke_others) and [`revoke_all`](SessionManager::revoke_all).
 //!
+//! **Serve clients that are no browsers.** [`SessionManager::with_bearer_tokens`] takes the value of the cookie in an
+//! `Authorization` header; [`Session::answer_with_bearer`] tells it at a sign-in.
+//!
 //! **Answer failures your way.** [`SessionManager::with_on_error`] takes a closure for every failure, in every adapter.
 //!
 //! **Ask the store less often.** [`NearCache`] keeps sessions in the process, and bounds how old an answer may be.
@@ -219,7 +222,8 @@
 //! - **How long**: 14 days unused and 90 days in all, by default, and a day unused while nobody is signed in
 //!   ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
-//!   depends on the session.
+//!   depends on the session. To [bearer tokens](SessionManager::with_bearer_tokens) `Session-Token` is what the cookie is to
+//!   browsers.
 //! - **In logs, errors, `Debug` and metrics**: neither values nor secrets.
 //!
 //! # What it does not do
@@ -236,6 +240,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
+mod bearer;
 pub mod cookie;
 pub mod csrf;
 mod decimal;

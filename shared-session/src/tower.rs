@@ -47,7 +47,7 @@
 //! service has answered, the layer
 //!
 //! 1. commits the edits, in one atomic write;
-//! 2. adds `Set-Cookie`, `Vary` and `Cache-Control`;
+//! 2. adds `Set-Cookie` or `Session-Token`, `Vary` and `Cache-Control`;
 //! 3. wraps the body in a [`ResponseBody`], which copies and boxes nothing.
 //!
 //! It commits nothing after a 5xx, an error of the inner service, or a HEAD or OPTIONS request, and nothing if the
@@ -111,6 +111,10 @@ pub(crate) fn apply<'a, B>(outcome: &Outcome, url: impl FnOnce() -> RequestUrl<'
     }
     if let Some(name) = outcome.vary(headers.get_all(header::VARY).iter().map(HeaderValue::as_bytes)) {
         headers.append(header::VARY, HeaderValue::from_static(name));
+    }
+    if let Some(Ok(mut token)) = outcome.bearer_token().map(HeaderValue::try_from) {
+        token.set_sensitive(true);
+        headers.insert(HeaderName::from_static(Outcome::BEARER_HEADER), token);
     }
     for value in outcome.set_cookies(&url()).into_iter().flat_map(HeaderValue::try_from) {
         headers.append(header::SET_COOKIE, value);

@@ -24,6 +24,7 @@ pub(crate) async fn serve(world: &World) -> String {
             .route("/bare", web::get().to(async |_: Session| "bare"))
             .service(web::resource("/plain/script").wrap(SessionMiddleware::new(plain.clone())).to(script))
             .service(web::scope("/own").wrap(SessionMiddleware::new(own.clone())).configure(own_users))
+            .service(bearer(&world))
             .service(
                 web::scope("")
                     .wrap(SessionMiddleware::new(manager.clone()))
@@ -58,6 +59,20 @@ pub(crate) async fn serve(world: &World) -> String {
     let url = format!("http://{}", server.addrs()[0]);
     tokio::spawn(server.run());
     url
+}
+
+fn bearer(world: &World) -> impl HttpServiceFactory + use<> {
+    web::scope("/bearer")
+        .wrap(SessionMiddleware::new(world.bearer_manager()))
+        .route("/script", web::to(script))
+        .route("/form", web::post().to(async |ProtectedForm(comment): ProtectedForm<Comment>| comment.text))
+        .route("/untouched", web::get().to(async || "untouched"))
+        .service(behind("/page", login_required().redirect_to("/login")))
+        .service(
+            web::scope("/guarded")
+                .wrap(CrossOriginMiddleware::new(world.bearer_cross_origin()))
+                .route("/script", web::to(script)),
+        )
 }
 
 fn behind(path: &str, guard: GuardMiddleware) -> impl HttpServiceFactory {

@@ -21,6 +21,7 @@ use shared_session_axum::{
 pub(crate) async fn serve(world: &World) -> String {
     let manager = world.manager();
     let guard = CrossOriginLayer::new(world.cross_origin());
+    let bearer = bearer(world).layer(SessionLayer::new(world.bearer_manager()));
     let app = Router::new()
         .nest("/guards", guards())
         .nest("/guarded", Router::new().route("/script", any(script)).layer(guard))
@@ -39,12 +40,23 @@ pub(crate) async fn serve(world: &World) -> String {
         .route("/bare", get(async |_: Session| "bare"))
         .nest("/own", own_users(world))
         .route("/plain/script", any(script).layer(SessionLayer::new(world.plain_manager())))
+        .nest("/bearer", bearer)
         .with_state(world.clone())
         .into_make_service_with_connect_info::<SocketAddr>();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
     url
+}
+
+fn bearer(world: &World) -> Router<World> {
+    let guard = CrossOriginLayer::new(world.bearer_cross_origin());
+    Router::new()
+        .route("/script", any(script))
+        .route("/form", post(async |ProtectedForm(comment): ProtectedForm<Comment>| comment.text))
+        .route("/untouched", get(async || "untouched"))
+        .nest("/guarded", Router::new().route("/script", any(script)).layer(guard))
+        .merge(Router::new().route("/page", any(script)).route_layer(login_required().redirect_to("/login")))
 }
 
 fn guards() -> Router<World> {

@@ -68,6 +68,29 @@ async fn login() {
 }
 
 #[tokio::test]
+async fn bearer() {
+    let app = crate::programs::bearer::app("sqlite::memory:", KEY).await.unwrap();
+    let send = async |method: &str, path: &str, token: &str, form: &str| {
+        let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        app.clone().oneshot(request.body(Body::from(form.to_owned())).unwrap()).await.unwrap()
+    };
+    assert_eq!(send("POST", "/token", "", "username=ada&password=wrong").await.status(), 401);
+    let answer = send("POST", "/token", "", "username=ada&password=correct+horse").await;
+    assert!(answer.headers().get("set-cookie").is_none());
+    let token = answer.headers()["session-token"].to_str().unwrap();
+    let home = send("GET", "/", token, "").await;
+    assert_eq!(axum::body::to_bytes(home.into_body(), 100).await.unwrap(), "Hello, ada");
+    assert_eq!(send("POST", "/logout", token, "").await.status(), 200);
+    let refused = send("GET", "/", token, "").await;
+    assert_eq!(refused.headers()["www-authenticate"], r#"Bearer realm="session", error="invalid_token""#);
+    let browser = Request::post("/token").header("cookie", "__Host-session=any");
+    let browser = browser.header("content-type", "application/x-www-form-urlencoded");
+    let browser = browser.body(Body::from("username=ada&password=correct+horse")).unwrap();
+    assert_eq!(app.oneshot(browser).await.unwrap().status(), 400, "its scripts are told nothing");
+}
+
+#[tokio::test]
 async fn own_user() {
     let mut browser = browser(crate::programs::own_user::app().await.unwrap());
     assert_eq!(browser.send("GET", "/", "").await.0, 401);

@@ -3,6 +3,8 @@
 
 #[path = "../../examples/background_job.rs"]
 pub(crate) mod background_job;
+#[path = "../../examples/bearer.rs"]
+pub(crate) mod bearer;
 #[path = "../../examples/cart.rs"]
 pub(crate) mod cart;
 #[path = "../../examples/counter.rs"]

@@ -1,7 +1,10 @@
 use std::error::Error as _;
 
 use super::origin::{CrossOrigin, OriginHeaders};
-use crate::{Error, Failure, OnError, Rejected, Reply};
+use crate::{
+    Error, Failure, OnError, Rejected, Reply,
+    bearer::{self, Authorization},
+};
 
 /// The check of a middleware: [`CrossOrigin`], and the answer to refused requests. Both adapters hold one.
 #[derive(Clone, Debug)]
@@ -26,7 +29,8 @@ impl CrossOriginCheck {
     }
 
     /// The answer to a request that must not reach its handler; `None` if it may go on. `values` finds all values of a
-    /// header by its name in lower case: `sec-fetch-site`, `origin` and `upgrade`. Pure, but for a line in the log.
+    /// header by its name in lower case: `sec-fetch-site`, `origin` and `upgrade`, and `authorization` and `cookie` where
+    /// bearer tokens pass. Pure, but for a line in the log.
     pub fn refuse<'a, V>(
         &self,
         method: &'a str,
@@ -37,7 +41,8 @@ impl CrossOriginCheck {
         V: IntoIterator<Item = &'a [u8]>,
     {
         let headers = OriginHeaders::new(method, values("sec-fetch-site"), values("origin"))
-            .with_upgrade(values("upgrade").into_iter().next().is_some());
+            .with_upgrade(values("upgrade").into_iter().next().is_some())
+            .with_bearer(self.cross_origin.takes_bearer() && is_bearer_alone(&values));
         let error = self.cross_origin.check(headers).err()?.into_error();
         tracing::debug!(reason = error.source().map(tracing::field::display), "cross-origin request refused");
         let failure = Failure::new(&error, method, path_and_query);
@@ -46,6 +51,12 @@ impl CrossOriginCheck {
             None => Refused { reply: Reply::problem(&failure), rejected: Some(Rejected::new(error.clone())), error },
         })
     }
+}
+
+/// Whether there is one bearer token and no cookie, of whatever name.
+fn is_bearer_alone<'a, V: IntoIterator<Item = &'a [u8]>>(values: impl Fn(&'static str) -> V) -> bool {
+    let authorization = bearer::read(values("authorization"));
+    matches!(authorization, Authorization::Bearer(_)) && values("cookie").into_iter().next().is_none()
 }
 
 /// The answer to a request that [`CrossOriginCheck::refuse`] refuses. Put both [`error`](Self::error) and

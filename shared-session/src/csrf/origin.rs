@@ -32,6 +32,7 @@ use spelling::normalise;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrossOrigin {
     origins: Arc<[String]>,
+    bearer: bool,
 }
 
 impl CrossOrigin {
@@ -59,7 +60,33 @@ impl CrossOrigin {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Self { origins })
+        Ok(Self { origins, bearer: false })
+    }
+
+    /// Lets requests pass that have one `Authorization: Bearer` header and no `Cookie` header at all, whatever page made
+    /// them. Default: off. For services with [bearer tokens](crate::SessionManager::with_bearer_tokens): no browser adds that
+    /// header by itself, and a script of another site can add it only if the service's CORS headers allow that.
+    ///
+    /// ```
+    /// use shared_session::csrf::{CrossOrigin, CrossOriginCheck};
+    ///
+    /// let check = CrossOriginCheck::new(CrossOrigin::new(["https://app.example"])?.with_bearer_tokens());
+    /// let app = |name| match name {
+    ///     "authorization" => Some(&b"Bearer token"[..]),
+    ///     "origin" => Some(&b"capacitor://localhost"[..]),
+    ///     _ => None,
+    /// };
+    /// assert!(check.refuse("POST", "/orders", app).is_none());
+    /// assert!(check.refuse("POST", "/orders", |name| if name == "cookie" { Some(&b"a=1"[..]) } else { app(name) }).is_some());
+    /// # Ok::<(), shared_session::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_bearer_tokens(self) -> Self {
+        Self { bearer: true, ..self }
+    }
+
+    pub(super) fn takes_bearer(&self) -> bool {
+        self.bearer
     }
 
     /// The configured origins as browsers write them, for example for a CORS layer.
@@ -69,7 +96,7 @@ impl CrossOrigin {
 
     /// The decision on one request. Pure; it allocates nothing.
     pub(super) fn check(&self, request: OriginHeaders<'_>) -> Result<(), Refusal> {
-        if !request.upgrade && matches!(request.method, "GET" | "HEAD" | "OPTIONS") {
+        if request.bearer || !request.upgrade && matches!(request.method, "GET" | "HEAD" | "OPTIONS") {
             return Ok(());
         }
         match (request.sec_fetch_site, request.origin) {
@@ -99,6 +126,7 @@ pub(super) struct OriginHeaders<'a> {
     sec_fetch_site: Field<'a>,
     origin: Field<'a>,
     upgrade: bool,
+    bearer: bool,
 }
 
 impl<'a> OriginHeaders<'a> {
@@ -111,7 +139,19 @@ impl<'a> OriginHeaders<'a> {
         sec_fetch_site: impl IntoIterator<Item = &'a [u8]>,
         origin: impl IntoIterator<Item = &'a [u8]>,
     ) -> Self {
-        Self { method, sec_fetch_site: Field::of(sec_fetch_site), origin: Field::of(origin), upgrade: false }
+        Self {
+            method,
+            sec_fetch_site: Field::of(sec_fetch_site),
+            origin: Field::of(origin),
+            upgrade: false,
+            bearer: false,
+        }
+    }
+
+    /// Whether the request shows that no browser made it by itself: by a bearer token, where those count, and no cookie.
+    pub(super) const fn with_bearer(mut self, bearer: bool) -> Self {
+        self.bearer = bearer;
+        self
     }
 
     /// Whether the request carries an `Upgrade` header. Default: no. Browsers send one only to open a WebSocket, by

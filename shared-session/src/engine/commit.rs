@@ -59,12 +59,13 @@ impl Commit {
             }
             Work::Begun(committed) => Box::pin(begun(committed)).await,
         };
-        let (earlier, sent) = (inner.shared().cookie.clone(), inner.sent());
+        let earlier = inner.shared().cookie.clone();
+        let carried = inner.carried();
         let (outcome, none) = match result {
             Ok((cookie, is_signed_in)) => {
-                (Outcome::read(earlier.then(cookie), private || is_signed_in, sent, &inner.core), Ok(()))
+                (Outcome::read(earlier.then(cookie), private || is_signed_in, carried, &inner.core), Ok(()))
             }
-            Err(error) => (Outcome::failed(error.clone(), earlier, sent, &inner.core), Err(error)),
+            Err(error) => (Outcome::failed(error.clone(), earlier, carried, &inner.core), Err(error)),
         };
         let outcome = with_forms(inner, outcome);
         inner.end(&outcome.cookie, none);

@@ -25,6 +25,8 @@ pub(crate) struct Core {
     pub(crate) profile: Arc<dyn Format>,
     pub(crate) cookie: SessionCookie,
     pub(crate) signed_cookies: Option<SignedCookies>,
+    /// Whether a session may be carried as a bearer token.
+    pub(crate) bearer: bool,
     pub(crate) forms: Option<FormTokens>,
     pub(crate) lifetime: Lifetime,
     pub(crate) max_size: MaxSize,

@@ -74,7 +74,8 @@ impl LazySession {
 
     /// Checks the token that a form brought, whatever its encoding: for multipart forms, and for those who write an
     /// adapter. No I/O, but for a page from before a session existed whose form is sent in an anonymous one: then the
-    /// session is loaded.
+    /// session is loaded. A request with a [bearer token](SessionManager::with_bearer_tokens) and without any cookie needs
+    /// none, because no browser sends it by itself.
     ///
     /// # Errors
     /// [`ErrorKind::StaleForm`] if the token is missing, malformed, of another session, or of an earlier secret, or if the
@@ -82,6 +83,10 @@ impl LazySession {
     /// [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. Those of [`load`](Self::load).
     pub async fn check_form_token(&self, token: &str) -> Result<(), Error> {
         let (tokens, headers) = (self.0.core.form_tokens()?, || [self.0.cookie_header()]);
+        self.0.check_credentials()?;
+        if self.0.needs_no_form_token() {
+            return Ok(());
+        }
         let Some(session) = self.0.presented() else { return tokens.verify(headers(), None, token) };
         match tokens.verify(headers(), Some(&binding(session)), token) {
             // A session that began after the page was made, and not by a sign-in: the page itself may have begun it.

@@ -6,6 +6,7 @@ use crate::{
     Error, Failure, Rejected, Reply,
     cookie::{Sent, Transport},
     engine::{
+        credentials::Carrier,
         draft::{Draft, Loaded},
         options::{LoadOptions, Source},
         request::{Inner, Open, RequestGuard, State},
@@ -22,11 +23,13 @@ pub struct LazySession(pub(crate) Arc<Inner>);
 
 impl LazySession {
     /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. An unknown,
-    /// expired or replaced cookie is an anonymous visitor, not an error.
+    /// expired or replaced cookie is an anonymous visitor, not an error. The same goes for a [bearer
+    /// token](crate::SessionManager::with_bearer_tokens).
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store fails; the request is then answered with 503 whatever its handler
-    /// returns. [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle
+    /// returns. [`ErrorKind::AmbiguousCredentials`] for a bearer token beside the session cookie, in the same way.
+    /// [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle
     /// has errors of its own.
     pub async fn load(&self) -> Result<Session, Error> {
         self.load_with(LoadOptions::new()).await
@@ -42,10 +45,11 @@ impl LazySession {
         inner
             .loading
             .get_or_try_init(async || {
-                let loaded = match (inner.origin.token().await?, options.source) {
-                    (Some(token), Source::NearCache) => inner.core.load(&token).await,
-                    (Some(token), Source::Store) => inner.core.load_fresh(&token).await,
-                    (None, _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
+                let loaded = match (inner.token().await, options.source) {
+                    (Ok(Some(token)), Source::NearCache) => inner.core.load(&token).await,
+                    (Ok(Some(token)), Source::Store) => inner.core.load_fresh(&token).await,
+                    (Ok(None), _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
+                    (Err(error), _) => Err(error),
                 };
                 // No response has to tell of it, so whoever reopened the session may try again.
                 let loaded = if inner.is_reopened() { Ok(loaded?) } else { loaded };
@@ -110,10 +114,16 @@ impl LazySession {
     ) -> Option<(Reply, Error)> {
         let error = failed.or(rejected.map(Rejected::error))?;
         let to_login_page = match failed {
-            None => rejected.and_then(|rejected| rejected.to_login_page(method, path_and_query)),
-            Some(_) => None,
+            // What has a token is no page.
+            None if self.0.carrier() != Carrier::Bearer => {
+                rejected.and_then(|rejected| rejected.to_login_page(method, path_and_query))
+            }
+            _ => None,
         };
-        let reply = to_login_page.unwrap_or_else(|| self.reply(&Failure::new(error, method, path_and_query)));
+        let mut reply = to_login_page.unwrap_or_else(|| self.reply(&Failure::new(error, method, path_and_query)));
+        if let Some(challenge) = self.0.challenge(error.kind(), reply.status) {
+            reply.headers.push(("www-authenticate", challenge.to_owned()));
+        }
         Some((reply, error.clone()))
     }
 }

@@ -27,7 +27,7 @@ use crate::{
 
 /// The session engine: a store, a wire format, a cookie and lifetimes. It knows no framework.
 ///
-/// A middleware calls [`open`](Self::open) with the request's `Cookie` headers, lets the handler work on the
+/// A middleware calls [`open_request`](Self::open_request) with the request's headers, lets the handler work on the
 /// [`LazySession`], then calls [`close`](Self::close) and, if there is something to store,
 /// [`commit`](Self::commit) before it sends the response. The Tower layer and the Actix middleware do nothing else.
 ///
@@ -64,6 +64,7 @@ impl SessionManager {
             profile: Profile::default().0,
             cookie: SessionCookie::default(),
             signed_cookies: None,
+            bearer: false,
             forms: None,
             lifetime: Lifetime::default(),
             max_size: MaxSize { any: Self::DEFAULT_MAX_SIZE, anonymous: Self::DEFAULT_ANONYMOUS_MAX_SIZE },
@@ -269,14 +270,14 @@ impl SessionManager {
             request.end(&outcome.cookie, ending.without_session());
             return Close::Done(outcome);
         }
-        let sent = request.sent();
+        let carried = request.carried();
         let (state, cookie) = request.seal();
         let done = |outcome: Outcome, none: Result<(), Error>| {
             let outcome = with_forms(request, outcome);
             request.end(&outcome.cookie, none);
             Close::Done(outcome)
         };
-        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), sent, core), Err(error));
+        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), carried, core), Err(error));
         let Open { draft, .. } = match state {
             State::Open(open) => open,
             State::Unloaded | State::Closed => return done(Outcome::default(), ending.without_session()),
@@ -287,14 +288,14 @@ impl SessionManager {
         };
         let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
         if ending == Ending::Failed || request.read_only {
-            return done(Outcome::read(cookie.clone(), private, sent, core), ending.without_session());
+            return done(Outcome::read(cookie.clone(), private, carried, core), ending.without_session());
         }
         request.shared().forms.note_commit(draft.signs_in());
         if draft.is_settled(&core.lifetime) {
-            return done(Outcome::read(cookie.clone(), private, sent, core), Ok(()));
+            return done(Outcome::read(cookie.clone(), private, carried, core), Ok(()));
         }
         match decide(draft, &core.lifetime, MissedTake::Keep) {
-            Ok(None) => done(Outcome::read(cookie.clone(), private, sent, core), Ok(())),
+            Ok(None) => done(Outcome::read(cookie.clone(), private, carried, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),
             Ok(Some(plan)) => Close::Commit(Commit::new(request, Work::Write(plan), private)),
             Err(error) => failed(error),

@@ -1,10 +1,16 @@
 //! Opening the session of a request: what its headers say, before anything is loaded.
 
-use super::{credentials::Cookies, lazy_session::LazySession, manager::SessionManager, request::Origin};
+use super::{
+    credentials::{Carrier, Credentials},
+    lazy_session::LazySession,
+    manager::SessionManager,
+    request::Origin,
+};
 #[cfg(doc)]
 use crate::ErrorKind;
 use crate::{
-    LogLimit,
+    LogLimit, SessionCookie,
+    bearer::{self, Authorization},
     cookie::{Presented, read_each},
 };
 
@@ -12,21 +18,47 @@ use crate::{
 const MOST_RIVALS: usize = 8;
 
 impl SessionManager {
+    /// Opens the session of a request by its method and by all values of the headers that `values` finds by name, in lower
+    /// case: `cookie`, and `authorization` where [bearer tokens](Self::with_bearer_tokens) are accepted. HEAD and OPTIONS open
+    /// it [read-only](Self::open_read_only). No I/O. For those who write an adapter.
+    ///
+    /// ```
+    /// # use shared_session::{SessionManager, store::MemoryStore};
+    /// # let manager = SessionManager::new(MemoryStore::new());
+    /// let headers = [("cookie", "theme=dark"), ("accept", "text/html")];
+    /// let values = |name| headers.iter().filter(move |(sent, _)| *sent == name).map(|(_, value)| value.as_bytes());
+    /// let session = manager.open_request("GET", values);
+    /// # let _ = session;
+    /// ```
+    pub fn open_request<'a, V>(&self, method: &str, values: impl Fn(&'static str) -> V) -> LazySession
+    where
+        V: IntoIterator<Item = &'a [u8]>,
+    {
+        let authorization = if self.0.bearer { bearer::read(values("authorization")) } else { Authorization::Other };
+        self.open_as(values("cookie"), authorization, matches!(method, "HEAD" | "OPTIONS"))
+    }
+
     /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
     pub fn open<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
-        self.open_as(cookie_headers, false)
+        self.open_as(cookie_headers, Authorization::Other, false)
     }
 
     /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is not
     /// committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
     pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
-        self.open_as(cookie_headers, true)
+        self.open_as(cookie_headers, Authorization::Other, true)
     }
 
-    fn open_as<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>, read_only: bool) -> LazySession {
+    fn open_as<'a>(
+        &self,
+        cookie_headers: impl IntoIterator<Item = &'a [u8]>,
+        authorization: Authorization<'_>,
+        read_only: bool,
+    ) -> LazySession {
         let core = &self.0;
-        let (mut rivals, mut header) = (Vec::new(), Vec::new());
+        let (mut rivals, mut header, mut has_cookies) = (Vec::new(), Vec::new(), false);
         let cookie_headers = cookie_headers.into_iter().inspect(|sent| {
+            has_cookies = true;
             if core.forms.is_some() {
                 header.extend_from_slice(sent);
                 header.push(b';');
@@ -40,11 +72,17 @@ impl SessionManager {
             core.stats.conflicting_cookies.add_one();
             warn_of_conflict();
         }
-        let token = presented.value().and_then(|value| core.parse_cookie(value));
-        self.handle_for(
-            Origin::Request(Cookies { token, rivals, sent: presented.sent(), header: header.into() }),
-            read_only,
-        )
+        let (sent, header) = (presented.sent(), header.into());
+        let carrier = Carrier::of(authorization, sent);
+        let value = match (carrier, authorization) {
+            (Carrier::Cookie, _) => presented.value(),
+            (Carrier::Bearer, Authorization::Bearer(token)) => {
+                Some(token).filter(|token| token.len() <= SessionCookie::MAX_VALUE_LEN)
+            }
+            _ => None,
+        };
+        let token = value.and_then(|value| core.parse_cookie(value));
+        self.handle_for(Origin::Request(Credentials { token, rivals, sent, carrier, has_cookies, header }), read_only)
     }
 }
 

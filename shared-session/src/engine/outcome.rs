@@ -58,6 +58,15 @@ impl CookieAction {
     }
 }
 
+/// How a request carries its session, and how its answer does.
+#[derive(Clone, Copy)]
+pub(super) struct Carried {
+    /// How often the cookie was sent.
+    pub(super) sent: Sent,
+    /// The answer tells a bearer token and sets no cookie.
+    pub(super) as_bearer: bool,
+}
+
 /// What the session means for the response.
 #[derive(Default)]
 #[must_use = "the headers must be put on the response"]
@@ -65,6 +74,9 @@ pub struct Outcome {
     error: Option<Error>,
     pub(super) cookie: CookieAction,
     set_cookie: Option<SetCookie>,
+    bearer_token: Option<String>,
+    /// The session may be carried as a bearer token, so the answer depends on that, too.
+    takes_bearer: bool,
     /// The cookie of form tokens.
     form_cookie: Option<SetCookie>,
     read: bool,
@@ -79,9 +91,11 @@ impl fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    pub(super) fn read(cookie: CookieAction, private: bool, sent: Sent, core: &Core) -> Self {
+    pub(super) fn read(cookie: CookieAction, private: bool, carried: Carried, core: &Core) -> Self {
+        let Carried { sent, as_bearer } = carried;
         let setting = |token, max_age, sent| core.cookie.setting(&core.cookie_value(token), max_age, sent);
         let set_cookie = match &cookie {
+            _ if as_bearer => None,
             CookieAction::Keep => None,
             CookieAction::Set(token, max_age) => Some(setting(token, *max_age, sent)),
             // A twin would have the same value: time enough to expire it when it is sent.
@@ -89,13 +103,18 @@ impl Outcome {
             CookieAction::Extend(token, max_age) => Some(setting(token, *max_age, sent)),
             CookieAction::Remove => Some(core.cookie.deleting(sent)),
         };
-        Self { error: None, cookie, set_cookie, form_cookie: None, read: true, private }
+        let bearer_token = match &cookie {
+            CookieAction::Set(token, _) if as_bearer => Some(core.cookie_value(token)),
+            _ => None,
+        };
+        let (error, form_cookie, read, takes_bearer) = (None, None, true, core.bearer);
+        Self { error, cookie, set_cookie, bearer_token, takes_bearer, form_cookie, read, private }
     }
 
     /// Whether the response stays as it is.
     #[cfg(feature = "tower")]
     pub(crate) fn is_silent(&self) -> bool {
-        !self.read && !self.private && self.set_cookie.is_none() && self.form_cookie.is_none()
+        !self.read && !self.private && !self.sends_secret()
     }
 
     /// This, of a request with form tokens.
@@ -106,12 +125,17 @@ impl Outcome {
         self
     }
 
-    pub(super) fn failed(error: Error, cookie: CookieAction, sent: Sent, core: &Core) -> Self {
+    /// Whether the response gives the client something that opens a session, or a form.
+    fn sends_secret(&self) -> bool {
+        self.set_cookie.is_some() || self.bearer_token.is_some() || self.form_cookie.is_some()
+    }
+
+    pub(super) fn failed(error: Error, cookie: CookieAction, carried: Carried, core: &Core) -> Self {
         core.stats.count_failure(error.kind());
         // Somebody else has replaced or ended what an earlier commit of this request made.
         let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);
         let cookie = if lost && matches!(cookie, CookieAction::Set(..)) { CookieAction::Keep } else { cookie };
-        Self { error: Some(error), ..Self::read(cookie, false, sent, core) }
+        Self { error: Some(error), ..Self::read(cookie, false, carried, core) }
     }
 
     /// Why the handler's response must be dropped and this error answered instead.
@@ -134,20 +158,40 @@ impl Outcome {
         self.set_cookie.as_ref().map(SetCookie::own)
     }
 
-    /// The value to append to `Vary`, given those that the response has: a response that depends on the session depends
-    /// on `Cookie` (RFC 9110, 12.5.5).
+    /// The name of the header that tells a client its new bearer token.
+    pub const BEARER_HEADER: &str = "session-token";
+
+    /// The value of the header [`BEARER_HEADER`](Self::BEARER_HEADER) to set: the token that a client sends from now on
+    /// instead of the one that it has; see [`with_bearer_tokens`](crate::SessionManager::with_bearer_tokens). Mark it as
+    /// sensitive.
     #[must_use]
-    pub fn vary<'a>(&self, present: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
-        let covers = |name: &[u8]| name == b"*" || name.eq_ignore_ascii_case(b"cookie");
-        let mut names = present.into_iter().flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
-        (self.read && !names.any(covers)).then_some("Cookie")
+    pub fn bearer_token(&self) -> Option<&str> {
+        self.bearer_token.as_deref()
     }
 
-    /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie
-    /// (RFC 9111, 7.3), else `private` for signed-in visitors and for pages with a form token, unless the handler decided.
+    /// The value to append to `Vary`, given those that the response has: a response that depends on the session depends
+    /// on `Cookie` (RFC 9110, 12.5.5), and where bearer tokens are accepted on `Authorization`.
+    #[must_use]
+    pub fn vary<'a>(&self, present: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
+        let (mut cookie, mut authorization) = (!self.read, !(self.read && self.takes_bearer));
+        for name in present.into_iter().flat_map(|value| value.split(|byte| *byte == b',')).map(<[u8]>::trim_ascii) {
+            cookie |= name == b"*" || name.eq_ignore_ascii_case(b"cookie");
+            authorization |= name == b"*" || name.eq_ignore_ascii_case(b"authorization");
+        }
+        match (cookie, authorization) {
+            (false, false) => Some("Cookie, Authorization"),
+            (false, true) => Some("Cookie"),
+            (true, false) => Some("Authorization"),
+            (true, true) => None,
+        }
+    }
+
+    /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie or
+    /// bearer token (RFC 9111, 7.3; RFC 6750, 5.3), else `private` for signed-in visitors and for pages with a
+    /// form token, unless the handler decided.
     #[must_use]
     pub fn cache_control(&self, handler_set_one: bool) -> Option<&'static str> {
-        if self.set_cookie.is_some() || self.form_cookie.is_some() {
+        if self.sends_secret() {
             Some("no-store")
         } else if self.private && !handler_set_one {
             Some("private")

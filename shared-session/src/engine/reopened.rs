@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     lazy_session::LazySession,
     manager::SessionManager,
-    request::{Followed, Origin, Where},
+    request::{Followed, Inner, Origin, Where},
 };
 use crate::{Error, ErrorKind};
 
@@ -14,11 +14,19 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Origin {
     /// The cookie under which the session is. Waits for the end of the request that a reopened handle follows.
-    pub(crate) async fn token(&self) -> Where {
+    async fn token(&self) -> Where {
         match self {
-            Self::Request(cookies) => Ok(cookies.token.clone()),
+            Self::Request(credentials) => Ok(credentials.token.clone()),
             Self::Reopened(followed) => followed.token().await,
         }
+    }
+}
+
+impl Inner {
+    /// The token to load the session by.
+    pub(super) async fn token(&self) -> Where {
+        self.check_credentials()?;
+        self.origin.token().await
     }
 }
 

@@ -21,10 +21,10 @@ use tokio::{
 
 use super::{
     core::Core,
-    credentials::Cookies,
+    credentials::{Carrier, Credentials},
     draft::Draft,
     form_state::{FormPart, FormState},
-    outcome::CookieAction,
+    outcome::{Carried, CookieAction},
 };
 use crate::{Error, ErrorKind, cookie::Sent, record::id::Token};
 
@@ -39,8 +39,8 @@ pub(crate) struct Inner {
 
 /// Where the session of a handle comes from.
 pub(crate) enum Origin {
-    /// The cookies that were sent. The answer may set another.
-    Request(Cookies),
+    /// What was sent. The answer may set another cookie.
+    Request(Credentials),
     /// A request that the handle outlives: no answer can set a cookie.
     Reopened(Followed),
 }
@@ -61,6 +61,8 @@ pub(crate) struct Shared {
     /// What the commits of this request have left to send.
     pub(crate) cookie: CookieAction,
     pub(crate) forms: FormState,
+    /// The answer tells a bearer token and sets no cookie.
+    pub(crate) as_bearer: bool,
     /// The task that the request runs on.
     task: Option<task::Id>,
     end: End,
@@ -121,10 +123,12 @@ impl State {
 
 impl Inner {
     pub(crate) fn new(core: Arc<Core>, origin: Origin, read_only: bool) -> Self {
+        let as_bearer = matches!(&origin, Origin::Request(sent) if sent.carrier == Carrier::Bearer);
         let shared = Shared {
             state: State::Unloaded,
             cookie: CookieAction::Keep,
             forms: FormState::default(),
+            as_bearer,
             task: task::try_id(),
             end: End::Awaited(None),
         };
@@ -135,10 +139,10 @@ impl Inner {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The cookie that the request brought.
+    /// The token that the request brought.
     pub(crate) fn presented(&self) -> Option<&Token> {
         match &self.origin {
-            Origin::Request(cookies) => cookies.token.as_ref(),
+            Origin::Request(credentials) => credentials.token.as_ref(),
             Origin::Reopened(_) => None,
         }
     }
@@ -146,7 +150,7 @@ impl Inner {
     /// The well-formed cookies of which none counts, because there are several.
     pub(crate) fn rivals(&self) -> &[Token] {
         match &self.origin {
-            Origin::Request(cookies) => &cookies.rivals,
+            Origin::Request(credentials) => &credentials.rivals,
             Origin::Reopened(_) => &[],
         }
     }
@@ -154,7 +158,7 @@ impl Inner {
     /// How often the request brought the cookie.
     pub(crate) fn sent(&self) -> Sent {
         match &self.origin {
-            Origin::Request(cookies) => cookies.sent,
+            Origin::Request(credentials) => credentials.sent,
             Origin::Reopened(_) => Sent::default(),
         }
     }
@@ -162,16 +166,35 @@ impl Inner {
     /// All cookies of the request, as one header.
     pub(crate) fn cookie_header(&self) -> &[u8] {
         match &self.origin {
-            Origin::Request(cookies) => &cookies.header,
+            Origin::Request(credentials) => &credentials.header,
             Origin::Reopened(_) => &[],
         }
+    }
+
+    pub(crate) fn carrier(&self) -> Carrier {
+        match &self.origin {
+            Origin::Request(credentials) => credentials.carrier,
+            Origin::Reopened(_) => Carrier::Cookie,
+        }
+    }
+
+    /// How the session was carried, and is to be in the answer.
+    pub(super) fn carried(&self) -> Carried {
+        Carried { sent: self.sent(), as_bearer: self.shared().as_bearer }
+    }
+
+    /// Whether no browser sent it by itself: it has a bearer token and no cookie at all.
+    pub(super) fn needs_no_form_token(&self) -> bool {
+        matches!(&self.origin, Origin::Request(sent) if sent.carrier == Carrier::Bearer && !sent.has_cookies)
     }
 
     /// What form tokens mean for the answer, which has this `cookie`.
     pub(super) fn form_part(&self, cookie: &CookieAction) -> FormPart {
         let is_new = matches!(cookie, CookieAction::Set(..));
-        let part = |tokens| self.shared().forms.part(tokens, self.cookie_header(), is_new);
-        self.core.forms.as_ref().map(part).unwrap_or_default()
+        let Some(tokens) = &self.core.forms else { return FormPart::default() };
+        let shared = self.shared();
+        let part = shared.forms.part(tokens, self.cookie_header(), is_new);
+        if shared.as_bearer { FormPart { set_cookie: None, ..part } } else { part }
     }
 
     pub(crate) fn is_reopened(&self) -> bool {

@@ -18,6 +18,7 @@ use super::{Content, Format as _, Record, Stamp, native};
 pub use crate::django::fuzzing::*;
 use crate::{
     Lifetime, SecretKeys,
+    bearer::{self, Authorization},
     cookie::{self, Presented},
     csrf::FormTokens,
     record::{
@@ -97,11 +98,17 @@ fn is_canonical(record: &Record) -> bool {
         .is_some_and(|counter| counter.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f')))
 }
 
-/// Lines: the `Cookie` headers of a request, the last line the token of a form.
+/// Lines: the `Cookie` headers of a request, and its `Authorization` headers as well; the last line the token of a form.
 pub fn cookies(bytes: &[u8]) {
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let token = String::from_utf8_lossy(lines.pop().unwrap_or_default());
     let headers = || lines.iter().copied();
+    let ours = |line: &&[u8]| line.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
+    match bearer::read(headers()) {
+        Authorization::Other => {}
+        Authorization::Bearer(token) => assert!(lines.len() == 1 && ours(&lines[0]) && lines[0].ends_with(token)),
+        Authorization::Several => assert!(lines.len() > 1 && lines.iter().any(ours)),
+    }
     for name in ["id", "csrftoken"] {
         let found = cookie::read(headers(), name);
         assert_eq!(found, presented(&lines, name));

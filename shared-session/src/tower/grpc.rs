@@ -31,6 +31,7 @@ use crate::{Ending, ErrorKind, Failure, Reply};
 #[must_use]
 pub const fn status(kind: ErrorKind) -> i32 {
     match kind.status() {
+        400 => 3,
         401 => 16,
         403 => 7,
         409 => 10,

@@ -1,6 +1,6 @@
 use std::task::{Context, Poll};
 
-use http::{HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Request, Response, header};
 use tower_service::Service;
 
 use super::{ResponseBody, ResponseFuture, future::Asked};
@@ -26,11 +26,8 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let cookies = request.headers().get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-        let session = match *request.method() {
-            Method::HEAD | Method::OPTIONS => self.manager.open_read_only(cookies),
-            _ => self.manager.open(cookies),
-        };
+        let values = |name| request.headers().get_all(HeaderName::from_static(name)).iter().map(HeaderValue::as_bytes);
+        let session = self.manager.open_request(request.method().as_str(), values);
         let host = request.headers().get(header::HOST);
         let asked = Asked {
             method: request.method().clone(),

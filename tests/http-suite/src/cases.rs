@@ -1,6 +1,7 @@
 //! The cases of the suite, one function each; [`tests!`](crate::tests) runs them all.
 #![allow(missing_docs, reason = "the names of the cases are sentences")]
 
+pub mod bearer;
 pub mod cross_origin;
 pub mod endings;
 pub mod failures;

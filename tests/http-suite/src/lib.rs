@@ -7,6 +7,11 @@
 //! |---|---|
 //! | any method, `/script` | takes the session, answers what [`World::run`] makes of the request's `x-script` header |
 //! | any method, `/plain/script` | the same under the sessions of [`World::plain_manager`], without the other session layer |
+//! | any method, `/bearer/script` | the same under the sessions of [`World::bearer_manager`], without the other session layer |
+//! | any method, `/bearer/guarded/script` | the same behind the cross-origin check of [`World::bearer_cross_origin`] |
+//! | any method, `/bearer/page` | as `/bearer/script`, behind `login_required` with the login page `/login` |
+//! | `POST /bearer/form` | as `POST /form/strict`, under these sessions |
+//! | `GET /bearer/untouched` | takes no session, answers 200 |
 //! | any method, `/guarded/script` | the same behind the cross-origin check of [`World::cross_origin`] |
 //! | any method, `/guards/signed-in` | as `/script`, behind `login_required` |
 //! | any method, `/guards/page` | as `/script`, behind `login_required` with the login page `/login` |
@@ -133,6 +138,12 @@ macro_rules! tests {
             forms::a_refused_form_can_be_offered_again
             forms::what_is_no_form_says_so
             cross_origin::requests_of_other_sites_do_not_reach_the_handler
+            bearer::a_client_lives_by_its_token_and_gets_no_cookie
+            bearer::a_token_beside_the_cookie_is_refused
+            bearer::malformed_tokens_are_anonymous_and_reach_no_store
+            bearer::requests_of_other_sites_pass_with_a_token_and_without_a_cookie
+            bearer::a_form_with_a_token_needs_no_form_token
+            bearer::a_page_for_signed_in_users_is_a_401_to_a_token
         }
     };
 }

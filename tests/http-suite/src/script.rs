@@ -32,6 +32,8 @@ pub enum Step {
     Remember(String, bool),
     /// Has the session end after so many seconds without use.
     ExpireAfter(u64),
+    /// Has the answer tell a bearer token instead of a cookie.
+    AnswerWithBearer,
     /// Ends the session.
     Logout,
     /// Commits.
@@ -96,6 +98,7 @@ impl World {
                 Step::ExpireAfter(seconds) => {
                     json!(session.set_expiry(Expiry::OnInactivity(Duration::from_secs(seconds)))?)
                 }
+                Step::AnswerWithBearer => json!(session.answer_with_bearer()?),
                 Step::Logout => json!(session.logout()?),
                 Step::Commit => json!(session.commit().await?),
                 Step::Wait(gate) => {

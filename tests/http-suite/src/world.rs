@@ -81,6 +81,18 @@ impl World {
         self.manager().with_users(Accounts, keys())
     }
 
+    /// The sessions under `/bearer`: bearer tokens are accepted there.
+    #[must_use]
+    pub fn bearer_manager(&self) -> SessionManager {
+        self.manager().with_bearer_tokens()
+    }
+
+    /// The check before `/bearer/guarded`: as [`cross_origin`](Self::cross_origin), and bearer tokens pass.
+    #[must_use]
+    pub fn bearer_cross_origin(&self) -> CrossOrigin {
+        self.cross_origin().with_bearer_tokens()
+    }
+
     /// The check before `/guarded`: pages of [`ORIGIN`] may pass.
     #[must_use]
     pub fn cross_origin(&self) -> CrossOrigin {

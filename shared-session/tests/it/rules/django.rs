@@ -160,7 +160,11 @@ async fn a_late_tab_under_the_moved_cookie_is_anonymous_and_its_write_is_stale()
     let late = fleet.serve(&mut before.clone(), |session| session.insert("a", &1).unwrap()).await;
     assert_eq!((kind(&late), late.set_cookie()), (Some(ErrorKind::Stale), None));
     let end = fleet.serve(&mut before.clone(), |session| session.logout().unwrap()).await;
-    assert_eq!((kind(&end), end.set_cookie()), (Some(ErrorKind::Stale), None), "it tells nobody which key is the new one");
+    assert_eq!(
+        (kind(&end), end.set_cookie()),
+        (Some(ErrorKind::Stale), None),
+        "it tells nobody which key is the new one"
+    );
     fleet.memory.advance(Duration::from_secs(61));
     let later = fleet.serve(&mut before.clone(), |session| session.insert("a", &1).unwrap()).await;
     assert!(later.error().is_none(), "after a minute it is a visitor like any other");
