@@ -33,6 +33,10 @@ pub(crate) struct Login {
     /// closed. Left out: as the service is configured.
     #[serde(default)]
     remember: Option<bool>,
+    /// `true`: the answer tells the session in `Session-Token` instead of a cookie, for `Authorization: Bearer`. Where the
+    /// service takes no bearer tokens this is 422; in a request with the session cookie it is 400.
+    #[serde(default)]
+    bearer: bool,
 }
 
 /// The signed-in user.
@@ -81,7 +85,10 @@ impl Account {
     request_body(content = Login, description = "The user name and the password"),
     responses(
         (status = 200, description = "Signed in", body = Account,
-            headers(("Set-Cookie" = String, description = "The session"))),
+            headers(
+                ("Set-Cookie" = String, description = "The session"),
+                ("Session-Token" = String, description = "The session, instead of the cookie"),
+            )),
         Fails<400>, Fails<401>, Fails<415>, Fails<422>, Fails<429>, WriteFails
     )
 )]
@@ -92,6 +99,13 @@ pub(crate) async fn login(
     headers: HeaderMap,
     JsonObject(login): JsonObject<Login>,
 ) -> Result<Json<Account>, ApiError> {
+    if login.bearer {
+        if !setup.settings.bearer_tokens {
+            let detail = "This service takes no bearer tokens.";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail).into());
+        }
+        session.answer_with_bearer()?;
+    }
     let address = address.map(|Extension(ClientAddress(address))| address);
     let cookies = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
     let attempt = match setup.throttles.sign_in(&login.username, address, &setup.device_cookie, cookies).await? {

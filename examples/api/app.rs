@@ -32,15 +32,18 @@ use crate::{account, devices, docs, edge, json, operations, preferences, problem
 /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) for an allowed origin that is none.
 pub(crate) fn app(setup: Setup, bound: SocketAddr) -> Result<Router, Error> {
     let cors = cors(&setup, bound);
-    let cross_origin = CrossOriginLayer::new(setup.cross_origin(bound)?);
-    let sessions = SessionLayer::new(setup.manager.clone());
+    let takes_bearer = setup.settings.bearer_tokens;
+    let (manager, allowed) = (setup.manager.clone(), setup.cross_origin(bound)?);
+    let (manager, allowed) =
+        if takes_bearer { (manager.with_bearer_tokens(), allowed.with_bearer_tokens()) } else { (manager, allowed) };
+    let (sessions, cross_origin) = (SessionLayer::new(manager), CrossOriginLayer::new(allowed));
     let limit = setup.settings.http.request;
     let trusted: Arc<[Network]> = setup.settings.trusted_proxies.as_slice().into();
 
     let (routes, document) = routes(&setup.settings.cookie.name).split_for_parts();
     let app = routes
         .with_state(setup)
-        .merge(docs::page(document))
+        .merge(docs::page(if takes_bearer { docs::with_bearer(document) } else { document }))
         // From here on each layer is outside of the ones before it.
         .layer(DefaultBodyLimit::max(json::MAX_BODY))
         // Inside the sessions: a cookie that the handler committed before it panicked is still sent.

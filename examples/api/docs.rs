@@ -4,7 +4,7 @@ use utoipa::{
     OpenApi,
     openapi::{
         self,
-        security::{ApiKey, ApiKeyValue, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -39,6 +39,24 @@ pub(crate) fn document(cookie: &str) -> openapi::OpenApi {
     let description = "The session. POST /api/login sets it; the browser sends it by itself.";
     let scheme = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(cookie, description)));
     document.components.get_or_insert_default().add_security_scheme("session", scheme);
+    document
+}
+
+/// The same where bearer tokens are accepted: wherever the cookie counts.
+pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
+    let description = "The session of a client that is no browser. `POST /api/login` with `bearer` answers the token in \
+        `Session-Token`; a later answer with that header replaces it. Not together with the cookie.";
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+    document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    let of = |name| SecurityRequirement::new::<_, [&str; 0], &str>(name, []);
+    let cookie = of("session");
+    for path in document.paths.paths.values_mut() {
+        for operation in [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten() {
+            if let Some(security) = operation.security.as_mut().filter(|security| security.contains(&cookie)) {
+                security.push(of("bearer"));
+            }
+        }
+    }
     document
 }
 

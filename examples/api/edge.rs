@@ -30,7 +30,7 @@ pub(crate) async fn pass(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     headers.extend(HEADERS);
     // What belongs to one visitor stays in no cache, not even the browser's: the next one at the machine would see it.
-    if headers.get_all(header::VARY).iter().any(|value| value == "Cookie") {
+    if headers.get_all(header::VARY).iter().any(|value| value.as_bytes().starts_with(b"Cookie")) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     response

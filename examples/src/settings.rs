@@ -17,6 +17,7 @@
 //! # Ok::<(), shared_session_examples::settings::SettingsError>(())
 //! ```
 
+mod bearer_tokens;
 mod cookie;
 mod django;
 mod encryption;
@@ -109,6 +110,8 @@ pub struct Settings {
     pub django: DjangoSettings,
     /// The session cookie.
     pub cookie: CookieSettings,
+    /// `API_BEARER_TOKENS`, default off: `api` takes sessions as bearer tokens too.
+    pub bearer_tokens: bool,
     /// `TRUSTED_PROXIES`, default none: whose `X-Forwarded-For` and `X-Forwarded-Prefix` are believed.
     pub trusted_proxies: Vec<Network>,
     /// `SITE_PREFIX`, default none: the path under which visitors see `site`.
@@ -210,6 +213,7 @@ impl Settings {
             key_version: reader.key_version()?,
             django: DjangoSettings::read(&reader)?,
             cookie: CookieSettings::read(&reader, profile, !listen_addr.ip().to_canonical().is_loopback())?,
+            bearer_tokens: bearer_tokens::read(&reader)?,
             trusted_proxies: reader.networks("TRUSTED_PROXIES")?,
             site_prefix: reader.prefix("SITE_PREFIX")?,
             idle,
@@ -303,7 +307,7 @@ mod tests {
             signed: SignedCookie::Off,
         };
         assert_eq!(settings.cookie, cookie);
-        assert!(!settings.save_every_request);
+        assert!(!settings.save_every_request && !settings.bearer_tokens);
         assert_eq!((settings.idle.as_secs(), settings.absolute.as_secs()), (1_209_600, 7_776_000));
         assert_eq!((settings.trusted_proxies.len(), settings.near_cache, settings.durable), (0, false, false));
         assert_eq!((settings.timeout.as_millis(), settings.retry_after.as_secs()), (300, 1));

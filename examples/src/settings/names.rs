@@ -5,6 +5,7 @@ use super::SettingsError;
 /// Every variable that a service reads.
 pub(super) const KNOWN: &[&str] = &[
     "API_ADDR",
+    "API_BEARER_TOKENS",
     "API_ORIGIN",
     "AUTH_BACKEND",
     "AUTH_EMAIL_FIELD",
@@ -73,6 +74,7 @@ const STEMS: &[&str] = &[
     "SITE_ORIGIN",
     "SITE_PREFIX",
     "API_ADDR",
+    "API_BEARER",
     "API_ORIGIN",
     "TRUSTED_PROX",
     "NEAR_CACHE",

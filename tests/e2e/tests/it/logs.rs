@@ -13,13 +13,17 @@ const POSTGRES_PASSWORD: &str = "canary-of-the-postgres-password";
 const WRONG_PASSWORD: &str = "canary-of-a-mistyped-password";
 const NEW_PASSWORD: &str = "canary-of-a-changed-password";
 const VALUE: &str = "canary-of-a-preference";
+const MADE_UP: &str = "canary-of-a-token-that-is-none";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_secret_is_logged_even_at_the_finest_level() {
     let redis = Redis::with_args(RedisKind::New, &["--requirepass", REDIS_PASSWORD]);
     let database = Postgres::shared().create_database().replacen('@', &format!(":{POSTGRES_PASSWORD}@"), 1);
     assert!(database.contains(POSTGRES_PASSWORD), "{database}");
-    let pair = Pair::over(Some(redis), &owned(&[("DATABASE_URL", &database), ("RUST_LOG", "trace")]));
+    let pair = Pair::over(
+        Some(redis),
+        &owned(&[("DATABASE_URL", &database), ("RUST_LOG", "trace"), ("API_BEARER_TOKENS", "on")]),
+    );
     pair.user("ann").await;
     let browser = Browser::new();
     let mut secrets = owned(&[
@@ -30,6 +34,7 @@ async fn no_secret_is_logged_even_at_the_finest_level() {
         ("a wrong password", WRONG_PASSWORD),
         ("a new password", NEW_PASSWORD),
         ("a value", VALUE),
+        ("a made-up token", MADE_UP),
     ]);
     let mut collect = async |browser: &Browser| {
         for cookie in browser.cookies().split("; ").filter_map(|cookie| Some(cookie.split_once('=')?.1.to_owned())) {
@@ -57,6 +62,10 @@ async fn no_secret_is_logged_even_at_the_finest_level() {
     browser.sign_out_at_api(&pair).await.assert_status(204);
     browser.sign_in_at_api(&pair, "ann", NEW_PASSWORD).await.assert_status(200);
     collect(&browser).await;
+    for (token, cookie) in bearer_tokens(&pair, &browser.session().unwrap()).await {
+        secrets.push(("the secret half of a bearer token".into(), token[24..].to_owned()));
+        secrets.push(("a cookie beside it".into(), cookie));
+    }
     // Errors are logged with their causes.
     pair.redis().kill();
     browser.get(&pair.api, "/api/me").await.assert_status(503);
@@ -77,6 +86,25 @@ async fn no_secret_is_logged_even_at_the_finest_level() {
             }
         }
     }
+}
+
+/// Tokens that were used and refused in every way, each with a cookie that was sent beside it.
+async fn bearer_tokens(pair: &Pair, cookie: &str) -> Vec<(String, String)> {
+    let login = json!({ "username": "ann", "password": NEW_PASSWORD, "bearer": true });
+    let answer = pair.api.post("/api/login").not_a_browser().json(&login).send().await;
+    answer.assert_status(200);
+    let first = answer.header("session-token");
+    let with = |request: harness::Request, token: &str| request.header("authorization", &format!("Bearer {token}"));
+    let answer = with(pair.api.delete("/api/sessions"), &first).send().await;
+    answer.assert_status(204);
+    let second = answer.header("session-token");
+    with(pair.api.get("/api/me"), &second).send().await.assert_status(200);
+    for refused in [&first, MADE_UP, &format!(" {second}"), &format!("{second}, Basic {MADE_UP}")] {
+        with(pair.api.get("/api/me"), refused).send().await.assert_status(401);
+    }
+    with(pair.api.get("/api/me"), &second).session(cookie).send().await.assert_status(400);
+    with(pair.site.get("/profile"), &second).send().await.assert_status(303);
+    vec![(first, cookie.to_owned()), (second, cookie.to_owned())]
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@
 mod accounts;
 mod admin;
 mod admin_rights;
+mod bearer;
 mod budget;
 mod command_line;
 mod connections;

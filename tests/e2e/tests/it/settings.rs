@@ -37,6 +37,7 @@ fn bad_values_are_named() {
         ("SESSION_COOKIE_SAMESITE", vec![("SESSION_COOKIE_SAMESITE", "lazy")]),
         ("SESSION_COOKIE_SAMESITE", vec![("SESSION_COOKIE_SAMESITE", "None")]),
         ("SESSION_COOKIE_SIGNED", vec![("SESSION_COOKIE_SIGNED", "rsa")]),
+        ("API_BEARER_TOKENS", vec![("API_BEARER_TOKENS", "perhaps")]),
         ("SITE_ORIGIN", vec![("SITE_ORIGIN", "https://www.example.com/path")]),
         ("API_ORIGIN", vec![("API_ORIGIN", "*")]),
         ("TRUSTED_PROXIES", vec![("TRUSTED_PROXIES", "10.0.0.0/33")]),
