@@ -65,26 +65,35 @@ fn write_file(path: &PathBuf, text: &str) {
     eprintln!("wrote {}", path.display());
 }
 
-/// Where ours is not ahead, in words.
+/// Where ours is not ahead: a line for each cell, with the peers that are.
 fn losses(made: &[Comparison]) -> String {
-    let mut text = "## Where ours is behind\n\n".to_owned();
+    let mut text = "## Where ours is behind\n\nThroughput as a ratio to the same framework by hand; the medians.\n".to_owned();
+    let empty = text.len();
     for comparison in made {
+        let mut lines: Vec<(String, Vec<String>)> = Vec::new();
         for (cell, peer, theirs, ours) in comparison.losses() {
             let connections = if cell.connections == 1 { "1 connection" } else { "32 connections" };
-            _ = writeln!(
-                text,
-                "- {}, {connections}, {}: {} {}, {} {}.",
-                comparison.title,
+            let line = format!(
+                "- {connections}, **{}**: {} {:.2}, behind",
                 cell.shape.name(),
-                peer.name(),
-                ratio(theirs),
                 peer.ours().name(),
-                ratio(ours),
+                ours.median
             );
+            let theirs = format!("{} {:.2}", peer.name(), theirs.median);
+            match lines.last_mut() {
+                Some((last, peers)) if *last == line => peers.push(theirs),
+                _ => lines.push((line, vec![theirs])),
+            }
+        }
+        if !lines.is_empty() {
+            _ = writeln!(text, "\n{}:\n", comparison.title);
+        }
+        for (line, peers) in lines {
+            _ = writeln!(text, "{line} {}", peers.join(", "));
         }
     }
-    if text.lines().count() == 2 {
-        text += "Nowhere: in every cell ours is ahead of each peer on the same framework.\n";
+    if text.len() == empty {
+        text += "\nNowhere: in every cell ours is ahead of each peer on the same framework.\n";
     }
     text + "\n"
 }
@@ -270,7 +279,7 @@ mod tests {
     fn losses_are_named_and_their_absence_too() {
         let lost = made_up(100.0, &[(Contender::OursOnActix, Kind::Read, 50.0)]);
         let text = losses(&[lost]);
-        let line = "- Redis, 32 connections, read: actix-session 1.00 (1.00–1.00), ours on Actix Web 0.50 (0.50–0.50).";
+        let line = "- 32 connections, **read**: ours on Actix Web 0.50, behind actix-session 1.00";
         assert!(text.lines().any(|found| found == line), "{text}");
         assert!(losses(&[made_up(100.0, &[])]).contains("Nowhere"));
     }

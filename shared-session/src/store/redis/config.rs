@@ -1,12 +1,12 @@
 //! The options of [`RedisStore`](super::RedisStore).
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
 use super::wire::tls::{Certificates, Tls};
-use super::wire::{address as url, delivery::Wait, dial::Dialer, native::Native};
+use super::wire::{address as url, delivery::Wait, dial::Dialer, native::Native, under_way::UnderWay};
 use crate::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).
@@ -157,6 +157,7 @@ impl RedisConfig {
             },
             timeout: self.connect_timeout,
             native,
+            calls: Arc::new(UnderWay::new(self.max_calls)),
             lanes: 1,
             listener: None,
         })

@@ -1,12 +1,6 @@
 //! How a command gets to Redis, and how much is known of its outcome. Other modules use only [`Connection::send`].
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use redis::Value;
 use tokio::time::Instant;
@@ -25,6 +19,7 @@ use super::{
     server::Address,
     slots::slot,
     tracking::Tracked,
+    under_way::UnderWay,
 };
 use crate::{Error, store::redis::RedisConfig};
 
@@ -54,29 +49,6 @@ pub(crate) struct Connection {
 /// writes need only one.
 const WAITING_LANES: u16 = 4;
 
-/// The number of calls that run now, and its limit.
-struct UnderWay {
-    now: AtomicUsize,
-    most: usize,
-}
-
-/// Counts as one call until it is dropped.
-struct Call<'a>(&'a UnderWay);
-
-impl UnderWay {
-    /// `None` at the limit.
-    fn begin(&self) -> Option<Call<'_>> {
-        let call = Call(self);
-        (self.now.fetch_add(1, Ordering::Relaxed) < self.most).then_some(call)
-    }
-}
-
-impl Drop for Call<'_> {
-    fn drop(&mut self) {
-        self.0.now.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[derive(Clone)]
 enum Route {
     /// The one server that counts.
@@ -90,8 +62,9 @@ impl Connection {
     pub(crate) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
         let Target { login, sentinel_login, tls, place } = target;
         let native = Native::default();
+        let calls = Arc::new(UnderWay::new(config.max_calls));
         let lanes = READS + 1 + usize::from(write_lanes(config.wait));
-        let dialer = Dialer { lanes, ..config.dialer(login, tls, native.clone())? };
+        let dialer = Dialer { lanes, calls: Arc::clone(&calls), ..config.dialer(login, tls, native.clone())? };
         let route = match place {
             Servers::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
             Servers::Sentinel(addresses, name) => {
@@ -101,16 +74,15 @@ impl Connection {
             }
             Servers::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
         };
-        Ok(Self::over(route, config, native))
+        Ok(Self::over(route, config, native, calls))
     }
 
     #[cfg(feature = "deadpool")]
     pub(crate) fn pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
-        Self::over(Route::Pool(pool), config, Native::default())
+        Self::over(Route::Pool(pool), config, Native::default(), Arc::new(UnderWay::new(config.max_calls)))
     }
 
-    fn over(route: Route, config: &RedisConfig, native: Native) -> Self {
-        let calls = Arc::new(UnderWay { now: AtomicUsize::new(0), most: config.max_calls });
+    fn over(route: Route, config: &RedisConfig, native: Native, calls: Arc<UnderWay>) -> Self {
         Self {
             route,
             response_timeout: config.response_timeout,

@@ -25,6 +25,7 @@ use super::{
     link::{Lane, Link},
     native::Native,
     server::Address,
+    under_way::UnderWay,
 };
 
 /// The number of pushes that wait for a slow receiver; it learns when it has missed some.
@@ -41,6 +42,8 @@ pub(crate) struct Dialer {
     pub(crate) timeout: Duration,
     /// Hears of every new connection.
     pub(crate) native: Native,
+    /// The calls of the whole store.
+    pub(crate) calls: Arc<UnderWay>,
     /// The number of connections of a link.
     pub(crate) lanes: usize,
     /// Receives the server's pushes at once. Needs RESP3.
@@ -141,7 +144,7 @@ impl Dialer {
             (None, ProtocolVersion::RESP2) => None,
             (None, _) => Some(Arc::new(sender) as Arc<dyn AsyncPushSender>),
         };
-        let (calls, driver) = Calls::over(stream, listener);
+        let (calls, driver) = Calls::over(stream, listener, Arc::clone(&self.calls));
         Ok(Lane::new(calls, driver, pushes))
     }
 }

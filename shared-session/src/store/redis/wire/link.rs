@@ -204,13 +204,14 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::store::redis::wire::under_way::UnderWay;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     /// A connection to a silent server, with a driver that ends on request.
     fn link() -> (Link, tokio::sync::oneshot::Sender<()>) {
         let (ours, theirs) = tokio::io::duplex(1024);
-        let (calls, driver) = Calls::over(ours, None);
+        let (calls, driver) = Calls::over(ours, None, Arc::new(UnderWay::new(1000)));
         let (end, ended) = tokio::sync::oneshot::channel();
         // The queue is never emptied, as for a command that is queued at the last moment.
         let held = async move {
