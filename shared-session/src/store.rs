@@ -302,17 +302,21 @@ pub(crate) trait StoreDyn: Send + Sync {
     fn changes(&self) -> Option<Changes>;
 }
 
-/// `call` in `span`, if anybody is interested in it.
-fn observed<'a, T>(span: tracing::Span, call: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
-    if span.is_none() { Box::pin(call) } else { Box::pin(call.instrument(span)) }
+/// A call in `span`, if anybody is interested in it. The call is made where it stays, because it is large.
+#[inline(always)]
+fn observed<'a, T, F>(span: tracing::Span, call: impl FnOnce() -> F) -> BoxFuture<'a, T>
+where
+    F: Future<Output = T> + Send + 'a,
+{
+    if span.is_none() { Box::pin(call()) } else { Box::pin(call().instrument(span)) }
 }
 
 impl<S: SessionStore> StoreDyn for S {
     fn load<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, Error>> {
-        observed(tracing::debug_span!("store.load"), SessionStore::load(self, key))
+        observed(tracing::debug_span!("store.load"), || SessionStore::load(self, key))
     }
     fn create<'a>(&'a self, key: &'a str, value: Bytes, ttl: Duration) -> BoxFuture<'a, Result<bool, Error>> {
-        observed(tracing::debug_span!("store.create"), SessionStore::create(self, key, value, ttl))
+        observed(tracing::debug_span!("store.create"), || SessionStore::create(self, key, value, ttl))
     }
     fn replace<'a>(
         &'a self,
@@ -321,13 +325,13 @@ impl<S: SessionStore> StoreDyn for S {
         value: Bytes,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<Replaced, Error>> {
-        observed(tracing::debug_span!("store.replace"), SessionStore::replace(self, key, seen, value, ttl))
+        observed(tracing::debug_span!("store.replace"), || SessionStore::replace(self, key, seen, value, ttl))
     }
     fn delete<'a>(&'a self, key: &'a str, seen: Option<&'a Seen>) -> BoxFuture<'a, Result<Deleted, Error>> {
-        observed(tracing::debug_span!("store.delete"), SessionStore::delete(self, key, seen))
+        observed(tracing::debug_span!("store.delete"), || SessionStore::delete(self, key, seen))
     }
     fn scan<'a>(&'a self, prefix: &'a str, from: Option<&'a str>) -> BoxFuture<'a, Result<Page, Error>> {
-        observed(tracing::debug_span!("store.scan"), SessionStore::scan(self, prefix, from))
+        observed(tracing::debug_span!("store.scan"), || SessionStore::scan(self, prefix, from))
     }
     fn expires<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<StoreTime>, Error>> {
         Box::pin(SessionStore::expires(self, key))
@@ -341,13 +345,13 @@ impl<S: SessionStore> StoreDyn for S {
         member: &'a str,
         deadline: StoreTime,
     ) -> BoxFuture<'a, Result<(), Error>> {
-        observed(tracing::debug_span!("store.index_add"), SessionStore::index_add(self, index, member, deadline))
+        observed(tracing::debug_span!("store.index_add"), || SessionStore::index_add(self, index, member, deadline))
     }
     fn index_list<'a>(&'a self, index: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>> {
-        observed(tracing::debug_span!("store.index_list"), SessionStore::index_list(self, index))
+        observed(tracing::debug_span!("store.index_list"), || SessionStore::index_list(self, index))
     }
     fn index_remove<'a>(&'a self, index: &'a str, members: &'a [String]) -> BoxFuture<'a, Result<(), Error>> {
-        observed(tracing::debug_span!("store.index_remove"), SessionStore::index_remove(self, index, members))
+        observed(tracing::debug_span!("store.index_remove"), || SessionStore::index_remove(self, index, members))
     }
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>> {
         Box::pin(SessionStore::time(self))

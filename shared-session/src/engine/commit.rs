@@ -32,9 +32,9 @@ pub struct Commit {
     pub(super) private: bool,
 }
 
-#[expect(clippy::large_enum_variant, reason = "it is made once a request and taken apart at once")]
 pub(super) enum Work {
-    Write(Plan),
+    /// Boxed, because it is handed on several times.
+    Write(Box<Plan>),
     /// What the handler began and did not wait for.
     Begun(Committed),
 }

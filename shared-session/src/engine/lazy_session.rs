@@ -9,7 +9,7 @@ use crate::{
         credentials::Carrier,
         draft::{Draft, Loaded},
         options::{LoadOptions, Source},
-        request::{Inner, Open, RequestGuard, State},
+        request::{Inner, RequestGuard, State},
         session::Session,
     },
     store::StoreTime,
@@ -56,7 +56,7 @@ impl LazySession {
                 let mut shared = inner.shared();
                 if matches!(shared.state, State::Unloaded) {
                     shared.state = match loaded {
-                        Ok((base, now)) => State::Open(Open::new(Draft::new(base, now, options.client))),
+                        Ok((base, now)) => State::open_with(Draft::new(base, now, options.client)),
                         Err(error) => State::Failed(error),
                     };
                 }

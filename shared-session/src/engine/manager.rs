@@ -13,7 +13,7 @@ use super::{
     lazy_session::LazySession,
     limit::SessionLimit,
     outcome::{Ending, Outcome},
-    request::{Inner, Open, Origin, State, no_cookie},
+    request::{Inner, Origin, State, no_cookie},
     size::MaxSize,
     stats::Stats,
 };
@@ -278,8 +278,8 @@ impl SessionManager {
             Close::Done(outcome)
         };
         let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), carried, core), Err(error));
-        let Open { draft, .. } = match state {
-            State::Open(open) => open,
+        let draft = match state {
+            State::Open(open) => open.draft,
             State::Unloaded | State::Closed => return done(Outcome::default(), ending.without_session()),
             State::Failed(error) => return failed(error),
             State::Committing(committed) => {
@@ -297,7 +297,7 @@ impl SessionManager {
         match decide(draft, &core.lifetime, MissedTake::Keep) {
             Ok(None) => done(Outcome::read(cookie.clone(), private, carried, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),
-            Ok(Some(plan)) => Close::Commit(Commit::new(request, Work::Write(plan), private)),
+            Ok(Some(plan)) => Close::Commit(Commit::new(request, Work::Write(Box::new(plan)), private)),
             Err(error) => failed(error),
         }
     }

@@ -8,7 +8,7 @@ use super::{
     data::MissedTake,
     draft::{Draft, Loaded, decide, gone, stale},
     outcome::CookieAction,
-    request::{Committed, Inner, Open, State, did_not_finish, no_cookie, read_only},
+    request::{Committed, Inner, State, did_not_finish, no_cookie, read_only},
     session::Session,
     written::Written,
 };
@@ -83,7 +83,7 @@ impl Session {
         drop(shared);
         let inner = Arc::clone(inner);
         tokio::spawn(async move {
-            let written = inner.core.write_observed(plan).await;
+            let written = inner.core.write_observed(Box::new(plan)).await;
             report.send_replace(Some(inner.settle(base, written).await));
         });
         Ok(Some(committed))
@@ -93,7 +93,7 @@ impl Session {
 impl Inner {
     /// What a commit leaves: its cookie, and the state that the request goes on in.
     async fn settle(&self, before: Draft, written: Result<Written, Error>) -> Result<bool, Error> {
-        let open = |base| State::Open(Open::new(Draft::new(base, before.loaded_at, before.client)));
+        let open = |base| State::open_with(Draft::new(base, before.loaded_at, before.client));
         let (state, cookie, result) = match written {
             Ok(written) => {
                 let is_signed_in = written.is_signed_in();

@@ -68,12 +68,12 @@ pub(crate) struct Shared {
     end: End,
 }
 
-#[expect(clippy::large_enum_variant, reason = "it lives in the one allocation of the handle")]
 pub(crate) enum State {
     Unloaded,
     /// The request is answered with this error.
     Failed(Error),
-    Open(Open),
+    /// Boxed, because requests that do not ask for their session need no room for it.
+    Open(Box<Open>),
     /// `commit().await` is under way, on a task of its own.
     Committing(Committed),
     Closed,
@@ -97,17 +97,15 @@ enum End {
     Ended(Where),
 }
 
-impl Open {
-    pub(crate) fn new(draft: Draft) -> Self {
-        Self {
+impl State {
+    pub(crate) fn open_with(draft: Draft) -> Self {
+        Self::Open(Box::new(Open {
             draft,
             #[cfg(feature = "users")]
             user: None,
-        }
+        }))
     }
-}
 
-impl State {
     /// The draft, or why there is none to work on.
     pub(crate) fn open(&mut self) -> Result<&mut Open, Error> {
         match self {

@@ -40,7 +40,7 @@ enum Attempt {
 
 impl Core {
     /// Runs the plan. Observed: a span, and its time.
-    pub(crate) async fn write_observed(&self, plan: Plan) -> Result<Written, Error> {
+    pub(crate) async fn write_observed(&self, plan: Box<Plan>) -> Result<Written, Error> {
         let span =
             tracing::info_span!("session.commit", outcome = tracing::field::Empty, attempts = tracing::field::Empty);
         let work = async move {
@@ -66,7 +66,7 @@ impl Core {
         if span.is_none() { work.await } else { Box::pin(work.instrument(span)).await }
     }
 
-    async fn write(&self, plan: Plan) -> Result<Written, Error> {
+    async fn write(&self, plan: Box<Plan>) -> Result<Written, Error> {
         let signs_in = match &plan.write {
             Some(Write::Edit(edit)) => edit.new.login.is_some(),
             Some(Write::Create(new)) => new.login.is_some(),
@@ -84,15 +84,17 @@ impl Core {
                 Err(error) => return Err(error),
             },
         };
-        let written = match plan.write {
+        let written = match &plan.write {
             None => Written { session: None, cookie: CookieAction::Keep },
-            Some(Write::Touch { token, record, renew }) => Box::pin(self.touch(&token, record, renew)).await,
-            Some(Write::Create(new)) => Box::pin(self.create(&new)).await?,
+            Some(Write::Touch { token, record, renew }) => {
+                Box::pin(self.touch(token, Arc::clone(record), renew.clone())).await
+            }
+            Some(Write::Create(new)) => Box::pin(self.create(new)).await?,
             Some(Write::Edit(edit)) => {
                 let edited = if edit.rotate && self.profile.rotation_moves() {
-                    Box::pin(self.relocate(&edit)).await
+                    Box::pin(self.relocate(edit)).await
                 } else {
-                    self.edit(&edit).await
+                    self.edit(edit).await
                 };
                 match edited {
                     Err(error) if edit.new.login.is_some() && is_lost(&error) => {
@@ -124,7 +126,7 @@ impl Core {
                 return Ok(Written::kept(&edit.token, base));
             };
             let stamp = self.stamp(&tag, now);
-            let next = self.profile.next(&place.key, &base, secret.as_ref(), &stamp, content)?;
+            let next = Arc::new(self.profile.next(&place.key, &base, secret.as_ref(), &stamp, content)?);
             self.check_size(&next, base.bytes().len())?;
             let limits = next.head.limits;
             let Some(ttl) = limits.left(now) else {
@@ -238,13 +240,13 @@ impl Core {
         &self,
         place: &Place,
         base: &Record,
-        next: Record,
+        next: Arc<Record>,
         tag: &str,
         edit: &Edit,
         ttl: Duration,
     ) -> Result<Attempt, Error> {
         match self.store.replace(&place.key, &base.version(), next.bytes().clone(), ttl).await {
-            Ok(Replaced::Stored) => Ok(Attempt::Stored(Arc::new(next))),
+            Ok(Replaced::Stored) => Ok(Attempt::Stored(next)),
             Ok(Replaced::Gone) => Err(gone()),
             Ok(Replaced::Conflict(current)) => Box::pin(self.judge(place, &current, tag, edit)).await,
             // The reply did not come: only what is stored now can tell, and only where versions carry the tag of their

@@ -173,8 +173,9 @@ impl SessionStore for RedisStore {
 
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
         let found = get(&self.connection, key, self.connection.deadline()).await?;
-        if found.is_none() {
-            self.confirm_absent(key).await?;
+        if found.is_none() && self.connection.waits() {
+            // Boxed, because it is rare and larger.
+            Box::pin(self.confirm_absent(key)).await?;
         }
         Ok(found)
     }
@@ -216,7 +217,7 @@ impl SessionStore for RedisStore {
         match reply {
             Value::Int(1) => Ok(Deleted::Deleted),
             Value::Int(0) => {
-                self.confirm_absent(key).await?;
+                Box::pin(self.confirm_absent(key)).await?;
                 Ok(Deleted::Gone)
             }
             Value::BulkString(current) => Ok(Deleted::Conflict(current.into())),

@@ -37,7 +37,7 @@ pub(crate) async fn replace(
         Ok(Value::Okay) => Ok(Some(Replaced::Stored)),
         Ok(Value::Nil) => {
             // Absent or different. Nothing was written, so a failure from here on is unambiguous.
-            match get(connection, key, deadline).await? {
+            match Box::pin(get(connection, key, deadline)).await? {
                 Some(current) => Ok(Some(Replaced::Conflict(current))),
                 None => Ok(Some(Replaced::Gone)),
             }

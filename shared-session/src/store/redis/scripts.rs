@@ -35,7 +35,7 @@ impl Script {
         match connection.send(To::Key(key), &words, Effect::Write, deadline).await {
             Err(CallFailure::Answered(answer)) if answer.is("NOSCRIPT") => {
                 words.splice(..2, [&b"EVAL"[..], self.source.as_bytes()]);
-                connection.send(To::Key(key), &words, Effect::Write, deadline).await
+                Box::pin(connection.send(To::Key(key), &words, Effect::Write, deadline)).await
             }
             done => done,
         }

@@ -152,7 +152,7 @@ impl Connection {
         let _under_way = crate::metrics::REDIS_CALLS.enter();
         let sent = self.send_once(to, command, effect, deadline).await;
         match (effect, sent) {
-            (Effect::Read, Err(CallFailure::Lost(_))) => self.send_once(to, command, effect, deadline).await,
+            (Effect::Read, Err(CallFailure::Lost(_))) => Box::pin(self.send_once(to, command, effect, deadline)).await,
             (Effect::Write, Err(CallFailure::Lost(_) | CallFailure::TimedOut | CallFailure::Unexpected))
                 if self.waits() =>
             {
