@@ -1,4 +1,6 @@
-use std::fmt;
+use std::{fmt, iter};
+
+use memchr::memchr;
 
 /// The cookies of one name in a request's `Cookie` headers.
 ///
@@ -69,7 +71,7 @@ pub(crate) fn read_each<'a>(
     name: &str,
     mut conflicting: impl FnMut(&'a [u8]),
 ) -> Presented<'a> {
-    let pairs = headers.into_iter().flat_map(|header| header.split(|&byte| byte == b';'));
+    let pairs = headers.into_iter().flat_map(pairs);
     let mut presented = Presented::Absent;
     for value in pairs.filter_map(|pair| value_of(name.as_bytes(), pair)) {
         presented = match presented {
@@ -87,6 +89,20 @@ pub(crate) fn read_each<'a>(
         };
     }
     presented
+}
+
+/// The parts between semicolons, as [`split`](slice::split) finds them, but many bytes at a time.
+fn pairs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(header);
+    iter::from_fn(move || {
+        let left = rest?;
+        let (pair, after) = match memchr(b';', left) {
+            Some(end) => (left.get(..end)?, left.get(end + 1..)),
+            None => (left, None),
+        };
+        rest = after;
+        Some(pair)
+    })
 }
 
 fn value_of<'a>(name: &[u8], pair: &'a [u8]) -> Option<&'a [u8]> {

@@ -21,7 +21,7 @@
 //! A browser that speaks gRPC-Web sends the cookie by itself; another client keeps the `set-cookie` metadata of the
 //! answer and sends it back as `cookie`.
 
-use http::Response;
+use http::{HeaderName, Response};
 
 use crate::{Ending, ErrorKind, Failure, Reply};
 
@@ -58,10 +58,12 @@ pub fn reply(failure: &Failure<'_>) -> Reply {
     reply
 }
 
+static STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
 /// How the request of `response` ended, by its HTTP status and its gRPC status.
 pub(super) fn ending<B>(response: &Response<B>) -> Ending {
     let failed = |code: &[u8]| matches!(code, b"2" | b"4" | b"12" | b"13" | b"14" | b"15");
-    match response.headers().get("grpc-status") {
+    match response.headers().get(&STATUS) {
         Some(code) if failed(code.as_bytes()) => Ending::Failed,
         _ => Ending::of_status(response.status().as_u16()),
     }
