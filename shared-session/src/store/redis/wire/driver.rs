@@ -339,7 +339,8 @@ mod tests {
 
     use futures_util::FutureExt as _;
     use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf},
+        sync::Notify,
         time::timeout,
     };
 
@@ -440,6 +441,65 @@ mod tests {
             let is_answered = nonsense.starts_with('+');
             assert!(replies.iter().all(|reply| reply.is_ok() == is_answered), "{replies:?}");
             assert!(calls.have_ended());
+        }
+    }
+
+    /// How many bytes each write had.
+    struct Noted(DuplexStream, Arc<Mutex<Vec<usize>>>);
+
+    impl AsyncRead for Noted {
+        fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, to: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_read(cx, to)
+        }
+    }
+
+    impl AsyncWrite for Noted {
+        fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            self.1.lock().unwrap().push(bytes.len());
+            Pin::new(&mut self.0).poll_write(cx, bytes)
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_flush(cx)
+        }
+
+        fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Pin::new(&mut self.0).poll_shutdown(cx)
+        }
+    }
+
+    #[tokio::test]
+    async fn the_commands_of_many_calls_go_out_together_and_those_of_a_few_at_once() {
+        for (others, writes) in [(0, 2), (UnderWay::FEW, 1)] {
+            let under_way = Arc::new(UnderWay::new(1000));
+            let _others: Vec<_> = (0..others).map(|_| under_way.begin().unwrap()).collect();
+            let (ours, _theirs) = tokio::io::duplex(1024);
+            let noted = Arc::<Mutex<Vec<usize>>>::default();
+            let (calls, driver) = Calls::over(Noted(ours, Arc::clone(&noted)), None, Arc::clone(&under_way));
+            tokio::spawn(driver);
+            tokio::task::yield_now().await;
+            let _call = under_way.begin().unwrap();
+            // The second task is ready after the first has woken the driver, and so is behind it.
+            let (go, second) = (Arc::new(Notify::new()), calls.clone());
+            let gone = Arc::clone(&go);
+            tokio::spawn(async move {
+                gone.notified().await;
+                _ = second.one(&[b"PING"]).await;
+            });
+            tokio::task::yield_now().await;
+            tokio::spawn(async move {
+                let reply = calls.one(&[b"PING"]);
+                go.notify_one();
+                _ = reply.await;
+            });
+            timeout(MINUTE, async {
+                while noted.lock().unwrap().iter().sum::<usize>() < 2 * b"*1\r\n$4\r\nPING\r\n".len() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await
+            .unwrap();
+            assert_eq!(noted.lock().unwrap().len(), writes, "{others} other calls");
         }
     }
 

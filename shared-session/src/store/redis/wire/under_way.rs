@@ -2,9 +2,6 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Up to so many calls are sent at once, each for itself: with fewer, to wait for others costs more than it saves.
-const FEW: usize = 4;
-
 /// The number of calls that run now, and its limit.
 pub(crate) struct UnderWay {
     now: AtomicUsize,
@@ -15,6 +12,9 @@ pub(crate) struct UnderWay {
 pub(crate) struct Call<'a>(&'a UnderWay);
 
 impl UnderWay {
+    /// Up to so many calls are sent at once, each for itself: to wait for others would cost more than it saves.
+    pub(crate) const FEW: usize = 4;
+
     pub(crate) fn new(most: usize) -> Self {
         Self { now: AtomicUsize::new(0), most }
     }
@@ -27,7 +27,7 @@ impl UnderWay {
 
     /// Whether so many run that their commands are worth waiting for.
     pub(crate) fn are_many(&self) -> bool {
-        self.now.load(Ordering::Relaxed) > FEW
+        self.now.load(Ordering::Relaxed) > Self::FEW
     }
 }
 
