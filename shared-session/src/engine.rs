@@ -36,6 +36,7 @@ pub(crate) mod near;
 pub(crate) mod open;
 pub(crate) mod options;
 pub(crate) mod outcome;
+mod overtaken;
 pub(crate) mod own_commit;
 #[cfg(feature = "users")]
 pub(crate) mod owners;
@@ -46,6 +47,7 @@ pub(crate) mod size;
 pub(crate) mod standing;
 pub(crate) mod stats;
 mod to_end;
+pub(crate) mod turns;
 pub(crate) mod write;
 pub(crate) mod writes;
 mod written;

@@ -80,23 +80,23 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::{join_all, try_join_all};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     Error, ErrorKind, SecretKeys, SessionManager,
-    engine::clock::StoreClock,
+    engine::{
+        clock::StoreClock,
+        turns::{Turn, Turns},
+    },
     store::{BoxFuture, Deleted, Replaced, Seen, SessionStore, StoreDyn},
 };
 
 mod device;
 mod policy;
-mod queue;
 mod subject;
 
 pub use self::{device::Device, policy::Policy, subject::Subject};
 use self::{
     policy::{Attempts, Decision, decide, give_back},
-    queue::Queue,
     subject::Success,
 };
 
@@ -117,7 +117,7 @@ struct Shared {
     clock: Arc<StoreClock>,
     keys: SecretKeys,
     prefix: String,
-    queue: Queue,
+    turns: Turns,
 }
 
 impl Throttle {
@@ -137,7 +137,7 @@ impl Throttle {
     }
 
     fn over(store: Arc<dyn StoreDyn>, clock: Arc<StoreClock>, keys: SecretKeys, prefix: String) -> Self {
-        Self(Arc::new(Shared { store, clock, keys, prefix, queue: Queue::default() }))
+        Self(Arc::new(Shared { store, clock, keys, prefix, turns: Turns::default() }))
     }
 
     /// Counts one more attempt for each of the `subjects`, if it may be made. If it may not for one of them, it counts for
@@ -156,7 +156,7 @@ impl Throttle {
         taken.dedup_by(|a, b| a.key == b.key);
         let mut turns = Vec::with_capacity(taken.len());
         for of in &taken {
-            turns.extend(self.0.queue.turn(&of.key, of.subject.policy().at_once()).await);
+            turns.push(self.0.turns.turn(&of.key, of.subject.policy().at_once()).await);
         }
         // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
         let takes: Vec<BoxFuture<'_, _>> = taken.iter().map(|of| Box::pin(self.0.take(of)) as _).collect();
@@ -225,7 +225,7 @@ pub fn retry_after(wait: Duration) -> u64 {
 pub struct Attempt {
     shared: Arc<Shared>,
     counted: Vec<Taken>,
-    _turns: Vec<OwnedSemaphorePermit>,
+    _turns: Vec<Turn>,
 }
 
 impl Attempt {

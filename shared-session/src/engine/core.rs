@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::near::NearCache;
 use super::{
     clock::StoreClock, last_write::LastWrite, limit::SessionLimit, near::Near, size::MaxSize, stats::Counters,
+    turns::Turns,
 };
 #[cfg(feature = "users")]
 use super::{indexed::IndexedSessions, owners::Owners};
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) retry_after: Duration,
     pub(crate) clock: Arc<StoreClock>,
     pub(crate) stats: Arc<Counters>,
+    /// Of the writers that were overtaken, one of each session goes on at a time.
+    pub(crate) turns: Arc<Turns>,
     /// What the program asks for. `near` follows from it, the store and the profile.
     #[cfg(feature = "redis")]
     pub(crate) near_cache: Option<NearCache>,

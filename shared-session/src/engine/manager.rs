@@ -74,6 +74,7 @@ impl SessionManager {
             retry_after: Failure::DEFAULT_RETRY_AFTER,
             clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
             stats: Arc::default(),
+            turns: Arc::default(),
             #[cfg(feature = "redis")]
             near_cache: None,
             near: None,

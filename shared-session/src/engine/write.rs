@@ -2,15 +2,21 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use tracing::Instrument as _;
 
-use super::{core::Core, ended::Tombstone, kept::written_by, outcome::CookieAction, written::Written};
+use super::{
+    core::Core,
+    ended::Tombstone,
+    kept::written_by,
+    outcome::CookieAction,
+    overtaken::{Attempt, too_slow},
+    written::Written,
+};
 use crate::{
     Error, ErrorKind, Expiry,
     engine::{
         data::Original,
-        draft::{Edit, New, Plan, Write, gone, stale},
+        draft::{Edit, New, Plan, Write, gone},
     },
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     record::{
@@ -22,21 +28,10 @@ use crate::{
     store::{Deleted, Replaced, StoreTime},
 };
 
-/// How often a write is tried again after another one was faster. Each failure means that another write succeeded, so
-/// this limit bounds the wait behind many writers of one session.
+/// How often a write is tried again after another one was faster. Each failure means that another write succeeded. Of
+/// those that were overtaken in one process one goes on at a time, so this is a limit for very many processes that write to
+/// one session.
 const ATTEMPTS: u32 = 64;
-
-/// How many of these attempts follow each other without a pause.
-const ATTEMPTS_AT_ONCE: u32 = 3;
-
-/// What came of one compare-and-set.
-enum Attempt {
-    Stored(Arc<Record>),
-    /// Another write was faster: go on from its version.
-    Overtaken(Arc<Record>),
-    /// The reply was lost, and the write has not been applied yet. The error is for the case that it is applied later.
-    NotApplied(Error),
-}
 
 impl Core {
     /// Runs the plan. Observed: a span, and its time.
@@ -116,7 +111,7 @@ impl Core {
         let tag = random_tag()?;
         let secret = if edit.rotate { Some(Secret::random()?) } else { None };
         let mut base = Arc::clone(&edit.record);
-        let mut lost = None;
+        let (mut lost, mut turn) = (None, None);
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
             let Some(content) = self.edited(&base, edit, now)? else {
@@ -140,11 +135,8 @@ impl Core {
                 Some(identity) => Box::pin(self.indexed(&place, identity, limits.deadline, replace)).await?,
             };
             let attempted = match attempted {
-                Attempt::Overtaken(_) if attempt >= ATTEMPTS_AT_ONCE => {
-                    // What was seen before the pause is old after it: comparing with it would lose once more.
-                    Box::pin(pause(attempt)).await;
-                    let Some(current) = self.store.load(&place.key).await? else { return Err(gone()) };
-                    Box::pin(self.judge(&place, &current, &tag, edit)).await?
+                Attempt::Overtaken(newer) if turn.is_none() && lost.is_none() => {
+                    Box::pin(self.in_turn(&mut turn, newer, &place, &tag, edit)).await?
                 }
                 attempted => attempted,
             };
@@ -180,6 +172,7 @@ impl Core {
     async fn relocate(&self, edit: &Edit) -> Result<Written, Error> {
         let old = self.profile.place(&edit.token);
         let mut base = Arc::clone(&edit.record);
+        let mut turn = None;
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
             let head = self.next_head(&base, edit, now);
@@ -216,12 +209,14 @@ impl Core {
             // The session changed or ended meanwhile, or nobody knows: what was made names nobody's cookie.
             let _ = self.store.delete(&new.key, None).await;
             self.unindex(&record, &new).await;
-            match self.judge(&old, &current?, "", edit).await? {
-                Attempt::Overtaken(newer) => base = newer,
-                Attempt::Stored(_) | Attempt::NotApplied(_) => {}
+            let judged = match self.judge(&old, &current?, "", edit).await? {
+                Attempt::Overtaken(newer) if turn.is_none() => self.in_turn(&mut turn, newer, &old, "", edit).await?,
+                judged => judged,
+            };
+            if let Attempt::Overtaken(newer) = judged {
+                base = newer;
             }
             self.stats.merged.add_one();
-            pause(attempt).await;
         }
         Err(too_slow())
     }
@@ -263,19 +258,6 @@ impl Core {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// What it means that `current` is stored instead of what this edit was made on.
-    async fn judge(&self, place: &Place, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
-        let current = Arc::new(self.decode(&place.key, current, self.now().await?)?);
-        if current.is_of(tag) {
-            return Ok(Attempt::Stored(current));
-        }
-        // Whoever replaced the secret or signed in owns the session now: nothing may be written into theirs.
-        if !current.has_secret_of(&edit.record) || current.user_id() != edit.record.user_id() {
-            return Err(stale());
-        }
-        Ok(Attempt::Overtaken(current))
     }
 
     /// After a write: it may have landed on a session that had ended and that another program brought back.
@@ -422,19 +404,6 @@ impl Core {
     }
 }
 
-fn too_slow() -> Error {
-    Error::new(ErrorKind::Unavailable, "other requests kept being faster on this session")
-}
-
 fn is_lost(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone)
-}
-
-/// Spreads the writers of one session out: up to 20 ms, at random, the longer the more attempts there were.
-async fn pause(attempt: u32) {
-    let mut random = [0; 2];
-    // Without randomness the pauses are merely equal.
-    let _ = getrandom::fill(&mut random);
-    let most = u64::from(attempt.min(40)) * 500;
-    tokio::time::sleep(Duration::from_micros(u64::from(u16::from_le_bytes(random)) * most / u64::from(u16::MAX))).await;
 }

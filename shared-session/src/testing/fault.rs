@@ -67,6 +67,7 @@ type Hook<S> = Box<dyn FnOnce(Arc<S>) -> BoxFuture<'static, ()> + Send>;
 
 struct Orders<S> {
     down: bool,
+    round_trip: Duration,
     faults: HashMap<&'static str, VecDeque<Fault>>,
     before: HashMap<&'static str, VecDeque<Hook<S>>>,
     after: HashMap<&'static str, VecDeque<Hook<S>>>,
@@ -76,7 +77,13 @@ impl<S> FaultStore<S> {
     /// Passes everything to `store` until there is an order.
     #[must_use]
     pub fn new(store: S) -> Self {
-        let orders = Orders { down: false, faults: HashMap::new(), before: HashMap::new(), after: HashMap::new() };
+        let orders = Orders {
+            down: false,
+            round_trip: Duration::ZERO,
+            faults: HashMap::new(),
+            before: HashMap::new(),
+            after: HashMap::new(),
+        };
         Self {
             inner: Arc::new(store),
             orders: Arc::new(Mutex::new(orders)),
@@ -113,6 +120,12 @@ impl<S> FaultStore<S> {
         self.orders().down = down;
     }
 
+    /// From now on every call takes so long, half of it before it reaches the store: a store far away. Default: no time. In
+    /// a test with a paused clock (`start_paused` of `tokio::test`) that costs no time.
+    pub fn set_round_trip(&self, round_trip: Duration) {
+        self.orders().round_trip = round_trip;
+    }
+
     /// Runs `hook` on the store behind just before the next call of `operation` reaches it: the place for a rival
     /// between a caller's `load` and its `replace`.
     #[track_caller]
@@ -141,6 +154,7 @@ impl<S> FaultStore<S> {
     pub fn clear(&self) {
         let mut orders = self.orders();
         orders.down = false;
+        orders.round_trip = Duration::ZERO;
         orders.faults.clear();
         orders.before.clear();
         orders.after.clear();
@@ -179,6 +193,8 @@ impl<S> FaultStore<S> {
         writes: bool,
         call: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
+        let half = self.orders().round_trip / 2;
+        way(half).await;
         let (down, before, fault, after) = {
             let mut orders = self.orders();
             if orders.down {
@@ -205,6 +221,7 @@ impl<S> FaultStore<S> {
             Some(Fault::LostReply | Fault::LateReply | Fault::ReplyHangs) | None => {}
         }
         let reply = call.await;
+        way(half).await;
         if let Some(hook) = after {
             hook(Arc::clone(&self.inner)).await;
         }
@@ -215,6 +232,12 @@ impl<S> FaultStore<S> {
             _ => {}
         }
         reply
+    }
+}
+
+async fn way(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
     }
 }
 
@@ -396,6 +419,22 @@ mod tests {
         assert!(first.await.unwrap().unwrap() && second.await.unwrap().unwrap());
         assert!(store.load("first").await.unwrap().is_some());
         assert_eq!(store.hanging(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_far_away_takes_its_time_and_decides_in_the_middle_of_it() {
+        let store = FaultStore::new(MemoryStore::new());
+        store.set_round_trip(Duration::from_secs(2));
+        let started = tokio::time::Instant::now();
+        let (created, loaded) = tokio::join!(store.create("key", "value".into(), TTL), async {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            store.load("key").await
+        });
+        assert!(created.unwrap() && loaded.unwrap().is_some());
+        assert_eq!(started.elapsed(), Duration::from_millis(2001));
+        store.clear();
+        store.load("key").await.unwrap();
+        assert_eq!(started.elapsed(), Duration::from_millis(2001));
     }
 
     #[test]

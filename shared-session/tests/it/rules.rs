@@ -62,7 +62,11 @@ pub(crate) const ABSOLUTE: Duration = Duration::from_secs(5000);
 impl<const SEALED: bool> FleetOf<SEALED> {
     pub(crate) fn new() -> Self {
         let memory = MemoryStore::with_clock(StoreTime(1_700_000_000_000));
-        let store = SpyStore::new(FaultStore::new(memory.clone()));
+        Self::over(SpyStore::new(FaultStore::new(memory.clone())), memory)
+    }
+
+    /// One more service over `store`.
+    pub(crate) fn over(store: Store, memory: MemoryStore) -> Self {
         let manager = SessionManager::new(store.clone())
             .with_profile(if SEALED { sealed::profile() } else { profile() })
             .with_cookie(CookieConfig::new("sid").build().unwrap())

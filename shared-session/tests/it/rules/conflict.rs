@@ -194,24 +194,27 @@ async fn endless_conflicts_end_in_503() {
     assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Unavailable));
 }
 
-/// After some conflicts a write pauses, and then looks at what is stored.
+/// Two writes were overtaken. One of them goes on, and the other, once it has waited for it, looks at what is stored.
 #[tokio::test]
-async fn a_session_that_ends_while_a_write_pauses_is_gone() {
+async fn a_session_that_ends_while_a_write_waits_for_its_turn_is_gone() {
     let fleet = Fleet::new();
     let browser = started(&fleet).await;
-    let (handle, session) = fleet.load(&browser).await;
-    session.insert("mine", &1).unwrap();
-    for round in 0..10 {
-        let key = browser.key();
-        fleet.faults().before_next("replace", move |memory| async move {
-            rewrite(&memory, &key, |text| text.replace_range(35..59, &format!("{round:024}"))).await;
-        });
-    }
+    let ((first, one), (second, two)) = (fleet.load(&browser).await, fleet.load(&browser).await);
+    one.insert("one", &1).unwrap();
+    two.insert("two", &2).unwrap();
     let key = browser.key();
+    fleet.faults().before_next("replace", {
+        let key = key.clone();
+        move |memory| async move { rewrite(&memory, &key, |text| text.replace_range(35..59, &"R".repeat(24))).await }
+    });
+    let (go_on, told) = tokio::sync::oneshot::channel();
+    fleet.faults().before_next("replace", move |_| async move { told.await.unwrap() });
     fleet.faults().before_next("load", move |memory| async move {
         assert_eq!(memory.delete(&key, None).await.unwrap(), Deleted::Deleted);
     });
-    assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Gone));
+    let (first, second, told) = tokio::join!(fleet.finish(&first), fleet.finish(&second), async { go_on.send(()) });
+    told.unwrap();
+    assert_eq!((kind(&first), kind(&second)), (None, Some(ErrorKind::Gone)));
     assert_eq!(fleet.memory.len(), 0);
 }
 

@@ -34,6 +34,8 @@ mod reopened;
 mod revocation;
 #[path = "round_trips.rs"]
 mod round_trips;
+#[path = "update.rs"]
+mod update;
 
 type Fleet = FleetOf<true>;
 
