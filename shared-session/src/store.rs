@@ -63,7 +63,7 @@
 //! There is no store in the cookie, and none in MySQL or MongoDB. Stores do not copy sessions to each other, except
 //! [`TieredStore`]. None of them decides what a conflict means: the manager merges.
 
-use std::{fmt, future::Future, pin::Pin, time::Duration};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tracing::Instrument as _;
@@ -264,11 +264,36 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The store's clock. One round trip; also the cheapest proof that the store answers.
     fn time(&self) -> impl Future<Output = Result<StoreTime, Error>> + Send;
 
+    /// The store behind, if this one answers from copies. A [`Throttle`](crate::throttle::Throttle) counts there: a count
+    /// changes with every attempt, so copies of it help nobody, and attempts are counted while the copies are out of reach.
+    /// No I/O. Default: `None`, this store; a store that wraps another passes on what that one returns.
+    fn authority(&self) -> Option<Authority> {
+        None
+    }
+
     /// The changes of all writers, for a [near cache](crate::NearCache). No I/O. Default: `None`; a store that wraps
     /// another and writes nothing elsewhere passes on what that one returns.
     #[cfg(feature = "redis")]
     fn changes(&self) -> Option<Changes> {
         None
+    }
+}
+
+/// A store behind another that answers from copies: [`SessionStore::authority`].
+#[derive(Clone)]
+pub struct Authority(pub(crate) Arc<dyn StoreDyn>);
+
+impl Authority {
+    /// Names `store` as the one behind.
+    #[must_use]
+    pub fn new(store: impl SessionStore) -> Self {
+        Self(Arc::new(store))
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").finish_non_exhaustive()
     }
 }
 
@@ -298,6 +323,7 @@ pub(crate) trait StoreDyn: Send + Sync {
     fn index_list<'a>(&'a self, index: &'a str) -> BoxFuture<'a, Result<Vec<String>, Error>>;
     fn index_remove<'a>(&'a self, index: &'a str, members: &'a [String]) -> BoxFuture<'a, Result<(), Error>>;
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>>;
+    fn authority(&self) -> Option<Authority>;
     #[cfg(feature = "redis")]
     fn changes(&self) -> Option<Changes>;
 }
@@ -355,6 +381,9 @@ impl<S: SessionStore> StoreDyn for S {
     }
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>> {
         Box::pin(SessionStore::time(self))
+    }
+    fn authority(&self) -> Option<Authority> {
+        SessionStore::authority(self)
     }
     #[cfg(feature = "redis")]
     fn changes(&self) -> Option<Changes> {

@@ -66,7 +66,8 @@
 //! One key for each subject, which expires when nothing of it counts any more. With Redis: a first attempt is one
 //! `SET … NX`, one that has to wait a `GET` more. An attempt that follows failures adds the store's compare-and-set,
 //! which is one plain command where Redis has `SET … IFEQ`, else a short script; there are only as many as may be made.
-//! A success deletes the key, or gives one back. All subjects of an attempt are asked at the same time.
+//! A success deletes the key, or gives one back. All subjects of an attempt are asked at the same time. With
+//! [`TieredStore`](crate::store) every call is one of SQL.
 //!
 //! # What is stored
 //!
@@ -129,7 +130,8 @@ impl Throttle {
         Self::over(Arc::new(store), clock, keys, "shared_session:throttle:".to_owned())
     }
 
-    /// Counts in the store of `manager`, under the prefix of its sessions.
+    /// Counts in the store of `manager`, under the prefix of its sessions; behind copies in their
+    /// [authority](SessionStore::authority).
     #[must_use]
     pub fn of(manager: &SessionManager, keys: SecretKeys) -> Self {
         let core = &manager.0;
@@ -137,6 +139,7 @@ impl Throttle {
     }
 
     fn over(store: Arc<dyn StoreDyn>, clock: Arc<StoreClock>, keys: SecretKeys, prefix: String) -> Self {
+        let store = store.authority().map_or(store, |behind| behind.0);
         Self(Arc::new(Shared { store, clock, keys, prefix, turns: Turns::default() }))
     }
 

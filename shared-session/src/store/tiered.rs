@@ -11,7 +11,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, SqlStore, StoreTime};
+use super::{Authority, Deleted, Page, RedisStore, Replaced, Seen, SessionStore, SqlStore, StoreTime};
 use crate::{Error, ErrorKind, record::id::random_tag};
 
 /// The start of a fence. With a random tag after it, the fence belongs to one writer; without, it has no owner.
@@ -53,7 +53,8 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 ///
 /// - **Redis**: sessions are read from SQL, and new ones start. A write or deletion of an existing session is
 ///   [`ErrorKind::Unavailable`] and has changed nothing, because an old copy could outlive it in a Redis that is only
-///   out of reach. A Redis that is out of memory refuses replacements in the same way, but no deletion.
+///   out of reach. A Redis that is out of memory refuses replacements in the same way, but no deletion. A
+///   [`Throttle`](crate::throttle::Throttle) counts in SQL alone, so it goes on.
 /// - **SQL**: sessions with a copy in Redis can be read. Every write fails; its session is then unavailable too, until
 ///   SQL is back or at most 10 s after.
 /// - **This process**, in the middle of a write: its fence stays for the rest of its 10 s. Acknowledged writes are in
@@ -262,5 +263,9 @@ impl SessionStore for TieredStore {
     /// The database's clock: rows hold its time.
     async fn time(&self) -> Result<StoreTime, Error> {
         self.rows.time().await
+    }
+
+    fn authority(&self) -> Option<Authority> {
+        Some(Authority::new(self.rows.clone()))
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shared_session::{
-    ErrorKind,
+    ErrorKind, SecretKeys, SessionManager,
     store::{Deleted, RedisConfig, RedisStore, Replaced, Seen, SessionStore, SqlStore, TieredStore},
     testing::store_contract,
+    throttle::{Policy, Subject, Throttle, Verdict},
 };
 use test_servers::{Postgres, Redis, RedisKind};
 
@@ -107,6 +108,29 @@ async fn a_session_is_read_from_redis_once_it_was_read_or_written() {
     assert_eq!(site.copy(), TWO);
     assert_eq!(replace(&store, ONE, THREE).await, Replaced::Conflict(TWO.into()));
     assert_eq!(load(&store).await.as_deref(), Some(TWO));
+}
+
+/// A count changes with every attempt, so a copy of it would be of no use, and in the way while Redis is out of reach.
+#[tokio::test]
+async fn attempts_are_counted_in_sql_alone_also_without_redis() {
+    let site = Site::new();
+    let manager = SessionManager::new(site.store().await);
+    let keys = || SecretKeys::new([7; 32]).unwrap();
+    let policy = Policy::new(4).with_waits(HOUR, HOUR).with_recovery(24 * HOUR);
+    let (one, another) = (Throttle::of(&manager, keys()), Throttle::new(site.store().await, keys()));
+    let attempt = async |throttle: &Throttle| {
+        throttle.attempt([Subject::account("sign-in", "ann").with_policy(policy)]).await.unwrap()
+    };
+    let Verdict::Go(_) = attempt(&one).await else { panic!("four are free") };
+    assert_eq!(site.redis.cli(&["KEYS", "*"]), "");
+    site.redis.kill();
+    let Verdict::Go(_) = attempt(&another).await else { panic!("four are free") };
+    let Verdict::Go(right) = attempt(&one).await else { panic!("four are free") };
+    right.succeeded().await;
+    for _ in 0..4 {
+        assert!(matches!(attempt(&one).await, Verdict::Go(_)), "a success forgets the failures");
+    }
+    assert!(matches!(attempt(&another).await, Verdict::Wait(wait) if wait <= HOUR));
 }
 
 #[tokio::test]

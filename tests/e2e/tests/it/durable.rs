@@ -80,6 +80,31 @@ async fn without_redis_sessions_are_read_and_started_and_none_is_changed() {
     assert_eq!(newcomer.who(&pair).await.as_deref(), Some("ann"));
 }
 
+/// Attempts are counted in the database alone: Redis may be away while they are made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_redis_the_same_account_signs_in_again_and_whoever_guesses_has_to_wait() {
+    let pair = Pair::with(Backend::Redis(RedisKind::Old), &[DURABLE]);
+    for name in ["ann", "bob"] {
+        pair.user(name).await;
+    }
+    Browser::new().sign_in_at_api(&pair, "ann", "wrong").await.assert_status(401);
+    pair.redis().kill();
+    for _ in 0..3 {
+        Browser::new().sign_in_at_api(&pair, "ann", "wrong").await.assert_status(401);
+        Browser::new().signs_in(&pair, "ann").await;
+        let at_site = Browser::new().sign_in_at_site(&pair, "ann", &Pair::password_of("ann")).await;
+        at_site.assert_status(303);
+    }
+    for _ in 0..10 {
+        Browser::new().sign_in_at_api(&pair, "bob", "wrong").await.assert_status(401);
+    }
+    let refused = async || (login_at_api(&pair.api, "bob", "wrong").send().await.status == 429).then_some(());
+    eventually("a wait", refused).await;
+    pair.redis().restart();
+    assert!(!pair.redis().cli(&["KEYS", "*"]).contains(":throttle:"));
+    Browser::new().signs_in(&pair, "ann").await;
+}
+
 /// A Redis that may lose everything may evict.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eviction_is_nothing_to_warn_of_and_the_numbers_name_the_store() {
