@@ -309,6 +309,23 @@ impl Session {
         })
     }
 
+    /// Asks for a new cookie and other marks of the user who is signed in, and for nothing else; where this request signs
+    /// the user in anyway, with these marks.
+    #[cfg(feature = "users")]
+    pub(crate) fn renew_cookie(&self, identity: Identity) -> Result<(), Error> {
+        self.0.with(|open| {
+            match &mut open.draft.intent {
+                Intent::Login(signs_in) => *signs_in = identity,
+                intent => {
+                    *intent = Intent::Rotate;
+                    open.draft.renew = Some(identity);
+                }
+            }
+            open.user = None;
+            Ok(())
+        })
+    }
+
     /// Who the record says is signed in. To know whether that still holds, ask for the current user.
     ///
     /// # Errors

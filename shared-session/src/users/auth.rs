@@ -331,7 +331,8 @@ impl SessionManager {
         self.with(|core| core.users = Some(Arc::new(Auth::new(users, keys))))
     }
 
-    /// Ends all sessions of the user of `session` but this one, and renews this one's cookie. Says how many were
+    /// Ends all sessions of the user of `session` but this one, and renews this one's cookie. That is no sign-in: the
+    /// session's lifetime goes on, and so does the [age](Session::authenticated_at) of its sign-in. Says how many were
     /// deleted. Without an epoch as [`revoke_all`](Self::revoke_all) does.
     ///
     /// # Errors
@@ -346,12 +347,12 @@ impl SessionManager {
         session.check_cookie()?;
         let raised = auth.raise_epoch(&user.id()).await?;
         let identity = auth.identity(&*user);
-        session.sign_in(Identity { epoch: raised.unwrap_or(identity.epoch), ..identity }, Some(session.expiry()?))?;
+        session.renew_cookie(Identity { epoch: raised.unwrap_or(identity.epoch), ..identity })?;
         session.commit().await?;
-        let keep = session.handle();
+        let (user_id, keep) = (user.id(), session.handle());
         match raised {
-            Some(_) => Ok(self.clean_up(&user.id(), keep.as_ref()).await),
-            None => self.end_sessions_of(&user.id(), keep.as_ref()).await,
+            Some(_) => Ok(self.clean_up(&user_id, keep.as_ref()).await),
+            None => self.end_sessions_of(&user_id, keep.as_ref()).await,
         }
     }
 }

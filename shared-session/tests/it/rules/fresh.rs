@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared_session::{ErrorKind, users::SignedOut};
 
 use super::{
-    Browser, IDLE,
+    ABSOLUTE, Browser, IDLE,
     current_user::{fleet_with_users, signed_in},
 };
 
@@ -45,4 +45,40 @@ async fn a_sign_in_is_fresh_for_a_while_and_again_after_another_one() {
     assert_eq!(why(&Browser::default()).await, Some(SignedOut::NoCookie));
     fleet.memory.advance(IDLE);
     assert_eq!(why(&browser).await, Some(SignedOut::Ended));
+}
+
+/// Whoever has stolen the cookie could make the sign-in young, and the session live on for ever.
+#[tokio::test]
+async fn signing_the_others_out_is_no_sign_in() {
+    let (fleet, users, _) = fleet_with_users().await;
+    let mut browser = signed_in(&fleet, &users, "ann").await;
+    fleet.memory.advance(MINUTES);
+    let (request, session) = fleet.load(&browser).await;
+    let (at, cookie) = (session.authenticated_at(), browser.0.clone());
+    fleet.manager.revoke_others(&session).await.unwrap();
+    browser.take(&fleet.finish(&request).await);
+    assert_ne!(browser.0, cookie, "the cookie is a new one");
+    let session = fleet.load(&browser).await.1;
+    assert!(session.user().await.unwrap().is_some());
+    assert_eq!(session.authenticated_at(), at);
+    for _ in 0..ABSOLUTE.as_secs() / MINUTES.as_secs() - 1 {
+        fleet.memory.advance(MINUTES);
+        let (request, session) = fleet.load(&browser).await;
+        fleet.manager.revoke_others(&session).await.unwrap();
+        browser.take(&fleet.finish(&request).await);
+    }
+    fleet.memory.advance(MINUTES);
+    assert!(fleet.load(&browser).await.1.user().await.unwrap().is_none(), "the absolute lifetime goes on");
+}
+
+/// A sign-out that came first stays one.
+#[tokio::test]
+async fn signing_the_others_out_brings_no_session_back() {
+    let (fleet, users, _) = fleet_with_users().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    let (request, session) = fleet.load(&browser).await;
+    fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
+    assert_eq!(fleet.manager.revoke_others(&session).await.unwrap_err().kind(), ErrorKind::Gone);
+    assert!(fleet.finish(&request).await.set_cookie().is_none());
+    assert_eq!(fleet.memory.len(), 0);
 }
