@@ -10,11 +10,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use shared_session::{ClientAddress, Error, LoginOptions, throttle::Verdict, users::User};
 use shared_session_axum::{CurrentUser, Session};
-use shared_session_examples::{
-    audit::{self, Failed},
-    setup::Setup,
-    sign_in,
-};
+use shared_session_examples::{setup::Setup, sign_in};
 use utoipa::ToSchema;
 
 use crate::{
@@ -120,7 +116,6 @@ pub(crate) async fn login(
         }
     };
     let Some(user) = found else {
-        audit::note(Failed::SignIn, address);
         return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
     };
     attempt.succeeded().await;

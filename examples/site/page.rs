@@ -20,6 +20,7 @@ use askama::Template;
 use serde::{Deserialize, Serialize};
 use shared_session::{
     ClientAddress, Error, ErrorKind, LazySession, Session,
+    audit::AuditEvent,
     store::StoreTime,
     throttle::{Verdict, retry_after},
     users::User,
@@ -117,6 +118,11 @@ impl Visit {
         let address = self.client_address().map(|address| address.to_string()).unwrap_or_default();
         let (staff, action, subject) = (staff.username.clone(), action.to_owned(), subject.to_owned());
         Ok(log.write(&Entry { at: now(), staff, action, subject, address }).await?)
+    }
+
+    /// Tells the audit what `staff` has done.
+    pub(crate) fn tell(&self, staff: &User, event: AuditEvent) {
+        self.setup.manager.audit(&event.with_actor_id(&*staff.id).with_address(self.client_address()));
     }
 
     /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.

@@ -10,7 +10,7 @@
 //! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
 //! - [`language`] and [`translations`]: in which language that is
 //! - [`usernames`] and [`passwords`]: which ones new users may have
-//! - [`audit`] and [`log_filter`]: what leaves a trace in the log, and how many lines
+//! - [`log_filter`]: how much is in the log
 //! - [`operations`]: who may ask for metrics and readiness
 //! - [`sign_in`]: who may sign in under which name
 //! - [`throttles`]: what slows down who guesses passwords or fills the store
@@ -19,7 +19,6 @@
 //! - [`staff_log`]: what staff did, in a table
 //! - [`pages`]: the HTML of `site`
 
-pub mod audit;
 pub mod check;
 pub mod cli;
 pub mod data_dir;

@@ -1,7 +1,8 @@
 //! What staff did to users and sessions, in a table beside the users.
 //!
 //! - An entry is written before the action: what cannot be written down is not done. So an entry says what was asked for.
-//! - With a Django profile the database is Django's and gets no table; the entry is in the log of the service alone.
+//! - With a Django profile the database is Django's and gets no table; then what was done is in the log of the service alone,
+//!   where it is in any case ([`shared_session::audit`]).
 
 use shared_session::{Error, ErrorKind};
 use sqlx::{
@@ -117,13 +118,12 @@ impl StaffLog {
         self.0.is_some()
     }
 
-    /// Writes an entry, into the log of the service as well. One round trip.
+    /// Writes an entry. One round trip.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the database fails.
     pub async fn write(&self, entry: &Entry) -> Result<(), Error> {
         let Entry { at, staff, action, subject, address } = entry;
-        tracing::info!(target: "audit", action, subject, address, "a member of staff acts");
         let Some(pool) = &self.0 else { return Ok(()) };
         on_pool!(pool, |connection| {
             let query = sqlx::query(WRITE).persistent(false).bind(at).bind(staff).bind(action).bind(subject);

@@ -12,7 +12,6 @@ use shared_session::{
 };
 
 use crate::{
-    audit::{self, Failed},
     settings::{Limits, SessionProfile, Settings},
     usernames::normalized_username,
 };
@@ -102,11 +101,7 @@ impl Throttles {
 
     async fn attempt(&self, subjects: [Option<Subject>; 2], address: Option<IpAddr>) -> Result<Verdict, Error> {
         let subjects = subjects.into_iter().flatten().filter(|_| self.limits.sign_ins);
-        let verdict = self.throttle.attempt(subjects).await?;
-        if matches!(verdict, Verdict::Wait(_)) {
-            audit::note(Failed::TooOften, address);
-        }
-        Ok(verdict)
+        self.throttle.attempt(subjects.map(|subject| subject.with_client_address(address))).await
     }
 
     /// A visitor is about to store something. If that starts a session, it counts for the visitor's address; the time to

@@ -6,6 +6,7 @@
 //! what that means for the response. All of them share the [`core`]. [`near`] keeps sessions in the process, [`bearer`] is
 //! the form without a cookie, [`form_tokens`] makes and checks those of its pages, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored.
 
+pub(crate) mod audited;
 pub(crate) mod bearer;
 pub(crate) mod clock;
 pub(crate) mod commit;

@@ -128,6 +128,8 @@
 //!
 //! **Slow down whoever guesses passwords.** [`throttle`] counts attempts per account, address and device.
 //!
+//! **Know who signed in, and who tried.** [`audit`] tells a closure of yours and the log.
+//!
 //! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods
 //! each: [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or
 //! call [`Session::require_user_as`].
@@ -240,6 +242,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
+pub mod audit;
 mod bearer;
 pub mod cookie;
 pub mod csrf;

@@ -73,6 +73,8 @@
 //!
 //! Under a keyed hash of the subject: a count and two times. No name, no address.
 //!
+//! Whoever has to wait is told to the [audit](crate::audit): by a throttle [of](Throttle::of) a manager also to its hook.
+//!
 //! # What it does not do
 //!
 //! It asks no puzzles, and sees no botnet that tries one password on each of many accounts from many addresses. It does not
@@ -84,6 +86,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use crate::{
     Error, ErrorKind, SecretKeys, SessionManager,
+    audit::{Audit, AuditEvent, AuditKind},
     engine::{
         clock::StoreClock,
         turns::{Turn, Turns},
@@ -118,6 +121,7 @@ struct Shared {
     clock: Arc<StoreClock>,
     keys: SecretKeys,
     prefix: String,
+    audit: Audit,
     turns: Turns,
 }
 
@@ -127,7 +131,7 @@ impl Throttle {
     #[must_use]
     pub fn new(store: impl SessionStore, keys: SecretKeys) -> Self {
         let clock = Arc::new(StoreClock::new(CLOCK_REFRESH));
-        Self::over(Arc::new(store), clock, keys, "shared_session:throttle:".to_owned())
+        Self::over(Arc::new(store), clock, keys, "shared_session:throttle:".to_owned(), Audit::default())
     }
 
     /// Counts in the store of `manager`, under the prefix of its sessions; behind copies in their
@@ -135,12 +139,13 @@ impl Throttle {
     #[must_use]
     pub fn of(manager: &SessionManager, keys: SecretKeys) -> Self {
         let core = &manager.0;
-        Self::over(Arc::clone(&core.store), Arc::clone(&core.clock), keys, core.profile.throttle_prefix())
+        let (store, clock) = (Arc::clone(&core.store), Arc::clone(&core.clock));
+        Self::over(store, clock, keys, core.profile.throttle_prefix(), core.audit.clone())
     }
 
-    fn over(store: Arc<dyn StoreDyn>, clock: Arc<StoreClock>, keys: SecretKeys, prefix: String) -> Self {
+    fn over(store: Arc<dyn StoreDyn>, clock: Arc<StoreClock>, keys: SecretKeys, prefix: String, audit: Audit) -> Self {
         let store = store.authority().map_or(store, |behind| behind.0);
-        Self(Arc::new(Shared { store, clock, keys, prefix, turns: Turns::default() }))
+        Self(Arc::new(Shared { store, clock, keys, prefix, audit, turns: Turns::default() }))
     }
 
     /// Counts one more attempt for each of the `subjects`, if it may be made. If it may not for one of them, it counts for
@@ -157,6 +162,7 @@ impl Throttle {
         // In one order everywhere, so that no two attempts wait for each other.
         taken.sort_by(|a, b| a.key.cmp(&b.key));
         taken.dedup_by(|a, b| a.key == b.key);
+        let address = taken.iter().find_map(|of| of.subject.client_address());
         let mut turns = Vec::with_capacity(taken.len());
         for of in &taken {
             turns.push(self.0.turns.turn(&of.key, of.subject.policy().at_once()).await);
@@ -178,6 +184,9 @@ impl Throttle {
         match (refused, longest) {
             (None, None) => Ok(Verdict::Go(attempt)),
             (error, wait) => {
+                if error.is_none() {
+                    self.0.audit.tell(&AuditEvent::new(AuditKind::Throttled).with_address(address));
+                }
                 attempt.withdraw().await;
                 error.map_or(Ok(Verdict::Wait(wait.unwrap_or_default())), Err)
             }

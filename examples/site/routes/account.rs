@@ -4,12 +4,12 @@ use actix_web::http::StatusCode;
 use serde::Deserialize;
 use shared_session::{
     LoginOptions,
+    audit::AuditKind,
     throttle::Verdict,
     users::{ManageUsers, Users},
 };
 use shared_session_actix::CurrentUser;
 use shared_session_examples::{
-    audit::{self, Failed},
     forms::{FieldError, check_new_password},
     pages::{FieldErrors, Password, Profile, When},
     translations::Text,
@@ -81,7 +81,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
     if users.check_password(&user, &fields.old_password).await? {
         attempt.succeeded().await;
     } else {
-        audit::note(Failed::PasswordCheck, visit.client_address());
+        user.session().audit(AuditKind::PasswordCheckFailed);
         errors.push(FieldError::new("old_password", Text::new("password-wrong")));
     }
     if fields.new_password1 == fields.old_password {
@@ -99,6 +99,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
 
     let changed = users.change_password(&user, &fields.new_password1).await?.ok_or(Failure::Superseded)?;
     let session = user.session();
+    session.audit(AuditKind::PasswordChange);
     session.login_with(&changed, LoginOptions::new().with_expiry(session.expiry()?))?;
     Notice::PasswordChanged.leave(session)?;
     visit.setup.manager.revoke_others(session).await?;

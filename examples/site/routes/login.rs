@@ -9,7 +9,6 @@ use shared_session::{
 };
 use shared_session_actix::Session;
 use shared_session_examples::{
-    audit::{self, Failed},
     forms::{FieldError, SignInNames, check_registration},
     pages::{FieldErrors, Login, Register, SignOut},
     setup::{DEMO_PASSWORD, DEMO_USER, Setup},
@@ -107,10 +106,7 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
             let signed_in = begin(&visit, &session, &user, fields.options(), &fields.next).await?;
             visit.remember_device(&fields.username, signed_in)
         }
-        None => {
-            audit::note(Failed::SignIn, visit.client_address());
-            render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await
-        }
+        None => render_login(&visit, &session, StatusCode::UNAUTHORIZED, Some(WRONG), fields).await,
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
 use super::{indexed::IndexedSessions, owners::Owners};
 use crate::{
     Error, ErrorKind, Lifetime, OnError,
+    audit::Audit,
     cookie::{SessionCookie, SignedCookies},
     csrf::token::FormTokens,
     record::{content::Record, format::Format, id::Token, time::StoreTime},
@@ -37,6 +38,7 @@ pub(crate) struct Core {
     pub(crate) retry_after: Duration,
     pub(crate) clock: Arc<StoreClock>,
     pub(crate) stats: Arc<Counters>,
+    pub(crate) audit: Audit,
     /// Of the writers that were overtaken, one of each session goes on at a time.
     pub(crate) turns: Arc<Turns>,
     /// What the program asks for. `near` follows from it, the store and the profile.

@@ -54,11 +54,16 @@ impl Core {
         }
         let mut is_refused = false;
         for (place, record) in surplus {
-            is_refused |= place == own && matches!(limit, SessionLimit::Refuse(_));
+            let is_refused_itself = place == own && matches!(limit, SessionLimit::Refuse(_));
+            is_refused |= is_refused_itself;
             match self.revoke(&place, &record).await {
                 // It is another user's by now.
                 Err(error) if error.kind() == ErrorKind::Stale => {}
-                ended => drop(ended?),
+                ended => {
+                    if ended? && !is_refused_itself {
+                        self.tell_revoked(&place, &record);
+                    }
+                }
             }
         }
         if is_refused { Err(too_many()) } else { Ok(()) }

@@ -8,7 +8,8 @@ use super::{core::Core, ended::Tombstone, manager::SessionManager};
 #[cfg(feature = "users")]
 use crate::record::id::Token;
 use crate::{
-    Error,
+    Error, ErrorKind,
+    audit::{AuditEvent, AuditKind},
     record::{Place, Record, id::Handle},
     store::{BoxFuture, StoreTime},
 };
@@ -109,7 +110,13 @@ impl SessionManager {
         };
         let Some(place) = place else { return Ok(false) };
         match self.0.read(&place).await? {
-            Some(record) if owner.is_none() || record.user_id() == owner => self.0.revoke(&place, &record).await,
+            Some(record) if owner.is_none() || record.user_id() == owner => {
+                let ended = self.0.revoke(&place, &record).await?;
+                if ended {
+                    self.0.tell_revoked(&place, &record);
+                }
+                Ok(ended)
+            }
             _ => Ok(false),
         }
     }
@@ -134,17 +141,25 @@ impl SessionManager {
         if let Some(users) = &self.0.users
             && users.raise_epoch(user_id).await?.is_some()
         {
-            return Ok(self.clean_up(user_id, None).await);
+            let ended = self.clean_up(user_id, None).await;
+            self.0.tell_all_revoked(user_id, ended);
+            return Ok(ended);
         }
-        self.end_sessions_of(user_id, None).await
+        let ended = self.end_sessions_of(user_id, None).await?;
+        self.0.tell_all_revoked(user_id, ended);
+        Ok(ended)
     }
 
     /// Ends every session of `user_id` in the index, except `keep`, and says how many.
     pub(crate) async fn end_sessions_of(&self, user_id: &str, keep: Option<&Handle>) -> Result<u64, Error> {
         let mut ended = 0;
-        for session in self.sessions_of(user_id).await? {
-            if Some(&session.handle) != keep && self.revoke(Some(user_id), &session.handle).await? {
-                ended += 1;
+        for (place, record) in self.0.records_at(self.0.places_of(user_id).await?).await? {
+            if record.user_id() == Some(user_id) && Some(&place.handle) != keep {
+                match self.0.revoke(&place, &record).await {
+                    // Somebody else signed in to it meanwhile.
+                    Err(error) if error.kind() == ErrorKind::Stale => {}
+                    was_there => ended += u64::from(was_there?),
+                }
             }
         }
         Ok(ended)
@@ -172,6 +187,20 @@ impl SessionManager {
 }
 
 impl Core {
+    /// Tells that one session of a user, whose or not, was ended from elsewhere.
+    pub(super) fn tell_revoked(&self, place: &Place, record: &Record) {
+        let event = AuditEvent::new(AuditKind::Revocation).with_handle(place.handle).with_sessions(1);
+        self.audit.tell(&match record.user_id() {
+            Some(user_id) => event.with_user_id(user_id),
+            None => event,
+        });
+    }
+
+    /// Tells that all sessions of a user were ended, or all but one.
+    pub(crate) fn tell_all_revoked(&self, user_id: &str, ended: u64) {
+        self.audit.tell(&AuditEvent::new(AuditKind::Revocation).with_user_id(user_id).with_sessions(ended));
+    }
+
     /// The sessions in a user's index. One round trip.
     pub(super) async fn places_of(&self, user_id: &str) -> Result<Vec<Place>, Error> {
         let members = self.store.index_list(&self.profile.index_key(user_id)).await?;

@@ -1,6 +1,6 @@
 //! The decision what a request's session comes to. No I/O: a draft goes in, a plan comes out.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 
@@ -136,6 +136,8 @@ impl Draft {
 pub(crate) struct Plan {
     pub(crate) end: Option<End>,
     pub(crate) write: Option<Write>,
+    /// Where the request came from.
+    pub(crate) address: Option<IpAddr>,
 }
 
 impl Plan {
@@ -182,6 +184,7 @@ pub(crate) struct New {
 pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
     let Draft { base, delta, intent, expiry, mut end, renew, client, loaded_at } = draft;
     let edited = !delta.is_empty();
+    let address = client.address;
     let new = |login| New { delta, login, expiry, client, missed };
     let write = match (base, intent) {
         (Loaded::Record(token, record), Intent::Login(identity)) => match &record.head.user {
@@ -210,7 +213,7 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
         }
         (Loaded::Nothing { .. } | Loaded::Replaced(..) | Loaded::Unreadable(..), _) => None,
     };
-    Ok((end.is_some() || write.is_some()).then_some(Plan { end, write }))
+    Ok((end.is_some() || write.is_some()).then_some(Plan { end, write, address }))
 }
 
 pub(crate) fn stale() -> Error {

@@ -4,11 +4,14 @@
 //! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone, and
 //! whoever finds a session under a tombstone deletes it again.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 
 use super::core::Core;
 use crate::{
     Error, ErrorKind, LogLimit,
+    audit::{AuditEvent, AuditKind},
     engine::draft::{End, Loaded, stale},
     record::{Ownership, Place, Record, id::Token},
     store::{Deleted, StoreTime},
@@ -43,16 +46,16 @@ impl Tombstone {
 
 impl Core {
     /// Ends a session, or each that one of several cookies opens.
-    pub(super) async fn end(&self, end: End) -> Result<(), Error> {
+    pub(super) async fn end(&self, end: End, address: Option<IpAddr>) -> Result<(), Error> {
         match end {
-            End::Record(token, record) => self.end_record(&token, &record).await,
+            End::Record(token, record) => self.end_record(&token, &record, address).await,
             End::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await,
             End::Cookies(rivals) => {
                 for token in rivals {
                     let _evict = self.evict_after([Some(token.handle), None]);
                     match self.load_fresh(&token).await?.0 {
                         Loaded::Record(token, record) | Loaded::Replaced(token, record) => {
-                            self.end_record(&token, &record).await?;
+                            self.end_record(&token, &record, address).await?;
                         }
                         Loaded::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await?,
                         Loaded::Nothing { .. } => {}
@@ -63,9 +66,13 @@ impl Core {
         }
     }
 
-    async fn end_record(&self, token: &Token, record: &Record) -> Result<(), Error> {
+    async fn end_record(&self, token: &Token, record: &Record, address: Option<IpAddr>) -> Result<(), Error> {
         let place = self.profile.place(token);
-        self.end_at(&place, record, Tombstone::Ended).await?;
+        let was_there = self.end_at(&place, record, Tombstone::Ended).await?;
+        if let (true, Some(user_id)) = (was_there, record.user_id()) {
+            let event = AuditEvent::new(AuditKind::SignOut).with_user_id(user_id);
+            self.audit.tell(&event.with_handle(place.handle).with_address(address));
+        }
         self.unindex(record, &place).await;
         Ok(())
     }

@@ -21,6 +21,7 @@ use super::{
 use crate::ErrorKind;
 use crate::{
     Error, Failure, Lifetime, OnError, Profile,
+    audit::Audit,
     cookie::{SessionCookie, SignedCookies},
     store::SessionStore,
 };
@@ -74,6 +75,7 @@ impl SessionManager {
             retry_after: Failure::DEFAULT_RETRY_AFTER,
             clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
             stats: Arc::default(),
+            audit: Audit::default(),
             turns: Arc::default(),
             #[cfg(feature = "redis")]
             near_cache: None,

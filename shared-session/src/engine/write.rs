@@ -1,6 +1,6 @@
 //! Writing a session: I/O 2, and the one merge loop.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tracing::Instrument as _;
 
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, Expiry,
+    audit::{AuditEvent, AuditKind},
     engine::{
         data::Original,
         draft::{Edit, New, Plan, Write, gone},
@@ -70,9 +71,14 @@ impl Core {
         if self.session_limit.is_some() {
             Box::pin(self.has_room(&plan)).await?;
         }
+        let kind = match &plan.write {
+            _ if signs_in => Some(AuditKind::SignIn),
+            Some(Write::Edit(edit)) if edit.rotate => Some(AuditKind::Rotation),
+            _ => None,
+        };
         let ended = match plan.end {
             None => CookieAction::Keep,
-            Some(end) => match Box::pin(self.end(end)).await {
+            Some(end) => match Box::pin(self.end(end, plan.address)).await {
                 Ok(()) => CookieAction::Remove,
                 // A sign-in goes on: its session is a new one.
                 Err(error) if signs_in && error.kind() == ErrorKind::Stale => CookieAction::Remove,
@@ -102,7 +108,19 @@ impl Core {
         if signs_in && self.session_limit.is_some() {
             Box::pin(self.keep_to_limit(&written)).await?;
         }
+        if let Some(kind) = kind {
+            self.tell(kind, &written, plan.address);
+        }
         Ok(Written { cookie: ended.then(written.cookie), ..written })
+    }
+
+    fn tell(&self, kind: AuditKind, written: &Written, address: Option<IpAddr>) {
+        let Some((token, record)) = &written.session else { return };
+        let event = AuditEvent::new(kind).with_handle(self.profile.place(token).handle).with_address(address);
+        self.audit.tell(&match record.user_id() {
+            Some(user_id) => event.with_user_id(user_id),
+            None => event,
+        });
     }
 
     /// Replays an edit on the newest version until it is stored.

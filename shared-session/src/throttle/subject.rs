@@ -19,6 +19,7 @@ pub struct Subject {
     name: String,
     policy: Policy,
     success: Success,
+    client_address: Option<IpAddr>,
 }
 
 /// What becomes of the attempts when one succeeds.
@@ -44,7 +45,8 @@ impl Subject {
     /// [`Policy::ADDRESS`]. A success counts for nothing, and forgets no failure.
     #[must_use]
     pub fn address(purpose: &str, address: IpAddr) -> Self {
-        Self::of(purpose, "address", &network(address).to_string(), Policy::ADDRESS, Success::GiveBack)
+        let subject = Self::of(purpose, "address", &network(address).to_string(), Policy::ADDRESS, Success::GiveBack);
+        subject.with_client_address(Some(address))
     }
 
     /// A device that has signed in to the account before: see [`Throttle::known_device`](super::Throttle::known_device).
@@ -62,7 +64,7 @@ impl Subject {
     }
 
     fn of(purpose: &str, kind: &str, value: &str, policy: Policy, success: Success) -> Self {
-        Self { name: format!("{purpose}\0{kind}\0{value}"), policy, success }
+        Self { name: format!("{purpose}\0{kind}\0{value}"), policy, success, client_address: None }
     }
 
     /// How many attempts are free, and how long the next ones wait. Default: that of the subject's kind.
@@ -75,6 +77,17 @@ impl Subject {
     #[must_use]
     pub fn counting_successes(self) -> Self {
         Self { success: Success::Count, ..self }
+    }
+
+    /// Where the attempt comes from, for the [audit](crate::audit) alone: it makes no difference to what is counted. Default:
+    /// the address itself for [`address`](Self::address), else unknown.
+    #[must_use]
+    pub fn with_client_address(self, address: Option<IpAddr>) -> Self {
+        Self { client_address: address, ..self }
+    }
+
+    pub(super) fn client_address(&self) -> Option<IpAddr> {
+        self.client_address
     }
 
     pub(super) fn policy(&self) -> Policy {

@@ -19,6 +19,7 @@ use std::{
 
 use crate::{
     Error, ErrorKind, Identity, LazySession, SecretKeys, Session, SessionManager,
+    audit::{AuditEvent, AuditKind},
     engine::{core::Core, draft::Loaded, owners::Owners as _},
     users::{
         AsUser, AuthUser, SignedOut, User, Users,
@@ -128,6 +129,11 @@ impl Session {
     /// As [`authenticate`](Self::authenticate); [`ErrorKind::Config`] if the manager's users are not of type `U`.
     pub async fn authenticate_as<U: AuthUser + Clone>(&self, name: &str, password: &str) -> Result<Option<U>, Error> {
         let user = self.auth_of::<U>()?.users.verify(name, password).await?;
+        if user.is_none() {
+            // Without the user: the answer does not tell whether there is one of this name, and no more does the log.
+            let event = AuditEvent { user_id: None, ..self.event(AuditKind::SignInFailed) };
+            self.0.core.audit.tell(&event);
+        }
         user.map(|user| of_type(&*user).cloned()).transpose()
     }
 
@@ -350,9 +356,11 @@ impl SessionManager {
         session.renew_cookie(Identity { epoch: raised.unwrap_or(identity.epoch), ..identity })?;
         session.commit().await?;
         let (user_id, keep) = (user.id(), session.handle());
-        match raised {
-            Some(_) => Ok(self.clean_up(&user_id, keep.as_ref()).await),
-            None => self.end_sessions_of(&user_id, keep.as_ref()).await,
-        }
+        let ended = match raised {
+            Some(_) => self.clean_up(&user_id, keep.as_ref()).await,
+            None => self.end_sessions_of(&user_id, keep.as_ref()).await?,
+        };
+        self.0.tell_all_revoked(&user_id, ended);
+        Ok(ended)
     }
 }

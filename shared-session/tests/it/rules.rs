@@ -3,6 +3,7 @@
 
 #![allow(unused_must_use, reason = "a test that does not look at an answer need not say so")]
 
+mod audit;
 mod bearer;
 mod conflict;
 mod cookies_in;

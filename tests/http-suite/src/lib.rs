@@ -91,6 +91,7 @@ macro_rules! tests {
             signing_in::an_anonymous_session_may_have_an_expiry
             signing_in::a_logout_deletes_the_session_and_its_cookie
             signing_in::a_session_is_listed_with_its_address_and_browser
+            signing_in::a_sign_in_is_told_before_its_answer_comes_and_one_that_failed_is_not
             twins::whoever_signs_in_with_twin_cookies_is_signed_in_afterwards
             twins::a_sign_out_with_twin_cookies_ends_what_they_open
             twins::equal_twins_count_and_are_expired_when_one_is_replaced

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::{Stream, stream};
 use shared_session::{
     CookieConfig, ErrorKind, LazySession, OnError, Reply, SecretKeys, SessionManager, Standing,
+    audit::AuditEvent,
     csrf::{CrossOrigin, FormTokens},
     store::MemoryStore,
     testing::{FaultStore, SpyStore},
@@ -38,6 +39,7 @@ pub struct World {
     store: SpyStore<FaultStore<MemoryStore>>,
     users: TestUsers,
     gates: Arc<Mutex<HashMap<String, Arc<Gate>>>>,
+    told: Arc<Mutex<Vec<AuditEvent>>>,
 }
 
 impl World {
@@ -45,7 +47,7 @@ impl World {
     #[must_use]
     pub fn new() -> Self {
         let store = SpyStore::new(FaultStore::new(MemoryStore::new()));
-        Self { store, users: TestUsers::new(), gates: Arc::default() }
+        Self { store, users: TestUsers::new(), gates: Arc::default(), told: Arc::default() }
     }
 
     /// A session manager over the store, as a separate service would have it. Its hook adds an `x-hook` header with the
@@ -62,7 +64,9 @@ impl World {
             reply.headers.push(("x-hook", format!("{kind:?}")));
             reply
         });
+        let told = Arc::clone(&self.told);
         SessionManager::new(self.store.clone())
+            .with_audit(move |event| told.lock().unwrap().push(event.clone()))
             .with_form_tokens(FormTokens::new(keys.clone()))
             .with_users(self.users.clone(), keys)
             .with_on_error(hook)
@@ -135,6 +139,12 @@ impl World {
     #[must_use]
     pub fn memory(&self) -> &MemoryStore {
         self.faults().inner()
+    }
+
+    /// What was told to the audit since the last time.
+    #[must_use]
+    pub fn told(&self) -> Vec<AuditEvent> {
+        std::mem::take(&mut self.told.lock().unwrap())
     }
 
     /// The calls that reached the store since the last time, without those that ask for its time: a manager makes them

@@ -134,7 +134,7 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -
     if permissions != held.own {
         users.set_permissions(&held.user.id, &permissions).await.map_err(not_kept)?;
     }
-    done(&visit, &staff, &held.user, Notice::UserChanged)
+    done(&visit, &staff, &held.user, "rights", Notice::UserChanged)
 }
 
 /// Something that is given or taken.

@@ -9,6 +9,7 @@ use actix_web::{
 use serde::Deserialize;
 use shared_session::{
     ErrorKind, Handle, SessionInfo, SessionPage,
+    audit::{AuditEvent, AuditKind},
     users::{User, Users},
 };
 use shared_session_actix::StaffUser;
@@ -103,6 +104,14 @@ pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Re
     visit.note(staff, "end-session", &handle.to_string()).await?;
     // The session of a user stays if somebody else has signed in to it meanwhile.
     if visit.setup.manager.revoke(session.user_id.as_deref(), handle).await? {
+        let event = AuditEvent::new(AuditKind::Own("end-session")).with_handle(*handle);
+        visit.tell(
+            staff,
+            match session.user_id {
+                Some(user_id) => event.with_user_id(user_id),
+                None => event,
+            },
+        );
         Ok(())
     } else {
         Err(Failure::not_found())

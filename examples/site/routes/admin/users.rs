@@ -7,6 +7,7 @@ use actix_web::{
 use serde::Deserialize;
 use shared_session::{
     Error, ErrorKind,
+    audit::{AuditEvent, AuditKind},
     users::{ManageUsers, User, Users},
 };
 use shared_session_actix::StaffUser;
@@ -173,12 +174,13 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
         Err(stale) => return again(&visit, stale, &id).await,
     };
     let (staff, user) = changeable(&visit, &id, |rights, user| rights.set_active(user, on)).await?;
-    visit.note(&staff, if on { "activate" } else { "deactivate" }, &user.username).await?;
+    let action = if on { "activate" } else { "deactivate" };
+    visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;
     if !on {
         visit.setup.manager.revoke_all(&user.id).await?;
     }
-    done(&visit, &staff, &user, Notice::UserChanged)
+    done(&visit, &staff, &user, action, Notice::UserChanged)
 }
 
 pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
@@ -187,9 +189,10 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
         Err(stale) => return again(&visit, stale, &id).await,
     };
     let (staff, user) = changeable(&visit, &id, Rights::set_staff).await?;
-    visit.note(&staff, if on { "make-staff" } else { "remove-staff" }, &user.username).await?;
+    let action = if on { "make-staff" } else { "remove-staff" };
+    visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
-    done(&visit, &staff, &user, Notice::UserChanged)
+    done(&visit, &staff, &user, action, Notice::UserChanged)
 }
 
 pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
@@ -198,9 +201,10 @@ pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<Str
         Err(stale) => return again(&visit, stale, &id).await,
     };
     let (staff, user) = changeable(&visit, &id, Rights::set_superuser_or_password).await?;
-    visit.note(&staff, if on { "make-superuser" } else { "remove-superuser" }, &user.username).await?;
+    let action = if on { "make-superuser" } else { "remove-superuser" };
+    visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_superuser(&user.id, on).await.map_err(not_kept)?;
-    done(&visit, &staff, &user, Notice::UserChanged)
+    done(&visit, &staff, &user, action, Notice::UserChanged)
 }
 
 /// The new password in the row is what ends every session of the user; deleting them is tidying up.
@@ -219,7 +223,7 @@ pub(crate) async fn set_password(visit: Visit, form: Form<NewPassword>, id: Path
     visit.note(&staff, "set-password", &user.username).await?;
     visit.setup.users.set_password(&user.id, &fields.new_password1).await?.ok_or_else(Failure::not_found)?;
     visit.setup.manager.revoke_all(&user.id).await?;
-    done(&visit, &staff, &user, Notice::PasswordSet)
+    done(&visit, &staff, &user, "set-password", Notice::PasswordSet)
 }
 
 pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>) -> Answer {
@@ -229,7 +233,7 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
     let (staff, user) = changeable(&visit, &id, Rights::change).await?;
     visit.note(&staff, "sign-out", &user.username).await?;
     visit.setup.manager.revoke_all(&user.id).await?;
-    done(&visit, &staff, &user, Notice::UserSignedOut)
+    done(&visit, &staff, &user, "sign-out", Notice::UserSignedOut)
 }
 
 pub(super) async fn changeable(
@@ -255,9 +259,14 @@ pub(super) fn not_kept(error: Error) -> Failure {
     }
 }
 
-pub(super) fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {
+pub(super) fn done(visit: &Visit, staff: &StaffUser, user: &User, action: &'static str, notice: Notice) -> Answer {
+    visit.tell(staff, AuditEvent::new(AuditKind::Own(action)).with_user_id(&*user.id));
     notice.leave(staff.session())?;
-    Ok(visit.see_other(&format!("/admin/users/{}", encoded(&user.id))))
+    Ok(visit.see_other(&page_of(user)))
+}
+
+fn page_of(user: &User) -> String {
+    format!("/admin/users/{}", encoded(&user.id))
 }
 
 /// A user of a custom model may have no name.

@@ -148,6 +148,9 @@ async fn spans_tell_what_became_of_a_session_and_nothing_of_what_is_in_it() {
         "store.create",
         "store.delete",
         "several different session cookies",
+        "event=sign-in user=1",
+        "event=rotation user=1",
+        "event=sign-out user=1",
     ] {
         assert!(seen.contains(expected), "{expected} is missing in {seen}");
     }

@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use shared_session::ErrorKind;
+use shared_session::{ErrorKind, audit::AuditKind};
 
 use super::{get, insert, login};
 use crate::{Site, Step};
@@ -106,4 +106,20 @@ pub async fn a_session_is_listed_with_its_address_and_browser(site: &Site) {
             .any(|session| session.address == address.parse().ok() && session.user_agent.as_deref() == browser);
         assert!(found, "{sessions:?}");
     }
+}
+
+pub async fn a_sign_in_is_told_before_its_answer_comes_and_one_that_failed_is_not(site: &Site) {
+    let sign_in = || site.request("POST", "/script").header("x-test-address", "192.0.2.7");
+    assert_eq!(sign_in().script(&[login("ann"), Step::Status(500)]).send().await.status, 500);
+    assert_eq!(site.world().told(), []);
+    site.world().faults().set_down(true);
+    sign_in().script(&[login("ann")]).send().await.assert_problem(ErrorKind::Unavailable);
+    site.world().faults().set_down(false);
+    assert_eq!(site.world().told(), []);
+
+    sign_in().script(&[login("ann")]).send().await.assert_ok();
+    let told = site.world().told();
+    let [event] = &*told else { panic!("{told:?}") };
+    assert_eq!((event.kind, event.user_id.as_deref()), (AuditKind::SignIn, Some("1")));
+    assert_eq!(event.address, "192.0.2.7".parse().ok());
 }

@@ -1,0 +1,212 @@
+//! Tells who signed in and out, who tried, and whose sessions were ended: for whoever must be able to look it up.
+//!
+//! The rules:
+//!
+//! - **Told when it is true.** What goes into the session store is told once the store has acknowledged it and before the
+//!   answer is sent. A commit that failed, or of which nobody knows, is not told.
+//! - **No secret.** No cookie, no password, no entry of a session, and no name that was typed: it may be a password in the
+//!   wrong field.
+//! - **It fails nothing.** A hook that panics is reported in the log, and the request goes on.
+//!
+//! # The log
+//!
+//! Every event is a line of `tracing` at the level `info` under the target `shared_session::audit`:
+//!
+//! | field | |
+//! |---|---|
+//! | `event` | what happened: the name in [`AuditKind`] |
+//! | `user` | the id of the user that it happened to, where one is known |
+//! | `actor` | the id of the user who did it, where that is somebody else |
+//! | `address` | the client's address, where it is known |
+//! | `sessions` | how many sessions were ended, for a revocation |
+//! | `left_out` | how many events of this kind have no line, since the last one that has: attempts that have to wait come in floods |
+//!
+//! The handle of the session is for hooks alone: the log names no session.
+//!
+//! # The hook
+//!
+//! [`SessionManager::with_audit`](crate::SessionManager::with_audit) takes a closure. It runs in the task of the request,
+//! so it must not wait: let it hand the event on.
+//!
+//! ```
+//! use std::sync::mpsc;
+//! use shared_session::{Identity, SessionManager, audit::AuditKind, store::MemoryStore};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (hand_on, events) = mpsc::sync_channel(1000);
+//! let manager = SessionManager::new(MemoryStore::new()).with_audit(move |event| {
+//!     // A thread that writes them down takes them. If it does not keep up, `log` has them still.
+//!     let _ = hand_on.try_send(event.clone());
+//! });
+//!
+//! let session = manager.open([]).load().await?;
+//! session.login_as(Identity::new("1", "hash", 0))?;
+//! assert!(events.try_recv().is_err(), "nothing is stored yet");
+//! session.commit().await?;
+//! let event = events.try_recv()?;
+//! assert_eq!((event.kind, event.user_id.as_deref()), (AuditKind::SignIn, Some("1")));
+//! # Ok(()) }
+//! ```
+//!
+//! # What the library cannot see
+//!
+//! A new password is the program's affair, and so is what staff do. Tell it with
+//! [`Session::audit`](crate::Session::audit) or [`SessionManager::audit`](crate::SessionManager::audit), once it is done, and
+//! it goes the same way.
+
+use std::{
+    fmt,
+    net::IpAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use crate::{LogLimit, record::id::Handle};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum AuditKind {
+    /// `sign-in`: a user signed in, and the session is stored. Also if the same user was signed in before.
+    SignIn,
+    /// `sign-in failed`: [`Session::authenticate`](crate::Session) found nobody of this name with this password.
+    SignInFailed,
+    /// `sign-out`: the session of a user ended at the user's request.
+    SignOut,
+    /// `rotation`: a session has a new cookie, and the one before opens nothing any more.
+    Rotation,
+    /// `revocation`: sessions were ended from elsewhere: one, all of a user, all but one, or those beyond the limit.
+    Revocation,
+    /// `attempt refused: too many`: a [`Throttle`](crate::throttle::Throttle) lets whoever asks wait.
+    Throttled,
+    /// `password change`. For the program to tell.
+    PasswordChange,
+    /// `password check failed`: a signed-in user was asked for the password once more, and it was another one. For the
+    /// program to tell.
+    PasswordCheckFailed,
+    /// What a program has of its own, under a name of its own.
+    Own(&'static str),
+}
+
+impl AuditKind {
+    /// The name in the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign-in",
+            Self::SignInFailed => "sign-in failed",
+            Self::SignOut => "sign-out",
+            Self::Rotation => "rotation",
+            Self::Revocation => "revocation",
+            Self::Throttled => "attempt refused: too many",
+            Self::PasswordChange => "password change",
+            Self::PasswordCheckFailed => "password check failed",
+            Self::Own(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for AuditKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing that happened. What is not known is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AuditEvent {
+    /// What it was.
+    pub kind: AuditKind,
+    /// The user that it happened to.
+    pub user_id: Option<String>,
+    /// The user who did it, if that is not the same.
+    pub actor_id: Option<String>,
+    /// The session that it happened to. It opens nothing.
+    pub handle: Option<Handle>,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+    /// How many sessions were ended, for a revocation.
+    pub sessions: Option<u64>,
+}
+
+impl AuditEvent {
+    /// An event of which nothing else is known.
+    #[must_use]
+    pub fn new(kind: AuditKind) -> Self {
+        Self { kind, user_id: None, actor_id: None, handle: None, address: None, sessions: None }
+    }
+
+    /// The user that it happened to.
+    #[must_use]
+    pub fn with_user_id(self, user_id: impl Into<String>) -> Self {
+        Self { user_id: Some(user_id.into()), ..self }
+    }
+
+    /// The user who did it.
+    #[must_use]
+    pub fn with_actor_id(self, actor_id: impl Into<String>) -> Self {
+        Self { actor_id: Some(actor_id.into()), ..self }
+    }
+
+    /// The session that it happened to.
+    #[must_use]
+    pub fn with_handle(self, handle: Handle) -> Self {
+        Self { handle: Some(handle), ..self }
+    }
+
+    /// The client's address, if it is known.
+    #[must_use]
+    pub fn with_address(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
+    }
+
+    pub(crate) fn with_sessions(self, sessions: u64) -> Self {
+        Self { sessions: Some(sessions), ..self }
+    }
+
+    fn log(&self) {
+        static FLOOD: LogLimit = LogLimit::new();
+        let left_out = match self.kind {
+            AuditKind::Throttled => FLOOD.line(),
+            _ => Some(None),
+        };
+        let Some(left_out) = left_out else { return };
+        tracing::info!(
+            target: "shared_session::audit",
+            event = self.kind.as_str(),
+            user = self.user_id,
+            actor = self.actor_id,
+            address = self.address.map(tracing::field::display),
+            sessions = self.sessions,
+            left_out,
+        );
+    }
+}
+
+type Hook = dyn Fn(&AuditEvent) + Send + Sync;
+
+/// Who is told.
+#[derive(Clone, Default)]
+pub(crate) struct Audit(Option<Arc<Hook>>);
+
+impl Audit {
+    pub(crate) fn to(hook: impl Fn(&AuditEvent) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(hook)))
+    }
+
+    pub(crate) fn tell(&self, event: &AuditEvent) {
+        event.log();
+        let Some(hook) = &self.0 else { return };
+        // What it says has happened already, whatever becomes of the hook.
+        if catch_unwind(AssertUnwindSafe(|| hook(event))).is_err() {
+            tracing::error!("the hook of SessionManager::with_audit panicked; the request goes on");
+        }
+    }
+}
+
+impl fmt::Debug for Audit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Audit").field("hook", &self.0.is_some()).finish()
+    }
+}
