@@ -184,6 +184,10 @@ password-common = Many people have this password; please choose another one.
 
 ## The account
 
+confirm-title = Confirm your password
+confirm-why = You signed in some time ago. What you want to do needs your password once more; you stay signed in, and nothing is lost.
+confirm-go-on = Go on
+
 password-title = Change your password
 password-effect = You stay signed in here. Every other device is signed out.
 password-current = Current password
@@ -213,6 +217,7 @@ devices-others = Sign out everywhere else
 
 ## What has happened
 
+notice-confirmed = Thank you. Now you can go on: please do it once more.
 notice-password-changed = Your password was changed. Every other device is signed out.
 notice-device-signed-out = The device is signed out.
 notice-others-signed-out = Every other device is signed out.
@@ -405,6 +410,7 @@ error-renewed-title = Your session was renewed
 error-renewed = Your session was renewed while the request ran, for example by signing in.
 error-gone-title = Your session has ended
 error-gone = Your session ended while the request ran.
+error-too-long-ago = You signed in too long ago for this. Please confirm your password first.
 error-ended = Your session has ended. Please sign in.
 error-no-session-cookie = No session cookie was sent. Please sign in.
 error-not-signed-in = Please sign in.

@@ -154,6 +154,10 @@ password-common = 这个密码太常见，请换一个。
 
 ## 账号
 
+confirm-title = 确认密码
+confirm-why = 您登录已有一段时间。接下来的操作需要再次输入密码；您会保持登录，不会丢失任何内容。
+confirm-go-on = 继续
+
 password-title = 修改密码
 password-effect = 当前设备保持登录，其他设备都会退出登录。
 password-current = 当前密码
@@ -183,6 +187,7 @@ devices-others = 让其他设备全部退出登录
 
 ## 操作结果
 
+notice-confirmed = 密码已确认，现在可以继续：请再操作一次。
 notice-password-changed = 密码已修改，其他设备均已退出登录。
 notice-device-signed-out = 该设备已退出登录。
 notice-others-signed-out = 其他设备均已退出登录。
@@ -366,6 +371,7 @@ error-renewed-title = 您的会话已更新
 error-renewed = 请求处理期间，您的会话已更新，例如因为重新登录。
 error-gone-title = 您的会话已结束
 error-gone = 请求处理期间，您的会话已结束。
+error-too-long-ago = 您登录的时间太久，无法执行此操作。请先确认密码。
 error-ended = 您的会话已结束，请登录。
 error-no-session-cookie = 请求中没有会话 Cookie，请登录。
 error-not-signed-in = 请登录。

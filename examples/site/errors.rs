@@ -20,7 +20,7 @@ use shared_session::{
 use shared_session_actix::Rejection;
 use shared_session_examples::{
     pages::{ErrorPage, Layout, Somebody},
-    text::login_url,
+    text::{confirm_url, login_url},
     translations::Text,
 };
 
@@ -37,6 +37,8 @@ pub(crate) enum Failure {
     Page(StatusCode, Text),
     /// 409: another change of the password came first.
     Superseded,
+    /// The sign-in is too long ago: the visitor is asked for the password, and then comes to this page of the site.
+    TooLongAgo { page: String },
 }
 
 impl Failure {
@@ -87,6 +89,7 @@ impl fmt::Display for Failure {
             Self::Rejected(rejection) => rejection.fmt(f),
             Self::Page(status, _) => status.fmt(f),
             Self::Superseded => f.write_str("the password was changed meanwhile"),
+            Self::TooLongAgo { .. } => f.write_str("the sign-in is too long ago"),
         }
     }
 }
@@ -97,6 +100,7 @@ impl ResponseError for Failure {
             Self::Rejected(rejection) => rejection.status_code(),
             Self::Page(status, _) => *status,
             Self::Superseded => StatusCode::CONFLICT,
+            Self::TooLongAgo { .. } => StatusCode::SEE_OTHER,
         }
     }
 
@@ -113,6 +117,11 @@ impl ResponseError for Failure {
                 response.extensions_mut().insert(Superseded);
                 response
             }
+            Self::TooLongAgo { page } => {
+                let mut response = HttpResponse::new(StatusCode::SEE_OTHER);
+                response.extensions_mut().insert(TooLongAgo(page.clone()));
+                response
+            }
         }
     }
 }
@@ -120,17 +129,30 @@ impl ResponseError for Failure {
 /// [`Failure::Superseded`], in the extensions of a response without a body.
 struct Superseded;
 
+/// [`Failure::TooLongAgo`], in the extensions of a response without a body.
+struct TooLongAgo(String);
+
 /// What to tell the visitor, in the extensions of a response without a body.
 struct Message(Text);
 
 /// Gives a response that is an error its page: a failure of the session layer, those of [`Failure::Page`], and Actix
-/// Web's own. Who must sign in first is sent to the login page and back.
+/// Web's own. Who must sign in first, or confirm the password, is sent to the
+/// page for it and back.
 pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResponse {
+    let asked = response.response().extensions().get().map(|TooLongAgo(page)| confirm_url(&place.prefix, page));
+    if let Some(location) = asked {
+        return see_other(response, &location);
+    }
     let status = response.status();
     let error = response.response().extensions().get::<Error>().cloned();
     let page = match &error {
         Some(error) if error.kind() == ErrorKind::Unauthenticated && is_read(response.request()) => {
-            return to_login(response, place);
+            let path = response.request().uri().path_and_query().map_or("/", |path| path.as_str());
+            let location = match SignedOut::of(error) {
+                Some(SignedOut::TooLongAgo) => confirm_url(&place.prefix, path),
+                _ => login_url(&place.prefix, path),
+            };
+            return see_other(response, &location);
         }
         Some(error) => page_of(error, is_read(response.request()), place),
         None if !(status.is_client_error() || status.is_server_error()) => return response,
@@ -169,9 +191,7 @@ fn is_read(request: &HttpRequest) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
-fn to_login(response: ServiceResponse, place: &Place) -> ServiceResponse {
-    let path = response.request().uri().path_and_query().map_or("/", |path| path.as_str());
-    let location = login_url(&place.prefix, path);
+fn see_other(response: ServiceResponse, location: &str) -> ServiceResponse {
     let mut response = response.map_body(|_, _| BoxBody::new(""));
     *response.response_mut().status_mut() = StatusCode::SEE_OTHER;
     response.headers_mut().remove(CONTENT_TYPE);
@@ -214,6 +234,7 @@ fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
             let message = match SignedOut::of(error) {
                 Some(SignedOut::Ended) => Text::new("error-ended"),
                 Some(SignedOut::NoCookie) => Text::new("error-no-session-cookie"),
+                Some(SignedOut::TooLongAgo) => Text::new("error-too-long-ago"),
                 _ => Text::new("error-not-signed-in"),
             };
             page(message).with_advice(Text::new("error-401-title"), Text::new("error-unchanged-sign-in"), true)

@@ -23,7 +23,7 @@ use shared_session::{
     audit::AuditEvent,
     store::StoreTime,
     throttle::{Verdict, retry_after},
-    users::User,
+    users::{SignedOut, User},
 };
 use shared_session_examples::{
     language::Language,
@@ -110,6 +110,16 @@ impl Visit {
             answer.headers_mut().append(SET_COOKIE, cookie);
         }
         Ok(answer)
+    }
+
+    /// Goes on only if whoever is signed in to `session` gave the password lately (`SESSION_FRESH`). Others are asked for it,
+    /// and come to `page` of this site afterwards.
+    pub(crate) async fn require_fresh(&self, session: &Session, page: &str) -> Result<(), Failure> {
+        let Some(max_age) = self.setup.settings.limits.fresh else { return Ok(()) };
+        session.require_fresh(max_age).await.map_err(|error| match SignedOut::of(&error) {
+            Some(SignedOut::TooLongAgo) => Failure::TooLongAgo { page: page.to_owned() },
+            _ => error.into(),
+        })
     }
 
     /// Writes down what `staff` is about to do to `subject`; see [`StaffLog`].
@@ -214,6 +224,7 @@ pub(crate) fn chosen(session: &Session) -> (Option<Language>, Option<Greeting>) 
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Notice {
+    Confirmed,
     PasswordChanged,
     DeviceSignedOut,
     OthersSignedOut,
@@ -233,6 +244,7 @@ impl Notice {
 
     fn text(self) -> Text {
         match self {
+            Self::Confirmed => Text::new("notice-confirmed"),
             Self::PasswordChanged => Text::new("notice-password-changed"),
             Self::DeviceSignedOut => Text::new("notice-device-signed-out"),
             Self::OthersSignedOut => Text::new("notice-others-signed-out"),

@@ -2,6 +2,7 @@
 
 mod account;
 mod admin;
+mod confirm;
 mod devices;
 mod home;
 mod login;
@@ -24,6 +25,7 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/logout").route(post().to(login::sign_out)))
         .service(resource("/profile").route(get().to(account::profile)))
         .service(resource("/password").route(get().to(account::show_password)).route(post().to(account::set_password)))
+        .service(resource("/confirm").route(get().to(confirm::show)).route(post().to(confirm::confirm)))
         .service(resource("/preferences").route(get().to(preferences::show)).route(post().to(preferences::save)))
         .service(resource("/sessions").route(get().to(devices::show)))
         .service(resource("/sessions/revoke-others").route(post().to(devices::revoke_others)))

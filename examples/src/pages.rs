@@ -9,6 +9,7 @@
 //! | [`Login`] | `/login` | `username`, `password`, `next` |
 //! | [`Register`] | `/register` | `username`, `email`, `password1`, `password2`, `next` |
 //! | [`Password`] | `/password` | `old_password`, `new_password1`, `new_password2` |
+//! | [`Confirm`] | `/confirm` | `password`, `next` |
 //! | [`Preferences`] | `/preferences` | `theme`, `language`, `next` |
 //! | [`Sessions`] | `/sessions/{handle}/revoke`, `/sessions/revoke-others` | |
 //! | [`AdminUser`] | `/admin/users/{id}/active`, `…/staff`, `…/superuser` | `on` (`true` or `false`) |
@@ -163,6 +164,18 @@ pub struct Password {
     pub layout: Layout,
     /// What is wrong.
     pub errors: FieldErrors,
+}
+
+/// `GET /confirm`, and `POST` with a wrong password.
+#[derive(Clone, Debug, Template)]
+#[template(path = "confirm.html")]
+pub struct Confirm {
+    /// What every page shows.
+    pub layout: Layout,
+    /// What was wrong.
+    pub error: Option<Text>,
+    /// Where to go afterwards; see [`crate::text::safe_next`].
+    pub next: String,
 }
 
 /// `GET /profile`

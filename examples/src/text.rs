@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::{prefix::Prefix, translations::Text};
 
 /// What signing in does not lead back to: a form would look as if the login had failed, and signing out is no page.
-const NOT_BACK_TO: [&[u8]; 3] = [b"/login", b"/register", b"/logout"];
+const NOT_BACK_TO: [&[u8]; 4] = [b"/login", b"/register", b"/logout", b"/confirm"];
 const MAX_NEXT: usize = 2048;
 
 /// Where to go after a login: `next` if it is a path of this host, byte for byte, else the profile. `next` is what the
@@ -44,8 +44,18 @@ fn is_safe(next: &str, prefix: &Prefix) -> bool {
 /// The login page that leads back to `path` (path and query, without the `prefix`).
 #[must_use]
 pub fn login_url(prefix: &Prefix, path: &str) -> String {
+    leading_back(prefix, "/login", path)
+}
+
+/// The page that asks for the password once more and leads back to `path`, as [`login_url`] does.
+#[must_use]
+pub fn confirm_url(prefix: &Prefix, path: &str) -> String {
+    leading_back(prefix, "/confirm", path)
+}
+
+fn leading_back(prefix: &Prefix, page: &str, path: &str) -> String {
     let next = format!("{prefix}{path}");
-    if is_safe(&next, prefix) { format!("{prefix}/login?next={}", encoded(&next)) } else { format!("{prefix}/login") }
+    if is_safe(&next, prefix) { format!("{prefix}{page}?next={}", encoded(&next)) } else { format!("{prefix}{page}") }
 }
 
 /// Percent-encodes all but unreserved characters and slashes (RFC 3986).

@@ -172,6 +172,7 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         ("preferences", Preferences { layout: layout(), chosen: Some(Language::Chinese), next: text() }.render()),
         ("sign_out", SignOut { layout: layout() }.render()),
         ("password", Password { layout: layout(), errors: errors(&["old_password"]) }.render()),
+        ("confirm", Confirm { layout: layout(), error: Some(named(name)), next: text() }.render()),
         ("profile", profile.render()),
         ("sessions", Sessions { layout: layout(), devices, page: 2, pages: 3 }.render()),
         ("admin_overview", AdminOverview { layout: layout(), counts, charts }.render()),

@@ -22,6 +22,9 @@ pub struct Limits {
     /// `SESSION_MAX_PER_USER`, default 100, in Django's profiles any number: a sign-in beyond it ends the user's oldest
     /// session. `None` (0): any number.
     pub max_per_user: Option<u32>,
+    /// `SESSION_FRESH`, default 900 s: how long after a sign-in `site` lets staff do what gives others power without asking
+    /// for the password once more. `None` (0): always.
+    pub fresh: Option<Duration>,
     /// `SIGN_IN_LIMIT`, default on: whether failed sign-ins, password checks and registrations slow the next ones down.
     pub sign_ins: bool,
 }
@@ -38,6 +41,7 @@ impl Limits {
             anonymous_size: usize::try_from(size).unwrap_or(usize::MAX),
             anonymous_rate: Some(rate).filter(|rate| *rate > 0),
             max_per_user: Some(max_per_user).filter(|most| *most > 0),
+            fresh: reader.seconds_or_none("SESSION_FRESH", 15 * 60, MAX_SECONDS)?,
             sign_ins: reader.switch("SIGN_IN_LIMIT", true)?,
         };
         if limits.anonymous_age > idle {
@@ -65,6 +69,7 @@ mod tests {
             ("SESSION_ANONYMOUS_RATE", "0"),
             ("SIGN_IN_LIMIT", "off"),
             ("SESSION_MAX_PER_USER", "0"),
+            ("SESSION_FRESH", "0"),
         ];
         let limits = site(&set).limits;
         assert_eq!((limits.anonymous_age.as_secs(), limits.anonymous_size), (60, 1024));
@@ -78,6 +83,8 @@ mod tests {
         assert_refused("SESSION_ANONYMOUS_RATE", &["-1", "1000001", "many"]);
         assert_eq!(django.limits.max_per_user, None);
         assert_refused("SESSION_MAX_PER_USER", &["-1", "1000001", "all"]);
+        assert_eq!((site(&[]).limits.fresh, limits.fresh), (Some(std::time::Duration::from_secs(900)), None));
+        assert_refused("SESSION_FRESH", &["-1", "15m", "315360001"]);
         assert_refused("SIGN_IN_LIMIT", &["5", "perhaps"]);
         let message = refusal(&[("SESSION_IDLE", "4"), ("SESSION_ANONYMOUS_AGE", "5")]);
         assert_eq!(message, "SESSION_ANONYMOUS_AGE is 5; expected at most SESSION_IDLE, which is 4");

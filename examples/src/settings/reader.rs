@@ -79,6 +79,19 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// As [`seconds`](Self::seconds), and `0`.
+    pub(super) fn seconds_or_none(
+        &self,
+        name: &str,
+        default: u64,
+        max: u64,
+    ) -> Result<Option<Duration>, SettingsError> {
+        let read = self.read(name, Duration::from_secs(default), &format!("whole seconds, 0 to {max}"), |value| {
+            digits(value).filter(|seconds| *seconds <= max).map(Duration::from_secs)
+        })?;
+        Ok(Some(read).filter(|seconds| !seconds.is_zero()))
+    }
+
     pub(super) fn milliseconds(&self, name: &str, default: u64, max: u64) -> Result<Duration, SettingsError> {
         self.read(name, Duration::from_millis(default), &format!("whole milliseconds, 1 to {max}"), |value| {
             digits(value).filter(|millis| (1..=max).contains(millis)).map(Duration::from_millis)

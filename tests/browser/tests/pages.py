@@ -28,6 +28,12 @@ def wrong_change_of_password(browser: Browser, pair: Pair) -> None:
     browser.submit("main form button")
 
 
+def wrong_confirmation(browser: Browser, pair: Pair) -> None:
+    browser.open(f"{pair.site}/confirm?next=/profile")
+    browser.fill(password="wrong-password")
+    browser.submit("main form button")
+
+
 def user(browser: Browser, pair: Pair) -> None:
     """With the questions open that some actions ask first."""
     browser.open(f"{pair.site}/admin/users")
@@ -69,6 +75,7 @@ USER = {
     "profile": at("/profile"),
     "password": at("/password"),
     "wrong change of password": wrong_change_of_password,
+    "wrong confirmation": wrong_confirmation,
     "devices": at("/sessions"),
     "not allowed": at("/admin/"),
 }

@@ -1,6 +1,7 @@
 """One login, two services: what visitors do at one of them shows at the other."""
 
 from browser import Browser
+from pages import user
 from pair import Pair
 
 
@@ -41,6 +42,29 @@ def test_signing_out_at_api_shows_at_site_without_a_reload(pair: Pair, browser: 
     browser.wait(lambda: browser.user_at("site") == "nobody" == browser.user_at("api"), "both views name nobody")
     browser.open(f"{pair.site}/profile")
     assert browser.path() == "login?next=/profile"
+
+
+def test_staff_confirm_the_password_and_come_back_to_what_they_were_at(pair: Pair, browser: Browser) -> None:
+    browser.sign_in_at_site(pair.site, "admin", "admin-password")
+    user(browser, pair)
+    page, before = browser.path(), browser.session_cookies()
+    staff = f"form[action='/{page}/staff'] button"
+    pair.age_sign_ins()
+    browser.submit(staff)
+    assert browser.path() == f"confirm?next=/{page}"
+    browser.fill(password="wrong-password")
+    browser.submit("main form button")
+    browser.wait_for("This is not your current password.")
+    browser.fill(password="admin-password")
+    browser.submit("main form button")
+    assert browser.path() == page
+    browser.wait_for("please do it once more")
+    assert browser.session_cookies() != before
+
+    for _ in range(2):
+        user(browser, pair)
+        browser.submit(staff)
+        browser.wait_for("The user was changed.")
 
 
 def test_what_is_written_at_api_shows_at_site_in_every_window(pair: Pair, browser: Browser) -> None:

@@ -14,7 +14,7 @@ use shared_session_examples::{
 
 use super::{
     rights,
-    users::{changeable, done, find, not_kept, shown_name},
+    users::{changeable_by_fresh, done, find, not_kept, shown_name},
 };
 use crate::{
     errors::Failure,
@@ -103,7 +103,7 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -
             return render(&visit, &staff, &rights, user, StatusCode::FORBIDDEN, Some(stale.message())).await;
         }
     };
-    let (staff, user) = changeable(&visit, &id, Rights::change).await?;
+    let (staff, user) = changeable_by_fresh(&visit, &id, Rights::change).await?;
     let (rights, held) = (rights(&visit, &staff).await?, Held::by(&visit, user).await?);
     let chosen = |field: &str| -> BTreeSet<String> {
         fields.iter().filter(|(name, _)| name == field).map(|(_, value)| value.clone()).collect()

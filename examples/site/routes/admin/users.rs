@@ -188,7 +188,7 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
         Ok(Switch { on }) => on,
         Err(stale) => return again(&visit, stale, &id).await,
     };
-    let (staff, user) = changeable(&visit, &id, Rights::set_staff).await?;
+    let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_staff).await?;
     let action = if on { "make-staff" } else { "remove-staff" };
     visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
@@ -200,7 +200,7 @@ pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<Str
         Ok(Switch { on }) => on,
         Err(stale) => return again(&visit, stale, &id).await,
     };
-    let (staff, user) = changeable(&visit, &id, Rights::set_superuser_or_password).await?;
+    let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_superuser_or_password).await?;
     let action = if on { "make-superuser" } else { "remove-superuser" };
     visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_superuser(&user.id, on).await.map_err(not_kept)?;
@@ -213,7 +213,7 @@ pub(crate) async fn set_password(visit: Visit, form: Form<NewPassword>, id: Path
         Ok(fields) => fields,
         Err(stale) => return again(&visit, stale, &id).await,
     };
-    let (staff, user) = changeable(&visit, &id, Rights::set_superuser_or_password).await?;
+    let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_superuser_or_password).await?;
     let names = ["new_password1", "new_password2"];
     let known = [&*user.username, &*user.email];
     if let Some(error) = check_new_password(names, &fields.new_password1, &fields.new_password2, &known) {
@@ -236,7 +236,7 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
     done(&visit, &staff, &user, "sign-out", Notice::UserSignedOut)
 }
 
-pub(super) async fn changeable(
+async fn changeable(
     visit: &Visit,
     id: &str,
     is_allowed: impl FnOnce(&Rights, &User) -> Result<(), Refusal>,
@@ -244,6 +244,17 @@ pub(super) async fn changeable(
     let staff: StaffUser = visit.extract().await?;
     let user = find(visit, id).await?;
     is_allowed(&rights(visit, &staff).await?, &user).map_err(Failure::forbidden)?;
+    Ok((staff, user))
+}
+
+/// For what gives a user power: whoever does it has given the password lately.
+pub(super) async fn changeable_by_fresh(
+    visit: &Visit,
+    id: &str,
+    is_allowed: impl FnOnce(&Rights, &User) -> Result<(), Refusal>,
+) -> Result<(StaffUser, User), Failure> {
+    let (staff, user) = changeable(visit, id, is_allowed).await?;
+    visit.require_fresh(staff.session(), &page_of(&user)).await?;
     Ok((staff, user))
 }
 

@@ -20,6 +20,7 @@ mod documentation;
 mod durable;
 mod faults;
 mod fits;
+mod fresh;
 mod headers;
 mod languages;
 mod limits;

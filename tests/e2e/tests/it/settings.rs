@@ -55,6 +55,7 @@ fn bad_values_are_named() {
         ("SESSION_ANONYMOUS_SIZE", vec![("SESSION_ANONYMOUS_SIZE", "4k")]),
         ("SESSION_ANONYMOUS_RATE", vec![("SESSION_ANONYMOUS_RATE", "-1")]),
         ("SESSION_MAX_PER_USER", vec![("SESSION_MAX_PER_USER", "all")]),
+        ("SESSION_FRESH", vec![("SESSION_FRESH", "15m")]),
         ("SIGN_IN_LIMIT", vec![("SIGN_IN_LIMIT", "5")]),
         ("SESSION_ENCRYPTION", vec![("SESSION_ENCRYPTION", "aes")]),
         ("SESSION_TIMEOUT_MS", vec![("SESSION_TIMEOUT_MS", "0.3")]),

@@ -1,0 +1,65 @@
+//! A second look: whoever is signed in says the password once more before what a stolen cookie must not do.
+
+use actix_web::{http::StatusCode, web::Query};
+use serde::Deserialize;
+use shared_session::{LoginOptions, audit::AuditKind, throttle::Verdict, users::Users as _};
+use shared_session_actix::CurrentUser;
+use shared_session_examples::{pages::Confirm, text::safe_next, translations::Text};
+
+use super::login::{NextQuery, TOO_OFTEN, kept_next, next_of};
+use crate::{
+    form::{Form, current},
+    page::{Answer, Notice, Visit, see_other, told_to_wait},
+};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ConfirmFields {
+    password: String,
+    next: String,
+}
+
+pub(super) async fn show(visit: Visit, user: CurrentUser, query: Option<Query<NextQuery>>) -> Answer {
+    render(&visit, &user, StatusCode::OK, None, &next_of(query))
+}
+
+/// The right password is a sign-in of the same user: a new cookie and a new time, and all else as it was.
+pub(super) async fn confirm(visit: Visit, form: Form<ConfirmFields>) -> Answer {
+    let fields = match current(form)? {
+        Ok(fields) => fields,
+        Err(stale) => {
+            let error = Some(stale.message());
+            let Some(user) = visit.sender::<CurrentUser>().await? else { return Err(stale.into()) };
+            return render(&visit, &user, StatusCode::FORBIDDEN, error, &stale.fields.next);
+        }
+    };
+    let user: CurrentUser = visit.extract().await?;
+    let session = user.session();
+    let attempt = match visit.setup.throttles.password_check(session, visit.client_address()).await? {
+        Verdict::Go(attempt) => attempt,
+        Verdict::Wait(wait) => {
+            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Some(TOO_OFTEN), &fields.next)?;
+            return Ok(told_to_wait(page, wait));
+        }
+    };
+    match visit.setup.users.check_password(&user, &fields.password).await {
+        Ok(true) => attempt.succeeded().await,
+        Ok(false) => {
+            session.audit(AuditKind::PasswordCheckFailed);
+            let error = Some(Text::new("password-wrong"));
+            return render(&visit, &user, StatusCode::UNAUTHORIZED, error, &fields.next);
+        }
+        Err(error) => {
+            attempt.withdraw().await;
+            return Err(error.into());
+        }
+    }
+    session.login_with(&*user, LoginOptions::new().with_expiry(session.expiry()?))?;
+    Notice::Confirmed.leave(session)?;
+    Ok(see_other(&safe_next(&fields.next, &visit.prefix())))
+}
+
+fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, error: Option<Text>, next: &str) -> Answer {
+    let next = kept_next(visit, next);
+    visit.page(user.session(), Some(user))?.render(status, |layout| Confirm { layout, error, next })
+}
