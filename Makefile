@@ -1,7 +1,7 @@
 # Everything that is done with this repository. `make` lists it.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-env interop browser screenshots faults histories versions up down build logs shell-site shell-api \
+.PHONY: help demo test test-env interop openapi browser screenshots faults histories versions up down build logs shell-site shell-api \
 	migrate create-superuser bench compare compare-test capacity cost cost-check fuzz lint minimal api clean
 
 EXAMPLES := -p shared-session-examples
@@ -48,6 +48,8 @@ test: test-env ## Install what is missing and run every test (BROWSER_TESTS=off:
 	@scripts/packaged
 	@echo "== Sharing sessions with Django and FastAPI (make interop: with every version of Django and every serializer)"
 	@tests/interop/run quick 5.2
+	@echo "== Holding api to its OpenAPI document"
+	@tests/openapi/run
 	@echo "== Looking at the services through Chromium"
 	@tests/browser/run
 
@@ -56,6 +58,11 @@ interop: test-env ## Share sessions with Django 4.2, 5.2 and 6.1, and with FastA
 	cargo build -p shared-session-examples --examples
 	cargo build -p shared-session-interop-codec
 	@tests/interop/run all
+
+openapi: ## Hold api to its OpenAPI document: valid, every answer in it, a client made from it.
+	@echo "== Building the example services"
+	cargo build $(EXAMPLES) --examples
+	@tests/openapi/run
 
 browser: test-env ## Look at every page of the services through Chromium: two themes, two languages, four widths.
 	@echo "== Building the example services"

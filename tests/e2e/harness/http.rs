@@ -4,6 +4,7 @@
 //! - an answer with 409 or 5xx sets no session cookie
 //! - an error of `api` is a problem document (RFC 9457), and 503 has a `Retry-After`
 //! - the body of an error names no key and no address
+//! - an answer of `api` is one that its OpenAPI document has
 
 use reqwest::{
     Client, Method,
@@ -11,7 +12,7 @@ use reqwest::{
 };
 use serde_json::Value;
 
-use super::Kind;
+use super::{Kind, documented::assert_documented};
 
 /// The name of the session cookie.
 pub const COOKIE: &str = "shared_session_id";
@@ -107,6 +108,8 @@ impl Request {
 
     pub async fn send(self) -> Answer {
         let shown = format!("{} {} {}", self.kind.name(), self.method, self.path);
+        let base = self.url.strip_suffix(&*self.path).unwrap_or_default().to_owned();
+        let method = self.method.to_string();
         let builder = self.client.request(self.method, self.url).headers(self.headers);
         let builder = match self.body {
             Body::Nothing => builder,
@@ -118,6 +121,9 @@ impl Request {
         let body = response.text().await.unwrap_or_else(|error| panic!("{shown}: {error:?}"));
         let answer = Answer { shown, status, headers, body };
         answer.keeps_the_rules(self.kind, &self.path);
+        if self.kind == Kind::Api {
+            assert_documented(&self.client, &base, &method, &self.path, status).await;
+        }
         answer
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 pub mod browser;
+mod documented;
 pub mod html;
 pub mod http;
 pub mod pair;

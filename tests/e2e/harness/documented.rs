@@ -1,0 +1,46 @@
+//! Whether an answer of `api` is one that its OpenAPI document has.
+
+use reqwest::Client;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+/// What a server answers to any request, whatever the operation: its head contradicts itself (two hosts, a token beside the
+/// cookie), or the time was up.
+const OF_EVERY_OPERATION: [u16; 2] = [400, 408];
+
+/// Panics if the document of the `api` at `base` names `method` and `path`, and this `status` not among its answers; or if
+/// it does not name them, and they were answered.
+pub(crate) async fn assert_documented(client: &Client, base: &str, method: &str, path: &str, status: u16) {
+    static DOCUMENT: OnceCell<Value> = OnceCell::const_new();
+    let path = path.split('?').next().unwrap_or_default();
+    if method == "OPTIONS" || path == "/openapi.json" || path.starts_with("/docs") {
+        return;
+    }
+    let document = DOCUMENT
+        .get_or_init(|| async {
+            let answer = client.get(format!("{base}/openapi.json")).send().await.unwrap();
+            serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+        })
+        .await;
+    let paths = document["paths"].as_object().unwrap();
+    // HEAD is GET without the body.
+    let method = if method == "HEAD" { "get".to_owned() } else { method.to_lowercase() };
+    let item = paths.iter().find(|(template, _)| fits(template, path)).map(|(_, item)| item);
+    match item.and_then(|item| item.get(method)) {
+        Some(operation) => {
+            let is_known = operation["responses"].get(status.to_string()).is_some();
+            assert!(is_known || OF_EVERY_OPERATION.contains(&status), "{path}: {status} is in no documented answer");
+        }
+        None => {
+            let expected = if item.is_some() { 405 } else { 404 };
+            // Requests of other sites are refused before anybody looks for a route.
+            assert!(status == expected || status == 403, "{path}: {status} though the document does not have it");
+        }
+    }
+}
+
+fn fits(template: &str, path: &str) -> bool {
+    let (template, path) = (template.split('/'), path.split('/'));
+    template.clone().count() == path.clone().count()
+        && template.zip(path).all(|(expected, part)| expected == part || expected.starts_with('{') && !part.is_empty())
+}
