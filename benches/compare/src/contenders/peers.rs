@@ -10,7 +10,7 @@ pub use axum_session::axum_session;
 pub use ruts::ruts;
 pub use tower_sessions::tower_sessions;
 
-use axum::http::StatusCode;
+use axum::{Router, handler::Handler, http::StatusCode, routing::post};
 
 type Answer = Result<String, StatusCode>;
 
@@ -21,4 +21,19 @@ fn failed<E>(_: E) -> StatusCode {
 
 fn done() -> Answer {
     Ok("done".to_owned())
+}
+
+/// The routes of a contender on Axum, without its layer.
+fn router<A: 'static, B: 'static, C: 'static, D: 'static>(
+    start: impl Handler<A, ()>,
+    read: impl Handler<B, ()>,
+    increment: impl Handler<C, ()>,
+    rotation: impl Handler<D, ()>,
+) -> Router {
+    Router::new()
+        .route("/untouched", post(async || "done"))
+        .route("/start/{size}", post(start))
+        .route("/read", post(read))
+        .route("/increment", post(increment))
+        .route("/rotation", post(rotation))
 }

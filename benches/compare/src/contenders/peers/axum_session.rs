@@ -1,25 +1,19 @@
 //! axum_session over its Redis pool. It answers from a cache in the process, which hears nothing of other processes, and
 //! writes a session at most every ten seconds unless it changed.
 
-use axum::{Router, extract::Path, routing::post};
+use axum::{Router, extract::Path};
 use axum_session::{SessionConfig, SessionLayer, SessionStore};
 use axum_session_redispool::SessionRedisPool;
 use redis_pool::RedisPool;
 
-use super::{Answer, done};
+use super::{Answer, done, router};
 
 type Session = axum_session::Session<SessionRedisPool>;
 
 pub async fn axum_session(url: &str) -> Router {
     let pool = RedisPool::from(redis::Client::open(url).unwrap());
     let store = SessionStore::<SessionRedisPool>::new(Some(pool.into()), SessionConfig::default()).await.unwrap();
-    Router::new()
-        .route("/untouched", post(async || "done"))
-        .route("/start/{size}", post(start))
-        .route("/read", post(read))
-        .route("/increment", post(increment))
-        .route("/rotation", post(rotation))
-        .layer(SessionLayer::new(store))
+    router(start, read, increment, rotation).layer(SessionLayer::new(store))
 }
 
 async fn start(session: Session, Path(size): Path<usize>) -> Answer {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::{Router, extract::Path, routing::post};
+use axum::{Router, extract::Path};
 use fred::prelude::{Builder, Client, ClientLike, Config};
 use ruts::{
     CookieOptions, SessionLayer,
@@ -11,7 +11,7 @@ use ruts::{
 };
 use tower_cookies::CookieManagerLayer;
 
-use super::{Answer, done, failed};
+use super::{Answer, done, failed, router};
 
 type Session = ruts::Session<RedisStore<Client>>;
 
@@ -28,12 +28,7 @@ pub async fn ruts(url: &str) -> Router {
         .secure(true)
         .max_age(LIFETIME)
         .path("/");
-    Router::new()
-        .route("/untouched", post(async || "done"))
-        .route("/start/{size}", post(start))
-        .route("/read", post(read))
-        .route("/increment", post(increment))
-        .route("/rotation", post(rotation))
+    router(start, read, increment, rotation)
         .layer(SessionLayer::new(Arc::new(store)).with_cookie_options(cookie))
         .layer(CookieManagerLayer::new())
 }

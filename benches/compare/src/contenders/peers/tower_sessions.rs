@@ -1,25 +1,20 @@
 //! tower-sessions over its Redis store, with the pool of six connections that its README has.
 
-use axum::{Router, extract::Path, routing::post};
+use axum::{Router, extract::Path};
 use tower_sessions::{Expiry, Session, SessionManagerLayer};
 use tower_sessions_redis_store::{
     RedisStore,
     fred::prelude::{ClientLike, Config, Pool},
 };
 
-use super::{Answer, done, failed};
+use super::{Answer, done, failed, router};
 
 pub async fn tower_sessions(url: &str) -> Router {
     let pool = Pool::new(Config::from_url(url).unwrap(), None, None, None, 6).unwrap();
     pool.connect();
     pool.wait_for_connect().await.unwrap();
     let lifetime = Expiry::OnInactivity(time::Duration::days(14));
-    Router::new()
-        .route("/untouched", post(async || "done"))
-        .route("/start/{size}", post(start))
-        .route("/read", post(read))
-        .route("/increment", post(increment))
-        .route("/rotation", post(rotation))
+    router(start, read, increment, rotation)
         .layer(SessionManagerLayer::new(RedisStore::new(pool)).with_expiry(lifetime))
 }
 
