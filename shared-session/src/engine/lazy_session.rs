@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+#[cfg(doc)]
+use crate::ErrorKind;
 use crate::{
     Error, Failure, Rejected, Reply,
     cookie::{Sent, Transport},
