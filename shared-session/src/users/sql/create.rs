@@ -145,7 +145,7 @@ impl SqlUsers {
     /// ```
     ///
     /// # Errors
-    /// As [`Users`].
+    /// As [`Users`](crate::users::Users).
     pub async fn has_name_in_any_case(&self, name: &str) -> Result<bool, Error> {
         if name.is_empty() || name.contains('\0') {
             return Ok(false);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::Error;
 
-/// What [`SqlUsers::create_user`] makes a user of. Active, neither staff nor superuser, unless said otherwise.
+/// What [`SqlUsers::create_user`](super::SqlUsers::create_user) makes a user of. Active, neither staff nor superuser, unless said otherwise.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewUser {
@@ -58,7 +58,7 @@ impl fmt::Debug for NewUser {
     }
 }
 
-/// Why [`SqlUsers::create_user`] made no user.
+/// Why [`SqlUsers::create_user`](super::SqlUsers::create_user) made no user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateUserError {
