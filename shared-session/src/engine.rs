@@ -1,10 +1,18 @@
 //! What happens to a session between a request's `Cookie` header and its response.
 //!
-//! In the order of a request: [`mod@open`] makes a [`request`] of what its headers say, [`load`] reads the record,
-//! [`session`] edits a [`draft`] of its entries ([`data`]), the draft decides what to write, [`write`](mod@write) stores it
-//! and merges conflicts, [`ended`] keeps an ended session ended, and [`to_end`] runs what has begun to its end. [`outcome`] is
-//! what that means for the response. All of them share the [`core`]. [`near`] keeps sessions in the process, [`bearer`] is
-//! the form without a cookie, [`form_tokens`] makes and checks those of its pages, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored.
+//! In the order of a request:
+//!
+//! 1. [`mod@open`] makes a [`request`] of what its headers say; [`credentials`] and [`bearer`] are its two forms.
+//! 2. [`load`] reads the record.
+//! 3. [`session`] edits a [`draft`] of its entries ([`data`]).
+//! 4. The draft decides what to write.
+//! 5. [`write`](mod@write) stores it and merges conflicts; [`overtaken`] and [`turns`] say who goes on when several write.
+//!    [`ended`] keeps an ended session ended, and [`to_end`] runs what has begun to its end.
+//! 6. [`outcome`] is what that means for the response.
+//!
+//! All of them share the [`core`]. Beside the request: [`near`] keeps sessions in the process, [`form_tokens`] makes and
+//! checks those of its pages, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored,
+//! [`audited`] tells what was done.
 
 pub(crate) mod audited;
 pub(crate) mod bearer;

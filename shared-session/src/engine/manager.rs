@@ -257,7 +257,7 @@ impl SessionManager {
         }
     }
 
-    pub(crate) fn handle_for(&self, origin: Origin, read_only: bool) -> LazySession {
+    pub(crate) fn lazy_session(&self, origin: Origin, read_only: bool) -> LazySession {
         let inner = Inner::new(Arc::clone(&self.0), origin, read_only);
         if let Some(error) = &self.0.refused {
             inner.shared().state = State::Failed(error.clone());
@@ -266,8 +266,8 @@ impl SessionManager {
     }
 
     /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
-    pub fn close(&self, handle: &LazySession, ending: Ending) -> Close {
-        let (core, request) = (&self.0, &handle.0);
+    pub fn close(&self, session: &LazySession, ending: Ending) -> Close {
+        let (core, request) = (&self.0, &session.0);
         if request.seal_untouched() {
             let outcome = with_forms(request, Outcome::default());
             request.end(&outcome.cookie, ending.without_session());

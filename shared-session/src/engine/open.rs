@@ -82,7 +82,7 @@ impl SessionManager {
             _ => None,
         };
         let token = value.and_then(|value| core.parse_cookie(value));
-        self.handle_for(Origin::Request(Credentials { token, rivals, sent, carrier, has_cookies, header }), read_only)
+        self.lazy_session(Origin::Request(Credentials { token, rivals, sent, carrier, has_cookies, header }), read_only)
     }
 }
 

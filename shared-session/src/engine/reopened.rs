@@ -56,7 +56,7 @@ impl Followed {
 }
 
 impl SessionManager {
-    /// A fresh handle to the session that the request of `handle` ends with: for what outlives the request, such as
+    /// A fresh handle to the session that the request of `session` ends with: for what outlives the request, such as
     /// WebSockets, server-sent events, and jobs. No I/O. Commit its edits with
     /// [`Session::commit`](crate::Session::commit).
     ///
@@ -99,7 +99,7 @@ impl SessionManager {
     /// # Ok(()) }
     /// ```
     #[must_use]
-    pub fn reopen(&self, handle: &LazySession) -> LazySession {
-        self.handle_for(Origin::Reopened(handle.0.followed()), handle.0.read_only)
+    pub fn reopen(&self, session: &LazySession) -> LazySession {
+        self.lazy_session(Origin::Reopened(session.0.followed()), session.0.read_only)
     }
 }
