@@ -3,7 +3,7 @@
 use utoipa::{
     OpenApi,
     openapi::{
-        self,
+        self, ContentBuilder, Ref, ResponseBuilder,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -54,10 +54,19 @@ pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
         for operation in [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten() {
             if let Some(security) = operation.security.as_mut().filter(|security| security.contains(&cookie)) {
                 security.push(of("bearer"));
+                operation.responses.responses.entry("400".to_owned()).or_insert_with(|| ambiguous().into());
             }
         }
     }
     document
+}
+
+fn ambiguous() -> openapi::Response {
+    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    ResponseBuilder::new()
+        .description("There is a bearer token and the session cookie, or there are several `Authorization` headers")
+        .content("application/problem+json", problem)
+        .build()
 }
 
 /// `/docs` and `/openapi.json`. The page loads nothing from elsewhere.

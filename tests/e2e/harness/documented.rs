@@ -4,8 +4,8 @@ use reqwest::Client;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-/// What a server answers to any request, whatever the operation: its head contradicts itself (two hosts, a token beside the
-/// cookie), or the time was up.
+/// What a server answers to any request, whatever the operation: its head contradicts itself (two hosts), or the time was
+/// up.
 const OF_EVERY_OPERATION: [u16; 2] = [400, 408];
 
 /// Panics if the document of the `api` at `base` names `method` and `path`, and this `status` not among its answers; or if

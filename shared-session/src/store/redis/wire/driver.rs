@@ -170,7 +170,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let driver = &mut *self;
         driver.shared.driver.register(cx.waker());
-        let worked = driver.read(cx).and_then(|()| driver.write(cx));
+        let worked = driver.write(cx).and_then(|()| driver.read(cx));
         let Err(error) = worked else { return Poll::Pending };
         // The caller whose reply was due learns the reason, the others only that the connection is gone.
         match driver.waiting.pop_front() {
