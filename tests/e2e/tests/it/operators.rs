@@ -12,13 +12,13 @@ async fn with_an_address_of_their_own_operators_are_answered_there_alone() {
         let own = own_address(service);
         for path in FOR_OPERATORS {
             service.get(path).send().await.assert_status(404);
-            let there = service.get(path).renamed(service.address(), &own).send().await;
+            let there = service.get(path).for_operators(service.address(), &own).send().await;
             there.assert_status(200).assert_no_session_cookie();
         }
         service.get("/healthz").send().await.assert_status(200);
-        service.get("/healthz").renamed(service.address(), &own).send().await.assert_status(200);
+        service.get("/healthz").for_operators(service.address(), &own).send().await.assert_status(200);
         for path in ["/", "/login", "/api/me", "/docs", "/admin/"] {
-            service.get(path).renamed(service.address(), &own).send().await.assert_status(404);
+            service.get(path).for_operators(service.address(), &own).send().await.assert_status(404);
         }
     }
 }
