@@ -16,6 +16,7 @@ const ABANDONED: Duration = Duration::from_secs(2);
 /// What [`SessionManager::close`](crate::SessionManager::close) decided.
 #[derive(Debug)]
 #[must_use]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and most requests are done")]
 pub enum Close {
     /// Nothing is to be stored.
     Done(Outcome),

@@ -57,7 +57,8 @@ mod tests {
     fn a_secret_is_kept_where_the_same_user_is_signed_in_before_and_after_and_for_a_minute() {
         let hash = |byte| SecretHash::stored(&[byte; SecretHash::LEN]).unwrap();
         let (then, now) = (StoreTime(1_700_000_000_000), StoreTime(1_700_000_030_000));
-        let held = Some(Previous { secret_hash: hash(b'H'), replaced: then });
+        let before = Previous { secret_hash: hash(b'H'), replaced: then };
+        let held = Some(before);
         let new = Some(Previous { secret_hash: hash(b'N'), replaced: now });
         for (users, when_replaced, when_not) in [
             ([Some("1"), Some("1")], new, held),
@@ -69,11 +70,10 @@ mod tests {
             assert_eq!(Previous::after(held, users, Some(hash(b'N')), now), when_replaced, "{users:?}");
             assert_eq!(Previous::after(held, users, None, now), when_not, "{users:?}");
         }
-        let held = held.unwrap();
-        assert!(held.counts(then, now) && held.counts(then, StoreTime(then.0 + 59_999)));
-        assert!(!held.counts(then, StoreTime(then.0 + 60_000)));
+        assert!(before.counts(then, now) && before.counts(then, StoreTime(then.0 + 59_999)));
+        assert!(!before.counts(then, StoreTime(then.0 + 60_000)));
         assert!(
-            !held.counts(StoreTime(then.0 + 1), now),
+            !before.counts(StoreTime(then.0 + 1), now),
             "the secret was replaced again by a writer that kept the member"
         );
     }
