@@ -67,7 +67,8 @@ fn write_file(path: &PathBuf, text: &str) {
 
 /// Where ours is not ahead: a line for each cell, with the peers that are.
 fn losses(made: &[Comparison]) -> String {
-    let mut text = "## Where ours is behind\n\nThroughput as a ratio to the same framework by hand; the medians.\n".to_owned();
+    let mut text =
+        "## Where ours is behind\n\nThroughput as a ratio to the same framework by hand; the medians.\n".to_owned();
     let empty = text.len();
     for comparison in made {
         let mut lines: Vec<(String, Vec<String>)> = Vec::new();

@@ -7,7 +7,7 @@ pub struct Plot {
     pub title: String,
     /// Of the bars of every group.
     pub labels: Vec<&'static str>,
-    /// Of the figures above the bars.
+    /// Of the figures above the bars: the bar's, and its tick's if it has one.
     pub decimals: usize,
     /// A line across, where there is something to compare with.
     pub line: Option<f64>,
@@ -39,7 +39,7 @@ const LEFT: f64 = 46.0;
 const TOP: f64 = 34.0;
 const HEIGHT: f64 = 170.0;
 /// With its title, its figures and the names of its groups.
-const PANEL: f64 = HEIGHT + 74.0;
+const PANEL: f64 = HEIGHT + 90.0;
 const LEGEND_COLUMNS: usize = 4;
 
 /// For light and dark pages. Of each framework the floor is grey and ours are blue or green; peers are warm.
@@ -105,7 +105,7 @@ impl Plot {
         let most = most.chain(self.line).fold(f64::MIN_POSITIVE, f64::max);
         let step = step_of(most);
         let most = (most / step).ceil() * step;
-        let bottom = top + 40.0 + HEIGHT;
+        let bottom = top + 56.0 + HEIGHT;
         let y = |value: f64| bottom - HEIGHT * value / most;
         _ = writeln!(svg, "<text x=\"{LEFT}\" y=\"{:.1}\">{}</text>", top + 20.0, escaped(&panel.title));
         for line in 0..=(most / step).round() as usize {
@@ -145,7 +145,8 @@ impl Plot {
     }
 
     fn bar(&self, svg: &mut String, at: usize, bar: Bar, x: f64, y: &impl Fn(f64) -> f64) {
-        let figure = format!("{:.*}", self.decimals, bar.value);
+        let figures = |value: f64| format!("{value:.*}", self.decimals);
+        let figure = bar.tick.map_or_else(|| figures(bar.value), |tick| figures(bar.value) + " · " + &figures(tick));
         _ = writeln!(
             svg,
             "<rect class=\"c{at}\" x=\"{x:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{:.1}\"><title>{}: {figure}</title></rect>",
@@ -200,7 +201,8 @@ mod tests {
     fn every_bar_is_drawn_to_scale_and_named() {
         let high = Bar { tick: Some(2.0), ..Bar::of(1.0) };
         let svg = plot(vec![("read".to_owned(), vec![Some(high), Some(Bar::of(0.5))])]).svg();
-        assert!(svg.contains("<title>one: 1.00</title>") && svg.contains("<title>two: 0.50</title>"), "{svg}");
+        assert!(svg.contains("<title>one: 1.00 · 2.00</title>") && svg.contains("<title>two: 0.50</title>"), "{svg}");
+        assert!(svg.contains(">1.00 · 2.00</text>") && svg.contains(">0.50</text>"), "{svg}");
         let height = |at: &str| {
             let line = svg.lines().find(|line| line.starts_with(&format!("<rect class=\"{at}\"")));
             let (_, rest) = line.unwrap().split_once(" height=\"").unwrap();
