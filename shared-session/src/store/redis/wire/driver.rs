@@ -2,8 +2,8 @@
 //! order (pipelining).
 //!
 //! - Commands that are asked for during a write go out together in the next write. While many calls run, a write waits
-//!   until no other task is ready: what those ask for goes out with it, which costs less than a write for each, here
-//!   and at the server.
+//!   for its turn behind the tasks that are ready: what those ask for goes out with it, which costs less than a write
+//!   for each, here and at the server.
 //! - A call that nobody waits for any more still takes its reply off the connection.
 //! - When the driver ends, whatever ends it, each call that waits is told, and each later one at once.
 
@@ -193,8 +193,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 let mut queue = self.shared.queue();
                 if !self.has_waited && !queue.commands.is_empty() && self.calls.are_many() {
                     self.has_waited = true;
-                    // Pending at first, and woken when no other task is ready.
-                    let _ = pin!(tokio::task::yield_now()).poll(cx);
+                    // Behind the tasks that are ready. Unlike `yield_now` this lets another worker take over while one of
+                    // them blocks.
+                    cx.waker().wake_by_ref();
                     break;
                 }
                 self.has_waited = false;
