@@ -78,13 +78,11 @@ impl Account {
     post,
     path = "/api/login",
     tag = "account",
+    security((), ("session" = [])),
     request_body(content = Login, description = "The user name and the password"),
     responses(
         (status = 200, description = "Signed in", body = Account,
-            headers(
-                ("Set-Cookie" = String, description = "The session"),
-                ("Session-Token" = String, description = "The session, instead of the cookie"),
-            )),
+            headers(("Set-Cookie" = Option<String>, description = "The session"))),
         Fails<400>, Fails<401>, Fails<415>, Fails<422>, Fails<429>, WriteFails
     )
 )]
@@ -116,7 +114,9 @@ pub(crate) async fn login(
         }
     };
     let Some(user) = found else {
-        return Err(Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.").into());
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.");
+        let challenge = setup.settings.bearer_tokens.then_some(r#"Bearer realm="session""#);
+        return Err(problem.with_challenge(challenge).into());
     };
     attempt.succeeded().await;
     let account = Account::of(&user, &session).await?;
@@ -135,6 +135,7 @@ pub(crate) async fn login(
     post,
     path = "/api/logout",
     tag = "account",
+    security((), ("session" = [])),
     responses((status = 204, description = "Signed out, and the cookie removed"), WriteFails)
 )]
 pub(crate) async fn logout(session: Session) -> Result<StatusCode, ApiError> {

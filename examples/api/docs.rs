@@ -3,7 +3,8 @@
 use utoipa::{
     OpenApi,
     openapi::{
-        self, ContentBuilder, Ref, ResponseBuilder,
+        self, ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder,
+        schema::Type,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
@@ -42,6 +43,15 @@ pub(crate) fn document(cookie: &str) -> openapi::OpenApi {
     document
 }
 
+/// The operations that may start a session or replace what opens it, by path and method.
+const TELL_TOKENS: [(&str, &str); 5] = [
+    ("/api/login", "post"),
+    ("/api/visits", "post"),
+    ("/api/preferences/{name}", "put"),
+    ("/api/preferences/{name}", "delete"),
+    ("/api/sessions", "delete"),
+];
+
 /// The same where bearer tokens are accepted: wherever the cookie counts.
 pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
     let description = "The session of a client that is no browser. `POST /api/login` with `bearer` answers the token in \
@@ -50,8 +60,14 @@ pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
     let of = |name| SecurityRequirement::new::<_, [&str; 0], &str>(name, []);
     let cookie = of("session");
-    for path in document.paths.paths.values_mut() {
-        for operation in [&mut path.get, &mut path.put, &mut path.post, &mut path.delete].into_iter().flatten() {
+    for (name, path) in &mut document.paths.paths {
+        let operations =
+            [("get", &mut path.get), ("put", &mut path.put), ("post", &mut path.post), ("delete", &mut path.delete)];
+        for (method, operation) in operations {
+            let Some(operation) = operation else { continue };
+            if TELL_TOKENS.contains(&(name.as_str(), method)) {
+                tells_token(operation);
+            }
             if let Some(security) = operation.security.as_mut().filter(|security| security.contains(&cookie)) {
                 security.push(of("bearer"));
                 operation.responses.responses.entry("400".to_owned()).or_insert_with(|| ambiguous().into());
@@ -59,6 +75,19 @@ pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
         }
     }
     document
+}
+
+fn tells_token(operation: &mut openapi::path::Operation) {
+    for (status, response) in &mut operation.responses.responses {
+        if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
+            let description = "The session's new token, where a client without cookies has to replace the one it has";
+            let header = HeaderBuilder::new()
+                .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+                .description(Some(description))
+                .build();
+            response.headers.insert("Session-Token".to_owned(), RefOr::T(header));
+        }
+    }
 }
 
 fn ambiguous() -> openapi::Response {

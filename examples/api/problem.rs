@@ -39,6 +39,10 @@ pub(crate) struct Problem {
     #[serde(skip)]
     #[schema(ignore)]
     retry_after: u64,
+    /// What a 401 asks for in `WWW-Authenticate`.
+    #[serde(skip)]
+    #[schema(ignore)]
+    challenge: Option<&'static str>,
 }
 
 impl Problem {
@@ -50,6 +54,7 @@ impl Problem {
             detail,
             down: Vec::new(),
             retry_after: 1,
+            challenge: None,
         }
     }
 
@@ -65,6 +70,11 @@ impl Problem {
 }
 
 impl Problem {
+    /// With `WWW-Authenticate` (RFC 9110, 15.5.2).
+    pub(crate) fn with_challenge(self, challenge: Option<&'static str>) -> Self {
+        Self { challenge, ..self }
+    }
+
     /// 429, for so long.
     pub(crate) fn too_many(wait: Duration) -> Self {
         Self { retry_after: retry_after(wait), ..Self::of(StatusCode::TOO_MANY_REQUESTS) }
@@ -85,6 +95,9 @@ impl IntoResponse for Problem {
         let mut response = (status, headers, body).into_response();
         if is_told_to_wait(status) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
+        }
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

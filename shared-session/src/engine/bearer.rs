@@ -119,6 +119,10 @@ impl Inner {
         }
     }
 
+    pub(crate) fn takes_bearer(&self) -> bool {
+        self.core.bearer
+    }
+
     /// The value of `WWW-Authenticate` in an answer with `kind` and `status` (RFC 6750, 3).
     pub(super) fn challenge(&self, kind: ErrorKind, status: u16) -> Option<&'static str> {
         if !self.core.bearer {

@@ -201,7 +201,13 @@ impl Session {
             () if self.0.presented().is_some() => SignedOut::Ended,
             () => SignedOut::NoCookie,
         };
-        Err(why.into_error())
+        let error = why.into_error();
+        Err(match why {
+            SignedOut::NoCookie if self.0.takes_bearer() => {
+                error.with_public_message("No valid session cookie or bearer token was sent. Please sign in.")
+            }
+            _ => error,
+        })
     }
 
     /// The signed-in user, looked up once for a request.

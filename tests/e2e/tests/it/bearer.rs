@@ -182,6 +182,22 @@ async fn a_planted_token_opens_and_ends_nothing_after_the_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_401_names_the_scheme_where_tokens_are_taken_and_says_what_was_missing() {
+    for (settings, challenge, said) in [
+        (&[][..], "", "No session cookie was sent. Please sign in."),
+        (&ON, r#"Bearer realm="session""#, "No valid session cookie or bearer token was sent. Please sign in."),
+    ] {
+        let pair = Pair::with(Backend::Embedded, settings);
+        pair.user("ann").await;
+        let wrong = json!({ "username": "ann", "password": "wrong" });
+        assert_eq!(login(&pair, &wrong).send().await.assert_status(401).header("www-authenticate"), challenge);
+        for request in [pair.api.get("/api/me"), with(pair.api.get("/api/me"), "malformed")] {
+            assert_eq!(request.send().await.assert_status(401).json()["detail"], said);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn openapi_has_the_second_scheme_where_it_counts_and_only_then() {
     for (settings, is_on) in [(&[][..], false), (&ON, true)] {
         let pair = Pair::with(Backend::Embedded, settings);
@@ -196,5 +212,22 @@ async fn openapi_has_the_second_scheme_where_it_counts_and_only_then() {
             assert_eq!((security.contains(&bearer), security.contains(&json!({ "session": [] }))), (is_on, true));
         }
         assert!(document["paths"]["/api/public"]["get"]["security"].is_null());
+        // A client made from the document sends its token there, or it signs nobody out.
+        let logout = &document["paths"]["/api/logout"]["post"];
+        let (nothing, cookie) = (json!({}), json!({ "session": [] }));
+        let offered = if is_on { json!([nothing, cookie, bearer]) } else { json!([nothing, cookie]) };
+        assert_eq!(logout["security"], offered);
+        assert_eq!(logout["responses"]["400"].is_object(), is_on);
+        for (path, method, status, tells) in [
+            ("/api/login", "post", "200", true),
+            ("/api/visits", "post", "200", true),
+            ("/api/preferences/{name}", "put", "204", true),
+            ("/api/preferences/{name}", "delete", "204", true),
+            ("/api/sessions", "delete", "204", true),
+            ("/api/me", "get", "200", false),
+        ] {
+            let header = &document["paths"][path][method]["responses"][status]["headers"]["Session-Token"];
+            assert_eq!(header.is_object(), is_on && tells, "{method} {path}");
+        }
     }
 }
