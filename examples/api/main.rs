@@ -46,11 +46,11 @@ async fn run(command: ApiCommand) -> Result<(), Failure> {
             let configured = settings?.listen_addr();
             health::ask(addr.unwrap_or(configured)).map_err(Failure::failed)
         }
-        ApiCommand::Serve => Ok(serve(settings?).await?),
+        ApiCommand::Serve => serve(settings?).await,
     }
 }
 
-async fn serve(settings: Settings) -> Result<(), Error> {
+async fn serve(settings: Settings) -> Result<(), Failure> {
     setup::start_logging(&settings)?;
     let listener = bind(settings.listen_addr()).await?;
     let bound = listener.local_addr().map_err(|source| failed("the bound address is unknown", &source))?;
@@ -58,22 +58,21 @@ async fn serve(settings: Settings) -> Result<(), Error> {
     let setup = Setup::open(settings, OnError::default()).await?;
     serve_operations(&setup).await?;
     let app = app::app(setup, bound)?;
-    println!("listening on http://{bound}");
+    cli::print(&format!("listening on http://{bound}\n"))?;
 
     serve::serve(listener, app, limits, serving::asked_to_stop()).await;
     Ok(())
 }
 
 /// Answers what operators ask for at an address of its own, where there is one, until the process ends.
-async fn serve_operations(setup: &Setup) -> Result<(), Error> {
+async fn serve_operations(setup: &Setup) -> Result<(), Failure> {
     shared_session_examples::operations::warn_if_open(&setup.settings);
     let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
     let listener = bind(addr).await?;
     let bound = listener.local_addr().map_err(|source| failed("the bound address is unknown", &source))?;
     let (app, limits) = (app::of_operators(setup.clone()), setup.settings.http);
     tokio::spawn(serve::serve(listener, app, limits, std::future::pending()));
-    println!("for operators: http://{bound}");
-    Ok(())
+    cli::print(&format!("for operators: http://{bound}\n"))
 }
 
 async fn bind(addr: SocketAddr) -> Result<TcpListener, Error> {

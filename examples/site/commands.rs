@@ -7,7 +7,7 @@ use shared_session::{
     users::{CreateUserError, NewUser},
 };
 use shared_session_examples::{
-    cli::{Failure, NewSuperuser},
+    cli::{Failure, NewSuperuser, print},
     forms::check_registration,
     language::Language,
     settings::{Settings, env_file},
@@ -22,11 +22,10 @@ pub(crate) async fn migrate(settings: Settings) -> Result<(), Failure> {
     let setup = Setup::open(settings, OnError::default()).await?;
     StaffLog::open(&setup.settings).await?;
     if setup.settings.profile.is_django() {
-        println!("every table is in place; they are Django's: manage.py migrate makes and changes them");
+        print("every table is in place; they are Django's: manage.py migrate makes and changes them\n")
     } else {
-        println!("every table is in place");
+        print("every table is in place\n")
     }
-    Ok(())
 }
 
 /// Creates a user who may do everything.
@@ -43,10 +42,7 @@ pub(crate) async fn create_superuser(settings: &Settings, new: &NewSuperuser) ->
     }
     let users = open_users(settings).await?;
     match users.create_user(NewUser::new(&username, password).with_email(email).with_superuser()).await {
-        Ok(_) => {
-            println!("created the superuser {username}");
-            Ok(())
-        }
+        Ok(_) => print(&format!("created the superuser {username}\n")),
         Err(CreateUserError::NameTaken) => Err(Failure::failed(format!("there is a user {username} already"))),
         Err(error) => Err(Failure::failed(error.to_string())),
     }

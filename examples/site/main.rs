@@ -46,8 +46,7 @@ async fn main() -> ExitCode {
 
 async fn run(command: SiteCommand) -> Result<(), Failure> {
     if let SiteCommand::Completions { shell } = command {
-        cli::print_completions(shell);
-        return Ok(());
+        return cli::print_completions(shell);
     }
     let settings = Settings::load(Service::Site);
     if let SiteCommand::Check = command {
@@ -82,8 +81,7 @@ fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
             tracing::error!(%error, "operators are no longer answered");
         }
     });
-    println!("for operators: http://{bound}");
-    Ok(())
+    cli::print(&format!("for operators: http://{bound}\n"))
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
@@ -131,7 +129,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     .listen(listener)
     .map_err(failed)?
     .run();
-    println!("listening on http://{bound}");
+    cli::print(&format!("listening on http://{bound}\n"))?;
     server.await.map_err(|error| Failure::failed(format!("the server failed: {error}")))?;
     tracing::info!("stopped");
     Ok(())

@@ -1,18 +1,21 @@
 //! What `site check` and `api check` tell: whether these settings would work, a line for each part.
 //!
 //! - It makes no table, no file and no user: what the first start makes is a warning here.
+//! - What is there already is looked at, also where something else is missing.
 //! - A session is stored, read and ended, once it is known that this service fits those that are there.
 //! - No line has a secret: no URL, no key.
 
 mod to_come;
 
-use std::fmt;
+pub use to_come::files as missing_files;
+
+use std::{fmt, path::PathBuf};
 
 use shared_session::{Error, ErrorKind, SessionManager, users::SqlUsers};
 
 use crate::{
-    cli::Failure,
-    operations, sessions,
+    cli::{self, Failure},
+    operations, secret_key, sessions,
     settings::{DatabaseUrl, SessionUrl, Settings, SettingsError, env_file},
     setup::{explained, open_manager, open_users, secret_keys},
 };
@@ -60,7 +63,7 @@ impl Report {
     /// # Errors
     /// [`Failure::failed`] if one of them says that something does not work.
     pub fn print(&self) -> Result<(), Failure> {
-        self.0.iter().for_each(|line| println!("{line}"));
+        cli::print(&self.0.iter().map(|line| format!("{line}\n")).collect::<String>())?;
         match self.0.iter().filter(|line| line.state == State::Failed).count() {
             0 => Ok(()),
             failed => {
@@ -112,15 +115,18 @@ fn say_settings(report: &mut Report, settings: &Settings) {
     }
 }
 
-/// The users, the store and the fleet, as far as one does not need another that fails.
+/// The users, the store and the fleet, as far as one does not need another that fails or is still to be made.
 async fn say_parts(report: &mut Report, settings: &Settings) {
-    let missing = to_come::files(settings);
+    let missing = missing_files(settings);
     if !missing.is_empty() {
-        let files: Vec<_> = missing.iter().map(|file| file.display().to_string()).collect();
-        report.say(State::Warning, "store", format!("the first start makes {}", files.join(" and ")));
-        return;
+        say_missing(report, settings, &missing);
     }
-    match to_come::tables(settings).await {
+    let has_key = settings.secret_key.is_some() || secret_key::exists(&settings.data_dir);
+    if let Some(error) = has_key.then(|| secret_keys(settings).err()).flatten() {
+        return report.error("settings", &error);
+    }
+    let tables = to_come::tables(settings).await;
+    match &tables {
         Ok(missing) if missing.is_empty() => {}
         Ok(missing) => {
             let tables = missing.join(", ");
@@ -129,9 +135,12 @@ async fn say_parts(report: &mut Report, settings: &Settings) {
                 "users",
                 format!("no tables yet: {tables}; `site migrate` or a start makes them"),
             );
-            return;
         }
-        Err(error) => return report.error("users", &error),
+        Err(error) => report.error("users", error),
+    }
+    if !(missing.is_empty() && tables.is_ok_and(|missing| missing.is_empty())) {
+        // Opening the users would make what is missing.
+        return say_redis(report, settings).await;
     }
     let users = match open_users(settings).await {
         Ok(users) => users,
@@ -143,6 +152,30 @@ async fn say_parts(report: &mut Report, settings: &Settings) {
     }
     if let Err(error) = say_sessions(report, settings, &users).await {
         report.error("store", &error);
+    }
+}
+
+/// What the first start makes, and what is in its way.
+fn say_missing(report: &mut Report, settings: &Settings, missing: &[PathBuf]) {
+    let names = missing.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" and ");
+    if settings.profile.is_django() {
+        report.say(State::Failed, "users", format!("there is no {names}: manage.py migrate of Django makes it"));
+        return;
+    }
+    report.say(State::Warning, "store", format!("the first start makes {names}"));
+    for obstacle in to_come::obstacles(settings, missing) {
+        report.say(State::Failed, "store", obstacle);
+    }
+}
+
+/// Asks Redis alone, where there are no users yet.
+async fn say_redis(report: &mut Report, settings: &Settings) {
+    if !settings.session_url.is_redis() {
+        return;
+    }
+    match sessions::ping_redis(settings).await {
+        Ok(()) => report.say(State::Fine, "store", format!("{} answers", store(settings))),
+        Err(error) => report.error("store", &explained("SESSION_URL", &error)),
     }
 }
 

@@ -12,7 +12,11 @@
 //! # Ok::<(), clap::Error>(())
 //! ```
 
-use std::{io, net::SocketAddr, process::ExitCode};
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    process::ExitCode,
+};
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -176,7 +180,7 @@ pub struct Revoke {
 #[group(required = true, multiple = false)]
 pub struct Which {
     /// The public handle of a session, as `sessions list` and the pages of staff show it
-    #[arg(value_parser = handle)]
+    #[arg(value_parser = handle, allow_hyphen_values = true)]
     pub handle: Option<Handle>,
     /// Every session of this user (a name, or an id), everywhere
     #[arg(long, value_name = "NAME")]
@@ -209,8 +213,27 @@ fn handle(text: &str) -> Result<Handle, String> {
 }
 
 /// Prints what `site completions` answers.
-pub fn print_completions(shell: Shell) {
-    clap_complete::generate(shell, &mut Site::command(), "site", &mut io::stdout());
+///
+/// # Errors
+/// As [`print`].
+pub fn print_completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Site::command(), "site", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// Writes `text` to stdout. A reader that has closed the pipe has read enough: that is no error.
+///
+/// # Errors
+/// [`Failure::failed`] if it cannot be written, to a full disk for one.
+pub fn print(text: &str) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::failed(format!("the output cannot be written: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Why a command ends without having done what it was asked for: one line, and an exit code.
@@ -253,7 +276,8 @@ pub fn exit_code(ended: Result<(), Failure>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, code }) => {
-            eprintln!("error: {}", message.replace('\n', " "));
+            // Nobody is left to be told that this cannot be written.
+            let _ = writeln!(io::stderr(), "error: {}", message.replace('\n', " "));
             ExitCode::from(code)
         }
     }
@@ -291,7 +315,20 @@ mod tests {
         for line in [handle.clone(), "--user ann".into(), "--user ann --yes".into()] {
             assert!(site(&format!("sessions revoke {line}")).is_ok(), "{line}");
         }
-        for line in ["", "--yes", "not-a-handle", &format!("{handle} --yes"), &format!("{handle} --user ann")] {
+        for handle in ["-".to_owned() + &"A".repeat(23), "--".to_owned() + &"A".repeat(22)] {
+            let parsed = site(&format!("sessions revoke {handle}")).unwrap();
+            let Some(SiteCommand::Sessions(SessionsCommand::Revoke(revoke))) = parsed else { panic!("{handle}") };
+            assert_eq!(revoke.which.handle.map(|handle| handle.to_string()), Some(handle));
+        }
+        for line in [
+            "",
+            "--yes",
+            "--no-such",
+            "-x",
+            "not-a-handle",
+            &format!("{handle} --yes"),
+            &format!("{handle} --user ann"),
+        ] {
             assert_eq!(site(&format!("sessions revoke {line}")).unwrap_err().exit_code(), 2, "{line}");
         }
     }

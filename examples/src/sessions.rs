@@ -234,6 +234,14 @@ fn connect(settings: &Settings) -> Result<RedisStore, Error> {
     RedisStore::connect_lazy(url.expose(), &config).map_err(|error| explained("SESSION_URL", &error))
 }
 
+/// Asks the Redis that the settings name whether it answers. One round trip.
+///
+/// # Errors
+/// [`ErrorKind::Unavailable`] if it does not.
+pub(crate) async fn ping_redis(settings: &Settings) -> Result<(), Error> {
+    SessionManager::new(connect(settings)?).ping().await
+}
+
 /// A Redis that makes room by dropping keys signs users out. Not worth stopping a start for, and a Redis that is down or
 /// does not tell is none of this.
 async fn warn_of_eviction(store: &RedisStore) {

@@ -1,6 +1,13 @@
 //! From settings to running parts: the session store, the users, the session manager, and what operators ask for.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use shared_session::{
     CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionLimit, SessionManager, cookie,
@@ -324,7 +331,10 @@ async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result<(), Error>
         return Ok(());
     }
     match users.create_user(NewUser::new(DEMO_USER, DEMO_PASSWORD).with_email("demo@example.org")).await {
-        Ok(_) => println!("created the user {DEMO_USER} with the password {DEMO_PASSWORD}"),
+        Ok(_) => {
+            // The user is there, whether or not anybody reads it.
+            let _ = writeln!(io::stdout(), "created the user {DEMO_USER} with the password {DEMO_PASSWORD}");
+        }
         Err(CreateUserError::NameTaken) => {}
         Err(CreateUserError::Failed(error)) => return Err(error),
         Err(other) => return Err(Error::new(ErrorKind::Config, other.to_string())),

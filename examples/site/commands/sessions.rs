@@ -11,7 +11,8 @@ use shared_session::{
     users::{SqlUsers, User, Users as _},
 };
 use shared_session_examples::{
-    cli::{Failure, Revoke, SessionsCommand},
+    check::missing_files,
+    cli::{Failure, Revoke, SessionsCommand, print},
     language::Language,
     settings::Settings,
     setup::Setup,
@@ -27,6 +28,12 @@ const STAFF: &str = "(command line)";
 const NOTHING: &str = "-";
 
 pub(crate) async fn run(settings: Settings, command: SessionsCommand) -> Result<(), Failure> {
+    if let Some(file) = missing_files(&settings).first() {
+        return Err(Failure::failed(format!(
+            "there is no {}, so there are no sessions: run this with the settings and in the directory of the service",
+            file.display()
+        )));
+    }
     let setup = Setup::open(settings, OnError::default()).await?;
     match command {
         SessionsCommand::List { user } => list(&setup, user.as_deref()).await,
@@ -118,23 +125,20 @@ async fn revoke_one(setup: &Setup, handle: &Handle) -> Result<(), Failure> {
     let session = setup.manager.session_named(handle).await?.ok_or_else(gone)?;
     note(&setup.settings, "end-session", &handle.to_string()).await?;
     match setup.manager.revoke(session.user_id.as_deref(), handle).await? {
-        true => println!("ended the session {handle}"),
-        false => return Err(gone()),
+        true => print(&format!("ended the session {handle}\n")),
+        false => Err(gone()),
     }
-    Ok(())
 }
 
 async fn revoke_all(setup: &Setup, user: &str, yes: bool) -> Result<(), Failure> {
     let user = find(&setup.users, user).await?;
     let name = shown(&user);
     if !yes && !is_confirmed(&setup.manager, &user, &name).await? {
-        println!("nothing was ended");
-        return Ok(());
+        return print("nothing was ended\n");
     }
     note(&setup.settings, "sign-out", &user.username).await?;
     let ended = setup.manager.revoke_all(&user.id).await?;
-    println!("signed {name} out everywhere; {ended} sessions were in the store");
-    Ok(())
+    print(&format!("signed {name} out everywhere; {ended} sessions were in the store\n"))
 }
 
 async fn is_confirmed(manager: &SessionManager, user: &User, name: &str) -> Result<bool, Failure> {
@@ -142,10 +146,11 @@ async fn is_confirmed(manager: &SessionManager, user: &User, name: &str) -> Resu
         return Err(Failure::unusable("nobody can be asked here, so nothing was ended; --yes does it without asking"));
     }
     let sessions = manager.sessions_of(&user.id).await?.len();
-    print!("Sign {name} out everywhere? {sessions} sessions end now. [y/N] ");
+    print(&format!("Sign {name} out everywhere? {sessions} sessions end now. [y/N] "))?;
     let mut answer = String::new();
-    let asked = io::stdout().flush().and_then(|()| io::stdin().read_line(&mut answer));
-    asked.map_err(|error| Failure::failed(format!("the answer cannot be read: {error}")))?;
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::failed(format!("the answer cannot be read: {error}")))?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -1,6 +1,12 @@
 //! What the first start makes, and is not there yet.
 
-use std::{path::PathBuf, str::FromStr as _};
+use std::{
+    collections::BTreeSet,
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+};
 
 use shared_session::{Error, ErrorKind};
 use sqlx::{Connection as _, PgConnection, SqliteConnection, postgres::PgConnectOptions, sqlite::SqliteConnectOptions};
@@ -16,21 +22,48 @@ const SESSION_TABLES: &[&str] = &["shared_session", "shared_session_index"];
 const STAFF_TABLES: &[&str] = &["site_staff_log"];
 
 /// Files that the settings name, and that the first start would make.
-pub(super) fn files(settings: &Settings) -> Vec<PathBuf> {
+#[must_use]
+pub fn files(settings: &Settings) -> Vec<PathBuf> {
     let mut files = Vec::new();
     if has_embedded_database(settings) {
         files.push(settings.embedded_database());
     }
     let users = if let DatabaseUrl::Sqlite(url) = &settings.database_url { Some(url) } else { None };
     let sessions = if let SessionUrl::Sqlite(url) = &settings.session_url { Some(url) } else { None };
-    let of_url = |url: &String| Some(SqliteConnectOptions::from_str(url).ok()?.get_filename().to_owned());
-    files.extend(users.into_iter().chain(sessions).filter_map(of_url));
+    files.extend(users.into_iter().chain(sessions).filter_map(|url| file_of(url)));
     files.retain(|file| !file.exists());
     if settings.secret_key.is_none() && !secret_key::exists(&settings.data_dir) {
         files.push(settings.data_dir.join("secret_key"));
     }
     files.dedup();
     files
+}
+
+/// Why `files` cannot be made: a sentence for each directory that is missing or refuses.
+pub(super) fn obstacles(settings: &Settings, files: &[PathBuf]) -> Vec<String> {
+    let mut looked_at = BTreeSet::new();
+    let mut obstacles = Vec::new();
+    for file in files {
+        let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // The start makes this one, and nobody the others.
+        let directory = match parent == settings.data_dir {
+            true => parent.ancestors().find(|directory| directory.exists()).unwrap_or(Path::new(".")),
+            false => parent,
+        };
+        if !looked_at.insert(directory) {
+            continue;
+        }
+        let refused = |error: io::Error| format!("{} cannot be written: {error}", directory.display());
+        obstacles.extend(is_writable(directory).err().map(refused));
+    }
+    obstacles
+}
+
+/// Makes a file and removes it, which tells more than the mode of the directory.
+fn is_writable(directory: &Path) -> io::Result<()> {
+    let probe = directory.join(format!(".shared-session-check-{}", std::process::id()));
+    OpenOptions::new().write(true).create_new(true).open(&probe)?;
+    fs::remove_file(probe)
 }
 
 /// Tables of ours that are not there. With a Django profile there are none of ours.
@@ -56,8 +89,17 @@ pub(super) async fn tables(settings: &Settings) -> Result<Vec<&'static str>, Err
     Ok(missing)
 }
 
+/// The file of a SQLite database.
+fn file_of(url: &str) -> Option<PathBuf> {
+    Some(SqliteConnectOptions::from_str(url).ok()?.get_filename().to_owned())
+}
+
 /// Those of `tables` that are not in the database at `url`.
 async fn lacking(url: &str, setting: &str, tables: &[&'static str]) -> Result<Vec<&'static str>, Error> {
+    if url.starts_with("sqlite:") && file_of(url).is_some_and(|file| !file.exists()) {
+        // The file is what is missing, and is said to be.
+        return Ok(Vec::new());
+    }
     let found = if url.starts_with("sqlite:") { in_sqlite(url, tables).await } else { in_postgres(url, tables).await };
     found.map_err(|error| {
         let error = Error::new(ErrorKind::Unavailable, "the database does not answer").with_source(Box::new(error));

@@ -1,5 +1,7 @@
 //! The command lines of the two services, as operators and containers use them.
 
+use std::process::Stdio;
+
 use test_servers::{Postgres, RedisKind};
 
 use harness::{
@@ -94,6 +96,78 @@ async fn a_check_of_a_first_start_makes_nothing_and_says_what_would_be_made() {
         assert!(about(&ended, "users")[0].contains("no tables yet: auth_user"), "{ended:?}");
         let tables = "SELECT count(*) FROM information_schema.tables WHERE table_schema = 'public'";
         assert_eq!(Postgres::shared().sql(&database, tables).trim(), "0");
+    }
+}
+
+#[test]
+fn a_check_looks_at_what_is_there_also_where_something_is_missing() {
+    let of = |prepare: &dyn Fn(&std::path::Path), settings: &[(&str, &str)], part: &str, said: &str| {
+        for kind in Kind::BOTH {
+            let directory = TempDir::new();
+            let mut env = basic_settings(directory.path());
+            env.extend(owned(settings));
+            prepare(directory.path());
+            let ended = kind.run(directory.path(), &env, &["check"]);
+            assert_code(&ended, 1);
+            let failed: Vec<_> = about(&ended, part).into_iter().filter(|line| line.starts_with("failed ")).collect();
+            assert!(failed.len() == 1 && failed[0].contains(said), "{settings:?}: {ended:?}");
+        }
+    };
+    let nothing = |_: &std::path::Path| {};
+    let dead = ("SESSION_URL", "redis://127.0.0.1:1/0");
+    of(&nothing, &[dead, ("SECRET_KEY", SECRET_KEY)], "store", "SESSION_URL");
+    of(&nothing, &[("DATABASE_URL", "sqlite://no/such/users.sqlite3")], "store", "no/such cannot be written");
+    of(&|directory| std::fs::write(directory.join("data"), "").unwrap(), &[], "store", "data cannot be written");
+    let write = |name: &'static str, content: &'static [u8]| {
+        move |directory: &std::path::Path| {
+            std::fs::create_dir_all(directory.join("data")).unwrap();
+            std::fs::write(directory.join("data").join(name), content).unwrap();
+        }
+    };
+    of(&write("shared-session.sqlite3", &[b'x'; 8192]), &[], "users", "DATABASE_URL");
+    for key in [&b"short"[..], &[0xff; 64]] {
+        of(&write("secret_key", key), &[], "settings", "the secret key in DATA_DIR cannot be used");
+    }
+    let django =
+        [("SESSION_PROFILE", "django-db"), ("DATABASE_URL", "sqlite://users.sqlite3"), ("SECRET_KEY", "short")];
+    of(&nothing, &django, "users", "manage.py migrate");
+    let database = Postgres::shared().create_database();
+    of(&nothing, &[dead, ("DATABASE_URL", &database), ("SECRET_KEY", SECRET_KEY)], "store", "SESSION_URL");
+}
+
+#[test]
+fn sessions_of_another_folder_are_not_there_and_nothing_is_made() {
+    let directory = TempDir::new();
+    let handle = "A".repeat(24);
+    for args in [&["sessions", "list"][..], &["sessions", "revoke", &handle]] {
+        let ended = Kind::Site.run(directory.path(), &[], args);
+        assert_code(&ended, 1);
+        assert!(ended.stderr.starts_with("error: there is no ") && ended.stderr.contains(".data"), "{ended:?}");
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "{ended:?}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_ends_a_command_quietly_and_a_full_device_is_an_error() {
+    let directory = TempDir::new();
+    let run = |args: &[&str], stdout: Stdio| {
+        let mut command = Kind::Site.command(directory.path(), &basic_settings(directory.path()));
+        command.args(args).stdout(stdout).stderr(Stdio::piped()).output().unwrap()
+    };
+    for args in [&["completions", "bash"][..], &["check"], &["migrate"], &["sessions", "list"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let ended = run(args, writer.into());
+        assert_eq!(ended.status.code(), Some(0), "{args:?}: {ended:?}");
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(!said.contains("panicked") && !said.contains("error"), "{args:?}: {said}");
+    }
+    for args in [&["completions", "bash"][..], &["check"], &["migrate"], &["sessions", "list"]] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = run(args, full.into());
+        assert_eq!(ended.status.code(), Some(1), "{args:?}: {ended:?}");
+        let said = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert!(!said.contains("panicked") && said.lines().any(|line| line.starts_with("error: ")), "{args:?}: {said}");
     }
 }
 
