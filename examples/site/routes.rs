@@ -12,7 +12,7 @@ mod preferences;
 use actix_web::{
     HttpResponse, Route,
     guard::{Any, Get, Head},
-    web::{self, ServiceConfig, post, resource},
+    web::{self, PayloadConfig, ServiceConfig, post, resource},
 };
 use shared_session_examples::pages::STATIC_FILES;
 
@@ -39,6 +39,7 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/admin/users/{id}/password").route(post().to(admin::users::set_password)))
         .service(
             resource("/admin/users/{id}/rights")
+                .app_data(PayloadConfig::new(admin::rights::LIMIT))
                 .route(get().to(admin::rights::show))
                 .route(post().to(admin::rights::change)),
         )

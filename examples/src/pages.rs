@@ -15,7 +15,7 @@
 //! | [`AdminUser`] | `/admin/users/{id}/active`, `…/staff`, `…/superuser` | `on` (`true` or `false`) |
 //! | [`AdminUser`] | `/admin/users/{id}/sign-out` | |
 //! | [`AdminUser`] | `/admin/users/{id}/password` | `new_password1`, `new_password2` |
-//! | [`AdminRights`], [`AdminRightsAsk`] | `/admin/users/{id}/rights` | `group` and `permission`, any number; `confirmed` |
+//! | [`AdminRights`], [`AdminRightsAsk`] | `/admin/users/{id}/rights` | `group` and `permission`; or `confirmed`, `add-group`, `remove-group`, `add-permission` and `remove-permission`; any number |
 //! | [`AdminSessions`], [`AdminRevoke`] | `/admin/sessions/revoke` | `handle`, any number; `confirmed` |
 //! | [`AdminUser`], [`AdminSessions`] | `/admin/sessions/{handle}/revoke` | |
 //!
@@ -38,7 +38,7 @@ pub use self::admin::{
     SessionUser, UserRow,
 };
 pub use self::{
-    admin_rights::{AdminRights, AdminRightsAsk, Choice, Choices},
+    admin_rights::{AdminRights, AdminRightsAsk, AskedChange, Choice, Choices},
     chart::{Bar, Chart},
     error::{ErrorPage, Somebody},
     layout::{FieldErrors, Layout, SignedIn, Theme, Visitor, When},

@@ -4,10 +4,11 @@
 //! - Other staff need the permission to change users (`auth.change_user`). They change nobody's staff mark, they change
 //!   no superuser, and they do not activate staff: an accomplice must not give back what a superuser took.
 //! - They give and take only groups and permissions of which they have every permission themselves: nobody lifts an
-//!   accomplice above themselves, or takes what they could not give back.
+//!   accomplice above themselves, or takes what they could not give back. A group without permissions is for superusers:
+//!   nobody knows what it will stand for.
 //! - Without the permission staff may look.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared_session::users::{AuthUser as _, User};
 
@@ -21,6 +22,26 @@ pub struct Rights {
     changes_users: bool,
     permissions: BTreeSet<String>,
 }
+
+/// What a user is given, and what is taken: groups or permissions, by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// What the user does not have yet.
+    pub add: BTreeSet<String>,
+    /// What the user has.
+    pub remove: BTreeSet<String>,
+}
+
+impl Difference {
+    /// Whether nothing changes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.add.is_empty() && self.remove.is_empty()
+    }
+}
+
+/// Groups or permissions by name, each with the permissions that it stands for.
+pub type Grants = BTreeMap<String, BTreeSet<String>>;
 
 /// The user of a session that somebody wants to end.
 #[derive(Clone, Copy, Debug)]
@@ -99,34 +120,42 @@ impl Rights {
     /// Whether `permissions` may be given to others and taken from them: those of one group, or one.
     #[must_use]
     pub fn grants<'a>(&self, permissions: impl IntoIterator<Item = &'a String>) -> bool {
-        self.is_superuser || permissions.into_iter().all(|permission| self.permissions.contains(permission))
+        let mut permissions = permissions.into_iter().peekable();
+        let has_all =
+            permissions.peek().is_some() && permissions.all(|permission| self.permissions.contains(permission));
+        self.is_superuser || has_all
     }
 
-    /// What a user has after somebody chose `wanted` of `all`, each with the permissions that it stands for. What may not
-    /// be given or taken cannot be chosen, and stays as it is in `held`.
+    /// What changes for a user who has `held` if `wanted` of `all` is what was ticked. What may not be given or taken cannot
+    /// be ticked, and stays.
     ///
     /// # Errors
     /// If `wanted` has something that may not be given and is not held, or that there is not.
-    pub fn replace<'a>(
+    pub fn ticked(
         &self,
-        all: impl IntoIterator<Item = (&'a String, &'a BTreeSet<String>)>,
+        all: &Grants,
         held: &BTreeSet<String>,
         wanted: &BTreeSet<String>,
-    ) -> Result<BTreeSet<String>, Refusal> {
-        let (mut had, mut chosen) = (BTreeSet::new(), 0);
-        for (name, permissions) in all {
-            let (is_held, is_wanted) = (held.contains(name), wanted.contains(name));
-            chosen += usize::from(is_wanted);
-            let has = match self.grants(permissions) {
-                true => is_wanted,
-                false if is_wanted && !is_held => return Err(GRANTS),
-                false => is_held,
-            };
-            if has {
-                had.insert(name.clone());
-            }
+    ) -> Result<Difference, Refusal> {
+        let remove = held.difference(wanted).filter(|name| self.may_grant(all, name)).cloned().collect();
+        let asked = Difference { add: wanted.difference(held).cloned().collect(), remove };
+        self.confirmed(all, held, &asked)
+    }
+
+    /// What is left of `asked` for a user who now has `held`: what others did meanwhile is not done again.
+    ///
+    /// # Errors
+    /// If `asked` has something that may not be given and taken, or that there is not in `all`.
+    pub fn confirmed(&self, all: &Grants, held: &BTreeSet<String>, asked: &Difference) -> Result<Difference, Refusal> {
+        let Difference { add, remove } = asked;
+        if add.union(remove).any(|name| !self.may_grant(all, name)) {
+            return Err(GRANTS);
         }
-        if chosen == wanted.len() { Ok(had) } else { Err(GRANTS) }
+        Ok(Difference { add: add - held, remove: remove & held })
+    }
+
+    fn may_grant(&self, all: &Grants, name: &str) -> bool {
+        all.get(name).is_some_and(|permissions| self.grants(permissions))
     }
 
     /// Whether a session of `owner` may be ended. One's own may.
@@ -196,31 +225,65 @@ mod tests {
         assert_eq!(ends(rights(&root, &[])), [true; 5]);
     }
 
-    #[test]
-    fn who_may_give_and_take_what() {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
-        let all: Vec<_> = ["a", "b", "c", "d"].map(|name| (name.to_owned(), names(&[name]))).into();
-        let replaced = |rights: &Rights, held: &[&str], wanted: &[&str]| {
-            let all = all.iter().map(|(name, permissions)| (name, permissions));
-            rights.replace(all, &names(held), &names(wanted)).ok()
-        };
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn difference(add: &[&str], remove: &[&str]) -> Difference {
+        Difference { add: names(add), remove: names(remove) }
+    }
+
+    /// Four that stand for themselves; a clerk who has two of them, and a superuser.
+    fn clerk_and_root() -> (Grants, Rights, Rights) {
+        let all = ["a", "b", "c", "d"].map(|name| (name.to_owned(), names(&[name]))).into();
         let (clerk, root) = (user("clerk", true, false), user("root", true, true));
-        let (clerk, root) = (rights(&clerk, &["auth.change_user", "a", "b"]), rights(&root, &[]));
-        for (held, wanted, by_clerk) in [
-            (&[][..], &["a"][..], Some(&["a"][..])),
-            (&["a", "b"], &["b"], Some(&["b"])),
+        (all, rights(&clerk, &["auth.change_user", "a", "b"]), rights(&root, &[]))
+    }
+
+    #[test]
+    fn what_is_ticked_changes_what_the_staff_may_give_and_take() {
+        let (all, clerk, root) = clerk_and_root();
+        // What is held and what is ticked, what changes if a clerk ticked it, and if a superuser did.
+        for (held, wanted, by_clerk, by_root) in [
+            (&[][..], &["a"][..], Some(difference(&["a"], &[])), difference(&["a"], &[])),
+            (&["a", "b"], &["b"], Some(difference(&[], &["a"])), difference(&[], &["a"])),
             // What the clerk does not have stays, whether or not the form says so.
-            (&["a", "c"], &["b"], Some(&["b", "c"])),
-            (&["a", "c"], &["b", "c"], Some(&["b", "c"])),
-            (&["c"], &["c", "d"], None),
-            (&[], &["c"], None),
+            (&["a", "c"], &["b"], Some(difference(&["b"], &["a"])), difference(&["b"], &["a", "c"])),
+            (&["a", "c"], &["b", "c"], Some(difference(&["b"], &["a"])), difference(&["b"], &["a"])),
+            (&["c"], &["c", "d"], None, difference(&["d"], &[])),
+            (&[], &["c"], None, difference(&["c"], &[])),
         ] {
-            assert_eq!(replaced(&clerk, held, wanted), by_clerk.map(names), "{held:?} {wanted:?}");
-            assert_eq!(replaced(&root, held, wanted), Some(names(wanted)), "{held:?} {wanted:?}");
+            let (held, wanted) = (names(held), names(wanted));
+            assert_eq!(clerk.ticked(&all, &held, &wanted).ok(), by_clerk, "{held:?} {wanted:?}");
+            assert_eq!(root.ticked(&all, &held, &wanted).ok(), Some(by_root), "{held:?} {wanted:?}");
         }
-        assert_eq!(replaced(&root, &[], &["no such permission"]), None);
-        // A group stands for all that is in it.
-        assert!(clerk.grants(&names(&["a", "b"])) && clerk.grants(&names(&[])) && !clerk.grants(&names(&["a", "c"])));
+        assert!(root.ticked(&all, &names(&[]), &names(&["no such permission"])).is_err());
+    }
+
+    #[test]
+    fn what_is_confirmed_leaves_alone_what_others_changed_meanwhile() {
+        let (all, clerk, root) = clerk_and_root();
+        let asked = difference(&["a"], &["b"]);
+        for (held, left) in [
+            (&["b", "c"][..], difference(&["a"], &["b"])),
+            (&["b"], difference(&["a"], &["b"])),
+            (&["a", "d"], difference(&[], &[])),
+        ] {
+            assert_eq!(clerk.confirmed(&all, &names(held), &asked).ok(), Some(left), "{held:?}");
+        }
+        for refused in [difference(&["c"], &[]), difference(&["a"], &["c"]), difference(&["no such permission"], &[])] {
+            assert!(clerk.confirmed(&all, &names(&["c"]), &refused).is_err(), "{refused:?}");
+        }
+        assert!(root.confirmed(&all, &names(&["c"]), &difference(&["a"], &["c"])).is_ok());
+    }
+
+    #[test]
+    fn a_group_stands_for_all_that_is_in_it_and_an_empty_one_is_for_superusers() {
+        let (_, clerk, root) = clerk_and_root();
+        for (permissions, by_clerk) in [(&["a", "b"][..], true), (&["a", "c"], false), (&[], false)] {
+            assert_eq!(clerk.grants(&names(permissions)), by_clerk, "{permissions:?}");
+            assert!(root.grants(&names(permissions)), "{permissions:?}");
+        }
     }
 
     #[test]

@@ -90,12 +90,19 @@ pub struct AdminRightsAsk {
     pub id: String,
     /// The name of the user.
     pub name: Text,
-    /// The groups that were chosen, for the next form.
-    pub groups: Vec<String>,
-    /// The permissions that were chosen, for the next form.
-    pub permissions: Vec<String>,
-    /// What changes: a sentence, and the names that it is about.
-    pub changes: Vec<(Text, Vec<String>)>,
+    /// What changes, and nothing else.
+    pub changes: Vec<AskedChange>,
+}
+
+/// Groups or permissions that are given or taken.
+#[derive(Clone, Debug)]
+pub struct AskedChange {
+    /// What happens to them.
+    pub said: Text,
+    /// The field that they are in when it is confirmed.
+    pub field: &'static str,
+    /// Their names.
+    pub names: Vec<String>,
 }
 
 impl AdminRightsAsk {

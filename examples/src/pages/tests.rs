@@ -118,9 +118,7 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         layout: layout(),
         id: "7".into(),
         name: named(name),
-        groups: vec![text()],
-        permissions: vec![text()],
-        changes: vec![(Text::new("admin-rights-joins"), vec![text()])],
+        changes: vec![AskedChange { said: Text::new("admin-rights-joins"), field: "add-group", names: vec![text()] }],
     };
     let profile = Profile {
         layout: Layout { notice: Some(named(name)), ..layout() },

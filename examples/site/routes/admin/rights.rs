@@ -1,20 +1,20 @@
 //! Groups and permissions of one user, for staff: chosen on one page, confirmed on the next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use actix_web::{http::StatusCode, web::Path};
 use shared_session::users::{Group, Permission, User, Users as _};
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
-    pages::{AdminRights, AdminRightsAsk, Choice, Choices},
-    rights::Rights,
+    pages::{AdminRights, AdminRightsAsk, AskedChange, Choice, Choices},
+    rights::{Difference, Grants, Rights},
     text::encoded,
     translations::Text,
 };
 
 use super::{
     rights,
-    users::{changeable_by_fresh, done, find, not_kept, shown_name},
+    users::{done, find, not_kept, page_of, shown_name, tell},
 };
 use crate::{
     errors::Failure,
@@ -22,14 +22,16 @@ use crate::{
     page::{Answer, Notice, Visit},
 };
 
+/// The largest body of this form, in bytes: a site may have thousands of permissions, and all of them ticked.
+pub(crate) const LIMIT: usize = 1024 * 1024;
+
 /// Names and values in the order of the form: one name comes as often as a box was ticked.
 type Fields = Vec<(String, String)>;
 
 /// What there is to have, and what the user has.
 struct Held {
     user: User,
-    /// With the permissions of each.
-    groups: BTreeMap<String, BTreeSet<String>>,
+    groups: Grants,
     of_groups: BTreeSet<String>,
     permissions: Vec<Permission>,
     own: BTreeSet<String>,
@@ -49,16 +51,22 @@ impl Held {
     }
 
     /// Each permission stands for itself.
-    fn each(&self) -> BTreeMap<String, BTreeSet<String>> {
+    fn each(&self) -> Grants {
         self.permissions.iter().map(|Permission { name, .. }| (name.clone(), BTreeSet::from([name.clone()]))).collect()
     }
 }
 
 pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>) -> Answer {
-    let user = find(&visit, &id).await?;
-    let rights = rights(&visit, &staff).await?;
-    rights.change(&user).map_err(Failure::forbidden)?;
+    let (rights, user) = changeable(&visit, &staff, &id).await?;
     render(&visit, &staff, &rights, user, StatusCode::OK, None).await
+}
+
+/// Whoever comes to the form has given the password lately: on the way over the page that asks for it all ticks are lost.
+async fn changeable(visit: &Visit, staff: &StaffUser, id: &str) -> Result<(Rights, User), Failure> {
+    let (user, rights) = (find(visit, id).await?, rights(visit, staff).await?);
+    rights.change(&user).map_err(Failure::forbidden)?;
+    visit.require_fresh(staff.session(), &format!("{}/rights", page_of(&user))).await?;
+    Ok((rights, user))
 }
 
 async fn render(
@@ -93,78 +101,94 @@ async fn render(
     })
 }
 
+/// What was ticked is compared with what the user has, and the difference is asked; what is confirmed is that difference,
+/// so that nothing comes back that others took meanwhile.
 pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
             let Some(staff) = visit.sender::<StaffUser>().await? else { return Err(stale.into()) };
-            let (user, rights) = (find(&visit, &id).await?, rights(&visit, &staff).await?);
-            rights.change(&user).map_err(Failure::forbidden)?;
+            let (rights, user) = changeable(&visit, &staff, &id).await?;
             return render(&visit, &staff, &rights, user, StatusCode::FORBIDDEN, Some(stale.message())).await;
         }
     };
-    let (staff, user) = changeable_by_fresh(&visit, &id, Rights::change).await?;
-    let (rights, held) = (rights(&visit, &staff).await?, Held::by(&visit, user).await?);
-    let chosen = |field: &str| -> BTreeSet<String> {
+    let staff: StaffUser = visit.extract().await?;
+    let (rights, user) = changeable(&visit, &staff, &id).await?;
+    let held = Held::by(&visit, user).await?;
+    let named = |field: &str| -> BTreeSet<String> {
         fields.iter().filter(|(name, _)| name == field).map(|(_, value)| value.clone()).collect()
     };
-    let groups = rights.replace(&held.groups, &held.of_groups, &chosen("group")).map_err(Failure::forbidden)?;
-    let permissions = rights.replace(&held.each(), &held.own, &chosen("permission")).map_err(Failure::forbidden)?;
-    let changes = changes(&held, &groups, &permissions);
-    if changes.is_empty() {
-        return Ok(visit.see_other(&format!("/admin/users/{}", encoded(&held.user.id))));
+    let is_confirmed = fields.iter().any(|(name, _)| name == "confirmed");
+    let difference = |all: &Grants, has: &BTreeSet<String>, [ticked, add, remove]: [&str; 3]| {
+        let found = if is_confirmed {
+            rights.confirmed(all, has, &Difference { add: named(add), remove: named(remove) })
+        } else {
+            rights.ticked(all, has, &named(ticked))
+        };
+        found.map_err(Failure::forbidden)
+    };
+    let groups = difference(&held.groups, &held.of_groups, ["group", ADD_GROUP, REMOVE_GROUP])?;
+    let permissions = difference(&held.each(), &held.own, ["permission", ADD_PERMISSION, REMOVE_PERMISSION])?;
+    if groups.is_empty() && permissions.is_empty() {
+        return Ok(visit.see_other(&page_of(&held.user)));
     }
-    if !fields.iter().any(|(name, _)| name == "confirmed") {
-        return visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminRightsAsk {
+    if is_confirmed {
+        apply(&visit, &staff, &held.user, &groups, &permissions).await
+    } else {
+        visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminRightsAsk {
             layout,
             id: encoded(&held.user.id),
             name: shown_name(&held.user),
-            groups: groups.into_iter().collect(),
-            permissions: permissions.into_iter().collect(),
-            changes: changes.into_iter().map(|Change { said, names, .. }| (said, names)).collect(),
-        });
+            changes: asked(groups, permissions),
+        })
     }
-    for Change { action, names, .. } in &changes {
-        visit.note(&staff, action, &format!("{}: {}", held.user.username, names.join(", "))).await?;
-    }
-    let users = &visit.setup.users;
-    if groups != held.of_groups {
-        users.set_groups(&held.user.id, &groups).await.map_err(not_kept)?;
-    }
-    if permissions != held.own {
-        users.set_permissions(&held.user.id, &permissions).await.map_err(not_kept)?;
-    }
-    done(&visit, &staff, &held.user, "rights", Notice::UserChanged)
 }
 
-/// Something that is given or taken.
-struct Change {
-    /// Its name in the staff log.
-    action: &'static str,
-    /// What is asked.
-    said: Text,
-    names: Vec<String>,
-}
+const ADD_GROUP: &str = "add-group";
+const REMOVE_GROUP: &str = "remove-group";
+const ADD_PERMISSION: &str = "add-permission";
+const REMOVE_PERMISSION: &str = "remove-permission";
 
-fn changes(held: &Held, groups: &BTreeSet<String>, permissions: &BTreeSet<String>) -> Vec<Change> {
-    let more = |now: &BTreeSet<String>, before: &BTreeSet<String>| now.difference(before).cloned().collect::<Vec<_>>();
+fn asked(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
     let all = [
-        Change { action: "add-to-groups", said: Text::new("admin-rights-joins"), names: more(groups, &held.of_groups) },
-        Change {
-            action: "remove-from-groups",
-            said: Text::new("admin-rights-leaves"),
-            names: more(&held.of_groups, groups),
-        },
-        Change {
-            action: "give-permissions",
-            said: Text::new("admin-rights-gets"),
-            names: more(permissions, &held.own),
-        },
-        Change {
-            action: "take-permissions",
-            said: Text::new("admin-rights-loses"),
-            names: more(&held.own, permissions),
-        },
+        (Text::new("admin-rights-joins"), ADD_GROUP, groups.add),
+        (Text::new("admin-rights-leaves"), REMOVE_GROUP, groups.remove),
+        (Text::new("admin-rights-gets"), ADD_PERMISSION, permissions.add),
+        (Text::new("admin-rights-loses"), REMOVE_PERMISSION, permissions.remove),
     ];
-    all.into_iter().filter(|change| !change.names.is_empty()).collect()
+    let some = all.into_iter().filter(|(.., names)| !names.is_empty());
+    some.map(|(said, field, names)| AskedChange { said, field, names: names.into_iter().collect() }).collect()
+}
+
+/// Groups, then permissions. Each is told once it is done: the other may fail.
+async fn apply(visit: &Visit, staff: &StaffUser, user: &User, groups: &Difference, permissions: &Difference) -> Answer {
+    let users = &visit.setup.users;
+    if !groups.is_empty() {
+        note(visit, staff, user, groups, ["add-to-groups", "remove-from-groups"]).await?;
+        users.change_groups(&user.id, &groups.add, &groups.remove).await.map_err(not_kept)?;
+        tell(visit, staff, user, "change-groups");
+    }
+    if !permissions.is_empty() {
+        note(visit, staff, user, permissions, ["give-permissions", "take-permissions"]).await?;
+        users.change_permissions(&user.id, &permissions.add, &permissions.remove).await.map_err(not_kept)?;
+        tell(visit, staff, user, "change-permissions");
+    }
+    done(visit, staff, user, Notice::UserChanged)
+}
+
+/// Writes to the staff log what changes, under the names of the two ways.
+async fn note(
+    visit: &Visit,
+    staff: &StaffUser,
+    user: &User,
+    difference: &Difference,
+    [adds, removes]: [&str; 2],
+) -> Result<(), Failure> {
+    for (action, names) in [(adds, &difference.add), (removes, &difference.remove)] {
+        if !names.is_empty() {
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            visit.note(staff, action, &format!("{}: {}", user.username, names.join(", "))).await?;
+        }
+    }
+    Ok(())
 }

@@ -177,10 +177,11 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
     let action = if on { "activate" } else { "deactivate" };
     visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;
+    tell(&visit, &staff, &user, action);
     if !on {
         visit.setup.manager.revoke_all(&user.id).await?;
     }
-    done(&visit, &staff, &user, action, Notice::UserChanged)
+    done(&visit, &staff, &user, Notice::UserChanged)
 }
 
 pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
@@ -192,7 +193,8 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
     let action = if on { "make-staff" } else { "remove-staff" };
     visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
-    done(&visit, &staff, &user, action, Notice::UserChanged)
+    tell(&visit, &staff, &user, action);
+    done(&visit, &staff, &user, Notice::UserChanged)
 }
 
 pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
@@ -204,7 +206,8 @@ pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<Str
     let action = if on { "make-superuser" } else { "remove-superuser" };
     visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_superuser(&user.id, on).await.map_err(not_kept)?;
-    done(&visit, &staff, &user, action, Notice::UserChanged)
+    tell(&visit, &staff, &user, action);
+    done(&visit, &staff, &user, Notice::UserChanged)
 }
 
 /// The new password in the row is what ends every session of the user; deleting them is tidying up.
@@ -222,8 +225,9 @@ pub(crate) async fn set_password(visit: Visit, form: Form<NewPassword>, id: Path
     }
     visit.note(&staff, "set-password", &user.username).await?;
     visit.setup.users.set_password(&user.id, &fields.new_password1).await?.ok_or_else(Failure::not_found)?;
+    tell(&visit, &staff, &user, "set-password");
     visit.setup.manager.revoke_all(&user.id).await?;
-    done(&visit, &staff, &user, "set-password", Notice::PasswordSet)
+    done(&visit, &staff, &user, Notice::PasswordSet)
 }
 
 pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>) -> Answer {
@@ -233,7 +237,8 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
     let (staff, user) = changeable(&visit, &id, Rights::change).await?;
     visit.note(&staff, "sign-out", &user.username).await?;
     visit.setup.manager.revoke_all(&user.id).await?;
-    done(&visit, &staff, &user, "sign-out", Notice::UserSignedOut)
+    tell(&visit, &staff, &user, "sign-out");
+    done(&visit, &staff, &user, Notice::UserSignedOut)
 }
 
 async fn changeable(
@@ -248,7 +253,7 @@ async fn changeable(
 }
 
 /// For what gives a user power: whoever does it has given the password lately.
-pub(super) async fn changeable_by_fresh(
+async fn changeable_by_fresh(
     visit: &Visit,
     id: &str,
     is_allowed: impl FnOnce(&Rights, &User) -> Result<(), Refusal>,
@@ -270,13 +275,17 @@ pub(super) fn not_kept(error: Error) -> Failure {
     }
 }
 
-pub(super) fn done(visit: &Visit, staff: &StaffUser, user: &User, action: &'static str, notice: Notice) -> Answer {
+/// Tells the audit as soon as it is true, whatever fails afterwards.
+pub(super) fn tell(visit: &Visit, staff: &StaffUser, user: &User, action: &'static str) {
     visit.tell(staff, AuditEvent::new(AuditKind::Own(action)).with_user_id(&*user.id));
+}
+
+pub(super) fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {
     notice.leave(staff.session())?;
     Ok(visit.see_other(&page_of(user)))
 }
 
-fn page_of(user: &User) -> String {
+pub(super) fn page_of(user: &User) -> String {
     format!("/admin/users/{}", encoded(&user.id))
 }
 

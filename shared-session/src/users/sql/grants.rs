@@ -51,7 +51,7 @@ pub struct Permission {
 /// users.save_group("editors", &["blog.change_post".to_owned()].into()).await?;
 ///
 /// let ann = users.create_user(NewUser::new("ann", "correct horse")).await?;
-/// assert!(users.set_groups(&ann.id, &["editors".to_owned()].into()).await?);
+/// assert!(users.change_groups(&ann.id, &["editors".to_owned()].into(), &[].into()).await?);
 /// assert_eq!(users.groups(&ann).await?, ["editors"]);
 /// assert!(users.permissions(&ann).await?.contains("blog.change_post"));
 /// assert!(users.own_permissions(&ann).await?.is_empty());
@@ -102,34 +102,44 @@ impl SqlUsers {
         Ok(rows.into_iter().map(|(name, _)| name).collect())
     }
 
-    /// Makes the user a member of these groups and of no other; says whether there is such a user. Names that no group has
-    /// are left out. Of several calls at once one is the last, and what it says holds. One transaction of three or four
-    /// statements.
+    /// Makes the user a member of the groups in `add` and no longer of those in `remove`; says whether there is such a
+    /// user. All other groups stay as they are, whatever else changes at the same time. Names that no group has are left
+    /// out; a name in both is removed. One transaction of three or four statements.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no groups.
-    pub async fn set_groups(&self, id: &str, groups: &BTreeSet<String>) -> Result<bool, Error> {
+    pub async fn change_groups(
+        &self,
+        id: &str,
+        add: &BTreeSet<String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<bool, Error> {
         let tables = self.tables();
         let rights = needed(&tables)?;
         let Some(key) = tables.key(id) else { return Ok(false) };
-        let chosen = rights.groups_named(self.dialect());
-        let place = Place::of_user(&tables, &rights.user_groups, "group_id", chosen);
-        self.replace(&key, groups, place.replacement(self.dialect())).await
+        let named = rights.groups_named(self.dialect());
+        let place = Place::of_user(&tables, &rights.user_groups, "group_id", named);
+        self.write(&key, &place, [(place.add(), add), (place.remove(), remove)]).await
     }
 
-    /// Gives the user these permissions and no other, besides those of groups; says whether there is such a user. Names
-    /// that no permission has are left out. Of several calls at once one is the last, and what it says holds. One
-    /// transaction of three or four statements.
+    /// Gives the user the permissions in `add` and takes those in `remove`; says whether there is such a user. All other
+    /// permissions, and those of groups, stay as they are, whatever else changes at the same time. Names that no permission
+    /// has are left out; a name in both is taken. One transaction of three or four statements.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no permissions.
-    pub async fn set_permissions(&self, id: &str, permissions: &BTreeSet<String>) -> Result<bool, Error> {
+    pub async fn change_permissions(
+        &self,
+        id: &str,
+        add: &BTreeSet<String>,
+        remove: &BTreeSet<String>,
+    ) -> Result<bool, Error> {
         let tables = self.tables();
         let rights = needed(&tables)?;
         let Some(key) = tables.key(id) else { return Ok(false) };
-        let chosen = rights.permissions_named(self.dialect());
-        let place = Place::of_user(&tables, &rights.user_permissions, "permission_id", chosen);
-        self.replace(&key, permissions, place.replacement(self.dialect())).await
+        let named = rights.permissions_named(self.dialect());
+        let place = Place::of_user(&tables, &rights.user_permissions, "permission_id", named);
+        self.write(&key, &place, [(place.add(), add), (place.remove(), remove)]).await
     }
 
     /// Makes the group where it is missing, and gives it these permissions and no other. Names that no permission has are
@@ -153,10 +163,10 @@ impl SqlUsers {
             is_owner: format!("group_id = {id}"),
             value: id,
             other: "permission_id",
-            chosen: rights.permissions_named(self.dialect()),
+            named: rights.permissions_named(self.dialect()),
             row: format!("{group} WHERE name = $1"),
         };
-        self.replace(name, permissions, place.replacement(self.dialect())).await.map(drop)
+        self.write(name, &place, [(place.remove_others(), permissions), (place.add(), permissions)]).await.map(drop)
     }
 
     /// Adds the permission `app.codename` where it is missing, for the model of that app, as Django does for its models
@@ -201,20 +211,27 @@ impl SqlUsers {
         .await
     }
 
-    /// Answers whether `key` is there.
-    async fn replace(&self, key: &str, names: &BTreeSet<String>, sql: Replacement) -> Result<bool, Error> {
-        let names = serde_json::Value::from_iter(names.iter().map(String::as_str)).to_string();
+    /// Runs the statements, each over its names, in one transaction. Answers whether `key` is there.
+    async fn write(
+        &self,
+        key: &str,
+        place: &Place<'_>,
+        statements: [(String, &BTreeSet<String>); 2],
+    ) -> Result<bool, Error> {
+        let (lock, exists) = (place.lock(self.dialect()), place.exists());
+        let statements = statements
+            .map(|(sql, names)| (sql, serde_json::Value::from_iter(names.iter().map(String::as_str)).to_string()));
         let found: i64 = on_connection!(self, Write, |connection, keeps| {
             let mut transaction = connection.begin().await?;
-            if let Some(lock) = &sql.lock {
+            if let Some(lock) = &lock {
                 let query = sqlx::query(AssertSqlSafe(&**lock)).persistent(keeps).bind(key);
                 query.execute(&mut *transaction).await?;
             }
-            for sql in [&sql.remove, &sql.add] {
-                let query = sqlx::query(AssertSqlSafe(&**sql)).persistent(keeps).bind(key).bind(&names);
+            for (sql, names) in &statements {
+                let query = sqlx::query(AssertSqlSafe(&**sql)).persistent(keeps).bind(key).bind(names);
                 query.execute(&mut *transaction).await?;
             }
-            let query = sqlx::query(AssertSqlSafe(&*sql.exists)).persistent(keeps).bind(key);
+            let query = sqlx::query(AssertSqlSafe(&*exists)).persistent(keeps).bind(key);
             let found = query.fetch_one(&mut *transaction).await?.try_get(0)?;
             transaction.commit().await?;
             Ok(found)
@@ -236,23 +253,13 @@ struct Place<'a> {
     /// The column for what the owner has.
     other: &'static str,
     /// The ids of those that are named.
-    chosen: String,
+    named: String,
     /// The table that the owner is in, and the condition that finds it.
     row: String,
 }
 
-/// The statements that give the owner those that are named, and no other.
-struct Replacement {
-    /// Lets one replacement after the other pass. In SQLite its first write does, and that must come first.
-    lock: Option<String>,
-    remove: String,
-    add: String,
-    /// Counts the owner.
-    exists: String,
-}
-
 impl<'a> Place<'a> {
-    fn of_user(tables: &Tables, membership: &'a Membership, other: &'static str, chosen: String) -> Self {
+    fn of_user(tables: &Tables, membership: &'a Membership, other: &'static str, named: String) -> Self {
         let Membership { table, user } = membership;
         Self {
             table,
@@ -260,29 +267,45 @@ impl<'a> Place<'a> {
             is_owner: user.equals("", 1),
             value: user.parameter(1),
             other,
-            chosen,
+            named,
             row: format!("{} WHERE {}", tables.users, tables.is_row()),
         }
     }
 
-    fn replacement(&self, dialect: Dialect) -> Replacement {
-        let Self { table, column, is_owner, value, other, chosen, row } = self;
-        let exists = format!("SELECT COUNT(*) FROM {row}");
-        let kept = format!("SELECT {other} FROM {table} WHERE {is_owner} AND {other} IS NOT NULL");
-        Replacement {
-            lock: match dialect {
-                #[cfg(feature = "sqlite")]
-                Dialect::Sqlite => None,
-                #[cfg(feature = "postgres")]
-                Dialect::Postgres => Some(format!("SELECT 1 FROM {row} FOR NO KEY UPDATE")),
-            },
-            remove: format!("DELETE FROM {table} WHERE {is_owner} AND {other} NOT IN ({chosen})"),
-            add: format!(
-                "INSERT INTO {table} ({column}, {other}) SELECT {value}, c.id FROM ({chosen}) c \
-                 WHERE ({exists}) > 0 AND c.id NOT IN ({kept}) ON CONFLICT DO NOTHING"
-            ),
-            exists,
+    /// Lets one transaction after the other pass. In SQLite its first write does, and that must come first.
+    fn lock(&self, dialect: Dialect) -> Option<String> {
+        match dialect {
+            #[cfg(feature = "sqlite")]
+            Dialect::Sqlite => None,
+            #[cfg(feature = "postgres")]
+            Dialect::Postgres => Some(format!("SELECT 1 FROM {} FOR NO KEY UPDATE", self.row)),
         }
+    }
+
+    /// Counts the owner.
+    fn exists(&self) -> String {
+        format!("SELECT COUNT(*) FROM {}", self.row)
+    }
+
+    /// Gives the owner those that are named and missing.
+    fn add(&self) -> String {
+        let Self { table, column, is_owner, value, other, named, .. } = self;
+        let exists = self.exists();
+        format!(
+            "INSERT INTO {table} ({column}, {other}) SELECT {value}, c.id FROM ({named}) c WHERE ({exists}) > 0 \
+             AND c.id NOT IN (SELECT {other} FROM {table} WHERE {is_owner} AND {other} IS NOT NULL) \
+             ON CONFLICT DO NOTHING"
+        )
+    }
+
+    fn remove(&self) -> String {
+        let Self { table, is_owner, other, named, .. } = self;
+        format!("DELETE FROM {table} WHERE {is_owner} AND {other} IN ({named})")
+    }
+
+    fn remove_others(&self) -> String {
+        let Self { table, is_owner, other, named, .. } = self;
+        format!("DELETE FROM {table} WHERE {is_owner} AND {other} NOT IN ({named})")
     }
 }
 

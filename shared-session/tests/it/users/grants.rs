@@ -10,10 +10,10 @@ use shared_session::{
 use super::{Database, add};
 
 on_both! {
-    groups_and_permissions_are_listed_and_replaced
+    groups_and_permissions_are_listed_given_and_taken
     nobody_else_loses_anything
     who_is_not_there_gets_nothing
-    many_replacements_at_once_leave_one_of_them
+    changes_at_once_all_count
     a_custom_model_may_have_groups_or_none
     a_group_is_made_once_and_keeps_its_members
 }
@@ -34,7 +34,7 @@ async fn with_groups(database: &Database) -> SqlUsers {
     users
 }
 
-async fn groups_and_permissions_are_listed_and_replaced(database: &Database) {
+async fn groups_and_permissions_are_listed_given_and_taken(database: &Database) {
     let users = with_groups(database).await;
     let ann = add(&users, "ann").await;
     let all = users.all_permissions().await.unwrap();
@@ -49,29 +49,32 @@ async fn groups_and_permissions_are_listed_and_replaced(database: &Database) {
     let found: Vec<_> = groups.iter().map(|group| (group.name.as_str(), group.permissions.len())).collect();
     assert_eq!(found, [("o'neil's \"group\"", 0), ("writers", 2)]);
 
-    let both = names(&["writers", "o'neil's \"group\""]);
-    for (chosen, now) in [
-        (names(&["writers"]), vec!["writers"]),
-        (both.clone(), vec!["o'neil's \"group\"", "writers"]),
-        (both, vec!["o'neil's \"group\"", "writers"]),
-        (names(&["no such group", "o'neil's \"group\""]), vec!["o'neil's \"group\""]),
-        (names(&[]), vec![]),
+    let odd = "o'neil's \"group\"";
+    for (add, remove, now) in [
+        (&["writers"][..], &[][..], &["writers"][..]),
+        (&["writers", odd], &[], &[odd, "writers"]),
+        (&["no such group"], &["no such group either"], &[odd, "writers"]),
+        (&[], &["writers"], &[odd]),
+        (&["writers"], &["writers", odd], &[]),
     ] {
-        assert!(users.set_groups(&ann.id, &chosen).await.unwrap());
+        assert!(users.change_groups(&ann.id, &names(add), &names(remove)).await.unwrap());
         assert_eq!(users.groups(&ann).await.unwrap(), now);
     }
-    for (chosen, now) in [
-        (names(&["auth.change_user"]), names(&["auth.change_user"])),
-        (names(&["blog.add_post", "blog.no_such"]), names(&["blog.add_post"])),
-        (names(&["blog.add_post", "auth.change_user"]), names(&["blog.add_post", "auth.change_user"])),
-        (names(&[]), names(&[])),
+    let (user, post) = ("auth.change_user", "blog.add_post");
+    for (add, remove, now) in [
+        (&[user][..], &[][..], &[user][..]),
+        (&[post, "blog.no_such"], &["blog.change_post", "blog.no_such"], &[user, post]),
+        (&[], &[user], &[post]),
+        (&[], &[], &[post]),
+        (&[user, post], &[post], &[user]),
+        (&[], &[user], &[]),
     ] {
-        assert!(users.set_permissions(&ann.id, &chosen).await.unwrap());
-        assert_eq!(users.own_permissions(&ann).await.unwrap(), now);
-        assert_eq!(users.permissions(&ann).await.unwrap(), now);
+        assert!(users.change_permissions(&ann.id, &names(add), &names(remove)).await.unwrap());
+        assert_eq!(users.own_permissions(&ann).await.unwrap(), names(now));
+        assert_eq!(users.permissions(&ann).await.unwrap(), names(now));
     }
-    users.set_groups(&ann.id, &names(&["writers"])).await.unwrap();
-    users.set_permissions(&ann.id, &names(&["auth.change_user"])).await.unwrap();
+    users.change_groups(&ann.id, &names(&["writers"]), &names(&[])).await.unwrap();
+    users.change_permissions(&ann.id, &names(&[user]), &names(&[])).await.unwrap();
     assert_eq!(users.permissions(&ann).await.unwrap().len(), 3);
     assert_eq!(users.own_permissions(&ann).await.unwrap().len(), 1, "without those of the group");
 }
@@ -79,11 +82,12 @@ async fn groups_and_permissions_are_listed_and_replaced(database: &Database) {
 async fn nobody_else_loses_anything(database: &Database) {
     let users = with_groups(database).await;
     let (ann, bob) = (add(&users, "ann").await, add(&users, "bob").await);
-    users.set_groups(&bob.id, &names(&["writers"])).await.unwrap();
-    users.set_permissions(&bob.id, &names(&["blog.add_post"])).await.unwrap();
-    users.set_groups(&ann.id, &names(&["writers"])).await.unwrap();
-    users.set_groups(&ann.id, &names(&[])).await.unwrap();
-    users.set_permissions(&ann.id, &names(&[])).await.unwrap();
+    users.change_groups(&bob.id, &names(&["writers"]), &names(&[])).await.unwrap();
+    users.change_permissions(&bob.id, &names(&["blog.add_post"]), &names(&[])).await.unwrap();
+    users.change_groups(&ann.id, &names(&["writers"]), &names(&[])).await.unwrap();
+    users.change_groups(&ann.id, &names(&[]), &names(&["writers"])).await.unwrap();
+    users.change_permissions(&ann.id, &names(&[]), &names(&["blog.add_post"])).await.unwrap();
+    assert!(users.groups(&ann).await.unwrap().is_empty());
     assert_eq!(users.groups(&bob).await.unwrap(), ["writers"]);
     assert_eq!(users.own_permissions(&bob).await.unwrap(), names(&["blog.add_post"]));
     let mut off = bob.clone();
@@ -96,28 +100,34 @@ async fn nobody_else_loses_anything(database: &Database) {
 async fn who_is_not_there_gets_nothing(database: &Database) {
     let users = with_groups(database).await;
     for id in ["99", "x", "", "01", "1 OR 1=1", "\0"] {
-        assert!(!users.set_groups(id, &names(&["writers"])).await.unwrap(), "{id:?}");
-        assert!(!users.set_permissions(id, &names(&["blog.add_post"])).await.unwrap(), "{id:?}");
+        assert!(!users.change_groups(id, &names(&["writers"]), &names(&[])).await.unwrap(), "{id:?}");
+        assert!(!users.change_permissions(id, &names(&["blog.add_post"]), &names(&[])).await.unwrap(), "{id:?}");
         assert!(users.own_permissions(&User::new(id, "nobody")).await.unwrap().is_empty(), "{id:?}");
     }
     let rows = "SELECT (SELECT COUNT(*) FROM auth_user_groups) + (SELECT COUNT(*) FROM auth_user_user_permissions)";
     assert_eq!(database.number(rows).await, 0);
 }
 
-async fn many_replacements_at_once_leave_one_of_them(database: &Database) {
+/// Each gives or takes one of its own, and none restores what another took.
+async fn changes_at_once_all_count(database: &Database) {
     let users = with_groups(database).await;
     let ann = add(&users, "ann").await;
-    let choices = [names(&["blog.add_post", "auth.change_user"]), names(&["blog.change_post"])];
+    let codenames: Vec<_> = (0..16).map(|number| format!("right_{number}")).collect();
+    for codename in &codenames {
+        users.add_permission("blog", "post", codename, codename).await.unwrap();
+    }
+    let rights: Vec<_> = codenames.iter().map(|codename| format!("blog.{codename}")).collect();
+    users.change_permissions(&ann.id, &rights[..8].iter().cloned().collect(), &names(&[])).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
-    for number in 0..16 {
-        let (users, id, chosen) = (users.clone(), ann.id.clone(), choices[number % 2].clone());
-        tasks.spawn(async move { users.set_permissions(&id, &chosen).await });
+    for (number, right) in rights.iter().enumerate() {
+        let (users, id, right) = (users.clone(), ann.id.clone(), names(&[right]));
+        let (add, remove) = if number < 8 { (names(&[]), right) } else { (right, names(&[])) };
+        tasks.spawn(async move { users.change_permissions(&id, &add, &remove).await });
     }
     for done in tasks.join_all().await {
         assert!(done.unwrap());
     }
-    let now = users.own_permissions(&ann).await.unwrap();
-    assert!(choices.contains(&now), "one of them, and not a bit of each: {now:?}");
+    assert_eq!(users.own_permissions(&ann).await.unwrap(), rights[8..].iter().cloned().collect());
 }
 
 async fn a_custom_model_may_have_groups_or_none(database: &Database) {
@@ -140,23 +150,28 @@ async fn a_custom_model_may_have_groups_or_none(database: &Database) {
     let ann = members.find_by_name("ann").await.unwrap().unwrap();
     assert_eq!(ann.id, "0189a7f3-0000-7000-8000-000000000001");
     for _ in 0..2 {
-        assert!(members.set_groups(&ann.id, &names(&["writers"])).await.unwrap());
-        assert!(members.set_permissions(&ann.id, &names(&["auth.change_user"])).await.unwrap());
+        assert!(members.change_groups(&ann.id, &names(&["writers"]), &names(&[])).await.unwrap());
+        assert!(members.change_permissions(&ann.id, &names(&["auth.change_user"]), &names(&[])).await.unwrap());
     }
     assert_eq!(members.groups(&ann).await.unwrap(), ["writers"]);
     assert_eq!(members.permissions(&ann).await.unwrap().len(), 3);
-    assert!(!members.set_groups("0189a7f3-0000-7000-8000-000000000002", &names(&["writers"])).await.unwrap());
+    assert!(
+        !members
+            .change_groups("0189a7f3-0000-7000-8000-000000000002", &names(&["writers"]), &names(&[]))
+            .await
+            .unwrap()
+    );
 
     let plain = users.with_django_tables("plain_member").await.unwrap();
     assert!(plain.all_groups().await.unwrap().is_empty() && plain.all_permissions().await.unwrap().is_empty());
-    let refused = plain.set_groups("1", &names(&["writers"])).await.unwrap_err();
+    let refused = plain.change_groups("1", &names(&["writers"]), &names(&[])).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config);
 }
 
 async fn a_group_is_made_once_and_keeps_its_members(database: &Database) {
     let users = with_groups(database).await;
     let ann = add(&users, "ann").await;
-    users.set_groups(&ann.id, &names(&["writers"])).await.unwrap();
+    users.change_groups(&ann.id, &names(&["writers"]), &names(&[])).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();
     for _ in 0..6 {
         let users = users.clone();

@@ -2,7 +2,7 @@
 
 use test_servers::RedisKind;
 
-use harness::{Answer, Backend, Browser, Pair, html};
+use harness::{Answer, Backend, Browser, Pair, eventually, html};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_superuser_gives_and_takes_groups_and_permissions() {
@@ -74,7 +74,8 @@ async fn staff_give_and_take_only_what_they_have() {
     );
     for (path, [shown, sent]) in [(&of_ann, [200, 303]), (&of_sue, [403, 403]), (&of_root, [403, 403])] {
         sue.get(&pair.site, path).await.assert_status(shown);
-        forces(&pair, &sue, path, &[("permission", "auth.change_user")]).await.assert_status(sent);
+        let fields = [("confirmed", "yes"), ("add-permission", "auth.change_user")];
+        forces(&pair, &sue, path, &fields).await.assert_status(sent);
     }
     let both = vec!["auth.change_user".to_owned(), "auth.delete_user".to_owned()];
     assert_eq!(rights(&pair, &ann).await.1, both, "what sue does not have stays");
@@ -86,14 +87,122 @@ async fn staff_give_and_take_only_what_they_have() {
     for more in [("permission", "auth.add_user"), ("group", "Support"), ("permission", "no.such"), ("group", "none")] {
         forces(&pair, &sue, &of_ann, &[("permission", "auth.change_user"), more]).await.assert_status(403);
     }
-    forces(&pair, &sue, &of_ann, &[]).await.assert_status(303);
+    for confirmed in [
+        ("add-permission", "auth.add_user"),
+        ("remove-permission", "auth.delete_user"),
+        ("add-group", "Support"),
+        ("remove-group", "none"),
+    ] {
+        let fields = [("confirmed", "yes"), ("remove-permission", "auth.change_user"), confirmed];
+        forces(&pair, &sue, &of_ann, &fields).await.assert_status(403);
+        assert_eq!(rights(&pair, &ann).await.1, both, "{confirmed:?}");
+    }
+    forces(&pair, &sue, &of_ann, &[("confirmed", "yes"), ("remove-permission", "auth.change_user")])
+        .await
+        .assert_status(303);
     assert_eq!(rights(&pair, &ann).await, (vec![], vec!["auth.delete_user".to_owned()]));
     assert_eq!(rights(&pair, &sue).await.1, ["auth.change_user"]);
 
     ann.get(&pair.site, &of_ann).await.assert_status(403);
-    forces(&pair, &ann, &of_ann, &[("permission", "auth.add_user")]).await.assert_status(403);
+    forces(&pair, &ann, &of_ann, &[("confirmed", "yes"), ("add-permission", "auth.add_user")]).await.assert_status(403);
     root.get(&pair.site, "/admin/users/999999/rights").await.assert_status(404);
     forces(&pair, &root, "/admin/users/999999/rights", &[]).await.assert_status(404);
+}
+
+/// Two members of staff and a form that was open all the time: the later one confirms what the page showed, and no more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_takes_before_another_confirms_stays_taken() {
+    let pair = Pair::start(Backend::Embedded);
+    for name in ["ann", "sue"] {
+        pair.user(name).await;
+    }
+    pair.superuser("root");
+    let [ann, sue, root] = [(); 3].map(|()| Browser::new());
+    for (browser, name) in [(&ann, "ann"), (&sue, "sue"), (&root, "root")] {
+        browser.signs_in(&pair, name).await;
+    }
+    let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
+    pair.sqlite(
+        "UPDATE auth_user SET is_staff = 1 WHERE username = 'sue';
+         INSERT INTO auth_user_groups (user_id, group_id) SELECT u.id, g.id FROM auth_user u, auth_group g
+            WHERE u.username = 'ann' AND g.name = 'Support';
+         INSERT INTO auth_user_user_permissions (user_id, permission_id) SELECT u.id, p.id FROM auth_user u, auth_permission p
+            WHERE u.username = 'sue' AND p.codename IN ('change_user', 'view_user')
+               OR u.username = 'ann' AND p.codename IN ('change_user', 'delete_user');",
+    );
+    // The clerk may not grant the permission to delete users, and the form does not send it; the superuser's does.
+    let kept = [("group", "Support"), ("permission", "auth.change_user"), ("permission", "auth.delete_user")];
+    let by_sue = choose(&pair, &sue, &page, &[&kept[..2], &[("permission", "auth.view_user")]].concat()).await;
+    let by_root = choose(&pair, &root, &page, &[&kept[..], &[("permission", "auth.add_user")]].concat()).await;
+    for asked in [&by_sue, &by_root] {
+        let asked = asked.assert_status(200);
+        assert!(!asked.body.contains("auth.delete_user") && !asked.body.contains("Support"), "{}", asked.body);
+    }
+    // Another superuser takes everything meanwhile.
+    pair.sqlite(
+        "DELETE FROM auth_user_groups;
+         DELETE FROM auth_user_user_permissions WHERE user_id = (SELECT id FROM auth_user WHERE username = 'ann');",
+    );
+    sue.submit(&pair.site, &by_sue, &page, &[]).await.assert_status(303);
+    root.submit(&pair.site, &by_root, &page, &[]).await.assert_status(303);
+    let now = rights(&pair, &ann).await;
+    assert_eq!(now, (vec![], vec!["auth.add_user".to_owned(), "auth.view_user".to_owned()]));
+    let log = root.get(&pair.site, "/admin/log").await.body;
+    assert!(log.contains("ann: auth.view_user") && log.contains("ann: auth.add_user"), "{log}");
+    assert!(!log.contains("auth.delete_user"), "{log}");
+    // The same once more changes nothing.
+    root.submit(&pair.site, &by_root, &page, &[]).await.assert_status(303);
+    assert_eq!(root.get(&pair.site, "/admin/log").await.body.matches("ann: auth.add_user").count(), 1);
+}
+
+/// Half of it fails: the log tells of the other half.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_done_is_told_even_if_the_next_step_fails() {
+    let pair = Pair::start(Backend::Embedded);
+    pair.user("ann").await;
+    pair.superuser("root");
+    let [ann, root] = [(); 2].map(|()| Browser::new());
+    ann.signs_in(&pair, "ann").await;
+    root.signs_in(&pair, "root").await;
+    let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
+    pair.sqlite(
+        "CREATE TRIGGER broken BEFORE INSERT ON auth_user_user_permissions BEGIN SELECT RAISE(ABORT, 'broken'); END;",
+    );
+    let asked = choose(&pair, &root, &page, &[("group", "Support"), ("permission", "auth.add_user")]).await;
+    let failed = root.submit(&pair.site, &asked, &page, &[]).await;
+    assert!(failed.status >= 500, "{}", failed.status);
+    assert_eq!(rights(&pair, &ann).await.0, ["Support"]);
+    let told = async || pair.site.output().contains("event=\"change-groups\"").then_some(());
+    eventually("a trace", told).await;
+    assert!(!pair.site.output().contains("event=\"change-permissions\""));
+}
+
+/// As many as a site with hundreds of models has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_permissions_may_be_ticked() {
+    let pair = Pair::start(Backend::Embedded);
+    pair.user("ann").await;
+    pair.superuser("root");
+    let [ann, root] = [(); 2].map(|()| Browser::new());
+    ann.signs_in(&pair, "ann").await;
+    root.signs_in(&pair, "root").await;
+    pair.sqlite(
+        "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 3999)
+         INSERT INTO auth_permission (content_type_id, codename, name)
+            SELECT (SELECT MIN(id) FROM django_content_type), 'change_something_' || i, 'Can' FROM n;
+         INSERT INTO auth_user_user_permissions (user_id, permission_id) SELECT u.id, p.id FROM auth_user u, auth_permission p
+            WHERE u.username = 'ann';",
+    );
+    let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
+    let shown = root.get(&pair.site, &page).await;
+    let mut ticked = html::form(&shown.body, &page);
+    ticked.retain(|(_, value)| !value.ends_with("change_something_1234"));
+    let fields: Vec<_> = ticked.iter().map(|(name, value)| (&**name, &**value)).collect();
+    assert!(fields.len() > 3000);
+    let asked = root.send(pair.site.post(&page).form(&fields)).await;
+    assert_eq!(asked.assert_status(200).body.matches("name=\"remove-permission\"").count(), 1);
+    root.submit(&pair.site, &asked, &page, &[]).await.assert_status(303);
+    assert_eq!(rights(&pair, &ann).await.1.len(), fields.len() - 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,7 +214,7 @@ async fn a_form_of_an_old_page_changes_nothing() {
     ann.signs_in(&pair, "ann").await;
     root.signs_in(&pair, "root").await;
     let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
-    let fields = [("csrfmiddlewaretoken", "old"), ("permission", "auth.change_user"), ("confirmed", "yes")];
+    let fields = [("csrfmiddlewaretoken", "old"), ("add-permission", "auth.change_user"), ("confirmed", "yes")];
     let again = root.send(pair.site.post(&page).form(&fields)).await;
     again.assert_status(403);
     assert!(again.body.contains("Permissions of this user alone"), "the form is offered again: {}", again.body);
@@ -131,10 +240,10 @@ async fn choose(pair: &Pair, browser: &Browser, page: &str, chosen: &[(&str, &st
     send(pair, browser, page, &token, chosen).await
 }
 
-/// Confirmed at once, with the token of whatever page there is.
+/// Sent without the form, with the token of whatever page there is.
 async fn forces(pair: &Pair, browser: &Browser, page: &str, chosen: &[(&str, &str)]) -> Answer {
     let token = html::form(&browser.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
-    send(pair, browser, page, &token, &[chosen, &[("confirmed", "yes")]].concat()).await
+    send(pair, browser, page, &token, chosen).await
 }
 
 async fn send(pair: &Pair, browser: &Browser, page: &str, token: &str, fields: &[(&str, &str)]) -> Answer {
