@@ -173,7 +173,11 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
         Ok(Switch { on }) => on,
         Err(stale) => return again(&visit, stale, &id).await,
     };
-    let (staff, user) = changeable(&visit, &id, |rights, user| rights.set_active(user, on)).await?;
+    let is_allowed = |rights: &Rights, user: &User| rights.set_active(user, on);
+    let (staff, user) = match on {
+        true => changeable_by_fresh(&visit, &id, is_allowed).await?,
+        false => changeable(&visit, &id, is_allowed).await?,
+    };
     let action = if on { "activate" } else { "deactivate" };
     visit.note(&staff, action, &user.username).await?;
     visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;

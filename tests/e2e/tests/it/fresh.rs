@@ -3,7 +3,7 @@
 use serde_json::json;
 use test_servers::RedisKind;
 
-use harness::{Answer, Backend, Browser, Pair, eventually};
+use harness::{Answer, Backend, Browser, Pair, eventually, html};
 
 /// Puts the sign-in of every session off to long ago. Only the time in the record changes.
 fn age(pair: &Pair) {
@@ -52,7 +52,21 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
     assert_asked(&submit("staff", &[]).await, &page);
     assert_asked(&submit("superuser", &[]).await, &page);
     assert_asked(&submit("password", &new).await, &page);
+    // The form of rights is not even shown: what was ticked would be lost.
+    let rights = format!("{page}/rights");
+    assert_asked(&root.get(&pair.site, &rights).await, &rights);
+    let token = html::form(&root.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
+    for more in [("permission", "auth.view_user"), ("confirmed", "yes")] {
+        let fields = [("csrfmiddlewaretoken", &*token), ("add-permission", "auth.view_user"), more];
+        assert_asked(&root.send(pair.site.post(&rights).form(&fields)).await, &rights);
+    }
     Browser::new().signs_in(&pair, "ann").await;
+    // Deactivating takes power away; activating gives it back.
+    let switch = async |on: &str| submit("active", &[("on", on)]).await;
+    assert_eq!(switch("false").await.assert_status(303).redirect(), page);
+    root.get(&pair.site, &page).await.assert_status(200);
+    assert_asked(&switch("true").await, &page);
+    Browser::new().sign_in_at_api(&pair, "ann", &Pair::password_of("ann")).await.assert_status(401);
     // What only looks, and what takes power away from a session, does not ask.
     submit("sign-out", &[]).await.assert_status(303);
     root.get(&pair.site, "/password").await.assert_status(200);
@@ -70,6 +84,8 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
     assert_eq!(harness::browser::owner_of(&pair, &old).await, None, "the cookie before is dead");
     assert!(root.get(&pair.site, &page).await.body.contains("do it once more"));
 
+    assert_eq!(switch("true").await.assert_status(303).redirect(), page);
+    root.get(&pair.site, &rights).await.assert_status(200);
     assert_eq!(submit("staff", &[]).await.assert_status(303).redirect(), page);
     let staff = root.get(&pair.site, "/admin/users?is=staff").await.body;
     assert!(staff.contains(">ann<"), "{staff}");
