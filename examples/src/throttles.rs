@@ -64,14 +64,14 @@ impl Throttles {
         self.attempt([Some(Subject::account(SIGN_IN, &account)), from], address).await
     }
 
-    /// Whoever is signed in to `session` is asked for the password once more. Counted for the session: a thief in another
-    /// one does not make the owner wait.
+    /// A signed-in user is asked for the password once more. Counted for the user: a session's handle changes when its
+    /// cookie is replaced, which a thief of the cookie can ask for. No stranger makes the user wait, as only the user's
+    /// own sessions come here.
     ///
     /// # Errors
     /// As [`sign_in`](Self::sign_in).
-    pub async fn password_check(&self, session: &Session, address: Option<IpAddr>) -> Result<Verdict, Error> {
-        let handle = session.handle().map(|handle| Subject::named("password", handle.as_str()));
-        self.attempt([handle, None], address).await
+    pub async fn password_check(&self, user_id: &str, address: Option<IpAddr>) -> Result<Verdict, Error> {
+        self.attempt([Some(Subject::named("password", user_id)), None], address).await
     }
 
     /// Somebody wants to register. Ten are free, then there are ten an hour.
@@ -213,6 +213,20 @@ mod tests {
         assert!(go(&cookies).await);
         assert_eq!(throttles.remember("ann", &device, [cookies.as_bytes()]).unwrap(), None);
         assert!(throttles.remember("bob", &device, [cookies.as_bytes()]).unwrap().is_some());
+    }
+
+    #[tokio::test]
+    async fn guesses_of_a_signed_in_user_s_password_count_for_the_user() {
+        let (throttles, ..) = throttles(&[]);
+        let go = async |user: &str| {
+            let verdict = throttles.password_check(user, STRANGER).await.unwrap();
+            matches!(verdict, Verdict::Go(_))
+        };
+        for n in 0..10 {
+            assert!(go("1").await, "{n}");
+        }
+        assert!(!go("1").await);
+        assert!(go("2").await, "no user waits for another");
     }
 
     #[tokio::test]

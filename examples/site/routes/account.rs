@@ -70,7 +70,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
     let user: CurrentUser = visit.extract().await?;
     let users = &visit.setup.users;
 
-    let attempt = match visit.setup.throttles.password_check(user.session(), visit.client_address()).await? {
+    let attempt = match visit.setup.throttles.password_check(&user.id, visit.client_address()).await? {
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => {
             let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Vec::new(), Some(TOO_OFTEN))?;

@@ -35,7 +35,7 @@ pub(super) async fn confirm(visit: Visit, form: Form<ConfirmFields>) -> Answer {
     };
     let user: CurrentUser = visit.extract().await?;
     let session = user.session();
-    let attempt = match visit.setup.throttles.password_check(session, visit.client_address()).await? {
+    let attempt = match visit.setup.throttles.password_check(&user.id, visit.client_address()).await? {
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => {
             let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Some(TOO_OFTEN), &fields.next)?;

@@ -2,7 +2,7 @@
 
 use test_servers::RedisKind;
 
-use harness::{Backend, Browser, Pair, TempDir, html};
+use harness::{Backend, Browser, Pair, TempDir, eventually, html};
 
 /// Both services in the profile `django-cache`, with the user `ann`.
 async fn pair(directory: &TempDir) -> Pair {
@@ -50,6 +50,29 @@ async fn forms_carry_the_tokens_of_django_and_a_login_anywhere_ends_them() {
     assert_ne!(form_secret(&browser).expect("and so does a login at api"), after);
     browser.submit(&pair.site, &signed_in, "/logout", &[]).await.assert_status(403);
     assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_cookie_gives_no_new_guesses_of_the_password() {
+    let directory = TempDir::new();
+    let pair = pair(&directory).await;
+    let browser = Browser::new();
+    browser.signs_in(&pair, "ann").await;
+    let guess = async || {
+        let page = browser.get(&pair.site, "/confirm").await;
+        let before = browser.session();
+        let token = form_secret(&browser).expect("the page of a form sets csrftoken");
+        let renew = pair.site.post("/sessions/revoke-others").form(&[("csrfmiddlewaretoken", &token)]);
+        browser.send(renew).await.assert_status(303);
+        assert_ne!(browser.session(), before);
+        browser.submit(&pair.site, &page, "/confirm", &[("password", "a guess")]).await.status
+    };
+    for _ in 0..10 {
+        assert_eq!(guess().await, 401);
+    }
+    // A wait of a second may pass while a password is computed. Then the next one is longer.
+    let waits = async || (guess().await == 429).then_some(());
+    eventually("a wait", waits).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
