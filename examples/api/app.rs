@@ -43,7 +43,7 @@ pub(crate) fn app(setup: Setup, bound: SocketAddr) -> Result<Router, Error> {
     let (routes, document) = routes(&setup.settings.cookie.name).split_for_parts();
     let app = routes
         .with_state(setup)
-        .merge(docs::page(if takes_bearer { docs::with_bearer(document) } else { document }))
+        .merge(docs::page(if takes_bearer { docs::with_bearer(document) } else { docs::without_bearer(document) }))
         // From here on each layer is outside of the ones before it.
         .layer(DefaultBodyLimit::max(json::MAX_BODY))
         // Inside the sessions: a cookie that the handler committed before it panicked is still sent.

@@ -77,6 +77,15 @@ pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
     document
 }
 
+/// The same where they are not: nobody is told how to ask for one.
+pub(crate) fn without_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
+    let schemas = document.components.as_mut().map(|components| &mut components.schemas);
+    if let Some(RefOr::T(openapi::Schema::Object(login))) = schemas.and_then(|schemas| schemas.get_mut("Login")) {
+        login.properties.retain(|name, _| name != "bearer");
+    }
+    document
+}
+
 fn tells_token(operation: &mut openapi::path::Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let (true, RefOr::T(response)) = (status.starts_with('2'), response) {
