@@ -50,7 +50,7 @@ pub(crate) struct Device {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Part {
     /// The number of the page, from 1. A number beyond the last is the last.
-    #[param(minimum = 1)]
+    #[param(value_type = Option<u64>, minimum = 0, maximum = 4294967295_u64)]
     page: Option<u32>,
 }
 
