@@ -35,8 +35,8 @@ def wrong_confirmation(browser: Browser, pair: Pair) -> None:
 
 
 def user(browser: Browser, pair: Pair) -> None:
-    """With the questions open that some actions ask first."""
-    browser.open(f"{pair.site}/admin/users")
+    """Of somebody else than who looks, with the questions open that some actions ask first."""
+    browser.open(f"{pair.site}/admin/users?q=demo@")
     browser.submit("tbody th a")
     browser.driver.execute_script("for (const ask of document.querySelectorAll('details')) ask.open = true")
 
