@@ -54,8 +54,8 @@ async fn a_superuser_gives_and_takes_groups_and_permissions() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_give_and_take_only_what_they_have() {
+/// Two users and a superuser, signed in.
+async fn ann_sue_and_root() -> (Pair, [Browser; 3]) {
     let pair = Pair::start(Backend::Embedded);
     for name in ["ann", "sue"] {
         pair.user(name).await;
@@ -65,6 +65,12 @@ async fn staff_give_and_take_only_what_they_have() {
     for (browser, name) in [(&ann, "ann"), (&sue, "sue"), (&root, "root")] {
         browser.signs_in(&pair, name).await;
     }
+    (pair, [ann, sue, root])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_give_and_take_only_what_they_have() {
+    let (pair, [ann, sue, root]) = ann_sue_and_root().await;
     let of = async |browser: &Browser| format!("/admin/users/{}/rights", id_of(&pair, browser).await);
     let [of_ann, of_sue, of_root] = [of(&ann).await, of(&sue).await, of(&root).await];
     pair.sqlite(
@@ -112,15 +118,7 @@ async fn staff_give_and_take_only_what_they_have() {
 /// Two members of staff and a form that was open all the time: the later one confirms what the page showed, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_takes_before_another_confirms_stays_taken() {
-    let pair = Pair::start(Backend::Embedded);
-    for name in ["ann", "sue"] {
-        pair.user(name).await;
-    }
-    pair.superuser("root");
-    let [ann, sue, root] = [(); 3].map(|()| Browser::new());
-    for (browser, name) in [(&ann, "ann"), (&sue, "sue"), (&root, "root")] {
-        browser.signs_in(&pair, name).await;
-    }
+    let (pair, [ann, sue, root]) = ann_sue_and_root().await;
     let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
     pair.sqlite(
         "UPDATE auth_user SET is_staff = 1 WHERE username = 'sue';
