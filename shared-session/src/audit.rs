@@ -61,7 +61,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{LogLimit, record::id::Handle};
+use crate::{log_limit::LogLimit, record::id::Handle};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

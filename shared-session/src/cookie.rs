@@ -66,7 +66,7 @@ use ::cookie::{
     time::{Duration, OffsetDateTime},
 };
 
-use crate::Error;
+use crate::error::Error;
 
 mod config;
 mod read;

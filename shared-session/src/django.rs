@@ -94,7 +94,7 @@ use std::fmt;
 use bytes::Bytes;
 
 pub use crate::django::zone::TimeZone;
-use crate::{Error, SecretKeys};
+use crate::{error::Error, keys::SecretKeys};
 pub use codec::{Codec, Compression};
 use document::{Document, Layout};
 #[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]

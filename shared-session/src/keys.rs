@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 #[cfg(feature = "encryption")]
 use zeroize::Zeroize as _;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// The secret key that every service of one deployment shares, and the earlier ones that are still accepted.
 ///

@@ -4,7 +4,11 @@ use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
 use tracing::{Level, enabled};
 
-use crate::{Error, ErrorKind, LogLimit, percent, stderr};
+use crate::{
+    error::{Error, ErrorKind},
+    log_limit::LogLimit,
+    percent, stderr,
+};
 
 /// A request that failed, as the hook sees it.
 #[derive(Clone, Copy, Debug)]

@@ -68,7 +68,7 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 use bytes::Bytes;
 use tracing::Instrument as _;
 
-use crate::Error;
+use crate::error::Error;
 
 #[cfg(feature = "memory")]
 mod memory;

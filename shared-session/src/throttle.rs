@@ -85,12 +85,14 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures_util::future::{join_all, try_join_all};
 
 use crate::{
-    Error, ErrorKind, SecretKeys, SessionManager,
     audit::{Audit, AuditEvent, AuditKind},
     engine::{
         clock::StoreClock,
+        manager::SessionManager,
         turns::{Turn, Turns},
     },
+    error::{Error, ErrorKind},
+    keys::SecretKeys,
     store::{BoxFuture, Deleted, Replaced, Seen, SessionStore, StoreDyn},
 };
 

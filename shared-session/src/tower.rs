@@ -85,7 +85,7 @@ pub use service::SessionService;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
-use crate::{Outcome, Reply, cookie::RequestUrl};
+use crate::{cookie::RequestUrl, engine::outcome::Outcome, reply::Reply};
 
 /// Renders a [`Reply`] as an HTTP response. Headers that are not valid are left out.
 #[must_use]

@@ -124,7 +124,7 @@ use std::{
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::Error;
+use crate::error::Error;
 
 mod auth;
 mod auth_hash;

@@ -1,6 +1,6 @@
 use std::{borrow::Cow, time::Duration};
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// The longest value that browsers are sure to store under any name, in bytes.
 pub(super) const MAX_VALUE_LEN: usize = 1024;

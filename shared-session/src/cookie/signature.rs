@@ -6,7 +6,10 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
-use crate::{Error, SecretKeys, keys::native_mac};
+use crate::{
+    error::Error,
+    keys::{SecretKeys, native_mac},
+};
 
 /// What the keys are derived for.
 const PURPOSE: &str = "session-cookie";

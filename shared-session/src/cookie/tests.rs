@@ -333,7 +333,7 @@ fn every_configuration_that_builds_is_kept_and_deleted_by_a_browser() {
             }
             Err(error) => {
                 refused += 1;
-                assert_eq!(error.kind(), crate::ErrorKind::Config);
+                assert_eq!(error.kind(), crate::error::ErrorKind::Config);
             }
         }
     }

@@ -2,8 +2,9 @@ use std::error::Error as _;
 
 use super::origin::{CrossOrigin, OriginHeaders};
 use crate::{
-    Error, Failure, OnError, Rejected, Reply,
     bearer::{self, Authorization},
+    error::Error,
+    reply::{Failure, OnError, Rejected, Reply},
 };
 
 /// The check of a middleware: [`CrossOrigin`], and the answer to refused requests. Both adapters hold one.

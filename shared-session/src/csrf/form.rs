@@ -4,7 +4,10 @@ use std::{any::type_name, fmt};
 
 use serde::de::DeserializeOwned;
 
-use crate::{Error, ErrorKind, percent};
+use crate::{
+    error::{Error, ErrorKind},
+    percent,
+};
 
 /// The token that a page puts into its forms; see [`LazySession::form_token`](crate::LazySession::form_token).
 ///

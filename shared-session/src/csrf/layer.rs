@@ -1,7 +1,7 @@
 use tower_layer::Layer;
 
 use super::{CrossOrigin, CrossOriginCheck, CrossOriginService};
-use crate::OnError;
+use crate::reply::OnError;
 
 /// Applies [`CrossOrigin`] to a Tower service.
 ///

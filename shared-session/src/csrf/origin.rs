@@ -4,7 +4,7 @@ mod spelling;
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use spelling::normalise;
 
 /// Decides whether another site may have caused an unsafe request.

@@ -1,6 +1,6 @@
 use std::{error::Error as StdError, fmt};
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Why a form was refused: the source of an [`ErrorKind::StaleForm`].
 ///

@@ -52,9 +52,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        ErrorKind, Failure, OnError, Reply, SessionLayer, SessionManager,
         csrf::{CrossOrigin, CrossOriginLayer},
+        engine::manager::SessionManager,
+        error::ErrorKind,
+        reply::{Failure, OnError, Reply},
         store::MemoryStore,
+        tower::SessionLayer,
     };
 
     const OWN: &str = "http://localhost:8000";
@@ -147,7 +150,7 @@ mod tests {
             let service = SessionLayer::new(manager.clone()).layer(layer.layer(inner));
             let request = Request::post("/path?query").header("origin", "https://evil.example").body(()).unwrap();
             let response = service.oneshot(request).await.unwrap();
-            assert!(response.extensions().get::<crate::Error>().is_some());
+            assert!(response.extensions().get::<crate::error::Error>().is_some());
             response.status().as_u16()
         };
         assert_eq!(answer(layer()).await, 418);

@@ -6,7 +6,11 @@ mod signed;
 
 use std::sync::Arc;
 
-use crate::{CookieConfig, Error, SecretKeys, cookie::SetCookie};
+use crate::{
+    cookie::{CookieConfig, SetCookie},
+    error::Error,
+    keys::SecretKeys,
+};
 use kind::{Issued, Tokens};
 use native::Native;
 

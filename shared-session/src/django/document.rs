@@ -15,7 +15,11 @@ use super::{
     refusal::{MAX_BYTES, Reason, Refusal},
     signing::Signer,
 };
-use crate::{Error, ErrorKind, SecretKeys, record::entries::Json};
+use crate::{
+    error::{Error, ErrorKind},
+    keys::SecretKeys,
+    record::entries::Json,
+};
 
 #[cfg(feature = "django-redis")]
 use super::msgpack;

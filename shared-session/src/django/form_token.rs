@@ -5,8 +5,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use crate::{
-    CookieConfig, Error, ErrorKind, SessionCookie,
-    cookie::{Presented, SetCookie},
+    cookie::{CookieConfig, Presented, SessionCookie, SetCookie},
     csrf::{
         TokenRefusal,
         token::{
@@ -14,6 +13,7 @@ use crate::{
             kind::{Headers, Issued, Tokens},
         },
     },
+    error::{Error, ErrorKind},
     random,
 };
 

@@ -26,9 +26,14 @@ use super::{
     signing::Signer,
 };
 use crate::{
-    Error, ErrorKind, Lifetime, SecretKeys,
-    record::entries::{Changes, Json},
-    record::{Content, Format as _, Record, Stamp, fuzzing::NOW},
+    error::{Error, ErrorKind},
+    keys::SecretKeys,
+    record::{
+        Content, Format as _, Record, Stamp,
+        entries::{Changes, Json},
+        fuzzing::NOW,
+        lifetime::Lifetime,
+    },
 };
 
 const SECRET: &str = "test-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz-DO-NOT-USE";

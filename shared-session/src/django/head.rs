@@ -6,9 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::{TimeZone, document::Document};
 use crate::{
-    Client, Error, ErrorKind, Expiry, Lifetime,
     django::{zone, zone::Moment},
-    record::{Head, Identity, entries::Json, lifetime::Limits, time::StoreTime},
+    error::{Error, ErrorKind},
+    record::{
+        Head, Identity,
+        client::Client,
+        entries::Json,
+        expiry::Expiry,
+        lifetime::{Lifetime, Limits},
+        time::StoreTime,
+    },
 };
 
 const USER_ID: &str = "_auth_user_id";

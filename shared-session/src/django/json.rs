@@ -14,7 +14,10 @@ use super::{
     python::PyValue,
     refusal::Reason,
 };
-use crate::{Error, ErrorKind, record::entries::has_rounded_float};
+use crate::{
+    error::{Error, ErrorKind},
+    record::entries::has_rounded_float,
+};
 use read::Parser;
 pub(crate) use rules::{COMPACT, Rules, SPACED, Style};
 use write::Writer;

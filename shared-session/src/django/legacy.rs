@@ -5,7 +5,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha1::{Digest, Sha1};
 
 use super::refusal::Refusal;
-use crate::SecretKeys;
+use crate::keys::SecretKeys;
 
 /// The salt from which Django derives the key.
 const PURPOSE: &str = "django.contrib.sessionsSessionStore";

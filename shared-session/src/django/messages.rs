@@ -29,7 +29,10 @@ use serde::{
     ser::SerializeSeq,
 };
 
-use crate::{Error, ErrorKind, Session};
+use crate::{
+    engine::session::Session,
+    error::{Error, ErrorKind},
+};
 pub use cookie::{COOKIE, CookieMessages, read_cookie, write_cookie};
 
 /// The entry of the session that holds the messages, as JSON within a string.
@@ -247,7 +250,7 @@ impl<'de> Deserialize<'de> for Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{SessionManager, store::MemoryStore};
+    use crate::{engine::manager::SessionManager, store::MemoryStore};
 
     /// Made by Django 5.2.
     const FIXTURE: &str = include_str!("../../tests/fixtures/django/messages.json");
@@ -344,7 +347,11 @@ mod tests {
         let first = manager.open(std::iter::empty());
         let session = first.load().await.unwrap();
         session.insert("a", &1).unwrap();
-        let crate::Close::Commit(commit) = manager.close(&first, crate::Ending::Completed) else { panic!() };
+        let crate::engine::commit::Close::Commit(commit) =
+            manager.close(&first, crate::engine::outcome::Ending::Completed)
+        else {
+            panic!()
+        };
         let outcome = manager.commit(commit).await;
         let cookie = outcome.set_cookie().unwrap().split(';').next().unwrap();
         let (one, two) = (manager.open([cookie.as_bytes()]), manager.open([cookie.as_bytes()]));

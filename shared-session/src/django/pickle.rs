@@ -39,7 +39,7 @@ use bytes::Bytes;
 
 use super::json as python_json;
 pub use super::python::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, PyTime, PyTimeDelta, PyValue};
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 use arena::Arena;
 use build::Builder;
 pub use guard::Objects;

@@ -10,12 +10,14 @@ use super::{
     head, signing,
 };
 use crate::{
-    Error, ErrorKind, Lifetime, Profile,
+    error::{Error, ErrorKind},
     record::{
+        Profile,
         content::{Content, Form, Head, Ownership, Record},
         entries::{Entries, Json},
         format::{Fit, Format, Place, Stamp},
         id::{Handle, Secret, Token},
+        lifetime::Lifetime,
         time::StoreTime,
     },
 };

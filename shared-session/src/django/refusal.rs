@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// The longest value that is read or written, packed or unpacked.
 pub(super) const MAX_BYTES: usize = 1 << 20;

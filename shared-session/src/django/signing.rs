@@ -8,7 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
 use super::{compress, refusal::Refusal};
-use crate::SecretKeys;
+use crate::keys::SecretKeys;
 
 /// Django's `TimestampSigner`.
 #[derive(Clone, Copy, Debug)]

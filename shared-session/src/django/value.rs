@@ -4,7 +4,8 @@ use std::any::Any;
 
 use super::{json, json::Rules, python::PyValue};
 use crate::{
-    EntryName, Error, ErrorKind, Session,
+    engine::{key::EntryName, session::Session},
+    error::{Error, ErrorKind},
     record::entries::{Foreign, Json},
 };
 

@@ -13,7 +13,10 @@ use jiff::{
     tz::TimeZoneDatabase,
 };
 
-use crate::{Error, ErrorKind, store::StoreTime};
+use crate::{
+    error::{Error, ErrorKind},
+    store::StoreTime,
+};
 
 /// How far ahead SQLite gets the changes of the offset. A service that runs for longer keeps the last one.
 #[cfg(feature = "sqlite")]

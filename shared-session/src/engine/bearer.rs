@@ -6,8 +6,11 @@
 
 use super::{credentials::Carrier, manager::SessionManager, request::Inner, session::Session};
 #[cfg(doc)]
-use crate::Outcome;
-use crate::{Error, ErrorKind, cookie::Sent};
+use crate::engine::outcome::Outcome;
+use crate::{
+    cookie::Sent,
+    error::{Error, ErrorKind},
+};
 
 impl SessionManager {
     /// Accepts sessions in the bearer form too: `Authorization: Bearer <token>`, where the token is the value that the cookie

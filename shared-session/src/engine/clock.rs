@@ -8,7 +8,7 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    Error,
+    error::Error,
     store::{StoreDyn, StoreTime},
 };
 

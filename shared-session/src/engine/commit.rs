@@ -8,7 +8,7 @@ use super::{
     request::{Committed, Inner, RequestGuard, did_not_finish},
     to_end::ToEnd,
 };
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// How long an answer waits for a commit that its handler began and did not wait for.
 const ABANDONED: Duration = Duration::from_secs(2);

@@ -13,11 +13,12 @@ use super::{
 #[cfg(feature = "users")]
 use super::{indexed::IndexedSessions, owners::Owners};
 use crate::{
-    Error, ErrorKind, Lifetime, OnError,
     audit::Audit,
     cookie::{SessionCookie, SignedCookies},
     csrf::token::FormTokens,
-    record::{content::Record, format::Format, id::Token, time::StoreTime},
+    error::{Error, ErrorKind},
+    record::{content::Record, format::Format, id::Token, lifetime::Lifetime, time::StoreTime},
+    reply::OnError,
     store::StoreDyn,
 };
 

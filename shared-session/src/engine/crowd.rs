@@ -12,7 +12,7 @@ use super::{
     written::Written,
 };
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     record::{Place, Record},
     store::StoreTime,
 };

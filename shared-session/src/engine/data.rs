@@ -8,7 +8,7 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     record::entries::{Changes, Entries, Json},
 };
 

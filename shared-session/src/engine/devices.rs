@@ -8,8 +8,8 @@ use super::{core::Core, ended::Tombstone, manager::SessionManager};
 #[cfg(feature = "users")]
 use crate::record::id::Token;
 use crate::{
-    Error, ErrorKind,
     audit::{AuditEvent, AuditKind},
+    error::{Error, ErrorKind},
     record::{Place, Record, id::Handle},
     store::{BoxFuture, StoreTime},
 };

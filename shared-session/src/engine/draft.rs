@@ -5,9 +5,12 @@ use std::{net::IpAddr, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
-    Client, Error, ErrorKind, Expiry,
     engine::data::{Delta, MissedTake},
-    record::{Identity, Record, entries::Entries, id::Token, lifetime::Lifetime, time::StoreTime},
+    error::{Error, ErrorKind},
+    record::{
+        Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, lifetime::Lifetime,
+        time::StoreTime,
+    },
 };
 
 /// What loading a session found.

@@ -10,9 +10,10 @@ use bytes::Bytes;
 
 use super::core::Core;
 use crate::{
-    Error, ErrorKind, LogLimit,
     audit::{AuditEvent, AuditKind},
     engine::draft::{End, Loaded, stale},
+    error::{Error, ErrorKind},
+    log_limit::LogLimit,
     record::{Ownership, Place, Record, id::Token},
     store::{Deleted, StoreTime},
 };

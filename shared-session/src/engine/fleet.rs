@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{core::Core, manager::SessionManager};
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     record::{Fit, Identity},
 };
 

@@ -4,12 +4,12 @@ use serde::de::DeserializeOwned;
 
 use super::{core::Core, lazy_session::LazySession, manager::SessionManager, outcome::CookieAction};
 use crate::{
-    Error, ErrorKind,
     csrf::{
         TokenRefusal,
         form::{FormToken, PostedForm, RefusedForm},
         token::FormTokens,
     },
+    error::{Error, ErrorKind},
     record::id::Token,
 };
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use super::core::Core;
 use crate::{
-    Error,
     engine::{
         draft::{End, Loaded, Plan, Write},
         near::Near,
     },
+    error::Error,
     record::id::{Handle, Token},
     store::StoreTime,
 };

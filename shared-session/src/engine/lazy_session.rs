@@ -3,9 +3,8 @@
 use std::{fmt, sync::Arc};
 
 #[cfg(doc)]
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 use crate::{
-    Error, Failure, Rejected, Reply,
     cookie::{Sent, Transport},
     engine::{
         credentials::Carrier,
@@ -14,6 +13,8 @@ use crate::{
         request::{Inner, RequestGuard, State},
         session::Session,
     },
+    error::Error,
+    reply::{Failure, Rejected, Reply},
     store::StoreTime,
 };
 

@@ -7,8 +7,9 @@ use tracing::Instrument as _;
 
 use super::{core::Core, ended::Tombstone};
 use crate::{
-    Error, ErrorKind, LogLimit,
     engine::draft::Loaded,
+    error::{Error, ErrorKind},
+    log_limit::LogLimit,
     metrics::{LOAD_ERROR, LOAD_OK, Stopwatch},
     record::{id::Token, previous::GRACE},
     store::StoreTime,

@@ -18,11 +18,13 @@ use super::{
     stats::Stats,
 };
 #[cfg(doc)]
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 use crate::{
-    Error, Failure, Lifetime, OnError, Profile,
     audit::Audit,
     cookie::{SessionCookie, SignedCookies},
+    error::Error,
+    record::{Profile, lifetime::Lifetime},
+    reply::{Failure, OnError},
     store::SessionStore,
 };
 

@@ -6,7 +6,7 @@ mod shard;
 use std::sync::Arc;
 
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     record::{
         Record,
         format::Format,

@@ -7,11 +7,11 @@ use super::{
     request::Origin,
 };
 #[cfg(doc)]
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 use crate::{
-    LogLimit, SessionCookie,
     bearer::{self, Authorization},
-    cookie::{Presented, read_each},
+    cookie::{Presented, SessionCookie, read_each},
+    log_limit::LogLimit,
 };
 
 /// How many sessions a sign-out with conflicting cookies looks for, at most. Browsers hold fewer.

@@ -1,6 +1,6 @@
 //! How a session is loaded.
 
-use crate::Client;
+use crate::record::client::Client;
 
 /// How [`LazySession::load_with`](crate::LazySession::load_with) loads a session. By default as
 /// [`load`](crate::LazySession::load) does: a near cache may answer, and a session that starts does not say where.

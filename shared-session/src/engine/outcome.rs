@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::{core::Core, form_state::FormPart};
 use crate::{
-    Error, ErrorKind,
     cookie::{RequestUrl, Sent, SetCookie},
+    error::{Error, ErrorKind},
     record::id::Token,
 };
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{core::Core, turns::Turn};
 use crate::{
-    Error, ErrorKind,
     engine::draft::{Edit, gone, stale},
+    error::{Error, ErrorKind},
     record::{Place, Record},
 };
 

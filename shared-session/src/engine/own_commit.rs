@@ -12,7 +12,7 @@ use super::{
     session::Session,
     written::Written,
 };
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 impl Session {
     /// Commits the edits now, whatever becomes of the request, and reloads the merged result. A cookie that this makes

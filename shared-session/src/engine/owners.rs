@@ -2,7 +2,7 @@
 
 use std::any::Any;
 
-use crate::{Error, record::Identity, store::BoxFuture};
+use crate::{error::Error, record::Identity, store::BoxFuture};
 
 /// Knows the rows of users.
 pub(crate) trait Owners: Any + Send + Sync {

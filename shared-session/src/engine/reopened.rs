@@ -7,7 +7,7 @@ use super::{
     manager::SessionManager,
     request::{Followed, Inner, Origin, Where},
 };
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// How long a reopened handle waits for its request to be answered.
 const PATIENCE: Duration = Duration::from_secs(30);

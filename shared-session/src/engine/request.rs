@@ -26,7 +26,11 @@ use super::{
     form_state::{FormPart, FormState},
     outcome::{Carried, CookieAction},
 };
-use crate::{Error, ErrorKind, cookie::Sent, record::id::Token};
+use crate::{
+    cookie::Sent,
+    error::{Error, ErrorKind},
+    record::id::Token,
+};
 
 pub(crate) struct Inner {
     pub(crate) core: Arc<Core>,

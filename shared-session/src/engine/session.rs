@@ -5,16 +5,17 @@ use std::{fmt, sync::Arc};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    Error, ErrorKind, Expiry,
     engine::{
         data::{Step, next},
         draft::{Intent, Loaded},
         key::{EntryFor, EntryName, EntryOf},
         request::{Inner, read_only},
     },
+    error::{Error, ErrorKind},
     record::{
         Identity, Record,
         entries::Json,
+        expiry::Expiry,
         id::{Handle, Token},
     },
     store::StoreTime,

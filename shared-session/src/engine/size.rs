@@ -1,6 +1,6 @@
 //! How large a record may be.
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// The largest records, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 pub(crate) mod compare;
 use super::session::Session;
-use crate::{Error, engine::draft::Loaded};
+use crate::{engine::draft::Loaded, error::Error};
 
 /// What has become of a session since a long-lived connection loaded it; see [`Session::standing`].
 ///
@@ -96,7 +96,7 @@ impl Session {
                 self.0.core.standing(&token, &record).await.unwrap_or_else(Standing::Unknown)
             }
             Loaded::Nothing { .. } | Loaded::Replaced(..) => Standing::Anonymous,
-            Loaded::Unreadable(..) => Standing::Unknown(crate::ErrorKind::Unreadable.into()),
+            Loaded::Unreadable(..) => Standing::Unknown(crate::error::ErrorKind::Unreadable.into()),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    ErrorKind,
+    error::ErrorKind,
     metrics::{self, Metric},
 };
 

@@ -10,7 +10,7 @@ use std::{
 use futures_util::future::{CatchUnwind, FutureExt as _};
 use tokio::runtime::Handle;
 
-use crate::{Error, store::BoxFuture};
+use crate::{error::Error, store::BoxFuture};
 
 /// A future that is polled in place, and goes on as a task of its own if it is dropped between its first poll and its
 /// end. Most requests wait for their commits, and a task for each would cost more than the commit.
@@ -70,7 +70,7 @@ mod tests {
     use tokio::{sync::Notify, task::yield_now};
 
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
 
     /// Counts its two steps, and waits for `go` between them.
     fn work(steps: &Arc<AtomicUsize>, go: &Arc<Notify>) -> ToEnd<usize> {

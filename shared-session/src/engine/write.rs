@@ -13,16 +13,17 @@ use super::{
     written::Written,
 };
 use crate::{
-    Error, ErrorKind, Expiry,
     audit::{AuditEvent, AuditKind},
     engine::{
         data::Original,
         draft::{Edit, New, Plan, Write, gone},
     },
+    error::{Error, ErrorKind},
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     record::{
         Content, Head, Identity, Place, Record, Stamp,
         entries::Entries,
+        expiry::Expiry,
         id::{Secret, Token, random_tag},
         lifetime::Limits,
     },

@@ -1,7 +1,7 @@
 //! Whether the store takes writes.
 
 use super::{core::Core, manager::SessionManager};
-use crate::Error;
+use crate::error::Error;
 
 impl SessionManager {
     /// Whether the store takes writes. A store that is full, read-only, or cannot save what it holds still answers
@@ -42,7 +42,7 @@ impl Core {
 mod tests {
     use super::*;
     use crate::{
-        ErrorKind,
+        error::ErrorKind,
         store::MemoryStore,
         testing::{Fault, FaultStore},
     };

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use super::{core::Core, draft::Loaded, outcome::CookieAction};
 use crate::{
-    CookieConfig, Expiry,
-    record::{Record, id::Token},
+    cookie::CookieConfig,
+    record::{Record, expiry::Expiry, id::Token},
     store::StoreTime,
 };
 

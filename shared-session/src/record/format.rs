@@ -11,7 +11,7 @@ use super::{
     lifetime::Lifetime,
     time::StoreTime,
 };
-use crate::Error;
+use crate::error::Error;
 
 /// A wire format: the keys and the bytes of sessions. It does no I/O.
 pub(crate) trait Format: fmt::Debug + Send + Sync {

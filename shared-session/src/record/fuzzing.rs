@@ -17,13 +17,14 @@ use super::{Content, Format as _, Record, Stamp, native};
 #[cfg(fuzzing)]
 pub use crate::django::fuzzing::*;
 use crate::{
-    Lifetime, SecretKeys,
     bearer::{self, Authorization},
     cookie::{self, Presented},
     csrf::FormTokens,
+    keys::SecretKeys,
     record::{
         entries::{Changes, Json},
         id::Token,
+        lifetime::Lifetime,
     },
     store::StoreTime,
 };
@@ -65,8 +66,8 @@ pub fn sealed_record(bytes: &[u8]) {
     const KEY: &str = "shared_session:AAAAAAAAAAAAAAAAAAAAAAAA";
     let lifetime = Lifetime::default();
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
-    let profile = |sealing: crate::Sealing| crate::Profile::sealed("shared_session:", sealing).0;
-    let sealed = profile(crate::Sealing::new(&keys).unwrap());
+    let profile = |sealing: crate::record::Sealing| crate::record::Profile::sealed("shared_session:", sealing).0;
+    let sealed = profile(crate::record::Sealing::new(&keys).unwrap());
     let bytes = Bytes::copy_from_slice(bytes);
     assert!(sealed.decode(KEY, &bytes, &lifetime, NOW).is_err(), "made up, and it opens");
     // Deeper: the form is kept, and what is sealed is made up.
@@ -74,7 +75,7 @@ pub fn sealed_record(bytes: &[u8]) {
     let framed = [br#"{"v":2,"n":""#, head, br#"","b":""#, URL_SAFE_NO_PAD.encode(text).as_bytes(), br#""}"#].concat();
     assert!(sealed.decode(KEY, &framed.into(), &lifetime, NOW).is_err(), "made up, and it opens");
 
-    let accepting = profile(crate::Sealing::new(&keys).unwrap().accept_plain());
+    let accepting = profile(crate::record::Sealing::new(&keys).unwrap().accept_plain());
     let found = accepting.decode(KEY, &bytes, &lifetime, NOW);
     assert_eq!(found.is_ok(), native::decode(&bytes).is_ok());
     let Ok(found) = found else { return };

@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 const HANDLE_LEN: usize = 24;
 const SECRET_LEN: usize = 32;

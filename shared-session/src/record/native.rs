@@ -33,7 +33,10 @@ use super::{
     time::StoreTime,
     version::Seen,
 };
-use crate::{Error, ErrorKind, decimal::Decimal};
+use crate::{
+    decimal::Decimal,
+    error::{Error, ErrorKind},
+};
 
 mod canonical;
 mod lenient;

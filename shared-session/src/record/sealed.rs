@@ -23,7 +23,7 @@ use super::{
     native::{self, HEAD, Native, SEALED_START, START, unreadable},
     time::StoreTime,
 };
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 mod ring;
 mod sealing;

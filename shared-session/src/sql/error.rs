@@ -1,6 +1,6 @@
 //! The meaning of a SQL driver's error for the caller, for every pool: whether trying again may help.
 
-use crate::ErrorKind;
+use crate::error::ErrorKind;
 
 /// Errors that may pass by themselves are `Unavailable`. An error of the statement, the schema or the data will be the
 /// same next time.

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
-use crate::Error;
+use crate::error::Error;
 
 const PAGE: usize = 500;
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use tokio::time::Instant;
 
-use crate::Error;
+use crate::error::Error;
 
 /// The changes that a store announces, for a [near cache](crate::NearCache): what
 /// [`SessionStore::changes`](super::SessionStore::changes) returns. Only a store that hears of every writer's changes has

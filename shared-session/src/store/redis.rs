@@ -10,7 +10,10 @@ use super::{
     Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
     news::{Announces, Changes, Follower, Watch},
 };
-use crate::{Error, ErrorKind, decimal::Decimal};
+use crate::{
+    decimal::Decimal,
+    error::{Error, ErrorKind},
+};
 
 mod config;
 mod get;

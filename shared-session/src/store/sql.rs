@@ -3,7 +3,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime};
-use crate::Error;
+use crate::error::Error;
 
 pub(crate) mod database;
 pub(crate) mod failure;

@@ -12,7 +12,10 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::{Authority, Deleted, Page, RedisStore, Replaced, Seen, SessionStore, SqlStore, StoreTime};
-use crate::{Error, ErrorKind, record::id::random_tag};
+use crate::{
+    error::{Error, ErrorKind},
+    record::id::random_tag,
+};
 
 /// The start of a fence. With a random tag after it, the fence belongs to one writer; without, it has no owner.
 const FENCE: &[u8] = b"\0ask SQL\0";

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::operations::known;
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     store::{BoxFuture, Deleted, Page, Replaced, Seen, SessionStore, StoreTime},
 };
 

@@ -7,7 +7,7 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    Error,
+    error::Error,
     store::{Deleted, Page, Replaced, Seen, SessionStore, StoreTime},
 };
 

@@ -4,7 +4,10 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::{Error, ErrorKind, SecretKeys};
+use crate::{
+    error::{Error, ErrorKind},
+    keys::SecretKeys,
+};
 
 const PURPOSE: &str = "shared-session known device";
 /// The characters of the random part: 16 bytes.

@@ -8,7 +8,7 @@ use super::{
     device::{Device, folded},
     policy::Policy,
 };
-use crate::SecretKeys;
+use crate::keys::SecretKeys;
 
 /// What an attempt is counted for: an account, an address, a device. Each kind of attempt has a `purpose`
 /// (`"sign-in"`), and those of one purpose do not count for another.
@@ -124,7 +124,7 @@ mod tests {
     fn keys_tell_nothing_and_differ_by_purpose_and_kind() {
         let ann = key(&Subject::account("sign-in", "ann"));
         assert_eq!(ann.len(), 2 + 25);
-        assert_eq!(crate::Handle::parse(&ann[ann.len() - crate::Handle::LEN..]), None);
+        assert_eq!(crate::record::id::Handle::parse(&ann[ann.len() - crate::record::id::Handle::LEN..]), None);
         assert!(ann.starts_with("p:") && !ann.contains("ann"), "{ann}");
         assert_eq!(ann, key(&Subject::account("sign-in", " Ann\n")));
         for other in

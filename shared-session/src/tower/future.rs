@@ -10,8 +10,11 @@ use pin_project_lite::pin_project;
 
 use super::{ResponseBody, apply, grpc, inner, into_response};
 use crate::{
-    Close, LazySession, Outcome, Rejected, RequestGuard, SessionManager,
     cookie::{RequestUrl, Transport},
+    engine::{
+        commit::Close, lazy_session::LazySession, manager::SessionManager, outcome::Outcome, request::RequestGuard,
+    },
+    reply::Rejected,
     store::BoxFuture,
 };
 

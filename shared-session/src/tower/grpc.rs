@@ -23,7 +23,11 @@
 
 use http::{HeaderName, Response};
 
-use crate::{Ending, ErrorKind, Failure, Reply};
+use crate::{
+    engine::outcome::Ending,
+    error::ErrorKind,
+    reply::{Failure, Reply},
+};
 
 /// The gRPC status code of an error: UNAVAILABLE (14), ABORTED (10) for what was refused because another request was
 /// faster, RESOURCE_EXHAUSTED (8) for a session that is full, UNAUTHENTICATED (16), PERMISSION_DENIED (7), else

@@ -1,7 +1,7 @@
 use tower_layer::Layer;
 
 use super::SessionService;
-use crate::SessionManager;
+use crate::engine::manager::SessionManager;
 
 /// Gives every request of a service its session. See the [module docs](crate::tower).
 #[derive(Clone, Debug)]

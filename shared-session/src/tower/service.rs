@@ -4,7 +4,10 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 use tower_service::Service;
 
 use super::{ResponseBody, ResponseFuture, future::Asked};
-use crate::{LazySession, SessionManager, cookie::Transport};
+use crate::{
+    cookie::Transport,
+    engine::{lazy_session::LazySession, manager::SessionManager},
+};
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.
 #[derive(Clone, Debug)]

@@ -18,9 +18,14 @@ use std::{
 };
 
 use crate::{
-    Error, ErrorKind, Identity, LazySession, SecretKeys, Session, SessionManager,
     audit::{AuditEvent, AuditKind},
-    engine::{core::Core, draft::Loaded, owners::Owners as _},
+    engine::{
+        core::Core, draft::Loaded, lazy_session::LazySession, manager::SessionManager, owners::Owners as _,
+        session::Session,
+    },
+    error::{Error, ErrorKind},
+    keys::SecretKeys,
+    record::Identity,
     users::{
         AsUser, AuthUser, SignedOut, User, Users,
         erased::{AnyUser, of_type},

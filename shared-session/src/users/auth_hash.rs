@@ -4,10 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::Mac;
 use subtle::ConstantTimeEq;
 
-use crate::{
-    SecretKeys,
-    keys::{Scheme, native_mac},
-};
+use crate::keys::{Scheme, SecretKeys, native_mac};
 
 const PURPOSE: &str = "session-auth-hash";
 #[cfg(feature = "django")]

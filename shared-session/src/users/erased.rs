@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{AuthUser, Users};
-use crate::{Error, ErrorKind, store::BoxFuture};
+use crate::{
+    error::{Error, ErrorKind},
+    store::BoxFuture,
+};
 
 /// A user of whichever type the manager's users have.
 pub(super) type AnyUser = Arc<dyn AuthUser>;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Error, Session, record::time::StoreTime, users::SignedOut};
+use crate::{engine::session::Session, error::Error, record::time::StoreTime, users::SignedOut};
 
 impl Session {
     /// Goes on only if somebody is signed in who signed in within `max_age`: for a new password or address, or the deletion

@@ -1,6 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
-use crate::{Error, Rejected, Session};
+use crate::{engine::session::Session, error::Error, reply::Rejected};
 
 /// Decides which users reach the routes behind it: `login_required` and `require` of the adapters.
 ///

@@ -1,6 +1,6 @@
 //! How a user signs in.
 
-use crate::{Expiry, Lifetime};
+use crate::record::{expiry::Expiry, lifetime::Lifetime};
 
 /// How a user signs in, for [`Session::login_with`](crate::Session::login_with). By default as
 /// [`login`](crate::Session::login) does.

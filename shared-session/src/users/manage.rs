@@ -1,7 +1,7 @@
 use std::future::Future;
 
 use super::Users;
-use crate::Error;
+use crate::error::Error;
 
 /// [`Users`] that a service may change. Sessions do not need it; [`SqlUsers`](super::SqlUsers) has it, and methods of
 /// its own to create and list users.

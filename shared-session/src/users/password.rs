@@ -21,7 +21,10 @@
 
 use subtle::ConstantTimeEq;
 
-use crate::{Error, ErrorKind, random};
+use crate::{
+    error::{Error, ErrorKind},
+    random,
+};
 
 mod level;
 mod memory;

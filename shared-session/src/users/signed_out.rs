@@ -1,6 +1,6 @@
 use std::{error::Error as StdError, fmt};
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Why nobody is signed in: the source of the error of [`Session::require_user`](crate::Session::require_user), which
 /// extractors of signed-in users answer with.

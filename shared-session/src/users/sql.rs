@@ -18,9 +18,9 @@ use super::{
     password::{PasswordHasher, scheme_of},
     verify,
 };
+use crate::error::{Error, ErrorKind};
 #[cfg(feature = "postgres")]
 use crate::sql::postgres::Postgres;
-use crate::{Error, ErrorKind};
 
 #[cfg(feature = "sqlite")]
 mod busy;

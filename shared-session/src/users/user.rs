@@ -6,7 +6,7 @@ use super::{
     AuthUser,
     auth_hash::{self, Verified},
 };
-use crate::SecretKeys;
+use crate::keys::SecretKeys;
 
 /// A user as Django's table has them, as the row was when it was read. A table of your own may have
 /// [a type of its own](AuthUser).

@@ -12,7 +12,7 @@ use super::{
     AuthUser,
     password::{Level, PasswordHasher, Verdict, verify_as},
 };
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// How long a request waits for a core. Beyond it the process is overloaded, and says so.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -56,7 +56,7 @@ fn normalise_host(host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorKind, csrf::CrossOrigin};
+    use crate::{csrf::CrossOrigin, error::ErrorKind};
 
     #[test]
     fn origins_are_normalised_as_browsers_write_them() {

@@ -2,7 +2,10 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{CookieConfig, Error, cookie::SetCookie};
+use crate::{
+    cookie::{CookieConfig, SetCookie},
+    error::Error,
+};
 
 /// One kind of form tokens. The methods are those of [`FormTokens`](super::FormTokens).
 pub(crate) trait Tokens: fmt::Debug + Send + Sync {

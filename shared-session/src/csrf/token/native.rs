@@ -7,9 +7,10 @@ use super::{
     signed::{NONCE, Signed},
 };
 use crate::{
-    CookieConfig, Error, ErrorKind, SecretKeys, SessionCookie,
-    cookie::{Presented, SetCookie},
+    cookie::{CookieConfig, Presented, SessionCookie, SetCookie},
     csrf::TokenRefusal,
+    error::{Error, ErrorKind},
+    keys::SecretKeys,
 };
 
 const FORM: &str = "csrf-form";

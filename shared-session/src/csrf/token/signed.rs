@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::SecretKeys;
+use crate::keys::SecretKeys;
 
 pub(super) const NONCE: usize = 16;
 pub(super) const MAC: usize = 32;

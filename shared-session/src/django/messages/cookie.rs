@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Message, written};
-use crate::{SecretKeys, django::signing::Signer};
+use crate::{django::signing::Signer, keys::SecretKeys};
 
 /// The name of the cookie. Its attributes are those of the site's session cookie, without a maximum age.
 pub const COOKIE: &str = "messages";

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::db::DjangoDbStore;
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     store::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
 };
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    Error, ErrorKind,
     django::zone::TimeZone,
+    error::{Error, ErrorKind},
     sql::error::sqlite_code,
     store::{
         Deleted, Page, Replaced, Seen, SessionStore, StoreTime,

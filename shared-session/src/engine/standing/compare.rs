@@ -3,8 +3,8 @@
 use futures_util::future::try_join;
 
 use crate::{
-    Error, Standing,
-    engine::{core::Core, ended::Tombstone},
+    engine::{core::Core, ended::Tombstone, standing::Standing},
+    error::Error,
     record::{Record, id::Token},
     store::StoreTime,
 };

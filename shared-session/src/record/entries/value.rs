@@ -11,7 +11,7 @@ use super::{
     finite::{self, Finite},
     number,
 };
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// One value, decoded when it is asked for: JSON text, or a value of another language that JSON does not have.
 #[derive(Clone)]

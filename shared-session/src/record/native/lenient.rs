@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::places::{COMMIT, Found, OwnExpiry, SEALED_START, SECRET, START, TAG, commit, limits, unreadable};
 use crate::{
-    Error,
+    error::Error,
     record::{
         client::Client,
         content::Head,

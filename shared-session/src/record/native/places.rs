@@ -5,7 +5,7 @@ use std::{fmt, ops::Range, time::Duration};
 use serde::Deserialize;
 
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     record::{content::Head, entries::Entries, expiry::Expiry, lifetime::Limits, previous::Previous, time::StoreTime},
 };
 

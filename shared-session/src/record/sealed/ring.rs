@@ -4,7 +4,11 @@ use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use hmac::Mac as _;
 use zeroize::Zeroizing;
 
-use crate::{Error, ErrorKind, SecretKeys, keys::native_mac, record::id::random_bytes};
+use crate::{
+    error::{Error, ErrorKind},
+    keys::{SecretKeys, native_mac},
+    record::id::random_bytes,
+};
 
 /// What the keys are derived for.
 const PURPOSE: &str = "session-record";

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::ring::Ring;
-use crate::{Error, SecretKeys};
+use crate::{error::Error, keys::SecretKeys};
 
 /// How the records of [`Profile::sealed`](crate::Profile::sealed) are sealed: the keys, and whether there are plain
 /// records too, while sealing is introduced.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
-    SecretKeys,
+    keys::SecretKeys,
     record::{
         client::Client,
         entries::{Changes, Entries},

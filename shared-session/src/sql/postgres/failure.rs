@@ -2,7 +2,7 @@
 
 use sqlx::{Error as DriverError, error::DatabaseError, postgres::PgDatabaseError};
 
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Whether an operation may be repeated when its outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

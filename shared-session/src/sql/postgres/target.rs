@@ -4,7 +4,10 @@ use std::str::FromStr;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
-use crate::{Error, ErrorKind, percent};
+use crate::{
+    error::{Error, ErrorKind},
+    percent,
+};
 
 const ROOT: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
 const CERTIFICATE: [&str; 2] = ["sslcert", "ssl-cert"];

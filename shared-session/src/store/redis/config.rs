@@ -7,7 +7,7 @@ use redis::RedisConnectionInfo;
 #[cfg(feature = "redis-tls")]
 use super::wire::tls::{Certificates, Tls};
 use super::wire::{address as url, delivery::Wait, dial::Dialer, native::Native, under_way::UnderWay};
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).
 ///

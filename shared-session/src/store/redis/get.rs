@@ -9,7 +9,7 @@ use super::wire::{
     connection::{Connection, To},
     failure::{Effect, unexpected},
 };
-use crate::Error;
+use crate::error::Error;
 
 pub(super) async fn get(connection: &Connection, key: &str, deadline: Instant) -> Result<Option<Bytes>, Error> {
     let get: Command<'_> = &[connection.get().as_bytes(), key.as_bytes()];

@@ -16,7 +16,7 @@ use super::{
     },
 };
 use crate::{
-    Error,
+    error::Error,
     store::{Replaced, Seen},
 };
 

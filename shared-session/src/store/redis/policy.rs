@@ -9,7 +9,7 @@ use super::{
         failure::{Effect, unexpected},
     },
 };
-use crate::Error;
+use crate::error::Error;
 
 const LINE: &str = "maxmemory_policy:";
 

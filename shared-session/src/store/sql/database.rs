@@ -14,7 +14,7 @@ use super::{
 #[cfg(feature = "postgres")]
 use crate::sql::postgres::Postgres;
 use crate::{
-    Error,
+    error::Error,
     store::{Deleted, Page, Seen, StoreTime},
 };
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     sql::{error as sql_error, error::sqlite_code},
 };
 

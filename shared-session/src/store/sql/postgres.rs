@@ -3,7 +3,7 @@
 use sqlx::PgPool;
 
 use super::{failure::from_driver, statements};
-use crate::Error;
+use crate::error::Error;
 
 /// Any fixed number, as long as all services use the same.
 const MIGRATION_LOCK: i64 = 0x7368_6172_6564_7373;

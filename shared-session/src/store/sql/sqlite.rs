@@ -11,7 +11,7 @@ use super::{
     failure::{config, from_driver},
     file::File,
 };
-use crate::{Error, sql::error::sqlite_code};
+use crate::{error::Error, sql::error::sqlite_code};
 
 /// How long a caller waits for a free connection.
 const ACQUIRE: Duration = Duration::from_secs(2);

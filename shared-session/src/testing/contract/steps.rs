@@ -61,7 +61,7 @@ pub(super) async fn load<S: SessionStore>(store: &S, key: &str) -> Option<Bytes>
 }
 
 #[track_caller]
-pub(super) fn assert_created(created: Result<bool, crate::Error>) {
+pub(super) fn assert_created(created: Result<bool, crate::error::Error>) {
     assert!(created.expect("create"), "an absent key was not created");
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::other_key::OtherKey;
 use crate::{
-    Error, Identity, SecretKeys,
     engine::owners::{Owner, Owners},
-    keys::Scheme,
+    error::Error,
+    keys::{Scheme, SecretKeys},
+    record::Identity,
     store::BoxFuture,
     users::{
         AuthUser, Users,

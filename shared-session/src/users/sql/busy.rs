@@ -1,7 +1,7 @@
 //! SQLite files that another process holds.
 
 use super::failure::failed;
-use crate::Error;
+use crate::error::Error;
 
 /// The first switch needs the file for itself, and SQLite does not wait for that by itself.
 pub(super) async fn switch_to_wal(options: &sqlx::sqlite::SqliteConnectOptions) -> Result<(), Error> {
@@ -46,7 +46,7 @@ mod tests {
     use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
 
     use super::*;
-    use crate::ErrorKind;
+    use crate::error::ErrorKind;
 
     #[tokio::test]
     async fn work_that_finds_the_database_busy_is_done_again() {

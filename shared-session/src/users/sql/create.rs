@@ -11,7 +11,8 @@ use super::{
     tables::{NewRow, Value},
 };
 use crate::{
-    Error, ErrorKind, random,
+    error::{Error, ErrorKind},
+    random,
     users::{User, Users as _, normalized_name, verify::hash_password},
 };
 

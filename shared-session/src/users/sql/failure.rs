@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{Error, ErrorKind, sql::error as sql_error};
+use crate::{
+    error::{Error, ErrorKind},
+    sql::error as sql_error,
+};
 
 /// How long one statement may take, the wait for a connection or for SQLite's write lock included.
 const DEADLINE: Duration = Duration::from_secs(10);

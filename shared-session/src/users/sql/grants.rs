@@ -10,7 +10,10 @@ use super::{
     on_connection,
     tables::{Membership, Rights, Tables},
 };
-use crate::{Error, ErrorKind, users::User};
+use crate::{
+    error::{Error, ErrorKind},
+    users::User,
+};
 
 /// A group of users, and what its members may do.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::{
     tables::{Membership, Rights, Tables, Unfit},
     user_table::{AUTH_USER, UserTable},
 };
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// A table that is there.
 struct Found {

@@ -9,7 +9,7 @@ use super::{
     tables::Tables,
 };
 use crate::{
-    Error, ErrorKind,
+    error::{Error, ErrorKind},
     users::{AuthUser as _, ManageUsers, User, Users, verify::hash_password},
 };
 

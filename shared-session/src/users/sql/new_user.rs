@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Error;
+use crate::error::Error;
 
 /// What [`SqlUsers::create_user`](super::SqlUsers::create_user) makes a user of. Active, neither staff nor superuser, unless said otherwise.
 #[derive(Clone)]

@@ -10,7 +10,7 @@ use super::{
     Pool, SqlUsers,
     user_table::{AUTH_USER, UserTable},
 };
-use crate::Error;
+use crate::error::Error;
 
 #[cfg(feature = "sqlite")]
 const SQLITE: Scripts = Scripts {

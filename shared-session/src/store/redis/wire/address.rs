@@ -3,7 +3,10 @@
 use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
 use super::server::Address;
-use crate::{Error, ErrorKind, percent};
+use crate::{
+    error::{Error, ErrorKind},
+    percent,
+};
 
 const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@]host[:port][/database], \
                        redis+unix:///path[?db=…], redis+sentinel://[user:password@]host[:port],…/primary[/database]\

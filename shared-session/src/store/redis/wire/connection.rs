@@ -21,7 +21,7 @@ use super::{
     tracking::Tracked,
     under_way::UnderWay,
 };
-use crate::{Error, store::redis::RedisConfig};
+use crate::{error::Error, store::redis::RedisConfig};
 
 /// The target of a command, by which a cluster routes it.
 #[derive(Clone, Copy, Debug)]
@@ -126,7 +126,7 @@ impl Connection {
             Route::Cluster(cluster) => Ok(Tracked::Cluster(cluster.clone())),
             #[cfg(feature = "deadpool")]
             Route::Pool(_) => Err(Error::new(
-                crate::ErrorKind::Config,
+                crate::error::ErrorKind::Config,
                 "a near cache cannot follow changes through a pool of connections: connect the store by its URL",
             )),
         }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, io};
 use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError};
 
 use super::slots::Redirect;
-use crate::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind};
 
 /// Whether a command that may have run can be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
