@@ -14,7 +14,7 @@ use axum::{
     response::Response,
     routing::get,
 };
-use shared_session::{ClientAddress, Error, csrf::CrossOriginLayer};
+use shared_session::{ClientAddress, Error, tower::CrossOriginLayer};
 use shared_session_axum::SessionLayer;
 use shared_session_examples::{
     network::{Network, client_address},

@@ -7,7 +7,7 @@
 use axum::{Form, Router, routing::get, routing::post};
 use serde::Deserialize;
 use shared_session::users::{NewUser, SqlUsers};
-use shared_session::{SecretKeys, csrf::CrossOrigin, csrf::CrossOriginLayer, store::MemoryStore};
+use shared_session::{SecretKeys, csrf::CrossOrigin, store::MemoryStore, tower::CrossOriginLayer};
 use shared_session_axum::{CurrentUser, ErrorKind, Rejection, Session, SessionLayer, SessionManager};
 
 #[derive(Deserialize)]

@@ -3,8 +3,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::{Extension, Router, extract::State, response::Response, routing::get, routing::post};
-use shared_session::csrf::{CrossOrigin, CrossOriginLayer};
 use shared_session::{ErrorKind, Identity, LazySession, Standing, store::MemoryStore};
+use shared_session::{csrf::CrossOrigin, tower::CrossOriginLayer};
 use shared_session_axum::{Rejection, Session, SessionLayer, SessionManager};
 
 pub(crate) fn app(manager: SessionManager, every: Duration) -> Result<Router, shared_session::Error> {

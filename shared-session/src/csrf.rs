@@ -29,7 +29,7 @@
 //! There are two independent defences; use both for HTML forms, the first alone for a JSON API.
 //!
 //! 1. [`CrossOrigin`] looks at the `Sec-Fetch-Site` and `Origin` headers of unsafe requests. It needs no state and no
-//!    markup. [`CrossOriginLayer`] (feature `tower`) applies it to a Tower service, `CrossOriginMiddleware` to Actix
+//!    markup. `CrossOriginLayer` in [`tower`](crate::tower) applies it to a Tower service, `CrossOriginMiddleware` to Actix
 //!    Web.
 //! 2. [`FormTokens`] makes and checks the hidden field of a form. A token is bound to the session and to its current
 //!    secret, so a sign-in invalidates it. Before there is a session, it is bound to a signed cookie. In a Django
@@ -65,22 +65,8 @@ mod origin;
 mod refusal;
 pub(crate) mod token;
 
-#[cfg(feature = "tower")]
-mod future;
-#[cfg(feature = "tower")]
-mod layer;
-#[cfg(feature = "tower")]
-mod service;
-
 pub use check::{CrossOriginCheck, Refused};
 pub use form::{FormToken, PostedForm, RefusedForm};
 pub use origin::{CrossOrigin, Refusal};
 pub use refusal::TokenRefusal;
 pub use token::FormTokens;
-
-#[cfg(feature = "tower")]
-pub use future::ResponseFuture;
-#[cfg(feature = "tower")]
-pub use layer::CrossOriginLayer;
-#[cfg(feature = "tower")]
-pub use service::CrossOriginService;

@@ -197,7 +197,7 @@
 //!
 //! | feature | default | what |
 //! |---|---|---|
-//! | `tower` | yes | [`SessionLayer`] and [`csrf::CrossOriginLayer`] |
+//! | `tower` | yes | [`SessionLayer`] and [`tower::CrossOriginLayer`] |
 //! | `redis` | yes | [`store::RedisStore`] and [`NearCache`] |
 //! | `memory` | yes | [`store::MemoryStore`] |
 //! | `redis-tls` | no | `rediss://` with rustls and ring |
@@ -251,6 +251,8 @@ mod decimal;
 pub mod django;
 mod engine;
 mod error;
+#[cfg(all(any(fuzzing, test), feature = "django-redis"))]
+pub mod fuzzing;
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
 mod keys;
@@ -299,8 +301,6 @@ pub use keys::SecretKeys;
 pub use log_limit::LogLimit;
 #[cfg(feature = "encryption")]
 pub use record::Sealing;
-#[cfg(all(fuzzing, feature = "django-redis"))]
-pub use record::fuzzing;
 pub use record::{
     Identity, Profile,
     client::{Client, ClientAddress},

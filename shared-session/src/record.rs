@@ -8,12 +8,10 @@ pub(crate) mod content;
 pub(crate) mod entries;
 pub(crate) mod expiry;
 pub(crate) mod format;
-#[cfg(all(any(fuzzing, test), feature = "django-redis"))]
-pub mod fuzzing;
 pub(crate) mod id;
 pub(crate) mod identity;
 pub(crate) mod lifetime;
-mod native;
+pub(crate) mod native;
 pub(crate) mod previous;
 #[cfg(feature = "encryption")]
 mod sealed;

@@ -15,7 +15,7 @@
 //! use bytes::Bytes;
 //! use http::{Request, Response};
 //! use http_body_util::{BodyExt, Full};
-//! use shared_session::csrf::{CrossOrigin, CrossOriginLayer};
+//! use shared_session::{csrf::CrossOrigin, tower::CrossOriginLayer};
 //! use shared_session::{Error, ErrorKind, LazySession, SessionLayer, SessionManager, store::MemoryStore};
 //! use tower::{ServiceBuilder, ServiceExt};
 //!
@@ -72,6 +72,7 @@
 //! - **Axum**: `shared-session-axum` has extractors on top of this layer.
 
 mod body;
+pub mod cross_origin;
 mod future;
 pub mod grpc;
 mod layer;
@@ -79,6 +80,7 @@ mod service;
 
 pub use body::ResponseBody;
 pub(crate) use body::inner;
+pub use cross_origin::CrossOriginLayer;
 pub use future::ResponseFuture;
 pub use layer::SessionLayer;
 pub use service::SessionService;

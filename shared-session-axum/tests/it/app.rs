@@ -12,7 +12,7 @@ use axum::{
     routing::{any, get, post},
 };
 use http_suite::{Account, Accounts, Comment, HOUR, MILLISECOND, PERMISSION, World};
-use shared_session::{ClientAddress, LazySession, csrf::CrossOriginLayer, users::Users};
+use shared_session::{ClientAddress, LazySession, tower::CrossOriginLayer, users::Users};
 use shared_session_axum::{
     CurrentUser, FormRejection, FormToken, MaybeUser, ProtectedForm, Rejection, Session, SessionLayer, StaffUser,
     login_required, require, require_fresh,

@@ -31,14 +31,15 @@ use crate::{
     record::{
         Content, Format as _, Record, Stamp,
         entries::{Changes, Json},
-        fuzzing::NOW,
         lifetime::Lifetime,
+        time::StoreTime,
     },
 };
 
 const SECRET: &str = "test-secret-key-0123456789-abcdefghijklmnopqrstuvwxyz-DO-NOT-USE";
 const SALT: &str = "django.contrib.sessions.SessionStore";
-const TIME: u64 = NOW.0 / 1000;
+const TIME: u64 = 1_700_000_000;
+const NOW: StoreTime = StoreTime(TIME * 1000);
 const MAX_BYTES: usize = 1 << 20;
 /// A shorter value, unpacked, is never too large to be written: pickles grow only with much sharing.
 const SMALL: usize = 1 << 14;

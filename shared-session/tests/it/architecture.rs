@@ -41,6 +41,21 @@ fn every_module_is_in_the_table_and_imports_only_from_the_rows_above() {
 }
 
 #[test]
+fn no_module_imports_what_the_root_re_exports() {
+    let source = Source::of(&root().join("src"));
+    let mut found = Vec::new();
+    for (module, code) in &source.code {
+        for (path, _) in source.paths(code, module, &["crate::", "super::", "use "]) {
+            let name = path.concat();
+            if path.len() == 1 && name.starts_with(|c: char| c.is_ascii_uppercase()) {
+                found.push(format!("`{}` imports `crate::{name}`: import it from its module", module.join("::")));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
 fn imports_are_seen_however_they_are_written() {
     let files =
         [("", "pub use c::d::Thing;"), ("a", "mod b;\nuse crate::c::Word;"), ("a::b", ""), ("c", ""), ("c::d", "")];

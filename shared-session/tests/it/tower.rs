@@ -9,10 +9,10 @@ use hyper::body::{Body, Frame, Incoming};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use shared_session::{
     Error, ErrorKind, LazySession, SessionLayer, SessionManager,
-    csrf::{CrossOrigin, CrossOriginLayer},
+    csrf::CrossOrigin,
     store::MemoryStore,
     testing::{Fault, FaultStore},
-    tower::grpc,
+    tower::{CrossOriginLayer, grpc},
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, util::MapRequestLayer, util::MapResponseLayer};
 

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use http::{Request, Response, StatusCode};
-use shared_session::csrf::{CrossOrigin, CrossOriginLayer};
+use shared_session::{csrf::CrossOrigin, tower::CrossOriginLayer};
 use tower::{Layer, ServiceExt};
 
 #[tokio::test]

@@ -13,7 +13,6 @@
 
 use bytes::Bytes;
 
-use super::{Content, Format as _, Record, Stamp, native};
 #[cfg(fuzzing)]
 pub use crate::django::fuzzing::*;
 use crate::{
@@ -22,14 +21,16 @@ use crate::{
     csrf::FormTokens,
     keys::SecretKeys,
     record::{
+        Content, Format as _, Record, Stamp,
         entries::{Changes, Json},
         id::Token,
         lifetime::Lifetime,
+        native,
     },
     store::StoreTime,
 };
 
-pub(crate) const NOW: StoreTime = StoreTime(1_700_000_000_000);
+const NOW: StoreTime = StoreTime(1_700_000_000_000);
 
 /// A native record: the same head and entries come back, and an edit keeps the other entries.
 pub fn native_record(bytes: &[u8]) {

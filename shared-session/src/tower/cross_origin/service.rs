@@ -3,8 +3,11 @@ use std::task::{Context, Poll};
 use http::{HeaderValue, Request, Response};
 use tower_service::Service;
 
-use super::{CrossOriginCheck, Refused, ResponseFuture};
-use crate::tower::ResponseBody;
+use super::ResponseFuture;
+use crate::{
+    csrf::{CrossOriginCheck, Refused},
+    tower::{ResponseBody, into_response},
+};
 
 /// The service of [`CrossOriginLayer`](super::CrossOriginLayer).
 #[derive(Clone, Debug)]
@@ -34,7 +37,7 @@ where
         match refused {
             None => ResponseFuture::inner(self.inner.call(request)),
             Some(Refused { reply, error, rejected, .. }) => {
-                let mut response: Response<ResponseBody<ResBody>> = crate::tower::into_response(reply);
+                let mut response: Response<ResponseBody<ResBody>> = into_response(reply);
                 let extensions = response.extensions_mut();
                 extensions.insert(error);
                 rejected.map(|rejected| extensions.insert(rejected));
@@ -52,12 +55,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        csrf::{CrossOrigin, CrossOriginLayer},
+        csrf::CrossOrigin,
         engine::manager::SessionManager,
         error::ErrorKind,
         reply::{Failure, OnError, Reply},
         store::MemoryStore,
-        tower::SessionLayer,
+        tower::{CrossOriginLayer, SessionLayer},
     };
 
     const OWN: &str = "http://localhost:8000";

@@ -1,7 +1,10 @@
 use tower_layer::Layer;
 
-use super::{CrossOrigin, CrossOriginCheck, CrossOriginService};
-use crate::reply::OnError;
+use super::CrossOriginService;
+use crate::{
+    csrf::{CrossOrigin, CrossOriginCheck},
+    reply::OnError,
+};
 
 /// Applies [`CrossOrigin`] to a Tower service.
 ///
@@ -10,7 +13,7 @@ use crate::reply::OnError;
 /// CORS layer, so that the page of an allowed origin can read the refusal.
 ///
 /// ```
-/// use shared_session::csrf::{CrossOrigin, CrossOriginLayer};
+/// use shared_session::{csrf::CrossOrigin, tower::CrossOriginLayer};
 /// # use http::{Request, Response};
 /// # use tower::{Layer, ServiceExt};
 ///
@@ -43,7 +46,7 @@ impl CrossOriginLayer {
     /// The answer to a refused request: a closure, or an [`OnError`]. Default: the hook of the session's manager if
     /// this layer is inside the session layer, else [`Reply::problem`](crate::Reply::problem). Outside of it, pass
     /// `manager.on_error().clone()`, so that one hook answers all failures. The answer has the [`Error`](crate::Error)
-    /// in its extensions; [`Refusal::of`](super::Refusal::of) gives the reason.
+    /// in its extensions; [`Refusal::of`](crate::csrf::Refusal::of) gives the reason.
     #[must_use]
     pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
         Self { check: self.check.with_on_error(on_error) }

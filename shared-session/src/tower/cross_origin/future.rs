@@ -8,7 +8,7 @@ use std::{
 use http::Response;
 use pin_project_lite::pin_project;
 
-use crate::tower::{ResponseBody, inner};
+use super::super::body::{ResponseBody, inner};
 
 pin_project! {
     /// The future of [`CrossOriginService`](super::CrossOriginService): the inner service's, or a ready refusal.

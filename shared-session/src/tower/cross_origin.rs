@@ -1,0 +1,9 @@
+//! The cross-origin check as a Tower layer.
+
+mod future;
+mod layer;
+mod service;
+
+pub use future::ResponseFuture;
+pub use layer::CrossOriginLayer;
+pub use service::CrossOriginService;
