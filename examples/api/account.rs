@@ -29,8 +29,8 @@ pub(crate) struct Login {
     /// closed. Left out: as the service is configured.
     #[serde(default)]
     remember: Option<bool>,
-    /// `true`: the answer tells the session in `Session-Token` instead of a cookie, for `Authorization: Bearer`. Where the
-    /// service takes no bearer tokens this is 422; in a request with the session cookie it is 400.
+    /// `true`: the answer tells the session in `Session-Token` instead of a cookie, for `Authorization: Bearer`. Where
+    /// the service takes no bearer tokens this is 422; in a request with the session cookie it is 400.
     #[serde(default)]
     bearer: bool,
 }
@@ -72,8 +72,8 @@ impl Account {
 
 /// Sign in
 ///
-/// The cookie is replaced. What an anonymous visitor stored is kept. After some wrong passwords each next attempt has to
-/// wait longer.
+/// The cookie is replaced. What an anonymous visitor stored is kept. After some wrong passwords each next attempt has
+/// to wait longer.
 #[utoipa::path(
     post,
     path = "/api/login",

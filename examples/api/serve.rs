@@ -1,5 +1,5 @@
-//! From connections to the routes. `axum::serve` has no time-outs: a client that sends nothing would keep its connection
-//! for ever.
+//! From connections to the routes. `axum::serve` has no time-outs: a client that sends nothing would keep its
+//! connection for ever.
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -23,7 +23,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long to wait where no connection can be accepted, such as without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` completes, then for as long as requests run, at most ten seconds. Idle connections are closed at once.
+/// Serves until `stop` completes, then for as long as requests run, at most ten seconds. Idle connections are closed at
+/// once.
 pub(crate) async fn serve(listener: TcpListener, app: Router, limits: HttpLimits, stop: impl Future<Output = ()>) {
     let mut service = app.into_make_service_with_connect_info::<SocketAddr>();
     let free = Arc::new(Semaphore::new(serving::connections(&limits)));

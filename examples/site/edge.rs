@@ -29,8 +29,8 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// Notes the client's address and the path under which it sees the site, lets the request be answered, gives errors their
-/// page, and adds the security headers.
+/// Notes the client's address and the path under which it sees the site, lets the request be answered, gives errors
+/// their page, and adds the security headers.
 pub(crate) async fn pass(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

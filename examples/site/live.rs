@@ -2,8 +2,8 @@
 //!
 //! - One look at the store and one at the user's row each second and page; a visitor without a cookie costs nothing.
 //! - A look commits nothing and extends nothing.
-//! - A stream ends after some minutes, so that the browser comes back with the cookie that it has by then; it ends at once
-//!   when the service is asked to stop.
+//! - A stream ends after some minutes, so that the browser comes back with the cookie that it has by then; it ends at
+//!   once when the service is asked to stop.
 
 use std::{sync::Arc, time::Duration};
 

@@ -112,8 +112,8 @@ impl Visit {
         Ok(answer)
     }
 
-    /// Goes on only if whoever is signed in to `session` gave the password lately (`SESSION_FRESH`). Others are asked for it,
-    /// and come to `page` of this site afterwards.
+    /// Goes on only if whoever is signed in to `session` gave the password lately (`SESSION_FRESH`). Others are asked
+    /// for it, and come to `page` of this site afterwards.
     pub(crate) async fn require_fresh(&self, session: &Session, page: &str) -> Result<(), Failure> {
         let Some(max_age) = self.setup.settings.limits.fresh else { return Ok(()) };
         session.require_fresh(max_age).await.map_err(|error| match SignedOut::of(&error) {

@@ -30,8 +30,8 @@ impl FieldError {
     }
 }
 
-/// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with their
-/// address, it may also be in the place of the name.
+/// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with
+/// their address, it may also be in the place of the name.
 #[must_use]
 pub fn check_registration(
     names: SignInNames,
@@ -54,8 +54,8 @@ pub fn check_registration(
     errors
 }
 
-/// Checks a new password and its repetition; `fields` are the names of the two. `known` are the user's own name and address,
-/// which anybody can guess.
+/// Checks a new password and its repetition; `fields` are the names of the two. `known` are the user's own name and
+/// address, which anybody can guess.
 #[must_use]
 pub fn check_new_password(
     fields: [&'static str; 2],

@@ -1,8 +1,8 @@
 //! Keeps what clients send from flooding the log: of each warning and error that other crates write, a few lines in ten
 //! seconds.
 //!
-//! The lines of the session layer limit themselves, and say in the next one how many were left out. Those of others cannot:
-//! that is said on a line of its own.
+//! The lines of the session layer limit themselves, and say in the next one how many were left out. Those of others
+//! cannot: that is said on a line of its own.
 
 use std::{
     collections::HashMap,

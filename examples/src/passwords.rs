@@ -3,8 +3,8 @@
 //! - at least 8 characters (`MinimumLengthValidator`; NIST SP 800-63B), at most 1024 bytes, more than spaces
 //! - not only digits (`NumericPasswordValidator`)
 //! - not like the user's name or address (`UserAttributeSimilarityValidator`, with its measure and its limit of 0.7)
-//! - not one that many have (`CommonPasswordValidator`): Django compares with a list of 20,000; here a short list of stems
-//!   counts with whatever digits and signs are around them, and so do runs on the keyboard and repetitions
+//! - not one that many have (`CommonPasswordValidator`): Django compares with a list of 20,000; here a short list of
+//!   stems counts with whatever digits and signs are around them, and so do runs on the keyboard and repetitions
 
 use crate::translations::Text;
 

@@ -4,8 +4,8 @@ use std::fmt;
 
 /// What a proxy puts in front of every path of `site`; empty, or a path such as `/accounts`.
 ///
-/// It goes in front of every link, and a proxy may take it off a request or leave it on: [`strip`](Self::strip) takes off
-/// what is there.
+/// It goes in front of every link, and a proxy may take it off a request or leave it on: [`strip`](Self::strip) takes
+/// off what is there.
 ///
 /// ```
 /// use shared_session_examples::prefix::Prefix;
@@ -41,8 +41,8 @@ impl Prefix {
 
     /// The prefix that the `X-Forwarded-Prefix` headers of a trusted proxy name, with or without a slash at the end.
     ///
-    /// `None` if there is none, for a lone slash and for what is not a prefix; also if several are named, because nobody
-    /// can tell which of them a client made up.
+    /// `None` if there is none, for a lone slash and for what is not a prefix; also if several are named, because
+    /// nobody can tell which of them a client made up.
     #[must_use]
     pub fn forwarded<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
         let mut named = headers.into_iter();

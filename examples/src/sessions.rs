@@ -242,8 +242,8 @@ pub(crate) async fn ping_redis(settings: &Settings) -> Result<(), Error> {
     SessionManager::new(connect(settings)?).ping().await
 }
 
-/// A Redis that makes room by dropping keys signs users out. Not worth stopping a start for, and a Redis that is down or
-/// does not tell is none of this.
+/// A Redis that makes room by dropping keys signs users out. Not worth stopping a start for, and a Redis that is down
+/// or does not tell is none of this.
 async fn warn_of_eviction(store: &RedisStore) {
     match store.eviction_policy().await {
         Ok(policy) if policy == KEEPS_ALL => {}
@@ -252,8 +252,8 @@ async fn warn_of_eviction(store: &RedisStore) {
     }
 }
 
-/// What whoever asks whether the settings fit should know of the Redis that they name; `None` if there is nothing, or it
-/// keeps copies only. One round trip.
+/// What whoever asks whether the settings fit should know of the Redis that they name; `None` if there is nothing, or
+/// it keeps copies only. One round trip.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] if it cannot be reached, or does not tell.

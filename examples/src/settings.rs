@@ -120,8 +120,8 @@ pub struct Settings {
     pub idle: Duration,
     /// `SESSION_ABSOLUTE`, default 90 days: how long a session lives at most.
     pub absolute: Duration,
-    /// `SESSION_REMEMBER_AGE`, default `SESSION_ABSOLUTE`: how long a session lives unused whose user asked to stay signed
-    /// in.
+    /// `SESSION_REMEMBER_AGE`, default `SESSION_ABSOLUTE`: how long a session lives unused whose user asked to stay
+    /// signed in.
     pub remembered: Duration,
     /// `SESSION_SAVE_EVERY_REQUEST`, default off: each request that loads its session extends it, and its cookie.
     pub save_every_request: bool,

@@ -56,8 +56,9 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// Connects everything, makes missing tables, and in an embedded database the user `demo`. A Redis that is down does
-    /// not stop the start: `/readyz` says so, and requests that need it answer 503. A user database that is down does.
+    /// Connects everything, makes missing tables, and in an embedded database the user `demo`. A Redis that is down
+    /// does not stop the start: `/readyz` says so, and requests that need it answer 503. A user database that is down
+    /// does.
     ///
     /// # Errors
     /// One line that says what to change.
@@ -98,8 +99,8 @@ impl Setup {
         self.settings.allowed_origins(bound)
     }
 
-    /// The tokens in the forms of `site` under `prefix`: their cookie goes to that path only, unless it is Django's or its
-    /// name has the prefix `__Host-`.
+    /// The tokens in the forms of `site` under `prefix`: their cookie goes to that path only, unless it is Django's or
+    /// its name has the prefix `__Host-`.
     #[must_use]
     pub fn forms_under(&self, prefix: &Prefix) -> FormTokens {
         match prefix.as_str() {
@@ -108,8 +109,8 @@ impl Setup {
         }
     }
 
-    /// What is down, by name; empty when the service is ready. One round trip to each part, and while writes of sessions
-    /// are refused one more.
+    /// What is down, by name; empty when the service is ready. One round trip to each part, and while writes of
+    /// sessions are refused one more.
     pub async fn down(&self) -> Vec<&'static str> {
         let (sessions, users) = tokio::join!(self.manager.ping(), self.users.ping());
         // A store that refuses writes still tells the time.
@@ -324,8 +325,8 @@ fn lifetime_of(settings: &Settings) -> Lifetime {
     if settings.save_every_request { lifetime.with_touch_after(0.0) } else { lifetime }
 }
 
-/// At the first start only, with a group to give and take. Two services may do this at the same moment: one makes the user,
-/// the other finds it.
+/// At the first start only, with a group to give and take. Two services may do this at the same moment: one makes the
+/// user, the other finds it.
 async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result<(), Error> {
     if data_dir::has_had_demo_user(directory) {
         return Ok(());

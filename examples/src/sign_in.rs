@@ -7,8 +7,8 @@ use shared_session::{
 
 /// The active user whose name was `typed`, if `password` is right.
 ///
-/// As in Django's form the space around a name does not count, and names are looked up in NFKC; but a name that is in the
-/// table just as it was typed is that user's. Costs one password hash, and a look more where there is space.
+/// As in Django's form the space around a name does not count, and names are looked up in NFKC; but a name that is in
+/// the table just as it was typed is that user's. Costs one password hash, and a look more where there is space.
 ///
 /// # Errors
 /// As [`Session::authenticate`].

@@ -1,8 +1,9 @@
 //! What staff did to users and sessions, in a table beside the users.
 //!
-//! - An entry is written before the action: what cannot be written down is not done. So an entry says what was asked for.
-//! - With a Django profile the database is Django's and gets no table; then what was done is in the log of the service alone,
-//!   where it is in any case ([`shared_session::audit`]).
+//! - An entry is written before the action: what cannot be written down is not done. So an entry says what was asked
+//!   for.
+//! - With a Django profile the database is Django's and gets no table; then what was done is in the log of the service
+//!   alone, where it is in any case ([`shared_session::audit`]).
 
 use shared_session::{Error, ErrorKind};
 use sqlx::{

@@ -1,7 +1,7 @@
 //! What slows down who guesses passwords, registers without end, or fills the session store.
 //!
-//! Addresses of this machine are not counted: they are a proxy that `TRUSTED_PROXIES` does not name, and all its clients
-//! would wait together; or the operator.
+//! Addresses of this machine are not counted: they are a proxy that `TRUSTED_PROXIES` does not name, and all its
+//! clients would wait together; or the operator.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -84,9 +84,9 @@ impl Throttles {
         self.attempt([from.map(|from| from.with_policy(policy).counting_successes()), None], address).await
     }
 
-    /// Claims a new name, whatever the case of its letters: of registrations at the same moment one goes on, and the others
-    /// get `None`. Where no user comes of it the claim is given back by [`Attempt::succeeded`]; else it ends in a minute,
-    /// when everybody finds the user in the table.
+    /// Claims a new name, whatever the case of its letters: of registrations at the same moment one goes on, and the
+    /// others get `None`. Where no user comes of it the claim is given back by [`Attempt::succeeded`]; else it ends in
+    /// a minute, when everybody finds the user in the table.
     ///
     /// # Errors
     /// As [`sign_in`](Self::sign_in).
@@ -104,8 +104,8 @@ impl Throttles {
         self.throttle.attempt(subjects.map(|subject| subject.with_client_address(address))).await
     }
 
-    /// A visitor is about to store something. If that starts a session, it counts for the visitor's address; the time to
-    /// wait, if there have been too many.
+    /// A visitor is about to store something. If that starts a session, it counts for the visitor's address; the time
+    /// to wait, if there have been too many.
     ///
     /// # Errors
     /// As [`sign_in`](Self::sign_in).

@@ -39,8 +39,8 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
 }
 
-/// All letters are of one script, as Unicode Technical Standard 39, 5.2 has it: those of Chinese, Japanese and Korean may
-/// be beside others. Else `admin` could begin with a Cyrillic letter.
+/// All letters are of one script, as Unicode Technical Standard 39, 5.2 has it: those of Chinese, Japanese and Korean
+/// may be beside others. Else `admin` could begin with a Cyrillic letter.
 fn is_of_one_script(username: &str) -> bool {
     const EAST_ASIAN: [Script; 5] = [Script::Han, Script::Hiragana, Script::Katakana, Script::Hangul, Script::Bopomofo];
     let scripts = username.chars().map(ScriptExtension::from);

@@ -65,9 +65,9 @@ pub fn require(permission: impl Into<Arc<str>>) -> GuardMiddleware {
     GuardMiddleware(Guard::require(permission))
 }
 
-/// As [`login_required`], and lets only users through who signed in within `max_age`: 401 for the others, or the
-/// [page that asks for the password again](GuardMiddleware::redirect_to). For what a stolen cookie must not do: a new password or
-/// address, the deletion of an account. No further cost.
+/// As [`login_required`], and lets only users through who signed in within `max_age`: 401 for the others, or the [page
+/// that asks for the password again](GuardMiddleware::redirect_to). For what a stolen cookie must not do: a new
+/// password or address, the deletion of an account. No further cost.
 ///
 /// ```
 /// use std::time::Duration;

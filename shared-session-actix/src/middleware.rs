@@ -26,8 +26,8 @@ use crate::reply::into_response;
 ///    and after HEAD and OPTIONS;
 /// 3. `Set-Cookie` or `Session-Token`, `Vary` and `Cache-Control` are added;
 /// 4. if the commit failed, or the response is a [`Rejection`](crate::Rejection), the manager's `on_error` hook answers
-///    instead. Its answer has the [`Error`](shared_session::Error) in its extensions, for a middleware outside that draws
-///    pages.
+///    instead. Its answer has the [`Error`](shared_session::Error) in its extensions, for a middleware outside that
+///    draws pages.
 ///
 /// ```
 /// use actix_web::{App, test, web};

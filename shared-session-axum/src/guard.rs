@@ -68,8 +68,8 @@ pub fn require(permission: impl Into<Arc<str>>) -> GuardLayer {
     GuardLayer(Guard::require(permission))
 }
 
-/// As [`login_required`], and lets only users through who signed in within `max_age`: 401 for the others, or the
-/// [page that asks for the password again](GuardLayer::redirect_to). For what a stolen cookie must not do: a new password or
+/// As [`login_required`], and lets only users through who signed in within `max_age`: 401 for the others, or the [page
+/// that asks for the password again](GuardLayer::redirect_to). For what a stolen cookie must not do: a new password or
 /// address, the deletion of an account. No further cost.
 ///
 /// ```

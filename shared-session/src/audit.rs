@@ -2,10 +2,10 @@
 //!
 //! The rules:
 //!
-//! - **Told when it is true.** What goes into the session store is told once the store has acknowledged it and before the
-//!   answer is sent. A commit that failed, or of which nobody knows, is not told.
-//! - **No secret.** No cookie, no password, no entry of a session, and no name that was typed: it may be a password in the
-//!   wrong field.
+//! - **Told when it is true.** What goes into the session store is told once the store has acknowledged it and before
+//!   the answer is sent. A commit that failed, or of which nobody knows, is not told.
+//! - **No secret.** No cookie, no password, no entry of a session, and no name that was typed: it may be a password in
+//!   the wrong field.
 //! - **It fails nothing.** A hook that panics is reported in the log, and the request goes on.
 //!
 //! # The log
@@ -25,8 +25,8 @@
 //!
 //! # The hook
 //!
-//! [`SessionManager::with_audit`](crate::SessionManager::with_audit) takes a closure. It runs in the task of the request,
-//! so it must not wait: let it hand the event on.
+//! [`SessionManager::with_audit`](crate::SessionManager::with_audit) takes a closure. It runs in the task of the
+//! request, so it must not wait: let it hand the event on.
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -51,8 +51,8 @@
 //! # What the library cannot see
 //!
 //! A new password is the program's affair, and so is what staff do. Tell it with
-//! [`Session::audit`](crate::Session::audit) or [`SessionManager::audit`](crate::SessionManager::audit), once it is done, and
-//! it goes the same way.
+//! [`Session::audit`](crate::Session::audit) or [`SessionManager::audit`](crate::SessionManager::audit), once it is
+//! done, and it goes the same way.
 
 use std::{
     fmt,

@@ -95,8 +95,8 @@ impl CookieConfig {
     /// - the path starts with `/` and holds only visible ASCII without `;`, as paths in URLs do,
     /// - [`SameSite::None`] comes with `Secure`, and `Partitioned` with both,
     /// - the maximum age is between one second and 400 days,
-    /// - there are at most four former domains and four former paths, all of them valid, and none with a `__Host-` name,
-    ///   which browsers never held anywhere else,
+    /// - there are at most four former domains and four former paths, all of them valid, and none with a `__Host-`
+    ///   name, which browsers never held anywhere else,
     /// - all attributes together take at most 1024 bytes. Browsers drop single ones longer than that.
     pub fn build(self) -> Result<SessionCookie, Error> {
         self.check()?;
@@ -131,8 +131,8 @@ impl SessionCookie {
     /// The longest value that browsers are sure to store under any name that [`CookieConfig::build`] accepts, in bytes.
     pub const MAX_VALUE_LEN: usize = config::MAX_VALUE_LEN;
 
-    /// The cookie `name` with the default settings. `name` must be a token with the prefix `__Host-`: then they keep every
-    /// rule.
+    /// The cookie `name` with the default settings. `name` must be a token with the prefix `__Host-`: then they keep
+    /// every rule.
     pub(crate) fn host_only(name: &'static str) -> Self {
         Self { config: Arc::new(CookieConfig::new(name)) }
     }
@@ -172,7 +172,8 @@ impl SessionCookie {
     /// decoded again on reading.
     ///
     /// With a [maximum age](CookieConfig::with_max_age) the cookie has `Max-Age` and no `Expires`: every browser in use
-    /// knows `Max-Age` and prefers it (RFC 6265bis, 5.7), and a date would depend on the clocks of this host and theirs.
+    /// knows `Max-Age` and prefers it (RFC 6265bis, 5.7), and a date would depend on the clocks of this host and
+    /// theirs.
     ///
     /// Cost: one string.
     #[must_use]
@@ -250,8 +251,8 @@ pub struct SetCookie {
 }
 
 impl SetCookie {
-    /// The `Set-Cookie` header value for the configured scope alone. Answer with all [`headers`](Self::headers): a cookie
-    /// in another scope would conflict with this one.
+    /// The `Set-Cookie` header value for the configured scope alone. Answer with all [`headers`](Self::headers): a
+    /// cookie in another scope would conflict with this one.
     #[must_use]
     pub fn own(&self) -> &str {
         &self.own

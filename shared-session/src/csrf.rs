@@ -29,8 +29,8 @@
 //! There are two independent defences; use both for HTML forms, the first alone for a JSON API.
 //!
 //! 1. [`CrossOrigin`] looks at the `Sec-Fetch-Site` and `Origin` headers of unsafe requests. It needs no state and no
-//!    markup. `CrossOriginLayer` in [`tower`](crate::tower) applies it to a Tower service, `CrossOriginMiddleware` to Actix
-//!    Web.
+//!    markup. `CrossOriginLayer` in [`tower`](crate::tower) applies it to a Tower service, `CrossOriginMiddleware` to
+//!    Actix Web.
 //! 2. [`FormTokens`] makes and checks the hidden field of a form. A token is bound to the session and to its current
 //!    secret, so a sign-in invalidates it. Before there is a session, it is bound to a signed cookie. In a Django
 //!    deployment the tokens are Django's.
@@ -43,8 +43,8 @@
 //! - **A script that posts**: send the token in the header [`FormToken::HEADER`].
 //! - **A page that is too old** is [`ErrorKind::StaleForm`](crate::ErrorKind::StaleForm): show the form again.
 //!   [`TokenRefusal`] says why, and [`Refusal`] why another site's request was refused.
-//! - **Clients that are no browsers**: [`CrossOrigin::with_bearer_tokens`] lets requests pass that carry a bearer token and
-//!   no cookie; they need no form token.
+//! - **Clients that are no browsers**: [`CrossOrigin::with_bearer_tokens`] lets requests pass that carry a bearer token
+//!   and no cookie; they need no form token.
 //! - **A path that another site must post to**, such as a webhook: leave it outside of the layer.
 //! - **A middleware of your own**: [`CrossOriginCheck`] makes the decision and the answer.
 //!

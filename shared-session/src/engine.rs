@@ -6,12 +6,12 @@
 //! 2. [`load`] reads the record.
 //! 3. [`session`] edits a [`draft`] of its entries ([`data`]).
 //! 4. The draft decides what to write.
-//! 5. [`write`](mod@write) stores it and merges conflicts; [`overtaken`] and [`turns`] say who goes on when several write.
-//!    [`ended`] keeps an ended session ended, and [`to_end`] runs what has begun to its end.
+//! 5. [`write`](mod@write) stores it and merges conflicts; [`overtaken`] and [`turns`] say who goes on when several
+//!    write. [`ended`] keeps an ended session ended, and [`to_end`] runs what has begun to its end.
 //! 6. [`outcome`] is what that means for the response.
 //!
-//! All of them share the [`core`]. Beside the request: [`near`] keeps sessions in the process, [`form_tokens`] makes and
-//! checks those of its pages, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored,
+//! All of them share the [`core`]. Beside the request: [`near`] keeps sessions in the process, [`form_tokens`] makes
+//! and checks those of its pages, [`devices`] lists a user's, [`fleet`] compares the settings with what is stored,
 //! [`audited`] tells what was done.
 
 pub(crate) mod audited;

@@ -39,8 +39,8 @@ pub enum ErrorKind {
     ReadOnly,
     /// The configuration is not valid. Status 500.
     Config,
-    /// The request carries a bearer token and the session cookie, or several `Authorization` headers: nobody can say whose it
-    /// is. Status 400.
+    /// The request carries a bearer token and the session cookie, or several `Authorization` headers: nobody can say
+    /// whose it is. Status 400.
     AmbiguousCredentials,
     /// The request needs a signed-in user. Status 401.
     Unauthenticated,

@@ -100,7 +100,8 @@ fn is_canonical(record: &Record) -> bool {
         .is_some_and(|counter| counter.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f')))
 }
 
-/// Lines: the `Cookie` headers of a request, and its `Authorization` headers as well; the last line the token of a form.
+/// Lines: the `Cookie` headers of a request, and its `Authorization` headers as well; the last line the token of a
+/// form.
 pub fn cookies(bytes: &[u8]) {
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let token = String::from_utf8_lossy(lines.pop().unwrap_or_default());

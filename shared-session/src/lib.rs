@@ -224,8 +224,8 @@
 //! - **How long**: 14 days unused and 90 days in all, by default, and a day unused while nobody is signed in
 //!   ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
-//!   depends on the session. To [bearer tokens](SessionManager::with_bearer_tokens) `Session-Token` is what the cookie is to
-//!   browsers.
+//!   depends on the session. To [bearer tokens](SessionManager::with_bearer_tokens) `Session-Token` is what the cookie
+//!   is to browsers.
 //! - **In logs, errors, `Debug` and metrics**: neither values nor secrets.
 //!
 //! # What it does not do

@@ -9,9 +9,9 @@ use tokio::time::Instant;
 
 /// Lets a few lines of one kind through in each interval, and counts what is left out.
 ///
-/// The count goes into the next line of the kind that is let through. Make one for each kind of line; this crate has one
-/// for each kind that a client can cause. Costs a lock that is never held for longer than it takes to count. A line that no subscriber
-/// wants counts too, unless `tracing::enabled!` is asked first.
+/// The count goes into the next line of the kind that is let through. Make one for each kind of line; this crate has
+/// one for each kind that a client can cause. Costs a lock that is never held for longer than it takes to count. A line
+/// that no subscriber wants counts too, unless `tracing::enabled!` is asked first.
 ///
 /// ```
 /// use shared_session::LogLimit;
@@ -33,8 +33,8 @@ struct Interval {
 }
 
 impl LogLimit {
-    /// How many lines are let through in an [`INTERVAL`](Self::INTERVAL): more than one, because lines of one kind may have
-    /// different reasons.
+    /// How many lines are let through in an [`INTERVAL`](Self::INTERVAL): more than one, because lines of one kind may
+    /// have different reasons.
     pub const LINES: u32 = 10;
 
     /// Ten seconds.

@@ -41,13 +41,13 @@
 //! | [`TieredStore`] | sessions that survive a Redis that loses its data: every write is in SQL before it is acknowledged |
 //! | [`MemoryStore`] | tests, demos, and a single process that may forget its sessions |
 //!
-//! A store knows keys, bytes and lifetimes, and nothing of cookies, users or formats. A version of a value is a [`Seen`]; a
-//! moment is a [`StoreTime`], by the store's own clock.
+//! A store knows keys, bytes and lifetimes, and nothing of cookies, users or formats. A version of a value is a
+//! [`Seen`]; a moment is a [`StoreTime`], by the store's own clock.
 //!
 //! # Cookbook
 //!
-//! - **Your own store**: implement [`SessionStore`] and run [`store_contract`](crate::testing::store_contract) over it. Its
-//!   methods are all that the manager calls.
+//! - **Your own store**: implement [`SessionStore`] and run [`store_contract`](crate::testing::store_contract) over it.
+//!   Its methods are all that the manager calls.
 //! - **Wrap a store**, for a prefix or for figures of your own: pass every method on, with those that have a default.
 //! - **Expired rows**: SQL keeps them until [`SqlStore::spawn_purge`]. Redis and memory remove them by themselves.
 //! - **Your own connections**: `RedisStore::from_pool` (feature `deadpool`), `SqlStore::from_postgres`,
@@ -55,8 +55,8 @@
 //!
 //! # What is stored
 //!
-//! The records that the [`Profile`](crate::Profile) makes, as they are; no store reads or encrypts them (a [sealed](crate::Profile::sealed) profile does). Each store's own page
-//! names its keys and tables.
+//! The records that the [`Profile`](crate::Profile) makes, as they are; no store reads or encrypts them (a
+//! [sealed](crate::Profile::sealed) profile does). Each store's own page names its keys and tables.
 //!
 //! # What it does not do
 //!
@@ -264,9 +264,9 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The store's clock. One round trip; also the cheapest proof that the store answers.
     fn time(&self) -> impl Future<Output = Result<StoreTime, Error>> + Send;
 
-    /// The store behind, if this one answers from copies. A [`Throttle`](crate::throttle::Throttle) counts there: a count
-    /// changes with every attempt, so copies of it help nobody, and attempts are counted while the copies are out of reach.
-    /// No I/O. Default: `None`, this store; a store that wraps another passes on what that one returns.
+    /// The store behind, if this one answers from copies. A [`Throttle`](crate::throttle::Throttle) counts there: a
+    /// count changes with every attempt, so copies of it help nobody, and attempts are counted while the copies are out
+    /// of reach. No I/O. Default: `None`, this store; a store that wraps another passes on what that one returns.
     fn authority(&self) -> Option<Authority> {
         None
     }

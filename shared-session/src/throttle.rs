@@ -5,10 +5,10 @@
 //! - **An attempt counts before it is made**, so of a thousand at the same time no more are made than may be. One that
 //!   succeeds is given back.
 //! - **The wait grows**, and failures are forgotten one by one: see [`Policy`].
-//! - **A stranger locks nobody out.** A [device](Throttle::known_device) that has signed in before is counted by itself,
-//!   whatever others have tried on its account.
-//! - **The answer tells nothing.** A name is counted whether there is such an account or not, and whoever has to wait is
-//!   told so before the password is looked at.
+//! - **A stranger locks nobody out.** A [device](Throttle::known_device) that has signed in before is counted by
+//!   itself, whatever others have tried on its account.
+//! - **The answer tells nothing.** A name is counted whether there is such an account or not, and whoever has to wait
+//!   is told so before the password is looked at.
 //! - **An attempt that cannot be counted is not made**: while the store is down, [`Throttle::attempt`] is
 //!   [`ErrorKind::Unavailable`], 503. Otherwise an outage would be the time to guess; and a sign-in could not store its
 //!   session anyway. It fails closed.
@@ -52,9 +52,9 @@
 //!
 //! # Cookbook
 //!
-//! - **Known devices**: after a sign-in set a cookie with [`Throttle::device_cookie`], and pass
-//!   [`Subject::device`] instead of account and address where [`Throttle::known_device`] finds one. `Secure`, `HttpOnly`,
-//!   `SameSite=Lax`, for months.
+//! - **Known devices**: after a sign-in set a cookie with [`Throttle::device_cookie`], and pass [`Subject::device`]
+//!   instead of account and address where [`Throttle::known_device`] finds one. `Secure`, `HttpOnly`, `SameSite=Lax`,
+//!   for months.
 //! - **Registrations**: [`Subject::address`] with [`counting_successes`](Subject::counting_successes) and a small
 //!   [`Policy`].
 //! - **A password that is asked for once more**: [`Subject::named`] with the session's
@@ -73,12 +73,13 @@
 //!
 //! Under a keyed hash of the subject: a count and two times. No name, no address.
 //!
-//! Whoever has to wait is told to the [audit](crate::audit): by a throttle [of](Throttle::of) a manager also to its hook.
+//! Whoever has to wait is told to the [audit](crate::audit): by a throttle [of](Throttle::of) a manager also to its
+//! hook.
 //!
 //! # What it does not do
 //!
-//! It asks no puzzles, and sees no botnet that tries one password on each of many accounts from many addresses. It does not
-//! limit what needs no attempt: use the limits of your proxy for that.
+//! It asks no puzzles, and sees no botnet that tries one password on each of many accounts from many addresses. It does
+//! not limit what needs no attempt: use the limits of your proxy for that.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -150,12 +151,12 @@ impl Throttle {
         Self(Arc::new(Shared { store, clock, keys, prefix, audit, turns: Turns::default() }))
     }
 
-    /// Counts one more attempt for each of the `subjects`, if it may be made. If it may not for one of them, it counts for
-    /// none, and the longest wait is the answer.
+    /// Counts one more attempt for each of the `subjects`, if it may be made. If it may not for one of them, it counts
+    /// for none, and the longest wait is the answer.
     ///
     /// In one process only a few attempts on one subject are under way at a time; others wait here for their turn, and
-    /// then find out whether those succeeded. So people who sign in to one account at the same moment do not hinder each
-    /// other.
+    /// then find out whether those succeeded. So people who sign in to one account at the same moment do not hinder
+    /// each other.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store fails: the attempt must not be made.
@@ -195,8 +196,8 @@ impl Throttle {
         }
     }
 
-    /// The value for the cookie of a device that has just signed in to `account`: 65 characters of base64url, signed with
-    /// the current key. No I/O. Name the account by what it signs in with, as in [`Subject::account`].
+    /// The value for the cookie of a device that has just signed in to `account`: 65 characters of base64url, signed
+    /// with the current key. No I/O. Name the account by what it signs in with, as in [`Subject::account`].
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
@@ -204,8 +205,8 @@ impl Throttle {
         device::issue(&self.0.keys, account)
     }
 
-    /// The device that sent this `cookie`, if it has signed in to `account` before: to be counted as [`Subject::device`]
-    /// instead of the account and its address. Signed with any of the keys. No I/O.
+    /// The device that sent this `cookie`, if it has signed in to `account` before: to be counted as
+    /// [`Subject::device`] instead of the account and its address. Signed with any of the keys. No I/O.
     #[must_use]
     pub fn known_device(&self, account: &str, cookie: &str) -> Option<Device> {
         device::verify(&self.0.keys, account, cookie)
@@ -243,8 +244,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// It succeeded: each [`Subject`] says what becomes of its count. If the store fails it stays counted, so that whoever
-    /// gave the right password is not turned away for that. One round trip, or two.
+    /// It succeeded: each [`Subject`] says what becomes of its count. If the store fails it stays counted, so that
+    /// whoever gave the right password is not turned away for that. One round trip, or two.
     pub async fn succeeded(self) {
         let ends: Vec<BoxFuture<'_, _>> =
             self.counted.iter().map(|of| Box::pin(self.shared.succeeded(of)) as _).collect();

@@ -1,6 +1,6 @@
 //! The contenders. Each serves the same routes: `/start/{size}` begins a session with a text of so many bytes,
-//! `/untouched` leaves it alone, `/read` reads its counter, `/increment` adds one to it, and `/rotation` signs a user in
-//! under a new cookie. Ours also has `/devices`, which counts that user's sessions.
+//! `/untouched` leaves it alone, `/read` reads its counter, `/increment` adds one to it, and `/rotation` signs a user
+//! in under a new cookie. Ours also has `/devices`, which counts that user's sessions.
 
 mod by_hand;
 mod ours;

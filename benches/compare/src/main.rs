@@ -3,8 +3,8 @@
 //! Every contender is a process of its own. In each round every contender serves every kind of request once, in turns,
 //! so that what disturbs the machine disturbs all; what is shown are medians of the rounds.
 //!
-//! Without a word all is measured and `docs/benchmarks.md` is written. A word asks for a part, which is printed: `tail`,
-//! `growth`, or `capacity`, which measures nothing. `ROUNDS` is the number of rounds.
+//! Without a word all is measured and `docs/benchmarks.md` is written. A word asks for a part, which is printed:
+//! `tail`, `growth`, or `capacity`, which measures nothing. `ROUNDS` is the number of rounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a comparison that cannot go on must stop")]
 
 mod capacity;

@@ -4,8 +4,8 @@
 /// What a cluster has.
 pub const SLOTS: usize = 16_384;
 
-/// Up to here keys are hashed one by one. Beyond, the counts of slots are drawn from the distribution that hashing gives
-/// them; a test shows that the two agree.
+/// Up to here keys are hashed one by one. Beyond, the counts of slots are drawn from the distribution that hashing
+/// gives them; a test shows that the two agree.
 const HASHED: u64 = 2_000_000;
 
 /// SplitMix64.

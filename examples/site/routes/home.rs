@@ -39,7 +39,8 @@ pub(super) async fn events(visit: Visit, live: Data<Live>, request: HttpRequest)
 }
 
 /// Counts this visit in a session that exists; a first visit starts none. Committed at once, so that the page shows the
-/// number that was stored and not one that another request shows too. HEAD has no page to show it on and counts nothing.
+/// number that was stored and not one that another request shows too. HEAD has no page to show it on and counts
+/// nothing.
 async fn count(session: &Session) -> Result<(), shared_session::Error> {
     if session.handle().is_none() {
         return Ok(());

@@ -12,7 +12,8 @@ const MAX_CONNECTIONS: u32 = 1_000_000;
 pub struct HttpLimits {
     /// `HTTP_IDLE_TIMEOUT`, default 10 s: how long a connection may take to send the head of a request, or nothing.
     pub idle: Duration,
-    /// `HTTP_REQUEST_TIMEOUT`, default 30 s: how long a request may take, its body included, until its answer begins. Then 408.
+    /// `HTTP_REQUEST_TIMEOUT`, default 30 s: how long a request may take, its body included, until its answer begins.
+    /// Then 408.
     pub request: Duration,
     /// `HTTP_CONNECTIONS`, default 1024: how many connections are open at a time. More wait until one ends.
     pub connections: u32,

@@ -12,18 +12,19 @@ const MAX_COUNT: u32 = 1_000_000;
 /// The limits of sessions and sign-ins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// `SESSION_ANONYMOUS_AGE`, default a day, in Django's profiles `SESSION_IDLE`: how long a session lives unused that
-    /// nobody is signed in to.
+    /// `SESSION_ANONYMOUS_AGE`, default a day, in Django's profiles `SESSION_IDLE`: how long a session lives unused
+    /// that nobody is signed in to.
     pub anonymous_age: Duration,
     /// `SESSION_ANONYMOUS_SIZE`, default 20480 bytes: how large it may be. One preference of the largest size fits.
     pub anonymous_size: usize,
-    /// `SESSION_ANONYMOUS_RATE`, default 300: how many of them one address may start in an hour. `None` (0): any number.
+    /// `SESSION_ANONYMOUS_RATE`, default 300: how many of them one address may start in an hour. `None` (0): any
+    /// number.
     pub anonymous_rate: Option<u32>,
     /// `SESSION_MAX_PER_USER`, default 100, in Django's profiles any number: a sign-in beyond it ends the user's oldest
     /// session. `None` (0): any number.
     pub max_per_user: Option<u32>,
-    /// `SESSION_FRESH`, default 900 s: how long after a sign-in `site` lets staff do what gives others power without asking
-    /// for the password once more. `None` (0): always.
+    /// `SESSION_FRESH`, default 900 s: how long after a sign-in `site` lets staff do what gives others power without
+    /// asking for the password once more. `None` (0): always.
     pub fresh: Option<Duration>,
     /// `SIGN_IN_LIMIT`, default on: whether failed sign-ins, password checks and registrations slow the next ones down.
     pub sign_ins: bool,

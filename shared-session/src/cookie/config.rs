@@ -157,8 +157,8 @@ impl CookieConfig {
         self
     }
 
-    /// A domain that the cookie had before. Default: none; at most four. Cookies of that domain are expired whenever this
-    /// one is set or deleted and the browser sent any.
+    /// A domain that the cookie had before. Default: none; at most four. Cookies of that domain are expired whenever
+    /// this one is set or deleted and the browser sent any.
     ///
     /// Rarely needed, because the host of the request and the domains above it are expired anyway. Set it if a proxy
     /// changes the `Host` header.
@@ -168,8 +168,8 @@ impl CookieConfig {
         self
     }
 
-    /// A path that the cookie had before. Default: none; at most four. Cookies of that path are expired whenever this one
-    /// is set or deleted and the browser sent any.
+    /// A path that the cookie had before. Default: none; at most four. Cookies of that path are expired whenever this
+    /// one is set or deleted and the browser sent any.
     ///
     /// Without it they are expired only once they conflict with this one, which is a request later: after the change,
     /// visitors have to sign in twice.

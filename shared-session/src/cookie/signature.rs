@@ -17,21 +17,22 @@ const PURPOSE: &str = "session-cookie";
 const TAG: usize = 16;
 const TAG_CHARS: usize = 22;
 
-/// How cookies are signed ([`SessionManager::with_signed_cookies`](crate::SessionManager::with_signed_cookies)): the keys,
-/// and whether there are unsigned cookies too, while signing is introduced.
+/// How cookies are signed ([`SessionManager::with_signed_cookies`](crate::SessionManager::with_signed_cookies)): the
+/// keys, and whether there are unsigned cookies too, while signing is introduced.
 ///
-/// A cookie without a valid tag is that of a stranger, and costs no store call: a flood of made-up cookies does not reach the
-/// store. It makes nothing secret: the random secret in the cookie is what opens a session, with or without a tag.
+/// A cookie without a valid tag is that of a stranger, and costs no store call: a flood of made-up cookies does not
+/// reach the store. It makes nothing secret: the random secret in the cookie is what opens a session, with or without a
+/// tag.
 ///
-/// The current key of [`SecretKeys`] signs, its fallbacks still verify. A cookie that an earlier key signed stays valid and
-/// gets a tag under the current one when it is next sent, at a sign-in for example; so keep an earlier key for as long as a
-/// session may live ([`Lifetime::absolute`](crate::Lifetime::absolute)), and nobody is signed out.
+/// The current key of [`SecretKeys`] signs, its fallbacks still verify. A cookie that an earlier key signed stays valid
+/// and gets a tag under the current one when it is next sent, at a sign-in for example; so keep an earlier key for as
+/// long as a session may live ([`Lifetime::absolute`](crate::Lifetime::absolute)), and nobody is signed out.
 ///
 /// # Introducing it
 ///
-/// A fleet that runs goes in three steps, each a restart of every service: [`write_unsigned`](Self::write_unsigned), then
-/// [`accept_unsigned`](Self::accept_unsigned), and neither once the sessions from before the second step have ended. The way
-/// back is the first step.
+/// A fleet that runs goes in three steps, each a restart of every service: [`write_unsigned`](Self::write_unsigned),
+/// then [`accept_unsigned`](Self::accept_unsigned), and neither once the sessions from before the second step have
+/// ended. The way back is the first step.
 ///
 /// ```
 /// use shared_session::{SecretKeys, SessionManager, cookie::SignedCookies, store::MemoryStore};
@@ -57,25 +58,26 @@ enum Unsigned {
 }
 
 impl SignedCookies {
-    /// Signs with the current key of `keys`, verifies with all of them, and refuses cookies without a tag. The keys that sign
-    /// are derived from `keys` for this purpose alone. No I/O.
+    /// Signs with the current key of `keys`, verifies with all of them, and refuses cookies without a tag. The keys
+    /// that sign are derived from `keys` for this purpose alone. No I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as those of a Django deployment
-    /// may be: whoever has a cookie could guess it.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as those of a Django
+    /// deployment may be: whoever has a cookie could guess it.
     pub fn new(keys: &SecretKeys) -> Result<Self, Error> {
         keys.check_len()?;
         let keys = keys.raw().map(|key| native_mac(key, PURPOSE, b"")).collect();
         Ok(Self { keys, unsigned: Unsigned::Refused })
     }
 
-    /// Accepts cookies without a tag too. Default: they are refused. While they are accepted, made-up ones cost a store call.
+    /// Accepts cookies without a tag too. Default: they are refused. While they are accepted, made-up ones cost a store
+    /// call.
     pub fn accept_unsigned(self) -> Self {
         Self { unsigned: Unsigned::Accepted, ..self }
     }
 
-    /// Signs nothing: accepts cookies with and without a tag, and sends them without one. Default: every cookie that is sent
-    /// has a tag. It is the first step of a fleet on its way to signed cookies, and the way back.
+    /// Signs nothing: accepts cookies with and without a tag, and sends them without one. Default: every cookie that is
+    /// sent has a tag. It is the first step of a fleet on its way to signed cookies, and the way back.
     pub fn write_unsigned(self) -> Self {
         Self { unsigned: Unsigned::Written, ..self }
     }

@@ -63,9 +63,10 @@ impl CrossOrigin {
         Ok(Self { origins, bearer: false })
     }
 
-    /// Lets requests pass that have one `Authorization: Bearer` header and no `Cookie` header at all, whatever page made
-    /// them. Default: off. For services with [bearer tokens](crate::SessionManager::with_bearer_tokens): no browser adds that
-    /// header by itself, and a script of another site can add it only if the service's CORS headers allow that.
+    /// Lets requests pass that have one `Authorization: Bearer` header and no `Cookie` header at all, whatever page
+    /// made them. Default: off. For services with [bearer tokens](crate::SessionManager::with_bearer_tokens): no
+    /// browser adds that header by itself, and a script of another site can add it only if the service's CORS headers
+    /// allow that.
     ///
     /// ```
     /// use shared_session::csrf::{CrossOrigin, CrossOriginCheck};
@@ -148,7 +149,8 @@ impl<'a> OriginHeaders<'a> {
         }
     }
 
-    /// Whether the request shows that no browser made it by itself: by a bearer token, where those count, and no cookie.
+    /// Whether the request shows that no browser made it by itself: by a bearer token, where those count, and no
+    /// cookie.
     pub(super) const fn with_bearer(mut self, bearer: bool) -> Self {
         self.bearer = bearer;
         self

@@ -64,9 +64,9 @@ impl FormTokens {
     /// drop a `Secure` cookie there, except on `localhost`. Path and domain are those of [`FormTokens::new`] again.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as of [`CookieConfig::build`]: if the name is empty or not a token (RFC 6265bis, section
-    /// 4.1.1), or if it has a `__Host-` or `__Secure-` prefix, in any case, without `secure`: browsers drop such a
-    /// cookie. Also for the tokens of Django, which are made with their cookie.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as of [`CookieConfig::build`]: if the name is empty or not a
+    /// token (RFC 6265bis, section 4.1.1), or if it has a `__Host-` or `__Secure-` prefix, in any case, without
+    /// `secure`: browsers drop such a cookie. Also for the tokens of Django, which are made with their cookie.
     pub fn with_cookie(self, name: impl Into<String>, secure: bool) -> Result<Self, Error> {
         self.0.with_cookie(CookieConfig::new(name).with_secure(secure)).map(Self)
     }
@@ -84,8 +84,9 @@ impl FormTokens {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as of [`CookieConfig::build`]: if it is not a path, or the name of the cookie has the
-    /// prefix `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a path of its own.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as of [`CookieConfig::build`]: if it is not a path, or the name
+    /// of the cookie has the prefix `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a path
+    /// of its own.
     pub fn with_cookie_path(self, path: impl Into<String>) -> Result<Self, Error> {
         self.0.with_cookie_path(path.into()).map(Self)
     }

@@ -4,8 +4,8 @@ use super::{manager::SessionManager, session::Session};
 use crate::audit::{Audit, AuditEvent, AuditKind};
 
 impl SessionManager {
-    /// Who is told when somebody signs in or out, fails to, or is signed out: [`audit`](crate::audit) says what and when.
-    /// Default: nobody; the log has it in any case.
+    /// Who is told when somebody signs in or out, fails to, or is signed out: [`audit`](crate::audit) says what and
+    /// when. Default: nobody; the log has it in any case.
     ///
     /// The closure runs in the task of the request, before the answer is sent: it must not wait. Throttles made
     /// [of](crate::throttle::Throttle::of) this manager afterwards tell it, too.

@@ -36,8 +36,8 @@ impl Core {
         if others < limit.most() { Ok(()) } else { Err(too_many()) }
     }
 
-    /// After a sign-in: ends the sessions beyond the limit. One round trip for the index, and where that names more than
-    /// the limit one for each session.
+    /// After a sign-in: ends the sessions beyond the limit. One round trip for the index, and where that names more
+    /// than the limit one for each session.
     pub(super) async fn keep_to_limit(&self, written: &Written) -> Result<(), Error> {
         let (Some(limit), Some((token, record))) = (self.session_limit, &written.session) else { return Ok(()) };
         let Some(user_id) = record.user_id() else { return Ok(()) };

@@ -119,8 +119,8 @@ impl Delta {
         Some(value)
     }
 
-    /// Has `step` run on whatever is stored when the session is committed. On the value that this request sees it came to
-    /// `next`.
+    /// Has `step` run on whatever is stored when the session is committed. On the value that this request sees it came
+    /// to `next`.
     pub(crate) fn update(&mut self, name: &str, step: Step, next: Option<Json>) {
         let before = self.find(name).ok().map(|at| self.0.remove(at).1);
         let op = match (before, next) {
@@ -183,8 +183,8 @@ impl fmt::Debug for Delta {
     }
 }
 
-/// What a typed closure makes of what is stored: the next value, as it is stored and as a `T`. It fails if that would not
-/// read back as a `T`, and if it would change what `T` does not hold.
+/// What a typed closure makes of what is stored: the next value, as it is stored and as a `T`. It fails if that would
+/// not read back as a `T`, and if it would change what `T` does not hold.
 pub(crate) fn next<T, F>(f: &F, stored: Option<&Json>) -> Result<Option<(Json, T)>, Error>
 where
     T: Serialize + DeserializeOwned,

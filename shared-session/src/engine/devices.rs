@@ -63,8 +63,8 @@ impl SessionManager {
 
     /// The live session of this name, whoever's it is; `None` if there is none. For administrators.
     ///
-    /// Up to two round trips. In a Django profile this walks the whole store, for there a handle does not tell where its
-    /// session is.
+    /// Up to two round trips. In a Django profile this walks the whole store, for there a handle does not tell where
+    /// its session is.
     ///
     /// ```
     /// # use shared_session::{Handle, SessionManager, store::MemoryStore};
@@ -83,11 +83,11 @@ impl SessionManager {
         Ok(self.0.read(&place).await?.map(|record| info(place.handle, &record)))
     }
 
-    /// Ends one session of the user `owner`, or with `None` anybody's, for administrators. `false` if there is none of that
-    /// name, or if it belongs to somebody else.
+    /// Ends one session of the user `owner`, or with `None` anybody's, for administrators. `false` if there is none of
+    /// that name, or if it belongs to somebody else.
     ///
-    /// Up to three round trips. In a Django profile one more for an owner's; without an owner it walks the whole store, for
-    /// there a handle does not tell where its session is.
+    /// Up to three round trips. In a Django profile one more for an owner's; without an owner it walks the whole store,
+    /// for there a handle does not tell where its session is.
     ///
     /// ```
     /// # use shared_session::{Handle, SessionManager, store::MemoryStore};
@@ -121,18 +121,19 @@ impl SessionManager {
         }
     }
 
-    /// Ends all sessions of the user `user_id`, here and everywhere, and says how many were deleted. To keep the one at hand,
-    /// use `revoke_others`.
+    /// Ends all sessions of the user `user_id`, here and everywhere, and says how many were deleted. To keep the one at
+    /// hand, use `revoke_others`.
     ///
-    /// Raises the user's epoch, which is what counts, even for sessions that a failover brings back; then it deletes the
-    /// sessions in the user's index. Where the user has no epoch (the manager has no users, or shares them with Django) the
-    /// deletion is what counts. It reaches the sessions that services of ours have made or seen signed in; others end with a
-    /// new password only. One statement for the epoch, one round trip for the index, and a few for each session.
+    /// Raises the user's epoch, which is what counts, even for sessions that a failover brings back; then it deletes
+    /// the sessions in the user's index. Where the user has no epoch (the manager has no users, or shares them with
+    /// Django) the deletion is what counts. It reaches the sessions that services of ours have made or seen signed in;
+    /// others end with a new password only. One statement for the epoch, one round trip for the index, and a few for
+    /// each session.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database fails: nothing is ended. If only the session
-    /// store fails, the sessions are ended but their records remain until they expire, and that is no error; without an epoch
-    /// it is one, and some sessions may live on.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database fails: nothing is ended. If only the
+    /// session store fails, the sessions are ended but their records remain until they expire, and that is no error;
+    /// without an epoch it is one, and some sessions may live on.
     #[doc(alias = "revoke_user")]
     #[doc(alias = "revoke_sessions_of")]
     #[doc(alias = "logout_everywhere")]

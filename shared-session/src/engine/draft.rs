@@ -21,8 +21,8 @@ pub(crate) enum Loaded {
     Nothing {
         refused: bool,
     },
-    /// None either, for the session's cookie was replaced moments ago. But this one was that of the same user, so it may
-    /// end the session. For all else as [`Nothing`](Self::Nothing) that is refused.
+    /// None either, for the session's cookie was replaced moments ago. But this one was that of the same user, so it
+    /// may end the session. For all else as [`Nothing`](Self::Nothing) that is refused.
     Replaced(Token, Arc<Record>),
     Record(Token, Arc<Record>),
     /// A record that cannot be decoded.
@@ -118,7 +118,8 @@ impl Draft {
     }
 
     /// Ends the session; edits that follow belong to a new one. Where no session was loaded because cookies conflict,
-    /// these are `rivals`: each session that one of them opens is ended, for whoever holds a cookie may end its session.
+    /// these are `rivals`: each session that one of them opens is ended, for whoever holds a cookie may end its
+    /// session.
     pub(crate) fn end(&mut self, rivals: &[Token]) {
         let refused = matches!(self.base, Loaded::Nothing { refused: true });
         let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused });

@@ -1,8 +1,8 @@
 //! How a session is ended so that it stays ended.
 //!
 //! Our own writes never create, so deleting is enough against them. Django writes without looking: a request of its own
-//! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone, and
-//! whoever finds a session under a tombstone deletes it again.
+//! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone,
+//! and whoever finds a session under a tombstone deletes it again.
 
 use std::net::IpAddr;
 

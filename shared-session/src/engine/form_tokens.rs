@@ -36,12 +36,12 @@ impl SessionManager {
 }
 
 impl LazySession {
-    /// The token for all forms of the page that answers this request: always the same one. No I/O; one HMAC, and before a
-    /// session exists up to two more and one for each fallback key.
+    /// The token for all forms of the page that answers this request: always the same one. No I/O; one HMAC, and before
+    /// a session exists up to two more and one for each fallback key.
     ///
-    /// The answer gets `Vary: Cookie` and, unless the handler says otherwise, `Cache-Control: private`; with a cookie of
-    /// the token `no-store`. A token of a request that signs somebody in is too old when it comes back: answer a sign-in
-    /// with a redirect.
+    /// The answer gets `Vary: Cookie` and, unless the handler says otherwise, `Cache-Control: private`; with a cookie
+    /// of the token `no-store`. A token of a request that signs somebody in is too old when it comes back: answer a
+    /// sign-in with a redirect.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. [`ErrorKind::Closed`] after the response was
@@ -74,12 +74,12 @@ impl LazySession {
 
     /// Checks the token that a form brought, whatever its encoding: for multipart forms, and for those who write an
     /// adapter. No I/O, but for a page from before a session existed whose form is sent in an anonymous one: then the
-    /// session is loaded. A request with a [bearer token](SessionManager::with_bearer_tokens) and without any cookie needs
-    /// none, because no browser sends it by itself.
+    /// session is loaded. A request with a [bearer token](SessionManager::with_bearer_tokens) and without any cookie
+    /// needs none, because no browser sends it by itself.
     ///
     /// # Errors
-    /// [`ErrorKind::StaleForm`] if the token is missing, malformed, of another session, or of an earlier secret, or if the
-    /// cookie that it needs is missing; [`TokenRefusal::of`] tells which. Show the form again with a new token.
+    /// [`ErrorKind::StaleForm`] if the token is missing, malformed, of another session, or of an earlier secret, or if
+    /// the cookie that it needs is missing; [`TokenRefusal::of`] tells which. Show the form again with a new token.
     /// [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. Those of [`load`](Self::load).
     pub async fn check_form_token(&self, token: &str) -> Result<(), Error> {
         let (tokens, headers) = (self.0.core.form_tokens()?, || [self.0.cookie_header()]);
@@ -104,12 +104,12 @@ impl LazySession {
         }
     }
 
-    /// The fields of a form as browsers send it, if it came from a page that this visitor has now. For those who write an
-    /// adapter: `ProtectedForm` does nothing else. Costs as much as [`check_form_token`](Self::check_form_token).
+    /// The fields of a form as browsers send it, if it came from a page that this visitor has now. For those who write
+    /// an adapter: `ProtectedForm` does nothing else. Costs as much as [`check_form_token`](Self::check_form_token).
     ///
     /// # Errors
-    /// In [`RefusedForm::error`]: those of [`check_form_token`](Self::check_form_token), with the fields, if they can be
-    /// read; [`ErrorKind::NotAForm`] and [`ErrorKind::MalformedForm`] if they cannot.
+    /// In [`RefusedForm::error`]: those of [`check_form_token`](Self::check_form_token), with the fields, if they can
+    /// be read; [`ErrorKind::NotAForm`] and [`ErrorKind::MalformedForm`] if they cannot.
     pub async fn protected_form<T: DeserializeOwned>(&self, posted: PostedForm<'_>) -> Result<T, RefusedForm<T>> {
         let fields = posted.parse()?;
         match (self.check_form_token(fields.token).await, fields.decode()) {

@@ -33,9 +33,9 @@ use std::{borrow::Borrow, fmt, hash, marker::PhantomData};
 /// # Structs that change
 ///
 /// Sessions outlive deployments: the new version of a service reads what the old one stored, and while both run the old
-/// one reads what the new one stores. So add fields with `#[serde(default)]`, and do not remove or rename one before the
-/// sessions that hold it have ended. Serde ignores fields that it does not know, unless `deny_unknown_fields` is set; a
-/// service that does not know a field drops it when it writes the struct.
+/// one reads what the new one stores. So add fields with `#[serde(default)]`, and do not remove or rename one before
+/// the sessions that hold it have ended. Serde ignores fields that it does not know, unless `deny_unknown_fields` is
+/// set; a service that does not know a field drops it when it writes the struct.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};

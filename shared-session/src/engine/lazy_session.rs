@@ -38,8 +38,9 @@ impl LazySession {
         self.load_with(LoadOptions::new()).await
     }
 
-    /// As [`load`](Self::load), with options: past a near cache, and with what the list of devices will say of a session
-    /// that starts here. At most one round trip. Where the session is loaded already, the options change nothing.
+    /// As [`load`](Self::load), with options: past a near cache, and with what the list of devices will say of a
+    /// session that starts here. At most one round trip. Where the session is loaded already, the options change
+    /// nothing.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -81,9 +82,9 @@ impl LazySession {
     }
 
     /// The connection that the browser has, for [`RequestUrl::over`](crate::cookie::RequestUrl::over): by the request's
-    /// `scheme` if that is known, its `host` with or without a port, and the first value of the headers that `header` finds
-    /// by name, in lower case. [`Transport::Unknown`] without a look at them if the browser has kept the cookie, or the
-    /// cookie is not `Secure`. For those who write an adapter.
+    /// `scheme` if that is known, its `host` with or without a port, and the first value of the headers that `header`
+    /// finds by name, in lower case. [`Transport::Unknown`] without a look at them if the browser has kept the cookie,
+    /// or the cookie is not `Secure`. For those who write an adapter.
     pub fn transport<'a>(
         &self,
         scheme: Option<&str>,

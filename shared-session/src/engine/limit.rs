@@ -9,8 +9,8 @@ use crate::store::StoreTime;
 pub enum SessionLimit {
     /// A sign-in beyond it ends the session of the user that was signed in first. At least one.
     EndOldest(u32),
-    /// A sign-in beyond it is [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden), 403. Of sign-ins at the same moment, one that was answered with
-    /// success may be the one that is ended. At least one.
+    /// A sign-in beyond it is [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden), 403. Of sign-ins at the same
+    /// moment, one that was answered with success may be the one that is ended. At least one.
     Refuse(u32),
 }
 

@@ -98,8 +98,8 @@ impl SessionManager {
 
     /// The wire format and key prefix. Default: native, with the prefix `shared_session:`.
     ///
-    /// A [near cache](Self::with_near_cache) and [signed cookies](Self::with_signed_cookies) that were set before need the
-    /// native profile. With another one every request, and [`ping`](Self::ping), gets [`ErrorKind::Config`].
+    /// A [near cache](Self::with_near_cache) and [signed cookies](Self::with_signed_cookies) that were set before need
+    /// the native profile. With another one every request, and [`ping`](Self::ping), gets [`ErrorKind::Config`].
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         self.with(|core| {
@@ -117,9 +117,9 @@ impl SessionManager {
         self.with(|core| core.cookie = cookie)
     }
 
-    /// Signs the cookie, so that made-up ones cost no store call. Default: no signature, because the store refuses a made-up
-    /// cookie as surely: its secret is random. Every service of the fleet needs the same keys; see [`SignedCookies`] for the
-    /// way there.
+    /// Signs the cookie, so that made-up ones cost no store call. Default: no signature, because the store refuses a
+    /// made-up cookie as surely: its secret is random. Every service of the fleet needs the same keys; see
+    /// [`SignedCookies`] for the way there.
     ///
     /// Costs one HMAC-SHA-256 for a request with a cookie, two and more while the keys have fallbacks.
     ///
@@ -146,13 +146,13 @@ impl SessionManager {
         self.with(|core| core.max_size.any = bytes)
     }
 
-    /// The largest record while nobody is signed in, in bytes: anybody can start such sessions, and each takes memory until
-    /// it ends. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing; a session that is larger already may
-    /// shrink. Default: [`DEFAULT_ANONYMOUS_MAX_SIZE`](Self::DEFAULT_ANONYMOUS_MAX_SIZE); a limit above
+    /// The largest record while nobody is signed in, in bytes: anybody can start such sessions, and each takes memory
+    /// until it ends. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing; a session that is larger
+    /// already may shrink. Default: [`DEFAULT_ANONYMOUS_MAX_SIZE`](Self::DEFAULT_ANONYMOUS_MAX_SIZE); a limit above
     /// [`with_max_size`](Self::with_max_size) changes nothing. No I/O.
     ///
-    /// See [`Lifetime::with_anonymous`] for how long such sessions live, and [`throttle`](crate::throttle) for how many of
-    /// them one client may start.
+    /// See [`Lifetime::with_anonymous`] for how long such sessions live, and [`throttle`](crate::throttle) for how many
+    /// of them one client may start.
     ///
     /// ```
     /// # use shared_session::{Close, Ending, ErrorKind, SessionManager, store::MemoryStore};
@@ -168,16 +168,16 @@ impl SessionManager {
         self.with(|core| core.max_size.anonymous = bytes)
     }
 
-    /// How many sessions a user may have at a time. Default: any number, so that no sign-in ends a session unasked, and none
-    /// costs the look.
+    /// How many sessions a user may have at a time. Default: any number, so that no sign-in ends a session unasked, and
+    /// none costs the look.
     ///
-    /// It is exact however many sign in at the same moment: fifty sign-ins with a limit of three leave three. In Django's
-    /// profiles a session is as old as its start and not as its sign-in, and the limit may be missed by sign-ins at the
-    /// same moment. Sessions that another program signed in count once a service of ours has seen them.
+    /// It is exact however many sign in at the same moment: fifty sign-ins with a limit of three leave three. In
+    /// Django's profiles a session is as old as its start and not as its sign-in, and the limit may be missed by
+    /// sign-ins at the same moment. Sessions that another program signed in count once a service of ours has seen them.
     ///
-    /// Costs a sign-in one look at the user's index, and where that names more sessions than the limit one round trip for
-    /// each. With [`Refuse`](SessionLimit::Refuse) one look more, before it. Not for `DjangoDbStore`, which has no index and
-    /// reads all sessions.
+    /// Costs a sign-in one look at the user's index, and where that names more sessions than the limit one round trip
+    /// for each. With [`Refuse`](SessionLimit::Refuse) one look more, before it. Not for `DjangoDbStore`, which has no
+    /// index and reads all sessions.
     ///
     /// ```
     /// # use shared_session::{Identity, SessionLimit, SessionManager, store::MemoryStore};
@@ -307,8 +307,8 @@ impl SessionManager {
         }
     }
 
-    /// Stores what [`close`](Self::close) decided. Once polled it runs to its end: if this future is dropped before that,
-    /// the rest runs on a task of its own.
+    /// Stores what [`close`](Self::close) decided. Once polled it runs to its end: if this future is dropped before
+    /// that, the rest runs on a task of its own.
     ///
     /// A commit that the handler began and did not wait for is waited for here, two seconds at most: what it stored is
     /// then known, and its cookie is sent.

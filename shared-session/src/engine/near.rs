@@ -29,17 +29,18 @@ pub(crate) use shard::Ticket;
 ///   that is silent for most of a second counts as broken.
 ///
 /// What this process itself writes is dropped before its response is sent, so it always reads its own writes. Cookies
-/// that do not open the kept session are looked up in Redis, so a cookie that another service has just made works at once;
-/// that there is no session is never remembered. A write compares with Redis and not with what is kept, so signing in and
-/// out, revoking and lists are as they are without this. The adapters' `StaffUser` reads past it; elsewhere
-/// [`LoadOptions::past_near_cache`](crate::LoadOptions::past_near_cache) does.
+/// that do not open the kept session are looked up in Redis, so a cookie that another service has just made works at
+/// once; that there is no session is never remembered. A write compares with Redis and not with what is kept, so
+/// signing in and out, revoking and lists are as they are without this. The adapters' `StaffUser` reads past it;
+/// elsewhere [`LoadOptions::past_near_cache`](crate::LoadOptions::past_near_cache) does.
 ///
-/// **What it needs.** A connection made by [`RedisStore::connect`](crate::store::RedisStore::connect) and its siblings (not a pool), RESP3, and for users
-/// with an ACL the commands `CLIENT TRACKING` and `GET`. Without one of them, or while Redis is down, every request
-/// simply reads the store. The native profile only: Django's sessions do not say when they expire.
+/// **What it needs.** A connection made by [`RedisStore::connect`](crate::store::RedisStore::connect) and its siblings
+/// (not a pool), RESP3, and for users with an ACL the commands `CLIENT TRACKING` and `GET`. Without one of them, or
+/// while Redis is down, every request simply reads the store. The native profile only: Django's sessions do not say
+/// when they expire.
 ///
-/// **What it costs.** One connection for each process, a `GET` five times a second, and a message for every write of the
-/// fleet.
+/// **What it costs.** One connection for each process, a `GET` five times a second, and a message for every write of
+/// the fleet.
 ///
 /// ```no_run
 /// use shared_session::{NearCache, SessionManager, store::RedisStore};
@@ -68,14 +69,14 @@ impl NearCache {
         Self::default()
     }
 
-    /// The most sessions that are kept. Default: 10,000, which is plenty for the visitors of one minute, and a session is
-    /// read anew after that anyway.
+    /// The most sessions that are kept. Default: 10,000, which is plenty for the visitors of one minute, and a session
+    /// is read anew after that anyway.
     pub fn with_max_sessions(self, sessions: usize) -> Self {
         Self { sessions, ..self }
     }
 
-    /// The most memory that kept sessions take, in bytes, by estimate. Default: 32 MiB. Sessions larger than a sixteenth
-    /// of it are not kept.
+    /// The most memory that kept sessions take, in bytes, by estimate. Default: 32 MiB. Sessions larger than a
+    /// sixteenth of it are not kept.
     pub fn with_max_bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }

@@ -18,9 +18,9 @@ use crate::{
 const MOST_RIVALS: usize = 8;
 
 impl SessionManager {
-    /// Opens the session of a request by its method and by all values of the headers that `values` finds by name, in lower
-    /// case: `cookie`, and `authorization` where [bearer tokens](Self::with_bearer_tokens) are accepted. HEAD and OPTIONS open
-    /// it [read-only](Self::open_read_only). No I/O. For those who write an adapter.
+    /// Opens the session of a request by its method and by all values of the headers that `values` finds by name, in
+    /// lower case: `cookie`, and `authorization` where [bearer tokens](Self::with_bearer_tokens) are accepted. HEAD and
+    /// OPTIONS open it [read-only](Self::open_read_only). No I/O. For those who write an adapter.
     ///
     /// ```
     /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -43,8 +43,8 @@ impl SessionManager {
         self.open_as(cookie_headers, Authorization::Other, false)
     }
 
-    /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is not
-    /// committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
+    /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is
+    /// not committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
     pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
         self.open_as(cookie_headers, Authorization::Other, true)
     }

@@ -35,9 +35,9 @@ impl LoadOptions {
         Self::default()
     }
 
-    /// Asks the store even if a near cache ([`SessionManager::with_near_cache`](crate::SessionManager)) holds the session:
-    /// for a request that must not be answered with what another service changed or ended less than a second ago. Costs
-    /// one round trip. Default: the near cache, if there is one.
+    /// Asks the store even if a near cache ([`SessionManager::with_near_cache`](crate::SessionManager)) holds the
+    /// session: for a request that must not be answered with what another service changed or ended less than a second
+    /// ago. Costs one round trip. Default: the near cache, if there is one.
     ///
     /// What is loaded stays, so the first load of a request decides.
     #[must_use]
@@ -45,8 +45,8 @@ impl LoadOptions {
         Self { source: Source::Store, ..self }
     }
 
-    /// What sent the request, for the list of devices, in case a session starts or a user signs in. Default: unknown. The
-    /// adapters fill it in.
+    /// What sent the request, for the list of devices, in case a session starts or a user signs in. Default: unknown.
+    /// The adapters fill it in.
     #[must_use]
     #[expect(clippy::wrong_self_convention, reason = "it reads as it is meant: load for a request from this client")]
     pub fn from_client(self, client: Client) -> Self {

@@ -162,8 +162,8 @@ impl Outcome {
     pub const BEARER_HEADER: &str = "session-token";
 
     /// The value of the header [`BEARER_HEADER`](Self::BEARER_HEADER) to set: the token that a client sends from now on
-    /// instead of the one that it has; see [`with_bearer_tokens`](crate::SessionManager::with_bearer_tokens). Mark it as
-    /// sensitive.
+    /// instead of the one that it has; see [`with_bearer_tokens`](crate::SessionManager::with_bearer_tokens). Mark it
+    /// as sensitive.
     #[must_use]
     pub fn bearer_token(&self) -> Option<&str> {
         self.bearer_token.as_deref()
@@ -186,9 +186,9 @@ impl Outcome {
         }
     }
 
-    /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie or
-    /// bearer token (RFC 9111, 7.3; RFC 6750, 5.3), else `private` for signed-in visitors and for pages with a
-    /// form token, unless the handler decided.
+    /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie
+    /// or bearer token (RFC 9111, 7.3; RFC 6750, 5.3), else `private` for signed-in visitors and for pages with a form
+    /// token, unless the handler decided.
     #[must_use]
     pub fn cache_control(&self, handler_set_one: bool) -> Option<&'static str> {
         if self.sends_secret() {

@@ -24,8 +24,8 @@ pub(super) enum Attempt {
 }
 
 impl Core {
-    /// Waits for its turn among the writers of this process that were overtaken at `place`. Otherwise those that come first
-    /// would go on losing: against the faster, which try again at once, and against each other.
+    /// Waits for its turn among the writers of this process that were overtaken at `place`. Otherwise those that come
+    /// first would go on losing: against the faster, which try again at once, and against each other.
     pub(super) async fn in_turn(
         &self,
         turn: &mut Option<Turn>,

@@ -69,8 +69,8 @@ impl SessionManager {
     ///   have the handler wait for a task that loads the handle either: that task gives up after 30 seconds, with
     ///   [`ErrorKind::Unavailable`], and may ask again.
     /// - **A request that fails** (5xx) drops its edits; the handle follows the session as it was. If there was none,
-    ///   `load` answers the error. The same goes for a request that is dropped; if a commit of its own had made a cookie
-    ///   that was not sent, `load` answers [`ErrorKind::Closed`].
+    ///   `load` answers the error. The same goes for a request that is dropped; if a commit of its own had made a
+    ///   cookie that was not sent, `load` answers [`ErrorKind::Closed`].
     /// - **A request that signs out**: `load` answers [`ErrorKind::Gone`].
     /// - **A visitor without a session** is anonymous, as ever.
     /// - **HEAD and OPTIONS**: the handle is read-only, as the request.

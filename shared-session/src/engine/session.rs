@@ -25,8 +25,8 @@ use crate::{
 /// response is sent.
 ///
 /// Edits are merged with those of other requests and services: different entries never overwrite each other,
-/// [`update`](Session::update) is replayed on the newest value, and of two [`insert`](Session::insert)s of one entry the
-/// later stands. Responses with a 5xx status commit nothing.
+/// [`update`](Session::update) is replayed on the newest value, and of two [`insert`](Session::insert)s of one entry
+/// the later stands. Responses with a 5xx status commit nothing.
 ///
 /// ```
 /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -46,8 +46,8 @@ impl Session {
     /// itself, as an `Option` does. No I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if it is not a `T`; the error names the entry and the type. [`ErrorKind::Unreadable`] if the
-    /// record cannot be decoded.
+    /// [`ErrorKind::Value`] if it is not a `T`; the error names the entry and the type. [`ErrorKind::Unreadable`] if
+    /// the record cannot be decoded.
     pub fn get<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
         let name = name.entry_name();
         self.0.with(|open| {
@@ -80,8 +80,8 @@ impl Session {
         Ok(self.names()?.is_empty())
     }
 
-    /// Sets `name` to `value`, whatever is stored then. Starts a session if there is none. With a [`Key`](crate::Key) the
-    /// value may be borrowed: a `&str` for a `Key<String>`.
+    /// Sets `name` to `value`, whatever is stored then. Starts a session if there is none. With a [`Key`](crate::Key)
+    /// the value may be borrowed: a `&str` for a `Key<String>`.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if `value` cannot be written as JSON: it holds NaN or an infinity, or a map whose keys are
@@ -98,9 +98,9 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if the stored value is not a `T`, or the next one cannot be written as JSON (see
-    /// [`insert`](Self::insert)) or would not read back as a `T`; and if the closure changes a value that holds what `T`
-    /// does not keep: a Python value that JSON does not have, or a number with more digits. Nothing is edited then. A
-    /// closure that leaves such a value as it is leaves it alone.
+    /// [`insert`](Self::insert)) or would not read back as a `T`; and if the closure changes a value that holds what
+    /// `T` does not keep: a Python value that JSON does not have, or a number with more digits. Nothing is edited then.
+    /// A closure that leaves such a value as it is leaves it alone.
     pub fn update<T, F>(&self, name: impl EntryOf<T>, f: F) -> Result<Option<T>, Error>
     where
         T: Serialize + DeserializeOwned,
@@ -164,9 +164,9 @@ impl Session {
     /// Removes every entry that this request sees. The session stays, and so does whoever is signed in: to end it, use
     /// [`logout`](Self::logout).
     ///
-    /// As [`remove`](Self::remove) does with one name, this removes what is stored under these names when the session is
-    /// committed, whatever another request has made of it meanwhile. An entry under a name that this request has not seen
-    /// stays. Starts no session.
+    /// As [`remove`](Self::remove) does with one name, this removes what is stored under these names when the session
+    /// is committed, whatever another request has made of it meanwhile. An entry under a name that this request has not
+    /// seen stays. Starts no session.
     ///
     /// ```
     /// # use shared_session::{Identity, SessionManager, store::MemoryStore};
@@ -228,8 +228,8 @@ impl Session {
     /// Signs out: ends the session, whether or not somebody is signed in. Its record is deleted and its cookie removed.
     /// Edits that follow start a new session.
     ///
-    /// If the request carries different session cookies, so that nobody is signed in, every session that one of them opens
-    /// is ended, and the cookies are removed in all scopes that the browser may hold them in.
+    /// If the request carries different session cookies, so that nobody is signed in, every session that one of them
+    /// opens is ended, and the cookies are removed in all scopes that the browser may hold them in.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
@@ -247,9 +247,9 @@ impl Session {
         })
     }
 
-    /// Says when this session ends, and how long the browser keeps its cookie; see [`Expiry`]. Everybody's session may have
-    /// one, signed in or not. It counts as an edit; of two requests that set it, the later commit stands. It starts no
-    /// session by itself: without one it goes with whatever starts one in this request. No I/O.
+    /// Says when this session ends, and how long the browser keeps its cookie; see [`Expiry`]. Everybody's session may
+    /// have one, signed in or not. It counts as an edit; of two requests that set it, the later commit stands. It
+    /// starts no session by itself: without one it goes with whatever starts one in this request. No I/O.
     ///
     /// It stays until it is set again, [`logout`](Self::logout) ends the session, or a user signs in: to say it with a
     /// sign-in, call this after [`login_as`](Self::login_as), or use `login_with`.
@@ -264,8 +264,8 @@ impl Session {
         })
     }
 
-    /// The expiry that was set, here or when the session was stored last; [`Expiry::Configured`] if none was, or if there
-    /// is no session. No I/O.
+    /// The expiry that was set, here or when the session was stored last; [`Expiry::Configured`] if none was, or if
+    /// there is no session. No I/O.
     ///
     /// # Errors
     /// As [`set_expiry`](Self::set_expiry).
@@ -284,8 +284,9 @@ impl Session {
     }
 
     /// Signs a user in: the cookie is replaced and the absolute lifetime starts again. Entries survive if nobody or the
-    /// same user was signed in before; otherwise a new session starts. An [expiry](Self::set_expiry) that was set before
-    /// is gone, but for Django's profiles: there it stays, as in Django's `login`, unless another user was signed in.
+    /// same user was signed in before; otherwise a new session starts. An [expiry](Self::set_expiry) that was set
+    /// before is gone, but for Django's profiles: there it stays, as in Django's `login`, unless another user was
+    /// signed in.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
@@ -310,8 +311,8 @@ impl Session {
         })
     }
 
-    /// Asks for a new cookie and other marks of the user who is signed in, and for nothing else; where this request signs
-    /// the user in anyway, with these marks.
+    /// Asks for a new cookie and other marks of the user who is signed in, and for nothing else; where this request
+    /// signs the user in anyway, with these marks.
     #[cfg(feature = "users")]
     pub(crate) fn renew_cookie(&self, identity: Identity) -> Result<(), Error> {
         self.0.with(|open| {
@@ -355,11 +356,11 @@ impl Session {
         self.record(|_, record| record.started()).flatten()
     }
 
-    /// When the user of the session signed in, in store time; `None` if nobody is signed in, or if another program signed
-    /// them in that does not say. A sign-in of this request counts once it is stored. No I/O.
+    /// When the user of the session signed in, in store time; `None` if nobody is signed in, or if another program
+    /// signed them in that does not say. A sign-in of this request counts once it is stored. No I/O.
     ///
-    /// In Django's profiles it is told of sign-ins that this library made: a later one in Django does not change it, so the
-    /// time may be too early and is never too late.
+    /// In Django's profiles it is told of sign-ins that this library made: a later one in Django does not change it, so
+    /// the time may be too early and is never too late.
     #[must_use]
     pub fn authenticated_at(&self) -> Option<StoreTime> {
         self.record(|_, record| record.signed_in()).flatten()

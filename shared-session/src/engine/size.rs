@@ -11,8 +11,8 @@ pub(crate) struct MaxSize {
 }
 
 impl MaxSize {
-    /// Whether a record of `len` bytes may follow one of `before` bytes: zero if there is none. What is too large already
-    /// (another program wrote it, or nobody limited it then) may shrink, and stay as large as it is.
+    /// Whether a record of `len` bytes may follow one of `before` bytes: zero if there is none. What is too large
+    /// already (another program wrote it, or nobody limited it then) may shrink, and stay as large as it is.
     pub(crate) fn check(self, len: usize, before: usize, is_signed_in: bool) -> Result<(), Error> {
         if len > self.any {
             return Err(too_large(

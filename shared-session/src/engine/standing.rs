@@ -62,10 +62,10 @@ impl Standing {
 }
 
 impl Session {
-    /// Whether the session still stands as it was loaded: for loops of server-sent events and WebSockets, each minute or
-    /// before each event. Asks the store, past a near cache: one round trip, and one SELECT if a user is signed in and
-    /// the manager [has users](crate::SessionManager). It extends no lifetime, changes nothing, and what
-    /// this session has loaded stays as it is.
+    /// Whether the session still stands as it was loaded: for loops of server-sent events and WebSockets, each minute
+    /// or before each event. Asks the store, past a near cache: one round trip, and one SELECT if a user is signed in
+    /// and the manager [has users](crate::SessionManager). It extends no lifetime, changes nothing, and what this
+    /// session has loaded stays as it is.
     ///
     /// A new cookie for the same user is no sign-out here, unlike to a request that sends the old one.
     ///

@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// How often a write is tried again after another one was faster. Each failure means that another write succeeded. Of
-/// those that were overtaken in one process one goes on at a time, so this is a limit for very many processes that write to
-/// one session.
+/// those that were overtaken in one process one goes on at a time, so this is a limit for very many processes that
+/// write to one session.
 const ATTEMPTS: u32 = 64;
 
 impl Core {
@@ -339,8 +339,8 @@ impl Core {
         }
     }
 
-    /// Writes down the last use, and the user's renewed marks. Compares like any write, changes no entry, and never fails
-    /// the request: a write that was faster has noted a later use.
+    /// Writes down the last use, and the user's renewed marks. Compares like any write, changes no entry, and never
+    /// fails the request: a write that was faster has noted a later use.
     async fn touch(&self, token: &Token, record: Arc<Record>, renew: Option<Identity>) -> Written {
         let touched = async {
             let now = self.now().await?;

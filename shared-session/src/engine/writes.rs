@@ -7,8 +7,8 @@ impl SessionManager {
     /// Whether the store takes writes. A store that is full, read-only, or cannot save what it holds still answers
     /// [`ping`](Self::ping).
     ///
-    /// No I/O as long as the last write of this process went well. If the store did not take it, one small key is written
-    /// that expires in a second: one round trip.
+    /// No I/O as long as the last write of this process went well. If the store did not take it, one small key is
+    /// written that expires in a second: one round trip.
     ///
     /// ```
     /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -21,7 +21,8 @@ impl SessionManager {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), with the reason, if the store does not take that one either.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), with the reason, if the store does not take that one
+    /// either.
     pub async fn check_writes(&self) -> Result<(), Error> {
         if self.0.last_write.is_refused() { self.0.probe().await } else { Ok(()) }
     }

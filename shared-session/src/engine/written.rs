@@ -38,8 +38,8 @@ impl Written {
 }
 
 impl Core {
-    /// What was written under the cookie that the browser has: `next` instead of `base`. The cookie is sent again where it
-    /// would end before the session does, or where it is to be kept for another time than before.
+    /// What was written under the cookie that the browser has: `next` instead of `base`. The cookie is sent again where
+    /// it would end before the session does, or where it is to be kept for another time than before.
     pub(super) fn extended(&self, token: &Token, base: &Record, next: Arc<Record>, now: StoreTime) -> Written {
         let max_age = self.max_age(&next, now);
         let is_due = match max_age {

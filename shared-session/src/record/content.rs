@@ -62,7 +62,8 @@ pub(crate) struct Form {
     pub(crate) tag: Option<Range<usize>>,
     /// When the secret was last replaced; zero if never or not known.
     pub(crate) rotated: StoreTime,
-    /// The secret that the current one replaced, where it was that of the same user. Boxed, because few versions have one.
+    /// The secret that the current one replaced, where it was that of the same user. Boxed, because few versions have
+    /// one.
     pub(crate) previous: Option<Box<Previous>>,
     /// Whether uses that change nothing are written down.
     pub(crate) notes_use: bool,

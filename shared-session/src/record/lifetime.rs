@@ -97,8 +97,8 @@ impl Lifetime {
     }
 
     /// Ends a session that nobody is signed in to, if it is not used for this long. Default: a day, because anybody can
-    /// start such sessions and each takes memory until it ends. A time longer than the [idle](Self::with_idle) one counts
-    /// as that one. Signing in gives the session the full time; an [`Expiry`] of its own is kept to.
+    /// start such sessions and each takes memory until it ends. A time longer than the [idle](Self::with_idle) one
+    /// counts as that one. Signing in gives the session the full time; an [`Expiry`] of its own is kept to.
     ///
     /// In Django's profiles the default is the idle time: Django gives all sessions the same, and a shorter one would
     /// cut what a Django service promised. A time that is set counts there too, from our next write on.

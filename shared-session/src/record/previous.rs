@@ -1,7 +1,9 @@
-//! The secret that a session's current one replaced: whoever holds it may end the session for a while, and do nothing else.
+//! The secret that a session's current one replaced: whoever holds it may end the session for a while, and do nothing
+//! else.
 //!
-//! A browser that signs out while another of its requests replaces the cookie proves that secret. So does whoever planted a
-//! cookie before its victim signed in; so the secret is kept only where the same user was signed in before and after.
+//! A browser that signs out while another of its requests replaces the cookie proves that secret. So does whoever
+//! planted a cookie before its victim signed in; so the secret is kept only where the same user was signed in before
+//! and after.
 
 use std::time::Duration;
 
@@ -10,21 +12,22 @@ use super::{
     time::StoreTime,
 };
 
-/// For this long after a secret was replaced, requests that still carry it are known to be late ones of the same browser.
+/// For this long after a secret was replaced, requests that still carry it are known to be late ones of the same
+/// browser.
 pub(crate) const GRACE: Duration = Duration::from_secs(60);
 
 /// The secret that the current one replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Previous {
     pub(crate) secret_hash: SecretHash,
-    /// When it was replaced. Unless the record says the same of its own secret, a writer that does not know this member has
-    /// replaced that since, and nothing is known of who held this one.
+    /// When it was replaced. Unless the record says the same of its own secret, a writer that does not know this member
+    /// has replaced that since, and nothing is known of who held this one.
     pub(crate) replaced: StoreTime,
 }
 
 impl Previous {
-    /// What a version keeps. `users`: who is signed in before and after the write; `replaced`: the secret that it replaces,
-    /// if it does; `held`: what the version before kept and [counts](Self::counts).
+    /// What a version keeps. `users`: who is signed in before and after the write; `replaced`: the secret that it
+    /// replaces, if it does; `held`: what the version before kept and [counts](Self::counts).
     pub(crate) fn after(
         held: Option<Self>,
         users: [Option<&str>; 2],

@@ -4,9 +4,9 @@
 //! {"v":2,"n":"000000000000002a","t":"<24>","s":"<43>","b":"<base64url>"}
 //! ```
 //!
-//! The head is at the places of version 1, so every comparison stays what it is. `b` is the id of the key, the nonce and the
-//! sealed text: the bytes of version 1 after the head. It opens only under the key of the store and the head that it was
-//! sealed with.
+//! The head is at the places of version 1, so every comparison stays what it is. `b` is the id of the key, the nonce
+//! and the sealed text: the bytes of version 1 after the head. It opens only under the key of the store and the head
+//! that it was sealed with.
 
 use std::sync::Arc;
 
@@ -38,17 +38,17 @@ const END: &[u8] = br#""}"#;
 
 impl Profile {
     /// The format of this library, with records that only services with the keys can read: in the store are visible the
-    /// handle, the number of commits, a hash of the cookie's secret, the length, and which users have sessions (the names of
-    /// their indexes); not who a session belongs to, and not what it holds. Every key starts with `prefix`, as with
-    /// [`Profile::native`].
+    /// handle, the number of commits, a hash of the cookie's secret, the length, and which users have sessions (the
+    /// names of their indexes); not who a session belongs to, and not what it holds. Every key starts with `prefix`, as
+    /// with [`Profile::native`].
     ///
     /// A record that was changed, or copied from another key or beside another head, is
-    /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable) and never an empty session. An earlier version of the same
-    /// session, put back whole by somebody who can write to the store, is not noticed.
+    /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable) and never an empty session. An earlier version of the
+    /// same session, put back whole by somebody who can write to the store, is not noticed.
     ///
-    /// Records are a third longer, which counts for [`with_max_size`](crate::SessionManager::with_max_size), and each read
-    /// and write costs one pass of XChaCha20-Poly1305. Nothing else changes: the same store calls, merges, rotations, lists
-    /// and near cache. The near cache holds sessions open, in this process.
+    /// Records are a third longer, which counts for [`with_max_size`](crate::SessionManager::with_max_size), and each
+    /// read and write costs one pass of XChaCha20-Poly1305. Nothing else changes: the same store calls, merges,
+    /// rotations, lists and near cache. The near cache holds sessions open, in this process.
     ///
     /// Django cannot read sealed records, so its profiles have no such form.
     ///

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 use crate::error::Error;
 
 /// The changes that a store announces, for a [near cache](crate::NearCache): what
-/// [`SessionStore::changes`](super::SessionStore::changes) returns. Only a store that hears of every writer's changes has
-/// them, which is [`RedisStore`](super::RedisStore). A store that wraps one passes them on.
+/// [`SessionStore::changes`](super::SessionStore::changes) returns. Only a store that hears of every writer's changes
+/// has them, which is [`RedisStore`](super::RedisStore). A store that wraps one passes them on.
 #[derive(Clone)]
 pub struct Changes(Arc<dyn Announces>);
 

@@ -120,8 +120,8 @@ impl<S> FaultStore<S> {
         self.orders().down = down;
     }
 
-    /// From now on every call takes so long, half of it before it reaches the store: a store far away. Default: no time. In
-    /// a test with a paused clock (`start_paused` of `tokio::test`) that costs no time.
+    /// From now on every call takes so long, half of it before it reaches the store: a store far away. Default: no
+    /// time. In a test with a paused clock (`start_paused` of `tokio::test`) that costs no time.
     pub fn set_round_trip(&self, round_trip: Duration) {
         self.orders().round_trip = round_trip;
     }

@@ -8,8 +8,8 @@ use crate::store::StoreTime;
 
 /// How many attempts may fail before the next one has to wait, and for how long.
 ///
-/// The first attempts are free. Each one after them has to wait twice as long as the one before, up to the longest wait.
-/// Failures are forgotten one by one, each after the same time.
+/// The first attempts are free. Each one after them has to wait twice as long as the one before, up to the longest
+/// wait. Failures are forgotten one by one, each after the same time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -31,8 +31,8 @@ pub struct Policy {
 
 impl Policy {
     /// For the attempts on one account: ten are free, then the wait grows from a second to a quarter of an hour; one is
-    /// forgotten in a quarter of an hour. Whoever goes on guessing gets a hundred guesses a day (NIST SP 800-63B, 3.2.2:
-    /// no more than a hundred in a row).
+    /// forgotten in a quarter of an hour. Whoever goes on guessing gets a hundred guesses a day (NIST SP 800-63B,
+    /// 3.2.2: no more than a hundred in a row).
     pub const ACCOUNT: Self = Self {
         free: 10,
         first: Duration::from_secs(1),

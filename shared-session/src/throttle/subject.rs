@@ -34,8 +34,8 @@ pub(super) enum Success {
 }
 
 impl Subject {
-    /// The account that is `named`, whether there is one or not: so the answer does not tell. The case of its letters and
-    /// the space around it make no difference. Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
+    /// The account that is `named`, whether there is one or not: so the answer does not tell. The case of its letters
+    /// and the space around it make no difference. Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
     #[must_use]
     pub fn account(purpose: &str, named: &str) -> Self {
         Self::of(purpose, "account", &folded(named), Policy::ACCOUNT, Success::Forget)
@@ -49,15 +49,16 @@ impl Subject {
         subject.with_client_address(Some(address))
     }
 
-    /// A device that has signed in to the account before: see [`Throttle::known_device`](super::Throttle::known_device).
-    /// Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
+    /// A device that has signed in to the account before: see
+    /// [`Throttle::known_device`](super::Throttle::known_device). Default policy: [`Policy::ACCOUNT`]. A success
+    /// forgets the failures.
     #[must_use]
     pub fn device(purpose: &str, device: &Device) -> Self {
         Self::of(purpose, "device", device.id(), Policy::ACCOUNT, Success::Forget)
     }
 
-    /// Anything else, by a name of yours: a session's handle, say. Default policy: [`Policy::ACCOUNT`]. A success forgets
-    /// the failures.
+    /// Anything else, by a name of yours: a session's handle, say. Default policy: [`Policy::ACCOUNT`]. A success
+    /// forgets the failures.
     #[must_use]
     pub fn named(purpose: &str, name: &str) -> Self {
         Self::of(purpose, "named", name, Policy::ACCOUNT, Success::Forget)
@@ -79,8 +80,8 @@ impl Subject {
         Self { success: Success::Count, ..self }
     }
 
-    /// Where the attempt comes from, for the [audit](crate::audit) alone: it makes no difference to what is counted. Default:
-    /// the address itself for [`address`](Self::address), else unknown.
+    /// Where the attempt comes from, for the [audit](crate::audit) alone: it makes no difference to what is counted.
+    /// Default: the address itself for [`address`](Self::address), else unknown.
     #[must_use]
     pub fn with_client_address(self, address: Option<IpAddr>) -> Self {
         Self { client_address: address, ..self }

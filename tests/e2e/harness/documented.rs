@@ -4,12 +4,12 @@ use reqwest::Client;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-/// What a server answers to any request, whatever the operation: its head contradicts itself (two hosts), or the time was
-/// up.
+/// What a server answers to any request, whatever the operation: its head contradicts itself (two hosts), or the time
+/// was up.
 const OF_EVERY_OPERATION: [u16; 2] = [400, 408];
 
-/// Panics if the document of the `api` at `base` names `method` and `path`, and this `status` not among its answers; or if
-/// it does not name them, and they were answered.
+/// Panics if the document of the `api` at `base` names `method` and `path`, and this `status` not among its answers; or
+/// if it does not name them, and they were answered.
 pub(crate) async fn assert_documented(client: &Client, base: &str, method: &str, path: &str, status: u16) {
     static DOCUMENT: OnceCell<Value> = OnceCell::const_new();
     let path = path.split('?').next().unwrap_or_default();

@@ -236,8 +236,8 @@ impl Cluster {
     }
 }
 
-/// The port on which the other nodes know it. That for clients differs with who asks: 0 where only TLS is spoken and the
-/// question came by another way.
+/// The port on which the other nodes know it. That for clients differs with who asks: 0 where only TLS is spoken and
+/// the question came by another way.
 fn bus_port(node: &Redis) -> u16 {
     node.port() + port::BUS_OFFSET
 }

@@ -11,8 +11,8 @@ use crate::{environment, port, postgres_protocol};
 
 const ATTEMPTS: u32 = 10;
 
-/// A PgBouncer of its own, on 127.0.0.1, that gives each transaction to one of a few connections to a server. What is not
-/// set otherwise is as PgBouncer has it by default.
+/// A PgBouncer of its own, on 127.0.0.1, that gives each transaction to one of a few connections to a server. What is
+/// not set otherwise is as PgBouncer has it by default.
 #[derive(Debug)]
 pub struct PgBouncer {
     // Dropped in this order: the process goes before its directory.

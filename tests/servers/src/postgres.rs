@@ -268,8 +268,8 @@ fn create_cluster(programs: &Path, directory: &TempDir, user: Option<User>) {
     keep_template(&data, &template);
 }
 
-/// Keeps a copy for the next start. The rename is atomic: a reader never sees half a copy, and the second of two writers
-/// loses. A directory that cannot be written costs time and nothing else.
+/// Keeps a copy for the next start. The rename is atomic: a reader never sees half a copy, and the second of two
+/// writers loses. A directory that cannot be written costs time and nothing else.
 fn keep_template(data: &Path, template: &Path) {
     let unfinished = template.with_extension(format!("unfinished-{}", std::process::id()));
     if directory::try_copy(data, &unfinished, None).and_then(|()| fs::rename(&unfinished, template)).is_err() {

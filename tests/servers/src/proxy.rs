@@ -29,7 +29,8 @@ pub enum Trouble {
     CutRepliesTo(&'static str),
     /// Connections are closed as soon as they are made; those that exist live on.
     Refuse,
-    /// Nobody answers an attempt to connect; on connections that exist nothing gets through, as with [`Hold`](Self::Hold).
+    /// Nobody answers an attempt to connect; on connections that exist nothing gets through, as with
+    /// [`Hold`](Self::Hold).
     BlackHole,
     /// Replies take this much longer.
     Slow(Duration),

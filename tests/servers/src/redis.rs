@@ -92,9 +92,9 @@ impl Redis {
         panic!("{last}");
     }
 
-    /// Starts a server that names a proxy as its address to its replicas, to Sentinels, to the nodes of its cluster, and
-    /// to clients that ask any of these. Only [`cli`](Self::cli) goes to it directly, and what the nodes of a cluster
-    /// tell each other.
+    /// Starts a server that names a proxy as its address to its replicas, to Sentinels, to the nodes of its cluster,
+    /// and to clients that ask any of these. Only [`cli`](Self::cli) goes to it directly, and what the nodes of a
+    /// cluster tell each other.
     ///
     /// # Panics
     /// If it cannot be started.

@@ -150,8 +150,8 @@ impl Sentinel {
         }
     }
 
-    /// Runs a command on every Sentinel, such as `ACL SETUSER default >secret`, which is what `requirepass secret` does.
-    /// Once they want a login, [`url`](Self::url) and [`ports`](Self::ports) are all that still works here.
+    /// Runs a command on every Sentinel, such as `ACL SETUSER default >secret`, which is what `requirepass secret`
+    /// does. Once they want a login, [`url`](Self::url) and [`ports`](Self::ports) are all that still works here.
     ///
     /// # Panics
     /// If one of them refuses.

@@ -61,7 +61,8 @@ pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>) -> An
     render(&visit, &staff, &rights, user, StatusCode::OK, None).await
 }
 
-/// Whoever comes to the form has given the password lately: on the way over the page that asks for it all ticks are lost.
+/// Whoever comes to the form has given the password lately: on the way over the page that asks for it all ticks are
+/// lost.
 async fn changeable(visit: &Visit, staff: &StaffUser, id: &str) -> Result<(Rights, User), Failure> {
     let (user, rights) = (find(visit, id).await?, rights(visit, staff).await?);
     rights.change(&user).map_err(Failure::forbidden)?;
@@ -101,8 +102,8 @@ async fn render(
     })
 }
 
-/// What was ticked is compared with what the user has, and the difference is asked; what is confirmed is that difference,
-/// so that nothing comes back that others took meanwhile.
+/// What was ticked is compared with what the user has, and the difference is asked; what is confirmed is that
+/// difference, so that nothing comes back that others took meanwhile.
 pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,

@@ -1,8 +1,8 @@
 //! The decisions of the near cache: which reads it keeps, and which of them it may still answer with. No I/O, no clock:
 //! events go in, answers come out.
 //!
-//! - **A read may be kept** if nothing under its slot changed since before it was sent. A change may be announced before
-//!   the reply of an older read arrives, so a reply alone proves nothing.
+//! - **A read may be kept** if nothing under its slot changed since before it was sent. A change may be announced
+//!   before the reply of an older read arrives, so a reply alone proves nothing.
 //! - **A kept session may be answered** while its connection is followed and was proved alive less than a lease ago.
 //! - **Everything goes** when the connection that announces changes is lost, and nothing that was sent before another
 //!   one is confirmed is kept.

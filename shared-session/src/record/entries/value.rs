@@ -163,7 +163,8 @@ impl fmt::Debug for Json {
     }
 }
 
-/// The edits to a session, in the order of their names: the new value of each changed entry, `None` where it is removed.
+/// The edits to a session, in the order of their names: the new value of each changed entry, `None` where it is
+/// removed.
 pub(crate) type Changes<'a> = Vec<(&'a str, Option<Json>)>;
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::{error::Error, keys::SecretKeys};
 /// How the records of [`Profile::sealed`](crate::Profile::sealed) are sealed: the keys, and whether there are plain
 /// records too, while sealing is introduced.
 ///
-/// The current key of [`SecretKeys`] seals, its fallbacks still open. A record that an earlier key sealed is sealed under
-/// the current one with its next write, so an earlier key can go once the sessions of its time have ended.
+/// The current key of [`SecretKeys`] seals, its fallbacks still open. A record that an earlier key sealed is sealed
+/// under the current one with its next write, so an earlier key can go once the sessions of its time have ended.
 ///
 /// # Introducing it
 ///
@@ -47,27 +47,27 @@ pub(super) enum Plain {
 }
 
 impl Sealing {
-    /// Seals under the current key of `keys`, opens with all of them, and refuses plain records: otherwise whoever can write
-    /// to the store could put a plain record of their own in the place of a sealed one. No I/O.
+    /// Seals under the current key of `keys`, opens with all of them, and refuses plain records: otherwise whoever can
+    /// write to the store could put a plain record of their own in the place of a sealed one. No I/O.
     ///
     /// The keys that seal are derived from `keys` for this purpose alone, so the deployment's secret key serves.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as those of a Django deployment
-    /// may be: a short key can be guessed by whoever has a copy of the store.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as those of a Django
+    /// deployment may be: a short key can be guessed by whoever has a copy of the store.
     pub fn new(keys: &SecretKeys) -> Result<Self, Error> {
         keys.check_len()?;
         Ok(Self { ring: Ring::new(keys), plain: Plain::Refused })
     }
 
-    /// Reads plain records too, and seals them with their next write. Default: they are refused. Only for the time in which
-    /// plain sessions live on, because whoever can write to the store can then forge one.
+    /// Reads plain records too, and seals them with their next write. Default: they are refused. Only for the time in
+    /// which plain sessions live on, because whoever can write to the store can then forge one.
     pub fn accept_plain(self) -> Self {
         Self { plain: Plain::Accepted, ..self }
     }
 
-    /// Seals nothing: reads sealed and plain records, and writes plain ones. Default: all is sealed. It is the first step of
-    /// a fleet on its way to sealed records, and the way back.
+    /// Seals nothing: reads sealed and plain records, and writes plain ones. Default: all is sealed. It is the first
+    /// step of a fleet on its way to sealed records, and the way back.
     pub fn write_plain(self) -> Self {
         Self { plain: Plain::Written, ..self }
     }

@@ -21,8 +21,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis cannot be reached, refuses the command, or does
-    /// not say.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis cannot be reached, refuses the command, or
+    /// does not say.
     ///
     /// ```no_run
     /// use shared_session::store::RedisStore;

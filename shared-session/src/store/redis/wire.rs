@@ -1,6 +1,7 @@
 //! Connections to Redis: finding the [`server`] ([`address`], [`sentinel`], [`cluster`]), connecting to it ([`dial`],
-//! [`greeting`], [`link`], [`lazy`]), sharing a connection ([`driver`], [`command`], [`frame`]), and the outcome of a command
-//! ([`connection`], [`delivery`], [`failure`]). [`tracking`] follows the keys that the server announces as changed.
+//! [`greeting`], [`link`], [`lazy`]), sharing a connection ([`driver`], [`command`], [`frame`]), and the outcome of a
+//! command ([`connection`], [`delivery`], [`failure`]). [`tracking`] follows the keys that the server announces as
+//! changed.
 
 pub(crate) mod address;
 pub(crate) mod cluster;

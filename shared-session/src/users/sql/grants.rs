@@ -106,8 +106,8 @@ impl SqlUsers {
     }
 
     /// Makes the user a member of the groups in `add` and no longer of those in `remove`; says whether there is such a
-    /// user. All other groups stay as they are, whatever else changes at the same time. Names that no group has are left
-    /// out; a name in both is removed. One transaction of three or four statements.
+    /// user. All other groups stay as they are, whatever else changes at the same time. Names that no group has are
+    /// left out; a name in both is removed. One transaction of three or four statements.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no groups.
@@ -125,9 +125,9 @@ impl SqlUsers {
         self.write(&key, &place, [(place.add(), add), (place.remove(), remove)]).await
     }
 
-    /// Gives the user the permissions in `add` and takes those in `remove`; says whether there is such a user. All other
-    /// permissions, and those of groups, stay as they are, whatever else changes at the same time. Names that no permission
-    /// has are left out; a name in both is taken. One transaction of three or four statements.
+    /// Gives the user the permissions in `add` and takes those in `remove`; says whether there is such a user. All
+    /// other permissions, and those of groups, stay as they are, whatever else changes at the same time. Names that no
+    /// permission has are left out; a name in both is taken. One transaction of three or four statements.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no permissions.
@@ -145,12 +145,12 @@ impl SqlUsers {
         self.write(&key, &place, [(place.add(), add), (place.remove(), remove)]).await
     }
 
-    /// Makes the group where it is missing, and gives it these permissions and no other. Names that no permission has are
-    /// left out. One round trip, then one transaction of three or four statements.
+    /// Makes the group where it is missing, and gives it these permissions and no other. Names that no permission has
+    /// are left out. One round trip, then one transaction of three or four statements.
     ///
     /// # Errors
-    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no groups, or if the name is empty
-    /// or longer than Django's 150 characters.
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no groups, or if the name is
+    /// empty or longer than Django's 150 characters.
     pub async fn save_group(&self, name: &str, permissions: &BTreeSet<String>) -> Result<(), Error> {
         let tables = self.tables();
         let rights = needed(&tables)?;
@@ -173,7 +173,8 @@ impl SqlUsers {
     }
 
     /// Adds the permission `app.codename` where it is missing, for the model of that app, as Django does for its models
-    /// (`auth`, `user`, `change_user`, `Can change user`). Where Django shares the tables it has done so. Two round trips.
+    /// (`auth`, `user`, `change_user`, `Can change user`). Where Django shares the tables it has done so. Two round
+    /// trips.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no permissions.

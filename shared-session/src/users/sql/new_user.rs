@@ -4,7 +4,8 @@ use std::fmt;
 
 use crate::error::Error;
 
-/// What [`SqlUsers::create_user`](super::SqlUsers::create_user) makes a user of. Active, neither staff nor superuser, unless said otherwise.
+/// What [`SqlUsers::create_user`](super::SqlUsers::create_user) makes a user of. Active, neither staff nor superuser,
+/// unless said otherwise.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewUser {

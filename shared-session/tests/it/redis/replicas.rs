@@ -132,8 +132,8 @@ async fn a_delete_says_that_a_key_is_gone_only_when_the_replicas_know() {
     }
 }
 
-/// `ask` says whether the key is gone. Each question comes from a service that has written nothing, because what its own
-/// connection wrote would be waited for anyway.
+/// `ask` says whether the key is gone. Each question comes from a service that has written nothing, because what its
+/// own connection wrote would be waited for anyway.
 async fn gone_is_said_only_when_the_replicas_know(ask: impl AsyncFn(RedisStore) -> Result<bool, Error>) {
     for kind in RedisKind::ALL {
         let (primary, replica) = pair(kind, &[]);

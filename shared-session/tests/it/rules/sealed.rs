@@ -1,5 +1,5 @@
-//! The rules once more, in a fleet whose records are sealed. Other writers seal as `docs/wire-format.md` says, by other code
-//! than the library's.
+//! The rules once more, in a fleet whose records are sealed. Other writers seal as `docs/wire-format.md` says, by other
+//! code than the library's.
 
 #![allow(clippy::duplicate_mod, reason = "the same rules hold for another profile")]
 

@@ -10,8 +10,9 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
-/// Passes everything on until it is [`closed`](Self::close); from then on replies wait for [`pass_one`](Self::pass_one).
-/// One connection, one statement at a time: a statement that the server knows already has one reply.
+/// Passes everything on until it is [`closed`](Self::close); from then on replies wait for
+/// [`pass_one`](Self::pass_one). One connection, one statement at a time: a statement that the server knows already has
+/// one reply.
 pub(super) struct Gate {
     permits: Arc<Semaphore>,
     closed: watch::Sender<bool>,

@@ -115,7 +115,8 @@ async fn staff_give_and_take_only_what_they_have() {
     forces(&pair, &root, "/admin/users/999999/rights", &[]).await.assert_status(404);
 }
 
-/// Two members of staff and a form that was open all the time: the later one confirms what the page showed, and no more.
+/// Two members of staff and a form that was open all the time: the later one confirms what the page showed, and no
+/// more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_takes_before_another_confirms_stays_taken() {
     let (pair, [ann, sue, root]) = ann_sue_and_root().await;

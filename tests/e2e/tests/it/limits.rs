@@ -28,7 +28,8 @@ async fn whoever_guesses_passwords_has_to_wait_and_the_owners_browser_does_not()
         let guess = login_at_api(&pair.api, name, &format!("guess {at}"));
         guess.header("x-forwarded-for", &format!("203.0.113.{at}")).send().await
     };
-    // A wait of a second may pass while a password is computed. Then the next one is longer: what comes after it has time.
+    // A wait of a second may pass while a password is computed. Then the next one is longer: what comes after it has
+    // time.
     for (name, seconds) in [("nobody", 1), ("ann", 8)] {
         for at in 0..10 {
             guess(name, at).await.assert_status(401);

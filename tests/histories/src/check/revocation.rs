@@ -3,8 +3,8 @@
 use super::{Violation, end_of_cookie, end_of_session, sessions};
 use crate::history::{Op, Operation, Phase, Value};
 
-/// A session answers, or takes a write, after its end was acknowledged. After a sign-out everywhere nobody may be signed
-/// in by it; its record may remain for a while.
+/// A session answers, or takes a write, after its end was acknowledged. After a sign-out everywhere nobody may be
+/// signed in by it; its record may remain for a while.
 pub(super) fn resurrections(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {

@@ -193,8 +193,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 let mut queue = self.shared.queue();
                 if !self.has_waited && !queue.commands.is_empty() && self.calls.are_many() {
                     self.has_waited = true;
-                    // Behind the tasks that are ready. Unlike `yield_now` this lets another worker take over while one of
-                    // them blocks.
+                    // Behind the tasks that are ready. Unlike `yield_now` this lets another worker take over while one
+                    // of them blocks.
                     cx.waker().wake_by_ref();
                     break;
                 }

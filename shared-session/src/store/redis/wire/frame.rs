@@ -9,8 +9,8 @@ const LONGEST: usize = i32::MAX as usize;
 /// How deep replies may be nested, as in the driver's parser.
 const DEEPEST: usize = 100;
 
-/// The first reply in `bytes` and its length; `None` if it is not whole yet. The usual replies are read here, all others
-/// by the driver's parser.
+/// The first reply in `bytes` and its length; `None` if it is not whole yet. The usual replies are read here, all
+/// others by the driver's parser.
 ///
 /// # Errors
 /// If it is no reply.

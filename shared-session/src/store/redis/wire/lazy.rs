@@ -23,8 +23,8 @@ use super::failure::{CallFailure, Unsent};
 
 /// The pause before the next attempt after Redis has refused one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The same after the first attempt that finds nothing listening, which is cheap to find out and usual during a restart.
-/// It doubles with each further one, so it stays about as long as the outage so far.
+/// The same after the first attempt that finds nothing listening, which is cheap to find out and usual during a
+/// restart. It doubles with each further one, so it stays about as long as the outage so far.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 /// The pause doubles so often, to 64 ms: a thousand processes then make a dozen attempts in a millisecond, and Redis is
 /// found within a tenth of a second.
@@ -190,8 +190,8 @@ impl Absences {
     }
 }
 
-/// The time until the next attempt: the pause, plus a random part of up to half of it. Without absences the last attempt
-/// was refused or timed out.
+/// The time until the next attempt: the pause, plus a random part of up to half of it. Without absences the last
+/// attempt was refused or timed out.
 fn pause(absences: Absences, random: u32) -> Duration {
     let pause = match absences.0.checked_sub(1) {
         None => PAUSE,
