@@ -15,6 +15,7 @@ pub(crate) mod native;
 pub(crate) mod previous;
 #[cfg(feature = "encryption")]
 mod sealed;
+pub(crate) mod tag;
 pub(crate) mod time;
 pub(crate) mod version;
 

@@ -334,7 +334,7 @@ fn observed<'a, T, F>(span: tracing::Span, call: impl FnOnce() -> F) -> BoxFutur
 where
     F: Future<Output = T> + Send + 'a,
 {
-    if span.is_none() { Box::pin(call()) } else { Box::pin(call().instrument(span)) }
+    if span.is_disabled() { Box::pin(call()) } else { Box::pin(call().instrument(span)) }
 }
 
 impl<S: SessionStore> StoreDyn for S {

@@ -41,7 +41,7 @@ impl Core {
         let stopwatch = Stopwatch::start();
         let work = self.look_up(token);
         // Boxed, because it is rare and larger.
-        let loaded = if span.is_none() { work.await } else { Box::pin(work.instrument(span.clone())).await };
+        let loaded = if span.is_disabled() { work.await } else { Box::pin(work.instrument(span.clone())).await };
         stopwatch.stop(if loaded.is_ok() { &LOAD_OK } else { &LOAD_ERROR });
         span.record("outcome", loaded.as_ref().map_or("error", |(loaded, _)| loaded.name()));
         loaded

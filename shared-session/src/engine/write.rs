@@ -24,8 +24,9 @@ use crate::{
         Content, Head, Identity, Place, Record, Stamp,
         entries::Entries,
         expiry::Expiry,
-        id::{Secret, Token, random_tag},
+        id::{Secret, Token},
         lifetime::Limits,
+        tag::Tag,
     },
     store::{Deleted, Replaced, StoreTime},
 };
@@ -60,7 +61,7 @@ impl Core {
             written
         };
         // Boxed, because it is rare and larger.
-        if span.is_none() { work.await } else { Box::pin(work.instrument(span)).await }
+        if span.is_disabled() { work.await } else { Box::pin(work.instrument(span)).await }
     }
 
     async fn write(&self, plan: Box<Plan>) -> Result<Written, Error> {
@@ -127,7 +128,8 @@ impl Core {
     /// Replays an edit on the newest version until it is stored.
     async fn edit(&self, edit: &Edit) -> Result<Written, Error> {
         let place = self.profile.place(&edit.token);
-        let tag = random_tag()?;
+        let tag = Tag::random()?;
+        let tag = tag.as_str();
         let secret = if edit.rotate { Some(Secret::random()?) } else { None };
         let mut base = Arc::clone(&edit.record);
         let (mut lost, mut turn) = (None, None);
@@ -139,7 +141,7 @@ impl Core {
                 }
                 return Ok(Written::kept(&edit.token, base));
             };
-            let stamp = self.stamp(&tag, now);
+            let stamp = self.stamp(tag, now);
             let next = Arc::new(self.profile.next(&place.key, &base, secret.as_ref(), &stamp, content)?);
             self.check_size(&next, base.bytes().len())?;
             let limits = next.head.limits;
@@ -147,7 +149,7 @@ impl Core {
                 Box::pin(self.end_at(&place, &base, Tombstone::Ended)).await?;
                 return Err(gone());
             };
-            let replace = self.replace(&place, &base, next, &tag, edit, ttl);
+            let replace = self.replace(&place, &base, next, tag, edit, ttl);
             let attempted = match &edit.new.login {
                 None => replace.await?,
                 // The index entry goes first on the same connection; both are waited for together.
@@ -155,7 +157,7 @@ impl Core {
             };
             let attempted = match attempted {
                 Attempt::Overtaken(newer) if turn.is_none() && lost.is_none() => {
-                    Box::pin(self.in_turn(&mut turn, newer, &place, &tag, edit)).await?
+                    Box::pin(self.in_turn(&mut turn, newer, &place, tag, edit)).await?
                 }
                 attempted => attempted,
             };
@@ -303,7 +305,7 @@ impl Core {
             let limits = if signs_in { limits.signed_in_at(now) } else { limits };
             let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
             let content = Content { head, entries: entries.clone() };
-            let record = self.profile.first(&token, &self.stamp(&random_tag()?, now), content)?;
+            let record = self.profile.first(&token, &self.stamp(Tag::random()?.as_str(), now), content)?;
             self.check_size(&record, 0)?;
             let limits = record.head.limits;
             let Some(ttl) = limits.left(now) else { return Err(gone()) };

@@ -160,11 +160,6 @@ impl fmt::Debug for Token {
     }
 }
 
-/// A random commit tag: 24 characters of base64url.
-pub(crate) fn random_tag() -> Result<String, Error> {
-    random_text::<18, 24>().map(|tag| text(&tag).to_owned())
-}
-
 pub(crate) fn random_bytes<const BYTES: usize>() -> Result<[u8; BYTES], Error> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(|source| {
@@ -188,7 +183,8 @@ fn checked<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
     chars.iter().fold(true, |all, c| all & (c.is_ascii_alphanumeric() | matches!(c, b'-' | b'_'))).then_some(chars)
 }
 
-fn text(chars: &[u8]) -> &str {
+/// Of characters that are base64url.
+pub(super) fn text(chars: &[u8]) -> &str {
     // Only base64url characters are ever put in, so this never falls back.
     std::str::from_utf8(chars).unwrap_or_default()
 }

@@ -37,8 +37,9 @@ use wire::{
 /// Sessions in Redis 6.2 or later, or Valkey.
 ///
 /// Every write is one command on one key. Conditional ones are `SET … IFEQ` if the server has it (Valkey since 8.1,
-/// Redis since 8.4), else Lua scripts; the store tries the command instead of comparing versions. A read is one `GET`.
-/// All clones share two connections, one for reads and one for writes, over which their commands are pipelined.
+/// Redis since 8.4) and the value is not over 8 KiB, else Lua scripts; the store tries the command instead of comparing
+/// versions. A read is one `GET`. All clones share two connections, one for reads and one for writes, over which their
+/// commands are pipelined.
 ///
 /// - **Time-outs.** Every call ends within the [response timeout](RedisConfig::with_response_timeout), 300 ms by
 ///   default, whatever the server does.
@@ -194,7 +195,8 @@ impl SessionStore for RedisStore {
     }
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
-        if self.connection.native().may_be_offered()
+        if seen.whole().len() <= ifeq::MOST
+            && self.connection.native().may_be_offered()
             && let Some(replaced) = ifeq::replace(&self.connection, key, seen, &value, ttl).await?
         {
             return Ok(replaced);

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::{Authority, Deleted, Page, RedisStore, Replaced, Seen, SessionStore, SqlStore, StoreTime};
 use crate::{
     error::{Error, ErrorKind},
-    record::id::random_tag,
+    record::tag::Tag,
 };
 
 /// The start of a fence. With a random tag after it, the fence belongs to one writer; without, it has no owner.
@@ -142,7 +142,7 @@ impl TieredStore {
 
     /// Stores a fence of this writer.
     async fn fence(&self, key: &str) -> Result<Seen, Error> {
-        let own = Bytes::from([FENCE, random_tag()?.as_bytes()].concat());
+        let own = Bytes::from([FENCE, Tag::random()?.as_str().as_bytes()].concat());
         self.copies.put(key, &own, FENCED).await?;
         let len = own.len();
         Ok(Seen::new(own, 0..len))

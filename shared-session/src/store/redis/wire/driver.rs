@@ -160,6 +160,22 @@ impl Shared {
     }
 }
 
+/// Empties `buffer`.
+fn empty(buffer: &mut Vec<u8>) {
+    let held = buffer.len();
+    buffer.clear();
+    give_back(buffer, held);
+}
+
+/// Gives memory of `buffer` back, which held `held` bytes: only if it has much more. Under load it keeps its room, however
+/// large the values are, and the first small batch after a large one shrinks it.
+fn give_back(buffer: &mut Vec<u8>, held: usize) {
+    let enough = held.max(BUFFER);
+    if buffer.capacity() > 4 * enough {
+        buffer.shrink_to(2 * enough);
+    }
+}
+
 fn ended() -> RedisError {
     io::Error::from(io::ErrorKind::BrokenPipe).into()
 }
@@ -188,8 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             if self.written == self.writing.len() {
                 self.written = 0;
-                self.writing.clear();
-                self.writing.shrink_to(BUFFER);
+                empty(&mut self.writing);
                 let mut queue = self.shared.queue();
                 if !self.has_waited && !queue.commands.is_empty() && self.calls.are_many() {
                     self.has_waited = true;
@@ -260,7 +275,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             start = self.buffer.len();
         }
         self.buffer.drain(..start);
-        self.buffer.shrink_to(BUFFER);
+        give_back(&mut self.buffer, start);
         Ok(())
     }
 
