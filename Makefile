@@ -2,7 +2,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-env interop openapi browser screenshots faults histories versions up down build logs shell-site shell-api \
-	migrate create-superuser bench compare compare-test capacity cost cost-check fuzz lint minimal api clean
+	migrate create-superuser bench compare compare-test peers peers-check peers-test capacity cost cost-check fuzz lint minimal api clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
@@ -15,6 +15,8 @@ VERSIONS := scripts/redis-versions
 COMPARE_MANIFEST := benches/compare/Cargo.toml
 COMPARE := CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo run --release --locked --quiet --manifest-path \
 	$(COMPARE_MANIFEST) --
+PEERS_MANIFEST := tests/peers/Cargo.toml
+PEERS := CARGO_TARGET_DIR=$(CURDIR)/target/peers cargo run --locked --quiet --manifest-path $(PEERS_MANIFEST) --
 # Those that `make versions` has built, where it has; an empty value is as none.
 COMPARE_SERVERS = REDIS_OLD="$(lastword $(wildcard $(CURDIR)/.test-env/redis-7*/redis-server))" \
 	REDIS_NEW="$(lastword $(wildcard $(CURDIR)/.test-env/redis-8*/redis-server))"
@@ -152,6 +154,18 @@ cost-check: test-env ## Fail if a request costs 3 % more than benches/cost/budge
 compare: test-env ## Compare with other session layers under load, write docs/benchmarks.md: make compare ROUNDS=5
 	@echo "== Comparing with other session layers: 11 minutes after the build (PART=tail or growth: one part, printed)"
 	$(COMPARE_SERVERS) ROUNDS=$(ROUNDS) $(COMPARE) $(PART)
+
+peers: test-env ## Ask other session libraries for our security requirements, write docs/compare.md's table of them.
+	@echo "== Asking other session libraries for the requirements of docs/security.md: 8 minutes after the build"
+	@$(PEERS)
+
+peers-check: test-env ## Fail if other session libraries answer otherwise than docs/compare.md says.
+	@echo "== Asking other session libraries for the requirements of docs/security.md: 8 minutes after the build"
+	@$(PEERS) check
+
+peers-test: test-env ## Test what asks other session libraries.
+	CARGO_TARGET_DIR=$(CURDIR)/target/peers cargo clippy --locked --all-targets --manifest-path $(PEERS_MANIFEST) -- -D warnings
+	CARGO_TARGET_DIR=$(CURDIR)/target/peers cargo test --locked --manifest-path $(PEERS_MANIFEST)
 
 capacity: ## Work out what many sessions need: make capacity INPUTS="price=12 signed-in=0.5"
 	@$(COMPARE) capacity $(INPUTS)

@@ -1,0 +1,81 @@
+//! What is asked of each service, in the order of docs/security.md.
+
+mod caches;
+mod lifetime;
+mod received;
+mod sent;
+mod stored;
+
+use crate::stage::Stage;
+
+/// A requirement that can be judged from outside.
+pub struct Check {
+    /// What notes call it.
+    pub key: &'static str,
+    /// As docs/security.md has it.
+    pub id: &'static str,
+    pub text: &'static str,
+    /// It is about a cookie with the prefix `__Host-`, which some have as a setting only: it says nothing about the
+    /// defaults.
+    pub with_prefix: bool,
+    run: fn(&Stage) -> Seen,
+}
+
+impl Check {
+    const fn new(key: &'static str, id: &'static str, text: &'static str, run: fn(&Stage) -> Seen) -> Self {
+        Self { key, id, text, with_prefix: false, run }
+    }
+
+    pub fn run(&self, stage: &Stage) -> Seen {
+        stage.redis.cli(&["FLUSHALL"]);
+        (self.run)(stage)
+    }
+}
+
+/// What a check has seen.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub holds: bool,
+    /// For whoever looks at the run.
+    pub what: String,
+}
+
+fn seen(holds: bool, what: impl Into<String>) -> Seen {
+    Seen { holds, what: what.into() }
+}
+
+pub fn all() -> Vec<Check> {
+    let mut all: Vec<_> = [sent::checks(), received::checks(), stored::checks(), lifetime::checks(), caches::checks()]
+        .into_iter()
+        .flatten()
+        .collect();
+    all.sort_by_key(|check| "CPILKX".find(|group| check.id.starts_with(group)));
+    all
+}
+
+/// Another letter or digit in the place of one of the value's: the form stays.
+fn changed(value: &str, which: usize) -> String {
+    let other = |c: char| match c {
+        '9' => '0',
+        'f' => 'a',
+        'z' => 'b',
+        'Z' => 'A',
+        c => char::from(c as u8 + 1),
+    };
+    let mut letters = value.char_indices().filter(|(_, c)| c.is_ascii_alphanumeric());
+    let (at, c) = letters.nth(which).expect("a value with more letters");
+    let changed = other(c);
+    format!("{}{changed}{}", &value[..at], &value[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::changed;
+
+    #[test]
+    fn a_changed_value_differs_and_has_the_form_of_the_value() {
+        assert_eq!(changed("-_a9f%Z", 0), "-_b9f%Z");
+        assert_eq!(changed("-_a9f%Z", 1), "-_a0f%Z");
+        assert_eq!(changed("-_a9f%Z", 3), "-_a9f%A");
+    }
+}
