@@ -25,6 +25,7 @@ pub(crate) mod wire;
 
 pub use config::RedisConfig;
 use get::get;
+pub use policy::Persistence;
 use scan::Position;
 use wire::{
     command::Command,

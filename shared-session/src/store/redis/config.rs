@@ -149,10 +149,7 @@ impl RedisConfig {
             login,
             #[cfg(feature = "redis-tls")]
             tls: match tls {
-                true => Some(
-                    Tls::new(&self.certificates)
-                        .ok_or_else(|| Error::new(ErrorKind::Config, "the certificates for Redis cannot be used"))?,
-                ),
+                true => Some(Tls::new(&self.certificates).map_err(|why| Error::new(ErrorKind::Config, why))?),
                 false => None,
             },
             timeout: self.connect_timeout,

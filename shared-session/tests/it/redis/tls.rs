@@ -145,15 +145,20 @@ async fn plain_and_encrypted_do_not_meet() {
 #[test]
 fn certificates_that_cannot_be_used_are_a_configuration_error() {
     let (chain, key) = Authority::new().certify("a client");
-    for config in [
-        RedisConfig::new().with_root_certificates("hunter2"),
-        RedisConfig::new().with_root_certificates(""),
-        RedisConfig::new().with_root_certificates(key.clone()),
-        RedisConfig::new().with_client_certificate(chain.clone(), "hunter2"),
-        RedisConfig::new().with_client_certificate("hunter2", key),
+    let (_, another) = Authority::new().certify("a client");
+    let broken = "-----BEGIN CERTIFICATE-----\naHVudGVyMg==\n-----END CERTIFICATE-----\n";
+    for (config, why) in [
+        (RedisConfig::new().with_root_certificates("hunter2"), "the authorities"),
+        (RedisConfig::new().with_root_certificates(""), "the authorities"),
+        (RedisConfig::new().with_root_certificates(key.clone()), "the authorities"),
+        (RedisConfig::new().with_root_certificates(broken), "the authorities"),
+        (RedisConfig::new().with_client_certificate(chain.clone(), "hunter2"), "the key"),
+        (RedisConfig::new().with_client_certificate("hunter2", key), "the client certificate for Redis is none"),
+        (RedisConfig::new().with_client_certificate(chain, another), "do not belong together"),
     ] {
         let error = RedisStore::connect_lazy("rediss://h", &config).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+        assert!(error.to_string().contains(why), "{error}");
         assert_discreet(&error);
     }
 }

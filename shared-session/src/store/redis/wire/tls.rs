@@ -24,32 +24,43 @@ pub(crate) struct Certificates {
 pub(crate) struct Tls(TlsConnector);
 
 impl Tls {
-    /// `None` if the certificates cannot be used.
-    pub(crate) fn new(certificates: &Certificates) -> Option<Self> {
+    /// What is wrong with the certificates, if they cannot be used; nothing of them is in it.
+    pub(crate) fn new(certificates: &Certificates) -> Result<Self, &'static str> {
+        const NO_AUTHORITY: &str = "the authorities for Redis are no certificates in PEM";
+        const NO_CERTIFICATE: &str = "the client certificate for Redis is none in PEM";
+        const NO_KEY: &str = "the key of the client certificate for Redis is none in PEM";
+        const NO_PAIR: &str = "the client certificate for Redis and its key do not belong together";
+
         let mut roots = RootCertStore::empty();
         match &certificates.roots {
             None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
             Some(pem) => {
                 for certificate in CertificateDer::pem_slice_iter(pem) {
-                    roots.add(certificate.ok()?).ok()?;
+                    let certificate = certificate.map_err(|_| NO_AUTHORITY)?;
+                    roots.add(certificate).map_err(|_| NO_AUTHORITY)?;
                 }
             }
         }
         if roots.is_empty() {
-            return None;
+            return Err(NO_AUTHORITY);
         }
         let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
             .with_safe_default_protocol_versions()
-            .ok()?
+            .map_err(|_| "no version of TLS can be spoken with Redis")?
             .with_root_certificates(roots);
         let config = match &certificates.client {
             None => config.with_no_client_auth(),
             Some((chain, key)) => {
-                let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().ok()?;
-                config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key).ok()?).ok()?
+                let chain: Vec<_> =
+                    CertificateDer::pem_slice_iter(chain).collect::<Result<_, _>>().map_err(|_| NO_CERTIFICATE)?;
+                if chain.is_empty() {
+                    return Err(NO_CERTIFICATE);
+                }
+                let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| NO_KEY)?;
+                config.with_client_auth_cert(chain, key).map_err(|_| NO_PAIR)?
             }
         };
-        Some(Self(TlsConnector::from(Arc::new(config))))
+        Ok(Self(TlsConnector::from(Arc::new(config))))
     }
 
     pub(crate) async fn handshake(&self, host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>, Unsent> {
