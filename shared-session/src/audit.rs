@@ -18,6 +18,7 @@
 //! | `user` | the id of the user that it happened to, where one is known |
 //! | `actor` | the id of the user who did it, where that is somebody else |
 //! | `address` | the client's address, where it is known |
+//! | `about` | what else it is about, for events of the program's own |
 //! | `sessions` | how many sessions were ended, for a revocation |
 //! | `left_out` | how many events of this kind have no line, since the last one that has: attempts that have to wait come in floods |
 //!
@@ -126,6 +127,8 @@ pub struct AuditEvent {
     pub handle: Option<Handle>,
     /// The client's address.
     pub address: Option<IpAddr>,
+    /// What else it is about, for events of the program's own: `group 7`.
+    pub about: Option<String>,
     /// How many sessions were ended, for a revocation.
     pub sessions: Option<u64>,
 }
@@ -134,7 +137,7 @@ impl AuditEvent {
     /// An event of which nothing else is known.
     #[must_use]
     pub fn new(kind: AuditKind) -> Self {
-        Self { kind, user_id: None, actor_id: None, handle: None, address: None, sessions: None }
+        Self { kind, user_id: None, actor_id: None, handle: None, address: None, about: None, sessions: None }
     }
 
     /// The user that it happened to.
@@ -161,6 +164,13 @@ impl AuditEvent {
         Self { address, ..self }
     }
 
+    /// What else it is about, for events of the program's own. It goes into the log: an id rather than a name, and nothing
+    /// that a visitor typed.
+    #[must_use]
+    pub fn with_about(self, about: impl Into<String>) -> Self {
+        Self { about: Some(about.into()), ..self }
+    }
+
     pub(crate) fn with_sessions(self, sessions: u64) -> Self {
         Self { sessions: Some(sessions), ..self }
     }
@@ -178,6 +188,7 @@ impl AuditEvent {
             user = self.user_id,
             actor = self.actor_id,
             address = self.address.map(tracing::field::display),
+            about = self.about,
             sessions = self.sessions,
             left_out,
         );

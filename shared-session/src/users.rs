@@ -147,7 +147,7 @@ pub use manage::ManageUsers;
 use password::PasswordHasher;
 pub use signed_out::SignedOut;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
-pub use sql::{CreateUserError, Group, NewUser, Permission, SqlUsers, UserTable};
+pub use sql::{CreateUserError, Group, NewUser, Permission, Renamed, SqlUsers, UserTable};
 pub use user::User;
 pub use verify::hash_password;
 

@@ -30,6 +30,7 @@ mod create;
 mod failure;
 mod filling;
 mod grants;
+mod groups;
 mod inspect;
 mod manage;
 mod new_user;
@@ -41,6 +42,7 @@ use column::Dialect;
 #[cfg(feature = "sqlite")]
 use failure::{failed, within};
 pub use grants::{Group, Permission};
+pub use groups::Renamed;
 pub use new_user::{CreateUserError, NewUser};
 use tables::Tables;
 pub use user_table::UserTable;

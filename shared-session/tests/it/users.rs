@@ -30,6 +30,7 @@ macro_rules! on_both {
 mod custom;
 mod foreign;
 mod grants;
+mod groups;
 mod passwords;
 mod rows;
 mod tables;

@@ -19,6 +19,8 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Group {
+    /// Its id, which stays when the name changes.
+    pub id: i64,
     /// Its name, which no other group has.
     pub name: String,
     /// Permissions as `app.codename`.
@@ -70,12 +72,16 @@ impl SqlUsers {
     /// As [`Users`](crate::users::Users).
     pub async fn all_groups(&self) -> Result<Vec<Group>, Error> {
         let Some(sql) = self.tables().rights.as_ref().map(Rights::all_groups) else { return Ok(Vec::new()) };
-        let rows = self.pairs(&sql, None).await?;
-        let mut groups = BTreeMap::<String, BTreeSet<String>>::new();
-        for (name, permission) in rows {
-            groups.entry(name).or_default().extend(permission);
+        let rows: Vec<(i64, String, Option<String>)> = on_connection!(self, Read, |connection, keeps| {
+            let rows = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).fetch_all(connection).await?;
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).collect()
+        })
+        .await?;
+        let mut groups = BTreeMap::<(String, i64), BTreeSet<String>>::new();
+        for (id, name, permission) in rows {
+            groups.entry((name, id)).or_default().extend(permission);
         }
-        Ok(groups.into_iter().map(|(name, permissions)| Group { name, permissions }).collect())
+        Ok(groups.into_iter().map(|((name, id), permissions)| Group { id, name, permissions }).collect())
     }
 
     /// All permissions, by name. Two that differ only in the model that they are for are one here, as they are where
@@ -154,21 +160,11 @@ impl SqlUsers {
     pub async fn save_group(&self, name: &str, permissions: &BTreeSet<String>) -> Result<(), Error> {
         let tables = self.tables();
         let rights = needed(&tables)?;
-        if !(1..=150).contains(&name.chars().count()) || name.contains('\0') {
-            return Err(Error::new(ErrorKind::Config, "the name of a group has 1 to 150 characters"));
-        }
-        let Rights { group, group_permissions, .. } = rights;
+        check_name(name)?;
+        let group = &rights.group;
         self.run(&format!("INSERT INTO {group} (name) VALUES ($1) ON CONFLICT DO NOTHING"), &[name]).await?;
-        let id = format!("(SELECT id FROM {group} WHERE name = $1)");
-        let place = Place {
-            table: group_permissions,
-            column: "group_id".to_owned(),
-            is_owner: format!("group_id = {id}"),
-            value: id,
-            other: "permission_id",
-            named: rights.permissions_named(self.dialect()),
-            row: format!("{group} WHERE name = $1"),
-        };
+        let place =
+            rights.permissions_of("name = $1", &format!("(SELECT id FROM {group} WHERE name = $1)"), self.dialect());
         self.write(name, &place, [(place.remove_others(), permissions), (place.add(), permissions)]).await.map(drop)
     }
 
@@ -216,7 +212,7 @@ impl SqlUsers {
     }
 
     /// Runs the statements, each over its names, in one transaction. Answers whether `key` is there.
-    async fn write(
+    pub(super) async fn write(
         &self,
         key: &str,
         place: &Place<'_>,
@@ -246,7 +242,7 @@ impl SqlUsers {
 }
 
 /// Where an owner (`$1`) has things, of which some are named in a JSON array (`$2`).
-struct Place<'a> {
+pub(super) struct Place<'a> {
     table: &'a str,
     /// The column for the owner, as SQL reads it.
     column: String,
@@ -292,7 +288,7 @@ impl<'a> Place<'a> {
     }
 
     /// Gives the owner those that are named and missing.
-    fn add(&self) -> String {
+    pub(super) fn add(&self) -> String {
         let Self { table, column, is_owner, value, other, named, .. } = self;
         let exists = self.exists();
         format!(
@@ -302,7 +298,7 @@ impl<'a> Place<'a> {
         )
     }
 
-    fn remove(&self) -> String {
+    pub(super) fn remove(&self) -> String {
         let Self { table, is_owner, other, named, .. } = self;
         format!("DELETE FROM {table} WHERE {is_owner} AND {other} IN ({named})")
     }
@@ -320,7 +316,7 @@ impl Rights {
     fn all_groups(&self) -> String {
         let Self { group, group_permissions, permission, content_type, .. } = self;
         format!(
-            "SELECT CAST(g.name AS TEXT), {} FROM {group} g LEFT JOIN {group_permissions} gp ON gp.group_id = g.id \
+            "SELECT CAST(g.id AS BIGINT), CAST(g.name AS TEXT), {} FROM {group} g LEFT JOIN {group_permissions} gp ON gp.group_id = g.id \
              LEFT JOIN {permission} p ON p.id = gp.permission_id \
              LEFT JOIN {content_type} ct ON ct.id = p.content_type_id",
             Self::NAME
@@ -334,6 +330,19 @@ impl Rights {
              JOIN {content_type} ct ON ct.id = p.content_type_id ORDER BY p.id",
             Self::NAME
         )
+    }
+
+    /// The permissions of the group that `is_group` finds among groups and that has this `id`, both by `$1`.
+    pub(super) fn permissions_of(&self, is_group: &str, id: &str, dialect: Dialect) -> Place<'_> {
+        Place {
+            table: &self.group_permissions,
+            column: "group_id".to_owned(),
+            is_owner: format!("group_id = {id}"),
+            value: id.to_owned(),
+            other: "permission_id",
+            named: self.permissions_named(dialect),
+            row: format!("{} WHERE {is_group}", self.group),
+        }
     }
 
     /// Of the user whose key is `$1`.
@@ -374,7 +383,15 @@ fn named(dialect: Dialect) -> &'static str {
     }
 }
 
-fn needed(tables: &Tables) -> Result<&Rights, Error> {
+pub(super) fn needed(tables: &Tables) -> Result<&Rights, Error> {
     let message = "the users of this site have no groups and no permissions";
     tables.rights.as_ref().ok_or_else(|| Error::new(ErrorKind::Config, message))
+}
+
+/// As Django's column takes it.
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    if (1..=150).contains(&name.chars().count()) && !name.contains('\0') {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::Config, "the name of a group has 1 to 150 characters"))
 }
