@@ -1,5 +1,12 @@
 //! The OpenAPI document and the page that shows it.
 
+use axum::{
+    Json, Router,
+    http::header::CONTENT_TYPE,
+    response::{Html, Redirect},
+    routing::get,
+};
+use swagger_ui_dist::{ApiDefinition, OpenApiSource};
 use utoipa::{
     OpenApi,
     openapi::{
@@ -8,7 +15,6 @@ use utoipa::{
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
-use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::problem::Problem;
 
@@ -107,10 +113,20 @@ fn ambiguous() -> openapi::Response {
         .build()
 }
 
-/// `/docs` and `/openapi.json`. The page loads nothing from elsewhere.
-pub(crate) fn page(document: openapi::OpenApi) -> SwaggerUi {
-    // The validator would send the document's address to its makers.
-    // Relative to the page, which a proxy may show under a path of its own.
-    let config = Config::new(["../openapi.json"]).validator_url("none");
-    SwaggerUi::new("/docs").url("/openapi.json", document).config(config)
+/// `/docs` and `/openapi.json`. The page loads nothing from elsewhere, and what it loads is part of the program.
+pub(crate) fn page(document: openapi::OpenApi) -> Router {
+    let swagger_ui = swagger_ui_dist::generate_routes(ApiDefinition {
+        uri_prefix: "/docs",
+        api_definition: OpenApiSource::Uri("../openapi.json"),
+        title: None,
+    });
+    Router::new()
+        .route("/docs", get(async || Redirect::to("/docs/")))
+        // The page of the crate has no viewport for phones, no dark theme, and a validator elsewhere.
+        .route("/docs/", get(async || Html(include_str!("docs.html"))))
+        .route("/docs/docs.css", get(async || ([(CONTENT_TYPE, "text/css")], include_str!("docs.css"))))
+        .route("/docs/docs.js", get(async || ([(CONTENT_TYPE, "text/javascript")], include_str!("docs.js"))))
+        .route_service("/docs/swagger-ui.css", swagger_ui.clone())
+        .route_service("/docs/swagger-ui-bundle.js", swagger_ui)
+        .route("/openapi.json", get(async move || Json(document)))
 }
