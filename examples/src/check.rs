@@ -174,7 +174,12 @@ async fn say_redis(report: &mut Report, settings: &Settings) {
         return;
     }
     match sessions::ping_redis(settings).await {
-        Ok(()) => report.say(State::Fine, "store", format!("{} answers", store(settings))),
+        Ok(()) => {
+            report.say(State::Fine, "store", format!("{} answers", store(settings)));
+            for warning in sessions::warnings(settings).await.unwrap_or_default() {
+                report.say(State::Warning, "store", warning);
+            }
+        }
         Err(error) => report.error("store", &explained("SESSION_URL", &error)),
     }
 }
@@ -184,12 +189,8 @@ async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers
     manager.ping().await.map_err(|error| explained("SESSION_URL", &error))?;
     let store = store(settings);
     report.say(State::Fine, "store", format!("{store} answers; sessions are {}", settings.profile.name()));
-    match sessions::eviction_warning(settings).await {
-        Ok(None) => {}
-        Ok(Some(warning)) => report.say(State::Warning, "store", warning),
-        Err(error) => {
-            report.say(State::Warning, "store", format!("{store} does not tell what it does when it is full: {error}"));
-        }
+    for warning in sessions::warnings(settings).await? {
+        report.say(State::Warning, "store", warning);
     }
     let found = match manager.check_fleet().await {
         Ok(found) => found,

@@ -6,11 +6,13 @@ use shared_session::{
     Error, ErrorKind, FleetCheck, NearCache, Profile, Sealing, SecretKeys, SessionManager,
     cookie::SignedCookies,
     django::{Codec, Django, DjangoCachedDbStore, DjangoDbStore},
-    store::{RedisConfig, RedisStore, SqlStore, TieredStore},
+    store::{Persistence, RedisConfig, RedisStore, SqlStore, TieredStore},
 };
 
 use crate::{
-    settings::{DjangoCodec, SessionEncryption, SessionProfile, SessionUrl, Settings, SignedCookie},
+    settings::{
+        DjangoCodec, RedisTls, SessionEncryption, SessionProfile, SessionUrl, Settings, SettingsError, SignedCookie,
+    },
     setup::{embedded_url, explained, users_url},
 };
 
@@ -24,6 +26,9 @@ const REPLICAS_TIMEOUT: Duration = Duration::from_millis(300);
 const KEEPS_ALL: &str = "noeviction";
 const EVICTS: &str =
     "Redis drops keys when its memory is full, and with them sessions: set its maxmemory-policy to noeviction";
+
+/// What to do about a Redis that forgets.
+const FORGETS: &str = "Redis keeps nothing on disk, so its restart ends every session: set its appendonly to yes";
 
 /// The manager over the store and the wire format that the settings name.
 ///
@@ -231,7 +236,20 @@ fn connect(settings: &Settings) -> Result<RedisStore, Error> {
         Some(login) => config.with_sentinel_login(&login.username, login.password.expose()),
         None => config,
     };
+    let config = with_certificates(config, &settings.redis_tls)?;
     RedisStore::connect_lazy(url.expose(), &config).map_err(|error| explained("SESSION_URL", &error))
+}
+
+fn with_certificates(config: RedisConfig, tls: &RedisTls) -> Result<RedisConfig, Error> {
+    let bad = |error: SettingsError| Error::new(ErrorKind::Config, error.to_string());
+    let config = match tls.authorities_pem().map_err(bad)? {
+        Some(pem) => config.with_root_certificates(pem),
+        None => config,
+    };
+    Ok(match tls.client_pem().map_err(bad)? {
+        Some([certificate, key]) => config.with_client_certificate(certificate, key),
+        None => config,
+    })
 }
 
 /// Asks the Redis that the settings name whether it answers. One round trip.
@@ -252,17 +270,31 @@ async fn warn_of_eviction(store: &RedisStore) {
     }
 }
 
-/// What whoever asks whether the settings fit should know of the Redis that they name; `None` if there is nothing, or
-/// it keeps copies only. One round trip.
+/// What whoever asks whether the settings fit should know of the Redis that they name: what it may lose, and what it does
+/// not tell of that. Nothing if it keeps copies only. Up to three round trips.
 ///
 /// # Errors
-/// [`ErrorKind::Unavailable`] if it cannot be reached, or does not tell.
-pub(crate) async fn eviction_warning(settings: &Settings) -> Result<Option<String>, Error> {
+/// [`ErrorKind::Config`] if the settings cannot be used.
+pub(crate) async fn warnings(settings: &Settings) -> Result<Vec<String>, Error> {
     if !settings.session_url.is_redis() || settings.durable {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    let policy = connect(settings)?.eviction_policy().await?;
-    Ok((policy != KEEPS_ALL).then(|| format!("{EVICTS} (it is {policy})")))
+    let store = connect(settings)?;
+    let mut warnings = Vec::new();
+    match store.eviction_policy().await {
+        Ok(policy) if policy == KEEPS_ALL => {}
+        Ok(policy) => warnings.push(format!("{EVICTS} (it is {policy})")),
+        Err(error) => warnings.push(format!("Redis does not tell what it does when its memory is full: {error}")),
+    }
+    if settings.profile == SessionProfile::DjangoCachedDb {
+        return Ok(warnings);
+    }
+    match store.persistence().await {
+        Ok(Persistence::Nothing) => warnings.push(FORGETS.to_owned()),
+        Ok(_) => {}
+        Err(error) => warnings.push(format!("Redis does not tell whether it keeps its data on disk: {error}")),
+    }
+    Ok(warnings)
 }
 
 fn codec(settings: &Settings, protocol: u8) -> Codec {

@@ -31,6 +31,7 @@ mod origins;
 mod profile;
 mod reader;
 mod redis_options;
+mod redis_tls;
 mod secret;
 mod sentinel;
 mod signed_cookies;
@@ -49,6 +50,7 @@ pub use self::{
     names::unknown,
     operations::Operations,
     profile::SessionProfile,
+    redis_tls::RedisTls,
     secret::Secret,
     sentinel::SentinelLogin,
     signed_cookies::SignedCookie,
@@ -90,6 +92,8 @@ pub struct Settings {
     pub session_url: SessionUrl,
     /// `SENTINEL_USERNAME` and `SENTINEL_PASSWORD`, default none.
     pub sentinel_login: Option<SentinelLogin>,
+    /// Certificates for a Redis with TLS, default none.
+    pub redis_tls: RedisTls,
     /// `DATABASE_URL`, default embedded.
     pub database_url: DatabaseUrl,
     /// `DATA_DIR`, default `.data`.
@@ -192,6 +196,7 @@ impl Settings {
         let database_url = DatabaseUrl::read(&reader)?;
         let session_url = SessionUrl::read(&reader, profile, &database_url)?;
         let sentinel_login = SentinelLogin::read(&reader, &session_url)?;
+        let redis_tls = RedisTls::read(&reader, &session_url)?;
         let RedisOptions { replicas, fenced_reads, near_cache, durable } =
             RedisOptions::read(&reader, profile, &session_url)?;
         let (secret_key, secret_key_fallbacks) = secret_keys(&reader, profile, &session_url, &database_url)?;
@@ -203,6 +208,7 @@ impl Settings {
             api_addr,
             session_url,
             sentinel_login,
+            redis_tls,
             database_url,
             data_dir: reader.text("DATA_DIR").unwrap_or_else(|| ".data".into()).into(),
             secret_key,

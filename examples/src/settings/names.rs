@@ -21,6 +21,9 @@ pub(super) const KNOWN: &[&str] = &[
     "NEAR_CACHE",
     "OPERATIONS_ADDR",
     "OPERATIONS_TOKEN",
+    "REDIS_CA_FILE",
+    "REDIS_CLIENT_CERT_FILE",
+    "REDIS_CLIENT_KEY_FILE",
     "REDIS_URL",
     "RUST_LOG",
     "SECRET_KEY",
@@ -68,6 +71,8 @@ pub(super) const KNOWN: &[&str] = &[
 /// What a variable of ours starts with, and few of others do: an unknown one is a mistake.
 const STEMS: &[&str] = &[
     "SESSION_",
+    "REDIS_CA_",
+    "REDIS_CLIENT_",
     "SECRET_KEY_FALLBACK",
     "SENTINEL_PASS",
     "SENTINEL_USER",

@@ -18,9 +18,9 @@ pub enum SessionUrl {
     Postgres(Secret),
     /// `redis://`, `rediss://` or `redis+unix://`: one server.
     Redis(Secret),
-    /// `redis+sentinel://[user:password@]host:port,…/master[/db]`.
+    /// `redis+sentinel://[user:password@]host:port,…/master[/db]`, or `rediss+sentinel://`.
     RedisSentinel(Secret),
-    /// `redis+cluster://[user:password@]host:port,…`.
+    /// `redis+cluster://[user:password@]host:port,…`, or `rediss+cluster://`.
     RedisCluster(Secret),
 }
 
@@ -40,6 +40,15 @@ impl SessionUrl {
     #[must_use]
     pub fn is_redis(&self) -> bool {
         matches!(self, Self::Redis(_) | Self::RedisSentinel(_) | Self::RedisCluster(_))
+    }
+
+    /// Whether this Redis is reached over TLS.
+    #[must_use]
+    pub fn is_redis_with_tls(&self) -> bool {
+        match self {
+            Self::Redis(url) | Self::RedisSentinel(url) | Self::RedisCluster(url) => url.expose().starts_with("rediss"),
+            _ => false,
+        }
     }
 
     pub(super) fn read(
@@ -87,8 +96,8 @@ impl SessionUrl {
                     if path.len() > 1 && path.starts_with('/') { Ok(()) } else { Err("the path of a socket") };
                 check(name, checked, url).map(Self::Redis)
             }
-            "redis+sentinel" => check(name, sentinel(rest), url).map(Self::RedisSentinel),
-            "redis+cluster" => check(name, cluster(rest), url).map(Self::RedisCluster),
+            "redis+sentinel" | "rediss+sentinel" => check(name, sentinel(rest), url).map(Self::RedisSentinel),
+            "redis+cluster" | "rediss+cluster" => check(name, cluster(rest), url).map(Self::RedisCluster),
             _ => DatabaseUrl::parse(name, url, &format!("{REDIS_SCHEMES}, sqlite:// or postgres://")).map(Self::from),
         }
     }
