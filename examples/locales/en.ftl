@@ -138,7 +138,10 @@ login-password = Password
 login-remember = Keep me signed in on this device
 login-demo = This is a demonstration: sign in as { $name } with { $password }.
 login-no-account = No account yet?
-login-too-many = There were too many attempts. Please wait a little and try again.
+login-too-many = { $count ->
+    [one] There were too many attempts. Please try again in a minute.
+   *[other] There were too many attempts. Please try again in { $count } minutes.
+}
 login-wrong = This user name and password do not belong together. Please try again.
 login-ended = Your session has ended. Please sign in again.
 about-title = One login, two services
@@ -222,6 +225,9 @@ notice-password-changed = Your password was changed. Every other device is signe
 notice-device-signed-out = The device is signed out.
 notice-others-signed-out = Every other device is signed out.
 notice-preferences-saved = Your preferences are saved.
+notice-group-added = The group was added. Now give it its permissions.
+notice-group-changed = The group was changed.
+notice-group-deleted = The group was deleted.
 notice-user-changed = The user was changed.
 notice-user-signed-out = The user is signed out everywhere.
 notice-session-ended = The session has ended.
@@ -231,6 +237,7 @@ notice-session-ended = The session has ended.
 admin-title = Admin
 admin-overview = Overview
 admin-users = Users
+admin-groups = Groups
 admin-sessions = Sessions
 admin-count-users = Users
 admin-count-sessions = Live sessions
@@ -267,6 +274,7 @@ admin-staff = Staff
 admin-superuser = Superuser
 admin-last-login = Last login
 admin-not-yours = You may not change this user.
+admin-yourself = This is you: here you cannot change yourself.
 admin-activate = Activate
 admin-deactivate = Deactivate
 admin-make-staff = Make staff
@@ -339,6 +347,32 @@ admin-rights-gets = Gets these permissions
 admin-rights-loses = Loses these permissions
 admin-rights-effect = It holds from the user's next request on, at every service.
 admin-rights-change = Change
+admin-groups-how = A group gives its members what it may do. A user can be in several.
+admin-group-of = Group { $name }
+admin-group-add = Add a group
+admin-group-rename = Rename
+admin-group-new-name = New name
+admin-group-delete = Delete
+admin-group-members = { $count ->
+    [0] Nobody is a member of it.
+    [one] 1 user is a member of it.
+   *[other] { $count } users are members of it.
+}
+admin-ask-group-delete = { $count ->
+    [0] The group has no members. It cannot be brought back.
+    [one] 1 user is no longer in it, and loses what only this group gives. It cannot be brought back.
+   *[other] { $count } users are no longer in it, and lose what only this group gives. It cannot be brought back.
+}
+admin-group-not-yours = You may not change what this group may do.
+admin-group-permissions = Permissions of the group
+admin-group-ask = Change the permissions of the group { $name }?
+admin-group-effect = It holds from the next request of every member on, at every service.
+group-name-missing = Please give the group a name.
+group-name-long = The name has more than 150 characters.
+group-name-unreadable = The name holds characters that cannot be shown.
+group-name-taken = There is a group of this name already.
+group-kept = The database does not let go of this group: something else may depend on it.
+refused-groups = You may look at groups, and not do this to them.
 refused-secrets = Only superusers may make superusers or set passwords.
 admin-log = Log
 admin-log-title = What staff did
@@ -347,7 +381,7 @@ admin-log-elsewhere = The database is Django's and gets no table for this; the l
 admin-log-when = When
 admin-log-who = Who
 admin-log-what = What
-admin-log-whom = User or session
+admin-log-whom = User, group or session
 log-activate = activated
 log-deactivate = deactivated
 log-make-staff = made staff
@@ -360,6 +394,11 @@ log-end-session = ended a session
 log-add-to-groups = added to groups
 log-remove-from-groups = removed from groups
 log-give-permissions = gave permissions
+log-add-group = added the group
+log-rename-group = renamed the group
+log-delete-group = deleted the group
+log-give-group-permissions = gave the group permissions
+log-take-group-permissions = took permissions from the group
 log-take-permissions = took permissions
 log-unknown = { $action }
 refused-yourself = You cannot do this to yourself.
@@ -418,7 +457,8 @@ error-full-title = Your session is full
 error-full = Your session holds as much as it may.
 error-full-advice = Nothing was stored. Remove some preferences, or sign out to start with an empty session.
 error-unavailable = The service is temporarily unavailable.
-error-unavailable-read = The service is temporarily unavailable. Please try again.
+error-unavailable-read = What this page shows cannot be read at the moment.
+error-again = Try again
 error-unavailable-advice = Wait a moment, look whether what you asked for has happened, and try again if it has not.
 error-superseded-title = Your password was changed already
 error-superseded = Your password was changed by another request while this one ran.

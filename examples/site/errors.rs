@@ -20,7 +20,7 @@ use shared_session::{
 use shared_session_actix::Rejection;
 use shared_session_examples::{
     pages::{ErrorPage, Layout, Somebody},
-    text::{confirm_url, login_url},
+    text::{confirm_url, login_url, same_page},
     translations::Text,
 };
 
@@ -163,6 +163,7 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
             ErrorPage::new(layout(place), status.as_u16(), said.unwrap_or_else(|| sentence(status)))
         }
     };
+    let page = page.with_again(again(response.request(), status, place));
     let page = page.with_somebody(somebody(response.request(), place));
     let html = page.render().unwrap_or_else(|error| {
         tracing::error!(%error, "the error page cannot be rendered");
@@ -177,6 +178,13 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
     response
+}
+
+/// The page that a store kept from being shown: it may be there a moment later.
+fn again(request: &HttpRequest, status: StatusCode, place: &Place) -> Option<String> {
+    let is_worth_it = status == StatusCode::SERVICE_UNAVAILABLE && is_read(request);
+    let path = is_worth_it.then(|| request.uri().path_and_query())?;
+    same_page(&place.prefix, path.map_or("/", |path| path.as_str()))
 }
 
 /// Whoever was refused, and the login page that leads back to what was asked for.

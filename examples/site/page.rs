@@ -234,6 +234,9 @@ pub(crate) enum Notice {
     SessionEnded,
     SessionsEnded,
     PasswordSet,
+    GroupAdded,
+    GroupChanged,
+    GroupDeleted,
 }
 
 impl Notice {
@@ -254,6 +257,9 @@ impl Notice {
             Self::SessionEnded => Text::new("notice-session-ended"),
             Self::SessionsEnded => Text::new("notice-sessions-ended"),
             Self::PasswordSet => Text::new("notice-password-set"),
+            Self::GroupAdded => Text::new("notice-group-added"),
+            Self::GroupChanged => Text::new("notice-group-changed"),
+            Self::GroupDeleted => Text::new("notice-group-deleted"),
         }
     }
 }

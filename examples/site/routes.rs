@@ -44,6 +44,15 @@ pub(crate) fn all(app: &mut ServiceConfig) {
                 .route(post().to(admin::rights::change)),
         )
         .service(resource("/admin/users/{id}/sign-out").route(post().to(admin::users::sign_out)))
+        .service(resource("/admin/groups").route(get().to(admin::groups::list)).route(post().to(admin::groups::add)))
+        .service(resource("/admin/groups/{id}").route(get().to(admin::groups::show)))
+        .service(resource("/admin/groups/{id}/name").route(post().to(admin::groups::rename)))
+        .service(resource("/admin/groups/{id}/delete").route(post().to(admin::groups::delete)))
+        .service(
+            resource("/admin/groups/{id}/permissions")
+                .app_data(PayloadConfig::new(admin::rights::LIMIT))
+                .route(post().to(admin::groups::change)),
+        )
         .service(resource("/admin/sessions").route(get().to(admin::sessions::list)))
         .service(resource("/admin/log").route(get().to(admin::log::show)))
         .service(resource("/admin/sessions/revoke").route(post().to(admin::revoke::revoke)))

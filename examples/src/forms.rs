@@ -30,8 +30,20 @@ impl FieldError {
     }
 }
 
-/// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with
-/// their address, it may also be in the place of the name.
+/// Checks the name of a group, without the space around it.
+#[must_use]
+pub fn check_group_name(name: &str) -> Option<FieldError> {
+    let message = match name.chars().count() {
+        0 => Text::new("group-name-missing"),
+        1..=150 if name.chars().any(char::is_control) => Text::new("group-name-unreadable"),
+        1..=150 => return None,
+        _ => Text::new("group-name-long"),
+    };
+    Some(FieldError::new("name", message))
+}
+
+/// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with their
+/// address, it may also be in the place of the name.
 #[must_use]
 pub fn check_registration(
     names: SignInNames,

@@ -16,13 +16,18 @@
 //! | [`AdminUser`] | `/admin/users/{id}/sign-out` | |
 //! | [`AdminUser`] | `/admin/users/{id}/password` | `new_password1`, `new_password2` |
 //! | [`AdminRights`], [`AdminRightsAsk`] | `/admin/users/{id}/rights` | `group` and `permission`; or `confirmed`, `add-group`, `remove-group`, `add-permission` and `remove-permission`; any number |
+//! | [`AdminGroups`] | `/admin/groups` | `name` |
+//! | [`AdminGroup`] | `/admin/groups/{id}/name` | `name` |
+//! | [`AdminGroup`] | `/admin/groups/{id}/delete` | |
+//! | [`AdminGroup`], [`AdminRightsAsk`] | `/admin/groups/{id}/permissions` | `permission`; or `confirmed`, `add-permission` and `remove-permission`; any number |
 //! | [`AdminSessions`], [`AdminRevoke`] | `/admin/sessions/revoke` | `handle`, any number; `confirmed` |
 //! | [`AdminUser`], [`AdminSessions`] | `/admin/sessions/{handle}/revoke` | |
 //!
-//! and all of them with `csrfmiddlewaretoken`. [`AdminUsers`] is asked for with `?q=&is=&sort=&page=`, [`Sessions`] and
-//! [`AdminUser`] with `?page=`, [`AdminSessions`] with `?user=&address=&age=&cursor=`.
+//! and all of them with `csrfmiddlewaretoken`. [`AdminUsers`] is asked for with `?q=&is=&sort=&page=`, [`Sessions`], [`AdminUser`]
+//! and [`AdminGroups`] with `?page=`, [`AdminSessions`] with `?user=&address=&age=&cursor=`.
 
 mod admin;
+mod admin_groups;
 mod admin_rights;
 mod chart;
 mod error;
@@ -38,6 +43,7 @@ pub use self::admin::{
     SessionUser, UserRow,
 };
 pub use self::{
+    admin_groups::{AdminGroup, AdminGroups, AllowedGroup, GroupRow},
     admin_rights::{AdminRights, AdminRightsAsk, AskedChange, Choice, Choices},
     chart::{Bar, Chart},
     error::{ErrorPage, Somebody},

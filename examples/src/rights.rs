@@ -4,8 +4,10 @@
 //! - Other staff need the permission to change users (`auth.change_user`). They change nobody's staff mark, they change
 //!   no superuser, and they do not activate staff: an accomplice must not give back what a superuser took.
 //! - They give and take only groups and permissions of which they have every permission themselves: nobody lifts an
-//!   accomplice above themselves, or takes what they could not give back. A group without permissions is for
-//!   superusers: nobody knows what it will stand for.
+//!   accomplice above themselves, or takes what they could not give back. A group without permissions is for superusers:
+//!   nobody knows what it will stand for.
+//! - Groups are made, changed and deleted with Django's permissions for that (`auth.add_group` and so on), and again within
+//!   what they have themselves: of a group that may do more nobody changes the name, which may mean something elsewhere.
 //! - Without the permission staff may look.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +64,7 @@ const NO_PERMISSION: Refusal = Text::new("refused-permission");
 const SUPERUSERS_ONLY: Refusal = Text::new("refused-superusers");
 const SECRETS: Refusal = Text::new("refused-secrets");
 const GRANTS: Refusal = Text::new("refused-grants");
+const GROUPS: Refusal = Text::new("refused-groups");
 const STAFF_MARK: Refusal = Text::new("refused-staff");
 
 impl Rights {
@@ -126,8 +129,50 @@ impl Rights {
         self.is_superuser || has_all
     }
 
-    /// What changes for a user who has `held` if `wanted` of `all` is what was ticked. What may not be given or taken
-    /// cannot be ticked, and stays.
+    /// Whether a group may be added.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn add_group(&self) -> Result<(), Refusal> {
+        self.may_with_groups("auth.add_group")
+    }
+
+    /// Whether a group may be given permissions, and may lose them: those that [`grants`](Self::grants) names.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn change_group(&self) -> Result<(), Refusal> {
+        self.may_with_groups("auth.change_group")
+    }
+
+    /// Whether a group with these permissions may have another name.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn rename_group(&self, permissions: &BTreeSet<String>) -> Result<(), Refusal> {
+        self.change_group()?;
+        self.has_all(permissions)
+    }
+
+    /// Whether a group with these permissions may be deleted, which takes them from its members.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn delete_group(&self, permissions: &BTreeSet<String>) -> Result<(), Refusal> {
+        self.may_with_groups("auth.delete_group")?;
+        self.has_all(permissions)
+    }
+
+    fn may_with_groups(&self, permission: &str) -> Result<(), Refusal> {
+        if self.is_superuser || self.permissions.contains(permission) { Ok(()) } else { Err(GROUPS) }
+    }
+
+    fn has_all(&self, permissions: &BTreeSet<String>) -> Result<(), Refusal> {
+        if self.is_superuser || permissions.is_subset(&self.permissions) { Ok(()) } else { Err(GRANTS) }
+    }
+
+    /// What changes for a user who has `held` if `wanted` of `all` is what was ticked. What may not be given or taken cannot
+    /// be ticked, and stays.
     ///
     /// # Errors
     /// If `wanted` has something that may not be given and is not held, or that there is not.
@@ -284,6 +329,33 @@ mod tests {
             assert_eq!(clerk.grants(&names(permissions)), by_clerk, "{permissions:?}");
             assert!(root.grants(&names(permissions)), "{permissions:?}");
         }
+    }
+
+    #[test]
+    fn groups_are_changed_within_what_one_has() {
+        let (clerk, root) = (user("clerk", true, false), user("root", true, true));
+        let all = |rights: &Rights, of_group: &[&str]| {
+            let of_group = names(of_group);
+            let found = [
+                rights.add_group(),
+                rights.change_group(),
+                rights.rename_group(&of_group),
+                rights.delete_group(&of_group),
+            ];
+            found.map(|found| found.is_ok())
+        };
+        let everything = ["a", "auth.add_group", "auth.change_group", "auth.delete_group"];
+        for (permissions, of_group, allowed) in [
+            (&["a", "auth.change_user", "auth.view_group"][..], &[][..], [false; 4]),
+            (&["auth.add_group"], &[], [true, false, false, false]),
+            (&["auth.change_group"], &[], [false, true, true, false]),
+            (&["auth.delete_group"], &[], [false, false, false, true]),
+            (&everything, &["a"], [true; 4]),
+            (&everything, &["a", "b"], [true, true, false, false]),
+        ] {
+            assert_eq!(all(&rights(&clerk, permissions), of_group), allowed, "{permissions:?} {of_group:?}");
+        }
+        assert_eq!(all(&rights(&root, &[]), &["a"]), [true; 4]);
     }
 
     #[test]

@@ -183,13 +183,16 @@ pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
     Ok(users)
 }
 
-/// Those that Django makes for its users, where no Django has: staff can be given them.
+/// Those that Django makes for its users and groups, where no Django has: staff can be given them.
 async fn make_permissions(users: &SqlUsers) -> Result<(), Error> {
-    if !users.all_permissions().await?.is_empty() {
-        return Ok(());
-    }
-    for what in ["add", "change", "delete", "view"] {
-        users.add_permission("auth", "user", &format!("{what}_user"), &format!("Can {what} user")).await?;
+    let known: BTreeSet<_> = users.all_permissions().await?.into_iter().map(|permission| permission.name).collect();
+    for model in ["group", "user"] {
+        for what in ["add", "change", "delete", "view"] {
+            let codename = format!("{what}_{model}");
+            if !known.contains(&format!("auth.{codename}")) {
+                users.add_permission("auth", model, &codename, &format!("Can {what} {model}")).await?;
+            }
+        }
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What staff did to users and sessions, in a table beside the users.
+//! What staff did to users, groups and sessions, in a table beside the users.
 //!
 //! - An entry is written before the action: what cannot be written down is not done. So an entry says what was asked
 //!   for.
@@ -65,7 +65,7 @@ pub struct Entry {
     pub staff: String,
     /// What was done; unknown words come from newer versions.
     pub action: String,
-    /// To which user, or to which session by its public handle.
+    /// To which user or group, or to which session by its public handle.
     pub subject: String,
     /// The network address of the member of staff; empty if it is not known.
     pub address: String,

@@ -29,16 +29,31 @@ pub fn safe_next<'a>(next: &'a str, prefix: &Prefix) -> Cow<'a, str> {
 }
 
 fn is_safe(next: &str, prefix: &Prefix) -> bool {
-    let path = next.split(['?', '#']).next().unwrap_or(next);
-    let decoded = percent_decoded(path);
+    let decoded = percent_decoded(path_of(next));
     let page = decoded.strip_prefix(prefix.as_str().as_bytes()).unwrap_or_default();
+    is_of_this_host(next) && !NOT_BACK_TO.contains(&page)
+}
+
+fn path_of(next: &str) -> &str {
+    next.split(['?', '#']).next().unwrap_or(next)
+}
+
+fn is_of_this_host(next: &str) -> bool {
+    let path = path_of(next);
+    let decoded = percent_decoded(path);
     next.len() <= MAX_NEXT
         && next.bytes().all(|b| b.is_ascii_graphic())
         && path.starts_with('/')
         && !decoded.starts_with(b"//")
         && decoded.iter().all(|b| *b >= b' ' && !matches!(b, 0x7f | b'\\'))
         && decoded.split(|b| *b == b'/').all(|segment| segment != b"." && segment != b"..")
-        && !NOT_BACK_TO.contains(&page)
+}
+
+/// The link to the page at `path` (path and query, without the `prefix`) once more. `None` if a browser may read it as
+/// the page of another site.
+#[must_use]
+pub fn same_page(prefix: &Prefix, path: &str) -> Option<String> {
+    Some(format!("{prefix}{path}")).filter(|link| is_of_this_host(link))
 }
 
 /// The login page that leads back to `path` (path and query, without the `prefix`).
@@ -323,6 +338,16 @@ mod tests {
         assert_eq!(login_url(&none, "//evil.example"), "/login");
         assert_eq!(login_url(&accounts, "/profile"), "/accounts/login?next=/accounts/profile");
         assert_eq!(login_url(&accounts, "/login"), "/accounts/login");
+    }
+
+    #[test]
+    fn the_same_page_is_offered_again_if_it_is_of_this_host() {
+        let (none, accounts) = (Prefix::default(), Prefix::parse("/accounts").unwrap());
+        assert_eq!(same_page(&none, "/login?next=/a").as_deref(), Some("/login?next=/a"));
+        assert_eq!(same_page(&accounts, "/profile").as_deref(), Some("/accounts/profile"));
+        for path in ["//evil.example", "/%2fevil.example", "/\\evil.example", "evil.example"] {
+            assert_eq!(same_page(&none, path), None, "{path}");
+        }
     }
 
     #[test]

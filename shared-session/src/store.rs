@@ -87,7 +87,7 @@ pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use news::Changes;
 #[cfg(feature = "redis")]
-pub use redis::{RedisConfig, RedisStore};
+pub use redis::{Persistence, RedisConfig, RedisStore};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::SqlStore;
 #[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]

@@ -21,7 +21,7 @@ use crate::{
     page::{Answer, Notice, Visit, now, told_to_wait, when},
 };
 
-use super::login::TOO_OFTEN;
+use super::login::too_often;
 
 pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
     let session = user.session();
@@ -73,7 +73,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
     let attempt = match visit.setup.throttles.password_check(&user.id, visit.client_address()).await? {
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => {
-            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Vec::new(), Some(TOO_OFTEN))?;
+            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Vec::new(), Some(too_often(wait)))?;
             return Ok(told_to_wait(page, wait));
         }
     };

@@ -1,5 +1,6 @@
 //! The pages for staff.
 
+pub(super) mod groups;
 pub(super) mod log;
 pub(super) mod revoke;
 pub(super) mod rights;

@@ -6,7 +6,7 @@ use shared_session::{LoginOptions, audit::AuditKind, throttle::Verdict, users::U
 use shared_session_actix::CurrentUser;
 use shared_session_examples::{pages::Confirm, text::safe_next, translations::Text};
 
-use super::login::{NextQuery, TOO_OFTEN, kept_next, next_of};
+use super::login::{NextQuery, kept_next, next_of, too_often};
 use crate::{
     form::{Form, current},
     page::{Answer, Notice, Visit, see_other, told_to_wait},
@@ -38,7 +38,7 @@ pub(super) async fn confirm(visit: Visit, form: Form<ConfirmFields>) -> Answer {
     let attempt = match visit.setup.throttles.password_check(&user.id, visit.client_address()).await? {
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => {
-            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Some(TOO_OFTEN), &fields.next)?;
+            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Some(too_often(wait)), &fields.next)?;
             return Ok(told_to_wait(page, wait));
         }
     };

@@ -1,5 +1,7 @@
 //! Signing in, up and out.
 
+use std::time::Duration;
+
 use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
 use shared_session::{
@@ -25,8 +27,6 @@ use crate::{
 };
 
 const WRONG: Text = Text::new("login-wrong");
-
-pub(super) const TOO_OFTEN: Text = Text::new("login-too-many");
 
 const TAKEN: Text = Text::new("register-taken");
 
@@ -89,7 +89,7 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => {
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let page = render_login(&visit, &session, status, Some(TOO_OFTEN), fields).await?;
+            let page = render_login(&visit, &session, status, Some(too_often(wait)), fields).await?;
             return Ok(told_to_wait(page, wait));
         }
     };
@@ -145,7 +145,7 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
     if errors.is_empty()
         && let Verdict::Wait(wait) = visit.setup.throttles.registration(visit.client_address()).await?
     {
-        let (status, alert) = (StatusCode::TOO_MANY_REQUESTS, Some(TOO_OFTEN));
+        let (status, alert) = (StatusCode::TOO_MANY_REQUESTS, Some(too_often(wait)));
         let page = render_register(&visit, &session, status, errors, alert, fields).await?;
         return Ok(told_to_wait(page, wait));
     }
@@ -210,6 +210,11 @@ pub(super) async fn sign_out(visit: Visit, form: Form<Button>, session: Session)
     let alert = user.as_ref().map(|_| stale.message());
     let page = visit.page(&session, user.as_ref())?.with_alert(alert);
     page.render(StatusCode::FORBIDDEN, |layout| SignOut { layout })
+}
+
+/// There were too many attempts; says in how many minutes the next one counts.
+pub(super) fn too_often(wait: Duration) -> Text {
+    Text::new("login-too-many").with_count(wait.as_millis().div_ceil(60_000).max(1))
 }
 
 pub(super) fn next_of(query: Option<Query<NextQuery>>) -> String {

@@ -138,6 +138,8 @@ pub struct AdminUser {
     pub permissions: Vec<String>,
     /// What is wrong with a password that was to be set.
     pub errors: FieldErrors,
+    /// Whether it is the one who asks.
+    pub is_self: bool,
     /// What the one who asks may do to this user.
     pub allowed: Allowed,
     /// The user's sessions on this page.

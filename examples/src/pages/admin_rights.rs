@@ -41,12 +41,12 @@ impl Choices {
         apps.into_iter().map(|(name, choices)| Self { name, choices }).collect()
     }
 
-    fn held(&self) -> usize {
+    pub(super) fn held(&self) -> usize {
         self.choices.iter().filter(|choice| choice.is_held).count()
     }
 
     /// Few enough to be seen at once, or with something chosen.
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.choices.len() <= 8 || self.held() > 0
     }
 }
@@ -80,16 +80,22 @@ impl AdminRights {
     }
 }
 
-/// `POST /admin/users/{id}/rights`: asks before it does so.
+/// `POST /admin/users/{id}/rights` and `POST /admin/groups/{id}/permissions`: asks before it does so.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_rights_ask.html")]
 pub struct AdminRightsAsk {
     /// What every page shows.
     pub layout: Layout,
-    /// The id of the user, for addresses.
-    pub id: String,
-    /// The name of the user.
-    pub name: Text,
+    /// Where the answer goes.
+    pub path: String,
+    /// The page to go back to.
+    pub back: String,
+    /// The tab that it belongs to.
+    pub tab: &'static str,
+    /// Whether to change this user, or this group.
+    pub question: Text,
+    /// From when on it holds, and for whom.
+    pub effect: Text,
     /// What changes, and nothing else.
     pub changes: Vec<AskedChange>,
 }
@@ -106,9 +112,8 @@ pub struct AskedChange {
 }
 
 impl AdminRightsAsk {
-    #[expect(clippy::unused_self, reason = "the tabs ask their page")]
     fn tab(&self) -> &'static str {
-        "/admin/users"
+        self.tab
     }
 }
 

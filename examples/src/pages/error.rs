@@ -21,6 +21,8 @@ pub struct ErrorPage {
     pub advice: Text,
     /// Whether to show the way to the login page.
     pub sign_in: bool,
+    /// The link to the same page, for what may work the next time.
+    pub again: Option<String>,
     /// Who is not allowed to do this, and the login page that leads back here.
     pub somebody: Option<Somebody>,
 }
@@ -50,13 +52,20 @@ impl ErrorPage {
             _ => (Text::new("error-500-title"), Text::new("error-500-advice")),
         };
         let sign_in = matches!(status, 401 | 500);
-        Self { layout, status, title, message, advice, sign_in, somebody: None }
+        Self { layout, status, title, message, advice, sign_in, again: None, somebody: None }
     }
 
     /// Another title and another advice than those of the status.
     #[must_use]
     pub fn with_advice(mut self, title: Text, advice: Text, sign_in: bool) -> Self {
         (self.title, self.advice, self.sign_in) = (title, advice, sign_in);
+        self
+    }
+
+    /// Offers the page at this link once more.
+    #[must_use]
+    pub fn with_again(mut self, again: Option<String>) -> Self {
+        self.again = again;
         self
     }
 

@@ -100,6 +100,7 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         groups: vec![text()],
         permissions: vec![text()],
         errors: errors(&["new_password1"]),
+        is_self: false,
         allowed: Allowed { active: true, staff: true, sign_out: true, secrets: true, rights: true },
         sessions: live(name),
         page: 1,
@@ -114,10 +115,32 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         groups: vec![choice(true), choice(false)],
         apps: vec![Choices { name: text(), choices: vec![choice(true), choice(false)] }],
     };
+    let groups = AdminGroups {
+        layout: layout(),
+        groups: vec![GroupRow { id: 7, name: text(), permissions: 2 }],
+        page: 1,
+        pages: 2,
+        may_add: true,
+        errors: errors(&["name"]),
+        typed: text(),
+    };
+    let group = AdminGroup {
+        layout: layout(),
+        id: 7,
+        name: text(),
+        members: 2,
+        apps: vec![Choices { name: text(), choices: vec![choice(true), choice(false)] }],
+        allowed: AllowedGroup { rename: true, change: true, delete: true },
+        errors: errors(&["name"]),
+        typed: text(),
+    };
     let rights_ask = AdminRightsAsk {
         layout: layout(),
-        id: "7".into(),
-        name: named(name),
+        path: "/admin/users/7/rights".into(),
+        back: "/admin/users/7".into(),
+        tab: "/admin/users",
+        question: Text::new("admin-rights-ask").with_text("name", named(name)),
+        effect: Text::new("admin-rights-effect"),
         changes: vec![AskedChange { said: Text::new("admin-rights-joins"), field: "add-group", names: vec![text()] }],
     };
     let profile = Profile {
@@ -182,6 +205,8 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         ),
         ("admin_log", AdminLog { layout: layout(), entries, page: 2, has_more: true, is_kept: false }.render()),
         ("admin_revoke", AdminRevoke { layout: layout(), handles: vec![text(), text()] }.render()),
+        ("admin_groups", groups.render()),
+        ("admin_group", group.render()),
         ("admin_rights", rights.render()),
         ("admin_rights_ask", rights_ask.render()),
         ("error", refused.render()),
@@ -413,6 +438,7 @@ fn a_user_who_may_not_be_changed_has_no_buttons() {
             groups: vec![],
             permissions: vec![],
             errors: FieldErrors::default(),
+            is_self: false,
             allowed,
             sessions: vec![],
             page: 1,

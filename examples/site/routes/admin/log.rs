@@ -52,6 +52,11 @@ fn row(entry: Entry, now: i64) -> LogRow {
         "remove-from-groups" => Text::new("log-remove-from-groups"),
         "give-permissions" => Text::new("log-give-permissions"),
         "take-permissions" => Text::new("log-take-permissions"),
+        "add-group" => Text::new("log-add-group"),
+        "rename-group" => Text::new("log-rename-group"),
+        "delete-group" => Text::new("log-delete-group"),
+        "give-group-permissions" => Text::new("log-give-group-permissions"),
+        "take-group-permissions" => Text::new("log-take-group-permissions"),
         "end-session" => Text::new("log-end-session"),
         _ => Text::new("log-unknown").with("action", &action),
     };

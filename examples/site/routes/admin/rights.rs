@@ -116,20 +116,9 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -
     let staff: StaffUser = visit.extract().await?;
     let (rights, user) = changeable(&visit, &staff, &id).await?;
     let held = Held::by(&visit, user).await?;
-    let named = |field: &str| -> BTreeSet<String> {
-        fields.iter().filter(|(name, _)| name == field).map(|(_, value)| value.clone()).collect()
-    };
-    let is_confirmed = fields.iter().any(|(name, _)| name == "confirmed");
-    let difference = |all: &Grants, has: &BTreeSet<String>, [ticked, add, remove]: [&str; 3]| {
-        let found = if is_confirmed {
-            rights.confirmed(all, has, &Difference { add: named(add), remove: named(remove) })
-        } else {
-            rights.ticked(all, has, &named(ticked))
-        };
-        found.map_err(Failure::forbidden)
-    };
-    let groups = difference(&held.groups, &held.of_groups, ["group", ADD_GROUP, REMOVE_GROUP])?;
-    let permissions = difference(&held.each(), &held.own, ["permission", ADD_PERMISSION, REMOVE_PERMISSION])?;
+    let names = ["group", ADD_GROUP, REMOVE_GROUP];
+    let (groups, _) = difference(&rights, &held.groups, &held.of_groups, &fields, names)?;
+    let (permissions, is_confirmed) = permissions_asked(&rights, &held.each(), &held.own, &fields)?;
     if groups.is_empty() && permissions.is_empty() {
         return Ok(visit.see_other(&page_of(&held.user)));
     }
@@ -138,17 +127,53 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -
     } else {
         visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminRightsAsk {
             layout,
-            id: encoded(&held.user.id),
-            name: shown_name(&held.user),
+            path: format!("{}/rights", page_of(&held.user)),
+            back: format!("{}/rights", page_of(&held.user)),
+            tab: "/admin/users",
+            question: Text::new("admin-rights-ask").with_text("name", shown_name(&held.user)),
+            effect: Text::new("admin-rights-effect"),
             changes: asked(groups, permissions),
         })
     }
+}
+
+/// What the form says of permissions, and whether it is confirmed.
+pub(super) fn permissions_asked(
+    rights: &Rights,
+    all: &Grants,
+    held: &BTreeSet<String>,
+    fields: &[(String, String)],
+) -> Result<(Difference, bool), Failure> {
+    difference(rights, all, held, fields, ["permission", ADD_PERMISSION, REMOVE_PERMISSION])
+}
+
+fn difference(
+    rights: &Rights,
+    all: &Grants,
+    held: &BTreeSet<String>,
+    fields: &[(String, String)],
+    [ticked, add, remove]: [&str; 3],
+) -> Result<(Difference, bool), Failure> {
+    let named = |field: &str| -> BTreeSet<String> {
+        fields.iter().filter(|(name, _)| name == field).map(|(_, value)| value.clone()).collect()
+    };
+    let is_confirmed = fields.iter().any(|(name, _)| name == "confirmed");
+    let found = match is_confirmed {
+        true => rights.confirmed(all, held, &Difference { add: named(add), remove: named(remove) }),
+        false => rights.ticked(all, held, &named(ticked)),
+    };
+    Ok((found.map_err(Failure::forbidden)?, is_confirmed))
 }
 
 const ADD_GROUP: &str = "add-group";
 const REMOVE_GROUP: &str = "remove-group";
 const ADD_PERMISSION: &str = "add-permission";
 const REMOVE_PERMISSION: &str = "remove-permission";
+
+/// Permissions that are given and taken, as the page that asks shows them.
+pub(super) fn asked_permissions(permissions: Difference) -> Vec<AskedChange> {
+    asked(Difference::default(), permissions)
+}
 
 fn asked(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
     let all = [

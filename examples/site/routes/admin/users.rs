@@ -147,6 +147,7 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
         groups,
         permissions: permissions.into_iter().collect(),
         errors: FieldErrors(said.errors),
+        is_self: user.id == staff.id,
         allowed: Allowed {
             active: rights.set_active(&user, !user.is_active).is_ok(),
             staff: rights.set_staff(&user).is_ok(),

@@ -1,0 +1,301 @@
+//! Groups, for staff: made, named anew, given permissions and deleted. What takes something away asks first.
+
+use std::collections::BTreeSet;
+
+use actix_web::{
+    http::StatusCode,
+    web::{Path, Query},
+};
+use serde::Deserialize;
+use shared_session::{
+    ErrorKind,
+    audit::{AuditEvent, AuditKind},
+    users::{Group, Permission, Renamed},
+};
+use shared_session_actix::StaffUser;
+use shared_session_examples::{
+    forms::{FieldError, check_group_name},
+    pages::{AdminGroup, AdminGroups, AdminRightsAsk, AllowedGroup, Choice, Choices, FieldErrors, GroupRow},
+    paging::{Paged, paged},
+    rights::{Grants, Rights},
+    translations::Text,
+};
+
+use super::{rights, rights::permissions_asked, users::not_kept};
+use crate::{
+    errors::Failure,
+    form::{Button, Form, Stale, current},
+    page::{Answer, Notice, Visit},
+    routes::devices::Part,
+};
+
+const GROUPS: &str = "/admin/groups";
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Name {
+    name: String,
+}
+
+/// What the page of a form that was not taken says and keeps.
+#[derive(Default)]
+struct Said {
+    alert: Option<Text>,
+    errors: Vec<FieldError>,
+    typed: Option<String>,
+}
+
+impl Said {
+    fn stale(stale: &Stale<Name>) -> Self {
+        Self { alert: Some(stale.message()), typed: Some(stale.fields.name.clone()), ..Self::default() }
+    }
+
+    fn error(error: FieldError, typed: &str) -> Self {
+        Self { errors: vec![error], typed: Some(typed.to_owned()), ..Self::default() }
+    }
+}
+
+fn page_of(id: i64) -> String {
+    format!("{GROUPS}/{id}")
+}
+
+pub(crate) async fn list(visit: Visit, staff: StaffUser, part: Query<Part>) -> Answer {
+    render_list(&visit, &staff, StatusCode::OK, &part.page, Said::default()).await
+}
+
+async fn render_list(visit: &Visit, staff: &StaffUser, status: StatusCode, part: &str, said: Said) -> Answer {
+    let (groups, rights) =
+        tokio::try_join!(async { Ok::<_, Failure>(visit.setup.users.all_groups().await?) }, rights(visit, staff))?;
+    let Paged { items, page, pages } = paged(groups, part);
+    let groups = items.into_iter().map(|Group { id, name, permissions, .. }| GroupRow {
+        id,
+        name,
+        permissions: permissions.len(),
+    });
+    let groups = groups.collect();
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(said.alert);
+    html.render(status, |layout| AdminGroups {
+        layout,
+        groups,
+        page,
+        pages,
+        may_add: rights.add_group().is_ok(),
+        errors: FieldErrors(said.errors),
+        typed: said.typed.unwrap_or_default(),
+    })
+}
+
+pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
+    let Name { name: typed } = match current(form)? {
+        Ok(fields) => fields,
+        Err(stale) => {
+            let Some(staff) = visit.sender::<StaffUser>().await? else { return Err(stale.into()) };
+            return render_list(&visit, &staff, StatusCode::FORBIDDEN, "", Said::stale(&stale)).await;
+        }
+    };
+    let staff: StaffUser = visit.extract().await?;
+    rights(&visit, &staff).await?.add_group().map_err(Failure::forbidden)?;
+    visit.require_fresh(staff.session(), GROUPS).await?;
+    let users = &visit.setup.users;
+    let refused = async |error| {
+        render_list(&visit, &staff, StatusCode::UNPROCESSABLE_ENTITY, "", Said::error(error, &typed)).await
+    };
+    let name = match free_name(&users.all_groups().await?, &typed, None) {
+        Ok(name) => name,
+        Err(error) => return refused(error).await,
+    };
+    visit.note(&staff, "add-group", &name).await?;
+    // Somebody else may have been faster.
+    let Some(id) = users.create_group(&name).await.map_err(not_kept)? else { return refused(taken()).await };
+    tell(&visit, &staff, id, "add-group");
+    Notice::GroupAdded.leave(staff.session())?;
+    Ok(visit.see_other(&page_of(id)))
+}
+
+/// The name without the space around it, if a group other than `own` does not have it.
+fn free_name(groups: &[Group], typed: &str, own: Option<i64>) -> Result<String, FieldError> {
+    let name = typed.trim();
+    if let Some(error) = check_group_name(name) {
+        return Err(error);
+    }
+    match groups.iter().any(|group| group.name == name && Some(group.id) != own) {
+        true => Err(taken()),
+        false => Ok(name.to_owned()),
+    }
+}
+
+fn taken() -> FieldError {
+    FieldError::new("name", Text::new("group-name-taken"))
+}
+
+/// Whoever may change a group has given the password lately when its page is shown: on the way over the page that asks for
+/// it all ticks are lost.
+pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<i64>) -> Answer {
+    let (group, rights) = found(&visit, &staff, *id).await?;
+    if rights.change_group().is_ok() {
+        visit.require_fresh(staff.session(), &page_of(*id)).await?;
+    }
+    render(&visit, &staff, &rights, group, StatusCode::OK, Said::default()).await
+}
+
+async fn found(visit: &Visit, staff: &StaffUser, id: i64) -> Result<(Group, Rights), Failure> {
+    let groups = visit.setup.users.all_groups().await?;
+    let group = groups.into_iter().find(|group| group.id == id).ok_or_else(Failure::not_found)?;
+    Ok((group, rights(visit, staff).await?))
+}
+
+async fn render(
+    visit: &Visit,
+    staff: &StaffUser,
+    rights: &Rights,
+    group: Group,
+    status: StatusCode,
+    said: Said,
+) -> Answer {
+    let users = &visit.setup.users;
+    let (permissions, members) = tokio::try_join!(users.all_permissions(), users.count_members(group.id))?;
+    let Group { id, name, permissions: held, .. } = group;
+    let choices = permissions.into_iter().map(|Permission { name, title, .. }| Choice {
+        is_held: held.contains(&name),
+        is_free: rights.change_group().is_ok() && rights.grants([&name]),
+        name,
+        title,
+    });
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(said.alert);
+    html.render(status, |layout| AdminGroup {
+        layout,
+        id,
+        members,
+        apps: Choices::by_app(choices.collect()),
+        allowed: AllowedGroup {
+            rename: rights.rename_group(&held).is_ok(),
+            change: rights.change_group().is_ok(),
+            delete: rights.delete_group(&held).is_ok(),
+        },
+        errors: FieldErrors(said.errors),
+        typed: said.typed.unwrap_or_else(|| name.clone()),
+        name,
+    })
+}
+
+/// The group with fresh buttons, for whoever used one of a page that was too old.
+async fn again<T>(visit: &Visit, stale: Stale<T>, id: i64, said: Said) -> Answer {
+    let Some(staff) = visit.sender::<StaffUser>().await? else { return Err(stale.into()) };
+    let (group, rights) = found(visit, &staff, id).await?;
+    render(visit, &staff, &rights, group, StatusCode::FORBIDDEN, said).await
+}
+
+pub(crate) async fn rename(visit: Visit, form: Form<Name>, id: Path<i64>) -> Answer {
+    let Name { name: typed } = match current(form)? {
+        Ok(fields) => fields,
+        Err(stale) => {
+            let said = Said::stale(&stale);
+            return again(&visit, stale, *id, said).await;
+        }
+    };
+    let staff: StaffUser = visit.extract().await?;
+    let (group, rights) = found(&visit, &staff, *id).await?;
+    rights.rename_group(&group.permissions).map_err(Failure::forbidden)?;
+    visit.require_fresh(staff.session(), &page_of(*id)).await?;
+    let users = &visit.setup.users;
+    let name = match free_name(&users.all_groups().await?, &typed, Some(*id)) {
+        Ok(name) if name == group.name => return Ok(visit.see_other(&page_of(*id))),
+        Ok(name) => name,
+        Err(error) => {
+            let said = Said::error(error, &typed);
+            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, said).await;
+        }
+    };
+    visit.note(&staff, "rename-group", &format!("{} → {name}", group.name)).await?;
+    match users.rename_group(*id, &name).await.map_err(not_kept)? {
+        Renamed::Done => {}
+        Renamed::NameTaken => {
+            let said = Said::error(taken(), &typed);
+            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, said).await;
+        }
+        _ => return Err(Failure::not_found()),
+    }
+    tell(&visit, &staff, *id, "rename-group");
+    Notice::GroupChanged.leave(staff.session())?;
+    Ok(visit.see_other(&page_of(*id)))
+}
+
+pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> Answer {
+    if let Err(stale) = current(form)? {
+        let said = Said { alert: Some(stale.message()), ..Said::default() };
+        return again(&visit, stale, *id, said).await;
+    }
+    let staff: StaffUser = visit.extract().await?;
+    let (group, rights) = found(&visit, &staff, *id).await?;
+    rights.delete_group(&group.permissions).map_err(Failure::forbidden)?;
+    visit.require_fresh(staff.session(), &page_of(*id)).await?;
+    visit.note(&staff, "delete-group", &group.name).await?;
+    match visit.setup.users.delete_group(*id).await {
+        Ok(true) => tell(&visit, &staff, *id, "delete-group"),
+        Ok(false) => return Err(Failure::not_found()),
+        // Something of another app may refer to it.
+        Err(error) if error.kind() == ErrorKind::Refused => {
+            return Err(Failure::Page(StatusCode::CONFLICT, Text::new("group-kept")));
+        }
+        Err(error) => return Err(not_kept(error)),
+    }
+    Notice::GroupDeleted.leave(staff.session())?;
+    Ok(visit.see_other(GROUPS))
+}
+
+/// What was ticked is compared with what the group has, and the difference is asked; what is confirmed is that difference.
+pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: Path<i64>) -> Answer {
+    let fields = match current(form)? {
+        Ok(fields) => fields,
+        Err(stale) => {
+            let said = Said { alert: Some(stale.message()), ..Said::default() };
+            return again(&visit, stale, *id, said).await;
+        }
+    };
+    let staff: StaffUser = visit.extract().await?;
+    let (group, rights) = found(&visit, &staff, *id).await?;
+    rights.change_group().map_err(Failure::forbidden)?;
+    visit.require_fresh(staff.session(), &page_of(*id)).await?;
+    let users = &visit.setup.users;
+    let all: Grants = users.all_permissions().await?.into_iter().map(|one| each(one.name)).collect();
+    let (difference, is_confirmed) = permissions_asked(&rights, &all, &group.permissions, &fields)?;
+    if difference.is_empty() {
+        return Ok(visit.see_other(&page_of(*id)));
+    }
+    if !is_confirmed {
+        let name = Text::new("user-named").with("name", &group.name);
+        return visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminRightsAsk {
+            layout,
+            path: format!("{GROUPS}/{id}/permissions"),
+            back: page_of(*id),
+            tab: GROUPS,
+            question: Text::new("admin-group-ask").with_text("name", name),
+            effect: Text::new("admin-group-effect"),
+            changes: super::rights::asked_permissions(difference),
+        });
+    }
+    for (action, names) in [("give-group-permissions", &difference.add), ("take-group-permissions", &difference.remove)]
+    {
+        if !names.is_empty() {
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            visit.note(&staff, action, &format!("{}: {}", group.name, names.join(", "))).await?;
+        }
+    }
+    if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(not_kept)? {
+        return Err(Failure::not_found());
+    }
+    tell(&visit, &staff, *id, "change-group-permissions");
+    Notice::GroupChanged.leave(staff.session())?;
+    Ok(visit.see_other(&page_of(*id)))
+}
+
+/// A permission stands for itself.
+fn each(name: String) -> (String, BTreeSet<String>) {
+    let itself = BTreeSet::from([name.clone()]);
+    (name, itself)
+}
+
+/// Tells the audit as soon as it is true, whatever fails afterwards.
+fn tell(visit: &Visit, staff: &StaffUser, id: i64, action: &'static str) {
+    visit.tell(staff, AuditEvent::new(AuditKind::Own(action)).with_about(format!("group {id}")));
+}
