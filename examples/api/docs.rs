@@ -2,6 +2,7 @@
 
 use axum::{
     Json, Router,
+    body::Body,
     http::header::CONTENT_TYPE,
     response::{Html, Redirect},
     routing::get,
@@ -119,7 +120,8 @@ pub(crate) fn page(document: openapi::OpenApi) -> Router {
         uri_prefix: "/docs",
         api_definition: OpenApiSource::Uri("../openapi.json"),
         title: None,
-    });
+    })
+    .into_service::<Body>();
     Router::new()
         .route("/docs", get(async || Redirect::to("/docs/")))
         // The page of the crate has no viewport for phones, no dark theme, and a validator elsewhere.

@@ -54,6 +54,26 @@ def rights_to_change(browser: Browser, pair: Pair) -> None:
     browser.submit("form.rights button")
 
 
+def group(browser: Browser, pair: Pair) -> None:
+    """With the questions open that some actions ask first."""
+    browser.open(f"{pair.site}/admin/groups")
+    browser.submit("tbody th a")
+    browser.driver.execute_script("for (const ask of document.querySelectorAll('details')) ask.open = true")
+
+
+def group_to_change(browser: Browser, pair: Pair) -> None:
+    browser.open(f"{pair.site}/admin/groups")
+    browser.submit("tbody th a")
+    browser.click("input[value='auth.add_user']")
+    browser.submit("form.rights button")
+
+
+def refused_group(browser: Browser, pair: Pair) -> None:
+    browser.open(f"{pair.site}/admin/groups")
+    browser.fill(name="Support")
+    browser.submit("main form button")
+
+
 def sessions_to_end(browser: Browser, pair: Pair) -> None:
     browser.open(f"{pair.site}/admin/sessions")
     browser.click("td input[type='checkbox']")
@@ -86,6 +106,10 @@ STAFF = {
     "user": user,
     "rights": rights,
     "rights to change": rights_to_change,
+    "groups": at("/admin/groups"),
+    "refused group": refused_group,
+    "group": group,
+    "group to change": group_to_change,
     "sessions": at("/admin/sessions"),
     "sessions to end": sessions_to_end,
     "log": at("/admin/log"),

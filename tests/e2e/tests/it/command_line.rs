@@ -230,6 +230,24 @@ async fn a_check_says_which_settings_file_was_read_and_warns_of_what_will_hurt()
         let warnings: Vec<_> = ended.stdout.lines().filter(|line| line.starts_with("warning ")).collect();
         assert!(warnings.iter().any(|line| line.contains(warned)), "{warned}: {ended:?}");
     }
+    let forgets = || {
+        [Kind::Site, Kind::Api].map(|kind| {
+            let ended = pair.run(kind, &["check"], &[]);
+            assert_code(&ended, 0);
+            let lines = about(&ended, "store").into_iter().filter(|line| line.starts_with("warning "));
+            lines.filter(|line| line.contains("nothing on disk") && line.contains("appendonly to yes")).count()
+        })
+    };
+    for (setting, on, off) in [("appendonly", "yes", "no"), ("save", "3600 1", "")] {
+        assert_eq!(forgets(), [1, 1], "neither is on");
+        pair.redis().cli(&["CONFIG", "SET", setting, on]);
+        assert_eq!(forgets(), [0, 0], "{setting}");
+        pair.redis().cli(&["CONFIG", "SET", setting, off]);
+    }
+    pair.redis().cli(&["ACL", "SETUSER", "default", "-config|get"]);
+    let ended = pair.run_site(&["check"], &[]);
+    assert_code(&ended, 0);
+    assert!(ended.stdout.contains("does not tell whether it keeps its data on disk"), "{ended:?}");
     pair.redis().cli(&["CONFIG", "SET", "maxmemory", "1"]);
     pair.redis().cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     let ended = pair.run_site(&["check"], &[]);

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod admin;
+mod admin_groups;
 mod admin_rights;
 mod bearer;
 mod budget;
@@ -34,6 +35,7 @@ mod prefix;
 mod problems;
 mod races;
 mod readme;
+mod redis_tls;
 mod remember;
 mod settings;
 mod stale_forms;
