@@ -349,6 +349,7 @@ admin-rights-effect = It holds from the user's next request on, at every service
 admin-rights-change = Change
 admin-groups-how = A group gives its members what it may do. A user can be in several.
 admin-group-of = Group { $name }
+admin-group-name = Name
 admin-group-add = Add a group
 admin-group-rename = Rename
 admin-group-new-name = New name
@@ -360,8 +361,8 @@ admin-group-members = { $count ->
 }
 admin-ask-group-delete = { $count ->
     [0] The group has no members. It cannot be brought back.
-    [one] 1 user is no longer in it, and loses what only this group gives. It cannot be brought back.
-   *[other] { $count } users are no longer in it, and lose what only this group gives. It cannot be brought back.
+    [one] 1 user leaves it and loses what only this group gives. It cannot be brought back.
+   *[other] { $count } users leave it and lose what only this group gives. It cannot be brought back.
 }
 admin-group-not-yours = You may not change what this group may do.
 admin-group-permissions = Permissions of the group

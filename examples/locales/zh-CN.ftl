@@ -307,6 +307,7 @@ admin-rights-effect = 从该用户的下一次请求起，在所有服务上生�
 admin-rights-change = 修改
 admin-groups-how = 用户组将其权限赋予所有成员。一个用户可以属于多个用户组。
 admin-group-of = 用户组 { $name }
+admin-group-name = 名称
 admin-group-add = 添加用户组
 admin-group-rename = 重命名
 admin-group-new-name = 新名称

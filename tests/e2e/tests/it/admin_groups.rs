@@ -37,7 +37,7 @@ async fn a_superuser_adds_changes_renames_and_deletes_a_group() {
         root.open_and_submit(&pair.site, &page, &rename, &[("name", "editors")]).await.assert_status(303);
         assert_eq!(rights(&pair, &ann).await, (vec!["editors".to_owned()], vec!["auth.view_user".to_owned()]));
         let shown = root.get(&pair.site, &page).await.body;
-        assert!(shown.contains("1 user is a member") && shown.contains("1 user is no longer in it"), "{shown}");
+        assert!(shown.contains("1 user is a member") && shown.contains("1 user leaves it"), "{shown}");
 
         let delete = format!("{page}/delete");
         let deleted = root.open_and_submit(&pair.site, &page, &delete, &[]).await;

@@ -178,6 +178,9 @@ async fn a_check_of_a_fleet_that_fits_is_fine_and_leaves_nothing_behind() {
         pair.user("ann").await;
         Browser::new().signs_in(&pair, "ann").await;
         let listed = pair.run_site(&["sessions", "list"], &[]).stdout;
+        if let Backend::RedisAndPostgres(_) = backend {
+            pair.redis().cli(&["CONFIG", "SET", "appendonly", "yes"]);
+        }
         for kind in Kind::BOTH {
             let ended = pair.run(kind, &["check"], &[]);
             assert_code(&ended, 0);
