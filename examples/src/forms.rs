@@ -42,8 +42,8 @@ pub fn check_group_name(name: &str) -> Option<FieldError> {
     Some(FieldError::new("name", message))
 }
 
-/// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with their
-/// address, it may also be in the place of the name.
+/// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with
+/// their address, it may also be in the place of the name.
 #[must_use]
 pub fn check_registration(
     names: SignInNames,

@@ -23,8 +23,8 @@
 //! | [`AdminSessions`], [`AdminRevoke`] | `/admin/sessions/revoke` | `handle`, any number; `confirmed` |
 //! | [`AdminUser`], [`AdminSessions`] | `/admin/sessions/{handle}/revoke` | |
 //!
-//! and all of them with `csrfmiddlewaretoken`. [`AdminUsers`] is asked for with `?q=&is=&sort=&page=`, [`Sessions`], [`AdminUser`]
-//! and [`AdminGroups`] with `?page=`, [`AdminSessions`] with `?user=&address=&age=&cursor=`.
+//! and all of them with `csrfmiddlewaretoken`. [`AdminUsers`] is asked for with `?q=&is=&sort=&page=`, [`Sessions`],
+//! [`AdminUser`] and [`AdminGroups`] with `?page=`, [`AdminSessions`] with `?user=&address=&age=&cursor=`.
 
 mod admin;
 mod admin_groups;

@@ -4,10 +4,11 @@
 //! - Other staff need the permission to change users (`auth.change_user`). They change nobody's staff mark, they change
 //!   no superuser, and they do not activate staff: an accomplice must not give back what a superuser took.
 //! - They give and take only groups and permissions of which they have every permission themselves: nobody lifts an
-//!   accomplice above themselves, or takes what they could not give back. A group without permissions is for superusers:
-//!   nobody knows what it will stand for.
-//! - Groups are made, changed and deleted with Django's permissions for that (`auth.add_group` and so on), and again within
-//!   what they have themselves: of a group that may do more nobody changes the name, which may mean something elsewhere.
+//!   accomplice above themselves, or takes what they could not give back. A group without permissions is for
+//!   superusers: nobody knows what it will stand for.
+//! - Groups are made, changed and deleted with Django's permissions for that (`auth.add_group` and so on), and again
+//!   within what they have themselves: of a group that may do more nobody changes the name, which may mean something
+//!   elsewhere.
 //! - Without the permission staff may look.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -171,8 +172,8 @@ impl Rights {
         if self.is_superuser || permissions.is_subset(&self.permissions) { Ok(()) } else { Err(GRANTS) }
     }
 
-    /// What changes for a user who has `held` if `wanted` of `all` is what was ticked. What may not be given or taken cannot
-    /// be ticked, and stays.
+    /// What changes for a user who has `held` if `wanted` of `all` is what was ticked. What may not be given or taken
+    /// cannot be ticked, and stays.
     ///
     /// # Errors
     /// If `wanted` has something that may not be given and is not held, or that there is not.

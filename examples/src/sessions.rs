@@ -270,8 +270,8 @@ async fn warn_of_eviction(store: &RedisStore) {
     }
 }
 
-/// What whoever asks whether the settings fit should know of the Redis that they name: what it may lose, and what it does
-/// not tell of that. Nothing if it keeps copies only. Up to three round trips.
+/// What whoever asks whether the settings fit should know of the Redis that they name: what it may lose, and what it
+/// does not tell of that. Nothing if it keeps copies only. Up to three round trips.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] if the settings cannot be used.

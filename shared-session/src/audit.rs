@@ -164,8 +164,8 @@ impl AuditEvent {
         Self { address, ..self }
     }
 
-    /// What else it is about, for events of the program's own. It goes into the log: an id rather than a name, and nothing
-    /// that a visitor typed.
+    /// What else it is about, for events of the program's own. It goes into the log: an id rather than a name, and
+    /// nothing that a visitor typed.
     #[must_use]
     pub fn with_about(self, about: impl Into<String>) -> Self {
         Self { about: Some(about.into()), ..self }

@@ -11,7 +11,8 @@ const KEY: &str = "REDIS_CLIENT_KEY_FILE";
 /// Files for a Redis with TLS, in PEM. They are read when a service starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisTls {
-    /// `REDIS_CA_FILE`: the authorities that the certificate of Redis may be of. `None`: those of the Mozilla root program.
+    /// `REDIS_CA_FILE`: the authorities that the certificate of Redis may be of. `None`: those of the Mozilla root
+    /// program.
     pub authorities: Option<PathBuf>,
     /// `REDIS_CLIENT_CERT_FILE` and `REDIS_CLIENT_KEY_FILE`: what the service shows to Redis.
     pub client: Option<(PathBuf, PathBuf)>,

@@ -128,8 +128,8 @@ fn taken() -> FieldError {
     FieldError::new("name", Text::new("group-name-taken"))
 }
 
-/// Whoever may change a group has given the password lately when its page is shown: on the way over the page that asks for
-/// it all ticks are lost.
+/// Whoever may change a group has given the password lately when its page is shown: on the way over the page that asks
+/// for it all ticks are lost.
 pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<i64>) -> Answer {
     let (group, rights) = found(&visit, &staff, *id).await?;
     if rights.change_group().is_ok() {
@@ -243,7 +243,8 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
     Ok(visit.see_other(GROUPS))
 }
 
-/// What was ticked is compared with what the group has, and the difference is asked; what is confirmed is that difference.
+/// What was ticked is compared with what the group has, and the difference is asked; what is confirmed is that
+/// difference.
 pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: Path<i64>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,

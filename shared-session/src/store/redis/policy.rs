@@ -50,16 +50,16 @@ impl RedisStore {
         named(&reply, "maxmemory_policy:").ok_or_else(|| unexpected(Effect::Read))
     }
 
-    /// What the server keeps on disk: `aof_enabled` in `INFO persistence`, and without that the setting `save`. A service
-    /// should say so when nothing is kept, because a restart of the server then signs everybody out.
+    /// What the server keeps on disk: `aof_enabled` in `INFO persistence`, and without that the setting `save`. A
+    /// service should say so when nothing is kept, because a restart of the server then signs everybody out.
     ///
-    /// One or two round trips. The user needs the permissions for `INFO` and `CONFIG GET`, which sessions do not need; many
-    /// hosted servers refuse the second.
+    /// One or two round trips. The user needs the permissions for `INFO` and `CONFIG GET`, which sessions do not need;
+    /// many hosted servers refuse the second.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis cannot be reached, refuses a command, or does not
-    /// say.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis cannot be reached, refuses a command, or does
+    /// not say.
     ///
     /// ```no_run
     /// use shared_session::store::{Persistence, RedisStore};

@@ -28,8 +28,8 @@ pub enum Renamed {
     NoSuchGroup,
 }
 
-/// Groups that are made and deleted while services run. Every call names a group by its [id](super::Group::id), which it
-/// keeps when its name changes. A change holds from the next request on, and ends no session.
+/// Groups that are made and deleted while services run. Every call names a group by its [id](super::Group::id), which
+/// it keeps when its name changes. A change holds from the next request on, and ends no session.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -53,12 +53,12 @@ pub enum Renamed {
 /// # fn main() {}
 /// ```
 impl SqlUsers {
-    /// Adds a group without members and permissions. Its id, or `None` if a group has this name; of several simultaneous
-    /// calls with one name exactly one adds it. One round trip.
+    /// Adds a group without members and permissions. Its id, or `None` if a group has this name; of several
+    /// simultaneous calls with one name exactly one adds it. One round trip.
     ///
     /// # Errors
-    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model has no groups, or if the name is empty
-    /// or longer than Django's 150 characters.
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model has no
+    /// groups, or if the name is empty or longer than Django's 150 characters.
     pub async fn create_group(&self, name: &str) -> Result<Option<i64>, Error> {
         let tables = self.tables();
         let Rights { group, .. } = needed(&tables)?;
@@ -93,12 +93,13 @@ impl SqlUsers {
         .await
     }
 
-    /// Gives a group the permissions in `add` and takes those in `remove`; says whether there is such a group. All others
-    /// stay as they are, whatever else changes at the same time. Names that no permission has are left out; a name in both
-    /// is taken. One transaction of three or four statements.
+    /// Gives a group the permissions in `add` and takes those in `remove`; says whether there is such a group. All
+    /// others stay as they are, whatever else changes at the same time. Names that no permission has are left out; a
+    /// name in both is taken. One transaction of three or four statements.
     ///
     /// # Errors
-    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model has no groups.
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model has no
+    /// groups.
     pub async fn change_group_permissions(
         &self,
         id: i64,
@@ -127,12 +128,13 @@ impl SqlUsers {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// Deletes a group; says whether there was one. Its members are no longer in it, and keep what they have otherwise. One
-    /// transaction of three or four statements.
+    /// Deletes a group; says whether there was one. Its members are no longer in it, and keep what they have otherwise.
+    /// One transaction of three or four statements.
     ///
     /// # Errors
-    /// As [`Users`](crate::users::Users); [`ErrorKind::Refused`](crate::ErrorKind::Refused) if another table, which is none of Django's `auth`,
-    /// refers to the group; [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model has no groups.
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Refused`](crate::ErrorKind::Refused) if another table, which is
+    /// none of Django's `auth`, refers to the group; [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model
+    /// has no groups.
     pub async fn delete_group(&self, id: i64) -> Result<bool, Error> {
         let tables = self.tables();
         let Rights { group, user_groups, group_permissions, .. } = needed(&tables)?;
