@@ -107,7 +107,10 @@ impl SqlUsers {
         remove: &BTreeSet<String>,
     ) -> Result<bool, Error> {
         let tables = self.tables();
-        let place = needed(&tables)?.permissions_of(IS_GROUP, "CAST($1 AS BIGINT)", self.dialect());
+        let rights = needed(&tables)?;
+        // Read from the table: a number that its column cannot hold is the id of no group.
+        let own = format!("(SELECT id FROM {} WHERE {IS_GROUP})", rights.group);
+        let place = rights.permissions_of(IS_GROUP, &own, self.dialect());
         self.write(&id.to_string(), &place, [(place.add(), add), (place.remove(), remove)]).await
     }
 
