@@ -125,6 +125,7 @@ impl Inner {
         }
     }
 
+    #[cfg(feature = "users")]
     pub(crate) fn takes_bearer(&self) -> bool {
         self.core.bearer
     }
