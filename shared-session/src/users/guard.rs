@@ -50,7 +50,8 @@ impl Guard {
     }
 
     /// Whether the user of `session` may pass. One SELECT, which extractors of the same request do not repeat, and
-    /// another for a permission.
+    /// another for a permission. A [user cache](super::UserCache) may take the place of the first, but not where a
+    /// permission or the time of the sign-in counts.
     ///
     /// # Errors
     /// The answer: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in or
@@ -61,6 +62,9 @@ impl Guard {
     }
 
     async fn passes(&self, session: &Session) -> Result<(), Error> {
+        if self.permission.is_some() || self.max_age.is_some() {
+            session.past_user_cache();
+        }
         let user = session.signed_in().await?;
         if let Some(max_age) = self.max_age {
             session.require_fresh(max_age).await?;
