@@ -101,6 +101,7 @@
 //! - **Whole routes for users only**: `login_required` and `require` of the adapters.
 //! - **A new password**: [`ManageUsers::set_password`]; then sign the user in again, since every session has ended.
 //! - **Sign out everywhere**: [`SessionManager::revoke_all`](crate::SessionManager::revoke_all).
+//! - **Fewer queries**: [`UserCache`], where a change by another process may count some seconds later.
 //! - **"Your session has ended"** instead of "please sign in": [`SignedOut`].
 //! - **A custom user model of Django**: [`UserTable`].
 //!

@@ -1,10 +1,9 @@
 //! From a session to its user: sign-in, and the check that it still holds.
 //!
 //! A session that is signed in carries two marks of its user's row: a hash derived from the password column, and the
-//! epoch, if there is one. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT, or with a
-//! [row that is kept](crate::users::UserCache). So a new
+//! epoch, if there is one. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT. So a new
 //! password, a raised epoch or a deactivated account ends every session at once, even those that a failing store brings
-//! back.
+//! back. A [user cache](crate::users::UserCache) saves most of these SELECTs, and says what it costs.
 //!
 //! With the keys of a [Django deployment](SecretKeys::django) the hash is Django's, and there is no epoch: Django's
 //! tables have none. Ending all sessions of a user then means deleting them.
@@ -31,8 +30,9 @@ use marks::Auth;
 
 impl LazySession {
     /// The signed-in user, checked against the user's row; `None` for anonymous visitors. Loads the session, then one
-    /// SELECT, or none if a [user cache](crate::users::UserCache) has the row; both once for a request. If the row disagrees with the session, the session is loaded once more (a new
-    /// password is written to SQL first); if it still does, this request is anonymous and nothing is deleted.
+    /// SELECT, or none if a [user cache](crate::users::UserCache) has the row; both once for a request. If the row
+    /// disagrees with the session, the session is loaded once more (a new password is written to SQL first); if it
+    /// still does, this request is anonymous and nothing is deleted.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store or the database fails; the request is then answered with 503 whatever

@@ -22,7 +22,7 @@ const LONGEST_AGE: Duration = Duration::from_secs(60);
 const SHARDS: usize = 16;
 /// With fewer rows for each, shards would not be shared fairly.
 const WORTH_A_SHARD: usize = 64;
-/// Changes are counted by slots of ids and not by id: a shared count forgets a few rows too many, and never one too few.
+/// Changes are counted by slots of ids and not by id: a shared count forgets a few rows too many, never one too few.
 const SLOTS: usize = 1024;
 
 /// Users' rows kept in this process, so that most requests learn who the user is without a query. Off by default:
@@ -32,7 +32,8 @@ const SLOTS: usize = 1024;
 /// **What is answered from it**: [`Session::user`](crate::Session::user) and what is built on it (`CurrentUser` and
 /// `MaybeUser` of the adapters, [`Guard::login_required`](super::Guard::login_required)), in requests that change
 /// nothing: GET, HEAD and OPTIONS. A row that is kept can only confirm a session. If it does not, because the password,
-/// the epoch or `is_active` differ, the table is asked, and its answer counts.
+/// the epoch or `is_active` differ, the table is asked, and its answer counts. What else is in the row, such as
+/// [`is_superuser`](AuthUser::is_superuser), is as old as the row: ask for permissions, or go past the cache.
 ///
 /// **What never is**: requests with another method; [`authenticate`](crate::Session::authenticate);
 /// [`require_fresh`](crate::Session::require_fresh); permissions and groups, for which the row is read as well;
@@ -63,21 +64,18 @@ const SLOTS: usize = 1024;
 /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
 /// let manager = SessionManager::new(MemoryStore::new()).with_users(users.clone(), keys);
 ///
-/// // A request of a user who is signed in.
-/// # let asks = |manager: &SessionManager| manager.open_request("GET", |_| []);
-/// let session = asks(&manager).load().await?;
-/// session.login(&ann)?;
-/// assert!(session.user().await?.is_some());
-/// assert_eq!(manager.stats().user_cache_misses, 1);
+/// // Two pages that ann asks for, one after the other.
+/// for _ in 0..2 {
+///     let session = manager.open_request("GET", |_| []).load().await?;
+///     # session.login(&ann)?;
+///     assert!(session.user().await?.is_some());
+/// }
+/// assert_eq!((manager.stats().user_cache_misses, manager.stats().user_cache_hits), (1, 1));
 ///
-/// // The next one asks nothing, and a change made here counts at once.
-/// let session = asks(&manager).load().await?;
-/// session.login(&ann)?;
-/// assert!(session.user().await?.is_some());
-/// assert_eq!(manager.stats().user_cache_hits, 1);
+/// // What is changed through the same users counts at once.
 /// users.set_active(&ann.id, false).await?;
-/// let session = asks(&manager).load().await?;
-/// session.login(&ann)?;
+/// let session = manager.open_request("GET", |_| []).load().await?;
+/// # session.login(&ann)?;
 /// assert!(session.user().await?.is_none());
 /// # Ok(())
 /// # }

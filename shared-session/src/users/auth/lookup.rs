@@ -9,9 +9,9 @@ use crate::{
 };
 
 impl Session {
-    /// From now on this request asks the users' table who is signed in, even if a [user cache](crate::users::UserCache) knows it and
-    /// has said so before: for a GET request that must not be answered by a row that is a few seconds old. Without a
-    /// user cache nothing changes. No I/O: call [`user`](Self::user) next.
+    /// Makes this request ask the users' table who is signed in, even if a [user cache](crate::users::UserCache) knows
+    /// it or has told it before. For GET requests that change something, or give power by an entry of the user's row.
+    /// Without a user cache nothing changes. No I/O: call [`user`](Self::user) next.
     pub fn past_user_cache(&self) {
         let mut shared = self.0.shared();
         shared.user_cache.may_answer = false;
