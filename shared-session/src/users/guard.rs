@@ -62,9 +62,6 @@ impl Guard {
     }
 
     async fn passes(&self, session: &Session) -> Result<(), Error> {
-        if self.permission.is_some() || self.max_age.is_some() {
-            session.past_user_cache();
-        }
         let user = session.signed_in().await?;
         if let Some(max_age) = self.max_age {
             session.require_fresh(max_age).await?;
