@@ -41,14 +41,13 @@ pub(crate) struct Inner {
     shared: Mutex<Shared>,
 }
 
-/// What the method of a request says about it.
+/// What the method of a request says about it. GET is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     /// HEAD and OPTIONS: commits nothing.
     ReadOnly,
-    /// GET: its edits are committed.
     Safe,
-    /// Any other, or an unknown one.
+    /// Any other, or unknown.
     Other,
 }
 
@@ -85,13 +84,11 @@ pub(crate) struct Shared {
     end: End,
 }
 
-/// What a cache of users is to a request.
+/// Whether a cache of users may say who is signed in, and whether it did.
 #[cfg(feature = "users")]
 #[derive(Clone, Copy)]
 pub(crate) struct UserCacheUse {
-    /// Whether it may say who is signed in.
     pub(crate) may_answer: bool,
-    /// Whether it did.
     pub(crate) has_answered: bool,
 }
 
