@@ -1,4 +1,5 @@
-//! What `CurrentUser` costs a request: the signed-in user is read from the users' table and checked.
+//! What `CurrentUser` costs a request: the signed-in user is read from the users' table and checked, or is known from a
+//! user cache and checked.
 //!
 //! `MemoryStore`, the Tower layer, one request after the other, no network but that to PostgreSQL. Rounds are in turns,
 //! and medians of them are shown, each next to the same request that does not ask for the user. Processor time is that
@@ -15,7 +16,7 @@ use http::header::SET_COOKIE;
 use shared_session::{
     Error, ErrorKind, LazySession, SecretKeys, Session, SessionLayer, SessionManager,
     store::MemoryStore,
-    users::{NewUser, SqlUsers},
+    users::{NewUser, SqlUsers, UserCache, Users as _},
 };
 use shared_session_benches::{Request, Response, request};
 use test_servers::Postgres;
@@ -33,35 +34,52 @@ fn main() {
     let postgres = Postgres::start();
     runtime.block_on(async {
         for (name, url) in [("SQLite", format!("sqlite://{}", file.display())), ("PostgreSQL", postgres.url())] {
-            let (manager, cookie) = signed_in(&url).await;
-            let mut rounds = [Vec::new(), Vec::new()];
+            let (manager, cookie, users) = signed_in(&url).await;
+            let caching = SqlUsers::connect(&url).await.unwrap().with_cache(UserCache::new());
+            let caching = manager.clone().with_users(caching, keys());
+            let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
+            let mut finds = Vec::new();
             for _ in 0..ROUNDS {
                 rounds[0].push(ask(&manager, &cookie, What::Session).await);
                 rounds[1].push(ask(&manager, &cookie, What::User).await);
+                rounds[2].push(ask(&caching, &cookie, What::User).await);
+                finds.push(find(&users).await);
             }
-            let [without, with] = rounds.map(|rounds| median(&rounds));
+            let [without, with, cached] = rounds.map(|rounds| median(&rounds));
+            let finds = median(&finds);
             println!(
-                "{name}: a read takes {:.1} µs without the user and {:.1} with, {:.1} and {:.1} of processor time",
-                without.time, with.time, without.processor, with.processor
+                "{name}: a read takes {:.1} µs without the user, {:.1} with and {:.1} with a user cache; {:.1}, {:.1} and \
+                 {:.1} of processor time; finding the user alone takes {:.1} and {:.1}",
+                without.time,
+                with.time,
+                cached.time,
+                without.processor,
+                with.processor,
+                cached.processor,
+                finds.time,
+                finds.processor
             );
         }
     });
 }
 
 /// The cookie of a session whose user is in the database.
-async fn signed_in(url: &str) -> (SessionManager, String) {
+async fn signed_in(url: &str) -> (SessionManager, String, SqlUsers) {
     let users = SqlUsers::connect(url).await.unwrap();
     users.migrate().await.unwrap();
     let ann = users.create_user(NewUser::new("ann", "correct horse battery")).await.unwrap();
-    let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
-    let manager = SessionManager::new(MemoryStore::new()).with_users(users, keys);
+    let manager = SessionManager::new(MemoryStore::new()).with_users(users.clone(), keys());
     let sign_in = service_fn(async |request: Request| {
         session(&request).await?.login(&ann)?;
         Ok::<_, Error>(Response::default())
     });
     let response = SessionLayer::new(manager.clone()).layer(sign_in).oneshot(request(None)).await.unwrap();
     let cookie = response.headers()[SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
-    (manager, cookie)
+    (manager, cookie, users)
+}
+
+fn keys() -> SecretKeys {
+    SecretKeys::new("a secret key of at least thirty-two bytes").unwrap()
 }
 
 async fn session(request: &Request) -> Result<Session, Error> {
@@ -92,9 +110,18 @@ async fn ask(manager: &SessionManager, cookie: &str, what: What) -> Figures {
         Ok::<_, Error>(Response::new(name.unwrap_or_default()))
     });
     let service = SessionLayer::new(manager.clone()).layer(handler);
+    measured(async || drop(service.clone().oneshot(request(Some(cookie))).await.unwrap())).await
+}
+
+/// What one question to the table takes.
+async fn find(users: &SqlUsers) -> Figures {
+    measured(async || assert!(users.find("1").await.unwrap().is_some())).await
+}
+
+async fn measured(once: impl AsyncFn()) -> Figures {
     let (started, before) = (Instant::now(), processor());
     for _ in 0..REQUESTS {
-        service.clone().oneshot(request(Some(cookie))).await.unwrap();
+        once().await;
     }
     let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(REQUESTS);
     Figures { time: each(started.elapsed()), processor: each(processor() - before) }

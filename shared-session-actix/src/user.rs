@@ -12,7 +12,8 @@ use crate::{Rejection, Session};
 /// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if
 /// the manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
 ///
-/// Costs one SELECT for a request, besides loading the session.
+/// Costs one SELECT for a request, or none with a [user cache](shared_session::users::UserCache), besides loading the
+/// session.
 ///
 /// Fails with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, with [`ErrorKind::Unavailable`] (503) if the
 /// store or the database fails, and with [`ErrorKind::Config`] (500) if the manager's users are of another type.
@@ -113,8 +114,8 @@ impl<U: AuthUser + Clone> MaybeUser<U> {
 
 /// The signed-in user, who is [staff](AuthUser::is_staff): a [`CurrentUser`].
 ///
-/// Staff decide about others, so the session is read past a near cache: one round trip. That is so only if nothing has
-/// loaded the session before, so take this one first.
+/// Staff decide about others, so the session is read past a near cache and the user past a user cache: one round trip
+/// each. For the session that is so only if nothing has loaded it before, so take this one first.
 ///
 /// Fails as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff.
 #[derive(Clone, Debug)]
@@ -130,7 +131,7 @@ impl<U> StaffUser<U> {
 
 impl<U: AuthUser + Clone> StaffUser<U> {
     async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
-        Session::load_fresh(request).await?;
+        Session::load_fresh(request).await?.past_user_cache();
         let user = CurrentUser::<U>::load(request).await?;
         if user.is_staff() { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
     }

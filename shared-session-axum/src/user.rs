@@ -12,7 +12,8 @@ use crate::{Rejection, Session};
 /// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if
 /// the manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
 ///
-/// Costs one SELECT for a request, besides loading the session.
+/// Costs one SELECT for a request, or none with a [user cache](shared_session::users::UserCache), besides loading the
+/// session.
 ///
 /// Rejects with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, with [`ErrorKind::Unavailable`] (503) if
 /// the store or the database fails, and with [`ErrorKind::Config`] (500) if the manager's users are of another type.
@@ -125,8 +126,8 @@ impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for MaybeUser<U> {
 
 /// The signed-in user, who is [staff](AuthUser::is_staff): a [`CurrentUser`].
 ///
-/// Staff decide about others, so the session is read past a near cache: one round trip. That is so only if nothing has
-/// loaded the session before, so take this one first.
+/// Staff decide about others, so the session is read past a near cache and the user past a user cache: one round trip
+/// each. For the session that is so only if nothing has loaded it before, so take this one first.
 ///
 /// Rejects as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff. `Option<StaffUser>` is
 /// `None` for everybody else.
@@ -161,7 +162,7 @@ impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for StaffUser<U> {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        Session::load_fresh(parts).await?;
+        Session::load_fresh(parts).await?.past_user_cache();
         let user = <CurrentUser<U> as FromRequestParts<S>>::from_request_parts(parts, state).await?;
         if user.is_staff() { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
     }

@@ -9,6 +9,7 @@
 //! | `shared_session_loads_total` | counter | sessions read from the store |
 //! | `shared_session_misses_total` | counter | cookies without a valid session |
 //! | `shared_session_near_hits_total`, `shared_session_near_misses_total` | counter | loads that the near cache answered, and loads that it could not answer |
+//! | `shared_session_user_cache_hits_total`, `shared_session_user_cache_misses_total` | counter | users whom the user cache knew, and users for whom the table was asked |
 //! | `shared_session_unreadable_total` | counter | records that could not be decoded |
 //! | `shared_session_conflicting_cookies_total` | counter | requests with several different session cookies |
 //! | `shared_session_commits_total` | counter | writes that were stored |
@@ -112,6 +113,8 @@ series! {
     MISSES = counter "shared_session_misses_total", "Cookies that named no valid session.";
     NEAR_HITS = counter "shared_session_near_hits_total", "Sessions found in the near cache.";
     NEAR_MISSES = counter "shared_session_near_misses_total", "Sessions not found in the near cache.";
+    USER_CACHE_HITS = counter "shared_session_user_cache_hits_total", "Users found in the user cache.";
+    USER_CACHE_MISSES = counter "shared_session_user_cache_misses_total", "Users not found in the user cache.";
     UNREADABLE = counter "shared_session_unreadable_total", "Session records that could not be decoded.";
     CONFLICTING_COOKIES = counter "shared_session_conflicting_cookies_total",
         "Requests with several different session cookies.";

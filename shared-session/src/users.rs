@@ -36,7 +36,8 @@
 //! - [`AuthUser`] is what a session must know of one user. [`User`] is the row of Django's table; your own type is as
 //!   good.
 //! - A session carries a [hash](User::session_auth_hash) of the stored password, and the user's epoch if the table has
-//!   epochs. Both are compared with the row at each request that asks who the user is: one SELECT by primary key.
+//!   epochs. Both are compared with the row at each request that asks who the user is: one SELECT by primary key. A [`UserCache`]
+//!   saves most of them, at a price: what another process changes may count some seconds later.
 //!
 //! # Your own table
 //!
@@ -100,6 +101,7 @@
 //! - **Whole routes for users only**: `login_required` and `require` of the adapters.
 //! - **A new password**: [`ManageUsers::set_password`]; then sign the user in again, since every session has ended.
 //! - **Sign out everywhere**: [`SessionManager::revoke_all`](crate::SessionManager::revoke_all).
+//! - **Fewer queries**: [`UserCache`], where a change by another process may count some seconds later.
 //! - **"Your session has ended"** instead of "please sign in": [`SignedOut`].
 //! - **A custom user model of Django**: [`UserTable`].
 //!
@@ -129,6 +131,7 @@ use crate::error::Error;
 mod auth;
 mod auth_hash;
 mod auth_user;
+mod cache;
 mod erased;
 mod fresh;
 mod guard;
@@ -142,6 +145,7 @@ mod user;
 mod verify;
 
 pub use auth_user::{AsUser, AuthUser};
+pub use cache::UserCache;
 pub use guard::Guard;
 pub use manage::ManageUsers;
 use password::PasswordHasher;
@@ -240,5 +244,12 @@ pub trait Users: Send + Sync + 'static {
     fn raise_epoch(&self, id: &str) -> impl Future<Output = Result<Option<i64>, Error>> + Send {
         let _ = id;
         ready(Ok(None))
+    }
+
+    /// Where the session manager keeps rows of these users for some seconds, so that most requests ask the database
+    /// nothing; see [`UserCache`]. Call [`UserCache::forget`] whenever you change a row. Default: `None`, every request
+    /// asks.
+    fn cache(&self) -> Option<&UserCache> {
+        None
     }
 }

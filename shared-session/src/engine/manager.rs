@@ -13,7 +13,7 @@ use super::{
     lazy_session::LazySession,
     limit::SessionLimit,
     outcome::{Ending, Outcome},
-    request::{Inner, Origin, State, no_cookie},
+    request::{Inner, Method, Origin, State, no_cookie},
     size::MaxSize,
     stats::Stats,
 };
@@ -259,8 +259,8 @@ impl SessionManager {
         }
     }
 
-    pub(crate) fn lazy_session(&self, origin: Origin, read_only: bool) -> LazySession {
-        let inner = Inner::new(Arc::clone(&self.0), origin, read_only);
+    pub(crate) fn lazy_session(&self, origin: Origin, method: Method) -> LazySession {
+        let inner = Inner::new(Arc::clone(&self.0), origin, method);
         if let Some(error) = &self.0.refused {
             inner.shared().state = State::Failed(error.clone());
         }

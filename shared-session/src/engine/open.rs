@@ -4,7 +4,7 @@ use super::{
     credentials::{Carrier, Credentials},
     lazy_session::LazySession,
     manager::SessionManager,
-    request::Origin,
+    request::{Method, Origin},
 };
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -35,25 +35,30 @@ impl SessionManager {
         V: IntoIterator<Item = &'a [u8]>,
     {
         let authorization = if self.0.bearer { bearer::read(values("authorization")) } else { Authorization::Other };
-        self.open_as(values("cookie"), authorization, matches!(method, "HEAD" | "OPTIONS"))
+        let method = match method {
+            "HEAD" | "OPTIONS" => Method::ReadOnly,
+            "GET" => Method::Safe,
+            _ => Method::Other,
+        };
+        self.open_as(values("cookie"), authorization, method)
     }
 
     /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
     pub fn open<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
-        self.open_as(cookie_headers, Authorization::Other, false)
+        self.open_as(cookie_headers, Authorization::Other, Method::Other)
     }
 
     /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is
     /// not committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
     pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
-        self.open_as(cookie_headers, Authorization::Other, true)
+        self.open_as(cookie_headers, Authorization::Other, Method::ReadOnly)
     }
 
     fn open_as<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
         authorization: Authorization<'_>,
-        read_only: bool,
+        method: Method,
     ) -> LazySession {
         let core = &self.0;
         let (mut rivals, mut header, mut has_cookies) = (Vec::new(), Vec::new(), false);
@@ -82,7 +87,7 @@ impl SessionManager {
             _ => None,
         };
         let token = value.and_then(|value| core.parse_cookie(value));
-        self.lazy_session(Origin::Request(Credentials { token, rivals, sent, carrier, has_cookies, header }), read_only)
+        self.lazy_session(Origin::Request(Credentials { token, rivals, sent, carrier, has_cookies, header }), method)
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     lazy_session::LazySession,
     manager::SessionManager,
-    request::{Followed, Inner, Origin, Where},
+    request::{Followed, Inner, Method, Origin, Where},
 };
 use crate::error::{Error, ErrorKind};
 
@@ -100,6 +100,8 @@ impl SessionManager {
     /// ```
     #[must_use]
     pub fn reopen(&self, session: &LazySession) -> LazySession {
-        self.lazy_session(Origin::Reopened(session.0.followed()), session.0.read_only)
+        // It may outlive what a cache of users promises to the request.
+        let method = if session.0.read_only { Method::ReadOnly } else { Method::Other };
+        self.lazy_session(Origin::Reopened(session.0.followed()), method)
     }
 }

@@ -41,6 +41,16 @@ pub(crate) struct Inner {
     shared: Mutex<Shared>,
 }
 
+/// What the method of a request says about it. GET is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    /// HEAD and OPTIONS: commits nothing.
+    ReadOnly,
+    Safe,
+    /// Any other, or unknown.
+    Other,
+}
+
 /// Where the session of a handle comes from.
 pub(crate) enum Origin {
     /// What was sent. The answer may set another cookie.
@@ -65,11 +75,21 @@ pub(crate) struct Shared {
     /// What the commits of this request have left to send.
     pub(crate) cookie: CookieAction,
     pub(crate) forms: FormState,
+    #[cfg(feature = "users")]
+    pub(crate) user_cache: UserCacheUse,
     /// The answer tells a bearer token and sets no cookie.
     pub(crate) as_bearer: bool,
     /// The task that the request runs on.
     task: Option<task::Id>,
     end: End,
+}
+
+/// Whether a cache of users may say who is signed in, and whether it did.
+#[cfg(feature = "users")]
+#[derive(Clone, Copy)]
+pub(crate) struct UserCacheUse {
+    pub(crate) may_answer: bool,
+    pub(crate) has_answered: bool,
 }
 
 pub(crate) enum State {
@@ -124,16 +144,19 @@ impl State {
 }
 
 impl Inner {
-    pub(crate) fn new(core: Arc<Core>, origin: Origin, read_only: bool) -> Self {
+    pub(crate) fn new(core: Arc<Core>, origin: Origin, method: Method) -> Self {
         let as_bearer = matches!(&origin, Origin::Request(sent) if sent.carrier == Carrier::Bearer);
         let shared = Shared {
             state: State::Unloaded,
             cookie: CookieAction::Keep,
             forms: FormState::default(),
+            #[cfg(feature = "users")]
+            user_cache: UserCacheUse { may_answer: method != Method::Other, has_answered: false },
             as_bearer,
             task: task::try_id(),
             end: End::Awaited(None),
         };
+        let read_only = method == Method::ReadOnly;
         Self { core, origin, read_only, loading: OnceCell::new(), shared: Mutex::new(shared) }
     }
 

@@ -20,6 +20,11 @@ pub struct Stats {
     pub near_hits: u64,
     /// Sessions asked for that were not in the near cache; zero without one.
     pub near_misses: u64,
+    /// Users found in the [user cache](crate::SessionManager::with_users), for whom the table was not asked.
+    pub user_cache_hits: u64,
+    /// Users asked for who were not in the user cache, or whose row there did not confirm the session; zero without
+    /// one.
+    pub user_cache_misses: u64,
     /// Cookies that named no valid session.
     pub misses: u64,
     /// Requests with several different session cookies, which are anonymous.
@@ -72,6 +77,10 @@ pub(crate) struct Counters {
     pub(crate) loads: Counter,
     pub(crate) near_hits: Counter,
     pub(crate) near_misses: Counter,
+    #[cfg_attr(not(feature = "users"), allow(dead_code, reason = "there are no users"))]
+    pub(crate) user_cache_hits: Counter,
+    #[cfg_attr(not(feature = "users"), allow(dead_code, reason = "there are no users"))]
+    pub(crate) user_cache_misses: Counter,
     pub(crate) misses: Counter,
     pub(crate) conflicting_cookies: Counter,
     pub(crate) commits: Counter,
@@ -92,6 +101,8 @@ impl Default for Counters {
             loads: Counter::of(&metrics::LOADS),
             near_hits: Counter::of(&metrics::NEAR_HITS),
             near_misses: Counter::of(&metrics::NEAR_MISSES),
+            user_cache_hits: Counter::of(&metrics::USER_CACHE_HITS),
+            user_cache_misses: Counter::of(&metrics::USER_CACHE_MISSES),
             misses: Counter::of(&metrics::MISSES),
             conflicting_cookies: Counter::of(&metrics::CONFLICTING_COOKIES),
             commits: Counter::of(&metrics::COMMITS),
@@ -125,6 +136,8 @@ impl Counters {
             loads: self.loads.read(),
             near_hits: self.near_hits.read(),
             near_misses: self.near_misses.read(),
+            user_cache_hits: self.user_cache_hits.read(),
+            user_cache_misses: self.user_cache_misses.read(),
             misses: self.misses.read(),
             conflicting_cookies: self.conflicting_cookies.read(),
             commits: self.commits.read(),

@@ -3,11 +3,12 @@
 //! A session that is signed in carries two marks of its user's row: a hash derived from the password column, and the
 //! epoch, if there is one. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT. So a new
 //! password, a raised epoch or a deactivated account ends every session at once, even those that a failing store brings
-//! back.
+//! back. A [user cache](crate::users::UserCache) saves most of these SELECTs, and says what it costs.
 //!
 //! With the keys of a [Django deployment](SecretKeys::django) the hash is Django's, and there is no epoch: Django's
 //! tables have none. Ending all sessions of a user then means deleting them.
 
+mod lookup;
 mod marks;
 mod other_key;
 
@@ -19,25 +20,19 @@ use std::{
 
 use crate::{
     audit::{AuditEvent, AuditKind},
-    engine::{
-        core::Core, draft::Loaded, lazy_session::LazySession, manager::SessionManager, owners::Owners as _,
-        session::Session,
-    },
+    engine::{core::Core, lazy_session::LazySession, manager::SessionManager, owners::Owners as _, session::Session},
     error::{Error, ErrorKind},
     keys::SecretKeys,
     record::Identity,
-    users::{
-        AsUser, AuthUser, SignedOut, User, Users,
-        erased::{AnyUser, of_type},
-        login_options::LoginOptions,
-    },
+    users::{AsUser, AuthUser, User, Users, erased::of_type, login_options::LoginOptions},
 };
-use marks::{Auth, Held};
+use marks::Auth;
 
 impl LazySession {
     /// The signed-in user, checked against the user's row; `None` for anonymous visitors. Loads the session, then one
-    /// SELECT; both once for a request. If the row disagrees with the session, the session is loaded once more (a new
-    /// password is written to SQL first); if it still does, this request is anonymous and nothing is deleted.
+    /// SELECT, or none if a [user cache](crate::users::UserCache) has the row; both once for a request. If the row
+    /// disagrees with the session, the session is loaded once more (a new password is written to SQL first); if it
+    /// still does, this request is anonymous and nothing is deleted.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store or the database fails; the request is then answered with 503 whatever
@@ -162,27 +157,34 @@ impl Session {
         self.sign_in(auth.identity(user), options.into_expiry(&self.0.core.lifetime))
     }
 
-    /// The permissions of `user`, for [`AuthUser::has_perm`]. One round trip to the database.
+    /// The permissions of `user`, for [`AuthUser::has_perm`]. One round trip to the database, and another if a [user
+    /// cache](crate::users::UserCache) has told who `user` is.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the database fails. [`ErrorKind::Config`] as for [`login`](Self::login).
     pub async fn permissions<U: AsUser>(&self, user: &U) -> Result<BTreeSet<String>, Error> {
-        self.auth_of::<U::User>()?.users.permissions(user.as_user()).await
+        let (users, user) = (&self.auth_of::<U::User>()?.users, user.as_user());
+        let row = self.row_instead_of(user).await?;
+        users.permissions(row.as_deref().unwrap_or(user)).await
     }
 
-    /// The names of the groups of `user`, in order. One round trip to the database.
+    /// The names of the groups of `user`, in order. Costs what [`permissions`](Self::permissions) costs.
     ///
     /// # Errors
     /// As [`permissions`](Self::permissions).
     pub async fn groups<U: AsUser>(&self, user: &U) -> Result<Vec<String>, Error> {
-        self.auth_of::<U::User>()?.users.groups(user.as_user()).await
+        let (users, user) = (&self.auth_of::<U::User>()?.users, user.as_user());
+        let row = self.row_instead_of(user).await?;
+        users.groups(row.as_deref().unwrap_or(user)).await
     }
 
     /// Goes on only if `user` has `permission`, such as `blog.add_post`. Superusers have every permission. One round
-    /// trip to the database each time, none for superusers.
+    /// trip to the database each time, none for superusers; another one if a [user cache](crate::users::UserCache) has
+    /// told who `user` is.
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`] without the permission. [`ErrorKind::Unavailable`] if the database fails.
+    /// [`ErrorKind::Forbidden`] without the permission. [`ErrorKind::Unauthenticated`] if a user cache said that `user`
+    /// is signed in, and the table does not. [`ErrorKind::Unavailable`] if the database fails.
     /// [`ErrorKind::Config`] as for [`login`](Self::login).
     pub async fn require_perm<U: AsUser>(&self, user: &U, permission: &str) -> Result<(), Error> {
         self.auth_of::<U::User>()?;
@@ -190,106 +192,11 @@ impl Session {
     }
 
     pub(super) async fn permit(&self, user: &dyn AuthUser, permission: &str) -> Result<(), Error> {
+        let row = self.row_instead_of(user).await?;
+        let user = row.as_deref().unwrap_or(user);
         let allowed = user.has_perm(&BTreeSet::new(), permission)
             || user.has_perm(&self.auth()?.users.permissions(user).await?, permission);
         if allowed { Ok(()) } else { Err(ErrorKind::Forbidden.into()) }
-    }
-
-    /// The signed-in user, of any type, or the reason why there is none.
-    pub(super) async fn signed_in(&self) -> Result<AnyUser, Error> {
-        if let Some(user) = self.any_user().await? {
-            return Ok(user);
-        }
-        let why = match () {
-            () if self.identity()?.is_some() => SignedOut::Ended,
-            () if self.handle().is_some() => SignedOut::Anonymous,
-            () if self.0.presented().is_some() => SignedOut::Ended,
-            () => SignedOut::NoCookie,
-        };
-        let error = why.into_error();
-        Err(match why {
-            SignedOut::NoCookie if self.0.takes_bearer() => {
-                error.with_public_message("No valid session cookie or bearer token was sent. Please sign in.")
-            }
-            _ => error,
-        })
-    }
-
-    /// The signed-in user, looked up once for a request.
-    async fn any_user(&self) -> Result<Option<AnyUser>, Error> {
-        let known = self.0.with(|open| Ok(open.user.as_ref().and_then(|user| user.downcast_ref().cloned())))?;
-        if let Some(user) = known {
-            return Ok(user);
-        }
-        let user = match self.identity()? {
-            None => None,
-            Some(identity) => self.find(&identity).await.map_err(|error| self.failed(error))?,
-        };
-        let base = self.0.with(|open| {
-            open.user = Some(Box::new(user.clone()));
-            Ok(open.draft.base.clone())
-        })?;
-        if let (Some(user), Loaded::Record(token, record)) = (&user, &base) {
-            self.0.core.index_once(token, record, &user.id()).await;
-        }
-        Ok(user)
-    }
-
-    /// The request is answered with `error`, whatever its handler makes of it.
-    fn failed(&self, error: Error) -> Error {
-        self.0.fail(error.clone());
-        error
-    }
-
-    async fn find(&self, identity: &Identity) -> Result<Option<AnyUser>, Error> {
-        let auth = self.auth()?;
-        let Some(user) = auth.users.find(&identity.user_id).await? else { return Ok(None) };
-        let saw_a_change = auth.other_key.has_seen_a_change(&*user);
-        let held = auth.check(identity, &*user);
-        if held.is_valid() {
-            self.renew(held);
-            return Ok(Some(user));
-        }
-        let base = self.0.with(|open| Ok(open.draft.base.clone()))?;
-        let newer = self.0.core.reload(&base).await?;
-        let held = match &newer {
-            Loaded::Record(_, record) => record.head.user.as_ref().map_or(Held::No, |now| auth.check(now, &*user)),
-            _ => Held::No,
-        };
-        if !held.is_valid() {
-            if held == Held::OtherHash && !saw_a_change {
-                self.report_other_key(auth);
-            }
-            return Ok(None);
-        }
-        self.0.with(|open| {
-            open.draft.base = newer;
-            Ok(())
-        })?;
-        self.renew(held);
-        Ok(Some(user))
-    }
-
-    fn report_other_key(&self, auth: &Auth) {
-        self.0.core.stats.other_hashes.add_one();
-        if auth.other_key.is_due() {
-            tracing::warn!(
-                "a session does not count as signed in: its user is there, but its auth hash is of another secret key, or \
-                 from before a change of the password that this service has not seen. If it goes on, the services have \
-                 different SECRET_KEYs. shared_session_other_hashes_total counts; this line comes once in 10 minutes"
-            );
-        }
-    }
-
-    /// Marks that hold under an earlier key are replaced with the next commit.
-    fn renew(&self, held: Held) {
-        if let Held::Renew(identity) = held {
-            // An error means that the request is decided already: the next one renews them.
-            let _ = self.0.with(|open| {
-                open.draft.renew = Some(identity);
-                Ok(())
-            });
-        }
     }
 
     /// Fails the request if the manager has users that are not of type `U`.
@@ -358,6 +265,7 @@ impl SessionManager {
     /// [`ErrorKind::ReadOnly`] on HEAD and OPTIONS and [`ErrorKind::Closed`] in a
     /// [reopened](SessionManager::reopen) session, which can get no new cookie: nothing is ended.
     pub async fn revoke_others(&self, session: &Session) -> Result<u64, Error> {
+        session.past_user_cache();
         let user = session.signed_in().await?;
         let auth = session.auth()?;
         // Once the epoch is raised, this session needs its new cookie.

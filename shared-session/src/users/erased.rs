@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{AuthUser, Users};
+use super::{AuthUser, Users, cache::UserCache};
 use crate::{
     error::{Error, ErrorKind},
     store::BoxFuture,
@@ -22,6 +22,7 @@ pub(super) trait AnyUsers: Send + Sync {
     fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>, Error>>;
     fn verify<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>, Error>>;
     fn raise_epoch<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<i64>, Error>>;
+    fn cache(&self) -> Option<&UserCache>;
     fn permissions<'a>(&'a self, user: &'a dyn AuthUser) -> BoxFuture<'a, Result<BTreeSet<String>, Error>>;
     fn groups<'a>(&'a self, user: &'a dyn AuthUser) -> BoxFuture<'a, Result<Vec<String>, Error>>;
 }
@@ -41,6 +42,10 @@ impl<T: Users> AnyUsers for T {
 
     fn raise_epoch<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<i64>, Error>> {
         Box::pin(Users::raise_epoch(self, id))
+    }
+
+    fn cache(&self) -> Option<&UserCache> {
+        Users::cache(self)
     }
 
     fn permissions<'a>(&'a self, user: &'a dyn AuthUser) -> BoxFuture<'a, Result<BTreeSet<String>, Error>> {

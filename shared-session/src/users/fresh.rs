@@ -7,8 +7,8 @@ use crate::{engine::session::Session, error::Error, record::time::StoreTime, use
 impl Session {
     /// Goes on only if somebody is signed in who signed in within `max_age`: for a new password or address, or the
     /// deletion of an account (OWASP ASVS 5.0, 7.5.1). Ask the others for their password and call
-    /// [`login`](Session::login) again, with the [expiry](Session::expiry) that the session has. One SELECT, which
-    /// extractors of the same request do not repeat.
+    /// [`login`](Session::login) again, with the [expiry](Session::expiry) that the session has. One SELECT, even
+    /// with a [user cache](crate::users::UserCache), which extractors of the same request do not repeat.
     ///
     /// Sessions that do not say [when](Session::authenticated_at) count as too old, and so does a sign-in of this
     /// request until it is stored.
@@ -18,6 +18,7 @@ impl Session {
     /// older; [`SignedOut::of`] says which. [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store or
     /// the database fails.
     pub async fn require_fresh(&self, max_age: Duration) -> Result<(), Error> {
+        self.past_user_cache();
         self.signed_in().await?;
         let now = self.0.core.now().await?;
         if is_fresh(self.authenticated_at(), now, max_age) { Ok(()) } else { Err(SignedOut::TooLongAgo.into_error()) }

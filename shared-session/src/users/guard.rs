@@ -50,7 +50,8 @@ impl Guard {
     }
 
     /// Whether the user of `session` may pass. One SELECT, which extractors of the same request do not repeat, and
-    /// another for a permission.
+    /// another for a permission. A [user cache](super::UserCache) may take the place of the first, but not where a
+    /// permission or the time of the sign-in counts.
     ///
     /// # Errors
     /// The answer: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in or

@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::{
     collections::BTreeSet,
     fmt,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     AuthUser, User, Users,
+    cache::UserCache,
     password::{PasswordHasher, scheme_of},
     verify,
 };
@@ -32,6 +33,7 @@ mod filling;
 mod grants;
 mod groups;
 mod inspect;
+mod keeping;
 mod manage;
 mod new_user;
 mod schema;
@@ -88,6 +90,7 @@ pub struct SqlUsers {
     hasher: PasswordHasher,
     /// Whether the costs of stored hashes have been learned.
     surveyed: Arc<OnceCell<()>>,
+    cache: Arc<OnceLock<UserCache>>,
 }
 
 #[derive(Clone)]
@@ -207,7 +210,7 @@ impl SqlUsers {
 
     fn new(pool: Pool) -> Self {
         let tables = Arc::new(RwLock::new(Arc::new(Tables::own(pool.dialect()))));
-        Self { pool, tables, hasher: PasswordHasher::default(), surveyed: Arc::default() }
+        Self { pool, tables, hasher: PasswordHasher::default(), surveyed: Arc::default(), cache: Arc::default() }
     }
 
     fn dialect(&self) -> Dialect {
@@ -329,6 +332,7 @@ impl Users for SqlUsers {
     async fn raise_epoch(&self, id: &str) -> Result<Option<i64>, Error> {
         let tables = self.tables();
         let Some(key) = tables.key(id).filter(|_| tables.has_epochs) else { return Ok(None) };
+        let _changing = self.changing(&tables, id);
         let sql = format!(
             "INSERT INTO shared_session_epoch (user_id, epoch) SELECT {}, 1 FROM {} u WHERE {} \
              ON CONFLICT (user_id) DO UPDATE SET epoch = shared_session_epoch.epoch + 1 RETURNING epoch",
@@ -341,6 +345,10 @@ impl Users for SqlUsers {
             query.fetch_optional(connection).await?.map(|row| row.try_get(0)).transpose()
         })
         .await
+    }
+
+    fn cache(&self) -> Option<&UserCache> {
+        self.cache.get()
     }
 
     /// Django's rules: an inactive user has none, a superuser has all that exist.

@@ -33,6 +33,7 @@ mod signed_cookies;
 mod sql;
 mod time;
 mod update;
+mod user_cache;
 mod values;
 
 use std::time::Duration;

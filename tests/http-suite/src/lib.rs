@@ -99,6 +99,7 @@ macro_rules! tests {
             users::extractors_tell_who_may_pass
             users::what_changed_in_the_users_row_counts_at_once
             users::a_failing_user_database_is_no_sign_out
+            users::rows_that_are_kept_answer_pages_and_neither_changes_nor_rights
             users::a_record_that_cannot_be_read_is_no_sign_out
             users::extractors_carry_the_applications_own_type_of_users
             endings::a_5xx_commits_nothing

@@ -1,11 +1,12 @@
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
+    time::Duration,
 };
 
 use shared_session::{
     Error, ErrorKind,
-    users::{User, Users},
+    users::{User, UserCache, Users},
 };
 
 /// The permission of `ann`.
@@ -13,7 +14,7 @@ pub const PERMISSION: &str = "blog.add_post";
 
 /// Four users in memory: `ann`, who has [`PERMISSION`], `bob`, `sue`, who is staff, and `root`. Clones share them.
 #[derive(Clone, Debug)]
-pub struct TestUsers(Arc<Mutex<Database>>);
+pub struct TestUsers(Arc<Mutex<Database>>, Arc<OnceLock<UserCache>>);
 
 #[derive(Debug)]
 struct Database {
@@ -30,7 +31,7 @@ impl TestUsers {
             .collect();
         users[2].is_staff = true;
         users[3].is_superuser = true;
-        Self(Arc::new(Mutex::new(Database { users, down: false })))
+        Self(Arc::new(Mutex::new(Database { users, down: false })), Arc::default())
     }
 
     /// The user of this name.
@@ -39,7 +40,12 @@ impl TestUsers {
         self.database().users.iter().find(|user| user.username == name).cloned()
     }
 
-    /// Changes the row of a user.
+    /// Keeps rows from now on.
+    pub fn keep(&self) {
+        self.1.set(UserCache::new().with_max_age(Duration::from_secs(60))).unwrap();
+    }
+
+    /// Changes the row of a user, as another process would.
     pub fn change(&self, name: &str, change: impl FnOnce(User) -> User) {
         let mut database = self.database();
         let user = database.users.iter_mut().find(|user| user.username == name).unwrap();
@@ -78,6 +84,10 @@ impl Users for TestUsers {
             user.epoch += 1;
             Some(user.epoch)
         })
+    }
+
+    fn cache(&self) -> Option<&UserCache> {
+        self.1.get()
     }
 
     async fn permissions(&self, user: &User) -> Result<BTreeSet<String>, Error> {

@@ -65,7 +65,13 @@ impl Owners for Auth {
     }
 
     fn raise_epoch<'a>(&'a self, user_id: &'a str) -> BoxFuture<'a, Result<Option<i64>, Error>> {
-        Box::pin(async move { if self.has_epochs() { self.users.raise_epoch(user_id).await } else { Ok(None) } })
+        Box::pin(async move {
+            if !self.has_epochs() {
+                return Ok(None);
+            }
+            let _forget = self.users.cache().map(|cache| cache.forget_after(user_id));
+            self.users.raise_epoch(user_id).await
+        })
     }
 }
 

@@ -94,6 +94,7 @@ impl SqlUsers {
         let tables = self.tables();
         let (Some(key), Some(column)) = (tables.key(id), &tables.last_login) else { return Ok(false) };
         let set = format!("{} = {}", column.quoted(), tables.now);
+        let _changing = self.changing(&tables, id);
         let sql = format!("UPDATE {} SET {set} WHERE {}", tables.users, tables.is_row());
         on_connection!(self, Write, |connection, keeps| {
             let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key);
@@ -108,6 +109,7 @@ impl SqlUsers {
         let Some(column) = column(&tables) else {
             return Err(Error::new(ErrorKind::Config, "the user table has no column for this"));
         };
+        let _changing = self.changing(&tables, id);
         let value_of = if column.kind == Kind::Number { "CASE WHEN $2 THEN 1 ELSE 0 END" } else { "$2" };
         let sql = format!("UPDATE {} SET {} = {value_of} WHERE {}", tables.users, column.quoted(), tables.is_row());
         on_connection!(self, Write, |connection, keeps| {
@@ -123,6 +125,7 @@ impl ManageUsers for SqlUsers {
         let tables = self.tables();
         let Some(key) = tables.key(id) else { return Ok(None) };
         let encoded = hash_password(self.hasher, password).await?;
+        let _changing = self.changing(&tables, id);
         let sql = format!("UPDATE {} SET {} = $2 WHERE {}", tables.users, tables.password.quoted(), tables.is_row());
         on_connection!(self, Write, |connection, keeps| {
             let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&key).bind(&encoded);
@@ -136,6 +139,7 @@ impl ManageUsers for SqlUsers {
         let tables = self.tables();
         let Some(key) = tables.key(&user.id) else { return Ok(None) };
         let encoded = hash_password(self.hasher, password).await?;
+        let _changing = self.changing(&tables, &user.id);
         let column = tables.password.quoted();
         let sql = format!("UPDATE {} SET {column} = $2 WHERE {} AND {column} = $3", tables.users, tables.is_row());
         on_connection!(self, Write, |connection, keeps| {

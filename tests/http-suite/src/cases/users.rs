@@ -68,6 +68,36 @@ pub async fn a_failing_user_database_is_no_sign_out(site: &Site) {
     assert_eq!(visitor.send("GET", "/me", &[]).await.body, "ann");
 }
 
+pub async fn rows_that_are_kept_answer_pages_and_neither_changes_nor_rights(site: &Site) {
+    site.world().users().keep();
+    let (ann, sue, root) = (site.signed_in("ann").await, site.signed_in("sue").await, site.signed_in("root").await);
+    let visitors = [("ann", &ann), ("sue", &sue), ("root", &root)];
+    for (name, visitor) in visitors {
+        assert_eq!(visitor.send("GET", "/me", &[]).await.body, name);
+        site.world().users().change(name, |mut user| {
+            user.is_active = false;
+            user
+        });
+    }
+    site.world().users().set_down(true);
+    for (_, visitor) in visitors {
+        for path in ["/me", "/maybe", "/guards/page"] {
+            visitor.send("GET", path, &[]).await.assert_ok();
+        }
+    }
+    sue.send("GET", "/staff", &[]).await.assert_problem(ErrorKind::Unavailable);
+    root.send("GET", "/permission", &[]).await.assert_problem(ErrorKind::Unavailable);
+    ann.send("POST", "/guards/signed-in", &[]).await.assert_problem(ErrorKind::Unavailable);
+
+    site.world().users().set_down(false);
+    sue.send("GET", "/staff", &[]).await.assert_problem(ErrorKind::Unauthenticated);
+    root.send("GET", "/permission", &[]).await.assert_problem(ErrorKind::Unauthenticated);
+    ann.send("POST", "/guards/signed-in", &[]).await.assert_problem(ErrorKind::Unauthenticated);
+    for (_, visitor) in visitors {
+        visitor.send("GET", "/me", &[]).await.assert_problem(ErrorKind::Unauthenticated);
+    }
+}
+
 pub async fn a_record_that_cannot_be_read_is_no_sign_out(site: &Site) {
     let visitor = site.signed_in("ann").await;
     super::failures::spoil(site, &visitor.key()).await;

@@ -1,0 +1,161 @@
+//! Who is signed in: the session's marks, and the row that confirms them.
+
+use super::{Auth, marks::Held};
+use crate::{
+    engine::{draft::Loaded, session::Session},
+    error::Error,
+    record::Identity,
+    users::{AuthUser, SignedOut, erased::AnyUser},
+};
+
+impl Session {
+    /// Makes this request ask the users' table who is signed in, even if a [user cache](crate::users::UserCache) knows
+    /// it or has told it before. For GET requests that change something, or give power by an entry of the user's row.
+    /// Without a user cache nothing changes. No I/O: call [`user`](Self::user) next.
+    pub fn past_user_cache(&self) {
+        let mut shared = self.0.shared();
+        shared.user_cache.may_answer = false;
+        if shared.user_cache.has_answered
+            && let Ok(open) = shared.state.open()
+        {
+            open.user = None;
+        }
+    }
+
+    /// The row of `user` as it is now, if a user cache has told this request who is signed in, and it is `user`.
+    pub(super) async fn row_instead_of(&self, user: &dyn AuthUser) -> Result<Option<AnyUser>, Error> {
+        let has_answered = self.0.shared().user_cache.has_answered;
+        if !has_answered || self.identity()?.is_none_or(|identity| identity.user_id != user.id()) {
+            return Ok(None);
+        }
+        self.past_user_cache();
+        self.signed_in().await.map(Some)
+    }
+
+    /// The signed-in user, of any type, or the reason why there is none.
+    pub(in crate::users) async fn signed_in(&self) -> Result<AnyUser, Error> {
+        if let Some(user) = self.any_user().await? {
+            return Ok(user);
+        }
+        let why = match () {
+            () if self.identity()?.is_some() => SignedOut::Ended,
+            () if self.handle().is_some() => SignedOut::Anonymous,
+            () if self.0.presented().is_some() => SignedOut::Ended,
+            () => SignedOut::NoCookie,
+        };
+        let error = why.into_error();
+        Err(match why {
+            SignedOut::NoCookie if self.0.takes_bearer() => {
+                error.with_public_message("No valid session cookie or bearer token was sent. Please sign in.")
+            }
+            _ => error,
+        })
+    }
+
+    /// The signed-in user, looked up once for a request.
+    pub(super) async fn any_user(&self) -> Result<Option<AnyUser>, Error> {
+        let known = self.0.with(|open| Ok(open.user.as_ref().and_then(|user| user.downcast_ref().cloned())))?;
+        if let Some(user) = known {
+            return Ok(user);
+        }
+        let identity = self.identity()?;
+        let kept = identity.as_ref().and_then(|identity| self.kept(identity));
+        let is_kept = kept.is_some();
+        let user = match &identity {
+            Some(identity) if !is_kept => self.find(identity).await.map_err(|error| self.failed(error))?,
+            _ => kept,
+        };
+        let base = {
+            let mut shared = self.0.shared();
+            let may_be_kept = shared.user_cache.may_answer;
+            let open = shared.state.open()?;
+            // Another task may have gone past the cache meanwhile.
+            if may_be_kept || !is_kept {
+                open.user = Some(Box::new(user.clone()));
+            }
+            open.draft.base.clone()
+        };
+        if let (Some(user), Loaded::Record(token, record)) = (&user, &base) {
+            self.0.core.index_once(token, record, &user.id()).await;
+        }
+        Ok(user)
+    }
+
+    /// The request is answered with `error`, whatever its handler makes of it.
+    pub(super) fn failed(&self, error: Error) -> Error {
+        self.0.fail(error.clone());
+        error
+    }
+
+    async fn find(&self, identity: &Identity) -> Result<Option<AnyUser>, Error> {
+        let (auth, id) = (self.auth()?, &*identity.user_id);
+        let ticket = auth.users.cache().map(|cache| (cache, cache.begin(id)));
+        let Some(user) = auth.users.find(id).await? else { return Ok(None) };
+        if let Some((cache, ticket)) = ticket {
+            cache.fill(id, ticket, &user);
+        }
+        let saw_a_change = auth.other_key.has_seen_a_change(&*user);
+        let held = auth.check(identity, &*user);
+        if held.is_valid() {
+            self.renew(held);
+            return Ok(Some(user));
+        }
+        let base = self.0.with(|open| Ok(open.draft.base.clone()))?;
+        let newer = self.0.core.reload(&base).await?;
+        let held = match &newer {
+            Loaded::Record(_, record) => record.head.user.as_ref().map_or(Held::No, |now| auth.check(now, &*user)),
+            _ => Held::No,
+        };
+        if !held.is_valid() {
+            if held == Held::OtherHash && !saw_a_change {
+                self.report_other_key(auth);
+            }
+            return Ok(None);
+        }
+        self.0.with(|open| {
+            open.draft.base = newer;
+            Ok(())
+        })?;
+        self.renew(held);
+        Ok(Some(user))
+    }
+
+    /// The user of `identity` from the cache, if it may answer this request and the row confirms the session: an older
+    /// row must not sign anybody out.
+    fn kept(&self, identity: &Identity) -> Option<AnyUser> {
+        let auth = self.auth().ok()?;
+        let cache = auth.users.cache().filter(|_| self.0.shared().user_cache.may_answer)?;
+        let user = cache.get(&identity.user_id);
+        let held = user.as_ref().map_or(Held::No, |user| auth.check(identity, &**user));
+        if !held.is_valid() {
+            self.0.core.stats.user_cache_misses.add_one();
+            return None;
+        }
+        self.0.core.stats.user_cache_hits.add_one();
+        self.0.shared().user_cache.has_answered = true;
+        self.renew(held);
+        user
+    }
+
+    fn report_other_key(&self, auth: &Auth) {
+        self.0.core.stats.other_hashes.add_one();
+        if auth.other_key.is_due() {
+            tracing::warn!(
+                "a session does not count as signed in: its user is there, but its auth hash is of another secret key, or \
+                 from before a change of the password that this service has not seen. If it goes on, the services have \
+                 different SECRET_KEYs. shared_session_other_hashes_total counts; this line comes once in 10 minutes"
+            );
+        }
+    }
+
+    /// Marks that hold under an earlier key are replaced with the next commit.
+    fn renew(&self, held: Held) {
+        if let Held::Renew(identity) = held {
+            // An error means that the request is decided already: the next one renews them.
+            let _ = self.0.with(|open| {
+                open.draft.renew = Some(identity);
+                Ok(())
+            });
+        }
+    }
+}
