@@ -2,7 +2,8 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-env interop openapi browser screenshots faults histories versions up down build logs shell-site shell-api \
-	migrate create-superuser bench compare compare-test peers peers-check peers-test capacity cost cost-check fuzz lint minimal api clean
+	migrate create-superuser bench compare compare-test peers peers-check peers-test capacity cost cost-check fuzz mutants lint minimal \
+	api clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
@@ -12,6 +13,11 @@ ROUNDS ?= 5
 PART ?=
 INPUTS ?=
 VERSIONS := scripts/redis-versions
+# All that decides about sessions.
+MUTATED := audit bearer cookie cookie/**/* csrf/**/* engine/**/* record/id record/previous record/sealed record/sealed/* record/tag \
+	store/redis store/redis/ifeq store/redis/wire/driver throttle throttle/* users/auth users/auth/* users/fresh users/guard
+FILES ?= $(MUTATED:%=shared-session/src/%.rs)
+SHARD ?=
 COMPARE_MANIFEST := benches/compare/Cargo.toml
 COMPARE := CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo run --release --locked --quiet --manifest-path \
 	$(COMPARE_MANIFEST) --
@@ -176,6 +182,11 @@ compare-test: test-env ## Test what compares and calculates.
 fuzz: ## Feed hostile bytes to all that reads them: make fuzz FUZZ_SECONDS=60 (per target; default 600)
 	@echo "== Fuzzing; needs a nightly compiler and cargo-fuzz"
 	@fuzz/run
+
+mutants: test-env ## Change the code and fail if no test notices: make mutants FILES="shared-session/src/bearer.rs" SHARD=0/12
+	@echo "== Changing the code of this worktree, one place at a time, and back; needs cargo-mutants"
+	cargo mutants --in-place --package shared-session --output target/mutants \
+		$(foreach file,$(FILES),--file '$(file)') $(addprefix --shard ,$(SHARD)) -- --lib --test it
 
 lint: ## Check format, lints, documentation, dependencies and each feature alone.
 	@scripts/lint

@@ -1,6 +1,9 @@
 //! The commands of each operation, and its handling of bytes and lifetimes.
 
+use shared_session::{Close, Ending, LazySession, SessionManager};
+
 use super::*;
+use crate::rules::{Browser, user};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_is_one_command() {
@@ -95,6 +98,59 @@ async fn a_replace_compares_and_stores_any_bytes() {
         assert_eq!(store.replace(KEY, &seen, new.clone(), MINUTE).await.unwrap(), Replaced::Stored);
         assert_eq!(store.load(KEY).await.unwrap(), Some(new.clone()));
         assert!(store.replace(KEY, &seen, value(), MINUTE).await.unwrap() == Replaced::Conflict(new));
+    }
+}
+
+/// The longest value that the server compares whole.
+const COMPARED_WHOLE: usize = 8 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_value_is_compared_by_a_script_on_every_server() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        for (len, is_large) in [(COMPARED_WHOLE + 1, true), (COMPARED_WHOLE, false), (COMPARED_WHOLE + 1, true)] {
+            let [old, new] = [b"01:", b"02:"].map(|head| Bytes::from([head, &vec![b'x'; len - 3][..]].concat()));
+            let seen = Seen::new(old.clone(), 0..3);
+            assert_eq!(store.replace(KEY, &seen, new.clone(), MINUTE).await.unwrap(), Replaced::Gone);
+            store.create(KEY, old, MINUTE).await.unwrap();
+            commands(&redis);
+            assert_eq!(store.replace(KEY, &seen, new.clone(), MINUTE).await.unwrap(), Replaced::Stored);
+            let by_script = is_large || !is_native(&redis);
+            assert_eq!(commands(&redis).get("evalsha"), by_script.then_some(&1), "{len} bytes, {:?}", redis.kind());
+            assert!(store.replace(KEY, &seen, value(), MINUTE).await.unwrap() == Replaced::Conflict(new.clone()));
+            assert!(store.load(KEY).await.unwrap() == Some(new));
+            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_writers_of_a_large_session_are_merged_on_every_server() {
+    for redis in Redis::all() {
+        let fleet = SessionManager::new(connect(&redis).await);
+        let mut browser = Browser::default();
+        let open = |browser: &Browser| fleet.open(browser.0.as_ref().map(|cookie| cookie.as_bytes()));
+        let finish = async |request: &LazySession| {
+            let Close::Commit(commit) = fleet.close(request, Ending::Completed) else { panic!("nothing to commit") };
+            let outcome = fleet.commit(commit).await;
+            assert!(outcome.error().is_none(), "{outcome:?}");
+            outcome
+        };
+        let first = open(&browser);
+        let session = first.load().await.unwrap();
+        session.login_as(user("1")).unwrap();
+        session.insert("large", &"x".repeat(COMPARED_WHOLE)).unwrap();
+        browser.take(&finish(&first).await);
+
+        let (slow, fast) = (open(&browser), open(&browser));
+        slow.load().await.unwrap().insert("slow", &1).unwrap();
+        fast.load().await.unwrap().insert("fast", &2).unwrap();
+        finish(&fast).await;
+        finish(&slow).await;
+        assert_eq!(fleet.stats().merged, 1);
+        let session = open(&browser).load().await.unwrap();
+        let kept = ["slow", "fast"].map(|name| session.get::<u8>(name).unwrap());
+        assert_eq!(kept, [Some(1), Some(2)], "{:?}", redis.kind());
     }
 }
 
