@@ -74,5 +74,12 @@ mod tests {
         assert!(turns.len() <= Turns::MANY);
         assert!(turns.turn("held", 1).now_or_never().is_none(), "a turn is not lost");
         drop(held);
+        let mut held = Vec::new();
+        for n in 0..2 * Turns::MANY {
+            held.push(turns.turn(&n.to_string(), 1).await);
+        }
+        drop(held);
+        drop(turns.turn("next", 1).await);
+        assert_eq!(turns.len(), 1);
     }
 }

@@ -68,6 +68,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_tag_is_the_next_bytes_in_base64url() {
+        let mut drawn = Drawn { bytes: std::array::from_fn(|at| u8::try_from(at * 37 % 251).unwrap()), used: 0 };
+        let bytes = drawn.bytes;
+        for bytes in bytes.chunks_exact(BYTES) {
+            assert_eq!(text(&drawn.next().unwrap()), URL_SAFE_NO_PAD.encode(bytes));
+        }
+        drawn.next().unwrap();
+        assert_ne!(drawn.bytes, bytes);
+    }
+
+    #[test]
     fn no_two_tags_are_the_same_on_any_thread() {
         let draw = || (0..3 * DRAWN).map(|_| Tag::random().unwrap().as_str().to_owned()).collect::<Vec<_>>();
         let others: Vec<_> = (0..4).map(|_| std::thread::spawn(draw)).collect();

@@ -148,7 +148,7 @@ pub(super) fn decide(policy: Policy, stored: Option<Attempts>, now: StoreTime) -
     let Some(stored) = stored else { return go(policy, Attempts { count: 1, last: now, since: now }) };
     let before = stored.recovered(policy, now);
     let wait = policy.wait(before.count).saturating_sub(now.since(before.last));
-    if before.count > 0 && !wait.is_zero() {
+    if !wait.is_zero() {
         return Decision::Wait(wait);
     }
     let count = before.count.saturating_add(1).min(policy.most());
@@ -216,6 +216,13 @@ mod tests {
         // What is left of the time counts for the next one.
         let Decision::Go(next, _) = decide(policy(), Some(full), START.after(SECOND * 150)) else { panic!() };
         assert_eq!((next.count, next.since), (3, START.after(SECOND * 100)));
+        // Once all are forgotten, the next one is remembered for its whole time.
+        let one = Attempts { count: 1, last: START, since: START };
+        for seconds in [150, 250] {
+            let now = START.after(SECOND * seconds);
+            let Decision::Go(next, _) = decide(policy(), Some(one), now) else { panic!() };
+            assert_eq!((next.count, next.since), (1, now));
+        }
     }
 
     #[test]

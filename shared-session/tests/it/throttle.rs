@@ -1,13 +1,13 @@
 //! Attempts are counted exactly, whatever the store and however many come at once.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
 use shared_session::{
     ErrorKind, SecretKeys, SessionManager,
     store::{MemoryStore, SessionStore, StoreTime},
     testing::FaultStore,
-    throttle::{Policy, Subject, Throttle, Verdict},
+    throttle::{Policy, Subject, Throttle, Verdict, retry_after},
 };
 use test_servers::Redis;
 
@@ -69,6 +69,38 @@ async fn as_many_attempts_are_made_as_are_free_in_redis_and_every_key_expires() 
         assert!(found.starts_with("shared_session:throttle:") && found.lines().count() == 1, "{found}");
         assert!(redis.cli(&["PTTL", &found]).parse::<i64>().unwrap() > 0);
         assert!(!redis.cli(&["GET", &found]).contains("ann"));
+    }
+}
+
+#[tokio::test]
+async fn a_subject_that_is_named_twice_counts_once_and_does_not_wait_for_itself() {
+    let throttle = Throttle::new(MemoryStore::new(), keys());
+    let [a, b] = ["a", "b"].map(|name| Subject::account("sign-in", name).with_policy(patient(2)));
+    for subjects in [[&a, &b, &a], [&b, &a, &b]] {
+        let attempt = throttle.attempt(subjects.map(Clone::clone)).now_or_never();
+        assert!(matches!(attempt.expect("it waits for itself").unwrap(), Verdict::Go(_)));
+    }
+    assert!(!fails(&throttle, a).await && !fails(&throttle, b).await);
+}
+
+#[tokio::test]
+async fn an_attempt_waits_for_those_on_its_subject_that_have_not_ended() {
+    let throttle = Throttle::new(MemoryStore::new(), keys());
+    let mut under_way = Vec::new();
+    for _ in 0..2 {
+        let Verdict::Go(attempt) = throttle.attempt([ann()]).await.unwrap() else { panic!("it is free") };
+        under_way.push(attempt);
+    }
+    let mut third = pin!(throttle.attempt([ann()]));
+    assert!(third.as_mut().now_or_never().is_none());
+    under_way.pop().unwrap().succeeded().await;
+    assert!(matches!(third.await.unwrap(), Verdict::Go(_)));
+}
+
+#[test]
+fn retry_after_is_the_first_whole_second_at_which_the_wait_is_over() {
+    for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60), (60_000, 60)] {
+        assert_eq!(retry_after(Duration::from_millis(millis)), seconds, "{millis} ms");
     }
 }
 

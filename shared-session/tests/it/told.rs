@@ -4,12 +4,17 @@ use std::{
     convert::Infallible,
     fmt::{self, Write as _},
     process::Command,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use http::{Request, Response};
 use shared_session::{
-    CookieConfig, Error, LazySession, Rejected, Session, SessionLayer, SessionManager, store::MemoryStore,
+    CookieConfig, Error, LazySession, Rejected, Session, SessionLayer, SessionManager,
+    audit::{AuditEvent, AuditKind},
+    store::MemoryStore,
 };
 use tower::{Layer, ServiceExt};
 use tracing::{Event, Level, Subscriber, field};
@@ -62,6 +67,33 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for Log {
             self.0.lock().unwrap().push(line.0);
         }
     }
+}
+
+/// How many lines of the audit there were.
+#[derive(Clone, Default)]
+struct Audited(Arc<AtomicUsize>);
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Audited {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "shared_session::audit" {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn all_events_are_in_the_log_but_a_flood_of_refused_attempts_is_not() {
+    const MANY: usize = 100;
+    let manager = manager();
+    let lines = |kind| {
+        let audited = Audited::default();
+        let guard = tracing::subscriber::set_default(Registry::default().with(audited.clone()));
+        (0..MANY).for_each(|_| manager.audit(&AuditEvent::new(kind)));
+        drop(guard);
+        audited.0.load(Ordering::Relaxed)
+    };
+    assert_eq!(lines(AuditKind::SignInFailed), MANY);
+    assert!(lines(AuditKind::Throttled) < MANY);
 }
 
 #[tokio::test]

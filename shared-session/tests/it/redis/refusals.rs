@@ -24,6 +24,11 @@ async fn out_of_memory_refuses_writes_but_not_deletes() {
         assert_eq!(store.delete("test:other", None).await.unwrap(), Deleted::Deleted);
         redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
         assert!(store.create("test:new", value(), MINUTE).await.unwrap());
+        // What was refused for another reason is compared by the server again.
+        store.create(KEY, value(), MINUTE).await.unwrap();
+        commands(&redis);
+        assert_eq!(store.replace(KEY, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
+        assert_eq!(commands(&redis).contains_key("evalsha"), !is_native(&redis));
     }
 }
 

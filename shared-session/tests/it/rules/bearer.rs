@@ -8,7 +8,7 @@ use shared_session::{
     testing::Fault,
 };
 
-use super::{Browser, Fleet, kind, user};
+use super::{Browser, Fleet, current_user::fleet_with_users, kind, user};
 
 const KEY: &str = "a secret key of at least thirty-two bytes";
 
@@ -390,6 +390,26 @@ async fn a_reopened_session_follows_its_request_and_can_ask_for_no_token() {
     assert_eq!(session.identity().unwrap().map(|user| user.user_id).as_deref(), Some("1"));
     assert_eq!(session.answer_with_bearer().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(request.loaded().map(drop), None);
+}
+
+#[tokio::test]
+async fn no_token_can_be_asked_for_once_the_answer_is_decided() {
+    let fleet = fleet();
+    let request = open(&fleet, "POST", (&[], &[]));
+    let session = request.load().await.unwrap();
+    session.login_as(user("1")).unwrap();
+    fleet.finish(&request).await;
+    assert_eq!(session.answer_with_bearer().unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_visitor_is_told_of_tokens_where_they_are_taken() {
+    let (fleet, ..) = fleet_with_users().await;
+    for (fleet, is_told) in [(with(&fleet, SessionManager::with_bearer_tokens), true), (fleet, false)] {
+        let session = open(&fleet, "GET", (&[], &[])).load().await.unwrap();
+        let error = session.require_user().await.unwrap_err();
+        assert_eq!(error.public_message().contains("bearer token"), is_told, "{}", error.public_message());
+    }
 }
 
 #[tokio::test]

@@ -5,13 +5,14 @@ use std::time::Duration;
 use shared_session::{
     Ending, Error, ErrorKind, LazySession, Profile, Session, Standing,
     django::Django,
+    store::SessionStore,
     testing::Fault,
     users::{ManageUsers, Users},
 };
 use tokio::task::JoinHandle;
 
 use super::{
-    ABSOLUTE, Browser, Fleet,
+    ABSOLUTE, Browser, Fleet, IDLE,
     current_user::{self, fleet_with_users, signed_in},
     user,
 };
@@ -305,8 +306,20 @@ async fn a_connection_is_told_what_became_of_its_session() {
 
         let (_, live) = connected(fleet).await;
         fleet.memory.advance(ABSOLUTE + Duration::from_secs(1));
-        assert!(matches!(live.standing().await, Standing::Expired));
+        let standing = live.standing().await;
+        assert!(matches!(standing, Standing::Expired) && !standing.is_valid());
     }
+}
+
+/// A store may keep a record for a moment longer than its session lives.
+#[tokio::test]
+async fn a_connection_is_told_that_the_time_is_over_whatever_the_store_still_has() {
+    let fleet = Fleet::new();
+    let (browser, live) = connected(&fleet).await;
+    let stored = fleet.memory.load(&browser.key()).await.unwrap().unwrap();
+    fleet.memory.advance(IDLE);
+    assert!(fleet.memory.create(&browser.key(), stored, IDLE).await.unwrap());
+    assert!(matches!(live.standing().await, Standing::Expired));
 }
 
 #[tokio::test]
@@ -355,6 +368,10 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
         }
         assert!(matches!(live.standing().await, Standing::Revoked), "{end}");
     }
+    let mut browser = signed_in(&fleet, &users, "signed out").await;
+    let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
+    fleet.serve(&mut browser, |session| session.logout().unwrap()).await;
+    assert!(matches!(live.standing().await, Standing::SignedOut), "a sign-out of one session revokes nothing");
 }
 
 /// Their own new password ends the user's other sessions and renews this one.
