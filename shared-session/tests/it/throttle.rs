@@ -6,7 +6,7 @@ use futures_util::{FutureExt as _, future::join_all};
 use shared_session::{
     ErrorKind, SecretKeys, SessionManager,
     store::{MemoryStore, SessionStore, StoreTime},
-    testing::FaultStore,
+    testing::{Fault, FaultStore},
     throttle::{Policy, Subject, Throttle, Verdict, retry_after},
 };
 use test_servers::Redis;
@@ -95,6 +95,28 @@ async fn an_attempt_waits_for_those_on_its_subject_that_have_not_ended() {
     assert!(third.as_mut().now_or_never().is_none());
     under_way.pop().unwrap().succeeded().await;
     assert!(matches!(third.await.unwrap(), Verdict::Go(_)));
+}
+
+#[tokio::test]
+async fn an_attempt_counts_no_longer_though_another_came_between() {
+    for (earlier, operation) in [(0, "delete"), (1, "replace")] {
+        let memory = MemoryStore::new();
+        let store = FaultStore::new(memory.clone());
+        let [slow, fast] = [Throttle::new(store.clone(), keys()), Throttle::new(memory, keys())];
+        let subject = || Subject::account("sign-in", "ann").with_policy(patient(earlier + 2));
+        for _ in 0..earlier {
+            assert!(fails(&fast, subject()).await);
+        }
+        let Verdict::Go(attempt) = slow.attempt([subject()]).await.unwrap() else { panic!("it is free") };
+        store.fail_next(operation, Fault::Hangs);
+        let mut withdrawn = pin!(attempt.withdraw());
+        assert!(withdrawn.as_mut().now_or_never().is_none());
+        assert!(fails(&fast, subject()).await);
+        store.release();
+        withdrawn.await;
+        assert!(fails(&fast, subject()).await, "{operation}");
+        assert!(!fails(&fast, subject()).await, "{operation}");
+    }
 }
 
 #[test]

@@ -37,6 +37,35 @@ fn content() -> Content {
     Content { head, entries: Entries::empty().with(&Changes::from([("visits", visits)])) }
 }
 
+/// Only the bytes of a record are others.
+#[test]
+fn places_and_rules_are_those_of_the_native_format() {
+    let sealed = format(sealing(&[NEW]));
+    let native = Native::new("shared_session:".into());
+    let (token, place) = (token(), native.place(&token()));
+    assert!(sealed.parse_cookie(sealed.cookie_value(&token).as_bytes()) == Some(token.clone()));
+    assert_eq!(sealed.cookie_value(&token), native.cookie_value(&token));
+    assert_eq!(sealed.place(&token), place);
+    assert_eq!(sealed.place_of_member(place.member()), Some(place.clone()));
+    assert_eq!(sealed.place_of_handle(&token.handle), Some(place.clone()));
+    assert_eq!(sealed.session_prefix(), native.session_prefix());
+    assert_eq!(sealed.index_key("7"), native.index_key("7"));
+    assert_eq!(sealed.throttle_prefix(), native.throttle_prefix());
+    assert_eq!(sealed.tombstone_key(&place), native.tombstone_key(&place));
+    let rules = |format: &dyn Format| {
+        [format.may_sign_cookies(), format.cookie_rolls(), format.sign_in_keeps_expiry(), format.rotation_moves()]
+    };
+    assert_eq!(rules(&sealed), rules(&native));
+    #[cfg(feature = "redis")]
+    assert_eq!(sealed.says_expiry(), native.says_expiry());
+    let bytes = first(&sealed).bytes;
+    assert_eq!(sealed.written(&bytes), native.written(&bytes));
+    assert!(sealed.elsewhere(KEY).is_some());
+    assert_eq!(sealed.elsewhere(KEY), native.elsewhere(KEY));
+    let owned = |format: &dyn Format| Some(format.owned(&token, &bytes)?.seen()?.part().to_vec());
+    assert!(owned(&sealed).is_some() && owned(&sealed) == owned(&native));
+}
+
 fn first(format: &Sealed) -> Record {
     let lifetime = Lifetime::default();
     format

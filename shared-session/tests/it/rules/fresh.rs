@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use shared_session::{ErrorKind, users::SignedOut};
+use shared_session::{
+    ErrorKind,
+    users::{Guard, SignedOut},
+};
 
 use super::{
     ABSOLUTE, Browser, IDLE,
@@ -45,6 +48,26 @@ async fn a_sign_in_is_fresh_for_a_while_and_again_after_another_one() {
     assert_eq!(why(&Browser::default()).await, Some(SignedOut::NoCookie));
     fleet.memory.advance(IDLE);
     assert_eq!(why(&browser).await, Some(SignedOut::Ended));
+}
+
+#[tokio::test]
+async fn a_guard_lets_pass_who_signed_in_lately_and_leads_others_to_the_login_page() {
+    let (fleet, users, _) = fleet_with_users().await;
+    let browser = signed_in(&fleet, &users, "ann").await;
+    let answer = async |guard: &Guard| {
+        let (request, session) = fleet.load(&browser).await;
+        let refused = guard.check(&session).await.err()?;
+        let (reply, _) = request.answer(None, Some(&refused), "GET", "/settings").unwrap();
+        let location = reply.headers.into_iter().find_map(|(name, value)| (name == "location").then_some(value));
+        Some((reply.status, location))
+    };
+    let guard = Guard::require_fresh(MINUTES);
+    assert_eq!(answer(&guard).await, None);
+    fleet.memory.advance(MINUTES + Duration::from_millis(1));
+    assert_eq!(answer(&Guard::login_required()).await, None);
+    assert_eq!(answer(&guard).await, Some((401, None)));
+    let led = answer(&guard.redirect_to("/login")).await;
+    assert_eq!(led, Some((303, Some("/login?next=%2Fsettings".to_owned()))));
 }
 
 /// Whoever has stolen the cookie could make the sign-in young, and the session live on for ever.

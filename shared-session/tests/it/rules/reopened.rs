@@ -368,7 +368,7 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
         }
         assert!(matches!(live.standing().await, Standing::Revoked), "{end}");
     }
-    let mut browser = signed_in(&fleet, &users, "signed out").await;
+    let mut browser = signed_in(&fleet, &users, "signed-out").await;
     let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
     fleet.serve(&mut browser, |session| session.logout().unwrap()).await;
     assert!(matches!(live.standing().await, Standing::SignedOut), "a sign-out of one session revokes nothing");
