@@ -47,6 +47,20 @@ async fn lives(fleet: &Fleet, browser: &Browser, unused: Duration) -> bool {
 }
 
 #[tokio::test]
+async fn an_expiry_that_was_set_before_a_sign_out_is_not_that_of_the_next_session() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, login).await;
+    let edit = |session: &Session| {
+        session.set_expiry(Expiry::OnBrowserClose).unwrap();
+        session.logout().unwrap();
+        start(session);
+    };
+    fleet.serve(&mut browser, edit).await;
+    assert_eq!(expiry(&fleet, &browser).await, Expiry::default());
+}
+
+#[tokio::test]
 async fn an_expiry_stays_through_writes_uses_and_rotations() {
     for asked in [Expiry::OnBrowserClose, Expiry::OnInactivity(2 * IDLE), Expiry::OnInactivity(IDLE / 2)] {
         let fleet = with_max_age(Some(ABSOLUTE));

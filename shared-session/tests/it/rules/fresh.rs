@@ -67,7 +67,7 @@ async fn a_guard_lets_pass_who_signed_in_lately_and_leads_others_to_the_login_pa
     assert_eq!(answer(&Guard::login_required()).await, None);
     assert_eq!(answer(&guard).await, Some((401, None)));
     let led = answer(&guard.redirect_to("/login")).await;
-    assert_eq!(led, Some((303, Some("/login?next=%2Fsettings".to_owned()))));
+    assert_eq!(led, Some((303, Some("/login?next=/settings".to_owned()))));
 }
 
 /// Whoever has stolen the cookie could make the sign-in young, and the session live on for ever.

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use chacha20poly1305::{AeadInOut as _, KeyInit as _, Tag, XChaCha20Poly1305, XNonce};
 use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
-use shared_session::{ErrorKind, Profile, Sealing, SecretKeys, SessionManager, store::SessionStore as _};
+use shared_session::{
+    ErrorKind, Profile, Sealing, SecretKeys, SessionManager, django::pickle::PyValue, store::SessionStore as _,
+};
 
 use super::{ABSOLUTE, Browser, FleetOf, IDLE, Store, current_user, kind, user};
 
@@ -102,6 +104,13 @@ async fn the_store_holds_nothing_that_can_be_read() {
     let text = String::from_utf8(bytes.to_vec()).unwrap();
     assert!(text.starts_with(r#"{"v":2,"#) && !text.contains("cart") && !text.contains("book"), "{text}");
     assert!(opened(&browser.key(), &bytes).contains(r#""e":{"cart":"a book"}"#));
+}
+
+#[tokio::test]
+async fn a_value_that_no_record_can_hold_is_refused_when_it_is_given() {
+    let session = Fleet::new().request(&Browser::default()).load().await.unwrap();
+    let refused = session.insert_python("at", PyValue::Tuple(Vec::new())).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Value);
 }
 
 /// Two sessions of somebody who can write to the store: the content of one under the cookie of the other.
