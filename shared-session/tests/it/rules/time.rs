@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use shared_session::{
-    Lifetime,
+    Expiry, Lifetime,
     store::{Replaced, Seen, SessionStore},
     testing::Fault,
 };
 
-use super::{ABSOLUTE, Browser, Fleet, IDLE};
+use super::{ABSOLUTE, Browser, Fleet, IDLE, kind};
 
 #[tokio::test]
 async fn an_idle_session_ends_and_a_used_one_does_not() {
@@ -132,4 +132,28 @@ async fn the_clock_is_sampled_once_and_an_outage_does_not_stop_it() {
     fleet.faults().fail_next_n("time", 10, Fault::Refused);
     assert!(fleet.serve(&mut browser, |session| session.insert("a", &2).unwrap()).await.error().is_none());
     assert_eq!(fleet.get(&browser, "a").await, Some(2.into()));
+}
+
+#[tokio::test]
+async fn a_use_that_cannot_be_noted_fails_no_request() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    fleet.memory.advance(IDLE / 2);
+    fleet.faults().fail_next("replace", Fault::Refused);
+    assert_eq!(kind(&fleet.serve(&mut browser, |_| {}).await), None);
+    assert!(fleet.faults().load(&browser.key()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn an_expiry_alone_neither_starts_a_session_nor_fails_under_a_replaced_cookie() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let mut late = browser.clone();
+    fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
+    for browser in [&mut late, &mut Browser::default()] {
+        let outcome = fleet.serve(browser, |session| session.set_expiry(Expiry::OnBrowserClose).unwrap()).await;
+        assert_eq!((kind(&outcome), outcome.set_cookie()), (None, None));
+    }
 }
