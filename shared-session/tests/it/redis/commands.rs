@@ -145,8 +145,8 @@ async fn two_writers_of_a_large_session_are_merged_on_every_server() {
         let (slow, fast) = (open(&browser), open(&browser));
         slow.load().await.unwrap().insert("slow", &1).unwrap();
         fast.load().await.unwrap().insert("fast", &2).unwrap();
-        finish(&fast).await;
-        finish(&slow).await;
+        let _ = finish(&fast).await;
+        let _ = finish(&slow).await;
         assert_eq!(fleet.stats().merged, 1);
         let session = open(&browser).load().await.unwrap();
         let kept = ["slow", "fast"].map(|name| session.get::<u8>(name).unwrap());
