@@ -14,7 +14,7 @@ PART ?=
 INPUTS ?=
 VERSIONS := scripts/redis-versions
 # All that decides about sessions.
-MUTATED := audit bearer cookie cookie/**/* csrf/**/* engine/**/* record/id record/previous record/sealed record/sealed/* record/tag \
+MUTATED := audit authorization cookie cookie/**/* csrf/**/* engine/**/* record/id record/previous record/sealed record/sealed/* record/tag \
 	store/redis store/redis/ifeq store/redis/wire/driver throttle throttle/* users/auth users/auth/* users/fresh users/guard
 FILES ?= $(MUTATED:%=shared-session/src/%.rs)
 SHARD ?=
@@ -183,7 +183,7 @@ fuzz: ## Feed hostile bytes to all that reads them: make fuzz FUZZ_SECONDS=60 (p
 	@echo "== Fuzzing; needs a nightly compiler and cargo-fuzz"
 	@fuzz/run
 
-mutants: test-env ## Change the code and fail if no test notices: make mutants FILES="shared-session/src/bearer.rs" SHARD=0/12
+mutants: test-env ## Change the code and fail if no test notices: make mutants FILES="shared-session/src/authorization.rs" SHARD=0/12
 	@echo "== Changing the code of this worktree, one place at a time, and back; needs cargo-mutants"
 	cargo mutants --in-place --package shared-session --output target/mutants \
 		$(foreach file,$(FILES),--file '$(file)') $(addprefix --shard ,$(SHARD)) -- --lib --test it

@@ -16,7 +16,7 @@ use bytes::Bytes;
 #[cfg(fuzzing)]
 pub use crate::django::fuzzing::*;
 use crate::{
-    bearer::{self, Authorization},
+    authorization::{self, Authorization},
     cookie::{self, Presented},
     csrf::FormTokens,
     keys::SecretKeys,
@@ -107,7 +107,7 @@ pub fn cookies(bytes: &[u8]) {
     let token = String::from_utf8_lossy(lines.pop().unwrap_or_default());
     let headers = || lines.iter().copied();
     let ours = |line: &&[u8]| line.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
-    match bearer::read(headers()) {
+    match authorization::read(headers()) {
         Authorization::Other => {}
         Authorization::Bearer(token) => assert!(lines.len() == 1 && ours(&lines[0]) && lines[0].ends_with(token)),
         Authorization::Several => assert!(lines.len() > 1 && lines.iter().any(ours)),

@@ -40,8 +40,8 @@
 //! }
 //! ```
 //!
-//! The [README](https://github.com/shared-session/shared-session/tree/main/shared-session#readme) serves it over HTTP
-//! with hyper. For several services replace `MemoryStore::new()` by
+//! [This crate's README](https://github.com/shared-session/shared-session/tree/main/shared-session#readme) serves it
+//! over HTTP with hyper. For several services replace `MemoryStore::new()` by
 //! [`RedisStore::connect(url).await?`](store::RedisStore::connect).
 //!
 //! # Concepts
@@ -53,7 +53,7 @@
 //! | [`Profile`] | how a session is laid out in the store: our own format, or one of Django's |
 //! | [`LazySession`] | the session of one request before it is loaded; an extension of the request |
 //! | [`Session`] | its entries, by name, and who is signed in; edits wait for the commit |
-//! | [`Error`], [`ErrorKind`] | why there is no session, with an HTTP status; [`OnError`] draws the answer |
+//! | [`Error`], [`ErrorKind`] | what failed, with an HTTP status; [`OnError`] renders the answer |
 //!
 //! A request passes them in this order:
 //!
@@ -61,13 +61,13 @@
 //! Cookie header ──SessionManager::open──▶ LazySession      no I/O
 //! LazySession ──load().await──▶ Session                    one round trip, only if a handler asks
 //! Session ──get, insert, update, remove, login…──▶           edits on a draft, no I/O
-//! LazySession ──SessionManager::close──▶ Commit            the decision; nothing changed: nothing to do
+//! LazySession ──SessionManager::close──▶ Close             the decision: Done(Outcome), or a Commit
 //! Commit ──SessionManager::commit().await──▶ Outcome         one atomic write, before the response is sent
 //! Outcome ──▶ Set-Cookie, Vary, Cache-Control
 //! ```
 //!
-//! The Tower layer and the adapters do this. Edits are stored when the handler has answered: not if it fails (5xx), and
-//! not for HEAD and OPTIONS. [`Session::commit`] stores them earlier.
+//! The Tower layer and the adapters do this. Edits are stored when the handler has answered with any status below
+//! 500, and not for HEAD and OPTIONS. [`Session::commit`] stores them earlier.
 //!
 //! # Cookbook
 //!
@@ -243,7 +243,7 @@
 #![deny(missing_docs)]
 
 pub mod audit;
-mod bearer;
+mod authorization;
 pub mod cookie;
 pub mod csrf;
 mod decimal;

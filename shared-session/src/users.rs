@@ -36,8 +36,8 @@
 //! - [`AuthUser`] is what a session must know of one user. [`User`] is the row of Django's table; your own type is as
 //!   good.
 //! - A session carries a [hash](User::session_auth_hash) of the stored password, and the user's epoch if the table has
-//!   epochs. Both are compared with the row at each request that asks who the user is: one SELECT by primary key. A [`UserCache`]
-//!   saves most of them, at a price: what another process changes may count some seconds later.
+//!   epochs. Both are compared with the row at each request that asks who the user is: one SELECT by primary key. A
+//!   [`UserCache`] saves most of them, at a price: what another process changes may count some seconds later.
 //!
 //! # Your own table
 //!

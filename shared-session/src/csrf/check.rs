@@ -2,7 +2,7 @@ use std::error::Error as _;
 
 use super::origin::{CrossOrigin, OriginHeaders};
 use crate::{
-    bearer::{self, Authorization},
+    authorization::{self, Authorization},
     error::Error,
     reply::{Failure, OnError, Rejected, Reply},
 };
@@ -56,7 +56,7 @@ impl CrossOriginCheck {
 
 /// Whether there is one bearer token and no cookie, of whatever name.
 fn is_bearer_alone<'a, V: IntoIterator<Item = &'a [u8]>>(values: impl Fn(&'static str) -> V) -> bool {
-    let authorization = bearer::read(values("authorization"));
+    let authorization = authorization::read(values("authorization"));
     matches!(authorization, Authorization::Bearer(_)) && values("cookie").into_iter().next().is_none()
 }
 

@@ -1,6 +1,6 @@
 //! What a request presents to open its session.
 
-use crate::{bearer::Authorization, cookie::Sent, record::id::Token};
+use crate::{authorization::Authorization, cookie::Sent, record::id::Token};
 
 /// What a request's headers say, as far as they can be trusted.
 #[derive(Default)]

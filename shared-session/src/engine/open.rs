@@ -9,7 +9,7 @@ use super::{
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
-    bearer::{self, Authorization},
+    authorization::{self, Authorization},
     cookie::{Presented, SessionCookie, read_each},
     log_limit::LogLimit,
 };
@@ -34,7 +34,8 @@ impl SessionManager {
     where
         V: IntoIterator<Item = &'a [u8]>,
     {
-        let authorization = if self.0.bearer { bearer::read(values("authorization")) } else { Authorization::Other };
+        let authorization =
+            if self.0.bearer { authorization::read(values("authorization")) } else { Authorization::Other };
         let method = match method {
             "HEAD" | "OPTIONS" => Method::ReadOnly,
             "GET" => Method::Safe,

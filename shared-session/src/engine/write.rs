@@ -131,11 +131,11 @@ impl Core {
         let tag = Tag::random()?;
         let tag = tag.as_str();
         let secret = if edit.rotate { Some(Secret::random()?) } else { None };
-        let mut base = Arc::clone(&edit.record);
+        let (mut base, mut which) = (Arc::clone(&edit.record), Original::Loaded);
         let (mut lost, mut turn) = (None, None);
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
-            let Some(content) = self.edited(&base, edit, now)? else {
+            let Some(content) = self.edited(which, &base, edit, now)? else {
                 if self.lifetime.touch_is_due(&base.head.limits, now) {
                     return Ok(Box::pin(self.touch(&edit.token, base, None)).await);
                 }
@@ -178,7 +178,7 @@ impl Core {
                         return Err(error);
                     }
                     self.stats.merged.add_one();
-                    base = newer;
+                    (base, which) = (newer, Original::Newer);
                 }
                 // A second lost reply is no coincidence.
                 Attempt::NotApplied(error) if lost.is_some() || error.is_late() => return Err(error),
@@ -242,9 +242,8 @@ impl Core {
         Err(too_slow())
     }
 
-    /// What `edit` makes of `base`; `None` if that is nothing.
-    fn edited(&self, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
-        let which = if std::ptr::eq(base, Arc::as_ptr(&edit.record)) { Original::Loaded } else { Original::Newer };
+    /// What `edit` makes of `base`, the version that the request loaded or a newer one; `None` if that is nothing.
+    fn edited(&self, which: Original, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
         let changes = edit.new.delta.resolve_on(which, &base.entries, edit.new.missed)?;
         if changes.is_empty() && !edit.rotate && edit.renew.is_none() && edit.new.expiry.is_none() {
             return Ok(None);

@@ -48,8 +48,8 @@ const SLOTS: usize = 1024;
 /// never kept. While the database is down, users are known until their rows are too old; then requests are answered
 /// with 503.
 ///
-/// **What it costs.** About a kilobyte for each user. Simultaneous requests of a user whose row is not kept ask once
-/// each.
+/// **What it costs.** About a kilobyte for each user; a row that is too old stays in memory until newer ones come.
+/// Simultaneous requests of a user whose row is not kept ask once each.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -67,7 +67,7 @@ const SLOTS: usize = 1024;
 /// // Two pages that ann asks for, one after the other.
 /// for _ in 0..2 {
 ///     let session = manager.open_request("GET", |_| []).load().await?;
-///     # session.login(&ann)?;
+///     session.login(&ann)?;
 ///     assert!(session.user().await?.is_some());
 /// }
 /// assert_eq!((manager.stats().user_cache_misses, manager.stats().user_cache_hits), (1, 1));
@@ -75,7 +75,7 @@ const SLOTS: usize = 1024;
 /// // What is changed through the same users counts at once.
 /// users.set_active(&ann.id, false).await?;
 /// let session = manager.open_request("GET", |_| []).load().await?;
-/// # session.login(&ann)?;
+/// session.login(&ann)?;
 /// assert!(session.user().await?.is_none());
 /// # Ok(())
 /// # }
@@ -104,8 +104,8 @@ impl UserCache {
         Self::default()
     }
 
-    /// The most rows that are kept. Default: 10,000, which is plenty for the users of a few seconds. Where more are
-    /// wanted at least half as many are kept; with fewer than two, none.
+    /// The most rows that are kept. Default: 10,000, which is plenty for the users of a few seconds. When that is
+    /// reached the older half goes. 0 and 1 keep none.
     pub fn with_max_users(self, users: usize) -> Self {
         Self::of(users, self.max_age)
     }

@@ -20,8 +20,8 @@ use crate::{
     store::{Replaced, Seen},
 };
 
-/// The longest value that is compared this way. The command carries the whole of it, a script only the part that changes
-/// with every write: for longer values the script costs less, here and at the server.
+/// The longest value that is compared this way. The command carries the whole of it, a script only the part that
+/// changes with every write: for longer values the script costs less, here and at the server.
 pub(crate) const MOST: usize = 8 * 1024;
 
 /// Replaces a value that is wholly as it was seen; `None` if the server lacks the command and has done nothing.

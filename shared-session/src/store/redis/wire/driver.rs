@@ -72,13 +72,14 @@ pub(crate) struct Driver<S> {
     writing: Vec<u8>,
     written: usize,
     must_flush: bool,
-    waiting: VecDeque<Waiting>,
+    /// The callers whose commands were taken from the queue.
+    in_flight: VecDeque<Waiting>,
     /// Bytes that were read and are no whole reply yet.
     buffer: Vec<u8>,
     /// A large text that is read to where it stays, once its length is known.
     large: Option<Large>,
     heard: Heard,
-    calls: Arc<UnderWay>,
+    under_way: Arc<UnderWay>,
     /// The tasks that were ready have had their turn since commands came.
     has_waited: bool,
 }
@@ -97,7 +98,7 @@ impl Calls {
     pub(crate) fn over<S>(
         stream: S,
         listener: Option<Arc<dyn AsyncPushSender>>,
-        calls: Arc<UnderWay>,
+        under_way: Arc<UnderWay>,
     ) -> (Self, Driver<S>) {
         let shared = Arc::<Shared>::default();
         let driver = Driver {
@@ -106,11 +107,11 @@ impl Calls {
             writing: Vec::new(),
             written: 0,
             must_flush: false,
-            waiting: VecDeque::new(),
+            in_flight: VecDeque::new(),
             buffer: Vec::new(),
             large: None,
             heard: Heard(listener),
-            calls,
+            under_way,
             has_waited: false,
         };
         (Self(shared), driver)
@@ -123,10 +124,11 @@ impl Calls {
         async { reply.await.unwrap_or_else(|_| Err(ended())) }
     }
 
-    /// Sends all of `commands` at once, with nothing between them.
+    /// Sends all of `commands`, one or more, at once and with nothing between them.
     pub(crate) fn all(&self, commands: &[Command<'_>]) -> impl Future<Output = Result<Vec<Value>, RedisError>> + use<> {
         let (to, reply) = oneshot::channel();
         let missing = commands.len();
+        debug_assert!(missing > 0, "the reply of another call would be taken");
         let waiting = Waiting::Several { missing, replies: Vec::with_capacity(missing), to };
         self.enqueue(waiting, |queue| commands.iter().for_each(|command| command::write(command, queue)));
         async { reply.await.unwrap_or_else(|_| Err(ended())) }
@@ -161,14 +163,14 @@ impl Shared {
 }
 
 /// Empties `buffer`.
-fn empty(buffer: &mut Vec<u8>) {
+fn clear(buffer: &mut Vec<u8>) {
     let held = buffer.len();
     buffer.clear();
     give_back(buffer, held);
 }
 
-/// Gives memory of `buffer` back, which held `held` bytes: only if it has much more. Under load it keeps its room, however
-/// large the values are, and the first small batch after a large one shrinks it.
+/// Gives memory of `buffer` back, which held `held` bytes: only if it has much more. Under load it keeps its room,
+/// however large the values are, and the first small batch after a large one shrinks it.
 fn give_back(buffer: &mut Vec<u8>, held: usize) {
     let enough = held.max(BUFFER);
     if buffer.capacity() > 4 * enough {
@@ -189,7 +191,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         let worked = driver.write(cx).and_then(|()| driver.read(cx));
         let Err(error) = worked else { return Poll::Pending };
         // The caller whose reply was due learns the reason, the others only that the connection is gone.
-        match driver.waiting.pop_front() {
+        match driver.in_flight.pop_front() {
             Some(Waiting::One(to)) => _ = to.send(Err(error)),
             Some(Waiting::Several { to, .. }) => _ = to.send(Err(error)),
             None => {}
@@ -204,9 +206,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         loop {
             if self.written == self.writing.len() {
                 self.written = 0;
-                empty(&mut self.writing);
+                clear(&mut self.writing);
                 let mut queue = self.shared.queue();
-                if !self.has_waited && !queue.commands.is_empty() && self.calls.are_many() {
+                if !self.has_waited && !queue.commands.is_empty() && self.under_way.are_many() {
                     self.has_waited = true;
                     // Behind the tasks that are ready. Unlike `yield_now` this lets another worker take over while one
                     // of them blocks.
@@ -215,7 +217,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
                 self.has_waited = false;
                 std::mem::swap(&mut queue.commands, &mut self.writing);
-                self.waiting.append(&mut queue.waiting);
+                self.in_flight.append(&mut queue.waiting);
             }
             let rest = self.writing.get(self.written..).unwrap_or_default();
             if rest.is_empty() {
@@ -292,14 +294,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             Value::Attribute { data, .. } => *data,
             value => value,
         };
-        match self.waiting.pop_front() {
+        match self.in_flight.pop_front() {
             Some(Waiting::One(to)) => _ = to.send(Ok(value)),
             Some(Waiting::Several { missing, mut replies, to }) => {
                 replies.push(value);
                 if replies.len() == missing {
                     _ = to.send(Ok(replies));
                 } else {
-                    self.waiting.push_front(Waiting::Several { missing, replies, to });
+                    self.in_flight.push_front(Waiting::Several { missing, replies, to });
                 }
             }
             // Everything after it would answer another call.

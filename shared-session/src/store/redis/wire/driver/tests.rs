@@ -84,7 +84,7 @@ fn a_buffer_gives_back_what_it_does_not_need_and_no_more() {
     ] {
         let mut buffer = Vec::with_capacity(capacity);
         buffer.resize(held, b'x');
-        empty(&mut buffer);
+        clear(&mut buffer);
         assert!(buffer.is_empty());
         assert!(left.contains(&buffer.capacity()), "{capacity} of which {held} were held: {}", buffer.capacity());
     }
