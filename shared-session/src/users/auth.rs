@@ -72,8 +72,8 @@ impl Session {
     /// As [`user`](Self::user), for what only a signed-in user may do.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`] if nobody is signed in; [`SignedOut::of`] says why. Otherwise as
-    /// [`user`](Self::user).
+    /// [`ErrorKind::Unauthenticated`] if nobody is signed in; [`SignedOut::of`](super::SignedOut::of) says why.
+    /// Otherwise as [`user`](Self::user).
     pub async fn require_user(&self) -> Result<User, Error> {
         self.require_user_as().await
     }
