@@ -255,6 +255,7 @@ mod error;
 pub mod fuzzing;
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;
+mod keyed_semaphore;
 mod keys;
 mod log_limit;
 #[cfg(feature = "metrics")]
@@ -282,19 +283,24 @@ pub use cookie::{CookieConfig, SessionCookie};
 #[cfg(feature = "redis")]
 pub use engine::near::NearCache;
 pub use engine::{
-    commit::{Close, Commit},
-    devices::{SessionInfo, SessionPage},
-    fleet::FleetCheck,
-    key::{EntryFor, EntryName, EntryOf, Key},
-    lazy_session::LazySession,
-    limit::SessionLimit,
-    manager::SessionManager,
-    options::LoadOptions,
+    core::{session_limit::SessionLimit, stats::Stats},
+    manager::{
+        SessionManager,
+        devices::{SessionInfo, SessionPage},
+        fleet::FleetCheck,
+    },
     outcome::{Ending, Outcome},
-    request::RequestGuard,
-    session::Session,
-    standing::Standing,
-    stats::Stats,
+    request::{
+        RequestGuard,
+        commit::{Close, Commit},
+    },
+    session::{
+        Session,
+        key::{EntryFor, EntryName, EntryOf, Key},
+        lazy::LazySession,
+        load_options::LoadOptions,
+        standing::Standing,
+    },
 };
 pub use error::{Error, ErrorKind};
 pub use keys::SecretKeys;

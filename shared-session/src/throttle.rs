@@ -85,26 +85,22 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::{join_all, try_join_all};
 
-use crate::{
-    audit::{Audit, AuditEvent, AuditKind},
-    engine::{
-        clock::StoreClock,
-        manager::SessionManager,
-        turns::{Turn, Turns},
-    },
-    error::{Error, ErrorKind},
-    keys::SecretKeys,
-    store::{BoxFuture, Deleted, Replaced, Seen, SessionStore, StoreDyn},
-};
-
 mod device;
 mod policy;
 mod subject;
 
-pub use self::{device::Device, policy::Policy, subject::Subject};
-use self::{
-    policy::{Attempts, Decision, decide, give_back},
-    subject::Success,
+pub use crate::throttle::{device::Device, policy::Policy, subject::Subject};
+use crate::{
+    audit::{Audit, AuditEvent, AuditKind},
+    engine::{core::clock::StoreClock, manager::SessionManager},
+    error::{Error, ErrorKind},
+    keyed_semaphore::{KeyedPermit, KeyedSemaphore},
+    keys::SecretKeys,
+    store::{BoxFuture, Deleted, Replaced, Seen, SessionStore, StoreDyn},
+    throttle::{
+        policy::{Attempts, Decision, decide, give_back},
+        subject::Success,
+    },
 };
 
 /// How often the count of one subject is tried to be changed while others change it. Each failure means that another
@@ -125,7 +121,7 @@ struct Shared {
     keys: SecretKeys,
     prefix: String,
     audit: Audit,
-    turns: Turns,
+    running: KeyedSemaphore,
 }
 
 impl Throttle {
@@ -148,7 +144,7 @@ impl Throttle {
 
     fn over(store: Arc<dyn StoreDyn>, clock: Arc<StoreClock>, keys: SecretKeys, prefix: String, audit: Audit) -> Self {
         let store = store.authority().map_or(store, |behind| behind.0);
-        Self(Arc::new(Shared { store, clock, keys, prefix, audit, turns: Turns::default() }))
+        Self(Arc::new(Shared { store, clock, keys, prefix, audit, running: KeyedSemaphore::default() }))
     }
 
     /// Counts one more attempt for each of the `subjects`, if it may be made. If it may not for one of them, it counts
@@ -166,9 +162,9 @@ impl Throttle {
         taken.sort_by(|a, b| a.key.cmp(&b.key));
         taken.dedup_by(|a, b| a.key == b.key);
         let address = taken.iter().find_map(|of| of.subject.client_address());
-        let mut turns = Vec::with_capacity(taken.len());
+        let mut permits = Vec::with_capacity(taken.len());
         for of in &taken {
-            turns.push(self.0.turns.turn(&of.key, of.subject.policy().at_once()).await);
+            permits.push(self.0.running.acquire(&of.key, of.subject.policy().at_once()).await);
         }
         // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
         let takes: Vec<BoxFuture<'_, _>> = taken.iter().map(|of| Box::pin(self.0.take(of)) as _).collect();
@@ -183,7 +179,7 @@ impl Throttle {
                 Err(error) => refused = Some(error),
             }
         }
-        let attempt = Attempt { shared: Arc::clone(&self.0), counted, _turns: turns };
+        let attempt = Attempt { shared: Arc::clone(&self.0), counted, _permits: permits };
         match (refused, longest) {
             (None, None) => Ok(Verdict::Go(attempt)),
             (error, wait) => {
@@ -240,7 +236,7 @@ pub fn retry_after(wait: Duration) -> u64 {
 pub struct Attempt {
     shared: Arc<Shared>,
     counted: Vec<Taken>,
-    _turns: Vec<Turn>,
+    _permits: Vec<KeyedPermit>,
 }
 
 impl Attempt {

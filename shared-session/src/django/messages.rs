@@ -347,7 +347,7 @@ mod tests {
         let first = manager.open(std::iter::empty());
         let session = first.load().await.unwrap();
         session.insert("a", &1).unwrap();
-        let crate::engine::commit::Close::Commit(commit) =
+        let crate::engine::request::commit::Close::Commit(commit) =
             manager.close(&first, crate::engine::outcome::Ending::Completed)
         else {
             panic!()

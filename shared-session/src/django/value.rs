@@ -2,9 +2,12 @@
 
 use std::any::Any;
 
-use super::{json, json::Rules, python::PyValue};
 use crate::{
-    engine::{key::EntryName, session::Session},
+    django::{
+        json::{self, Rules},
+        python::PyValue,
+    },
+    engine::session::{Session, key::EntryName},
     error::{Error, ErrorKind},
     record::entries::{Foreign, Json},
 };

@@ -1,22 +1,35 @@
 //! What all requests share.
 
+pub(crate) mod clock;
+#[cfg(feature = "users")]
+pub(crate) mod indexed;
+pub(crate) mod last_write;
+pub(crate) mod max_size;
+#[cfg(feature = "users")]
+pub(crate) mod owners;
+pub(crate) mod session_limit;
+pub(crate) mod stats;
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-#[cfg(feature = "redis")]
-use super::near::NearCache;
-use super::{
-    clock::StoreClock, last_write::LastWrite, limit::SessionLimit, near::Near, size::MaxSize, stats::Counters,
-    turns::Turns,
-};
 #[cfg(feature = "users")]
-use super::{indexed::IndexedSessions, owners::Owners};
+use crate::engine::core::{indexed::IndexedSessions, owners::Owners};
+#[cfg(feature = "redis")]
+use crate::engine::near::NearCache;
 use crate::{
     audit::Audit,
     cookie::{SessionCookie, SignedCookies},
     csrf::token::FormTokens,
+    engine::{
+        core::{
+            clock::StoreClock, last_write::LastWrite, max_size::MaxSize, session_limit::SessionLimit, stats::Counters,
+        },
+        near::Near,
+    },
     error::{Error, ErrorKind},
+    keyed_semaphore::KeyedSemaphore,
     record::{content::Record, format::Format, id::Token, lifetime::Lifetime, time::StoreTime},
     reply::OnError,
     store::StoreDyn,
@@ -41,7 +54,7 @@ pub(crate) struct Core {
     pub(crate) stats: Arc<Counters>,
     pub(crate) audit: Audit,
     /// Of the writers that were overtaken, one of each session goes on at a time.
-    pub(crate) turns: Arc<Turns>,
+    pub(crate) overtaken_writers: Arc<KeyedSemaphore>,
     /// What the program asks for. `near` follows from it, the store and the profile.
     #[cfg(feature = "redis")]
     pub(crate) near_cache: Option<NearCache>,

@@ -1,11 +1,13 @@
 //! The decision what a request's session comes to. No I/O: a draft goes in, a plan comes out.
 
+pub(crate) mod data;
+
 use std::{net::IpAddr, sync::Arc};
 
 use bytes::Bytes;
 
 use crate::{
-    engine::data::{Delta, MissedTake},
+    engine::draft::data::{Delta, MissedTake},
     error::{Error, ErrorKind},
     record::{
         Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, lifetime::Lifetime,

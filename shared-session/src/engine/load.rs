@@ -5,9 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::Instrument as _;
 
-use super::{core::Core, ended::Tombstone};
 use crate::{
-    engine::draft::Loaded,
+    engine::{core::Core, draft::Loaded, end::Tombstone},
     error::{Error, ErrorKind},
     log_limit::LogLimit,
     metrics::{LOAD_ERROR, LOAD_OK, Stopwatch},
@@ -32,6 +31,20 @@ impl Core {
             self.stats.near_misses.add_one();
         }
         self.load_fresh(token).await
+    }
+
+    /// A session that is kept here and that `token` opens. No round trip.
+    pub(crate) async fn kept(&self, token: &Token) -> Result<Option<(Loaded, StoreTime)>, Error> {
+        let Some(near) = &self.near else { return Ok(None) };
+        // Another service may have replaced the secret or put off the end a moment ago: then the store knows better.
+        let Some(record) = near.get(token) else { return Ok(None) };
+        let now = self.now().await?;
+        // Redis announces no expiry until somebody comes upon the key.
+        if record.head.limits.left(now).is_none() {
+            return Ok(None);
+        }
+        self.stats.near_hits.add_one();
+        Ok(Some((Loaded::Record(token.clone(), record), now)))
     }
 
     /// The session of a cookie as the store holds it, and the store's time. One round trip.

@@ -1,27 +1,34 @@
 //! The engine between a framework and a store: open, close, commit.
 
+pub(crate) mod audit;
+pub(crate) mod bearer;
+pub(crate) mod check_writes;
+pub(crate) mod devices;
+pub(crate) mod fleet;
+pub(crate) mod form_tokens;
+pub(crate) mod open;
+pub(crate) mod reopen;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 #[cfg(feature = "redis")]
-use super::near::NearCache;
-use super::{
-    clock::StoreClock,
-    commit::{Close, Commit, Work, with_forms},
-    core::Core,
-    data::MissedTake,
-    draft::{Loaded, decide},
-    lazy_session::LazySession,
-    limit::SessionLimit,
-    outcome::{Ending, Outcome},
-    request::{Inner, Method, Origin, State, no_cookie},
-    size::MaxSize,
-    stats::Stats,
-};
+use crate::engine::near::NearCache;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
     audit::Audit,
     cookie::{SessionCookie, SignedCookies},
+    engine::{
+        core::{Core, clock::StoreClock, max_size::MaxSize, session_limit::SessionLimit, stats::Stats},
+        draft::{Loaded, data::MissedTake, decide},
+        outcome::{Ending, Outcome},
+        request::{
+            Inner, Method, Origin, State,
+            commit::{Close, Commit, Work, with_forms},
+            no_cookie,
+        },
+        session::lazy::LazySession,
+    },
     error::Error,
     record::{Profile, lifetime::Lifetime},
     reply::{Failure, OnError},
@@ -78,7 +85,7 @@ impl SessionManager {
             clock: Arc::new(StoreClock::new(Duration::from_secs(300))),
             stats: Arc::default(),
             audit: Audit::default(),
-            turns: Arc::default(),
+            overtaken_writers: Arc::default(),
             #[cfg(feature = "redis")]
             near_cache: None,
             near: None,

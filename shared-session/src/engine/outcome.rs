@@ -1,10 +1,12 @@
 //! How a request ends, and what that means for its response.
 
+pub(crate) mod form_state;
+
 use std::{fmt, time::Duration};
 
-use super::{core::Core, form_state::FormPart};
 use crate::{
     cookie::{RequestUrl, Sent, SetCookie},
+    engine::{core::Core, outcome::form_state::FormPart},
     error::{Error, ErrorKind},
     record::id::Token,
 };
@@ -27,7 +29,7 @@ impl Ending {
     }
 
     /// What those are told who reopened the session of a request that ends so without one.
-    pub(super) fn without_session(self) -> Result<(), Error> {
+    pub(crate) fn without_session(self) -> Result<(), Error> {
         match self {
             Self::Completed => Ok(()),
             Self::Failed => Err(Error::new(ErrorKind::Closed, "the request failed before its visitor had a session")),
@@ -60,11 +62,11 @@ impl CookieAction {
 
 /// How a request carries its session, and how its answer does.
 #[derive(Clone, Copy)]
-pub(super) struct Carried {
+pub(crate) struct Carried {
     /// How often the cookie was sent.
-    pub(super) sent: Sent,
+    pub(crate) sent: Sent,
     /// The answer tells a bearer token and sets no cookie.
-    pub(super) as_bearer: bool,
+    pub(crate) as_bearer: bool,
 }
 
 /// What the session means for the response.
@@ -72,7 +74,7 @@ pub(super) struct Carried {
 #[must_use = "the headers must be put on the response"]
 pub struct Outcome {
     error: Option<Error>,
-    pub(super) cookie: CookieAction,
+    pub(crate) cookie: CookieAction,
     set_cookie: Option<SetCookie>,
     bearer_token: Option<String>,
     /// The session may be carried as a bearer token, so the answer depends on that, too.
@@ -91,7 +93,7 @@ impl fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    pub(super) fn read(cookie: CookieAction, private: bool, carried: Carried, core: &Core) -> Self {
+    pub(crate) fn read(cookie: CookieAction, private: bool, carried: Carried, core: &Core) -> Self {
         let Carried { sent, as_bearer } = carried;
         let setting = |token, max_age, sent| core.cookie.setting(&core.cookie_value(token), max_age, sent);
         let set_cookie = match &cookie {
@@ -118,7 +120,7 @@ impl Outcome {
     }
 
     /// This, of a request with form tokens.
-    pub(super) fn with_form(mut self, form: FormPart) -> Self {
+    pub(crate) fn with_form(mut self, form: FormPart) -> Self {
         self.form_cookie = form.set_cookie;
         self.read |= form.is_page;
         self.private |= form.is_page;
@@ -130,7 +132,7 @@ impl Outcome {
         self.set_cookie.is_some() || self.bearer_token.is_some() || self.form_cookie.is_some()
     }
 
-    pub(super) fn failed(error: Error, cookie: CookieAction, carried: Carried, core: &Core) -> Self {
+    pub(crate) fn failed(error: Error, cookie: CookieAction, carried: Carried, core: &Core) -> Self {
         core.stats.count_failure(error.kind());
         // Somebody else has replaced or ended what an earlier commit of this request made.
         let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);

@@ -7,6 +7,10 @@
 //! - How a request ends is decided once: when its response is decided, or when it is dropped. From then on nothing is
 //!   edited, and those who reopened its session know where that is.
 
+pub(crate) mod commit;
+pub(crate) mod credentials;
+pub(crate) mod run_to_end;
+
 #[cfg(feature = "users")]
 use std::any::Any;
 use std::{
@@ -19,15 +23,17 @@ use tokio::{
     task,
 };
 
-use super::{
-    core::Core,
-    credentials::{Carrier, Credentials},
-    draft::Draft,
-    form_state::{FormPart, FormState},
-    outcome::{Carried, CookieAction},
-};
 use crate::{
     cookie::Sent,
+    engine::{
+        core::Core,
+        draft::Draft,
+        outcome::{
+            Carried, CookieAction,
+            form_state::{FormPart, FormState},
+        },
+        request::credentials::{Carrier, Credentials},
+    },
     error::{Error, ErrorKind},
     record::id::Token,
 };
@@ -204,17 +210,17 @@ impl Inner {
     }
 
     /// How the session was carried, and is to be in the answer.
-    pub(super) fn carried(&self) -> Carried {
+    pub(crate) fn carried(&self) -> Carried {
         Carried { sent: self.sent(), as_bearer: self.shared().as_bearer }
     }
 
     /// Whether no browser sent it by itself: it has a bearer token and no cookie at all.
-    pub(super) fn needs_no_form_token(&self) -> bool {
+    pub(crate) fn needs_no_form_token(&self) -> bool {
         matches!(&self.origin, Origin::Request(sent) if sent.carrier == Carrier::Bearer && !sent.has_cookies)
     }
 
     /// What form tokens mean for the answer, which has this `cookie`.
-    pub(super) fn form_part(&self, cookie: &CookieAction) -> FormPart {
+    pub(crate) fn form_part(&self, cookie: &CookieAction) -> FormPart {
         let is_new = matches!(cookie, CookieAction::Set(..));
         let Some(tokens) = &self.core.forms else { return FormPart::default() };
         let shared = self.shared();
@@ -356,11 +362,11 @@ impl Drop for Inner {
 pub struct RequestGuard(Arc<Inner>);
 
 impl RequestGuard {
-    pub(super) fn new(request: Arc<Inner>) -> Self {
+    pub(crate) fn new(request: Arc<Inner>) -> Self {
         Self(request)
     }
 
-    pub(super) fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
         &self.0
     }
 

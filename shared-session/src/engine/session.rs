@@ -1,15 +1,23 @@
 //! A request's session, loaded: what handlers edit.
 
+pub(crate) mod commit_now;
+pub(crate) mod key;
+pub(crate) mod lazy;
+pub(crate) mod load_options;
+pub(crate) mod standing;
+
 use std::{fmt, sync::Arc};
 
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     engine::{
-        data::{Step, next},
-        draft::{Intent, Loaded},
-        key::{EntryFor, EntryName, EntryOf},
+        draft::{
+            Intent, Loaded,
+            data::{Step, next},
+        },
         request::{Inner, read_only},
+        session::key::{EntryFor, EntryName, EntryOf},
     },
     error::{Error, ErrorKind},
     record::{

@@ -1,22 +1,26 @@
 //! Writing a session: I/O 2, and the one merge loop.
 
+pub(crate) mod conflict;
+pub(crate) mod enforce_limit;
+pub(crate) mod evict;
+pub(crate) mod written;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use tracing::Instrument as _;
 
-use super::{
-    core::Core,
-    ended::Tombstone,
-    kept::written_by,
-    outcome::CookieAction,
-    overtaken::{Attempt, too_slow},
-    written::Written,
-};
 use crate::{
     audit::{AuditEvent, AuditKind},
     engine::{
-        data::Original,
-        draft::{Edit, New, Plan, Write, gone},
+        core::Core,
+        draft::{Edit, New, Plan, Write, data::Original, gone},
+        end::Tombstone,
+        outcome::CookieAction,
+        write::{
+            conflict::{Attempt, too_slow},
+            evict::written_by,
+            written::Written,
+        },
     },
     error::{Error, ErrorKind},
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
@@ -389,7 +393,7 @@ impl Core {
     }
 
     /// Removes an ended session from its user's index; lists check each record, so a failure does no harm.
-    pub(super) async fn unindex(&self, record: &Record, place: &Place) {
+    pub(crate) async fn unindex(&self, record: &Record, place: &Place) {
         if let Some(user_id) = record.user_id() {
             let index = self.profile.index_key(user_id);
             let _ = self.store.index_remove(&index, &[place.member().to_owned()]).await;

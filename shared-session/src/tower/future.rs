@@ -8,14 +8,17 @@ use std::{
 use http::{HeaderValue, Method, Response, Uri};
 use pin_project_lite::pin_project;
 
-use super::{ResponseBody, apply, grpc, inner, into_response};
 use crate::{
     cookie::{RequestUrl, Transport},
     engine::{
-        commit::Close, lazy_session::LazySession, manager::SessionManager, outcome::Outcome, request::RequestGuard,
+        manager::SessionManager,
+        outcome::Outcome,
+        request::{RequestGuard, commit::Close},
+        session::lazy::LazySession,
     },
     reply::Rejected,
     store::BoxFuture,
+    tower::{ResponseBody, apply, grpc, inner, into_response},
 };
 
 pin_project! {

@@ -1,7 +1,6 @@
 use tower_layer::Layer;
 
-use super::SessionService;
-use crate::engine::manager::SessionManager;
+use crate::{engine::manager::SessionManager, tower::SessionService};
 
 /// Gives every request of a service its session. See the [module docs](crate::tower).
 #[derive(Clone, Debug)]

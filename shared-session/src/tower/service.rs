@@ -3,10 +3,10 @@ use std::task::{Context, Poll};
 use http::{HeaderName, HeaderValue, Request, Response, header};
 use tower_service::Service;
 
-use super::{ResponseBody, ResponseFuture, future::Asked};
 use crate::{
     cookie::Transport,
-    engine::{lazy_session::LazySession, manager::SessionManager},
+    engine::{manager::SessionManager, session::lazy::LazySession},
+    tower::{ResponseBody, ResponseFuture, future::Asked},
 };
 
 /// The service that [`SessionLayer`](super::SessionLayer) makes.

@@ -20,7 +20,11 @@ use std::{
 
 use crate::{
     audit::{AuditEvent, AuditKind},
-    engine::{core::Core, lazy_session::LazySession, manager::SessionManager, owners::Owners as _, session::Session},
+    engine::{
+        core::{Core, owners::Owners as _},
+        manager::SessionManager,
+        session::{Session, lazy::LazySession},
+    },
     error::{Error, ErrorKind},
     keys::SecretKeys,
     record::Identity,

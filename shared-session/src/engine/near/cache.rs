@@ -8,8 +8,8 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::shard::{Bounds, Shard, Slot, Ticket};
 use crate::{
+    engine::near::shard::{Bounds, Shard, Slot, Ticket},
     record::{
         Record,
         id::{Handle, Secret, Token},

@@ -3,10 +3,9 @@ use std::task::{Context, Poll};
 use http::{HeaderValue, Request, Response};
 use tower_service::Service;
 
-use super::ResponseFuture;
 use crate::{
     csrf::{CrossOriginCheck, Refused},
-    tower::{ResponseBody, into_response},
+    tower::{ResponseBody, cross_origin::ResponseFuture, into_response},
 };
 
 /// The service of [`CrossOriginLayer`](super::CrossOriginLayer).

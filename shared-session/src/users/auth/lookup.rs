@@ -1,11 +1,14 @@
 //! Who is signed in: the session's marks, and the row that confirms them.
 
-use super::{Auth, marks::Held};
 use crate::{
     engine::{draft::Loaded, session::Session},
     error::Error,
     record::Identity,
-    users::{AuthUser, SignedOut, erased::AnyUser},
+    users::{
+        AuthUser, SignedOut,
+        auth::{Auth, marks::Held},
+        erased::AnyUser,
+    },
 };
 
 impl Session {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::other_key::OtherKey;
 use crate::{
-    engine::owners::{Owner, Owners},
+    engine::core::owners::{Owner, Owners},
     error::Error,
     keys::{Scheme, SecretKeys},
     record::Identity,
     store::BoxFuture,
     users::{
         AuthUser, Users,
+        auth::other_key::OtherKey,
         auth_hash::{self, Verified},
         erased::{AnyUser, AnyUsers},
     },

@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use super::{
-    core::Core,
-    draft::{Plan, Write},
-    limit::SessionLimit,
-    written::Written,
-};
 use crate::{
+    engine::{
+        core::{Core, session_limit::SessionLimit},
+        draft::{Plan, Write},
+        write::written::Written,
+    },
     error::{Error, ErrorKind},
     record::{Place, Record},
     store::StoreTime,
@@ -19,7 +18,7 @@ use crate::{
 
 impl Core {
     /// Before a sign-in, where it may be refused: whether there is room for one more session of its user.
-    pub(super) async fn has_room(&self, plan: &Plan) -> Result<(), Error> {
+    pub(crate) async fn has_room(&self, plan: &Plan) -> Result<(), Error> {
         let Some(limit @ SessionLimit::Refuse(_)) = self.session_limit else { return Ok(()) };
         let (login, own) = match &plan.write {
             Some(Write::Create(new)) => (&new.login, None),
@@ -38,7 +37,7 @@ impl Core {
 
     /// After a sign-in: ends the sessions beyond the limit. One round trip for the index, and where that names more
     /// than the limit one for each session.
-    pub(super) async fn keep_to_limit(&self, written: &Written) -> Result<(), Error> {
+    pub(crate) async fn keep_to_limit(&self, written: &Written) -> Result<(), Error> {
         let (Some(limit), Some((token, record))) = (self.session_limit, &written.session) else { return Ok(()) };
         let Some(user_id) = record.user_id() else { return Ok(()) };
         let places = self.places_of(user_id).await?;

@@ -31,7 +31,7 @@ pub(crate) enum Carrier {
 }
 
 impl Carrier {
-    pub(super) fn of(authorization: Authorization<'_>, cookie: Sent) -> Self {
+    pub(crate) fn of(authorization: Authorization<'_>, cookie: Sent) -> Self {
         match (authorization, cookie) {
             (Authorization::Other, _) => Self::Cookie,
             (Authorization::Bearer(_), Sent::Nothing) => Self::Bearer,

@@ -2,13 +2,14 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{
-    draft::Plan,
-    outcome::{CookieAction, Outcome},
-    request::{Committed, Inner, RequestGuard, did_not_finish},
-    to_end::ToEnd,
+use crate::{
+    engine::{
+        draft::Plan,
+        outcome::{CookieAction, Outcome},
+        request::{Committed, Inner, RequestGuard, did_not_finish, run_to_end::ToEnd},
+    },
+    error::{Error, ErrorKind},
 };
-use crate::error::{Error, ErrorKind};
 
 /// How long an answer waits for a commit that its handler began and did not wait for.
 const ABANDONED: Duration = Duration::from_secs(2);
@@ -28,12 +29,12 @@ pub enum Close {
 #[must_use = "a commit does nothing until it is given to SessionManager::commit"]
 pub struct Commit {
     /// If the commit is dropped, its request ends without an answer.
-    pub(super) request: RequestGuard,
-    pub(super) work: Work,
-    pub(super) private: bool,
+    pub(crate) request: RequestGuard,
+    pub(crate) work: Work,
+    pub(crate) private: bool,
 }
 
-pub(super) enum Work {
+pub(crate) enum Work {
     /// Boxed, because it is handed on several times.
     Write(Box<Plan>),
     /// What the handler began and did not wait for.
@@ -41,7 +42,7 @@ pub(super) enum Work {
 }
 
 impl Commit {
-    pub(super) fn new(request: &Arc<Inner>, work: Work, private: bool) -> Self {
+    pub(crate) fn new(request: &Arc<Inner>, work: Work, private: bool) -> Self {
         Self { request: RequestGuard::new(Arc::clone(request)), work, private }
     }
 
@@ -86,7 +87,7 @@ async fn begun(mut committed: Committed) -> Result<(CookieAction, bool), Error> 
     }
 }
 
-pub(super) fn with_forms(request: &Inner, outcome: Outcome) -> Outcome {
+pub(crate) fn with_forms(request: &Inner, outcome: Outcome) -> Outcome {
     let form = request.form_part(&outcome.cookie);
     outcome.with_form(form)
 }

@@ -15,7 +15,7 @@ pub(crate) struct IndexedSessions(Mutex<HashSet<Handle>>);
 impl IndexedSessions {
     const MOST: usize = 50_000;
 
-    pub(super) fn is_new(&self, handle: Handle) -> bool {
+    pub(crate) fn is_new(&self, handle: Handle) -> bool {
         let mut handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if handles.len() >= Self::MOST {
             handles.clear();
@@ -23,7 +23,7 @@ impl IndexedSessions {
         handles.insert(handle)
     }
 
-    pub(super) fn forget(&self, handle: &Handle) {
+    pub(crate) fn forget(&self, handle: &Handle) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
     }
 }

@@ -1,16 +1,18 @@
 //! Opening the session of a request: what its headers say, before anything is loaded.
 
-use super::{
-    credentials::{Carrier, Credentials},
-    lazy_session::LazySession,
-    manager::SessionManager,
-    request::{Method, Origin},
-};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
     authorization::{self, Authorization},
     cookie::{Presented, SessionCookie, read_each},
+    engine::{
+        manager::SessionManager,
+        request::{
+            Method, Origin,
+            credentials::{Carrier, Credentials},
+        },
+        session::lazy::LazySession,
+    },
     log_limit::LogLimit,
 };
 

@@ -18,30 +18,30 @@ pub(crate) struct FormState {
 
 /// What form tokens mean for a response.
 #[derive(Default)]
-pub(super) struct FormPart {
+pub(crate) struct FormPart {
     /// The response holds a token.
-    pub(super) is_page: bool,
-    pub(super) set_cookie: Option<SetCookie>,
+    pub(crate) is_page: bool,
+    pub(crate) set_cookie: Option<SetCookie>,
 }
 
 impl FormState {
     /// The token of the page, once there is one.
-    pub(super) fn token(&self) -> Option<String> {
+    pub(crate) fn token(&self) -> Option<String> {
         self.issued.as_ref().map(|issued| issued.token.clone())
     }
 
     /// Keeps what was made for the page; its token.
-    pub(super) fn keep(&mut self, issued: Issued) -> String {
+    pub(crate) fn keep(&mut self, issued: Issued) -> String {
         self.issued.insert(issued).token.clone()
     }
 
     /// To be called before a commit, which may sign somebody in.
-    pub(super) fn note_commit(&mut self, signs_in: bool) {
+    pub(crate) fn note_commit(&mut self, signs_in: bool) {
         self.signs_in |= signs_in;
     }
 
     /// What is sent. `is_new`: the answer sets the cookie of a session.
-    pub(super) fn part(&self, tokens: &FormTokens, cookie_header: &[u8], is_new: bool) -> FormPart {
+    pub(crate) fn part(&self, tokens: &FormTokens, cookie_header: &[u8], is_new: bool) -> FormPart {
         let renewed = if self.signs_in && is_new { tokens.rotate([cookie_header]) } else { Ok(None) };
         let renewed = renewed.unwrap_or_else(|error| {
             tracing::error!(%error, "the form tokens of a browser were not renewed");

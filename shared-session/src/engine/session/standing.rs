@@ -1,8 +1,10 @@
 //! Whether a long-lived connection may go on.
 
 pub(crate) mod compare;
-use super::session::Session;
-use crate::{engine::draft::Loaded, error::Error};
+use crate::{
+    engine::{draft::Loaded, session::Session},
+    error::Error,
+};
 
 /// What has become of a session since a long-lived connection loaded it; see [`Session::standing`].
 ///

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use super::{
-    lazy_session::LazySession,
-    manager::SessionManager,
-    request::{Followed, Inner, Method, Origin, Where},
+use crate::{
+    engine::{
+        manager::SessionManager,
+        request::{Followed, Inner, Method, Origin, Where},
+        session::lazy::LazySession,
+    },
+    error::{Error, ErrorKind},
 };
-use crate::error::{Error, ErrorKind};
 
 /// How long a reopened handle waits for its request to be answered.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -24,7 +26,7 @@ impl Origin {
 
 impl Inner {
     /// The token to load the session by.
-    pub(super) async fn token(&self) -> Where {
+    pub(crate) async fn token(&self) -> Where {
         self.check_credentials()?;
         self.origin.token().await
     }

@@ -8,10 +8,12 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 
-use super::core::Core;
 use crate::{
     audit::{AuditEvent, AuditKind},
-    engine::draft::{End, Loaded, stale},
+    engine::{
+        core::Core,
+        draft::{End, Loaded, stale},
+    },
     error::{Error, ErrorKind},
     log_limit::LogLimit,
     record::{Ownership, Place, Record, id::Token},
@@ -23,7 +25,7 @@ const ATTEMPTS: u32 = 64;
 
 /// The mark of a session that has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tombstone {
+pub(crate) enum Tombstone {
     /// Signed out or revoked.
     Ended,
     /// Its cookie was replaced then, and it lives on under another key.
@@ -47,7 +49,7 @@ impl Tombstone {
 
 impl Core {
     /// Ends a session, or each that one of several cookies opens.
-    pub(super) async fn end(&self, end: End, address: Option<IpAddr>) -> Result<(), Error> {
+    pub(crate) async fn end(&self, end: End, address: Option<IpAddr>) -> Result<(), Error> {
         match end {
             End::Record(token, record) => self.end_record(&token, &record, address).await,
             End::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await,
@@ -87,13 +89,13 @@ impl Core {
     }
 
     /// The tombstone of the session at `place`. No round trip where the profile needs none.
-    pub(super) async fn tombstone(&self, place: &Place) -> Result<Option<Tombstone>, Error> {
+    pub(crate) async fn tombstone(&self, place: &Place) -> Result<Option<Tombstone>, Error> {
         let Some(key) = self.profile.tombstone_key(place) else { return Ok(None) };
         Ok(self.store.load(&key).await?.map(|text| Tombstone::from_text(&text)))
     }
 
     /// Deletes what was written over a tombstone. Never fails the request: whoever comes next tries again.
-    pub(super) async fn end_again(&self, place: &Place) {
+    pub(crate) async fn end_again(&self, place: &Place) {
         self.stats.ended_again.add_one();
         static LIMIT: LogLimit = LogLimit::new();
         if let Some(left_out) = LIMIT.line() {
@@ -105,13 +107,13 @@ impl Core {
     }
 
     /// Ends the session at `place`, of which `loaded` was seen. Says whether there was one.
-    pub(super) async fn end_at(&self, place: &Place, loaded: &Record, mark: Tombstone) -> Result<bool, Error> {
+    pub(crate) async fn end_at(&self, place: &Place, loaded: &Record, mark: Tombstone) -> Result<bool, Error> {
         self.bury(place, mark).await;
         self.delete(&place.key, loaded.ownership(), loaded).await
     }
 
     /// Ends the session at `place`, which belongs to the caller whatever it holds.
-    pub(super) async fn end_owned(&self, place: &Place, owned: &Ownership) -> Result<(), Error> {
+    pub(crate) async fn end_owned(&self, place: &Place, owned: &Ownership) -> Result<(), Error> {
         self.bury(place, Tombstone::Ended).await;
         let _: Deleted = self.store.delete(&place.key, owned.seen()).await?;
         Ok(())
@@ -119,7 +121,7 @@ impl Core {
 
     /// Leaves the tombstone. The deletion that follows is what ends the session, so a store that cannot take the
     /// tombstone (out of memory, say) does not keep anybody from signing out.
-    pub(super) async fn bury(&self, place: &Place, mark: Tombstone) {
+    pub(crate) async fn bury(&self, place: &Place, mark: Tombstone) {
         let Some(key) = self.profile.tombstone_key(place) else { return };
         // Whoever writes over it does so with a lifetime of at most the idle one, and saw the session before.
         let ttl = self.lifetime.idle().saturating_mul(2);

@@ -4,10 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{core::Core, turns::Turn};
 use crate::{
-    engine::draft::{Edit, gone, stale},
+    engine::{
+        core::Core,
+        draft::{Edit, gone, stale},
+    },
     error::{Error, ErrorKind},
+    keyed_semaphore::KeyedPermit,
     record::{Place, Record},
 };
 
@@ -15,7 +18,7 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What came of one compare-and-set.
-pub(super) enum Attempt {
+pub(crate) enum Attempt {
     Stored(Arc<Record>),
     /// Another write was faster: go on from its version.
     Overtaken(Arc<Record>),
@@ -26,15 +29,17 @@ pub(super) enum Attempt {
 impl Core {
     /// Waits for its turn among the writers of this process that were overtaken at `place`. Otherwise those that come
     /// first would go on losing: against the faster, which try again at once, and against each other.
-    pub(super) async fn in_turn(
+    pub(crate) async fn in_turn(
         &self,
-        turn: &mut Option<Turn>,
+        turn: &mut Option<KeyedPermit>,
         newer: Arc<Record>,
         place: &Place,
         tag: &str,
         edit: &Edit,
     ) -> Result<Attempt, Error> {
-        let taken = tokio::time::timeout(PATIENCE, self.turns.turn(&place.key, 1)).await.map_err(|_| too_slow())?;
+        let taken = tokio::time::timeout(PATIENCE, self.overtaken_writers.acquire(&place.key, 1))
+            .await
+            .map_err(|_| too_slow())?;
         let has_waited = taken.has_waited;
         *turn = Some(taken);
         if !has_waited {
@@ -46,7 +51,7 @@ impl Core {
     }
 
     /// What it means that `current` is stored instead of what this edit was made on.
-    pub(super) async fn judge(&self, place: &Place, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
+    pub(crate) async fn judge(&self, place: &Place, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
         let current = Arc::new(self.decode(&place.key, current, self.now().await?)?);
         if current.is_of(tag) {
             return Ok(Attempt::Stored(current));
@@ -59,6 +64,6 @@ impl Core {
     }
 }
 
-pub(super) fn too_slow() -> Error {
+pub(crate) fn too_slow() -> Error {
     Error::new(ErrorKind::Unavailable, "other requests kept being faster on this session")
 }

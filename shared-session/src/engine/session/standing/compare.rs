@@ -3,7 +3,7 @@
 use futures_util::future::try_join;
 
 use crate::{
-    engine::{core::Core, ended::Tombstone, standing::Standing},
+    engine::{core::Core, end::Tombstone, session::standing::Standing},
     error::Error,
     record::{Record, id::Token},
     store::StoreTime,

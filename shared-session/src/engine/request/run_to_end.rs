@@ -15,7 +15,7 @@ use crate::{error::Error, store::BoxFuture};
 /// A future that is polled in place, and goes on as a task of its own if it is dropped between its first poll and its
 /// end. Most requests wait for their commits, and a task for each would cost more than the commit.
 #[must_use = "nothing has begun before it is polled"]
-pub(super) struct ToEnd<T: Send + 'static>(Stage<T>);
+pub(crate) struct ToEnd<T: Send + 'static>(Stage<T>);
 
 type Work<T> = CatchUnwind<AssertUnwindSafe<BoxFuture<'static, Result<T, Error>>>>;
 
@@ -27,7 +27,7 @@ enum Stage<T> {
 }
 
 impl<T: Send + 'static> ToEnd<T> {
-    pub(super) fn new(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Self {
+    pub(crate) fn new(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Self {
         let work: BoxFuture<'static, Result<T, Error>> = Box::pin(work);
         Self(Stage::New(AssertUnwindSafe(work).catch_unwind()))
     }

@@ -12,7 +12,7 @@ pub(crate) struct LastWrite {
 
 impl LastWrite {
     /// `failed` is why, if the write did.
-    pub(super) fn note(&self, failed: Option<&Error>) {
+    pub(crate) fn note(&self, failed: Option<&Error>) {
         match failed {
             None => self.is_refused.store(false, Relaxed),
             // Others are about one session.
@@ -21,7 +21,7 @@ impl LastWrite {
         }
     }
 
-    pub(super) fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         self.is_refused.load(Relaxed)
     }
 }

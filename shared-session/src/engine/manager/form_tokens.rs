@@ -2,13 +2,13 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{core::Core, lazy_session::LazySession, manager::SessionManager, outcome::CookieAction};
 use crate::{
     csrf::{
         TokenRefusal,
         form::{FormToken, PostedForm, RefusedForm},
         token::FormTokens,
     },
+    engine::{core::Core, manager::SessionManager, outcome::CookieAction, session::lazy::LazySession},
     error::{Error, ErrorKind},
     record::id::Token,
 };

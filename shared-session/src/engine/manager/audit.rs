@@ -1,7 +1,9 @@
 //! What a program tells of its own, and whom.
 
-use super::{manager::SessionManager, session::Session};
-use crate::audit::{Audit, AuditEvent, AuditKind};
+use crate::{
+    audit::{Audit, AuditEvent, AuditKind},
+    engine::{manager::SessionManager, session::Session},
+};
 
 impl SessionManager {
     /// Who is told when somebody signs in or out, fails to, or is signed out: [`audit`](crate::audit) says what and

@@ -2,9 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{core::Core, draft::Loaded, outcome::CookieAction};
 use crate::{
     cookie::CookieConfig,
+    engine::{core::Core, draft::Loaded, outcome::CookieAction},
     record::{Record, expiry::Expiry, id::Token},
     store::StoreTime,
 };
@@ -17,11 +17,11 @@ pub(crate) struct Written {
 }
 
 impl Written {
-    pub(super) fn kept(token: &Token, record: Arc<Record>) -> Self {
+    pub(crate) fn kept(token: &Token, record: Arc<Record>) -> Self {
         Self { session: Some((token.clone(), record)), cookie: CookieAction::Keep }
     }
 
-    pub(super) fn under_new_cookie(token: Token, record: Arc<Record>, max_age: Option<Duration>) -> Self {
+    pub(crate) fn under_new_cookie(token: Token, record: Arc<Record>, max_age: Option<Duration>) -> Self {
         Self { cookie: CookieAction::Set(token.clone(), max_age), session: Some((token, record)) }
     }
 
@@ -40,7 +40,7 @@ impl Written {
 impl Core {
     /// What was written under the cookie that the browser has: `next` instead of `base`. The cookie is sent again where
     /// it would end before the session does, or where it is to be kept for another time than before.
-    pub(super) fn extended(&self, token: &Token, base: &Record, next: Arc<Record>, now: StoreTime) -> Written {
+    pub(crate) fn extended(&self, token: &Token, base: &Record, next: Arc<Record>, now: StoreTime) -> Written {
         let max_age = self.max_age(&next, now);
         let is_due = match max_age {
             None => self.max_age(base, now).is_some(),
@@ -56,7 +56,7 @@ impl Core {
     }
 
     /// How long the browser is to keep the cookie of `record`, as of `now`; `None`: as long as it runs.
-    pub(super) fn max_age(&self, record: &Record, now: StoreTime) -> Option<Duration> {
+    pub(crate) fn max_age(&self, record: &Record, now: StoreTime) -> Option<Duration> {
         let limits = &record.head.limits;
         let max_age = match limits.expiry {
             Expiry::Configured => self.cookie.max_age()?.min(limits.deadline.since(now)),

@@ -4,11 +4,11 @@ use std::{net::IpAddr, sync::Arc};
 
 use futures_util::future::{try_join, try_join_all};
 
-use super::{core::Core, ended::Tombstone, manager::SessionManager};
 #[cfg(feature = "users")]
 use crate::record::id::Token;
 use crate::{
     audit::{AuditEvent, AuditKind},
+    engine::{core::Core, end::Tombstone, manager::SessionManager},
     error::{Error, ErrorKind},
     record::{Place, Record, id::Handle},
     store::{BoxFuture, StoreTime},
@@ -189,7 +189,7 @@ impl SessionManager {
 
 impl Core {
     /// Tells that one session of a user, whose or not, was ended from elsewhere.
-    pub(super) fn tell_revoked(&self, place: &Place, record: &Record) {
+    pub(crate) fn tell_revoked(&self, place: &Place, record: &Record) {
         let event = AuditEvent::new(AuditKind::Revocation).with_handle(place.handle).with_sessions(1);
         self.audit.tell(&match record.user_id() {
             Some(user_id) => event.with_user_id(user_id),
@@ -203,7 +203,7 @@ impl Core {
     }
 
     /// The sessions in a user's index. One round trip.
-    pub(super) async fn places_of(&self, user_id: &str) -> Result<Vec<Place>, Error> {
+    pub(crate) async fn places_of(&self, user_id: &str) -> Result<Vec<Place>, Error> {
         let members = self.store.index_list(&self.profile.index_key(user_id)).await?;
         Ok(members.iter().filter_map(|member| self.profile.place_of_member(member)).collect())
     }
@@ -257,7 +257,7 @@ impl Core {
     }
 
     /// The live, readable records at `places`. One round trip for each, sixteen at a time.
-    pub(super) async fn records_at(&self, places: Vec<Place>) -> Result<Vec<(Place, Arc<Record>)>, Error> {
+    pub(crate) async fn records_at(&self, places: Vec<Place>) -> Result<Vec<(Place, Arc<Record>)>, Error> {
         let mut found = Vec::with_capacity(places.len());
         for some in places.chunks(AT_ONCE) {
             // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
@@ -270,7 +270,7 @@ impl Core {
     }
 
     /// A live, readable record.
-    pub(super) async fn read(&self, place: &Place) -> Result<Option<Arc<Record>>, Error> {
+    pub(crate) async fn read(&self, place: &Place) -> Result<Option<Arc<Record>>, Error> {
         let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(place)).await?;
         let (Some(bytes), None) = (bytes, tombstone) else { return Ok(None) };
         let now = self.now().await?;
@@ -278,7 +278,7 @@ impl Core {
         Ok(record.map(Arc::new))
     }
 
-    pub(super) async fn revoke(&self, place: &Place, record: &Record) -> Result<bool, Error> {
+    pub(crate) async fn revoke(&self, place: &Place, record: &Record) -> Result<bool, Error> {
         let _evict = self.evict_after([Some(place.handle), None]);
         let ended = self.end_at(place, record, Tombstone::Ended).await?;
         self.unindex(record, place).await;

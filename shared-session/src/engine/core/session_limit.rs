@@ -15,13 +15,13 @@ pub enum SessionLimit {
 }
 
 impl SessionLimit {
-    pub(super) fn most(self) -> usize {
+    pub(crate) fn most(self) -> usize {
         let (Self::EndOldest(most) | Self::Refuse(most)) = self;
         usize::try_from(most.max(1)).unwrap_or(usize::MAX)
     }
 
     /// Sorts sessions so that those come first that stay, and takes the others out.
-    pub(super) fn surplus<T>(self, sessions: &mut Vec<T>, signed_in: impl Fn(&T) -> (StoreTime, String)) -> Vec<T> {
+    pub(crate) fn surplus<T>(self, sessions: &mut Vec<T>, signed_in: impl Fn(&T) -> (StoreTime, String)) -> Vec<T> {
         sessions.sort_by_cached_key(&signed_in);
         if matches!(self, Self::EndOldest(_)) {
             sessions.reverse();

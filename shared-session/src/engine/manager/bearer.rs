@@ -5,11 +5,15 @@
 //! - An answer tells the value in the form of its request: a header instead of the cookie.
 //! - All else is the same session: its record, its user, its place in lists.
 
-use super::{credentials::Carrier, manager::SessionManager, request::Inner, session::Session};
 #[cfg(doc)]
 use crate::engine::outcome::Outcome;
 use crate::{
     cookie::Sent,
+    engine::{
+        manager::SessionManager,
+        request::{Inner, credentials::Carrier},
+        session::Session,
+    },
     error::{Error, ErrorKind},
 };
 
@@ -115,7 +119,7 @@ impl Session {
 
 impl Inner {
     /// An error if nobody can say which session the request means.
-    pub(super) fn check_credentials(&self) -> Result<(), Error> {
+    pub(crate) fn check_credentials(&self) -> Result<(), Error> {
         match self.carrier() {
             Carrier::Cookie | Carrier::Bearer => Ok(()),
             Carrier::Ambiguous => Err(Error::new(
@@ -131,7 +135,7 @@ impl Inner {
     }
 
     /// The value of `WWW-Authenticate` in an answer with `kind` and `status` (RFC 6750, 3).
-    pub(super) fn challenge(&self, kind: ErrorKind, status: u16) -> Option<&'static str> {
+    pub(crate) fn challenge(&self, kind: ErrorKind, status: u16) -> Option<&'static str> {
         if !self.core.bearer {
             return None;
         }

@@ -7,11 +7,12 @@ use crate::error::ErrorKind;
 use crate::{
     cookie::{Sent, Transport},
     engine::{
-        credentials::Carrier,
         draft::{Draft, Loaded},
-        options::{LoadOptions, Source},
-        request::{Inner, RequestGuard, State},
-        session::Session,
+        request::{Inner, RequestGuard, State, credentials::Carrier},
+        session::{
+            Session,
+            load_options::{LoadOptions, Source},
+        },
     },
     error::Error,
     reply::{Failure, Rejected, Reply},

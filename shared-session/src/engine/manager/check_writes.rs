@@ -1,7 +1,9 @@
 //! Whether the store takes writes.
 
-use super::{core::Core, manager::SessionManager};
-use crate::error::Error;
+use crate::{
+    engine::{core::Core, manager::SessionManager},
+    error::Error,
+};
 
 impl SessionManager {
     /// Whether the store takes writes. A store that is full, read-only, or cannot save what it holds still answers

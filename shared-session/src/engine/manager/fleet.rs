@@ -3,8 +3,8 @@
 
 use bytes::Bytes;
 
-use super::{core::Core, manager::SessionManager};
 use crate::{
+    engine::{core::Core, manager::SessionManager},
     error::{Error, ErrorKind},
     record::{Fit, Identity},
 };

@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::{
-    data::MissedTake,
-    draft::{Draft, Loaded, decide, gone, stale},
-    outcome::CookieAction,
-    request::{Committed, Inner, State, did_not_finish, no_cookie, read_only},
-    session::Session,
-    written::Written,
+use crate::{
+    engine::{
+        draft::{Draft, Loaded, data::MissedTake, decide, gone, stale},
+        outcome::CookieAction,
+        request::{Committed, Inner, State, did_not_finish, no_cookie, read_only},
+        session::Session,
+        write::written::Written,
+    },
+    error::{Error, ErrorKind},
 };
-use crate::error::{Error, ErrorKind};
 
 impl Session {
     /// Commits the edits now, whatever becomes of the request, and reloads the merged result. A cookie that this makes

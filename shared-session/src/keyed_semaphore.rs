@@ -1,0 +1,85 @@
+//! A semaphore for each key: in this process, few tasks at a time work on one key, in the order in which they came.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A semaphore for each key that somebody is at work on.
+#[derive(Debug, Default)]
+pub(crate) struct KeyedSemaphore(Mutex<HashMap<String, Arc<Semaphore>>>);
+
+impl KeyedSemaphore {
+    /// From so many keys on, those that nobody is at work on are dropped at the next one.
+    const MANY: usize = 1024;
+
+    /// Waits for one of the `at_once` permits of `key`. Work on other keys is not waited for.
+    pub(crate) async fn acquire(&self, key: &str, at_once: usize) -> KeyedPermit {
+        let semaphore = {
+            let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            if keys.len() >= Self::MANY {
+                // Whoever has a permit, or waits for one, holds the semaphore.
+                keys.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
+            }
+            Arc::clone(keys.entry(key.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(at_once))))
+        };
+        match Arc::clone(&semaphore).try_acquire_owned() {
+            Ok(permit) => KeyedPermit { _permit: Some(permit), has_waited: false },
+            // Nobody closes it.
+            Err(_) => KeyedPermit { _permit: semaphore.acquire_owned().await.ok(), has_waited: true },
+        }
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+/// Work on a key, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct KeyedPermit {
+    _permit: Option<OwnedSemaphorePermit>,
+    /// Whether somebody else came first.
+    pub(crate) has_waited: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn as_many_run_as_may_and_others_wait_for_the_same_key_only() {
+        let semaphores = KeyedSemaphore::default();
+        let first = semaphores.acquire("a", 2).await;
+        assert!(!first.has_waited);
+        let _second = semaphores.acquire("a", 2).await;
+        assert!(semaphores.acquire("a", 2).now_or_never().is_none());
+        assert!(semaphores.acquire("b", 1).now_or_never().is_some());
+        drop(first);
+        assert!(semaphores.acquire("a", 2).now_or_never().is_some());
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_dropped() {
+        let semaphores = KeyedSemaphore::default();
+        let held = semaphores.acquire("held", 1).await;
+        for n in 0..3 * KeyedSemaphore::MANY {
+            drop(semaphores.acquire(&n.to_string(), 1).await);
+        }
+        assert!(semaphores.len() <= KeyedSemaphore::MANY);
+        assert!(semaphores.acquire("held", 1).now_or_never().is_none(), "a permit is not lost");
+        drop(held);
+        let mut held = Vec::new();
+        for n in 0..2 * KeyedSemaphore::MANY {
+            held.push(semaphores.acquire(&n.to_string(), 1).await);
+        }
+        drop(held);
+        drop(semaphores.acquire("next", 1).await);
+        assert_eq!(semaphores.len(), 1);
+    }
+}
