@@ -112,7 +112,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             .app_data(staff_log.clone())
             .app_data(web::PayloadConfig::new(form::LIMIT))
             .configure(routes::all)
-            .wrap(from_fn(seen::note))
+            .wrap(from_fn(seen::remember_seen))
             .wrap(SessionMiddleware::new(manager))
             .wrap(guard)
             .wrap(from_fn(edge::pass))

@@ -123,7 +123,7 @@ impl Visit {
     }
 
     /// Writes down what `staff` is about to do to `subject`; see [`StaffLog`].
-    pub(crate) async fn note(&self, staff: &User, action: &str, subject: &str) -> Result<(), Failure> {
+    pub(crate) async fn log_staff_action(&self, staff: &User, action: &str, subject: &str) -> Result<(), Failure> {
         let log = self.request.app_data::<web::Data<StaffLog>>().ok_or(ErrorKind::Config)?;
         let address = self.client_address().map(|address| address.to_string()).unwrap_or_default();
         let (staff, action, subject) = (staff.username.clone(), action.to_owned(), subject.to_owned());
@@ -131,7 +131,7 @@ impl Visit {
     }
 
     /// Tells the audit what `staff` has done.
-    pub(crate) fn tell(&self, staff: &User, event: AuditEvent) {
+    pub(crate) fn audit(&self, staff: &User, event: AuditEvent) {
         self.setup.manager.audit(&event.with_actor_id(&*staff.id).with_address(self.client_address()));
     }
 

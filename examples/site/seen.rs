@@ -37,7 +37,7 @@ impl Seen {
 }
 
 /// Notes it for answers that become error pages. Costs nothing where the session was not loaded.
-pub(crate) async fn note(
+pub(crate) async fn remember_seen(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {

@@ -123,7 +123,7 @@ fn write(handle: &str, [last_use, ends, address, user, browser]: [&str; 5]) -> R
 async fn revoke_one(setup: &Setup, handle: &Handle) -> Result<(), Failure> {
     let gone = || Failure::failed(format!("there is no session {handle}: it has ended, or the handle is another one"));
     let session = setup.manager.session_named(handle).await?.ok_or_else(gone)?;
-    note(&setup.settings, "end-session", &handle.to_string()).await?;
+    log_staff_action(&setup.settings, "end-session", &handle.to_string()).await?;
     match setup.manager.revoke(session.user_id.as_deref(), handle).await? {
         true => print(&format!("ended the session {handle}\n")),
         false => Err(gone()),
@@ -136,7 +136,7 @@ async fn revoke_all(setup: &Setup, user: &str, yes: bool) -> Result<(), Failure>
     if !yes && !is_confirmed(&setup.manager, &user, &name).await? {
         return print("nothing was ended\n");
     }
-    note(&setup.settings, "sign-out", &user.username).await?;
+    log_staff_action(&setup.settings, "sign-out", &user.username).await?;
     let ended = setup.manager.revoke_all(&user.id).await?;
     print(&format!("signed {name} out everywhere; {ended} sessions were in the store\n"))
 }
@@ -163,7 +163,7 @@ async fn find(users: &SqlUsers, user: &str) -> Result<User, Failure> {
     found.ok_or_else(|| Failure::failed(format!("there is no user {}", plain(user))))
 }
 
-async fn note(settings: &Settings, action: &str, subject: &str) -> Result<(), Error> {
+async fn log_staff_action(settings: &Settings, action: &str, subject: &str) -> Result<(), Error> {
     let [staff, action, subject] = [STAFF, action, subject].map(str::to_owned);
     StaffLog::open(settings).await?.write(&Entry { at: now(), staff, action, subject, address: String::new() }).await
 }

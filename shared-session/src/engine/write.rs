@@ -1,8 +1,10 @@
 //! Writing a session: I/O 2, and the one merge loop.
 
 pub(crate) mod conflict;
+pub(crate) mod create;
 pub(crate) mod enforce_limit;
 pub(crate) mod evict;
+pub(crate) mod move_to_new_key;
 pub(crate) mod written;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
@@ -13,11 +15,11 @@ use crate::{
     audit::{AuditEvent, AuditKind},
     engine::{
         core::Core,
-        draft::{Edit, New, Plan, Write, data::Original, gone},
+        draft::{Edit, Plan, Write, data::Original, gone},
         end::Tombstone,
         outcome::CookieAction,
         write::{
-            conflict::{Attempt, too_slow},
+            conflict::{ATTEMPTS, Attempt, too_slow},
             evict::written_by,
             written::Written,
         },
@@ -26,19 +28,12 @@ use crate::{
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     record::{
         Content, Head, Identity, Place, Record, Stamp,
-        entries::Entries,
         expiry::Expiry,
         id::{Secret, Token},
-        lifetime::Limits,
         tag::Tag,
     },
-    store::{Deleted, Replaced, StoreTime},
+    store::{Replaced, StoreTime},
 };
-
-/// How often a write is tried again after another one was faster. Each failure means that another write succeeded. Of
-/// those that were overtaken in one process one goes on at a time, so this is a limit for very many processes that
-/// write to one session.
-const ATTEMPTS: u32 = 64;
 
 impl Core {
     /// Runs the plan. Observed: a span, and its time.
@@ -99,7 +94,7 @@ impl Core {
             Some(Write::Create(new)) => Box::pin(self.create(new)).await?,
             Some(Write::Edit(edit)) => {
                 let edited = if edit.rotate && self.profile.rotation_moves() {
-                    Box::pin(self.relocate(edit)).await
+                    Box::pin(self.move_to_new_key(edit)).await
                 } else {
                     self.edit(edit).await
                 };
@@ -161,7 +156,10 @@ impl Core {
             };
             let attempted = match attempted {
                 Attempt::Overtaken(newer) if turn.is_none() && lost.is_none() => {
-                    Box::pin(self.in_turn(&mut turn, newer, &place, tag, edit)).await?
+                    match Box::pin(self.wait_in_line(&mut turn, &place)).await? {
+                        None => Attempt::Overtaken(newer),
+                        Some(current) => Box::pin(self.judge(&place, &current, tag, edit)).await?,
+                    }
                 }
                 attempted => attempted,
             };
@@ -188,60 +186,6 @@ impl Core {
                 Attempt::NotApplied(error) if lost.is_some() || error.is_late() => return Err(error),
                 Attempt::NotApplied(error) => lost = Some(error),
             }
-        }
-        Err(too_slow())
-    }
-
-    /// Moves the session to a new key with an edit made, where the key is the secret: the new one first, then the old
-    /// one is deleted, but only as it was seen. Until then both open the session, as when Django does it.
-    async fn relocate(&self, edit: &Edit) -> Result<Written, Error> {
-        let old = self.profile.place(&edit.token);
-        let mut base = Arc::clone(&edit.record);
-        let mut turn = None;
-        for attempt in 0..ATTEMPTS {
-            let now = self.now().await?;
-            let head = self.next_head(&base, edit, now);
-            let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
-            let content = Content { head, entries: base.entries.with(&changes) };
-            let token = self.profile.new_token()?;
-            let new = self.profile.place(&token);
-            let record = self.profile.next(&new.key, &base, None, &self.stamp("", now), content)?;
-            self.check_size(&record, base.bytes().len())?;
-            let limits = record.head.limits;
-            let Some(ttl) = limits.left(now) else { return Err(gone()) };
-            let create = self.create_at(&new.key, &record, ttl);
-            let created = match record.head.user.clone() {
-                None => create.await?,
-                Some(identity) => self.indexed(&new, &identity, limits.deadline, create).await?,
-            };
-            if !created {
-                continue;
-            }
-            let seen = base.version();
-            let current = match self.store.delete(&old.key, Some(&seen)).await {
-                Ok(Deleted::Deleted) => {
-                    self.bury(&old, Tombstone::Moved(now)).await;
-                    self.unindex(&base, &old).await;
-                    self.stats.commits.add_one();
-                    tracing::Span::current().record("attempts", attempt + 1);
-                    let max_age = self.max_age(&record, now);
-                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
-                }
-                Ok(Deleted::Gone) => Err(gone()),
-                Ok(Deleted::Conflict(current)) => Ok(current),
-                Err(error) => Err(error),
-            };
-            // The session changed or ended meanwhile, or nobody knows: what was made names nobody's cookie.
-            let _ = self.store.delete(&new.key, None).await;
-            self.unindex(&record, &new).await;
-            let judged = match self.judge(&old, &current?, "", edit).await? {
-                Attempt::Overtaken(newer) if turn.is_none() => self.in_turn(&mut turn, newer, &old, "", edit).await?,
-                judged => judged,
-            };
-            if let Attempt::Overtaken(newer) = judged {
-                base = newer;
-            }
-            self.stats.merged.add_one();
         }
         Err(too_slow())
     }
@@ -293,57 +237,6 @@ impl Core {
         Err(gone())
     }
 
-    /// Starts a session under a new handle.
-    async fn create(&self, new: &New) -> Result<Written, Error> {
-        let changes = new.delta.resolve(&Entries::empty(), new.missed)?;
-        let entries = Entries::empty().with(&changes);
-        let mut last_error = None;
-        // A handle that is taken already, or a lost reply: another handle. What may be left over names nobody's cookie.
-        for _ in 0..3 {
-            let token = self.profile.new_token()?;
-            let place = self.profile.place(&token);
-            let now = self.now().await?;
-            let signs_in = new.login.is_some();
-            let limits = Limits::start(&self.lifetime.of(signs_in), new.expiry.unwrap_or_default(), now);
-            let limits = if signs_in { limits.signed_in_at(now) } else { limits };
-            let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
-            let content = Content { head, entries: entries.clone() };
-            let record = self.profile.first(&token, &self.stamp(Tag::random()?.as_str(), now), content)?;
-            self.check_size(&record, 0)?;
-            let limits = record.head.limits;
-            let Some(ttl) = limits.left(now) else { return Err(gone()) };
-            let create = self.create_at(&place.key, &record, ttl);
-            let created = match &new.login {
-                None => create.await,
-                Some(identity) => self.indexed(&place, identity, limits.deadline, create).await,
-            };
-            match created {
-                Ok(true) => {
-                    self.stats.commits.add_one();
-                    let max_age = self.max_age(&record, now);
-                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
-                }
-                Ok(false) => {}
-                Err(error) if error.is_undecided() && !error.is_late() => last_error = Some(error),
-                Err(error) => return Err(error),
-            }
-        }
-        Err(last_error.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "no free session handle was found")))
-    }
-
-    /// Whether the record is stored; an undecided error only if it is known not to be.
-    async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
-        match self.store.create(key, record.bytes().clone(), ttl).await {
-            Err(error) if error.is_undecided() => match self.store.load(key).await {
-                Ok(None) => Err(error),
-                // Nobody else knows the key yet.
-                Ok(Some(current)) => Ok(current == record.bytes()),
-                Err(unreachable) => Err(unreachable),
-            },
-            other => other,
-        }
-    }
-
     /// Writes down the last use, and the user's renewed marks. Compares like any write, changes no entry, and never
     /// fails the request: a write that was faster has noted a later use.
     async fn touch(&self, token: &Token, record: Arc<Record>, renew: Option<Identity>) -> Written {
@@ -354,7 +247,7 @@ impl Core {
             let user = renew.or_else(|| record.head.user.clone());
             let head = Head { limits, user, client: record.head.client.clone() };
             let place = self.profile.place(token);
-            let next = self.profile.touched(&place.key, &record, head, &self.stamp("", now))?;
+            let next = self.profile.touched(&place.key, &record, head, &self.stamp(Stamp::UNTAGGED, now))?;
             let replaced = self.store.replace(&place.key, &record.version(), next.bytes().clone(), ttl).await?;
             let stored = (replaced == Replaced::Stored).then_some((next, now));
             Ok::<_, Error>(stored)

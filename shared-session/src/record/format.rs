@@ -133,6 +133,11 @@ pub(crate) struct Stamp<'a> {
     pub(crate) lifetime: &'a Lifetime,
 }
 
+impl Stamp<'_> {
+    /// The tag of a commit that never looks for itself in what is stored.
+    pub(crate) const UNTAGGED: &'static str = "";
+}
+
 /// Whether a session of the fleet is written as we would write it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fit {

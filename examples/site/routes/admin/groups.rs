@@ -104,10 +104,10 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
         Ok(name) => name,
         Err(error) => return refused(error).await,
     };
-    visit.note(&staff, "add-group", &name).await?;
+    visit.log_staff_action(&staff, "add-group", &name).await?;
     // Somebody else may have been faster.
     let Some(id) = users.create_group(&name).await.map_err(not_kept)? else { return refused(taken()).await };
-    tell(&visit, &staff, id, "add-group");
+    audit_done(&visit, &staff, id, "add-group");
     Notice::GroupAdded.leave(staff.session())?;
     Ok(visit.see_other(&page_of(id)))
 }
@@ -206,7 +206,7 @@ pub(crate) async fn rename(visit: Visit, form: Form<Name>, id: Path<i64>) -> Ans
             return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, said).await;
         }
     };
-    visit.note(&staff, "rename-group", &format!("{} → {name}", group.name)).await?;
+    visit.log_staff_action(&staff, "rename-group", &format!("{} → {name}", group.name)).await?;
     match users.rename_group(*id, &name).await.map_err(not_kept)? {
         Renamed::Done => {}
         Renamed::NameTaken => {
@@ -215,7 +215,7 @@ pub(crate) async fn rename(visit: Visit, form: Form<Name>, id: Path<i64>) -> Ans
         }
         _ => return Err(Failure::not_found()),
     }
-    tell(&visit, &staff, *id, "rename-group");
+    audit_done(&visit, &staff, *id, "rename-group");
     Notice::GroupChanged.leave(staff.session())?;
     Ok(visit.see_other(&page_of(*id)))
 }
@@ -229,9 +229,9 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
     let (group, rights) = found(&visit, &staff, *id).await?;
     rights.delete_group(&group.permissions).map_err(Failure::forbidden)?;
     visit.require_fresh(staff.session(), &page_of(*id)).await?;
-    visit.note(&staff, "delete-group", &group.name).await?;
+    visit.log_staff_action(&staff, "delete-group", &group.name).await?;
     match visit.setup.users.delete_group(*id).await {
-        Ok(true) => tell(&visit, &staff, *id, "delete-group"),
+        Ok(true) => audit_done(&visit, &staff, *id, "delete-group"),
         Ok(false) => return Err(Failure::not_found()),
         // Something of another app may refer to it.
         Err(error) if error.kind() == ErrorKind::Refused => {
@@ -279,13 +279,13 @@ pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: 
     {
         if !names.is_empty() {
             let names: Vec<_> = names.iter().map(String::as_str).collect();
-            visit.note(&staff, action, &format!("{}: {}", group.name, names.join(", "))).await?;
+            visit.log_staff_action(&staff, action, &format!("{}: {}", group.name, names.join(", "))).await?;
         }
     }
     if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(not_kept)? {
         return Err(Failure::not_found());
     }
-    tell(&visit, &staff, *id, "change-group-permissions");
+    audit_done(&visit, &staff, *id, "change-group-permissions");
     Notice::GroupChanged.leave(staff.session())?;
     Ok(visit.see_other(&page_of(*id)))
 }
@@ -297,6 +297,6 @@ fn each(name: String) -> (String, BTreeSet<String>) {
 }
 
 /// Tells the audit as soon as it is true, whatever fails afterwards.
-fn tell(visit: &Visit, staff: &StaffUser, id: i64, action: &'static str) {
-    visit.tell(staff, AuditEvent::new(AuditKind::Own(action)).with_about(format!("group {id}")));
+fn audit_done(visit: &Visit, staff: &StaffUser, id: i64, action: &'static str) {
+    visit.audit(staff, AuditEvent::new(AuditKind::Own(action)).with_about(format!("group {id}")));
 }

@@ -14,7 +14,7 @@ use shared_session_examples::{
 
 use super::{
     rights,
-    users::{done, find, not_kept, page_of, shown_name, tell},
+    users::{audit_done, done, find, not_kept, page_of, shown_name},
 };
 use crate::{
     errors::Failure,
@@ -190,20 +190,20 @@ fn asked(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
 async fn apply(visit: &Visit, staff: &StaffUser, user: &User, groups: &Difference, permissions: &Difference) -> Answer {
     let users = &visit.setup.users;
     if !groups.is_empty() {
-        note(visit, staff, user, groups, ["add-to-groups", "remove-from-groups"]).await?;
+        log_difference(visit, staff, user, groups, ["add-to-groups", "remove-from-groups"]).await?;
         users.change_groups(&user.id, &groups.add, &groups.remove).await.map_err(not_kept)?;
-        tell(visit, staff, user, "change-groups");
+        audit_done(visit, staff, user, "change-groups");
     }
     if !permissions.is_empty() {
-        note(visit, staff, user, permissions, ["give-permissions", "take-permissions"]).await?;
+        log_difference(visit, staff, user, permissions, ["give-permissions", "take-permissions"]).await?;
         users.change_permissions(&user.id, &permissions.add, &permissions.remove).await.map_err(not_kept)?;
-        tell(visit, staff, user, "change-permissions");
+        audit_done(visit, staff, user, "change-permissions");
     }
     done(visit, staff, user, Notice::UserChanged)
 }
 
 /// Writes to the staff log what changes, under the names of the two ways.
-async fn note(
+async fn log_difference(
     visit: &Visit,
     staff: &StaffUser,
     user: &User,
@@ -213,7 +213,7 @@ async fn note(
     for (action, names) in [(adds, &difference.add), (removes, &difference.remove)] {
         if !names.is_empty() {
             let names: Vec<_> = names.iter().map(String::as_str).collect();
-            visit.note(staff, action, &format!("{}: {}", user.username, names.join(", "))).await?;
+            visit.log_staff_action(staff, action, &format!("{}: {}", user.username, names.join(", "))).await?;
         }
     }
     Ok(())

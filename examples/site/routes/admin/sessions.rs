@@ -101,11 +101,11 @@ pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Re
         None => Found::Nobody,
     };
     rights(visit, staff).await?.end_session(owner.owner()).map_err(Failure::forbidden)?;
-    visit.note(staff, "end-session", &handle.to_string()).await?;
+    visit.log_staff_action(staff, "end-session", &handle.to_string()).await?;
     // The session of a user stays if somebody else has signed in to it meanwhile.
     if visit.setup.manager.revoke(session.user_id.as_deref(), handle).await? {
         let event = AuditEvent::new(AuditKind::Own("end-session")).with_handle(*handle);
-        visit.tell(
+        visit.audit(
             staff,
             match session.user_id {
                 Some(user_id) => event.with_user_id(user_id),

@@ -180,9 +180,9 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
         false => changeable(&visit, &id, is_allowed).await?,
     };
     let action = if on { "activate" } else { "deactivate" };
-    visit.note(&staff, action, &user.username).await?;
+    visit.log_staff_action(&staff, action, &user.username).await?;
     visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;
-    tell(&visit, &staff, &user, action);
+    audit_done(&visit, &staff, &user, action);
     if !on {
         visit.setup.manager.revoke_all(&user.id).await?;
     }
@@ -196,9 +196,9 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
     };
     let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_staff).await?;
     let action = if on { "make-staff" } else { "remove-staff" };
-    visit.note(&staff, action, &user.username).await?;
+    visit.log_staff_action(&staff, action, &user.username).await?;
     visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
-    tell(&visit, &staff, &user, action);
+    audit_done(&visit, &staff, &user, action);
     done(&visit, &staff, &user, Notice::UserChanged)
 }
 
@@ -209,9 +209,9 @@ pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<Str
     };
     let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_superuser_or_password).await?;
     let action = if on { "make-superuser" } else { "remove-superuser" };
-    visit.note(&staff, action, &user.username).await?;
+    visit.log_staff_action(&staff, action, &user.username).await?;
     visit.setup.users.set_superuser(&user.id, on).await.map_err(not_kept)?;
-    tell(&visit, &staff, &user, action);
+    audit_done(&visit, &staff, &user, action);
     done(&visit, &staff, &user, Notice::UserChanged)
 }
 
@@ -228,9 +228,9 @@ pub(crate) async fn set_password(visit: Visit, form: Form<NewPassword>, id: Path
         let said = Said { alert: None, errors: vec![error] };
         return render(&visit, &staff, &id, StatusCode::UNPROCESSABLE_ENTITY, "", said).await;
     }
-    visit.note(&staff, "set-password", &user.username).await?;
+    visit.log_staff_action(&staff, "set-password", &user.username).await?;
     visit.setup.users.set_password(&user.id, &fields.new_password1).await?.ok_or_else(Failure::not_found)?;
-    tell(&visit, &staff, &user, "set-password");
+    audit_done(&visit, &staff, &user, "set-password");
     visit.setup.manager.revoke_all(&user.id).await?;
     done(&visit, &staff, &user, Notice::PasswordSet)
 }
@@ -240,9 +240,9 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
         return again(&visit, stale, &id).await;
     }
     let (staff, user) = changeable(&visit, &id, Rights::change).await?;
-    visit.note(&staff, "sign-out", &user.username).await?;
+    visit.log_staff_action(&staff, "sign-out", &user.username).await?;
     visit.setup.manager.revoke_all(&user.id).await?;
-    tell(&visit, &staff, &user, "sign-out");
+    audit_done(&visit, &staff, &user, "sign-out");
     done(&visit, &staff, &user, Notice::UserSignedOut)
 }
 
@@ -281,8 +281,8 @@ pub(super) fn not_kept(error: Error) -> Failure {
 }
 
 /// Tells the audit as soon as it is true, whatever fails afterwards.
-pub(super) fn tell(visit: &Visit, staff: &StaffUser, user: &User, action: &'static str) {
-    visit.tell(staff, AuditEvent::new(AuditKind::Own(action)).with_user_id(&*user.id));
+pub(super) fn audit_done(visit: &Visit, staff: &StaffUser, user: &User, action: &'static str) {
+    visit.audit(staff, AuditEvent::new(AuditKind::Own(action)).with_user_id(&*user.id));
 }
 
 pub(super) fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {

@@ -1,0 +1,65 @@
+//! Starts a session.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    engine::{
+        core::Core,
+        draft::{New, gone},
+        write::written::Written,
+    },
+    error::{Error, ErrorKind},
+    record::{Content, Head, Record, entries::Entries, lifetime::Limits, tag::Tag},
+};
+impl Core {
+    /// Starts a session under a new handle.
+    pub(super) async fn create(&self, new: &New) -> Result<Written, Error> {
+        let changes = new.delta.resolve(&Entries::empty(), new.missed)?;
+        let entries = Entries::empty().with(&changes);
+        let mut last_error = None;
+        // A handle that is taken already, or a lost reply: another handle. What may be left over names nobody's cookie.
+        for _ in 0..3 {
+            let token = self.profile.new_token()?;
+            let place = self.profile.place(&token);
+            let now = self.now().await?;
+            let signs_in = new.login.is_some();
+            let limits = Limits::start(&self.lifetime.of(signs_in), new.expiry.unwrap_or_default(), now);
+            let limits = if signs_in { limits.signed_in_at(now) } else { limits };
+            let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
+            let content = Content { head, entries: entries.clone() };
+            let record = self.profile.first(&token, &self.stamp(Tag::random()?.as_str(), now), content)?;
+            self.check_size(&record, 0)?;
+            let limits = record.head.limits;
+            let Some(ttl) = limits.left(now) else { return Err(gone()) };
+            let create = self.create_at(&place.key, &record, ttl);
+            let created = match &new.login {
+                None => create.await,
+                Some(identity) => self.indexed(&place, identity, limits.deadline, create).await,
+            };
+            match created {
+                Ok(true) => {
+                    self.stats.commits.add_one();
+                    let max_age = self.max_age(&record, now);
+                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
+                }
+                Ok(false) => {}
+                Err(error) if error.is_undecided() && !error.is_late() => last_error = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(last_error.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "no free session handle was found")))
+    }
+
+    /// Whether the record is stored; an undecided error only if it is known not to be.
+    pub(super) async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
+        match self.store.create(key, record.bytes().clone(), ttl).await {
+            Err(error) if error.is_undecided() => match self.store.load(key).await {
+                Ok(None) => Err(error),
+                // Nobody else knows the key yet.
+                Ok(Some(current)) => Ok(current == record.bytes()),
+                Err(unreachable) => Err(unreachable),
+            },
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Moves a session to a new key, where the key is the secret: Django's profiles.
+
+use std::sync::Arc;
+
+use crate::{
+    engine::{
+        core::Core,
+        draft::{Edit, gone},
+        end::Tombstone,
+        write::{
+            conflict::{ATTEMPTS, too_slow},
+            written::Written,
+        },
+    },
+    error::Error,
+    record::{Content, Stamp},
+    store::Deleted,
+};
+
+impl Core {
+    /// Moves the session to a new key with an edit made: the new one first, then the old one is deleted, but only as it
+    /// was seen. Until then both open the session, as when Django does it.
+    pub(super) async fn move_to_new_key(&self, edit: &Edit) -> Result<Written, Error> {
+        let old = self.profile.place(&edit.token);
+        let mut base = Arc::clone(&edit.record);
+        let mut turn = None;
+        for attempt in 0..ATTEMPTS {
+            let now = self.now().await?;
+            let head = self.next_head(&base, edit, now);
+            let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
+            let content = Content { head, entries: base.entries.with(&changes) };
+            let token = self.profile.new_token()?;
+            let new = self.profile.place(&token);
+            let record = self.profile.next(&new.key, &base, None, &self.stamp(Stamp::UNTAGGED, now), content)?;
+            self.check_size(&record, base.bytes().len())?;
+            let limits = record.head.limits;
+            let Some(ttl) = limits.left(now) else { return Err(gone()) };
+            let create = self.create_at(&new.key, &record, ttl);
+            let created = match record.head.user.clone() {
+                None => create.await?,
+                Some(identity) => self.indexed(&new, &identity, limits.deadline, create).await?,
+            };
+            if !created {
+                continue;
+            }
+            let seen = base.version();
+            let current = match self.store.delete(&old.key, Some(&seen)).await {
+                Ok(Deleted::Deleted) => {
+                    self.bury(&old, Tombstone::Moved(now)).await;
+                    self.unindex(&base, &old).await;
+                    self.stats.commits.add_one();
+                    tracing::Span::current().record("attempts", attempt + 1);
+                    let max_age = self.max_age(&record, now);
+                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
+                }
+                Ok(Deleted::Gone) => Err(gone()),
+                Ok(Deleted::Conflict(current)) => Ok(current),
+                Err(error) => Err(error),
+            };
+            // The session changed or ended meanwhile, or nobody knows: what was made names nobody's cookie.
+            let _ = self.store.delete(&new.key, None).await;
+            self.unindex(&record, &new).await;
+            base = self.newer(&old, &current?, edit).await?;
+            if turn.is_none()
+                && let Some(current) = self.wait_in_line(&mut turn, &old).await?
+            {
+                base = self.newer(&old, &current, edit).await?;
+            }
+            self.stats.merged.add_one();
+        }
+        Err(too_slow())
+    }
+}
