@@ -5,10 +5,10 @@
 //! 1. [`manager`] opens it: [`open`](manager::open) makes a [`request`] of what its headers say.
 //! 2. [`load`] reads the record.
 //! 3. [`session`] is what handlers hold; their edits go into a [`draft`].
-//! 4. The draft decides what to write.
-//! 5. [`write`](mod@write) stores it and merges [conflicts](write::conflict); [`end`] ends a session so that it stays
-//!    ended.
-//! 6. [`outcome`] is what that means for the response.
+//! 4. [`decide`](draft::decide) turns the draft into a plan.
+//! 5. [`write`](mod@write) carries out the plan and merges it with concurrent writes ([`write::conflict`]); [`end`]
+//!    deletes a session for good.
+//! 6. [`outcome`] turns the result into cookies and headers.
 //!
 //! All of them share the [`core`]; [`near`] keeps sessions in the process.
 

@@ -3,7 +3,7 @@
 //! - **Nothing is lost.** Concurrent writes of several services are merged, entry by entry; counters stay exact.
 //! - **Nothing comes back.** A slow request cannot revive a session that was signed out.
 //! - **An outage is an outage.** It is answered with 503 and never mistaken for a sign-out.
-//! - **It costs what it does.** One round trip to read, two to write, none for a request that does not ask.
+//! - **It is cheap.** No round trip if the session is not used, one to read it, two to read and change it.
 //! - **Any framework, any language.** This crate holds the engine and a Tower layer; with Axum use
 //!   [`shared-session-axum`](https://docs.rs/shared-session-axum), with Actix Web
 //!   [`shared-session-actix`](https://docs.rs/shared-session-actix). The stored format is
@@ -224,8 +224,8 @@
 //! - **How long**: 14 days unused and 90 days in all, by default, and a day unused while nobody is signed in
 //!   ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
-//!   depends on the session. To [bearer tokens](SessionManager::with_bearer_tokens) `Session-Token` is what the cookie
-//!   is to browsers.
+//!   depends on the session. Clients with [bearer tokens](SessionManager::with_bearer_tokens) get the value in a
+//!   `Session-Token` header instead of `Set-Cookie`.
 //! - **In logs, errors, `Debug` and metrics**: neither values nor secrets.
 //!
 //! # What it does not do
