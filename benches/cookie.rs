@@ -1,13 +1,13 @@
-//! Reading our cookie out of what browsers and their tenants send.
+//! Opening a session: reading our cookie out of what browsers and their tenants send.
 
 use std::{hint::black_box, time::Duration};
 
 use criterion::Criterion;
-use shared_session::cookie::SessionCookie;
+use shared_session::{SessionManager, store::MemoryStore};
 
 fn main() {
-    let cookie = SessionCookie::default();
-    let ours = format!("{}={}", cookie.name(), "A".repeat(56));
+    let manager = SessionManager::new(MemoryStore::new());
+    let ours = format!("{}={}", manager.cookie().name(), "A".repeat(56));
     let among = |siblings: usize| {
         let siblings: String = (0..siblings).map(|n| format!("_ga_{n}=GS1.1.1700000000.1; ")).collect();
         siblings + &ours
@@ -26,7 +26,7 @@ fn main() {
         .configure_from_args();
     let mut group = criterion.benchmark_group("cookie");
     for (name, header) in &headers {
-        group.bench_function(*name, |bencher| bencher.iter(|| cookie.read([black_box(header.as_bytes())])));
+        group.bench_function(*name, |bencher| bencher.iter(|| manager.open([black_box(header.as_bytes())])));
     }
     group.finish();
     criterion.final_summary();

@@ -74,7 +74,7 @@ async fn managers(redis: &Redis) -> (SessionManager, SessionManager) {
     let far = RedisStore::connect_with(&redis.url(), &config).await.unwrap();
     let near = RedisStore::connect_with(&redis.url(), &config).await.unwrap();
     let cached = SessionManager::new(near.clone()).with_near_cache(NearCache::new()).unwrap();
-    (SessionManager::new(far).with_anonymous_max_size(SessionManager::DEFAULT_MAX_SIZE), cached)
+    (SessionManager::new(far).with_anonymous_max_size(usize::MAX), cached)
 }
 
 async fn load(manager: &SessionManager, cookie: &str) -> shared_session::Session {

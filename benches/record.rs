@@ -35,7 +35,7 @@ fn main() {
     ] {
         let manager = SessionManager::new(FixedStore::default())
             .with_profile(profile.clone())
-            .with_anonymous_max_size(SessionManager::DEFAULT_MAX_SIZE);
+            .with_anonymous_max_size(usize::MAX);
         let cookie = runtime.block_on(new_session(&manager, size));
         group.throughput(Throughput::Bytes(size as u64));
         group.bench_function(format!("decode {name}"), |bencher| {

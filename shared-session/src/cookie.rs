@@ -1,4 +1,4 @@
-//! The session cookie: reading it from requests and writing it to responses, as bytes and strings.
+//! The session cookie: its settings, and the rules by which it is read from requests and written to responses.
 //!
 //! - **One answer for the same bytes**, so that every service agrees on who the user is.
 //! - **A wrong setting stops the start** of a service and not the login of its users.
@@ -7,11 +7,10 @@
 //! # Example
 //!
 //! ```
-//! use shared_session::cookie::{CookieConfig, Presented};
+//! use shared_session::cookie::CookieConfig;
 //!
 //! let cookie = CookieConfig::default().build()?;
 //! assert_eq!(cookie.set("abc"), "__Host-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/");
-//! assert_eq!(cookie.read([&b"x=1; __Host-session=abc"[..]]), Presented::One(b"abc"));
 //!
 //! // A cookie for many hosts cannot have the prefix that promises a single one.
 //! assert!(CookieConfig::default().with_domain("example.com").build().is_err());
@@ -22,8 +21,7 @@
 //!
 //! # Reading
 //!
-//! Every service must agree on who the user is for the same bytes, so [`SessionCookie::read`] has one defined
-//! answer for any header:
+//! Every service must agree on who the user is for the same bytes, so there is one defined answer for any header:
 //!
 //! - Names are compared byte for byte. Case counts and nothing is percent-decoded, in names or in values.
 //! - Only spaces and tabs are trimmed, around the name and around the value, as browsers do when they store a cookie.
@@ -31,8 +29,8 @@
 //! - A pair without a name (`=a=b`) or without an equals sign is ignored.
 //! - Several `Cookie` headers are one list (RFC 9113, 8.2.3). A pair never spans two of them.
 //! - Other pairs never hide ours, whatever they contain.
-//! - Repeated cookies with one value count as that value ([`Presented::Repeated`]). Different values are
-//!   [`Presented::Conflicting`].
+//! - Repeated cookies with one value count as that value. With different values the request is anonymous, which is
+//!   logged: a neighbouring host may have planted one of them (RFC 6265bis, 8.6), and nothing shows which.
 //!
 //! # Writing
 //!
@@ -42,7 +40,7 @@
 //!
 //! A browser may hold cookies of one name in several scopes: the `Domain` or the `Path` was changed, or another host
 //! planted one. It sends them all, and a request does not show their scopes. So an answer that sets or deletes the
-//! cookie first expires it in the other scopes: [`SetCookie::headers`].
+//! cookie first expires it in the other scopes: [`Outcome::set_cookies`](crate::Outcome::set_cookies).
 //!
 //! # Cookbook
 //!
@@ -75,8 +73,7 @@ mod signature;
 mod transport;
 
 pub use config::{CookieConfig, SameSite};
-pub use read::Presented;
-pub(crate) use read::{Sent, read, read_each};
+pub(crate) use read::{Presented, Sent, read, read_each};
 pub use scope::RequestUrl;
 use scope::Scope;
 pub use signature::SignedCookies;
@@ -114,7 +111,7 @@ impl CookieConfig {
     }
 }
 
-/// A checked session cookie, ready to be read and written. Made by [`CookieConfig::build`].
+/// A checked session cookie. Made by [`CookieConfig::build`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionCookie {
     config: Arc<CookieConfig>,
@@ -129,7 +126,7 @@ impl Default for SessionCookie {
 
 impl SessionCookie {
     /// The longest value that browsers are sure to store under any name that [`CookieConfig::build`] accepts, in bytes.
-    pub const MAX_VALUE_LEN: usize = config::MAX_VALUE_LEN;
+    pub(crate) const MAX_VALUE_LEN: usize = config::MAX_VALUE_LEN;
 
     /// The cookie `name` with the default settings. `name` must be a token with the prefix `__Host-`: then they keep
     /// every rule.
@@ -151,23 +148,13 @@ impl SessionCookie {
     /// has the rules.
     ///
     /// Cost: one pass over the headers, no allocation.
-    ///
-    /// ```
-    /// use shared_session::cookie::{Presented, SessionCookie};
-    ///
-    /// let cookie = SessionCookie::default();
-    /// let found = |header: &'static str| cookie.read([header.as_bytes()]);
-    /// assert_eq!(found("theme=dark; __Host-session=abc"), Presented::One(b"abc"));
-    /// assert_eq!(found("__%48ost-session=abc"), Presented::Absent);
-    /// assert_eq!(found("__Host-session=abc; __Host-session=xyz"), Presented::Conflicting);
-    /// ```
-    pub fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Presented<'a> {
+    pub(crate) fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Presented<'a> {
         read(headers, self.name())
     }
 
     /// The `Set-Cookie` header value that gives the browser `value`.
     ///
-    /// `value` should be at most [`SessionCookie::MAX_VALUE_LEN`] bytes of what RFC 6265bis, 4.1.1 allows in a value;
+    /// `value` should be at most 1024 bytes of what RFC 6265bis, 4.1.1 allows in a value;
     /// base64url is. Other bytes are percent-encoded, so that no value can end the cookie or the header. They are not
     /// decoded again on reading.
     ///
@@ -188,8 +175,7 @@ impl SessionCookie {
     /// any clock end it.
     ///
     /// Cost: one string.
-    #[must_use]
-    pub fn delete(&self) -> String {
+    pub(crate) fn delete(&self) -> String {
         let mut cookie = self.expired(&Scope::of(&self.config));
         cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
         cookie.to_string()
@@ -243,7 +229,7 @@ impl SessionCookie {
 /// A cookie to be set or deleted by an answer. `Debug` does not show it.
 #[derive(Clone)]
 #[must_use = "its headers must be put on the response"]
-pub struct SetCookie {
+pub(crate) struct SetCookie {
     own: String,
     cookie: SessionCookie,
     sent: Sent,
@@ -254,7 +240,7 @@ impl SetCookie {
     /// The `Set-Cookie` header value for the configured scope alone. Answer with all [`headers`](Self::headers): a
     /// cookie in another scope would conflict with this one.
     #[must_use]
-    pub fn own(&self) -> &str {
+    pub(crate) fn own(&self) -> &str {
         &self.own
     }
 
@@ -269,7 +255,7 @@ impl SetCookie {
     ///
     /// Cost: one string for each header.
     #[must_use]
-    pub fn headers(&self, url: &RequestUrl<'_>) -> Vec<String> {
+    pub(crate) fn headers(&self, url: &RequestUrl<'_>) -> Vec<String> {
         if self.cookie.config.secure && url.is_plain() && !self.deletes {
             transport::warn_of_plain_http();
         }

@@ -76,15 +76,13 @@ pub struct CookieConfig {
 }
 
 impl Default for CookieConfig {
+    /// The cookie `__Host-session`.
     fn default() -> Self {
-        Self::new(Self::DEFAULT_NAME)
+        Self::new("__Host-session")
     }
 }
 
 impl CookieConfig {
-    /// The default name of the cookie.
-    pub const DEFAULT_NAME: &str = "__Host-session";
-
     /// The longest lifetime that browsers allow a cookie: 400 days (RFC 6265bis, 5.5).
     pub const MAX_AGE_LIMIT: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 

@@ -7,8 +7,7 @@ use memchr::memchr;
 /// The value comes from the client unchecked: check its length and alphabet before using it. `Debug` shows its length
 /// only.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Presented<'a> {
+pub(crate) enum Presented<'a> {
     /// No cookie of this name. The request is anonymous.
     Absent,
     /// One cookie of this name.
@@ -34,8 +33,7 @@ impl fmt::Debug for Presented<'_> {
 
 impl<'a> Presented<'a> {
     /// The valid value, if there is one.
-    #[must_use]
-    pub fn value(&self) -> Option<&'a [u8]> {
+    pub(crate) fn value(&self) -> Option<&'a [u8]> {
         match *self {
             Self::One(value) | Self::Repeated(value) => Some(value),
             Self::Absent | Self::Conflicting => None,

@@ -59,13 +59,6 @@ use crate::{
 pub struct SessionManager(pub(crate) Arc<Core>);
 
 impl SessionManager {
-    /// The largest record, in bytes, unless [`with_max_size`](Self::with_max_size) says otherwise: 512 KiB.
-    pub const DEFAULT_MAX_SIZE: usize = 512 * 1024;
-
-    /// The largest record while nobody is signed in, in bytes, unless
-    /// [`with_anonymous_max_size`](Self::with_anonymous_max_size) says otherwise: 4 KiB.
-    pub const DEFAULT_ANONYMOUS_MAX_SIZE: usize = 4 * 1024;
-
     /// An engine over `store` with the default profile, cookie (`__Host-session`) and [`Lifetime`].
     #[must_use]
     pub fn new(store: impl SessionStore) -> Self {
@@ -77,7 +70,7 @@ impl SessionManager {
             bearer: false,
             forms: None,
             lifetime: Lifetime::default(),
-            max_size: MaxSize { any: Self::DEFAULT_MAX_SIZE, anonymous: Self::DEFAULT_ANONYMOUS_MAX_SIZE },
+            max_size: MaxSize { any: 512 * 1024, anonymous: 4 * 1024 },
             session_limit: None,
             last_write: Arc::default(),
             on_error: OnError::default(),
@@ -147,7 +140,7 @@ impl SessionManager {
     }
 
     /// The largest record, in bytes. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing. Default:
-    /// [`DEFAULT_MAX_SIZE`](Self::DEFAULT_MAX_SIZE).
+    /// 512 KiB.
     #[must_use]
     pub fn with_max_size(self, bytes: usize) -> Self {
         self.with(|core| core.max_size.any = bytes)
@@ -155,8 +148,7 @@ impl SessionManager {
 
     /// The largest record while nobody is signed in, in bytes: anybody can start such sessions, and each takes memory
     /// until it ends. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing; a session that is larger
-    /// already may shrink. Default: [`DEFAULT_ANONYMOUS_MAX_SIZE`](Self::DEFAULT_ANONYMOUS_MAX_SIZE); a limit above
-    /// [`with_max_size`](Self::with_max_size) changes nothing. No I/O.
+    /// already may shrink. Default: 4 KiB; a limit above [`with_max_size`](Self::with_max_size) changes nothing. No I/O.
     ///
     /// See [`Lifetime::with_anonymous`] for how long such sessions live, and [`throttle`](crate::throttle) for how many
     /// of them one client may start.

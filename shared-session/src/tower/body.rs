@@ -54,8 +54,7 @@ impl<B> ResponseBody<B> {
     }
 
     /// The text that is sent instead of the inner service's body, if there is one.
-    #[must_use]
-    pub fn as_reply(&self) -> Option<&[u8]> {
+    pub(crate) fn as_reply(&self) -> Option<&[u8]> {
         match &self.body {
             Either::Inner { .. } => None,
             Either::Reply { text } => Some(text.as_deref().unwrap_or_default()),

@@ -9,7 +9,7 @@ const USER: &str = "42";
 
 async fn manager(url: &str, near: bool) -> SessionManager {
     let store = RedisStore::connect(url).await.unwrap();
-    let manager = SessionManager::new(store).with_anonymous_max_size(SessionManager::DEFAULT_MAX_SIZE);
+    let manager = SessionManager::new(store).with_anonymous_max_size(usize::MAX);
     if near { manager.with_near_cache(NearCache::new()).unwrap() } else { manager }
 }
 
