@@ -10,7 +10,8 @@ use std::{
 };
 
 use shared_session::{
-    CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionLimit, SessionManager, cookie,
+    Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionLimit, SessionManager,
+    cookie::{self, CookieConfig, SessionCookie},
     csrf::{CrossOrigin, FormTokens},
     users::{CreateUserError, NewUser, SqlUsers, UserTable, password::PasswordHasher},
 };
@@ -292,7 +293,7 @@ fn form_tokens(settings: &Settings, keys: &SecretKeys) -> Result<FormTokens, Err
     FormTokens::new(keys.clone()).with_cookie(format!("{mark}{}_csrf", settings.cookie.name), secure)
 }
 
-fn cookie_of(settings: &Settings) -> Result<shared_session::SessionCookie, Error> {
+fn cookie_of(settings: &Settings) -> Result<SessionCookie, Error> {
     let same_site = match settings.cookie.same_site {
         SameSite::Lax => cookie::SameSite::Lax,
         SameSite::Strict => cookie::SameSite::Strict,

@@ -6,7 +6,8 @@
 use std::{net::IpAddr, time::Duration};
 
 use shared_session::{
-    CookieConfig, Error, SecretKeys, Session, SessionManager,
+    Error, SecretKeys, Session, SessionManager,
+    cookie::{CookieConfig, SessionCookie},
     store::MemoryStore,
     throttle::{Attempt, Policy, Subject, Throttle, Verdict},
 };
@@ -146,7 +147,7 @@ impl Throttles {
 #[derive(Clone, Debug)]
 pub struct DeviceCookie {
     name: String,
-    cookie: shared_session::SessionCookie,
+    cookie: SessionCookie,
 }
 
 impl DeviceCookie {

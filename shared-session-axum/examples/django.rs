@@ -2,7 +2,8 @@
 //! `SECRET_KEY=… cargo run -p shared-session-axum --example django`, with the settings of the site.
 use axum::{Router, routing::get};
 use shared_session::{
-    CookieConfig, Profile, SecretKeys,
+    Profile, SecretKeys,
+    cookie::CookieConfig,
     csrf::FormTokens,
     django::Django,
     store::{RedisStore, SessionStore},

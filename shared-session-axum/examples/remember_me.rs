@@ -8,7 +8,8 @@ use std::time::Duration;
 use axum::{Form, Router, response::Html, response::Redirect, routing::get};
 use serde::Deserialize;
 use shared_session::{
-    CookieConfig, ErrorKind, Lifetime, LoginOptions, SecretKeys, SessionLayer, SessionManager,
+    ErrorKind, Lifetime, LoginOptions, SecretKeys, SessionLayer, SessionManager,
+    cookie::CookieConfig,
     store::MemoryStore,
     users::{NewUser, SqlUsers},
 };

@@ -93,14 +93,12 @@ impl SecretKeys {
     }
 
     /// HMAC-SHA-256 of `message` under the current key, for one `purpose`.
-    #[must_use]
-    pub fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+    pub(crate) fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
         native_mac(&self.current, purpose, message).finalize().into_bytes().into()
     }
 
     /// Whether any of the keys signed `message` for `purpose`. Compares in constant time.
-    #[must_use]
-    pub fn verify(&self, purpose: &str, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verify(&self, purpose: &str, message: &[u8], signature: &[u8]) -> bool {
         self.all().any(|key| native_mac(key, purpose, message).verify_slice(signature).is_ok())
     }
 }

@@ -279,7 +279,6 @@ pub mod tower;
 #[cfg(feature = "users")]
 pub mod users;
 
-pub use cookie::{CookieConfig, SessionCookie};
 #[cfg(feature = "redis")]
 pub use engine::near::NearCache;
 pub use engine::{
@@ -316,6 +315,6 @@ pub use record::{
 };
 pub use reply::{Failure, OnError, Rejected, Reply};
 #[cfg(feature = "tower")]
-pub use tower::SessionLayer;
+pub use tower::layer::SessionLayer;
 #[cfg(feature = "users")]
 pub use users::login_options::LoginOptions;

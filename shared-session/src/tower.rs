@@ -43,8 +43,8 @@
 //!
 //! # What it does
 //!
-//! [`SessionLayer`] puts a [`LazySession`](crate::LazySession) into the extensions of each request. When the inner
-//! service has answered, the layer
+//! [`SessionLayer`](crate::SessionLayer) puts a [`LazySession`](crate::LazySession) into the extensions of each
+//! request. When the inner service has answered, the layer
 //!
 //! 1. commits the edits, in one atomic write;
 //! 2. adds `Set-Cookie` or `Session-Token`, `Vary` and `Cache-Control`;
@@ -72,17 +72,16 @@
 //! - **Axum**: `shared-session-axum` has extractors on top of this layer.
 
 mod body;
-pub mod cross_origin;
+mod cross_origin;
 mod future;
 pub mod grpc;
-mod layer;
+pub(crate) mod layer;
 mod service;
 
 pub use body::ResponseBody;
 pub(crate) use body::inner;
-pub use cross_origin::CrossOriginLayer;
+pub use cross_origin::{CrossOriginFuture, CrossOriginLayer, CrossOriginService};
 pub use future::ResponseFuture;
-pub use layer::SessionLayer;
 pub use service::SessionService;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};

@@ -6,7 +6,8 @@ use axum::{Router, body::Body, http::Request};
 use futures_util::{SinkExt, StreamExt};
 use http_suite::programs::{self, Opened, Sent, Visitor};
 use shared_session::{
-    CookieConfig, Profile, SecretKeys, SessionManager,
+    Profile, SecretKeys, SessionManager,
+    cookie::CookieConfig,
     django::Django,
     store::MemoryStore,
     users::{NewUser, SqlUsers},

@@ -10,7 +10,7 @@ use super::time::StoreTime;
 ///
 /// | expiry | the session ends | the browser keeps the cookie | Django's `set_expiry` |
 /// |---|---|---|---|
-/// | `Configured` | as the [`Lifetime`](crate::Lifetime) says | as the [`CookieConfig`](crate::CookieConfig) says | `None` |
+/// | `Configured` | as the [`Lifetime`](crate::Lifetime) says | as the [`CookieConfig`](crate::cookie::CookieConfig) says | `None` |
 /// | `OnBrowserClose` | as the `Lifetime` says | until it is closed | `0` |
 /// | `OnInactivity` | after this time without use | until the session ends | seconds |
 /// | `At` | at this time, used or not | until then | a `datetime` |

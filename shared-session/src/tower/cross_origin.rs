@@ -4,6 +4,6 @@ mod future;
 mod layer;
 mod service;
 
-pub use future::ResponseFuture;
+pub use future::CrossOriginFuture;
 pub use layer::CrossOriginLayer;
 pub use service::CrossOriginService;

@@ -23,6 +23,7 @@ use crate::{
 
 pin_project! {
     /// The future of a [`SessionService`](super::SessionService).
+    #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<F, B> {
         #[pin]
         stage: Stage<F, B>,

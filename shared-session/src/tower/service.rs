@@ -9,7 +9,7 @@ use crate::{
     tower::{ResponseBody, ResponseFuture, future::Asked},
 };
 
-/// The service that [`SessionLayer`](super::SessionLayer) makes.
+/// The service that [`SessionLayer`](crate::SessionLayer) makes.
 #[derive(Clone, Debug)]
 pub struct SessionService<S> {
     pub(super) inner: S,

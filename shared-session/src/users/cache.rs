@@ -135,7 +135,7 @@ impl UserCache {
     }
 
     /// As [`forget`](Self::forget), for all rows.
-    pub fn forget_all(&self) {
+    pub(crate) fn forget_all(&self) {
         for count in &self.changes {
             count.fetch_add(1, SeqCst);
         }

@@ -40,8 +40,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use shared_session::{
-    Close, CookieConfig, Ending, ErrorKind, Handle, Identity, LazySession, Lifetime, Outcome, Profile, Session,
-    SessionManager,
+    Close, Ending, ErrorKind, Handle, Identity, LazySession, Lifetime, Outcome, Profile, Session, SessionManager,
+    cookie::CookieConfig,
     store::{MemoryStore, StoreTime},
     testing::{FaultStore, SpyStore},
 };

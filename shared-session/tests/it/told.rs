@@ -12,8 +12,9 @@ use std::{
 
 use http::{Request, Response};
 use shared_session::{
-    CookieConfig, Error, LazySession, Rejected, Session, SessionLayer, SessionManager,
+    Error, LazySession, Rejected, Session, SessionLayer, SessionManager,
     audit::{AuditEvent, AuditKind},
+    cookie::CookieConfig,
     store::MemoryStore,
 };
 use tower::{Layer, ServiceExt};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use shared_session::{
-    CookieConfig, Expiry, Profile, Sealing, SecretKeys, SessionCookie, SessionManager,
+    Expiry, Profile, Sealing, SecretKeys, SessionManager,
+    cookie::{CookieConfig, SessionCookie},
     store::{MemoryStore, SessionStore, StoreTime},
 };
 

@@ -8,8 +8,9 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use shared_session::{
-    CookieConfig, ErrorKind, LazySession, OnError, Reply, SecretKeys, SessionManager, Standing,
+    ErrorKind, LazySession, OnError, Reply, SecretKeys, SessionManager, Standing,
     audit::AuditEvent,
+    cookie::CookieConfig,
     csrf::{CrossOrigin, FormTokens},
     store::MemoryStore,
     testing::{FaultStore, SpyStore},

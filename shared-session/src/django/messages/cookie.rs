@@ -35,7 +35,7 @@ enum Item {
 /// else: remove the cookie then, as after showing the messages. No I/O.
 ///
 /// ```
-/// use shared_session::{CookieConfig, SecretKeys, django::messages::{self, COOKIE, Level, Message}};
+/// use shared_session::{SecretKeys, cookie::CookieConfig, django::messages::{self, COOKIE, Level, Message}};
 ///
 /// let keys = SecretKeys::django("Django's SECRET_KEY")?;
 /// let hello = [Message::new(Level::INFO, "Hello")];

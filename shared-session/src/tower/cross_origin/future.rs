@@ -13,7 +13,7 @@ use super::super::body::{ResponseBody, inner};
 pin_project! {
     /// The future of [`CrossOriginService`](super::CrossOriginService): the inner service's, or a ready refusal.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<F, B> {
+    pub struct CrossOriginFuture<F, B> {
         #[pin]
         state: State<F, B>,
     }
@@ -27,7 +27,7 @@ pin_project! {
     }
 }
 
-impl<F, B> ResponseFuture<F, B> {
+impl<F, B> CrossOriginFuture<F, B> {
     pub(super) fn inner(future: F) -> Self {
         Self { state: State::Inner { future } }
     }
@@ -37,7 +37,7 @@ impl<F, B> ResponseFuture<F, B> {
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F, B>
+impl<F, B, E> Future for CrossOriginFuture<F, B>
 where
     F: Future<Output = Result<Response<B>, E>>,
 {
@@ -51,9 +51,9 @@ where
     }
 }
 
-impl<F, B> fmt::Debug for ResponseFuture<F, B> {
+impl<F, B> fmt::Debug for CrossOriginFuture<F, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let refused = matches!(self.state, State::Refused { .. });
-        f.debug_struct("ResponseFuture").field("refused", &refused).finish_non_exhaustive()
+        f.debug_struct("CrossOriginFuture").field("refused", &refused).finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use tower_service::Service;
 
 use crate::{
     csrf::{CrossOriginCheck, Refused},
-    tower::{ResponseBody, cross_origin::ResponseFuture, into_response},
+    tower::{ResponseBody, cross_origin::CrossOriginFuture, into_response},
 };
 
 /// The service of [`CrossOriginLayer`](super::CrossOriginLayer).
@@ -21,7 +21,7 @@ where
 {
     type Response = Response<ResponseBody<ResBody>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future, ResBody>;
+    type Future = CrossOriginFuture<S::Future, ResBody>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -34,13 +34,13 @@ where
             |name| request.headers().get_all(name).iter().map(HeaderValue::as_bytes),
         );
         match refused {
-            None => ResponseFuture::inner(self.inner.call(request)),
+            None => CrossOriginFuture::inner(self.inner.call(request)),
             Some(Refused { reply, error, rejected, .. }) => {
                 let mut response: Response<ResponseBody<ResBody>> = into_response(reply);
                 let extensions = response.extensions_mut();
                 extensions.insert(error);
                 rejected.map(|rejected| extensions.insert(rejected));
-                ResponseFuture::refused(response)
+                CrossOriginFuture::refused(response)
             }
         }
     }
@@ -59,7 +59,7 @@ mod tests {
         error::ErrorKind,
         reply::{Failure, OnError, Reply},
         store::MemoryStore,
-        tower::{CrossOriginLayer, SessionLayer},
+        tower::{CrossOriginLayer, layer::SessionLayer},
     };
 
     const OWN: &str = "http://localhost:8000";

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use shared_session::{
-    CookieConfig, ErrorKind, Lifetime, Outcome, Session, cookie::RequestUrl, store::SessionStore, testing::Fault,
+    ErrorKind, Lifetime, Outcome, Session,
+    cookie::{CookieConfig, RequestUrl},
+    store::SessionStore,
+    testing::Fault,
 };
 
 use super::{ABSOLUTE, Browser, Fleet, IDLE, kind, user};

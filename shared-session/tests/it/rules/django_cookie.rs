@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use shared_session::{
-    CookieConfig, Ending, Expiry, Lifetime, Outcome, Profile, SecretKeys, Session,
+    Ending, Expiry, Lifetime, Outcome, Profile, SecretKeys, Session,
+    cookie::CookieConfig,
     django::{Codec, Django},
     store::StoreTime,
 };

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use shared_session::{
-    CookieConfig, ErrorKind, Expiry, LoginOptions, Outcome, Session,
+    ErrorKind, Expiry, LoginOptions, Outcome, Session,
+    cookie::CookieConfig,
     store::{SessionStore, StoreTime},
     users::{NewUser, Users},
 };

@@ -11,7 +11,8 @@ use std::{
 
 use bytes::Bytes;
 use shared_session::{
-    Close, CookieConfig, Ending, Error, ErrorKind, SessionManager,
+    Close, Ending, Error, ErrorKind, SessionManager,
+    cookie::CookieConfig,
     store::{Deleted, MemoryStore, Page, Replaced, Seen, SessionStore, StoreTime},
 };
 

@@ -7,8 +7,8 @@ use std::{
 };
 
 use shared_session::{
-    Close, CookieConfig, Ending, ErrorKind, LazySession, Lifetime, LoadOptions, NearCache, Profile, Session,
-    SessionManager,
+    Close, Ending, ErrorKind, LazySession, Lifetime, LoadOptions, NearCache, Profile, Session, SessionManager,
+    cookie::CookieConfig,
     store::{MemoryStore, RedisConfig, RedisStore, SessionStore},
     testing::{Fault, FaultStore, SpyStore},
 };

@@ -1,7 +1,9 @@
 //! Cookies with a keyed tag: made-up ones cost no store call, and a change of keys signs nobody out.
 
 use shared_session::{
-    CookieConfig, ErrorKind, Profile, SecretKeys, SessionManager, cookie::SignedCookies, django::Django,
+    ErrorKind, Profile, SecretKeys, SessionManager,
+    cookie::{CookieConfig, SignedCookies},
+    django::Django,
     store::MemoryStore,
 };
 
