@@ -7,8 +7,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
-use shared_session::throttle::retry_after;
 use shared_session_axum::Rejection;
+use shared_session_examples::throttles::retry_after;
 use utoipa::{
     IntoResponses, ToSchema,
     openapi::{ContentBuilder, Header, Ref, RefOr, ResponseBuilder, response},

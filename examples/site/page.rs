@@ -22,7 +22,7 @@ use shared_session::{
     ClientAddress, Error, ErrorKind, LazySession, Session,
     audit::AuditEvent,
     store::StoreTime,
-    throttle::{Verdict, retry_after},
+    throttle::Verdict,
     users::{SignedOut, User},
 };
 use shared_session_examples::{
@@ -31,6 +31,7 @@ use shared_session_examples::{
     prefix::Prefix,
     setup::Setup,
     staff_log::{Entry, StaffLog},
+    throttles::retry_after,
     translations::Text,
 };
 

@@ -6,23 +6,43 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
-use shared_session::LogLimit;
 use tracing::{Event, Level, Metadata, callsite::Identifier};
 use tracing_subscriber::layer::{Context, Filter};
 
-/// Has a limit for each place in the code that writes warnings or errors.
+/// How many lines of a kind are written in each [`INTERVAL`].
+const FEW: u32 = 10;
+const INTERVAL: Duration = Duration::from_secs(10);
+
+/// Has a count for each place in the code that writes warnings or errors.
 #[derive(Debug, Default)]
-pub struct FewOfAKind(Mutex<HashMap<Identifier, Arc<LogLimit>>>);
+pub struct FewOfAKind(Mutex<HashMap<Identifier, Count>>);
+
+/// The lines of one kind in the interval that began at `start`.
+#[derive(Debug, Default)]
+struct Count {
+    start: Option<Instant>,
+    written: u32,
+    left_out: u64,
+}
 
 impl FewOfAKind {
-    /// Whether a line of this kind is written, and how many were not since the last one that was.
-    #[expect(clippy::option_option, reason = "as `LogLimit::line`")]
-    fn line(&self, kind: Identifier) -> Option<Option<u64>> {
-        let limit = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(kind).or_default());
-        limit.line()
+    /// If a line of this kind is written, how many were not since the last one that was.
+    fn line(&self, kind: Identifier) -> Option<u64> {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (count, now) = (kinds.entry(kind).or_default(), Instant::now());
+        if count.start.is_none_or(|start| now.duration_since(start) >= INTERVAL) {
+            (count.start, count.written) = (Some(now), 0);
+        }
+        if count.written == FEW {
+            count.left_out += 1;
+            return None;
+        }
+        count.written += 1;
+        Some(std::mem::take(&mut count.left_out))
     }
 }
 
@@ -41,8 +61,8 @@ impl<S> Filter<S> for FewOfAKind {
         }
         match self.line(event.metadata().callsite()) {
             None => false,
-            Some(None) => true,
-            Some(Some(left_out)) => {
+            Some(0) => true,
+            Some(left_out) => {
                 // Not an event: this runs inside of one.
                 eprintln!("{left_out} lines like the next one were left out");
                 true
@@ -53,7 +73,10 @@ impl<S> Filter<S> for FewOfAKind {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
+    use std::{
+        io::{self, Write},
+        sync::Arc,
+    };
 
     use tracing_subscriber::{
         fmt,
@@ -91,7 +114,7 @@ mod tests {
         });
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let count = |word: &str| text.matches(word).count();
-        let few = usize::try_from(LogLimit::LINES).unwrap();
+        let few = usize::try_from(FEW).unwrap();
         assert!((few..5 * few).contains(&count("malformed")) && (few..5 * few).contains(&count("slow")), "{text}");
         assert_eq!((count("answered"), count("limits itself")), (1000, 1000));
     }

@@ -25,6 +25,12 @@ const KNOWN: Duration = Duration::from_secs(180 * 86_400);
 /// How many cookies of the device's name are looked at.
 const MOST_COOKIES: usize = 4;
 
+/// The value of `Retry-After` for a wait: whole seconds, at least one.
+#[must_use]
+pub fn retry_after(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
 /// Counts what both services limit, in the store of the sessions.
 #[derive(Clone, Debug)]
 pub struct Throttles {
@@ -193,6 +199,13 @@ mod tests {
         let manager = SessionManager::new(MemoryStore::new());
         let keys = SecretKeys::new([7; 32]).unwrap();
         (Throttles::new(&settings, &manager, keys), DeviceCookie::new(&settings).unwrap(), manager)
+    }
+
+    #[test]
+    fn retry_after_is_the_first_whole_second_at_which_the_wait_is_over() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60), (60_000, 60)] {
+            assert_eq!(retry_after(Duration::from_millis(millis)), seconds, "{millis} ms");
+        }
     }
 
     const STRANGER: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 9)));

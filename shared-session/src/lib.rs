@@ -303,7 +303,6 @@ pub use engine::{
 };
 pub use error::{Error, ErrorKind};
 pub use keys::SecretKeys;
-pub use log_limit::LogLimit;
 #[cfg(feature = "encryption")]
 pub use record::Sealing;
 pub use record::{

@@ -12,18 +12,8 @@ use tokio::time::Instant;
 /// The count goes into the next line of the kind that is let through. Make one for each kind of line; this crate has
 /// one for each kind that a client can cause. Costs a lock that is never held for longer than it takes to count. A line
 /// that no subscriber wants counts too, unless `tracing::enabled!` is asked first.
-///
-/// ```
-/// use shared_session::LogLimit;
-///
-/// static REFUSED: LogLimit = LogLimit::new();
-///
-/// if let Some(left_out) = REFUSED.line() {
-///     tracing::warn!(left_out, "a request was refused");
-/// }
-/// ```
 #[derive(Debug)]
-pub struct LogLimit(Mutex<Interval>);
+pub(crate) struct LogLimit(Mutex<Interval>);
 
 #[derive(Debug, Default)]
 struct Interval {
@@ -35,30 +25,22 @@ struct Interval {
 impl LogLimit {
     /// How many lines are let through in an [`INTERVAL`](Self::INTERVAL): more than one, because lines of one kind may
     /// have different reasons.
-    pub const LINES: u32 = 10;
+    const LINES: u32 = 10;
 
     /// Ten seconds.
-    pub const INTERVAL: Duration = Duration::from_secs(10);
+    const INTERVAL: Duration = Duration::from_secs(10);
 
     /// A limit for one kind of line.
-    #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(Mutex::new(Interval { start: None, lines: 0, left_out: 0 }))
     }
 
     /// Whether one more line may be written now. If so, `Some` of how many were left out since the last one; that is
     /// `None`, too, if there were none, so that a field of `tracing` says nothing.
-    #[must_use]
     #[expect(clippy::option_option, reason = "a field that is `None` is not written")]
-    pub fn line(&self) -> Option<Option<u64>> {
+    pub(crate) fn line(&self) -> Option<Option<u64>> {
         let mut interval = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         interval.line(Instant::now())
-    }
-}
-
-impl Default for LogLimit {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -38,7 +38,7 @@ impl<'a> Failure<'a> {
     /// Writes a line to the log: an error for what is broken here (500), a warning for what does not answer now (503)
     /// and for a session that is full (413), else for debugging only. The reason is in the log and never in the answer.
     ///
-    /// Of each of the three only a few lines are written in ten seconds ([`LogLimit`]); the next one says how many were
+    /// Of each of the three only a few lines are written in ten seconds; the next one says how many were
     /// left out (`left_out`).
     ///
     /// A debug build tells the errors and warnings on standard error too, each reason once, if no `tracing` subscriber
@@ -139,8 +139,7 @@ impl Reply {
     }
 
     /// Adds `Retry-After` to a 503 that has none: whole seconds, at least one (RFC 9110, 10.2.3).
-    #[must_use]
-    pub fn with_retry_after(mut self, after: Duration) -> Self {
+    fn with_retry_after(mut self, after: Duration) -> Self {
         if self.status == 503 && !self.headers.iter().any(|(name, _)| *name == "retry-after") {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             self.headers.push(("retry-after", seconds.max(1).to_string()));

@@ -221,14 +221,8 @@ impl fmt::Debug for Throttle {
 pub enum Verdict {
     /// It may, and it is counted.
     Go(Attempt),
-    /// Not before this time has passed: 429, with [`retry_after`] seconds.
+    /// Not before this time has passed: 429, with these seconds, rounded up, in `Retry-After`.
     Wait(Duration),
-}
-
-/// The value of `Retry-After` for a wait: whole seconds, at least one.
-#[must_use]
-pub fn retry_after(wait: Duration) -> u64 {
-    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 /// An attempt that is counted. It stays counted if it is dropped: it failed, or nobody knows.

@@ -135,6 +135,7 @@ impl UserCache {
     }
 
     /// As [`forget`](Self::forget), for all rows.
+    #[cfg(any(test, feature = "postgres", feature = "sqlite"))]
     pub(crate) fn forget_all(&self) {
         for count in &self.changes {
             count.fetch_add(1, SeqCst);

@@ -7,7 +7,7 @@ use shared_session::{
     ErrorKind, SecretKeys, SessionManager,
     store::{MemoryStore, SessionStore, StoreTime},
     testing::{Fault, FaultStore},
-    throttle::{Policy, Subject, Throttle, Verdict, retry_after},
+    throttle::{Policy, Subject, Throttle, Verdict},
 };
 use test_servers::Redis;
 
@@ -116,13 +116,6 @@ async fn an_attempt_counts_no_longer_though_another_came_between() {
         withdrawn.await;
         assert!(fails(&fast, subject()).await, "{operation}");
         assert!(!fails(&fast, subject()).await, "{operation}");
-    }
-}
-
-#[test]
-fn retry_after_is_the_first_whole_second_at_which_the_wait_is_over() {
-    for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_999, 60), (60_000, 60)] {
-        assert_eq!(retry_after(Duration::from_millis(millis)), seconds, "{millis} ms");
     }
 }
 
