@@ -13,7 +13,7 @@ use shared_session::{
     Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionLimit, SessionManager,
     cookie::{self, CookieConfig, SessionCookie},
     csrf::{CrossOrigin, FormTokens},
-    users::{CreateUserError, NewUser, SqlUsers, UserTable, password::PasswordHasher},
+    users::{CreateUserError, NewUser, PasswordHasher, SqlUsers, UserTable},
 };
 
 use tracing_subscriber::{
@@ -450,7 +450,7 @@ mod tests {
         // As Django makes them.
         SqlUsers::connect(&url).await.unwrap().migrate().await.unwrap();
         let users = open_users(&django).await.unwrap();
-        let hash = users.hasher().hash("p").unwrap();
+        let hash = users.hasher().hash("p").await.unwrap();
         assert!(hash.starts_with("pbkdf2_sha256$1500000$"), "{hash}");
         assert_eq!(users.raise_epoch("1").await.unwrap(), None, "Django has no epochs");
 

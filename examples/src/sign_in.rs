@@ -33,7 +33,7 @@ mod tests {
     use shared_session::{
         SecretKeys, SessionManager,
         store::SqlStore,
-        users::{NewUser, password::PasswordHasher},
+        users::{NewUser, PasswordHasher},
     };
 
     use super::*;

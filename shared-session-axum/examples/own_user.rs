@@ -4,7 +4,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use axum::{Form, Router, routing};
-use shared_session::users::{AuthUser, Users, hash_password, password::PasswordHasher};
+use shared_session::users::{AuthUser, PasswordHasher, Users};
 use shared_session::{Error, ErrorKind, SecretKeys, SessionManager, store::MemoryStore};
 use shared_session_axum::{CurrentUser, Rejection, Session, SessionLayer};
 
@@ -48,7 +48,7 @@ async fn home(user: CurrentUser<Account>) -> String {
 }
 
 pub(crate) async fn app() -> Result<Router, Error> {
-    let password = hash_password(PasswordHasher::default(), "correct horse").await?;
+    let password = PasswordHasher::default().hash("correct horse").await?;
     let accounts = Accounts([("ann".into(), Account { name: "ann".into(), password, city: "Basel" })].into());
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
     let manager = SessionManager::new(MemoryStore::new()).with_users(accounts, keys);

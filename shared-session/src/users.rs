@@ -46,7 +46,7 @@
 //! ```
 //! use std::{borrow::Cow, collections::HashMap};
 //! use shared_session::{Error, SecretKeys, SessionManager, store::MemoryStore};
-//! use shared_session::users::{AuthUser, Users, hash_password, password::PasswordHasher};
+//! use shared_session::users::{AuthUser, PasswordHasher, Users};
 //!
 //! #[derive(Clone)]
 //! struct Account {
@@ -77,7 +77,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Error> {
-//! let password = hash_password(PasswordHasher::default(), "correct horse").await?;
+//! let password = PasswordHasher::default().hash("correct horse").await?;
 //! let accounts = Accounts([("ann".into(), Account { name: "ann".into(), password })].into());
 //! let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
 //! let manager = SessionManager::new(MemoryStore::new()).with_users(accounts, keys);
@@ -137,7 +137,7 @@ mod fresh;
 mod guard;
 pub(crate) mod login_options;
 mod manage;
-pub mod password;
+mod password;
 mod signed_out;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
@@ -148,12 +148,11 @@ pub use auth_user::{AsUser, AuthUser};
 pub use cache::UserCache;
 pub use guard::Guard;
 pub use manage::ManageUsers;
-use password::PasswordHasher;
+pub use password::PasswordHasher;
 pub use signed_out::SignedOut;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{CreateUserError, Group, NewUser, Permission, Renamed, SqlUsers, UserTable};
 pub use user::User;
-pub use verify::hash_password;
 
 /// Columns may be longer, but longer names are not worth the time of normalizing them.
 const MAX_NORMALIZED_CHARS: usize = 1024;

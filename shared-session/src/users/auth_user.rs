@@ -33,8 +33,8 @@ pub trait AuthUser: Any + Send + Sync {
     /// The primary key, as text: what [`Users::find`](super::Users::find) is asked for. The session stores it.
     fn id(&self) -> Cow<'_, str>;
 
-    /// The stored password, in one of the formats of [`password`](super::password). A session carries an HMAC of it, so
-    /// a new password ends every session of the user.
+    /// The stored password, in one of the formats of [`PasswordHasher`](super::PasswordHasher). A session carries an
+    /// HMAC of it, so a new password ends every session of the user.
     ///
     /// For users without a password return a text that no password matches, such as a random one that begins with `!`,
     /// and change it to end their sessions. Never show or log it.

@@ -1,23 +1,4 @@
 //! Password hashes in Django's formats: verify all, write two.
-//!
-//! - Hashes are strings, `algorithm$parameters$salt$hash`, exactly as Django stores them. Verified are `argon2`,
-//!   `pbkdf2_sha256`, `pbkdf2_sha1`, `scrypt`, `bcrypt` and `bcrypt_sha256`; `md5` is not.
-//! - Verifying never rewrites a stored hash: it would end the user's other sessions.
-//! - A hash that is unusable (`!`), unknown, malformed, or so costly that computing it would stop the process, matches
-//!   no password. Nothing here panics.
-//! - Both functions take a tenth of a second and more of one core. Call them from
-//!   [`spawn_blocking`](tokio::task::spawn_blocking), or use [`Users::verify`](super::Users::verify), which does.
-//!
-//! ```
-//! use shared_session::users::password::{PasswordHasher, Verdict, verify};
-//!
-//! let encoded = PasswordHasher::default().hash("correct horse")?;
-//! assert!(encoded.starts_with("argon2$argon2id$v=19$m=19456,t=2,p=1$"));
-//! assert_eq!(verify("correct horse", &encoded), Verdict::Match);
-//! assert_eq!(verify("battery staple", &encoded), Verdict::Mismatch);
-//! assert_eq!(verify("battery staple", "!no password is set"), Verdict::Unusable);
-//! # Ok::<(), shared_session::Error>(())
-//! ```
 
 use subtle::ConstantTimeEq;
 
@@ -36,11 +17,9 @@ pub(super) use level::{Family, counted};
 pub(super) use scheme::Scheme;
 use scheme::Stored;
 
-/// What [`verify`] found.
+/// What [`verify_as`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[must_use]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// The password is the one that was hashed.
     Match,
     /// It is another password.
@@ -49,16 +28,8 @@ pub enum Verdict {
     Unusable,
 }
 
-/// Whether `password` is the one that `encoded` was made from. Compares in constant time.
-///
-/// The cost is that of the stored hash. A string whose parameters are beyond these limits is
-/// [`Verdict::Unusable`], because one corrupt row must not stop the process: 10 million PBKDF2 iterations, 256 MiB of
-/// memory, bcrypt cost 16, 4 GiB filled in all passes of argon2. Django's own defaults are at most a sixth of that.
-pub fn verify(password: &str, encoded: &str) -> Verdict {
-    verify_as(password, encoded).1
-}
-
-/// Also says what was computed, so that every refusal can be made to cost the same.
+/// Whether `password` is the one that `encoded` was made from, and what was computed, so that every refusal can be made
+/// to cost the same. Compares in constant time. Takes a tenth of a second and more of one core.
 pub(super) fn verify_as(password: &str, encoded: &str) -> (Option<Scheme>, Verdict) {
     let Some(stored) = Stored::parse(encoded) else { return (None, Verdict::Unusable) };
     match stored.scheme.derive(password.as_bytes(), &stored.salt, stored.hash.len()) {
@@ -78,6 +49,14 @@ pub(super) fn scheme_of(encoded: &str) -> Option<Scheme> {
 ///
 /// The default is [`argon2id`](Self::argon2id). In a fleet with Django use
 /// [`pbkdf2_sha256`](Self::pbkdf2_sha256), which every Django verifies without further packages.
+///
+/// Hashes are strings, `algorithm$parameters$salt$hash`, exactly as Django stores them. Whatever new ones are, these are
+/// verified: `argon2`, `pbkdf2_sha256`, `pbkdf2_sha1`, `scrypt`, `bcrypt` and `bcrypt_sha256`; `md5` is not. Any other
+/// string matches no password, such as `!`, which stands for "no password".
+///
+/// One corrupt row must not stop the process. So a hash matches no password either if its parameters are beyond these
+/// limits: 10 million PBKDF2 iterations, 256 MiB of memory, bcrypt cost 16, 4 GiB filled in all passes of argon2.
+/// Django's own defaults are at most a sixth of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordHasher(Scheme);
 
@@ -95,7 +74,7 @@ impl PasswordHasher {
     /// Password Storage Cheat Sheet.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if argon2 does not know these parameters, or [`verify`] would refuse them.
+    /// [`ErrorKind::Config`] if argon2 does not know these parameters, or they are beyond the [limits](Self).
     pub fn argon2id(memory: u32, passes: u32, lanes: u32) -> Result<Self, Error> {
         Self::checked(Scheme::argon2id(memory, passes, lanes))
     }
@@ -104,16 +83,13 @@ impl PasswordHasher {
     /// Django rehashes a password at login, and ends the user's other sessions, when its own number is another one.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if `iterations` is 0 or more than [`verify`] accepts.
+    /// [`ErrorKind::Config`] if `iterations` is 0 or beyond the [limit](Self).
     pub fn pbkdf2_sha256(iterations: u32) -> Result<Self, Error> {
         Self::checked(Scheme::Pbkdf2Sha256 { iterations })
     }
 
-    /// The encoded hash of `password` under a new random salt, at most 128 characters.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
-    pub fn hash(&self, password: &str) -> Result<String, Error> {
+    /// As `hash`, on this thread.
+    pub(super) fn hash_here(self, password: &str) -> Result<String, Error> {
         // As Django's: 22 letters and digits carry 128 bits.
         let salt = random::text::<22>()?;
         self.0
@@ -135,18 +111,14 @@ impl PasswordHasher {
     }
 }
 
-/// An encoded password that no password matches, in Django's form: `!` and 40 random characters.
-///
-/// # Errors
-/// [`ErrorKind::Unavailable`] if the system gives no random bytes.
-pub fn unusable() -> Result<String, Error> {
-    Ok(format!("!{}", random::text::<40>()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    fn verify(password: &str, encoded: &str) -> Verdict {
+        verify_as(password, encoded).1
+    }
 
     const VECTORS: &str = include_str!("../../tests/fixtures/passwords.json");
 
@@ -181,7 +153,7 @@ mod tests {
     #[test]
     fn new_hashes_verify_and_differ() {
         for hasher in [PasswordHasher::default(), PasswordHasher::pbkdf2_sha256(1000).unwrap()] {
-            let (one, two) = (hasher.hash("é\0x").unwrap(), hasher.hash("é\0x").unwrap());
+            let (one, two) = (hasher.hash_here("é\0x").unwrap(), hasher.hash_here("é\0x").unwrap());
             assert_ne!(one, two);
             assert!(one.len() <= 128, "Django's column is varchar(128)");
             assert_eq!(verify("é\0x", &one), Verdict::Match);
@@ -191,9 +163,9 @@ mod tests {
 
     #[test]
     fn new_hashes_have_the_form_of_django() {
-        let argon2 = PasswordHasher::default().hash("p").unwrap();
+        let argon2 = PasswordHasher::default().hash_here("p").unwrap();
         assert!(argon2.starts_with("argon2$argon2id$v=19$m=19456,t=2,p=1$"), "{argon2}");
-        let pbkdf2 = PasswordHasher::pbkdf2_sha256(1000).unwrap().hash("p").unwrap();
+        let pbkdf2 = PasswordHasher::pbkdf2_sha256(1000).unwrap().hash_here("p").unwrap();
         let parts: Vec<_> = pbkdf2.split('$').collect();
         assert_eq!(parts[..2], ["pbkdf2_sha256", "1000"]);
         assert!(parts[2].len() == 22 && parts[2].bytes().all(|byte| byte.is_ascii_alphanumeric()));
@@ -207,7 +179,7 @@ mod tests {
         for encoded in [
             String::new(),
             "!".into(),
-            unusable().unwrap(),
+            format!("!{}", "x".repeat(40)),
             "plain".into(),
             "$".into(),
             "$$$$$$".into(),

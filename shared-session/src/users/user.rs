@@ -58,8 +58,8 @@ impl User {
         }
     }
 
-    /// Sets the encoded password, a string in one of the formats of [`password`](super::password). Default: `!`, which
-    /// nothing matches.
+    /// Sets the encoded password, a string in one of the formats of [`PasswordHasher`](super::PasswordHasher). Default:
+    /// `!`, which nothing matches.
     #[must_use]
     pub fn with_encoded_password(mut self, encoded: impl Into<String>) -> Self {
         self.password = encoded.into();

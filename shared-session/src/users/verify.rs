@@ -23,13 +23,25 @@ static CORES: LazyLock<Semaphore> =
 /// The known costs of the hashes of this process' users.
 static LEARNED: Mutex<Level> = Mutex::new(Level::new());
 
-/// Hashes a new password off the async threads, no more at a time than there are cores.
-///
-/// # Errors
-/// [`ErrorKind::Unavailable`] if no core is free for ten seconds, or the system gives no random bytes.
-pub async fn hash_password(hasher: PasswordHasher, password: &str) -> Result<String, Error> {
-    let password = password.to_owned();
-    off_thread(move || hasher.hash(&password)).await?
+impl PasswordHasher {
+    /// The hash of `password` under a new random salt, to be stored: at most 128 characters. Takes a tenth of a second
+    /// and more of one core, off the async threads, no more at a time than there are cores.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// use shared_session::users::PasswordHasher;
+    ///
+    /// let encoded = PasswordHasher::default().hash("correct horse").await?;
+    /// assert!(encoded.starts_with("argon2$argon2id$v=19$m=19456,t=2,p=1$"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unavailable`] if no core is free for ten seconds, or the system gives no random bytes.
+    pub async fn hash(self, password: &str) -> Result<String, Error> {
+        let password = password.to_owned();
+        off_thread(move || self.hash_here(&password)).await?
+    }
 }
 
 /// `user`, if active and `password` is right. Every other answer does the same work, whoever was asked for.
@@ -97,7 +109,7 @@ mod tests {
     #[tokio::test]
     async fn only_an_active_user_with_the_right_password_verifies() {
         let hasher = PasswordHasher::pbkdf2_sha256(10).unwrap();
-        let mut user = ann(hash_password(hasher, "right").await.unwrap());
+        let mut user = ann(hasher.hash("right").await.unwrap());
         assert_eq!(verify_user(Some(user.clone()), "right", hasher).await.unwrap(), Some(user.clone()));
         assert_eq!(verify_user(Some(user.clone()), "wrong", hasher).await.unwrap(), None);
         assert_eq!(verify_user(None::<User>, "right", hasher).await.unwrap(), None);
@@ -109,8 +121,8 @@ mod tests {
     #[test]
     fn every_refusal_computes_the_same_whoever_was_asked_for() {
         let hasher = PasswordHasher::pbkdf2_sha256(1000).unwrap();
-        let hash = |iterations| PasswordHasher::pbkdf2_sha256(iterations).unwrap().hash("right").unwrap();
-        let argon2 = |memory| PasswordHasher::argon2id(memory, 1, 1).unwrap().hash("right").unwrap();
+        let hash = |iterations| PasswordHasher::pbkdf2_sha256(iterations).unwrap().hash_here("right").unwrap();
+        let argon2 = |memory| PasswordHasher::argon2id(memory, 1, 1).unwrap().hash_here("right").unwrap();
         let no_hash = ["", "!", "!a3", "md5$salt$1d50efa381c5e361dc785e3c0993548c", "pbkdf2_sha256$9$", "plain"];
         // Argon2 takes no salt so short.
         let refused = "argon2$argon2id$v=19$m=64,t=1,p=1$YQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -138,7 +150,7 @@ mod tests {
     #[test]
     fn the_first_refusal_of_a_dearer_hash_raises_all_later_ones() {
         let hasher = PasswordHasher::pbkdf2_sha256(1000).unwrap();
-        let dearer = PasswordHasher::pbkdf2_sha256(5000).unwrap().hash("right").unwrap();
+        let dearer = PasswordHasher::pbkdf2_sha256(5000).unwrap().hash_here("right").unwrap();
         let learned = Mutex::new(Level::new());
         let mut iterations = Vec::new();
         for user in [None, Some(ann(dearer)), None] {
@@ -152,7 +164,7 @@ mod tests {
     #[test]
     fn a_success_computes_the_stored_hash_and_nothing_else() {
         let hasher = PasswordHasher::pbkdf2_sha256(1000).unwrap();
-        let user = ann(PasswordHasher::pbkdf2_sha256(10).unwrap().hash("right").unwrap());
+        let user = ann(PasswordHasher::pbkdf2_sha256(10).unwrap().hash_here("right").unwrap());
         counted::reset();
         assert_eq!(decide(Some(user.clone()), "right", hasher, &Mutex::new(Level::new())), Some(user));
         assert_eq!(counted::done(), [(Family::Pbkdf2Sha256, 10)]);

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use shared_session::{
     store::{SessionStore, SqlStore},
-    users::{NewUser, SqlUsers, User, password::PasswordHasher},
+    users::{NewUser, PasswordHasher, SqlUsers, User},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);

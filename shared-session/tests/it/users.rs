@@ -7,7 +7,7 @@ use std::{
 
 use shared_session::{
     ErrorKind,
-    users::{NewUser, SqlUsers, User, Users, password::PasswordHasher},
+    users::{NewUser, PasswordHasher, SqlUsers, User, Users},
 };
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 

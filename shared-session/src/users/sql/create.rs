@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind},
     random,
-    users::{User, Users as _, normalized_name, verify::hash_password},
+    users::{User, Users as _, normalized_name},
 };
 
 /// PostgreSQL's word for a text that is longer than its column.
@@ -73,7 +73,7 @@ impl SqlUsers {
                 NewKey::Given => None,
                 NewKey::Uuid => Some(random::uuid()?),
             },
-            password: hash_password(self.hasher, &new.password).await?,
+            password: self.hasher.hash(&new.password).await?,
             name: name.clone(),
             username: username.clone(),
             email: email.clone(),

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind},
-    users::{AuthUser as _, ManageUsers, User, Users, verify::hash_password},
+    users::{AuthUser as _, ManageUsers, User, Users},
 };
 
 impl SqlUsers {
@@ -124,7 +124,7 @@ impl ManageUsers for SqlUsers {
     async fn set_password(&self, id: &str, password: &str) -> Result<Option<User>, Error> {
         let tables = self.tables();
         let Some(key) = tables.key(id) else { return Ok(None) };
-        let encoded = hash_password(self.hasher, password).await?;
+        let encoded = self.hasher.hash(password).await?;
         let _changing = self.changing(&tables, id);
         let sql = format!("UPDATE {} SET {} = $2 WHERE {}", tables.users, tables.password.quoted(), tables.is_row());
         on_connection!(self, Write, |connection, keeps| {
@@ -138,7 +138,7 @@ impl ManageUsers for SqlUsers {
     async fn change_password(&self, user: &User, password: &str) -> Result<Option<User>, Error> {
         let tables = self.tables();
         let Some(key) = tables.key(&user.id) else { return Ok(None) };
-        let encoded = hash_password(self.hasher, password).await?;
+        let encoded = self.hasher.hash(password).await?;
         let _changing = self.changing(&tables, &user.id);
         let column = tables.password.quoted();
         let sql = format!("UPDATE {} SET {column} = $2 WHERE {} AND {column} = $3", tables.users, tables.is_row());

@@ -9,7 +9,7 @@ use std::{
 use shared_session::{
     Error, ErrorKind, SecretKeys,
     testing::Fault,
-    users::{AuthUser, Guard, SignedOut, User, Users, hash_password, password::PasswordHasher},
+    users::{AuthUser, Guard, PasswordHasher, SignedOut, User, Users},
 };
 
 use super::{Browser, Fleet, current_user::KEY, kind};
@@ -52,7 +52,7 @@ fn cheap() -> PasswordHasher {
 }
 
 async fn encoded(password: &str) -> String {
-    hash_password(cheap(), password).await.unwrap()
+    cheap().hash(password).await.unwrap()
 }
 
 async fn fleet_with_accounts() -> (Fleet, Accounts) {

@@ -12,7 +12,7 @@ use std::{
 use proptest::prelude::*;
 use shared_session::{
     Error, ErrorKind, LazySession, SecretKeys,
-    users::{Guard, ManageUsers, NewUser, SignedOut, SqlUsers, User, UserCache, Users, password::PasswordHasher},
+    users::{Guard, ManageUsers, NewUser, PasswordHasher, SignedOut, SqlUsers, User, UserCache, Users},
 };
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::sync::Notify;

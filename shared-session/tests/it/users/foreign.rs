@@ -42,7 +42,7 @@ async fn whoever_is_in_the_table_signs_in_whatever_the_name(database: &Database)
         " spaced ",
         &*wide,
     ];
-    let hash = users.hasher().hash("right").unwrap();
+    let hash = users.hasher().hash("right").await.unwrap();
     for (number, name) in names.iter().enumerate() {
         database
             .run(&format!(
@@ -84,7 +84,7 @@ async fn a_password_is_asked_of_the_user_at_hand_and_not_of_a_namesake(database:
 
 async fn a_name_of_several_users_signs_in_none_of_them(database: &Database) {
     make_members(database, "").await;
-    let hash = database.connect().await.hasher().hash("right").unwrap();
+    let hash = database.connect().await.hasher().hash("right").await.unwrap();
     database
         .run(&format!(
             "INSERT INTO member (username, password, is_active) VALUES ('ann', '{hash}', true), ('ann', '{hash}', true)"

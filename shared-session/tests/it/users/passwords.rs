@@ -2,7 +2,7 @@
 
 use shared_session::{
     SecretKeys,
-    users::{AuthUser, ManageUsers, User, Users, password::PasswordHasher},
+    users::{AuthUser, ManageUsers, PasswordHasher, User, Users},
 };
 
 use super::{Database, KEY, add};

@@ -3,7 +3,7 @@
 use shared_session::{
     ErrorKind,
     django::TimeZone,
-    users::{ManageUsers, NewUser, SqlUsers, UserTable, Users, password::PasswordHasher},
+    users::{ManageUsers, NewUser, PasswordHasher, SqlUsers, UserTable, Users},
 };
 
 use super::{Database, add};
