@@ -7,6 +7,7 @@ use super::{
 
 /// Django's own name for the column of user names.
 pub(super) const USERNAME: &str = "username";
+pub(super) const PASSWORD: &str = "password";
 
 /// How the columns of a new row are filled.
 pub(super) struct Filling {
@@ -56,7 +57,7 @@ impl Filling {
             _ => (NewKey::Given, false),
         };
         let flags = [&table.is_active, &table.is_staff, &table.is_superuser].map(|name| find(name));
-        let filled: Vec<&Column> = [Some(name), find(&table.password), email, username, date_joined]
+        let filled: Vec<&Column> = [Some(name), find(PASSWORD), email, username, date_joined]
             .into_iter()
             .chain(flags)
             .chain(empty.iter().copied().map(Some))

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::{
     column::{Column, Dialect, Kind, dashed_uuid, quoted},
-    filling::{Filling, USERNAME},
+    filling::{Filling, PASSWORD, USERNAME},
     user_table::{AUTH_USER, UserTable},
 };
 #[cfg(feature = "django")]
@@ -355,13 +355,12 @@ impl<'a> Parts<'a> {
             columns.iter().find(|column| column.name == name).ok_or_else(|| Unfit::NoColumn(name.to_owned()))
         };
         let mut keys = columns.iter().filter(|column| column.is_key);
-        let key = match (&table.id, keys.next(), keys.next()) {
-            (Some(id), ..) => find(id)?,
-            (None, Some(key), None) => key,
+        let key = match (keys.next(), keys.next()) {
+            (Some(key), None) => key,
             // A view has no key of its own.
             _ => find("id").map_err(|_| Unfit::NoKey)?,
         };
-        Ok(Self { key, name: find(&table.username)?, password: find(&table.password)? })
+        Ok(Self { key, name: find(&table.username)?, password: find(PASSWORD)? })
     }
 }
 
@@ -388,8 +387,10 @@ mod tests {
         assert_eq!(tables(&"t".into(), &columns).err(), Some(Unfit::NoColumn("username".into())));
         let none = columns.map(|column| Column { is_key: false, ..column });
         assert_eq!(tables(&table, &none).err(), Some(Unfit::NoKey));
-        let id = tables(&table.with_id_column("email"), &none).unwrap();
-        assert_eq!((id.key.name.as_str(), id.filling.needed.as_deref()), ("email", Some("uid")));
+        let [_, name, password] = &none;
+        let view = [column("id", Kind::Number), name.clone(), password.clone()];
+        let view = view.map(|column| Column { is_key: false, ..column });
+        assert_eq!(tables(&table, &view).unwrap().key.name, "id");
     }
 
     #[test]

@@ -9,8 +9,9 @@ pub(super) const AUTH_USER: &str = "auth_user";
 /// The table of a user model of Django. For the stock model its name is all: `"auth_user".into()`.
 ///
 /// Name the columns that a custom model calls otherwise. The service finds the rest in the table itself: its primary
-/// key and the key's type (number, UUID, text), and which of the optional columns there are. A user has an empty text
-/// for a column that is missing, and `false` for a missing flag, but is active where nothing says otherwise.
+/// key (of a view, `id`) and the key's type (number, UUID, text), and which of the optional columns there are. The
+/// hashed password is in `password`. A user has an empty text for a column that is missing, and `false` for a missing
+/// flag, but is active where nothing says otherwise.
 ///
 /// ```
 /// use shared_session::users::UserTable;
@@ -24,9 +25,7 @@ pub(super) const AUTH_USER: &str = "auth_user";
 #[must_use]
 pub struct UserTable {
     pub(super) name: String,
-    pub(super) id: Option<String>,
     pub(super) username: String,
-    pub(super) password: String,
     pub(super) email: String,
     pub(super) first_name: String,
     pub(super) last_name: String,
@@ -44,9 +43,7 @@ impl UserTable {
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
-            id: None,
             username: "username".to_owned(),
-            password: "password".to_owned(),
             email: "email".to_owned(),
             first_name: "first_name".to_owned(),
             last_name: "last_name".to_owned(),
@@ -64,18 +61,6 @@ impl UserTable {
     /// the same value in it, none of them can sign in.
     pub fn with_username_column(mut self, column: impl Into<String>) -> Self {
         self.username = column.into();
-        self
-    }
-
-    /// The primary key. Default: what the database says it is, else `id`. Only a view has to be told.
-    pub fn with_id_column(mut self, column: impl Into<String>) -> Self {
-        self.id = Some(column.into());
-        self
-    }
-
-    /// The hashed password. Default: `password`.
-    pub fn with_password_column(mut self, column: impl Into<String>) -> Self {
-        self.password = column.into();
         self
     }
 
