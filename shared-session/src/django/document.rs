@@ -10,7 +10,7 @@ use super::{
     json::Style,
     legacy,
     members::{Member, Members},
-    pickle::{Objects, Pickle},
+    pickle::Pickle,
     python::PyValue,
     refusal::{MAX_BYTES, Reason, Refusal},
     signing::Signer,
@@ -269,9 +269,7 @@ impl Body {
             #[cfg(not(feature = "django-redis"))]
             [0x80] | [0x81..=0x8f | 0xde | 0xdf, ..] => Err(Refusal::NeedsDjangoRedis),
             // From protocol 2 on; protocols 0 and 1 begin with a mark or an empty dict.
-            [0x80 | b'(' | b'}', ..] => {
-                Pickle::load(bytes, Objects::default()).map(Self::Pickle).map_err(Refusal::Pickle)
-            }
+            [0x80 | b'(' | b'}', ..] => Pickle::load(bytes).map(Self::Pickle).map_err(Refusal::Pickle),
             [b'{' | b' ' | b'\t' | b'\n' | b'\r', ..] => {
                 json::read_members(bytes).map(Self::Json).map_err(Refusal::Json)
             }

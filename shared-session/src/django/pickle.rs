@@ -9,7 +9,7 @@
 //!   integer, 256 KiB for the names of classes, 4 MiB with all sharing expanded. Reading takes linear time and less
 //!   than 16 MiB.
 //! - Refused are cycles, truncation, trailing bytes, values that are no dict, Python 2 strings, and names that run
-//!   code; see [`Objects`].
+//!   code.
 //!
 //! ```
 //! use shared_session::django::pickle::Pickle;
@@ -42,7 +42,6 @@ pub use super::python::{PyDate, PyDateTime, PyInt, PyObject, PyOffset, PyStr, Py
 use crate::error::{Error, ErrorKind};
 use arena::Arena;
 use build::Builder;
-pub use guard::Objects;
 use node::{Id, MAX_BYTES, Node, Reason};
 
 /// The pickle of a dict.
@@ -66,26 +65,17 @@ impl Pickle {
         Self { arena, root, protocol: protocol.clamp(2, 5) }
     }
 
-    /// Reads a pickle of protocol 0 to 5; Python objects are kept, see [`Objects::Inert`].
+    /// Reads a pickle of protocol 0 to 5.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unreadable`] with a short code for the reason, and nothing of the content.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
-        Self::read_with(bytes, Objects::default())
+        Self::load(&Bytes::copy_from_slice(bytes)).map_err(|reason| refused(ErrorKind::Unreadable, reason))
     }
 
-    /// Reads a pickle of protocol 0 to 5.
-    ///
-    /// # Errors
-    ///
-    /// As [`Pickle::read`].
-    pub fn read_with(bytes: &[u8], objects: Objects) -> Result<Self, Error> {
-        Self::load(&Bytes::copy_from_slice(bytes), objects).map_err(|reason| refused(ErrorKind::Unreadable, reason))
-    }
-
-    pub(super) fn load(bytes: &Bytes, objects: Objects) -> Result<Self, Reason> {
-        let loaded = read::read(bytes, objects)?;
+    pub(super) fn load(bytes: &Bytes) -> Result<Self, Reason> {
+        let loaded = read::read(bytes)?;
         Ok(Self { arena: loaded.arena, root: loaded.root, protocol: loaded.protocol })
     }
 
@@ -236,21 +226,6 @@ impl<'a> Value<'a> {
     #[must_use]
     pub fn as_str(self) -> Option<&'a str> {
         self.arena.text(self.id)
-    }
-
-    /// An integer of up to 64 bits.
-    #[must_use]
-    pub fn as_i64(self) -> Option<i64> {
-        match self.arena.node(self.id) {
-            Node::Int(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    /// Whether the value is `None`.
-    #[must_use]
-    pub fn is_none(self) -> bool {
-        self.id == Id::NONE
     }
 }
 

@@ -9,26 +9,8 @@ use super::{
     node::{Id, Node, Reason},
 };
 
-/// How to treat Python objects for which this library has no type.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Objects {
-    /// Keep them untouched, so that editing one entry loses no other. Names that run code are refused. The default,
-    /// because nobody can use an unreadable session.
-    #[default]
-    Inert,
-    /// Refuse every name outside the standard types of a session: dates, decimals, UUIDs, sets, Django's safe strings.
-    Known,
-}
-
+/// Classes and functions that make data, in modules that are refused otherwise.
 const KNOWN: &[(&str, &[&str])] = &[
-    ("datetime", &["datetime", "date", "time", "timedelta", "timezone"]),
-    ("decimal", &["Decimal"]),
-    ("uuid", &["UUID"]),
-    ("collections", &["OrderedDict", "defaultdict", "deque", "Counter"]),
-    ("fractions", &["Fraction"]),
-    ("zoneinfo", &["ZoneInfo"]),
-    ("django.utils.safestring", &["SafeString", "SafeText"]),
     ("_codecs", &["encode"]),
     ("types", &["SimpleNamespace"]),
     ("_io", &["BytesIO", "StringIO"]),
@@ -47,32 +29,30 @@ const REFUSED: &str = "\
     imp inspect io linecache marshal mmap multiprocessing nt operator os pdb pickle pip pkgutil popen2 posix \
     pty pydoc runpy shelve shutil socket subprocess sys tempfile timeit types webbrowser zipimport";
 
-impl Objects {
-    /// Checks a class or function. True if it may only be called in a shape that [`check_call`] knows.
-    pub(super) fn check_name(self, module: &str, name: &str) -> Result<bool, Reason> {
-        // Protocols below 4 write these on a line of their own.
-        if module.is_empty() || name.is_empty() || [module, name].iter().any(|text| text.contains(['\n', '\r'])) {
-            return Err("global");
-        }
-        let builtin = matches!(module, "builtins" | "__builtin__");
-        if builtin && name == "getattr" {
-            return Ok(true);
-        }
-        if builtin && DATA.split(' ').any(|known| known == name) {
-            return Ok(false);
-        }
-        if KNOWN.iter().any(|(known, names)| *known == module && names.contains(&name)) {
-            return Ok(false);
-        }
-        let exception = ["Error", "Exception", "Warning"].iter().any(|end| name.ends_with(end));
-        let top = module.split('.').next().unwrap_or_default();
-        let refused = self == Self::Known
-            || builtin && !exception
-            || REFUSED.split(' ').any(|refused| refused == top)
-            || matches!(top, "_codecs" | "copyreg" | "copy_reg")
-            || name.split('.').any(|part| part.starts_with("__") && part.ends_with("__"));
-        if refused { Err("global") } else { Ok(false) }
+/// Checks a class or function: names that run code are refused, and all others are kept, because nobody can use an
+/// unreadable session. True if it may only be called in a shape that [`check_call`] knows.
+pub(super) fn check_name(module: &str, name: &str) -> Result<bool, Reason> {
+    // Protocols below 4 write these on a line of their own.
+    if module.is_empty() || name.is_empty() || [module, name].iter().any(|text| text.contains(['\n', '\r'])) {
+        return Err("global");
     }
+    let builtin = matches!(module, "builtins" | "__builtin__");
+    if builtin && name == "getattr" {
+        return Ok(true);
+    }
+    if builtin && DATA.split(' ').any(|known| known == name) {
+        return Ok(false);
+    }
+    if KNOWN.iter().any(|(known, names)| *known == module && names.contains(&name)) {
+        return Ok(false);
+    }
+    let exception = ["Error", "Exception", "Warning"].iter().any(|end| name.ends_with(end));
+    let top = module.split('.').next().unwrap_or_default();
+    let refused = builtin && !exception
+        || REFUSED.split(' ').any(|refused| refused == top)
+        || matches!(top, "_codecs" | "copyreg" | "copy_reg")
+        || name.split('.').any(|part| part.starts_with("__") && part.ends_with("__"));
+    if refused { Err("global") } else { Ok(false) }
 }
 
 /// The length of the names that [`check_call`] compares, if it does.

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use super::{
     arena::Arena,
     guard,
-    guard::Objects,
     input::Input,
     node::{
         Call, Id, Ids, MAX_BYTES, MAX_DEPTH, MAX_LONG, MAX_NAMES, MAX_NODES, MAX_OPS, MAX_WEIGHT, Node, Object, Pairs,
@@ -23,7 +22,7 @@ pub(super) struct Loaded {
 }
 
 /// Reads one pickle of a dict.
-pub(super) fn read(input: &Bytes, objects: Objects) -> Result<Loaded, Reason> {
+pub(super) fn read(input: &Bytes) -> Result<Loaded, Reason> {
     if input.len() > MAX_BYTES {
         return Err("too_large");
     }
@@ -41,7 +40,6 @@ pub(super) fn read(input: &Bytes, objects: Objects) -> Result<Loaded, Reason> {
         text: Vec::new(),
         arena: Arena::new(input.clone()),
         protocol: 0,
-        objects,
     };
     let root = machine.run()?;
     machine.arena.check_keys()?;
@@ -63,7 +61,6 @@ struct Machine<'a> {
     text: Vec<u8>,
     arena: Arena,
     protocol: u8,
-    objects: Objects,
 }
 
 impl<'a> Machine<'a> {
@@ -346,7 +343,7 @@ impl<'a> Machine<'a> {
         let (Some(module_text), Some(name_text)) = (self.arena.text(module), self.arena.text(name)) else {
             return Err("global");
         };
-        let only_called = self.objects.check_name(module_text, name_text)?;
+        let only_called = guard::check_name(module_text, name_text)?;
         let id = self.arena.add(Node::Global { module, name })?;
         if only_called {
             self.arena.only_called(id);

@@ -138,8 +138,7 @@ pub struct PyInt(Vec<u8>);
 
 impl PyInt {
     /// From two's complement, least significant byte first.
-    #[must_use]
-    pub fn from_le_bytes(bytes: &[u8]) -> Self {
+    pub(in crate::django) fn from_le_bytes(bytes: &[u8]) -> Self {
         Self(int::shortest(bytes).to_vec())
     }
 
@@ -150,8 +149,7 @@ impl PyInt {
     }
 
     /// Two's complement, least significant byte first, as short as possible; zero has no bytes.
-    #[must_use]
-    pub fn as_le_bytes(&self) -> &[u8] {
+    pub(in crate::django) fn as_le_bytes(&self) -> &[u8] {
         &self.0
     }
 

@@ -41,7 +41,6 @@ pub(super) fn hostile() -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn hostile_input_is_refused() {
     for (id, bytes) in hostile() {
-        assert!(Pickle::read_with(&bytes, Objects::Known).is_err(), "{id}");
         // A model instance is what applications really keep; it stays inert.
         assert_eq!(Pickle::read(&bytes).is_ok(), id == "django_model_unpickle", "{id}");
     }

@@ -82,7 +82,7 @@ proptest! {
         pickle.set("other", "stays").unwrap();
         pickle.set("key", value.clone()).unwrap();
         let bytes = pickle.to_bytes().unwrap();
-        let again = Pickle::read_with(&bytes, Objects::Known).unwrap();
+        let again = Pickle::read(&bytes).unwrap();
         prop_assert_eq!(again.protocol(), protocol);
         prop_assert!(python(&again, "key") == value);
         prop_assert_eq!(again.to_bytes().unwrap(), bytes);
