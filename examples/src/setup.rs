@@ -104,9 +104,12 @@ impl Setup {
     /// its name has the prefix `__Host-`.
     #[must_use]
     pub fn forms_under(&self, prefix: &Prefix) -> FormTokens {
+        let forms = self.forms.clone();
         match prefix.as_str() {
-            "" => self.forms.clone(),
-            path => self.forms.clone().with_cookie_path(path).unwrap_or_else(|_| self.forms.clone()),
+            path if !path.is_empty() && !self.settings.profile.is_django() => {
+                forms.clone().with_cookie(native_form_cookie(&self.settings).with_path(path)).unwrap_or(forms)
+            }
+            _ => forms,
         }
     }
 
@@ -275,22 +278,26 @@ pub(crate) fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {
 
 /// With a Django profile those of Django, so that its forms may be posted here and ours there.
 fn form_tokens(settings: &Settings, keys: &SecretKeys) -> Result<FormTokens, Error> {
-    let secure = settings.cookie.secure;
     if settings.profile.is_django() {
-        let cookie = FormTokens::django_cookie().with_secure(secure);
+        let cookie = FormTokens::django_cookie().with_secure(settings.cookie.secure);
         let cookie = settings.cookie.former_domains.iter().fold(cookie, CookieConfig::with_former_domain);
         return FormTokens::django(match &settings.cookie.domain {
             Some(domain) => cookie.with_domain(domain),
             None => cookie,
         });
     }
+    FormTokens::new(keys.clone()).with_cookie(native_form_cookie(settings))
+}
+
+fn native_form_cookie(settings: &Settings) -> CookieConfig {
+    let secure = settings.cookie.secure;
     // Browsers take `__Host-` with the path `/` only, which other services of the host may use.
     let mark = match secure {
         false => "",
         true if settings.site_prefix.as_str().is_empty() => "__Host-",
         true => "__Secure-",
     };
-    FormTokens::new(keys.clone()).with_cookie(format!("{mark}{}_csrf", settings.cookie.name), secure)
+    CookieConfig::new(format!("{mark}{}_csrf", settings.cookie.name)).with_secure(secure)
 }
 
 fn cookie_of(settings: &Settings) -> Result<SessionCookie, Error> {

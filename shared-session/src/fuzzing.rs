@@ -17,7 +17,7 @@ use bytes::Bytes;
 pub use crate::django::fuzzing::*;
 use crate::{
     authorization::{self, Authorization},
-    cookie::{self, Presented},
+    cookie::{self, CookieConfig, Presented},
     csrf::FormTokens,
     keys::SecretKeys,
     record::{
@@ -126,7 +126,7 @@ pub fn cookies(bytes: &[u8]) {
     }
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
     let tokens = [
-        FormTokens::new(keys).with_cookie("csrftoken", true).unwrap(),
+        FormTokens::new(keys).with_cookie(CookieConfig::new("csrftoken")).unwrap(),
         FormTokens::django(FormTokens::django_cookie()).unwrap(),
     ];
     for tokens in tokens {

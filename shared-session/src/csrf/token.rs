@@ -59,36 +59,26 @@ impl FormTokens {
         Self(Arc::new(Native::new(keys)))
     }
 
-    /// The name of the cookie, and whether it is `Secure`. Default: `__Host-csrf`, which is `Secure`. Choose another
-    /// name if another service of the host has taken that one, and `false` where browsers come over plain HTTP: they
-    /// drop a `Secure` cookie there, except on `localhost`. Path and domain are those of [`FormTokens::new`] again.
+    /// The cookie that the tokens need before a session exists. Default: `__Host-csrf`, as [`FormTokens::new`] says.
     ///
-    /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as of [`CookieConfig::build`]: if the name is empty or not a
-    /// token (RFC 6265bis, section 4.1.1), or if it has a `__Host-` or `__Secure-` prefix, in any case, without
-    /// `secure`: browsers drop such a cookie. Also for the tokens of Django, which are made with their cookie.
-    pub fn with_cookie(self, name: impl Into<String>, secure: bool) -> Result<Self, Error> {
-        self.0.with_cookie(CookieConfig::new(name).with_secure(secure)).map(Self)
-    }
-
-    /// Sets the path of the cookie. Default: `/`. If several services share a host but no keys, give each a path of its
-    /// own; otherwise they replace each other's cookie.
+    /// Choose another name if another service of the host has taken that one; without `Secure` where browsers come over
+    /// plain HTTP, where they drop a `Secure` cookie except on `localhost`. If several services share a host but no
+    /// keys, give each a path of its own; otherwise they replace each other's cookie.
     ///
     /// ```
-    /// use shared_session::{SecretKeys, csrf::FormTokens};
+    /// use shared_session::{SecretKeys, cookie::CookieConfig, csrf::FormTokens};
     ///
     /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
-    /// let tokens = FormTokens::new(keys).with_cookie("__Secure-csrf", true)?.with_cookie_path("/accounts")?;
+    /// let tokens = FormTokens::new(keys).with_cookie(CookieConfig::new("__Secure-csrf").with_path("/accounts"))?;
     /// # let _ = tokens;
     /// # Ok::<(), shared_session::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as of [`CookieConfig::build`]: if it is not a path, or the name
-    /// of the cookie has the prefix `__Host-`, which needs `/`; and for the tokens of Django, whose cookie has a path
-    /// of its own.
-    pub fn with_cookie_path(self, path: impl Into<String>) -> Result<Self, Error> {
-        self.0.with_cookie_path(path.into()).map(Self)
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as of [`CookieConfig::build`]; and for the tokens of Django,
+    /// which are made with their cookie.
+    pub fn with_cookie(self, cookie: CookieConfig) -> Result<Self, Error> {
+        self.0.with_cookie(cookie).map(Self)
     }
 
     /// The cookie that the answer to a sign-in sets: that of a new secret, which invalidates all earlier tokens of this

@@ -63,10 +63,6 @@ impl FormTokens {
 struct OfTheCookie(SessionCookie);
 
 impl Tokens for OfTheCookie {
-    fn with_cookie_path(&self, _: String) -> Result<Arc<dyn Tokens>, Error> {
-        Err(Error::new(ErrorKind::Config, "set the path on the cookie of the Django tokens"))
-    }
-
     fn with_cookie(&self, _: CookieConfig) -> Result<Arc<dyn Tokens>, Error> {
         Err(Error::new(ErrorKind::Config, "the tokens of Django are made with their cookie"))
     }

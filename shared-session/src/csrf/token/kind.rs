@@ -9,8 +9,6 @@ use crate::{
 
 /// One kind of form tokens. The methods are those of [`FormTokens`](super::FormTokens).
 pub(crate) trait Tokens: fmt::Debug + Send + Sync {
-    fn with_cookie_path(&self, path: String) -> Result<Arc<dyn Tokens>, Error>;
-
     fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn Tokens>, Error>;
 
     fn issue(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>) -> Result<Issued, Error>;

@@ -26,11 +26,6 @@ pub(super) struct Native {
 }
 
 impl Tokens for Native {
-    fn with_cookie_path(&self, path: String) -> Result<Arc<dyn Tokens>, Error> {
-        let cookie = self.cookie.config().clone().with_path(path).build()?;
-        Ok(Arc::new(Self { keys: self.keys.clone(), cookie }))
-    }
-
     fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn Tokens>, Error> {
         Ok(Arc::new(Self { keys: self.keys.clone(), cookie: cookie.build()? }))
     }
@@ -290,7 +285,7 @@ mod tests {
             ("__Host-csrf", true, "; HttpOnly; SameSite=Lax; Secure; Path=/"),
             ("csrf", false, "; HttpOnly; SameSite=Lax; Path=/"),
         ] {
-            let tokens = FormTokens::new(keys("a")).with_cookie(name, secure).unwrap();
+            let tokens = FormTokens::new(keys("a")).with_cookie(CookieConfig::new(name).with_secure(secure)).unwrap();
             let set_cookie = tokens.issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
             let header = set_cookie.own();
             let value = header.strip_prefix(&format!("{name}=")).and_then(|rest| rest.strip_suffix(end)).unwrap();
@@ -302,8 +297,8 @@ mod tests {
     #[test]
     fn the_cookie_may_belong_to_a_path_unless_its_name_forbids() {
         let tokens = |name, path: &str| {
-            let tokens = FormTokens::new(keys("a")).with_cookie(name, true).unwrap();
-            tokens.with_cookie_path(path).map_err(|error| error.kind())
+            let cookie = CookieConfig::new(name).with_path(path);
+            FormTokens::new(keys("a")).with_cookie(cookie).map_err(|error| error.kind())
         };
         let cookie = tokens("csrf", "/a/b").unwrap().issue(NO_COOKIES, None).unwrap().set_cookie.unwrap();
         assert!(cookie.own().ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/a/b"), "{}", cookie.own());
@@ -327,8 +322,10 @@ mod tests {
 
     #[test]
     fn a_name_that_browsers_or_servers_drop_is_a_config_error() {
-        let new =
-            |name: &str, secure| FormTokens::new(keys("a")).with_cookie(name, secure).map_err(|error| error.kind());
+        let new = |name: &str, secure| {
+            let cookie = CookieConfig::new(name).with_secure(secure);
+            FormTokens::new(keys("a")).with_cookie(cookie).map_err(|error| error.kind())
+        };
         for bad in ["", "a b", "a=b", "a;b", "a,b", "a\"b", "a\n", "\u{e9}"] {
             assert_eq!(new(bad, true).unwrap_err(), ErrorKind::Config, "{bad:?}");
         }

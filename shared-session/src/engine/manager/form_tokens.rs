@@ -51,7 +51,7 @@ impl LazySession {
     }
 
     /// As [`form_token`](Self::form_token), by `tokens` instead of those of the manager: the same tokens with another
-    /// [path of the cookie](FormTokens::with_cookie_path), for a service that visitors see under several paths.
+    /// [path of the cookie](FormTokens::with_cookie), for a service that visitors see under several paths.
     ///
     /// # Errors
     /// As [`form_token`](Self::form_token).
