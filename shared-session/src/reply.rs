@@ -216,8 +216,7 @@ impl OnError {
     }
 
     /// The response to `failure`.
-    #[must_use]
-    pub fn reply(&self, failure: &Failure<'_>) -> Reply {
+    pub(crate) fn reply(&self, failure: &Failure<'_>) -> Reply {
         (self.0)(failure).with_retry_after(failure.retry_after).with_allow()
     }
 }

@@ -26,7 +26,7 @@ const TAG_CHARS: usize = 22;
 ///
 /// The current key of [`SecretKeys`] signs, its fallbacks still verify. A cookie that an earlier key signed stays valid
 /// and gets a tag under the current one when it is next sent, at a sign-in for example; so keep an earlier key for as
-/// long as a session may live ([`Lifetime::absolute`](crate::Lifetime::absolute)), and nobody is signed out.
+/// long as a session may live ([`Lifetime::with_absolute`](crate::Lifetime::with_absolute)), and nobody is signed out.
 ///
 /// # Introducing it
 ///

@@ -90,11 +90,6 @@ impl CrossOrigin {
         self.bearer
     }
 
-    /// The configured origins as browsers write them, for example for a CORS layer.
-    pub fn origins(&self) -> impl Iterator<Item = &str> {
-        self.origins.iter().map(String::as_str)
-    }
-
     /// The decision on one request. Pure; it allocates nothing.
     pub(super) fn check(&self, request: OriginHeaders<'_>) -> Result<(), Refusal> {
         if request.bearer || !request.upgrade && matches!(request.method, "GET" | "HEAD" | "OPTIONS") {

@@ -346,12 +346,6 @@ impl SessionManager {
         &self.0.cookie
     }
 
-    /// The lifetimes of new sessions.
-    #[must_use]
-    pub fn lifetime(&self) -> Lifetime {
-        self.0.lifetime
-    }
-
     /// The hook given by [`with_on_error`](Self::with_on_error).
     #[must_use]
     pub fn on_error(&self) -> &OnError {

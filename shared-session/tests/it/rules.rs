@@ -61,6 +61,10 @@ pub(crate) struct FleetOf<const SEALED: bool> {
 pub(crate) const IDLE: Duration = Duration::from_secs(1000);
 pub(crate) const ABSOLUTE: Duration = Duration::from_secs(5000);
 
+fn lifetime() -> Lifetime {
+    Lifetime::default().with_idle(IDLE).with_absolute(ABSOLUTE)
+}
+
 impl<const SEALED: bool> FleetOf<SEALED> {
     pub(crate) fn new() -> Self {
         let memory = MemoryStore::with_clock(StoreTime(1_700_000_000_000));
@@ -72,7 +76,7 @@ impl<const SEALED: bool> FleetOf<SEALED> {
         let manager = SessionManager::new(store.clone())
             .with_profile(if SEALED { sealed::profile() } else { profile() })
             .with_cookie(CookieConfig::new("sid").build().unwrap())
-            .with_lifetime(Lifetime::default().with_idle(IDLE).with_absolute(ABSOLUTE))
+            .with_lifetime(lifetime())
             .with_clock_refresh(Duration::ZERO);
         Self { manager, store, memory }
     }

@@ -100,8 +100,7 @@ impl LazySession {
     }
 
     /// The response for `failure`, as the manager's hook makes it, and a [line in the log](Failure::log).
-    #[must_use]
-    pub fn reply(&self, failure: &Failure<'_>) -> Reply {
+    fn reply(&self, failure: &Failure<'_>) -> Reply {
         failure.log();
         self.0.core.on_error.reply(&Failure { retry_after: self.0.core.retry_after, ..*failure })
     }

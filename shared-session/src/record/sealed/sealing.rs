@@ -18,8 +18,8 @@ use crate::{error::Error, keys::SecretKeys};
 /// 1. [`write_plain`](Self::write_plain): every service can open sealed records, and none seals.
 /// 2. [`accept_plain`](Self::accept_plain): every service seals what it writes, and reads what is still plain.
 /// 3. Neither: plain records are refused. Go there once the sessions from before the second step have ended, after
-///    [`Lifetime::absolute`](crate::Lifetime::absolute). Whoever still has one is then answered as with any unreadable
-///    record.
+///    [`Lifetime::with_absolute`](crate::Lifetime::with_absolute). Whoever still has one is then answered as with any
+///    unreadable record.
 ///
 /// The way back is the first step.
 ///

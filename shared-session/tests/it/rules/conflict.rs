@@ -105,7 +105,7 @@ async fn a_conflict_with_my_own_tag_is_my_own_write() {
     let fleet = Fleet::new();
     let late = LateWrite { store: fleet.store.clone(), held: Mutex::new(Vec::new()) };
     let manager =
-        SessionManager::new(late).with_cookie(fleet.manager.cookie().clone()).with_lifetime(fleet.manager.lifetime());
+        SessionManager::new(late).with_cookie(fleet.manager.cookie().clone()).with_lifetime(crate::rules::lifetime());
     let fleet = Fleet { manager, ..fleet };
     let browser = started(&fleet).await;
     let (handle, session) = fleet.load(&browser).await;
