@@ -67,5 +67,5 @@ fn options(request: &HttpRequest) -> LoadOptions {
     let address = request.extensions().get().map(|ClientAddress(address)| *address);
     let address = address.or_else(|| request.peer_addr().map(|peer| peer.ip()));
     let agent = request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    LoadOptions::new().from_client(Client::new(address, agent))
+    LoadOptions::new().with_client(Client::new(address, agent))
 }

@@ -181,7 +181,7 @@ impl Answer {
 
     fn url(&self) -> RequestUrl<'_> {
         let in_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
-        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path()).over(self.transport)
+        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path()).with_transport(self.transport)
     }
 }
 

@@ -64,7 +64,7 @@ pub(crate) fn handle(parts: &Parts) -> Result<&LazySession, Rejection> {
 fn options(parts: &Parts) -> LoadOptions {
     let address = parts.extensions.get().map(|ClientAddress(address)| *address).or_else(|| peer(parts));
     let agent = parts.headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok());
-    LoadOptions::new().from_client(Client::new(address, agent))
+    LoadOptions::new().with_client(Client::new(address, agent))
 }
 
 #[cfg(feature = "connect-info")]

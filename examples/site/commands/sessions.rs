@@ -122,7 +122,7 @@ fn write(handle: &str, [last_use, ends, address, user, browser]: [&str; 5]) -> R
 
 async fn revoke_one(setup: &Setup, handle: &Handle) -> Result<(), Failure> {
     let gone = || Failure::failed(format!("there is no session {handle}: it has ended, or the handle is another one"));
-    let session = setup.manager.session_named(handle).await?.ok_or_else(gone)?;
+    let session = setup.manager.find_session(handle).await?.ok_or_else(gone)?;
     log_staff_action(&setup.settings, "end-session", &handle.to_string()).await?;
     match setup.manager.revoke(session.user_id.as_deref(), handle).await? {
         true => print(&format!("ended the session {handle}\n")),

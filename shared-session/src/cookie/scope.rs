@@ -35,7 +35,7 @@ impl<'a> RequestUrl<'a> {
 
     /// The connection that the browser has, if it is known. Default: [`Transport::Unknown`].
     #[must_use]
-    pub const fn over(mut self, transport: Transport) -> Self {
+    pub const fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
         self
     }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::stderr;
 
-/// The browser's connection, as far as the request shows it, for [`RequestUrl::over`](super::RequestUrl::over).
+/// The browser's connection, as far as the request shows it, for [`RequestUrl::with_transport`](super::RequestUrl::with_transport).
 ///
 /// Only a warning depends on it: browsers drop a `Secure` cookie that comes over plain HTTP, so each request of such a
 /// visitor starts another session, and a counter stays at 1.

@@ -32,6 +32,7 @@ impl CrossOriginCheck {
     /// The answer to a request that must not reach its handler; `None` if it may go on. `values` finds all values of a
     /// header by its name in lower case: `sec-fetch-site`, `origin` and `upgrade`, and `authorization` and `cookie`
     /// where bearer tokens pass. Pure, but for a line in the log.
+    #[must_use]
     pub fn refuse<'a, V>(
         &self,
         method: &'a str,

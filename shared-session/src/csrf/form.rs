@@ -109,6 +109,7 @@ impl Fields<'_> {
 }
 
 /// A form that was not taken.
+#[non_exhaustive]
 pub struct RefusedForm<T> {
     /// Why: [`ErrorKind::StaleForm`] without the right token; else [`ErrorKind::MalformedForm`],
     /// [`ErrorKind::NotAForm`], or a failure of the session.

@@ -10,12 +10,12 @@ use std::fmt;
 /// | `django.core.cache.backends.redis.RedisCache` | `Codec::pickle()` |
 /// | django-redis by default | `Codec::pickle_protocol(4)` |
 /// | … with `JSONSerializer`, `MSGPackSerializer` | `Codec::json()`, `Codec::msgpack()` |
-/// | … with `ZlibCompressor` and so on | `.compressed(Compression::Zlib)` |
+/// | … with `ZlibCompressor` and so on | `.with_compression(Compression::Zlib)` |
 ///
 /// ```
 /// use shared_session::django::{Codec, Compression};
 ///
-/// let codec = Codec::json().compressed(Compression::Zlib);
+/// let codec = Codec::json().with_compression(Compression::Zlib);
 /// assert_ne!(codec, Codec::pickle());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Codec {
 
     /// The same format, compressed.
     #[must_use]
-    pub const fn compressed(mut self, compression: Compression) -> Self {
+    pub const fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = compression;
         self
     }
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn who_reads_a_format_reads_it_uncompressed_too() {
-        let (json, zlib) = (Codec::json(), Codec::json().compressed(Compression::Zlib));
+        let (json, zlib) = (Codec::json(), Codec::json().with_compression(Compression::Zlib));
         assert!(zlib.reads(json) && zlib.reads(zlib) && json.reads(json));
         assert!(!json.reads(zlib) && !json.reads(Codec::pickle()));
         assert!(Codec::pickle().reads(Codec::pickle_protocol(4)));

@@ -130,7 +130,7 @@ pub fn cached_value(bytes: &[u8]) {
         None => data,
     };
     let unpacked = Compression::of(&bytes).and_then(|compression| compression.unpack(&bytes));
-    let codec = if how % 2 == 0 { Codec::pickle() } else { Codec::json().compressed(Compression::Zlib) };
+    let codec = if how % 2 == 0 { Codec::pickle() } else { Codec::json().with_compression(Compression::Zlib) };
     let layout = Layout::Cache(codec);
     document(&layout, &bytes, unpacked.map_or(0, |data| data.len()));
     record(&Django::cache().with_codec(codec), &bytes);

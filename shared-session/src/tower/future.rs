@@ -45,7 +45,7 @@ pub(super) struct Asked {
 impl Asked {
     fn url(&self) -> RequestUrl<'_> {
         let in_header = || self.host.as_ref().and_then(|host| host.to_str().ok());
-        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path()).over(self.transport)
+        RequestUrl::new(self.uri.host().or_else(in_header), self.uri.path()).with_transport(self.transport)
     }
 }
 

@@ -90,6 +90,6 @@ async fn a_refused_sign_in_leaves_the_visitors_session_as_it_was() {
     let handle = visitor.handle().unwrap();
     visitor.login_as(Identity::new("ann", "", 0)).unwrap();
     assert_eq!(visitor.commit().await.unwrap_err().kind(), ErrorKind::Forbidden);
-    let kept = manager.session_named(&handle).await.unwrap().expect("it is there");
+    let kept = manager.find_session(&handle).await.unwrap().expect("it is there");
     assert_eq!(kept.user_id, None);
 }

@@ -95,7 +95,7 @@ pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String
 
 /// Ends the session of somebody else, if `staff` may.
 pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Result<(), Failure> {
-    let session = visit.setup.manager.session_named(handle).await?.ok_or_else(Failure::not_found)?;
+    let session = visit.setup.manager.find_session(handle).await?.ok_or_else(Failure::not_found)?;
     let owner = match &session.user_id {
         Some(id) => Found::of(visit, id).await?,
         None => Found::Nobody,

@@ -72,13 +72,13 @@ impl SessionManager {
     /// # let manager = SessionManager::new(MemoryStore::new());
     /// let handle = Handle::parse("AAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
     /// // To ask who is signed in before the session is ended.
-    /// assert_eq!(manager.session_named(&handle).await?, None);
+    /// assert_eq!(manager.find_session(&handle).await?, None);
     /// # Ok(()) }
     /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
-    pub async fn session_named(&self, handle: &Handle) -> Result<Option<SessionInfo>, Error> {
+    pub async fn find_session(&self, handle: &Handle) -> Result<Option<SessionInfo>, Error> {
         let Some(place) = self.0.find(handle).await? else { return Ok(None) };
         Ok(self.0.read(&place).await?.map(|record| info(place.handle, &record)))
     }

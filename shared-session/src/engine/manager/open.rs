@@ -32,6 +32,7 @@ impl SessionManager {
     /// let session = manager.open_request("GET", values);
     /// # let _ = session;
     /// ```
+    #[must_use]
     pub fn open_request<'a, V>(&self, method: &str, values: impl Fn(&'static str) -> V) -> LazySession
     where
         V: IntoIterator<Item = &'a [u8]>,
@@ -47,12 +48,14 @@ impl SessionManager {
     }
 
     /// Opens the session of a request by the values of all its `Cookie` headers. No I/O.
+    #[must_use]
     pub fn open<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
         self.open_as(cookie_headers, Authorization::Other, Method::Other)
     }
 
     /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is
     /// not committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
+    #[must_use]
     pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
         self.open_as(cookie_headers, Authorization::Other, Method::ReadOnly)
     }

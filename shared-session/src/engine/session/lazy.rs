@@ -82,10 +82,12 @@ impl LazySession {
         RequestGuard::new(Arc::clone(&self.0))
     }
 
-    /// The connection that the browser has, for [`RequestUrl::over`](crate::cookie::RequestUrl::over): by the request's
-    /// `scheme` if that is known, its `host` with or without a port, and the first value of the headers that `header`
-    /// finds by name, in lower case. [`Transport::Unknown`] without a look at them if the browser has kept the cookie,
-    /// or the cookie is not `Secure`. For those who write an adapter.
+    /// The connection that the browser has, for
+    /// [`RequestUrl::with_transport`](crate::cookie::RequestUrl::with_transport): by the request's `scheme` if that is
+    /// known, its `host` with or without a port, and the first value of the headers that `header` finds by name, in
+    /// lower case. [`Transport::Unknown`] without a look at them if the browser has kept the cookie, or the cookie is
+    /// not `Secure`. For those who write an adapter.
+    #[must_use]
     pub fn transport<'a>(
         &self,
         scheme: Option<&str>,
@@ -109,6 +111,7 @@ impl LazySession {
 impl LazySession {
     /// What is answered instead of the handler's response, and why: that the commit `failed`, or that the response is
     /// `rejected`; `None` if it may be sent. For those who write an adapter.
+    #[must_use]
     pub fn answer(
         &self,
         failed: Option<&Error>,

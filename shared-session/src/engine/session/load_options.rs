@@ -10,7 +10,7 @@ use crate::record::client::Client;
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
 /// # let handle = SessionManager::new(MemoryStore::new()).open([]);
 /// let client = Client::new(Some([192, 0, 2, 7].into()), Some("Firefox"));
-/// let session = handle.load_with(LoadOptions::new().past_near_cache().from_client(client)).await?;
+/// let session = handle.load_with(LoadOptions::new().past_near_cache().with_client(client)).await?;
 /// # drop(session);
 /// # Ok(()) }
 /// ```
@@ -48,8 +48,7 @@ impl LoadOptions {
     /// What sent the request, for the list of devices, in case a session starts or a user signs in. Default: unknown.
     /// The adapters fill it in.
     #[must_use]
-    #[expect(clippy::wrong_self_convention, reason = "it reads as it is meant: load for a request from this client")]
-    pub fn from_client(self, client: Client) -> Self {
+    pub fn with_client(self, client: Client) -> Self {
         Self { client, ..self }
     }
 }

@@ -45,7 +45,7 @@ fn told(kind: AuditKind, user_id: &str, handle: Handle) -> AuditEvent {
 /// A request that says where it comes from.
 async fn serve(fleet: &Fleet, browser: &mut Browser, edit: impl FnOnce(&shared_session::Session)) {
     let request = fleet.request(browser);
-    let from = LoadOptions::new().from_client(Client::new(Some(ADDRESS.into()), None));
+    let from = LoadOptions::new().with_client(Client::new(Some(ADDRESS.into()), None));
     edit(&request.load_with(from).await.unwrap());
     browser.take(&fleet.finish(&request).await);
 }
@@ -130,7 +130,7 @@ async fn whoever_has_another_password_is_told_without_a_name() {
     let (fleet, told_of) = Told::by(fleet);
     for name in ["ann", "nobody"] {
         let request = fleet.request(&Browser::default());
-        let from = LoadOptions::new().from_client(Client::new(Some(ADDRESS.into()), None));
+        let from = LoadOptions::new().with_client(Client::new(Some(ADDRESS.into()), None));
         let session = request.load_with(from).await.unwrap();
         assert!(session.authenticate(name, "battery staple").await.unwrap().is_none());
         let expected = AuditEvent::new(AuditKind::SignInFailed).with_address(Some(ADDRESS.into()));

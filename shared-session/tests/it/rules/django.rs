@@ -141,7 +141,7 @@ async fn a_sign_in_of_ours_tells_its_time_to_us_alone_and_one_of_django_tells_no
     for minutes in [1, 2] {
         fleet.memory.advance(Duration::from_secs(60));
         let request = fleet.request(&ours);
-        let firefox = LoadOptions::new().from_client(Client::new(None, Some("Firefox")));
+        let firefox = LoadOptions::new().with_client(Client::new(None, Some("Firefox")));
         request.load_with(firefox).await.unwrap().login_as(user("1")).unwrap();
         ours.take(&fleet.finish(&request).await);
         fleet.serve(&mut ours, |session| session.insert("a", &minutes).unwrap()).await;

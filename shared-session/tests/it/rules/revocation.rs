@@ -17,13 +17,13 @@ async fn devices_are_listed_with_where_they_come_from() {
     let fleet = Fleet::new();
     let handle = fleet.request(&Browser::default());
     let client = Client::new(Some([192, 0, 2, 7].into()), Some("Firefox"));
-    handle.load_with(LoadOptions::new().from_client(client)).await.unwrap().login_as(user("1")).unwrap();
+    handle.load_with(LoadOptions::new().with_client(client)).await.unwrap().login_as(user("1")).unwrap();
     let mut browser = Browser::default();
     browser.take(&fleet.finish(&handle).await);
     // Used at the other service, but not started there.
     let elsewhere = fleet.request(&browser);
     let client = Client::new(Some([198, 51, 100, 7].into()), Some("another"));
-    elsewhere.load_with(LoadOptions::new().from_client(client)).await.unwrap().insert("a", &1).unwrap();
+    elsewhere.load_with(LoadOptions::new().with_client(client)).await.unwrap().insert("a", &1).unwrap();
     assert!(fleet.finish(&elsewhere).await.error().is_none());
     let sessions = fleet.manager.sessions_of("1").await.unwrap();
     assert_eq!(sessions.len(), 1);

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn the_variant_found_is_kept_and_a_short_value_takes_the_fleets() {
-    let fleet = Codec::json().compressed(Compression::Zlib);
+    let fleet = Codec::json().with_compression(Compression::Zlib);
     let layout = Layout::Cache(fleet);
     let grown = |bytes: &'static [u8]| {
         let mut document = read(&layout, bytes);
@@ -17,7 +17,7 @@ fn the_variant_found_is_kept_and_a_short_value_takes_the_fleets() {
     assert_eq!(grown(br#"{"note": "a long one"}"#), (Codec::json(), Compression::None));
     let gzip = Compression::Gzip.pack(Bytes::from_static(br#"{"note": "a long one"}"#));
     let mut document = read(&layout, gzip);
-    assert_eq!(document.codec(), Codec::json().compressed(Compression::Gzip));
+    assert_eq!(document.codec(), Codec::json().with_compression(Compression::Gzip));
     document.remove("note");
     assert_eq!(document.write(TIME).unwrap(), "{}", "too short again");
 }

@@ -38,11 +38,11 @@ fn large_sessions_are_read_and_written() {
     let codecs = [
         Codec::pickle(),
         Codec::json(),
-        Codec::json().compressed(Compression::Zlib),
+        Codec::json().with_compression(Compression::Zlib),
         #[cfg(feature = "django-redis")]
-        Codec::msgpack().compressed(Compression::Zstd),
+        Codec::msgpack().with_compression(Compression::Zstd),
         #[cfg(feature = "django-redis")]
-        Codec::json().compressed(Compression::Lzma),
+        Codec::json().with_compression(Compression::Lzma),
     ];
     let numbers = (0..70_000).map(|n| n.to_string()).collect::<Vec<_>>().join(",");
     let objects = vec![r#"{"name":"A long name","count":2,"price":"1.50"}"#; 11_000].join(",");
@@ -68,7 +68,7 @@ fn what_is_larger_than_1_mib_unpacked_is_neither_read_nor_written() {
     let large = |len: usize| Bytes::from(format!("{{\"a\": \"{}\"}}", "x".repeat(len)));
     let compressed = Compression::Zlib.pack(large(MAX_BYTES));
     assert_eq!(Document::read(&cache(), &compressed).unwrap_err(), Refusal::TooLarge);
-    let layout = Layout::Cache(Codec::json().compressed(Compression::Zlib));
+    let layout = Layout::Cache(Codec::json().with_compression(Compression::Zlib));
     let mut document = read(&layout, Compression::Zlib.pack(large(MAX_BYTES - 10)));
     document.set("b", &json_text("[1, 2, 3]")).unwrap();
     assert_eq!(document.write(TIME).unwrap_err().kind(), ErrorKind::TooLarge);

@@ -134,7 +134,7 @@ fn the_cache_of_cached_db_gets_the_entries_of_the_row() {
     assert_eq!(same, 5);
     let row = read(&signed(), record("django42/pickle_serializer/types").bytes());
     assert_eq!(tree_of(&row.to_cache(Codec::pickle()).unwrap().pairs()), tree_of(&row.pairs()));
-    let json = row.to_cache(Codec::json().compressed(Compression::Zlib)).unwrap();
+    let json = row.to_cache(Codec::json().with_compression(Compression::Zlib)).unwrap();
     assert_eq!(
         unpacked(&json.write(TIME).unwrap()),
         format!(r#"{{"at": "2024-02-29T12:34:56Z", "p": "1.10", "t": [1, 2], "s": "{}"}}"#, "x".repeat(100)).as_bytes()

@@ -6,14 +6,14 @@ use super::*;
 
 fn codecs() -> Vec<Codec> {
     let mut all = vec![Codec::pickle(), Codec::pickle_protocol(2), Codec::json()];
-    all.push(Codec::json().compressed(Compression::Zlib));
-    all.push(Codec::pickle().compressed(Compression::Gzip));
+    all.push(Codec::json().with_compression(Compression::Zlib));
+    all.push(Codec::pickle().with_compression(Compression::Gzip));
     #[cfg(feature = "django-redis")]
     all.extend([
         Codec::msgpack(),
-        Codec::msgpack().compressed(Compression::Lz4),
-        Codec::json().compressed(Compression::Zstd),
-        Codec::pickle().compressed(Compression::Lzma),
+        Codec::msgpack().with_compression(Compression::Lz4),
+        Codec::json().with_compression(Compression::Zstd),
+        Codec::pickle().with_compression(Compression::Lzma),
     ]);
     all
 }
