@@ -124,10 +124,6 @@ enum Engine {
 }
 
 impl Django {
-    /// The path of the authentication backend that a sign-in is recorded under unless
-    /// [`with_auth_backend`](Self::with_auth_backend) says otherwise.
-    pub const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
-
     /// `SESSION_ENGINE = "django.contrib.sessions.backends.cache"` over Django's own `RedisCache`.
     pub fn cache() -> Self {
         Self::new(Engine::Cache, Layout::Cache(Codec::pickle()))
@@ -157,7 +153,7 @@ impl Django {
     }
 
     fn new(engine: Engine, layout: Layout) -> Self {
-        let auth_backend = Self::MODEL_BACKEND.into();
+        let auth_backend = "django.contrib.auth.backends.ModelBackend".into();
         Self { engine, key_prefix: "".into(), version: 1, layout, auth_backend, zone: None }
     }
 
@@ -181,7 +177,7 @@ impl Django {
     }
 
     /// The dotted path that a sign-in is recorded under; it must be one of the fleet's `AUTHENTICATION_BACKENDS`.
-    /// Default: [`Self::MODEL_BACKEND`].
+    /// Default: `django.contrib.auth.backends.ModelBackend`.
     pub fn with_auth_backend(mut self, path: impl Into<Box<str>>) -> Self {
         self.auth_backend = path.into();
         self

@@ -61,15 +61,6 @@ impl DjangoCachedDbStore {
         Self { rows, copies, prefix: prefix.into(), mirror: Arc::new(mirror) }
     }
 
-    /// As [`DjangoDbStore::check`].
-    ///
-    /// # Errors
-    ///
-    /// As [`DjangoDbStore::check`].
-    pub async fn check(&self) -> Result<(), Error> {
-        self.rows.check().await
-    }
-
     /// Looks for copies that Django made, and returns whether there are some under the prefix. Writes nothing. Call it
     /// when the service starts: with a wrong prefix Django would keep reading outdated copies. One round trip for each
     /// page of keys, up to 200; one of Redis is about a hundred.

@@ -25,10 +25,9 @@ impl Site {
         mirror: impl Fn(&Bytes) -> Result<Bytes, Error> + Send + Sync + 'static,
     ) -> DjangoCachedDbStore {
         let rows = DjangoDbStore::connect(&self.url).await.unwrap();
+        rows.check().await.unwrap();
         let copies = RedisStore::connect_with(&self.redis.url(), &crate::redis::patient()).await.unwrap();
-        let store = DjangoCachedDbStore::new(rows, copies, PREFIX, mirror);
-        store.check().await.unwrap();
-        store
+        DjangoCachedDbStore::new(rows, copies, PREFIX, mirror)
     }
 
     fn copy(&self) -> String {

@@ -52,10 +52,12 @@ async fn made_by_django(fleet: &Fleet, entries: &[(&str, &str)]) -> Browser {
     Browser(Some(format!("sid={KEY}")))
 }
 
+const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
+
 fn signed_in(id: &str) -> [(&'static str, String); 3] {
     [
         ("_auth_user_id", format!("\"{id}\"")),
-        ("_auth_user_backend", format!("\"{}\"", Django::MODEL_BACKEND)),
+        ("_auth_user_backend", format!("\"{MODEL_BACKEND}\"")),
         ("_auth_user_hash", "\"hash\"".to_owned()),
     ]
 }
@@ -129,7 +131,7 @@ async fn a_sign_in_moves_the_session_to_a_new_key_and_ends_the_old_one() {
     assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 1);
     assert_eq!(fleet.get(&browser, "cart").await, Some(serde_json::json!([1])));
     let written = Pickle::read(&stored(&fleet, &session_key(&browser)).await.unwrap()).unwrap();
-    assert_eq!(written.get("_auth_user_backend").unwrap().as_str(), Some(Django::MODEL_BACKEND));
+    assert_eq!(written.get("_auth_user_backend").unwrap().as_str(), Some(MODEL_BACKEND));
 }
 
 #[tokio::test]

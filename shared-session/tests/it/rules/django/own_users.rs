@@ -37,7 +37,7 @@ async fn name(fleet: &Fleet, browser: &Browser) -> Option<&'static str> {
 async fn whoever_django_signed_in_is_found_among_users_of_ones_own() {
     let (fleet, accounts) = fleet_with_accounts();
     let made = async |id: &str| {
-        let (id, hash, backend) = (format!("{id:?}"), format!("{AUTH_HASH:?}"), format!("{:?}", Django::MODEL_BACKEND));
+        let (id, hash, backend) = (format!("{id:?}"), format!("{AUTH_HASH:?}"), format!("{:?}", super::MODEL_BACKEND));
         let entries = [("_auth_user_id", &*id), ("_auth_user_backend", &backend), ("_auth_user_hash", &hash)];
         made_by_django(&fleet, &entries).await
     };
