@@ -15,7 +15,7 @@ INPUTS ?=
 VERSIONS := scripts/redis-versions
 # All that decides about sessions.
 MUTATED := audit authorization cookie cookie/**/* csrf/**/* engine/**/* record/id record/previous record/sealed record/sealed/* record/tag \
-	store/redis store/redis/ifeq store/redis/wire/driver throttle throttle/* users/auth users/auth/* users/fresh users/guard
+	store/redis store/redis/ifeq store/redis/wire/driver throttle throttle/* users/auth users/auth/* users/require_fresh users/guard
 FILES ?= $(MUTATED:%=shared-session/src/%.rs)
 SHARD ?=
 COMPARE_MANIFEST := benches/compare/Cargo.toml

@@ -14,8 +14,8 @@ use actix_web::{
 use askama::Template;
 use shared_session::{
     Error, ErrorKind,
-    csrf::{Refusal, TokenRefusal},
-    users::SignedOut,
+    csrf::{OriginRefusal, TokenRefusal},
+    users::UnauthenticatedReason,
 };
 use shared_session_actix::Rejection;
 use shared_session_examples::{
@@ -148,8 +148,8 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
     let page = match &error {
         Some(error) if error.kind() == ErrorKind::Unauthenticated && is_read(response.request()) => {
             let path = response.request().uri().path_and_query().map_or("/", |path| path.as_str());
-            let location = match SignedOut::of(error) {
-                Some(SignedOut::TooLongAgo) => confirm_url(&place.prefix, path),
+            let location = match UnauthenticatedReason::of(error) {
+                Some(UnauthenticatedReason::TooLongAgo) => confirm_url(&place.prefix, path),
                 _ => login_url(&place.prefix, path),
             };
             return see_other(response, &location);
@@ -216,9 +216,9 @@ fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
     let not_from_here = |message: Text| {
         page(message).with_advice(Text::new("error-cross-site-title"), Text::new("error-unchanged-here"), false)
     };
-    match (kind, Refusal::of(error)) {
-        (ErrorKind::CrossSite, Some(Refusal::CrossSite)) => not_from_here(Text::new("error-cross-site")),
-        (ErrorKind::CrossSite, Some(Refusal::ForeignOrigin | Refusal::MissingOrigin)) => page(Text::new(
+    match (kind, OriginRefusal::of(error)) {
+        (ErrorKind::CrossSite, Some(OriginRefusal::CrossSite)) => not_from_here(Text::new("error-cross-site")),
+        (ErrorKind::CrossSite, Some(OriginRefusal::ForeignOrigin | OriginRefusal::MissingOrigin)) => page(Text::new(
             "error-origin",
         ))
         .with_advice(Text::new("error-origin-title"), Text::new("error-origin-advice"), false),
@@ -239,10 +239,10 @@ fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
             true,
         ),
         (ErrorKind::Unauthenticated, _) => {
-            let message = match SignedOut::of(error) {
-                Some(SignedOut::Ended) => Text::new("error-ended"),
-                Some(SignedOut::NoCookie) => Text::new("error-no-session-cookie"),
-                Some(SignedOut::TooLongAgo) => Text::new("error-too-long-ago"),
+            let message = match UnauthenticatedReason::of(error) {
+                Some(UnauthenticatedReason::Ended) => Text::new("error-ended"),
+                Some(UnauthenticatedReason::NoCookie) => Text::new("error-no-session-cookie"),
+                Some(UnauthenticatedReason::TooLongAgo) => Text::new("error-too-long-ago"),
                 _ => Text::new("error-not-signed-in"),
             };
             page(message).with_advice(Text::new("error-401-title"), Text::new("error-unchanged-sign-in"), true)
@@ -267,7 +267,7 @@ fn public_message(kind: ErrorKind) -> Text {
     match kind {
         ErrorKind::Unavailable => Text::new("error-unavailable-read"),
         ErrorKind::Unreadable => Text::new("error-unreadable"),
-        ErrorKind::Conflict => Text::new("error-conflict"),
+        ErrorKind::AlreadyTaken => Text::new("error-conflict"),
         ErrorKind::ReadOnly => Text::new("error-read-only"),
         ErrorKind::Forbidden => Text::new("error-forbidden"),
         ErrorKind::MalformedForm => Text::new("error-form-malformed"),

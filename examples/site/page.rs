@@ -23,7 +23,7 @@ use shared_session::{
     audit::AuditEvent,
     store::StoreTime,
     throttle::Verdict,
-    users::{SignedOut, User},
+    users::{UnauthenticatedReason, User},
 };
 use shared_session_examples::{
     language::Language,
@@ -117,8 +117,8 @@ impl Visit {
     /// for it, and come to `page` of this site afterwards.
     pub(crate) async fn require_fresh(&self, session: &Session, page: &str) -> Result<(), Failure> {
         let Some(max_age) = self.setup.settings.limits.fresh else { return Ok(()) };
-        session.require_fresh(max_age).await.map_err(|error| match SignedOut::of(&error) {
-            Some(SignedOut::TooLongAgo) => Failure::TooLongAgo { page: page.to_owned() },
+        session.require_fresh(max_age).await.map_err(|error| match UnauthenticatedReason::of(&error) {
+            Some(UnauthenticatedReason::TooLongAgo) => Failure::TooLongAgo { page: page.to_owned() },
             _ => error.into(),
         })
     }

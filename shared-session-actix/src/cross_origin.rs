@@ -49,7 +49,7 @@ impl CrossOriginMiddleware {
     /// manager where this middleware is inside [`SessionMiddleware`](crate::SessionMiddleware), else
     /// [`Reply::problem`](shared_session::Reply::problem). Outside of it, give it `manager.on_error().clone()`, so that
     /// one hook speaks for all. The answer has the [`Error`](shared_session::Error) in its extensions;
-    /// [`Refusal::of`](shared_session::csrf::Refusal::of) says why.
+    /// [`OriginRefusal::of`](shared_session::csrf::OriginRefusal::of) says why.
     #[must_use]
     pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
         Self { check: self.check.with_on_error(on_error) }

@@ -42,7 +42,7 @@
 //!   [`LazySession::protected_form`](crate::LazySession::protected_form).
 //! - **A script that posts**: send the token in the header [`FormToken::HEADER`].
 //! - **A page that is too old** is [`ErrorKind::StaleForm`](crate::ErrorKind::StaleForm): show the form again.
-//!   [`TokenRefusal`] says why, and [`Refusal`] why another site's request was refused.
+//!   [`TokenRefusal`] says why, and [`OriginRefusal`] why another site's request was refused.
 //! - **Clients that are no browsers**: [`CrossOrigin::with_bearer_tokens`] lets requests pass that carry a bearer token
 //!   and no cookie; they need no form token.
 //! - **A path that another site must post to**, such as a webhook: leave it outside of the layer.
@@ -62,11 +62,11 @@
 mod check;
 pub(crate) mod form;
 mod origin;
-mod refusal;
 pub(crate) mod token;
+mod token_refusal;
 
 pub use check::{CrossOriginCheck, Refused};
 pub use form::{FormToken, PostedForm, RefusedForm};
-pub use origin::{CrossOrigin, Refusal};
-pub use refusal::TokenRefusal;
+pub use origin::{CrossOrigin, OriginRefusal};
 pub use token::FormTokens;
+pub use token_refusal::TokenRefusal;

@@ -5,7 +5,7 @@
 //! 1. [`manager`] opens it: [`open`](manager::open) makes a [`request`] of what its headers say.
 //! 2. [`load`] reads the record.
 //! 3. [`session`] is what handlers hold; their edits go into a [`draft`].
-//! 4. [`decide`](draft::decide) turns the draft into a plan.
+//! 4. [`decide`](plan::decide) turns the draft into a plan.
 //! 5. [`write`](mod@write) carries out the plan and merges it with concurrent writes ([`write::conflict`]); [`end`]
 //!    deletes a session for good.
 //! 6. [`outcome`] turns the result into cookies and headers.
@@ -23,6 +23,7 @@ pub(crate) mod near;
 #[path = "engine/near/none.rs"]
 pub(crate) mod near;
 pub(crate) mod outcome;
+pub(crate) mod plan;
 pub(crate) mod request;
 pub(crate) mod session;
 pub(crate) mod write;

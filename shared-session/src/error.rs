@@ -21,13 +21,13 @@ pub enum ErrorKind {
     Unreadable,
     /// A database refuses for good what it is asked: a table, a column or a right is missing, or a value is not
     /// possible. Trying again does not help. Status 500.
-    Refused,
+    Database,
     /// The cookie was replaced, or another user signed in, while the request ran. Status 409.
     Stale,
     /// The session ended while the request ran. Status 409.
     Gone,
     /// Another request took the same entry first. Status 409.
-    Conflict,
+    AlreadyTaken,
     /// A value has another type than the one asked for, or cannot be written as JSON. Status 500.
     Value,
     /// The session would grow beyond its size limit. Status 413.
@@ -47,7 +47,7 @@ pub enum ErrorKind {
     /// The signed-in user may not do this. Status 403.
     Forbidden,
     /// A browser sent an unsafe request from a page that is not one of the configured origins. Status 403.
-    /// [`Refusal::of`](crate::csrf::Refusal::of) says why.
+    /// [`OriginRefusal::of`](crate::csrf::OriginRefusal::of) says why.
     CrossSite,
     /// A form came without the token of a page that this visitor has now: most often the page is older than the last
     /// sign-in or sign-out. Status 403. [`TokenRefusal::of`](crate::csrf::TokenRefusal::of) says why.
@@ -66,9 +66,9 @@ impl ErrorKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::Unavailable => 503,
-            Self::Unreadable | Self::Refused | Self::Value | Self::Closed | Self::Config => 500,
+            Self::Unreadable | Self::Database | Self::Value | Self::Closed | Self::Config => 500,
             Self::ReadOnly => 405,
-            Self::Stale | Self::Gone | Self::Conflict => 409,
+            Self::Stale | Self::Gone | Self::AlreadyTaken => 409,
             Self::AmbiguousCredentials | Self::MalformedForm => 400,
             Self::TooLarge | Self::FormTooLarge => 413,
             Self::NotAForm => 415,
@@ -85,10 +85,10 @@ impl ErrorKind {
             Self::Unreadable => "Your session cannot be read. Please sign in again.",
             Self::Stale => "Your session was renewed while the request ran. Nothing was changed. Please try again.",
             Self::Gone => "Your session ended while the request ran. Nothing was changed.",
-            Self::Conflict => "Another request was faster. Please try again.",
+            Self::AlreadyTaken => "Another request was faster. Please try again.",
             Self::ReadOnly => "This page answers GET only.",
             Self::TooLarge => "The session is full.",
-            Self::Refused | Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
+            Self::Database | Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
             Self::AmbiguousCredentials => "Send the session cookie or one bearer token, not both.",
             Self::Unauthenticated => "Please sign in.",
             Self::Forbidden => "You are not allowed to do this.",

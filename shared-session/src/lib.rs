@@ -285,8 +285,8 @@ pub use engine::{
     core::{session_limit::SessionLimit, stats::Stats},
     manager::{
         SessionManager,
-        devices::{SessionInfo, SessionPage},
         fleet::FleetCheck,
+        session_list::{SessionInfo, SessionPage},
     },
     outcome::{Ending, Outcome},
     request::{

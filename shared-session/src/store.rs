@@ -70,10 +70,10 @@ use tracing::Instrument as _;
 
 use crate::error::Error;
 
+#[cfg(feature = "redis")]
+pub(crate) mod changes;
 #[cfg(feature = "memory")]
 mod memory;
-#[cfg(feature = "redis")]
-pub(crate) mod news;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
@@ -82,10 +82,10 @@ pub(crate) mod sql;
 mod tiered;
 
 pub use crate::record::{time::StoreTime, version::Seen};
+#[cfg(feature = "redis")]
+pub use changes::Changes;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
-#[cfg(feature = "redis")]
-pub use news::Changes;
 #[cfg(feature = "redis")]
 pub use redis::{Persistence, RedisConfig, RedisStore};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -102,7 +102,7 @@
 //! - **A new password**: [`ManageUsers::set_password`]; then sign the user in again, since every session has ended.
 //! - **Sign out everywhere**: [`SessionManager::revoke_all`](crate::SessionManager::revoke_all).
 //! - **Fewer queries**: [`UserCache`], where a change by another process may count some seconds later.
-//! - **"Your session has ended"** instead of "please sign in": [`SignedOut`].
+//! - **"Your session has ended"** instead of "please sign in": [`UnauthenticatedReason`].
 //! - **A custom user model of Django**: [`UserTable`].
 //!
 //! # Features
@@ -128,30 +128,30 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::error::Error;
 
+mod any_users;
 mod auth;
 mod auth_hash;
 mod auth_user;
 mod cache;
-mod erased;
-mod fresh;
 mod guard;
 pub(crate) mod login_options;
 mod manage;
 mod password;
-mod signed_out;
+mod require_fresh;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
+mod unauthenticated;
 mod user;
-mod verify;
+mod verify_password;
 
 pub use auth_user::{AsUser, AuthUser};
 pub use cache::UserCache;
 pub use guard::Guard;
 pub use manage::ManageUsers;
 pub use password::PasswordHasher;
-pub use signed_out::SignedOut;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{CreateUserError, Group, NewUser, Permission, Renamed, SqlUsers, UserTable};
+pub use unauthenticated::UnauthenticatedReason;
 pub use user::User;
 
 /// Columns may be longer, but longer names are not worth the time of normalizing them.
@@ -203,7 +203,7 @@ pub trait Users: Send + Sync + 'static {
     fn verify(&self, name: &str, password: &str) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send {
         async move {
             let user = self.find_by_name(name).await?;
-            verify::verify_user(user, password, self.hasher()).await
+            verify_password::verify_user(user, password, self.hasher()).await
         }
     }
 
@@ -211,7 +211,7 @@ pub trait Users: Send + Sync + 'static {
     /// what [`verify`](Self::verify) costs, without looking for the user.
     fn check_password(&self, user: &Self::User, password: &str) -> impl Future<Output = Result<bool, Error>> + Send {
         let user = user.clone();
-        async move { Ok(verify::verify_user(Some(user), password, self.hasher()).await?.is_some()) }
+        async move { Ok(verify_password::verify_user(Some(user), password, self.hasher()).await?.is_some()) }
     }
 
     /// How new passwords are hashed, and what a refusal costs at least. Default: [`PasswordHasher::default`].

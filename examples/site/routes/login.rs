@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shared_session::{
     LoginOptions,
     throttle::Verdict,
-    users::{CreateUserError, NewUser, SignedOut, User},
+    users::{CreateUserError, NewUser, UnauthenticatedReason, User},
 };
 use shared_session_actix::Session;
 use shared_session_examples::{
@@ -70,7 +70,7 @@ pub(super) struct RegisterFields {
 pub(super) async fn show(visit: Visit, session: Session, query: Option<Query<NextQuery>>) -> Answer {
     let fields = LoginFields { next: next_of(query), ..LoginFields::default() };
     let error = match session.require_user().await {
-        Err(error) if SignedOut::of(&error) == Some(SignedOut::Ended) => Some(ENDED),
+        Err(error) if UnauthenticatedReason::of(&error) == Some(UnauthenticatedReason::Ended) => Some(ENDED),
         _ => None,
     };
     render_login(&visit, &session, StatusCode::OK, error, fields).await

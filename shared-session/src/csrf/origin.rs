@@ -91,26 +91,26 @@ impl CrossOrigin {
     }
 
     /// The decision on one request. Pure; it allocates nothing.
-    pub(super) fn check(&self, request: OriginHeaders<'_>) -> Result<(), Refusal> {
+    pub(super) fn check(&self, request: OriginHeaders<'_>) -> Result<(), OriginRefusal> {
         if request.bearer || !request.upgrade && matches!(request.method, "GET" | "HEAD" | "OPTIONS") {
             return Ok(());
         }
         match (request.sec_fetch_site, request.origin) {
-            (Field::Repeated, _) | (_, Field::Repeated) => Err(Refusal::RepeatedHeader),
+            (Field::Repeated, _) | (_, Field::Repeated) => Err(OriginRefusal::RepeatedHeader),
             (Field::One(b"same-origin" | b"none"), _) | (Field::Absent, Field::Absent) => Ok(()),
-            (Field::One(b"cross-site"), _) => Err(Refusal::CrossSite),
-            (Field::One(b"same-site"), Field::Absent) => Err(Refusal::MissingOrigin),
+            (Field::One(b"cross-site"), _) => Err(OriginRefusal::CrossSite),
+            (Field::One(b"same-site"), Field::Absent) => Err(OriginRefusal::MissingOrigin),
             (Field::One(b"same-site") | Field::Absent, Field::One(origin)) => self.check_origin(origin),
-            (Field::One(_), _) => Err(Refusal::UnknownSite),
+            (Field::One(_), _) => Err(OriginRefusal::UnknownSite),
         }
     }
 
     /// `null` needs no case of its own: it is never in the list.
-    fn check_origin(&self, origin: &[u8]) -> Result<(), Refusal> {
+    fn check_origin(&self, origin: &[u8]) -> Result<(), OriginRefusal> {
         if self.origins.iter().any(|allowed| allowed.as_bytes() == origin) {
             Ok(())
         } else {
-            Err(Refusal::ForeignOrigin)
+            Err(OriginRefusal::ForeignOrigin)
         }
     }
 }
@@ -162,7 +162,7 @@ impl<'a> OriginHeaders<'a> {
 /// Why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Refusal {
+pub enum OriginRefusal {
     /// The browser says that another site made the request.
     CrossSite,
     /// `Sec-Fetch-Site` has an unknown value.
@@ -175,17 +175,17 @@ pub enum Refusal {
     RepeatedHeader,
 }
 
-impl Refusal {
+impl OriginRefusal {
     /// The reason in `error`, if it is that of a refused cross-origin request. For hooks that explain it to the
     /// visitor.
     ///
     /// ```
-    /// use shared_session::csrf::{CrossOrigin, CrossOriginCheck, Refusal};
+    /// use shared_session::csrf::{CrossOrigin, CrossOriginCheck, OriginRefusal};
     ///
     /// let check = CrossOriginCheck::new(CrossOrigin::new(["https://app.example"])?);
     /// let origin = |name| (name == "origin").then_some(&b"https://evil.example"[..]);
     /// let refused = check.refuse("POST", "/orders", origin);
-    /// assert_eq!(refused.and_then(|refused| Refusal::of(&refused.error)), Some(Refusal::ForeignOrigin));
+    /// assert_eq!(refused.and_then(|refused| OriginRefusal::of(&refused.error)), Some(OriginRefusal::ForeignOrigin));
     /// # Ok::<(), shared_session::Error>(())
     /// ```
     #[must_use]
@@ -215,13 +215,13 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for OriginRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.message())
     }
 }
 
-impl StdError for Refusal {}
+impl StdError for OriginRefusal {}
 
 #[derive(Clone, Copy, Debug)]
 enum Field<'a> {
@@ -252,7 +252,7 @@ mod tests {
         CrossOrigin::new([OWN, OTHER_OWN, "https://app.example"]).unwrap()
     }
 
-    fn check(method: &str, site: &[&str], origin: &[&str]) -> Result<(), Refusal> {
+    fn check(method: &str, site: &[&str], origin: &[&str]) -> Result<(), OriginRefusal> {
         let site = site.iter().map(|value| value.as_bytes());
         let origin = origin.iter().map(|value| value.as_bytes());
         cross_origin().check(OriginHeaders::new(method, site, origin))
@@ -333,16 +333,16 @@ mod tests {
     fn both_services_may_call_each_other_on_one_host_but_not_across_sites() {
         assert!(check("POST", &["same-site"], &[OWN]).is_ok());
         assert!(check("POST", &[], &[OTHER_OWN]).is_ok());
-        assert_eq!(check("POST", &["cross-site"], &[OWN]), Err(Refusal::CrossSite));
+        assert_eq!(check("POST", &["cross-site"], &[OWN]), Err(OriginRefusal::CrossSite));
     }
 
     #[test]
     fn a_client_is_told_why_where_that_says_nothing_of_the_service() {
-        let told = |refusal: Refusal| refusal.into_error().public_message();
-        assert_eq!(told(Refusal::CrossSite), "A page of another site asked for this.");
-        assert_eq!(told(Refusal::ForeignOrigin), told(Refusal::MissingOrigin));
-        assert!(told(Refusal::ForeignOrigin).starts_with("This service does not accept requests"));
-        for other in [Refusal::UnknownSite, Refusal::RepeatedHeader] {
+        let told = |refusal: OriginRefusal| refusal.into_error().public_message();
+        assert_eq!(told(OriginRefusal::CrossSite), "A page of another site asked for this.");
+        assert_eq!(told(OriginRefusal::ForeignOrigin), told(OriginRefusal::MissingOrigin));
+        assert!(told(OriginRefusal::ForeignOrigin).starts_with("This service does not accept requests"));
+        for other in [OriginRefusal::UnknownSite, OriginRefusal::RepeatedHeader] {
             assert_eq!(told(other), ErrorKind::CrossSite.public_message());
         }
     }
@@ -350,18 +350,18 @@ mod tests {
     #[test]
     fn a_refusal_says_why_and_is_a_cross_site_error() {
         for (site, origin, refusal) in [
-            (&["cross-site"][..], &[][..], Refusal::CrossSite),
-            (&["x"], &[OWN], Refusal::UnknownSite),
-            (&["same-site"], &["null"], Refusal::ForeignOrigin),
-            (&[], &["null"], Refusal::ForeignOrigin),
-            (&["same-site"], &[], Refusal::MissingOrigin),
-            (&[], &[OWN, OWN], Refusal::RepeatedHeader),
-            (&["same-origin", "same-origin"], &[], Refusal::RepeatedHeader),
+            (&["cross-site"][..], &[][..], OriginRefusal::CrossSite),
+            (&["x"], &[OWN], OriginRefusal::UnknownSite),
+            (&["same-site"], &["null"], OriginRefusal::ForeignOrigin),
+            (&[], &["null"], OriginRefusal::ForeignOrigin),
+            (&["same-site"], &[], OriginRefusal::MissingOrigin),
+            (&[], &[OWN, OWN], OriginRefusal::RepeatedHeader),
+            (&["same-origin", "same-origin"], &[], OriginRefusal::RepeatedHeader),
         ] {
             let verdict = check("POST", site, origin);
             assert_eq!(verdict, Err(refusal), "{site:?} {origin:?}");
             let error = refusal.into_error();
-            assert_eq!((error.kind(), Refusal::of(&error)), (ErrorKind::CrossSite, Some(refusal)));
+            assert_eq!((error.kind(), OriginRefusal::of(&error)), (ErrorKind::CrossSite, Some(refusal)));
         }
     }
 

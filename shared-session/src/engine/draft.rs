@@ -1,13 +1,13 @@
-//! The decision what a request's session comes to. No I/O: a draft goes in, a plan comes out.
+//! What a request has done with its session so far. No I/O.
 
-pub(crate) mod data;
+pub(crate) mod delta;
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::{
-    engine::draft::data::{Delta, MissedTake},
+    engine::draft::delta::Delta,
     error::{Error, ErrorKind},
     record::{
         Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, lifetime::Lifetime,
@@ -25,7 +25,7 @@ pub(crate) enum Loaded {
     },
     /// None either, for the session's cookie was replaced moments ago. But this one was that of the same user, so it
     /// may end the session. For all else as [`Nothing`](Self::Nothing) that is refused.
-    Replaced(Token, Arc<Record>),
+    Rotated(Token, Arc<Record>),
     Record(Token, Arc<Record>),
     /// A record that cannot be decoded.
     Unreadable(Token, Bytes),
@@ -36,7 +36,7 @@ impl Loaded {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Nothing { refused: false } => "absent",
-            Self::Nothing { refused: true } | Self::Replaced(..) => "replaced",
+            Self::Nothing { refused: true } | Self::Rotated(..) => "replaced",
             Self::Record(..) => "found",
             Self::Unreadable(..) => "unreadable",
         }
@@ -46,7 +46,7 @@ impl Loaded {
         static EMPTY: Entries = Entries::empty();
         match self {
             Self::Record(_, record) => Ok(&record.entries),
-            Self::Nothing { .. } | Self::Replaced(..) => Ok(&EMPTY),
+            Self::Nothing { .. } | Self::Rotated(..) => Ok(&EMPTY),
             Self::Unreadable(..) => Err(ErrorKind::Unreadable.into()),
         }
     }
@@ -54,7 +54,7 @@ impl Loaded {
 
 /// A session that the request ended.
 #[derive(Clone, Debug)]
-pub(crate) enum End {
+pub(crate) enum SessionEnd {
     /// No session was loaded. The cookies are removed; what each of these opens is ended: none, or the well-formed ones
     /// of several that conflict.
     Cookies(Vec<Token>),
@@ -79,7 +79,7 @@ pub(crate) struct Draft {
     pub(crate) intent: Intent,
     /// The expiry that was asked for.
     pub(crate) expiry: Option<Expiry>,
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<SessionEnd>,
     /// The marks to store instead of the session's, because those are under an earlier secret key.
     pub(crate) renew: Option<Identity>,
     pub(crate) client: Client,
@@ -114,7 +114,7 @@ impl Draft {
     pub(crate) fn is_settled(&self, lifetime: &Lifetime) -> bool {
         let touch_is_due = match &self.base {
             Loaded::Record(_, record) => lifetime.touch_is_due(&record.head.limits, self.loaded_at),
-            Loaded::Nothing { .. } | Loaded::Replaced(..) | Loaded::Unreadable(..) => false,
+            Loaded::Nothing { .. } | Loaded::Rotated(..) | Loaded::Unreadable(..) => false,
         };
         !self.is_edited() && self.renew.is_none() && !touch_is_due
     }
@@ -130,96 +130,11 @@ impl Draft {
         self.expiry = None;
         self.renew = None;
         self.end = match base {
-            Loaded::Record(token, record) | Loaded::Replaced(token, record) => Some(End::Record(token, record)),
-            Loaded::Unreadable(token, bytes) => Some(End::Unreadable(token, bytes)),
-            Loaded::Nothing { .. } => self.end.take().or_else(|| Some(End::Cookies(rivals.to_vec()))),
+            Loaded::Record(token, record) | Loaded::Rotated(token, record) => Some(SessionEnd::Record(token, record)),
+            Loaded::Unreadable(token, bytes) => Some(SessionEnd::Unreadable(token, bytes)),
+            Loaded::Nothing { .. } => self.end.take().or_else(|| Some(SessionEnd::Cookies(rivals.to_vec()))),
         };
     }
-}
-
-/// What to do with the store.
-#[derive(Debug)]
-pub(crate) struct Plan {
-    pub(crate) end: Option<End>,
-    pub(crate) write: Option<Write>,
-    /// Where the request came from.
-    pub(crate) address: Option<IpAddr>,
-}
-
-impl Plan {
-    /// Whether it leaves a session that only a new cookie opens.
-    pub(crate) fn needs_cookie(&self) -> bool {
-        match &self.write {
-            Some(Write::Create(_)) => true,
-            Some(Write::Edit(edit)) => edit.rotate,
-            Some(Write::Touch { .. }) | None => false,
-        }
-    }
-}
-
-/// One write.
-#[derive(Debug)]
-pub(crate) enum Write {
-    /// Note the last use or renewed marks; may be dropped.
-    Touch { token: Token, record: Arc<Record>, renew: Option<Identity> },
-    /// Edit a session that exists.
-    Edit(Edit),
-    /// Start a session.
-    Create(New),
-}
-
-#[derive(Debug)]
-pub(crate) struct Edit {
-    pub(crate) token: Token,
-    pub(crate) record: Arc<Record>,
-    pub(crate) new: New,
-    pub(crate) rotate: bool,
-    pub(crate) renew: Option<Identity>,
-}
-
-#[derive(Debug)]
-pub(crate) struct New {
-    pub(crate) delta: Delta,
-    pub(crate) login: Option<Identity>,
-    pub(crate) expiry: Option<Expiry>,
-    pub(crate) client: Client,
-    pub(crate) missed: MissedTake,
-}
-
-/// Decides what a draft comes to. `Ok(None)`: nothing is to be done.
-pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
-    let Draft { base, delta, intent, expiry, mut end, renew, client, loaded_at } = draft;
-    let edited = !delta.is_empty();
-    let address = client.address;
-    let new = |login| New { delta, login, expiry, client, missed };
-    let write = match (base, intent) {
-        (Loaded::Record(token, record), Intent::Login(identity)) => match &record.head.user {
-            Some(user) if user.user_id != identity.user_id => {
-                end = Some(End::Record(token, record));
-                Some(Write::Create(new(Some(identity))))
-            }
-            _ => Some(Write::Edit(Edit { token, record, new: new(Some(identity)), rotate: true, renew })),
-        },
-        (_, Intent::Login(identity)) => Some(Write::Create(new(Some(identity)))),
-        (Loaded::Record(token, record), Intent::Rotate) => {
-            Some(Write::Edit(Edit { token, record, new: new(None), rotate: true, renew }))
-        }
-        (Loaded::Record(token, record), Intent::Keep) if edited || expiry.is_some() => {
-            Some(Write::Edit(Edit { token, record, new: new(None), rotate: false, renew }))
-        }
-        (Loaded::Record(token, record), Intent::Keep) => {
-            let due = renew.is_some() || lifetime.touch_is_due(&record.head.limits, loaded_at);
-            due.then_some(Write::Touch { token, record, renew })
-        }
-        (Loaded::Nothing { refused: true } | Loaded::Replaced(..), _) if edited || end.is_some() => return Err(stale()),
-        (Loaded::Nothing { .. }, _) if edited => {
-            let new = new(None);
-            // Edits that come to nothing start no session, and neither does an expiry.
-            (!new.delta.resolve(&Entries::empty(), missed)?.is_empty()).then_some(Write::Create(new))
-        }
-        (Loaded::Nothing { .. } | Loaded::Replaced(..) | Loaded::Unreadable(..), _) => None,
-    };
-    Ok((end.is_some() || write.is_some()).then_some(Plan { end, write, address }))
 }
 
 pub(crate) fn stale() -> Error {

@@ -12,7 +12,7 @@ use crate::{
     audit::{AuditEvent, AuditKind},
     engine::{
         core::Core,
-        draft::{End, Loaded, stale},
+        draft::{Loaded, SessionEnd, stale},
     },
     error::{Error, ErrorKind},
     log_limit::LogLimit,
@@ -49,15 +49,15 @@ impl Tombstone {
 
 impl Core {
     /// Ends a session, or each that one of several cookies opens.
-    pub(crate) async fn end(&self, end: End, address: Option<IpAddr>) -> Result<(), Error> {
+    pub(crate) async fn end(&self, end: SessionEnd, address: Option<IpAddr>) -> Result<(), Error> {
         match end {
-            End::Record(token, record) => self.end_record(&token, &record, address).await,
-            End::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await,
-            End::Cookies(rivals) => {
+            SessionEnd::Record(token, record) => self.end_record(&token, &record, address).await,
+            SessionEnd::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await,
+            SessionEnd::Cookies(rivals) => {
                 for token in rivals {
                     let _evict = self.evict_after([Some(token.handle), None]);
                     match self.load_fresh(&token).await?.0 {
-                        Loaded::Record(token, record) | Loaded::Replaced(token, record) => {
+                        Loaded::Record(token, record) | Loaded::Rotated(token, record) => {
                             self.end_record(&token, &record, address).await?;
                         }
                         Loaded::Unreadable(token, bytes) => self.end_unreadable(&token, &bytes).await?,

@@ -92,7 +92,7 @@ impl Core {
         if !record.opens_for(token) {
             self.stats.misses.add_one();
             if record.may_be_ended_by(token, now) && record.head.limits.left(now).is_some() {
-                return Ok((Loaded::Replaced(token.clone(), Arc::new(record)), now));
+                return Ok((Loaded::Rotated(token.clone(), Arc::new(record)), now));
             }
             let refused = now.since(record.rotated()) < GRACE;
             return Ok((Loaded::Nothing { refused }, now));
@@ -124,7 +124,7 @@ impl Core {
     pub(crate) async fn reload(&self, base: &Loaded) -> Result<Loaded, Error> {
         match base {
             Loaded::Record(token, _) | Loaded::Unreadable(token, _) => Ok(self.load_fresh(token).await?.0),
-            Loaded::Nothing { .. } | Loaded::Replaced(..) => Ok(base.clone()),
+            Loaded::Nothing { .. } | Loaded::Rotated(..) => Ok(base.clone()),
         }
     }
 }

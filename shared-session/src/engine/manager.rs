@@ -3,11 +3,11 @@
 pub(crate) mod audit;
 pub(crate) mod bearer;
 pub(crate) mod check_writes;
-pub(crate) mod devices;
 pub(crate) mod fleet;
 pub(crate) mod form_tokens;
 pub(crate) mod open;
 pub(crate) mod reopen;
+pub(crate) mod session_list;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -20,10 +20,11 @@ use crate::{
     cookie::{SessionCookie, SignedCookies},
     engine::{
         core::{Core, clock::StoreClock, max_size::MaxSize, session_limit::SessionLimit, stats::Stats},
-        draft::{Loaded, data::MissedTake, decide},
+        draft::{Loaded, delta::MissedTake},
         outcome::{Ending, Outcome},
+        plan::decide,
         request::{
-            Inner, Method, Origin, State,
+            Method, Origin, RequestState, State,
             commit::{Close, Commit, Work, with_forms},
             no_cookie,
         },
@@ -259,7 +260,7 @@ impl SessionManager {
     }
 
     pub(crate) fn lazy_session(&self, origin: Origin, method: Method) -> LazySession {
-        let inner = Inner::new(Arc::clone(&self.0), origin, method);
+        let inner = RequestState::new(Arc::clone(&self.0), origin, method);
         if let Some(error) = &self.0.refused {
             inner.shared().state = State::Failed(error.clone());
         }

@@ -1,7 +1,7 @@
 //! Sessions kept in this process, as long as Redis says that they have not changed.
 
 mod cache;
-mod shard;
+mod rules;
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::{
         format::Format,
         id::{Handle, Token},
     },
-    store::news::{Changes, Watch},
+    store::changes::{Changes, Watch},
 };
 use cache::Cache;
-pub(crate) use shard::Ticket;
+pub(crate) use rules::Ticket;
 
 /// Sessions kept in this process: a request whose session is kept asks Redis nothing.
 ///

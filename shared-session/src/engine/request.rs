@@ -38,7 +38,7 @@ use crate::{
     record::id::Token,
 };
 
-pub(crate) struct Inner {
+pub(crate) struct RequestState {
     pub(crate) core: Arc<Core>,
     pub(crate) origin: Origin,
     /// HEAD and OPTIONS commit nothing.
@@ -66,13 +66,13 @@ pub(crate) enum Origin {
 }
 
 /// Where a visitor's session is: under a cookie; nowhere yet, for a visitor without one; or why nobody can say.
-pub(crate) type Where = Result<Option<Token>, Error>;
+pub(crate) type CurrentToken = Result<Option<Token>, Error>;
 
 /// A request whose session is followed.
 #[derive(Clone)]
 pub(crate) enum Followed {
-    Ended(Where),
-    Running { request: Weak<Inner>, end: watch::Receiver<Option<Where>> },
+    Ended(CurrentToken),
+    Running { request: Weak<RequestState>, end: watch::Receiver<Option<CurrentToken>> },
 }
 
 /// What changes while a request runs.
@@ -87,7 +87,7 @@ pub(crate) struct Shared {
     pub(crate) as_bearer: bool,
     /// The task that the request runs on.
     task: Option<task::Id>,
-    end: End,
+    end: RequestEnd,
 }
 
 /// Whether a cache of users may say who is signed in, and whether it did.
@@ -121,10 +121,10 @@ pub(crate) struct Open {
 }
 
 /// Whether the request has ended.
-enum End {
+enum RequestEnd {
     /// Not yet. Those who wait for it, if there are any.
-    Awaited(Option<watch::Sender<Option<Where>>>),
-    Ended(Where),
+    Awaited(Option<watch::Sender<Option<CurrentToken>>>),
+    Ended(CurrentToken),
 }
 
 impl State {
@@ -149,7 +149,7 @@ impl State {
     }
 }
 
-impl Inner {
+impl RequestState {
     pub(crate) fn new(core: Arc<Core>, origin: Origin, method: Method) -> Self {
         let as_bearer = matches!(&origin, Origin::Request(sent) if sent.carrier == Carrier::Bearer);
         let shared = Shared {
@@ -160,7 +160,7 @@ impl Inner {
             user_cache: UserCacheUse { may_answer: method != Method::Other, has_answered: false },
             as_bearer,
             task: task::try_id(),
-            end: End::Awaited(None),
+            end: RequestEnd::Awaited(None),
         };
         let read_only = method == Method::ReadOnly;
         Self { core, origin, read_only, loading: OnceCell::new(), shared: Mutex::new(shared) }
@@ -265,10 +265,10 @@ impl Inner {
     /// it. Only the first end counts.
     pub(crate) fn end(&self, cookie: &CookieAction, none: Result<(), Error>) {
         let mut shared = self.shared();
-        let End::Awaited(waiting) = &mut shared.end else { return };
+        let RequestEnd::Awaited(waiting) = &mut shared.end else { return };
         let waiting = waiting.take();
         let place = place_after(cookie, self.presented(), none);
-        shared.end = End::Ended(place.clone());
+        shared.end = RequestEnd::Ended(place.clone());
         drop(shared);
         if let Some(waiting) = waiting {
             waiting.send_replace(Some(place));
@@ -280,7 +280,7 @@ impl Inner {
         let none = || Error::new(ErrorKind::Closed, "the request was dropped before its visitor had a session");
         let cookie = {
             let mut shared = self.shared();
-            if matches!(shared.end, End::Ended(_)) {
+            if matches!(shared.end, RequestEnd::Ended(_)) {
                 return;
             }
             if !matches!(shared.state, State::Committing(_)) {
@@ -299,9 +299,9 @@ impl Inner {
 
     fn end_nowhere(&self, error: Error) {
         let mut shared = self.shared();
-        let end = std::mem::replace(&mut shared.end, End::Ended(Err(error.clone())));
+        let end = std::mem::replace(&mut shared.end, RequestEnd::Ended(Err(error.clone())));
         drop(shared);
-        if let End::Awaited(Some(waiting)) = end {
+        if let RequestEnd::Awaited(Some(waiting)) = end {
             waiting.send_replace(Some(Err(error)));
         }
     }
@@ -312,8 +312,8 @@ impl Inner {
             return followed.clone();
         }
         match &mut self.shared().end {
-            End::Ended(place) => Followed::Ended(place.clone()),
-            End::Awaited(waiting) => {
+            RequestEnd::Ended(place) => Followed::Ended(place.clone()),
+            RequestEnd::Awaited(waiting) => {
                 let waiting = waiting.get_or_insert_with(|| watch::Sender::new(None));
                 Followed::Running { request: Arc::downgrade(self), end: waiting.subscribe() }
             }
@@ -326,14 +326,14 @@ impl Inner {
     }
 
     /// Where the session is that the commits of this request have made so far.
-    pub(crate) fn so_far(&self) -> Where {
+    pub(crate) fn so_far(&self) -> CurrentToken {
         let none = "the request has no session yet: commit first, or load the reopened session after the response";
         place_after(&self.shared().cookie, self.presented(), Err(Error::new(ErrorKind::Closed, none)))
     }
 }
 
 /// Where the session of a visitor is who gets this `cookie` in answer to the `presented` one.
-fn place_after(cookie: &CookieAction, presented: Option<&Token>, none: Result<(), Error>) -> Where {
+fn place_after(cookie: &CookieAction, presented: Option<&Token>, none: Result<(), Error>) -> CurrentToken {
     match (cookie, presented) {
         (CookieAction::Set(token, _) | CookieAction::Extend(token, _), _) => Ok(Some(token.clone())),
         (CookieAction::Keep, Some(token)) => Ok(Some(token.clone())),
@@ -344,11 +344,11 @@ fn place_after(cookie: &CookieAction, presented: Option<&Token>, none: Result<()
 
 impl Shared {
     pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.end, End::Ended(_))
+        matches!(self.end, RequestEnd::Ended(_))
     }
 }
 
-impl Drop for Inner {
+impl Drop for RequestState {
     fn drop(&mut self) {
         self.abandon();
     }
@@ -359,14 +359,14 @@ impl Drop for Inner {
 /// edited any more, wherever a clone of the handle went, and whoever waits for a
 /// [reopened](crate::SessionManager::reopen) session is told. Both adapters hold one.
 #[must_use = "the request ends when this is dropped"]
-pub struct RequestGuard(Arc<Inner>);
+pub struct RequestGuard(Arc<RequestState>);
 
 impl RequestGuard {
-    pub(crate) fn new(request: Arc<Inner>) -> Self {
+    pub(crate) fn new(request: Arc<RequestState>) -> Self {
         Self(request)
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
+    pub(crate) fn inner(&self) -> &Arc<RequestState> {
         &self.0
     }
 

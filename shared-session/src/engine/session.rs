@@ -14,9 +14,9 @@ use crate::{
     engine::{
         draft::{
             Intent, Loaded,
-            data::{Step, next},
+            delta::{Step, next},
         },
-        request::{Inner, read_only},
+        request::{RequestState, read_only},
         session::key::{EntryFor, EntryName, EntryOf},
     },
     error::{Error, ErrorKind},
@@ -47,7 +47,7 @@ use crate::{
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Session(pub(crate) Arc<Inner>);
+pub struct Session(pub(crate) Arc<RequestState>);
 
 impl Session {
     /// The value of `name`, or `None` if there is none. A stored `null` is `None` as well, unless `T` reads `null`
@@ -197,7 +197,7 @@ impl Session {
     }
 
     /// Removes `name` and returns its value. Two requests may both take a value, unless they
-    /// [`commit`](Self::commit): then all but one get [`ErrorKind::Conflict`].
+    /// [`commit`](Self::commit): then all but one get [`ErrorKind::AlreadyTaken`].
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if the value is not a `T`; it then stays. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if

@@ -15,9 +15,10 @@ use crate::{
     audit::{AuditEvent, AuditKind},
     engine::{
         core::Core,
-        draft::{Edit, Plan, Write, data::Original, gone},
+        draft::{delta::Original, gone},
         end::Tombstone,
         outcome::CookieAction,
+        plan::{Edit, Plan, Write},
         write::{
             conflict::{ATTEMPTS, Attempt, too_slow},
             evict::written_by,
@@ -50,7 +51,7 @@ impl Core {
                 Err(error) => match error.kind() {
                     ErrorKind::Stale => ("stale", &COMMIT_REFUSED),
                     ErrorKind::Gone => ("gone", &COMMIT_REFUSED),
-                    ErrorKind::Conflict => ("conflict", &COMMIT_REFUSED),
+                    ErrorKind::AlreadyTaken => ("conflict", &COMMIT_REFUSED),
                     ErrorKind::TooLarge => ("too large", &COMMIT_REFUSED),
                     _ => ("error", &COMMIT_ERROR),
                 },
@@ -65,7 +66,7 @@ impl Core {
 
     async fn write(&self, plan: Box<Plan>) -> Result<Written, Error> {
         let signs_in = match &plan.write {
-            Some(Write::Edit(edit)) => edit.new.login.is_some(),
+            Some(Write::Edit(edit)) => edit.pending.login.is_some(),
             Some(Write::Create(new)) => new.login.is_some(),
             _ => false,
         };
@@ -99,8 +100,8 @@ impl Core {
                     self.edit(edit).await
                 };
                 match edited {
-                    Err(error) if edit.new.login.is_some() && is_lost(&error) => {
-                        Box::pin(self.create(&edit.new)).await?
+                    Err(error) if edit.pending.login.is_some() && is_lost(&error) => {
+                        Box::pin(self.create(&edit.pending)).await?
                     }
                     other => other?,
                 }
@@ -149,7 +150,7 @@ impl Core {
                 return Err(gone());
             };
             let replace = self.replace(&place, &base, next, tag, edit, ttl);
-            let attempted = match &edit.new.login {
+            let attempted = match &edit.pending.login {
                 None => replace.await?,
                 // The index entry goes first on the same connection; both are waited for together.
                 Some(identity) => Box::pin(self.indexed(&place, identity, limits.deadline, replace)).await?,
@@ -192,8 +193,8 @@ impl Core {
 
     /// What `edit` makes of `base`, the version that the request loaded or a newer one; `None` if that is nothing.
     fn edited(&self, which: Original, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
-        let changes = edit.new.delta.resolve_on(which, &base.entries, edit.new.missed)?;
-        if changes.is_empty() && !edit.rotate && edit.renew.is_none() && edit.new.expiry.is_none() {
+        let changes = edit.pending.delta.resolve_on(which, &base.entries, edit.pending.missed)?;
+        if changes.is_empty() && !edit.rotate && edit.renew.is_none() && edit.pending.expiry.is_none() {
             return Ok(None);
         }
         Ok(Some(Content { head: self.next_head(base, edit, now), entries: base.entries.with(&changes) }))
@@ -295,20 +296,20 @@ impl Core {
 
     fn next_head(&self, base: &Record, edit: &Edit, now: StoreTime) -> Head {
         let head = &base.head;
-        let login = edit.new.login.as_ref();
+        let login = edit.pending.login.as_ref();
         let limits = match login {
             Some(_) => {
                 let keeps = self.profile.sign_in_keeps_expiry();
                 let without = if keeps { head.limits.expiry } else { Expiry::Configured };
-                head.limits.restart(&self.lifetime, edit.new.expiry.unwrap_or(without), now)
+                head.limits.restart(&self.lifetime, edit.pending.expiry.unwrap_or(without), now)
             }
-            None => match edit.new.expiry {
+            None => match edit.pending.expiry {
                 Some(expiry) => head.limits.touch(now).with_expiry(&self.lifetime.of(head.user.is_some()), expiry),
                 None => head.limits.touch(now),
             },
         };
         let user = login.or(edit.renew.as_ref()).or(head.user.as_ref()).cloned();
-        let client = if login.is_some() { &edit.new.client } else { &head.client };
+        let client = if login.is_some() { &edit.pending.client } else { &head.client };
         Head { limits, user, client: client.clone() }
     }
 

@@ -39,13 +39,13 @@ use crate::{
 };
 
 mod canonical;
+mod layout;
 mod lenient;
-mod places;
 
-use places::{COMMIT, Found, OwnExpiry, SECRET, TAG, VERSION, commit};
+use layout::{COMMIT, Found, OwnExpiry, SECRET, TAG, VERSION, commit};
 #[cfg(feature = "encryption")]
-pub(super) use places::{HEAD, SEALED_START};
-pub(super) use places::{START, unreadable};
+pub(super) use layout::{HEAD, SEALED_START};
+pub(super) use layout::{START, unreadable};
 
 /// The format of this library, under one key prefix.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ pub(crate) fn kind(error: &sqlx::Error) -> ErrorKind {
         | sqlx::Error::ColumnIndexOutOfBounds { .. }
         | sqlx::Error::Encode(_)
         | sqlx::Error::InvalidArgument(_)
-        | sqlx::Error::RowNotFound => ErrorKind::Refused,
+        | sqlx::Error::RowNotFound => ErrorKind::Database,
         _ => ErrorKind::Unavailable,
     }
 }
@@ -28,7 +28,7 @@ fn kind_of_code(code: &str) -> ErrorKind {
         Some(code) => is_final_in_sqlite(code),
         None => is_final_in_postgres(code),
     };
-    if is_final { ErrorKind::Refused } else { ErrorKind::Unavailable }
+    if is_final { ErrorKind::Database } else { ErrorKind::Unavailable }
 }
 
 /// By class: features, data, constraints, triggers and functions, schemas, syntax and names and rights.
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn what_postgres_will_say_again_is_refused() {
         for code in ["0A000", "42P01", "42703", "42501", "42883", "22P02", "22021", "23505", "3F000", "P0001"] {
-            assert_eq!(kind_of_code(code), ErrorKind::Refused, "{code}");
+            assert_eq!(kind_of_code(code), ErrorKind::Database, "{code}");
         }
     }
 
@@ -84,7 +84,7 @@ mod tests {
     fn sqlite_tells_a_wrong_statement_from_a_busy_file() {
         // ERROR, CORRUPT, CONSTRAINT_UNIQUE, MISMATCH, NOTADB
         for code in ["1", "11", "2067", "20", "26"] {
-            assert_eq!(kind_of_code(code), ErrorKind::Refused, "{code}");
+            assert_eq!(kind_of_code(code), ErrorKind::Database, "{code}");
         }
         // BUSY, BUSY_SNAPSHOT, LOCKED, NOMEM, READONLY, IOERR_READ, FULL, CANTOPEN, PROTOCOL, SCHEMA
         for code in ["5", "517", "6", "7", "8", "266", "13", "14", "15", "17"] {
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_value_that_cannot_be_read_is_unreadable_and_a_missing_column_is_refused() {
         assert_eq!(kind(&sqlx::Error::Decode("x".into())), ErrorKind::Unreadable);
-        assert_eq!(kind(&sqlx::Error::ColumnNotFound("x".into())), ErrorKind::Refused);
+        assert_eq!(kind(&sqlx::Error::ColumnNotFound("x".into())), ErrorKind::Database);
         assert_eq!(kind(&sqlx::Error::Configuration("x".into())), ErrorKind::Config);
         assert_eq!(kind(&sqlx::Error::PoolTimedOut), ErrorKind::Unavailable);
     }

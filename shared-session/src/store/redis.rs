@@ -6,13 +6,13 @@ use bytes::Bytes;
 use redis::Value;
 use tokio::time::Instant;
 
-use super::{
-    Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
-    news::{Announces, Changes, Follower, Watch},
-};
 use crate::{
     decimal::Decimal,
     error::{Error, ErrorKind},
+    store::{
+        Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
+        changes::{Announces, Changes, Follower, Watch},
+    },
 };
 
 mod config;

@@ -29,7 +29,7 @@ use statements::{STATEMENTS, Statements};
 ///   [`spawn_purge`](Self::spawn_purge) in one service at least.
 /// - A failed operation is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), also a deadlock or a
 ///   serialization failure; an error of the statement, the schema or the privileges, which would come again, is
-///   [`ErrorKind::Refused`](crate::ErrorKind::Refused).
+///   [`ErrorKind::Database`](crate::ErrorKind::Database).
 /// - With PostgreSQL a read moves to another connection if its own is broken, and a prepared statement that a migration
 ///   or `DISCARD` has made unusable is prepared again; nothing else is retried.
 /// - Keys and index members contain no NUL byte, because PostgreSQL refuses it.

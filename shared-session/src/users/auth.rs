@@ -28,7 +28,7 @@ use crate::{
     error::{Error, ErrorKind},
     keys::SecretKeys,
     record::Identity,
-    users::{AsUser, AuthUser, User, Users, erased::of_type, login_options::LoginOptions},
+    users::{AsUser, AuthUser, User, Users, any_users::of_type, login_options::LoginOptions},
 };
 use marks::Auth;
 
@@ -76,7 +76,7 @@ impl Session {
     /// As [`user`](Self::user), for what only a signed-in user may do.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`] if nobody is signed in; [`SignedOut::of`](super::SignedOut::of) says why.
+    /// [`ErrorKind::Unauthenticated`] if nobody is signed in; [`UnauthenticatedReason::of`](super::UnauthenticatedReason::of) says why.
     /// Otherwise as [`user`](Self::user).
     pub async fn require_user(&self) -> Result<User, Error> {
         self.require_user_as().await

@@ -13,27 +13,29 @@ use sqlx::{AssertSqlSafe, ColumnIndex, Decode, Row, Type};
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::sync::OnceCell;
 
-use super::{
-    AuthUser, User, Users,
-    cache::UserCache,
-    password::{PasswordHasher, scheme_of},
-    verify,
-};
-use crate::error::{Error, ErrorKind};
 #[cfg(feature = "postgres")]
 use crate::sql::postgres::Postgres;
+use crate::{
+    error::{Error, ErrorKind},
+    users::{
+        AuthUser, User, Users,
+        cache::UserCache,
+        password::{PasswordHasher, scheme_of},
+        verify_password,
+    },
+};
 
 #[cfg(feature = "sqlite")]
 mod busy;
+mod cached_rows;
 mod case;
 mod column;
+mod column_defaults;
 mod create;
 mod failure;
-mod filling;
 mod grants;
 mod groups;
 mod inspect;
-mod keeping;
 mod manage;
 mod new_user;
 mod schema;
@@ -245,7 +247,7 @@ impl SqlUsers {
     async fn survey(&self) {
         let looked = self.surveyed.get_or_try_init(async || {
             let users = self.list("", 0, SURVEYED).await?;
-            verify::learn(users.iter().filter_map(|user| scheme_of(user.encoded_password())));
+            verify_password::learn(users.iter().filter_map(|user| scheme_of(user.encoded_password())));
             Ok::<_, Error>(())
         });
         if let Err(error) = looked.await {
@@ -321,7 +323,7 @@ impl Users for SqlUsers {
     async fn verify(&self, name: &str, password: &str) -> Result<Option<User>, Error> {
         let user = self.find_by_name(name).await?;
         self.survey().await;
-        verify::verify_user(user, password, self.hasher).await
+        verify_password::verify_user(user, password, self.hasher).await
     }
 
     fn hasher(&self) -> PasswordHasher {

@@ -174,7 +174,7 @@ async fn a_table_that_is_missing_stops_the_start_and_is_not_created() {
         let error = store.check().await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{error}");
         assert!(error.to_string().ends_with("run manage.py migrate"), "{error}");
-        assert_eq!(store.load(KEY).await.unwrap_err().kind(), ErrorKind::Refused);
+        assert_eq!(store.load(KEY).await.unwrap_err().kind(), ErrorKind::Database);
     }
 }
 
@@ -265,6 +265,6 @@ async fn a_key_that_is_no_session_key_is_refused_and_not_quoted() {
     let long = "tender".repeat(7);
     assert_eq!(store.load(&long).await.unwrap(), None);
     let error = store.create(&long, "text".into(), MINUTE).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Refused, false));
+    assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Database, false));
     assert!(!format!("{error:?}").contains("tender"));
 }

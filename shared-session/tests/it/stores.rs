@@ -417,7 +417,7 @@ mod postgres {
         // The server's own message quotes the whole row.
         Postgres::shared().sql(&url, "ALTER TABLE shared_session ADD CHECK (session_key NOT LIKE 'tender%')");
         let error = store.create("tender-key", "tender-value".into(), TTL).await.unwrap_err();
-        assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Refused, false));
+        assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Database, false));
         let source = std::error::Error::source(&error).unwrap();
         let text = format!("{error} {error:?} {error:#?} {source} {source:?}");
         assert!(text.contains("check constraint"), "{text}");

@@ -134,8 +134,8 @@ async fn a_database_that_does_not_answer_is_an_error_and_never_an_absent_user() 
     let database = Database::sqlite();
     let users = database.connect().await;
     // No tables: the query fails, and will fail again.
-    assert_eq!(users.find("1").await.unwrap_err().kind(), ErrorKind::Refused);
-    assert_eq!(users.verify("ann", "p").await.unwrap_err().kind(), ErrorKind::Refused);
+    assert_eq!(users.find("1").await.unwrap_err().kind(), ErrorKind::Database);
+    assert_eq!(users.verify("ann", "p").await.unwrap_err().kind(), ErrorKind::Database);
 
     // Nothing listens on a port that was just given back.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

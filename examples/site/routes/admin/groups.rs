@@ -234,7 +234,7 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
         Ok(true) => audit_done(&visit, &staff, *id, "delete-group"),
         Ok(false) => return Err(Failure::not_found()),
         // Something of another app may refer to it.
-        Err(error) if error.kind() == ErrorKind::Refused => {
+        Err(error) if error.kind() == ErrorKind::Database => {
             return Err(Failure::Page(StatusCode::CONFLICT, Text::new("group-kept")));
         }
         Err(error) => return Err(not_kept(error)),

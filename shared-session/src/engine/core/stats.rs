@@ -124,7 +124,7 @@ impl Counters {
         match kind {
             ErrorKind::Stale => self.stale.add_one(),
             ErrorKind::Gone => self.gone.add_one(),
-            ErrorKind::Conflict => self.conflicts.add_one(),
+            ErrorKind::AlreadyTaken => self.conflicts.add_one(),
             ErrorKind::Unavailable => self.unavailable.add_one(),
             _ => {}
         }

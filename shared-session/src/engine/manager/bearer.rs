@@ -11,7 +11,7 @@ use crate::{
     cookie::Sent,
     engine::{
         manager::SessionManager,
-        request::{Inner, credentials::Carrier},
+        request::{RequestState, credentials::Carrier},
         session::Session,
     },
     error::{Error, ErrorKind},
@@ -117,7 +117,7 @@ impl Session {
     }
 }
 
-impl Inner {
+impl RequestState {
     /// An error if nobody can say which session the request means.
     pub(crate) fn check_credentials(&self) -> Result<(), Error> {
         match self.carrier() {

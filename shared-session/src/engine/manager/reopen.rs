@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     engine::{
         manager::SessionManager,
-        request::{Followed, Inner, Method, Origin, Where},
+        request::{CurrentToken, Followed, Method, Origin, RequestState},
         session::lazy::LazySession,
     },
     error::{Error, ErrorKind},
@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Origin {
     /// The cookie under which the session is. Waits for the end of the request that a reopened handle follows.
-    async fn token(&self) -> Where {
+    async fn token(&self) -> CurrentToken {
         match self {
             Self::Request(credentials) => Ok(credentials.token.clone()),
             Self::Reopened(followed) => followed.token().await,
@@ -24,16 +24,16 @@ impl Origin {
     }
 }
 
-impl Inner {
+impl RequestState {
     /// The token to load the session by.
-    pub(crate) async fn token(&self) -> Where {
+    pub(crate) async fn token(&self) -> CurrentToken {
         self.check_credentials()?;
         self.origin.token().await
     }
 }
 
 impl Followed {
-    async fn token(&self) -> Where {
+    async fn token(&self) -> CurrentToken {
         let (request, mut end) = match self {
             Self::Ended(place) => return place.clone(),
             Self::Running { request, end } => (request, end.clone()),

@@ -9,12 +9,12 @@ use std::{
 use tokio::time::Instant;
 
 use crate::{
-    engine::near::shard::{Bounds, Shard, Slot, Ticket},
+    engine::near::rules::{Bounds, Shard, Slot, Ticket},
     record::{
         Record,
         id::{Handle, Secret, Token},
     },
-    store::news::Follower,
+    store::changes::Follower,
 };
 
 /// For this long after a proof that changes are announced, kept sessions are answered. With the moment in which the

@@ -4,9 +4,9 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     engine::{
-        draft::Plan,
         outcome::{CookieAction, Outcome},
-        request::{Committed, Inner, RequestGuard, did_not_finish, run_to_end::ToEnd},
+        plan::Plan,
+        request::{Committed, RequestGuard, RequestState, did_not_finish, run_to_end::ToEnd},
     },
     error::{Error, ErrorKind},
 };
@@ -42,7 +42,7 @@ pub(crate) enum Work {
 }
 
 impl Commit {
-    pub(crate) fn new(request: &Arc<Inner>, work: Work, private: bool) -> Self {
+    pub(crate) fn new(request: &Arc<RequestState>, work: Work, private: bool) -> Self {
         Self { request: RequestGuard::new(Arc::clone(request)), work, private }
     }
 
@@ -87,7 +87,7 @@ async fn begun(mut committed: Committed) -> Result<(CookieAction, bool), Error> 
     }
 }
 
-pub(crate) fn with_forms(request: &Inner, outcome: Outcome) -> Outcome {
+pub(crate) fn with_forms(request: &RequestState, outcome: Outcome) -> Outcome {
     let form = request.form_part(&outcome.cookie);
     outcome.with_form(form)
 }

@@ -6,9 +6,10 @@ use tokio::sync::watch;
 
 use crate::{
     engine::{
-        draft::{Draft, Loaded, data::MissedTake, decide, gone, stale},
+        draft::{Draft, Loaded, delta::MissedTake, gone, stale},
         outcome::CookieAction,
-        request::{Committed, Inner, State, did_not_finish, no_cookie, read_only},
+        plan::decide,
+        request::{Committed, RequestState, State, did_not_finish, no_cookie, read_only},
         session::Session,
         write::written::Written,
     },
@@ -23,7 +24,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Stale`] or [`ErrorKind::Gone`] if the session was taken over or ended, [`ErrorKind::Unavailable`]
     /// if the store fails: the request is then answered with that error whatever its handler returns.
-    /// [`ErrorKind::Conflict`] if a value that was taken is gone: nothing is written, and the session, reloaded without
+    /// [`ErrorKind::AlreadyTaken`] if a value that was taken is gone: nothing is written, and the session, reloaded without
     /// the edits, can be used further. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if there are edits: they commit
     /// nothing; see [`is_read_only`](Self::is_read_only). [`ErrorKind::Closed`] in a
     /// [reopened](crate::SessionManager::reopen) session, if a new cookie would be needed. Neither writes anything.
@@ -91,7 +92,7 @@ impl Session {
     }
 }
 
-impl Inner {
+impl RequestState {
     /// What a commit leaves: its cookie, and the state that the request goes on in.
     async fn settle(&self, before: Draft, written: Result<Written, Error>) -> Result<bool, Error> {
         let open = |base| State::open_with(Draft::new(base, before.loaded_at, before.client));
@@ -100,13 +101,13 @@ impl Inner {
                 let is_signed_in = written.is_signed_in();
                 (open(written.loaded()), written.cookie, Ok(is_signed_in))
             }
-            Err(error) if error.kind() == ErrorKind::Conflict => match self.core.reload(&before.base).await {
+            Err(error) if error.kind() == ErrorKind::AlreadyTaken => match self.core.reload(&before.base).await {
                 // It ended, or was taken over, after the commit had seen it.
                 Ok(Loaded::Nothing { refused }) if matches!(before.base, Loaded::Record(..)) => {
                     let error = if refused { stale() } else { gone() };
                     (State::Failed(error.clone()), CookieAction::Keep, Err(error))
                 }
-                Ok(Loaded::Replaced(..)) => (State::Failed(stale()), CookieAction::Keep, Err(stale())),
+                Ok(Loaded::Rotated(..)) => (State::Failed(stale()), CookieAction::Keep, Err(stale())),
                 Ok(base) => (open(base), CookieAction::Keep, Err(error)),
                 Err(unknown) => (State::Failed(unknown.clone()), CookieAction::Keep, Err(unknown)),
             },

@@ -8,7 +8,7 @@ use crate::{
     cookie::{Sent, Transport},
     engine::{
         draft::{Draft, Loaded},
-        request::{Inner, RequestGuard, State, credentials::Carrier},
+        request::{RequestGuard, RequestState, State, credentials::Carrier},
         session::{
             Session,
             load_options::{LoadOptions, Source},
@@ -23,7 +23,7 @@ use crate::{
 ///
 /// Cloning is cheap; all clones are the same session.
 #[derive(Clone)]
-pub struct LazySession(pub(crate) Arc<Inner>);
+pub struct LazySession(pub(crate) Arc<RequestState>);
 
 impl LazySession {
     /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. An unknown,

@@ -97,7 +97,7 @@ impl Session {
             Loaded::Record(token, record) => {
                 self.0.core.standing(&token, &record).await.unwrap_or_else(Standing::Unknown)
             }
-            Loaded::Nothing { .. } | Loaded::Replaced(..) => Standing::Anonymous,
+            Loaded::Nothing { .. } | Loaded::Rotated(..) => Standing::Anonymous,
             Loaded::Unreadable(..) => Standing::Unknown(crate::error::ErrorKind::Unreadable.into()),
         }
     }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crate::{
     engine::{
         core::Core,
-        draft::{Edit, gone, stale},
+        draft::{gone, stale},
+        plan::Edit,
     },
     error::{Error, ErrorKind},
     keyed_semaphore::KeyedPermit,

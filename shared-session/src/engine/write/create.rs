@@ -3,18 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    engine::{
-        core::Core,
-        draft::{New, gone},
-        write::written::Written,
-    },
+    engine::{core::Core, draft::gone, plan::PendingChanges, write::written::Written},
     error::{Error, ErrorKind},
     record::{Content, Head, Record, entries::Entries, lifetime::Limits, tag::Tag},
 };
 impl Core {
     /// Starts a session under a new handle.
-    pub(super) async fn create(&self, new: &New) -> Result<Written, Error> {
-        let changes = new.delta.resolve(&Entries::empty(), new.missed)?;
+    pub(super) async fn create(&self, pending: &PendingChanges) -> Result<Written, Error> {
+        let changes = pending.delta.resolve(&Entries::empty(), pending.missed)?;
         let entries = Entries::empty().with(&changes);
         let mut last_error = None;
         // A handle that is taken already, or a lost reply: another handle. What may be left over names nobody's cookie.
@@ -22,17 +18,17 @@ impl Core {
             let token = self.profile.new_token()?;
             let place = self.profile.place(&token);
             let now = self.now().await?;
-            let signs_in = new.login.is_some();
-            let limits = Limits::start(&self.lifetime.of(signs_in), new.expiry.unwrap_or_default(), now);
+            let signs_in = pending.login.is_some();
+            let limits = Limits::start(&self.lifetime.of(signs_in), pending.expiry.unwrap_or_default(), now);
             let limits = if signs_in { limits.signed_in_at(now) } else { limits };
-            let head = Head { limits, user: new.login.clone(), client: new.client.clone() };
+            let head = Head { limits, user: pending.login.clone(), client: pending.client.clone() };
             let content = Content { head, entries: entries.clone() };
             let record = self.profile.first(&token, &self.stamp(Tag::random()?.as_str(), now), content)?;
             self.check_size(&record, 0)?;
             let limits = record.head.limits;
             let Some(ttl) = limits.left(now) else { return Err(gone()) };
             let create = self.create_at(&place.key, &record, ttl);
-            let created = match &new.login {
+            let created = match &pending.login {
                 None => create.await,
                 Some(identity) => self.indexed(&place, identity, limits.deadline, create).await,
             };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::{
     engine::{
         core::{Core, session_limit::SessionLimit},
-        draft::{Plan, Write},
+        plan::{Plan, Write},
         write::written::Written,
     },
     error::{Error, ErrorKind},
@@ -22,7 +22,7 @@ impl Core {
         let Some(limit @ SessionLimit::Refuse(_)) = self.session_limit else { return Ok(()) };
         let (login, own) = match &plan.write {
             Some(Write::Create(new)) => (&new.login, None),
-            Some(Write::Edit(edit)) => (&edit.new.login, Some(self.profile.place(&edit.token))),
+            Some(Write::Edit(edit)) => (&edit.pending.login, Some(self.profile.place(&edit.token))),
             Some(Write::Touch { .. }) | None => return Ok(()),
         };
         let Some(user_id) = login.as_ref().map(|identity| identity.user_id.as_str()) else { return Ok(()) };

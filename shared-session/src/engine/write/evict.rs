@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::{
     engine::{
         core::Core,
-        draft::{End, Plan, Write},
+        draft::SessionEnd,
         near::Near,
+        plan::{Plan, Write},
     },
     record::id::Handle,
 };
@@ -35,9 +36,9 @@ impl Drop for Eviction {
 /// The sessions that `plan` may change.
 pub(crate) fn written_by(plan: &Plan) -> [Option<Handle>; 2] {
     let ended = match &plan.end {
-        Some(End::Record(token, _) | End::Unreadable(token, _)) => Some(token.handle),
+        Some(SessionEnd::Record(token, _) | SessionEnd::Unreadable(token, _)) => Some(token.handle),
         // Several, and read past the near cache: each is dropped when it is ended.
-        Some(End::Cookies(_)) | None => None,
+        Some(SessionEnd::Cookies(_)) | None => None,
     };
     let written = match &plan.write {
         Some(Write::Touch { token, .. }) => Some(token.handle),

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use crate::{
     engine::{
         core::Core,
-        draft::{Edit, gone},
+        draft::gone,
         end::Tombstone,
+        plan::Edit,
         write::{
             conflict::{ATTEMPTS, too_slow},
             written::Written,
@@ -27,7 +28,7 @@ impl Core {
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
             let head = self.next_head(&base, edit, now);
-            let changes = edit.new.delta.resolve(&base.entries, edit.new.missed)?;
+            let changes = edit.pending.delta.resolve(&base.entries, edit.pending.missed)?;
             let content = Content { head, entries: base.entries.with(&changes) };
             let token = self.profile.new_token()?;
             let new = self.profile.place(&token);

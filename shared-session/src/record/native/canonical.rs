@@ -4,13 +4,13 @@
 
 use bytes::Bytes;
 
-use super::places::{COMMIT, ExpiryKind, Found, OwnExpiry, SECRET, START, TAG, limits};
 use crate::record::{
     client::Client,
     content::Head,
     entries::{Entries, scan::Scan, text::Text},
     id::SecretHash,
     identity::Identity,
+    native::layout::{COMMIT, ExpiryKind, Found, OwnExpiry, SECRET, START, TAG, limits},
     previous::Previous,
     time::StoreTime,
 };

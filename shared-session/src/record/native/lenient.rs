@@ -9,7 +9,6 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::places::{COMMIT, Found, OwnExpiry, SEALED_START, SECRET, START, TAG, commit, limits, unreadable};
 use crate::{
     error::Error,
     record::{
@@ -18,6 +17,7 @@ use crate::{
         entries::{Entries, Json},
         id::SecretHash,
         identity::Identity,
+        native::layout::{COMMIT, Found, OwnExpiry, SEALED_START, SECRET, START, TAG, commit, limits, unreadable},
         previous::Previous,
         time::StoreTime,
     },

@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(crate::sql::error::kind(&stale), ErrorKind::Unavailable);
         let missing = sqlx::query("SELECT count(*) FROM t FOR UPDATE").execute(&mut connection).await.unwrap_err();
         assert_eq!(code(&missing).as_deref(), Some("0A000"));
-        assert_eq!(crate::sql::error::kind(&missing), ErrorKind::Refused);
+        assert_eq!(crate::sql::error::kind(&missing), ErrorKind::Database);
     }
 
     #[test]

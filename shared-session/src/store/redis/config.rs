@@ -5,9 +5,13 @@ use std::{fmt, sync::Arc, time::Duration};
 use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
-use super::wire::tls::{Certificates, Tls};
-use super::wire::{address as url, delivery::Wait, dial::Dialer, native::Native, under_way::UnderWay};
-use crate::error::{Error, ErrorKind};
+use crate::store::redis::wire::tls::{Certificates, Tls};
+use crate::{
+    error::{Error, ErrorKind},
+    store::redis::wire::{
+        address as url, call_limit::CallLimit, delivery::Wait, dial::Dialer, ifeq_support::IfeqSupport,
+    },
+};
 
 /// Options of [`RedisStore`](super::RedisStore).
 ///
@@ -133,11 +137,11 @@ impl RedisConfig {
             }
             (login, own) => login.or_else(|| own.clone()).unwrap_or_default(),
         };
-        self.dialer(url::named(login), tls, Native::default())
+        self.dialer(url::named(login), tls, IfeqSupport::default())
     }
 
     /// Connects to servers with this `login`, with or without TLS.
-    pub(super) fn dialer(&self, login: RedisConnectionInfo, tls: bool, native: Native) -> Result<Dialer, Error> {
+    pub(super) fn dialer(&self, login: RedisConnectionInfo, tls: bool, native: IfeqSupport) -> Result<Dialer, Error> {
         #[cfg(not(feature = "redis-tls"))]
         if tls {
             return Err(Error::new(
@@ -154,7 +158,7 @@ impl RedisConfig {
             },
             timeout: self.connect_timeout,
             native,
-            calls: Arc::new(UnderWay::new(self.max_calls)),
+            calls: Arc::new(CallLimit::new(self.max_calls)),
             lanes: 1,
             listener: None,
         })

@@ -4,6 +4,7 @@
 //! changed.
 
 pub(crate) mod address;
+pub(crate) mod call_limit;
 pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod connection;
@@ -13,9 +14,9 @@ mod driver;
 pub(crate) mod failure;
 mod frame;
 pub(crate) mod greeting;
-pub(crate) mod lazy;
+pub(crate) mod ifeq_support;
 pub(crate) mod link;
-pub(crate) mod native;
+pub(crate) mod reconnect;
 pub(crate) mod reply;
 pub(crate) mod sentinel;
 pub(crate) mod server;
@@ -23,4 +24,3 @@ pub(crate) mod slots;
 #[cfg(feature = "redis-tls")]
 pub(crate) mod tls;
 pub(crate) mod tracking;
-pub(crate) mod under_way;

@@ -46,7 +46,7 @@ impl CrossOriginLayer {
     /// The answer to a refused request: a closure, or an [`OnError`]. Default: the hook of the session's manager if
     /// this layer is inside the session layer, else [`Reply::problem`](crate::Reply::problem). Outside of it, pass
     /// `manager.on_error().clone()`, so that one hook answers all failures. The answer has the [`Error`](crate::Error)
-    /// in its extensions; [`Refusal::of`](crate::csrf::Refusal::of) gives the reason.
+    /// in its extensions; [`OriginRefusal::of`](crate::csrf::OriginRefusal::of) gives the reason.
     #[must_use]
     pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
         Self { check: self.check.with_on_error(on_error) }

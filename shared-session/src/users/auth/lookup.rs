@@ -5,9 +5,9 @@ use crate::{
     error::Error,
     record::Identity,
     users::{
-        AuthUser, SignedOut,
+        AuthUser, UnauthenticatedReason,
+        any_users::AnyUser,
         auth::{Auth, marks::Held},
-        erased::AnyUser,
     },
 };
 
@@ -41,14 +41,14 @@ impl Session {
             return Ok(user);
         }
         let why = match () {
-            () if self.identity()?.is_some() => SignedOut::Ended,
-            () if self.handle().is_some() => SignedOut::Anonymous,
-            () if self.0.presented().is_some() => SignedOut::Ended,
-            () => SignedOut::NoCookie,
+            () if self.identity()?.is_some() => UnauthenticatedReason::Ended,
+            () if self.handle().is_some() => UnauthenticatedReason::Anonymous,
+            () if self.0.presented().is_some() => UnauthenticatedReason::Ended,
+            () => UnauthenticatedReason::NoCookie,
         };
         let error = why.into_error();
         Err(match why {
-            SignedOut::NoCookie if self.0.takes_bearer() => {
+            UnauthenticatedReason::NoCookie if self.0.takes_bearer() => {
                 error.with_public_message("No valid session cookie or bearer token was sent. Please sign in.")
             }
             _ => error,

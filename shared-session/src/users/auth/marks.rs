@@ -10,9 +10,9 @@ use crate::{
     store::BoxFuture,
     users::{
         AuthUser, Users,
+        any_users::{AnyUser, AnyUsers},
         auth::other_key::OtherKey,
         auth_hash::{self, Verified},
-        erased::{AnyUser, AnyUsers},
     },
 };
 

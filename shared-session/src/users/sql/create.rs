@@ -2,18 +2,20 @@
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{
-    CreateUserError, NewUser, SqlUsers, case,
-    column::{Column, Kind, dashed_uuid},
-    filling::NewKey,
-    new_user::{is_valid_email, is_valid_name, normalized_email},
-    on_connection,
-    tables::{NewRow, Value},
-};
 use crate::{
     error::{Error, ErrorKind},
     random,
-    users::{User, Users as _, normalized_name},
+    users::{
+        User, Users as _, normalized_name,
+        sql::{
+            CreateUserError, NewUser, SqlUsers, case,
+            column::{Column, Kind, dashed_uuid},
+            column_defaults::NewKey,
+            new_user::{is_valid_email, is_valid_name, normalized_email},
+            on_connection,
+            tables::{NewRow, Value},
+        },
+    },
 };
 
 /// PostgreSQL's word for a text that is longer than its column.
@@ -104,7 +106,7 @@ impl SqlUsers {
             Inserted::Row(key) => {
                 let id = if tables.key.kind == Kind::UuidText { dashed_uuid(key) } else { key };
                 let user = self.find(&id).await?;
-                Ok(user.ok_or_else(|| Error::new(ErrorKind::Refused, "the new user is not in the user table"))?)
+                Ok(user.ok_or_else(|| Error::new(ErrorKind::Database, "the new user is not in the user table"))?)
             }
             Inserted::TooLong => Err(CreateUserError::InvalidName),
             // Another service may have been faster; or it is another column that must be unique.

@@ -39,7 +39,7 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
             let message = match kind {
                 ErrorKind::Config => "the URL of the user database is not valid",
                 ErrorKind::Unreadable => "a value in the user table cannot be read",
-                ErrorKind::Refused => "the user table is another one than at the start",
+                ErrorKind::Database => "the user table is another one than at the start",
                 _ => "the user database cannot be reached",
             };
             Error::new(kind, message).with_source(error)

@@ -135,7 +135,7 @@ impl SqlUsers {
     /// One transaction of three or four statements.
     ///
     /// # Errors
-    /// As [`Users`](crate::users::Users); [`ErrorKind::Refused`](crate::ErrorKind::Refused) if another table, which is
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Database`](crate::ErrorKind::Database) if another table, which is
     /// none of Django's `auth`, refers to the group; [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model
     /// has no groups.
     pub async fn delete_group(&self, id: i64) -> Result<bool, Error> {

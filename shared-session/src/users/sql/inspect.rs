@@ -62,7 +62,7 @@ impl SqlUsers {
         })
         .await;
         match read {
-            Err(error) if error.kind() == ErrorKind::Refused => {
+            Err(error) if error.kind() == ErrorKind::Database => {
                 Err(Error::new(ErrorKind::Config, format!("the table {name} cannot be read as one of users: {error}")))
             }
             read => read.map(|()| tables),

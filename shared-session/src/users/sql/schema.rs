@@ -44,11 +44,11 @@ impl SqlUsers {
     /// some may be missing, or have types of their own.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the database cannot be reached, [`ErrorKind::Refused`] if it refuses, for example
+    /// [`ErrorKind::Unavailable`] if the database cannot be reached, [`ErrorKind::Database`] if it refuses, for example
     /// for lack of rights, [`ErrorKind::Config`] if there is an `auth_user` that cannot be one.
     ///
     /// [`ErrorKind::Unavailable`]: crate::ErrorKind::Unavailable
-    /// [`ErrorKind::Refused`]: crate::ErrorKind::Refused
+    /// [`ErrorKind::Database`]: crate::ErrorKind::Database
     /// [`ErrorKind::Config`]: crate::ErrorKind::Config
     pub async fn migrate(&self) -> Result<(), Error> {
         match &self.pool {

@@ -2,14 +2,16 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{
-    column::{Column, Dialect, Kind, dashed_uuid, quoted},
-    filling::{Filling, PASSWORD, USERNAME},
-    user_table::{AUTH_USER, UserTable},
-};
 #[cfg(feature = "django")]
 use crate::django::zone::TimeZone;
-use crate::users::User;
+use crate::users::{
+    User,
+    sql::{
+        column::{Column, Dialect, Kind, dashed_uuid, quoted},
+        column_defaults::{Filling, PASSWORD, USERNAME},
+        user_table::{AUTH_USER, UserTable},
+    },
+};
 
 /// Names and statements for one user table in one database.
 pub(super) struct Tables {
@@ -366,7 +368,7 @@ impl<'a> Parts<'a> {
 
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
-    use super::{super::filling::NewKey, *};
+    use super::{super::column_defaults::NewKey, *};
 
     fn column(name: &str, kind: Kind) -> Column {
         Column { name: name.into(), kind, is_key: name == "uid", is_filled: false, is_required: true }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared_session::{
     ErrorKind,
-    users::{Guard, SignedOut},
+    users::{Guard, UnauthenticatedReason},
 };
 
 use super::{
@@ -22,7 +22,7 @@ async fn a_sign_in_is_fresh_for_a_while_and_again_after_another_one() {
         Ok(()) => None,
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Unauthenticated);
-            SignedOut::of(&error)
+            UnauthenticatedReason::of(&error)
         }
     };
     let first = fleet.load(&browser).await.1.authenticated_at().unwrap();
@@ -33,7 +33,7 @@ async fn a_sign_in_is_fresh_for_a_while_and_again_after_another_one() {
     fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert_eq!(why(&browser).await, None);
     fleet.memory.advance(Duration::from_millis(1));
-    assert_eq!(why(&browser).await, Some(SignedOut::TooLongAgo));
+    assert_eq!(why(&browser).await, Some(UnauthenticatedReason::TooLongAgo));
     assert_eq!(fleet.load(&browser).await.1.authenticated_at(), Some(first), "neither use nor rotation is a sign-in");
     assert!(fleet.load(&browser).await.1.user().await.unwrap().is_some());
 
@@ -45,9 +45,9 @@ async fn a_sign_in_is_fresh_for_a_while_and_again_after_another_one() {
         MINUTES + Duration::from_millis(1)
     );
 
-    assert_eq!(why(&Browser::default()).await, Some(SignedOut::NoCookie));
+    assert_eq!(why(&Browser::default()).await, Some(UnauthenticatedReason::NoCookie));
     fleet.memory.advance(IDLE);
-    assert_eq!(why(&browser).await, Some(SignedOut::Ended));
+    assert_eq!(why(&browser).await, Some(UnauthenticatedReason::Ended));
 }
 
 #[tokio::test]

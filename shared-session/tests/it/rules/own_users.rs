@@ -9,7 +9,7 @@ use std::{
 use shared_session::{
     Error, ErrorKind, SecretKeys,
     testing::Fault,
-    users::{AuthUser, Guard, PasswordHasher, SignedOut, User, Users},
+    users::{AuthUser, Guard, PasswordHasher, UnauthenticatedReason, User, Users},
 };
 
 use super::{Browser, Fleet, current_user::KEY, kind};
@@ -96,7 +96,7 @@ async fn users_are_given_once_and_come_back_as_what_they_are() {
     accounts.0.lock().unwrap()[0].password = encoded("another").await;
     assert_eq!(name(&fleet, &browser).await, None, "a new password ends the sessions");
     let anonymous = fleet.load(&browser).await.1.require_user_as::<Account>().await.unwrap_err();
-    assert_eq!(SignedOut::of(&anonymous), Some(SignedOut::Ended));
+    assert_eq!(UnauthenticatedReason::of(&anonymous), Some(UnauthenticatedReason::Ended));
 }
 
 #[tokio::test]

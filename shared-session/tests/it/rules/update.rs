@@ -102,7 +102,7 @@ async fn of_fifty_takers_that_commit_one_gets_the_value() {
                 let taken = session.take::<String>("voucher").unwrap().is_some();
                 let committed = session.commit().await;
                 if let Err(error) = &committed {
-                    assert_eq!(error.kind(), ErrorKind::Conflict);
+                    assert_eq!(error.kind(), ErrorKind::AlreadyTaken);
                     assert_eq!(session.get::<String>("voucher").unwrap(), None, "reloaded");
                 }
                 assert!(fleet.finish(&handle).await.error().is_none(), "the handler answers as it likes");

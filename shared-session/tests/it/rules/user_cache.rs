@@ -12,7 +12,7 @@ use std::{
 use proptest::prelude::*;
 use shared_session::{
     Error, ErrorKind, LazySession, SecretKeys,
-    users::{Guard, ManageUsers, NewUser, PasswordHasher, SignedOut, SqlUsers, User, UserCache, Users},
+    users::{Guard, ManageUsers, NewUser, PasswordHasher, SqlUsers, UnauthenticatedReason, User, UserCache, Users},
 };
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
 use tokio::sync::Notify;
@@ -249,7 +249,7 @@ async fn a_row_that_was_read_before_a_change_is_not_kept_after_it() {
 async fn what_changes_something_or_gives_power_asks_the_table() {
     let (fleet, table, browser) = kept().await;
     table.change_elsewhere(|user| user.is_active = false);
-    let is_out = |error: &Error| assert_eq!(SignedOut::of(error), Some(SignedOut::Ended));
+    let is_out = |error: &Error| assert_eq!(UnauthenticatedReason::of(error), Some(UnauthenticatedReason::Ended));
 
     for method in ["POST", "PUT", "PATCH", "DELETE", "get", "BREW"] {
         table.0.cache.forget("1");

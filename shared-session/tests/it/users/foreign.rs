@@ -260,9 +260,9 @@ async fn what_the_database_will_refuse_again_is_never_unavailable() {
     let users = database.migrated().await;
     let ann = add(&users, "ann").await;
     database.run("ALTER TABLE auth_user RENAME TO gone").await;
-    assert_eq!(users.find(&ann.id).await.unwrap_err().kind(), ErrorKind::Refused);
-    assert_eq!(users.list("", 0, 9).await.unwrap_err().kind(), ErrorKind::Refused);
-    assert_eq!(ErrorKind::Refused.status(), 500);
+    assert_eq!(users.find(&ann.id).await.unwrap_err().kind(), ErrorKind::Database);
+    assert_eq!(users.list("", 0, 9).await.unwrap_err().kind(), ErrorKind::Database);
+    assert_eq!(ErrorKind::Database.status(), 500);
 }
 
 /// `member`: a table in which everything may be NULL.

@@ -54,7 +54,7 @@ pub async fn only_one_request_takes_an_entry(site: &Site) {
     let (taken, missed): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
     assert_eq!(taken.len(), 1, "{taken:?}");
     assert_eq!(taken[0].results()[0], 1);
-    missed[0].assert_problem(ErrorKind::Conflict);
+    missed[0].assert_problem(ErrorKind::AlreadyTaken);
     assert_eq!(visitor.get("a").await, Value::Null);
 }
 

@@ -18,13 +18,13 @@ use futures_util::{StreamExt, stream};
 use redis::Value;
 use tokio::time::Instant;
 
-use super::{
+use crate::store::redis::wire::{
     command::Command,
-    delivery::{How, Wait},
+    delivery::{SendOptions, Wait},
     dial::Dialer,
     failure::{CallFailure, Unsent},
-    lazy::Supply,
     link::{Link, READS},
+    reconnect::Reconnecting,
     server::Address,
     slots::{Redirect, Slots, read_redirect, slot},
 };
@@ -39,7 +39,7 @@ const ASKED_AT_ONCE: usize = 3;
 /// A way to the nodes of a cluster.
 pub(crate) struct Cluster {
     nodes: Arc<Nodes>,
-    renewed: Supply<Instant>,
+    renewed: Reconnecting<Instant>,
     /// The number of redirected commands.
     redirects: AtomicU64,
 }
@@ -56,14 +56,14 @@ struct Nodes {
     seeds: Vec<Address>,
     /// Replaced as a whole, never changed in place.
     map: RwLock<Option<Arc<Slots>>>,
-    links: Mutex<HashMap<Address, Arc<Supply<Link>>>>,
+    links: Mutex<HashMap<Address, Arc<Reconnecting<Link>>>>,
 }
 
 impl Cluster {
     pub(crate) fn new(dialer: Dialer, seeds: Vec<Address>) -> Self {
         let nodes = Arc::new(Nodes { dialer, seeds, map: RwLock::default(), links: Mutex::default() });
         let asking = nodes.clone();
-        let renewed = Supply::new(
+        let renewed = Reconnecting::new(
             |since: &Instant| since.elapsed() < REST,
             move || {
                 let nodes = asking.clone();
@@ -84,7 +84,7 @@ impl Cluster {
     ) -> Result<Value, CallFailure> {
         let slot = slot(key);
         let mut node = self.owner(slot, deadline).await?;
-        let mut how = How { asking: false, wait };
+        let mut how = SendOptions { asking: false, wait };
         let mut found_again = false;
         for _ in 0..=REDIRECTS {
             let failure = match self.send_on(&node, lane, command, how, deadline).await {
@@ -126,7 +126,7 @@ impl Cluster {
         command: Command<'_>,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
-        let reply = self.send_on(node, READS, command, How::PLAIN, deadline).await;
+        let reply = self.send_on(node, READS, command, SendOptions::PLAIN, deadline).await;
         if matches!(&reply, Err(failure) if failure.is_doubtful()) {
             self.renewed.renew();
         }
@@ -155,7 +155,7 @@ impl Cluster {
     }
 
     /// The link to one node.
-    pub(crate) fn supply(&self, node: &Address) -> Arc<Supply<Link>> {
+    pub(crate) fn supply(&self, node: &Address) -> Arc<Reconnecting<Link>> {
         self.nodes.link(node)
     }
 
@@ -164,7 +164,7 @@ impl Cluster {
         node: &Address,
         lane: usize,
         command: Command<'_>,
-        how: How,
+        how: SendOptions,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
         self.nodes.link(node).get(deadline).await?.send(lane, command, how, deadline).await
@@ -202,7 +202,7 @@ impl Nodes {
         }
     }
 
-    fn link(&self, node: &Address) -> Arc<Supply<Link>> {
+    fn link(&self, node: &Address) -> Arc<Reconnecting<Link>> {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         let link = links.entry(node.clone());
         link.or_insert_with(|| Arc::new(self.dialer.supply(node.clone()))).clone()
@@ -236,7 +236,7 @@ impl Nodes {
     async fn ask_for_map(&self, node: Address) -> Result<Slots, Unsent> {
         let deadline = Instant::now() + self.dialer.timeout;
         let link = self.link(&node).get(deadline).await?;
-        let reply = link.send(READS, &[b"CLUSTER", b"SLOTS"], How::PLAIN, deadline).await?;
+        let reply = link.send(READS, &[b"CLUSTER", b"SLOTS"], SendOptions::PLAIN, deadline).await?;
         Slots::read(reply, &node).ok_or_else(|| Unsent::new("a node of the Redis cluster has no map of the slots"))
     }
 }

@@ -5,23 +5,28 @@ use std::{sync::Arc, time::Duration};
 use redis::Value;
 use tokio::time::Instant;
 
-use super::{
-    address::{Servers, Target},
-    cluster::Cluster,
-    command::Command,
-    delivery::{How, Wait},
-    dial::Dialer,
-    failure::{CallFailure, Effect, Unsent},
-    lazy::Supply,
-    link::{Link, READS},
-    native::Native,
-    sentinel::Sentinels,
-    server::Address,
-    slots::slot,
-    tracking::Tracked,
-    under_way::UnderWay,
+use crate::{
+    error::Error,
+    store::redis::{
+        RedisConfig,
+        wire::{
+            address::{Servers, Target},
+            call_limit::CallLimit,
+            cluster::Cluster,
+            command::Command,
+            delivery::{SendOptions, Wait},
+            dial::Dialer,
+            failure::{CallFailure, Effect, Unsent},
+            ifeq_support::IfeqSupport,
+            link::{Link, READS},
+            reconnect::Reconnecting,
+            sentinel::Sentinels,
+            server::Address,
+            slots::slot,
+            tracking::Tracked,
+        },
+    },
 };
-use crate::{error::Error, store::redis::RedisConfig};
 
 /// The target of a command, by which a cluster routes it.
 #[derive(Clone, Copy, Debug)]
@@ -37,8 +42,8 @@ pub(crate) enum To<'a> {
 pub(crate) struct Connection {
     route: Route,
     response_timeout: Duration,
-    native: Native,
-    calls: Arc<UnderWay>,
+    native: IfeqSupport,
+    calls: Arc<CallLimit>,
     /// Reads that a primary refuses when it may not write.
     fenced_reads: bool,
     /// Required for every write.
@@ -52,7 +57,7 @@ const WAITING_LANES: u16 = 4;
 #[derive(Clone)]
 enum Route {
     /// The one server that counts.
-    One(Arc<Supply<Link>>, Dialer),
+    One(Arc<Reconnecting<Link>>, Dialer),
     Cluster(Arc<Cluster>),
     #[cfg(feature = "deadpool")]
     Pool(deadpool_redis::Pool),
@@ -61,8 +66,8 @@ enum Route {
 impl Connection {
     pub(crate) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
         let Target { login, sentinel_login, tls, place } = target;
-        let native = Native::default();
-        let calls = Arc::new(UnderWay::new(config.max_calls));
+        let native = IfeqSupport::default();
+        let calls = Arc::new(CallLimit::new(config.max_calls));
         let lanes = READS + 1 + usize::from(write_lanes(config.wait));
         let dialer = Dialer { lanes, calls: Arc::clone(&calls), ..config.dialer(login, tls, native.clone())? };
         let route = match place {
@@ -79,10 +84,10 @@ impl Connection {
 
     #[cfg(feature = "deadpool")]
     pub(crate) fn pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
-        Self::over(Route::Pool(pool), config, Native::default(), Arc::new(UnderWay::new(config.max_calls)))
+        Self::over(Route::Pool(pool), config, IfeqSupport::default(), Arc::new(CallLimit::new(config.max_calls)))
     }
 
-    fn over(route: Route, config: &RedisConfig, native: Native, calls: Arc<UnderWay>) -> Self {
+    fn over(route: Route, config: &RedisConfig, native: IfeqSupport, calls: Arc<CallLimit>) -> Self {
         Self {
             route,
             response_timeout: config.response_timeout,
@@ -105,7 +110,7 @@ impl Connection {
     }
 
     /// Whether the server has native compare-and-set.
-    pub(crate) fn native(&self) -> &Native {
+    pub(crate) fn native(&self) -> &IfeqSupport {
         &self.native
     }
 
@@ -184,7 +189,7 @@ impl Connection {
         };
         match &self.route {
             Route::One(link, _) => {
-                link.get(deadline).await?.send(lane, command, How { asking: false, wait }, deadline).await
+                link.get(deadline).await?.send(lane, command, SendOptions { asking: false, wait }, deadline).await
             }
             // Boxed, because they are several times larger than the future above.
             Route::Cluster(cluster) => match to {
@@ -218,7 +223,7 @@ mod pool {
 
     use crate::store::redis::wire::{
         command::Command,
-        delivery::{How, Wait},
+        delivery::{SendOptions, Wait},
         failure::{CallFailure, Unsent},
         link,
     };
@@ -230,9 +235,9 @@ mod pool {
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
         let mut connection = checkout(pool, deadline).await?;
-        let how = How { asking: false, wait };
+        let how = SendOptions { asking: false, wait };
         let sent = async {
-            if how == How::PLAIN {
+            if how == SendOptions::PLAIN {
                 return link::reply(connection.send_packed_command(&packed(command)).await);
             }
             let together = how.with(command, |all| {

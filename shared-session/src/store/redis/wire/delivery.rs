@@ -16,14 +16,14 @@ pub(crate) struct Wait {
 
 /// How a command is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct How {
+pub(crate) struct SendOptions {
     /// After `ASKING`, so that the new node of a slot in migration accepts it.
     pub(crate) asking: bool,
     /// Before `WAIT`, which counts the replicas that have all writes of this connection.
     pub(crate) wait: Option<Wait>,
 }
 
-impl How {
+impl SendOptions {
     /// Alone.
     pub(crate) const PLAIN: Self = Self { asking: false, wait: None };
 

@@ -16,16 +16,16 @@ use tokio::{
 };
 
 #[cfg(feature = "redis-tls")]
-use super::tls::Tls;
-use super::{
+use crate::store::redis::wire::tls::Tls;
+use crate::store::redis::wire::{
+    call_limit::CallLimit,
     driver::Calls,
     failure::Unsent,
     greeting::Overheard,
-    lazy::Supply,
+    ifeq_support::IfeqSupport,
     link::{Lane, Link},
-    native::Native,
+    reconnect::Reconnecting,
     server::Address,
-    under_way::UnderWay,
 };
 
 /// The number of pushes that wait for a slow receiver; it learns when it has missed some.
@@ -41,9 +41,9 @@ pub(crate) struct Dialer {
     /// For one whole attempt: lookup, TLS and login included.
     pub(crate) timeout: Duration,
     /// Hears of every new connection.
-    pub(crate) native: Native,
+    pub(crate) native: IfeqSupport,
     /// The calls of the whole store.
-    pub(crate) calls: Arc<UnderWay>,
+    pub(crate) calls: Arc<CallLimit>,
     /// The number of connections of a link.
     pub(crate) lanes: usize,
     /// Receives the server's pushes at once. Needs RESP3.
@@ -52,9 +52,9 @@ pub(crate) struct Dialer {
 
 impl Dialer {
     /// One link to the server at `address` for everyone.
-    pub(crate) fn supply(&self, address: Address) -> Supply<Link> {
+    pub(crate) fn supply(&self, address: Address) -> Reconnecting<Link> {
         let dialer = self.clone();
-        Supply::new(Link::is_good, move || {
+        Reconnecting::new(Link::is_good, move || {
             let (dialer, address) = (dialer.clone(), address.clone());
             Box::pin(async move { dialer.dial(&address).await })
         })

@@ -25,10 +25,10 @@ use tokio::{
     sync::oneshot,
 };
 
-use super::{
+use crate::store::redis::wire::{
+    call_limit::CallLimit,
     command::{self, Command},
     frame,
-    under_way::UnderWay,
 };
 
 /// How much is read at once, and how much room buffers keep when they are empty.
@@ -79,7 +79,7 @@ pub(crate) struct Driver<S> {
     /// A large text that is read to where it stays, once its length is known.
     large: Option<Large>,
     heard: Heard,
-    under_way: Arc<UnderWay>,
+    under_way: Arc<CallLimit>,
     /// The tasks that were ready have had their turn since commands came.
     has_waited: bool,
 }
@@ -98,7 +98,7 @@ impl Calls {
     pub(crate) fn over<S>(
         stream: S,
         listener: Option<Arc<dyn AsyncPushSender>>,
-        under_way: Arc<UnderWay>,
+        under_way: Arc<CallLimit>,
     ) -> (Self, Driver<S>) {
         let shared = Arc::<Shared>::default();
         let driver = Driver {

@@ -20,7 +20,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{command::Command, delivery::How, driver::Calls, failure::CallFailure, server::Address};
+use super::{command::Command, delivery::SendOptions, driver::Calls, failure::CallFailure, server::Address};
 
 /// The lane of reads. All others are for writes.
 pub(crate) const READS: usize = 0;
@@ -108,12 +108,12 @@ impl Link {
         &self,
         number: usize,
         command: Command<'_>,
-        how: How,
+        how: SendOptions,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
         let Some(lane) = self.lanes.get(number) else { return Err(CallFailure::Unexpected) };
         let outcome = match how {
-            How::PLAIN => timeout_at(deadline, lane.calls.one(command)).await.map(reply),
+            SendOptions::PLAIN => timeout_at(deadline, lane.calls.one(command)).await.map(reply),
             // Boxed, because it is rare and larger.
             how => Box::pin(timeout_at(deadline + how.extra_time(), how.with(command, |all| lane.calls.all(all))))
                 .await
@@ -204,14 +204,14 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::store::redis::wire::under_way::UnderWay;
+    use crate::store::redis::wire::call_limit::CallLimit;
 
     const MINUTE: Duration = Duration::from_secs(60);
 
     /// A connection to a silent server, with a driver that ends on request.
     fn link() -> (Link, tokio::sync::oneshot::Sender<()>) {
         let (ours, theirs) = tokio::io::duplex(1024);
-        let (calls, driver) = Calls::over(ours, None, Arc::new(UnderWay::new(1000)));
+        let (calls, driver) = Calls::over(ours, None, Arc::new(CallLimit::new(1000)));
         let (end, ended) = tokio::sync::oneshot::channel();
         // The queue is never emptied, as for a command that is queued at the last moment.
         let held = async move {
@@ -225,7 +225,7 @@ mod tests {
     #[tokio::test]
     async fn a_reply_is_not_waited_for_when_the_driver_has_ended() {
         let (link, end) = link();
-        let send = link.send(READS, &[b"PING"], How::PLAIN, Instant::now() + 10 * MINUTE);
+        let send = link.send(READS, &[b"PING"], SendOptions::PLAIN, Instant::now() + 10 * MINUTE);
         let end = async {
             tokio::task::yield_now().await;
             assert!(link.is_good());

@@ -9,13 +9,13 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
-use super::{
+use crate::store::redis::wire::{
     command::Command,
-    delivery::How,
+    delivery::SendOptions,
     dial::Dialer,
     failure::Unsent,
-    lazy::Supply,
     link::{Closer, Link, READS},
+    reconnect::Reconnecting,
     reply::text,
     server::Address,
 };
@@ -46,8 +46,8 @@ enum Step {
 
 impl Sentinels {
     /// One link to the primary for everyone.
-    pub(crate) fn supply(self) -> Supply<Link> {
-        Supply::new(Link::is_good, move || {
+    pub(crate) fn supply(self) -> Reconnecting<Link> {
+        Reconnecting::new(Link::is_good, move || {
             let sentinels = self.clone();
             Box::pin(async move { sentinels.dial().await })
         })
@@ -155,7 +155,7 @@ impl Sentinels {
     }
 
     async fn reply(&self, link: &Link, command: Command<'_>) -> Result<Value, Unsent> {
-        Ok(link.send(READS, command, How::PLAIN, Instant::now() + self.dialer.timeout).await?)
+        Ok(link.send(READS, command, SendOptions::PLAIN, Instant::now() + self.dialer.timeout).await?)
     }
 }
 

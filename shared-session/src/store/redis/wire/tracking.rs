@@ -21,17 +21,19 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{
-    cluster::{Cluster, Layout},
-    command::Command,
-    delivery::How,
-    dial::Dialer,
-    failure::{CallFailure, Effect, Unsent},
-    lazy::Supply,
-    link::{Link, READS},
-    slots::slot,
+use crate::store::{
+    changes::{Follower, Watch},
+    redis::wire::{
+        cluster::{Cluster, Layout},
+        command::Command,
+        delivery::SendOptions,
+        dial::Dialer,
+        failure::{CallFailure, Effect, Unsent},
+        link::{Link, READS},
+        reconnect::Reconnecting,
+        slots::slot,
+    },
 };
-use crate::store::news::{Follower, Watch};
 
 /// How often each server has to prove that it is alive and announces changes.
 const PROOF_EVERY: Duration = Duration::from_millis(200);
@@ -46,7 +48,7 @@ const LONG_PAUSE: Duration = Duration::from_secs(1);
 /// Where commands go.
 #[derive(Clone)]
 pub(crate) enum Tracked {
-    One(Arc<Supply<Link>>, Dialer),
+    One(Arc<Reconnecting<Link>>, Dialer),
     Cluster(Arc<Cluster>),
 }
 
@@ -140,7 +142,7 @@ impl<'a> Following<'a> {
             try_join_all(sides.all.iter().map(async |side| {
                 let proof: Command<'_> = &[b"GET", side.proof.as_bytes()];
                 let command = if first { tracking } else { proof };
-                side.link.send(READS, command, How::PLAIN, sent + PATIENCE).await
+                side.link.send(READS, command, SendOptions::PLAIN, sent + PATIENCE).await
             }))
             .await?;
             if !sides.are_current(source) {
@@ -189,7 +191,7 @@ struct Sides {
 /// A tracking connection and its connection for commands.
 struct Side {
     link: Link,
-    commands: Arc<Supply<Link>>,
+    commands: Arc<Reconnecting<Link>>,
     beside: Weak<Link>,
     /// The key to read as a proof. A node that has lost its cluster refuses reads, but answers PING.
     proof: String,
@@ -233,7 +235,7 @@ impl Sides {
 
 impl Side {
     async fn new<L>(
-        commands: Arc<Supply<Link>>,
+        commands: Arc<Reconnecting<Link>>,
         dialer: &Dialer,
         proof: String,
         listener: L,

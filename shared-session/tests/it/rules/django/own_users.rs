@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use shared_session::{
     Profile, SecretKeys,
     django::{Django, pickle::Pickle},
-    users::SignedOut,
+    users::UnauthenticatedReason,
 };
 
 use super::{made_by_django, session_key, stored};
@@ -46,7 +46,11 @@ async fn whoever_django_signed_in_is_found_among_users_of_ones_own() {
     assert_eq!(name(&fleet, &ann).await, Some("ann"));
     accounts.0.lock().unwrap()[0].password = PASSWORD.replace("saltsalt", "pepper");
     let anonymous = fleet.load(&ann).await.1.require_user_as::<Account>().await.unwrap_err();
-    assert_eq!(SignedOut::of(&anonymous), Some(SignedOut::Ended), "a new password ends the sessions");
+    assert_eq!(
+        UnauthenticatedReason::of(&anonymous),
+        Some(UnauthenticatedReason::Ended),
+        "a new password ends the sessions"
+    );
 }
 
 #[tokio::test]

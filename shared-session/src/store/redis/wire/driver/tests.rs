@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 fn connection(room: usize) -> (Calls, Driver<DuplexStream>, DuplexStream) {
     let (ours, theirs) = tokio::io::duplex(room);
-    let (calls, driver) = Calls::over(ours, None, Arc::new(UnderWay::new(1000)));
+    let (calls, driver) = Calls::over(ours, None, Arc::new(CallLimit::new(1000)));
     (calls, driver, theirs)
 }
 
@@ -167,8 +167,8 @@ impl AsyncWrite for Noted {
 
 #[tokio::test]
 async fn the_commands_of_many_calls_go_out_together_and_those_of_a_few_at_once() {
-    for (others, writes) in [(0, 2), (UnderWay::FEW, 1)] {
-        let under_way = Arc::new(UnderWay::new(1000));
+    for (others, writes) in [(0, 2), (CallLimit::FEW, 1)] {
+        let under_way = Arc::new(CallLimit::new(1000));
         let _others: Vec<_> = (0..others).map(|_| under_way.begin().unwrap()).collect();
         let (ours, _theirs) = tokio::io::duplex(1024);
         let noted = Arc::<Mutex<Vec<usize>>>::default();
@@ -208,7 +208,7 @@ async fn the_listener_hears_pushes_and_the_end() {
         let _ = heard.send(info.kind);
         Ok::<_, Infallible>(())
     };
-    let (_calls, driver) = Calls::over(ours, Some(Arc::new(listener)), Arc::new(UnderWay::new(1000)));
+    let (_calls, driver) = Calls::over(ours, Some(Arc::new(listener)), Arc::new(CallLimit::new(1000)));
     server.write_all(b">2\r\n+invalidate\r\n_\r\n").await.unwrap();
     drop(server);
     driver.await;

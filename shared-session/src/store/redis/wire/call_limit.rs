@@ -3,15 +3,15 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The number of calls that run now, and its limit.
-pub(crate) struct UnderWay {
+pub(crate) struct CallLimit {
     now: AtomicUsize,
     most: usize,
 }
 
 /// Counts as one call until it is dropped.
-pub(crate) struct Call<'a>(&'a UnderWay);
+pub(crate) struct Call<'a>(&'a CallLimit);
 
-impl UnderWay {
+impl CallLimit {
     /// Up to so many calls are sent at once, each for itself: to wait for others would cost more than it saves.
     pub(crate) const FEW: usize = 4;
 

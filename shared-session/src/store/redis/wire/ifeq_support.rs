@@ -8,11 +8,11 @@ use std::sync::{
 /// Whether the server may have `SET … IFEQ`: assumed until it refuses, and again with every new connection, which may
 /// lead to another server.
 #[derive(Clone, Default)]
-pub(crate) struct Native {
+pub(crate) struct IfeqSupport {
     refused: Arc<AtomicBool>,
 }
 
-impl Native {
+impl IfeqSupport {
     pub(crate) fn may_be_offered(&self) -> bool {
         !self.refused.load(Ordering::Relaxed)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{engine::session::Session, error::Error, record::time::StoreTime, users::SignedOut};
+use crate::{engine::session::Session, error::Error, record::time::StoreTime, users::UnauthenticatedReason};
 
 impl Session {
     /// Goes on only if somebody is signed in who signed in within `max_age`: for a new password or address, or the
@@ -15,13 +15,17 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in, or the sign-in is
-    /// older; [`SignedOut::of`] says which. [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store or
+    /// older; [`UnauthenticatedReason::of`] says which. [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store or
     /// the database fails.
     pub async fn require_fresh(&self, max_age: Duration) -> Result<(), Error> {
         self.past_user_cache();
         self.signed_in().await?;
         let now = self.0.core.now().await?;
-        if is_fresh(self.authenticated_at(), now, max_age) { Ok(()) } else { Err(SignedOut::TooLongAgo.into_error()) }
+        if is_fresh(self.authenticated_at(), now, max_age) {
+            Ok(())
+        } else {
+            Err(UnauthenticatedReason::TooLongAgo.into_error())
+        }
     }
 }
 

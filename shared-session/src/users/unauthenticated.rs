@@ -2,11 +2,11 @@ use std::{error::Error as StdError, fmt};
 
 use crate::error::{Error, ErrorKind};
 
-/// Why nobody is signed in: the source of the error of [`Session::require_user`](crate::Session::require_user), which
+/// Why a signed-in user was asked for in vain: the source of the error of [`Session::require_user`](crate::Session::require_user), which
 /// extractors of signed-in users answer with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum SignedOut {
+pub enum UnauthenticatedReason {
     /// The client sent no session cookie, or conflicting ones: a first visit, or a browser that does not keep the
     /// cookie.
     NoCookie,
@@ -20,16 +20,16 @@ pub enum SignedOut {
     TooLongAgo,
 }
 
-impl SignedOut {
+impl UnauthenticatedReason {
     /// The reason in `error`, if that is one of these.
     ///
     /// ```
-    /// # use shared_session::{SecretKeys, SessionManager, store::MemoryStore, users::SignedOut};
+    /// # use shared_session::{SecretKeys, SessionManager, store::MemoryStore, users::UnauthenticatedReason};
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
     /// # let manager = SessionManager::new(MemoryStore::new());
     /// let session = manager.open([]).load().await?;
     /// let error = session.require_user().await.unwrap_err();
-    /// assert_eq!(SignedOut::of(&error), Some(SignedOut::NoCookie));
+    /// assert_eq!(UnauthenticatedReason::of(&error), Some(UnauthenticatedReason::NoCookie));
     /// # Ok(()) }
     /// ```
     #[must_use]
@@ -48,7 +48,7 @@ impl SignedOut {
     }
 }
 
-impl fmt::Display for SignedOut {
+impl fmt::Display for UnauthenticatedReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoCookie => "no session cookie was sent",
@@ -59,4 +59,4 @@ impl fmt::Display for SignedOut {
     }
 }
 
-impl StdError for SignedOut {}
+impl StdError for UnauthenticatedReason {}

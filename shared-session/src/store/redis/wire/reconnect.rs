@@ -34,7 +34,7 @@ type Attempt<T> = watch::Receiver<State<T>>;
 type Make<T> = dyn Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync;
 
 /// The place of the value.
-pub(crate) struct Supply<T> {
+pub(crate) struct Reconnecting<T> {
     make: Arc<Make<T>>,
     is_good: fn(&T) -> bool,
     slot: Mutex<Slot<T>>,
@@ -71,7 +71,7 @@ enum Current<T> {
     Making(Attempt<T>),
 }
 
-impl<T: Send + Sync + 'static> Supply<T> {
+impl<T: Send + Sync + 'static> Reconnecting<T> {
     /// Made by `make`, and made again when it is no longer usable.
     pub(crate) fn new<M>(is_good: fn(&T) -> bool, make: M) -> Self
     where
@@ -213,10 +213,10 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     /// Hangs this often before it is made, and counts the attempts.
-    fn hanging(times: usize) -> (Supply<()>, Arc<AtomicUsize>) {
+    fn hanging(times: usize) -> (Reconnecting<()>, Arc<AtomicUsize>) {
         let attempts = Arc::new(AtomicUsize::new(0));
         let counted = attempts.clone();
-        let supply = Supply::new(
+        let supply = Reconnecting::new(
             |_| true,
             move || {
                 let hangs = counted.fetch_add(1, Ordering::SeqCst) < times;
@@ -257,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn attempts_in_a_row_that_find_nothing_are_counted() {
         let attempts = Arc::new(AtomicUsize::new(0));
-        let supply = Supply::<()>::new(
+        let supply = Reconnecting::<()>::new(
             |_| true,
             move || {
                 let is_refused = attempts.fetch_add(1, Ordering::SeqCst) != 2;

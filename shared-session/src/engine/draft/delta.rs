@@ -156,7 +156,7 @@ impl Delta {
                 Op::Remove => None,
                 Op::Take(taken) if stored.as_ref() == Some(taken) => None,
                 Op::Take(_) if missed == MissedTake::Fail => {
-                    let error = Error::new(ErrorKind::Conflict, "another request took it first");
+                    let error = Error::new(ErrorKind::AlreadyTaken, "another request took it first");
                     return Err(error.of_entry(name));
                 }
                 Op::Take(_) => continue,
@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(number(delta.take(&original, "flash").as_ref()), Some(7));
         assert_eq!(delta.take(&original, "flash"), None);
         assert_eq!(delta.resolve(&original, MissedTake::Fail).unwrap(), [("flash", None)]);
-        assert_eq!(delta.resolve(&entries(&[]), MissedTake::Fail).unwrap_err().kind(), ErrorKind::Conflict);
+        assert_eq!(delta.resolve(&entries(&[]), MissedTake::Fail).unwrap_err().kind(), ErrorKind::AlreadyTaken);
         assert!(delta.resolve(&entries(&[("flash", 8)]), MissedTake::Keep).unwrap().is_empty(), "8 is somebody else's");
     }
 
@@ -316,7 +316,7 @@ mod tests {
         let left = newer.with(&delta.resolve(&newer, MissedTake::Fail).unwrap());
         assert_eq!(left.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["d"]);
         let taken = delta.resolve(&entries(&[]), MissedTake::Fail);
-        assert_eq!(taken.unwrap_err().kind(), ErrorKind::Conflict, "it was taken out before");
+        assert_eq!(taken.unwrap_err().kind(), ErrorKind::AlreadyTaken, "it was taken out before");
         update(&mut delta, &original, "a", add_one()).unwrap();
         assert_eq!(number(changed(&delta.resolve(&original, MissedTake::Keep).unwrap(), "a")), Some(1));
     }

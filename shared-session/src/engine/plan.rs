@@ -1,0 +1,98 @@
+//! Decides what a request has to write. No I/O: a draft goes in, a plan comes out.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::{
+    engine::draft::{
+        Draft, Intent, Loaded, SessionEnd,
+        delta::{Delta, MissedTake},
+        stale,
+    },
+    error::Error,
+    record::{Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, lifetime::Lifetime},
+};
+
+/// What to do with the store.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) end: Option<SessionEnd>,
+    pub(crate) write: Option<Write>,
+    /// Where the request came from.
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Plan {
+    /// Whether it leaves a session that only a new cookie opens.
+    pub(crate) fn needs_cookie(&self) -> bool {
+        match &self.write {
+            Some(Write::Create(_)) => true,
+            Some(Write::Edit(edit)) => edit.rotate,
+            Some(Write::Touch { .. }) | None => false,
+        }
+    }
+}
+
+/// One write.
+#[derive(Debug)]
+pub(crate) enum Write {
+    /// Note the last use or renewed marks; may be dropped.
+    Touch { token: Token, record: Arc<Record>, renew: Option<Identity> },
+    /// Edit a session that exists.
+    Edit(Edit),
+    /// Start a session.
+    Create(PendingChanges),
+}
+
+#[derive(Debug)]
+pub(crate) struct Edit {
+    pub(crate) token: Token,
+    pub(crate) record: Arc<Record>,
+    pub(crate) pending: PendingChanges,
+    pub(crate) rotate: bool,
+    pub(crate) renew: Option<Identity>,
+}
+
+#[derive(Debug)]
+pub(crate) struct PendingChanges {
+    pub(crate) delta: Delta,
+    pub(crate) login: Option<Identity>,
+    pub(crate) expiry: Option<Expiry>,
+    pub(crate) client: Client,
+    pub(crate) missed: MissedTake,
+}
+
+/// Decides what a draft comes to. `Ok(None)`: nothing is to be done.
+pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
+    let Draft { base, delta, intent, expiry, mut end, renew, client, loaded_at } = draft;
+    let edited = !delta.is_empty();
+    let address = client.address;
+    let pending = |login| PendingChanges { delta, login, expiry, client, missed };
+    let write = match (base, intent) {
+        (Loaded::Record(token, record), Intent::Login(identity)) => match &record.head.user {
+            Some(user) if user.user_id != identity.user_id => {
+                end = Some(SessionEnd::Record(token, record));
+                Some(Write::Create(pending(Some(identity))))
+            }
+            _ => Some(Write::Edit(Edit { token, record, pending: pending(Some(identity)), rotate: true, renew })),
+        },
+        (_, Intent::Login(identity)) => Some(Write::Create(pending(Some(identity)))),
+        (Loaded::Record(token, record), Intent::Rotate) => {
+            Some(Write::Edit(Edit { token, record, pending: pending(None), rotate: true, renew }))
+        }
+        (Loaded::Record(token, record), Intent::Keep) if edited || expiry.is_some() => {
+            Some(Write::Edit(Edit { token, record, pending: pending(None), rotate: false, renew }))
+        }
+        (Loaded::Record(token, record), Intent::Keep) => {
+            let due = renew.is_some() || lifetime.touch_is_due(&record.head.limits, loaded_at);
+            due.then_some(Write::Touch { token, record, renew })
+        }
+        (Loaded::Nothing { refused: true } | Loaded::Rotated(..), _) if edited || end.is_some() => return Err(stale()),
+        (Loaded::Nothing { .. }, _) if edited => {
+            let pending = pending(None);
+            // Edits that come to nothing start no session, and neither does an expiry.
+            (!pending.delta.resolve(&Entries::empty(), missed)?.is_empty()).then_some(Write::Create(pending))
+        }
+        (Loaded::Nothing { .. } | Loaded::Rotated(..) | Loaded::Unreadable(..), _) => None,
+    };
+    Ok((end.is_some() || write.is_some()).then_some(Plan { end, write, address }))
+}
