@@ -6,7 +6,7 @@ use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
 use super::wire::tls::{Certificates, Tls};
-use super::wire::{address as url, delivery::Wait, dial::Dialer, native::Native, under_way::UnderWay};
+use super::wire::{address as url, delivery::Wait, dial::Dialer, offered::Offered, under_way::UnderWay};
 use crate::error::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).
@@ -133,11 +133,11 @@ impl RedisConfig {
             }
             (login, own) => login.or_else(|| own.clone()).unwrap_or_default(),
         };
-        self.dialer(url::named(login), tls, Native::default())
+        self.dialer(url::named(login), tls, Offered::default())
     }
 
     /// Connects to servers with this `login`, with or without TLS.
-    pub(super) fn dialer(&self, login: RedisConnectionInfo, tls: bool, native: Native) -> Result<Dialer, Error> {
+    pub(super) fn dialer(&self, login: RedisConnectionInfo, tls: bool, offered: Offered) -> Result<Dialer, Error> {
         #[cfg(not(feature = "redis-tls"))]
         if tls {
             return Err(Error::new(
@@ -153,7 +153,7 @@ impl RedisConfig {
                 false => None,
             },
             timeout: self.connect_timeout,
-            native,
+            offered,
             calls: Arc::new(UnderWay::new(self.max_calls)),
             lanes: 1,
             listener: None,

@@ -15,7 +15,7 @@ mod frame;
 pub(crate) mod greeting;
 pub(crate) mod lazy;
 pub(crate) mod link;
-pub(crate) mod native;
+pub(crate) mod offered;
 pub(crate) mod reply;
 pub(crate) mod sentinel;
 pub(crate) mod server;

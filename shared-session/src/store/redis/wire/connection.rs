@@ -14,7 +14,7 @@ use super::{
     failure::{CallFailure, Effect, Unsent},
     lazy::Supply,
     link::{Link, READS},
-    native::Native,
+    offered::Offered,
     sentinel::Sentinels,
     server::Address,
     slots::slot,
@@ -37,7 +37,7 @@ pub(crate) enum To<'a> {
 pub(crate) struct Connection {
     route: Route,
     response_timeout: Duration,
-    native: Native,
+    offered: Offered,
     calls: Arc<UnderWay>,
     /// Reads that a primary refuses when it may not write.
     fenced_reads: bool,
@@ -61,10 +61,10 @@ enum Route {
 impl Connection {
     pub(crate) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
         let Target { login, sentinel_login, tls, place } = target;
-        let native = Native::default();
+        let offered = Offered::default();
         let calls = Arc::new(UnderWay::new(config.max_calls));
         let lanes = READS + 1 + usize::from(write_lanes(config.wait));
-        let dialer = Dialer { lanes, calls: Arc::clone(&calls), ..config.dialer(login, tls, native.clone())? };
+        let dialer = Dialer { lanes, calls: Arc::clone(&calls), ..config.dialer(login, tls, offered.clone())? };
         let route = match place {
             Servers::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
             Servers::Sentinel(addresses, name) => {
@@ -74,19 +74,19 @@ impl Connection {
             }
             Servers::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
         };
-        Ok(Self::over(route, config, native, calls))
+        Ok(Self::over(route, config, offered, calls))
     }
 
     #[cfg(feature = "deadpool")]
     pub(crate) fn pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
-        Self::over(Route::Pool(pool), config, Native::default(), Arc::new(UnderWay::new(config.max_calls)))
+        Self::over(Route::Pool(pool), config, Offered::default(), Arc::new(UnderWay::new(config.max_calls)))
     }
 
-    fn over(route: Route, config: &RedisConfig, native: Native, calls: Arc<UnderWay>) -> Self {
+    fn over(route: Route, config: &RedisConfig, offered: Offered, calls: Arc<UnderWay>) -> Self {
         Self {
             route,
             response_timeout: config.response_timeout,
-            native,
+            offered,
             calls,
             wait: config.wait,
             fenced_reads: config.fenced_reads,
@@ -104,9 +104,9 @@ impl Connection {
         proved.map_err(|failure| failure.into_error(Effect::Read))
     }
 
-    /// Whether the server has native compare-and-set.
-    pub(crate) fn native(&self) -> &Native {
-        &self.native
+    /// What the server may be asked for.
+    pub(crate) fn offered(&self) -> &Offered {
+        &self.offered
     }
 
     /// Whether writes wait for replicas.

@@ -23,7 +23,7 @@ use super::{
     greeting::Overheard,
     lazy::Supply,
     link::{Lane, Link},
-    native::Native,
+    offered::Offered,
     server::Address,
     under_way::UnderWay,
 };
@@ -41,7 +41,7 @@ pub(crate) struct Dialer {
     /// For one whole attempt: lookup, TLS and login included.
     pub(crate) timeout: Duration,
     /// Hears of every new connection.
-    pub(crate) native: Native,
+    pub(crate) offered: Offered,
     /// The calls of the whole store.
     pub(crate) calls: Arc<UnderWay>,
     /// The number of connections of a link.
@@ -68,7 +68,7 @@ impl Dialer {
             .inspect_err(|_| crate::metrics::REDIS_CONNECTS_ERROR.add_one())?;
         crate::metrics::REDIS_CONNECTS_OK.add_one();
         tracing::debug!("connected to Redis");
-        self.native.connected();
+        self.offered.connected();
         Ok(link)
     }
 
