@@ -35,6 +35,7 @@ pub(crate) enum What {
     /// A session of 20 KB.
     ReadLarge,
     IncrementLarge,
+    RotationLarge,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +46,7 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    pub(crate) const ALL: [(Store, What); 15] = [
+    pub(crate) const ALL: [(Store, What); 18] = [
         (Store::Memory, What::AnyLayer),
         (Store::Memory, What::BoxingLayer),
         (Store::Memory, What::Untouched),
@@ -59,8 +60,11 @@ impl Cell {
         (Store::Redis, What::Rotation),
         (Store::Redis, What::ReadLarge),
         (Store::Redis, What::IncrementLarge),
+        (Store::Redis, What::RotationLarge),
         (Store::Lua, What::Increment),
         (Store::Lua, What::Rotation),
+        (Store::Lua, What::IncrementLarge),
+        (Store::Lua, What::RotationLarge),
     ];
 
     /// As the process of the cell is told.
@@ -86,7 +90,7 @@ impl What {
     /// About how many bytes of entries the session has.
     pub(crate) fn size(self) -> usize {
         match self {
-            Self::ReadLarge | Self::IncrementLarge => 20_000,
+            Self::ReadLarge | Self::IncrementLarge | Self::RotationLarge => 20_000,
             _ => 200,
         }
     }
@@ -96,7 +100,7 @@ impl What {
             Self::AnyLayer | Self::BoxingLayer | Self::Untouched => "/untouched",
             Self::Read | Self::Near | Self::ReadLarge => "/read",
             Self::Increment | Self::IncrementLarge => "/increment",
-            Self::Rotation => "/rotation",
+            Self::Rotation | Self::RotationLarge => "/rotation",
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
 mod config;
 mod get;
 pub(crate) mod ifeq;
+mod patch;
 mod policy;
 mod scan;
 pub(crate) mod scripts;
@@ -39,7 +40,7 @@ use wire::{
 ///
 /// Every write is one command on one key. Conditional ones are `SET … IFEQ` if the server has it (Valkey since 8.1,
 /// Redis since 8.4) and the value is not over 8 KiB, else Lua scripts; the store tries the command instead of comparing
-/// versions. A read is one `GET`. All clones share two connections, one for reads and one for writes, over which their
+/// versions. Of a larger value that keeps its length only the bytes that change are sent. A read is one `GET`. All clones share two connections, one for reads and one for writes, over which their
 /// commands are pipelined.
 ///
 /// - **Time-outs.** Every call ends within the [response timeout](RedisConfig::with_response_timeout), 300 ms by
@@ -196,20 +197,22 @@ impl SessionStore for RedisStore {
     }
 
     async fn replace(&self, key: &str, seen: &Seen, value: Bytes, ttl: Duration) -> Result<Replaced, Error> {
-        if seen.whole().len() <= ifeq::MOST
-            && self.connection.native().may_be_offered()
+        let len = seen.whole().len();
+        if len <= ifeq::MOST
+            && self.connection.capabilities().ifeq.may_be_used()
             && let Some(replaced) = ifeq::replace(&self.connection, key, seen, &value, ttl).await?
+        {
+            return Ok(replaced);
+        }
+        // Boxed, because it is rarer and larger.
+        if len >= patch::LEAST
+            && let Some(replaced) = Box::pin(patch::replace(&self.connection, key, seen, &value, ttl)).await?
         {
             return Ok(replaced);
         }
         let (offset, ttl) = (Decimal::of(seen.offset() as u64), millis(ttl));
         let args = [offset.as_bytes(), seen.part(), &value, ttl.as_bytes()];
-        match self.call(&scripts::REPLACE, key, &args).await? {
-            Value::Int(1) => Ok(Replaced::Stored),
-            Value::Int(0) => Ok(Replaced::Gone),
-            Value::BulkString(current) => Ok(Replaced::Conflict(current.into())),
-            _ => Err(unexpected(Effect::Write)),
-        }
+        scripts::replaced(self.call(&scripts::REPLACE, key, &args).await?)
     }
 
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {

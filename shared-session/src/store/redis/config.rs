@@ -5,13 +5,9 @@ use std::{fmt, sync::Arc, time::Duration};
 use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
-use crate::store::redis::wire::tls::{Certificates, Tls};
-use crate::{
-    error::{Error, ErrorKind},
-    store::redis::wire::{
-        address as url, call_limit::CallLimit, delivery::Wait, dial::Dialer, ifeq_support::IfeqSupport,
-    },
-};
+use super::wire::tls::{Certificates, Tls};
+use super::wire::{address as url, call_limit::CallLimit, capabilities::Capabilities, delivery::Wait, dial::Dialer};
+use crate::error::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).
 ///
@@ -137,11 +133,16 @@ impl RedisConfig {
             }
             (login, own) => login.or_else(|| own.clone()).unwrap_or_default(),
         };
-        self.dialer(url::named(login), tls, IfeqSupport::default())
+        self.dialer(url::named(login), tls, Capabilities::default())
     }
 
     /// Connects to servers with this `login`, with or without TLS.
-    pub(super) fn dialer(&self, login: RedisConnectionInfo, tls: bool, native: IfeqSupport) -> Result<Dialer, Error> {
+    pub(super) fn dialer(
+        &self,
+        login: RedisConnectionInfo,
+        tls: bool,
+        capabilities: Capabilities,
+    ) -> Result<Dialer, Error> {
         #[cfg(not(feature = "redis-tls"))]
         if tls {
             return Err(Error::new(
@@ -157,7 +158,7 @@ impl RedisConfig {
                 false => None,
             },
             timeout: self.connect_timeout,
-            native,
+            capabilities,
             calls: Arc::new(CallLimit::new(self.max_calls)),
             lanes: 1,
             listener: None,

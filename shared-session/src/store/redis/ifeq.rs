@@ -48,7 +48,8 @@ pub(crate) async fn replace(
         }
         Ok(_) => Err(CallFailure::Unexpected.into_error(Effect::Write)),
         Err(CallFailure::Answered(answer)) if answer.is("ERR") => {
-            connection.native().refused();
+            tracing::debug!("this server has no native compare-and-set: using Lua");
+            connection.capabilities().ifeq.refused();
             Ok(None)
         }
         Err(failure) => Err(failure.into_error(Effect::Write)),

@@ -6,10 +6,12 @@ use redis::Value;
 
 use super::wire::{
     connection::{Connection, To},
-    failure::{CallFailure, Effect},
+    failure::{CallFailure, Effect, unexpected},
 };
+use crate::{error::Error, store::Replaced};
 
 pub(super) static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
+pub(super) static PATCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("patch.lua")));
 pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
 pub(super) static CONFIRM_ABSENT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("confirm_absent.lua")));
 pub(super) static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("index_add.lua")));
@@ -39,5 +41,15 @@ impl Script {
             }
             done => done,
         }
+    }
+}
+
+/// What a script that replaces has answered.
+pub(super) fn replaced(reply: Value) -> Result<Replaced, Error> {
+    match reply {
+        Value::Int(1) => Ok(Replaced::Stored),
+        Value::Int(0) => Ok(Replaced::Gone),
+        Value::BulkString(current) => Ok(Replaced::Conflict(current.into())),
+        _ => Err(unexpected(Effect::Write)),
     }
 }

@@ -1,10 +1,11 @@
 //! Connections to Redis: finding the [`server`] ([`address`], [`sentinel`], [`cluster`]), connecting to it ([`dial`],
-//! [`greeting`], [`link`], [`lazy`]), sharing a connection ([`driver`], [`command`], [`frame`]), and the outcome of a
+//! [`greeting`], [`link`], [`reconnect`]), sharing a connection ([`driver`], [`command`], [`frame`]), and the outcome of a
 //! command ([`connection`], [`delivery`], [`failure`]). [`tracking`] follows the keys that the server announces as
 //! changed.
 
 pub(crate) mod address;
 pub(crate) mod call_limit;
+pub(crate) mod capabilities;
 pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod connection;
@@ -14,7 +15,6 @@ mod driver;
 pub(crate) mod failure;
 mod frame;
 pub(crate) mod greeting;
-pub(crate) mod ifeq_support;
 pub(crate) mod link;
 pub(crate) mod reconnect;
 pub(crate) mod reply;

@@ -12,6 +12,7 @@ rules!(
     any_bytes_survive,
     an_empty_value_is_a_value,
     a_mebibyte_survives,
+    a_large_value_changes_in_a_few_places,
     odd_keys_stay_apart,
     scan_takes_the_prefix_literally,
     scan_reaches_every_page,
@@ -57,6 +58,30 @@ async fn a_mebibyte_survives<S: SessionStore>(store: &S) {
     assert!(load(store, &key).await == Some(value(2)));
     let end = seen(value(2), (1 << 20) - 1..1 << 20);
     assert_eq!(store.delete(&key, Some(&end)).await.expect("delete"), Deleted::Deleted);
+}
+
+/// A large value that keeps its length and changes in a few places is stored as any other; a stale write of one is
+/// refused.
+async fn a_large_value_changes_in_a_few_places<S: SessionStore>(store: &S) {
+    let key = fresh("places");
+    let part = 20..44;
+    let mut value: Vec<u8> = (b'a'..=b'p').cycle().take(20_308).collect();
+    create(store, &key, value.clone(), TTL).await;
+    for round in 1..=40 {
+        let stale = seen(value.clone(), part.clone());
+        value[part.clone()].fill(b'0' + round);
+        // One byte at the start, one at the end, and two somewhere.
+        let len = value.len();
+        for at in [usize::from(round) * 37, len - usize::from(round), usize::from(round) * 499, usize::from(round)] {
+            value[at] ^= 0x20;
+        }
+        assert_eq!(replace(store, &key, &stale, value.clone()).await, Replaced::Stored);
+        assert!(load(store, &key).await.as_deref() == Some(&*value), "round {round}");
+        let mut other = value.clone();
+        other[10_000] ^= 1;
+        let refused = replace(store, &key, &stale, other).await;
+        assert!(refused == Replaced::Conflict(value.clone().into()), "a stale write was stored: {refused:?}");
+    }
 }
 
 /// Keys are compared exactly: no pattern, no case folding, no trimming, no normalisation.

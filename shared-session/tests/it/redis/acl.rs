@@ -77,6 +77,35 @@ async fn none_of_the_rights_is_superfluous() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_rights_to_write_into_values_large_ones_are_sent_whole() {
+    const GUIDE: &str = include_str!("../../../../docs/operations.md");
+    let rights = ["+setrange", "+strlen", "+pexpire"];
+    assert!(GUIDE.contains(&format!("`{}`", rights.join(" "))));
+    let large = |head: &str| Bytes::from([head, &"x".repeat(20_000)].concat());
+    for redis in Redis::all() {
+        for missing in [None, Some(0), Some(1), Some(2)] {
+            let given = rights.iter().enumerate().filter(|(at, _)| Some(*at) != missing).map(|(_, right)| *right);
+            redis.cli(&["ACL", "DELUSER", "sessions"]);
+            allow(&redis, &given.collect::<Vec<_>>());
+            let store = RedisStore::connect_with(&with_user(&redis.url()), &patient()).await.unwrap();
+            store.create(KEY, large("01:"), MINUTE).await.unwrap();
+            commands(&redis);
+            for (from, to) in [("01:", "02:"), ("02:", "03:"), ("03:", "04:")] {
+                let replaced = store.replace(KEY, &Seen::new(large(from), 0..3), large(to), MINUTE).await.unwrap();
+                // What was written before the server refused is found, and is the caller's own.
+                let is_found = matches!(&replaced, Replaced::Conflict(current) if *current == large(to));
+                let may_be_found = missing == Some(2) && to == "02:";
+                assert!(replaced == Replaced::Stored || is_found && may_be_found, "{missing:?}: {replaced:?}");
+                assert!(store.load(KEY).await.unwrap() == Some(large(to)));
+            }
+            let ran = commands(&redis);
+            assert_eq!(ran.contains_key("set"), missing.is_some(), "{missing:?}: {ran:?}");
+            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+        }
+    }
+}
+
 /// The permissions of a feature beyond [`RIGHTS`], from the guide.
 fn rights_for(what: &str) -> Vec<&'static str> {
     const GUIDE: &str = include_str!("../../../../docs/operations.md");

@@ -154,6 +154,121 @@ async fn two_writers_of_a_large_session_are_merged_on_every_server() {
     }
 }
 
+/// A large value with `head` at its start and `tail` at its end.
+fn large(head: &str, tail: &str) -> Bytes {
+    [head, &"x".repeat(20_000), tail].concat().into()
+}
+
+/// The version of [`large`] that its first three bytes tell.
+fn large_seen(head: &str, tail: &str) -> Seen {
+    Seen::new(large(head, tail), 0..3)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_large_value_that_keeps_its_length_only_what_changes_is_sent() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        let replace = async |from: Seen, to: Bytes| store.replace(KEY, &from, to, 60 * MINUTE).await.unwrap();
+        assert_eq!(replace(large_seen("01:", "a"), large("02:", "b")).await, Replaced::Gone);
+        assert_eq!(redis.cli(&["EXISTS", KEY]), "0");
+        store.create(KEY, large("01:", "a"), MINUTE).await.unwrap();
+        commands(&redis);
+        let received = received(&redis);
+        assert_eq!(replace(large_seen("01:", "a"), large("02:", "b")).await, Replaced::Stored);
+        assert!(self::received(&redis) - received < 2000);
+        let inside = [("strlen", 1), ("getrange", 2), ("setrange", 2), ("pexpire", 1)];
+        let ran = commands(&redis);
+        assert!(
+            inside.iter().all(|(name, calls)| ran.get(*name) == Some(calls)) && !ran.contains_key("set"),
+            "{ran:?}"
+        );
+        assert!(store.load(KEY).await.unwrap() == Some(large("02:", "b")));
+        assert!(number(&redis.cli(&["PTTL", KEY])) > 59 * 60_000, "its lifetime is the new one");
+        // Of another length it is sent whole.
+        assert_eq!(replace(large_seen("02:", "b"), large("03:", "cc")).await, Replaced::Stored);
+        assert_eq!(commands(&redis).get("set"), Some(&1));
+        assert!(store.load(KEY).await.unwrap() == Some(large("03:", "cc")));
+    }
+}
+
+/// How many bytes the server has read from connections.
+fn received(redis: &Redis) -> i64 {
+    let stats = redis.cli(&["INFO", "stats"]);
+    number(stats.lines().find_map(|line| line.trim().strip_prefix("total_net_input_bytes:")).unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_value_is_not_changed_unless_it_is_as_it_was_seen() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        for (stored, why) in [
+            (large("00:", "a"), "another version"),
+            (large("01:", "z"), "the bytes that would be overwritten"),
+            (large("01:", "aa"), "a longer value"),
+            (large("01:", ""), "a shorter value"),
+        ] {
+            store.create(KEY, stored.clone(), MINUTE).await.unwrap();
+            let replaced = store.replace(KEY, &large_seen("01:", "a"), large("02:", "b"), 60 * MINUTE).await.unwrap();
+            assert!(replaced == Replaced::Conflict(stored.clone()), "{why}: {replaced:?}");
+            assert!(store.load(KEY).await.unwrap() == Some(stored), "{why}");
+            assert!(number(&redis.cli(&["PTTL", KEY])) <= 60_000, "{why}");
+            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_write_into_a_large_value_does_not_touch_stays_as_it_is_stored() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        store.create(KEY, large("01:", "a"), MINUTE).await.unwrap();
+        redis.cli(&["SETRANGE", KEY, "10000", "noted"]);
+        let replaced = store.replace(KEY, &large_seen("01:", "a"), large("02:", "b"), MINUTE).await.unwrap();
+        assert_eq!(replaced, Replaced::Stored);
+        let mut expected = large("02:", "b").to_vec();
+        expected[10_000..10_005].copy_from_slice(b"noted");
+        assert!(store.load(KEY).await.unwrap() == Some(expected.into()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn increments_in_a_large_session_are_never_lost() {
+    for redis in Redis::all() {
+        let fleet = SessionManager::new(connect(&redis).await);
+        let mut browser = Browser::default();
+        let open = |browser: &Browser| fleet.open(browser.0.as_ref().map(|cookie| cookie.as_bytes()));
+        let finish = async |request: &LazySession| {
+            let Close::Commit(commit) = fleet.close(request, Ending::Completed) else { panic!("nothing to commit") };
+            let outcome = fleet.commit(commit).await;
+            assert!(outcome.error().is_none(), "{outcome:?}");
+            outcome
+        };
+        let first = open(&browser);
+        let session = first.load().await.unwrap();
+        session.login_as(user("1")).unwrap();
+        session.insert("large", &"x".repeat(20_000)).unwrap();
+        for name in ["a", "visits"] {
+            session.insert(name, &10).unwrap();
+        }
+        browser.take(&finish(&first).await);
+        commands(&redis);
+        let rounds = async |name| {
+            for _ in 0..30 {
+                let request = open(&browser);
+                request.load().await.unwrap().update_or(name, 0, |count: u32| count + 1).unwrap();
+                let _ = finish(&request).await;
+            }
+        };
+        tokio::join!(rounds("a"), rounds("visits"), rounds("visits"));
+        let session = open(&browser).load().await.unwrap();
+        let counted = ["a", "visits"].map(|name| session.get::<u32>(name).unwrap());
+        assert_eq!(counted, [Some(40), Some(70)], "{:?}", redis.kind());
+        assert_eq!(session.get::<String>("large").unwrap().map(|text| text.len()), Some(20_000));
+        let ran = commands(&redis);
+        assert!(ran.get("setrange") > Some(&90) && !ran.contains_key("set"), "{ran:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn all_clones_share_one_connection() {
     let redis = Redis::start(RedisKind::New);

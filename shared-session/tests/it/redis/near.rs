@@ -1,5 +1,6 @@
 //! The near cache during faults: it serves no session that another service replaced or ended for longer than its bound.
 
+use shared_session::Session;
 use test_servers::{Cluster, Sentinel};
 
 use super::{
@@ -9,6 +10,7 @@ use super::{
 use crate::rules::{
     Browser,
     near_cache::{Service, is_follower, soon},
+    user,
 };
 
 /// The bound of `NearCache`.
@@ -27,6 +29,25 @@ async fn converges(near: &Service, browser: &Browser, n: u64, acknowledged: Inst
         }
         assert!(acknowledged.elapsed() < MINUTE, "the store did not come back");
         tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_write_into_a_large_session_is_announced() {
+    for redis in Redis::all() {
+        let (near, far) = (Service::near(&redis.url()), Service::far(&redis.url()));
+        let mut browser = far.start().await;
+        let grow = |session: &Session| {
+            session.login_as(user("1")).unwrap();
+            session.insert("large", &"x".repeat(20_000)).unwrap();
+        };
+        far.serve(&mut browser, grow).await;
+        far.write(&mut browser, 10).await;
+        for n in 11..30 {
+            near.keep(&browser).await;
+            far.write(&mut browser, n).await;
+            converges(&near, &browser, n, Instant::now()).await;
+        }
     }
 }
 

@@ -33,6 +33,42 @@ async fn out_of_memory_refuses_writes_but_not_deletes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refused_write_into_a_large_value_changes_nothing() {
+    let large = |head: &str| Bytes::from([head, &"x".repeat(20_000)].concat());
+    let cases: [(&[&str], &[&str], &str); 2] = [
+        (&["CONFIG", "SET", "maxmemory", "1"], &["CONFIG", "SET", "maxmemory", "0"], "out of memory (maxmemory)"),
+        (&["REPLICAOF", "127.0.0.1", "1"], &["REPLICAOF", "NO", "ONE"], "this server is a replica"),
+    ];
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        store.create(KEY, large("01:"), MINUTE).await.unwrap();
+        for (break_it, mend_it, why) in cases {
+            redis.cli(break_it);
+            let replaced = store.replace(KEY, &Seen::new(large("01:"), 0..3), large("02:"), 60 * MINUTE).await;
+            let error = replaced.unwrap_err();
+            assert_unavailable(&error);
+            assert_eq!(error.to_string(), format!("Redis refuses writes: {why}"), "{:?}", redis.kind());
+            assert!(!error.is_undecided());
+            assert!(store.load(KEY).await.unwrap() == Some(large("01:")));
+            redis.cli(mend_it);
+            let ttl: i64 = redis.cli(&["PTTL", KEY]).parse().unwrap();
+            assert!(ttl <= 60_000, "{ttl}");
+        }
+        commands(&redis);
+        let replaced = store.replace(KEY, &Seen::new(large("01:"), 0..3), large("02:"), MINUTE).await.unwrap();
+        assert_eq!(replaced, Replaced::Stored);
+        assert!(
+            commands(&redis).contains_key("setrange"),
+            "a refusal for another reason is no reason to send it whole"
+        );
+        redis.cli(&["DEL", KEY]);
+        redis.cli(&["RPUSH", KEY, "x"]);
+        let replaced = store.replace(KEY, &Seen::new(large("01:"), 0..3), large("02:"), MINUTE).await;
+        assert_eq!(replaced.unwrap_err().kind(), ErrorKind::Unreadable);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_server_refuses_is_decided_and_says_why() {
     let cases: [(&[&str], &[&str], &str); 3] = [
         (&["REPLICAOF", "127.0.0.1", "1"], &["REPLICAOF", "NO", "ONE"], "this server is a replica"),

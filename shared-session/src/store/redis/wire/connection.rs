@@ -5,28 +5,23 @@ use std::{sync::Arc, time::Duration};
 use redis::Value;
 use tokio::time::Instant;
 
-use crate::{
-    error::Error,
-    store::redis::{
-        RedisConfig,
-        wire::{
-            address::{Servers, Target},
-            call_limit::CallLimit,
-            cluster::Cluster,
-            command::Command,
-            delivery::{SendOptions, Wait},
-            dial::Dialer,
-            failure::{CallFailure, Effect, Unsent},
-            ifeq_support::IfeqSupport,
-            link::{Link, READS},
-            reconnect::Reconnecting,
-            sentinel::Sentinels,
-            server::Address,
-            slots::slot,
-            tracking::Tracked,
-        },
-    },
+use super::{
+    address::{Servers, Target},
+    call_limit::CallLimit,
+    capabilities::Capabilities,
+    cluster::Cluster,
+    command::Command,
+    delivery::{SendOptions, Wait},
+    dial::Dialer,
+    failure::{CallFailure, Effect, Unsent},
+    link::{Link, READS},
+    reconnect::Reconnecting,
+    sentinel::Sentinels,
+    server::Address,
+    slots::slot,
+    tracking::Tracked,
 };
+use crate::{error::Error, store::redis::RedisConfig};
 
 /// The target of a command, by which a cluster routes it.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +37,7 @@ pub(crate) enum To<'a> {
 pub(crate) struct Connection {
     route: Route,
     response_timeout: Duration,
-    native: IfeqSupport,
+    capabilities: Capabilities,
     calls: Arc<CallLimit>,
     /// Reads that a primary refuses when it may not write.
     fenced_reads: bool,
@@ -66,10 +61,10 @@ enum Route {
 impl Connection {
     pub(crate) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
         let Target { login, sentinel_login, tls, place } = target;
-        let native = IfeqSupport::default();
+        let capabilities = Capabilities::default();
         let calls = Arc::new(CallLimit::new(config.max_calls));
         let lanes = READS + 1 + usize::from(write_lanes(config.wait));
-        let dialer = Dialer { lanes, calls: Arc::clone(&calls), ..config.dialer(login, tls, native.clone())? };
+        let dialer = Dialer { lanes, calls: Arc::clone(&calls), ..config.dialer(login, tls, capabilities.clone())? };
         let route = match place {
             Servers::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
             Servers::Sentinel(addresses, name) => {
@@ -79,19 +74,19 @@ impl Connection {
             }
             Servers::Cluster(seeds) => Route::Cluster(Arc::new(Cluster::new(dialer, seeds))),
         };
-        Ok(Self::over(route, config, native, calls))
+        Ok(Self::over(route, config, capabilities, calls))
     }
 
     #[cfg(feature = "deadpool")]
     pub(crate) fn pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
-        Self::over(Route::Pool(pool), config, IfeqSupport::default(), Arc::new(CallLimit::new(config.max_calls)))
+        Self::over(Route::Pool(pool), config, Capabilities::default(), Arc::new(CallLimit::new(config.max_calls)))
     }
 
-    fn over(route: Route, config: &RedisConfig, native: IfeqSupport, calls: Arc<CallLimit>) -> Self {
+    fn over(route: Route, config: &RedisConfig, capabilities: Capabilities, calls: Arc<CallLimit>) -> Self {
         Self {
             route,
             response_timeout: config.response_timeout,
-            native,
+            capabilities,
             calls,
             wait: config.wait,
             fenced_reads: config.fenced_reads,
@@ -109,9 +104,9 @@ impl Connection {
         proved.map_err(|failure| failure.into_error(Effect::Read))
     }
 
-    /// Whether the server has native compare-and-set.
-    pub(crate) fn native(&self) -> &IfeqSupport {
-        &self.native
+    /// What the server may be asked for.
+    pub(crate) fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
     }
 
     /// Whether writes wait for replicas.

@@ -19,10 +19,10 @@ use tokio::{
 use crate::store::redis::wire::tls::Tls;
 use crate::store::redis::wire::{
     call_limit::CallLimit,
+    capabilities::Capabilities,
     driver::Calls,
     failure::Unsent,
     greeting::Overheard,
-    ifeq_support::IfeqSupport,
     link::{Lane, Link},
     reconnect::Reconnecting,
     server::Address,
@@ -41,7 +41,7 @@ pub(crate) struct Dialer {
     /// For one whole attempt: lookup, TLS and login included.
     pub(crate) timeout: Duration,
     /// Hears of every new connection.
-    pub(crate) native: IfeqSupport,
+    pub(crate) capabilities: Capabilities,
     /// The calls of the whole store.
     pub(crate) calls: Arc<CallLimit>,
     /// The number of connections of a link.
@@ -68,7 +68,7 @@ impl Dialer {
             .inspect_err(|_| crate::metrics::REDIS_CONNECTS_ERROR.add_one())?;
         crate::metrics::REDIS_CONNECTS_OK.add_one();
         tracing::debug!("connected to Redis");
-        self.native.connected();
+        self.capabilities.connected();
         Ok(link)
     }
 

@@ -1,0 +1,167 @@
+//! A replace that sends only the bytes that differ, for large values that keep their length.
+//!
+//! A script copies what it is given several times, so 20 KB cost more than everything else in a write. Most writes
+//! change a few bytes: the version, the time of use, a number.
+//!
+//! What is compared is the part that identifies the version, the length, and every byte that is overwritten. The bytes
+//! that are not sent stay as they are stored. They are those that were seen, or another writer has changed them without
+//! a new version: a note of the last use, which any other write may overtake.
+
+use std::{ops::Range, time::Duration};
+
+use super::{
+    scripts::{self, replaced},
+    wire::{
+        connection::Connection,
+        failure::{CallFailure, Effect},
+        reply::millis,
+    },
+};
+use crate::{
+    decimal::Decimal,
+    error::Error,
+    store::{Replaced, Seen},
+};
+
+/// The shortest value that is written this way. For shorter ones the calls within the script cost more than the bytes.
+pub(super) const LEAST: usize = 4 * 1024;
+
+/// Bytes are compared and sent in blocks of this length.
+const BLOCK: usize = 64;
+
+/// So many equal bytes between two differences are written all the same: two calls within the script cost more.
+const GAP: usize = 8 * BLOCK;
+
+/// The most places that are written.
+const PLACES: usize = 4;
+
+/// Replaces a value by one of the same length; `None` if nothing was done, because too much differs or the server's
+/// user lacks a permission.
+pub(super) async fn replace(
+    connection: &Connection,
+    key: &str,
+    seen: &Seen,
+    value: &[u8],
+    ttl: Duration,
+) -> Result<Option<Replaced>, Error> {
+    let capability = &connection.capabilities().patch;
+    if !capability.may_be_used() {
+        return Ok(None);
+    }
+    let old = seen.whole();
+    let part = seen.offset()..seen.offset() + seen.part().len();
+    let Some(places) = differences(old, value, &part) else { return Ok(None) };
+    let number = |number: usize| Decimal::of(number as u64);
+    let (len, ttl) = (number(value.len()), millis(ttl));
+    let ends: Vec<_> = places.iter().map(|place| [number(place.start), number(place.end - 1)]).collect();
+    let mut args = Vec::with_capacity(2 + 4 * PLACES);
+    args.extend([len.as_bytes(), ttl.as_bytes()]);
+    for ([first, last], place) in ends.iter().zip(places) {
+        let [seen, new] = [old, value].map(|bytes| bytes.get(place.clone()).unwrap_or_default());
+        args.extend([first.as_bytes(), last.as_bytes(), seen, new]);
+    }
+    match scripts::PATCH.call(connection, key, &args).await {
+        Ok(reply) => replaced(reply).map(Some),
+        // A command of the script is forbidden or renamed. Mostly nothing was written then. If it was, what the caller
+        // tries next finds it, and it has the tag of the caller's own commit.
+        Err(CallFailure::Answered(answer)) if answer.is("NOPERM") || answer.is("ERR") => {
+            tracing::debug!("this server refuses SETRANGE, STRLEN or PEXPIRE: large sessions are sent whole");
+            capability.refused();
+            Ok(None)
+        }
+        Err(failure) => Err(failure.into_error(Effect::Write)),
+    }
+}
+
+/// Where `new` differs from `old`, and `part`; `None` unless it is large, of the same length and mostly the same.
+fn differences(old: &[u8], new: &[u8], part: &Range<usize>) -> Option<Vec<Range<usize>>> {
+    if old.len() != new.len() || new.len() < LEAST || part.is_empty() {
+        return None;
+    }
+    let differing = |length: usize, within: Range<usize>| {
+        let pieces = within.clone().step_by(length).map(move |start| start..(start + length).min(within.end));
+        pieces.filter(|here| {
+            let is_of_part = here.start < part.end && part.start < here.end;
+            is_of_part || old.get(here.clone()) != new.get(here.clone())
+        })
+    };
+    // Most of it is the same, and a long comparison costs less than many short ones.
+    let blocks = differing(GAP, 0..new.len()).flat_map(|longer| differing(BLOCK, longer));
+    let mut places = Vec::<Range<usize>>::with_capacity(PLACES);
+    for Range { start, end } in blocks {
+        if let Some(last) = places.last_mut()
+            && start - last.end <= GAP
+        {
+            last.end = end;
+        } else if places.len() < PLACES {
+            places.push(start..end);
+        } else {
+            return None;
+        }
+    }
+    let sent: usize = places.iter().map(ExactSizeIterator::len).sum();
+    (sent <= new.len() / 4).then_some(places)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::single_range_in_vec_init, reason = "a list of places may have one")]
+
+    use super::*;
+
+    const PART: Range<usize> = 12..59;
+
+    fn changed(len: usize, at: &[usize]) -> Option<Vec<Range<usize>>> {
+        let old = vec![b'a'; len];
+        let mut new = old.clone();
+        at.iter().for_each(|at| new[*at] = b'b');
+        let places = differences(&old, &new, &PART)?;
+        let mut written = old;
+        places.iter().for_each(|place| written[place.clone()].copy_from_slice(&new[place.clone()]));
+        assert!(written == new, "{places:?}");
+        Some(places)
+    }
+
+    #[test]
+    fn every_byte_that_differs_is_written() {
+        for len in [LEAST, LEAST + 1, LEAST + BLOCK - 1, 20_308] {
+            for at in 0..len {
+                let apart = at / BLOCK * BLOCK > BLOCK + GAP;
+                assert_eq!(changed(len, &[at]).unwrap().len(), 1 + usize::from(apart), "{at} of {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_part_is_compared_whether_it_changes_or_not() {
+        assert_eq!(changed(LEAST, &[]), Some(vec![0..BLOCK]));
+        let value = vec![b'a'; LEAST];
+        for (part, place) in [(60..70, 0..2 * BLOCK), (BLOCK..2 * BLOCK, BLOCK..2 * BLOCK), (4095..LEAST, 4032..LEAST)]
+        {
+            assert_eq!(differences(&value, &value, &part), Some(vec![place]), "{part:?}");
+        }
+        assert_eq!(differences(&value, &value, &(12..12)), None, "nothing to compare");
+        assert_eq!(differences(&value, &value, &(0..LEAST)), None, "it is compared whole");
+    }
+
+    #[test]
+    fn near_differences_are_written_together() {
+        assert_eq!(changed(20_308, &[0, BLOCK + GAP]), Some(vec![0..2 * BLOCK + GAP]));
+        let next = 2 * BLOCK + GAP;
+        assert_eq!(changed(20_308, &[0, next]), Some(vec![0..BLOCK, next..next + BLOCK]));
+    }
+
+    #[test]
+    fn what_differs_in_length_or_much_is_sent_whole() {
+        let value = vec![b'a'; 2 * LEAST];
+        assert_eq!(differences(&value, &value[1..], &PART), None);
+        assert_eq!(differences(&value[1..], &value, &PART), None);
+        assert_eq!(changed(LEAST - 1, &[0]), None);
+        let apart: Vec<_> = (0..=PLACES).map(|place| place * 3 * GAP).collect();
+        assert_eq!(changed(20_308, &apart[..PLACES]).unwrap().len(), PLACES);
+        assert_eq!(changed(20_308, &apart), None);
+        let many: Vec<_> = (0..LEAST / 2).collect();
+        assert_eq!(changed(2 * LEAST, &many), Some(vec![0..LEAST / 2]));
+        assert_eq!(changed(2 * LEAST, &[&many[..], &[LEAST / 2]].concat()), None);
+    }
+}
