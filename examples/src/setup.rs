@@ -12,7 +12,7 @@ use std::{
 use shared_session::{
     CookieConfig, Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionLimit, SessionManager, cookie,
     csrf::{CrossOrigin, FormTokens},
-    users::{CreateUserError, NewUser, SqlUsers, UserTable, password::PasswordHasher},
+    users::{CreateUserError, NewUser, SqlUsers, UserCache, UserTable, password::PasswordHasher},
 };
 
 use tracing_subscriber::{
@@ -73,6 +73,7 @@ impl Setup {
         make_data_dir(&settings)?;
         let keys = secret_keys(&settings)?;
         let users = open_users(&settings).await?;
+        let users = if settings.user_cache { users.with_cache(UserCache::new()) } else { users };
         let forms = form_tokens(&settings, &keys)?;
         let manager = open_manager(&settings, &keys, &users).await?;
         let manager = manager.with_form_tokens(forms.clone()).with_on_error(on_error);
