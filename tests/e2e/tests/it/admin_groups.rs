@@ -122,8 +122,10 @@ async fn others_need_djangos_permissions_and_give_only_what_they_have() {
     grant(&pair, "sue", "add_group");
     forces(&pair, &sue, GROUPS, &[("name", "new")]).await.assert_status(303);
     forces(&pair, &sue, &of(&editors, "delete"), &[]).await.assert_status(403);
-    grant(&pair, "sue", "change_group");
+    // What she has herself she gives to a user, and to a group only where she may change groups.
     grant(&pair, "sue", "view_user");
+    forces(&pair, &sue, &of(&editors, "permissions"), &give("auth.view_user")).await.assert_status(403);
+    grant(&pair, "sue", "change_group");
     forces(&pair, &sue, &of(&editors, "name"), &[("name", "writers")]).await.assert_status(303);
     forces(&pair, &sue, &of(&editors, "permissions"), &give("auth.view_user")).await.assert_status(303);
     for not_hers in ["auth.change_user", "no.such"] {
