@@ -106,7 +106,7 @@ versions: test-env ## Run what depends on the server on Redis 7.0 and 8.6 with T
 	$(VERSIONS) cargo test -p test-servers
 	$(VERSIONS) cargo test -p shared-session --all-features --test it -- \
 		redis:: near_cache:: tiered:: django_stores:: --include-ignored
-	$(VERSIONS) cargo test -p shared-session-e2e faults:: -- --include-ignored --test-threads 4
+	$(VERSIONS) cargo test -p shared-session-e2e --test it -- faults:: redis_tls:: --include-ignored --test-threads 4
 	$(VERSIONS) cargo run -p shared-session-histories -- --seconds 20 --redis old
 	$(VERSIONS) cargo run -p shared-session-histories -- --seconds 20 --redis new --near-cache
 

@@ -408,6 +408,7 @@ refused-superusers = Only superusers may change superusers.
 refused-grants = You can neither give nor take what you do not have yourself.
 refused-staff = Only superusers may make staff, take that away, or activate staff.
 refused-no-mark = The users of this site do not have this mark.
+refused-no-groups = The users of this site have no groups and no permissions.
 
 ## Errors: a title, what happened, and what helps
 

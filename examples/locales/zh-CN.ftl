@@ -364,6 +364,7 @@ refused-superusers = 只有超级用户才能修改超级用户。
 refused-grants = 您自己没有的权限，既不能授予也不能收回。
 refused-staff = 只有超级用户才能授予或取消管理人员身份，或启用管理人员。
 refused-no-mark = 本站的用户没有这个标记。
+refused-no-groups = 本站的用户没有用户组，也没有权限。
 
 ## 错误：标题、发生了什么、如何处理
 

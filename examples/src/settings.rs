@@ -135,6 +135,8 @@ pub struct Settings {
     pub fenced_reads: bool,
     /// `NEAR_CACHE`, default off.
     pub near_cache: bool,
+    /// `USER_CACHE`, default off: users' rows are kept for a few seconds.
+    pub user_cache: bool,
     /// `SESSION_DURABLE`, default off: sessions are kept in the users' database, with copies in Redis.
     pub durable: bool,
     /// `SESSION_TIMEOUT_MS`, default 300 ms: how long one call to Redis may take.
@@ -229,6 +231,7 @@ impl Settings {
             replicas,
             fenced_reads,
             near_cache,
+            user_cache: reader.switch("USER_CACHE", false)?,
             durable,
             timeout: reader.milliseconds("SESSION_TIMEOUT_MS", 300, MAX_TIMEOUT_MS)?,
             retry_after: reader.seconds("SESSION_RETRY_AFTER", 1, MAX_RETRY_AFTER)?,
@@ -316,6 +319,7 @@ mod tests {
         assert!(!settings.save_every_request && !settings.bearer_tokens);
         assert_eq!((settings.idle.as_secs(), settings.absolute.as_secs()), (1_209_600, 7_776_000));
         assert_eq!((settings.trusted_proxies.len(), settings.near_cache, settings.durable), (0, false, false));
+        assert!(!settings.user_cache);
         assert_eq!((settings.timeout.as_millis(), settings.retry_after.as_secs()), (300, 1));
         assert_eq!((settings.replicas, settings.fenced_reads), (0, false));
         assert_eq!(settings.log_filter, "info");
@@ -358,6 +362,14 @@ mod tests {
         assert_refused("SESSION_KEY_PREFIX", &["a b", "a\tb", "a\u{7f}"]);
         assert!(refusal(&[("SESSION_KEY_PREFIX", &"x".repeat(101))]).len() < 200);
         assert_refused("SESSION_KEY_VERSION", &["one", "-1", "+1", "4294967296"]);
+    }
+
+    #[test]
+    fn users_can_be_kept_wherever_they_are() {
+        assert!(site(&[("USER_CACHE", "on")]).user_cache && !site(&[("USER_CACHE", "off")]).user_cache);
+        let django = [("SESSION_PROFILE", "django-db"), ("SECRET_KEY", "k"), ("DATABASE_URL", "sqlite://db.sqlite3")];
+        assert!(site(&[&django[..], &[("USER_CACHE", "on")]].concat()).user_cache);
+        assert_refused("USER_CACHE", &["5", "5s", "redis"]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use shared_session::{
     Error, ErrorKind, Lifetime, OnError, SecretKeys, SessionLimit, SessionManager,
     cookie::{self, CookieConfig, SessionCookie},
     csrf::{CrossOrigin, FormTokens},
-    users::{CreateUserError, NewUser, PasswordHasher, SqlUsers, UserTable},
+    users::{CreateUserError, NewUser, PasswordHasher, SqlUsers, UserCache, UserTable},
 };
 
 use tracing_subscriber::{
@@ -74,6 +74,7 @@ impl Setup {
         make_data_dir(&settings)?;
         let keys = secret_keys(&settings)?;
         let users = open_users(&settings).await?;
+        let users = if settings.user_cache { users.with_cache(UserCache::new()) } else { users };
         let forms = form_tokens(&settings, &keys)?;
         let manager = open_manager(&settings, &keys, &users).await?;
         let manager = manager.with_form_tokens(forms.clone()).with_on_error(on_error);

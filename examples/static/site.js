@@ -44,10 +44,22 @@ const askApi = async () => {
   }
 };
 
+const AGAIN_MS = 10_000;
 let source = null;
+let again = null;
 const follow = () => {
+  clearTimeout(again);
   source?.close();
   source = new EventSource(events);
+  let failures = 0;
+  source.addEventListener("open", () => { failures = 0; });
+  // After the end of a stream, which is one failure, the browser asks again; after an answer that is none it does not.
+  source.addEventListener("error", ({ target }) => {
+    failures += 1;
+    const isOver = target.readyState === EventSource.CLOSED;
+    if (isOver || failures > 1) say("live-said", down);
+    if (isOver) again = setTimeout(follow, AGAIN_MS);
+  });
   source.addEventListener("message", ({ data }) => {
     const view = JSON.parse(data);
     show("view-site", view);
@@ -96,4 +108,7 @@ document.getElementById("preferences").addEventListener("change", async ({ targe
 });
 // A page that is shown again from the browser's memory follows again; one that is left lets go of its connection.
 addEventListener("pageshow", follow);
-addEventListener("pagehide", () => source?.close());
+addEventListener("pagehide", () => {
+  clearTimeout(again);
+  source?.close();
+});

@@ -35,6 +35,8 @@ pub(super) async fn events(visit: Visit, live: Data<Live>, request: HttpRequest)
     };
     let mut response = HttpResponse::Ok();
     response.content_type("text/event-stream").insert_header(("cache-control", "no-store"));
+    // nginx would collect events until a buffer is full.
+    response.insert_header(("x-accel-buffering", "no"));
     Ok(response.streaming(events))
 }
 

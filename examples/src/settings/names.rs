@@ -64,6 +64,7 @@ pub(super) const KNOWN: &[&str] = &[
     "SITE_PREFIX",
     "SUPERUSER_PASSWORD",
     "TRUSTED_PROXIES",
+    "USER_CACHE",
     // Not read: desktops set it.
     "SESSION_MANAGER",
 ];
@@ -94,7 +95,7 @@ const STEMS: &[&str] = &[
 ];
 
 /// What variables of ours start with, and many of others do (`API_KEY`): an unknown one may be a mistake.
-const PREFIXES: [&str; 5] = ["API_", "AUTH_", "DJANGO_", "SESSION_", "SITE_"];
+const PREFIXES: [&str; 6] = ["API_", "AUTH_", "DJANGO_", "SESSION_", "SITE_", "USER_CACHE"];
 
 /// What Django itself reads, and finds in the environment that it shares with these services.
 const DJANGOS: [&str; 7] = [
@@ -111,8 +112,8 @@ const DJANGOS: [&str; 7] = [
 ///
 /// - One with a slip in the name of a setting (`SESION_URL`), or with an unknown name where only ours start like that
 ///   (`SESSION_…`), stops the start: what it was to say would go unnoticed.
-/// - Of other unknown ones that start with `SITE_`, `API_`, `AUTH_` or `DJANGO_` the names are returned, for a warning.
-///   They do not stop the start, for a machine may have them for other programs.
+/// - Of other unknown ones that start with `SITE_`, `API_`, `AUTH_`, `DJANGO_` or `USER_CACHE` the names are returned, for
+///   a warning. They do not stop the start, for a machine may have them for other programs.
 /// - What Kubernetes and Docker set by themselves for services of such names (`SITE_SERVICE_HOST`, `API_PORT_80_TCP`),
 ///   and what Django reads itself (`DJANGO_SETTINGS_MODULE`, `DJANGO_SUPERUSER_…`), is neither.
 ///
@@ -213,6 +214,7 @@ mod tests {
             ("API_ORIGINS", "API_ORIGIN"),
             ("SITE_ADDRESS", "SITE_ADDR"),
             ("NEAR_CACH", "NEAR_CACHE"),
+            ("USERS_CACHE", "USER_CACHE"),
             ("DJANGO_TIMEZONE", "DJANGO_TIME_ZONE"),
             ("AUTH_USER_TABEL", "AUTH_USER_TABLE"),
             ("AUTH_BACKENDS", "AUTH_BACKEND"),
@@ -246,9 +248,18 @@ mod tests {
 
     #[test]
     fn variables_that_may_have_been_meant_for_us_are_named_and_stop_nothing() {
-        let found = ["SITE_NAME", "PATH", "API_KEY", "AUTH_USER_MODEL", "DJANGO_DEBUG", "API_PORTAL", "API_KEY"];
+        let found = [
+            "SITE_NAME",
+            "PATH",
+            "API_KEY",
+            "AUTH_USER_MODEL",
+            "DJANGO_DEBUG",
+            "API_PORTAL",
+            "USER_CACHE_DIR",
+            "API_KEY",
+        ];
         let named = unknown(found.map(str::to_owned)).unwrap();
-        assert_eq!(named, ["API_KEY", "API_PORTAL", "AUTH_USER_MODEL", "DJANGO_DEBUG", "SITE_NAME"]);
+        assert_eq!(named, ["API_KEY", "API_PORTAL", "AUTH_USER_MODEL", "DJANGO_DEBUG", "SITE_NAME", "USER_CACHE_DIR"]);
     }
 
     #[test]

@@ -26,7 +26,7 @@ class Pair:
         site, api = free_port(), free_port()
         self.site, self.api = (f"http://127.0.0.1:{port}" for port in (site, api))
         self.site_by_name, self.api_by_name = (f"http://{HOST}:{port}" for port in (site, api))
-        env = {
+        self.env = env = {
             "SECRET_KEY": SECRET_KEY,
             "DATA_DIR": str(self.directory),
             "SESSION_URL": self.redis.url,
@@ -54,6 +54,15 @@ class Pair:
             for service in (self.site, self.api):
                 is_ready = lambda url=f"{service}/readyz": requests.get(url, timeout=PATIENCE).ok
                 eventually(is_ready, f"{service} is ready again")
+
+    @contextmanager
+    def site_away(self) -> Iterator[None]:
+        """`site` does not run meanwhile."""
+        self.services[0].end()
+        try:
+            yield
+        finally:
+            self.services[0] = start_rust("site", self.env)
 
     def age_sign_ins(self) -> None:
         """As if everybody had signed in long ago."""

@@ -59,6 +59,17 @@ def test_while_redis_is_down_a_page_says_so_and_nobody_is_signed_out(pair: Pair,
     assert [cookie["value"] for cookie in browser.session_cookies()] == [cookie["value"] for cookie in before]
 
 
+def test_while_the_service_is_away_an_open_page_says_so_and_follows_again_afterwards(
+    pair: Pair, browser: Browser
+) -> None:
+    browser.sign_in_at_site(pair.site)
+    browser.open(pair.site)
+    browser.wait_for("Live", "#live-said")
+    with pair.site_away():
+        browser.wait_for("The service is temporarily unavailable.", "#live-said")
+    browser.wait_for("Live", "#live-said")
+
+
 def test_the_keyboard_is_enough(pair: Pair, browser: Browser) -> None:
     browser.open(pair.site)
     browser.tab_to("Skip to content", most=1)

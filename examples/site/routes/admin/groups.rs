@@ -21,7 +21,10 @@ use shared_session_examples::{
     translations::Text,
 };
 
-use super::{rights, rights::permissions_asked, users::not_kept};
+use super::{
+    rights,
+    rights::{no_groups, permissions_asked},
+};
 use crate::{
     errors::Failure,
     form::{Button, Form, Stale, current},
@@ -106,7 +109,7 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
     };
     visit.log_staff_action(&staff, "add-group", &name).await?;
     // Somebody else may have been faster.
-    let Some(id) = users.create_group(&name).await.map_err(not_kept)? else { return refused(taken()).await };
+    let Some(id) = users.create_group(&name).await.map_err(no_groups)? else { return refused(taken()).await };
     audit_done(&visit, &staff, id, "add-group");
     Notice::GroupAdded.leave(staff.session())?;
     Ok(visit.see_other(&page_of(id)))
@@ -207,7 +210,7 @@ pub(crate) async fn rename(visit: Visit, form: Form<Name>, id: Path<i64>) -> Ans
         }
     };
     visit.log_staff_action(&staff, "rename-group", &format!("{} → {name}", group.name)).await?;
-    match users.rename_group(*id, &name).await.map_err(not_kept)? {
+    match users.rename_group(*id, &name).await.map_err(no_groups)? {
         Renamed::Done => {}
         Renamed::NameTaken => {
             let said = Said::error(taken(), &typed);
@@ -237,7 +240,7 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
         Err(error) if error.kind() == ErrorKind::Database => {
             return Err(Failure::Page(StatusCode::CONFLICT, Text::new("group-kept")));
         }
-        Err(error) => return Err(not_kept(error)),
+        Err(error) => return Err(no_groups(error)),
     }
     Notice::GroupDeleted.leave(staff.session())?;
     Ok(visit.see_other(GROUPS))
@@ -282,7 +285,7 @@ pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: 
             visit.log_staff_action(&staff, action, &format!("{}: {}", group.name, names.join(", "))).await?;
         }
     }
-    if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(not_kept)? {
+    if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(no_groups)? {
         return Err(Failure::not_found());
     }
     audit_done(&visit, &staff, *id, "change-group-permissions");

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use actix_web::{http::StatusCode, web::Path};
-use shared_session::users::{Group, Permission, User, Users as _};
+use shared_session::{
+    Error,
+    users::{Group, Permission, User, Users as _},
+};
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
     pages::{AdminRights, AdminRightsAsk, AskedChange, Choice, Choices},
@@ -14,7 +17,7 @@ use shared_session_examples::{
 
 use super::{
     rights,
-    users::{audit_done, done, find, not_kept, page_of, shown_name},
+    users::{audit_done, done, find, lacking, page_of, shown_name},
 };
 use crate::{
     errors::Failure,
@@ -191,15 +194,20 @@ async fn apply(visit: &Visit, staff: &StaffUser, user: &User, groups: &Differenc
     let users = &visit.setup.users;
     if !groups.is_empty() {
         log_difference(visit, staff, user, groups, ["add-to-groups", "remove-from-groups"]).await?;
-        users.change_groups(&user.id, &groups.add, &groups.remove).await.map_err(not_kept)?;
+        users.change_groups(&user.id, &groups.add, &groups.remove).await.map_err(no_groups)?;
         audit_done(visit, staff, user, "change-groups");
     }
     if !permissions.is_empty() {
         log_difference(visit, staff, user, permissions, ["give-permissions", "take-permissions"]).await?;
-        users.change_permissions(&user.id, &permissions.add, &permissions.remove).await.map_err(not_kept)?;
+        users.change_permissions(&user.id, &permissions.add, &permissions.remove).await.map_err(no_groups)?;
         audit_done(visit, staff, user, "change-permissions");
     }
     done(visit, staff, user, Notice::UserChanged)
+}
+
+/// A custom user model may have no groups and no permissions.
+pub(super) fn no_groups(error: Error) -> Failure {
+    lacking(error, "refused-no-groups")
 }
 
 /// Writes to the staff log what changes, under the names of the two ways.

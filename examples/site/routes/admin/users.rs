@@ -181,7 +181,7 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
     };
     let action = if on { "activate" } else { "deactivate" };
     visit.log_staff_action(&staff, action, &user.username).await?;
-    visit.setup.users.set_active(&user.id, on).await.map_err(not_kept)?;
+    visit.setup.users.set_active(&user.id, on).await.map_err(no_mark)?;
     audit_done(&visit, &staff, &user, action);
     if !on {
         visit.setup.manager.revoke_all(&user.id).await?;
@@ -197,7 +197,7 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
     let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_staff).await?;
     let action = if on { "make-staff" } else { "remove-staff" };
     visit.log_staff_action(&staff, action, &user.username).await?;
-    visit.setup.users.set_staff(&user.id, on).await.map_err(not_kept)?;
+    visit.setup.users.set_staff(&user.id, on).await.map_err(no_mark)?;
     audit_done(&visit, &staff, &user, action);
     done(&visit, &staff, &user, Notice::UserChanged)
 }
@@ -210,7 +210,7 @@ pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<Str
     let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_superuser_or_password).await?;
     let action = if on { "make-superuser" } else { "remove-superuser" };
     visit.log_staff_action(&staff, action, &user.username).await?;
-    visit.setup.users.set_superuser(&user.id, on).await.map_err(not_kept)?;
+    visit.setup.users.set_superuser(&user.id, on).await.map_err(no_mark)?;
     audit_done(&visit, &staff, &user, action);
     done(&visit, &staff, &user, Notice::UserChanged)
 }
@@ -272,10 +272,15 @@ pub(super) async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
     visit.setup.users.find(id).await?.ok_or_else(Failure::not_found)
 }
 
-/// A custom user model may have no column for it.
-pub(super) fn not_kept(error: Error) -> Failure {
+/// A custom user model may have no column for a mark.
+fn no_mark(error: Error) -> Failure {
+    lacking(error, "refused-no-mark")
+}
+
+/// `said` if the tables of users have no place for what was to be stored.
+pub(super) fn lacking(error: Error, said: &'static str) -> Failure {
     match error.kind() {
-        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, Text::new("refused-no-mark")),
+        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, Text::new(said)),
         _ => error.into(),
     }
 }

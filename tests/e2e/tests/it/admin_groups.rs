@@ -2,7 +2,7 @@
 
 use test_servers::RedisKind;
 
-use harness::{Answer, Backend, Browser, Pair, eventually, html};
+use harness::{Answer, Backend, Browser, Pair, all, eventually, html};
 
 const GROUPS: &str = "/admin/groups";
 
@@ -122,8 +122,10 @@ async fn others_need_djangos_permissions_and_give_only_what_they_have() {
     grant(&pair, "sue", "add_group");
     forces(&pair, &sue, GROUPS, &[("name", "new")]).await.assert_status(303);
     forces(&pair, &sue, &of(&editors, "delete"), &[]).await.assert_status(403);
-    grant(&pair, "sue", "change_group");
+    // What she has herself she gives to a user, and to a group only where she may change groups.
     grant(&pair, "sue", "view_user");
+    forces(&pair, &sue, &of(&editors, "permissions"), &give("auth.view_user")).await.assert_status(403);
+    grant(&pair, "sue", "change_group");
     forces(&pair, &sue, &of(&editors, "name"), &[("name", "writers")]).await.assert_status(303);
     forces(&pair, &sue, &of(&editors, "permissions"), &give("auth.view_user")).await.assert_status(303);
     for not_hers in ["auth.change_user", "no.such"] {
@@ -156,6 +158,45 @@ async fn what_others_did_meanwhile_is_not_undone() {
     let asked = ticks(&pair, &root, &page, &kept).await;
     pair.sqlite("DELETE FROM auth_group_permissions; DELETE FROM auth_group;");
     root.submit(&pair.site, &asked, &format!("{page}/permissions"), &[]).await.assert_status(404);
+}
+
+/// Each request has looked before another one is done, at least in some of the rounds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_those_who_do_the_same_at_once_one_does_it() {
+    for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New)] {
+        let pair = Pair::start(backend);
+        let [_, root] = ann_and(&pair, "root").await;
+        let token = html::form(&root.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
+        let at_once = async |requests: [(String, &str); 4]| {
+            let requests = requests.map(|(path, name)| {
+                root.prepare(pair.site.post(&path).form(&[("csrfmiddlewaretoken", &*token), ("name", name)]))
+            });
+            let answers = all(requests.map(|request| request.send())).await;
+            let mut statuses: Vec<_> = answers.iter().map(|answer| answer.status).collect();
+            statuses.sort_unstable();
+            let done = answers.into_iter().find(|answer| answer.status == 303);
+            (statuses, done.expect("one that is done").redirect())
+        };
+        for round in 0..6 {
+            let added = format!("added {round}");
+            let (statuses, page) = at_once([(); 4].map(|()| (GROUPS.to_owned(), &*added))).await;
+            assert_eq!(statuses, [303, 422, 422, 422], "{backend:?}");
+
+            let mut pages = Vec::new();
+            for number in 0..4 {
+                let name = format!("group {round}-{number}");
+                let answer = root.open_and_submit(&pair.site, GROUPS, GROUPS, &[("name", &name)]).await;
+                pages.push(answer.assert_status(303).redirect());
+            }
+            let renamed = format!("renamed {round}");
+            let renames = [0, 1, 2, 3].map(|number: usize| (format!("{}/name", pages[number]), &*renamed));
+            let (statuses, _) = at_once(renames).await;
+            assert_eq!(statuses, [303, 422, 422, 422], "{backend:?}");
+
+            let (statuses, _) = at_once([(); 4].map(|()| (format!("{page}/delete"), ""))).await;
+            assert_eq!(statuses, [303, 404, 404, 404], "{backend:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

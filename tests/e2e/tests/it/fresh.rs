@@ -94,6 +94,41 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_change_groups() {
+    let (pair, root, _) = pair_with_root(&[]).await;
+    pair.superuser("sue");
+    let sue = Browser::new();
+    sue.signs_in(&pair, "sue").await;
+    pair.sqlite("UPDATE auth_user SET is_superuser = 0 WHERE username = 'sue'");
+    let groups = "/admin/groups";
+    let added = root.open_and_submit(&pair.site, groups, groups, &[("name", "editors")]).await;
+    let page = added.assert_status(303).redirect();
+    let token = html::form(&root.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
+
+    age(&pair);
+    let send = async |path: &str, fields: &[(&str, &str)]| {
+        let fields = [&[("csrfmiddlewaretoken", &*token)], fields].concat();
+        root.send(pair.site.post(path).form(&fields)).await
+    };
+    assert_asked(&send(groups, &[("name", "more")]).await, groups);
+    // The form of permissions is not even shown: what was ticked would be lost.
+    assert_asked(&root.get(&pair.site, &page).await, &page);
+    for (what, fields) in [
+        ("name", vec![("name", "writers")]),
+        ("delete", vec![]),
+        ("permissions", vec![("permission", "auth.view_user")]),
+        ("permissions", vec![("confirmed", "yes"), ("add-permission", "auth.view_user")]),
+    ] {
+        assert_asked(&send(&format!("{page}/{what}"), &fields).await, &page);
+    }
+    let list = root.get(&pair.site, groups).await;
+    let list = &list.assert_status(200).body;
+    assert!(list.contains(">editors</a></th><td>0<") && !list.contains(">more<"), "nothing was done: {list}");
+    // Whoever only looks is not asked.
+    sue.get(&pair.site, &page).await.assert_status(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_page_that_asks_leads_back_to_paths_of_the_site_and_is_for_who_is_signed_in() {
     let (pair, root, page) = pair_with_root(&[]).await;
     let password = Pair::password_of("root");

@@ -48,6 +48,7 @@ async fn what_happens_at_api_shows_on_the_open_page_of_site() {
     let ann = Browser::new();
     ann.signs_in(&pair, "ann").await;
     let mut events = Events::open(&pair, &ann).await;
+    assert_eq!(events.line("x-accel-buffering: ").await.as_deref(), Some("no"), "a proxy passes each event on");
     let first = events.view().await;
     let session = ann.get(&pair.api, "/api/session").await.json();
     assert_eq!(first["user"], "ann");

@@ -41,4 +41,5 @@ mod settings;
 mod stale_forms;
 mod start;
 mod story;
+mod user_cache;
 mod user_tables;

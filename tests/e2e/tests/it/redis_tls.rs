@@ -1,5 +1,7 @@
 //! A Redis over TLS whose certificate is of a private authority.
 
+mod servers;
+
 use std::{fs, path::Path, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};

@@ -49,6 +49,7 @@ fn bad_values_are_named() {
         ("SESSION_FENCED_READS", vec![("SESSION_FENCED_READS", "on")]),
         ("NEAR_CACHE", vec![("NEAR_CACHE", "perhaps")]),
         ("NEAR_CACHE", vec![("NEAR_CACHE", "on")]),
+        ("USER_CACHE", vec![("USER_CACHE", "5s")]),
         ("SESSION_DURABLE", vec![("SESSION_DURABLE", "on")]),
         ("SESSION_DURABLE", vec![redis, key, ("SESSION_DURABLE", "on"), ("NEAR_CACHE", "on")]),
         ("SESSION_ANONYMOUS_AGE", vec![("SESSION_IDLE", "10"), ("SESSION_ANONYMOUS_AGE", "11")]),

@@ -195,3 +195,31 @@ async fn users_of_a_custom_model_sign_in_with_their_address() {
     answer.assert_status(403);
     assert!(scene.pair.site.output().contains("phone"), "the log names the column");
 }
+
+/// `AbstractBaseUser` without `PermissionsMixin`, with the marks that staff have.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn users_of_a_model_without_groups_are_shown_none_and_given_none() {
+    let mut scene = Scene::new().await;
+    let hash = scene.hash();
+    scene.sql(&format!(
+        "CREATE SCHEMA accounts;
+        CREATE TABLE accounts.member (id bigint PRIMARY KEY, password varchar(128) NOT NULL,
+            username varchar(150) NOT NULL UNIQUE, is_staff boolean NOT NULL, is_superuser boolean NOT NULL);
+        INSERT INTO accounts.member VALUES (1, '{hash}', 'root', true, true), (2, '{hash}', 'bob', false, false)"
+    ));
+    scene.pair.restart(&[("SESSION_PROFILE", "django-cache"), ("AUTH_USER_TABLE", "accounts.member")]);
+    let (pair, root) = (&scene.pair, Browser::new());
+    root.sign_in_at_api(pair, "root", &Pair::password_of("ann")).await.assert_status(200);
+    for path in ["/admin/groups", "/admin/users/2", "/admin/users/2/rights"] {
+        root.get(&pair.site, path).await.assert_status(200);
+    }
+    root.get(&pair.site, "/admin/groups/1").await.assert_status(404);
+    let add = [("name", "editors")];
+    let refused = root.open_and_submit(&pair.site, "/admin/groups", "/admin/groups", &add).await;
+    let said = "The users of this site have no groups and no permissions.";
+    assert!(refused.assert_status(409).body.contains(said), "{}", refused.body);
+    // A mark that the model lacks is another matter.
+    let off = [("on", "false")];
+    let refused = root.open_and_submit(&pair.site, "/admin/users/2", "/admin/users/2/active", &off).await;
+    assert!(refused.assert_status(409).body.contains("do not have this mark"), "{}", refused.body);
+}
