@@ -283,6 +283,12 @@ impl SetCookie {
         self.elsewhere(url).into_iter().chain([self.own.clone()]).collect()
     }
 
+    /// As [`headers`](Self::headers).
+    #[cfg(feature = "tower")]
+    pub(crate) fn into_headers(self, url: &RequestUrl<'_>) -> impl Iterator<Item = String> {
+        self.elsewhere(url).into_iter().chain([self.own])
+    }
+
     /// Those before the last one. Browsers process them in order: even if a scope equals the configured one under
     /// another name, the cookie is set.
     fn elsewhere(&self, url: &RequestUrl<'_>) -> Vec<String> {

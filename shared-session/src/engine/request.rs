@@ -262,9 +262,10 @@ impl Inner {
         let End::Awaited(waiting) = &mut shared.end else { return };
         let waiting = waiting.take();
         let place = place_after(cookie, self.presented(), none);
-        shared.end = End::Ended(place.clone());
+        let told = waiting.map(|waiting| (waiting, place.clone()));
+        shared.end = End::Ended(place);
         drop(shared);
-        if let Some(waiting) = waiting {
+        if let Some((waiting, place)) = told {
             waiting.send_replace(Some(place));
         }
     }
@@ -344,7 +345,11 @@ impl Shared {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.abandon();
+        // What most requests come to, told without the lock.
+        let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !shared.has_ended() {
+            self.abandon();
+        }
     }
 }
 

@@ -11,9 +11,7 @@ use pin_project_lite::pin_project;
 use super::{ResponseBody, apply, grpc, inner, into_response};
 use crate::{
     cookie::{RequestUrl, Transport},
-    engine::{
-        commit::Close, lazy_session::LazySession, manager::SessionManager, outcome::Outcome, request::RequestGuard,
-    },
+    engine::{commit::Close, outcome::Outcome, request::RequestGuard},
     reply::Rejected,
     store::BoxFuture,
 };
@@ -23,8 +21,6 @@ pin_project! {
     pub struct ResponseFuture<F, B> {
         #[pin]
         stage: Stage<F, B>,
-        manager: SessionManager,
-        session: LazySession,
         guard: RequestGuard,
         asked: Asked,
     }
@@ -54,9 +50,8 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(handler: F, manager: SessionManager, session: LazySession, asked: Asked) -> Self {
-        let guard = session.guard();
-        Self { stage: Stage::Handling { handler }, manager, session, guard, asked }
+    pub(super) fn new(handler: F, guard: RequestGuard, asked: Asked) -> Self {
+        Self { stage: Stage::Handling { handler }, guard, asked }
     }
 }
 
@@ -73,7 +68,7 @@ where
                 StageProjection::Handling { handler } => {
                     this.guard.enter();
                     let response = ready!(handler.poll(cx))?;
-                    match this.manager.close(this.session, grpc::ending(&response)) {
+                    match this.guard.close(grpc::ending(&response)) {
                         Close::Done(outcome) => (outcome, response),
                         Close::Commit(commit) => {
                             let commit = Box::pin(commit.run());
@@ -91,9 +86,14 @@ where
                     }
                 }
             };
-            let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
             let rejected = response.extensions().get::<Rejected>();
-            let mut response = match this.session.answer(outcome.error(), rejected, this.asked.method.as_str(), path) {
+            let answer = if outcome.error().is_some() || rejected.is_some() {
+                let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
+                this.guard.session().answer(outcome.error(), rejected, this.asked.method.as_str(), path)
+            } else {
+                None
+            };
+            let mut response = match answer {
                 None => inner(response),
                 Some((reply, error)) => {
                     let mut response = into_response(reply);
@@ -101,7 +101,7 @@ where
                     response
                 }
             };
-            apply(&outcome, || this.asked.url(), &mut response);
+            apply(outcome, || this.asked.url(), &mut response);
             return Poll::Ready(Ok(response));
         }
     }
