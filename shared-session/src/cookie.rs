@@ -97,7 +97,7 @@ impl CookieConfig {
     /// - all attributes together take at most 1024 bytes. Browsers drop single ones longer than that.
     pub fn build(self) -> Result<SessionCookie, Error> {
         self.check()?;
-        let cookie = SessionCookie { config: Arc::new(self) };
+        let cookie = SessionCookie::of(self);
         // The deletion is the longest form: it adds a date.
         let attributes = cookie.delete().len() - cookie.name().len() - "=".len();
         let most = config::MAX_ATTRIBUTES_LEN;
@@ -113,14 +113,19 @@ impl CookieConfig {
 
 /// A checked session cookie. Made by [`CookieConfig::build`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionCookie {
-    config: Arc<CookieConfig>,
+pub struct SessionCookie(Arc<Checked>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Checked {
+    config: CookieConfig,
+    /// What follows the value when the cookie is set, but for its maximum age: the same for every value.
+    attributes: String,
 }
 
 impl Default for SessionCookie {
     /// The cookie of [`CookieConfig::default`], which meets every rule.
     fn default() -> Self {
-        Self { config: Arc::default() }
+        Self::of(CookieConfig::default())
     }
 }
 
@@ -131,17 +136,23 @@ impl SessionCookie {
     /// The cookie `name` with the default settings. `name` must be a token with the prefix `__Host-`: then they keep
     /// every rule.
     pub(crate) fn host_only(name: &'static str) -> Self {
-        Self { config: Arc::new(CookieConfig::new(name)) }
+        Self::of(CookieConfig::new(name))
+    }
+
+    fn of(config: CookieConfig) -> Self {
+        let without_value = in_scope(&config, "", &Scope::of(&config)).to_string();
+        let attributes = without_value.get(config.name.len() + "=".len()..).unwrap_or_default().to_owned();
+        Self(Arc::new(Checked { config, attributes }))
     }
 
     /// The cookie's name.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.config.name
+        &self.config().name
     }
 
     pub(crate) fn config(&self) -> &CookieConfig {
-        &self.config
+        &self.0.config
     }
 
     /// Finds this cookie in the values of all `Cookie` headers of one request. The [module documentation](self#reading)
@@ -165,7 +176,7 @@ impl SessionCookie {
     /// Cost: one string.
     #[must_use]
     pub fn set(&self, value: &str) -> String {
-        self.lasting(&cookie_octets(value), self.config.max_age).to_string()
+        self.lasting(value, self.max_age())
     }
 
     /// The `Set-Cookie` header value that makes the browser forget the cookie.
@@ -176,19 +187,19 @@ impl SessionCookie {
     ///
     /// Cost: one string.
     pub(crate) fn delete(&self) -> String {
-        let mut cookie = self.expired(&Scope::of(&self.config));
+        let mut cookie = self.expired(&Scope::of(self.config()));
         cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
         cookie.to_string()
     }
 
     /// How long the browser keeps the cookie by default; a session may have its own time.
     pub(crate) fn max_age(&self) -> Option<StdDuration> {
-        self.config.max_age
+        self.config().max_age
     }
 
     /// [`set`](Self::set) for `max_age`, in answer to a request that carried the cookie as often as `sent`.
     pub(crate) fn setting(&self, value: &str, max_age: Option<StdDuration>, sent: Sent) -> SetCookie {
-        let own = self.lasting(&cookie_octets(value), max_age).to_string();
+        let own = self.lasting(value, max_age);
         SetCookie { own, cookie: self.clone(), sent, deletes: false }
     }
 
@@ -197,33 +208,32 @@ impl SessionCookie {
         SetCookie { own: self.delete(), cookie: self.clone(), sent, deletes: true }
     }
 
-    fn lasting<'a>(&'a self, value: &'a str, max_age: Option<StdDuration>) -> Cookie<'a> {
-        let mut cookie = self.in_scope(value, &Scope::of(&self.config));
-        if let Some(max_age) = max_age {
-            cookie.set_max_age(Duration::seconds(i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX)));
+    fn lasting(&self, value: &str, max_age: Option<StdDuration>) -> String {
+        let (name, value, attributes) = (self.name(), cookie_octets(value), self.0.attributes.as_str());
+        match max_age {
+            None => [name, "=", &value, attributes].concat(),
+            Some(max_age) => [name, "=", &value, attributes, "; Max-Age=", &max_age.as_secs().to_string()].concat(),
         }
-        cookie
     }
 
     fn expired<'a>(&'a self, scope: &Scope<'a>) -> Cookie<'a> {
-        let mut cookie = self.in_scope("", scope);
+        let mut cookie = in_scope(self.config(), "", scope);
         cookie.set_max_age(Duration::ZERO);
         cookie
     }
+}
 
-    fn in_scope<'a>(&'a self, value: &'a str, scope: &Scope<'a>) -> Cookie<'a> {
-        let config = &self.config;
-        let mut cookie = Cookie::new(config.name.as_str(), value);
-        cookie.set_http_only(config.http_only);
-        cookie.set_secure(config.secure);
-        cookie.set_path(scope.path);
-        cookie.set_same_site(::cookie::SameSite::from(config.same_site));
-        cookie.set_partitioned(scope.partitioned);
-        if let Some(domain) = scope.domain {
-            cookie.set_domain(domain);
-        }
-        cookie
+fn in_scope<'a>(config: &'a CookieConfig, value: &'a str, scope: &Scope<'a>) -> Cookie<'a> {
+    let mut cookie = Cookie::new(config.name.as_str(), value);
+    cookie.set_http_only(config.http_only);
+    cookie.set_secure(config.secure);
+    cookie.set_path(scope.path);
+    cookie.set_same_site(::cookie::SameSite::from(config.same_site));
+    cookie.set_partitioned(scope.partitioned);
+    if let Some(domain) = scope.domain {
+        cookie.set_domain(domain);
     }
+    cookie
 }
 
 /// A cookie to be set or deleted by an answer. `Debug` does not show it.
@@ -256,14 +266,23 @@ impl SetCookie {
     /// Cost: one string for each header.
     #[must_use]
     pub(crate) fn headers(&self, url: &RequestUrl<'_>) -> Vec<String> {
-        if self.cookie.config.secure && url.is_plain() && !self.deletes {
+        self.elsewhere(url).into_iter().chain([self.own.clone()]).collect()
+    }
+
+    /// As [`headers`](Self::headers).
+    #[cfg(feature = "tower")]
+    pub(crate) fn into_headers(self, url: &RequestUrl<'_>) -> impl Iterator<Item = String> {
+        self.elsewhere(url).into_iter().chain([self.own])
+    }
+
+    /// Those before the last one. Browsers process them in order: even if a scope equals the configured one under
+    /// another name, the cookie is set.
+    fn elsewhere(&self, url: &RequestUrl<'_>) -> Vec<String> {
+        if self.cookie.config().secure && url.is_plain() && !self.deletes {
             transport::warn_of_plain_http();
         }
-        let others = Scope::others(&self.cookie.config, self.sent, url);
-        let expired = others.iter().map(|scope| self.cookie.expired(scope).to_string());
-        // Browsers process them in order: even if a scope equals the configured one under another name, the cookie is
-        // set.
-        expired.chain([self.own.clone()]).collect()
+        let others = Scope::others(self.cookie.config(), self.sent, url);
+        others.iter().map(|scope| self.cookie.expired(scope).to_string()).collect()
     }
 }
 

@@ -102,7 +102,7 @@ pub fn into_response<B: From<String>>(reply: Reply) -> Response<B> {
 }
 
 /// Adds the headers that the session requires to a response.
-pub(crate) fn apply<'a, B>(outcome: &Outcome, url: impl FnOnce() -> RequestUrl<'a>, response: &mut Response<B>) {
+pub(crate) fn apply<'a, B>(outcome: Outcome, url: impl FnOnce() -> RequestUrl<'a>, response: &mut Response<B>) {
     if outcome.is_silent() {
         return;
     }
@@ -117,7 +117,9 @@ pub(crate) fn apply<'a, B>(outcome: &Outcome, url: impl FnOnce() -> RequestUrl<'
         token.set_sensitive(true);
         headers.insert(HeaderName::from_static(Outcome::BEARER_HEADER), token);
     }
-    for value in outcome.set_cookies(&url()).into_iter().flat_map(HeaderValue::try_from) {
-        headers.append(header::SET_COOKIE, value);
-    }
+    outcome.into_set_cookies(url, |value| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.append(header::SET_COOKIE, value);
+        }
+    });
 }

@@ -86,23 +86,19 @@ impl<'a> Scope<'a> {
     pub(super) fn others(config: &'a CookieConfig, sent: Sent, url: &RequestUrl<'a>) -> Vec<Self> {
         let own = Self::of(config);
         let mut others = Others { own, found: Vec::new() };
-        let domains = Domains::of(config, url);
-        let former = config.former_paths.iter().map(String::as_str);
-        let declared: Vec<&str> = [own.path].into_iter().chain(former).collect();
-        match sent {
-            Sent::Nothing => return Vec::new(),
-            // Browsers hold a cookie with this prefix in one scope only.
-            _ if config.is_host_only() => {}
-            Sent::Once => {
-                others.pairs(&domains.declared, &declared);
-                others.pairs(&domains.all, &[own.path]);
-                others.pairs(&[own.domain], &prefixes(own.path));
-            }
-            Sent::Several => {
-                others.pairs(&domains.declared, &declared);
+        // Browsers hold a cookie with the prefix `__Host-` in one scope only.
+        if sent != Sent::Nothing && !config.is_host_only() {
+            let domains = Domains::of(config, url);
+            let former = config.former_paths.iter().map(String::as_str);
+            let declared: Vec<&str> = [own.path].into_iter().chain(former).collect();
+            others.pairs(&domains.declared, &declared);
+            if sent == Sent::Several {
                 let paths: Vec<&str> =
                     declared.iter().copied().chain(prefixes(own.path)).chain(prefixes(url.path)).collect();
                 others.pairs(&domains.all, &paths);
+            } else {
+                others.pairs(&domains.all, &[own.path]);
+                others.pairs(&[own.domain], &prefixes(own.path));
             }
         }
         if sent == Sent::Several && config.secure {

@@ -438,6 +438,16 @@ proptest! {
     }
 
     #[test]
+    fn what_is_set_is_written_as_the_crate_cookie_writes_it(config in any_config(), value in "[a-zA-Z0-9_.-]{0,80}") {
+        let Ok(cookie) = config.build() else { return Ok(()) };
+        let mut expected = in_scope(cookie.config(), &value, &Scope::of(cookie.config()));
+        if let Some(max_age) = cookie.max_age() {
+            expected.set_max_age(Duration::seconds(i64::try_from(max_age.as_secs()).unwrap()));
+        }
+        prop_assert_eq!(cookie.set(&value), expected.to_string());
+    }
+
+    #[test]
     fn what_a_browser_sends_back_is_what_was_set(config in any_config(), value in ".{0,80}") {
         let CookieConfig { secure, domain, path, .. } = config.clone();
         let Ok(cookie) = config.build() else { return Ok(()) };

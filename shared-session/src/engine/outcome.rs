@@ -154,6 +154,15 @@ impl Outcome {
         self.set_cookie.iter().chain(&self.form_cookie).flat_map(|set| set.headers(url)).collect()
     }
 
+    /// Hands each of [`set_cookies`](Self::set_cookies) to `append`.
+    #[cfg(feature = "tower")]
+    pub(crate) fn into_set_cookies<'a>(self, url: impl FnOnce() -> RequestUrl<'a>, append: impl FnMut(String)) {
+        if self.set_cookie.is_some() || self.form_cookie.is_some() {
+            let url = url();
+            self.set_cookie.into_iter().chain(self.form_cookie).flat_map(|set| set.into_headers(&url)).for_each(append);
+        }
+    }
+
     /// That of [`set_cookies`](Self::set_cookies) which sets or deletes the session cookie in its configured scope.
     #[must_use]
     pub fn set_cookie(&self) -> Option<&str> {

@@ -268,9 +268,10 @@ impl RequestState {
         let RequestEnd::Awaited(waiting) = &mut shared.end else { return };
         let waiting = waiting.take();
         let place = place_after(cookie, self.presented(), none);
-        shared.end = RequestEnd::Ended(place.clone());
+        let told = waiting.map(|waiting| (waiting, place.clone()));
+        shared.end = RequestEnd::Ended(place);
         drop(shared);
-        if let Some(waiting) = waiting {
+        if let Some((waiting, place)) = told {
             waiting.send_replace(Some(place));
         }
     }
@@ -350,7 +351,11 @@ impl Shared {
 
 impl Drop for RequestState {
     fn drop(&mut self) {
-        self.abandon();
+        // What most requests come to, told without the lock.
+        let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if !shared.has_ended() {
+            self.abandon();
+        }
     }
 }
 

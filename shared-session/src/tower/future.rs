@@ -11,10 +11,8 @@ use pin_project_lite::pin_project;
 use crate::{
     cookie::{RequestUrl, Transport},
     engine::{
-        manager::SessionManager,
         outcome::Outcome,
         request::{RequestGuard, commit::Close},
-        session::lazy::LazySession,
     },
     reply::Rejected,
     store::BoxFuture,
@@ -27,8 +25,6 @@ pin_project! {
     pub struct ResponseFuture<F, B> {
         #[pin]
         stage: Stage<F, B>,
-        manager: SessionManager,
-        session: LazySession,
         guard: RequestGuard,
         asked: Asked,
     }
@@ -58,9 +54,8 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(handler: F, manager: SessionManager, session: LazySession, asked: Asked) -> Self {
-        let guard = session.guard();
-        Self { stage: Stage::Handling { handler }, manager, session, guard, asked }
+    pub(super) fn new(handler: F, guard: RequestGuard, asked: Asked) -> Self {
+        Self { stage: Stage::Handling { handler }, guard, asked }
     }
 }
 
@@ -77,7 +72,7 @@ where
                 StageProjection::Handling { handler } => {
                     this.guard.enter();
                     let response = ready!(handler.poll(cx))?;
-                    match this.manager.close(this.session, grpc::ending(&response)) {
+                    match this.guard.close(grpc::ending(&response)) {
                         Close::Done(outcome) => (outcome, response),
                         Close::Commit(commit) => {
                             let commit = Box::pin(commit.run());
@@ -95,9 +90,14 @@ where
                     }
                 }
             };
-            let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
             let rejected = response.extensions().get::<Rejected>();
-            let mut response = match this.session.answer(outcome.error(), rejected, this.asked.method.as_str(), path) {
+            let answer = if outcome.error().is_some() || rejected.is_some() {
+                let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
+                this.guard.session().answer(outcome.error(), rejected, this.asked.method.as_str(), path)
+            } else {
+                None
+            };
+            let mut response = match answer {
                 None => inner(response),
                 Some((reply, error)) => {
                     let mut response = into_response(reply);
@@ -105,7 +105,7 @@ where
                     response
                 }
             };
-            apply(&outcome, || this.asked.url(), &mut response);
+            apply(outcome, || this.asked.url(), &mut response);
             return Poll::Ready(Ok(response));
         }
     }

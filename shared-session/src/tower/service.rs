@@ -29,7 +29,10 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
-        let values = |name| request.headers().get_all(HeaderName::from_static(name)).iter().map(HeaderValue::as_bytes);
+        let values = |name| {
+            let name = if name == "cookie" { header::COOKIE } else { HeaderName::from_static(name) };
+            request.headers().get_all(name).iter().map(HeaderValue::as_bytes)
+        };
         let session = self.manager.open_request(request.method().as_str(), values);
         let host = request.headers().get(header::HOST);
         let asked = Asked {
@@ -42,8 +45,9 @@ where
                 Transport::Unknown
             },
         };
-        request.extensions_mut().insert(session.clone());
-        ResponseFuture::new(self.inner.call(request), self.manager.clone(), session, asked)
+        let guard = session.guard();
+        request.extensions_mut().insert(session);
+        ResponseFuture::new(self.inner.call(request), guard, asked)
     }
 }
 

@@ -135,6 +135,14 @@ impl LazySession {
     }
 }
 
+#[cfg(feature = "tower")]
+impl RequestGuard {
+    /// The session of the request.
+    pub(crate) fn session(&self) -> LazySession {
+        LazySession(Arc::clone(self.inner()))
+    }
+}
+
 impl fmt::Debug for LazySession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LazySession").finish_non_exhaustive()
