@@ -98,6 +98,8 @@ use crate::{
 };
 
 mod device;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod policy;
 mod subject;
 
