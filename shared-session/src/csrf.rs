@@ -61,6 +61,8 @@
 
 mod check;
 pub(crate) mod form;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod origin;
 pub(crate) mod token;
 mod token_refusal;

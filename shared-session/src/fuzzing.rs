@@ -11,14 +11,21 @@
     reason = "it is for tests alone"
 )]
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 
-#[cfg(fuzzing)]
-pub use crate::django::fuzzing::*;
+#[cfg(all(fuzzing, feature = "encryption"))]
+pub use crate::record::sealed::fuzzing::*;
+#[cfg(all(fuzzing, feature = "redis"))]
+pub use crate::store::redis::fuzzing::*;
+#[cfg(all(fuzzing, feature = "users"))]
+pub use crate::users::password::fuzzing::*;
 use crate::{
     authorization::{self, Authorization},
-    cookie::{self, CookieConfig, Presented},
+    cookie::{self, CookieConfig, Presented, SignedCookies},
     csrf::FormTokens,
+    engine::{manager::SessionManager, request::credentials::Carrier},
     keys::SecretKeys,
     record::{
         Content, Format as _, Record, Stamp,
@@ -27,15 +34,17 @@ use crate::{
         lifetime::Lifetime,
         native,
     },
-    store::StoreTime,
+    store::{MemoryStore, StoreTime},
 };
+#[cfg(fuzzing)]
+pub use crate::{csrf::fuzzing::*, django::fuzzing::*, record::native::fuzzing::previous_secret, throttle::fuzzing::*};
 
 const NOW: StoreTime = StoreTime(1_700_000_000_000);
 
 /// A native record: the same head and entries come back, and an edit keeps the other entries.
 pub fn native_record(bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
-    let Ok(found) = native::decode(&bytes) else { return };
+    let Some(found) = native::fuzzing::read(&bytes) else { return };
     let content = |record: &Record| Content { head: record.head.clone(), entries: record.entries.clone() };
     let lifetime = Lifetime::default();
     let stamp = Stamp { tag: "abcdefghijklmnopqrstuvwx", now: NOW, lifetime: &lifetime };
@@ -60,36 +69,129 @@ pub fn native_record(bytes: &[u8]) {
     }
 }
 
-/// A stored value where records are sealed: nothing that was made up opens, and what was sealed opens as it was sealed.
-#[cfg(feature = "encryption")]
-pub fn sealed_record(bytes: &[u8]) {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    const KEY: &str = "shared_session:AAAAAAAAAAAAAAAAAAAAAAAA";
-    let lifetime = Lifetime::default();
+static SIGNED: LazyLock<SignedCookies> = LazyLock::new(|| {
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
-    let profile = |sealing: crate::record::Sealing| crate::record::Profile::sealed("shared_session:", sealing).0;
-    let sealed = profile(crate::record::Sealing::new(&keys).unwrap());
-    let bytes = Bytes::copy_from_slice(bytes);
-    assert!(sealed.decode(KEY, &bytes, &lifetime, NOW).is_err(), "made up, and it opens");
-    // Deeper: the form is kept, and what is sealed is made up.
-    let (head, text) = bytes.split_at(bytes.len().min(97));
-    let framed = [br#"{"v":2,"n":""#, head, br#"","b":""#, URL_SAFE_NO_PAD.encode(text).as_bytes(), br#""}"#].concat();
-    assert!(sealed.decode(KEY, &framed.into(), &lifetime, NOW).is_err(), "made up, and it opens");
+    SignedCookies::new(&keys).unwrap()
+});
+static UNSIGNED: LazyLock<SessionManager> = LazyLock::new(|| {
+    let cookie = CookieConfig::new("id").with_secure(false).build().unwrap();
+    SessionManager::new(MemoryStore::new()).with_cookie(cookie).with_bearer_tokens()
+});
+static SIGNING: LazyLock<SessionManager> =
+    LazyLock::new(|| UNSIGNED.clone().with_signed_cookies(SIGNED.clone()).unwrap());
 
-    let accepting = profile(crate::record::Sealing::new(&keys).unwrap().accept_plain());
-    let found = accepting.decode(KEY, &bytes, &lifetime, NOW);
-    assert_eq!(found.is_ok(), native::decode(&bytes).is_ok());
-    let Ok(found) = found else { return };
-    let stamp = Stamp { tag: "", now: NOW, lifetime: &lifetime };
-    let written = sealed.touched(KEY, &found, found.head.clone(), &stamp).expect("what was read is sealed");
-    let again = sealed.decode(KEY, written.bytes(), &lifetime, NOW).expect("what was sealed opens");
-    assert!(again.head == found.head && again.entries == found.entries);
-    assert!(sealed.decode("another key", written.bytes(), &lifetime, NOW).is_err());
-    let mut forged = written.bytes().to_vec();
-    let at =
-        bytes.iter().fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte))) % forged.len();
-    forged[at] ^= 1;
-    assert!(sealed.decode(KEY, &forged.into(), &lifetime, NOW).is_err(), "changed at {at}, and it opens");
+/// The `Authorization` headers of a request, each a line, and those that begin with `Cookie: ` its cookies: who is it,
+/// with and without signed cookies? A tilde stands for the tag of the 56 bytes before it.
+pub fn bearer(bytes: &[u8]) {
+    let mut tagged = Vec::with_capacity(bytes.len());
+    for byte in bytes {
+        let value = tagged.len().checked_sub(56).and_then(|start| std::str::from_utf8(&tagged[start..]).ok());
+        match value.filter(|_| *byte == b'~') {
+            Some(value) => {
+                let signed = SIGNED.sign("id", value.to_owned());
+                tagged.extend_from_slice(&signed.as_bytes()[56..]);
+            }
+            None => tagged.push(*byte),
+        }
+    }
+    let bytes = &tagged[..];
+    let (mut authorization, mut cookies) = (Vec::new(), Vec::new());
+    for line in bytes.split(|byte| *byte == b'\n') {
+        match line.strip_prefix(b"Cookie: ") {
+            Some(cookie) => cookies.push(cookie),
+            None => authorization.push(line),
+        }
+    }
+    let expected = bearer_token(&authorization);
+    match (authorization::read(authorization.iter().copied()), expected) {
+        (Authorization::Other, None) => {}
+        (Authorization::Bearer(token), Some(Ok(expected))) => assert_eq!(token, expected),
+        (Authorization::Several, Some(Err(()))) => {}
+        (reading, _) => panic!("another reading: {reading:?}"),
+    }
+    for signed in [None, Some(SIGNED.clone())] {
+        let manager = if signed.is_some() { &*SIGNING } else { &*UNSIGNED };
+        let request = manager.open_request("POST", |name| match name {
+            "authorization" => authorization.clone(),
+            _ => cookies.clone(),
+        });
+        let in_cookies = presented(&cookies, "id");
+        let (carrier, value) = match (expected, in_cookies) {
+            (None, _) => (Carrier::Cookie, in_cookies.value()),
+            (Some(Ok(token)), Presented::Absent) => (Carrier::Bearer, Some(token)),
+            (Some(_), _) => (Carrier::Ambiguous, None),
+        };
+        assert_eq!(request.0.carrier(), carrier);
+        let is_chars = |value: &[u8]| value.iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'_'));
+        let token = value.and_then(|value| {
+            let (token, tag) = value.split_at_checked(56).filter(|(token, _)| is_chars(token))?;
+            let text = String::from_utf8(token.to_vec()).unwrap();
+            let genuine = signed.as_ref().map_or(text.clone(), |signed| signed.sign("id", text));
+            (genuine.as_bytes()[56..] == *tag).then_some(token)
+        });
+        let found = request.0.presented().map(Token::cookie_value);
+        assert_eq!(found.as_deref().map(str::as_bytes), token);
+    }
+}
+
+/// [`authorization::read`], in other words: `Err` where several headers contradict each other.
+fn bearer_token<'a>(headers: &[&'a [u8]]) -> Option<Result<&'a [u8], ()>> {
+    let of = |header: &'a [u8]| {
+        let end = header.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(header.len());
+        let is_ours = header[..end].eq_ignore_ascii_case(b"bearer");
+        is_ours.then(|| if header[end..].first() == Some(&b' ') { &header[end + 1..] } else { &header[end..] })
+    };
+    let token = headers.iter().find_map(|header| of(header))?;
+    Some(if headers.len() == 1 { Ok(token) } else { Err(()) })
+}
+
+/// The value of a signed cookie: the first line is the value that is signed, the second is made up or bends what was
+/// signed, by pairs of a place and a character.
+pub fn signed_cookie(bytes: &[u8]) {
+    const NAME: &str = "sid";
+    let (value, bends) = bytes.iter().position(|byte| *byte == b'\n').map_or((bytes, &[][..]), |at| {
+        let (value, bends) = bytes.split_at(at);
+        (value, &bends[1..])
+    });
+    let key = |key: &str| SecretKeys::new(key.repeat(32)).unwrap();
+    let cookies = SignedCookies::new(&key("a")).unwrap();
+    let rotated = SignedCookies::new(&key("b").with_fallback("a".repeat(32)).unwrap()).unwrap();
+    let other = SignedCookies::new(&key("b")).unwrap();
+    for made_up in [value, bends] {
+        for cookies in [&cookies, &rotated] {
+            // A corpus may hold genuine ones, as long as they have one spelling.
+            let Some(found) = cookies.verified(NAME, made_up) else { continue };
+            let again = SignedCookies::new(&key("a")).unwrap().sign(NAME, String::from_utf8(found.to_vec()).unwrap());
+            assert_eq!(again.as_bytes(), made_up, "a second spelling");
+        }
+        for accepting in [cookies.clone().accept_unsigned(), cookies.clone().write_unsigned()] {
+            let found = accepting.verified(NAME, made_up);
+            assert!(found == cookies.verified(NAME, made_up) || found == Some(made_up));
+        }
+    }
+    let Ok(value) = std::str::from_utf8(value) else { return };
+    let signed = cookies.sign(NAME, value.to_owned());
+    for verifying in [&cookies, &rotated, &cookies.clone().accept_unsigned(), &cookies.clone().write_unsigned()] {
+        assert_eq!(verifying.verified(NAME, signed.as_bytes()), Some(value.as_bytes()));
+    }
+    assert_eq!(other.verified(NAME, signed.as_bytes()), None);
+    for name in ["", "si", "sid\0", "sidx", "SID"] {
+        assert_eq!(cookies.verified(name, signed.as_bytes()), None, "{name}");
+    }
+    assert_eq!(cookies.verified("si", ["d", &signed].concat().as_bytes()), None);
+    let mut bent = signed.clone().into_bytes();
+    for pair in bends.chunks(2) {
+        let (len, at) = (bent.len(), usize::from(pair[0]));
+        match pair.get(1) {
+            Some(to) => bent[at % len] = *to,
+            // An odd one at the end cuts.
+            None => bent.truncate(at % (len + 1)),
+        }
+    }
+    let found = cookies.verified(NAME, &bent);
+    assert_eq!(found.is_some(), bent == signed.as_bytes(), "bent, and accepted");
+    bent.push(b'A');
+    assert_eq!(cookies.verified(NAME, &bent).is_some(), bent == signed.as_bytes());
 }
 
 /// Whether the commit counter is as we write it: capitals are read, too.
@@ -100,18 +202,11 @@ fn is_canonical(record: &Record) -> bool {
         .is_some_and(|counter| counter.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f')))
 }
 
-/// Lines: the `Cookie` headers of a request, and its `Authorization` headers as well; the last line the token of a
-/// form.
+/// Lines: the `Cookie` headers of a request; the last line the token of a form.
 pub fn cookies(bytes: &[u8]) {
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let token = String::from_utf8_lossy(lines.pop().unwrap_or_default());
     let headers = || lines.iter().copied();
-    let ours = |line: &&[u8]| line.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"bearer"));
-    match authorization::read(headers()) {
-        Authorization::Other => {}
-        Authorization::Bearer(token) => assert!(lines.len() == 1 && ours(&lines[0]) && lines[0].ends_with(token)),
-        Authorization::Several => assert!(lines.len() > 1 && lines.iter().any(ours)),
-    }
     for name in ["id", "csrftoken"] {
         let found = cookie::read(headers(), name);
         assert_eq!(found, presented(&lines, name));
@@ -182,12 +277,37 @@ mod tests {
         );
         assert!(native::decode(&record.into()).is_ok());
         native_record(record.as_bytes());
-        #[cfg(feature = "encryption")]
-        for bytes in [record.as_bytes(), &record.as_bytes()[12..], b"{}"] {
-            sealed_record(bytes);
-        }
         native_record(record.replace("2a", "2A").as_bytes());
         native_record(b"{}");
+    }
+
+    #[test]
+    fn bearer_tokens_keep_their_promises() {
+        let token = "A".repeat(56);
+        let signed = SIGNED.sign("id", token.clone());
+        for text in [
+            String::new(),
+            format!("Bearer {token}"),
+            format!("bearer {signed}"),
+            format!("Bearer  {token}"),
+            format!("Basic eDp5\nBEARER\t{token}"),
+            format!("Bearer {token}\nCookie: id={token}"),
+            format!("Basic eDp5\nCookie: id={token}; id={token}"),
+            format!("Cookie: id={signed}"),
+            format!("Bearer {token}~\nCookie: i={token}~~"),
+            format!("Bearer {}", "A".repeat(2000)),
+        ] {
+            bearer(text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn signed_cookies_keep_their_promises() {
+        let value = "A".repeat(56);
+        let signed = SIGNED.sign("id", value.clone());
+        for text in [String::new(), value.clone(), signed, format!("{value}\n\u{8}B"), format!("{value}\n\u{5}")] {
+            signed_cookie(text.as_bytes());
+        }
     }
 
     #[test]

@@ -251,7 +251,7 @@ mod decimal;
 pub mod django;
 mod engine;
 mod error;
-#[cfg(all(any(fuzzing, test), feature = "django-redis"))]
+#[cfg(all(any(fuzzing, test), feature = "django-redis", feature = "memory"))]
 pub mod fuzzing;
 #[cfg(all(doc, not(doctest)))]
 pub mod guide;

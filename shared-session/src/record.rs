@@ -14,7 +14,7 @@ pub(crate) mod lifetime;
 pub(crate) mod native;
 pub(crate) mod previous;
 #[cfg(feature = "encryption")]
-mod sealed;
+pub(crate) mod sealed;
 pub(crate) mod tag;
 pub(crate) mod time;
 pub(crate) mod version;

@@ -75,7 +75,7 @@ pub(crate) mod changes;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "redis")]
-mod redis;
+pub(crate) mod redis;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(crate) mod sql;
 #[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]

@@ -86,6 +86,8 @@ use std::{fmt, sync::Arc, time::Duration};
 use futures_util::future::{join_all, try_join_all};
 
 mod device;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod policy;
 mod subject;
 

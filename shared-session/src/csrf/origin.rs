@@ -6,6 +6,8 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 
 use crate::error::{Error, ErrorKind};
 use spelling::normalise;
+#[cfg(any(fuzzing, test))]
+pub(super) use spelling::normalise as normalised;
 
 /// Decides whether another site may have caused an unsafe request.
 ///

@@ -111,6 +111,11 @@ impl SecretHash {
         chars.try_into().ok().map(Self)
     }
 
+    /// One that is stored where nobody compares its bytes; `None` unless it is exactly 43 characters of base64url.
+    pub(crate) fn parse(chars: &[u8]) -> Option<Self> {
+        checked(chars).map(Self)
+    }
+
     /// Whether it is stored as these characters, in a time that does not tell how many of them are the same.
     pub(crate) fn is(&self, stored: &[u8]) -> bool {
         let Ok(stored) = <&[u8; Self::LEN]>::try_from(stored) else { return false };

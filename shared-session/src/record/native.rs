@@ -39,6 +39,8 @@ use crate::{
 };
 
 mod canonical;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod layout;
 mod lenient;
 

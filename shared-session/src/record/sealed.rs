@@ -25,6 +25,8 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod ring;
 mod sealing;
 

@@ -16,6 +16,8 @@ use crate::{
 };
 
 mod config;
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod get;
 pub(crate) mod ifeq;
 mod patch;

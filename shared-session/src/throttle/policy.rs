@@ -92,11 +92,11 @@ impl Policy {
 /// The attempts on one subject, as they are stored: `1 <count> <last> <since>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempts {
-    count: u32,
+    pub(super) count: u32,
     /// When the last one was made.
-    last: StoreTime,
+    pub(super) last: StoreTime,
     /// Since when the next one is being forgotten.
-    since: StoreTime,
+    pub(super) since: StoreTime,
 }
 
 /// What becomes of an attempt.

@@ -7,6 +7,8 @@ use crate::{
     random,
 };
 
+#[cfg(any(fuzzing, test))]
+pub(crate) mod fuzzing;
 mod level;
 mod memory;
 mod scheme;

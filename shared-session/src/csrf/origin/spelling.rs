@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The origin as a browser would serialise it (RFC 6454, section 6.2), or `None` if it is invalid.
-pub(super) fn normalise(origin: &str) -> Option<String> {
+pub(in crate::csrf) fn normalise(origin: &str) -> Option<String> {
     let (scheme, authority) = origin.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let default_port = match scheme.as_str() {

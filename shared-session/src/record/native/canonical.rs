@@ -58,13 +58,8 @@ pub(super) fn read(bytes: &Bytes) -> Option<Found> {
 
 #[inline]
 fn fixed(scan: &mut Scan<'_>, len: usize, is_ours: impl Fn(u8) -> bool) -> Option<()> {
-    fixed_text(scan.take(len)?, is_ours)
-}
-
-#[inline]
-fn fixed_text(text: &[u8], is_ours: impl Fn(u8) -> bool) -> Option<()> {
     // All of them, without a branch for each.
-    text.iter().fold(true, |all, byte| all & is_ours(*byte)).then_some(())
+    scan.take(len)?.iter().fold(true, |all, byte| all & is_ours(*byte)).then_some(())
 }
 
 fn is_base64url(byte: u8) -> bool {
@@ -89,8 +84,7 @@ fn own_expiry(scan: &mut Scan<'_>) -> Option<OwnExpiry> {
 
 fn previous(scan: &mut Scan<'_>) -> Option<Previous> {
     scan.expect(br#","p":{"s":""#)?;
-    let secret_hash = SecretHash::stored(scan.take(SecretHash::LEN)?)?;
-    fixed_text(secret_hash.as_bytes(), is_base64url)?;
+    let secret_hash = SecretHash::parse(scan.take(SecretHash::LEN)?)?;
     let replaced = StoreTime(number(scan, br#"","r":"#)?);
     scan.expect(b"}")?;
     Some(Previous { secret_hash, replaced })

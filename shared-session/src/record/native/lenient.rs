@@ -124,9 +124,9 @@ pub(super) fn read(bytes: &Bytes) -> Result<Found, Error> {
     let signed_in = StoreTime(stored.u.as_ref().map_or(0, |user| user.at));
     let user = stored.u.map(|user| Identity { user_id: user.id, auth_hash: user.hash, epoch: user.epoch });
     let client = Client::from_stored(stored.d.address, stored.d.agent);
-    // One of another length is the hash of no secret.
+    // One of another length or other characters is the hash of no secret, and is not written back.
     let previous = stored.p.and_then(|previous| {
-        let secret_hash = SecretHash::stored(previous.s.as_bytes())?;
+        let secret_hash = SecretHash::parse(previous.s.as_bytes())?;
         Some(Box::new(Previous { secret_hash, replaced: StoreTime(previous.r) }))
     });
     Ok(Found {

@@ -116,6 +116,21 @@ fn the_secret_that_was_replaced_is_one_member_more_and_its_bytes_are_golden() {
 }
 
 #[test]
+fn a_previous_hash_that_no_secret_has_is_not_written_back() {
+    for (characters, len) in [(r#"\""#, 1), (r"\n", 1), ("é", 2), (" ", 1)] {
+        let hash = ["P".repeat(43 - len), characters.to_owned()].concat();
+        let member = format!(r#""p":{{"s":"{hash}","r":1700000000700}},"u":"#);
+        let odd = GOLDEN.replace(r#""r":0"#, r#""r":1700000000700"#).replace(r#""u":"#, &member);
+        let record = decode(&Bytes::from(odd)).unwrap();
+        let lifetime = Lifetime::default();
+        let stamp = Stamp { tag: "UUUUUUUUUUUUUUUUUUUUUUUU", now: StoreTime(1_700_000_000_900), lifetime: &lifetime };
+        let content = Content { head: record.head.clone(), entries: record.entries.clone() };
+        let written = next(&record, None, &stamp, content).unwrap();
+        assert!(decode(written.bytes()).unwrap().previous(stamp.now).is_none(), "{hash}");
+    }
+}
+
+#[test]
 fn what_is_written_is_read_by_position_and_serde_reads_the_same() {
     let plain = Head { user: None, client: Client::default(), ..head() };
     let agent = Head { client: Client::new(None, Some("curl/8 \u{e9}")), ..head() };

@@ -13,7 +13,7 @@ pub(crate) mod delivery;
 pub(crate) mod dial;
 mod driver;
 pub(crate) mod failure;
-mod frame;
+pub(crate) mod frame;
 pub(crate) mod greeting;
 pub(crate) mod link;
 pub(crate) mod reconnect;
