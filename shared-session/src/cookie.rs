@@ -186,7 +186,8 @@ impl SessionCookie {
     /// any clock end it.
     ///
     /// Cost: one string.
-    pub(crate) fn delete(&self) -> String {
+    #[must_use]
+    pub fn delete(&self) -> String {
         let mut cookie = self.expired(&Scope::of(self.config()));
         cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
         cookie.to_string()

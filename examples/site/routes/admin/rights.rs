@@ -207,7 +207,7 @@ async fn apply(visit: &Visit, staff: &StaffUser, user: &User, groups: &Differenc
 
 /// A custom user model may have no groups and no permissions.
 pub(super) fn no_groups(error: Error) -> Failure {
-    lacking(error, "refused-no-groups")
+    lacking(error, Text::new("refused-no-groups"))
 }
 
 /// Writes to the staff log what changes, under the names of the two ways.

@@ -274,13 +274,13 @@ pub(super) async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
 
 /// A custom user model may have no column for a mark.
 fn no_mark(error: Error) -> Failure {
-    lacking(error, "refused-no-mark")
+    lacking(error, Text::new("refused-no-mark"))
 }
 
 /// `said` if the tables of users have no place for what was to be stored.
-pub(super) fn lacking(error: Error, said: &'static str) -> Failure {
+pub(super) fn lacking(error: Error, said: Text) -> Failure {
     match error.kind() {
-        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, Text::new(said)),
+        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, said),
         _ => error.into(),
     }
 }
