@@ -188,10 +188,14 @@ pub fn signed_cookie(bytes: &[u8]) {
             None => bent.truncate(at % (len + 1)),
         }
     }
-    let found = cookies.verified(NAME, &bent);
-    assert_eq!(found.is_some(), bent == signed.as_bytes(), "bent, and accepted");
+    // What is left may be genuine: a corpus may hold the tag of a beginning of the value.
+    let is_genuine = |bent: &[u8]| {
+        let value = bent.split_last_chunk::<22>().and_then(|(value, _)| String::from_utf8(value.to_vec()).ok());
+        value.is_some_and(|value| cookies.sign(NAME, value).as_bytes() == bent)
+    };
+    assert_eq!(cookies.verified(NAME, &bent).is_some(), is_genuine(&bent), "bent, and accepted");
     bent.push(b'A');
-    assert_eq!(cookies.verified(NAME, &bent).is_some(), bent == signed.as_bytes());
+    assert_eq!(cookies.verified(NAME, &bent).is_some(), is_genuine(&bent));
 }
 
 /// Whether the commit counter is as we write it: capitals are read, too.
@@ -308,6 +312,8 @@ mod tests {
         for text in [String::new(), value.clone(), signed, format!("{value}\n\u{8}B"), format!("{value}\n\u{5}")] {
             signed_cookie(text.as_bytes());
         }
+        // Cut off after the tag of an empty value.
+        signed_cookie(b"fcFZssHrJn375DkGF-uhMwcxeuF-iZ8ggVrvwX5BNCfg?\n\xe2");
     }
 
     #[test]
