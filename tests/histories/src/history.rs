@@ -44,6 +44,16 @@ pub enum Phase {
     Info,
 }
 
+impl Phase {
+    /// The answer, if the session was there and the operation was done.
+    fn answer(&self) -> Option<&Value> {
+        match self {
+            Self::Ok(Value::Anonymous | Value::Unexpected(_)) | Self::Fail | Self::Info | Self::Invoke => None,
+            Self::Ok(value) => Some(value),
+        }
+    }
+}
+
 /// A request, and its service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
@@ -135,10 +145,7 @@ impl Operation {
     /// The answer, if the session was there and the operation was done.
     #[must_use]
     pub fn answer(&self) -> Option<&Value> {
-        match &self.end {
-            Phase::Ok(Value::Anonymous | Value::Unexpected(_)) | Phase::Fail | Phase::Info | Phase::Invoke => None,
-            Phase::Ok(value) => Some(value),
-        }
+        self.end.answer()
     }
 
     /// The number in the answer.
@@ -196,6 +203,7 @@ pub struct Recorder {
 #[derive(Debug)]
 struct Log {
     events: Vec<Event>,
+    answers: usize,
     file: BufWriter<File>,
 }
 
@@ -208,7 +216,7 @@ impl Recorder {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
         }
-        let log = Log { events: Vec::new(), file: BufWriter::new(File::create(path)?) };
+        let log = Log { events: Vec::new(), answers: 0, file: BufWriter::new(File::create(path)?) };
         Ok(Self { start: Instant::now(), log: Mutex::new(log) })
     }
 
@@ -223,7 +231,16 @@ impl Recorder {
         let event = Event { time, process, phase, call };
         serde_json::to_writer(&mut log.file, &event).unwrap();
         log.file.write_all(b"\n").unwrap();
+        if event.process != NEMESIS && event.phase.answer().is_some() {
+            log.answers += 1;
+        }
         log.events.push(event);
+    }
+
+    /// How many requests were answered so far, by a session that was there.
+    #[must_use]
+    pub fn answers(&self) -> usize {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).answers
     }
 
     /// Everything so far.

@@ -4,10 +4,7 @@
 mod choice;
 mod fault;
 
-use std::{
-    thread,
-    time::{Duration, Instant},
-};
+use std::{thread, time::Duration};
 
 use test_servers::Trouble;
 
@@ -28,20 +25,26 @@ const TWO_PRIMARIES: u64 = 2000;
 /// six.
 const UNHEARD: u64 = 1500;
 
-/// Breaks things until `until`, then mends everything. Blocks.
+/// How often a run without faults looks whether it is over, in milliseconds.
+const POLL: u64 = 50;
+
+/// Breaks things for as long as the run goes on, then mends everything. Blocks.
 ///
 /// # Panics
 /// If the servers do not recover.
-pub fn rage(fleet: &Fleet, recorder: &Recorder, until: Instant, faults: Faults, mut random: Random) {
+pub fn rage(fleet: &Fleet, recorder: &Recorder, goes_on: impl Fn() -> bool, faults: Faults, mut random: Random) {
     if faults == Faults::None {
-        return thread::sleep(until.saturating_duration_since(Instant::now()));
+        while goes_on() {
+            sleep(POLL);
+        }
+        return;
     }
     let note = |phase: Phase, fault: &Fault| {
         let call = Call { service: "-".into(), session: 0, cookie: 0, op: Op::Fault(fault.to_string()) };
         recorder.note(NEMESIS, phase, call);
     };
     let mut primaries = fleet.servers.primaries();
-    while Instant::now() < until {
+    while goes_on() {
         sleep(random.between(200, 1200));
         let mut faults = choice::next(&mut random, fleet, &primaries, faults);
         let lasts = random.between(100, 2500);

@@ -9,6 +9,8 @@ use test_servers::RedisKind;
 pub struct Plan {
     /// How long things break.
     pub lasts: Duration,
+    /// How many requests must be answered before it ends: on a busy machine it lasts longer, up to five minutes.
+    pub answers: usize,
     /// The seed of the choices.
     pub seed: u64,
     /// Which server.
@@ -32,6 +34,7 @@ impl Default for Plan {
     fn default() -> Self {
         Self {
             lasts: Duration::from_secs(600),
+            answers: 0,
             seed: 0,
             redis: RedisKind::Old,
             topology: Topology::Single,

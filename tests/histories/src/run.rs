@@ -1,6 +1,10 @@
 //! One run: clients, nemesis, and the resulting history.
 
-use std::{io, sync::Arc, time::Instant};
+use std::{
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     fleet::Fleet,
@@ -10,6 +14,9 @@ use crate::{
     random::Random,
     workload::Workload,
 };
+
+/// How much longer than planned a run waits for answers.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Runs it and returns the history.
 ///
@@ -26,7 +33,11 @@ pub fn run(plan: &Plan) -> io::Result<Vec<Operation>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let workload = runtime.block_on(async { Workload::start(&fleet, &recorder, plan.load, &mut random) });
     let until = Instant::now() + plan.lasts;
-    nemesis::rage(&fleet, &recorder, until, plan.faults, random.fork());
+    let goes_on = || {
+        let now = Instant::now();
+        now < until || (recorder.answers() < plan.answers && now < until + PATIENCE)
+    };
+    nemesis::rage(&fleet, &recorder, goes_on, plan.faults, random.fork());
     let handles = runtime.block_on(workload.finish());
     for (session, handle) in handles {
         let call = || Call { service: "redis".into(), session, cookie: 0, op: Op::Key };
