@@ -98,14 +98,14 @@ pub fn serve(contender: Contender, url: &str) {
     });
     match contender {
         Contender::AxumByHand => axum(by_hand::axum(url)),
-        Contender::OursOnAxum => axum(ours::axum(url, false)),
-        Contender::NearOnAxum => axum(ours::axum(url, true)),
+        Contender::OursOnAxum => axum(ours::axum(url, None)),
+        Contender::NearOnAxum => axum(ours::axum(url, Some("axum:"))),
         Contender::TowerSessions => axum(peers::tower_sessions(url)),
         Contender::AxumSession => axum(peers::axum_session(url)),
         Contender::Ruts => axum(peers::ruts(url)),
         Contender::ActixByHand => by_hand::actix(url),
-        Contender::OursOnActix => ours::actix(url, false),
-        Contender::NearOnActix => ours::actix(url, true),
+        Contender::OursOnActix => ours::actix(url, None),
+        Contender::NearOnActix => ours::actix(url, Some("actix:")),
         Contender::ActixSession => peers::actix_session(url),
     }
 }
@@ -128,7 +128,7 @@ async fn serve_axum(listener: TcpListener, router: axum::Router) {
 /// Serves ours with its defaults in this process, and returns the port.
 #[cfg(test)]
 pub async fn start_ours(url: &str) -> u16 {
-    let router = ours::axum(url, false).await;
+    let router = ours::axum(url, None).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(serve_axum(listener, router));

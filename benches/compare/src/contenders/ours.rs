@@ -2,15 +2,20 @@
 
 use actix_web::web;
 use axum::{Router, extract::Path, routing::post};
-use shared_session::{Error, Identity, NearCache, Session as Open, SessionManager, store::RedisStore};
+use shared_session::{Error, Identity, NearCache, Profile, Session as Open, SessionManager, store::RedisStore};
 
 /// Whose sessions are listed.
 const USER: &str = "42";
 
-async fn manager(url: &str, near: bool) -> SessionManager {
+/// `near` is the prefix of the sessions in a near cache. A near cache hears of every write under its prefix: with one for
+/// all, the writes of other contenders would keep its process busy.
+async fn manager(url: &str, near: Option<&str>) -> SessionManager {
     let store = RedisStore::connect(url).await.unwrap();
     let manager = SessionManager::new(store).with_anonymous_max_size(usize::MAX);
-    if near { manager.with_near_cache(NearCache::new()).unwrap() } else { manager }
+    match near {
+        None => manager,
+        Some(prefix) => manager.with_profile(Profile::native(prefix)).with_near_cache(NearCache::new()).unwrap(),
+    }
 }
 
 fn start(session: &Open, size: usize) -> Result<&'static str, Error> {
@@ -36,7 +41,7 @@ async fn devices(manager: &SessionManager) -> Result<String, Error> {
     Ok(manager.sessions_of(USER).await?.len().to_string())
 }
 
-pub async fn axum(url: &str, near: bool) -> Router {
+pub async fn axum(url: &str, near: Option<&str>) -> Router {
     use shared_session_axum::{Rejection, Session, SessionLayer};
     let manager = manager(url, near).await;
     let of = manager.clone();
@@ -53,7 +58,7 @@ pub async fn axum(url: &str, near: bool) -> Router {
         .layer(SessionLayer::new(manager))
 }
 
-pub fn actix(url: &str, near: bool) {
+pub fn actix(url: &str, near: Option<&str>) {
     use shared_session_actix::{Rejection, Session, SessionMiddleware};
     actix_web::rt::System::new().block_on(async {
         let manager = manager(url, near).await;
