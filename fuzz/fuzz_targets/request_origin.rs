@@ -1,0 +1,6 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use shared_session::fuzzing;
+
+fuzz_target!(|bytes: &[u8]| fuzzing::request_origin(bytes));
