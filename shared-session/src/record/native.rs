@@ -229,14 +229,14 @@ fn previous(base: &Record, head: &Head, replaced: Option<SecretHash>, now: Store
     Previous::after(base.previous(now).copied(), users, replaced, now).map(Box::new)
 }
 
+/// The mark of `record`, but for the previous secret: what the next version keeps of it is for [`previous`] to say.
 fn mark(record: &Record) -> Result<Mark<'_>, Error> {
     let bytes = &record.bytes;
     let marks = (bytes.get(COMMIT), bytes.get(TAG), bytes.get(SECRET).and_then(SecretHash::stored));
     let (Some(counter), Some(tag), Some(secret_hash)) = marks else {
         return Err(unreadable("it is not a native record"));
     };
-    let Form { rotated, previous, .. } = &record.form;
-    Ok(Mark { commit: commit(counter)?, tag, secret_hash, rotated: *rotated, previous: previous.clone() })
+    Ok(Mark { commit: commit(counter)?, tag, secret_hash, rotated: record.form.rotated, previous: None })
 }
 
 fn form(rotated: StoreTime, previous: Option<Box<Previous>>) -> Form {

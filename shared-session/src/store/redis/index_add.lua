@@ -1,5 +1,5 @@
--- Adds a member to an index until a deadline and forgets the members whose deadline has passed.
--- A member's deadline only grows, and so does the lifetime of the index.
+-- Adds a member to an index until a deadline. A member's deadline only grows, and so does the lifetime of the index.
+-- When the index grows, the members whose deadline has passed are forgotten.
 --
 -- KEYS[1]  the index: a sorted set, members scored by their deadline
 -- ARGV[1]  the member
@@ -10,14 +10,16 @@
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local deadline = tonumber(ARGV[2])
-local alive = deadline > now
-if alive then
-  -- The first write, because it is the one that Redis refuses when it is out of memory.
-  redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
-  if redis.call('PTTL', KEYS[1]) < deadline - now then
-    redis.call('PEXPIREAT', KEYS[1], ARGV[2])
-  end
+local left = tonumber(ARGV[2]) - now
+if left <= 0 then
+  return 0
 end
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
-return alive and 1 or 0
+-- The first write, because it is the one that Redis refuses when it is out of memory.
+local added = redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
+if redis.call('PTTL', KEYS[1]) < left then
+  redis.call('PEXPIREAT', KEYS[1], ARGV[2])
+end
+if added == 1 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('%.0f', now))
+end
+return 1

@@ -338,7 +338,8 @@ async fn an_index_lives_as_long_as_its_longest_member_and_forgets_the_others() {
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(store.index_list("test:index").await.unwrap(), ["long"]);
         store.index_add("test:index", "past", now).await.unwrap();
-        assert_eq!(redis.cli(&["ZRANGE", "test:index", "0", "-1"]).trim(), "long");
+        store.index_add("test:index", "next", now.after(10 * MINUTE)).await.unwrap();
+        assert_eq!(redis.cli(&["ZRANGE", "test:index", "0", "-1"]).trim(), "long\nnext");
     }
 }
 
