@@ -19,7 +19,7 @@ const INPUTS: [(&str, f64, &str); 20] = [
     ("index-bytes", 145.0, "Redis, for the index of a user with one session"),
     ("read-commands", 1.0, "commands of a read"),
     ("write-commands", 2.0, "commands of a write"),
-    ("login-commands", 8.0, "commands of a sign-in: GET, SET, and for the index a script with five in it"),
+    ("login-commands", 7.0, "commands of a sign-in: GET, SET, and for the index a script with four in it"),
     ("read-micros", 11.0, "processor time of Redis for a read, network included and one request at a time, µs"),
     ("write-micros", 27.0, "the same for a write"),
     ("login-micros", 32.0, "the same for a sign-in"),

@@ -25,6 +25,9 @@ const LONGEST: Duration = Duration::from_millis(300);
 /// What was measured with one server.
 pub struct Comparison {
     pub title: String,
+    /// The server's name and version.
+    pub server: String,
+    pub is_native: bool,
     pub samples: BTreeMap<(Cell, Contender), Vec<Sample>>,
     /// Why there are none.
     pub failures: BTreeMap<(Cell, Contender), String>,
@@ -45,7 +48,13 @@ pub fn compare(server: &Server, rounds: usize, time: Duration) -> Comparison {
     let redis = &server.redis;
     let services = Contender::ALL.map(|contender| (contender, Service::start(contender, &redis.url())));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut made = Comparison { title: server.title(), samples: BTreeMap::new(), failures: BTreeMap::new() };
+    let mut made = Comparison {
+        title: server.title(),
+        server: server.version.clone(),
+        is_native: server.is_native,
+        samples: BTreeMap::new(),
+        failures: BTreeMap::new(),
+    };
     for round in 0..rounds {
         let started = Instant::now();
         for cell in cells() {
@@ -107,12 +116,19 @@ pub mod tests {
 
     /// In which every contender does so many requests a second, but for what `differs` says.
     pub fn made_up(per_second: f64, differs: &[(Contender, Kind, f64)]) -> Comparison {
-        let mut made = Comparison { title: "Redis".to_owned(), samples: BTreeMap::new(), failures: BTreeMap::new() };
+        let mut made = Comparison {
+            title: "Redis: by Lua".to_owned(),
+            server: "Redis".to_owned(),
+            is_native: false,
+            samples: BTreeMap::new(),
+            failures: BTreeMap::new(),
+        };
         for cell in cells() {
             for contender in Contender::ALL {
                 let other = differs.iter().find(|(of, kind, _)| *of == contender && *kind == cell.shape.kind);
                 let per_second = other.map_or(per_second, |(_, _, other)| *other);
-                let sample = Sample { per_second, p50: 1.0, p99: 2.0, cpu: 3.0, redis_cpu: 4.0, commands: 2.0 };
+                let sample =
+                    Sample { per_second, p50: 1.0, p99: 2.0, cpu: 3.0, redis_cpu: 4.0, idle: 0.1, commands: 2.0 };
                 made.samples.insert((cell, contender), vec![sample; 3]);
             }
         }

@@ -6,7 +6,7 @@ use test_servers::Redis;
 use tokio::task::JoinSet;
 
 use crate::{
-    process::{Service, cpu_of},
+    process::{Processors, Service, cpu_of},
     server::commands_of,
     stats::percentile,
     visitor::Visitor,
@@ -87,6 +87,8 @@ pub struct Sample {
     pub cpu: f64,
     /// The same of Redis.
     pub redis_cpu: f64,
+    /// The share of the machine's processors that nobody used.
+    pub idle: f64,
     /// Commands of Redis for a request.
     pub commands: f64,
 }
@@ -170,9 +172,9 @@ pub async fn measure(service: &Service, redis: &Redis, cell: Cell, time: Duratio
     let (visitors, _) = ask_for(port, visitors, path, WARM_UP).await;
     let redis_process = redis.id().ok_or("Redis has ended")?;
     let counters = || [cpu_of(service.id()), cpu_of(redis_process), commands_of(redis)];
-    let (before, started) = (counters(), Instant::now());
+    let (before, processors, started) = (counters(), Processors::now(), Instant::now());
     let (_, answers) = ask_for(port, visitors, path, time).await;
-    let (elapsed, after) = (started.elapsed(), counters());
+    let (elapsed, idle, after) = (started.elapsed(), processors.idle_since(), counters());
     if let Some(bad) = answers.iter().find(|answer| !answer.is_good()) {
         return Err(format!("{path} answered {:?}", bad.status));
     }
@@ -185,6 +187,7 @@ pub async fn measure(service: &Service, redis: &Redis, cell: Cell, time: Duratio
         p99: percentile(&times, 0.99).unwrap_or_default(),
         cpu,
         redis_cpu,
+        idle,
         commands,
     })
 }

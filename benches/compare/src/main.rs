@@ -10,6 +10,7 @@
 mod capacity;
 mod comparison;
 mod contenders;
+mod goals;
 mod growth;
 mod load;
 mod page;

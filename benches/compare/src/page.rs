@@ -10,6 +10,7 @@ use std::{
 use crate::{
     comparison::{CONNECTIONS, Comparison},
     contenders::Contender,
+    goals,
     load::{Cell, Kind, Sample, Shape},
     plot::{Bar, Panel, Plot},
     stats::Spread,
@@ -46,6 +47,7 @@ pub fn write(made: &[Comparison], method: &Method, sections: &[String]) {
     fs::create_dir_all(&images).unwrap();
     let mut page = include_str!("head.md").to_owned();
     _ = writeln!(page, "{}\n\n{} {}\n", method.sentence(), machine(), versions());
+    page += &goals::section(made);
     page += &losses(made);
     for (name, plot) in plots(made) {
         write_file(&images.join(&name), &plot.svg());
@@ -125,6 +127,9 @@ fn tables(made: &Comparison) -> String {
         let (own, redis) =
             (median(contender, cell, |sample| sample.cpu)?, median(contender, cell, |sample| sample.redis_cpu)?);
         Some(format!("{own:.0} · {redis:.0}"))
+    });
+    table(&mut text, "Idle share of the processors, %", many, |contender, cell| {
+        Some(format!("{:.0}", median(contender, cell, |sample| sample.idle)? * 100.0))
     });
     table(&mut text, "Commands of Redis for a request", many, |contender, cell| {
         Some(format!("{:.1}", median(contender, cell, |sample| sample.commands)?))
@@ -295,7 +300,7 @@ mod tests {
         }
         let text = tables(&made);
         let dashes = "| ruts |".to_owned() + &" – |".repeat(7);
-        assert_eq!(text.lines().filter(|line| *line == dashes).count(), 6, "{text}");
+        assert_eq!(text.lines().filter(|line| *line == dashes).count(), 7, "{text}");
         assert_eq!(text.matches("ruts: /start answered 500").count(), 1);
         assert!(text.contains("| **ours on Axum** | 1.00 (1.00–1.00) |"), "{text}");
         assert!(text.contains("asks no Redis: 1.00 (1.00–1.00) on Axum, 1.00 (1.00–1.00) on Actix Web."), "{text}");

@@ -55,6 +55,29 @@ pub fn cpu_of(process: u32) -> f64 {
     tasks.flatten().map(of).sum::<f64>() / 1000.0
 }
 
+/// What the processors of the machine have done so far, in ticks.
+pub struct Processors {
+    idle: f64,
+    all: f64,
+}
+
+impl Processors {
+    pub fn now() -> Self {
+        let text = fs::read_to_string("/proc/stat").unwrap();
+        let line = text.lines().next().unwrap_or_default();
+        // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted among the users.
+        let ticks: Vec<f64> = line.split_whitespace().skip(1).take(8).map(|ticks| ticks.parse().unwrap()).collect();
+        Self { idle: ticks[3] + ticks[4], all: ticks.iter().sum() }
+    }
+
+    /// The share that was idle since then; zero if no time has passed.
+    pub fn idle_since(&self) -> f64 {
+        let now = Self::now();
+        let all = now.all - self.all;
+        if all > 0.0 { (now.idle - self.idle) / all } else { 0.0 }
+    }
+}
+
 /// The resident memory of a process, in bytes.
 pub fn memory_of(process: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -69,10 +92,11 @@ mod tests {
     #[test]
     fn the_kernel_tells_of_this_process() {
         let own = std::process::id();
-        let before = cpu_of(own);
+        let (before, processors) = (cpu_of(own), Processors::now());
         assert!(before > 0.0);
         std::hint::black_box((0..20_000_000_u64).fold(0, |sum, n| sum ^ std::hint::black_box(n)));
         assert!(cpu_of(own) > before);
         assert!(memory_of(own) > 100_000.0);
+        assert!((0.0..1.0).contains(&processors.idle_since()), "this program ran");
     }
 }

@@ -9,30 +9,30 @@ pub struct Server {
     pub redis: Redis,
     /// Such as `valkey 9.1.2`.
     pub version: String,
-    /// How a write is compared there.
-    pub compares: &'static str,
+    /// Whether it compares and sets by a command of its own, or with Lua.
+    pub is_native: bool,
 }
 
 impl Server {
-    pub fn start(kind: RedisKind, compares: &'static str) -> Self {
+    pub fn start(kind: RedisKind, is_native: bool) -> Self {
         let redis = Redis::start(kind);
         let info = redis.cli(&["INFO", "server"]);
         let version = |name: &str| info.lines().find_map(|line| line.trim().strip_prefix(name)).map(str::to_owned);
         let version = version("valkey_version:")
             .map(|version| format!("Valkey {version}"))
             .or_else(|| version("redis_version:").map(|version| format!("Redis {version}")));
-        Self { redis, version: version.expect("a server that tells its version"), compares }
+        Self { redis, version: version.expect("a server that tells its version"), is_native }
     }
 
     /// One that compares natively, for what is measured with one server only.
     pub fn native() -> Self {
-        Self::start(RedisKind::Valkey, "native compare-and-set")
+        Self::start(RedisKind::Valkey, true)
     }
 
     /// Those that there are: one with Lua, Valkey, and Redis where it has compare-and-set.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::start(RedisKind::Old, "compare-and-set in Lua"), Self::native()];
-        let newest = Self::start(RedisKind::New, "native compare-and-set");
+        let mut all = vec![Self::start(RedisKind::Old, false), Self::native()];
+        let newest = Self::start(RedisKind::New, true);
         if newest.redis.version() >= (8, 4) {
             all.push(newest);
         } else {
@@ -42,7 +42,8 @@ impl Server {
     }
 
     pub fn title(&self) -> String {
-        format!("{}: {}", self.version, self.compares)
+        let how = if self.is_native { "native compare-and-set" } else { "compare-and-set in Lua" };
+        format!("{}: {how}", self.version)
     }
 }
 

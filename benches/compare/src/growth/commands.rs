@@ -24,14 +24,14 @@ pub fn by_kind(runtime: &Runtime, _rounds: usize) -> String {
          server, with the network: that of a server which has one request at a time, and wakes for each.\n\n"
     );
     table(&mut text, &["", "request", "commands", "in all", "processor time, µs"]);
-    for server in [Server::start(RedisKind::Valkey, "native"), Server::start(RedisKind::Old, "Lua")] {
+    for server in [Server::native(), Server::start(RedisKind::Old, false)] {
         let scene = Scene::with(server);
         let redis = &scene.server.redis;
         let start = ("start", format!("/start/{SMALL}"));
         let others = [Kind::Read, Kind::Increment, Kind::Rotation].map(|kind| (kind.name(), kind.path().to_owned()));
         for (name, path) in [start].into_iter().chain(others) {
             let cost = runtime.block_on(Cost::count(redis, scene.service.port, &path, REQUESTS));
-            let title = format!("{}, {}", scene.server.version, scene.server.compares);
+            let title = format!("{}, {}", scene.server.version, if scene.server.is_native { "native" } else { "Lua" });
             _ = writeln!(text, "| {title} | {name} | {} | {:.2} | {:.1} |", cost.told(), cost.in_all(), cost.micros);
         }
     }
@@ -88,27 +88,35 @@ mod tests {
     use super::*;
     use crate::{capacity, contenders};
 
-    /// Of a read, a write and a sign-in.
+    /// Of a read, a write and a sign-in. A sign-in may take one more than another: the lifetime of the index only grows
+    /// when a millisecond has passed.
     async fn counted(kind: RedisKind) -> [f64; 3] {
         let redis = Redis::start(kind);
         let port = contenders::start_ours(&redis.url()).await;
         let mut counted = [0.0; 3];
         for (at, kind) in [Kind::Read, Kind::Increment, Kind::Rotation].into_iter().enumerate() {
-            counted[at] = Cost::count(&redis, port, kind.path(), 100).await.in_all().round();
+            counted[at] = Cost::count(&redis, port, kind.path(), 100).await.in_all();
         }
         counted
+    }
+
+    fn is_from(counted: [f64; 3], most: [f64; 3]) -> bool {
+        let [read, write, login] = counted;
+        [read.round(), write.round()] == most[..2] && (most[2] - 1.0..=most[2] + 0.1).contains(&login)
     }
 
     #[tokio::test]
     async fn the_calculation_begins_with_the_commands_that_a_server_counts() {
         let taken = ["read", "write", "login"].map(|kind| capacity::default_of(&format!("{kind}-commands")));
-        assert_eq!(counted(RedisKind::Valkey).await, taken);
+        let counted = counted(RedisKind::Valkey).await;
+        assert!(is_from(counted, taken), "{counted:?}, and {taken:?} are taken");
     }
 
     #[tokio::test]
     async fn a_write_is_two_commands_more_where_it_is_compared_in_lua() {
-        let [read, write, login] = counted(RedisKind::Old).await;
-        let native = counted(RedisKind::Valkey).await;
-        assert_eq!([read, write, login], [native[0], native[1] + 2.0, native[2] + 2.0]);
+        let [read, write, login] =
+            ["read", "write", "login"].map(|kind| capacity::default_of(&format!("{kind}-commands")));
+        let counted = counted(RedisKind::Old).await;
+        assert!(is_from(counted, [read, write + 2.0, login + 2.0]), "{counted:?}");
     }
 }
