@@ -1,10 +1,8 @@
 # syntax=docker/dockerfile:1
 # Targets: `site`, `api` (the two services), `django` (a site that shares their sessions) and `tests` (every test, with
-# the servers it needs).
+# the servers it needs). Images are pinned by the digest of all their architectures; Dependabot raises it with the tag.
 
-ARG RUST_VERSION=1.95
-
-FROM rust:${RUST_VERSION}-slim-bookworm AS build
+FROM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 WORKDIR /src
 COPY . .
 # The caches are mounts: the binaries must be copied out of them in the same step.
@@ -13,7 +11,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --locked --release -p shared-session-examples --example site --example api \
     && install -D -t /out target/release/examples/site target/release/examples/api
 
-FROM debian:bookworm-slim AS runtime
+FROM debian:bookworm-20260918-slim@sha256:3783cc01769c7b2b1b83a5c5ad96c815348e28ed7da68e2e3687004faa906251 AS runtime
 RUN groupadd --system --gid 10001 app \
     && useradd --system --uid 10001 --gid app --home-dir /data --no-create-home --shell /usr/sbin/nologin app \
     && install -d -o app -g app -m 0700 /data
@@ -39,7 +37,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["/usr/local/bin/api", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/api"]
 
-FROM python:3.13-slim-bookworm AS django
+FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS django
 WORKDIR /app
 COPY tests/interop/requirements /requirements
 RUN pip install --no-cache-dir -r /requirements/django-5.2.txt
@@ -50,7 +48,7 @@ HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8002/admin/login/', timeout=2)"]
 CMD ["gunicorn", "--bind", "0.0.0.0:8002", "--workers", "2", "wsgi"]
 
-FROM rust:${RUST_VERSION}-slim-bookworm AS tests
+FROM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS tests
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends make postgresql python3 python3-pip python3-venv redis-server \

@@ -23,6 +23,7 @@ mod faults;
 mod fits;
 mod fresh;
 mod headers;
+mod images;
 mod languages;
 mod limits;
 mod live;
