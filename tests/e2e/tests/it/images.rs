@@ -2,9 +2,21 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
+fn read(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).unwrap()
+}
+
+/// The image with the tests has only what is not ignored.
+#[test]
+fn no_file_that_a_test_reads_is_kept_from_the_images() {
+    let ignored = read(".dockerignore");
+    for name in ["Dockerfile", "docker-compose", ".dockerignore", "docs", "tests", "*.md"] {
+        assert!(!ignored.lines().any(|line| line.starts_with(name)), "tests read {name}");
+    }
+}
+
 #[test]
 fn every_image_is_pinned_by_its_digest() {
-    let read = |file| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).unwrap();
     let (dockerfile, compose) = (read("Dockerfile"), read("docker-compose.yml"));
     let stages: BTreeSet<&str> =
         dockerfile.lines().filter_map(|line| line.split_once(" AS ")).map(|(_, name)| name).collect();
