@@ -73,7 +73,8 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        ready(Ok(SessionService { inner, manager: self.manager.clone() }))
+        // This runs in the thread of each worker, which has a runtime of its own.
+        ready(Ok(SessionService { inner, manager: self.manager.on_this_runtime() }))
     }
 }
 

@@ -277,6 +277,16 @@ pub trait SessionStore: Send + Sync + 'static {
     fn changes(&self) -> Option<Changes> {
         None
     }
+
+    /// This store over connections of its own, which the current runtime drives:
+    /// [`SessionManager::on_this_runtime`](crate::SessionManager::on_this_runtime). No I/O, it connects on the first
+    /// call. Default: `None`, the connections that there are serve every runtime, or there are none.
+    fn on_this_runtime(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
 }
 
 /// A store behind another that answers from copies: [`SessionStore::authority`].
@@ -326,6 +336,7 @@ pub(crate) trait StoreDyn: Send + Sync {
     fn authority(&self) -> Option<Authority>;
     #[cfg(feature = "redis")]
     fn changes(&self) -> Option<Changes>;
+    fn on_this_runtime(&self) -> Option<Arc<dyn StoreDyn>>;
 }
 
 /// A call in `span`, if anybody is interested in it. The call is made where it stays, because it is large.
@@ -388,5 +399,8 @@ impl<S: SessionStore> StoreDyn for S {
     #[cfg(feature = "redis")]
     fn changes(&self) -> Option<Changes> {
         SessionStore::changes(self)
+    }
+    fn on_this_runtime(&self) -> Option<Arc<dyn StoreDyn>> {
+        Some(Arc::new(SessionStore::on_this_runtime(self)?))
     }
 }

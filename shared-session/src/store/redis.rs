@@ -22,6 +22,7 @@ mod get;
 pub(crate) mod ifeq;
 mod patch;
 mod policy;
+mod runtimes;
 mod scan;
 pub(crate) mod scripts;
 pub(crate) mod wire;
@@ -29,6 +30,7 @@ pub(crate) mod wire;
 pub use config::RedisConfig;
 use get::get;
 pub use policy::Persistence;
+use runtimes::Runtimes;
 use scan::Position;
 use wire::{
     command::Command,
@@ -69,7 +71,9 @@ use wire::{
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    connection: Connection,
+    connection: Arc<Connection>,
+    /// `None` with a pool, whose connections are nobody's.
+    runtimes: Option<Arc<Runtimes>>,
 }
 
 impl RedisStore {
@@ -112,7 +116,8 @@ impl RedisStore {
     ///
     /// [`ErrorKind::Config`] if the URL is not valid.
     pub fn connect_lazy(url: &str, config: &RedisConfig) -> Result<Self, Error> {
-        Ok(Self { connection: Connection::new(wire::address::parse(url)?, config)? })
+        let (connection, runtimes) = Runtimes::new(wire::address::parse(url)?, config)?;
+        Ok(Self { connection: Arc::new(connection), runtimes: Some(Arc::new(runtimes)) })
     }
 
     /// Uses an existing pool of the service. A pooled connection carries one call at a time and is tested at every
@@ -127,7 +132,7 @@ impl RedisStore {
     #[cfg(feature = "deadpool")]
     #[must_use]
     pub fn from_pool_with(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
-        Self { connection: Connection::pool(pool, config) }
+        Self { connection: Arc::new(Connection::pool(pool, config)), runtimes: None }
     }
 
     /// Stores `value` unconditionally: for caches in front of another store.
@@ -177,6 +182,11 @@ impl Announces for RedisStore {
 impl SessionStore for RedisStore {
     fn changes(&self) -> Option<Changes> {
         Some(Changes::of(self.clone()))
+    }
+
+    fn on_this_runtime(&self) -> Option<Self> {
+        let connection = self.runtimes.as_ref()?.connection_here()?;
+        Some(Self { connection, runtimes: self.runtimes.clone() })
     }
 
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {

@@ -11,6 +11,7 @@ mod policy;
 mod proxy;
 mod refusals;
 mod replicas;
+mod runtimes;
 mod sentinel;
 #[cfg(feature = "redis-tls")]
 pub(crate) mod tls;

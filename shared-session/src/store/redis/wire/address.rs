@@ -18,7 +18,7 @@ const BAD_QUERY: &str = "the query of a redis+sentinel:// URL is the login to th
                          ?sentinel_username=…&sentinel_password=…, or the password alone";
 
 /// The servers, and the login.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) login: RedisConnectionInfo,
     /// For the Sentinels, if the URL has one.
@@ -28,7 +28,7 @@ pub(crate) struct Target {
 }
 
 /// How to find the data.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Servers {
     /// On this server.
     Single(Address),

@@ -59,10 +59,10 @@ enum Route {
 }
 
 impl Connection {
-    pub(crate) fn new(target: Target, config: &RedisConfig) -> Result<Self, Error> {
+    /// Counts its calls among `calls`.
+    pub(crate) fn new(target: Target, config: &RedisConfig, calls: Arc<CallLimit>) -> Result<Self, Error> {
         let Target { login, sentinel_login, tls, place } = target;
         let capabilities = Capabilities::default();
-        let calls = Arc::new(CallLimit::new(config.max_calls));
         let lanes = READS + 1 + usize::from(write_lanes(config.wait));
         let dialer = Dialer { lanes, calls: Arc::clone(&calls), ..config.dialer(login, tls, capabilities.clone())? };
         let route = match place {

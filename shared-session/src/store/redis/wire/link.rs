@@ -6,6 +6,7 @@
 
 use std::{
     future::Future,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU32, Ordering},
@@ -13,10 +14,11 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use redis::{PushInfo, RedisError, Value};
 use tokio::{
     sync::broadcast,
-    task::AbortHandle,
+    task::{AbortHandle, yield_now},
     time::{Instant, timeout_at},
 };
 
@@ -113,9 +115,9 @@ impl Link {
     ) -> Result<Value, CallFailure> {
         let Some(lane) = self.lanes.get(number) else { return Err(CallFailure::Unexpected) };
         let outcome = match how {
-            SendOptions::PLAIN => timeout_at(deadline, lane.calls.one(command)).await.map(reply),
+            SendOptions::PLAIN => in_time(deadline, lane.calls.one(command)).await.map(reply),
             // Boxed, because it is rare and larger.
-            how => Box::pin(timeout_at(deadline + how.extra_time(), how.with(command, |all| lane.calls.all(all))))
+            how => Box::pin(in_time(deadline + how.extra_time(), how.with(command, |all| lane.calls.all(all))))
                 .await
                 .map(|replies| how.reply(replies)),
         };
@@ -191,6 +193,19 @@ impl Closer {
     }
 }
 
+/// What `reply` brings until `deadline`. Where the driver shares a thread with work that kept it busy until then, the
+/// reply may have come and not have been read: the driver has one more turn before it is too late.
+async fn in_time<T>(deadline: Instant, reply: impl Future<Output = T>) -> Option<T> {
+    let mut reply = pin!(reply);
+    match timeout_at(deadline, reply.as_mut()).await {
+        Ok(reply) => Some(reply),
+        Err(_) => {
+            yield_now().await;
+            reply.now_or_never()
+        }
+    }
+}
+
 /// The outcome of the command, from the driver's result.
 pub(crate) fn reply(outcome: Result<Value, RedisError>) -> Result<Value, CallFailure> {
     match outcome? {
@@ -201,6 +216,8 @@ pub(crate) fn reply(outcome: Result<Value, RedisError>) -> Result<Value, CallFai
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use tokio::time::timeout;
 
     use super::*;
@@ -234,5 +251,39 @@ mod tests {
         let (outcome, ()) = timeout(MINUTE, futures_util::future::join(send, end)).await.expect("it does not hang");
         assert!(matches!(outcome, Err(CallFailure::Lost(_))), "{outcome:?}");
         assert!(!link.is_good());
+    }
+
+    /// On one thread, as a worker of Actix Web is, the driver cannot read while a handler blocks.
+    #[tokio::test]
+    async fn a_reply_that_came_while_the_thread_was_busy_is_not_late() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let (busy, is_busy) = std::sync::mpsc::channel();
+        let (answered, has_answered) = std::sync::mpsc::channel();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut asked = [0; 14];
+            stream.read_exact(&mut asked).unwrap();
+            is_busy.recv_timeout(MINUTE).unwrap();
+            stream.write_all(b"+PONG\r\n").unwrap();
+            answered.send(()).unwrap();
+            stream
+        });
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (calls, driver) = Calls::over(stream, None, Arc::new(CallLimit::new(1000)));
+        let lane = Lane::new(calls, driver, broadcast::channel(1).0.downgrade());
+        let link = Link::new(Address::Unix("server".into()), vec![lane]);
+        let deadline = Instant::now() + Duration::from_millis(100);
+        let send = link.send(READS, &[b"PING"], SendOptions::PLAIN, deadline);
+        let handler = async {
+            // Meanwhile the driver sends.
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            busy.send(()).unwrap();
+            has_answered.recv_timeout(MINUTE).unwrap();
+            std::thread::sleep(deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(50));
+        };
+        let (outcome, ()) = futures_util::future::join(send, handler).await;
+        assert!(matches!(outcome, Ok(Value::SimpleString(_))), "{outcome:?}");
+        drop(server.join().unwrap());
     }
 }

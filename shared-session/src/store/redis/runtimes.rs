@@ -1,0 +1,52 @@
+//! One connection for each runtime that asks for its own.
+//!
+//! A connection is driven by one runtime. Calls of another one wake a thread of it and are woken in turn, which costs
+//! more than the call itself. A server with a runtime in each thread is spared that by a connection in each thread.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use tokio::runtime::{Handle, Id};
+
+use super::{
+    config::RedisConfig,
+    wire::{address::Target, call_limit::CallLimit, connection::Connection},
+};
+use crate::error::Error;
+
+/// How the store was connected, and the connections of runtimes that are not the store's own.
+pub(super) struct Runtimes {
+    target: Target,
+    config: RedisConfig,
+    /// All connections have one limit.
+    calls: Arc<CallLimit>,
+    home: Option<Id>,
+    others: Mutex<Vec<(Id, Weak<Connection>)>>,
+}
+
+impl Runtimes {
+    /// The connection of the current runtime, and what makes those of others.
+    pub(super) fn new(target: Target, config: &RedisConfig) -> Result<(Connection, Self), Error> {
+        let calls = Arc::new(CallLimit::new(config.max_calls));
+        let connection = Connection::new(target.clone(), config, Arc::clone(&calls))?;
+        let home = Handle::try_current().ok().map(|runtime| runtime.id());
+        Ok((connection, Self { target, config: config.clone(), calls, home, others: Mutex::default() }))
+    }
+
+    /// The connection of the current runtime, made on its first use; `None` on the store's own runtime, and outside of
+    /// any. Those who ask on one runtime share it, and it ends with the last of them.
+    pub(super) fn connection_here(&self) -> Option<Arc<Connection>> {
+        let here = Handle::try_current().ok()?.id();
+        if self.home == Some(here) {
+            return None;
+        }
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.retain(|(_, connection)| connection.strong_count() > 0);
+        if let Some(found) = others.iter().find(|(runtime, _)| *runtime == here).and_then(|(_, found)| found.upgrade())
+        {
+            return Some(found);
+        }
+        let made = Connection::new(self.target.clone(), &self.config, Arc::clone(&self.calls)).ok().map(Arc::new)?;
+        others.push((here, Arc::downgrade(&made)));
+        Some(made)
+    }
+}

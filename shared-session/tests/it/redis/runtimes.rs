@@ -1,0 +1,62 @@
+//! Connections that a runtime has for itself.
+
+use std::time::{Duration, Instant};
+
+use shared_session::{NearCache, SessionManager, store::RedisStore};
+use test_servers::{Redis, RedisKind};
+use tokio::runtime::{Builder, Runtime};
+
+/// As a worker of Actix Web has one.
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// How many connections there are besides that of the question.
+fn clients(redis: &Redis) -> usize {
+    redis.cli(&["CLIENT", "LIST"]).lines().count() - 1
+}
+
+fn assert_clients(redis: &Redis, expected: usize, when: &str) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while clients(redis) != expected && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(clients(redis), expected, "{when}");
+}
+
+#[test]
+fn a_runtime_has_one_pair_of_connections_of_its_own_while_somebody_uses_it() {
+    let redis = Redis::start(RedisKind::Old);
+    let home = runtime();
+    let manager = home.block_on(async { SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap()) });
+    assert_clients(&redis, 2, "one for reads and one for writes");
+    home.block_on(async { manager.on_this_runtime().ping().await.unwrap() });
+    assert_clients(&redis, 2, "on the runtime that connected");
+    let worker = runtime();
+    worker.block_on(async {
+        let first = manager.on_this_runtime();
+        assert_clients(&redis, 2, "nothing was asked yet");
+        first.ping().await.unwrap();
+        manager.on_this_runtime().ping().await.unwrap();
+        assert_clients(&redis, 4, "those on one runtime share its connections");
+        let another = std::thread::spawn(move || runtime().block_on(async { first.on_this_runtime().ping().await }));
+        another.join().unwrap().unwrap();
+    });
+    worker.block_on(tokio::task::yield_now());
+    assert_clients(&redis, 2, "they end with their last user");
+    home.block_on(manager.ping()).unwrap();
+}
+
+#[test]
+fn a_near_cache_keeps_to_the_connections_that_hear_of_changes() {
+    let redis = Redis::start(RedisKind::Old);
+    // It is driven while another runtime asks.
+    let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let manager = home.block_on(async {
+        let store = RedisStore::connect(&redis.url()).await.unwrap();
+        SessionManager::new(store).with_near_cache(NearCache::new()).unwrap()
+    });
+    let before = clients(&redis);
+    runtime().block_on(async { manager.on_this_runtime().ping().await }).unwrap();
+    assert_clients(&redis, before, "no other connections");
+}
