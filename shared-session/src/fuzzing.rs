@@ -28,7 +28,7 @@ use crate::{
     engine::{manager::SessionManager, request::credentials::Carrier},
     keys::SecretKeys,
     record::{
-        Content, Format as _, Record, Stamp,
+        Content, Record, Stamp, WireFormat as _,
         entries::{Changes, Json},
         id::Token,
         lifetime::Lifetime,

@@ -85,13 +85,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::{join_all, try_join_all};
 
-mod device;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod known_device;
 mod policy;
 mod subject;
 
-pub use crate::throttle::{device::Device, policy::Policy, subject::Subject};
+pub use crate::throttle::{known_device::KnownDevice, policy::Policy, subject::Subject};
 use crate::{
     audit::{Audit, AuditEvent, AuditKind},
     engine::{core::clock::StoreClock, manager::SessionManager},
@@ -200,14 +200,14 @@ impl Throttle {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
     pub fn device_cookie(&self, account: &str) -> Result<String, Error> {
-        device::issue(&self.0.keys, account)
+        known_device::issue(&self.0.keys, account)
     }
 
     /// The device that sent this `cookie`, if it has signed in to `account` before: to be counted as
     /// [`Subject::device`] instead of the account and its address. Signed with any of the keys. No I/O.
     #[must_use]
-    pub fn known_device(&self, account: &str, cookie: &str) -> Option<Device> {
-        device::verify(&self.0.keys, account, cookie)
+    pub fn known_device(&self, account: &str, cookie: &str) -> Option<KnownDevice> {
+        known_device::verify(&self.0.keys, account, cookie)
     }
 }
 

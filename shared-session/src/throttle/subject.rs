@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    device::{Device, folded},
+    known_device::{KnownDevice, folded},
     policy::Policy,
 };
 use crate::keys::SecretKeys;
@@ -53,7 +53,7 @@ impl Subject {
     /// [`Throttle::known_device`](super::Throttle::known_device). Default policy: [`Policy::ACCOUNT`]. A success
     /// forgets the failures.
     #[must_use]
-    pub fn device(purpose: &str, device: &Device) -> Self {
+    pub fn device(purpose: &str, device: &KnownDevice) -> Self {
         Self::of(purpose, "device", device.id(), Policy::ACCOUNT, Success::Forget)
     }
 

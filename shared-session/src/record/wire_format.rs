@@ -14,7 +14,7 @@ use super::{
 use crate::error::Error;
 
 /// A wire format: the keys and the bytes of sessions. It does no I/O.
-pub(crate) trait Format: fmt::Debug + Send + Sync {
+pub(crate) trait WireFormat: fmt::Debug + Send + Sync {
     /// The token in a cookie's value, checked byte by byte; `None` if it is not a cookie of this format.
     fn parse_cookie(&self, value: &[u8]) -> Option<Token>;
 
