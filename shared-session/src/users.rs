@@ -138,6 +138,7 @@ pub(crate) mod login_options;
 mod manage;
 mod password;
 mod require_fresh;
+mod safe_next;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod unauthenticated;
@@ -149,6 +150,7 @@ pub use cache::UserCache;
 pub use guard::Guard;
 pub use manage::ManageUsers;
 pub use password::PasswordHasher;
+pub use safe_next::safe_next;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{CreateUserError, Group, NewUser, Permission, Renamed, SqlUsers, UserTable};
 pub use unauthenticated::UnauthenticatedReason;
