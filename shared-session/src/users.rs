@@ -133,6 +133,7 @@ mod auth;
 mod auth_hash;
 mod auth_user;
 mod cache;
+mod current_user;
 mod guard;
 pub(crate) mod login_options;
 mod manage;
@@ -147,6 +148,7 @@ mod verify_password;
 
 pub use auth_user::{AsUser, AuthUser};
 pub use cache::UserCache;
+pub use current_user::CurrentUser;
 pub use guard::Guard;
 pub use manage::ManageUsers;
 pub use password::PasswordHasher;
