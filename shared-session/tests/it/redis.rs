@@ -13,7 +13,7 @@ mod refusals;
 mod replicas;
 mod sentinel;
 #[cfg(feature = "redis-tls")]
-pub(crate) mod tls;
+mod tls;
 #[cfg(feature = "redis-tls")]
 mod tls_server;
 
