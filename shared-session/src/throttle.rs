@@ -1,4 +1,4 @@
-//! Slows down whoever guesses passwords, or does anything else too often: per account, per address, per device.
+//! Slows down password guessing, and anything else that is tried too often: per account, per address, per device.
 //!
 //! The rules:
 //!
@@ -7,8 +7,8 @@
 //! - **The wait grows**, and failures are forgotten one by one: see [`Policy`].
 //! - **A stranger locks nobody out.** A [device](Throttle::known_device) that has signed in before is counted by
 //!   itself, whatever others have tried on its account.
-//! - **The answer tells nothing.** A name is counted whether there is such an account or not, and whoever has to wait
-//!   is told so before the password is looked at.
+//! - **The answer tells nothing.** A name is counted whether there is such an account or not, and a client that has
+//!   to wait learns so before the password is looked at.
 //! - **An attempt that cannot be counted is not made**: while the store is down, [`Throttle::attempt`] is
 //!   [`ErrorKind::Unavailable`], 503. Otherwise an outage would be the time to guess; and a sign-in could not store its
 //!   session anyway. It fails closed.
@@ -73,8 +73,8 @@
 //!
 //! Under a keyed hash of the subject: a count and two times. No name, no address.
 //!
-//! Whoever has to wait is told to the [audit](crate::audit): by a throttle [of](Throttle::of) a manager also to its
-//! hook.
+//! A refused attempt is an [audit](crate::audit) event. It is in the log; a throttle [of](Throttle::of) a manager also
+//! calls the manager's hook.
 //!
 //! # What it does not do
 //!
@@ -236,8 +236,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// It succeeded: each [`Subject`] says what becomes of its count. If the store fails it stays counted, so that
-    /// whoever gave the right password is not turned away for that. One round trip, or two.
+    /// It succeeded: each [`Subject`] says what becomes of its count. If the store fails it stays counted, and
+    /// this is no error: the right password is not turned away for that. One round trip, or two.
     pub async fn succeeded(self) {
         let ends: Vec<BoxFuture<'_, _>> =
             self.counted.iter().map(|of| Box::pin(self.shared.succeeded(of)) as _).collect();
