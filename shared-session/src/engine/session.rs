@@ -40,8 +40,8 @@ use crate::{
 /// # use shared_session::{SessionManager, store::MemoryStore};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
 /// # let manager = SessionManager::new(MemoryStore::new());
-/// # let handle = manager.open(std::iter::empty());
-/// let session = handle.load().await?;
+/// # let request = manager.open(std::iter::empty());
+/// let session = request.load().await?;
 /// let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
 /// assert_eq!(visits, 1);
 /// # Ok(()) }
