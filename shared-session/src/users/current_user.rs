@@ -13,7 +13,7 @@ use crate::{
 /// use shared_session::{Error, Session, users::CurrentUser};
 ///
 /// async fn publish(session: Session) -> Result<String, Error> {
-///     let user = CurrentUser::of(session).await?;
+///     let user: CurrentUser = CurrentUser::of(session).await?;
 ///     user.require_perm("blog.add_post").await?;
 ///     Ok(format!("published by {}", user.username))
 /// }
