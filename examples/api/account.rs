@@ -56,7 +56,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    async fn of(user: &User, session: &Session) -> Result<Self, Error> {
+    async fn of(user: &User, session: &shared_session::Session) -> Result<Self, Error> {
         let (groups, permissions) = tokio::try_join!(session.groups(user), session.permissions(user))?;
         Ok(Self {
             id: user.id.clone(),

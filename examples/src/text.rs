@@ -2,18 +2,17 @@
 
 use std::borrow::Cow;
 
+use shared_session::users;
+
 use crate::{prefix::Prefix, translations::Text};
 
 /// What signing in does not lead back to: a form would look as if the login had failed, and signing out is no page.
 const NOT_BACK_TO: [&[u8]; 4] = [b"/login", b"/register", b"/logout", b"/confirm"];
-const MAX_NEXT: usize = 2048;
 
 /// Where to go after a login: `next` if it is a path of this host, byte for byte, else the profile. `next` is what the
 /// browser shows, so it has the `prefix` of this site already.
 ///
-/// Browsers read `//host`, `/\host` and paths with tabs or line breaks in them as other sites; those, and whatever is
-/// not plain visible ASCII, are not followed (OWASP: Unvalidated Redirects and Forwards). In the path that holds for
-/// percent-encoded ones too, because servers on the way may decode them, and for `.` and `..`. A query is only data.
+/// [`users::safe_next`] says what is not followed.
 ///
 /// ```
 /// use shared_session_examples::{prefix::Prefix, text::safe_next};
@@ -31,29 +30,18 @@ pub fn safe_next<'a>(next: &'a str, prefix: &Prefix) -> Cow<'a, str> {
 fn is_safe(next: &str, prefix: &Prefix) -> bool {
     let decoded = percent_decoded(path_of(next));
     let page = decoded.strip_prefix(prefix.as_str().as_bytes()).unwrap_or_default();
-    is_of_this_host(next) && !NOT_BACK_TO.contains(&page)
+    users::safe_next(next).is_some() && !NOT_BACK_TO.contains(&page)
 }
 
 fn path_of(next: &str) -> &str {
     next.split(['?', '#']).next().unwrap_or(next)
 }
 
-fn is_of_this_host(next: &str) -> bool {
-    let path = path_of(next);
-    let decoded = percent_decoded(path);
-    next.len() <= MAX_NEXT
-        && next.bytes().all(|b| b.is_ascii_graphic())
-        && path.starts_with('/')
-        && !decoded.starts_with(b"//")
-        && decoded.iter().all(|b| *b >= b' ' && !matches!(b, 0x7f | b'\\'))
-        && decoded.split(|b| *b == b'/').all(|segment| segment != b"." && segment != b"..")
-}
-
 /// The link to the page at `path` (path and query, without the `prefix`) once more. `None` if a browser may read it as
 /// the page of another site.
 #[must_use]
 pub fn same_page(prefix: &Prefix, path: &str) -> Option<String> {
-    Some(format!("{prefix}{path}")).filter(|link| is_of_this_host(link))
+    Some(format!("{prefix}{path}")).filter(|link| users::safe_next(link).is_some())
 }
 
 /// The login page that leads back to `path` (path and query, without the `prefix`).

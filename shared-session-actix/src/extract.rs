@@ -31,13 +31,13 @@ impl Session {
     }
 
     pub(crate) async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
-        Ok(Self(handle(request)?.load_with(options(request)).await?))
+        Ok(Self(lazy_session(request)?.load_with(options(request)).await?))
     }
 
     /// Past a near cache, if nothing has loaded the session before.
     #[cfg(feature = "users")]
     pub(crate) async fn load_fresh(request: &HttpRequest) -> Result<Self, Rejection> {
-        Ok(Self(handle(request)?.load_with(options(request).past_near_cache()).await?))
+        Ok(Self(lazy_session(request)?.load_with(options(request).past_near_cache()).await?))
     }
 }
 
@@ -59,7 +59,7 @@ impl FromRequest for Session {
     }
 }
 
-pub(crate) fn handle(request: &HttpRequest) -> Result<LazySession, Rejection> {
+pub(crate) fn lazy_session(request: &HttpRequest) -> Result<LazySession, Rejection> {
     request.extensions().get::<LazySession>().cloned().ok_or_else(|| Rejection::missing_middleware(request))
 }
 

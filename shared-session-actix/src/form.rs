@@ -20,7 +20,7 @@ use shared_session::{
     csrf::{self, PostedForm, RefusedForm},
 };
 
-use crate::{Rejection, extract::handle};
+use crate::{Rejection, extract::lazy_session};
 
 /// The token for all forms of the page that answers this request: a [`shared_session::csrf::FormToken`], to be put into
 /// each form that is posted. [`ProtectedForm`] checks the form that comes back.
@@ -58,7 +58,7 @@ impl FromRequest for FormToken {
     type Future = Ready<Result<Self, Rejection>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let token = || Ok(Self(handle(request)?.form_token()?));
+        let token = || Ok(Self(lazy_session(request)?.form_token()?));
         ready(token())
     }
 }
@@ -117,7 +117,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for ProtectedForm<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, body) = (request.clone(), Bytes::from_request(request, payload));
         Box::pin(async move {
-            let session = handle(&request)?;
+            let session = lazy_session(&request)?;
             let body = body.await.map_err(|error| {
                 let is_too_large = error.as_response_error().status_code() == StatusCode::PAYLOAD_TOO_LARGE;
                 if is_too_large { ErrorKind::FormTooLarge } else { ErrorKind::MalformedForm }

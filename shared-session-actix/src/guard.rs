@@ -92,8 +92,8 @@ impl GuardMiddleware {
     /// they asked for in the parameter `next`. That is for GET and HEAD; to send a browser away that posted something
     /// would lose it, so other methods are still 401. Default: no redirect.
     ///
-    /// A login that goes on to `next` must check that it is a path of the site: it begins with one `/` and not with
-    /// two.
+    /// Before a login goes on to `next`, check it with [`safe_next`](shared_session::users::safe_next()): it may lead
+    /// to another site.
     #[must_use]
     pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
         Self(self.0.redirect_to(login_page))

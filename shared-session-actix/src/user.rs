@@ -1,11 +1,8 @@
-use std::{collections::BTreeSet, ops::Deref};
+use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use futures_util::future::LocalBoxFuture;
-use shared_session::{
-    ErrorKind,
-    users::{AsUser, AuthUser, User},
-};
+use shared_session::users::{self, AsUser, AuthUser, User};
 
 use crate::{Rejection, Session};
 
@@ -15,8 +12,9 @@ use crate::{Rejection, Session};
 /// Costs one SELECT for a request, or none with a [user cache](shared_session::users::UserCache), besides loading the
 /// session.
 ///
-/// Fails with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, with [`ErrorKind::Unavailable`] (503) if the
-/// store or the database fails, and with [`ErrorKind::Config`] (500) if the manager's users are of another type.
+/// Fails with [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) (401) if nobody is signed in, with
+/// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) (503) if the store or the database fails, and with
+/// [`ErrorKind::Config`](crate::ErrorKind::Config) (500) if the manager's users are of another type.
 ///
 /// ```
 /// use shared_session_actix::{CurrentUser, Rejection};
@@ -27,63 +25,21 @@ use crate::{Rejection, Session};
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct CurrentUser<U = User> {
-    user: U,
-    session: Session,
-}
+pub struct CurrentUser<U = User>(users::CurrentUser<U>);
 
 impl<U: AuthUser> CurrentUser<U> {
-    /// The session that the user is signed in to.
-    #[must_use]
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
     /// The user without the session.
     #[must_use]
     pub fn into_user(self) -> U {
-        self.user
-    }
-
-    /// Goes on only if the user has `permission`, such as `blog.add_post`. Superusers have every permission. One round
-    /// trip to the database each time, none for superusers.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Forbidden`] (403) without the permission; [`ErrorKind::Unavailable`] (503) if the database fails.
-    pub async fn require_perm(&self, permission: &str) -> Result<(), Rejection> {
-        Ok(self.session.require_perm(&self.user, permission).await?)
-    }
-
-    /// The user's permissions, as `app.codename`. One round trip to the database.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] (503) if the database fails.
-    pub async fn permissions(&self) -> Result<BTreeSet<String>, Rejection> {
-        Ok(self.session.permissions(&self.user).await?)
-    }
-
-    /// The names of the user's groups, in order. One round trip to the database.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] (503) if the database fails.
-    pub async fn groups(&self) -> Result<Vec<String>, Rejection> {
-        Ok(self.session.groups(&self.user).await?)
-    }
-}
-
-impl<U: AuthUser + Clone> CurrentUser<U> {
-    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
-        let session = Session::load(request).await?;
-        let user = session.require_user_as().await?;
-        Ok(Self { user, session })
+        self.0.into_user()
     }
 }
 
 impl<U> Deref for CurrentUser<U> {
-    type Target = U;
+    type Target = users::CurrentUser<U>;
 
-    fn deref(&self) -> &U {
-        &self.user
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
@@ -91,7 +47,14 @@ impl<U: AuthUser> AsUser for CurrentUser<U> {
     type User = U;
 
     fn as_user(&self) -> &U {
-        &self.user
+        self.0.as_user()
+    }
+}
+
+impl<U: AuthUser + Clone> CurrentUser<U> {
+    async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
+        let session = Session::load(request).await?.into_inner();
+        Ok(Self(users::CurrentUser::of(session).await?))
     }
 }
 
@@ -100,6 +63,14 @@ impl<U: AuthUser> AsUser for CurrentUser<U> {
 /// Costs as much as [`CurrentUser`], and takes your type as it does. Fails only if the store or the database fails, the
 /// session cannot be read, or the manager's users are of another type. Prefer it to `Option<CurrentUser>`, which Actix
 /// Web makes `None` after any error.
+///
+/// ```
+/// use shared_session_actix::MaybeUser;
+///
+/// async fn home(MaybeUser(user): MaybeUser) -> String {
+///     user.map_or("Hello, stranger".to_owned(), |user| format!("Hello, {}", user.username))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MaybeUser<U = User>(
     /// The user, if one is signed in.
@@ -117,7 +88,16 @@ impl<U: AuthUser + Clone> MaybeUser<U> {
 /// Staff decide about others, so the session is read past a near cache and the user past a user cache: one round trip
 /// each. For the session that is so only if nothing has loaded it before, so take this one first.
 ///
-/// Fails as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff.
+/// Fails as [`CurrentUser`], and with [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) (403) if the user is
+/// not staff.
+///
+/// ```
+/// use shared_session_actix::StaffUser;
+///
+/// async fn overview(staff: StaffUser) -> String {
+///     format!("for staff alone: {}", staff.username)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct StaffUser<U = User>(CurrentUser<U>);
 
@@ -131,9 +111,8 @@ impl<U> StaffUser<U> {
 
 impl<U: AuthUser + Clone> StaffUser<U> {
     async fn load(request: &HttpRequest) -> Result<Self, Rejection> {
-        Session::load_fresh(request).await?.past_user_cache();
-        let user = CurrentUser::<U>::load(request).await?;
-        if user.is_staff() { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
+        let session = Session::load_fresh(request).await?.into_inner();
+        Ok(Self(CurrentUser(users::CurrentUser::staff_of(session).await?)))
     }
 }
 

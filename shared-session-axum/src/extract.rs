@@ -31,13 +31,13 @@ impl Session {
     }
 
     pub(crate) async fn load(parts: &Parts) -> Result<Self, Rejection> {
-        Ok(Self(handle(parts)?.load_with(options(parts)).await?))
+        Ok(Self(lazy_session(parts)?.load_with(options(parts)).await?))
     }
 
     /// Past a near cache, if nothing has loaded the session before.
     #[cfg(feature = "users")]
     pub(crate) async fn load_fresh(parts: &Parts) -> Result<Self, Rejection> {
-        Ok(Self(handle(parts)?.load_with(options(parts).past_near_cache()).await?))
+        Ok(Self(lazy_session(parts)?.load_with(options(parts).past_near_cache()).await?))
     }
 }
 
@@ -57,7 +57,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Session {
     }
 }
 
-pub(crate) fn handle(parts: &Parts) -> Result<&LazySession, Rejection> {
+pub(crate) fn lazy_session(parts: &Parts) -> Result<&LazySession, Rejection> {
     parts.extensions.get::<LazySession>().ok_or_else(|| Rejection::missing_layer(parts))
 }
 

@@ -12,7 +12,7 @@ use shared_session::{
     csrf::{self, PostedForm, RefusedForm},
 };
 
-use crate::{Rejection, extract::handle};
+use crate::{Rejection, extract::lazy_session};
 
 /// The token for all forms of the page that answers this request: a [`shared_session::csrf::FormToken`], to be put into
 /// each form that is posted. [`ProtectedForm`] checks the form that comes back.
@@ -49,7 +49,7 @@ impl<S: Send + Sync> FromRequestParts<S> for FormToken {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        Ok(Self(handle(parts)?.form_token()?))
+        Ok(Self(lazy_session(parts)?.form_token()?))
     }
 }
 
@@ -105,7 +105,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ProtectedForm<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, FormRejection<T>> {
         let (mut parts, body) = request.into_parts();
-        let session = handle(&parts)?.clone();
+        let session = lazy_session(&parts)?.clone();
         let headers = std::mem::take(&mut parts.headers);
         let header = |name: &str| headers.get(name).map(HeaderValue::as_bytes);
         let body = Bytes::from_request(Request::from_parts(parts, body), state).await.map_err(|rejection| {

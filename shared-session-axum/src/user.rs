@@ -1,10 +1,10 @@
-use std::{collections::BTreeSet, ops::Deref};
+use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use shared_session::{
     ErrorKind,
-    users::{AsUser, AuthUser, User},
+    users::{self, AsUser, AuthUser, User},
 };
 
 use crate::{Rejection, Session};
@@ -28,55 +28,21 @@ use crate::{Rejection, Session};
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct CurrentUser<U = User> {
-    user: U,
-    session: Session,
-}
+pub struct CurrentUser<U = User>(users::CurrentUser<U>);
 
 impl<U: AuthUser> CurrentUser<U> {
-    /// The session that the user is signed in to.
-    #[must_use]
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
-
     /// The user without the session.
     #[must_use]
     pub fn into_user(self) -> U {
-        self.user
-    }
-
-    /// Goes on only if the user has `permission`, such as `blog.add_post`. Superusers have every permission. One round
-    /// trip to the database each time, none for superusers.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Forbidden`] (403) without the permission; [`ErrorKind::Unavailable`] (503) if the database fails.
-    pub async fn require_perm(&self, permission: &str) -> Result<(), Rejection> {
-        Ok(self.session.require_perm(&self.user, permission).await?)
-    }
-
-    /// The user's permissions, as `app.codename`. One round trip to the database.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] (503) if the database fails.
-    pub async fn permissions(&self) -> Result<BTreeSet<String>, Rejection> {
-        Ok(self.session.permissions(&self.user).await?)
-    }
-
-    /// The names of the user's groups, in order. One round trip to the database.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unavailable`] (503) if the database fails.
-    pub async fn groups(&self) -> Result<Vec<String>, Rejection> {
-        Ok(self.session.groups(&self.user).await?)
+        self.0.into_user()
     }
 }
 
 impl<U> Deref for CurrentUser<U> {
-    type Target = U;
+    type Target = users::CurrentUser<U>;
 
-    fn deref(&self) -> &U {
-        &self.user
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }
 
@@ -84,7 +50,7 @@ impl<U: AuthUser> AsUser for CurrentUser<U> {
     type User = U;
 
     fn as_user(&self) -> &U {
-        &self.user
+        self.0.as_user()
     }
 }
 
@@ -92,9 +58,8 @@ impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for CurrentUser<U>
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        let session = Session::load(parts).await?;
-        let user = session.require_user_as().await?;
-        Ok(Self { user, session })
+        let session = Session::load(parts).await?.into_inner();
+        Ok(Self(users::CurrentUser::of(session).await?))
     }
 }
 
@@ -110,6 +75,14 @@ impl<S: Send + Sync, U: AuthUser + Clone> OptionalFromRequestParts<S> for Curren
 ///
 /// Costs as much as [`CurrentUser`], and takes your type as it does. Rejects only if the store or the database fails,
 /// the session cannot be read, or the manager's users are of another type.
+///
+/// ```
+/// use shared_session_axum::MaybeUser;
+///
+/// async fn home(MaybeUser(user): MaybeUser) -> String {
+///     user.map_or("Hello, stranger".to_owned(), |user| format!("Hello, {}", user.username))
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct MaybeUser<U = User>(
     /// The user, if one is signed in.
@@ -131,6 +104,14 @@ impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for MaybeUser<U> {
 ///
 /// Rejects as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff. `Option<StaffUser>` is
 /// `None` for everybody else.
+///
+/// ```
+/// use shared_session_axum::StaffUser;
+///
+/// async fn overview(staff: StaffUser) -> String {
+///     format!("for staff alone: {}", staff.username)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct StaffUser<U = User>(CurrentUser<U>);
 
@@ -161,10 +142,9 @@ impl<U: AuthUser> AsUser for StaffUser<U> {
 impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for StaffUser<U> {
     type Rejection = Rejection;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        Session::load_fresh(parts).await?.past_user_cache();
-        let user = <CurrentUser<U> as FromRequestParts<S>>::from_request_parts(parts, state).await?;
-        if user.is_staff() { Ok(Self(user)) } else { Err(ErrorKind::Forbidden.into()) }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        let session = Session::load_fresh(parts).await?.into_inner();
+        Ok(Self(CurrentUser(users::CurrentUser::staff_of(session).await?)))
     }
 }
 

@@ -18,7 +18,7 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let mut response = Response::new(Full::default());
     match count(&request).await {
         Ok(visits) => *response.body_mut() = format!("visit number {visits}").into(),
-        // The session layer answers instead, as its manager is told to.
+        // The session layer answers with the status of the error, or with your `with_on_error` hook.
         Err(error) => drop(response.extensions_mut().insert(Rejected::new(error))),
     }
     Ok(response)

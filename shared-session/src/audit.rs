@@ -1,12 +1,12 @@
-//! Tells who signed in and out, who tried, and whose sessions were ended: for whoever must be able to look it up.
+//! Audit events: sign-ins, failed attempts, sign-outs, revocations. They go to the log, and to a hook of yours.
 //!
 //! The rules:
 //!
-//! - **Told when it is true.** What goes into the session store is told once the store has acknowledged it and before
-//!   the answer is sent. A commit that failed, or of which nobody knows, is not told.
-//! - **No secret.** No cookie, no password, no entry of a session, and no name that was typed: it may be a password in
+//! - **Only what happened.** An event is reported after the store has acknowledged the change and before the answer is
+//!   sent. A commit that failed, or whose result is unknown, is not reported.
+//! - **No secrets.** No cookie, no password, no entry of a session, and no name that was typed: it may be a password in
 //!   the wrong field.
-//! - **It fails nothing.** A hook that panics is reported in the log, and the request goes on.
+//! - **It fails no request.** If a hook panics, the log says so, and the request goes on.
 //!
 //! # The log
 //!
@@ -51,9 +51,9 @@
 //!
 //! # What the library cannot see
 //!
-//! A new password is the program's affair, and so is what staff do. Tell it with
-//! [`Session::audit`](crate::Session::audit) or [`SessionManager::audit`](crate::SessionManager::audit), once it is
-//! done, and it goes the same way.
+//! The library does not see new passwords and what staff do. Report them with
+//! [`Session::audit`](crate::Session::audit) or [`SessionManager::audit`](crate::SessionManager::audit) once they are
+//! done; they go to the same log and hook.
 
 use std::{
     fmt,
@@ -78,14 +78,14 @@ pub enum AuditKind {
     Rotation,
     /// `revocation`: sessions were ended from elsewhere: one, all of a user, all but one, or those beyond the limit.
     Revocation,
-    /// `attempt refused: too many`: a [`Throttle`](crate::throttle::Throttle) lets whoever asks wait.
+    /// `attempt refused: too many`: a [`Throttle`](crate::throttle::Throttle) makes the client wait.
     Throttled,
-    /// `password change`. For the program to tell.
+    /// `password change`. For the program to report.
     PasswordChange,
     /// `password check failed`: a signed-in user was asked for the password once more, and it was another one. For the
-    /// program to tell.
+    /// program to report.
     PasswordCheckFailed,
-    /// What a program has of its own, under a name of its own.
+    /// An event of the program's own, with its name.
     Own(&'static str),
 }
 
@@ -197,7 +197,7 @@ impl AuditEvent {
 
 type Hook = dyn Fn(&AuditEvent) + Send + Sync;
 
-/// Who is told.
+/// Where events go.
 #[derive(Clone, Default)]
 pub(crate) struct Audit(Option<Arc<Hook>>);
 

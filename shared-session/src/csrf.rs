@@ -59,16 +59,16 @@
 //! (OWASP ASVS 5.0, 3.5.3). It does not help against scripts of another site that run in your page (XSS). It sends no
 //! CORS headers.
 
-mod check;
+mod cross_origin;
+mod cross_origin_check;
 pub(crate) mod form;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
-mod origin;
 pub(crate) mod token;
 mod token_refusal;
 
-pub use check::{CrossOriginCheck, Refused};
+pub use cross_origin::{CrossOrigin, OriginRefusal};
+pub use cross_origin_check::{CrossOriginCheck, Refused};
 pub use form::{FormToken, PostedForm, RefusedForm};
-pub use origin::{CrossOrigin, OriginRefusal};
 pub use token::FormTokens;
 pub use token_refusal::TokenRefusal;

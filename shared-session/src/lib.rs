@@ -126,9 +126,9 @@
 //! # }
 //! ```
 //!
-//! **Slow down whoever guesses passwords.** [`throttle`] counts attempts per account, address and device.
+//! **Slow down password guessing.** [`throttle`] counts attempts per account, address and device.
 //!
-//! **Know who signed in, and who tried.** [`audit`] tells a closure of yours and the log.
+//! **Know who signed in, and who tried.** [`audit`] events go to the log and to a closure of yours.
 //!
 //! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods
 //! each: [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or
@@ -179,7 +179,7 @@
 //! [`revoke_others`](SessionManager::revoke_others) and [`revoke_all`](SessionManager::revoke_all).
 //!
 //! **Serve clients that are no browsers.** [`SessionManager::with_bearer_tokens`] takes the value of the cookie in an
-//! `Authorization` header; [`Session::answer_with_bearer`] tells it at a sign-in.
+//! `Authorization` header; [`Session::answer_with_bearer`] sends it at a sign-in.
 //!
 //! **Answer failures your way.** [`SessionManager::with_on_error`] takes a closure for every failure, in every adapter.
 //!
@@ -236,8 +236,8 @@
 //!   [`Session::update`], or several entries.
 //! - It is no transaction over several sessions, nor over the session and your database.
 //! - It does not register users, send mail, or speak OAuth and SAML.
-//! - It holds less where others write without comparing, as [Django does](guide::django), and where a failover loses
-//!   writes ([what to set](guide::operations)).
+//! - Its guarantees are weaker beside programs that write without comparing, as [Django does](guide::django), and after
+//!   a failover that loses writes ([what to set](guide::operations)).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]

@@ -7,7 +7,6 @@ pub(crate) mod client;
 pub(crate) mod content;
 pub(crate) mod entries;
 pub(crate) mod expiry;
-pub(crate) mod format;
 pub(crate) mod id;
 pub(crate) mod identity;
 pub(crate) mod lifetime;
@@ -18,15 +17,16 @@ pub(crate) mod sealed;
 pub(crate) mod tag;
 pub(crate) mod time;
 pub(crate) mod version;
+pub(crate) mod wire_format;
 
 use std::sync::Arc;
 
 pub(crate) use content::{Content, Head, Ownership, Record};
-pub(crate) use format::{Fit, Format, Place, Stamp};
 pub use identity::Identity;
 use native::Native;
 #[cfg(feature = "encryption")]
 pub use sealed::Sealing;
+pub(crate) use wire_format::{Fit, Place, Stamp, WireFormat};
 
 /// How sessions are laid out in the store.
 ///
@@ -34,7 +34,7 @@ pub use sealed::Sealing;
 /// let profile = shared_session::Profile::native("shop:");
 /// ```
 #[derive(Clone, Debug)]
-pub struct Profile(pub(crate) Arc<dyn Format>);
+pub struct Profile(pub(crate) Arc<dyn WireFormat>);
 
 impl Default for Profile {
     /// The native profile with the prefix `shared_session:`.

@@ -1,4 +1,4 @@
-//! Slows down whoever guesses passwords, or does anything else too often: per account, per address, per device.
+//! Slows down password guessing, and anything else that is tried too often: per account, per address, per device.
 //!
 //! The rules:
 //!
@@ -7,8 +7,8 @@
 //! - **The wait grows**, and failures are forgotten one by one: see [`Policy`].
 //! - **A stranger locks nobody out.** A [device](Throttle::known_device) that has signed in before is counted by
 //!   itself, whatever others have tried on its account.
-//! - **The answer tells nothing.** A name is counted whether there is such an account or not, and whoever has to wait
-//!   is told so before the password is looked at.
+//! - **The answer tells nothing.** A name is counted whether there is such an account or not, and a client that has
+//!   to wait learns so before the password is looked at.
 //! - **An attempt that cannot be counted is not made**: while the store is down, [`Throttle::attempt`] is
 //!   [`ErrorKind::Unavailable`], 503. Otherwise an outage would be the time to guess; and a sign-in could not store its
 //!   session anyway. It fails closed.
@@ -73,8 +73,8 @@
 //!
 //! Under a keyed hash of the subject: a count and two times. No name, no address.
 //!
-//! Whoever has to wait is told to the [audit](crate::audit): by a throttle [of](Throttle::of) a manager also to its
-//! hook.
+//! A refused attempt is an [audit](crate::audit) event. It is in the log; a throttle [of](Throttle::of) a manager also
+//! calls the manager's hook.
 //!
 //! # What it does not do
 //!
@@ -85,13 +85,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use futures_util::future::{join_all, try_join_all};
 
-mod device;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
+mod known_device;
 mod policy;
 mod subject;
 
-pub use crate::throttle::{device::Device, policy::Policy, subject::Subject};
+pub use crate::throttle::{known_device::KnownDevice, policy::Policy, subject::Subject};
 use crate::{
     audit::{Audit, AuditEvent, AuditKind},
     engine::{core::clock::StoreClock, manager::SessionManager},
@@ -200,14 +200,14 @@ impl Throttle {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
     pub fn device_cookie(&self, account: &str) -> Result<String, Error> {
-        device::issue(&self.0.keys, account)
+        known_device::issue(&self.0.keys, account)
     }
 
     /// The device that sent this `cookie`, if it has signed in to `account` before: to be counted as
     /// [`Subject::device`] instead of the account and its address. Signed with any of the keys. No I/O.
     #[must_use]
-    pub fn known_device(&self, account: &str, cookie: &str) -> Option<Device> {
-        device::verify(&self.0.keys, account, cookie)
+    pub fn known_device(&self, account: &str, cookie: &str) -> Option<KnownDevice> {
+        known_device::verify(&self.0.keys, account, cookie)
     }
 }
 
@@ -236,8 +236,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// It succeeded: each [`Subject`] says what becomes of its count. If the store fails it stays counted, so that
-    /// whoever gave the right password is not turned away for that. One round trip, or two.
+    /// It succeeded: each [`Subject`] says what becomes of its count. If the store fails it stays counted, and
+    /// this is no error: the right password is not turned away for that. One round trip, or two.
     pub async fn succeeded(self) {
         let ends: Vec<BoxFuture<'_, _>> =
             self.counted.iter().map(|of| Box::pin(self.shared.succeeded(of)) as _).collect();

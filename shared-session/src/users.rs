@@ -133,11 +133,13 @@ mod auth;
 mod auth_hash;
 mod auth_user;
 mod cache;
+mod current_user;
 mod guard;
 pub(crate) mod login_options;
 mod manage;
 mod password;
 mod require_fresh;
+mod safe_next;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod unauthenticated;
@@ -146,9 +148,11 @@ mod verify_password;
 
 pub use auth_user::{AsUser, AuthUser};
 pub use cache::UserCache;
+pub use current_user::CurrentUser;
 pub use guard::Guard;
 pub use manage::ManageUsers;
 pub use password::PasswordHasher;
+pub use safe_next::safe_next;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use sql::{CreateUserError, Group, NewUser, Permission, Renamed, SqlUsers, UserTable};
 pub use unauthenticated::UnauthenticatedReason;

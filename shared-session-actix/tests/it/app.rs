@@ -91,7 +91,9 @@ fn own_users(config: &mut web::ServiceConfig) {
         .route("/staff", web::get().to(async |staff: StaffUser<Account>| staff.0))
         .route(
             "/permission",
-            web::get().to(async |user: CurrentUser<Account>| user.require_perm(PERMISSION).await.map(|()| "")),
+            web::get().to(async |user: CurrentUser<Account>| {
+                Ok::<_, Rejection>(user.require_perm(PERMISSION).await.map(|()| "")?)
+            }),
         )
         .route(
             "/groups",

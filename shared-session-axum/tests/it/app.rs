@@ -75,7 +75,10 @@ fn own_users(world: &World) -> Router<World> {
         .route("/me", get(async |user: CurrentUser<Account>| user.0))
         .route("/maybe", get(async |MaybeUser(user): MaybeUser<Account>| user.map_or("nobody", |user| user.0)))
         .route("/staff", get(async |staff: StaffUser<Account>| staff.0))
-        .route("/permission", get(async |user: CurrentUser<Account>| user.require_perm(PERMISSION).await))
+        .route(
+            "/permission",
+            get(async |user: CurrentUser<Account>| Ok::<_, Rejection>(user.require_perm(PERMISSION).await?)),
+        )
         .route("/groups", get(async |user: CurrentUser<Account>| Ok::<_, Rejection>(user.groups().await?.concat())))
         .route("/row", get(async |user: Option<CurrentUser>| user.is_some().to_string()))
         .route("/again", get(again))
@@ -123,7 +126,7 @@ async fn swallow(session: Result<Session, Rejection>) -> &'static str {
 }
 
 async fn maybe(MaybeUser(user): MaybeUser, again: Option<CurrentUser>) -> String {
-    assert_eq!(user.as_ref(), again.as_deref());
+    assert_eq!(user.as_ref(), again.as_deref().map(|again| &**again));
     user.map_or_else(|| "nobody".into(), |user| user.username)
 }
 

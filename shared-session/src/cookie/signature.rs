@@ -63,7 +63,7 @@ impl SignedCookies {
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as those of a Django
-    /// deployment may be: whoever has a cookie could guess it.
+    /// deployment may be: the owner of a cookie could guess a short key.
     pub fn new(keys: &SecretKeys) -> Result<Self, Error> {
         keys.check_len()?;
         let keys = keys.raw().map(|key| native_mac(key, PURPOSE, b"")).collect();

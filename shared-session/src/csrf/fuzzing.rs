@@ -4,8 +4,8 @@
 
 use super::{
     CrossOrigin, CrossOriginCheck,
+    cross_origin::normalised,
     form::{FormToken, PostedForm},
-    origin::normalised,
 };
 use crate::{error::ErrorKind, percent};
 

@@ -1,7 +1,7 @@
 //! Form tokens.
 
-pub(crate) mod kind;
 mod native;
+pub(crate) mod scheme;
 mod signed;
 
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use crate::{
     error::Error,
     keys::SecretKeys,
 };
-use kind::{Issued, Tokens};
 use native::Native;
+use scheme::{Issued, TokenScheme};
 
 /// Makes and checks the tokens of HTML forms. Give them to
 /// [`SessionManager::with_form_tokens`](crate::SessionManager::with_form_tokens); pages and handlers of forms then take
@@ -49,7 +49,7 @@ use native::Native;
 /// # Ok(()) }
 /// ```
 #[derive(Clone, Debug)]
-pub struct FormTokens(pub(crate) Arc<dyn Tokens>);
+pub struct FormTokens(pub(crate) Arc<dyn TokenScheme>);
 
 impl FormTokens {
     /// Tokens under `keys`. Before a session exists they need a cookie: `__Host-csrf`, `Secure`, `HttpOnly`,

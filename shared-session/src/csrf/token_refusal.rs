@@ -47,7 +47,10 @@ impl TokenRefusal {
             Self::NoCookie => error.with_public_message(
                 "The cookie that belongs to this page was not sent. Please reload the page and try again.",
             ),
-            Self::Missing | Self::Stale => error,
+            Self::Missing => error.with_public_message(
+                "The form came without the token of its page. Please reload the page and try again.",
+            ),
+            Self::Stale => error,
         }
     }
 }
@@ -69,11 +72,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_told_of_the_cookie_that_it_did_not_send() {
+    fn a_client_is_told_what_it_did_not_send() {
         let told = |refusal: TokenRefusal| refusal.into_error().public_message();
         assert!(told(TokenRefusal::NoCookie).starts_with("The cookie that belongs to this page was not sent."));
-        for other in [TokenRefusal::Missing, TokenRefusal::Stale] {
-            assert_eq!(told(other), ErrorKind::StaleForm.public_message());
-        }
+        assert!(told(TokenRefusal::Missing).starts_with("The form came without the token of its page."));
+        assert_eq!(told(TokenRefusal::Stale), ErrorKind::StaleForm.public_message());
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         TokenRefusal,
         token::{
             FormTokens,
-            kind::{Headers, Issued, Tokens},
+            scheme::{Headers, Issued, TokenScheme},
         },
     },
     error::{Error, ErrorKind},
@@ -48,7 +48,7 @@ impl FormTokens {
     /// [`ErrorKind::Config`] as of [`CookieConfig::build`].
     pub fn django(cookie: CookieConfig) -> Result<Self, Error> {
         // Scripts read this cookie, to send it back in a header.
-        Ok(Self(Arc::new(OfTheCookie(cookie.readable().build()?))))
+        Ok(Self(Arc::new(DjangoTokens(cookie.readable().build()?))))
     }
 
     /// Django's default: `csrftoken`, `SameSite=Lax`, for 364 days, on this host only. `Secure`, unlike Django's.
@@ -60,10 +60,10 @@ impl FormTokens {
 
 /// Tokens that belong to the browser's cookie, independent of its session.
 #[derive(Debug)]
-struct OfTheCookie(SessionCookie);
+struct DjangoTokens(SessionCookie);
 
-impl Tokens for OfTheCookie {
-    fn with_cookie(&self, _: CookieConfig) -> Result<Arc<dyn Tokens>, Error> {
+impl TokenScheme for DjangoTokens {
+    fn with_cookie(&self, _: CookieConfig) -> Result<Arc<dyn TokenScheme>, Error> {
         Err(Error::new(ErrorKind::Config, "the tokens of Django are made with their cookie"))
     }
 
@@ -90,7 +90,7 @@ impl Tokens for OfTheCookie {
     }
 }
 
-impl OfTheCookie {
+impl DjangoTokens {
     fn setting(&self, secret: &Secret, presented: &Presented<'_>) -> SetCookie {
         self.0.setting(&secret.encode(), self.0.max_age(), presented.sent())
     }

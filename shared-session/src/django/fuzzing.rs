@@ -29,7 +29,7 @@ use crate::{
     error::{Error, ErrorKind},
     keys::SecretKeys,
     record::{
-        Content, Format as _, Record, Stamp,
+        Content, Record, Stamp, WireFormat as _,
         entries::{Changes, Json},
         lifetime::Lifetime,
         time::StoreTime,

@@ -15,10 +15,10 @@ use crate::{
         Profile,
         content::{Content, Form, Head, Ownership, Record},
         entries::{Entries, Json},
-        format::{Fit, Format, Place, Stamp},
         id::{Handle, Secret, Token},
         lifetime::Lifetime,
         time::StoreTime,
+        wire_format::{Fit, Place, Stamp, WireFormat},
     },
 };
 
@@ -30,7 +30,7 @@ impl Profile {
     }
 }
 
-impl Format for Django {
+impl WireFormat for Django {
     fn parse_cookie(&self, value: &[u8]) -> Option<Token> {
         token(value)
     }

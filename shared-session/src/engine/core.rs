@@ -30,7 +30,7 @@ use crate::{
     },
     error::{Error, ErrorKind},
     keyed_semaphore::KeyedSemaphore,
-    record::{content::Record, format::Format, id::Token, lifetime::Lifetime, time::StoreTime},
+    record::{content::Record, id::Token, lifetime::Lifetime, time::StoreTime, wire_format::WireFormat},
     reply::OnError,
     store::StoreDyn,
 };
@@ -38,7 +38,7 @@ use crate::{
 #[derive(Clone)]
 pub(crate) struct Core {
     pub(crate) store: Arc<dyn StoreDyn>,
-    pub(crate) profile: Arc<dyn Format>,
+    pub(crate) profile: Arc<dyn WireFormat>,
     pub(crate) cookie: SessionCookie,
     pub(crate) signed_cookies: Option<SignedCookies>,
     /// Whether a session may be carried as a bearer token.

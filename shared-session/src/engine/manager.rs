@@ -47,9 +47,9 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
 /// let manager = SessionManager::new(MemoryStore::new());
-/// let handle = manager.open(std::iter::empty());
-/// handle.load().await?.insert("theme", "dark")?;
-/// let outcome = match manager.close(&handle, Ending::Completed) {
+/// let request = manager.open(std::iter::empty());
+/// request.load().await?.insert("theme", "dark")?;
+/// let outcome = match manager.close(&request, Ending::Completed) {
 ///     Close::Done(outcome) => outcome,
 ///     Close::Commit(commit) => manager.commit(commit).await,
 /// };

@@ -9,8 +9,8 @@ use crate::{
     error::{Error, ErrorKind},
     record::{
         Record,
-        format::Format,
         id::{Handle, Token},
+        wire_format::WireFormat,
     },
     store::changes::{Changes, Watch},
 };
@@ -89,7 +89,7 @@ pub(crate) struct Near {
 }
 
 impl Near {
-    pub(crate) fn new(settings: NearCache, changes: Option<Changes>, profile: &dyn Format) -> Result<Self, Error> {
+    pub(crate) fn new(settings: NearCache, changes: Option<Changes>, profile: &dyn WireFormat) -> Result<Self, Error> {
         let refuse = |message| Err(Error::new(ErrorKind::Config, message));
         let Some(changes) = changes else {
             return refuse("a near cache needs a store that announces changes: Redis, and not behind SQL");

@@ -28,7 +28,7 @@ impl Ending {
         if status >= 500 { Self::Failed } else { Self::Completed }
     }
 
-    /// What those are told who reopened the session of a request that ends so without one.
+    /// The result for those who reopened the session of a request that ends like this, without a session.
     pub(crate) fn without_session(self) -> Result<(), Error> {
         match self {
             Self::Completed => Ok(()),

@@ -109,7 +109,7 @@ pub(crate) enum State {
     Closed,
 }
 
-/// What comes of a commit: whether somebody is signed in. Whoever waits gets nothing if its task panics.
+/// What comes of a commit: whether somebody is signed in. If its task panics, those who wait get nothing.
 pub(crate) type Committed = watch::Receiver<Option<Result<bool, Error>>>;
 
 /// An open draft.
@@ -261,8 +261,8 @@ impl RequestState {
         (std::mem::replace(&mut shared.state, State::Closed), shared.cookie.clone())
     }
 
-    /// The request ends with this `cookie` in its answer. Without a session, `none` is what those are told who reopened
-    /// it. Only the first end counts.
+    /// The request ends with this `cookie` in its answer. Without a session, `none` is the result for those who
+    /// reopened it. Only the first end counts.
     pub(crate) fn end(&self, cookie: &CookieAction, none: Result<(), Error>) {
         let mut shared = self.shared();
         let RequestEnd::Awaited(waiting) = &mut shared.end else { return };
@@ -361,8 +361,8 @@ impl Drop for RequestState {
 
 /// Held by whatever runs a request, next to the future of its handler: if it is dropped before
 /// [`SessionManager::close`](crate::SessionManager::close), the request ends there. Then nothing of its session can be
-/// edited any more, wherever a clone of the handle went, and whoever waits for a
-/// [reopened](crate::SessionManager::reopen) session is told. Both adapters hold one.
+/// edited any more, wherever a clone of the handle went, and tasks that wait for a
+/// [reopened](crate::SessionManager::reopen) session get an error. Both adapters hold one.
 #[must_use = "the request ends when this is dropped"]
 pub struct RequestGuard(Arc<RequestState>);
 

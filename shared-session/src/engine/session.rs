@@ -40,8 +40,8 @@ use crate::{
 /// # use shared_session::{SessionManager, store::MemoryStore};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
 /// # let manager = SessionManager::new(MemoryStore::new());
-/// # let handle = manager.open(std::iter::empty());
-/// let session = handle.load().await?;
+/// # let request = manager.open(std::iter::empty());
+/// let session = request.load().await?;
 /// let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
 /// assert_eq!(visits, 1);
 /// # Ok(()) }
@@ -169,7 +169,7 @@ impl Session {
         })
     }
 
-    /// Removes every entry that this request sees. The session stays, and so does whoever is signed in: to end it, use
+    /// Removes every entry that this request sees. The session stays, and its user stays signed in: to end it, use
     /// [`logout`](Self::logout).
     ///
     /// As [`remove`](Self::remove) does with one name, this removes what is stored under these names when the session
@@ -367,8 +367,8 @@ impl Session {
     /// When the user of the session signed in, in store time; `None` if nobody is signed in, or if another program
     /// signed them in that does not say. A sign-in of this request counts once it is stored. No I/O.
     ///
-    /// In Django's profiles it is told of sign-ins that this library made: a later one in Django does not change it, so
-    /// the time may be too early and is never too late.
+    /// In Django's profiles only sign-ins by this library set it. A later sign-in in Django does not change it, so the
+    /// time may be too early and is never too late.
     #[must_use]
     pub fn authenticated_at(&self) -> Option<StoreTime> {
         self.record(|_, record| record.signed_in()).flatten()

@@ -26,12 +26,12 @@ use bytes::Bytes;
 use super::{
     content::{Content, Form, Head, Ownership, Record},
     entries::{Entries, Json},
-    format::{Fit, Format, Place, Stamp},
     id::{Handle, Secret, SecretHash, Token},
     lifetime::Lifetime,
     previous::Previous,
     time::StoreTime,
     version::Seen,
+    wire_format::{Fit, Place, Stamp, WireFormat},
 };
 use crate::{
     decimal::Decimal,
@@ -61,7 +61,7 @@ impl Native {
     }
 }
 
-impl Format for Native {
+impl WireFormat for Native {
     fn parse_cookie(&self, value: &[u8]) -> Option<Token> {
         Token::parse(value)
     }

@@ -17,11 +17,11 @@ use super::{
     Profile,
     content::{Content, Head, Ownership, Record},
     entries::Json,
-    format::{Fit, Format, Place, Stamp},
     id::{Handle, Secret, Token},
     lifetime::Lifetime,
     native::{self, HEAD, Native, SEALED_START, START, unreadable},
     time::StoreTime,
+    wire_format::{Fit, Place, Stamp, WireFormat},
 };
 use crate::error::{Error, ErrorKind};
 
@@ -166,7 +166,7 @@ fn refused(refusal: Refusal) -> Error {
     })
 }
 
-impl Format for Sealed {
+impl WireFormat for Sealed {
     fn parse_cookie(&self, value: &[u8]) -> Option<Token> {
         self.native.parse_cookie(value)
     }

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    device,
+    known_device,
     policy::{Attempts, Decision, Policy, decide, give_back},
 };
 use crate::{keys::SecretKeys, store::StoreTime};
@@ -69,12 +69,12 @@ pub fn device_cookie(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (account, cookie) = text.split_once('\n').unwrap_or((&text, ""));
     let keys = SecretKeys::new([7; 32]).unwrap();
-    assert!(device::verify(&keys, account, cookie).is_none(), "made up, and known");
-    let genuine = device::issue(&keys, account).unwrap();
-    let known = device::verify(&keys, &account.to_uppercase().to_lowercase(), &genuine);
+    assert!(known_device::verify(&keys, account, cookie).is_none(), "made up, and known");
+    let genuine = known_device::issue(&keys, account).unwrap();
+    let known = known_device::verify(&keys, &account.to_uppercase().to_lowercase(), &genuine);
     assert!(known.is_some() || account.to_uppercase().to_lowercase() != account.to_lowercase());
-    assert!(device::verify(&keys, account, &genuine).is_some());
-    assert!(device::verify(&keys, &[account, "x"].concat(), &genuine).is_none());
+    assert!(known_device::verify(&keys, account, &genuine).is_some());
+    assert!(known_device::verify(&keys, &[account, "x"].concat(), &genuine).is_none());
     let mut bent = genuine.clone().into_bytes();
     for pair in cookie.as_bytes().chunks_exact(2) {
         let len = bent.len();
@@ -82,7 +82,7 @@ pub fn device_cookie(bytes: &[u8]) {
     }
     let is_genuine = bent == genuine.as_bytes();
     let Ok(bent) = std::str::from_utf8(&bent) else { return };
-    assert_eq!(device::verify(&keys, account, bent).is_some(), is_genuine);
+    assert_eq!(known_device::verify(&keys, account, bent).is_some(), is_genuine);
 }
 
 #[cfg(test)]

@@ -49,7 +49,7 @@ impl Policy {
         recovery: Duration::from_secs(60),
     };
 
-    /// `free` attempts at once, at least one; then as [`ACCOUNT`](Self::ACCOUNT), unless it is told otherwise.
+    /// `free` attempts at once, at least one; the rest as in [`ACCOUNT`](Self::ACCOUNT).
     #[must_use]
     pub const fn new(free: u32) -> Self {
         Self { free: if free == 0 { 1 } else { free }, ..Self::ACCOUNT }

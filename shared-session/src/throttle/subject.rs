@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    device::{Device, folded},
+    known_device::{KnownDevice, folded},
     policy::Policy,
 };
 use crate::keys::SecretKeys;
@@ -13,7 +13,7 @@ use crate::keys::SecretKeys;
 /// What an attempt is counted for: an account, an address, a device. Each kind of attempt has a `purpose`
 /// (`"sign-in"`), and those of one purpose do not count for another.
 ///
-/// The store holds a keyed hash of it: whoever reads the store learns no name and no address.
+/// The store holds a keyed hash of it, so a reader of the store learns no name and no address.
 #[derive(Clone, Debug)]
 pub struct Subject {
     name: String,
@@ -25,7 +25,7 @@ pub struct Subject {
 /// What becomes of the attempts when one succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Success {
-    /// They are forgotten: whoever could do it is the owner.
+    /// They are forgotten: only the owner succeeds.
     Forget,
     /// That one counts no longer. The others stay: an attacker has an account, too.
     GiveBack,
@@ -53,7 +53,7 @@ impl Subject {
     /// [`Throttle::known_device`](super::Throttle::known_device). Default policy: [`Policy::ACCOUNT`]. A success
     /// forgets the failures.
     #[must_use]
-    pub fn device(purpose: &str, device: &Device) -> Self {
+    pub fn device(purpose: &str, device: &KnownDevice) -> Self {
         Self::of(purpose, "device", device.id(), Policy::ACCOUNT, Success::Forget)
     }
 

@@ -2,7 +2,20 @@ use tower_layer::Layer;
 
 use crate::{engine::manager::SessionManager, tower::SessionService};
 
-/// Gives every request of a service its session. See the [module docs](crate::tower).
+/// Gives every request of a Tower service its [`LazySession`](crate::LazySession), as an extension, and commits what
+/// was edited before the response is sent. Put it around the whole router. The [module](crate::tower) has a program.
+///
+/// A request without a cookie, or whose handler does not load the session, costs no round trip.
+///
+/// ```
+/// use shared_session::{SessionLayer, SessionManager, store::MemoryStore};
+/// use tower::ServiceBuilder;
+///
+/// let layer = SessionLayer::new(SessionManager::new(MemoryStore::new()));
+/// let services = ServiceBuilder::new().layer(layer);
+/// # let _ = services;
+/// ```
+#[doc(alias = "SessionManagerLayer")]
 #[derive(Clone, Debug)]
 pub struct SessionLayer {
     manager: SessionManager,

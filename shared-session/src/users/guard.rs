@@ -43,7 +43,8 @@ impl Guard {
     }
 
     /// Redirects visitors who are not signed in to this page of the site: with 303, on GET and HEAD, and with the path
-    /// and query of the request in the parameter `next`. Default: they are answered with 401.
+    /// and query of the request in the parameter `next`. Default: they are answered with 401. Before a login goes on to
+    /// `next`, check it with [`safe_next`](super::safe_next()).
     #[must_use]
     pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
         Self { login_page: Some(login_page.into()), ..self }

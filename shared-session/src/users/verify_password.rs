@@ -44,7 +44,7 @@ impl PasswordHasher {
     }
 }
 
-/// `user`, if active and `password` is right. Every other answer does the same work, whoever was asked for.
+/// `user`, if active and `password` is right. Every refusal computes the same work, for every name.
 pub(super) async fn verify_user<U: AuthUser>(
     user: Option<U>,
     password: &str,

@@ -14,7 +14,7 @@ mod replicas;
 mod runtimes;
 mod sentinel;
 #[cfg(feature = "redis-tls")]
-pub(crate) mod tls;
+mod tls;
 #[cfg(feature = "redis-tls")]
 mod tls_server;
 

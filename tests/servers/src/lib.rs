@@ -30,6 +30,8 @@ mod proxy;
 mod redis;
 mod resp;
 mod sentinel;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use cluster::Cluster;
 pub use pgbouncer::PgBouncer;
@@ -38,3 +40,5 @@ pub use proxy::{Proxy, Trouble};
 pub use redis::{Redis, RedisKind};
 pub use resp::Reply;
 pub use sentinel::Sentinel;
+#[cfg(feature = "tls")]
+pub use tls::Authority;

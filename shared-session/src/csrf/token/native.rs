@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    kind::{Headers, Issued, Tokens},
+    scheme::{Headers, Issued, TokenScheme},
     signed::{NONCE, Signed},
 };
 use crate::{
@@ -25,8 +25,8 @@ pub(super) struct Native {
     cookie: SessionCookie,
 }
 
-impl Tokens for Native {
-    fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn Tokens>, Error> {
+impl TokenScheme for Native {
+    fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn TokenScheme>, Error> {
         Ok(Arc::new(Self { keys: self.keys.clone(), cookie: cookie.build()? }))
     }
 

@@ -1,4 +1,4 @@
-//! What a program tells of its own, and whom.
+//! The audit hook, and audit events of the program's own.
 
 use crate::{
     audit::{Audit, AuditEvent, AuditKind},
@@ -6,17 +6,17 @@ use crate::{
 };
 
 impl SessionManager {
-    /// Who is told when somebody signs in or out, fails to, or is signed out: [`audit`](crate::audit) says what and
-    /// when. Default: nobody; the log has it in any case.
+    /// Calls `hook` with each audit event; [`audit`](crate::audit) lists them. Default: no hook. The log has the events
+    /// in any case.
     ///
     /// The closure runs in the task of the request, before the answer is sent: it must not wait. Throttles made
-    /// [of](crate::throttle::Throttle::of) this manager afterwards tell it, too.
+    /// [of](crate::throttle::Throttle::of) this manager afterwards call it, too.
     #[must_use]
     pub fn with_audit(self, hook: impl Fn(&AuditEvent) + Send + Sync + 'static) -> Self {
         self.with(|core| core.audit = Audit::to(hook))
     }
 
-    /// Tells what the library cannot see, once it is done: what staff did, say. No I/O.
+    /// Reports an event that the library cannot see, such as what staff did. Call it once that is done. No I/O.
     ///
     /// ```
     /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -32,8 +32,8 @@ impl SessionManager {
 }
 
 impl Session {
-    /// Tells what the library cannot see of whoever this session belongs to, once it is done: a new password, say. The
-    /// session and the client's address are told as well. No I/O.
+    /// Reports an event that the library cannot see about the user of this session, such as a new password. Call it
+    /// once that is done. The event names the session and the client's address. No I/O.
     pub fn audit(&self, kind: AuditKind) {
         self.0.core.audit.tell(&self.event(kind));
     }

@@ -61,7 +61,7 @@ impl SessionManager {
         Ok(sessions)
     }
 
-    /// The live session of this name, whoever's it is; `None` if there is none. For administrators.
+    /// The live session with this handle, of any user; `None` if there is none. For administrators.
     ///
     /// Up to two round trips. In a Django profile this walks the whole store, for there a handle does not tell where
     /// its session is.

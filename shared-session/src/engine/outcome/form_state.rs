@@ -6,7 +6,7 @@
 
 use crate::{
     cookie::SetCookie,
-    csrf::token::{FormTokens, kind::Issued},
+    csrf::token::{FormTokens, scheme::Issued},
 };
 
 #[derive(Default)]

@@ -28,7 +28,7 @@ pub enum Standing {
     /// The session lives, under the same cookie, for the same user.
     Valid,
     /// The session lives, for the same user, under a new cookie: they signed in again, or their privileges or password
-    /// changed. Whoever knows only the old cookie is refused from now on, and so are writes of this connection. If that
+    /// changed. A request with the old cookie is refused from now on, and so are writes of this connection. If that
     /// cookie may have been stolen, end the connection.
     Rotated,
     /// In Django's profiles the key is the cookie: the session lives on, for the same user as far as the user's row

@@ -10,6 +10,15 @@ const NOW: StoreTime = StoreTime(1_700_000_000_000);
 /// The secret of no session: only its hash is in the records.
 const TOKEN: [u8; 56] = [b'B'; 56];
 
+/// A record with every member that has to be there.
+#[cfg(test)]
+pub(crate) const RECORD: &str = concat!(
+    r#"{"v":1,"n":"000000000000002a","t":"TTTTTTTTTTTTTTTTTTTTTTTT","#,
+    r#""s":"SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS","r":0,"c":1700000000000,"k":1700000001000,"#,
+    r#""i":60000,"x":1700000900000,"u":{"id":"1","hash":"hash","epoch":3},"#,
+    r#""d":{"address":"127.0.0.1","agent":"curl/8"},"e":{"a":[1,2],"b":"two"}}"#
+);
+
 /// The record, if it is one: read by serde just as it is read by position.
 pub(crate) fn read(bytes: &Bytes) -> Option<Record> {
     let by_serde = lenient::read(bytes);
@@ -88,6 +97,11 @@ pub fn previous_secret(bytes: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_record_that_other_tests_begin_with_is_one() {
+        assert!(read(&RECORD.into()).is_some());
+    }
 
     #[test]
     fn known_previous_secrets_keep_their_promises() {

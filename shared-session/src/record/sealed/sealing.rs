@@ -18,8 +18,7 @@ use crate::{error::Error, keys::SecretKeys};
 /// 1. [`write_plain`](Self::write_plain): every service can open sealed records, and none seals.
 /// 2. [`accept_plain`](Self::accept_plain): every service seals what it writes, and reads what is still plain.
 /// 3. Neither: plain records are refused. Go there once the sessions from before the second step have ended, after
-///    [`Lifetime::with_absolute`](crate::Lifetime::with_absolute). Whoever still has one is then answered as with any
-///    unreadable record.
+///    [`Lifetime::with_absolute`](crate::Lifetime::with_absolute). One that is left is an unreadable record then.
 ///
 /// The way back is the first step.
 ///
@@ -32,6 +31,7 @@ use crate::{error::Error, keys::SecretKeys};
 /// # let _ = manager; Ok::<(), shared_session::Error>(())
 /// ```
 #[derive(Clone)]
+#[doc(alias = "encryption")]
 #[must_use]
 pub struct Sealing {
     pub(super) ring: Ring,
@@ -47,21 +47,21 @@ pub(super) enum Plain {
 }
 
 impl Sealing {
-    /// Seals under the current key of `keys`, opens with all of them, and refuses plain records: otherwise whoever can
-    /// write to the store could put a plain record of their own in the place of a sealed one. No I/O.
+    /// Seals under the current key of `keys`, opens with all of them, and refuses plain records: otherwise a writer
+    /// of the store could put a plain record in the place of a sealed one. No I/O.
     ///
     /// The keys that seal are derived from `keys` for this purpose alone, so the deployment's secret key serves.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as those of a Django
-    /// deployment may be: a short key can be guessed by whoever has a copy of the store.
+    /// deployment may be: a reader of the store could guess a short key.
     pub fn new(keys: &SecretKeys) -> Result<Self, Error> {
         keys.check_len()?;
         Ok(Self { ring: Ring::new(keys), plain: Plain::Refused })
     }
 
     /// Reads plain records too, and seals them with their next write. Default: they are refused. Only for the time in
-    /// which plain sessions live on, because whoever can write to the store can then forge one.
+    /// which plain sessions live on, because a writer of the store can then forge one.
     pub fn accept_plain(self) -> Self {
         Self { plain: Plain::Accepted, ..self }
     }

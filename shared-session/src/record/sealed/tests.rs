@@ -52,7 +52,7 @@ fn places_and_rules_are_those_of_the_native_format() {
     assert_eq!(sealed.index_key("7"), native.index_key("7"));
     assert_eq!(sealed.throttle_prefix(), native.throttle_prefix());
     assert_eq!(sealed.tombstone_key(&place), native.tombstone_key(&place));
-    let rules = |format: &dyn Format| {
+    let rules = |format: &dyn WireFormat| {
         [format.may_sign_cookies(), format.cookie_rolls(), format.sign_in_keeps_expiry(), format.rotation_moves()]
     };
     assert_eq!(rules(&sealed), rules(&native));
@@ -62,7 +62,7 @@ fn places_and_rules_are_those_of_the_native_format() {
     assert_eq!(sealed.written(&bytes), native.written(&bytes));
     assert!(sealed.elsewhere(KEY).is_some());
     assert_eq!(sealed.elsewhere(KEY), native.elsewhere(KEY));
-    let owned = |format: &dyn Format| Some(format.owned(&token, &bytes)?.seen()?.part().to_vec());
+    let owned = |format: &dyn WireFormat| Some(format.owned(&token, &bytes)?.seen()?.part().to_vec());
     assert!(owned(&sealed).is_some() && owned(&sealed) == owned(&native));
 }
 

@@ -7,10 +7,9 @@ use shared_session::{
     store::{RedisStore, TieredStore},
     testing::store_contract,
 };
-use test_servers::{Postgres, Redis, RedisKind};
+use test_servers::{Authority, Postgres, Redis, RedisKind};
 
 use super::*;
-use crate::redis::tls::Authority;
 
 /// The users `secure` and `certified` can log in only with TLS, the latter with a certificate; `plain` only without
 /// TLS.

@@ -1,6 +1,6 @@
 //! The commands of each operation, and its handling of bytes and lifetimes.
 
-use shared_session::{Close, Ending, LazySession, SessionManager};
+use shared_session::{Close, Ending, LazySession, Outcome, SessionManager};
 
 use super::*;
 use crate::rules::{Browser, user};
@@ -127,30 +127,50 @@ async fn a_large_value_is_compared_by_a_script_on_every_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_writers_of_a_large_session_are_merged_on_every_server() {
     for redis in Redis::all() {
-        let fleet = SessionManager::new(connect(&redis).await);
-        let mut browser = Browser::default();
-        let open = |browser: &Browser| fleet.open(browser.0.as_ref().map(|cookie| cookie.as_bytes()));
-        let finish = async |request: &LazySession| {
-            let Close::Commit(commit) = fleet.close(request, Ending::Completed) else { panic!("nothing to commit") };
-            let outcome = fleet.commit(commit).await;
-            assert!(outcome.error().is_none(), "{outcome:?}");
-            outcome
-        };
-        let first = open(&browser);
-        let session = first.load().await.unwrap();
-        session.login_as(user("1")).unwrap();
-        session.insert("large", &"x".repeat(COMPARED_WHOLE)).unwrap();
-        browser.take(&finish(&first).await);
-
-        let (slow, fast) = (open(&browser), open(&browser));
+        let large = LargeSession::start(&redis, COMPARED_WHOLE, &[]).await;
+        let (slow, fast) = (large.open(), large.open());
         slow.load().await.unwrap().insert("slow", &1).unwrap();
         fast.load().await.unwrap().insert("fast", &2).unwrap();
-        let _ = finish(&fast).await;
-        let _ = finish(&slow).await;
-        assert_eq!(fleet.stats().merged, 1);
-        let session = open(&browser).load().await.unwrap();
+        let _ = large.finish(&fast).await;
+        let _ = large.finish(&slow).await;
+        assert_eq!(large.manager.stats().merged, 1);
+        let session = large.open().load().await.unwrap();
         let kept = ["slow", "fast"].map(|name| session.get::<u8>(name).unwrap());
         assert_eq!(kept, [Some(1), Some(2)], "{:?}", redis.kind());
+    }
+}
+
+/// A service, and the browser of a user with a large session.
+struct LargeSession {
+    manager: SessionManager,
+    browser: Browser,
+}
+
+impl LargeSession {
+    /// One with an entry of `len` characters, and with `counters` that stand at 10.
+    async fn start(redis: &Redis, len: usize, counters: &[&str]) -> Self {
+        let mut large = Self { manager: SessionManager::new(connect(redis).await), browser: Browser::default() };
+        let first = large.open();
+        let session = first.load().await.unwrap();
+        session.login_as(user("1")).unwrap();
+        session.insert("large", &"x".repeat(len)).unwrap();
+        for name in counters {
+            session.insert(*name, &10).unwrap();
+        }
+        let outcome = large.finish(&first).await;
+        large.browser.take(&outcome);
+        large
+    }
+
+    fn open(&self) -> LazySession {
+        self.manager.open(self.browser.0.as_ref().map(|cookie| cookie.as_bytes()))
+    }
+
+    async fn finish(&self, request: &LazySession) -> Outcome {
+        let Close::Commit(commit) = self.manager.close(request, Ending::Completed) else { panic!("nothing to commit") };
+        let outcome = self.manager.commit(commit).await;
+        assert!(outcome.error().is_none(), "{outcome:?}");
+        outcome
     }
 }
 
@@ -234,33 +254,17 @@ async fn what_a_write_into_a_large_value_does_not_touch_stays_as_it_is_stored() 
 #[tokio::test(flavor = "multi_thread")]
 async fn increments_in_a_large_session_are_never_lost() {
     for redis in Redis::all() {
-        let fleet = SessionManager::new(connect(&redis).await);
-        let mut browser = Browser::default();
-        let open = |browser: &Browser| fleet.open(browser.0.as_ref().map(|cookie| cookie.as_bytes()));
-        let finish = async |request: &LazySession| {
-            let Close::Commit(commit) = fleet.close(request, Ending::Completed) else { panic!("nothing to commit") };
-            let outcome = fleet.commit(commit).await;
-            assert!(outcome.error().is_none(), "{outcome:?}");
-            outcome
-        };
-        let first = open(&browser);
-        let session = first.load().await.unwrap();
-        session.login_as(user("1")).unwrap();
-        session.insert("large", &"x".repeat(20_000)).unwrap();
-        for name in ["a", "visits"] {
-            session.insert(name, &10).unwrap();
-        }
-        browser.take(&finish(&first).await);
+        let large = LargeSession::start(&redis, 20_000, &["a", "visits"]).await;
         commands(&redis);
         let rounds = async |name| {
             for _ in 0..30 {
-                let request = open(&browser);
+                let request = large.open();
                 request.load().await.unwrap().update_or(name, 0, |count: u32| count + 1).unwrap();
-                let _ = finish(&request).await;
+                let _ = large.finish(&request).await;
             }
         };
         tokio::join!(rounds("a"), rounds("visits"), rounds("visits"));
-        let session = open(&browser).load().await.unwrap();
+        let session = large.open().load().await.unwrap();
         let counted = ["a", "visits"].map(|name| session.get::<u32>(name).unwrap());
         assert_eq!(counted, [Some(40), Some(70)], "{:?}", redis.kind());
         assert_eq!(session.get::<String>("large").unwrap().map(|text| text.len()), Some(20_000));

@@ -1,73 +1,9 @@
 //! `rediss://`: real handshakes, with authorities of our own.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
-use rustls::{
-    RootCertStore, ServerConfig,
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
-};
-use tokio_rustls::TlsAcceptor;
+use rcgen::{CertificateParams, date_time_ymd};
+use test_servers::Authority;
 
 use super::*;
-
-/// An authority, whose certificate is for `with_root_certificates`.
-pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    pub(crate) fn new() -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Its name differs from those of its certificates, which OpenSSL would otherwise treat as self-signed.
-        params.distinguished_name.push(DnType::CommonName, "an authority");
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    pub(crate) fn pem(&self) -> String {
-        self.0.pem()
-    }
-
-    /// A certificate for `name` and its key, in PEM.
-    pub(crate) fn certify(&self, name: &str) -> (String, String) {
-        self.certify_with(CertificateParams::new([name.to_owned()]).unwrap())
-    }
-
-    fn certify_with(&self, params: CertificateParams) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
-    }
-}
-
-/// Terminates TLS in front of a plain server and returns the port. Accepts only clients that `clients` has certified.
-async fn encrypt(redis: &Redis, (chain, key): (String, String), clients: Option<&Authority>) -> u16 {
-    let provider = Arc::new(default_provider());
-    let config = ServerConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions().unwrap();
-    let config = match clients {
-        None => config.with_no_client_auth(),
-        Some(authority) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(CertificateDer::from_pem_slice(authority.pem().as_bytes()).unwrap()).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
-            config.with_client_cert_verifier(verifier)
-        }
-    };
-    let chain = vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()];
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config.with_single_cert(chain, key).unwrap()));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let (port, behind) = (listener.local_addr().unwrap().port(), redis.port());
-    tokio::spawn(async move {
-        while let Ok((client, _)) = listener.accept().await {
-            let acceptor = acceptor.clone();
-            tokio::spawn(async move {
-                let mut client = acceptor.accept(client).await?;
-                let mut server = TcpStream::connect(("127.0.0.1", behind)).await?;
-                tokio::io::copy_bidirectional(&mut client, &mut server).await
-            });
-        }
-    });
-    port
-}
 
 pub(super) fn trusting(authority: &Authority) -> RedisConfig {
     patient().with_root_certificates(authority.pem())
@@ -84,7 +20,7 @@ pub(super) fn assert_refused(result: Result<RedisStore, Error>, why: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds_over_tls() {
     let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
-    let port = encrypt(&redis, authority.certify("localhost"), None).await;
+    let port = redis.encrypt(authority.certify("localhost"), None).await;
     let store = RedisStore::connect_with(&format!("rediss://localhost:{port}"), &trusting(&authority)).await.unwrap();
     store_contract(store).await;
 }
@@ -92,14 +28,14 @@ async fn the_contract_holds_over_tls() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_can_be_for_an_address() {
     let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
-    let port = encrypt(&redis, authority.certify("127.0.0.1"), None).await;
+    let port = redis.encrypt(authority.certify("127.0.0.1"), None).await;
     RedisStore::connect_with(&format!("rediss://127.0.0.1:{port}"), &trusting(&authority)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_that_proves_nothing_is_refused() {
     let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
-    let good = encrypt(&redis, authority.certify("localhost"), None).await;
+    let good = redis.encrypt(authority.certify("localhost"), None).await;
     let url = format!("rediss://localhost:{good}");
     RedisStore::connect_with(&url, &trusting(&authority)).await.unwrap();
 
@@ -111,7 +47,7 @@ async fn a_certificate_that_proves_nothing_is_refused() {
 
     let mut old = CertificateParams::new(["localhost".to_owned()]).unwrap();
     old.not_after = date_time_ymd(2020, 1, 1);
-    let expired = encrypt(&redis, authority.certify_with(old), None).await;
+    let expired = redis.encrypt(authority.certify_with(&old), None).await;
     let url = format!("rediss://localhost:{expired}");
     assert_refused(RedisStore::connect_with(&url, &trusting(&authority)).await, "not valid at this time");
 }
@@ -119,7 +55,7 @@ async fn a_certificate_that_proves_nothing_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_can_ask_for_a_certificate_of_the_client() {
     let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
-    let port = encrypt(&redis, authority.certify("localhost"), Some(&authority)).await;
+    let port = redis.encrypt(authority.certify("localhost"), Some(&authority)).await;
     let url = format!("rediss://localhost:{port}");
     let (chain, key) = authority.certify("a client");
     let config = trusting(&authority).with_client_certificate(chain, key);
@@ -134,7 +70,7 @@ async fn a_server_can_ask_for_a_certificate_of_the_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_and_encrypted_do_not_meet() {
     let (redis, authority) = (Redis::start(RedisKind::New), Authority::new());
-    let port = encrypt(&redis, authority.certify("localhost"), None).await;
+    let port = redis.encrypt(authority.certify("localhost"), None).await;
     assert_unavailable(&RedisStore::connect_with(&format!("redis://localhost:{port}"), &patient()).await.unwrap_err());
     let plain = format!("rediss://localhost:{}", redis.port());
     // The server waits for the end of the supposed line.

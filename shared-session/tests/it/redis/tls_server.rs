@@ -2,10 +2,10 @@
 
 use std::{fs, path::PathBuf, process};
 
-use test_servers::{Cluster, Sentinel};
+use test_servers::{Authority, Cluster, Sentinel};
 
 use super::{
-    tls::{Authority, assert_refused, trusting},
+    tls::{assert_refused, trusting},
     *,
 };
 use crate::rules::near_cache::{Service, soon};

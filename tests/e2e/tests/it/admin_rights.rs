@@ -7,12 +7,7 @@ use harness::{Answer, Backend, Browser, Pair, eventually, html};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_superuser_gives_and_takes_groups_and_permissions() {
     for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New)] {
-        let pair = Pair::start(backend);
-        pair.user("ann").await;
-        pair.superuser("root");
-        let [ann, root] = [(); 2].map(|()| Browser::new());
-        ann.signs_in(&pair, "ann").await;
-        root.signs_in(&pair, "root").await;
+        let (pair, ann, root) = ann_and_root(backend).await;
         let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
         let embedded = matches!(backend, Backend::Embedded);
 
@@ -54,17 +49,23 @@ async fn a_superuser_gives_and_takes_groups_and_permissions() {
     }
 }
 
-/// Two users and a superuser, signed in.
-async fn ann_sue_and_root() -> (Pair, [Browser; 3]) {
-    let pair = Pair::start(Backend::Embedded);
-    for name in ["ann", "sue"] {
-        pair.user(name).await;
-    }
+/// A user and a superuser, signed in.
+async fn ann_and_root(backend: Backend) -> (Pair, Browser, Browser) {
+    let pair = Pair::start(backend);
+    pair.user("ann").await;
     pair.superuser("root");
-    let [ann, sue, root] = [(); 3].map(|()| Browser::new());
-    for (browser, name) in [(&ann, "ann"), (&sue, "sue"), (&root, "root")] {
-        browser.signs_in(&pair, name).await;
-    }
+    let [ann, root] = [(); 2].map(|()| Browser::new());
+    ann.signs_in(&pair, "ann").await;
+    root.signs_in(&pair, "root").await;
+    (pair, ann, root)
+}
+
+/// With another user.
+async fn ann_sue_and_root() -> (Pair, [Browser; 3]) {
+    let (pair, ann, root) = ann_and_root(Backend::Embedded).await;
+    pair.user("sue").await;
+    let sue = Browser::new();
+    sue.signs_in(&pair, "sue").await;
     (pair, [ann, sue, root])
 }
 
@@ -157,12 +158,7 @@ async fn what_somebody_takes_before_another_confirms_stays_taken() {
 /// Half of it fails: the log tells of the other half.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_done_is_told_even_if_the_next_step_fails() {
-    let pair = Pair::start(Backend::Embedded);
-    pair.user("ann").await;
-    pair.superuser("root");
-    let [ann, root] = [(); 2].map(|()| Browser::new());
-    ann.signs_in(&pair, "ann").await;
-    root.signs_in(&pair, "root").await;
+    let (pair, ann, root) = ann_and_root(Backend::Embedded).await;
     let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
     pair.sqlite(
         "CREATE TRIGGER broken BEFORE INSERT ON auth_user_user_permissions BEGIN SELECT RAISE(ABORT, 'broken'); END;",
@@ -179,12 +175,7 @@ async fn what_was_done_is_told_even_if_the_next_step_fails() {
 /// As many as a site with hundreds of models has.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_permissions_may_be_ticked() {
-    let pair = Pair::start(Backend::Embedded);
-    pair.user("ann").await;
-    pair.superuser("root");
-    let [ann, root] = [(); 2].map(|()| Browser::new());
-    ann.signs_in(&pair, "ann").await;
-    root.signs_in(&pair, "root").await;
+    let (pair, ann, root) = ann_and_root(Backend::Embedded).await;
     pair.sqlite(
         "WITH RECURSIVE n(i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 3999)
          INSERT INTO auth_permission (content_type_id, codename, name)
@@ -206,12 +197,7 @@ async fn thousands_of_permissions_may_be_ticked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_form_of_an_old_page_changes_nothing() {
-    let pair = Pair::start(Backend::Embedded);
-    pair.user("ann").await;
-    pair.superuser("root");
-    let [ann, root] = [(); 2].map(|()| Browser::new());
-    ann.signs_in(&pair, "ann").await;
-    root.signs_in(&pair, "root").await;
+    let (pair, ann, root) = ann_and_root(Backend::Embedded).await;
     let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
     let fields = [("csrfmiddlewaretoken", "old"), ("add-permission", "auth.change_user"), ("confirmed", "yes")];
     let again = root.send(pair.site.post(&page).form(&fields)).await;

@@ -2,70 +2,11 @@
 
 mod servers;
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::{
-    RootCertStore, ServerConfig,
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
-};
-use test_servers::{Redis, RedisKind};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use test_servers::{Authority, Redis, RedisKind};
 
 use harness::{Browser, Kind, Pair, TempDir, pair::SECRET_KEY};
-
-struct Authority(CertifiedIssuer<'static, KeyPair>);
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = CertificateParams::new([]).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, "an authority");
-        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
-    }
-
-    /// A certificate for `name` and its key, in PEM.
-    fn certify(&self, name: &str) -> [String; 2] {
-        let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
-        [params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem()]
-    }
-
-    /// Speaks TLS in front of `redis`, with clients whose certificate is of this authority. The port.
-    async fn encrypt(&self, redis: &Redis) -> u16 {
-        let provider = Arc::new(default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(self.0.pem().as_bytes()).unwrap()).unwrap();
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
-        let [chain, key] = self.certify("127.0.0.1");
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(clients)
-            .with_single_cert(
-                vec![CertificateDer::from_pem_slice(chain.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
-            )
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (port, behind) = (listener.local_addr().unwrap().port(), redis.port());
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let acceptor = acceptor.clone();
-                tokio::spawn(async move {
-                    let mut client = acceptor.accept(client).await?;
-                    let mut server = TcpStream::connect(("127.0.0.1", behind)).await?;
-                    tokio::io::copy_bidirectional(&mut client, &mut server).await
-                });
-            }
-        });
-        port
-    }
-}
 
 /// Writes the text to a file of the directory, whose path is a setting.
 fn file(directory: &Path, name: &str, text: &str) -> String {
@@ -77,12 +18,12 @@ fn file(directory: &Path, name: &str, text: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_services_reach_a_redis_of_a_private_authority_and_show_it_their_certificate() {
     let (redis, authority, directory) = (Redis::start(RedisKind::New), Authority::new(), TempDir::new());
-    let url = format!("rediss://127.0.0.1:{}", authority.encrypt(&redis).await);
-    let [chain, key] = authority.certify("the services");
+    let url = format!("rediss://127.0.0.1:{}", redis.encrypt(authority.certify("127.0.0.1"), Some(&authority)).await);
+    let (chain, key) = authority.certify("the services");
     let settings = [
         ("SESSION_URL", url),
         ("SECRET_KEY", SECRET_KEY.to_owned()),
-        ("REDIS_CA_FILE", file(directory.path(), "ca.pem", &authority.0.pem())),
+        ("REDIS_CA_FILE", file(directory.path(), "ca.pem", &authority.pem())),
         ("REDIS_CLIENT_CERT_FILE", file(directory.path(), "client.pem", &chain)),
         ("REDIS_CLIENT_KEY_FILE", file(directory.path(), "client-key.pem", &key)),
     ];
@@ -97,7 +38,7 @@ async fn both_services_reach_a_redis_of_a_private_authority_and_show_it_their_ce
     assert!(redis.cli(&["KEYS", "shared_session:*"]).lines().count() > 1, "it went through TLS to this Redis");
 
     // Neither of another authority, nor without a certificate of one's own, nor of the public authorities.
-    let foreign = file(directory.path(), "foreign.pem", &Authority::new().0.pem());
+    let foreign = file(directory.path(), "foreign.pem", &Authority::new().pem());
     for (changed, said) in [
         (&[("REDIS_CA_FILE", &*foreign)][..], "an authority that is not trusted"),
         (&[("REDIS_CA_FILE", "")], "an authority that is not trusted"),
@@ -114,8 +55,8 @@ async fn both_services_reach_a_redis_of_a_private_authority_and_show_it_their_ce
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_whose_certificates_cannot_be_used_does_not_start_and_says_which() {
     let (authority, directory) = (Authority::new(), TempDir::new());
-    let [chain, key] = authority.certify("the services");
-    let [_, another] = authority.certify("somebody else");
+    let (chain, key) = authority.certify("the services");
+    let (_, another) = authority.certify("somebody else");
     let (chain, key) = (file(directory.path(), "client.pem", &chain), file(directory.path(), "key.pem", &key));
     let another = file(directory.path(), "another.pem", &another);
     let secret = file(directory.path(), "secret.pem", "hunter2");

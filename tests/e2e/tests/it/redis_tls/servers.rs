@@ -1,9 +1,9 @@
 //! Sentinels and clusters with TLS of their own, which the servers of `make test` lack.
 
 use serde_json::json;
-use test_servers::{Cluster, RedisKind, Sentinel};
+use test_servers::{Authority, Cluster, RedisKind, Sentinel};
 
-use super::{Authority, file};
+use super::file;
 use harness::{
     Browser, Kind, Pair, TempDir,
     browser::login_at_api,
@@ -27,10 +27,10 @@ impl Files {
     fn new() -> Self {
         let (authority, directory) = (Authority::new(), TempDir::new());
         let at = |name: &str, text: &str| file(directory.path(), name, text);
-        let ca = at("ca.pem", &authority.0.pem());
-        let [chain, key] = authority.certify("127.0.0.1");
+        let ca = at("ca.pem", &authority.pem());
+        let (chain, key) = authority.certify("127.0.0.1");
         let server = [("ca-cert", ca.clone()), ("cert", at("server.pem", &chain)), ("key", at("server-key.pem", &key))];
-        let [chain, key] = authority.certify("the services");
+        let (chain, key) = authority.certify("the services");
         let service = vec![
             ("REDIS_CA_FILE", ca),
             ("REDIS_CLIENT_CERT_FILE", at("client.pem", &chain)),
@@ -59,7 +59,7 @@ impl Files {
 
     /// With certificates that prove nothing every command says why, and a service that starts answers with 503.
     async fn assert_needed(&self, pair: &Pair) {
-        let foreign = file(self.directory.path(), "foreign.pem", &Authority::new().0.pem());
+        let foreign = file(self.directory.path(), "foreign.pem", &Authority::new().pem());
         let not_trusted = "its certificate is of an authority that is not trusted";
         for (changed, said) in [
             (&[("REDIS_CA_FILE", &*foreign)][..], not_trusted),

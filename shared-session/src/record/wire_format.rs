@@ -14,7 +14,7 @@ use super::{
 use crate::error::Error;
 
 /// A wire format: the keys and the bytes of sessions. It does no I/O.
-pub(crate) trait Format: fmt::Debug + Send + Sync {
+pub(crate) trait WireFormat: fmt::Debug + Send + Sync {
     /// The token in a cookie's value, checked byte by byte; `None` if it is not a cookie of this format.
     fn parse_cookie(&self, value: &[u8]) -> Option<Token>;
 
@@ -106,17 +106,17 @@ pub(crate) trait Format: fmt::Debug + Send + Sync {
     fn check(&self, value: &Json) -> Result<(), Error>;
 }
 
-/// Where a session is.
+/// The names of one session: its handle, its key in the store, and its member in the index of its user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) handle: Handle,
     pub(crate) key: String,
-    /// Its name in a user's index, where that is another than the handle.
+    /// Its member in the index, where that is another than the handle.
     pub(crate) other_member: Option<Box<str>>,
 }
 
 impl Place {
-    /// Its name in a user's index.
+    /// Its member in the index of its user.
     pub(crate) fn member(&self) -> &str {
         self.other_member.as_deref().unwrap_or(self.handle.as_str())
     }

@@ -1,4 +1,4 @@
-//! What a kind of form tokens must do.
+//! How form tokens are made and checked: by our own scheme, or by that of Django.
 
 use std::{fmt, sync::Arc};
 
@@ -7,9 +7,9 @@ use crate::{
     error::Error,
 };
 
-/// One kind of form tokens. The methods are those of [`FormTokens`](super::FormTokens).
-pub(crate) trait Tokens: fmt::Debug + Send + Sync {
-    fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn Tokens>, Error>;
+/// One scheme of form tokens. The methods are those of [`FormTokens`](super::FormTokens).
+pub(crate) trait TokenScheme: fmt::Debug + Send + Sync {
+    fn with_cookie(&self, cookie: CookieConfig) -> Result<Arc<dyn TokenScheme>, Error>;
 
     fn issue(&self, cookie_headers: &mut Headers<'_, '_>, session: Option<&str>) -> Result<Issued, Error>;
 

@@ -17,18 +17,18 @@ const MAC: usize = 43;
 
 /// A device that has signed in to an account before, as the value of its cookie proves.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Device(Box<str>);
+pub struct KnownDevice(Box<str>);
 
-impl Device {
+impl KnownDevice {
     pub(super) fn id(&self) -> &str {
         &self.0
     }
 }
 
 /// The value of the cookie proves a device, so it is not shown.
-impl fmt::Debug for Device {
+impl fmt::Debug for KnownDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Device")
+        f.write_str("KnownDevice")
     }
 }
 
@@ -43,10 +43,10 @@ pub(super) fn issue(keys: &SecretKeys, account: &str) -> Result<String, Error> {
 }
 
 /// The device of the `cookie`, if it has signed in to `account`.
-pub(super) fn verify(keys: &SecretKeys, account: &str, cookie: &str) -> Option<Device> {
+pub(super) fn verify(keys: &SecretKeys, account: &str, cookie: &str) -> Option<KnownDevice> {
     let (id, mac) = cookie.split_at_checked(ID).filter(|(_, mac)| mac.len() == MAC)?;
     let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
-    keys.verify(PURPOSE, &signed(id, account), &mac).then(|| Device(id.into()))
+    keys.verify(PURPOSE, &signed(id, account), &mac).then(|| KnownDevice(id.into()))
 }
 
 fn signed(id: &str, account: &str) -> Vec<u8> {
@@ -86,6 +86,6 @@ mod tests {
             assert_eq!(verify(&keys, "ann", &cookie[..at]), None);
         }
         assert_eq!(verify(&keys, "ann", &"é".repeat(40)), None);
-        assert_eq!(format!("{:?}", verify(&keys, "ann", &cookie)), "Some(Device)");
+        assert_eq!(format!("{:?}", verify(&keys, "ann", &cookie)), "Some(KnownDevice)");
     }
 }

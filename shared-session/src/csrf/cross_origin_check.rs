@@ -1,6 +1,6 @@
 use std::error::Error as _;
 
-use super::origin::{CrossOrigin, OriginHeaders};
+use super::cross_origin::{CrossOrigin, OriginHeaders};
 use crate::{
     authorization::{self, Authorization},
     error::Error,
