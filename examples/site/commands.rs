@@ -10,7 +10,7 @@ use shared_session_examples::{
     cli::{Failure, NewSuperuser, print},
     forms::check_registration,
     language::Language,
-    settings::{Settings, env_file},
+    settings::{SUPERUSER_PASSWORD, Settings, env_file},
     setup::{Setup, open_users},
     staff_log::StaffLog,
     usernames::normalized_username,
@@ -50,9 +50,9 @@ pub(crate) async fn create_superuser(settings: &Settings, new: &NewSuperuser) ->
 
 /// `SUPERUSER_PASSWORD`, from the environment or the `.env` file.
 fn password_from_environment() -> Option<String> {
-    const NAME: &str = "SUPERUSER_PASSWORD";
-    let in_file = || env_file::read().ok()??.into_iter().find(|(name, _)| name == NAME).map(|(_, value)| value);
-    std::env::var(NAME).ok().or_else(in_file).filter(|password| !password.is_empty())
+    let is_it = |name: &str| name == SUPERUSER_PASSWORD;
+    let in_file = || env_file::read().ok()??.into_iter().find(|(name, _)| is_it(name)).map(|(_, value)| value);
+    std::env::var(SUPERUSER_PASSWORD).ok().or_else(in_file).filter(|password| !password.is_empty())
 }
 
 fn asked(prompt: &str) -> Result<String, Failure> {

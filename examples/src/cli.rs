@@ -22,7 +22,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use shared_session::{Error, ErrorKind, Handle};
 
-use crate::settings::SettingsError;
+use crate::settings::{self, Service, SettingsError};
 
 /// The exit code of what failed.
 const FAILED: u8 = 1;
@@ -37,21 +37,24 @@ Exit codes:
 
 const SETTINGS: &str = "\
 Settings are environment variables. What the environment does not set is read from a .env file in
-the working directory, and from nowhere else; .env.example lists every setting with its default.";
+the working directory, and from nowhere else.";
 
-/// `site`: server-rendered pages.
-#[derive(Clone, Debug, Parser)]
-#[command(name = "site", version, about = "The pages of the two example services behind one login")]
-#[command(after_help = format!("\
+const SITE_EXAMPLES: &str = "\
 Examples:
   site                                        serve pages at 127.0.0.1:8000, on an embedded database
   SESSION_URL=redis://127.0.0.1/0 site check  tell whether these settings would work
   site create-superuser --username ada --email ada@example.org
-  site sessions revoke --user ann --yes       sign ann out everywhere
+  site sessions revoke --user ann --yes       sign ann out everywhere";
 
-{SETTINGS}
+const API_EXAMPLES: &str = "\
+Examples:
+  api                                         serve at 127.0.0.1:8001, documentation at /docs
+  SESSION_URL=redis://127.0.0.1/0 api check   tell whether these settings would work";
 
-{EXIT_CODES}"))]
+/// `site`: server-rendered pages.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "site", version, about = "The pages of the two example services behind one login")]
+#[command(after_help = after_help(SITE_EXAMPLES), after_long_help = after_long_help(SITE_EXAMPLES, Service::Site))]
 pub struct Site {
     /// What to do; [`SiteCommand::Serve`] if nothing is said.
     #[command(subcommand)]
@@ -93,14 +96,7 @@ Examples:
 /// `api`: JSON.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "api", version, about = "The JSON API of the two example services behind one login")]
-#[command(after_help = format!("\
-Examples:
-  api                                         serve at 127.0.0.1:8001, documentation at /docs
-  SESSION_URL=redis://127.0.0.1/0 api check   tell whether these settings would work
-
-{SETTINGS}
-
-{EXIT_CODES}"))]
+#[command(after_help = after_help(API_EXAMPLES), after_long_help = after_long_help(API_EXAMPLES, Service::Api))]
 pub struct Api {
     /// What to do; [`ApiCommand::Serve`] if nothing is said.
     #[command(subcommand)]
@@ -199,6 +195,14 @@ Tell whether the settings, the store, the users and the fleet fit, a line each.
 
 Creates no table and no user. If the sessions that are in the store fit these settings, a short one
 is stored, read and ended. Warnings do not change the exit code; what would fail makes it 1.";
+
+fn after_help(examples: &str) -> String {
+    format!("{examples}\n\n{SETTINGS} --help lists them.\n\n{EXIT_CODES}")
+}
+
+fn after_long_help(examples: &str, service: Service) -> String {
+    format!("{examples}\n\n{EXIT_CODES}\n\n{SETTINGS}\n\n{}", settings::help(service))
+}
 
 fn health(setting: &str) -> String {
     format!(

@@ -25,6 +25,7 @@ pub mod env_file;
 mod http_limits;
 mod lifetimes;
 mod limits;
+mod list;
 mod names;
 mod operations;
 mod origins;
@@ -47,6 +48,7 @@ pub use self::{
     encryption::SessionEncryption,
     http_limits::HttpLimits,
     limits::Limits,
+    list::{SUPERUSER_PASSWORD, help},
     names::unknown,
     operations::Operations,
     profile::SessionProfile,
@@ -169,9 +171,7 @@ impl Settings {
         let read = env_file::read()?;
         let has_env_file = read.is_some();
         let file = read.unwrap_or_default();
-        if let Some(name) =
-            names::KNOWN.iter().find(|name| std::env::var_os(name).is_some_and(|v| v.to_str().is_none()))
-        {
+        if let Some(name) = names::known().find(|name| std::env::var_os(name).is_some_and(|v| v.to_str().is_none())) {
             return Err(SettingsError(format!("{name} is not valid UTF-8")));
         }
         let environment = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn empty_variables_are_unset_ones() {
-        let empty: Vec<_> = names::KNOWN.iter().map(|name| (*name, " ")).collect();
+        let empty: Vec<_> = names::known().map(|name| (name, " ")).collect();
         assert_eq!(read(&empty, Service::Site), read(&[], Service::Site));
     }
 

@@ -187,6 +187,11 @@ impl FieldErrors {
     pub(super) fn has(&self, field: &str) -> bool {
         self.iter().any(|error| error.field == field)
     }
+
+    /// Whether the cursor belongs into `field`: that of the first error, or `first` of the form where there is none.
+    pub(super) fn begin_at(&self, field: &str, first: &str) -> bool {
+        self.iter().next().map_or(first, |error| error.field) == field
+    }
 }
 
 impl Deref for FieldErrors {

@@ -318,16 +318,18 @@ fn pages_need_nothing_that_the_policy_forbids() {
 
 #[test]
 fn errors_lead_to_their_field() {
-    let errors = FieldErrors(vec![FieldError::new("password2", Text::new("form-passwords-differ"))]);
-    let html = Register {
-        layout: Layout::default(),
-        errors,
-        username: "ada".into(),
-        email: String::new(),
-        next: String::new(),
-    }
-    .render()
-    .unwrap();
+    let register = |errors| {
+        let (email, next) = (String::new(), String::new());
+        let page = Register { layout: Layout::default(), errors, username: "ada".into(), email, next };
+        page.render().unwrap()
+    };
+    let begins_at = |html: &str, field: &str| {
+        let begins: Vec<_> = html.split('<').filter(|tag| tag.contains(" autofocus")).collect();
+        assert!(begins.len() == 1 && begins[0].starts_with(&format!("input id=\"{field}\"")), "{begins:?}");
+    };
+    begins_at(&register(FieldErrors::default()), "username");
+    let html = register(FieldErrors(vec![FieldError::new("password2", Text::new("form-passwords-differ"))]));
+    begins_at(&html, "password2");
     assert!(html.contains("<a href=\"#password2\">The two passwords are not the same.</a>"));
     assert_eq!(html.matches("aria-invalid").count(), 1);
     assert!(html.contains("value=\"ada\"") && !html.contains("type=\"password\" value"));

@@ -1,73 +1,14 @@
 //! Which variables are ours, and which are misspelt.
 
-use super::SettingsError;
+use super::{SettingsError, list::settings};
+
+/// Not read: desktops set it.
+const OF_DESKTOPS: &str = "SESSION_MANAGER";
 
 /// Every variable that a service reads.
-pub(super) const KNOWN: &[&str] = &[
-    "API_ADDR",
-    "API_BEARER_TOKENS",
-    "API_ORIGIN",
-    "AUTH_BACKEND",
-    "AUTH_EMAIL_FIELD",
-    "AUTH_USERNAME_FIELD",
-    "AUTH_USER_TABLE",
-    "DATABASE_URL",
-    "DATA_DIR",
-    "DJANGO_CODEC",
-    "DJANGO_TIME_ZONE",
-    "HTTP_CONNECTIONS",
-    "HTTP_IDLE_TIMEOUT",
-    "HTTP_REQUEST_TIMEOUT",
-    "NEAR_CACHE",
-    "OPERATIONS_ADDR",
-    "OPERATIONS_TOKEN",
-    "REDIS_CA_FILE",
-    "REDIS_CLIENT_CERT_FILE",
-    "REDIS_CLIENT_KEY_FILE",
-    "REDIS_URL",
-    "RUST_LOG",
-    "SECRET_KEY",
-    "SECRET_KEY_FALLBACKS",
-    "SENTINEL_PASSWORD",
-    "SENTINEL_USERNAME",
-    "SESSION_ABSOLUTE",
-    "SESSION_ANONYMOUS_AGE",
-    "SESSION_ANONYMOUS_RATE",
-    "SESSION_ANONYMOUS_SIZE",
-    "SESSION_COOKIE_DOMAIN",
-    "SESSION_COOKIE_FORMER_DOMAINS",
-    "SESSION_COOKIE_FORMER_PATHS",
-    "SESSION_COOKIE_NAME",
-    "SESSION_COOKIE_PATH",
-    "SESSION_COOKIE_SAMESITE",
-    "SESSION_COOKIE_SECURE",
-    "SESSION_COOKIE_SIGNED",
-    "SESSION_DURABLE",
-    "SESSION_ENCRYPTION",
-    "SESSION_EXPIRE_AT_BROWSER_CLOSE",
-    "SESSION_FENCED_READS",
-    "SESSION_FRESH",
-    "SESSION_IDLE",
-    "SESSION_KEY_PREFIX",
-    "SESSION_KEY_VERSION",
-    "SESSION_MAX_PER_USER",
-    "SESSION_PROFILE",
-    "SESSION_REMEMBER_AGE",
-    "SESSION_REPLICAS",
-    "SESSION_RETRY_AFTER",
-    "SESSION_SAVE_EVERY_REQUEST",
-    "SESSION_TIMEOUT_MS",
-    "SESSION_URL",
-    "SIGN_IN_LIMIT",
-    "SITE_ADDR",
-    "SITE_ORIGIN",
-    "SITE_PREFIX",
-    "SUPERUSER_PASSWORD",
-    "TRUSTED_PROXIES",
-    "USER_CACHE",
-    // Not read: desktops set it.
-    "SESSION_MANAGER",
-];
+pub(super) fn known() -> impl Iterator<Item = &'static str> {
+    settings().map(|setting| setting.name)
+}
 
 /// What a variable of ours starts with, and few of others do: an unknown one is a mistake.
 const STEMS: &[&str] = &[
@@ -147,10 +88,11 @@ enum Judgement {
 }
 
 fn judge(name: &str) -> Judgement {
-    if KNOWN.contains(&name) || is_link(name) || DJANGOS.contains(&name) || name.starts_with("DJANGO_SUPERUSER_") {
+    let is_of_others = name == OF_DESKTOPS || DJANGOS.contains(&name) || name.starts_with("DJANGO_SUPERUSER_");
+    if is_of_others || is_link(name) || known().any(|known| known == name) {
         return Judgement::Fine;
     }
-    let (away, nearest) = KNOWN.iter().map(|known| (distance(name, known), *known)).min().unwrap_or((usize::MAX, ""));
+    let (away, nearest) = known().map(|known| (distance(name, known), known)).min().unwrap_or((usize::MAX, ""));
     let starts_like = |text: &str| STEMS.iter().chain(&PREFIXES).any(|stem| text.starts_with(stem));
     if STEMS.iter().any(|stem| name.starts_with(stem)) || (away <= 1 && starts_like(nearest)) {
         return Judgement::Mistake((away <= 3).then_some(nearest));
@@ -241,7 +183,7 @@ mod tests {
             "AUTH_SERVICE_PORT",
             "DJANGO_PORT_8000_TCP",
         ];
-        for name in KNOWN.iter().chain(&others).chain(&of_django).chain(&kubernetes) {
+        for name in known().chain(others).chain(of_django).chain(kubernetes) {
             assert_eq!(judge(name), Judgement::Fine, "{name}");
         }
     }
@@ -267,13 +209,13 @@ mod tests {
         let file = include_str!("../../../.env.example");
         let in_file =
             |name: &str| file.lines().any(|line| line.trim_start_matches('#').starts_with(&format!("{name}=")));
-        for name in KNOWN {
-            assert!(in_file(name) || *name == "SESSION_MANAGER", "{name} is missing in .env.example");
+        for name in known() {
+            assert!(in_file(name), "{name} is missing in .env.example");
         }
         let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
         let lines = file.lines().filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='));
         for name in lines.map(|(name, _)| name).filter(is_name) {
-            assert!(KNOWN.contains(&name) || name == "POSTGRES_PASSWORD", "{name} is no setting");
+            assert!(known().any(|known| known == name) || name == "POSTGRES_PASSWORD", "{name} is no setting");
         }
     }
 

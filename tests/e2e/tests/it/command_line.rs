@@ -35,6 +35,7 @@ fn the_help_names_every_command_and_what_exit_codes_mean() {
             for word in commands.iter().chain(&["Examples:", "Exit codes:", ".env"]) {
                 assert!(ended.stdout.contains(word), "{word}: {ended:?}");
             }
+            assert_eq!(ended.stdout.contains("SESSION_RETRY_AFTER"), help != "-h", "every setting: {ended:?}");
         }
         for command in commands {
             let ended = kind.run(directory.path(), &[], &[command, "--help"]);
