@@ -136,7 +136,7 @@ mod cache;
 mod guard;
 pub(crate) mod login_options;
 mod manage;
-mod password;
+pub(crate) mod password;
 mod require_fresh;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
