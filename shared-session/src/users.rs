@@ -137,7 +137,7 @@ mod current_user;
 mod guard;
 pub(crate) mod login_options;
 mod manage;
-mod password;
+pub(crate) mod password;
 mod require_fresh;
 mod safe_next;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]

@@ -222,9 +222,7 @@ impl SessionStore for RedisStore {
         {
             return Ok(replaced);
         }
-        let (offset, ttl) = (Decimal::of(seen.offset() as u64), millis(ttl));
-        let args = [offset.as_bytes(), seen.part(), &value, ttl.as_bytes()];
-        scripts::replaced(self.call(&scripts::REPLACE, key, &args).await?)
+        scripts::replace_whole(&self.connection, key, seen, &value, ttl).await
     }
 
     async fn delete(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {

@@ -90,6 +90,9 @@ mod tests {
         for reply in ["", "+OK\r\n", "$3\r\nabc\r\n", "$3\r\nab", ",nan\r\n", "*2\r\n:1\r\n$-1\r\n", "x", slots] {
             redis_reply(reply.as_bytes());
         }
+        for reply in [&b"_\0\xf8\xff\r\n"[..], b"%-1\r\n"] {
+            redis_reply(reply);
+        }
     }
 
     #[test]

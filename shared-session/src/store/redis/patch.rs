@@ -36,7 +36,7 @@ const GAP: usize = 8 * BLOCK;
 const PLACES: usize = 4;
 
 /// Replaces a value by one of the same length; `None` if nothing was done, because too much differs or the server's
-/// user lacks a permission.
+/// user is known to lack a permission.
 pub(super) async fn replace(
     connection: &Connection,
     key: &str,
@@ -52,22 +52,28 @@ pub(super) async fn replace(
     let part = seen.offset()..seen.offset() + seen.part().len();
     let Some(places) = differences(old, value, &part) else { return Ok(None) };
     let number = |number: usize| Decimal::of(number as u64);
-    let (len, ttl) = (number(value.len()), millis(ttl));
+    let (len, lifetime) = (number(value.len()), millis(ttl));
     let ends: Vec<_> = places.iter().map(|place| [number(place.start), number(place.end - 1)]).collect();
     let mut args = Vec::with_capacity(2 + 4 * PLACES);
-    args.extend([len.as_bytes(), ttl.as_bytes()]);
+    args.extend([len.as_bytes(), lifetime.as_bytes()]);
     for ([first, last], place) in ends.iter().zip(places) {
         let [seen, new] = [old, value].map(|bytes| bytes.get(place.clone()).unwrap_or_default());
         args.extend([first.as_bytes(), last.as_bytes(), seen, new]);
     }
     match scripts::PATCH.call(connection, key, &args).await {
         Ok(reply) => replaced(reply).map(Some),
-        // A command of the script is forbidden or renamed. Mostly nothing was written then. If it was, what the caller
-        // tries next finds it, and it has the tag of the caller's own commit.
+        // A command of the script is forbidden or renamed. If it is the last one, all is written but the lifetime.
         Err(CallFailure::Answered(answer)) if answer.is("NOPERM") || answer.is("ERR") => {
             tracing::debug!("this server refuses SETRANGE, STRLEN or PEXPIRE: large sessions are sent whole");
             capability.refused();
-            Ok(None)
+            let replaced = scripts::replace_whole(connection, key, seen, value, ttl).await?;
+            match &replaced {
+                Replaced::Conflict(current) if current == value => {
+                    let written = Seen::new(current.clone(), part);
+                    scripts::replace_whole(connection, key, &written, value, ttl).await.map(Some)
+                }
+                _ => Ok(Some(replaced)),
+            }
         }
         Err(failure) => Err(failure.into_error(Effect::Write)),
     }

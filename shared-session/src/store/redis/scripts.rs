@@ -1,16 +1,21 @@
 //! The Lua scripts: called by hash, sent in full only if the server does not have them.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use redis::Value;
 
 use super::wire::{
     connection::{Connection, To},
     failure::{CallFailure, Effect, unexpected},
+    reply::millis,
 };
-use crate::{error::Error, store::Replaced};
+use crate::{
+    decimal::Decimal,
+    error::Error,
+    store::{Replaced, Seen},
+};
 
-pub(super) static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
+static REPLACE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("replace.lua")));
 pub(super) static PATCH: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("patch.lua")));
 pub(super) static DELETE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("delete.lua")));
 pub(super) static CONFIRM_ABSENT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("confirm_absent.lua")));
@@ -42,6 +47,19 @@ impl Script {
             done => done,
         }
     }
+}
+
+/// Replaces a value that is sent whole.
+pub(super) async fn replace_whole(
+    connection: &Connection,
+    key: &str,
+    seen: &Seen,
+    value: &[u8],
+    ttl: Duration,
+) -> Result<Replaced, Error> {
+    let (offset, ttl) = (Decimal::of(seen.offset() as u64), millis(ttl));
+    let args = [offset.as_bytes(), seen.part(), value, ttl.as_bytes()];
+    replaced(REPLACE.call(connection, key, &args).await.map_err(|failure| failure.into_error(Effect::Write))?)
 }
 
 /// What a script that replaces has answered.

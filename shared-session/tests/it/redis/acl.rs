@@ -91,16 +91,20 @@ async fn without_the_rights_to_write_into_values_large_ones_are_sent_whole() {
             let store = RedisStore::connect_with(&with_user(&redis.url()), &patient()).await.unwrap();
             store.create(KEY, large("01:"), MINUTE).await.unwrap();
             commands(&redis);
+            // Of another writer.
+            let stale = store.replace(KEY, &Seen::new(large("00:"), 0..3), large("02:"), MINUTE).await.unwrap();
+            assert!(stale == Replaced::Conflict(large("01:")), "{missing:?}: {stale:?}");
             for (from, to) in [("01:", "02:"), ("02:", "03:"), ("03:", "04:")] {
-                let replaced = store.replace(KEY, &Seen::new(large(from), 0..3), large(to), MINUTE).await.unwrap();
-                // What was written before the server refused is found, and is the caller's own.
-                let is_found = matches!(&replaced, Replaced::Conflict(current) if *current == large(to));
-                let may_be_found = missing == Some(2) && to == "02:";
-                assert!(replaced == Replaced::Stored || is_found && may_be_found, "{missing:?}: {replaced:?}");
+                redis.cli(&["PEXPIRE", KEY, "1000000"]);
+                let replaced = store.replace(KEY, &Seen::new(large(from), 0..3), large(to), 60 * MINUTE).await.unwrap();
+                assert!(replaced == Replaced::Stored, "{missing:?}: {replaced:?}");
                 assert!(store.load(KEY).await.unwrap() == Some(large(to)));
+                let ttl: i64 = redis.cli(&["PTTL", KEY]).parse().unwrap();
+                assert!(ttl > 59 * 60_000, "{missing:?}: it lives for {ttl} ms after {to}");
             }
             let ran = commands(&redis);
             assert_eq!(ran.contains_key("set"), missing.is_some(), "{missing:?}: {ran:?}");
+            assert!(missing.is_none() || ran.get("strlen") <= Some(&2), "it asked again: {missing:?}: {ran:?}");
             assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
         }
     }

@@ -230,8 +230,30 @@ async fn a_large_value_is_not_changed_unless_it_is_as_it_was_seen() {
             store.create(KEY, stored.clone(), MINUTE).await.unwrap();
             let replaced = store.replace(KEY, &large_seen("01:", "a"), large("02:", "b"), 60 * MINUTE).await.unwrap();
             assert!(replaced == Replaced::Conflict(stored.clone()), "{why}: {replaced:?}");
+            // Another length is noticed even where nothing is written at the end.
+            if stored.len() != large("01:", "a").len() {
+                let at_start =
+                    store.replace(KEY, &large_seen("01:", "a"), large("02:", "a"), 60 * MINUTE).await.unwrap();
+                assert!(at_start == Replaced::Conflict(stored.clone()), "{why}: {at_start:?}");
+            }
             assert!(store.load(KEY).await.unwrap() == Some(stored), "{why}");
             assert!(number(&redis.cli(&["PTTL", KEY])) <= 60_000, "{why}");
+            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_version_of_a_large_value_is_compared_wherever_it_is_and_whether_it_changes_or_not() {
+    for redis in Redis::all() {
+        let store = connect(&redis).await;
+        for (part, at) in [(10_000..10_003, 10_001), (60..130, 129)] {
+            let mut newer = large("01:", "a").to_vec();
+            newer[at] = b'n';
+            store.create(KEY, newer.clone().into(), MINUTE).await.unwrap();
+            let seen = Seen::new(large("01:", "a"), part);
+            let replaced = store.replace(KEY, &seen, large("02:", "a"), MINUTE).await.unwrap();
+            assert!(replaced == Replaced::Conflict(newer.into()), "{at}: {replaced:?}");
             assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
         }
     }

@@ -21,7 +21,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Value, usize)>, RedisError> {
         Err(Garbage) => return Err(garbage(bytes)),
     };
     let value = match (found.kind, found.number) {
-        (b'$' | b'*', Some(-1)) | (b'_', _) => Value::Nil,
+        (b'$' | b'*', Some(-1)) => Value::Nil,
+        (b'_', _) if found.text.is_empty() => Value::Nil,
         (b'$', Some(_)) => Value::BulkString(found.text.to_vec()),
         (b':', Some(number)) => Value::Int(number),
         (b'+', _) if found.text == b"OK" => Value::Okay,
@@ -112,7 +113,7 @@ fn len(bytes: &[u8]) -> Result<Option<usize>, Garbage> {
             Some(kind @ (b'*' | b'~' | b'>' | b'%' | b'|')) => {
                 let Some(end) = rest.windows(2).position(|end| end == b"\r\n") else { return Ok(None) };
                 let count = match number(rest.get(1..end).unwrap_or_default()) {
-                    Some(-1) => 0,
+                    Some(-1) if !matches!(kind, b'%' | b'|') => 0,
                     Some(count) => u64::try_from(count).map_err(|_| Garbage)?,
                     None => return Err(Garbage),
                 };
@@ -211,6 +212,10 @@ mod tests {
             b"*x\r\n",
             b"%-2\r\n",
             b"*2\r\n:1\r\nx",
+            b"_\xff\r\n",
+            b"%-1\r\n",
+            b"|-1\r\n+OK\r\n",
+            b"*1\r\n%-1\r\n",
             &nested,
         ] {
             let error = read(bytes).unwrap_err();

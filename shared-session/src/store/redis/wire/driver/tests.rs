@@ -2,7 +2,7 @@ use std::{convert::Infallible, time::Duration};
 
 use futures_util::FutureExt as _;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt, DuplexStream, ReadBuf},
+    io::{AsyncReadExt, AsyncWriteExt, BufWriter, DuplexStream, ReadBuf},
     sync::Notify,
     time::timeout,
 };
@@ -74,6 +74,36 @@ async fn large_values_pass_both_ways_at_once() {
     assert_eq!(sent, expected.repeat(3));
 }
 
+#[tokio::test]
+async fn room_is_made_for_a_text_of_a_length_that_a_session_may_have_and_for_no_other() {
+    for (len, makes_room) in
+        [(LARGE.start() - 1, false), (*LARGE.start(), true), (*LARGE.end(), true), (LARGE.end() + 1, false)]
+    {
+        let (calls, mut driver, mut server) = connection(64);
+        drop(calls.one(&[b"GET", b"a"]));
+        server.write_all(format!("${len}\r\nxx").as_bytes()).await.unwrap();
+        assert!((&mut driver).now_or_never().is_none());
+        let room = driver.large.as_ref().map(|large| large.text.capacity());
+        assert_eq!(room.is_some_and(|room| room >= len), makes_room, "{len}: {room:?}");
+        assert!(makes_room || driver.buffer.capacity() <= 4 * BUFFER, "{len}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_text_may_come_in_two_parts_wherever_they_meet() {
+    let text = vec![b'x'; *LARGE.start()];
+    let reply = [format!("${}\r\n", text.len()).as_bytes(), &text, LINE_END].concat();
+    for at in [1, 7, 8, text.len(), reply.len() - 2, reply.len() - 1] {
+        let (calls, mut driver, mut server) = connection(BUFFER);
+        let call = calls.one(&[b"GET", b"a"]);
+        for part in [&reply[..at], &reply[at..]] {
+            server.write_all(part).await.unwrap();
+            assert!((&mut driver).now_or_never().is_none(), "{at}");
+        }
+        assert!(call.await.unwrap() == Value::BulkString(text.clone()), "{at}");
+    }
+}
+
 #[test]
 fn a_buffer_gives_back_what_it_does_not_need_and_no_more() {
     for (capacity, held, left) in [
@@ -129,15 +159,31 @@ async fn calls_end_with_the_driver_whatever_ends_it() {
 
 #[tokio::test]
 async fn what_makes_no_sense_ends_the_connection() {
-    for nonsense in ["HTTP/1.1 400\r\n", "+OK\r\n+OK\r\n+OK\r\n"] {
+    let without_end = format!("${}\r\n{}", LARGE.start(), "x".repeat(LARGE.start() + LINE_END.len()));
+    for nonsense in ["HTTP/1.1 400\r\n", "+OK\r\n+OK\r\n+OK\r\n", &without_end] {
         let (calls, driver, mut server) = connection(64);
         let calls_made = [calls.one(&[b"PING"]), calls.one(&[b"PING"])];
-        server.write_all(nonsense.as_bytes()).await.unwrap();
-        timeout(MINUTE, driver).await.unwrap();
+        // The connection may end before all of it is sent.
+        let (_, ended) =
+            futures_util::future::join(server.write_all(nonsense.as_bytes()), timeout(MINUTE, driver)).await;
+        ended.unwrap();
         let replies = futures_util::future::join_all(calls_made).await;
         let is_answered = nonsense.starts_with('+');
         assert!(replies.iter().all(|reply| reply.is_ok() == is_answered), "{replies:?}");
         assert!(calls.have_ended());
+    }
+}
+
+#[tokio::test]
+async fn what_a_stream_holds_back_is_flushed() {
+    let (ours, mut server) = tokio::io::duplex(64);
+    let (calls, driver) = Calls::over(BufWriter::new(ours), None, Arc::new(CallLimit::new(1000)));
+    tokio::spawn(driver);
+    for _ in 0..2 {
+        drop(calls.one(&[b"PING"]));
+        let mut sent = [0; b"*1\r\n$4\r\nPING\r\n".len()];
+        timeout(MINUTE, server.read_exact(&mut sent)).await.unwrap().unwrap();
+        assert_eq!(&sent, b"*1\r\n$4\r\nPING\r\n");
     }
 }
 
