@@ -54,7 +54,8 @@ pub struct SessionMiddleware {
 }
 
 impl SessionMiddleware {
-    /// Sessions of `manager`. Make the manager once, outside the closure given to `HttpServer::new`, and clone it.
+    /// Sessions of `manager`. Make the manager once, outside the closure given to `HttpServer::new`, and clone it. Each
+    /// worker connects to Redis [by itself](SessionManager::on_this_runtime).
     #[must_use]
     pub fn new(manager: SessionManager) -> Self {
         Self { manager }

@@ -279,8 +279,8 @@ pub trait SessionStore: Send + Sync + 'static {
     }
 
     /// This store over connections of its own, which the current runtime drives:
-    /// [`SessionManager::on_this_runtime`](crate::SessionManager::on_this_runtime). No I/O, it connects on the first
-    /// call. Default: `None`, the connections that there are serve every runtime, or there are none.
+    /// [`SessionManager::on_this_runtime`](crate::SessionManager::on_this_runtime). Does not wait for them. Default:
+    /// `None`, the connections that there are serve every runtime, or there are none.
     fn on_this_runtime(&self) -> Option<Self>
     where
         Self: Sized,

@@ -6,6 +6,7 @@ mod errors;
 mod examples;
 mod programs;
 mod told;
+mod workers;
 
 http_suite::tests!(start);
 

@@ -99,7 +99,8 @@ impl SessionManager {
 
     /// This manager over connections to the store that the current runtime drives, for servers that have a runtime in
     /// each thread: calls need no other thread then, which saves a third of their processor time. The middleware of
-    /// `shared-session-actix` does it by itself; with Tokio's runtime of several threads it is of no use. No I/O.
+    /// `shared-session-actix` does it by itself; with Tokio's runtime of several threads it is of no use. Does not
+    /// wait: it connects in the background.
     ///
     /// Settings, hooks and statistics are shared, and so are the connections of all managers that this is called for
     /// on one runtime. A store without connections of its own to drive, and a manager with a

@@ -45,7 +45,8 @@ use wire::{
 /// Every write is one command on one key. Conditional ones are `SET … IFEQ` if the server has it (Valkey since 8.1,
 /// Redis since 8.4) and the value is not over 8 KiB, else Lua scripts; the store tries the command instead of comparing
 /// versions. Of a larger value that keeps its length only the bytes that change are sent. A read is one `GET`. All
-/// clones share two connections, one for reads and one for writes, over which their commands are pipelined.
+/// clones share two connections, one for reads and one for writes, over which their commands are pipelined. Each worker
+/// of Actix Web has two of its own; see [`SessionManager::on_this_runtime`](crate::SessionManager::on_this_runtime).
 ///
 /// - **Time-outs.** Every call ends within the [response timeout](RedisConfig::with_response_timeout), 300 ms by
 ///   default, whatever the server does.

@@ -5,7 +5,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::runtime::{Handle, Id};
+use tokio::{
+    runtime::{Handle, Id},
+    time::Instant,
+};
 
 use super::{
     config::RedisConfig,
@@ -32,10 +35,11 @@ impl Runtimes {
         Ok((connection, Self { target, config: config.clone(), calls, home, others: Mutex::default() }))
     }
 
-    /// The connection of the current runtime, made on its first use; `None` on the store's own runtime, and outside of
-    /// any. Those who ask on one runtime share it, and it ends with the last of them.
+    /// The connection of the current runtime, which begins to connect when it is first asked for; `None` on the store's
+    /// own runtime, and outside of any. Those who ask on one runtime share it, and it ends with the last of them.
     pub(super) fn connection_here(&self) -> Option<Arc<Connection>> {
-        let here = Handle::try_current().ok()?.id();
+        let runtime = Handle::try_current().ok()?;
+        let here = runtime.id();
         if self.home == Some(here) {
             return None;
         }
@@ -47,6 +51,9 @@ impl Runtimes {
         }
         let made = Connection::new(self.target.clone(), &self.config, Arc::clone(&self.calls)).ok().map(Arc::new)?;
         others.push((here, Arc::downgrade(&made)));
+        let (first, until) = (Arc::clone(&made), Instant::now() + self.config.connect_timeout);
+        // The first request need not wait for it. What goes wrong is told to those who call.
+        runtime.spawn(async move { first.prove(until).await });
         Some(made)
     }
 }
