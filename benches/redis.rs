@@ -13,7 +13,9 @@ use std::{
 
 use criterion::Criterion;
 use redis::{AsyncCommands, aio::MultiplexedConnection};
-use shared_session::{Close, Ending, Error, SessionLayer, SessionManager, store::RedisStore};
+use shared_session::{
+    Close, Ending, Error, SecretKeys, SessionLayer, SessionManager, cookie::SignedCookies, store::RedisStore,
+};
 use shared_session_benches::{Request, handlers, new_session, request};
 use test_servers::{Redis, RedisKind};
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -39,7 +41,7 @@ fn main() {
         for tasks in [1, 32] {
             let fixture = Arc::new(runtime.block_on(Fixture::new(&redis, tasks)));
             let mut group = criterion.benchmark_group(format!("{name}, {tasks} tasks"));
-            for operation in Operation::ALL {
+            for operation in Operation::COMPARED.into_iter().chain(Operation::MADE_UP) {
                 group.bench_function(operation.name(), |bencher| {
                     bencher.iter_custom(|iterations| runtime.block_on(run(operation, tasks, iterations, &fixture)));
                 });
@@ -64,10 +66,13 @@ enum Operation {
     Load,
     GetSet,
     LoadCommit,
+    MadeUp,
+    MadeUpSigned,
 }
 
 impl Operation {
-    const ALL: [Self; 4] = [Self::Get, Self::Load, Self::GetSet, Self::LoadCommit];
+    const COMPARED: [Self; 4] = [Self::Get, Self::Load, Self::GetSet, Self::LoadCommit];
+    const MADE_UP: [Self; 2] = [Self::MadeUp, Self::MadeUpSigned];
 
     fn name(self) -> &'static str {
         match self {
@@ -75,6 +80,8 @@ impl Operation {
             Self::Load => "load",
             Self::GetSet => "GET, SET",
             Self::LoadCommit => "load, commit",
+            Self::MadeUp => "made-up cookie",
+            Self::MadeUpSigned => "made-up cookie, cookies are signed",
         }
     }
 }
@@ -82,7 +89,9 @@ impl Operation {
 /// A session for each task, and a value of the same size for those who go without us.
 struct Fixture {
     manager: SessionManager,
+    signing: SessionManager,
     cookies: Vec<String>,
+    made_up: String,
     by_hand: MultiplexedConnection,
     keys: Vec<String>,
 }
@@ -90,6 +99,9 @@ struct Fixture {
 impl Fixture {
     async fn new(redis: &Redis, tasks: usize) -> Self {
         let manager = SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap());
+        let keys = SecretKeys::new("a secret key of at least thirty-two bytes").unwrap();
+        let signing = manager.clone().with_signed_cookies(SignedCookies::new(&keys).unwrap()).unwrap();
+        let made_up = format!("{}={}", manager.cookie().name(), "A".repeat(56));
         let client = redis::Client::open(redis.url()).unwrap();
         let mut by_hand = client.get_multiplexed_async_connection().await.unwrap();
         let (mut cookies, mut keys) = (Vec::new(), Vec::new());
@@ -102,7 +114,7 @@ impl Fixture {
             cookies.push(cookie);
             keys.push(key);
         }
-        Self { manager, cookies, by_hand, keys }
+        Self { manager, signing, cookies, made_up, by_hand, keys }
     }
 
     async fn run(&self, operation: Operation, task: usize) {
@@ -127,6 +139,15 @@ impl Fixture {
                     Close::Commit(commit) => assert!(self.manager.commit(commit).await.error().is_none()),
                     _ => unreachable!("there is an edit"),
                 }
+            }
+            Operation::MadeUp => {
+                let handle = self.manager.open([self.made_up.as_bytes()]);
+                black_box(handle.load().await.unwrap());
+            }
+            // Its last 22 characters are taken for the tag, as those of any value are.
+            Operation::MadeUpSigned => {
+                let handle = self.signing.open([self.made_up.as_bytes()]);
+                black_box(handle.load().await.unwrap());
             }
         }
     }
@@ -159,7 +180,7 @@ async fn compare(tasks: usize, fixture: &Arc<Fixture>) -> String {
     let (mut loads, mut commits) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let [get, load, get_set, load_commit] =
-            Operation::ALL.map(|operation| run(operation, tasks, operations, fixture));
+            Operation::COMPARED.map(|operation| run(operation, tasks, operations, fixture));
         let (get, load) = (get.await, load.await);
         let (get_set, load_commit) = (get_set.await, load_commit.await);
         loads.push(get.as_secs_f64() / load.as_secs_f64());

@@ -191,6 +191,27 @@ async fn what_is_written_while_the_session_moves_is_not_lost() {
 }
 
 #[tokio::test]
+async fn an_update_is_made_of_what_is_written_while_the_session_moves() {
+    let fleet = fleet();
+    let mut browser = made_by_django(&fleet, &[("count", "1")]).await;
+    let (memory, key) = (fleet.memory.clone(), session_key(&browser));
+    fleet.faults().before_next("delete", move |_| async move {
+        let mut pickle = Pickle::read(&memory.load(&key).await.unwrap().unwrap()).unwrap();
+        pickle.set_json("count", "10").unwrap();
+        let _ = memory.delete(&key, None).await.unwrap();
+        memory.create(&key, pickle.to_bytes().unwrap(), IDLE).await.unwrap();
+    });
+    let outcome = fleet
+        .serve(&mut browser, |session| {
+            session.update_or("count", 0, |count: u32| count + 1).unwrap();
+            session.rotate().unwrap();
+        })
+        .await;
+    assert!(outcome.error().is_none());
+    assert_eq!(fleet.get(&browser, "count").await, Some(11.into()));
+}
+
+#[tokio::test]
 async fn a_session_that_ends_while_it_moves_stays_ended() {
     let fleet = fleet();
     let mut browser = made_by_django(&fleet, &[("cart", "[1]")]).await;
