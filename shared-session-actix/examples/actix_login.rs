@@ -2,7 +2,7 @@
 //! `correct horse`.
 use actix_web::{App, HttpServer, Responder, web};
 use serde::Deserialize;
-use shared_session::users::{NewUser, SqlUsers};
+use shared_session::users::{CreateUserError, NewUser, SqlUsers};
 use shared_session::{SecretKeys, csrf::FormTokens, store::MemoryStore};
 use shared_session_actix::{CurrentUser, ErrorKind, FormToken, ProtectedForm};
 use shared_session_actix::{Rejection, Session, SessionManager, SessionMiddleware};
@@ -19,8 +19,9 @@ type Failed = Box<dyn std::error::Error>;
 pub(crate) async fn open(database: &str, secret_key: &str) -> Result<SessionManager, Failed> {
     let (users, keys) = (SqlUsers::connect(database).await?, SecretKeys::new(secret_key)?);
     users.migrate().await?;
-    if users.count("").await? == 0 {
-        users.create_user(NewUser::new("ada", "correct horse")).await?;
+    match users.create_user(NewUser::new("ada", "correct horse")).await {
+        Ok(_) | Err(CreateUserError::NameTaken) => {}
+        Err(error) => return Err(error.into()),
     }
     let manager = SessionManager::new(MemoryStore::new()).with_form_tokens(FormTokens::new(keys.clone()));
     Ok(manager.with_users(users, keys))

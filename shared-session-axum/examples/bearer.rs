@@ -6,7 +6,7 @@
 //! ```
 use axum::{Form, Router, routing::get, routing::post};
 use serde::Deserialize;
-use shared_session::users::{NewUser, SqlUsers};
+use shared_session::users::{CreateUserError, NewUser, SqlUsers};
 use shared_session::{SecretKeys, csrf::CrossOrigin, store::MemoryStore, tower::CrossOriginLayer};
 use shared_session_axum::{CurrentUser, ErrorKind, Rejection, Session, SessionLayer, SessionManager};
 
@@ -20,8 +20,9 @@ struct Credentials {
 pub(crate) async fn app(database: &str, secret_key: &str) -> Result<Router, Box<dyn std::error::Error>> {
     let users = SqlUsers::connect(database).await?;
     users.migrate().await?;
-    if users.count("").await? == 0 {
-        users.create_user(NewUser::new("ada", "correct horse")).await?;
+    match users.create_user(NewUser::new("ada", "correct horse")).await {
+        Ok(_) | Err(CreateUserError::NameTaken) => {}
+        Err(error) => return Err(error.into()),
     }
     let keys = SecretKeys::new(secret_key)?;
     let manager = SessionManager::new(MemoryStore::new()).with_users(users, keys).with_bearer_tokens();
