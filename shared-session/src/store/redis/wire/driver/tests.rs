@@ -139,6 +139,19 @@ async fn a_large_command_and_a_large_reply_leave_no_large_buffers() {
 }
 
 #[tokio::test]
+async fn a_large_text_is_whole_with_the_end_of_its_line() {
+    let (calls, mut driver, mut server) = connection(8 * BUFFER);
+    let mut reply = pinned(calls.one(&[b"GET", b"a"]));
+    let begun = format!("${BUFFER}\r\n{}", "x".repeat(10));
+    for part in [&begun, &"x".repeat(BUFFER - 10), "\r", "\n"] {
+        assert!((&mut reply).now_or_never().is_none(), "it is not whole");
+        server.write_all(part.as_bytes()).await.unwrap();
+        assert!((&mut driver).now_or_never().is_none(), "the connection has ended");
+    }
+    assert_eq!(reply.await.unwrap(), Value::BulkString(vec![b'x'; BUFFER]));
+}
+
+#[tokio::test]
 async fn calls_end_with_the_driver_whatever_ends_it() {
     // The server goes.
     let (calls, driver, server) = connection(64);
