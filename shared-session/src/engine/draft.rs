@@ -1,13 +1,13 @@
 //! What a request has done with its session so far. No I/O.
 
-pub(crate) mod delta;
+pub(crate) mod merge;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::{
-    engine::draft::delta::Delta,
+    engine::draft::merge::Delta,
     error::{Error, ErrorKind},
     record::{
         Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, lifetime::Lifetime,

@@ -20,7 +20,7 @@ use crate::{
     cookie::{SessionCookie, SignedCookies},
     engine::{
         core::{Core, clock::StoreClock, max_size::MaxSize, session_limit::SessionLimit, stats::Stats},
-        draft::{Loaded, delta::MissedTake},
+        draft::{Loaded, merge::MissedTake},
         outcome::{Ending, Outcome},
         plan::decide,
         request::{

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use crate::{
     engine::draft::{
         Draft, Intent, Loaded, SessionEnd,
-        delta::{Delta, MissedTake},
+        merge::{Delta, MissedTake},
         stale,
     },
     error::Error,

@@ -14,7 +14,7 @@ use crate::{
     engine::{
         draft::{
             Intent, Loaded,
-            delta::{Step, next},
+            merge::{Step, next},
         },
         request::{RequestState, read_only},
         session::key::{EntryFor, EntryName, EntryOf},

@@ -15,7 +15,7 @@ use crate::{
     audit::{AuditEvent, AuditKind},
     engine::{
         core::Core,
-        draft::{delta::Original, gone},
+        draft::{gone, merge::Original},
         end::Tombstone,
         outcome::CookieAction,
         plan::{Edit, Plan, Write},

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     engine::{
-        draft::{Draft, Loaded, delta::MissedTake, gone, stale},
+        draft::{Draft, Loaded, gone, merge::MissedTake, stale},
         outcome::CookieAction,
         plan::decide,
         request::{Committed, RequestState, State, did_not_finish, no_cookie, read_only},

@@ -1,4 +1,4 @@
-//! The edits of a request, on top of what is stored.
+//! The edits of a request, and what they come to on the version that is stored: the merge.
 //!
 //! Whether a session changed is never flagged; it is read off the [`Delta`]. The delta holds operations rather than
 //! results, so it can be replayed on a newer original when another service was faster.
