@@ -6,7 +6,9 @@ use redis::RedisConnectionInfo;
 
 #[cfg(feature = "redis-tls")]
 use super::wire::tls::{Certificates, Tls};
-use super::wire::{address as url, call_limit::CallLimit, capabilities::Capabilities, delivery::Wait, dial::Dialer};
+use super::wire::{
+    address as url, call_limit::CallLimit, capabilities::Capabilities, delivery::Wait, dial::Dialer, trust::Trusts,
+};
 use crate::error::{Error, ErrorKind};
 
 /// Options of [`RedisStore`](super::RedisStore).
@@ -160,6 +162,7 @@ impl RedisConfig {
             timeout: self.connect_timeout,
             capabilities,
             calls: Arc::new(CallLimit::new(self.max_calls)),
+            trusts: Trusts::default(),
             lanes: 1,
             listener: None,
         })

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{
     config::RedisConfig,
-    wire::{address::Target, call_limit::CallLimit, connection::Connection},
+    wire::{address::Target, call_limit::CallLimit, connection::Connection, trust::Trusts},
 };
 use crate::error::Error;
 
@@ -22,6 +22,8 @@ pub(super) struct Runtimes {
     config: RedisConfig,
     /// All connections have one limit.
     calls: Arc<CallLimit>,
+    /// One that is given up takes those of other runtimes with it.
+    trusts: Trusts,
     home: Option<Id>,
     others: Mutex<Vec<(Id, Weak<Connection>)>>,
 }
@@ -30,9 +32,10 @@ impl Runtimes {
     /// The connection of the current runtime, and what makes those of others.
     pub(super) fn new(target: Target, config: &RedisConfig) -> Result<(Connection, Self), Error> {
         let calls = Arc::new(CallLimit::new(config.max_calls));
-        let connection = Connection::new(target.clone(), config, Arc::clone(&calls))?;
+        let trusts = Trusts::default();
+        let connection = Connection::new(target.clone(), config, Arc::clone(&calls), trusts.clone())?;
         let home = Handle::try_current().ok().map(|runtime| runtime.id());
-        Ok((connection, Self { target, config: config.clone(), calls, home, others: Mutex::default() }))
+        Ok((connection, Self { target, config: config.clone(), calls, trusts, home, others: Mutex::default() }))
     }
 
     /// The connection of the current runtime, which begins to connect when it is first asked for; `None` on the store's
@@ -49,7 +52,8 @@ impl Runtimes {
         {
             return Some(found);
         }
-        let made = Connection::new(self.target.clone(), &self.config, Arc::clone(&self.calls)).ok().map(Arc::new)?;
+        let made = Connection::new(self.target.clone(), &self.config, Arc::clone(&self.calls), self.trusts.clone());
+        let made = Arc::new(made.ok()?);
         others.push((here, Arc::downgrade(&made)));
         let (first, until) = (Arc::clone(&made), Instant::now() + self.config.connect_timeout);
         // The first request need not wait for it. What goes wrong is told to those who call.

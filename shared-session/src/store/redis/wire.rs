@@ -24,3 +24,4 @@ pub(crate) mod slots;
 #[cfg(feature = "redis-tls")]
 pub(crate) mod tls;
 pub(crate) mod tracking;
+pub(crate) mod trust;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use shared_session::{NearCache, SessionManager, store::RedisStore};
-use test_servers::{Redis, RedisKind};
+use test_servers::{Proxy, Redis, RedisKind};
 use tokio::runtime::{Builder, Runtime};
 
 /// As a worker of Actix Web has one.
@@ -43,6 +43,27 @@ fn a_runtime_has_one_pair_of_connections_of_its_own_while_somebody_uses_it() {
     });
     worker.block_on(tokio::task::yield_now());
     assert_clients(&redis, 2, "they end with their last user");
+    home.block_on(manager.ping()).unwrap();
+}
+
+#[test]
+fn what_one_runtime_finds_out_about_silent_connections_counts_for_the_others() {
+    let redis = Redis::start(RedisKind::Old);
+    let proxy = Proxy::to(redis.port());
+    let (home, worker) = (runtime(), runtime());
+    let manager = home.block_on(async { SessionManager::new(RedisStore::connect(&proxy.redis_url()).await.unwrap()) });
+    let own = worker.block_on(async {
+        let own = manager.on_this_runtime();
+        own.ping().await.unwrap();
+        own
+    });
+    proxy.forget();
+    worker.block_on(async {
+        for _ in 0..3 {
+            own.ping().await.unwrap_err();
+        }
+        own.ping().await.unwrap();
+    });
     home.block_on(manager.ping()).unwrap();
 }
 

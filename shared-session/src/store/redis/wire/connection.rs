@@ -20,6 +20,7 @@ use super::{
     server::Address,
     slots::slot,
     tracking::Tracked,
+    trust::Trusts,
 };
 use crate::{error::Error, store::redis::RedisConfig};
 
@@ -59,12 +60,18 @@ enum Route {
 }
 
 impl Connection {
-    /// Counts its calls among `calls`.
-    pub(crate) fn new(target: Target, config: &RedisConfig, calls: Arc<CallLimit>) -> Result<Self, Error> {
+    /// Counts its calls among `calls`, and is trusted as long as those of `trusts`.
+    pub(crate) fn new(
+        target: Target,
+        config: &RedisConfig,
+        calls: Arc<CallLimit>,
+        trusts: Trusts,
+    ) -> Result<Self, Error> {
         let Target { login, sentinel_login, tls, place } = target;
         let capabilities = Capabilities::default();
         let lanes = READS + 1 + usize::from(write_lanes(config.wait));
-        let dialer = Dialer { lanes, calls: Arc::clone(&calls), ..config.dialer(login, tls, capabilities.clone())? };
+        let dialer =
+            Dialer { lanes, calls: Arc::clone(&calls), trusts, ..config.dialer(login, tls, capabilities.clone())? };
         let route = match place {
             Servers::Single(address) => Route::One(Arc::new(dialer.supply(address)), dialer),
             Servers::Sentinel(addresses, name) => {

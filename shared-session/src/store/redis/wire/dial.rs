@@ -26,6 +26,7 @@ use crate::store::redis::wire::{
     link::{Lane, Link},
     reconnect::Reconnecting,
     server::Address,
+    trust::Trusts,
 };
 
 /// The number of pushes that wait for a slow receiver; it learns when it has missed some.
@@ -44,6 +45,8 @@ pub(crate) struct Dialer {
     pub(crate) capabilities: Capabilities,
     /// The calls of the whole store.
     pub(crate) calls: Arc<CallLimit>,
+    /// Of the whole store, too.
+    pub(crate) trusts: Trusts,
     /// The number of connections of a link.
     pub(crate) lanes: usize,
     /// Receives the server's pushes at once. Needs RESP3.
@@ -93,6 +96,7 @@ impl Dialer {
         address: &Address,
         login: &RedisConnectionInfo,
     ) -> Result<Result<Link, RedisError>, Unsent> {
+        let trust = self.trusts.of(address);
         let lanes = match address {
             #[cfg(unix)]
             Address::Unix(path) => {
@@ -116,7 +120,7 @@ impl Dialer {
                 lanes
             }
         };
-        Ok(lanes.map(|lanes| Link::new(address.clone(), lanes)))
+        Ok(lanes.map(|lanes| Link::new(address.clone(), lanes, trust)))
     }
 
     async fn log_in_all<S>(&self, login: &RedisConnectionInfo, streams: Vec<S>) -> Result<Vec<Lane>, RedisError>

@@ -22,7 +22,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{command::Command, delivery::SendOptions, driver::Calls, failure::CallFailure, server::Address};
+use super::{
+    command::Command, delivery::SendOptions, driver::Calls, failure::CallFailure, server::Address, trust::Trust,
+};
 
 /// The lane of reads. All others are for writes.
 pub(crate) const READS: usize = 0;
@@ -41,6 +43,7 @@ pub(crate) struct Link {
     /// Tasks that run as long as the connections exist.
     companion: Option<AbortHandle>,
     closed: Closer,
+    trust: Trust,
     since: Instant,
 }
 
@@ -92,8 +95,9 @@ impl Drop for Lane {
 
 impl Link {
     /// `lanes` all lead to the server at `address`.
-    pub(crate) fn new(address: Address, lanes: Vec<Lane>) -> Self {
-        Self { address, lanes: lanes.into(), companion: None, closed: Closer::default(), since: Instant::now() }
+    pub(crate) fn new(address: Address, lanes: Vec<Lane>, trust: Trust) -> Self {
+        let (closed, since) = (Closer::default(), Instant::now());
+        Self { address, lanes: lanes.into(), companion: None, closed, trust, since }
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -136,7 +140,7 @@ impl Link {
 
     /// Whether the link still accepts commands.
     pub(crate) fn is_good(&self) -> bool {
-        !self.closed.is_closed() && self.lanes.iter().all(|lane| !lane.calls.have_ended())
+        !self.closed.is_closed() && self.trust.holds() && self.lanes.iter().all(|lane| !lane.calls.have_ended())
     }
 
     /// Closes it from another task.
@@ -151,7 +155,7 @@ impl Link {
             Err(CallFailure::TimedOut) => {
                 if lane.timed_out() >= TIMEOUTS || number != READS {
                     tracing::warn!("Redis does not answer: replacing the connection");
-                    self.closed.close();
+                    self.trust.end();
                 }
             }
             Err(CallFailure::Answered(answer)) if answer.is("READONLY") => {
@@ -166,7 +170,7 @@ impl Link {
     fn demoted(&self) {
         if self.since.elapsed() >= DEMOTION_PAUSE {
             tracing::warn!("Redis has become a replica: replacing the connection");
-            self.closed.close();
+            self.trust.end();
         }
     }
 }
@@ -221,9 +225,13 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::store::redis::wire::call_limit::CallLimit;
+    use crate::store::redis::wire::{call_limit::CallLimit, trust::Trusts};
 
     const MINUTE: Duration = Duration::from_secs(60);
+
+    fn address() -> Address {
+        Address::Unix("server".into())
+    }
 
     /// A connection to a silent server, with a driver that ends on request.
     fn link() -> (Link, tokio::sync::oneshot::Sender<()>) {
@@ -236,7 +244,7 @@ mod tests {
             drop((driver, theirs));
         };
         let lane = Lane::new(calls, held, broadcast::channel(1).0.downgrade());
-        (Link::new(Address::Unix("server".into()), vec![lane]), end)
+        (Link::new(address(), vec![lane], Trusts::default().of(&address())), end)
     }
 
     #[tokio::test]
@@ -272,7 +280,7 @@ mod tests {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         let (calls, driver) = Calls::over(stream, None, Arc::new(CallLimit::new(1000)));
         let lane = Lane::new(calls, driver, broadcast::channel(1).0.downgrade());
-        let link = Link::new(Address::Unix("server".into()), vec![lane]);
+        let link = Link::new(self::address(), vec![lane], Trusts::default().of(&self::address()));
         let deadline = Instant::now() + Duration::from_millis(100);
         let send = link.send(READS, &[b"PING"], SendOptions::PLAIN, deadline);
         let handler = async {

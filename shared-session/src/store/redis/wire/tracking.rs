@@ -32,6 +32,7 @@ use crate::store::{
         link::{Link, READS},
         reconnect::Reconnecting,
         slots::slot,
+        trust::Trusts,
     },
 };
 
@@ -245,7 +246,9 @@ impl Side {
     {
         let in_use = commands.get(Instant::now() + dialer.timeout).await?;
         let timeout = dialer.timeout.min(PATIENCE_TO_CONNECT);
-        let dialer = Dialer { lanes: 1, listener: Some(Arc::new(listener)), timeout, ..dialer.clone() };
+        // It stays or goes with the link beside it, and alone.
+        let trusts = Trusts::default();
+        let dialer = Dialer { lanes: 1, listener: Some(Arc::new(listener)), timeout, trusts, ..dialer.clone() };
         let link = dialer.dial(in_use.address()).await.map_err(CallFailure::Unsent)?;
         Ok(Self { link, beside: Arc::downgrade(&in_use), commands, proof })
     }
