@@ -103,8 +103,9 @@ impl SessionManager {
     /// wait: it connects in the background.
     ///
     /// Settings, hooks and statistics are shared, and so are the connections of all managers that this is called for
-    /// on one runtime. A store without connections of its own to drive, and a manager with a
-    /// [near cache](Self::with_near_cache), whose reads need no connection, stay as they are.
+    /// on one runtime. While these are being made, calls go over those that there are. A store without connections of
+    /// its own to drive, one in a cluster, and a manager with a [near cache](Self::with_near_cache), whose reads need no
+    /// connection, stay as they are.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {

@@ -186,7 +186,7 @@ impl SessionStore for RedisStore {
     }
 
     fn on_this_runtime(&self) -> Option<Self> {
-        let connection = self.runtimes.as_ref()?.connection_here()?;
+        let connection = self.runtimes.as_ref()?.connection_here(&self.connection)?;
         Some(Self { connection, runtimes: self.runtimes.clone() })
     }
 

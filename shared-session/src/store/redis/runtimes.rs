@@ -38,9 +38,10 @@ impl Runtimes {
         Ok((connection, Self { target, config: config.clone(), calls, trusts, home, others: Mutex::default() }))
     }
 
-    /// The connection of the current runtime, which begins to connect when it is first asked for; `None` on the store's
-    /// own runtime, and outside of any. Those who ask on one runtime share it, and it ends with the last of them.
-    pub(super) fn connection_here(&self) -> Option<Arc<Connection>> {
+    /// The connection of the current runtime, which begins to connect when it is first asked for; meanwhile, and after
+    /// a failure, calls go to `home`, the store's. `None` on the store's own runtime, outside of any, and in a cluster.
+    /// Those who ask on one runtime share it, and it ends with the last of them.
+    pub(super) fn connection_here(&self, home: &Arc<Connection>) -> Option<Arc<Connection>> {
         let runtime = Handle::try_current().ok()?;
         let here = runtime.id();
         if self.home == Some(here) {
@@ -53,7 +54,7 @@ impl Runtimes {
             return Some(found);
         }
         let made = Connection::new(self.target.clone(), &self.config, Arc::clone(&self.calls), self.trusts.clone());
-        let made = Arc::new(made.ok()?);
+        let made = Arc::new(made.ok()?.beside(home)?);
         others.push((here, Arc::downgrade(&made)));
         let (first, until) = (Arc::clone(&made), Instant::now() + self.config.connect_timeout);
         // The first request need not wait for it. What goes wrong is told to those who call.

@@ -11,15 +11,20 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
+/// Another, whose own thread drives it.
+fn home() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
 /// How many connections there are besides that of the question.
 fn clients(redis: &Redis) -> usize {
     redis.cli(&["CLIENT", "LIST"]).lines().count() - 1
 }
 
-fn assert_clients(redis: &Redis, expected: usize, when: &str) {
+async fn assert_clients(redis: &Redis, expected: usize, when: &str) {
     let end = Instant::now() + Duration::from_secs(30);
     while clients(redis) != expected && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(20));
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(clients(redis), expected, "{when}");
 }
@@ -27,22 +32,21 @@ fn assert_clients(redis: &Redis, expected: usize, when: &str) {
 #[test]
 fn a_runtime_has_one_pair_of_connections_of_its_own_while_somebody_uses_it() {
     let redis = Redis::start(RedisKind::Old);
-    let home = runtime();
+    let home = home();
     let manager = home.block_on(async { SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap()) });
-    assert_clients(&redis, 2, "one for reads and one for writes");
     home.block_on(async { manager.on_this_runtime().ping().await.unwrap() });
-    assert_clients(&redis, 2, "on the runtime that connected");
+    home.block_on(assert_clients(&redis, 2, "one for reads and one for writes, on the runtime that connected"));
     let worker = runtime();
     worker.block_on(async {
         let first = manager.on_this_runtime();
         first.ping().await.unwrap();
         manager.on_this_runtime().ping().await.unwrap();
-        assert_clients(&redis, 4, "those on one runtime share its connections");
+        assert_clients(&redis, 4, "those on one runtime share its connections").await;
+        first.ping().await.unwrap();
         let another = std::thread::spawn(move || runtime().block_on(async { first.on_this_runtime().ping().await }));
         another.join().unwrap().unwrap();
     });
-    worker.block_on(tokio::task::yield_now());
-    assert_clients(&redis, 2, "they end with their last user");
+    worker.block_on(assert_clients(&redis, 2, "they end with their last user"));
     home.block_on(manager.ping()).unwrap();
 }
 
@@ -50,15 +54,13 @@ fn a_runtime_has_one_pair_of_connections_of_its_own_while_somebody_uses_it() {
 fn what_one_runtime_finds_out_about_silent_connections_counts_for_the_others() {
     let redis = Redis::start(RedisKind::Old);
     let proxy = Proxy::to(redis.port());
-    let (home, worker) = (runtime(), runtime());
+    let (home, worker) = (home(), runtime());
     let manager = home.block_on(async { SessionManager::new(RedisStore::connect(&proxy.redis_url()).await.unwrap()) });
-    let own = worker.block_on(async {
-        let own = manager.on_this_runtime();
-        own.ping().await.unwrap();
-        own
-    });
-    proxy.forget();
     worker.block_on(async {
+        let own = manager.on_this_runtime();
+        assert_clients(&redis, 4, "its own are made").await;
+        own.ping().await.unwrap();
+        proxy.forget();
         for _ in 0..3 {
             own.ping().await.unwrap_err();
         }
@@ -68,15 +70,29 @@ fn what_one_runtime_finds_out_about_silent_connections_counts_for_the_others() {
 }
 
 #[test]
+fn a_runtime_that_cannot_connect_uses_the_connections_that_there_are() {
+    let redis = Redis::start(RedisKind::Old);
+    let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let manager = home.block_on(async { SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap()) });
+    redis.cli(&["CONFIG", "SET", "maxclients", "2"]);
+    runtime().block_on(async {
+        let own = manager.on_this_runtime();
+        for _ in 0..10 {
+            own.ping().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}
+
+#[test]
 fn a_near_cache_keeps_to_the_connections_that_hear_of_changes() {
     let redis = Redis::start(RedisKind::Old);
-    // It is driven while another runtime asks.
-    let home = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let home = home();
     let manager = home.block_on(async {
         let store = RedisStore::connect(&redis.url()).await.unwrap();
         SessionManager::new(store).with_near_cache(NearCache::new()).unwrap()
     });
     let before = clients(&redis);
     runtime().block_on(async { manager.on_this_runtime().ping().await }).unwrap();
-    assert_clients(&redis, before, "no other connections");
+    home.block_on(assert_clients(&redis, before, "no other connections"));
 }

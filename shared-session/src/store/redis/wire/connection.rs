@@ -44,6 +44,8 @@ pub(crate) struct Connection {
     fenced_reads: bool,
     /// Required for every write.
     wait: Option<Wait>,
+    /// That of the store, if this is a runtime's own: calls go there while this one is being made.
+    home: Option<Arc<Self>>,
 }
 
 /// The number of lanes for writes that wait for replicas, because a connection does nothing else while it waits. Other
@@ -97,7 +99,24 @@ impl Connection {
             calls,
             wait: config.wait,
             fenced_reads: config.fenced_reads,
+            home: None,
         }
+    }
+
+    /// A runtime's own, beside `home`. `None` for a cluster, where it would be one to each node.
+    pub(crate) fn beside(self, home: &Arc<Self>) -> Option<Self> {
+        let home = home.home.as_ref().unwrap_or(home);
+        matches!(self.route, Route::One(..)).then(|| Self { home: Some(Arc::clone(home)), ..self })
+    }
+
+    /// Whether it need not be waited for. If it is not made, it is from now on.
+    fn is_made(&self) -> bool {
+        let Route::One(link, _) = &self.route else { return true };
+        let is_made = link.in_use().is_some();
+        if !is_made {
+            link.renew();
+        }
+        is_made
     }
 
     /// Connects now.
@@ -153,6 +172,12 @@ impl Connection {
         effect: Effect,
         deadline: Instant,
     ) -> Result<Value, CallFailure> {
+        if let Some(home) = &self.home
+            && !self.is_made()
+            && home.is_made()
+        {
+            return Box::pin(home.send(to, command, effect, deadline)).await;
+        }
         let Some(_call) = self.calls.begin() else {
             return Err(CallFailure::Unsent(Unsent::new("too many calls are waiting for Redis")));
         };
