@@ -172,17 +172,22 @@ async fn a_late_tab_under_the_moved_cookie_is_anonymous_and_its_write_is_stale()
     assert!(later.error().is_none(), "after a minute it is a visitor like any other");
 }
 
+/// Another program stores the entry after the session was copied to its new key, before the old one is deleted.
+fn write_while_it_moves(fleet: &Fleet, browser: &Browser, name: &'static str, json: &'static str) {
+    let (memory, key) = (fleet.memory.clone(), session_key(browser));
+    fleet.faults().before_next("delete", move |_| async move {
+        let mut pickle = Pickle::read(&memory.load(&key).await.unwrap().unwrap()).unwrap();
+        pickle.set_json(name, json).unwrap();
+        let _ = memory.delete(&key, None).await.unwrap();
+        memory.create(&key, pickle.to_bytes().unwrap(), IDLE).await.unwrap();
+    });
+}
+
 #[tokio::test]
 async fn what_is_written_while_the_session_moves_is_not_lost() {
     let fleet = fleet();
     let mut browser = made_by_django(&fleet, &[("cart", "[1]")]).await;
-    let (memory, key) = (fleet.memory.clone(), session_key(&browser));
-    fleet.faults().before_next("delete", move |_| async move {
-        let mut pickle = Pickle::read(&memory.load(&key).await.unwrap().unwrap()).unwrap();
-        pickle.set_json("added", "true").unwrap();
-        let _ = memory.delete(&key, None).await.unwrap();
-        memory.create(&key, pickle.to_bytes().unwrap(), IDLE).await.unwrap();
-    });
+    write_while_it_moves(&fleet, &browser, "added", "true");
     let outcome = fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert!(outcome.error().is_none());
     assert_eq!(fleet.get(&browser, "added").await, Some(true.into()));
@@ -194,13 +199,7 @@ async fn what_is_written_while_the_session_moves_is_not_lost() {
 async fn an_update_is_made_of_what_is_written_while_the_session_moves() {
     let fleet = fleet();
     let mut browser = made_by_django(&fleet, &[("count", "1")]).await;
-    let (memory, key) = (fleet.memory.clone(), session_key(&browser));
-    fleet.faults().before_next("delete", move |_| async move {
-        let mut pickle = Pickle::read(&memory.load(&key).await.unwrap().unwrap()).unwrap();
-        pickle.set_json("count", "10").unwrap();
-        let _ = memory.delete(&key, None).await.unwrap();
-        memory.create(&key, pickle.to_bytes().unwrap(), IDLE).await.unwrap();
-    });
+    write_while_it_moves(&fleet, &browser, "count", "10");
     let outcome = fleet
         .serve(&mut browser, |session| {
             session.update_or("count", 0, |count: u32| count + 1).unwrap();
