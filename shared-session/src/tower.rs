@@ -73,16 +73,13 @@
 
 mod body;
 mod cross_origin;
-mod future;
 pub mod grpc;
-pub(crate) mod layer;
-mod service;
+pub(crate) mod session;
 
 pub use body::ResponseBody;
 pub(crate) use body::inner;
 pub use cross_origin::{CrossOriginFuture, CrossOriginLayer, CrossOriginService};
-pub use future::ResponseFuture;
-pub use service::SessionService;
+pub use session::{ResponseFuture, SessionService};
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
