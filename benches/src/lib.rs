@@ -65,7 +65,7 @@ impl SessionStore for FixedStore {
     }
 
     async fn delete(&self, _key: &str, _seen: Option<&Seen>) -> Result<Deleted, Error> {
-        Ok(Deleted::Deleted)
+        Ok(Deleted::Done)
     }
 
     async fn scan(&self, _prefix: &str, _from: Option<&str>) -> Result<Page, Error> {

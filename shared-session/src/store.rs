@@ -28,7 +28,7 @@
 //! assert_eq!(store.replace("key", &seen, "two".into(), minute).await?, Replaced::Stored);
 //! // What was seen is not there any more.
 //! assert_eq!(store.replace("key", &seen, "three".into(), minute).await?, Replaced::Conflict("two".into()));
-//! assert_eq!(store.delete("key", None).await?, Deleted::Deleted);
+//! assert_eq!(store.delete("key", None).await?, Deleted::Done);
 //! # Ok(()) }
 //! ```
 //!
@@ -108,10 +108,9 @@ pub enum Replaced {
 /// What [`SessionStore::delete`] did.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
-#[expect(clippy::enum_variant_names, reason = "the variants name the outcome")]
 pub enum Deleted {
     /// The key existed and is deleted.
-    Deleted,
+    Done,
     /// Nothing changed: these are the bytes stored now.
     Conflict(Bytes),
     /// The key was absent already.
@@ -131,7 +130,7 @@ impl fmt::Debug for Replaced {
 impl fmt::Debug for Deleted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Deleted => "Deleted",
+            Self::Done => "Done",
             Self::Conflict(_) => "Conflict(..)",
             Self::Gone => "Gone",
         })

@@ -136,7 +136,7 @@ impl Core {
         let mut was_asked = false;
         for _ in 0..ATTEMPTS {
             match self.store.delete(key, owned.seen()).await {
-                Ok(Deleted::Deleted) => return Ok(true),
+                Ok(Deleted::Done) => return Ok(true),
                 // The first attempt, whose reply was lost, has deleted it.
                 Ok(Deleted::Gone) => return Ok(was_asked),
                 Ok(Deleted::Conflict(current)) => {

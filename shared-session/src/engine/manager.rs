@@ -6,7 +6,6 @@ pub(crate) mod check_writes;
 pub(crate) mod fleet;
 pub(crate) mod form_tokens;
 pub(crate) mod open;
-pub(crate) mod reopen;
 pub(crate) mod session_list;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -20,13 +19,10 @@ use crate::{
     cookie::{SessionCookie, SignedCookies},
     engine::{
         core::{Core, clock::StoreClock, max_size::MaxSize, session_limit::SessionLimit, stats::Stats},
-        draft::{Loaded, merge::MissedTake},
         outcome::{Ending, Outcome},
-        plan::decide,
         request::{
             Method, Origin, RequestState, State,
-            commit::{Close, Commit, Work, with_forms},
-            no_cookie,
+            commit::{Close, Commit},
         },
         session::lazy::LazySession,
     },
@@ -297,7 +293,7 @@ impl SessionManager {
 
     /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
     pub fn close(&self, session: &LazySession, ending: Ending) -> Close {
-        close(&self.0, &session.0, ending)
+        session.0.close(ending)
     }
 
     /// Stores what [`close`](Self::close) decided. Once polled it runs to its end: if this future is dropped before
@@ -344,52 +340,6 @@ impl SessionManager {
     #[must_use]
     pub fn on_error(&self) -> &OnError {
         &self.0.on_error
-    }
-}
-
-#[cfg(feature = "tower")]
-impl crate::engine::request::RequestGuard {
-    /// As [`SessionManager::close`], by the manager that opened the session.
-    pub(crate) fn close(&self, ending: Ending) -> Close {
-        close(&self.inner().core, self.inner(), ending)
-    }
-}
-
-fn close(core: &Core, request: &Arc<RequestState>, ending: Ending) -> Close {
-    if request.seal_untouched() {
-        let outcome = with_forms(request, Outcome::default());
-        request.end(&outcome.cookie, ending.without_session());
-        return Close::Done(outcome);
-    }
-    let carried = request.carried();
-    let (state, cookie) = request.seal();
-    let done = |outcome: Outcome, none: Result<(), Error>| {
-        let outcome = with_forms(request, outcome);
-        request.end(&outcome.cookie, none);
-        Close::Done(outcome)
-    };
-    let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), carried, core), Err(error));
-    let draft = match state {
-        State::Open(open) => open.draft,
-        State::Unloaded | State::Closed => return done(Outcome::default(), ending.without_session()),
-        State::Failed(error) => return failed(error),
-        State::Committing(committed) => {
-            return Close::Commit(Commit::new(request, Work::Begun(committed), false));
-        }
-    };
-    let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
-    if ending == Ending::Failed || request.read_only {
-        return done(Outcome::read(cookie.clone(), private, carried, core), ending.without_session());
-    }
-    request.shared().forms.note_commit(draft.signs_in());
-    if draft.is_settled(&core.lifetime) {
-        return done(Outcome::read(cookie.clone(), private, carried, core), Ok(()));
-    }
-    match decide(draft, &core.lifetime, MissedTake::Keep) {
-        Ok(None) => done(Outcome::read(cookie.clone(), private, carried, core), Ok(())),
-        Ok(Some(plan)) if plan.needs_cookie() && request.is_reopened() => failed(no_cookie()),
-        Ok(Some(plan)) => Close::Commit(Commit::new(request, Work::Write(Box::new(plan)), private)),
-        Err(error) => failed(error),
     }
 }
 

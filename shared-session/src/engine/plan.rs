@@ -3,13 +3,21 @@
 use std::{net::IpAddr, sync::Arc};
 
 use crate::{
+    audit::AuditKind,
     engine::draft::{
         Draft, Intent, Loaded, SessionEnd,
         merge::{Delta, MissedTake},
         stale,
     },
     error::Error,
-    record::{Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, lifetime::Lifetime},
+    record::{
+        Identity, Record,
+        client::Client,
+        entries::Entries,
+        expiry::Expiry,
+        id::{Handle, Token},
+        lifetime::Lifetime,
+    },
 };
 
 /// What to do with the store.
@@ -29,6 +37,39 @@ impl Plan {
             Some(Write::Edit(edit)) => edit.rotate,
             Some(Write::Touch { .. }) | None => false,
         }
+    }
+
+    pub(crate) fn signs_in(&self) -> bool {
+        match &self.write {
+            Some(Write::Edit(edit)) => edit.pending.login.is_some(),
+            Some(Write::Create(new)) => new.login.is_some(),
+            Some(Write::Touch { .. }) | None => false,
+        }
+    }
+
+    /// What the audit log is told of its write.
+    pub(crate) fn audit_kind(&self) -> Option<AuditKind> {
+        match &self.write {
+            _ if self.signs_in() => Some(AuditKind::SignIn),
+            Some(Write::Edit(edit)) if edit.rotate => Some(AuditKind::Rotation),
+            _ => None,
+        }
+    }
+
+    /// The sessions that it may change, as far as they are known.
+    pub(crate) fn handles(&self) -> [Option<Handle>; 2] {
+        let ended = match &self.end {
+            Some(SessionEnd::Record(token, _) | SessionEnd::Unreadable(token, _)) => Some(token.handle),
+            // Several, and read past the near cache: each is dropped when it is ended.
+            Some(SessionEnd::Cookies(_)) | None => None,
+        };
+        let written = match &self.write {
+            Some(Write::Touch { token, .. }) => Some(token.handle),
+            Some(Write::Edit(edit)) => Some(edit.token.handle),
+            // Nobody knows its handle yet.
+            Some(Write::Create(_)) | None => None,
+        };
+        [ended, written]
     }
 }
 

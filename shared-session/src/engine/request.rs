@@ -9,6 +9,7 @@
 
 pub(crate) mod commit;
 pub(crate) mod credentials;
+pub(crate) mod follow;
 pub(crate) mod run_to_end;
 
 #[cfg(feature = "users")]
@@ -259,93 +260,6 @@ impl RequestState {
     pub(crate) fn seal(&self) -> (State, CookieAction) {
         let mut shared = self.shared();
         (std::mem::replace(&mut shared.state, State::Closed), shared.cookie.clone())
-    }
-
-    /// The request ends with this `cookie` in its answer. Without a session, `none` is the result for those who
-    /// reopened it. Only the first end counts.
-    pub(crate) fn end(&self, cookie: &CookieAction, none: Result<(), Error>) {
-        let mut shared = self.shared();
-        let RequestEnd::Awaited(waiting) = &mut shared.end else { return };
-        let waiting = waiting.take();
-        let place = place_after(cookie, self.presented(), none);
-        let told = waiting.map(|waiting| (waiting, place.clone()));
-        shared.end = RequestEnd::Ended(place);
-        drop(shared);
-        if let Some((waiting, place)) = told {
-            waiting.send_replace(Some(place));
-        }
-    }
-
-    /// The request ends without an answer. A cookie that an earlier commit made is sent to nobody.
-    fn abandon(&self) {
-        let none = || Error::new(ErrorKind::Closed, "the request was dropped before its visitor had a session");
-        let cookie = {
-            let mut shared = self.shared();
-            if matches!(shared.end, RequestEnd::Ended(_)) {
-                return;
-            }
-            if !matches!(shared.state, State::Committing(_)) {
-                shared.state = State::Closed;
-            }
-            std::mem::replace(&mut shared.cookie, CookieAction::Keep)
-        };
-        match cookie {
-            CookieAction::Set(..) => self.end_nowhere(Error::new(
-                ErrorKind::Closed,
-                "the request was dropped before its visitor had the session's new cookie",
-            )),
-            cookie => self.end(&cookie, Err(none())),
-        }
-    }
-
-    fn end_nowhere(&self, error: Error) {
-        let mut shared = self.shared();
-        let end = std::mem::replace(&mut shared.end, RequestEnd::Ended(Err(error.clone())));
-        drop(shared);
-        if let RequestEnd::Awaited(Some(waiting)) = end {
-            waiting.send_replace(Some(Err(error)));
-        }
-    }
-
-    /// What a handle follows that is reopened from this one.
-    pub(crate) fn followed(self: &Arc<Self>) -> Followed {
-        if let Origin::Reopened(followed) = &self.origin {
-            return followed.clone();
-        }
-        match &mut self.shared().end {
-            RequestEnd::Ended(place) => Followed::Ended(place.clone()),
-            RequestEnd::Awaited(waiting) => {
-                let waiting = waiting.get_or_insert_with(|| watch::Sender::new(None));
-                Followed::Running { request: Arc::downgrade(self), end: waiting.subscribe() }
-            }
-        }
-    }
-
-    /// Whether the caller runs on the task that runs the request: that one cannot wait for the request's end.
-    pub(crate) fn runs_here(&self) -> bool {
-        self.shared().task == task::try_id()
-    }
-
-    /// Where the session is that the commits of this request have made so far.
-    pub(crate) fn so_far(&self) -> CurrentToken {
-        let none = "the request has no session yet: commit first, or load the reopened session after the response";
-        place_after(&self.shared().cookie, self.presented(), Err(Error::new(ErrorKind::Closed, none)))
-    }
-}
-
-/// Where the session of a visitor is who gets this `cookie` in answer to the `presented` one.
-fn place_after(cookie: &CookieAction, presented: Option<&Token>, none: Result<(), Error>) -> CurrentToken {
-    match (cookie, presented) {
-        (CookieAction::Set(token, _) | CookieAction::Extend(token, _), _) => Ok(Some(token.clone())),
-        (CookieAction::Keep, Some(token)) => Ok(Some(token.clone())),
-        (CookieAction::Keep, None) => none.map(|()| None),
-        (CookieAction::Remove, _) => Err(Error::new(ErrorKind::Gone, "the request signed its visitor out")),
-    }
-}
-
-impl Shared {
-    pub(crate) fn has_ended(&self) -> bool {
-        matches!(self.end, RequestEnd::Ended(_))
     }
 }
 

@@ -21,7 +21,6 @@ use crate::{
         plan::{Edit, Plan, Write},
         write::{
             conflict::{ATTEMPTS, Attempt, too_slow},
-            evict::written_by,
             written::Written,
         },
     },
@@ -42,7 +41,7 @@ impl Core {
         let span =
             tracing::info_span!("session.commit", outcome = tracing::field::Empty, attempts = tracing::field::Empty);
         let work = async move {
-            let _evict = self.evict_after(written_by(&plan));
+            let _evict = self.evict_after(plan.handles());
             let stopwatch = Stopwatch::start();
             let written = self.write(plan).await;
             self.last_write.note(written.as_ref().err());
@@ -65,19 +64,10 @@ impl Core {
     }
 
     async fn write(&self, plan: Box<Plan>) -> Result<Written, Error> {
-        let signs_in = match &plan.write {
-            Some(Write::Edit(edit)) => edit.pending.login.is_some(),
-            Some(Write::Create(new)) => new.login.is_some(),
-            _ => false,
-        };
+        let (signs_in, audit_kind) = (plan.signs_in(), plan.audit_kind());
         if self.session_limit.is_some() {
             Box::pin(self.has_room(&plan)).await?;
         }
-        let kind = match &plan.write {
-            _ if signs_in => Some(AuditKind::SignIn),
-            Some(Write::Edit(edit)) if edit.rotate => Some(AuditKind::Rotation),
-            _ => None,
-        };
         let ended = match plan.end {
             None => CookieAction::Keep,
             Some(end) => match Box::pin(self.end(end, plan.address)).await {
@@ -110,7 +100,7 @@ impl Core {
         if signs_in && self.session_limit.is_some() {
             Box::pin(self.keep_to_limit(&written)).await?;
         }
-        if let Some(kind) = kind {
+        if let Some(kind) = audit_kind {
             self.tell(kind, &written, plan.address);
         }
         Ok(Written { cookie: ended.then(written.cookie), ..written })

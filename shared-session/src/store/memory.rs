@@ -252,7 +252,7 @@ impl SessionStore for MemoryStore {
             Some(current) if seen.is_some_and(|seen| !seen.matches(current)) => Ok(Deleted::Conflict(current.clone())),
             Some(_) => {
                 state.remove(key);
-                Ok(Deleted::Deleted)
+                Ok(Deleted::Done)
             }
         }
     }
@@ -352,7 +352,7 @@ mod tests {
         }
         assert_eq!(store.state().deadlines.len(), 2);
         store.index_remove("index", &["member".to_owned()]).await.unwrap();
-        assert_eq!(store.delete("key", None).await.unwrap(), Deleted::Deleted);
+        assert_eq!(store.delete("key", None).await.unwrap(), Deleted::Done);
         let state = store.state();
         assert!(state.entries.is_empty() && state.indexes.is_empty() && state.deadlines.is_empty());
     }

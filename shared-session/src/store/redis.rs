@@ -18,7 +18,6 @@ use crate::{
 mod config;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
-mod get;
 pub(crate) mod ifeq;
 mod patch;
 mod policy;
@@ -28,15 +27,14 @@ pub(crate) mod scripts;
 pub(crate) mod wire;
 
 pub use config::RedisConfig;
-use get::get;
 pub use policy::Persistence;
 use runtimes::Runtimes;
 use scan::Position;
 use wire::{
-    command::Command,
+    command::{Command, MAX_MILLIS, millis},
     connection::{Connection, To},
     failure::{Effect, unexpected},
-    reply::{MAX_MILLIS, millis, text},
+    frame::text,
     tracking::Tracking,
 };
 
@@ -191,7 +189,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn load(&self, key: &str) -> Result<Option<Bytes>, Error> {
-        let found = get(&self.connection, key, self.connection.deadline()).await?;
+        let found = self.connection.get(key, self.connection.deadline()).await?;
         if found.is_none() && self.connection.waits() {
             // Boxed, because it is rare and larger.
             Box::pin(self.confirm_absent(key)).await?;
@@ -235,7 +233,7 @@ impl SessionStore for RedisStore {
             None => self.send(To::Key(key), &[b"DEL", key.as_bytes()], Effect::Write).await?,
         };
         match reply {
-            Value::Int(1) => Ok(Deleted::Deleted),
+            Value::Int(1) => Ok(Deleted::Done),
             Value::Int(0) => {
                 Box::pin(self.confirm_absent(key)).await?;
                 Ok(Deleted::Gone)

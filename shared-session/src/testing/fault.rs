@@ -384,7 +384,7 @@ mod tests {
             assert_eq!(store.replace("key", &whole("old"), "rival".into(), TTL).await.unwrap(), Replaced::Stored);
         });
         store.after_next("load", |store| async move {
-            assert_eq!(store.delete("key", None).await.unwrap(), Deleted::Deleted);
+            assert_eq!(store.delete("key", None).await.unwrap(), Deleted::Done);
         });
         let replaced = store.replace("key", &whole("old"), "new".into(), TTL).await.unwrap();
         assert_eq!(replaced, Replaced::Conflict("rival".into()));

@@ -161,7 +161,7 @@ where
                 StageProjection::Handling { handler } => {
                     this.guard.enter();
                     let response = ready!(handler.poll(cx))?;
-                    match this.guard.close(grpc::ending(&response)) {
+                    match this.guard.inner().close(grpc::ending(&response)) {
                         Close::Done(outcome) => (outcome, response),
                         Close::Commit(commit) => {
                             let commit = Box::pin(commit.run());

@@ -164,7 +164,7 @@ async fn every_operation_asks_redis_as_often_as_is_promised() {
     assert_eq!(asked(), (1, 0, 0, 0), "a load over a fence");
     assert_eq!(store.delete(KEY, Some(&seen(TWO))).await.unwrap(), Deleted::Conflict(ONE.into()));
     assert_eq!(asked(), (0, 1, 0, 0), "a deletion's conflict");
-    assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Done);
     assert_eq!(asked(), (0, 2, 0, 0), "a deletion");
     assert!(store.create("session:new", ONE.into(), HOUR).await.unwrap());
     assert_eq!(asked(), (0, 0, 0, 0), "a creation");
@@ -216,7 +216,7 @@ async fn a_flushed_redis_signs_nobody_out() {
     assert_eq!(replace(&store, ONE, TWO).await, Replaced::Stored);
     site.flush();
     assert_eq!(load(&store).await.as_deref(), Some(TWO));
-    assert_eq!(store.delete(KEY, Some(&seen(TWO))).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(KEY, Some(&seen(TWO))).await.unwrap(), Deleted::Done);
     site.flush();
     assert_eq!(load(&store).await, None);
     assert_eq!(replace(&store, TWO, THREE).await, Replaced::Gone);
@@ -275,7 +275,7 @@ async fn a_redis_without_memory_deletes_and_reads_but_does_not_replace() {
     assert_eq!(load(&store).await.as_deref(), Some(ONE));
     let error = store.replace(KEY, &seen(ONE), TWO.into(), HOUR).await.unwrap_err();
     assert_eq!((error.kind(), error.is_undecided()), (ErrorKind::Unavailable, false));
-    assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Done);
     assert_eq!(load(&store).await, None);
 }
 

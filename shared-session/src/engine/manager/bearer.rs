@@ -9,11 +9,7 @@
 use crate::engine::outcome::Outcome;
 use crate::{
     cookie::Sent,
-    engine::{
-        manager::SessionManager,
-        request::{RequestState, credentials::Carrier},
-        session::Session,
-    },
+    engine::{manager::SessionManager, session::Session},
     error::{Error, ErrorKind},
 };
 
@@ -114,38 +110,5 @@ impl Session {
         shared.state.open()?;
         shared.as_bearer = true;
         Ok(())
-    }
-}
-
-impl RequestState {
-    /// An error if nobody can say which session the request means.
-    pub(crate) fn check_credentials(&self) -> Result<(), Error> {
-        match self.carrier() {
-            Carrier::Cookie | Carrier::Bearer => Ok(()),
-            Carrier::Ambiguous => Err(Error::new(
-                ErrorKind::AmbiguousCredentials,
-                "a request carries a bearer token and the session cookie, or several Authorization headers",
-            )),
-        }
-    }
-
-    #[cfg(feature = "users")]
-    pub(crate) fn takes_bearer(&self) -> bool {
-        self.core.bearer
-    }
-
-    /// The value of `WWW-Authenticate` in an answer with `kind` and `status` (RFC 6750, 3).
-    pub(crate) fn challenge(&self, kind: ErrorKind, status: u16) -> Option<&'static str> {
-        if !self.core.bearer {
-            return None;
-        }
-        match (kind, status, self.carrier()) {
-            (ErrorKind::Unauthenticated, 401, Carrier::Bearer) => {
-                Some(r#"Bearer realm="session", error="invalid_token""#)
-            }
-            (ErrorKind::Unauthenticated, 401, _) => Some(r#"Bearer realm="session""#),
-            (ErrorKind::AmbiguousCredentials, 400, _) => Some(r#"Bearer realm="session", error="invalid_request""#),
-            _ => None,
-        }
     }
 }

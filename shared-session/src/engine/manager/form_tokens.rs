@@ -83,7 +83,7 @@ impl LazySession {
     /// [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. Those of [`load`](Self::load).
     pub async fn check_form_token(&self, token: &str) -> Result<(), Error> {
         let (tokens, headers) = (self.0.core.form_tokens()?, || [self.0.cookie_header()]);
-        self.0.check_credentials()?;
+        self.0.carrier().check()?;
         if self.0.needs_no_form_token() {
             return Ok(());
         }

@@ -1,12 +1,13 @@
-//! What a request decided to store.
+//! How a request is closed: what it decided to store, and its commit.
 
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     engine::{
-        outcome::{CookieAction, Outcome},
-        plan::Plan,
-        request::{Committed, RequestGuard, RequestState, did_not_finish, run_to_end::ToEnd},
+        draft::{Loaded, merge::MissedTake},
+        outcome::{CookieAction, Ending, Outcome},
+        plan::{Plan, decide},
+        request::{Committed, RequestGuard, RequestState, State, did_not_finish, no_cookie, run_to_end::ToEnd},
     },
     error::{Error, ErrorKind},
 };
@@ -41,6 +42,53 @@ pub(crate) enum Work {
     Begun(Committed),
 }
 
+impl RequestState {
+    /// Seals the session, loaded or not, and decides what is to be stored.
+    pub(crate) fn close(self: &Arc<Self>, ending: Ending) -> Close {
+        if self.seal_untouched() {
+            let outcome = self.with_forms(Outcome::default());
+            self.end(&outcome.cookie, ending.without_session());
+            return Close::Done(outcome);
+        }
+        let core = &*self.core;
+        let carried = self.carried();
+        let (state, cookie) = self.seal();
+        let done = |outcome: Outcome, none: Result<(), Error>| {
+            let outcome = self.with_forms(outcome);
+            self.end(&outcome.cookie, none);
+            Close::Done(outcome)
+        };
+        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), carried, core), Err(error));
+        let draft = match state {
+            State::Open(open) => open.draft,
+            State::Unloaded | State::Closed => return done(Outcome::default(), ending.without_session()),
+            State::Failed(error) => return failed(error),
+            State::Committing(committed) => {
+                return Close::Commit(Commit::new(self, Work::Begun(committed), false));
+            }
+        };
+        let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
+        if ending == Ending::Failed || self.read_only {
+            return done(Outcome::read(cookie.clone(), private, carried, core), ending.without_session());
+        }
+        self.shared().forms.note_commit(draft.signs_in());
+        if draft.is_settled(&core.lifetime) {
+            return done(Outcome::read(cookie.clone(), private, carried, core), Ok(()));
+        }
+        match decide(draft, &core.lifetime, MissedTake::Keep) {
+            Ok(None) => done(Outcome::read(cookie.clone(), private, carried, core), Ok(())),
+            Ok(Some(plan)) if plan.needs_cookie() && self.is_reopened() => failed(no_cookie()),
+            Ok(Some(plan)) => Close::Commit(Commit::new(self, Work::Write(Box::new(plan)), private)),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn with_forms(&self, outcome: Outcome) -> Outcome {
+        let form = self.form_part(&outcome.cookie);
+        outcome.with_form(form)
+    }
+}
+
 impl Commit {
     pub(crate) fn new(request: &Arc<RequestState>, work: Work, private: bool) -> Self {
         Self { request: RequestGuard::new(Arc::clone(request)), work, private }
@@ -69,7 +117,7 @@ impl Commit {
             }
             Err(error) => (Outcome::failed(error.clone(), earlier, carried, &inner.core), Err(error)),
         };
-        let outcome = with_forms(inner, outcome);
+        let outcome = inner.with_forms(outcome);
         inner.end(&outcome.cookie, none);
         outcome
     }
@@ -85,11 +133,6 @@ async fn begun(mut committed: Committed) -> Result<(CookieAction, bool), Error> 
             Err(Error::new(ErrorKind::Unavailable, message))
         }
     }
-}
-
-pub(crate) fn with_forms(request: &RequestState, outcome: Outcome) -> Outcome {
-    let form = request.form_part(&outcome.cookie);
-    outcome.with_form(form)
 }
 
 impl fmt::Debug for Commit {

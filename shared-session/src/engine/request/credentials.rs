@@ -1,6 +1,11 @@
 //! What a request presents to open its session.
 
-use crate::{authorization::Authorization, cookie::Sent, record::id::Token};
+use crate::{
+    authorization::Authorization,
+    cookie::Sent,
+    error::{Error, ErrorKind},
+    record::id::Token,
+};
 
 /// What a request's headers say, as far as they can be trusted.
 #[derive(Default)]
@@ -36,6 +41,29 @@ impl Carrier {
             (Authorization::Other, _) => Self::Cookie,
             (Authorization::Bearer(_), Sent::Nothing) => Self::Bearer,
             (Authorization::Bearer(_) | Authorization::Several, _) => Self::Ambiguous,
+        }
+    }
+
+    /// # Errors
+    /// [`ErrorKind::AmbiguousCredentials`] if nobody can say which session the request means.
+    pub(crate) fn check(self) -> Result<(), Error> {
+        match self {
+            Self::Cookie | Self::Bearer => Ok(()),
+            Self::Ambiguous => Err(Error::new(
+                ErrorKind::AmbiguousCredentials,
+                "a request carries a bearer token and the session cookie, or several Authorization headers",
+            )),
+        }
+    }
+
+    /// The value of `WWW-Authenticate` in an answer with `kind` and `status`, where bearer tokens are accepted (RFC
+    /// 6750, 3).
+    pub(crate) fn challenge(self, kind: ErrorKind, status: u16) -> Option<&'static str> {
+        match (kind, status, self) {
+            (ErrorKind::Unauthenticated, 401, Self::Bearer) => Some(r#"Bearer realm="session", error="invalid_token""#),
+            (ErrorKind::Unauthenticated, 401, _) => Some(r#"Bearer realm="session""#),
+            (ErrorKind::AmbiguousCredentials, 400, _) => Some(r#"Bearer realm="session", error="invalid_request""#),
+            _ => None,
         }
     }
 }

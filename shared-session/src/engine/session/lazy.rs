@@ -128,7 +128,9 @@ impl LazySession {
             _ => None,
         };
         let mut reply = to_login_page.unwrap_or_else(|| self.reply(&Failure::new(error, method, path_and_query)));
-        if let Some(challenge) = self.0.challenge(error.kind(), reply.status) {
+        if self.0.core.bearer
+            && let Some(challenge) = self.0.carrier().challenge(error.kind(), reply.status)
+        {
             reply.headers.push(("www-authenticate", challenge.to_owned()));
         }
         Some((reply, error.clone()))

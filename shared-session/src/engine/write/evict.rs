@@ -3,12 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    engine::{
-        core::Core,
-        draft::SessionEnd,
-        near::Near,
-        plan::{Plan, Write},
-    },
+    engine::{core::Core, near::Near},
     record::id::Handle,
 };
 
@@ -31,20 +26,4 @@ impl Drop for Eviction {
             self.handles.iter().flatten().for_each(|handle| near.evict(handle));
         }
     }
-}
-
-/// The sessions that `plan` may change.
-pub(crate) fn written_by(plan: &Plan) -> [Option<Handle>; 2] {
-    let ended = match &plan.end {
-        Some(SessionEnd::Record(token, _) | SessionEnd::Unreadable(token, _)) => Some(token.handle),
-        // Several, and read past the near cache: each is dropped when it is ended.
-        Some(SessionEnd::Cookies(_)) | None => None,
-    };
-    let written = match &plan.write {
-        Some(Write::Touch { token, .. }) => Some(token.handle),
-        Some(Write::Edit(edit)) => Some(edit.token.handle),
-        // Nobody knows its handle yet.
-        Some(Write::Create(_)) | None => None,
-    };
-    [ended, written]
 }

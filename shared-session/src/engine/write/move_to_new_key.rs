@@ -46,7 +46,7 @@ impl Core {
             }
             let seen = base.version();
             let current = match self.store.delete(&old.key, Some(&seen)).await {
-                Ok(Deleted::Deleted) => {
+                Ok(Deleted::Done) => {
                     self.bury(&old, Tombstone::Moved(now)).await;
                     self.unindex(&base, &old).await;
                     self.stats.commits.add_one();

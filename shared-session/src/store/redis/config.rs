@@ -7,7 +7,7 @@ use redis::RedisConnectionInfo;
 #[cfg(feature = "redis-tls")]
 use super::wire::tls::{Certificates, Tls};
 use super::wire::{
-    address as url, call_limit::CallLimit, capabilities::Capabilities, delivery::Wait, dial::Dialer, trust::Trusts,
+    address as url, call_limit::CallLimit, capabilities::Capabilities, dial::Dialer, send_options::Wait, trust::Trusts,
 };
 use crate::error::{Error, ErrorKind};
 

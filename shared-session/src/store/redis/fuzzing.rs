@@ -7,8 +7,9 @@ use redis::{Value, parse_redis_value};
 use super::{
     scan::Position,
     wire::{
-        address, frame,
-        server::Address,
+        address,
+        address::Address,
+        frame,
         slots::{SLOTS, Slots, read_redirect},
     },
 };

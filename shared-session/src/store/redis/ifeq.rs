@@ -6,14 +6,10 @@ use std::time::Duration;
 
 use redis::Value;
 
-use super::{
-    get::get,
-    wire::{
-        command::Command,
-        connection::{Connection, To},
-        failure::{CallFailure, Effect},
-        reply::millis,
-    },
+use super::wire::{
+    command::{Command, millis},
+    connection::{Connection, To},
+    failure::{CallFailure, Effect},
 };
 use crate::{
     error::Error,
@@ -41,7 +37,7 @@ pub(crate) async fn replace(
         Ok(Value::Okay) => Ok(Some(Replaced::Stored)),
         Ok(Value::Nil) => {
             // Absent or different. Nothing was written, so a failure from here on is unambiguous.
-            match Box::pin(get(connection, key, deadline)).await? {
+            match Box::pin(connection.get(key, deadline)).await? {
                 Some(current) => Ok(Some(Replaced::Conflict(current))),
                 None => Ok(Some(Replaced::Gone)),
             }

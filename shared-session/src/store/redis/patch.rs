@@ -12,9 +12,9 @@ use std::{ops::Range, time::Duration};
 use super::{
     scripts::{self, replaced},
     wire::{
+        command::millis,
         connection::Connection,
         failure::{CallFailure, Effect},
-        reply::millis,
     },
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! The position of a scan, as text: `cursor`, and in a cluster `cursor@slot@host:port`.
 
-use super::wire::server::Address;
+use super::wire::address::Address;
 
 /// The position of a scan.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

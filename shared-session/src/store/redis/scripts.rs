@@ -5,9 +5,9 @@ use std::{sync::LazyLock, time::Duration};
 use redis::Value;
 
 use super::wire::{
+    command::millis,
     connection::{Connection, To},
     failure::{CallFailure, Effect, unexpected},
-    reply::millis,
 };
 use crate::{
     decimal::Decimal,

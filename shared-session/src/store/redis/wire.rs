@@ -1,6 +1,6 @@
-//! Connections to Redis: finding the [`server`] ([`address`], [`sentinel`], [`cluster`]), connecting to it ([`dial`],
+//! Connections to Redis: finding the server ([`address`], [`sentinel`], [`cluster`]), connecting to it ([`dial`],
 //! [`greeting`], [`link`], [`reconnect`]), sharing a connection ([`driver`], [`command`], [`frame`]), and the outcome of a
-//! command ([`connection`], [`delivery`], [`failure`]). [`tracking`] follows the keys that the server announces as
+//! command ([`connection`], [`send_options`], [`failure`]). [`tracking`] follows the keys that the server announces as
 //! changed.
 
 pub(crate) mod address;
@@ -9,7 +9,6 @@ pub(crate) mod capabilities;
 pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod connection;
-pub(crate) mod delivery;
 pub(crate) mod dial;
 mod driver;
 pub(crate) mod failure;
@@ -17,9 +16,8 @@ pub(crate) mod frame;
 pub(crate) mod greeting;
 pub(crate) mod link;
 pub(crate) mod reconnect;
-pub(crate) mod reply;
+pub(crate) mod send_options;
 pub(crate) mod sentinel;
-pub(crate) mod server;
 pub(crate) mod slots;
 #[cfg(feature = "redis-tls")]
 pub(crate) mod tls;

@@ -251,7 +251,7 @@ impl<S: AsRef<Common>> Database<S> {
                     .bind(seen.part()),
             };
             if query.execute(&mut *connection).await?.rows_affected() > 0 {
-                return Ok(Deleted::Deleted);
+                return Ok(Deleted::Done);
             }
             if seen.is_none() {
                 return Ok(Deleted::Gone);

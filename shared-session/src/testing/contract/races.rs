@@ -85,7 +85,7 @@ async fn one_of_many_deletes_wins<S: SessionStore + Clone>(store: &S) {
         async move { store.delete(&key, part.as_ref()).await.expect("delete") }
     })
     .await;
-    assert_eq!(results.iter().filter(|deleted| **deleted == Deleted::Deleted).count(), 1);
+    assert_eq!(results.iter().filter(|deleted| **deleted == Deleted::Done).count(), 1);
     assert_eq!(results.iter().filter(|deleted| **deleted == Deleted::Gone).count(), 19);
 }
 
@@ -136,7 +136,7 @@ async fn an_acknowledged_delete_is_final<S: SessionStore + Clone>(store: &S) {
             async move {
                 if number == 8 {
                     tokio::time::sleep(Duration::from_millis(5)).await;
-                    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Deleted);
+                    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Done);
                     assert_eq!(load(&store, &key).await, None, "a write brought a deleted key back");
                 } else {
                     write_until_gone(&store, &key).await;
@@ -180,7 +180,7 @@ async fn replace_or_delete_wins_but_not_both<S: SessionStore + Clone>(store: &S)
                 assert_eq!(current, second);
                 assert_eq!(load(store, &key).await, Some(second));
             }
-            (Replaced::Gone, Deleted::Deleted) => assert_eq!(load(store, &key).await, None),
+            (Replaced::Gone, Deleted::Done) => assert_eq!(load(store, &key).await, None),
             both => panic!("{both:?}"),
         }
     }

@@ -34,7 +34,7 @@ async fn any_bytes_survive<S: SessionStore>(store: &S) {
         assert_eq!(replace(store, &key, &whole(value.clone()), next.clone()).await, Replaced::Stored);
         assert_eq!(load(store, &key).await.as_deref(), Some(&*next));
         let tail = seen(next.clone(), value.len()..next.len());
-        assert_eq!(store.delete(&key, Some(&tail)).await.expect("delete"), Deleted::Deleted);
+        assert_eq!(store.delete(&key, Some(&tail)).await.expect("delete"), Deleted::Done);
     }
 }
 
@@ -45,7 +45,7 @@ async fn an_empty_value_is_a_value<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await, Some(Bytes::new()));
     assert!(!store.create(&key, "value".into(), TTL).await.expect("create"));
     assert_eq!(replace(store, &key, &whole("value"), "new").await, Replaced::Conflict(Bytes::new()));
-    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Deleted);
+    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Done);
 }
 
 /// A large value survives, and so does one large value replacing another.
@@ -57,7 +57,7 @@ async fn a_mebibyte_survives<S: SessionStore>(store: &S) {
     assert_eq!(replace(store, &key, &seen(value(1), 0..32), value(2)).await, Replaced::Stored);
     assert!(load(store, &key).await == Some(value(2)));
     let end = seen(value(2), (1 << 20) - 1..1 << 20);
-    assert_eq!(store.delete(&key, Some(&end)).await.expect("delete"), Deleted::Deleted);
+    assert_eq!(store.delete(&key, Some(&end)).await.expect("delete"), Deleted::Done);
 }
 
 /// A large value that keeps its length and changes in a few places is stored as any other; a stale write of one is
@@ -104,7 +104,7 @@ async fn odd_keys_stay_apart<S: SessionStore>(store: &S) {
     let expected: BTreeSet<_> = odd.iter().map(|name| format!("{base}{name}")).collect();
     assert_eq!(scan(store, &base).await, expected);
     for name in odd {
-        assert_eq!(store.delete(&format!("{base}{name}"), None).await.expect("delete"), Deleted::Deleted);
+        assert_eq!(store.delete(&format!("{base}{name}"), None).await.expect("delete"), Deleted::Done);
     }
     assert_eq!(scan(store, &base).await.len(), 0);
 }
@@ -145,7 +145,7 @@ async fn scan_reaches_every_page<S: SessionStore + Clone>(store: &S) {
     assert_eq!(found, keys.iter().cloned().collect());
     for_each(&keys, |key| {
         let store = store.clone();
-        async move { assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Deleted) }
+        async move { assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Done) }
     })
     .await;
     assert_eq!(scan(store, &format!("{base}in:")).await.len(), 0, "scan lists a deleted key");

@@ -50,7 +50,7 @@ async fn replace_never_creates<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await, None);
 
     create(store, &key, "old", TTL).await;
-    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Deleted);
+    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Done);
     assert_eq!(replace(store, &key, &whole("old"), "new").await, Replaced::Gone);
     assert_eq!(load(store, &key).await, None);
 }
@@ -97,11 +97,11 @@ async fn delete_removes_once<S: SessionStore>(store: &S) {
     assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Gone);
     assert_eq!(store.delete(&key, Some(&whole("value"))).await.expect("delete"), Deleted::Gone);
     create(store, &key, "value", TTL).await;
-    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Deleted);
+    assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Done);
     assert_eq!(load(store, &key).await, None);
     assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Gone);
     create(store, &key, "value", TTL).await;
-    assert_eq!(store.delete(&key, Some(&whole("value"))).await.expect("delete"), Deleted::Deleted);
+    assert_eq!(store.delete(&key, Some(&whole("value"))).await.expect("delete"), Deleted::Done);
     assert_eq!(load(store, &key).await, None);
 }
 
@@ -119,6 +119,6 @@ async fn delete_compares_the_part_alone<S: SessionStore>(store: &S) {
     let key = fresh("delete-part");
     create(store, &key, "1 secret now with another rest", TTL).await;
     let deleted = store.delete(&key, Some(&seen("0 secret rest", 2..8))).await.expect("delete");
-    assert_eq!(deleted, Deleted::Deleted);
+    assert_eq!(deleted, Deleted::Done);
     assert_eq!(load(store, &key).await, None);
 }

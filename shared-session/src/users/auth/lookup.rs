@@ -48,7 +48,7 @@ impl Session {
         };
         let error = why.into_error();
         Err(match why {
-            UnauthenticatedReason::NoCookie if self.0.takes_bearer() => {
+            UnauthenticatedReason::NoCookie if self.0.core.bearer => {
                 error.with_public_message("No valid session cookie or bearer token was sent. Please sign in.")
             }
             _ => error,

@@ -65,7 +65,7 @@ async fn every_write_is_copied_with_its_lifetime_and_a_deletion_deletes_the_copy
     assert_eq!(store.replace(KEY, &seen("one"), "two".into(), MINUTE * 60).await.unwrap(), Replaced::Stored);
     assert_eq!(site.copy(), "pickle of two");
     assert!(site.redis.cli(&["PTTL", COPY]).parse::<u32>().unwrap() > 60_000);
-    assert_eq!(store.delete(KEY, Some(&seen("two"))).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(KEY, Some(&seen("two"))).await.unwrap(), Deleted::Done);
     assert_eq!(site.copy(), "(nil)");
 }
 
@@ -127,7 +127,7 @@ async fn a_cache_without_memory_loses_the_old_copy_and_fails_no_write() {
     site.redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
     assert_eq!(store.replace(KEY, &seen("one"), "two".into(), MINUTE).await.unwrap(), Replaced::Stored);
     assert_eq!((site.rows().as_str(), site.copy().as_str()), ("two", "(nil)"));
-    assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Done);
 }
 
 #[tokio::test]
@@ -210,7 +210,7 @@ async fn while_deleting(site: &Site, meanwhile: impl FnOnce()) -> Result<Deleted
 #[tokio::test]
 async fn a_copy_that_django_makes_anew_during_a_logout_is_deleted_too() {
     let site = Site::new();
-    assert_eq!(while_deleting(&site, || site.plant_a_copy()).await.unwrap(), Deleted::Deleted);
+    assert_eq!(while_deleting(&site, || site.plant_a_copy()).await.unwrap(), Deleted::Done);
     assert_eq!(site.copy(), "(nil)");
 }
 

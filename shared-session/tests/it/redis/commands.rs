@@ -25,7 +25,7 @@ async fn every_operation_is_one_command() {
         assert!(store.replace(KEY, &stale, value(), MINUTE).await.unwrap() == Replaced::Conflict(value()));
         let in_lua = counts([("evalsha", 1), ("getrange", 1), ("get", 1)]);
         assert_eq!(commands(&redis), if is_native(&redis) { counts([("set", 1), ("get", 1)]) } else { in_lua });
-        assert_eq!(store.delete(KEY, Some(&seen())).await.unwrap(), Deleted::Deleted);
+        assert_eq!(store.delete(KEY, Some(&seen())).await.unwrap(), Deleted::Done);
         assert_eq!(commands(&redis), counts([("evalsha", 1), ("getrange", 1), ("del", 1)]));
         let _ = store.delete(KEY, None).await.unwrap();
         assert_eq!(commands(&redis), counts([("del", 1)]));
@@ -60,7 +60,7 @@ async fn scripts_are_sent_again_when_the_server_forgot_them() {
         let ran = commands(&redis);
         let evals = (!is_native(&redis)).then_some(&1);
         assert_eq!((ran.get("eval"), ran.get("set")), (evals, Some(&1)), "{ran:?}");
-        assert_eq!(store.delete(KEY, Some(&seen())).await.unwrap(), Deleted::Deleted);
+        assert_eq!(store.delete(KEY, Some(&seen())).await.unwrap(), Deleted::Done);
         assert_eq!(commands(&redis).get("eval"), Some(&1), "each script is its own");
     }
 }
@@ -119,7 +119,7 @@ async fn a_large_value_is_compared_by_a_script_on_every_server() {
             assert_eq!(commands(&redis).get("evalsha"), by_script.then_some(&1), "{len} bytes, {:?}", redis.kind());
             assert!(store.replace(KEY, &seen, value(), MINUTE).await.unwrap() == Replaced::Conflict(new.clone()));
             assert!(store.load(KEY).await.unwrap() == Some(new));
-            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Done);
         }
     }
 }
@@ -238,7 +238,7 @@ async fn a_large_value_is_not_changed_unless_it_is_as_it_was_seen() {
             }
             assert!(store.load(KEY).await.unwrap() == Some(stored), "{why}");
             assert!(number(&redis.cli(&["PTTL", KEY])) <= 60_000, "{why}");
-            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Done);
         }
     }
 }
@@ -254,7 +254,7 @@ async fn the_version_of_a_large_value_is_compared_wherever_it_is_and_whether_it_
             let seen = Seen::new(large("01:", "a"), part);
             let replaced = store.replace(KEY, &seen, large("02:", "a"), MINUTE).await.unwrap();
             assert!(replaced == Replaced::Conflict(newer.into()), "{at}: {replaced:?}");
-            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+            assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Done);
         }
     }
 }
@@ -328,7 +328,7 @@ async fn a_part_may_be_empty_or_lie_beyond_the_value() {
         }
         assert_eq!(store.replace(KEY, &empty, value(), MINUTE).await.unwrap(), Replaced::Stored);
         assert_eq!(store.load(KEY).await.unwrap(), Some(value()));
-        assert_eq!(store.delete(KEY, Some(&empty)).await.unwrap(), Deleted::Deleted);
+        assert_eq!(store.delete(KEY, Some(&empty)).await.unwrap(), Deleted::Done);
     }
 }
 

@@ -210,7 +210,7 @@ async fn a_session_that_ends_while_a_write_waits_for_its_turn_is_gone() {
     let (go_on, told) = tokio::sync::oneshot::channel();
     fleet.faults().before_next("replace", move |_| async move { told.await.unwrap() });
     fleet.faults().before_next("load", move |memory| async move {
-        assert_eq!(memory.delete(&key, None).await.unwrap(), Deleted::Deleted);
+        assert_eq!(memory.delete(&key, None).await.unwrap(), Deleted::Done);
     });
     let (first, second, told) = tokio::join!(fleet.finish(&first), fleet.finish(&second), async { go_on.send(()) });
     told.unwrap();

@@ -26,7 +26,7 @@ async fn slow(site: &Site) -> (Gate, TieredStore) {
     assert!(store.create(key, ONE.into(), HOUR).await.unwrap());
     assert!(store.load(key).await.unwrap().is_some());
     assert_eq!(store.replace(key, &seen(ONE), TWO.into(), HOUR).await.unwrap(), Replaced::Stored);
-    assert_eq!(store.delete(key, Some(&seen(TWO))).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(key, Some(&seen(TWO))).await.unwrap(), Deleted::Done);
     assert!(store.load(key).await.unwrap().is_none());
     gate.close();
     (gate, store)
@@ -53,7 +53,7 @@ async fn a_refill_loses_against_the_fence_of_a_logout() {
     site.flush();
     let refill = spawn_load(&slow);
     gate.holds(1).await;
-    assert_eq!(store.delete(KEY, Some(&seen(ONE))).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(KEY, Some(&seen(ONE))).await.unwrap(), Deleted::Done);
     gate.pass_one();
     // The session was alive when this load began. It lost, so it does not ask again, which would wait at the gate.
     let read = tokio::time::timeout(Duration::from_secs(60), refill).await.expect("the refill lost");
@@ -68,7 +68,7 @@ async fn a_refill_that_got_in_because_a_fence_was_lost_is_withdrawn() {
     site.flush();
     let refill = spawn_load(&slow);
     gate.holds(1).await;
-    assert_eq!(store.delete(KEY, Some(&seen(ONE))).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(KEY, Some(&seen(ONE))).await.unwrap(), Deleted::Done);
     site.flush();
     gate.pass_one();
     gate.holds(2).await;
@@ -102,7 +102,7 @@ async fn a_slow_writer_leaves_no_copy_after_a_logout() {
     let (_site, store, gate, slow) = race().await;
     let write = spawn_replace(&slow, ONE, TWO);
     gate.holds(1).await;
-    assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Deleted);
+    assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Done);
     gate.pass_one();
     assert_eq!(write.await.unwrap(), Replaced::Stored);
     assert_eq!(load(&store).await, None);
@@ -175,7 +175,7 @@ async fn a_write_whose_fence_was_lost_leaves_no_old_copy() {
 #[tokio::test]
 async fn a_logout_whose_fence_was_lost_leaves_no_old_copy() {
     let (site, deleted) = with_a_lost_fence(spawn_delete, flush_and_refill).await;
-    assert_eq!(deleted, Deleted::Deleted);
+    assert_eq!(deleted, Deleted::Done);
     assert_eq!(load(&site.store().await).await, None);
 }
 

@@ -13,7 +13,7 @@ use crate::{Site, Step};
 /// Makes the record under `key` one that cannot be read.
 pub(super) async fn spoil(site: &Site, key: &str) {
     let memory = site.world().memory();
-    assert_eq!(memory.delete(key, None).await.unwrap(), Deleted::Deleted);
+    assert_eq!(memory.delete(key, None).await.unwrap(), Deleted::Done);
     assert!(memory.create(key, "no record".into(), Duration::from_secs(600)).await.unwrap());
 }
 

@@ -1,8 +1,9 @@
 //! A parsed Redis URL.
 
+use std::path::PathBuf;
+
 use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
-use super::server::Address;
 use crate::{
     error::{Error, ErrorKind},
     percent,
@@ -16,6 +17,13 @@ const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@
 
 const BAD_QUERY: &str = "the query of a redis+sentinel:// URL is the login to the Sentinels and nothing else: \
                          ?sentinel_username=…&sentinel_password=…, or the password alone";
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Address {
+    Tcp(String, u16),
+    Unix(PathBuf),
+}
 
 /// The servers, and the login.
 #[derive(Clone, Debug)]

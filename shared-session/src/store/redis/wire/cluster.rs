@@ -19,13 +19,13 @@ use redis::Value;
 use tokio::time::Instant;
 
 use crate::store::redis::wire::{
+    address::Address,
     command::Command,
-    delivery::{SendOptions, Wait},
     dial::Dialer,
     failure::{CallFailure, Unsent},
     link::{Link, READS},
     reconnect::Reconnecting,
-    server::Address,
+    send_options::{SendOptions, Wait},
     slots::{Redirect, Slots, read_redirect, slot},
 };
 

@@ -1,6 +1,12 @@
 //! Commands as Redis reads them.
 
+use std::time::Duration;
+
 use crate::decimal::Decimal;
+
+/// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
+/// numbers are doubles. It is 285,000 years, and far from where Redis' own sums overflow.
+pub(crate) const MAX_MILLIS: u64 = (1 << 53) - 1;
 
 /// The words of a command. They are borrowed, and copied once: to where the connection writes from.
 pub(crate) type Command<'a> = &'a [&'a [u8]];
@@ -16,6 +22,11 @@ pub(crate) fn write(command: Command<'_>, out: &mut Vec<u8>) {
         out.extend_from_slice(word);
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// A lifetime, as commands say it.
+pub(crate) fn millis(ttl: Duration) -> Decimal {
+    Decimal::of(u64::try_from(ttl.as_millis()).unwrap_or(MAX_MILLIS).clamp(1, MAX_MILLIS))
 }
 
 #[cfg(test)]

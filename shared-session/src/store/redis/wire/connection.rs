@@ -2,22 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use redis::Value;
 use tokio::time::Instant;
 
 use super::{
+    address::Address,
     address::{Servers, Target},
     call_limit::CallLimit,
     capabilities::Capabilities,
     cluster::Cluster,
     command::Command,
-    delivery::{SendOptions, Wait},
     dial::Dialer,
-    failure::{CallFailure, Effect, Unsent},
+    failure::{CallFailure, Effect, Unsent, unexpected},
     link::{Link, READS},
     reconnect::Reconnecting,
+    send_options::{SendOptions, Wait},
     sentinel::Sentinels,
-    server::Address,
     slots::slot,
     tracking::Tracked,
     trust::Trusts,
@@ -140,9 +141,15 @@ impl Connection {
         self.wait.is_some()
     }
 
-    /// The command that reads a value.
-    pub(crate) fn get(&self) -> &'static str {
-        if self.fenced_reads { "GETEX" } else { "GET" }
+    /// The value under `key`: the one way to read one.
+    pub(crate) async fn get(&self, key: &str, deadline: Instant) -> Result<Option<Bytes>, Error> {
+        let name: &[u8] = if self.fenced_reads { b"GETEX" } else { b"GET" };
+        match self.send(To::Key(key), &[name, key.as_bytes()], Effect::Read, deadline).await {
+            Ok(Value::Nil) => Ok(None),
+            Ok(Value::BulkString(value)) => Ok(Some(value.into())),
+            Ok(_) => Err(unexpected(Effect::Read)),
+            Err(failure) => Err(failure.into_error(Effect::Read)),
+        }
     }
 
     /// Where to follow the changes that the commands make.
@@ -250,9 +257,9 @@ mod pool {
 
     use crate::store::redis::wire::{
         command::Command,
-        delivery::{SendOptions, Wait},
         failure::{CallFailure, Unsent},
         link,
+        send_options::{SendOptions, Wait},
     };
 
     pub(crate) async fn send(

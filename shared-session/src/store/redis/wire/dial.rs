@@ -18,6 +18,7 @@ use tokio::{
 #[cfg(feature = "redis-tls")]
 use crate::store::redis::wire::tls::Tls;
 use crate::store::redis::wire::{
+    address::Address,
     call_limit::CallLimit,
     capabilities::Capabilities,
     driver::Calls,
@@ -25,7 +26,6 @@ use crate::store::redis::wire::{
     greeting::Overheard,
     link::{Lane, Link},
     reconnect::Reconnecting,
-    server::Address,
     trust::Trusts,
 };
 

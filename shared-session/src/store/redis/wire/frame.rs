@@ -31,6 +31,14 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Value, usize)>, RedisError> {
     Ok(Some((value, found.len)))
 }
 
+/// The text of a reply; `None` if we cannot have written it.
+pub(crate) fn text(value: Value) -> Option<String> {
+    match value {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        _ => None,
+    }
+}
+
 /// For `bytes` that begin with an incomplete text: its length, and the part of the text that has come; `None` for other
 /// replies, and for a length that is not in `lengths`.
 pub(crate) fn begun_text(bytes: &[u8], lengths: RangeInclusive<usize>) -> Option<(usize, &[u8])> {

@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    command::Command, delivery::SendOptions, driver::Calls, failure::CallFailure, server::Address, trust::Trust,
+    address::Address, command::Command, driver::Calls, failure::CallFailure, send_options::SendOptions, trust::Trust,
 };
 
 /// The lane of reads. All others are for writes.

@@ -10,14 +10,14 @@ use tokio::{
 };
 
 use crate::store::redis::wire::{
+    address::Address,
     command::Command,
-    delivery::SendOptions,
     dial::Dialer,
     failure::Unsent,
+    frame::text,
     link::{Closer, Link, READS},
     reconnect::Reconnecting,
-    reply::text,
-    server::Address,
+    send_options::SendOptions,
 };
 
 /// The pause before the Sentinels are asked again if subscribing to all of them failed.

@@ -2,7 +2,7 @@
 
 use redis::Value;
 
-use super::{reply::text, server::Address};
+use super::{address::Address, frame::text};
 
 pub(crate) const SLOTS: u16 = 16_384;
 const NOBODY: u16 = u16::MAX;

@@ -26,11 +26,11 @@ use crate::store::{
     redis::wire::{
         cluster::{Cluster, Layout},
         command::Command,
-        delivery::SendOptions,
         dial::Dialer,
         failure::{CallFailure, Effect, Unsent},
         link::{Link, READS},
         reconnect::Reconnecting,
+        send_options::SendOptions,
         slots::slot,
         trust::Trusts,
     },

@@ -12,7 +12,7 @@ use std::{
     },
 };
 
-use super::server::Address;
+use super::address::Address;
 
 /// For each server how often its connections were given up.
 #[derive(Clone, Default)]
