@@ -1,4 +1,4 @@
-//! A. The faster writer decides: merged, stale or gone.
+//! The faster writer decides: merged, stale or gone.
 
 use std::{sync::Mutex, time::Duration};
 

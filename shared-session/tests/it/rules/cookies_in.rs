@@ -1,4 +1,4 @@
-//! C. The effects of a cookie. `cookie` tests the byte-exact reading of the header.
+//! The effects of a cookie. `cookie` tests the byte-exact reading of the header.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! K. Requests from other sites. Every combination of headers is tested in `csrf`.
+//! Requests from other sites. Every combination of headers is tested in `csrf`.
 
 use std::convert::Infallible;
 

@@ -1,4 +1,4 @@
-//! F. The current user.
+//! The current user.
 
 use std::sync::Arc;
 

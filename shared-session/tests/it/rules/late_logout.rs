@@ -1,4 +1,4 @@
-//! E. Signing out with a cookie that was replaced moments ago.
+//! Signing out with a cookie that was replaced moments ago.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! B. An abandoned write may still arrive: on a connection that was replaced since, after a look-up that did not find
+//! An abandoned write may still arrive: on a connection that was replaced since, after a look-up that did not find
 //! it.
 
 use std::{

@@ -1,4 +1,4 @@
-//! D. Signing in.
+//! Signing in.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! E. Signing out.
+//! Signing out.
 
 use shared_session::{ErrorKind, store::SessionStore};
 

@@ -1,4 +1,4 @@
-//! B. After a lost or late reply the write is looked up, never guessed. A late write is not tried again.
+//! After a lost or late reply the write is looked up, never guessed. A late write is not tried again.
 
 use shared_session::{
     ErrorKind, Session,

@@ -1,4 +1,4 @@
-//! J. The near cache. What it does while connections break is in `redis/near.rs`.
+//! The near cache. What it does while connections break is in `redis/near.rs`.
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! M. Passwords. The formats are tested in `users`.
+//! Passwords. The formats are tested in `users`.
 
 use shared_session::users::{AuthUser, ManageUsers, Users};
 

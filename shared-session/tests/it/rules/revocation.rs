@@ -1,4 +1,4 @@
-//! G. Listing and revoking sessions.
+//! Listing and revoking sessions.
 
 use shared_session::{
     Client, ErrorKind, LoadOptions,

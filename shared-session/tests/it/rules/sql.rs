@@ -1,10 +1,10 @@
-//! N. SQL. The contract over SQL stores is tested in `stores`.
+//! SQL. The contract over SQL stores is tested in `stores`.
 
 use shared_session::{store::SqlStore, users::SqlUsers};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn services_that_start_at_once_on_one_empty_file_all_come_up() {
-    let directory = std::env::temp_dir().join(format!("shared-session-rule-n-{}", std::process::id()));
+    let directory = std::env::temp_dir().join(format!("shared-session-start-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let url = format!("sqlite://{}", directory.join("both.sqlite3").display());
     let starts: Vec<_> = (0..20)

@@ -1,4 +1,4 @@
-//! H. Only the store's time matters.
+//! Only the store's time matters.
 
 use std::time::Duration;
 

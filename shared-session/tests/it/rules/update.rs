@@ -1,4 +1,4 @@
-//! I. `update`, `take` and `commit().await`.
+//! `update`, `take` and `commit().await`.
 
 use std::{sync::Arc, time::Duration};
 
