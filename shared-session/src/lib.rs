@@ -314,6 +314,6 @@ pub use record::{
 };
 pub use reply::{Failure, OnError, Rejected, Reply};
 #[cfg(feature = "tower")]
-pub use tower::session::SessionLayer;
+pub use tower::layer::SessionLayer;
 #[cfg(feature = "users")]
 pub use users::login_options::LoginOptions;

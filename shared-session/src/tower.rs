@@ -73,13 +73,16 @@
 
 mod body;
 mod cross_origin;
+mod future;
 pub mod grpc;
-pub(crate) mod session;
+pub(crate) mod layer;
+mod service;
 
 pub use body::ResponseBody;
 pub(crate) use body::inner;
 pub use cross_origin::{CrossOriginFuture, CrossOriginLayer, CrossOriginService};
-pub use session::{ResponseFuture, SessionService};
+pub use future::ResponseFuture;
+pub use service::SessionService;
 
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
