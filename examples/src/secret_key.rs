@@ -73,75 +73,58 @@ fn write_new(path: &Path, key: &str) -> io::Result<()> {
 mod tests {
     use std::{
         collections::BTreeSet,
-        path::PathBuf,
         sync::{Arc, Barrier},
         thread,
     };
 
     use super::*;
 
-    struct TempDir(PathBuf);
-
-    impl TempDir {
-        fn new() -> Self {
-            Self(std::env::temp_dir().join(format!("shared-session-{}", random(12).unwrap())))
-        }
-    }
-
-    impl Drop for TempDir {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
     #[test]
     fn the_key_is_made_once_and_read_afterwards() {
-        let dir = TempDir::new();
-        let key = load_or_create(&dir.0.join("deeper")).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let key = load_or_create(&dir.path().join("deeper")).unwrap();
         assert!(key.len() >= 32);
-        assert_eq!(load_or_create(&dir.0.join("deeper")).unwrap(), key);
-        assert_ne!(load_or_create(&dir.0).unwrap(), key);
+        assert_eq!(load_or_create(&dir.path().join("deeper")).unwrap(), key);
+        assert_ne!(load_or_create(dir.path()).unwrap(), key);
     }
 
     #[test]
     fn services_that_start_at_once_end_with_the_same_key() {
         for _ in 0..50 {
-            let dir = Arc::new(TempDir::new());
+            let dir = Arc::new(tempfile::tempdir().unwrap());
             let barrier = Arc::new(Barrier::new(4));
             let starts: Vec<_> = (0..4)
                 .map(|_| {
                     let (dir, barrier) = (Arc::clone(&dir), Arc::clone(&barrier));
                     thread::spawn(move || {
                         barrier.wait();
-                        load_or_create(&dir.0).unwrap()
+                        load_or_create(dir.path()).unwrap()
                     })
                 })
                 .collect();
             let keys: BTreeSet<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
             assert_eq!(keys.len(), 1);
-            let left: Vec<_> = fs::read_dir(&dir.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            let left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(left, [FILE], "drafts are removed");
         }
     }
 
     #[test]
     fn a_draft_that_a_crash_left_is_not_taken_for_the_key() {
-        let dir = TempDir::new();
-        fs::create_dir_all(&dir.0).unwrap();
-        fs::write(dir.0.join("secret_key.crashed.new"), "half").unwrap();
-        assert!(load_or_create(&dir.0).unwrap().len() >= 32);
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("secret_key.crashed.new"), "half").unwrap();
+        assert!(load_or_create(dir.path()).unwrap().len() >= 32);
     }
 
     #[test]
     fn a_damaged_key_is_an_error_that_shows_nothing_and_is_not_overwritten() {
-        let dir = TempDir::new();
-        fs::create_dir_all(&dir.0).unwrap();
+        let dir = tempfile::tempdir().unwrap();
         for damaged in ["", "tooshort", "not base64 but long enough to be taken for one!"] {
-            fs::write(dir.0.join(FILE), damaged).unwrap();
-            let error = load_or_create(&dir.0).unwrap_err();
+            fs::write(dir.path().join(FILE), damaged).unwrap();
+            let error = load_or_create(dir.path()).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::InvalidData);
             assert!(damaged.is_empty() || !error.to_string().contains(damaged));
-            assert_eq!(fs::read_to_string(dir.0.join(FILE)).unwrap(), damaged);
+            assert_eq!(fs::read_to_string(dir.path().join(FILE)).unwrap(), damaged);
         }
     }
 
@@ -149,8 +132,8 @@ mod tests {
     #[test]
     fn only_the_owner_may_read_the_key() {
         use std::os::unix::fs::PermissionsExt;
-        let dir = TempDir::new();
-        load_or_create(&dir.0).unwrap();
-        assert_eq!(fs::metadata(dir.0.join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
+        let dir = tempfile::tempdir().unwrap();
+        load_or_create(dir.path()).unwrap();
+        assert_eq!(fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode() & 0o777, 0o600);
     }
 }

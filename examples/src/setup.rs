@@ -406,8 +406,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_cookie_of_forms_goes_to_the_path_of_the_site() {
-        let directory = std::env::temp_dir().join(format!("shared-session-forms-{}", std::process::id()));
-        let data = directory.display().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().display().to_string();
         let accounts = Prefix::parse("/accounts").unwrap();
         for (vars, start, end) in [
             (vec![], "shared_session_id_csrf=", "; Path=/accounts"),
@@ -427,7 +427,6 @@ mod tests {
             let cookie = form_cookie(&setup.forms_under(&accounts));
             assert!(cookie.starts_with(start) && cookie.ends_with(end), "{cookie}");
         }
-        std::fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
@@ -449,7 +448,8 @@ mod tests {
     async fn with_a_django_profile_users_are_those_of_django_and_nothing_is_made() {
         use shared_session::users::Users;
 
-        let file = std::env::temp_dir().join(format!("shared-session-setup-{}.sqlite3", std::process::id()));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("db.sqlite3");
         let url = format!("sqlite://{}", file.display());
         let django = settings(&url, &[]);
         let error = open_users(&django).await.unwrap_err().to_string();
@@ -465,7 +465,6 @@ mod tests {
         let custom = settings(&url, &[("AUTH_USER_TABLE", "accounts_member")]);
         let error = open_users(&custom).await.unwrap_err().to_string();
         assert!(error.contains("accounts_member"), "{error}");
-        std::fs::remove_file(file).unwrap();
     }
 
     #[test]

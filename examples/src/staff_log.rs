@@ -171,7 +171,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_latest_entries_come_first_and_outlive_the_process() {
-        let file = std::env::temp_dir().join(format!("shared-session-staff-log-{}.sqlite3", std::process::id()));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("log.sqlite3");
         std::fs::write(&file, "").unwrap();
         let url = format!("sqlite://{}", file.display());
         let entry = |at, action: &str| Entry {
@@ -189,7 +190,6 @@ mod tests {
         let log = StaffLog::connect(&url).await.unwrap();
         assert_eq!(log.latest(0, 2).await.unwrap(), [entry(3, "sign-out"), entry(2, "activate")]);
         assert_eq!(log.latest(2, 2).await.unwrap(), [entry(1, "deactivate")]);
-        std::fs::remove_file(file).unwrap();
     }
 
     #[tokio::test]

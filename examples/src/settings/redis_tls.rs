@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_used_is_named_and_not_shown() {
-        let file = std::env::temp_dir().join(format!("shared-session-redis-tls-{}.pem", std::process::id()));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("tls.pem");
         let tls = RedisTls { authorities: Some(file.clone()), client: Some((file.clone(), file.clone())) };
         let missing = tls.authorities_pem().unwrap_err().to_string();
         assert!(missing.starts_with(&format!("REDIS_CA_FILE is {file:?}; No such file")), "{missing}");
@@ -115,6 +116,5 @@ mod tests {
                 assert!(text.starts_with(expected.unwrap_or_default()) && !text.contains("hunter2"), "{text}");
             }
         }
-        fs::remove_file(file).unwrap();
     }
 }

@@ -171,8 +171,8 @@ async fn websocket_does_what_it_says() {
 
 #[tokio::test]
 async fn django() {
-    let file = std::env::temp_dir().join(format!("shared-session-axum-django-{}.sqlite3", std::process::id()));
-    let database = format!("sqlite://{}", file.display());
+    let directory = tempfile::tempdir().unwrap();
+    let database = format!("sqlite://{}/db.sqlite3", directory.path().display());
     // As the site has made them: its tables, and a session under its cookie.
     let users = SqlUsers::connect(&database).await.unwrap();
     users.migrate().await.unwrap();
@@ -197,5 +197,4 @@ async fn django() {
     assert_eq!(axum::body::to_bytes(response.into_body(), 100).await.unwrap(), "ada");
     let other_key = crate::programs::django::app(store, &database, "another").await.unwrap_err();
     assert!(other_key.to_string().contains("secret key"), "{other_key}");
-    std::fs::remove_file(file).unwrap();
 }

@@ -1,15 +1,11 @@
 //! `SqlUsers` on SQLite and PostgreSQL: the same tests on both.
 
-use std::{
-    path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
-};
-
 use shared_session::{
     ErrorKind,
     users::{NewUser, PasswordHasher, SqlUsers, User, Users},
 };
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
+use tempfile::TempDir;
 
 /// Every function `async fn(&Database)` of a module, on both databases.
 macro_rules! on_both {
@@ -39,17 +35,13 @@ const KEY: &str = "a secret key of at least thirty-two bytes";
 
 /// An empty database that no other test uses.
 enum Database {
-    Sqlite { directory: PathBuf },
+    Sqlite { directory: TempDir },
     Postgres { url: String },
 }
 
 impl Database {
     fn sqlite() -> Self {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let name = format!("shared-session-users-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let directory = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&directory).unwrap();
-        Self::Sqlite { directory }
+        Self::Sqlite { directory: TempDir::new().unwrap() }
     }
 
     async fn postgres() -> Self {
@@ -59,7 +51,7 @@ impl Database {
 
     fn url(&self) -> String {
         match self {
-            Self::Sqlite { directory } => format!("sqlite://{}/users.sqlite3", directory.display()),
+            Self::Sqlite { directory } => format!("sqlite://{}/users.sqlite3", directory.path().display()),
             Self::Postgres { url } => url.clone(),
         }
     }
@@ -113,14 +105,6 @@ impl Database {
         match self {
             Self::Sqlite { .. } => sqlite,
             Self::Postgres { .. } => postgres,
-        }
-    }
-}
-
-impl Drop for Database {
-    fn drop(&mut self) {
-        if let Self::Sqlite { directory } = self {
-            let _ = std::fs::remove_dir_all(directory);
         }
     }
 }

@@ -16,7 +16,6 @@ pub mod http;
 pub mod pair;
 pub mod scopes;
 pub mod service;
-mod temp_dir;
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +23,7 @@ pub use browser::Browser;
 pub use http::{Answer, COOKIE, Request};
 pub use pair::{Backend, Pair};
 pub use service::{Kind, Service};
-pub use temp_dir::TempDir;
+pub use tempfile::TempDir;
 
 /// The longest wait for anything. Far longer than needed, so that a slow machine fails no test.
 pub const PATIENCE: Duration = Duration::from_secs(60);

@@ -56,7 +56,7 @@ impl Pair {
 
     /// Starts both services over a Redis server of the caller's.
     pub fn over(redis: Option<Redis>, settings: &[(String, String)]) -> Self {
-        let directory = TempDir::new();
+        let directory = TempDir::new().unwrap();
         let mut env = basic_settings(directory.path());
         if let Some(redis) = &redis {
             env.extend(owned(&[("SESSION_URL", &redis.url()), ("SECRET_KEY", SECRET_KEY)]));

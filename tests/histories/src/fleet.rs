@@ -1,10 +1,12 @@
 //! Two processes of `api` and one of `site`, and the servers with their sessions.
 
 use std::{
-    env, fs,
-    path::{Path, PathBuf},
+    fs,
+    path::Path,
     process::{Command, Stdio},
 };
+
+use tempfile::TempDir;
 
 use crate::{
     plan::Plan,
@@ -18,12 +20,12 @@ const KEY_PREFIX: &str = "shared_session:";
 /// The processes.
 #[derive(Debug)]
 pub struct Fleet {
-    // The services go before what they use.
+    // Dropped in this order: the services go before what they use.
     /// The services.
     pub services: Vec<Service>,
     /// The servers that hold the sessions.
     pub servers: Servers,
-    directory: PathBuf,
+    _directory: TempDir,
 }
 
 impl Fleet {
@@ -34,12 +36,11 @@ impl Fleet {
     #[must_use]
     pub fn start(plan: &Plan, logs: &Path) -> Self {
         let servers = Servers::start(plan, SERVICES.len());
-        let directory = env::temp_dir().join(format!("shared-session-histories-{}", servers.all()[0].port()));
-        fs::create_dir_all(&directory).unwrap();
+        let directory = TempDir::new().unwrap();
         fs::create_dir_all(logs).unwrap();
         let settings = |service: usize| {
             [
-                ("DATA_DIR", directory.display().to_string()),
+                ("DATA_DIR", directory.path().display().to_string()),
                 ("SESSION_URL", servers.url(service)),
                 ("SECRET_KEY", "the secret key of the histories 0123456789".to_owned()),
                 ("NEAR_CACHE", if plan.near_cache { "on" } else { "off" }.to_owned()),
@@ -58,7 +59,7 @@ impl Fleet {
         for user in 0..plan.load.users {
             create_user(&user_name(user), &settings(0));
         }
-        Self { services, servers, directory }
+        Self { services, servers, _directory: directory }
     }
 
     /// The processes of `api`.
@@ -73,13 +74,6 @@ impl Fleet {
     #[must_use]
     pub fn lifetime(&self, handle: &str) -> i64 {
         self.servers.lifetime(&format!("{KEY_PREFIX}{handle}"))
-    }
-}
-
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        self.services.clear();
-        let _ = fs::remove_dir_all(&self.directory);
     }
 }
 

@@ -1,13 +1,11 @@
-//! Directories: a temporary one that goes with its value, and a recursive copy.
+//! Directories: temporary ones, and a recursive copy.
 
-use std::env;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, chown, symlink};
-use std::path::{Path, PathBuf};
-use std::process;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::Path;
+
+use tempfile::TempDir;
 
 /// A user that files and processes are given to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,34 +15,14 @@ pub(crate) struct User {
 }
 
 /// A directory that only its owner may enter, removed on drop. Its path is short: a Unix socket must fit in it.
-#[derive(Debug)]
-pub(crate) struct TempDir(PathBuf);
-
-impl TempDir {
-    pub(crate) fn new() -> Self {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        let count = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
-        let path = env::temp_dir().join(format!("test-servers-{}-{count}-{nanos:x}", process::id()));
-        DirBuilder::new().mode(0o700).create(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        Self(path)
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-
-    /// The owner of a new file: the user this process runs as.
-    pub(crate) fn owner(&self) -> User {
-        let metadata = fs::metadata(&self.0).unwrap();
-        User { uid: metadata.uid(), gid: metadata.gid() }
-    }
+pub(crate) fn temporary() -> TempDir {
+    TempDir::new().unwrap_or_else(|error| panic!("a temporary directory: {error}"))
 }
 
-impl Drop for TempDir {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+/// The owner of a new file in `directory`: the user this process runs as.
+pub(crate) fn owner(directory: &TempDir) -> User {
+    let metadata = fs::metadata(directory.path()).unwrap();
+    User { uid: metadata.uid(), gid: metadata.gid() }
 }
 
 /// Copies a directory with its permissions and symbolic links, and gives the copy to `owner`.

@@ -4,7 +4,9 @@ use std::fs;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 
-use crate::directory::{self, TempDir, User};
+use tempfile::TempDir;
+
+use crate::directory::{self, User};
 use crate::postgres::{Postgres, is_reachable, unprivileged_user};
 use crate::process::{Launch, Process};
 use crate::{environment, port, postgres_protocol};
@@ -31,7 +33,7 @@ impl PgBouncer {
         let program = environment::server_that("PGBOUNCER", "install PgBouncer (apt-get install pgbouncer) and");
         let mut last = String::new();
         for _ in 0..ATTEMPTS {
-            let (directory, port) = (TempDir::new(), port::free());
+            let (directory, port) = (directory::temporary(), port::free());
             // It refuses to run as root.
             let user = unprivileged_user(&directory);
             let program = reachable(&program, &directory, user);

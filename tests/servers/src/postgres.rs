@@ -10,7 +10,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::directory::{self, TempDir, User};
+use tempfile::TempDir;
+
+use crate::directory::{self, User};
 use crate::process::{Launch, Process};
 use crate::{environment, port, postgres_protocol};
 
@@ -48,7 +50,7 @@ impl Postgres {
     /// If it cannot be started, for instance because `hba` keeps the user `postgres` out who connects without TLS.
     #[must_use]
     pub fn with_settings(settings: &[&str], files: &[(&str, &str)], hba: &str) -> Self {
-        let directory = TempDir::new();
+        let directory = directory::temporary();
         let user = unprivileged_user(&directory);
         let programs = usable_programs(&directory, user);
         create_cluster(&programs, &directory, user);
@@ -201,7 +203,7 @@ fn launch(
 
 /// The user to run as where this process is root: `postgres`, or else `nobody`. The directory becomes its own.
 pub(crate) fn unprivileged_user(directory: &TempDir) -> Option<User> {
-    if directory.owner().uid != 0 {
+    if directory::owner(directory).uid != 0 {
         return None;
     }
     let passwd = fs::read_to_string("/etc/passwd").expect("/etc/passwd");
@@ -253,7 +255,7 @@ fn create_cluster(programs: &Path, directory: &TempDir, user: Option<User>) {
     let version = output(Command::new(programs.join("postgres")).arg("--version"));
     let version: String = version.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '.').collect();
     // Named after the user too: another one could not read it.
-    let uid = user.map_or(directory.owner().uid, |user| user.uid);
+    let uid = user.map_or(directory::owner(directory).uid, |user| user.uid);
     let template = environment::directory().join(format!("template-{version}-{uid}"));
     if template.is_dir() {
         return directory::copy(&template, &data, user);

@@ -9,7 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::directory::TempDir;
+use tempfile::TempDir;
+
+use crate::directory;
 use crate::process::{Launch, Process, wait_until};
 use crate::proxy::Proxy;
 use crate::resp::{self, Reply};
@@ -75,7 +77,7 @@ impl Redis {
     /// If it cannot be started.
     #[must_use]
     pub fn with_args(kind: RedisKind, args: &[&str]) -> Self {
-        let directory = TempDir::new();
+        let directory = directory::temporary();
         fs::write(config_in(&directory), "").unwrap();
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let password = args.iter().skip_while(|arg| *arg != "--requirepass").nth(1).cloned();

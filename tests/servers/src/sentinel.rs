@@ -5,7 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::directory::TempDir;
+use tempfile::TempDir;
+
+use crate::directory;
 use crate::port;
 use crate::process::{Launch, Process, wait_until};
 use crate::redis::{Redis, RedisKind, socket_in};
@@ -208,7 +210,7 @@ impl Watcher {
     fn start(kind: RedisKind, primary: u16, args: &[&str]) -> Self {
         let tls: Vec<_> = args.chunks(2).filter(|option| option[0].starts_with("--tls-")).collect();
         for _ in 0..10 {
-            let (directory, port) = (TempDir::new(), port::free());
+            let (directory, port) = (directory::temporary(), port::free());
             let ports = if tls.is_empty() { format!("port {port}") } else { format!("port 0\ntls-port {port}") };
             let tls: String = tls.iter().map(|option| format!("{} {}\n", &option[0][2..], option[1])).collect();
             let text = format!(

@@ -185,7 +185,8 @@ mod tests {
     #[test]
     #[cfg(feature = "postgres-tls")]
     fn who_names_an_authority_has_it_checked() {
-        let file = std::env::temp_dir().join(format!("shared-session-ca-{}.pem", std::process::id()));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("ca.pem");
         std::fs::write(&file, "-----BEGIN CERTIFICATE-----").unwrap();
         let modes = |query: &str| Target::read(&format!("postgres://h/app?{query}")).unwrap().modes;
         let root = format!("sslrootcert={}", file.display());
@@ -193,6 +194,5 @@ mod tests {
         assert!(matches!(modes(&format!("sslmode=require&{root}")), [PgSslMode::VerifyCa]));
         assert!(matches!(modes(&format!("{root}&sslmode=verify-full")), [PgSslMode::VerifyFull]));
         assert!(matches!(modes("sslrootcert=system"), [PgSslMode::VerifyFull]));
-        std::fs::remove_file(file).unwrap();
     }
 }

@@ -50,7 +50,8 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_finds_the_database_busy_is_done_again() {
-        let file = std::env::temp_dir().join(format!("shared-session-busy-{}.sqlite3", std::process::id()));
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("busy.sqlite3");
         let options = SqliteConnectOptions::new().filename(&file).create_if_missing(true);
         let options = options.busy_timeout(std::time::Duration::ZERO);
         let mut holder = options.connect().await.unwrap();
@@ -76,6 +77,5 @@ mod tests {
         });
         assert_eq!(failed.await.unwrap_err().kind(), ErrorKind::Unavailable);
         assert_eq!(attempts.get(), 4);
-        std::fs::remove_file(file).unwrap();
     }
 }

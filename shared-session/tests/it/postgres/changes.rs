@@ -197,9 +197,8 @@ async fn a_write_that_breaks_under_way_is_undecided_and_not_repeated() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_migration_of_a_sqlite_file_is_not_noticed() {
-    let directory = std::env::temp_dir().join(format!("shared-session-changes-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let url = format!("sqlite://{}/file.sqlite3?mode=rwc", directory.display());
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}/file.sqlite3?mode=rwc", directory.path().display());
     let ((users, ann), store) = (users(&url).await, sessions(&url).await);
     let other = SqlitePool::connect(&url).await.unwrap();
     sqlx::raw_sql(include_str!("../../fixtures/django_session/sqlite.sql")).execute(&other).await.unwrap();
@@ -235,5 +234,4 @@ async fn a_migration_of_a_sqlite_file_is_not_noticed() {
         use_sessions(&store).await;
         assert!(django.load("key").await.unwrap().is_some(), "{change}");
     }
-    std::fs::remove_dir_all(directory).unwrap();
 }

@@ -4,9 +4,8 @@ use shared_session::{store::SqlStore, users::SqlUsers};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn services_that_start_at_once_on_one_empty_file_all_come_up() {
-    let directory = std::env::temp_dir().join(format!("shared-session-start-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let url = format!("sqlite://{}", directory.join("both.sqlite3").display());
+    let directory = tempfile::tempdir().unwrap();
+    let url = format!("sqlite://{}", directory.path().join("both.sqlite3").display());
     let starts: Vec<_> = (0..20)
         .map(|_| {
             let url = url.clone();
@@ -21,5 +20,4 @@ async fn services_that_start_at_once_on_one_empty_file_all_come_up() {
     for start in starts {
         start.await.unwrap().unwrap();
     }
-    std::fs::remove_dir_all(&directory).unwrap();
 }

@@ -24,7 +24,7 @@ fn about<'a>(ended: &'a Ended, part: &str) -> Vec<&'a str> {
 
 #[test]
 fn the_help_names_every_command_and_what_exit_codes_mean() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for (kind, commands) in [
         (Kind::Site, &["serve", "migrate", "create-superuser", "check", "sessions", "healthcheck", "completions"][..]),
         (Kind::Api, &["serve", "check", "healthcheck"]),
@@ -56,7 +56,7 @@ fn the_help_names_every_command_and_what_exit_codes_mean() {
 
 #[test]
 fn every_shell_can_complete_the_command_line() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ended = Kind::Site.run(directory.path(), &[], &["completions", shell]);
         assert_code(&ended, 0);
@@ -84,7 +84,7 @@ async fn a_health_check_asks_the_running_service() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_check_of_a_first_start_makes_nothing_and_says_what_would_be_made() {
     for kind in Kind::BOTH {
-        let directory = TempDir::new();
+        let directory = TempDir::new().unwrap();
         let ended = kind.run(directory.path(), &basic_settings(directory.path()), &["check"]);
         assert_code(&ended, 0);
         assert!(about(&ended, "store")[0].contains("the first start makes"), "{ended:?}");
@@ -104,7 +104,7 @@ async fn a_check_of_a_first_start_makes_nothing_and_says_what_would_be_made() {
 fn a_check_looks_at_what_is_there_also_where_something_is_missing() {
     let of = |prepare: &dyn Fn(&std::path::Path), settings: &[(&str, &str)], part: &str, said: &str| {
         for kind in Kind::BOTH {
-            let directory = TempDir::new();
+            let directory = TempDir::new().unwrap();
             let mut env = basic_settings(directory.path());
             env.extend(owned(settings));
             prepare(directory.path());
@@ -138,7 +138,7 @@ fn a_check_looks_at_what_is_there_also_where_something_is_missing() {
 
 #[test]
 fn sessions_of_another_folder_are_not_there_and_nothing_is_made() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let handle = "A".repeat(24);
     for args in [&["sessions", "list"][..], &["sessions", "revoke", &handle]] {
         let ended = Kind::Site.run(directory.path(), &[], args);
@@ -150,7 +150,7 @@ fn sessions_of_another_folder_are_not_there_and_nothing_is_made() {
 
 #[test]
 fn a_closed_pipe_ends_a_command_quietly_and_a_full_device_is_an_error() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let run = |args: &[&str], stdout: Stdio| {
         let mut command = Kind::Site.command(directory.path(), &basic_settings(directory.path()));
         command.args(args).stdout(stdout).stderr(Stdio::piped()).output().unwrap()
@@ -320,7 +320,7 @@ fn containers_set_nothing_that_is_no_setting() {
     let configured: Vec<_> = KUBERNETES.lines().filter_map(|line| line.split_once('=')).collect();
     assert!(configured.len() > 3, "{configured:?}");
     for kind in Kind::BOTH {
-        let directory = TempDir::new();
+        let directory = TempDir::new().unwrap();
         let mut env = owned(&names.iter().map(|name| (*name, "")).collect::<Vec<_>>());
         env.extend(owned(&configured));
         let ended = kind.run(directory.path(), &env, &["check"]);

@@ -39,7 +39,7 @@ async fn pairs(directory: &TempDir) -> [Pair; 2] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_domain_signs_nobody_out_and_locks_nobody_out() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for mut pair in pairs(&directory).await {
         let (mut one, mut other) = (ScopedBrowser::default(), ScopedBrowser::default());
         sign_in_at_api(&mut one, &pair).await;
@@ -92,7 +92,7 @@ async fn another_path_locks_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_twin_cookies_signing_in_and_out_works_at_once() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let (mut browser, mut twin) = (ScopedBrowser::default(), ScopedBrowser::default());
         for browser in [&mut browser, &mut twin] {
@@ -123,7 +123,7 @@ async fn with_twin_cookies_signing_in_and_out_works_at_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twins_of_the_forms_cookie_are_mended_by_the_page_with_the_form() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for (pair, name) in pairs(&directory).await.into_iter().zip(["shared_session_id_csrf", "csrftoken"]) {
         for other in ["", "abcdefghijklmnopqrstuvwxyzABCDEF"] {
             let mut browser = ScopedBrowser::default();
@@ -140,7 +140,7 @@ async fn twins_of_the_forms_cookie_are_mended_by_the_page_with_the_form() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_browser_keeps_the_cookie_as_the_settings_say() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for mut pair in pairs(&directory).await {
         pair.restart(&[("SESSION_EXPIRE_AT_BROWSER_CLOSE", "true")]);
         let mut browser = ScopedBrowser::default();

@@ -133,7 +133,7 @@ async fn requests_of_the_other_services_pages_and_of_programs_pass() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_bound_port_is_an_allowed_origin_by_default() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let data = directory.path().join("data").display().to_string();
     let env = harness::pair::owned(&[("DATA_DIR", &data)]);
     let api = Service::start(Kind::Api, directory.path(), &env);

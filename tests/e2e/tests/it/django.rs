@@ -23,7 +23,7 @@ fn form_secret(browser: &Browser) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forms_carry_the_tokens_of_django_and_a_login_anywhere_ends_them() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let pair = pair(&directory).await;
     let password = Pair::password_of("ann");
     let browser = Browser::new();
@@ -54,7 +54,7 @@ async fn forms_carry_the_tokens_of_django_and_a_login_anywhere_ends_them() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_cookie_gives_no_new_guesses_of_the_password() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let pair = pair(&directory).await;
     let browser = Browser::new();
     browser.signs_in(&pair, "ann").await;
@@ -77,7 +77,7 @@ async fn a_new_cookie_gives_no_new_guesses_of_the_password() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sessions_are_kept_as_the_settings_of_the_fleet_say() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let mut pair = pair(&directory).await;
     for profile in ["django-cache", "django-redis"] {
         assert_eq!(pair.redis().cli(&["FLUSHALL"]), "OK");
@@ -98,7 +98,7 @@ async fn sessions_are_kept_as_the_settings_of_the_fleet_say() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_does_not_fit_the_fleet_does_not_start() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let pair = pair(&directory).await;
     Browser::new().signs_in(&pair, "ann").await;
     for misfit in [("DJANGO_CODEC", "json"), ("SESSION_KEY_PREFIX", "other")] {

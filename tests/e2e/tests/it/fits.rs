@@ -95,7 +95,7 @@ async fn unknown_variables_are_named_in_one_line_and_those_of_an_orchestrator_in
 #[test]
 fn a_time_zone_that_there_is_not_stops_the_start() {
     for kind in Kind::BOTH {
-        let directory = TempDir::new();
+        let directory = TempDir::new().unwrap();
         let env = owned(&[(kind.address_variable(), "127.0.0.1:0"), ("DJANGO_TIME_ZONE", "Chicago")]);
         let ended = kind.run(directory.path(), &env, &[]);
         assert_eq!(ended.status.code(), Some(2), "{ended:?}");

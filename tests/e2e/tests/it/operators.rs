@@ -50,7 +50,7 @@ async fn a_service_that_everybody_reaches_says_that_its_metrics_are_open() {
     for (more, warned) in [(None, true), (Some(("OPERATIONS_TOKEN", TOKEN)), false)] {
         let settings: Vec<_> = open.into_iter().chain(more).collect();
         for kind in harness::Kind::BOTH {
-            let directory = harness::TempDir::new();
+            let directory = harness::TempDir::new().unwrap();
             let mut env = harness::pair::basic_settings(directory.path());
             env.extend(harness::pair::owned(&settings));
             let service = Service::spawn(kind, directory.path(), &env);

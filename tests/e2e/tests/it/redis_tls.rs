@@ -17,7 +17,7 @@ fn file(directory: &Path, name: &str, text: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn both_services_reach_a_redis_of_a_private_authority_and_show_it_their_certificate() {
-    let (redis, authority, directory) = (Redis::start(RedisKind::New), Authority::new(), TempDir::new());
+    let (redis, authority, directory) = (Redis::start(RedisKind::New), Authority::new(), TempDir::new().unwrap());
     let url = format!("rediss://127.0.0.1:{}", redis.encrypt(authority.certify("127.0.0.1"), Some(&authority)).await);
     let (chain, key) = authority.certify("the services");
     let settings = [
@@ -54,7 +54,7 @@ async fn both_services_reach_a_redis_of_a_private_authority_and_show_it_their_ce
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_whose_certificates_cannot_be_used_does_not_start_and_says_which() {
-    let (authority, directory) = (Authority::new(), TempDir::new());
+    let (authority, directory) = (Authority::new(), TempDir::new().unwrap());
     let (chain, key) = authority.certify("the services");
     let (_, another) = authority.certify("somebody else");
     let (chain, key) = (file(directory.path(), "client.pem", &chain), file(directory.path(), "key.pem", &key));

@@ -92,7 +92,7 @@ fn a_secret_key_must_be_given_outside_an_embedded_start() {
 #[test]
 fn a_bad_line_in_the_settings_file_is_refused_and_not_shown() {
     for kind in Kind::BOTH {
-        let directory = TempDir::new();
+        let directory = TempDir::new().unwrap();
         std::fs::write(directory.path().join(".env"), "SECRET KEY = hunter2\n").unwrap();
         let ended = kind.run(directory.path(), &owned(&[(kind.address_variable(), "127.0.0.1:0")]), &[]);
         assert_refused(&ended, kind, ".env");
@@ -114,7 +114,7 @@ fn a_user_database_that_cannot_be_used_stops_the_start() {
 #[test]
 fn mistakes_on_the_command_line_are_named() {
     for args in [&["migrat"][..], &["create-superuser"], &["create-superuser", "--username"], &["migrate", "now"]] {
-        let directory = TempDir::new();
+        let directory = TempDir::new().unwrap();
         let ended = Kind::Site.run(directory.path(), &[], args);
         assert_eq!(ended.status.code(), Some(2), "{ended:?}");
         assert!(!ended.stderr.trim().is_empty() && !ended.stderr.contains("panicked"), "{ended:?}");
@@ -122,7 +122,7 @@ fn mistakes_on_the_command_line_are_named() {
 }
 
 fn run(kind: Kind, settings: &[(&str, &str)]) -> Ended {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let mut env = owned(&[("SITE_ADDR", "127.0.0.1:0"), ("API_ADDR", "127.0.0.1:0"), ("DATA_DIR", "data")]);
     env.extend(owned(settings));
     kind.run(directory.path(), &env, &[])

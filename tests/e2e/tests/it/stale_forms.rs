@@ -28,7 +28,7 @@ async fn pairs(directory: &TempDir) -> [Pair; 2] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stale_tab_signs_out_at_the_second_press() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let ann = Browser::new();
         ann.signs_in(&pair, "ann").await;
@@ -52,7 +52,7 @@ async fn a_stale_tab_signs_out_at_the_second_press() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stale_forms_keep_what_was_typed_but_no_password() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let browser = Browser::new();
         let login = browser.get(&pair.site, "/login?next=/sessions").await;
@@ -85,7 +85,7 @@ async fn stale_forms_keep_what_was_typed_but_no_password() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stale_forms_of_the_account_are_offered_again_or_say_that_nobody_is_signed_in() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let (ann, phone) = (Browser::new(), Browser::new());
         for browser in [&ann, &phone] {
@@ -147,7 +147,7 @@ async fn stale_forms_of_staff_are_offered_again_and_change_nothing() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_that_keeps_no_cookies_is_told_so() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         for (path, fields) in
             [("/login", &[("username", "ann"), ("password", "x")][..]), ("/register", &[("username", "x")])]
@@ -182,7 +182,7 @@ async fn a_refusal_says_who_asked() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_not_signed_in_is_told_whether_a_session_ended_or_no_cookie_came() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let ann = Browser::new();
         ann.signs_in(&pair, "ann").await;

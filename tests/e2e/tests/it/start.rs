@@ -14,7 +14,7 @@ use harness::{
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_services_start_at_once_on_an_empty_directory_and_share_everything() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let env = basic_settings(directory.path());
     let services = start_twenty(directory.path(), &env);
     assert_one_fleet(&services).await;
@@ -24,7 +24,7 @@ async fn twenty_services_start_at_once_on_an_empty_directory_and_share_everythin
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_services_start_at_once_on_empty_servers() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let redis = Redis::start(RedisKind::Old);
     let database = Postgres::shared().create_database();
     let mut env = basic_settings(directory.path());
@@ -71,7 +71,7 @@ async fn assert_one_fleet(services: &[Service]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_later_start_finds_everything_as_it_was() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let env = basic_settings(directory.path());
     let browser = Browser::new();
     let first = Service::start(Kind::Api, directory.path(), &env);
@@ -88,7 +88,7 @@ async fn a_later_start_finds_everything_as_it_was() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_demo_user_that_was_renamed_or_deleted_does_not_come_back() {
     for change in ["UPDATE auth_user SET username = 'ann'", "DELETE FROM auth_user"] {
-        let directory = TempDir::new();
+        let directory = TempDir::new().unwrap();
         let env = basic_settings(directory.path());
         drop(Service::start(Kind::Api, directory.path(), &env));
         let script = "import sqlite3, sys\nwith sqlite3.connect(sys.argv[1]) as db: db.execute(sys.argv[2])";
@@ -126,7 +126,7 @@ async fn the_embedded_files_are_for_their_owner_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_env_file_of_a_parent_directory_is_not_read() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     std::fs::write(directory.path().join(".env"), "SESSION_COOKIE_NAME=of_the_parent\n").unwrap();
     let below = directory.path().join("below");
     std::fs::create_dir(&below).unwrap();
@@ -138,7 +138,7 @@ async fn the_env_file_of_a_parent_directory_is_not_read() {
 
 #[test]
 fn a_port_in_use_is_one_clear_line() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let env = basic_settings(directory.path());
     let first = Service::start(Kind::Site, directory.path(), &env);
     for kind in Kind::BOTH {
@@ -154,7 +154,7 @@ fn a_port_in_use_is_one_clear_line() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_are_read_from_a_file_and_the_environment_wins() {
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let file = "SESSION_COOKIE_NAME=from_the_file\nSESSION_COOKIE_SAMESITE=Lax\nDATA_DIR=data-of-the-file\n";
     std::fs::write(directory.path().join(".env"), file).unwrap();
     let api = Service::start(Kind::Api, directory.path(), &[]);

@@ -40,7 +40,7 @@ async fn tls_does_not_fit() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_clock_is_skewed() {
     const HOURS: i64 = 2;
-    let directory = TempDir::new();
+    let directory = TempDir::new().unwrap();
     let library = directory.path().join("skew.so");
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/faults/skew.c");
     let compiled = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status();

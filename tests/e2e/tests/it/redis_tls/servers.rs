@@ -25,7 +25,7 @@ struct Files {
 
 impl Files {
     fn new() -> Self {
-        let (authority, directory) = (Authority::new(), TempDir::new());
+        let (authority, directory) = (Authority::new(), TempDir::new().unwrap());
         let at = |name: &str, text: &str| file(directory.path(), name, text);
         let ca = at("ca.pem", &authority.pem());
         let (chain, key) = authority.certify("127.0.0.1");
