@@ -8,7 +8,10 @@ use shared_session::{
     testing::store_contract,
     users::{CreateUserError, UserTable, Users},
 };
-use sqlx::postgres::PgPoolOptions;
+use sqlx::{
+    ConnectOptions as _,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 use test_servers::{PgBouncer, Postgres};
 
 use super::*;
@@ -88,8 +91,7 @@ async fn no_statement_is_left_on_a_server_connection() {
     let (users, ann) = users(&url).await;
     open_all(&store).await;
     assert!(users.find(&ann.id).await.unwrap().is_some());
-    let pool = PgPoolOptions::new()
-        .connect_with(url.parse::<sqlx::postgres::PgConnectOptions>().unwrap().extra_float_digits(None));
+    let pool = PgPoolOptions::new().connect_with(url.parse::<PgConnectOptions>().unwrap().extra_float_digits(None));
     let prepared = "SELECT count(*)::text FROM pg_prepared_statements WHERE name <> ''";
     let left: String = sqlx::Row::get(&sqlx::raw_sql(prepared).fetch_one(&pool.await.unwrap()).await.unwrap(), 0);
     assert_eq!(left, "0");
@@ -176,7 +178,7 @@ async fn local_times_are_read_and_written_behind_a_pooler() {
 async fn a_pool_of_the_callers_own_may_lead_to_a_pooler() {
     let (_server, pooler) = start();
     let url = pooler.url("postgres");
-    let options = url.parse::<sqlx::postgres::PgConnectOptions>().unwrap().extra_float_digits(None);
+    let options = url.parse::<PgConnectOptions>().unwrap().extra_float_digits(None);
     let pool = PgPoolOptions::new().connect_with(options).await.unwrap();
     let (store, users) =
         (SqlStore::from_postgres(pool.clone()).behind_pooler(), SqlUsers::from_postgres(pool).behind_pooler());
@@ -195,6 +197,14 @@ async fn a_server_that_restarts_behind_a_pooler_is_not_noticed() {
     let store = sessions(&pooler.url("postgres")).await;
     open_all(&store).await;
     server.restart();
+    // A login that failed during the restart makes the pooler refuse everybody for a moment.
+    let options = pooler.url("postgres").parse::<PgConnectOptions>().unwrap().extra_float_digits(None);
+    for _ in 0..100 {
+        if options.connect().await.is_ok() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     for turn in 0..20 {
         assert!(store.load("key").await.unwrap().is_some());
         assert!(store.create(&format!("{turn}"), "value".into(), MINUTE).await.unwrap());
