@@ -69,6 +69,11 @@ impl ErrorPage {
         self
     }
 
+    /// Whether the page to try again is the home page.
+    fn is_home(&self) -> bool {
+        self.again.as_deref().and_then(|again| again.strip_prefix(self.layout.prefix.as_str())) == Some("/")
+    }
+
     /// Says who was refused.
     #[must_use]
     pub fn with_somebody(mut self, somebody: Option<Somebody>) -> Self {

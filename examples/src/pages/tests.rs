@@ -469,3 +469,14 @@ fn a_device_shows_no_more_than_the_beginning_of_a_handle_to_readers() {
     assert_eq!(device("äöü", "").short_handle(), "äöü");
     assert_eq!(device("ääääää", "").short_handle(), "ääää");
 }
+
+#[test]
+fn an_outage_of_the_home_page_offers_that_page_once() {
+    for (path, links) in [("/", 1), ("/sessions", 2)] {
+        let page = ErrorPage::new(layout(), 503, Text::new("error-unavailable"));
+        let again = format!("{}{path}", layout().prefix);
+        let html = page.with_again(Some(again)).render().unwrap();
+        let main = html.split("<main").nth(1).unwrap().split("</main>").next().unwrap();
+        assert_eq!(main.matches("href=").count(), links, "{path}: {main}");
+    }
+}
