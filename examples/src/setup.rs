@@ -137,7 +137,9 @@ impl Setup {
 /// One line, if the filter cannot be used or logging was started before.
 pub fn start_logging(settings: &Settings) -> Result<(), Error> {
     let refused = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Config, format!("RUST_LOG: {error}"));
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log_filter).map_err(|error| refused(&error))?;
+    // Actix Web writes three lines about its workers at each start. A filter that names it still shows them.
+    let filter = format!("actix_server=warn,{}", settings.log_filter);
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| refused(&error))?;
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
