@@ -3,7 +3,7 @@ use std::{convert::Infallible, time::Duration};
 
 use actix_web::{App, HttpResponse, HttpServer, Responder, web};
 use futures_util::stream;
-use shared_session::{ErrorKind, Identity, LazySession, SessionManager, Standing, store::MemoryStore};
+use shared_session::{ErrorKind, Identity, LazySession, SessionManager, SessionStatus, store::MemoryStore};
 use shared_session_actix::{Rejection, Session, SessionMiddleware};
 
 pub(crate) fn routes(app: &mut web::ServiceConfig) {
@@ -39,10 +39,10 @@ async fn events(
 
 /// What to send now; `None` once the session does not stand any more.
 async fn next(session: &LazySession) -> Option<Result<web::Bytes, Infallible>> {
-    match session.load().await.ok()?.standing().await {
-        Standing::Valid | Standing::Rotated => Some(Ok("data: news\n\n".into())),
+    match session.load().await.ok()?.status().await {
+        SessionStatus::Valid | SessionStatus::Rotated => Some(Ok("data: news\n\n".into())),
         // The store does not answer: tell nobody anything new, and ask again.
-        Standing::Unknown(_) => Some(Ok(": wait\n\n".into())),
+        SessionStatus::Unknown(_) => Some(Ok(": wait\n\n".into())),
         _ => None,
     }
 }

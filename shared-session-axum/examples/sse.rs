@@ -8,7 +8,7 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{Stream, stream};
-use shared_session::{ErrorKind, Identity, LazySession, Standing, store::MemoryStore};
+use shared_session::{ErrorKind, Identity, LazySession, SessionStatus, store::MemoryStore};
 use shared_session_axum::{Rejection, Session, SessionLayer, SessionManager};
 
 pub(crate) fn app(manager: SessionManager, every: Duration) -> Router {
@@ -40,10 +40,10 @@ async fn events(
 
 /// What to send now; `None` once the session does not stand any more.
 async fn next(session: &LazySession) -> Option<Result<Event, Infallible>> {
-    match session.load().await.ok()?.standing().await {
-        Standing::Valid | Standing::Rotated => Some(Ok(Event::default().data("news"))),
+    match session.load().await.ok()?.status().await {
+        SessionStatus::Valid | SessionStatus::Rotated => Some(Ok(Event::default().data("news"))),
         // The store does not answer: tell nobody anything new, and ask again.
-        Standing::Unknown(_) => Some(Ok(Event::default().comment("wait"))),
+        SessionStatus::Unknown(_) => Some(Ok(Event::default().comment("wait"))),
         _ => None,
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::{Extension, Router, extract::State, response::Response, routing::get, routing::post};
-use shared_session::{ErrorKind, Identity, LazySession, Standing, store::MemoryStore};
+use shared_session::{ErrorKind, Identity, LazySession, SessionStatus, store::MemoryStore};
 use shared_session::{csrf::CrossOrigin, tower::CrossOriginLayer};
 use shared_session_axum::{Rejection, Session, SessionLayer, SessionManager};
 
@@ -41,7 +41,8 @@ async fn serve(mut socket: WebSocket, session: LazySession, every: Duration) {
             Ok(Some(Ok(Message::Text(text)))) => drop(socket.send(Message::Text(text)).await),
             Ok(Some(Ok(_))) | Err(_) => {}
         }
-        if !matches!(session.standing().await, Standing::Valid | Standing::Rotated | Standing::Unknown(_)) {
+        if !matches!(session.status().await, SessionStatus::Valid | SessionStatus::Rotated | SessionStatus::Unknown(_))
+        {
             _ = socket.send(Message::Close(None)).await;
             return;
         }

@@ -149,7 +149,7 @@
 //! ```
 //!
 //! **Work on after the response.** [`SessionManager::reopen`] follows the request's session into a background job, a
-//! WebSocket or a stream of events; [`Session::standing`] asks whether the user may still be served:
+//! WebSocket or a stream of events; [`Session::status`] asks whether the user may still be served:
 //!
 //! ```
 //! # use shared_session::{Close, Ending, Error, LazySession, SessionManager, store::MemoryStore};
@@ -298,7 +298,7 @@ pub use engine::{
         key::{EntryFor, EntryName, EntryOf, Key},
         lazy::LazySession,
         load_options::LoadOptions,
-        standing::Standing,
+        status::SessionStatus,
     },
 };
 pub use error::{Error, ErrorKind};

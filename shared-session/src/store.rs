@@ -71,7 +71,7 @@ use tracing::Instrument as _;
 use crate::error::Error;
 
 #[cfg(feature = "redis")]
-pub(crate) mod changes;
+pub(crate) mod change_feed;
 #[cfg(feature = "memory")]
 mod memory;
 #[cfg(feature = "redis")]
@@ -83,7 +83,7 @@ mod tiered;
 
 pub use crate::record::{time::StoreTime, version::Seen};
 #[cfg(feature = "redis")]
-pub use changes::Changes;
+pub use change_feed::ChangeFeed;
 #[cfg(feature = "memory")]
 pub use memory::MemoryStore;
 #[cfg(feature = "redis")]
@@ -273,7 +273,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The changes of all writers, for a [near cache](crate::NearCache). No I/O. Default: `None`; a store that wraps
     /// another and writes nothing elsewhere passes on what that one returns.
     #[cfg(feature = "redis")]
-    fn changes(&self) -> Option<Changes> {
+    fn change_feed(&self) -> Option<ChangeFeed> {
         None
     }
 
@@ -334,7 +334,7 @@ pub(crate) trait StoreDyn: Send + Sync {
     fn time(&self) -> BoxFuture<'_, Result<StoreTime, Error>>;
     fn authority(&self) -> Option<Authority>;
     #[cfg(feature = "redis")]
-    fn changes(&self) -> Option<Changes>;
+    fn change_feed(&self) -> Option<ChangeFeed>;
     fn on_this_runtime(&self) -> Option<Arc<dyn StoreDyn>>;
 }
 
@@ -396,8 +396,8 @@ impl<S: SessionStore> StoreDyn for S {
         SessionStore::authority(self)
     }
     #[cfg(feature = "redis")]
-    fn changes(&self) -> Option<Changes> {
-        SessionStore::changes(self)
+    fn change_feed(&self) -> Option<ChangeFeed> {
+        SessionStore::change_feed(self)
     }
     fn on_this_runtime(&self) -> Option<Arc<dyn StoreDyn>> {
         Some(Arc::new(SessionStore::on_this_runtime(self)?))

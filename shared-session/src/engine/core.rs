@@ -96,7 +96,7 @@ impl Core {
     /// Makes the near cache that fits the store and the profile, an empty one.
     #[cfg(feature = "redis")]
     pub(crate) fn follow(&mut self) {
-        let near = self.near_cache.map(|settings| Near::new(settings, self.store.changes(), &*self.profile));
+        let near = self.near_cache.map(|settings| Near::new(settings, self.store.change_feed(), &*self.profile));
         (self.near, self.refused) = match near.transpose() {
             Ok(near) => (near.map(Arc::new), None),
             Err(error) => (None, Some(error)),

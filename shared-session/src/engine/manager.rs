@@ -269,7 +269,7 @@ impl SessionManager {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the sessions are Django's, if the store [announces no
-    /// changes](SessionStore::changes), or if it uses a pool.
+    /// changes](SessionStore::change_feed), or if it uses a pool.
     #[cfg(feature = "redis")]
     pub fn with_near_cache(self, near: NearCache) -> Result<Self, Error> {
         let manager = self.with(|core| {

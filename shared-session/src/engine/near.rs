@@ -12,7 +12,7 @@ use crate::{
         id::{Handle, Token},
         wire_format::WireFormat,
     },
-    store::changes::{Changes, Watch},
+    store::change_feed::{ChangeFeed, Watch},
 };
 use cache::Cache;
 pub(crate) use rules::Ticket;
@@ -89,7 +89,11 @@ pub(crate) struct Near {
 }
 
 impl Near {
-    pub(crate) fn new(settings: NearCache, changes: Option<Changes>, profile: &dyn WireFormat) -> Result<Self, Error> {
+    pub(crate) fn new(
+        settings: NearCache,
+        changes: Option<ChangeFeed>,
+        profile: &dyn WireFormat,
+    ) -> Result<Self, Error> {
         let refuse = |message| Err(Error::new(ErrorKind::Config, message));
         let Some(changes) = changes else {
             return refuse("a near cache needs a store that announces changes: Redis, and not behind SQL");

@@ -4,7 +4,7 @@ pub(crate) mod commit_now;
 pub(crate) mod key;
 pub(crate) mod lazy;
 pub(crate) mod load_options;
-pub(crate) mod standing;
+pub(crate) mod status;
 
 use std::{fmt, sync::Arc};
 

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, ErrorKind},
     store::{
         Deleted, Page, Replaced, Seen, SessionStore, StoreTime,
-        changes::{Announces, Changes, Follower, Watch},
+        change_feed::{Announces, ChangeFeed, Follower, Watch},
     },
 };
 
@@ -179,8 +179,8 @@ impl Announces for RedisStore {
 }
 
 impl SessionStore for RedisStore {
-    fn changes(&self) -> Option<Changes> {
-        Some(Changes::of(self.clone()))
+    fn change_feed(&self) -> Option<ChangeFeed> {
+        Some(ChangeFeed::of(self.clone()))
     }
 
     fn on_this_runtime(&self) -> Option<Self> {

@@ -326,8 +326,8 @@ impl<S: SessionStore> SessionStore for FaultStore<S> {
     }
 
     #[cfg(feature = "redis")]
-    fn changes(&self) -> Option<crate::store::Changes> {
-        self.inner.changes()
+    fn change_feed(&self) -> Option<crate::store::ChangeFeed> {
+        self.inner.change_feed()
     }
 }
 

@@ -121,7 +121,7 @@ impl<S: SessionStore> SessionStore for SpyStore<S> {
     }
 
     #[cfg(feature = "redis")]
-    fn changes(&self) -> Option<crate::store::Changes> {
-        self.inner.changes()
+    fn change_feed(&self) -> Option<crate::store::ChangeFeed> {
+        self.inner.change_feed()
     }
 }

@@ -38,7 +38,7 @@ const SLOTS: usize = 1024;
 /// **What never is**: requests with another method; [`authenticate`](crate::Session::authenticate);
 /// [`require_fresh`](crate::Session::require_fresh); permissions and groups, for which the row is read as well;
 /// `StaffUser` of the adapters; [`revoke_others`](crate::SessionManager::revoke_others), lists of sessions,
-/// [`standing`](crate::Session::standing). Elsewhere [`past_user_cache`](crate::Session::past_user_cache) asks the
+/// [`status`](crate::Session::status). Elsewhere [`past_user_cache`](crate::Session::past_user_cache) asks the
 /// table. The methods of [`Users`](super::Users) always do.
 ///
 /// **How old an answer can be.** What this process changes through the same users, or a clone of them, counts as soon

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use shared_session::{
-    ErrorKind, LazySession, OnError, Reply, SecretKeys, SessionManager, Standing,
+    ErrorKind, LazySession, OnError, Reply, SecretKeys, SessionManager, SessionStatus,
     audit::AuditEvent,
     cookie::CookieConfig,
     csrf::{CrossOrigin, FormTokens},
@@ -108,10 +108,10 @@ impl World {
     pub fn events(&self, request: &LazySession) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         stream::unfold(self.manager().reopen(request), |session| async move {
             tokio::time::sleep(Duration::from_millis(5)).await;
-            let line = match session.load().await.ok()?.standing().await {
-                Standing::Valid => "valid\n",
-                Standing::Rotated => "rotated\n",
-                Standing::Unknown(_) => "unknown\n",
+            let line = match session.load().await.ok()?.status().await {
+                SessionStatus::Valid => "valid\n",
+                SessionStatus::Rotated => "rotated\n",
+                SessionStatus::Unknown(_) => "unknown\n",
                 _ => return None,
             };
             Some((Ok(Bytes::from(line)), session))

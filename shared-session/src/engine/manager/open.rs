@@ -85,7 +85,7 @@ impl SessionManager {
     ///
     /// A session is loaded once by a handle. To read it again later, reopen this handle: all handles that come of one
     /// request follow that request. To know whether the user may still be served, ask
-    /// [`Session::standing`](crate::Session::standing); it is the one question that survives a new cookie.
+    /// [`Session::status`](crate::Session::status); it is the one question that survives a new cookie.
     ///
     /// ```
     /// # use shared_session::{Close, Ending, SessionManager, store::MemoryStore};

@@ -14,7 +14,7 @@ use crate::{
         Record,
         id::{Handle, Secret, Token},
     },
-    store::changes::Follower,
+    store::change_feed::Follower,
 };
 
 /// For this long after a proof that changes are announced, kept sessions are answered. With the moment in which the

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use shared_session::{
-    Ending, Error, ErrorKind, LazySession, Profile, Session, Standing,
+    Ending, Error, ErrorKind, LazySession, Profile, Session, SessionStatus,
     django::Django,
     store::SessionStore,
     testing::Fault,
@@ -166,7 +166,7 @@ async fn a_visitor_without_a_session_is_read_as_anonymous() {
         fleet.finish(&request).await;
         let session = live.load().await.unwrap();
         assert_eq!((session.handle(), session.get::<u8>("a").unwrap()), (None, None));
-        assert!(matches!(session.standing().await, Standing::Anonymous));
+        assert!(matches!(session.status().await, SessionStatus::Anonymous));
     }
 }
 
@@ -290,24 +290,24 @@ async fn a_connection_is_told_what_became_of_its_session() {
     let [native, django] = fleets();
     for fleet in [&native, &django] {
         let (mut browser, live) = connected(fleet).await;
-        assert!(live.standing().await.is_valid());
+        assert!(live.status().await.is_valid());
         fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
-        assert!(matches!(live.standing().await, Standing::Valid), "an edit is no end");
+        assert!(matches!(live.status().await, SessionStatus::Valid), "an edit is no end");
         fleet.faults().set_down(true);
-        let Standing::Unknown(error) = live.standing().await else { panic!("the store is down") };
+        let SessionStatus::Unknown(error) = live.status().await else { panic!("the store is down") };
         assert_eq!(error.kind(), ErrorKind::Unavailable);
         fleet.faults().set_down(false);
         fleet.serve(&mut browser, |session| session.logout().unwrap()).await;
-        assert!(matches!(live.standing().await, Standing::SignedOut));
+        assert!(matches!(live.status().await, SessionStatus::SignedOut));
 
         let (_, live) = connected(fleet).await;
         fleet.manager.revoke_all("1").await.unwrap();
-        assert!(matches!(live.standing().await, Standing::SignedOut));
+        assert!(matches!(live.status().await, SessionStatus::SignedOut));
 
         let (_, live) = connected(fleet).await;
         fleet.memory.advance(ABSOLUTE + Duration::from_secs(1));
-        let standing = live.standing().await;
-        assert!(matches!(standing, Standing::Expired) && !standing.is_valid());
+        let status = live.status().await;
+        assert!(matches!(status, SessionStatus::Expired) && !status.is_valid());
     }
 }
 
@@ -319,7 +319,7 @@ async fn a_connection_is_told_that_the_time_is_over_whatever_the_store_still_has
     let stored = fleet.memory.load(&browser.key()).await.unwrap().unwrap();
     fleet.memory.advance(IDLE);
     assert!(fleet.memory.create(&browser.key(), stored, IDLE).await.unwrap());
-    assert!(matches!(live.standing().await, Standing::Expired));
+    assert!(matches!(live.status().await, SessionStatus::Expired));
 }
 
 #[tokio::test]
@@ -328,17 +328,17 @@ async fn a_new_cookie_for_the_same_user_is_no_sign_out() {
     for edit in [Session::rotate as Edit, |session| session.login_as(user("1"))] {
         let (mut browser, live) = connected(&native).await;
         native.serve(&mut browser, |session| edit(session).unwrap()).await;
-        assert!(matches!(live.standing().await, Standing::Rotated));
+        assert!(matches!(live.status().await, SessionStatus::Rotated));
         live.insert("late", &1).unwrap();
         assert_eq!(live.commit().await.unwrap_err().kind(), ErrorKind::Stale, "the old cookie writes no more");
         let (mut browser, live) = connected(&native).await;
         native.serve(&mut browser, |session| edit(session).unwrap()).await;
         native.serve(&mut browser, |session| session.logout().unwrap()).await;
-        assert!(matches!(live.standing().await, Standing::SignedOut), "a sign-out under the new cookie is seen");
+        assert!(matches!(live.status().await, SessionStatus::SignedOut), "a sign-out under the new cookie is seen");
 
         let (mut browser, live) = connected(&django).await;
         django.serve(&mut browser, |session| edit(session).unwrap()).await;
-        assert!(matches!(live.standing().await, Standing::Moved));
+        assert!(matches!(live.status().await, SessionStatus::Moved));
     }
 }
 
@@ -349,7 +349,7 @@ async fn a_connection_of_a_visitor_is_told_that_somebody_signed_in() {
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
     fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
-    assert!(matches!(live.standing().await, Standing::OtherUser));
+    assert!(matches!(live.status().await, SessionStatus::OtherUser));
 }
 
 #[tokio::test]
@@ -358,7 +358,7 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
     for end in ["password", "epoch", "inactive", "revoked"] {
         let browser = signed_in(&fleet, &users, end).await;
         let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
-        assert!(matches!(live.standing().await, Standing::Valid));
+        assert!(matches!(live.status().await, SessionStatus::Valid));
         let id = users.find_by_name(end).await.unwrap().unwrap().id;
         match end {
             "password" => drop(users.set_password(&id, "another horse").await.unwrap()),
@@ -366,12 +366,12 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
             "inactive" => drop(users.set_active(&id, false).await.unwrap()),
             _ => drop(fleet.manager.revoke_all(&id).await.unwrap()),
         }
-        assert!(matches!(live.standing().await, Standing::Revoked), "{end}");
+        assert!(matches!(live.status().await, SessionStatus::Revoked), "{end}");
     }
     let mut browser = signed_in(&fleet, &users, "signed-out").await;
     let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
     fleet.serve(&mut browser, |session| session.logout().unwrap()).await;
-    assert!(matches!(live.standing().await, Standing::SignedOut), "a sign-out of one session revokes nothing");
+    assert!(matches!(live.status().await, SessionStatus::SignedOut), "a sign-out of one session revokes nothing");
 }
 
 /// Their own new password ends the user's other sessions and renews this one.
@@ -383,7 +383,7 @@ async fn a_connection_outlives_the_new_password_of_its_own_session() {
     let id = users.find_by_name("ann").await.unwrap().unwrap().id;
     let changed = users.set_password(&id, "another horse").await.unwrap().unwrap();
     fleet.serve(&mut browser, |session| session.login(&changed).unwrap()).await;
-    assert!(matches!(live.standing().await, Standing::Rotated));
+    assert!(matches!(live.status().await, SessionStatus::Rotated));
 }
 
 /// It would end the session that asks: its cookie could not be renewed.

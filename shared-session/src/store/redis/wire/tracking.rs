@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use crate::store::{
-    changes::{Follower, Watch},
+    change_feed::{Follower, Watch},
     redis::wire::{
         cluster::{Cluster, Layout},
         command::Command,

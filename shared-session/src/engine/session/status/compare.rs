@@ -3,7 +3,7 @@
 use futures_util::future::try_join;
 
 use crate::{
-    engine::{core::Core, end::Tombstone, session::standing::Standing},
+    engine::{core::Core, end::Tombstone, session::status::SessionStatus},
     error::Error,
     record::{Record, id::Token},
     store::StoreTime,
@@ -12,23 +12,25 @@ use crate::{
 impl Core {
     /// What has become of the session that `token` opened and that was `seen`. One round trip, and one SELECT if
     /// somebody is signed in.
-    pub(crate) async fn standing(&self, token: &Token, seen: &Record) -> Result<Standing, Error> {
+    pub(crate) async fn status(&self, token: &Token, seen: &Record) -> Result<SessionStatus, Error> {
         let place = self.profile.place(token);
         let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(&place)).await?;
         let now = self.now().await?;
         let current = bytes.map(|bytes| self.decode(&place.key, &bytes, now)).transpose();
-        let standing = match tombstone {
-            Some(Tombstone::Ended) => Standing::SignedOut,
-            Some(Tombstone::Moved(_)) => Standing::Moved,
+        let status = match tombstone {
+            Some(Tombstone::Ended) => SessionStatus::SignedOut,
+            Some(Tombstone::Moved(_)) => SessionStatus::Moved,
             None => compare(token, seen, current?.as_ref(), now),
         };
-        let is_revoked = match standing {
-            Standing::Valid | Standing::Rotated | Standing::Moved => !self.is_confirmed(token, seen).await?,
+        let is_revoked = match status {
+            SessionStatus::Valid | SessionStatus::Rotated | SessionStatus::Moved => {
+                !self.is_confirmed(token, seen).await?
+            }
             // It has ended, whether or not the row can say why.
-            Standing::SignedOut => !self.is_confirmed(token, seen).await.unwrap_or(true),
+            SessionStatus::SignedOut => !self.is_confirmed(token, seen).await.unwrap_or(true),
             _ => false,
         };
-        Ok(if is_revoked { Standing::Revoked } else { standing })
+        Ok(if is_revoked { SessionStatus::Revoked } else { status })
     }
 
     /// Whether the user's row still confirms the session, as far as rows are known here.
@@ -52,15 +54,15 @@ impl Core {
 }
 
 /// What the store tells.
-fn compare(token: &Token, seen: &Record, current: Option<&Record>, now: StoreTime) -> Standing {
+fn compare(token: &Token, seen: &Record, current: Option<&Record>, now: StoreTime) -> SessionStatus {
     let Some(current) = current else {
         // What ends by itself does so when its time is over; all else was ended.
-        return if seen.head.limits.left(now).is_none() { Standing::Expired } else { Standing::SignedOut };
+        return if seen.head.limits.left(now).is_none() { SessionStatus::Expired } else { SessionStatus::SignedOut };
     };
     match () {
-        () if current.head.limits.left(now).is_none() => Standing::Expired,
-        () if current.user_id() != seen.user_id() => Standing::OtherUser,
-        () if current.opens_for(token) => Standing::Valid,
-        () => Standing::Rotated,
+        () if current.head.limits.left(now).is_none() => SessionStatus::Expired,
+        () if current.user_id() != seen.user_id() => SessionStatus::OtherUser,
+        () if current.opens_for(token) => SessionStatus::Valid,
+        () => SessionStatus::Rotated,
     }
 }

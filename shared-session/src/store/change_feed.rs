@@ -7,12 +7,12 @@ use tokio::time::Instant;
 use crate::error::Error;
 
 /// The changes that a store announces, for a [near cache](crate::NearCache): what
-/// [`SessionStore::changes`](super::SessionStore::changes) returns. Only a store that hears of every writer's changes
+/// [`SessionStore::change_feed`](super::SessionStore::change_feed) returns. Only a store that hears of every writer's changes
 /// has them, which is [`RedisStore`](super::RedisStore). A store that wraps one passes them on.
 #[derive(Clone)]
-pub struct Changes(Arc<dyn Announces>);
+pub struct ChangeFeed(Arc<dyn Announces>);
 
-impl Changes {
+impl ChangeFeed {
     pub(crate) fn of(store: impl Announces + 'static) -> Self {
         Self(Arc::new(store))
     }
@@ -22,9 +22,9 @@ impl Changes {
     }
 }
 
-impl fmt::Debug for Changes {
+impl fmt::Debug for ChangeFeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Changes").finish_non_exhaustive()
+        f.debug_struct("ChangeFeed").finish_non_exhaustive()
     }
 }
 

@@ -6,25 +6,25 @@ use crate::{
     error::Error,
 };
 
-/// What has become of a session since a long-lived connection loaded it; see [`Session::standing`].
+/// What has become of a session since a long-lived connection loaded it; see [`Session::status`].
 ///
 /// ```
-/// use shared_session::Standing;
+/// use shared_session::SessionStatus;
 ///
-/// fn goes_on(standing: &Standing) -> bool {
-///     match standing {
-///         Standing::Valid | Standing::Rotated | Standing::Anonymous => true,
+/// fn goes_on(status: &SessionStatus) -> bool {
+///     match status {
+///         SessionStatus::Valid | SessionStatus::Rotated | SessionStatus::Anonymous => true,
 ///         // Try again later, and tell nobody anything new until then.
-///         Standing::Unknown(_) => true,
+///         SessionStatus::Unknown(_) => true,
 ///         // The browser comes back with the cookie that it has by now.
 ///         _ => false,
 ///     }
 /// }
-/// # assert!(goes_on(&Standing::Rotated) && !goes_on(&Standing::SignedOut));
+/// # assert!(goes_on(&SessionStatus::Rotated) && !goes_on(&SessionStatus::SignedOut));
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Standing {
+pub enum SessionStatus {
     /// The session lives, under the same cookie, for the same user.
     Valid,
     /// The session lives, for the same user, under a new cookie: they signed in again, or their privileges or password
@@ -54,7 +54,7 @@ pub enum Standing {
     Unknown(Error),
 }
 
-impl Standing {
+impl SessionStatus {
     /// Whether the session is known to live and to be the same user's: [`Valid`](Self::Valid) or
     /// [`Rotated`](Self::Rotated).
     #[must_use]
@@ -72,33 +72,33 @@ impl Session {
     /// A new cookie for the same user is no sign-out here, unlike to a request that sends the old one.
     ///
     /// ```
-    /// # use shared_session::{Error, LazySession, SessionManager, Standing};
+    /// # use shared_session::{Error, LazySession, SessionManager, SessionStatus};
     /// # async fn next() -> Option<String> { None }
     /// # async fn send(_: String) {}
     /// /// `events` was reopened from the request that this answers.
     /// async fn serve(events: LazySession) -> Result<(), Error> {
     ///     let session = events.load().await?;
     ///     while let Some(event) = next().await {
-    ///         match session.standing().await {
-    ///             Standing::Valid | Standing::Rotated => send(event).await,
-    ///             Standing::Unknown(error) => tracing::warn!(%error, "an event is held back"),
+    ///         match session.status().await {
+    ///             SessionStatus::Valid | SessionStatus::Rotated => send(event).await,
+    ///             SessionStatus::Unknown(error) => tracing::warn!(%error, "an event is held back"),
     ///             _ => break,
     ///         }
     ///     }
     ///     Ok(())
     /// }
     /// ```
-    pub async fn standing(&self) -> Standing {
+    pub async fn status(&self) -> SessionStatus {
         let base = match self.0.with(|open| Ok(open.draft.base.clone())) {
             Ok(base) => base,
-            Err(error) => return Standing::Unknown(error),
+            Err(error) => return SessionStatus::Unknown(error),
         };
         match base {
             Loaded::Record(token, record) => {
-                self.0.core.standing(&token, &record).await.unwrap_or_else(Standing::Unknown)
+                self.0.core.status(&token, &record).await.unwrap_or_else(SessionStatus::Unknown)
             }
-            Loaded::Nothing { .. } | Loaded::Rotated(..) => Standing::Anonymous,
-            Loaded::Unreadable(..) => Standing::Unknown(crate::error::ErrorKind::Unreadable.into()),
+            Loaded::Nothing { .. } | Loaded::Rotated(..) => SessionStatus::Anonymous,
+            Loaded::Unreadable(..) => SessionStatus::Unknown(crate::error::ErrorKind::Unreadable.into()),
         }
     }
 }
