@@ -7,7 +7,7 @@ pub(crate) fn routes(app: &mut web::ServiceConfig) {
     app.route("/", web::get().to(visits));
 }
 
-/// Two requests at one moment make two visits: the closure runs again on what the other one stored.
+/// Two simultaneous requests count as two visits: the closure runs again on the other request's result.
 async fn visits(session: Session) -> Result<String, Rejection> {
     let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
     Ok(format!("visit number {visits}"))
@@ -15,7 +15,7 @@ async fn visits(session: Session) -> Result<String, Rejection> {
 
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
-    // One manager for all workers: made outside of the closure.
+    // One manager for all workers: create it outside of the closure.
     let manager = SessionManager::new(MemoryStore::new());
     let app = move || App::new().configure(routes).wrap(SessionMiddleware::new(manager.clone()));
     println!("http://localhost:3001/");

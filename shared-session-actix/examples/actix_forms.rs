@@ -27,7 +27,7 @@ async fn show(token: FormToken) -> web::Html {
     web::Html::new(page(&token, 1, "How many?"))
 }
 
-/// With `ProtectedForm<Order>` alone a page that was too old is a plain 403. Here it is offered again.
+/// With `ProtectedForm<Order>` alone an outdated page gets a plain 403. Here the form is offered again.
 async fn order(
     token: FormToken,
     form: Result<ProtectedForm<Order>, FormRejection<Order>>,

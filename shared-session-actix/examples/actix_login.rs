@@ -15,7 +15,7 @@ struct Credentials {
 
 type Failed = Box<dyn std::error::Error>;
 
-/// `database` is the URL of a SQLite or PostgreSQL database. The users' tables are made if they are missing.
+/// `database` is the URL of a SQLite or PostgreSQL database. Missing user tables are created.
 pub(crate) async fn open(database: &str, secret_key: &str) -> Result<SessionManager, Failed> {
     let (users, keys) = (SqlUsers::connect(database).await?, SecretKeys::new(secret_key)?);
     users.migrate().await?;

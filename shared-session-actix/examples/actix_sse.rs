@@ -1,4 +1,4 @@
-//! Server-sent events that end with the sign-in: `cargo run -p shared-session-actix --example actix_sse`.
+//! Server-sent events that stop when the user signs out: `cargo run -p shared-session-actix --example actix_sse`.
 use std::{convert::Infallible, time::Duration};
 
 use actix_web::{App, HttpResponse, HttpServer, Responder, web};
@@ -18,7 +18,7 @@ async fn login(session: Session) -> Result<impl Responder, Rejection> {
     Ok("signed in")
 }
 
-/// A browser whose stream ends asks again, with the cookie that it has by then. The 401 tells it to stop.
+/// When its stream ends, a browser reconnects with its current cookie. The 401 makes it stop.
 async fn events(
     session: Session,
     request: web::ReqData<LazySession>,
@@ -26,7 +26,7 @@ async fn events(
     every: web::Data<Duration>,
 ) -> Result<HttpResponse, Rejection> {
     session.identity()?.ok_or(ErrorKind::Unauthenticated)?;
-    // The request ends with the head of its response: what outlives it has a handle of its own.
+    // The request ends with the head of its response; code that outlives it needs its own handle.
     let events = stream::unfold(manager.reopen(&request), move |session| {
         let every = every.clone();
         async move {
@@ -37,11 +37,11 @@ async fn events(
     Ok(HttpResponse::Ok().content_type("text/event-stream").streaming(Box::pin(events)))
 }
 
-/// What to send now; `None` once the session does not stand any more.
+/// The next event; `None` once the session is no longer valid.
 async fn next(session: &LazySession) -> Option<Result<web::Bytes, Infallible>> {
     match session.load().await.ok()?.status().await {
         SessionStatus::Valid | SessionStatus::Rotated => Some(Ok("data: news\n\n".into())),
-        // The store does not answer: tell nobody anything new, and ask again.
+        // The store does not answer: send nothing new, and try again.
         SessionStatus::Unknown(_) => Some(Ok(": wait\n\n".into())),
         _ => None,
     }

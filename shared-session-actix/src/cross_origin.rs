@@ -39,17 +39,17 @@ pub struct CrossOriginMiddleware {
 }
 
 impl CrossOriginMiddleware {
-    /// Lets through what `cross_origin` allows.
+    /// Accepts the requests that `cross_origin` allows.
     #[must_use]
     pub fn new(cross_origin: CrossOrigin) -> Self {
         Self { check: CrossOriginCheck::new(cross_origin) }
     }
 
-    /// The hook that answers a refused request: a closure, or an [`OnError`]. Default: the hook of the session's
-    /// manager where this middleware is inside [`SessionMiddleware`](crate::SessionMiddleware), else
-    /// [`Reply::problem`](shared_session::Reply::problem). Outside of it, give it `manager.on_error().clone()`, so that
-    /// one hook speaks for all. The answer has the [`Error`](shared_session::Error) in its extensions;
-    /// [`OriginRefusal::of`](shared_session::csrf::OriginRefusal::of) says why.
+    /// Sets the response to a refused request: a closure, or an [`OnError`]. Default: the hook of the session's manager
+    /// if this middleware is inside [`SessionMiddleware`](crate::SessionMiddleware), else
+    /// [`Reply::problem`](shared_session::Reply::problem). Outside of it, pass `manager.on_error().clone()`, so that
+    /// one hook handles all failures. The response has the [`Error`](shared_session::Error) in its extensions;
+    /// [`OriginRefusal::of`](shared_session::csrf::OriginRefusal::of) gives the reason.
     #[must_use]
     pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
         Self { check: self.check.with_on_error(on_error) }
@@ -72,7 +72,7 @@ where
     }
 }
 
-/// The service that [`CrossOriginMiddleware`] makes.
+/// The service of [`CrossOriginMiddleware`].
 #[derive(Debug)]
 pub struct CrossOriginService<S> {
     inner: S,

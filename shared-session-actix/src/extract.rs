@@ -8,7 +8,7 @@ use crate::Rejection;
 
 /// The request's session, loaded: a [`shared_session::Session`].
 ///
-/// Costs at most one round trip for a request, however often it is taken, and none for visitors without a cookie.
+/// Costs at most one round trip per request, even if extracted several times, and none for visitors without a cookie.
 ///
 /// Fails with [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) (503) if the store fails.
 ///
@@ -34,7 +34,7 @@ impl Session {
         Ok(Self(lazy_session(request)?.load_with(options(request)).await?))
     }
 
-    /// Past a near cache, if nothing has loaded the session before.
+    /// Bypasses a near cache, unless the session is already loaded.
     #[cfg(feature = "users")]
     pub(crate) async fn load_fresh(request: &HttpRequest) -> Result<Self, Rejection> {
         Ok(Self(lazy_session(request)?.load_with(options(request).past_near_cache()).await?))

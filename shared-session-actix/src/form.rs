@@ -22,11 +22,11 @@ use shared_session::{
 
 use crate::{Rejection, extract::lazy_session};
 
-/// The token for all forms of the page that answers this request: a [`shared_session::csrf::FormToken`], to be put into
-/// each form that is posted. [`ProtectedForm`] checks the form that comes back.
+/// The token for all forms of the response's page: a [`shared_session::csrf::FormToken`]. Put it into each posted form.
+/// [`ProtectedForm`] checks the posted form.
 ///
 /// The manager needs [`with_form_tokens`](crate::SessionManager::with_form_tokens). The session layer sends the cookie
-/// that a token needs before there is a session. No I/O.
+/// that a token needs before a session exists. No I/O.
 ///
 /// ```
 /// use actix_web::web::Html;
@@ -63,17 +63,17 @@ impl FromRequest for FormToken {
     }
 }
 
-/// The fields of a form that was posted from a page of this service: one with the [`FormToken`] that the visitor has
-/// now, in the field `csrfmiddlewaretoken` or the header `X-CSRFToken`.
+/// The fields of a form that was posted from a page of this service: a form with the visitor's current [`FormToken`],
+/// in the field `csrfmiddlewaretoken` or the header `X-CSRFToken`.
 ///
-/// Fails with [`ErrorKind::StaleForm`] (403) without the right token: most often the page is older than the last
-/// sign-in. `Result<ProtectedForm<T>, FormRejection<T>>` then gives what was typed, to offer the form again. Fails with
-/// 413 for what is larger than `web::PayloadConfig` allows (256 KiB by default), with 415 for what is no URL-encoded
-/// form, and with 400 for what is no `T`.
+/// Fails with [`ErrorKind::StaleForm`] (403) if the token is missing or wrong: most often the page is older than the
+/// last sign-in. `Result<ProtectedForm<T>, FormRejection<T>>` then gives the typed fields, to offer the form again.
+/// Fails with 413 for a body larger than `web::PayloadConfig` allows (256 KiB by default), with 415 for a body other
+/// than a URL-encoded form, and with 400 if the fields do not fit `T`.
 ///
-/// Reads the body, so a handler takes it once and no other extractor of a body. Multipart forms have another body:
-/// check their token with `LazySession::check_form_token`. No I/O besides the body, but for a form of a page from
-/// before the session, which loads the session.
+/// Reads the body, so a handler can take it only once and no other extractor of a body. Multipart forms have another
+/// body: check their token with `LazySession::check_form_token`. No I/O besides the body, except for a form of a page
+/// from before the session, which loads the session.
 ///
 /// ```
 /// use actix_web::{App, test, web, web::Html};
@@ -129,7 +129,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for ProtectedForm<T> {
     }
 }
 
-/// Why a [`ProtectedForm`] was not taken. As a response it is that of its [`Rejection`].
+/// The reason why a [`ProtectedForm`] was refused. Its response is that of its [`Rejection`].
 pub struct FormRejection<T> {
     rejection: Rejection,
     fields: Option<T>,
@@ -142,14 +142,14 @@ impl<T> FormRejection<T> {
         self.rejection.kind()
     }
 
-    /// Why. `TokenRefusal::of` tells which cookie or token was missing.
+    /// The error. `TokenRefusal::of` gives the reason for a refused token.
     #[must_use]
     pub fn error(&self) -> &shared_session::Error {
         self.rejection.error()
     }
 
     /// The typed fields, if only the token is wrong; else the rejection. Fill the form again, with a new token and
-    /// without passwords, and do nothing else: another site may have sent it.
+    /// without passwords. Do nothing else with them, because another site may have sent them.
     ///
     /// ```
     /// use actix_web::HttpResponse;
@@ -176,7 +176,7 @@ impl<T> FormRejection<T> {
     /// ```
     ///
     /// # Errors
-    /// This rejection, if something else is wrong.
+    /// This rejection, if something other than the token is wrong.
     pub fn into_fields(self) -> Result<T, Self> {
         match self.fields {
             Some(fields) => Ok(fields),

@@ -16,11 +16,11 @@ use shared_session::{Rejected, Reply, users::Guard};
 
 use crate::{Rejection, Session, reply::into_response};
 
-/// Lets only visitors who are signed in to what it is wrapped around: 401 for the others, or the
-/// [login page](GuardMiddleware::redirect_to). 503 if the store or the database fails.
+/// Wraps an app, a scope or a resource and lets only signed-in visitors through. Others get 401, or the [login
+/// page](GuardMiddleware::redirect_to). 503 if the store or the database fails.
 ///
 /// `wrap` a scope or a resource in it, inside of [`SessionMiddleware`](crate::SessionMiddleware). The user is read
-/// once: a handler may take [`CurrentUser`](crate::CurrentUser) at no further cost.
+/// once: a handler can take [`CurrentUser`](crate::CurrentUser) without further cost.
 ///
 /// ```
 /// use actix_web::{App, test, web};
@@ -50,8 +50,8 @@ pub fn login_required() -> GuardMiddleware {
     GuardMiddleware(Guard::login_required())
 }
 
-/// As [`login_required`], and lets only users with `permission` through, such as `blog.add_post`: 403 for the others.
-/// One more round trip to the database, none for superusers, who have every permission.
+/// As [`login_required`], but requires `permission`, such as `blog.add_post`: other users get 403. One more round trip
+/// to the database, none for superusers, who have every permission.
 ///
 /// ```
 /// use actix_web::web;
@@ -65,8 +65,8 @@ pub fn require(permission: impl Into<Arc<str>>) -> GuardMiddleware {
     GuardMiddleware(Guard::require(permission))
 }
 
-/// As [`login_required`], and lets only users through who signed in within `max_age`: 401 for the others, or the [page
-/// that asks for the password again](GuardMiddleware::redirect_to). For what a stolen cookie must not do: a new
+/// As [`login_required`], but requires a sign-in within `max_age`: other visitors get 401, or the [page that asks for
+/// the password again](GuardMiddleware::redirect_to). For operations that a stolen cookie must not allow: a new
 /// password or address, the deletion of an account. No further cost.
 ///
 /// ```
@@ -83,16 +83,16 @@ pub fn require_fresh(max_age: Duration) -> GuardMiddleware {
     GuardMiddleware(Guard::require_fresh(max_age))
 }
 
-/// The middleware that [`login_required`], [`require`] and [`require_fresh`] make.
+/// The middleware of [`login_required`], [`require`] and [`require_fresh`].
 #[derive(Clone, Debug)]
 pub struct GuardMiddleware(Guard);
 
 impl GuardMiddleware {
-    /// Sends visitors who are not signed in to `login_page`, a path of this site, with 303 and the path and query that
-    /// they asked for in the parameter `next`. That is for GET and HEAD; to send a browser away that posted something
-    /// would lose it, so other methods are still 401. Default: no redirect.
+    /// Redirects visitors who are not signed in to `login_page`, a path of this site, with 303 and the requested path
+    /// and query in the parameter `next`. Only for GET and HEAD: a redirect would lose a posted body, so other methods
+    /// still get 401. Default: no redirect.
     ///
-    /// Before a login goes on to `next`, check it with [`safe_next`](shared_session::users::safe_next()): it may lead
+    /// Before a login redirects to `next`, check it with [`safe_next`](shared_session::users::safe_next()): it may lead
     /// to another site.
     #[must_use]
     pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
@@ -115,7 +115,7 @@ where
     }
 }
 
-/// The service that [`GuardMiddleware`] makes.
+/// The service of [`GuardMiddleware`].
 pub struct GuardService<S> {
     inner: Rc<S>,
     guard: Guard,

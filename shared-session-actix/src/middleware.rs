@@ -19,15 +19,15 @@ use crate::reply::into_response;
 
 /// Gives every request of an app or a scope its session.
 ///
-/// The [`LazySession`] of each request is in its extensions. When the inner service has answered,
+/// The [`LazySession`] of each request is in its extensions. When the inner service has responded,
 ///
 /// 1. a request that never loaded its session passes untouched: no store call, no header;
 /// 2. edits are committed before the head of the response is sent, except after a 5xx or an error of the inner service,
 ///    and after HEAD and OPTIONS;
 /// 3. `Set-Cookie` or `Session-Token`, `Vary` and `Cache-Control` are added;
-/// 4. if the commit failed, or the response is a [`Rejection`](crate::Rejection), the manager's `on_error` hook answers
-///    instead. Its answer has the [`Error`](shared_session::Error) in its extensions, for a middleware outside that
-///    draws pages.
+/// 4. if the commit failed, or the response is a [`Rejection`](crate::Rejection), the manager's `on_error` hook makes
+///    the response instead. It has the [`Error`](shared_session::Error) in its extensions, for an outer middleware that
+///    renders pages.
 ///
 /// ```
 /// use actix_web::{App, test, web};
@@ -54,8 +54,8 @@ pub struct SessionMiddleware {
 }
 
 impl SessionMiddleware {
-    /// Sessions of `manager`. Make the manager once, outside the closure given to `HttpServer::new`, and clone it. Each
-    /// worker connects to Redis [by itself](SessionManager::on_this_runtime).
+    /// Uses the sessions of `manager`. Create the manager once, outside the closure given to `HttpServer::new`, and
+    /// clone it. Each worker connects to Redis [by itself](SessionManager::on_this_runtime).
     #[must_use]
     pub fn new(manager: SessionManager) -> Self {
         Self { manager }
@@ -74,12 +74,12 @@ where
     type Future = Ready<Result<Self::Transform, Self::InitError>>;
 
     fn new_transform(&self, inner: S) -> Self::Future {
-        // This runs in the thread of each worker, which has a runtime of its own.
+        // This runs in the thread of each worker, which has its own runtime.
         ready(Ok(SessionService { inner, manager: self.manager.on_this_runtime() }))
     }
 }
 
-/// The service that [`SessionMiddleware`] makes.
+/// The service of [`SessionMiddleware`].
 #[derive(Debug)]
 pub struct SessionService<S> {
     inner: S,
@@ -120,7 +120,7 @@ where
             match result {
                 Ok(response) => Ok(answer.to(response)),
                 Err(mut error) => {
-                    // The type of the error stays as it is; what it is rendered as gets the session's part.
+                    // The error keeps its type; the session's headers are added to its response.
                     error.add_response_mapper(move |mut response| answer.instead_of(&mut response).unwrap_or(response));
                     Err(error)
                 }
@@ -129,7 +129,7 @@ where
     }
 }
 
-/// What the session means for the response.
+/// The effect of the session on the response.
 struct Answer {
     outcome: Outcome,
     session: LazySession,
@@ -149,7 +149,7 @@ impl Answer {
         ServiceResponse::new(request, response)
     }
 
-    /// The failure that is answered instead of `response`; if there is none, completes the headers of `response`.
+    /// The failure that replaces `response`; if there is none, completes the headers of `response`.
     fn instead_of<B>(&self, response: &mut HttpResponse<B>) -> Option<HttpResponse<BoxBody>> {
         let rejected = response.extensions_mut().remove::<Rejected>();
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());

@@ -5,12 +5,12 @@ use shared_session::{Error, ErrorKind, Failure, Rejected, Reply};
 
 use crate::reply::into_response;
 
-/// An error of a session as a response: what extractors fail with, and what handlers return.
+/// An error of a session as a response: extractors fail with it, and handlers can return it.
 ///
-/// It is answered by the hook given to [`SessionManager::with_on_error`](crate::SessionManager::with_on_error), by
-/// default with the kind's status and `application/problem+json` (RFC 9457). The body says nothing internal. An error
-/// type of your own that answers with [`error_response`](ResponseError::error_response) of this one goes through the
-/// hook too.
+/// The hook given to [`SessionManager::with_on_error`](crate::SessionManager::with_on_error) makes the response. The
+/// default response has the kind's status and `application/problem+json` (RFC 9457). The body reveals nothing internal.
+/// Your own error type also goes through the hook if it responds with the
+/// [`error_response`](ResponseError::error_response) of this one.
 ///
 /// ```
 /// use actix_web::ResponseError;
@@ -29,7 +29,7 @@ use crate::reply::into_response;
 pub struct Rejection(Arc<Error>);
 
 impl Rejection {
-    /// Why.
+    /// The error.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.0

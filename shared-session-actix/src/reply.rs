@@ -4,7 +4,7 @@ use actix_web::{
 };
 use shared_session::Reply;
 
-/// Renders a [`Reply`] for Actix Web. Headers that are not valid are left out.
+/// Renders a [`Reply`] for Actix Web. Invalid headers are left out.
 pub(crate) fn into_response(reply: Reply) -> HttpResponse {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::new(status);

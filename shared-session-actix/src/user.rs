@@ -9,10 +9,10 @@ use crate::{Rejection, Session};
 /// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if
 /// the manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
 ///
-/// Costs one SELECT for a request, or none with a [user cache](shared_session::users::UserCache), besides loading the
+/// Costs one SELECT per request, or none with a [user cache](shared_session::users::UserCache), besides loading the
 /// session.
 ///
-/// Fails with [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) (401) if nobody is signed in, with
+/// Fails with [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) (401) if no user is signed in, with
 /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) (503) if the store or the database fails, and with
 /// [`ErrorKind::Config`](crate::ErrorKind::Config) (500) if the manager's users are of another type.
 ///
@@ -58,11 +58,11 @@ impl<U: AuthUser + Clone> CurrentUser<U> {
     }
 }
 
-/// The signed-in user, or `None`: for pages that everybody may see.
+/// The signed-in user, or `None`: for public pages.
 ///
-/// Costs as much as [`CurrentUser`], and takes your type as it does. Fails only if the store or the database fails, the
-/// session cannot be read, or the manager's users are of another type. Prefer it to `Option<CurrentUser>`, which Actix
-/// Web makes `None` after any error.
+/// Has the cost and the type parameter of [`CurrentUser`]. Fails only if the store or the database fails, the session
+/// cannot be read, or the manager's users are of another type. Prefer it to `Option<CurrentUser>`, which Actix Web
+/// makes `None` after any error.
 ///
 /// ```
 /// use shared_session_actix::MaybeUser;
@@ -83,10 +83,10 @@ impl<U: AuthUser + Clone> MaybeUser<U> {
     }
 }
 
-/// The signed-in user, who is [staff](AuthUser::is_staff): a [`CurrentUser`].
+/// The signed-in user, if [staff](AuthUser::is_staff): a [`CurrentUser`].
 ///
-/// Staff decide about others, so the session is read past a near cache and the user past a user cache: one round trip
-/// each. For the session that is so only if nothing has loaded it before, so take this one first.
+/// Staff decide about other users, so the session bypasses a near cache and the user bypasses a user cache: one round
+/// trip each. A session that is already loaded is not read again, so extract this one first.
 ///
 /// Fails as [`CurrentUser`], and with [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) (403) if the user is
 /// not staff.

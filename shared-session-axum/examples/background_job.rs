@@ -20,7 +20,7 @@ pub(crate) fn app() -> Router {
         .with_state(manager)
 }
 
-/// The request stores that the job runs; the job waits until that is committed, because it follows the request.
+/// The request stores that the job runs. The job waits until that is committed, because it reopens the request.
 async fn start(
     session: Session,
     Extension(request): Extension<LazySession>,
@@ -29,7 +29,7 @@ async fn start(
     session.insert(REPORT, "under way")?;
     let session = manager.reopen(&request);
     tokio::spawn(async move {
-        // A visitor who signs out meanwhile gets no report: the session is gone.
+        // A visitor who signs out meanwhile gets no report: the session no longer exists.
         if let Err(error) = report(&session).await {
             eprintln!("no report: {error}");
         }
@@ -41,7 +41,7 @@ async fn report(session: &LazySession) -> Result<(), Error> {
     let session = session.load().await?;
     let result = tokio::task::spawn_blocking(|| (1..=20_u64).product::<u64>()).await.unwrap_or_default();
     session.insert(REPORT, &format!("20! = {result}"))?;
-    // No response will do it.
+    // No response commits it.
     session.commit().await
 }
 

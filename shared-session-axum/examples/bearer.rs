@@ -16,7 +16,7 @@ struct Credentials {
     password: String,
 }
 
-/// `database` is the URL of a SQLite or PostgreSQL database. The users' tables are made if they are missing.
+/// `database` is the URL of a SQLite or PostgreSQL database. Missing user tables are created.
 pub(crate) async fn app(database: &str, secret_key: &str) -> Result<Router, Box<dyn std::error::Error>> {
     let users = SqlUsers::connect(database).await?;
     users.migrate().await?;
@@ -35,7 +35,7 @@ pub(crate) async fn app(database: &str, secret_key: &str) -> Result<Router, Box<
         .layer(CrossOriginLayer::new(pages)))
 }
 
-/// The token is in the answer's header. To a browser that has a session cookie none is told.
+/// The token is in a response header. A browser with a session cookie gets none.
 async fn token(session: Session, Form(form): Form<Credentials>) -> Result<&'static str, Rejection> {
     session.answer_with_bearer()?;
     let user = session.authenticate(&form.username, &form.password).await?.ok_or(ErrorKind::Unauthenticated)?;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use shared_session::{Key, store::MemoryStore};
 use shared_session_axum::{Rejection, Session, SessionLayer, SessionManager};
 
-/// The name of the entry and its type, said once.
+/// The name of the entry and its type, declared once.
 const CART: Key<Cart> = Key::new("cart");
 
 #[derive(Clone, Default, Deserialize, Serialize)]

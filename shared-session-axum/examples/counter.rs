@@ -8,7 +8,7 @@ pub(crate) fn app() -> Router {
     Router::new().route("/", get(visits)).layer(SessionLayer::new(manager))
 }
 
-/// Two requests at one moment make two visits: the closure runs again on what the other one stored.
+/// Two simultaneous requests count as two visits: the closure runs again on the other request's result.
 async fn visits(session: Session) -> Result<String, Rejection> {
     let visits = session.update_or("visits", 0, |visits: u64| visits + 1)?;
     Ok(format!("visit number {visits}"))

@@ -1,4 +1,4 @@
-//! A service beside a Django site, which knows whoever is signed in there:
+//! A service beside a Django site, with the same signed-in users:
 //! `SECRET_KEY=… cargo run -p shared-session-axum --example django`, with the settings of the site.
 use axum::{Router, routing::get};
 use shared_session::{
@@ -25,7 +25,7 @@ pub(crate) async fn app(
         .with_cookie(CookieConfig::new("sessionid").build()?)
         .with_form_tokens(FormTokens::django(FormTokens::django_cookie())?)
         .with_users(users, SecretKeys::django(secret_key)?);
-    // Stops the start if a setting is not that of the site.
+    // Stops the start if a setting differs from the site's.
     manager.check_fleet().await?;
     Ok(Router::new()
         .route("/whoami", get(async |user: CurrentUser| user.username.clone()))

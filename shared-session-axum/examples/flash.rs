@@ -14,13 +14,13 @@ pub(crate) fn app() -> Router {
     Router::new().route("/", get(page)).route("/save", post(save)).layer(SessionLayer::new(manager))
 }
 
-/// Leaves a message, and sends the visitor to a page that can be reloaded.
+/// Leaves a message, and redirects the visitor to a page that can be reloaded.
 async fn save(session: Session) -> Result<Redirect, Rejection> {
     session.insert(FLASH, "Saved.")?;
     Ok(Redirect::to("/"))
 }
 
-/// HEAD shows nothing and takes nothing: `take` would be an error there.
+/// HEAD shows and removes nothing: `take` would be an error there.
 async fn page(session: Session) -> Result<Html<String>, Rejection> {
     let message = if session.is_read_only() { None } else { session.take(FLASH)? };
     let message = message.map(|text| format!("<p role=\"status\">{text}</p>")).unwrap_or_default();

@@ -13,7 +13,7 @@ struct Credentials {
     password: String,
 }
 
-/// `database` is the URL of a SQLite or PostgreSQL database. The users' tables are made if they are missing.
+/// `database` is the URL of a SQLite or PostgreSQL database. Missing user tables are created.
 pub(crate) async fn app(database: &str, secret_key: &str) -> Result<Router, Box<dyn std::error::Error>> {
     let users = SqlUsers::connect(database).await?;
     users.migrate().await?;

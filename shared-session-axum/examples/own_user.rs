@@ -1,5 +1,5 @@
-//! Users of a type of your own. Sign in with `curl -c jar -d 'name=ann&password=correct horse' localhost:3000/login`,
-//! then `curl -b jar localhost:3000/`.
+//! Your own user type. Sign in with `curl -c jar -d 'name=ann&password=correct horse' localhost:3000/login`, then
+//! `curl -b jar localhost:3000/`.
 
 use std::{borrow::Cow, collections::HashMap};
 

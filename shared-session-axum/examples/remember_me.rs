@@ -1,4 +1,4 @@
-//! Remember me: the box of the sign-in form says whether the visitor stays signed in when the browser is closed.
+//! Remember me: a checkbox of the sign-in form sets whether the visitor stays signed in after the browser is closed.
 //!
 //! Run it with `cargo run -p shared-session-axum --features users --example remember_me`, then open
 //! <http://localhost:3000/> and sign in as `ann` with the password `correct horse`.
@@ -19,7 +19,7 @@ use shared_session_axum::{MaybeUser, Rejection, Session};
 struct Login {
     name: String,
     password: String,
-    /// Browsers leave out a box that is not ticked.
+    /// Browsers omit an unchecked box.
     remember: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Server-sent events that end with the sign-in: `cargo run -p shared-session-axum --example sse`.
+//! Server-sent events that stop when the user signs out: `cargo run -p shared-session-axum --example sse`.
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
@@ -23,14 +23,14 @@ pub(crate) fn app(manager: SessionManager, every: Duration) -> Router {
         .with_state((manager, every))
 }
 
-/// A browser whose stream ends asks again, with the cookie that it has by then. The 401 tells it to stop.
+/// When its stream ends, a browser reconnects with its current cookie. The 401 makes it stop.
 async fn events(
     session: Session,
     Extension(request): Extension<LazySession>,
     State((manager, every)): State<(SessionManager, Duration)>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Rejection> {
     session.identity()?.ok_or(ErrorKind::Unauthenticated)?;
-    // The request ends with the head of its response: what outlives it has a handle of its own.
+    // The request ends with the head of its response; code that outlives it needs its own handle.
     let events = stream::unfold(manager.reopen(&request), move |session| async move {
         tokio::time::sleep(every).await;
         Some((next(&session).await?, session))
@@ -38,11 +38,11 @@ async fn events(
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
-/// What to send now; `None` once the session does not stand any more.
+/// The next event; `None` once the session is no longer valid.
 async fn next(session: &LazySession) -> Option<Result<Event, Infallible>> {
     match session.load().await.ok()?.status().await {
         SessionStatus::Valid | SessionStatus::Rotated => Some(Ok(Event::default().data("news"))),
-        // The store does not answer: tell nobody anything new, and ask again.
+        // The store does not answer: send nothing new, and try again.
         SessionStatus::Unknown(_) => Some(Ok(Event::default().comment("wait"))),
         _ => None,
     }

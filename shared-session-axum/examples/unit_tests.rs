@@ -1,5 +1,5 @@
-//! How an application tests what it does to its sessions: in this process, without a server, and with a spy that tells
-//! what reached the store. `cargo run -p shared-session-axum --example unit_tests` serves the application.
+//! How to test an application's use of its sessions: in this process, without a server, and with a spy that records the
+//! store calls. `cargo run -p shared-session-axum --example unit_tests` serves the application.
 use axum::{Router, routing::get};
 use shared_session::store::{MemoryStore, SessionStore};
 use shared_session_axum::{Rejection, Session, SessionLayer, SessionManager};

@@ -1,4 +1,4 @@
-//! A WebSocket that closes with the sign-in: `cargo run -p shared-session-axum --example websocket`.
+//! A WebSocket that closes when the user signs out: `cargo run -p shared-session-axum --example websocket`.
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -15,7 +15,7 @@ pub(crate) fn app(manager: SessionManager, every: Duration) -> Result<Router, sh
         )
         .route("/logout", post(async |session: Session| Ok::<_, Rejection>(session.logout()?)))
         .route("/socket", get(socket))
-        // Any page may open a WebSocket, with the cookie of the visitor: only those of this origin get one.
+        // Any page can open a WebSocket with the visitor's cookie. This layer accepts only pages of this origin.
         .layer(CrossOriginLayer::new(CrossOrigin::new(["http://localhost:3000"])?))
         .layer(SessionLayer::new(manager.clone()))
         .with_state((manager, every)))
@@ -32,7 +32,7 @@ async fn socket(
     Ok(upgrade.on_upgrade(move |socket| serve(socket, session, every)))
 }
 
-/// Echoes what comes, and looks every now and then whether the visitor is still signed in.
+/// Echoes messages, and checks periodically whether the visitor is still signed in.
 async fn serve(mut socket: WebSocket, session: LazySession, every: Duration) {
     let Ok(session) = session.load().await else { return };
     loop {

@@ -19,12 +19,12 @@ use tower_service::Service;
 
 use crate::{Rejection, Session};
 
-/// Lets only visitors who are signed in to the routes that it is around: 401 for the others, or the
-/// [login page](GuardLayer::redirect_to). 503 if the store or the database fails.
+/// Lets only signed-in visitors reach the routes inside. Others get 401, or the [login page](GuardLayer::redirect_to).
+/// 503 if the store or the database fails.
 ///
-/// Give it to `Router::route_layer`, so that a path that does not exist stays a 404, and put the
-/// [`SessionLayer`](crate::SessionLayer) around that router. The user is read once: a handler may take
-/// [`CurrentUser`](crate::CurrentUser) at no further cost.
+/// Pass it to `Router::route_layer`, so that an unknown path stays a 404, and put the
+/// [`SessionLayer`](crate::SessionLayer) around that router. The user is read once: a handler can take
+/// [`CurrentUser`](crate::CurrentUser) without further cost.
 ///
 /// ```
 /// use axum::{Router, body::Body, http::Request, routing::get};
@@ -53,8 +53,8 @@ pub fn login_required() -> GuardLayer {
     GuardLayer(Guard::login_required())
 }
 
-/// As [`login_required`], and lets only users with `permission` through, such as `blog.add_post`: 403 for the others.
-/// One more round trip to the database, none for superusers, who have every permission.
+/// As [`login_required`], but requires `permission`, such as `blog.add_post`: other users get 403. One more round trip
+/// to the database, none for superusers, who have every permission.
 ///
 /// ```
 /// use axum::{Router, routing::post};
@@ -68,8 +68,8 @@ pub fn require(permission: impl Into<Arc<str>>) -> GuardLayer {
     GuardLayer(Guard::require(permission))
 }
 
-/// As [`login_required`], and lets only users through who signed in within `max_age`: 401 for the others, or the [page
-/// that asks for the password again](GuardLayer::redirect_to). For what a stolen cookie must not do: a new password or
+/// As [`login_required`], but requires a sign-in within `max_age`: other visitors get 401, or the [page that asks for
+/// the password again](GuardLayer::redirect_to). For operations that a stolen cookie must not allow: a new password or
 /// address, the deletion of an account. No further cost.
 ///
 /// ```
@@ -87,16 +87,16 @@ pub fn require_fresh(max_age: Duration) -> GuardLayer {
     GuardLayer(Guard::require_fresh(max_age))
 }
 
-/// The layer that [`login_required`], [`require`] and [`require_fresh`] make.
+/// The layer of [`login_required`], [`require`] and [`require_fresh`].
 #[derive(Clone, Debug)]
 pub struct GuardLayer(Guard);
 
 impl GuardLayer {
-    /// Sends visitors who are not signed in to `login_page`, a path of this site, with 303 and the path and query that
-    /// they asked for in the parameter `next`. That is for GET and HEAD; to send a browser away that posted something
-    /// would lose it, so other methods are still 401. Default: no redirect.
+    /// Redirects visitors who are not signed in to `login_page`, a path of this site, with 303 and the requested path
+    /// and query in the parameter `next`. Only for GET and HEAD: a redirect would lose a posted body, so other methods
+    /// still get 401. Default: no redirect.
     ///
-    /// Before a login goes on to `next`, check it with [`safe_next`](shared_session::users::safe_next()): it may lead
+    /// Before a login redirects to `next`, check it with [`safe_next`](shared_session::users::safe_next()): it may lead
     /// to another site.
     #[must_use]
     pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
@@ -112,7 +112,7 @@ impl<S> Layer<S> for GuardLayer {
     }
 }
 
-/// The service that [`GuardLayer`] makes.
+/// The service of [`GuardLayer`].
 #[derive(Clone)]
 pub struct GuardService<S> {
     inner: S,
@@ -134,7 +134,7 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        // The one that was asked whether it is ready is the one to call.
+        // Call the instance that reported readiness, not its clone.
         let spare = self.inner.clone();
         let (mut inner, guard) = (mem::replace(&mut self.inner, spare), self.guard.clone());
         Box::pin(async move {

@@ -7,10 +7,10 @@ use axum_core::{
 use http::request::Parts;
 use shared_session::{Error, ErrorKind, Failure, Rejected, Reply};
 
-/// An error of a session as a response: what extractors reject with, and what handlers return.
+/// An error of a session as a response: extractors reject with it, and handlers can return it.
 ///
-/// It is answered by the hook given to [`SessionManager::with_on_error`](crate::SessionManager::with_on_error), by
-/// default with the kind's status and `application/problem+json` (RFC 9457). The body says nothing internal.
+/// The hook given to [`SessionManager::with_on_error`](crate::SessionManager::with_on_error) makes the response. The
+/// default response has the kind's status and `application/problem+json` (RFC 9457). The body reveals nothing internal.
 ///
 /// ```
 /// use axum_core::response::IntoResponse;
@@ -29,7 +29,7 @@ use shared_session::{Error, ErrorKind, Failure, Rejected, Reply};
 pub struct Rejection(Arc<Error>);
 
 impl Rejection {
-    /// Why.
+    /// The error.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.0

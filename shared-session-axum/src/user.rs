@@ -12,10 +12,10 @@ use crate::{Rejection, Session};
 /// The signed-in user, checked against the users' table, and the session: a [`User`], or a `CurrentUser<Account>` if
 /// the manager's [users](shared_session::SessionManager::with_users) are of your type `Account`.
 ///
-/// Costs one SELECT for a request, or none with a [user cache](shared_session::users::UserCache), besides loading the
+/// Costs one SELECT per request, or none with a [user cache](shared_session::users::UserCache), besides loading the
 /// session.
 ///
-/// Rejects with [`ErrorKind::Unauthenticated`] (401) if nobody is signed in, with [`ErrorKind::Unavailable`] (503) if
+/// Rejects with [`ErrorKind::Unauthenticated`] (401) if no user is signed in, with [`ErrorKind::Unavailable`] (503) if
 /// the store or the database fails, and with [`ErrorKind::Config`] (500) if the manager's users are of another type.
 /// `Option<CurrentUser>` is `None` for anonymous visitors.
 ///
@@ -71,10 +71,10 @@ impl<S: Send + Sync, U: AuthUser + Clone> OptionalFromRequestParts<S> for Curren
     }
 }
 
-/// The signed-in user, or `None`: for pages that everybody may see.
+/// The signed-in user, or `None`: for public pages.
 ///
-/// Costs as much as [`CurrentUser`], and takes your type as it does. Rejects only if the store or the database fails,
-/// the session cannot be read, or the manager's users are of another type.
+/// Has the cost and the type parameter of [`CurrentUser`]. Rejects only if the store or the database fails, the session
+/// cannot be read, or the manager's users are of another type.
 ///
 /// ```
 /// use shared_session_axum::MaybeUser;
@@ -97,13 +97,13 @@ impl<S: Send + Sync, U: AuthUser + Clone> FromRequestParts<S> for MaybeUser<U> {
     }
 }
 
-/// The signed-in user, who is [staff](AuthUser::is_staff): a [`CurrentUser`].
+/// The signed-in user, if [staff](AuthUser::is_staff): a [`CurrentUser`].
 ///
-/// Staff decide about others, so the session is read past a near cache and the user past a user cache: one round trip
-/// each. For the session that is so only if nothing has loaded it before, so take this one first.
+/// Staff decide about other users, so the session bypasses a near cache and the user bypasses a user cache: one round
+/// trip each. A session that is already loaded is not read again, so extract this one first.
 ///
 /// Rejects as [`CurrentUser`], and with [`ErrorKind::Forbidden`] (403) if the user is not staff. `Option<StaffUser>` is
-/// `None` for everybody else.
+/// `None` for all other visitors.
 ///
 /// ```
 /// use shared_session_axum::StaffUser;
@@ -156,7 +156,7 @@ impl<S: Send + Sync, U: AuthUser + Clone> OptionalFromRequestParts<S> for StaffU
     }
 }
 
-/// `None` for 401 and 403; failures stay failures.
+/// `None` for 401 and 403; other failures stay failures.
 fn allowed<T>(result: Result<T, Rejection>) -> Result<Option<T>, Rejection> {
     match result {
         Ok(user) => Ok(Some(user)),

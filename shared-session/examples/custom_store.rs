@@ -1,5 +1,5 @@
-//! A store of one's own: one server for several tenants, each with a prefix in front of its keys. What proves it is the
-//! contract suite: `cargo run -p shared-session --features testing --example custom_store`.
+//! Your own store: one server for several tenants, each with a prefix in front of its keys. The contract suite verifies
+//! it: `cargo run -p shared-session --features testing --example custom_store`.
 use std::time::Duration;
 
 use bytes::Bytes;

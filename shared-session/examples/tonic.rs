@@ -1,6 +1,6 @@
 //! A gRPC method that counts visits, on tonic: `cargo run -p shared-session --example tonic`.
 //!
-//! The service is written by hand here, as tonic-build makes it from a `.proto` file.
+//! The service is written by hand here, in the form that tonic-build generates from a `.proto` file.
 use std::{
     convert::Infallible,
     task::{Context, Poll},

@@ -1,8 +1,8 @@
 //! The session cookie: its settings, and the rules by which it is read from requests and written to responses.
 //!
-//! - **One answer for the same bytes**, so that every service agrees on who the user is.
+//! - **The same bytes always give the same result**, so that every service agrees on the user.
 //! - **A wrong setting stops the start** of a service and not the login of its users.
-//! - **No data in the cookie**, and no lifetime: whether a session is valid is decided in the store.
+//! - **The cookie carries no data** and no lifetime: the store decides whether a session is valid.
 //!
 //! # Example
 //!
@@ -12,7 +12,7 @@
 //! let cookie = CookieConfig::default().build()?;
 //! assert_eq!(cookie.set("abc"), "__Host-session=abc; HttpOnly; SameSite=Lax; Secure; Path=/");
 //!
-//! // A cookie for many hosts cannot have the prefix that promises a single one.
+//! // A cookie for many hosts cannot have the prefix that promises a single host.
 //! assert!(CookieConfig::default().with_domain("example.com").build().is_err());
 //! let shared = CookieConfig::new("__Secure-session").with_domain("example.com").build()?;
 //! assert!(shared.set("abc").ends_with("; Secure; Path=/; Domain=example.com"));
@@ -21,16 +21,16 @@
 //!
 //! # Reading
 //!
-//! Every service must agree on who the user is for the same bytes, so there is one defined answer for any header:
+//! Every service must agree on the user for the same bytes, so the result is defined for any header:
 //!
-//! - Names are compared byte for byte. Case counts and nothing is percent-decoded, in names or in values.
+//! - Names are compared byte for byte. They are case-sensitive, and neither names nor values are percent-decoded.
 //! - Only spaces and tabs are trimmed, around the name and around the value, as browsers do when they store a cookie.
-//! - `;` always ends a pair and quotes mean nothing: `"abc"` is five bytes.
+//! - `;` always ends a pair and quotes have no meaning: `"abc"` is five bytes.
 //! - A pair without a name (`=a=b`) or without an equals sign is ignored.
 //! - Several `Cookie` headers are one list (RFC 9113, 8.2.3). A pair never spans two of them.
 //! - Other pairs never hide ours, whatever they contain.
-//! - Repeated cookies with one value count as that value. With different values the request is anonymous, which is
-//!   logged: a neighbouring host may have planted one of them (RFC 6265bis, 8.6), and nothing shows which.
+//! - Repeated cookies with one value count as that value. With different values the request is anonymous, and the
+//!   conflict is logged: a neighbouring host may have planted one of them (RFC 6265bis, 8.6), and nothing shows which.
 //!
 //! # Writing
 //!
@@ -39,23 +39,23 @@
 //! lifetime in the browser never decides whether a session is valid.
 //!
 //! A browser may hold cookies of one name in several scopes: the `Domain` or the `Path` was changed, or another host
-//! planted one. It sends them all, and a request does not show their scopes. So an answer that sets or deletes the
+//! planted one. It sends them all, and a request does not show their scopes. So a response that sets or deletes the
 //! cookie first expires it in the other scopes: [`Outcome::set_cookies`](crate::Outcome::set_cookies).
 //!
 //! # Cookbook
 //!
 //! - **One cookie for several hosts**: [`CookieConfig::with_domain`], and a name without `__Host-`.
-//! - **Plain HTTP while developing**: Chrome and Firefox take `Secure` cookies from `http://localhost`. Elsewhere
+//! - **Plain HTTP in development**: Chrome and Firefox accept `Secure` cookies from `http://localhost`. Elsewhere use
 //!   [`CookieConfig::with_secure`], and a name without a prefix.
-//! - **A user who stays when the browser is closed**: a [`with_max_age`](CookieConfig::with_max_age) for everybody, or
+//! - **Staying signed in after the browser is closed**: [`with_max_age`](CookieConfig::with_max_age) for all users, or
 //!   [`Expiry`](crate::Expiry) for one session.
-//! - **A cookie that moves** to another domain or path: [`with_former_domain`](CookieConfig::with_former_domain) and
-//!   [`with_former_path`](CookieConfig::with_former_path) expire it where it was.
+//! - **Moving the cookie** to another domain or path: [`with_former_domain`](CookieConfig::with_former_domain) and
+//!   [`with_former_path`](CookieConfig::with_former_path) expire it in the old scope.
 //!
 //! # What it does not do
 //!
-//! It is no cookie jar: it reads and writes this one cookie. It does not encrypt, and signs only if told to
-//! ([`SignedCookies`]); the value is random.
+//! It is no cookie jar: it reads and writes this one cookie. It does not encrypt, and signs only with
+//! [`SignedCookies`]; the value is random.
 
 use std::{borrow::Cow, fmt, fmt::Write as _, sync::Arc, time::Duration as StdDuration};
 
@@ -83,7 +83,7 @@ impl CookieConfig {
     /// Checks the settings.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), with a message that says what to change, unless
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), with a message that states the necessary change, unless
     ///
     /// - the name is a token (RFC 9110, 5.6.2) that leaves room for the value in 4096 bytes,
     /// - a `__Host-` name has `Secure`, `Path=/` and no `Domain`, and a `__Secure-` or `__Http-` name has `Secure`
@@ -118,7 +118,7 @@ pub struct SessionCookie(Arc<Checked>);
 #[derive(Debug, PartialEq, Eq)]
 struct Checked {
     config: CookieConfig,
-    /// What follows the value when the cookie is set, but for its maximum age: the same for every value.
+    /// The text after the value when the cookie is set, except its maximum age: the same for every value.
     attributes: String,
 }
 
@@ -130,11 +130,11 @@ impl Default for SessionCookie {
 }
 
 impl SessionCookie {
-    /// The longest value that browsers are sure to store under any name that [`CookieConfig::build`] accepts, in bytes.
+    /// The longest value in bytes that browsers certainly store under any name that [`CookieConfig::build`] accepts.
     pub(crate) const MAX_VALUE_LEN: usize = config::MAX_VALUE_LEN;
 
-    /// The cookie `name` with the default settings. `name` must be a token with the prefix `__Host-`: then they keep
-    /// every rule.
+    /// The cookie `name` with the default settings. `name` must be a token with the prefix `__Host-`; then the settings
+    /// follow every rule.
     pub(crate) fn host_only(name: &'static str) -> Self {
         Self::of(CookieConfig::new(name))
     }
@@ -155,8 +155,8 @@ impl SessionCookie {
         &self.0.config
     }
 
-    /// Finds this cookie in the values of all `Cookie` headers of one request. The [module documentation](self#reading)
-    /// has the rules.
+    /// Finds this cookie in the values of all `Cookie` headers of one request, by the rules in the [module
+    /// documentation](self#reading).
     ///
     /// Cost: one pass over the headers, no allocation.
     pub(crate) fn read<'a>(&self, headers: impl IntoIterator<Item = &'a [u8]>) -> Presented<'a> {
@@ -165,13 +165,11 @@ impl SessionCookie {
 
     /// The `Set-Cookie` header value that gives the browser `value`.
     ///
-    /// `value` should be at most 1024 bytes of what RFC 6265bis, 4.1.1 allows in a value;
-    /// base64url is. Other bytes are percent-encoded, so that no value can end the cookie or the header. They are not
-    /// decoded again on reading.
+    /// `value` should be at most 1024 bytes that RFC 6265bis, 4.1.1 allows in a value, such as base64url. Other bytes
+    /// are percent-encoded, so that no value can end the cookie or the header. They are not decoded again on reading.
     ///
     /// With a [maximum age](CookieConfig::with_max_age) the cookie has `Max-Age` and no `Expires`: every browser in use
-    /// knows `Max-Age` and prefers it (RFC 6265bis, 5.7), and a date would depend on the clocks of this host and
-    /// theirs.
+    /// supports `Max-Age` and prefers it (RFC 6265bis, 5.7), and a date would depend on the clocks of both hosts.
     ///
     /// Cost: one string.
     #[must_use]
@@ -179,11 +177,11 @@ impl SessionCookie {
         self.lasting(value, self.max_age())
     }
 
-    /// The `Set-Cookie` header value that makes the browser forget the cookie.
+    /// The `Set-Cookie` header value that makes the browser delete the cookie.
     ///
-    /// It has the name and all attributes of [`SessionCookie::set`]: browsers hold a deletion to the same prefix rules
-    /// and delete only what has the same `Path` and `Domain` (RFC 6265bis, 5.7). `Max-Age=0` and a date that is past by
-    /// any clock end it.
+    /// It has the name and all attributes of [`SessionCookie::set`]: browsers apply the same prefix rules to a deletion
+    /// and delete only a cookie with the same `Path` and `Domain` (RFC 6265bis, 5.7). `Max-Age=0` and a date in the
+    /// past by any clock expire it.
     ///
     /// Cost: one string.
     #[must_use]
@@ -198,13 +196,13 @@ impl SessionCookie {
         self.config().max_age
     }
 
-    /// [`set`](Self::set) for `max_age`, in answer to a request that carried the cookie as often as `sent`.
+    /// [`set`](Self::set) for `max_age`, in response to a request that carried the cookie as often as `sent`.
     pub(crate) fn setting(&self, value: &str, max_age: Option<StdDuration>, sent: Sent) -> SetCookie {
         let own = self.lasting(value, max_age);
         SetCookie { own, cookie: self.clone(), sent, deletes: false }
     }
 
-    /// [`delete`](Self::delete), in answer to a request that carried the cookie as often as `sent`.
+    /// [`delete`](Self::delete), in response to a request that carried the cookie as often as `sent`.
     pub(crate) fn deleting(&self, sent: Sent) -> SetCookie {
         SetCookie { own: self.delete(), cookie: self.clone(), sent, deletes: true }
     }
@@ -237,7 +235,7 @@ fn in_scope<'a>(config: &'a CookieConfig, value: &'a str, scope: &Scope<'a>) -> 
     cookie
 }
 
-/// A cookie to be set or deleted by an answer. `Debug` does not show it.
+/// A cookie that a response sets or deletes. `Debug` does not show it.
 #[derive(Clone)]
 #[must_use = "its headers must be put on the response"]
 pub(crate) struct SetCookie {
@@ -248,8 +246,8 @@ pub(crate) struct SetCookie {
 }
 
 impl SetCookie {
-    /// The `Set-Cookie` header value for the configured scope alone. Answer with all [`headers`](Self::headers): a
-    /// cookie in another scope would conflict with this one.
+    /// The `Set-Cookie` header value for the configured scope alone. Send all [`headers`](Self::headers): a cookie in
+    /// another scope would conflict with this one.
     #[must_use]
     pub(crate) fn own(&self) -> &str {
         &self.own
@@ -258,11 +256,11 @@ impl SetCookie {
     /// The values of all `Set-Cookie` headers to append, in this order: deletions of the cookie in the other scopes in
     /// which the browser may hold it, then [`own`](Self::own).
     ///
-    /// If the request carried no such cookie, there are no deletions. If it carried one, there are few: the host's own
-    /// cookie and the domains above, for the configured path, and the [former](CookieConfig::with_former_domain)
-    /// scopes. If it carried several, there is one for each domain and path that matches `url`, at most 32. The
-    /// configured scope is never among them. Behind a proxy that does not pass on the browser's `Host` only configured
-    /// domains are known.
+    /// A request without such a cookie gets no deletions. A request with one gets few: for the host's own cookie and
+    /// the parent domains, for the configured path, and for the [former](CookieConfig::with_former_domain) scopes. A
+    /// request with several gets one for each domain and path that matches `url`, at most 32. The configured scope is
+    /// never among them. Behind a proxy that does not forward the browser's `Host`, only configured domains are
+    /// included.
     ///
     /// Cost: one string for each header.
     #[must_use]
@@ -276,7 +274,7 @@ impl SetCookie {
         self.elsewhere(url).into_iter().chain([self.own])
     }
 
-    /// Those before the last one. Browsers process them in order: even if a scope equals the configured one under
+    /// All headers except the last. Browsers process them in order: even if a scope equals the configured one under
     /// another name, the cookie is set.
     fn elsewhere(&self, url: &RequestUrl<'_>) -> Vec<String> {
         if self.cookie.config().secure && url.is_plain() && !self.deletes {
@@ -293,7 +291,7 @@ impl fmt::Debug for SetCookie {
     }
 }
 
-/// `value` with every byte that is no cookie-octet (RFC 6265bis, 4.1.1) percent-encoded.
+/// `value` with every byte percent-encoded that is no cookie-octet (RFC 6265bis, 4.1.1).
 fn cookie_octets(value: &str) -> Cow<'_, str> {
     let is_octet = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
     if value.bytes().all(is_octet) {

@@ -1,8 +1,8 @@
 //! Protection against requests that another site makes in the visitor's browser.
 //!
-//! - **A request of another site reaches no handler.** It is answered with 403.
-//! - **No state**: nothing is stored for it, neither in the session nor in the process.
-//! - **A sign-in ends every earlier form token.**
+//! - **A request of another site reaches no handler.** It gets a 403.
+//! - **No state**: neither the session nor the process stores anything for it.
+//! - **A sign-in invalidates every earlier form token.**
 //! - **No trust in the request**: allowed origins are settings, never taken from `Host` or `X-Forwarded-Host`.
 //!
 //! # Example
@@ -37,16 +37,16 @@
 //!
 //! # Cookbook
 //!
-//! - **A form**: in the adapters the extractor `FormToken` for the page, and `ProtectedForm` for what the page sends.
+//! - **A form**: in the adapters the extractor `FormToken` for the page, and `ProtectedForm` for the posted form.
 //!   Elsewhere [`LazySession::form_token`](crate::LazySession::form_token) and
 //!   [`LazySession::protected_form`](crate::LazySession::protected_form).
 //! - **A script that posts**: send the token in the header [`FormToken::HEADER`].
 //! - **A page that is too old** is [`ErrorKind::StaleForm`](crate::ErrorKind::StaleForm): show the form again.
-//!   [`TokenRefusal`] says why, and [`OriginRefusal`] why another site's request was refused.
-//! - **Clients that are no browsers**: [`CrossOrigin::with_bearer_tokens`] lets requests pass that carry a bearer token
+//!   [`TokenRefusal`] gives the reason; [`OriginRefusal`] gives the reason for refusing another site's request.
+//! - **Clients other than browsers**: [`CrossOrigin::with_bearer_tokens`] accepts requests that carry a bearer token
 //!   and no cookie; they need no form token.
 //! - **A path that another site must post to**, such as a webhook: leave it outside of the layer.
-//! - **A middleware of your own**: [`CrossOriginCheck`] makes the decision and the answer.
+//! - **Your own middleware**: [`CrossOriginCheck`] makes the decision and the response.
 //!
 //! # What is stored and sent
 //!

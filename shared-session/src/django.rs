@@ -1,9 +1,9 @@
 //! Django's session formats: this library as one more member of a Django fleet.
 //!
-//! - **Django keeps reading.** Sessions are read in every variant of the fleet's engine and written back in the variant
-//!   found, byte for byte where nothing changed.
-//! - **No pickle is ever run.** Values that only Python understands are kept as they are.
-//! - **Nothing changes on Django's side**, and each step can be undone.
+//! - **Django can still read every session.** Sessions are read in every variant of the fleet's engine and written back
+//!   in the variant found, byte for byte where nothing changed.
+//! - **No pickle is ever run.** Values that only Python understands are kept unchanged.
+//! - **Django needs no changes**, and each step can be undone.
 //!
 //! # Example
 //!
@@ -16,21 +16,21 @@
 //!
 //! # Concepts
 //!
-//! [`Django`] says which of Django's session engines the fleet uses.
+//! [`Django`] selects which of Django's session engines the fleet uses.
 //!
 //! - The cookie's value is the key of the session. Its [`Handle`](crate::Handle) is a hash of it.
 //! - A sign-in moves the session to a new key and deletes the old one, as Django does.
-//! - Lifetimes are Django's: a session lives for the idle time after the last write, or as its `_session_expiry` says.
-//!   Reading does not extend it, and there is no absolute limit.
+//! - Lifetimes are Django's: a session lives for the idle time after the last write, or as set in its
+//!   `_session_expiry`. Reading does not extend it, and there is no absolute limit.
 //! - Django writes without comparing, so one of its slow requests can bring an ended session back. In the cache engines
-//!   an ended session leaves a tombstone: this library never opens it again and deletes it when it sees it.
+//!   an ended session leaves a tombstone: this library never opens it again and deletes it on sight.
 //! - Three entries are Django's (`_auth_user_id`, `_auth_user_backend`, `_auth_user_hash`) and one is ours
 //!   (`_shared_session`: when the session started, when and where the user signed in). Handlers do not see them.
 //!
 //! # Python values
 //!
 //! Python values without a counterpart in JSON read as follows. [`Session::insert`](crate::Session::insert) replaces
-//! such an entry by plain JSON, [`Session::update`](crate::Session::update) never does, and
+//! such an entry by plain JSON, [`Session::update`](crate::Session::update) keeps it, and
 //! [`Session::insert_python`](crate::Session::insert_python) writes Python values.
 //!
 //! | Python | Rust |
@@ -46,7 +46,7 @@
 //!
 //! # Cookbook
 //!
-//! - **Does the configuration fit?** [`SessionManager::check_fleet`](crate::SessionManager::check_fleet), before the
+//! - **Check the configuration**: [`SessionManager::check_fleet`](crate::SessionManager::check_fleet), before the
 //!   service listens.
 //! - **Users of the site**: [`SqlUsers`](crate::users::SqlUsers) with keys made by
 //!   [`SecretKeys::django`](crate::SecretKeys::django).
@@ -57,14 +57,14 @@
 //!
 //! # Features
 //!
-//! `django` has the engines `cache`, `db`, `cached_db` and the package django-redis-sessions; [`DjangoDbStore`] also
-//! needs `sqlite` or `postgres`, [`DjangoCachedDbStore`] and `redis`. `django-redis` adds what that package may
-//! compress and serialize with.
+//! The feature `django` has the engines `cache`, `db`, `cached_db` and the package django-redis-sessions;
+//! [`DjangoDbStore`] also needs `sqlite` or `postgres`, and [`DjangoCachedDbStore`] needs `redis` as well.
+//! `django-redis` adds the compressors and serializers of that package.
 //!
 //! # What it does not do
 //!
-//! The engines `file` and `signed_cookies` and engines of your own are not read; nor are caches other than Redis. Fewer
-//! guarantees hold than with the native profile, because Django does not compare before it writes.
+//! It does not read the engines `file` and `signed_cookies`, your own engines, or caches other than Redis. Its
+//! guarantees are weaker than with the native profile, because Django does not compare before it writes.
 
 mod codec;
 mod compress;
@@ -102,7 +102,7 @@ pub use store::cached_db::DjangoCachedDbStore;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use store::db::DjangoDbStore;
 
-/// How the sessions of a Django fleet are stored. The settings must be those of the fleet;
+/// The storage of the sessions of a Django fleet. The settings must equal those of the fleet;
 /// [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) checks them against the stored sessions.
 #[derive(Clone)]
 #[must_use]
@@ -130,7 +130,7 @@ impl Django {
     }
 
     /// The same engine over the package django-redis. New sessions are pickles of protocol 4, its default; compressed
-    /// ones, JSON and MessagePack are read too.
+    /// sessions, JSON and MessagePack are also read.
     pub fn redis() -> Self {
         Self::new(Engine::Cache, Layout::Cache(Codec::pickle_protocol(4)))
     }
@@ -157,13 +157,13 @@ impl Django {
         Self { engine, key_prefix: "".into(), version: 1, layout, auth_backend, zone: None }
     }
 
-    /// The cache's `KEY_PREFIX`; of django-redis-sessions, its `SESSION_REDIS_PREFIX`. Default: empty, as Django's.
+    /// The cache's `KEY_PREFIX`; for django-redis-sessions, its `SESSION_REDIS_PREFIX`. Default: empty, as in Django.
     pub fn with_key_prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
         self.key_prefix = prefix.into();
         self
     }
 
-    /// The cache's `VERSION`. Default: 1, as Django's.
+    /// The cache's `VERSION`. Default: 1, as in Django.
     pub fn with_version(mut self, version: u32) -> Self {
         self.version = version;
         self
@@ -176,17 +176,17 @@ impl Django {
         self
     }
 
-    /// The dotted path that a sign-in is recorded under; it must be one of the fleet's `AUTHENTICATION_BACKENDS`.
-    /// Default: `django.contrib.auth.backends.ModelBackend`.
+    /// The dotted path recorded at a sign-in; it must be one of the fleet's `AUTHENTICATION_BACKENDS`. Default:
+    /// `django.contrib.auth.backends.ModelBackend`.
     pub fn with_auth_backend(mut self, path: impl Into<Box<str>>) -> Self {
         self.auth_backend = path.into();
         self
     }
 
     /// The fleet's `TIME_ZONE` if its `USE_TZ` is `False` (the default before Django 5.0): `set_expiry(datetime)` then
-    /// stores a local time. Default: none, for `USE_TZ = True`; a session that ends at a local time cannot be read
-    /// then, and [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) refuses it. Give the zone to the
-    /// users' and Django's tables too ([`TimeZone`] says which).
+    /// stores a local time. Default: none, for `USE_TZ = True`; a session that ends at a local time is then unreadable,
+    /// and [`SessionManager::check_fleet`](crate::SessionManager::check_fleet) reports it. Also set the zone on the
+    /// users' table and on Django's tables ([`TimeZone`] lists the methods).
     ///
     /// ```
     /// use shared_session::django::{Django, TimeZone};
@@ -199,7 +199,7 @@ impl Django {
         self
     }
 
-    /// The start of the keys of the cache's copies, for [`DjangoCachedDbStore`].
+    /// The prefix of the keys of the cache's copies, for [`DjangoCachedDbStore`].
     #[must_use]
     pub fn cached_db_prefix(&self) -> String {
         self.cache_key("django.contrib.sessions.cached_db")
@@ -209,9 +209,9 @@ impl Django {
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable) if the row cannot be decoded,
-    /// [`ErrorKind::Value`](crate::ErrorKind::Value) if it holds what `codec` cannot.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) if `codec` cannot represent a value.
     pub fn cached_db_copy(&self, row: &Bytes, codec: Codec) -> Result<Bytes, Error> {
-        // Nothing is signed in the cache, so it needs no time.
+        // The cache's copy is not signed, so it needs no time.
         Document::read(&self.layout, row)?.to_cache(codec)?.write(0)
     }
 

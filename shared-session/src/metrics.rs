@@ -26,16 +26,16 @@
 //! | `shared_session_redis_calls` | gauge | calls waiting for Redis |
 //! | `shared_session_redis_timeouts_total` | counter | calls that Redis did not answer in time |
 //!
-//! Counts are those of the process; [`SessionManager::stats`](crate::SessionManager::stats) has most of them without a
+//! The counts are per process; [`SessionManager::stats`](crate::SessionManager::stats) has most of them without a
 //! recorder.
 //!
 //! ```
 //! # #[cfg(feature = "metrics")] {
-//! // After the recorder is installed, so that all series are there, at zero, before anything happens.
+//! // Call it after installing the recorder, so that all series exist, at zero, before any event.
 //! shared_session::metrics::describe();
 //! # }
 //! ```
-// docs/operations.md has the same table; a test compares both with what is served.
+// docs/operations.md has the same table; a test compares both with the exported metrics.
 
 #[cfg(feature = "metrics")]
 mod facade;
@@ -45,8 +45,8 @@ mod facade;
 
 use facade::{Clock, Label, Series, label};
 
-/// Describes each metric to the installed recorder, and makes all of them appear, at zero. Call it once after the
-/// recorder is installed; without one it does nothing.
+/// Describes each metric to the installed recorder, and makes all of them appear, at zero. Call it once after
+/// installing the recorder; without one it does nothing.
 #[cfg(feature = "metrics")]
 pub fn describe() {
     facade::describe(ALL.iter().map(|metric| &metric.0));
@@ -62,7 +62,7 @@ impl Metric {
     }
 
     /// For gauges: counts until the guard is dropped.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "Redis alone has gauges"))]
+    #[cfg_attr(not(feature = "redis"), allow(dead_code, reason = "only Redis has gauges"))]
     pub(crate) fn enter(&'static self) -> Entered {
         self.0.enter();
         Entered(self)
@@ -79,7 +79,7 @@ impl Drop for Entered {
     }
 }
 
-/// Runs while something is timed.
+/// Measures a duration.
 #[derive(Clone, Copy)]
 pub(crate) struct Stopwatch(Clock);
 

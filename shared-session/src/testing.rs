@@ -1,10 +1,10 @@
 //! For tests: the contract of a [store](crate::store), and stores that report or fail.
 //!
-//! - [`store_contract`] proves that a store of yours keeps the contract, rule by rule, races included.
+//! - [`store_contract`] checks that your own store keeps the contract, rule by rule, including races.
 //! - [`SpyStore`] records the operations that reach a store.
 //! - [`FaultStore`] makes a store fail, hang, lose a reply, or change between two operations.
 //!
-//! Everything here panics where a test should fail.
+//! Everything here panics to fail the test.
 //!
 //! # Example
 //!
@@ -30,16 +30,16 @@
 //!
 //! # Concepts
 //!
-//! Both test stores wrap any other one, and each other; their clones share what was recorded and ordered. They know the
-//! operations of a store by the names of its methods, such as `load` or `index_add`.
+//! Both test stores wrap any other store, and each other; clones share their records and orders. Operations have the
+//! names of the store's methods, such as `load` or `index_add`.
 //!
 //! # Cookbook
 //!
 //! - **One test per rule**, or all rules but some: [`store_contract_where`] and [`rules`].
 //! - **An outage**: [`FaultStore::set_down`]. **A lost reply**: [`Fault::LostReply`].
-//! - **A race, step by step**: [`FaultStore::before_next`] and [`FaultStore::after_next`] run what the other request
-//!   does.
-//! - **How often the store is asked**: [`SpyStore::take_calls`].
+//! - **A race, step by step**: [`FaultStore::before_next`] and [`FaultStore::after_next`] run the steps of the other
+//!   request.
+//! - **The number of store calls**: [`SpyStore::take_calls`].
 //!
 //! # What it does not do
 //!

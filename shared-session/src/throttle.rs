@@ -1,17 +1,17 @@
-//! Slows down password guessing, and anything else that is tried too often: per account, per address, per device.
+//! Slows down password guessing, and any other operation that is tried too often: per account, per address, per device.
 //!
 //! The rules:
 //!
-//! - **An attempt counts before it is made**, so of a thousand at the same time no more are made than may be. One that
-//!   succeeds is given back.
+//! - **An attempt counts before it is made**, so a thousand simultaneous attempts cannot exceed the limit. A successful
+//!   attempt is given back.
 //! - **The wait grows**, and failures are forgotten one by one: see [`Policy`].
-//! - **A stranger locks nobody out.** A [device](Throttle::known_device) that has signed in before is counted by
-//!   itself, whatever others have tried on its account.
-//! - **The answer tells nothing.** A name is counted whether there is such an account or not, and a client that has
-//!   to wait learns so before the password is looked at.
-//! - **An attempt that cannot be counted is not made**: while the store is down, [`Throttle::attempt`] is
-//!   [`ErrorKind::Unavailable`], 503. Otherwise an outage would be the time to guess; and a sign-in could not store its
-//!   session anyway. It fails closed.
+//! - **An attacker cannot lock a user out.** A [device](Throttle::known_device) that has signed in before has its own
+//!   count, regardless of other attempts on its account.
+//! - **The response reveals nothing.** An attempt counts whether or not the account exists, and a client that has to
+//!   wait is refused before the password is checked.
+//! - **An attempt that cannot be counted is not made**: while the store is down, [`Throttle::attempt`] returns
+//!   [`ErrorKind::Unavailable`], 503. It fails closed: otherwise an outage would be the time to guess, and a sign-in
+//!   could not store its session anyway.
 //!
 //! # Example
 //!
@@ -53,33 +53,33 @@
 //! # Cookbook
 //!
 //! - **Known devices**: after a sign-in set a cookie with [`Throttle::device_cookie`], and pass [`Subject::device`]
-//!   instead of account and address where [`Throttle::known_device`] finds one. `Secure`, `HttpOnly`, `SameSite=Lax`,
-//!   for months.
+//!   instead of account and address if [`Throttle::known_device`] finds a device. Make the cookie `Secure`, `HttpOnly`,
+//!   `SameSite=Lax`, with a lifetime of months.
 //! - **Registrations**: [`Subject::address`] with [`counting_successes`](Subject::counting_successes) and a small
 //!   [`Policy`].
-//! - **A password that is asked for once more**: [`Subject::named`] with the session's
-//!   [handle](crate::Session::handle), so that a thief in one session does not keep the owner waiting in another.
-//! - **Behind a proxy** the address must be the client's, not the proxy's: else all clients wait together.
+//! - **Asking for the password again**: [`Subject::named`] with the session's [handle](crate::Session::handle), so that
+//!   a thief in one session does not make the owner wait in another.
+//! - **Behind a proxy** the address must be the client's, not the proxy's: otherwise all clients wait together.
 //!
 //! # What it costs
 //!
-//! One key for each subject, which expires when nothing of it counts any more. With Redis: a first attempt is one
-//! `SET … NX`, one that has to wait a `GET` more. An attempt that follows failures adds the store's compare-and-set,
-//! which is one plain command where Redis has `SET … IFEQ`, else a short script; there are only as many as may be made.
-//! A success deletes the key, or gives one back. All subjects of an attempt are asked at the same time. With
-//! [`TieredStore`](crate::store) every call is one of SQL.
+//! One key for each subject, which expires once none of its attempts count. With Redis a first attempt is one
+//! `SET … NX`; a refused one adds a `GET`. An attempt after failures adds the store's compare-and-set, which is one
+//! plain command if Redis supports `SET … IFEQ`, else a short script; the policy limits how many there are. A success
+//! deletes the key, or gives one attempt back. All subjects of an attempt are checked at the same time. With
+//! [`TieredStore`](crate::store) every call goes to SQL.
 //!
 //! # What is stored
 //!
-//! Under a keyed hash of the subject: a count and two times. No name, no address.
+//! The store holds, under a keyed hash of the subject, a count and two times. It holds no name and no address.
 //!
-//! A refused attempt is an [audit](crate::audit) event. It is in the log; a throttle [of](Throttle::of) a manager also
+//! A refused attempt is an [audit](crate::audit) event. It is logged; a throttle [of](Throttle::of) a manager also
 //! calls the manager's hook.
 //!
 //! # What it does not do
 //!
-//! It asks no puzzles, and sees no botnet that tries one password on each of many accounts from many addresses. It does
-//! not limit what needs no attempt: use the limits of your proxy for that.
+//! It has no CAPTCHA, and does not detect a botnet that tries one password on each of many accounts from many
+//! addresses. It does not limit requests that are no attempts: use the limits of your proxy for that.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -105,8 +105,8 @@ use crate::{
     },
 };
 
-/// How often the count of one subject is tried to be changed while others change it. Each failure means that another
-/// attempt was counted, and only so many may be.
+/// The maximum number of tries to change the count of one subject while others change it. Each failure means that
+/// another attempt was counted, and the policy limits those.
 const TRIES: u32 = 64;
 
 /// How long an estimate of the store's time is used.
@@ -127,7 +127,7 @@ struct Shared {
 }
 
 impl Throttle {
-    /// Counts in `store`, under keys that start with `shared_session:throttle:`. The store holds any keys: not
+    /// Counts in `store`, under keys that start with `shared_session:throttle:`. The store must accept any key, unlike
     /// [`DjangoDbStore`](crate::django::DjangoDbStore), whose table is Django's.
     #[must_use]
     pub fn new(store: impl SessionStore, keys: SecretKeys) -> Self {
@@ -135,7 +135,7 @@ impl Throttle {
         Self::over(Arc::new(store), clock, keys, "shared_session:throttle:".to_owned(), Audit::default())
     }
 
-    /// Counts in the store of `manager`, under the prefix of its sessions; behind copies in their
+    /// Counts in the store of `manager`, under the prefix of its sessions; if that store holds copies, in their
     /// [authority](SessionStore::authority).
     #[must_use]
     pub fn of(manager: &SessionManager, keys: SecretKeys) -> Self {
@@ -149,18 +149,17 @@ impl Throttle {
         Self(Arc::new(Shared { store, clock, keys, prefix, audit, running: KeyedSemaphore::default() }))
     }
 
-    /// Counts one more attempt for each of the `subjects`, if it may be made. If it may not for one of them, it counts
-    /// for none, and the longest wait is the answer.
+    /// Counts one more attempt for each of the `subjects`, if the policy allows it. If one of them must wait, none is
+    /// counted, and the result is the longest wait.
     ///
-    /// In one process only a few attempts on one subject are under way at a time; others wait here for their turn, and
-    /// then find out whether those succeeded. So people who sign in to one account at the same moment do not hinder
-    /// each other.
+    /// In one process only a few attempts on one subject run at a time; others wait here for their turn, and then see
+    /// the results of those. So users who sign in to one account at the same moment do not hinder each other.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store fails: the attempt must not be made.
     pub async fn attempt(&self, subjects: impl IntoIterator<Item = Subject>) -> Result<Verdict, Error> {
         let mut taken: Vec<_> = subjects.into_iter().map(|subject| Taken::new(&self.0, subject)).collect();
-        // In one order everywhere, so that no two attempts wait for each other.
+        // Everywhere in the same order, so that two attempts never wait for each other.
         taken.sort_by(|a, b| a.key.cmp(&b.key));
         taken.dedup_by(|a, b| a.key == b.key);
         let address = taken.iter().find_map(|of| of.subject.client_address());
@@ -195,16 +194,16 @@ impl Throttle {
     }
 
     /// The value for the cookie of a device that has just signed in to `account`: 65 characters of base64url, signed
-    /// with the current key. No I/O. Name the account by what it signs in with, as in [`Subject::account`].
+    /// with the current key. No I/O. Pass the same account name as to [`Subject::account`].
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
+    /// [`ErrorKind::Unavailable`] if the system provides no random bytes.
     pub fn device_cookie(&self, account: &str) -> Result<String, Error> {
         known_device::issue(&self.0.keys, account)
     }
 
-    /// The device that sent this `cookie`, if it has signed in to `account` before: to be counted as
-    /// [`Subject::device`] instead of the account and its address. Signed with any of the keys. No I/O.
+    /// The device that sent this `cookie`, if it has signed in to `account` before. Count it as [`Subject::device`]
+    /// instead of the account and its address. The signature may be under any of the keys. No I/O.
     #[must_use]
     pub fn known_device(&self, account: &str, cookie: &str) -> Option<KnownDevice> {
         known_device::verify(&self.0.keys, account, cookie)
@@ -221,13 +220,13 @@ impl fmt::Debug for Throttle {
 #[derive(Debug)]
 #[must_use]
 pub enum Verdict {
-    /// It may, and it is counted.
+    /// It may be made, and is counted.
     Go(Attempt),
-    /// Not before this time has passed: 429, with these seconds, rounded up, in `Retry-After`.
+    /// It must wait this long: 429, with these seconds, rounded up, in `Retry-After`.
     Wait(Duration),
 }
 
-/// An attempt that is counted. It stays counted if it is dropped: it failed, or nobody knows.
+/// A counted attempt. If dropped it stays counted: it failed, or its outcome is unknown.
 #[must_use]
 pub struct Attempt {
     shared: Arc<Shared>,
@@ -236,8 +235,8 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// It succeeded: each [`Subject`] says what becomes of its count. If the store fails it stays counted, and
-    /// this is no error: the right password is not turned away for that. One round trip, or two.
+    /// The attempt succeeded: the kind of each [`Subject`] determines the change to its count. If the store fails it
+    /// stays counted, which is not an error: the right password is still accepted. One round trip, or two.
     pub async fn succeeded(self) {
         let ends: Vec<BoxFuture<'_, _>> =
             self.counted.iter().map(|of| Box::pin(self.shared.succeeded(of)) as _).collect();
@@ -246,8 +245,8 @@ impl Attempt {
         }
     }
 
-    /// It was not made after all: something else failed before anybody could tell. It counts no longer, and nothing is
-    /// forgotten. If the store fails it stays counted. Up to two round trips.
+    /// The attempt was not made after all: something else failed before its outcome was known. It no longer counts, and
+    /// no failure is forgotten. If the store fails it stays counted. Up to two round trips.
     pub async fn withdraw(self) {
         for of in &self.counted {
             if let Err(error) = self.shared.give_back(of).await {
@@ -275,7 +274,7 @@ impl Taken {
 }
 
 impl Shared {
-    /// Counts one more attempt, or says how long it has to wait.
+    /// Counts one more attempt, or returns how long it has to wait.
     async fn take(&self, of: &Taken) -> Result<Option<Duration>, Error> {
         let policy = of.subject.policy();
         for _ in 0..TRIES {

@@ -1,15 +1,16 @@
 //! A Tower layer that gives every request its session and commits the edits before the response is sent.
 //!
 //! - **A request that never loads its session passes untouched**: no store call, no header.
-//! - **The head of a response waits for the commit**, so a browser that has the answer finds its edits everywhere.
-//! - **A failed commit is never a success.** The manager's [`OnError`](crate::OnError) hook answers instead of the
-//!   handler.
-//! - **Any service fits.** Its error type stays as it is, and its body may be any: hyper's `Incoming`, `Full<Bytes>`,
+//! - **The head of a response waits for the commit**, so a browser that has the response finds its edits on every
+//!   service.
+//! - **A failed commit is never a success.** The manager's [`OnError`](crate::OnError) hook makes the response instead
+//!   of the handler.
+//! - **Any service fits.** The layer keeps its error type and accepts any body: hyper's `Incoming`, `Full<Bytes>`,
 //!   Axum's, tonic's. The layer may stand anywhere in a `ServiceBuilder`.
 //!
 //! # A complete program
 //!
-//! A service that counts, behind the check for requests of other sites, and a browser that visits it twice:
+//! A service that counts visits, behind the cross-origin check, and a browser that visits it twice:
 //!
 //! ```
 //! use bytes::Bytes;
@@ -44,30 +45,31 @@
 //! # What it does
 //!
 //! [`SessionLayer`](crate::SessionLayer) puts a [`LazySession`](crate::LazySession) into the extensions of each
-//! request. When the inner service has answered, the layer
+//! request. When the inner service has responded, the layer
 //!
 //! 1. commits the edits, in one atomic write;
 //! 2. adds `Set-Cookie` or `Session-Token`, `Vary` and `Cache-Control`;
 //! 3. wraps the body in a [`ResponseBody`], which copies and boxes nothing.
 //!
-//! It commits nothing after a 5xx, an error of the inner service, or a HEAD or OPTIONS request, and nothing if the
-//! client has gone before the answer.
+//! It commits nothing after a 5xx, an error of the inner service, or a HEAD or OPTIONS request, nor if the client
+//! disconnects before the response.
 //!
 //! # Failures
 //!
-//! - **The session cannot be loaded**: `load` returns the [`Error`](crate::Error). Where the store failed, the response
-//!   is 503 whatever the handler makes of the error.
-//! - **The commit fails**: the hook answers: 503 for a store that does not answer, 413 for a session that is too large.
-//! - **The handler refuses**: a response with [`Rejected`](crate::Rejected) in its extensions is answered by the hook
-//!   too. The adapters' extractors answer that way.
-//! - **A page for each failure**: the hook's answer carries the `Error` in its extensions, for a layer outside that
-//!   draws pages. [`into_response`] renders a [`Reply`] elsewhere.
-//! - **Without the layer** a request has no `LazySession`: answer [`ErrorKind::Config`](crate::ErrorKind::Config), as
-//!   the program does, and never treat the visitor as anonymous.
+//! - **The session cannot be loaded**: `load` returns the [`Error`](crate::Error). If the store failed, the response is
+//!   503, regardless of what the handler does with the error.
+//! - **The commit fails**: the hook makes the response: 503 if the store does not answer, 413 if the session is too
+//!   large.
+//! - **The handler refuses**: the hook also replaces a response with [`Rejected`](crate::Rejected) in its extensions.
+//!   The adapters' extractors return such responses.
+//! - **A page for each failure**: the hook's response carries the `Error` in its extensions, for an outer layer that
+//!   renders pages. [`into_response`] renders a [`Reply`] elsewhere.
+//! - **Without the layer** a request has no `LazySession`: respond with
+//!   [`ErrorKind::Config`](crate::ErrorKind::Config), as the program does, and never treat the visitor as anonymous.
 //!
 //! # Cookbook
 //!
-//! - **gRPC**: [`grpc`] answers failures as gRPC does, with HTTP 200 and a `grpc-status`.
+//! - **gRPC**: [`grpc`] reports failures as gRPC requires, with HTTP 200 and a `grpc-status`.
 //! - **Sign-in for whole routes**: [`users::Guard`](crate::users::Guard) decides; the adapters have layers around it.
 //! - **Axum**: `shared-session-axum` has extractors on top of this layer.
 
@@ -88,7 +90,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use crate::{cookie::RequestUrl, engine::outcome::Outcome, reply::Reply};
 
-/// Renders a [`Reply`] as an HTTP response. Headers that are not valid are left out.
+/// Renders a [`Reply`] as an HTTP response. Invalid headers are left out.
 #[must_use]
 pub fn into_response<B: From<String>>(reply: Reply) -> Response<B> {
     let mut response = Response::new(B::from(reply.body));

@@ -79,7 +79,7 @@ fn behind(path: &str, guard: GuardMiddleware) -> impl HttpServiceFactory {
     web::scope(path).wrap(guard).route("", web::to(script))
 }
 
-/// With users of a type that is the application's own.
+/// Users of the application's own type.
 fn own_users(config: &mut web::ServiceConfig) {
     config
         .route("/login/{name}", web::get().to(login))

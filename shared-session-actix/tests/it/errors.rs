@@ -1,4 +1,4 @@
-//! Errors of inner middleware and of handlers, which Actix Web keeps apart.
+//! Errors of inner middleware and of handlers, which Actix Web treats differently.
 
 use std::fmt;
 
@@ -14,8 +14,8 @@ use actix_web::{
 use http_suite::World;
 use shared_session_actix::{CurrentUser, ErrorKind, Rejection, Session, SessionMiddleware};
 
-/// The answer of an app whose inner middleware calls the handler and then fails with `fail`, as the server
-/// renders an error that reaches it.
+/// The response of an app whose inner middleware calls the handler and then fails with `fail`, rendered as by the
+/// server.
 async fn answer_of_failing_middleware(world: &World, fail: fn() -> Error, commits: bool) -> HttpResponse {
     let failing = middleware::from_fn(move |request: ServiceRequest, next: Next<BoxBody>| async move {
         let _: ServiceResponse = next.call(request).await?;

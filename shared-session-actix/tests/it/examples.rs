@@ -1,4 +1,4 @@
-//! The small programs in `examples/` do what they say.
+//! The programs in `examples/` work as documented.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use shared_session_actix::SessionMiddleware;
 
 const KEY: &str = "a secret key of at least thirty-two bytes";
 
-/// A browser at the service `$app`, whose type has no name.
+/// A browser for the service `$app`, whose type has no name.
 macro_rules! browser {
     ($app:expr) => {{
         let app = &$app;

@@ -1,4 +1,4 @@
-//! The HTTP suite on Actix Web, and what is Actix Web's own.
+//! The HTTP suite on Actix Web, and tests specific to Actix Web.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
 mod app;

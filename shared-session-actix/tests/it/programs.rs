@@ -1,4 +1,4 @@
-//! The small programs in `examples/`, for the tests that serve them.
+//! The programs in `examples/`, for the tests that serve them.
 #![allow(dead_code, reason = "a test does not call `main`")]
 
 #[path = "../../examples/actix_counter.rs"]

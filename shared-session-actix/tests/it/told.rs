@@ -1,4 +1,4 @@
-//! What a developer is told who forgot the middleware.
+//! The message for a developer who forgot the middleware.
 
 use actix_web::{App, test as harness, web};
 use shared_session_actix::{CurrentUser, MaybeUser, Session};
@@ -16,7 +16,7 @@ async fn without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why()
             let response = harness::call_service(&app, harness::TestRequest::with_uri(path).to_request()).await;
             assert_eq!(response.status(), 500, "{path}");
             let body = harness::read_body(response).await;
-            assert!(!String::from_utf8_lossy(&body).contains("SessionMiddleware"), "clients need not know");
+            assert!(!String::from_utf8_lossy(&body).contains("SessionMiddleware"), "internal details in the response");
         }
         return;
     };

@@ -1,4 +1,4 @@
-//! Workers, each with connections to Redis of its own.
+//! Workers, each with its own connections to Redis.
 
 use std::{
     io::{Read as _, Write as _},
@@ -46,7 +46,7 @@ async fn every_worker_serves_every_session_over_connections_of_its_own() {
     let handle = server.handle();
     let clients = || redis.cli(&["CLIENT", "LIST"]).lines().count() - 1;
     let visitor = std::thread::spawn(move || {
-        // New connections go to the workers in turns.
+        // The workers get new connections in turn.
         let mut connections: Vec<_> = (0..2 * WORKERS).map(|_| TcpStream::connect(address).unwrap()).collect();
         let first = ask(&mut connections[0], "");
         let set = first.split("set-cookie: ").nth(1).unwrap().split(';').next().unwrap().to_owned();
@@ -62,7 +62,7 @@ async fn every_worker_serves_every_session_over_connections_of_its_own() {
             actix_web::rt::time::sleep(Duration::from_millis(20)).await;
         }
         let connections = visitor.join().unwrap();
-        assert_eq!(clients(), 2 + 2 * WORKERS, "those that were made at first, and two for each worker");
+        assert_eq!(clients(), 2 + 2 * WORKERS, "the initial connections, and two for each worker");
         drop(connections);
         handle.stop(true).await;
     };

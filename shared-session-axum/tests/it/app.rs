@@ -68,7 +68,7 @@ fn guards() -> Router<World> {
         .merge(behind("/just-now", require_fresh(MILLISECOND).redirect_to("/confirm")))
 }
 
-/// With users of a type that is the application's own.
+/// Users of the application's own type.
 fn own_users(world: &World) -> Router<World> {
     Router::new()
         .route("/login/{name}", get(login))

@@ -1,4 +1,4 @@
-//! The small programs in `examples/` do what they say.
+//! The programs in `examples/` work as documented.
 
 use std::time::Duration;
 
@@ -88,7 +88,7 @@ async fn bearer() {
     let browser = Request::post("/token").header("cookie", "__Host-session=any");
     let browser = browser.header("content-type", "application/x-www-form-urlencoded");
     let browser = browser.body(Body::from("username=ada&password=correct+horse")).unwrap();
-    assert_eq!(app.oneshot(browser).await.unwrap().status(), 400, "its scripts are told nothing");
+    assert_eq!(app.oneshot(browser).await.unwrap().status(), 400, "its scripts get no token");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn own_user() {
 #[tokio::test]
 async fn remember_me() {
     let app = crate::programs::remember_me::app().await.unwrap();
-    // The browser keeps a cookie that is remembered for as long as the session may live: 90 days.
+    // The browser keeps a remembered cookie for as long as the session may live: 90 days.
     for (remember, attribute) in [("", None), ("&remember=on", Some("Max-Age=7776000"))] {
         let mut browser = browser(app.clone());
         assert_eq!(browser.send("POST", "/", "name=ann&password=wrong").await.0, 401);
@@ -159,10 +159,10 @@ async fn websocket_does_what_it_says() {
         tokio_tungstenite::connect_async(request).await
     };
     let own = "http://localhost:3000";
-    assert!(connect("", own).await.is_err(), "nobody is signed in");
+    assert!(connect("", own).await.is_err(), "no user is signed in");
     assert!(connect(&browser.cookie(), "https://evil.example").await.is_err(), "a page of another site");
     let (mut socket, _) = connect(&browser.cookie(), own).await.unwrap();
-    assert_eq!(browser.post("/login").await, 200, "the cookie is another one now");
+    assert_eq!(browser.post("/login").await, 200, "the cookie has changed");
     socket.send(Message::text("hello")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
     assert_eq!(browser.post("/logout").await, 200);
@@ -173,7 +173,7 @@ async fn websocket_does_what_it_says() {
 async fn django() {
     let directory = tempfile::tempdir().unwrap();
     let database = format!("sqlite://{}/db.sqlite3", directory.path().display());
-    // As the site has made them: its tables, and a session under its cookie.
+    // As created by the site: its tables, and a session under its cookie.
     let users = SqlUsers::connect(&database).await.unwrap();
     users.migrate().await.unwrap();
     let ada = users.create_user(NewUser::new("ada", "correct horse")).await.unwrap();

@@ -1,4 +1,4 @@
-//! What Axum alone has: optional extractors, and error types of an application.
+//! Features of Axum only: optional extractors, and error types of an application.
 
 use axum::{
     Router,

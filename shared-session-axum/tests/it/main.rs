@@ -1,4 +1,4 @@
-//! The HTTP suite on Axum, and what is Axum's own.
+//! The HTTP suite on Axum, and tests specific to Axum.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
 mod app;

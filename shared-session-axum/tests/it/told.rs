@@ -1,4 +1,4 @@
-//! What a developer is told who forgot the layer.
+//! The message for a developer who forgot the layer.
 
 use axum::{Router, body::Body, http::Request, routing::get};
 use shared_session_axum::{CurrentUser, MaybeUser, Session};
@@ -16,7 +16,7 @@ async fn without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why() {
             let response = app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
             assert_eq!(response.status(), 500, "{path}");
             let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();
-            assert!(!String::from_utf8_lossy(&body).contains("SessionLayer"), "clients need not know");
+            assert!(!String::from_utf8_lossy(&body).contains("SessionLayer"), "internal details in the response");
         }
         return;
     };

@@ -2,19 +2,19 @@ use std::{borrow::Cow, time::Duration};
 
 use crate::error::{Error, ErrorKind};
 
-/// The longest value that browsers are sure to store under any name, in bytes.
+/// The longest value in bytes that browsers certainly store under any name.
 pub(super) const MAX_VALUE_LEN: usize = 1024;
 
 /// When browsers send the cookie with requests that other sites cause (RFC 6265bis, 5.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SameSite {
-    /// Never. Links from other sites arrive signed out.
+    /// Never. A visitor who follows a link from another site is signed out.
     Strict,
     /// Only when the user follows a link or types the address. The default.
     #[default]
     Lax,
-    /// Always, so that other sites may embed this one. Needs `Secure`; every form then depends on its token.
+    /// Always, so that other sites may embed this one. Needs `Secure`; then only the form tokens protect forms.
     None,
 }
 
@@ -28,7 +28,7 @@ impl From<SameSite> for ::cookie::SameSite {
     }
 }
 
-/// How the session cookie is written.
+/// The settings of the session cookie.
 ///
 /// All services that share sessions use the same settings. The default is the strictest cookie that a site and its API
 /// on one host can share:
@@ -49,7 +49,7 @@ impl From<SameSite> for ::cookie::SameSite {
 /// use std::time::Duration;
 /// use shared_session::cookie::{CookieConfig, SameSite};
 ///
-/// // Plain HTTP on a developer's machine: without `Secure` no prefix is possible.
+/// // Plain HTTP on a developer's machine: without `Secure` no prefix is allowed.
 /// let dev = CookieConfig::new("session").with_secure(false).build()?;
 /// assert_eq!(dev.set("abc"), "session=abc; HttpOnly; SameSite=Lax; Path=/");
 ///
@@ -114,7 +114,7 @@ impl CookieConfig {
         self
     }
 
-    /// For a cookie that scripts must read: without `HttpOnly`.
+    /// Removes `HttpOnly`, for a cookie that scripts must read.
     #[cfg(feature = "django")]
     pub(crate) fn readable(mut self) -> Self {
         self.http_only = false;
@@ -133,21 +133,21 @@ impl CookieConfig {
     }
 
     /// Sends the cookie to this path and below. Default `/`. This is no protection: pages of one host can reach each
-    /// other whatever their paths (RFC 6265bis, 8.5).
+    /// other regardless of their paths (RFC 6265bis, 8.5).
     #[must_use]
     pub fn with_path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// When the cookie goes along with requests that other sites cause. Default [`SameSite::Lax`].
+    /// Whether browsers send the cookie with requests that other sites cause. Default [`SameSite::Lax`].
     #[must_use]
     pub fn with_same_site(mut self, same_site: SameSite) -> Self {
         self.same_site = same_site;
         self
     }
 
-    /// Whether each site that embeds this one gets a cookie of its own (CHIPS). Default `false`. Needs `Secure` and
+    /// Whether the cookie is separate for each site that embeds this one (CHIPS). Default `false`. Needs `Secure` and
     /// [`SameSite::None`].
     #[must_use]
     pub fn with_partitioned(mut self, partitioned: bool) -> Self {
@@ -155,10 +155,10 @@ impl CookieConfig {
         self
     }
 
-    /// A domain that the cookie had before. Default: none; at most four. Cookies of that domain are expired whenever
-    /// this one is set or deleted and the browser sent any.
+    /// A former domain of the cookie. Default: none; at most four. Whenever this cookie is set or deleted and the
+    /// browser sent any, cookies of that domain are expired.
     ///
-    /// Rarely needed, because the host of the request and the domains above it are expired anyway. Set it if a proxy
+    /// Rarely needed, because the host of the request and its parent domains are expired anyway. Set it if a proxy
     /// changes the `Host` header.
     #[must_use]
     pub fn with_former_domain(mut self, domain: impl Into<String>) -> Self {
@@ -166,11 +166,11 @@ impl CookieConfig {
         self
     }
 
-    /// A path that the cookie had before. Default: none; at most four. Cookies of that path are expired whenever this
-    /// one is set or deleted and the browser sent any.
+    /// A former path of the cookie. Default: none; at most four. Whenever this cookie is set or deleted and the browser
+    /// sent any, cookies of that path are expired.
     ///
-    /// Without it they are expired only once they conflict with this one, which is a request later: after the change,
-    /// visitors have to sign in twice.
+    /// Without it they are expired only once they conflict with this one, one request later: after the change, visitors
+    /// have to sign in twice.
     #[must_use]
     pub fn with_former_path(mut self, path: impl Into<String>) -> Self {
         self.former_paths.push(path.into());
@@ -179,20 +179,21 @@ impl CookieConfig {
 
     /// How long the browser keeps the cookie, in whole seconds. Default `None`: as long as its own session.
     ///
-    /// Make it the absolute lifetime of the sessions; in a Django profile the idle time, which is Django's
-    /// `SESSION_COOKIE_AGE`, or `None` for `SESSION_EXPIRE_AT_BROWSER_CLOSE`. It neither keeps a session alive nor ends
-    /// it, because a client may ignore it. If a session would outlive its cookie, every write that extends the session
-    /// sends the cookie again. A Django session with an expiry of its own (`set_expiry`) has a cookie for as long.
+    /// Set it to the absolute lifetime of the sessions; in a Django profile to the idle time, which is Django's
+    /// `SESSION_COOKIE_AGE`, or to `None` for `SESSION_EXPIRE_AT_BROWSER_CLOSE`. It neither keeps a session alive nor
+    /// ends it, because a client may ignore it. If a session would outlive its cookie, every write that extends the
+    /// session sends the cookie again. The cookie of a Django session with its own expiry (`set_expiry`) lasts as long
+    /// as that.
     ///
-    /// Browsers shorten it to [`CookieConfig::MAX_AGE_LIMIT`]; `build` refuses longer ones, so the setting is what
-    /// happens.
+    /// Browsers shorten it to [`CookieConfig::MAX_AGE_LIMIT`]; `build` refuses longer ones, so that the setting equals
+    /// the real lifetime.
     #[must_use]
     pub fn with_max_age(mut self, max_age: Option<Duration>) -> Self {
         self.max_age = max_age;
         self
     }
 
-    /// Everything that can be checked before the cookie is written.
+    /// Checks the settings, as far as possible before the cookie is written.
     pub(super) fn check(&self) -> Result<(), Error> {
         self.check_name()?;
         self.check_prefix()?;
@@ -306,9 +307,9 @@ fn without_dot(domain: String) -> String {
     domain.strip_prefix('.').map(Into::into).unwrap_or(domain)
 }
 
-/// The most former domains, and the most former paths: some answers have a header for each.
+/// The most former domains, and the most former paths: some responses have a header for each.
 const MAX_FORMER: usize = 4;
-/// The most that browsers keep of a name and its value (RFC 6265bis, 5.6).
+/// The maximum length of a name and its value in browsers (RFC 6265bis, 5.6).
 const MAX_PAIR_LEN: usize = 4096;
 /// The longest attribute that browsers accept (RFC 6265bis, 5.6).
 pub(super) const MAX_ATTRIBUTES_LEN: usize = 1024;

@@ -109,7 +109,7 @@ fn value_of<'a>(name: &[u8], pair: &'a [u8]) -> Option<&'a [u8]> {
     (!name.is_empty()).then(|| trim(value))
 }
 
-/// Without the spaces and tabs around it. A browser trims only those (RFC 6265bis, 5.6). If we trimmed more, a browser
+/// Trims spaces and tabs on both sides. A browser trims only those (RFC 6265bis, 5.6). If we trimmed more, a browser
 /// could store a cookie under another name than the one read here.
 fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = bytes {
@@ -369,7 +369,7 @@ mod tests {
         assert_eq!(format!("{:?}", id("id=topsecret; id=topsecret")), "Repeated(9 bytes)");
     }
 
-    /// Bytes in which the characters that matter are as frequent as all others together.
+    /// Bytes in which the significant characters are as frequent as all others together.
     fn header() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             Just(b"id".to_vec()),

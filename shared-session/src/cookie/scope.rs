@@ -10,8 +10,8 @@ use super::{CookieConfig, Transport, read::Sent};
 
 /// The URL of a request as its browser wrote it, which limits the scopes of its cookies.
 ///
-/// Nothing is trusted here. Browsers ignore a deletion for another domain, so a forged host deletes nothing; an invalid
-/// host name or path is left out.
+/// The URL need not be trusted. Browsers ignore a deletion for another domain, so a forged host deletes nothing; an
+/// invalid host name or path is left out.
 ///
 /// ```
 /// use shared_session::cookie::RequestUrl;
@@ -33,7 +33,7 @@ impl<'a> RequestUrl<'a> {
         Self { host, path, transport: Transport::Unknown }
     }
 
-    /// The connection that the browser has, if it is known. Default: [`Transport::Unknown`].
+    /// Sets the browser's connection, if it is known. Default: [`Transport::Unknown`].
     #[must_use]
     pub const fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport;
@@ -44,8 +44,8 @@ impl<'a> RequestUrl<'a> {
         self.transport == Transport::Plain
     }
 
-    /// The host, if it is a name that a cookie can be set for: not an address, and not a single label such as
-    /// `localhost`, for which browsers keep a cookie with a domain as one without.
+    /// The host, if a cookie can have it as its domain: not an address, and not a single label such as `localhost`, for
+    /// which browsers keep a cookie with a domain as one without.
     fn domain(&self) -> Option<&'a str> {
         let host = self.host?;
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
@@ -67,8 +67,8 @@ impl PartialEq for Scope<'_> {
     }
 }
 
-/// The most scopes that are expired with one answer. Each costs about 100 bytes of the head, which proxies limit: nginx
-/// to 4 KiB by default. The configured ones come first and always fit.
+/// The most scopes that one response expires. Each costs about 100 bytes of the head, which proxies limit: nginx to 4
+/// KiB by default. The configured ones come first and always fit.
 const MOST: usize = 32;
 
 impl<'a> Scope<'a> {
@@ -76,13 +76,13 @@ impl<'a> Scope<'a> {
         Self { domain: config.domain.as_deref(), path: &config.path, partitioned: config.partitioned }
     }
 
-    /// The other scopes under which a browser that sent the cookie so often to `url` may hold it; never that of
+    /// The other scopes under which a browser that sent the cookie this often to `url` may hold it; never that of
     /// `config`.
     ///
-    /// - If it sent none, there are none.
-    /// - If it sent one, that cookie may come from an earlier configuration and would then stand beside the one that is
-    ///   set now. Few scopes are possible: other domains for the same path, and the configured former ones.
-    /// - If it sent several, each combination of the matching domains and paths.
+    /// - None sent: no scopes.
+    /// - One sent: that cookie may come from an earlier configuration and would then exist beside the new one. Few
+    ///   scopes are possible: other domains for the same path, and the configured former ones.
+    /// - Several sent: each combination of the matching domains and paths.
     pub(super) fn others(config: &'a CookieConfig, sent: Sent, url: &RequestUrl<'a>) -> Vec<Self> {
         let own = Self::of(config);
         let mut others = Others { own, found: Vec::new() };
@@ -129,9 +129,9 @@ impl<'a> Others<'a> {
     }
 }
 
-/// `None` is the cookie of one host.
+/// `None` is the cookie of a single host.
 struct Domains<'a> {
-    /// Those that the configuration names.
+    /// The domains in the configuration.
     declared: Vec<Option<&'a str>>,
     all: Vec<Option<&'a str>>,
 }
@@ -164,8 +164,9 @@ fn same_domain(one: Option<&str>, other: Option<&str>) -> bool {
     }
 }
 
-/// `/`, `/a`, `/a/`, `/a/b` of `/a/b`: the paths of cookies that browsers send to `path`, the shallow ones first. They
-/// end before the first character that a cookie cannot have, and before the length that browsers ignore.
+/// The paths of cookies that browsers send to `path`, the shallow ones first: `/`, `/a`, `/a/`, `/a/b` for `/a/b`. They
+/// end before the first character that a cookie path cannot contain, and before the length at which browsers ignore
+/// them.
 fn prefixes(path: &str) -> Vec<&str> {
     let end = path.bytes().take(super::config::MAX_ATTRIBUTES_LEN).take_while(super::config::is_path_byte).count();
     let whole = (end == path.len() && !path.ends_with('/')).then_some(path);
@@ -181,7 +182,7 @@ mod tests {
 
     fn others(config: &CookieConfig, sent: Sent, host: &str, path: &str) -> Vec<String> {
         let scopes = Scope::others(config, sent, &RequestUrl::new(Some(host), path));
-        assert!(scopes.iter().all(|scope| *scope != Scope::of(config)), "the own scope is among {scopes:?}");
+        assert!(scopes.iter().all(|scope| *scope != Scope::of(config)), "the configured scope is among {scopes:?}");
         scopes
             .iter()
             .map(|scope| {
@@ -224,7 +225,7 @@ mod tests {
                 expected.push(format!("{domain}{path}"));
             }
         }
-        assert_eq!(found, expected[1..], "all but its own");
+        assert_eq!(found, expected[1..], "all but the configured one");
         let shared = plain().with_domain("app.example.com").with_path("/app");
         let found = others(&shared, Sent::Several, "www.app.example.com", "/app/x");
         for possible in ["-/", "-/app", "-/app/x", "example.com/app/", "www.app.example.com/", "app.example.com/"] {

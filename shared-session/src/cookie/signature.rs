@@ -1,4 +1,4 @@
-//! A keyed tag at the end of the cookie's value, checked before the store is asked.
+//! A keyed tag at the end of the cookie's value, checked before any store call.
 
 use std::fmt;
 
@@ -11,28 +11,29 @@ use crate::{
     keys::{SecretKeys, native_mac},
 };
 
-/// What the keys are derived for.
+/// The purpose in the key derivation.
 const PURPOSE: &str = "session-cookie";
 /// 128 bits of HMAC-SHA-256.
 const TAG: usize = 16;
 const TAG_CHARS: usize = 22;
 
-/// How cookies are signed ([`SessionManager::with_signed_cookies`](crate::SessionManager::with_signed_cookies)): the
-/// keys, and whether there are unsigned cookies too, while signing is introduced.
+/// The signing of cookies ([`SessionManager::with_signed_cookies`](crate::SessionManager::with_signed_cookies)): the
+/// keys, and whether unsigned cookies are allowed while signing is introduced.
 ///
-/// A cookie without a valid tag is that of a stranger, and costs no store call: a flood of made-up cookies does not
-/// reach the store. It makes nothing secret: the random secret in the cookie is what opens a session, with or without a
+/// A cookie without a valid tag is treated as foreign and costs no store call: a flood of made-up cookies does not
+/// reach the store. Signing does not hide anything: the random secret in the cookie opens a session, with or without a
 /// tag.
 ///
-/// The current key of [`SecretKeys`] signs, its fallbacks still verify. A cookie that an earlier key signed stays valid
-/// and gets a tag under the current one when it is next sent, at a sign-in for example; so keep an earlier key for as
-/// long as a session may live ([`Lifetime::with_absolute`](crate::Lifetime::with_absolute)), and nobody is signed out.
+/// The current key of [`SecretKeys`] signs, its fallbacks still verify. A cookie signed with an earlier key stays valid
+/// and gets a tag under the current key when it is next sent, at a sign-in for example. So keep an earlier key for as
+/// long as a session may live ([`Lifetime::with_absolute`](crate::Lifetime::with_absolute)); then no user is signed
+/// out.
 ///
 /// # Introducing it
 ///
-/// A fleet that runs goes in three steps, each a restart of every service: [`write_unsigned`](Self::write_unsigned),
-/// then [`accept_unsigned`](Self::accept_unsigned), and neither once the sessions from before the second step have
-/// ended. The way back is the first step.
+/// A running fleet needs three steps, each a restart of every service: [`write_unsigned`](Self::write_unsigned), then
+/// [`accept_unsigned`](Self::accept_unsigned), and neither once the sessions from before the second step have ended. To
+/// go back, return to the first step.
 ///
 /// ```
 /// use shared_session::{SecretKeys, SessionManager, cookie::SignedCookies, store::MemoryStore};
@@ -49,7 +50,7 @@ pub struct SignedCookies {
     unsigned: Unsigned,
 }
 
-/// What becomes of cookies without a tag.
+/// The treatment of cookies without a tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Unsigned {
     Refused,
@@ -58,38 +59,38 @@ enum Unsigned {
 }
 
 impl SignedCookies {
-    /// Signs with the current key of `keys`, verifies with all of them, and refuses cookies without a tag. The keys
-    /// that sign are derived from `keys` for this purpose alone. No I/O.
+    /// Signs with the current key of `keys`, verifies with all of them, and refuses cookies without a tag. The signing
+    /// keys are derived from `keys` for this purpose alone. No I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as those of a Django
-    /// deployment may be: the owner of a cookie could guess a short key.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as in some Django
+    /// deployments: the owner of a cookie could guess a short key.
     pub fn new(keys: &SecretKeys) -> Result<Self, Error> {
         keys.check_len()?;
         let keys = keys.raw().map(|key| native_mac(key, PURPOSE, b"")).collect();
         Ok(Self { keys, unsigned: Unsigned::Refused })
     }
 
-    /// Accepts cookies without a tag too. Default: they are refused. While they are accepted, made-up ones cost a store
-    /// call.
+    /// Also accepts cookies without a tag. Default: they are refused. While they are accepted, made-up ones cost a
+    /// store call.
     pub fn accept_unsigned(self) -> Self {
         Self { unsigned: Unsigned::Accepted, ..self }
     }
 
-    /// Signs nothing: accepts cookies with and without a tag, and sends them without one. Default: every cookie that is
-    /// sent has a tag. It is the first step of a fleet on its way to signed cookies, and the way back.
+    /// Signs nothing: accepts cookies with and without a tag, and sends them without one. Default: every cookie is sent
+    /// with a tag. This is a fleet's first step towards signed cookies, and the way back.
     pub fn write_unsigned(self) -> Self {
         Self { unsigned: Unsigned::Written, ..self }
     }
 
-    /// The value of the cookie `name` without its tag; `None` if it has none of ours. Compares in constant time.
+    /// The value of the cookie `name` without its tag; `None` without a valid tag. Compares in constant time.
     pub(crate) fn verified<'a>(&self, name: &str, value: &'a [u8]) -> Option<&'a [u8]> {
         self.signed(name, value).or_else(|| (self.unsigned != Unsigned::Refused).then_some(value))
     }
 
     fn signed<'a>(&self, name: &str, value: &'a [u8]) -> Option<&'a [u8]> {
         let (value, tag) = value.split_at_checked(value.len().checked_sub(TAG_CHARS)?)?;
-        // 22 characters are up to 18 bytes to whoever only counts them.
+        // By length alone, 22 characters could decode to up to 18 bytes.
         let mut decoded = [0; 18];
         let len = URL_SAFE_NO_PAD.decode_slice(tag, &mut decoded).ok()?;
         let tag = decoded.get(..len)?;
@@ -97,7 +98,7 @@ impl SignedCookies {
         (tag.len() == TAG && self.keys.iter().any(verifies)).then_some(value)
     }
 
-    /// `value`, with the tag for the cookie `name` at its end.
+    /// `value`, followed by the tag for the cookie `name`.
     pub(crate) fn sign(&self, name: &str, mut value: String) -> String {
         if self.unsigned == Unsigned::Written {
             return value;
@@ -110,7 +111,7 @@ impl SignedCookies {
     }
 }
 
-/// No name holds a zero byte, so no two pairs of name and value are the same message.
+/// No name contains a zero byte, so different pairs of name and value never form the same message.
 fn tagged(key: &Hmac<Sha256>, name: &str, value: &[u8]) -> Hmac<Sha256> {
     key.clone().chain_update(name).chain_update([0]).chain_update(value)
 }

@@ -31,8 +31,8 @@ impl Kept {
     }
 }
 
-/// A browser's cookie store, with the parts of RFC 6265bis, 5.6 to 5.8 and of CHIPS that matter here. The user
-/// looks at one site.
+/// A browser's cookie store, with the relevant parts of RFC 6265bis, 5.6 to 5.8 and of CHIPS. The user looks at one
+/// site.
 #[derive(Debug, Default)]
 struct Jar {
     kept: Vec<Kept>,
@@ -178,8 +178,8 @@ fn a_deletion_that_lacks_an_attribute_leaves_the_cookie() {
     }
 }
 
-/// The cookies of a browser at `host` that got the cookie in each of the scopes in turn, then sent them all to
-/// `path` and received the answer.
+/// The cookies of a browser at `host` that got the cookie in each of the scopes in turn, then sent them all to `path`
+/// and received the response.
 fn after(
     scopes: &[CookieConfig],
     now: &CookieConfig,
@@ -245,7 +245,7 @@ fn another_domain_leaves_no_twin_even_at_the_first_answer() {
     }
     let moved = shared().with_path("/shop");
     let now = shared().with_former_path("/shop");
-    assert_eq!(after(&[moved], &now, "/shop", set).kept.len(), 1, "nor does a path that is said to be former");
+    assert_eq!(after(&[moved], &now, "/shop", set).kept.len(), 1, "nor does a path configured as former");
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn a_neighbouring_host_cannot_plant_a_host_cookie() {
     for name in ["__Host-session", "__HOST-SESSION", " __Host-session ", "=__Host-session", "=__hOST-session"] {
         assert!(!jar.receive(evil, &format!("{name}=evil; {everywhere}")), "{name:?}");
     }
-    // Browsers treat these as different names. So must the reader.
+    // Browsers treat these as different names; the reader must too.
     let disguises = ["__%48ost-session", "\u{2003}__Host-session", "\u{a0}__Host-session", "\"__Host-session", "x"];
     for name in disguises {
         assert!(jar.receive(evil, &format!("{name}=evil; {everywhere}")), "{name:?}");

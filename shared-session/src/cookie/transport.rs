@@ -7,9 +7,10 @@ use std::{
 
 use crate::stderr;
 
-/// The browser's connection, as far as the request shows it, for [`RequestUrl::with_transport`](super::RequestUrl::with_transport).
+/// The browser's connection, as far as the request shows it, for
+/// [`RequestUrl::with_transport`](super::RequestUrl::with_transport).
 ///
-/// Only a warning depends on it: browsers drop a `Secure` cookie that comes over plain HTTP, so each request of such a
+/// It only affects a warning: browsers drop a `Secure` cookie that comes over plain HTTP, so each request of such a
 /// visitor starts another session, and a counter stays at 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -24,14 +25,15 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// By `Sec-Fetch-Site`, `Origin`, `Referer`, `X-Forwarded-Proto`, the `scheme` and `User-Agent`, in this order.
+    /// Derived from `Sec-Fetch-Site`, `Origin`, `Referer`, `X-Forwarded-Proto`, the `scheme` and `User-Agent`, in this
+    /// order.
     pub(crate) fn told_by<'a>(
         scheme: Option<&str>,
         host: Option<&str>,
         header: impl Fn(&'static str) -> Option<&'a [u8]>,
     ) -> Self {
         let Some(host) = host else { return Self::Unknown };
-        // Browsers send the first header over HTTPS and to the local host only.
+        // Browsers send `Sec-Fetch-Site` over HTTPS and to the local host only.
         if is_local(name_of(host)) || header("sec-fetch-site").is_some() {
             return Self::Trustworthy;
         }
@@ -69,7 +71,7 @@ fn is_local(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Warns, once in a process, that browsers drop the cookie.
+/// Warns, once per process, that browsers drop the cookie.
 pub(super) fn warn_of_plain_http() {
     const WARNING: &str = "a Secure cookie was sent over plain HTTP to a host that is not local: browsers drop it, so each \
         request of such a visitor starts another session. Serve over HTTPS; behind a proxy that ends TLS, have it send \

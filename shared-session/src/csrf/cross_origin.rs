@@ -11,7 +11,7 @@ pub(super) use spelling::normalise as normalised;
 
 /// Decides whether another site may have caused an unsafe request.
 ///
-/// Unsafe are all methods except GET, HEAD and OPTIONS, and all requests that upgrade their connection. For those:
+/// GET, HEAD and OPTIONS are safe, unless they upgrade the connection. All other requests are unsafe. For those:
 ///
 /// | `Sec-Fetch-Site` | `Origin` | |
 /// |---|---|---|
@@ -26,8 +26,8 @@ pub(super) use spelling::normalise as normalised;
 /// settings. Sources: OWASP CSRF Prevention Cheat Sheet, "Fetch Metadata headers"; OWASP ASVS 5.0, 3.5.1 to 3.5.3; RFC
 /// 6454, section 7.
 ///
-/// Browsers send no `Sec-Fetch-Site` to plain `http` hosts other than the local one, so there even a service's own
-/// pages need their origin in the list. `http://localhost` and `http://127.0.0.1` are two sites: a page of one cannot
+/// Browsers send no `Sec-Fetch-Site` to plain `http` hosts other than the local one, so on such a host a service must
+/// list the origin of its own pages too. `http://localhost` and `http://127.0.0.1` are two sites: a page of one cannot
 /// call the other.
 ///
 /// See the [module](crate::csrf) for an example. Cloning is cheap.
@@ -38,15 +38,15 @@ pub struct CrossOrigin {
 }
 
 impl CrossOrigin {
-    /// Allows the pages of `origins`, which should name every service that shares the session, this one included.
+    /// Allows the pages of `origins`. List every service that shares the session, including this one.
     ///
-    /// An origin is `http` or `https`, a host and perhaps a port, as in `https://app.example:8443`. Upper case and
+    /// An origin is `http` or `https`, a host and optionally a port, as in `https://app.example:8443`. Upper case and
     /// default ports are normalised. Write an international host in its `xn--` form, as browsers do. An empty list is
     /// valid: then only `Sec-Fetch-Site` lets a browser pass.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] naming the first value that is not an origin: one with a path (also a lone `/`), a user,
-    /// a wildcard, surrounding space, or an address that browsers spell differently.
+    /// [`ErrorKind::Config`] naming the first invalid value: one with a path (also a lone `/`), a user, a wildcard,
+    /// surrounding space, or an address that browsers spell differently.
     pub fn new<I>(origins: I) -> Result<Self, Error>
     where
         I: IntoIterator,
@@ -65,10 +65,10 @@ impl CrossOrigin {
         Ok(Self { origins, bearer: false })
     }
 
-    /// Lets requests pass that have one `Authorization: Bearer` header and no `Cookie` header at all, whatever page
-    /// made them. Default: off. For services with [bearer tokens](crate::SessionManager::with_bearer_tokens): no
-    /// browser adds that header by itself, and a script of another site can add it only if the service's CORS headers
-    /// allow that.
+    /// Accepts requests that have one `Authorization: Bearer` header and no `Cookie` header at all, regardless of the
+    /// page that made them. Default: off. For services with [bearer tokens](crate::SessionManager::with_bearer_tokens):
+    /// no browser adds that header by itself, and a script of another site can add it only if the service's CORS
+    /// headers allow that.
     ///
     /// ```
     /// use shared_session::csrf::{CrossOrigin, CrossOriginCheck};
@@ -107,7 +107,7 @@ impl CrossOrigin {
         }
     }
 
-    /// `null` needs no case of its own: it is never in the list.
+    /// `null` needs no special case: it is never in the list.
     fn check_origin(&self, origin: &[u8]) -> Result<(), OriginRefusal> {
         if self.origins.iter().any(|allowed| allowed.as_bytes() == origin) {
             Ok(())
@@ -146,7 +146,7 @@ impl<'a> OriginHeaders<'a> {
         }
     }
 
-    /// Whether the request shows that no browser made it by itself: by a bearer token, where those count, and no
+    /// Whether the request cannot come from a browser alone: it has a bearer token, if those are accepted, and no
     /// cookie.
     pub(super) const fn with_bearer(mut self, bearer: bool) -> Self {
         self.bearer = bearer;
@@ -161,11 +161,11 @@ impl<'a> OriginHeaders<'a> {
     }
 }
 
-/// Why a request was refused.
+/// The reason why a request was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OriginRefusal {
-    /// The browser says that another site made the request.
+    /// According to the browser, another site made the request.
     CrossSite,
     /// `Sec-Fetch-Site` has an unknown value.
     UnknownSite,
@@ -178,8 +178,7 @@ pub enum OriginRefusal {
 }
 
 impl OriginRefusal {
-    /// The reason in `error`, if it is that of a refused cross-origin request. For hooks that explain it to the
-    /// visitor.
+    /// The reason in `error`, if it is a refused cross-origin request. For hooks that explain it to the visitor.
     ///
     /// ```
     /// use shared_session::csrf::{CrossOrigin, CrossOriginCheck, OriginRefusal};

@@ -7,7 +7,7 @@ use crate::{
     reply::{Failure, OnError, Rejected, Reply},
 };
 
-/// The check of a middleware: [`CrossOrigin`], and the answer to refused requests. Both adapters hold one.
+/// The check of a middleware: [`CrossOrigin`], and the response to refused requests. Both adapters hold one.
 #[derive(Clone, Debug)]
 pub struct CrossOriginCheck {
     cross_origin: CrossOrigin,
@@ -15,23 +15,23 @@ pub struct CrossOriginCheck {
 }
 
 impl CrossOriginCheck {
-    /// Lets requests through that `cross_origin` allows.
+    /// Accepts the requests that `cross_origin` allows.
     #[must_use]
     pub fn new(cross_origin: CrossOrigin) -> Self {
         Self { cross_origin, on_error: None }
     }
 
-    /// The hook that answers. Default: the hook of the session layer around this one, if there is one, else
-    /// [`Reply::problem`].
+    /// Sets the hook that makes the response. Default: the hook of the session layer around this one, if there is one,
+    /// else [`Reply::problem`].
     #[must_use]
     pub fn with_on_error(mut self, on_error: impl Into<OnError>) -> Self {
         self.on_error = Some(on_error.into());
         self
     }
 
-    /// The answer to a request that must not reach its handler; `None` if it may go on. `values` finds all values of a
-    /// header by its name in lower case: `sec-fetch-site`, `origin` and `upgrade`, and `authorization` and `cookie`
-    /// where bearer tokens pass. Pure, but for a line in the log.
+    /// The response to a request that must not reach its handler; `None` if the request may continue. `values` finds
+    /// all values of a header by its name in lower case: `sec-fetch-site`, `origin` and `upgrade`, and, if bearer
+    /// tokens are accepted, `authorization` and `cookie`. Pure, except for a line in the log.
     #[must_use]
     pub fn refuse<'a, V>(
         &self,
@@ -55,21 +55,21 @@ impl CrossOriginCheck {
     }
 }
 
-/// Whether there is one bearer token and no cookie, of whatever name.
+/// Whether the request has one bearer token and no cookie of any name.
 fn is_bearer_alone<'a, V: IntoIterator<Item = &'a [u8]>>(values: impl Fn(&'static str) -> V) -> bool {
     let authorization = authorization::read(values("authorization"));
     matches!(authorization, Authorization::Bearer(_)) && values("cookie").into_iter().next().is_none()
 }
 
-/// The answer to a request that [`CrossOriginCheck::refuse`] refuses. Put both [`error`](Self::error) and
+/// The response to a request that [`CrossOriginCheck::refuse`] refuses. Put both [`error`](Self::error) and
 /// [`rejected`](Self::rejected) into the extensions of the response.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Refused {
     /// The response.
     pub reply: Reply,
-    /// Why.
+    /// The reason.
     pub error: Error,
-    /// Lets an outer session layer answer with its manager's hook instead, unless this layer has a hook of its own.
+    /// Lets an outer session layer respond with its manager's hook instead, unless this layer has its own hook.
     pub rejected: Option<Rejected>,
 }

@@ -1,4 +1,4 @@
-//! A form as it is posted: its token, and its fields.
+//! A posted form: its token, and its fields.
 
 use std::{any::type_name, fmt};
 
@@ -16,8 +16,8 @@ use crate::{
 pub struct FormToken(String);
 
 impl FormToken {
-    /// The name of the hidden field: `csrfmiddlewaretoken`. It is Django's, so that the forms of a page need not change
-    /// when its service does.
+    /// The name of the hidden field: `csrfmiddlewaretoken`. It is Django's, so that forms can move between services
+    /// unchanged.
     pub const FIELD: &str = "csrfmiddlewaretoken";
 
     /// The name of the header that scripts may send instead of the field: `x-csrftoken`.
@@ -33,8 +33,8 @@ impl FormToken {
         &self.0
     }
 
-    /// The whole field, `<input type="hidden" name="csrfmiddlewaretoken" value="…">`: put it into each form of the page
-    /// that is posted, without escaping it again.
+    /// The whole field, `<input type="hidden" name="csrfmiddlewaretoken" value="…">`: put it into each posted form of
+    /// the page, without escaping it again.
     #[must_use]
     pub fn input(&self) -> String {
         format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", Self::FIELD, self.0)
@@ -53,7 +53,7 @@ impl fmt::Debug for FormToken {
     }
 }
 
-/// A form as a request brought it, for [`LazySession::protected_form`](crate::LazySession::protected_form).
+/// A form as received in a request, for [`LazySession::protected_form`](crate::LazySession::protected_form).
 #[derive(Clone, Copy, Default)]
 pub struct PostedForm<'a> {
     content_type: Option<&'a [u8]>,
@@ -68,9 +68,9 @@ impl<'a> PostedForm<'a> {
         Self { content_type, token, body }
     }
 
-    /// Takes the token out of the fields. The field counts before the header.
+    /// Separates the token from the fields. The field takes precedence over the header.
     pub(crate) fn parse(self) -> Result<Fields<'a>, Error> {
-        // A form without fields may come without a type.
+        // A form without fields may have no content type.
         let is_typed = self.content_type.is_some() || !self.body.is_empty();
         if is_typed && !self.content_type.is_some_and(is_url_encoded) {
             return Err(ErrorKind::NotAForm.into());
@@ -95,27 +95,27 @@ impl fmt::Debug for PostedForm<'_> {
 /// The fields of a form.
 pub(crate) struct Fields<'a> {
     pub(crate) token: &'a str,
-    /// All but the token, encoded.
+    /// All fields except the token, encoded.
     others: String,
 }
 
 impl Fields<'_> {
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        // Its error is not kept: it may show what was typed.
+        // The decoder's error is dropped: it may contain the typed values.
         serde_urlencoded::from_str(&self.others).map_err(|_| {
             Error::new(ErrorKind::MalformedForm, format!("the form does not have the fields of {}", type_name::<T>()))
         })
     }
 }
 
-/// A form that was not taken.
+/// A refused form.
 #[non_exhaustive]
 pub struct RefusedForm<T> {
-    /// Why: [`ErrorKind::StaleForm`] without the right token; else [`ErrorKind::MalformedForm`],
+    /// The reason: [`ErrorKind::StaleForm`] for a missing or wrong token; else [`ErrorKind::MalformedForm`],
     /// [`ErrorKind::NotAForm`], or a failure of the session.
     pub error: Error,
-    /// The typed fields, if only the token is wrong: to fill the form again. Do nothing else with it, because
-    /// another site may have sent it.
+    /// The typed fields, if only the token is wrong: to fill the form again. Do nothing else with them, because another
+    /// site may have sent them.
     pub fields: Option<T>,
 }
 

@@ -1,6 +1,6 @@
-//! Properties that must hold for any posted form, and for the headers that tell where a request comes from.
+//! Properties that must hold for any posted form, and for the headers that show the origin of a request.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "it is for tests alone")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "only tests use it")]
 
 use super::{
     CrossOrigin, CrossOriginCheck,

@@ -14,15 +14,14 @@ use crate::{
 use native::Native;
 use scheme::{Issued, TokenScheme};
 
-/// Makes and checks the tokens of HTML forms. Give them to
-/// [`SessionManager::with_form_tokens`](crate::SessionManager::with_form_tokens); pages and handlers of forms then take
-/// `FormToken` and `ProtectedForm` of their adapter.
+/// Makes and checks the tokens of HTML forms. Pass them to
+/// [`SessionManager::with_form_tokens`](crate::SessionManager::with_form_tokens); pages and handlers of forms then use
+/// the extractors `FormToken` and `ProtectedForm` of their adapter.
 ///
 /// - With a session, a token is an HMAC over the session's binding and a nonce, and needs no cookie. The binding
-///   changes with the session's secret, so a sign-in or another rotation ends every earlier token.
+///   changes with the session's secret, so a sign-in or another rotation invalidates every earlier token.
 /// - Before a session exists (the login form), a token is an HMAC over the random part of a signed cookie and a nonce:
-///   a signed double-submit cookie. Such a token stays good in the session that starts meanwhile, until somebody signs
-///   in.
+///   a signed double-submit cookie. Such a token stays valid in a session that starts meanwhile, until a sign-in.
 /// - A token of one kind is never valid as the other. Each has a fresh nonce, so that a compressed page does not leak
 ///   it (BREACH).
 /// - Every service with the same keys and cookie name accepts the tokens of the others; earlier keys stay valid as
@@ -59,11 +58,11 @@ impl FormTokens {
         Self(Arc::new(Native::new(keys)))
     }
 
-    /// The cookie that the tokens need before a session exists. Default: `__Host-csrf`, as [`FormTokens::new`] says.
+    /// Sets the cookie that the tokens need before a session exists. Default: `__Host-csrf`, as in [`FormTokens::new`].
     ///
-    /// Choose another name if another service of the host has taken that one; without `Secure` where browsers come over
-    /// plain HTTP, where they drop a `Secure` cookie except on `localhost`. If several services share a host but no
-    /// keys, give each a path of its own; otherwise they replace each other's cookie.
+    /// Choose another name if another service of the host uses that one. Use a cookie without `Secure` if browsers
+    /// connect over plain HTTP, where they drop a `Secure` cookie except on `localhost`. If several services share a
+    /// host but no keys, give each its own path; otherwise they replace each other's cookie.
     ///
     /// ```
     /// use shared_session::{SecretKeys, cookie::CookieConfig, csrf::FormTokens};
@@ -75,14 +74,14 @@ impl FormTokens {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as of [`CookieConfig::build`]; and for the tokens of Django,
-    /// which are made with their cookie.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) as for [`CookieConfig::build`], and always for Django's tokens,
+    /// whose cookie is fixed at construction.
     pub fn with_cookie(self, cookie: CookieConfig) -> Result<Self, Error> {
         self.0.with_cookie(cookie).map(Self)
     }
 
-    /// The cookie that the answer to a sign-in sets: that of a new secret, which invalidates all earlier tokens of this
-    /// browser. `None` for tokens of our own: a sign-in changes the session's secret, which has the same effect.
+    /// The cookie that the response to a sign-in sets. It has a new secret, which invalidates all earlier tokens of
+    /// this browser. `None` for tokens of our own: a sign-in changes the session's secret, which has the same effect.
     pub(crate) fn rotate<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
@@ -94,8 +93,8 @@ impl FormTokens {
     /// fallback key.
     ///
     /// `cookie_headers` are the values of all `Cookie` headers. `session` is the binding of the request's session: a
-    /// text that holds its handle and a hash of its secret; `None` before a session exists. Without a session and a
-    /// cookie, each call draws another cookie. Conflicting cookies are ignored: a new one is set, and those in other
+    /// text that contains its handle and a hash of its secret; `None` before a session exists. Without a session and a
+    /// cookie, each call creates another cookie. Conflicting cookies are ignored: a new one is set, and those in other
     /// scopes are expired with it.
     pub(crate) fn issue<'a>(
         &self,
@@ -105,7 +104,7 @@ impl FormTokens {
         self.0.issue(&mut cookie_headers.into_iter(), session)
     }
 
-    /// Checks a token that came back. Length and alphabet are checked first, the rest in constant time.
+    /// Checks a posted token. Length and alphabet are checked first, the rest in constant time.
     pub(crate) fn verify<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,

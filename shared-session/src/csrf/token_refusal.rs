@@ -2,10 +2,10 @@ use std::{error::Error as StdError, fmt};
 
 use crate::error::{Error, ErrorKind};
 
-/// Why a form was refused: the source of an [`ErrorKind::StaleForm`].
+/// The reason why a form was refused: the source of an [`ErrorKind::StaleForm`].
 ///
-/// None of them means that another site made the request; [`CrossOrigin`](super::CrossOrigin) detects that. A service
-/// may safely show the form again, with a new token and the typed text, but without passwords.
+/// No reason means that another site made the request; [`CrossOrigin`](super::CrossOrigin) detects that. A service may
+/// safely show the form again, with a new token and the typed text, but without passwords.
 ///
 /// ```
 /// use shared_session::{SecretKeys, SessionManager, csrf::{FormTokens, TokenRefusal}, store::MemoryStore};
@@ -15,7 +15,7 @@ use crate::error::{Error, ErrorKind};
 /// let manager = SessionManager::new(MemoryStore::new()).with_form_tokens(FormTokens::new(keys));
 /// let token = manager.open([]).form_token()?;
 ///
-/// // Of a browser that did not keep the cookie of the page.
+/// // A browser that did not keep the cookie of the page.
 /// let error = manager.open([]).check_form_token(token.as_str()).await.unwrap_err();
 /// assert_eq!(TokenRefusal::of(&error), Some(TokenRefusal::NoCookie));
 /// # Ok(()) }
@@ -25,9 +25,8 @@ use crate::error::{Error, ErrorKind};
 pub enum TokenRefusal {
     /// The form has no token, or an invalid one.
     Missing,
-    /// The browser did not send the cookie that the token belongs to, or sent one that cannot be used: the visitor
-    /// signed out or closed the browser after the page was made, or the browser does not keep the cookies of this
-    /// service.
+    /// The browser did not send the cookie that belongs to the token, or sent an unusable one: the visitor signed out
+    /// or closed the browser after the page was made, or the browser does not keep the cookies of this service.
     NoCookie,
     /// The token belongs to another session, or to an earlier state of this one: the visitor signed in or out after the
     /// page was made.
@@ -35,7 +34,7 @@ pub enum TokenRefusal {
 }
 
 impl TokenRefusal {
-    /// The reason in `error`, if it is that of a refused form.
+    /// The reason in `error`, if it is a refused form.
     #[must_use]
     pub fn of(error: &Error) -> Option<Self> {
         error.source()?.downcast_ref().copied()

@@ -1,4 +1,4 @@
-//! How a session is encoded.
+//! The encoding of a session.
 
 use std::fmt;
 
@@ -34,14 +34,14 @@ pub(super) enum Format {
     MsgPack,
 }
 
-/// How a value is compressed. django-redis does not compress values of up to 15 bytes (100 with LZMA).
+/// The compression of a value. django-redis does not compress values of up to 15 bytes (100 with LZMA).
 ///
-/// A value with many more blocks than these packers make is refused, as is one that unpacks to more than 1 MiB: 256 KiB
-/// with Zstandard, 128 KiB with LZMA, which take longest. Larger sessions are written without compression.
+/// A value with many more blocks than these packers make is refused, as is a value that unpacks to more than 1 MiB (256
+/// KiB with Zstandard and 128 KiB with LZMA, which are the slowest). Larger sessions are written without compression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Compression {
-    /// Not at all: Django's own backends.
+    /// No compression: Django's own backends.
     #[default]
     None,
     /// `ZlibCompressor`
@@ -98,8 +98,8 @@ impl Codec {
         self
     }
 
-    /// Whether programs that write this codec read `other` too. Each pickle names its protocol, and all read
-    /// uncompressed values.
+    /// Whether programs that write this codec can also read `other`. Each pickle names its protocol, and every program
+    /// reads uncompressed values.
     pub(super) fn reads(self, other: Self) -> bool {
         let same_format = match (self.format, other.format) {
             (Format::Pickle(_), Format::Pickle(_)) => true,

@@ -37,7 +37,7 @@ impl Compression {
         }
     }
 
-    /// The largest unpacked size. LZMA decodes bit by bit, and takes as long for 128 KiB as others for 1 MiB.
+    /// The largest unpacked size. LZMA decodes bit by bit, and takes as long for 128 KiB as other formats for 1 MiB.
     const fn limit(self) -> usize {
         match self {
             #[cfg(feature = "django-redis")]
@@ -59,7 +59,7 @@ impl Compression {
     }
 
     pub(super) fn pack(self, data: Bytes) -> Bytes {
-        // Never pack a value that would be refused when it is unpacked; every reader reads a plain value.
+        // Never pack a value that unpacking would refuse; every reader accepts a plain value.
         if data.len() <= self.threshold() || data.len() > self.limit() {
             return data;
         }
@@ -78,7 +78,7 @@ impl Compression {
         packed.map_or(data, Bytes::from)
     }
 
-    /// The unpacked data, if nothing follows it. Takes linear time in both lengths: data with more parts than any
+    /// The unpacked data, if no bytes follow it. Takes linear time in both lengths: data with more parts than any
     /// packer makes is refused, because each part has a cost.
     pub(super) fn unpack(self, data: &[u8]) -> Result<Vec<u8>, Refusal> {
         match self {

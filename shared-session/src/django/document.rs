@@ -1,4 +1,4 @@
-//! A session of Django: its entries, in the encoding in which they were found.
+//! A Django session: its entries, in their original encoding.
 
 use std::fmt;
 
@@ -27,13 +27,13 @@ use super::msgpack;
 /// `SessionBase.key_salt`
 const SALT: &str = "django.contrib.sessions.SessionStore";
 
-/// How the sessions of one Django fleet are encoded.
+/// The encoding of the sessions of one Django fleet.
 #[derive(Clone, Debug)]
 pub(crate) enum Layout {
-    /// The values of a cache. New ones use the codec; every variant is read.
+    /// The values of a cache. New ones use the codec; all variants can be read.
     Cache(Codec),
     /// `django_session.session_data`, and the values of django-redis-sessions: signed. New ones use the codec's format;
-    /// signed and pre-3.1 values of both formats are read.
+    /// signed and pre-3.1 values of both formats can be read.
     Signed(SecretKeys, Codec),
 }
 
@@ -101,7 +101,7 @@ impl Document {
             return Err(Refusal::Integer);
         }
         let (compression, body) = match Compression::of(bytes)? {
-            // Too short to have been compressed; when it grows, it will be.
+            // Too short to be compressed; compressed once it grows.
             Compression::None if bytes.len() <= codec.compression.threshold() => {
                 (codec.compression, Body::read(bytes)?)
             }
@@ -148,9 +148,9 @@ impl Document {
 
     /// Sets an entry: in its place, or at the end if it is new.
     ///
-    /// [`ErrorKind::Value`] if a float would round a number of the value. In JSON and MessagePack a Python value
-    /// becomes what `DjangoJSONEncoder` writes; [`ErrorKind::Value`] if it writes nothing. [`ErrorKind::TooLarge`]
-    /// beyond the limits of the format.
+    /// [`ErrorKind::Value`] if a float would round a number of the value. In JSON and MessagePack a Python value is
+    /// written as by `DjangoJSONEncoder`; [`ErrorKind::Value`] if that cannot write it. [`ErrorKind::TooLarge`] beyond
+    /// the limits of the format.
     pub(crate) fn set(&mut self, name: &str, value: &Json) -> Result<(), Error> {
         value.check_floats()?;
         let value = value.to_python()?;
@@ -169,7 +169,7 @@ impl Document {
         }
     }
 
-    /// Takes an entry out.
+    /// Removes an entry.
     pub(crate) fn remove(&mut self, name: &str) {
         match &mut self.body {
             Body::Pickle(pickle) => {
@@ -181,9 +181,9 @@ impl Document {
         }
     }
 
-    /// The bytes, in the variant found; signed by the current key.
+    /// The bytes, in the variant found; signed with the current key.
     ///
-    /// [`ErrorKind::TooLarge`] beyond the 1 MiB that is read, packed or not.
+    /// [`ErrorKind::TooLarge`] above the read limit of 1 MiB, packed or not.
     pub(crate) fn write(&self, unix_seconds: u64) -> Result<Bytes, Error> {
         let body: Bytes = match &self.body {
             Body::Pickle(pickle) => pickle.to_bytes()?,
@@ -203,7 +203,7 @@ impl Document {
         if bytes.len() > MAX_BYTES { Err(ErrorKind::TooLarge.into()) } else { Ok(bytes) }
     }
 
-    /// The variant found. For a signed session it has no compression, because each write chooses the shorter form.
+    /// The variant found. A signed session has no compression here, because each write chooses the shorter form.
     pub(crate) fn codec(&self) -> Codec {
         let compression = match &self.envelope {
             Envelope::Cache(compression) => *compression,
@@ -268,7 +268,7 @@ impl Body {
             }
             #[cfg(not(feature = "django-redis"))]
             [0x80] | [0x81..=0x8f | 0xde | 0xdf, ..] => Err(Refusal::NeedsDjangoRedis),
-            // From protocol 2 on; protocols 0 and 1 begin with a mark or an empty dict.
+            // Protocol 2 and above; protocols 0 and 1 begin with a mark or an empty dict.
             [0x80 | b'(' | b'}', ..] => Pickle::load(bytes).map(Self::Pickle).map_err(Refusal::Pickle),
             [b'{' | b' ' | b'\t' | b'\n' | b'\r', ..] => {
                 json::read_members(bytes).map(Self::Json).map_err(Refusal::Json)
@@ -294,7 +294,7 @@ impl Body {
     }
 }
 
-/// Debug shows no content.
+/// `Debug` shows no content.
 impl fmt::Debug for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Document").field("codec", &self.codec()).finish_non_exhaustive()

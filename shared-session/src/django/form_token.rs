@@ -17,19 +17,19 @@ use crate::{
     random,
 };
 
-/// A year, nearly: Django's default.
+/// Nearly a year: Django's default.
 const MAX_AGE: std::time::Duration = std::time::Duration::from_secs(31_449_600);
 
 impl FormTokens {
-    /// The tokens of a Django site: a form from a page of Django may be posted to a Rust service, and the reverse.
-    /// `cookie` is [`FormTokens::django_cookie`], adapted to the site's `CSRF_COOKIE_…` settings.
+    /// The tokens of a Django site: a form of a Django page can be posted to a Rust service, and the reverse. `cookie`
+    /// is [`FormTokens::django_cookie`], adapted to the site's `CSRF_COOKIE_…` settings.
     ///
     /// - The cookie holds the secret; scripts may read it, to send it in the header `X-CSRFToken`. The field
-    ///   `csrfmiddlewaretoken` holds it masked. Both forms are accepted from either, as are the masked cookies of
-    ///   Django before 4.1. Conflicting cookies are ignored.
-    /// - Nothing is signed and nothing is bound to the session. Anyone who can set a cookie for this host can make
-    ///   valid tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, as Django checks the origin.
-    /// - The answer to a sign-in sets the cookie of a new secret.
+    ///   `csrfmiddlewaretoken` holds it masked. The field and the header may each hold the plain or the masked secret,
+    ///   and the masked cookies of Django before 4.1 are accepted too. Conflicting cookies are ignored.
+    /// - Tokens are neither signed nor bound to the session. Anyone who can set a cookie for this host can make valid
+    ///   tokens, so use [`CrossOrigin`](crate::csrf::CrossOrigin) too, just as Django checks the origin.
+    /// - The response to a sign-in sets the cookie with a new secret.
     /// - `CSRF_USE_SESSIONS`, which keeps the secret in the session, is not supported.
     ///
     /// ```
@@ -45,13 +45,13 @@ impl FormTokens {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] as of [`CookieConfig::build`].
+    /// [`ErrorKind::Config`] as for [`CookieConfig::build`].
     pub fn django(cookie: CookieConfig) -> Result<Self, Error> {
         // Scripts read this cookie, to send it back in a header.
         Ok(Self(Arc::new(DjangoTokens(cookie.readable().build()?))))
     }
 
-    /// Django's default: `csrftoken`, `SameSite=Lax`, for 364 days, on this host only. `Secure`, unlike Django's.
+    /// Django's default: `csrftoken`, `SameSite=Lax`, for 364 days, on this host only. Unlike Django's it is `Secure`.
     #[must_use]
     pub fn django_cookie() -> CookieConfig {
         CookieConfig::new("csrftoken").with_max_age(Some(MAX_AGE))
@@ -126,8 +126,7 @@ impl Secret {
         self.0.into_iter().map(random::letter).collect()
     }
 
-    /// The 64 characters of a form, under a mask of its own so that a compressed page does not leak the secret
-    /// (BREACH).
+    /// The 64 characters of a form, with a fresh mask, so that a compressed page does not leak the secret (BREACH).
     fn masked(&self) -> Result<String, Error> {
         let mask = Self::random()?;
         let cipher = Self(combined(&self.0, &mask.0, |secret, mask| secret + mask));
@@ -166,7 +165,7 @@ mod tests {
     use super::*;
     use crate::cookie::RequestUrl;
 
-    /// Made by Django 5.2: a secret and tokens of it.
+    /// Made by Django 5.2: a secret and its tokens.
     const FIXTURE: &str = include_str!("../../tests/fixtures/django/csrf.json");
 
     #[test]

@@ -6,7 +6,7 @@
     clippy::panic,
     unreachable_pub,
     missing_docs,
-    reason = "it is for tests alone"
+    reason = "only tests use it"
 )]
 
 use bytes::Bytes;
@@ -41,7 +41,7 @@ const SALT: &str = "django.contrib.sessions.SessionStore";
 const TIME: u64 = 1_700_000_000;
 const NOW: StoreTime = StoreTime(TIME * 1000);
 const MAX_BYTES: usize = 1 << 20;
-/// A shorter value, unpacked, is never too large to be written: pickles grow only with much sharing.
+/// A shorter unpacked value can always be written: pickles grow only through heavy sharing.
 const SMALL: usize = 1 << 14;
 
 fn keys() -> SecretKeys {
@@ -65,7 +65,7 @@ fn written<T>(result: Result<T, Error>, len: usize) -> Option<T> {
     result.inspect_err(|error| assert!(error.kind() == ErrorKind::TooLarge && len > SMALL, "not written: {error}")).ok()
 }
 
-/// A pickle: an accepted value is written and reads back equal, and an edit changes one entry.
+/// A pickle: an accepted value can be written and reads back equal, and an edit changes one entry.
 pub fn pickle(bytes: &[u8]) {
     let Ok(mut found) = Pickle::read(bytes) else { return };
     assert!(bytes.len() <= MAX_BYTES);
@@ -76,7 +76,7 @@ pub fn pickle(bytes: &[u8]) {
         assert!(written.len() <= MAX_BYTES);
         let again = match Pickle::read(&written) {
             Ok(again) => again,
-            Err(error) => return assert!(bytes.len() > SMALL, "written and refused: {error}"),
+            Err(error) => return assert!(bytes.len() > SMALL, "written, then refused: {error}"),
         };
         assert!(is_same(&again.to_pairs(), pairs), "something else was written");
         assert_eq!(again.protocol(), found.protocol().max(2));
@@ -86,7 +86,7 @@ pub fn pickle(bytes: &[u8]) {
     for (_, value) in found.entries() {
         let Some(text) = value.to_json() else { continue };
         match json::exact_value(&text) {
-            Ok(again) => assert!(again.is_same(&value.to_python()), "JSON says something else"),
+            Ok(again) => assert!(again.is_same(&value.to_python()), "the JSON differs"),
             Err(reason) => assert!(matches!(reason, "weight" | "long"), "JSON is refused: {reason}"),
         }
     }
@@ -111,7 +111,7 @@ pub fn pickle(bytes: &[u8]) {
     }
 }
 
-/// The value of a cache. The first byte chooses the compression of the rest, or leaves it as it is.
+/// The value of a cache. The first byte selects the compression of the rest, or none.
 pub fn cached_value(bytes: &[u8]) {
     let Some((how, data)) = bytes.split_first() else { return };
     let data = Bytes::copy_from_slice(data);
@@ -136,7 +136,7 @@ pub fn cached_value(bytes: &[u8]) {
     record(&Django::cache().with_codec(codec), &bytes);
 }
 
-/// A signed value. The first byte chooses whether it is signed already.
+/// A signed value. The first byte selects whether it is already signed.
 pub fn signed_value(bytes: &[u8]) {
     let Some((how, data)) = bytes.split_first() else { return };
     let keys = keys();
@@ -158,7 +158,8 @@ pub fn signed_value(bytes: &[u8]) {
     record(&Django::db(keys), &bytes);
 }
 
-/// A value that was read is written and reads back equal; an edit changes one entry, and a refused edit nothing.
+/// An accepted value can be written and reads back equal; an edit changes one entry, and a refused edit changes
+/// nothing.
 fn document(layout: &Layout, bytes: &Bytes, len: usize) {
     let Ok(found) = Document::read(layout, bytes) else { return };
     assert!(bytes.len() <= MAX_BYTES);
@@ -167,7 +168,7 @@ fn document(layout: &Layout, bytes: &Bytes, len: usize) {
     let reads = |found: &Document, pairs: &[(PyValue, PyValue)]| {
         let written = written(found.write(TIME), len)?;
         assert!(written.len() <= MAX_BYTES);
-        let again = Document::read(layout, &written).expect("what was written is read");
+        let again = Document::read(layout, &written).expect("a written document is readable");
         assert!(is_same(&again.pairs(), pairs), "something else was written");
         assert!(again.write(TIME).unwrap() == written, "not stable");
         Some(())
@@ -192,14 +193,14 @@ fn document(layout: &Layout, bytes: &Bytes, len: usize) {
         }
     }
     for codec in [Codec::pickle(), Codec::pickle_protocol(2), Codec::json(), Codec::msgpack()] {
-        // A value that the other format does not have is refused.
+        // A value without a counterpart in the other format is refused.
         let Ok(cached) = found.to_cache(codec) else { continue };
         let Ok(written) = cached.write(TIME) else { continue };
         assert!(Document::read(&Layout::Cache(codec), &written).is_ok());
     }
 }
 
-/// A session read, written without an edit, and written with one.
+/// A session that is read, then written without an edit, and with one.
 fn record(django: &Django, bytes: &Bytes) {
     let lifetime = Lifetime::default();
     let stamp = Stamp { tag: "", now: NOW, lifetime: &lifetime };
@@ -214,14 +215,14 @@ fn record(django: &Django, bytes: &Bytes) {
     let edited = Content { entries: found.entries.with(&changes), ..content(&found) };
     match django.next("key", &found, None, &stamp, edited.clone()) {
         Ok(written) => {
-            let again = django.decode("key", written.bytes(), &lifetime, NOW).expect("what was written is read");
+            let again = django.decode("key", written.bytes(), &lifetime, NOW).expect("a written session is readable");
             assert!(again.head == found.head && again.entries == edited.entries);
         }
         Err(error) => assert_eq!(error.kind(), ErrorKind::TooLarge, "not written: {error}"),
     }
 }
 
-/// JSON: it accepts the same texts as serde, and a value that was read is written and reads back equal.
+/// JSON: it accepts the same texts as serde, and an accepted value can be written and reads back equal.
 pub fn json_value(bytes: &[u8]) {
     let found = json::value(bytes);
     if let Err(reason) = found
@@ -234,7 +235,7 @@ pub fn json_value(bytes: &[u8]) {
     let is_object = bytes.trim_ascii_start().starts_with(b"{");
     let members = json::read_members(&source);
     let Ok(value) = found else {
-        // One level and one value less is counted.
+        // The limits count one level and one value less.
         assert!(members.is_err() || matches!(found, Err("weight")));
         return;
     };
@@ -245,11 +246,11 @@ pub fn json_value(bytes: &[u8]) {
         assert!(Json::from_text(source).to_python().unwrap().is_same(&value));
     }
     for style in [json::COMPACT, json::SPACED] {
-        let text = json::encode(&value, Rules::Django, style).expect("what was read is written");
+        let text = json::encode(&value, Rules::Django, style).expect("an accepted value can be written");
         assert!(text.is_ascii());
         match json::value(&text) {
             Ok(again) => assert!(again.is_same(&value)),
-            Err(reason) => assert!(reason == "weight" && bytes.len() > SMALL, "written and refused: {reason}"),
+            Err(reason) => assert!(reason == "weight" && bytes.len() > SMALL, "written, then refused: {reason}"),
         }
     }
     let view = json::encode(&value, Rules::View, json::COMPACT).ok();
@@ -262,7 +263,7 @@ pub fn json_value(bytes: &[u8]) {
     }
 }
 
-/// MessagePack: a value that was read is written and reads back equal.
+/// MessagePack: an accepted value can be written and reads back equal.
 pub fn msgpack_value(bytes: &[u8]) {
     let source = Bytes::copy_from_slice(bytes);
     let members = msgpack::read_members(&source);
@@ -302,7 +303,7 @@ pub fn message_list(bytes: &[u8]) {
         let text = messages::encode(&found);
         assert!(text.is_ascii() && messages::decode(&text).unwrap() == found);
         let (value, rest) = messages::write_cookie(&keys, &found, TIME);
-        let read = messages::read_cookie(&keys, &value).expect("what was written is read");
+        let read = messages::read_cookie(&keys, &value).expect("a written cookie is readable");
         assert!([&read.messages, rest].concat() == found && read.more_in_session != rest.is_empty());
         assert!(value.len() <= 2048);
     }

@@ -1,4 +1,4 @@
-//! The metadata of a Django session: the user, the end, and where it was started.
+//! The metadata of a Django session: its user, its expiry, and its origin.
 
 use std::time::Duration;
 
@@ -24,12 +24,12 @@ const AUTH_HASH: &str = "_auth_user_hash";
 const EXPIRY: &str = "_session_expiry";
 const DEVICE: &str = "_shared_session";
 
-/// Entries that handlers neither see nor set.
+/// Entries that handlers can neither see nor set.
 pub(super) fn is_reserved(name: &str) -> bool {
     matches!(name, USER_ID | BACKEND | AUTH_HASH | EXPIRY | DEVICE)
 }
 
-/// Our own entry, made when we start a session or sign a user in.
+/// Our own entry, added when we start a session or sign a user in.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Device {
     /// When the session started, in milliseconds.
@@ -61,7 +61,7 @@ pub(super) fn read(
     })
 }
 
-/// The user of the three entries. Their backend is not checked: only the fleet knows its `AUTHENTICATION_BACKENDS`.
+/// The user of the three entries. The backend is not checked: the fleet's `AUTHENTICATION_BACKENDS` are not known here.
 fn user(document: &Document) -> Option<Identity> {
     let id = document.get(USER_ID)?;
     // Django writes text and accepts numbers.
@@ -72,7 +72,7 @@ fn user(document: &Document) -> Option<Identity> {
 }
 
 /// `SessionBase.get_expiry_age`: a number of seconds from the last write, a point in time, or else the default. There
-/// is no absolute limit; the deadline merely bounds how long the session is kept in lists.
+/// is no absolute limit; the deadline only bounds how long the session stays in lists.
 fn limits(
     expiry: Option<&Json>,
     created: StoreTime,
@@ -93,9 +93,9 @@ fn limits(
     let Some(expiry) = expiry else { return Ok(by_default) };
     if let Ok(seconds) = expiry.decode::<i64>() {
         return Ok(match u64::try_from(seconds) {
-            // The browser's session: the cookie ends with it, the record lives for the default time.
+            // The session ends with the browser: the cookie has no lifetime, the record lives for the default time.
             Ok(0) => Limits { expiry: Expiry::OnBrowserClose, ..by_default },
-            // One below zero has passed.
+            // A negative number has passed.
             seconds => {
                 let idle = Duration::from_secs(seconds.unwrap_or_default());
                 let expiry = Expiry::OnInactivity(idle);
@@ -108,7 +108,7 @@ fn limits(
             Ok(Limits { idle: end.since(now), deadline: end, expiry: Expiry::At(end.into()), ..by_default })
         }
         Moment::Unknown => Ok(by_default),
-        // It could be hours off in either direction: a live session would be refused, or an ended one opened.
+        // The time could be hours off in either direction: a live session would be refused, or an ended one opened.
         Moment::Local => Err(Error::new(
             ErrorKind::Config,
             "a session ends at a local time (USE_TZ = False), and no time zone is set to read it in",
@@ -116,7 +116,7 @@ fn limits(
     }
 }
 
-/// What `SessionBase.set_expiry` stores; `None`: it removes the entry.
+/// The value that `SessionBase.set_expiry` stores; `None`: it removes the entry.
 fn stored(expiry: Expiry, zone: Option<&TimeZone>) -> Result<Option<Json>, Error> {
     match expiry {
         Expiry::Configured => Ok(None),
@@ -152,7 +152,7 @@ pub(super) fn write(
     }
     let Limits { created, touched, signed_in, .. } = head.limits;
     let is_news = |before: &Head| before.client != head.client || before.limits.signed_in != signed_in;
-    // Sessions that Django made stay unchanged.
+    // Django's own sessions stay unchanged.
     if before.is_none_or(is_news) && head.client != Client::default() {
         let device = Device {
             created: if created == StoreTime::default() { touched.0 } else { created.0 },

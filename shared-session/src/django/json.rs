@@ -1,7 +1,7 @@
 //! JSON as Python reads and writes it.
 //!
-//! Python's `json` module is not quite RFC 8259: integers have any size, `NaN` and `Infinity` are numbers, a lone
-//! `\ud800` is a string, and of equal keys the last one wins. Everything it writes is ASCII.
+//! Python's `json` module deviates from RFC 8259: integers have any size, `NaN` and `Infinity` are numbers, a lone
+//! `\ud800` is a string, and the last of several equal keys wins. Its output is ASCII.
 
 mod read;
 mod rules;
@@ -27,14 +27,14 @@ pub(crate) fn value(text: &[u8]) -> Result<PyValue, Reason> {
     Parser::new(text)?.document().map(|(value, _)| value)
 }
 
-/// The value of a JSON text, unless the text is one that RFC 8259 allows too.
+/// The value of a JSON text, unless RFC 8259 allows the text as well.
 pub(crate) fn inexact_value(text: &[u8]) -> Result<Option<PyValue>, Reason> {
-    // Most are exact and need no work.
+    // Most texts are exact and need no work.
     let ((), exact) = Parser::new(text)?.document()?;
     if exact { Ok(None) } else { value(text).map(Some) }
 }
 
-/// The value of a JSON text that RFC 8259 allows too.
+/// The value of a JSON text, if RFC 8259 allows the text as well.
 pub(crate) fn exact_value(text: &str) -> Result<PyValue, Reason> {
     match Parser::new(text.as_bytes())?.document()? {
         (_, false) => Err("json"),
@@ -43,7 +43,7 @@ pub(crate) fn exact_value(text: &str) -> Result<PyValue, Reason> {
     }
 }
 
-/// The members of a JSON object, each as it was written.
+/// The members of a JSON object, each with its original bytes.
 pub(super) fn read_members(text: &Bytes) -> Result<Members, Reason> {
     Parser::new(text)?.members(text)
 }
@@ -65,7 +65,7 @@ pub(super) fn write_members(members: &Members, (comma, colon): Style) -> Vec<u8>
 
 /// A member, with key and value written by [`Rules::Django`].
 pub(super) fn member(key: &PyValue, value: &PyValue, style: Style) -> Result<Member, Reason> {
-    // It is one level deeper in the object.
+    // In the object the value is one level deeper.
     let mut writer = Writer::new(Rules::Django, style, 1);
     writer.value(value)?;
     let raw = writer.take().into();
@@ -85,7 +85,7 @@ pub(crate) fn encode(value: &PyValue, rules: Rules, style: Style) -> Result<Vec<
     Ok(writer.take())
 }
 
-/// Why a value cannot be written.
+/// The error for a value that cannot be written.
 pub(crate) fn not_written(reason: Reason) -> Error {
     let kind = match reason {
         "too_large" | "nodes" | "weight" | "depth" | "long" => ErrorKind::TooLarge,

@@ -1,4 +1,4 @@
-//! `session_data` of Django before 3.1: `base64(signature ":" data)`, the signature an HMAC-SHA-1 in hex.
+//! The `session_data` of Django before 3.1: `base64(signature ":" data)`. The signature is an HMAC-SHA-1 in hex.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};

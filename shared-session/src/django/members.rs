@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
-/// The most members that are read.
+/// The most members to read.
 pub(super) const MAX_MEMBERS: usize = 1 << 14;
 
 /// One member.
@@ -27,7 +27,7 @@ pub(super) struct Members {
 }
 
 impl Members {
-    /// All that were found in a text.
+    /// All members found in a text.
     pub(super) fn of(found: Vec<Member>) -> Self {
         let mut members = Self { list: Vec::with_capacity(found.len()), places: HashMap::with_capacity(found.len()) };
         found.into_iter().for_each(|member| members.add(member));
@@ -48,7 +48,7 @@ impl Members {
         self.list.get(*at).map(|member| &member.raw)
     }
 
-    /// In place if the key exists, else at the end, as in a Python dict.
+    /// Adds a member: in place if the key exists, else at the end, as in a Python dict.
     pub(super) fn add(&mut self, member: Member) {
         match member.name.clone().map(|name| self.places.entry(name)) {
             Some(Entry::Occupied(place)) => {

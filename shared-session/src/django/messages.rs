@@ -2,8 +2,8 @@
 //!
 //! - With `SessionStorage` they are one entry of the session, `_messages`: [`add`] and [`take`] work on it.
 //! - With `FallbackStorage`, Django's default, they are in a cookie first, and the entry holds those that do not fit.
-//!   Without the cookie such a site ignores the entry: [`read_cookie`] and [`write_cookie`].
-//! - The bytes are those that Django writes.
+//!   Without the cookie such a site ignores the entry: use [`read_cookie`] and [`write_cookie`].
+//! - The bytes equal Django's.
 //!
 //! ```
 //! # use shared_session::{SessionManager, store::MemoryStore};
@@ -39,7 +39,7 @@ pub use cookie::{COOKIE, CookieMessages, read_cookie, write_cookie};
 const ENTRY: &str = "_messages";
 const KEY: &str = "__json_message";
 
-/// How much a message matters. A site may have levels of its own between these.
+/// The importance of a message. A site may define its own levels in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Level(pub i64);
 
@@ -55,7 +55,7 @@ impl Level {
     /// Something did not work.
     pub const ERROR: Self = Self(40);
 
-    /// Django's tag for the level, a CSS class; empty for a level of the site's own.
+    /// Django's tag for the level, a CSS class; empty for a custom level.
     #[must_use]
     pub const fn tag(self) -> &'static str {
         match self {
@@ -73,13 +73,13 @@ impl Level {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// How much it matters.
+    /// The importance.
     pub level: Level,
     /// The text. Escape it unless it [is safe](Self::is_safe).
     pub text: String,
     /// More CSS classes, separated by spaces.
     pub extra_tags: Option<String>,
-    /// The text is HTML that its author marked as safe to show.
+    /// Whether the text is HTML that its author marked as safe to show.
     pub is_safe: bool,
 }
 
@@ -97,8 +97,8 @@ impl Message {
         self
     }
 
-    /// Declares that the text is HTML, to be shown unescaped; nothing in it may come from a visitor. Default: plain
-    /// text.
+    /// Declares that the text is HTML, to be shown unescaped; it must not contain any input of a visitor. Default:
+    /// plain text.
     #[must_use]
     pub fn marked_safe(mut self) -> Self {
         self.is_safe = true;
@@ -122,39 +122,39 @@ impl fmt::Debug for Message {
 /// Adds a message for the next page. Messages that other requests add at the same time are kept. No I/O.
 ///
 /// # Errors
-/// [`ErrorKind::Value`] if the entry holds no messages; it then stays as it is. Else as [`Session::update`].
+/// [`ErrorKind::Value`] if the entry holds no messages; the entry then stays unchanged. Otherwise as
+/// [`Session::update`].
 pub fn add(session: &Session, message: Message) -> Result<(), Error> {
     read(session)?;
     session
         .update(ENTRY, move |stored: Option<String>| match stored {
             None => Some(encode(std::slice::from_ref(&message))),
-            // Another program may have stored something other than a list meanwhile; it stays.
+            // Another program may have stored something other than a list meanwhile; keep it.
             Some(stored) => Some(appended(&stored, &message).unwrap_or(stored)),
         })
         .map(drop)
 }
 
-/// The messages, which stay. No I/O.
+/// Returns the messages without removing them. No I/O.
 ///
 /// # Errors
-/// [`ErrorKind::Value`] if the entry holds no messages. Else as [`Session::get`].
+/// [`ErrorKind::Value`] if the entry holds no messages. Otherwise as [`Session::get`].
 pub fn read(session: &Session) -> Result<Vec<Message>, Error> {
     session.get::<String>(ENTRY)?.map_or(Ok(Vec::new()), |text| decode(&text))
 }
 
-/// The messages, which are removed: show them now. No I/O; as with [`Session::take`], two requests may show the same
-/// ones.
+/// Returns and removes the messages: show them now. No I/O; as with [`Session::take`], two requests may show the same
+/// messages.
 ///
 /// # Errors
-/// As [`read`]; the messages then stay.
+/// As [`read`]; the messages are then not removed.
 pub fn take(session: &Session) -> Result<Vec<Message>, Error> {
     let messages = read(session)?;
     session.take::<String>(ENTRY)?;
     Ok(messages)
 }
 
-/// The messages in the text of the [`ENTRY`]; an error if it holds no list of messages, or a text that is not valid
-/// Unicode.
+/// The messages in the text of the [`ENTRY`]; an error if it is not a list of messages, or a text is not valid Unicode.
 pub(super) fn decode(text: &str) -> Result<Vec<Message>, Error> {
     // serde's errors quote the text, so they are dropped.
     serde_json::from_str(text).map_err(|_| Error::new(ErrorKind::Value, "the session entry holds no Django messages"))
@@ -172,7 +172,7 @@ fn appended(list: &str, message: &Message) -> Option<String> {
     Some(format!("{open}{}{}]", if is_empty { "" } else { ", " }, written(message, ", ")))
 }
 
-/// JSON as Python's `json.dumps` writes it: ASCII, with this text between the items of a list.
+/// JSON as written by Python's `json.dumps`: ASCII, with this separator between the items of a list.
 fn written<T: Serialize + ?Sized>(value: &T, comma: &'static str) -> String {
     struct Python(&'static str);
 
@@ -197,7 +197,7 @@ fn written<T: Serialize + ?Sized>(value: &T, comma: &'static str) -> String {
 
     let mut text = Vec::new();
     let done = value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, Python(comma)));
-    // Lists of numbers and strings can always be written to memory, and everything written is ASCII.
+    // Writing lists of numbers and strings to memory cannot fail, and the output is ASCII.
     debug_assert!(done.is_ok());
     String::from_utf8(text).unwrap_or_default()
 }

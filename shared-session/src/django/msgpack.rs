@@ -21,7 +21,7 @@ pub(super) fn value(bytes: &[u8]) -> Result<PyValue, Reason> {
     Ok(value)
 }
 
-/// The members of a map, each as it was written.
+/// The members of a map, each with its original bytes.
 pub(super) fn read_members(source: &Bytes) -> Result<Members, Reason> {
     let mut reader = Reader { bytes: source, at: 0, depth: 1, values: 0 };
     let len = match reader.byte()? {
@@ -60,7 +60,7 @@ pub(super) fn write_members(members: &Members) -> Vec<u8> {
     out
 }
 
-/// A member. A value that MessagePack does not have becomes the string that `DjangoJSONEncoder` writes.
+/// A member. A value without a MessagePack counterpart becomes the string that `DjangoJSONEncoder` writes.
 pub(super) fn member(key: &PyValue, value: &PyValue) -> Result<Member, Reason> {
     let name = match key {
         PyValue::Str(name) => name.as_str().map(Into::into),
@@ -136,7 +136,7 @@ impl<'a> Reader<'a> {
 
     fn array<V: Make>(&mut self, len: usize) -> Result<V, Reason> {
         self.deeper()?;
-        // A length alone allocates nothing.
+        // No allocation by the declared length alone.
         let mut items = Vec::new();
         for _ in 0..len {
             items.push(self.value()?);
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
         Ok(V::plain(|| PyValue::Str(text.into())))
     }
 
-    /// A type of the application's own.
+    /// An application-specific type.
     fn extension<V: Make>(&mut self, len: usize) -> Result<V, Reason> {
         self.take(len + 1)?;
         Ok(V::plain(|| {
@@ -173,7 +173,7 @@ impl<'a> Reader<'a> {
         if self.depth > MAX_DEPTH { Err("depth") } else { Ok(()) }
     }
 
-    /// A length in so many bytes.
+    /// A length in `width` bytes.
     fn len(&mut self, width: usize) -> Result<usize, Reason> {
         Ok(self.take(width)?.iter().fold(0, |len, byte| len << 8 | usize::from(*byte)))
     }
@@ -240,14 +240,14 @@ fn write(out: &mut Vec<u8>, value: &PyValue, depth: u8) -> Result<(), Reason> {
     Ok(())
 }
 
-/// The shortest form of an integer. MessagePack has no integers beyond 64 bits.
+/// The shortest form of an integer. MessagePack integers have at most 64 bits.
 fn integer(out: &mut Vec<u8>, number: &PyInt) -> Result<(), Reason> {
     let Some(small) = number.to_i64() else {
         let mut wide = [0; 9];
         let bytes = number.as_le_bytes();
         wide.get_mut(..bytes.len()).ok_or("range")?.copy_from_slice(bytes);
         let [low @ .., 0] = wide else { return Err("range") };
-        // A negative number of 64 bits would have been a small one.
+        // A negative 64-bit number is already handled above.
         if bytes.len() < 9 {
             return Err("range");
         }
@@ -281,7 +281,7 @@ fn string(out: &mut Vec<u8>, text: &PyStr) -> Result<(), Reason> {
     Ok(())
 }
 
-/// A type with a length: within one byte if it is below a limit, else in one, two or four bytes more.
+/// A type with a length: in the first byte if it is below a limit, else in one, two or four further bytes.
 fn header(out: &mut Vec<u8>, len: usize, fixed: Option<(u8, u8)>, [one, two, four]: [Option<u8>; 3]) {
     match (fixed, one, two, four) {
         (Some((code, limit)), ..) if len < usize::from(limit) => out.push(code | len as u8),

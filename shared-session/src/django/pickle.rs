@@ -2,13 +2,13 @@
 //!
 //! Django keeps a session in its cache as the pickle of a dict. This module reads and writes such pickles:
 //!
-//! - Nothing is ever imported or called. A Python object is kept as its description, so editing one entry of a session
-//!   loses no other.
+//! - It never imports or calls anything. A Python object is kept as its description, so editing one entry of a session
+//!   preserves the others.
 //! - Unchanged values of Django are written back byte for byte, in the protocol found.
 //! - Input is bounded: 1 MiB, 200,000 opcodes, 131,072 values, 65,536 entries of a dict, 128 levels, 1 KiB for an
 //!   integer, 256 KiB for the names of classes, 4 MiB with all sharing expanded. Reading takes linear time and less
 //!   than 16 MiB.
-//! - Refused are cycles, truncation, trailing bytes, values that are no dict, Python 2 strings, and names that run
+//! - It refuses cycles, truncation, trailing bytes, values other than a dict, Python 2 strings, and names that run
 //!   code.
 //!
 //! ```
@@ -55,8 +55,8 @@ pub struct Pickle {
 }
 
 impl Pickle {
-    /// An empty dict, to be written in `protocol`: Django uses 5 (`HIGHEST_PROTOCOL`), django-redis 4. Anything else
-    /// becomes the nearest of 2 to 5.
+    /// An empty dict, to be written in `protocol`: Django uses 5 (`HIGHEST_PROTOCOL`), django-redis 4. Other numbers
+    /// become the nearest of 2 to 5.
     #[must_use]
     pub fn new(protocol: u8) -> Self {
         let mut arena = Arena::new(Bytes::new());
@@ -69,7 +69,7 @@ impl Pickle {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unreadable`] with a short code for the reason, and nothing of the content.
+    /// [`ErrorKind::Unreadable`] with a short reason code, without any of the content.
     pub fn read(bytes: &[u8]) -> Result<Self, Error> {
         Self::load(&Bytes::copy_from_slice(bytes)).map_err(|reason| refused(ErrorKind::Unreadable, reason))
     }
@@ -93,7 +93,7 @@ impl Pickle {
         self.pairs().iter().map(|[key, id]| (value(*key), value(*id))).collect()
     }
 
-    /// The protocol found. [`Pickle::to_bytes`] writes the same, but protocol 2 instead of 0 and 1.
+    /// The protocol found. [`Pickle::to_bytes`] writes the same one, but protocol 2 instead of 0 and 1.
     #[must_use]
     pub const fn protocol(&self) -> u8 {
         self.protocol
@@ -105,7 +105,7 @@ impl Pickle {
         self.pairs().len()
     }
 
-    /// Whether there are no entries.
+    /// Whether the dict is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pairs().is_empty()
@@ -122,7 +122,7 @@ impl Pickle {
         self.pairs().iter().filter_map(move |[key, id]| Some((arena.text(*key)?, Value { arena, id: *id })))
     }
 
-    /// The value at `key`. Takes time in the number of entries, as all access by key.
+    /// The value at `key`. Takes time linear in the number of entries, like all access by key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Value<'_>> {
         let at = self.position(key)?;
@@ -143,12 +143,12 @@ impl Pickle {
     ///
     /// # Errors
     ///
-    /// As [`Pickle::set`]; [`ErrorKind::Value`] also if the text is not JSON.
+    /// As [`Pickle::set`]; also [`ErrorKind::Value`] if the text is not JSON.
     pub fn set_json(&mut self, key: &str, json: &str) -> Result<(), Error> {
         python_json::exact_value(json).and_then(|value| self.put(key, &value)).map_err(not_written)
     }
 
-    /// Removes `key`. True if it existed.
+    /// Removes `key`; returns whether it existed.
     pub fn remove(&mut self, key: &str) -> bool {
         let at = self.position(key);
         if let Some(at) = at {
@@ -161,7 +161,7 @@ impl Pickle {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::TooLarge`] beyond the 1 MiB that [`Pickle::read`] accepts.
+    /// [`ErrorKind::TooLarge`] above the 1 MiB limit of [`Pickle::read`].
     pub fn to_bytes(&self) -> Result<Bytes, Error> {
         let bytes = write::write(&self.arena, self.root, self.written_protocol());
         if bytes.len() > MAX_BYTES { Err(refused(ErrorKind::TooLarge, "too_large")) } else { Ok(bytes.into()) }
@@ -208,15 +208,15 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The value as JSON text, if it is made of `None`, booleans, integers, finite floats, strings without lone
-    /// surrogates, lists, and dicts with such strings as keys. Tuples are not JSON: they would come back as lists.
+    /// The value as JSON text, if it consists of `None`, booleans, integers, finite floats, strings without lone
+    /// surrogates, lists, and dicts with such strings as keys. A tuple is not converted: it would come back as a list.
     #[must_use]
     pub fn to_json(self) -> Option<String> {
         let mut out = Vec::new();
         if json::write(self.arena, self.id, &mut out) { String::from_utf8(out).ok() } else { None }
     }
 
-    /// The value with everything in it; shared parts are copied.
+    /// The whole value; shared parts are copied.
     #[must_use]
     pub fn to_python(self) -> PyValue {
         shape::value(self.arena, self.id)

@@ -23,7 +23,7 @@ use crate::{
 };
 
 impl Profile {
-    /// The sessions of a Django fleet.
+    /// Uses the sessions of a Django fleet.
     #[must_use]
     pub fn django(django: Django) -> Self {
         Self(Arc::new(django))
@@ -84,7 +84,7 @@ impl WireFormat for Django {
         self.cache_key("shared_session.throttle.")
     }
 
-    /// Rows need none: Django only updates those that exist.
+    /// Rows need no tombstone: Django only updates existing ones.
     fn tombstone_key(&self, place: &Place) -> Option<String> {
         match self.engine {
             Engine::Cache | Engine::RedisSessions => {
@@ -152,7 +152,7 @@ impl WireFormat for Django {
         }
     }
 
-    /// When a signed session was signed. The signature is not checked.
+    /// The time of the signature of a signed session. The signature is not checked.
     fn written(&self, bytes: &Bytes) -> Option<StoreTime> {
         match self.layout {
             Layout::Signed(..) => Some(StoreTime(signing::signed_at(bytes)?.checked_mul(1000)?)),
@@ -170,7 +170,7 @@ impl WireFormat for Django {
         })
     }
 
-    /// The keys are sufficient: other bytes have another codec.
+    /// The key identifies a session: bytes that differ just have another codec.
     fn recognizes(&self, _: &Bytes) -> bool {
         true
     }
@@ -192,7 +192,7 @@ impl Django {
             Error::new(ErrorKind::Unreadable, "a session record is unreadable: an entry occurs twice")
         })?;
         let form = Form {
-            // Django writes without comparing and marks nothing, so any byte may differ.
+            // Django writes without comparing and marks no version, so any byte may differ.
             version: 0..bytes.len(),
             secret: None,
             tag: None,
@@ -205,7 +205,7 @@ impl Django {
         Ok(Record { head, entries, form, bytes })
     }
 
-    /// Only different entries are set, so that all others keep their bytes.
+    /// Sets only the entries that differ, so that all others keep their bytes.
     fn write(
         &self,
         mut document: Document,

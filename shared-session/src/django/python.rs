@@ -1,4 +1,4 @@
-//! Python's values, in whichever format they are stored: the types, and how Python writes them as text.
+//! Python values, independent of their format: the types, and their text form in Python.
 
 pub(super) mod int;
 pub(super) mod make;

@@ -1,25 +1,25 @@
-//! Why bytes are not a valid session, and the length limit.
+//! The reasons for refusing invalid sessions, and the length limit.
 
 use std::fmt;
 
 use crate::error::{Error, ErrorKind};
 
-/// The longest value that is read or written, packed or unpacked.
+/// The longest value to read or write, packed or unpacked.
 pub(super) const MAX_BYTES: usize = 1 << 20;
 
-/// Why a value was refused: a short code without any content.
+/// The reason for refusing a value: a short code without any content.
 pub(super) type Reason = &'static str;
 
-/// Why bytes are not a valid session, without any of the bytes.
+/// The reason why bytes are not a valid session, without any of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// More than 1 MiB, as it is or unpacked.
+    /// More than 1 MiB, packed or unpacked.
     TooLarge,
-    /// Signed with another secret key, or changed since.
+    /// Signed with another secret key, or changed after signing.
     Signature,
     /// An integer, which a cache stores as decimal text.
     Integer,
-    /// In no format of a session.
+    /// No known format of a session.
     Unknown,
     /// A format of the feature `django-redis`.
     #[cfg(not(feature = "django-redis"))]

@@ -1,7 +1,7 @@
-//! `django.core.signing`: text with a time, signed by the deployment's secret key.
+//! `django.core.signing`: text with a time, signed with the deployment's secret key.
 //!
-//! `value:time:signature`, the time in base 62, the signature an HMAC-SHA-256 in base 64 for URLs. Data is in base 64
-//! too, after a full stop if zlib has shortened it.
+//! The format is `value:time:signature`: the time in base 62, the signature an HMAC-SHA-256 in base 64 for URLs. Data
+//! is also in base 64, after a full stop if zlib has shortened it.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
@@ -57,7 +57,7 @@ impl<'a> Signer<'a> {
     /// `sign_object(compress=True)` for the output of a serializer.
     pub(crate) fn sign_data(self, data: &[u8], unix_seconds: u64) -> String {
         let short = compress::zlib(data);
-        // As in Django: zlib has to save more than the full stop that marks it.
+        // As in Django: zlib has to save more than the length of the full stop.
         let value = if short.len() + 1 < data.len() {
             format!(".{}", URL_SAFE_NO_PAD.encode(short))
         } else {

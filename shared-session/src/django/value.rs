@@ -1,4 +1,4 @@
-//! Python values among the entries.
+//! Python values in session entries.
 
 use std::any::Any;
 
@@ -13,8 +13,8 @@ use crate::{
 };
 
 impl Session {
-    /// The value of `name` as Python sees it, including values that JSON does not have: a datetime, a tuple, bytes. For
-    /// Django profiles; in the native profile values are JSON. No I/O.
+    /// The value of `name` as a Python value, including types without a JSON counterpart: a datetime, a tuple, bytes.
+    /// For Django profiles; in the native profile values are JSON. No I/O.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -22,18 +22,18 @@ impl Session {
         self.value(name.entry_name())?.as_ref().map(Json::to_python).transpose()
     }
 
-    /// Sets `name` to a Python value, for Django to read. A value that the session's codec cannot hold is written as by
-    /// Django's own JSON encoder.
+    /// Sets `name` to a Python value, for Django to read. A value that the session's codec does not support is written
+    /// as by Django's own JSON encoder.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If it is here, nothing
-    /// is edited.
+    /// [`ErrorKind::Value`], here or at the commit, if the session's format has no such value. If this method returns
+    /// it, nothing is edited.
     pub fn insert_python(&self, name: impl EntryName, value: PyValue) -> Result<(), Error> {
         self.set_value(name.entry_name(), Json::python(value))
     }
 }
 
-/// Only values that JSON does not have are kept this way.
+/// Used only for values without a JSON counterpart.
 impl Foreign for PyValue {
     /// See [`Rules::View`].
     fn view(&self) -> Result<Vec<u8>, Error> {
@@ -47,7 +47,7 @@ impl Foreign for PyValue {
 }
 
 impl Json {
-    /// A Python value, as JSON text if that is equivalent.
+    /// A Python value, stored as JSON text if that is equivalent.
     pub(crate) fn python(value: PyValue) -> Self {
         match json::encode(&value, Rules::Exact, json::COMPACT) {
             Ok(text) => Self::from_text(text.into()),
@@ -55,7 +55,7 @@ impl Json {
         }
     }
 
-    /// The value that Python sees.
+    /// The value as a Python value.
     pub(crate) fn to_python(&self) -> Result<PyValue, Error> {
         match self.foreign::<PyValue>() {
             Some(value) => Ok(value.clone()),

@@ -1,8 +1,8 @@
 //! Local times, which a Django site with `USE_TZ = False` stores instead of points in time.
 //!
 //! A local time is the time on the clocks of one zone. When clocks go back, two points in time an hour apart have the
-//! same local time (a *fold*); when they go forward, some local times do not occur (a *gap*). Both are read as Python
-//! does with `fold=0`: in a fold the first of the two, in a gap with the offset from before it.
+//! same local time (a *fold*); when they go forward, some local times do not occur (a *gap*). Both are read as in
+//! Python with `fold=0`: a fold as the first of the two, a gap with the offset from before it.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ use crate::{
     store::StoreTime,
 };
 
-/// How far ahead SQLite gets the changes of the offset. A service that runs for longer keeps the last one.
+/// The years of offset changes in the expression for SQLite. A service that runs longer keeps the last offset.
 #[cfg(feature = "sqlite")]
 const YEARS: i64 = 30;
 #[cfg(feature = "sqlite")]
@@ -26,10 +26,10 @@ const YEAR: i64 = 366 * 86_400;
 
 /// The time zone of a Django site with `USE_TZ = False`: its setting `TIME_ZONE`.
 ///
-/// Give it to every part that reads or writes local times of that site:
+/// Set it on every part that reads or writes local times of that site:
 /// [`Django::with_time_zone`](super::Django::with_time_zone),
 /// [`DjangoDbStore::with_time_zone`](crate::django::DjangoDbStore::with_time_zone) and `UserTable::with_time_zone`. A
-/// site with `USE_TZ = True` has none, regardless of its `TIME_ZONE`, because it stores points in time.
+/// site with `USE_TZ = True` needs none, regardless of its `TIME_ZONE`, because it stores points in time.
 ///
 /// ```
 /// use shared_session::{ErrorKind, django::TimeZone};
@@ -42,14 +42,14 @@ const YEAR: i64 = 366 * 86_400;
 pub struct TimeZone(jiff::tz::TimeZone);
 
 impl TimeZone {
-    /// The zone with a name of the IANA database, such as `America/Chicago` (Django's default) or `UTC`. Reads the
+    /// The zone with this name in the IANA database, such as `America/Chicago` (Django's default) or `UTC`. Reads the
     /// database of the operating system, or the built-in one if that is missing or lacks the zone.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if there is no such zone.
+    /// [`ErrorKind::Config`] if the zone does not exist.
     pub fn named(name: &str) -> Result<Self, Error> {
         let zone = jiff::tz::TimeZone::get(name).ok().filter(|zone| !zone.is_unknown());
-        // SQL quotes the name.
+        // The name is put in quotes in SQL.
         let is_plain = |name: &str| name.bytes().all(|c| c.is_ascii_alphanumeric() || b"/_+-".contains(&c));
         zone.filter(|zone| zone.iana_name().is_some_and(is_plain)).map(Self).ok_or_else(|| {
             let shown: String = name.chars().take(80).collect();
@@ -83,9 +83,9 @@ impl TimeZone {
 
     /// Seconds to add to `end` in UTC so that clocks of the zone show nothing later between `now` and `end`.
     ///
-    /// That is the offset at `end`. But when clocks show that local time for the second time, and `now` is before they
-    /// go back, they show later times in between: then it is the offset from before, which Django too arrives at, by
-    /// adding to the local time.
+    /// Normally that is the offset at `end`. But if `end` is in the second pass of a fold, and `now` is before clocks
+    /// go back, they show later local times in between: then it is the offset from before the change. Django gets the
+    /// same result by adding to the local time.
     #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(crate) fn offset_of_end(&self, now: StoreTime, end: StoreTime) -> i64 {
         let (now, end) = (timestamp(now), timestamp(end));
@@ -101,8 +101,8 @@ impl TimeZone {
         i64::from(offset.seconds())
     }
 
-    /// An expression of SQLite: what clocks of the zone show now is `strftime(…, 'now', <it>)`. SQLite has no zones, so
-    /// the expression contains the changes of the offset.
+    /// An SQLite expression for the offset: `strftime(…, 'now', <it>)` is the current local time of the zone. SQLite
+    /// has no zones, so the expression contains the changes of the offset.
     #[cfg(feature = "sqlite")]
     pub(crate) fn sqlite_offset(&self) -> String {
         use std::fmt::Write as _;
@@ -136,7 +136,7 @@ fn timestamp(time: StoreTime) -> Timestamp {
     i64::try_from(time.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok()).unwrap_or(Timestamp::MAX)
 }
 
-/// `time` as `datetime.isoformat()` writes it: a local time in `zone`, or one in UTC.
+/// `time` in the format of `datetime.isoformat()`: a local time in `zone`, or one in UTC.
 pub(crate) fn isoformat(time: StoreTime, zone: Option<&TimeZone>) -> String {
     let instant = i64::try_from(time.0).ok().and_then(|millis| Timestamp::from_millisecond(millis).ok());
     let instant = instant.unwrap_or(Timestamp::MAX);
@@ -152,14 +152,14 @@ pub(crate) fn isoformat(time: StoreTime, zone: Option<&TimeZone>) -> String {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
     At(StoreTime),
-    /// A local time, without a configured zone.
+    /// A local time, but no zone is configured.
     Local,
     /// Not a date and time.
     Unknown,
 }
 
-/// Reads the output of `datetime.isoformat()` (`2026-11-22T18:00:00.123456+00:00`), with the name of a zone in brackets
-/// if a pickle has one. A text with neither is local in `zone`.
+/// Parses the output of `datetime.isoformat()` (`2026-11-22T18:00:00.123456+00:00`), with the name of a zone in
+/// brackets if a pickle has one. A text with neither is a local time in `zone`.
 pub(crate) fn parse(text: &str, zone: Option<&TimeZone>) -> Moment {
     let Ok(pieces) = Pieces::parse(text) else { return Moment::Unknown };
     let Some(time) = pieces.time() else { return Moment::Unknown };
@@ -167,7 +167,7 @@ pub(crate) fn parse(text: &str, zone: Option<&TimeZone>) -> Moment {
     let instant = match (pieces.to_numeric_offset(), pieces.time_zone_annotation(), zone) {
         (Some(offset), ..) => offset.to_timestamp(local).ok(),
         (None, Some(annotation), _) => match annotation.kind() {
-            // The built-in zones only: a library should not read files here.
+            // Only the built-in zones: a library should not read files here.
             TimeZoneAnnotationKind::Named(name) => {
                 TimeZoneDatabase::bundled().get(name.as_str()).ok().and_then(|zone| TimeZone(zone).instant(local))
             }
@@ -176,7 +176,7 @@ pub(crate) fn parse(text: &str, zone: Option<&TimeZone>) -> Moment {
         (None, None, Some(zone)) => zone.instant(local),
         (None, None, None) => return Moment::Local,
     };
-    // The exact time before 1970 does not matter: it has passed.
+    // The exact time before 1970 is irrelevant: it has passed.
     instant.map_or(Moment::Unknown, |at| Moment::At(StoreTime(u64::try_from(at.as_millisecond()).unwrap_or(0))))
 }
 
@@ -300,7 +300,7 @@ mod tests {
         assert!(new_york.contains("'-14400 seconds' WHEN"), "{new_york}");
     }
 
-    /// Around the changes of many years, SQLite adds what the zone says.
+    /// Around the changes of many years, SQLite adds the zone's offset.
     #[cfg(feature = "sqlite")]
     #[tokio::test]
     async fn sqlite_adds_the_offset_of_the_moment() {
@@ -319,7 +319,7 @@ mod tests {
         }
     }
 
-    /// Containers have no zone data of their own.
+    /// Containers often lack their own zone data.
     #[test]
     fn zones_are_built_in() {
         for name in ["America/Chicago", "Asia/Shanghai", "Europe/Berlin", "US/Eastern", "UTC"] {

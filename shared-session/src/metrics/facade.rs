@@ -1,4 +1,4 @@
-//! With the feature `metrics`: everything is passed to the program's recorder.
+//! With the feature `metrics`: passes everything to the program's recorder.
 
 use std::time::Instant;
 

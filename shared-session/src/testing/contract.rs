@@ -1,5 +1,5 @@
-//! The rules of the [store contract](crate::store), one function each. Every rule uses keys of its own and panics when
-//! the store breaks it.
+//! The rules of the [store contract](crate::store), one function each. Every rule uses its own keys and panics if the
+//! store breaks it.
 
 use crate::store::SessionStore;
 
@@ -20,19 +20,19 @@ pub fn rules() -> impl Iterator<Item = &'static str> {
 
 /// Checks that `store` keeps every rule of the [contract](crate::store).
 ///
-/// Needs a Tokio runtime with timers; the multi-threaded one finds more races. The keys have a random prefix, so
-/// suites can share a server. It takes a few seconds, most of them spent waiting for lifetimes to pass: the clock of
-/// `store` must run by itself.
+/// Needs a Tokio runtime with timers; the multi-threaded one finds more races. The keys have a random prefix, so suites
+/// can share a server. It takes a few seconds, most of them spent waiting for lifetimes to pass: the clock of `store`
+/// must advance by itself.
 ///
 /// # Panics
 ///
-/// When a rule does not hold, or takes longer than two minutes. The output names the rule.
+/// If a rule does not hold, or takes longer than two minutes. The output names the rule.
 pub async fn store_contract<S: SessionStore + Clone>(store: S) {
     store_contract_where(store, |_| true).await;
 }
 
 /// As [`store_contract`], but only the [`rules`] whose name `which` accepts: for one test per rule, or for a store that
-/// cannot keep them all, such as one without an index.
+/// cannot keep all of them, such as one without an index.
 ///
 /// ```
 /// use shared_session::{store::MemoryStore, testing::store_contract_where};
@@ -44,7 +44,7 @@ pub async fn store_contract<S: SessionStore + Clone>(store: S) {
 ///
 /// # Panics
 ///
-/// When a rule does not hold or takes longer than two minutes, and when `which` accepts none.
+/// If a rule does not hold or takes longer than two minutes, or if `which` accepts none.
 pub async fn store_contract_where<S: SessionStore + Clone>(store: S, which: impl Fn(&str) -> bool + Sync) {
     assert!(rules().any(&which), "no rule of the contract was chosen");
     writes::run(&store, &which).await;

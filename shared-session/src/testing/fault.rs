@@ -14,7 +14,7 @@ use crate::{
     store::{BoxFuture, Deleted, Page, Replaced, Seen, SessionStore, StoreTime},
 };
 
-/// How an operation of a [`FaultStore`] fails.
+/// The kind of failure of an operation of a [`FaultStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
@@ -22,14 +22,14 @@ pub enum Fault {
     Refused,
     /// Nothing reaches the store; the caller gets an error of this kind.
     Fails(ErrorKind),
-    /// Nothing reaches the store, but a writer cannot know: [`ErrorKind::Unavailable`], undecided.
+    /// Nothing reaches the store, but a writer cannot find out: [`ErrorKind::Unavailable`], undecided.
     LostRequest,
-    /// The operation is applied, but a writer cannot know: [`ErrorKind::Unavailable`], undecided.
+    /// The operation is applied, but a writer cannot find out: [`ErrorKind::Unavailable`], undecided.
     LostReply,
-    /// Nothing reaches the store, and a writer waited too long to know: [`ErrorKind::Unavailable`],
+    /// Nothing reaches the store, and a writer waited too long to find out: [`ErrorKind::Unavailable`],
     /// [late](Error::is_late).
     LateRequest,
-    /// The operation is applied, but a writer waited too long to know: [`ErrorKind::Unavailable`],
+    /// The operation is applied, but a writer waited too long to find out: [`ErrorKind::Unavailable`],
     /// [late](Error::is_late).
     LateReply,
     /// The operation waits for [`FaultStore::release`] and then is applied.
@@ -92,7 +92,7 @@ impl<S> FaultStore<S> {
         }
     }
 
-    /// The store behind, where nothing fails.
+    /// The wrapped store, which never fails.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
@@ -102,7 +102,7 @@ impl<S> FaultStore<S> {
     ///
     /// # Panics
     ///
-    /// If there is no such operation, as in the other methods that take one.
+    /// If the operation is unknown, as in the other methods that take one.
     #[track_caller]
     pub fn fail_next(&self, operation: &str, fault: Fault) {
         self.fail_next_n(operation, 1, fault);
@@ -120,14 +120,14 @@ impl<S> FaultStore<S> {
         self.orders().down = down;
     }
 
-    /// From now on every call takes so long, half of it before it reaches the store: a store far away. Default: no
-    /// time. In a test with a paused clock (`start_paused` of `tokio::test`) that costs no time.
+    /// Makes every call from now on take this long, half of it before it reaches the store, like a distant store.
+    /// Default: zero. In a test with a paused clock (`start_paused` of `tokio::test`) it takes no real time.
     pub fn set_round_trip(&self, round_trip: Duration) {
         self.orders().round_trip = round_trip;
     }
 
-    /// Runs `hook` on the store behind just before the next call of `operation` reaches it: the place for a rival
-    /// between a caller's `load` and its `replace`.
+    /// Runs `hook` on the wrapped store just before the next call of `operation` reaches it: use it for a rival between
+    /// a caller's `load` and its `replace`.
     #[track_caller]
     pub fn before_next<F, Fut>(&self, operation: &str, hook: F)
     where
@@ -138,8 +138,8 @@ impl<S> FaultStore<S> {
         self.orders().before.entry(operation).or_default().push_back(Box::new(|store| Box::pin(hook(store))));
     }
 
-    /// Runs `hook` on the store behind once it has answered the next call of `operation`, before the caller learns
-    /// the answer.
+    /// Runs `hook` on the wrapped store after it has answered the next call of `operation`, before the caller gets the
+    /// answer.
     #[track_caller]
     pub fn after_next<F, Fut>(&self, operation: &str, hook: F)
     where
@@ -251,7 +251,7 @@ fn late(writes: bool) -> Error {
     if writes { unavailable().late() } else { unavailable() }
 }
 
-/// Counts a hanging call, also when the caller gives up.
+/// Counts a hanging call, and uncounts it even if the caller gives up.
 struct Hanging<'a>(&'a watch::Sender<usize>);
 
 impl<'a> Hanging<'a> {

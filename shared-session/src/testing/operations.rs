@@ -1,9 +1,8 @@
-//! The operations of a store by their names.
+//! The names of a store's operations.
 
 use std::panic::Location;
 
-/// The names by which [`SpyStore`](super::SpyStore) and [`FaultStore`](super::FaultStore) know the operations of a
-/// store.
+/// The operation names in [`SpyStore`](super::SpyStore) and [`FaultStore`](super::FaultStore).
 const OPERATIONS: [&str; 10] =
     ["load", "create", "replace", "delete", "scan", "purge_expired", "index_add", "index_list", "index_remove", "time"];
 

@@ -35,7 +35,7 @@ impl<S> SpyStore<S> {
         Self { inner: Arc::new(store), calls: Arc::default() }
     }
 
-    /// The store that is watched. Calls made on it are not recorded.
+    /// The wrapped store. Calls made directly on it are not recorded.
     #[must_use]
     pub fn inner(&self) -> &S {
         &self.inner
@@ -47,14 +47,14 @@ impl<S> SpyStore<S> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The operations so far; starts a new record.
+    /// Returns the operations so far and starts a new record.
     pub fn take_calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// # Panics
     ///
-    /// When an operation has reached the store.
+    /// If an operation has reached the store.
     #[track_caller]
     pub fn assert_untouched(&self) {
         let calls = self.calls();

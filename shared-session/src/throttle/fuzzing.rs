@@ -1,6 +1,6 @@
-//! Properties that must hold for any bytes in the place of a count, and for any cookie of a device.
+//! Properties that must hold for any bytes as a stored count, and for any cookie of a device.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "it is for tests alone")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub, reason = "only tests use it")]
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::{keys::SecretKeys, store::StoreTime};
 
 /// A policy, the time, and the stored count of one subject.
 ///
-/// The first eight bytes are the policy: what is free, the two waits and the recovery. The next four are the time,
-/// counted from the last attempt, or from the beginning if the first bit says so. The rest is what is stored.
+/// The first eight bytes are the policy: the free attempts, the two waits and the recovery. The next four are the time,
+/// counted from the last attempt, or from the beginning if the first bit is set. The rest is the stored count.
 pub fn throttle_count(bytes: &[u8]) {
     let Some((&[free, a, b, c, d, e, f, g], rest)) = bytes.split_first_chunk() else { return };
     let Some((&time, stored)) = rest.split_first_chunk() else { return };
@@ -31,7 +31,7 @@ pub fn throttle_count(bytes: &[u8]) {
     let is_past = stored.is_none_or(|stored| stored.last.max(stored.since) <= now) && now.0 < u64::MAX / 2;
     match decide(policy, stored, now) {
         Decision::Wait(wait) => {
-            let stored = stored.expect("nobody waits for the first attempt");
+            let stored = stored.expect("the first attempt never waits");
             assert!(!wait.is_zero() && wait <= longest);
             let later = decide(policy, Some(stored), now.after(wait));
             assert!(!is_past || matches!(later, Decision::Go(..)), "the wait is not enough");
@@ -63,15 +63,16 @@ pub fn throttle_count(bytes: &[u8]) {
     }
 }
 
-/// The cookie of a known device, after the name of an account and a line break: made up, and bent from a genuine one by
-/// pairs of a place and a character.
+/// The cookie of a known device, after the name of an account and a line break: made up, and changed from a genuine one
+/// by pairs of a position and a character.
 pub fn device_cookie(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (account, cookie) = text.split_once('\n').unwrap_or((&text, ""));
     let keys = SecretKeys::new([7; 32]).unwrap();
-    // Of keys that issue nothing here: the fuzzer learns what it is compared with, and a corpus may hold genuine ones.
+    // The other keys issue nothing here: the fuzzer learns the values it is compared with, and a corpus may contain
+    // genuine cookies.
     let others = SecretKeys::new([8; 32]).unwrap();
-    assert!(known_device::verify(&others, account, cookie).is_none(), "made up, and known");
+    assert!(known_device::verify(&others, account, cookie).is_none(), "a made-up cookie is accepted");
     let genuine = known_device::issue(&keys, account).unwrap();
     let known = known_device::verify(&keys, &account.to_uppercase().to_lowercase(), &genuine);
     assert!(known.is_some() || account.to_uppercase().to_lowercase() != account.to_lowercase());

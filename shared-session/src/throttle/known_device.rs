@@ -12,10 +12,10 @@ use crate::{
 const PURPOSE: &str = "shared-session known device";
 /// The characters of the random part: 16 bytes.
 const ID: usize = 22;
-/// Those of the signature: 32 bytes.
+/// The characters of the signature: 32 bytes.
 const MAC: usize = 43;
 
-/// A device that has signed in to an account before, as the value of its cookie proves.
+/// A device that has signed in to an account before, as proved by its cookie.
 #[derive(Clone, PartialEq, Eq)]
 pub struct KnownDevice(Box<str>);
 
@@ -53,7 +53,7 @@ fn signed(id: &str, account: &str) -> Vec<u8> {
     [id.as_bytes(), folded(account).as_bytes()].concat()
 }
 
-/// The name of an account as it is compared here: more names are one than at the sign-in, never fewer.
+/// The name of an account for comparison: it may merge names that a sign-in distinguishes, never the reverse.
 pub(super) fn folded(name: &str) -> String {
     name.trim().to_lowercase()
 }

@@ -1,4 +1,4 @@
-//! When one more attempt may be made. No I/O: what is stored goes in, a decision comes out.
+//! Decides when one more attempt may be made. Pure: the stored count goes in, a decision comes out.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::store::StoreTime;
 
 /// How many attempts may fail before the next one has to wait, and for how long.
 ///
-/// The first attempts are free. Each one after them has to wait twice as long as the one before, up to the longest
+/// The first attempts are free. Each further attempt has to wait twice as long as the one before, up to the longest
 /// wait. Failures are forgotten one by one, each after the same time.
 ///
 /// ```
@@ -30,8 +30,8 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// For the attempts on one account: ten are free, then the wait grows from a second to a quarter of an hour; one is
-    /// forgotten in a quarter of an hour. Whoever goes on guessing gets a hundred guesses a day (NIST SP 800-63B,
+    /// For the attempts on one account: ten are free, then the wait grows from a second to a quarter of an hour; one
+    /// attempt is forgotten every quarter of an hour. Continued guessing gets a hundred guesses a day (NIST SP 800-63B,
     /// 3.2.2: no more than a hundred in a row).
     pub const ACCOUNT: Self = Self {
         free: 10,
@@ -40,8 +40,8 @@ impl Policy {
         recovery: Duration::from_secs(900),
     };
 
-    /// For what one address tries on any account: fifty are free, for many people may share an address; then the wait
-    /// grows from a second to a minute, and one is forgotten in a minute.
+    /// For the attempts of one address on any account: fifty are free, because many users may share an address; then
+    /// the wait grows from a second to a minute, and one attempt is forgotten every minute.
     pub const ADDRESS: Self = Self {
         free: 50,
         first: Duration::from_secs(1),
@@ -55,7 +55,7 @@ impl Policy {
         Self { free: if free == 0 { 1 } else { free }, ..Self::ACCOUNT }
     }
 
-    /// How long the first attempt waits that is not free, and the longest wait. Each wait is twice the one before. At
+    /// Sets the wait of the first attempt that is not free, and the longest wait. Each wait is twice the one before. At
     /// least a millisecond. Default: a second, and a quarter of an hour.
     #[must_use]
     pub fn with_waits(self, first: Duration, longest: Duration) -> Self {
@@ -63,53 +63,53 @@ impl Policy {
         Self { first, longest: longest.max(first), ..self }
     }
 
-    /// After what time one attempt is forgotten. At least a millisecond. Default: a quarter of an hour.
+    /// Sets the time after which one attempt is forgotten. At least a millisecond. Default: a quarter of an hour.
     #[must_use]
     pub fn with_recovery(self, recovery: Duration) -> Self {
         Self { recovery: recovery.max(Duration::from_millis(1)), ..self }
     }
 
-    /// How many attempts one process lets run at a time. Few enough that those of several processes stay within what is
-    /// free, so that nobody whose password is right is refused because of attempts that have not ended yet.
+    /// The number of attempts that one process runs at a time. It is small enough that the attempts of several
+    /// processes stay within the free ones, so that unfinished attempts do not cause a refusal of the right password.
     pub(super) const fn at_once(self) -> usize {
         let third = self.free / 3;
         if third == 0 { 1 } else { third as usize }
     }
 
-    /// How long after the last attempt the next one may be made, if `count` are remembered.
+    /// The time between the last attempt and the next one, if `count` are remembered.
     fn wait(self, count: u32) -> Duration {
         let Some(beyond) = count.checked_sub(self.free) else { return Duration::ZERO };
         let doubled = 1_u32.checked_shl(beyond).and_then(|times| self.first.checked_mul(times));
         doubled.unwrap_or(self.longest).min(self.longest)
     }
 
-    /// The most that is remembered: further failures make no wait longer, and would only be forgotten later.
+    /// The most attempts to remember: further failures would not lengthen the wait, and would only be forgotten later.
     fn most(self) -> u32 {
         (self.free..self.free.saturating_add(32)).find(|count| self.wait(*count) == self.longest).unwrap_or(self.free)
     }
 }
 
-/// The attempts on one subject, as they are stored: `1 <count> <last> <since>`.
+/// The stored attempts on one subject: `1 <count> <last> <since>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Attempts {
     pub(super) count: u32,
-    /// When the last one was made.
+    /// The time of the last attempt.
     pub(super) last: StoreTime,
-    /// Since when the next one is being forgotten.
+    /// The time from which the recovery of the next attempt counts.
     pub(super) since: StoreTime,
 }
 
-/// What becomes of an attempt.
+/// The decision on an attempt.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// It may be made, once these are stored for this long.
+    /// It may be made, once these attempts are stored for this long.
     Go(Attempts, Duration),
-    /// Not before this time has passed.
+    /// It must wait this long.
     Wait(Duration),
 }
 
 impl Attempts {
-    /// What is stored; `None` for what nobody of ours wrote.
+    /// Parses the stored attempts; `None` if the format is not ours.
     pub(super) fn read(stored: &[u8]) -> Option<Self> {
         let mut words = std::str::from_utf8(stored).ok()?.split(' ');
         if words.next()? != "1" {
@@ -124,7 +124,7 @@ impl Attempts {
         format!("1 {} {} {}", self.count, self.last.0, self.since.0).into()
     }
 
-    /// Without those that are forgotten by `now`.
+    /// Removes the attempts that are forgotten by `now`.
     fn recovered(self, policy: Policy, now: StoreTime) -> Self {
         let recovery = policy.recovery.as_millis().max(1);
         let forgotten = now.since(self.since).as_millis() / recovery;
@@ -137,13 +137,13 @@ impl Attempts {
         }
     }
 
-    /// Until nothing of them matters any more.
+    /// The time until none of the attempts matters any more.
     fn lifetime(self, policy: Policy) -> Duration {
         policy.recovery.saturating_mul(self.count).max(policy.wait(self.count)).max(Duration::from_secs(1))
     }
 }
 
-/// Whether one more attempt may be made `now`, after those that are `stored`.
+/// Whether one more attempt may be made `now`, after the `stored` ones.
 pub(super) fn decide(policy: Policy, stored: Option<Attempts>, now: StoreTime) -> Decision {
     let Some(stored) = stored else { return go(policy, Attempts { count: 1, last: now, since: now }) };
     let before = stored.recovered(policy, now);
@@ -159,7 +159,7 @@ fn go(policy: Policy, attempts: Attempts) -> Decision {
     Decision::Go(attempts, attempts.lifetime(policy))
 }
 
-/// What is to be stored, and for how long, once one of the `stored` attempts counts no longer; `None`: nothing.
+/// The attempts to store, and for how long, after one of the `stored` attempts is given back; `None`: nothing.
 pub(super) fn give_back(policy: Policy, stored: Attempts, now: StoreTime) -> Option<(Attempts, Duration)> {
     let left = stored.recovered(policy, now);
     let left = Attempts { count: left.count.checked_sub(1).filter(|count| *count > 0)?, ..left };
@@ -213,10 +213,10 @@ mod tests {
             let Decision::Go(next, _) = decide(policy(), Some(full), START.after(SECOND * seconds)) else { panic!() };
             assert_eq!(next.count, remembered, "{seconds}");
         }
-        // What is left of the time counts for the next one.
+        // The elapsed part of the recovery counts for the next one.
         let Decision::Go(next, _) = decide(policy(), Some(full), START.after(SECOND * 150)) else { panic!() };
         assert_eq!((next.count, next.since), (3, START.after(SECOND * 100)));
-        // Once all are forgotten, the next one is remembered for its whole time.
+        // Once all are forgotten, the next one is remembered for the full time.
         let one = Attempts { count: 1, last: START, since: START };
         for seconds in [150, 250] {
             let now = START.after(SECOND * seconds);

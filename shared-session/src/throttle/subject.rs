@@ -1,4 +1,4 @@
-//! What attempts are counted for.
+//! The subjects of attempts: accounts, addresses, devices.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -10,8 +10,8 @@ use super::{
 };
 use crate::keys::SecretKeys;
 
-/// What an attempt is counted for: an account, an address, a device. Each kind of attempt has a `purpose`
-/// (`"sign-in"`), and those of one purpose do not count for another.
+/// The subject of an attempt: an account, an address, a device. Each kind of attempt has a `purpose` (`"sign-in"`), and
+/// attempts of different purposes are counted separately.
 ///
 /// The store holds a keyed hash of it, so a reader of the store learns no name and no address.
 #[derive(Clone, Debug)]
@@ -22,27 +22,27 @@ pub struct Subject {
     client_address: Option<IpAddr>,
 }
 
-/// What becomes of the attempts when one succeeds.
+/// The effect of a success on the counted attempts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Success {
-    /// They are forgotten: only the owner succeeds.
+    /// All are forgotten: only the owner succeeds.
     Forget,
-    /// That one counts no longer. The others stay: an attacker has an account, too.
+    /// The successful attempt no longer counts. The others stay: an attacker has an account, too.
     GiveBack,
-    /// It counts like any other.
+    /// A success counts like any other attempt.
     Count,
 }
 
 impl Subject {
-    /// The account that is `named`, whether there is one or not: so the answer does not tell. The case of its letters
-    /// and the space around it make no difference. Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
+    /// The account that is `named`, whether or not it exists, so that the response does not reveal it. Case and
+    /// surrounding space are ignored. Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
     #[must_use]
     pub fn account(purpose: &str, named: &str) -> Self {
         Self::of(purpose, "account", &folded(named), Policy::ACCOUNT, Success::Forget)
     }
 
-    /// The network of a client: its address, or with IPv6 the `/64` that one customer has. Default policy:
-    /// [`Policy::ADDRESS`]. A success counts for nothing, and forgets no failure.
+    /// The network of a client: its address, or with IPv6 the `/64` of one customer. Default policy:
+    /// [`Policy::ADDRESS`]. A success does not count, and forgets no failure.
     #[must_use]
     pub fn address(purpose: &str, address: IpAddr) -> Self {
         let subject = Self::of(purpose, "address", &network(address).to_string(), Policy::ADDRESS, Success::GiveBack);
@@ -57,8 +57,8 @@ impl Subject {
         Self::of(purpose, "device", device.id(), Policy::ACCOUNT, Success::Forget)
     }
 
-    /// Anything else, by a name of yours: a session's handle, say. Default policy: [`Policy::ACCOUNT`]. A success
-    /// forgets the failures.
+    /// Any other subject, by a name that you choose, such as a session's handle. Default policy: [`Policy::ACCOUNT`]. A
+    /// success forgets the failures.
     #[must_use]
     pub fn named(purpose: &str, name: &str) -> Self {
         Self::of(purpose, "named", name, Policy::ACCOUNT, Success::Forget)
@@ -68,20 +68,21 @@ impl Subject {
         Self { name: format!("{purpose}\0{kind}\0{value}"), policy, success, client_address: None }
     }
 
-    /// How many attempts are free, and how long the next ones wait. Default: that of the subject's kind.
+    /// Sets how many attempts are free, and how long further ones wait. Default: that of the subject's kind.
     #[must_use]
     pub fn with_policy(self, policy: Policy) -> Self {
         Self { policy, ..self }
     }
 
-    /// Successes count as failures do: for what nobody should do often, such as registering. Default: they do not.
+    /// Counts successes like failures: for operations that are suspicious when frequent, such as registering. Default:
+    /// they do not count.
     #[must_use]
     pub fn counting_successes(self) -> Self {
         Self { success: Success::Count, ..self }
     }
 
-    /// Where the attempt comes from, for the [audit](crate::audit) alone: it makes no difference to what is counted.
-    /// Default: the address itself for [`address`](Self::address), else unknown.
+    /// Sets the client's address, for the [audit](crate::audit) alone: it does not affect the count. Default: the
+    /// address itself for [`address`](Self::address), else unknown.
     #[must_use]
     pub fn with_client_address(self, address: Option<IpAddr>) -> Self {
         Self { client_address: address, ..self }
@@ -101,7 +102,7 @@ impl Subject {
 
     pub(super) fn key(&self, keys: &SecretKeys, prefix: &str) -> String {
         let hash = keys.sign("shared-session throttle", self.name.as_bytes());
-        // The dot: no session's handle looks like that.
+        // The dot keeps the key distinct from any session's handle.
         [prefix, &URL_SAFE_NO_PAD.encode(&hash[..9]), ".", &URL_SAFE_NO_PAD.encode(&hash[9..18])].concat()
     }
 }

@@ -10,11 +10,10 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
 pin_project! {
-    /// The body of an answer: the inner service's, or the text of a [`Reply`](crate::Reply) that is sent instead.
+    /// The body of a response: the inner service's, or the text of a [`Reply`](crate::Reply) that replaces it.
     ///
     /// It is a [`Body`] for every inner body whose data can be made from [`Bytes`], and passes on size, end and
-    /// trailers. Nothing is boxed and nothing is copied. [`Default`] is an empty one, for layers outside that answer by
-    /// themselves.
+    /// trailers. It boxes and copies nothing. [`Default`] is an empty one, for outer layers that respond by themselves.
     #[project = ResponseBodyProjection]
     #[derive(Clone)]
     pub struct ResponseBody<B> {
@@ -44,7 +43,7 @@ impl<B> ResponseBody<B> {
         Self { body: Either::Reply { text } }
     }
 
-    /// The inner service's body; `None` if a reply is sent instead.
+    /// The inner service's body; `None` if a reply replaces it.
     #[must_use]
     pub fn into_inner(self) -> Option<B> {
         match self.body {
@@ -53,7 +52,7 @@ impl<B> ResponseBody<B> {
         }
     }
 
-    /// The text that is sent instead of the inner service's body, if there is one.
+    /// The text that replaces the inner service's body, if there is one.
     pub(crate) fn as_reply(&self) -> Option<&[u8]> {
         match &self.body {
             Either::Inner { .. } => None,

@@ -30,7 +30,7 @@ pin_project! {
     }
 }
 
-/// The parts of the request that the answer needs.
+/// The parts of the request that the response needs.
 pub(super) struct Asked {
     pub(super) method: Method,
     pub(super) host: Option<HeaderValue>,
@@ -85,7 +85,7 @@ where
                     let outcome = ready!(commit.as_mut().poll(cx));
                     match response.take() {
                         Some(response) => (outcome, response),
-                        // Polled again after it was ready, which is a bug of the caller.
+                        // Polled again after completion, which is a bug of the caller.
                         None => return Poll::Pending,
                     }
                 }

@@ -1,9 +1,9 @@
-//! gRPC, for example with `tonic`: its failures are answers with the HTTP status 200.
+//! gRPC, for example with `tonic`: its failures are responses with the HTTP status 200.
 //!
-//! A gRPC client reads `grpc-status` and not the HTTP status. [`reply`] is the hook that answers failures of sessions
-//! this way. An answer of the inner service whose head says `grpc-status` UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED,
-//! INTERNAL, UNAVAILABLE or DATA_LOSS commits nothing, as a 5xx does elsewhere: a method that returns `Err(Status)`
-//! makes such a head. The status of a stream that fails later is in its trailers, and the edits are committed before.
+//! A gRPC client reads `grpc-status` and not the HTTP status. [`reply`] is the hook that reports failures of sessions
+//! this way. A response of the inner service whose head has `grpc-status` UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED,
+//! INTERNAL, UNAVAILABLE or DATA_LOSS commits nothing, like a 5xx elsewhere: a method that returns `Err(Status)` makes
+//! such a head. If a stream fails later, its status is in the trailers, and the edits are already committed.
 //!
 //! ```
 //! use shared_session::{SessionLayer, SessionManager, store::MemoryStore, tower::grpc};
@@ -14,12 +14,11 @@
 //! ```
 //!
 //! With `tonic`, pass the layer to `Server::builder().layer(layer)`. A method finds its session in the request's
-//! extensions, which tonic passes on:
-//! [`examples/tonic.rs`](https://github.com/shared-session/shared-session/blob/main/shared-session/examples/tonic.rs)
-//! is a whole program.
+//! extensions, which tonic passes on. For a whole program see
+//! [`examples/tonic.rs`](https://github.com/shared-session/shared-session/blob/main/shared-session/examples/tonic.rs).
 //!
-//! A browser that speaks gRPC-Web sends the cookie by itself; another client keeps the `set-cookie` metadata of the
-//! answer and sends it back as `cookie`.
+//! A gRPC-Web browser client sends the cookie by itself; other clients keep the `set-cookie` metadata of the response
+//! and send it back as `cookie`.
 
 use http::{HeaderName, Response};
 
@@ -29,9 +28,8 @@ use crate::{
     reply::{Failure, Reply},
 };
 
-/// The gRPC status code of an error: UNAVAILABLE (14), ABORTED (10) for what was refused because another request was
-/// faster, RESOURCE_EXHAUSTED (8) for a session that is full, UNAUTHENTICATED (16), PERMISSION_DENIED (7), else
-/// INTERNAL (13).
+/// The gRPC status code of an error: UNAVAILABLE (14), ABORTED (10) for a request refused because another request was
+/// faster, RESOURCE_EXHAUSTED (8) for a full session, UNAUTHENTICATED (16), PERMISSION_DENIED (7), else INTERNAL (13).
 #[must_use]
 pub const fn status(kind: ErrorKind) -> i32 {
     match kind.status() {
@@ -64,7 +62,7 @@ pub fn reply(failure: &Failure<'_>) -> Reply {
 
 static STATUS: HeaderName = HeaderName::from_static("grpc-status");
 
-/// How the request of `response` ended, by its HTTP status and its gRPC status.
+/// The outcome of the request of `response`, by its HTTP status and its gRPC status.
 pub(super) fn ending<B>(response: &Response<B>) -> Ending {
     let failed = |code: &[u8]| matches!(code, b"2" | b"4" | b"12" | b"13" | b"14" | b"15");
     match response.headers().get(&STATUS) {

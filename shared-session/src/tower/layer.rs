@@ -2,8 +2,8 @@ use tower_layer::Layer;
 
 use crate::{engine::manager::SessionManager, tower::SessionService};
 
-/// Gives every request of a Tower service its [`LazySession`](crate::LazySession), as an extension, and commits what
-/// was edited before the response is sent. Put it around the whole router. The [module](crate::tower) has a program.
+/// Gives every request of a Tower service its [`LazySession`](crate::LazySession), as an extension, and commits the
+/// edits before the response is sent. Put it around the whole router. The [module](crate::tower) has a program.
 ///
 /// A request without a cookie, or whose handler does not load the session, costs no round trip.
 ///
@@ -22,7 +22,7 @@ pub struct SessionLayer {
 }
 
 impl SessionLayer {
-    /// Sessions of `manager`.
+    /// A layer for the sessions of `manager`.
     #[must_use]
     pub fn new(manager: SessionManager) -> Self {
         Self { manager }

@@ -1,4 +1,4 @@
-//! Users without their type, so that no manager, layer or session has it as a parameter.
+//! Type-erased users, so that managers, layers and sessions need no type parameter for them.
 
 use std::{
     any::{Any, TypeId, type_name},
@@ -12,12 +12,12 @@ use crate::{
     store::BoxFuture,
 };
 
-/// A user of whichever type the manager's users have.
+/// A user of the type that the manager's users have.
 pub(super) type AnyUser = Arc<dyn AuthUser>;
 
-/// The object-safe twin of what a session asks of its [`Users`].
+/// The object-safe form of the [`Users`] methods that a session needs.
 pub(super) trait AnyUsers: Send + Sync {
-    /// An error that names both types, if these users are not of type `wanted`.
+    /// Fails with an error that names both types, unless these users are of type `wanted`.
     fn check_type(&self, wanted: TypeId, wanted_name: &'static str) -> Result<(), Error>;
     fn find<'a>(&'a self, id: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>, Error>>;
     fn verify<'a>(&'a self, name: &'a str, password: &'a str) -> BoxFuture<'a, Result<Option<AnyUser>, Error>>;
@@ -61,7 +61,7 @@ fn erased(user: impl AuthUser) -> AnyUser {
     Arc::new(user)
 }
 
-/// `user` as what it is.
+/// Downcasts `user` to its own type.
 pub(super) fn of_type<U: AuthUser>(user: &dyn AuthUser) -> Result<&U, Error> {
     (user as &dyn Any).downcast_ref().ok_or_else(|| other_type("another type", type_name::<U>()))
 }

@@ -1,12 +1,12 @@
-//! From a session to its user: sign-in, and the check that it still holds.
+//! From a session to its user: sign-in, and the check that the sign-in still holds.
 //!
-//! A session that is signed in carries two marks of its user's row: a hash derived from the password column, and the
-//! epoch, if there is one. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT. So a new
-//! password, a raised epoch or a deactivated account ends every session at once, even those that a failing store brings
-//! back. A [user cache](crate::users::UserCache) saves most of these SELECTs, and says what it costs.
+//! A signed-in session carries two marks of its user's row: a hash derived from the password column, and the epoch, if
+//! there is one. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT. So a new password, a
+//! raised epoch or a deactivated account ends every session at once, even a session that a failing store brings back. A
+//! [user cache](crate::users::UserCache) saves most of these SELECTs; its documentation states the cost.
 //!
-//! With the keys of a [Django deployment](SecretKeys::django) the hash is Django's, and there is no epoch: Django's
-//! tables have none. Ending all sessions of a user then means deleting them.
+//! With the keys of a [Django deployment](SecretKeys::django) the hash is Django's, and there is no epoch, because
+//! Django's tables have none. To end all sessions of a user, delete them.
 
 mod lookup;
 mod marks;
@@ -33,20 +33,20 @@ use crate::{
 use marks::Auth;
 
 impl LazySession {
-    /// The signed-in user, checked against the user's row; `None` for anonymous visitors. Loads the session, then one
-    /// SELECT, or none if a [user cache](crate::users::UserCache) has the row; both once for a request. If the row
-    /// disagrees with the session, the session is loaded once more (a new password is written to SQL first); if it
-    /// still does, this request is anonymous and nothing is deleted.
+    /// The signed-in user, checked against the user's row; `None` for anonymous visitors. Loads the session, then runs
+    /// one SELECT, or none if a [user cache](crate::users::UserCache) has the row; each at most once per request. If
+    /// the row disagrees with the session, the session is loaded once more (a new password is written to SQL first); if
+    /// they still disagree, this request is anonymous and nothing is deleted.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if the store or the database fails; the request is then answered with 503 whatever
-    /// its handler returns. [`ErrorKind::Unreadable`] if the record cannot be decoded. [`ErrorKind::Config`] without
+    /// [`ErrorKind::Unavailable`] if the store or the database fails; the response is then 503, regardless of what the
+    /// handler returns. [`ErrorKind::Unreadable`] if the record cannot be decoded. [`ErrorKind::Config`] without
     /// [`SessionManager::with_users`], or if its users have another type than [`User`].
     pub async fn user(&self) -> Result<Option<User>, Error> {
         self.user_as().await
     }
 
-    /// As [`user`](Self::user), where the manager's users are of a type of yours.
+    /// As [`user`](Self::user), for a manager whose users are of your own type.
     ///
     /// # Errors
     /// As [`user`](Self::user); [`ErrorKind::Config`] if the manager's users are not of type `U`.
@@ -64,7 +64,7 @@ impl Session {
         self.user_as().await
     }
 
-    /// As [`user`](Self::user), where the manager's users are of a type of yours: `session.user_as::<Account>()`.
+    /// As [`user`](Self::user), for a manager whose users are of your own type: `session.user_as::<Account>()`.
     ///
     /// # Errors
     /// As [`LazySession::user`]; [`ErrorKind::Config`] if the manager's users are not of type `U`.
@@ -73,16 +73,17 @@ impl Session {
         self.any_user().await?.map(|user| of_type(&*user).cloned()).transpose()
     }
 
-    /// As [`user`](Self::user), for what only a signed-in user may do.
+    /// As [`user`](Self::user), for operations that require a signed-in user.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`] if nobody is signed in; [`UnauthenticatedReason::of`](super::UnauthenticatedReason::of) says why.
-    /// Otherwise as [`user`](Self::user).
+    /// [`ErrorKind::Unauthenticated`] if the session has no signed-in user;
+    /// [`UnauthenticatedReason::of`](super::UnauthenticatedReason::of) gives the reason. Otherwise as
+    /// [`user`](Self::user).
     pub async fn require_user(&self) -> Result<User, Error> {
         self.require_user_as().await
     }
 
-    /// As [`require_user`](Self::require_user), where the manager's users are of a type of yours.
+    /// As [`require_user`](Self::require_user), for a manager whose users are of your own type.
     ///
     /// # Errors
     /// As [`require_user`](Self::require_user); [`ErrorKind::Config`] if the manager's users are not of type `U`.
@@ -91,11 +92,10 @@ impl Session {
         of_type(&*self.signed_in().await?).cloned()
     }
 
-    /// The user of this name, if the password is right and the user is active, as the manager's
-    /// [`Users::verify`] says. Does not sign the user in: give it to [`login`](Self::login).
+    /// The user with this name, if the password is right and the user is active, as decided by the manager's
+    /// [`Users::verify`]. Does not sign the user in: pass the user to [`login`](Self::login).
     ///
-    /// Costs a look at the database and one password hash, also for a name that does not exist. Limit the rate of
-    /// attempts.
+    /// Costs a database look-up and one password hash, also for a name that does not exist. Limit the rate of attempts.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -121,27 +121,26 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the database fails, or no core is free for ten seconds. [`ErrorKind::Config`]
-    /// without
-    /// [`SessionManager::with_users`], or if its users have another type than [`User`].
+    /// without [`SessionManager::with_users`], or if its users have another type than [`User`].
     pub async fn authenticate(&self, name: &str, password: &str) -> Result<Option<User>, Error> {
         self.authenticate_as(name, password).await
     }
 
-    /// As [`authenticate`](Self::authenticate), where the manager's users are of a type of yours.
+    /// As [`authenticate`](Self::authenticate), for a manager whose users are of your own type.
     ///
     /// # Errors
     /// As [`authenticate`](Self::authenticate); [`ErrorKind::Config`] if the manager's users are not of type `U`.
     pub async fn authenticate_as<U: AuthUser + Clone>(&self, name: &str, password: &str) -> Result<Option<U>, Error> {
         let user = self.auth_of::<U>()?.users.verify(name, password).await?;
         if user.is_none() {
-            // Without the user: the answer does not tell whether there is one of this name, and no more does the log.
+            // The event names no user: neither the response nor the log may reveal whether this name exists.
             let event = AuditEvent { user_id: None, ..self.event(AuditKind::SignInFailed) };
             self.0.core.audit.tell(&event);
         }
         user.map(|user| of_type(&*user).cloned()).transpose()
     }
 
-    /// Signs `user` in; see [`login_as`](Self::login_as). No I/O, and no look at the password:
+    /// Signs `user` in; see [`login_as`](Self::login_as). No I/O and no check of the password:
     /// [`authenticate`](Self::authenticate) does that. The user may be in an extractor: `session.login(&current_user)`.
     ///
     /// # Errors
@@ -150,8 +149,8 @@ impl Session {
         self.login_with(user, LoginOptions::new())
     }
 
-    /// As [`login`](Self::login), with options: whether the user stays signed in when the browser is closed, or when
-    /// the session ends. They are stored with the session, so every service keeps to them. No I/O.
+    /// As [`login`](Self::login), with options: whether the user stays signed in after the browser is closed, or when
+    /// the session ends. The options are stored with the session, so every service honours them. No I/O.
     ///
     /// # Errors
     /// As [`login`](Self::login).
@@ -161,8 +160,8 @@ impl Session {
         self.sign_in(auth.identity(user), options.into_expiry(&self.0.core.lifetime))
     }
 
-    /// The permissions of `user`, for [`AuthUser::has_perm`]. One round trip to the database, and another if a [user
-    /// cache](crate::users::UserCache) has told who `user` is.
+    /// The permissions of `user`, for [`AuthUser::has_perm`]. One round trip to the database, and another if `user`
+    /// came from a [user cache](crate::users::UserCache).
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the database fails. [`ErrorKind::Config`] as for [`login`](Self::login).
@@ -182,13 +181,13 @@ impl Session {
         users.groups(row.as_deref().unwrap_or(user)).await
     }
 
-    /// Goes on only if `user` has `permission`, such as `blog.add_post`. Superusers have every permission. One round
-    /// trip to the database each time, none for superusers; another one if a [user cache](crate::users::UserCache) has
-    /// told who `user` is.
+    /// Succeeds only if `user` has `permission`, such as `blog.add_post`. Superusers have every permission. One round
+    /// trip to the database each time, none for superusers; another one if `user` came from a [user
+    /// cache](crate::users::UserCache).
     ///
     /// # Errors
-    /// [`ErrorKind::Forbidden`] without the permission. [`ErrorKind::Unauthenticated`] if a user cache said that `user`
-    /// is signed in, and the table does not. [`ErrorKind::Unavailable`] if the database fails.
+    /// [`ErrorKind::Forbidden`] without the permission. [`ErrorKind::Unauthenticated`] if `user` is signed in according
+    /// to a user cache, but not according to the table. [`ErrorKind::Unavailable`] if the database fails.
     /// [`ErrorKind::Config`] as for [`login`](Self::login).
     pub async fn require_perm<U: AsUser>(&self, user: &U, permission: &str) -> Result<(), Error> {
         self.auth_of::<U::User>()?;
@@ -225,7 +224,7 @@ impl Session {
     }
 }
 
-/// The users of an engine, if it was given some.
+/// The users of an engine, if it has any.
 fn of_core(core: &Core) -> Option<&Auth> {
     (&**core.users.as_ref()? as &dyn Any).downcast_ref()
 }
@@ -235,11 +234,11 @@ fn no_users() -> Error {
 }
 
 impl SessionManager {
-    /// The users that sessions belong to, and the keys that tie sessions to their passwords. Makes
-    /// [`Session::authenticate`], [`Session::login`] and [`LazySession::user`] work, and with them the extractors of
-    /// the adapters.
+    /// Sets the users that sessions belong to, and the keys that tie sessions to their passwords.
+    /// [`Session::authenticate`], [`Session::login`] and [`LazySession::user`] need it, and so do the extractors of the
+    /// adapters.
     ///
-    /// Users of a type of your own need no parameter on the manager; say their type where you take one: `user_as`,
+    /// Your own user type needs no parameter on the manager; name the type where you extract a user: `user_as`,
     /// `CurrentUser<Account>`.
     ///
     /// ```no_run
@@ -259,15 +258,15 @@ impl SessionManager {
         self.with(|core| core.users = Some(Arc::new(Auth::new(users, keys))))
     }
 
-    /// Ends all sessions of the user of `session` but this one, and renews this one's cookie. That is no sign-in: the
-    /// session's lifetime goes on, and so does the [age](Session::authenticated_at) of its sign-in. Says how many were
-    /// deleted. Without an epoch as [`revoke_all`](Self::revoke_all) does.
+    /// Ends all sessions of the user of `session` except this one, and renews this one's cookie. This is not a sign-in:
+    /// the session keeps its lifetime and the [age](Session::authenticated_at) of its sign-in. Returns how many
+    /// sessions were deleted. Without an epoch it behaves as [`revoke_all`](Self::revoke_all).
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`] if nobody is signed in. [`ErrorKind::Unavailable`] if the database or the store
-    /// fails; if it is the store, this session may be ended with the others, and without an epoch others may live on.
-    /// [`ErrorKind::ReadOnly`] on HEAD and OPTIONS and [`ErrorKind::Closed`] in a
-    /// [reopened](SessionManager::reopen) session, which can get no new cookie: nothing is ended.
+    /// [`ErrorKind::Unauthenticated`] if the session has no signed-in user. [`ErrorKind::Unavailable`] if the database
+    /// or the store fails; if the store fails, this session may have ended with the others, and without an epoch others
+    /// may live on. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, and [`ErrorKind::Closed`] in a
+    /// [reopened](SessionManager::reopen) session, which cannot get a new cookie: no session ends.
     pub async fn revoke_others(&self, session: &Session) -> Result<u64, Error> {
         session.past_user_cache();
         let user = session.signed_in().await?;

@@ -1,4 +1,4 @@
-//! The tie between a session and its user's password: an HMAC of the stored hash.
+//! The link between a session and its user's password: an HMAC of the stored hash.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::Mac;
@@ -10,16 +10,16 @@ const PURPOSE: &str = "session-auth-hash";
 #[cfg(feature = "django")]
 const DJANGO_SALT: &str = "django.contrib.auth.models.AbstractBaseUser.get_session_auth_hash";
 
-/// Which key a session auth hash was made with.
+/// The key under which a session auth hash was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(super) enum Verified {
     /// The current key.
     Current,
-    /// An earlier key. The session holds, and should be given the hash under the current key before the earlier one is
+    /// An earlier key. The session holds, and should get the hash under the current key before the earlier key is
     /// dropped.
     Fallback,
-    /// None of the keys, or for another password: the session does not hold.
+    /// An unknown key, or another password: the session does not hold.
     No,
 }
 

@@ -1,7 +1,7 @@
 use std::{any::Any, borrow::Cow, collections::BTreeSet};
 
-/// A user, as far as sessions must know one. Implement it for your own type; [`User`](super::User) is the row of
-/// Django's table.
+/// The part of a user that sessions need. Implement it for your own type; [`User`](super::User) is the row of Django's
+/// table.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -30,14 +30,14 @@ use std::{any::Any, borrow::Cow, collections::BTreeSet};
     note = "implement `shared_session::users::AuthUser` for your type of users"
 )]
 pub trait AuthUser: Any + Send + Sync {
-    /// The primary key, as text: what [`Users::find`](super::Users::find) is asked for. The session stores it.
+    /// The primary key, as text, with which [`Users::find`](super::Users::find) finds the user. The session stores it.
     fn id(&self) -> Cow<'_, str>;
 
     /// The stored password, in one of the formats of [`PasswordHasher`](super::PasswordHasher). A session carries an
     /// HMAC of it, so a new password ends every session of the user.
     ///
-    /// For users without a password return a text that no password matches, such as a random one that begins with `!`,
-    /// and change it to end their sessions. Never show or log it.
+    /// For a user without a password return a text that no password matches, such as a random one that begins with `!`,
+    /// and change it to end the user's sessions. Never show or log it.
     #[doc(alias = "session_auth_hash")]
     fn encoded_password(&self) -> &str;
 
@@ -46,7 +46,7 @@ pub trait AuthUser: Any + Send + Sync {
         true
     }
 
-    /// Whether the user may enter the administration: what `StaffUser` of the adapters asks. Default: no.
+    /// Whether the user may enter the administration: `StaffUser` of the adapters checks it. Default: no.
     fn is_staff(&self) -> bool {
         false
     }
@@ -56,15 +56,15 @@ pub trait AuthUser: Any + Send + Sync {
         false
     }
 
-    /// The epoch that the row holds now. A session that carries another one is anonymous. Default: 0, for tables
-    /// without epochs; where [`Users::raise_epoch`](super::Users::raise_epoch) raises one, this must return it.
+    /// The epoch in the current row. A session with another epoch is anonymous. Default: 0, for tables without epochs;
+    /// if [`Users::raise_epoch`](super::Users::raise_epoch) raises an epoch, this must return it.
     fn epoch(&self) -> i64 {
         0
     }
 
-    /// Whether the user has `permission` (`app.codename`), given what [`Users::permissions`](super::Users::permissions)
-    /// answered. Django's rule: an inactive user has none, an active superuser has every one, even one that does not
-    /// exist.
+    /// Whether the user has `permission` (`app.codename`), given the result of
+    /// [`Users::permissions`](super::Users::permissions). Django's rule: an inactive user has no permission; an active
+    /// superuser has every permission, even one that does not exist.
     ///
     /// ```
     /// use shared_session::users::{AuthUser, User};
@@ -81,9 +81,9 @@ pub trait AuthUser: Any + Send + Sync {
     }
 }
 
-/// A user, or what has one in it, such as `CurrentUser` of the adapters: `session.login(&user)` takes either.
+/// A user, or a type that contains one, such as `CurrentUser` of the adapters: `session.login(&user)` takes either.
 ///
-/// Every [`AuthUser`] has it. Implement it for an extractor of your own that holds a user:
+/// Every [`AuthUser`] implements it. Implement it for your own extractor that holds a user:
 ///
 /// ```
 /// use shared_session::users::{AsUser, User};

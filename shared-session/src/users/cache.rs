@@ -1,4 +1,4 @@
-//! Users' rows that are kept for a few seconds.
+//! A cache that keeps users' rows for a few seconds.
 
 use std::{
     collections::HashMap,
@@ -16,40 +16,38 @@ use tokio::time::Instant;
 
 use super::AuthUser;
 
-/// A row is read anew after this at the latest, whatever the settings say.
+/// The longest age of a row, regardless of the settings.
 const LONGEST_AGE: Duration = Duration::from_secs(60);
-/// Requests of different users seldom wait for each other.
+/// Enough shards that requests of different users rarely wait for each other.
 const SHARDS: usize = 16;
-/// With fewer rows for each, shards would not be shared fairly.
+/// With fewer rows per shard, ids would spread too unevenly.
 const WORTH_A_SHARD: usize = 64;
-/// Changes are counted by slots of ids and not by id: a shared count forgets a few rows too many, never one too few.
+/// Changes are counted per slot of ids, not per id: a shared count forgets a few rows too many, never one too few.
 const SLOTS: usize = 1024;
 
-/// Users' rows kept in this process, so that most requests learn who the user is without a query. Off by default:
-/// give one to [`SqlUsers::with_cache`](super::SqlUsers), or return one of your own from
-/// [`Users::cache`](super::Users::cache).
+/// Users' rows kept in this process, so that most requests find the user without a query. Off by default: pass a cache
+/// to [`SqlUsers::with_cache`](super::SqlUsers), or return your own from [`Users::cache`](super::Users::cache).
 ///
-/// **What is answered from it**: [`Session::user`](crate::Session::user) and what is built on it (`CurrentUser` and
-/// `MaybeUser` of the adapters, [`Guard::login_required`](super::Guard::login_required)), in requests that change
-/// nothing: GET, HEAD and OPTIONS. A row that is kept can only confirm a session. If it does not, because the password,
-/// the epoch or `is_active` differ, the table is asked, and its answer counts. What else is in the row, such as
-/// [`is_superuser`](AuthUser::is_superuser), is as old as the row: ask for permissions, or go past the cache.
+/// **Answered from the cache**: [`Session::user`](crate::Session::user) and its callers (`CurrentUser` and `MaybeUser`
+/// of the adapters, [`Guard::login_required`](super::Guard::login_required)), in requests that change nothing: GET,
+/// HEAD and OPTIONS. A cached row can only confirm a session. If the password, the epoch or `is_active` differ, the
+/// table is read and decides. Other fields of the row, such as [`is_superuser`](AuthUser::is_superuser), are as old as
+/// the row: check permissions, or bypass the cache.
 ///
-/// **What never is**: requests with another method; [`authenticate`](crate::Session::authenticate);
-/// [`require_fresh`](crate::Session::require_fresh); permissions and groups, for which the row is read as well;
-/// `StaffUser` of the adapters; [`revoke_others`](crate::SessionManager::revoke_others), lists of sessions,
-/// [`status`](crate::Session::status). Elsewhere [`past_user_cache`](crate::Session::past_user_cache) asks the
-/// table. The methods of [`Users`](super::Users) always do.
+/// **Never answered from the cache**: requests with another method; [`authenticate`](crate::Session::authenticate);
+/// [`require_fresh`](crate::Session::require_fresh); permissions and groups, which read the row as well; `StaffUser` of
+/// the adapters; [`revoke_others`](crate::SessionManager::revoke_others), lists of sessions,
+/// [`status`](crate::Session::status). Elsewhere [`past_user_cache`](crate::Session::past_user_cache) makes a
+/// request read the table. The methods of [`Users`](super::Users) always read it.
 ///
-/// **How old an answer can be.** What this process changes through the same users, or a clone of them, counts as soon
-/// as the change is acknowledged. A change by anybody else counts within [`max_age`](Self::with_max_age) (5 seconds by
-/// default): until then a page may still be shown to a user who was deactivated, whose password was changed or whose
-/// sessions were ended by epoch alone. Age is counted from before the row was asked for. That a user does not exist is
-/// never kept. While the database is down, users are known until their rows are too old; then requests are answered
-/// with 503.
+/// **Age of an answer.** A change by this process through the same users, or a clone of them, counts as soon as it is
+/// acknowledged. Any other change counts within [`max_age`](Self::with_max_age) (5 seconds by default): until then a
+/// page may still be shown to a user who was deactivated, whose password was changed or whose sessions were ended by
+/// epoch alone. The age starts before the query for the row. The absence of a user is never cached. While the database
+/// is down, users are found until their rows are too old; then the response is 503.
 ///
-/// **What it costs.** About a kilobyte for each user; a row that is too old stays in memory until newer ones come.
-/// Simultaneous requests of a user whose row is not kept ask once each.
+/// **Cost.** About a kilobyte for each user; an expired row stays in memory until newer ones replace it. Simultaneous
+/// requests of a user whose row is not cached query once each.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -64,7 +62,7 @@ const SLOTS: usize = 1024;
 /// let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
 /// let manager = SessionManager::new(MemoryStore::new()).with_users(users.clone(), keys);
 ///
-/// // Two pages that ann asks for, one after the other.
+/// // Ann requests two pages, one after the other.
 /// for _ in 0..2 {
 ///     let session = manager.open_request("GET", |_| []).load().await?;
 ///     session.login(&ann)?;
@@ -72,7 +70,7 @@ const SLOTS: usize = 1024;
 /// }
 /// assert_eq!((manager.stats().user_cache_misses, manager.stats().user_cache_hits), (1, 1));
 ///
-/// // What is changed through the same users counts at once.
+/// // A change through the same users counts at once.
 /// users.set_active(&ann.id, false).await?;
 /// let session = manager.open_request("GET", |_| []).load().await?;
 /// session.login(&ann)?;
@@ -99,19 +97,19 @@ impl Default for UserCache {
 }
 
 impl UserCache {
-    /// A cache with the default bounds, for one table of users: two tables need two, because users are kept by id.
+    /// A cache with the default bounds, for one user table. Two tables need two caches, because users are kept by id.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The most rows that are kept. Default: 10,000, which is plenty for the users of a few seconds. When that is
-    /// reached the older half goes. 0 and 1 keep none.
+    /// The maximum number of rows. Default: 10,000, which is plenty for the users of a few seconds. When the cache is
+    /// full, the older half goes. 0 and 1 disable it.
     pub fn with_max_users(self, users: usize) -> Self {
         Self::of(users, self.max_age)
     }
 
-    /// How long a row answers. Default: 5 seconds, enough for the requests of one page and those that follow it, and
-    /// short enough for somebody who waits for a change to take effect. More than a minute counts as one.
+    /// The maximum age of a row. Default: 5 seconds, enough for the requests of one page and those that follow it, and
+    /// short enough for a user who waits for a change to take effect. More than a minute counts as a minute.
     pub fn with_max_age(self, age: Duration) -> Self {
         Self::of(self.max_users, age)
     }
@@ -127,9 +125,9 @@ impl UserCache {
         }
     }
 
-    /// The row of the user with this id has changed, or may have. To be called by [`Users`](super::Users) of your own
-    /// between the change and its acknowledgement, whatever became of it. [`SqlUsers`](super::SqlUsers) does that
-    /// itself.
+    /// Reports that the row of the user with this id has changed, or may have. Your own [`Users`](super::Users) must
+    /// call it between the change and its acknowledgement, even if the change failed. [`SqlUsers`](super::SqlUsers)
+    /// does that itself.
     pub fn forget(&self, id: &str) {
         self.count(id).fetch_add(1, SeqCst);
     }
@@ -142,27 +140,27 @@ impl UserCache {
         }
     }
 
-    /// Forgets the row when the guard is dropped, and so whatever becomes of a change: also if nobody waits for it any
-    /// more.
+    /// Forgets the row when the guard is dropped, regardless of the outcome of the change: also if the caller stopped
+    /// waiting.
     pub(super) fn forget_after<'a>(&'a self, id: &'a str) -> Forget<'a> {
         Forget(self, id)
     }
 
-    /// The user with this id, if the row may still answer.
+    /// The user with this id, if the row is recent enough and unchanged.
     pub(super) fn get(&self, id: &str) -> Option<Arc<dyn AuthUser>> {
         let kept = self.with_shard(id, |shard| shard.get(id).cloned())?;
         let is_current = kept.ticket.changes == self.count(id).load(SeqCst);
         (is_current && kept.ticket.sent.elapsed() < self.max_age).then_some(kept.user)
     }
 
-    /// The right to keep one row, to be taken before it is asked for.
+    /// Permission to cache one row; take it before the query.
     pub(super) fn begin(&self, id: &str) -> Ticket {
         Ticket { sent: Instant::now(), changes: self.count(id).load(SeqCst) }
     }
 
-    /// Keeps what was read of the user with this id, unless the row has changed since.
+    /// Caches the row of the user with this id, unless the row has changed since.
     pub(super) fn fill(&self, id: &str, ticket: Ticket, user: &Arc<dyn AuthUser>) {
-        // Only to save room: a change after this look is found by `get`.
+        // Only saves room: `get` detects a change after this check.
         if ticket.changes == self.count(id).load(SeqCst) {
             let kept = Kept { user: Arc::clone(user), ticket };
             self.with_shard(id, |shard| shard.keep(id, kept, self.max_age));
@@ -200,7 +198,7 @@ impl Drop for Forget<'_> {
     }
 }
 
-/// When a row was asked for, and how often it had changed until then.
+/// The time of the query for a row, and how often the row had changed until then.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ticket {
     sent: Instant,
@@ -213,13 +211,13 @@ struct Kept {
     ticket: Ticket,
 }
 
-/// Rows in two halves. When the newer half is full or old, it takes the place of the older one, so rows go in about the
-/// order in which they came, without a list of that order.
+/// Rows in two halves. When the newer half is full or old, it replaces the older one. So rows go roughly in the order
+/// in which they came, without a list of that order.
 struct Shard {
     half: usize,
     newer: HashMap<Box<str>, Kept>,
     older: HashMap<Box<str>, Kept>,
-    /// When the newer half began.
+    /// The start of the newer half.
     began: Instant,
 }
 

@@ -6,8 +6,8 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// The signed-in user, checked against the users' table, and the session: what `CurrentUser` and `StaffUser` of the
-/// adapters are.
+/// The signed-in user, checked against the user table, and the session. `CurrentUser` and `StaffUser` of the adapters
+/// wrap it.
 ///
 /// ```
 /// use shared_session::{Error, Session, users::CurrentUser};
@@ -25,7 +25,7 @@ pub struct CurrentUser<U = User> {
 }
 
 impl<U: AuthUser + Clone> CurrentUser<U> {
-    /// The user of `session`. One SELECT for a request, or none with a [user cache](super::UserCache).
+    /// The user of `session`. One SELECT per request, or none with a [user cache](super::UserCache).
     ///
     /// # Errors
     /// As [`Session::require_user_as`].
@@ -34,8 +34,8 @@ impl<U: AuthUser + Clone> CurrentUser<U> {
         Ok(Self { user, session })
     }
 
-    /// The user of `session`, who is [staff](AuthUser::is_staff). Staff decide about others, so the row is read past a
-    /// user cache; load the session [past a near cache](crate::LoadOptions::past_near_cache), too.
+    /// The user of `session`, if the user is [staff](AuthUser::is_staff). Staff decide about other users, so this
+    /// bypasses a user cache; load the session [past a near cache](crate::LoadOptions::past_near_cache), too.
     ///
     /// # Errors
     /// As [`of`](Self::of), and [`ErrorKind::Forbidden`] if the user is not staff.
@@ -59,7 +59,7 @@ impl<U: AuthUser> CurrentUser<U> {
         self.user
     }
 
-    /// Goes on only if the user has `permission`, such as `blog.add_post`. Superusers have every permission. One round
+    /// Succeeds only if the user has `permission`, such as `blog.add_post`. Superusers have every permission. One round
     /// trip to the database each time, none for superusers.
     ///
     /// # Errors

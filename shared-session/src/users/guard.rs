@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{engine::session::Session, error::Error, reply::Rejected};
 
-/// Decides which users reach the routes behind it: `login_required` and `require` of the adapters.
+/// Decides which users reach the routes behind it. `login_required` and `require` of the adapters use it.
 ///
 /// ```
 /// use shared_session::{ErrorKind, SessionManager, store::MemoryStore, users::Guard};
@@ -29,35 +29,34 @@ impl Guard {
         Self { permission: None, max_age: None, login_page: None }
     }
 
-    /// Lets signed-in users through who have `permission`, such as `blog.add_post`. Superusers have every
-    /// permission.
+    /// Lets signed-in users with `permission`, such as `blog.add_post`, through. Superusers have every permission.
     #[must_use]
     pub fn require(permission: impl Into<Arc<str>>) -> Self {
         Self { permission: Some(permission.into()), ..Self::login_required() }
     }
 
-    /// Lets users through who signed in within `max_age`, as [`Session::require_fresh`] does.
+    /// Lets users who signed in within `max_age` through, as [`Session::require_fresh`] does.
     #[must_use]
     pub fn require_fresh(max_age: Duration) -> Self {
         Self { max_age: Some(max_age), ..Self::login_required() }
     }
 
     /// Redirects visitors who are not signed in to this page of the site: with 303, on GET and HEAD, and with the path
-    /// and query of the request in the parameter `next`. Default: they are answered with 401. Before a login goes on to
-    /// `next`, check it with [`safe_next`](super::safe_next()).
+    /// and query of the request in the parameter `next`. Default: they get 401. Before a login redirects to `next`,
+    /// check it with [`safe_next`](super::safe_next()).
     #[must_use]
     pub fn redirect_to(self, login_page: impl Into<Arc<str>>) -> Self {
         Self { login_page: Some(login_page.into()), ..self }
     }
 
     /// Whether the user of `session` may pass. One SELECT, which extractors of the same request do not repeat, and
-    /// another for a permission. A [user cache](super::UserCache) may take the place of the first, but not where a
-    /// permission or the time of the sign-in counts.
+    /// another for a permission. A [user cache](super::UserCache) may replace the first SELECT, unless the guard checks
+    /// a permission or the time of the sign-in.
     ///
     /// # Errors
-    /// The answer: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in or
-    /// the sign-in is too old, [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) without the permission, and as
-    /// [`Session::user`](crate::Session::user).
+    /// The response: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if the session has no signed-in
+    /// user or the sign-in is too old, [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) without the permission,
+    /// and the errors of [`Session::user`](crate::Session::user).
     pub async fn check(&self, session: &Session) -> Result<(), Rejected> {
         self.passes(session).await.map_err(|error| Rejected::new(error).with_login_page(self.login_page.clone()))
     }

@@ -1,9 +1,9 @@
-//! How a user signs in.
+//! Options for a sign-in.
 
 use crate::record::{expiry::Expiry, lifetime::Lifetime};
 
-/// How a user signs in, for [`Session::login_with`](crate::Session::login_with). By default as
-/// [`login`](crate::Session::login) does.
+/// Options for a sign-in with [`Session::login_with`](crate::Session::login_with). The default equals
+/// [`login`](crate::Session::login).
 ///
 /// ```
 /// # use shared_session::{Error, LoginOptions, Session, users::User};
@@ -27,14 +27,14 @@ enum Stay {
 }
 
 impl LoginOptions {
-    /// What [`login`](crate::Session::login) does.
+    /// The behaviour of [`login`](crate::Session::login).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether the user stays signed in when the browser is closed: with `true` the session lives unused for the
-    /// [remembered time](Lifetime::with_remembered) and the browser keeps the cookie as long, with `false` the browser
+    /// Whether the user stays signed in after the browser is closed. With `true` the session ends after the [remembered
+    /// time](Lifetime::with_remembered) without use, and the browser keeps the cookie as long. With `false` the browser
     /// drops the cookie when it is closed. Default: neither; the session and its cookie live as configured.
     #[must_use]
     #[doc(alias = "remember")]
@@ -43,14 +43,14 @@ impl LoginOptions {
         Self { stay: if remember { Stay::Remembered } else { Stay::Until(Expiry::OnBrowserClose) } }
     }
 
-    /// When the session ends. Default: [`Expiry::Configured`]; in a Django profile the expiry that the session has,
-    /// which Django's `login` keeps as well.
+    /// The end of the session. Default: [`Expiry::Configured`]; in a Django profile the session keeps its expiry, as in
+    /// Django's `login`.
     #[must_use]
     pub fn with_expiry(self, expiry: Expiry) -> Self {
         Self { stay: Stay::Until(expiry) }
     }
 
-    /// The expiry that this asks for, if any.
+    /// The requested expiry, if any.
     pub(crate) fn into_expiry(self, lifetime: &Lifetime) -> Option<Expiry> {
         match self.stay {
             Stay::Unsaid => None,

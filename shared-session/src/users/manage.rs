@@ -3,24 +3,24 @@ use std::future::Future;
 use super::Users;
 use crate::error::Error;
 
-/// [`Users`] that a service may change. Sessions do not need it; [`SqlUsers`](super::SqlUsers) has it, and methods of
-/// its own to create and list users.
+/// [`Users`] that a service can change. Sessions do not need it. [`SqlUsers`](super::SqlUsers) implements it, and has
+/// further methods to create and list users.
 ///
-/// The rules of [`Users`] hold for each method.
+/// Each method follows the rules of [`Users`].
 pub trait ManageUsers: Users {
-    /// Stores a new password, whatever the old one, hashed with [`hasher`](Users::hasher), and answers the user as
-    /// stored now; `None` if there is none. For administrators; for the user's own request see
+    /// Stores a new password, hashed with [`hasher`](Users::hasher), without a check of the old one. Returns the user
+    /// as stored now; `None` if the user does not exist. For administrators; for the user's own request see
     /// [`change_password`](Self::change_password). Costs one password hash. Ends all sessions of the user; [sign the
-    /// user in](crate::Session::login) again to keep the one at hand.
+    /// user in](crate::Session::login) again to keep the current one.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database fails.
     fn set_password(&self, id: &str, password: &str) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send;
 
-    /// As [`set_password`](Self::set_password), but only while the stored password is still that of `user`, in one
-    /// atomic step: for users who have just proved that they know it. Answers the user as stored now; `None` if the
-    /// password was changed since `user` was read, or there is no such user. Then nothing was changed. Of several
-    /// simultaneous changes exactly one succeeds. Costs one password hash.
+    /// As [`set_password`](Self::set_password), but only if the stored password is still that of `user`, in one atomic
+    /// step: for users who have just entered their old password. Returns the user as stored now; `None`, with nothing
+    /// changed, if the password has changed since `user` was read or the user does not exist. Exactly one of several
+    /// simultaneous changes succeeds. Costs one password hash.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -49,8 +49,8 @@ pub trait ManageUsers: Users {
         password: &str,
     ) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send;
 
-    /// Activates or deactivates a user; says whether there is one. The sessions of an inactive user are anonymous, and
-    /// count again when the user is active again: to end them for good, [revoke
+    /// Activates or deactivates a user; returns whether the user exists. The sessions of an inactive user are
+    /// anonymous, and count again once the user is active again: to end them for good, [revoke
     /// them](crate::SessionManager::revoke_all).
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Password hashes in Django's formats: verify all, write two.
+//! Password hashes in Django's formats: verifies all of them, writes two.
 
 use subtle::ConstantTimeEq;
 
@@ -19,19 +19,19 @@ pub(super) use level::{Family, counted};
 pub(super) use scheme::Scheme;
 use scheme::Stored;
 
-/// What [`verify_as`] found.
+/// The result of [`verify_as`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
     /// The password is the one that was hashed.
     Match,
-    /// It is another password.
+    /// The hash is of another password.
     Mismatch,
-    /// No password can match: the account has none, or the stored string cannot be read or is too costly to compute.
+    /// No password can match: the account has none, or the stored string is invalid or too costly to compute.
     Unusable,
 }
 
-/// Whether `password` is the one that `encoded` was made from, and what was computed, so that every refusal can be made
-/// to cost the same. Compares in constant time. Takes a tenth of a second and more of one core.
+/// Whether `encoded` is a hash of `password`, and the work that was computed, so that every refusal can be made to cost
+/// the same. Compares in constant time. Takes a tenth of a second or more of one core.
 pub(super) fn verify_as(password: &str, encoded: &str) -> (Option<Scheme>, Verdict) {
     let Some(stored) = Stored::parse(encoded) else { return (None, Verdict::Unusable) };
     match stored.scheme.derive(password.as_bytes(), &stored.salt, stored.hash.len()) {
@@ -47,17 +47,17 @@ pub(super) fn scheme_of(encoded: &str) -> Option<Scheme> {
     Stored::parse(encoded).map(|stored| stored.scheme)
 }
 
-/// How new passwords are hashed.
+/// The algorithm that hashes new passwords.
 ///
 /// The default is [`argon2id`](Self::argon2id). In a fleet with Django use
 /// [`pbkdf2_sha256`](Self::pbkdf2_sha256), which every Django verifies without further packages.
 ///
-/// Hashes are strings, `algorithm$parameters$salt$hash`, exactly as Django stores them. Whatever new ones are, these are
-/// verified: `argon2`, `pbkdf2_sha256`, `pbkdf2_sha1`, `scrypt`, `bcrypt` and `bcrypt_sha256`; `md5` is not. Any other
-/// string matches no password, such as `!`, which stands for "no password".
+/// Hashes are strings, `algorithm$parameters$salt$hash`, exactly as Django stores them. Every hasher verifies `argon2`,
+/// `pbkdf2_sha256`, `pbkdf2_sha1`, `scrypt`, `bcrypt` and `bcrypt_sha256`, but not `md5`. Any other string matches no
+/// password, such as `!`, which stands for "no password".
 ///
-/// One corrupt row must not stop the process. So a hash matches no password either if its parameters are beyond these
-/// limits: 10 million PBKDF2 iterations, 256 MiB of memory, bcrypt cost 16, 4 GiB filled in all passes of argon2.
+/// One corrupt row must not stop the process. So a hash whose parameters exceed these limits matches no password
+/// either: 10 million PBKDF2 iterations, 256 MiB of memory, bcrypt cost 16, 4 GiB filled in all passes of argon2.
 /// Django's own defaults are at most a sixth of that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PasswordHasher(Scheme);
@@ -76,13 +76,13 @@ impl PasswordHasher {
     /// Password Storage Cheat Sheet.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if argon2 does not know these parameters, or they are beyond the [limits](Self).
+    /// [`ErrorKind::Config`] if argon2 does not support these parameters, or they exceed the [limits](Self).
     pub fn argon2id(memory: u32, passes: u32, lanes: u32) -> Result<Self, Error> {
         Self::checked(Scheme::argon2id(memory, passes, lanes))
     }
 
-    /// Django's default, PBKDF2 with HMAC-SHA-256. Take the number of `iterations` of the Django release in the fleet:
-    /// Django rehashes a password at login, and ends the user's other sessions, when its own number is another one.
+    /// Django's default, PBKDF2 with HMAC-SHA-256. Use the `iterations` of the Django release in the fleet: if its own
+    /// number differs, Django rehashes a password at login and ends the user's other sessions.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if `iterations` is 0 or beyond the [limit](Self).
@@ -92,7 +92,7 @@ impl PasswordHasher {
 
     /// As `hash`, on this thread.
     pub(super) fn hash_here(self, password: &str) -> Result<String, Error> {
-        // As Django's: 22 letters and digits carry 128 bits.
+        // As in Django: 22 letters and digits carry 128 bits.
         let salt = random::text::<22>()?;
         self.0
             .derive(password.as_bytes(), salt.as_bytes(), Scheme::NEW_HASH_LEN)

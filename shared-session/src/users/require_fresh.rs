@@ -1,22 +1,22 @@
-//! A second look: whether the sign-in is recent enough for what a stolen cookie must not do.
+//! A check that the sign-in is recent enough for an operation that a stolen cookie must not allow.
 
 use std::time::Duration;
 
 use crate::{engine::session::Session, error::Error, record::time::StoreTime, users::UnauthenticatedReason};
 
 impl Session {
-    /// Goes on only if somebody is signed in who signed in within `max_age`: for a new password or address, or the
-    /// deletion of an account (OWASP ASVS 5.0, 7.5.1). Ask the others for their password and call
-    /// [`login`](Session::login) again, with the [expiry](Session::expiry) that the session has. One SELECT, even
-    /// with a [user cache](crate::users::UserCache), which extractors of the same request do not repeat.
+    /// Succeeds only if the user signed in within `max_age`: for a new password or address, or the deletion of an
+    /// account (OWASP ASVS 5.0, 7.5.1). Otherwise ask for the password and call [`login`](Session::login) again, with
+    /// the current [expiry](Session::expiry) of the session. One SELECT, even with a [user
+    /// cache](crate::users::UserCache), which extractors of the same request do not repeat.
     ///
-    /// Sessions that do not say [when](Session::authenticated_at) count as too old, and so does a sign-in of this
-    /// request until it is stored.
+    /// A session without the [time](Session::authenticated_at) of its sign-in counts as too old, and so does a sign-in
+    /// of this request until it is stored.
     ///
     /// # Errors
-    /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if nobody is signed in, or the sign-in is
-    /// older; [`UnauthenticatedReason::of`] says which. [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store or
-    /// the database fails.
+    /// [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if the session has no signed-in user, or the
+    /// sign-in is older; [`UnauthenticatedReason::of`] tells the two apart.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store or the database fails.
     pub async fn require_fresh(&self, max_age: Duration) -> Result<(), Error> {
         self.past_user_cache();
         self.signed_in().await?;

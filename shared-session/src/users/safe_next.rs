@@ -1,17 +1,17 @@
-//! Where a login may go on to.
+//! The target of the redirect after a login.
 
 use crate::percent;
 
-/// Longer ones are no links of a page.
+/// Links of real pages are shorter.
 const MAX_LEN: usize = 2048;
 
-/// `next` if it is a path of this site, byte for byte; else `None`. A login page that was
-/// [redirected to](super::Guard::redirect_to) goes on there. Anybody can make a link to the login page with a
-/// `next` that leads to another site (OWASP: Unvalidated Redirects and Forwards).
+/// `next` if it is a path of this site, byte for byte; else `None`. A login page that was [redirected
+/// to](super::Guard::redirect_to) continues there. An attacker can make a link to the login page with a `next` that
+/// leads to another site (OWASP: Unvalidated Redirects and Forwards).
 ///
-/// Browsers read `//host`, `/\host` and paths with tabs or line breaks in them as other sites, so these are refused, and
-/// so is whatever is not visible ASCII. In the path they are refused percent-encoded too, because servers on the way may
-/// decode them, and with them the segments `.` and `..`. A query is only data.
+/// Browsers read `//host`, `/\host` and paths with tabs or line breaks as other sites, so these are refused, as is any
+/// character other than visible ASCII. In the path they are also refused percent-encoded, because servers on the way
+/// may decode them; the segments `.` and `..` are refused in both forms. A query is only data.
 ///
 /// ```
 /// use shared_session::users::safe_next;

@@ -56,14 +56,14 @@ pub use user_table::UserTable;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 #[cfg(feature = "sqlite")]
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-/// How many users' hashes are looked at to learn what refusals must cost.
+/// The number of user hashes in the sample that sets the cost of refusals.
 const SURVEYED: u32 = 500;
 
 /// Users in the tables that Django uses: `auth_user`, its groups and permissions.
 ///
 /// The tables can be Django's ([`with_django_tables`](Self::with_django_tables)) or made here
-/// ([`migrate`](Self::migrate)), exactly as Django makes them, so that a Django site can take them over later. Then one
-/// table more is ours, `shared_session_epoch`. Clones share one pool.
+/// ([`migrate`](Self::migrate)), exactly as Django makes them, so that a Django site can take them over later.
+/// `migrate` adds one table of our own, `shared_session_epoch`. Clones share one pool.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -87,7 +87,7 @@ const SURVEYED: u32 = 500;
 #[derive(Clone)]
 pub struct SqlUsers {
     pool: Pool,
-    /// Replaced once, by the look at the tables when the service starts.
+    /// Replaced once, by the inspection of the tables at start-up.
     tables: Arc<RwLock<Arc<Tables>>>,
     hasher: PasswordHasher,
     /// Whether the costs of stored hashes have been learned.
@@ -114,8 +114,8 @@ impl Pool {
     }
 }
 
-/// Runs `$body` on a connection of whichever database there is, as a future of the outcome. PostgreSQL may have it run
-/// again: it must not consume what it uses. `$keeps` is for `persistent`.
+/// Runs `$body` on a connection of either database, as a future of the outcome. With PostgreSQL it may run twice, so it
+/// must not consume its inputs. `$keeps` is for `persistent`.
 macro_rules! on_connection {
     ($users:expr, $work:ident, |$connection:ident, $keeps:ident| $body:expr) => {
         $crate::users::sql::failure::within(async {
@@ -145,12 +145,12 @@ use on_connection;
 impl SqlUsers {
     /// Connects to `sqlite://path`, `sqlite::memory:` or `postgres://...`.
     ///
-    /// A SQLite file is created if missing, switched to write-ahead logging (readers and the writer do not block each
-    /// other), and a writer waits up to 5 s for another. A memory database lives as long as the pool, on one
+    /// A SQLite file is created if missing and switched to write-ahead logging (readers and the writer do not block
+    /// each other), and a writer waits up to 5 s for another. A memory database lives as long as the pool, on one
     /// connection. PostgreSQL gets up to 10 connections; a request waits up to 2 s for one. With the feature
-    /// `postgres-tls` its URL takes `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as libpq does: the default,
-    /// `prefer`, uses TLS where the server has it. Behind a pooler such as PgBouncer, which is found out, every
-    /// operation is a transaction of its own and costs two to three round trips more.
+    /// `postgres-tls` its URL accepts `sslmode`, `sslrootcert`, `sslcert` and `sslkey` as in libpq: the default,
+    /// `prefer`, uses TLS if the server supports it. Behind a pooler such as PgBouncer, which is detected, every
+    /// operation is a transaction of its own and costs two to three more round trips.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] for another URL, or a database whose feature is not compiled in;
@@ -182,23 +182,23 @@ impl SqlUsers {
         Ok(Self::from_sqlite(within(pool.connect_with(options)).await?))
     }
 
-    /// Uses a pool of yours. Give it write-ahead logging and a busy timeout, as [`connect`](Self::connect) does.
+    /// Uses your own pool. Give it write-ahead logging and a busy timeout, as [`connect`](Self::connect) does.
     #[cfg(feature = "sqlite")]
     #[must_use]
     pub fn from_sqlite(pool: SqlitePool) -> Self {
         Self::new(Pool::Sqlite(pool))
     }
 
-    /// Uses a pool of yours. Give it an acquire timeout of a few seconds; sqlx's own is 30 s. If it leads to a pooler,
-    /// say so: [`behind_pooler`](Self::behind_pooler).
+    /// Uses your own pool. Give it an acquire timeout of a few seconds; sqlx's own is 30 s. If it leads to a pooler,
+    /// call [`behind_pooler`](Self::behind_pooler).
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn from_postgres(pool: sqlx::PgPool) -> Self {
         Self::new(Pool::Postgres(Postgres::of(pool)))
     }
 
-    /// Says that a pool of yours leads to a pooler that switches servers between transactions. Default: a direct
-    /// connection; [`connect`](Self::connect) finds it out.
+    /// Declares that your own pool leads to a pooler that switches servers between transactions. Default: a direct
+    /// connection; [`connect`](Self::connect) detects a pooler.
     #[cfg(feature = "postgres")]
     #[must_use]
     pub fn behind_pooler(mut self) -> Self {
@@ -223,7 +223,7 @@ impl SqlUsers {
         Arc::clone(&self.tables.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Sets how new passwords are hashed. Default: argon2id. In a fleet with Django take
+    /// Sets the hasher of new passwords. Default: argon2id. In a fleet with Django use
     /// [`PasswordHasher::pbkdf2_sha256`], which Django verifies without further packages.
     #[must_use]
     pub fn with_hasher(mut self, hasher: PasswordHasher) -> Self {
@@ -231,10 +231,10 @@ impl SqlUsers {
         self
     }
 
-    /// Asks the database for an answer, for a readiness check. One round trip.
+    /// Checks that the database answers, for a readiness check. One round trip.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if there is none.
+    /// [`ErrorKind::Unavailable`] if it does not answer.
     pub async fn ping(&self) -> Result<(), Error> {
         on_connection!(self, Read, |connection, keeps| {
             sqlx::query("SELECT 1").persistent(keeps).execute(connection).await.map(drop)
@@ -242,8 +242,8 @@ impl SqlUsers {
         .await
     }
 
-    /// Learns once what the hashes of some users cost, so that already the first refusal costs as much. A table that
-    /// cannot be read now is looked at again the next time; until then a dear hash is learned when it is met.
+    /// Learns once the cost of some users' hashes, so that even the first refusal costs as much. If the table cannot be
+    /// read now, the next call tries again; until then an expensive hash is learned when it is met.
     async fn survey(&self) {
         let looked = self.surveyed.get_or_try_init(async || {
             let users = self.list("", 0, SURVEYED).await?;
@@ -255,7 +255,7 @@ impl SqlUsers {
         }
     }
 
-    /// The names in one column that `sql` answers for the user's key, without NULLs.
+    /// The names in one column that `sql` selects for the user's key, without NULLs.
     async fn for_user(&self, sql: Option<String>, key: &str) -> Result<Vec<String>, Error> {
         let Some(sql) = sql else { return Ok(Vec::new()) };
         let names: Vec<Option<String>> = on_connection!(self, Read, |connection, keeps| {
@@ -276,7 +276,7 @@ impl SqlUsers {
         Ok(users.into_iter().map(|user| tables.shown(user)).collect())
     }
 
-    /// The user of exactly this name; `None` if several users have it.
+    /// The user with exactly this name; `None` if several users have it.
     async fn named(&self, tables: &Tables, name: &str) -> Result<Option<User>, Error> {
         let Some(stored) = tables.name.stored(name) else { return Ok(None) };
         let mut users = self.found(tables, &tables.find_by_name, &stored).await?;
@@ -305,8 +305,8 @@ impl Users for SqlUsers {
         }
     }
 
-    /// Looks for the name as given, because not all names come from forms, and then for its
-    /// [NFKC](super::normalized_name), in which names are stored. Nobody has no name, or one with a zero byte.
+    /// Looks up the name as given, because not all names come from forms, and then its [NFKC](super::normalized_name),
+    /// in which names are stored. No user has an empty name, or one with a zero byte.
     async fn find_by_name(&self, name: &str) -> Result<Option<User>, Error> {
         if name.is_empty() || name.contains('\0') {
             return Ok(None);
@@ -319,7 +319,7 @@ impl Users for SqlUsers {
         }
     }
 
-    /// As [`Users::verify`]. The first call also reads some hundred users, to learn what their hashes cost.
+    /// As [`Users::verify`]. The first call also reads some hundred users, to learn the cost of their hashes.
     async fn verify(&self, name: &str, password: &str) -> Result<Option<User>, Error> {
         let user = self.find_by_name(name).await?;
         self.survey().await;
@@ -330,7 +330,7 @@ impl Users for SqlUsers {
         self.hasher
     }
 
-    /// The tables of a Django site have no epochs: there it is `None` for everybody.
+    /// The tables of a Django site have no epochs: there it always returns `None`.
     async fn raise_epoch(&self, id: &str) -> Result<Option<i64>, Error> {
         let tables = self.tables();
         let Some(key) = tables.key(id).filter(|_| tables.has_epochs) else { return Ok(None) };
@@ -353,7 +353,7 @@ impl Users for SqlUsers {
         self.cache.get()
     }
 
-    /// Django's rules: an inactive user has none, a superuser has all that exist.
+    /// Django's rules: an inactive user has no permissions, a superuser has all that exist.
     async fn permissions(&self, user: &User) -> Result<BTreeSet<String>, Error> {
         let tables = self.tables();
         let Some(key) = tables.key(&user.id).filter(|_| user.is_active) else { return Ok(BTreeSet::new()) };
@@ -367,7 +367,7 @@ impl Users for SqlUsers {
     }
 }
 
-/// Reads the columns of [`Tables::select`]. A text that is NULL is empty.
+/// Reads the columns of [`Tables::select`]. A NULL text becomes empty.
 fn read_user<'r, R>(row: &'r R) -> sqlx::Result<User>
 where
     R: Row,
@@ -392,5 +392,5 @@ where
     Ok(user)
 }
 
-/// What Django derives the session auth hash of a user from whose password is NULL. No password matches it.
+/// The text from which Django derives the session auth hash of a user whose password is NULL. No password matches it.
 const NO_PASSWORD: &str = "None";

@@ -2,26 +2,25 @@ use std::{error::Error as StdError, fmt};
 
 use crate::error::{Error, ErrorKind};
 
-/// Why a signed-in user was asked for in vain: the source of the error of [`Session::require_user`](crate::Session::require_user), which
-/// extractors of signed-in users answer with.
+/// The reason why a request has no signed-in user. It is the source of the error of
+/// [`Session::require_user`](crate::Session::require_user), which extractors of signed-in users return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnauthenticatedReason {
     /// The client sent no session cookie, or conflicting ones: a first visit, or a browser that does not keep the
     /// cookie.
     NoCookie,
-    /// The cookie is that of a session that has ended: it expired, was signed out or revoked, or its user has a new
-    /// password or is not active any more.
+    /// The session of the cookie has ended: it expired, was signed out or revoked, or its user has a new password or is
+    /// no longer active.
     Ended,
     /// The session has no user.
     Anonymous,
-    /// Somebody is signed in, but too long ago for what was asked:
-    /// [`Session::require_fresh`](crate::Session::require_fresh).
+    /// The user signed in too long ago for the operation: [`Session::require_fresh`](crate::Session::require_fresh).
     TooLongAgo,
 }
 
 impl UnauthenticatedReason {
-    /// The reason in `error`, if that is one of these.
+    /// The reason in `error`, if it has one.
     ///
     /// ```
     /// # use shared_session::{SecretKeys, SessionManager, store::MemoryStore, users::UnauthenticatedReason};

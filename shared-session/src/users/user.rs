@@ -8,8 +8,7 @@ use super::{
 };
 use crate::keys::SecretKeys;
 
-/// A user as Django's table has them, as the row was when it was read. A table of your own may have
-/// [a type of its own](AuthUser).
+/// A user of Django's table, as of the time when the row was read. Your own table may have [its own type](AuthUser).
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct User {
@@ -23,7 +22,7 @@ pub struct User {
     pub first_name: String,
     /// May be empty.
     pub last_name: String,
-    /// Others cannot sign in, and their sessions are anonymous.
+    /// Inactive users cannot sign in, and their sessions are anonymous.
     pub is_active: bool,
     /// May enter the administration.
     pub is_staff: bool,
@@ -59,16 +58,16 @@ impl User {
     }
 
     /// Sets the encoded password, a string in one of the formats of [`PasswordHasher`](super::PasswordHasher). Default:
-    /// `!`, which nothing matches.
+    /// `!`, which no password matches.
     #[must_use]
     pub fn with_encoded_password(mut self, encoded: impl Into<String>) -> Self {
         self.password = encoded.into();
         self
     }
 
-    /// The tie between a session and the user's present password: an HMAC of the stored hash, 43 characters; with the
-    /// keys of a [Django deployment](SecretKeys::django) Django's own, 64 hexadecimal digits. It goes into the session
-    /// at login. A change of the password makes another one, which ends the sessions that hold the old one.
+    /// The link between a session and the user's present password: an HMAC of the stored hash, 43 characters; with the
+    /// keys of a [Django deployment](SecretKeys::django) it is Django's own, 64 hexadecimal digits. A login stores it
+    /// in the session. A new password changes it, which ends the sessions that hold the old one.
     ///
     /// ```
     /// use shared_session::{SecretKeys, users::User};

@@ -1,4 +1,4 @@
-//! Password work off the async threads, bounded to the cores, the same for every refusal.
+//! Password work off the async threads, at most one per core, the same for every refusal.
 
 use std::{
     sync::{LazyLock, Mutex, PoisonError},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
-/// How long a request waits for a core. Beyond it the process is overloaded, and says so.
+/// The maximum wait for a core. Beyond it the process is overloaded and returns an error.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 static CORES: LazyLock<Semaphore> =
@@ -24,8 +24,8 @@ static CORES: LazyLock<Semaphore> =
 static LEARNED: Mutex<Level> = Mutex::new(Level::new());
 
 impl PasswordHasher {
-    /// The hash of `password` under a new random salt, to be stored: at most 128 characters. Takes a tenth of a second
-    /// and more of one core, off the async threads, no more at a time than there are cores.
+    /// Hashes `password` under a new random salt, for storage: at most 128 characters. Takes a tenth of a second or
+    /// more of one core, off the async threads, at most one per core at a time.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
@@ -37,14 +37,14 @@ impl PasswordHasher {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if no core is free for ten seconds, or the system gives no random bytes.
+    /// [`ErrorKind::Unavailable`] if no core is free for ten seconds, or the system provides no random bytes.
     pub async fn hash(self, password: &str) -> Result<String, Error> {
         let password = password.to_owned();
         off_thread(move || self.hash_here(&password)).await?
     }
 }
 
-/// `user`, if active and `password` is right. Every refusal computes the same work, for every name.
+/// Returns `user`, if active and `password` is right. Every refusal computes the same work, for every name.
 pub(super) async fn verify_user<U: AuthUser>(
     user: Option<U>,
     password: &str,
@@ -54,7 +54,7 @@ pub(super) async fn verify_user<U: AuthUser>(
     off_thread(move || decide(user, &password, hasher, &LEARNED)).await
 }
 
-/// Has refusals cost at least what hashes of these `schemes` cost.
+/// Makes refusals cost at least as much as hashes of these `schemes`.
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(super) fn learn(schemes: impl IntoIterator<Item = super::password::Scheme>) {
     let mut learned = LEARNED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -84,7 +84,7 @@ async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
         .await
         .map_err(|source| Error::new(ErrorKind::Unavailable, "too many passwords to verify").with_source(source))?
         .map_err(|source| Error::new(ErrorKind::Unavailable, "shutting down").with_source(source))?;
-    // The permit moves along: work goes on when the request that asked for it is dropped.
+    // The permit moves along: the work continues if its request is dropped.
     spawn_blocking(move || {
         let result = work();
         drop(permit);
@@ -124,7 +124,7 @@ mod tests {
         let hash = |iterations| PasswordHasher::pbkdf2_sha256(iterations).unwrap().hash_here("right").unwrap();
         let argon2 = |memory| PasswordHasher::argon2id(memory, 1, 1).unwrap().hash_here("right").unwrap();
         let no_hash = ["", "!", "!a3", "md5$salt$1d50efa381c5e361dc785e3c0993548c", "pbkdf2_sha256$9$", "plain"];
-        // Argon2 takes no salt so short.
+        // Argon2 rejects a salt this short.
         let refused = "argon2$argon2id$v=19$m=64,t=1,p=1$YQ$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
         let inactive = |encoded: String| {
             let mut user = ann(encoded);

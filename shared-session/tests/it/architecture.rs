@@ -1,8 +1,8 @@
 //! Compares the table "Who may know what" of ARCHITECTURE.md with the imports in the code.
 //!
 //! A module imports only from the rows above its own, and from modules before an arrow in its own row. A re-exported
-//! name counts as an import from its origin; re-exporting a child does not count. The test sees imports only, and not
-//! the methods that another module adds to a type.
+//! name counts as an import from its origin; re-exporting a child does not count. The test sees imports only, not the
+//! methods that another module adds to a type.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -101,7 +101,7 @@ fn split(path: &str) -> Segments {
     path.split("::").filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
-/// For each module in the table its row, and the number of arrows before it there.
+/// The row of each module in the table, and the number of arrows before it in that row.
 fn layers(page: &str) -> BTreeMap<String, (usize, usize)> {
     let (_, section) = page.split_once("## Who may know what").expect("the section");
     let section = section.split("\n## ").next().unwrap_or_default();
@@ -200,7 +200,7 @@ impl Source {
         found
     }
 
-    /// From the crate's root; `None` for a path of another crate.
+    /// The path from the crate's root; `None` for a path of another crate.
     fn absolute(&self, path: &[String], module: &[String]) -> Option<Segments> {
         let first = path.first()?;
         match first.as_str() {
@@ -305,7 +305,7 @@ fn without_comments_and_tests(text: &str) -> String {
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
         if is_test_attribute(line.trim_start()) {
-            // The item after it: a line, or a block that ends where the indentation ends.
+            // The next item: a line, or a block that ends where the indentation ends.
             let end = format!("{}}}", &line[..line.len() - line.trim_start().len()]);
             if lines.next().is_some_and(|next| next.ends_with('{')) {
                 lines.by_ref().find(|line| *line == end);

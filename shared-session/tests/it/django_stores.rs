@@ -1,4 +1,4 @@
-//! Sessions in Django's own table, made by Django's own DDL.
+//! Sessions in Django's own table, created by Django's own DDL.
 
 mod cached;
 mod contract;
@@ -30,7 +30,7 @@ pub(super) fn seen(text: &'static str) -> Seen {
     Seen::new(Bytes::from_static(text.as_bytes()), 0..text.len())
 }
 
-/// A file that Django migrated. It goes away with the test.
+/// A file that Django migrated. It is deleted with the test.
 struct File(PathBuf);
 
 impl File {
@@ -88,7 +88,7 @@ async fn keeps_text_until_its_time(store: DjangoDbStore) {
     let now = store.time().await.unwrap();
     while store.time().await.unwrap().since(now) < Duration::from_millis(5) {}
 
-    // No index: every live session may be any user's.
+    // No index: every live session may belong to any user.
     store.index_add("user:1", KEY, now.after(MINUTE)).await.unwrap();
     store.index_remove("user:1", &["other".to_owned()]).await.unwrap();
     let mut listed = store.index_list("user:1").await.unwrap();
@@ -233,7 +233,7 @@ async fn a_lifetime_becomes_the_expiry_date_in_postgres() {
     let millis = "SELECT (extract(epoch from expire_date) * 1000)::bigint FROM django_session";
     let millis = Postgres::shared().sql(&url, millis);
     assert_eq!(millis.lines().count(), 2);
-    // Rounded, where the store's clock rounds too.
+    // Rounded, because the store's clock rounds too.
     assert!(millis.lines().all(|time| (before.0 - 1..=after.0 + 1).contains(&time.parse().unwrap())), "{millis}");
 }
 

@@ -1,4 +1,4 @@
-//! The small programs in `examples/` do what they say.
+//! The programs in `examples/` work as documented.
 
 use std::{fs, path::Path};
 
@@ -17,7 +17,7 @@ fn a_test_runs_every_small_program() {
         let programs = fs::read_to_string(workspace.join(package).join("tests/it/programs.rs")).unwrap();
         for file in fs::read_dir(workspace.join(package).join("examples")).unwrap() {
             let path = file.unwrap().path();
-            // Those for Actix Web have names that the ones for Axum do not have.
+            // The examples for Actix Web have a prefix that those for Axum lack.
             let name = path.file_stem().unwrap().to_str().unwrap();
             let name = name.strip_prefix("actix_").unwrap_or(name);
             let is_run = tests.contains(&format!("crate::programs::{name}::"))
@@ -65,7 +65,7 @@ async fn tonic() {
     let service = SessionLayer::new(manager).layer(crate::programs::tonic::Visits);
     let call = async |cookie: &str| {
         let request = http::Request::post("/example.Visits/Count").header("content-type", "application/grpc");
-        // A message without a field.
+        // A message without fields.
         let body = ::tonic::body::Body::new(http_body_util::Full::from(&[0; 5][..]));
         let answer = service.clone().oneshot(request.header("cookie", cookie).body(body).unwrap()).await.unwrap();
         let cookie = answer.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()?.split(';').next());

@@ -1,6 +1,6 @@
 //! The integration tests of the core crate, in one binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
-#![allow(clippy::needless_pass_by_value, reason = "tests are called by their runner alone")]
+#![allow(clippy::needless_pass_by_value, reason = "only the test runner calls them")]
 
 mod architecture;
 mod backends;

@@ -22,7 +22,7 @@ fn refusal<T>(result: Result<T, shared_session::Error>) -> String {
     format!("{error}{source}")
 }
 
-/// With its tables, and the session `key`.
+/// A service with its tables, and the session `key`.
 async fn sessions(url: &str) -> SqlStore {
     let store = SqlStore::connect(url).await.unwrap();
     store.migrate().await.unwrap();
@@ -30,7 +30,7 @@ async fn sessions(url: &str) -> SqlStore {
     store
 }
 
-/// With its tables, and the user `ann`. Its passwords cost nothing.
+/// A service with its tables, and the user `ann`. The passwords cost nothing to hash.
 async fn users(url: &str) -> (SqlUsers, User) {
     let users = SqlUsers::connect(url).await.unwrap().with_hasher(PasswordHasher::pbkdf2_sha256(10).unwrap());
     users.migrate().await.unwrap();

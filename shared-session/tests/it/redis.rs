@@ -58,7 +58,7 @@ pub(super) fn patient() -> RedisConfig {
     RedisConfig::new().with_response_timeout(MINUTE).with_connect_timeout(MINUTE)
 }
 
-/// For tests of time-outs: short where an event must not happen, and long enough where it must.
+/// For tests of time-outs: short if an event must not happen, and long enough if it must.
 pub(super) fn impatient() -> RedisConfig {
     RedisConfig::new().with_response_timeout(Duration::from_secs(1)).with_connect_timeout(MINUTE)
 }
@@ -67,7 +67,7 @@ pub(super) async fn connect(redis: &Redis) -> RedisStore {
     RedisStore::connect_with(&redis.url(), &patient()).await.unwrap()
 }
 
-/// How often the server ran each command since the last call, those inside scripts included.
+/// How often the server ran each command since the last call, including those inside scripts.
 pub(super) fn commands(redis: &Redis) -> BTreeMap<String, usize> {
     let info = redis.cli(&["INFO", "commandstats"]);
     redis.cli(&["CONFIG", "RESETSTAT"]);
@@ -82,7 +82,7 @@ pub(super) fn counts<const N: usize>(expected: [(&str, usize); N]) -> BTreeMap<S
     expected.into_iter().map(|(name, calls)| (name.to_owned(), calls)).collect()
 }
 
-/// Whether the server has native compare-and-set, by its version: Redis since 8.4.
+/// Whether the server has native compare-and-set, which depends on its version: Redis since 8.4.
 pub(super) fn is_native(redis: &Redis) -> bool {
     redis.kind() == RedisKind::Valkey || redis.version() >= (8, 4)
 }

@@ -1,7 +1,7 @@
-//! The rules that make the guarantees true (ARCHITECTURE.md), one module each, over a store that fails on demand.
-//! `http-suite` tests the adapters.
+//! The rules behind the guarantees (ARCHITECTURE.md), one module each, over a store that fails on demand. `http-suite`
+//! tests the adapters.
 
-#![allow(unused_must_use, reason = "a test that does not look at an answer need not say so")]
+#![allow(unused_must_use, reason = "tests may ignore a result")]
 
 mod audit;
 mod bearer;
@@ -51,7 +51,7 @@ pub(crate) type Store = SpyStore<FaultStore<MemoryStore>>;
 /// One or more services over one store.
 pub(crate) type Fleet = FleetOf<false>;
 
-/// A fleet whose records are sealed, or not.
+/// A fleet with or without sealed records.
 pub(crate) struct FleetOf<const SEALED: bool> {
     pub(crate) manager: SessionManager,
     pub(crate) store: Store,
@@ -71,7 +71,7 @@ impl<const SEALED: bool> FleetOf<SEALED> {
         Self::over(SpyStore::new(FaultStore::new(memory.clone())), memory)
     }
 
-    /// One more service over `store`.
+    /// Another service over `store`.
     pub(crate) fn over(store: Store, memory: MemoryStore) -> Self {
         let manager = SessionManager::new(store.clone())
             .with_profile(if SEALED { sealed::profile() } else { profile() })
@@ -85,7 +85,7 @@ impl<const SEALED: bool> FleetOf<SEALED> {
         self.store.inner()
     }
 
-    /// A request that carries the browser's cookie.
+    /// A request with the browser's cookie.
     pub(crate) fn request(&self, browser: &Browser) -> LazySession {
         self.manager.open(browser.0.as_ref().map(|cookie| cookie.as_bytes()))
     }
@@ -96,7 +96,7 @@ impl<const SEALED: bool> FleetOf<SEALED> {
         (handle, session)
     }
 
-    /// Ends a request whose handler answered 200.
+    /// Ends a request whose handler responded with 200.
     pub(crate) async fn finish(&self, handle: &LazySession) -> Outcome {
         self.finish_with(handle, Ending::Completed).await
     }
@@ -108,7 +108,7 @@ impl<const SEALED: bool> FleetOf<SEALED> {
         }
     }
 
-    /// A whole request: load, edit, commit; the browser takes the answer.
+    /// A whole request: load, edit, commit; the browser receives the response.
     pub(crate) async fn serve(&self, browser: &mut Browser, edit: impl FnOnce(&Session)) -> Outcome {
         let (handle, session) = self.load(browser).await;
         edit(&session);
@@ -130,17 +130,17 @@ pub(crate) fn profile() -> Profile {
     Profile::default()
 }
 
-/// The text of a native record that is stored as `bytes` under `key`.
+/// The text of a native record stored as `bytes` under `key`.
 fn opened(_: &str, bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// How `text` is stored under `key`.
+/// The stored form of `text` under `key`.
 fn stored(_: &str, text: String) -> Bytes {
     text.into()
 }
 
-/// A cookie jar with room for one cookie.
+/// A browser with a single cookie.
 #[derive(Clone, Default)]
 pub(crate) struct Browser(pub(crate) Option<String>);
 

@@ -1,4 +1,4 @@
-//! Holds `docs/security.md` against the tests: each requirement has a row, and the tests that a row names exist.
+//! Checks `docs/security.md` against the tests: each requirement has a row, and the tests named in a row exist.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -53,7 +53,7 @@ fn tests_of(row: &str) -> impl Iterator<Item = &str> {
     row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap_or_default().split('`').skip(1).step_by(2)
 }
 
-/// The names of all functions in the repository's tests and in the tests beside the code.
+/// The names of all functions in the repository's integration and unit tests.
 fn tests_of_the_repository() -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for folder in ["shared-session", "shared-session-axum", "shared-session-actix", "tests", "examples"] {

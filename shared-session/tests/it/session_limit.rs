@@ -1,4 +1,4 @@
-//! A user has as many sessions as the manager allows, however many sign-ins come at the same moment.
+//! The limit of a user's sessions holds, however many sign-ins are simultaneous.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn sign_in(manager: &SessionManager, user: &str) -> Result<String, Error> 
     Ok(session.handle().map(|handle| handle.to_string()).unwrap_or_default())
 }
 
-/// Sign-ins of the same millisecond have no order.
+/// Sign-ins in the same millisecond have no order.
 async fn next_millisecond() {
     tokio::time::sleep(Duration::from_millis(2)).await;
 }
@@ -74,7 +74,7 @@ async fn the_newest_sign_ins_stay_also_of_sessions_that_began_long_ago() {
     let left: Vec<_> =
         manager.sessions_of("ann").await.unwrap().iter().map(|session| session.handle.to_string()).collect();
     assert!(!left.contains(&first) && left.contains(&second), "the sign-in counts, not the start");
-    // To sign in again in a session takes no place.
+    // Signing in again within a session does not count as a new session.
     visitor.login_as(Identity::new("ann", "", 0)).unwrap();
     visitor.commit().await.unwrap();
     assert_eq!(count(&manager, "ann").await, 2);

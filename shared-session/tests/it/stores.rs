@@ -40,7 +40,7 @@ mod sql {
         assert_eq!(store.index_list("index").await.unwrap(), ["live"]);
     }
 
-    /// Waits until what was stored without a lifetime has expired.
+    /// Waits until the entries without a lifetime have expired.
     pub(super) async fn pass(store: &SqlStore) {
         let stored = store.time().await.unwrap();
         while store.time().await.unwrap() < stored.after(Duration::from_millis(5)) {}
@@ -97,7 +97,7 @@ mod sqlite {
 
     use super::sql::{self, TTL, seen};
 
-    /// A file that goes away with the test.
+    /// A file that is deleted with the test.
     struct File(PathBuf);
 
     impl File {
@@ -142,7 +142,7 @@ mod sqlite {
         sql::many_start_at_once(&file.url()).await;
     }
 
-    /// SQLite itself does not wait here, whatever the busy timeout.
+    /// SQLite itself does not wait here, regardless of the busy timeout.
     #[tokio::test]
     async fn the_switch_to_wal_waits_for_another_writer() {
         let file = File::new();
@@ -181,7 +181,7 @@ mod sqlite {
         command.args(["--exact", &format!("{module}::one_of_twenty_processes")]).env(START, &path);
         command.stdout(std::process::Stdio::piped());
         let processes: Vec<_> = (0..20).map(|_| command.spawn().unwrap()).collect();
-        // Ideally all of them are waiting by now, but the test is right in any case.
+        // Ideally all of them wait by now, but the test is correct in any case.
         std::thread::sleep(Duration::from_millis(300));
         std::fs::write(format!("{path}-go"), "").unwrap();
         for process in processes {
@@ -197,7 +197,7 @@ mod sqlite {
         sql::purging_removes_every_expired_row(&file.store().await).await;
     }
 
-    /// A store in memory, and how often its one connection was used since it was made.
+    /// A store in memory, and how often its single connection has been used.
     async fn counted() -> (SqlitePool, SqlStore, Arc<AtomicU32>) {
         let uses = Arc::new(AtomicU32::new(0));
         let counter = uses.clone();

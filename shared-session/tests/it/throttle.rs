@@ -1,4 +1,4 @@
-//! Attempts are counted exactly, whatever the store and however many come at once.
+//! Attempts are counted exactly, in every store and under any concurrency.
 
 use std::{pin::pin, time::Duration};
 
@@ -27,7 +27,7 @@ fn ann() -> Subject {
     Subject::account("sign-in", "ann").with_policy(patient(6))
 }
 
-/// Whether an attempt may be made that then fails.
+/// Makes an attempt that then fails; returns whether it was allowed.
 async fn fails(throttle: &Throttle, subject: Subject) -> bool {
     matches!(throttle.attempt([subject]).await.unwrap(), Verdict::Go(_))
 }
@@ -42,13 +42,13 @@ async fn succeeds(throttle: &Throttle, subject: Subject) -> bool {
     }
 }
 
-/// Sixty at once in five services, of which six are free.
+/// Sixty simultaneous attempts in five services, of which six are free.
 async fn exact<S: SessionStore + Clone>(store: S) {
     let services: Vec<_> = (0..5).map(|_| Throttle::new(store.clone(), keys())).collect();
     let made = join_all((0..60).map(|n| fails(&services[n % 5], ann()))).await;
     assert_eq!(made.into_iter().filter(|made| *made).count(), 6);
     assert!(!fails(&services[0], ann()).await);
-    // Nothing of it counts for others, or once it is forgotten.
+    // None of this counts for other subjects, or after it is forgotten.
     let bob = || Subject::account("sign-in", "bob").with_policy(patient(6));
     let signed_in = join_all((0..20).map(|_| succeeds(&services[1], bob()))).await;
     assert!(signed_in.into_iter().all(|signed_in| signed_in), "people who sign in at once do not hinder each other");
@@ -135,8 +135,8 @@ async fn the_wait_that_is_told_is_long_enough() {
             Verdict::Go(_) => {}
             Verdict::Wait(wait) => {
                 longest = longest.max(wait);
-                // Later a failure may be forgotten in the meantime, which makes the wait shorter than was told.
-                // A process estimates the store's time, so it may be some milliseconds off.
+                // If a failure is forgotten meanwhile, the wait is shorter than announced. A process estimates the
+                // store's time, so it may be off by some milliseconds.
                 let off = Duration::from_millis(200);
                 let early = if longest < Duration::from_secs(60) { wait.saturating_sub(off) } else { Duration::ZERO };
                 store.advance(early);
@@ -148,7 +148,7 @@ async fn the_wait_that_is_told_is_long_enough() {
     }
     assert!(longest >= Duration::from_secs(60), "{longest:?}");
     store.advance(24 * HOUR);
-    assert!(store.is_empty(), "nothing is kept that counts no longer");
+    assert!(store.is_empty(), "attempts that no longer count are not kept");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn a_device_that_signed_in_before_is_not_locked_out_by_strangers() {
     let known = || Subject::device("sign-in", &device).with_policy(patient(2));
     assert!(succeeds(&throttle, known()).await);
     assert!(fails(&throttle, known()).await && fails(&throttle, known()).await);
-    assert!(!fails(&throttle, known()).await, "a stolen device does not guess on");
+    assert!(!fails(&throttle, known()).await, "a stolen device cannot continue to guess");
     assert!(throttle.known_device("bob", &cookie).is_none());
 }
 

@@ -23,7 +23,7 @@ use crate::{
 pub(super) const KEY: &str = "session:the-key";
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
 
-/// Versions of a value, identified by their first 24 bytes, as those of the native format by their tag.
+/// Versions of a value, identified by their first 24 bytes, as native records are by their tag.
 pub(super) const ONE: &str = "tag-1-------------------one";
 pub(super) const TWO: &str = "tag-2-------------------two";
 pub(super) const THREE: &str = "tag-3-------------------three";
@@ -68,7 +68,7 @@ impl Site {
         store
     }
 
-    /// What Redis holds.
+    /// The value in Redis.
     pub(super) fn copy(&self) -> String {
         self.redis.cli(&["GET", KEY])
     }
@@ -110,7 +110,7 @@ async fn a_session_is_read_from_redis_once_it_was_read_or_written() {
     assert_eq!(load(&store).await.as_deref(), Some(TWO));
 }
 
-/// A count changes with every attempt, so a copy of it would be of no use, and in the way while Redis is out of reach.
+/// A count changes with every attempt, so a copy of it would be useless, and harmful while Redis is unreachable.
 #[tokio::test]
 async fn attempts_are_counted_in_sql_alone_also_without_redis() {
     let site = Site::new();
@@ -249,7 +249,7 @@ async fn without_redis_sessions_are_read_and_started_and_no_write_is_begun() {
     assert_eq!(replace(&store, ONE, TWO).await, Replaced::Stored);
 }
 
-/// Without an answer it is unknown whether the fence stands, but certain that the row is unchanged.
+/// Without a reply it is unknown whether the fence exists, but certain that the row is unchanged.
 #[tokio::test]
 async fn a_redis_that_hangs_delays_reads_and_begins_no_write() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! The diagnostics of a wrongly built service: in the log or, without one, on standard error.
+//! The diagnostics of a misconfigured service: in the log or, without one, on standard error.
 
 use std::{
     convert::Infallible,
@@ -21,7 +21,7 @@ use tower::{Layer, ServiceExt};
 use tracing::{Event, Level, Subscriber, field};
 use tracing_subscriber::{Registry, layer::Context, layer::SubscriberExt as _};
 
-/// Answers `request` with the result of `handler`.
+/// Responds to `request` with the result of `handler`.
 async fn serve(manager: SessionManager, request: Request<()>, handler: fn(&Session) -> Result<(), Error>) -> u16 {
     let service = tower::service_fn(async |request: Request<()>| {
         let session = request.extensions().get::<LazySession>().unwrap().load().await.unwrap();
@@ -43,7 +43,7 @@ fn manager() -> SessionManager {
 struct Log(Arc<Mutex<Vec<String>>>);
 
 impl Log {
-    /// The log of `test` on this thread.
+    /// Captures the log of `test` on this thread.
     async fn of(test: impl Future<Output = ()>) -> Vec<String> {
         let log = Self::default();
         let guard = tracing::subscriber::set_default(Registry::default().with(log.clone()));
@@ -70,7 +70,7 @@ impl<S: Subscriber> tracing_subscriber::Layer<S> for Log {
     }
 }
 
-/// How many lines of the audit there were.
+/// The number of audit lines.
 #[derive(Clone, Default)]
 struct Audited(Arc<AtomicUsize>);
 

@@ -24,7 +24,7 @@ fn guard() -> CrossOriginLayer {
     CrossOriginLayer::new(CrossOrigin::new(["https://app.example"]).unwrap())
 }
 
-/// A body like tonic's: boxed, with trailers, and an error of its own.
+/// A body like tonic's: boxed, with trailers, and its own error type.
 type TonicBody = UnsyncBoxBody<Bytes, Status>;
 
 #[derive(Debug, PartialEq)]
@@ -46,7 +46,7 @@ where
     service
 }
 
-/// A service that stores something in the session of every request, and answers with `body`.
+/// A service that stores a value in the session of every request, and responds with `body`.
 fn storing<Sent, B: Clone + Send + 'static>(
     body: B,
 ) -> impl Service<Request<Sent>, Response = Response<B>, Error = Error, Future: Send> + Clone + Send + 'static

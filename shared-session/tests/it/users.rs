@@ -7,7 +7,7 @@ use shared_session::{
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
 use tempfile::TempDir;
 
-/// Every function `async fn(&Database)` of a module, on both databases.
+/// Runs every function `async fn(&Database)` of a module on both databases.
 macro_rules! on_both {
     ($($test:ident)*) => {
         $(mod $test {
@@ -56,7 +56,7 @@ impl Database {
         }
     }
 
-    /// Connected, with the cheapest hasher.
+    /// Connects, with the cheapest hasher.
     async fn connect(&self) -> SqlUsers {
         let cheap = PasswordHasher::pbkdf2_sha256(10).unwrap();
         SqlUsers::connect(&self.url()).await.expect("connect").with_hasher(cheap)
@@ -68,7 +68,7 @@ impl Database {
         users
     }
 
-    /// Runs statements that both databases know.
+    /// Runs statements that both databases support.
     async fn run(&self, sql: &str) {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
@@ -85,7 +85,7 @@ impl Database {
         }
     }
 
-    /// The number that a statement answers.
+    /// The number that a statement returns.
     async fn number(&self, sql: &str) -> i64 {
         let sql = AssertSqlSafe(sql.to_owned());
         match self {
@@ -121,7 +121,7 @@ async fn a_database_that_does_not_answer_is_an_error_and_never_an_absent_user() 
     assert_eq!(users.find("1").await.unwrap_err().kind(), ErrorKind::Database);
     assert_eq!(users.verify("ann", "p").await.unwrap_err().kind(), ErrorKind::Database);
 
-    // Nothing listens on a port that was just given back.
+    // The port was just released, so no server listens on it.
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = SqlUsers::connect(&format!("postgres://postgres@127.0.0.1:{port}/postgres")).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);

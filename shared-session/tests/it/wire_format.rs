@@ -1,4 +1,4 @@
-//! `docs/wire-format.md` is correct: its example can be read, and written records look like it.
+//! `docs/wire-format.md` is correct: its example can be read, and written records have the same form.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How browsers write an origin.
+//! Origins as browsers write them.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ pub(in crate::csrf) fn normalise(origin: &str) -> Option<String> {
         "https" => 443,
         _ => return None,
     };
-    // The colons of an IPv6 address are inside brackets; what follows the last bracket is the port.
+    // The colons of an IPv6 address are inside brackets; the port follows the last bracket.
     let colon = match authority.rfind(']') {
         Some(bracket) => authority[bracket..].find(':').map(|at| bracket + at),
         None => authority.find(':'),

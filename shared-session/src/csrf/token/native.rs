@@ -180,7 +180,7 @@ mod tests {
         let attacker = FormTokens::new(keys("b")).issue(NO_COOKIES, None).unwrap();
         assert_eq!(verify(&tokens(), &cookie_header(&attacker), None, &attacker.token), REFUSED);
 
-        // The worst case: the cookie is forged, the token is not.
+        // The worst case: a forged cookie with a genuine token.
         let forged = Signed { nonce: [7; NONCE], mac: [0; MAC] };
         let token = Signed::new(&keys("a"), FORM_BEFORE_SESSION, &forged.nonce, [1; NONCE]).encode();
         assert_eq!(verify(&tokens(), &format!("{NAME}={}", forged.encode()), None, &token), REFUSED);

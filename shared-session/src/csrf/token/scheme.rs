@@ -1,4 +1,4 @@
-//! How form tokens are made and checked: by our own scheme, or by that of Django.
+//! The schemes that make and check form tokens: our own and Django's.
 
 use std::{fmt, sync::Arc};
 
@@ -21,7 +21,7 @@ pub(crate) trait TokenScheme: fmt::Debug + Send + Sync {
 /// The values of all `Cookie` headers of a request.
 pub(crate) type Headers<'i, 'a> = dyn Iterator<Item = &'a [u8]> + 'i;
 
-/// A token, and the cookie that goes with it, from [`FormTokens::issue`](super::FormTokens::issue).
+/// A token and its cookie, from [`FormTokens::issue`](super::FormTokens::issue).
 #[derive(Clone)]
 pub(crate) struct Issued {
     /// The value of the form's hidden field: 64 characters that need no escaping.

@@ -1,4 +1,4 @@
-//! What both a token and its cookie are made of.
+//! The common form of a token and its cookie.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 

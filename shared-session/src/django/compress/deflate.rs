@@ -19,8 +19,8 @@ use miniz_oxide::inflate::{
 
 use crate::django::refusal::{MAX_BYTES, Refusal};
 
-/// The most blocks that are read. zlib's hold 16 KiB or more, which makes 64 in 1 MiB. A decoder makes tables for each,
-/// so a block without data, of ten bits, takes it as long as a hundred bytes.
+/// The most blocks to read. zlib's hold 16 KiB or more, which makes 64 in 1 MiB. A decoder makes tables for each, so a
+/// block without data, of ten bits, takes as long as a hundred bytes.
 const MAX_BLOCKS: usize = 256;
 /// The longest name and the longest comment in a head.
 const MAX_TEXT: usize = 65_535;

@@ -6,7 +6,7 @@ use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 
 use crate::django::refusal::{MAX_BYTES, Refusal};
 
-/// The most blocks that are read. All but the last hold 64 KiB or more, which makes 16 in 1 MiB.
+/// The most blocks to read. All but the last hold 64 KiB or more, which makes 16 in 1 MiB.
 const MAX_BLOCKS: usize = 256;
 
 pub(super) fn pack(data: &[u8]) -> io::Result<Vec<u8>> {
@@ -18,7 +18,7 @@ pub(super) fn pack(data: &[u8]) -> io::Result<Vec<u8>> {
 }
 
 pub(super) fn unpack(data: &[u8]) -> Result<Vec<u8>, Refusal> {
-    // The decoder takes the end of the input for the end of the frame.
+    // The decoder treats the end of the input as the end of the frame.
     if blocks(data).is_none_or(|count| count > MAX_BLOCKS) {
         return Err(Refusal::Compression);
     }
@@ -33,7 +33,7 @@ pub(super) fn unpack(data: &[u8]) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-/// The number of blocks, if the data ends with the frame. Their sizes lead from one to the next.
+/// The number of blocks, if the data ends with the frame. Each size leads to the next block.
 fn blocks(data: &[u8]) -> Option<usize> {
     const DICTIONARY: u8 = 1;
     const CHECKED: u8 = 1 << 2;

@@ -4,7 +4,7 @@ use super::*;
 
 const DATA: &[u8] = br#"{"cart": [1, 2, 3], "cart again": [1, 2, 3]}"#;
 
-/// Nothing shorter or longer is read, and no change makes other data: some bits are padding.
+/// Shorter or longer data is refused, and a change never unpacks to other data: some bits are padding.
 fn only_whole(compression: Compression, packed: &[u8]) {
     only_whole_lengths(compression, packed);
     for at in 0..packed.len() {
@@ -32,12 +32,12 @@ fn bits(all: impl Iterator<Item = (u32, u32)>) -> Vec<u8> {
     all.chunks(8).map(|byte| byte.iter().rev().fold(0, |sum, bit| sum << 1 | bit)).collect()
 }
 
-/// Deflated: blocks without data, each of ten bits, and one more that is the last.
+/// Deflated: blocks without data, each of ten bits, and a last one.
 fn empty_blocks(count: usize) -> Vec<u8> {
     bits(std::iter::repeat_n((0b010, 10), count).chain([(0b011, 10)]))
 }
 
-/// A member of gzip with these flags and what they stand for.
+/// A member of gzip with these flags and their fields.
 fn member(flags: u8, fields: &[u8]) -> Vec<u8> {
     let packed = deflate::gzip(DATA).unwrap();
     [&packed[..3], &[flags], &packed[4..10], fields, &packed[10..]].concat()
@@ -96,7 +96,7 @@ fn as_much_as_may_be_unpacked_is() {
         #[cfg(feature = "django-redis")]
         Compression::Zstd,
     ] {
-        // No pattern, so that it takes as many blocks as can be; and the same again and again.
+        // Without any pattern, for as many blocks as possible; and deterministic.
         let mut state = 1_u32;
         let noise = std::iter::from_fn(|| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

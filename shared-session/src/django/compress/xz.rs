@@ -1,6 +1,6 @@
-//! The container of xz (version 1.2.1 of the format), with a decoder of LZMA2 in it.
+//! The container of xz (version 1.2.1 of the format) and an LZMA2 decoder.
 //!
-//! Reads one stream whose blocks use LZMA2 alone, with any check that the format defines.
+//! Reads one stream whose blocks use LZMA2 only, with any check that the format defines.
 
 use std::io::{self, Read as _, Write as _};
 
@@ -11,10 +11,9 @@ use sha2::{Digest as _, Sha256};
 use super::deflate::crc32;
 use crate::django::{codec::Compression, refusal::Refusal};
 
-/// The most blocks and chunks that are read. Python writes one block, with chunks of 64 KiB or more except for the
-/// last.
+/// The most blocks and chunks to read. Python writes one block, with chunks of 64 KiB or more except for the last.
 const MAX_CHUNKS: usize = 256;
-/// The largest window: 8 MiB, as with `xz -6`. The number encodes it in the head of a block.
+/// The largest window: 8 MiB, as with `xz -6`, in the encoding of a block head.
 const MAX_WINDOW: u8 = 22;
 
 static CRC64: Crc<u64, Table<16>> = Crc::<u64, Table<16>>::new(&CRC_64_XZ);
@@ -62,7 +61,7 @@ struct Stream<'a> {
     rest: &'a [u8],
     out: Vec<u8>,
     records: Vec<Record>,
-    /// And blocks.
+    /// The number of chunks and blocks.
     chunks: usize,
 }
 
@@ -81,7 +80,7 @@ impl<'a> Stream<'a> {
         (magic == *b"\xfd7zXZ\0" && sum == crc32(&flags)).then_some(Head { flags, check })
     }
 
-    /// None where the index begins.
+    /// The size of the next block head; `Some(None)` at the start of the index.
     fn block_head_size(&self) -> Option<Option<usize>> {
         let size = usize::from(*self.rest.first()?);
         Some((size > 0).then_some((size + 1) * 4))
@@ -112,11 +111,11 @@ impl<'a> Stream<'a> {
     }
 
     fn chunks(&mut self, packed: usize, window: u32, start: usize) -> Option<()> {
-        // It finds the same sizes as `measure`, and so ends at the same place.
+        // The reader uses the same sizes as `measure`, so it ends at the same position.
         Lzma2Reader::new(self.take(packed)?, window, None).read_exact(&mut self.out[start..]).ok()
     }
 
-    /// Its length.
+    /// Checks the index and returns its length.
     fn index(&mut self) -> Option<usize> {
         let index = self.rest;
         self.take(1)?;

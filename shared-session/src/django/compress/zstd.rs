@@ -9,9 +9,9 @@ use ruzstd::{
 
 use crate::django::{codec::Compression, refusal::Refusal};
 
-/// The most blocks that are read. The C library makes at most about 200 from 1 MiB, and each may have tables.
+/// The most blocks to read. The C library makes at most about 200 from 1 MiB, and each may have tables.
 const MAX_BLOCKS: usize = 512;
-/// Window descriptors: 8 MiB, as of level 19, and the largest unpacked size.
+/// Window descriptors: 8 MiB, as in level 19, and the largest unpacked size.
 const MAX_WINDOW: u8 = 0x68;
 const WHOLE: u8 = 0x40;
 const LIMIT: usize = Compression::Zstd.limit();
@@ -41,7 +41,7 @@ pub(super) fn unpack(data: &[u8]) -> Result<Vec<u8>, Refusal> {
     decoder.init(&mut source).map_err(|_| Refusal::Compression)?;
     let window = window.unwrap_or(decoder.content_size() as usize);
     while !decoder.is_finished() {
-        // It keeps a window back.
+        // The decoder retains one window.
         if decoder.can_collect() > LIMIT.saturating_sub(window) {
             return Err(Refusal::TooLarge);
         }

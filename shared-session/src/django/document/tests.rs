@@ -20,7 +20,7 @@ pub(in crate::django) fn keys() -> SecretKeys {
     SecretKeys::django(SECRET).unwrap().with_fallback(OLD_SECRET).unwrap()
 }
 
-/// What a real package wrote, and what CPython reads from it.
+/// Bytes written by a real package, and the values that CPython reads from them.
 #[derive(Deserialize)]
 pub(in crate::django) struct Record {
     pub(in crate::django) id: String,

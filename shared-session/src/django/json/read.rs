@@ -1,4 +1,4 @@
-//! The reader. Checking alone takes no memory: values are made only on request.
+//! The reader. A mere check allocates no values: they are made only on request.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ pub(super) struct Parser<'a> {
     at: usize,
     depth: u8,
     weight: usize,
-    /// Nothing outside RFC 8259 so far.
+    /// No deviation from RFC 8259 so far.
     exact: bool,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Parser<'a> {
         Ok(parser)
     }
 
-    /// The value, and whether RFC 8259 has all of it.
+    /// The value, and whether RFC 8259 allows all of it.
     pub(super) fn document<V: Make>(mut self) -> Result<(V, bool), Reason> {
         let value = self.value()?;
         self.end()?;
@@ -54,7 +54,7 @@ impl<'a> Parser<'a> {
             parser.colon()?;
             let start = parser.at;
             parser.value::<()>()?;
-            // The value ends before the space after it.
+            // The value ends before the trailing space.
             let raw = source.slice_ref(source[start..parser.at].trim_ascii_end());
             room = room.checked_sub(1).ok_or("nodes")?;
             Ok(Member { name: key.name(), raw_key, raw })
@@ -170,7 +170,7 @@ impl<'a> Parser<'a> {
                 return Err("long");
             }
             self.weigh(digits.len() * digits.len() / 64)?;
-            // They are digits.
+            // The characters are digits.
             return Ok(V::plain(|| PyInt::from_decimal(number).map_or(PyValue::None, PyValue::Int)));
         }
         if !is_float(digits) {
@@ -241,7 +241,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The text between quotation marks, which was checked.
+/// The text between quotation marks, already checked.
 struct Text<'a> {
     raw: &'a str,
     escaped: bool,
@@ -264,18 +264,18 @@ impl Text<'_> {
             rest = &rest[len..];
         }
         out.extend_from_slice(rest);
-        // It is UTF-8, with lone surrogates.
+        // The bytes are UTF-8, with lone surrogates.
         PyStr::from_bytes(&out).unwrap_or_else(|| "".into())
     }
 
-    /// The text, unless it holds lone surrogates.
+    /// The text, unless it contains lone surrogates.
     fn name(&self) -> Option<Arc<str>> {
         if self.escaped { self.value().as_str().map(Into::into) } else { Some(self.raw.into()) }
     }
 }
 
-/// The code point of what follows a backslash, and the number of bytes that it takes. The two halves of a surrogate
-/// pair are one.
+/// The code point of the escape after a backslash, and its length in bytes. The two halves of a surrogate pair are one
+/// code point.
 fn unescape(rest: &[u8]) -> Option<(u32, usize)> {
     let plain = match rest.first()? {
         byte @ (b'"' | b'\\' | b'/') => *byte,

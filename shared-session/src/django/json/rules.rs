@@ -1,19 +1,19 @@
-//! How JSON is written, and how deep it may be.
+//! The rules for writing JSON, and its depth limit.
 
 /// The deepest nesting.
 pub(super) const MAX_DEPTH: u8 = 128;
 
 /// The separators between members, and between a key and its value.
 pub(crate) type Style = (&'static str, &'static str);
-/// `json.dumps` as `django.core.signing` calls it.
+/// The style of `json.dumps` in `django.core.signing`.
 pub(crate) const COMPACT: Style = (",", ":");
-/// `json.dumps` with its defaults, in django-redis.
+/// The default style of `json.dumps`, in django-redis.
 pub(crate) const SPACED: Style = (", ", ": ");
 
-/// How to write a value that JSON does not have.
+/// How to write a value without a JSON counterpart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rules {
-    /// Refuse it: write only what reads back as the same Python value.
+    /// Refuse it: write only values that read back as the same Python value.
     Exact,
     /// As Django's `DjangoJSONEncoder` does.
     Django,

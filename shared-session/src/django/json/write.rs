@@ -20,7 +20,7 @@ impl Writer {
         Self { out: String::new(), rules, style, depth }
     }
 
-    /// The text written since then.
+    /// The text written since the last call.
     pub(super) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out).into_bytes()
     }
@@ -106,7 +106,7 @@ impl Writer {
         Ok(())
     }
 
-    /// A key, which JSON has only as a string.
+    /// A key, which must be a string in JSON.
     pub(super) fn key(&mut self, key: &PyValue) -> Result<(), Reason> {
         let text = match key {
             PyValue::Str(text) => return self.string(text),

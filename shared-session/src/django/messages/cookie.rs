@@ -9,7 +9,7 @@ use crate::{django::signing::Signer, keys::SecretKeys};
 pub const COOKIE: &str = "messages";
 
 const SALT: &str = "django.contrib.messages";
-/// Follows the last message if there are more in the session.
+/// Follows the last message if the session holds more.
 const NOT_FINISHED: &str = "__messagesnotfinished__";
 /// The longest value, Django's.
 const MAX_LEN: usize = 2048;
@@ -20,7 +20,8 @@ const MAX_LEN: usize = 2048;
 pub struct CookieMessages {
     /// The oldest messages, in order.
     pub messages: Vec<Message>,
-    /// [`take`](super::take) returns the others. If this is false, Django ignores those in the session.
+    /// Whether the session holds more messages, which [`take`](super::take) returns. If this is false, Django ignores
+    /// them.
     pub more_in_session: bool,
 }
 
@@ -31,8 +32,8 @@ enum Item {
     NotFinished(String),
 }
 
-/// The messages in the value of the [`COOKIE`]; `None` if it is not signed with one of the keys or holds something
-/// else: remove the cookie then, as after showing the messages. No I/O.
+/// The messages in the value of the [`COOKIE`]; `None` if no key verifies it or the content is invalid: then remove the
+/// cookie, as after showing the messages. No I/O.
 ///
 /// ```
 /// use shared_session::{SecretKeys, cookie::CookieConfig, django::messages::{self, COOKIE, Level, Message}};
@@ -63,9 +64,9 @@ pub fn read_cookie(keys: &SecretKeys, value: &str) -> Option<CookieMessages> {
     Some(CookieMessages { messages: messages.collect::<Option<_>>()?, more_in_session })
 }
 
-/// The value of the [`COOKIE`] for the oldest of `messages`, as many as fit 2048 bytes, and the others:
-/// [add](super::add) those to the session. The visitor can read the messages, which are not encrypted. `unix_seconds`
-/// is now. No I/O; packs and signs the list once, or a few times if it is too long.
+/// Returns the value of the [`COOKIE`] for the oldest of `messages`, as many as fit 2048 bytes, and the remaining
+/// messages: [add](super::add) those to the session. The visitor can read the messages, which are not encrypted.
+/// `unix_seconds` is the current time. No I/O; packs and signs the list once, or a few times if it is too long.
 #[must_use]
 pub fn write_cookie<'a>(keys: &SecretKeys, messages: &'a [Message], unix_seconds: u64) -> (String, &'a [Message]) {
     let value = |messages: &[Message], more: bool| {
@@ -77,7 +78,7 @@ pub fn write_cookie<'a>(keys: &SecretKeys, messages: &'a [Message], unix_seconds
     if all.len() <= MAX_LEN {
         return (all, &[]);
     }
-    // The most that fit: `fitting` do, `too_many` do not.
+    // Search for the largest number that fits: `fitting` fit, `too_many` do not.
     let (mut fitting, mut too_many) = (0, messages.len());
     while too_many - fitting > 1 {
         let middle = fitting.midpoint(too_many);
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_cookie_has_the_bytes_of_django() {
-        // Longer lists are packed by zlib, whose bytes differ between its builds.
+        // zlib packs longer lists, and its output differs between builds.
         let all = all();
         assert_eq!(write_cookie(&keys(), &all[..1], NOW).0, fixture("cookie_of_first"));
         let (value, rest) = write_cookie(&keys(), &all, NOW);

@@ -1,8 +1,8 @@
-//! The arena that a pickle is read into.
+//! The arena that holds a loaded pickle.
 //!
-//! A node is named by its index, so sharing costs nothing and there is nothing to drop recursively. A node is
-//! *sealed* once another node holds it, and a sealed node never changes. Therefore the arena has no cycles, and the
-//! depth and the expanded weight of a node are known when it is made: a memo bomb is refused without expanding it.
+//! The index of a node is its name, so sharing costs nothing and no drop is recursive. A node is *sealed* once another
+//! node holds it, and a sealed node never changes. Therefore the arena has no cycles, and the depth and the expanded
+//! weight of a node are known when it is made: a memo bomb is refused without expanding it.
 
 use std::{collections::HashSet, hash::RandomState};
 
@@ -22,13 +22,13 @@ struct Meta {
     role: Role,
 }
 
-/// Rare nodes.
+/// Nodes with a special role, which are rare.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Any,
     /// May only be called: `builtins.getattr`, whose calls are checked by shape.
     OnlyCalled,
-    /// A dict with the key `__class__`, or a tuple of such a dict: slots come as a pair of dicts.
+    /// A dict with the key `__class__`, or a tuple with such a dict: slots come as a pair of dicts.
     NamesClass,
 }
 
@@ -93,7 +93,7 @@ impl Arena {
         std::str::from_utf8(self.str_bytes(id)?).ok()
     }
 
-    /// Module and name of a class or function.
+    /// The module and the name of a class or function.
     pub(super) fn global(&self, id: Id) -> Option<(&str, &str)> {
         match self.node(id) {
             Node::Global { module, name } => Some((self.text(*module)?, self.text(*name)?)),
@@ -126,7 +126,7 @@ impl Arena {
         self.slots[id.index()].meta.role == Role::OnlyCalled
     }
 
-    /// Whether it would change an object's class as its state.
+    /// Whether the node, used as an object's state, would change the object's class.
     pub(super) fn names_class(&self, id: Id) -> bool {
         self.slots[id.index()].meta.role == Role::NamesClass
     }
@@ -139,7 +139,7 @@ impl Arena {
         let mut meta = Meta::NEW;
         match &node {
             Node::None | Node::Bool(_) | Node::Int(_) | Node::Float(_) => {}
-            // Writing digits takes quadratic time, so a long integer weighs more than its bytes.
+            // Writing digits takes quadratic time, so a long integer has more weight than its bytes.
             Node::Long(span) => meta.weight = NODE_WEIGHT.saturating_add(span.len.saturating_mul(span.len) / 16),
             Node::Str(span) | Node::Bytes(span) => meta.weight = NODE_WEIGHT.saturating_add(span.len),
             Node::ByteArray(span) => {
@@ -248,7 +248,7 @@ impl Arena {
         Ok(())
     }
 
-    /// Gives an object its state.
+    /// Sets the state of an object.
     pub(super) fn build(&mut self, to: Id, state: Id) -> Result<(), Reason> {
         match self.node(to) {
             Node::Object(object) if object.state.is_none() => {}
@@ -293,7 +293,7 @@ impl Arena {
         meta.weight = meta.weight.saturating_sub(gone);
     }
 
-    /// Refuses a dict with a repeated string key: Python would keep the last value, another reader might use the first.
+    /// Refuses a dict with a repeated string key: Python keeps the last value, but another reader might use the first.
     pub(super) fn check_keys(&self) -> Result<(), Reason> {
         let hasher = RandomState::new();
         let mut dicts = self.slots.iter().filter_map(|slot| match &slot.node {
@@ -305,7 +305,7 @@ impl Arena {
 
     fn has_key_twice(&self, pairs: &[[Id; 2]], hasher: &RandomState) -> bool {
         let keys = || pairs.iter().filter_map(|pair| self.str_bytes(pair[0]));
-        // A set costs more than a few comparisons.
+        // For so few keys, comparing is cheaper than a set.
         if pairs.len() <= 8 {
             return keys().enumerate().any(|(at, key)| keys().take(at).any(|other| other == key));
         }
@@ -313,7 +313,7 @@ impl Arena {
         !keys().all(|key| seen.insert(key))
     }
 
-    /// The meta of a node that may still change when `items` are added to it.
+    /// The meta of a node that is unsealed, so that `items` can be added to it.
     fn unsealed(&self, id: Id, items: &[Id]) -> Result<Meta, Reason> {
         let meta = self.slots[id.index()].meta;
         if meta.sealed || items.contains(&id) { Err("cycle") } else { Ok(meta) }
@@ -328,7 +328,7 @@ impl Arena {
             if held.role == Role::OnlyCalled {
                 return Err("global");
             }
-            // Not written again, because reading memory that was just partly written stalls.
+            // Written only if it changes, because reading memory that was just partly written stalls.
             if !held.sealed {
                 held.sealed = true;
             }

@@ -1,4 +1,4 @@
-//! Adding new values to an arena, in the shapes that Python pickles them in.
+//! Adds new values to an arena, in the same shapes as Python's pickles.
 
 use super::{
     arena::Arena,
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
 
     // Names and calls.
 
-    /// Calls a built-in class or function. Below protocol 3 it has its Python 2 name.
+    /// Calls a built-in class or function, under its Python 2 name below protocol 3.
     fn builtin(&mut self, name: &'static str, args: &[Id]) -> Result<Id, Reason> {
         self.reduce(if self.protocol < 3 { "__builtin__" } else { "builtins" }, name, args)
     }
@@ -246,7 +246,7 @@ impl<'a> Builder<'a> {
         if let Some((.., id)) = self.globals.iter().find(|(of, known, _)| (*of, *known) == (module, name)) {
             return Ok(*id);
         }
-        // As in CPython a module's name is one string, and the name in it another.
+        // As in CPython a module's name is one string, and the name within the module is another.
         let of = match self.globals.iter().find(|(of, ..)| *of == module).map(|(.., id)| self.arena.node(*id)) {
             Some(Node::Global { module, .. }) => *module,
             _ => self.string(module.as_bytes())?,

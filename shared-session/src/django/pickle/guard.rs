@@ -1,15 +1,15 @@
 //! The Python names that a session may contain.
 //!
-//! Nothing is ever imported or called here, so this does not protect the Rust service. It keeps the Rust service from
-//! renewing, unnoticed and with a new lifetime, a value that was planted to run code in the Python services of the
-//! fleet.
+//! Nothing is ever imported or called here, so this does not protect the Rust service. It protects the Python services
+//! of the fleet: the Rust service must not renew, with a new lifetime, a value that an attacker planted to run code
+//! there.
 
 use super::{
     arena::Arena,
     node::{Id, Node, Reason},
 };
 
-/// Classes and functions that make data, in modules that are refused otherwise.
+/// Data classes and functions in modules that are otherwise refused.
 const KNOWN: &[(&str, &[&str])] = &[
     ("_codecs", &["encode"]),
     ("types", &["SimpleNamespace"]),
@@ -18,7 +18,7 @@ const KNOWN: &[(&str, &[&str])] = &[
     ("copy_reg", &["_reconstructor"]),
 ];
 
-/// The built-in classes that are data.
+/// The built-in classes that hold data.
 const DATA: &str = "\
     bool bytearray bytes complex dict float frozenset int list long object range set slice str tuple unicode \
     xrange";
@@ -29,10 +29,10 @@ const REFUSED: &str = "\
     imp inspect io linecache marshal mmap multiprocessing nt operator os pdb pickle pip pkgutil popen2 posix \
     pty pydoc runpy shelve shutil socket subprocess sys tempfile timeit types webbrowser zipimport";
 
-/// Checks a class or function: names that run code are refused, and all others are kept, because nobody can use an
-/// unreadable session. True if it may only be called in a shape that [`check_call`] knows.
+/// Checks a class or function: names that run code are refused; all others are kept, because an unreadable session is
+/// useless. Returns true if it may only be called in a shape that [`check_call`] accepts.
 pub(super) fn check_name(module: &str, name: &str) -> Result<bool, Reason> {
-    // Protocols below 4 write these on a line of their own.
+    // Protocols below 4 write module and name on a line each.
     if module.is_empty() || name.is_empty() || [module, name].iter().any(|text| text.contains(['\n', '\r'])) {
         return Err("global");
     }
@@ -55,7 +55,7 @@ pub(super) fn check_name(module: &str, name: &str) -> Result<bool, Reason> {
     if refused { Err("global") } else { Ok(false) }
 }
 
-/// The length of the names that [`check_call`] compares, if it does.
+/// The length of the names that [`check_call`] compares, if it compares any.
 pub(super) fn names_of_call(arena: &Arena, callable: Id, args: Id) -> Option<usize> {
     if !arena.is_only_called(callable) {
         return None;
@@ -65,8 +65,8 @@ pub(super) fn names_of_call(arena: &Arena, callable: Id, args: Id) -> Option<usi
     Some([module, name, member].into_iter().map(|id| arena.str_len(*id)).sum())
 }
 
-/// Checks that `callable` is a class or function, and that `getattr` is called only as Python itself pickles it: to
-/// find `ZoneInfo._unpickle`, or to name a member of an enumeration or a nested class.
+/// Checks that `callable` is a class or function, and that `getattr` is called only as in Python's own pickles: to find
+/// `ZoneInfo._unpickle`, a member of an enumeration, or a nested class.
 pub(super) fn check_call(arena: &Arena, callable: Id, args: Id) -> Result<(), Reason> {
     let args = arena.tuple(args).ok_or("args_not_tuple")?;
     match arena.node(callable) {

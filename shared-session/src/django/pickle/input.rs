@@ -1,4 +1,4 @@
-//! The bytes of a pickle, taken one argument after the other. Lengths are checked before anything is taken.
+//! The bytes of a pickle, read argument by argument. Lengths are checked before any byte is taken.
 
 use super::node::{Reason, Span};
 
@@ -13,7 +13,7 @@ impl<'a> Input<'a> {
         Self { bytes, at: 0, frame_end: None }
     }
 
-    /// How many bytes were taken.
+    /// The number of bytes taken.
     pub(super) fn at(&self) -> usize {
         self.at
     }
@@ -72,7 +72,7 @@ impl<'a> Input<'a> {
         Ok(&bytes[start..start + len])
     }
 
-    /// The length of a frame, which no argument may pass.
+    /// The length of a frame. No argument may cross its end.
     pub(super) fn frame(&mut self) -> Result<(), Reason> {
         if self.frame_end.is_some() {
             return Err("nested_frame");

@@ -6,8 +6,8 @@ use super::{
 };
 use crate::django::python::int;
 
-/// Appends the value as JSON. False if JSON cannot represent it: another type, a lone surrogate, infinity, a key that
-/// is not a string. Recursive: the arena bounds the depth and the expanded size.
+/// Appends the value as JSON; returns false if JSON cannot represent it: another type, a lone surrogate, infinity, a
+/// key that is not a string. Recursive: the arena bounds the depth and the expanded size.
 pub(super) fn write(arena: &Arena, id: Id, out: &mut Vec<u8>) -> bool {
     match arena.node(id) {
         Node::None => out.extend_from_slice(b"null"),

@@ -1,4 +1,4 @@
-//! What a pickle is made of, and how much of it there may be.
+//! The nodes of a pickle, and their limits.
 
 use std::ops::Range;
 
@@ -6,12 +6,12 @@ use smallvec::SmallVec;
 
 pub(super) use crate::django::refusal::Reason;
 
-/// The longest pickle that is read or written.
+/// The longest pickle to read or write.
 pub(super) const MAX_BYTES: usize = 1 << 20;
 /// The most opcodes in a pickle.
 pub(super) const MAX_OPS: usize = 200_000;
-/// The most nodes in an arena, entries in a memo, and values that wait for their container. Python itself adds a
-/// thousand at a time to a list, set or dict, and all at once to a tuple or frozenset.
+/// The most nodes in an arena, entries in a memo, and values on the stack. Python itself adds a thousand at a time to a
+/// list, set or dict, and all at once to a tuple or frozenset.
 pub(super) const MAX_NODES: usize = 1 << 17;
 /// The most entries of a dict.
 pub(super) const MAX_ENTRIES: usize = 1 << 16;
@@ -22,7 +22,7 @@ pub(super) const MAX_WEIGHT: u32 = 1 << 22;
 /// The longest integer, in bytes.
 pub(super) const MAX_LONG: usize = 1024;
 
-/// The largest weight of all names of classes and functions: 64 for each, and their bytes. Python names each class
+/// The largest weight of all names of classes and functions: 64 for each, plus their bytes. Python names each class
 /// once.
 pub(super) const MAX_NAMES: usize = 1 << 18;
 
@@ -61,7 +61,7 @@ impl Span {
     }
 }
 
-/// A few take no memory of their own: a pickle may hold many small containers.
+/// Short lists are stored inline, because a pickle may contain many small containers.
 pub(super) type Ids = SmallVec<[Id; 4]>;
 pub(super) type Pairs = SmallVec<[[Id; 2]; 2]>;
 
@@ -70,10 +70,10 @@ pub(super) enum Node {
     None,
     Bool(bool),
     Int(i64),
-    /// Beyond 64 bits: two's complement, little-endian, as short as possible.
+    /// More than 64 bits: two's complement, little-endian, as short as possible.
     Long(Span),
     Float(f64),
-    /// UTF-8 in which lone surrogates are encoded as three bytes too.
+    /// UTF-8 in which lone surrogates are also encoded, as three bytes.
     Str(Span),
     Bytes(Span),
     ByteArray(Span),
@@ -96,10 +96,10 @@ pub(super) struct Object {
     pub(super) call: Call,
     pub(super) callable: Id,
     pub(super) args: Id,
-    /// Only of [`Call::NewEx`].
+    /// Only for [`Call::NewEx`].
     pub(super) kwargs: Option<Id>,
     pub(super) state: Option<Id>,
-    /// Its content as a list and as a dict, which few objects have.
+    /// Its content as a list and as a dict, which only few objects have.
     held: Option<Box<(Ids, Pairs)>>,
 }
 

@@ -17,7 +17,7 @@ use crate::django::python::{int, surrogates};
 pub(super) struct Loaded {
     pub(super) arena: Arena,
     pub(super) root: Id,
-    /// As declared, or the lowest that has all opcodes found.
+    /// The declared protocol, or the lowest that has all opcodes found.
     pub(super) protocol: u8,
 }
 
@@ -49,15 +49,15 @@ pub(super) fn read(input: &Bytes) -> Result<Loaded, Reason> {
 struct Machine<'a> {
     input: Input<'a>,
     stack: Vec<Id>,
-    /// Heights of the stack.
+    /// Stack heights.
     marks: Vec<usize>,
     memo: Vec<Option<Id>>,
     memo_len: usize,
     /// The weight of all decimal integers, including unused ones, because their conversion takes quadratic time.
     digits: u32,
-    /// The weight of the names of classes and functions, counted at each look, because they may be shared and long.
+    /// The weight of the names of classes and functions, counted at each look-up, because they may be shared and long.
     names: usize,
-    /// For the text of one opcode.
+    /// A buffer for the text of one opcode.
     text: Vec<u8>,
     arena: Arena,
     protocol: u8,
@@ -141,8 +141,8 @@ impl<'a> Machine<'a> {
             0x81 => self.pop_two().and_then(|[callable, args]| self.call(Call::New, callable, args, None)),
             0x92 => self.call_with_keywords(),
             b'b' => self.build(),
-            // CPython pops only self-referring values, and the result of a state setter. The rest is Python 2,
-            // duplicates, persistent ids, extension codes, out-of-band buffers.
+            // CPython pops only self-referring values, and the result of a state setter. The other opcodes are Python
+            // 2, duplicates, persistent ids, extension codes, out-of-band buffers.
             b'0' | b'1' => Err("pop"),
             b'S' | b'T' | b'U' => Err("python2_str"),
             b'2' | b'i' | b'o' | b'P' | b'Q' | 0x82..=0x84 | 0x97 | 0x98 => Err("opcode"),
@@ -178,7 +178,7 @@ impl<'a> Machine<'a> {
     }
 
     fn mark(&mut self) -> Result<(), Reason> {
-        // Each open mark belongs to a container that is not closed yet.
+        // Each open mark belongs to an unfinished container.
         if self.marks.len() > usize::from(MAX_DEPTH) {
             return Err("depth");
         }

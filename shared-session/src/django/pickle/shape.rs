@@ -1,4 +1,4 @@
-//! Recognising Python values by their shape.
+//! Recognises Python values by their shape.
 
 use super::{
     arena::Arena,
@@ -44,7 +44,7 @@ fn named(arena: &Arena, id: Id, value: Option<PyValue>) -> PyObject {
     PyObject { module: module.to_owned(), name: name.to_owned(), value: value.map(Box::new) }
 }
 
-/// The value of an object whose class is known to be a string or a dict.
+/// The value of an object whose class is a known subclass of a string or a dict.
 fn subclass(arena: &Arena, object: &Object) -> Option<PyValue> {
     let pairs = || object.dict().iter().map(|[key, item]| (value(arena, *key), value(arena, *item))).collect();
     match (arena.global(class(arena, object))?, arena.tuple(object.args)?) {
@@ -60,7 +60,7 @@ fn subclass(arena: &Arena, object: &Object) -> Option<PyValue> {
     }
 }
 
-/// An object of a type that [`PyValue`] has.
+/// An object of a type that [`PyValue`] supports.
 fn known(arena: &Arena, object: &Object) -> Option<PyValue> {
     let (module, name) = arena.global(object.callable)?;
     let args = arena.tuple(object.args)?;
@@ -174,7 +174,7 @@ fn offset(arena: &Arena, zone: &[Id]) -> Option<PyOffset> {
     };
     let args = arena.tuple(zone.args)?;
     match (arena.node(zone.callable), args) {
-        // A `timezone` with a name of its own has two arguments and stays an object.
+        // A `timezone` with a custom name has two arguments and stays an object.
         (Node::Global { .. }, [by]) if arena.global(zone.callable)? == ("datetime", "timezone") => {
             let Node::Object(by) = arena.node(*by) else { return None };
             if arena.global(by.callable)? != ("datetime", "timedelta") {
@@ -184,7 +184,7 @@ fn offset(arena: &Arena, zone: &[Id]) -> Option<PyOffset> {
             let seconds = i64::from(by.days) * 86_400 + i64::from(by.seconds);
             (by.microseconds == 0).then_some(PyOffset::Fixed(seconds.try_into().ok()?))
         }
-        // Cached zones only, because others do not compare equal after loading.
+        // Only cached zones, because others do not compare equal after loading.
         (Node::Object(unpickle), [key, cached]) if matches!(arena.node(*cached), Node::Int(1) | Node::Bool(true)) => {
             let [class, _] = arena.tuple(unpickle.args)? else { return None };
             if arena.global(*class)? != ("zoneinfo", "ZoneInfo") {

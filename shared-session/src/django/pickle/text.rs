@@ -3,7 +3,7 @@
 use super::node::{MAX_LONG, Reason};
 use crate::django::python::{int, surrogates};
 
-/// A decimal number of few digits, as most are.
+/// A decimal number with few digits, the usual case.
 pub(super) fn small_integer(line: &[u8]) -> Option<i64> {
     let digits = line.strip_prefix(b"-").unwrap_or(line);
     if !(1..=18).contains(&digits.len()) || !digits.iter().all(u8::is_ascii_digit) {
@@ -15,7 +15,7 @@ pub(super) fn small_integer(line: &[u8]) -> Option<i64> {
 
 /// The bytes of a decimal number.
 pub(super) fn integer(line: &[u8]) -> Result<Vec<u8>, Reason> {
-    // As many digits as the longest integer has.
+    // The number of digits of the longest integer.
     if line.len() > MAX_LONG * 5 / 2 {
         return Err("long");
     }

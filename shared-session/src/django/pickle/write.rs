@@ -1,4 +1,4 @@
-//! The writer, in the layout of CPython's C pickler, so unchanged pickles of Django come out byte for byte.
+//! The writer, in the layout of CPython's C pickler, so that unchanged pickles of Django stay byte for byte the same.
 
 use super::{
     arena::Arena,
@@ -6,11 +6,11 @@ use super::{
 };
 use crate::django::python::int;
 
-/// How many items CPython adds at once.
+/// The number of items that CPython adds at once.
 const BATCH: usize = 1000;
-/// From this size on a frame is closed, and a string is written outside frames.
+/// At this size a frame is closed, and a string is written outside frames.
 const FRAME_TARGET: usize = 64 * 1024;
-/// A shorter frame is left out.
+/// A shorter frame has no header.
 const FRAME_MIN: usize = 4;
 const FRAME_HEADER: usize = 9;
 

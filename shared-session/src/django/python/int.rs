@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 const CHUNK: u32 = 1_000_000_000;
 
-/// `bytes` without the last bytes that only repeat the sign.
+/// `bytes` without the trailing bytes that only repeat the sign.
 pub(in crate::django) fn shortest(bytes: &[u8]) -> &[u8] {
     let mut rest = bytes;
     while let [.., below, top] = rest {
@@ -17,7 +17,7 @@ pub(in crate::django) fn shortest(bytes: &[u8]) -> &[u8] {
     if rest == [0] { &[] } else { rest }
 }
 
-/// The number, if 64 bits hold it.
+/// The number, if it fits into 64 bits.
 pub(in crate::django) fn to_i64(bytes: &[u8]) -> Option<i64> {
     let bytes = shortest(bytes);
     let mut wide = if is_negative(bytes) { [0xff; 8] } else { [0; 8] };

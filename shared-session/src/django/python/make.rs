@@ -1,10 +1,10 @@
-//! Values, or only the check that there is one.
+//! Values, or a mere check for one.
 
 use std::collections::HashMap;
 
 use super::value::PyValue;
 
-/// The result of reading: [`PyValue`]s, or nothing, without memory, if a reader only checks.
+/// The result of reading: [`PyValue`]s, or, if a reader only checks, nothing, without any allocation.
 pub(in crate::django) trait Make: Sized {
     fn plain(value: impl FnOnce() -> PyValue) -> Self;
     fn list(items: Vec<Self>) -> Self;
@@ -34,7 +34,7 @@ impl Make for PyValue {
     }
 }
 
-/// The last value of each string key, in the place of the first, as in a Python dict.
+/// The last value of each string key, at the position of the first, as in a Python dict.
 fn keep_last(pairs: &mut Vec<(PyValue, PyValue)>) {
     let mut places = HashMap::with_capacity(pairs.len());
     let mut again = Vec::new();

@@ -1,8 +1,8 @@
-//! UTF-8 in which lone surrogates are allowed, each encoded as three bytes: what a Python string may hold.
+//! UTF-8 that may contain lone surrogates, each encoded as three bytes, like a Python string.
 
 use crate::django::refusal::Reason;
 
-/// Refuses what is no such text.
+/// Refuses bytes that are not such a text.
 pub(in crate::django) fn check(mut bytes: &[u8]) -> Result<(), Reason> {
     while let Err(error) = std::str::from_utf8(bytes) {
         bytes = match &bytes[error.valid_up_to()..] {

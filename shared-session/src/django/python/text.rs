@@ -24,7 +24,7 @@ pub(in crate::django) fn beyond(number: f64) -> &'static str {
     }
 }
 
-/// The string that `DjangoJSONEncoder` makes of a value: times are cut to milliseconds, UTC is `Z`.
+/// The string that `DjangoJSONEncoder` writes for a value: times are cut to milliseconds, UTC is `Z`.
 pub(in crate::django) fn django(value: &PyValue) -> Option<String> {
     match value {
         PyValue::DateTime(value) => {
@@ -33,7 +33,7 @@ pub(in crate::django) fn django(value: &PyValue) -> Option<String> {
             Some(format!("{}T{}{offset}", date(value.date), clock(&value.time, 3)))
         }
         PyValue::Date(value) => Some(date(*value)),
-        // It refuses times with a zone.
+        // The encoder refuses times with a zone.
         PyValue::Time(value) if value.offset == PyOffset::None => Some(clock(value, 3)),
         PyValue::TimeDelta(value) => Some(duration(*value)),
         PyValue::Decimal(text) => Some(text.clone()),
@@ -60,7 +60,7 @@ fn zoned(time: &PyTime) -> String {
     clock(time, 6) + &offset
 }
 
-/// As `isoformat` writes it; the offset of a named zone is unknown here.
+/// The offset in the format of `isoformat`; that of a named zone is unknown here.
 fn offset(offset: &PyOffset) -> Option<String> {
     let east = match offset {
         PyOffset::None => return Some(String::new()),
@@ -78,11 +78,11 @@ pub(in crate::django) fn seconds(delta: PyTimeDelta) -> f64 {
     if micros.unsigned_abs() <= 1 << f64::MANTISSA_DIGITS {
         return micros as f64 / 1e6;
     }
-    // More digits than a float has: the whole seconds are exact, and the rest rounds once.
+    // A float may not hold all digits: the whole seconds are exact, and the rest rounds once.
     micros.div_euclid(1_000_000) as f64 + micros.rem_euclid(1_000_000) as f64 / 1e6
 }
 
-/// The longest timedelta has more microseconds than 64 bits hold.
+/// In microseconds the longest timedelta needs more than 64 bits.
 fn micros(delta: PyTimeDelta) -> i128 {
     let seconds = i128::from(delta.days) * 86_400 + i128::from(delta.seconds);
     seconds * 1_000_000 + i128::from(delta.microseconds)
@@ -92,7 +92,7 @@ fn date(date: PyDate) -> String {
     format!("{:04}-{:02}-{:02}", date.year, date.month, date.day)
 }
 
-/// Without a fraction if it is zero.
+/// The time of day, without a fraction if it is zero.
 fn clock(time: &PyTime, digits: usize) -> String {
     let mut out = format!("{:02}:{:02}:{:02}", time.hour, time.minute, time.second);
     if time.microsecond != 0 {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{int, surrogates};
 
-/// A Python value, read from a pickle or to be written into one.
+/// A Python value, read from a pickle or for writing into one.
 ///
 /// `Debug` names the kind and shows no content.
 #[derive(Clone, PartialEq)]
@@ -53,7 +53,7 @@ pub enum PyValue {
 }
 
 impl PyValue {
-    /// Equality in which each NaN equals itself.
+    /// Equality, but each NaN equals itself.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let same = |a: f64, b: f64| a == b || a.is_nan() && b.is_nan();
         let all = |a: &[Self], b: &[Self]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_same(b));
@@ -142,7 +142,7 @@ impl PyInt {
         Self(int::shortest(bytes).to_vec())
     }
 
-    /// From decimal digits with an optional minus sign. Takes time in the square of their number.
+    /// From decimal digits with an optional minus sign. Takes quadratic time.
     #[must_use]
     pub fn from_decimal(text: &str) -> Option<Self> {
         int::from_decimal(text.as_bytes()).map(Self)
@@ -153,13 +153,13 @@ impl PyInt {
         &self.0
     }
 
-    /// The number, if 64 bits hold it.
+    /// The number, if it fits into 64 bits.
     #[must_use]
     pub fn to_i64(&self) -> Option<i64> {
         int::to_i64(&self.0)
     }
 
-    /// Decimal digits. Takes time in the square of their number.
+    /// Decimal digits. Takes quadratic time.
     #[must_use]
     pub fn to_decimal(&self) -> String {
         int::to_decimal(&self.0)
@@ -222,7 +222,7 @@ impl PyStr {
                     let high = u32::from(a & 0x07) << 18 | u32::from(b & 0x3f) << 12;
                     (high | u32::from(c & 0x3f) << 6 | u32::from(d & 0x3f), 4)
                 }
-                // Not in a checked string.
+                // Impossible in a checked string.
                 _ => return None,
             };
             rest = rest.get(len..).unwrap_or_default();
@@ -286,7 +286,8 @@ pub struct PyTime {
     pub second: u8,
     /// 0 to 999,999
     pub microsecond: u32,
-    /// The second of two equal wall-clock times when clocks go back. Protocols below 4 lose it, as Python does.
+    /// Whether this is the second of two equal wall-clock times when clocks go back. Protocols below 4 lose it, as in
+    /// Python.
     pub fold: bool,
     /// The time zone.
     pub offset: PyOffset,

@@ -10,34 +10,35 @@ use crate::{
     store::{Deleted, Page, RedisStore, Replaced, Seen, SessionStore, StoreTime},
 };
 
-/// The most pages of keys that are scanned to find a copy.
+/// The most pages of keys to scan for a copy.
 const PAGES: usize = 200;
 
 type Mirror = dyn Fn(&Bytes) -> Result<Bytes, Error> + Send + Sync;
 
-/// Sessions in the table `django_session` with a copy of each in Redis: what Django's session engine `cached_db`
-/// reads and writes. Features `django`, `redis`, and `sqlite` or `postgres`.
+/// Sessions in the table `django_session` with a copy of each in Redis, as read and written by Django's session engine
+/// `cached_db`. Features `django`, `redis`, and `sqlite` or `postgres`.
 ///
-/// **The row is the authority**: this store reads rows only. Django reads the copy first, so every write keeps it in
-/// step:
+/// **The row is the authority**: this store reads rows only. Django reads the copy first, so every write keeps the copy
+/// in step:
 ///
 /// - [`create`](SessionStore::create) and [`replace`](SessionStore::replace) write the row, then the copy, then check
-///   that the row is still theirs. If it is not, or if the copy could not be made or stored, they delete the copy, and
-///   Django then reads the row. So writes that overtake each other leave no old copy behind, and a write that a logout
-///   overtakes leaves no copy at all.
-/// - After the row is written, a failure of Redis is only logged and the write succeeds, as in Django from 5.0 on. If
+///   that the row is unchanged. If it has changed, or if the copy could not be made or stored, they delete the copy,
+///   and Django then reads the row. So overlapping writes leave no old copy behind, and a write that overlaps a logout
+///   leaves no copy at all.
+/// - Once the row is written, a failure of Redis is only logged and the write succeeds, as in Django from 5.0 on. If
 ///   the copy could not even be deleted, Django reads the old one until it expires or is written again.
 /// - [`delete`](SessionStore::delete) deletes the copy, the row, and the copy again, because Django may have recreated
 ///   it from the row in between. It fails if either deletion of the copy fails, because Django would keep reading it.
 ///   If the first one fails, the row still exists and the logout can be repeated.
-/// - A load that finds no row deletes the copy, so that one that Django revived (it reads the row and writes the copy
-///   without looking again) does not stay.
+/// - A load that finds no row deletes the copy. Otherwise a copy that Django revived would stay, because Django reads
+///   the row and writes the copy without checking again.
 ///
 /// Costs: a read is one statement, or one and a `DEL` if there is no row; a write is two statements and a `SET`; a
 /// deletion is one statement and two `DEL`.
 ///
-/// What remains: between the copy of a write that a logout overtook and its look at the row, one round trip, Django can
-/// read that copy; if the service is killed just then, until the copy expires or a load here finds no row.
+/// One gap remains. If a logout overlaps a write, Django can read the copy for one round trip: from the write of the
+/// copy to the check of the row. If the service is killed in that moment, Django can read it until it expires or a load
+/// here finds no row.
 #[derive(Clone)]
 pub struct DjangoCachedDbStore {
     rows: DjangoDbStore,
@@ -47,10 +48,10 @@ pub struct DjangoCachedDbStore {
 }
 
 impl DjangoCachedDbStore {
-    /// `rows` are Django's table and `copies` its cache. The copy of a session is stored under `prefix` and its key,
-    /// which Django makes of the cache's `KEY_PREFIX` and `VERSION` and of `django.contrib.sessions.cached_db`:
-    /// `:1:django.contrib.sessions.cached_db` by default. `mirror` turns the text of a row into the bytes of its copy.
-    /// If it fails, there is no copy.
+    /// `rows` is Django's table and `copies` is its cache. The key of a copy is `prefix` followed by the session key.
+    /// Django builds the prefix from the cache's `KEY_PREFIX` and `VERSION` and from
+    /// `django.contrib.sessions.cached_db`: `:1:django.contrib.sessions.cached_db` by default. `mirror` turns the text
+    /// of a row into the bytes of its copy. If it fails, there is no copy.
     #[must_use]
     pub fn new(
         rows: DjangoDbStore,
@@ -61,9 +62,9 @@ impl DjangoCachedDbStore {
         Self { rows, copies, prefix: prefix.into(), mirror: Arc::new(mirror) }
     }
 
-    /// Looks for copies that Django made, and returns whether there are some under the prefix. Writes nothing. Call it
-    /// when the service starts: with a wrong prefix Django would keep reading outdated copies. One round trip for each
-    /// page of keys, up to 200; one of Redis is about a hundred.
+    /// Looks for Django's copies, and returns whether there are any under the prefix. Writes nothing. Call it when the
+    /// service starts: with a wrong prefix Django would keep reading outdated copies. One round trip for each page of
+    /// keys, up to 200; a page of Redis is about a hundred keys.
     ///
     /// # Errors
     ///
@@ -79,7 +80,7 @@ impl DjangoCachedDbStore {
         Err(Error::new(ErrorKind::Config, format!("the store holds copies under another key prefix: {other:?}")))
     }
 
-    /// The first result that `part` finds in a key.
+    /// The first result of `part` for a key.
     async fn find_copy(&self, prefix: &str, part: impl Fn(&str) -> Option<&str>) -> Result<Option<String>, Error> {
         let mut from = None;
         for _ in 0..PAGES {
@@ -107,7 +108,7 @@ impl DjangoCachedDbStore {
         }
     }
 
-    /// A row that may have been written loses its copy.
+    /// Deletes the copy of a row if the outcome of its write is unknown.
     async fn written<T>(&self, key: &str, written: Result<T, Error>) -> Result<T, Error> {
         if written.as_ref().is_err_and(Error::is_undecided) {
             self.forget_if_possible(key).await;
@@ -118,7 +119,7 @@ impl DjangoCachedDbStore {
     async fn copy(&self, key: &str, value: &Bytes, ttl: Duration) -> Result<(), Error> {
         let copy = (self.mirror)(value)?;
         self.copies.put(&self.copy_key(key), &copy, ttl).await?;
-        // The row last: a writer that changes it from here on writes or deletes the copy after this one.
+        // Check the row last: a later writer writes or deletes the copy after this one.
         if !self.rows.holds(key, value).await? {
             self.forget_if_possible(key).await;
         }

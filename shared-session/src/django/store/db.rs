@@ -23,22 +23,22 @@ mod statements;
 
 use statements::{STATEMENTS, Statements};
 
-/// Sessions in the table `django_session` of a SQLite or PostgreSQL database: what Django's session engine `db`
-/// reads and writes. Features `django` and `sqlite` or `postgres`.
+/// Sessions in the table `django_session` of a SQLite or PostgreSQL database, as read and written by Django's session
+/// engine `db`. Features `django` and `sqlite` or `postgres`.
 ///
 /// - A key is a bare session key, as in the cookie, of at most 40 characters; a value is the text of the column
 ///   `session_data`. Other bytes are [`ErrorKind::Value`].
-/// - Nothing is ever created, because the database and its table belong to Django. [`check`](Self::check) reports
+/// - The store never creates a database or a table, because both belong to Django. [`check`](Self::check) reports
 ///   missing ones.
 /// - Every operation is one statement on one row; a conflict costs one more, to read the current text.
 ///   [`replace`](SessionStore::replace) compares the whole text, because no part of it identifies the version.
 /// - Lifetimes use the database's clock and become `expire_date`. Expired rows are absent but stay until
-///   [`purge_expired`](SessionStore::purge_expired), which does what `manage.py clearsessions` does.
+///   [`purge_expired`](SessionStore::purge_expired), which does the same as `manage.py clearsessions`.
 /// - Django writes without comparing. Writes of this store never overwrite an unseen version. Django's writes do, as
 ///   between two of Django's own processes.
-/// - SQLite keeps times as text, without an offset. Django writes them in UTC with `USE_TZ = True` (its default from
-///   5.0), which is what this store takes them for; with `USE_TZ = False` they are local times, and so are those of a
-///   column `timestamp without time zone` in PostgreSQL: [`with_time_zone`](Self::with_time_zone).
+/// - SQLite keeps times as text, without an offset. With `USE_TZ = True` (the default from Django 5.0) Django writes
+///   them in UTC, and this store reads them as UTC. With `USE_TZ = False` they are local times, as are those of a
+///   column `timestamp without time zone` in PostgreSQL: use [`with_time_zone`](Self::with_time_zone).
 ///
 /// **The table cannot hold an index of a user's sessions.** [`index_add`](SessionStore::index_add) and
 /// [`index_remove`](SessionStore::index_remove) do nothing, and [`index_list`](SessionStore::index_list) returns the
@@ -70,7 +70,7 @@ impl DjangoDbStore {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for a URL that is not understood or whose feature is off, or a SQLite file that cannot be
+    /// [`ErrorKind::Config`] for an unsupported URL, a URL whose feature is off, or a SQLite file that cannot be
     /// opened; [`ErrorKind::Unavailable`] if the database does not answer.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         Database::connect(url, File::Foreign, &STATEMENTS).await.map(Self::over)
@@ -80,13 +80,13 @@ impl DjangoDbStore {
         Self { database, zone: None }
     }
 
-    /// The zone of the local times in `expire_date`: Django's `TIME_ZONE` if its `USE_TZ` is `False`, or the
+    /// Sets the zone of the local times in `expire_date`: Django's `TIME_ZONE` if its `USE_TZ` is `False`, or the
     /// `TIME_ZONE` of that database if it has one. Default: none; times are in UTC.
     ///
-    /// It matters for SQLite, and in PostgreSQL for a column that was changed to `timestamp without time zone` (use UTC
-    /// with `USE_TZ = True`). PostgreSQL's `timestamp with time zone`, which Django creates, holds points in time in
-    /// any zone, so the setting changes nothing. With local times, a write first asks the database for its time.
-    /// Inspects the table once.
+    /// It applies to SQLite, and in PostgreSQL to a column that was changed to `timestamp without time zone` (use UTC
+    /// with `USE_TZ = True`). PostgreSQL's `timestamp with time zone`, which Django creates, stores points in time, so
+    /// the setting has no effect on it. With local times, a write first reads the database's time. Inspects the table
+    /// once.
     ///
     /// # Errors
     ///
@@ -99,7 +99,7 @@ impl DjangoDbStore {
         Ok(self)
     }
 
-    /// Whether `expire_date` is of a type that has no offset.
+    /// Whether the type of `expire_date` has no offset.
     async fn holds_local_times(&self) -> Result<bool, Error> {
         match &self.database.pool {
             #[cfg(feature = "postgres")]
@@ -116,7 +116,7 @@ impl DjangoDbStore {
         }
     }
 
-    /// The parameter for a lifetime: the milliseconds from now in UTC until the end as it is stored.
+    /// The parameter for a lifetime: the milliseconds from now in UTC until the end as stored.
     async fn lifetime(&self, ttl: Duration) -> Result<i64, Error> {
         let lifetime = milliseconds(ttl);
         let Some(zone) = &self.zone else { return Ok(lifetime) };
@@ -124,14 +124,14 @@ impl DjangoDbStore {
         Ok(lifetime + 1000 * zone.offset_of_end(now, now.after(Duration::from_millis(lifetime.unsigned_abs()))))
     }
 
-    /// Checks that the table and its columns exist, and that the zone of its times is known. One round trip, with
-    /// PostgreSQL two; call it when the service starts.
+    /// Checks that the table and its columns exist, and that the zone of its times is known. One round trip, two with
+    /// PostgreSQL; call it when the service starts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if they are missing: run `manage.py migrate`; or if PostgreSQL's column `expire_date` has
-    /// no time zone and none was given by [`with_time_zone`](Self::with_time_zone). [`ErrorKind::Unavailable`] if the
-    /// database does not answer or refuses to show the table.
+    /// [`ErrorKind::Config`] if any of them is missing: run `manage.py migrate`; or if PostgreSQL's column
+    /// `expire_date` has no time zone and [`with_time_zone`](Self::with_time_zone) was not called.
+    /// [`ErrorKind::Unavailable`] if the database does not answer or refuses access to the table.
     pub async fn check(&self) -> Result<(), Error> {
         let found = reading!(self.database, |connection, keeps| {
             match sqlx::query(self.database.sql.check).persistent(keeps).execute(&mut *connection).await {
@@ -193,7 +193,7 @@ impl SessionStore for DjangoDbStore {
             if query.execute(&mut *connection).await?.rows_affected() > 0 {
                 return Ok(Replaced::Stored);
             }
-            // From here on it is certain that nothing was written.
+            // From here on the write has certainly not happened.
             let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
             let current = query.fetch_optional(&mut *connection).await.map_err(QueryFailure::NotSent)?;
             Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))
@@ -213,7 +213,7 @@ impl SessionStore for DjangoDbStore {
         self.database.purge_expired().await
     }
 
-    /// Does nothing: the table has no place for it.
+    /// Does nothing: the table cannot store an index.
     async fn index_add(&self, _index: &str, _member: &str, _deadline: StoreTime) -> Result<(), Error> {
         Ok(())
     }
@@ -229,7 +229,7 @@ impl SessionStore for DjangoDbStore {
         Ok(keys)
     }
 
-    /// Does nothing: the table has no place for it.
+    /// Does nothing: the table cannot store an index.
     async fn index_remove(&self, _index: &str, _members: &[String]) -> Result<(), Error> {
         Ok(())
     }
@@ -238,7 +238,7 @@ impl SessionStore for DjangoDbStore {
         self.database.time().await
     }
 
-    /// The value of `expire_date`, in the zone given by [`with_time_zone`](Self::with_time_zone). One round trip.
+    /// The value of `expire_date`, in the zone of [`with_time_zone`](Self::with_time_zone). One round trip.
     async fn expires(&self, key: &str) -> Result<Option<StoreTime>, Error> {
         let millis = reading!(self.database, |connection, keeps| {
             let query = sqlx::query_scalar::<_, i64>(self.database.sql.expires).persistent(keeps).bind(key);
@@ -252,14 +252,14 @@ impl SessionStore for DjangoDbStore {
     }
 }
 
-/// The column holds text, and PostgreSQL's texts hold no NUL.
+/// The column is of type text, and a text of PostgreSQL cannot contain NUL.
 fn text(value: &Bytes) -> Result<&str, Error> {
     let text = std::str::from_utf8(value).ok().filter(|text| !text.contains('\0'));
     text.ok_or_else(|| Error::new(ErrorKind::Value, "a session in Django's table must be text"))
 }
 
 /// Whether a table or column is missing. SQLite has no separate code for that. Its general error means it here, because
-/// a statement without parameters or rows has no other reason to fail that way.
+/// a statement without parameters or rows cannot fail that way for another reason.
 fn is_missing(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default();
     matches!(&*code, "42P01" | "42703") || sqlite_code(&code) == Some(1)

@@ -59,7 +59,7 @@ async fn members_are_added_listed_and_removed<S: SessionStore>(store: &S) {
     remove(store, &index, &["b"]).await;
 }
 
-/// An index knows only its own members.
+/// An index contains only its own members.
 async fn indexes_stay_apart<S: SessionStore>(store: &S) {
     let (one, other) = (fresh("one"), fresh("other"));
     let later = now(store).await.after(TTL);
@@ -71,7 +71,7 @@ async fn indexes_stay_apart<S: SessionStore>(store: &S) {
     assert_eq!(list(store, &other).await, set(&["b"]));
 }
 
-/// Listing an unknown index and removing absent members are no errors.
+/// Listing an unknown index and removing absent members are not errors.
 async fn absent_members_are_no_error<S: SessionStore>(store: &S) {
     let index = fresh("absent");
     assert_eq!(list(store, &index).await, set(&[]));
@@ -95,7 +95,7 @@ async fn a_deadline_only_grows<S: SessionStore>(store: &S) {
     assert_eq!(list(store, &index).await, set(&["shortened", "lengthened"]));
 }
 
-/// A member is listed until its deadline, whatever is purged; a member added after its deadline is never listed.
+/// A member is listed until its deadline, even across purges; a member added after its deadline is never listed.
 async fn members_past_their_deadline_are_not_listed<S: SessionStore>(store: &S) {
     let index = fresh("past");
     let start = now(store).await;
@@ -113,7 +113,7 @@ async fn members_past_their_deadline_are_not_listed<S: SessionStore>(store: &S) 
     assert_eq!(list(store, &index).await, set(&["long"]));
 }
 
-/// The index lives as long as its longest-living member, in whichever order the members came.
+/// The index lives as long as its longest-living member, regardless of the order of additions.
 async fn a_short_member_does_not_shorten_the_index<S: SessionStore>(store: &S) {
     let index = fresh("longest");
     let start = now(store).await;

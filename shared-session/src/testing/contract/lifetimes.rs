@@ -1,4 +1,4 @@
-//! Lifetimes and the store's clock. The rules wait by that clock, without touching the key.
+//! Lifetimes and the store's clock. The rules wait by that clock, without accessing the key.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const SHORT: Duration = Duration::from_millis(300);
 /// A key whose lifetime has passed is absent for every operation, and can be created again.
 async fn an_expired_key_is_absent<S: SessionStore>(store: &S) {
     let base = fresh("expired");
-    // Each operation has a key of its own, because any of them may remove expired entries.
+    // Each operation has its own key, because any of them may remove expired entries.
     let key = |operation: &str| format!("{base}{operation}");
     for operation in ["load", "create", "replace", "delete", "delete-part", "scan"] {
         create(store, &key(operation), "old", SHORT).await;
@@ -41,10 +41,10 @@ async fn an_expired_key_is_absent<S: SessionStore>(store: &S) {
     assert_eq!(replace(store, &key("create"), &whole("new"), "newer").await, Replaced::Stored);
 }
 
-/// A replaced key lives as long as its last `replace` says.
+/// A replaced key has the lifetime of its last `replace`.
 async fn replace_renews_the_lifetime<S: SessionStore>(store: &S) {
     let first = Duration::from_secs(1);
-    // On a slow machine the first lifetime may pass before the replace; then the rule shows nothing.
+    // On a slow machine the first lifetime may pass before the replace; then the attempt proves nothing.
     for attempt in 0..10 {
         let key = fresh("renewed");
         let first = first * (attempt + 1);
@@ -57,7 +57,7 @@ async fn replace_renews_the_lifetime<S: SessionStore>(store: &S) {
                 return;
             }
             Replaced::Gone => {}
-            Replaced::Conflict(_) => panic!("nobody else wrote"),
+            Replaced::Conflict(_) => panic!("there is no other writer"),
         }
     }
     panic!("a key expired before its lifetime had passed");
@@ -85,7 +85,7 @@ async fn load_does_not_renew_the_lifetime<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await, None);
 }
 
-/// Milliseconds count: 300 ms are neither nothing nor a second.
+/// Lifetimes have millisecond precision: 300 ms are neither zero nor a second.
 async fn lifetimes_below_a_second_work<S: SessionStore>(store: &S) {
     let key = fresh("sub-second");
     let mut seen_alive = false;
@@ -104,7 +104,7 @@ async fn lifetimes_below_a_second_work<S: SessionStore>(store: &S) {
             return;
         }
     }
-    panic!("the store is too slow to tell");
+    panic!("the store is too slow for this rule");
 }
 
 /// A lifetime below one millisecond counts as one.
@@ -121,7 +121,7 @@ async fn a_lifetime_of_zero_is_a_millisecond<S: SessionStore>(store: &S) {
     }
 }
 
-/// Nothing overflows.
+/// A long lifetime does not overflow.
 async fn a_lifetime_of_a_hundred_years_works<S: SessionStore>(store: &S) {
     let century = Duration::from_secs(100 * 366 * 24 * 60 * 60);
     let key = fresh("century");
@@ -133,7 +133,7 @@ async fn a_lifetime_of_a_hundred_years_works<S: SessionStore>(store: &S) {
     assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Done);
 }
 
-/// `purge_expired` removes nothing that is alive.
+/// `purge_expired` removes no live entry.
 async fn purging_keeps_what_lives<S: SessionStore>(store: &S) {
     let (live, dead) = (fresh("live"), fresh("dead"));
     create(store, &live, "value", TTL).await;
@@ -150,7 +150,7 @@ async fn time_is_the_time_of_day_and_goes_on<S: SessionStore>(store: &S) {
     assert!(first.0 > 1_700_000_000_000, "not milliseconds since the Unix epoch: {first:?}");
     assert!(first.0 < 10_000_000_000_000, "not milliseconds since the Unix epoch: {first:?}");
     let second = now(store).await;
-    // A server's clock may be stepped by a little; a minute is a jump.
+    // A server's clock may be adjusted slightly; a minute is a jump.
     assert!(first.since(second) < Duration::from_secs(60), "{first:?}, then {second:?}");
     assert!(second.since(first) < Duration::from_secs(60), "{first:?}, then {second:?}");
     pass(store, second).await;

@@ -1,4 +1,4 @@
-//! Many callers at once.
+//! Concurrent callers.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ rules!(
 
 const TAG: usize = 32;
 
-/// A value that its tag identifies.
+/// A value with a unique tag.
 fn tagged(text: impl std::fmt::Display) -> Bytes {
     format!("{:032x}{text}", random()).into()
 }
@@ -29,12 +29,12 @@ fn seen_tag(value: &Bytes) -> Seen {
     seen(value.clone(), 0..TAG)
 }
 
-/// Of 50 concurrent creates of one key exactly one succeeds, and its value is stored.
+/// Exactly one of 50 concurrent creates of one key succeeds, and its value is stored.
 async fn one_of_many_creates_wins<S: SessionStore + Clone>(store: &S) {
     race_of_creates(store, fresh("creates")).await;
 }
 
-/// The same over a key whose lifetime has passed but which the store may still hold.
+/// The same for a key whose lifetime has passed but which the store may still hold.
 async fn one_of_many_creates_over_an_expired_key_wins<S: SessionStore + Clone>(store: &S) {
     let key = fresh("creates-expired");
     create(store, &key, "expired", Duration::from_millis(50)).await;
@@ -53,7 +53,7 @@ async fn race_of_creates<S: SessionStore + Clone>(store: &S, key: String) {
     assert_eq!(load(store, &key).await.as_deref(), Some(winners[0].as_bytes()));
 }
 
-/// Of 20 concurrent replaces of one version exactly one is stored; the others learn the winner's bytes.
+/// Exactly one of 20 concurrent replaces of one version is stored; the others get the winner's bytes.
 async fn one_of_many_replaces_wins<S: SessionStore + Clone>(store: &S) {
     let key = fresh("replaces");
     let first = tagged("first");
@@ -75,7 +75,7 @@ async fn one_of_many_replaces_wins<S: SessionStore + Clone>(store: &S) {
     assert_eq!(load(store, &key).await.as_ref(), Some(winner));
 }
 
-/// Of 20 concurrent deletes exactly one says that it deleted.
+/// Exactly one of 20 concurrent deletes reports the deletion.
 async fn one_of_many_deletes_wins<S: SessionStore + Clone>(store: &S) {
     let key = fresh("deletes");
     create(store, &key, "value", TTL).await;
@@ -130,7 +130,7 @@ async fn an_acknowledged_delete_is_final<S: SessionStore + Clone>(store: &S) {
     for _ in 0..10 {
         let key = fresh("delete-final");
         create(store, &key, tagged(0), TTL).await;
-        // The last of the nine deletes; the others write until they learn that the key is gone.
+        // The last of the nine callers deletes; the others write until they find the key gone.
         together(9, |number| {
             let (store, key) = (store.clone(), key.clone());
             async move {
@@ -162,7 +162,7 @@ async fn write_until_gone<S: SessionStore>(store: &S, key: &str) {
     panic!("a write succeeds after the delete");
 }
 
-/// Of a `replace` and a `delete` that saw the same version exactly one succeeds.
+/// Exactly one of a `replace` and a `delete` with the same version succeeds.
 async fn replace_or_delete_wins_but_not_both<S: SessionStore + Clone>(store: &S) {
     for _ in 0..25 {
         let key = fresh("replace-delete");

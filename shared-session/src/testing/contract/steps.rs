@@ -13,7 +13,7 @@ macro_rules! rules {
         pub(super) const NAMES: &[&str] = &[$(concat!($theme, "::", stringify!($rule))),+];
 
         pub(super) async fn run<S: SessionStore + Clone>(store: &S, which: &(dyn Fn(&str) -> bool + Sync)) {
-            // Boxed, because for a store made of stores the rules together would fill a test's stack.
+            // Boxed, because for a store made of stores all rules together would overflow a test's stack.
             $({
                 let name = concat!($theme, "::", stringify!($rule));
                 if which(name) {
@@ -28,7 +28,7 @@ macro_rules! rules {
 pub(super) const TTL: Duration = Duration::from_secs(300);
 
 pub(super) async fn within_limit(rule: &'static str, run: impl Future<Output = ()>) {
-    // Printed only when the test fails: the panic itself names a line, this names the rule.
+    // Printed only if the test fails: the panic names a line, this names the rule.
     eprintln!("rule: {rule}");
     assert!(tokio::time::timeout(Duration::from_secs(120), run).await.is_ok(), "the rule `{rule}` did not end");
 }
@@ -49,7 +49,7 @@ pub(super) fn seen(value: impl Into<Bytes>, part: Range<usize>) -> Seen {
     Seen::new(value.into(), part)
 }
 
-/// `value` as it was seen, identified by all of it.
+/// `value` as it was seen, identified by all of its bytes.
 pub(super) fn whole(value: impl Into<Bytes>) -> Seen {
     let value = value.into();
     let len = value.len();
@@ -77,7 +77,7 @@ pub(super) async fn now<S: SessionStore>(store: &S) -> StoreTime {
     store.time().await.expect("time")
 }
 
-/// Waits until the store's clock is past `deadline`, without touching a key.
+/// Waits until the store's clock is past `deadline`, without accessing a key.
 pub(super) async fn pass<S: SessionStore>(store: &S, deadline: StoreTime) {
     // A store may round to its clock's tick.
     let deadline = deadline.after(Duration::from_millis(20));
@@ -115,7 +115,7 @@ pub(super) async fn for_each<F: Future<Output = ()> + Send + 'static>(names: &[S
     }
 }
 
-/// Every key that scanning `prefix` finds.
+/// All keys found by scanning `prefix`.
 pub(super) async fn scan<S: SessionStore>(store: &S, prefix: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut from = None;

@@ -1,4 +1,4 @@
-//! Any value, any key, and finding the keys again.
+//! Arbitrary values and keys, and the scan of keys.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ rules!(
     scan_of_nothing_ends,
 );
 
-/// Values are bytes: NUL, CRLF, quotes and invalid UTF-8 are stored, compared and answered as they are.
+/// Values are bytes: NUL, CRLF, quotes and invalid UTF-8 are stored, compared and returned unchanged.
 async fn any_bytes_survive<S: SessionStore>(store: &S) {
     let every_byte: Vec<u8> = (0..=255).collect();
     let values: [&[u8]; 6] = [b"\0", b"a\0b", b"\r\n$-1\r\n", b"\xff\xfe\x80", b"'\"\\x00", &every_byte];
@@ -38,7 +38,7 @@ async fn any_bytes_survive<S: SessionStore>(store: &S) {
     }
 }
 
-/// An empty value is a value.
+/// An empty value is stored like any other.
 async fn an_empty_value_is_a_value<S: SessionStore>(store: &S) {
     let key = fresh("empty");
     create(store, &key, "", TTL).await;
@@ -60,7 +60,7 @@ async fn a_mebibyte_survives<S: SessionStore>(store: &S) {
     assert_eq!(store.delete(&key, Some(&end)).await.expect("delete"), Deleted::Done);
 }
 
-/// A large value that keeps its length and changes in a few places is stored as any other; a stale write of one is
+/// A large value that keeps its length and changes in a few places is stored like any other; a stale write of one is
 /// refused.
 async fn a_large_value_changes_in_a_few_places<S: SessionStore>(store: &S) {
     let key = fresh("places");
@@ -70,7 +70,7 @@ async fn a_large_value_changes_in_a_few_places<S: SessionStore>(store: &S) {
     for round in 1..=40 {
         let stale = seen(value.clone(), part.clone());
         value[part.clone()].fill(b'0' + round);
-        // One byte at the start, one at the end, and two somewhere.
+        // One byte at the start, one at the end, and two in between.
         let len = value.len();
         for at in [usize::from(round) * 37, len - usize::from(round), usize::from(round) * 499, usize::from(round)] {
             value[at] ^= 0x20;
@@ -109,7 +109,7 @@ async fn odd_keys_stay_apart<S: SessionStore>(store: &S) {
     assert_eq!(scan(store, &base).await.len(), 0);
 }
 
-/// A prefix is literal: keys that merely resemble it are not found.
+/// A prefix is literal: keys that merely resemble it do not match.
 async fn scan_takes_the_prefix_literally<S: SessionStore>(store: &S) {
     const PREFIXES: [&str; 12] =
         ["50%:", "a_b:", "a*:", "a?b:", "[ab]:", "^[a]:", "a\\b:", "{t}:", "it's:", "é:", "z\u{10ffff}", "A:"];
@@ -151,7 +151,7 @@ async fn scan_reaches_every_page<S: SessionStore + Clone>(store: &S) {
     assert_eq!(scan(store, &format!("{base}in:")).await.len(), 0, "scan lists a deleted key");
 }
 
-/// A prefix without keys is an empty scan.
+/// A scan of a prefix without keys is empty.
 async fn scan_of_nothing_ends<S: SessionStore>(store: &S) {
     assert_eq!(scan(store, &fresh("nothing")).await.len(), 0);
 }

@@ -17,13 +17,13 @@ rules!(
     delete_compares_the_part_alone,
 );
 
-/// Absent is not an error.
+/// An absent key is not an error.
 async fn an_absent_key_loads_as_none<S: SessionStore>(store: &S) {
     let key = fresh("absent");
     assert_eq!(load(store, &key).await, None);
 }
 
-/// A second `create` answers `false` and changes nothing.
+/// A second `create` returns `false` and changes nothing.
 async fn create_stores_only_if_absent<S: SessionStore>(store: &S) {
     let key = fresh("create");
     create(store, &key, "first", TTL).await;
@@ -31,7 +31,7 @@ async fn create_stores_only_if_absent<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await.as_deref(), Some(&b"first"[..]));
 }
 
-/// `replace` stores shorter and longer values, again and again.
+/// `replace` stores shorter and longer values, repeatedly.
 async fn replace_stores_a_new_value<S: SessionStore>(store: &S) {
     let key = fresh("replace");
     create(store, &key, "version-1", TTL).await;
@@ -55,7 +55,7 @@ async fn replace_never_creates<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await, None);
 }
 
-/// A stale part changes nothing and answers what is stored now, from which the caller can go on.
+/// A stale part changes nothing and returns the current value, from which the caller can continue.
 async fn replace_with_a_stale_part_answers_the_current_bytes<S: SessionStore>(store: &S) {
     let key = fresh("stale");
     create(store, &key, "tag-1 a", TTL).await;
@@ -69,7 +69,7 @@ async fn replace_with_a_stale_part_answers_the_current_bytes<S: SessionStore>(st
     assert_eq!(replace(store, &key, &seen(current, 0..5), "tag-3 c").await, Replaced::Stored);
 }
 
-/// The part is compared only where it was seen; a value too short to contain it differs.
+/// The part is compared only at its position; a value too short to contain it differs.
 async fn the_part_is_compared_at_its_place<S: SessionStore>(store: &S) {
     let key = fresh("place");
     create(store, &key, "tag-1 ......", TTL).await;
@@ -91,7 +91,7 @@ async fn replace_by_equal_bytes_is_stored<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await.as_deref(), Some(&b"same"[..]));
 }
 
-/// The first `delete` deletes, later ones find nothing, and the key can be created again.
+/// The first `delete` deletes, later ones return `Gone`, and the key can be created again.
 async fn delete_removes_once<S: SessionStore>(store: &S) {
     let key = fresh("delete");
     assert_eq!(store.delete(&key, None).await.expect("delete"), Deleted::Gone);
@@ -105,7 +105,7 @@ async fn delete_removes_once<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await, None);
 }
 
-/// `delete` with a part that changed deletes nothing and answers what is stored now.
+/// `delete` with a stale part deletes nothing and returns the current value.
 async fn delete_with_a_wrong_part_refuses<S: SessionStore>(store: &S) {
     let key = fresh("delete-refused");
     create(store, &key, "tag-1 a", TTL).await;
@@ -114,7 +114,7 @@ async fn delete_with_a_wrong_part_refuses<S: SessionStore>(store: &S) {
     assert_eq!(load(store, &key).await.as_deref(), Some(&b"tag-1 a"[..]));
 }
 
-/// `delete` succeeds while the part is unchanged, whatever else changed: a logout does not need the newest version.
+/// `delete` succeeds while the part is unchanged, even if the rest changed: a logout does not need the newest version.
 async fn delete_compares_the_part_alone<S: SessionStore>(store: &S) {
     let key = fresh("delete-part");
     create(store, &key, "1 secret now with another rest", TTL).await;

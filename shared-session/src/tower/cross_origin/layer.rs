@@ -37,16 +37,17 @@ pub struct CrossOriginLayer {
 }
 
 impl CrossOriginLayer {
-    /// A layer that lets requests through that `cross_origin` allows.
+    /// A layer that accepts the requests that `cross_origin` allows.
     #[must_use]
     pub fn new(cross_origin: CrossOrigin) -> Self {
         Self { check: CrossOriginCheck::new(cross_origin) }
     }
 
-    /// The answer to a refused request: a closure, or an [`OnError`]. Default: the hook of the session's manager if
-    /// this layer is inside the session layer, else [`Reply::problem`](crate::Reply::problem). Outside of it, pass
-    /// `manager.on_error().clone()`, so that one hook answers all failures. The answer has the [`Error`](crate::Error)
-    /// in its extensions; [`OriginRefusal::of`](crate::csrf::OriginRefusal::of) gives the reason.
+    /// Sets the response to a refused request: a closure, or an [`OnError`]. Default: the hook of the session's manager
+    /// if this layer is inside the session layer, else [`Reply::problem`](crate::Reply::problem). Outside of it, pass
+    /// `manager.on_error().clone()`, so that one hook handles all failures. The response has the
+    /// [`Error`](crate::Error) in its extensions; [`OriginRefusal::of`](crate::csrf::OriginRefusal::of) gives the
+    /// reason.
     #[must_use]
     pub fn with_on_error(self, on_error: impl Into<OnError>) -> Self {
         Self { check: self.check.with_on_error(on_error) }

@@ -68,7 +68,7 @@ mod tests {
         CrossOriginLayer::new(CrossOrigin::new([OWN]).unwrap())
     }
 
-    /// The answer to a request with `headers`, and how often the inner service was called.
+    /// The response to a request with `headers`, and how often the inner service was called.
     async fn send(
         layer: CrossOriginLayer,
         method: &str,

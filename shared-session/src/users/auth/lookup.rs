@@ -1,4 +1,4 @@
-//! Who is signed in: the session's marks, and the row that confirms them.
+//! The signed-in user: the marks in the session, and the row that confirms them.
 
 use crate::{
     engine::{draft::Loaded, session::Session},
@@ -12,9 +12,9 @@ use crate::{
 };
 
 impl Session {
-    /// Makes this request ask the users' table who is signed in, even if a [user cache](crate::users::UserCache) knows
-    /// it or has told it before. For GET requests that change something, or give power by an entry of the user's row.
-    /// Without a user cache nothing changes. No I/O: call [`user`](Self::user) next.
+    /// Makes this request read the signed-in user from the table, even if a [user cache](crate::users::UserCache) has
+    /// the row or has answered before. Use it for GET requests that change something, or that grant power by a field of
+    /// the user's row. No effect without a user cache. No I/O: call [`user`](Self::user) next.
     pub fn past_user_cache(&self) {
         let mut shared = self.0.shared();
         shared.user_cache.may_answer = false;
@@ -25,7 +25,7 @@ impl Session {
         }
     }
 
-    /// The row of `user` as it is now, if a user cache has told this request who is signed in, and it is `user`.
+    /// The current row of `user`, if a user cache answered this request with `user`.
     pub(super) async fn row_instead_of(&self, user: &dyn AuthUser) -> Result<Option<AnyUser>, Error> {
         let has_answered = self.0.shared().user_cache.has_answered;
         if !has_answered || self.identity()?.is_none_or(|identity| identity.user_id != user.id()) {
@@ -35,7 +35,7 @@ impl Session {
         self.signed_in().await.map(Some)
     }
 
-    /// The signed-in user, of any type, or the reason why there is none.
+    /// The signed-in user, of any type, or the reason for its absence.
     pub(in crate::users) async fn signed_in(&self) -> Result<AnyUser, Error> {
         if let Some(user) = self.any_user().await? {
             return Ok(user);
@@ -55,7 +55,7 @@ impl Session {
         })
     }
 
-    /// The signed-in user, looked up once for a request.
+    /// The signed-in user, looked up once per request.
     pub(super) async fn any_user(&self) -> Result<Option<AnyUser>, Error> {
         let known = self.0.with(|open| Ok(open.user.as_ref().and_then(|user| user.downcast_ref().cloned())))?;
         if let Some(user) = known {
@@ -72,7 +72,7 @@ impl Session {
             let mut shared = self.0.shared();
             let may_be_kept = shared.user_cache.may_answer;
             let open = shared.state.open()?;
-            // Another task may have gone past the cache meanwhile.
+            // Another task may have bypassed the cache meanwhile.
             if may_be_kept || !is_kept {
                 open.user = Some(Box::new(user.clone()));
             }
@@ -84,7 +84,7 @@ impl Session {
         Ok(user)
     }
 
-    /// The request is answered with `error`, whatever its handler makes of it.
+    /// The response reports `error`, regardless of what the handler does with it.
     pub(super) fn failed(&self, error: Error) -> Error {
         self.0.fail(error.clone());
         error
@@ -123,8 +123,8 @@ impl Session {
         Ok(Some(user))
     }
 
-    /// The user of `identity` from the cache, if it may answer this request and the row confirms the session: an older
-    /// row must not sign anybody out.
+    /// The cached user of `identity`, if the cache may answer this request and the row confirms the session. An older
+    /// row must not sign a user out.
     fn kept(&self, identity: &Identity) -> Option<AnyUser> {
         let auth = self.auth().ok()?;
         let cache = auth.users.cache().filter(|_| self.0.shared().user_cache.may_answer)?;
@@ -151,10 +151,10 @@ impl Session {
         }
     }
 
-    /// Marks that hold under an earlier key are replaced with the next commit.
+    /// The next commit replaces marks that hold under an earlier key.
     fn renew(&self, held: Held) {
         if let Held::Renew(identity) = held {
-            // An error means that the request is decided already: the next one renews them.
+            // On an error this request is already decided; the next one renews the marks.
             let _ = self.0.with(|open| {
                 open.draft.renew = Some(identity);
                 Ok(())

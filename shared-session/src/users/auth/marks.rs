@@ -1,4 +1,4 @@
-//! The marks of a user that a session carries, and whether they still hold.
+//! The marks of a user in a session, and whether they still hold.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Auth {
         Identity::new(user.id(), auth_hash::make(&self.keys, user.encoded_password()), epoch)
     }
 
-    /// Whether a session that carries `identity` is one of `user`, as the row is now.
+    /// Whether a session with `identity` belongs to `user`, according to the current row.
     pub(super) fn check(&self, identity: &Identity, user: &dyn AuthUser) -> Held {
         let same_epoch = !self.has_epochs() || user.epoch() == identity.epoch;
         if !user.is_active() || user.id() != identity.user_id || !same_epoch {
@@ -44,13 +44,13 @@ impl Auth {
         match auth_hash::verify(&self.keys, user.encoded_password(), &identity.auth_hash) {
             Verified::Current => Held::Yes,
             Verified::Fallback => Held::Renew(self.identity(user)),
-            // Sessions from before there were hashes have none.
+            // Sessions from before the introduction of hashes have none.
             Verified::No if identity.auth_hash.is_empty() => Held::No,
             Verified::No => Held::OtherHash,
         }
     }
 
-    /// The sessions of Django carry none.
+    /// Django's sessions have no epoch.
     fn has_epochs(&self) -> bool {
         self.keys.scheme() == Scheme::Native
     }
@@ -75,7 +75,7 @@ impl Owners for Auth {
     }
 }
 
-/// A user's row, and what its marks are checked with.
+/// A user's row, and the users and keys that check its marks.
 struct Row {
     auth: Auth,
     user: AnyUser,
@@ -95,10 +95,10 @@ impl Owner for Row {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Held {
     No,
-    /// All but the auth hash is that of the user's row: a new password, or another key.
+    /// Everything except the auth hash matches the user's row: the password is new, or the key is another one.
     OtherHash,
     Yes,
-    /// They hold, under an earlier key: the session should carry these before that key is dropped.
+    /// They hold under an earlier key. The session should get these marks before that key is dropped.
     Renew(Identity),
 }
 

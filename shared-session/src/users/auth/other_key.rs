@@ -1,8 +1,8 @@
-//! The sign that another service has another `SECRET_KEY`: it signs users in, and here they are anonymous.
+//! Detects that another service has another `SECRET_KEY`: it signs users in, and here they are anonymous.
 //!
-//! A session whose auth hash does not fit its user's row was made under another key, or before the password changed.
-//! The hash does not tell which. So a process remembers of whom it has seen a password change, and takes no session of
-//! theirs for a sign.
+//! A session whose auth hash does not match its user's row was made under another key, or before the password changed.
+//! The hash does not show which. So a process remembers the users whose password it has seen change, and ignores their
+//! sessions as evidence.
 
 use std::{
     collections::HashMap,
@@ -13,14 +13,14 @@ use std::{
 
 use crate::users::AuthUser;
 
-/// How many users are remembered: half a megabyte. All are forgotten when there are more, which may cost a warning.
+/// The number of remembered users: half a megabyte. Beyond it all are forgotten, which may cost a warning.
 const MOST: usize = 16_384;
-/// How long a warning stands for all that it is about.
+/// The minimum time between two warnings.
 const QUIET: Duration = Duration::from_secs(600);
 
 #[derive(Default)]
 pub(super) struct OtherKey {
-    /// A process has its own, so that what is remembered of a password is of no use elsewhere.
+    /// Seeded per process, so that a remembered password hash is useless elsewhere.
     hasher: RandomState,
     seen: Mutex<HashMap<u64, Password>>,
     warned: Mutex<Option<Instant>>,
@@ -29,13 +29,13 @@ pub(super) struct OtherKey {
 /// The changes that a process has seen in one user's password column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Password {
-    /// Always this, hashed.
+    /// Always this password, hashed.
     Same(u64),
     Changed,
 }
 
 impl OtherKey {
-    /// Remembers the user's password as it is now, and says whether this process has ever seen another one.
+    /// Remembers the user's current password, and returns whether this process has ever seen another one.
     pub(super) fn has_seen_a_change(&self, user: &dyn AuthUser) -> bool {
         let now = Password::Same(self.hasher.hash_one(user.encoded_password()));
         let mut seen = lock(&self.seen);
@@ -49,7 +49,7 @@ impl OtherKey {
         *password == Password::Changed
     }
 
-    /// Whether it is time for a warning; then the next one is not due before some minutes have passed.
+    /// Whether a warning is due. If so, the next one is not due for some minutes.
     pub(super) fn is_due(&self) -> bool {
         let mut warned = lock(&self.warned);
         let is_due = warned.is_none_or(|at| at.elapsed() >= QUIET);
@@ -76,7 +76,7 @@ mod tests {
         assert!(!other_key.has_seen_a_change(&ann("old")));
         assert!(!other_key.has_seen_a_change(&ann("old")));
         assert!(other_key.has_seen_a_change(&ann("new")));
-        assert!(other_key.has_seen_a_change(&ann("new")), "sessions from before it may come at any time");
+        assert!(other_key.has_seen_a_change(&ann("new")), "sessions from before the change may come at any time");
         assert!(!other_key.has_seen_a_change(&User::new("2", "bob").with_encoded_password("new")));
     }
 

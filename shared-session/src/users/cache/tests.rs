@@ -64,7 +64,7 @@ fn a_row_that_was_read_before_a_change_does_not_answer_after_it_whenever_it_is_k
     }
 }
 
-/// A thread may lose its turn after `fill` has looked and before it keeps the row.
+/// A thread may be suspended between the check in `fill` and the insertion of the row.
 #[test]
 fn a_change_between_the_look_and_the_keeping_is_found_later() {
     let cache = UserCache::new();

@@ -1,6 +1,6 @@
 //! Properties that must hold for any string in the place of a password hash.
 
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "it is for tests alone")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "only tests use it")]
 
 use super::{
     Verdict,
@@ -8,8 +8,8 @@ use super::{
     verify_as,
 };
 
-/// A stored password: what is read is affordable and is written as it was read, and nothing panics where it is cheap
-/// enough to be computed here.
+/// A stored password: a hash that parses is affordable and is written back as it was read; verifying it, if cheap
+/// enough for a test, does not panic.
 pub fn encoded_password(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let Some(stored) = Stored::parse(&text) else {
@@ -30,7 +30,7 @@ pub fn encoded_password(bytes: &[u8]) {
         Scheme::Argon2 { memory, passes, .. } => memory <= 128 && passes <= 2,
     };
     if is_cheap {
-        assert_ne!(verify_as("password", &text).1, Verdict::Match, "made up, and it matches");
+        assert_ne!(verify_as("password", &text).1, Verdict::Match, "a made-up password matches");
     }
 }
 

@@ -1,13 +1,13 @@
-//! How much work a refused password takes: the same for everybody.
+//! The work of a refused password: the same for all users.
 //!
-//! A stored hash says how much it costs to verify, and users of one table may have hashes of many years. Whoever can
-//! measure the time of a refusal would learn which names exist, and whose hash is old. So a refusal computes, whatever
-//! is stored, as much of each algorithm as the dearest hash of that algorithm costs that is known.
+//! The cost of verifying a hash is part of the hash, and one table may have hashes of many years. A client that
+//! measures the time of a refusal could learn which names exist, and whose hash is old. So every refusal computes, for
+//! each algorithm, as much as the most expensive known hash of that algorithm costs.
 
 use super::scheme::Scheme;
 
-/// The cost of every refusal: of each family of algorithms the dearest scheme that is known. Families are not weighed
-/// against each other, because how long one takes compared with another depends on the machine.
+/// The cost of every refusal: for each family of algorithms, the most expensive known scheme. Families are not compared
+/// with each other, because their relative speed depends on the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::users) struct Level(Vec<Scheme>);
 
@@ -25,22 +25,22 @@ impl Level {
         }
     }
 
-    /// Raises the level to a scheme that was found in the table. One that is beyond what anybody recommends is left
-    /// out: one odd row must not make every refusal as slow as its own.
+    /// Raises the level to a scheme found in the table. A scheme far above all recommendations is ignored: one odd row
+    /// must not make every refusal as slow as its own.
     pub(in crate::users) fn learn(&mut self, scheme: Scheme) {
         if scheme.work() <= scheme.family().most_learned() {
             self.include(scheme);
         }
     }
 
-    /// The work left for a refusal that has computed `done`, which is nothing for an unknown name.
+    /// The remaining work for a refusal that has computed `done`, which is nothing for an unknown name.
     pub(in crate::users) fn rest(&self, done: Option<Scheme>) -> Vec<Scheme> {
         let done_of = |family| done.filter(|done| done.family() == family).map_or(0, Scheme::work);
         self.0.iter().flat_map(|level| level.runs(level.work().saturating_sub(done_of(level.family())))).collect()
     }
 }
 
-/// Algorithms whose work is counted in one unit, which takes the same time in all of them.
+/// Algorithms whose work has a common unit, which takes the same time in all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::users) enum Family {
     Pbkdf2Sha256,
@@ -51,7 +51,7 @@ pub(in crate::users) enum Family {
 }
 
 impl Family {
-    /// The most work that a hash in the table can make every refusal cost: about twice Django's own default.
+    /// The most work that a hash in the table can add to every refusal: about twice Django's own default.
     const fn most_learned(self) -> u64 {
         match self {
             Self::Pbkdf2Sha256 | Self::Pbkdf2Sha1 => 3_000_000,
@@ -83,8 +83,8 @@ impl Scheme {
         }
     }
 
-    /// Runs of this family that do `work` together, which is at most that of this scheme, in the memory of this scheme
-    /// where that matters. Where the parameters are too coarse, less than a thousandth is left out.
+    /// Runs of this family that do `work` together, which is at most the work of this scheme, in the memory of this
+    /// scheme if the family depends on it. If the parameters are too coarse, less than a thousandth is missing.
     fn runs(self, work: u64) -> Vec<Self> {
         let some = |run: Self| (run.work() > 0).then_some(run);
         match self {
@@ -102,24 +102,24 @@ impl Scheme {
                 let run = |memory, passes| Self::Argon2 { algorithm, version, memory, passes, lanes };
                 let whole = some(run(memory, narrow(work / u64::from(memory))));
                 let part = narrow(work % u64::from(memory));
-                // Argon2 takes no less.
+                // Argon2 needs at least this much memory.
                 whole.into_iter().chain((part >= 8 * lanes).then(|| run(part, 1))).collect()
             }
         }
     }
 }
 
-/// The places of the bits of `work` that are set, the highest first, down to `lowest`.
+/// The positions of the set bits of `work`, the highest first, down to `lowest`.
 fn bits(work: u64, lowest: u32) -> impl Iterator<Item = u32> {
     (lowest..u64::BITS).rev().filter(move |bit| work >> bit & 1 == 1)
 }
 
-/// Never cut: no scheme that is affordable works as much.
+/// Never saturates: no affordable scheme has that much work.
 fn narrow(work: u64) -> u32 {
     u32::try_from(work).unwrap_or(u32::MAX)
 }
 
-/// The work that a test's own thread has done.
+/// The work done by a test's own thread.
 #[cfg(test)]
 pub(in crate::users) mod counted {
     use std::cell::RefCell;
@@ -167,7 +167,7 @@ mod tests {
         Scheme::Scrypt { log_n, block, lanes }
     }
 
-    /// One of each family, and what a fleet of many years has of them.
+    /// One scheme of each family, and the schemes of a fleet of many years.
     fn stored() -> Vec<Scheme> {
         let pbkdf2 = [1, 260_000, 600_000, 1_000_000, 1_500_000].map(|iterations| Scheme::Pbkdf2Sha256 { iterations });
         let sha1 = [10_000, 1_200_000].map(|iterations| Scheme::Pbkdf2Sha1 { iterations });
@@ -184,7 +184,7 @@ mod tests {
         level
     }
 
-    /// All that one refusal computes of a family.
+    /// The work of one refusal in one family.
     fn work(family: Family, done: Option<Scheme>, rest: &[Scheme]) -> u64 {
         done.iter().chain(rest).filter(|scheme| scheme.family() == family).map(|scheme| scheme.work()).sum()
     }
@@ -198,7 +198,7 @@ mod tests {
         }
         assert_eq!(level.rest(Some(DJANGO)), []);
         assert_eq!(level.rest(None), [DJANGO], "an unknown name, no usable password, a hash that cannot be read");
-        assert_eq!(level.rest(Some(bcrypt(12))), [DJANGO], "another algorithm costs what the preferred one costs, too");
+        assert_eq!(level.rest(Some(bcrypt(12))), [DJANGO], "another algorithm also adds the cost of the preferred one");
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
             assert_eq!(learning, level(&[DJANGO]), "{absurd:?}");
         }
         let preferred = Scheme::Pbkdf2Sha256 { iterations: 10_000_000 };
-        assert_eq!(level(&[preferred]).rest(None), [preferred], "what is configured is meant");
+        assert_eq!(level(&[preferred]).rest(None), [preferred], "the configured scheme counts, whatever it costs");
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The memory that argon2 fills, kept for the next password.
 //!
-//! An allocator does not give blocks of this size back to the system: glibc keeps them, once for nearly every thread
-//! that ever hashed a password. Sixteen sign-ins at once left a process with 780 MB. One buffer for each core is all
-//! that is ever needed at a time, because no more passwords are computed at once.
+//! An allocator does not return blocks of this size to the system: glibc keeps them, one for nearly every thread that
+//! ever hashed a password. Sixteen sign-ins at once left a process with 780 MB. One buffer per core is enough, because
+//! at most one password per core is computed at a time.
 
 use std::{
     num::NonZero,
@@ -12,24 +12,24 @@ use std::{
 
 use argon2::Block;
 
-/// In blocks of 1 KiB. Larger memory goes back to the system by itself, because it is mapped on its own.
+/// In blocks of 1 KiB. Larger memory returns to the system by itself, because it is mapped separately.
 const MAX_KEPT: usize = 32 * 1024;
 
 static BUFFERS: Buffers = Buffers(Mutex::new(Vec::new()));
 
-/// Does `work` in a buffer of so many blocks, in which anything may stand; `None` if there is not so much memory.
+/// Runs `work` in a buffer of `blocks` blocks with arbitrary content; `None` if there is not enough memory.
 pub(super) fn with<T>(blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> Option<T> {
     BUFFERS.with(blocks, work)
 }
 
-/// The unused ones.
+/// The unused buffers.
 struct Buffers(Mutex<Vec<Vec<Block>>>);
 
 impl Buffers {
     fn with<T>(&self, blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> Option<T> {
         let mut buffer = self.idle().pop().unwrap_or_default();
         if buffer.len() < blocks {
-            // Nothing in it is worth being moved.
+            // The old content is not worth moving.
             buffer = Vec::new();
             buffer.try_reserve_exact(blocks).ok()?;
             buffer.resize(blocks, Block::default());
@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn no_more_are_kept_than_there_are_cores_and_none_that_is_large() {
         let buffers = Buffers(Mutex::default());
-        // Each while the one before is in use.
+        // Takes each buffer while the previous one is in use.
         fn nested(buffers: &Buffers, depth: usize) {
             buffers.with(8, |_| {
                 if depth > 0 {

@@ -17,7 +17,7 @@ const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_LANES: u32 = 64;
 /// Memory times passes: 4 GiB filled, a few seconds.
 const MAX_ARGON2_WORK_KIB: u64 = 4 * 1024 * 1024;
-/// N · r · p: eight times what OWASP recommends, a few seconds.
+/// N · r · p: eight times OWASP's recommendation, a few seconds.
 const MAX_SCRYPT_WORK: u64 = 1 << 23;
 const BCRYPT_COSTS: std::ops::RangeInclusive<u32> = 4..=16;
 
@@ -26,7 +26,7 @@ const SHA256_LEN: usize = 32;
 const SCRYPT_LEN: usize = 64;
 const BCRYPT_SALT_LEN: usize = 16;
 const BCRYPT_LEN: usize = 23;
-/// bcrypt ignores what is beyond.
+/// bcrypt ignores further bytes.
 const BCRYPT_INPUT_LEN: usize = 72;
 
 /// The last character of a bcrypt salt carries bits that bcrypt ignores.
@@ -48,7 +48,7 @@ pub(in crate::users) enum Scheme {
     Argon2 { algorithm: Algorithm, version: Version, memory: u32, passes: u32, lanes: u32 },
 }
 
-/// A stored password: what was derived, and from what salt.
+/// A stored password: the scheme, the salt and the derived hash.
 pub(super) struct Stored {
     pub(super) scheme: Scheme,
     pub(super) salt: Vec<u8>,
@@ -56,7 +56,7 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    /// `None` for whatever cannot be read or is not affordable.
+    /// `None` if the hash is invalid or not affordable.
     pub(super) fn parse(encoded: &str) -> Option<Self> {
         if encoded.len() > MAX_ENCODED_LEN {
             return None;
@@ -98,7 +98,7 @@ impl Stored {
         Some(Self { scheme: Scheme::Bcrypt { cost: cost.parse().ok()?, digest_first }, salt, hash })
     }
 
-    /// A PHC string without its first `$`; without `v=` it is of version 16.
+    /// A PHC string without its first `$`; without `v=` its version is 16.
     fn argon2(rest: &str) -> Option<Self> {
         let (algorithm, rest) = rest.split_once('$')?;
         let algorithm = Algorithm::new(algorithm).ok()?;
@@ -126,14 +126,14 @@ impl Stored {
 impl Scheme {
     /// OWASP Password Storage Cheat Sheet, argon2id, its first recommendation.
     pub(super) const ARGON2ID_OWASP: Self = Self::argon2id(19456, 2, 1);
-    /// Of both schemes that new hashes are made with.
+    /// The hash length of both schemes for new hashes.
     pub(super) const NEW_HASH_LEN: usize = SHA256_LEN;
 
     pub(super) const fn argon2id(memory: u32, passes: u32, lanes: u32) -> Self {
         Self::Argon2 { algorithm: Algorithm::Argon2id, version: Version::V0x13, memory, passes, lanes }
     }
 
-    /// Whether one hash takes neither more than a few seconds nor more than 256 MiB.
+    /// Whether one hash takes at most a few seconds and at most 256 MiB.
     pub(super) fn is_affordable(self) -> bool {
         match self {
             Self::Pbkdf2Sha256 { iterations } | Self::Pbkdf2Sha1 { iterations } => {
@@ -184,14 +184,14 @@ impl Scheme {
         Some(out)
     }
 
-    /// Takes the time of a verification and forgets the result.
+    /// Takes the time of a verification and discards the result.
     pub(in crate::users) fn spend(self, password: &str) {
         // A second block of PBKDF2 would double its work.
         let len = if matches!(self, Self::Pbkdf2Sha1 { .. }) { SHA1_LEN } else { SHA256_LEN };
         let _ = std::hint::black_box(self.derive(password.as_bytes(), b"sixteen bytes ok", len));
     }
 
-    /// Django's string for the two schemes that new hashes are made with.
+    /// Django's string for the two schemes of new hashes.
     pub(super) fn encode(self, salt: &str, hash: &[u8]) -> Option<String> {
         match self {
             Self::Pbkdf2Sha256 { iterations } => {

@@ -3,7 +3,7 @@
 use super::failure::failed;
 use crate::error::Error;
 
-/// The first switch needs the file for itself, and SQLite does not wait for that by itself.
+/// The first switch needs exclusive access to the file, and SQLite does not wait for that by itself.
 pub(super) async fn switch_to_wal(options: &sqlx::sqlite::SqliteConnectOptions) -> Result<(), Error> {
     use sqlx::{ConnectOptions, Connection};
     retry_while_busy(|| async {
@@ -14,7 +14,7 @@ pub(super) async fn switch_to_wal(options: &sqlx::sqlite::SqliteConnectOptions) 
     .await
 }
 
-/// SQLite answers "busy" without waiting where waiting could deadlock. Tries again for up to half a minute.
+/// SQLite returns "busy" at once if waiting could deadlock. Retries for up to half a minute.
 pub(super) async fn retry_while_busy<W: Future<Output = sqlx::Result<()>>>(
     mut work: impl FnMut() -> W,
 ) -> Result<(), Error> {

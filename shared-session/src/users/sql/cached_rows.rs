@@ -1,14 +1,14 @@
-//! The cache of a table's rows, and what makes it forget.
+//! The cache of a table's rows, and its invalidation.
 
 use super::{SqlUsers, column::Kind, tables::Tables};
 use crate::users::cache::UserCache;
 
 impl SqlUsers {
-    /// Has the session manager keep rows for some seconds, so that most requests ask the database nothing: see
-    /// [`UserCache`] for what that means. Default: none.
+    /// Makes the session manager keep rows for some seconds, so that most requests need no query; see [`UserCache`] for
+    /// the consequences. Default: no cache.
     ///
-    /// All clones share the cache, also those that exist already, so what any of them changes counts at once. Only the
-    /// first call counts.
+    /// All clones share the cache, including those that exist already, so a change by any of them counts at once. Only
+    /// the first call has an effect.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -29,16 +29,16 @@ impl SqlUsers {
         self
     }
 
-    /// Held while the row with this id is changed.
+    /// A guard to hold while the row with this id changes.
     pub(super) fn changing<'a>(&'a self, tables: &Tables, id: &'a str) -> Changing<'a> {
-        // Texts may be equal to the database and not to us.
+        // The database may consider two texts equal that differ here.
         let has_one_spelling = matches!(tables.key.kind, Kind::Number | Kind::Uuid | Kind::UuidText);
         Changing { cache: self.cache.get(), id: has_one_spelling.then_some(id) }
     }
 }
 
-/// When it is dropped, the cache forgets the row, and so whatever became of the statement: also if its reply was lost,
-/// or nobody waits for it any more. All rows without an id.
+/// When it is dropped, the cache forgets the row (without an id, all rows), regardless of the outcome of the statement:
+/// also if its reply was lost, or the caller stopped waiting.
 #[must_use]
 pub(super) struct Changing<'a> {
     cache: Option<&'a UserCache>,

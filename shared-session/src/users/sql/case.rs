@@ -1,6 +1,6 @@
-//! Names that differ in the case of their letters only. Pure.
+//! Names that differ only in the case of their letters. Pure.
 
-/// A name with the case of its letters taken away, letter by letter: no letter becomes two.
+/// A name without case, letter by letter: no letter becomes two.
 pub(super) fn folded(name: &str) -> String {
     name.chars().map(|letter| one(one(letter, char::to_uppercase), char::to_lowercase)).collect()
 }
@@ -13,8 +13,9 @@ fn one<I: Iterator<Item = char>>(letter: char, change: fn(char) -> I) -> char {
     }
 }
 
-/// What `LIKE` finds at least the names with that differ from `name` in case only, where the database knows the case of
-/// ASCII letters. Any letter is taken for those that have a twin outside of ASCII (`\u{131}`, `\u{17f}`, `\u{212a}`).
+/// A `LIKE` pattern that matches at least the names that differ from `name` only in case, in a database that folds the
+/// case of ASCII letters only. A wildcard replaces each letter with a twin outside of ASCII (`\u{131}`, `\u{17f}`,
+/// `\u{212a}`).
 pub(super) fn pattern(name: &str) -> String {
     let mut pattern = String::with_capacity(name.len());
     for letter in name.chars() {

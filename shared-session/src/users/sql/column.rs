@@ -1,6 +1,6 @@
-//! One column as the database describes it, and how it is compared, read and filled. Pure.
+//! One column as the database describes it, and the SQL to compare, read and fill it. Pure.
 
-/// Which SQL is spoken.
+/// The SQL dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Dialect {
     #[cfg(feature = "sqlite")]
@@ -10,7 +10,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    /// Whether no type of the database says where on the time line a time is.
+    /// Whether no type of the database stores a time zone or offset.
     #[cfg(feature = "django")]
     pub(super) fn has_only_local_times(self) -> bool {
         match self {
@@ -29,7 +29,7 @@ pub(super) struct Column {
     pub(super) kind: Kind,
     /// Is the primary key, or a part of it.
     pub(super) is_key: bool,
-    /// The database fills it where an `INSERT` does not.
+    /// The database fills it if an `INSERT` does not.
     pub(super) is_filled: bool,
     /// Must not be NULL.
     pub(super) is_required: bool,
@@ -43,19 +43,19 @@ pub(super) enum Kind {
     Uuid,
     /// A UUID without dashes, as Django stores it in SQLite.
     UuidText,
-    /// Text that a parameter is compared with as it is.
+    /// Text that is compared with a parameter as it is.
     Text,
-    /// Text of a type with a comparison of its own, such as `citext`: the name of the type, as SQL reads it.
+    /// Text of a type with its own comparison, such as `citext`: the name of the type in SQL.
     TextOf(String),
-    /// A date or a time that says where on the time line it is.
+    /// A date or a time with a fixed place on the time line.
     Date,
-    /// A date or a time as clocks show it somewhere.
+    /// A local date or time.
     LocalDate,
     Other,
 }
 
 impl Kind {
-    /// `base` is the name of the type; of a domain, that of what it is made of. `category` is PostgreSQL's.
+    /// `base` is the name of the type; for a domain, that of its base type. `category` is PostgreSQL's.
     pub(super) fn of(dialect: Dialect, base: &str, category: &str) -> Self {
         match dialect {
             #[cfg(feature = "sqlite")]
@@ -83,8 +83,8 @@ impl Column {
         quoted(&self.name)
     }
 
-    /// `column = $parameter`, where the parameter is text as [`stored`](Self::stored) makes it. The column stays as it
-    /// is, so that its own comparison decides and its index helps.
+    /// `column = $parameter`, where the parameter is text from [`stored`](Self::stored). The column is not converted,
+    /// so that its own comparison applies and its index is used.
     pub(super) fn equals(&self, alias: &str, parameter: usize) -> String {
         let column = format!("{alias}{}", self.quoted());
         match &self.kind {
@@ -113,7 +113,7 @@ impl Column {
         }
     }
 
-    /// The text in it.
+    /// The column as text.
     pub(super) fn text(&self) -> String {
         format!("CAST(u.{} AS TEXT)", self.quoted())
     }
@@ -133,7 +133,7 @@ impl Column {
         }
     }
 
-    /// Whether it says yes; NULL does not.
+    /// Whether the flag is true; NULL is not.
     pub(super) fn flag(&self, dialect: Dialect) -> String {
         let column = self.quoted();
         match (dialect, &self.kind) {
@@ -146,8 +146,8 @@ impl Column {
         }
     }
 
-    /// Whether it matches the pattern `$1`, whatever the case. A collation of the column's own may not know patterns
-    /// (those that are not deterministic), so the database's decides.
+    /// Whether the column matches the pattern `$1`, ignoring case. The column's own collation may not support patterns
+    /// (if it is not deterministic), so the database's collation applies.
     pub(super) fn like(&self, dialect: Dialect) -> String {
         let text = self.text();
         match dialect {
@@ -159,7 +159,7 @@ impl Column {
     }
 }
 
-/// A name as SQL reads it, whatever is in it.
+/// A name quoted for SQL, with any content.
 pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -1,4 +1,4 @@
-//! How a new row is filled: by the caller, by the database, or not at all. Pure.
+//! The source of each value of a new row: the caller, the database, or none. Pure.
 
 use super::{
     column::{Column, Dialect, Kind},
@@ -9,25 +9,25 @@ use super::{
 pub(super) const USERNAME: &str = "username";
 pub(super) const PASSWORD: &str = "password";
 
-/// How the columns of a new row are filled.
+/// The sources of the columns of a new row.
 pub(super) struct Filling {
-    /// Users sign in with the address.
+    /// Users sign in with their e-mail address.
     pub(super) signs_in_by_email: bool,
     pub(super) email: Option<Column>,
-    /// `username`, where users sign in with something else.
+    /// `username`, if users sign in with another column.
     pub(super) username: Option<Column>,
     /// Columns that get an empty text.
     pub(super) empty: Vec<Column>,
     pub(super) date_joined: Option<Column>,
     pub(super) key: NewKey,
-    /// A column that requires a value for which no form asks.
+    /// A column that requires a value that no form asks for.
     pub(super) needed: Option<String>,
 }
 
-/// Where the key of a new row comes from.
+/// The source of the key of a new row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NewKey {
-    /// The database, or it is the name.
+    /// The database makes it, or it is the name.
     Given,
     /// A random UUID.
     Uuid,
@@ -45,7 +45,7 @@ impl Filling {
         let date_joined = find(&table.date_joined);
 
         let numbers_itself = match dialect {
-            // The alias of the row's number.
+            // An alias of SQLite's row id.
             #[cfg(feature = "sqlite")]
             Dialect::Sqlite => key.kind == Kind::Number,
             #[cfg(feature = "postgres")]

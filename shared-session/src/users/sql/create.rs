@@ -1,4 +1,4 @@
-//! Users that are created.
+//! Creation of users.
 
 use sqlx::{AssertSqlSafe, Row};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// PostgreSQL's word for a text that is longer than its column.
+/// PostgreSQL's code for a text that is longer than its column.
 const TOO_LONG: &str = "22001";
 
 /// The outcome of inserting a row.
@@ -32,12 +32,12 @@ enum Inserted {
 impl SqlUsers {
     /// Adds a user. Costs one password hash and three round trips; a taken name costs one.
     ///
-    /// Where users sign in with their e-mail address ([`UserTable`](crate::users::UserTable)), the address of `new`
-    /// is the name, or its name if that is an address. A column that the database does not fill gets what Django's
-    /// own model would give it; a UUID as key is a random one.
+    /// If users sign in with their e-mail address ([`UserTable`](crate::users::UserTable)), the address of `new` is the
+    /// name, or its name if that is an address. A column that the database does not fill gets the default of Django's
+    /// own model; a UUID key is random.
     ///
     /// # Errors
-    /// [`CreateUserError`]. Of several simultaneous calls with one name exactly one succeeds, the others get
+    /// [`CreateUserError`]. Exactly one of several simultaneous calls with one name succeeds; the others get
     /// [`CreateUserError::NameTaken`].
     pub async fn create_user(&self, new: NewUser) -> Result<User, CreateUserError> {
         let tables = self.tables();
@@ -65,7 +65,7 @@ impl SqlUsers {
         if let Some(column) = &tables.filling.needed {
             return Err(CreateUserError::ColumnNeeded(column.clone()));
         }
-        // Also as it was typed: a name in no normal form may be there by other means.
+        // Also check the name as typed: the table may hold a name that is not normalized.
         let typed = if tables.filling.signs_in_by_email { &name } else { &new.username };
         if self.find_by_name(typed).await?.is_some() {
             return Err(CreateUserError::NameTaken);
@@ -83,7 +83,7 @@ impl SqlUsers {
             is_superuser: new.is_superuser,
         };
         let (sql, values) = tables.insert(row);
-        // A violation is an answer and not a failure, so it stays inside.
+        // A violation is a result and not a failure, so it stays inside.
         let inserted: Inserted = on_connection!(self, Write, |connection, keeps| {
             let mut insert = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps);
             for value in &values {
@@ -109,7 +109,7 @@ impl SqlUsers {
                 Ok(user.ok_or_else(|| Error::new(ErrorKind::Database, "the new user is not in the user table"))?)
             }
             Inserted::TooLong => Err(CreateUserError::InvalidName),
-            // Another service may have been faster; or it is another column that must be unique.
+            // Another service may have been faster, or another column must be unique.
             Inserted::Taken if self.find_by_name(&name).await?.is_some() => Err(CreateUserError::NameTaken),
             Inserted::Taken if self.is_taken(tables.filling.username.as_ref(), &username).await? => {
                 Err(CreateUserError::NameTaken)
@@ -121,14 +121,14 @@ impl SqlUsers {
         }
     }
 
-    /// Whether a user has this name, or one that differs from it in the case of its letters only: for registrations, so
-    /// that nobody passes for somebody else. Signing in stays exact. It compares what users sign in with, in
-    /// [NFKC](crate::users::normalized_name), as Django's `username__iexact` does in PostgreSQL; in SQLite, whose own
-    /// comparison knows the letters of ASCII only, it knows all.
+    /// Whether a user has this name, or one that differs from it only in the case of its letters: for registrations, so
+    /// that no user can impersonate another. Signing in stays exact. It compares the sign-in column in
+    /// [NFKC](crate::users::normalized_name), as Django's `username__iexact` does in PostgreSQL. SQLite's own
+    /// comparison folds the case of ASCII letters only; this method folds all letters there too.
     ///
-    /// Reads the names of the whole table once, in the database. Between this answer and
-    /// [`create_user`](Self::create_user) another registration may take the name in another case: where that must not
-    /// be, give the column a unique index on its lower case.
+    /// Reads the names of the whole table once, in the database. Between this call and
+    /// [`create_user`](Self::create_user) another registration may take the name in another case: to prevent that, give
+    /// the column a unique index on its lower case.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")]
@@ -166,7 +166,7 @@ impl SqlUsers {
         Ok(near.into_iter().flatten().any(|near| case::folded(&normalized_name(&near)) == wanted))
     }
 
-    /// Whether a user has `value` in `column`, as the column compares.
+    /// Whether a user has `value` in `column`, by the column's own comparison.
     async fn is_taken(&self, column: Option<&Column>, value: &str) -> Result<bool, Error> {
         let Some((column, value)) = column.and_then(|column| Some((column, column.stored(value)?))) else {
             return Ok(false);

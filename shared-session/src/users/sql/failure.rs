@@ -1,4 +1,4 @@
-//! How long a statement may take, and what its failure means.
+//! The time limit of a statement, and the meaning of its failure.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::{
     sql::error as sql_error,
 };
 
-/// How long one statement may take, the wait for a connection or for SQLite's write lock included.
+/// The time limit of one statement, including the wait for a connection or for SQLite's write lock.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// Bounds the work and translates its error.
@@ -20,8 +20,8 @@ pub(super) async fn within<T>(work: impl Future<Output = sqlx::Result<T>>) -> Re
     }
 }
 
-/// Drivers quote values in what they say of bad or conflicting data (SQLSTATE classes 22 and 23), so of those only the
-/// code is kept.
+/// Drivers quote values in their messages about bad or conflicting data (SQLSTATE classes 22 and 23), so of those only
+/// the code is kept.
 pub(super) fn failed(error: sqlx::Error) -> Error {
     #[cfg(feature = "postgres")]
     if let Some(message) = crate::sql::postgres::explain(&error) {

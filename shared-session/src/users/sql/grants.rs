@@ -1,4 +1,4 @@
-//! Groups and permissions: which there are, and who has them.
+//! Groups and permissions: their lists, and their assignment to users.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,31 +15,31 @@ use crate::{
     users::User,
 };
 
-/// A group of users, and what its members may do.
+/// A group of users, and the permissions of its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Group {
-    /// Its id, which stays when the name changes.
+    /// The id, which stays when the name changes.
     pub id: i64,
-    /// Its name, which no other group has.
+    /// The unique name.
     pub name: String,
     /// Permissions as `app.codename`.
     pub permissions: BTreeSet<String>,
 }
 
-/// Something that users may be allowed to do.
+/// A permission that users can have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Permission {
     /// `app.codename`, as [`AuthUser::has_perm`](crate::users::AuthUser::has_perm) takes it.
     pub name: String,
-    /// What it is called where it is chosen: `Can change user`.
+    /// The title shown in lists: `Can change user`.
     pub title: String,
 }
 
-/// Groups and permissions, as Django's administration has them. The permissions that count are those of the user and of
-/// all groups together: [`Users::permissions`](crate::users::Users::permissions). A change holds from the next request
-/// on, and ends no session.
+/// Groups and permissions, as in Django's administration. The effective permissions are those of the user and of all
+/// the user's groups together: [`Users::permissions`](crate::users::Users::permissions). A change takes effect with the
+/// next request and ends no session.
 ///
 /// A user model without Django's `PermissionsMixin` has neither: lists are empty, and a change is
 /// [`ErrorKind::Config`].
@@ -84,8 +84,8 @@ impl SqlUsers {
         Ok(groups.into_iter().map(|((name, id), permissions)| Group { id, name, permissions }).collect())
     }
 
-    /// All permissions, by name. Two that differ only in the model that they are for are one here, as they are where
-    /// permissions are asked for. One round trip.
+    /// All permissions, by name. Permissions that differ only in their model are one here, as in permission checks. One
+    /// round trip.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users).
@@ -99,8 +99,8 @@ impl SqlUsers {
         Ok(found.into_iter().map(|(name, title)| Permission { name, title }).collect())
     }
 
-    /// The permissions that were given to the user alone, not by a group; also those of a user who is inactive or a
-    /// superuser. One round trip.
+    /// The permissions that the user has directly, not by a group; also for an inactive user or a superuser. One round
+    /// trip.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users).
@@ -111,9 +111,9 @@ impl SqlUsers {
         Ok(rows.into_iter().map(|(name, _)| name).collect())
     }
 
-    /// Makes the user a member of the groups in `add` and no longer of those in `remove`; says whether there is such a
-    /// user. All other groups stay as they are, whatever else changes at the same time. Names that no group has are
-    /// left out; a name in both is removed. One transaction of three or four statements.
+    /// Adds the user to the groups in `add` and removes the user from those in `remove`; returns whether the user
+    /// exists. All other groups stay as they are, even under simultaneous changes. Unknown names are ignored; a name in
+    /// both is removed. One transaction of three or four statements.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no groups.
@@ -131,9 +131,9 @@ impl SqlUsers {
         self.write(&key, &place, [(place.add(), add), (place.remove(), remove)]).await
     }
 
-    /// Gives the user the permissions in `add` and takes those in `remove`; says whether there is such a user. All
-    /// other permissions, and those of groups, stay as they are, whatever else changes at the same time. Names that no
-    /// permission has are left out; a name in both is taken. One transaction of three or four statements.
+    /// Grants the user the permissions in `add` and revokes those in `remove`; returns whether the user exists. All
+    /// other permissions, and those of groups, stay as they are, even under simultaneous changes. Unknown names are
+    /// ignored; a name in both is revoked. One transaction of three or four statements.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no permissions.
@@ -151,8 +151,8 @@ impl SqlUsers {
         self.write(&key, &place, [(place.add(), add), (place.remove(), remove)]).await
     }
 
-    /// Makes the group where it is missing, and gives it these permissions and no other. Names that no permission has
-    /// are left out. One round trip, then one transaction of three or four statements.
+    /// Creates the group if it is missing, and gives it exactly these permissions. Unknown names are ignored. One round
+    /// trip, then one transaction of three or four statements.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no groups, or if the name is
@@ -168,9 +168,9 @@ impl SqlUsers {
         self.write(name, &place, [(place.remove_others(), permissions), (place.add(), permissions)]).await.map(drop)
     }
 
-    /// Adds the permission `app.codename` where it is missing, for the model of that app, as Django does for its models
-    /// (`auth`, `user`, `change_user`, `Can change user`). Where Django shares the tables it has done so. Two round
-    /// trips.
+    /// Adds the permission `app.codename` for a model of that app, if it is missing, as Django does for its models
+    /// (`auth`, `user`, `change_user`, `Can change user`). If Django shares the tables, it has already done so. Two
+    /// round trips.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`] if the user model has no permissions.
@@ -211,7 +211,7 @@ impl SqlUsers {
         .await
     }
 
-    /// Runs the statements, each over its names, in one transaction. Answers whether `key` is there.
+    /// Runs the statements, each over its names, in one transaction. Returns whether `key` exists.
     pub(super) async fn write(
         &self,
         key: &str,
@@ -241,20 +241,20 @@ impl SqlUsers {
     }
 }
 
-/// Where an owner (`$1`) has things, of which some are named in a JSON array (`$2`).
+/// The place where the items of an owner (`$1`) are stored; a JSON array (`$2`) names some of the items.
 pub(super) struct Place<'a> {
     table: &'a str,
-    /// The column for the owner, as SQL reads it.
+    /// The column for the owner, as SQL.
     column: String,
     /// Finds the owner's rows.
     is_owner: String,
     /// The owner, in that column.
     value: String,
-    /// The column for what the owner has.
+    /// The column for the item.
     other: &'static str,
-    /// The ids of those that are named.
+    /// A query for the ids of the named items.
     named: String,
-    /// The table that the owner is in, and the condition that finds it.
+    /// The owner's table, and the condition that finds the owner.
     row: String,
 }
 
@@ -272,7 +272,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Lets one transaction after the other pass. In SQLite its first write does, and that must come first.
+    /// Serializes transactions. In SQLite the first write does that, so it must come first.
     fn lock(&self, dialect: Dialect) -> Option<String> {
         match dialect {
             #[cfg(feature = "sqlite")]
@@ -287,7 +287,7 @@ impl<'a> Place<'a> {
         format!("SELECT COUNT(*) FROM {}", self.row)
     }
 
-    /// Gives the owner those that are named and missing.
+    /// Adds the named items that the owner lacks.
     pub(super) fn add(&self) -> String {
         let Self { table, column, is_owner, value, other, named, .. } = self;
         let exists = self.exists();
@@ -332,7 +332,7 @@ impl Rights {
         )
     }
 
-    /// The permissions of the group that `is_group` finds among groups and that has this `id`, both by `$1`.
+    /// The permissions of the group with this `id`; `is_group` finds it among the groups. Both use `$1`.
     pub(super) fn permissions_of(&self, is_group: &str, id: &str, dialect: Dialect) -> Place<'_> {
         Place {
             table: &self.group_permissions,
@@ -345,7 +345,7 @@ impl Rights {
         }
     }
 
-    /// Of the user whose key is `$1`.
+    /// The permissions of the user whose key is `$1`.
     fn own_permissions(&self) -> String {
         let Self { permission, content_type, user_permissions, .. } = self;
         format!(
@@ -373,7 +373,7 @@ impl Rights {
     }
 }
 
-/// What is in the JSON array `$2`.
+/// The items of the JSON array `$2`.
 fn named(dialect: Dialect) -> &'static str {
     match dialect {
         #[cfg(feature = "sqlite")]
@@ -388,7 +388,7 @@ pub(super) fn needed(tables: &Tables) -> Result<&Rights, Error> {
     tables.rights.as_ref().ok_or_else(|| Error::new(ErrorKind::Config, message))
 }
 
-/// As Django's column takes it.
+/// The limits of Django's column.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {
     if (1..=150).contains(&name.chars().count()) && !name.contains('\0') {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Groups themselves: made, named anew, changed and deleted, as in Django's administration.
+//! Groups themselves: creation, renaming, changes and deletion, as in Django's administration.
 
 use std::collections::BTreeSet;
 
@@ -16,20 +16,20 @@ use crate::error::Error;
 /// Finds a group by the id in `$1`.
 const IS_GROUP: &str = "id = CAST($1 AS BIGINT)";
 
-/// What became of a [new name for a group](SqlUsers::rename_group).
+/// The outcome of [renaming a group](SqlUsers::rename_group).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Renamed {
-    /// The group has it.
+    /// The group has the new name.
     Done,
-    /// Another group has it, and nothing changed.
+    /// Another group has the name, and nothing changed.
     NameTaken,
     /// There is no such group.
     NoSuchGroup,
 }
 
-/// Groups that are made and deleted while services run. Every call names a group by its [id](super::Group::id), which
-/// it keeps when its name changes. A change holds from the next request on, and ends no session.
+/// Groups are created and deleted while services run. Every call names a group by its [id](super::Group::id), which
+/// stays when the name changes. A change takes effect with the next request and ends no session.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -53,8 +53,8 @@ pub enum Renamed {
 /// # fn main() {}
 /// ```
 impl SqlUsers {
-    /// Adds a group without members and permissions. Its id, or `None` if a group has this name; of several
-    /// simultaneous calls with one name exactly one adds it. One round trip.
+    /// Adds a group without members and permissions. Returns its id, or `None` if the name is taken; exactly one of
+    /// several simultaneous calls with one name adds it. One round trip.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model has no
@@ -71,7 +71,7 @@ impl SqlUsers {
         .await
     }
 
-    /// Gives a group another name. Members, permissions and id stay. One round trip.
+    /// Renames a group. Members, permissions and id stay. One round trip.
     ///
     /// # Errors
     /// As [`create_group`](Self::create_group).
@@ -80,7 +80,7 @@ impl SqlUsers {
         let Rights { group, .. } = needed(&tables)?;
         check_name(name)?;
         let (sql, id) = (format!("UPDATE {group} SET name = $2 WHERE {IS_GROUP}"), id.to_string());
-        // A violation is an answer and not a failure, so it stays inside.
+        // A violation is a result and not a failure, so it stays inside.
         on_connection!(self, Write, |connection, keeps| {
             let query = sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).bind(&id).bind(name);
             match query.execute(connection).await {
@@ -93,9 +93,9 @@ impl SqlUsers {
         .await
     }
 
-    /// Gives a group the permissions in `add` and takes those in `remove`; says whether there is such a group. All
-    /// others stay as they are, whatever else changes at the same time. Names that no permission has are left out; a
-    /// name in both is taken. One transaction of three or four statements.
+    /// Grants a group the permissions in `add` and revokes those in `remove`; returns whether the group exists. All
+    /// others stay as they are, even under simultaneous changes. Unknown names are ignored; a name in both is revoked.
+    /// One transaction of three or four statements.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users); [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model has no
@@ -108,13 +108,13 @@ impl SqlUsers {
     ) -> Result<bool, Error> {
         let tables = self.tables();
         let rights = needed(&tables)?;
-        // Read from the table: a number that its column cannot hold is the id of no group.
+        // Read from the table: a number that the column cannot hold is an unknown id.
         let own = format!("(SELECT id FROM {} WHERE {IS_GROUP})", rights.group);
         let place = rights.permissions_of(IS_GROUP, &own, self.dialect());
         self.write(&id.to_string(), &place, [(place.add(), add), (place.remove(), remove)]).await
     }
 
-    /// How many users are members of a group, inactive ones too; 0 where there is no such group. One round trip.
+    /// The number of members of a group, including inactive ones; 0 if the group does not exist. One round trip.
     ///
     /// # Errors
     /// As [`Users`](crate::users::Users).
@@ -131,22 +131,22 @@ impl SqlUsers {
         Ok(u64::try_from(count).unwrap_or_default())
     }
 
-    /// Deletes a group; says whether there was one. Its members are no longer in it, and keep what they have otherwise.
-    /// One transaction of three or four statements.
+    /// Deletes a group; returns whether it existed. Its members lose it and keep everything else. One transaction of
+    /// three or four statements.
     ///
     /// # Errors
-    /// As [`Users`](crate::users::Users); [`ErrorKind::Database`](crate::ErrorKind::Database) if another table, which is
-    /// none of Django's `auth`, refers to the group; [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model
-    /// has no groups.
+    /// As [`Users`](crate::users::Users); [`ErrorKind::Database`](crate::ErrorKind::Database) if a table outside of
+    /// Django's `auth` refers to the group; [`ErrorKind::Config`](crate::ErrorKind::Config) if the user model has no
+    /// groups.
     pub async fn delete_group(&self, id: i64) -> Result<bool, Error> {
         let tables = self.tables();
         let Rights { group, user_groups, group_permissions, .. } = needed(&tables)?;
         let id = id.to_string();
         let lock = match self.dialect() {
-            // Its first write lets one transaction after the other pass.
+            // The first write serializes transactions.
             #[cfg(feature = "sqlite")]
             Dialect::Sqlite => None,
-            // Nobody joins a group that is being deleted.
+            // Prevents a user from joining a group during its deletion.
             #[cfg(feature = "postgres")]
             Dialect::Postgres => Some(format!("SELECT 1 FROM {group} WHERE {IS_GROUP} FOR UPDATE")),
         };

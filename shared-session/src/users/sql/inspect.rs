@@ -1,4 +1,4 @@
-//! Looking at the tables of a Django site: which there are, and what their columns are.
+//! Inspects the tables of a Django site and their columns.
 
 use std::sync::Arc;
 
@@ -13,14 +13,14 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
-/// A table that is there.
+/// An existing table.
 struct Found {
-    /// As SQL reads it.
+    /// The name, quoted for SQL.
     sql: String,
     columns: Vec<Column>,
 }
 
-/// A name, and the schema that it was given with.
+/// A name with an optional schema.
 #[derive(Clone, Copy)]
 struct Name<'a> {
     schema: Option<&'a str>,
@@ -29,17 +29,17 @@ struct Name<'a> {
 
 impl SqlUsers {
     /// Uses the tables of a Django site, and creates nothing: do not call [`migrate`](Self::migrate). `user_table` is
-    /// `"auth_user"`, or the table of a custom user model, whose columns a [`UserTable`] names; also `schema.table`.
-    /// Looks at the tables once.
+    /// `"auth_user"`, or the table of a custom user model, whose columns a [`UserTable`] names; `schema.table` is
+    /// allowed. Inspects the tables once.
     ///
     /// Groups and permissions are found beside it (`accounts_user_groups`); a model without Django's `PermissionsMixin`
-    /// has none.
+    /// has neither.
     ///
-    /// Give the session manager [`SecretKeys::django`](crate::SecretKeys::django) along with it: Django's tables have
-    /// no epochs, so every epoch is 0 and raising one is refused.
+    /// Also give the session manager [`SecretKeys::django`](crate::SecretKeys::django): Django's tables have no epochs,
+    /// so every epoch is 0 and cannot be raised.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the table is missing, or its key, its password or the column to sign in with.
+    /// [`ErrorKind::Config`] if the table is missing, or its key, its password or its sign-in column.
     pub async fn with_django_tables(mut self, user_table: impl Into<UserTable>) -> Result<Self, Error> {
         let tables = self.inspect(&user_table.into(), false).await?;
         self.tables = Arc::new(std::sync::RwLock::new(Arc::new(tables)));
@@ -55,7 +55,7 @@ impl SqlUsers {
         let rights = self.rights(at, name == AUTH_USER).await?;
         let tables = Tables::of(self.dialect(), found.sql, user_table, &found.columns, rights, has_epochs);
         let tables = tables.map_err(|unfit| refusal(name, &unfit, &found.columns))?;
-        // The database may know better whether these types can be read so.
+        // Let the database decide whether these types can be read this way.
         let sql = format!("{} LIMIT 0", tables.select);
         let read = on_connection!(self, Read, |connection, keeps| {
             sqlx::query(AssertSqlSafe(&*sql)).persistent(keeps).execute(connection).await.map(drop)
@@ -69,7 +69,7 @@ impl SqlUsers {
         }
     }
 
-    /// `name` may have a schema; but Django also makes tables with a dot in their name.
+    /// `name` may include a schema, but Django also makes tables with a dot in their name.
     async fn find_users<'a>(&self, name: &'a str) -> Result<Option<(Found, Name<'a>)>, Error> {
         let plain = Name { schema: None, table: name };
         let qualified = name.split_once('.').map(|(schema, table)| Name { schema: Some(schema), table });
@@ -81,7 +81,7 @@ impl SqlUsers {
         Ok(None)
     }
 
-    /// Groups and permissions of the users in the table at `users`. Those of Django's own model are never missing.
+    /// Groups and permissions of the users in the table `users`. Those of Django's own model must exist.
     async fn rights(&self, users: Name<'_>, are_needed: bool) -> Result<Option<Rights>, Error> {
         let groups = format!("{}_groups", users.table);
         let permissions = format!("{}_user_permissions", users.table);
@@ -96,7 +96,7 @@ impl SqlUsers {
             (_, None) => return Err(missing(&permissions)),
         };
         let shared = async |table: &str| {
-            // They are where the search path leads, or with the users.
+            // They are on the search path, or in the schema of the users.
             for schema in [None, users.schema] {
                 if let Some(found) = self.table(Name { schema, table }).await? {
                     return Ok(found.sql);
@@ -114,7 +114,7 @@ impl SqlUsers {
         }))
     }
 
-    /// The column for the user is named after the model, which the table's name does not tell.
+    /// The column for the user is named after the model, which the table's name does not reveal.
     async fn membership(&self, name: Name<'_>, other: &str) -> Result<Option<Membership>, Error> {
         let Some(found) = self.table(name).await? else { return Ok(None) };
         let mut columns = found.columns.into_iter();
@@ -122,7 +122,7 @@ impl SqlUsers {
         Ok(user.map(|user| Membership { table: found.sql, user }))
     }
 
-    /// The table of that name, unless it is missing.
+    /// The table with that name, unless it is missing.
     async fn table(&self, Name { schema, table }: Name<'_>) -> Result<Option<Found>, Error> {
         let sql = match schema {
             Some(schema) => format!("{}.{}", quoted(schema), quoted(table)),
@@ -161,8 +161,8 @@ impl SqlUsers {
     }
 }
 
-/// The columns of the table `$1` in their order: name, type (of a domain, what it is made of), the type's category,
-/// whether it is the primary key, whether the database fills it, whether it must be filled.
+/// The columns of the table `$1` in their order: name, type (of a domain, its base type), the type's category, whether
+/// it is the primary key, whether the database fills it, whether it requires a value.
 #[cfg(feature = "postgres")]
 const POSTGRES_COLUMNS: &str = "\
     SELECT CAST(a.attname AS TEXT), format_type(CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, -1), \
@@ -172,7 +172,7 @@ const POSTGRES_COLUMNS: &str = "\
     LEFT JOIN pg_catalog.pg_index i ON i.indrelid = a.attrelid AND i.indisprimary \
     WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
 
-/// No migration would help.
+/// `ErrorKind::Config`: no migration would help.
 fn refusal(table: &str, unfit: &Unfit, columns: &[Column]) -> Error {
     let there: Vec<_> = columns.iter().map(|column| column.name.as_str()).collect();
     let there = there.join(", ");

@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl SqlUsers {
-    /// Users whose name or e-mail address contains `search`, whatever its case, by name. An empty `search` is everyone.
-    /// Reads the whole table. A row that cannot be read is left out, with a line in the log.
+    /// Users whose name or e-mail address contains `search`, ignoring case, ordered by name. An empty `search` finds
+    /// all users. Reads the whole table. An unreadable row is left out, with a line in the log.
     ///
     /// # Errors
     /// As [`Users`].
@@ -47,7 +47,7 @@ impl SqlUsers {
         Ok(users)
     }
 
-    /// How many users [`list`](Self::list) has for `search`.
+    /// The number of users that [`list`](Self::list) finds for `search`.
     ///
     /// # Errors
     /// As [`Users`].
@@ -69,7 +69,7 @@ impl SqlUsers {
         Ok(count.unsigned_abs())
     }
 
-    /// Says whether the user may enter the administration; answers whether there is such a user.
+    /// Sets whether the user may enter the administration; returns whether the user exists.
     ///
     /// # Errors
     /// As [`Users`]; [`ErrorKind::Config`] if the user table has no column for it.
@@ -77,7 +77,7 @@ impl SqlUsers {
         self.set_flag(id, |tables| tables.is_staff.as_ref(), staff).await
     }
 
-    /// Gives the user every permission, or takes it back; answers whether there is such a user.
+    /// Makes the user a superuser, who has every permission, or a normal user; returns whether the user exists.
     ///
     /// # Errors
     /// As [`Users`]; [`ErrorKind::Config`] if the user table has no column for it.
@@ -85,8 +85,8 @@ impl SqlUsers {
         self.set_flag(id, |tables| tables.is_superuser.as_ref(), superuser).await
     }
 
-    /// Notes that the user signed in just now, by the database's clock. `false` if there is no such user, or the user
-    /// table has no column for it.
+    /// Records that the user signed in just now, by the database's clock. `false` if the user does not exist, or the
+    /// user table has no column for it.
     ///
     /// # Errors
     /// As [`Users`].
@@ -148,8 +148,7 @@ impl ManageUsers for SqlUsers {
             query.execute(connection).await.map(drop)
         })
         .await?;
-        // The row says what happened, also where a lost reply had the statement run twice: the salt is in no other
-        // hash.
+        // The row shows the outcome, even if a lost reply made the statement run twice: no other hash has this salt.
         Ok(self.find(&user.id).await?.filter(|now| now.encoded_password() == encoded))
     }
 
@@ -158,7 +157,7 @@ impl ManageUsers for SqlUsers {
     }
 }
 
-/// What `LIKE` finds anywhere, with its wildcards taken literally.
+/// A `LIKE` pattern that matches `search` anywhere, with its wildcards taken literally.
 fn pattern(search: &str) -> String {
     let mut pattern = String::with_capacity(search.len() + 2);
     pattern.push('%');

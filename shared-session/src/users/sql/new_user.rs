@@ -1,11 +1,11 @@
-//! A user to be created, and the rules that it must follow.
+//! A new user, and the rules for its fields.
 
 use std::fmt;
 
 use crate::error::Error;
 
-/// What [`SqlUsers::create_user`](super::SqlUsers::create_user) makes a user of. Active, neither staff nor superuser,
-/// unless said otherwise.
+/// The input of [`SqlUsers::create_user`](super::SqlUsers::create_user). By default the user is active, and neither
+/// staff nor superuser.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct NewUser {
@@ -59,25 +59,25 @@ impl fmt::Debug for NewUser {
     }
 }
 
-/// Why [`SqlUsers::create_user`](super::SqlUsers::create_user) made no user.
+/// The reason why [`SqlUsers::create_user`](super::SqlUsers::create_user) created no user.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateUserError {
-    /// A user of that name is there already, perhaps made by another service a moment ago.
+    /// A user with that name already exists, perhaps created by another service a moment ago.
     #[error("a user with that name already exists")]
     NameTaken,
-    /// The name is empty, longer than 150 characters, or has others than letters, digits and `@.+-_`.
+    /// The name is empty, longer than 150 characters, or has characters other than letters, digits and `@.+-_`.
     #[error("a user name has 1 to 150 letters, digits and @ . + - _ only")]
     InvalidName,
     /// The address is longer than 254 characters or has control characters; or users sign in with it, and it has no
     /// `@`.
     #[error("the e-mail address is not valid")]
     InvalidEmail,
-    /// A user of that address is there already, and the table allows only one.
+    /// A user with that address already exists, and the table allows only one.
     #[error("a user with that e-mail address already exists")]
     EmailTaken,
-    /// The user model asks for more than [`NewUser`] holds: this column must have a value, and the database gives it
-    /// none.
+    /// The user model requires more than [`NewUser`] holds: this column needs a value, and the database has no default
+    /// for it.
     #[error(
         "the column {0} of the user table must have a value that is not asked for here: \
          create users with Django (manage.py createsuperuser), or give the column a default in the database"
@@ -88,7 +88,7 @@ pub enum CreateUserError {
     Failed(#[from] Error),
 }
 
-/// The length of Django's column: that of new names.
+/// The length of Django's column, which limits new names.
 const MAX_NAME_CHARS: usize = 150;
 
 pub(super) fn is_valid_name(name: &str) -> bool {

@@ -1,4 +1,4 @@
-//! How our tables are made: as Django makes them, and one of ours.
+//! The migrations: Django's tables as Django makes them, and one table of our own.
 
 use std::sync::{Arc, PoisonError};
 
@@ -24,28 +24,28 @@ const POSTGRES: Scripts = Scripts {
     history: include_str!("postgres_history.sql"),
     epoch: include_str!("epoch.sql"),
 };
-/// Any number, the same in every service.
+/// An arbitrary number, the same in every service.
 #[cfg(feature = "postgres")]
 const ADVISORY_LOCK: i64 = 0x7368_7365_7573_6572;
 
 struct Scripts {
     auth: &'static str,
-    /// Tells Django which of its migrations are in `auth`.
+    /// Records for Django which of its `auth` migrations are applied.
     history: &'static str,
     epoch: &'static str,
 }
 
 impl SqlUsers {
-    /// Makes the tables where they are missing. Safe to call at every start, from any number of services at once.
+    /// Creates missing tables. Safe to call at every start, from any number of services at once.
     ///
-    /// They are those of Django 4.2 to 6.x, and Django is told which of its migrations they hold: a Django site that is
-    /// pointed at the database goes on from there with a plain `manage.py migrate` (or `--fake-initial`). Where an
-    /// `auth_user` exists already, only the side table `shared_session_epoch` is added, and its columns are looked at:
-    /// some may be missing, or have types of their own.
+    /// They are those of Django 4.2 to 6.x, and their migrations are recorded for Django: a Django site on the same
+    /// database continues from there with a plain `manage.py migrate` (or `--fake-initial`). If an `auth_user` exists
+    /// already, only the side table `shared_session_epoch` is added, and the columns of `auth_user` are inspected: some
+    /// may be missing, or have other types.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the database cannot be reached, [`ErrorKind::Database`] if it refuses, for example
-    /// for lack of rights, [`ErrorKind::Config`] if there is an `auth_user` that cannot be one.
+    /// for lack of rights, [`ErrorKind::Config`] if the existing `auth_user` is not a usable user table.
     ///
     /// [`ErrorKind::Unavailable`]: crate::ErrorKind::Unavailable
     /// [`ErrorKind::Database`]: crate::ErrorKind::Database
@@ -65,7 +65,7 @@ impl SqlUsers {
 
 #[cfg(feature = "sqlite")]
 async fn migrate_sqlite(pool: &sqlx::SqlitePool) -> sqlx::Result<()> {
-    // The write lock from the start: a transaction that asks for it later cannot wait for it.
+    // Take the write lock from the start: a transaction that requests it later cannot wait for it.
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let exists = "SELECT COUNT(*) > 0 FROM sqlite_master WHERE type = 'table' AND name = $1";
     let has_users: bool = sqlx::query_scalar(exists).bind(AUTH_USER).fetch_one(&mut *transaction).await?;
@@ -89,12 +89,11 @@ async fn migrate_postgres(pool: &sqlx::PgPool) -> sqlx::Result<()> {
     transaction.commit().await
 }
 
-/// A transaction that runs alone among those that change the schema: `IF NOT EXISTS` is no protection from a
-/// simultaneous `CREATE`.
+/// A transaction that excludes other schema changes: `IF NOT EXISTS` does not protect from a simultaneous `CREATE`.
 #[cfg(feature = "postgres")]
 async fn locked(pool: &sqlx::PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
     let mut transaction = pool.begin().await?;
-    // Its statements are not kept: behind a pooler the next transaction may be on another server.
+    // Statements are not prepared permanently: behind a pooler the next transaction may run on another server.
     let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").persistent(false).bind(ADVISORY_LOCK);
     lock.execute(&mut *transaction).await?;
     Ok(transaction)

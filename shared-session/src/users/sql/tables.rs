@@ -1,4 +1,4 @@
-//! The statements for one user table, made from what its columns are. Pure.
+//! The statements for one user table, made from its columns. Pure.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::users::{
 /// Names and statements for one user table in one database.
 pub(super) struct Tables {
     pub(super) dialect: Dialect,
-    /// The table as SQL reads it.
+    /// The table's name, quoted for SQL.
     pub(super) users: String,
     pub(super) key: Column,
     /// The column that users sign in with.
@@ -40,7 +40,7 @@ pub(super) struct Tables {
     searched: Vec<Column>,
 }
 
-/// Where groups and permissions are; as SQL reads the names.
+/// The tables of groups and permissions, as names quoted for SQL.
 #[derive(Clone)]
 pub(super) struct Rights {
     pub(super) user_groups: Membership,
@@ -51,7 +51,7 @@ pub(super) struct Rights {
     pub(super) content_type: String,
 }
 
-/// A table that joins users with something.
+/// A join table between users and groups or permissions.
 #[derive(Clone)]
 pub(super) struct Membership {
     pub(super) table: String,
@@ -59,13 +59,13 @@ pub(super) struct Membership {
     pub(super) user: Column,
 }
 
-/// A column of a new row, and what becomes of it.
+/// A value of a new row.
 pub(super) enum Value {
     Text(String),
     Flag(bool),
 }
 
-/// Why the columns are not those of a user table.
+/// The reason why the columns are not those of a user table.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Unfit {
     NoKey,
@@ -113,7 +113,7 @@ impl Tables {
         Self::made(dialect, quoted(AUTH_USER), &table, &columns, &Parts { key, name, password }, Some(rights), true)
     }
 
-    /// The table `users`, as SQL reads it, which has these `columns`.
+    /// The table `users` (a name quoted for SQL) with these `columns`.
     pub(super) fn of(
         dialect: Dialect,
         users: String,
@@ -201,7 +201,7 @@ impl Tables {
     /// An id as the database stores it; `None` if no row can have it.
     pub(super) fn key(&self, id: &str) -> Option<String> {
         let stored = self.key.stored(id)?;
-        // One spelling for each: `01` is not in any session.
+        // Each id has one spelling: no session contains `01`.
         (self.key.kind != Kind::Number || stored == id).then_some(stored)
     }
 
@@ -210,7 +210,7 @@ impl Tables {
         self.key.equals("", 1)
     }
 
-    /// A user with the id as Django writes it into sessions, and points in time.
+    /// A user with the id as Django writes it into sessions, and with times as points in time.
     pub(super) fn shown(&self, mut user: User) -> User {
         #[cfg(feature = "django")]
         if let Some(zone) = &self.zone {
@@ -224,18 +224,18 @@ impl Tables {
         user
     }
 
-    /// The rows that `$1` finds.
+    /// The condition for a search with `$1`.
     pub(super) fn filter(&self) -> String {
         let conditions: Vec<_> = self.searched.iter().map(|column| column.like(self.dialect)).collect();
         format!("WHERE {}", conditions.join(" OR "))
     }
 
-    /// By name; those of one name by their key, so that no page has what another one has.
+    /// By name, then by key, so that pages do not overlap.
     pub(super) fn order(&self) -> String {
         format!("ORDER BY u.{}, u.{}", self.name.quoted(), self.key.quoted())
     }
 
-    /// The permissions of the user whose key is `$1`. A superuser has all that there are.
+    /// The permissions of the user whose key is `$1`. A superuser has all that exist.
     pub(super) fn permissions(&self, is_superuser: bool) -> Option<String> {
         let Rights { user_groups, user_permissions, permission, group_permissions, content_type, .. } =
             self.rights.as_ref()?;
@@ -318,7 +318,7 @@ pub(super) struct NewRow {
     pub(super) is_superuser: bool,
 }
 
-/// The present time as the columns hold it: a local time of the zone, or a point in time.
+/// The present time as the columns store it: a local time of the zone, or a point in time.
 #[cfg(feature = "django")]
 fn now(dialect: Dialect, zone: Option<&TimeZone>) -> Cow<'static, str> {
     let Some(zone) = zone else { return now_in_utc(dialect).into() };
@@ -344,7 +344,7 @@ fn now_in_utc(dialect: Dialect) -> &'static str {
     }
 }
 
-/// The columns that no user table does without.
+/// The required columns of a user table.
 struct Parts<'a> {
     key: &'a Column,
     name: &'a Column,
@@ -359,7 +359,7 @@ impl<'a> Parts<'a> {
         let mut keys = columns.iter().filter(|column| column.is_key);
         let key = match (keys.next(), keys.next()) {
             (Some(key), None) => key,
-            // A view has no key of its own.
+            // A view has no primary key.
             _ => find("id").map_err(|_| Unfit::NoKey)?,
         };
         Ok(Self { key, name: find(&table.username)?, password: find(PASSWORD)? })
@@ -385,7 +385,7 @@ mod tests {
         let found = tables(&table, &columns).unwrap();
         assert_eq!((found.key.name.as_str(), found.name.name.as_str()), ("uid", "email"));
         assert!(found.filling.signs_in_by_email && found.filling.email.is_none());
-        assert_eq!(found.filling.needed.as_deref(), Some("uid"), "a text is no key that the database makes");
+        assert_eq!(found.filling.needed.as_deref(), Some("uid"), "the database cannot make a key of type text");
         assert_eq!(tables(&"t".into(), &columns).err(), Some(Unfit::NoColumn("username".into())));
         let none = columns.map(|column| Column { is_key: false, ..column });
         assert_eq!(tables(&table, &none).err(), Some(Unfit::NoKey));

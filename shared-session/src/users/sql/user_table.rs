@@ -1,4 +1,4 @@
-//! Which table holds the users of a Django site, and how its columns are called.
+//! The user table of a Django site, and the names of its columns.
 
 #[cfg(feature = "django")]
 use crate::django::zone::TimeZone;
@@ -6,12 +6,12 @@ use crate::django::zone::TimeZone;
 /// Django's own table of users.
 pub(super) const AUTH_USER: &str = "auth_user";
 
-/// The table of a user model of Django. For the stock model its name is all: `"auth_user".into()`.
+/// The table of a user model of Django. For the stock model the name is enough: `"auth_user".into()`.
 ///
-/// Name the columns that a custom model calls otherwise. The service finds the rest in the table itself: its primary
-/// key (of a view, `id`) and the key's type (number, UUID, text), and which of the optional columns there are. The
-/// hashed password is in `password`. A user has an empty text for a column that is missing, and `false` for a missing
-/// flag, but is active where nothing says otherwise.
+/// Set the names of columns that a custom model renames. The service finds the rest in the table itself: its primary
+/// key (of a view, `id`), the key's type (number, UUID, text), and which of the optional columns exist. The hashed
+/// password is in `password`. For a missing column a user has an empty text or `false`, but is active if the column for
+/// that is missing.
 ///
 /// ```
 /// use shared_session::users::UserTable;
@@ -39,7 +39,7 @@ pub struct UserTable {
 }
 
 impl UserTable {
-    /// The table `name`, also `schema.name`, with the columns of Django's own model.
+    /// The table `name` or `schema.name`, with the columns of Django's own model.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -57,8 +57,8 @@ impl UserTable {
         }
     }
 
-    /// The column that users sign in with: the model's `USERNAME_FIELD`. Default: `username`. If several users have
-    /// the same value in it, none of them can sign in.
+    /// The sign-in column: the model's `USERNAME_FIELD`. Default: `username`. If several users have the same value in
+    /// it, none of them can sign in.
     pub fn with_username_column(mut self, column: impl Into<String>) -> Self {
         self.username = column.into();
         self
@@ -77,26 +77,25 @@ impl UserTable {
         self
     }
 
-    /// Whether the user may sign in. Default: `is_active`; where it is missing, everyone may.
+    /// Whether the user may sign in. Default: `is_active`; if it is missing, every user may.
     pub fn with_active_column(mut self, column: impl Into<String>) -> Self {
         self.is_active = column.into();
         self
     }
 
-    /// Whether the user may enter the administration. Default: `is_staff`; where it is missing, nobody may.
+    /// Whether the user may enter the administration. Default: `is_staff`; if it is missing, no user may.
     pub fn with_staff_column(mut self, column: impl Into<String>) -> Self {
         self.is_staff = column.into();
         self
     }
 
-    /// Whether the user has every permission. Default: `is_superuser`; where it is missing, nobody has.
+    /// Whether the user has every permission. Default: `is_superuser`; if it is missing, no user has.
     pub fn with_superuser_column(mut self, column: impl Into<String>) -> Self {
         self.is_superuser = column.into();
         self
     }
 
-    /// When the user was made, and when the last sign-in was. Default: `date_joined` and `last_login`; they may be
-    /// missing.
+    /// The times of the creation and of the last sign-in. Default: `date_joined` and `last_login`; they may be missing.
     pub fn with_time_columns(mut self, joined: impl Into<String>, last_login: impl Into<String>) -> Self {
         self.date_joined = joined.into();
         self.last_login = last_login.into();
@@ -106,8 +105,8 @@ impl UserTable {
     /// The zone of local times in these columns: Django's `TIME_ZONE` if its `USE_TZ` is `False`. Default: none; times
     /// are in UTC.
     ///
-    /// It decides for SQLite, and in PostgreSQL for columns of the type `timestamp without time zone`. PostgreSQL's
-    /// `timestamp with time zone`, which is what Django makes, holds points in time whatever the zone.
+    /// It applies to SQLite, and in PostgreSQL to columns of type `timestamp without time zone`. PostgreSQL's
+    /// `timestamp with time zone`, which Django creates, stores points in time regardless of the zone.
     #[cfg(feature = "django")]
     pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
         self.time_zone = Some(zone);

@@ -61,7 +61,7 @@ async fn every_write_is_copied_with_its_lifetime_and_a_deletion_deletes_the_copy
         store.replace(KEY, &seen("other"), "two".into(), MINUTE).await.unwrap(),
         Replaced::Conflict("one".into())
     );
-    assert_eq!(site.copy(), "planted", "what wrote no row writes no copy");
+    assert_eq!(site.copy(), "planted", "a write without a row writes no copy");
     assert_eq!(store.replace(KEY, &seen("one"), "two".into(), MINUTE * 60).await.unwrap(), Replaced::Stored);
     assert_eq!(site.copy(), "pickle of two");
     assert!(site.redis.cli(&["PTTL", COPY]).parse::<u32>().unwrap() > 60_000);
@@ -73,7 +73,7 @@ async fn every_write_is_copied_with_its_lifetime_and_a_deletion_deletes_the_copy
 async fn copies_under_another_prefix_are_named_before_anything_is_written() {
     let site = Site::new();
     let store = site.store(pickled).await;
-    assert!(!store.check_copies().await.unwrap(), "an empty cache fits everybody");
+    assert!(!store.check_copies().await.unwrap(), "an empty cache fits every configuration");
     site.redis.cli(&["SET", "shop:7:django.contrib.sessions.cached_db5aw77rqsfrz1sx6dunju53m7q71z5n4s", "x"]);
     let error = store.check_copies().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -158,7 +158,7 @@ async fn a_write_whose_row_may_have_been_written_leaves_no_copy() {
     assert_eq!(site.copy(), "(nil)");
 }
 
-/// A write's mirror runs after its row and before its copy is written; the tests let others overtake there.
+/// A write's mirror runs after its row and before its copy is written; the tests run other operations at that point.
 async fn overtaken_by(sql: &'static str) -> String {
     let site = Arc::new(Site::new());
     let weak = Arc::downgrade(&site);

@@ -1,4 +1,4 @@
-//! The rules of the store contract that a table of texts under short keys can keep.
+//! The rules of the store contract that a table of texts with short keys can keep.
 
 use std::{
     collections::HashMap,
@@ -18,7 +18,7 @@ use test_servers::{Redis, RedisKind};
 
 use super::{File, postgres};
 
-/// The suite's keys are longer than Django's column: each gets a session key of its own.
+/// The suite's keys are longer than Django's column: each is replaced by its own session key.
 #[derive(Clone)]
 struct ShortKeys<S>(S, Arc<Mutex<HashMap<String, usize>>>);
 
@@ -72,7 +72,7 @@ impl<S: SessionStore> SessionStore for ShortKeys<S> {
     }
 }
 
-/// All except those about values that are no text, and about an index.
+/// All rules except those about binary values and about an index.
 async fn keeps_the_contract<S: SessionStore + Clone>(store: S) {
     let no_text = ["values::any_bytes_survive", "values::a_mebibyte_survives"];
     let kept = |rule: &str| !rule.starts_with("index::") && !no_text.contains(&rule);
@@ -82,7 +82,7 @@ async fn keeps_the_contract<S: SessionStore + Clone>(store: S) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn djangos_table_in_sqlite_keeps_the_contract() {
     let file = File::new().await;
-    // As `connect` does, but without waiting for the disk thousands of times.
+    // As in `connect`, but without waiting for the disk thousands of times.
     let options = SqliteConnectOptions::new().filename(&file.0).synchronous(SqliteSynchronous::Off);
     let pool = SqlitePoolOptions::new().max_connections(8);
     let pool = pool.connect_with(options.busy_timeout(Duration::from_secs(5))).await.unwrap();
@@ -106,9 +106,9 @@ async fn djangos_table_with_copies_keeps_the_contract_and_leaves_no_copy_of_what
     loop {
         for copy in &page.keys {
             let row = rows.load(&copy["copy:".len()..]).await.unwrap();
-            // It may have expired since it was listed.
+            // The row may have expired after it was listed.
             if let Some(value) = copies.load(copy).await.unwrap() {
-                assert_eq!(row, Some(value), "a copy that is not what its row is");
+                assert_eq!(row, Some(value), "a copy that differs from its row");
                 found += 1;
             }
         }

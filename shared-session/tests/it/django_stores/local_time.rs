@@ -19,14 +19,14 @@ fn shown(zone: &str, minutes: i32) -> String {
     Postgres::shared().sql("postgres", &sql).trim().to_owned()
 }
 
-/// A table as Django makes it, but for the type of one column.
+/// A table as in Django, except for the type of one column.
 fn postgres_without_offsets() -> String {
     let url = postgres();
     Postgres::shared().sql(&url, "ALTER TABLE django_session ALTER expire_date TYPE timestamp without time zone");
     url
 }
 
-/// Django's rows that end in a minute and ended a minute ago, and one of ours, which Django must read.
+/// Django's rows that end in a minute and ended a minute ago, and one of ours, which Django must be able to read.
 async fn shares_rows_with_django(name: &str, store: DjangoDbStore, sql: impl AsyncFn(String) -> String) {
     store.check().await.unwrap();
     for (key, end) in [("live", shown(name, 1)), ("ended", shown(name, -1))] {

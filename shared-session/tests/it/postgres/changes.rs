@@ -1,4 +1,4 @@
-//! Migrations, restarts, and sessions of the server that are reset, under pools that stay open.
+//! Migrations, restarts, and resets of the server's sessions, under pools that stay open.
 
 use shared_session::{
     ErrorKind,
@@ -15,7 +15,7 @@ fn database() -> String {
     Postgres::shared().create_database()
 }
 
-/// Every statement on users, each with an answer.
+/// Every statement on users, each with its result.
 async fn use_users(users: &SqlUsers, ann: &User) {
     assert_eq!(users.find(&ann.id).await.unwrap().unwrap().username, "ann");
     assert_eq!(users.find_by_name("ann").await.unwrap().unwrap().id, ann.id);
@@ -32,7 +32,7 @@ async fn use_users(users: &SqlUsers, ann: &User) {
     assert!(users.set_password(&ann.id, "next").await.unwrap().is_some());
 }
 
-/// Every statement on sessions, each with an answer.
+/// Every statement on sessions, each with its result.
 async fn use_sessions(store: &SqlStore) {
     assert_eq!(store.load("key").await.unwrap().as_deref(), Some(&b"value"[..]));
     assert!(!store.create("key", "other".into(), MINUTE).await.unwrap());
@@ -58,7 +58,7 @@ async fn a_migration_of_the_user_table_is_not_noticed() {
         "ALTER TABLE auth_user ALTER id TYPE bigint",
         "ALTER TABLE auth_user ADD COLUMN phone text NOT NULL DEFAULT ''",
         "ALTER TABLE auth_user DROP COLUMN phone",
-        // The columns in another order.
+        // The columns are in another order.
         "ALTER TABLE auth_user RENAME email TO old; ALTER TABLE auth_user ADD COLUMN email varchar(254) NOT NULL DEFAULT \
          ''; ALTER TABLE auth_user DROP COLUMN old",
         "ALTER TABLE shared_session_epoch ALTER epoch TYPE bigint, ALTER user_id TYPE text",
@@ -67,7 +67,7 @@ async fn a_migration_of_the_user_table_is_not_noticed() {
         "ALTER TABLE auth_user RENAME TO gone; CREATE TABLE auth_user (LIKE gone INCLUDING ALL); \
          INSERT INTO auth_user OVERRIDING SYSTEM VALUE SELECT * FROM gone",
     ] {
-        // Every connection has prepared the statements before.
+        // Every connection has already prepared the statements.
         join_all((0..30).map(|_| users.find(&ann.id))).await;
         join_all((0..30).map(|_| users.find_by_name("ann"))).await;
         use_users(&users, &ann).await;
@@ -129,7 +129,7 @@ async fn statements_that_the_server_has_dropped_are_prepared_again() {
             use_sessions(&store).await;
             use_users(&users, &ann).await;
             sqlx::raw_sql(reset).execute(&pool).await.unwrap();
-            // Each statement is the first once.
+            // Each statement is once the first.
             match turn {
                 0 => use_users(&users, &ann).await,
                 _ => use_sessions(&store).await,
@@ -154,7 +154,7 @@ async fn connections_that_a_restart_has_broken_are_replaced_before_anybody_notic
             }
             _ => server.restart(),
         }
-        // The first use of each of them, by reads and by writes.
+        // The first use of each statement, by reads and by writes.
         for at in 0..15 {
             assert!(store.create(&format!("{turn}-{at}"), "value".into(), MINUTE).await.unwrap());
             assert!(users.record_login(&ann.id).await.unwrap());
@@ -211,7 +211,7 @@ async fn a_migration_of_a_sqlite_file_is_not_noticed() {
         "ALTER TABLE shared_session DROP COLUMN note",
         "ALTER TABLE django_session ADD COLUMN note text",
         "CREATE INDEX by_mail ON auth_user (email)",
-        // How Django alters a column.
+        // The statements with which Django alters a column.
         "PRAGMA legacy_alter_table = ON; BEGIN; CREATE TABLE new__auth_user (date_joined datetime NOT NULL, id integer \
          PRIMARY KEY AUTOINCREMENT, password text NOT NULL, last_login datetime, is_superuser bool NOT NULL, username \
          text NOT NULL UNIQUE, last_name text NOT NULL, email text NOT NULL, is_staff bool NOT NULL, is_active bool NOT \

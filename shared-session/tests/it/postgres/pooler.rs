@@ -1,4 +1,4 @@
-//! A real PgBouncer, which gives each transaction to whichever server connection is free.
+//! A real PgBouncer, which runs each transaction on any free server connection.
 
 use futures_util::{StreamExt as _, stream};
 use shared_session::{
@@ -16,7 +16,7 @@ use test_servers::{PgBouncer, Postgres};
 
 use super::*;
 
-/// Requests at the same time: more than there are connections, and few enough to get one in time on a busy machine.
+/// Simultaneous requests: more than there are connections, and few enough to get one in time on a busy machine.
 const AT_ONCE: usize = 40;
 
 fn start() -> (Postgres, PgBouncer) {
@@ -43,8 +43,8 @@ async fn the_contract_holds_behind_a_pooler() {
     assert_eq!(store.index_list("").await.unwrap(), [key]);
 }
 
-/// If statements had names, or were parsed in one transaction and run in another, one statement could run in the place
-/// of another with the same parameters.
+/// If statements had names, or were parsed in one transaction and run in another, a statement could run in place of
+/// another with the same parameters.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn services_that_share_a_few_server_connections_do_not_disturb_each_other() {
     let (server, pooler) = start();
@@ -75,7 +75,7 @@ async fn services_that_share_a_few_server_connections_do_not_disturb_each_other(
     assert_eq!(first.index_list("index").await.unwrap().len(), 400);
     assert_eq!(users.find(&ann.id).await.unwrap().unwrap().epoch, 400);
     assert_eq!(server.sql("postgres", "SELECT count(*) FROM shared_session"), "301");
-    // Nothing was left behind: no lock, no open transaction.
+    // No lock and no open transaction is left behind.
     let left = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'";
     assert_eq!(server.sql("postgres", left), "0");
     let open = "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'";
@@ -116,7 +116,7 @@ async fn poolers_that_ignore_parameters_or_keep_sessions_are_used_as_well() {
     }
 }
 
-/// Types of a site's own are looked up by the driver, which must not come between a statement and its parameters.
+/// The driver looks up a site's own types, which must not come between a statement and its parameters.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tables_of_a_django_site_are_read_and_written_behind_a_pooler() {
     let (server, pooler) = start();
@@ -190,7 +190,7 @@ async fn a_pool_of_the_callers_own_may_lead_to_a_pooler() {
     assert!(users.find("1").await.unwrap().is_none());
 }
 
-/// A write that failed before its commit may be tried again; a commit without an answer may not.
+/// A write that failed before its commit may be retried; a commit without a reply may not.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_restarts_behind_a_pooler_is_not_noticed() {
     let (server, pooler) = start();

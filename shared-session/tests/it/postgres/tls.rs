@@ -1,4 +1,4 @@
-//! PostgreSQL's own TLS, with authorities of our own.
+//! PostgreSQL's own TLS, with our own certificate authorities.
 
 use std::path::PathBuf;
 
@@ -11,8 +11,8 @@ use test_servers::{Authority, Postgres, Redis, RedisKind};
 
 use super::*;
 
-/// The users `secure` and `certified` can log in only with TLS, the latter with a certificate; `plain` only without
-/// TLS.
+/// The users `secure` and `certified` can log in only with TLS, `certified` only with a certificate; `plain` only
+/// without TLS.
 const HBA: &str = "hostssl all secure all trust\nhost all secure all reject\n\
                    hostnossl all plain all trust\nhost all plain all reject\n\
                    hostssl all certified all trust clientcert=verify-ca\nhost all certified all reject\n";
@@ -93,7 +93,7 @@ async fn the_contract_holds_over_tls_that_checks_the_server() {
 #[tokio::test(flavor = "multi_thread")]
 async fn tls_is_used_where_the_server_has_it_unless_it_is_declined() {
     let site = Site::new("modes");
-    // Mode, user, whether it is encrypted; `None`: refused.
+    // Mode, user, whether the connection is encrypted; `None`: refused.
     for (query, user, encrypted) in [
         ("", "secure", Some("t")),
         ("", "postgres", Some("t")),
@@ -145,7 +145,7 @@ async fn what_is_wrong_with_a_certificate_is_told_without_naming_hosts() {
             assert!(!text.contains("hunter2") && !text.contains("localhost"), "{text}");
         }
     }
-    // These modes ignore the name.
+    // These modes do not check the name.
     for mode in ["verify-ca", "require"] {
         SqlStore::connect(&site.url("secure", "127.0.0.1", &format!("sslmode={mode}&sslrootcert={ca}"))).await.unwrap();
     }

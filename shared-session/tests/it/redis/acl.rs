@@ -35,7 +35,7 @@ fn with_user(url: &str) -> String {
     url.replacen("://", "://sessions:hunter2@", 1)
 }
 
-/// Everything that the store does.
+/// All operations of the store.
 async fn everything(store: &RedisStore) -> Result<(), Error> {
     store.load(KEY).await?;
     for _ in 0..2 {
@@ -91,7 +91,7 @@ async fn without_the_rights_to_write_into_values_large_ones_are_sent_whole() {
             let store = RedisStore::connect_with(&with_user(&redis.url()), &patient()).await.unwrap();
             store.create(KEY, large("01:"), MINUTE).await.unwrap();
             commands(&redis);
-            // Of another writer.
+            // A record of another writer.
             let stale = store.replace(KEY, &Seen::new(large("00:"), 0..3), large("02:"), MINUTE).await.unwrap();
             assert!(stale == Replaced::Conflict(large("01:")), "{missing:?}: {stale:?}");
             for (from, to) in [("01:", "02:"), ("02:", "03:"), ("03:", "04:")] {
@@ -104,7 +104,7 @@ async fn without_the_rights_to_write_into_values_large_ones_are_sent_whole() {
             }
             let ran = commands(&redis);
             assert_eq!(ran.contains_key("set"), missing.is_some(), "{missing:?}: {ran:?}");
-            assert!(missing.is_none() || ran.get("strlen") <= Some(&2), "it asked again: {missing:?}: {ran:?}");
+            assert!(missing.is_none() || ran.get("strlen") <= Some(&2), "repeated STRLEN: {missing:?}: {ran:?}");
             assert_eq!(store.delete(KEY, None).await.unwrap(), Deleted::Done);
         }
     }
@@ -117,7 +117,7 @@ fn rights_for(what: &str) -> Vec<&'static str> {
     row.split(|c: char| c.is_whitespace() || c == '`').filter(|word| word.starts_with('+')).collect()
 }
 
-/// With them everything works. Without any one of them `use_it` fails and names it.
+/// With all of them everything works. Without any one of them `use_it` fails and names it.
 async fn needs(what: &str, servers: &[&Redis], use_it: impl AsyncFn() -> Result<(), Error>) {
     let rights: Vec<_> = rights_for(what).into_iter().map(|right| right.replace("\\|", "|")).collect();
     assert!(!rights.is_empty(), "{what}");

@@ -11,7 +11,7 @@ async fn connect_to(cluster: &Cluster) -> RedisStore {
     RedisStore::connect_with(&cluster.url(), &impatient()).await.unwrap()
 }
 
-/// Keys spread over all nodes.
+/// Keys that spread over all nodes.
 fn keys() -> impl Iterator<Item = String> {
     (0..300).map(|number| format!("test:key:{number}"))
 }
@@ -56,7 +56,7 @@ async fn a_slot_that_moves_is_followed_unseen() {
     for kind in RedisKind::ALL {
         let cluster = Cluster::start(kind);
         let store = connect_to(&cluster).await;
-        // Keys of one slot: one that exists, one that is created while the slot moves.
+        // Keys of one slot: one exists, one is created while the slot moves.
         let (there, new) = ("test:{slot}:there", "test:{slot}:new");
         store.create(there, value(), MINUTE).await.unwrap();
         let to = cluster.begin_moving(there);
@@ -75,11 +75,11 @@ async fn a_slot_that_moves_is_followed_unseen() {
         assert_eq!(store.replace(there, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
         let sent_on = redirects(&cluster);
         assert_eq!(store.load(there).await.unwrap(), Some(value()));
-        assert_eq!(redirects(&cluster), sent_on, "the map has learnt it");
+        assert_eq!(redirects(&cluster), sent_on, "the map contains it");
     }
 }
 
-/// How often the nodes have said MOVED.
+/// The number of MOVED replies from the nodes.
 fn redirects(cluster: &Cluster) -> Vec<String> {
     let stats = cluster.nodes().iter().map(|node| node.cli(&["INFO", "errorstats"]));
     stats.map(|stats| stats.lines().find(|line| line.contains("MOVED")).unwrap_or_default().to_owned()).collect()
@@ -110,7 +110,7 @@ async fn a_killed_primary_costs_its_slots_alone_and_its_replica_is_followed() {
         store.time().await.unwrap();
         cluster.wait_for_another_than(old);
         for key in lost.iter().chain(&kept) {
-            // The map may be as old as it is allowed to become, and nodes may doubt each other for a moment.
+            // The map may be as old as the store allows, and nodes may briefly consider each other failed.
             let found = timeout(MINUTE, async {
                 loop {
                     match store.load(key).await {
@@ -165,7 +165,7 @@ async fn slots_without_a_node_are_an_outage() {
             Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
-    assert!(error.is_some(), "a node that is left alone says CLUSTERDOWN");
+    assert!(error.is_some(), "an isolated node replies CLUSTERDOWN");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -81,7 +81,7 @@ async fn each_connection_asks_once_for_native_compare_and_set() {
     }
 }
 
-/// How often the server did not understand.
+/// The number of commands that the server did not support.
 fn errors(redis: &Redis) -> i64 {
     let stats = redis.cli(&["INFO", "errorstats"]);
     stats.lines().find_map(|line| line.trim().strip_prefix("errorstat_ERR:count=")).map_or(0, number)
@@ -101,7 +101,7 @@ async fn a_replace_compares_and_stores_any_bytes() {
     }
 }
 
-/// The longest value that the server compares whole.
+/// The longest value that the server compares as a whole.
 const COMPARED_WHOLE: usize = 8 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -147,7 +147,7 @@ struct LargeSession {
 }
 
 impl LargeSession {
-    /// One with an entry of `len` characters, and with `counters` that stand at 10.
+    /// A service whose session has an entry of `len` characters, and `counters` with the value 10.
     async fn start(redis: &Redis, len: usize, counters: &[&str]) -> Self {
         let mut large = Self { manager: SessionManager::new(connect(redis).await), browser: Browser::default() };
         let first = large.open();
@@ -179,7 +179,7 @@ fn large(head: &str, tail: &str) -> Bytes {
     [head, &"x".repeat(20_000), tail].concat().into()
 }
 
-/// The version of [`large`] that its first three bytes tell.
+/// The version of [`large`] in its first three bytes.
 fn large_seen(head: &str, tail: &str) -> Seen {
     Seen::new(large(head, tail), 0..3)
 }
@@ -203,15 +203,15 @@ async fn of_a_large_value_that_keeps_its_length_only_what_changes_is_sent() {
             "{ran:?}"
         );
         assert!(store.load(KEY).await.unwrap() == Some(large("02:", "b")));
-        assert!(number(&redis.cli(&["PTTL", KEY])) > 59 * 60_000, "its lifetime is the new one");
-        // Of another length it is sent whole.
+        assert!(number(&redis.cli(&["PTTL", KEY])) > 59 * 60_000, "it has the new lifetime");
+        // A value of another length is sent as a whole.
         assert_eq!(replace(large_seen("02:", "b"), large("03:", "cc")).await, Replaced::Stored);
         assert_eq!(commands(&redis).get("set"), Some(&1));
         assert!(store.load(KEY).await.unwrap() == Some(large("03:", "cc")));
     }
 }
 
-/// How many bytes the server has read from connections.
+/// The number of bytes that the server has read from connections.
 fn received(redis: &Redis) -> i64 {
     let stats = redis.cli(&["INFO", "stats"]);
     number(stats.lines().find_map(|line| line.trim().strip_prefix("total_net_input_bytes:")).unwrap())
@@ -230,7 +230,7 @@ async fn a_large_value_is_not_changed_unless_it_is_as_it_was_seen() {
             store.create(KEY, stored.clone(), MINUTE).await.unwrap();
             let replaced = store.replace(KEY, &large_seen("01:", "a"), large("02:", "b"), 60 * MINUTE).await.unwrap();
             assert!(replaced == Replaced::Conflict(stored.clone()), "{why}: {replaced:?}");
-            // Another length is noticed even where nothing is written at the end.
+            // Another length is detected even if nothing is written at the end.
             if stored.len() != large("01:", "a").len() {
                 let at_start =
                     store.replace(KEY, &large_seen("01:", "a"), large("02:", "a"), 60 * MINUTE).await.unwrap();

@@ -1,4 +1,4 @@
-//! The contract over every route to every server.
+//! The store contract over every route to every server.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! The near cache during faults: it serves no session that another service replaced or ended for longer than its bound.
+//! The near cache during faults: it never serves a replaced or ended session for longer than its bound.
 
 use shared_session::Session;
 use test_servers::{Cluster, Sentinel};
@@ -16,7 +16,7 @@ use crate::rules::{
 /// The bound of `NearCache`.
 const BOUND: Duration = Duration::from_secs(1);
 
-/// Reads until `n` is seen. Reads that fail tell nothing.
+/// Reads until `n` is seen. Failed reads are ignored.
 async fn converges(near: &Service, browser: &Browser, n: u64, acknowledged: Instant) {
     loop {
         let started = Instant::now();
@@ -79,7 +79,7 @@ async fn ten_thousand_races_of_a_write_with_reads_leave_nothing_stale() {
                         };
                         let (acknowledged, ()) = futures_util::future::join(write, reads).await;
                         converges(&near, &browser, n, acknowledged).await;
-                        assert_eq!(near.read(&browser).await, Some(n), "nothing older comes back");
+                        assert_eq!(near.read(&browser).await, Some(n), "no older value comes back");
                     }
                     browser.take(&shared_session::Outcome::default());
                 })
@@ -93,7 +93,8 @@ async fn ten_thousand_races_of_a_write_with_reads_leave_nothing_stale() {
     }
 }
 
-/// Every read of a history is judged afterwards: a version may be seen until the bound after the next was acknowledged.
+/// The test checks each read of the history at the end: a version may be seen until its successor was acknowledged,
+/// plus the bound.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_history_with_lost_connections_holds_the_bound() {
     for redis in Redis::all() {
@@ -157,7 +158,7 @@ fn kill_followers(redis: &Redis) -> usize {
     ids.filter(|id| redis.cli(&["CLIENT", "KILL", "ID", id]) == "1").count()
 }
 
-/// Nothing is closed and nothing arrives any more: only time can tell.
+/// No connection closes and no data arrives any more: only the time limit applies.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_silent_partition_holds_the_bound() {
     let redis = Redis::start(RedisKind::New);
@@ -203,7 +204,7 @@ async fn a_restarted_server_is_followed_again() {
     converges(&near, &browser, 1, Instant::now()).await;
 }
 
-/// From now on the commands go to another server, so data read from the previous one must not be served.
+/// From now on commands go to another server, so the store must not serve data read from the previous one.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_kept_goes_when_the_commands_go_elsewhere() {
     let redis = Redis::start(RedisKind::New);
@@ -301,7 +302,7 @@ async fn a_replica_that_takes_over_is_followed() {
 async fn the_primary_that_the_sentinels_name_is_followed() {
     let sentinel = Sentinel::start(RedisKind::New);
     let near = Service::near_with(&sentinel.url(), &impatient(), |near| near);
-    // A call that is under way when the Sentinels name another primary waits for its deadline.
+    // A running call waits for its deadline when the Sentinels name another primary.
     let far = Service::far_with(&sentinel.url(), &impatient());
     let before = far.start().await;
     near.keep(&before).await;

@@ -1,4 +1,4 @@
-//! The path to the server breaks.
+//! Failures of the path to the server.
 
 use super::{
     contract::pool,
@@ -40,7 +40,7 @@ async fn a_connection_that_the_server_closed_is_replaced_unseen() {
             assert!(store.load(KEY).await.unwrap().is_some());
         }
         redis.cli(&["CLIENT", "KILL", "TYPE", "normal"]);
-        // The end of the connection has to arrive; a write that is running at that moment is undecided.
+        // The end of the connection takes time to arrive; a write that runs at that moment is undecided.
         tokio::time::sleep(Duration::from_millis(200)).await;
         assert_eq!(store.replace(KEY, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
     }
@@ -71,14 +71,14 @@ async fn a_hanging_server_makes_reads_fail_and_writes_undecided() {
     redis.pause();
     let writes = every_write(&store).await;
     redis.resume();
-    // The first was sent; then the connection was given up.
+    // The first call was sent; then the connection was abandoned.
     let errors = writes.map(Result::unwrap_err);
     assert_eq!(errors.each_ref().map(Error::is_undecided), [true, false, false, false, false, false]);
     assert_eq!(errors.each_ref().map(Error::is_late), [true, false, false, false, false, false]);
     until_answered(&store).await;
 }
 
-/// As before a planned failover.
+/// Simulates the preparation of a planned failover.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_holds_writes_back_is_read_from() {
     for redis in Redis::all() {
@@ -90,7 +90,7 @@ async fn a_server_that_holds_writes_back_is_read_from() {
             let store = store.clone();
             tokio::spawn(async move { every_write(&store).await })
         };
-        // Until the server has the first of them.
+        // Wait until the server has the first of them.
         while !redis.cli(&["INFO", "clients"]).contains("blocked_clients:1") {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -122,11 +122,11 @@ async fn a_dead_connection_to_a_living_server_is_given_up() {
     proxy.set(Fault::Silence);
     store.load(KEY).await.unwrap_err();
     proxy.set(Fault::None);
-    // The old connection stays silent, whatever the proxy does with new ones.
+    // The old connection stays silent, even if the proxy forwards new ones.
     store.load(KEY).await.unwrap_err();
     store.load(KEY).await.unwrap_err();
     assert_eq!(store.load(KEY).await.unwrap(), None);
-    // Reads have one connection and writes another, both times.
+    // Both times, reads use one connection and writes another.
     assert_eq!(proxy.accepted(), 4);
 }
 
@@ -183,7 +183,7 @@ async fn greeting(greeting: &'static [u8]) -> (String, Arc<AtomicUsize>) {
             let (mut stream, _) = listener.accept().await.unwrap();
             counter.fetch_add(1, Ordering::SeqCst);
             let _ = stream.write_all(greeting).await;
-            // An error is the last word.
+            // The connection closes after an error.
             if greeting.is_empty() {
                 open.push(stream);
             }
@@ -225,7 +225,7 @@ async fn nobody_waits_for_a_server_that_has_hung_before() {
         assert!(error.to_string().contains("in time"), "{error}");
         assert!(!error.is_undecided());
     }
-    // If each had waited for an attempt of its own, there would be 7 attempts with two connections each.
+    // With an attempt for each call there would be 7 attempts of two connections each.
     assert!(accepted.load(Ordering::SeqCst) <= 6, "{accepted:?}");
 }
 
@@ -240,7 +240,7 @@ async fn more_calls_than_allowed_fail_at_once() {
             tokio::spawn(async move { store.create(KEY, value(), MINUTE).await })
         })
         .collect();
-    // Until 12 have failed nothing answers.
+    // There is no reply until 12 attempts have failed.
     while calls.iter().filter(|call| call.is_finished()).count() < 12 {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -263,7 +263,7 @@ async fn more_calls_than_allowed_fail_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_loading_is_an_outage_and_not_an_empty_store() {
-    // The old one answers nothing while it loads so little.
+    // The old server does not answer while it loads the data, small as it is.
     let slow: &[&str] = &["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"];
     for kind in [RedisKind::New, RedisKind::Valkey] {
         let redis = Arc::new(Redis::with_args(kind, slow));

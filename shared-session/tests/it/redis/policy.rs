@@ -1,4 +1,4 @@
-//! Warnings for operators about the server.
+//! Warnings about the server for operators.
 
 use super::*;
 

@@ -5,13 +5,13 @@ use super::*;
 /// How a [`Proxy`] treats replies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fault {
-    /// Passes them on.
+    /// Forwards them.
     None,
-    /// Passes nothing on in either direction once a reply came, for as long as the connection lives.
+    /// After the first reply, forwards nothing in either direction for the rest of the connection's life.
     Silence,
-    /// Closes the connection instead.
+    /// Closes the connection instead of forwarding a reply.
     Cut,
-    /// The same for one reply.
+    /// The same for a single reply.
     CutOnce,
 }
 
@@ -25,7 +25,7 @@ impl Fault {
     }
 }
 
-/// Passes bytes between a store and its server until told otherwise.
+/// Forwards bytes between a store and its server, in the current mode.
 pub(super) struct Proxy {
     pub(super) url: String,
     pub(super) fault: Arc<Mutex<Fault>>,

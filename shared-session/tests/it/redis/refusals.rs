@@ -1,4 +1,4 @@
-//! The server answers, and refuses.
+//! The server replies with a refusal.
 
 use super::*;
 
@@ -24,7 +24,7 @@ async fn out_of_memory_refuses_writes_but_not_deletes() {
         assert_eq!(store.delete("test:other", None).await.unwrap(), Deleted::Done);
         redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
         assert!(store.create("test:new", value(), MINUTE).await.unwrap());
-        // What was refused for another reason is compared by the server again.
+        // After a refusal for another reason, the server compares again.
         store.create(KEY, value(), MINUTE).await.unwrap();
         commands(&redis);
         assert_eq!(store.replace(KEY, &seen(), value(), MINUTE).await.unwrap(), Replaced::Stored);
@@ -59,7 +59,7 @@ async fn a_refused_write_into_a_large_value_changes_nothing() {
         assert_eq!(replaced, Replaced::Stored);
         assert!(
             commands(&redis).contains_key("setrange"),
-            "a refusal for another reason is no reason to send it whole"
+            "a refusal for another reason must not make the store send the whole value"
         );
         redis.cli(&["DEL", KEY]);
         redis.cli(&["RPUSH", KEY, "x"]);
@@ -126,7 +126,7 @@ async fn a_replica_is_left_for_a_new_connection() {
     redis.cli(&["REPLICAOF", "NO", "ONE"]);
     let before = connections(&redis);
     assert!(store.create(KEY, value(), MINUTE).await.unwrap());
-    assert_eq!(connections(&redis) - before, 3, "the store's two new ones and that of the second question");
+    assert_eq!(connections(&redis) - before, 3, "the store's two new connections and that of the second query");
 }
 
 pub(super) fn connections(redis: &Redis) -> usize {

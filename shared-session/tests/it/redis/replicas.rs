@@ -1,4 +1,4 @@
-//! Writes that wait for replicas, and reads that a primary without any refuses.
+//! Writes that wait for replicas, and reads that a primary without replicas refuses.
 
 use test_servers::{Cluster, Sentinel};
 
@@ -47,12 +47,12 @@ async fn every_write_waits_and_no_read_that_finds_something() {
         stores.push(RedisStore::from_pool_with(contract::pool(&primary.url()), &waiting()));
         for store in stores {
             for _ in 0..5 {
-                // All of its connections learn what the server has.
+                // All connections detect the server's features.
                 every_write(&store).await.into_iter().collect::<Result<(), _>>().unwrap();
             }
             commands(&primary);
             every_write(&store).await.into_iter().collect::<Result<(), _>>().unwrap();
-            // The last one finds nothing, which the replicas have to confirm too.
+            // The last delete finds no key, and the replicas must confirm that too.
             assert_eq!(commands(&primary).get("wait"), Some(&7), "{kind:?}");
             store.create(KEY, value(), MINUTE).await.unwrap();
             assert_eq!(replica.cli(&["EXISTS", KEY]), "1");
@@ -65,7 +65,7 @@ async fn every_write_waits_and_no_read_that_finds_something() {
     }
 }
 
-/// A server's compare-and-set must not be compared again on its replicas.
+/// Replicas must not repeat the comparison of a server's compare-and-set.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_has_what_was_replaced() {
     for kind in RedisKind::ALL {
@@ -90,13 +90,13 @@ async fn a_write_that_no_replica_confirms_is_an_error_and_not_looked_up() {
         stores.push(RedisStore::from_pool_with(contract::pool(&primary.url()), &config));
         replica.pause();
         for store in &stores {
-            // Repeatedly, because neither an older write nor a delete of nothing may count as the confirmation.
+            // Repeated, because neither an older write nor a delete of nothing may count as the confirmation.
             for _ in 0..3 {
                 for result in every_write(store).await {
                     let error = result.unwrap_err();
                     assert_unavailable(&error);
                     assert_eq!(error.to_string(), "too few Redis replicas confirmed the write in time", "{kind:?}");
-                    assert!(!error.is_undecided(), "what the primary has is no answer");
+                    assert!(!error.is_undecided(), "the data of the primary does not count");
                 }
             }
             store.create(KEY, value(), MINUTE).await.unwrap_err();
@@ -132,8 +132,8 @@ async fn a_delete_says_that_a_key_is_gone_only_when_the_replicas_know() {
     }
 }
 
-/// `ask` says whether the key is gone. Each question comes from a service that has written nothing, because what its
-/// own connection wrote would be waited for anyway.
+/// `ask` checks whether the key is gone. Each check comes from a service that has written nothing, because a connection
+/// waits for its own writes anyway.
 async fn gone_is_said_only_when_the_replicas_know(ask: impl AsyncFn(RedisStore) -> Result<bool, Error>) {
     for kind in RedisKind::ALL {
         let (primary, replica) = pair(kind, &[]);
@@ -161,7 +161,7 @@ async fn gone_is_said_only_when_the_replicas_know(ask: impl AsyncFn(RedisStore) 
     }
 }
 
-/// The write that makes the wait possible must not harm a session that was created meanwhile.
+/// The write that enables the wait must not harm a session that was created meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_is_there_again_is_left_as_it_is() {
     let script = include_str!("../../../src/store/redis/confirm_absent.lua");
@@ -214,7 +214,7 @@ async fn fenced(redis: &Redis) -> RedisStore {
     RedisStore::connect_with(&redis.url(), &patient().with_fenced_reads(true)).await.unwrap()
 }
 
-/// A service that is left alone with the old primary: it can reach no Sentinel.
+/// A service that reaches only the old primary and no Sentinel.
 #[tokio::test(flavor = "multi_thread")]
 async fn fenced_reads_end_what_a_primary_back_from_a_pause_serves_from_the_past() {
     let args = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
@@ -234,7 +234,7 @@ async fn fenced_reads_end_what_a_primary_back_from_a_pause_serves_from_the_past(
         for (count, answer) in from_the_past.iter_mut().zip(&answers) {
             *count += usize::from(matches!(answer, Ok(Some(_))));
         }
-        // In the end the Sentinels make it a replica, which has what its new primary has.
+        // Finally the Sentinels make the old primary a replica, which then has the data of the new primary.
         if matches!(answers[0], Ok(None)) {
             break;
         }

@@ -1,4 +1,4 @@
-//! Connections that a runtime has for itself.
+//! Connections that belong to one runtime.
 
 use std::time::{Duration, Instant};
 
@@ -6,17 +6,17 @@ use shared_session::{NearCache, SessionManager, store::RedisStore};
 use test_servers::{Proxy, Redis, RedisKind};
 use tokio::runtime::{Builder, Runtime};
 
-/// As a worker of Actix Web has one.
+/// A runtime like that of an Actix Web worker.
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Another, whose own thread drives it.
+/// A runtime that its own thread drives.
 fn home() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// How many connections there are besides that of the question.
+/// The number of connections, without that of this query.
 fn clients(redis: &Redis) -> usize {
     redis.cli(&["CLIENT", "LIST"]).lines().count() - 1
 }
@@ -58,7 +58,7 @@ fn what_one_runtime_finds_out_about_silent_connections_counts_for_the_others() {
     let manager = home.block_on(async { SessionManager::new(RedisStore::connect(&proxy.redis_url()).await.unwrap()) });
     worker.block_on(async {
         let own = manager.on_this_runtime();
-        assert_clients(&redis, 4, "its own are made").await;
+        assert_clients(&redis, 4, "it opens its own connections").await;
         own.ping().await.unwrap();
         proxy.forget();
         for _ in 0..3 {

@@ -79,7 +79,7 @@ async fn a_name_that_no_sentinel_knows_is_told() {
     assert!(error.to_string().contains("no primary of that name"), "{error}");
 }
 
-/// A Sentinel that was away may name the old primary.
+/// A Sentinel that was unavailable may name the old primary.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_a_replica_by_its_own_account_is_not_taken() {
     let redis = Redis::start(RedisKind::New);
@@ -92,7 +92,7 @@ async fn a_server_that_is_a_replica_by_its_own_account_is_not_taken() {
     RedisStore::connect(&url).await.unwrap();
 }
 
-/// Names the server at `port` to everyone.
+/// A Sentinel that always names the server at `port`.
 async fn stub_sentinel(port: u16) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("redis+sentinel://{}/main", listener.local_addr().unwrap());
@@ -103,7 +103,7 @@ async fn stub_sentinel(port: u16) -> String {
                 while let Ok(read @ 1..) = stream.read(&mut asked).await {
                     let asked = String::from_utf8_lossy(&asked[..read]).to_uppercase();
                     if asked.contains("HELLO") {
-                        // RESP2, and one answer to each command that is sent along.
+                        // RESP2, and one reply to each pipelined command.
                         let answers = asked.matches('*').count();
                         stream.write_all("-NOPROTO no\r\n".repeat(answers).as_bytes()).await.unwrap();
                     } else if asked.contains("GET-MASTER-ADDR-BY-NAME") {
@@ -121,7 +121,7 @@ async fn stub_sentinel(port: u16) -> String {
     url
 }
 
-/// The Sentinels never see the servers' login, and the servers never see the Sentinels' login.
+/// The Sentinels never get the servers' login, and the servers never get the Sentinels' login.
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_may_want_a_login_of_their_own() {
     for kind in RedisKind::ALL {
@@ -139,7 +139,7 @@ async fn sentinels_may_want_a_login_of_their_own() {
         let least: Vec<&str> =
             ["ACL", "SETUSER", "least", "on", ">least", "&*"].into_iter().chain(least.split(' ')).collect();
         sentinel.command(&least);
-        // What `requirepass secret` does.
+        // The effect of `requirepass secret`.
         sentinel.command(&["ACL", "SETUSER", "default", "resetpass", ">secret"]);
 
         for good in [
@@ -169,12 +169,12 @@ async fn sentinels_may_want_a_login_of_their_own() {
             assert!(error.to_string().contains(says), "{kind:?}: {error}");
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         }
-        // An absent Sentinel does not hide the answers of the others.
+        // An unavailable Sentinel does not hide the replies of the others.
         sentinel.kill_sentinel(0);
         let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
         assert!(error.to_string().contains(missing), "{error}");
 
-        // With the right login to the Sentinels, a refusal of the data's server is not reported as theirs.
+        // With a valid login at the Sentinels, the data server's refusal is not reported as theirs.
         let url = with("sentinel_password=secret").replace("data%40%2C", "hunter2");
         let error = RedisStore::connect_with(&url, &patient()).await.unwrap_err();
         assert!(error.to_string().contains("Redis refuses the login: wrong user name"), "{error}");

@@ -1,4 +1,4 @@
-//! `rediss://`: real handshakes, with authorities of our own.
+//! `rediss://`: real handshakes, with our own certificate authorities.
 
 use rcgen::{CertificateParams, date_time_ymd};
 use test_servers::Authority;
@@ -73,7 +73,7 @@ async fn plain_and_encrypted_do_not_meet() {
     let port = redis.encrypt(authority.certify("localhost"), None).await;
     assert_unavailable(&RedisStore::connect_with(&format!("redis://localhost:{port}"), &patient()).await.unwrap_err());
     let plain = format!("rediss://localhost:{}", redis.port());
-    // The server waits for the end of the supposed line.
+    // The server waits for the end of an incomplete line.
     let config = trusting(&authority).with_connect_timeout(Duration::from_millis(500));
     assert_unavailable(&RedisStore::connect_with(&plain, &config).await.unwrap_err());
 }

@@ -1,4 +1,4 @@
-//! `rediss://` to servers with TLS of their own, which those of `make test` lack.
+//! `rediss://` to servers with native TLS, which the servers of `make test` lack.
 
 use std::{fs, path::PathBuf, process};
 
@@ -10,10 +10,10 @@ use super::{
 };
 use crate::rules::near_cache::{Service, soon};
 
-/// Those that `make versions` builds; the Valkey of the tests has no TLS.
+/// The servers that `make versions` builds; the Valkey of the tests has no TLS.
 const KINDS: [RedisKind; 2] = [RedisKind::Old, RedisKind::New];
 
-/// An authority, and the files by which servers are of it. They go with it.
+/// A certificate authority, and the files of its servers. The files are deleted with it.
 struct Files {
     authority: Authority,
     directory: PathBuf,

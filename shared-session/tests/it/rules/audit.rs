@@ -1,4 +1,4 @@
-//! What is told of sign-ins: once it is true, and nothing that failed.
+//! Audit events of sign-ins: emitted after a success, never for a failed commit.
 
 use std::sync::{Arc, Mutex};
 
@@ -15,7 +15,7 @@ use super::{
     kind, user,
 };
 
-/// What was told since the last look.
+/// The events since the last call.
 #[derive(Clone, Default)]
 struct Told(Arc<Mutex<Vec<AuditEvent>>>);
 
@@ -42,7 +42,7 @@ fn told(kind: AuditKind, user_id: &str, handle: Handle) -> AuditEvent {
     AuditEvent::new(kind).with_user_id(user_id).with_handle(handle).with_address(Some(ADDRESS.into()))
 }
 
-/// A request that says where it comes from.
+/// A request with the address of its client.
 async fn serve(fleet: &Fleet, browser: &mut Browser, edit: impl FnOnce(&shared_session::Session)) {
     let request = fleet.request(browser);
     let from = LoadOptions::new().with_client(Client::new(Some(ADDRESS.into()), None));
@@ -55,7 +55,7 @@ async fn a_sign_in_a_rotation_and_a_sign_out_are_told_once_they_are_stored() {
     let (fleet, told_of) = Told::by(Fleet::new());
     let mut browser = Browser::default();
     serve(&fleet, &mut browser, |session| session.insert("a", &1).unwrap()).await;
-    assert_eq!(told_of.events(), [], "what somebody stores is nobody's affair");
+    assert_eq!(told_of.events(), [], "stored entries are not audited");
     serve(&fleet, &mut browser, |session| {
         session.login_as(user("1")).unwrap();
         assert_eq!(told_of.events(), []);
@@ -92,7 +92,7 @@ async fn nothing_is_told_of_what_failed_or_of_what_nobody_knows() {
             let from = if operation == "create" { Browser::default() } else { browser.clone() };
             fleet.faults().fail_next_n(operation, 3, fault);
             let outcome = fleet.serve(&mut from.clone(), edit).await;
-            // Of a late reply it can be found out that the store did it.
+            // After a late reply the look-up shows that the store applied the write.
             let is_told = !told_of.events().is_empty();
             assert_eq!(is_told, kind(&outcome).is_none(), "{operation} {fault:?}");
             assert!(!is_told || fault == Fault::LateReply, "{operation} {fault:?}");
@@ -138,7 +138,7 @@ async fn whoever_has_another_password_is_told_without_a_name() {
     }
     let session = fleet.load(&Browser::default()).await.1;
     assert!(session.authenticate("ann", "correct horse").await.unwrap().is_some());
-    assert_eq!(told_of.events(), [], "it may be asked for many reasons");
+    assert_eq!(told_of.events(), [], "a password check has many purposes");
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn a_revocation_is_told_with_how_many_sessions_it_ended() {
     assert_eq!(fleet.manager.revoke_others(&session).await.unwrap(), 2);
     assert!(fleet.finish(&request).await.set_cookie().is_some());
     let expected = [(AuditKind::Rotation, None), (AuditKind::Revocation, Some(2))];
-    assert_eq!(told(told_of.events()), expected, "it is no sign-in");
+    assert_eq!(told(told_of.events()), expected, "not a sign-in");
 
     assert_eq!(fleet.manager.revoke_all("1").await.unwrap(), 1);
     assert_eq!(told(told_of.events()), [(AuditKind::Revocation, Some(1))]);

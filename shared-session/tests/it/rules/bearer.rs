@@ -1,4 +1,4 @@
-//! The bearer form: the same session without a cookie, and never both at once.
+//! Bearer tokens: the same session without a cookie, and never both at once.
 
 use shared_session::{
     Close, Ending, Error, ErrorKind, LazySession, Outcome, Profile, Rejected, SecretKeys, Session, SessionManager,
@@ -28,13 +28,13 @@ fn open(fleet: &Fleet, method: &str, (authorization, cookies): Headers<'_>) -> L
         let values = match name {
             "authorization" => authorization,
             "cookie" => cookies,
-            other => panic!("{other} is no business of the session"),
+            other => panic!("the session does not need {other}"),
         };
         values.iter().map(|value| value.as_bytes())
     })
 }
 
-/// A client that keeps the token of its answers.
+/// A client that keeps the token of its responses.
 #[derive(Clone, Default)]
 struct Client(Option<String>);
 
@@ -75,7 +75,7 @@ impl Client {
         session.identity().unwrap().map(|identity| identity.user_id)
     }
 
-    /// The same value as a browser would send it.
+    /// The same value in a browser's cookie.
     fn as_browser(&self) -> Browser {
         Browser(self.0.as_ref().map(|token| format!("sid={token}")))
     }
@@ -100,7 +100,7 @@ async fn a_client_signs_in_reads_writes_rotates_and_signs_out_without_a_cookie()
         let before = client.clone();
         client.sends(&fleet, rotation).await;
         assert_ne!(client.0, before.0);
-        assert_eq!(before.user_id(&fleet).await, None, "the old token is dead at once");
+        assert_eq!(before.user_id(&fleet).await, None, "the old token is invalid at once");
     }
     assert_eq!(late.user_id(&fleet).await, None);
     let ended = client.sends(&fleet, |session| session.logout().unwrap()).await;
@@ -152,7 +152,7 @@ async fn a_token_and_a_cookie_at_once_are_refused_and_nothing_is_asked_of_the_st
         let error = request.load().await.unwrap_err();
         assert_eq!((error.kind(), error.kind().status()), (ErrorKind::AmbiguousCredentials, 400), "{headers:?}");
         assert_eq!(request.check_form_token("").await.unwrap_err().kind(), ErrorKind::Config);
-        // Whatever the handler makes of it.
+        // Regardless of how the handler treats the error.
         let outcome = fleet.finish(&request).await;
         assert_eq!((kind(&outcome), outcome.bearer_token()), (Some(ErrorKind::AmbiguousCredentials), None));
         assert_eq!(outcome.cache_control(false), None);
@@ -162,13 +162,13 @@ async fn a_token_and_a_cookie_at_once_are_refused_and_nothing_is_asked_of_the_st
         let challenge = r#"Bearer realm="session", error="invalid_request""#.to_owned();
         assert!(reply.status == 400 && reply.headers.contains(&("www-authenticate", challenge)), "{reply:?}");
         assert!(!reply.body.contains("sid"), "{reply:?}");
-        // A route that asks for no session goes on.
+        // A route that does not use the session still works.
         assert!(fleet.finish(&open(&fleet, "POST", headers)).await.error().is_none());
     }
     assert!(fleet.store.take_calls().iter().all(|call| *call == "time"));
     assert_eq!(fleet.user_id(&victim).await.as_deref(), Some("2"));
     assert_eq!(client.user_id(&fleet).await.as_deref(), Some("1"));
-    // Cookies of others do not matter.
+    // Other cookies do not matter.
     let session = open(&fleet, "GET", (&[token], &["theme=dark; sidd=1"])).load().await.unwrap();
     assert_eq!(session.identity().unwrap().map(|user| user.user_id).as_deref(), Some("1"));
 }
@@ -200,7 +200,7 @@ async fn no_malformed_header_reaches_the_store_and_a_write_under_it_starts_a_ses
         assert!(session.identity().unwrap().is_none() && session.handle().is_none(), "{header:.80}");
         assert!(fleet.store.take_calls().is_empty(), "{header:.80}");
     }
-    // Those of other schemes are somebody else's: the cookie counts, as if they were not there.
+    // Other authorization schemes are ignored, and the cookie counts.
     let cookie = client.as_browser().0.unwrap();
     for other in ["Basic eDp5", "Digest username=x", "", "Bearer,x", &format!("Basic x, Bearer {token}"), &token] {
         let session = open(&fleet, "GET", (&[other], &[&cookie])).load().await.unwrap();
@@ -210,7 +210,7 @@ async fn no_malformed_header_reaches_the_store_and_a_write_under_it_starts_a_ses
     for made_up in ["B".repeat(56), "malformed".to_owned(), format!("{}{}", &token[..24], "A".repeat(32))] {
         let mut stranger = Client(Some(made_up.clone()));
         stranger.sends(&fleet, |session| session.insert("a", &1).unwrap()).await;
-        assert_ne!(stranger.0, Some(made_up), "it is never taken over, and the client is told its own");
+        assert_ne!(stranger.0, Some(made_up), "it is never adopted, and the client gets its own");
         assert_ne!(stranger.0.unwrap()[..24], token[..24]);
     }
     assert_eq!(client.user_id(&fleet).await.as_deref(), Some("1"));
@@ -228,10 +228,10 @@ async fn only_the_authorization_header_is_read_and_only_where_it_is_told() {
     let session = off.request(&Browser::default()).load().await.unwrap();
     assert_eq!(session.answer_with_bearer().unwrap_err().kind(), ErrorKind::Config);
     let both = open(&off, "GET", (&[&authorization], &[&client.as_browser().0.unwrap()]));
-    assert!(both.load().await.unwrap().identity().unwrap().is_some(), "the header is somebody else's");
+    assert!(both.load().await.unwrap().identity().unwrap().is_some(), "the header is not for the session");
 }
 
-/// The attack: a token that the attacker knows before somebody signs in under it.
+/// The attack: the attacker knows a token before a user signs in under it.
 #[tokio::test]
 async fn a_planted_token_is_dead_after_the_sign_in_and_ends_nothing() {
     let fleet = fleet();
@@ -252,7 +252,7 @@ async fn a_planted_token_is_dead_after_the_sign_in_and_ends_nothing() {
     assert_eq!(kind(&fleet.serve(&mut by_cookie, |session| session.logout().unwrap()).await), Some(ErrorKind::Stale));
     assert_eq!(victim.user_id(&fleet).await.as_deref(), Some("1"));
 
-    // A cookie that was planted does not become a token either.
+    // A planted cookie does not become a token either.
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     let request = open(&fleet, "POST", (&[], &[browser.0.as_deref().unwrap()]));
@@ -260,7 +260,7 @@ async fn a_planted_token_is_dead_after_the_sign_in_and_ends_nothing() {
     session.login_as(user("1")).unwrap();
     assert_eq!(session.answer_with_bearer().unwrap_err().kind(), ErrorKind::AmbiguousCredentials);
     let outcome = fleet.finish(&request).await;
-    assert!(outcome.set_cookie().is_some() && outcome.bearer_token().is_none(), "its scripts learn nothing");
+    assert!(outcome.set_cookie().is_some() && outcome.bearer_token().is_none(), "its scripts get no token");
 }
 
 #[tokio::test]
@@ -270,7 +270,7 @@ async fn an_answer_that_depends_on_the_session_says_so_of_both_forms() {
     let (token, cookie) = (client.authorization().unwrap(), client.as_browser().0.unwrap());
     for headers in [(&[token.as_str()][..], &[][..]), (&[], &[cookie.as_str()]), (&[], &[])] {
         let untouched = open(&fleet, "GET", headers);
-        assert_eq!(fleet.finish(&untouched).await.vary([]), None, "it depends on nothing");
+        assert_eq!(fleet.finish(&untouched).await.vary([]), None, "it depends on neither");
         let request = open(&fleet, "GET", headers);
         request.load().await.unwrap();
         let outcome = fleet.finish(&request).await;
@@ -320,7 +320,7 @@ async fn only_a_request_without_any_cookie_needs_no_form_token_and_no_answer_set
     let check =
         async |headers: Headers<'_>| open(&fleet, "POST", headers).check_form_token("").await.map_err(|e| e.kind());
     assert_eq!(check((&[&token], &[])).await, Ok(()));
-    assert_eq!(check((&["Bearer made-up"], &[])).await, Ok(()), "whoever it is, no browser sent it by itself");
+    assert_eq!(check((&["Bearer made-up"], &[])).await, Ok(()), "no browser sends this by itself");
     for refused in
         [(&[token.as_str()][..], &["theme=dark"][..]), (&[&token], &[""]), (&[], &[]), (&["Basic eDp5"], &[])]
     {
@@ -335,7 +335,7 @@ async fn only_a_request_without_any_cookie_needs_no_form_token_and_no_answer_set
         assert_no_cookie(&outcome);
         assert_eq!(outcome.cache_control(false), Some("private"));
     }
-    // Django's tokens have a cookie that a sign-in renews.
+    // Django's form tokens have a cookie that a sign-in renews.
     let django = FormTokens::django(FormTokens::django_cookie()).unwrap();
     let fleet = with(&fleet, |manager| manager.with_form_tokens(django));
     Client::signed_in(&fleet, "1").await;
@@ -354,7 +354,7 @@ async fn an_outage_and_a_failed_commit_are_what_they_are_with_a_cookie() {
     assert_eq!((kind(&failed), failed.bearer_token()), (Some(ErrorKind::Unavailable), None));
     assert_eq!(client.user_id(&fleet).await.as_deref(), Some("1"));
 
-    // What a handler committed itself is told, even if it fails then.
+    // The response contains the handler's own commits, even if the handler then fails.
     let request = client.open(&fleet, "POST");
     let session = request.load().await.unwrap();
     session.rotate().unwrap();

@@ -1,4 +1,4 @@
-//! The faster writer decides: merged, stale or gone.
+//! The faster writer wins: the other is merged, stale or gone.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -99,7 +99,7 @@ async fn of_two_rotations_one_wins() {
     assert_eq!((kind(&second), second.set_cookie()), (Some(ErrorKind::Stale), None));
 }
 
-/// A write arrives late, after the look-up for its lost reply did not find it.
+/// A write arrives late, after the look-up for its lost reply found nothing.
 #[tokio::test]
 async fn a_conflict_with_my_own_tag_is_my_own_write() {
     let fleet = Fleet::new();
@@ -194,7 +194,7 @@ async fn endless_conflicts_end_in_503() {
     assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Unavailable));
 }
 
-/// Two writes were overtaken. One of them goes on, and the other, once it has waited for it, looks at what is stored.
+/// Two writes were overtaken. One of them continues; the other waits for it and then reads the stored record.
 #[tokio::test]
 async fn a_session_that_ends_while_a_write_waits_for_its_turn_is_gone() {
     let fleet = Fleet::new();
@@ -218,7 +218,7 @@ async fn a_session_that_ends_while_a_write_waits_for_its_turn_is_gone() {
     assert_eq!(fleet.memory.len(), 0);
 }
 
-/// Another writer, past all faults.
+/// Another writer, which bypasses all faults.
 pub(super) async fn rewrite(memory: &MemoryStore, key: &str, edit: impl FnOnce(&mut String)) {
     let bytes = memory.load(key).await.unwrap().unwrap();
     let mut text = super::opened(key, &bytes);

@@ -13,7 +13,7 @@ use super::{ABSOLUTE, Browser, Fleet, IDLE, kind, user};
 
 const URL: RequestUrl<'static> = RequestUrl::new(Some("app.example.com"), "/account/login");
 
-/// Two visitors, signed in as 1 and 2, and the header of a browser that holds both cookies.
+/// Two visitors, signed in as 1 and 2, and the header of a browser with both cookies.
 async fn twins(fleet: &Fleet) -> (Browser, Browser, Browser) {
     let (mut one, mut other) = (Browser::default(), Browser::default());
     fleet.serve(&mut one, |session| session.login_as(user("1")).unwrap()).await;
@@ -56,7 +56,7 @@ async fn whoever_signs_in_under_conflicting_cookies_is_signed_in() {
     expires_the_others(&outcome);
     assert_eq!(fleet.user_id(&both).await.as_deref(), Some("3"));
     for (browser, id) in [(one, "1"), (other, "2")] {
-        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some(id), "what was presented is left as it is");
+        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some(id), "the presented cookie stays unchanged");
     }
 }
 
@@ -162,7 +162,7 @@ async fn a_cookie_is_kept_no_longer_than_the_absolute_limit() {
     let rotated = fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert_eq!(max_age(&rotated).as_deref(), Some("4500"));
     let login = fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
-    assert_eq!(max_age(&login).as_deref(), Some("5000"), "a sign-in starts the absolute limit anew");
+    assert_eq!(max_age(&login).as_deref(), Some("5000"), "a sign-in restarts the absolute limit");
 }
 
 #[tokio::test]
@@ -186,7 +186,7 @@ async fn every_request_extends_session_and_cookie_where_that_is_asked_for() {
     let failed = fleet.finish_with(&handle, shared_session::Ending::Failed).await;
     assert_eq!(failed.set_cookie(), None, "not with a 5xx");
     let untouched = fleet.request(&browser);
-    assert_eq!(fleet.finish(&untouched).await.set_cookie(), None, "nor where nobody asked for the session");
+    assert_eq!(fleet.finish(&untouched).await.set_cookie(), None, "nor if the session was not loaded");
 }
 
 #[tokio::test]
@@ -280,7 +280,7 @@ async fn edits_that_come_to_nothing_start_no_session() {
     assert_eq!(fleet.memory.len(), 0);
 }
 
-/// As a list in Redis.
+/// Stored as a list in Redis.
 #[tokio::test]
 async fn what_is_no_record_at_all_is_as_unreadable() {
     let fleet = Fleet::new();
@@ -327,5 +327,5 @@ async fn a_record_that_cannot_be_read_is_an_error_and_is_not_overwritten() {
     assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some(), "only its owner ends it");
     let outcome = fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
     assert!(outcome.error().is_none(), "a sign-out works");
-    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none(), "its head says whose it is");
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none(), "the owner can end it");
 }

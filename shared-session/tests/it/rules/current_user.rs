@@ -20,7 +20,7 @@ pub(super) async fn fleet_with_users() -> (Fleet, SqlUsers, SqlitePool) {
     (with_users(&users, SecretKeys::new(KEY).unwrap()), users, pool)
 }
 
-/// As in a Django deployment: its keys, and its tables without epochs.
+/// A Django deployment: its keys, and its tables without epochs.
 pub(super) async fn fleet_with_users_of_django() -> (Fleet, SqlUsers) {
     let (_, users, pool) = fleet_with_users().await;
     let users = users.with_django_tables("auth_user").await.unwrap();
@@ -124,7 +124,7 @@ async fn the_database_is_asked_once_a_request_and_only_for_signed_in_visitors() 
     assert!(session.user().await.unwrap().is_some());
     pool.close().await;
     assert!(session.user().await.unwrap().is_some(), "the first answer is kept");
-    assert!(fleet.request(&Browser::default()).user().await.unwrap().is_none(), "nobody to ask for");
+    assert!(fleet.request(&Browser::default()).user().await.unwrap().is_none(), "there is no user to look up");
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn a_session_store_that_is_down_is_503_and_never_anonymous() {
     let outcome = fleet.finish(&handle).await;
     assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
     let other = Arc::new(fleet.request(&Browser::default()));
-    assert!(other.user().await.unwrap().is_none(), "visitors without a cookie do not notice");
+    assert!(other.user().await.unwrap().is_none(), "visitors without a cookie are unaffected");
 }
 
 #[tokio::test]
@@ -171,7 +171,7 @@ async fn a_session_of_a_service_with_another_secret_key_is_counted() {
         assert_eq!(name(&other, &browser).await, None);
         assert_eq!(other.manager.stats().other_hashes, before + 2);
         assert_eq!(name(&fleet, &browser).await.as_deref(), Some("ann"), "nothing is deleted");
-        assert_eq!(fleet.manager.stats().other_hashes, before + 2, "one that holds is not counted");
+        assert_eq!(fleet.manager.stats().other_hashes, before + 2, "a valid session is not counted");
     }
 }
 

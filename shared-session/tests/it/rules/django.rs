@@ -32,7 +32,7 @@ fn session_key(browser: &Browser) -> String {
     format!("{PREFIX}{}", &browser.0.as_ref().unwrap()["sid=".len()..])
 }
 
-/// As Django: an unconditional SET.
+/// Writes like Django: an unconditional SET.
 async fn set(fleet: &Fleet, key: &str, value: Bytes) {
     let _ = fleet.memory.delete(key, None).await.unwrap();
     assert!(fleet.memory.create(key, value, IDLE).await.unwrap());
@@ -42,7 +42,7 @@ async fn stored(fleet: &Fleet, key: &str) -> Option<Bytes> {
     fleet.memory.load(key).await.unwrap()
 }
 
-/// A session that Django made, and the browser it was made for.
+/// A session that Django created, and its browser.
 async fn made_by_django(fleet: &Fleet, entries: &[(&str, &str)]) -> Browser {
     let mut pickle = Pickle::new(5);
     for (name, json) in entries {
@@ -165,11 +165,11 @@ async fn a_late_tab_under_the_moved_cookie_is_anonymous_and_its_write_is_stale()
     assert_eq!(
         (kind(&end), end.set_cookie()),
         (Some(ErrorKind::Stale), None),
-        "it tells nobody which key is the new one"
+        "the refusal does not reveal the new session key"
     );
     fleet.memory.advance(Duration::from_secs(61));
     let later = fleet.serve(&mut before.clone(), |session| session.insert("a", &1).unwrap()).await;
-    assert!(later.error().is_none(), "after a minute it is a visitor like any other");
+    assert!(later.error().is_none(), "after a minute it is an ordinary visitor");
 }
 
 /// Another program stores the entry after the session was copied to its new key, before the old one is deleted.
@@ -192,7 +192,7 @@ async fn what_is_written_while_the_session_moves_is_not_lost() {
     assert!(outcome.error().is_none());
     assert_eq!(fleet.get(&browser, "added").await, Some(true.into()));
     let sessions = fleet.manager.all_sessions(None).await.unwrap().sessions.len();
-    assert_eq!(sessions, 1, "the session that was made in vain is gone");
+    assert_eq!(sessions, 1, "the superfluous new session is gone");
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn a_session_that_django_revives_after_a_sign_out_is_not_opened_and_delete
     assert_eq!(fleet.get(&browser, "a").await, None);
     assert_eq!(stored(&fleet, &session_key(&browser)).await, None);
     assert_eq!(fleet.manager.stats().ended_again, 1);
-    // And when it had been signed out for long.
+    // Also when the sign-out was long ago.
     fleet.memory.advance(IDLE);
     set(&fleet, &session_key(&browser), revived).await;
     assert_eq!(fleet.get(&browser, "a").await, None);
@@ -312,7 +312,7 @@ async fn a_session_with_an_expiry_of_its_own_lives_as_long_as_that_says() {
         session.set_expiry(Expiry::OnInactivity(Duration::from_secs(60))).unwrap();
     };
     fleet.serve(&mut browser, start).await;
-    assert_eq!(fleet.load(&browser).await.1.names().unwrap(), ["start"], "the expiry is no entry");
+    assert_eq!(fleet.load(&browser).await.1.names().unwrap(), ["start"], "the expiry is not an entry");
     fleet.memory.advance(Duration::from_secs(59));
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     fleet.memory.advance(Duration::from_secs(59));
@@ -340,7 +340,7 @@ async fn an_unreadable_session_is_an_error_and_stays_until_its_owner_signs_out()
     assert_eq!(fleet.get(&browser, "a").await, None, "Django does not bring it back either");
 }
 
-/// Whether the session has ended is then unknown.
+/// Then it is unknown whether the session has ended.
 #[tokio::test]
 async fn a_tombstone_that_cannot_be_looked_for_is_an_outage() {
     let fleet = fleet();
@@ -372,7 +372,7 @@ async fn sessions_that_django_signed_in_are_listed_and_revoked_once_they_were_se
     let entries = [(id, id_json.as_str()), (backend, backend_json.as_str()), ("_auth_user_hash", hash.as_str())];
     let other = made_by_django(&fleet, &entries).await;
     fleet.faults().fail_next("index_add", Fault::Refused);
-    assert!(fleet.request(&other).user().await.unwrap().is_some(), "what fails is left to the next request");
+    assert!(fleet.request(&other).user().await.unwrap().is_some(), "the next request repeats a failed operation");
     assert_eq!(fleet.manager.sessions_of(&identity.user_id).await.unwrap().len(), 1);
     assert!(fleet.request(&other).user().await.unwrap().is_some());
     let sessions = fleet.manager.sessions_of(&identity.user_id).await.unwrap();

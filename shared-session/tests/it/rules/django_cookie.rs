@@ -1,4 +1,4 @@
-//! How long the browser keeps the cookie of a Django session: as long as Django would have it.
+//! The browser keeps the cookie of a Django session for as long as under Django.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ fn fleets(max_age: Option<Duration>) -> impl Iterator<Item = Fleet> {
     })
 }
 
-/// `None`: no cookie is set. `Some("")`: one for as long as the browser runs.
+/// `None`: no cookie is set. `Some("")`: a cookie that lasts until the browser is closed.
 fn max_age(outcome: &Outcome) -> Option<&str> {
     let cookie = outcome.set_cookie()?;
     assert!(!cookie.contains("Expires"), "{cookie}");
@@ -98,10 +98,10 @@ async fn an_expiry_of_zero_is_a_cookie_for_as_long_as_the_browser_runs() {
         for rotation in [login, |session: &Session| session.rotate().unwrap()] {
             assert_eq!(max_age(&fleet.serve(&mut browser, rotation).await), Some(""));
         }
-        assert_eq!(max_age(&fleet.serve(&mut browser, write).await), None, "nothing about it can change");
+        assert_eq!(max_age(&fleet.serve(&mut browser, write).await), None, "it cannot change");
         assert_eq!(max_age(&fleet.serve(&mut browser, expire(60)).await), Some("60"));
         let closing = fleet.serve(&mut browser, set(Expiry::OnBrowserClose)).await;
-        assert_eq!(max_age(&closing), Some(""), "the browser must be told");
+        assert_eq!(max_age(&closing), Some(""), "the browser needs a new cookie");
     }
 }
 
@@ -114,7 +114,7 @@ async fn an_expiry_at_a_time_ends_the_cookie_then() {
         assert_eq!(max_age(&fleet.serve(&mut browser, set(Expiry::At(end))).await), Some("100"));
         fleet.memory.advance(Duration::from_secs(40));
         assert_eq!(max_age(&fleet.serve(&mut browser, login).await), Some("60"));
-        assert_eq!(max_age(&fleet.serve(&mut browser, write).await), Some("60"), "a write does not put it off");
+        assert_eq!(max_age(&fleet.serve(&mut browser, write).await), Some("60"), "a write does not postpone it");
     }
 }
 

@@ -11,7 +11,7 @@ const VISITS: Key<u64> = Key::new("visits");
 const CART: Key<Vec<u32>> = Key::new("cart");
 const THEME: Key<String> = Key::new("pref.theme");
 
-/// A service for each way to lay a session out.
+/// A service for each session layout.
 fn fleets() -> impl Iterator<Item = Fleet> {
     let keys = SecretKeys::django("key").unwrap();
     let profiles = [
@@ -99,7 +99,7 @@ async fn a_counter_starts_from_its_default_and_returns_a_number() {
                 assert_eq!(session.update_or(VISITS, 10, |n| n + 1).unwrap(), 11);
                 assert_eq!(session.update_or(VISITS, 10, |n| n + 1).unwrap(), 12);
                 session.insert("nothing", &()).unwrap();
-                assert_eq!(session.update_or("nothing", 5, |n: u8| n).unwrap(), 5, "null is no number");
+                assert_eq!(session.update_or("nothing", 5, |n: u8| n).unwrap(), 5, "null is not a number");
             })
             .await;
         assert_eq!(fleet.get(&browser, "visits").await, Some(12.into()));
@@ -211,7 +211,7 @@ async fn an_unreadable_session_is_neither_empty_nor_cleared() {
     assert_eq!(errors.iter().flatten().count(), 3);
 }
 
-/// A new version of a service reads what the old one stored, and an old one what the new one stored.
+/// A new version of a service can read an old version's entries, and the reverse.
 #[tokio::test]
 async fn a_stored_struct_may_get_new_fields_with_a_default() {
     #[derive(Serialize, Deserialize)]

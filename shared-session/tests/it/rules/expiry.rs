@@ -1,4 +1,4 @@
-//! A session may have an expiry of its own, which is stored with it and which its cookie follows.
+//! A session may have its own expiry, which is stored with it and limits its cookie.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::{ABSOLUTE, Browser, Fleet, IDLE, current_user::fleet_with_users, kind
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// `None`: no cookie is set. `Some("")`: one for as long as the browser runs.
+/// `None`: no cookie is set. `Some("")`: a cookie that lasts until the browser is closed.
 fn max_age(outcome: &Outcome) -> Option<&str> {
     let cookie = outcome.set_cookie()?;
     Some(cookie.rsplit_once("; Max-Age=").map_or("", |(_, seconds)| seconds))
@@ -41,7 +41,7 @@ async fn expiry(fleet: &Fleet, browser: &Browser) -> Expiry {
     fleet.load(browser).await.1.expiry().unwrap()
 }
 
-/// Whether the session is there after so much time without use; the clock goes on.
+/// Whether the session still exists after this time without use; advances the clock.
 async fn lives(fleet: &Fleet, browser: &Browser, unused: Duration) -> bool {
     fleet.memory.advance(unused);
     fleet.load(browser).await.1.handle().is_some()
@@ -110,7 +110,7 @@ async fn a_session_ends_when_its_expiry_says_and_the_absolute_limit_holds() {
         fleet.memory.advance(IDLE);
         fleet.serve(&mut browser, set(Expiry::OnInactivity(2 * IDLE))).await;
     }
-    assert!(!lives(&fleet, &browser, IDLE).await, "setting it again does not put the absolute limit off");
+    assert!(!lives(&fleet, &browser, IDLE).await, "setting it again does not postpone the absolute limit");
 }
 
 #[tokio::test]
@@ -222,7 +222,7 @@ async fn a_remembered_user_stays_signed_in_and_the_cookie_survives_the_browser()
         let (request, session) = fleet.load(&browser).await;
         fleet.manager.revoke_others(&session).await.unwrap();
         let renewed = fleet.finish(&request).await;
-        assert_eq!(max_age(&renewed), Some(age), "this is no new sign-in");
+        assert_eq!(max_age(&renewed), Some(age), "this is not a new sign-in");
         browser.take(&renewed);
         assert_eq!(lives(&fleet, &browser, IDLE * 2).await, stays, "{options:?}");
     }

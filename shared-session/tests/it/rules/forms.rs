@@ -149,12 +149,12 @@ async fn no_sign_in_forgets_to_renew_the_tokens_of_django() {
     session.commit().await.unwrap();
     jar.ends(&manager, &handle, Ending::Failed).await;
     let third = secret(&jar);
-    assert_ne!(second, third, "and one that the handler committed, whatever happens then");
+    assert_ne!(second, third, "and a committed sign-in, whatever happens then");
 
     let handle = jar.request(&manager);
     handle.load().await.unwrap().login_as(user("2")).unwrap();
     jar.ends(&manager, &handle, Ending::Failed).await;
-    assert_eq!(secret(&jar), third, "one that failed does not");
+    assert_eq!(secret(&jar), third, "a failed sign-in does not");
     for edit in ["insert", "rotate", "logout"] {
         let handle = jar.request(&manager);
         let session = handle.load().await.unwrap();

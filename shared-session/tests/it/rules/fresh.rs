@@ -1,4 +1,4 @@
-//! A second look at who is signed in: the sign-in must be recent.
+//! A stricter check of the signed-in user: the sign-in must be recent.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn a_guard_lets_pass_who_signed_in_lately_and_leads_others_to_the_login_pa
     assert_eq!(led, Some((303, Some("/login?next=/settings".to_owned()))));
 }
 
-/// Whoever has stolen the cookie could make the sign-in young, and the session live on for ever.
+/// Otherwise a thief of the cookie could renew the sign-in time, and the session would never end.
 #[tokio::test]
 async fn signing_the_others_out_is_no_sign_in() {
     let (fleet, users, _) = fleet_with_users().await;
@@ -94,7 +94,7 @@ async fn signing_the_others_out_is_no_sign_in() {
     assert!(fleet.load(&browser).await.1.user().await.unwrap().is_none(), "the absolute lifetime goes on");
 }
 
-/// A sign-out that came first stays one.
+/// An earlier sign-out stays in effect.
 #[tokio::test]
 async fn signing_the_others_out_brings_no_session_back() {
     let (fleet, users, _) = fleet_with_users().await;

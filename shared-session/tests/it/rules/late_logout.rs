@@ -12,7 +12,7 @@ use super::{Browser, Fleet, conflict::rewrite, kind, opened, user};
 
 const GRACE: Duration = Duration::from_secs(60);
 
-/// A request with the cookie in `late` signs out: the error's kind, and whether the cookie is removed.
+/// A request with the cookie in `late` signs out. Returns the error's kind, and whether the cookie is removed.
 async fn sign_out(fleet: &Fleet, late: &Browser) -> (Option<ErrorKind>, bool) {
     let outcome = fleet.serve(&mut late.clone(), |session| session.logout().unwrap()).await;
     (kind(&outcome), outcome.set_cookie().is_some_and(|cookie| cookie.contains("Max-Age=0")))
@@ -21,7 +21,7 @@ async fn sign_out(fleet: &Fleet, late: &Browser) -> (Option<ErrorKind>, bool) {
 const ENDED: (Option<ErrorKind>, bool) = (None, true);
 const REFUSED: (Option<ErrorKind>, bool) = (Some(ErrorKind::Stale), false);
 
-/// A session that `before` made, and its cookie before and after `rotation`.
+/// A session created by `before`, and its cookie before and after `rotation`.
 async fn rotated(fleet: &Fleet, before: impl FnOnce(&Session), rotation: impl FnOnce(&Session)) -> [Browser; 2] {
     let mut browser = Browser::default();
     fleet.serve(&mut browser, before).await;
@@ -55,7 +55,8 @@ async fn a_sign_out_with_the_cookie_before_a_rotation_ends_the_session_of_the_sa
     }
 }
 
-/// The attack: whoever planted the cookie knows its secret, and must not end the session of who signed in under it.
+/// The attack: an attacker who planted the cookie knows its secret, and must not end the session of the user who signed
+/// in under it.
 #[tokio::test]
 async fn a_cookie_that_was_planted_before_a_sign_in_ends_nothing() {
     let fleet = Fleet::new();
@@ -64,7 +65,7 @@ async fn a_cookie_that_was_planted_before_a_sign_in_ends_nothing() {
     assert_eq!(sign_out(&fleet, &planted).await, REFUSED);
     assert_eq!(fleet.user_id(&victim).await.as_deref(), Some("1"));
 
-    // Not after a rotation of the victim either: the secret before that one was the victim's.
+    // The same holds after a rotation by the victim: the secret before that one was the victim's.
     let mut browser = victim.clone();
     fleet.serve(&mut browser, rotates).await;
     assert_eq!(sign_out(&fleet, &planted).await, REFUSED);
@@ -81,7 +82,7 @@ async fn of_a_session_that_another_user_took_over_nothing_is_left_to_end() {
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("2"));
 }
 
-/// A service may sign its users in by an entry of its own, and rotate as it must: then that was the sign-in.
+/// A service may sign its users in by an entry of its own and rotate the secret: that rotation counts as the sign-in.
 #[tokio::test]
 async fn a_session_that_nobody_is_signed_in_to_is_not_ended_by_the_cookie_before() {
     let fleet = Fleet::new();
@@ -98,7 +99,7 @@ async fn after_a_minute_it_counts_no_more_and_the_next_write_drops_it() {
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
     assert!(text(&fleet, &browser).await.contains(r#""p":"#), "a write within the minute keeps it");
     fleet.memory.advance(Duration::from_millis(1));
-    // Whoever comes later than that is a stranger, as ever: signed out already, and of no harm.
+    // A later client counts as foreign: it is already signed out and can do no harm.
     assert_eq!(sign_out(&fleet, &late).await, ENDED);
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
     fleet.serve(&mut browser, |session| session.insert("a", &2).unwrap()).await;
@@ -171,7 +172,7 @@ async fn what_follows_the_sign_out_belongs_to_a_new_session() {
     assert_eq!((fleet.user_id(&other).await, fleet.user_id(&browser).await), (None, None));
 }
 
-/// It is the session of whoever was signed in when the sign-out looked at it.
+/// The session belongs to the user who was signed in when the sign-out read it.
 #[tokio::test]
 async fn a_rotation_that_overtakes_the_sign_out_does_not_keep_the_session() {
     let fleet = Fleet::new();
@@ -196,7 +197,7 @@ async fn a_writer_that_does_not_know_the_member_makes_it_count_no_more() {
     let [late, browser] = rotated(&fleet, signs_in("1"), rotates).await;
     let StoreTime(now) = fleet.memory.time().await.unwrap();
     rewrite(&fleet.memory, &browser.key(), |text| {
-        // It signs in under a new secret and keeps all members that it does not know.
+        // The service signs in under a new secret and keeps all unknown members.
         text.replace_range(66..109, &"S".repeat(43));
         *text = text.replacen(&format!(r#""r":{now}"#), &format!(r#""r":{}"#, now + 1), 1);
     })

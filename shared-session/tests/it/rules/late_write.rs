@@ -1,5 +1,4 @@
-//! An abandoned write may still arrive: on a connection that was replaced since, after a look-up that did not find
-//! it.
+//! An abandoned write may still arrive: on a connection that was replaced since, after a look-up that did not find it.
 
 use std::{
     sync::{
@@ -20,7 +19,7 @@ use super::kind;
 
 type Write = (String, Seen, Bytes, Duration);
 
-/// The next write is delayed and abandoned. It arrives just before the following one; then comes a rival's.
+/// The next write is delayed and abandoned. It arrives just before the following one; then a rival writes.
 #[derive(Clone)]
 struct Late {
     memory: MemoryStore,

@@ -58,7 +58,7 @@ async fn of_two_sign_ins_one_gets_the_record_and_the_other_starts_fresh() {
     assert_eq!((fleet.user_id(&one).await.as_deref(), fleet.user_id(&two).await.as_deref()), (Some("1"), Some("2")));
     assert_ne!(one.handle(), two.handle());
     assert_eq!(fleet.get(&one, "cart").await, Some(1.into()));
-    assert_eq!(fleet.get(&two, "cart").await, None, "what was in the cart goes to exactly one");
+    assert_eq!(fleet.get(&two, "cart").await, None, "exactly one user gets the cart");
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_sign_in_goes_on_when_its_session_has_ended() {
     fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
     browser.take(&fleet.finish(&handle).await);
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
-    assert_eq!(fleet.get(&browser, "cart").await, None, "what was signed out does not come back");
+    assert_eq!(fleet.get(&browser, "cart").await, None, "a signed-out session does not come back");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn the_record_is_deleted_and_the_cookie_removed() {
     assert!(fleet.memory.index_list("shared_session:user:1").await.unwrap().is_empty());
 }
 
-/// A writer that commits over and over must not keep the session alive.
+/// A writer that commits repeatedly must not keep the session alive.
 #[tokio::test]
 async fn no_version_is_checked() {
     let fleet = Fleet::new();

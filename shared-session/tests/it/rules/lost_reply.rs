@@ -1,4 +1,4 @@
-//! After a lost or late reply the write is looked up, never guessed. A late write is not tried again.
+//! After a lost or late reply the outcome of a write is looked up, never guessed. A late write is not retried.
 
 use shared_session::{
     ErrorKind, Session,
@@ -151,7 +151,7 @@ async fn a_started_session_whose_reply_was_lost_is_found_again() {
     }
 }
 
-/// The look-up after the lost reply finds something else.
+/// The look-up after the lost reply finds another record.
 #[tokio::test]
 async fn a_session_whose_key_was_taken_starts_under_another() {
     let fleet = Fleet::new();

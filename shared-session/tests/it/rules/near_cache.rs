@@ -1,4 +1,4 @@
-//! The near cache. What it does while connections break is in `redis/near.rs`.
+//! The near cache. `redis/near.rs` tests it while connections break.
 
 use std::{
     future::Future,
@@ -23,7 +23,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Without a near cache.
+    /// Creates a service without a near cache.
     pub(crate) fn far(url: &str) -> Self {
         Self::far_with(url, &RedisConfig::new().with_response_timeout(Duration::from_secs(30)))
     }
@@ -32,7 +32,7 @@ impl Service {
         Self::lazy(url, config)
     }
 
-    /// With one.
+    /// Creates a service with a near cache.
     pub(crate) fn near(url: &str) -> Self {
         Self::near_with(url, &RedisConfig::new().with_response_timeout(Duration::from_secs(30)), |near| near)
     }
@@ -77,14 +77,14 @@ impl Service {
         self.request(browser).load().await.unwrap().get("n").unwrap()
     }
 
-    /// A browser whose session holds 0.
+    /// A browser whose session contains 0.
     pub(crate) async fn start(&self) -> Browser {
         let mut browser = Browser::default();
         self.write(&mut browser, 0).await;
         browser
     }
 
-    /// Reads until that needs no store.
+    /// Reads until a read needs no store call.
     pub(crate) async fn keep(&self, browser: &Browser) {
         soon("the session is kept", async || {
             let before = self.manager.stats().near_hits;
@@ -99,7 +99,7 @@ impl Service {
     }
 }
 
-/// Waits until `condition` holds, but less than the time after which a kept session is read again.
+/// Waits until `condition` holds, but less than the time after which a cached session is read again.
 pub(crate) async fn soon<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
     let started = Instant::now();
     while !condition().await {
@@ -189,7 +189,7 @@ async fn a_service_reads_its_own_writes_and_endings() {
     }
 }
 
-/// The announcements are held back, so that nothing else can have dropped the session.
+/// The announcements are held back, so that only the write itself can have dropped the session.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_drops_what_is_kept_whatever_became_of_it() {
     let redis = Redis::start(RedisKind::New);
@@ -210,7 +210,7 @@ async fn a_write_drops_what_is_kept_whatever_became_of_it() {
     }
 }
 
-/// Nothing reaches Redis, so there is no announcement.
+/// Redis gets no write, so there is no announcement.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_end_drops_what_is_kept_whatever_became_of_it() {
     let redis = Redis::start(RedisKind::New);
@@ -236,7 +236,7 @@ async fn an_end_drops_what_is_kept_whatever_became_of_it() {
     }
 }
 
-/// A request that reads while another writes may read the older version.
+/// A request that reads during another's write may get the older version.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_read_amid_a_write_is_dropped_after_it() {
     let redis = Redis::start(RedisKind::New);
@@ -247,7 +247,7 @@ async fn what_is_read_amid_a_write_is_dropped_after_it() {
     handle.load().await.unwrap().insert("n", &1).unwrap();
     let (reader, visitor) = (service.clone(), browser.clone());
     service.store.inner().before_next("replace", |_| async move { reader.keep(&visitor).await });
-    // It never arrives, so there is no announcement.
+    // The write never arrives, so there is no announcement.
     service.store.inner().fail_next("replace", Fault::Refused);
     let Close::Commit(commit) = service.manager.close(&handle, Ending::Completed) else { panic!("an edit") };
     assert!(service.manager.commit(commit).await.error().is_some());
@@ -316,7 +316,7 @@ async fn a_read_that_a_write_overtook_is_not_kept() {
     }
 }
 
-/// Redis announces an expired key only when it comes across it.
+/// Redis announces an expired key only when it finds it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_expires_is_not_answered_though_redis_has_said_nothing() {
     let redis = Redis::with_args(RedisKind::New, &["--enable-debug-command", "yes"]);
@@ -330,7 +330,7 @@ async fn a_session_that_expires_is_not_answered_though_redis_has_said_nothing() 
     let other = service.start().await;
     tokio::time::sleep(2 * second).await;
     assert_eq!(service.read(&browser).await, None);
-    assert_eq!(redis.cli(&["DBSIZE"]), "1", "{}: nobody came upon the other", other.key());
+    assert_eq!(redis.cli(&["DBSIZE"]), "1", "{}: Redis has not found the other", other.key());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -354,7 +354,7 @@ async fn no_more_sessions_are_kept_than_may_be() {
             assert_eq!(service.read(browser).await, Some(0));
         }
         let before = service.manager.stats().near_hits;
-        // Backwards, so that reading sessions that are not kept evicts none that are.
+        // Backwards, so that reading uncached sessions does not evict cached ones.
         for browser in browsers.iter().rev() {
             assert_eq!(service.read(browser).await, Some(0));
         }
@@ -378,7 +378,7 @@ async fn a_request_can_read_past_it() {
     assert_eq!(service.manager.stats().near_hits, before.near_hits, "lists read the store");
 }
 
-/// A new password is written to SQL first, and then to the session, so the kept session may be from before.
+/// A new password is written to SQL first, and then to the session, so the cached session may be older.
 #[tokio::test(flavor = "multi_thread")]
 async fn marks_that_do_not_match_are_looked_up_in_the_store() {
     use shared_session::{

@@ -34,7 +34,7 @@ const NAME: &str = "canary-of-a-name";
 const VALUE: &str = "canary-of-a-value";
 const USER: &str = "canary-of-a-user";
 
-/// Triggers everything that is counted once. Returns every secret that was used.
+/// Triggers every counted event once. Returns every secret that was used.
 async fn story() -> (Fleet, Vec<String>) {
     let (fleet, users, _) = fleet_with_users().await;
     let user = users.create_user(NewUser::new(USER, "correct horse")).await.unwrap();
@@ -159,7 +159,7 @@ async fn spans_tell_what_became_of_a_session_and_nothing_of_what_is_in_it() {
     }
 }
 
-/// The values that handlers, middleware and stores have access to.
+/// All values available to handlers, middleware and stores.
 #[tokio::test]
 async fn nothing_that_is_printed_opens_a_session_or_tells_what_is_in_it() {
     let fleet = Fleet::new();
@@ -187,7 +187,7 @@ async fn nothing_that_is_printed_opens_a_session_or_tells_what_is_in_it() {
     }
 }
 
-/// Keeps the values by `name label=value`.
+/// Records the values by `name label=value`.
 #[derive(Default)]
 struct Recorded(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
 
@@ -232,12 +232,12 @@ impl HistogramFn for Samples {
 }
 
 thread_local! {
-    /// The records of this thread, which runs the whole test, since recording began.
+    /// The log records of this thread, which runs the whole test, since recording began.
     static SEEN: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// From now on, for the whole process, because a callsite caches the interest of a thread without a subscriber for all
-/// threads.
+/// Enables recording for the whole process, because a callsite caches the interest of a thread without a subscriber for
+/// all threads.
 fn watch() {
     static WATCHED: Once = Once::new();
     WATCHED.call_once(|| {

@@ -1,4 +1,4 @@
-//! The commits of a handler: no error and no dropped future loses the cookie of an earlier commit.
+//! A handler's own commits: no error and no dropped future loses the cookie of an earlier commit.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use shared_session::{ErrorKind, LazySession, Outcome, Session, testing::Fault};
 
 use super::{Browser, Fleet, kind, user};
 
-/// A request that has renewed its cookie by a commit of its own, and the cookie that its browser still sends.
+/// A request that has renewed its cookie by its own commit, and the cookie that its browser still sends.
 async fn renewed(fleet: &Fleet) -> (Browser, LazySession, Session) {
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("voucher", &1).unwrap()).await;
@@ -28,7 +28,7 @@ async fn a_conflict_after_which_nothing_can_be_read_keeps_the_cookie_and_is_answ
     let (mut browser, handle, session) = renewed(&fleet).await;
     let key = browser.key();
     session.take::<u8>("voucher").unwrap();
-    // Another request takes it first, and then the store is down.
+    // Another request wins, and then the store is down.
     let rival = fleet.manager.reopen(&handle).load().await.unwrap();
     rival.take::<u8>("voucher").unwrap();
     rival.commit().await.unwrap();
@@ -52,7 +52,7 @@ async fn a_commit_whose_future_is_dropped_keeps_the_cookie_of_the_one_before() {
     }
     let outcome = fleet.finish(&handle).await;
     fleet.faults().release();
-    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable), "nobody knows what it stored");
+    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable), "the outcome is unknown");
     assert!(is_signed_in_after(&fleet, &mut browser, &outcome).await);
 }
 

@@ -1,4 +1,4 @@
-//! Users of a type of their own that say no more than they must: what the defaults of `AuthUser` and `Users` do.
+//! Custom users that implement only the required methods: the defaults of `AuthUser` and `Users`.
 
 use std::{
     borrow::Cow,
@@ -85,7 +85,7 @@ async fn users_are_given_once_and_come_back_as_what_they_are() {
         assert_eq!(session.authenticate_as::<Account>(name, password).await.unwrap(), None, "{name} {password}");
     }
     let ann = session.authenticate_as::<Account>("ann", "right").await.unwrap().unwrap();
-    assert_eq!(session.user_as::<Account>().await.unwrap(), None, "a right password signs nobody in");
+    assert_eq!(session.user_as::<Account>().await.unwrap(), None, "the right password signs no user in");
     session.login(&ann).unwrap();
     let mut browser = Browser::default();
     browser.take(&fleet.finish(&handle).await);
@@ -148,7 +148,7 @@ async fn users_have_no_permissions_and_no_groups_unless_somebody_says_so() {
     assert_eq!(refused.error().kind(), ErrorKind::Forbidden);
 }
 
-/// An account with a word more: what it says counts.
+/// An account that overrides the defaults.
 #[derive(Clone)]
 struct Chief(Account, bool);
 

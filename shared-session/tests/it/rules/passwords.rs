@@ -4,7 +4,7 @@ use shared_session::users::{AuthUser, ManageUsers, Users};
 
 use super::current_user::{fleet_with_users, name, signed_in};
 
-/// A rewritten hash would be another password to every session of the user.
+/// To the user's sessions, a rewritten hash looks like a new password.
 #[tokio::test]
 async fn verifying_never_rewrites_a_hash_and_so_ends_no_session() {
     let (fleet, users, pool) = fleet_with_users().await;

@@ -1,4 +1,4 @@
-//! Sessions that outlive their request: the changes that they follow, and the errors that they get.
+//! Sessions that outlive their request: the changes that they see, and the errors that they return.
 
 use std::time::Duration;
 
@@ -78,7 +78,7 @@ async fn a_reopened_session_is_the_one_that_the_request_ends_with() {
                     assert_eq!(written.identity().unwrap(), fleet.load(&browser).await.1.identity().unwrap());
                     assert_eq!(fleet.get(&browser, "body").await, Some(1.into()), "the visitor reads it");
                     let again = fleet.manager.reopen(&live).load().await.unwrap();
-                    assert_eq!(again.get::<u8>("body").unwrap(), Some(1), "so does whoever reopens it");
+                    assert_eq!(again.get::<u8>("body").unwrap(), Some(1), "so does a reopened session");
                 }
             }
         }
@@ -115,7 +115,7 @@ async fn a_reopened_session_of_a_request_that_never_loaded_it_is_the_cookie_s() 
     }
 }
 
-/// The request cannot end while its handler waits for that.
+/// The request cannot end while its handler waits for its end.
 #[tokio::test]
 async fn a_handler_that_loads_a_reopened_session_sees_what_is_committed_so_far() {
     for fleet in fleets() {
@@ -150,7 +150,7 @@ async fn a_request_that_ends_without_a_session_says_so_and_nothing_is_acknowledg
         assert_eq!(
             first_visit(|session| session.remove("before").unwrap(), Ending::Completed).await,
             ErrorKind::Closed,
-            "a visitor without a session can be given none"
+            "a visitor without a session cannot get one"
         );
         fleet.faults().fail_next("create", Fault::Refused);
         assert_eq!(first_visit(|_| (), Ending::Completed).await, ErrorKind::Unavailable);
@@ -181,7 +181,7 @@ async fn a_request_that_is_dropped_tells_those_who_wait() {
         drop((request, session));
         assert_eq!(in_time(task).await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
 
-        // Another clone exists: the guard of the request decides.
+        // Another clone exists: the request's guard decides.
         let (request, session) = fleet.load(&Browser::default()).await;
         let guard = request.guard();
         session.insert("before", &1).unwrap();
@@ -190,7 +190,7 @@ async fn a_request_that_is_dropped_tells_those_who_wait() {
         assert_eq!(in_time(write(&live)).await.unwrap_err().kind(), ErrorKind::Closed);
         assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Closed);
 
-        // Its own commit made a cookie that was never sent.
+        // The session's own commit made a cookie that was never sent.
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("before", &1).unwrap();
         session.commit().await.unwrap();
@@ -198,7 +198,7 @@ async fn a_request_that_is_dropped_tells_those_who_wait() {
         drop((request, session));
         assert_eq!(in_time(write(&live)).await.unwrap_err().kind(), ErrorKind::Closed);
 
-        // The commit at its end is dropped before it begins.
+        // The final commit is dropped before it begins.
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("before", &1).unwrap();
         let live = fleet.manager.reopen(&request);
@@ -242,7 +242,7 @@ async fn a_reopened_session_is_as_read_only_as_its_request() {
     }
 }
 
-/// No response could send the new cookie.
+/// No response can send the new cookie.
 #[tokio::test]
 async fn a_reopened_session_gets_no_new_cookie() {
     for fleet in fleets() {
@@ -277,7 +277,7 @@ async fn a_reopened_session_can_be_loaded_again_after_an_outage() {
     }
 }
 
-/// A session of user 1, its browser, and a connection that it has open.
+/// A session of user 1, its browser, and its open connection.
 async fn connected(fleet: &Fleet) -> (Browser, Session) {
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
@@ -292,7 +292,7 @@ async fn a_connection_is_told_what_became_of_its_session() {
         let (mut browser, live) = connected(fleet).await;
         assert!(live.status().await.is_valid());
         fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
-        assert!(matches!(live.status().await, SessionStatus::Valid), "an edit is no end");
+        assert!(matches!(live.status().await, SessionStatus::Valid), "an edit does not end it");
         fleet.faults().set_down(true);
         let SessionStatus::Unknown(error) = live.status().await else { panic!("the store is down") };
         assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -311,7 +311,7 @@ async fn a_connection_is_told_what_became_of_its_session() {
     }
 }
 
-/// A store may keep a record for a moment longer than its session lives.
+/// A store may keep a record slightly longer than its session lives.
 #[tokio::test]
 async fn a_connection_is_told_that_the_time_is_over_whatever_the_store_still_has() {
     let fleet = Fleet::new();
@@ -374,7 +374,7 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
     assert!(matches!(live.status().await, SessionStatus::SignedOut), "a sign-out of one session revokes nothing");
 }
 
-/// Their own new password ends the user's other sessions and renews this one.
+/// Setting their own new password ends the user's other sessions and renews this one.
 #[tokio::test]
 async fn a_connection_outlives_the_new_password_of_its_own_session() {
     let (fleet, users, _) = fleet_with_users().await;
@@ -386,7 +386,7 @@ async fn a_connection_outlives_the_new_password_of_its_own_session() {
     assert!(matches!(live.status().await, SessionStatus::Rotated));
 }
 
-/// It would end the session that asks: its cookie could not be renewed.
+/// It would end the calling session, whose cookie cannot be renewed.
 #[tokio::test]
 async fn sessions_that_get_no_cookie_cannot_end_the_others() {
     let (fleet, users, _) = fleet_with_users().await;

@@ -40,7 +40,7 @@ async fn what_was_used_last_comes_first_and_what_has_expired_not_at_all() {
         fleet.serve(browser, |session| session.login_as(user("1")).unwrap()).await;
         fleet.memory.advance(IDLE / 8);
     }
-    // A store with a slow clock keeps it for longer than its record says.
+    // A store with a slow clock keeps the record longer than its own expiry.
     let bytes = fleet.memory.load(&browsers[0].key()).await.unwrap().unwrap();
     let kept = fleet.memory.replace(&browsers[0].key(), &Seen::new(bytes.clone(), 0..0), bytes, 2 * IDLE).await;
     assert_eq!(kept.unwrap(), Replaced::Stored);
@@ -93,7 +93,7 @@ async fn revoking_the_others_keeps_this_one_with_a_new_cookie() {
     assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 1);
 }
 
-/// The epoch revokes; deleting cleans up.
+/// The epoch revokes; the deletion only cleans up.
 #[tokio::test]
 async fn revoking_a_user_holds_even_if_the_store_cannot_delete() {
     let (fleet, users, _) = fleet_with_users().await;
@@ -113,7 +113,7 @@ async fn revoking_a_user_holds_even_if_the_store_cannot_delete() {
     assert_eq!(name(&fleet, &mine).await.as_deref(), Some("ann"));
 }
 
-/// Without epochs, deleting revokes.
+/// Without epochs, the deletion revokes.
 #[tokio::test]
 async fn in_a_django_deployment_sessions_are_revoked_by_deleting_them() {
     let (fleet, users) = fleet_with_users_of_django().await;
@@ -158,7 +158,7 @@ async fn the_index_entry_is_written_before_the_record() {
     let handle = fleet.request(&Browser::default());
     handle.load().await.unwrap().login_as(user("1")).unwrap();
     let outcome = fleet.finish(&handle).await;
-    assert_eq!(super::kind(&outcome), Some(ErrorKind::Unavailable), "a session that no list shows is no success");
+    assert_eq!(super::kind(&outcome), Some(ErrorKind::Unavailable), "an unlisted session is not a success");
     let calls = fleet.store.take_calls();
     assert!(calls.iter().position(|call| *call == "index_add") < calls.iter().position(|call| *call == "create"));
 }

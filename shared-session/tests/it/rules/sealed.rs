@@ -1,5 +1,5 @@
-//! The rules once more, in a fleet whose records are sealed. Other writers seal as `docs/wire-format.md` says, by other
-//! code than the library's.
+//! The same rules, in a fleet with sealed records. Other writers seal according to `docs/wire-format.md`, with code
+//! independent of the library's.
 
 #![allow(clippy::duplicate_mod, reason = "the same rules hold for another profile")]
 
@@ -113,7 +113,7 @@ async fn a_value_that_no_record_can_hold_is_refused_when_it_is_given() {
     assert_eq!(refused.kind(), ErrorKind::Value);
 }
 
-/// Two sessions of somebody who can write to the store: the content of one under the cookie of the other.
+/// Two sessions of an attacker who can write to the store: the content of one under the cookie of the other.
 #[tokio::test]
 async fn a_value_copied_to_another_session_is_an_error_and_not_an_empty_session() {
     let fleet = Fleet::new();

@@ -1,4 +1,4 @@
-//! Cookies with a keyed tag: made-up ones cost no store call, and a change of keys signs nobody out.
+//! Cookies with a keyed tag: made-up ones cost no store call, and a change of keys signs no user out.
 
 use shared_session::{
     ErrorKind, Profile, SecretKeys, SessionManager,
@@ -17,7 +17,7 @@ fn of(keys: &[&str]) -> SignedCookies {
     SignedCookies::new(&keys[1..].iter().fold(current, |keys, key| keys.with_fallback(key).unwrap())).unwrap()
 }
 
-/// A service over the store of `fleet` that signs as `cookies` says.
+/// A service over the store of `fleet` that signs according to `cookies`.
 fn signing(fleet: &Fleet, cookies: SignedCookies) -> Fleet {
     Fleet {
         manager: fleet.manager.clone().with_signed_cookies(cookies).unwrap(),
@@ -68,7 +68,7 @@ async fn a_change_of_keys_under_way_signs_nobody_out_and_the_next_cookie_has_the
     let plain = Fleet::new();
     let old = signing(&plain, of(&[OLD]));
     let (rotated, new) = (signing(&plain, of(&[NEW, OLD])), signing(&plain, of(&[NEW])));
-    // First every service learns the new key, then it signs: services of both kinds answer meanwhile.
+    // First every service gets the new key, then it signs: services of both kinds run meanwhile.
     let learnt = signing(&plain, of(&[OLD, NEW]));
     let mut browser = signed_in(&old).await;
     for _ in 0..3 {
@@ -79,7 +79,7 @@ async fn a_change_of_keys_under_way_signs_nobody_out_and_the_next_cookie_has_the
     }
     rotated.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert_eq!(new.user_id(&browser).await.as_deref(), Some("1"));
-    assert_eq!(old.user_id(&browser).await, None, "it does not know the new key");
+    assert_eq!(old.user_id(&browser).await, None, "it does not have the new key");
 }
 
 #[tokio::test]
@@ -98,7 +98,7 @@ async fn signing_is_introduced_and_taken_back_without_signing_anybody_out() {
     for (at, length) in lengths.into_iter().enumerate() {
         let browser = signed_in(&fleet(at)).await;
         assert_eq!(value(&browser).len(), length);
-        // The services of a step run beside those of the one before.
+        // The services of one step run beside those of the previous one.
         for other in [at.saturating_sub(1), (at + 1).min(2)] {
             assert_eq!(fleet(other).user_id(&browser).await.as_deref(), Some("1"), "made at {at}, read at {other}");
         }

@@ -95,7 +95,7 @@ async fn a_write_with_no_time_left_deletes_and_is_gone() {
     }
     let (handle, session) = fleet.load(&browser).await;
     session.insert("late", &1).unwrap();
-    // A store with a slow clock keeps it for longer than its record says.
+    // A store with a slow clock keeps the record longer than its own expiry.
     let bytes = fleet.memory.load(&browser.key()).await.unwrap().unwrap();
     let kept = fleet.memory.replace(&browser.key(), &Seen::new(bytes.clone(), 0..0), bytes, 2 * ABSOLUTE).await;
     assert_eq!(kept.unwrap(), Replaced::Stored);

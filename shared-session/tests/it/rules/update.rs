@@ -35,7 +35,7 @@ async fn eight_writers_lose_no_entry_and_their_counter_is_exact() {
     assert_eq!(names.len(), 321);
 }
 
-/// Whoever was overtaken once would be again and again, by those that come later: they start at once.
+/// A writer that was overtaken once would be overtaken again and again by later ones, which start at once.
 #[tokio::test(start_paused = true)]
 async fn writers_of_two_services_far_from_the_store_are_all_acknowledged() {
     let fleet = Fleet::new();
@@ -105,7 +105,7 @@ async fn of_fifty_takers_that_commit_one_gets_the_value() {
                     assert_eq!(error.kind(), ErrorKind::AlreadyTaken);
                     assert_eq!(session.get::<String>("voucher").unwrap(), None, "reloaded");
                 }
-                assert!(fleet.finish(&handle).await.error().is_none(), "the handler answers as it likes");
+                assert!(fleet.finish(&handle).await.error().is_none(), "the handler may return anything");
                 taken && committed.is_ok()
             })
         })
@@ -245,7 +245,7 @@ async fn a_commit_once_begun_runs_to_its_end_when_the_request_is_dropped() {
     tokio::time::timeout(Duration::from_secs(60), stored).await.expect("it is stored");
 }
 
-/// A WebSocket outlives its request: it reads and writes through a handle of its own, until the session ends.
+/// A WebSocket outlives its request: it reads and writes through its own handle, until the session ends.
 #[tokio::test]
 async fn a_reopened_session_sees_and_makes_changes_after_the_request() {
     let fleet = Fleet::new();

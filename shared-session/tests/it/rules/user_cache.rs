@@ -1,4 +1,4 @@
-//! Rows of users that are kept: whom they may answer, and what they must never outlive.
+//! The user cache: the requests that it may answer, and the changes that cached rows must not outlive.
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +21,7 @@ use super::{Browser, Fleet, current_user::KEY};
 
 const AGE: Duration = Duration::from_secs(5);
 
-/// A table of users in memory that other processes may change, too. Clones share it.
+/// A table of users in memory that other processes can change too. Clones share it.
 #[derive(Clone)]
 struct Table(Arc<Inner>);
 
@@ -29,7 +29,7 @@ struct Inner {
     rows: Mutex<Vec<User>>,
     asked: AtomicUsize,
     is_down: Mutex<bool>,
-    /// A query that has read its row waits for this, if there is one.
+    /// If set, a query waits for this after it has read its row.
     gate: Mutex<Option<Arc<Notify>>>,
     at_gate: Notify,
     cache: UserCache,
@@ -53,12 +53,12 @@ impl Table {
         self.0.rows.lock().unwrap()[0].clone()
     }
 
-    /// What another process does.
+    /// A change by another process.
     fn change_elsewhere(&self, change: impl FnOnce(&mut User)) {
         change(&mut self.0.rows.lock().unwrap()[0]);
     }
 
-    /// What this process does.
+    /// A change by this process.
     fn change_here(&self, change: impl FnOnce(&mut User)) {
         self.change_elsewhere(change);
         self.0.cache.forget("1");
@@ -135,7 +135,7 @@ async fn name(fleet: &Fleet, browser: &Browser) -> Option<String> {
     request(fleet, browser, "GET").user().await.unwrap().map(|user| user.username)
 }
 
-/// A fleet with a table, and somebody who is signed in and whose row is kept.
+/// A fleet with a table, and a signed-in user whose row is cached.
 async fn kept() -> (Fleet, Table, Browser) {
     let table = Table::new();
     let fleet = fleet_of(table.clone());
@@ -173,7 +173,7 @@ async fn what_another_process_changed_counts_when_the_row_is_too_old() {
         assert!(name(&fleet, &browser).await.is_some());
         table.change_elsewhere(change);
         tokio::time::advance(AGE / 2 - Duration::from_millis(1)).await;
-        assert!(name(&fleet, &browser).await.is_some(), "an answer does not make a row younger or older");
+        assert!(name(&fleet, &browser).await.is_some(), "an answer does not change the age of a row");
         tokio::time::advance(Duration::from_millis(1)).await;
         assert_eq!(name(&fleet, &browser).await, None);
     }
@@ -212,7 +212,7 @@ async fn a_revoked_session_that_comes_back_is_ended_by_the_epoch_at_once() {
     assert_eq!(table.ann().epoch, 1);
 }
 
-/// Signed in elsewhere after a change that this process does not know of.
+/// Signed in elsewhere after a change that this process has not seen.
 #[tokio::test]
 async fn a_session_that_is_newer_than_the_row_is_not_signed_out() {
     let (fleet, table, before) = kept().await;
@@ -220,7 +220,7 @@ async fn a_session_that_is_newer_than_the_row_is_not_signed_out() {
     let after = signed_in(&fleet, &table.ann()).await;
     assert_eq!(name(&fleet, &after).await.as_deref(), Some("ann"));
     assert_eq!(table.asked(), 1, "the row did not confirm it");
-    assert_eq!(name(&fleet, &before).await, None, "the row that was read for it has ended the others");
+    assert_eq!(name(&fleet, &before).await, None, "the row read for it has ended the others");
     table.change_elsewhere(|user| user.epoch += 1);
     let newest = signed_in(&fleet, &table.ann()).await;
     assert_eq!(name(&fleet, &newest).await.as_deref(), Some("ann"));
@@ -258,13 +258,13 @@ async fn what_changes_something_or_gives_power_asks_the_table() {
         table.change_elsewhere(|user| user.is_active = false);
         assert!(request(&fleet, &browser, method).user().await.unwrap().is_none(), "{method}");
     }
-    // What another request has read counts for all.
+    // A row read by one request counts for all.
     assert_eq!(name(&fleet, &browser).await, None);
 
     for what in 0..8 {
         table.change_here(|user| user.is_active = true);
         let session = request(&fleet, &browser, "GET").load().await.unwrap();
-        // Known before, from the cache.
+        // Already known, from the cache.
         assert!(name(&fleet, &browser).await.is_some());
         let ann = session.require_user().await.unwrap();
         table.change_elsewhere(|user| user.is_active = false);
@@ -283,7 +283,7 @@ async fn what_changes_something_or_gives_power_asks_the_table() {
             }
         }
         assert_eq!(table.asked(), 1, "{what}");
-        assert!(session.user().await.unwrap().is_none(), "the whole request knows now");
+        assert!(session.user().await.unwrap().is_none(), "the answer holds for the whole request");
         assert_eq!(table.asked(), 0, "{what}");
     }
 }
@@ -299,7 +299,7 @@ async fn a_superuser_who_is_none_any_more_has_no_rights_on_a_page_that_was_begun
     table.change_elsewhere(|user| user.is_superuser = false);
     assert_eq!(session.require_perm(&ann, "no.such").await.unwrap_err().kind(), ErrorKind::Forbidden);
     session.require_perm(&ann, "blog.add_post").await.unwrap();
-    // A row of another user is taken as it is.
+    // A row of another user is accepted as it is.
     let mut bob = User::new("2", "bob");
     bob.is_superuser = true;
     session.require_perm(&bob, "no.such").await.unwrap();
@@ -376,7 +376,7 @@ async fn every_change_through_sql_users_or_a_clone_counts_at_once() {
     }
 }
 
-/// Keys that are texts may be equal in the database though they are spelled differently.
+/// Text keys may be equal in the database even if they are spelled differently.
 #[tokio::test]
 async fn a_change_by_another_spelling_of_the_id_counts_at_once() {
     let (users, pool) = sql().await;
@@ -394,7 +394,7 @@ async fn a_change_by_another_spelling_of_the_id_counts_at_once() {
     assert_eq!(name(&fleet, &browser).await, None);
 }
 
-/// What happens in a process, one after the other.
+/// The events in one process, in order.
 #[derive(Clone, Debug)]
 enum Step {
     SignIn(usize),

@@ -1,4 +1,4 @@
-//! Values that JSON, or a Rust type, cannot hold: a refused edit changes nothing, and reading changes no value.
+//! Values that JSON or a Rust type cannot represent: a refused edit changes nothing, and reading changes no value.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -68,7 +68,7 @@ async fn what_json_does_not_have_is_refused_by_name_and_type_and_edits_nothing()
     }
 }
 
-/// It writes itself as a number and reads itself from a text.
+/// A type that writes itself as a number and reads itself from a text.
 #[derive(Debug, Clone, PartialEq)]
 struct OneWay;
 
@@ -150,7 +150,7 @@ async fn integers_of_any_size_and_other_keys_read_back() {
         assert_eq!(session.get("u").unwrap(), Some(u128::MAX - 1));
         assert_eq!(session.get("i").unwrap(), Some([i128::MIN]));
     }
-    // MessagePack has 64 bits.
+    // MessagePack integers have at most 64 bits.
     let fleet = django(Codec::msgpack());
     let outcome = fleet.serve(&mut Browser::default(), |session| session.insert("u", &u128::MAX).unwrap()).await;
     assert_eq!(kind(&outcome), Some(ErrorKind::Value));
@@ -196,7 +196,7 @@ async fn made_by_django(fleet: &Fleet, bytes: impl Into<bytes::Bytes>) -> Browse
     Browser(Some(format!("sid={KEY}")))
 }
 
-/// Python values that Rust cannot hold are read as closely as possible, and never written back as something else.
+/// Python values without a Rust counterpart are read as closely as possible, and never written back as other values.
 #[tokio::test]
 async fn what_rust_does_not_hold_is_never_rewritten_changed() {
     let json = r#"{"nan": NaN, "inf": [1, -Infinity], "big": 123456789012345678901234567890, "deep": {"d": 12345678901234567890.5, "n": 1}, "over": 1e400, "half": "\ud800", "twice": {"a": 1, "a": 2}, "zero": -0.0, "n": 1}"#;

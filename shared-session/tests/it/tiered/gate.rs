@@ -10,9 +10,8 @@ use tokio::{
     sync::{Semaphore, watch},
 };
 
-/// Passes everything on until it is [`closed`](Self::close); from then on replies wait for
-/// [`pass_one`](Self::pass_one). One connection, one statement at a time: a statement that the server knows already has
-/// one reply.
+/// Forwards everything until it is [`closed`](Self::close); from then on replies wait for [`pass_one`](Self::pass_one).
+/// One connection, one statement at a time: a statement that the server has already prepared gets one reply.
 pub(super) struct Gate {
     permits: Arc<Semaphore>,
     closed: watch::Sender<bool>,
@@ -35,7 +34,7 @@ impl Gate {
             tokio::spawn(async move { copy(&mut asks, &mut asked).await });
             let mut buffer = vec![0; 1 << 16];
             while let Ok(read @ 1..) = replies.read(&mut buffer).await {
-                // The pool tests a returned connection; no statement's reply starts like that reply.
+                // The pool tests a returned connection; that reply starts differently from any statement's reply.
                 if *is_closed.borrow() && buffer[0] != b'Z' {
                     count.send_modify(|count| *count += 1);
                     passes.acquire().await.unwrap().forget();
@@ -54,7 +53,7 @@ impl Gate {
         self.closed.send_replace(true);
     }
 
-    /// Waits until `replies` replies in all have been held back.
+    /// Waits until `replies` replies in total have been held back.
     pub(super) async fn holds(&self, replies: usize) {
         let mut waiting = self.waiting.clone();
         let held = waiting.wait_for(|waiting| *waiting >= replies);

@@ -55,7 +55,8 @@ async fn a_refill_loses_against_the_fence_of_a_logout() {
     gate.holds(1).await;
     assert_eq!(store.delete(KEY, Some(&seen(ONE))).await.unwrap(), Deleted::Done);
     gate.pass_one();
-    // The session was alive when this load began. It lost, so it does not ask again, which would wait at the gate.
+    // The session was alive when this load began. The load lost, so it does not query again, which would wait at the
+    // gate.
     let read = tokio::time::timeout(Duration::from_secs(60), refill).await.expect("the refill lost");
     assert_eq!(read.unwrap().as_deref(), Some(ONE));
     assert_ne!(site.copy(), ONE);
@@ -141,7 +142,7 @@ async fn wait_for_a_waiter(pool: &PgPool) {
     }
 }
 
-/// Loses the fence of the write that `begin` starts, and lets a refill in, before the row is written.
+/// Loses the fence of the write that `begin` starts, and allows a refill, before the row is written.
 async fn with_a_lost_fence<T>(
     begin: impl FnOnce(&TieredStore) -> JoinHandle<T>,
     lose: impl AsyncFnOnce(&Site),
@@ -218,14 +219,14 @@ async fn a_process_that_dies_after_the_row_was_written_leaves_no_old_copy() {
     assert_eq!(load(&store).await, None);
 }
 
-/// Writers, touches and readers, while Redis loses everything again and again.
+/// Writers, touches and readers, while Redis repeatedly loses all data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn after_a_storm_of_writes_and_flushes_nothing_is_lost_and_every_copy_is_what_its_row_is() {
     const WRITERS: u32 = 6;
     const EACH: u32 = 20;
     let site = Site::new();
     let store = site.store().await;
-    // The highest count whose write was acknowledged.
+    // The highest count with an acknowledged write.
     let acknowledged = Arc::new(AtomicU32::new(0));
     let version = |tag: u32, count: u32| Bytes::from(format!("{tag:024}{count}"));
     assert!(store.create(KEY, version(0, 0), HOUR).await.unwrap());
@@ -250,7 +251,7 @@ async fn after_a_storm_of_writes_and_flushes_nothing_is_lost_and_every_copy_is_w
                             break;
                         }
                         Replaced::Conflict(now) => current = now,
-                        Replaced::Gone => panic!("nobody deleted it"),
+                        Replaced::Gone => panic!("it was not deleted"),
                     }
                 }
             }

@@ -23,7 +23,7 @@ async fn whoever_is_in_the_table_signs_in_whatever_the_name(database: &Database)
     }
     let long = "n".repeat(200);
     let wide = "ﬀ".repeat(180);
-    // The last ones are not normalized: a program other than Django's forms wrote them.
+    // The last names are not normalized: a program other than Django's forms wrote them.
     let names = [
         "ann lee",
         "a|b",
@@ -113,7 +113,7 @@ async fn nulls_are_empty_and_say_no(database: &Database) {
             assert_eq!(users.verify(name, password).await.unwrap(), None);
         }
     }
-    // As Django makes it: hmac(force_bytes(None)).
+    // As in Django: hmac(force_bytes(None)).
     let keys = SecretKeys::new(KEY).unwrap();
     let as_text = User::new("1", "null").with_encoded_password("None").session_auth_hash(&keys);
     assert!(found.verify_session_auth_hash(&keys, &as_text));
@@ -221,7 +221,7 @@ async fn a_name_in_citext_is_compared_as_citext() {
         users.migrate().await.unwrap();
         compares_without_case(&users).await;
         compares_without_case(&database.connect().await.with_django_tables("auth_user").await.unwrap()).await;
-        // Longer than the domain allows: no user has the name, and it is no error.
+        // The name is longer than the domain allows: it is unknown, and not an error.
         assert_eq!(users.find_by_name("a name of more than twenty letters").await.unwrap(), None);
     }
 }
@@ -265,7 +265,7 @@ async fn what_the_database_will_refuse_again_is_never_unavailable() {
     assert_eq!(ErrorKind::Database.status(), 500);
 }
 
-/// `member`: a table in which everything may be NULL.
+/// `member`: a table in which all columns may be NULL.
 async fn make_members(database: &Database, username: &str) {
     let (key, time) = match database {
         Database::Sqlite { .. } => ("integer PRIMARY KEY AUTOINCREMENT", "datetime"),

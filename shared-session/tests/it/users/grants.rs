@@ -22,7 +22,7 @@ fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// Users with two groups and three permissions to have.
+/// Users, and two groups and three permissions to assign.
 async fn with_groups(database: &Database) -> SqlUsers {
     let users = database.migrated().await;
     for (codename, title) in [("add_post", "Can add post"), ("change_post", "Can change post")] {
@@ -94,7 +94,7 @@ async fn nobody_else_loses_anything(database: &Database) {
     assert!(users.set_active(&bob.id, false).await.unwrap());
     off.is_active = false;
     assert!(users.permissions(&off).await.unwrap().is_empty());
-    assert_eq!(users.own_permissions(&off).await.unwrap().len(), 1, "given, if of no use now");
+    assert_eq!(users.own_permissions(&off).await.unwrap().len(), 1, "granted, even if without effect now");
 }
 
 async fn who_is_not_there_gets_nothing(database: &Database) {
@@ -108,7 +108,7 @@ async fn who_is_not_there_gets_nothing(database: &Database) {
     assert_eq!(database.number(rows).await, 0);
 }
 
-/// Each gives or takes one of its own, and none restores what another took.
+/// Each task grants or revokes its own, and none restores another's revocation.
 async fn changes_at_once_all_count(database: &Database) {
     let users = with_groups(database).await;
     let ann = add(&users, "ann").await;

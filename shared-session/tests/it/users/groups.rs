@@ -1,4 +1,4 @@
-//! Groups that are made, named anew, changed and deleted, on both databases.
+//! Creating, renaming, changing and deleting groups, on both databases.
 
 use std::collections::BTreeSet;
 
@@ -27,7 +27,7 @@ async fn group(users: &SqlUsers, id: i64) -> Option<Group> {
     users.all_groups().await.unwrap().into_iter().find(|group| group.id == id)
 }
 
-/// Two groups; ann is a member of the first, which may add posts.
+/// Two groups; ann is a member of the first, which has the permission to add posts.
 async fn writers_and_readers(database: &Database) -> (SqlUsers, [i64; 2]) {
     let users = database.migrated().await;
     for what in ["add", "change", "delete"] {
@@ -47,7 +47,7 @@ async fn a_name_is_for_one_group(database: &Database) {
     assert_eq!(users.rename_group(readers, "writers").await.unwrap(), Renamed::NameTaken);
     assert_eq!(users.rename_group(writers, "writers").await.unwrap(), Renamed::Done, "its own");
     assert_eq!(users.rename_group(writers + 100, "others").await.unwrap(), Renamed::NoSuchGroup);
-    assert!(users.create_group("Writers").await.unwrap().is_some(), "as in Django, letters have their case");
+    assert!(users.create_group("Writers").await.unwrap().is_some(), "case-sensitive, as in Django");
     for bad in ["", "a\0", &"x".repeat(151)] {
         assert_eq!(users.create_group(bad).await.unwrap_err().kind(), ErrorKind::Config, "{bad:?}");
         assert_eq!(users.rename_group(readers, bad).await.unwrap_err().kind(), ErrorKind::Config, "{bad:?}");
@@ -116,7 +116,7 @@ async fn a_deleted_group_leaves_nothing_behind(database: &Database) {
     assert!(again != readers);
 }
 
-/// Django sites have apps that keep something for each group.
+/// Apps of a Django site may store data for each group.
 async fn what_refers_to_a_group_keeps_it(database: &Database) {
     let (users, [writers, _]) = writers_and_readers(database).await;
     let table = "CREATE TABLE shop_discount (group_id integer NOT NULL

@@ -1,4 +1,4 @@
-//! Passwords that are verified and changed.
+//! Verifying and changing passwords.
 
 use shared_session::{
     SecretKeys,
@@ -27,7 +27,7 @@ async fn only_the_right_password_of_an_active_user_verifies(database: &Database)
 async fn verifying_never_rewrites_the_hash(database: &Database) {
     let users = database.migrated().await;
     let ann = add(&users, "ann").await;
-    // As when the hasher's settings are raised later.
+    // The hasher's settings were raised later.
     let costlier = users.clone().with_hasher(PasswordHasher::pbkdf2_sha256(20).unwrap());
     assert!(costlier.verify("ann", "right").await.unwrap().is_some());
     assert_eq!(users.find(&ann.id).await.unwrap().unwrap().encoded_password(), ann.encoded_password());
@@ -43,7 +43,7 @@ async fn a_new_password_makes_a_new_session_auth_hash(database: &Database) {
     assert!(!after.verify_session_auth_hash(&keys, &hash));
     assert!(users.verify("ann", "new").await.unwrap().is_some());
     assert!(users.verify("ann", "right").await.unwrap().is_none());
-    // Even if it is the same password again: the salt is new.
+    // Even with the same password, because the salt is new.
     let again = users.set_password(&before.id, "new").await.unwrap().unwrap();
     assert!(!again.verify_session_auth_hash(&keys, &after.session_auth_hash(&keys)));
     assert_eq!(users.find(&bob.id).await.unwrap(), Some(bob));

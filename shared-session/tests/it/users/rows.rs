@@ -1,4 +1,4 @@
-//! Users that are found, listed, created and changed.
+//! Finding, listing, creating and changing users.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! Tables that are created, and Django's, with their time zone and their keys.
+//! Our own tables, and Django's, with their time zone and their keys.
 
 use shared_session::{
     ErrorKind,
@@ -49,7 +49,7 @@ async fn the_tables_of_a_django_site_are_used_as_they_are(database: &Database) {
     let ann = add(&ours, "ann").await;
     ours.raise_epoch(&ann.id).await.unwrap();
     let users = ours.with_django_tables("auth_user").await.unwrap();
-    assert_eq!(users.find(&ann.id).await.unwrap().unwrap().epoch, 0, "a table that is there is not looked at");
+    assert_eq!(users.find(&ann.id).await.unwrap().unwrap().epoch, 0, "an existing epoch table is not used");
     assert_eq!(users.raise_epoch(&ann.id).await.unwrap(), None);
 
     database.run("DROP TABLE shared_session_epoch").await;
@@ -66,7 +66,7 @@ async fn a_missing_django_table_is_named_and_nothing_is_created(database: &Datab
     let error = users.clone().with_django_tables("auth_user").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("manage.py migrate"), "{error}");
-    // Nothing was made: the migration still has everything to do.
+    // No table was created: the migration still has to create all of them.
     users.migrate().await.unwrap();
     for (statement, name) in [
         ("DROP TABLE auth_user_groups", "auth_user_groups"),
@@ -114,16 +114,16 @@ async fn local_times_of_a_django_site_are_those_of_its_zone(database: &Database)
     let (local, shown) = (local.await, shown.await);
     for (local, shown) in [(local.date_joined, shown.date_joined), (local.last_login, shown.last_login)] {
         assert!((now() - local.unwrap()).abs() < 60);
-        assert!((now() + KATHMANDU - shown.unwrap()).abs() < 60, "what is stored is what clocks show there");
+        assert!((now() + KATHMANDU - shown.unwrap()).abs() < 60, "the stored time is the local time");
     }
-    // As Django writes it; 06:15:00.5 in UTC.
+    // In Django's format; 06:15:00.5 in UTC.
     database.run("UPDATE auth_user SET date_joined = '2024-02-29 12:00:00.500000', last_login = NULL").await;
     let ann = &users.list("", 0, 9).await.unwrap()[0];
     assert_eq!((ann.date_joined, ann.last_login), (Some(1_709_187_300), None));
 }
 
 async fn times_with_an_offset_do_not_depend_on_the_zone(database: &Database) {
-    // In SQLite there are none.
+    // SQLite has none.
     if let Database::Postgres { .. } = database {
         database.migrated().await;
         let table = UserTable::new("auth_user").with_time_zone(kathmandu());

@@ -19,7 +19,7 @@ const SHA256: &str = "\
     fd377a585a00000ae1fb0ca10200210116000000742fe5a3e0002b00245d003d8888665463955312ef80241cda1cb98325058e210cc8e0847831\
     85a9461ffff918000000637328391e2317b2a1e7d8f3b84167f6c15b6bfef39ea7de594d0b4fd77880830001582c940e3c60189b4b9a01000000\
     000a595a";
-/// `xz --block-size=16 -T2`: three blocks, whose heads tell their sizes.
+/// `xz --block-size=16 -T2`: three blocks, with their sizes in their heads.
 const BLOCKS: &str = "\
     fd377a585a000004e6d6b44602c01410210116002b87691601000f7b2263617274223a205b312c20322c200099939cac30fc899002c014102101\
     16002b87691601000f335d2c20226361727420616761696e2200f1f1dc303352ba9902c0100c21011600bebfe82801000b3a205b312c20322c20\
@@ -59,16 +59,16 @@ fn a_changed_bit_is_found() {
     }
 }
 
-/// What a stream is made of, with all sums right.
+/// The parts of a stream, with valid checksums.
 #[derive(Clone)]
 struct Parts {
     flags: [u8; 2],
-    /// Without its size and sum.
+    /// Without its size and checksum.
     block_head: Vec<u8>,
     chunks: Vec<u8>,
     block_padding: Vec<u8>,
     times: usize,
-    /// Without its sum.
+    /// Without its checksum.
     index: Vec<u8>,
     backward: Option<u32>,
     foot_flags: [u8; 2],
@@ -180,7 +180,7 @@ fn a_stream_of_very_many_parts_is_refused() {
             parts.index.resize(parts.index.len().next_multiple_of(4), 0);
         })
     };
-    // Each has a chunk.
+    // Each block has a chunk.
     assert_eq!(blocks(128).unwrap(), b"abc".repeat(128));
     assert_eq!(blocks(129), REFUSED);
     let chunks = |count: usize| {

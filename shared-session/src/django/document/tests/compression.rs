@@ -1,4 +1,4 @@
-//! Packed values, and which variant is written.
+//! Packed values, and the variant that is written.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn the_variant_found_is_kept_and_a_short_value_takes_the_fleets() {
         (found, Compression::of(&document.write(TIME).unwrap()).unwrap())
     };
     assert_eq!(grown(b"{}"), (fleet, Compression::Zlib));
-    // Longer than what zlib leaves alone: somebody does not compress.
+    // Long enough for zlib, but not compressed: another service does not compress.
     assert_eq!(grown(br#"{"note": "a long one"}"#), (Codec::json(), Compression::None));
     let gzip = Compression::Gzip.pack(Bytes::from_static(br#"{"note": "a long one"}"#));
     let mut document = read(&layout, gzip);
@@ -52,10 +52,10 @@ fn compressed_values_read_back() {
         let trailing = [&packed[..], b"x"].concat();
         assert_eq!(compression.unpack(&trailing), Err(Refusal::Compression), "{compression:?}");
         let mut changed = packed.to_vec();
-        // The check sum, or what stands for it.
+        // The checksum, or its substitute.
         let at = changed.len() - if compression == Compression::Gzip { 8 } else { 1 };
         changed[at] ^= 1;
-        // lz4 of Python writes no check sum.
+        // Python's lz4 writes no checksum.
         if !packed.starts_with(b"\x04\x22\x4d\x18") {
             assert_eq!(compression.unpack(&changed), Err(Refusal::Compression), "{compression:?}");
         }

@@ -1,4 +1,4 @@
-//! How large and how deep a session may be.
+//! The limits of size and depth.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn nothing_is_written_that_could_not_be_read() {
     }
 }
 
-/// Half a mebibyte of whatever a session is made of is read and written.
+/// Half a mebibyte of each kind of content can be read and written.
 #[test]
 fn large_sessions_are_read_and_written() {
     let codecs = [

@@ -1,4 +1,4 @@
-//! What Django and its packages wrote, to the byte.
+//! The output of Django and its packages, byte for byte.
 
 use super::*;
 
@@ -51,7 +51,7 @@ fn what_real_packages_wrote_is_read_and_written_back() {
                 assert_eq!(unpacked(&written), unpacked(&bytes), "{}", record.id);
                 assert_eq!(Compression::of(&written), Compression::of(&bytes), "{}", record.id);
             }
-            // Another build of zlib may find that it gains too little.
+            // Another build of zlib may decide that compression saves too little.
             Layout::Signed(keys, _) => {
                 let data =
                     |text: &Bytes| Signer::new(keys, SALT).unsign_data(std::str::from_utf8(text).unwrap()).unwrap();
@@ -111,7 +111,7 @@ fn strings_of_django_read_as_strings_and_stay_what_they_are() {
     let document = read(&cache(), unhex(before));
     assert_eq!(document.get("safe").unwrap().decode::<String>().unwrap(), "<b>");
     assert_eq!(document.write(TIME).unwrap(), unhex(before));
-    // A new one cannot be made: the class is Django's.
+    // A new `SafeString` cannot be created: its class is Django's.
     let error = Document::new(&cache()).set("safe", &document.get("safe").unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Value);
     let mut plain = Document::new(&Layout::Cache(Codec::json()));
@@ -130,7 +130,8 @@ fn the_cache_of_cached_db_gets_the_entries_of_the_row() {
         assert_eq!(tree_of(&read(&cache(), written.clone()).pairs()), row.reads.unwrap(), "{}", record.id);
         same += usize::from(written == record.bytes());
     }
-    // Django caches what was set, which the row has lost in three: an integer as key, a tuple, one string many times.
+    // Django caches the original values; in three rows some detail is lost: an integer as key, a tuple, one string many
+    // times.
     assert_eq!(same, 5);
     let row = read(&signed(), record("django42/pickle_serializer/types").bytes());
     assert_eq!(tree_of(&row.to_cache(Codec::pickle()).unwrap().pairs()), tree_of(&row.pairs()));

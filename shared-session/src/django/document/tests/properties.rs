@@ -1,4 +1,4 @@
-//! Properties of any value and of any bytes.
+//! Properties of arbitrary values and bytes.
 
 use proptest::prelude::*;
 
@@ -39,7 +39,7 @@ fn value() -> impl Strategy<Value = Value> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// In every layout a session behaves like a list of pairs, in its order.
+    /// In every layout a session behaves like a list of pairs, in order.
     #[test]
     fn a_document_agrees_with_a_dict(steps in prop::collection::vec(("[a-e\u{e9}\"]", prop::option::of(value())), 0..8)) {
         let mut layouts: Vec<_> = codecs().into_iter().map(Layout::Cache).collect();
@@ -88,7 +88,7 @@ proptest! {
         whole(&bytes);
     }
 
-    /// The same behind each compression and signature, so that the damage is in the formats.
+    /// The same inside each compression and signature, so that the damage reaches the formats.
     #[test]
     fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), head in 0..9usize) {
         let heads: [&[u8]; 9] = [b"", b"\x80\x05", b"{\"a\": ", b"\x82", b"\x78\x9c", b"\x1f\x8b\x08\0\0\0\0\0\0\x03", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4F", b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"];
@@ -119,8 +119,8 @@ fn truncation_and_single_bits_never_panic_and_signed_values_are_refused() {
         let bytes = record.bytes();
         for len in 0..bytes.len() {
             let result = Document::read(&layout, &bytes.slice(..len));
-            // The last bytes of JSON, of pickles and of check sums all count.
-            // A pickle's first byte alone is the empty map of MessagePack.
+            // The last bytes of JSON, of pickles and of checksums all matter. A pickle's first byte alone is the empty
+            // map of MessagePack.
             let empty = bytes.get(..len) == Some(&[0x80]);
             assert!(result.is_err() || empty, "{} at {len}", record.id);
         }
@@ -128,7 +128,7 @@ fn truncation_and_single_bits_never_panic_and_signed_values_are_refused() {
             let mut changed = bytes.to_vec();
             changed[at] ^= 1 << (at % 8);
             let result = Document::read(&layout, &changed.into());
-            // Base 64 without padding can have bits to spare only in its last character.
+            // Only the last character of unpadded base 64 can have unused bits.
             assert!(record.layout == "cache" || result.is_err(), "{} at {at}", record.id);
         }
     }

@@ -1,9 +1,9 @@
-//! Values that JSON does not have.
+//! Values without a JSON counterpart.
 
 use super::*;
 use crate::django::python::{PyDate, PyDateTime, PyOffset, PyStr, PyTime, PyTimeDelta};
 
-/// One of each type that JSON does not have.
+/// One value of each type without a JSON counterpart.
 fn python_values() -> Vec<(&'static str, PyValue)> {
     let date = PyDate { year: 2024, month: 2, day: 29 };
     let time = |offset| PyTime { hour: 12, minute: 34, second: 56, microsecond: 789_012, fold: false, offset };

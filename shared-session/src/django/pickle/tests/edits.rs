@@ -1,4 +1,4 @@
-//! Entries that are set and removed.
+//! Setting and removing entries.
 
 use super::*;
 

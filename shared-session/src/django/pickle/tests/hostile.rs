@@ -1,8 +1,8 @@
-//! Input that is refused, and each limit.
+//! Refused input, and each limit.
 
 use super::*;
 
-/// Inputs that would make a naive reader run code, allocate, or recurse; and damaged ones.
+/// Inputs that would make a naive reader run code, allocate, or recurse, and damaged inputs.
 pub(super) fn hostile() -> BTreeMap<String, Vec<u8>> {
     let mut all = fixture(include_str!("../../../../tests/fixtures/pickle/hostile.json"));
     let nines = "9".repeat(100_000);
@@ -41,7 +41,7 @@ pub(super) fn hostile() -> BTreeMap<String, Vec<u8>> {
 #[test]
 fn hostile_input_is_refused() {
     for (id, bytes) in hostile() {
-        // A model instance is what applications really keep; it stays inert.
+        // Real applications store model instances; they stay inert.
         assert_eq!(Pickle::read(&bytes).is_ok(), id == "django_model_unpickle", "{id}");
     }
 }
@@ -88,7 +88,7 @@ fn each_limit_has_its_reason() {
     }
 }
 
-/// A list of `head` and of `part`, `count` times, at the key `k`.
+/// At the key `k`: a list of `head` and `count` times `part`.
 fn in_list(head: &[u8], part: &[u8], count: usize) -> Vec<u8> {
     [b"\x80\x05}\x8c\x01k](", head, &part.repeat(count), b"es."].concat()
 }
@@ -105,7 +105,7 @@ fn decimal_integers_weigh_also_when_nothing_holds_them() {
 #[test]
 fn a_tuple_has_as_many_items_as_may_wait() {
     let tuple = |items: usize| [&b"\x80\x05}\x8c\x01k("[..], &b"N".repeat(items), b"ts."].concat();
-    // The dict and the key wait too.
+    // The dict and the key also wait on the stack.
     assert!(Pickle::read(&tuple(131_070)).is_ok());
     assert_eq!(reason(&tuple(131_071)), "nodes");
 }
@@ -128,12 +128,12 @@ fn names_of_classes_are_looked_at_so_often_only() {
         assert!(Pickle::read(&in_list(head, part, limit)).is_ok());
         assert_eq!(reason(&in_list(head, part, limit + 1)), "names");
     };
-    // Of 256 KiB, each time takes 64 and the lengths.
+    // Of 256 KiB, each use takes 64 plus the lengths.
     names(b"", b"cab\nc\n", 3912);
     names(b"\x8c\x01a\x94", b"h\0h\0\x93", 3971);
     let long = [&b"X\x10\x27\0\0"[..], &b"a".repeat(10_000), b"\x94"].concat();
     names(&long, b"h\0h\0\x93", 13);
-    // The name of `getattr` takes 79, the owner's 20,064, and each call 20,065: one more than is counted.
+    // The name of `getattr` takes 79, the owner's 20,064, and each call 20,065: one more than the limit holds.
     let member = [&long[..], b"h\0h\0\x93\x8c\x01b\x86\x94cbuiltins\ngetattr\n\x94h\x01R"].concat();
     names(&member, b"h\x02h\x01R", 11);
 }
@@ -151,7 +151,7 @@ fn no_state_changes_the_class_of_an_object() {
     ] {
         assert_eq!(reason(&built(&state)), "state_class");
     }
-    // Two levels down it is data.
+    // Two levels down it is plain data.
     for state in [&b"}\x8c\x01aNs"[..], b"N}\x8c\x01aNs\x86", &[b"N", &dict[..], b"\x86\x85"].concat()] {
         assert!(Pickle::read(&built(state)).is_ok());
     }

@@ -1,4 +1,4 @@
-//! Properties of any value and of any bytes.
+//! Properties of arbitrary values and bytes.
 
 use proptest::prelude::*;
 
@@ -60,7 +60,7 @@ fn tree(protocol: u8) -> impl Strategy<Value = PyValue> {
     })
 }
 
-/// An accepted pickle is written to one that is accepted again, and then stays unchanged.
+/// An accepted pickle is written as an accepted pickle, which then stays unchanged.
 fn check_any(bytes: &[u8]) {
     if let Ok(mut pickle) = Pickle::read(bytes) {
         for (_, value) in pickle.entries() {
@@ -126,7 +126,7 @@ proptest! {
     }
 }
 
-/// Opcodes with small arguments, so that random programs get far.
+/// Opcodes with small arguments, so that random programs run for long.
 #[rustfmt::skip]
 const OPS: &[&[u8]] = &[
     b"(", b"N", b"\x88", b"K\x01", b"\x8c\x01a", b"\x8c\x01b", b"C\x01x", b"]", b"}", b")", b"\x8f", b"\x85", b"\x86",

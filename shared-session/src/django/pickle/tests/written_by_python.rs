@@ -1,4 +1,4 @@
-//! What Django and CPython wrote, and what is written as they would.
+//! Pickles written by Django and CPython, and ours, which must equal theirs.
 
 use super::*;
 
@@ -93,7 +93,7 @@ fn new_values_are_written_as_cpython_writes_them() {
         let PyValue::List(mut values) = python(&Pickle::read(&expected).unwrap(), "v") else { panic!("a list") };
         assert!(!values.iter().any(|value| matches!(value, PyValue::Object(_))));
         if let PyValue::DateTime(first) = &mut values[0] {
-            // Protocols 2 and 3 have lost it, and lose it again.
+            // Protocols 2 and 3 do not store it.
             first.time.fold |= kind == "built";
         }
         let mut pickle = Pickle::new(protocol);

@@ -7,21 +7,21 @@ use crate::{
     store::sql::database::{Common, Dialects, Pool},
 };
 
-/// One text for each operation. Parameters are numbered as the caller binds them.
+/// One statement for each operation. Parameters are numbered in the caller's binding order.
 #[derive(Clone)]
 pub(crate) struct Statements {
     pub(crate) common: Common,
     /// The expressions for the current time and for the end of a lifetime.
     now: &'static str,
     end: &'static str,
-    /// Nothing. Fails if the table or a column is missing.
+    /// No parameters. Fails if the table or a column is missing.
     pub(crate) check: &'static str,
-    /// Key, value as bytes: how many live rows hold it.
+    /// Key, value as bytes. Returns the number of live rows with that value.
     #[cfg(feature = "redis")]
     pub(crate) holds: &'static str,
-    /// Key. Answers milliseconds since the Unix epoch; of a local time, those at which clocks in UTC show it.
+    /// Key. Returns milliseconds since the Unix epoch; a local time is returned as if it were UTC.
     pub(crate) expires: &'static str,
-    /// Key, value, lifetime in milliseconds; where times are local, with the offset at its end. Replaces a row whose
+    /// Key, value, lifetime in milliseconds (with the offset at its end, if times are local). Replaces a row whose
     /// lifetime has passed.
     pub(crate) create: &'static str,
     /// Key, value, lifetime as in `create`, the bytes to replace.
@@ -121,8 +121,8 @@ macro_rules! statements {
 }
 
 pub(crate) static STATEMENTS: Dialects<Statements> = Dialects {
-    // Keys are compared by the operators of `varchar_pattern_ops`, whose index Django makes: by bytes, whatever the
-    // database's collation.
+    // Keys are compared by the operators of `varchar_pattern_ops`, for which Django creates an index: by bytes,
+    // regardless of the database's collation.
     #[cfg(feature = "postgres")]
     postgres: statements! {
         now: "clock_timestamp()",
@@ -133,7 +133,7 @@ pub(crate) static STATEMENTS: Dialects<Statements> = Dialects {
         pass_locked: " FOR UPDATE SKIP LOCKED",
         time: "(extract(epoch from clock_timestamp()) * 1000)::bigint",
     },
-    // Django keeps a time as text in UTC, `2026-01-31 12:00:00.000000`, without the fraction if it is zero. Both forms
+    // Django stores a time as text in UTC, `2026-01-31 12:00:00.000000`, without the fraction if it is zero. Both forms
     // sort by time.
     #[cfg(feature = "sqlite")]
     sqlite: statements! {
@@ -147,7 +147,7 @@ pub(crate) static STATEMENTS: Dialects<Statements> = Dialects {
     },
 };
 
-/// The statements where `expire_date` holds local times of `zone`. They are made once for each zone and, like the ones
+/// The statements for an `expire_date` with local times of `zone`. They are made once per zone and, like the ones
 /// above, live as long as the process.
 pub(crate) fn in_zone(pool: &Pool, zone: &TimeZone) -> &'static Statements {
     type Made = Vec<(&'static Statements, TimeZone, &'static Statements)>;
@@ -177,7 +177,7 @@ pub(crate) fn in_zone(pool: &Pool, zone: &TimeZone) -> &'static Statements {
 }
 
 impl Statements {
-    /// The same with other texts for the time now and for the end of a lifetime.
+    /// The same statements with other texts for the current time and the end of a lifetime.
     fn with_times(&self, now: &str, end: &str) -> Self {
         let text = |text: &'static str| -> &'static str {
             let parts: Vec<_> = text.split(self.end).map(|part| part.replace(self.now, now)).collect();
@@ -192,7 +192,7 @@ impl Statements {
                 scan: text(scan),
                 scan_to_the_end: text(scan_to_the_end),
                 purge: text(purge),
-                // The time of the database's clock has no zone.
+                // The time of the database's clock needs no zone.
                 time,
             },
             now: self.now,

@@ -1,4 +1,4 @@
-//! Which sessions in the store do not fit the configuration.
+//! Detection of stored sessions that do not fit the configuration.
 
 use shared_session::{ErrorKind, Profile, SecretKeys, django::Django, users::ManageUsers};
 
@@ -13,13 +13,13 @@ async fn a_service_with_another_prefix_version_or_key_does_not_fit() {
         fleet.manager.clone().with_users(users.clone(), keys).with_profile(Profile::django(django))
     };
     let ours = with(Django::cache(), "key");
-    assert_eq!(ours.check_fleet().await.unwrap().sessions, 0, "an empty store fits everybody");
+    assert_eq!(ours.check_fleet().await.unwrap().sessions, 0, "an empty store fits every configuration");
     let fleet = Fleet { manager: ours.clone(), store: fleet.store.clone(), memory: fleet.memory.clone() };
     current_user::signed_in(&fleet, &users, "ann").await;
     let found = ours.check_fleet().await.unwrap();
     assert_eq!((found.sessions, found.users), (1, 1));
     users.set_active("1", false).await.unwrap();
-    assert_eq!(ours.check_fleet().await.unwrap().users, 0, "of a user who is locked out nothing can be told");
+    assert_eq!(ours.check_fleet().await.unwrap().users, 0, "sessions of a deactivated user prove nothing");
     users.set_active("1", true).await.unwrap();
     for (other, says) in [
         (with(Django::cache().with_key_prefix("shop"), "key"), r#"key prefix is "" and the version 1"#),

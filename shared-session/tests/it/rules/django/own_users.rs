@@ -1,4 +1,4 @@
-//! Users of a type of their own beside Django's sessions: the sessions are Django's, the users' table is not.
+//! Custom users beside Django's sessions: the sessions are Django's, the users' table is not.
 
 use std::sync::{Arc, Mutex};
 
@@ -17,7 +17,7 @@ use crate::rules::{
 /// `make_password("right", "saltsaltsaltsalt")` with ten iterations.
 const PASSWORD: &str = "pbkdf2_sha256$10$saltsaltsaltsalt$bFMwRwpZPtjGvst77bfkX6P1DEoEYRSYbSPgQqtMSkY=";
 
-/// `salted_hmac` of that, as `get_session_auth_hash` makes it under the key below.
+/// `salted_hmac` of that hash, as in `get_session_auth_hash`, under the key below.
 const AUTH_HASH: &str = "9dd8dbbaf19d66e5bf126f76bc152292e423fece119ecc9cde6170767dae8cb3";
 
 fn fleet_with_accounts() -> (Fleet, Accounts) {
@@ -67,7 +67,7 @@ async fn whoever_signs_in_among_users_of_ones_own_is_signed_in_to_django() {
     }
     assert_eq!(name(&fleet, &ann).await, Some("ann"));
 
-    // Without epochs the sessions in the index are deleted.
+    // Without epochs, revoking deletes the sessions in the index.
     assert_eq!(fleet.manager.revoke_all("1").await.unwrap(), 1);
     assert_eq!(name(&fleet, &ann).await, None);
     assert_eq!(stored(&fleet, &session_key(&ann)).await, None);

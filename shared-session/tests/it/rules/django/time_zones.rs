@@ -1,4 +1,4 @@
-//! Sessions that end at a time of the site's zone. The store's clock stands at 2023-11-14 22:13:20 UTC.
+//! Sessions that end at a time of the site's zone. The store's clock is at 2023-11-14 22:13:20 UTC.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn a_local_time_without_a_zone_stops_the_start_and_neither_ends_nor_overwr
     assert_eq!(fleet.load(&browser).await.1.names().unwrap_err().kind(), ErrorKind::Unreadable);
     assert_eq!(stored(&fleet, &session_key(&browser)).await, before);
 
-    // One that can be read does not outweigh it.
+    // A readable session does not outweigh an unreadable one.
     in_zone(&fleet, None).serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
     assert_eq!(fleet.manager.check_fleet().await.unwrap_err().kind(), ErrorKind::Config);
     let error = {
@@ -61,10 +61,10 @@ async fn a_local_time_without_a_zone_stops_the_start_and_neither_ends_nor_overwr
         session.insert("_session_expiry", "2023-11-14T17:14:20").unwrap();
         kind(&fleet.finish(&request).await)
     };
-    assert_eq!(error, Some(ErrorKind::Value), "we write none either");
+    assert_eq!(error, Some(ErrorKind::Value), "this service writes none either");
 }
 
-/// As Django before 4.1 keeps them, in pickles.
+/// In pickles, as in Django before 4.1.
 #[tokio::test]
 async fn datetimes_in_pickles_end_sessions_in_their_own_zone_or_in_that_of_the_site() {
     let at = |hour, offset| {
