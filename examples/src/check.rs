@@ -208,7 +208,9 @@ async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers
             format!("of {sessions} sessions all can be read, {users} users confirm theirs"),
         );
     }
-    found.unchecked().for_each(|line| report.say(State::Warning, "fleet", line));
+    if let Some(line) = found.unchecked() {
+        report.say(State::Warning, "fleet", line);
+    }
     write_one(&manager).await.map_err(|error| explained("SESSION_URL", &error))?;
     report.say(State::Fine, "store", "a session was stored, read and ended");
     Ok(())

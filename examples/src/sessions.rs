@@ -113,11 +113,11 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
                 return Ok(());
             }
             Ok(Err(error)) => {
-                tracing::info!(%error, "not checked: prefix and secret key, for the sessions cannot be listed");
+                tracing::info!(%error, "key prefix and secret key are not checked: the sessions cannot be listed");
                 return Ok(());
             }
             Err(_) => {
-                tracing::info!("not checked: prefix and secret key, for the sessions cannot be listed in time");
+                tracing::info!("key prefix and secret key are not checked: the sessions cannot be listed in time");
                 return Ok(());
             }
         }
@@ -125,7 +125,9 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
     if found.sessions > 0 {
         tracing::info!(sessions = found.sessions, users = found.users, "this service fits the sessions in the store");
     }
-    found.unchecked().for_each(|line| tracing::info!("{line}"));
+    if let Some(line) = found.unchecked() {
+        tracing::info!("{line}");
+    }
     Ok(())
 }
 
@@ -134,7 +136,7 @@ async fn check_copies(store: &DjangoCachedDbStore) -> Result<(), Error> {
     match store.check_copies().await {
         Ok(true) => Ok(()),
         Ok(false) => {
-            tracing::info!("checked prefix: no copy of a session found under it");
+            tracing::info!("no copy of a session found under this key prefix: the prefix is not checked");
             Ok(())
         }
         Err(error) if error.kind() == ErrorKind::Config => {
@@ -142,7 +144,7 @@ async fn check_copies(store: &DjangoCachedDbStore) -> Result<(), Error> {
             Err(Error::new(ErrorKind::Config, format!("{settings}: {error}")))
         }
         Err(error) => {
-            tracing::warn!(%error, "not checked: prefix of the copies of sessions");
+            tracing::warn!(%error, "the key prefix of the copies of sessions is not checked");
             Ok(())
         }
     }

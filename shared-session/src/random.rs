@@ -21,8 +21,9 @@ pub(crate) fn positions<const N: usize>() -> Result<[u8; N], Error> {
     let mut open = positions.iter_mut();
     loop {
         let mut bytes = [0; 64];
-        getrandom::fill(&mut bytes)
-            .map_err(|source| Error::new(ErrorKind::Unavailable, "the system has no randomness").with_source(source))?;
+        getrandom::fill(&mut bytes).map_err(|source| {
+            Error::new(ErrorKind::Unavailable, "the system provides no random bytes").with_source(source)
+        })?;
         for byte in bytes.into_iter().filter(|byte| *byte < FAIR) {
             match open.next() {
                 Some(position) => *position = byte % 62,
@@ -48,8 +49,9 @@ pub(crate) fn text<const N: usize>() -> Result<String, Error> {
 #[cfg(all(feature = "users", any(feature = "postgres", feature = "sqlite")))]
 pub(crate) fn uuid() -> Result<String, Error> {
     let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|source| Error::new(ErrorKind::Unavailable, "the system has no randomness").with_source(source))?;
+    getrandom::fill(&mut bytes).map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "the system provides no random bytes").with_source(source)
+    })?;
     let random = u128::from_be_bytes(bytes);
     let version = random & !(0xf << 76) | 4 << 76;
     Ok(format!("{:032x}", version & !(0b11 << 62) | 0b10 << 62))

@@ -294,7 +294,7 @@ impl Shared {
                 Replaced::Conflict(_) | Replaced::Gone => {}
             }
         }
-        Err(Error::new(ErrorKind::Unavailable, "other attempts kept being faster"))
+        Err(Error::new(ErrorKind::Unavailable, "too many simultaneous attempts"))
     }
 
     async fn succeeded(&self, of: &Taken) -> Result<(), Error> {

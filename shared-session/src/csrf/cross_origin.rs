@@ -197,9 +197,9 @@ impl OriginRefusal {
     pub(super) fn into_error(self) -> Error {
         let error = Error::new(ErrorKind::CrossSite, "a cross-origin request was refused").with_source(self);
         match self {
-            Self::CrossSite => error.with_public_message("A page of another site asked for this."),
+            Self::CrossSite => error.with_public_message("A page of another site sent this request."),
             Self::ForeignOrigin | Self::MissingOrigin => {
-                error.with_public_message("This service does not accept requests from the page that asked for this.")
+                error.with_public_message("This service does not accept requests from that page.")
             }
             Self::UnknownSite | Self::RepeatedHeader => error,
         }
@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn a_client_is_told_why_where_that_says_nothing_of_the_service() {
         let told = |refusal: OriginRefusal| refusal.into_error().public_message();
-        assert_eq!(told(OriginRefusal::CrossSite), "A page of another site asked for this.");
+        assert_eq!(told(OriginRefusal::CrossSite), "A page of another site sent this request.");
         assert_eq!(told(OriginRefusal::ForeignOrigin), told(OriginRefusal::MissingOrigin));
         assert!(told(OriginRefusal::ForeignOrigin).starts_with("This service does not accept requests"));
         for other in [OriginRefusal::UnknownSite, OriginRefusal::RepeatedHeader] {

@@ -44,11 +44,11 @@ impl TokenRefusal {
         let error = Error::new(ErrorKind::StaleForm, "a form was refused").with_source(self);
         match self {
             Self::NoCookie => error.with_public_message(
-                "The cookie that belongs to this page was not sent. Please reload the page and try again.",
+                "Your browser did not send the cookie for this page. Please reload the page and try again.",
             ),
-            Self::Missing => error.with_public_message(
-                "The form came without the token of its page. Please reload the page and try again.",
-            ),
+            Self::Missing => {
+                error.with_public_message("The form's security token is missing. Please reload the page and try again.")
+            }
             Self::Stale => error,
         }
     }

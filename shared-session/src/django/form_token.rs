@@ -64,7 +64,7 @@ struct DjangoTokens(SessionCookie);
 
 impl TokenScheme for DjangoTokens {
     fn with_cookie(&self, _: CookieConfig) -> Result<Arc<dyn TokenScheme>, Error> {
-        Err(Error::new(ErrorKind::Config, "the tokens of Django are made with their cookie"))
+        Err(Error::new(ErrorKind::Config, "pass the cookie to FormTokens::django"))
     }
 
     fn issue(&self, cookie_headers: &mut Headers<'_, '_>, _: Option<&str>) -> Result<Issued, Error> {

@@ -111,7 +111,7 @@ fn limits(
         // The time could be hours off in either direction: a live session would be refused, or an ended one opened.
         Moment::Local => Err(Error::new(
             ErrorKind::Config,
-            "a session ends at a local time (USE_TZ = False), and no time zone is set to read it in",
+            "a session ends at a local time (USE_TZ = False), but no time zone is configured",
         )),
     }
 }

@@ -35,8 +35,9 @@ impl fmt::Debug for KnownDevice {
 /// A new value for the cookie of a device that has just signed in to `account`.
 pub(super) fn issue(keys: &SecretKeys, account: &str) -> Result<String, Error> {
     let mut random = [0; 16];
-    getrandom::fill(&mut random)
-        .map_err(|source| Error::new(ErrorKind::Unavailable, "the system has no randomness").with_source(source))?;
+    getrandom::fill(&mut random).map_err(|source| {
+        Error::new(ErrorKind::Unavailable, "the system provides no random bytes").with_source(source)
+    })?;
     let id = URL_SAFE_NO_PAD.encode(random);
     let mac = URL_SAFE_NO_PAD.encode(keys.sign(PURPOSE, &signed(&id, account)));
     Ok([id, mac].concat())

@@ -230,7 +230,7 @@ fn of_core(core: &Core) -> Option<&Auth> {
 }
 
 fn no_users() -> Error {
-    Error::new(ErrorKind::Config, "the session manager knows no users; give it some with with_users")
+    Error::new(ErrorKind::Config, "the session manager has no users: call with_users")
 }
 
 impl SessionManager {

@@ -26,8 +26,8 @@ use std::{any::Any, borrow::Cow, collections::BTreeSet};
 /// assert!(account.is_active() && !account.is_superuser());
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a type of users",
-    note = "implement `shared_session::users::AuthUser` for your type of users"
+    message = "`{Self}` is not a user type",
+    note = "implement `shared_session::users::AuthUser` for your user type"
 )]
 pub trait AuthUser: Any + Send + Sync {
     /// The primary key, as text, with which [`Users::find`](super::Users::find) finds the user. The session stores it.
@@ -100,8 +100,8 @@ pub trait AuthUser: Any + Send + Sync {
 /// assert_eq!(Editor(User::new("1", "ann")).as_user().username, "ann");
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is neither a user nor something with a user in it",
-    note = "implement `shared_session::users::AuthUser` for your type of users"
+    message = "`{Self}` is neither a user nor contains one",
+    note = "implement `shared_session::users::AuthUser` for your user type"
 )]
 pub trait AsUser {
     /// The type of the user: that of the manager's [`Users`](super::Users::User).

@@ -251,7 +251,7 @@ impl SqlUsers {
             Ok::<_, Error>(())
         });
         if let Err(error) = looked.await {
-            tracing::debug!(%error, "what the stored passwords cost is not known yet");
+            tracing::debug!(%error, "the cost of the stored password hashes is not known yet");
         }
     }
 
@@ -281,7 +281,7 @@ impl SqlUsers {
         let Some(stored) = tables.name.stored(name) else { return Ok(None) };
         let mut users = self.found(tables, &tables.find_by_name, &stored).await?;
         if users.len() > 1 {
-            tracing::warn!("several users have one name, so none of them can sign in with it");
+            tracing::warn!("several users have the same name, so none of them can sign in with it");
             return Ok(None);
         }
         Ok(users.pop())

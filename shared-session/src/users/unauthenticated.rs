@@ -41,7 +41,7 @@ impl UnauthenticatedReason {
         match self {
             Self::NoCookie => error.with_public_message("No session cookie was sent. Please sign in."),
             Self::Ended => error.with_public_message("Your session has ended. Please sign in."),
-            Self::TooLongAgo => error.with_public_message("You signed in too long ago for this. Please sign in again."),
+            Self::TooLongAgo => error.with_public_message("This action needs a recent sign-in. Please sign in again."),
             Self::Anonymous => error,
         }
     }

@@ -72,8 +72,9 @@ impl Native {
 
     fn sign(&self, purpose: &str, binding: &[u8]) -> Result<Signed, Error> {
         let mut nonce = [0; NONCE];
-        getrandom::fill(&mut nonce)
-            .map_err(|error| Error::new(ErrorKind::Unavailable, "the system has no randomness").with_source(error))?;
+        getrandom::fill(&mut nonce).map_err(|error| {
+            Error::new(ErrorKind::Unavailable, "the system provides no random bytes").with_source(error)
+        })?;
         Ok(Signed::new(&self.keys, purpose, binding, nonce))
     }
 

@@ -149,7 +149,7 @@ impl DjangoDbStore {
         // In SQLite all times are text.
         if self.zone.is_none() && self.database.kind() == "postgres" && self.holds_local_times().await? {
             return Err(failure::config(
-                "the column expire_date of django_session is without a time zone: set the zone of its times \
+                "the column expire_date of django_session has no time zone: configure the zone of its times \
                  (with_time_zone; DJANGO_TIME_ZONE of the example services)",
             ));
         }

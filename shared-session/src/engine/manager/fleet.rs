@@ -25,24 +25,25 @@ pub struct FleetCheck {
 }
 
 impl FleetCheck {
-    /// What nothing in the store could confirm, each as a line for a log. None of it is wrong as far as is known: a new
-    /// deployment has no sessions yet.
+    /// The settings that no stored session could confirm, as a line for a log; `None` if all were checked. This is no
+    /// error: a new deployment has no sessions yet.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
     /// use shared_session::{SessionManager, store::MemoryStore};
     ///
     /// let found = SessionManager::new(MemoryStore::new()).check_fleet().await?;
-    /// assert_eq!(found.unchecked().next(), Some("checked prefix: no session found under it"));
+    /// let line = "no session found under this key prefix: the settings are not checked";
+    /// assert_eq!(found.unchecked(), Some(line));
     /// # Ok(()) }
     /// ```
-    pub fn unchecked(&self) -> impl Iterator<Item = &'static str> {
-        let sessions = (self.sessions == 0).then_some([
-            "checked prefix: no session found under it",
-            "not checked: codec and times, for there is no session to read",
-        ]);
-        let users = (self.users == 0).then_some("not checked: secret key and user table, for nobody is signed in");
-        sessions.into_iter().flatten().chain(users)
+    #[must_use]
+    pub fn unchecked(&self) -> Option<&'static str> {
+        match (self.sessions, self.users) {
+            (0, _) => Some("no session found under this key prefix: the settings are not checked"),
+            (_, 0) => Some("no signed-in session found: secret key and user table are not checked"),
+            _ => None,
+        }
     }
 }
 
@@ -227,9 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn what_nothing_confirmed_is_said() {
-        let lines = |sessions, users| FleetCheck { sessions, users }.unchecked().count();
-        assert_eq!((lines(0, 0), lines(3, 0), lines(3, 1)), (3, 1, 0));
+    fn settings_that_no_session_confirms_are_reported() {
+        let line = |sessions, users| FleetCheck { sessions, users }.unchecked().unwrap_or_default();
+        assert!(line(0, 0).starts_with("no session found") && line(3, 0).starts_with("no signed-in session"));
+        assert_eq!(line(3, 1), "");
     }
 
     fn refusal(found: Findings) -> String {

@@ -45,7 +45,7 @@ impl LazySession {
     ///
     /// # Errors
     /// [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. [`ErrorKind::Closed`] after the response was
-    /// decided, and for a reopened session. [`ErrorKind::Unavailable`] if the system has no randomness.
+    /// decided, and for a reopened session. [`ErrorKind::Unavailable`] if the system provides no random bytes.
     pub fn form_token(&self) -> Result<FormToken, Error> {
         self.form_token_of(self.0.core.form_tokens()?)
     }

@@ -144,8 +144,8 @@ impl Session {
         self.0.core.stats.other_hashes.add_one();
         if auth.other_key.is_due() {
             tracing::warn!(
-                "a session does not count as signed in: its user is there, but its auth hash is of another secret key, or \
-                 from before a change of the password that this service has not seen. If it goes on, the services have \
+                "a session is treated as anonymous: its user exists, but its auth hash was made with another secret key, \
+                 or before a password change that this service has not seen. If this continues, the services have \
                  different SECRET_KEYs. shared_session_other_hashes_total counts; this line comes once in 10 minutes"
             );
         }

@@ -393,5 +393,5 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     if (1..=150).contains(&name.chars().count()) && !name.contains('\0') {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Config, "the name of a group has 1 to 150 characters"))
+    Err(Error::new(ErrorKind::Config, "a group name must have 1 to 150 characters"))
 }

@@ -63,7 +63,7 @@ impl SqlUsers {
         .await;
         match read {
             Err(error) if error.kind() == ErrorKind::Database => {
-                Err(Error::new(ErrorKind::Config, format!("the table {name} cannot be read as one of users: {error}")))
+                Err(Error::new(ErrorKind::Config, format!("the table {name} cannot be read as a user table: {error}")))
             }
             read => read.map(|()| tables),
         }

@@ -67,7 +67,7 @@ pub enum CreateUserError {
     #[error("a user with that name already exists")]
     NameTaken,
     /// The name is empty, longer than 150 characters, or has characters other than letters, digits and `@.+-_`.
-    #[error("a user name has 1 to 150 letters, digits and @ . + - _ only")]
+    #[error("a user name must have 1 to 150 characters: letters, digits and @ . + - _")]
     InvalidName,
     /// The address is longer than 254 characters or has control characters; or users sign in with it, and it has no
     /// `@`.
@@ -79,7 +79,7 @@ pub enum CreateUserError {
     /// The user model requires more than [`NewUser`] holds: this column needs a value, and the database has no default
     /// for it.
     #[error(
-        "the column {0} of the user table must have a value that is not asked for here: \
+        "the column {0} of the user table requires a value that create_user does not set: \
          create users with Django (manage.py createsuperuser), or give the column a default in the database"
     )]
     ColumnNeeded(String),

@@ -60,12 +60,12 @@ async fn the_start_says_what_it_found_nothing_to_check_with_and_where_other_sess
     for backend in [Backend::Embedded, Backend::Redis(RedisKind::New), Backend::Postgres] {
         let pair = Pair::start(backend);
         for service in pair.both() {
-            says(service, "checked prefix: no session found under it").await;
+            says(service, "no session found under this key prefix").await;
         }
         Browser::new().set_preference(&pair, "theme", &json!("dark")).await;
         let same = pair.one_more(Kind::Api);
         says(&same, "this service fits the sessions in the store").await;
-        assert!(!same.output().contains("checked prefix"), "{}", same.output());
+        assert!(!same.output().contains("no session found"), "{}", same.output());
         let other = pair.one_more_with(Kind::Api, &[("SESSION_KEY_PREFIX", "shop:")]);
         says(&other, r#"the key prefix is "shared_session:""#).await;
     }

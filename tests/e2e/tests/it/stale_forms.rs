@@ -166,7 +166,10 @@ async fn a_refusal_says_who_asked() {
     let pair = Pair::start(Backend::Embedded);
     type Change = fn(Request) -> Request;
     let cases: [(Change, &str); 3] = [
-        (|request| request.on_page_of("https://evil.example", "cross-site"), "A page of another site asked for this."),
+        (
+            |request| request.on_page_of("https://evil.example", "cross-site"),
+            "A page of another site sent this request.",
+        ),
         (
             |request| request.header("origin", "http://unknown.test").without("sec-fetch-site"),
             "This service takes no forms from pages with the address that you used.",

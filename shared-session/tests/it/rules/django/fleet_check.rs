@@ -46,7 +46,7 @@ async fn native_sessions_under_another_prefix_are_named_and_what_looks_like_one_
     let shop = fleet.manager.clone().with_profile(Profile::native("shop:"));
     set(&fleet, "cache:abcdefghijklmnopqrstuvwx", "text".into()).await;
     let found = shop.check_fleet().await.unwrap();
-    assert_eq!(found.unchecked().next(), Some("checked prefix: no session found under it"));
+    assert!(found.unchecked().is_some_and(|line| line.starts_with("no session found")));
     fleet.serve(&mut Browser::default(), |session| session.insert("a", &1).unwrap()).await;
     let error = shop.check_fleet().await.unwrap_err();
     assert!(error.to_string().contains(r#"the key prefix is "shared_session:""#), "{error}");
