@@ -1,4 +1,4 @@
-//! Compares the table "Who may know what" of ARCHITECTURE.md with the imports in the code.
+//! Compares the table "Module layers" of ARCHITECTURE.md with the imports in the code.
 //!
 //! A module imports only from the rows above its own, and from modules before an arrow in its own row. A re-exported
 //! name counts as an import from its origin; re-exporting a child does not count. The test sees imports only, not the
@@ -82,7 +82,7 @@ fn imports_are_seen_however_they_are_written() {
 #[test]
 fn a_module_is_above_those_in_later_rows_and_behind_later_arrows() {
     let layers = layers(
-        "## Who may know what\n\n| folder | modules | why |\n|---|---|---|\n| `crate` | `a` → `b::c` `d` | |\n\
+        "## Module layers\n\n| folder | modules | why |\n|---|---|---|\n| `crate` | `a` → `b::c` `d` | |\n\
          | `e` | `f` → `self` | `x` |\n\n## Next\n| `f` | `g` |",
     );
     let order: Vec<_> = layers.iter().map(|(name, layer)| (name.as_str(), *layer)).collect();
@@ -103,7 +103,7 @@ fn split(path: &str) -> Segments {
 
 /// The row of each module in the table, and the number of arrows before it in that row.
 fn layers(page: &str) -> BTreeMap<String, (usize, usize)> {
-    let (_, section) = page.split_once("## Who may know what").expect("the section");
+    let (_, section) = page.split_once("## Module layers").expect("the section");
     let section = section.split("\n## ").next().unwrap_or_default();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let mut layers = BTreeMap::new();
