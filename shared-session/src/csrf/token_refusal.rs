@@ -73,8 +73,8 @@ mod tests {
     #[test]
     fn a_client_is_told_what_it_did_not_send() {
         let told = |refusal: TokenRefusal| refusal.into_error().public_message();
-        assert!(told(TokenRefusal::NoCookie).starts_with("The cookie that belongs to this page was not sent."));
-        assert!(told(TokenRefusal::Missing).starts_with("The form came without the token of its page."));
+        assert!(told(TokenRefusal::NoCookie).starts_with("Your browser did not send the cookie for this page."));
+        assert!(told(TokenRefusal::Missing).starts_with("The form's security token is missing."));
         assert_eq!(told(TokenRefusal::Stale), ErrorKind::StaleForm.public_message());
     }
 }
