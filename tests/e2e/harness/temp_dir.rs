@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// A directory that goes with its value.
+/// A directory that is removed on drop.
 #[derive(Debug)]
 pub struct TempDir(PathBuf);
 

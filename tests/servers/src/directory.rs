@@ -1,4 +1,4 @@
-//! Directories: a temporary one that goes with its value, and a recursive copy.
+//! Directories: a temporary one that is removed on drop, and a recursive copy.
 
 use std::env;
 use std::fs::{self, DirBuilder};
@@ -9,14 +9,15 @@ use std::process;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A user that files and processes are given to.
+/// The user for files and processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
 }
 
-/// A directory that only its owner may enter, removed on drop. Its path is short: a Unix socket must fit in it.
+/// A directory that only its owner may enter, removed on drop. Its path is short, because it must fit into that of a
+/// Unix socket.
 #[derive(Debug)]
 pub(crate) struct TempDir(PathBuf);
 
@@ -34,7 +35,7 @@ impl TempDir {
         &self.0
     }
 
-    /// The owner of a new file: the user this process runs as.
+    /// The owner of a new file: the user of this process.
     pub(crate) fn owner(&self) -> User {
         let metadata = fs::metadata(&self.0).unwrap();
         User { uid: metadata.uid(), gid: metadata.gid() }
@@ -52,7 +53,7 @@ pub(crate) fn copy(from: &Path, to: &Path, owner: Option<User>) {
     try_copy(from, to, owner).unwrap_or_else(|error| panic!("copy {} to {}: {error}", from.display(), to.display()));
 }
 
-/// [`copy`] that may fail.
+/// Like [`copy`], but returns errors.
 pub(crate) fn try_copy(from: &Path, to: &Path, owner: Option<User>) -> io::Result<()> {
     let metadata = fs::symlink_metadata(from)?;
     if metadata.is_symlink() {
