@@ -1,5 +1,5 @@
-//! Opening a session: reading our cookie out of what browsers and their tenants send. And what signing cookies adds:
-//! to opening one, to refusing a made-up one, and to a rotation, which sends one anew.
+//! Opening a session: finding our cookie among all cookies of a request. And the cost of signing cookies: for opening a
+//! session, for refusing a made-up cookie, and for a rotation, which sends a new one.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
 
 use std::{
@@ -44,7 +44,7 @@ fn main() {
     let mut group = criterion.benchmark_group("signing");
     for (name, manager) in [("unsigned", &plain), ("signed", &signed)] {
         let cookie = runtime.block_on(new_session(manager, 200));
-        // A tag in its form, so that it is computed and compared.
+        // A well-formed tag, so that the expected tag is computed and compared.
         let last = if cookie.ends_with('A') { "Q" } else { "A" };
         let made_up = cookie.get(..cookie.len() - 1).unwrap().to_owned() + last;
         group.bench_function(format!("open {name}"), |bencher| {
@@ -61,7 +61,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Commits that send the cookie anew; only they are timed.
+/// Commits that send a new cookie; only they are timed.
 async fn rotate(manager: &SessionManager, cookie: &str, iterations: u64) -> Duration {
     let mut elapsed = Duration::ZERO;
     for _ in 0..iterations {

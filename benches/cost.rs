@@ -1,15 +1,15 @@
-//! What a request costs in instructions and allocations: figures that a busy machine does not change.
+//! The cost of a request in instructions and allocations: figures that do not depend on the load of the machine.
 //!
-//! Every cell of the table is a process of its own, which serves requests one after the other on one thread, without a
-//! network but for the one to Redis. Callgrind counts its instructions in user space, twice, for different numbers of
-//! requests: the difference is that of the requests alone. A counting allocator counts the rest. Redis is another
+//! Every cell of the table is a separate process, which serves requests one after the other on one thread, without a
+//! network except for Redis. Callgrind counts its instructions in user space, twice, for different numbers of requests:
+//! the difference is the cost of the requests alone. A counting allocator counts the allocations. Redis is another
 //! process and not counted.
 //!
-//! `floor` is the same Axum service with the calls to Redis written by hand; see `cost/by_hand.rs` for what it leaves
-//! out. Callgrind's processor has no instructions for SHA-256, which real ones have.
+//! `floor` is the same Axum service with handwritten calls to Redis; `cost/by_hand.rs` lists the parts that it omits.
+//! Callgrind's processor lacks the SHA-256 instructions of real ones.
 //!
-//! With `--check` it fails where a cell is more than 3 % over `cost/budget.txt`; with `--accept` it writes that file;
-//! `--keep DIRECTORY` keeps the profiles, for `callgrind_annotate`. Any other word is a filter.
+//! With `--check` it fails if a cell is more than 3 % over `cost/budget.txt`; `--accept` writes that file; `--keep
+//! DIRECTORY` keeps the profiles, for `callgrind_annotate`. Any other argument is a filter.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a bench that cannot go on must stop")]
 
 use std::{
@@ -34,10 +34,10 @@ mod serve;
 use budget::{Budget, Cost};
 use cell::{Cell, Store, What, Who};
 
-/// How many requests the two counted runs serve.
+/// The numbers of requests in the two counted runs.
 const RUNS: [u64; 2] = [100, 500];
 
-/// How a process is told that it is one of a cell.
+/// The environment variable with the cell of a child process.
 const CHILD: &str = "SHARED_SESSION_COST_CELL";
 
 struct Arguments {
@@ -147,7 +147,8 @@ fn measure(cell: &Cell, url: &str, counts_instructions: bool, arguments: &Argume
             || "--callgrind-out-file=/dev/null".to_owned(),
             |keep| format!("--callgrind-out-file={}/{}", keep.display(), cell.to_text(0, "").trim().replace(' ', "-")),
         );
-        // A near cache has news and proofs to hear of, as many as there is time: the least of some runs has the fewest.
+        // A near cache handles as many messages and proofs as there is time for: the minimum of some runs has the
+        // fewest.
         let runs = if cell.what == What::Near { 3 } else { 1 };
         let least = |requests| (0..runs).map(|_| collected(&run(requests, Some(&out)).1)).min();
         let [few, many] = RUNS.map(|requests| least(requests).unwrap_or_default());

@@ -1,6 +1,6 @@
-//! The Tower layer over `MemoryStore`, next to the same handler without it.
+//! The Tower layer over `MemoryStore`, compared with the same handler without it.
 //!
-//! One thread and no network: the difference to `bare` is what the layer, the engine and the store cost in all.
+//! One thread and no network: the difference to `bare` is the total cost of the layer, the engine and the store.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
 
 use std::{
@@ -15,16 +15,16 @@ use shared_session_benches::{Request, handlers, new_session, request};
 use tokio::runtime::Runtime;
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-/// How many requests are prepared before the clock runs.
+/// How many requests are prepared before the timer starts.
 const BATCH: u64 = 256;
 
-/// What the requests present.
+/// The cookies of the requests.
 #[derive(Clone, Copy)]
 enum Cookie {
     Absent,
-    /// All the same session.
+    /// The same session for all requests.
     One,
-    /// A session of its own for each request, because a login replaces the cookie.
+    /// A separate session for each request, because a login replaces the cookie.
     Each,
 }
 
@@ -51,7 +51,7 @@ fn main() {
     with_layer!("write", Cookie::One, handlers::write);
     with_layer!("increment", Cookie::One, handlers::increment);
     with_layer!("login", Cookie::Each, handlers::login);
-    // From here on every count and time is recorded.
+    // From here on all counts and times are recorded.
     let recorder = PrometheusBuilder::new().set_buckets(&[0.001, 0.01, 0.1]).unwrap().install_recorder().unwrap();
     with_layer!("read, recorded", Cookie::One, handlers::read);
     recorder.run_upkeep();
@@ -77,7 +77,7 @@ fn bench<S, B>(
     });
 }
 
-/// Serves `iterations` requests. Making them is not timed, dropping what comes back is.
+/// Serves `iterations` requests. The time includes dropping the responses, but not making the requests.
 async fn run<S, B>(mut service: S, manager: &SessionManager, cookie: Cookie, iterations: u64) -> Duration
 where
     S: Service<Request, Response = http::Response<B>, Error = Error>,

@@ -1,7 +1,7 @@
-//! The near cache: what a hit costs next to a `GET`, and how soon what another process wrote is seen.
+//! The near cache: the cost of a hit compared with a `GET`, and the delay until it shows a write of another process.
 //!
-//! The server is started here (`scripts/test-env` finds or installs it). Loaded means that 32 tasks of the same process
-//! load and commit other sessions meanwhile, over the same server and the same two cores.
+//! The bench starts the server (`scripts/test-env` finds or installs it). "Loaded" means that 32 tasks of the same
+//! process load and commit other sessions meanwhile, over the same server and the same two cores.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
 
 use std::{
@@ -69,7 +69,7 @@ fn main() {
 }
 
 async fn managers(redis: &Redis) -> (SessionManager, SessionManager) {
-    // A busy machine may take its time: the figures show it, and no error must.
+    // A busy machine may be slow: the figures show it, but it must not cause errors.
     let config = RedisConfig::new().with_response_timeout(Duration::from_secs(30));
     let far = RedisStore::connect_with(&redis.url(), &config).await.unwrap();
     let near = RedisStore::connect_with(&redis.url(), &config).await.unwrap();
@@ -81,7 +81,7 @@ async fn load(manager: &SessionManager, cookie: &str) -> shared_session::Session
     manager.open([cookie.as_bytes()]).load().await.unwrap()
 }
 
-/// Loads until that needs no store.
+/// Loads until the near cache answers.
 async fn keep(near: &SessionManager, cookie: &str) {
     let before = near.stats().near_hits;
     while near.stats().near_hits == before {
@@ -98,7 +98,7 @@ async fn write(manager: &SessionManager, cookie: &str, n: usize) {
     }
 }
 
-/// How long after each write of `far` a read of `near` still did not see it.
+/// How long after each write of `far` reads of `near` did not show it.
 async fn latencies(far: &SessionManager, near: &SessionManager, loaded: bool) -> (Vec<Duration>, usize) {
     let running = Arc::new(AtomicBool::new(loaded));
     let mut load_tasks = Vec::new();

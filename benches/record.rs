@@ -1,7 +1,7 @@
 //! Decoding and encoding a record, through the public API over a store that does nothing.
 //!
 //! `decode` is `open` and `load`: the cookie, the key, the record, the hash of the secret. `encode` is `close` and
-//! `commit` of one edit: the decision, a task of its own, the record.
+//! `commit` of one edit: the decision, the spawned task, the record.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
 
 use std::{
@@ -13,7 +13,7 @@ use criterion::{Criterion, Throughput};
 use shared_session::{Close, Ending, LazySession, Profile, Sealing, SecretKeys, SessionManager};
 use shared_session_benches::{FixedStore, new_session};
 
-/// How many drafts are prepared before the clock runs.
+/// How many drafts are prepared before the timer starts.
 const BATCH: u64 = 64;
 
 fn main() {

@@ -1,7 +1,8 @@
-//! Load and commit over Redis, next to the same commands written by hand, and how many commands a request sends.
+//! Load and commit over Redis, compared with the same commands written by hand, and the number of commands of a
+//! request.
 //!
-//! The servers are started here (`scripts/test-env` finds or installs them). By hand a read is a `GET`, a write a `GET`
-//! and a `SET`, through the same client, on one shared connection and for the same bytes.
+//! The bench starts the servers (`scripts/test-env` finds or installs them). By hand a read is a `GET`, a write a `GET`
+//! and a `SET`, with the same client, on one shared connection and for the same bytes.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
 
 use std::{
@@ -20,10 +21,10 @@ use shared_session_benches::{Request, handlers, new_session, request};
 use test_servers::{Redis, RedisKind};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-/// How often operations take turns when they are compared.
+/// How many rounds compared operations take, in turns.
 const ROUNDS: usize = 31;
 
-/// Two weeks, as sessions live by default.
+/// Two weeks, the default lifetime of sessions.
 const LIFETIME_MS: u64 = 14 * 24 * 3600 * 1000;
 
 fn main() {
@@ -33,7 +34,7 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .sample_size(20)
         .configure_from_args();
-    // A filter or a profiler asks for one operation and nothing else.
+    // With a filter or under a profiler only one operation runs.
     let whole = std::env::args().skip(1).all(|argument| argument == "--bench");
     let mut ratios = String::new();
     for (name, kind) in [("redis 6.2-7", RedisKind::Old), ("valkey 9", RedisKind::Valkey)] {
@@ -86,7 +87,7 @@ impl Operation {
     }
 }
 
-/// A session for each task, and a value of the same size for those who go without us.
+/// A session for each task, and a value of the same size for the operations by hand.
 struct Fixture {
     manager: SessionManager,
     signing: SessionManager,
@@ -144,7 +145,7 @@ impl Fixture {
                 let handle = self.manager.open([self.made_up.as_bytes()]);
                 black_box(handle.load().await.unwrap());
             }
-            // Its last 22 characters are taken for the tag, as those of any value are.
+            // The last 22 characters are read as the tag, as with any value.
             Operation::MadeUpSigned => {
                 let handle = self.signing.open([self.made_up.as_bytes()]);
                 black_box(handle.load().await.unwrap());
@@ -153,7 +154,7 @@ impl Fixture {
     }
 }
 
-/// How long `iterations` operations take when `tasks` share them.
+/// The time for `iterations` operations that are divided among `tasks`.
 async fn run(operation: Operation, tasks: usize, iterations: u64, fixture: &Arc<Fixture>) -> Duration {
     let rounds = iterations.div_ceil(tasks as u64);
     let start = Instant::now();
@@ -199,7 +200,7 @@ fn spread(mut ratios: Vec<f64>) -> String {
 async fn print_commands() {
     let redis = Redis::start(RedisKind::Old);
     let manager = SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap());
-    // The first sign-in teaches the server the scripts and reads its clock.
+    // The first sign-in loads the scripts into the server and reads its clock.
     let cookie = new_session(&manager, 200).await;
     let layer = SessionLayer::new(manager.clone());
     layer.layer(service_fn(handlers::login)).oneshot(request(Some(&cookie))).await.unwrap();
@@ -243,7 +244,7 @@ where
             continue;
         };
         let calls: f64 = rest.split(',').next().unwrap().parse().unwrap();
-        // Our own questions.
+        // Leaves out the commands of this bench.
         if !command.starts_with("config") && command != "info" {
             write!(counted, "{command} {}  ", calls / cookies.len() as f64).unwrap();
         }

@@ -1,9 +1,9 @@
-//! What `CurrentUser` costs a request: the signed-in user is read from the users' table and checked, or is known from a
-//! user cache and checked.
+//! The cost of `CurrentUser` for a request: the signed-in user is read from the user table, or taken from a user cache,
+//! and checked.
 //!
-//! `MemoryStore`, the Tower layer, one request after the other, no network but that to PostgreSQL. Rounds are in turns,
-//! and medians of them are shown, each next to the same request that does not ask for the user. Processor time is that
-//! of this process, with the thread that sqlx keeps for SQLite, and without PostgreSQL's own.
+//! `MemoryStore`, the Tower layer, one request after the other, no network except for PostgreSQL. Measurements take
+//! turns in rounds; the figures are medians, each compared with the same request without the user. Processor time is
+//! that of this process, including sqlx's thread for SQLite, but not PostgreSQL's own.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
 
 use std::{
@@ -86,14 +86,14 @@ async fn session(request: &Request) -> Result<Session, Error> {
     request.extensions().get::<LazySession>().ok_or(ErrorKind::Config)?.load().await
 }
 
-/// What the handler asks for.
+/// The data that the handler uses.
 #[derive(Clone, Copy)]
 enum What {
     Session,
     User,
 }
 
-/// Microseconds for one request.
+/// Microseconds for each request.
 #[derive(Clone, Copy)]
 struct Figures {
     time: f64,
@@ -113,7 +113,7 @@ async fn ask(manager: &SessionManager, cookie: &str, what: What) -> Figures {
     measured(async || drop(service.clone().oneshot(request(Some(cookie))).await.unwrap())).await
 }
 
-/// What one question to the table takes.
+/// The cost of one query on the user table.
 async fn find(users: &SqlUsers) -> Figures {
     measured(async || assert!(users.find("1").await.unwrap().is_some())).await
 }
@@ -127,7 +127,7 @@ async fn measured(once: impl AsyncFn()) -> Figures {
     Figures { time: each(started.elapsed()), processor: each(processor() - before) }
 }
 
-/// What the threads of this process have had.
+/// The processor time of all threads of this process.
 fn processor() -> Duration {
     let tasks = fs::read_dir("/proc/self/task").unwrap().flatten();
     let of = |task: fs::DirEntry| fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();

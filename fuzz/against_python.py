@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Compares the pickle codec with CPython on mutated pickles: what it accepts, CPython must read, equal before and after.
+"""Compares the pickle codec with CPython on mutated pickles: CPython must read all that the codec accepts, equally.
 
     cargo build --release -p shared-session-interop-codec
     fuzz/against_python.py target/release/interop-codec [SECONDS] [SEED]
 
-Only harmless inputs are loaded: no class or function but the plain types of the standard library is found.
+Only harmless inputs are loaded: the unpickler finds only plain types of the standard library.
 """
 
 import collections
@@ -63,7 +63,7 @@ class Codec:
 
 
 def is_same(a, b, depth=0):
-    """Equality that tells types apart, in which each NaN equals itself. Sharing may be expanded: to a limit."""
+    """Equality with types, in which each NaN equals itself. Sharing may be expanded, up to a limit."""
     if a is b:
         return True
     if type(a) is not type(b):
@@ -115,7 +115,7 @@ def main():
     codec = Codec(sys.argv[1])
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 60
     rng = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 0)
-    # A planted length must not take the machine's memory.
+    # A made-up length must not exhaust the machine's memory.
     resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
     pool, counts, end = list(seeds()), collections.Counter(), time.monotonic() + seconds
     while time.monotonic() < end:
@@ -131,7 +131,7 @@ def main():
             counts["accepted, not loaded"] += 1
             continue
         except Exception as error:
-            # A call with other arguments than the class takes, and the like: described here, made there.
+            # For example a call with arguments that the class refuses: the codec describes it, CPython makes it.
             counts[f"accepted, CPython: {type(error).__name__}"] += 1
             try:
                 Unpickler(io.BytesIO(written)).load()

@@ -7,7 +7,7 @@ import pathlib
 
 HERE = pathlib.Path(__file__).parent
 FIXTURES = HERE.parent / "shared-session" / "tests" / "fixtures"
-# What is longer slows the fuzzer and teaches it nothing.
+# Longer inputs slow the fuzzer down without a benefit.
 MAX_LEN = 4096
 COMPRESSED = (b"\x78", b"\x1f\x8b", b"\xfd7zXZ", b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd")
 
@@ -73,7 +73,7 @@ def main():
         seed("signed_cookie", f"{value}\n\x08B".encode())
     for lines in (f"Bearer {token}", f"Basic eDp5\nbearer {token}", f"Bearer {token}\nCookie: id={token}; a=b"):
         seed("bearer", lines.encode())
-    # A tilde becomes the tag of what is before it.
+    # Each tilde is replaced by the tag of the text before it.
     for lines in (f"Bearer {token}~", f"Cookie: id={token}~", f"Cookie: id={token}~;id={token}\nbearer {token}~"):
         seed("bearer", lines.encode())
     for count in ("1 3 1700000000000 1700000000000", "1 4294967295 5 5", "1 1 18446744073709551615 0"):

@@ -28,7 +28,7 @@ def find_python(first: tuple[int, int], last: tuple[int, int]) -> str | None:
 
 
 def version_of(python: str) -> tuple[int, int]:
-    """(0, 0) for what is no Python: pyenv has a `python3.13` on the path that may only say that there is none."""
+    """(0, 0) if it is not a Python: pyenv puts a `python3.13` on the path that may only report that it is missing."""
     code = "import sys, venv, pip; print(*sys.version_info[:2])"
     try:
         answer = subprocess.run([python, "-c", code], capture_output=True, text=True, timeout=60)
@@ -39,7 +39,7 @@ def version_of(python: str) -> tuple[int, int]:
 
 
 def prepare(name: str, pins: list[Path], python: str) -> Path:
-    """The virtual environment of these pins and this Python; `pip` reads the first of the files. Others are removed."""
+    """The virtual environment of these pins and this Python; `pip` reads the first file. Removes all others."""
     contents = b"".join(file.read_bytes() for file in pins) + python.encode()
     directory = TEST_ENV / f"{name}-{hashlib.sha256(contents).hexdigest()[:16]}"
     if (directory / "complete").exists():
@@ -47,7 +47,7 @@ def prepare(name: str, pins: list[Path], python: str) -> Path:
     print(f"== {name}: installing it into {directory.relative_to(ROOT)}", flush=True)
     for old in TEST_ENV.glob(f"{name}-*"):
         shutil.rmtree(old)
-    # Debian's Python makes environments without pip unless one more package is there; its own pip can put one in.
+    # Without an extra package Debian's Python makes environments without pip; its own pip can install one there.
     subprocess.run([python, "-m", "venv", "--without-pip", str(directory)], check=True)
     inside = str(directory / "bin" / "python")
     subprocess.run([python, "-m", "pip", *QUIET, "--python", inside, "install", "pip"], check=True)

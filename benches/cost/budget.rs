@@ -1,8 +1,8 @@
-//! What each cell may cost.
+//! The budget of each cell.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
-/// What one request costs, on average.
+/// The average cost of one request.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Cost {
     pub(crate) instructions: u64,
@@ -11,13 +11,13 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// `allocations bytes`, as the process of a cell prints them.
+    /// Parses `allocations bytes`, the output of a cell's process.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
         let (allocations, bytes) = text.trim().split_once(' ')?;
         Some(Self { instructions: 0, allocations: allocations.parse().ok()?, bytes: bytes.parse().ok()? })
     }
 
-    /// By more than 3 %. A tenth of an allocation is chance.
+    /// Whether the cost exceeds the budget by more than 3 %. A tenth of an allocation is noise.
     pub(crate) fn is_over(&self, allowed: &Self) -> bool {
         self.instructions * 100 > allowed.instructions * 103 || self.allocations > allowed.allocations * 1.03 + 0.1
     }

@@ -1,7 +1,7 @@
-//! The same service without a session layer: the cookie is the key, and Redis is called by hand.
+//! The same service without a session layer: the cookie is the key, and the handlers call Redis directly.
 //!
-//! No secret is hashed, no conflict is noticed, no lifetime is kept but Redis' own, and an outage is a panic. In the
-//! cells without Redis there is no session at all.
+//! It hashes no secret, detects no conflict, has no lifetime except that of Redis, and panics in an outage. The cells
+//! without Redis have no session at all.
 
 use std::{sync::Arc, time::Duration};
 
@@ -37,7 +37,7 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
         return (router, cookie.to_owned());
     }
     let client = Client::open(url).unwrap();
-    // Under Callgrind everything takes its time.
+    // Everything is slow under Callgrind.
     let patience = AsyncConnectionConfig::new().set_response_timeout(Some(Duration::from_secs(30)));
     let connection = client.get_multiplexed_async_connection_with_config(&patience).await.unwrap();
     let visitor = Visitor { visits: 1, text: "x".repeat(cell.what.size()) };

@@ -1,33 +1,33 @@
 //! The cells of the table.
 
-/// Whose service answers.
+/// The service of the cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
     Floor,
     Ours,
 }
 
-/// Where the sessions are.
+/// The store of the sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Store {
-    /// In the process. The floor has no sessions then.
+    /// In the process. In this case the floor has no sessions.
     Memory,
-    /// A Valkey, which has compare-and-set.
+    /// A Valkey with a native compare-and-set.
     Redis,
-    /// One that has Lua instead.
+    /// A server with Lua instead.
     Lua,
 }
 
-/// What the handler does.
+/// The work of the handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    /// Nothing, behind a layer that only calls through; the floor has no layer. What Axum takes for any layer.
+    /// None, behind a layer that only forwards the call; the floor has no layer. This is Axum's cost for any layer.
     AnyLayer,
     /// The same, but the layer boxes its future.
     BoxingLayer,
     Untouched,
     Read,
-    /// A read that the near cache answers. The floor does not ask Redis.
+    /// A read from the near cache. The floor does not use Redis.
     Near,
     Increment,
     /// A sign-in: a new cookie, and an entry in the user's index.
@@ -67,7 +67,7 @@ impl Cell {
         (Store::Lua, What::RotationLarge),
     ];
 
-    /// As the process of the cell is told.
+    /// The text from which the cell's process parses its task.
     pub(crate) fn to_text(self, requests: u64, url: &str) -> String {
         format!("{:?} {:?} {:?} {requests} {url}", self.who, self.store, self.what)
     }
@@ -87,7 +87,7 @@ impl Cell {
 }
 
 impl What {
-    /// About how many bytes of entries the session has.
+    /// The approximate size of the session's entries in bytes.
     pub(crate) fn size(self) -> usize {
         match self {
             Self::ReadLarge | Self::IncrementLarge | Self::RotationLarge => 20_000,

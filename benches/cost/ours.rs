@@ -21,7 +21,7 @@ pub(crate) async fn service(cell: &Cell, url: &str) -> (Router, String) {
     let manager = match cell.store {
         Store::Memory => SessionManager::new(MemoryStore::new()),
         Store::Redis | Store::Lua => {
-            // Under Callgrind everything takes its time.
+            // Everything is slow under Callgrind.
             let patience = Duration::from_secs(30);
             let config = RedisConfig::new().with_response_timeout(patience).with_connect_timeout(patience);
             let store = RedisStore::connect_with(url, &config).await.unwrap();

@@ -18,10 +18,10 @@ use crate::{
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Until connections are made, scripts known and buffers as large as they get.
+/// Enough to open connections, load scripts and grow buffers to their final size.
 const WARM_UP: u64 = 50;
 
-/// Serves the requests and prints how many allocations each took, and of how many bytes.
+/// Serves the requests and prints the allocations and the allocated bytes of each.
 pub(crate) fn child(text: &str) {
     let (cell, requests, url) = Cell::from_text(text).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -41,13 +41,13 @@ pub(crate) fn child(text: &str) {
         let region = Region::new(ALLOCATOR);
         visitor.ask(requests).await;
         let change = region.change();
-        // A realloc is an allocation like others.
+        // A realloc counts like other allocations.
         let per_request = |count: usize| count as f64 / requests as f64;
         println!("{} {}", per_request(change.allocations + change.reallocations), per_request(change.bytes_allocated));
     });
 }
 
-/// A browser with one cookie. As of hyper, the parts of a request's head are slices of a shared buffer.
+/// A browser with one cookie. As with hyper, the parts of a request's head are slices of a shared buffer.
 struct Visitor {
     router: Router,
     uri: Uri,

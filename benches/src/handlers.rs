@@ -1,4 +1,4 @@
-//! What a service may do with the session of a request. Each handler is a Tower service through `service_fn`.
+//! Handlers that use the session of a request in different ways. Each becomes a Tower service through `service_fn`.
 
 use shared_session::{Error, ErrorKind, Identity, LazySession, Session};
 
@@ -12,10 +12,10 @@ fn done() -> Result<Response, Error> {
     Ok(Response::default())
 }
 
-/// Does not ask for the session.
+/// Does not use the session.
 ///
 /// # Errors
-/// None.
+/// Never fails.
 pub async fn untouched(_request: Request) -> Result<Response, Error> {
     done()
 }
@@ -29,7 +29,7 @@ pub async fn read(request: Request) -> Result<Response, Error> {
     Ok(Response::new(entry.unwrap_or_default()))
 }
 
-/// Sets one entry, whatever it was.
+/// Sets one entry, whatever its value was.
 ///
 /// # Errors
 /// Those of the session.

@@ -1,4 +1,4 @@
-//! What the benches share: handlers, sessions of a given size, and a store that does nothing.
+//! The shared parts of the benches: handlers, sessions of a given size, and a store that does nothing.
 #![allow(clippy::unwrap_used, reason = "a bench that cannot go on must stop")]
 
 use std::{
@@ -15,25 +15,25 @@ use shared_session::{
 
 pub mod handlers;
 
-/// A request as the benches send it.
+/// The request type of the benches.
 pub type Request = http::Request<()>;
-/// A response as the handlers make it.
+/// The response type of the handlers.
 pub type Response = http::Response<String>;
 
 /// A request that presents `cookie`, if any.
 ///
 /// # Panics
-/// When `cookie` is not a header value.
+/// If `cookie` is not a header value.
 #[must_use]
 pub fn request(cookie: Option<&str>) -> Request {
     let request = http::Request::get("/account");
     cookie.into_iter().fold(request, |request, cookie| request.header(COOKIE, cookie)).body(()).unwrap()
 }
 
-/// Stores a session whose entries are about `size` bytes together, and returns the `Cookie` header that opens it.
+/// Stores a session whose entries have about `size` bytes in total, and returns the `Cookie` header that opens it.
 ///
 /// # Panics
-/// When the store fails.
+/// If the store fails.
 pub async fn new_session(manager: &SessionManager, size: usize) -> String {
     let handle = manager.open([]);
     let session = handle.load().await.unwrap();
@@ -47,7 +47,7 @@ pub async fn new_session(manager: &SessionManager, size: usize) -> String {
     outcome.set_cookie().unwrap().split(';').next().unwrap().to_owned()
 }
 
-/// Keeps the first record that it is given, answers it to every load and does nothing else.
+/// Keeps the first stored record, returns it for every load, and does nothing else.
 #[derive(Debug, Default)]
 pub struct FixedStore(OnceLock<Bytes>);
 

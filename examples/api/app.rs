@@ -29,7 +29,7 @@ use crate::{account, devices, docs, edge, json, operations, preferences, problem
 /// The whole service, bound to `bound`.
 ///
 /// # Errors
-/// [`ErrorKind::Config`](shared_session::ErrorKind::Config) for an allowed origin that is none.
+/// [`ErrorKind::Config`](shared_session::ErrorKind::Config) for an invalid allowed origin.
 pub(crate) fn app(setup: Setup, bound: SocketAddr) -> Result<Router, Error> {
     let cors = cors(&setup, bound);
     let takes_bearer = setup.settings.bearer_tokens;
@@ -44,24 +44,24 @@ pub(crate) fn app(setup: Setup, bound: SocketAddr) -> Result<Router, Error> {
     let app = routes
         .with_state(setup)
         .merge(docs::page(if takes_bearer { docs::with_bearer(document) } else { docs::without_bearer(document) }))
-        // From here on each layer is outside of the ones before it.
+        // Each layer from here on wraps the ones before it.
         .layer(DefaultBodyLimit::max(json::MAX_BODY))
-        // Inside the sessions: a cookie that the handler committed before it panicked is still sent.
+        // Inside the session layer, so that a cookie that the handler committed before it panicked is still sent.
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(sessions)
         .layer(from_fn_with_state(trusted, note_client_address))
-        // Outside the sessions: a refused request costs no store call.
+        // Outside the session layer, so that a refused request costs no store call.
         .layer(cross_origin)
-        // Dropping a request ends no commit that has begun.
+        // Dropping a request does not stop a commit that has begun.
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, limit))
         .layer(map_response(problem::finish))
         .layer(from_fn(edge::pass))
-        // Outside everything: pages of the allowed origins can read the errors, too.
+        // Outermost, so that pages of the allowed origins can read errors too.
         .layer(cors);
     Ok(app)
 }
 
-/// What operators ask for alone, for a listener of its own.
+/// The routes for operators alone, for a listener of their own.
 pub(crate) fn of_operators(setup: Setup) -> Router {
     Router::new()
         .route("/healthz", get(operations::healthz))
@@ -93,7 +93,7 @@ fn routes(cookie: &str) -> OpenApiRouter<Setup> {
         .routes(routes!(operations::metrics))
 }
 
-/// Pages of the allowed origins may call with the visitor's cookie.
+/// Allows pages of the allowed origins to call with the visitor's cookie.
 fn cors(setup: &Setup, bound: SocketAddr) -> CorsLayer {
     let origins = setup.allowed_origins(bound);
     CorsLayer::new()
@@ -105,7 +105,7 @@ fn cors(setup: &Setup, bound: SocketAddr) -> CorsLayer {
         .max_age(Duration::from_secs(600))
 }
 
-/// Behind trusted proxies the peer is not the client.
+/// Records the client's address, which behind trusted proxies is not the peer's.
 async fn note_client_address(State(trusted): State<Arc<[Network]>>, mut request: Request, next: Next) -> Response {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
         let address = forwarded_address(peer.ip(), request.headers(), &trusted);
@@ -115,7 +115,7 @@ async fn note_client_address(State(trusted): State<Arc<[Network]>>, mut request:
 }
 
 fn forwarded_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
-    // What is not text is no address, and nothing left of it is believed.
+    // A header that is not text counts as an invalid address, and nothing left of it is trusted.
     let hops: Vec<_> =
         headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default()).collect();
     client_address(peer, &hops, trusted)

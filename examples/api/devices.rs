@@ -54,7 +54,7 @@ pub(crate) struct Part {
     page: Option<u32>,
 }
 
-/// The session that is named in the path. What cannot be a name is the name of nothing: 404.
+/// The session that the path names. Rejects with 404 if the name is invalid.
 pub(crate) struct Named(Handle);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {

@@ -1,16 +1,16 @@
 "use strict";
 
-// As the visitor's system, and as it changes.
+// Follows the theme of the visitor's system, also when it changes.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const paint = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", paint);
 paint();
 
 SwaggerUIBundle({
-  // Relative to the page, which a proxy may show under a path of its own.
+  // Relative to the page, which a proxy may show under another path.
   url: "../openapi.json",
   dom_id: "#api",
   deepLinking: true,
-  // The validator would send the document's address to its makers.
+  // The validator would send the document's address to another host.
   validatorUrl: null,
 });

@@ -50,7 +50,7 @@ pub(crate) fn document(cookie: &str) -> openapi::OpenApi {
     document
 }
 
-/// The operations that may start a session or replace what opens it, by path and method.
+/// The operations that may start a session or replace its secret, by path and method.
 const TELL_TOKENS: [(&str, &str); 5] = [
     ("/api/login", "post"),
     ("/api/visits", "post"),
@@ -59,7 +59,7 @@ const TELL_TOKENS: [(&str, &str); 5] = [
     ("/api/sessions", "delete"),
 ];
 
-/// The same where bearer tokens are accepted: wherever the cookie counts.
+/// The document where bearer tokens are accepted: every operation that takes the cookie takes a token too.
 pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
     let description = "The session of a client that is no browser. `POST /api/login` with `bearer` answers the token in \
         `Session-Token`; a later answer with that header replaces it. Not together with the cookie.";
@@ -84,7 +84,7 @@ pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
     document
 }
 
-/// The same where they are not: nobody is told how to ask for one.
+/// The document where bearer tokens are not accepted: it does not describe how to ask for one.
 pub(crate) fn without_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
     let schemas = document.components.as_mut().map(|components| &mut components.schemas);
     if let Some(RefOr::T(openapi::Schema::Object(login))) = schemas.and_then(|schemas| schemas.get_mut("Login")) {
@@ -114,7 +114,7 @@ fn ambiguous() -> openapi::Response {
         .build()
 }
 
-/// `/docs` and `/openapi.json`. The page loads nothing from elsewhere, and what it loads is part of the program.
+/// `/docs` and `/openapi.json`. The page loads nothing from other hosts; its files are part of the program.
 pub(crate) fn page(document: openapi::OpenApi) -> Router {
     let swagger_ui = swagger_ui_dist::generate_routes(ApiDefinition {
         uri_prefix: "/docs",
@@ -124,7 +124,7 @@ pub(crate) fn page(document: openapi::OpenApi) -> Router {
     .into_service::<Body>();
     Router::new()
         .route("/docs", get(async || Redirect::to("/docs/")))
-        // The page of the crate has no viewport for phones, no dark theme, and a validator elsewhere.
+        // The crate's own page has no viewport for phones and no dark theme, and uses an external validator.
         .route("/docs/", get(async || Html(include_str!("docs.html"))))
         .route("/docs/docs.css", get(async || ([(CONTENT_TYPE, "text/css")], include_str!("docs.css"))))
         .route("/docs/docs.js", get(async || ([(CONTENT_TYPE, "text/javascript")], include_str!("docs.js"))))

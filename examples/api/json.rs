@@ -12,10 +12,10 @@ use crate::problem::Problem;
 /// The largest body, in bytes, unless a route sets another limit.
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
-/// A JSON body. Members that are not asked for are ignored.
+/// A JSON body. Unknown members are ignored.
 ///
-/// Rejects with 415 if it does not say that it is JSON, 413 if it is too large, 400 if it is not JSON, and 422 if it
-/// is not a `T`. What exactly is wrong is not said: the message would quote the value, which may be a password.
+/// Rejects with 415 if the content type is not JSON, 413 if it is too large, 400 if it is not JSON, and 422 if it is
+/// not a `T`. The response does not give the exact reason: the message would quote the value, which may be a password.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
     }
 }
 
-/// A [`JsonBody`] that must be an object: serde would read the fields of a struct from an array, too.
+/// A [`JsonBody`] that must be an object: serde would also read the fields of a struct from an array.
 pub(crate) struct JsonObject<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonObject<T> {

@@ -1,10 +1,10 @@
 //! `api`: JSON on Axum.
 //!
-//! - [`app`]: the routes, and the layers around them in their order
+//! - [`app`]: the routes and the layers around them, in order
 //! - [`serve`]: connections and their limits
-//! - [`edge`]: what happens to every request and every response
+//! - [`edge`]: the first and last step of every request
 //! - [`account`], [`session`], [`preferences`], [`devices`], [`operations`]: the handlers
-//! - [`json`] and [`problem`]: what comes in, and what is said when it cannot be used
+//! - [`json`] and [`problem`]: request bodies, and error responses
 //! - [`docs`]: the OpenAPI document and the page that shows it
 
 mod account;
@@ -64,7 +64,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Answers what operators ask for at an address of its own, where there is one, until the process ends.
+/// Answers operators' requests at an address of their own, if one is set, until the process ends.
 async fn serve_operations(setup: &Setup) -> Result<(), Failure> {
     shared_session_examples::operations::warn_if_open(&setup.settings);
     let Some(addr) = setup.settings.operations.addr else { return Ok(()) };

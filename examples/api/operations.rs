@@ -1,4 +1,4 @@
-//! What needs no session: a public answer, and what operators ask for.
+//! The routes without a session: a public answer, and those for operators.
 
 use axum::{
     Extension, Json,
@@ -33,7 +33,7 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
-/// Whoever may ask for what only operators are to know.
+/// A client that may read what is for operators only.
 pub(crate) struct Operator;
 
 impl FromRequestParts<Setup> for Operator {

@@ -19,11 +19,11 @@ use crate::{
 
 /// The largest value, in bytes.
 pub(crate) const MAX_VALUE: usize = 16 * 1024;
-/// How deep a value may nest. Others read the whole session, and parsers give up at 128 levels or more.
+/// How deep a value may nest. Other programs read the whole session, and parsers give up at 128 levels or more.
 const MAX_DEPTH: usize = 100;
 const PREFIX: &str = "pref.";
 
-/// The session entry that a name in the path stands for. Rejects with 422.
+/// The session entry that the path names. Rejects with 422.
 pub(crate) struct Entry(String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Entry {

@@ -1,4 +1,4 @@
-//! Errors as `application/problem+json` (RFC 9457). No body says anything internal.
+//! Errors as `application/problem+json` (RFC 9457). No body reveals internals.
 
 use std::{any::Any, collections::BTreeMap, time::Duration};
 
@@ -39,7 +39,7 @@ pub(crate) struct Problem {
     #[serde(skip)]
     #[schema(ignore)]
     retry_after: u64,
-    /// What a 401 asks for in `WWW-Authenticate`.
+    /// The value of `WWW-Authenticate` of a 401.
     #[serde(skip)]
     #[schema(ignore)]
     challenge: Option<&'static str>,
@@ -58,30 +58,30 @@ impl Problem {
         }
     }
 
-    /// What is said where a handler has nothing of its own to say.
+    /// The problem of a status for which the handler has no text of its own.
     pub(crate) fn of(status: StatusCode) -> Self {
         Self::new(status, meaning(status))
     }
 
-    /// 503, because these parts do not answer.
+    /// 503 with the parts that do not answer.
     pub(crate) fn not_ready(down: Vec<&'static str>, retry_after: Duration) -> Self {
         Self { down, retry_after: retry_after.as_secs(), ..Self::of(StatusCode::SERVICE_UNAVAILABLE) }
     }
 }
 
 impl Problem {
-    /// With `WWW-Authenticate` (RFC 9110, 15.5.2).
+    /// Adds `WWW-Authenticate` (RFC 9110, 15.5.2).
     pub(crate) fn with_challenge(self, challenge: Option<&'static str>) -> Self {
         Self { challenge, ..self }
     }
 
-    /// 429, for so long.
+    /// 429 with the time to wait.
     pub(crate) fn too_many(wait: Duration) -> Self {
         Self { retry_after: retry_after(wait), ..Self::of(StatusCode::TOO_MANY_REQUESTS) }
     }
 }
 
-/// Whether an answer says when a client may ask again.
+/// Whether an answer of this status has a `Retry-After`.
 fn is_told_to_wait(status: StatusCode) -> bool {
     matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
 }
@@ -89,7 +89,7 @@ fn is_told_to_wait(status: StatusCode) -> bool {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        // A struct of numbers and text always is JSON.
+        // A struct of numbers and text can always be written as JSON.
         let body = serde_json::to_string(&self).unwrap_or_default();
         let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body).into_response();
@@ -103,11 +103,11 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Why a handler has no answer.
+/// The reason why a handler failed.
 pub(crate) enum ApiError {
-    /// Something is wrong with the request.
+    /// The request is at fault.
     Problem(Problem),
-    /// The session or the users say no, or fail; the session layer answers.
+    /// An error of the session or the users; the session layer answers.
     Session(Rejection),
 }
 
@@ -138,13 +138,13 @@ impl IntoResponse for ApiError {
     }
 }
 
-/// Every error is a problem, also those that Axum answers by itself: an unknown path, a method that is not allowed.
+/// Turns every error into a problem, also Axum's own: an unknown path, a method that is not allowed.
 pub(crate) async fn finish(mut response: Response) -> Response {
     let status = response.status();
     let failed = status.is_client_error() || status.is_server_error();
     if failed && response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind != CONTENT_TYPE) {
         let (mut parts, body) = Problem::of(status).into_response().into_parts();
-        // `Allow` of a 405, for one, stays.
+        // Other headers stay, for example `Allow` of a 405.
         for (name, value) in response.headers() {
             if !parts.headers.contains_key(name) && name != header::CONTENT_LENGTH {
                 parts.headers.append(name, value.clone());
@@ -155,7 +155,7 @@ pub(crate) async fn finish(mut response: Response) -> Response {
     response
 }
 
-/// The answer when a handler panics. What it panicked with is logged, never shown.
+/// The answer when a handler panics. The panic message is logged, never shown.
 pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     tracing::error!("a handler panicked");
     Problem::of(StatusCode::INTERNAL_SERVER_ERROR).into_response()
@@ -176,7 +176,7 @@ impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
     }
 }
 
-/// What every route that reads the session may answer.
+/// The errors of every route that reads the session.
 pub(crate) struct ReadFails;
 
 impl IntoResponses for ReadFails {
@@ -187,7 +187,7 @@ impl IntoResponses for ReadFails {
     }
 }
 
-/// What every route that changes the session may answer.
+/// The errors of every route that changes the session.
 pub(crate) struct WriteFails;
 
 impl IntoResponses for WriteFails {

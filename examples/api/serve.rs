@@ -1,5 +1,4 @@
-//! From connections to the routes. `axum::serve` has no time-outs: a client that sends nothing would keep its
-//! connection for ever.
+//! Serves connections. `axum::serve` has no time-outs: a client that sends nothing would keep its connection for ever.
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -18,18 +17,18 @@ use tokio::{
 };
 use tower::{Service as _, ServiceExt as _};
 
-/// How long requests that run may go on when the service is asked to stop.
+/// How long running requests may take once the service is asked to stop.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long to wait where no connection can be accepted, such as without free file descriptors.
+/// The pause after a connection could not be accepted, for example without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` completes, then for as long as requests run, at most ten seconds. Idle connections are closed at
-/// once.
+/// Serves until `stop` completes, then lets running requests finish, for at most ten seconds. Idle connections are
+/// closed at once.
 pub(crate) async fn serve(listener: TcpListener, app: Router, limits: HttpLimits, stop: impl Future<Output = ()>) {
     let mut service = app.into_make_service_with_connect_info::<SocketAddr>();
     let free = Arc::new(Semaphore::new(serving::connections(&limits)));
     let mut http = http1::Builder::new();
-    // From the end of the answer before, so that this is the limit of idle connections as well.
+    // Counted from the end of the previous answer, so this also limits idle connections.
     http.timer(TokioTimer::new()).header_read_timeout(limits.idle);
     let open = GracefulShutdown::new();
     let mut stop = pin!(stop);
@@ -58,7 +57,7 @@ async fn accept(
 ) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(free).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    // Else a small answer may wait for the acknowledgement of the one before.
+    // Otherwise a small answer may wait for the acknowledgement of the previous one.
     let _ = stream.set_nodelay(true);
     Ok((stream, peer, permit))
 }
@@ -76,7 +75,7 @@ async fn connect(
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let connection = open.watch(connection);
     tokio::spawn(async move {
-        // An error is the client's: it left, sent no HTTP, or took too long.
+        // The client is at fault: it left, did not send HTTP, or took too long.
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection failed");
         }

@@ -1,4 +1,4 @@
-//! The session itself, and the visit counter that `site` counts with.
+//! The session itself, and the visit counter that `site` uses too.
 
 use std::{convert::Infallible, net::IpAddr};
 
@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::problem::{ApiError, Fails, Problem, ReadFails, WriteFails};
 
-/// Counts the sessions that an address starts. Taking it costs nothing.
+/// Limits the number of sessions that an address starts. Extraction costs nothing.
 pub(crate) struct MayStart {
     throttles: Throttles,
     address: Option<IpAddr>,
@@ -27,7 +27,8 @@ impl FromRequestParts<Setup> for MayStart {
 }
 
 impl MayStart {
-    /// Refuses with 429 to start one more session. One round trip, or two, if `session` is none yet; else none.
+    /// Refuses with 429 to start one more session. Costs one or two round trips if `session` does not exist yet,
+    /// otherwise none.
     pub(crate) async fn check(&self, session: &Session) -> Result<(), ApiError> {
         match self.throttles.new_session(session, self.address).await? {
             None => Ok(()),
@@ -96,7 +97,7 @@ pub(crate) async fn session_state(session: Session) -> Result<Json<SessionState>
 pub(crate) async fn count_visit(session: Session, starts: MayStart) -> Result<Json<Visits>, ApiError> {
     starts.check(&session).await?;
     session.update_or(VISITS, 0, |visits| visits.saturating_add(1))?;
-    // Another request may have been faster: what is stored is known only when it is stored.
+    // Another request may have been faster: the stored number is known only after the commit.
     session.commit().await?;
     Ok(Json(Visits { visits: session.get(VISITS)?.unwrap_or_default() }))
 }

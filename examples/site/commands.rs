@@ -16,8 +16,8 @@ use shared_session_examples::{
     usernames::normalized_username,
 };
 
-/// Creates what is missing in the databases of sessions and users. With a Django profile that is for Django to do: this
-/// only looks.
+/// Creates missing tables in the databases of sessions and users. With a Django profile Django creates them, and this
+/// only checks.
 pub(crate) async fn migrate(settings: Settings) -> Result<(), Failure> {
     let setup = Setup::open(settings, OnError::default()).await?;
     StaffLog::open(&setup.settings).await?;
@@ -28,7 +28,7 @@ pub(crate) async fn migrate(settings: Settings) -> Result<(), Failure> {
     }
 }
 
-/// Creates a user who may do everything.
+/// Creates a user who has every permission.
 pub(crate) async fn create_superuser(settings: &Settings, new: &NewSuperuser) -> Result<(), Failure> {
     let username = normalized_username(&new.username);
     let email = new.email.trim();

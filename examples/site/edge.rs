@@ -1,4 +1,4 @@
-//! What happens to every request on its way in and to every response on its way out.
+//! Prepares every request on its way in, and completes every response on its way out.
 
 use std::time::Instant;
 
@@ -29,8 +29,8 @@ static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// Notes the client's address and the path under which it sees the site, lets the request be answered, gives errors
-/// their page, and adds the security headers.
+/// Records the client's address and the public path of the site, calls the inner service, renders error pages, and adds
+/// the security headers.
 pub(crate) async fn pass(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -40,7 +40,7 @@ pub(crate) async fn pass(
         return Err(ErrorInternalServerError("the site was started without its setup"));
     };
     note_client(&mut request, &setup.settings);
-    // Dropping a request ends no commit that has begun.
+    // Dropping a request does not stop a commit that has begun.
     let answered = timeout(setup.settings.http.request, next.call(request)).await;
     let response = answered.map_err(|_| ErrorRequestTimeout("The request took too long."))??.map_into_boxed_body();
     let place = Place::of(response.request());
@@ -49,11 +49,11 @@ pub(crate) async fn pass(
     if let Ok(policy) = HeaderValue::try_from(content_security_policy(&place.api_origin)) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
-    // What belongs to one visitor stays in no cache, not even the browser's: the next one at the machine would see it.
+    // No cache may keep a visitor's data, not even the browser's: the next user of the machine would see it.
     if headers.get_all(VARY).any(|value| value == "Cookie") {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    // Pages are in the language that was asked for.
+    // The language of a page depends on the request.
     if headers.contains_key(CONTENT_LANGUAGE) {
         headers.append(VARY, HeaderValue::from_static("Accept-Language"));
     }
@@ -72,7 +72,7 @@ pub(crate) async fn pass(
     Ok(response)
 }
 
-/// What a proxy says counts if it is a trusted one.
+/// Records the client's address and the prefix. Forwarding headers count only from a trusted proxy.
 fn note_client(request: &mut ServiceRequest, settings: &Settings) {
     let mut prefix = settings.site_prefix.clone();
     if let Some(peer) = request.peer_addr().map(|peer| peer.ip()) {
@@ -88,7 +88,7 @@ fn note_client(request: &mut ServiceRequest, settings: &Settings) {
     request.extensions_mut().insert(prefix);
 }
 
-/// Routes know nothing of the prefix, which some proxies leave on.
+/// Removes the prefix, which some proxies leave on; the routes do not include it.
 fn take_off(request: &mut ServiceRequest, prefix: &Prefix) {
     let rest = request.uri().path_and_query().and_then(|path| prefix.strip(path.as_str()));
     let Some(rest) = rest.and_then(|rest| rest.parse().ok()) else { return };
@@ -100,14 +100,14 @@ fn take_off(request: &mut ServiceRequest, prefix: &Prefix) {
     }
 }
 
-/// How the visitor who sent a request sees the two services.
+/// The visitor's view of the two services.
 #[derive(Default)]
 pub(crate) struct Place {
-    /// In front of every path of this site.
+    /// The prefix of every path of this site.
     pub(crate) prefix: Prefix,
     /// The origin of `api`.
     pub(crate) api_origin: String,
-    /// In which language and theme, as far as that is known.
+    /// The language and theme, as far as known.
     pub(crate) seen: Seen,
 }
 

@@ -1,4 +1,4 @@
-//! Answers that are errors: an HTML page each, which says nothing internal. [`with_page`] draws them all.
+//! Error responses: an HTML page each, without internal details. [`with_page`] renders them all.
 
 use std::fmt;
 
@@ -28,21 +28,21 @@ use crate::{edge::Place, seen::Seen};
 
 const HTML: &str = "text/html; charset=utf-8";
 
-/// Why a handler does not answer with what it was asked for.
+/// The reason why a handler failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The session or the users.
+    /// An error of the session or the users.
     Rejected(Rejection),
-    /// Anything else. The sentence is for the visitor.
+    /// Any other error. The text is for the visitor.
     Page(StatusCode, Text),
     /// 409: another change of the password came first.
     Superseded,
-    /// The sign-in is too long ago: the visitor is asked for the password, and then comes to this page of the site.
+    /// The sign-in is too old: the visitor must enter the password again, and then comes to this page of the site.
     TooLongAgo { page: String },
 }
 
 impl Failure {
-    /// 404; does not tell what does not exist from what is somebody else's.
+    /// 404, the same whether the object does not exist or belongs to another user.
     pub(crate) fn not_found() -> Self {
         Self::Page(StatusCode::NOT_FOUND, Text::new("error-nothing-here"))
     }
@@ -132,12 +132,11 @@ struct Superseded;
 /// [`Failure::TooLongAgo`], in the extensions of a response without a body.
 struct TooLongAgo(String);
 
-/// What to tell the visitor, in the extensions of a response without a body.
+/// The text for the visitor, in the extensions of a response without a body.
 struct Message(Text);
 
-/// Gives a response that is an error its page: a failure of the session layer, those of [`Failure::Page`], and Actix
-/// Web's own. Who must sign in first, or confirm the password, is sent to the
-/// page for it and back.
+/// Renders the page of an error response: a failure of the session layer, a [`Failure::Page`], or Actix Web's own.
+/// Redirects visitors who must sign in or confirm the password first to the page for it, which leads back.
 pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResponse {
     let asked = response.response().extensions().get().map(|TooLongAgo(page)| confirm_url(&place.prefix, page));
     if let Some(location) = asked {
@@ -180,14 +179,14 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
     response
 }
 
-/// The page that a store kept from being shown: it may be there a moment later.
+/// A link to the page that the store kept from being shown: it may work a moment later.
 fn again(request: &HttpRequest, status: StatusCode, place: &Place) -> Option<String> {
     let is_worth_it = status == StatusCode::SERVICE_UNAVAILABLE && is_read(request);
     let path = is_worth_it.then(|| request.uri().path_and_query())?;
     same_page(&place.prefix, path.map_or("/", |path| path.as_str()))
 }
 
-/// Whoever was refused, and the login page that leads back to what was asked for.
+/// The refused user, and the login page that leads back to the requested page.
 fn somebody(request: &HttpRequest, place: &Place) -> Option<Somebody> {
     let username = place.seen.username.clone()?;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
@@ -209,7 +208,7 @@ fn see_other(response: ServiceResponse, location: &str) -> ServiceResponse {
     response
 }
 
-/// What a visitor is told of a failure of the session layer: what happened, and what helps.
+/// The page for a failure of the session layer: what happened, and what helps.
 fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
     let kind = error.kind();
     let page = |message: Text| ErrorPage::new(layout(place), kind.status(), message);
@@ -252,7 +251,7 @@ fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
             Text::new("error-full-advice"),
             false,
         ),
-        // Part of it may have happened: a new password is set before the sessions that it ends are deleted.
+        // Part of the change may be done: a new password is set before the sessions that it ends are deleted.
         (ErrorKind::Unavailable, _) if !is_read => page(Text::new("error-unavailable")).with_advice(
             Text::new("error-503-title"),
             Text::new("error-unavailable-advice"),
@@ -262,7 +261,7 @@ fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
     }
 }
 
-/// What the session layer says of a kind of failure, in every language of the pages.
+/// The session layer's message for a kind of failure, in every language of the pages.
 fn public_message(kind: ErrorKind) -> Text {
     match kind {
         ErrorKind::Unavailable => Text::new("error-unavailable-read"),
@@ -285,7 +284,7 @@ fn superseded(place: &Place) -> ErrorPage {
     )
 }
 
-/// Why a form was not taken, for the page that offers it again.
+/// Why a form was refused, for the page that offers it again.
 pub(crate) fn stale(error: &Error) -> Text {
     match TokenRefusal::of(error) {
         Some(TokenRefusal::NoCookie) => Text::new("form-no-cookie"),
@@ -293,7 +292,7 @@ pub(crate) fn stale(error: &Error) -> Text {
     }
 }
 
-/// The same for everybody: it does not claim to know who asks.
+/// The layout of error pages, the same for every visitor: it does not show a user.
 fn layout(place: &Place) -> Layout {
     let Seen { language, theme, .. } = place.seen;
     Layout { api_origin: place.api_origin.clone(), prefix: place.prefix.clone(), language, theme, ..Layout::default() }

@@ -1,4 +1,4 @@
-//! Forms, and what happens to those of pages that were too old.
+//! Forms, and the handling of those from outdated pages.
 
 use serde::Deserialize;
 use shared_session::Error;
@@ -10,29 +10,29 @@ use crate::errors::{self, Failure};
 /// The largest body of a form, in bytes.
 pub(crate) const LIMIT: usize = 64 * 1024;
 
-/// A form that was posted.
+/// A posted form.
 pub(crate) type Form<T> = Result<ProtectedForm<T>, FormRejection<T>>;
 
-/// A form without the token of a page that this visitor has now: most often the page is older than the session. The
-/// handler offers the form again, with 403; `?` tells the visitor that the page was too old.
+/// A form whose token does not belong to a current page of this visitor, most often because the page is older than the
+/// session. The handler offers the form again, with 403; `?` shows the visitor that the page was too old.
 pub(crate) struct Stale<T> {
-    /// What was typed, to fill the form again; nothing else may be done with it.
+    /// The typed values, to fill the form again; they must not be used for anything else.
     pub(crate) fields: T,
     error: Error,
 }
 
 impl<T> Stale<T> {
-    /// What to tell the visitor.
+    /// The message for the visitor.
     pub(crate) fn message(&self) -> Text {
         errors::stale(&self.error)
     }
 }
 
-/// The fields of a form that is only a button.
+/// A form without fields, only a button.
 #[derive(Deserialize)]
 pub(crate) struct Button {}
 
-/// The fields, if the form came from a page that this visitor has now.
+/// The fields, if the token belongs to a current page of this visitor.
 pub(crate) fn current<T>(form: Form<T>) -> Result<Result<T, Stale<T>>, Failure> {
     match form {
         Ok(ProtectedForm(fields)) => Ok(Ok(fields)),

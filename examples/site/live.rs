@@ -1,9 +1,10 @@
-//! The home page's session, as it changes: server-sent events, for as long as the page is open.
+//! Server-sent events for the home page: the session as it changes, for as long as the page is open.
 //!
-//! - One look at the store and one at the user's row each second and page; a visitor without a cookie costs nothing.
-//! - A look commits nothing and extends nothing.
-//! - A stream ends after some minutes, so that the browser comes back with the cookie that it has by then; it ends at
-//!   once when the service is asked to stop.
+//! - Each page costs one read of the store and one of the user's row a second; a visitor without a cookie costs
+//!   nothing.
+//! - A read commits nothing and extends nothing.
+//! - A stream ends after some minutes, so that the browser comes back with its cookie of that time. It ends at once
+//!   when the service is asked to stop.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,7 +21,7 @@ use tokio::{
 /// How many pages may be followed at a time: each one holds a connection.
 const FOLLOWED: usize = 128;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a stream says nothing before it says that it is still there: proxies close what is silent.
+/// How long a stream is silent before it sends a comment: proxies close silent connections.
 const SILENCE: Duration = Duration::from_secs(15);
 const LONGEST: Duration = Duration::from_secs(300);
 
@@ -40,7 +41,7 @@ impl Live {
         self.stop.send_replace(true);
     }
 
-    /// The events for whoever has sent these `Cookie` headers; `None` if too many are followed already.
+    /// The events for the client that sent these `Cookie` headers; `None` if too many are followed already.
     pub(crate) fn follow(
         &self,
         manager: SessionManager,
@@ -98,11 +99,11 @@ impl Followed {
         }
     }
 
-    /// Waits until it is time for a look, or for the end.
+    /// Waits for the time of the next read; `false` at the end of the stream.
     async fn goes_on(&mut self) -> bool {
         tokio::select! {
             () = sleep(LOOK_EVERY) => Instant::now() < self.until,
-            // Also at once, if that was before.
+            // Completes at once if the stop came earlier.
             _ = self.stop.wait_for(|stop| *stop) => false,
         }
     }

@@ -1,13 +1,13 @@
 //! `site`: server-rendered pages on Actix Web.
 //!
-//! - [`routes`]: what is served where
-//! - [`page`]: what each page shows of its visitor
-//! - [`form`]: forms of pages that were too old
-//! - [`errors`]: answers that are errors
-//! - [`live`]: what follows the home page
-//! - [`seen`]: what error pages know of their visitor
-//! - [`edge`]: what happens to every request and every response
-//! - [`commands`]: what `site` can do besides serving
+//! - [`routes`]: the routes
+//! - [`page`]: what every page handler uses
+//! - [`form`]: forms from outdated pages
+//! - [`errors`]: error responses
+//! - [`live`]: the event stream of the home page
+//! - [`seen`]: the visitor's language, theme and name for error pages
+//! - [`edge`]: the first and last step of every request
+//! - [`commands`]: the commands besides serving
 
 mod commands;
 mod edge;
@@ -35,7 +35,7 @@ use shared_session_examples::{
     staff_log::StaffLog,
 };
 
-/// How long requests that are under way may take once the process is told to stop.
+/// How long running requests may take once the process is asked to stop.
 const SHUTDOWN_SECONDS: u64 = 10;
 
 #[actix_web::main]
@@ -65,7 +65,7 @@ async fn run(command: SiteCommand) -> Result<(), Failure> {
     }
 }
 
-/// Answers what operators ask for at an address of its own, where there is one, until the process ends.
+/// Answers operators' requests at an address of their own, if one is set, until the process ends.
 fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
     operations::warn_if_open(&setup.settings);
     let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
@@ -85,7 +85,7 @@ fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    // What it answers, the edge draws as pages.
+    // The edge renders its responses as pages.
     let setup = Setup::open(settings, OnError::default()).await?;
     let wanted = setup.settings.listen_addr();
     let failed = |error| Failure::failed(format!("cannot listen on {wanted} (SITE_ADDR): {error}"));
@@ -94,7 +94,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let cross_origin = setup.cross_origin(bound)?;
 
     let limits = setup.settings.http;
-    // As many as Actix Web would start.
+    // The number that Actix Web would start.
     let workers = available_parallelism().map_or(1, NonZero::get);
     let setup = web::Data::new(setup);
     let staff_log = StaffLog::open(&setup.settings).await?;

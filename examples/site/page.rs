@@ -1,4 +1,4 @@
-//! What each page shows of its visitor.
+//! What every page handler uses: the visit, the page and its notices.
 
 use std::{
     net::IpAddr,
@@ -41,12 +41,12 @@ use crate::{
     seen::{Seen, preference},
 };
 
-/// What handlers answer.
+/// The result of a handler.
 pub(crate) type Answer = Result<HttpResponse, Failure>;
 
 const NOTICE: &str = "site.notice";
 
-/// A request for a page. Taking it costs nothing.
+/// A request for a page. Extraction costs nothing.
 pub(crate) struct Visit {
     request: HttpRequest,
     /// The parts of the service.
@@ -67,12 +67,12 @@ impl FromRequest for Visit {
 }
 
 impl Visit {
-    /// Any extractor, when it is its turn: in a handler of a form, after the check of the form.
+    /// Runs any extractor when it is due: in a form handler, after the check of the form.
     pub(crate) async fn extract<E: FromRequest<Error = shared_session_actix::Rejection>>(&self) -> Result<E, Failure> {
         Ok(E::extract(&self.request).await?)
     }
 
-    /// Who sent a form that is not taken, `None` if nobody is signed in any more.
+    /// The sender of a refused form, `None` if the user is no longer signed in.
     pub(crate) async fn sender<E: FromRequest<Error = shared_session_actix::Rejection>>(
         &self,
     ) -> Result<Option<E>, Failure> {
@@ -82,7 +82,7 @@ impl Visit {
         }
     }
 
-    /// In front of every path of this site.
+    /// The prefix of every path of this site.
     pub(crate) fn prefix(&self) -> Prefix {
         Place::of(&self.request).prefix
     }
@@ -92,18 +92,18 @@ impl Visit {
         see_other(&format!("{}{path}", self.prefix()))
     }
 
-    /// Where the request came from.
+    /// The client's address.
     pub(crate) fn client_address(&self) -> Option<IpAddr> {
         self.request.extensions().get().map(|ClientAddress(address)| *address)
     }
 
-    /// Whether one more attempt may be made to sign in under the name that is `typed`.
+    /// Whether another sign-in attempt is allowed under the name that was `typed`.
     pub(crate) async fn may_sign_in(&self, typed: &str) -> Result<Verdict, Error> {
         let (setup, cookies) = (&self.setup, self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
         setup.throttles.sign_in(typed, self.client_address(), &setup.device_cookie, cookies).await
     }
 
-    /// Lets the browser of `answer` be known from now on, as one that has signed in under that name.
+    /// Marks the browser of `answer` as one that has signed in under that name.
     pub(crate) fn remember_device(&self, typed: &str, mut answer: HttpResponse) -> Answer {
         let (setup, cookies) = (&self.setup, self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
         let cookie = setup.throttles.remember(typed, &setup.device_cookie, cookies)?;
@@ -113,8 +113,8 @@ impl Visit {
         Ok(answer)
     }
 
-    /// Goes on only if whoever is signed in to `session` gave the password lately (`SESSION_FRESH`). Others are asked
-    /// for it, and come to `page` of this site afterwards.
+    /// Goes on only if the user of `session` entered the password recently (`SESSION_FRESH`). Otherwise the user is
+    /// asked for it, and then comes to `page` of this site.
     pub(crate) async fn require_fresh(&self, session: &Session, page: &str) -> Result<(), Failure> {
         let Some(max_age) = self.setup.settings.limits.fresh else { return Ok(()) };
         session.require_fresh(max_age).await.map_err(|error| match UnauthenticatedReason::of(&error) {
@@ -123,7 +123,7 @@ impl Visit {
         })
     }
 
-    /// Writes down what `staff` is about to do to `subject`; see [`StaffLog`].
+    /// Records what `staff` is about to do to `subject`; see [`StaffLog`].
     pub(crate) async fn log_staff_action(&self, staff: &User, action: &str, subject: &str) -> Result<(), Failure> {
         let log = self.request.app_data::<web::Data<StaffLog>>().ok_or(ErrorKind::Config)?;
         let address = self.client_address().map(|address| address.to_string()).unwrap_or_default();
@@ -131,12 +131,12 @@ impl Visit {
         Ok(log.write(&Entry { at: now(), staff, action, subject, address }).await?)
     }
 
-    /// Tells the audit what `staff` has done.
+    /// Reports to the audit what `staff` has done.
     pub(crate) fn audit(&self, staff: &User, event: AuditEvent) {
         self.setup.manager.audit(&event.with_actor_id(&*staff.id).with_address(self.client_address()));
     }
 
-    /// A page for `user`, `None` if nobody is signed in. Every page of a signed-in user has a form, to sign out.
+    /// A page for `user`, `None` for an anonymous visitor. Every page of a signed-in user has a form, to sign out.
     pub(crate) fn page(&self, session: &Session, user: Option<&User>) -> Result<Page, Failure> {
         let visitor = match user {
             Some(user) => Visitor::SignedIn(SignedIn { username: user.username.clone(), is_staff: user.is_staff }),
@@ -158,7 +158,7 @@ impl Visit {
         if user.is_some() { self.with_form(page) } else { Ok(page) }
     }
 
-    /// The page of a form that visitors see who are not signed in.
+    /// A page with a form for visitors who are not signed in.
     pub(crate) fn form_page(&self, session: &Session, user: Option<&User>) -> Result<Page, Failure> {
         let page = self.page(session, user)?;
         if page.layout.csrf_token.is_empty() { self.with_form(page) } else { Ok(page) }
@@ -173,19 +173,20 @@ impl Visit {
     }
 }
 
-/// A page under way.
+/// A page before it is rendered.
 pub(crate) struct Page {
     layout: Layout,
 }
 
 impl Page {
-    /// Says what did not happen, if anything did not.
+    /// Adds a message about what failed, if anything did.
     pub(crate) fn with_alert(mut self, alert: Option<Text>) -> Self {
         self.layout.alert = alert;
         self
     }
 
-    /// The answer: the template that `make` makes of the layout. Browsers do not keep it: it shows who is signed in.
+    /// Renders the template that `make` builds from the layout. Browsers do not keep the page, because it shows the
+    /// user.
     pub(crate) fn render<T: Template>(self, status: StatusCode, make: impl FnOnce(Layout) -> T) -> Answer {
         let language = self.layout.language.tag();
         let html = make(self.layout).render()?;
@@ -201,13 +202,13 @@ pub(crate) fn see_other(location: &str) -> HttpResponse {
     HttpResponse::SeeOther().insert_header((LOCATION, location)).insert_header((CACHE_CONTROL, "no-store")).finish()
 }
 
-/// The page of a form that is not taken for so long.
+/// Adds `Retry-After` to the page of a form that was refused for this long.
 pub(crate) fn told_to_wait(mut page: HttpResponse, wait: Duration) -> HttpResponse {
     page.headers_mut().insert(RETRY_AFTER, HeaderValue::from(retry_after(wait)));
     page
 }
 
-/// Who is signed in. A session that cannot be read is nobody's here: signing in replaces it.
+/// The signed-in user. An unreadable session counts as anonymous here: signing in replaces it.
 pub(crate) async fn user_if_readable(session: &Session) -> Result<Option<User>, Error> {
     match session.user().await {
         Err(error) if error.kind() == ErrorKind::Unreadable => Ok(None),
@@ -215,13 +216,13 @@ pub(crate) async fn user_if_readable(session: &Session) -> Result<Option<User>, 
     }
 }
 
-/// The language that was chosen, if the pages have it; and how to greet in one that they do not have.
+/// The chosen language, if the pages have it; and the greeting, if they do not.
 pub(crate) fn chosen(session: &Session) -> (Option<Language>, Option<Greeting>) {
     let code = preference(session, "pref.language").unwrap_or_default();
     (Language::of_tag(&code), Greeting::from_preference(&code))
 }
 
-/// What the next page of this visitor says has happened.
+/// The event that the visitor's next page reports.
 #[derive(Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Notice {

@@ -1,4 +1,4 @@
-//! What is served where.
+//! The routes.
 
 mod account;
 mod admin;
@@ -16,7 +16,7 @@ use actix_web::{
 };
 use shared_session_examples::pages::STATIC_FILES;
 
-/// Every route. What no route takes is 404, and 405 with the methods that are taken where only the method is wrong.
+/// Every route. An unknown path is 404; a wrong method is 405 with the allowed methods.
 pub(crate) fn all(app: &mut ServiceConfig) {
     app.service(resource("/").route(get().to(home::show)))
         .service(resource("/events").route(web::get().to(home::events)))

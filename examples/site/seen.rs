@@ -1,4 +1,5 @@
-//! What error pages know of their visitor. It is noted inside the session layer: outside of it the session is closed.
+//! The visitor's data for error pages. It is recorded inside the session layer, because outside of it the session is
+//! closed.
 
 use actix_web::{
     Error, HttpMessage, HttpRequest,
@@ -10,22 +11,22 @@ use actix_web::{
 use shared_session::{LazySession, Session};
 use shared_session_examples::{language::Language, pages::Theme};
 
-/// How a visitor sees pages, and who it is if that matters.
+/// The language and theme of a visitor, and the name if it matters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) language: Language,
     pub(crate) theme: Theme,
-    /// The name of whoever was refused with 403.
+    /// The name of the user who was refused with 403.
     pub(crate) username: Option<String>,
 }
 
 impl Seen {
-    /// By the browser alone, for whoever has no session, or one that cannot be read.
+    /// From the browser alone, without a session or with one that cannot be read.
     pub(crate) fn by_browser(request: &HttpRequest) -> Self {
         Self { language: Language::choose(None, &accept_language(request)), ..Self::default() }
     }
 
-    /// By the preferences in `session`, else by the browser.
+    /// From the preferences in `session`, otherwise from the browser.
     pub(crate) fn of(request: &HttpRequest, session: &Session) -> Self {
         let preferred = preference(session, "pref.language");
         Self {
@@ -36,7 +37,7 @@ impl Seen {
     }
 }
 
-/// Notes it for answers that become error pages. Costs nothing where the session was not loaded.
+/// Records the data for answers that become error pages. Costs nothing if the session was not loaded.
 pub(crate) async fn remember_seen(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
@@ -49,7 +50,7 @@ pub(crate) async fn remember_seen(
         if let Some(session) = session {
             let mut seen = Seen::of(request, &session);
             if status == StatusCode::FORBIDDEN {
-                // Known already: whoever is refused was looked at.
+                // Already known: the check that refused the request looked up the user.
                 seen.username = session.user().await.ok().flatten().map(|user| user.username);
             }
             request.extensions_mut().insert(seen);
@@ -58,7 +59,7 @@ pub(crate) async fn remember_seen(
     Ok(response)
 }
 
-/// A preference that is a text. `api` takes any JSON there; what is no text has no meaning here.
+/// A preference that is a text. `api` accepts any JSON; a value that is not a text is ignored here.
 pub(crate) fn preference(session: &Session, name: &str) -> Option<String> {
     session.get::<serde_json::Value>(name).ok().flatten()?.as_str().map(str::to_owned)
 }

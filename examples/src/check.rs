@@ -1,9 +1,9 @@
-//! What `site check` and `api check` tell: whether these settings would work, a line for each part.
+//! The report of `site check` and `api check`: whether the service can run with these settings, one line for each part.
 //!
-//! - It makes no table, no file and no user: what the first start makes is a warning here.
-//! - What is there already is looked at, also where something else is missing.
-//! - A session is stored, read and ended, once it is known that this service fits those that are there.
-//! - No line has a secret: no URL, no key.
+//! - A check creates no table, no file and no user: a part that the first start creates is a warning.
+//! - An existing part is checked even if another one is missing.
+//! - A session is stored, read and ended only after the check that this service fits the stored sessions.
+//! - No line contains a secret: no URL, no key.
 
 mod to_come;
 
@@ -20,25 +20,25 @@ use crate::{
     setup::{explained, open_manager, open_users, secret_keys},
 };
 
-/// How one part does.
+/// The state of one part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It works.
     Fine,
-    /// It works, and there is something to know.
+    /// It works, with a remark.
     Warning,
     /// It does not work.
     Failed,
 }
 
-/// One line.
+/// One line of the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
-    /// How the part does.
+    /// The state of the part.
     pub state: State,
     /// `settings`, `users`, `store` or `fleet`.
     pub part: &'static str,
-    /// What was found.
+    /// The finding.
     pub said: String,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// All lines, in the order in which the parts depend on each other.
+/// All lines, ordered by the dependencies of the parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report(pub Vec<Line>);
 
@@ -61,7 +61,7 @@ impl Report {
     /// Prints the lines.
     ///
     /// # Errors
-    /// [`Failure::failed`] if one of them says that something does not work.
+    /// [`Failure::failed`] if one of them is [`State::Failed`].
     pub fn print(&self) -> Result<(), Failure> {
         cli::print(&self.0.iter().map(|line| format!("{line}\n")).collect::<String>())?;
         match self.0.iter().filter(|line| line.state == State::Failed).count() {
@@ -81,7 +81,7 @@ impl Report {
     }
 }
 
-/// Looks at everything that `settings` name.
+/// Checks everything that `settings` name.
 pub async fn check(settings: Result<Settings, SettingsError>) -> Report {
     let mut report = Report::default();
     match settings {
@@ -115,7 +115,7 @@ fn say_settings(report: &mut Report, settings: &Settings) {
     }
 }
 
-/// The users, the store and the fleet, as far as one does not need another that fails or is still to be made.
+/// Checks the users, the store and the fleet. Skips a part if one that it needs fails or does not exist yet.
 async fn say_parts(report: &mut Report, settings: &Settings) {
     let missing = missing_files(settings);
     if !missing.is_empty() {
@@ -139,7 +139,7 @@ async fn say_parts(report: &mut Report, settings: &Settings) {
         Err(error) => report.error("users", error),
     }
     if !(missing.is_empty() && tables.is_ok_and(|missing| missing.is_empty())) {
-        // Opening the users would make what is missing.
+        // Opening the users would create the missing parts.
         return say_redis(report, settings).await;
     }
     let users = match open_users(settings).await {
@@ -155,7 +155,7 @@ async fn say_parts(report: &mut Report, settings: &Settings) {
     }
 }
 
-/// What the first start makes, and what is in its way.
+/// Reports the files that the first start creates, and the obstacles.
 fn say_missing(report: &mut Report, settings: &Settings, missing: &[PathBuf]) {
     let names = missing.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" and ");
     if settings.profile.is_django() {
@@ -168,7 +168,7 @@ fn say_missing(report: &mut Report, settings: &Settings, missing: &[PathBuf]) {
     }
 }
 
-/// Asks Redis alone, where there are no users yet.
+/// Checks Redis alone, because there are no users yet.
 async fn say_redis(report: &mut Report, settings: &Settings) {
     if !settings.session_url.is_redis() {
         return;
@@ -216,7 +216,7 @@ async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers
     Ok(())
 }
 
-/// Stores a session as a visitor's first write does, and ends it.
+/// Stores a session as the first write of a visitor does, and ends it.
 async fn write_one(manager: &SessionManager) -> Result<(), Error> {
     let session = manager.open([]).load().await?;
     session.insert("check", &true)?;
@@ -230,7 +230,7 @@ async fn write_one(manager: &SessionManager) -> Result<(), Error> {
     }
 }
 
-/// Which kind of database holds the users. The URL may have a password.
+/// The kind of database that holds the users. Not the URL, which may contain a password.
 fn database(settings: &Settings) -> &'static str {
     match settings.database_url {
         DatabaseUrl::Embedded => "the embedded database",
@@ -239,7 +239,7 @@ fn database(settings: &Settings) -> &'static str {
     }
 }
 
-/// Which kind of store holds the sessions.
+/// The kind of store that holds the sessions.
 fn store(settings: &Settings) -> &'static str {
     match settings.session_url {
         SessionUrl::Embedded => "the embedded database",

@@ -1,7 +1,7 @@
 //! The command lines of `site` and `api`.
 //!
-//! - Exit codes: 0, 1 if what was asked for failed, 2 if the command line or a setting cannot be used.
-//! - Errors go to stderr in one line that starts with `error: `; those of the command line add how to call it.
+//! - Exit codes: 0, 1 if the command failed, 2 if the command line or a setting is invalid.
+//! - Errors go to stderr in one line that starts with `error: `; errors of the command line add the usage.
 //!
 //! ```
 //! use clap::Parser as _;
@@ -24,9 +24,9 @@ use shared_session::{Error, ErrorKind, Handle};
 
 use crate::settings::{self, Service, SettingsError};
 
-/// The exit code of what failed.
+/// The exit code of a failed command.
 const FAILED: u8 = 1;
-/// The exit code of a command line or of settings that cannot be used.
+/// The exit code of an invalid command line or invalid settings.
 const UNUSABLE: u8 = 2;
 
 const EXIT_CODES: &str = "\
@@ -216,7 +216,7 @@ fn handle(text: &str) -> Result<Handle, String> {
     Handle::parse(text).ok_or_else(|| "expected the 24 letters, digits, - and _ of a public handle".to_owned())
 }
 
-/// Prints what `site completions` answers.
+/// Prints the output of `site completions`.
 ///
 /// # Errors
 /// As [`print`].
@@ -226,10 +226,10 @@ pub fn print_completions(shell: Shell) -> Result<(), Failure> {
     print(&String::from_utf8_lossy(&script))
 }
 
-/// Writes `text` to stdout. A reader that has closed the pipe has read enough: that is no error.
+/// Writes `text` to stdout. A pipe that the reader has closed is not an error.
 ///
 /// # Errors
-/// [`Failure::failed`] if it cannot be written, to a full disk for one.
+/// [`Failure::failed`] if `text` cannot be written, for example to a full disk.
 pub fn print(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
@@ -240,7 +240,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Why a command ends without having done what it was asked for: one line, and an exit code.
+/// The reason why a command failed: one line, and an exit code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     message: String,
@@ -248,12 +248,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What was asked for failed: exit code 1.
+    /// The command failed: exit code 1.
     pub fn failed(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: FAILED }
     }
 
-    /// The command line or a setting cannot be used: exit code 2.
+    /// The command line or a setting is invalid: exit code 2.
     pub fn unusable(message: impl Into<String>) -> Self {
         Self { message: message.into(), code: UNUSABLE }
     }
@@ -274,13 +274,13 @@ impl From<Error> for Failure {
     }
 }
 
-/// Says what went wrong, in one line on stderr, and answers the exit code.
+/// Prints the error in one line on stderr, and returns the exit code.
 #[must_use]
 pub fn exit_code(ended: Result<(), Failure>) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure { message, code }) => {
-            // Nobody is left to be told that this cannot be written.
+            // If stderr cannot be written, there is nowhere to report it.
             let _ = writeln!(io::stderr(), "error: {}", message.replace('\n', " "));
             ExitCode::from(code)
         }

@@ -1,4 +1,4 @@
-//! `DATA_DIR`: the files of an embedded start, which nobody else on the machine may read.
+//! `DATA_DIR`: the files of an embedded start, which no other user of the machine may read.
 
 use std::{
     fs::{DirBuilder, OpenOptions},
@@ -6,13 +6,13 @@ use std::{
     path::Path,
 };
 
-/// Says that the demo user was created here once.
+/// The file that marks that the demo user was created here once.
 const DEMO_USER_MADE: &str = "demo-user-created";
 
-/// Makes the directory where it is missing, for its owner alone.
+/// Creates the directory if it is missing, for its owner alone.
 ///
 /// # Errors
-/// If it cannot be made.
+/// If it cannot be created.
 pub fn make(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
@@ -21,11 +21,11 @@ pub fn make(directory: &Path) -> io::Result<()> {
     builder.create(directory)
 }
 
-/// Makes an empty database file where it is missing, for its owner alone; SQLite gives its other files the same mode. A
-/// file that is there keeps its mode. A new database knows no demo user.
+/// Creates an empty database file if it is missing, for its owner alone; SQLite gives its other files the same mode. An
+/// existing file keeps its mode. A new database has no demo user.
 ///
 /// # Errors
-/// If it cannot be made.
+/// If it cannot be created.
 pub fn make_database(directory: &Path, database: &Path) -> io::Result<()> {
     if create_new(database)? {
         remove_if_there(&directory.join(DEMO_USER_MADE))?;
@@ -33,21 +33,21 @@ pub fn make_database(directory: &Path, database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this database has had its demo user: somebody may have renamed or deleted it since.
+/// Whether the demo user of this database was created once: it may have been renamed or deleted since.
 #[must_use]
 pub fn has_had_demo_user(directory: &Path) -> bool {
     directory.join(DEMO_USER_MADE).exists()
 }
 
-/// Remembers that the demo user was created.
+/// Records that the demo user was created.
 ///
 /// # Errors
-/// If that cannot be written.
+/// If the mark cannot be written.
 pub fn remember_demo_user(directory: &Path) -> io::Result<()> {
     create_new(&directory.join(DEMO_USER_MADE)).map(drop)
 }
 
-/// Whether the file was made; `false` if it was there.
+/// Whether the file was created; `false` if it existed.
 fn create_new(path: &Path) -> io::Result<bool> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

@@ -1,24 +1,24 @@
-//! Checks of what visitors type into the forms of `site`.
+//! Checks of the input in the forms of `site`.
 //!
-//! The rules are Django's, so that an account made here works there: user names, e-mail addresses, passwords.
+//! The rules are Django's, so that an account created here works there: user names, e-mail addresses, passwords.
 
 use crate::{passwords, translations::Text, usernames::what_is_wrong_with};
 
-/// What users sign in with.
+/// The kind of name that users sign in with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInNames {
-    /// Names that they choose.
+    /// User names of their choice.
     UserNames,
     /// Their e-mail addresses.
     Emails,
 }
 
-/// What is wrong with one field of a form.
+/// The error of one field of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {
     /// The name of the field, which is also the `id` of its input.
     pub field: &'static str,
-    /// A sentence for the visitor.
+    /// The message for the visitor.
     pub message: Text,
 }
 
@@ -42,8 +42,8 @@ pub fn check_group_name(name: &str) -> Option<FieldError> {
     Some(FieldError::new("name", message))
 }
 
-/// Checks a registration. `username` is the normalized one. An empty `email` is accepted; where users sign in with
-/// their address, it may also be in the place of the name.
+/// Checks a registration. `username` is the normalized name. An empty `email` is accepted; where users sign in with
+/// their address, `username` may also hold the address.
 #[must_use]
 pub fn check_registration(
     names: SignInNames,
@@ -66,8 +66,8 @@ pub fn check_registration(
     errors
 }
 
-/// Checks a new password and its repetition; `fields` are the names of the two. `known` are the user's own name and
-/// address, which anybody can guess.
+/// Checks a new password and its repetition; `fields` are the names of the two fields. `known` are the user's own name
+/// and address, which are easy to guess.
 #[must_use]
 pub fn check_new_password(
     fields: [&'static str; 2],
@@ -83,7 +83,7 @@ pub fn check_new_password(
 }
 
 /// Whether `text` has the form of an e-mail address: a plain local part and a domain with a dot, at most 254 bytes.
-/// Whether it exists, only a message to it can tell.
+/// Only a message to the address can tell whether it exists.
 #[must_use]
 pub fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };

@@ -1,4 +1,4 @@
-//! What `site healthcheck` and `api healthcheck` ask.
+//! The request of `site healthcheck` and `api healthcheck`.
 
 use std::{
     io::{Read as _, Write as _},
@@ -9,10 +9,10 @@ use std::{
 /// How long to wait for a connection, and for each part of the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Asks the service that listens at `addr` for `/healthz`. An unspecified address (`0.0.0.0`) is that of this machine.
+/// Asks the service that listens at `addr` for `/healthz`. An unspecified address (`0.0.0.0`) stands for this machine.
 ///
 /// # Errors
-/// One line that says what it answers instead of 200.
+/// One line with the answer that came instead of 200.
 pub fn ask(addr: SocketAddr) -> Result<(), String> {
     let addr = reachable(addr)?;
     let failed = |error: std::io::Error| format!("no answer from {addr}: {error}");
@@ -47,7 +47,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of a server that answers so.
+    /// The result of `ask` for a server with this answer.
     fn said(answer: &'static [u8]) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();

@@ -1,9 +1,9 @@
-//! In which language a visitor reads: the stored preference, else what the browser asks for, else English.
+//! The language of a visitor: the stored preference, otherwise the browser's request, otherwise English.
 
 /// A language that every page and message of `site` has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
-    /// English, which everything else is compared with.
+    /// English, the reference for all other languages.
     #[default]
     English,
     /// Chinese in simplified characters.
@@ -11,7 +11,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// All of them, in the order in which they are offered.
+    /// All languages, in the order in which they are offered.
     pub const ALL: [Self; 2] = [Self::English, Self::Chinese];
 
     /// The tag for `lang`, `Content-Language` and the preference `language` (RFC 5646).
@@ -23,7 +23,7 @@ impl Language {
         }
     }
 
-    /// What its speakers call it.
+    /// The name of the language in the language itself.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,10 +43,10 @@ impl Language {
         }
     }
 
-    /// The language of `preference`, if that names one, else the one that `accept_language` likes best.
+    /// The language of `preference` if it names one, otherwise the preferred one of `accept_language`.
     ///
-    /// Of several with the same quality the first wins; `*` is English, and a quality of 0 says "not this one"
-    /// (RFC 9110, 12.5.4). Ranges that cannot be read are left out.
+    /// Of several with the same quality the first wins; `*` is English, and a quality of 0 excludes a language (RFC
+    /// 9110, 12.5.4). Invalid ranges are ignored.
     ///
     /// ```
     /// use shared_session_examples::language::Language;
@@ -71,7 +71,7 @@ impl Language {
     }
 }
 
-/// One range of the header, and how much it is liked.
+/// One range of the header, and its quality.
 fn range(text: &str) -> Option<(Language, f32)> {
     let mut parts = text.split(';').map(str::trim);
     let tag = parts.next()?;

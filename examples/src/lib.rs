@@ -1,22 +1,22 @@
-//! What the two example services share.
+//! The code that the two example services share.
 //!
 //! - [`settings`]: the environment, checked before anything starts
 //! - [`setup`] and [`sessions`]: from settings to running parts
-//! - [`metrics`]: what `/metrics` answers
-//! - [`cli`], [`check`] and [`health`]: the command lines, and what two of the commands do
+//! - [`metrics`]: the body of `/metrics`
+//! - [`cli`], [`check`] and [`health`]: the command lines, and the code of two commands
 //! - [`data_dir`] and [`secret_key`]: the files of an embedded start
-//! - [`serving`]: what both do the same way where connections come in
+//! - [`serving`]: connection limits and shutdown
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
-//! - [`forms`] and [`text`]: what visitors type, and how things are shown to them
-//! - [`language`] and [`translations`]: in which language that is
-//! - [`usernames`] and [`passwords`]: which ones new users may have
-//! - [`log_filter`]: how much is in the log
-//! - [`operations`]: who may ask for metrics and readiness
-//! - [`sign_in`]: who may sign in under which name
-//! - [`throttles`]: what slows down who guesses passwords or fills the store
+//! - [`forms`] and [`text`]: checks of input, and the display of values
+//! - [`language`] and [`translations`]: the language of pages
+//! - [`usernames`] and [`passwords`]: the names and passwords that new users may have
+//! - [`log_filter`]: limits on the log
+//! - [`operations`]: access to metrics and readiness
+//! - [`sign_in`]: the lookup of a user at sign-in
+//! - [`throttles`]: limits on password guesses, registrations and new sessions
 //! - [`paging`]: long lists, a page at a time
-//! - [`rights`]: which users a member of staff may change
-//! - [`staff_log`]: what staff did, in a table
+//! - [`rights`]: the users that a member of staff may change
+//! - [`staff_log`]: the actions of staff, in a table
 //! - [`pages`]: the HTML of `site`
 
 pub mod check;
@@ -46,15 +46,15 @@ pub mod throttles;
 pub mod translations;
 pub mod usernames;
 
-/// The entry that both services count visits in.
+/// The session entry with the visit counter of both services.
 pub const VISITS: shared_session::Key<u64> = shared_session::Key::new("visits");
 
-/// The programs in the project's README compile.
+/// Compiles the examples of the project's README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
-/// So do those of the guides.
+/// Compiles the examples of the guides.
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/operations.md")]
 pub struct Operations;

@@ -1,8 +1,7 @@
-//! Keeps what clients send from flooding the log: of each warning and error that other crates write, a few lines in ten
-//! seconds.
+//! Keeps clients from flooding the log: of each warning and error that other crates write, a few lines in ten seconds.
 //!
-//! The lines of the session layer limit themselves, and say in the next one how many were left out. Those of others
-//! cannot: that is said on a line of its own.
+//! The session layer limits its own lines, and writes the number of lines left out into the next one. Other crates do
+//! not, so this filter writes the number on a line of its own.
 
 use std::{
     collections::HashMap,
@@ -17,7 +16,7 @@ use tracing_subscriber::layer::{Context, Filter};
 const FEW: u32 = 10;
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Has a count for each place in the code that writes warnings or errors.
+/// Counts the lines of each place in the code that writes warnings or errors.
 #[derive(Debug, Default)]
 pub struct FewOfAKind(Mutex<HashMap<Identifier, Count>>);
 
@@ -30,7 +29,7 @@ struct Count {
 }
 
 impl FewOfAKind {
-    /// If a line of this kind is written, how many were not since the last one that was.
+    /// `None` if a line of this kind is left out; otherwise the number of lines left out since the last written one.
     fn line(&self, kind: Identifier) -> Option<u64> {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (count, now) = (kinds.entry(kind).or_default(), Instant::now());
@@ -63,7 +62,7 @@ impl<S> Filter<S> for FewOfAKind {
             None => false,
             Some(0) => true,
             Some(left_out) => {
-                // Not an event: this runs inside of one.
+                // Not an event, because this runs inside of one.
                 eprintln!("{left_out} lines like the next one were left out");
                 true
             }

@@ -1,4 +1,4 @@
-//! What happens, as numbers, in the text format of Prometheus.
+//! Metrics, in the text format of Prometheus.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -10,13 +10,13 @@ use crate::settings::{SessionUrl, Settings};
 /// Upper bounds in seconds. Most calls take less than a millisecond; a call to Redis ends after 0.3 s, and a commit may
 /// need several.
 const SECONDS: &[f64] = &[0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
-/// Latencies are summed up so often, or whenever somebody asks.
+/// The interval at which latencies are summed up; a request for the metrics does so too.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
-/// The recorder of this process: there can be but one.
+/// The recorder of this process: there can be only one.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Records from now on what the session crates report. On a Tokio runtime.
+/// Records the metrics of the session crates from now on. Needs a Tokio runtime.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] if the process has another recorder.
@@ -45,11 +45,11 @@ pub fn start(settings: &Settings) -> Result<(), Error> {
 /// The body of `/metrics`; empty before [`start`].
 #[must_use]
 pub fn render() -> String {
-    // Without the blank lines between families: they are allowed, but not every reader knows.
+    // Without the blank lines between families: they are allowed, but not every reader accepts them.
     RECORDER.get().map(|recorder| recorder.render().replace("\n\n", "\n")).unwrap_or_default()
 }
 
-/// How many reads and writes of sessions took how long, by the upper bounds of the times, from the body of `/metrics`.
+/// The number of session reads and writes by the upper bounds of their times, from the body of `/metrics`.
 #[must_use]
 pub fn latencies(metrics: &str) -> Vec<(String, u64)> {
     let mut up_to: Vec<(String, u64)> = Vec::new();
@@ -65,7 +65,7 @@ pub fn latencies(metrics: &str) -> Vec<(String, u64)> {
             None => up_to.push((bound, count)),
         }
     }
-    // Each bucket counts those before it as well.
+    // Each bucket includes the ones before it.
     let mut before = 0;
     for (_, count) in &mut up_to {
         let own = count.saturating_sub(before);

@@ -50,11 +50,11 @@ impl Network {
     }
 }
 
-/// The address of the client: the rightmost one that no trusted proxy vouches for as another proxy.
+/// The address of the client: the rightmost address that is not a trusted proxy's.
 ///
-/// `forwarded_for` holds the values of the `X-Forwarded-For` headers in the order in which they came. Each proxy
-/// appends the address that it saw, so only what stands right of the first untrusted address is known to be true; a
-/// client can write anything to the left of it. Without a trusted peer the header says nothing.
+/// `forwarded_for` holds the values of the `X-Forwarded-For` headers in their order. Each proxy appends the address
+/// that it saw, so only the part right of the first untrusted address is reliable; a client can write anything to the
+/// left of it. If the peer is not trusted, the header is ignored.
 ///
 /// ```
 /// use shared_session_examples::network::{Network, client_address};
@@ -75,7 +75,7 @@ pub fn client_address(peer: IpAddr, forwarded_for: &[&str], trusted: &[Network])
         }
         match parse_hop(hop.trim()) {
             Some(address) => client = address,
-            // Nothing left of an entry that cannot be read is vouched for.
+            // An entry is invalid, so nothing left of it can be trusted.
             None => break,
         }
     }

@@ -1,27 +1,27 @@
-//! Who may ask for `/metrics` and `/readyz`.
+//! Access to `/metrics` and `/readyz`.
 //!
-//! Without a setting everybody may who reaches the service. With `OPERATIONS_ADDR` only a listener of their own answers
-//! them; with `OPERATIONS_TOKEN` whoever asks must show it (`Authorization: Bearer …`), there too. `/healthz` is for
-//! everybody: it says no more than that the process runs.
+//! Without a setting they are open to every client that reaches the service. With `OPERATIONS_ADDR` only a separate
+//! listener answers them; with `OPERATIONS_TOKEN` the client must send the token (`Authorization: Bearer …`), there
+//! too. `/healthz` is open to all: it shows only that the process runs.
 
 use crate::settings::{Operations, Settings};
 
-/// Where a request came in.
+/// The listener that accepted a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Listener {
-    /// Where visitors come in.
+    /// The listener for visitors.
     #[default]
     Main,
     /// `OPERATIONS_ADDR`.
     Own,
 }
 
-/// What becomes of a request.
+/// The decision about a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// It is answered.
+    /// Answer the request.
     Allowed,
-    /// There is nothing here: 404.
+    /// Not served by this listener: 404.
     Elsewhere,
     /// 401, with `WWW-Authenticate: Bearer`.
     TokenNeeded,
@@ -45,25 +45,25 @@ pub fn access(settings: &Operations, listener: Listener, authorization: Option<&
     }
 }
 
-/// What to know where [`is_open`].
+/// The warning if [`is_open`].
 pub const OPEN: &str = "whoever reaches this service can read /metrics and /readyz; set OPERATIONS_ADDR or \
                         OPERATIONS_TOKEN, or let the proxy answer 404 for them";
 
-/// Whether everybody may ask, where that is probably not meant.
+/// Whether all clients have access although that is probably not intended.
 #[must_use]
 pub fn is_open(settings: &Settings) -> bool {
     let is_open = settings.operations.addr.is_none() && settings.operations.token.is_none();
     is_open && !settings.listen_addr().ip().to_canonical().is_loopback()
 }
 
-/// Says so at the start.
+/// Warns at the start if [`is_open`].
 pub fn warn_if_open(settings: &Settings) {
     if is_open(settings) {
         tracing::warn!("{OPEN}");
     }
 }
 
-/// In a time that tells nothing of where they differ.
+/// Compares in a time that does not depend on where the values differ.
 fn is_equal(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |differences, (a, b)| differences | (a ^ b)) == 0
 }

@@ -54,14 +54,15 @@ pub use self::{
 };
 use crate::{language::Language, text::browser_name, translations::Text};
 
-/// The files that pages load: path, content type, content. They change with a release only.
+/// The files that pages load: path, content type, content. They change only with a release.
 pub const STATIC_FILES: [(&str, &str, &str); 3] = [
     ("/static/site.css", "text/css; charset=utf-8", include_str!("../static/site.css")),
     ("/static/site.js", "text/javascript; charset=utf-8", include_str!("../static/site.js")),
     ("/static/icon.svg", "image/svg+xml", include_str!("../static/icon.svg")),
 ];
 
-/// The `Content-Security-Policy` of every page: its own files, and forms and calls to this site and `api_origin`.
+/// The `Content-Security-Policy` of every page: allows its own files, and forms and calls to this site and
+/// `api_origin`.
 #[must_use]
 pub fn content_security_policy(api_origin: &str) -> String {
     format!(
@@ -70,7 +71,7 @@ pub fn content_security_policy(api_origin: &str) -> String {
     )
 }
 
-/// What the home page greets with where the preference `language` names a language that the pages do not have.
+/// The greeting of the home page if the preference `language` names a language that the pages do not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Greeting {
     code: &'static str,
@@ -98,13 +99,13 @@ impl Greeting {
 #[derive(Clone, Debug, Template)]
 #[template(path = "home.html")]
 pub struct Home {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The session as this service sees it.
     pub view: SessionView,
-    /// The language that was chosen; `None`: as the browser asks.
+    /// The chosen language; `None`: the browser decides.
     pub chosen: Option<Language>,
-    /// How it greets in a language that the pages do not have.
+    /// The greeting in a language that the pages do not have.
     pub greeting: Option<Greeting>,
 }
 
@@ -112,17 +113,17 @@ pub struct Home {
 #[derive(Clone, Debug, Template)]
 #[template(path = "login.html")]
 pub struct Login {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
-    /// One neutral sentence, whatever was wrong.
+    /// One neutral sentence, whatever the error was.
     pub error: Option<Text>,
-    /// What was typed before.
+    /// The typed value.
     pub username: String,
     /// Whether the box "Keep me signed in on this device" was ticked before.
     pub remember: bool,
-    /// Where to go afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::text::safe_next`].
     pub next: String,
-    /// Name and password of the demonstration user, where there is one.
+    /// Name and password of the demonstration user, if there is one.
     pub demo: Option<(&'static str, &'static str)>,
 }
 
@@ -130,15 +131,15 @@ pub struct Login {
 #[derive(Clone, Debug, Template)]
 #[template(path = "register.html")]
 pub struct Register {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
-    /// What is wrong.
+    /// The errors.
     pub errors: FieldErrors,
-    /// What was typed before.
+    /// The typed value.
     pub username: String,
-    /// What was typed before.
+    /// The typed value.
     pub email: String,
-    /// Where to go afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::text::safe_next`].
     pub next: String,
 }
 
@@ -146,19 +147,19 @@ pub struct Register {
 #[derive(Clone, Debug, Template)]
 #[template(path = "preferences.html")]
 pub struct Preferences {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
-    /// The language that was chosen; `None`: as the browser asks.
+    /// The chosen language; `None`: the browser decides.
     pub chosen: Option<Language>,
     /// The page to go back to.
     pub next: String,
 }
 
-/// `POST /logout` from a page that was too old.
+/// `POST /logout` from an outdated page.
 #[derive(Clone, Debug, Template)]
 #[template(path = "sign_out.html")]
 pub struct SignOut {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
 }
 
@@ -166,9 +167,9 @@ pub struct SignOut {
 #[derive(Clone, Debug, Template)]
 #[template(path = "password.html")]
 pub struct Password {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
-    /// What is wrong.
+    /// The errors.
     pub errors: FieldErrors,
 }
 
@@ -176,11 +177,11 @@ pub struct Password {
 #[derive(Clone, Debug, Template)]
 #[template(path = "confirm.html")]
 pub struct Confirm {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
-    /// What was wrong.
+    /// The error.
     pub error: Option<Text>,
-    /// Where to go afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::text::safe_next`].
     pub next: String,
 }
 
@@ -188,15 +189,15 @@ pub struct Confirm {
 #[derive(Clone, Debug, Template)]
 #[template(path = "profile.html")]
 pub struct Profile {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The name.
     pub username: String,
     /// The e-mail address, may be empty.
     pub email: String,
-    /// When the account was made, where known.
+    /// When the account was created, if known.
     pub joined: Option<When>,
-    /// When this session was signed in, where known.
+    /// When this session was signed in, if known.
     pub signed_in: Option<When>,
     /// Superuser, staff or user.
     pub role: Text,
@@ -211,7 +212,7 @@ pub struct Profile {
 pub struct Device {
     /// The public handle of the session; never the cookie's value.
     pub handle: String,
-    /// Whether it is the session that asks.
+    /// Whether it is the session of this request.
     pub is_current: bool,
     /// When it began.
     pub created: Option<When>,
@@ -224,7 +225,7 @@ pub struct Device {
 }
 
 impl Device {
-    /// A session; `user_agent` is the `User-Agent` header that it was last used with.
+    /// A session; `user_agent` is the `User-Agent` header of its last use.
     #[must_use]
     pub fn new(handle: impl Into<String>, created: Option<When>, last_seen: Option<When>, user_agent: &str) -> Self {
         let browser = browser_name(user_agent);
@@ -240,7 +241,7 @@ impl Device {
 #[derive(Clone, Debug, Template)]
 #[template(path = "sessions.html")]
 pub struct Sessions {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The user's sessions on this page.
     pub devices: Vec<Device>,

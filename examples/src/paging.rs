@@ -6,15 +6,16 @@ pub const PER_PAGE: usize = 50;
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paged<T> {
-    /// What is on this page.
+    /// The items on this page.
     pub items: Vec<T>,
     /// Its number, from 1.
     pub page: usize,
-    /// How many there are, at least 1.
+    /// The number of pages, at least 1.
     pub pages: usize,
 }
 
-/// The page of `all` that was `asked` for. What is no number is the first page, a number beyond the end the last.
+/// The page of `all` that was `asked` for. An invalid number is the first page; a number beyond the end is the last
+/// page.
 #[must_use]
 pub fn paged<T>(all: Vec<T>, asked: &str) -> Paged<T> {
     let pages = all.len().div_ceil(PER_PAGE).max(1);

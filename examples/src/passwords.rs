@@ -1,10 +1,10 @@
-//! Which new passwords are refused: the rules of Django's validators, in one place.
+//! The rules for new passwords, which are those of Django's validators.
 //!
-//! - at least 8 characters (`MinimumLengthValidator`; NIST SP 800-63B), at most 1024 bytes, more than spaces
+//! - at least 8 characters (`MinimumLengthValidator`; NIST SP 800-63B), at most 1024 bytes, not only spaces
 //! - not only digits (`NumericPasswordValidator`)
 //! - not like the user's name or address (`UserAttributeSimilarityValidator`, with its measure and its limit of 0.7)
-//! - not one that many have (`CommonPasswordValidator`): Django compares with a list of 20,000; here a short list of
-//!   stems counts with whatever digits and signs are around them, and so do runs on the keyboard and repetitions
+//! - not a common one (`CommonPasswordValidator`): Django compares with a list of 20,000; here a short list of stems
+//!   counts with any digits and signs around them, and so do keyboard runs and repetitions
 
 use crate::translations::Text;
 
@@ -13,7 +13,7 @@ pub const MIN_PASSWORD_CHARS: usize = 8;
 /// The longest password that is accepted, in bytes: longer ones only cost time.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
 
-/// What nearly everybody tries first, in lower case, without digits and signs around it.
+/// The most common passwords, in lower case, without digits and signs around them.
 const STEMS: &str = "\
     abc access account adidas adm admin administrator alexander amanda america andrea andrew angel angels anthony \
     apple arsenal asdf asdfasdf asdfgh asdfghjkl asdfjkl ashley austin autumn babygirl bailey banana barcelona \
@@ -30,7 +30,7 @@ const STEMS: &str = "\
     sunshine super superman superstar taylor tennis test testing thomas thunder tigger tinkerbell trustno unknown \
     user victoria welcome whatever william winter yankees yellow zaq zaqxsw zxcvbn zxcvbnm";
 
-/// Keys and letters in the order in which lazy fingers go.
+/// Keys and letters in sequence.
 const RUNS: &[&str] = &[
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890",
@@ -47,10 +47,10 @@ const RUNS: &[&str] = &[
     "zaq1xsw2cde3vfr4",
 ];
 
-/// The measure from which a password is like something known (Django's `max_similarity`).
+/// The similarity from which a password is too like a known text (Django's `max_similarity`).
 const MAX_SIMILARITY: f64 = 0.7;
 
-/// What is wrong with a new password, as a sentence for the visitor. `known` are the user's name and address.
+/// The error of a new password, as a sentence for the visitor. `known` are the user's name and address.
 #[must_use]
 pub fn what_is_wrong_with(password: &str, known: &[&str]) -> Option<Text> {
     let lowercase = password.to_lowercase();
@@ -71,7 +71,7 @@ fn is_like(password: &str, known: &str) -> bool {
     let words = known.split(|c: char| !(c.is_alphanumeric() || c == '_'));
     words.chain([known.as_str()]).any(|word| {
         let (ours, theirs) = (password.chars().count(), word.chars().count());
-        // A short word says nothing about a long password.
+        // A short word is no evidence against a long password.
         let is_too_short = ours >= 10 * theirs && as_f64(theirs) < MAX_SIMILARITY / 2.0 * as_f64(ours);
         theirs > 0 && !is_too_short && similarity(password, word) >= MAX_SIMILARITY
     })
@@ -98,7 +98,7 @@ fn is_stem(text: &str) -> bool {
     STEMS.split(' ').any(|stem| stem == text)
 }
 
-/// What a digit or a sign is written for.
+/// The letter that a digit or a sign stands for.
 fn letter(c: char) -> char {
     match c {
         '0' => 'o',
@@ -111,20 +111,20 @@ fn letter(c: char) -> char {
     }
 }
 
-/// Whether it is one run, in either direction.
+/// Whether the password is one run, in either direction.
 fn is_run(password: &str) -> bool {
     let backwards: String = password.chars().rev().collect();
     RUNS.iter().any(|run| run.contains(password) || run.contains(backwards.as_str()))
 }
 
-/// Whether it is a piece of at most four characters, again and again, or twice the same.
+/// Whether the password repeats a piece of at most four characters, or is a common or short text twice.
 fn is_repeated(password: &str) -> bool {
     let letters: Vec<char> = password.chars().collect();
     let repeats = |piece: usize| letters.iter().zip(letters.iter().skip(piece)).all(|(a, b)| a == b);
     (1..=4).any(repeats) || letters.len().is_multiple_of(2) && repeats(letters.len() / 2) && is_common_half(&letters)
 }
 
-/// Half of a long password that is written twice counts as itself.
+/// Whether the first half of the password is too short or too common to be a password itself.
 fn is_common_half(letters: &[char]) -> bool {
     let half: String = letters.iter().take(letters.len() / 2).collect();
     is_stem(&half) || half.chars().count() < MIN_PASSWORD_CHARS

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-/// What a proxy puts in front of every path of `site`; empty, or a path such as `/accounts`.
+/// The path that a proxy puts in front of every path of `site`; empty, or a path such as `/accounts`.
 ///
-/// It goes in front of every link, and a proxy may take it off a request or leave it on: [`strip`](Self::strip) takes
-/// off what is there.
+/// Every link starts with it. A proxy may remove it from a request or leave it on: [`strip`](Self::strip) removes it if
+/// it is there.
 ///
 /// ```
 /// use shared_session_examples::prefix::Prefix;
@@ -20,14 +20,14 @@ pub struct Prefix(String);
 
 const MAX_LEN: usize = 200;
 
-/// What the paths of `site` begin with. A prefix that did could not be told from a page.
+/// The first segments of the paths of `site`. A prefix that starts with one could not be distinguished from a page.
 const PAGES: [&str; 11] = [
     "admin", "healthz", "login", "logout", "metrics", "password", "profile", "readyz", "register", "sessions", "static",
 ];
 
 impl Prefix {
-    /// A path of one segment or more: letters, digits and `-._~`, without a slash at the end. Not what a page of `site`
-    /// begins with.
+    /// A path of one segment or more: letters, digits and `-._~`, without a slash at the end. It must not start like a
+    /// page of `site`.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
         let mut segments = path.strip_prefix('/')?.split('/').peekable();
@@ -41,8 +41,8 @@ impl Prefix {
 
     /// The prefix that the `X-Forwarded-Prefix` headers of a trusted proxy name, with or without a slash at the end.
     ///
-    /// `None` if there is none, for a lone slash and for what is not a prefix; also if several are named, because
-    /// nobody can tell which of them a client made up.
+    /// `None` if the headers are missing, for a lone slash and for an invalid prefix; also for several prefixes,
+    /// because a client may have made up one of them.
     #[must_use]
     pub fn forwarded<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Option<Self> {
         let mut named = headers.into_iter();
@@ -51,7 +51,7 @@ impl Prefix {
         Self::parse(path.strip_suffix('/').unwrap_or(path))
     }
 
-    /// As it stands in front of a path: empty, or a path without a slash at the end.
+    /// The text in front of a path: empty, or a path without a slash at the end.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

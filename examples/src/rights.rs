@@ -1,15 +1,15 @@
-//! Which users a member of staff may change: as in Django's administration, and a little less.
+//! The users that a member of staff may change: as in Django's administration, with a few restrictions.
 //!
-//! - Superusers may change everybody but themselves. Only they make superusers and set passwords.
-//! - Other staff need the permission to change users (`auth.change_user`). They change nobody's staff mark, they change
-//!   no superuser, and they do not activate staff: an accomplice must not give back what a superuser took.
-//! - They give and take only groups and permissions of which they have every permission themselves: nobody lifts an
-//!   accomplice above themselves, or takes what they could not give back. A group without permissions is for
-//!   superusers: nobody knows what it will stand for.
-//! - Groups are made, changed and deleted with Django's permissions for that (`auth.add_group` and so on), and again
-//!   within what they have themselves: of a group that may do more nobody changes the name, which may mean something
-//!   elsewhere.
-//! - Without the permission staff may look.
+//! - Superusers may change everyone but themselves. Only they create superusers and set passwords.
+//! - Other staff need the permission to change users (`auth.change_user`). They cannot grant or revoke staff status,
+//!   change a superuser, or activate staff: an accomplice must not restore what a superuser took away.
+//! - They give and take only groups and permissions of which they have every permission themselves. So they cannot
+//!   raise an accomplice above themselves, or take what they could not give back. A group without permissions is for
+//!   superusers, because its later meaning is unknown.
+//! - Creating, changing and deleting groups needs Django's permissions for that (`auth.add_group` and so on), and is
+//!   again limited to the permissions that the member of staff has. A group with more permissions cannot be renamed
+//!   either, because its name may matter elsewhere.
+//! - Without the permission staff may only look.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +17,7 @@ use shared_session::users::{AuthUser as _, User};
 
 use crate::translations::Text;
 
-/// What one member of staff may do.
+/// The rights of one member of staff.
 #[derive(Clone, Debug)]
 pub struct Rights {
     id: String,
@@ -26,12 +26,12 @@ pub struct Rights {
     permissions: BTreeSet<String>,
 }
 
-/// What a user is given, and what is taken: groups or permissions, by name.
+/// The groups or permissions to give and to take, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// What the user does not have yet.
+    /// Those that the user does not have yet.
     pub add: BTreeSet<String>,
-    /// What the user has.
+    /// Those that the user has.
     pub remove: BTreeSet<String>,
 }
 
@@ -43,21 +43,21 @@ impl Difference {
     }
 }
 
-/// Groups or permissions by name, each with the permissions that it stands for.
+/// Groups or permissions by name, each with the permissions that it grants.
 pub type Grants = BTreeMap<String, BTreeSet<String>>;
 
-/// The user of a session that somebody wants to end.
+/// The user of a session that is to be ended.
 #[derive(Clone, Copy, Debug)]
 pub enum Owner<'a> {
-    /// Nobody is signed in, or the user was deleted.
+    /// The session is anonymous, or the user was deleted.
     Nobody,
     /// This user.
     User(&'a User),
-    /// A user who cannot be read, and may be a superuser.
+    /// The user cannot be read, and may be a superuser.
     Unreadable,
 }
 
-/// Why not: a sentence for the member of staff.
+/// The reason of a refusal, as a sentence for the member of staff.
 pub type Refusal = Text;
 
 const NOT_YOURSELF: Refusal = Text::new("refused-yourself");
@@ -69,7 +69,7 @@ const GROUPS: Refusal = Text::new("refused-groups");
 const STAFF_MARK: Refusal = Text::new("refused-staff");
 
 impl Rights {
-    /// The rights of `staff`, who has `permissions`; `to_change_users` is the name of the one that counts.
+    /// The rights of `staff`, who has `permissions`; `to_change_users` is the name of the permission to change users.
     #[must_use]
     pub fn new(staff: &User, permissions: &BTreeSet<String>, to_change_users: &str) -> Self {
         Self {
@@ -83,7 +83,7 @@ impl Rights {
     /// Whether `user` may be deactivated and signed out.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn change(&self, user: &User) -> Result<(), Refusal> {
         match () {
             () if !self.changes_users => Err(NO_PERMISSION),
@@ -96,32 +96,32 @@ impl Rights {
     /// Whether `user` may be activated (`on`) or deactivated.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn set_active(&self, user: &User, on: bool) -> Result<(), Refusal> {
         self.change(user)?;
         if on && user.is_staff && !self.is_superuser { Err(STAFF_MARK) } else { Ok(()) }
     }
 
-    /// Whether `user` may be made staff, or no longer be.
+    /// Whether the staff status of `user` may be changed.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn set_staff(&self, user: &User) -> Result<(), Refusal> {
         self.change(user)?;
         if self.is_superuser { Ok(()) } else { Err(STAFF_MARK) }
     }
 
-    /// Whether `user` may be made a superuser, or no longer be, and may be given another password: whoever knows the
-    /// password of a user is that user.
+    /// Whether the superuser status and the password of `user` may be changed: with the password of a user one can act
+    /// as that user.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn set_superuser_or_password(&self, user: &User) -> Result<(), Refusal> {
         self.change(user)?;
         if self.is_superuser { Ok(()) } else { Err(SECRETS) }
     }
 
-    /// Whether `permissions` may be given to others and taken from them: those of one group, or one.
+    /// Whether `permissions` may be given to others and taken from them: those of one group, or a single one.
     #[must_use]
     pub fn grants<'a>(&self, permissions: impl IntoIterator<Item = &'a String>) -> bool {
         let mut permissions = permissions.into_iter().peekable();
@@ -133,23 +133,23 @@ impl Rights {
     /// Whether a group may be added.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn add_group(&self) -> Result<(), Refusal> {
         self.may_with_groups("auth.add_group")
     }
 
-    /// Whether a group may be given permissions, and may lose them: those that [`grants`](Self::grants) names.
+    /// Whether a group may be given and may lose permissions, those that [`grants`](Self::grants) allows.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn change_group(&self) -> Result<(), Refusal> {
         self.may_with_groups("auth.change_group")
     }
 
-    /// Whether a group with these permissions may have another name.
+    /// Whether a group with these permissions may be renamed.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn rename_group(&self, permissions: &BTreeSet<String>) -> Result<(), Refusal> {
         self.change_group()?;
         self.has_all(permissions)
@@ -158,7 +158,7 @@ impl Rights {
     /// Whether a group with these permissions may be deleted, which takes them from its members.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn delete_group(&self, permissions: &BTreeSet<String>) -> Result<(), Refusal> {
         self.may_with_groups("auth.delete_group")?;
         self.has_all(permissions)
@@ -172,11 +172,11 @@ impl Rights {
         if self.is_superuser || permissions.is_subset(&self.permissions) { Ok(()) } else { Err(GRANTS) }
     }
 
-    /// What changes for a user who has `held` if `wanted` of `all` is what was ticked. What may not be given or taken
-    /// cannot be ticked, and stays.
+    /// The changes for a user who has `held`, if `wanted` of `all` are ticked. Groups or permissions that may not be
+    /// given or taken cannot be ticked, and stay.
     ///
     /// # Errors
-    /// If `wanted` has something that may not be given and is not held, or that there is not.
+    /// If `wanted` has something that may not be given and is not held, or that does not exist.
     pub fn ticked(
         &self,
         all: &Grants,
@@ -188,10 +188,10 @@ impl Rights {
         self.confirmed(all, held, &asked)
     }
 
-    /// What is left of `asked` for a user who now has `held`: what others did meanwhile is not done again.
+    /// The rest of `asked` for a user who now has `held`: changes that others made meanwhile are left out.
     ///
     /// # Errors
-    /// If `asked` has something that may not be given and taken, or that there is not in `all`.
+    /// If `asked` has something that may not be given and taken, or that is not in `all`.
     pub fn confirmed(&self, all: &Grants, held: &BTreeSet<String>, asked: &Difference) -> Result<Difference, Refusal> {
         let Difference { add, remove } = asked;
         if add.union(remove).any(|name| !self.may_grant(all, name)) {
@@ -204,10 +204,10 @@ impl Rights {
         all.get(name).is_some_and(|permissions| self.grants(permissions))
     }
 
-    /// Whether a session of `owner` may be ended. One's own may.
+    /// Whether a session of `owner` may be ended. Members of staff may end their own.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason of the refusal.
     pub fn end_session(&self, owner: Owner<'_>) -> Result<(), Refusal> {
         match owner {
             Owner::User(user) if user.id == self.id => Ok(()),
@@ -279,7 +279,7 @@ mod tests {
         Difference { add: names(add), remove: names(remove) }
     }
 
-    /// Four that stand for themselves; a clerk who has two of them, and a superuser.
+    /// Four permissions; a clerk who has two of them, and a superuser.
     fn clerk_and_root() -> (Grants, Rights, Rights) {
         let all = ["a", "b", "c", "d"].map(|name| (name.to_owned(), names(&[name]))).into();
         let (clerk, root) = (user("clerk", true, false), user("root", true, true));
@@ -289,11 +289,11 @@ mod tests {
     #[test]
     fn what_is_ticked_changes_what_the_staff_may_give_and_take() {
         let (all, clerk, root) = clerk_and_root();
-        // What is held and what is ticked, what changes if a clerk ticked it, and if a superuser did.
+        // The held names, the ticked names, the change if a clerk ticked them, and the change if a superuser did.
         for (held, wanted, by_clerk, by_root) in [
             (&[][..], &["a"][..], Some(difference(&["a"], &[])), difference(&["a"], &[])),
             (&["a", "b"], &["b"], Some(difference(&[], &["a"])), difference(&[], &["a"])),
-            // What the clerk does not have stays, whether or not the form says so.
+            // Permissions that the clerk does not have stay, whether or not the form names them.
             (&["a", "c"], &["b"], Some(difference(&["b"], &["a"])), difference(&["b"], &["a", "c"])),
             (&["a", "c"], &["b", "c"], Some(difference(&["b"], &["a"])), difference(&["b"], &["a"])),
             (&["c"], &["c", "d"], None, difference(&["d"], &[])),

@@ -1,4 +1,4 @@
-//! The secret key of an embedded start: made once, kept in the data directory.
+//! The secret key of an embedded start: created once, kept in the data directory.
 
 use std::{fs, io, io::Write, path::Path};
 
@@ -9,14 +9,14 @@ use crate::data_dir;
 const FILE: &str = "secret_key";
 const RANDOM_BYTES: usize = 32;
 
-/// The key in `data_dir`, made there first if there is none. The directory is made too.
+/// Reads the key in `data_dir`. Creates the key and the directory first if they are missing.
 ///
-/// Services that start at the same moment end with the same key: the key is written to a file of another name and
-/// then linked to its own, which succeeds for one of them only; the others read the winner's. A key file is therefore
-/// either absent or whole, also after a crash, and it is never overwritten.
+/// Services that start at the same moment get the same key: each writes its key to a file of another name and links
+/// that to the key file, which succeeds for one of them only; the others read the winner's. A key file is therefore
+/// either absent or complete, also after a crash, and it is never overwritten.
 ///
 /// # Errors
-/// If the directory cannot be written, or the file there is not a key.
+/// If the directory cannot be written, or the file is not a valid key.
 pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
     let path = data_dir.join(FILE);
     if let Some(key) = read(&path)? {
@@ -25,7 +25,7 @@ pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
     data_dir::make(data_dir)?;
     let draft = data_dir.join(format!("{FILE}.{}.new", random(9)?));
     let linked = write_new(&draft, &random(RANDOM_BYTES)?).and_then(|()| fs::hard_link(&draft, &path));
-    // The draft is of no use either way, and harmless if it stays.
+    // The draft is no longer needed, and harmless if it stays.
     let _ = fs::remove_file(&draft);
     match linked {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -33,7 +33,7 @@ pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
     }
 }
 
-/// Whether there is a file of that name; what is in it is not looked at.
+/// Whether the key file exists; its content is not checked.
 #[must_use]
 pub fn exists(data_dir: &Path) -> bool {
     data_dir.join(FILE).exists()

@@ -1,9 +1,9 @@
-//! What both services do the same way where connections come in: how many are taken, and when to stop.
+//! The connection limit and the stop signal of both services.
 
 use crate::settings::HttpLimits;
 
 /// How many connections may be open: as configured, but at most three quarters of the files that this process may open
-/// (Linux), because an accepted connection must not keep the process from reaching its stores.
+/// (Linux), because accepted connections must not keep the process from reaching its stores.
 #[must_use]
 pub fn connections(limits: &HttpLimits) -> usize {
     let configured = usize::try_from(limits.connections).unwrap_or(usize::MAX);

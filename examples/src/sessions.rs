@@ -1,4 +1,4 @@
-//! Where sessions are kept and in which form: from settings to a session manager.
+//! The store and the format of sessions: from settings to a session manager.
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::{
 };
 
 const PURGE_EVERY: Duration = Duration::from_secs(300);
-/// How long the start waits for a look at sessions of our own.
+/// How long the start waits for the check of the stored sessions, outside of Django's profiles.
 const LOOK: Duration = Duration::from_secs(2);
-/// How long a write waits for replicas: as long as for its reply.
+/// How long a write waits for replicas: the same as for its reply.
 const REPLICAS_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The policy of a Redis that refuses writes when its memory is full.
@@ -27,13 +27,13 @@ const KEEPS_ALL: &str = "noeviction";
 const EVICTS: &str =
     "Redis drops keys when its memory is full, and with them sessions: set its maxmemory-policy to noeviction";
 
-/// What to do about a Redis that forgets.
+/// The warning for a Redis that keeps nothing on disk.
 const FORGETS: &str = "Redis keeps nothing on disk, so its restart ends every session: set its appendonly to yes";
 
 /// The manager over the store and the wire format that the settings name.
 ///
 /// # Errors
-/// One line that says what to change.
+/// One line with the setting to change.
 pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManager, Error> {
     let prefix = settings.key_prefix.as_str();
     let fleet = |django: Django| {
@@ -73,7 +73,7 @@ pub async fn open(settings: &Settings, keys: &SecretKeys) -> Result<SessionManag
     }
 }
 
-/// `manager`, which signs its cookies or does not.
+/// `manager` with signed cookies, if the settings ask for them.
 fn signed(settings: &Settings, keys: &SecretKeys, manager: SessionManager) -> Result<SessionManager, Error> {
     let cookies = match settings.cookie.signed {
         SignedCookie::Off => return Ok(manager),
@@ -84,7 +84,7 @@ fn signed(settings: &Settings, keys: &SecretKeys, manager: SessionManager) -> Re
     manager.with_signed_cookies(cookies)
 }
 
-/// The native profile, sealed or not.
+/// The native profile, encrypted or not.
 fn native(settings: &Settings, keys: &SecretKeys) -> Result<Profile, Error> {
     let prefix = settings.key_prefix.as_str();
     let sealing = || Sealing::new(keys);
@@ -96,12 +96,12 @@ fn native(settings: &Settings, keys: &SecretKeys) -> Result<Profile, Error> {
     })
 }
 
-/// Whether this service fits the sessions that are there; what could not be checked is said.
+/// Checks that this service fits the stored sessions, and logs the checks that were not possible.
 ///
 /// # Errors
-/// In a Django fleet one line that says what does not match, or that the store could not be asked: a service that does
-/// not know must not write. With sessions of our own that is a warning: others may keep theirs in the same store, after
-/// a leak the secret key is a new one, and a Redis that is down does not stop the start.
+/// In a Django fleet one line if something does not match or the store does not answer: a service must not write
+/// without this check. Outside of Django's profiles a mismatch is only logged: other services may use the same store,
+/// the secret key is replaced after a leak, and a Redis that is down does not stop the start.
 pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(), Error> {
     let found = if settings.profile.is_django() {
         verify_django(manager).await?
@@ -131,7 +131,7 @@ pub async fn verify(settings: &Settings, manager: &SessionManager) -> Result<(),
     Ok(())
 }
 
-/// Rows do not tell where Django keeps their copies.
+/// The rows do not show where Django keeps their copies, so this checks the copies themselves.
 async fn check_copies(store: &DjangoCachedDbStore) -> Result<(), Error> {
     match store.check_copies().await {
         Ok(true) => Ok(()),
@@ -161,7 +161,7 @@ async fn verify_django(manager: &SessionManager) -> Result<FleetCheck, Error> {
     })
 }
 
-/// Asks again for some seconds: services and their stores are often started together.
+/// Retries for some seconds: services and their stores are often started together.
 async fn until_available<T>(mut ask: impl AsyncFnMut() -> Result<T, Error>) -> Result<T, Error> {
     for _ in 0..20 {
         match ask().await {
@@ -190,7 +190,7 @@ async fn open_native(settings: &Settings) -> Result<SessionManager, Error> {
     Ok(SessionManager::new(own_rows("SESSION_URL", &database_url(settings)).await?))
 }
 
-/// Our table in the database at `url`, made where it is missing, without what has expired.
+/// Our table in the database at `url`, created if it is missing. Deletes expired rows.
 async fn own_rows(setting: &str, url: &str) -> Result<SqlStore, Error> {
     let rows = SqlStore::connect(url).await.map_err(|error| explained(setting, &error))?;
     rows.migrate().await.map_err(|error| explained(setting, &error))?;
@@ -198,7 +198,7 @@ async fn own_rows(setting: &str, url: &str) -> Result<SqlStore, Error> {
     Ok(rows)
 }
 
-/// Django's table in the database at `url`, which Django has made.
+/// Django's table in the database at `url`, created by Django.
 async fn rows(settings: &Settings, setting: &str, url: &str) -> Result<DjangoDbStore, Error> {
     let mut rows = DjangoDbStore::connect(url).await.map_err(|error| explained(setting, &error))?;
     if let Some(zone) = &settings.django.time_zone {
@@ -254,7 +254,7 @@ fn with_certificates(config: RedisConfig, tls: &RedisTls) -> Result<RedisConfig,
     })
 }
 
-/// Asks the Redis that the settings name whether it answers. One round trip.
+/// Checks that the configured Redis answers. One round trip.
 ///
 /// # Errors
 /// [`ErrorKind::Unavailable`] if it does not.
@@ -262,8 +262,8 @@ pub(crate) async fn ping_redis(settings: &Settings) -> Result<(), Error> {
     SessionManager::new(connect(settings)?).ping().await
 }
 
-/// A Redis that makes room by dropping keys signs users out. Not worth stopping a start for, and a Redis that is down
-/// or does not tell is none of this.
+/// Warns of a Redis that drops keys when its memory is full, because that signs users out. The start goes on, also if
+/// Redis is down or does not report its policy.
 async fn warn_of_eviction(store: &RedisStore) {
     match store.eviction_policy().await {
         Ok(policy) if policy == KEEPS_ALL => {}
@@ -272,8 +272,8 @@ async fn warn_of_eviction(store: &RedisStore) {
     }
 }
 
-/// What whoever asks whether the settings fit should know of the Redis that they name: what it may lose, and what it
-/// does not tell of that. Nothing if it keeps copies only. Up to three round trips.
+/// The warnings of a check about the configured Redis: the data that it may lose, or that it does not report this.
+/// Empty if Redis keeps copies only. Up to three round trips.
 ///
 /// # Errors
 /// [`ErrorKind::Config`] if the settings cannot be used.

@@ -1,8 +1,7 @@
 //! The settings of both services: read from the environment, checked before anything starts.
 //!
 //! - An empty variable counts as an unset one.
-//! - A value that cannot be used stops the start with one line: the variable, the value (never a secret), what is
-//!   expected.
+//! - An invalid value stops the start with one line: the variable, the value (never a secret), and the expected form.
 //! - A variable that looks like one of ours but is not ([`unknown`]) stops the start too, or is named in a warning: a
 //!   misspelt `SESSION_COOKIE_SECURE` must not go unnoticed.
 //!
@@ -67,7 +66,7 @@ const MAX_SECONDS: u64 = 315_360_000;
 const MAX_TIMEOUT_MS: u64 = 60_000;
 const MAX_RETRY_AFTER: u64 = 86_400;
 
-/// Which of the two services is started.
+/// The service to start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Service {
     /// Actix Web, HTML.
@@ -76,12 +75,12 @@ pub enum Service {
     Api,
 }
 
-/// Why the settings cannot be used, in one line. Holds no secret.
+/// The reason why the settings are invalid, in one line without secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct SettingsError(String);
 
-/// Everything that the environment sets. `docs/` and `.env.example` describe the variables for operators.
+/// All settings of the environment. `docs/` and `.env.example` describe the variables for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The service that is started.
@@ -112,13 +111,13 @@ pub struct Settings {
     pub key_prefix: String,
     /// `SESSION_KEY_VERSION`, default 1. Only Django profiles use it.
     pub key_version: u32,
-    /// What only Django profiles use.
+    /// Settings that only Django profiles use.
     pub django: DjangoSettings,
     /// The session cookie.
     pub cookie: CookieSettings,
-    /// `API_BEARER_TOKENS`, default off: `api` takes sessions as bearer tokens too.
+    /// `API_BEARER_TOKENS`, default off: `api` accepts sessions as bearer tokens too.
     pub bearer_tokens: bool,
-    /// `TRUSTED_PROXIES`, default none: whose `X-Forwarded-For` and `X-Forwarded-Prefix` are believed.
+    /// `TRUSTED_PROXIES`, default none: the proxies whose `X-Forwarded-For` and `X-Forwarded-Prefix` are trusted.
     pub trusted_proxies: Vec<Network>,
     /// `SITE_PREFIX`, default none: the path under which visitors see `site`.
     pub site_prefix: Prefix,
@@ -126,34 +125,34 @@ pub struct Settings {
     pub idle: Duration,
     /// `SESSION_ABSOLUTE`, default 90 days: how long a session lives at most.
     pub absolute: Duration,
-    /// `SESSION_REMEMBER_AGE`, default `SESSION_ABSOLUTE`: how long a session lives unused whose user asked to stay
+    /// `SESSION_REMEMBER_AGE`, default `SESSION_ABSOLUTE`: how long a session lives unused if its user asked to stay
     /// signed in.
     pub remembered: Duration,
     /// `SESSION_SAVE_EVERY_REQUEST`, default off: each request that loads its session extends it, and its cookie.
     pub save_every_request: bool,
     /// `SESSION_REPLICAS`, default 0: how many replicas must have a write before it is acknowledged.
     pub replicas: u32,
-    /// `SESSION_FENCED_READS`, default off: a Redis that may not write is not read from either.
+    /// `SESSION_FENCED_READS`, default off: a Redis that must not accept writes is not read from either.
     pub fenced_reads: bool,
     /// `NEAR_CACHE`, default off.
     pub near_cache: bool,
-    /// `USER_CACHE`, default off: users' rows are kept for a few seconds.
+    /// `USER_CACHE`, default off: users' rows are cached for a few seconds.
     pub user_cache: bool,
     /// `SESSION_DURABLE`, default off: sessions are kept in the users' database, with copies in Redis.
     pub durable: bool,
     /// `SESSION_TIMEOUT_MS`, default 300 ms: how long one call to Redis may take.
     pub timeout: Duration,
-    /// `SESSION_RETRY_AFTER`, default 1 s: when clients may ask again that were answered with 503.
+    /// `SESSION_RETRY_AFTER`, default 1 s: when clients may retry after a 503.
     pub retry_after: Duration,
-    /// How long clients may take, and how many may be connected.
+    /// Time limits for clients, and the limit of connections.
     pub http: HttpLimits,
-    /// What one client may cost the others.
+    /// Limits on sessions and sign-ins.
     pub limits: Limits,
-    /// Who may ask for metrics and readiness. Default: everybody.
+    /// Access to metrics and readiness. Default: open to all.
     pub operations: Operations,
     /// `RUST_LOG`, default `info`.
     pub log_filter: String,
-    /// Variables that are no settings but start as settings do; of no effect.
+    /// Unknown variables whose names start like settings; ignored.
     pub unknown: Vec<String>,
     /// Whether a `.env` file of the working directory was read.
     pub has_env_file: bool,
@@ -162,11 +161,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The settings of this process: its environment, and a `.env` file in the working directory or above it for what
-    /// the environment does not set.
+    /// The settings of this process: its environment, and for variables that are not set there the `.env` file of the
+    /// working directory.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first error.
     pub fn load(service: Service) -> Result<Self, SettingsError> {
         let read = env_file::read()?;
         let has_env_file = read.is_some();
@@ -189,7 +188,7 @@ impl Settings {
     /// The settings that `vars` holds, for `service`. Reads nothing else and changes nothing.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// The first error.
     pub fn from_env(vars: impl Fn(&str) -> Option<String>, service: Service) -> Result<Self, SettingsError> {
         let reader = Reader::new(&vars);
         let site_addr = reader.address("SITE_ADDR", SITE_PORT)?;
@@ -246,7 +245,7 @@ impl Settings {
         })
     }
 
-    /// Where this service listens.
+    /// The address on which this service listens.
     #[must_use]
     pub fn listen_addr(&self) -> SocketAddr {
         match self.service {
@@ -261,14 +260,14 @@ impl Settings {
         self.data_dir.join("shared-session.sqlite3")
     }
 
-    /// What users sign in with.
+    /// The kind of name that users sign in with.
     #[must_use]
     pub fn sign_in_names(&self) -> SignInNames {
         let is_email = self.profile.is_django() && self.django.username_field == self.django.email_field;
         if is_email { SignInNames::Emails } else { SignInNames::UserNames }
     }
 
-    /// The permission to change users, as Django names it: after the app and the model that the table is named for.
+    /// Django's name of the permission to change users: its app and model are those that the table is named after.
     #[must_use]
     pub fn permission_to_change_users(&self) -> String {
         let table = self.django.user_table.rsplit('.').next().unwrap_or_default();
@@ -276,7 +275,7 @@ impl Settings {
         format!("{app}.change_{model}")
     }
 
-    /// Whether the users live in the embedded file, so that the first start makes the user `demo`.
+    /// Whether the users are in the embedded file, so that the first start creates the user `demo`.
     #[must_use]
     pub fn has_embedded_users(&self) -> bool {
         self.database_url == DatabaseUrl::Embedded

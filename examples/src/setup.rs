@@ -1,4 +1,4 @@
-//! From settings to running parts: the session store, the users, the session manager, and what operators ask for.
+//! From settings to running parts: the session store, the users and the session manager.
 
 use std::{
     collections::BTreeSet,
@@ -32,37 +32,37 @@ use crate::{
     throttles::{DeviceCookie, Throttles},
 };
 
-/// The user that the first start makes in an embedded database.
+/// The user that the first start creates in an embedded database.
 pub const DEMO_USER: &str = "demo";
 /// The password of [`DEMO_USER`].
 pub const DEMO_PASSWORD: &str = "demo-password";
 
-/// A group that the first start makes in an embedded database: staff of it may change users.
+/// The group that the first start creates in an embedded database: its staff may change users.
 pub const DEMO_GROUP: &str = "Support";
 
-/// The parts that both services are made of. Cloning is cheap.
+/// The parts of both services. Cloning is cheap.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// What was configured.
+    /// The settings.
     pub settings: Arc<Settings>,
     /// The users.
     pub users: SqlUsers,
     /// The sessions.
     pub manager: SessionManager,
-    /// What slows down who tries too often.
+    /// The limits on attempts.
     pub throttles: Throttles,
-    /// The cookie by which a browser is known that has signed in.
+    /// The cookie that marks a browser that has signed in.
     pub device_cookie: DeviceCookie,
     forms: FormTokens,
 }
 
 impl Setup {
-    /// Connects everything, makes missing tables, and in an embedded database the user `demo`. A Redis that is down
-    /// does not stop the start: `/readyz` says so, and requests that need it answer 503. A user database that is down
-    /// does.
+    /// Connects all parts, creates missing tables, and in an embedded database the user `demo`. The start succeeds
+    /// while Redis is down: `/readyz` reports it, and requests that need it get 503. The start fails if the user
+    /// database is down.
     ///
     /// # Errors
-    /// One line that says what to change.
+    /// One line with the setting to change.
     pub async fn open(settings: Settings, on_error: OnError) -> Result<Self, Error> {
         if settings.has_env_file {
             tracing::info!("settings that the environment lacks are read from .env in the working directory");
@@ -87,10 +87,10 @@ impl Setup {
         Ok(Self { settings: Arc::new(settings), users, manager, throttles, device_cookie, forms })
     }
 
-    /// Who may send unsafe requests, once the service is bound.
+    /// The check of unsafe requests, once the service is bound.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for an origin that is none.
+    /// [`ErrorKind::Config`] for an invalid origin.
     pub fn cross_origin(&self, bound: SocketAddr) -> Result<CrossOrigin, Error> {
         CrossOrigin::new(self.allowed_origins(bound))
     }
@@ -101,7 +101,7 @@ impl Setup {
         self.settings.allowed_origins(bound)
     }
 
-    /// The tokens in the forms of `site` under `prefix`: their cookie goes to that path only, unless it is Django's or
+    /// The form tokens of `site` under `prefix`: browsers send their cookie to that path only, unless it is Django's or
     /// its name has the prefix `__Host-`.
     #[must_use]
     pub fn forms_under(&self, prefix: &Prefix) -> FormTokens {
@@ -114,11 +114,11 @@ impl Setup {
         }
     }
 
-    /// What is down, by name; empty when the service is ready. One round trip to each part, and while writes of
-    /// sessions are refused one more.
+    /// The names of the parts that are down; empty if the service is ready. One round trip to each part, and one more
+    /// while the store refuses writes.
     pub async fn down(&self) -> Vec<&'static str> {
         let (sessions, users) = tokio::join!(self.manager.ping(), self.users.ping());
-        // A store that refuses writes still tells the time.
+        // A store that refuses writes still answers `ping`.
         let writes = if sessions.is_ok() { self.manager.check_writes().await } else { Ok(()) };
         let mut down = Vec::new();
         for (name, result) in [("sessions", sessions), ("sessions (writes are refused)", writes), ("users", users)] {
@@ -131,10 +131,10 @@ impl Setup {
     }
 }
 
-/// Starts logging to stderr what `RUST_LOG` lets through, and no floods ([`FewOfAKind`]).
+/// Starts logging to stderr, filtered by `RUST_LOG` and limited by [`FewOfAKind`].
 ///
 /// # Errors
-/// One line, if the filter cannot be used or logging was started before.
+/// One line, if the filter is invalid or logging was started before.
 pub fn start_logging(settings: &Settings) -> Result<(), Error> {
     let refused = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Config, format!("RUST_LOG: {error}"));
     // Actix Web writes three lines about its workers at each start. A filter that names it still shows them.
@@ -150,7 +150,7 @@ pub fn start_logging(settings: &Settings) -> Result<(), Error> {
 /// The sessions, in the store, the format and the cookie that the settings name.
 ///
 /// # Errors
-/// One line that says what to change.
+/// One line with the setting to change.
 pub(crate) async fn open_manager(
     settings: &Settings,
     keys: &SecretKeys,
@@ -169,18 +169,18 @@ pub(crate) async fn open_manager(
     })
 }
 
-/// The users alone, with their tables: what `site migrate` and `site create-superuser` need. With a Django profile the
-/// tables are Django's; where they are missing, nothing is made.
+/// The users with their tables, all that `site migrate` and `site create-superuser` need. With a Django profile the
+/// tables are Django's; missing ones are not created.
 ///
 /// # Errors
-/// One line that says what to change.
+/// One line with the setting to change.
 pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
     make_data_dir(settings)?;
     let url = users_url(settings);
     let users = SqlUsers::connect(&url).await.map_err(|error| explained("DATABASE_URL", &error))?;
     if settings.profile.is_django() {
         let users = users.with_django_tables(user_table(settings)).await.map_err(|error| misfit(settings, &error))?;
-        // The one that every Django verifies without further packages.
+        // The hasher that every Django can verify without further packages.
         return Ok(users.with_hasher(PasswordHasher::pbkdf2_sha256(PasswordHasher::DJANGO_ITERATIONS)?));
     }
     users.migrate().await.map_err(|error| explained("DATABASE_URL", &error))?;
@@ -190,7 +190,8 @@ pub async fn open_users(settings: &Settings) -> Result<SqlUsers, Error> {
     Ok(users)
 }
 
-/// Those that Django makes for its users and groups, where no Django has: staff can be given them.
+/// Creates the permissions that Django creates for its users and groups, if they are missing, so that staff can get
+/// them.
 async fn make_permissions(users: &SqlUsers) -> Result<(), Error> {
     let known: BTreeSet<_> = users.all_permissions().await?.into_iter().map(|permission| permission.name).collect();
     for model in ["group", "user"] {
@@ -213,7 +214,7 @@ fn user_table(settings: &Settings) -> UserTable {
     }
 }
 
-/// What is wrong with the user table, and the settings that name it.
+/// The error of the user table, with the settings that name it.
 fn misfit(settings: &Settings, error: &Error) -> Error {
     let explained = explained("DATABASE_URL", error);
     if error.kind() != ErrorKind::Config {
@@ -279,7 +280,7 @@ pub(crate) fn secret_keys(settings: &Settings) -> Result<SecretKeys, Error> {
     Ok(keys)
 }
 
-/// With a Django profile those of Django, so that its forms may be posted here and ours there.
+/// With a Django profile these are Django's tokens, so that each side accepts the forms of the other.
 fn form_tokens(settings: &Settings, keys: &SecretKeys) -> Result<FormTokens, Error> {
     if settings.profile.is_django() {
         let cookie = FormTokens::django_cookie().with_secure(settings.cookie.secure);
@@ -294,7 +295,7 @@ fn form_tokens(settings: &Settings, keys: &SecretKeys) -> Result<FormTokens, Err
 
 fn native_form_cookie(settings: &Settings) -> CookieConfig {
     let secure = settings.cookie.secure;
-    // Browsers take `__Host-` with the path `/` only, which other services of the host may use.
+    // Browsers accept `__Host-` only with the path `/`, which other services of the host may use.
     let mark = match secure {
         false => "",
         true if settings.site_prefix.as_str().is_empty() => "__Host-",
@@ -323,8 +324,8 @@ fn cookie_of(settings: &Settings) -> Result<SessionCookie, Error> {
     .build()
 }
 
-/// The browser keeps the cookie as long as the session may last; the store decides whether it does. In a Django profile
-/// that is the idle time, from each write on, which is Django's `SESSION_COOKIE_AGE`.
+/// The browser keeps the cookie as long as the session can last; the store decides whether the session is still valid.
+/// In a Django profile that is the idle time after each write, which is Django's `SESSION_COOKIE_AGE`.
 fn cookie_age(settings: &Settings) -> Option<Duration> {
     let age = if settings.profile.is_django() { settings.idle } else { settings.absolute };
     (!settings.cookie.of_the_browser).then_some(age.min(CookieConfig::MAX_AGE_LIMIT))
@@ -339,15 +340,15 @@ fn lifetime_of(settings: &Settings) -> Lifetime {
     if settings.save_every_request { lifetime.with_touch_after(0.0) } else { lifetime }
 }
 
-/// At the first start only, with a group to give and take. Two services may do this at the same moment: one makes the
-/// user, the other finds it.
+/// Creates the demo user at the first start only, and a group to give and take. Two services may do this at the same
+/// moment: one creates the user, the other finds it.
 async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result<(), Error> {
     if data_dir::has_had_demo_user(directory) {
         return Ok(());
     }
     match users.create_user(NewUser::new(DEMO_USER, DEMO_PASSWORD).with_email("demo@example.org")).await {
         Ok(_) => {
-            // The user is there, whether or not anybody reads it.
+            // The user exists even if this cannot be written.
             let _ = writeln!(io::stdout(), "created the user {DEMO_USER} with the password {DEMO_PASSWORD}");
         }
         Err(CreateUserError::NameTaken) => {}
@@ -457,7 +458,7 @@ mod tests {
         let error = open_users(&django).await.unwrap_err().to_string();
         assert!(error.starts_with("DATABASE_URL: ") && error.contains("manage.py migrate"), "{error}");
 
-        // As Django makes them.
+        // Creates the tables as Django does.
         SqlUsers::connect(&url).await.unwrap().migrate().await.unwrap();
         let users = open_users(&django).await.unwrap();
         let hash = users.hasher().hash("p").await.unwrap();

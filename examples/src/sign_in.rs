@@ -1,4 +1,4 @@
-//! Signing in: whoever the user table has, under the name that is typed. The rules for new names are not for here.
+//! Sign-in of any user in the user table by the typed name. The rules for new names do not apply.
 
 use shared_session::{
     Error, Session,
@@ -7,8 +7,9 @@ use shared_session::{
 
 /// The active user whose name was `typed`, if `password` is right.
 ///
-/// As in Django's form the space around a name does not count, and names are looked up in NFKC; but a name that is in
-/// the table just as it was typed is that user's. Costs one password hash, and a look more where there is space.
+/// As in Django's form, the space around a name is ignored and names are looked up in NFKC; but if the table has the
+/// name exactly as typed, that user is meant. Costs one password hash, and one more look-up if there is space around
+/// the name.
 ///
 /// # Errors
 /// As [`Session::authenticate`].
@@ -23,7 +24,7 @@ pub async fn authenticate(
     session.authenticate(if is_spaced { typed } else { trimmed }, password).await
 }
 
-/// Without what Python's `strip` takes away: the separators of ASCII, too.
+/// Removes the characters that Python's `strip` removes, including ASCII separators.
 fn trimmed(name: &str) -> &str {
     name.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
 }

@@ -1,9 +1,9 @@
-//! What staff did to users, groups and sessions, in a table beside the users.
+//! The staff log: actions on users, groups and sessions, in a table beside the users.
 //!
-//! - An entry is written before the action: what cannot be written down is not done. So an entry says what was asked
-//!   for.
-//! - With a Django profile the database is Django's and gets no table; then what was done is in the log of the service
-//!   alone, where it is in any case ([`shared_session::audit`]).
+//! - An entry is written before the action, and the action fails if the entry cannot be written. So an entry shows only
+//!   what was requested.
+//! - With a Django profile the database is Django's and gets no table. Then the actions are only in the log of the
+//!   service, which contains them in any case ([`shared_session::audit`]).
 
 use shared_session::{Error, ErrorKind};
 use sqlx::{
@@ -29,8 +29,8 @@ enum Pool {
     Postgres(PgPool),
 }
 
-/// Runs the same statement on whichever database there is. Before PostgreSQL may be a pooler, which keeps a server for
-/// as long as a transaction.
+/// Runs the same statement on either database, in a transaction: PostgreSQL may be behind a pooler, which assigns a
+/// server for the length of a transaction only.
 macro_rules! on_pool {
     ($pool:expr, |$connection:ident| $body:expr) => {
         match $pool {
@@ -56,26 +56,26 @@ macro_rules! in_transaction {
     };
 }
 
-/// One thing that a member of staff did.
+/// An action of a member of staff.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// When, in seconds since 1970.
+    /// The time of the action, in seconds since 1970.
     pub at: i64,
     /// The name of the member of staff.
     pub staff: String,
-    /// What was done; unknown words come from newer versions.
+    /// The action; unknown words come from newer versions.
     pub action: String,
-    /// To which user or group, or to which session by its public handle.
+    /// The user, the group, or the public handle of the session.
     pub subject: String,
-    /// The network address of the member of staff; empty if it is not known.
+    /// The network address of the member of staff; empty if unknown.
     pub address: String,
 }
 
 impl StaffLog {
-    /// The log beside the users that `settings` name; makes the table where it is missing.
+    /// The log beside the users that `settings` name; creates a missing table.
     ///
     /// # Errors
-    /// One line that says what to change.
+    /// One line with the setting to change.
     pub async fn open(settings: &Settings) -> Result<Self, Error> {
         if settings.profile.is_django() {
             return Ok(Self(None));
@@ -89,7 +89,7 @@ impl StaffLog {
         let pool = if url.starts_with("sqlite:") {
             Pool::Sqlite(SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_lazy(url).map_err(failed)?)
         } else {
-            // Poolers refuse the parameter, and there are no such numbers here.
+            // Poolers refuse the parameter, and this table has no floating-point numbers.
             let options = url.parse::<PgConnectOptions>().map_err(failed)?.extra_float_digits(None);
             Pool::Postgres(PgPoolOptions::new().max_connections(CONNECTIONS).connect_lazy_with(options))
         };
@@ -99,7 +99,7 @@ impl StaffLog {
         };
         let make = format!("CREATE TABLE IF NOT EXISTS site_staff_log (id {key}, {columns})");
         let log = Self(Some(pool));
-        // PostgreSQL refuses one of two that make the same table at once; by the second time it is there.
+        // PostgreSQL refuses one of two concurrent requests to create a table; at the second attempt the table exists.
         if log.make(&make).await.is_err() {
             log.make(&make).await?;
         }

@@ -6,13 +6,13 @@ use shared_session::users;
 
 use crate::{prefix::Prefix, translations::Text};
 
-/// What signing in does not lead back to: a form would look as if the login had failed, and signing out is no page.
+/// Pages to which a sign-in does not lead back: after a form it would seem to have failed, and sign-out is not a page.
 const NOT_BACK_TO: [&[u8]; 4] = [b"/login", b"/register", b"/logout", b"/confirm"];
 
-/// Where to go after a login: `next` if it is a path of this host, byte for byte, else the profile. `next` is what the
-/// browser shows, so it has the `prefix` of this site already.
+/// The page after a login: `next` if it is a path of this host, byte for byte, otherwise the profile. `next` is the
+/// path that the browser shows, so it already has the `prefix` of this site.
 ///
-/// [`users::safe_next`] says what is not followed.
+/// [`users::safe_next`] describes the paths that are refused.
 ///
 /// ```
 /// use shared_session_examples::{prefix::Prefix, text::safe_next};
@@ -37,7 +37,7 @@ fn path_of(next: &str) -> &str {
     next.split(['?', '#']).next().unwrap_or(next)
 }
 
-/// The link to the page at `path` (path and query, without the `prefix`) once more. `None` if a browser may read it as
+/// The link to reload the page at `path` (path and query, without the `prefix`). `None` if a browser may take it for
 /// the page of another site.
 #[must_use]
 pub fn same_page(prefix: &Prefix, path: &str) -> Option<String> {
@@ -75,7 +75,7 @@ pub fn encoded(text: &str) -> String {
     out
 }
 
-/// The bytes that percent-encoding stands for (RFC 3986); a `%` that begins no code stands for itself.
+/// The bytes of a percent-encoded text (RFC 3986); an invalid `%` stands for itself.
 #[must_use]
 pub fn percent_decoded(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
@@ -101,8 +101,8 @@ pub fn is_preference_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
 }
 
-/// What to look for, from a search field: without the space around it and without control characters, which
-/// PostgreSQL refuses; at most 150 characters.
+/// The search term of a search field: without the space around it and without control characters, which PostgreSQL
+/// refuses; at most 150 characters.
 #[must_use]
 pub fn search_term(text: &str) -> String {
     text.trim().chars().filter(|c| !c.is_control()).take(150).collect()
@@ -133,7 +133,7 @@ pub fn relative_time(then: i64, now: i64) -> Text {
     text.with_count(seconds / size)
 }
 
-/// A time as RFC 3339 writes it, from seconds since 1970: `2026-03-01T12:00:00Z`.
+/// A time in the format of RFC 3339, from seconds since 1970: `2026-03-01T12:00:00Z`.
 #[must_use]
 pub fn rfc3339(seconds: i64) -> String {
     let (days, time) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
@@ -152,10 +152,10 @@ pub fn rfc3339(seconds: i64) -> String {
 
 /// A browser by its `User-Agent` header, short enough for a list: "Firefox on Linux".
 ///
-/// What is not a known browser shows the first word of the header; what sent none is "Unknown browser".
+/// For an unknown browser this is the first word of the header; for an empty header it is "Unknown browser".
 #[must_use]
 pub fn browser_name(user_agent: &str) -> Text {
-    // Browsers claim to be those that came before them: the later entries are in the headers of the earlier ones.
+    // Browsers claim to be older browsers: the names at the end of this list are in the headers of those before.
     const BROWSERS: [(&str, &str); 11] = [
         ("Edg", "Edge"),
         ("OPR/", "Opera"),
@@ -201,7 +201,7 @@ mod tests {
     use super::*;
     use crate::language::Language;
 
-    /// Where `next` leads on a site without a prefix, and on one under `/accounts`.
+    /// Whether `next` is followed on a site without a prefix, and on one under `/accounts`.
     fn followed(next: &str) -> [bool; 2] {
         [Prefix::default(), accounts()].map(|prefix| match &*safe_next(next, &prefix) {
             same if same == next => true,

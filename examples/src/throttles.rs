@@ -1,7 +1,7 @@
-//! What slows down who guesses passwords, registers without end, or fills the session store.
+//! Limits on password guesses, registrations and new sessions.
 //!
-//! Addresses of this machine are not counted: they are a proxy that `TRUSTED_PROXIES` does not name, and all its
-//! clients would wait together; or the operator.
+//! Addresses of this machine are not counted: they belong to the operator, or to a proxy that `TRUSTED_PROXIES` does
+//! not name, whose clients would all wait together.
 
 use std::{net::IpAddr, time::Duration};
 
@@ -20,9 +20,9 @@ use crate::{
 const SIGN_IN: &str = "sign-in";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: u32 = 3600;
-/// How long a browser is known that has signed in.
+/// How long a browser stays known after a sign-in.
 const KNOWN: Duration = Duration::from_secs(180 * 86_400);
-/// How many cookies of the device's name are looked at.
+/// How many cookies with the name of the device cookie are checked.
 const MOST_COOKIES: usize = 4;
 
 /// The value of `Retry-After` for a wait: whole seconds, at least one.
@@ -31,7 +31,7 @@ pub fn retry_after(wait: Duration) -> u64 {
     wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
-/// Counts what both services limit, in the store of the sessions.
+/// The limits of both services, counted in the session store.
 #[derive(Clone, Debug)]
 pub struct Throttles {
     throttle: Throttle,
@@ -39,7 +39,7 @@ pub struct Throttles {
 }
 
 impl Throttles {
-    /// In Django's tables is no place for counts: with these each process counts for itself.
+    /// Django's tables have no place for counts: with them each process counts for itself.
     #[must_use]
     pub fn new(settings: &Settings, manager: &SessionManager, keys: SecretKeys) -> Self {
         let throttle = match settings.profile {
@@ -49,8 +49,8 @@ impl Throttles {
         Self { throttle, limits: settings.limits }
     }
 
-    /// Somebody wants to sign in under the name that is `typed`. `cookies` are the `Cookie` headers: a browser that has
-    /// signed in to this account before is counted by itself, and no stranger makes it wait.
+    /// Counts an attempt to sign in under the name that was `typed`. `cookies` are the `Cookie` headers: a browser that
+    /// has signed in to this account before is counted separately, so that strangers cannot make it wait.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](shared_session::ErrorKind::Unavailable) if the store fails.
@@ -71,9 +71,9 @@ impl Throttles {
         self.attempt([Some(Subject::account(SIGN_IN, &account)), from], address).await
     }
 
-    /// A signed-in user is asked for the password once more. Counted for the user: a session's handle changes when its
-    /// cookie is replaced, which a thief of the cookie can ask for. No stranger makes the user wait, as only the user's
-    /// own sessions come here.
+    /// Counts a password check of a signed-in user. It counts for the user, not for the session: a thief of the cookie
+    /// can replace the cookie and so change the handle. Strangers cannot make the user wait, because only the user's
+    /// own sessions get here.
     ///
     /// # Errors
     /// As [`sign_in`](Self::sign_in).
@@ -81,7 +81,7 @@ impl Throttles {
         self.attempt([Some(Subject::named("password", user_id)), None], address).await
     }
 
-    /// Somebody wants to register. Ten are free, then there are ten an hour.
+    /// Counts a registration. Ten are free, then ten an hour are allowed.
     ///
     /// # Errors
     /// As [`sign_in`](Self::sign_in).
@@ -91,9 +91,9 @@ impl Throttles {
         self.attempt([from.map(|from| from.with_policy(policy).counting_successes()), None], address).await
     }
 
-    /// Claims a new name, whatever the case of its letters: of registrations at the same moment one goes on, and the
-    /// others get `None`. Where no user comes of it the claim is given back by [`Attempt::succeeded`]; else it ends in
-    /// a minute, when everybody finds the user in the table.
+    /// Claims a new name, ignoring the case of its letters: of concurrent registrations one goes on, and the others get
+    /// `None`. If the registration fails, [`Attempt::succeeded`] gives the claim back; otherwise it ends after a
+    /// minute, when the user is in the table for all to find.
     ///
     /// # Errors
     /// As [`sign_in`](Self::sign_in).
@@ -111,8 +111,8 @@ impl Throttles {
         self.throttle.attempt(subjects.map(|subject| subject.with_client_address(address))).await
     }
 
-    /// A visitor is about to store something. If that starts a session, it counts for the visitor's address; the time
-    /// to wait, if there have been too many.
+    /// Counts a write of a visitor for the visitor's address if it starts a session; the time to wait if there were too
+    /// many.
     ///
     /// # Errors
     /// As [`sign_in`](Self::sign_in).
@@ -130,7 +130,8 @@ impl Throttles {
         }
     }
 
-    /// The `Set-Cookie` of a browser that has just signed in as who is `typed`; `None` if it is known already.
+    /// The `Set-Cookie` for a browser that has just signed in under the name `typed`; `None` if the browser is known
+    /// already.
     ///
     /// # Errors
     /// As [`Throttle::device_cookie`].
@@ -149,7 +150,7 @@ impl Throttles {
     }
 }
 
-/// The cookie by which a browser is known. It signs nobody in.
+/// The cookie that marks a known browser. It does not sign a user in.
 #[derive(Clone, Debug)]
 pub struct DeviceCookie {
     name: String,
@@ -157,10 +158,10 @@ pub struct DeviceCookie {
 }
 
 impl DeviceCookie {
-    /// Beside the session cookie, with its attributes.
+    /// Has the attributes of the session cookie.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) if that is no cookie.
+    /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) if the cookie would be invalid.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
         let name = format!("{}_device", settings.cookie.name);
         let config = CookieConfig::new(&name)
@@ -240,7 +241,7 @@ mod tests {
             assert!(go("1").await, "{n}");
         }
         assert!(!go("1").await);
-        assert!(go("2").await, "no user waits for another");
+        assert!(go("2").await, "users do not wait for each other");
     }
 
     #[tokio::test]
@@ -260,15 +261,15 @@ mod tests {
         let session = manager.open([]).load().await.unwrap();
         session.insert("a", &1).unwrap();
         session.commit().await.unwrap();
-        assert_eq!(throttles.new_session(&session, STRANGER).await.unwrap(), None, "it is no new one");
+        assert_eq!(throttles.new_session(&session, STRANGER).await.unwrap(), None, "the session is not new");
     }
 
     #[tokio::test]
     async fn a_name_is_claimed_once_in_any_case_until_it_is_given_back() {
         let (throttles, ..) = throttles(&[("SIGN_IN_LIMIT", "off")]);
-        let claim = throttles.claim("Ann").await.unwrap().expect("nobody has it");
+        let claim = throttles.claim("Ann").await.unwrap().expect("the name is free");
         let (others, ()) = tokio::join!(throttles.claim("aNN"), async { claim.succeeded().await });
-        assert!(others.unwrap().is_some(), "it waited for its turn");
+        assert!(others.unwrap().is_some(), "the name is free again");
         assert!(throttles.claim("ann").await.unwrap().is_none());
         assert!(throttles.claim("bob").await.unwrap().is_some());
     }

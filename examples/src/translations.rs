@@ -1,6 +1,6 @@
-//! The sentences of `site`, by name, in each [`Language`]: the files in `locales/`, in the format of Project Fluent.
+//! The messages of `site`, by name, in each [`Language`]: the files in `locales/`, in the format of Project Fluent.
 //!
-//! A [`Text`] is a sentence before it is in a language: what checks and handlers answer. Pages say it.
+//! Checks and handlers return a [`Text`], a message without a language. Pages translate it.
 
 use std::{fmt, sync::LazyLock};
 
@@ -21,7 +21,7 @@ const fn source(language: Language) -> &'static str {
     }
 }
 
-/// A sentence in no language yet: its name in `locales/`, and what it speaks of.
+/// A message without a language: its name in `locales/`, and its values.
 ///
 /// ```
 /// use shared_session_examples::{language::Language, translations::Text};
@@ -38,43 +38,43 @@ pub struct Text {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
-    /// Inserted as it is.
+    /// Inserted unchanged.
     Words(String),
-    /// Inserted in digits; decides between one and many.
+    /// Inserted in digits; selects the singular or plural form.
     Count(String),
-    /// Inserted in the language of the sentence around it.
+    /// Inserted in the language of the surrounding message.
     Text(Box<Text>),
 }
 
 impl Text {
-    /// The sentence of this name. A test looks for names that are in no file.
+    /// The message of this name. A test looks for names that are missing in the files.
     #[must_use]
     pub const fn new(id: &'static str) -> Self {
         Self { id, values: Vec::new() }
     }
 
-    /// Puts `value` where the sentence has `{ $name }`.
+    /// Puts `value` in place of `{ $name }`.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
         self.values.push((name, Value::Words(value.to_string())));
         self
     }
 
-    /// Puts another sentence where this one has `{ $name }`.
+    /// Puts another message in place of `{ $name }`.
     #[must_use]
     pub fn with_text(mut self, name: &'static str, text: Self) -> Self {
         self.values.push((name, Value::Text(Box::new(text))));
         self
     }
 
-    /// Puts the number where the sentence has `{ $count }`.
+    /// Puts the number in place of `{ $count }`.
     #[must_use]
     pub fn with_count(mut self, count: impl fmt::Display) -> Self {
         self.values.push(("count", Value::Count(count.to_string())));
         self
     }
 
-    /// The sentence in `language`. It is plain text: pages escape it.
+    /// The message in `language`. It is plain text: pages escape it.
     #[must_use]
     pub fn in_language(&self, language: Language) -> String {
         let bundle = match language {
@@ -106,12 +106,12 @@ impl Text {
 }
 
 fn bundle(language: Language) -> Bundle {
-    // The tests look at both: what cannot be read is left out here.
+    // Unreadable messages are left out; the tests find them.
     let resource = match FluentResource::try_new(source(language).to_owned()) {
         Ok(resource) | Err((resource, _)) => resource,
     };
     let mut bundle = FluentBundle::new_concurrent(vec![language.tag().parse().unwrap_or_default()]);
-    // Marks around every value: no sentence here mixes directions of writing.
+    // No isolation marks around values: no message mixes directions of writing.
     bundle.set_use_isolating(false);
     bundle.add_resource_overriding(resource);
     bundle

@@ -1,4 +1,4 @@
-//! Which names new users may have. Users who are there may have others, and sign in with them.
+//! The rules for new user names. Existing users may have other names, and sign in with them.
 
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory as _};
 use unicode_script::{Script, ScriptExtension};
@@ -9,14 +9,14 @@ use crate::translations::Text;
 
 const MAX_CHARS: usize = 150;
 
-/// A new user name as it is stored: without the space around it, in NFKC, so that look-alikes made of
-/// full-width letters or ligatures are the same name.
+/// A new user name as stored: without the space around it, in NFKC, so that look-alikes made of full-width letters or
+/// ligatures become the same name.
 #[must_use]
 pub fn normalized_username(username: &str) -> String {
     normalized_name(username.trim())
 }
 
-/// What is wrong with a new name, normalized.
+/// The error of a new, normalized name.
 #[must_use]
 pub fn what_is_wrong_with(username: &str) -> Option<Text> {
     match () {
@@ -29,18 +29,18 @@ pub fn what_is_wrong_with(username: &str) -> Option<Text> {
     }
 }
 
-/// `\w` of Python, which Django's pattern `^[\w.@+-]+\Z` is made of: letters and numbers, no marks.
+/// Python's `\w`, on which Django's pattern `^[\w.@+-]+\Z` is based: letters and numbers, no marks.
 fn is_word(c: char) -> bool {
     c == '_' || matches!(c.general_category_group(), GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number)
 }
 
-/// The letters that are ignored where text is shown: the Hangul fillers (Unicode, `Default_Ignorable_Code_Point`).
+/// The letters that are invisible in text: the Hangul fillers (Unicode, `Default_Ignorable_Code_Point`).
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{115f}' | '\u{1160}' | '\u{3164}' | '\u{ffa0}')
 }
 
-/// All letters are of one script, as Unicode Technical Standard 39, 5.2 has it: those of Chinese, Japanese and Korean
-/// may be beside others. Else `admin` could begin with a Cyrillic letter.
+/// Whether all letters are of one script (Unicode Technical Standard 39, 5.2); Chinese, Japanese and Korean letters may
+/// be mixed with others. Otherwise `admin` could begin with a Cyrillic letter.
 fn is_of_one_script(username: &str) -> bool {
     const EAST_ASIAN: [Script; 5] = [Script::Han, Script::Hiragana, Script::Katakana, Script::Hangul, Script::Bopomofo];
     let scripts = username.chars().map(ScriptExtension::from);
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn words_are_those_of_python() {
-        // What this Python does not know yet, and what it has learned since, may differ.
+        // Python's and Rust's versions of Unicode may differ in characters that one of them does not know yet.
         let script = "import re, sys, unicodedata
 for c in map(chr, [*range(0xd800), *range(0xe000, 0x110000)]):
     if unicodedata.category(c) != 'Cn' and re.match(r'\\w', c): print(ord(c))";

@@ -1,5 +1,5 @@
-// Follows the session on the home page and calls the other service from it. Without a script the page shows the session as
-// it was when it was loaded, and its forms work.
+// Follows the session on the home page and calls the other service from it. Without scripts the page shows the session
+// as it was loaded, and its forms work.
 "use strict";
 
 const together = document.getElementById("together");
@@ -16,7 +16,7 @@ const call = async (path, options) => {
   return response.status === 204 ? null : response.json();
 };
 
-// Fills one of the two views. Everything is put in as text.
+// Fills one of the two views. All values are inserted as text.
 const show = (view, { user, handle, created, expires, entries }) => {
   const place = (name) => document.querySelector(`#${view} [data-show="${name}"]`);
   const facts = { user: user ?? nobody, handle: handle ?? "–", created: created ?? "–", expires: expires ?? "–" };
@@ -53,7 +53,7 @@ const follow = () => {
   source = new EventSource(events);
   let failures = 0;
   source.addEventListener("open", () => { failures = 0; });
-  // After the end of a stream, which is one failure, the browser asks again; after an answer that is none it does not.
+  // The browser reconnects after the end of a stream, which counts as one failure; it does not after an invalid answer.
   source.addEventListener("error", ({ target }) => {
     failures += 1;
     const isOver = target.readyState === EventSource.CLOSED;
@@ -72,7 +72,7 @@ const follow = () => {
   source.addEventListener("down", () => say("live-said", down));
 };
 
-// What is done at the API shows at the site by itself. A new session has a new cookie, which only a new stream has.
+// Changes at the API show at the site without a reload. A new session has a new cookie, which only a new stream sends.
 const doAtApi = async (said, path, options) => {
   try {
     await call(path, options);
@@ -106,7 +106,7 @@ document.getElementById("preferences").addEventListener("change", async ({ targe
     say("preferences-said", failed);
   }
 });
-// A page that is shown again from the browser's memory follows again; one that is left lets go of its connection.
+// A page restored from the browser's memory follows again; a page that is left closes its connection.
 addEventListener("pageshow", follow);
 addEventListener("pagehide", () => {
   clearTimeout(again);

@@ -1,1 +1,2 @@
-//! Only the test: it counts what is allocated, which takes `unsafe`, and that has no place in the workspace.
+//! Empty; the crate contains only the test. It counts allocations, which needs `unsafe`, and the workspace forbids
+//! that.

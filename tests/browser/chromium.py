@@ -1,4 +1,4 @@
-"""Which Chromium and which ChromeDriver the tests use: never one that is downloaded."""
+"""Finds the Chromium and the ChromeDriver for the tests; it never downloads one."""
 
 import os
 import re
@@ -10,7 +10,7 @@ CHROMIUM = ["chromium", "chromium-browser", "google-chrome-stable", "google-chro
 
 
 class Missing(Exception):
-    """What to install."""
+    """The message says what to install."""
 
 
 def find() -> tuple[str, str]:
@@ -36,7 +36,7 @@ def find() -> tuple[str, str]:
 
 
 def versions(variable: str, on_path: Iterable[str | None], banner: str) -> dict[str, str]:
-    """The programs and their versions; only the one that the variable names, where it is set."""
+    """The programs and their versions; only the one that the variable names, if it is set."""
     chosen = os.environ.get(variable)
     found = {}
     for program in [chosen] if chosen else on_path:
@@ -47,7 +47,7 @@ def versions(variable: str, on_path: Iterable[str | None], banner: str) -> dict[
 
 
 def version_of(program: str, banner: str) -> str | None:
-    """None also for Ubuntu's `chromium-browser`, which may only say how to install one."""
+    """None also for Ubuntu's `chromium-browser`, which may only print how to install one."""
     try:
         answer = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):

@@ -1,10 +1,10 @@
-//! What so many sessions need: `docs/capacity.md` is made of this, with figures that `growth` measures.
+//! Capacity planning: the tables of `docs/capacity.md`, based on figures that `growth` measures.
 
 use std::fmt::Write as _;
 
 use crate::simulation::{Random, come_back, fullest, slots};
 
-/// What the arithmetic begins with. Each can be given as `name=number`.
+/// The inputs of the calculation. Each can be given as `name=number`.
 struct Inputs(Vec<Input>);
 
 struct Input {
@@ -13,7 +13,7 @@ struct Input {
     what: &'static str,
 }
 
-/// Name, value, what it is: those that were measured first, then what is assumed.
+/// Name, value and description: first the measured inputs, then the assumed ones.
 const INPUTS: [(&str, f64, &str); 20] = [
     ("session-bytes", 621.0, "Redis, for a session with 200 bytes of entries: record, key, expiry, tables"),
     ("index-bytes", 145.0, "Redis, for the index of a user with one session"),
@@ -56,7 +56,7 @@ impl Inputs {
     }
 }
 
-/// An input where none is given.
+/// The default of an input.
 #[cfg(test)]
 pub fn default_of(name: &str) -> f64 {
     Inputs::new(&[]).map_or(f64::NAN, |inputs| inputs.of(name))
@@ -64,7 +64,7 @@ pub fn default_of(name: &str) -> f64 {
 
 const GIB: f64 = (1_u64 << 30) as f64;
 
-/// What a number of sessions needs.
+/// The resources for a number of sessions.
 #[derive(Debug, PartialEq)]
 struct Need {
     data_gib: f64,
@@ -74,7 +74,7 @@ struct Need {
     cores: f64,
     shards_for_memory: f64,
     shards_for_cores: f64,
-    /// Of all copies, with fragmentation.
+    /// For all copies, with fragmentation.
     paid_gib: f64,
 }
 
@@ -112,7 +112,7 @@ const SIZES: [(&str, u64); 3] = [("1 M", 1_000_000), ("100 M", 100_000_000), ("1
 /// The tables of the page.
 ///
 /// # Errors
-/// If an input is unknown or no number.
+/// If an input is unknown or not a number.
 pub fn text(given: &[&str]) -> Result<String, String> {
     let inputs = Inputs::new(given)?;
     let mut text = "| input | value | what |\n|---|---|---|\n".to_owned();
@@ -135,7 +135,7 @@ pub fn text(given: &[&str]) -> Result<String, String> {
     Ok(text)
 }
 
-/// What one machine cannot show.
+/// Simulates properties that cannot be measured on one machine.
 fn simulated(inputs: &Inputs, needs: &[Need; 3]) -> String {
     let mut random = Random::new(42);
     let mut text = "\n| simulated | shards | the fullest shard, to the mean | the fullest slot, sessions |\n\
@@ -147,7 +147,7 @@ fn simulated(inputs: &Inputs, needs: &[Need; 3]) -> String {
         let slot = slots.iter().max().copied().unwrap_or_default();
         _ = writeln!(text, "| {name} sessions | {shards} | {:.4} | {slot} |", fullest(&slots, shards));
     }
-    // Ours has one connection for reads and one for writes to each primary, and with a near cache a third.
+    // Our services have one connection for reads and one for writes to each primary, and with a near cache a third.
     let connections = (inputs.of("processes") * 2.0) as u64;
     let greetings = 1000.0 / inputs.of("greeting-micros");
     text += "\n| simulated failover of one primary | most new connections in 1 ms | all are back after, ms | most refused \
@@ -160,7 +160,7 @@ fn simulated(inputs: &Inputs, needs: &[Need; 3]) -> String {
     text
 }
 
-/// Three digits are enough.
+/// Formats a figure with three digits.
 fn figure(value: f64) -> String {
     match value {
         ..10.0 => format!("{value:.2}"),

@@ -1,4 +1,5 @@
-//! Every contender serves every cell once a round, in turns, so that what disturbs the machine disturbs all.
+//! Compares all contenders. In each round every contender serves every cell once, so that disturbances of the machine
+//! affect all contenders alike.
 
 use std::{
     collections::BTreeMap,
@@ -13,23 +14,23 @@ use crate::{
     stats::Spread,
 };
 
-/// How many ask at once.
+/// The numbers of concurrent connections.
 pub const CONNECTIONS: [usize; 2] = [32, 1];
 
-/// Up to eight rounds on three servers take no longer, apart from starting what is measured.
+/// The limit for up to eight rounds on three servers, without the start of services and servers.
 const BUDGET: Duration = Duration::from_secs(7 * 60);
-/// Of one sample: what it takes beside measuring, and the longest that is of use.
+/// For one sample: the time besides the measurement, and the longest useful measurement.
 const AROUND: Duration = Duration::from_millis(70);
 const LONGEST: Duration = Duration::from_millis(300);
 
-/// What was measured with one server.
+/// The measurements with one server.
 pub struct Comparison {
     pub title: String,
     /// The server's name and version.
     pub server: String,
     pub is_native: bool,
     pub samples: BTreeMap<(Cell, Contender), Vec<Sample>>,
-    /// Why there are none.
+    /// The reasons for missing samples.
     pub failures: BTreeMap<(Cell, Contender), String>,
 }
 
@@ -58,7 +59,7 @@ pub fn compare(server: &Server, rounds: usize, time: Duration) -> Comparison {
     for round in 0..rounds {
         let started = Instant::now();
         for cell in cells() {
-            // Another one is first in each round.
+            // Each round starts with another contender.
             for at in 0..services.len() {
                 let (contender, service) = &services[(at + round) % services.len()];
                 let key = (cell, *contender);
@@ -86,12 +87,12 @@ impl Comparison {
         Spread::of(self.samples.get(&(cell, contender))?.iter().map(figure))
     }
 
-    /// Throughput next to the floor of the same framework.
+    /// Throughput as a ratio to the floor of the same framework.
     pub fn ratio(&self, contender: Contender, cell: Cell) -> Option<Spread> {
         self.ratio_to(contender, cell, contender.floor(), cell)
     }
 
-    /// Throughput next to that of another cell or contender.
+    /// Throughput as a ratio to that of another cell or contender.
     pub fn ratio_to(&self, own: Contender, own_cell: Cell, to: Contender, to_cell: Cell) -> Option<Spread> {
         let rates = |cell, contender| -> Option<Vec<f64>> {
             Some(self.samples.get(&(cell, contender))?.iter().map(|sample| sample.per_second).collect())
@@ -114,7 +115,7 @@ pub mod tests {
     use super::*;
     use crate::load::Kind;
 
-    /// In which every contender does so many requests a second, but for what `differs` says.
+    /// A comparison in which every contender serves this many requests a second, except for the rates in `differs`.
     pub fn made_up(per_second: f64, differs: &[(Contender, Kind, f64)]) -> Comparison {
         let mut made = Comparison {
             title: "Redis: by Lua".to_owned(),
@@ -153,7 +154,7 @@ pub mod tests {
                 (Contender::Ruts, Kind::Increment, 40.0),
                 (Contender::TowerSessions, Kind::Increment, 60.0),
                 (Contender::AxumSession, Kind::Increment, 45.0),
-                // Faster than ours on Axum, but that is another framework.
+                // Faster than ours on Axum, but on the other framework.
                 (Contender::ActixSession, Kind::Increment, 90.0),
             ],
         );

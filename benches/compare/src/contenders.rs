@@ -1,6 +1,6 @@
-//! The contenders. Each serves the same routes: `/start/{size}` begins a session with a text of so many bytes,
-//! `/untouched` leaves it alone, `/read` reads its counter, `/increment` adds one to it, and `/rotation` signs a user
-//! in under a new cookie. Ours also has `/devices`, which counts that user's sessions.
+//! The contenders. Each serves the same routes: `/start/{size}` begins a session with a text of this many bytes,
+//! `/untouched` does not use it, `/read` reads its counter, `/increment` adds one to it, and `/rotation` signs a user
+//! in with a new cookie. Ours also has `/devices`, which counts that user's sessions.
 
 mod by_hand;
 mod ours;
@@ -14,10 +14,10 @@ use std::{
 
 use tokio::net::TcpListener;
 
-/// The threads that serve.
+/// The number of threads that serve.
 const WORKERS: usize = 2;
 
-/// Who serves, in the order of the tables.
+/// The contenders, in the order of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Contender {
     AxumByHand,
@@ -65,7 +65,7 @@ impl Contender {
         Self::ALL.into_iter().find(|contender| contender.name() == name)
     }
 
-    /// Without a session layer, on the same framework.
+    /// The contender without a session layer, on the same framework.
     pub fn floor(self) -> Self {
         if self < Self::ActixByHand { Self::AxumByHand } else { Self::ActixByHand }
     }
@@ -84,13 +84,13 @@ impl Contender {
     }
 }
 
-/// What a session holds besides its counter.
+/// The data of a session besides its counter.
 fn text(size: usize) -> String {
-    // The counter and the names are the rest.
+    // The counter and the names take the remaining bytes.
     "x".repeat(size.saturating_sub(20))
 }
 
-/// Serves until its standard input ends, as it does with the process that started it, and prints its port first.
+/// Prints the port, and serves until standard input ends, which happens when the parent process ends.
 pub fn serve(contender: Contender, url: &str) {
     thread::spawn(|| {
         let _ = stdin().read(&mut [0]);
@@ -135,7 +135,7 @@ pub async fn start_ours(url: &str) -> u16 {
     port
 }
 
-/// The macro of an Actix service: what `HttpServer::new` takes has no name.
+/// The macro of an Actix service, because the argument of `HttpServer::new` has a type that cannot be named.
 macro_rules! actix {
     ($configure:expr) => {{
         let server =

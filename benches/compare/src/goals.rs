@@ -1,4 +1,4 @@
-//! What we aim at in throughput, next to what was reached.
+//! The goals for throughput, and the figures reached.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,8 @@ use crate::{
     stats::Spread,
 };
 
-/// What a kind of request is to keep of the throughput by hand: where the server compares natively, and with Lua.
+/// The goal for one kind of request, as a ratio to the throughput by hand: on servers with a native compare-and-set,
+/// and with Lua.
 struct Goal {
     shape: Shape,
     native: f64,
@@ -28,7 +29,7 @@ fn goals() -> [Goal; 5] {
     ]
 }
 
-/// What a read that the near cache answers is to keep of the throughput of a request that asks no Redis.
+/// The goal for a read from the near cache, as a ratio to the throughput of a request that does not use Redis.
 const NEAR: f64 = 0.85;
 
 /// The section of the page.

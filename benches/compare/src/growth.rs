@@ -1,4 +1,4 @@
-//! What grows with the number of sessions, and what does not.
+//! The costs that grow with the number of sessions, and those that do not.
 
 mod commands;
 mod memory;
@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::{contenders::Contender, load::visitors, process::Service, server::Server};
 
-/// How many bytes a small session has.
+/// The size of a small session in bytes.
 const SMALL: usize = 200;
 
 /// The section of the page.
@@ -40,7 +40,7 @@ pub fn section(rounds: usize) -> String {
     text
 }
 
-/// A server, and ours on Axum before it.
+/// A server, and our service on Axum that uses it.
 struct Scene {
     server: Server,
     service: Service,
@@ -57,7 +57,7 @@ impl Scene {
     }
 }
 
-/// A session of this size that the service began, signed in if it is to be; its key, and its handle.
+/// Makes the service begin a session of this size, signed in on request; returns its key and its handle.
 fn example(runtime: &Runtime, scene: &Scene, size: usize, signed_in: bool) -> (String, String) {
     let redis = &scene.server.redis;
     let before = keys(redis);
@@ -76,11 +76,11 @@ fn example(runtime: &Runtime, scene: &Scene, size: usize, signed_in: bool) -> (S
 const PREFIX: &str = "shared_session:";
 
 fn keys(redis: &Redis) -> Vec<String> {
-    // There are few of them: it is filled afterwards.
+    // There are only few keys, because the server is filled later.
     redis.cli(&["KEYS", &format!("{PREFIX}*")]).lines().map(str::to_owned).collect()
 }
 
-/// Stores copies of the session `key` under handles that nobody has, so many of them.
+/// Stores `copies` copies of the session `key` under unused handles.
 fn copy(redis: &Redis, key: &str, copies: usize) {
     let Reply::Bytes(record) = redis.command(&[b"GET", key.as_bytes()]) else { panic!("{key} holds no record") };
     const FORTNIGHT: u64 = 14 * 86_400;
@@ -89,7 +89,7 @@ fn copy(redis: &Redis, key: &str, copies: usize) {
     });
 }
 
-/// Sends what `add` says for each number from 1 on, in batches that the server answers soon.
+/// Adds commands for each number from 1 to `count`, in batches that the server answers quickly.
 fn fill(redis: &Redis, count: usize, add: impl Fn(&mut Pipeline, usize)) {
     const BATCH: usize = 1_000;
     let mut connection = Client::open(redis.url()).and_then(|client| client.get_connection()).unwrap();

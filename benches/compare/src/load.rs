@@ -1,4 +1,4 @@
-//! The load: visitors who ask again and again, each on a connection of its own, and what came of it.
+//! The load: visitors that send requests repeatedly, each on its own connection, and the results.
 
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ impl Kind {
     }
 }
 
-/// What is asked, of sessions of which size.
+/// A kind of request and the size of its sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Shape {
     pub size: usize,
@@ -69,36 +69,36 @@ impl Shape {
     }
 }
 
-/// A shape, asked by so many at once.
+/// A shape with a number of concurrent connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cell {
     pub connections: usize,
     pub shape: Shape,
 }
 
-/// One round of one cell at one contender.
+/// The measurement of one cell for one contender in one round.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     pub per_second: f64,
     /// Microseconds.
     pub p50: f64,
     pub p99: f64,
-    /// Microseconds of processor time of the service for a request.
+    /// Microseconds of processor time of the service for each request.
     pub cpu: f64,
-    /// The same of Redis.
+    /// Microseconds of processor time of Redis for each request.
     pub redis_cpu: f64,
-    /// The share of the machine's processors that nobody used.
+    /// The idle share of the machine's processors.
     pub idle: f64,
-    /// Commands of Redis for a request.
+    /// Redis commands for each request.
     pub commands: f64,
 }
 
-/// An answer that a visitor had.
+/// The answer to a visitor's request.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer {
     pub asked: Instant,
     pub took: Duration,
-    /// `None` where the connection broke.
+    /// `None` if the connection broke.
     pub status: Option<u16>,
 }
 
@@ -123,7 +123,7 @@ pub async fn visitors(port: u16, count: usize, size: usize) -> Result<Vec<Visito
 }
 
 /// # Errors
-/// If the answer is another than 200.
+/// If the status is not 200.
 pub async fn asked(visitor: &mut Visitor, path: &str) -> Result<(), String> {
     match visitor.ask(path).await {
         Ok(200) => Ok(()),
@@ -132,7 +132,7 @@ pub async fn asked(visitor: &mut Visitor, path: &str) -> Result<(), String> {
     }
 }
 
-/// Every visitor asks again and again for so long. One whose connection breaks goes on with another.
+/// Every visitor sends requests repeatedly for this time. A visitor whose connection breaks opens another.
 pub async fn ask_for(
     port: u16,
     visitors: Vec<Visitor>,
@@ -159,10 +159,10 @@ pub async fn ask_for(
     (visitors, answers.concat())
 }
 
-/// Asks for so long, and measures.
+/// Sends requests for this time, and measures.
 ///
 /// # Errors
-/// If an answer is another than 200.
+/// If the status of an answer is not 200.
 pub async fn measure(service: &Service, redis: &Redis, cell: Cell, time: Duration) -> Result<Sample, String> {
     let (port, path) = (service.port, cell.shape.kind.path());
     let mut visitors = visitors(port, cell.connections, cell.shape.size).await?;
@@ -192,7 +192,7 @@ pub async fn measure(service: &Service, redis: &Redis, cell: Cell, time: Duratio
     })
 }
 
-/// How long the answers took.
+/// The times of the answers in microseconds, in order.
 pub fn sorted_micros<'a>(answers: impl Iterator<Item = &'a Answer>) -> Vec<f64> {
     let mut times: Vec<f64> = answers.map(|answer| answer.took.as_secs_f64() * 1e6).collect();
     times.sort_by(f64::total_cmp);

@@ -1,10 +1,10 @@
 //! The same small service on several session layers, under the same load: `make compare`.
 //!
-//! Every contender is a process of its own. In each round every contender serves every kind of request once, in turns,
-//! so that what disturbs the machine disturbs all; what is shown are medians of the rounds.
+//! Every contender is a separate process. In each round every contender serves every kind of request once, so that
+//! disturbances of the machine affect all contenders alike; the page shows medians of the rounds.
 //!
-//! Without a word all is measured and `docs/benchmarks.md` is written. A word asks for a part, which is printed:
-//! `tail`, `growth`, or `capacity`, which measures nothing. `ROUNDS` is the number of rounds.
+//! Without an argument this measures everything and writes `docs/benchmarks.md`. An argument selects a part, which is
+//! printed: `tail`, `growth`, or `capacity`, which measures nothing. `ROUNDS` is the number of rounds.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a comparison that cannot go on must stop")]
 
 mod capacity;

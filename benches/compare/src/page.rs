@@ -16,10 +16,10 @@ use crate::{
     stats::Spread,
 };
 
-/// Fewer rounds show that the program works, and nothing else.
+/// Fewer rounds only show that the program works.
 const ENOUGH_ROUNDS: usize = 5;
 
-/// How the measuring was done.
+/// The method of the measurement.
 pub struct Method {
     pub rounds: usize,
     pub milliseconds: u128,
@@ -67,7 +67,7 @@ fn write_file(path: &PathBuf, text: &str) {
     eprintln!("wrote {}", path.display());
 }
 
-/// Where ours is not ahead: a line for each cell, with the peers that are.
+/// The cells in which ours is not ahead: a line for each, with the peers that are.
 fn losses(made: &[Comparison]) -> String {
     let mut text =
         "## Where ours is behind\n\nThroughput as a ratio to the same framework by hand; the medians.\n".to_owned();
@@ -147,7 +147,7 @@ fn tables(made: &Comparison) -> String {
     text
 }
 
-/// Next to no Redis at all.
+/// The near cache, compared with a request that does not use Redis.
 fn near(made: &Comparison) -> String {
     let cell = |kind| Cell { connections: CONNECTIONS[0], shape: Shape { size: Shape::ALL[0].size, kind } };
     let to_nothing = |near: Contender| {
@@ -171,7 +171,7 @@ fn table(text: &mut String, title: &str, connections: usize, of: impl Fn(Contend
     text.push('\n');
 }
 
-/// The names of the pictures' files, and what they show.
+/// The file names and the contents of the pictures.
 fn plots(made: &[Comparison]) -> Vec<(String, Plot)> {
     let labels = || Contender::ALL.map(Contender::name).to_vec();
     let panels = |bar: &dyn Fn(&Comparison, Contender, Cell) -> Option<Bar>| {
@@ -242,7 +242,7 @@ pub fn machine() -> String {
     )
 }
 
-/// Of the compiler and the contenders.
+/// The versions of the compiler and the contenders.
 fn versions() -> String {
     let rustc = Command::new("rustc").arg("--version").output();
     let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();

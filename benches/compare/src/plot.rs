@@ -2,28 +2,28 @@
 
 use std::fmt::Write as _;
 
-/// Panels under each other, each with groups of bars, and one legend.
+/// Panels one below the other, each with groups of bars, and one legend.
 pub struct Plot {
     pub title: String,
-    /// Of the bars of every group.
+    /// The labels of the bars in every group.
     pub labels: Vec<&'static str>,
-    /// Of the figures above the bars: the bar's, and its tick's if it has one.
+    /// The decimals of the figures above the bars: that of the bar, and that of its tick if it has one.
     pub decimals: usize,
-    /// A line across, where there is something to compare with.
+    /// A horizontal line to compare with.
     pub line: Option<f64>,
     pub panels: Vec<Panel>,
 }
 
 pub struct Panel {
     pub title: String,
-    /// Their names, and a bar for each label, if there is one.
+    /// The name of each group, and a bar for each label, if there is one.
     pub groups: Vec<(String, Vec<Option<Bar>>)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub struct Bar {
     pub value: f64,
-    /// A mark above it.
+    /// A mark above the bar.
     pub tick: Option<f64>,
 }
 
@@ -38,11 +38,11 @@ const GAP: f64 = 22.0;
 const LEFT: f64 = 46.0;
 const TOP: f64 = 34.0;
 const HEIGHT: f64 = 170.0;
-/// With its title, its figures and the names of its groups.
+/// The height of a panel with its title, its figures and the names of its groups.
 const PANEL: f64 = HEIGHT + 90.0;
 const LEGEND_COLUMNS: usize = 4;
 
-/// For light and dark pages. Of each framework the floor is grey and ours are blue or green; peers are warm.
+/// For light and dark pages. For each framework the floor is grey and ours are blue or green; peers have warm colours.
 const COLORS: [[&str; 2]; 10] = [
     ["#8b949e", "#8b949e"],
     ["#0550ae", "#58a6ff"],
@@ -169,7 +169,7 @@ impl Plot {
     }
 }
 
-/// Between the lines, so that there are four to ten of them.
+/// The distance of the grid lines, so that there are four to ten of them.
 fn step_of(most: f64) -> f64 {
     let power = 10_f64.powf(most.log10().floor());
     [0.1, 0.2, 0.25, 0.5, 1.0]

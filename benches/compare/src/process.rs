@@ -1,4 +1,4 @@
-//! The processes that are measured: those of the contenders, and what the kernel says of any.
+//! The measured processes of the contenders, and the kernel's figures about any process.
 
 use std::{
     env, fs,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::contenders::Contender;
 
-/// A contender that serves, until it is dropped. It also ends with this process, however that ends.
+/// A running contender, ended on drop. It also ends when this process ends for any reason.
 pub struct Service {
     process: Child,
     pub port: u16,
@@ -44,7 +44,7 @@ impl Drop for Service {
     }
 }
 
-/// The processor time that the threads of a process have had, in microseconds.
+/// The processor time of all threads of a process, in microseconds.
 pub fn cpu_of(process: u32) -> f64 {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).unwrap_or_else(|error| panic!("{process}: {error}"));
     let of = |task: fs::DirEntry| {
@@ -55,7 +55,7 @@ pub fn cpu_of(process: u32) -> f64 {
     tasks.flatten().map(of).sum::<f64>() / 1000.0
 }
 
-/// What the processors of the machine have done so far, in ticks.
+/// The past work of the machine's processors, in ticks.
 pub struct Processors {
     idle: f64,
     all: f64,
@@ -65,12 +65,12 @@ impl Processors {
     pub fn now() -> Self {
         let text = fs::read_to_string("/proc/stat").unwrap();
         let line = text.lines().next().unwrap_or_default();
-        // user, nice, system, idle, iowait, irq, softirq, steal; guests are counted among the users.
+        // user, nice, system, idle, iowait, irq, softirq, steal; user includes guests.
         let ticks: Vec<f64> = line.split_whitespace().skip(1).take(8).map(|ticks| ticks.parse().unwrap()).collect();
         Self { idle: ticks[3] + ticks[4], all: ticks.iter().sum() }
     }
 
-    /// The share that was idle since then; zero if no time has passed.
+    /// The idle share since that time; zero if no time has passed.
     pub fn idle_since(&self) -> f64 {
         let now = Self::now();
         let all = now.all - self.all;

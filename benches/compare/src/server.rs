@@ -1,15 +1,15 @@
-//! The servers of Redis and Valkey, and what they tell of themselves.
+//! The Redis and Valkey servers, and the figures that they report.
 
 use std::collections::BTreeMap;
 
 use test_servers::{Redis, RedisKind};
 
-/// One to measure with.
+/// A server for measurements.
 pub struct Server {
     pub redis: Redis,
-    /// Such as `valkey 9.1.2`.
+    /// For example `valkey 9.1.2`.
     pub version: String,
-    /// Whether it compares and sets by a command of its own, or with Lua.
+    /// Whether its compare-and-set is a native command or uses Lua.
     pub is_native: bool,
 }
 
@@ -24,12 +24,12 @@ impl Server {
         Self { redis, version: version.expect("a server that tells its version"), is_native }
     }
 
-    /// One that compares natively, for what is measured with one server only.
+    /// A server with a native compare-and-set, for measurements with only one server.
     pub fn native() -> Self {
         Self::start(RedisKind::Valkey, true)
     }
 
-    /// Those that there are: one with Lua, Valkey, and Redis where it has compare-and-set.
+    /// All available servers: one with Lua, Valkey, and a Redis with compare-and-set if there is one.
     pub fn all() -> Vec<Self> {
         let mut all = vec![Self::start(RedisKind::Old, false), Self::native()];
         let newest = Self::start(RedisKind::New, true);
@@ -47,12 +47,12 @@ impl Server {
     }
 }
 
-/// How many commands the server has done, those within scripts too.
+/// How many commands the server has executed, including those in scripts.
 pub fn commands_of(redis: &Redis) -> f64 {
     field(&redis.cli(&["INFO", "stats"]), "total_commands_processed").expect("a count of commands")
 }
 
-/// The bytes that its data and its connections take.
+/// The memory of its data and its connections in bytes.
 pub fn memory_of(redis: &Redis) -> f64 {
     field(&redis.cli(&["INFO", "memory"]), "used_memory").expect("the memory used")
 }

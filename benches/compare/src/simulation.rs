@@ -1,11 +1,11 @@
-//! A cluster of a size that does not fit on one machine: how its slots fill, and how its clients come back after a
-//! failover. Everything is drawn from one seed, so the figures repeat.
+//! Simulates a cluster that is too large for one machine: the distribution over its slots, and the reconnections of its
+//! clients after a failover. All random numbers have one seed, so the figures are reproducible.
 
-/// What a cluster has.
+/// The number of slots of a cluster.
 pub const SLOTS: usize = 16_384;
 
-/// Up to here keys are hashed one by one. Beyond, the counts of slots are drawn from the distribution that hashing
-/// gives them; a test shows that the two agree.
+/// Up to this number keys are hashed one by one. Beyond it the counts of slots are drawn from the distribution that
+/// hashing gives them; a test shows that the two agree.
 const HASHED: u64 = 2_000_000;
 
 /// SplitMix64.
@@ -24,18 +24,18 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From 0 to below 1.
+    /// A number from 0 to below 1.
     fn share(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
-    /// By the sum of twelve, which is close enough.
+    /// A normally distributed number: the sum of twelve uniform ones is close enough.
     fn normal(&mut self) -> f64 {
         (0..12).map(|_| self.share()).sum::<f64>() - 6.0
     }
 }
 
-/// How many sessions each slot has.
+/// The number of sessions in each slot.
 pub fn slots(sessions: u64, random: &mut Random) -> Vec<u64> {
     if sessions <= HASHED { hashed(sessions, random) } else { drawn(sessions, random) }
 }
@@ -61,7 +61,7 @@ fn drawn(sessions: u64, random: &mut Random) -> Vec<u64> {
     (0..SLOTS).map(|_| (mean + random.normal() * mean.sqrt()).round().max(0.0) as u64).collect()
 }
 
-/// CRC-16/XMODEM of the key, as Redis Cluster has it for a key without braces.
+/// CRC-16/XMODEM of the key, as in Redis Cluster for a key without braces.
 fn slot_of(key: &[u8]) -> usize {
     let crc = key.iter().fold(0_u16, |crc, byte| {
         (0..8).fold(
@@ -72,7 +72,7 @@ fn slot_of(key: &[u8]) -> usize {
     usize::from(crc) % SLOTS
 }
 
-/// The fullest of so many shards, as a ratio to their mean; each has as many slots as another, or one more.
+/// The fullest shard as a ratio to the mean; the numbers of slots of the shards differ by at most one.
 pub fn fullest(slots: &[u64], shards: usize) -> f64 {
     let total: u64 = slots.iter().sum();
     let most = (0..shards)
@@ -80,17 +80,17 @@ pub fn fullest(slots: &[u64], shards: usize) -> f64 {
     most.max().unwrap_or_default() as f64 * shards as f64 / total as f64
 }
 
-/// How clients come back to a new primary.
+/// The reconnections of clients to a new primary.
 pub struct Return {
-    /// The most new connections in one millisecond, and how long until all are there, in milliseconds.
+    /// The most new connections in one millisecond, and the milliseconds until all are back.
     pub most: u64,
     pub all: f64,
-    /// How many attempts the old address had in its worst millisecond, if it refused them.
+    /// How many attempts the old address refused in its worst millisecond, if it refuses them.
     pub refused: u64,
 }
 
-/// So many connections that each try again after a pause of one to one and a half of `pause` milliseconds, as ours do,
-/// until the new primary is there at `outage` milliseconds. It greets `greetings` of them in a millisecond.
+/// Simulates connections that retry after a pause of one to one and a half of `pause` milliseconds, as ours do, until
+/// the new primary is there at `outage` milliseconds. It greets `greetings` of them in a millisecond.
 pub fn come_back(connections: u64, pause: f64, outage: f64, greetings: f64, random: &mut Random) -> Return {
     let mut attempts = vec![0_u64; outage as usize + 1];
     let mut arrivals: Vec<f64> = (0..connections)
@@ -150,7 +150,7 @@ mod tests {
     fn all_come_back_as_fast_as_they_are_greeted() {
         let back = come_back(1000, 100.0, 500.0, 1.0, &mut Random::new(2));
         assert!((1000.0..1200.0).contains(&back.all), "{}", back.all);
-        // Spread over the pauses they come one at a time.
+        // Spread over the pauses, they come one at a time.
         let spread = come_back(1000, 1000.0, 5000.0, 100.0, &mut Random::new(2));
         assert!(spread.most < 10 && spread.all < 1501.0, "{} {}", spread.most, spread.all);
         assert!((2..10).contains(&spread.refused), "{}", spread.refused);

@@ -1,6 +1,6 @@
-//! What is made of many figures.
+//! Statistics over many figures.
 
-/// The middle one and its neighbours at the ends.
+/// The median and the extremes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
     pub least: f64,
@@ -9,7 +9,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// `None` of nothing.
+    /// `None` if there are no figures.
     pub fn of(figures: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut figures: Vec<f64> = figures.into_iter().collect();
         figures.sort_by(f64::total_cmp);
@@ -20,13 +20,13 @@ impl Spread {
         Some(Self { least, median, most })
     }
 
-    /// Round by round, because what disturbs the machine disturbs a whole round.
+    /// The ratios of each round, because a disturbance of the machine affects a whole round.
     pub fn of_ratios(own: &[f64], floor: &[f64]) -> Option<Self> {
         Self::of(own.iter().zip(floor).map(|(own, floor)| own / floor))
     }
 }
 
-/// The smallest figure that at least this share of all does not exceed. The figures must be in order.
+/// The smallest figure that at least this share of all figures does not exceed. The figures must be sorted.
 pub fn percentile(sorted: &[f64], share: f64) -> Option<f64> {
     let rank = (sorted.len() as f64 * share).ceil() as usize;
     sorted.get(rank.clamp(1, sorted.len().max(1)) - 1).copied()

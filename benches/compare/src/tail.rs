@@ -18,8 +18,8 @@ use crate::{
     stats::percentile,
 };
 
-/// Whose answers are measured. axum_session answers from its own memory, and ruts reads a field: neither has the tail
-/// that is looked for here.
+/// The measured contenders. axum_session answers from its own memory, and ruts reads a single field, so neither has the
+/// tail that is measured here.
 const CONTENDERS: [Contender; 6] = [
     Contender::AxumByHand,
     Contender::OursOnAxum,
@@ -31,7 +31,7 @@ const CONTENDERS: [Contender; 6] = [
 
 const VISITORS: usize = 31;
 const SMALL: usize = 200;
-/// The most that ours accepts is 512 KiB with everything.
+/// Ours accepts at most 512 KiB in all.
 const HUGE: usize = 512 * 1000;
 const TIME: Duration = Duration::from_millis(500);
 const PATH: &str = "/increment";
@@ -39,9 +39,9 @@ const PATH: &str = "/increment";
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Scene {
     Quiet,
-    /// Others keep Redis busy all the time.
+    /// Other connections keep Redis busy all the time.
     Saturated,
-    /// One more visitor, whose session is huge.
+    /// One more visitor has a huge session.
     Huge,
 }
 
@@ -136,7 +136,7 @@ async fn ask(rounds: usize) -> Answers {
     answers
 }
 
-/// What the visitors with small sessions were answered.
+/// The answers to the visitors with small sessions.
 async fn ask_in(scene: Scene, port: u16, url: &str) -> Vec<Answer> {
     let start = async |count, size| match visitors(port, count, size).await {
         Ok(visitors) => visitors,
@@ -156,7 +156,7 @@ async fn ask_in(scene: Scene, port: u16, url: &str) -> Vec<Answer> {
     answers
 }
 
-/// Connections that keep Redis busy at next to no cost here.
+/// Connections that keep Redis busy at almost no cost for this process.
 async fn hogs(url: &str) -> Vec<tokio::task::JoinHandle<()>> {
     const HOGS: usize = 4;
     const SCRIPT: &str = "for i = 1, 1000 do redis.call('GET', KEYS[1]) end";
@@ -176,7 +176,7 @@ async fn hogs(url: &str) -> Vec<tokio::task::JoinHandle<()>> {
     hogs
 }
 
-/// One that is planned, and one in which the primary is killed.
+/// A planned failover, and one in which the primary is killed.
 fn failovers(runtime: &Runtime) -> String {
     let mut text = "### During a failover\n\nOurs on Axum, the same load, Sentinels that replace a primary which is silent \
                     for a second. A failed answer is 503 and says when to ask again.\n\n\
@@ -197,13 +197,13 @@ fn killed(sentinel: &Sentinel) {
     sentinel.primary().kill();
 }
 
-/// The answers before and after the fault, and when it was.
+/// The answers before and after the fault, and the time of the fault.
 fn during(runtime: &Runtime, sentinel: &Sentinel, port: u16, fault: fn(&Sentinel)) -> (Vec<Answer>, Instant) {
     const BEFORE: Duration = Duration::from_secs(1);
     const WHOLE: Duration = Duration::from_secs(6);
     let visitors = runtime.block_on(visitors(port, VISITORS, SMALL)).unwrap_or_else(|why| panic!("no sessions: {why}"));
     let (visitors, _) = runtime.block_on(ask_for(port, visitors, PATH, TIME));
-    // Who breaks the server waits for it, and so has a thread of its own.
+    // The fault waits for the server, so it needs a thread of its own.
     thread::scope(|scope| {
         let breaking = scope.spawn(|| {
             thread::sleep(BEFORE);

@@ -1,4 +1,4 @@
-//! A browser: one connection, and the cookies that it was given.
+//! A browser: one connection, and its cookies.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use tokio::{
 pub struct Visitor {
     stream: TcpStream,
     cookies: BTreeMap<String, String>,
-    /// As the requests have them.
+    /// The value of the `Cookie` header.
     header: String,
     buffer: Vec<u8>,
 }
@@ -26,26 +26,26 @@ impl Visitor {
         Ok(Self { stream, cookies: BTreeMap::new(), header: String::new(), buffer: Vec::new() })
     }
 
-    /// Keeps the cookies on a new connection, if there can be one.
+    /// Opens a new connection if possible, and keeps the cookies.
     pub async fn connect_again(&mut self, port: u16) {
         if let Ok(fresh) = Self::connect(port).await {
             self.stream = fresh.stream;
         }
     }
 
-    /// Becomes another visitor on the same connection.
+    /// Becomes a new visitor on the same connection.
     pub fn forget(&mut self) {
         self.cookies.clear();
         self.header.clear();
     }
 
-    /// Presents the cookies of another from now on, on its own connection.
+    /// Uses the cookies of `other` from now on, on its own connection.
     pub fn cookies_of(&mut self, other: &Self) {
         self.cookies.clone_from(&other.cookies);
         self.header.clone_from(&other.header);
     }
 
-    /// Posts nothing to `path`, keeps the cookies of the answer, and returns its status.
+    /// Posts an empty body to `path`, keeps the cookies of the answer, and returns its status.
     pub async fn ask(&mut self, path: &str) -> Result<u16> {
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n{}\
@@ -80,18 +80,18 @@ impl Visitor {
     }
 }
 
-/// What is needed of the head of a response.
+/// The required parts of the head of a response.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Head {
     status: u16,
-    /// In bytes, with the empty line.
+    /// In bytes, including the empty line.
     length: usize,
     body: usize,
     cookies: Vec<(String, String)>,
 }
 
 impl Head {
-    /// `None` until all of it is there.
+    /// `None` until the head is complete.
     fn read(bytes: &[u8]) -> Result<Option<Self>> {
         let Some(end) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else { return Ok(None) };
         let invalid = || Error::new(ErrorKind::InvalidData, "not a response of HTTP/1.1");

@@ -1,4 +1,4 @@
-//! `site sessions list` and `site sessions revoke`: what the pages of staff do, for whoever has a shell.
+//! `site sessions list` and `site sessions revoke`: the staff pages for sessions, for operators with a shell.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -22,9 +22,9 @@ use shared_session_examples::{
 
 use crate::page::{now, when};
 
-/// Who did it, in the staff log. No user has parentheses in the name.
+/// The name in the staff log. User names cannot contain parentheses.
 const STAFF: &str = "(command line)";
-/// What is not known, or nobody.
+/// Stands for an unknown value, or for a session without a user.
 const NOTHING: &str = "-";
 
 pub(crate) async fn run(settings: Settings, command: SessionsCommand) -> Result<(), Failure> {
@@ -64,7 +64,7 @@ async fn list(setup: &Setup, user: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// What was met so far.
+/// The users and sessions seen so far.
 #[derive(Default)]
 struct List {
     /// Names of users, by id.
@@ -102,7 +102,7 @@ impl List {
         let name = match users.find(id).await {
             Ok(Some(user)) => shown(&user),
             Ok(None) => format!("user {}, removed", plain(id)),
-            // One row that cannot be read is no reason to show none.
+            // One row that cannot be read must not hide the others.
             Err(error) if error.kind() == ErrorKind::Unreadable => format!("user {}, unreadable", plain(id)),
             Err(error) => return Err(error.into()),
         };
@@ -111,7 +111,7 @@ impl List {
     }
 }
 
-/// A line. Whoever reads may stop reading.
+/// Writes a line. The reader may close the pipe early.
 fn write(handle: &str, [last_use, ends, address, user, browser]: [&str; 5]) -> Result<(), Failure> {
     let line = format!("{handle:<24}  {last_use:<20}  {ends:<20}  {address:<15}  {user}  {browser}\n");
     match io::stdout().lock().write_all(line.as_bytes()) {
@@ -154,7 +154,7 @@ async fn is_confirmed(manager: &SessionManager, user: &User, name: &str) -> Resu
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// By name, or else by id.
+/// Finds a user by name, otherwise by id.
 async fn find(users: &SqlUsers, user: &str) -> Result<User, Failure> {
     let found = match users.find_by_name(user).await? {
         Some(found) => Some(found),
@@ -172,7 +172,7 @@ fn shown(user: &User) -> String {
     if user.username.is_empty() { format!("user {}", plain(&user.id)) } else { plain(&user.username) }
 }
 
-/// Without what a terminal would obey.
+/// Removes characters that a terminal would obey.
 fn plain(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }

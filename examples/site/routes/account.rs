@@ -1,4 +1,4 @@
-//! The profile and the password of whoever is signed in.
+//! The profile and the password of the signed-in user.
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
@@ -55,9 +55,9 @@ pub(super) async fn show_password(visit: Visit, user: CurrentUser) -> Answer {
     render(&visit, &user, StatusCode::OK, Vec::new(), None)
 }
 
-/// The new password in the row is what ends every session of the user, this one included. This one is then signed in
-/// anew, and stored at once; deleting the others is only tidying up. A crash in between leaves a user who must sign in
-/// with the new password, never a device that stays signed in with the old one.
+/// Writing the new password into the row ends every session of the user, this one included. The handler then signs this
+/// session in again and stores it at once; deleting the others is only cleanup. After a crash in between the user must
+/// sign in with the new password; no device stays signed in with the old one.
 pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,

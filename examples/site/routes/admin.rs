@@ -24,7 +24,7 @@ use crate::{
     page::{Answer, Visit, now, when},
 };
 
-/// The overview stops counting sessions here: each one is read.
+/// The overview stops counting sessions at this number, because it reads each one.
 const COUNTED: usize = 10_000;
 
 pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
@@ -50,7 +50,7 @@ pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
     visit.page(staff.session(), Some(&staff))?.render(StatusCode::OK, |layout| AdminOverview { layout, counts, charts })
 }
 
-/// What `staff` may do. One round trip to the database.
+/// The rights of `staff`. One round trip to the database.
 async fn rights(visit: &Visit, staff: &StaffUser) -> Result<Rights, Failure> {
     let permissions = staff.permissions().await?;
     Ok(Rights::new(staff, &permissions, &visit.setup.settings.permission_to_change_users()))
@@ -64,7 +64,7 @@ struct Live {
     started: Vec<i64>,
 }
 
-/// How many times are in each of the last 24 hours, the hour of `now` included, by the hour of the day.
+/// The number of times in each of the last 24 hours, including the hour of `now`, by the hour of the day.
 fn by_hour(times: &[i64], now: i64) -> Vec<(String, u64)> {
     let last = now.div_euclid(3_600);
     let of_hour = |hour: i64| times.iter().filter(|at| at.div_euclid(3_600) == hour).count() as u64;
@@ -77,7 +77,7 @@ async fn count_sessions(manager: &SessionManager) -> Result<Live, Error> {
     loop {
         let page = manager.all_sessions(from.as_deref()).await?;
         for session in page.sessions {
-            // A walk over a store that changes may meet a session twice.
+            // A walk over a changing store may return a session twice.
             if handles.insert(session.handle.to_string()) {
                 started.extend(session.created_at.map(|at| when(at, 0).at));
             }

@@ -1,4 +1,4 @@
-//! A second look: whoever is signed in says the password once more before what a stolen cookie must not do.
+//! Asks the signed-in user for the password once more, before an action that a stolen cookie must not allow.
 
 use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
@@ -23,7 +23,7 @@ pub(super) async fn show(visit: Visit, user: CurrentUser, query: Option<Query<Ne
     render(&visit, &user, StatusCode::OK, None, &next_of(query))
 }
 
-/// The right password is a sign-in of the same user: a new cookie and a new time, and all else as it was.
+/// The right password signs the same user in again: a new cookie and a new time; everything else stays.
 pub(super) async fn confirm(visit: Visit, form: Form<ConfirmFields>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,

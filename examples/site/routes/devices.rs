@@ -1,4 +1,4 @@
-//! "My devices": the sessions of whoever is signed in.
+//! "My devices": the sessions of the signed-in user.
 
 use actix_web::{
     http::StatusCode,
@@ -68,7 +68,7 @@ pub(super) async fn revoke_others(visit: Visit, form: Form<Button>) -> Answer {
     Ok(visit.see_other("/sessions"))
 }
 
-/// The devices with fresh buttons, for whoever used one of a page that was too old.
+/// Shows the devices with fresh buttons, after a button of an outdated page was used.
 async fn again(visit: &Visit, stale: Stale<Button>) -> Answer {
     let Some(user) = visit.sender().await? else { return Err(stale.into()) };
     render(visit, &user, StatusCode::FORBIDDEN, "", Some(stale.message())).await

@@ -1,4 +1,4 @@
-//! The home page, the counter that both services share, and what follows the session of the page.
+//! The home page, the counter that both services share, and the event stream of the page.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -27,7 +27,8 @@ pub(super) async fn show(visit: Visit, session: Session) -> Answer {
     page.render(StatusCode::OK, |layout| Home { layout, view, chosen, greeting })
 }
 
-/// The session of the page that asks, each time it changes. It is not this request's session: that one costs nothing.
+/// Streams the session that the page uses, each time it changes. It is not this request's own session, which costs
+/// nothing.
 pub(super) async fn events(visit: Visit, live: Data<Live>, request: HttpRequest) -> Answer {
     let cookies = request.headers().get_all(COOKIE).map(|value| value.as_bytes().to_vec()).collect();
     let Some(events) = live.follow(visit.setup.manager.clone(), cookies) else {
@@ -35,14 +36,13 @@ pub(super) async fn events(visit: Visit, live: Data<Live>, request: HttpRequest)
     };
     let mut response = HttpResponse::Ok();
     response.content_type("text/event-stream").insert_header(("cache-control", "no-store"));
-    // nginx would collect events until a buffer is full.
+    // Otherwise nginx would buffer events until its buffer is full.
     response.insert_header(("x-accel-buffering", "no"));
     Ok(response.streaming(events))
 }
 
-/// Counts this visit in a session that exists; a first visit starts none. Committed at once, so that the page shows the
-/// number that was stored and not one that another request shows too. HEAD has no page to show it on and counts
-/// nothing.
+/// Counts this visit in an existing session; a first visit starts none. Commits at once, so that the page shows the
+/// stored number and not one that another request shows too. HEAD has no page to show it on and counts nothing.
 async fn count(session: &Session) -> Result<(), shared_session::Error> {
     if session.handle().is_none() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Signing in, up and out.
+//! Sign-in, registration and sign-out.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub(super) struct LoginFields {
     username: String,
     password: String,
     next: String,
-    /// The value of a box that was ticked; empty if it was not.
+    /// The value of the box if it is ticked, otherwise empty.
     remember: String,
 }
 
@@ -66,7 +66,7 @@ pub(super) struct RegisterFields {
     next: String,
 }
 
-/// Also for whoever is signed in already: to sign in as somebody else.
+/// Also open to signed-in users, to sign in as another user.
 pub(super) async fn show(visit: Visit, session: Session, query: Option<Query<NextQuery>>) -> Answer {
     let fields = LoginFields { next: next_of(query), ..LoginFields::default() };
     let error = match session.require_user().await {
@@ -76,7 +76,7 @@ pub(super) async fn show(visit: Visit, session: Session, query: Option<Query<Nex
     render_login(&visit, &session, StatusCode::OK, error, fields).await
 }
 
-/// Whoever is signed in already may sign in as somebody else: that is a new session.
+/// A signed-in user may sign in as another user, which starts a new session.
 pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFields>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,
@@ -177,7 +177,7 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
             Err(_) => errors.push(FieldError::new("username", Text::new("register-name-impossible"))),
         }
     }
-    // No user was made.
+    // The user was not created.
     if let Some(claim) = claim {
         claim.succeeded().await;
     }
@@ -198,21 +198,21 @@ async fn render_register(
     page.render(status, |layout| Register { layout, errors: FieldErrors(errors), username, email, next })
 }
 
-/// Ends the session, also one that cannot be read. From a page that was too old, whoever is still signed in is offered
-/// the button again.
+/// Ends the session, also one that cannot be read. If the page was outdated, a user who is still signed in gets the
+/// button again.
 pub(super) async fn sign_out(visit: Visit, form: Form<Button>, session: Session) -> Answer {
     let Err(stale) = current(form)? else {
         session.logout()?;
         return Ok(visit.see_other("/"));
     };
     let user = user_if_readable(&session).await?;
-    // Whoever is signed out already has nothing to try again.
+    // If the user is signed out already, there is nothing to try again.
     let alert = user.as_ref().map(|_| stale.message());
     let page = visit.page(&session, user.as_ref())?.with_alert(alert);
     page.render(StatusCode::FORBIDDEN, |layout| SignOut { layout })
 }
 
-/// There were too many attempts; says in how many minutes the next one counts.
+/// The message after too many attempts: the minutes until the next one counts.
 pub(super) fn too_often(wait: Duration) -> Text {
     Text::new("login-too-many").with_count(wait.as_millis().div_ceil(60_000).max(1))
 }
@@ -221,13 +221,13 @@ pub(super) fn next_of(query: Option<Query<NextQuery>>) -> String {
     query.map(|query| query.into_inner().next).unwrap_or_default()
 }
 
-/// Where to go afterwards, for the field of a form; empty if nowhere in particular.
+/// The `next` field of a form: the path to go to afterwards, or empty.
 pub(super) fn kept_next(visit: &Visit, next: &str) -> String {
     if next.is_empty() { String::new() } else { safe_next(next, &visit.prefix()).into_owned() }
 }
 
-/// Signs `user` in and goes to `next`. The session is stored before the answer is sent; the time of the login is only a
-/// note.
+/// Signs `user` in and redirects to `next`. The session is stored before the answer is sent; recording the time of the
+/// login may fail.
 async fn begin(visit: &Visit, session: &Session, user: &User, options: LoginOptions, next: &str) -> Answer {
     session.login_with(user, options)?;
     if let Err(error) = visit.setup.users.record_login(&user.id).await {
@@ -236,7 +236,7 @@ async fn begin(visit: &Visit, session: &Session, user: &User, options: LoginOpti
     Ok(see_other(&safe_next(next, &visit.prefix())))
 }
 
-/// The user to try the service with, where the first start has made one.
+/// The demonstration user, if the first start created one.
 fn demo(setup: &Setup) -> Option<(&'static str, &'static str)> {
     setup.settings.has_embedded_users().then_some((DEMO_USER, DEMO_PASSWORD))
 }

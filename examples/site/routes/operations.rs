@@ -1,4 +1,4 @@
-//! What operators ask for. None of it touches a session.
+//! Routes for operators. None of them touches a session.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -50,7 +50,7 @@ async fn metrics(setup: Data<Setup>, request: HttpRequest) -> HttpResponse {
         .body(metrics::render())
 }
 
-/// The answer to who may not ask.
+/// The answer if access is refused.
 fn refusal(setup: &Setup, request: &HttpRequest) -> Option<HttpResponse> {
     let listener = request.app_data::<Listener>().copied().unwrap_or_default();
     let mut shown = request.headers().get_all(AUTHORIZATION);

@@ -1,4 +1,4 @@
-//! Language and theme, for whoever has no script: two preferences, which `api` stores under the same names.
+//! Language and theme, for visitors without scripts: two preferences, which `api` stores under the same names.
 
 use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ pub(super) async fn show(visit: Visit, session: Session, query: Option<Query<Nex
     render(&visit, &session, StatusCode::OK, None, &next_of(query)).await
 }
 
-/// Stores both; starts a session if there is none. What is not offered becomes the default.
+/// Stores both; starts a session if there is none. Unknown values become the default.
 pub(super) async fn save(visit: Visit, session: Session, form: Form<Fields>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,

@@ -1,4 +1,4 @@
-//! What the first start makes, and is not there yet.
+//! Finds the files and tables that do not exist yet and that the first start creates.
 
 use std::{
     collections::BTreeSet,
@@ -21,7 +21,7 @@ const USER_TABLES: &[&str] = &["auth_user", "shared_session_epoch"];
 const SESSION_TABLES: &[&str] = &["shared_session", "shared_session_index"];
 const STAFF_TABLES: &[&str] = &["site_staff_log"];
 
-/// Files that the settings name, and that the first start would make.
+/// The missing files that the settings name and the first start would create.
 #[must_use]
 pub fn files(settings: &Settings) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -39,13 +39,13 @@ pub fn files(settings: &Settings) -> Vec<PathBuf> {
     files
 }
 
-/// Why `files` cannot be made: a sentence for each directory that is missing or refuses.
+/// The reasons why `files` cannot be created: a sentence for each directory that is missing or refuses.
 pub(super) fn obstacles(settings: &Settings, files: &[PathBuf]) -> Vec<String> {
     let mut looked_at = BTreeSet::new();
     let mut obstacles = Vec::new();
     for file in files {
         let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        // The start makes this one, and nobody the others.
+        // The start creates the data directory, but no other one.
         let directory = match parent == settings.data_dir {
             true => parent.ancestors().find(|directory| directory.exists()).unwrap_or(Path::new(".")),
             false => parent,
@@ -59,14 +59,14 @@ pub(super) fn obstacles(settings: &Settings, files: &[PathBuf]) -> Vec<String> {
     obstacles
 }
 
-/// Makes a file and removes it, which tells more than the mode of the directory.
+/// Creates a file and removes it, which is more reliable than the mode of the directory.
 fn is_writable(directory: &Path) -> io::Result<()> {
     let probe = directory.join(format!(".shared-session-check-{}", std::process::id()));
     OpenOptions::new().write(true).create_new(true).open(&probe)?;
     fs::remove_file(probe)
 }
 
-/// Tables of ours that are not there. With a Django profile there are none of ours.
+/// Our tables that are missing. A Django profile uses none of ours.
 pub(super) async fn tables(settings: &Settings) -> Result<Vec<&'static str>, Error> {
     if settings.profile.is_django() {
         return Ok(Vec::new());
@@ -94,10 +94,10 @@ fn file_of(url: &str) -> Option<PathBuf> {
     Some(SqliteConnectOptions::from_str(url).ok()?.get_filename().to_owned())
 }
 
-/// Those of `tables` that are not in the database at `url`.
+/// The members of `tables` that are missing in the database at `url`.
 async fn lacking(url: &str, setting: &str, tables: &[&'static str]) -> Result<Vec<&'static str>, Error> {
     if url.starts_with("sqlite:") && file_of(url).is_some_and(|file| !file.exists()) {
-        // The file is what is missing, and is said to be.
+        // The missing file is already reported.
         return Ok(Vec::new());
     }
     let found = if url.starts_with("sqlite:") { in_sqlite(url, tables).await } else { in_postgres(url, tables).await };
@@ -119,7 +119,7 @@ async fn in_sqlite(url: &str, tables: &[&'static str]) -> sqlx::Result<Vec<&'sta
 }
 
 async fn in_postgres(url: &str, tables: &[&'static str]) -> sqlx::Result<Vec<&'static str>> {
-    // Poolers refuse the parameter.
+    // Poolers refuse the parameter `extra_float_digits`.
     let options = url.parse::<PgConnectOptions>()?.extra_float_digits(None);
     let mut connection = PgConnection::connect_with(&options).await?;
     let mut missing = Vec::new();

@@ -8,11 +8,11 @@ use crate::translations::Text;
 /// One number on the overview.
 #[derive(Clone, Debug)]
 pub struct Count {
-    /// What is counted.
+    /// The name of the number.
     pub name: Text,
-    /// How many; `None` if that cannot be told now.
+    /// The number; `None` if it is not available now.
     pub value: Option<u64>,
-    /// What to know about it.
+    /// A remark on it.
     pub note: Option<Text>,
 }
 
@@ -20,7 +20,7 @@ pub struct Count {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_overview.html")]
 pub struct AdminOverview {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The numbers.
     pub counts: Vec<Count>,
@@ -57,11 +57,11 @@ pub struct UserRow {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_users.html")]
 pub struct AdminUsers {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
-    /// What was asked for.
+    /// The filter.
     pub filter: UserFilter,
-    /// Whether there may be more than were looked at.
+    /// Whether there may be more users than were read.
     pub incomplete: bool,
     /// The page that is shown, from 1.
     pub page: u64,
@@ -88,9 +88,9 @@ impl AdminUsers {
 pub struct LiveSession {
     /// The session.
     pub device: Device,
-    /// Its user; `None`: nobody signed in.
+    /// Its user; `None`: anonymous.
     pub user: Option<SessionUser>,
-    /// Whether the one who asks may end it.
+    /// Whether the viewer may end it.
     pub may_end: bool,
 }
 
@@ -103,16 +103,16 @@ pub struct SessionUser {
     pub name: Text,
 }
 
-/// Which buttons the page of a user has.
+/// The buttons on the page of a user.
 #[derive(Clone, Copy, Debug)]
 pub struct Allowed {
     /// To activate or to deactivate.
     pub active: bool,
-    /// To make staff, or to take that away.
+    /// To grant or revoke staff status.
     pub staff: bool,
     /// To sign out everywhere.
     pub sign_out: bool,
-    /// To make a superuser, or to take that away, and to set a password.
+    /// To grant or revoke superuser status, and to set a password.
     pub secrets: bool,
     /// To change groups and permissions.
     pub rights: bool,
@@ -128,7 +128,7 @@ impl Allowed {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_user.html")]
 pub struct AdminUser {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The user.
     pub user: UserRow,
@@ -136,11 +136,11 @@ pub struct AdminUser {
     pub groups: Vec<String>,
     /// Permissions, as `app.codename`.
     pub permissions: Vec<String>,
-    /// What is wrong with a password that was to be set.
+    /// The errors of a new password.
     pub errors: FieldErrors,
-    /// Whether it is the one who asks.
+    /// Whether the viewer is this user.
     pub is_self: bool,
-    /// What the one who asks may do to this user.
+    /// The actions that the viewer may perform on this user.
     pub allowed: Allowed,
     /// The user's sessions on this page.
     pub sessions: Vec<LiveSession>,
@@ -155,8 +155,8 @@ impl AdminUser {
         format!("/admin/users/{}/{what}", self.user.id)
     }
 
-    /// Sessions are not chosen here: one button ends all.
-    #[expect(clippy::unused_self, reason = "the table of sessions asks its page")]
+    /// Sessions cannot be selected here: one button ends all of them.
+    #[expect(clippy::unused_self, reason = "the template of the session table calls it on every page")]
     fn picks(&self) -> bool {
         false
     }
@@ -174,13 +174,13 @@ impl AdminUser {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_sessions.html")]
 pub struct AdminSessions {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The sessions of this page.
     pub sessions: Vec<LiveSession>,
-    /// Where the next page begins.
+    /// The cursor of the next page.
     pub next: Option<String>,
-    /// What was asked for.
+    /// The filter.
     pub filter: SessionFilter,
 }
 
@@ -198,18 +198,18 @@ impl AdminSessions {
     }
 }
 
-/// `POST /admin/sessions/revoke`: asks before it does so.
+/// `POST /admin/sessions/revoke`: asks for confirmation first.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_revoke.html")]
 pub struct AdminRevoke {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
-    /// The sessions that were chosen.
+    /// The chosen sessions.
     pub handles: Vec<String>,
 }
 
 impl AdminRevoke {
-    #[expect(clippy::unused_self, reason = "the tabs ask their page")]
+    #[expect(clippy::unused_self, reason = "the template of the tabs calls it on every page")]
     fn tab(&self) -> &'static str {
         "/admin/sessions"
     }
@@ -219,33 +219,33 @@ impl AdminRevoke {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_log.html")]
 pub struct AdminLog {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The entries of this page, the latest first.
     pub entries: Vec<LogRow>,
     /// The page that is shown, from 1.
     pub page: u32,
-    /// Whether there are older ones.
+    /// Whether there are older entries.
     pub has_more: bool,
-    /// Whether there is a table to keep them in.
+    /// Whether entries are kept in a table.
     pub is_kept: bool,
 }
 
 impl AdminLog {
-    #[expect(clippy::unused_self, reason = "the tabs ask their page")]
+    #[expect(clippy::unused_self, reason = "the template of the tabs calls it on every page")]
     fn tab(&self) -> &'static str {
         "/admin/log"
     }
 }
 
-/// Something that a member of staff did.
+/// An action of a member of staff.
 #[derive(Clone, Debug)]
 pub struct LogRow {
-    /// When.
+    /// The time of the action.
     pub at: When,
     /// The name of the member of staff.
     pub staff: String,
-    /// What it was.
+    /// The action.
     pub action: Text,
     /// The user, or the public handle of the session.
     pub subject: String,

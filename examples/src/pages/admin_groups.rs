@@ -1,4 +1,4 @@
-//! The pages of groups.
+//! The pages for groups.
 
 use askama::Template;
 
@@ -19,7 +19,7 @@ pub struct GroupRow {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_groups.html")]
 pub struct AdminGroups {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The groups of this page.
     pub groups: Vec<GroupRow>,
@@ -27,27 +27,27 @@ pub struct AdminGroups {
     pub page: usize,
     /// How many pages there are.
     pub pages: usize,
-    /// Whether the one who asks may add one.
+    /// Whether the viewer may add a group.
     pub may_add: bool,
-    /// What is wrong with the name of one that was to be added.
+    /// The errors in the name of a new group.
     pub errors: FieldErrors,
-    /// That name.
+    /// The typed name of the new group.
     pub typed: String,
 }
 
 impl AdminGroups {
-    #[expect(clippy::unused_self, reason = "the tabs ask their page")]
+    #[expect(clippy::unused_self, reason = "the template of the tabs calls it on every page")]
     fn tab(&self) -> &'static str {
         "/admin/groups"
     }
 }
 
-/// Which buttons the page of a group has.
+/// The buttons on the page of a group.
 #[derive(Clone, Copy, Debug)]
 pub struct AllowedGroup {
     /// To give it another name.
     pub rename: bool,
-    /// To give it permissions and take them: those that the one who asks has.
+    /// To give it permissions and take them: those that the viewer has.
     pub change: bool,
     /// To delete it.
     pub delete: bool,
@@ -57,7 +57,7 @@ pub struct AllowedGroup {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_group.html")]
 pub struct AdminGroup {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The id, for addresses.
     pub id: i64,
@@ -67,9 +67,9 @@ pub struct AdminGroup {
     pub members: u64,
     /// All permissions.
     pub apps: Vec<Choices>,
-    /// What the one who asks may do.
+    /// The actions that the viewer may perform.
     pub allowed: AllowedGroup,
-    /// What is wrong with a new name.
+    /// The errors in a new name.
     pub errors: FieldErrors,
     /// The name in the field.
     pub typed: String,
@@ -84,7 +84,7 @@ impl AdminGroup {
         self.apps.iter().flat_map(|app| &app.choices).all(|choice| choice.is_free)
     }
 
-    #[expect(clippy::unused_self, reason = "the tabs ask their page")]
+    #[expect(clippy::unused_self, reason = "the template of the tabs calls it on every page")]
     fn tab(&self) -> &'static str {
         "/admin/groups"
     }

@@ -10,27 +10,27 @@ use crate::translations::Text;
 /// A group or a permission that a user may have.
 #[derive(Clone, Debug)]
 pub struct Choice {
-    /// Its name: that of the group, or `app.codename`.
+    /// The name of the group, or `app.codename`.
     pub name: String,
-    /// What it is about, may be empty.
+    /// A description, may be empty.
     pub title: String,
     /// Whether the user has it.
     pub is_held: bool,
-    /// Whether the one who asks may give and take it.
+    /// Whether the viewer may give and take it.
     pub is_free: bool,
 }
 
-/// Some of them under one name.
+/// Choices under one heading.
 #[derive(Clone, Debug, Default)]
 pub struct Choices {
-    /// What they have in common; for permissions their app.
+    /// The heading; for permissions their app.
     pub name: String,
     /// In the order of the page.
     pub choices: Vec<Choice>,
 }
 
 impl Choices {
-    /// Permissions by their app, which is what their name begins with.
+    /// Permissions by their app, the first part of their name.
     #[must_use]
     pub fn by_app(permissions: Vec<Choice>) -> Vec<Self> {
         let mut apps = BTreeMap::<String, Vec<Choice>>::new();
@@ -45,7 +45,7 @@ impl Choices {
         self.choices.iter().filter(|choice| choice.is_held).count()
     }
 
-    /// Few enough to be seen at once, or with something chosen.
+    /// Whether the list starts unfolded: it is short, or something in it is chosen.
     pub(super) fn is_open(&self) -> bool {
         self.choices.len() <= 8 || self.held() > 0
     }
@@ -55,7 +55,7 @@ impl Choices {
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_rights.html")]
 pub struct AdminRights {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The id of the user, for addresses.
     pub id: String,
@@ -74,38 +74,38 @@ impl AdminRights {
         self.groups.iter().chain(self.apps.iter().flat_map(|app| &app.choices)).all(|choice| choice.is_free)
     }
 
-    #[expect(clippy::unused_self, reason = "the tabs ask their page")]
+    #[expect(clippy::unused_self, reason = "the template of the tabs calls it on every page")]
     fn tab(&self) -> &'static str {
         "/admin/users"
     }
 }
 
-/// `POST /admin/users/{id}/rights` and `POST /admin/groups/{id}/permissions`: asks before it does so.
+/// `POST /admin/users/{id}/rights` and `POST /admin/groups/{id}/permissions`: asks for confirmation first.
 #[derive(Clone, Debug, Template)]
 #[template(path = "admin_rights_ask.html")]
 pub struct AdminRightsAsk {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
-    /// Where the answer goes.
+    /// The path that the form posts to.
     pub path: String,
     /// The page to go back to.
     pub back: String,
     /// The tab that it belongs to.
     pub tab: &'static str,
-    /// Whether to change this user, or this group.
+    /// The question whether to change this user or this group.
     pub question: Text,
-    /// From when on it holds, and for whom.
+    /// When and for whom the change takes effect.
     pub effect: Text,
-    /// What changes, and nothing else.
+    /// All changes.
     pub changes: Vec<AskedChange>,
 }
 
 /// Groups or permissions that are given or taken.
 #[derive(Clone, Debug)]
 pub struct AskedChange {
-    /// What happens to them.
+    /// The kind of change.
     pub said: Text,
-    /// The field that they are in when it is confirmed.
+    /// The form field that names them on confirmation.
     pub field: &'static str,
     /// Their names.
     pub names: Vec<String>,

@@ -1,4 +1,4 @@
-//! Small charts: bars in the order of what they stand for, drawn by the page itself.
+//! Small bar charts, drawn by the page itself.
 
 use crate::translations::Text;
 
@@ -6,12 +6,12 @@ const WIDTH: usize = 480;
 const HEIGHT: u64 = 112;
 const BASE: u64 = 120;
 
-/// Bars of one kind.
+/// A chart.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// What is shown.
+    /// The title.
     pub title: Text,
-    /// What each bar is called, and how high it is.
+    /// The label and the value of each bar, in order.
     pub values: Vec<(String, u64)>,
 }
 
@@ -26,9 +26,9 @@ pub struct Bar {
     pub width: usize,
     /// The height.
     pub height: u64,
-    /// What it is called.
+    /// The label.
     pub label: String,
-    /// What it stands for.
+    /// The value.
     pub value: u64,
 }
 
@@ -37,7 +37,7 @@ impl Chart {
         self.values.iter().all(|(_, value)| *value == 0)
     }
 
-    /// The bars; the highest one fills the picture, and none that stands for something is too low to be seen.
+    /// The bars; the highest one fills the picture, and every bar with a value above zero is high enough to be seen.
     pub(super) fn bars(&self) -> Vec<Bar> {
         let (most, step) = (self.most().max(1), WIDTH / self.values.len().max(1));
         let bar = |(number, (label, value)): (usize, &(String, u64))| {

@@ -1,38 +1,38 @@
-//! The page of an error.
+//! The error page.
 
 use askama::Template;
 
 use super::{Layout, Visitor};
 use crate::translations::Text;
 
-/// Any answer that is an error.
+/// The page of any error response.
 #[derive(Clone, Debug, Template)]
 #[template(path = "error.html")]
 pub struct ErrorPage {
-    /// What every page shows.
+    /// The parts that all pages share.
     pub layout: Layout,
     /// The HTTP status.
     pub status: u16,
     /// The status in words.
     pub title: Text,
-    /// What happened, in a plain sentence that names nothing internal.
+    /// What happened, in a plain sentence without internal details.
     pub message: Text,
     /// What the visitor can do.
     pub advice: Text,
-    /// Whether to show the way to the login page.
+    /// Whether to show a link to the login page.
     pub sign_in: bool,
-    /// The link to the same page, for what may work the next time.
+    /// The link to the same page, if a retry may work.
     pub again: Option<String>,
-    /// Who is not allowed to do this, and the login page that leads back here.
+    /// The user who was refused, and the login page that leads back here.
     pub somebody: Option<Somebody>,
 }
 
-/// Who was refused, and may be somebody else as well.
+/// The refused user, who may sign in as another user.
 #[derive(Clone, Debug)]
 pub struct Somebody {
     /// The name.
     pub username: String,
-    /// Where to sign in as somebody else.
+    /// The login page to sign in as another user.
     pub login: String,
 }
 
@@ -55,14 +55,14 @@ impl ErrorPage {
         Self { layout, status, title, message, advice, sign_in, again: None, somebody: None }
     }
 
-    /// Another title and another advice than those of the status.
+    /// Replaces the title and the advice of the status.
     #[must_use]
     pub fn with_advice(mut self, title: Text, advice: Text, sign_in: bool) -> Self {
         (self.title, self.advice, self.sign_in) = (title, advice, sign_in);
         self
     }
 
-    /// Offers the page at this link once more.
+    /// Offers a link to try the page again.
     #[must_use]
     pub fn with_again(mut self, again: Option<String>) -> Self {
         self.again = again;
@@ -74,7 +74,7 @@ impl ErrorPage {
         self.again.as_deref().and_then(|again| again.strip_prefix(self.layout.prefix.as_str())) == Some("/")
     }
 
-    /// Says who was refused.
+    /// Shows the user who was refused.
     #[must_use]
     pub fn with_somebody(mut self, somebody: Option<Somebody>) -> Self {
         self.somebody = somebody;

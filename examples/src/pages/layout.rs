@@ -1,4 +1,4 @@
-//! What every page shows.
+//! The layout that all pages share.
 
 use std::{fmt::Display, ops::Deref};
 
@@ -10,12 +10,12 @@ use crate::{
     translations::Text,
 };
 
-/// What every page shows.
+/// The parts that all pages share.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
-    /// Who asks.
+    /// The visitor.
     pub visitor: Visitor,
-    /// The token of every form on the page. May stay empty where there is no form: signed out, without one's own.
+    /// The token of every form on the page. May stay empty on a page without a form, as for a signed-out visitor.
     pub csrf_token: String,
     /// The preference `theme`.
     pub theme: Theme,
@@ -23,42 +23,42 @@ pub struct Layout {
     pub language: Language,
     /// The origin of `api`, for links and calls.
     pub api_origin: String,
-    /// What just happened: "Your password was changed."
+    /// A message about what just happened: "Your password was changed."
     pub notice: Option<Text>,
-    /// What did not happen: "The page was too old to be used."
+    /// A message about what did not happen: "The page was too old to be used."
     pub alert: Option<Text>,
-    /// The path under which visitors see the site: in front of every link and form action.
+    /// The prefix of every link and form action: the path under which visitors see the site.
     pub prefix: Prefix,
 }
 
-/// Templates say everything through these.
+/// Templates get all their texts through these methods.
 impl Layout {
-    /// The sentence of this name.
+    /// The message `id`.
     pub(super) fn t(&self, id: &'static str) -> String {
         Text::new(id).in_language(self.language)
     }
 
-    /// The sentence of this name, with a value in it.
+    /// The message `id` with a value in it.
     pub(super) fn t_with(&self, id: &'static str, name: &'static str, value: impl Display) -> String {
         Text::new(id).with(name, value).in_language(self.language)
     }
 
-    /// The sentence of this name, with a number in it.
+    /// The message `id` with a number in it.
     pub(super) fn t_count(&self, id: &'static str, count: impl Display) -> String {
         Text::new(id).with_count(count).in_language(self.language)
     }
 
-    /// The sentence of this name, with another one in it.
+    /// The message `id` with another text in it.
     pub(super) fn t_text(&self, id: &'static str, name: &'static str, text: &Text) -> String {
         Text::new(id).with_text(name, text.clone()).in_language(self.language)
     }
 
-    /// How high the highest bar of a chart is.
+    /// The value of the highest bar of a chart.
     pub(super) fn most(&self, most: u64) -> String {
         self.t_count("chart-most", most)
     }
 
-    /// Between a greeting and a name.
+    /// The comma between a greeting and a name.
     pub(super) fn comma(&self) -> &'static str {
         match self.language {
             Language::English => ", ",
@@ -66,7 +66,7 @@ impl Layout {
         }
     }
 
-    /// The user to try the service with.
+    /// The name and password of the demonstration user.
     pub(super) fn demo(&self, name: &str, password: &str) -> String {
         Text::new("login-demo").with("name", name).with("password", password).in_language(self.language)
     }
@@ -81,29 +81,29 @@ impl Layout {
         Text::new("admin-rights-chosen").with("chosen", chosen).with("all", all).in_language(self.language)
     }
 
-    /// The sentence of this name, with how long ago a time is in it: `{ $when }`.
+    /// The message `id` with a relative time in it: `{ $when }`.
     pub(super) fn t_when(&self, id: &'static str, at: &When) -> String {
         self.t_text(id, "when", &at.relative())
     }
 
-    /// How long ago a time is.
+    /// The relative time.
     pub(super) fn ago(&self, at: &When) -> String {
         self.say(&at.relative())
     }
 
-    /// A sentence that was chosen elsewhere.
+    /// A text that was chosen elsewhere.
     pub(super) fn say(&self, text: &Text) -> String {
         text.in_language(self.language)
     }
 }
 
-/// Who asks for a page.
+/// The visitor of a page.
 #[derive(Clone, Debug, Default)]
 pub enum Visitor {
-    /// The session could not be read: the page offers neither to sign in nor to sign out.
+    /// The session could not be read: the page offers neither sign-in nor sign-out.
     #[default]
     Unknown,
-    /// Nobody is signed in.
+    /// The visitor is not signed in.
     Anonymous,
     /// This user is signed in.
     SignedIn(SignedIn),
@@ -114,24 +114,24 @@ pub enum Visitor {
 pub struct SignedIn {
     /// The name.
     pub username: String,
-    /// Whether to show the way to the admin pages.
+    /// Whether to show a link to the admin pages.
     pub is_staff: bool,
 }
 
 /// The preference `theme`. Anything but `"light"` and `"dark"` follows the visitor's system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
-    /// As the visitor's system.
+    /// The visitor's system decides.
     #[default]
     System,
-    /// Dark on light.
+    /// Dark text on a light background.
     Light,
-    /// Light on dark.
+    /// Light text on a dark background.
     Dark,
 }
 
 impl Theme {
-    /// The theme of this name.
+    /// The theme with this name.
     #[must_use]
     pub fn from_preference(name: &str) -> Self {
         match name {
@@ -141,7 +141,7 @@ impl Theme {
         }
     }
 
-    /// What the preference is called that asks for it.
+    /// The name of the theme in the preference.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.attribute().unwrap_or("system")
@@ -160,7 +160,7 @@ impl Theme {
     }
 }
 
-/// A time, and how long ago that was when the page was made. Both are seconds since 1970.
+/// A time, and the time at which the page was made. Both are seconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct When {
     /// The time.
@@ -179,7 +179,7 @@ impl When {
     }
 }
 
-/// What is wrong with a form.
+/// The errors in a form.
 #[derive(Clone, Debug, Default)]
 pub struct FieldErrors(pub Vec<FieldError>);
 
@@ -188,7 +188,7 @@ impl FieldErrors {
         self.iter().any(|error| error.field == field)
     }
 
-    /// Whether the cursor belongs into `field`: that of the first error, or `first` of the form where there is none.
+    /// Whether `field` gets the cursor: the field of the first error, or `first` if there is no error.
     pub(super) fn begin_at(&self, field: &str, first: &str) -> bool {
         self.iter().next().map_or(first, |error| error.field) == field
     }

@@ -1,16 +1,16 @@
-//! Which live sessions staff look for.
+//! The filter for live sessions.
 
 use crate::text::encoded;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
-/// What is asked for; what is empty asks for nothing.
+/// The filter; an empty field matches every session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionFilter {
     /// The name or the id of a user.
     pub user: String,
-    /// What an address starts with.
+    /// The start of an address.
     pub address: String,
     /// How long ago the session started.
     pub age: Age,
@@ -36,7 +36,7 @@ impl Age {
     const NAMES: [(&str, Self); 4] =
         [("hour", Self::Hour), ("day", Self::Day), ("over-day", Self::OverDay), ("over-week", Self::OverWeek)];
 
-    /// The age of this name in an address; anything unknown is any.
+    /// The age with this name in a URL; an unknown name is [`Any`](Self::Any).
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self::NAMES.iter().find(|(known, _)| *known == name).map_or(Self::Any, |(_, age)| *age)
@@ -46,7 +46,7 @@ impl Age {
         Self::NAMES.iter().find(|(_, age)| *age == self).map_or("", |(name, _)| name)
     }
 
-    /// Whether a session fits that started so many seconds ago; `None`: nobody knows.
+    /// Whether a session matches that started so many seconds ago; `None`: unknown.
     fn fits(self, seconds: Option<i64>) -> bool {
         match (self, seconds) {
             (Self::Any, _) => true,
@@ -60,7 +60,7 @@ impl Age {
 }
 
 impl SessionFilter {
-    /// Whether a session fits from this address that started so many seconds ago. The user is looked up elsewhere.
+    /// Whether a session from this address that started so many seconds ago matches. The user is checked elsewhere.
     #[must_use]
     pub fn fits(&self, address: Option<&str>, seconds: Option<i64>) -> bool {
         self.age.fits(seconds) && address.unwrap_or_default().starts_with(&self.address)
@@ -70,7 +70,7 @@ impl SessionFilter {
         *self != Self::default()
     }
 
-    /// For an address, with an `&` at the end.
+    /// The query string, with an `&` at the end.
     pub(super) fn query(&self) -> String {
         let Self { user, address, age } = self;
         if self.is_set() {

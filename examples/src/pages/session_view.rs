@@ -1,20 +1,20 @@
-//! The visitor's session as a service sees it, for the home page and for what follows it live.
+//! The visitor's session as a service sees it, for the home page and its event stream.
 
 use serde::Serialize;
 use shared_session::{Error, Session, users::User};
 
 use crate::{VISITS, text::rfc3339};
 
-/// How much of a value is shown, in characters.
+/// How many characters of a value are shown.
 const SHOWN: usize = 60;
 const PREFERENCE: &str = "pref.";
 
-/// A session, without what opens it. Times are as RFC 3339 writes them.
+/// A session without its secret. Times are in the format of RFC 3339.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct SessionView {
     /// Its public name; `None` while there is no session.
     pub handle: Option<String>,
-    /// Who is signed in.
+    /// The signed-in user.
     pub user: Option<String>,
     /// When it started.
     pub created: Option<String>,
@@ -22,7 +22,7 @@ pub struct SessionView {
     pub expires: Option<String>,
     /// The visit counter.
     pub visits: Option<u64>,
-    /// What is stored in it.
+    /// The stored entries.
     pub entries: Vec<EntryView>,
 }
 
@@ -31,12 +31,12 @@ pub struct SessionView {
 pub struct EntryView {
     /// The name.
     pub name: String,
-    /// The value as JSON, shortened; `None` for what is not the visitor's own to read.
+    /// The value as JSON, shortened; `None` for entries that the visitor may not read.
     pub value: Option<String>,
 }
 
 impl SessionView {
-    /// What `session`, which `user` is signed in to, shows of itself. No store call.
+    /// The view of `session`, to which `user` is signed in. No store call.
     ///
     /// # Errors
     /// As [`Session::names`].

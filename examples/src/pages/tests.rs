@@ -70,7 +70,7 @@ fn live(name: &str) -> Vec<LiveSession> {
     ]
 }
 
-/// Every page, with `name` wherever a visitor can write.
+/// Every page, with `name` in every place that a visitor can fill.
 fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
     let layout = || {
         let visitor = match &layout.visitor {
@@ -392,7 +392,7 @@ fn themes_and_languages_come_from_their_preferences() {
     assert!(page("", "zh").contains("<option value=\"zh-CN\" lang=\"zh-CN\" selected>"));
 }
 
-/// What a reader sees: the text between the tags, and in the attributes that are read out.
+/// The visible text: between the tags, and in the attributes that screen readers read out.
 fn visible(html: &str) -> String {
     let mut seen = String::new();
     for part in html.split('<').skip(1) {
@@ -412,7 +412,7 @@ fn visible(html: &str) -> String {
 
 #[test]
 fn no_page_in_chinese_has_english_on_it() {
-    // Names of things, and what is written for readers of the other language.
+    // Proper names, and texts for readers of the other language.
     let names = [
         "shared", "session", "site", "api", "API", "Actix", "Web", "Axum", "POST", "Language", "English", "Firefox",
         "Linux", "Safari", "macOS", "curl", "ada", "grace", "example", "com", "demo", "password", "the", "AbCdEfGh",

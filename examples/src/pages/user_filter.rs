@@ -1,33 +1,33 @@
-//! Which users staff look for, and in which order.
+//! The filter and the order of the user list.
 
 use shared_session::users::User;
 
 use crate::text::encoded;
 
-/// What is asked for.
+/// The filter and the order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserFilter {
     /// A part of the name or the e-mail address, may be empty.
     pub query: String,
-    /// Which users only.
+    /// The kind of users.
     pub only: Only,
-    /// In which order.
+    /// The order.
     pub order: Order,
 }
 
-/// Which users.
+/// The kind of users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Only {
     /// All of them.
     #[default]
     Everybody,
-    /// Those who may sign in.
+    /// Users who may sign in.
     Active,
-    /// Those who may not.
+    /// Users who may not sign in.
     Inactive,
-    /// Those who may see the admin pages.
+    /// Users who may see the admin pages.
     Staff,
-    /// Those who may do everything.
+    /// Users who may do everything.
     Superusers,
 }
 
@@ -39,7 +39,7 @@ impl Only {
         ("superusers", Self::Superusers),
     ];
 
-    /// The one of this name in an address; anything unknown is everybody.
+    /// The kind with this name in a URL; an unknown name is everybody.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self::NAMES.iter().find(|(known, _)| *known == name).map_or(Self::Everybody, |(_, only)| *only)
@@ -60,15 +60,15 @@ impl Only {
     }
 }
 
-/// What users are sorted by.
+/// The order of the users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
     /// The name, as the database sorts.
     #[default]
     Name,
-    /// The e-mail address; those without one are last.
+    /// The e-mail address; users without one are last.
     Email,
-    /// The last login, the latest first; those who never did are last.
+    /// The last login, the latest first; users who never signed in are last.
     LastLogin,
     /// The registration, the latest first.
     Joined,
@@ -78,7 +78,7 @@ impl Order {
     const NAMES: [(&str, Self); 3] =
         [("email", Self::Email), ("last-login", Self::LastLogin), ("joined", Self::Joined)];
 
-    /// The order of this name in an address; anything unknown is by name.
+    /// The order with this name in a URL; an unknown name is by name.
     #[must_use]
     pub fn named(name: &str) -> Self {
         Self::NAMES.iter().find(|(known, _)| *known == name).map_or(Self::Name, |(_, order)| *order)
@@ -90,13 +90,13 @@ impl Order {
 }
 
 impl UserFilter {
-    /// Whether the database finds and sorts by itself what is asked for.
+    /// Whether the database can filter and sort by itself.
     #[must_use]
     pub fn is_for_the_database(&self) -> bool {
         self.only == Only::Everybody && self.order == Order::Name
     }
 
-    /// Those of `users` who fit, in order. `users` are by name.
+    /// The matching `users`, in order. `users` must be sorted by name.
     #[must_use]
     pub fn select(&self, mut users: Vec<User>) -> Vec<User> {
         users.retain(|user| self.only.fits(user));
@@ -113,7 +113,7 @@ impl UserFilter {
         !self.query.is_empty() || self.only != Only::Everybody
     }
 
-    /// For an address, with an `&` at the end.
+    /// The query string, with an `&` at the end.
     pub(super) fn address(&self) -> String {
         let Self { query, only, order } = self;
         let query = format!("q={}&", encoded(query));

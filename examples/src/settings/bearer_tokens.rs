@@ -1,8 +1,8 @@
-//! `API_BEARER_TOKENS`: whether `api` takes sessions from clients that are no browsers.
+//! `API_BEARER_TOKENS`: whether `api` accepts sessions from clients other than browsers.
 
 use super::{SettingsError, reader::Reader};
 
-/// Default: off. A token is in reach of whatever handles it, and a browser needs none.
+/// Default: off. All code that handles a token can read it, and a browser does not need one.
 pub(super) fn read(reader: &Reader<'_>) -> Result<bool, SettingsError> {
     reader.switch("API_BEARER_TOKENS", false)
 }

@@ -103,7 +103,7 @@ mod tests {
             ("[::]:1", true),
         ] {
             assert_eq!(site(&[("SITE_ADDR", addr)]).cookie.secure, secure, "{addr}");
-            // The other service's address does not count.
+            // The other service's address is ignored.
             assert!(!read(&[("SITE_ADDR", addr)], Service::Api).unwrap().cookie.secure);
             assert_eq!(read(&[("API_ADDR", addr)], Service::Api).unwrap().cookie.secure, secure, "{addr}");
         }

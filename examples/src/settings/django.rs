@@ -6,7 +6,7 @@ use super::{SettingsError, reader::Reader};
 
 const MODEL_BACKEND: &str = "django.contrib.auth.backends.ModelBackend";
 
-/// `DJANGO_CODEC`: how sessions are written that a service of ours creates under a Django profile.
+/// `DJANGO_CODEC`: the format of sessions that our services create under a Django profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DjangoCodec {
     /// Python's pickle, the default of Django's caches.
@@ -30,7 +30,7 @@ pub struct DjangoSettings {
     pub username_field: String,
     /// `AUTH_EMAIL_FIELD`, default `email`.
     pub email_field: String,
-    /// `AUTH_BACKEND`, default Django's `ModelBackend`: the backend that a login is recorded under.
+    /// `AUTH_BACKEND`, default Django's `ModelBackend`: the backend under which a login is recorded.
     pub backend: String,
 }
 
@@ -68,7 +68,7 @@ mod tests {
             (DjangoCodec::Json, "app.accounts_user", "a.b_2.C")
         );
         assert_eq!((django.username_field.as_str(), django.email_field.as_str()), ("username", "email"));
-        // As the `db_table` of a model has it.
+        // The form in the `db_table` of a model.
         for quoted in [r#"accounts"."user"#, r#""accounts"."user""#] {
             assert_eq!(site(&[("AUTH_USER_TABLE", quoted)]).django.user_table, "accounts.user");
         }

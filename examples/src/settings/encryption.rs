@@ -2,7 +2,7 @@
 
 use super::{SessionProfile, SettingsError, reader::Reader};
 
-/// `SESSION_ENCRYPTION`, in the order in which a fleet that runs takes the steps.
+/// `SESSION_ENCRYPTION`, in the order in which a running fleet takes the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionEncryption {
     /// Sessions are plain JSON, and encrypted ones cannot be read.

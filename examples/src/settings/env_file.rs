@@ -1,4 +1,4 @@
-//! The `.env` file of the working directory. Those of its parents are somebody else's.
+//! The `.env` file of the working directory. Those of its parents are ignored, because they belong to other programs.
 
 use std::path::{Path, PathBuf};
 
@@ -6,16 +6,16 @@ use super::SettingsError;
 
 const NAME: &str = ".env";
 
-/// Where the file is looked for.
+/// The path of the file.
 #[must_use]
 pub fn path() -> PathBuf {
     std::path::absolute(NAME).unwrap_or_else(|_| NAME.into())
 }
 
-/// What the file says, in its order; `None` without a file.
+/// The variables of the file, in order; `None` without a file.
 ///
 /// # Errors
-/// If it cannot be read. The error quotes nothing of it, because it holds secrets.
+/// If it cannot be read. The error quotes none of the content, because the file holds secrets.
 pub fn read() -> Result<Option<Vec<(String, String)>>, SettingsError> {
     let lines = match dotenvy::from_path_iter(Path::new(NAME)) {
         Ok(lines) => lines,

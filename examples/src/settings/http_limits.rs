@@ -1,4 +1,4 @@
-//! What one client may keep from the others.
+//! Limits on the connections and the time that clients may use.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use super::{SettingsError, reader::Reader};
 const MAX_SECONDS: u64 = 3600;
 const MAX_CONNECTIONS: u32 = 1_000_000;
 
-/// What one client may keep from the others.
+/// Limits on the connections and the time that clients may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// `HTTP_IDLE_TIMEOUT`, default 10 s: how long a connection may take to send the head of a request, or nothing.
+    /// `HTTP_IDLE_TIMEOUT`, default 10 s: how long a connection may take to send the head of a request, or stay idle.
     pub idle: Duration,
     /// `HTTP_REQUEST_TIMEOUT`, default 30 s: how long a request may take, its body included, until its answer begins.
-    /// Then 408.
+    /// After that the answer is 408.
     pub request: Duration,
-    /// `HTTP_CONNECTIONS`, default 1024: how many connections are open at a time. More wait until one ends.
+    /// `HTTP_CONNECTIONS`, default 1024: how many connections may be open at a time. Others wait until one ends.
     pub connections: u32,
 }
 

@@ -1,4 +1,4 @@
-//! What one client may cost the others.
+//! Limits on anonymous sessions, sessions of a user and sign-ins.
 
 use std::time::Duration;
 
@@ -12,19 +12,20 @@ const MAX_COUNT: u32 = 1_000_000;
 /// The limits of sessions and sign-ins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// `SESSION_ANONYMOUS_AGE`, default a day, in Django's profiles `SESSION_IDLE`: how long a session lives unused
-    /// that nobody is signed in to.
+    /// `SESSION_ANONYMOUS_AGE`, default a day, in Django's profiles `SESSION_IDLE`: how long an anonymous session lives
+    /// unused.
     pub anonymous_age: Duration,
-    /// `SESSION_ANONYMOUS_SIZE`, default 20480 bytes: how large it may be. One preference of the largest size fits.
+    /// `SESSION_ANONYMOUS_SIZE`, default 20480 bytes: the limit of an anonymous session. One preference of the largest
+    /// size fits.
     pub anonymous_size: usize,
-    /// `SESSION_ANONYMOUS_RATE`, default 300: how many of them one address may start in an hour. `None` (0): any
-    /// number.
+    /// `SESSION_ANONYMOUS_RATE`, default 300: how many anonymous sessions one address may start in an hour. `None` (0):
+    /// no limit.
     pub anonymous_rate: Option<u32>,
-    /// `SESSION_MAX_PER_USER`, default 100, in Django's profiles any number: a sign-in beyond it ends the user's oldest
-    /// session. `None` (0): any number.
+    /// `SESSION_MAX_PER_USER`, default 100, in Django's profiles no limit: a sign-in beyond it ends the user's oldest
+    /// session. `None` (0): no limit.
     pub max_per_user: Option<u32>,
-    /// `SESSION_FRESH`, default 900 s: how long after a sign-in `site` lets staff do what gives others power without
-    /// asking for the password once more. `None` (0): always.
+    /// `SESSION_FRESH`, default 900 s: how long after a sign-in staff may perform actions that give others power
+    /// without entering the password again in `site`. `None` (0): always.
     pub fresh: Option<Duration>,
     /// `SIGN_IN_LIMIT`, default on: whether failed sign-ins, password checks and registrations slow the next ones down.
     pub sign_ins: bool,
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(site(&[("SESSION_IDLE", "30")]).limits.anonymous_age.as_secs(), 30);
         let django =
             site(&[("SESSION_PROFILE", "django-db"), ("SECRET_KEY", "k"), ("DATABASE_URL", "sqlite://db.sqlite3")]);
-        assert_eq!(django.limits.anonymous_age, django.idle, "Django has one lifetime for all");
+        assert_eq!(django.limits.anonymous_age, django.idle, "Django has one lifetime for all sessions");
         assert_refused("SESSION_ANONYMOUS_AGE", &["0", "-1", "1d", "315360001"]);
         assert_refused("SESSION_ANONYMOUS_SIZE", &["0", "511", "524289", "4k"]);
         assert_refused("SESSION_ANONYMOUS_RATE", &["-1", "1000001", "many"]);

@@ -1,6 +1,6 @@
-//! Every setting, as `--help`, `docs/operations.md` and the search for misspelt names have it.
+//! Every setting, for `--help`, `docs/operations.md` and the search for misspelt names.
 //!
-//! Tests compare this list with what the services read, with the defaults that they take, and with both documents.
+//! Tests compare this list with the variables that the services read, with their defaults, and with both documents.
 
 use super::Service;
 
@@ -12,12 +12,12 @@ pub(super) struct Setting {
     pub(super) what: &'static str,
 }
 
-/// What counts while a variable is not set.
+/// The meaning of a variable that is not set.
 #[derive(Clone, Copy)]
 pub(super) enum Unset {
-    /// As if it were set to this.
+    /// The same as this value.
     Is(&'static str),
-    /// What no value of the variable says.
+    /// A meaning that no value of the variable has.
     Means(&'static str),
     Nothing,
 }
@@ -196,9 +196,9 @@ pub(super) fn settings() -> impl Iterator<Item = &'static Setting> {
     GROUPS.iter().flat_map(|(_, settings)| *settings)
 }
 
-/// What the help may be wide.
+/// The largest width of the help.
 const WIDTH: usize = 100;
-/// Where the second column of the help begins.
+/// The column where the second column of the help begins.
 const COLUMN: usize = 35;
 
 /// Every setting that `service` reads, for its `--help`.
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn compose_passes_every_setting_on_that_is_not_its_own() {
-        // Where the containers listen and keep things, and what goes with a `SESSION_URL` of one's own.
+        // Where the containers listen and keep data, and the options of a custom `SESSION_URL`.
         let of_compose = |name: &str| {
             ["SITE_ADDR", "API_ADDR", "DATA_DIR"].contains(&name)
                 || ["REDIS_", "SENTINEL_"].iter().any(|prefix| name.starts_with(prefix))

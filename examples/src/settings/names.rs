@@ -1,8 +1,8 @@
-//! Which variables are ours, and which are misspelt.
+//! Recognises our variables, and misspelt ones.
 
 use super::{SettingsError, list::settings};
 
-/// Not read: desktops set it.
+/// Ignored, because desktops set it.
 const OF_DESKTOPS: &str = "SESSION_MANAGER";
 
 /// Every variable that a service reads.
@@ -10,7 +10,7 @@ pub(super) fn known() -> impl Iterator<Item = &'static str> {
     settings().map(|setting| setting.name)
 }
 
-/// What a variable of ours starts with, and few of others do: an unknown one is a mistake.
+/// Starts of our variables that few other programs use: an unknown variable with one is a mistake.
 const STEMS: &[&str] = &[
     "SESSION_",
     "REDIS_CA_",
@@ -35,10 +35,10 @@ const STEMS: &[&str] = &[
     "OPERATIONS_TOKEN",
 ];
 
-/// What variables of ours start with, and many of others do (`API_KEY`): an unknown one may be a mistake.
+/// Starts of our variables that many other programs use (`API_KEY`): an unknown variable with one may be a mistake.
 const PREFIXES: [&str; 6] = ["API_", "AUTH_", "DJANGO_", "SESSION_", "SITE_", "USER_CACHE"];
 
-/// What Django itself reads, and finds in the environment that it shares with these services.
+/// Variables that Django reads from the environment that it shares with these services.
 const DJANGOS: [&str; 7] = [
     "DJANGO_ALLOW_ASYNC_UNSAFE",
     "DJANGO_AUTO_COMPLETE",
@@ -49,17 +49,18 @@ const DJANGOS: [&str; 7] = [
     "DJANGO_WATCHMAN_TIMEOUT",
 ];
 
-/// Tells variables that were probably meant for us from all others.
+/// Finds variables that were probably meant for us.
 ///
-/// - One with a slip in the name of a setting (`SESION_URL`), or with an unknown name where only ours start like that
-///   (`SESSION_…`), stops the start: what it was to say would go unnoticed.
-/// - Of other unknown ones that start with `SITE_`, `API_`, `AUTH_`, `DJANGO_` or `USER_CACHE` the names are returned, for
-///   a warning. They do not stop the start, for a machine may have them for other programs.
-/// - What Kubernetes and Docker set by themselves for services of such names (`SITE_SERVICE_HOST`, `API_PORT_80_TCP`),
-///   and what Django reads itself (`DJANGO_SETTINGS_MODULE`, `DJANGO_SUPERUSER_…`), is neither.
+/// - A slip in the name of a setting (`SESION_URL`), or an unknown name with a start that only ours have (`SESSION_…`),
+///   stops the start: otherwise the intended setting would silently have no effect.
+/// - The names of other unknown variables that start with `SITE_`, `API_`, `AUTH_`, `DJANGO_` or `USER_CACHE` are
+///   returned, for a warning. They do not stop the start, because other programs of the machine may use them.
+/// - Variables that Kubernetes and Docker set by themselves for services of such names (`SITE_SERVICE_HOST`,
+///   `API_PORT_80_TCP`), and those that Django reads itself (`DJANGO_SETTINGS_MODULE`, `DJANGO_SUPERUSER_…`), are
+///   ignored.
 ///
 /// # Errors
-/// Names the first variable that stops the start, and the known one that is nearest to it.
+/// Names the first variable that stops the start, and the nearest setting.
 pub fn unknown(names: impl IntoIterator<Item = String>) -> Result<Vec<String>, SettingsError> {
     let mut unknown = Vec::new();
     for name in names {
@@ -79,11 +80,11 @@ pub fn unknown(names: impl IntoIterator<Item = String>) -> Result<Vec<String>, S
 
 #[derive(Debug, PartialEq, Eq)]
 enum Judgement {
-    /// A setting, or nothing that looks like one.
+    /// A setting, or a variable that looks like none.
     Fine,
-    /// It may have been meant for us.
+    /// The variable may have been meant for us.
     Unknown,
-    /// It was meant for us; and the setting that it is nearest to.
+    /// The variable was meant for us; with the nearest setting.
     Mistake(Option<&'static str>),
 }
 

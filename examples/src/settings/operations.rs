@@ -1,4 +1,4 @@
-//! Who may ask for metrics and readiness.
+//! Access to metrics and readiness.
 
 use std::net::SocketAddr;
 
@@ -6,12 +6,12 @@ use super::{Secret, SettingsError, reader::Reader};
 
 const MIN_TOKEN_BYTES: usize = 16;
 
-/// Who may ask for `/metrics` and `/readyz`; see [`crate::operations`].
+/// Access to `/metrics` and `/readyz`; see [`crate::operations`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operations {
-    /// `OPERATIONS_ADDR`, default none: they are answered there and no longer where visitors come in.
+    /// `OPERATIONS_ADDR`, default none: only this address answers them, no longer the visitors' listener.
     pub addr: Option<SocketAddr>,
-    /// `OPERATIONS_TOKEN`, default none: what whoever asks must show.
+    /// `OPERATIONS_TOKEN`, default none: the token that clients must send.
     pub token: Option<Secret>,
 }
 

@@ -7,8 +7,8 @@ use super::{API_PORT, SITE_PORT, Settings, url};
 impl Settings {
     /// The origins that may send unsafe requests and read answers: `SITE_ORIGIN` and `API_ORIGIN`.
     ///
-    /// Where one is unset: `http://localhost` and `http://127.0.0.1` with the two default ports, the configured ports
-    /// and the port that this service is bound to.
+    /// Defaults of each: `http://localhost` and `http://127.0.0.1` with the two default ports, the configured ports and
+    /// the port that this service is bound to.
     #[must_use]
     pub fn allowed_origins(&self, bound: SocketAddr) -> BTreeSet<String> {
         let local = [SITE_PORT, API_PORT, self.site_addr.port(), self.api_addr.port(), bound.port()];
@@ -21,16 +21,16 @@ impl Settings {
             .collect()
     }
 
-    /// The origin of `site` to link to from a page that was asked for under `host` (a `Host` header).
+    /// The origin of `site` to link to from a page that was requested under `host` (a `Host` header).
     #[must_use]
     pub fn site_origin(&self, host: Option<&str>) -> String {
         same_host(self.site_origins.as_deref(), self.site_addr.port(), SITE_PORT, host)
     }
 
-    /// The origin of `api` to link to from a page that was asked for under `host` (a `Host` header).
+    /// The origin of `api` to link to from a page that was requested under `host` (a `Host` header).
     ///
-    /// The header only picks one of the configured origins, so that a visitor of `127.0.0.1` is not sent to
-    /// `localhost`, where the cookie does not go.
+    /// The header only selects one of the configured origins, so that a visitor of `127.0.0.1` is not sent to
+    /// `localhost`, where the browser does not send the cookie.
     #[must_use]
     pub fn api_origin(&self, host: Option<&str>) -> String {
         same_host(self.api_origins.as_deref(), self.api_addr.port(), API_PORT, host)

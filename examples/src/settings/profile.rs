@@ -1,8 +1,8 @@
-//! `SESSION_PROFILE`: whose sessions are shared.
+//! `SESSION_PROFILE`: the format of the shared sessions.
 
 use super::{SettingsError, reader::Reader};
 
-/// `SESSION_PROFILE`: whose sessions are shared.
+/// `SESSION_PROFILE`: the format of the shared sessions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionProfile {
     /// The format of this project.
@@ -30,7 +30,7 @@ impl SessionProfile {
         reader.choice("SESSION_PROFILE", &Self::NAMES, Self::Native)
     }
 
-    /// As it is set.
+    /// The value of the setting.
     #[must_use]
     pub fn name(self) -> &'static str {
         Self::NAMES.iter().find(|(_, profile)| *profile == self).map_or("", |(name, _)| name)

@@ -39,7 +39,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// One of a few names, in any case.
+    /// One of a few names, ignoring case.
     pub(super) fn choice<T: Copy>(&self, name: &str, names: &[(&str, T)], default: T) -> Result<T, SettingsError> {
         let expected = names.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         self.read(name, default, &format!("one of {expected}"), |value| {
@@ -47,7 +47,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// One of a few names, of which the first is the default, and with a Django profile the only one; `why` says why.
+    /// One of a few names. The first is the default, and with a Django profile the only valid one, because of `why`.
     pub(super) fn native_choice<T: Copy>(
         &self,
         name: &str,
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// As [`seconds`](Self::seconds), and `0`.
+    /// [`seconds`](Self::seconds), or `0`.
     pub(super) fn seconds_or_none(
         &self,
         name: &str,
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A table, also with its schema, and with the quotes that a `db_table` of Django may have for it.
+    /// A table, optionally with its schema, and with the quotes that a Django `db_table` may contain.
     pub(super) fn table(&self, name: &str, default: &str) -> Result<String, SettingsError> {
         self.read(name, default.to_owned(), "the name of a table, such as accounts_user or accounts.user", |value| {
             let value = match value.split_once("\".\"") {
@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
         self.read(name, None, "a domain, such as example.com", |value| domain(value).map(Some))
     }
 
-    /// At most as many as a cookie takes.
+    /// At most the number that a cookie configuration accepts.
     pub(super) fn domains(&self, name: &str) -> Result<Vec<String>, SettingsError> {
         self.few(name, "at most 4 domains such as example.com", domain)
     }
@@ -172,7 +172,7 @@ impl<'a> Reader<'a> {
         self.read(name, "/".to_owned(), expected, cookie_path)
     }
 
-    /// At most as many as a cookie takes.
+    /// At most the number that a cookie configuration accepts.
     pub(super) fn cookie_paths(&self, name: &str) -> Result<Vec<String>, SettingsError> {
         self.few(name, "at most 4 paths such as /app", cookie_path)
     }
@@ -210,7 +210,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn secret(&self, name: &str, min_bytes: usize) -> Result<Option<Secret>, SettingsError> {
-        // As it is: a space at the end may belong to the key.
+        // Not trimmed: a space at the end may belong to the key.
         (self.vars)(name)
             .filter(|value| !value.trim().is_empty())
             .map(|value| long_enough(name, "it", value, min_bytes))
@@ -267,12 +267,12 @@ fn long_enough(name: &str, which: &str, value: String, min_bytes: usize) -> Resu
     }
 }
 
-/// A number in digits alone: no sign.
+/// A number in digits only, without a sign.
 pub(super) fn digits<T: FromStr>(value: &str) -> Option<T> {
     if value.bytes().all(|b| b.is_ascii_digit()) { value.parse().ok() } else { None }
 }
 
-/// As long as PostgreSQL's names may be.
+/// At most the length of a PostgreSQL name.
 fn is_column(text: &str) -> bool {
     text.len() <= 63 && is_identifier(text)
 }
@@ -288,7 +288,7 @@ fn domain(value: &str) -> Option<String> {
     (domain.len() <= 253 && domain.split('.').all(is_label)).then_some(domain)
 }
 
-/// As in URLs: what is not visible ASCII is percent-encoded there.
+/// Only visible ASCII, as in URLs, which percent-encode everything else.
 fn cookie_path(value: &str) -> Option<String> {
     let fits = value.starts_with('/') && value.len() <= 500;
     (fits && value.bytes().all(|b| b.is_ascii_graphic() && b != b';')).then(|| value.to_owned())

@@ -37,7 +37,7 @@ impl RedisOptions {
     }
 }
 
-/// What `SESSION_DURABLE` lacks.
+/// The reason why `SESSION_DURABLE` cannot be used.
 fn refuses_durable(profile: SessionProfile, session_url: &SessionUrl, near_cache: bool) -> Option<&'static str> {
     match () {
         () if profile.is_django() => Some("SESSION_PROFILE=native"),

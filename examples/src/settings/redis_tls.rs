@@ -11,10 +11,11 @@ const KEY: &str = "REDIS_CLIENT_KEY_FILE";
 /// Files for a Redis with TLS, in PEM. They are read when a service starts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisTls {
-    /// `REDIS_CA_FILE`: the authorities that the certificate of Redis may be of. `None`: those of the Mozilla root
+    /// `REDIS_CA_FILE`: the authorities that may sign the certificate of Redis. `None`: those of the Mozilla root
     /// program.
     pub authorities: Option<PathBuf>,
-    /// `REDIS_CLIENT_CERT_FILE` and `REDIS_CLIENT_KEY_FILE`: what the service shows to Redis.
+    /// `REDIS_CLIENT_CERT_FILE` and `REDIS_CLIENT_KEY_FILE`: the certificate and the key that the service presents to
+    /// Redis.
     pub client: Option<(PathBuf, PathBuf)>,
 }
 
@@ -36,7 +37,7 @@ impl RedisTls {
         Ok(Self { authorities, client })
     }
 
-    /// What is in the file of the authorities.
+    /// The content of the authorities' file.
     ///
     /// # Errors
     /// One line that names the setting and the file.
@@ -44,7 +45,7 @@ impl RedisTls {
         self.authorities.as_ref().map(|file| pem(CA, file, "CERTIFICATE")).transpose()
     }
 
-    /// What is in the files of the client: certificate and key.
+    /// The contents of the client's files: certificate and key.
     ///
     /// # Errors
     /// One line that names the setting and the file.
@@ -54,7 +55,7 @@ impl RedisTls {
     }
 }
 
-/// The file, if it has what is looked for. What is in it may be a key, so no error shows it.
+/// The content of the file, if it has a part of this kind. Errors do not quote the content, which may be a key.
 fn pem(name: &str, file: &PathBuf, what: &str) -> Result<Vec<u8>, SettingsError> {
     let content = fs::read(file).map_err(|error| SettingsError(format!("{name} is {file:?}; {error}")))?;
     let end = format!("{what}-----");

@@ -2,10 +2,10 @@
 
 use super::{Secret, SessionUrl, SettingsError, reader::Reader};
 
-/// The login to the Sentinels, which is not that of the servers that they watch.
+/// The login to the Sentinels, which is different from the login to the servers that they watch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SentinelLogin {
-    /// `SENTINEL_USERNAME`; empty for the user that `requirepass` is for.
+    /// `SENTINEL_USERNAME`; empty for the default user, whose password is `requirepass`.
     pub username: String,
     /// `SENTINEL_PASSWORD`.
     pub password: Secret,

@@ -2,14 +2,14 @@
 
 use super::{SessionProfile, SettingsError, reader::Reader};
 
-/// `SESSION_COOKIE_SIGNED`, in the order in which a fleet that runs takes the steps.
+/// `SESSION_COOKIE_SIGNED`, in the order in which a running fleet takes the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedCookie {
-    /// Cookies have no tag, and those that have one are not accepted.
+    /// Cookies have no tag, and cookies with a tag are refused.
     Off,
-    /// Both are accepted, and sent without one.
+    /// Cookies with and without a tag are accepted; new ones have none.
     WriteUnsigned,
-    /// Both are accepted, and sent with one.
+    /// Cookies with and without a tag are accepted; new ones have one.
     AcceptUnsigned,
     /// Cookies without a tag are refused.
     On,

@@ -7,7 +7,7 @@ use super::{
 
 const REDIS_SCHEMES: &str = "redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://";
 
-/// Where sessions are kept. The variants hold the URL as it was given, checked for its shape.
+/// The store of sessions. The variants hold the URL as given, checked for its shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionUrl {
     /// A SQLite file in the data directory.
@@ -24,7 +24,7 @@ pub enum SessionUrl {
     RedisCluster(Secret),
 }
 
-/// Where users are kept.
+/// The store of users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseUrl {
     /// A SQLite file in the data directory, the same as for embedded sessions.
@@ -36,7 +36,7 @@ pub enum DatabaseUrl {
 }
 
 impl SessionUrl {
-    /// Whether sessions are in Redis, of whatever topology.
+    /// Whether sessions are in Redis, in any topology.
     #[must_use]
     pub fn is_redis(&self) -> bool {
         matches!(self, Self::Redis(_) | Self::RedisSentinel(_) | Self::RedisCluster(_))
@@ -58,7 +58,7 @@ impl SessionUrl {
     ) -> Result<Self, SettingsError> {
         let url = match (reader.text("SESSION_URL"), reader.text("REDIS_URL")) {
             (Some(url), _) => Self::parse("SESSION_URL", &url)?,
-            // Those sessions are rows beside the users; REDIS_URL is there for something else.
+            // These sessions are rows beside the users; `REDIS_URL` is for other purposes.
             _ if profile == SessionProfile::DjangoDb => database.clone().into(),
             (None, Some(url)) => match Self::parse("REDIS_URL", &url)? {
                 url if url.is_redis() => url,
@@ -179,7 +179,7 @@ fn without_query(text: &str) -> &str {
     text.split(['?', '#']).next().unwrap_or(text)
 }
 
-/// The host part and the path; user and password are not looked at.
+/// The host part and the path; user and password are ignored.
 fn split(rest: &str) -> (&str, &str) {
     let rest = without_query(rest);
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -209,7 +209,7 @@ fn cluster(rest: &str) -> Result<(), &'static str> {
 }
 
 fn postgres(rest: &str) -> Result<(), &'static str> {
-    // Without a host the server is on a socket, named in the query.
+    // A URL without a host names a socket in the query.
     match split(rest) {
         ("", _) => Ok(()),
         (host, _) => host_and_port(host).map(|_| ()).ok_or("postgres://[user:password@]host[:port]/database"),

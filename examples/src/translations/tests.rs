@@ -6,7 +6,7 @@ use std::{
 
 use super::*;
 
-/// Names of messages, and what each one speaks of: `{ $name }`.
+/// Names of messages, and the values of each one: `{ $name }`.
 type Messages<'a> = BTreeMap<&'a str, BTreeSet<&'a str>>;
 
 fn messages(language: Language) -> Messages<'static> {
@@ -24,14 +24,14 @@ fn messages(language: Language) -> Messages<'static> {
     messages
 }
 
-/// Every source file that may say something.
+/// Every source file that may use a message.
 fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<(String, String)>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             match path.extension().and_then(|extension| extension.to_str()) {
                 _ if path.is_dir() => walk(&path, found),
-                // Tests say what there is not.
+                // These tests use names that do not exist.
                 _ if path.ends_with("translations/tests.rs") => {}
                 Some("rs" | "html") => found.push((path.display().to_string(), fs::read_to_string(&path).unwrap())),
                 _ => {}
@@ -45,7 +45,7 @@ fn sources() -> Vec<(String, String)> {
     found
 }
 
-/// The names that the sources ask for, and the values that they give where a template says so in one call.
+/// The names that the sources use, and the values that a template passes in one call.
 fn asked() -> BTreeMap<String, BTreeSet<String>> {
     let mut asked = BTreeMap::<_, BTreeSet<_>>::new();
     for (file, text) in sources() {
@@ -53,7 +53,7 @@ fn asked() -> BTreeMap<String, BTreeSet<String>> {
             for rest in text.split(call).skip(1) {
                 let Some(rest) = rest.trim_start().strip_prefix('"') else {
                     let is_passed_on = rest.starts_with("id") || rest.starts_with("&self");
-                    assert!(is_passed_on, "{file}: the name after {call} is not written out");
+                    assert!(is_passed_on, "{file}: the name after {call} is not a literal");
                     continue;
                 };
                 let mut quoted = rest.split('"');
@@ -88,9 +88,9 @@ fn both_languages_have_the_same_messages_which_speak_of_the_same() {
 fn every_message_that_is_asked_for_is_there_and_every_one_that_is_there_is_asked_for() {
     let (asked, there) = (asked(), messages(Language::English));
     let missing: Vec<_> = asked.keys().filter(|id| !there.contains_key(id.as_str())).collect();
-    assert!(missing.is_empty(), "asked for and not there: {missing:?}");
+    assert!(missing.is_empty(), "used and not defined: {missing:?}");
     let unused: Vec<_> = there.keys().filter(|id| !asked.contains_key(**id)).collect();
-    assert!(unused.is_empty(), "there and never asked for: {unused:?}");
+    assert!(unused.is_empty(), "defined and never used: {unused:?}");
     for (id, values) in asked {
         for value in values {
             assert!(there[id.as_str()].contains(value.as_str()), "{id} does not speak of {value}");
@@ -128,7 +128,7 @@ fn the_chinese_text_is_chinese() {
         });
         let is_chinese = |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c);
         assert!(zh.chars().any(is_chinese) || zh == en && zh.trim().is_empty(), "{id}: {zh}");
-        // Between Chinese characters the marks are Chinese, too.
+        // Punctuation between Chinese characters is Chinese too.
         let letters: Vec<char> = zh.chars().collect();
         let mixed = letters.windows(2).any(|pair| is_chinese(pair[0]) && ",;:!?".contains(pair[1]));
         assert!(!mixed && !zh.ends_with('.'), "{id}: {zh}");

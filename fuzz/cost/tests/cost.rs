@@ -1,4 +1,4 @@
-//! What hostile values cost through the reader of Django's sessions: memory is bounded whatever they hold.
+//! The cost of hostile values in the reader of Django's sessions: its memory is bounded for any value.
 
 mod slow;
 
@@ -24,7 +24,7 @@ use shared_session::{
 const MAX_PEAK: usize = 16 << 20;
 const MIB: usize = 1 << 20;
 
-/// Counts what is allocated. A block that grows counts twice while it is moved.
+/// Counts the allocated memory. A block that grows counts twice while it is moved.
 struct Counting;
 
 static NOW: AtomicUsize = AtomicUsize::new(0);
@@ -33,7 +33,7 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: all calls go to the system's allocator as they are.
+// SAFETY: passes all calls unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         PEAK.fetch_max(NOW.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
@@ -58,9 +58,9 @@ struct Cost {
     time: Duration,
 }
 
-/// Reads a value, and nothing else if it is refused.
+/// The cost of reading a value.
 fn cost(fleet: &Django, bytes: &[u8]) -> Cost {
-    // The harness prints from threads of its own; only one test measures at a time.
+    // Only one test measures at a time, because the harness prints from its own threads.
     static ONE: Mutex<()> = Mutex::new(());
     let _guard = ONE.lock();
     let bytes = Bytes::copy_from_slice(bytes);
@@ -74,15 +74,15 @@ fn cost(fleet: &Django, bytes: &[u8]) -> Cost {
         read();
         now().saturating_sub(start)
     };
-    // The fastest counts.
+    // The minimum counts.
     let time = [(); 5].map(time).into_iter().min().unwrap_or_default();
     Cost { refused, peak, time }
 }
 
-/// The time that this thread has run: the machine may be busy.
+/// The processor time of this thread, because the machine may be busy.
 fn now() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: it writes to `time` and nothing else.
+    // SAFETY: it writes only to `time`.
     unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
@@ -94,13 +94,13 @@ fn fixture() -> Vec<(String, Vec<u8>)> {
     map.into_iter().map(|(name, hex)| (name, hex.as_bytes().chunks(2).map(byte).collect())).collect()
 }
 
-/// `count` times `part` between `head` and `tail`, as long as a value may be.
+/// As many `part`s between `head` and `tail` as fit into the largest value.
 fn repeated(head: &[u8], part: &[u8], tail: &[u8]) -> Vec<u8> {
     let count = (MIB - head.len() - tail.len()) / part.len();
     [head, &part.repeat(count), tail].concat()
 }
 
-/// Values that grow as large in memory as they can, each refused at its very end.
+/// Values that use as much memory as they can; each is refused only at its end.
 fn greedy() -> Vec<(String, Vec<u8>)> {
     let mut all: Vec<(&str, Vec<u8>)> = vec![
         ("zeros", vec![0; MIB]),
@@ -134,7 +134,7 @@ fn greedy() -> Vec<(String, Vec<u8>)> {
     let packed = members(|at| [&[0xa5][..], format!("{at:05x}").as_bytes(), &[0xc0]].concat(), 60_000);
     all.push(("msgpack_members", [&[0xdf, 0, 0, 0xea, 0x60][..], &packed, b"x"].concat()));
     let keys = members(|at| [&[0x8c, 5][..], format!("{at:05x}").as_bytes(), b"N"].concat(), 100_000);
-    // A key comes twice.
+    // One key appears twice.
     all.push(("pickle_members", [&b"\x80\x05}("[..], &keys, b"\x8c\x0500000Nu."].concat()));
     all.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
@@ -179,7 +179,7 @@ fn refusing_a_hostile_value_takes_less_than_16_mib() {
             costs.push((format!("bomb of {size} MiB, {how}"), cost(&cache, &packed)));
         }
     }
-    // Windows of 8 MiB and 1 GiB, and no data.
+    // Windows of 8 MiB and 1 GiB, without data.
     for window in [0x68, 0xa0] {
         let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0, window, 0x41, 0, 0, 0x7b];
         costs.push((format!("zstd, window {window:#x}"), cost(&cache, &zstd)));

@@ -1,4 +1,4 @@
-"""Chromium, as visitors use it: pages, words on them, forms, and the keyboard."""
+"""Controls Chromium like a visitor: pages, texts, forms, and the keyboard."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 
 class Browser:
-    """A browser with cookies of its own. `wait` and all that it is used by ask until something holds."""
+    """A browser with its own cookies. `wait`, and the methods that use it, retry until a condition holds."""
 
     def __init__(self) -> None:
         self.profile = tempfile.mkdtemp(prefix="browser-profile-")
@@ -65,14 +65,14 @@ class Browser:
         self.look()
 
     def look(self, *, width: int = 1280, height: int = 900, scheme: str = "light", language: str = "en") -> None:
-        """Which screen, theme and language the browser tells pages that it has."""
+        """Sets the screen, the theme and the language that pages see."""
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self.emulate("Emulation.setDeviceMetricsOverride", **metrics)
         self.emulate("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self.emulate("Network.setUserAgentOverride", userAgent=self.agent, acceptLanguage=language)
 
     def emulate(self, command: str, **parameters: object) -> None:
-        """In this window, if it is not so already."""
+        """Sends the command for this window, unless it is already in effect."""
         if self.emulated.get(command) != parameters:
             self.cdp(command, **parameters)
             self.emulated[command] = parameters
@@ -84,7 +84,7 @@ class Browser:
         self.driver.get(url)
 
     def new_window(self, url: str) -> str:
-        """Opens a page in a new window, which is the one that is used from now on, and returns the one before."""
+        """Opens a page in a new window, which is used from now on, and returns the previous window."""
         before = self.driver.current_window_handle
         self.driver.switch_to.new_window("window")
         self.emulated = {}
@@ -101,10 +101,10 @@ class Browser:
         self.driver.quit()
         shutil.rmtree(self.profile, ignore_errors=True)
 
-    # What is there
+    # Reading pages
 
     def wait(self, what: Callable[[], T], why: str) -> T:
-        """What it returns as soon as that is true. Pages may change meanwhile."""
+        """Returns the result as soon as it is true. Pages may change meanwhile."""
         deadline = time.monotonic() + PATIENCE
         while True:
             try:
@@ -123,7 +123,7 @@ class Browser:
         return self.wait(lambda: self.all(selector)[0], f"an element {selector}")
 
     def text(self, selector: str) -> str:
-        """The words of the first such element that can be seen; empty where there is none."""
+        """The text of the first such element; empty if there is none."""
         for _ in range(5):
             try:
                 elements = self.all(selector)
@@ -140,14 +140,14 @@ class Browser:
         return self.driver.current_url.split("/", 3)[3]
 
     def user_at(self, view: str) -> str:
-        """Who is signed in, as the home page shows for `site` or `api`."""
+        """The signed-in user, as the home page shows it for `site` or `api`."""
         return self.text(f"#view-{view} [data-show='user']")
 
     def session_cookies(self) -> list[dict]:
         cookies = self.cdp("Network.getAllCookies")["cookies"]
         return [cookie for cookie in cookies if cookie["name"] == "shared_session_id"]
 
-    # What visitors do
+    # Visitors' actions
 
     def fill(self, **values: str) -> None:
         """Types into the fields with these ids."""
@@ -182,7 +182,7 @@ class Browser:
         assert not self.path().startswith("login"), self.text("main")
 
     def sign_in_at_api(self, api: str, username: str = "demo", password: str = "demo-password") -> None:
-        """With the documentation's own form, as whoever tries the API does."""
+        """Uses the form in the documentation page."""
         self.open(f"{api}/docs/")
         operation = "[id$='-login']"
         self.click(f"{operation} .opblock-summary-control")
@@ -199,13 +199,13 @@ class Browser:
         ActionChains(self.driver).send_keys(*keys).perform()
 
     def focused(self) -> str:
-        """What the element with the keyboard's focus is called."""
+        """The name of the element with the keyboard focus."""
         script = """const e = document.activeElement;
             return e.getAttribute("aria-label") ?? (e.labels?.[0]?.textContent ?? e.textContent).trim()"""
         return self.driver.execute_script(script)
 
     def tab_to(self, name: str, most: int = 40) -> None:
-        """Presses Tab until the element of this name has the focus. Each one on the way must show that it has it."""
+        """Presses Tab until the element with this name has the focus. Each element on the way must show its focus."""
         for _ in range(most):
             self.press(Keys.TAB)
             assert self.shows_focus(), f"{self.focused()!r} does not show that it has the focus"
@@ -219,10 +219,10 @@ class Browser:
                 && box.width > 1 && box.right > 0 && box.bottom > 0"""
         return self.driver.execute_script(script)
 
-    # What is wrong with a page
+    # Defects of a page
 
     def violations(self, rules: list[str] | None = None) -> list[str]:
-        """What axe-core finds with these rules, or with all that it has; a line for each element."""
+        """The findings of axe-core with these rules, or with all; a line for each element."""
         if not self.driver.execute_script("return typeof axe === 'object'"):
             self.driver.execute_script(AXE)
         script = """const [options, done] = arguments;

@@ -1,4 +1,4 @@
-"""One pair of services and two browsers for all tests. Each test begins without cookies."""
+"""One pair of services and two browsers for all tests. Each test starts without cookies."""
 
 import sys
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every page that `site` has, and how visitors get there."""
+"""Every page of `site`, and how to open it."""
 
 from collections.abc import Callable
 
@@ -35,7 +35,7 @@ def wrong_confirmation(browser: Browser, pair: Pair) -> None:
 
 
 def user(browser: Browser, pair: Pair) -> None:
-    """Of somebody else than who looks, with the questions open that some actions ask first."""
+    """The page of another user, with the confirmations of some actions."""
     browser.open(f"{pair.site}/admin/users?q=demo@")
     browser.submit("tbody th a")
     browser.driver.execute_script("for (const ask of document.querySelectorAll('details')) ask.open = true")
@@ -55,7 +55,7 @@ def rights_to_change(browser: Browser, pair: Pair) -> None:
 
 
 def group(browser: Browser, pair: Pair) -> None:
-    """With the questions open that some actions ask first."""
+    """With the confirmations of some actions."""
     browser.open(f"{pair.site}/admin/groups")
     browser.submit("tbody th a")
     browser.driver.execute_script("for (const ask of document.querySelectorAll('details')) ask.open = true")

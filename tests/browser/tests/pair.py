@@ -13,12 +13,12 @@ import requests
 from servers import PATIENCE, Redis, Service, eventually, free_port, rust_environment, rust_program, start_rust
 
 SECRET_KEY = "browser-tests-3q8w!rx0#7d$k2z%v^n&p*a(5)"
-# This machine, to the browser of the tests alone. A name's parent may have cookies, which an address may not.
+# This machine, for the tests' browser only. The parent of a host name may have cookies, which an IP address may not.
 HOST = "app.example.test"
 
 
 class Pair:
-    """`site` and `api` on ports of their own, at 127.0.0.1 and at HOST. Users are in an embedded database."""
+    """`site` and `api` on separate ports, at 127.0.0.1 and at HOST. Users are in an embedded database."""
 
     def __init__(self) -> None:
         self.redis = Redis(durable=True)
@@ -45,7 +45,7 @@ class Pair:
 
     @contextmanager
     def outage(self) -> Iterator[None]:
-        """No Redis meanwhile; afterwards both services have found it again."""
+        """Stops Redis meanwhile; afterwards waits until both services have reconnected."""
         self.redis.kill()
         try:
             yield
@@ -57,7 +57,7 @@ class Pair:
 
     @contextmanager
     def site_away(self) -> Iterator[None]:
-        """`site` does not run meanwhile."""
+        """Stops `site` meanwhile."""
         self.services[0].end()
         try:
             yield
@@ -65,7 +65,7 @@ class Pair:
             self.services[0] = start_rust("site", self.env)
 
     def age_sign_ins(self) -> None:
-        """As if everybody had signed in long ago."""
+        """Moves all sign-ins into the past."""
         for key in self.redis.client.scan_iter("shared_session:*"):
             if self.redis.client.type(key) == b"string":
                 aged = re.sub(rb'"at":\d+', b'"at":1000000000000', self.redis.client.get(key))
@@ -79,7 +79,7 @@ class Pair:
 
 
 def create_superuser(env: Mapping[str, str]) -> None:
-    """The administrator that `make demo` has."""
+    """The administrator of `make demo`."""
     command = [rust_program("site"), "create-superuser", "--username", "admin", "--email", "admin@example.org"]
     env = rust_environment("site", {**env, "SUPERUSER_PASSWORD": "admin-password"})
     subprocess.run(command, env=env, check=True, capture_output=True, timeout=PATIENCE)

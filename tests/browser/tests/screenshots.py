@@ -15,7 +15,7 @@ LARGEST = 150_000
 
 
 def draw(browser: Browser, name: str) -> None:
-    """What the window shows."""
+    """Takes a screenshot of the window."""
     image = base64.b64decode(browser.cdp("Page.captureScreenshot", format="png")["data"])
     if len(image) > LARGEST:
         sys.exit(f"error: {name}.png has {len(image)} bytes; a picture may have {LARGEST}")
@@ -85,7 +85,7 @@ def main() -> None:
     try:
         browser, phone = Browser(), Browser()
         try:
-            # A second device to look at.
+            # A second device for the list.
             phone.look(width=390)
             phone.sign_in_at_site(pair.site)
             tour(browser, pair)

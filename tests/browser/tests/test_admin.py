@@ -1,4 +1,4 @@
-"""What staff do, in a browser that runs no script."""
+"""The actions of staff, in a browser without scripts."""
 
 import pages
 from browser import Browser

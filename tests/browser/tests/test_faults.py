@@ -1,4 +1,4 @@
-"""Two browsers, two cookies of one name, no store, and no mouse."""
+"""Two browsers, conflicting cookies, a store that is down, and no mouse."""
 
 from selenium.webdriver.common.keys import Keys
 

@@ -1,4 +1,4 @@
-"""Every page in both languages: axe-core finds nothing in either theme, and no width needs scrolling sideways."""
+"""Every page in both languages: axe-core finds nothing in either theme, and pages never scroll sideways."""
 
 from collections.abc import Callable, Mapping
 
@@ -9,10 +9,10 @@ from pages import ANONYMOUS, STAFF, USER
 from pair import Pair
 
 LANGUAGES = ["en", "zh-CN"]
-# The narrowest phones, the usual ones, tablets, desktops.
+# The narrowest phones, common phones, tablets, desktops.
 WIDTHS = [320, 390, 768, 1280]
 SIGN_INS = {"anonymous": None, "user": ("demo", "demo-password"), "staff": ("admin", "admin-password")}
-# What axe-core may find in one theme or at one width, and not in another.
+# The findings of axe-core that may differ between themes or widths.
 OF_LOOKS = ["color-contrast", "link-in-text-block", "scrollable-region-focusable", "target-size"]
 PAGES = {"anonymous": ANONYMOUS, "user": USER, "staff": STAFF}
 
@@ -20,7 +20,7 @@ PAGES = {"anonymous": ANONYMOUS, "user": USER, "staff": STAFF}
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("visitor", PAGES)
 def test_pages(pair: Pair, browser: Browser, other_browser: Browser, visitor: str, language: str) -> None:
-    # So that there is more than one session to look at.
+    # So that the lists have more than one session.
     other_browser.sign_in_at_site(pair.site)
     browser.look(language=language)
     if sign_in := SIGN_INS[visitor]:
@@ -32,7 +32,7 @@ def test_pages(pair: Pair, browser: Browser, other_browser: Browser, visitor: st
 def look_at(
     pages: Mapping[str, Callable[[Browser, Pair], None]], browser: Browser, pair: Pair, language: str
 ) -> list[str]:
-    """What is wrong with these pages."""
+    """The defects of these pages."""
     wrong = []
     for name, show in pages.items():
         browser.look(language=language)

@@ -1,4 +1,4 @@
-"""One login, two services: what visitors do at one of them shows at the other."""
+"""One login, two services: each shows what visitors do at the other."""
 
 from browser import Browser
 from pages import user

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, COOKIE, Pair, Request, Service, html};
 
-/// A browser: it keeps the cookies of one host, whatever the port (RFC 6265, section 8.5). Clones share them.
+/// A browser: it keeps the cookies of one host, for all ports (RFC 6265, section 8.5). Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Browser {
     jar: Arc<Mutex<BTreeMap<String, String>>>,
@@ -92,7 +92,7 @@ impl Browser {
         self.send(login_at_api(&pair.api, name, password)).await
     }
 
-    /// Signs in at `api` and expects that to work.
+    /// Signs in at `api` and expects success.
     #[track_caller]
     pub fn signs_in(&self, pair: &Pair, name: &str) -> impl Future<Output = ()> {
         let request = login_at_api(&pair.api, name, &Pair::password_of(name));
@@ -109,7 +109,7 @@ impl Browser {
         self.send(pair.api.post("/api/logout")).await
     }
 
-    /// The user, according to both services.
+    /// The user, as reported by both services.
     ///
     /// # Panics
     /// If they disagree.
@@ -138,10 +138,10 @@ impl Browser {
     }
 }
 
-/// The user of a session cookie, according to both services.
+/// The user of a session cookie, as reported by both services.
 ///
 /// # Panics
-/// If the services disagree, or the question sets a cookie.
+/// If the services disagree, or an answer sets a cookie.
 pub async fn owner_of(pair: &Pair, session: &str) -> Option<String> {
     let at_api = pair.api.get("/api/me").session(session).send().await;
     let at_site = pair.site.get("/profile").session(session).send().await;

@@ -1,15 +1,15 @@
-//! Whether an answer of `api` is one that its OpenAPI document has.
+//! Checks that the OpenAPI document of `api` contains an answer.
 
 use reqwest::Client;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-/// What a server answers to any request, whatever the operation: its head contradicts itself (two hosts), or the time
-/// was up.
+/// The statuses that any operation may answer with: the head of the request contradicts itself (two hosts), or the
+/// request timed out.
 const OF_EVERY_OPERATION: [u16; 2] = [400, 408];
 
-/// Panics if the document of the `api` at `base` names `method` and `path`, and this `status` not among its answers; or
-/// if it does not name them, and they were answered.
+/// Panics if the document of the `api` at `base` has `method` and `path` but not this `status` among their answers; or
+/// if it does not have them although they were answered.
 pub(crate) async fn assert_documented(client: &Client, base: &str, method: &str, path: &str, status: u16) {
     static DOCUMENT: OnceCell<Value> = OnceCell::const_new();
     let path = path.split('?').next().unwrap_or_default();
@@ -29,11 +29,11 @@ pub(crate) async fn assert_documented(client: &Client, base: &str, method: &str,
     match item.and_then(|item| item.get(method)) {
         Some(operation) => {
             let is_known = operation["responses"].get(status.to_string()).is_some();
-            assert!(is_known || OF_EVERY_OPERATION.contains(&status), "{path}: {status} is in no documented answer");
+            assert!(is_known || OF_EVERY_OPERATION.contains(&status), "{path}: {status} is not a documented answer");
         }
         None => {
             let expected = if item.is_some() { 405 } else { 404 };
-            // Requests of other sites are refused before anybody looks for a route.
+            // Requests of other sites are refused before routing.
             assert!(status == expected || status == 403, "{path}: {status} though the document does not have it");
         }
     }

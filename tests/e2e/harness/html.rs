@@ -23,12 +23,12 @@ pub fn form(page: &str, action: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Where the forms of a page post to.
+/// The actions of all forms of a page.
 pub fn actions(page: &str) -> Vec<String> {
     forms(page).into_iter().filter_map(|form| attribute(form, "action")).collect()
 }
 
-/// The text between two marks.
+/// The text between two markers.
 pub fn between<'a>(page: &'a str, start: &str, end: &str) -> Option<&'a str> {
     let rest = page.split_once(start)?.1;
     rest.split_once(end).map(|(text, _)| text)
@@ -38,7 +38,7 @@ fn forms(page: &str) -> Vec<&str> {
     page.split("<form").skip(1).map(|rest| rest.split_once("</form>").map_or(rest, |(form, _)| form)).collect()
 }
 
-/// An attribute of the first tag in `text` that has one of this name.
+/// An attribute of the first tag in `text` that has it.
 fn attribute(text: &str, name: &str) -> Option<String> {
     let value = between(text, &format!(" {name}=\""), "\"")?;
     let entities = [("&#34;", "\""), ("&quot;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];

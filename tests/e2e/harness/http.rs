@@ -1,10 +1,10 @@
-//! Requests, and answers, which are checked against rules that always hold:
+//! Requests, and answers with checks of rules that always hold:
 //!
-//! - an answer that sets a cookie is not stored by caches, and cookies name their path
+//! - an answer that sets a cookie is not stored by caches, and cookies have a path
 //! - an answer with 409 or 5xx sets no session cookie
 //! - an error of `api` is a problem document (RFC 9457), and 503 has a `Retry-After`
-//! - the body of an error names no key and no address
-//! - an answer of `api` is one that its OpenAPI document has
+//! - the body of an error contains no key and no address
+//! - an answer of `api` is in its OpenAPI document
 
 use reqwest::{
     Client, Method,
@@ -17,7 +17,7 @@ use super::{Kind, documented::assert_documented};
 /// The name of the session cookie.
 pub const COOKIE: &str = "shared_session_id";
 
-/// A request to be sent. Unsafe ones carry what a browser adds for a page of the same service.
+/// A request to be sent. Unsafe requests have the headers that a browser adds for a page of the same service.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Request {
@@ -28,7 +28,7 @@ pub struct Request {
     url: String,
     headers: HeaderMap,
     body: Body,
-    /// Sent to their address, of which the OpenAPI document does not tell.
+    /// Sent to the operators' address, which the OpenAPI document does not describe.
     for_operators: bool,
 }
 
@@ -51,7 +51,7 @@ impl Request {
         Self { client, kind, method, path, url, headers, body: Body::Nothing, for_operators: false }
     }
 
-    /// Sets a header, instead of what a browser would send.
+    /// Sets a header in place of the browser's.
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
         self.headers.insert(name, HeaderValue::from_str(value).unwrap());
@@ -101,14 +101,14 @@ impl Request {
         self
     }
 
-    /// The request to the same address with one part of it replaced.
+    /// Replaces one part of the path.
     pub fn renamed(mut self, from: &str, to: &str) -> Self {
         self.url = self.url.replace(from, to);
         self.path = self.path.replace(from, to);
         self
     }
 
-    /// The request to the address of operators, which is `own` instead of `main`.
+    /// Sends the request to the operators' address `own` instead of `main`.
     pub fn for_operators(self, main: &str, own: &str) -> Self {
         Self { for_operators: true, ..self.renamed(main, own) }
     }
@@ -152,7 +152,7 @@ impl Answer {
         values.join(", ")
     }
 
-    /// Whether a header that is a list has this member, in any case.
+    /// Whether a list header has this member, ignoring case.
     pub fn header_has(&self, name: &str, member: &str) -> bool {
         self.header(name).split(',').any(|each| each.trim().eq_ignore_ascii_case(member))
     }
@@ -190,7 +190,7 @@ impl Answer {
     }
 
     /// # Panics
-    /// Unless this sends the browser to a path, which is returned.
+    /// Unless this redirects the browser to a path, which is returned.
     #[track_caller]
     pub fn redirect(&self) -> String {
         self.assert_status(303);
@@ -208,7 +208,7 @@ impl Answer {
         assert!(cookies.is_empty() || self.header(CACHE_CONTROL.as_str()).contains("no-store"), "no no-store: {shown}");
         for cookie in cookies {
             let has = |wanted: &str| cookie.split(';').skip(1).any(|part| part.trim().eq_ignore_ascii_case(wanted));
-            // Scripts of a Django fleet read this one.
+            // Scripts of a Django fleet read this cookie.
             let hidden = has("HttpOnly") != cookie.starts_with("csrftoken=");
             assert!(cookie.contains("; Path=/") && hidden && has("SameSite=Lax"), "{cookie}");
         }
@@ -218,12 +218,12 @@ impl Answer {
         if self.status < 400 || path == "/readyz" {
             return;
         }
-        assert!(!self.body.contains("shared_session:"), "names a key: {shown}");
+        assert!(!self.body.contains("shared_session:"), "contains a key: {shown}");
         if self.status == 503 {
             assert!(self.header("retry-after").parse::<u32>().is_ok(), "no Retry-After: {shown}");
         }
         if kind == Kind::Api && self.shown.split(' ').nth(1) != Some("HEAD") {
-            assert!(!self.body.contains("127.0.0.1"), "names an address: {shown}");
+            assert!(!self.body.contains("127.0.0.1"), "contains an address: {shown}");
             assert_eq!(self.header("content-type"), "application/problem+json", "{shown}");
             let problem = self.json();
             assert_eq!(problem["status"], self.status, "{shown}");

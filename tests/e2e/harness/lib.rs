@@ -1,4 +1,4 @@
-//! Starts the example services, and talks to them as a browser does.
+//! Starts the example services, and talks to them like a browser.
 
 #![allow(
     clippy::unwrap_used,
@@ -6,7 +6,7 @@
     clippy::panic,
     missing_docs,
     missing_debug_implementations,
-    reason = "it is for tests alone"
+    reason = "used only by tests"
 )]
 
 pub mod browser;
@@ -25,10 +25,10 @@ pub use pair::{Backend, Pair};
 pub use service::{Kind, Service};
 pub use tempfile::TempDir;
 
-/// The longest wait for anything. Far longer than needed, so that a slow machine fails no test.
+/// The longest wait for anything. Far longer than needed, so that tests pass on a slow machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Runs all at once and returns their results in order.
+/// Runs all tasks at once and returns their results in order.
 pub async fn all<T, F>(tasks: impl IntoIterator<Item = F>) -> Vec<T>
 where
     T: Send + 'static,
@@ -42,7 +42,7 @@ where
     results
 }
 
-/// Asks again and again until the answer is `Some`.
+/// Asks repeatedly until the answer is `Some`.
 pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {

@@ -24,7 +24,7 @@ pub const SECRET_KEY: &str = "the secret key of the end-to-end tests 0123456789"
 /// `site` and `api`, which share sessions and users.
 #[derive(Debug)]
 pub struct Pair {
-    // Dropped in this order: the services go before what they use.
+    // Drop order: the services end before the servers that they use.
     pub site: Service,
     pub api: Service,
     env: Vec<(String, String)>,
@@ -37,7 +37,7 @@ impl Pair {
         Self::with(backend, &[])
     }
 
-    /// Starts both services with more settings, which win.
+    /// Starts both services with more settings, which take precedence.
     pub fn with(backend: Backend, settings: &[(&str, &str)]) -> Self {
         let redis = match backend {
             Backend::Embedded | Backend::Postgres => None,
@@ -54,7 +54,7 @@ impl Pair {
         Self::over(redis, &env)
     }
 
-    /// Starts both services over a Redis server of the caller's.
+    /// Starts both services over the caller's Redis server.
     pub fn over(redis: Option<Redis>, settings: &[(String, String)]) -> Self {
         let directory = TempDir::new().unwrap();
         let mut env = basic_settings(directory.path());
@@ -66,23 +66,23 @@ impl Pair {
         Self { site, api, env, redis, directory }
     }
 
-    /// Ends both services and starts them with these settings changed.
+    /// Ends both services and starts them again with these settings changed.
     pub fn restart(&mut self, settings: &[(&str, &str)]) {
         self.env.extend(owned(settings));
         [self.site, self.api] = start_both(self.directory.path(), &self.env);
     }
 
-    /// One more service over the same store.
+    /// Another service over the same store.
     pub fn one_more(&self, kind: Kind) -> Service {
         Service::start(kind, self.directory.path(), &self.env)
     }
 
-    /// One more service over the same store, with more settings.
+    /// Another service over the same store, with more settings.
     pub fn one_more_with(&self, kind: Kind, settings: &[(&str, &str)]) -> Service {
         Service::start(kind, self.directory.path(), &[&*self.env, &owned(settings)].concat())
     }
 
-    /// Where both run; their data directory is `data` in it.
+    /// The working directory of both services; their data directory is `data` in it.
     pub fn directory(&self) -> &Path {
         self.directory.path()
     }
@@ -118,11 +118,11 @@ impl Pair {
         let fields = [("username", name), ("email", &email), ("password1", &password), ("password2", &password)];
         let browser = Browser::new();
         browser.open_and_submit(&self.site, "/register", "/register", &fields).await.assert_status(303);
-        // A registration may or may not sign in.
+        // A registration may or may not sign the user in.
         browser.sign_out_at_api(self).await.assert_status(204);
     }
 
-    /// The password that [`user`](Self::user) and [`superuser`](Self::superuser) give.
+    /// The password of the users that [`user`](Self::user) and [`superuser`](Self::superuser) create.
     pub fn password_of(name: &str) -> String {
         format!("the-pass-phrase-of-{name}")
     }

@@ -1,11 +1,11 @@
-//! A browser that keeps cookies apart by domain and path, at one host.
+//! A browser for one host that distinguishes cookies by domain and path.
 
 use super::{Answer, COOKIE, Request, Service, html};
 
-/// The host that the services are reached under.
+/// The host name of the services.
 pub const HOST: &str = "app.example.com";
 
-/// Cookies as RFC 6265, 5.3 keeps them.
+/// The cookies, stored as in RFC 6265, 5.3.
 #[derive(Clone, Debug, Default)]
 pub struct ScopedBrowser {
     jar: Vec<Cookie>,
@@ -15,7 +15,7 @@ pub struct ScopedBrowser {
 pub struct Cookie {
     name: String,
     value: String,
-    /// `None`: of the host alone.
+    /// `None`: for the host only.
     domain: Option<String>,
     path: String,
 }
@@ -46,7 +46,7 @@ impl ScopedBrowser {
         scopes.concat()
     }
 
-    /// Puts a cookie there, as a neighbour or an earlier configuration did.
+    /// Adds a cookie, as if set by a neighbour or an earlier configuration.
     pub fn plant(&mut self, name: &str, value: &str, domain: Option<&str>, path: &str) {
         let (name, value) = (name.to_owned(), value.to_owned());
         self.jar.push(Cookie { name, value, domain: domain.map(str::to_owned), path: path.to_owned() });
@@ -72,7 +72,7 @@ impl ScopedBrowser {
         self.send(path, service.get(path)).await
     }
 
-    /// Opens a page of `site` and sends the form on it.
+    /// Opens a page of `site` and submits the form on it.
     pub async fn submit(&mut self, site: &Service, path: &str, fields: &[(&str, &str)]) -> Answer {
         let page = self.get(site, path).await;
         let mut all = html::form(&page.body, path);

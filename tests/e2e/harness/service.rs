@@ -14,7 +14,7 @@ use reqwest::{Client, redirect::Policy};
 
 use super::{PATIENCE, Request};
 
-/// Ends the service if this process ends without doing so, because `read` then fails.
+/// Ends the service if this process ends first, because `read` then fails.
 const WATCHDOG: &str = r#"read -r _ || kill -KILL "$1""#;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// The origin that its pages have for a browser. Nothing resolves it: services know their origins from settings.
+    /// The origin of its pages in a browser. The name is never resolved: services know their origins from settings.
     pub fn origin(self) -> &'static str {
         match self {
             Self::Site => "http://site.test:8000",
@@ -59,7 +59,7 @@ impl Kind {
         program
     }
 
-    /// The program with nothing from this process' environment but `PATH`.
+    /// The program with only `PATH` from this process' environment.
     pub fn command(self, directory: &Path, env: &[(String, String)]) -> Command {
         let mut command = Command::new(self.program());
         command.env_clear().current_dir(directory).stdin(Stdio::null());
@@ -117,7 +117,7 @@ impl Service {
         service
     }
 
-    /// Starts the process and waits for nothing.
+    /// Starts the process without waiting for it.
     pub fn spawn(kind: Kind, directory: &Path, env: &[(String, String)]) -> Self {
         let mut command = kind.command(directory, env);
         if !env.iter().any(|(name, _)| name == kind.address_variable()) {
@@ -136,14 +136,14 @@ impl Service {
             .redirect(Policy::none())
             .no_proxy()
             .timeout(PATIENCE)
-            // Shorter than the servers' keep-alive, so that no request uses a connection that is closing.
+            // Shorter than the servers' keep-alive, so that requests do not use a connection that is closing.
             .pool_idle_timeout(Duration::from_secs(1))
             .build()
             .unwrap();
         Self { kind, process, watchdog, url: String::new(), stdout, stderr, client }
     }
 
-    /// Waits for the line that says where the service listens.
+    /// Waits for the line with the service's address.
     pub fn wait_until_ready(&mut self) {
         let deadline = Instant::now() + PATIENCE;
         while self.url.is_empty() {
@@ -180,12 +180,12 @@ impl Service {
         self.url.strip_prefix("http://").unwrap()
     }
 
-    /// Everything that it has written so far, to both outputs.
+    /// The output so far, of both streams.
     pub fn output(&self) -> String {
         format!("{}{}", self.stdout.text(), self.stderr.text())
     }
 
-    /// A request of a page that this service served.
+    /// A request from a page of this service.
     pub fn request(&self, method: &str, path: &str) -> Request {
         Request::new(self.client.clone(), self.kind, method, &self.url, path)
     }
@@ -224,7 +224,7 @@ impl Drop for Service {
     }
 }
 
-/// What a process writes, read as it comes.
+/// The output of a process, read as it comes.
 #[derive(Debug)]
 struct Output {
     text: Arc<Mutex<String>>,
@@ -236,7 +236,7 @@ impl Output {
         self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// All of it, once the process has ended.
+    /// The whole output, once the process has ended.
     fn whole(mut self) -> String {
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();

@@ -1,8 +1,8 @@
 //! The checkers: pure functions that find contradictions between answers.
 //!
 //! They use only the answers and times that clients saw. An operation that ended before another began came first;
-//! overlapping ones may have happened in either order. An `info` operation may have happened or not, so it can explain
-//! other answers and is never a violation itself.
+//! overlapping ones may have happened in either order. An `info` operation may or may not have happened, so it can
+//! explain other answers and is never a violation itself.
 
 mod counter;
 mod entries;
@@ -16,7 +16,7 @@ use crate::history::{Ending, Op, Operation};
 /// The name of a checker, and the checker.
 pub type Checker = (&'static str, fn(&[Operation]) -> Vec<Violation>);
 
-/// The checker for reads of data that no replica had yet: Redis shows it, and a failover undoes it.
+/// The checker for reads of data that no replica had yet: Redis returns such data, and a failover undoes it.
 pub const TAKEN_BACK: &str = "reads taken back";
 
 /// Every checker.
@@ -37,11 +37,11 @@ pub const ALL: [Checker; 11] = [
 /// An impossible answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// In which session.
+    /// The session.
     pub session: u32,
     /// The answer, and why it is impossible.
     pub what: String,
-    /// When the answer came, in nanoseconds: where to look in the file.
+    /// The time of the answer in nanoseconds, to find it in the file.
     pub at: u64,
 }
 
@@ -58,8 +58,8 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The operations as checkers see them when services cache: a read that may be outdated by `bound` counts as one that
-/// began that much earlier.
+/// The operations for the checkers when services cache: a read that may be outdated by `bound` counts as one that began
+/// that much earlier.
 #[must_use]
 pub fn relaxed(operations: &[Operation], bound: Duration) -> Vec<Operation> {
     let bound = u64::try_from(bound.as_nanos()).unwrap_or(u64::MAX);
@@ -72,7 +72,7 @@ pub fn relaxed(operations: &[Operation], bound: Duration) -> Vec<Operation> {
     relaxed
 }
 
-/// What every checker found, by its name.
+/// The violations that each checker found, by its name.
 #[must_use]
 pub fn all(operations: &[Operation]) -> BTreeMap<&'static str, Vec<Violation>> {
     ALL.iter().map(|(name, check)| (*name, check(operations))).collect()
@@ -98,9 +98,9 @@ fn sessions(operations: &[Operation]) -> BTreeMap<u32, Vec<&Operation>> {
 /// The times from which a cookie may be, or must be, refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct End {
-    /// Before this nobody had asked for it.
+    /// Before this time no request had asked for the end.
     possible: u64,
-    /// After this it had been acknowledged.
+    /// After this time the end had been acknowledged.
     certain: u64,
 }
 
@@ -117,7 +117,7 @@ impl End {
     }
 }
 
-/// When a session of these operations was ended; `everywhere` also counts endings that only the user row knows.
+/// When a session of these operations was ended; `everywhere` also counts endings that are stored only in the user row.
 fn end_of_session(operations: &[&Operation], everywhere: bool) -> End {
     let mut end = End::NEVER;
     for operation in operations {
@@ -130,7 +130,7 @@ fn end_of_session(operations: &[&Operation], everywhere: bool) -> End {
     end
 }
 
-/// When a cookie was replaced: by any rotation of it or of one before it.
+/// When a cookie was replaced: by a rotation of it or of an earlier one.
 fn end_of_cookie(operations: &[&Operation], cookie: u32) -> End {
     let mut end = End::NEVER;
     let rotations = operations.iter().filter(|operation| operation.call.op == Op::Rotate);

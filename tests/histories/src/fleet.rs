@@ -20,7 +20,7 @@ const KEY_PREFIX: &str = "shared_session:";
 /// The processes.
 #[derive(Debug)]
 pub struct Fleet {
-    // Dropped in this order: the services go before what they use.
+    // Drop order: the services end before the servers that they use.
     /// The services.
     pub services: Vec<Service>,
     /// The servers that hold the sessions.
@@ -46,7 +46,7 @@ impl Fleet {
                 ("NEAR_CACHE", if plan.near_cache { "on" } else { "off" }.to_owned()),
                 ("SESSION_REPLICAS", plan.replicas.to_string()),
                 ("SESSION_FENCED_READS", if plan.replicas > 0 { "on" } else { "off" }.to_owned()),
-                // What the checkers compare is what was asked for, and not what was limited.
+                // No limits, so that the checkers see the effects of the requests alone.
                 ("SIGN_IN_LIMIT", "off".to_owned()),
                 ("SESSION_MAX_PER_USER", "0".to_owned()),
                 ("RUST_LOG", "warn".to_owned()),

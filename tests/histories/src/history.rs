@@ -1,4 +1,4 @@
-//! Operations, and their file: JSON lines in order of time.
+//! Operations, and their file: JSON lines ordered by time.
 
 use std::{
     fs::File,
@@ -10,22 +10,22 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// A process of the history; each does one thing at a time.
+/// A process of the history; each performs one operation at a time.
 pub type Process = u32;
-/// The process that breaks things.
+/// The process that causes faults.
 pub const NEMESIS: Process = 0;
 
 /// One line of a history: an operation begins or ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Nanoseconds since the run began, by a clock that never goes back.
+    /// Nanoseconds since the start of the run, by a monotonic clock.
     pub time: u64,
-    /// Who.
+    /// The process.
     pub process: Process,
-    /// Begins or ends, and how.
+    /// Whether the operation begins, or how it ended.
     #[serde(flatten)]
     pub phase: Phase,
-    /// What.
+    /// The request.
     #[serde(flatten)]
     pub call: Call,
 }
@@ -36,16 +36,16 @@ pub struct Event {
 pub enum Phase {
     /// It begins.
     Invoke,
-    /// It was done, with this answer.
+    /// The operation was done, with this answer.
     Ok(Value),
-    /// It was refused: certainly not done.
+    /// The operation was refused: it was certainly not done.
     Fail,
     /// The outcome is unknown.
     Info,
 }
 
 impl Phase {
-    /// The answer, if the session was there and the operation was done.
+    /// The answer, if the session existed and the operation was done.
     fn answer(&self) -> Option<&Value> {
         match self {
             Self::Ok(Value::Anonymous | Value::Unexpected(_)) | Self::Fail | Self::Info | Self::Invoke => None,
@@ -57,9 +57,9 @@ impl Phase {
 /// A request, and its service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Call {
-    /// Which service.
+    /// The service.
     pub service: String,
-    /// Which session; sessions are never reused.
+    /// The session; sessions are never reused.
     pub session: u32,
     /// The number of the cookie within the session.
     pub cookie: u32,
@@ -76,17 +76,17 @@ pub enum Op {
     Begin,
     /// Stores the entry that every session has; answers never show it.
     Mark,
-    /// Stores an entry that nobody else stores.
+    /// Stores an entry that no other operation stores.
     Add(u32),
-    /// Removes an entry of one's own.
+    /// Removes an entry of the same client.
     Remove(u32),
-    /// Adds one to the counter: answers the number that was stored.
+    /// Adds one to the counter: returns the stored number.
     Increment,
-    /// Answers the entries.
+    /// Returns the entries.
     Read,
-    /// Answers the counter.
+    /// Returns the counter.
     ReadCounter,
-    /// Asks who is signed in.
+    /// Asks for the signed-in user.
     Who,
     /// Signs in again: the next cookie replaces this one.
     Rotate,
@@ -98,7 +98,7 @@ pub enum Op {
     Fault(String),
 }
 
-/// How a session is ended.
+/// The way in which a session is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
@@ -129,9 +129,9 @@ pub enum Value {
 /// An operation from its beginning to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operation {
-    /// Who.
+    /// The process.
     pub process: Process,
-    /// What.
+    /// The request.
     pub call: Call,
     /// When it began.
     pub invoked: u64,
@@ -142,7 +142,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    /// The answer, if the session was there and the operation was done.
+    /// The answer, if the session existed and the operation was done.
     #[must_use]
     pub fn answer(&self) -> Option<&Value> {
         self.end.answer()
@@ -157,7 +157,7 @@ impl Operation {
         }
     }
 
-    /// Whether it may have been done.
+    /// Whether the operation may have been done.
     #[must_use]
     pub fn may_have_happened(&self) -> bool {
         self.end == Phase::Info || self.answer().is_some()
@@ -170,7 +170,7 @@ impl Operation {
     }
 }
 
-/// The operations of a history, ordered by their beginning. Those that never ended are `info`.
+/// The operations of a history, ordered by their beginning. Operations without an end are `info`.
 #[must_use]
 pub fn operations(events: &[Event]) -> Vec<Operation> {
     let mut open = std::collections::BTreeMap::<Process, usize>::new();
@@ -211,7 +211,7 @@ impl Recorder {
     /// Starts a history that is written to a file.
     ///
     /// # Errors
-    /// If there can be no such file.
+    /// If the file cannot be created.
     pub fn create(path: &Path) -> io::Result<Self> {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
@@ -220,13 +220,13 @@ impl Recorder {
         Ok(Self { start: Instant::now(), log: Mutex::new(log) })
     }
 
-    /// Records that something begins or ends now.
+    /// Records that an operation begins or ends now.
     ///
     /// # Panics
     /// If the file cannot be written.
     pub fn note(&self, process: Process, phase: Phase, call: Call) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        // Under the lock, so that the lines are in order of time.
+        // Under the lock, so that the lines are ordered by time.
         let time = u64::try_from(self.start.elapsed().as_nanos()).unwrap();
         let event = Event { time, process, phase, call };
         serde_json::to_writer(&mut log.file, &event).unwrap();
@@ -237,13 +237,13 @@ impl Recorder {
         log.events.push(event);
     }
 
-    /// How many requests were answered so far, by a session that was there.
+    /// The number of requests that a live session answered so far.
     #[must_use]
     pub fn answers(&self) -> usize {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).answers
     }
 
-    /// Everything so far.
+    /// All events so far.
     ///
     /// # Panics
     /// If the file cannot be written.
@@ -258,7 +258,7 @@ impl Recorder {
 /// Reads a history.
 ///
 /// # Errors
-/// If the file cannot be read or is no history.
+/// If the file cannot be read or is not a history.
 pub fn read(path: &Path) -> io::Result<Vec<Event>> {
     BufReader::new(File::open(path)?)
         .lines()

@@ -2,14 +2,14 @@
 //!
 //! The method is Jepsen's. Clients share few sessions and record every operation when they invoke it and when it
 //! completes: `ok` with the answer, `fail` if it was certainly not done, `info` if the outcome is unknown (503, a
-//! time-out, a broken connection). Meanwhile a nemesis breaks things. Afterwards checkers, which know nothing of the
+//! time-out, a broken connection). Meanwhile a nemesis causes faults. Afterwards checkers, which do not depend on the
 //! services' implementation, look for contradictions between answers.
 //!
 //! - [`history`]: the operations, and the file they are kept in
 //! - [`check`]: the checkers, pure functions from operations to violations
 //! - [`workload`]: the clients
 //! - [`nemesis`]: the faults
-//! - [`plan`]: what to run
+//! - [`plan`]: the parameters of a run
 //! - [`fleet`], [`service`] and [`servers`]: the processes
 //! - [`report`]: the figures
 //!

@@ -1,4 +1,4 @@
-//! The nemesis: one fault after the other, sometimes together with one of a service, each repaired before the next
+//! The nemesis: one fault after the other, sometimes together with a fault of a service, each repaired before the next
 //! begins.
 
 mod choice;
@@ -17,18 +17,18 @@ use crate::{
 };
 use fault::Fault;
 
-/// How long a primary that was replaced while stopped still acts as one, in milliseconds. Sentinels would leave it so
-/// for ten seconds.
+/// How long a primary that was replaced while stopped still acts as a primary, in milliseconds. Sentinels would allow
+/// ten seconds.
 const TWO_PRIMARIES: u64 = 2000;
 
-/// How long a primary still runs before it is lost, in milliseconds: services need one second to return to it, replicas
-/// six.
+/// How long a primary still runs before it is lost, in milliseconds: services reconnect to it within one second,
+/// replicas within six.
 const UNHEARD: u64 = 1500;
 
-/// How often a run without faults looks whether it is over, in milliseconds.
+/// The interval in milliseconds at which a run without faults checks whether it is over.
 const POLL: u64 = 50;
 
-/// Breaks things for as long as the run goes on, then mends everything. Blocks.
+/// Causes faults for as long as the run goes on, then repairs everything. Blocks.
 ///
 /// # Panics
 /// If the servers do not recover.
@@ -59,7 +59,7 @@ pub fn rage(fleet: &Fleet, recorder: &Recorder, goes_on: impl Fn() -> bool, faul
             mend(fault, fleet);
             note(Phase::Ok(Value::Done), fault);
         }
-        // Replication endures one fault at a time.
+        // Replication survives only one fault at a time.
         fleet.servers.wait_until_whole();
         let were = std::mem::replace(&mut primaries, fleet.servers.primaries());
         for promoted in primaries.iter().filter(|primary| !were.contains(primary)) {
@@ -70,7 +70,7 @@ pub fn rage(fleet: &Fleet, recorder: &Recorder, goes_on: impl Fn() -> bool, faul
     }
 }
 
-/// Every key has a lifetime, always.
+/// Checks that every key has a lifetime.
 pub(crate) fn look_at_keys(fleet: &Fleet, recorder: &Recorder) {
     let call = || Call { service: "redis".into(), session: 0, cookie: 0, op: Op::Key };
     recorder.note(NEMESIS, Phase::Invoke, call());
@@ -136,7 +136,7 @@ fn mend(fault: &Fault, fleet: &Fleet) {
         Fault::HandedOver(server) => fleet.servers.follow(*server),
         Fault::SentinelKilled(which) => with_sentinel(fleet, |sentinel| sentinel.restart_sentinel(*which)),
         Fault::SentinelStopped(which) => with_sentinel(fleet, |sentinel| sentinel.resume_sentinel(*which)),
-        // Starting the move again shows the target.
+        // Starting the move again returns the target.
         Fault::SlotMoved(key) => with_cluster(fleet, |cluster| cluster.finish_moving(key, cluster.begin_moving(key))),
         Fault::Full(server) => tell(server, &["CONFIG", "SET", "maxmemory", "0"]),
         Fault::Demoted(server) => tell(server, &["REPLICAOF", "NO", "ONE"]),
@@ -144,7 +144,7 @@ fn mend(fault: &Fault, fleet: &Fleet) {
         Fault::Way(_, which) => which.iter().for_each(|way| ways[*way].set(Trouble::None)),
         Fault::ServiceKilled(which) => fleet.services[*which].restart(),
         Fault::ServiceStopped(which) => fleet.services[*which].resume(),
-        // They end by themselves.
+        // These faults end by themselves.
         Fault::WritesPaused(_)
         | Fault::AllPaused(_)
         | Fault::ScriptsForgotten(_)

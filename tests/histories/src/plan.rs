@@ -1,31 +1,31 @@
-//! What to run.
+//! The parameters of a run.
 
 use std::{path::PathBuf, time::Duration};
 
 use test_servers::RedisKind;
 
-/// What to run.
+/// The parameters of a run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// How long things break.
+    /// How long faults occur.
     pub lasts: Duration,
-    /// How many requests must be answered before it ends: on a busy machine it lasts longer, up to five minutes.
+    /// How many requests must be answered before the run ends: on a busy machine it lasts longer, up to five minutes.
     pub answers: usize,
-    /// The seed of the choices.
+    /// The seed of the random choices.
     pub seed: u64,
-    /// Which server.
+    /// The kind of server.
     pub redis: RedisKind,
     /// The number and the roles of the servers.
     pub topology: Topology,
-    /// How many replicas must have a write before it is acknowledged, and be there for a primary to answer at all.
+    /// How many replicas must have a write before it is acknowledged, and be connected for a primary to answer at all.
     pub replicas: u32,
     /// The clients.
     pub load: Load,
     /// Whether the services keep sessions in a near cache.
     pub near_cache: bool,
-    /// What breaks.
+    /// The faults.
     pub faults: Faults,
-    /// Where the history is written; the services log beside it.
+    /// The file of the history; the services log beside it.
     pub file: PathBuf,
 }
 
@@ -48,7 +48,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Whether a failover may lose acknowledged data: not if each server that can take over has it.
+    /// Whether a failover may lose acknowledged data: not if every server that can take over has it.
     #[must_use]
     pub fn may_lose(&self) -> bool {
         self.replicas < self.topology.replicas()
@@ -84,7 +84,7 @@ impl Topology {
     }
 }
 
-/// How many clients there are, and how fast.
+/// The number and the speed of the clients.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// Sessions that live at the same time.
@@ -99,15 +99,15 @@ impl Default for Load {
     }
 }
 
-/// Which faults there are.
+/// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Faults {
-    /// None.
+    /// No faults.
     None,
-    /// Primaries are replaced as planned.
+    /// Primaries are replaced by planned failovers.
     HandOvers,
-    /// All, one at a time for the servers.
+    /// All faults, one at a time for the servers.
     Any,
-    /// Also primaries that are lost after their replicas stopped hearing them: two faults in a row.
+    /// Also primaries that are lost after their replicas stopped receiving from them: two faults in a row.
     Worse,
 }

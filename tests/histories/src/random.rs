@@ -1,17 +1,17 @@
-//! Random numbers that a seed repeats.
+//! Reproducible random numbers.
 
 /// SplitMix64 (Steele, Lea and Flood, 2014). For choosing faults, not for secrets.
 #[derive(Clone, Debug)]
 pub struct Random(u64);
 
 impl Random {
-    /// The numbers that belong to `seed`.
+    /// The sequence for `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Other numbers that belong to the same seed.
+    /// Another sequence for the same seed.
     #[must_use]
     pub fn fork(&mut self) -> Self {
         Self(self.next())
@@ -25,7 +25,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// From `from` up to and without `to`.
+    /// A number from `from` up to but not including `to`.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.next() % (to - from).max(1)
     }
@@ -35,10 +35,10 @@ impl Random {
         self.between(0, 100) < percent
     }
 
-    /// One of them.
+    /// A random element.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there are no elements.
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         let index = self.between(0, from.len() as u64);
         &from[usize::try_from(index).unwrap()]

@@ -1,4 +1,4 @@
-//! The result of a run, in figures.
+//! The figures of a run.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,8 +14,8 @@ use crate::{
 /// How many violations of each kind are shown.
 const SHOWN: usize = 5;
 
-/// The figures of a history, and its number of violations. Losses are counted but are no violations if failovers may
-/// lose data. With failovers it is never a violation that they undo data that was read but not acknowledged.
+/// The figures of a history, and its number of violations. If failovers may lose data, losses are counted but are not
+/// violations. With failovers it is never a violation that they undo data that was read but not acknowledged.
 #[must_use]
 pub fn report(operations: &[Operation], plan: &Plan) -> (String, usize) {
     let mut text = String::new();
@@ -36,7 +36,7 @@ pub fn report(operations: &[Operation], plan: &Plan) -> (String, usize) {
     (text, total)
 }
 
-/// Acknowledged data that is gone.
+/// Acknowledged data that is lost.
 fn losses(text: &mut String, operations: &[Operation], found: &BTreeMap<&str, Vec<check::Violation>>) {
     let acknowledged =
         |is: fn(&Op) -> bool| operations.iter().filter(|o| is(&o.call.op) && o.answer().is_some()).count();

@@ -18,7 +18,7 @@ use crate::{
 /// How much longer than planned a run waits for answers.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Runs it and returns the history.
+/// Performs the run and returns the history.
 ///
 /// # Errors
 /// If the history cannot be written.

@@ -14,10 +14,10 @@ use crate::{
 
 const PATIENCE: Duration = Duration::from_secs(90);
 const POLL: Duration = Duration::from_millis(50);
-/// It survives a kill: acknowledged data is on the disk.
+/// Acknowledged data survives a kill, because it is on the disk.
 const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
-/// A silently lost connection is given up after seconds, and the failure of a part of a cluster does not affect the
-/// others.
+/// A client gives up a silently lost connection after seconds, and the failure of a part of a cluster does not affect
+/// the others.
 const REPLICATED: [&str; 6] =
     ["--repl-ping-replica-period", "1", "--repl-timeout", "6", "--cluster-require-full-coverage", "no"];
 
@@ -38,13 +38,13 @@ pub enum Servers {
 }
 
 impl Servers {
-    /// Starts it, for so many services.
+    /// Starts the servers, for this many services.
     ///
     /// # Panics
     /// If a server does not start.
     #[must_use]
     pub fn start(plan: &Plan, services: usize) -> Self {
-        // A primary that has lost its replicas takes no writes.
+        // A primary that has lost its replicas refuses writes.
         let replicas = plan.replicas.to_string();
         let guarded = ["--min-replicas-to-write", &replicas, "--min-replicas-max-lag", "2"];
         let args = [&DURABLE[..], &REPLICATED, &guarded].concat();
@@ -80,7 +80,7 @@ impl Servers {
         }
     }
 
-    /// The paths that can have trouble: of each service, or to each server.
+    /// The paths that can have trouble: to Redis from each service, or to each server.
     ///
     /// # Panics
     /// Never.
@@ -104,7 +104,7 @@ impl Servers {
         self.all().iter().enumerate().filter(|(_, server)| is_primary(server)).map(|(at, _)| at).collect()
     }
 
-    /// Returns when all servers run, agree, and replicas are in step.
+    /// Returns when all servers run and agree, and replicas are in step.
     ///
     /// # Panics
     /// If it takes too long.
@@ -121,10 +121,10 @@ impl Servers {
         }
     }
 
-    /// Returns when another server has taken the place of a primary.
+    /// Returns when another server has replaced a primary.
     ///
     /// # Panics
-    /// If none does.
+    /// If none takes over.
     pub fn wait_for_another_than(&self, primary: usize) {
         match self {
             Self::Single { .. } => {}
@@ -137,7 +137,7 @@ impl Servers {
     /// seconds.
     ///
     /// # Panics
-    /// If it does not answer.
+    /// If the server does not answer.
     pub fn follow(&self, server: usize) {
         if let Self::Sentinel(sentinel) = self {
             let port = sentinel.primary().announced_port().to_string();
@@ -148,7 +148,7 @@ impl Servers {
     /// Replaces a primary as for an upgrade, and returns when it is replaced.
     ///
     /// # Panics
-    /// If it is not.
+    /// If it is not replaced.
     pub fn hand_over(&self, primary: usize) {
         match self {
             Self::Single { .. } => {}
@@ -161,7 +161,7 @@ impl Servers {
         }
     }
 
-    /// A key of some primary, if there is one.
+    /// A key on some primary, if there is one.
     #[must_use]
     pub fn some_key(&self, random: &mut Random) -> Option<String> {
         let primary = *random.pick(&self.primaries());

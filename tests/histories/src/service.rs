@@ -11,11 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Ends the service if this process ends without doing so, because `read` then fails.
+/// Ends the service if this process ends first, because `read` then fails.
 const WATCHDOG: &str = r#"read -r _ || kill -KILL "$1""#;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A service on a port that it keeps.
+/// A service with a fixed port.
 #[derive(Debug)]
 pub struct Service {
     name: String,
@@ -34,8 +34,8 @@ struct Process {
 }
 
 impl Service {
-    /// Starts `kind` (`site` or `api`) with nothing but these settings in its environment. What it logs is appended to
-    /// a file of its name.
+    /// Starts `kind` (`site` or `api`) with only these settings in its environment. Its output is appended to a file
+    /// with its name.
     ///
     /// # Panics
     /// If it does not start.
@@ -63,13 +63,13 @@ impl Service {
         self.kind == "site"
     }
 
-    /// The address of a path.
+    /// The URL of a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
-    /// Ends it as a crash does.
+    /// Ends the process like a crash.
     pub fn kill(&self) {
         *self.process() = None;
     }
@@ -87,7 +87,7 @@ impl Service {
         }
     }
 
-    /// Stops it from running; connections stay open.
+    /// Suspends the process; connections stay open.
     pub fn pause(&self) {
         self.signal("STOP");
     }
@@ -151,7 +151,7 @@ impl Drop for Process {
     }
 }
 
-/// The built example of that name, above this program.
+/// The built example of that name, in a directory above this program.
 ///
 /// # Panics
 /// If it was not built.

@@ -19,7 +19,7 @@ use crate::{
 use client::Client;
 use shared::{Shared, Slot};
 
-/// Clients that are at work.
+/// The running clients.
 #[derive(Debug)]
 pub struct Workload {
     shared: Arc<Shared>,
@@ -28,7 +28,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Sets them to work.
+    /// Starts the clients.
     #[must_use]
     pub fn start(fleet: &Arc<Fleet>, recorder: &Arc<Recorder>, load: Load, random: &mut Random) -> Self {
         let shared = Arc::new(Shared {

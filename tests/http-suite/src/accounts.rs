@@ -5,7 +5,7 @@ use shared_session::{
     users::{AuthUser, Users},
 };
 
-/// A user of a type that is the application's own. `sue` is staff.
+/// A user of an application-defined type. `sue` is staff.
 #[derive(Clone, Debug)]
 pub struct Account(pub &'static str);
 

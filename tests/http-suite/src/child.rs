@@ -2,8 +2,8 @@ use std::process::Command;
 
 const CHILD: &str = "SHARED_SESSION_TEST_CHILD";
 
-/// Runs the test `name` again, in a process of its own, and returns what that wrote to its standard error. `None` in
-/// that process.
+/// Runs the test `name` again in a process of its own, and returns the standard error of that process. Returns `None`
+/// in that process.
 ///
 /// # Panics
 /// If the test fails there.

@@ -16,17 +16,17 @@ impl Gate {
         self.open.subscribe().wait_for(|open| *open).await.unwrap();
     }
 
-    /// Waits until `count` handlers have come to the gate.
+    /// Waits until `count` handlers have arrived at the gate.
     pub async fn wait_for_arrivals(&self, count: usize) {
         self.arrived.subscribe().wait_for(|arrived| *arrived >= count).await.unwrap();
     }
 
-    /// Waits until `count` handlers have left the gate: gone on, or dropped.
+    /// Waits until `count` handlers have left the gate: they passed, or were dropped.
     pub async fn wait_for_departures(&self, count: usize) {
         self.left.subscribe().wait_for(|left| *left >= count).await.unwrap();
     }
 
-    /// Lets everybody go on.
+    /// Lets all handlers pass.
     pub fn open(&self) {
         self.open.send_replace(true);
     }

@@ -36,8 +36,8 @@
 //! | `GET /own/row` | takes `Option<CurrentUser>`, whose type is not an [`Account`] |
 //! | `GET /own/again` | takes the current user, and a staff user if it is one, and signs each in again; answers the name |
 //!
-//! Before the session is loaded, an `x-test-address` header becomes the request's `ClientAddress`. Handlers pass errors
-//! of sessions on with `?`. The app drops a handler whose client went away.
+//! Before the session is loaded, an `x-test-address` header becomes the request's `ClientAddress`. Handlers return
+//! session errors with `?`. The app drops a handler when its client disconnects.
 //!
 //! ```
 //! # async fn serve(_: &http_suite::World) -> String { String::new() }
@@ -164,7 +164,7 @@ macro_rules! __tests {
 /// Runs a test for at most a minute.
 ///
 /// # Panics
-/// When it takes longer.
+/// If it takes longer.
 pub async fn within_limit(test: impl Future<Output = ()>) {
     tokio::time::timeout(std::time::Duration::from_secs(60), test).await.expect("the test did not end");
 }

@@ -1,14 +1,14 @@
-//! What the small programs in the `examples/` of both adapters do, in this process, as a browser sees it.
+//! Tests of the small programs in the `examples/` of both adapters: in this process, through a browser's requests.
 
 use std::{collections::BTreeMap, fmt};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::LocalBoxStream};
 
-/// What a browser sends.
+/// A request of the browser.
 #[derive(Debug)]
 pub struct Sent {
-    /// Such as `POST`.
+    /// The method, such as `POST`.
     pub method: String,
     /// The path, without a query.
     pub path: String,
@@ -18,7 +18,7 @@ pub struct Sent {
     pub form: String,
 }
 
-/// An answer, whose body comes bit by bit.
+/// An answer with a streamed body.
 pub struct Opened {
     /// The status code.
     pub status: u16,
@@ -42,7 +42,7 @@ pub struct Visitor<F> {
 }
 
 impl<F: AsyncFn(Sent) -> Opened> Visitor<F> {
-    /// A browser without cookies. `program` answers a request.
+    /// A browser without cookies. `program` answers its requests.
     pub fn new(program: F) -> Self {
         Self { program, cookies: BTreeMap::new() }
     }
@@ -89,7 +89,7 @@ impl<F: AsyncFn(Sent) -> Opened> Visitor<F> {
         self.send("POST", path, "").await.0
     }
 
-    /// The hidden field of the form at `path`, as it is sent.
+    /// The hidden field of the form at `path`, as sent.
     pub async fn token(&mut self, path: &str) -> String {
         let page = self.get(path).await;
         let field = page.split("<input type=\"hidden\" name=\"").nth(1).unwrap().split("\">").next().unwrap();
@@ -97,7 +97,7 @@ impl<F: AsyncFn(Sent) -> Opened> Visitor<F> {
     }
 }
 
-/// Counts the visits of each visitor.
+/// The program counts the visits of each visitor.
 pub async fn counter(
     mut visitor: Visitor<impl AsyncFn(Sent) -> Opened>,
     mut other: Visitor<impl AsyncFn(Sent) -> Opened>,
@@ -107,7 +107,7 @@ pub async fn counter(
     assert_eq!(other.get("/").await, "visit number 1");
 }
 
-/// Takes a form from its own page only, and offers it again.
+/// The program accepts a form only from its own page, and offers it again otherwise.
 pub async fn forms(mut visitor: Visitor<impl AsyncFn(Sent) -> Opened>) {
     let token = visitor.token("/").await;
     let ordered = visitor.send("POST", "/", &format!("{token}&amount=3")).await;
@@ -117,7 +117,7 @@ pub async fn forms(mut visitor: Visitor<impl AsyncFn(Sent) -> Opened>) {
     assert_eq!(visitor.send("POST", "/", &format!("{token}&amount=many")).await.0, 400);
 }
 
-/// Signs `ada` in and out.
+/// The program signs `ada` in and out.
 pub async fn login(mut visitor: Visitor<impl AsyncFn(Sent) -> Opened>) {
     assert_eq!(visitor.send("GET", "/", "").await.0, 401);
     let token = visitor.token("/login").await;
@@ -133,13 +133,13 @@ pub async fn login(mut visitor: Visitor<impl AsyncFn(Sent) -> Opened>) {
     assert_eq!(visitor.send("GET", "/", "").await.0, 401);
 }
 
-/// Sends events that survive a rotation and end with a sign-out.
+/// The program sends events that survive a rotation and end with a sign-out.
 pub async fn sse(mut visitor: Visitor<impl AsyncFn(Sent) -> Opened>) {
     assert_eq!(visitor.send("GET", "/events", "").await.0, 401);
     assert_eq!(visitor.post("/login").await, 200);
     let mut events = visitor.open("GET", "/events", "").await.body;
     assert_eq!(events.next().await.unwrap(), "data: news\n\n");
-    assert_eq!(visitor.post("/login").await, 200, "the cookie is another one now");
+    assert_eq!(visitor.post("/login").await, 200, "the cookie is new");
     assert_eq!(events.next().await.unwrap(), "data: news\n\n");
     assert_eq!(visitor.post("/logout").await, 200);
     while events.next().await.is_some() {}

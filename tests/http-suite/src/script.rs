@@ -6,7 +6,7 @@ use shared_session::{Error, ErrorKind, Expiry, LoginOptions, Session};
 
 use crate::World;
 
-/// One thing that the handler of `/script` does. Each makes one result, `null` unless stated.
+/// One action of the handler of `/script`. Each has one result, `null` unless stated.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
@@ -16,7 +16,7 @@ pub enum Step {
     Names,
     /// Sets an entry.
     Insert(String, Value),
-    /// Sets an entry to a text of so many bytes.
+    /// Sets an entry to a text of this many bytes.
     Fill(String, usize),
     /// Adds to a number: the sum.
     Add(String, i64),
@@ -28,11 +28,11 @@ pub enum Step {
     CycleId,
     /// Signs a user in by name.
     Login(String),
-    /// Signs a user in by name, remembered or until the browser is closed.
+    /// Signs a user in by name, remembered (`true`) or until the browser is closed.
     Remember(String, bool),
-    /// Has the session end after so many seconds without use.
+    /// Makes the session end after this many seconds without use.
     ExpireAfter(u64),
-    /// Has the answer tell a bearer token instead of a cookie.
+    /// Makes the answer return a bearer token instead of a cookie.
     AnswerWithBearer,
     /// Ends the session.
     Logout,
@@ -55,7 +55,7 @@ pub struct Comment {
     pub text: String,
 }
 
-/// What the handler of `/script` answers.
+/// The answer of the handler of `/script`.
 #[derive(Clone, Debug)]
 pub struct Output {
     /// The status code.
@@ -67,13 +67,13 @@ pub struct Output {
 }
 
 impl World {
-    /// Does what an `x-script` header says, an array of [`Step`]s as JSON.
+    /// Performs the steps of an `x-script` header, an array of [`Step`]s as JSON.
     ///
     /// # Errors
     /// Those of the session.
     ///
     /// # Panics
-    /// When told so, and if `script` is not a script.
+    /// If a step says so, and if `script` is invalid.
     pub async fn run(&self, session: &Session, script: Option<&[u8]>) -> Result<Output, Error> {
         let script: Vec<Step> = script.map_or_else(Vec::new, |script| serde_json::from_slice(script).unwrap());
         let (mut status, mut headers, mut results) = (200, Vec::new(), Vec::new());

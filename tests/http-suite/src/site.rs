@@ -31,7 +31,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Apps at these addresses, such as `http://127.0.0.1:8000`. The first request goes to the first.
+    /// Apps at these addresses, such as `http://127.0.0.1:8000`. The first request goes to the first app.
     #[must_use]
     pub fn new(world: World, urls: impl IntoIterator<Item = String>) -> Self {
         let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
@@ -95,12 +95,12 @@ impl Request {
         Self { builder: self.builder.header(COOKIE_HEADER, value), secret: secret.or(self.secret) }
     }
 
-    /// Tells the handler what to do.
+    /// Adds a script for the handler.
     pub fn script(self, steps: &[Step]) -> Self {
         self.header("x-script", &serde_json::to_string(steps).unwrap())
     }
 
-    /// Adds a form as browsers send it.
+    /// Adds a form, encoded as by a browser.
     pub fn form(self, fields: &[(&str, &str)]) -> Self {
         Self { builder: self.builder.form(fields), ..self }
     }
@@ -113,12 +113,12 @@ impl Request {
     /// Sends the request.
     ///
     /// # Panics
-    /// If there is no answer, or an error's answer tells something internal.
+    /// If there is no answer, or an error's answer reveals internals.
     pub async fn send(self) -> Answer {
         self.try_send().await.expect("the app answers")
     }
 
-    /// Sends the request; its body comes bit by bit.
+    /// Sends the request and returns its body as a stream.
     ///
     /// # Panics
     /// Unless the answer is 200.
@@ -128,10 +128,10 @@ impl Request {
         Events(response)
     }
 
-    /// Sends the request, and answers `None` if the connection broke.
+    /// Sends the request, and returns `None` if the connection broke.
     ///
     /// # Panics
-    /// If an error's answer tells something internal.
+    /// If an error's answer reveals internals.
     pub async fn try_send(self) -> Option<Answer> {
         let response = self.builder.send().await.ok()?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
@@ -146,15 +146,15 @@ impl Request {
     }
 }
 
-/// A body that goes on.
+/// A streamed body.
 #[derive(Debug)]
 pub struct Events(reqwest::Response);
 
 impl Events {
-    /// Reads until a line is `wanted`.
+    /// Reads until a line equals `wanted`.
     ///
     /// # Panics
-    /// If the body ends before.
+    /// If the body ends first.
     pub async fn wait_for(&mut self, wanted: &str) {
         loop {
             let chunk = self.0.chunk().await.unwrap().expect("the body goes on");
@@ -167,7 +167,7 @@ impl Events {
     /// Reads until the body ends.
     ///
     /// # Panics
-    /// If it breaks off.
+    /// If the connection breaks.
     pub async fn wait_for_end(mut self) {
         while self.0.chunk().await.unwrap().is_some() {}
     }
@@ -199,10 +199,10 @@ impl Answer {
         self.headers.get_all(SET_COOKIE).iter().map(|value| value.to_str().unwrap()).collect()
     }
 
-    /// The new session cookie as a `Cookie` header holds it, checked for its attributes; `None` if none is set.
+    /// The new session cookie in the form of a `Cookie` header, with its attributes checked; `None` if none is set.
     ///
     /// # Panics
-    /// If there is more than one, or it is not what the default cookie must be.
+    /// If there is more than one, or it differs from the default cookie.
     #[must_use]
     pub fn new_cookie(&self) -> Option<String> {
         let cookies = self.set_cookies();
@@ -218,7 +218,7 @@ impl Answer {
         Some(pair.to_owned())
     }
 
-    /// How many seconds the browser is to keep the new session cookie; `None`: for as long as it runs.
+    /// The `Max-Age` of the new session cookie in seconds; `None`: until the browser is closed.
     ///
     /// # Panics
     /// If none is set.
@@ -228,7 +228,7 @@ impl Answer {
         self.set_cookies().iter().filter(|cookie| cookie.starts_with(COOKIE)).find_map(|cookie| with_max_age(cookie).1)
     }
 
-    /// Whether the session cookie is deleted, with all attributes it was set with.
+    /// Whether the session cookie is deleted, with the attributes with which it was set.
     #[must_use]
     pub fn deletes_cookie(&self) -> bool {
         let deletion = format!("{COOKIE}={ATTRIBUTES}; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
@@ -257,7 +257,7 @@ impl Answer {
     }
 
     /// # Panics
-    /// Unless this is what the hook makes of an error of `kind` in a session that was loaded, without a cookie.
+    /// Unless this is the hook's answer to an error of `kind` in a loaded session, without a cookie.
     #[track_caller]
     pub fn assert_problem(&self, kind: ErrorKind) {
         self.assert_problem_without_layer(kind);
@@ -266,7 +266,7 @@ impl Answer {
     }
 
     /// # Panics
-    /// Unless this is what the hook makes of a form that was refused for `kind`.
+    /// Unless this is the hook's answer to a form that was refused with `kind`.
     #[track_caller]
     pub fn assert_form_problem(&self, kind: ErrorKind) {
         self.assert_problem_without_layer(kind);
@@ -279,7 +279,7 @@ impl Answer {
     pub fn assert_problem_without_layer(&self, kind: ErrorKind) {
         let problem = |body: &str| {
             let mut problem: Value = serde_json::from_str(body).expect("a problem document");
-            // If the reason is known, the detail says more than the kind.
+            // A known reason makes the detail more specific than the kind.
             let detail = problem.as_object_mut().and_then(|problem| problem.remove("detail"));
             assert!(detail.is_some_and(|detail| detail.as_str().is_some_and(|detail| detail.ends_with('.'))), "{body}");
             problem
@@ -350,7 +350,7 @@ impl Browser<'_> {
     }
 }
 
-/// A cookie without its `Max-Age`, and that.
+/// A cookie without its `Max-Age`, and the `Max-Age`.
 fn with_max_age(cookie: &str) -> (&str, Option<u64>) {
     match cookie.rsplit_once("; Max-Age=").map(|(start, seconds)| (start, seconds.parse())) {
         Some((start, Ok(seconds))) => (start, Some(seconds)),

@@ -40,7 +40,7 @@ impl TestUsers {
         self.database().users.iter().find(|user| user.username == name).cloned()
     }
 
-    /// Keeps rows from now on.
+    /// Caches rows from now on.
     pub fn keep(&self) {
         self.1.set(UserCache::new().with_max_age(Duration::from_secs(60))).unwrap();
     }
@@ -52,7 +52,7 @@ impl TestUsers {
         *user = change(user.clone());
     }
 
-    /// While `down`, the database cannot be reached.
+    /// While `down`, the database is unreachable.
     pub fn set_down(&self, down: bool) {
         self.database().down = down;
     }

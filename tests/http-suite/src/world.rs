@@ -24,17 +24,17 @@ pub const ORIGIN: &str = "https://app.example";
 /// The name of the cookie of [`World::plain_manager`].
 pub const PLAIN_COOKIE: &str = "plain";
 
-/// A sign-in of a test is never older.
+/// Longer than the age of any sign-in in a test.
 pub const HOUR: Duration = Duration::from_secs(3600);
 
-/// A sign-in of a test is soon older.
+/// A sign-in in a test is soon older than this.
 pub const MILLISECOND: Duration = Duration::from_millis(1);
 
 /// The `Retry-After` of a 503.
 pub const RETRY_AFTER: Duration = Duration::from_secs(7);
 
-/// The state that the apps share with a test: a store that can be watched and made to fail, users, and gates. Clones
-/// are the same world.
+/// The state that the apps share with a test: a store with a call log and injected faults, users, and gates. Clones
+/// share it.
 #[derive(Clone, Debug)]
 pub struct World {
     store: SpyStore<FaultStore<MemoryStore>>,
@@ -51,8 +51,8 @@ impl World {
         Self { store, users: TestUsers::new(), gates: Arc::default(), told: Arc::default() }
     }
 
-    /// A session manager over the store, as a separate service would have it. Its hook adds an `x-hook` header with the
-    /// kind of the error, and redirects visitors who are not signed in where the query is `page`.
+    /// A session manager over the store, like that of a separate service. Its hook adds an `x-hook` header with the
+    /// kind of the error, and redirects visitors who are not signed in if the query is `page`.
     #[must_use]
     pub fn manager(&self) -> SessionManager {
         let keys = keys();
@@ -80,13 +80,13 @@ impl World {
         self.manager().with_cookie(CookieConfig::new(PLAIN_COOKIE).with_secure(false).build().unwrap())
     }
 
-    /// The same with users of a type that is the application's own.
+    /// The same with users of an application-defined type.
     #[must_use]
     pub fn own_manager(&self) -> SessionManager {
         self.manager().with_users(Accounts, keys())
     }
 
-    /// The sessions under `/bearer`: bearer tokens are accepted there.
+    /// The sessions under `/bearer`, which accept bearer tokens.
     #[must_use]
     pub fn bearer_manager(&self) -> SessionManager {
         self.manager().with_bearer_tokens()
@@ -104,7 +104,7 @@ impl World {
         CrossOrigin::new([ORIGIN]).unwrap()
     }
 
-    /// What has become of the session of `request`, over and over, a line each; ends once it does not stand any more.
+    /// The standing of the session of `request`, repeatedly, one line each; ends when the session is no longer valid.
     pub fn events(&self, request: &LazySession) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         stream::unfold(self.manager().reopen(request), |session| async move {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -130,25 +130,25 @@ impl World {
         Arc::clone(self.gates.lock().unwrap().entry(name.to_owned()).or_default())
     }
 
-    /// Orders faults.
+    /// The store to inject faults into.
     #[must_use]
     pub fn faults(&self) -> &FaultStore<MemoryStore> {
         self.store.inner()
     }
 
-    /// The store behind, where nothing fails and nobody watches.
+    /// The inner store, without faults and without a call log.
     #[must_use]
     pub fn memory(&self) -> &MemoryStore {
         self.faults().inner()
     }
 
-    /// What was told to the audit since the last time.
+    /// The audit events since the last call.
     #[must_use]
     pub fn told(&self) -> Vec<AuditEvent> {
         std::mem::take(&mut self.told.lock().unwrap())
     }
 
-    /// The calls that reached the store since the last time, without those that ask for its time: a manager makes them
+    /// The calls that reached the store since the last time, without reads of the store's time, which a manager makes
     /// every few minutes.
     #[must_use]
     pub fn calls(&self) -> Vec<&'static str> {

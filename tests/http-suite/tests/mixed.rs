@@ -1,4 +1,4 @@
-//! The suite over both apps at once: requests alternate between Axum and Actix Web, which share nothing but the store.
+//! The suite over both apps at once: requests alternate between Axum and Actix Web, which share only the store.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
 #[path = "../../../shared-session-actix/tests/it/app.rs"]

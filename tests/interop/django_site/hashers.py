@@ -1,10 +1,10 @@
-"""Password hashes that cost little. For tests only."""
+"""Cheap password hashes, for tests only."""
 
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 
 
 class FastPBKDF2(PBKDF2PasswordHasher):
-    """Verifies every `pbkdf2_sha256$…`, writes cheap ones, and leaves dear ones as they are."""
+    """Verifies every `pbkdf2_sha256$…`, writes cheap ones, and does not upgrade expensive ones."""
 
     iterations = 1000
 

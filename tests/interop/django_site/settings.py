@@ -1,6 +1,6 @@
 """A Django site that shares its sessions. The marked settings are those that every service must agree on.
 
-The environment says which of Django's ways to keep sessions is used: SESSION_ENGINE, CACHE_BACKEND, CACHE_OPTIONS.
+The environment selects Django's session store: SESSION_ENGINE, CACHE_BACKEND, CACHE_OPTIONS.
 """
 
 import json
@@ -70,7 +70,7 @@ TEMPLATES = [
         },
     }
 ]
-# `hashers.py`: as Django's default, but a test signs in hundreds of times.
+# `hashers.py`: like Django's default, but cheap, because a test signs in hundreds of times.
 if os.environ.get("FAST_PASSWORDS"):
     PASSWORD_HASHERS = ["hashers.FastPBKDF2", "django.contrib.auth.hashers.Argon2PasswordHasher"]
 
@@ -78,7 +78,7 @@ ROOT_URLCONF = "urls"
 WSGI_APPLICATION = "wsgi.application"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-# Without USE_TZ (the default before Django 5.0) times are stored as clocks show them in TIME_ZONE.
+# Without USE_TZ (the default before Django 5.0) times are stored as local times of TIME_ZONE.
 USE_TZ = os.environ.get("USE_TZ", "1") == "1"  # shared
 TIME_ZONE = os.environ.get("TIME_ZONE", "America/Chicago")  # shared without USE_TZ
 LOGGING = {"version": 1, "handlers": {"stderr": {"class": "logging.StreamHandler"}}, "root": {"handlers": ["stderr"]}}

@@ -1,4 +1,4 @@
-"""What is served where."""
+"""The routes."""
 
 from django.contrib import admin
 from django.urls import path

@@ -32,7 +32,7 @@ OBJECTS: dict[str, Any] = {
 
 
 def api(view: View) -> View:
-    """A view for scripts. It needs no CSRF token because it takes nothing that a form of another site could send."""
+    """A view for scripts. It needs no CSRF token because it accepts nothing that a form of another site could send."""
 
     @csrf_exempt
     @wraps(view)
@@ -113,7 +113,7 @@ def visits(request: HttpRequest) -> HttpResponse:
 
 @api
 def python_objects(request: HttpRequest) -> HttpResponse:
-    """POST puts objects into the session that only Python has; GET says whether they are all still what they were."""
+    """POST stores objects of Python types in the session; GET reports whether they are all unchanged."""
     if request.method == "POST":
         request.session.update(OBJECTS)
         return HttpResponse(status=204)

@@ -16,7 +16,7 @@ from django.core.cache.backends.redis import RedisSerializer
 
 
 class Codec:
-    """The program in CODEC_BIN, started when it is first used."""
+    """The program in CODEC_BIN, started at its first use."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()

@@ -1,6 +1,6 @@
 """A FastAPI service behind the login of other services: `uvicorn app:app`.
 
-SESSION_PROFILE says whose sessions: `native` (native_session.py), or `django-cache`, `django-redis`, `django-db`,
+SESSION_PROFILE selects the sessions: `native` (native_session.py), or `django-cache`, `django-redis`, `django-db`,
 `django-cached-db` (django_session.py).
 """
 
@@ -29,7 +29,7 @@ users = Users(DATABASE, SECRET_KEYS)
 
 
 def opener() -> Callable[[str], Visitor]:
-    """What turns a cookie into a visitor."""
+    """Returns the function that turns a cookie into a visitor."""
     if PROFILE == "native":
         native = native_session.NativeSessions(STORE)
         return lambda cookie: NativeVisitor(native, users, cookie)
@@ -47,7 +47,7 @@ app = FastAPI(title="A neighbour of shared-session")
 
 
 def visitor(response: Response, shared_session_id: Annotated[str, Cookie()] = "") -> Visitor:
-    """Who is asking. Reading never sets a cookie, so nothing is answered to one that is unknown."""
+    """The visitor. Reading never sets a cookie, so an unknown cookie gets none in the answer."""
     response.headers["Vary"] = "Cookie"
     return open_visitor(shared_session_id)
 
@@ -107,7 +107,7 @@ def visits(response: Response, someone: Someone) -> Any:
 
 
 def set_cookie(response: Response, value: str | None) -> None:
-    """`None`: the browser's cookie stays as it is."""
+    """`None` keeps the browser's cookie."""
     if value is not None:
         response.headers["Cache-Control"] = "no-store"
         response.set_cookie(COOKIE_NAME, value, max_age=14 * 86_400, httponly=True, samesite="lax")
@@ -118,7 +118,7 @@ def set_cookie(response: Response, value: str | None) -> None:
 @app.exception_handler(psycopg.OperationalError)
 @app.exception_handler(PoolTimeout)
 def store_is_down(_request: Request, _error: Exception) -> Response:
-    """A store that does not answer says nothing about who is signed in: no 401, no cookie."""
+    """The service cannot know the user while the store is down: no 401, no cookie."""
     return JSONResponse({"detail": "try again"}, 503, headers={"Retry-After": "1"})
 
 
@@ -130,5 +130,5 @@ def session_is_gone(_request: Request, _error: Exception) -> Response:
 
 @app.exception_handler(ValueError)
 def session_is_unreadable(_request: Request, _error: Exception) -> Response:
-    """It may well be readable for others, so it is left as it is."""
+    """Other services may be able to read it, so it is not changed."""
     return JSONResponse({"detail": "the session cannot be read"}, 500)

@@ -1,4 +1,4 @@
-"""The values of Django's caches, read without running what is in them."""
+"""Reads the values of Django's caches without executing their contents."""
 
 import gzip
 import io
@@ -12,8 +12,8 @@ import lz4.frame
 import msgpack
 import pyzstd
 
-# `pickle.loads` runs whatever the value says, and anyone who can write to Redis says it. This list is all that may be
-# constructed; every other name is refused.
+# `pickle.loads` runs any code that the value names, and anyone who can write to Redis can choose it. Only the names in
+# this list may be constructed; every other name is refused.
 ALLOWED = {
     ("datetime", "date"),
     ("datetime", "datetime"),
@@ -37,7 +37,7 @@ CODECS = {
     "json": (json.loads, lambda value: json.dumps(value).encode()),
     "msgpack": (lambda value: msgpack.unpackb(value, raw=False), msgpack.packb),
 }
-# django-redis compresses only what is long enough, so every value must be looked at.
+# django-redis compresses only long values, so every value must be checked.
 COMPRESSORS = {
     "zlib": (b"\x78", zlib.decompress, zlib.compress),
     "gzip": (b"\x1f\x8b", gzip.decompress, gzip.compress),
@@ -48,7 +48,7 @@ COMPRESSORS = {
 
 
 class Unreadable(ValueError):
-    """What is stored is no session, or not in this codec, or not signed with this key."""
+    """The value is not a session, or not in this codec, or not signed with this key."""
 
 
 class Codec:
@@ -61,7 +61,7 @@ class Codec:
             if self.compressor and value.startswith(self.compressor[0]):
                 value = self.compressor[1](value)
             entries = self.read(value)
-        except Exception as error:  # Each codec and each compressor has errors of its own.
+        except Exception as error:  # Each codec and each compressor has its own errors.
             raise Unreadable("the session cannot be read") from error
         if not isinstance(entries, dict):
             raise Unreadable("the session is no dict")

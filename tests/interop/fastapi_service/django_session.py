@@ -1,7 +1,7 @@
 """Django's sessions in a service that is not Django: the engines cache, db and cached_db.
 
-Django itself writes a session without looking at what is there. A write of ours compares first, so it never undoes a
-logout and never loses what another wrote.
+Django itself overwrites a stored session without a check. Our writes compare first, so they never undo a logout and
+never lose the write of another service.
 """
 
 import re
@@ -40,7 +40,7 @@ class CacheSessions:
         return found and found[1]
 
     def edit(self, cookie: str, change: Callable[[dict], None]) -> dict:
-        """Changes the newest entries, and does so again when another service wrote in between."""
+        """Changes the newest entries, and retries if another service wrote in between."""
         while found := self.read(cookie):
             seen, entries = found
             change(entries)
@@ -104,7 +104,7 @@ class DbSessions:
 
 
 class CachedDbSessions(CacheSessions):
-    """SESSION_ENGINE = "django.contrib.sessions.backends.cached_db": the row counts, the cache is a copy of it."""
+    """SESSION_ENGINE = "django.contrib.sessions.backends.cached_db": the row is authoritative, the cache has a copy."""
 
     engine = "cached_db"
 
@@ -117,7 +117,7 @@ class CachedDbSessions(CacheSessions):
 
     def edit(self, cookie: str, change: Callable[[dict], None]) -> dict:
         entries = self.rows.edit(cookie, change)
-        # Not written but forgotten: two writers could leave the older entries in the cache.
+        # Deletes the copy instead of writing it: with two writers the older entries could stay in the cache.
         super().delete(cookie)
         return entries
 

@@ -1,4 +1,4 @@
-"""Sessions of shared-session in Python: what `docs/wire-format.md` asks of a service. Needs redis-py and nothing else.
+"""Sessions of shared-session in Python, as `docs/wire-format.md` requires. Needs only redis-py.
 
 An error of the store, or of a record, is raised as it is: answer 503 or 500, and never treat it as "not signed in".
 """
@@ -36,7 +36,7 @@ class NativeSessions:
         return record if is_secret and self.now() < deadline(record) else None
 
     def edit(self, cookie: str, record: dict, change: Callable[[dict], None]) -> dict:
-        """Changes the newest record, and does so again when another service wrote in between."""
+        """Changes the newest record, and retries if another service wrote in between."""
         user = record["u"]
         while record and record["u"] == user:
             seen = f'{record["n"]}","t":"{record["t"]}'
@@ -58,7 +58,7 @@ class NativeSessions:
         return cookie
 
     def login(self, cookie: str, record: dict | None, user: dict) -> str:
-        """Signs in and returns the new cookie. What an anonymous visitor had stays; another user's session ends."""
+        """Signs in and returns the new cookie. An anonymous visitor's entries stay; another user's session ends."""
         if record and record["u"] and record["u"]["id"] != user["id"]:
             self.delete(cookie, record)
             record = None
@@ -78,7 +78,7 @@ class NativeSessions:
         self.store.eval(DELETE, 1, self.key(cookie), record["s"])
 
     def index(self, cookie: str, user: dict, until: int) -> None:
-        """Lists the session among its user's, so that "sign out everywhere" finds it."""
+        """Adds the session to its user's list, so that "sign out everywhere" finds it."""
         name = f'{self.prefix}user:{user["id"]}'
         self.store.zadd(name, {cookie[:24]: until}, gt=True)
         self.store.expire(name, ABSOLUTE // 1000)

@@ -1,4 +1,4 @@
-"""Users in Django's tables: who they are, whether a password is theirs, what ties a session to it."""
+"""Users in Django's tables: their rows, the check of a password, and the mark that ties a session to it."""
 
 import base64
 import hashlib
@@ -39,7 +39,7 @@ class Users:
         self.pool, self.secret_keys = pool, secret_keys
 
     def find(self, column: str, value: str) -> User | None:
-        """By `id::text` or by `username`. Inactive users are not found: they are nobody."""
+        """By `id::text` or by `username`. Inactive users are not found."""
         sql = f"SELECT {COLUMNS} FROM auth_user WHERE {column} = %s AND is_active"
         with self.pool.connection() as database:
             row = database.execute(sql, [value]).fetchone()
@@ -50,13 +50,13 @@ class Users:
         return user if user and verify(password, user.password) else None
 
     def of_session(self, user_id: str, mark: str, mark_of: Mark) -> User | None:
-        """The user, if the session's mark is that of their password, under the secret key or one of the fallbacks."""
+        """The user, if the session's mark matches the password, under the secret key or one of the fallbacks."""
         user = self.find("id::text", user_id)
         marks = [mark_of(user, key) for key in self.secret_keys] if user else []
         return user if any(hmac.compare_digest(mark, expected) for expected in marks) else None
 
     def epoch(self, user_id: str) -> int:
-        """Raised when a user is signed out everywhere. Only sessions in the native format carry it."""
+        """Increases when a user signs out everywhere. Only sessions in the native format contain it."""
         with self.pool.connection() as database:
             row = database.execute("SELECT epoch FROM shared_session_epoch WHERE user_id = %s", [user_id]).fetchone()
         return row[0] if row else 0
@@ -69,14 +69,14 @@ class Users:
 
 
 def native_mark(user: User, secret_key: str) -> str:
-    """Ties a session to the password, so that a new password ends it; in the native format."""
+    """The mark in the native format. It ties a session to the password, so that a new password ends the session."""
     key = hashlib.sha256(b"session-auth-hash\0" + secret_key.encode()).digest()
     mark = hmac.new(key, user.password.encode(), "sha256").digest()
     return base64.urlsafe_b64encode(mark).rstrip(b"=").decode()
 
 
 def django_mark(user: User, secret_key: str) -> str:
-    """The same, as Django does it."""
+    """Django's form of the same mark."""
     key = hashlib.sha256(HASH_SALT + secret_key.encode()).digest()
     return hmac.new(key, user.password.encode(), "sha256").hexdigest()
 

@@ -1,4 +1,4 @@
-"""One visitor of the service, whichever format the session has."""
+"""One visitor of the service, with a session in any format."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -17,7 +17,7 @@ class Visitor(Protocol):
     def user(self) -> User | None: ...
 
     def edit(self, change: Change) -> str | None:
-        """Stores a change of the entries. Returns the cookie of a session that this started."""
+        """Stores a change of the entries. Returns the cookie if this starts a session."""
 
     def login(self, user: User) -> str:
         """Returns the new cookie."""
@@ -73,7 +73,7 @@ class DjangoVisitor:
         return None
 
     def login(self, user: User) -> str:
-        """As Django: a new key for what an anonymous visitor had; nothing of another user's session."""
+        """Like Django: a new key with the entries of an anonymous visitor, but not with those of another user."""
         kept = self.entries if self.entries.get("_auth_user_id", user.id) == user.id else {}
         mark = django_mark(user, self.users.secret_keys[0])
         marks = {"_auth_user_id": user.id, "_auth_user_backend": BACKEND, "_auth_user_hash": mark}

@@ -1,4 +1,4 @@
-"""What a browser does at each service, under the same names."""
+"""A browser's requests to each service, under common names."""
 
 import html
 import json
@@ -28,7 +28,7 @@ class Browser:
         return self.http.cookies.get(COOKIE_NAME)
 
     def with_the_same_cookie(self) -> "Browser":
-        """A copy that does not learn what the original is sent later."""
+        """A copy that does not receive later cookies of the original."""
         return Browser(self.cookie)
 
     def send(self, method: str, url: str, **options: Any) -> requests.Response:
@@ -36,7 +36,7 @@ class Browser:
 
 
 class Client:
-    """A browser at a service. Whatever is neither success nor an expected "no" is an error."""
+    """A browser at a service. Statuses that are not expected are errors."""
 
     def __init__(self, url: str, browser: Browser) -> None:
         self.url, self.browser = url, browser
@@ -48,7 +48,7 @@ class Client:
         return answer
 
     def me(self) -> str | None:
-        """The name of who is signed in."""
+        """The name of the signed-in user."""
         account = self.account()
         return account and account["username"]
 
@@ -69,7 +69,7 @@ class Client:
         self.send("PUT", self.ENTRY + name, 204, data=json.dumps(value), headers=headers)
 
     def remove(self, name: str) -> None:
-        # Django's view takes JSON only, also where there is nothing to send.
+        # Django's view accepts only JSON, even without data.
         self.send("DELETE", self.ENTRY + name, 204, json={})
 
     def logout(self) -> None:
@@ -111,14 +111,14 @@ class Site(Client):
     def logout(self) -> None:
         page = self.send("GET", "/", 200)
         token = re.search(TOKEN, page.text)
-        # Without a session the page has no such form.
+        # Without a session the page does not have this form.
         self.send("POST", "/logout", 303, data={"csrfmiddlewaretoken": token[1]} if token else {})
 
     def count(self) -> int:
         return int(found(r'id="visits">(\d+)<', self.send("GET", "/", 200).text))
 
     def read(self, name: str) -> Any:
-        """Of the preferences, pages show the theme."""
+        """The theme is the only preference that pages show."""
         assert name == "theme"
         theme = re.search(r'<html[^>]* data-theme="(\w+)"', self.send("GET", "/", 200).text)
         return theme[1] if theme else MISSING

@@ -1,4 +1,4 @@
-"""Compressed values, told apart by how they begin."""
+"""Compressed values, recognised by their first bytes."""
 
 import gzip
 import lzma

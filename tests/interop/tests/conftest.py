@@ -1,4 +1,4 @@
-"""Which tests there are: for each profile, every pair of services that can do what the test asks of them."""
+"""Selects the tests: for each profile, every pair of services that supports what the test needs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -65,8 +65,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One profile after the other, so that only one fleet runs at a time, and all of a profile in one process."""
-    # Of a test without a cell (`--services`), pytest makes one that skips itself.
+    """Orders tests by profile, so that only one fleet runs at a time, and keeps each profile in one process."""
+    # For a test without a cell (`--services`), pytest adds one that skips itself.
     items[:] = [item for item in items if "NOTSET" not in item.nodeid]
     items.sort(key=lambda item: (order(item), "durable_fleet" in item.fixturenames))
     for item in items:
@@ -81,7 +81,7 @@ def order(item: pytest.Item) -> int:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """With a failure, what the services said."""
+    """Adds the services' output to a failure."""
     report = yield
     arguments = getattr(item, "funcargs", {})
     fleet = arguments.get("fleet") or arguments.get("durable_fleet")
@@ -113,7 +113,7 @@ def durable_store() -> Iterator[Redis]:
 
 
 class Fleets:
-    """The fleet that runs now."""
+    """The running fleet."""
 
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
@@ -145,7 +145,7 @@ def fleet(fleets: Fleets, profile: Profile, store: Redis) -> Fleet:
 
 @pytest.fixture
 def durable_fleet(fleets: Fleets, profile: Profile, durable_store: Redis) -> Fleet:
-    """A fleet whose Redis survives being killed."""
+    """A fleet whose Redis keeps its data when it is killed."""
     return fleets.of(profile, durable_store)
 
 

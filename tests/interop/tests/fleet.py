@@ -31,7 +31,7 @@ class User:
 
 
 class Fleet:
-    """The services of one profile. Each is started when it is first asked for."""
+    """The services of one profile. Each starts at its first use."""
 
     def __init__(self, profile: Profile, store: Redis, postgres: Postgres, number: int) -> None:
         self.profile, self.store, self.postgres = profile, store, postgres
@@ -52,7 +52,7 @@ class Fleet:
         return self.postgres.url(self.database)
 
     def url(self, name: str, **changes: str) -> str:
-        """Where a service listens: the usual one, or one with other settings."""
+        """The URL of a service: the usual one, or one with other settings."""
         variant = " ".join([name, *(f"{setting}={value}" for setting, value in changes.items())])
         if variant not in self.services:
             self.services[variant] = self.start(name, **changes)
@@ -97,7 +97,7 @@ class Fleet:
         return rows_of(self.connection, sql, values)
 
     def disconnect(self) -> None:
-        """Before the database ends; the next statement connects again."""
+        """Closes the connection before the database ends; the next statement connects again."""
         if self.connection:
             self.connection.close()
 
@@ -108,7 +108,7 @@ class Fleet:
         return f"{self.profile.prefix}:{self.profile.version}:django.contrib.sessions.{self.profile.engine}{cookie}"
 
     def value(self, cookie: str) -> bytes | None:
-        """What is stored for a session: in the table where there is one, because that is what counts, else in Redis."""
+        """The stored session: from the table if there is one, because it is authoritative, otherwise from Redis."""
         if self.profile.uses_table:
             rows = self.sql("SELECT session_data FROM django_session WHERE session_key = %s", cookie)
             return rows[0][0].encode() if rows else None
@@ -125,12 +125,12 @@ class Fleet:
         return self.redis.pttl(self.key(cookie)) / 1000
 
     def has_expired(self, cookie: str) -> bool:
-        # A copy of a row is written after it, and so ends after it.
+        # A copy is written after its row, and so expires after it.
         row_has = not self.profile.uses_table or self.seconds_left(cookie) <= 0
         return row_has and not self.redis.exists(self.key(cookie))
 
     def spoil(self, cookie: str) -> None:
-        """Stores something that is no session."""
+        """Stores a value that is not a session."""
         if self.profile.uses_table:
             self.sql("UPDATE django_session SET session_data = 'spoilt' WHERE session_key = %s", cookie)
             self.redis.delete(self.key(cookie))
@@ -157,7 +157,7 @@ def django_template(postgres: Postgres) -> str:
 def start_django(env: dict[str, str]) -> Service:
     options = ["--threads", "8", "--bind", "fd://{fd}", "--worker-tmp-dir", "/tmp", "--no-control-socket"]
     command = [program("gunicorn"), *options, "wsgi"]
-    # SIGTERM would wait for browsers that keep their connections.
+    # SIGTERM would wait for browsers that keep their connections open.
     return start_python(command, SOURCES / "django_site", env, "/me", stop=signal.SIGQUIT)
 
 
@@ -168,12 +168,12 @@ def manage(env: dict[str, str], *args: str) -> None:
 
 
 def program(name: str) -> str:
-    """A program of the virtual environment that the tests run in."""
+    """A program of the tests' virtual environment."""
     return str(Path(sys.executable).parent / name)
 
 
 def encoded(password: str) -> str:
-    """As Django keeps a password, but cheap to verify."""
+    """In Django's format, but cheap to verify."""
     salt = secrets.token_hex(11)
     found = hashlib.pbkdf2_hmac("sha256", password.encode(), salt.encode(), 1000)
     return f"pbkdf2_sha256$1000${salt}${base64.b64encode(found).decode()}"

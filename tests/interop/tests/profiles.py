@@ -1,4 +1,4 @@
-"""The ways in which sessions are kept, each as every service must be told."""
+"""The storage profiles, with the settings of every service."""
 
 import json
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ class Profile:
     # SESSION_PROFILE of the services in Rust, and of the one in FastAPI.
     session_profile: str
     services: tuple[str, ...] = ("django", "fastapi", "site", "api")
-    # What Django is set up with.
+    # Django's settings.
     engine: str = "cache"
     backend: str = REDIS_CACHE
     options: dict[str, Any] = field(default_factory=dict)
-    # The same, as the others are told.
+    # The same settings for the other services.
     codec: str = "pickle"
     compressor: str = ""
     prefix: str = ""

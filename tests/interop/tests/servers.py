@@ -20,7 +20,7 @@ import requests
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 60.0
-# Waits for the end of the pipe, which comes when the tests end in whatever way.
+# Waits for the end of the pipe, which comes when the tests end for any reason.
 WATCHDOG = """read -r line && exit 0
 kill -s "$2" "$1"; sleep 2; kill -s KILL "$1"; rm -rf "$3" """
 
@@ -87,7 +87,7 @@ class Process:
 
 
 class Redis:
-    """A Redis server of its own. One that is `durable` keeps every acknowledged write over `kill` and `start`."""
+    """A Redis server for the tests. A `durable` one keeps every acknowledged write over `kill` and `start`."""
 
     def __init__(self, *, durable: bool = False) -> None:
         self.durable = durable
@@ -115,7 +115,7 @@ class Redis:
 
 
 class Postgres:
-    """A PostgreSQL server of its own. It refuses to run as root, so then it runs as another user."""
+    """A PostgreSQL server for the tests. It refuses to run as root, so then it runs as another user."""
 
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="interop-postgres-"))
@@ -135,7 +135,7 @@ class Postgres:
         self.start()
 
     def start(self) -> None:
-        # SIGQUIT ends it at once, with its children.
+        # SIGQUIT ends it at once, with its child processes.
         self.process = Process(self.command, self.directory, user=self.user, stop=signal.SIGQUIT)
         self.process.wait_until(lambda: answers(lambda: self.run("postgres", "SELECT 1"), psycopg.OperationalError))
 
@@ -190,7 +190,7 @@ class Service:
 def start_python(
     command: list[str], source: Path, env: Mapping[str, str], probe: str, stop: signal.Signals
 ) -> Service:
-    """Starts a Python service on a socket that is open already: `{fd}` in the command stands for it."""
+    """Starts a Python service on a socket that is already open: `{fd}` in the command stands for it."""
     directory = Path(tempfile.mkdtemp(prefix="interop-service-"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -217,7 +217,7 @@ def start_rust(name: str, env: Mapping[str, str]) -> Service:
 
 
 def run_rust(name: str, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Runs `site` or `api` with settings that it should refuse. Again, if a busy machine made it give up on a store."""
+    """Runs `site` or `api` with settings that it should refuse. Retries if it gave up on a store on a busy machine."""
     deadline = time.monotonic() + PATIENCE
     while True:
         with tempfile.TemporaryDirectory(prefix="interop-service-") as directory:
@@ -244,7 +244,7 @@ def rust_program(name: str) -> str:
 
 
 def server(name: str) -> str:
-    """Where `scripts/test-env` found a server."""
+    """The path of a server that `scripts/test-env` found."""
     if name in os.environ:
         return os.environ[name]
     lines = (ROOT / ".test-env" / "servers.env").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""How long the browser is told to keep the cookie: whatever Django says, the services say."""
+"""How long the browser keeps the cookie: the services use the same value as Django."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ KEPT = object()
 
 
 def age(answer: requests.Response) -> Any:
-    """Of the session cookie: seconds, `None` for as long as the browser runs, `KEPT` if it is not set."""
+    """Of the session cookie: seconds, `None` until the browser is closed, `KEPT` if it is not set."""
     lines = [line for line in answer.raw.headers.getlist("set-cookie") if line.startswith(COOKIE_NAME + "=")]
     if not lines:
         return KEPT
@@ -33,7 +33,7 @@ def login(client: Any, user: User) -> requests.Response:
 
 
 def write(client: Any) -> requests.Response:
-    """Something that is stored."""
+    """Stores a value."""
     return client.send("GET" if client.VISITS == "/" else "POST", client.VISITS, 200, json={})
 
 
@@ -101,12 +101,12 @@ def test_django_reads_who_asked_to_stay_signed_in(fleet: Fleet, at: At, first: s
     assert age(sign_in(True)) == REMEMBERED
     assert said_by_django() == {"age": REMEMBERED, "closes": False}
     assert REMEMBERED - 60 < fleet.seconds_left(browser.cookie) <= REMEMBERED
-    # As Django's own sign-in, one that says nothing leaves it.
+    # A sign-in without the choice keeps the age, like Django's own sign-in.
     assert age(login(ours, user)) == age(login(django, user)) == REMEMBERED
     if first == "api":
         assert age(sign_in(False)) is None
         assert said_by_django() == {"age": DEFAULT, "closes": True}
-    # Django takes it back.
+    # Django resets it.
     # Not `json=None`: requests sends no body for it.
     django.send("PUT", "/expiry", 200, data="null", headers={"content-type": "application/json"})
     assert age(write(ours)) == DEFAULT

@@ -11,9 +11,9 @@ from profiles import ENGINES
 from servers import Postgres, Redis, Service, start_rust
 
 MODEL = {"AUTH_USER_MODEL": "members.Member"}
-# The same model, as the services in Rust are told.
+# The same model in the settings of the services in Rust.
 TABLE = {"AUTH_USER_TABLE": "members_member", "AUTH_USERNAME_FIELD": "email"}
-# The site makes ann, who edits, and bob.
+# The site creates ann, who edits, and bob.
 MEMBERS = f"""
 from django.contrib.auth.models import Group, Permission
 from members.models import Member
@@ -135,14 +135,14 @@ def test_a_session_that_django_made_is_among_the_devices_and_ends_with_the_other
     members.at("django", other).login(user)
     for seen in (browser, other):
         assert members.at("api", seen).me() == user.username
-    # The third is that of the registration.
+    # The third is from the registration.
     assert len(members.at("api", browser).send("GET", "/api/sessions", 200).json()) == 3
     members.at("api", browser).send("DELETE", "/api/sessions", 204)
     assert members.at("django", other).me() is None
 
 
 def register(members: Members, name: str) -> User:
-    """Somebody new, who came through the form of `site`."""
+    """A new user, who registered with the form of `site`."""
     user = member(name)
     fields = {"username": name, "email": user.username, "password1": PASSWORD, "password2": PASSWORD}
     members.at("site", Browser()).submit("/register", "/register", **fields)

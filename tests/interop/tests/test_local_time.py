@@ -1,6 +1,6 @@
-"""A Django site with `USE_TZ = False`, the default before Django 5.0: it stores what clocks in its zone show.
+"""A Django site with `USE_TZ = False`, the default before Django 5.0: it stores local times of its zone.
 
-In Redis that is the end that `set_expiry` is given. In SQLite it is every time there is.
+In Redis these are the ends given to `set_expiry`, in SQLite all times.
 """
 
 import datetime
@@ -20,7 +20,7 @@ from profiles import ENGINES
 from servers import Redis, Service, run_rust, start_rust
 
 ENGINE = {"cache": "django-cache", "db": "django-db", "cached_db": "django-cached-db"}
-# West and east of Greenwich, and one whose clocks change in other weeks.
+# West and east of Greenwich, and a zone whose clocks change in other weeks.
 CASES = [
     ("cache", "America/New_York"),
     ("cache", "Asia/Shanghai"),
@@ -33,7 +33,7 @@ FORTNIGHT = 14 * 86_400
 
 
 class Site:
-    """Django and what it shares with `api`: a SQLite file, and Redis."""
+    """Django and the stores that it shares with `api`: a SQLite file, and Redis."""
 
     def __init__(self, directory: Path, store: Redis, engine: str, use_tz: bool, zone: str) -> None:
         self.engine, self.use_tz, self.zone = engine, use_tz, zone
@@ -75,7 +75,7 @@ class Site:
             return connection.execute(sql, values).fetchall()
 
     def rows(self) -> list[datetime.timedelta]:
-        """How long each session has left, as its row says."""
+        """The remaining time of each session, according to its row."""
         rows = self.sql("SELECT expire_date FROM django_session")
         zone = zoneinfo.ZoneInfo(self.zone)
         now = datetime.datetime.now(zone)
@@ -83,14 +83,14 @@ class Site:
 
     def end(self) -> None:
         for service in self.services:
-            # Otherwise they wait for browsers that keep their connections.
+            # Otherwise they wait for browsers that keep their connections open.
             service.process.end(signal.SIGKILL)
             service.end()
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a file that has Django's tables."""
+    """A directory with a file that has Django's tables."""
     directory = tmp_path_factory.mktemp("local-time")
     env = {"SECRET_KEY": SECRET_KEY, "REDIS_URL": "redis://127.0.0.1:1"}
     env["DATABASE_URL"] = f"sqlite://{directory / 'template.sqlite3'}"
@@ -117,13 +117,13 @@ def test_both_see_each_others_sessions_until_they_end(site: Site) -> None:
     django = Django(site.django_url, browser)
     api = Api(site.started(start_rust("api", site.api_environment(site.zone))), browser)
 
-    # One of Django's, for the time of the settings; edited by us.
+    # A session from Django, with the time from the settings; edited by our service.
     django.login(site.user)
     assert api.me() == "ann"
     api.write("a", 1)
     assert (django.me(), django.read("a")) == ("ann", 1)
 
-    # One that ends at a local time.
+    # A session that ends at a local time.
     django.send("PUT", "/expiry", 200, json={"in": 600})
     assert api.me() == "ann"
     ends = api.send("GET", "/api/session", 200).json()["expires_at"]
@@ -134,7 +134,7 @@ def test_both_see_each_others_sessions_until_they_end(site: Site) -> None:
     assert 500 < django.send("GET", "/expiry", 200).json()["age"] <= 600
     assert api.count() == 1
 
-    # One of ours, for Django.
+    # A session from our service, for Django.
     other = Browser()
     Api(api.url, other).login(site.user)
     assert Django(site.django_url, other).me() == "ann"
@@ -143,7 +143,7 @@ def test_both_see_each_others_sessions_until_they_end(site: Site) -> None:
     if site.engine != "cache":
         assert sorted(map(round_to_hours, site.rows())) == [0, FORTNIGHT // 3600]
 
-    # One that has ended.
+    # A session that has ended.
     django.send("PUT", "/expiry", 200, json={"in": -1})
     assert (django.me(), api.me()) == (None, None)
 
@@ -159,7 +159,7 @@ def test_in_postgres_only_what_set_expiry_stores_is_local(fleet: Fleet, at: Any)
     api.write("a", 1)
     assert (django.me(), django.read("a"), api.me()) == (user.username, 1, user.username)
     assert 500 < fleet.seconds_left(browser.cookie) <= 600
-    # The fleet is shared: the next service that starts on it looks at its sessions, and has no time zone.
+    # The fleet is shared: the next service that starts on it checks its sessions, and has no time zone.
     api.logout()
     assert fleet.value(browser.cookie) is None
 

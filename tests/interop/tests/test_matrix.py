@@ -1,4 +1,4 @@
-"""What one service does, and another one sees: every profile, every pair, also a service with itself."""
+"""The effects of one service's actions at another: every profile, every pair, including a service with itself."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from fleet import Fleet, User
 At = Callable[[str, Browser], Any]
 
 ALL = ("django", "fastapi", "site", "api")
-# Those that can store any entry for anyone. Pages of `site` show the theme, and count visits of whoever has a session.
+# Services that can store any entry for any visitor. `site` shows the theme, and counts visits in existing sessions.
 WRITERS = ("django", "fastapi", "api")
 WITH_PASSWORD_PAGE = ("django", "site")
 
@@ -197,7 +197,7 @@ def test_deactivated_users_are_nobody_everywhere(fleet: Fleet, at: At, first: st
 
 
 def staff_member(fleet: Fleet) -> User:
-    """A member of the staff with one permission of their own and one of their group."""
+    """A member of staff with one permission of their own and one of their group."""
     user = fleet.new_user(is_staff=True)
     sql = """
     WITH new_group AS (INSERT INTO auth_group (name) VALUES (%s) RETURNING id),

@@ -1,4 +1,4 @@
-"""A store that is down says nothing about who is signed in."""
+"""A service does not treat a visitor as signed out because the store is down."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,13 +14,13 @@ At = Callable[..., Any]
 
 ALL = ("django", "fastapi", "site", "api")
 RUST = ("site", "api")
-# Django answers with 500, or as if nobody had signed in, and then deletes the cookie.
+# Django answers with 500, or treats the visitor as anonymous and then deletes the cookie.
 CAREFUL = ("fastapi", "site", "api")
 CHOSEN = ("native", "django-cache", "django-redis-json", "django-db", "django-cached-db")
 
 
 def is_signed_in(at: At, service: str, cookie: str, username: str) -> bool:
-    """False also while the service is still looking for its store."""
+    """False also while the service is still connecting to its store."""
     try:
         return at(service, Browser(cookie)).me() == username
     except AssertionError:

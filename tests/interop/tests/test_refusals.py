@@ -1,4 +1,4 @@
-"""A Rust service that does not fit the fleet says so in one line and does not start."""
+"""A Rust service that does not fit the fleet reports it in one line and does not start."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -28,7 +28,7 @@ REFUSALS = [
 
 @pytest.fixture(scope="module")
 def signed_in(postgres: Postgres, store: Redis) -> Iterator[Callable[[Profile], Fleet]]:
-    """A fleet in which Django has signed somebody in, and nothing else has happened."""
+    """A fleet with one session from a sign-in at Django, and no other data."""
     fleets: dict[str, Fleet] = {}
 
     def fleet_of(profile: Profile) -> Fleet:
@@ -43,7 +43,7 @@ def signed_in(postgres: Postgres, store: Redis) -> Iterator[Callable[[Profile], 
 
 
 def contents(fleet: Fleet) -> Any:
-    """All that is stored."""
+    """All stored data."""
     in_redis = {key: fleet.redis.dump(key) for key in fleet.redis.keys()}
     return in_redis, fleet.sql("SELECT * FROM django_session"), fleet.sql("SELECT * FROM auth_user")
 

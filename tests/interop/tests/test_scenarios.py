@@ -1,4 +1,4 @@
-"""What happens in the life of a fleet."""
+"""Scenarios in the life of a fleet."""
 
 import threading
 from collections.abc import Callable
@@ -15,11 +15,11 @@ At = Callable[..., Any]
 
 ALL = ("django", "fastapi", "site", "api")
 WRITERS = ("django", "fastapi", "api")
-# Those that compare before they write.
+# Services that compare before they write.
 CAREFUL = ("fastapi", "site", "api")
 RUST = ("site", "api")
 NEW_KEY = {"SECRET_KEY": "django-insecure-interop-the-key-after-it", "SECRET_KEY_FALLBACKS": SECRET_KEY}
-# One of each engine is enough for what does not depend on the codec.
+# One profile for each engine, for tests that do not depend on the codec.
 EACH_ENGINE = ("native", "django-cache", "django-db", "django-cached-db")
 
 
@@ -36,7 +36,7 @@ def test_a_session_that_django_gave_a_second_to_live_ends_everywhere(
     at(first, browser).login(user)
     at(first, browser).send("PUT", "/expiry", 200, json=1)
     cookie = browser.cookie
-    # Asked only then: whether reading makes a session live longer is another question.
+    # Not read before: this test does not check whether reading extends a session.
     eventually(lambda: fleet.has_expired(cookie), "the session has expired")
     assert at(second, Browser(cookie)).me() is None
 
@@ -63,7 +63,7 @@ def test_a_new_secret_key_signs_nobody_out_while_the_old_one_is_a_fallback(
     at(first, browser).count()
     assert at(second, browser, **NEW_KEY).me() == user.username
     assert at(second, browser, **NEW_KEY).count() == 2
-    # Django has signed the session with the new key by now, so those that know only the old one are done with it.
+    # Django has re-signed the session with the new key by now, so services with only the old key can no longer read it.
     assert at(first, browser, **NEW_KEY).me() == user.username
 
 
@@ -75,7 +75,7 @@ def test_a_session_under_another_secret_key_is_nobodys(fleet: Fleet, at: At, fir
     try:
         assert at(second, browser).me() is None
     except AssertionError as error:
-        # In the table the whole session is signed: one that cannot be read is an error, except for Django.
+        # In the table the whole session is signed: except for Django, an unreadable one is an error.
         assert fleet.profile.uses_table and second in CAREFUL and " 500 " in str(error)
 
 
@@ -93,7 +93,7 @@ def test_a_logout_wins_over_a_write_at_the_same_moment(fleet: Fleet, at: At, fir
         def write() -> None:
             start.wait()
             for _ in range(5):
-                # 409 and a session of its own are both right.
+                # Both are right: 409, and a new session.
                 writer.send("GET" if second == "site" else "POST", writer.VISITS)
 
         thread = threading.Thread(target=write)
@@ -242,7 +242,7 @@ def test_a_session_of_the_first_is_among_the_devices_at_the_second_and_ends_ther
     user, phone, desk = fleet.new_user(), Browser(), Browser()
     at(first, phone).login(user)
     at(second, desk).login(user)
-    # In Django's formats a session is listed from the first time that it is seen here.
+    # In Django's formats a session is listed from the first time that our services load it.
     assert at(second, phone).me() == user.username
     assert len(at(second, desk).send("GET", "/api/sessions", 200).json()) == 2
     at(second, desk).send("DELETE", "/api/sessions", 204)

@@ -17,7 +17,7 @@ DEMO = {"username": "demo", "password": "demo-password"}
 
 @pytest.fixture(scope="session")
 def api() -> Iterator[Service]:
-    # Whoever tests a sign-in a hundred times guesses passwords.
+    # The tests sign in hundreds of times, which would count as guessing passwords.
     service = start_rust("api", {"SIGN_IN_LIMIT": "off"})
     yield service
     service.end()

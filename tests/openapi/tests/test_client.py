@@ -1,4 +1,4 @@
-"""A client that is made from the document, and nothing else, works."""
+"""A client that is generated from the document alone works."""
 
 import importlib
 import json

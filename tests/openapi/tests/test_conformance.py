@@ -1,4 +1,4 @@
-"""Schemathesis: requests that fit the document and requests that do not, and answers that the document must have."""
+"""Schemathesis: sends valid and invalid requests, and checks that the document has all answers."""
 
 import subprocess
 
@@ -7,7 +7,7 @@ import requests
 
 from servers import Service
 
-# They end the session that the others need, or give it another cookie.
+# These operations end the session that the others need, or replace its cookie.
 ENDS = ["login", "logout", "end_device", "end_other_devices"]
 
 

@@ -36,7 +36,7 @@ def test_every_operation_has_a_name_and_a_group_of_its_own(document: dict[str, A
 
 
 def test_what_needs_a_sign_in_says_so(document: dict[str, Any]) -> None:
-    """What answers 401 to whoever is not signed in names the cookie; for others it is optional."""
+    """Operations that answer 401 to anonymous visitors name the cookie; for others it is optional."""
     cookie = document["components"]["securitySchemes"]["session"]
     assert (cookie["type"], cookie["in"], cookie["name"]) == ("apiKey", "cookie", "shared_session_id")
     for name, operation in operations(document):

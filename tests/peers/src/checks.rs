@@ -1,4 +1,4 @@
-//! What is asked of each service, in the order of docs/security.md.
+//! The checks of each service, in the order of docs/security.md.
 
 mod caches;
 mod lifetime;
@@ -8,15 +8,15 @@ mod stored;
 
 use crate::stage::Stage;
 
-/// A requirement that can be judged from outside.
+/// A requirement that can be tested from outside.
 pub struct Check {
-    /// What notes call it.
+    /// The name of the check in notes.
     pub key: &'static str,
-    /// As docs/security.md has it.
+    /// The id in docs/security.md.
     pub id: &'static str,
     pub text: &'static str,
-    /// It is about a cookie with the prefix `__Host-`, which some have as a setting only: it says nothing about the
-    /// defaults.
+    /// The check needs a cookie with the prefix `__Host-`, which some libraries have only as a setting: it does not
+    /// apply to the defaults.
     pub with_prefix: bool,
     run: fn(&Stage) -> Seen,
 }
@@ -32,11 +32,11 @@ impl Check {
     }
 }
 
-/// What a check has seen.
+/// The result of a check.
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub holds: bool,
-    /// For whoever looks at the run.
+    /// A description for the output of the run.
     pub what: String,
 }
 
@@ -53,7 +53,7 @@ pub fn all() -> Vec<Check> {
     all
 }
 
-/// Another letter or digit in the place of one of the value's: the form stays.
+/// Replaces one letter or digit of the value with another; the form stays valid.
 fn changed(value: &str, which: usize) -> String {
     let other = |c: char| match c {
         '9' => '0',

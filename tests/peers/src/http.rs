@@ -1,4 +1,4 @@
-//! Requests, byte by byte, and a browser that keeps cookies as RFC 6265bis says.
+//! Raw HTTP requests, and a browser that keeps cookies as in RFC 6265bis.
 
 use std::{
     collections::BTreeMap,
@@ -7,10 +7,10 @@ use std::{
     time::Duration,
 };
 
-/// A service that takes longer hangs.
+/// A service that takes longer counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What a service answered. A broken connection is status 0, and the body says why.
+/// The answer of a service. A broken connection has status 0 and the reason as the body.
 #[derive(Clone, Debug, Default)]
 pub struct Answer {
     pub status: u16,
@@ -56,7 +56,7 @@ impl Answer {
 pub struct SetCookie {
     pub name: String,
     pub value: String,
-    /// By their names in lower case.
+    /// By name, in lower case.
     pub attributes: BTreeMap<String, String>,
 }
 
@@ -79,7 +79,7 @@ impl SetCookie {
         self.attributes.get("max-age").is_some_and(|age| age.parse::<i64>().is_ok_and(|age| age <= 0))
     }
 
-    /// Whether a browser takes it over HTTPS: the rules of the prefixes (RFC 6265bis 5.7).
+    /// Whether a browser accepts it over HTTPS: the rules of the prefixes (RFC 6265bis 5.7).
     fn is_taken(&self) -> bool {
         let name = self.name.to_lowercase();
         let at_root = self.attributes.get("path").is_some_and(|path| path == "/");
@@ -88,7 +88,7 @@ impl SetCookie {
             && (!name.starts_with("__secure-") || self.has("secure"))
     }
 
-    /// The attributes that must be the same in a deletion.
+    /// The attributes that a deletion must repeat.
     pub fn scope(&self) -> Vec<(&str, &str)> {
         let of = |name: &'static str| self.attributes.get(name).map(|value| (name, value.as_str()));
         ["domain", "path", "secure", "httponly", "samesite", "partitioned"].into_iter().filter_map(of).collect()
@@ -114,11 +114,11 @@ pub fn send(port: u16, method: &str, path: &str, lines: &[Vec<u8>], body: &str) 
 fn exchange(port: u16, request: &[u8]) -> Result<Vec<u8>> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    // A server may answer and close before it has read all.
+    // A server may answer and close before it has read the whole request.
     let _ = stream.write_all(request);
     let mut answer = Vec::new();
     let read = stream.read_to_end(&mut answer);
-    // It may also reset the connection after its answer.
+    // A server may also reset the connection after its answer.
     if answer.is_empty() { read.map(|_| answer) } else { Ok(answer) }
 }
 
@@ -127,7 +127,7 @@ pub fn line(name: &str, value: impl AsRef<[u8]>) -> Vec<u8> {
     [name.as_bytes(), b": ", value.as_ref()].concat()
 }
 
-/// A browser on HTTPS, as far as cookies are concerned.
+/// A browser on HTTPS; only its cookies are modelled.
 #[derive(Clone, Debug, Default)]
 pub struct Browser {
     cookies: BTreeMap<String, String>,
@@ -169,7 +169,7 @@ impl Browser {
         pairs.join("; ")
     }
 
-    /// The session cookie: no other is as long.
+    /// The session cookie, which is the longest one.
     pub fn session(&self) -> Option<(String, String)> {
         let longest = self.cookies.iter().max_by_key(|(_, value)| value.len());
         longest.map(|(name, value)| (name.clone(), value.clone()))

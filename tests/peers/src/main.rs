@@ -1,6 +1,6 @@
-//! Asks several session layers, from outside, for the requirements of docs/security.md, and writes what it saw to
-//! docs/compare.md. With `check` it compares instead. With the key of a check it asks for that alone, and prints what
-//! it saw.
+//! Checks several session layers from outside for the requirements of docs/security.md, and writes the results to
+//! docs/compare.md. With `check` it compares the results instead. With the key of a check it runs only that one, and
+//! prints the results.
 
 mod checks;
 mod http;
@@ -18,7 +18,7 @@ use services::{Layer, Setup};
 use stage::Stage;
 use test_servers::{Redis, RedisKind};
 
-/// The same must come out of each.
+/// All rounds must have the same results.
 const ROUNDS: usize = 2;
 
 fn main() -> ExitCode {
@@ -41,7 +41,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Asks all, and writes the page or compares with it.
+/// Runs all checks, and writes the page or compares with it.
 fn finish(check: bool) -> ExitCode {
     let redis = Redis::start(RedisKind::New);
     let checks = checks::all();
@@ -67,7 +67,7 @@ fn finish(check: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The cells of each check in the order of the layers; `None` for a row with a cell that does not fit its note.
+/// The cells of each check in the order of the layers; `None` for a row with a cell that contradicts its note.
 fn ask(redis: &Redis, checks: &[Check]) -> Vec<Option<Vec<Verdict>>> {
     let columns: Vec<_> = Layer::ALL.into_iter().map(|layer| ask_one(redis, checks, layer)).collect();
     (0..checks.len()).map(|check| columns.iter().map(|column| column[check]).collect()).collect()
@@ -85,7 +85,7 @@ fn ask_one(redis: &Redis, checks: &[Check], layer: Layer) -> Vec<Option<Verdict>
         let of_default = of_default.map(|seen| seen.holds);
         let of_hardened = (of_default != Some(true)).then(|| check.run(&hardened));
         let of_hardened = of_hardened.inspect(|seen| print("hardened", seen)).map(|seen| seen.holds);
-        // Both frameworks of ours share a column.
+        // Both of our frameworks share a column.
         let noted = if layer.is_ours() { Layer::OursOnAxum } else { layer };
         let note = notes::of(check.key, noted).map(|note| note.kind);
         Verdict::new(of_default, of_hardened, note)

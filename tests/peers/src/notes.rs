@@ -1,5 +1,5 @@
-//! What is said of each cell that is not `yes`: what was observed, and where the source or the documentation has it. A
-//! cell without its note, and a note without its cell, end the run.
+//! The note of each cell that is not `yes`: the observation, and the place in the source or the documentation. A cell
+//! without a note, or a note without a cell, ends the run.
 
 use crate::services::Layer::{self, ActixSession, AxumSession, OursOnAxum, TowerSessions};
 
@@ -8,7 +8,7 @@ pub struct Note {
     pub layer: Layer,
     pub kind: Kind,
     pub text: &'static str,
-    /// The name of a [source](SOURCES); none for ours.
+    /// The name of a [source](SOURCES); empty for our library.
     pub source: &'static str,
 }
 
@@ -17,7 +17,7 @@ pub enum Kind {
     No,
     /// The text names the setting.
     Optional,
-    /// The library has no part in it.
+    /// The requirement is not the library's task.
     NotItsPart,
 }
 
@@ -27,7 +27,7 @@ const fn note(key: &'static str, layer: Layer, kind: Kind, text: &'static str, s
     Note { key, layer, kind, text, source }
 }
 
-/// Where the notes lead to. The versions must be those of Cargo.lock; a test compares them.
+/// The targets of the notes' links. The versions must be those of Cargo.lock; a test compares them.
 pub const SOURCES: [(&str, &str, &str); 18] = [
     ("ts-layer", "tower-sessions 0.14.0", "src/service.rs"),
     ("ts-core", "tower-sessions-core 0.14.0", "src/session.rs"),

@@ -13,7 +13,7 @@ use crate::{
 const BEGIN: &str = "<!-- `make peers` writes what follows. -->";
 const END: &str = "<!-- The end of what `make peers` writes. -->";
 
-/// The columns, each by one of its layers.
+/// The columns; one layer represents each.
 const COLUMNS: [Layer; 4] = [Layer::OursOnAxum, Layer::TowerSessions, Layer::AxumSession, Layer::ActixSession];
 
 /// The libraries whose versions the page names.
@@ -47,10 +47,10 @@ impl Verdict {
         }
     }
 
-    /// What was seen of the defaults, and with settings; and what the note of the cell says.
+    /// Combines the results with the defaults and with the settings, and compares them with the note of the cell.
     ///
     /// # Errors
-    /// If they do not fit.
+    /// If they contradict each other.
     pub fn new(default: Option<bool>, hardened: Option<bool>, note: Option<Kind>) -> Result<Self, String> {
         let holds = match (default, hardened) {
             (Some(true), _) | (None, Some(true)) => Self::Yes,
@@ -85,7 +85,7 @@ impl Row {
         self.columns() == [Verdict::Yes; 4]
     }
 
-    /// What was observed, for those that have the same note together.
+    /// The observations; layers with the same note are listed together.
     fn observed(&self) -> String {
         let mut said: Vec<(&str, Vec<String>)> = Vec::new();
         for note in COLUMNS.iter().filter_map(|layer| notes::of(self.check.key, *layer)) {
@@ -144,7 +144,7 @@ pub fn section(rows: &[Row], server: &str) -> String {
     text
 }
 
-/// How the one line begins that changes with the day.
+/// The beginning of the only line that changes from day to day.
 const STAMP: &str = "Measured in";
 
 fn versions_of(name: &str) -> String {
@@ -158,7 +158,7 @@ fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/compare.md")
 }
 
-/// The page with this section in place of the one there.
+/// The old page, and the page with this section in its place.
 fn page(section: &str) -> (String, String) {
     let page = fs::read_to_string(path()).expect("docs/compare.md");
     let (before, rest) = page.split_once(BEGIN).expect("the marker of the beginning");
@@ -172,7 +172,7 @@ pub fn write(section: &str) {
     fs::write(path(), new).expect("docs/compare.md can be written");
 }
 
-/// Whether the page says what was seen, whenever that was.
+/// Whether the page has these results, ignoring the date.
 pub fn is_true(section: &str) -> bool {
     let (old, new) = page(section);
     let lasting =

@@ -13,7 +13,7 @@ use crate::services::{Layer, Setup};
 
 static STARTED: AtomicU32 = AtomicU32::new(0);
 
-/// A service, until it is dropped. It also ends with this process, however that ends.
+/// A running service, ended on drop. It also ends when this process ends for any reason.
 pub struct Service {
     process: Child,
     log: PathBuf,
@@ -41,7 +41,7 @@ impl Service {
         Self { process, log, port }
     }
 
-    /// What it has logged.
+    /// The log so far.
     pub fn logged(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap()).into_owned()
     }

@@ -1,10 +1,10 @@
-//! The services under test. Each has the same routes over another session layer:
+//! The services under test. All have the same routes over different session layers:
 //!
-//! - `GET /read?name=` and `POST /write?name=&value=&ms=` an entry; a write reads first and then takes `ms`
-//! - `POST /big?size=` writes an entry of so many bytes
+//! - `GET /read?name=` and `POST /write?name=&value=&ms=` for an entry; a write reads first and then takes `ms`
+//! - `POST /big?size=` writes an entry of this many bytes
 //! - `POST /login?user=`, `POST /logout`, `GET /whoami`
 //! - `POST /password` gives every user of this process a new password
-//! - `GET /sessions`, `POST /end-others` and `GET /fresh`, where the library has something for it
+//! - `GET /sessions`, `POST /end-others` and `GET /fresh`, if the library supports it
 
 mod actix_session;
 mod axum_session;
@@ -22,7 +22,7 @@ use std::{
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
-/// What nobody and nothing is answered as.
+/// The answer for an anonymous visitor and for a missing entry.
 pub const NOTHING: &str = "-";
 
 /// The greatest age of a sign-in at `/fresh`.
@@ -31,7 +31,7 @@ pub const FRESH: Duration = Duration::from_secs(1);
 /// The one key of all services, so that two processes understand each other's cookies.
 const KEY: [u8; 64] = [7; 64];
 
-/// Which session layer.
+/// A session layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layer {
     OursOnAxum,
@@ -60,19 +60,19 @@ impl Layer {
     }
 }
 
-/// How a layer is set up.
+/// The configuration of a layer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Setup {
-    /// With the settings that its documentation offers for more security, or with its defaults.
+    /// With the settings that its documentation offers for more security, otherwise with its defaults.
     pub hardened: bool,
-    /// An idle time; `None` is the default of the library.
+    /// The idle time-out; `None` is the default of the library.
     pub idle: Option<Duration>,
-    /// An absolute one, where the library has it.
+    /// The absolute time-out, if the library has one.
     pub absolute: Option<Duration>,
 }
 
 impl Setup {
-    /// As arguments of a process.
+    /// The arguments of a process.
     pub fn to_args(self) -> [String; 3] {
         let seconds = |time: Option<Duration>| time.unwrap_or_default().as_secs().to_string();
         [self.hardened.to_string(), seconds(self.idle), seconds(self.absolute)]
@@ -86,7 +86,7 @@ impl Setup {
     }
 }
 
-/// What a request asks for.
+/// The parameters of a request.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Ask {
@@ -105,14 +105,14 @@ impl Ask {
     }
 }
 
-/// How many passwords the users of this process have had.
+/// How many times the passwords of this process' users have changed.
 static PASSWORDS: AtomicU32 = AtomicU32::new(0);
 
 fn change_passwords() {
     PASSWORDS.fetch_add(1, Ordering::SeqCst);
 }
 
-/// What a table of users has as a password. Nobody signs in with it here.
+/// Stands for the password column of a user table. No sign-in checks it here.
 fn stored_password(user: &str) -> String {
     format!("password {} of {user}", PASSWORDS.load(Ordering::SeqCst))
 }
@@ -121,8 +121,8 @@ fn or_nothing(value: Option<String>) -> String {
     value.unwrap_or_else(|| NOTHING.to_owned())
 }
 
-/// Serves until its standard input ends, as it does with the process that started it, and prints its port first. What
-/// it logs goes to the standard error, at the finest level.
+/// Prints the port, and serves until standard input ends, which happens when the parent process ends. Logs everything
+/// to standard error, at the finest level.
 pub fn serve(layer: Layer, url: &str, setup: Setup) {
     tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
@@ -151,7 +151,7 @@ fn axum(router: impl Future<Output = axum::Router>) {
     });
 }
 
-/// The server of an Actix app: what `HttpServer::new` takes has no name.
+/// The server of an Actix app. A macro, because the argument of `HttpServer::new` has a type that cannot be named.
 macro_rules! actix {
     ($configure:expr) => {{
         let server = actix_web::HttpServer::new($configure).workers(2).bind(("127.0.0.1", 0)).unwrap();

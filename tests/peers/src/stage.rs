@@ -1,4 +1,4 @@
-//! What a check has to work with: two processes of one service over one Redis, which is emptied before each check.
+//! The environment of a check: two processes of one service over one Redis, which is emptied before each check.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{
     services::{Layer, NOTHING, Setup},
 };
 
-/// Commands that ask a server and no data.
+/// Commands that read from the server but no data.
 const NOT_COUNTED: [&str; 7] = ["info", "config", "ping", "hello", "client", "time", "command"];
 
 pub struct Stage<'a> {
@@ -27,7 +27,7 @@ impl<'a> Stage<'a> {
         Self { layer, setup, redis, a: start(), b: start() }
     }
 
-    /// One more, with other lifetimes.
+    /// Another stage, with other lifetimes.
     pub fn living(&self, idle: Duration, absolute: Option<Duration>) -> Self {
         Self::new(self.layer, self.redis, Setup { idle: Some(idle), absolute, ..self.setup })
     }
@@ -49,7 +49,7 @@ impl<'a> Stage<'a> {
         browser
     }
 
-    /// Whether process A signs somebody in for these `Cookie` headers.
+    /// Whether process A accepts these `Cookie` headers as signed in as `user`.
     pub fn knows(&self, user: &str, headers: &[Vec<u8>]) -> bool {
         let lines: Vec<_> = headers.iter().map(|header| line("Cookie", header)).collect();
         let answer = send(self.a.port, "GET", "/whoami", &lines, "");
@@ -85,13 +85,13 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// Whether a browser's cookies are signed in at a process. The browser keeps what it has.
+/// Whether a browser's cookies are signed in at a process. The browser's cookies do not change.
 pub fn is_signed_in_at(port: u16, browser: &Browser) -> bool {
     let answer = browser.clone().get(port, "/whoami");
     answer.status == 200 && answer.body != NOTHING
 }
 
-/// What an entry is for a browser's cookies at a process. The browser keeps what it has.
+/// The value of an entry for a browser's cookies at a process. The browser's cookies do not change.
 pub fn entry_at(port: u16, browser: &Browser, name: &str) -> Answer {
     browser.clone().get(port, &format!("/read?name={name}"))
 }

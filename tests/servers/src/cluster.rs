@@ -8,7 +8,7 @@ use crate::redis::{Redis, RedisKind};
 
 const PRIMARIES: usize = 3;
 const SLOTS: usize = 16_384;
-/// In milliseconds. A node that is silent for so long is replaced.
+/// In milliseconds. A node that is silent for this long is replaced.
 const NODE_TIMEOUT: &str = "1500";
 
 /// Six nodes: three primaries, and a replica of each.
@@ -18,7 +18,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts all six, and returns when they agree on who has what.
+    /// Starts all six, and returns when they agree on the owners of all slots.
     ///
     /// # Panics
     /// If one of them cannot be started.
@@ -57,7 +57,7 @@ impl Cluster {
             let mut command = vec!["CLUSTER", "ADDSLOTS"];
             command.extend(slots.iter().map(String::as_str));
             assert_eq!(primary.cli(&command), "OK");
-            // Different epochs, so that the nodes have no conflict to resolve.
+            // Different epochs prevent conflicts between the nodes.
             primary.cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
         }
         for node in &nodes[1..] {
@@ -105,7 +105,7 @@ impl Cluster {
         self.a_node().cli(&["CLUSTER", "KEYSLOT", key]).parse().expect("a slot")
     }
 
-    /// The primary that has `key`, as a running node sees it.
+    /// The primary that has `key`, according to a running node.
     #[must_use]
     pub fn owner(&self, key: &str) -> &Redis {
         let slot = self.slot(key);
@@ -116,7 +116,7 @@ impl Cluster {
         self.primaries_with(|mut ranges| ranges.any(has)).pop().expect("a primary that has the key")
     }
 
-    /// The primaries that have slots, as a running node sees it.
+    /// The primaries that have slots, according to a running node.
     #[must_use]
     pub fn primaries(&self) -> Vec<&Redis> {
         self.primaries_with(|mut ranges| ranges.next().is_some())
@@ -131,12 +131,12 @@ impl Cluster {
         self.nodes.iter().filter(|node| wanted.contains(&bus_port(node))).collect()
     }
 
-    /// Makes a replica replace its primary, without loss, and returns when it has.
+    /// Makes a replica replace its primary without loss, and returns when it has done so.
     ///
     /// # Panics
-    /// If it does not.
+    /// If it does not take over.
     pub fn promote(&self, replica: &Redis) {
-        // Redis gives a failover up that takes longer than 5 s.
+        // Redis aborts a failover that takes longer than 5 s.
         const PATIENCE: Duration = Duration::from_secs(6);
         let mut begun: Option<Instant> = None;
         wait_until("the replica has taken over", || {
@@ -148,7 +148,7 @@ impl Cluster {
         });
     }
 
-    /// What is missing until all nodes run, agree, and each primary has an up-to-date replica.
+    /// The reason to wait, until all nodes run and agree, and each primary has an up-to-date replica.
     ///
     /// # Panics
     /// If a node does not answer.
@@ -173,10 +173,10 @@ impl Cluster {
         Some(format!("the node on port {} sees another cluster", unwell.port()))
     }
 
-    /// Kills the primary that has `key`, and returns it when its replica has taken its place.
+    /// Kills the primary that has `key`, and returns it when its replica has replaced it.
     ///
     /// # Panics
-    /// If no other does.
+    /// If no replica takes over.
     pub fn fail_over(&self, key: &str) -> &Redis {
         let old = self.owner(key);
         old.kill();
@@ -184,7 +184,7 @@ impl Cluster {
         old
     }
 
-    /// Returns when all other running nodes name another primary than `old` for its slots.
+    /// Returns when all other running nodes name a primary other than `old` for its slots.
     ///
     /// # Panics
     /// If they do not.
@@ -201,7 +201,7 @@ impl Cluster {
     }
 
     /// Begins to move the slot of `key` to a primary that does not have it, which is returned. Until
-    /// [`finish_moving`](Self::finish_moving) keys that are there stay, and new ones are asked for at the new node.
+    /// [`finish_moving`](Self::finish_moving) existing keys stay, and the new node serves new keys.
     ///
     /// # Panics
     /// If the nodes refuse.
@@ -236,8 +236,8 @@ impl Cluster {
     }
 }
 
-/// The port on which the other nodes know it. That for clients differs with who asks: 0 where only TLS is spoken and
-/// the question came by another way.
+/// The port for the other nodes, which they know. The port for clients depends on the asking connection: it is 0 if the
+/// node accepts only TLS and the connection does not use it.
 fn bus_port(node: &Redis) -> u16 {
     node.port() + port::BUS_OFFSET
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-/// A user that files and processes are given to.
+/// The user for files and processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct User {
     pub(crate) uid: u32,
@@ -30,7 +30,7 @@ pub(crate) fn copy(from: &Path, to: &Path, owner: Option<User>) {
     try_copy(from, to, owner).unwrap_or_else(|error| panic!("copy {} to {}: {error}", from.display(), to.display()));
 }
 
-/// [`copy`] that may fail.
+/// Like [`copy`], but returns errors.
 pub(crate) fn try_copy(from: &Path, to: &Path, owner: Option<User>) -> io::Result<()> {
     let metadata = fs::symlink_metadata(from)?;
     if metadata.is_symlink() {

@@ -1,4 +1,4 @@
-//! The paths of the server programs: from environment variables, or else from `scripts/test-env`.
+//! The paths of the server programs: from environment variables, otherwise from `scripts/test-env`.
 
 use std::env;
 use std::fs;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 const DIRECTORY: &str = ".test-env";
 const MISSING: &str = "run `make test` (or scripts/test-env) first";
 
-/// The directory `.test-env` of this workspace, looked for from the tested package upwards.
+/// The directory `.test-env` of this workspace, searched for from the tested package upwards.
 pub(crate) fn directory() -> PathBuf {
     let start = env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env::current_dir().unwrap(), PathBuf::from);
     start
@@ -17,15 +17,15 @@ pub(crate) fn directory() -> PathBuf {
         .unwrap_or_else(|| panic!("no {DIRECTORY}/servers.env at or above {}: {MISSING}", start.display()))
 }
 
-/// The program, or directory of programs, that the variable `name` or else `.test-env/servers.env` gives.
+/// The program, or directory of programs, that the variable `name` names, otherwise `.test-env/servers.env`.
 pub(crate) fn server(name: &str) -> PathBuf {
     server_that(name, "")
 }
 
-/// The same for a server that may not be had on every machine: `first` says what to do then.
+/// The same for a server that some machines cannot have: `first` is the advice in that case.
 pub(crate) fn server_that(name: &str, first: &str) -> PathBuf {
     if let Some(path) = env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from) {
-        assert!(path.exists(), "the variable {name} is set to {}, which is not there", path.display());
+        assert!(path.exists(), "the variable {name} is set to {}, which does not exist", path.display());
         return path;
     }
     let file = directory().join("servers.env");
@@ -35,6 +35,6 @@ pub(crate) fn server_that(name: &str, first: &str) -> PathBuf {
         .filter_map(|line| line.split_once('='))
         .find_map(|(key, value)| (key == name).then(|| PathBuf::from(value)))
         .unwrap_or_else(|| panic!("{} does not name {name}: {first} {MISSING}", file.display()));
-    assert!(path.exists(), "{} is gone: {MISSING}", path.display());
+    assert!(path.exists(), "{} does not exist: {MISSING}", path.display());
     path
 }

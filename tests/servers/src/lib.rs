@@ -1,12 +1,12 @@
-//! Real Redis, Valkey, PostgreSQL and PgBouncer servers for tests, started in milliseconds and gone with the test.
+//! Real Redis, Valkey, PostgreSQL and PgBouncer servers for tests, started in milliseconds and removed with the test.
 //!
-//! - The server programs are those that `scripts/test-env` found or installed (`make test` runs it), or others that the
+//! - The server programs are those that `scripts/test-env` found or installed (`make test` runs it), or those that the
 //!   variables `REDIS_OLD`, `REDIS_NEW`, `VALKEY`, `POSTGRES_BIN` and `PGBOUNCER` name. Without them the tests fail;
-//!   nothing is ever skipped.
+//!   they are never skipped.
 //! - Every server has its own port on 127.0.0.1 and its own directory, and ends when its value is dropped.
-//! - A test process that is killed leaves nothing behind: a watchdog per server waits for the end of a pipe that only
-//!   the test process holds open, then ends the server and removes its directory.
-//! - A failure is a panic with the server's log in it.
+//! - A killed test process leaves nothing behind: a watchdog per server waits for the end of a pipe that only the test
+//!   process holds open, then ends the server and removes its directory.
+//! - A failure is a panic with the server's log.
 //!
 //! ```
 //! use test_servers::{Redis, RedisKind};

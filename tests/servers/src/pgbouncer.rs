@@ -13,18 +13,18 @@ use crate::{environment, port, postgres_protocol};
 
 const ATTEMPTS: u32 = 10;
 
-/// A PgBouncer of its own, on 127.0.0.1, that gives each transaction to one of a few connections to a server. What is
-/// not set otherwise is as PgBouncer has it by default.
+/// A PgBouncer on 127.0.0.1 for one test, which assigns each transaction to one of a few server connections. All other
+/// settings are PgBouncer's defaults.
 #[derive(Debug)]
 pub struct PgBouncer {
-    // Dropped in this order: the process goes before its directory.
+    // Drop order: the process ends before its directory is removed.
     _process: Process,
     port: u16,
     _directory: TempDir,
 }
 
 impl PgBouncer {
-    /// Starts one in front of `server`, with more settings, such as `pool_mode=session`. They win over ours.
+    /// Starts one in front of `server`, with more settings, such as `pool_mode=session`, which take precedence.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -63,7 +63,7 @@ impl PgBouncer {
         panic!("{last}");
     }
 
-    /// The URL of a database of the server, by way of PgBouncer.
+    /// The URL of a database of the server, through PgBouncer.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         let name = database.rsplit('/').next().unwrap_or(database);
@@ -71,7 +71,7 @@ impl PgBouncer {
     }
 }
 
-/// The program; where the other user cannot reach it, a copy of its directory that it can.
+/// The program; if the other user cannot reach it, a copy of its directory that this user can reach.
 fn reachable(program: &Path, directory: &TempDir, user: Option<User>) -> PathBuf {
     if user.is_none() || is_reachable(program) {
         return program.to_owned();

@@ -1,7 +1,7 @@
 //! Free ports below the range from which the system takes the ports of outgoing connections.
 //!
-//! A port inside that range can be lost to any client while its server is down, and a client that keeps reconnecting to
-//! it can even connect to itself. A Redis Cluster node also listens on its port + 10000.
+//! While a server is down, any client can take a port in that range, and a client that keeps reconnecting can even
+//! connect to itself. A Redis Cluster node also listens on its port + 10000.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
@@ -10,7 +10,7 @@ use std::ops::Range;
 const PORTS: Range<u16> = 12_000..22_000;
 pub(crate) const BUS_OFFSET: u16 = 10_000;
 
-/// A port on 127.0.0.1 that nothing listens on now. Another process may take it first: be ready to ask again.
+/// A free port on 127.0.0.1. Another process may take it first, so callers must be ready to ask again.
 pub(crate) fn free() -> u16 {
     let random = RandomState::new();
     (0..1_000_u32)

@@ -18,13 +18,13 @@ use crate::{environment, port, postgres_protocol};
 
 const ATTEMPTS: u32 = 10;
 
-/// A PostgreSQL server of its own, on 127.0.0.1, for the superuser `postgres` without a password.
+/// A PostgreSQL server for one test, on 127.0.0.1, with the superuser `postgres` and no password.
 ///
-/// It promises nothing after a crash of the machine (`fsync` is off). PostgreSQL refuses to run as root: then it runs
-/// as the user `postgres`, or else `nobody`.
+/// Its data is not safe if the machine crashes (`fsync` is off). PostgreSQL refuses to run as root: then it runs as the
+/// user `postgres`, otherwise `nobody`.
 #[derive(Debug)]
 pub struct Postgres {
-    // Dropped in this order: the process goes before its directory.
+    // Drop order: the process ends before its directory is removed.
     process: Mutex<Process>,
     port: u16,
     programs: PathBuf,
@@ -34,7 +34,7 @@ pub struct Postgres {
 }
 
 impl Postgres {
-    /// Starts a server with an empty database. Most tests are served better by [`shared`](Self::shared).
+    /// Starts a server with an empty database. For most tests [`shared`](Self::shared) is the better choice.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -44,10 +44,10 @@ impl Postgres {
     }
 
     /// Starts a server with more settings, such as `ssl=on`, with `files` (name and text) in its data directory, and
-    /// with lines of `pg_hba.conf` that go before its own, which let every user in.
+    /// with the lines `hba` in `pg_hba.conf` before the default ones, which accept every user.
     ///
     /// # Panics
-    /// If it cannot be started, for instance because `hba` keeps the user `postgres` out who connects without TLS.
+    /// If it cannot be started, for instance because `hba` refuses the user `postgres` without TLS.
     #[must_use]
     pub fn with_settings(settings: &[&str], files: &[(&str, &str)], hba: &str) -> Self {
         let directory = directory::temporary();
@@ -74,8 +74,8 @@ impl Postgres {
         panic!("{last}");
     }
 
-    /// The one server that all tests of this process share. It ends with the process. Take a database of your own by
-    /// [`create_database`](Self::create_database), and never stop it.
+    /// The one server that all tests of this process share. It ends with the process. Use a separate database from
+    /// [`create_database`](Self::create_database), and never stop the server.
     #[must_use]
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Postgres> = OnceLock::new();
@@ -100,7 +100,7 @@ impl Postgres {
         self.url_of("postgres")
     }
 
-    /// The port on 127.0.0.1, kept over [`restart`](Self::restart).
+    /// The port on 127.0.0.1, which stays the same after [`restart`](Self::restart).
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -122,7 +122,7 @@ impl Postgres {
         postgres_protocol::query(self.port, name, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// Ends the server as a crash would: connections break, new ones are refused. What was committed stays.
+    /// Ends the server like a crash: connections break, new ones are refused. Committed data stays.
     pub fn kill(&self) {
         self.process().kill();
     }
@@ -130,7 +130,7 @@ impl Postgres {
     /// Ends the server if it is running, and starts it on the same port with the same data.
     ///
     /// # Panics
-    /// If it cannot be started, for instance because the port was taken meanwhile.
+    /// If it cannot be started, for instance because another process took the port.
     pub fn restart(&self) {
         let mut process = self.process();
         process.kill();
@@ -155,7 +155,7 @@ impl Postgres {
     }
 }
 
-/// A file that PostgreSQL takes a private key from.
+/// Writes a file with the permissions that PostgreSQL requires for a private key.
 fn write_private(path: &Path, text: &str, user: Option<User>) {
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -193,7 +193,7 @@ fn launch(
         end_signal: "QUIT",
     };
     let pid_file = data.join("postmaster.pid");
-    // The status is asked of the file, which is this server's alone: another server may have taken the port.
+    // Reads the status from the file, which only this server writes: another server may have taken the port.
     Process::start(&launch, || {
         let text = fs::read_to_string(&pid_file).unwrap_or_default();
         let is_ready = text.lines().nth(7).is_some_and(|status| status.trim() == "ready");
@@ -201,7 +201,8 @@ fn launch(
     })
 }
 
-/// The user to run as where this process is root: `postgres`, or else `nobody`. The directory becomes its own.
+/// The user to run as if this process is root: `postgres`, otherwise `nobody`. That user becomes the owner of the
+/// directory.
 pub(crate) fn unprivileged_user(directory: &TempDir) -> Option<User> {
     if directory::owner(directory).uid != 0 {
         return None;
@@ -231,13 +232,14 @@ pub(crate) fn is_reachable(program: &Path) -> bool {
     })
 }
 
-/// The directory of the programs; where the other user cannot reach it, a copy of the installation that it can.
+/// The directory of the programs; if the other user cannot reach it, a copy of the installation that this user can
+/// reach.
 fn usable_programs(directory: &TempDir, user: Option<User>) -> PathBuf {
     let programs = environment::server("POSTGRES_BIN");
     if user.is_none() || is_reachable(&programs.join("postgres")) {
         return programs;
     }
-    // All of a wheel is copied: its libraries lie beside the installation and are found by their relative path.
+    // Copies the whole wheel: its libraries are beside the installation and are found by a relative path.
     let wheels = environment::directory();
     let wheel = programs.strip_prefix(&wheels).ok().and_then(|path| path.components().next());
     let root = match wheel {
@@ -249,7 +251,7 @@ fn usable_programs(directory: &TempDir, user: Option<User>) -> PathBuf {
     copy.join(programs.strip_prefix(&root).expect("a path below its own ancestor"))
 }
 
-/// Makes the data directory: a copy of one that `initdb` made once, because `initdb` takes a second.
+/// Creates the data directory as a copy of one that `initdb` made once, because `initdb` takes a second.
 fn create_cluster(programs: &Path, directory: &TempDir, user: Option<User>) {
     let data = directory.path().join("data");
     let version = output(Command::new(programs.join("postgres")).arg("--version"));
@@ -271,7 +273,7 @@ fn create_cluster(programs: &Path, directory: &TempDir, user: Option<User>) {
 }
 
 /// Keeps a copy for the next start. The rename is atomic: a reader never sees half a copy, and the second of two
-/// writers loses. A directory that cannot be written costs time and nothing else.
+/// writers loses. If the directory cannot be written, this only costs time.
 fn keep_template(data: &Path, template: &Path) {
     let unfinished = template.with_extension(format!("unfinished-{}", std::process::id()));
     if directory::try_copy(data, &unfinished, None).and_then(|()| fs::rename(&unfinished, template)).is_err() {

@@ -1,4 +1,4 @@
-//! Just enough of the PostgreSQL protocol (3.0, simple query, no password) to run a statement.
+//! A minimal PostgreSQL client (protocol 3.0, simple query, no password) to run a statement.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -24,7 +24,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes(), body].concat()
 }
 
-/// Reads up to ReadyForQuery. An ErrorResponse is an error; of the rest only DataRow matters here.
+/// Reads up to ReadyForQuery. An ErrorResponse is an error; of the other messages only DataRow is used.
 fn rows_until_ready(stream: &mut TcpStream) -> io::Result<Vec<String>> {
     let mut rows = Vec::new();
     loop {

@@ -16,9 +16,9 @@ use crate::directory::User;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
-/// Waits for a line (the server has ended, nothing to do) or the end of the pipe (this process has), then ends the
-/// server `$1` with signal `$2` and removes its directory `$3`. PostgreSQL ends its backends first; its lock file tells
-/// when it is done, which the process table does not: nobody may collect the orphan.
+/// Waits for a line (the server has ended, nothing to do) or the end of the pipe (this process has ended), then ends
+/// the server `$1` with signal `$2` and removes its directory `$3`. PostgreSQL ends its backends first. Its lock file
+/// shows when it is done; the process table does not, because the orphan may never be reaped.
 const WATCHDOG: &str = r#"
 read -r line && exit 0
 kill -s CONT "$1"
@@ -29,10 +29,10 @@ kill -s KILL "$1"
 rm -rf "$3"
 "#;
 
-/// Returns when `is_so` says so.
+/// Returns when `is_so` returns true.
 ///
 /// # Panics
-/// If it does not within a minute.
+/// If that takes more than a minute.
 pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !is_so() {
@@ -41,16 +41,16 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// How a server is started.
+/// The parameters to start a server.
 #[derive(Debug)]
 pub(crate) struct Launch<'a> {
     pub(crate) program: &'a Path,
     pub(crate) args: &'a [String],
-    /// Its working directory, removed if this process is killed. Its log is `server.log` in there.
+    /// The working directory, removed if this process is killed. The log is `server.log` in it.
     pub(crate) directory: &'a Path,
     /// The user to run as; `None` is the user of this process.
     pub(crate) user: Option<User>,
-    /// The signal that ends it at once and leaves nothing behind.
+    /// The signal that ends the server at once and leaves nothing behind.
     pub(crate) end_signal: &'static str,
 }
 
@@ -71,15 +71,15 @@ struct Running {
 }
 
 impl Process {
-    /// Starts the server and its watchdog. Returns when `is_ready` says so.
+    /// Starts the server and its watchdog. Returns when `is_ready` returns true.
     ///
     /// # Errors
-    /// The log of a server that ended instead: most likely its port was taken.
+    /// The log of a server that ended instead, most likely because its port was taken.
     pub(crate) fn start(launch: &Launch<'_>, is_ready: impl Fn() -> bool) -> Result<Self, String> {
         let log = launch.directory.join("server.log");
         let output = File::create(&log).unwrap();
         let mut command = Command::new(launch.program);
-        // Its own process group: Ctrl-C is for the test process, the watchdog does the rest.
+        // A separate process group: Ctrl-C reaches only the test process, and the watchdog ends the server.
         command.args(launch.args).current_dir(launch.directory).process_group(0);
         command.stdin(Stdio::null()).stdout(output.try_clone().unwrap()).stderr(output);
         if let Some(user) = launch.user {
@@ -110,7 +110,7 @@ impl Process {
         Ok(Self(Mutex::new(State::Running(running))))
     }
 
-    /// Ends the server at once, as a crash would. Nothing happens if it has ended already.
+    /// Ends the server at once, like a crash. Does nothing if it has already ended.
     pub(crate) fn kill(&self) {
         *self.state() = State::Ended;
     }
@@ -136,7 +136,7 @@ impl Process {
 }
 
 impl Running {
-    /// Through the shell's `kill`: std sends SIGKILL only.
+    /// Uses the shell's `kill`, because std can only send SIGKILL.
     fn signal(&self, signal: &str) {
         let id = self.server.id().to_string();
         let _ = Command::new("sh").args(["-c", r#"kill -s "$1" "$2""#, "kill", signal, &id]).status();

@@ -7,38 +7,37 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// A proxy in front of a server on 127.0.0.1. Clones are one proxy; it ends with the last of them, and its connections
-/// with it.
+/// A proxy in front of a server on 127.0.0.1. Clones share one proxy; it ends with the last clone, and so do its
+/// connections.
 #[derive(Clone, Debug)]
 pub struct Proxy(Arc<Ends>);
 
-/// What happens on the path, to old and new connections.
+/// A fault on the path, for old and new connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trouble {
-    /// Nothing.
+    /// No fault.
     None,
-    /// Nothing gets through. What was sent waits and arrives when this is over, like packets that are sent again.
+    /// Nothing gets through. The data sent meanwhile arrives when this is over, like packets that are sent again.
     Hold,
-    /// Requests arrive, replies do not. A connection that lost a reply stays deaf, because no stream loses bytes from
-    /// its middle.
+    /// Requests arrive, replies do not. A connection that lost a reply stays deaf, because a stream cannot lose bytes
+    /// from its middle.
     LoseReplies,
-    /// The same, but only from the first request on that contains this text.
+    /// The same, but only from the first request with this text on.
     LoseRepliesTo(&'static str),
-    /// A request that contains this text arrives, and instead of its reply the connection ends.
+    /// A request with this text arrives, and the connection ends instead of its reply.
     CutRepliesTo(&'static str),
-    /// Connections are closed as soon as they are made; those that exist live on.
+    /// Connections are closed as soon as they are made; existing ones continue.
     Refuse,
-    /// Nobody answers an attempt to connect; on connections that exist nothing gets through, as with
-    /// [`Hold`](Self::Hold).
+    /// Attempts to connect get no answer; on existing connections nothing gets through, as with [`Hold`](Self::Hold).
     BlackHole,
-    /// Replies take this much longer.
+    /// Replies are delayed by this time.
     Slow(Duration),
     /// Replies arrive one byte at a time.
     Slice,
 }
 
-/// Stops the proxy when the last handle is gone; its threads hold no handle.
+/// Stops the proxy when the last handle is dropped; its threads hold no handle.
 #[derive(Debug)]
 struct Ends {
     address: SocketAddr,
@@ -58,7 +57,7 @@ struct State {
     ended: bool,
     accepted: usize,
     connections: BTreeMap<usize, Connection>,
-    /// They keep the queue of the listener full.
+    /// Connections that keep the queue of the listener full.
     fillers: Vec<TcpStream>,
 }
 
@@ -68,7 +67,7 @@ struct Connection {
     server: TcpStream,
     /// A reply was lost.
     deaf: bool,
-    /// It ends with the next reply.
+    /// The connection ends instead of the next reply.
     doomed: bool,
     /// Nothing gets through any more, in either direction.
     silent: bool,
@@ -88,7 +87,7 @@ enum Fate {
     Vanish,
     /// The connection ends here.
     Cut,
-    /// It has ended already.
+    /// The connection has already ended.
     End,
 }
 
@@ -115,13 +114,13 @@ impl Proxy {
         Self(Arc::new(Ends { address, shared }))
     }
 
-    /// The port on 127.0.0.1 that it listens on.
+    /// The port on 127.0.0.1 on which the proxy listens.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.0.address.port()
     }
 
-    /// `redis://127.0.0.1:port/`, for a server that wants no password.
+    /// `redis://127.0.0.1:port/`, for a server without a password.
     #[must_use]
     pub fn redis_url(&self) -> String {
         format!("redis://{}/", self.0.address)
@@ -133,7 +132,7 @@ impl Proxy {
         self.state().accepted
     }
 
-    /// Makes trouble, or ends it.
+    /// Sets the fault on the path.
     pub fn set(&self, trouble: Trouble) {
         let mut state = self.state();
         state.trouble = trouble;
@@ -151,21 +150,21 @@ impl Proxy {
         self.0.shared.changed.notify_all();
     }
 
-    /// Lets nothing through on the existing connections, for as long as they live; new ones work. A firewall that has
-    /// lost its state does this.
+    /// Blocks the existing connections for as long as they live; new ones work. A firewall that has lost its state
+    /// behaves like this.
     pub fn forget(&self) {
         self.state().connections.values_mut().for_each(|connection| connection.silent = true);
         self.0.shared.changed.notify_all();
     }
 
-    /// Leads new connections to another port and closes the others.
+    /// Directs new connections to another port and closes the others.
     pub fn lead_to(&self, port: u16) {
         self.state().target = port;
         self.cut();
     }
 
-    /// Nobody accepts; when the queue of the listener is full the system drops what would begin a connection. One of
-    /// the queue may still have been taken after the first failure.
+    /// Fills the listener's queue. No thread accepts connections now, so with a full queue the system drops new
+    /// attempts. After the first failure a connection of the queue may still have been accepted.
     fn fill_queue(&self) {
         let mut failures = 0;
         while failures < 2 {
@@ -257,7 +256,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 fn connect(client: TcpStream, target: u16, shared: &Arc<Shared>) {
     shared.state().accepted += 1;
-    // A server that is down: the client's connection ends with this.
+    // If the server is down, the client's connection ends here.
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) else { return };
     let clones = || Some((client.try_clone().ok()?, server.try_clone().ok()?));
     let (Some(kept), Some(down)) = (clones(), clones()) else { return };
@@ -281,7 +280,7 @@ fn relay(mut from: TcpStream, mut to: TcpStream, id: usize, direction: Direction
         let passed = match shared.fate(id, direction, bytes) {
             Fate::End => return,
             Fate::Cut => break,
-            // The other side does not learn of the end either.
+            // The other side does not see the end either.
             Fate::Vanish if bytes.is_empty() => return,
             Fate::Vanish => Ok(()),
             _ if bytes.is_empty() => break,
@@ -310,7 +309,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(20);
     const NEVER: Duration = Duration::from_millis(150);
 
-    /// A server that sends back what it gets, in upper case.
+    /// A server that returns its input in upper case.
     fn echo() -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -425,7 +424,7 @@ mod tests {
         proxy.set(Trouble::Refuse);
         assert_ne!(hear(&mut client(&proxy), 1), "A");
         proxy.set(Trouble::None);
-        // Nothing listens there.
+        // No server listens on this port.
         proxy.lead_to(1);
         assert_ne!(hear(&mut client(&proxy), 1), "A");
         proxy.lead_to(echo());

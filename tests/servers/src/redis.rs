@@ -17,19 +17,19 @@ use crate::proxy::Proxy;
 use crate::resp::{self, Reply};
 use crate::{environment, port};
 
-/// A read past this means that the server hangs.
+/// A read that takes longer means that the server hangs.
 const READ_TIMEOUT: Duration = Duration::from_secs(20);
 const ATTEMPTS: u32 = 10;
 
-/// Which server.
+/// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RedisKind {
-    /// Redis 6.2 to 7: Lua is the only compare-and-set.
+    /// Redis 6.2 to 7: a compare-and-set needs Lua.
     Old,
-    /// Redis 8 or newer: `SET … IFEQ` is answered since 8.4.
+    /// Redis 8 or newer: supports `SET … IFEQ` since 8.4.
     New,
-    /// Valkey 9 or newer: `SET … IFEQ` is answered.
+    /// Valkey 9 or newer: supports `SET … IFEQ`.
     Valkey,
 }
 
@@ -46,10 +46,10 @@ impl RedisKind {
     }
 }
 
-/// A Redis or Valkey server of its own, on 127.0.0.1 and on a Unix socket. It keeps nothing on disk.
+/// A Redis or Valkey server for one test, on 127.0.0.1 and on a Unix socket. It keeps nothing on disk.
 #[derive(Debug)]
 pub struct Redis {
-    // Dropped in this order: the process goes before its directory.
+    // Drop order: the process ends before its directory is removed.
     process: Mutex<Process>,
     kind: RedisKind,
     port: u16,
@@ -69,9 +69,9 @@ impl Redis {
         Self::with_args(kind, &[])
     }
 
-    /// Starts a server with more arguments, such as `&["--maxmemory", "4mb"]`. They win over ours.
-    /// A password given by `--requirepass` is used by [`url`](Self::url) and [`cli`](Self::cli). With `--tls-cert-file`
-    /// its port speaks TLS and nothing else.
+    /// Starts a server with more arguments, such as `&["--maxmemory", "4mb"]`, which take precedence.
+    /// [`url`](Self::url) and [`cli`](Self::cli) use a password given by `--requirepass`. With `--tls-cert-file` its
+    /// port accepts only TLS.
     ///
     /// # Panics
     /// If it cannot be started.
@@ -94,15 +94,15 @@ impl Redis {
         panic!("{last}");
     }
 
-    /// Starts a server that names a proxy as its address to its replicas, to Sentinels, to the nodes of its cluster,
-    /// and to clients that ask any of these. Only [`cli`](Self::cli) goes to it directly, and what the nodes of a
-    /// cluster tell each other.
+    /// Starts a server that announces a proxy as its address to its replicas, to Sentinels, to the nodes of its
+    /// cluster, and to clients that ask any of these. Only [`cli`](Self::cli) and the cluster's own traffic go to it
+    /// directly.
     ///
     /// # Panics
     /// If it cannot be started.
     #[must_use]
     pub fn behind_proxy(kind: RedisKind, args: &[&str]) -> Self {
-        // It must be known before the server is.
+        // The server needs the address of the proxy when it starts.
         let way = Proxy::to(0);
         let port = way.port().to_string();
         let announced = ["--replica-announce-port", &port, "--cluster-announce-port", &port];
@@ -116,16 +116,16 @@ impl Redis {
         RedisKind::ALL.into_iter().map(Self::start)
     }
 
-    /// Which server this is.
+    /// The kind of this server.
     #[must_use]
     pub fn kind(&self) -> RedisKind {
         self.kind
     }
 
-    /// The first two numbers of its version of Redis, or of that which it claims to be.
+    /// The first two numbers of its Redis version, or of the version with which it claims to be compatible.
     ///
     /// # Panics
-    /// If the server does not tell.
+    /// If the server does not report it.
     #[must_use]
     pub fn version(&self) -> (u32, u32) {
         let info = self.cli(&["INFO", "server"]);
@@ -153,7 +153,7 @@ impl Redis {
         if has_certificate(&self.args) { "rediss" } else { "redis" }
     }
 
-    /// The port on 127.0.0.1, kept over [`restart`](Self::restart).
+    /// The port on 127.0.0.1, which stays the same after [`restart`](Self::restart).
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
@@ -165,14 +165,14 @@ impl Redis {
         self.way.as_ref()
     }
 
-    /// The port by which other servers know it.
+    /// The port that other servers use for it.
     #[must_use]
     pub fn announced_port(&self) -> u16 {
         self.way.as_ref().map_or(self.port, Proxy::port)
     }
 
     /// Whether this many replicas confirm within two seconds that they have all data of this server. They report once a
-    /// second. `WAIT` is not enough, because it covers only its own connection's writes.
+    /// second. `WAIT` is not enough, because it covers only the writes of its own connection.
     ///
     /// # Panics
     /// If the server does not answer.
@@ -207,7 +207,7 @@ impl Redis {
     /// Kills the server if it is running, and starts an empty one on the same port.
     ///
     /// # Panics
-    /// If it cannot be started, for instance because the port was taken meanwhile.
+    /// If it cannot be started, for instance because another process took the port.
     pub fn restart(&self) {
         let mut process = self.process();
         process.kill();
@@ -223,7 +223,7 @@ impl Redis {
         }
     }
 
-    /// Stops the server from running (SIGSTOP): connections stay open, and nothing answers.
+    /// Suspends the server (SIGSTOP): connections stay open without answers.
     ///
     /// # Panics
     /// If the server was killed.
@@ -231,7 +231,7 @@ impl Redis {
         self.process().signal("STOP");
     }
 
-    /// Undoes [`pause`](Self::pause): what was sent meanwhile is answered now.
+    /// Undoes [`pause`](Self::pause): requests sent meanwhile are answered now.
     ///
     /// # Panics
     /// If the server was killed.
@@ -239,8 +239,8 @@ impl Redis {
         self.process().signal("CONT");
     }
 
-    /// Sends one command on a connection of its own and returns the reply as `redis-cli` prints it to a pipe: an array
-    /// is one element per line, an error starts with `(error) `, nothing is `(nil)`.
+    /// Sends one command on a separate connection and returns the reply in the format of `redis-cli` in a pipe: an
+    /// array is one element per line, an error starts with `(error) `, nothing is `(nil)`.
     ///
     /// # Panics
     /// If the server does not answer.
@@ -249,7 +249,7 @@ impl Redis {
         self.command(&args).to_string()
     }
 
-    /// [`cli`](Self::cli) to a server that may be away, or ends its connections because it gets another role.
+    /// [`cli`](Self::cli) to a server that may be down, or ends its connections because its role changes.
     ///
     /// # Errors
     /// If the server does not answer.
@@ -258,10 +258,10 @@ impl Redis {
         self.try_command(&args).map(|reply| reply.to_string())
     }
 
-    /// Returns when this many replicas have everything written so far.
+    /// Returns when this many replicas have all writes so far.
     ///
     /// # Panics
-    /// If they do not get it.
+    /// If they do not get them.
     pub fn wait_for_replicas(&self, replicas: usize) {
         wait_until("the replicas have what was written", || self.has_in_step(replicas));
     }
@@ -276,7 +276,7 @@ impl Redis {
 
     fn try_command(&self, args: &[&[u8]]) -> std::io::Result<Reply> {
         if has_certificate(&self.args) {
-            // Not by way of TLS, of which nothing is known here.
+            // Over the socket, because this client does not support TLS.
             let stream = UnixStream::connect(self.socket())?;
             stream.set_read_timeout(Some(READ_TIMEOUT))?;
             return self.ask(stream, args);
@@ -302,7 +302,7 @@ impl Redis {
     }
 }
 
-/// A server that has a certificate uses it.
+/// Whether the server has a certificate, and then uses TLS.
 fn has_certificate(args: &[String]) -> bool {
     args.iter().any(|arg| arg == "--tls-cert-file")
 }
@@ -311,7 +311,7 @@ pub(crate) fn socket_in(directory: &TempDir) -> PathBuf {
     directory.path().join("redis.sock")
 }
 
-/// What `CONFIG REWRITE` keeps over a restart, as Sentinels have it do.
+/// The file in which `CONFIG REWRITE` stores the configuration for a restart, as Sentinels request.
 fn config_in(directory: &TempDir) -> PathBuf {
     directory.path().join("redis.conf")
 }
@@ -330,7 +330,7 @@ fn launch(kind: RedisKind, port: u16, args: &[String], directory: &TempDir) -> R
     all.extend_from_slice(args);
     let launch =
         Launch { program: &kind.program(), args: &all, directory: directory.path(), user: None, end_signal: "KILL" };
-    // Asked on the socket, which is this server's alone: another server may have taken the port.
+    // Asks on the socket, which only this server has: another server may have taken the port.
     Process::start(&launch, || match UnixStream::connect(&socket) {
         Ok(mut stream) => {
             let timeout = stream.set_read_timeout(Some(READ_TIMEOUT));

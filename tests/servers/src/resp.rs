@@ -1,4 +1,4 @@
-//! Just enough of the Redis protocol (RESP2) to send a command and read its reply.
+//! A minimal client for the Redis protocol (RESP2), to send a command and read its reply.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 /// The reply of a Redis server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Nothing there.
+    /// No value.
     Nil,
     /// An integer.
     Integer(i64),
@@ -18,7 +18,7 @@ pub enum Reply {
     Error(String),
 }
 
-/// As `redis-cli` prints it to a pipe: an array is one element per line, an error starts with `(error) `, nothing is
+/// The format of `redis-cli` in a pipe: an array is one element per line, an error starts with `(error) `, nothing is
 /// `(nil)`.
 impl fmt::Display for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -34,7 +34,7 @@ impl Sentinel {
         Self::with_args(kind, &[])
     }
 
-    /// Starts all six, the servers with more arguments. Those about TLS are for the Sentinels too.
+    /// Starts all six; the servers get more arguments. TLS arguments apply to the Sentinels too.
     ///
     /// # Panics
     /// If one of them cannot be started.
@@ -58,7 +58,7 @@ impl Sentinel {
         let servers: Vec<_> = (0..=REPLICAS).map(|_| start(kind, &args)).collect();
         let primary = servers[0].announced_port();
         for replica in &servers[1..] {
-            // No argument: a server that was promoted must not come back as a replica.
+            // Not an argument, because a promoted server must not come back as a replica.
             assert_eq!(replica.cli(&["REPLICAOF", "127.0.0.1", &primary.to_string()]), "OK");
             assert_eq!(replica.cli(&["CONFIG", "REWRITE"]), "OK");
         }
@@ -97,7 +97,7 @@ impl Sentinel {
         self.servers.iter().find(|server| server.announced_port() == port).expect("one of the servers")
     }
 
-    /// Returns when all running Sentinels name another server than `old`.
+    /// Returns when all running Sentinels name a server other than `old`.
     ///
     /// # Panics
     /// If they do not.
@@ -107,8 +107,8 @@ impl Sentinel {
         });
     }
 
-    /// Makes the Sentinels replace a healthy primary, and returns when they name another. It does not hold back writes
-    /// meanwhile.
+    /// Makes the Sentinels replace a healthy primary, and returns when they name another. The primary does not hold
+    /// back writes meanwhile.
     ///
     /// # Panics
     /// If they refuse.
@@ -118,7 +118,7 @@ impl Sentinel {
         wait_until("a Sentinel replaces the primary", || {
             let is_replaced = first.primary().is_some_and(|port| port != old.announced_port());
             if !is_replaced {
-                // Ask again, because it may have given up. During a failover it refuses.
+                // Repeated, because the Sentinel may have aborted. During a failover it refuses.
                 let _ = ask(&first.directory, &[b"SENTINEL", b"FAILOVER", NAME.as_bytes()]);
             }
             is_replaced
@@ -126,7 +126,7 @@ impl Sentinel {
         self.wait_for_another_than(old);
     }
 
-    /// What is missing until all run, agree on the primary, and the others are its replicas, in step.
+    /// The reason to wait, until all run and agree on the primary, and the others are its replicas, in step.
     ///
     /// # Panics
     /// If a server does not answer.
@@ -141,7 +141,7 @@ impl Sentinel {
         }
         let upstream = format!("slave\n127.0.0.1\n{port}\nconnected\n");
         let wrong = self.servers.iter().find(|server| {
-            // A Sentinel that changes a role ends all connections.
+            // A Sentinel that changes the role of a server ends all its connections.
             let role = server.try_cli(&["ROLE"]).unwrap_or_default();
             if server.announced_port() == port { !role.starts_with("master\n") } else { !role.starts_with(&upstream) }
         });
@@ -152,8 +152,8 @@ impl Sentinel {
         }
     }
 
-    /// Runs a command on every Sentinel, such as `ACL SETUSER default >secret`, which is what `requirepass secret`
-    /// does. Once they want a login, [`url`](Self::url) and [`ports`](Self::ports) are all that still works here.
+    /// Runs a command on every Sentinel, such as `ACL SETUSER default >secret`, which is equivalent to `requirepass
+    /// secret`. Once they require a login, only [`url`](Self::url) and [`ports`](Self::ports) still work here.
     ///
     /// # Panics
     /// If one of them refuses.
@@ -173,7 +173,7 @@ impl Sentinel {
         self.sentinels[index].process().kill();
     }
 
-    /// Starts one Sentinel again, with what it knew.
+    /// Starts one Sentinel again, with its previous state.
     ///
     /// # Panics
     /// If it does not start.
@@ -181,7 +181,7 @@ impl Sentinel {
         self.sentinels[index].restart();
     }
 
-    /// Stops one Sentinel from running: connections stay open, and nothing answers.
+    /// Suspends one Sentinel: connections stay open without answers.
     pub fn pause_sentinel(&self, index: usize) {
         self.sentinels[index].process().signal("STOP");
     }
@@ -199,7 +199,7 @@ fn is_replica_in_step(server: &Redis) -> bool {
 /// One Sentinel.
 #[derive(Debug)]
 struct Watcher {
-    // Dropped in this order: the process goes before its directory.
+    // Drop order: the process ends before its directory is removed.
     process: Mutex<Process>,
     kind: RedisKind,
     port: u16,
@@ -252,7 +252,7 @@ impl Watcher {
             && has(&primary, "num-other-sentinels", &(SENTINELS - 1).to_string())
     }
 
-    /// What is missing until it knows all servers, none as down, and no failover.
+    /// The reason to wait, until it knows all servers, sees none as down, and no failover runs.
     fn misses(&self) -> Option<String> {
         let about = |what: &[u8]| ask(&self.directory, &[b"SENTINEL", what, NAME.as_bytes()]);
         let mut known: Vec<Reply> = about(b"MASTER").into_iter().collect();
@@ -271,7 +271,7 @@ impl Watcher {
     }
 }
 
-/// Whether the flat list of names and values says so.
+/// Whether the flat list of names and values has this value.
 fn has(fields: &Reply, name: &str, value: &str) -> bool {
     let Reply::Array(fields) = fields else { return false };
     fields.chunks(2).any(|field| matches!(field, [known, is] if known.to_string() == name && is.to_string() == value))

@@ -12,18 +12,18 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::Redis;
 
-/// An authority of its own, which certifies servers and clients.
+/// A certificate authority that certifies servers and clients.
 #[derive(Debug)]
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    /// One that nobody trusts yet.
+    /// A new authority, which no program trusts yet.
     #[must_use]
-    #[expect(clippy::new_without_default, reason = "each one has another key")]
+    #[expect(clippy::new_without_default, reason = "every authority has a different key")]
     pub fn new() -> Self {
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // Its name differs from those of its certificates, which OpenSSL would otherwise treat as self-signed.
+        // The name differs from those of its certificates, which OpenSSL would otherwise treat as self-signed.
         params.distinguished_name.push(DnType::CommonName, "an authority");
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }

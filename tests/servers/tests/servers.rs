@@ -1,4 +1,4 @@
-//! The servers themselves: they start, answer, stop, and never outlive the test process.
+//! Tests of the servers: they start, answer, stop, and never outlive the test process.
 #![allow(clippy::expect_used, reason = "a test helper that fails is a test that fails")]
 
 use std::io::{BufRead, BufReader};

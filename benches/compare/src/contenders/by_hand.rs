@@ -1,4 +1,5 @@
-//! No session layer: the cookie is the key, and Redis is called by hand. No conflict is noticed and nothing is checked.
+//! No session layer: the cookie is the key, and the handlers call Redis directly. They detect no conflicts and check
+//! nothing.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use axum::{
@@ -62,7 +63,7 @@ async fn do_increment(redis: &mut MultiplexedConnection, key: &str) -> String {
     visitor.visits.to_string()
 }
 
-/// A new key, and an entry in an index of the user's sessions.
+/// Stores the session under a new key, and adds an entry to an index of the user's sessions.
 async fn do_rotation(redis: &mut MultiplexedConnection, old: &str) -> String {
     let visitor = load(redis, old).await;
     let id = new_id();

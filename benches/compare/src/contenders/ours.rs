@@ -4,11 +4,11 @@ use actix_web::web;
 use axum::{Router, extract::Path, routing::post};
 use shared_session::{Error, Identity, NearCache, Profile, Session as Open, SessionManager, store::RedisStore};
 
-/// Whose sessions are listed.
+/// The user whose sessions are listed.
 const USER: &str = "42";
 
-/// `near` is the prefix of the sessions in a near cache. A near cache hears of every write under its prefix: with one for
-/// all, the writes of other contenders would keep its process busy.
+/// `near` is the prefix of the sessions in a near cache. Redis notifies a near cache of every write under its prefix:
+/// with a common prefix, the writes of other contenders would keep its process busy.
 async fn manager(url: &str, near: Option<&str>) -> SessionManager {
     let store = RedisStore::connect(url).await.unwrap();
     let manager = SessionManager::new(store).with_anonymous_max_size(usize::MAX);

@@ -1,4 +1,4 @@
-//! Other session layers, as their documentation configures them. None keeps an index of a user's sessions.
+//! Other session layers, configured as in their documentation. None of them keeps an index of a user's sessions.
 
 mod actix_session;
 mod axum_session;
@@ -14,7 +14,7 @@ use axum::{Router, handler::Handler, http::StatusCode, routing::post};
 
 type Answer = Result<String, StatusCode>;
 
-/// What failed does not matter here: the load stops at it.
+/// The kind of error does not matter: the load stops at any.
 fn failed<E>(_: E) -> StatusCode {
     StatusCode::INTERNAL_SERVER_ERROR
 }

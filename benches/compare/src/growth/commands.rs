@@ -1,4 +1,4 @@
-//! Which commands a request sends, and what each costs the server.
+//! The commands of a request, and their cost for the server.
 
 use std::{collections::BTreeMap, fmt::Write as _};
 
@@ -38,9 +38,9 @@ pub fn by_kind(runtime: &Runtime, _rounds: usize) -> String {
     text
 }
 
-/// What a request costs the server.
+/// The cost of a request for the server.
 struct Cost {
-    /// How many of each command, and the microseconds of one.
+    /// The number of calls of each command, and the microseconds of one call.
     commands: BTreeMap<String, (f64, f64)>,
     /// Microseconds of processor time.
     micros: f64,
@@ -49,7 +49,8 @@ struct Cost {
 impl Cost {
     async fn count(redis: &Redis, port: u16, path: &str, requests: usize) -> Self {
         let mut visitor = visitors(port, 1, SMALL).await.expect("a session").remove(0);
-        // The first make the connections and load the scripts; what is left in the index is as in all that follow.
+        // The first requests open the connections and load the scripts; after them the index has the same state as
+        // after all others.
         for _ in 0..2 {
             ask(&mut visitor, path).await;
         }
@@ -61,7 +62,7 @@ impl Cost {
         }
         let micros = (cpu_of(process) - before) / requests as f64;
         let of = |(name, (calls, each)): (String, (f64, f64))| (name, (calls / requests as f64, each));
-        // Of the connections, and of this program.
+        // Leaves out commands of new connections and of this program.
         let usual = |(_, (share, _)): &(String, (f64, f64))| *share > 0.02;
         Self { commands: calls_of(redis).into_iter().map(of).filter(usual).collect(), micros }
     }
@@ -88,8 +89,8 @@ mod tests {
     use super::*;
     use crate::{capacity, contenders};
 
-    /// Of a read, a write and a sign-in. A sign-in may take one more than another: the lifetime of the index only grows
-    /// when a millisecond has passed.
+    /// The commands of a read, a write and a sign-in. Sign-ins may differ by one command: the lifetime of the index
+    /// only grows if a millisecond has passed.
     async fn counted(kind: RedisKind) -> [f64; 3] {
         let redis = Redis::start(kind);
         let port = contenders::start_ours(&redis.url()).await;

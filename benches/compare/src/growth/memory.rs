@@ -1,4 +1,4 @@
-//! What sessions, users and connections take in Redis.
+//! The memory of sessions, users and connections in Redis.
 
 use std::{
     fmt::Write as _,
@@ -15,7 +15,7 @@ use crate::{
     server::{Server, memory_of},
 };
 
-/// The sizes of sessions, and how many of each are stored to find what one takes.
+/// The sizes of sessions, and how many of each are stored to measure the memory of one.
 const SIZES: [(usize, usize); 3] = [(200, 200_000), (2_000, 50_000), (20_000, 5_000)];
 
 pub fn of_redis(runtime: &Runtime, _rounds: usize) -> String {
@@ -50,7 +50,7 @@ fn added(redis: &Redis, count: usize, fill: impl FnOnce()) -> f64 {
     (memory_of(redis) - before) / count as f64
 }
 
-/// An index for each of so many users, with as many sessions each, as a sign-in makes it.
+/// Creates an index for each of `users` users with `devices` sessions, like a sign-in does.
 fn index(redis: &Redis, users: usize, devices: usize) {
     const DEADLINE: usize = 1_900_000_000;
     fill(redis, users, |pipe, user| {

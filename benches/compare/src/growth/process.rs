@@ -1,4 +1,4 @@
-//! What a process of ours takes: to start, for a connection, for a session in its near cache.
+//! The costs of a process of ours: its start, a connection, and a session in its near cache.
 
 use std::{
     fmt::Write as _,
@@ -18,7 +18,7 @@ use crate::{
 };
 
 const CONNECTIONS: usize = 1000;
-/// Fewer than the near cache keeps.
+/// Less than the capacity of the near cache.
 const KEPT: usize = 8000;
 
 pub fn of_service(runtime: &Runtime, rounds: usize) -> String {
@@ -51,7 +51,7 @@ fn started(runtime: &Runtime, contender: Contender, url: &str) -> Duration {
     begun.elapsed()
 }
 
-/// The memory of a process that has served, and what each further connection adds.
+/// The memory of a process after some requests, and of each further connection.
 async fn connections(contender: Contender, url: &str) -> (f64, f64) {
     let service = Service::start(contender, url);
     let of = async |count| {
@@ -69,19 +69,20 @@ async fn connections(contender: Contender, url: &str) -> (f64, f64) {
     (before, each)
 }
 
-/// What a session that is kept takes, and what one that is only read does.
+/// The memory of a session in the near cache, and of one that is only read.
 async fn kept(url: &str) -> (f64, f64) {
     let near = grown(Contender::NearOnAxum, url).await;
     let far = grown(Contender::OursOnAxum, url).await;
     (near - far, far)
 }
 
-/// By how many bytes the process grows for each session that it reads. Others began them, so it has not kept them.
+/// How many bytes the process grows for each session that it reads. Another process began the sessions, so this one has
+/// not cached them.
 async fn grown(contender: Contender, url: &str) -> f64 {
     let (other, service) = (Service::start(Contender::OursOnAxum, url), Service::start(contender, url));
     let mut begun = visitors(other.port, 1, SMALL).await.unwrap_or_else(|why| panic!("{why}")).remove(0);
     let mut reading = Visitor::connect(service.port).await.unwrap();
-    // Buffers and tables that every process has.
+    // Fills the buffers and tables that every process has.
     for _ in 0..500 {
         reading.cookies_of(&begun);
         asked(&mut reading, "/read").await.unwrap_or_else(|why| panic!("{why}"));

@@ -1,4 +1,4 @@
-//! Requests beside more and more sessions, of everybody and of one user.
+//! The cost of requests with more and more stored sessions, of all users and of one.
 
 use std::{fmt::Write as _, time::Duration};
 
@@ -28,7 +28,7 @@ pub fn by_sessions(runtime: &Runtime, rounds: usize) -> String {
     text
 }
 
-/// What one user's sessions cost when that user signs in, and when they are listed.
+/// The cost of one user's sessions at a sign-in of that user, and in a list.
 pub fn by_devices(runtime: &Runtime, rounds: usize) -> String {
     const COUNTS: [usize; 3] = [1, 100, 10_000];
     let scenes = COUNTS.map(|count| {
@@ -39,7 +39,7 @@ pub fn by_devices(runtime: &Runtime, rounds: usize) -> String {
         let index = format!("{}user:42", super::PREFIX);
         let entry = redis.cli(&["ZRANGE", &index, "0", "0", "WITHSCORES"]);
         let score = entry.lines().nth(1).expect("an entry of the index").to_owned();
-        // Beside the example itself.
+        // In addition to the example itself.
         fill(redis, count - 1, |pipe, at| {
             pipe.zadd(&index, format!("{at:024}"), &score);
         });
@@ -59,7 +59,7 @@ pub fn by_devices(runtime: &Runtime, rounds: usize) -> String {
     text
 }
 
-/// The commands of one list, and how long it takes.
+/// The commands and the milliseconds of one list.
 fn listed(runtime: &Runtime, scene: &Scene) -> (f64, f64) {
     let redis = &scene.server.redis;
     redis.cli(&["CONFIG", "RESETSTAT"]);

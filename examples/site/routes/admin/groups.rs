@@ -1,4 +1,4 @@
-//! Groups, for staff: made, named anew, given permissions and deleted. What takes something away asks first.
+//! Group pages for staff: create, rename, change permissions, delete. Removals ask for confirmation first.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub(crate) struct Name {
     name: String,
 }
 
-/// What the page of a form that was not taken says and keeps.
+/// The messages and the typed name on the page of a refused form.
 #[derive(Default)]
 struct Said {
     alert: Option<Text>,
@@ -108,14 +108,14 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
         Err(error) => return refused(error).await,
     };
     visit.log_staff_action(&staff, "add-group", &name).await?;
-    // Somebody else may have been faster.
+    // Another request may have been faster.
     let Some(id) = users.create_group(&name).await.map_err(no_groups)? else { return refused(taken()).await };
     audit_done(&visit, &staff, id, "add-group");
     Notice::GroupAdded.leave(staff.session())?;
     Ok(visit.see_other(&page_of(id)))
 }
 
-/// The name without the space around it, if a group other than `own` does not have it.
+/// The name without the space around it, if no group other than `own` has it.
 fn free_name(groups: &[Group], typed: &str, own: Option<i64>) -> Result<String, FieldError> {
     let name = typed.trim();
     if let Some(error) = check_group_name(name) {
@@ -131,8 +131,8 @@ fn taken() -> FieldError {
     FieldError::new("name", Text::new("group-name-taken"))
 }
 
-/// Whoever may change a group has given the password lately when its page is shown: on the way over the page that asks
-/// for it all ticks are lost.
+/// Staff who may change the group must have entered the password recently before the page is shown: the detour to the
+/// password page would lose all ticks.
 pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<i64>) -> Answer {
     let (group, rights) = found(&visit, &staff, *id).await?;
     if rights.change_group().is_ok() {
@@ -181,7 +181,7 @@ async fn render(
     })
 }
 
-/// The group with fresh buttons, for whoever used one of a page that was too old.
+/// Shows the group with fresh buttons, after a button of an outdated page was used.
 async fn again<T>(visit: &Visit, stale: Stale<T>, id: i64, said: Said) -> Answer {
     let Some(staff) = visit.sender::<StaffUser>().await? else { return Err(stale.into()) };
     let (group, rights) = found(visit, &staff, id).await?;
@@ -236,7 +236,7 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
     match visit.setup.users.delete_group(*id).await {
         Ok(true) => audit_done(&visit, &staff, *id, "delete-group"),
         Ok(false) => return Err(Failure::not_found()),
-        // Something of another app may refer to it.
+        // A row of another app may refer to it.
         Err(error) if error.kind() == ErrorKind::Database => {
             return Err(Failure::Page(StatusCode::CONFLICT, Text::new("group-kept")));
         }
@@ -246,8 +246,8 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
     Ok(visit.see_other(GROUPS))
 }
 
-/// What was ticked is compared with what the group has, and the difference is asked; what is confirmed is that
-/// difference.
+/// Compares the ticks with the permissions of the group and asks to confirm the difference; the confirmation applies
+/// that difference.
 pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: Path<i64>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,
@@ -299,7 +299,7 @@ fn each(name: String) -> (String, BTreeSet<String>) {
     (name, itself)
 }
 
-/// Tells the audit as soon as it is true, whatever fails afterwards.
+/// Reports to the audit right after the change, whatever fails afterwards.
 fn audit_done(visit: &Visit, staff: &StaffUser, id: i64, action: &'static str) {
     visit.audit(staff, AuditEvent::new(AuditKind::Own(action)).with_about(format!("group {id}")));
 }

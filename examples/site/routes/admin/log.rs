@@ -1,4 +1,4 @@
-//! What staff did, for staff.
+//! The staff log, for staff.
 
 use actix_web::{
     http::StatusCode,
@@ -17,12 +17,12 @@ use crate::{
 };
 
 const PER_PAGE: u32 = 50;
-/// Nobody turns more pages than these.
+/// The last page that can be asked for.
 const LAST: u32 = 10_000;
 
 pub(crate) async fn show(visit: Visit, staff: StaffUser, log: Data<StaffLog>, part: Query<Part>) -> Answer {
     let page = part.page.parse().unwrap_or(1).clamp(1, LAST);
-    // One more than is shown tells whether there is a next page.
+    // One more entry than is shown tells whether there is a next page.
     let mut entries = log.latest((page - 1) * PER_PAGE, PER_PAGE + 1).await?;
     let has_more = entries.len() > PER_PAGE as usize;
     entries.truncate(PER_PAGE as usize);

@@ -1,4 +1,4 @@
-//! Ending many sessions, for staff: asks first.
+//! Ends many sessions at once, for staff, after a confirmation.
 
 use actix_web::http::StatusCode;
 use shared_session::Handle;
@@ -12,10 +12,10 @@ use crate::{
     page::{Answer, Notice, Visit},
 };
 
-/// Names and values in the order of the form: one name comes as often as a box was ticked.
+/// Names and values in the order of the form: a name appears once for each ticked box.
 type Fields = Vec<(String, String)>;
 
-/// How many sessions one form may end: each one is read.
+/// How many sessions one form may end, because it reads each one.
 const MOST: usize = 200;
 
 pub(crate) async fn revoke(visit: Visit, form: Form<Fields>) -> Answer {
@@ -45,7 +45,7 @@ pub(crate) async fn revoke(visit: Visit, form: Form<Fields>) -> Answer {
     }
     for handle in handles.iter().filter(|handle| staff.session().handle().as_ref() != Some(handle)) {
         match sessions::end(&visit, &staff, handle).await {
-            // It has ended by itself meanwhile.
+            // It has already ended.
             Err(Failure::Page(StatusCode::NOT_FOUND, _)) => {}
             ended => ended?,
         }

@@ -25,13 +25,13 @@ use crate::{
     page::{Answer, Notice, Visit},
 };
 
-/// The largest body of this form, in bytes: a site may have thousands of permissions, and all of them ticked.
+/// The largest body of this form, in bytes: a site may have thousands of permissions, all of them ticked.
 pub(crate) const LIMIT: usize = 1024 * 1024;
 
-/// Names and values in the order of the form: one name comes as often as a box was ticked.
+/// Names and values in the order of the form: a name appears once for each ticked box.
 type Fields = Vec<(String, String)>;
 
-/// What there is to have, and what the user has.
+/// All groups and permissions, and those of the user.
 struct Held {
     user: User,
     groups: Grants,
@@ -64,8 +64,8 @@ pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>) -> An
     render(&visit, &staff, &rights, user, StatusCode::OK, None).await
 }
 
-/// Whoever comes to the form has given the password lately: on the way over the page that asks for it all ticks are
-/// lost.
+/// The user must have entered the password recently before the form is shown: the detour to the password page would
+/// lose all ticks.
 async fn changeable(visit: &Visit, staff: &StaffUser, id: &str) -> Result<(Rights, User), Failure> {
     let (user, rights) = (find(visit, id).await?, rights(visit, staff).await?);
     rights.change(&user).map_err(Failure::forbidden)?;
@@ -105,8 +105,8 @@ async fn render(
     })
 }
 
-/// What was ticked is compared with what the user has, and the difference is asked; what is confirmed is that
-/// difference, so that nothing comes back that others took meanwhile.
+/// Compares the ticks with the user's groups and permissions and asks to confirm the difference. The confirmation
+/// applies only that difference, so that it does not restore what others took meanwhile.
 pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,
@@ -140,7 +140,7 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -
     }
 }
 
-/// What the form says of permissions, and whether it is confirmed.
+/// The change of permissions that the form asks for, and whether it is confirmed.
 pub(super) fn permissions_asked(
     rights: &Rights,
     all: &Grants,
@@ -173,7 +173,7 @@ const REMOVE_GROUP: &str = "remove-group";
 const ADD_PERMISSION: &str = "add-permission";
 const REMOVE_PERMISSION: &str = "remove-permission";
 
-/// Permissions that are given and taken, as the page that asks shows them.
+/// The permissions to give and take, as the confirmation page shows them.
 pub(super) fn asked_permissions(permissions: Difference) -> Vec<AskedChange> {
     asked(Difference::default(), permissions)
 }
@@ -189,7 +189,7 @@ fn asked(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
     some.map(|(said, field, names)| AskedChange { said, field, names: names.into_iter().collect() }).collect()
 }
 
-/// Groups, then permissions. Each is told once it is done: the other may fail.
+/// Groups, then permissions. Each is reported once it is done, because the other may fail.
 async fn apply(visit: &Visit, staff: &StaffUser, user: &User, groups: &Difference, permissions: &Difference) -> Answer {
     let users = &visit.setup.users;
     if !groups.is_empty() {
@@ -210,7 +210,7 @@ pub(super) fn no_groups(error: Error) -> Failure {
     lacking(error, Text::new("refused-no-groups"))
 }
 
-/// Writes to the staff log what changes, under the names of the two ways.
+/// Writes the changes to the staff log, with one action name for additions and one for removals.
 async fn log_difference(
     visit: &Visit,
     staff: &StaffUser,

@@ -30,10 +30,10 @@ use crate::{
     },
 };
 
-/// How many empty pages of the store are skipped for one page here.
+/// How many empty pages of the store are skipped to fill one page here.
 const SKIPPED: usize = 20;
 
-/// What is looked for, and where to go on.
+/// The filter, and the cursor to continue from.
 #[derive(Deserialize)]
 pub(crate) struct Search {
     #[serde(default)]
@@ -93,7 +93,7 @@ pub(crate) async fn revoke(visit: Visit, form: Form<Button>, handle: Path<String
     Ok(visit.see_other("/admin/sessions"))
 }
 
-/// Ends the session of somebody else, if `staff` may.
+/// Ends another user's session, if `staff` may.
 pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Result<(), Failure> {
     let session = visit.setup.manager.find_session(handle).await?.ok_or_else(Failure::not_found)?;
     let owner = match &session.user_id {
@@ -102,7 +102,7 @@ pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Re
     };
     rights(visit, staff).await?.end_session(owner.owner()).map_err(Failure::forbidden)?;
     visit.log_staff_action(staff, "end-session", &handle.to_string()).await?;
-    // The session of a user stays if somebody else has signed in to it meanwhile.
+    // The session stays if another user has signed in to it meanwhile.
     if visit.setup.manager.revoke(session.user_id.as_deref(), handle).await? {
         let event = AuditEvent::new(AuditKind::Own("end-session")).with_handle(*handle);
         visit.audit(
@@ -118,7 +118,7 @@ pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Re
     }
 }
 
-/// The sessions that fit. Those of one user are in an index; others are found by walking over the store.
+/// The matching sessions. Those of one user are in an index; others are found by walking over the store.
 async fn found(visit: &Visit, filter: &SessionFilter, from: Option<String>) -> Result<SessionPage, Failure> {
     let now = now();
     let fits = |session: &SessionInfo| {
@@ -143,7 +143,7 @@ async fn found(visit: &Visit, filter: &SessionFilter, from: Option<String>) -> R
     Ok(page)
 }
 
-/// The next page of the store that has sessions that fit. Pages of the store may be empty.
+/// The next page of the store that has matching sessions. Pages of the store may be empty.
 async fn page_from(
     visit: &Visit,
     mut from: Option<String>,
@@ -151,7 +151,7 @@ async fn page_from(
 ) -> Result<SessionPage, Failure> {
     for _ in 0..SKIPPED {
         let mut page = visit.setup.manager.all_sessions(from.as_deref()).await.map_err(|error| match error.kind() {
-            // A cursor that this store did not make.
+            // This store did not make the cursor.
             ErrorKind::Config => Failure::bad_request(),
             _ => error.into(),
         })?;
@@ -166,9 +166,9 @@ async fn page_from(
     Ok(page)
 }
 
-/// Who is signed in, as far as that can be told.
+/// The user of a session, if known.
 enum Found {
-    /// A session may be older than the removal of its user.
+    /// Also if the user was removed after the session started.
     Nobody,
     User(Box<User>),
     Unreadable,
@@ -178,7 +178,7 @@ impl Found {
     async fn of(visit: &Visit, id: &str) -> Result<Self, Failure> {
         match visit.setup.users.find(id).await {
             Ok(user) => Ok(user.map_or(Self::Nobody, |user| Self::User(user.into()))),
-            // One row that cannot be read is no reason to show none.
+            // One row that cannot be read must not hide the others.
             Err(error) if error.kind() == ErrorKind::Unreadable => {
                 tracing::warn!(%error, "a list names a user by the id");
                 Ok(Self::Unreadable)

@@ -33,7 +33,7 @@ use crate::{
 };
 
 const PER_PAGE: u32 = 20;
-/// How many users are looked at for a filter or an order that is not the database's.
+/// How many users are read for a filter or an order that the database does not support.
 const LOOKED_AT: u32 = 5_000;
 
 #[derive(Deserialize)]
@@ -86,8 +86,8 @@ struct Found {
     incomplete: bool,
 }
 
-/// The database pages what it can find and sort by itself. Else the first users by name are looked at, and no more than
-/// fit into memory.
+/// The database pages a filter and an order that it supports. Otherwise this reads the first users by name, no more
+/// than fit into memory.
 async fn found(visit: &Visit, filter: &UserFilter, asked: &str) -> Result<Found, Failure> {
     let directory = &visit.setup.users;
     let pages_of = |total: u64| {
@@ -116,7 +116,7 @@ pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>, part:
     render(&visit, &staff, &id, StatusCode::OK, &part.page, Said::default()).await
 }
 
-/// What the page of a user says about what was tried.
+/// The messages on the page of a user after an attempt.
 #[derive(Default)]
 struct Said {
     alert: Option<Text>,
@@ -161,14 +161,14 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
     })
 }
 
-/// The user with fresh buttons, for whoever used one of a page that was too old.
+/// Shows the user with fresh buttons, after a button of an outdated page was used.
 async fn again<T>(visit: &Visit, stale: Stale<T>, id: &str) -> Answer {
     let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
     let said = Said { alert: Some(stale.message()), errors: Vec::new() };
     render(visit, &staff, id, StatusCode::FORBIDDEN, "", said).await
 }
 
-/// Deactivating also raises the epoch, so that the sessions of today do not count again when the user is active again.
+/// Deactivating also raises the epoch, so that today's sessions stay invalid when the user is active again.
 pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
     let on = match current(form)? {
         Ok(Switch { on }) => on,
@@ -215,7 +215,7 @@ pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<Str
     done(&visit, &staff, &user, Notice::UserChanged)
 }
 
-/// The new password in the row is what ends every session of the user; deleting them is tidying up.
+/// Writing the new password into the row ends every session of the user; deleting them is cleanup.
 pub(crate) async fn set_password(visit: Visit, form: Form<NewPassword>, id: Path<String>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,
@@ -257,7 +257,7 @@ async fn changeable(
     Ok((staff, user))
 }
 
-/// For what gives a user power: whoever does it has given the password lately.
+/// For actions that give a user power: the member of staff must have entered the password recently.
 async fn changeable_by_fresh(
     visit: &Visit,
     id: &str,
@@ -272,12 +272,12 @@ pub(super) async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
     visit.setup.users.find(id).await?.ok_or_else(Failure::not_found)
 }
 
-/// A custom user model may have no column for a mark.
+/// A custom user model may lack the column.
 fn no_mark(error: Error) -> Failure {
     lacking(error, Text::new("refused-no-mark"))
 }
 
-/// `said` if the tables of users have no place for what was to be stored.
+/// `said` if the user tables have no place for the value.
 pub(super) fn lacking(error: Error, said: Text) -> Failure {
     match error.kind() {
         ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, said),
@@ -285,7 +285,7 @@ pub(super) fn lacking(error: Error, said: Text) -> Failure {
     }
 }
 
-/// Tells the audit as soon as it is true, whatever fails afterwards.
+/// Reports to the audit right after the change, whatever fails afterwards.
 pub(super) fn audit_done(visit: &Visit, staff: &StaffUser, user: &User, action: &'static str) {
     visit.audit(staff, AuditEvent::new(AuditKind::Own(action)).with_user_id(&*user.id));
 }

@@ -2,11 +2,11 @@
 
 use super::{Bits, MIB, Random};
 
-/// What a stream is packed for: its name, the blocks, and what they unpack to.
+/// The parts of a stream: its name, the blocks, and their unpacked data.
 type Blocks = (&'static str, Bits, Vec<u8>);
 
 const ORDER: [usize; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-/// With room for heads and checks.
+/// Leaves room for headers and checksums.
 const MAX_BITS: usize = (MIB - 64) * 8;
 
 pub(super) fn all(body: &[u8]) -> Vec<(String, Vec<u8>)> {
@@ -108,7 +108,7 @@ const EMPTY: [u8; 257] = {
     lens
 };
 
-/// 256 codes of 12 bits, the others shorter or longer; the end has 15.
+/// 256 codes of 12 bits, except for the first four; the end code has 15 bits.
 fn long_codes() -> Vec<u8> {
     let mut lens = vec![12; 256];
     lens[..4].copy_from_slice(&[1, 2, 3, 4]);
@@ -117,13 +117,13 @@ fn long_codes() -> Vec<u8> {
     lens
 }
 
-/// The code of the end in `long_codes`, reversed: 252 of 12 bits and 2 of 14 come before it, after those of 1 to 4.
+/// The end code of `long_codes`, reversed: 252 codes of 12 bits and 2 of 14 come before it, after those of 1 to 4.
 const END: u32 = {
     let code: u32 = ((0b1111 << 8 | 252) << 2 | 2) << 1;
     code.reverse_bits() >> 17
 };
 
-/// 30 distances.
+/// The code lengths of 30 distances.
 const DISTANCES: [u8; 30] = {
     let mut lens = [5; 30];
     (lens[0], lens[1]) = (4, 4);
@@ -134,7 +134,7 @@ fn reversed(code: u32, len: u32) -> u32 {
     code.reverse_bits() >> (32 - len)
 }
 
-/// Literals with codes of 12 bits but for a few, in blocks of `len`.
+/// Literals, most of them with codes of 12 bits, in blocks of `len`.
 fn long(body: &[u8], len: usize) -> Blocks {
     let mut bits = Bits::default();
     let mut data = Vec::new();
@@ -158,13 +158,13 @@ fn long(body: &[u8], len: usize) -> Blocks {
     (if len == 16 { "blocks of long codes" } else { "long codes" }, bits, data)
 }
 
-/// The head of a dynamic block with these lengths of codes, and what follows.
+/// The header of a dynamic block with these code lengths, followed by the output of `then`.
 fn codes(bits: &mut Bits, literals: &[u8], distances: &[u8], then: &dyn Fn(&mut Bits)) {
     bits.put(0b100, 3);
     bits.put(literals.len() as u32 - 257, 5);
     bits.put(distances.len() as u32 - 1, 5);
     bits.put(15, 4);
-    // Of the lengths 16 have 4 bits: 0 to 15. Runs of zeros are told as such.
+    // Sixteen of the lengths, 0 to 15, have codes of 4 bits. Runs of zeros have a code of their own.
     for at in ORDER {
         bits.put(
             match at {

@@ -42,7 +42,7 @@ fn frame(info: FrameInfo, body: &[u8], len: usize) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// `count` times a compressed block, after the head of an empty frame.
+/// A compressed block `count` times, after the header of an empty frame.
 fn blocks(empty: &[u8], block: &[u8], count: usize) -> Vec<u8> {
     let one = [&(block.len() as u32).to_le_bytes()[..], block].concat();
     let count = count.min((MIB - 64) / one.len());

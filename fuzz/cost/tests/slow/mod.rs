@@ -1,4 +1,4 @@
-//! Values that take as long as possible to be read.
+//! Values that are as slow as possible to read.
 
 mod deflate;
 mod lz4;
@@ -8,17 +8,17 @@ mod zstd;
 
 use super::MIB;
 
-/// To be packed in any way.
+/// Values for any compression.
 pub(super) fn plain() -> Vec<(String, Vec<u8>)> {
     pickle::all()
 }
 
-/// Packed so that the decoders have the most to do; each unpacks to `body` if it can, as far as 1 MiB reaches.
+/// Compressed values that cost the decoders most; each unpacks to as much of `body` as 1 MiB can hold, if it can.
 pub(super) fn packed(body: &[u8]) -> Vec<(String, Vec<u8>)> {
     [deflate::all(body), lz4::all(body), xz::all(body), zstd::all(body)].concat()
 }
 
-/// Bits, the first in the lowest place.
+/// Bits, the first one in the lowest position.
 #[derive(Default)]
 struct Bits {
     bytes: Vec<u8>,
@@ -46,7 +46,7 @@ impl Bits {
     }
 }
 
-/// Numbers without a pattern, always the same.
+/// Reproducible numbers without a pattern.
 struct Random(u64);
 
 impl Random {

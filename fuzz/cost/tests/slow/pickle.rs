@@ -1,5 +1,5 @@
-//! Pickles that take the reader as long as possible: many small parts, and parts that are looked at again and again.
-//! Those that end well have a dict at their end with one key twice, which is looked for last.
+//! Pickles that are as slow as possible to read: many small parts, and parts that are processed repeatedly. The valid
+//! ones end with a dict that has one key twice, because the reader checks for that last.
 
 use super::super::repeated;
 

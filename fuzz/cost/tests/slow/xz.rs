@@ -6,14 +6,14 @@ use sha2::{Digest as _, Sha256};
 
 use super::{MIB, Random};
 
-/// What a block holds: LZMA2 chunks, and what they unpack to.
+/// The contents of a block: LZMA2 chunks, and their unpacked data.
 type Block = (Vec<u8>, Vec<u8>);
 
 pub(super) fn all(body: &[u8]) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
     let widest = Model { lc: 4, lp: 0, pb: 4 };
     let zeros = vec![0; MIB];
-    // What comes packed is not longer.
+    // Noise of 6 bits a byte, so that packing does not make it longer.
     let mut random = Random(2);
     let noise: Vec<u8> = (0..MIB).map(|_| random.below(64) as u8).collect();
     for (name, block) in [
@@ -31,7 +31,7 @@ pub(super) fn all(body: &[u8]) -> Vec<(String, Vec<u8>)> {
             all.push((format!("{name}, check {check}, xz"), stream(check, from_ref(&block), 1)));
         }
     }
-    // As much as LZMA may unpack to.
+    // The limit for data that LZMA unpacks.
     let len = 128 << 10;
     for (name, block) in [
         ("literals", lzma(widest, &body[..len], 16 << 10, literals)),
@@ -165,13 +165,13 @@ fn literals(encoder: &mut Encoder, part: &[u8]) {
     }
 }
 
-/// A zero, and the same once and again.
+/// A zero, and short repeats of it.
 fn repeats(encoder: &mut Encoder, part: &[u8]) {
     encoder.literal(0);
     (1..part.len()).for_each(|_| encoder.short_repeat());
 }
 
-/// Zeros, and then two bytes from as far away as can be.
+/// Two bytes at a time, from a random distance; the first chunk consists of literals.
 fn matches(encoder: &mut Encoder, part: &[u8]) {
     let mut random = Random(encoder.at as u64);
     if encoder.at == 0 {
@@ -183,7 +183,7 @@ fn matches(encoder: &mut Encoder, part: &[u8]) {
     }
 }
 
-/// The encoder of LZMA, for what is used here.
+/// A partial LZMA encoder, for these tests.
 struct Encoder {
     model: Model,
     at: usize,
@@ -232,7 +232,7 @@ impl Encoder {
     fn literal(&mut self, byte: u8) {
         let place = self.place();
         self.coder.bit(&mut self.is_match[self.state << 4 | place], 0);
-        // Only after literals: no byte to match.
+        // Only after a literal, when there is no match byte.
         assert!(self.state < 7);
         let before = usize::from(self.before) >> (8 - self.model.lc);
         let at = (self.at & ((1 << self.model.lp) - 1)) << self.model.lc;
@@ -253,7 +253,7 @@ impl Encoder {
         self.at += 1;
     }
 
-    /// Two bytes.
+    /// A match of two bytes.
     fn short_match(&mut self, distance: u32) {
         let place = self.place();
         self.coder.bit(&mut self.is_match[self.state << 4 | place], 1);
@@ -334,7 +334,7 @@ impl Coder {
         }
     }
 
-    /// A byte is held back, and ones after it, until it is known whether there is a carry.
+    /// Outputs a byte. Holds it back, with the 0xff bytes after it, until the carry is known.
     fn shift(&mut self) {
         let carry = (self.low >> 32) as u8;
         if self.low < 0xff00_0000 || carry > 0 {

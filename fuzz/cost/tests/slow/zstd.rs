@@ -16,7 +16,7 @@ pub(super) fn all(body: &[u8]) -> Vec<(String, Vec<u8>)> {
     ];
     let literals: Vec<Vec<u8>> = body.chunks(32 << 10).map(|part| compressed(&literals(part))).collect();
     all.push(frame("literals", &literals, &[]));
-    // Matches of 3 whose codes are told once.
+    // Matches of 3 whose codes are given only once.
     let matches = [0, 255, (MATCHES - 0x7f00) as u8, ((MATCHES - 0x7f00) >> 8) as u8, 0b01_01_01_00, 0, 0, 0, 1];
     let matches = vec![compressed(&matches); 100];
     all.push(frame("short matches", &matches[..8], b"aaaa"));
@@ -25,7 +25,7 @@ pub(super) fn all(body: &[u8]) -> Vec<(String, Vec<u8>)> {
     all.push((name, wide));
     let pickle = vec![compressed(&far_matches()); 8];
     all.push(frame("short matches of a pickle", &pickle, b"\x80\x05}(]Na"));
-    // As much as Zstandard may unpack to, after as many blocks as may be.
+    // The limit for data that Zstandard unpacks, after the largest number of blocks.
     let tables = vec![compressed(&[&CODES[..], &tables(1)[1..]].concat()); 500];
     for (name, block) in [("short matches", far_matches()), ("sequences", sequences())] {
         let last = [compressed(&block), compressed(&block)];
@@ -44,12 +44,13 @@ pub(super) fn all(body: &[u8]) -> Vec<(String, Vec<u8>)> {
 
 /// A frame with a window of 1 MiB, of unknown length.
 const HEAD: [u8; 6] = [0x28, 0xb5, 0x2f, 0xfd, 0, 0x50];
-/// Of three bytes each, in a block.
+/// The number of matches of three bytes in a block.
 const MATCHES: usize = (128 << 10) / 3;
 /// One literal, and a table for codes of 11 bits.
 const CODES: [u8; 6] = [0x12, 0xc0, 0, 128, 0xb0, 0b10];
 
-/// A raw block first, then the blocks given as often as there is room, if there is one, and an empty last one.
+/// A raw block of `first` if it is not empty, then `blocks` (a single block as often as it fits), and an empty last
+/// block.
 fn frame(name: &str, blocks: &[Vec<u8>], first: &[u8]) -> (String, Vec<u8>) {
     let mut all = HEAD.to_vec();
     if !first.is_empty() {
@@ -76,7 +77,7 @@ fn compressed(content: &[u8]) -> Vec<u8> {
 fn table(bits: &mut Bits, log: u32) {
     let half = 1 << (log - 1);
     bits.put(log - 5, 4);
-    // A share is told as one more, in as few bits as what remains allows.
+    // A share is written plus one, in as few bits as the remaining range allows.
     let value = |bits: &mut Bits, value: u32, remaining: u32| {
         let max = remaining + 1;
         let count = 32 - max.leading_zeros();
@@ -91,7 +92,8 @@ fn table(bits: &mut Bits, log: u32) {
     value(bits, half + 1, half);
 }
 
-/// No literals, and `count` sequences with three tables of the largest size, each state a half.
+/// No literals, and `count` sequences with three tables of the largest size, in which two symbols have half of the
+/// states each.
 fn tables(count: u8) -> Vec<u8> {
     let mut out = vec![0, count, 0b10_10_10_00];
     for log in [9, 8, 9] {
@@ -104,7 +106,7 @@ fn tables(count: u8) -> Vec<u8> {
     out
 }
 
-/// As many sequences as a block may have, each with a bit for each of its three states.
+/// The largest number of sequences in a block, each with a bit for each of its three states.
 fn sequences() -> Vec<u8> {
     let count = 40_000;
     let mut out = vec![0, 255, (count - 0x7f00) as u8, ((count - 0x7f00) >> 8) as u8, 0b10_10_10_00];
@@ -119,7 +121,7 @@ fn sequences() -> Vec<u8> {
     out
 }
 
-/// As many matches of three bytes as a block may have, each from three bytes before: two bits for the distance.
+/// The largest number of three-byte matches in a block, each at a distance of three bytes: two bits for the distance.
 fn far_matches() -> Vec<u8> {
     let mut bits = Bits::default();
     (0..MATCHES).for_each(|_| bits.put(2, 2));
@@ -128,7 +130,7 @@ fn far_matches() -> Vec<u8> {
     [&[0, 255, count as u8, (count >> 8) as u8, 0b01_01_01_00, 0, 2, 0][..], &bits.finish()].concat()
 }
 
-/// Three matches of 43,690 bytes, each from one byte before: two bits for the distance, and 15 for the length.
+/// Three matches of 43,690 bytes, each at a distance of one byte: two bits for the distance, and 15 for the length.
 fn runs() -> Vec<u8> {
     let mut bits = Bits::default();
     for _ in 0..3 {
@@ -141,13 +143,13 @@ fn runs() -> Vec<u8> {
 
 /// Huffman-coded literals in four streams, and no sequences.
 fn literals(part: &[u8]) -> Vec<u8> {
-    // 127 weights of 1 and one more: codes of 7 bits that go up with the symbols.
+    // 127 weights of 1 and one implied: codes of 7 bits that increase with the symbols.
     let tree = [&[254][..], &[0x11; 64]].concat();
     let quarter = part.len().div_ceil(4);
     let mut packed = Vec::new();
     let mut jumps = Vec::new();
     for (at, part) in part.chunks(quarter).enumerate() {
-        // It is read from its end.
+        // The decoder reads a stream from its end.
         let mut stream = Bits::default();
         for byte in part.iter().rev() {
             stream.put(u32::from(*byte & 0x7f), 7);

@@ -1,4 +1,4 @@
-//! Registering, signing in, and changing the password.
+//! Registration, sign-in, and changes of the password.
 
 use harness::{Answer, Backend, Browser, Pair, browser::owner_of, html};
 
@@ -45,7 +45,7 @@ async fn a_registration_with_a_mistake_makes_no_user() {
         let fields = [("username", name), ("email", email), ("password1", password1), ("password2", password2)];
         let answer = browser.open_and_submit(&pair.site, "/register", "/register", &fields).await;
         assert!((400..500).contains(&answer.status), "{name:?}: {}", answer.status);
-        assert!(answer.body.contains(r#"role="alert""#), "{name:?} is told nothing: {}", answer.body);
+        assert!(answer.body.contains(r#"role="alert""#), "{name:?}: no message: {}", answer.body);
         for password in [password1, password2].into_iter().filter(|password| *password != name) {
             assert!(!answer.body.contains(&format!("value=\"{password}\"")), "the password is in the page");
         }
@@ -79,7 +79,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_401() {
         answer.assert_status(401).assert_no_session_cookie();
         messages.push(html::between(&answer.body, r#"role="alert">"#, "</div>").expect("a message").to_owned());
         assert!(!answer.body.contains("not her password"), "the password is in the page");
-        // The form of the answer works.
+        // The form of this answer works.
         let fields = [("username", "ann"), ("password", &*Pair::password_of("ann"))];
         browser.submit(&pair.site, &answer, "/login", &fields).await.assert_status(303);
     }
@@ -205,7 +205,7 @@ async fn of_two_password_changes_at_once_only_one_is_made() {
         Browser::new().sign_in_at_api(&pair, "ann", kept).await.assert_status(200);
         old.clone_from(kept);
     }
-    assert!(superseded > 0, "the two never met");
+    assert!(superseded > 0, "the two requests never overlapped");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

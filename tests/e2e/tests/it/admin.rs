@@ -47,11 +47,11 @@ async fn a_superuser_is_made_on_the_command_line() {
 
     let again = ["create-superuser", "--username", "root", "--email", "other@example.org"];
     let ended = pair.run_site(&again, &[("SUPERUSER_PASSWORD", "another password of root")]);
-    assert!(!ended.status.success(), "a taken name is refused: {ended:?}");
-    assert_eq!(root.who(&pair).await.as_deref(), Some("root"), "and nothing changed");
+    assert!(!ended.status.success(), "the name is taken: {ended:?}");
+    assert_eq!(root.who(&pair).await.as_deref(), Some("root"), "the user is unchanged");
     let ended = pair.run_site(&["create-superuser", "--username", "sue"], &[("SUPERUSER_PASSWORD", "short")]);
-    assert!(!ended.status.success(), "a short password is refused: {ended:?}");
-    assert!(pair.run_site(&["migrate"], &[]).status.success(), "tables that are there are no mistake");
+    assert!(!ended.status.success(), "the password is too short: {ended:?}");
+    assert!(pair.run_site(&["migrate"], &[]).status.success(), "existing tables are not an error");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +81,7 @@ async fn users_are_searched() {
     assert_eq!(names("?is=superusers").await, ["root"]);
     assert_eq!(names("?is=inactive").await, [""; 0]);
     assert_eq!(names("?q=dem&is=active&sort=last-login").await, ["demo"]);
-    assert_eq!(names("?sort=last-login").await[2], "demo", "who never signed in comes last");
+    assert_eq!(names("?sort=last-login").await[2], "demo", "users who never signed in come last");
     assert_eq!(names("?sort=email&page=7").await, ["ann", "demo", "root"]);
 }
 
@@ -177,7 +177,7 @@ async fn staff_may_look_and_change_nobody_without_the_permission() {
     assert_eq!(ann.who(&pair).await.as_deref(), Some("ann"));
     assert_eq!(root.who(&pair).await.as_deref(), Some("root"));
     assert_eq!(visitor.preferences(&pair).await["theme"], "dark");
-    // Her own is hers to end.
+    // She may end her own session.
     let own = format!("/admin/sessions/{}/revoke", handles[3]);
     sue.open_and_submit(&pair.site, "/admin/sessions", &own, &[]).await.assert_status(303);
     assert_eq!(phone.who(&pair).await, None);
@@ -234,7 +234,7 @@ async fn staff_with_the_permission_change_users_and_no_superusers_and_make_no_st
         forces(&pair, &sue, &format!("{page}/staff"), "true").await.assert_status(403);
     }
 
-    // What a superuser took, no accomplice gives back.
+    // An accomplice cannot restore what a superuser took away.
     root.open_and_submit(&pair.site, &of_bob, &format!("{of_bob}/active"), &[]).await.assert_status(303);
     forces(&pair, &sue, &format!("{of_bob}/active"), "true").await.assert_status(403);
     assert_eq!(bob.who(&pair).await, None);
@@ -273,7 +273,7 @@ async fn live_sessions_are_found_by_user_address_and_age_and_many_end_at_once() 
         assert_eq!(found(query).await, expected, "{query}");
     }
 
-    // Asked first; then all that were chosen.
+    // A confirmation first; then all chosen sessions end.
     let page = root.get(&pair.site, "/admin/sessions").await;
     let mut fields: Vec<_> = html::form(&page.body, "/admin/sessions/revoke");
     fields.extend([&handles[0], &handles[2]].map(|handle| ("handle".to_owned(), handle.clone())));
@@ -341,7 +341,7 @@ async fn what_staff_do_is_written_down() {
         let action = format!("/admin/sessions/{handle}/revoke");
         root.open_and_submit(&pair.site, "/admin/sessions", &action, &[]).await.assert_status(303);
         root.open_and_submit(&pair.site, &page, &format!("{page}/active"), &[]).await.assert_status(303);
-        // What is refused was not done.
+        // Refused actions have no effect.
         forces(&pair, &root, "/admin/users/999999/active", "false").await.assert_status(404);
         pair.restart(&[]);
         let log = root.get(&pair.site, "/admin/log").await;
@@ -359,7 +359,7 @@ fn make_staff(pair: &Pair, name: &str) {
     pair.sqlite(&format!("UPDATE auth_user SET is_staff = 1 WHERE username = '{name}'"));
 }
 
-/// Where the forms of a page post to that change somebody else.
+/// The actions of the forms of a page that change another user.
 async fn actions(pair: &Pair, browser: &Browser, page: &str) -> Vec<String> {
     let page = browser.get(&pair.site, page).await;
     let mut actions = html::actions(&page.assert_status(200).body);
@@ -367,7 +367,7 @@ async fn actions(pair: &Pair, browser: &Browser, page: &str) -> Vec<String> {
     actions
 }
 
-/// Posts what no form of a page posts, with a token that is good.
+/// Posts with a valid token but without a form of the page.
 async fn forces(pair: &Pair, browser: &Browser, action: &str, on: &str) -> Answer {
     let token = html::form(&browser.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
     browser.send(pair.site.post(action).form(&[("csrfmiddlewaretoken", &*token), ("on", on)])).await

@@ -25,10 +25,10 @@ async fn a_superuser_adds_changes_renames_and_deletes_a_group() {
         join(&pair, &root, &ann, "o'neil & <sons>").await;
         assert_eq!(rights(&pair, &ann).await.1, ["auth.view_group", "auth.view_user"]);
 
-        // What is left out is taken, after it was asked; the same again asks nothing.
+        // Boxes that are not ticked are removed, after a confirmation; the same again asks for nothing.
         let asked = ticks(&pair, &root, &page, &chosen[..1]).await;
         assert!(asked.body.contains("Loses these permissions"), "{}", asked.body);
-        assert_eq!(rights(&pair, &ann).await.1.len(), 2, "it was asked, not done");
+        assert_eq!(rights(&pair, &ann).await.1.len(), 2, "not yet confirmed");
         root.submit(&pair.site, &asked, &form, &[]).await.assert_status(303);
         assert_eq!(rights(&pair, &ann).await.1, ["auth.view_user"]);
         ticks(&pair, &root, &page, &chosen[..1]).await.assert_status(303);
@@ -101,7 +101,7 @@ async fn others_need_djangos_permissions_and_give_only_what_they_have() {
     let [support, editors] = ["Support", "editors"].map(|name| id_of(&pair, name));
     let of = |id: &str, what: &str| format!("/admin/groups/{id}/{what}");
     let give = |name: &'static str| [("confirmed", "yes"), ("add-permission", name)];
-    // Whoever is no staff, and staff without a permission.
+    // A user who is not staff, and staff without a permission.
     for (browser, looks) in [(&ann, 403), (&sue, 200)] {
         browser.get(&pair.site, GROUPS).await.assert_status(looks);
         browser.get(&pair.site, &format!("/admin/groups/{editors}")).await.assert_status(looks);
@@ -118,11 +118,11 @@ async fn others_need_djangos_permissions_and_give_only_what_they_have() {
     let anonymous = Browser::new().get(&pair.site, GROUPS).await;
     assert!(anonymous.redirect().starts_with("/login"), "{}", anonymous.status);
 
-    // Each permission is for one thing.
+    // Each permission allows one action.
     grant(&pair, "sue", "add_group");
     forces(&pair, &sue, GROUPS, &[("name", "new")]).await.assert_status(303);
     forces(&pair, &sue, &of(&editors, "delete"), &[]).await.assert_status(403);
-    // What she has herself she gives to a user, and to a group only where she may change groups.
+    // She can give her own permission to a user; to a group only with the permission to change groups.
     grant(&pair, "sue", "view_user");
     forces(&pair, &sue, &of(&editors, "permissions"), &give("auth.view_user")).await.assert_status(403);
     grant(&pair, "sue", "change_group");
@@ -131,7 +131,7 @@ async fn others_need_djangos_permissions_and_give_only_what_they_have() {
     for not_hers in ["auth.change_user", "no.such"] {
         forces(&pair, &sue, &of(&editors, "permissions"), &give(not_hers)).await.assert_status(403);
     }
-    // The other group may do what she may not.
+    // The other group has permissions that she lacks.
     forces(&pair, &sue, &of(&support, "name"), &[("name", "mine")]).await.assert_status(403);
     let takes = |name: &'static str| [("confirmed", "yes"), ("remove-permission", name)];
     forces(&pair, &sue, &of(&support, "permissions"), &takes("auth.change_user")).await.assert_status(403);
@@ -142,7 +142,7 @@ async fn others_need_djangos_permissions_and_give_only_what_they_have() {
     assert_eq!(groups(&pair), [("Support".to_owned(), 1), ("new".to_owned(), 0)]);
 }
 
-/// Somebody took the permission while the page that asks was open.
+/// Another request took the permission while the confirmation page was open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_others_did_meanwhile_is_not_undone() {
     let pair = Pair::start(Backend::Embedded);
@@ -160,7 +160,7 @@ async fn what_others_did_meanwhile_is_not_undone() {
     root.submit(&pair.site, &asked, &format!("{page}/permissions"), &[]).await.assert_status(404);
 }
 
-/// Each request has looked before another one is done, at least in some of the rounds.
+/// All requests read before one of them is done, at least in some of the rounds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_those_who_do_the_same_at_once_one_does_it() {
     for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New)] {
@@ -217,7 +217,7 @@ async fn a_form_of_an_old_page_changes_no_group() {
     assert_eq!(groups(&pair), [("Support".to_owned(), 2)]);
 }
 
-/// Another app keeps something for the group, as those of a Django site may.
+/// Another app refers to the group, as an app of a Django site may.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_something_else_needs_stays_whole() {
     let pair = Pair::start(Backend::Embedded);
@@ -252,7 +252,7 @@ fn grant(pair: &Pair, username: &str, codename: &str) {
     ));
 }
 
-/// Makes the user of `member` a member, on the user's own page.
+/// Makes the user of `member` a member of the group, on the user's page.
 async fn join(pair: &Pair, root: &Browser, member: &Browser, group: &str) {
     let me = member.get(&pair.api, "/api/me").await.assert_status(200).json();
     let page = format!("/admin/users/{}/rights", me["id"].as_str().unwrap());
@@ -261,7 +261,7 @@ async fn join(pair: &Pair, root: &Browser, member: &Browser, group: &str) {
     root.send(pair.site.post(&page).form(&fields)).await.assert_status(303);
 }
 
-/// What `api` says of the groups and permissions of whoever is signed in.
+/// The groups and permissions of the signed-in user, as reported by `api`.
 async fn rights(pair: &Pair, browser: &Browser) -> (Vec<String>, Vec<String>) {
     let me = browser.get(&pair.api, "/api/me").await.assert_status(200).json();
     let names = |field: &str| {
@@ -273,7 +273,7 @@ async fn rights(pair: &Pair, browser: &Browser) -> (Vec<String>, Vec<String>) {
     (names("groups"), names("permissions"))
 }
 
-/// Sends the form of the group's page with these boxes ticked and no other.
+/// Submits the form of the group's page with only these boxes ticked.
 async fn ticks(pair: &Pair, browser: &Browser, page: &str, chosen: &[(&str, &str)]) -> Answer {
     let action = format!("{page}/permissions");
     let token = html::form(&browser.get(&pair.site, page).await.body, &action).remove(0).1;
@@ -281,14 +281,14 @@ async fn ticks(pair: &Pair, browser: &Browser, page: &str, chosen: &[(&str, &str
     browser.send(pair.site.post(&action).form(&fields)).await
 }
 
-/// Sent without the form, with the token of whatever page there is.
+/// Posts without the form, with a token of some page.
 async fn forces(pair: &Pair, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Answer {
     let token = html::form(&browser.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
     let fields = [&[("csrfmiddlewaretoken", &*token)], fields].concat();
     browser.send(pair.site.post(path).form(&fields)).await
 }
 
-/// Names, and how many permissions each has, as the tables of Django have them.
+/// The names and the number of permissions of groups, from Django's tables.
 fn groups(pair: &Pair) -> Vec<(String, usize)> {
     let sql = "SELECT g.name || '=' || COUNT(p.id) FROM auth_group g LEFT JOIN auth_group_permissions p \
                ON p.group_id = g.id GROUP BY g.id ORDER BY g.name";
@@ -304,7 +304,7 @@ fn id_of(pair: &Pair, group: &str) -> String {
     query(pair, &format!("SELECT id FROM auth_group WHERE name = '{group}'"))
 }
 
-/// The first column of what the SQLite file of an embedded start answers, a line each.
+/// The first column of a query on the SQLite file of an embedded start, one line for each row.
 fn query(pair: &Pair, sql: &str) -> String {
     let script = "import sqlite3, sys\nfor row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print(row[0])";
     let database = pair.directory().join("data").join("shared-session.sqlite3");

@@ -17,13 +17,13 @@ async fn a_superuser_gives_and_takes_groups_and_permissions() {
         let chosen = [("permission", "auth.change_user"), ("permission", "auth.view_user")];
         let asked = choose(&pair, &root, &page, &chosen).await;
         assert!(asked.body.contains("Gets these permissions") && !asked.body.contains("Loses"), "{}", asked.body);
-        assert_eq!(rights(&pair, &ann).await, (vec![], vec![]), "it was asked, not done");
+        assert_eq!(rights(&pair, &ann).await, (vec![], vec![]), "not yet confirmed");
 
         root.submit(&pair.site, &asked, &page, &[]).await.assert_status(303);
         assert_eq!(rights(&pair, &ann).await.1, ["auth.change_user", "auth.view_user"]);
         assert_eq!(ann.who(&pair).await.as_deref(), Some("ann"), "nobody is signed out");
 
-        // What is left out is taken; the same again changes nothing, and asks nothing.
+        // Boxes that are not ticked are removed; the same again changes nothing and asks for nothing.
         let asked = choose(&pair, &root, &page, &chosen[..1]).await;
         assert!(asked.body.contains("Loses these permissions") && !asked.body.contains("Gets"), "{}", asked.body);
         root.submit(&pair.site, &asked, &page, &[]).await.assert_status(303);
@@ -60,7 +60,7 @@ async fn ann_and_root(backend: Backend) -> (Pair, Browser, Browser) {
     (pair, ann, root)
 }
 
-/// With another user.
+/// The same with another user.
 async fn ann_sue_and_root() -> (Pair, [Browser; 3]) {
     let (pair, ann, root) = ann_and_root(Backend::Embedded).await;
     pair.user("sue").await;
@@ -116,8 +116,7 @@ async fn staff_give_and_take_only_what_they_have() {
     forces(&pair, &root, "/admin/users/999999/rights", &[]).await.assert_status(404);
 }
 
-/// Two members of staff and a form that was open all the time: the later one confirms what the page showed, and no
-/// more.
+/// Two members of staff have the form open at the same time: the later one confirms what the page showed, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_somebody_takes_before_another_confirms_stays_taken() {
     let (pair, [ann, sue, root]) = ann_sue_and_root().await;
@@ -130,7 +129,8 @@ async fn what_somebody_takes_before_another_confirms_stays_taken() {
             WHERE u.username = 'sue' AND p.codename IN ('change_user', 'view_user')
                OR u.username = 'ann' AND p.codename IN ('change_user', 'delete_user');",
     );
-    // The clerk may not grant the permission to delete users, and the form does not send it; the superuser's does.
+    // The clerk may not grant the permission to delete users, so the clerk's form does not send it; the superuser's
+    // does.
     let kept = [("group", "Support"), ("permission", "auth.change_user"), ("permission", "auth.delete_user")];
     let by_sue = choose(&pair, &sue, &page, &[&kept[..2], &[("permission", "auth.view_user")]].concat()).await;
     let by_root = choose(&pair, &root, &page, &[&kept[..], &[("permission", "auth.add_user")]].concat()).await;
@@ -138,7 +138,7 @@ async fn what_somebody_takes_before_another_confirms_stays_taken() {
         let asked = asked.assert_status(200);
         assert!(!asked.body.contains("auth.delete_user") && !asked.body.contains("Support"), "{}", asked.body);
     }
-    // Another superuser takes everything meanwhile.
+    // Another superuser removes everything meanwhile.
     pair.sqlite(
         "DELETE FROM auth_user_groups;
          DELETE FROM auth_user_user_permissions WHERE user_id = (SELECT id FROM auth_user WHERE username = 'ann');",
@@ -150,12 +150,12 @@ async fn what_somebody_takes_before_another_confirms_stays_taken() {
     let log = root.get(&pair.site, "/admin/log").await.body;
     assert!(log.contains("ann: auth.view_user") && log.contains("ann: auth.add_user"), "{log}");
     assert!(!log.contains("auth.delete_user"), "{log}");
-    // The same once more changes nothing.
+    // The same again changes nothing.
     root.submit(&pair.site, &by_root, &page, &[]).await.assert_status(303);
     assert_eq!(root.get(&pair.site, "/admin/log").await.body.matches("ann: auth.add_user").count(), 1);
 }
 
-/// Half of it fails: the log tells of the other half.
+/// The second half fails: the log has the first half.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_done_is_told_even_if_the_next_step_fails() {
     let (pair, ann, root) = ann_and_root(Backend::Embedded).await;
@@ -172,7 +172,7 @@ async fn what_was_done_is_told_even_if_the_next_step_fails() {
     assert!(!pair.site.output().contains("event=\"change-permissions\""));
 }
 
-/// As many as a site with hundreds of models has.
+/// As many as on a site with hundreds of models.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn thousands_of_permissions_may_be_ticked() {
     let (pair, ann, root) = ann_and_root(Backend::Embedded).await;
@@ -206,7 +206,7 @@ async fn a_form_of_an_old_page_changes_nothing() {
     assert_eq!(rights(&pair, &ann).await, (vec![], vec![]));
 }
 
-/// What `api` says of the groups and permissions of whoever is signed in.
+/// The groups and permissions of the signed-in user, as reported by `api`.
 async fn rights(pair: &Pair, browser: &Browser) -> (Vec<String>, Vec<String>) {
     let me = browser.get(&pair.api, "/api/me").await.assert_status(200).json();
     let names = |field: &str| {
@@ -218,14 +218,14 @@ async fn rights(pair: &Pair, browser: &Browser) -> (Vec<String>, Vec<String>) {
     (names("groups"), names("permissions"))
 }
 
-/// Sends the form of the page with these boxes ticked and no other.
+/// Submits the form of the page with only these boxes ticked.
 async fn choose(pair: &Pair, browser: &Browser, page: &str, chosen: &[(&str, &str)]) -> Answer {
     let shown = browser.get(&pair.site, page).await;
     let token = html::form(&shown.body, page).remove(0).1;
     send(pair, browser, page, &token, chosen).await
 }
 
-/// Sent without the form, with the token of whatever page there is.
+/// Posts without the form, with a token of some page.
 async fn forces(pair: &Pair, browser: &Browser, page: &str, chosen: &[(&str, &str)]) -> Answer {
     let token = html::form(&browser.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
     send(pair, browser, page, &token, chosen).await

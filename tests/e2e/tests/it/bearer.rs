@@ -1,4 +1,4 @@
-//! `API_BEARER_TOKENS=on`: sessions of clients that are no browsers.
+//! `API_BEARER_TOKENS=on`: sessions of clients other than browsers.
 
 use serde_json::{Value, json};
 use test_servers::RedisKind;
@@ -7,7 +7,7 @@ use harness::{Answer, Backend, Browser, COOKIE, Pair, Request, browser::owner_of
 
 const ON: [(&str, &str); 1] = [("API_BEARER_TOKENS", "on")];
 
-/// A client as it may be on a command line or a telephone: no cookies, no `Origin`.
+/// A client such as a command line or a phone app: no cookies, no `Origin`.
 fn with(request: Request, token: &str) -> Request {
     request.not_a_browser().header("authorization", &format!("Bearer {token}"))
 }
@@ -53,7 +53,7 @@ async fn a_client_without_cookies_signs_in_reads_writes_lists_and_signs_out() {
         assert!(visits.header_has("vary", "cookie") && visits.header_has("vary", "authorization"));
         assert!(visits.header_has("cache-control", "no-store"), "{:?}", visits.headers);
 
-        // It is a session like any: listed and ended by its user elsewhere, and `site` knows it by the same value.
+        // It is an ordinary session: the user can list and end it elsewhere, and `site` accepts the same value.
         let browser = Browser::new();
         browser.signs_in(&pair, "ann").await;
         let listed = api(pair.api.get("/api/sessions")).await.assert_status(200).json();
@@ -67,7 +67,7 @@ async fn a_client_without_cookies_signs_in_reads_writes_lists_and_signs_out() {
         assert_eq!(api(pair.api.get("/api/me")).await.assert_status(401).header("www-authenticate"), INVALID);
         assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
 
-        // To end the others renews the own token, and a sign-out ends it.
+        // Ending the others renews the own token; a sign-out ends it.
         let token = signs_in(&pair).await;
         let answer = with(pair.api.delete("/api/sessions"), &token).send().await;
         answer.assert_status(204);
@@ -113,12 +113,12 @@ async fn a_token_and_a_cookie_at_once_are_a_400_and_change_nothing() {
     let preferences = with(pair.api.get("/api/preferences"), &token).send().await.json();
     assert_eq!((preferences, browser.preferences(&pair).await), (json!({}), json!({})));
     assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
-    // A page cannot have its cookie's session told to its scripts.
+    // Scripts of a page cannot get the session of its cookie.
     let asked = browser.prepare(pair.api.post("/api/login").json(&credentials(true))).send().await;
     assert!(asked.assert_status(400).header("session-token").is_empty());
 }
 
-/// Pages of other sites may send no such header: the answers of CORS are as they were.
+/// Pages of other sites may not send the header: the CORS answers are unchanged.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_page_of_another_site_may_send_a_token_and_a_client_needs_no_origin() {
     let pair = Pair::with(Backend::Embedded, &ON);
@@ -146,12 +146,12 @@ async fn a_token_is_no_cookie_to_a_service_that_takes_none() {
     pair.user("ann").await;
     let answer = login(&pair, &credentials(false)).send().await;
     answer.assert_status(200);
-    let session = answer.new_session().expect("a cookie, as ever");
+    let session = answer.new_session().expect("a cookie");
     assert!(answer.header("session-token").is_empty() && !answer.header_has("vary", "authorization"));
     login(&pair, &credentials(true)).send().await.assert_status(422);
     with(pair.api.get("/api/me"), &session).send().await.assert_status(401);
     assert_eq!(with(pair.api.get("/api/me"), &session).session(&session).send().await.json()["username"], "ann");
-    // `site` takes none, whatever api does.
+    // `site` accepts no bearer tokens, whatever the settings of `api`.
     let pair = Pair::with(Backend::Embedded, &ON);
     pair.user("ann").await;
     let token = signs_in(&pair).await;
@@ -177,7 +177,7 @@ async fn a_planted_token_opens_and_ends_nothing_after_the_sign_in() {
     with(pair.api.post("/api/logout"), &planted).send().await.assert_status(409);
     pair.api.post("/api/logout").session(&planted).send().await.assert_status(409);
     with(pair.api.get("/api/me"), &signed_in).send().await.assert_status(200);
-    // Among the operators' answers the scheme means another token.
+    // At the operators' routes the scheme stands for another token.
     with(pair.api.get("/readyz"), &signed_in).session("made-up").send().await.assert_status(200);
 }
 
@@ -212,7 +212,7 @@ async fn openapi_has_the_second_scheme_where_it_counts_and_only_then() {
             assert_eq!((security.contains(&bearer), security.contains(&json!({ "session": [] }))), (is_on, true));
         }
         assert!(document["paths"]["/api/public"]["get"]["security"].is_null());
-        // A client made from the document sends its token there, or it signs nobody out.
+        // A client generated from the document must send its token here, otherwise the user stays signed in.
         let logout = &document["paths"]["/api/logout"]["post"];
         let (nothing, cookie) = (json!({}), json!({ "session": [] }));
         let offered = if is_on { json!([nothing, cookie, bearer]) } else { json!([nothing, cookie]) };

@@ -7,7 +7,7 @@ use test_servers::{Redis, RedisKind};
 
 use harness::{Backend, Browser, Pair, Request, browser::login_at_api};
 
-/// The commands inside our scripts. Redis counts them besides the call of the script; they cost no round trip.
+/// The commands inside our scripts. Redis counts them in addition to the script call; they cost no round trip.
 const IN_SCRIPTS: [&str; 7] = ["getrange", "del", "time", "zadd", "pttl", "pexpireat", "zremrangebyscore"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -16,7 +16,7 @@ async fn requests_cost_as_many_round_trips_as_promised() {
     let (api, site) = (&pair.api, &pair.site);
     pair.user("ann").await;
     let ann = Browser::new();
-    // Connections exist, and scripts and the store's time are known.
+    // So that connections exist, and the scripts and the store's time are cached.
     for _ in 0..2 {
         ann.signs_in(&pair, "ann").await;
         ann.set_preference(&pair, "a", &json!(0)).await;
@@ -27,7 +27,7 @@ async fn requests_cost_as_many_round_trips_as_promised() {
     for request in [api.get("/api/me"), api.get("/api/preferences"), api.get("/api/session"), site.get("/")] {
         assert_eq!(cost(&pair, request).await, Cost::default());
     }
-    // A cookie that cannot be one: nothing.
+    // An invalid cookie: nothing.
     assert_eq!(cost(&pair, api.get("/api/me").session("x")).await, Cost::default());
     // The session is not touched: nothing.
     for request in [api.get("/api/public"), api.get("/healthz"), site.get("/healthz"), api.get("/openapi.json")] {
@@ -44,7 +44,7 @@ async fn requests_cost_as_many_round_trips_as_promised() {
     ] {
         assert_eq!(cost(&pair, ann.prepare(request)).await, read);
     }
-    // A cookie of no session: one GET.
+    // A cookie without a session: one GET.
     assert_eq!(cost(&pair, api.get("/api/me").session(&"A".repeat(56))).await, read);
     // A write: one GET and one script.
     let write = Cost { get: 1, scripts: 1, ..Cost::default() };
@@ -62,7 +62,8 @@ async fn requests_cost_as_many_round_trips_as_promised() {
     // A new session: one SET.
     let create = Cost { set: 1, ..Cost::default() };
     assert_eq!(cost(&pair, api.post("/api/visits")).await, create);
-    // A sign-in counts its attempt with one SET, forgets it with one DEL, and looks how many sessions the user has.
+    // A sign-in counts its attempt with one SET, removes the count with one DEL, and reads how many sessions the user
+    // has.
     let besides = || BTreeMap::from([("zrangebyscore".to_owned(), 1)]);
     // A login from an anonymous session: one GET, the session and the list of the user's sessions.
     let visitor = Browser::new();
@@ -74,7 +75,7 @@ async fn requests_cost_as_many_round_trips_as_promised() {
     assert_eq!(cost(&pair, login).await, Cost { get: 0, set: 2, scripts: 1, others: besides() });
 }
 
-/// Argon2 takes 19 MiB for each password, and no more are computed at a time than there are cores.
+/// Argon2 takes 19 MiB for each password, and at most one is computed for each core at a time.
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_sign_ins_at_once_leave_little_memory_behind() {
@@ -97,10 +98,10 @@ async fn many_sign_ins_at_once_leave_little_memory_behind() {
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Cost {
     get: u64,
-    /// `SET` by itself.
+    /// `SET` outside of scripts.
     set: u64,
     scripts: u64,
-    /// Any other, by name.
+    /// All other commands, by name.
     others: BTreeMap<String, u64>,
 }
 
@@ -123,7 +124,7 @@ async fn cost(pair: &Pair, request: Request) -> Cost {
     Cost { get, set, scripts, others: after }
 }
 
-/// How often each command was called, without those of this test.
+/// How often each command was called, except those of this test.
 fn counts(redis: &Redis) -> BTreeMap<String, u64> {
     let info = redis.cli(&["INFO", "commandstats"]);
     let lines = info.lines().filter_map(|line| line.trim().strip_prefix("cmdstat_"));

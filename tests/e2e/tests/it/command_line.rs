@@ -16,7 +16,7 @@ fn assert_code(ended: &Ended, code: i32) {
     assert!(!ended.stderr.contains("panicked"), "{ended:?}");
 }
 
-/// The lines of `check` about one part.
+/// The lines of `check` for one part.
 fn about<'a>(ended: &'a Ended, part: &str) -> Vec<&'a str> {
     let of_part = |line: &&str| line.split_whitespace().nth(1) == Some(part);
     ended.stdout.lines().filter(of_part).collect()
@@ -51,7 +51,7 @@ fn the_help_names_every_command_and_what_exit_codes_mean() {
             assert!(ended.stderr.contains(wrong[wrong.len() - 1]) || wrong[0] == "--port", "{ended:?}");
         }
     }
-    assert!(!directory.path().join(".data").exists(), "whoever asks for help gets help and nothing else");
+    assert!(!directory.path().join(".data").exists(), "help creates no files");
 }
 
 #[test]
@@ -292,7 +292,7 @@ async fn sessions_are_listed_and_ended_from_the_command_line() {
         let asks = pair.run_site(&["sessions", "revoke", "--user", "ann"], &[]);
         assert_code(&asks, 2);
         assert!(asks.stderr.contains("--yes"), "{asks:?}");
-        assert_eq!(phone.who(&pair).await.as_deref(), Some("ann"), "nobody could be asked");
+        assert_eq!(phone.who(&pair).await.as_deref(), Some("ann"), "without a terminal no confirmation is possible");
         assert_code(&pair.run_site(&["sessions", "revoke", "--user", "ann", "--yes"], &[]), 0);
         assert_eq!(phone.who(&pair).await, None);
         assert_eq!(bob.who(&pair).await.as_deref(), Some("bob"));

@@ -1,4 +1,4 @@
-//! Clients that keep a connection without using it, and requests that do not say where they go.
+//! Clients that keep a connection without using it, and requests that do not name one host.
 
 use std::{
     io::{ErrorKind, Read as _, Write as _},
@@ -8,8 +8,8 @@ use std::{
 
 use harness::{Backend, Pair, Service};
 
-/// Sends `head` at once, then one byte of `rest` every 100 ms, until the service closes the connection. What it has
-/// answered until then.
+/// Sends `head` at once, then one byte of `rest` every 100 ms, until the service closes the connection. Returns the
+/// answer up to then.
 fn trickle(service: &Service, head: &str, rest: &[u8]) -> String {
     let mut stream = TcpStream::connect(service.address()).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
@@ -23,7 +23,7 @@ fn trickle(service: &Service, head: &str, rest: &[u8]) -> String {
             Ok(read) => answer.extend_from_slice(&buffer[..read]),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 if let Some(byte) = rest.next() {
-                    // A service that has closed the connection tells with the next read.
+                    // If the service has closed the connection, the next read shows it.
                     let _ = stream.write_all(&[*byte]);
                 }
             }

@@ -1,4 +1,4 @@
-//! Visitors whose browser holds cookies of one name in several scopes.
+//! Visitors whose browser has several cookies of one name, in different scopes.
 
 use serde_json::json;
 use test_servers::RedisKind;
@@ -75,11 +75,11 @@ async fn another_path_locks_nobody_out() {
     sign_in_at_api(&mut browser, &pair).await;
     assert_eq!((browser.session_scope().as_str(), me(&mut browser, &pair).await), ("- /api", 200));
 
-    // A request with one cookie does not show that path.
+    // A request with one cookie does not show its path.
     pair.restart(&[("SESSION_COOKIE_PATH", "/")]);
     sign_in_at_api(&mut browser, &pair).await;
     assert_eq!(browser.scopes_of(COOKIE).len(), 2);
-    assert_eq!(me(&mut browser, &pair).await, 401, "neither cookie decides who it is");
+    assert_eq!(me(&mut browser, &pair).await, 401, "conflicting cookies are ignored");
     sign_in_at_api(&mut browser, &pair).await;
     assert_eq!((browser.session_scope().as_str(), me(&mut browser, &pair).await), ("- /", 200));
 
@@ -87,7 +87,7 @@ async fn another_path_locks_nobody_out() {
     sign_in_at_api(&mut browser, &pair).await;
     pair.restart(&[("SESSION_COOKIE_PATH", "/"), ("SESSION_COOKIE_FORMER_PATHS", "/api")]);
     sign_in_at_api(&mut browser, &pair).await;
-    assert_eq!((browser.session_scope().as_str(), me(&mut browser, &pair).await), ("- /", 200), "unless it is said");
+    assert_eq!((browser.session_scope().as_str(), me(&mut browser, &pair).await), ("- /", 200), "with the former path");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,7 +100,7 @@ async fn with_twin_cookies_signing_in_and_out_works_at_once() {
         }
         let tossed = twin.session().unwrap().to_owned();
         browser.plant(COOKIE, &tossed, Some("example.com"), "/");
-        assert_eq!(who(&mut browser, &pair).await, None, "neither cookie decides who it is");
+        assert_eq!(who(&mut browser, &pair).await, None, "conflicting cookies are ignored");
         let mut visitor = browser.clone();
         sign_in_at_site(&mut visitor, &pair).await;
         assert_eq!(who(&mut visitor, &pair).await.as_deref(), Some("ann"));

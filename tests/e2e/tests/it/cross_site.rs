@@ -85,7 +85,7 @@ async fn unsafe_requests_of_other_sites_are_refused() {
 
     let strange: [fn(Request) -> Request; 7] = [
         |request| request.on_page_of(FOREIGN, "cross-site"),
-        // Whatever the other header says.
+        // Independent of the other header.
         |request| request.header("sec-fetch-site", "cross-site"),
         |request| request.on_page_of(FOREIGN, "same-site"),
         |request| request.on_page_of("null", "same-site"),

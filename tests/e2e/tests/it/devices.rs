@@ -50,7 +50,7 @@ async fn a_sign_out_with_a_cookie_that_was_just_replaced_ends_the_session() {
         for at_site in [true, false] {
             firefox.signs_in(&pair, "ann").await;
             let late = firefox.session().unwrap();
-            // Sent before its answer came.
+            // Sent before the answer to it arrives.
             let sign_out = match at_site {
                 true => {
                     let home = firefox.get(&pair.site, "/").await;
@@ -60,7 +60,7 @@ async fn a_sign_out_with_a_cookie_that_was_just_replaced_ends_the_session() {
                 }
                 false => firefox.prepare(pair.api.post("/api/logout")),
             };
-            // To end the others renews the own cookie.
+            // Ending the others renews the own cookie.
             firefox.send(pair.api.delete("/api/sessions")).await.assert_status(204);
             assert_ne!(firefox.session().unwrap(), late);
             let answer = sign_out.send().await;

@@ -1,4 +1,4 @@
-//! What only a Django fleet has: its form tokens.
+//! Form tokens of a Django fleet.
 
 use test_servers::RedisKind;
 
@@ -7,7 +7,7 @@ use harness::{Backend, Browser, Pair, TempDir, eventually, html};
 /// Both services in the profile `django-cache`, with the user `ann`.
 async fn pair(directory: &TempDir) -> Pair {
     let users = format!("sqlite://{}", directory.path().join("users.sqlite3").display());
-    // The tables are made as Django makes them; then Django is there.
+    // Creates the tables as Django does; then uses the Django profile.
     let mut pair = Pair::with(Backend::Redis(RedisKind::Old), &[("DATABASE_URL", &users)]);
     pair.user("ann").await;
     pair.restart(&[("SESSION_PROFILE", "django-cache")]);
@@ -41,7 +41,7 @@ async fn forms_carry_the_tokens_of_django_and_a_login_anywhere_ends_them() {
     let signed_in = browser.get(&pair.site, "/profile").await;
     let token = html::form(&signed_in.body, "/logout").into_iter().find(|(name, _)| name == "csrfmiddlewaretoken");
     assert_eq!(token.expect("a token in the form").1.len(), 64);
-    // As a script does, which reads the cookie.
+    // As sent by a script, which reads the cookie.
     let unmasked = pair.site.post("/logout").form(&[("csrfmiddlewaretoken", &after)]);
     browser.send(unmasked).await.assert_status(303);
     assert_eq!(browser.who(&pair).await, None);

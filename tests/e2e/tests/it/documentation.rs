@@ -1,4 +1,4 @@
-//! What operators and programmers look at.
+//! Documents for operators and programmers.
 
 use harness::{Backend, Browser, Pair, html};
 
@@ -58,7 +58,7 @@ async fn the_documentation_works_offline() {
     assert!(!sources.is_empty(), "{}", page.body);
     for source in sources {
         let source = source.split('"').next().unwrap();
-        assert!(!source.contains("//"), "loaded from elsewhere: {source}");
+        assert!(!source.contains("//"), "loaded from another host: {source}");
         let path = match source.strip_prefix('/') {
             Some(_) => source.to_owned(),
             None => format!("{}/{}", base.rsplit_once('/').unwrap().0, source.trim_start_matches("./")),

@@ -1,4 +1,4 @@
-//! `SESSION_DURABLE=on`: sessions live in the users' database, and Redis may forget all of them.
+//! `SESSION_DURABLE=on`: sessions are in the users' database, and Redis may lose all of them.
 
 use serde_json::json;
 use test_servers::RedisKind;
@@ -30,7 +30,7 @@ async fn nobody_is_signed_out_or_in_by_a_redis_that_forgets() {
         assert!(!has_copy());
         assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
         assert_eq!(browser.preferences(&pair).await["a"], 1);
-        assert!(has_copy(), "it is back");
+        assert!(has_copy(), "the copy is back");
         let devices = browser.get(&pair.api, "/api/sessions").await.assert_status(200).json();
         assert_eq!(devices.as_array().unwrap().len(), 1);
         pair.restart(&[]);
@@ -80,7 +80,7 @@ async fn without_redis_sessions_are_read_and_started_and_none_is_changed() {
     assert_eq!(newcomer.who(&pair).await.as_deref(), Some("ann"));
 }
 
-/// Attempts are counted in the database alone: Redis may be away while they are made.
+/// Attempts are counted in the database alone, so Redis may be down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_redis_the_same_account_signs_in_again_and_whoever_guesses_has_to_wait() {
     let pair = Pair::with(Backend::Redis(RedisKind::Old), &[DURABLE]);
@@ -105,7 +105,7 @@ async fn without_redis_the_same_account_signs_in_again_and_whoever_guesses_has_t
     Browser::new().signs_in(&pair, "ann").await;
 }
 
-/// A Redis that may lose everything may evict.
+/// Redis may evict keys, because it may lose everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn eviction_is_nothing_to_warn_of_and_the_numbers_name_the_store() {
     let redis = test_servers::Redis::with_args(RedisKind::Old, &["--maxmemory-policy", "allkeys-lru"]);

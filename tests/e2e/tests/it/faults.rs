@@ -2,9 +2,9 @@
 //!
 //! One test for each fault, named after it. `make faults` runs all, `cargo test` the quick ones. During the fault:
 //!
-//! - routes without a session, and visitors who have none and store nothing, are not affected
+//! - routes without a session, and visitors without a session who store nothing, are not affected
 //! - requests that need a session get 503 with `Retry-After`, `no-store` and no cookie, in time
-//! - nobody is signed out, and no sign-out is confirmed that may not have happened
+//! - nobody is signed out, and a sign-out is confirmed only if it certainly happened
 //!
 //! Afterwards everything works again without a restart of a service.
 

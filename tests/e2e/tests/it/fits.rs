@@ -1,4 +1,4 @@
-//! What a service says at its start, and later, about sessions and settings that do not fit it.
+//! The messages of a service, at its start and later, about sessions and settings that do not fit it.
 
 use serde_json::json;
 use test_servers::RedisKind;
@@ -8,7 +8,7 @@ use harness::{Backend, Browser, Kind, Pair, Service, TempDir, eventually, pair::
 const OTHER_HASHES: &str = "shared_session_other_hashes_total";
 const ANOTHER_KEY: (&str, &str) = ("SECRET_KEY", "another secret key of the end-to-end tests 0123456789");
 
-/// Waits until the service has written `text`: its errors come by another pipe than its address.
+/// Waits until the service has written `text`, because its errors and its address come through different pipes.
 async fn says(service: &Service, text: &str) {
     eventually(text, async || service.output().contains(text).then_some(())).await;
 }

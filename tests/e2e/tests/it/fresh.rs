@@ -1,11 +1,11 @@
-//! Whoever signed in long ago gives the password once more before they give others power.
+//! Staff whose sign-in is old must enter the password again before they give others power.
 
 use serde_json::json;
 use test_servers::RedisKind;
 
 use harness::{Answer, Backend, Browser, Pair, eventually, html};
 
-/// Puts the sign-in of every session off to long ago. Only the time in the record changes.
+/// Moves the sign-in of every session into the past. Only the time in the record changes.
 fn age(pair: &Pair) {
     let script = r#"local record = redis.call('GET', KEYS[1])
         local aged, times = string.gsub(record, '"at":%d+', '"at":1000000000000')
@@ -44,7 +44,7 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
         root.open_and_submit(&pair.site, &page, &format!("{page}/{what}"), fields).await
     };
     submit("staff", &[]).await.assert_status(303);
-    assert_eq!(root.get(&pair.site, &page).await.assert_status(200).body.matches("notice").count(), 1, "it was done");
+    assert_eq!(root.get(&pair.site, &page).await.assert_status(200).body.matches("notice").count(), 1, "changed");
     submit("staff", &[]).await.assert_status(303);
 
     age(&pair);
@@ -52,7 +52,7 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
     assert_asked(&submit("staff", &[]).await, &page);
     assert_asked(&submit("superuser", &[]).await, &page);
     assert_asked(&submit("password", &new).await, &page);
-    // The form of rights is not even shown: what was ticked would be lost.
+    // The rights form is not even shown, because the ticks would be lost.
     let rights = format!("{page}/rights");
     assert_asked(&root.get(&pair.site, &rights).await, &rights);
     let token = html::form(&root.get(&pair.site, "/profile").await.body, "/logout").remove(0).1;
@@ -67,7 +67,7 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
     root.get(&pair.site, &page).await.assert_status(200);
     assert_asked(&switch("true").await, &page);
     Browser::new().sign_in_at_api(&pair, "ann", &Pair::password_of("ann")).await.assert_status(401);
-    // What only looks, and what takes power away from a session, does not ask.
+    // Pages that only read, and the end of a session, do not ask for the password.
     submit("sign-out", &[]).await.assert_status(303);
     root.get(&pair.site, "/password").await.assert_status(200);
 
@@ -81,7 +81,7 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
     assert_eq!((root.handle(&pair).await, root.preferences(&pair).await), (handle, json!({ "a": "kept" })));
     let old = cookie.unwrap();
     assert_ne!(root.session().as_ref(), Some(&old));
-    assert_eq!(harness::browser::owner_of(&pair, &old).await, None, "the cookie before is dead");
+    assert_eq!(harness::browser::owner_of(&pair, &old).await, None, "the old cookie is invalid");
     assert!(root.get(&pair.site, &page).await.body.contains("do it once more"));
 
     assert_eq!(switch("true").await.assert_status(303).redirect(), page);
@@ -111,7 +111,7 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_change_grou
         root.send(pair.site.post(path).form(&fields)).await
     };
     assert_asked(&send(groups, &[("name", "more")]).await, groups);
-    // The form of permissions is not even shown: what was ticked would be lost.
+    // The permissions form is not even shown, because the ticks would be lost.
     assert_asked(&root.get(&pair.site, &page).await, &page);
     for (what, fields) in [
         ("name", vec![("name", "writers")]),
@@ -123,8 +123,8 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_change_grou
     }
     let list = root.get(&pair.site, groups).await;
     let list = &list.assert_status(200).body;
-    assert!(list.contains(">editors</a></th><td>0<") && !list.contains(">more<"), "nothing was done: {list}");
-    // Whoever only looks is not asked.
+    assert!(list.contains(">editors</a></th><td>0<") && !list.contains(">more<"), "nothing changed: {list}");
+    // Staff who may only look are not asked for the password.
     sue.get(&pair.site, &page).await.assert_status(200);
 }
 
@@ -144,14 +144,14 @@ async fn the_page_that_asks_leads_back_to_paths_of_the_site_and_is_for_who_is_si
     }
     let anonymous = Browser::new().get(&pair.site, "/confirm").await;
     assert_eq!(anonymous.redirect(), "/login");
-    // A form of another page, and none.
+    // Without a form token, and from another site.
     let fields = [("password", &*password), ("next", &*page)];
     root.send(pair.site.post("/confirm").form(&fields)).await.assert_status(403).assert_no_session_cookie();
     let foreign = pair.site.post("/confirm").header("sec-fetch-site", "cross-site").form(&fields);
     root.send(foreign).await.assert_status(403).assert_no_session_cookie();
 }
 
-/// In an embedded start there is no proxy: the session is what counts.
+/// An embedded start has no proxy, so the count is for the session.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_guesses_the_password_in_a_stolen_session_has_to_wait() {
     let (pair, root, page) = pair_with_root(&[]).await;
@@ -176,7 +176,7 @@ async fn nobody_is_asked_where_the_age_does_not_matter() {
     assert_eq!(answer.assert_status(303).redirect(), page);
 }
 
-/// What the log says of it, by the ids of both.
+/// The log entry, with the ids of both users.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_log_tells_who_did_what_to_whom() {
     let (pair, root, page) = pair_with_root(&[]).await;

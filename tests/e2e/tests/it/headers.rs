@@ -1,4 +1,4 @@
-//! Cookies and the headers that caches live by.
+//! Cookies, and the headers that control caches.
 
 use serde_json::json;
 use test_servers::RedisKind;
@@ -165,7 +165,7 @@ async fn looking_around_creates_no_session() {
     ] {
         assert_eq!(browser.get(&pair.api, path).await.set_cookies(), [""; 0], "{path}");
     }
-    // Requests that come to nothing.
+    // Requests without an effect.
     browser.send(pair.api.delete("/api/preferences/a")).await.assert_no_session_cookie();
     browser.sign_in_at_api(&pair, "demo", "wrong").await.assert_no_session_cookie();
     browser.sign_in_at_site(&pair, "demo", "wrong").await.assert_no_session_cookie();

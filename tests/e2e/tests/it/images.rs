@@ -1,4 +1,4 @@
-//! What containers are made of: nothing that changes under its name.
+//! The base images of containers are pinned.
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -6,7 +6,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file)).unwrap()
 }
 
-/// The image with the tests has only what is not ignored.
+/// The image with the tests has only the files that are not ignored.
 #[test]
 fn no_file_that_a_test_reads_is_kept_from_the_images() {
     let ignored = read(".dockerignore");
@@ -27,6 +27,6 @@ fn every_image_is_pinned_by_its_digest() {
     for image in all {
         let digest = image.split_once("@sha256:").map(|(_, digest)| digest).unwrap_or_default();
         let is_digest = digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
-        assert!(is_digest, "{image} may be another image tomorrow: write its digest behind it");
+        assert!(is_digest, "{image} may change: pin it with its digest");
     }
 }

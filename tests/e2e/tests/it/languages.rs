@@ -1,4 +1,4 @@
-//! In which language `site` answers.
+//! The language of `site`.
 
 use serde_json::json;
 
@@ -33,7 +33,7 @@ async fn the_browser_chooses_the_language_until_the_visitor_does() {
     speaks(&english, "en");
     assert!(english.body.contains("data-theme=\"dark\"") && english.body.contains("Your preferences are saved."));
 
-    // Either service stores it.
+    // Both services can store it.
     browser.set_preference(&pair, "language", &json!("zh-CN")).await;
     speaks(&browser.get(&pair.site, "/").await, "zh-CN");
     let page = browser.get(&pair.site, "/preferences").await;

@@ -1,4 +1,4 @@
-//! What one client may cost the others: passwords that are guessed, sessions that are started, a store that is full.
+//! Limits for a single client: password guesses, new sessions, and a full store.
 
 use serde_json::json;
 use test_servers::RedisKind;
@@ -7,7 +7,7 @@ use harness::{Answer, Backend, Browser, Pair, browser::login_at_api, eventually}
 
 const STRANGER: &str = "203.0.113.9";
 
-/// Clients come through a proxy that is believed.
+/// Clients come through a trusted proxy.
 fn behind_a_proxy(backend: Backend, more: &[(&str, &str)]) -> Pair {
     Pair::with(backend, &[&[("TRUSTED_PROXIES", "127.0.0.0/8")], more].concat())
 }
@@ -28,8 +28,8 @@ async fn whoever_guesses_passwords_has_to_wait_and_the_owners_browser_does_not()
         let guess = login_at_api(&pair.api, name, &format!("guess {at}"));
         guess.header("x-forwarded-for", &format!("203.0.113.{at}")).send().await
     };
-    // A wait of a second may pass while a password is computed. Then the next one is longer: what comes after it has
-    // time.
+    // A wait of a second may pass while a password is computed. The next wait is longer, which leaves time for the
+    // checks below.
     for (name, seconds) in [("nobody", 1), ("ann", 8)] {
         for at in 0..10 {
             guess(name, at).await.assert_status(401);
@@ -41,7 +41,8 @@ async fn whoever_guesses_passwords_has_to_wait_and_the_owners_browser_does_not()
         };
         assert_told_to_wait(&eventually("a wait", refused).await);
     }
-    // The right password helps a stranger as little, at either service, and says nothing.
+    // Even with the right password a stranger must wait, at both services, and the answer does not reveal that it was
+    // right.
     assert_told_to_wait(&login_at_api(&pair.api, "Ann", &Pair::password_of("ann")).send().await);
     let page = Browser::new().sign_in_at_site(&pair, "ann", &Pair::password_of("ann")).await;
     assert_told_to_wait(&page);
@@ -68,7 +69,7 @@ async fn an_address_starts_so_many_sessions_and_they_are_small() {
     }
     assert_told_to_wait(&visit().send().await);
     assert_told_to_wait(&put("a").send().await);
-    // Whoever has a session goes on, and so do others.
+    // Visitors with a session are not affected, and neither are other addresses.
     browser.send(put("b")).await.assert_status(204);
     visit().header("x-forwarded-for", "203.0.113.10").send().await.assert_status(200);
     for key in pair.session_keys() {

@@ -1,4 +1,4 @@
-//! The home page follows its session: what happens at `api` shows at `site` by itself.
+//! The home page follows its session: changes at `api` appear at `site` without a reload.
 
 use serde_json::{Value, json};
 use tokio::{

@@ -1,4 +1,4 @@
-//! What is written down, and what must not be.
+//! The content of logs, and the secrets that they must not contain.
 
 use serde_json::json;
 use test_servers::{Postgres, Redis, RedisKind};
@@ -88,7 +88,7 @@ async fn no_secret_is_logged_even_at_the_finest_level() {
     }
 }
 
-/// Tokens that were used and refused in every way, each with a cookie that was sent beside it.
+/// Bearer tokens that were used, and refused in every way, each with a cookie that was sent with it.
 async fn bearer_tokens(pair: &Pair, cookie: &str) -> Vec<(String, String)> {
     let login = json!({ "username": "ann", "password": NEW_PASSWORD, "bearer": true });
     let answer = pair.api.post("/api/login").not_a_browser().json(&login).send().await;

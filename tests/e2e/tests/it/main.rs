@@ -1,7 +1,7 @@
-//! The two example services from outside: real processes, real servers, HTTP as browsers send it.
+//! Black-box tests of the two example services: real processes, real servers, HTTP as browsers send it.
 //!
-//! Nothing here knows how the services are made. Every answer in every test is checked for the rules that hold always
-//! (see [`harness::http`]).
+//! The tests do not depend on the implementation of the services. They check every answer for the rules that always
+//! hold (see [`harness::http`]).
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
 

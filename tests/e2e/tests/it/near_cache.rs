@@ -16,7 +16,7 @@ async fn sessions_are_kept_and_what_the_other_service_does_is_seen() {
         let started = Instant::now();
         while hits(service).await == 0 {
             assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
-            assert!(started.elapsed() < Duration::from_secs(60), "nothing is kept");
+            assert!(started.elapsed() < Duration::from_secs(60), "nothing is cached");
         }
     }
     let session = browser.session().unwrap();

@@ -1,5 +1,5 @@
-//! The statements of docs/operations.md are true: the metrics that it names are served, and the permissions that it
-//! lists suffice.
+//! The statements of docs/operations.md are true: the services have the metrics that it names, and the permissions that
+//! it lists are sufficient.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,7 +20,7 @@ const GUIDE: &str = include_str!("../../../../docs/operations.md");
 const DASHBOARD: &str = include_str!("../../../../docs/grafana/shared-session.json");
 const ALERTS: &str = include_str!("../../../../docs/grafana/alerts.yml");
 
-/// The series that a service serves, with their values.
+/// The metrics of a service, with their values.
 async fn metrics(service: &Service) -> BTreeMap<String, f64> {
     let metrics = service.get("/metrics").send().await;
     let lines = metrics.assert_status(200).body.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
@@ -63,7 +63,7 @@ async fn every_metric_of_the_dashboard_the_alerts_and_the_guide_is_served_from_t
         let documented = names(GUIDE);
         for name in served {
             let base = ["_bucket", "_count", "_sum"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
-            assert!(documented.contains(base), "the guide does not know {name}");
+            assert!(documented.contains(base), "the guide does not name {name}");
         }
         let mut labels = metrics.keys().filter_map(|series| Some(series.split_once('{')?.1.trim_end_matches('}')));
         let bounded = |label: &str| {
@@ -126,7 +126,7 @@ async fn clients_are_told_to_wait_as_long_as_is_set() {
     }
 }
 
-/// A Redis whose replies take a second counts as down by default, and not with a longer time-out.
+/// By default a Redis whose replies take a second counts as down; with a longer time-out it does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_redis_is_waited_for_as_long_as_is_set() {
     let redis = Redis::start(RedisKind::New);
@@ -175,7 +175,7 @@ async fn the_permissions_in_the_guide_are_enough_and_no_more() {
             service.get("/readyz").send().await.assert_status(200);
             assert!(!service.output().contains("permission"), "{}", service.output());
         }
-        // The name of the client library is refused, and that is all.
+        // Only the name of the client library is refused.
         let refused = redis.cli(&["ACL", "LOG"]);
         let objects = refused.lines().zip(refused.lines().skip(1)).filter(|(what, _)| *what == "object");
         for (_, object) in objects {
@@ -194,7 +194,7 @@ async fn the_permissions_in_the_guide_are_enough_and_no_more() {
     }
 }
 
-/// With the permissions that the guide lists for a setting it works, and the log names the one that is missing.
+/// A setting works with the permissions that the guide lists for it, and the log names a missing one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_setting_needs_the_permissions_that_the_guide_lists_for_it() {
     for redis in Redis::all() {
@@ -247,7 +247,7 @@ async fn sentinel_and_a_cluster_need_the_permissions_that_the_guide_lists_for_th
 
 const PASSWORD: &str = "a-long-password";
 
-/// Gives the guide's user the guide's permissions, and `more`. Returns its URL of the first server.
+/// Gives the guide's user the guide's permissions and `more`. Returns that user's URL of the first server.
 fn allow(servers: &[&Redis], more: &[String]) -> String {
     let rules = GUIDE.lines().find_map(|line| line.strip_prefix("ACL SETUSER sessions ")).unwrap();
     assert!(rules.contains(&format!(">{PASSWORD} ")), "{rules}");
@@ -265,7 +265,7 @@ fn rights_for(what: &str) -> Vec<String> {
     words.filter(|word| word.starts_with('+')).map(|word| word.replace('\\', "")).collect()
 }
 
-/// A visitor comes, stores, signs in and out, and stays.
+/// A visitor comes, stores data, signs in and out, and continues.
 async fn works(pair: &Pair) -> Browser {
     for service in pair.both() {
         let ready = async || (service.get("/readyz").send().await.status == 200).then_some(());

@@ -1,4 +1,4 @@
-//! Who may see metrics and readiness.
+//! Access to metrics and readiness.
 
 use harness::{Backend, Pair, Service};
 
@@ -61,7 +61,7 @@ async fn a_service_that_everybody_reaches_says_that_its_metrics_are_open() {
     }
 }
 
-/// Where a service says that it answers operators.
+/// The operators' address, from the output of a service.
 fn own_address(service: &Service) -> String {
     let output = service.output();
     let line = output.lines().find_map(|line| line.strip_prefix("for operators: http://")).expect("an address");

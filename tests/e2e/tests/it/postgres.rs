@@ -1,4 +1,5 @@
-//! Users and sessions in PostgreSQL as in production: behind PgBouncer, over TLS, and migrated under running services.
+//! Users and sessions in PostgreSQL as in production: behind PgBouncer, over TLS, and with migrations while services
+//! run.
 
 use test_servers::{PgBouncer, Postgres};
 

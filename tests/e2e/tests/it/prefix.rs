@@ -1,4 +1,4 @@
-//! `site` under a path of its own, behind a proxy that takes the path off a request or leaves it on.
+//! `site` under a path of its own, behind a proxy that removes the path from a request or leaves it on.
 
 use harness::{Answer, Backend, Browser, Kind, Pair, Request, Service, html};
 
@@ -7,12 +7,12 @@ type Wrap = fn(Request) -> Request;
 const PREFIX: &str = "/accounts";
 const PAGES: [&str; 8] = ["/", "/login", "/register", "/profile", "/password", "/sessions", "/admin/", "/admin/users"];
 
-/// The header by which a proxy says that it took the path off.
+/// The header of a proxy that has removed the path.
 fn stripped(request: Request) -> Request {
     request.header("x-forwarded-prefix", PREFIX)
 }
 
-/// Every address on a page of `site`.
+/// All addresses on a page of `site`.
 fn addresses(page: &Answer) -> Vec<&str> {
     let values = |name| page.body.split(name).skip(1).map(|rest| rest.split('"').next().unwrap_or_default());
     [" href=\"", " action=\"", " src=\""].into_iter().flat_map(values).collect()

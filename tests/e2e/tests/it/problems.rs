@@ -1,4 +1,4 @@
-//! The errors of `api`. That each is a problem document is checked on every answer of every test.
+//! The errors of `api`. Every answer of every test is checked to be a problem document.
 
 use serde_json::json;
 use test_servers::RedisKind;
@@ -47,7 +47,7 @@ async fn requests_that_make_no_sense_are_problems() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_huge_request_is_refused_by_both_services() {
     let pair = Pair::start(Backend::Embedded);
-    // Small enough to be sent before the answer comes: a client that is still sending may not see the answer.
+    // Small enough to be sent before the answer comes: a client that is still sending may miss the answer.
     let huge = "x".repeat(80 << 10);
     pair.api.post("/api/login").json(&json!({ "username": "demo", "password": huge })).send().await.assert_status(413);
     let browser = Browser::new();
@@ -68,7 +68,7 @@ async fn a_session_that_would_grow_too_large_is_a_413_and_keeps_what_it_had() {
             204 => stored += 1,
             _ => break answer,
         }
-        assert!(stored < 1000, "nothing bounds a session");
+        assert!(stored < 1000, "the size of a session is not limited");
     };
     refused.assert_status(413);
     assert!(stored >= 1);

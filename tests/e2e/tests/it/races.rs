@@ -1,4 +1,4 @@
-//! Many requests at once, at both services.
+//! Many concurrent requests, at both services.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use harness::{
 
 const SIGN_OUTS: usize = 25;
 
-/// Runs each race over each backend that is named after it, as a test of its own.
+/// Runs each race as a test of its own on each backend in its list.
 macro_rules! races {
     ($($race:ident: $($place:ident $backend:expr),+;)+) => {$(
         mod $race {
@@ -56,7 +56,7 @@ races! {
         in_postgresql Backend::Postgres;
 }
 
-/// Twenty browsers, at two processes, each with another spelling.
+/// Twenty browsers, at two processes, each with another spelling of the name.
 async fn registrations_of_one_name_in_any_case_make_one_user(backend: Backend) {
     let pair = Pair::start(backend);
     let second = pair.one_more(Kind::Site);
@@ -138,7 +138,7 @@ async fn no_two_of_two_hundred_counts_are_equal(backend: Backend) {
     let unknown: u64 = answers.iter().map(|(_, unavailable)| unavailable).sum();
     let count = |answer: &Answer| answer.assert_status(200).json()["visits"].as_u64().unwrap();
     let distinct: BTreeSet<_> = answers.iter().map(|(answer, _)| count(answer)).collect();
-    assert_eq!(distinct.len(), 200, "each number is answered once");
+    assert_eq!(distinct.len(), 200, "each number is returned once");
     assert!((200..=200 + unknown).contains(distinct.last().unwrap()), "{distinct:?}");
 }
 
@@ -179,9 +179,9 @@ async fn sign_outs_that_race_with_writers_leave_nothing_alive(backend: Backend) 
         let signed_out = signing_out.await.unwrap();
         assert!([204, 303].contains(&signed_out.status), "{}: {}", signed_out.shown, signed_out.status);
         assert_eq!(signed_out.new_session(), None);
-        assert_eq!(owner_of(&pair, &session).await, None, "round {round}: the old cookie is alive");
+        assert_eq!(owner_of(&pair, &session).await, None, "round {round}: the old cookie is still valid");
 
-        // A write after the end starts an anonymous session of its own, with nothing else in it.
+        // A write after the end starts an anonymous session of its own, without other data.
         let mut handles = Vec::new();
         for answer in &written {
             assert!([200, 204, 409].contains(&answer.status), "{}: {} {}", answer.shown, answer.status, answer.body);
@@ -199,7 +199,7 @@ async fn sign_outs_that_race_with_writers_leave_nothing_alive(backend: Backend) 
     }
 }
 
-/// Sends the request while others are running, and returns when it was answered.
+/// Sends the request during other writes, and sets `answered` with the answer.
 async fn amid_writes(request: Request, answered: Arc<AtomicBool>) -> Answer {
     tokio::time::sleep(std::time::Duration::from_millis(4)).await;
     let answer = request.send().await;
@@ -207,7 +207,7 @@ async fn amid_writes(request: Request, answered: Arc<AtomicBool>) -> Answer {
     answer
 }
 
-/// Sends the request again and again until `ended`, and twice more.
+/// Sends the request repeatedly until `ended`, and twice more.
 async fn until(ended: Arc<AtomicBool>, request: Request) -> Vec<Answer> {
     let mut answers = Vec::new();
     let mut more = 2;
@@ -220,8 +220,8 @@ async fn until(ended: Arc<AtomicBool>, request: Request) -> Vec<Answer> {
     answers
 }
 
-/// Writers keep writing under an anonymous cookie while its visitor signs in. The login keeps the entries stored before
-/// it; later writes are refused. So the login's session holds exactly the acknowledged entries.
+/// Writers keep using an anonymous cookie while its visitor signs in. The login keeps the entries stored before it;
+/// later writes are refused. So the login's session holds exactly the acknowledged entries.
 async fn a_write_from_before_a_login_never_lands_in_its_session(backend: Backend) {
     let pair = Pair::start(backend);
     pair.user("ann").await;
@@ -308,8 +308,8 @@ async fn of_logins_that_race_one_takes_the_session_and_the_others_start_afresh()
                 heirs += preferences.as_object().unwrap().len();
             }
             assert_eq!(handles.len(), 4, "each login has a session of its own");
-            assert!(handles.contains(&before[..24]), "one goes on with the visitor's");
-            assert_eq!(heirs, 1, "what the visitor had is in one of them");
+            assert!(handles.contains(&before[..24]), "one continues the visitor's session");
+            assert_eq!(heirs, 1, "one session has the visitor's data");
             assert_eq!(owner_of(&pair, &before).await, None);
         }
     }
@@ -330,7 +330,7 @@ async fn logins_at_both_services_at_once_leave_no_open_cookie_behind() {
         let at_api = visitor.prepare(login_at_api(&pair.api, "ann", &password)).send();
         let answers = all([at_site, at_api]).await;
         answers[1].assert_status(200);
-        // The form was made for the visitor's session; if api was faster, the form is stale.
+        // The form belongs to the visitor's session; if api was faster, the form is stale.
         assert!([303, 403].contains(&answers[0].status), "{}", answers[0].status);
         for answer in &answers {
             if answer.status == 403 {
@@ -344,8 +344,8 @@ async fn logins_at_both_services_at_once_leave_no_open_cookie_behind() {
     }
 }
 
-/// Redis holds writes back and answers reads, so the order is certain: both requests have read the session, the login
-/// is written first, then the other write.
+/// Redis delays writes and answers reads, so the order is certain: both requests read the session, then the login is
+/// written, then the other write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_under_way_while_a_login_is_stored_is_refused() {
     for kind in RedisKind::ALL {
@@ -355,7 +355,7 @@ async fn a_write_that_is_under_way_while_a_login_is_stored_is_refused() {
         pair.user("ann").await;
         let browser = overtaken(&pair, async |pair| {
             let browser = Browser::new();
-            // Twice: now Redis knows the script that replaces a session.
+            // Twice, so that Redis has cached the script that replaces a session.
             browser.set_preference(pair, "before", &json!(0)).await;
             browser.set_preference(pair, "before", &json!(1)).await;
             let login = browser.prepare(login_at_api(&pair.api, "ann", &Pair::password_of("ann")));
@@ -372,7 +372,7 @@ async fn a_write_that_is_under_way_while_a_login_is_stored_is_refused() {
     }
 }
 
-/// As above, with a sign-out that is stored first.
+/// The same with a sign-out that is stored first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_write_that_is_under_way_while_a_session_ends_is_refused_and_leaves_nothing() {
     for kind in RedisKind::ALL {
@@ -395,11 +395,11 @@ async fn a_write_that_is_under_way_while_a_session_ends_is_refused_and_leaves_no
     }
 }
 
-/// Sends the first request, and the second while Redis holds back the write of the first; then both are written, in
-/// this order. Services give up on Redis soon, so on a slow machine this takes some attempts.
+/// Sends the first request, and the second while Redis delays the write of the first; then both are written, in this
+/// order. Services soon give up on Redis, so on a slow machine this takes some attempts.
 ///
 /// # Panics
-/// Unless the first request is answered with success and the second with 409.
+/// Unless the first request succeeds and the second gets 409.
 async fn overtaken(pair: &Pair, mut prepare: impl AsyncFnMut(&Pair) -> (Browser, Request, Request)) -> Browser {
     for _ in 0..20 {
         let (browser, first, second) = prepare(pair).await;
@@ -421,7 +421,7 @@ async fn overtaken(pair: &Pair, mut prepare: impl AsyncFnMut(&Pair) -> (Browser,
     panic!("the services never waited for Redis");
 }
 
-/// Waits until Redis holds back the writes of this many connections, or as long as a service would.
+/// Waits until Redis delays the writes of this many connections, but no longer than a service would.
 async fn wait_for_blocked(pair: &Pair, connections: usize) {
     for _ in 0..200 {
         let info = pair.redis().cli(&["INFO", "clients"]);

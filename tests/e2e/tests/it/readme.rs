@@ -1,6 +1,6 @@
-//! The README in Chinese keeps step with the one in English.
+//! The Chinese README has the same structure as the English one.
 
-/// What both must have alike: levels of headings, blocks of code, links, and what is written as code.
+/// The parts that must match in both: levels of headings, code blocks, links, and inline code.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Outline<'a> {
     headings: Vec<usize>,
@@ -21,7 +21,7 @@ fn outline(page: &str) -> Outline<'_> {
         outline.links.extend(part.split("](").skip(1).filter_map(|rest| rest.split(')').next()));
         outline.names.extend(part.split('`').skip(1).step_by(2));
     }
-    // The one that leads to the other language.
+    // Without the link to the other language.
     outline.links.retain(|link| !link.starts_with("README"));
     outline
 }

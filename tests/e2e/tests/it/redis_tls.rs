@@ -1,4 +1,4 @@
-//! A Redis over TLS whose certificate is of a private authority.
+//! A Redis over TLS whose certificate is signed by a private authority.
 
 mod servers;
 
@@ -8,7 +8,7 @@ use test_servers::{Authority, Redis, RedisKind};
 
 use harness::{Browser, Kind, Pair, TempDir, pair::SECRET_KEY};
 
-/// Writes the text to a file of the directory, whose path is a setting.
+/// Writes the text to a file of the directory, and returns its path for a setting.
 fn file(directory: &Path, name: &str, text: &str) -> String {
     let file = directory.join(name);
     fs::write(&file, text).unwrap();
@@ -31,13 +31,13 @@ async fn both_services_reach_a_redis_of_a_private_authority_and_show_it_their_ce
     let pair = Pair::over(None, &settings);
     let ann = Browser::new();
     ann.sign_in_at_site(&pair, "demo", "demo-password").await.assert_status(303);
-    assert_eq!(ann.who(&pair).await.as_deref(), Some("demo"), "what site stored api has read");
+    assert_eq!(ann.who(&pair).await.as_deref(), Some("demo"), "api reads the session that site stored");
     for service in pair.both() {
         service.get("/readyz").send().await.assert_status(200);
     }
     assert!(redis.cli(&["KEYS", "shared_session:*"]).lines().count() > 1, "it went through TLS to this Redis");
 
-    // Neither of another authority, nor without a certificate of one's own, nor of the public authorities.
+    // Refused: another authority, no client certificate, and the public authorities.
     let foreign = file(directory.path(), "foreign.pem", &Authority::new().pem());
     for (changed, said) in [
         (&[("REDIS_CA_FILE", &*foreign)][..], "an authority that is not trusted"),

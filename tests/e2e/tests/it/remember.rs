@@ -5,7 +5,7 @@ use test_servers::RedisKind;
 
 use harness::{Answer, Backend, Browser, Pair, browser::login_at_api};
 
-/// `None`: for as long as the browser runs.
+/// `None`: until the browser is closed.
 fn max_age(answer: &Answer) -> Option<&str> {
     let cookie = answer.session_set_cookie().expect("a session cookie");
     cookie.split("; ").find_map(|attribute| attribute.strip_prefix("Max-Age="))
@@ -36,7 +36,7 @@ async fn whoever_ticks_the_box_stays_signed_in_when_the_browser_is_closed() {
     }
     assert_eq!(max_age(&at_api(&pair, &browser, None).await), None, "as configured");
 
-    // A new password replaces the cookie and keeps what was asked for.
+    // A new password replaces the cookie and keeps the choice.
     at_api(&pair, &browser, Some(true)).await.assert_status(200);
     let (old, new) = (Pair::password_of("ann"), "another correct horse");
     let fields = [("old_password", &*old), ("new_password1", new), ("new_password2", new)];

@@ -6,7 +6,7 @@ use harness::{
     service::Ended,
 };
 
-/// A part of values that must not be shown.
+/// Part of all values that must not be shown.
 const CANARY: &str = "hunter2";
 
 #[test]

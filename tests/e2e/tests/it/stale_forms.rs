@@ -1,5 +1,5 @@
-//! Forms of pages that are older than the visitor's session: they have no effect, no typed text is lost, and no other
-//! site is blamed.
+//! Forms of pages that are older than the visitor's session: they have no effect, the typed text is kept, and the
+//! message does not blame another site.
 
 use test_servers::RedisKind;
 
@@ -15,7 +15,7 @@ fn offers_again(answer: &Answer, action: &str) {
     assert!(html::actions(&answer.body).iter().any(|known| known == action), "{action}: {}", answer.body);
 }
 
-/// Both profiles: the tokens are our own, or Django's.
+/// Our own form tokens, and Django's.
 async fn pairs(directory: &TempDir) -> [Pair; 2] {
     let native = Pair::start(Backend::Embedded);
     native.user("ann").await;
@@ -139,7 +139,7 @@ async fn stale_forms_of_staff_are_offered_again_and_change_nothing() {
     assert_eq!(root.submit(&pair.site, &again, &revoke, &[]).await.redirect(), "/admin/sessions");
     assert_eq!(ann.who(&pair).await, None);
 
-    // For visitors who are no longer, or never were, staff, the old page reveals nothing.
+    // The old page reveals nothing to visitors who are no longer staff or never were.
     let refused = ann.submit(&pair.site, &user, &format!("/admin/users/{id}/active"), &[]).await;
     assert!(!refused.body.contains("ann@example.org"), "{}", refused.body);
     refused.assert_status(403);

@@ -19,7 +19,7 @@ async fn twenty_services_start_at_once_on_an_empty_directory_and_share_everythin
     let services = start_twenty(directory.path(), &env);
     assert_one_fleet(&services).await;
     let told = services.iter().filter(|service| service.output().contains("demo-password")).count();
-    assert_eq!(told, 1, "one of them made the user and says so");
+    assert_eq!(told, 1, "exactly one service reports the new user");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,10 +30,7 @@ async fn twenty_services_start_at_once_on_empty_servers() {
     let mut env = basic_settings(directory.path());
     env.extend(owned(&[("SESSION_URL", &redis.url()), ("DATABASE_URL", &database), ("SECRET_KEY", SECRET_KEY)]));
     let services = start_twenty(directory.path(), &env);
-    assert!(
-        services.iter().all(|service| !service.output().contains("demo-password")),
-        "no user made up in production"
-    );
+    assert!(services.iter().all(|service| !service.output().contains("demo-password")), "no demo user in production");
     let fields = [("username", "demo"), ("password1", "demo-password"), ("password2", "demo-password")];
     let browser = Browser::new();
     browser.open_and_submit(&services[0], "/register", "/register", &fields).await.assert_status(303);
@@ -47,7 +44,7 @@ fn start_twenty(directory: &Path, env: &[(String, String)]) -> Vec<Service> {
     services
 }
 
-/// One login is valid at all; each `site` accepts forms of the others.
+/// A login is valid at all services; each `site` accepts the forms of the others.
 async fn assert_one_fleet(services: &[Service]) {
     let (site, api): (Vec<_>, Vec<_>) = services.iter().partition(|service| service.kind() == Kind::Site);
     let browser = Browser::new();
@@ -79,7 +76,7 @@ async fn a_later_start_finds_everything_as_it_was() {
     drop(first);
     let later = Service::start(Kind::Site, directory.path(), &env);
     browser.get(&later, "/profile").await.assert_status(200);
-    assert!(!later.output().contains("demo-password"), "the user was there already");
+    assert!(!later.output().contains("demo-password"), "the user exists already");
     for file in ["secret_key", "shared-session.sqlite3"] {
         assert!(directory.path().join("data").join(file).is_file(), "{file}");
     }

@@ -178,7 +178,7 @@ async fn sessions_outlive_a_change_of_the_secret_key_while_the_old_one_is_a_fall
     pair.restart(&[("SECRET_KEY", new), ("SECRET_KEY_FALLBACKS", harness::pair::SECRET_KEY)]);
     assert_eq!(browser.who(&pair).await.as_deref(), Some("ann"));
     pair.restart(&[("SECRET_KEY", "a third secret key that nobody has seen before"), ("SECRET_KEY_FALLBACKS", "")]);
-    assert_eq!(browser.who(&pair).await, None, "a key that was taken away vouches for nothing");
+    assert_eq!(browser.who(&pair).await, None, "a removed key is not accepted");
 }
 
 async fn count_at_api(pair: &Pair, browser: &Browser) -> u64 {

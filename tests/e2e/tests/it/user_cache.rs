@@ -20,7 +20,7 @@ async fn users_are_kept_and_a_change_in_the_table_is_seen() {
         }
         let Backend::Embedded = backend else { continue };
         pair.sqlite("UPDATE auth_user SET is_active = 0 WHERE username = 'ann'");
-        // A change asks the table; what is only shown is shown for some seconds more at most.
+        // A change reads the table; pages may show the old row for a few more seconds.
         ann.prepare(pair.api.delete("/api/sessions")).send().await.assert_status(401);
         for (service, path, signed_out) in [(&pair.site, "/profile", 303), (&pair.api, "/api/me", 401)] {
             let asked = async || ann.prepare(service.get(path)).send().await.status;

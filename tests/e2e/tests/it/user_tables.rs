@@ -1,11 +1,11 @@
-//! User tables that other programs filled or created: names that break our rules, NULLs, collations, custom models of
+//! User tables that other programs filled or created: names against our rules, NULLs, collations, custom models of
 //! Django.
 
 use test_servers::{Postgres, RedisKind};
 
 use harness::{Backend, Browser, Pair};
 
-/// Both services over a database of the test's own, which has the tables of Django and the user `ann`.
+/// Both services over a database of the test, with Django's tables and the user `ann`.
 struct Scene {
     pair: Pair,
     url: String,
@@ -23,7 +23,7 @@ impl Scene {
         Postgres::shared().sql(&self.url, sql)
     }
 
-    /// The stored password of `ann`, which is argon2 and which Django knows too.
+    /// The stored password of `ann`: an argon2 hash that Django can verify too.
     fn hash(&self) -> String {
         self.sql("SELECT password FROM auth_user WHERE username = 'ann'").trim().to_owned()
     }
@@ -55,7 +55,7 @@ async fn both_services_sign_in_whoever_the_table_has() {
         ));
         let browser = signs_in(pair, name).await;
         assert_eq!(browser.get(&pair.api, "/api/me").await.json()["username"], name);
-        // The password asked for again is that of the signed-in user.
+        // The password check is for the signed-in user.
         let fields = [
             ("old_password", &*Pair::password_of("ann")),
             ("new_password1", "correct horse battery"),
@@ -104,7 +104,7 @@ async fn a_null_stops_neither_the_start_nor_a_sign_in_nor_a_list() {
         assert!(page.assert_status(200).body.contains(">ann<"), "{path}: {}", page.body);
     }
     scene.sql("UPDATE auth_user SET is_active = NULL, password = password WHERE username = 'ann'");
-    assert_eq!(ann.who(pair).await, None, "not known to be active is not active");
+    assert_eq!(ann.who(pair).await, None, "NULL does not count as active");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -148,7 +148,7 @@ async fn what_the_database_refuses_for_good_is_no_outage() {
     assert_eq!(ann.who(pair).await.as_deref(), Some("ann"));
 }
 
-/// `AbstractBaseUser` with `USERNAME_FIELD = "email"`, a UUID as key that is not called `id`, in a schema.
+/// `AbstractBaseUser` with `USERNAME_FIELD = "email"` and a UUID key that is not named `id`, in a schema.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_of_a_custom_model_sign_in_with_their_address() {
     let mut scene = Scene::new().await;
@@ -196,7 +196,7 @@ async fn users_of_a_custom_model_sign_in_with_their_address() {
     assert!(scene.pair.site.output().contains("phone"), "the log names the column");
 }
 
-/// `AbstractBaseUser` without `PermissionsMixin`, with the marks that staff have.
+/// `AbstractBaseUser` without `PermissionsMixin`, but with the column for staff.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_of_a_model_without_groups_are_shown_none_and_given_none() {
     let mut scene = Scene::new().await;
@@ -218,7 +218,7 @@ async fn users_of_a_model_without_groups_are_shown_none_and_given_none() {
     let refused = root.open_and_submit(&pair.site, "/admin/groups", "/admin/groups", &add).await;
     let said = "The users of this site have no groups and no permissions.";
     assert!(refused.assert_status(409).body.contains(said), "{}", refused.body);
-    // A mark that the model lacks is another matter.
+    // A column that the model lacks is a separate error.
     let off = [("on", "false")];
     let refused = root.open_and_submit(&pair.site, "/admin/users/2", "/admin/users/2/active", &off).await;
     assert!(refused.assert_status(409).body.contains("do not have this mark"), "{}", refused.body);

@@ -57,7 +57,7 @@ pub(super) fn taken_back(operations: &[Operation]) -> Vec<Violation> {
     behind(operations, |look| look.call.op == Op::ReadCounter)
 }
 
-/// Reads below a number that had been seen before, and increments that are not above one.
+/// Reads below a number that was seen before, and increments that do not exceed one.
 fn behind(operations: &[Operation], is_seen: impl Fn(&Operation) -> bool) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
@@ -108,7 +108,7 @@ mod tests {
     fn an_increment_that_is_counted_twice_is_noticed() {
         let history = [number((0, 1), Op::Increment, 2), number((2, 3), Op::ReadCounter, 2)];
         assert_eq!(exactness(&history).len(), 2);
-        // One with an unknown outcome, counted twice.
+        // An increment with an unknown outcome is counted twice.
         let history = [unknown((0, 1), Op::Increment), number((2, 3), Op::ReadCounter, 2)];
         assert_eq!(exactness(&history).len(), 1);
     }
@@ -150,6 +150,6 @@ mod tests {
             number((4, 5), Op::Increment, 2),
         ];
         assert_eq!(taken_back(&history).len(), 1);
-        assert_eq!((monotonic(&history), exactness(&history)), (vec![], vec![]), "only the read gives it away");
+        assert_eq!((monotonic(&history), exactness(&history)), (vec![], vec![]), "only the read reveals it");
     }
 }

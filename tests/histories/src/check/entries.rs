@@ -10,12 +10,12 @@ pub(super) fn lost_updates(operations: &[Operation]) -> Vec<Violation> {
     contradictions(operations, true, "is lost: the last look at the session")
 }
 
-/// An acknowledged change to an entry is missing from a later look, at whichever service.
+/// An acknowledged change to an entry is missing from a later look, at any service.
 pub(super) fn read_your_writes(operations: &[Operation]) -> Vec<Violation> {
     contradictions(operations, false, "is not seen: a later look")
 }
 
-/// An entry is seen that nobody has tried to add before.
+/// An entry is seen that no request has tried to add before.
 pub(super) fn from_nowhere(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
@@ -69,7 +69,8 @@ fn contradictions(operations: &[Operation], only_last: bool, why: &str) -> Vec<V
     found
 }
 
-/// A removal with a cookie that may have been replaced succeeds if there is nothing to remove.
+/// Whether the removal certainly had its session: with a cookie that may have been replaced, a removal of nothing
+/// succeeds.
 fn had_its_session(all: &[&Operation], removal: &Operation) -> bool {
     let possible = end_of_session(all, true).possible.min(end_of_cookie(all, removal.call.cookie).possible);
     removal.completed < possible
@@ -136,7 +137,7 @@ mod tests {
         let history = [done((0, 1), Op::Add(1)), done((2, 3), Op::Remove(1)), read((4, 5), &[1])];
         assert_eq!(lost_updates(&history).len(), 1);
         assert_eq!(read_your_writes(&history).len(), 1);
-        // By a cookie that may have been replaced, which removes nothing.
+        // Removed with a cookie that may have been replaced, which removes nothing.
         let replaced = [unknown((0, 1), Op::Rotate), history.to_vec()[1].clone(), read((4, 5), &[1])];
         assert_eq!(lost_updates(&replaced), []);
     }
@@ -155,7 +156,7 @@ mod tests {
     fn a_refused_entry_must_not_be_there() {
         let history = [operation((0, 1), 1, Op::Add(1), Phase::Fail), read((2, 3), &[1])];
         assert_eq!(from_nowhere(&history).len(), 1);
-        // It went into another session.
+        // The entry went into another session.
         let history = [operation((0, 1), 1, Op::Add(1), Phase::Ok(Value::Anonymous)), read((2, 3), &[1])];
         assert_eq!(from_nowhere(&history).len(), 1);
         assert_eq!(from_nowhere(&[read((0, 1), &[1]), done((2, 3), Op::Add(1))]).len(), 1);

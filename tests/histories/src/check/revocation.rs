@@ -3,8 +3,8 @@
 use super::{Violation, end_of_cookie, end_of_session, sessions};
 use crate::history::{Op, Operation, Phase, Value};
 
-/// A session answers, or takes a write, after its end was acknowledged. After a sign-out everywhere nobody may be
-/// signed in by it; its record may remain for a while.
+/// A session answers, or accepts a write, after its end was acknowledged. After a sign-out everywhere it must not sign
+/// a user in; its record may remain for a while.
 pub(super) fn resurrections(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
@@ -19,7 +19,7 @@ pub(super) fn resurrections(operations: &[Operation]) -> Vec<Violation> {
     found
 }
 
-/// A cookie is accepted after it was replaced. Nothing is cached, so at once.
+/// A cookie is accepted after it was replaced. No service caches this, so it must be refused at once.
 pub(super) fn stale_cookies(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
@@ -32,8 +32,8 @@ pub(super) fn stale_cookies(operations: &[Operation]) -> Vec<Violation> {
     found
 }
 
-/// A service reports no session, or refuses to write to it, although nobody had tried to end it: it mistook an outage
-/// for an end.
+/// A service reports no session, or refuses to write to it, although no request had tried to end it: it mistook an
+/// outage for an end.
 pub(super) fn mistaken_sign_outs(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {
@@ -53,7 +53,7 @@ pub(super) fn mistaken_sign_outs(operations: &[Operation]) -> Vec<Violation> {
     found
 }
 
-/// The operations that need a live session. A rotation that ends up in a new session counts too. A removal does not,
+/// The operations that need a live session. This includes a rotation that ends in a new session, but not a removal,
 /// because removing nothing succeeds.
 fn uses<'a>(all: &[&'a Operation]) -> impl Iterator<Item = &'a Operation> {
     all.iter().copied().filter(|operation| {

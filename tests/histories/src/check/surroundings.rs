@@ -3,7 +3,7 @@
 use super::{Violation, end_of_session, sessions};
 use crate::history::{Ending, Op, Operation, Phase, Value};
 
-/// A session that ended left its key behind; a key has no lifetime; an answer has a status that it cannot have.
+/// A session ended and left its key behind; a key has no lifetime; an answer has an impossible status.
 pub(super) fn all(operations: &[Operation]) -> Vec<Violation> {
     let mut found = Vec::new();
     for all in sessions(operations).values() {

@@ -7,10 +7,10 @@ use test_servers::Trouble;
 use super::fault::Fault;
 use crate::{fleet::Fleet, plan::Faults, random::Random, servers::Servers};
 
-/// How many Sentinels there are.
+/// The number of Sentinels.
 const SENTINELS: u64 = 3;
 
-/// What breaks next, at the same time.
+/// The next faults, which happen at the same time.
 pub(super) fn next(random: &mut Random, fleet: &Fleet, primaries: &[usize], from: Faults) -> Vec<Fault> {
     match from {
         Faults::None => vec![],
@@ -30,7 +30,7 @@ pub(super) fn next(random: &mut Random, fleet: &Fleet, primaries: &[usize], from
     }
 }
 
-/// Any fault that the servers can have.
+/// Any fault that these servers can have.
 fn any(random: &mut Random, fleet: &Fleet, primaries: &[usize]) -> Fault {
     if let Servers::Single { .. } = &fleet.servers {
         return match random.between(0, 20) {
@@ -102,7 +102,7 @@ fn on_ways(random: &mut Random, ways: Vec<usize>) -> Fault {
     }
 }
 
-/// Some of so many, at least one.
+/// A random selection of `of` indexes, at least one.
 fn some(random: &mut Random, of: usize) -> Vec<usize> {
     let mut chosen: Vec<usize> = (0..of).filter(|_| random.chance(50)).collect();
     if chosen.is_empty() {

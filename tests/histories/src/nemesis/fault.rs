@@ -1,4 +1,4 @@
-//! What can be broken.
+//! The faults.
 
 use std::fmt;
 
@@ -15,10 +15,10 @@ pub(super) enum Fault {
     PrimaryKilled(usize),
     /// A primary is stopped until another server has replaced it, and then continues as if nothing had happened.
     PrimaryStopped(usize),
-    /// A primary's replicas and its present connections no longer hear it; new connections do. Then it is killed, and
-    /// started again when another server has replaced it.
+    /// A primary's replicas and its present connections no longer receive from it; new connections do. Then it is
+    /// killed, and started again when another server has replaced it.
     PrimaryLost(usize),
-    /// A primary is replaced as planned.
+    /// A primary is replaced by a planned failover.
     HandedOver(usize),
     /// A Sentinel is killed.
     SentinelKilled(usize),
@@ -26,15 +26,15 @@ pub(super) enum Fault {
     SentinelStopped(usize),
     /// The slot of this key is moved to another primary.
     SlotMoved(String),
-    /// A server holds back writes, as before a planned failover.
+    /// A server delays writes, as before a planned failover.
     WritesPaused(usize),
-    /// A server holds back everything.
+    /// A server delays all commands.
     AllPaused(usize),
     /// A server has no memory left.
     Full(usize),
-    /// A server that is alone has become a replica.
+    /// A single server has become a replica.
     Demoted(usize),
-    /// A server that is alone misses its replicas.
+    /// A single server lacks its replicas.
     NoReplicas(usize),
     /// A server forgets its scripts.
     ScriptsForgotten(usize),

@@ -14,7 +14,7 @@ use crate::{
 };
 
 const COOKIE: &str = "shared_session_id";
-/// The characters of a cookie that are the session's handle.
+/// The first characters of a cookie, which are the session's handle.
 const HANDLE: usize = 24;
 const TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -35,7 +35,7 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
-/// How a request is sent.
+/// The parameters of a request.
 #[derive(Clone)]
 pub(super) struct Request<'a> {
     method: Method,
@@ -80,14 +80,14 @@ impl Client {
             .redirect(Policy::none())
             .no_proxy()
             .timeout(TIMEOUT)
-            // Shorter than the servers' keep-alive, so that no request uses a connection that is closing.
+            // Shorter than the servers' keep-alive, so that requests do not use a connection that is closing.
             .pool_idle_timeout(Duration::from_secs(1))
             .build()
             .unwrap();
         Self { shared, random, process, http }
     }
 
-    /// Any service, or any `api`.
+    /// A random service, or a random `api`.
     pub(super) fn choose(&mut self, only_apis: bool) -> usize {
         let services = self.shared.fleet.services.iter().enumerate();
         let fit: Vec<_> = services.filter(|(_, service)| !(only_apis && service.is_site())).map(|(at, _)| at).collect();
@@ -98,7 +98,7 @@ impl Client {
         &self.shared.fleet.services[at]
     }
 
-    /// Does an operation, and writes down when it began and how it ended.
+    /// Performs an operation, and records when it began and how it ended.
     pub(super) async fn operate(
         &self,
         at: usize,
@@ -116,7 +116,7 @@ impl Client {
         (phase, answer)
     }
 
-    /// Sends a request outside the history. `None`: no answer.
+    /// Sends a request that is not part of the history. `None`: no answer.
     pub(super) async fn send(&self, at: usize, request: Request<'_>) -> Option<Answer> {
         let mut builder = self.http.request(request.method, self.service(at).url(&request.path));
         if let Some(cookie) = request.cookie {
@@ -199,7 +199,7 @@ fn entries_in(body: &str) -> Vec<u32> {
         .iter()
         .filter_map(|(name, value)| {
             let entry = name.strip_prefix('e')?.parse().ok()?;
-            // An entry with another's value is not this entry.
+            // An entry with the value of another one does not count.
             (value.as_u64() == Some(u64::from(entry))).then_some(entry)
         })
         .collect();

@@ -15,7 +15,7 @@ use crate::history::{Ending, Op, Phase, Value};
 struct Session {
     number: u32,
     cookies: Vec<String>,
-    /// A rotation may have happened: the newest cookie may be dead.
+    /// A rotation may have happened, so the newest known cookie may be invalid.
     unsure: bool,
 }
 
@@ -57,7 +57,7 @@ pub(super) async fn own(mut client: Client, keeper: Client, slot: Slot, user: St
         // The workers keep using the ended session.
         client.sleep(300, 700).await;
     }
-    // No new operations: the workers stop.
+    // The lock is held, so no operation starts: the workers stop.
     handles
 }
 
@@ -79,7 +79,7 @@ async fn publish(slot: &Slot, session: &Session) {
     *current = Current { session: session.number, cookies: session.cookies.clone(), last };
 }
 
-/// Signs in, half of the time from a session of a visitor who was anonymous before. Every session has the mark.
+/// Signs in, in half of the cases from an anonymous session. Every session has the mark.
 async fn begin(client: &mut Client, user: &str) -> Option<Session> {
     let number = client.shared.sessions.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let as_visitor = client.random.chance(50);
@@ -105,14 +105,14 @@ async fn rotate(client: &mut Client, session: &mut Session, user: &str) {
     }
 }
 
-/// The last look at a session that nobody else uses now.
+/// The last read of a session that no other client uses now.
 async fn look(client: &mut Client, session: &Session) {
     for (op, path) in [(Op::Read, "/api/preferences"), (Op::ReadCounter, "/api/session")] {
         insist(client, session, op, Request::new(Method::GET, path, session.cookie())).await;
     }
 }
 
-/// Tries until the session was ended for certain.
+/// Retries until the session has certainly ended.
 async fn end(client: &mut Client, keeper: &mut Keeper, session: &Session) {
     let (number, newest) = (session.number, session.newest());
     let how = client.random.between(0, 4);
@@ -145,7 +145,7 @@ async fn form_token(client: &mut Client, session: &Session) -> Option<(usize, St
     Some((site, value.split('"').next()?.to_owned()))
 }
 
-/// Asks one `api` after another until it is done or certainly impossible; returns whether it was done.
+/// Asks each `api` in turn until the operation is done or certainly impossible; returns whether it was done.
 async fn insist(client: &mut Client, session: &Session, op: Op, request: Request<'_>) -> bool {
     let deadline = Instant::now() + Duration::from_secs(60);
     while Instant::now() < deadline {
@@ -159,7 +159,7 @@ async fn insist(client: &mut Client, session: &Session, op: Op, request: Request
     false
 }
 
-/// Another device of the same user, which ends sessions from afar.
+/// Another device of the same user, which ends sessions remotely.
 struct Keeper {
     client: Client,
     user: String,
@@ -183,7 +183,7 @@ impl Keeper {
         match (&phase, answer.and_then(|answer| answer.cookie)) {
             (_, Some(replaced)) => self.cookie = Some(replaced),
             (Phase::Ok(_), None) => {}
-            // The cookie may still be valid; it does not matter.
+            // The cookie may still be valid, which does no harm.
             _ => self.cookie = None,
         }
         phase

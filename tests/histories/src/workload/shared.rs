@@ -12,7 +12,7 @@ use tokio::sync::RwLock;
 
 use crate::{fleet::Fleet, history::Recorder};
 
-/// The entry that every session begins with: without it there is no session.
+/// The first entry of every session: without an entry there is no session.
 pub(super) const MARK: u32 = 0;
 
 /// A session and the cookies it has had, the newest last.
@@ -20,7 +20,7 @@ pub(super) const MARK: u32 = 0;
 pub(super) struct Current {
     pub(super) session: u32,
     pub(super) cookies: Vec<String>,
-    /// Of the session before.
+    /// The session, the cookie number and the last cookie of the previous session.
     pub(super) last: Option<(u32, u32, String)>,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Current {
 pub(super) struct Shared {
     pub(super) fleet: Arc<Fleet>,
     pub(super) recorder: Arc<Recorder>,
-    /// No further requests, except to end open sessions.
+    /// Stops all further requests except those that end open sessions.
     pub(super) over: AtomicBool,
     pub(super) sessions: AtomicU32,
     pub(super) processes: AtomicU32,
@@ -37,11 +37,11 @@ pub(super) struct Shared {
     pub(super) entries: Mutex<BTreeMap<u32, u32>>,
 }
 
-/// The session of one user: workers hold it for reading while they ask something, the owner for writing to be alone.
+/// The session of one user: workers hold the lock for reading during a request, the owner for writing to be alone.
 pub(super) type Slot = Arc<RwLock<Current>>;
 
 impl Shared {
-    /// An entry that the session has not had.
+    /// A new entry for the session.
     pub(super) fn next_entry(&self, session: u32) -> u32 {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let last = entries.entry(session).or_insert(MARK);

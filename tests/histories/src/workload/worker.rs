@@ -1,4 +1,4 @@
-//! A client that uses a session, whether it lives or not.
+//! A client that uses a session, also after its end.
 
 use reqwest::Method;
 

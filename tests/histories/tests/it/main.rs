@@ -8,7 +8,7 @@ use shared_session_histories::{
     report::report,
     run::run,
 };
-/// Fewer would show nothing.
+/// With fewer answers the test would prove nothing.
 const ANSWERS: usize = 100;
 
 #[test]
@@ -43,5 +43,5 @@ fn assert_nothing_is_lost(topology: Topology, faults: Faults, seconds: u64) {
     assert_eq!(violations, 0, "the history is in {}", plan.file.display());
     let answers = operations.iter().filter(|operation| operation.answer().is_some()).count();
     assert!(answers >= ANSWERS, "only {answers} requests were answered, see {}", plan.file.display());
-    assert!(topology == Topology::Single || text.contains("Promoted"), "nobody took over");
+    assert!(topology == Topology::Single || text.contains("Promoted"), "no server took over");
 }

@@ -6,7 +6,7 @@ use crate::{Answer, COOKIE, ORIGIN, Request, Site, Step};
 
 const VARY: Option<&str> = Some("Cookie, Authorization");
 
-/// The new token of an answer, which no cache may keep.
+/// The new token of an answer; checks that caches do not store it.
 fn token(answer: &Answer) -> String {
     answer.assert_ok();
     answer.assert_no_cookie();
@@ -41,9 +41,9 @@ pub async fn a_client_lives_by_its_token_and_gets_no_cookie(site: &Site) {
     let second =
         token(&run(site, &first, &[Step::CycleId, Step::Header("cache-control".into(), "public".into())]).await);
     assert_ne!(first, second);
-    assert_eq!(run(site, &first, &[get("a")]).await.results(), [Value::Null], "the old one is dead at once");
+    assert_eq!(run(site, &first, &[get("a")]).await.results(), [Value::Null], "the old token is invalid at once");
     assert_eq!(run(site, &second, &[get("a")]).await.results(), [json!(1)]);
-    // It is the value that the cookie would have.
+    // The token equals the value that the cookie would have.
     let cookie = format!("{COOKIE}={second}");
     let answer = site.request("POST", "/script").cookie(&cookie).script(&[get("a")]).send().await;
     assert_eq!((answer.results(), answer.header("vary").as_deref()), (vec![json!(1)], Some("Cookie")));
@@ -69,7 +69,7 @@ pub async fn a_token_beside_the_cookie_is_refused(site: &Site) {
         assert_eq!(challenge.as_deref(), Some(r#"Bearer realm="session", error="invalid_request""#));
         with(site.request("GET", "/bearer/untouched"), &token).cookie(&cookie).send().await.assert_ok();
     }
-    // Two headers: programs on the way differ in which one they take.
+    // Two headers: proxies differ in which one they use.
     for other in [format!("Bearer {token}"), "Basic eDp5".to_owned()] {
         let request = with(site.request("POST", "/bearer/script"), &token).header("authorization", &other);
         let answer = request.script(&[Step::Logout]).send().await;
@@ -77,12 +77,12 @@ pub async fn a_token_beside_the_cookie_is_refused(site: &Site) {
     }
     assert_eq!(site.world().calls(), Vec::<&str>::new());
 
-    // What a browser keeps from its scripts is not told to them.
+    // Scripts must not get the value that the browser keeps from them.
     let steps = [Step::AnswerWithBearer, Step::CycleId];
     let answer = site.request("POST", "/bearer/script").cookie(&cookie).script(&steps).send().await;
     answer.assert_problem_without_layer(ErrorKind::AmbiguousCredentials);
     assert_eq!(answer.header("session-token"), None);
-    // Where bearer tokens are off, the header is somebody else's.
+    // If bearer tokens are off, the header belongs to another scheme and is ignored.
     let answer = with(site.request("POST", "/script"), &token).cookie(&cookie).script(&[insert("a", 1)]).send().await;
     answer.assert_ok();
     assert_eq!(answer.header("vary").as_deref(), Some("Cookie"));
@@ -111,9 +111,9 @@ pub async fn malformed_tokens_are_anonymous_and_reach_no_store(site: &Site) {
     assert_eq!(run(site, &token, &[get("a")]).await.results(), [json!(1)]);
     for path in ["access_token", "token", "session-token"].map(|name| format!("/bearer/script?{name}={token}")) {
         let request = site.request("POST", &path).form(&[("access_token", &token)]);
-        assert_eq!(request.script(&[get("a")]).send().await.results(), [Value::Null], "RFC 6750 knows other places");
+        assert_eq!(request.script(&[get("a")]).send().await.results(), [Value::Null], "a token elsewhere");
     }
-    // A token of the client's choice is never taken over.
+    // A token that the client chose is never adopted.
     let planted = "A".repeat(56);
     let answer = run(site, &planted, &[insert("a", 1)]).await;
     assert_ne!(self::token(&answer)[..24], planted[..24]);
@@ -135,7 +135,7 @@ pub async fn requests_of_other_sites_pass_with_a_token_and_without_a_cookie(site
     ] {
         refused.send().await.assert_problem_without_layer(ErrorKind::CrossSite);
     }
-    // Where the check was not told of bearer tokens it refuses them, too.
+    // A check that is not configured for bearer tokens refuses them too.
     let answer = with(of_page(site.request("POST", "/guarded/script")), &token).script(&[add("n", 1)]).send().await;
     answer.assert_problem_without_layer(ErrorKind::CrossSite);
     let own = with(foreign(), &token).header("origin", ORIGIN).header("sec-fetch-site", "same-site");

@@ -19,7 +19,7 @@ pub async fn requests_of_other_sites_do_not_reach_the_handler(site: &Site) {
         ("PUT", vec![("origin", "null")], false),
         ("POST", vec![("origin", ORIGIN), ("origin", foreign)], false),
         ("POST", vec![("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")], false),
-        // As browsers open a WebSocket.
+        // The headers with which browsers open a WebSocket.
         ("GET", vec![("upgrade", "websocket"), ("connection", "upgrade"), ("origin", foreign)], false),
     ] {
         let request = visitor.request(method, "/guarded/script").script(&[add("n", 1)]);

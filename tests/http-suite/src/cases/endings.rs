@@ -84,7 +84,7 @@ pub async fn head_and_options_commit_nothing(site: &Site) {
         let answer = site.request(method, "/script").script(&[insert("a", 2)]).send().await;
         answer.assert_ok();
         answer.assert_no_cookie();
-        // A write that cannot be stored is not acknowledged, and a value that cannot be removed is not returned.
+        // A failed write is not acknowledged, and a value that cannot be removed is not returned.
         for steps in [vec![insert("a", 2), Step::Commit], vec![Step::Take("a".to_owned())]] {
             let answer = visitor.send(method, "/script", &steps).await;
             assert_eq!((answer.status, answer.header("allow").as_deref()), (405, Some("GET")));

@@ -10,7 +10,7 @@ use shared_session::{
 use super::{add, get, insert, login};
 use crate::{Site, Step};
 
-/// Makes the record under `key` one that cannot be read.
+/// Makes the record under `key` unreadable.
 pub(super) async fn spoil(site: &Site, key: &str) {
     let memory = site.world().memory();
     assert_eq!(memory.delete(key, None).await.unwrap(), Deleted::Done);

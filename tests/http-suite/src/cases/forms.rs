@@ -5,7 +5,7 @@ use crate::{Browser, Site};
 
 const FIELD: &str = "csrfmiddlewaretoken";
 
-/// The token of a page, and the cookies that come back with its form.
+/// The token of a page, and the cookies that are sent back with its form.
 struct Page {
     token: String,
     cookies: String,

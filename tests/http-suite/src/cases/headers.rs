@@ -48,6 +48,6 @@ pub async fn answers_to_signed_in_users_are_private(site: &Site) {
     assert_eq!(visitor.run(&[insert("a", 1)]).await.header("cache-control").as_deref(), Some("private"));
     assert_eq!(visitor.send("GET", "/me", &[]).await.header("cache-control").as_deref(), Some("private"));
     let answer = visitor.run(&[get("a"), header("cache-control", "public, max-age=1")]).await;
-    assert_eq!(answer.header("cache-control").as_deref(), Some("public, max-age=1"), "the handler knows better");
+    assert_eq!(answer.header("cache-control").as_deref(), Some("public, max-age=1"), "the handler's header wins");
     assert_eq!(visitor.send("GET", "/untouched", &[]).await.header("cache-control"), None);
 }

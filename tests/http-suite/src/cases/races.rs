@@ -5,7 +5,7 @@ use shared_session::ErrorKind;
 use super::{add, get, insert, login, wait};
 use crate::{Answer, Browser, Site, Step};
 
-/// Starts a request of `visitor` that waits at `gate` with its last edit done.
+/// Starts a request of `visitor` that waits at `gate` after its last edit.
 async fn start(site: &Site, visitor: &Browser<'_>, gate: &str, steps: &[Step]) -> tokio::task::JoinHandle<Answer> {
     let steps: Vec<_> = steps.iter().cloned().chain([wait(gate)]).collect();
     let request = tokio::spawn(visitor.request("POST", "/script").script(&steps).send());
@@ -70,7 +70,7 @@ pub async fn a_sign_out_with_the_cookie_before_a_rotation_ends_the_session_of_th
     assert_eq!(visitor.send("GET", "/maybe", &[]).await.body, "nobody");
     assert!(site.world().memory().is_empty());
 
-    // Whoever planted the cookie before a sign-in knows its secret, too.
+    // An attacker who planted the cookie before a sign-in also knows its secret.
     let victim = site.visitor_with_session().await;
     let planted = victim.cookie().unwrap();
     victim.run(&[login("ann")]).await.assert_ok();

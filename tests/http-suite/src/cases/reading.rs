@@ -85,7 +85,7 @@ pub async fn unknown_and_malformed_cookies_are_anonymous(site: &Site) {
         assert_eq!(answer.results(), [Value::Null, json!([])], "{cookie}");
         answer.assert_no_cookie();
     }
-    // Only those that are well-formed were looked up.
+    // Only the well-formed ones are looked up.
     assert_eq!(site.world().calls(), ["load", "load"]);
     assert_eq!(visitor.get("a").await, 1);
 }

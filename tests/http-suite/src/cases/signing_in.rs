@@ -4,7 +4,7 @@ use shared_session::{ErrorKind, audit::AuditKind};
 use super::{get, insert, login};
 use crate::{Site, Step};
 
-/// The old cookie reads nothing, writes nothing, and brings no other cookie.
+/// The old cookie neither reads nor writes, and no other cookie replaces it.
 async fn assert_refused(site: &Site, old: &str) {
     let answer = site.request("GET", "/script").cookie(old).script(&[get("a")]).send().await;
     assert_eq!(answer.results(), [Value::Null]);

@@ -1,4 +1,5 @@
-//! Cookies of one name in several scopes of a browser. Those of `/plain/script` have no prefix that forbids it.
+//! Cookies with the same name in several scopes of a browser. The cookie of `/plain/script` has no prefix that would
+//! forbid them.
 
 use reqwest::header::HOST;
 
@@ -21,7 +22,7 @@ async fn session_of(site: &Site, name: &str) -> String {
     cookie.strip_suffix(ATTRIBUTES).unwrap().to_owned()
 }
 
-/// The cookies of a browser at the host afterwards: only the one that is set last.
+/// The host's cookies in the browser afterwards: only the last one set.
 fn kept(answer: &Answer) -> String {
     let cookies = answer.set_cookies();
     let (last, expired) = cookies.split_last().expect("a cookie");
@@ -40,7 +41,7 @@ pub async fn whoever_signs_in_with_twin_cookies_is_signed_in_afterwards(site: &S
     let (one, other) = (session_of(site, "one").await, session_of(site, "other").await);
     let twins = format!("{one}; {other}");
     let read = ask(site, &twins, &[get("name")]).await;
-    assert_eq!(read.results(), [serde_json::Value::Null], "neither decides who it is");
+    assert_eq!(read.results(), [serde_json::Value::Null], "conflicting cookies are ignored");
     read.assert_no_cookie();
 
     let answer = ask(site, &twins, &[login("ann"), insert("name", "new")]).await;

@@ -63,7 +63,7 @@ pub async fn a_failing_user_database_is_no_sign_out(site: &Site) {
     for path in PATHS {
         visitor.send("GET", path, &[]).await.assert_problem(ErrorKind::Unavailable);
     }
-    assert_eq!(visitor.run(&[get("a")]).await.results(), [json!(1)], "who does not ask for the user is not affected");
+    assert_eq!(visitor.run(&[get("a")]).await.results(), [json!(1)], "this handler needs no user");
     site.world().users().set_down(false);
     assert_eq!(visitor.send("GET", "/me", &[]).await.body, "ann");
 }
@@ -128,6 +128,6 @@ pub async fn extractors_carry_the_applications_own_type_of_users(site: &Site) {
     }
     let nobody = site.visitor();
     nobody.send("GET", "/own/me", &[]).await.assert_problem(ErrorKind::Unauthenticated);
-    // Users of another type are never an anonymous visit.
+    // A user of another type is never treated as anonymous.
     nobody.send("GET", "/own/row", &[]).await.assert_problem(ErrorKind::Config);
 }

@@ -12,7 +12,7 @@ use std::{
 
 use shared_session::{Error, django::pickle::Pickle};
 
-/// Beyond what the codec itself accepts.
+/// More than the codec itself accepts.
 const MAX_FRAME: u32 = 16 << 20;
 
 fn main() -> ExitCode {
@@ -39,7 +39,7 @@ fn rewritten(pickle: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(Pickle::read(pickle)?.to_bytes()?.into())
 }
 
-/// `None` at the end of the input, if it ends between two frames.
+/// `None` at the end of the input between two frames.
 fn read_frame(input: &mut impl Read) -> io::Result<Option<Vec<u8>>> {
     let mut length = [0; 4];
     if input.read(&mut length[..1])? == 0 {

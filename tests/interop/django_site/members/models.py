@@ -1,4 +1,4 @@
-"""A user model of a site's own: a UUID is the key, and members sign in with their address."""
+"""A custom user model: a UUID is the key, and members sign in with their address."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-//! Caches, and requests of other sites.
+//! Caches, and cross-site requests.
 
 use super::{Check, Seen, seen};
 use crate::{

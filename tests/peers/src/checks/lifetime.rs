@@ -44,7 +44,7 @@ fn idle(stage: &Stage) -> Seen {
     let browser = stage.signed_in("ann");
     sleep(Duration::from_secs(1));
     let alive = is_signed_in_at(stage.a.port, &browser);
-    // As long again, in case the read has extended it.
+    // The same time again, in case the read has extended it.
     sleep(IDLE + Duration::from_millis(1_200));
     let after = is_signed_in_at(stage.a.port, &browser);
     seen(alive && !after, format!("signed in after a second: {alive}, after the idle time: {after}"))
@@ -97,7 +97,7 @@ fn refused(stage: &Stage) -> Seen {
     seen(!answer.is_success() || !alive, format!("{}; signed in afterwards: {alive}", answer.status))
 }
 
-/// Signs out at A while a write is under way at a process.
+/// Signs out at A during a write at a process.
 fn revived(stage: &Stage, port: u16) -> Seen {
     let mut browser = stage.signed_in("ann");
     let old = browser.clone();

@@ -1,4 +1,4 @@
-//! The cookie that is received.
+//! Checks of the received cookie.
 
 use super::{Check, Seen, changed, seen};
 use crate::{
@@ -23,7 +23,7 @@ pub fn checks() -> Vec<Check> {
     ]
 }
 
-/// The session's cookie of somebody who is signed in, and the other cookies that the service wants with it.
+/// The session cookie of a signed-in user, and the other cookies that the service needs with it.
 struct Cookie {
     name: String,
     value: String,
@@ -40,7 +40,7 @@ impl Cookie {
         Self { name, value, others }
     }
 
-    /// A `Cookie` header with `pair` in place of the session's.
+    /// A `Cookie` header with `pair` in place of the session's cookie.
     fn with(&self, pair: impl AsRef<[u8]>) -> Vec<u8> {
         [pair.as_ref(), self.others.as_bytes()].concat()
     }
@@ -54,7 +54,7 @@ impl Cookie {
     }
 }
 
-/// Percent-encodes the first character, whatever it is.
+/// Percent-encodes the first character, even if it needs no encoding.
 fn encoded(text: &str) -> String {
     format!("%{:02X}{}", text.as_bytes()[0], &text[1..])
 }
@@ -116,7 +116,7 @@ fn sibling(stage: &Stage) -> Seen {
     seen(hidden.is_empty(), format!("hidden by {hidden:?}"))
 }
 
-/// The commands that reads with these values cost.
+/// The number of Redis commands that reads with these values cost.
 fn commands(stage: &Stage, cookie: &Cookie, values: &[String]) -> u64 {
     let before = stage.commands();
     for value in values {

@@ -1,4 +1,4 @@
-//! The cookie that is sent.
+//! Checks of the cookie that the service sends.
 
 use std::{thread, time::Duration};
 
@@ -92,7 +92,7 @@ fn constant_size(stage: &Stage) -> Seen {
     let before = length(&browser);
     let status = browser.post(stage.a.port, "/big?size=16000").status;
     let after = length(&browser);
-    // An encrypted cookie is a little longer or shorter by chance, where its letters are percent-encoded.
+    // The size of an encrypted cookie varies a little, because some letters are percent-encoded.
     let same = before.zip(after).is_some_and(|(before, after)| before.abs_diff(after) < 64 && after < 1024);
     seen(same, format!("{before:?}, then {after:?} bytes (status {status})"))
 }

@@ -1,4 +1,4 @@
-//! The identifier, and what is stored.
+//! Checks of the identifier and of the stored data.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::{
     stage::{Stage, entry_at, is_signed_in_at},
 };
 
-/// What replaces a stored session.
+/// Replaces a stored session.
 const GARBAGE: &str = "not a session";
 
 pub fn checks() -> Vec<Check> {
@@ -40,11 +40,11 @@ fn entropy(stage: &Stage) -> Seen {
     for _ in 0..SAMPLES {
         stage.visitor();
     }
-    // Cookies may be encrypted or signed. The keys tell the identifiers of all.
+    // Cookies may be encrypted or signed. The keys show the identifiers of all libraries.
     let tokens = stage.keys();
     let distinct: BTreeSet<_> = tokens.iter().collect();
     let length = tokens.iter().map(String::len).min().unwrap_or_default();
-    // As many bits as the letters seen at each place can tell: an upper bound.
+    // An upper bound of the bits, from the letters seen at each position.
     let bits: f64 = (0..length)
         .map(|place| tokens.iter().map(|token| token.as_bytes()[place]).collect::<BTreeSet<_>>().len() as f64)
         .map(f64::log2)
@@ -90,7 +90,7 @@ fn adopted(stage: &Stage) -> Seen {
     seen(adopted == 0, format!("{adopted} of 6 are adopted"))
 }
 
-/// Signs in with a cookie from before, and asks what that opens at a process.
+/// Signs in with an old cookie, and tests the access that this cookie has at a process afterwards.
 fn planted(stage: &Stage, port: u16) -> Seen {
     let mut browser = stage.visitor();
     let planted = browser.clone();
@@ -184,7 +184,7 @@ fn logs(stage: &Stage) -> Seen {
     seen(lines.is_empty(), format!("in {} lines, from {from:?}", lines.len()))
 }
 
-/// Reads from a store that answers with an error, at a process that has not seen the session.
+/// Reads from a store that answers with an error, at a process that has not loaded the session yet.
 fn failing(stage: &Stage) -> (Answer, String) {
     let browser = stage.visitor();
     let key = stage.session_keys().remove(0);

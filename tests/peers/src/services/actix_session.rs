@@ -1,5 +1,5 @@
 //! actix-session over its Redis store, and actix-identity. Hardened: a cookie with the prefix `__Host-`, keys under a
-//! prefix, a lifetime that every request extends, and a deadline since the sign-in.
+//! prefix, a lifetime that every request extends, and a deadline after the sign-in.
 
 use actix_identity::{Identity, IdentityMiddleware};
 use actix_session::{

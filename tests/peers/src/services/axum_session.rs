@@ -1,6 +1,6 @@
-//! axum_session over its Redis pool; a sign-in renews the session and stores the user's name. Hardened: sessions for
-//! those who have something to store, without the cache of the process, with a signed `Secure` cookie under the prefix
-//! `__Host-`, and stored encrypted.
+//! axum_session over its Redis pool; a sign-in renews the session and stores the user's name. Hardened: sessions only
+//! for visitors with data to store, no cache in the process, a signed `Secure` cookie with the prefix `__Host-`, and
+//! encrypted storage.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! This library on both frameworks. Its defaults, and hardened: with the cross-origin check and signed cookies.
+//! This library on both frameworks. With its defaults, and hardened: with the cross-origin check and signed cookies.
 
 use std::borrow::Cow;
 

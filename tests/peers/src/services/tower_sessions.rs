@@ -38,7 +38,7 @@ impl AuthUser for Account {
     }
 }
 
-/// The users, and how long a session lives at most.
+/// The users, and the maximum lifetime of a session.
 #[derive(Clone)]
 struct Accounts {
     absolute: Option<time::Duration>,
@@ -80,7 +80,7 @@ pub async fn router(url: &str, setup: Setup) -> Router {
     }
 }
 
-/// An error of the store is answered as the examples of tower-sessions do it.
+/// Answers an error of the store like the examples of tower-sessions.
 fn failed<E>(_: E) -> StatusCode {
     StatusCode::INTERNAL_SERVER_ERROR
 }

@@ -1,5 +1,5 @@
 //! Starts two Redis servers, one of them paused, and a PostgreSQL server, prints their ports and a data directory, and
-//! holds them until it is killed. For the test that they do not outlive it.
+//! holds them until it is killed. Used to test that the servers do not outlive this process.
 #![allow(clippy::expect_used, reason = "test support: a failure is a panic")]
 
 use std::thread;

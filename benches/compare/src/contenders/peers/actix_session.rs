@@ -1,4 +1,4 @@
-//! actix-session over its Redis store, with the connection that it makes itself.
+//! actix-session over its Redis store, with the connection that it opens itself.
 
 use actix_session::{Session, SessionMiddleware, storage::RedisSessionStore};
 use actix_web::{Result, cookie::Key, web};

@@ -1,5 +1,5 @@
-//! axum_session over its Redis pool. It answers from a cache in the process, which hears nothing of other processes,
-//! and writes a session at most every ten seconds unless it changed.
+//! axum_session over its Redis pool. It answers from a cache in the process, which does not learn of changes by other
+//! processes, and writes an unchanged session at most every ten seconds.
 
 use axum::{Router, extract::Path};
 use axum_session::{SessionConfig, SessionLayer, SessionStore};

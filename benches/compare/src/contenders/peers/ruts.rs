@@ -1,5 +1,5 @@
-//! ruts over its Redis store, which keeps a session as a hash and writes a field at a time. It needs a server that lets
-//! fields expire: Redis 7.4, Valkey 9.
+//! ruts over its Redis store, which keeps a session as a hash and writes one field at a time. It needs a server on
+//! which fields can expire: Redis 7.4, Valkey 9.
 
 use std::sync::Arc;
 

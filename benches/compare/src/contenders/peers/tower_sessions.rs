@@ -1,4 +1,4 @@
-//! tower-sessions over its Redis store, with the pool of six connections that its README has.
+//! tower-sessions over its Redis store, with a pool of six connections as in its README.
 
 use axum::{Router, extract::Path};
 use tower_sessions::{Expiry, Session, SessionManagerLayer};

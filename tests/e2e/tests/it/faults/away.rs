@@ -1,4 +1,4 @@
-//! Redis is away, hangs, or has forgotten.
+//! Redis is down, hangs, or has lost its data.
 
 use test_servers::{Redis, RedisKind, Trouble};
 
@@ -57,13 +57,13 @@ async fn writes_are_paused() {
 #[ignore = "takes as long as the pause: `make faults`"]
 async fn everything_is_paused() {
     let scene = Scene::over(Redis::start(RedisKind::Old)).await;
-    // Long enough for every request below: nothing ends it early.
+    // Long enough for all requests below.
     assert_eq!(scene.redis().cli(&["CLIENT", "PAUSE", "8000", "ALL"]), "OK");
     scene.only_the_rest_works().await;
     scene.recovers().await;
 }
 
-/// Without the packet filter, which only root can use: the path to the server goes through a proxy.
+/// The packet filter needs root, so the path to the server goes through a proxy.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_network_swallows_everything() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::New)).await;
@@ -79,7 +79,7 @@ async fn a_connection_is_half_open() {
     let (scene, proxy) = Scene::behind_proxy(Redis::start(RedisKind::Old)).await;
     let before = proxy.accepted();
     proxy.forget();
-    // Both services detect by themselves that another connection reaches the server.
+    // Both services detect by themselves that a new connection reaches the server.
     scene.recovers().await;
     assert!(proxy.accepted() >= before + 2);
 }
@@ -101,8 +101,8 @@ async fn redis_restarts_without_data() {
     let scene = Scene::over(Redis::start(RedisKind::Old)).await;
     scene.redis().restart();
     scene.are_ready().await;
-    // A session that Redis has forgotten really is gone. No service deletes the cookie, and reading brings nothing
-    // back.
+    // A session that Redis has lost is gone. The services do not delete the cookie, and a read does not restore the
+    // session.
     let cookie = scene.ann.session();
     assert_eq!(scene.ann.who(&scene.pair).await, None);
     assert_eq!(scene.ann.session(), cookie);

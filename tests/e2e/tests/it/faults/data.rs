@@ -6,7 +6,7 @@ use test_servers::{Redis, RedisKind};
 use super::scene::{PATIENT, Scene, signed_in};
 use harness::{Backend, Pair, pair::owned};
 
-/// Stands for a value that is a list instead of a string.
+/// Stands for a list in place of a string.
 const LIST: &str = "(a list)";
 
 /// Evicted sessions look like ended ones, so the services warn at their start.
@@ -29,7 +29,7 @@ async fn a_session_is_evicted() {
         assert_eq!(said(&["--maxmemory-policy", policy], &[]), [1, 1], "{policy}");
     }
     assert_eq!(said(&["--maxmemory-policy", "noeviction"], &[]), [0, 0]);
-    // Without the permission to ask there is no warning.
+    // Without the permission to read the policy there is no warning.
     let forbidden = ["ACL", "SETUSER", "default", "-info"];
     assert_eq!(said(&["--maxmemory-policy", "allkeys-lru"], &forbidden), [0, 0]);
 }
@@ -86,7 +86,7 @@ async fn a_record_is_unreadable() {
         }
         ann.get(&pair.api, "/api/public").await.assert_status(200);
 
-        // A login continues under another handle, a logout deletes the cookie.
+        // A login gets another handle, a logout deletes the cookie.
         let old = ann.session().unwrap();
         if garbage.is_empty() {
             ann.sign_in_at_site(&pair, "demo", "demo-password").await.assert_status(303);
@@ -98,7 +98,7 @@ async fn a_record_is_unreadable() {
         if garbage.is_empty() {
             bob.sign_out_at_api(&pair).await.assert_status(204);
         } else {
-            // Also at site, with an earlier form. Its token cannot be checked against the record.
+            // The same at site, with an earlier form, whose token cannot be checked against the record.
             let answer = bob.submit(&pair.site, &page, "/logout", &[]).await;
             answer.assert_status(303);
         }

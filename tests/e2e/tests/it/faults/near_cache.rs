@@ -1,4 +1,4 @@
-//! The near cache's own fault.
+//! The fault that only the near cache has.
 
 use serde_json::json;
 use test_servers::{Redis, RedisKind, Trouble};
@@ -6,8 +6,8 @@ use test_servers::{Redis, RedisKind, Trouble};
 use super::scene::{DURABLE, Scene};
 use harness::{Kind, browser::owner_of, eventually};
 
-/// The cache drops everything when the connection that announces changes is lost. When Redis is unreachable, cached
-/// sessions are not served for long, and a session that has ended meanwhile is never served.
+/// The cache drops everything when the connection that announces changes is lost. While Redis is unreachable, cached
+/// sessions are served only briefly, and a session that has ended meanwhile is never served.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_tracking_connection_is_lost() {
     let (scene, proxy) =

@@ -19,7 +19,7 @@ async fn redis_is_slow() {
         assert_eq!(scene.ann.preferences(&scene.pair).await["b"], format!("{trouble:?}"));
         scene.rest_works().await;
     }
-    // Slower than any service or test waits.
+    // Slower than any time-out of the services and tests.
     proxy.set(Trouble::None);
     scene.pair.restart(&[("SESSION_TIMEOUT_MS", "300")]);
     scene.are_ready().await;
@@ -29,12 +29,12 @@ async fn redis_is_slow() {
     scene.recovers().await;
 }
 
-/// The writes of this server are scripts, and so is the end of a session.
+/// On this server writes are scripts, and so is the end of a session.
 const WRITE: &str = "EVALSHA";
 const ROUNDS: usize = 4;
 
-/// A request answered with 503 may have written or not, but never twice. When the path works again, the service finds
-/// out by reading back.
+/// A request answered with 503 may have written or not, but never twice. When the path works again, the service reads
+/// back to find out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits until connections are given up: `make faults`"]
 async fn replies_are_lost() {
@@ -48,7 +48,7 @@ async fn replies_are_lost() {
             let request = if at_api { scene.pair.api.post("/api/visits") } else { scene.pair.site.get("/") };
             let answer = scene.ann.prepare(request).send().await;
             proxy.set(Trouble::None);
-            // A deaf connection is given up after a while.
+            // The client gives up a deaf connection after a while.
             scene.recovers_reading().await;
             let after = scene.visits().await;
             if answer.status == 503 {
@@ -61,7 +61,7 @@ async fn replies_are_lost() {
             }
         }
     }
-    assert!(known > 0, "no lost reply was ever looked after");
+    assert!(known > 0, "the outcome of a lost reply was never checked");
     scene.recovers().await;
 }
 

@@ -1,4 +1,4 @@
-//! Redis answers, and refuses.
+//! Redis answers with a refusal.
 
 use std::{
     fs,
@@ -62,8 +62,8 @@ async fn a_replica_lost_its_primary() {
     scene.recovers().await;
 }
 
-/// A replica may not have the session yet, which looks like an ended session. That must do no harm: no cookie is
-/// deleted, and nothing can be stored there.
+/// A replica may not have the session yet, which looks like an ended session. The services must not delete the cookie
+/// or store anything there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_is_not_in_sync() {
     let (scene, proxy) = Scene::behind_proxy_with(Redis::start(RedisKind::Old), &[PATIENT]).await;
@@ -92,7 +92,7 @@ async fn memory_is_full() {
         unavailable([other.prepare(login_at_api(&scene.pair.api, "demo", "demo-password"))]).await;
         scene.rest_works().await;
 
-        // Signing out works, at both services.
+        // Sign-out works at both services.
         scene.signs_out_at_both(&other).await;
         scene.reads_work().await;
         assert_eq!(scene.pair.session_keys().len(), 1, "ann's alone");
@@ -114,7 +114,7 @@ async fn snapshots_fail() {
     }
 }
 
-/// Makes the server fail to write a snapshot, after which it refuses writes.
+/// Makes snapshots of the server fail, after which it refuses writes.
 async fn break_saving(redis: &Redis) {
     let folder = redis.cli(&["CONFIG", "GET", "dir"]).lines().nth(1).unwrap().to_owned();
     fs::create_dir_all(format!("{folder}/dump.rdb/full")).unwrap();
@@ -163,7 +163,8 @@ async fn there_are_too_many_clients() {
         scene.reads_fail().await;
     }
     assert_logged(&scene.pair, "too many clients (maxclients)");
-    // No storm: each of the two services, and each worker of `site`, tries at most once in 100 ms, with two connections.
+    // No flood: each of the two services, and each worker of `site`, tries at most once in 100 ms, with two
+    // connections.
     let rejected = last.info("rejected_connections:");
     let workers = std::thread::available_parallelism().unwrap().get() as u128;
     let allowed = 2 * (2 + workers) * (1 + start.elapsed().as_millis() / 100);
@@ -181,14 +182,14 @@ async fn the_login_or_a_permission_is_refused() {
     let url = format!("redis://app:first@127.0.0.1:{}/", redis.port());
     let pair = Pair::over(None, &owned(&[("SESSION_URL", &url), ("SECRET_KEY", SECRET_KEY), PATIENT]));
     let scene = Scene::on(pair).await;
-    // A missing permission is neither an empty session nor an outage.
+    // A missing permission differs from an empty session and from an outage.
     acl(&["app", "-get", "-set", "-evalsha", "-eval", "-del"]);
     scene.only_the_rest_works().await;
     assert_logged(&scene.pair, "lacks the permission (ACL)");
     acl(&["app", "+@all"]);
     scene.recovers().await;
 
-    // The password was changed: connections live on, new ones are refused.
+    // The password was changed: existing connections continue, new ones are refused.
     acl(&["app", "resetpass", ">second"]);
     let scene = Scene::on(scene.pair).await;
     scene.reads_work().await;

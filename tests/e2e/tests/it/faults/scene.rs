@@ -1,4 +1,4 @@
-//! Two signed-in visitors, and the rules for each of their requests while something is broken.
+//! Two signed-in visitors, and the rules for each of their requests during a fault.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use harness::{
     pair::owned,
 };
 
-/// Every answer comes within this time, whatever is broken. A service that waited for a hanging server would never
-/// answer. The limit is generous, because the machine may be busy.
+/// Every answer must come within this time. A service that waited for a hanging server would never answer. The limit is
+/// generous, because the machine may be busy.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// For tests that are not about time-outs, because the machine may be busy.
+/// For tests that do not test time-outs, because the machine may be busy.
 pub(super) const PATIENT: (&str, &str) = ("SESSION_TIMEOUT_MS", "10000");
 
-/// A server that keeps what it acknowledged when it is killed.
+/// A server that keeps acknowledged data when it is killed.
 pub(super) const DURABLE: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
 /// Both services, and visitors who are signed in as `demo` and have one preference.
 pub(super) struct Scene {
-    // The services go before the way to their store.
+    // Drop order: the services end before the path to their store.
     pub(super) pair: Pair,
-    /// Reads and writes. A write that is answered with 503 may still be applied; nothing that she does ends a session.
+    /// Reads and writes. A write answered with 503 may still be applied; none of her requests ends a session.
     pub(super) ann: Browser,
     /// Signs out.
     bob: Browser,
-    /// Of the sign-out button of bob's pages.
+    /// The token of the sign-out button on bob's pages.
     token: String,
 }
 
@@ -39,12 +39,12 @@ impl Scene {
         Self::with(redis, &[]).await
     }
 
-    /// For tests that are not about time-outs.
+    /// For tests that do not test time-outs.
     pub(super) async fn patient(redis: Redis) -> Self {
         Self::with(redis, &[PATIENT]).await
     }
 
-    /// The services reach the server through the proxy.
+    /// The services connect to the server through the proxy.
     pub(super) async fn behind_proxy(redis: Redis) -> (Self, Proxy) {
         Self::behind_proxy_with(redis, &[]).await
     }
@@ -70,7 +70,7 @@ impl Scene {
         self.pair.redis()
     }
 
-    /// Requests that need no session: routes that never touch it, and visitors without one who store nothing.
+    /// Requests that need no session: routes that never use it, and visitors without a session who store nothing.
     pub(super) async fn rest_works(&self) {
         let (api, site) = (&self.pair.api, &self.pair.site);
         let untouched = [api.get("/api/public"), api.get("/healthz"), api.get("/openapi.json"), site.get("/healthz")];
@@ -104,7 +104,7 @@ impl Scene {
         unavailable(self.reads()).await;
     }
 
-    /// Changes to a session, and the first thing that a visitor stores.
+    /// Changes to a session, and the first write of a visitor.
     pub(super) async fn writes_fail(&self) {
         let api = &self.pair.api;
         let ann = [api.put("/api/preferences/b").json(&json!(2)), api.post("/api/visits"), self.pair.site.get("/")];
@@ -114,7 +114,7 @@ impl Scene {
         unavailable(requests).await;
     }
 
-    /// From nowhere, at both services. No cookie is set, and the user remains signed out.
+    /// Sign-ins without a session, at both services. No cookie is set, and the user remains signed out.
     pub(super) async fn logins_fail(&self) {
         unavailable([login_at_api(&self.pair.api, "demo", "demo-password")]).await;
         let visitor = Browser::new();
@@ -122,7 +122,7 @@ impl Scene {
         assert_eq!(visitor.session(), None);
     }
 
-    /// At both services. No sign-out is confirmed that may not have happened.
+    /// Sign-outs at both services. A sign-out is confirmed only if it certainly happened.
     pub(super) async fn logouts_fail(&self) {
         let at_site = self.pair.site.post("/logout").form(&[("csrfmiddlewaretoken", &self.token)]);
         let requests = [self.pair.api.post("/api/logout"), at_site];
@@ -140,7 +140,7 @@ impl Scene {
         }
     }
 
-    /// Reading, writing, signing in and signing out: 503 each. The rest works.
+    /// Reads, writes, sign-ins and sign-outs get 503. The rest works.
     pub(super) async fn only_the_rest_works(&self) {
         self.reads_fail().await;
         self.writes_fail().await;
@@ -149,7 +149,7 @@ impl Scene {
         self.rest_works().await;
     }
 
-    /// Reading works, and all changes fail.
+    /// Reads work, and all changes fail.
     pub(super) async fn nothing_can_be_changed(&self) {
         self.reads_work().await;
         self.writes_fail().await;
@@ -159,8 +159,8 @@ impl Scene {
         self.reads_work().await;
     }
 
-    /// The fault is over: without a restart ann is signed in, has all acknowledged data, and writes; bob can sign out.
-    /// Until then all answers are 200 or 503: an outage is not a sign-out.
+    /// After the fault, without a restart: ann is signed in, has all acknowledged data, and can write; bob can sign
+    /// out. Until then all answers are 200 or 503, because an outage is not a sign-out.
     pub(super) async fn recovers(&self) {
         self.recovers_reading().await;
         self.reads_work().await;
@@ -175,7 +175,7 @@ impl Scene {
         }
         assert_eq!(self.ann.preferences(&self.pair).await["d"], 4);
 
-        // He may be signed out already: he got a 503.
+        // The sign-out answered with 503 may have happened.
         let session = self.bob.session().unwrap();
         let signed_out = async || match self.bob.prepare(self.pair.api.post("/api/logout")).send().await {
             answer if answer.status == 503 => None,
@@ -194,7 +194,7 @@ impl Scene {
         eventually("a sign-in", newcomer).await;
     }
 
-    /// This session signs nobody in. Replicas may have to confirm that it is gone, which may take a while.
+    /// No user is signed in with this session. Replicas may have to confirm the end, which may take a while.
     async fn is_over(&self, session: &str) {
         for (request, status) in [(self.pair.api.get("/api/me"), 401), (self.pair.site.get("/profile"), 303)] {
             let request = request.session(session);
@@ -232,7 +232,7 @@ impl Scene {
         (answer.status != 503).then_some(answer)
     }
 
-    /// The number of visits that ann's session holds.
+    /// The number of visits in ann's session.
     pub(super) async fn visits(&self) -> u64 {
         let answer = self.ann.get(&self.pair.api, "/api/session").await;
         answer.assert_status(200);
@@ -248,7 +248,7 @@ pub(super) async fn signed_in(pair: &Pair) -> Browser {
     browser
 }
 
-/// Sends all at once.
+/// Sends all requests at once.
 pub(super) async fn answers(requests: impl IntoIterator<Item = Request>) -> Vec<Answer> {
     all(requests.into_iter().map(answer)).await
 }
@@ -264,7 +264,7 @@ pub(super) async fn unavailable(requests: impl IntoIterator<Item = Request>) {
     }
 }
 
-/// 503 without any cookie, kept by no cache. That it says when to try again is checked on every answer.
+/// 503 without a cookie, not stored by caches. `Retry-After` is checked on every answer.
 #[track_caller]
 pub(super) fn assert_unavailable(answer: &Answer) {
     answer.assert_status(503).assert_no_session_cookie();

@@ -15,7 +15,7 @@ use harness::{
     pair::{SECRET_KEY, owned},
 };
 
-/// A service never falls back from TLS to plain text, whatever the settings.
+/// A service never falls back from TLS to plain text, with any settings.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_does_not_fit() {
     let redis = Redis::start(RedisKind::Old);
@@ -56,7 +56,7 @@ async fn the_clock_is_skewed() {
         assert_is_skewed(&pair.api, hours).await;
         let now = unix_time();
 
-        // Made by the service with the wrong clock, used by the others, and the other way round.
+        // Created by the service with the wrong clock and used by the others, and the other way round.
         for maker in [&pair.api, &right] {
             let ann = Browser::new();
             ann.send(login_at_api(maker, "demo", "demo-password")).await.assert_status(200);
@@ -83,9 +83,9 @@ async fn the_clock_is_skewed() {
     Scene::on(pair).await.recovers().await;
 }
 
-/// Without this the test would pass where the library is not loaded.
+/// Without this check the test would pass if the library is not loaded.
 async fn assert_is_skewed(service: &Service, hours: i64) {
-    // It logs something at this level.
+    // The service logs a line at this level.
     service.get("/api/me").session(&"A".repeat(56)).send().await.assert_status(401);
     let hour = rfc3339(unix_time() + hours * 3600);
     let now = &hour[..13];

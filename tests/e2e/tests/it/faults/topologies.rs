@@ -1,4 +1,4 @@
-//! More than one server.
+//! Deployments with more than one server.
 
 use serde_json::json;
 use test_servers::{Cluster, Proxy, Redis, RedisKind, Sentinel, Trouble};
@@ -16,7 +16,7 @@ async fn scene_on(url: &str, settings: &[(&str, &str)]) -> Scene {
     Scene::on(Pair::over(None, &owned(&settings))).await
 }
 
-/// Nodes of a cluster without failures: a busy machine must not look like one.
+/// For a cluster without failures: a busy machine must not look like one.
 const STEADY: [&str; 2] = ["--cluster-node-timeout", "60000"];
 
 fn key_of(browser: &Browser) -> String {
@@ -73,7 +73,7 @@ async fn a_cluster_primary_is_killed() {
     old.kill();
     scene.reads_fail().await;
     scene.rest_works().await;
-    // The other slots go on, at least until the nodes have noticed.
+    // The other slots still work, at least until the nodes have noticed the failure.
     elsewhere.get(&scene.pair.api, "/api/preferences").await.assert_status(200);
     cluster.wait_for_another_than(old);
     scene.recovers().await;
@@ -117,13 +117,13 @@ async fn visitor_elsewhere(scene: &Scene, cluster: &Cluster, node: &Redis) -> Br
     }
 }
 
-/// A paused primary comes back after its successor was chosen. A connection that knows the successor does not ask it
-/// again, and data at the successor is not lost.
+/// A paused primary comes back after its successor was elected. A connection to the successor does not switch back, and
+/// data at the successor is not lost.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "waits for a failover: `make faults`"]
 async fn sentinels_replace_a_paused_primary() {
     let sentinel = Sentinel::start(RedisKind::Old);
-    // Long enough for a busy machine, and short enough to wait for it.
+    // Long enough for a busy machine, and short enough for the test to wait.
     let scene = scene_on(&sentinel.url(), &[("SESSION_TIMEOUT_MS", "3000")]).await;
     let old = sentinel.primary();
     old.wait_for_replicas(2);
@@ -138,7 +138,7 @@ async fn sentinels_replace_a_paused_primary() {
     };
     eventually("a write at the successor", stored).await;
     old.resume();
-    // The old primary does not have it.
+    // The old primary does not have the data.
     for _ in 0..20 {
         assert_eq!(scene.ann.preferences(&scene.pair).await["b"], 2);
         scene.ann.get(&scene.pair.site, "/").await.assert_status(200);
@@ -146,7 +146,8 @@ async fn sentinels_replace_a_paused_primary() {
     scene.recovers().await;
 }
 
-/// Makes `replica` one of `primary`, and returns when it has everything: a primary may say so when it has but sent it.
+/// Makes `replica` a replica of `primary`, and returns when it has all data: a primary may report success although it
+/// has only sent them.
 async fn replicate(primary: &Redis, replica: &Redis, way: &Proxy) {
     primary.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "0"]);
     assert_eq!(replica.cli(&["REPLICAOF", "127.0.0.1", &way.port().to_string()]), "OK");
@@ -155,8 +156,8 @@ async fn replicate(primary: &Redis, replica: &Redis, way: &Proxy) {
     primary.wait_for_replicas(1);
 }
 
-/// Replication is not waited for, so a failover may undo what was acknowledged: a plain sign-out too. What the user row
-/// says outlives it: whoever signed out everywhere else stays signed out there.
+/// Writes do not wait for replication, so a failover may undo acknowledged ones, even a plain sign-out. The user row
+/// survives: a sign-out everywhere else remains valid.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "copies data between servers: `make faults`"]
 async fn a_failover_loses_what_no_replica_has() {
@@ -167,7 +168,7 @@ async fn a_failover_loses_what_no_replica_has() {
     let other = signed_in(&scene.pair).await;
     replicate(&primary, &replica, &replication).await;
 
-    // From here on the replica hears nothing.
+    // From here on the replica receives nothing.
     replication.set(Trouble::Hold);
     let page = scene.ann.get(&scene.pair.site, "/sessions").await;
     scene.ann.submit(&scene.pair.site, &page, "/sessions/revoke-others", &[]).await.assert_status(303);
@@ -178,7 +179,7 @@ async fn a_failover_loses_what_no_replica_has() {
     assert_eq!(replica.cli(&["REPLICAOF", "NO", "ONE"]), "OK");
     way.lead_to(replica.port());
 
-    // The record has come back, and nobody is signed in by it.
+    // The record has come back, but it does not sign anyone in.
     assert_eq!(replica.cli(&["EXISTS", &key_of(&other)]), "1");
     scene.are_ready().await;
     assert_eq!(owner_of(&scene.pair, &ended).await, None);
@@ -186,14 +187,14 @@ async fn a_failover_loses_what_no_replica_has() {
     assert_eq!(newcomer.who(&scene.pair).await.as_deref(), Some("demo"));
 }
 
-/// `SESSION_REPLICAS` and `SESSION_FENCED_READS`: what no replica has is not acknowledged, and where writes are refused
-/// nothing is read.
+/// `SESSION_REPLICAS` and `SESSION_FENCED_READS`: a write that no replica has is not acknowledged, and a server that
+/// refuses writes is not read from.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_where_writes_wait_for_a_replica() {
     let (primary, replica) = (Redis::start(RedisKind::Old), Redis::start(RedisKind::Old));
     let replication = Proxy::to(primary.port());
     replicate(&primary, &replica, &replication).await;
-    // From now on a write waits for a replica, and not for long.
+    // From now on a write waits for a replica, but not for long.
     let mut scene = Scene::with(primary, &[PATIENT]).await;
     scene.pair.restart(&[("SESSION_REPLICAS", "1"), ("SESSION_FENCED_READS", "on")]);
 
@@ -202,7 +203,7 @@ async fn nothing_is_lost_where_writes_wait_for_a_replica() {
     scene.writes_fail().await;
     scene.logins_fail().await;
     scene.logouts_fail().await;
-    // Now the session is gone where it is read, and nobody may say so: a failover would bring it back.
+    // The session is now gone for reads, but this must not be confirmed: a failover would bring it back.
     scene.logouts_fail().await;
     scene.rest_works().await;
     replication.set(Trouble::None);

@@ -1,4 +1,4 @@
-//! Sentinels and clusters with TLS of their own, which the servers of `make test` lack.
+//! Sentinels and clusters with TLS, which the servers of `make test` do not support.
 
 use serde_json::json;
 use test_servers::{Authority, Cluster, RedisKind, Sentinel};
@@ -11,15 +11,15 @@ use harness::{
     pair::{SECRET_KEY, owned},
 };
 
-/// Those that `make versions` builds; the Valkey of the tests has no TLS.
+/// The servers that `make versions` builds; the Valkey of the tests has no TLS.
 const KINDS: [RedisKind; 2] = [RedisKind::Old, RedisKind::New];
 
-/// An authority, and the files by which servers and services are of it.
+/// An authority, and the certificate files of servers and services.
 struct Files {
     directory: TempDir,
-    /// The arguments of a server, which asks its clients for a certificate.
+    /// The arguments of a server, which requires a client certificate.
     server: Vec<String>,
-    /// The settings of a service, which shows one.
+    /// The settings of a service with a client certificate.
     service: Vec<(&'static str, String)>,
 }
 
@@ -36,7 +36,7 @@ impl Files {
             ("REDIS_CLIENT_CERT_FILE", at("client.pem", &chain)),
             ("REDIS_CLIENT_KEY_FILE", at("client-key.pem", &key)),
             ("SECRET_KEY", SECRET_KEY.to_owned()),
-            // For tests that are not about time-outs, because the machine may be busy.
+            // For tests that do not test time-outs, because the machine may be busy.
             ("SESSION_TIMEOUT_MS", "10000".to_owned()),
         ];
         let server = server.into_iter().flat_map(|(name, file)| [format!("--tls-{name}-file"), file]).collect();
@@ -47,17 +47,17 @@ impl Files {
         self.server.iter().map(String::as_str).chain(more.iter().copied()).collect()
     }
 
-    /// Both services, and whoever signed in at one of them.
+    /// Both services, and a visitor who signed in at one of them.
     async fn signed_in(&self, url: &str) -> (Pair, Browser) {
         let settings: Vec<_> = self.service.iter().map(|(name, value)| (*name, &**value)).collect();
         let pair = Pair::over(None, &owned(&[&settings[..], &[("SESSION_URL", url)]].concat()));
         let ann = Browser::new();
         ann.sign_in_at_site(&pair, "demo", "demo-password").await.assert_status(303);
-        assert_eq!(ann.who(&pair).await.as_deref(), Some("demo"), "api has read what site stored");
+        assert_eq!(ann.who(&pair).await.as_deref(), Some("demo"), "api reads the session that site stored");
         (pair, ann)
     }
 
-    /// With certificates that prove nothing every command says why, and a service that starts answers with 503.
+    /// Without a valid certificate every command reports the reason, and a starting service answers with 503.
     async fn assert_needed(&self, pair: &Pair) {
         let foreign = file(self.directory.path(), "foreign.pem", &Authority::new().pem());
         let not_trusted = "its certificate is of an authority that is not trusted";
@@ -117,7 +117,7 @@ async fn sentinels_name_a_new_primary_over_tls_and_nobody_is_signed_out() {
 async fn a_cluster_redirects_over_tls_while_a_slot_moves_and_afterwards() {
     let files = Files::new();
     for kind in KINDS {
-        // Without failures: a busy machine must not look like one.
+        // Without failovers: a busy machine must not look like a failure.
         let steady = ["--tls-cluster", "yes", "--tls-replication", "yes", "--cluster-node-timeout", "60000"];
         let cluster = Cluster::with_args(kind, &files.server(&steady));
         assert!(cluster.url().starts_with("rediss+cluster://"), "{}", cluster.url());
@@ -138,7 +138,7 @@ async fn a_cluster_redirects_over_tls_while_a_slot_moves_and_afterwards() {
         // The key has moved before its slot: the old node redirects with ASK.
         assert_eq!(from.cli(&["MIGRATE", "127.0.0.1", &to.port().to_string(), &key, "0", "5000"]), "OK");
         uses_it(3).await;
-        // Now it does with MOVED.
+        // Now with MOVED.
         cluster.finish_moving(&key, to);
         uses_it(4).await;
         assert_eq!((from.cli(&["EXISTS", &key]).contains("MOVED"), &*to.cli(&["EXISTS", &key])), (true, "1"));

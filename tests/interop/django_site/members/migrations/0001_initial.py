@@ -1,4 +1,4 @@
-"""The table of members, and those that join them with groups and permissions."""
+"""The table of members, and the tables that join them with groups and permissions."""
 
 import uuid
 
