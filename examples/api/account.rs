@@ -18,7 +18,7 @@ use crate::{
     problem::{ApiError, Fails, Problem, ReadFails, WriteFails},
 };
 
-/// What to sign in with. Other members are ignored.
+/// The credentials. Other members are ignored.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct Login {
     #[schema(example = "demo")]
@@ -29,7 +29,7 @@ pub(crate) struct Login {
     /// closed. Left out: as the service is configured.
     #[serde(default)]
     remember: Option<bool>,
-    /// `true`: the answer tells the session in `Session-Token` instead of a cookie, for `Authorization: Bearer`. Where
+    /// `true`: the answer returns the session in `Session-Token` instead of a cookie, for `Authorization: Bearer`. Where
     /// the service takes no bearer tokens this is 422; in a request with the session cookie it is 400.
     #[serde(default)]
     bearer: bool,
@@ -51,7 +51,7 @@ pub(crate) struct Account {
     is_superuser: bool,
     /// The names of the user's groups, sorted.
     groups: BTreeSet<String>,
-    /// What the user and the user's groups were given, as `app.codename`, sorted.
+    /// The permissions of the user and the user's groups, as `app.codename`, sorted.
     permissions: BTreeSet<String>,
 }
 
@@ -143,7 +143,7 @@ pub(crate) async fn logout(session: Session) -> Result<StatusCode, ApiError> {
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Who is signed in
+/// The signed-in user
 #[utoipa::path(
     get,
     path = "/api/me",

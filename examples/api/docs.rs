@@ -61,7 +61,7 @@ const TELL_TOKENS: [(&str, &str); 5] = [
 
 /// The document where bearer tokens are accepted: every operation that takes the cookie takes a token too.
 pub(crate) fn with_bearer(mut document: openapi::OpenApi) -> openapi::OpenApi {
-    let description = "The session of a client that is no browser. `POST /api/login` with `bearer` answers the token in \
+    let description = "The session of a client other than a browser. `POST /api/login` with `bearer` answers the token in \
         `Session-Token`; a later answer with that header replaces it. Not together with the cookie.";
     let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
     document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));

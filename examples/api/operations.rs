@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 
 use crate::problem::{Fails, Problem};
 
-/// The same for everybody.
+/// A public answer.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Greeting {
     message: &'static str,
@@ -55,7 +55,7 @@ impl FromRequestParts<Setup> for Operator {
     }
 }
 
-/// The same for everybody
+/// A public answer
 ///
 /// Answers also while the session store is down.
 #[utoipa::path(

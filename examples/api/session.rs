@@ -37,10 +37,10 @@ impl MayStart {
     }
 }
 
-/// A session, without what opens it.
+/// A session, without its secret.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SessionState {
-    /// Whether somebody is signed in.
+    /// Whether a user is signed in.
     authenticated: bool,
     /// The session's public name; null while there is no session.
     #[schema(required = true)]

@@ -78,7 +78,7 @@ fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
     let server = server.disable_signals().listen(listener).map_err(failed)?.run();
     actix_web::rt::spawn(async move {
         if let Err(error) = server.await {
-            tracing::error!(%error, "operators are no longer answered");
+            tracing::error!(%error, "the listener for operators has stopped");
         }
     });
     cli::print(&format!("for operators: http://{bound}\n"))

@@ -56,23 +56,23 @@ Examples:
 #[command(name = "site", version, about = "The pages of the two example services behind one login")]
 #[command(after_help = after_help(SITE_EXAMPLES), after_long_help = after_long_help(SITE_EXAMPLES, Service::Site))]
 pub struct Site {
-    /// What to do; [`SiteCommand::Serve`] if nothing is said.
+    /// The command; [`SiteCommand::Serve`] by default.
     #[command(subcommand)]
     pub command: Option<SiteCommand>,
 }
 
-/// What `site` can do.
+/// The commands of `site`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SiteCommand {
     /// Serve pages until SIGTERM or Ctrl-C (the default)
     Serve,
     /// Create the tables that are missing in the databases of users and sessions
     ///
-    /// Every start does so too. With a Django profile the tables are Django's, and this only looks.
+    /// Every start does so too. With a Django profile Django creates the tables, and this only checks.
     Migrate,
-    /// Create a user who may do everything
+    /// Create a superuser
     CreateSuperuser(NewSuperuser),
-    /// Tell whether the settings, the store, the users and the fleet fit, a line each
+    /// Check settings, store, users and fleet; one line for each
     #[command(long_about = CHECK)]
     Check,
     /// List sessions, or end them
@@ -98,17 +98,17 @@ Examples:
 #[command(name = "api", version, about = "The JSON API of the two example services behind one login")]
 #[command(after_help = after_help(API_EXAMPLES), after_long_help = after_long_help(API_EXAMPLES, Service::Api))]
 pub struct Api {
-    /// What to do; [`ApiCommand::Serve`] if nothing is said.
+    /// The command; [`ApiCommand::Serve`] by default.
     #[command(subcommand)]
     pub command: Option<ApiCommand>,
 }
 
-/// What `api` can do.
+/// The commands of `api`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ApiCommand {
     /// Serve until SIGTERM or Ctrl-C (the default)
     Serve,
-    /// Tell whether the settings, the store, the users and the fleet fit, a line each
+    /// Check settings, store, users and fleet; one line for each
     #[command(long_about = CHECK)]
     Check,
     /// Ask a running `api` whether it serves, for health checks of containers
@@ -134,7 +134,7 @@ pub struct NewSuperuser {
     pub email: String,
 }
 
-/// What `site sessions` can do.
+/// The commands of `site sessions`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SessionsCommand {
     /// List live sessions: public handle, last use, end, address, user, browser
@@ -145,13 +145,13 @@ Examples:
   site sessions list --user ann
   site sessions list | grep 203.0.113.9")]
     List {
-        /// Only those of this user (a name, or an id)
+        /// Only sessions of this user (a name, or an id)
         #[arg(long, value_name = "NAME")]
         user: Option<String>,
     },
     /// End one session, or all of a user
     ///
-    /// The staff log has an entry for it, by "(command line)".
+    /// Adds an entry by "(command line)" to the staff log.
     #[command(after_help = "\
 Examples:
   site sessions revoke 3q2-7wAAAAAAAAAAAAAAAAAA
@@ -186,12 +186,12 @@ pub struct Which {
 /// The argument of `healthcheck`.
 #[derive(Args, Clone, Copy, Debug)]
 pub struct Healthcheck {
-    /// Where the service listens, such as 127.0.0.1:8000, instead of what the settings say
+    /// Address of the service, such as 127.0.0.1:8000, instead of the one in the settings
     pub addr: Option<SocketAddr>,
 }
 
 const CHECK: &str = "\
-Tell whether the settings, the store, the users and the fleet fit, a line each.
+Check settings, store, users and fleet; one line for each.
 
 Creates no table and no user. If the sessions that are in the store fit these settings, a short one
 is stored, read and ended. Warnings do not change the exit code; what would fail makes it 1.";

@@ -46,7 +46,7 @@ pub fn access(settings: &Operations, listener: Listener, authorization: Option<&
 }
 
 /// The warning if [`is_open`].
-pub const OPEN: &str = "whoever reaches this service can read /metrics and /readyz; set OPERATIONS_ADDR or \
+pub const OPEN: &str = "any client that reaches this service can read /metrics and /readyz; set OPERATIONS_ADDR or \
                         OPERATIONS_TOKEN, or let the proxy answer 404 for them";
 
 /// Whether all clients have access although that is probably not intended.

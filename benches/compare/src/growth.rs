@@ -20,7 +20,7 @@ const SMALL: usize = 200;
 pub fn section(rounds: usize) -> String {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut text =
-        "## Growth\n\nOurs on Axum, Valkey. Sessions have 200 bytes of entries unless it says otherwise. Times \
+        "## Growth\n\nOurs on Axum, Valkey. Sessions have 200 bytes of entries unless stated otherwise. Times \
                     are medians of rounds in turns; counts and bytes repeat.\n\n"
             .to_owned();
     type Part = fn(&Runtime, usize) -> String;

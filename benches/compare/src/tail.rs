@@ -179,7 +179,7 @@ async fn hogs(url: &str) -> Vec<tokio::task::JoinHandle<()>> {
 /// A planned failover, and one in which the primary is killed.
 fn failovers(runtime: &Runtime) -> String {
     let mut text = "### During a failover\n\nOurs on Axum, the same load, Sentinels that replace a primary which is silent \
-                    for a second. A failed answer is 503 and says when to ask again.\n\n\
+                    for a second. A failed response is 503 with `Retry-After`.\n\n\
                     | | first to last failure, ms | failed | slowest answer, ms | good before, p99 · p99.9, ms | good from \
                     then on, p99 · p99.9, ms |\n|---|---|---|---|---|---|\n"
         .to_owned();

@@ -30,7 +30,7 @@ const NOTHING: &str = "-";
 pub(crate) async fn run(settings: Settings, command: SessionsCommand) -> Result<(), Failure> {
     if let Some(file) = missing_files(&settings).first() {
         return Err(Failure::failed(format!(
-            "there is no {}, so there are no sessions: run this with the settings and in the directory of the service",
+            "{} does not exist, so there are no sessions: run this in the service's directory and with its settings",
             file.display()
         )));
     }
@@ -143,7 +143,9 @@ async fn revoke_all(setup: &Setup, user: &str, yes: bool) -> Result<(), Failure>
 
 async fn is_confirmed(manager: &SessionManager, user: &User, name: &str) -> Result<bool, Failure> {
     if !io::stdin().is_terminal() {
-        return Err(Failure::unusable("nobody can be asked here, so nothing was ended; --yes does it without asking"));
+        return Err(Failure::unusable(
+            "there is no terminal for the confirmation, so no session was ended; --yes skips it",
+        ));
     }
     let sessions = manager.sessions_of(&user.id).await?.len();
     print(&format!("Sign {name} out everywhere? {sessions} sessions end now. [y/N] "))?;

@@ -1,4 +1,4 @@
-//! How long sessions live.
+//! Session lifetimes.
 
 use std::time::Duration;
 

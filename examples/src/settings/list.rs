@@ -47,12 +47,16 @@ const GROUPS: &[(&str, &[Setting])] = &[
             setting("HTTP_IDLE_TIMEOUT", Is("10"), "seconds that a client may stay connected without a request"),
             setting("HTTP_REQUEST_TIMEOUT", Is("30"), "seconds that a request may take until its answer begins"),
             setting("HTTP_CONNECTIONS", Is("1024"), "connections at a time; more wait"),
-            setting("OPERATIONS_ADDR", Nothing, "where alone `/metrics` and `/readyz` are answered"),
-            setting("OPERATIONS_TOKEN", Nothing, "what they ask for: `Authorization: Bearer …`, 16 bytes or more"),
+            setting("OPERATIONS_ADDR", Nothing, "the only address that serves `/metrics` and `/readyz`"),
+            setting(
+                "OPERATIONS_TOKEN",
+                Nothing,
+                "token that they require (`Authorization: Bearer …`), 16 bytes or more",
+            ),
         ],
     ),
     (
-        "Where things are kept",
+        "Storage",
         &[
             setting(
                 "SESSION_URL",
@@ -125,7 +129,7 @@ const GROUPS: &[(&str, &[Setting])] = &[
         ],
     ),
     (
-        "Which pages may send forms",
+        "Origins that may send forms",
         &[
             setting(
                 "SITE_ORIGIN",
@@ -136,7 +140,7 @@ const GROUPS: &[(&str, &[Setting])] = &[
         ],
     ),
     (
-        "How long sessions live",
+        "Session lifetimes",
         &[
             setting("SESSION_IDLE", Is("1209600"), "seconds that a session lives unused"),
             setting("SESSION_ABSOLUTE", Is("7776000"), "seconds that a session lives at most"),
@@ -148,7 +152,7 @@ const GROUPS: &[(&str, &[Setting])] = &[
         ],
     ),
     (
-        "What one visitor may cost",
+        "Limits per visitor",
         &[
             setting("SESSION_ANONYMOUS_AGE", Is("86400"), "seconds unused, without a user; with Django `SESSION_IDLE`"),
             setting("SESSION_ANONYMOUS_SIZE", Is("20480"), "bytes of a session without a user"),
@@ -186,7 +190,7 @@ const GROUPS: &[(&str, &[Setting])] = &[
             ),
             setting("SESSION_TIMEOUT_MS", Is("300"), "milliseconds until a call to Redis fails"),
             setting("SESSION_RETRY_AFTER", Is("1"), "seconds in the `Retry-After` of a 503"),
-            setting("RUST_LOG", Is("info"), "what is logged, such as `warn,shared_session=debug`"),
+            setting("RUST_LOG", Is("info"), "log filter, such as `warn,shared_session=debug`"),
             setting(SUPERUSER_PASSWORD, Means("asked for"), "password for `site create-superuser`"),
         ],
     ),

@@ -158,7 +158,7 @@ impl SessionManager {
         manager.0.refused.clone().map_or(Ok(manager), Err)
     }
 
-    /// How long sessions live. Default: 14 days idle, 90 days in all.
+    /// Session lifetimes. Default: 14 days idle, 90 days in all.
     #[must_use]
     pub fn with_lifetime(self, lifetime: Lifetime) -> Self {
         self.with(|core| core.lifetime = lifetime)

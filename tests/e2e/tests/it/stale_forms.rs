@@ -172,7 +172,7 @@ async fn a_refusal_says_who_asked() {
         ),
         (
             |request| request.header("origin", "http://unknown.test").without("sec-fetch-site"),
-            "This service takes no forms from pages with the address that you used.",
+            "This service does not accept forms from the address that you used.",
         ),
         (|request| request.header("sec-fetch-site", "strange"), "does not say clearly which page"),
     ];

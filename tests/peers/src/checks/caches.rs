@@ -9,7 +9,7 @@ use crate::{
 pub fn checks() -> Vec<Check> {
     vec![
         Check::new("no-store", "K1", "An answer that sets the cookie is `no-store`", no_store),
-        Check::new("vary", "K2", "An answer that read the session says `Vary: Cookie`", vary),
+        Check::new("vary", "K2", "A response that depends on the session has `Vary: Cookie`", vary),
         Check::new("private", "K3", "Answers to signed-in visitors are private", private),
         Check::new("cross-site", "X1", "A write that a page of another site makes is refused", cross_site),
     ]

@@ -14,7 +14,7 @@ pub fn checks() -> Vec<Check> {
         Check::new("case", "P4", "Names are case-sensitive", case),
         Check::new("several-headers", "P5", "Several `Cookie` headers are one list", several_headers),
         Check::new("twins", "P6", "Two values under the name sign nobody in", twins),
-        Check::new("sibling", "P7", "Malformed cookies beside the session's hide nothing", sibling),
+        Check::new("sibling", "P7", "Malformed cookies beside the session's do not hide it", sibling),
         Check::new("malformed", "P8", "A malformed value never reaches the store", malformed),
         Check::new("made-up", "P8", "A made-up value of the right form never reaches the store", made_up),
         Check::new("one-spelling", "P8", "A value has one spelling", one_spelling),

@@ -14,7 +14,7 @@ const GARBAGE: &str = "not a session";
 pub fn checks() -> Vec<Check> {
     vec![
         Check::new("entropy", "I1", "The identifier has 128 random bits or more", entropy),
-        Check::new("at-rest", "I2", "What the store holds opens no session", at_rest),
+        Check::new("at-rest", "I2", "The content of the store opens no session", at_rest),
         Check::new("adopted", "I4", "An identifier of the client's choice is never adopted", adopted),
         Check::new("rotation", "I5", "The cookie from before a sign-in is dead in the same process", rotation),
         Check::new(
@@ -30,7 +30,7 @@ pub fn checks() -> Vec<Check> {
         Check::new("unreadable", "I9", "A record that cannot be read is an error, and stays", unreadable),
         Check::new("broken", "I9", "An error of the store is a failure, and no empty session", broken),
         Check::new("logs", "I11", "The cookie is in no log, even at the finest level", logs),
-        Check::new("opaque", "I12", "A failure tells the client nothing about the inside", opaque),
+        Check::new("opaque", "I12", "An error response reveals nothing internal", opaque),
         Check::new("failure", "K4", "A failure is `no-store`", no_store_of_failures),
     ]
 }
