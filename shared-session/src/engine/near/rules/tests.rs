@@ -108,7 +108,7 @@ fn both_bounds_hold_and_what_is_used_stays() {
     shard.fill(handle(5), slot(5), ticket, 5, 30);
     assert_eq!((shard.kept.len(), shard.bytes), (1, 30));
     shard.fill(handle(6), slot(6), shard.begin(slot(6), now).unwrap(), 6, 36);
-    assert_eq!((shard.kept.len(), shard.get(&handle(5), now)), (1, Some(5)), "a value that can never fit evicts nothing");
+    assert_eq!((shard.kept.len(), shard.get(&handle(5), now)), (1, Some(5)), "an oversized value evicts nothing");
 }
 
 /// An event between a cache, its two connections and the server.
@@ -277,7 +277,7 @@ impl World {
         if value == self.stored[&key] {
             return;
         }
-        assert!(self.cut || !self.said.is_empty(), "version {value} of {key} outlived the announcement of its replacement");
+        assert!(self.cut || !self.said.is_empty(), "version {value} of {key} outlived the news of its replacement");
         let stale = self.now - self.replaced[&value];
         assert!(stale < LEASE, "version {value} of {key} was answered {stale:?} after it was replaced");
     }
