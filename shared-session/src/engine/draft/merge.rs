@@ -299,7 +299,7 @@ mod tests {
         assert_eq!(delta.take(&original, "flash"), None);
         assert_eq!(delta.resolve(&original, MissedTake::Fail).unwrap(), [("flash", None)]);
         assert_eq!(delta.resolve(&entries(&[]), MissedTake::Fail).unwrap_err().kind(), ErrorKind::AlreadyTaken);
-        assert!(delta.resolve(&entries(&[("flash", 8)]), MissedTake::Keep).unwrap().is_empty(), "8 is another request's");
+        assert!(delta.resolve(&entries(&[("flash", 8)]), MissedTake::Keep).unwrap().is_empty(), "8 is not ours");
     }
 
     #[test]
