@@ -1,10 +1,10 @@
-//! What happens to a session between a request's `Cookie` header and its response.
+//! The path of a session from a request's `Cookie` header to its response.
 //!
 //! In the order of a request:
 //!
-//! 1. [`manager`] opens it: [`open`](manager::open) makes a [`request`] of what its headers say.
+//! 1. [`manager`] opens it: [`open`](manager::open) makes a [`request`] from its headers.
 //! 2. [`load`] reads the record.
-//! 3. [`session`] is what handlers hold; their edits go into a [`draft`].
+//! 3. Handlers hold a [`session`]; their edits go into a [`draft`].
 //! 4. [`decide`](plan::decide) turns the draft into a plan.
 //! 5. [`write`](mod@write) carries out the plan and merges it with concurrent writes ([`write::conflict`]); [`end`]
 //!    deletes a session for good.

@@ -1,7 +1,7 @@
-//! Wire formats: how one fleet lays a session out.
+//! Wire formats: the layout of sessions in the store.
 //!
-//! A profile knows the key of a session, the bytes under it, and which part of those bytes identifies a version. It
-//! does no I/O. [`Profile::native`] is the format of this library, specified in `docs/wire-format.md`.
+//! A profile defines the key of a session, the bytes under it, and the part of those bytes that identifies a version.
+//! It does no I/O. [`Profile::native`] is the format of this library, specified in `docs/wire-format.md`.
 
 pub(crate) mod client;
 pub(crate) mod content;
@@ -28,7 +28,7 @@ use native::Native;
 pub use sealed::Sealing;
 pub(crate) use wire_format::{Fit, Place, Stamp, WireFormat};
 
-/// How sessions are laid out in the store.
+/// The layout of sessions in the store.
 ///
 /// ```
 /// let profile = shared_session::Profile::native("shop:");
@@ -44,7 +44,7 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// The format of this library. Every key starts with `prefix`: services that share sessions use the same one,
+    /// The format of this library. Every key starts with `prefix`: services that share sessions use the same prefix,
     /// others must not.
     #[must_use]
     pub fn native(prefix: impl Into<Box<str>>) -> Self {

@@ -1,4 +1,4 @@
-//! Where sessions are kept: stores, and the contract of a store of your own.
+//! Stores for sessions, and the contract for your own store.
 //!
 //! Rules for every store, which are the rules for every method of [`SessionStore`]:
 //!
@@ -7,7 +7,7 @@
 //! - [`replace`](SessionStore::replace) and [`delete`](SessionStore::delete) never create a key.
 //! - Every key has a lifetime at every moment.
 //! - Failures are [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable); a write whose reply was lost is marked
-//!   [`Error::undecided`], one that took too long [`Error::late`]. A store never retries a write by itself.
+//!   [`Error::undecided`], one that took too long [`Error::late`]. A store never retries a write.
 //! - A value of the wrong kind under a key is [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable).
 //! - Errors and logs never contain a key or a value.
 //!
@@ -41,27 +41,27 @@
 //! | [`TieredStore`] | sessions that survive a Redis that loses its data: every write is in SQL before it is acknowledged |
 //! | [`MemoryStore`] | tests, demos, and a single process that may forget its sessions |
 //!
-//! A store knows keys, bytes and lifetimes, and nothing of cookies, users or formats. A version of a value is a
-//! [`Seen`]; a moment is a [`StoreTime`], by the store's own clock.
+//! A store handles keys, bytes and lifetimes, not cookies, users or formats. A [`Seen`] is a version of a value; a
+//! [`StoreTime`] is a time on the store's own clock.
 //!
 //! # Cookbook
 //!
 //! - **Your own store**: implement [`SessionStore`] and run [`store_contract`](crate::testing::store_contract) over it.
-//!   Its methods are all that the manager calls.
-//! - **Wrap a store**, for a prefix or for figures of your own: pass every method on, with those that have a default.
-//! - **Expired rows**: SQL keeps them until [`SqlStore::spawn_purge`]. Redis and memory remove them by themselves.
+//!   The manager calls no other methods.
+//! - **Wrap a store**, for example to add a prefix or metrics: forward every method, including those with a default.
+//! - **Expired rows**: SQL keeps them until [`SqlStore::spawn_purge`]. Redis and memory remove them automatically.
 //! - **Your own connections**: `RedisStore::from_pool` (feature `deadpool`), `SqlStore::from_postgres`,
 //!   `SqlStore::from_sqlite`.
 //!
 //! # What is stored
 //!
-//! The records that the [`Profile`](crate::Profile) makes, as they are; no store reads or encrypts them (a
-//! [sealed](crate::Profile::sealed) profile does). Each store's own page names its keys and tables.
+//! The records of the [`Profile`](crate::Profile), unchanged; no store reads or encrypts them (a
+//! [sealed](crate::Profile::sealed) profile does). The page of each store lists its keys and tables.
 //!
 //! # What it does not do
 //!
-//! There is no store in the cookie, and none in MySQL or MongoDB. Stores do not copy sessions to each other, except
-//! [`TieredStore`]. None of them decides what a conflict means: the manager merges.
+//! There is no store in the cookie, in MySQL or in MongoDB. Stores do not copy sessions to each other, except
+//! [`TieredStore`]. Stores only report a conflict: the manager merges.
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -93,7 +93,7 @@ pub use sql::SqlStore;
 #[cfg(all(feature = "redis", any(feature = "postgres", feature = "sqlite")))]
 pub use tiered::TieredStore;
 
-/// What [`SessionStore::replace`] did.
+/// The result of [`SessionStore::replace`].
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Replaced {
@@ -105,7 +105,7 @@ pub enum Replaced {
     Gone,
 }
 
-/// What [`SessionStore::delete`] did.
+/// The result of [`SessionStore::delete`].
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
 pub enum Deleted {
@@ -141,7 +141,7 @@ impl fmt::Debug for Deleted {
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct Page {
-    /// The keys found. During concurrent writes a key may be missed or come twice, as with Redis `SCAN`.
+    /// The keys found. During concurrent writes a key may be missed or occur twice, as with Redis `SCAN`.
     pub keys: Vec<String>,
     /// Where to continue; `None` at the end. Opaque, valid for the store that made it.
     pub next: Option<String>,
@@ -155,14 +155,14 @@ impl Page {
     }
 }
 
-/// Django's keys are the values of its cookies.
+/// Shows no keys, because Django's keys are the values of its cookies.
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Page").field("keys", &self.keys.len()).finish_non_exhaustive()
     }
 }
 
-/// Where sessions live. The [module documentation](self) is the contract.
+/// A store for sessions. The [module documentation](self) is the contract.
 ///
 /// Write the methods as `async fn`:
 ///
@@ -213,7 +213,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// millisecond; a store may limit very long ones.
     fn create(&self, key: &str, value: Bytes, ttl: Duration) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Replaces the [`Seen`] version by `value` with a new lifetime. Compares and writes in one atomic step. Never
+    /// Replaces the [`Seen`] version with `value` and a new lifetime. Compares and writes in one atomic step. Never
     /// creates. The `ttl` is as for [`create`](Self::create).
     fn replace(
         &self,
@@ -233,14 +233,14 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// When the value under `key` expires, for the check at the start
     /// ([`SessionManager::check_fleet`](crate::SessionManager::check_fleet)); `None` if it is absent, or if the store
-    /// does not know. Only stores in which other programs write lifetimes need it. Default: `None`.
+    /// cannot tell. Only stores in which other programs set lifetimes need it. Default: `None`.
     fn expires(&self, key: &str) -> impl Future<Output = Result<Option<StoreTime>, Error>> + Send {
         let _ = key;
         async { Ok(None) }
     }
 
-    /// Removes entries whose lifetime has passed and returns how many. Stores that expire entries by themselves return
-    /// 0.
+    /// Removes entries whose lifetime has passed and returns their number. Stores that expire entries automatically
+    /// return 0.
     fn purge_expired(&self) -> impl Future<Output = Result<u64, Error>> + Send {
         async { Ok(0) }
     }
@@ -263,23 +263,23 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The store's clock. One round trip; also the cheapest proof that the store answers.
     fn time(&self) -> impl Future<Output = Result<StoreTime, Error>> + Send;
 
-    /// The store behind, if this one answers from copies. A [`Throttle`](crate::throttle::Throttle) counts there: a
-    /// count changes with every attempt, so copies of it help nobody, and attempts are counted while the copies are out
-    /// of reach. No I/O. Default: `None`, this store; a store that wraps another passes on what that one returns.
+    /// The underlying store, if this one answers from copies. A [`Throttle`](crate::throttle::Throttle) counts there: a
+    /// count changes with every attempt, so a copy is useless, and counting works while the copies are out of reach. No
+    /// I/O. Default: `None`, this store itself; a store that wraps another forwards the call.
     fn authority(&self) -> Option<Authority> {
         None
     }
 
     /// The changes of all writers, for a [near cache](crate::NearCache). No I/O. Default: `None`; a store that wraps
-    /// another and writes nothing elsewhere passes on what that one returns.
+    /// another and writes nothing elsewhere forwards the call.
     #[cfg(feature = "redis")]
     fn change_feed(&self) -> Option<ChangeFeed> {
         None
     }
 
-    /// This store over connections of its own, which the current runtime drives:
+    /// This store with separate connections, which the current runtime drives:
     /// [`SessionManager::on_this_runtime`](crate::SessionManager::on_this_runtime). Does not wait for them. Default:
-    /// `None`, the connections that there are serve every runtime, or there are none.
+    /// `None`: the existing connections serve every runtime, or there are none.
     fn on_this_runtime(&self) -> Option<Self>
     where
         Self: Sized,
@@ -288,12 +288,12 @@ pub trait SessionStore: Send + Sync + 'static {
     }
 }
 
-/// A store behind another that answers from copies: [`SessionStore::authority`].
+/// The store underlying another one that answers from copies: [`SessionStore::authority`].
 #[derive(Clone)]
 pub struct Authority(pub(crate) Arc<dyn StoreDyn>);
 
 impl Authority {
-    /// Names `store` as the one behind.
+    /// Declares `store` as the underlying one.
     #[must_use]
     pub fn new(store: impl SessionStore) -> Self {
         Self(Arc::new(store))
@@ -338,7 +338,7 @@ pub(crate) trait StoreDyn: Send + Sync {
     fn on_this_runtime(&self) -> Option<Arc<dyn StoreDyn>>;
 }
 
-/// A call in `span`, if anybody is interested in it. The call is made where it stays, because it is large.
+/// A call in `span`, if the span is enabled. The call is created in its final place, because it is large.
 #[inline(always)]
 fn observed<'a, T, F>(span: tracing::Span, call: impl FnOnce() -> F) -> BoxFuture<'a, T>
 where

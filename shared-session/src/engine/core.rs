@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 pub(crate) mod clock;
 #[cfg(feature = "users")]
@@ -53,13 +53,13 @@ pub(crate) struct Core {
     pub(crate) clock: Arc<StoreClock>,
     pub(crate) stats: Arc<Counters>,
     pub(crate) audit: Audit,
-    /// Of the writers that were overtaken, one of each session goes on at a time.
+    /// Lets one overtaken writer of each session continue at a time.
     pub(crate) overtaken_writers: Arc<KeyedSemaphore>,
-    /// What the program asks for. `near` follows from it, the store and the profile.
+    /// The settings of the program. `near` is made from them, the store and the profile.
     #[cfg(feature = "redis")]
     pub(crate) near_cache: Option<NearCache>,
     pub(crate) near: Option<Arc<Near>>,
-    /// Why the settings contradict each other: every request gets this error.
+    /// Set if the settings contradict each other: every request gets this error.
     pub(crate) refused: Option<Error>,
     #[cfg(feature = "users")]
     pub(crate) users: Option<Arc<dyn Owners>>,
@@ -68,7 +68,7 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    /// Refuses settings of which one excludes another. `self.refused` is what is known of the others.
+    /// Refuses signed cookies with a profile that cannot have them. Keeps an earlier error in `self.refused` otherwise.
     pub(crate) fn check_cookies(&mut self) {
         if self.signed_cookies.is_some() && !self.profile.may_sign_cookies() {
             let message = "signed cookies need the native profile: Django does not know the signature in the cookie";
@@ -76,7 +76,7 @@ impl Core {
         }
     }
 
-    /// The token in a cookie's value, if it is well-formed and, where cookies are signed, carries a tag of ours.
+    /// The token in a cookie's value, if it is well-formed and, where cookies are signed, carries a valid tag.
     pub(crate) fn parse_cookie(&self, value: &[u8]) -> Option<Token> {
         let value = match &self.signed_cookies {
             Some(signed) => signed.verified(self.cookie.name(), value)?,
@@ -93,7 +93,7 @@ impl Core {
         }
     }
 
-    /// Makes the near cache that fits the store and the profile, an empty one.
+    /// Makes an empty near cache for the store and the profile.
     #[cfg(feature = "redis")]
     pub(crate) fn follow(&mut self) {
         let near = self.near_cache.map(|settings| Near::new(settings, self.store.change_feed(), &*self.profile));

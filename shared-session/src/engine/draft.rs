@@ -1,4 +1,4 @@
-//! What a request has done with its session so far. No I/O.
+//! The edits of a request so far. No I/O.
 
 pub(crate) mod merge;
 
@@ -15,16 +15,16 @@ use crate::{
     },
 };
 
-/// What loading a session found.
+/// The result of loading a session.
 #[derive(Clone, Debug)]
 pub(crate) enum Loaded {
-    /// No session of this visitor. `refused`: the session exists and its cookie was replaced moments ago, so this
-    /// request must not start a session that would overwrite the newer cookie in the browser.
+    /// There is no session for this visitor. `refused`: the session exists, but its cookie was replaced moments ago, so
+    /// this request must not start a session, which would overwrite the newer cookie in the browser.
     Nothing {
         refused: bool,
     },
-    /// None either, for the session's cookie was replaced moments ago. But this one was that of the same user, so it
-    /// may end the session. For all else as [`Nothing`](Self::Nothing) that is refused.
+    /// The session's cookie was replaced moments ago. The request's cookie belonged to the same user, so it may still
+    /// end the session. In all other respects the same as a refused [`Nothing`](Self::Nothing).
     Rotated(Token, Arc<Record>),
     Record(Token, Arc<Record>),
     /// A record that cannot be decoded.
@@ -32,7 +32,7 @@ pub(crate) enum Loaded {
 }
 
 impl Loaded {
-    /// What it is called in traces.
+    /// The name in traces.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Nothing { refused: false } => "absent",
@@ -55,14 +55,14 @@ impl Loaded {
 /// A session that the request ended.
 #[derive(Clone, Debug)]
 pub(crate) enum SessionEnd {
-    /// No session was loaded. The cookies are removed; what each of these opens is ended: none, or the well-formed ones
-    /// of several that conflict.
+    /// No session was loaded. The browser's cookies are removed, and each session that one of these tokens opens is
+    /// ended. The list is empty, or holds the well-formed tokens of conflicting cookies.
     Cookies(Vec<Token>),
     Record(Token, Arc<Record>),
     Unreadable(Token, Bytes),
 }
 
-/// What the request asked of the session's id.
+/// The change to the session's id that the request asked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Intent {
     #[default]
@@ -80,7 +80,7 @@ pub(crate) struct Draft {
     /// The expiry that was asked for.
     pub(crate) expiry: Option<Expiry>,
     pub(crate) end: Option<SessionEnd>,
-    /// The marks to store instead of the session's, because those are under an earlier secret key.
+    /// The marks to store instead of the session's marks, which were made under an earlier secret key.
     pub(crate) renew: Option<Identity>,
     pub(crate) client: Client,
     pub(crate) loaded_at: StoreTime,
@@ -100,7 +100,7 @@ impl Draft {
         }
     }
 
-    /// Whether a handler asked for anything to be stored.
+    /// Whether a handler edited the session.
     pub(crate) fn is_edited(&self) -> bool {
         !self.delta.is_empty() || self.intent != Intent::Keep || self.expiry.is_some() || self.end.is_some()
     }
@@ -109,8 +109,8 @@ impl Draft {
         matches!(self.intent, Intent::Login(..))
     }
 
-    /// Whether nothing is to be stored: nothing was asked for, and the last use need not be noted. What most requests
-    /// come to, told without taking the draft apart.
+    /// Whether there is nothing to store: no edits, and the last use need not be stored. A fast check, true for most
+    /// requests, that does not consume the draft.
     pub(crate) fn is_settled(&self, lifetime: &Lifetime) -> bool {
         let touch_is_due = match &self.base {
             Loaded::Record(_, record) => lifetime.touch_is_due(&record.head.limits, self.loaded_at),
@@ -119,9 +119,9 @@ impl Draft {
         !self.is_edited() && self.renew.is_none() && !touch_is_due
     }
 
-    /// Ends the session; edits that follow belong to a new one. Where no session was loaded because cookies conflict,
-    /// these are `rivals`: each session that one of them opens is ended, for whoever holds a cookie may end its
-    /// session.
+    /// Ends the session; later edits belong to a new one. If no session was loaded because the cookies conflict,
+    /// `rivals` are their tokens: each session that one of them opens is ended, because the holder of a cookie may end
+    /// its session.
     pub(crate) fn end(&mut self, rivals: &[Token]) {
         let refused = matches!(self.base, Loaded::Nothing { refused: true });
         let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused });

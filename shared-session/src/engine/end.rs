@@ -1,8 +1,8 @@
-//! How a session is ended so that it stays ended.
+//! Ends a session so that it stays ended.
 //!
-//! Our own writes never create, so deleting is enough against them. Django writes without looking: a request of its own
-//! that began before the end can bring the session back. Where that can happen, an ended session leaves a tombstone,
-//! and whoever finds a session under a tombstone deletes it again.
+//! Our own writes to a session never create one, so deleting is enough against them. Django writes without a check: a
+//! Django request that began before the end can bring the session back. Where that can happen, an ended session leaves
+//! a tombstone, and a request that finds a session under a tombstone deletes it again.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ use crate::{
     store::{Deleted, StoreTime},
 };
 
-/// How often a deletion is tried again while the session keeps changing.
+/// The number of attempts to delete a session that keeps changing.
 const ATTEMPTS: u32 = 64;
 
 /// The mark of a session that has ended.
@@ -28,7 +28,7 @@ const ATTEMPTS: u32 = 64;
 pub(crate) enum Tombstone {
     /// Signed out or revoked.
     Ended,
-    /// Its cookie was replaced then, and it lives on under another key.
+    /// Its cookie was replaced at this time, and the session lives on under another key.
     Moved(StoreTime),
 }
 
@@ -48,7 +48,7 @@ impl Tombstone {
 }
 
 impl Core {
-    /// Ends a session, or each that one of several cookies opens.
+    /// Ends a session, or each session that one of several cookies opens.
     pub(crate) async fn end(&self, end: SessionEnd, address: Option<IpAddr>) -> Result<(), Error> {
         match end {
             SessionEnd::Record(token, record) => self.end_record(&token, &record, address).await,
@@ -80,7 +80,8 @@ impl Core {
         Ok(())
     }
 
-    /// The head of an unreadable record may still say that this cookie owns it. Otherwise nobody can open the record.
+    /// The head of an unreadable record may still say that this cookie owns it. Otherwise no cookie can open the
+    /// record.
     async fn end_unreadable(&self, token: &Token, bytes: &Bytes) -> Result<(), Error> {
         match self.profile.owned(token, bytes) {
             Some(owned) => self.end_owned(&self.profile.place(token), &owned).await,
@@ -88,13 +89,13 @@ impl Core {
         }
     }
 
-    /// The tombstone of the session at `place`. No round trip where the profile needs none.
+    /// The tombstone of the session at `place`. No round trip if the profile has no tombstones.
     pub(crate) async fn tombstone(&self, place: &Place) -> Result<Option<Tombstone>, Error> {
         let Some(key) = self.profile.tombstone_key(place) else { return Ok(None) };
         Ok(self.store.load(&key).await?.map(|text| Tombstone::from_text(&text)))
     }
 
-    /// Deletes what was written over a tombstone. Never fails the request: whoever comes next tries again.
+    /// Deletes a session that was written over a tombstone. Never fails the request: the next request tries again.
     pub(crate) async fn end_again(&self, place: &Place) {
         self.stats.ended_again.add_one();
         static LIMIT: LogLimit = LogLimit::new();
@@ -106,38 +107,38 @@ impl Core {
         }
     }
 
-    /// Ends the session at `place`, of which `loaded` was seen. Says whether there was one.
+    /// Ends the session at `place`, which was seen as `loaded`. Returns whether it existed.
     pub(crate) async fn end_at(&self, place: &Place, loaded: &Record, mark: Tombstone) -> Result<bool, Error> {
         self.bury(place, mark).await;
         self.delete(&place.key, loaded.ownership(), loaded).await
     }
 
-    /// Ends the session at `place`, which belongs to the caller whatever it holds.
+    /// Ends the session at `place`, which belongs to the caller, whatever its content.
     pub(crate) async fn end_owned(&self, place: &Place, owned: &Ownership) -> Result<(), Error> {
         self.bury(place, Tombstone::Ended).await;
         let _: Deleted = self.store.delete(&place.key, owned.seen()).await?;
         Ok(())
     }
 
-    /// Leaves the tombstone. The deletion that follows is what ends the session, so a store that cannot take the
-    /// tombstone (out of memory, say) does not keep anybody from signing out.
+    /// Writes the tombstone. The deletion that follows ends the session, so a sign-out works even if the store cannot
+    /// take the tombstone (out of memory, say).
     pub(crate) async fn bury(&self, place: &Place, mark: Tombstone) {
         let Some(key) = self.profile.tombstone_key(place) else { return };
-        // Whoever writes over it does so with a lifetime of at most the idle one, and saw the session before.
+        // A program that restores the session saw it before its end, and writes it with the idle lifetime at most.
         let ttl = self.lifetime.idle().saturating_mul(2);
         if let Err(error) = self.store.create(&key, mark.to_text().into(), ttl).await {
             tracing::warn!(%error, "an ended session has no tombstone; another program may bring it back");
         }
     }
 
-    /// Deletes a record while its secret is the one seen, or while it belongs to the user it was loaded with. Says
-    /// whether there was one. Other writes do not stand in its way.
+    /// Deletes a record if its secret is still the one seen, or if it still belongs to the user it was loaded with.
+    /// Returns whether it existed. Other concurrent writes do not prevent it.
     async fn delete(&self, key: &str, mut owned: Ownership, loaded: &Record) -> Result<bool, Error> {
         let mut was_asked = false;
         for _ in 0..ATTEMPTS {
             match self.store.delete(key, owned.seen()).await {
                 Ok(Deleted::Done) => return Ok(true),
-                // The first attempt, whose reply was lost, has deleted it.
+                // After a lost reply, the first attempt has deleted it.
                 Ok(Deleted::Gone) => return Ok(was_asked),
                 Ok(Deleted::Conflict(current)) => {
                     let current = self.decode(key, &current, self.now().await?)?;
@@ -149,7 +150,7 @@ impl Core {
                 Err(error) if error.is_late() => {
                     return if let Ok(None) = self.store.load(key).await { Ok(true) } else { Err(error) };
                 }
-                // Deleting twice does no harm, so a lost reply is simply asked for once more.
+                // Deleting twice does no harm, so after a lost reply it is tried once more.
                 Err(error) if error.is_undecided() && !was_asked => was_asked = true,
                 Err(error) => return Err(error),
             }

@@ -33,13 +33,14 @@ impl Core {
         self.load_fresh(token).await
     }
 
-    /// A session that is kept here and that `token` opens. No round trip.
+    /// The session that `token` opens, if it is in the near cache. No round trip.
     pub(crate) async fn kept(&self, token: &Token) -> Result<Option<(Loaded, StoreTime)>, Error> {
         let Some(near) = &self.near else { return Ok(None) };
-        // Another service may have replaced the secret or put off the end a moment ago: then the store knows better.
+        // If another service replaced the secret or extended the lifetime a moment ago, the store has the newer
+        // version.
         let Some(record) = near.get(token) else { return Ok(None) };
         let now = self.now().await?;
-        // Redis announces no expiry until somebody comes upon the key.
+        // Redis announces an expiry only when it next accesses the key.
         if record.head.limits.left(now).is_none() {
             return Ok(None);
         }
@@ -108,7 +109,7 @@ impl Core {
         Ok((Loaded::Record(token.clone(), record), now))
     }
 
-    /// The bytes under a key. A value of another kind (a Redis list, say) has no bytes to show; it counts as an empty,
+    /// The bytes under a key. A value of another type (a Redis list, say) has no bytes; it counts as an empty,
     /// unreadable record.
     async fn stored(&self, key: &str) -> Result<Option<Bytes>, Error> {
         match self.store.load(key).await {

@@ -32,7 +32,7 @@ use crate::{
     store::SessionStore,
 };
 
-/// The session engine: a store, a wire format, a cookie and lifetimes. It knows no framework.
+/// The session engine: a store, a wire format, a cookie and lifetimes. Independent of any framework.
 ///
 /// A middleware calls [`open_request`](Self::open_request) with the request's headers, lets the handler work on the
 /// [`LazySession`], then calls [`close`](Self::close) and, if there is something to store,
@@ -93,15 +93,14 @@ impl SessionManager {
         Self(Arc::new(core))
     }
 
-    /// This manager over connections to the store that the current runtime drives, for servers that have a runtime in
-    /// each thread: calls need no other thread then, which saves a third of their processor time. The middleware of
-    /// `shared-session-actix` does it by itself; with Tokio's runtime of several threads it is of no use. Does not
-    /// wait: it connects in the background.
+    /// This manager with store connections that the current runtime drives, for servers that have a runtime in each
+    /// thread: calls then need no other thread, which saves a third of their processor time. The middleware of
+    /// `shared-session-actix` calls it; with Tokio's multi-threaded runtime it is of no use. Does not wait: it connects
+    /// in the background.
     ///
-    /// Settings, hooks and statistics are shared, and so are the connections of all managers that this is called for
-    /// on one runtime. While these are being made, calls go over those that there are. A store without connections of
-    /// its own to drive, one in a cluster, and a manager with a [near cache](Self::with_near_cache), whose reads need no
-    /// connection, stay as they are.
+    /// Settings, hooks and statistics are shared. All managers on one runtime share their connections. Until these are
+    /// made, calls use the existing ones. A store without connections of its own, a store in a cluster, and a manager
+    /// with a [near cache](Self::with_near_cache), whose reads need no connection, stay unchanged.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -123,8 +122,9 @@ impl SessionManager {
 
     /// The wire format and key prefix. Default: native, with the prefix `shared_session:`.
     ///
-    /// A [near cache](Self::with_near_cache) and [signed cookies](Self::with_signed_cookies) that were set before need
-    /// the native profile. With another one every request, and [`ping`](Self::ping), gets [`ErrorKind::Config`].
+    /// A [near cache](Self::with_near_cache) and [signed cookies](Self::with_signed_cookies) need the native profile.
+    /// If they were set before this call and `profile` is another one, every request, and [`ping`](Self::ping), gets
+    /// [`ErrorKind::Config`].
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         self.with(|core| {
@@ -142,14 +142,14 @@ impl SessionManager {
         self.with(|core| core.cookie = cookie)
     }
 
-    /// Signs the cookie, so that made-up ones cost no store call. Default: no signature, because the store refuses a
-    /// made-up cookie as surely: its secret is random. Every service of the fleet needs the same keys; see
-    /// [`SignedCookies`] for the way there.
+    /// Signs the cookie, so that a forged one costs no store call. Default: no signature, because the store refuses a
+    /// forged cookie just as reliably: the secret is random. Every service of the fleet needs the same keys;
+    /// [`SignedCookies`] describes how to introduce them.
     ///
     /// Costs one HMAC-SHA-256 for a request with a cookie, two and more while the keys have fallbacks.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the sessions are Django's, which would not know the signature.
+    /// [`ErrorKind::Config`] if the sessions are Django's, because Django cannot read the signature.
     pub fn with_signed_cookies(self, cookies: SignedCookies) -> Result<Self, Error> {
         let manager = self.with(|core| {
             core.signed_cookies = Some(cookies);
@@ -158,7 +158,7 @@ impl SessionManager {
         manager.0.refused.clone().map_or(Ok(manager), Err)
     }
 
-    /// Session lifetimes. Default: 14 days idle, 90 days in all.
+    /// The lifetime of sessions. Default: 14 days idle, 90 days in all.
     #[must_use]
     pub fn with_lifetime(self, lifetime: Lifetime) -> Self {
         self.with(|core| core.lifetime = lifetime)
@@ -171,9 +171,10 @@ impl SessionManager {
         self.with(|core| core.max_size.any = bytes)
     }
 
-    /// The largest record while nobody is signed in, in bytes: anybody can start such sessions, and each takes memory
+    /// The largest record of an anonymous session, in bytes: anyone can start such sessions, and each takes memory
     /// until it ends. A commit beyond it is [`ErrorKind::TooLarge`] and stores nothing; a session that is larger
-    /// already may shrink. Default: 4 KiB; a limit above [`with_max_size`](Self::with_max_size) changes nothing. No I/O.
+    /// already may shrink. Default: 4 KiB; a limit above [`with_max_size`](Self::with_max_size) changes nothing. No
+    /// I/O.
     ///
     /// See [`Lifetime::with_anonymous`] for how long such sessions live, and [`throttle`](crate::throttle) for how many
     /// of them one client may start.
@@ -192,16 +193,16 @@ impl SessionManager {
         self.with(|core| core.max_size.anonymous = bytes)
     }
 
-    /// How many sessions a user may have at a time. Default: any number, so that no sign-in ends a session unasked, and
-    /// none costs the look.
+    /// The number of sessions that a user may have at a time. Default: unlimited, so that no sign-in ends another
+    /// session or costs the extra reads.
     ///
-    /// It is exact however many sign in at the same moment: fifty sign-ins with a limit of three leave three. In
-    /// Django's profiles a session is as old as its start and not as its sign-in, and the limit may be missed by
-    /// sign-ins at the same moment. Sessions that another program signed in count once a service of ours has seen them.
+    /// The limit is exact even for simultaneous sign-ins: fifty sign-ins with a limit of three leave three. In Django's
+    /// profiles the age of a session counts from its start, not from its sign-in, and simultaneous sign-ins may exceed
+    /// the limit. Sessions that another program signed in count once a service with this library has seen them.
     ///
-    /// Costs a sign-in one look at the user's index, and where that names more sessions than the limit one round trip
-    /// for each. With [`Refuse`](SessionLimit::Refuse) one look more, before it. Not for `DjangoDbStore`, which has no
-    /// index and reads all sessions.
+    /// Costs a sign-in one read of the user's index, and one round trip for each session if the index holds more than
+    /// the limit. [`Refuse`](SessionLimit::Refuse) adds one read before the sign-in. Not for `DjangoDbStore`, which has
+    /// no index and reads all sessions.
     ///
     /// ```
     /// # use shared_session::{Identity, SessionLimit, SessionManager, store::MemoryStore};
@@ -220,7 +221,7 @@ impl SessionManager {
         self.with(|core| core.session_limit = Some(limit))
     }
 
-    /// How failures are answered, in every adapter: a closure, or an [`OnError`]. Default:
+    /// Makes the response to a failure, in every adapter: a closure, or an [`OnError`]. Default:
     /// [`Reply::problem`](crate::Reply::problem).
     ///
     /// ```
@@ -239,12 +240,12 @@ impl SessionManager {
         self.with(|core| core.on_error = on_error.into())
     }
 
-    /// When clients may ask again after a request was answered with 503 because the store or the user database fails:
-    /// `Retry-After`, in whole seconds. Default: one second, because most outages are a restart or a failover.
+    /// When clients may retry after a 503 because the store or the user database fails: `Retry-After`, in whole
+    /// seconds. Default: one second, because most outages are a restart or a failover.
     ///
-    /// What an outage means is no setting: requests that need the session get 503 and keep their cookie, the others go
-    /// on. To go on as an anonymous visitor would look like a sign-out, and would lift whatever a session forbids.
-    /// How the answer looks is the business of [`with_on_error`](Self::with_on_error).
+    /// The behaviour during an outage is fixed: requests that need the session get 503 and keep their cookie, the
+    /// others continue. To continue as an anonymous visitor would look like a sign-out, and would lift the restrictions
+    /// that a session imposes. [`with_on_error`](Self::with_on_error) sets the look of the response.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -257,15 +258,15 @@ impl SessionManager {
         self.with(|core| core.retry_after = after)
     }
 
-    /// How long an estimate of the store's clock is used before it is read again. Default: 5 minutes; zero asks the
-    /// store each time.
+    /// How long the manager uses an estimate of the store's clock before it reads the clock again. Default: 5 minutes;
+    /// zero reads it each time.
     #[must_use]
     pub fn with_clock_refresh(self, every: Duration) -> Self {
         self.with(|core| core.clock = Arc::new(StoreClock::new(every)))
     }
 
-    /// Keeps sessions in this process, as long as Redis says that they have not changed. Default: none, so that every
-    /// request sees what any other service had acknowledged. See [`NearCache`] for how old an answer can be.
+    /// Keeps sessions in this process until Redis announces a change. Default: no cache, so that every request sees all
+    /// acknowledged writes of other services. [`NearCache`] tells how old a kept session can be.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the sessions are Django's, if the store [announces no
@@ -291,31 +292,31 @@ impl SessionManager {
         LazySession(Arc::new(inner))
     }
 
-    /// Seals the session, loaded or not, and decides what is to be stored. Later edits are errors. No I/O.
+    /// Seals the session, loaded or not, and decides the write. Later edits are errors. No I/O.
     pub fn close(&self, session: &LazySession, ending: Ending) -> Close {
         session.0.close(ending)
     }
 
-    /// Stores what [`close`](Self::close) decided. Once polled it runs to its end: if this future is dropped before
-    /// that, the rest runs on a task of its own.
+    /// Runs the write that [`close`](Self::close) decided. Once polled it runs to its end: if this future is dropped
+    /// before that, the rest runs on a separate task.
     ///
-    /// A commit that the handler began and did not wait for is waited for here, two seconds at most: what it stored is
-    /// then known, and its cookie is sent.
+    /// If the handler began a commit and did not wait for it, this waits for two seconds at most, to learn the result
+    /// and send its cookie.
     pub async fn commit(&self, commit: Commit) -> Outcome {
         commit.run().await
     }
 
-    /// Asks the store for its time: the proof that it answers. One round trip.
+    /// Checks that the store answers, by asking for its time. One round trip.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`] if it does not; [`ErrorKind::Config`] if the near cache or the signed cookies and the
-    /// profile do not go together.
+    /// [`ErrorKind::Unavailable`] if it does not; [`ErrorKind::Config`] if the profile does not support the near cache
+    /// or the signed cookies.
     pub async fn ping(&self) -> Result<(), Error> {
         self.0.refused.clone().map_or(Ok(()), Err)?;
         self.0.store.time().await.map(drop)
     }
 
-    /// Removes expired records from stores that do not expire by themselves, and says how many. Call it every few
+    /// Removes expired records from stores that do not expire them, and returns their number. Call it every few
     /// minutes.
     ///
     /// # Errors
@@ -324,7 +325,7 @@ impl SessionManager {
         self.0.store.purge_expired().await
     }
 
-    /// What happened so far in this process. No I/O.
+    /// The counters of this process so far. No I/O.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.stats.read()

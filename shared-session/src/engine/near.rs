@@ -1,4 +1,4 @@
-//! Sessions kept in this process, as long as Redis says that they have not changed.
+//! Sessions kept in this process until Redis announces a change.
 
 mod cache;
 mod rules;
@@ -17,27 +17,28 @@ use crate::{
 use cache::Cache;
 pub(crate) use rules::Ticket;
 
-/// Sessions kept in this process: a request whose session is kept asks Redis nothing.
+/// Sessions kept in this process: a request whose session is kept needs no call to Redis.
 ///
-/// A connection of its own has Redis announce every change under the key prefix (`CLIENT TRACKING` with `BCAST`). A
-/// session that changes, at whatever service, is dropped when the news arrives, and read again when it is asked for.
+/// On a separate connection Redis announces every change under the key prefix (`CLIENT TRACKING` with `BCAST`). When a
+/// session changes, in any service, the announcement drops it from the cache, and the next request reads it again.
 ///
-/// **How old an answer can be.** A session that another process changed or ended is answered as it was
+/// **How old an answer can be.** After another process changed or ended a session, this process may still answer with
+/// the old version
 ///
-/// - until the news arrives: usually well below a millisecond after the other process had its acknowledgement;
-/// - for a second at most, whatever happens: when the connection breaks everything is dropped at once, and a connection
-///   that is silent for most of a second counts as broken.
+/// - until the announcement arrives: usually well below a millisecond after the other process had its acknowledgement;
+/// - for a second at most, whatever happens: a broken connection drops everything at once, and a connection that is
+///   silent for most of a second counts as broken.
 ///
-/// What this process itself writes is dropped before its response is sent, so it always reads its own writes. Cookies
-/// that do not open the kept session are looked up in Redis, so a cookie that another service has just made works at
-/// once; that there is no session is never remembered. A write compares with Redis and not with what is kept, so
-/// signing in and out, revoking and lists are as they are without this. The adapters' `StaffUser` reads past it;
-/// elsewhere [`LoadOptions::past_near_cache`](crate::LoadOptions::past_near_cache) does.
+/// A write of this process drops the session before the response is sent, so a process always reads its own writes. A
+/// cookie that does not open the kept session is looked up in Redis, so a cookie that another service has just made
+/// works at once. The cache never stores the absence of a session. A write compares with the version in Redis, not in
+/// the cache, so sign-in, sign-out, revocation and lists work as without the cache. The adapters' `StaffUser` reads
+/// past the cache; elsewhere use [`LoadOptions::past_near_cache`](crate::LoadOptions::past_near_cache).
 ///
 /// **What it needs.** A connection made by [`RedisStore::connect`](crate::store::RedisStore::connect) and its siblings
-/// (not a pool), RESP3, and for users with an ACL the commands `CLIENT TRACKING` and `GET`. Without one of them, or
-/// while Redis is down, every request simply reads the store. The native profile only: Django's sessions do not say
-/// when they expire.
+/// (not a pool), RESP3, and for Redis users with an ACL the commands `CLIENT TRACKING` and `GET`. Without one of them,
+/// or while Redis is down, every request reads the store. The native profile only: Django's sessions do not contain
+/// their expiry.
 ///
 /// **What it costs.** One connection for each process, a `GET` five times a second, and a message for every write of
 /// the fleet.
@@ -64,25 +65,26 @@ impl Default for NearCache {
 }
 
 impl NearCache {
-    /// The default bounds. No I/O: the cache follows the changes of the manager's store from the first request on.
+    /// The default bounds. No I/O: the cache begins to follow the changes of the manager's store with the first
+    /// request.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The most sessions that are kept. Default: 10,000, which is plenty for the visitors of one minute, and a session
-    /// is read anew after that anyway.
+    /// The maximum number of kept sessions. Default: 10,000, which is plenty for the visitors of one minute; a kept
+    /// session is read again after a minute anyway.
     pub fn with_max_sessions(self, sessions: usize) -> Self {
         Self { sessions, ..self }
     }
 
-    /// The most memory that kept sessions take, in bytes, by estimate. Default: 32 MiB. Sessions larger than a
-    /// sixteenth of it are not kept.
+    /// The maximum memory of kept sessions, in bytes, as an estimate. Default: 32 MiB. Sessions larger than a sixteenth
+    /// of it are not kept.
     pub fn with_max_bytes(self, bytes: usize) -> Self {
         Self { bytes, ..self }
     }
 }
 
-/// A near cache at work.
+/// A running near cache.
 pub(crate) struct Near {
     cache: Arc<Cache>,
     watch: Box<dyn Watch>,
@@ -111,7 +113,7 @@ impl Near {
         self.cache.get(token)
     }
 
-    /// To be called before a session is read, so that what is read may be kept.
+    /// Call this before reading a session, to be allowed to keep it.
     pub(crate) fn begin(&self, handle: &Handle) -> Option<Ticket> {
         let ticket = self.cache.begin(handle);
         if ticket.is_none() {

@@ -1,4 +1,4 @@
-//! How a request ends, and what that means for its response.
+//! The end of a request, and its effects on the response.
 
 pub(crate) mod form_state;
 
@@ -22,13 +22,13 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// The ending that a response with `status` means.
+    /// The ending of a request whose response has `status`.
     #[must_use]
     pub const fn of_status(status: u16) -> Self {
         if status >= 500 { Self::Failed } else { Self::Completed }
     }
 
-    /// The result for those who reopened the session of a request that ends like this, without a session.
+    /// The result for reopened handles if a request ends like this, without a session.
     pub(crate) fn without_session(self) -> Result<(), Error> {
         match self {
             Self::Completed => Ok(()),
@@ -37,14 +37,14 @@ impl Ending {
     }
 }
 
-/// What becomes of the browser's cookie.
+/// The change to the browser's cookie.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum CookieAction {
     #[default]
     Keep,
-    /// To be kept for so long, or as long as the browser runs.
+    /// A new cookie, kept for this time, or as long as the browser runs.
     Set(Token, Option<Duration>),
-    /// The one that the browser has, for another time.
+    /// The cookie that the browser has, with another lifetime.
     Extend(Token, Option<Duration>),
     Remove,
 }
@@ -60,16 +60,16 @@ impl CookieAction {
     }
 }
 
-/// How a request carries its session, and how its answer does.
+/// How a request and its response carry the session.
 #[derive(Clone, Copy)]
 pub(crate) struct Carried {
     /// How often the cookie was sent.
     pub(crate) sent: Sent,
-    /// The answer tells a bearer token and sets no cookie.
+    /// The response carries a bearer token and sets no cookie.
     pub(crate) as_bearer: bool,
 }
 
-/// What the session means for the response.
+/// The headers that the session adds to the response, or the error to answer.
 #[derive(Default)]
 #[must_use = "the headers must be put on the response"]
 pub struct Outcome {
@@ -77,7 +77,7 @@ pub struct Outcome {
     pub(crate) cookie: CookieAction,
     set_cookie: Option<SetCookie>,
     bearer_token: Option<String>,
-    /// The session may be carried as a bearer token, so the answer depends on that, too.
+    /// The request may carry a bearer token, so the response also depends on the `Authorization` header.
     takes_bearer: bool,
     /// The cookie of form tokens.
     form_cookie: Option<SetCookie>,
@@ -100,7 +100,7 @@ impl Outcome {
             _ if as_bearer => None,
             CookieAction::Keep => None,
             CookieAction::Set(token, max_age) => Some(setting(token, *max_age, sent)),
-            // A twin would have the same value: time enough to expire it when it is sent.
+            // A second cookie of the same name would have the same value; it can be expired once the browser sends it.
             CookieAction::Extend(token, max_age) if sent == Sent::Once => Some(setting(token, *max_age, Sent::Nothing)),
             CookieAction::Extend(token, max_age) => Some(setting(token, *max_age, sent)),
             CookieAction::Remove => Some(core.cookie.deleting(sent)),
@@ -113,13 +113,13 @@ impl Outcome {
         Self { error, cookie, set_cookie, bearer_token, takes_bearer, form_cookie, read, private }
     }
 
-    /// Whether the response stays as it is.
+    /// Whether the response stays unchanged.
     #[cfg(feature = "tower")]
     pub(crate) fn is_silent(&self) -> bool {
         !self.read && !self.private && !self.sends_secret()
     }
 
-    /// This, of a request with form tokens.
+    /// Adds the effect of form tokens.
     pub(crate) fn with_form(mut self, form: FormPart) -> Self {
         self.form_cookie = form.set_cookie;
         self.read |= form.is_page;
@@ -127,27 +127,27 @@ impl Outcome {
         self
     }
 
-    /// Whether the response gives the client something that opens a session, or a form.
+    /// Whether the response gives the client the secret of a session or of a form.
     fn sends_secret(&self) -> bool {
         self.set_cookie.is_some() || self.bearer_token.is_some() || self.form_cookie.is_some()
     }
 
     pub(crate) fn failed(error: Error, cookie: CookieAction, carried: Carried, core: &Core) -> Self {
         core.stats.count_failure(error.kind());
-        // Somebody else has replaced or ended what an earlier commit of this request made.
+        // Another request has replaced or ended the session that an earlier commit of this request made.
         let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);
         let cookie = if lost && matches!(cookie, CookieAction::Set(..)) { CookieAction::Keep } else { cookie };
         Self { error: Some(error), ..Self::read(cookie, false, carried, core) }
     }
 
-    /// Why the handler's response must be dropped and this error answered instead.
+    /// The error to answer instead of the handler's response, if there is one.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.error.as_ref()
     }
 
     /// The values of the `Set-Cookie` headers to append, in this order, in answer to a request to `url`; empty for most
-    /// requests. Whatever else the browser may hold under a cookie's name is expired first. The cookie of form tokens
+    /// requests. Other cookies of the same name that the browser may hold are expired first. The cookie of form tokens
     /// follows that of the session.
     #[must_use]
     pub fn set_cookies(&self, url: &RequestUrl<'_>) -> Vec<String> {
@@ -163,13 +163,14 @@ impl Outcome {
         }
     }
 
-    /// That of [`set_cookies`](Self::set_cookies) which sets or deletes the session cookie in its configured scope.
+    /// The value among [`set_cookies`](Self::set_cookies) that sets or deletes the session cookie in its configured
+    /// scope.
     #[must_use]
     pub fn set_cookie(&self) -> Option<&str> {
         self.set_cookie.as_ref().map(SetCookie::own)
     }
 
-    /// The name of the header that tells a client its new bearer token.
+    /// The name of the header that carries a client's new bearer token.
     pub const BEARER_HEADER: &str = "session-token";
 
     /// The value of the header [`BEARER_HEADER`](Self::BEARER_HEADER) to set: the token that a client sends from now on
@@ -180,8 +181,8 @@ impl Outcome {
         self.bearer_token.as_deref()
     }
 
-    /// The value to append to `Vary`, given those that the response has: a response that depends on the session depends
-    /// on `Cookie` (RFC 9110, 12.5.5), and where bearer tokens are accepted on `Authorization`.
+    /// The value to append to `Vary`, given the values that the response has: a response that depends on the session
+    /// depends on `Cookie` (RFC 9110, 12.5.5), and also on `Authorization` if bearer tokens are accepted.
     #[must_use]
     pub fn vary<'a>(&self, present: impl IntoIterator<Item = &'a [u8]>) -> Option<&'static str> {
         let (mut cookie, mut authorization) = (!self.read, !(self.read && self.takes_bearer));
@@ -199,7 +200,7 @@ impl Outcome {
 
     /// The value that `Cache-Control` must be set to, given whether the handler set one: `no-store` with a new cookie
     /// or bearer token (RFC 9111, 7.3; RFC 6750, 5.3), else `private` for signed-in visitors and for pages with a form
-    /// token, unless the handler decided.
+    /// token, unless the handler set one.
     #[must_use]
     pub fn cache_control(&self, handler_set_one: bool) -> Option<&'static str> {
         if self.sends_secret() {

@@ -20,17 +20,17 @@ use crate::{
     },
 };
 
-/// What to do with the store.
+/// The operations to run on the store.
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub(crate) end: Option<SessionEnd>,
     pub(crate) write: Option<Write>,
-    /// Where the request came from.
+    /// The client's address.
     pub(crate) address: Option<IpAddr>,
 }
 
 impl Plan {
-    /// Whether it leaves a session that only a new cookie opens.
+    /// Whether it produces a session that only a new cookie opens.
     pub(crate) fn needs_cookie(&self) -> bool {
         match &self.write {
             Some(Write::Create(_)) => true,
@@ -47,7 +47,7 @@ impl Plan {
         }
     }
 
-    /// What the audit log is told of its write.
+    /// The audit event of its write.
     pub(crate) fn audit_kind(&self) -> Option<AuditKind> {
         match &self.write {
             _ if self.signs_in() => Some(AuditKind::SignIn),
@@ -56,17 +56,17 @@ impl Plan {
         }
     }
 
-    /// The sessions that it may change, as far as they are known.
+    /// The sessions that it may change, as far as their handles are known.
     pub(crate) fn handles(&self) -> [Option<Handle>; 2] {
         let ended = match &self.end {
             Some(SessionEnd::Record(token, _) | SessionEnd::Unreadable(token, _)) => Some(token.handle),
-            // Several, and read past the near cache: each is dropped when it is ended.
+            // `Core::end` drops each of them from the near cache.
             Some(SessionEnd::Cookies(_)) | None => None,
         };
         let written = match &self.write {
             Some(Write::Touch { token, .. }) => Some(token.handle),
             Some(Write::Edit(edit)) => Some(edit.token.handle),
-            // Nobody knows its handle yet.
+            // It has no handle yet.
             Some(Write::Create(_)) | None => None,
         };
         [ended, written]
@@ -76,7 +76,7 @@ impl Plan {
 /// One write.
 #[derive(Debug)]
 pub(crate) enum Write {
-    /// Note the last use or renewed marks; may be dropped.
+    /// Store the last use or renewed marks; may be dropped.
     Touch { token: Token, record: Arc<Record>, renew: Option<Identity> },
     /// Edit a session that exists.
     Edit(Edit),
@@ -102,7 +102,7 @@ pub(crate) struct PendingChanges {
     pub(crate) missed: MissedTake,
 }
 
-/// Decides what a draft comes to. `Ok(None)`: nothing is to be done.
+/// Turns a draft into a plan. `Ok(None)`: there is nothing to do.
 pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
     let Draft { base, delta, intent, expiry, mut end, renew, client, loaded_at } = draft;
     let edited = !delta.is_empty();
@@ -130,7 +130,7 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
         (Loaded::Nothing { refused: true } | Loaded::Rotated(..), _) if edited || end.is_some() => return Err(stale()),
         (Loaded::Nothing { .. }, _) if edited => {
             let pending = pending(None);
-            // Edits that come to nothing start no session, and neither does an expiry.
+            // Edits without effect start no session, and neither does an expiry.
             (!pending.delta.resolve(&Entries::empty(), missed)?.is_empty()).then_some(Write::Create(pending))
         }
         (Loaded::Nothing { .. } | Loaded::Rotated(..) | Loaded::Unreadable(..), _) => None,

@@ -1,11 +1,11 @@
-//! What the handles of one request share, and how the request ends.
+//! The state that the handles of one request share, and the end of the request.
 //!
 //! The rules:
 //!
-//! - The cookie that commits of the request have made is beside the state and not in it: no error and no dropped future
-//!   takes it along.
-//! - How a request ends is decided once: when its response is decided, or when it is dropped. From then on nothing is
-//!   edited, and those who reopened its session know where that is.
+//! - The cookie made by commits of the request is stored beside the state, not in it, so no error and no dropped future
+//!   loses it.
+//! - The end of a request is decided once: when its response is decided, or when it is dropped. After that no edit is
+//!   possible, and reopened handles can find the session.
 
 pub(crate) mod commit;
 pub(crate) mod credentials;
@@ -48,7 +48,7 @@ pub(crate) struct RequestState {
     shared: Mutex<Shared>,
 }
 
-/// What the method of a request says about it. GET is safe.
+/// The kind of a request's method. GET is safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     /// HEAD and OPTIONS: commits nothing.
@@ -58,15 +58,15 @@ pub(crate) enum Method {
     Other,
 }
 
-/// Where the session of a handle comes from.
+/// The source of a handle's session.
 pub(crate) enum Origin {
-    /// What was sent. The answer may set another cookie.
+    /// The credentials of a request. The response may set another cookie.
     Request(Credentials),
-    /// A request that the handle outlives: no answer can set a cookie.
+    /// A request that the handle outlives: no response can set a cookie.
     Reopened(Followed),
 }
 
-/// Where a visitor's session is: under a cookie; nowhere yet, for a visitor without one; or why nobody can say.
+/// The token of a visitor's session; `None` for a visitor without a session yet; or the reason why it is unknown.
 pub(crate) type CurrentToken = Result<Option<Token>, Error>;
 
 /// A request whose session is followed.
@@ -76,22 +76,22 @@ pub(crate) enum Followed {
     Running { request: Weak<RequestState>, end: watch::Receiver<Option<CurrentToken>> },
 }
 
-/// What changes while a request runs.
+/// The mutable state of a request.
 pub(crate) struct Shared {
     pub(crate) state: State,
-    /// What the commits of this request have left to send.
+    /// The cookie change that the commits of this request have left to send.
     pub(crate) cookie: CookieAction,
     pub(crate) forms: FormState,
     #[cfg(feature = "users")]
     pub(crate) user_cache: UserCacheUse,
-    /// The answer tells a bearer token and sets no cookie.
+    /// The response carries a bearer token and sets no cookie.
     pub(crate) as_bearer: bool,
     /// The task that the request runs on.
     task: Option<task::Id>,
     end: RequestEnd,
 }
 
-/// Whether a cache of users may say who is signed in, and whether it did.
+/// Whether a cache of users may confirm the signed-in user, and whether it did.
 #[cfg(feature = "users")]
 #[derive(Clone, Copy)]
 pub(crate) struct UserCacheUse {
@@ -110,20 +110,20 @@ pub(crate) enum State {
     Closed,
 }
 
-/// What comes of a commit: whether somebody is signed in. If its task panics, those who wait get nothing.
+/// The result of a commit: whether a user is signed in. If its task panics, waiting receivers get no result.
 pub(crate) type Committed = watch::Receiver<Option<Result<bool, Error>>>;
 
 /// An open draft.
 pub(crate) struct Open {
     pub(crate) draft: Draft,
-    /// Whom the user's row says it is, once that was asked. Only the users know its type.
+    /// The user according to its row, once the row was read. Only the `users` module knows its type.
     #[cfg(feature = "users")]
     pub(crate) user: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// Whether the request has ended.
 enum RequestEnd {
-    /// Not yet. Those who wait for it, if there are any.
+    /// Not yet. Holds the sender to the handles that wait for the end, if there are any.
     Awaited(Option<watch::Sender<Option<CurrentToken>>>),
     Ended(CurrentToken),
 }
@@ -137,7 +137,7 @@ impl State {
         }))
     }
 
-    /// The draft, or why there is none to work on.
+    /// The draft, or the reason why it cannot be edited.
     pub(crate) fn open(&mut self) -> Result<&mut Open, Error> {
         match self {
             Self::Open(open) => Ok(open),
@@ -179,7 +179,7 @@ impl RequestState {
         }
     }
 
-    /// The well-formed cookies of which none counts, because there are several.
+    /// The well-formed cookies of a request whose cookies conflict. All of them are ignored.
     pub(crate) fn rivals(&self) -> &[Token] {
         match &self.origin {
             Origin::Request(credentials) => &credentials.rivals,
@@ -187,7 +187,7 @@ impl RequestState {
         }
     }
 
-    /// How often the request brought the cookie.
+    /// How often the request sent the cookie.
     pub(crate) fn sent(&self) -> Sent {
         match &self.origin {
             Origin::Request(credentials) => credentials.sent,
@@ -210,17 +210,17 @@ impl RequestState {
         }
     }
 
-    /// How the session was carried, and is to be in the answer.
+    /// How the request carried the session, and how the response has to.
     pub(crate) fn carried(&self) -> Carried {
         Carried { sent: self.sent(), as_bearer: self.shared().as_bearer }
     }
 
-    /// Whether no browser sent it by itself: it has a bearer token and no cookie at all.
+    /// Whether no browser sent the request by itself: it has a bearer token and no cookie at all.
     pub(crate) fn needs_no_form_token(&self) -> bool {
         matches!(&self.origin, Origin::Request(sent) if sent.carrier == Carrier::Bearer && !sent.has_cookies)
     }
 
-    /// What form tokens mean for the answer, which has this `cookie`.
+    /// The effect of form tokens on the response, which has this `cookie`.
     pub(crate) fn form_part(&self, cookie: &CookieAction) -> FormPart {
         let is_new = matches!(cookie, CookieAction::Set(..));
         let Some(tokens) = &self.core.forms else { return FormPart::default() };
@@ -246,7 +246,7 @@ impl RequestState {
         }
     }
 
-    /// Whether nobody asked for the session; nobody can any more.
+    /// Whether no handler asked for the session. After this call none can.
     pub(crate) fn seal_untouched(&self) -> bool {
         let mut shared = self.shared();
         let is_untouched = matches!(shared.state, State::Unloaded);
@@ -256,7 +256,7 @@ impl RequestState {
         is_untouched
     }
 
-    /// Takes the state out, for good, and the cookie that is to be sent.
+    /// Takes the state out for good, and returns it with the cookie change to send.
     pub(crate) fn seal(&self) -> (State, CookieAction) {
         let mut shared = self.shared();
         (std::mem::replace(&mut shared.state, State::Closed), shared.cookie.clone())
@@ -265,7 +265,7 @@ impl RequestState {
 
 impl Drop for RequestState {
     fn drop(&mut self) {
-        // What most requests come to, told without the lock.
+        // Most requests have ended here, which needs no lock to see.
         let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
         if !shared.has_ended() {
             self.abandon();
@@ -273,10 +273,10 @@ impl Drop for RequestState {
     }
 }
 
-/// Held by whatever runs a request, next to the future of its handler: if it is dropped before
-/// [`SessionManager::close`](crate::SessionManager::close), the request ends there. Then nothing of its session can be
-/// edited any more, wherever a clone of the handle went, and tasks that wait for a
-/// [reopened](crate::SessionManager::reopen) session get an error. Both adapters hold one.
+/// A middleware holds it next to the future of the handler. If it is dropped before
+/// [`SessionManager::close`](crate::SessionManager::close), the request ends there: no clone of the handle can edit the
+/// session any more, and tasks that wait for a [reopened](crate::SessionManager::reopen) session get an error. Both
+/// adapters hold one.
 #[must_use = "the request ends when this is dropped"]
 pub struct RequestGuard(Arc<RequestState>);
 
@@ -289,8 +289,8 @@ impl RequestGuard {
         &self.0
     }
 
-    /// The request runs on the task that calls this, which therefore cannot wait for the request's end. To be called
-    /// where the handler's future is polled, if that may be another task than the one that opened the session.
+    /// Marks the calling task as the one that runs the request, which therefore cannot wait for the request's end. Call
+    /// it where the handler's future is polled, if that may be another task than the one that opened the session.
     pub fn enter(&self) {
         self.0.shared().task = task::try_id();
     }

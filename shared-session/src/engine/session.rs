@@ -1,4 +1,4 @@
-//! A request's session, loaded: what handlers edit.
+//! A request's loaded session, which handlers edit.
 
 pub(crate) mod commit_now;
 pub(crate) mod key;
@@ -29,12 +29,12 @@ use crate::{
     store::StoreTime,
 };
 
-/// A loaded session. Reads and edits are synchronous; what was edited is committed, in one atomic step, before the
-/// response is sent.
+/// A loaded session. Reads and edits are synchronous; the edits are committed, in one atomic step, before the response
+/// is sent.
 ///
 /// Edits are merged with those of other requests and services: different entries never overwrite each other,
 /// [`update`](Session::update) is replayed on the newest value, and of two [`insert`](Session::insert)s of one entry
-/// the later stands. Responses with a 5xx status commit nothing.
+/// the later wins. Responses with a 5xx status commit nothing.
 ///
 /// ```
 /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -54,8 +54,8 @@ impl Session {
     /// itself, as an `Option` does. No I/O.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if it is not a `T`; the error names the entry and the type. [`ErrorKind::Unreadable`] if
-    /// the record cannot be decoded.
+    /// [`ErrorKind::Value`] if the value is not a `T`; the error names the entry and the type.
+    /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn get<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
         let name = name.entry_name();
         self.0.with(|open| {
@@ -72,7 +72,7 @@ impl Session {
         self.0.with(|open| Ok(open.draft.delta.names(open.draft.base.entries()?)))
     }
 
-    /// Whether there is an entry `name`, also one that is `null`. No I/O.
+    /// Whether there is an entry `name`, even if its value is `null`. No I/O.
     ///
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
@@ -80,7 +80,7 @@ impl Session {
         self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name.entry_name()).is_some()))
     }
 
-    /// Whether there are no entries. A signed-in session may well be empty: its user is no entry. No I/O.
+    /// Whether there are no entries. A signed-in session may be empty, because its user is not an entry. No I/O.
     ///
     /// # Errors
     /// As [`contains`](Self::contains).
@@ -88,27 +88,27 @@ impl Session {
         Ok(self.names()?.is_empty())
     }
 
-    /// Sets `name` to `value`, whatever is stored then. Starts a session if there is none. With a [`Key`](crate::Key)
-    /// the value may be borrowed: a `&str` for a `Key<String>`.
+    /// Sets `name` to `value`, whatever is stored at the commit. Starts a session if there is none. With a
+    /// [`Key`](crate::Key) the value may be borrowed: a `&str` for a `Key<String>`.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if `value` cannot be written as JSON: it holds NaN or an infinity, or a map whose keys are
     /// neither text nor numbers. In a Django profile also if it holds a number that a Python float would round, which
-    /// only raw JSON and arbitrary-precision numbers do. Nothing is edited then. Integers may have any size.
+    /// only raw JSON and arbitrary-precision numbers can. An error edits nothing. Integers may have any size.
     pub fn insert<T: Serialize + ?Sized>(&self, name: impl EntryFor<T>, value: &T) -> Result<(), Error> {
         let name = name.entry_name();
         self.set_value(name, Json::encode(value).map_err(|error| error.of_entry(name))?)
     }
 
-    /// Changes `name` by a closure from its value to the next (`None`: absent) and returns the value that this request
-    /// now sees. The closure must be pure: it runs again on the newest value if another request was faster. To answer
-    /// with the value that was really stored, [`commit`](Self::commit) first and read it again.
+    /// Changes `name` with a closure from its current value to the next (`None`: absent) and returns the value that
+    /// this request now sees. The closure must be pure: it runs again on the newest value if another request was
+    /// faster. To respond with the value that was really stored, [`commit`](Self::commit) first and read it again.
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if the stored value is not a `T`, or the next one cannot be written as JSON (see
-    /// [`insert`](Self::insert)) or would not read back as a `T`; and if the closure changes a value that holds what
-    /// `T` does not keep: a Python value that JSON does not have, or a number with more digits. Nothing is edited then.
-    /// A closure that leaves such a value as it is leaves it alone.
+    /// [`insert`](Self::insert)) or would not read back as a `T`; and if the closure changes a value with data that `T`
+    /// does not hold: a Python value that JSON does not have, or a number with more digits. An error edits nothing. A
+    /// closure may return such a value unchanged.
     pub fn update<T, F>(&self, name: impl EntryOf<T>, f: F) -> Result<Option<T>, Error>
     where
         T: Serialize + DeserializeOwned,
@@ -118,7 +118,7 @@ impl Session {
         let (core, entry) = (Arc::clone(&self.0.core), name.to_owned());
         let next = move |stored: Option<&Json>| {
             let next = next(&f, stored).map_err(|error| error.of_entry(&entry))?;
-            // What stays as it was found is in the session already.
+            // An unchanged value is in the session already, so it needs no check.
             if let Some((next, _)) = next.as_ref().filter(|(next, _)| stored != Some(next)) {
                 core.profile.check(next).map_err(|error| error.of_entry(&entry))?;
             }
@@ -133,8 +133,8 @@ impl Session {
         })
     }
 
-    /// Changes `name` by a closure from its value, or from `default` where there is none, and returns the value that
-    /// this request now sees: for counters. As [`update`](Self::update), which can also remove an entry.
+    /// Changes `name` with a closure from its current value, or from `default` if there is none, and returns the value
+    /// that this request now sees: for counters. As [`update`](Self::update), which can also remove an entry.
     ///
     /// ```
     /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -172,9 +172,9 @@ impl Session {
     /// Removes every entry that this request sees. The session stays, and its user stays signed in: to end it, use
     /// [`logout`](Self::logout).
     ///
-    /// As [`remove`](Self::remove) does with one name, this removes what is stored under these names when the session
-    /// is committed, whatever another request has made of it meanwhile. An entry under a name that this request has not
-    /// seen stays. Starts no session.
+    /// As [`remove`](Self::remove) does with one name, the commit removes the entries under these names even if another
+    /// request has changed them meanwhile. An entry under a name that this request has not seen stays. Starts no
+    /// session.
     ///
     /// ```
     /// # use shared_session::{Identity, SessionManager, store::MemoryStore};
@@ -200,8 +200,8 @@ impl Session {
     /// [`commit`](Self::commit): then all but one get [`ErrorKind::AlreadyTaken`].
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] if the value is not a `T`; it then stays. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if
-    /// there is a value: it would not be removed.
+    /// [`ErrorKind::Value`] if the value is not a `T`; the value then stays. [`ErrorKind::ReadOnly`] on HEAD and
+    /// OPTIONS, if there is a value, because it would not be removed.
     pub fn take<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
         let name = name.entry_name();
         self.0.with(|open| {
@@ -217,7 +217,7 @@ impl Session {
     }
 
     /// Replaces the secret in the cookie; the old cookie is refused from the commit on. Call it when privileges change;
-    /// [`login_as`](Self::login_as) does by itself.
+    /// [`login_as`](Self::login_as) already includes it.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
@@ -233,11 +233,11 @@ impl Session {
         })
     }
 
-    /// Signs out: ends the session, whether or not somebody is signed in. Its record is deleted and its cookie removed.
-    /// Edits that follow start a new session.
+    /// Signs out: ends the session, whether or not a user is signed in. The commit deletes its record and removes its
+    /// cookie. Later edits start a new session.
     ///
-    /// If the request carries different session cookies, so that nobody is signed in, every session that one of them
-    /// opens is ended, and the cookies are removed in all scopes that the browser may hold them in.
+    /// If the request carries conflicting session cookies and is therefore anonymous, every session that one of them
+    /// opens is ended, and the cookies are removed in all scopes in which the browser may hold them.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
@@ -255,11 +255,11 @@ impl Session {
         })
     }
 
-    /// Says when this session ends, and how long the browser keeps its cookie; see [`Expiry`]. Everybody's session may
-    /// have one, signed in or not. It counts as an edit; of two requests that set it, the later commit stands. It
-    /// starts no session by itself: without one it goes with whatever starts one in this request. No I/O.
+    /// Sets when this session ends, and how long the browser keeps its cookie; see [`Expiry`]. Works for anonymous and
+    /// signed-in sessions. It counts as an edit; of two requests that set it, the later commit wins. It starts no
+    /// session by itself: it applies to a session that another edit of this request starts. No I/O.
     ///
-    /// It stays until it is set again, [`logout`](Self::logout) ends the session, or a user signs in: to say it with a
+    /// It stays until it is set again, [`logout`](Self::logout) ends the session, or a user signs in: to set it at a
     /// sign-in, call this after [`login_as`](Self::login_as), or use `login_with`.
     ///
     /// # Errors
@@ -291,10 +291,10 @@ impl Session {
         })
     }
 
-    /// Signs a user in: the cookie is replaced and the absolute lifetime starts again. Entries survive if nobody or the
-    /// same user was signed in before; otherwise a new session starts. An [expiry](Self::set_expiry) that was set
-    /// before is gone, but for Django's profiles: there it stays, as in Django's `login`, unless another user was
-    /// signed in.
+    /// Signs a user in: the cookie is replaced and the absolute lifetime starts again. Entries survive if the session
+    /// was anonymous or belonged to the same user; otherwise a new session starts. An earlier
+    /// [expiry](Self::set_expiry) is dropped, except in Django's profiles: there it stays, as in Django's `login`,
+    /// unless another user was signed in.
     ///
     /// # Errors
     /// [`ErrorKind::Closed`] after the response was decided.
@@ -308,7 +308,7 @@ impl Session {
             open.draft.intent = Intent::Login(identity);
             open.draft.expiry = expiry;
             if matches!(open.draft.base, Loaded::Unreadable(..)) {
-                // What cannot be read stays as it is; edits that follow belong to the new session.
+                // The unreadable record stays unchanged; later edits belong to the new session.
                 open.draft.base = Loaded::Nothing { refused: false };
             }
             #[cfg(feature = "users")]
@@ -319,8 +319,8 @@ impl Session {
         })
     }
 
-    /// Asks for a new cookie and other marks of the user who is signed in, and for nothing else; where this request
-    /// signs the user in anyway, with these marks.
+    /// Requests a new cookie and new marks for the signed-in user, and nothing else. If this request signs a user in
+    /// anyway, that sign-in uses these marks.
     #[cfg(feature = "users")]
     pub(crate) fn renew_cookie(&self, identity: Identity) -> Result<(), Error> {
         self.0.with(|open| {
@@ -336,7 +336,7 @@ impl Session {
         })
     }
 
-    /// Who the record says is signed in. To know whether that still holds, ask for the current user.
+    /// The signed-in user according to the record. To check whether this still holds, ask for the current user.
     ///
     /// # Errors
     /// As [`get`](Self::get).
@@ -358,17 +358,17 @@ impl Session {
     }
 
     /// When the session started, in store time; `None` while there is none in the store, or if another program made it
-    /// that does not say.
+    /// and did not store the time.
     #[must_use]
     pub fn created_at(&self) -> Option<StoreTime> {
         self.record(|_, record| record.started()).flatten()
     }
 
-    /// When the user of the session signed in, in store time; `None` if nobody is signed in, or if another program
-    /// signed them in that does not say. A sign-in of this request counts once it is stored. No I/O.
+    /// When the user of the session signed in, in store time; `None` if the session is anonymous, or if another program
+    /// signed the user in and did not store the time. A sign-in of this request counts once it is stored. No I/O.
     ///
     /// In Django's profiles only sign-ins by this library set it. A later sign-in in Django does not change it, so the
-    /// time may be too early and is never too late.
+    /// time may be too early but never too late.
     #[must_use]
     pub fn authenticated_at(&self) -> Option<StoreTime> {
         self.record(|_, record| record.signed_in()).flatten()
@@ -386,7 +386,7 @@ impl Session {
         self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
     }
 
-    /// As [`insert`](Self::insert), of a value as it is stored.
+    /// As [`insert`](Self::insert), for a value that is JSON already.
     pub(crate) fn set_value(&self, name: &str, value: Json) -> Result<(), Error> {
         self.0.core.profile.check(&value).map_err(|error| error.of_entry(name))?;
         self.0.with(|open| {

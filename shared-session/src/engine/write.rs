@@ -36,7 +36,7 @@ use crate::{
 };
 
 impl Core {
-    /// Runs the plan. Observed: a span, and its time.
+    /// Runs the plan in a span, and measures its time.
     pub(crate) async fn write_observed(&self, plan: Box<Plan>) -> Result<Written, Error> {
         let span =
             tracing::info_span!("session.commit", outcome = tracing::field::Empty, attempts = tracing::field::Empty);
@@ -72,7 +72,7 @@ impl Core {
             None => CookieAction::Keep,
             Some(end) => match Box::pin(self.end(end, plan.address)).await {
                 Ok(()) => CookieAction::Remove,
-                // A sign-in goes on: its session is a new one.
+                // A sign-in continues: its session is a new one.
                 Err(error) if signs_in && error.kind() == ErrorKind::Stale => CookieAction::Remove,
                 Err(error) => return Err(error),
             },
@@ -142,7 +142,7 @@ impl Core {
             let replace = self.replace(&place, &base, next, tag, edit, ttl);
             let attempted = match &edit.pending.login {
                 None => replace.await?,
-                // The index entry goes first on the same connection; both are waited for together.
+                // The index entry is sent first, on the same connection; both run concurrently.
                 Some(identity) => Box::pin(self.indexed(&place, identity, limits.deadline, replace)).await?,
             };
             let attempted = match attempted {
@@ -165,7 +165,7 @@ impl Core {
                     return Ok(Written::under_new_cookie(token, record, max_age));
                 }
                 Attempt::Overtaken(newer) => {
-                    // An earlier attempt, on a connection that was given up, may have been applied meanwhile. The newer
+                    // An earlier attempt, on an abandoned connection, may have been applied meanwhile. The newer
                     // version may build on it.
                     if let Some(error) = lost {
                         return Err(error);
@@ -173,7 +173,7 @@ impl Core {
                     self.stats.merged.add_one();
                     (base, which) = (newer, Original::Newer);
                 }
-                // A second lost reply is no coincidence.
+                // Give up after a second lost reply.
                 Attempt::NotApplied(error) if lost.is_some() || error.is_late() => return Err(error),
                 Attempt::NotApplied(error) => lost = Some(error),
             }
@@ -181,7 +181,7 @@ impl Core {
         Err(too_slow())
     }
 
-    /// What `edit` makes of `base`, the version that the request loaded or a newer one; `None` if that is nothing.
+    /// Applies `edit` to `base`, the version that the request loaded or a newer one; `None` if nothing changes.
     fn edited(&self, which: Original, base: &Record, edit: &Edit, now: StoreTime) -> Result<Option<Content>, Error> {
         let changes = edit.pending.delta.resolve_on(which, &base.entries, edit.pending.missed)?;
         if changes.is_empty() && !edit.rotate && edit.renew.is_none() && edit.pending.expiry.is_none() {
@@ -203,8 +203,8 @@ impl Core {
             Ok(Replaced::Stored) => Ok(Attempt::Stored(next)),
             Ok(Replaced::Gone) => Err(gone()),
             Ok(Replaced::Conflict(current)) => Box::pin(self.judge(place, &current, tag, edit)).await,
-            // The reply did not come: only what is stored now can tell, and only where versions carry the tag of their
-            // commit. Equal bytes may be another's.
+            // The reply was lost. Only the stored version can tell whether the write was applied, and only if versions
+            // carry the tag of their commit: another commit may have written equal bytes.
             Err(error) if error.is_undecided() && next.is_of(tag) => {
                 let Ok(Some(current)) = self.store.load(&place.key).await else { return Err(error) };
                 if base.version().matches(&current) {
@@ -219,7 +219,7 @@ impl Core {
         }
     }
 
-    /// After a write: it may have landed on a session that had ended and that another program brought back.
+    /// Checks, after a write, that it did not go to an ended session that another program had restored.
     async fn stays_ended(&self, place: &Place) -> Result<(), Error> {
         if self.tombstone(place).await?.is_none() {
             return Ok(());
@@ -228,8 +228,8 @@ impl Core {
         Err(gone())
     }
 
-    /// Writes down the last use, and the user's renewed marks. Compares like any write, changes no entry, and never
-    /// fails the request: a write that was faster has noted a later use.
+    /// Stores the last use, and the user's renewed marks. Compares like any write, changes no entry, and never fails
+    /// the request: a concurrent write that was faster has stored a later use.
     async fn touch(&self, token: &Token, record: Arc<Record>, renew: Option<Identity>) -> Written {
         let touched = async {
             let now = self.now().await?;
@@ -256,7 +256,7 @@ impl Core {
         }
     }
 
-    /// Adds the session at `place` to the user's index, then runs `write`; both are under way together.
+    /// Adds the session at `place` to the user's index and runs `write`, concurrently.
     async fn indexed<T>(
         &self,
         place: &Place,

@@ -1,8 +1,8 @@
-//! Where a session comes from.
+//! The client that started a session.
 
 use std::net::IpAddr;
 
-/// The browser a session was started from, for the list of devices.
+/// The browser that started a session, for the list of devices.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Client {
@@ -32,7 +32,7 @@ impl Client {
 
 /// The network address of the client.
 ///
-/// Adapters use the peer's address. Behind a proxy that is the proxy's: put this into the request's extensions, before
-/// the session is loaded, and they use it instead.
+/// Adapters use the peer's address. Behind a proxy that is the address of the proxy: put this value into the request's
+/// extensions before the session is loaded, and the adapters use it instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);

@@ -1,4 +1,5 @@
-//! One version of a session, decoded: what every format says of it, and where in its bytes the rest is.
+//! One decoded version of a session: the content common to all formats, and the positions of the other parts in its
+//! bytes.
 
 use std::{any::Any, fmt, ops::Range, sync::Arc};
 
@@ -24,10 +25,10 @@ pub(crate) struct Content {
     pub(crate) entries: Entries,
 }
 
-/// The comparison that keeps a deletion to the session that was seen.
+/// The comparison that limits a deletion to the session that was seen.
 #[derive(Clone, Debug)]
 pub(crate) enum Ownership {
-    /// Nothing: whoever knows the key owns the session.
+    /// No comparison: knowledge of the key proves ownership.
     Key,
     /// The part of the record that holds the secret's hash.
     Part(Seen),
@@ -51,7 +52,7 @@ pub(crate) struct Record {
     pub(crate) bytes: Bytes,
 }
 
-/// The part of a version that only its format knows: places in its bytes, and their meaning.
+/// The format-specific part of a version: positions in its bytes, and their meaning.
 #[derive(Clone)]
 pub(crate) struct Form {
     /// The part that differs in each version.
@@ -62,16 +63,15 @@ pub(crate) struct Form {
     pub(crate) tag: Option<Range<usize>>,
     /// When the secret was last replaced; zero if never or not known.
     pub(crate) rotated: StoreTime,
-    /// The secret that the current one replaced, where it was that of the same user. Boxed, because few versions have
-    /// one.
+    /// The secret that the current one replaced, if it belonged to the same user. Boxed, because few versions have one.
     pub(crate) previous: Option<Box<Previous>>,
-    /// Whether uses that change nothing are written down.
+    /// Whether uses without a change are stored.
     pub(crate) notes_use: bool,
-    /// How many bytes are held besides those stored: what was sealed in them.
+    /// The number of decrypted bytes held besides the stored ones.
     #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "only the near cache weighs records"))]
     pub(crate) unsealed: usize,
     /// The format's own view of the bytes, which it needs to write the next version.
-    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records are written anew"))]
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records are encoded from scratch"))]
     pub(crate) document: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -89,7 +89,7 @@ impl Record {
         }
     }
 
-    /// Whether the commit with `tag` wrote this version; never where versions carry no tag.
+    /// Whether the commit with `tag` wrote this version; always `false` if versions carry no tag.
     pub(crate) fn is_of(&self, tag: &str) -> bool {
         self.part(self.form.tag.as_ref()) == Some(tag.as_bytes())
     }
@@ -112,7 +112,7 @@ impl Record {
         self.form.rotated
     }
 
-    /// The secret that the current one replaced, if it still counts at `now`.
+    /// The secret that the current one replaced, if it is still valid at `now`.
     pub(crate) fn previous(&self, now: StoreTime) -> Option<&Previous> {
         self.form.previous.as_deref().filter(|previous| previous.counts(self.form.rotated, now))
     }
@@ -122,18 +122,18 @@ impl Record {
         self.head.user.is_some() && self.previous(now).is_some_and(|previous| previous.is_of(token))
     }
 
-    /// When the session started, if the record says so.
+    /// When the session started, if the record contains it.
     pub(crate) fn started(&self) -> Option<StoreTime> {
         Some(self.head.limits.created).filter(|created| *created != StoreTime::default())
     }
 
-    /// When its user signed in, if the record says so.
+    /// When its user signed in, if the record contains it.
     pub(crate) fn signed_in(&self) -> Option<StoreTime> {
         self.head.user.as_ref()?;
         Some(self.head.limits.signed_in).filter(|at| *at != StoreTime::default())
     }
 
-    /// When the session was last used, if the record says so.
+    /// When the session was last used, if the record contains it.
     pub(crate) fn last_use(&self) -> Option<StoreTime> {
         self.form.notes_use.then_some(self.head.limits.touched)
     }
@@ -142,10 +142,10 @@ impl Record {
         self.head.user.as_ref().map(|user| user.user_id.as_str())
     }
 
-    /// About how many bytes of memory it takes.
+    /// The approximate memory of the record, in bytes.
     #[cfg(feature = "redis")]
     pub(crate) fn weight(&self) -> usize {
-        /// The record itself, its marks, and what keeps track of it.
+        /// The `Record`, its marks, and the bookkeeping of the cache.
         const FIXED: usize = 768;
         FIXED + self.bytes.len() + self.form.unsealed + self.entries.weight()
     }

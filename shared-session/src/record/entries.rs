@@ -1,4 +1,4 @@
-//! The entries of a session, as a record holds them.
+//! The entries of a session in the form that a record holds.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl Entries {
         Self(Held::Text(Text::empty()))
     }
 
-    /// `None` if a name comes twice.
+    /// `None` if a name occurs twice.
     pub(crate) fn new(mut entries: Vec<(Box<str>, Json)>) -> Option<Self> {
         entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         entries.is_sorted_by(|(a, _), (b, _)| a < b).then_some(Self(Held::List(entries)))
@@ -56,7 +56,7 @@ impl Entries {
         }
     }
 
-    /// The same entries, whose text, if they are held as one, is found at `start` of `whole`.
+    /// The same entries; if they are held as one text, it is now the part of `whole` at `start`.
     pub(crate) fn moved_to(self, whole: &Bytes, start: usize) -> Self {
         match self.0 {
             Held::List(_) => self,
@@ -83,7 +83,7 @@ impl Entries {
         list.iter().map(|(name, value)| (&**name, value.clone())).chain(of_text)
     }
 
-    /// These entries with `changes` made.
+    /// These entries with `changes` applied.
     pub(crate) fn with(&self, changes: &Changes<'_>) -> Self {
         if let Held::Text(text) = &self.0
             && let Some(text) = text.with(changes)
@@ -99,7 +99,7 @@ impl Entries {
         Self(Held::List(entries))
     }
 
-    /// About how many bytes of memory they take beside the record.
+    /// The approximate memory of the entries besides the record, in bytes.
     #[cfg(feature = "redis")]
     pub(crate) fn weight(&self) -> usize {
         match &self.0 {

@@ -1,4 +1,4 @@
-//! When one session ends, and its cookie with it.
+//! The expiry of one session and its cookie.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,7 @@ use super::time::StoreTime;
 
 /// When one session ends, and how long the browser keeps its cookie: for
 /// [`Session::set_expiry`](crate::Session::set_expiry) and [`LoginOptions`](crate::LoginOptions). It is stored with the
-/// session, so every service keeps to it, through every write, every use and every [`rotate`](crate::Session::rotate).
+/// session, so every service applies it, through every write, every use and every [`rotate`](crate::Session::rotate).
 ///
 /// | expiry | the session ends | the browser keeps the cookie | Django's `set_expiry` |
 /// |---|---|---|---|
@@ -51,7 +51,7 @@ pub enum Expiry {
 }
 
 impl Expiry {
-    /// As it is stored: the units that every format has, and times that Python has.
+    /// The form that is stored: rounded to the units of all formats, and limited to the times of Python.
     pub(crate) fn rounded(self) -> Self {
         const CENTURY: u64 = 100 * 366 * 86_400;
         match self {

@@ -1,4 +1,4 @@
-//! Handles and secrets: what a cookie is made of.
+//! Handles and secrets: the parts of a cookie.
 
 use std::fmt;
 
@@ -35,7 +35,7 @@ impl Handle {
         Self(chars)
     }
 
-    /// How long its text is.
+    /// The length of its text.
     pub(crate) const LEN: usize = HANDLE_LEN;
 
     /// Reads a handle from its text; `None` unless it is exactly 24 characters of base64url.
@@ -72,19 +72,19 @@ impl Secret {
         random_text::<24, SECRET_LEN>().map(Self)
     }
 
-    /// A secret of exactly these characters; `None` for another number of them.
+    /// A secret of exactly these characters; `None` if their number is wrong.
     #[cfg(feature = "django")]
     pub(crate) fn from_text(text: &[u8]) -> Option<Self> {
         checked(text).map(Self)
     }
 
-    /// The secret as text. Django's session keys are such texts, and go into keys of the store.
+    /// The secret as text. Django's session keys are such texts, and are part of store keys.
     #[cfg(feature = "django")]
     pub(crate) fn as_str(&self) -> &str {
         text(&self.0)
     }
 
-    /// Whether `other` is the same, in a time that does not tell how much of it is.
+    /// Whether `other` is equal. Compares in constant time.
     #[cfg(feature = "redis")]
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
@@ -106,17 +106,17 @@ pub(crate) struct SecretHash([u8; Self::LEN]);
 impl SecretHash {
     pub(crate) const LEN: usize = 43;
 
-    /// One that is stored. The characters are not checked.
+    /// A stored hash. The characters are not checked.
     pub(crate) fn stored(chars: &[u8]) -> Option<Self> {
         chars.try_into().ok().map(Self)
     }
 
-    /// One that is stored where nobody compares its bytes; `None` unless it is exactly 43 characters of base64url.
+    /// A stored hash whose bytes no store compares; `None` unless it is exactly 43 characters of base64url.
     pub(crate) fn parse(chars: &[u8]) -> Option<Self> {
         checked(chars).map(Self)
     }
 
-    /// Whether it is stored as these characters, in a time that does not tell how many of them are the same.
+    /// Whether its stored form is `stored`. Compares in constant time.
     pub(crate) fn is(&self, stored: &[u8]) -> bool {
         let Ok(stored) = <&[u8; Self::LEN]>::try_from(stored) else { return false };
         self.0.iter().zip(stored).fold(0, |differs, (one, other)| differs | (one ^ other)).ct_eq(&0_u8).into()
@@ -145,7 +145,7 @@ impl Token {
         Ok(Self { handle: Handle::random()?, secret: Secret::random()? })
     }
 
-    /// Checks length and alphabet, byte by byte, before anything else happens with a cookie.
+    /// Parses a cookie's value. Checks length and alphabet first, byte by byte.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let (handle, secret) = value.split_at_checked(HANDLE_LEN)?;
         Some(Self { handle: Handle(checked(handle)?), secret: Secret(checked(secret)?) })
@@ -188,9 +188,9 @@ fn checked<const N: usize>(value: &[u8]) -> Option<[u8; N]> {
     chars.iter().fold(true, |all, c| all & (c.is_ascii_alphanumeric() | matches!(c, b'-' | b'_'))).then_some(chars)
 }
 
-/// Of characters that are base64url.
+/// The text of base64url characters.
 pub(super) fn text(chars: &[u8]) -> &str {
-    // Only base64url characters are ever put in, so this never falls back.
+    // The characters are always base64url, so this never falls back.
     std::str::from_utf8(chars).unwrap_or_default()
 }
 

@@ -11,7 +11,7 @@ pub struct Identity {
     pub user_id: String,
     /// Derived from the password column, so that a new password ends every session.
     pub auth_hash: String,
-    /// Raised in the user's row to end every session.
+    /// Incremented in the user's row to end every session.
     pub epoch: i64,
 }
 

@@ -1,13 +1,13 @@
-//! How long a session lives.
+//! The lifetime of sessions.
 
 use std::time::Duration;
 
 use crate::record::{expiry::Expiry, time::StoreTime};
 
-/// The two limits of a session, and how often activity is written down.
+/// The two limits of a session, and how often its last use is stored.
 ///
 /// Both limits are kept in the record when a session starts and when its user signs in, so a service with other
-/// settings does not shorten what another one promised. They are measured on the store's clock.
+/// settings does not shorten the lifetime that another one promised. They are measured on the store's clock.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct Lifetime {
 const DAY: Duration = Duration::from_secs(86_400);
 
 impl Default for Lifetime {
-    /// 14 days idle (Django's default), a day while nobody is signed in, 90 days absolute, 90 days idle if remembered,
+    /// 14 days idle (Django's default), a day for anonymous sessions, 90 days absolute, 90 days idle if remembered,
     /// touched after a tenth of the idle time.
     fn default() -> Self {
         Self { idle: 14 * DAY, absolute: 90 * DAY, remembered: None, anonymous: None, touch_after: 0.1 }
@@ -37,12 +37,12 @@ impl Default for Lifetime {
 
 impl Lifetime {
     /// The longest times that NIST SP 800-63B-4 allows at authentication assurance level 1: 30 days in all, and as long
-    /// without use, because the level asks for no idle limit. No cost; a service may shorten each time.
+    /// without use, because the level requires no idle limit. No cost; a service may shorten each time.
     ///
-    /// A level asks for more than times, for which see [SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html):
-    /// levels 2 and 3 need a second factor, which this library does not check.
+    /// A level has more requirements than times; see [SP 800-63B-4](https://pages.nist.gov/800-63-4/sp800-63b.html).
+    /// Levels 2 and 3 need a second factor, which this library does not check.
     ///
-    /// "Remember me" prolongs nothing at any of the levels. An [`Expiry`] that a handler sets itself does.
+    /// "Remember me" has no effect at any of the levels. An [`Expiry`] that a handler sets can exceed them.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -91,29 +91,30 @@ impl Lifetime {
 
     /// Ends a session that is not used for this long, if its user asked to stay signed in
     /// ([`LoginOptions::with_remember_me`](crate::LoginOptions::with_remember_me)). Default: the absolute limit, so
-    /// that a remembered session lives as long as any session may. A longer time takes the place of the absolute limit.
+    /// that a remembered session lives as long as any session may. A longer time replaces the absolute limit.
     #[must_use]
     pub fn with_remembered(self, remembered: Duration) -> Self {
         Self { remembered: Some(remembered), ..self }
     }
 
-    /// Ends a session that nobody is signed in to, if it is not used for this long. Default: a day, because anybody can
-    /// start such sessions and each takes memory until it ends. A time longer than the [idle](Self::with_idle) one
-    /// counts as that one. Signing in gives the session the full time; an [`Expiry`] of its own is kept to.
+    /// Ends an anonymous session that is not used for this long. Default: a day, because anyone can start such sessions
+    /// and each takes memory until it ends. The [idle](Self::with_idle) time caps it. A sign-in gives the session the
+    /// full time; an [`Expiry`] set for the session takes precedence.
     ///
-    /// In Django's profiles the default is the idle time: Django gives all sessions the same, and a shorter one would
-    /// cut what a Django service promised. A time that is set counts there too, from our next write on.
+    /// In Django's profiles the default is the idle time: Django gives all sessions the same time, and a shorter one
+    /// would cut the lifetime that a Django service promised. A time that is set applies there too, from our next write
+    /// on.
     #[must_use]
     pub fn with_anonymous(self, anonymous: Duration) -> Self {
         Self { anonymous: Some(anonymous.max(Duration::from_millis(1))), ..self }
     }
 
-    /// The share of the idle time that must be gone before a read writes the new last use down; 0 to 1.
-    /// Default: 0.1, so that a session that is only read costs one write in ten per cent of its idle time.
+    /// The share of the idle time, 0 to 1, that must pass before a read stores the new last use. Default: 0.1, so that
+    /// a session that is only read costs one write in ten per cent of its idle time.
     ///
     /// With 0 every request that loads its session extends it, and its cookie if that has a maximum age, unless the
-    /// answer is a 5xx: Django's `SESSION_SAVE_EVERY_REQUEST`. In a Django profile reading extends nothing with any
-    /// other share. Costs one write with each such request.
+    /// response is a 5xx: Django's `SESSION_SAVE_EVERY_REQUEST`. Costs one write with each such request. In a Django
+    /// profile reads extend nothing with any other share.
     #[must_use]
     pub fn with_touch_after(self, share: f64) -> Self {
         Self { touch_after: if share.is_nan() { 0.1 } else { share.clamp(0.0, 1.0) }, ..self }
@@ -136,18 +137,18 @@ impl Lifetime {
         self.remembered.unwrap_or(self.absolute)
     }
 
-    /// The longest time without use of a session that nobody is signed in to; not in Django's profiles, see
+    /// The longest time without use of an anonymous session; not in Django's profiles, see
     /// [`with_anonymous`](Self::with_anonymous).
     fn anonymous(&self) -> Duration {
         self.anonymous.unwrap_or(DAY).min(self.idle)
     }
 
-    /// The lifetime of sessions that somebody is signed in to, or nobody.
+    /// The lifetime of signed-in or anonymous sessions.
     pub(crate) fn of(&self, is_signed_in: bool) -> Self {
         if is_signed_in { *self } else { Self { idle: self.anonymous(), ..*self } }
     }
 
-    /// As [`of`](Self::of), in a fleet that has one lifetime for all unless it was told another.
+    /// As [`of`](Self::of), for Django's profiles: the anonymous lifetime is the idle one unless it was set.
     #[cfg(feature = "django")]
     pub(crate) fn of_django(&self, is_signed_in: bool) -> Self {
         Self { anonymous: self.anonymous.or(Some(self.idle)), ..*self }.of(is_signed_in)
@@ -163,7 +164,7 @@ impl Lifetime {
     }
 }
 
-/// The lifetime of one session, as its record holds it.
+/// The lifetime of one session, in the form that its record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) created: StoreTime,
@@ -174,7 +175,7 @@ pub(crate) struct Limits {
     pub(crate) expiry: Expiry,
     /// The deadline of the lifetime, which the expiry may have moved.
     pub(crate) absolute: StoreTime,
-    /// When the user signed in; zero if nobody has, or if it is not known.
+    /// When the user signed in; zero if the session is anonymous, or if the time is unknown.
     pub(crate) signed_in: StoreTime,
 }
 
@@ -203,7 +204,7 @@ impl Limits {
         Self { signed_in: now, ..self }
     }
 
-    /// The limits with another expiry, as of the last use. However often it is set, the absolute lifetime goes on.
+    /// The limits with another expiry, as of the last use. Setting it does not restart the absolute lifetime.
     pub(crate) fn with_expiry(self, lifetime: &Lifetime, expiry: Expiry) -> Self {
         let (idle, deadline) = match expiry {
             Expiry::Configured | Expiry::OnBrowserClose => (lifetime.idle, self.absolute),

@@ -171,10 +171,10 @@ impl WireFormat for Native {
     }
 }
 
-/// What only native records hold.
+/// The data that only native records hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Mark<'a> {
-    /// How many commits made this version.
+    /// The number of commits up to this version.
     commit: u64,
     /// The random tag of the commit that wrote this version.
     tag: &'a [u8],
@@ -188,7 +188,7 @@ pub(crate) fn place(prefix: &str, handle: Handle) -> Place {
     Place { handle, key: [prefix, handle.as_str()].concat(), other_member: None }
 }
 
-/// Which prefix would find the session under `key`, if it is one.
+/// The setting with the prefix of the session under `key`, if it is the key of a session.
 pub(crate) fn elsewhere(key: &str) -> Option<String> {
     let (prefix, handle) = key.split_at_checked(key.len().checked_sub(Handle::LEN)?)?;
     Handle::parse(handle).map(|_| format!("the key prefix is {prefix:?}"))
@@ -223,13 +223,13 @@ pub(crate) fn touched(base: &Record, stamp: &Stamp<'_>, content: Content) -> Res
     write(Mark { previous, ..mark(base)? }, content)
 }
 
-/// What the version with `head` that follows `base` keeps of an earlier secret.
+/// The earlier secret that the next version, with `head`, after `base` keeps.
 fn previous(base: &Record, head: &Head, replaced: Option<SecretHash>, now: StoreTime) -> Option<Box<Previous>> {
     let users = [base.user_id(), head.user.as_ref().map(|user| user.user_id.as_str())];
     Previous::after(base.previous(now).copied(), users, replaced, now).map(Box::new)
 }
 
-/// The mark of `record`, but for the previous secret: what the next version keeps of it is for [`previous`] to say.
+/// The mark of `record`, without the previous secret: [`previous`] decides whether the next version keeps it.
 fn mark(record: &Record) -> Result<Mark<'_>, Error> {
     let bytes = &record.bytes;
     let marks = (bytes.get(COMMIT), bytes.get(TAG), bytes.get(SECRET).and_then(SecretHash::stored));
@@ -277,9 +277,9 @@ pub(crate) fn decode(bytes: &Bytes) -> Result<Record, Error> {
     Ok(Record { head, entries, form: form(rotated, previous), bytes: bytes.clone() })
 }
 
-/// The record, and where its entries start.
+/// The record, and the start of its entries.
 fn encode(mark: &Mark<'_>, head: &Head, entries: &Entries) -> Result<(Bytes, usize), Error> {
-    /// All but texts and entries, and each number at its longest.
+    /// The length without texts and entries, with each number at its longest.
     const MOST: usize = 500;
     let limits = &head.limits;
     let user_len = head.user.as_ref().map_or(0, |user| user.user_id.len() + user.auth_hash.len());

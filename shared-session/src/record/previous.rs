@@ -1,9 +1,8 @@
-//! The secret that a session's current one replaced: whoever holds it may end the session for a while, and do nothing
-//! else.
+//! The secret that a session's current one replaced: for a while its holder may end the session, and do nothing else.
 //!
-//! A browser that signs out while another of its requests replaces the cookie proves that secret. So does whoever
-//! planted a cookie before its victim signed in; so the secret is kept only where the same user was signed in before
-//! and after.
+//! A browser that signs out while another of its requests replaces the cookie sends this secret. An attacker who
+//! planted a cookie before the victim signed in knows it as well; so it is kept only if the same user was signed in
+//! before and after.
 
 use std::time::Duration;
 
@@ -12,22 +11,22 @@ use super::{
     time::StoreTime,
 };
 
-/// For this long after a secret was replaced, requests that still carry it are known to be late ones of the same
-/// browser.
+/// For this long after a secret was replaced, a request that still carries it counts as a late one of the same browser.
 pub(crate) const GRACE: Duration = Duration::from_secs(60);
 
 /// The secret that the current one replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Previous {
     pub(crate) secret_hash: SecretHash,
-    /// When it was replaced. Unless the record says the same of its own secret, a writer that does not know this member
-    /// has replaced that since, and nothing is known of who held this one.
+    /// When it was replaced. If the record has another time for its current secret, a writer that does not support this
+    /// member has replaced the secret since, and the holder of this one is unknown.
     pub(crate) replaced: StoreTime,
 }
 
 impl Previous {
-    /// What a version keeps. `users`: who is signed in before and after the write; `replaced`: the secret that it
-    /// replaces, if it does; `held`: what the version before kept and [counts](Self::counts).
+    /// The previous secret that a version keeps. `users`: the users before and after the write; `replaced`: the secret
+    /// that the write replaces, if it does; `held`: the previous secret of the version before, if it
+    /// [counts](Self::counts).
     pub(crate) fn after(
         held: Option<Self>,
         users: [Option<&str>; 2],
@@ -41,12 +40,12 @@ impl Previous {
         replaced.map(|secret_hash| Self { secret_hash, replaced: now }).or(held)
     }
 
-    /// Whether it counts at `now` in a record that says that its secret was replaced at `rotated`.
+    /// Whether it is valid at `now`, in a record whose secret was replaced at `rotated`.
     pub(crate) fn counts(&self, rotated: StoreTime, now: StoreTime) -> bool {
         self.replaced == rotated && now.since(rotated) < GRACE
     }
 
-    /// Whether `token` has it. Compares in constant time.
+    /// Whether `token` carries this secret. Compares in constant time.
     pub(crate) fn is_of(&self, token: &Token) -> bool {
         token.secret.hash().is(self.secret_hash.as_bytes())
     }

@@ -4,9 +4,9 @@
 //! {"v":2,"n":"000000000000002a","t":"<24>","s":"<43>","b":"<base64url>"}
 //! ```
 //!
-//! The head is at the places of version 1, so every comparison stays what it is. `b` is the id of the key, the nonce
-//! and the sealed text: the bytes of version 1 after the head. It opens only under the key of the store and the head
-//! that it was sealed with.
+//! The head has the positions of version 1, so every comparison stays the same. `b` is the id of the key, the nonce and
+//! the sealed text: the bytes of version 1 after the head. It opens only under the store key and beside the head with
+//! which it was sealed.
 
 use std::sync::Arc;
 
@@ -34,23 +34,23 @@ use ring::{BEFORE, Refusal};
 use sealing::Plain;
 pub use sealing::Sealing;
 
-/// What stands between the head and the sealed text, and after it.
+/// The bytes between the head and the sealed text, and after it.
 const MEMBER: &[u8] = br#","b":""#;
 const END: &[u8] = br#""}"#;
 
 impl Profile {
-    /// The format of this library, with records that only services with the keys can read: in the store are visible the
+    /// The format of this library, with records that only services with the keys can read. Visible in the store are the
     /// handle, the number of commits, a hash of the cookie's secret, the length, and which users have sessions (the
-    /// names of their indexes); not who a session belongs to, and not what it holds. Every key starts with `prefix`, as
+    /// names of their indexes), but neither the user nor the content of a session. Every key starts with `prefix`, as
     /// with [`Profile::native`].
     ///
     /// A record that was changed, or copied from another key or beside another head, is
-    /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable) and never an empty session. An earlier version of the
-    /// same session, put back whole by somebody who can write to the store, is not noticed.
+    /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable) never an empty session. A party with write access to the
+    /// store can put back a complete earlier version of the same session without being noticed.
     ///
     /// Records are a third longer, which counts for [`with_max_size`](crate::SessionManager::with_max_size), and each
     /// read and write costs one pass of XChaCha20-Poly1305. Nothing else changes: the same store calls, merges,
-    /// rotations, lists and near cache. The near cache holds sessions open, in this process.
+    /// rotations, lists and near cache. The near cache holds decrypted sessions, in this process.
     ///
     /// Django cannot read sealed records, so its profiles have no such form.
     ///
@@ -96,7 +96,7 @@ impl Sealed {
     fn opened(&self, key: &str, bytes: &Bytes) -> Result<Bytes, Error> {
         let (head, text) = parts(bytes)
             .ok_or_else(|| unreadable("it does not have the form of a session record of format version 1 or 2"))?;
-        // The sealed text is decoded so that the opened one comes to be where it belongs, right after the head.
+        // The sealed text is decoded at an offset that puts the opened text right after the head.
         let start = HEAD.end - BEFORE;
         let mut plain = vec![0; start + base64::decoded_len_estimate(text.len())];
         let sealed = plain.get_mut(start..).unwrap_or_default();

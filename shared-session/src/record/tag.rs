@@ -1,4 +1,4 @@
-//! The tags that tell commits apart.
+//! The tags that distinguish commits.
 
 use std::cell::RefCell;
 
@@ -8,14 +8,14 @@ use crate::error::Error;
 const BYTES: usize = 18;
 const CHARS: usize = 24;
 
-/// How many tags the system is asked for at once: one call for each would cost more than all else about a tag.
+/// The number of tags drawn from the system at once: a call for each tag would be its largest cost.
 const DRAWN: usize = 56;
 
-/// The tag of one commit: 144 random bits as 24 characters of base64url. It is no secret.
+/// The tag of one commit: 144 random bits as 24 characters of base64url. It is not secret.
 #[derive(Clone, Copy)]
 pub(crate) struct Tag([u8; CHARS]);
 
-/// Random bytes that are not used yet, at the end.
+/// Random bytes; the unused ones are at the end.
 struct Drawn {
     bytes: [u8; BYTES * DRAWN],
     used: usize,
@@ -26,7 +26,7 @@ thread_local! {
 }
 
 impl Tag {
-    /// A new tag. It costs a system call once in a while.
+    /// A new tag. Some calls cost a system call.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the system gives no random bytes.
@@ -86,7 +86,7 @@ mod tests {
         all.extend(draw());
         let (drawn, different) = (all.len(), all.iter().collect::<HashSet<_>>().len());
         assert_eq!((drawn, different), (15 * DRAWN, 15 * DRAWN));
-        // Every bit is drawn.
+        // Every bit is random.
         let bytes: Vec<Vec<u8>> = all.iter().map(|tag| URL_SAFE_NO_PAD.decode(tag).unwrap()).collect();
         for at in 0..BYTES {
             assert_eq!(bytes.iter().fold((0, 255), |(any, all), tag| (any | tag[at], all & tag[at])), (255, 0));

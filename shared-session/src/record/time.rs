@@ -1,11 +1,11 @@
-//! The time that records hold.
+//! The time in records.
 
 use std::time::{Duration, SystemTime};
 
 /// A point in time on the store's own clock, in milliseconds since the Unix epoch.
 ///
 /// Records hold store time, so services whose clocks differ agree on every lifetime. It converts to and from
-/// [`SystemTime`], which has the same epoch; the store's clock and that of this computer may differ all the same.
+/// [`SystemTime`], which has the same epoch; the clocks of the store and of this computer may still differ.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -25,14 +25,14 @@ impl StoreTime {
         Self(self.0.saturating_add(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)))
     }
 
-    /// How long it is from `earlier` to this time; zero when `earlier` is later.
+    /// The duration from `earlier` to this time; zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 }
 
-/// Whole milliseconds, rounded down. A time before 1970 is 1970, and one after the year 9999 is its end.
+/// Whole milliseconds, rounded down. A time before 1970 becomes 1970, and one after the year 9999 becomes its end.
 impl From<SystemTime> for StoreTime {
     fn from(time: SystemTime) -> Self {
         let millis = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_millis();
@@ -40,7 +40,7 @@ impl From<SystemTime> for StoreTime {
     }
 }
 
-/// A time after the year 9999 is its end, because not every system has later ones.
+/// A time after the year 9999 becomes its end, because not every system has later times.
 impl From<StoreTime> for SystemTime {
     fn from(time: StoreTime) -> Self {
         Self::UNIX_EPOCH + Duration::from_millis(time.0.min(END_OF_9999))

@@ -1,4 +1,4 @@
-//! Which version of a session a write is made on.
+//! The version of a session on which a write is based.
 
 use std::{fmt, ops::Range};
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 /// The bytes that a caller has seen under a key, and the part of them that identifies this version.
 ///
-/// The part is unique to the version: two versions with an equal part are equal in whatever a write could lose. So
+/// The part identifies the version: two versions with an equal part have no difference that a write could lose. So
 /// [`SessionStore::replace`](crate::store::SessionStore::replace) may compare the part or the whole, whichever is
 /// cheaper; [`SessionStore::delete`](crate::store::SessionStore::delete) must compare the part alone.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ impl Seen {
         Self { whole, part: start..end }
     }
 
-    /// Everything that was seen.
+    /// All bytes that were seen.
     #[must_use]
     pub fn whole(&self) -> &Bytes {
         &self.whole
@@ -36,7 +36,7 @@ impl Seen {
         self.whole.get(self.part.clone()).unwrap_or_default()
     }
 
-    /// Where the part starts.
+    /// The start of the part.
     #[must_use]
     pub fn offset(&self) -> usize {
         self.part.start

@@ -22,16 +22,16 @@ pub(crate) trait WireFormat: fmt::Debug + Send + Sync {
 
     fn new_token(&self) -> Result<Token, Error>;
 
-    /// Where the session of `token` is.
+    /// The place of the session of `token`.
     fn place(&self, token: &Token) -> Place;
 
-    /// Where the session is that a user's index names `member`.
+    /// The place of the session that is `member` of a user's index.
     fn place_of_member(&self, member: &str) -> Option<Place>;
 
-    /// Where the session `handle` is, if its handle tells.
+    /// The place of the session `handle`, if the handle determines it.
     fn place_of_handle(&self, handle: &Handle) -> Option<Place>;
 
-    /// Where the session is that is stored under `key`; `None` for every other key.
+    /// The place of the session that is stored under `key`; `None` if it is not the key of a session.
     fn place_of_key(&self, key: &str) -> Option<Place> {
         self.place_of_member(key.strip_prefix(&*self.session_prefix())?)
     }
@@ -42,37 +42,36 @@ pub(crate) trait WireFormat: fmt::Debug + Send + Sync {
     /// The key of the index of a user's sessions. It is never a session's key.
     fn index_key(&self, user_id: &str) -> String;
 
-    /// What the keys of [throttled](crate::throttle) attempts start with. None of them is a session's.
+    /// The prefix of the keys of [throttled](crate::throttle) attempts. No session key starts with it.
     fn throttle_prefix(&self) -> String;
 
-    /// The key of the mark that the session at `place` has ended; `None` where every writer compares first.
+    /// The key of the tombstone of the session at `place`; `None` if every writer compares before writing.
     fn tombstone_key(&self, place: &Place) -> Option<String>;
 
-    /// Whether a record tells when it expires, so that it needs no store to know.
+    /// Whether a record contains its expiry, so that no store call is needed to know it.
     #[cfg(feature = "redis")]
     fn says_expiry(&self) -> bool;
 
-    /// Whether a cookie may carry a tag of ours: every program of the fleet would have to know it.
+    /// Whether a cookie may carry our signature: every program of the fleet would have to read it.
     fn may_sign_cookies(&self) -> bool;
 
-    /// Whether each write sends the cookie again, because each one puts off the session's end and there is no other
-    /// limit.
+    /// Whether each write sends the cookie again, because each write extends the session and there is no other limit.
     fn cookie_rolls(&self) -> bool;
 
-    /// Whether a session keeps its expiry when a user signs in and asks for none.
+    /// Whether a session keeps its expiry when a user signs in without setting one.
     fn sign_in_keeps_expiry(&self) -> bool;
 
     /// Whether a rotated session moves to another key.
     fn rotation_moves(&self) -> bool;
 
-    /// Reads the record that is stored under `key`. `lifetime` is that of sessions that do not say their own, `now` the
-    /// time of the read.
+    /// Reads the record that is stored under `key`. `lifetime` applies to sessions without their own, `now` is the time
+    /// of the read.
     fn decode(&self, key: &str, bytes: &Bytes, lifetime: &Lifetime, now: StoreTime) -> Result<Record, Error>;
 
     /// The first version of a session.
     fn first(&self, token: &Token, stamp: &Stamp<'_>, content: Content) -> Result<Record, Error>;
 
-    /// The version that follows `base` under `key`; with `secret`, under a new one.
+    /// The version that follows `base` under `key`; `secret` replaces the secret.
     fn next(
         &self,
         key: &str,
@@ -82,27 +81,27 @@ pub(crate) trait WireFormat: fmt::Debug + Send + Sync {
         content: Content,
     ) -> Result<Record, Error>;
 
-    /// `base` with a later use noted under `key`; to every other write it is the same version.
+    /// `base` with a later last use, under `key`; other writes see it as the same version.
     fn touched(&self, key: &str, base: &Record, head: Head, stamp: &Stamp<'_>) -> Result<Record, Error>;
 
-    /// Whether the programs that wrote `record` would read what we write.
+    /// Whether the program that wrote `record` can read our records.
     fn fit(&self, record: &Record) -> Fit;
 
-    /// When the record in `bytes` was written, where its form says so beside what it holds.
+    /// When the record in `bytes` was written, if its format stores this separately.
     fn written(&self, bytes: &Bytes) -> Option<StoreTime>;
 
-    /// Which setting would find the session that is stored under `key`, if it is named like one of the same engine.
+    /// The setting that would find the session stored under `key`, if the key has the form of a session key.
     fn elsewhere(&self, key: &str) -> Option<String>;
 
-    /// Whether `bytes` under such a key are a session.
+    /// Whether `bytes` under such a key are a session record.
     fn recognizes(&self, bytes: &Bytes) -> bool;
 
-    /// The bytes that a deletion by the owner of `token` compares, of bytes that may be unreadable; `None` if the token
-    /// does not own them.
+    /// The part of `bytes`, which may be unreadable, that a deletion by the owner of `token` compares; `None` if the
+    /// token does not own them.
     fn owned(&self, token: &Token, bytes: &Bytes) -> Option<Ownership>;
 
-    /// [`ErrorKind::Value`](crate::ErrorKind::Value) if no session can hold `value`, as far as that is known before the
-    /// record is.
+    /// [`ErrorKind::Value`](crate::ErrorKind::Value) if no session can hold `value`, as far as this can be checked
+    /// before the record is encoded.
     fn check(&self, value: &Json) -> Result<(), Error>;
 }
 
@@ -111,7 +110,7 @@ pub(crate) trait WireFormat: fmt::Debug + Send + Sync {
 pub(crate) struct Place {
     pub(crate) handle: Handle,
     pub(crate) key: String,
-    /// Its member in the index, where that is another than the handle.
+    /// Its member in the index, if it differs from the handle.
     pub(crate) other_member: Option<Box<str>>,
 }
 
@@ -128,21 +127,21 @@ pub(crate) struct Stamp<'a> {
     /// The random tag of the commit.
     pub(crate) tag: &'a str,
     pub(crate) now: StoreTime,
-    /// The lifetime of sessions that do not say their own.
-    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records say their own"))]
+    /// The lifetime of sessions without their own.
+    #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "native records contain their own"))]
     pub(crate) lifetime: &'a Lifetime,
 }
 
 impl Stamp<'_> {
-    /// The tag of a commit that never looks for itself in what is stored.
+    /// The tag of a commit that never searches the stored version for its tag.
     pub(crate) const UNTAGGED: &'static str = "";
 }
 
-/// Whether a session of the fleet is written as we would write it.
+/// Whether the rest of the fleet can read our records.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Fit {
     Same,
-    /// The rest of the fleet may not read what we write; the text says what to set.
+    /// The rest of the fleet may not be able to read our records; the text names the mismatch.
     #[cfg_attr(not(feature = "django"), expect(dead_code, reason = "the native profile has one codec"))]
     OtherCodec(String),
 }

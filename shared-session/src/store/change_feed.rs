@@ -6,9 +6,9 @@ use tokio::time::Instant;
 
 use crate::error::Error;
 
-/// The changes that a store announces, for a [near cache](crate::NearCache): what
-/// [`SessionStore::change_feed`](super::SessionStore::change_feed) returns. Only a store that hears of every writer's changes
-/// has them, which is [`RedisStore`](super::RedisStore). A store that wraps one passes them on.
+/// The changes that a store announces, for a [near cache](crate::NearCache), as returned by
+/// [`SessionStore::change_feed`](super::SessionStore::change_feed). Only a store that receives the changes of every
+/// writer has them, which is [`RedisStore`](super::RedisStore). A store that wraps one forwards them.
 #[derive(Clone)]
 pub struct ChangeFeed(Arc<dyn Announces>);
 
@@ -43,7 +43,7 @@ pub(crate) trait Watch: Send + Sync {
 
 /// The receiver of changes. Its methods are called in the order of the announcements, and must not block.
 pub(crate) trait Follower: Send + Sync + 'static {
-    /// From now on every change is announced. `proof` is when the server was asked for it.
+    /// From now on every change is announced. `proof` is the time of the request to the server.
     fn follow(&self, connection: u64, proof: Instant);
     /// All changes up to `proof` were announced before this.
     fn prove(&self, connection: u64, proof: Instant);

@@ -54,7 +54,7 @@ struct Shared {
 }
 
 impl MemoryStore {
-    /// An empty store whose clock runs by itself.
+    /// An empty store whose clock runs.
     #[must_use]
     pub fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -79,14 +79,14 @@ impl MemoryStore {
         let _ = self.shared.clock.advanced.fetch_update(Ordering::SeqCst, Ordering::SeqCst, saturating);
     }
 
-    /// How many keys are alive. Costs one step for each of them.
+    /// The number of live keys. Costs one step for each of them.
     #[must_use]
     pub fn len(&self) -> usize {
         let now = self.now();
         self.state().entries.values().filter(|entry| entry.deadline > now).count()
     }
 
-    /// Whether no key is alive.
+    /// Whether there are no live keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

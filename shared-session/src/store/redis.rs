@@ -40,21 +40,21 @@ use wire::{
 
 /// Sessions in Redis 6.2 or later, or Valkey.
 ///
-/// Every write is one command on one key. Conditional ones are `SET … IFEQ` if the server has it (Valkey since 8.1,
-/// Redis since 8.4) and the value is not over 8 KiB, else Lua scripts; the store tries the command instead of comparing
-/// versions. Of a larger value that keeps its length only the bytes that change are sent. A read is one `GET`. All
+/// Every write is one command on one key. Conditional writes are `SET … IFEQ` if the server has it (Valkey since 8.1,
+/// Redis since 8.4) and the value is not over 8 KiB, else Lua scripts; the store tries the command instead of checking
+/// the server's version. If a larger value keeps its length, only the changed bytes are sent. A read is one `GET`. All
 /// clones share two connections, one for reads and one for writes, over which their commands are pipelined. Each worker
-/// of Actix Web has two of its own; see [`SessionManager::on_this_runtime`](crate::SessionManager::on_this_runtime).
+/// of Actix Web has its own two; see [`SessionManager::on_this_runtime`](crate::SessionManager::on_this_runtime).
 ///
 /// - **Time-outs.** Every call ends within the [response timeout](RedisConfig::with_response_timeout), 300 ms by
 ///   default, whatever the server does.
-/// - **Retries.** A read is sent again, once, when its connection turns out to be gone. A write is never sent again;
-///   when its reply is lost it is [`Error::undecided`], and when it takes too long it is [`Error::late`].
-/// - **Reconnects.** A lost connection is replaced on the next call. While Redis is down calls fail at once.
+/// - **Retries.** A read is sent once more if its connection was lost. A write is never sent again; if its reply is
+///   lost the error is [`Error::undecided`], and if it takes too long [`Error::late`].
+/// - **Reconnects.** The next call replaces a lost connection. While Redis is down calls fail at once.
 /// - **Lifetimes** are relative, so the clocks of services do not matter.
 ///
-/// Forbid eviction (`maxmemory-policy noeviction`): evicting a session signs its user out. A service can check the
-/// [policy](Self::eviction_policy) when it starts.
+/// Forbid eviction (`maxmemory-policy noeviction`): the eviction of a session signs its user out. A service can check
+/// the [policy](Self::eviction_policy) when it starts.
 ///
 /// ```no_run
 /// use bytes::Bytes;
@@ -71,7 +71,7 @@ use wire::{
 #[derive(Clone)]
 pub struct RedisStore {
     connection: Arc<Connection>,
-    /// `None` with a pool, whose connections are nobody's.
+    /// `None` with a pool, whose connections belong to no runtime.
     runtimes: Option<Arc<Runtimes>>,
 }
 
@@ -81,10 +81,10 @@ impl RedisStore {
     ///
     /// - `redis://[user:password@]host[:port][/database]`
     /// - `redis+unix:///path[?db=…&user=…&pass=…]`, or `unix:///path` for short
-    /// - `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]`: the primary of that name, as
-    ///   these Sentinels know it. User and password are for the primary and never sent to a Sentinel. For a login to
-    ///   the Sentinels add `?sentinel_username=…&sentinel_password=…`, or the password alone, with percent-encoding, or
-    ///   see [`RedisConfig::with_sentinel_login`].
+    /// - `redis+sentinel://[user:password@]host[:port],host[:port]/primary[/database]`: the primary with this name
+    ///   according to these Sentinels. User and password are for the primary and never sent to a Sentinel. For a login
+    ///   to the Sentinels add `?sentinel_username=…&sentinel_password=…`, or the password alone, with percent-encoding,
+    ///   or see [`RedisConfig::with_sentinel_login`].
     /// - `redis+cluster://[user:password@]host[:port],host[:port]`: the cluster of these nodes. Each operation touches
     ///   one key, so all guarantees are the same, and hash tags are not needed.
     ///
@@ -109,7 +109,7 @@ impl RedisStore {
     }
 
     /// As [`connect_with`](Self::connect_with), but connects on the first call, for services that must start while
-    /// Redis is down. Call it on the runtime that is to drive the connection.
+    /// Redis is down. Call it on the runtime that has to drive the connection.
     ///
     /// # Errors
     ///
@@ -127,7 +127,8 @@ impl RedisStore {
         Self::from_pool_with(pool, &RedisConfig::new())
     }
 
-    /// As [`from_pool`](Self::from_pool), with options, except those for connecting, which the pool does.
+    /// As [`from_pool`](Self::from_pool), with options. Options for connecting have no effect, because the pool
+    /// connects.
     #[cfg(feature = "deadpool")]
     #[must_use]
     pub fn from_pool_with(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
@@ -150,9 +151,9 @@ impl RedisStore {
         self.connection.send(to, command, effect, deadline).await.map_err(|failure| failure.into_error(effect))
     }
 
-    /// If writes wait for replicas, so does the answer that a key is absent: another service may have deleted it
-    /// without confirmation from the replicas, and a failover would bring it back. `WAIT` alone is not enough, because
-    /// it covers only the writes of its own connection.
+    /// If writes wait for replicas, so does the reply that a key is absent: another service may have deleted it without
+    /// confirmation from the replicas, and a failover would bring it back. `WAIT` alone is not enough, because it
+    /// covers only the writes of its own connection.
     async fn confirm_absent(&self, key: &str) -> Result<(), Error> {
         if self.connection.waits() {
             self.call(&scripts::CONFIRM_ABSENT, key, &[]).await?;
@@ -302,8 +303,8 @@ impl SessionStore for RedisStore {
         }
     }
 
-    /// In a cluster this is the clock of the primary of the first slot, or of the next one that answers. Keep the
-    /// clocks of the nodes in step (NTP): the node that holds an index prunes it and judges its deadlines.
+    /// In a cluster this is the clock of the primary of the first slot, or of the next one that answers. Synchronize
+    /// the clocks of the nodes (NTP): the node that holds an index prunes it and checks its deadlines.
     async fn time(&self) -> Result<StoreTime, Error> {
         let deadline = self.connection.deadline();
         let ask = async |to| {

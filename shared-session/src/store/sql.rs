@@ -28,7 +28,7 @@ use statements::{STATEMENTS, Statements};
 /// - Expired rows are absent but stay until [`purge_expired`](SessionStore::purge_expired): run
 ///   [`spawn_purge`](Self::spawn_purge) in one service at least.
 /// - A failed operation is [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), also a deadlock or a
-///   serialization failure; an error of the statement, the schema or the privileges, which would come again, is
+///   serialization failure; a permanent error of the statement, the schema or the privileges is
 ///   [`ErrorKind::Database`](crate::ErrorKind::Database).
 /// - With PostgreSQL a read moves to another connection if its own is broken, and a prepared statement that a migration
 ///   or `DISCARD` has made unusable is prepared again; nothing else is retried.
@@ -38,7 +38,7 @@ use statements::{STATEMENTS, Statements};
 /// deadline)`, times in milliseconds since the Unix epoch; [`migrate`](Self::migrate) creates them.
 ///
 /// Connecting detects a pooler that switches servers between transactions (PgBouncer). Every operation is then a
-/// transaction of its own, which costs two to three more round trips.
+/// separate transaction, which costs two to three more round trips.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")]
@@ -97,7 +97,7 @@ impl SqlStore {
         }
     }
 
-    /// Calls [`purge_expired`](SessionStore::purge_expired) now and every `interval` on a task of its own, which ends
+    /// Calls [`purge_expired`](SessionStore::purge_expired) now and every `interval` on a separate task, which ends
     /// when the pool is closed or the handle is aborted. A few minutes are a good interval. A failure is logged, and
     /// the next run comes after the interval.
     ///
@@ -120,7 +120,7 @@ impl SqlStore {
         })
     }
 
-    /// The bytes under `key`, and how long they live. One round trip.
+    /// The bytes under `key`, and their remaining lifetime. One round trip.
     #[cfg(feature = "redis")]
     pub(super) async fn load_with_lifetime(&self, key: &str) -> Result<Option<(Bytes, Duration)>, Error> {
         let found = reading!(self.database, |connection, keeps| {
@@ -163,8 +163,8 @@ impl SessionStore for SqlStore {
             if query.execute(&mut *connection).await?.rows_affected() > 0 {
                 return Ok(Replaced::Stored);
             }
-            // From here on it is certain that nothing was written. If the row matches by now, that is a conflict all
-            // the same: the caller tries again.
+            // From here on it is certain that nothing was written. If the row matches now, it still counts as a
+            // conflict, and the caller tries again.
             let query = sqlx::query_scalar::<_, Vec<u8>>(sql.common.load).persistent(keeps).bind(key);
             let current = query.fetch_optional(&mut *connection).await.map_err(QueryFailure::NotSent)?;
             Ok(current.map_or(Replaced::Gone, |value| Replaced::Conflict(value.into())))

@@ -1,10 +1,11 @@
-//! Sessions in SQL with copies in Redis, so that a Redis that loses its data signs nobody out.
+//! Sessions in SQL with copies in Redis, so that no user is signed out if Redis loses its data.
 //!
-//! A *fence* keeps the copies right: a short-lived mark under the key in Redis that means "ask SQL". Before a writer
-//! changes a row it stores a fence of its own, overwriting the present value. While a fence stands no reader trusts
-//! Redis and no refill gets in, because a refill creates and never overwrites. After writing the row the writer
-//! replaces its fence by its copy. If its fence is gone, because another writer came or Redis lost it, it stores a
-//! fence without an owner, so that other writers in progress leave no copy either. Only then is the write acknowledged.
+//! A *fence* keeps the copies correct: a short-lived mark under the key in Redis that means "ask SQL". Before a writer
+//! changes a row it stores its own fence, overwriting the present value. While a fence exists, readers do not trust
+//! Redis, and a refill cannot store a copy, because a refill creates and never overwrites. After writing the row the
+//! writer replaces its fence with its copy. If its fence is gone, because another writer overwrote it or Redis lost it,
+//! the writer stores a fence without an owner, so that other writers in progress leave no copy either. Only then is the
+//! write acknowledged.
 
 use std::{fmt, time::Duration};
 
@@ -27,7 +28,7 @@ const FENCED: Duration = Duration::from_secs(10);
 /// A refill that took longer to read its row leaves no copy.
 const SLOW: Duration = Duration::from_secs(5);
 
-/// How much sooner a copy ends than its row.
+/// The time by which a copy expires before its row.
 const MARGIN: Duration = Duration::from_secs(1);
 
 /// The longest time until a copy is refreshed from its row.
@@ -35,9 +36,9 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 /// Sessions in SQL, read from Redis. Features `redis` and `sqlite` or `postgres`.
 ///
-/// **SQL is the authority**: every write is in SQL before it is acknowledged, and the indexes of users are there alone.
+/// **SQL is the authority**: every write is in SQL before it is acknowledged, and the indexes of users are only there.
 /// Redis holds copies of sessions that were read or written recently, and may lose any of them at any time, by
-/// `FLUSHALL`, a restart or eviction: the next load reads the row and stores its copy again. Nobody is signed out, no
+/// `FLUSHALL`, a restart or eviction: the next load reads the row and stores its copy again. No user is signed out, no
 /// ended session comes back, and no acknowledged write is lost.
 ///
 /// | operation | Redis | SQL | |
@@ -49,37 +50,37 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// | delete | 2 | 1 | a conflict: 1 and 2 |
 /// | scan, time, the index, purging | 0 | 1 or more | as [`SqlStore`] |
 ///
-/// A write goes to SQL while the request waits, touches included, because a write that SQL learns of later can be lost.
-/// Because no write comes late, rows of ended sessions need no tombstones and are simply deleted.
+/// A write goes to SQL while the request waits, touches included, because a deferred write to SQL could be lost.
+/// Without deferred writes, rows of ended sessions need no tombstones and are simply deleted.
 ///
 /// # When one of them is down
 ///
 /// - **Redis**: sessions are read from SQL, and new ones start. A write or deletion of an existing session is
-///   [`ErrorKind::Unavailable`] and has changed nothing, because an old copy could outlive it in a Redis that is only
-///   out of reach. A Redis that is out of memory refuses replacements in the same way, but no deletion. A
-///   [`Throttle`](crate::throttle::Throttle) counts in SQL alone, so it goes on.
+///   [`ErrorKind::Unavailable`] and has changed nothing, because an old copy could outlive it in a Redis that is merely
+///   out of reach. A Redis that is out of memory refuses replacements in the same way, but not deletions. A
+///   [`Throttle`](crate::throttle::Throttle) counts only in SQL, so it continues.
 /// - **SQL**: sessions with a copy in Redis can be read. Every write fails; its session is then unavailable too, until
 ///   SQL is back or at most 10 s after.
 /// - **This process**, in the middle of a write: its fence stays for the rest of its 10 s. Acknowledged writes are in
 ///   SQL.
 /// - **Redis, in the middle of a write**: the row has changed, and the error is [`Error::undecided`]. The fence of the
-///   write stands for the rest of its 10 s.
+///   write remains for the rest of its 10 s.
 ///
 /// # What remains
 ///
-/// - Redis loses the fence of a logout or write that was acknowledged within the last 10 s, while a refill is under way
-///   that read the row before. The refill gets in, then checks the row once more, and withdraws. The old copy is read
-///   for that one round trip, or for 10 s if the process dies just then.
-/// - A write that was *not* acknowledged may leave an old copy behind, for an hour at most, which is as long as any
-///   copy lives: if the database carries it out more than 10 s after it was given up here; if its process dies when the
-///   row is written and another write of the session has just left its copy; or if Redis loses its fence, gets a
-///   refill, and is then out of reach. The next write of the session detects it.
+/// - Redis loses the fence of a logout or write that was acknowledged within the last 10 s, while a refill is in
+///   progress that read the row before. The refill stores its copy, checks the row once more, and withdraws the copy.
+///   Readers see the old copy for that one round trip, or for 10 s if the process dies at that moment.
+/// - A write that was *not* acknowledged may leave an old copy behind, for an hour at most, the maximum lifetime of a
+///   copy: if the database applies it more than 10 s after this process gave up on it; if its process dies when the row
+///   is written and another write of the session has just stored its copy; or if Redis loses its fence, gets a refill,
+///   and is then out of reach. The next write of the session detects the old copy.
 ///
 /// # What Redis must not do
 ///
-/// Go back in time. A Redis that restarts with old data, or a lagging replica that takes over, answers with old copies.
-/// Turn its persistence off (`save ""`, `appendonly no`): it is not needed here. It may evict (`maxmemory-policy
-/// allkeys-lru`).
+/// Redis must not go back in time. A Redis that restarts with old data, or a lagging replica that takes over, returns
+/// old copies. Turn its persistence off (`save ""`, `appendonly no`): it is not needed here. It may evict
+/// (`maxmemory-policy allkeys-lru`).
 ///
 /// Values that start with NUL, `ask SQL` and NUL are refused as [`ErrorKind::Value`]; no profile writes such values.
 ///
@@ -101,8 +102,8 @@ pub struct TieredStore {
 
 impl TieredStore {
     /// Puts `copies` in front of `rows`. All services use the same Redis, the same database, and this store: a service
-    /// that writes to the database alone leaves old copies behind. Sessions from a plain [`RedisStore`] have no row:
-    /// they can be read and end with their first write, so start with an empty Redis. Connect `copies` with
+    /// that writes only to the database leaves old copies behind. Sessions from a plain [`RedisStore`] have no row:
+    /// they can be read, but their first write ends them, so start with an empty Redis. Connect `copies` with
     /// [`connect_lazy`](RedisStore::connect_lazy) so that a service starts while Redis is down.
     #[must_use]
     pub fn new(copies: RedisStore, rows: SqlStore) -> Self {
@@ -118,7 +119,7 @@ impl TieredStore {
         if Instant::now() + FENCED >= until || started.elapsed() >= SLOW || value.is_empty() {
             return Ok(Some(value));
         }
-        // Loses against a fence and against a newer copy.
+        // Does nothing if there is a fence or a newer copy.
         match self.copies.create(key, value.clone(), FENCED).await {
             Ok(true) => {}
             Err(error) if error.is_undecided() => {}
@@ -127,7 +128,7 @@ impl TieredStore {
         // The fence of a faster write may have been lost together with everything else.
         let current = match self.rows.load(key).await {
             Ok(current) => current,
-            // The copy was not confirmed: it ends soon.
+            // The copy was not confirmed, so it expires soon.
             Err(_) => return Ok(Some(value)),
         };
         if current.as_ref() == Some(&value) {
@@ -152,7 +153,8 @@ impl TieredStore {
         self.copies.put(key, FENCE, FENCED).await
     }
 
-    /// As [`fence_for_all`](Self::fence_for_all), also in a Redis that is out of memory, which takes no refill either.
+    /// As [`fence_for_all`](Self::fence_for_all), but also works in a Redis that is out of memory, which accepts no
+    /// refill either.
     async fn fence_or_forget(&self, key: &str) -> Result<(), Error> {
         match self.fence_for_all(key).await {
             Err(error) if !error.is_undecided() => self.copies.delete(key, None).await.map(drop),
@@ -160,7 +162,7 @@ impl TieredStore {
         }
     }
 
-    /// Replaces the writer's fence, if it still stands, by the copy of the row that was just written.
+    /// Replaces the writer's fence, if it still exists, with the copy of the row that was just written.
     async fn settle(&self, key: &str, own: &Seen, value: Bytes, until: Instant) -> Result<(), Error> {
         let ttl = until.saturating_duration_since(Instant::now());
         if !ttl.is_zero() && matches!(self.copies.replace(key, own, value, ttl).await, Ok(Replaced::Stored)) {
@@ -170,7 +172,7 @@ impl TieredStore {
     }
 }
 
-/// When the copy ends of a row that has `left` to live from `start` on.
+/// The expiry of the copy of a row that has the lifetime `left` from `start` on.
 fn end_of_copy(start: Instant, left: Duration) -> Instant {
     start + left.saturating_sub(MARGIN).min(LONGEST)
 }
@@ -186,7 +188,7 @@ fn refuse_fences(value: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// A copy that is not renewed ends soon.
+/// Only logged, because a copy that is not renewed expires soon.
 fn log(renewed: Result<(), Error>) {
     if let Err(error) = renewed {
         tracing::debug!(%error, "the copy of a session in Redis was not renewed");
@@ -217,7 +219,7 @@ impl SessionStore for TieredStore {
         }
     }
 
-    /// Stores no copy: the first load does.
+    /// Stores no copy; the first load does.
     async fn create(&self, key: &str, value: Bytes, ttl: Duration) -> Result<bool, Error> {
         refuse_fences(&value)?;
         self.rows.create(key, value, ttl).await

@@ -12,8 +12,8 @@ use crate::{
     store::{StoreDyn, StoreTime},
 };
 
-/// Counts on from a sample of the store's clock with this process' monotonic clock. The wall clock of the machine is
-/// never read, so setting it changes nothing.
+/// Adds the time on this process' monotonic clock to a sample of the store's clock. It never reads the machine's wall
+/// clock, so setting that clock changes nothing.
 #[derive(Debug)]
 pub(crate) struct StoreClock {
     sample: Mutex<Option<Sample>>,
@@ -66,6 +66,6 @@ impl StoreClock {
 
 enum Estimate {
     Good(StoreTime),
-    /// What it is by a sample that should be replaced, if there is one.
+    /// The time according to an outdated sample, if there is one.
     Old(Option<StoreTime>),
 }

@@ -1,4 +1,4 @@
-//! Which sessions a process has put into their user's index.
+//! The sessions that this process has added to their user's index.
 
 use std::{
     collections::HashSet,
@@ -7,8 +7,8 @@ use std::{
 
 use crate::record::id::Handle;
 
-/// The sessions that are known to be in their user's index: so many that a busy process asks rarely, and few enough to
-/// forget all at once.
+/// The sessions that are known to be in their user's index. The limit is so high that a busy process rarely adds one
+/// twice, and so low that all can be forgotten at once.
 #[derive(Debug, Default)]
 pub(crate) struct IndexedSessions(Mutex<HashSet<Handle>>);
 

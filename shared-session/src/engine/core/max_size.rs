@@ -1,4 +1,4 @@
-//! How large a record may be.
+//! The size limits of records.
 
 use crate::error::{Error, ErrorKind};
 
@@ -6,13 +6,13 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct MaxSize {
     pub(crate) any: usize,
-    /// While nobody is signed in. Never more than `any`.
+    /// The limit for anonymous sessions. A value above `any` has no effect.
     pub(crate) anonymous: usize,
 }
 
 impl MaxSize {
-    /// Whether a record of `len` bytes may follow one of `before` bytes: zero if there is none. What is too large
-    /// already (another program wrote it, or nobody limited it then) may shrink, and stay as large as it is.
+    /// Whether a record of `len` bytes may replace one of `before` bytes (zero if there is none). A record that is too
+    /// large already (another program wrote it, or there was no limit then) may shrink or keep its size.
     pub(crate) fn check(self, len: usize, before: usize, is_signed_in: bool) -> Result<(), Error> {
         if len > self.any {
             return Err(too_large(

@@ -1,16 +1,16 @@
-//! How many sessions a user may have at a time. No I/O.
+//! The number of sessions that a user may have at a time. No I/O.
 
 use crate::store::StoreTime;
 
-/// How many sessions a user may have at a time; see
+/// The number of sessions that a user may have at a time; see
 /// [`SessionManager::with_session_limit`](crate::SessionManager::with_session_limit).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SessionLimit {
-    /// A sign-in beyond it ends the session of the user that was signed in first. At least one.
+    /// A sign-in beyond the limit ends the user's session with the oldest sign-in. The limit is at least one.
     EndOldest(u32),
-    /// A sign-in beyond it is [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden), 403. Of sign-ins at the same
-    /// moment, one that was answered with success may be the one that is ended. At least one.
+    /// A sign-in beyond the limit fails with [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden), 403. If several
+    /// sign-ins happen at the same moment, one that was answered with success may be ended. The limit is at least one.
     Refuse(u32),
 }
 
@@ -20,7 +20,7 @@ impl SessionLimit {
         usize::try_from(most.max(1)).unwrap_or(usize::MAX)
     }
 
-    /// Sorts sessions so that those come first that stay, and takes the others out.
+    /// Sorts sessions so that those that stay come first, and removes and returns the others.
     pub(crate) fn surplus<T>(self, sessions: &mut Vec<T>, signed_in: impl Fn(&T) -> (StoreTime, String)) -> Vec<T> {
         sessions.sort_by_cached_key(&signed_in);
         if matches!(self, Self::EndOldest(_)) {

@@ -1,4 +1,4 @@
-//! Counters of what the engine did.
+//! Counters of the engine's work.
 
 use std::{
     fmt,
@@ -16,39 +16,38 @@ use crate::{
 pub struct Stats {
     /// Sessions read from the store.
     pub loads: u64,
-    /// Sessions found in the near cache, for which the store was not asked.
+    /// Sessions found in the near cache, without a call to the store.
     pub near_hits: u64,
-    /// Sessions asked for that were not in the near cache; zero without one.
+    /// Sessions that were not found in the near cache; zero without one.
     pub near_misses: u64,
-    /// Users found in the [user cache](crate::SessionManager::with_users), for whom the table was not asked.
+    /// Users found in the [user cache](crate::SessionManager::with_users), without a query.
     pub user_cache_hits: u64,
-    /// Users asked for who were not in the user cache, or whose row there did not confirm the session; zero without
-    /// one.
+    /// Users who were not found in the user cache, or whose row there did not confirm the session; zero without one.
     pub user_cache_misses: u64,
     /// Cookies that named no valid session.
     pub misses: u64,
-    /// Requests with several different session cookies, which are anonymous.
+    /// Requests with several different session cookies. They are treated as anonymous.
     pub conflicting_cookies: u64,
     /// Writes that were stored.
     pub commits: u64,
-    /// Times another request was faster and its result was merged.
+    /// Conflicts: another request was faster, and the edits were merged with its result.
     pub merged: u64,
     /// Requests refused with 409: their cookie was replaced, their session ended, or a value was taken, while they ran.
     pub refused: u64,
-    /// Those of them whose cookie was replaced.
+    /// The refused requests whose cookie was replaced.
     pub stale: u64,
-    /// Those of them whose session ended.
+    /// The refused requests whose session ended.
     pub gone: u64,
     /// Requests answered with 503.
     pub unavailable: u64,
     /// Records that could not be decoded.
     pub unreadable: u64,
-    /// Last uses that were written down.
+    /// Last uses that were stored.
     pub touches: u64,
-    /// Sessions that another program brought back after their end, deleted again.
+    /// Ended sessions that another program restored and this process deleted again.
     pub ended_again: u64,
-    /// Sessions that were anonymous because of their auth hash alone: made under another secret key, or before a change
-    /// of the password that this process has not seen.
+    /// Sessions treated as anonymous only because their auth hash does not match: it was made under another secret key,
+    /// or before a change of the password that this process has not seen.
     pub other_hashes: u64,
 }
 

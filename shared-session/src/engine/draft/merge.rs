@@ -1,7 +1,7 @@
-//! The edits of a request, and what they come to on the version that is stored: the merge.
+//! The edits of a request, and their merge with the stored version.
 //!
-//! Whether a session changed is never flagged; it is read off the [`Delta`]. The delta holds operations rather than
-//! results, so it can be replayed on a newer original when another service was faster.
+//! No flag marks a session as changed; the [`Delta`] tells. The delta holds operations rather than results, so it can
+//! be replayed on a newer original when another service was faster.
 
 use std::{fmt, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
 /// One step of an `update`: from the current value to the next.
 pub(crate) type Step = Arc<dyn Fn(Option<&Json>) -> Result<Option<Json>, Error> + Send + Sync>;
 
-/// Edits, in terms that can be replayed, in the order of their names.
+/// Edits as operations that can be replayed, sorted by name.
 #[derive(Clone, Default)]
 pub(crate) struct Delta(Vec<(Box<str>, Op)>);
 
@@ -23,28 +23,28 @@ pub(crate) struct Delta(Vec<(Box<str>, Op)>);
 enum Op {
     Set(Json),
     Remove,
-    /// Removed because this value was taken out.
+    /// Removed by a `take` of this value.
     Take(Json),
-    /// Steps to run on whatever is stored then; `now` is what they come to on the loaded original.
+    /// Steps to run on the value stored at the commit; `now` is their result on the loaded original.
     Update {
         steps: Vec<Step>,
         now: Option<Json>,
     },
 }
 
-/// What to do when a value that was taken is no longer there.
+/// The reaction when a taken value is no longer stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MissedTake {
-    /// Another request has it: fail.
+    /// Another request took it: fail.
     Fail,
-    /// Leave what is there now alone.
+    /// Leave the value stored now unchanged.
     Keep,
 }
 
-/// What edits are replayed on.
+/// The version on which edits are replayed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Original {
-    /// What they were made on: what updates come to is known.
+    /// The version on which they were made: the results of updates are known.
     Loaded,
     Newer,
 }
@@ -97,7 +97,7 @@ impl Delta {
         self.set(name, Op::Remove);
     }
 
-    /// Removes everything that this request sees. What was taken out stays taken.
+    /// Removes every entry that this request sees. Taken values stay taken.
     pub(crate) fn clear(&mut self, original: &Entries) {
         let edited = self.0.iter_mut().map(|(_, op)| op);
         edited.filter(|op| !matches!(op, Op::Take(_))).for_each(|op| *op = Op::Remove);
@@ -119,8 +119,7 @@ impl Delta {
         Some(value)
     }
 
-    /// Has `step` run on whatever is stored when the session is committed. On the value that this request sees it came
-    /// to `next`.
+    /// Runs `step` at the commit, on the value stored then. On the value that this request sees, its result was `next`.
     pub(crate) fn update(&mut self, name: &str, step: Step, next: Option<Json>) {
         let before = self.find(name).ok().map(|at| self.0.remove(at).1);
         let op = match (before, next) {
@@ -129,7 +128,7 @@ impl Delta {
                 steps.push(step);
                 Op::Update { steps, now }
             }
-            // What came before does not depend on the stored value, so neither does this.
+            // The earlier edit does not depend on the stored value, so neither does this one.
             (Some(_), Some(value)) => Op::Set(value),
             (Some(_), None) => Op::Remove,
         };
@@ -141,7 +140,7 @@ impl Delta {
         self.resolve_on(Original::Newer, original, missed)
     }
 
-    /// As [`resolve`](Self::resolve). What was loaded needs no second run of updates.
+    /// As [`resolve`](Self::resolve). On the loaded version, updates do not run again.
     pub(crate) fn resolve_on(
         &self,
         which: Original,
@@ -183,18 +182,18 @@ impl fmt::Debug for Delta {
     }
 }
 
-/// What a typed closure makes of what is stored: the next value, as it is stored and as a `T`. It fails if that would
-/// not read back as a `T`, and if it would change what `T` does not hold.
+/// Runs a typed closure on the stored value and returns the next value, as JSON and as a `T`. Fails if the next value
+/// would not read back as a `T`, or if it would change data that `T` does not hold.
 pub(crate) fn next<T, F>(f: &F, stored: Option<&Json>) -> Result<Option<(Json, T)>, Error>
 where
     T: Serialize + DeserializeOwned,
     F: Fn(Option<T>) -> Option<T>,
 {
     let value = stored.map(Json::read::<T>).transpose()?.flatten();
-    // What `T` makes of the value, to see whether the closure leaves it alone.
+    // The value after a round trip through `T`, to see whether the closure leaves it unchanged.
     let read = value.as_ref().and_then(|value| Json::encode(value).ok());
     let Some(next) = f(value).as_ref().map(Json::encode).transpose()? else { return Ok(None) };
-    // Nothing is stored that nobody could read.
+    // Never store a value that does not read back.
     let typed = next.decode::<T>()?;
     if let Some(stored) = stored {
         if read.as_ref() == Some(&next) {
@@ -244,7 +243,7 @@ mod tests {
         step(|n| Some(n.unwrap_or(0) + 1))
     }
 
-    /// As a session does it.
+    /// As `Session::update` does it.
     fn update(delta: &mut Delta, original: &Entries, name: &str, step: Step) -> Result<(), Error> {
         let next = step(delta.get(original, name).as_ref())?;
         delta.update(name, step, next);
@@ -300,7 +299,7 @@ mod tests {
         assert_eq!(delta.take(&original, "flash"), None);
         assert_eq!(delta.resolve(&original, MissedTake::Fail).unwrap(), [("flash", None)]);
         assert_eq!(delta.resolve(&entries(&[]), MissedTake::Fail).unwrap_err().kind(), ErrorKind::AlreadyTaken);
-        assert!(delta.resolve(&entries(&[("flash", 8)]), MissedTake::Keep).unwrap().is_empty(), "8 is somebody else's");
+        assert!(delta.resolve(&entries(&[("flash", 8)]), MissedTake::Keep).unwrap().is_empty(), "8 is not ours");
     }
 
     #[test]
@@ -359,7 +358,7 @@ mod tests {
     }
 
     proptest! {
-        /// On the original that it was made on, a delta comes to what a plain map would hold.
+        /// On the original on which it was made, a delta has the same result as the same edits of a plain map.
         #[test]
         fn a_delta_agrees_with_a_plain_map(start in proptest::collection::btree_map(0..4u8, 0..9u64, 0..4), edits in proptest::collection::vec(edit(), 0..12)) {
             let original = Entries::new(start.iter().map(|(k, v)| (k.to_string().into(), Json::encode(v).unwrap())).collect()).unwrap();

@@ -1,4 +1,4 @@
-//! The audit hook, and audit events of the program's own.
+//! The audit hook, and the program's own audit events.
 
 use crate::{
     audit::{Audit, AuditEvent, AuditKind},
@@ -6,17 +6,17 @@ use crate::{
 };
 
 impl SessionManager {
-    /// Calls `hook` with each audit event; [`audit`](crate::audit) lists them. Default: no hook. The log has the events
-    /// in any case.
+    /// Calls `hook` with each audit event; [`audit`](crate::audit) lists them. Default: no hook. The log contains the
+    /// events in any case.
     ///
-    /// The closure runs in the task of the request, before the answer is sent: it must not wait. Throttles made
+    /// The closure runs in the task of the request, before the response is sent: it must not wait. Throttles made
     /// [of](crate::throttle::Throttle::of) this manager afterwards call it, too.
     #[must_use]
     pub fn with_audit(self, hook: impl Fn(&AuditEvent) + Send + Sync + 'static) -> Self {
         self.with(|core| core.audit = Audit::to(hook))
     }
 
-    /// Reports an event that the library cannot see, such as what staff did. Call it once that is done. No I/O.
+    /// Reports an event that the library cannot see, such as an action of staff. Call it after the action. No I/O.
     ///
     /// ```
     /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -33,14 +33,14 @@ impl SessionManager {
 
 impl Session {
     /// Reports an event that the library cannot see about the user of this session, such as a new password. Call it
-    /// once that is done. The event names the session and the client's address. No I/O.
+    /// after the event. The event names the session and the client's address. No I/O.
     pub fn audit(&self, kind: AuditKind) {
         self.0.core.audit.tell(&self.event(kind));
     }
 
-    /// What happens in this session.
+    /// An event in this session.
     pub(crate) fn event(&self, kind: AuditKind) -> AuditEvent {
-        // A session that is not open any more has nobody to name.
+        // A closed session has no address.
         let address = self.0.with(|open| Ok(open.draft.client.address)).ok().flatten();
         let event = AuditEvent::new(kind).with_address(address);
         let event = match self.identity() {

@@ -1,9 +1,8 @@
-//! The bearer form of a session: the value of its cookie in an `Authorization` header, for clients that are no
-//! browsers.
+//! The bearer form of a session: the value of its cookie in an `Authorization` header, for clients other than browsers.
 //!
 //! - A request carries its session in one form, never in both.
-//! - An answer tells the value in the form of its request: a header instead of the cookie.
-//! - All else is the same session: its record, its user, its place in lists.
+//! - A response carries the value in the form of its request: a header instead of the cookie.
+//! - Everything else is the same as with a cookie: the record, the user, the place in lists.
 
 #[cfg(doc)]
 use crate::engine::outcome::Outcome;
@@ -16,17 +15,18 @@ use crate::{
 impl SessionManager {
     /// Accepts sessions in the bearer form too: `Authorization: Bearer <token>`, where the token is the value that the
     /// cookie would have, a tag of [signed cookies](Self::with_signed_cookies) included. For mobile and command line
-    /// clients. Default: off; the cookie is out of reach of a page's scripts, and a token is not.
+    /// clients. Default: off, because the scripts of a page can read a token but not the cookie.
     ///
-    /// To have it on some routes only, give their layer a clone of the manager: `manager.clone().with_bearer_tokens()`.
+    /// To accept them on some routes only, give the layer of these routes a clone of the manager:
+    /// `manager.clone().with_bearer_tokens()`.
     ///
     /// # What a client does
     ///
-    /// It signs in where a handler calls [`Session::answer_with_bearer`], keeps the value of the answer's header
-    /// [`Session-Token`](Outcome::BEARER_HEADER), and sends it with each request. Whenever an answer has that header
-    /// again, the value is a new one: after a sign-in, a rotation, a new password, and when a write started a session.
-    /// The old one is then dead. It is one header for all of these, because handlers that are written for cookies
-    /// replace the value without knowing how it is carried.
+    /// It signs in at a route whose handler calls [`Session::answer_with_bearer`], keeps the value of the response
+    /// header [`Session-Token`](Outcome::BEARER_HEADER), and sends it with each request. Whenever a response has that
+    /// header again, it carries a new value: after a sign-in, a rotation, a new password, and when a write started a
+    /// session. The old value is then invalid. One header serves all these cases, because handlers that are written for
+    /// cookies replace the value in either form.
     ///
     /// # What a request says
     ///
@@ -38,16 +38,16 @@ impl SessionManager {
     /// | `Bearer` and anything | present, whatever its value | has no session: [`ErrorKind::AmbiguousCredentials`] (400) |
     /// | several headers, one of them `Bearer` | any | the same |
     ///
-    /// Both at once are refused and neither is preferred, because programs on the way and services would differ in who
-    /// the user is; a request that never loads its session passes, as ever. A token is read from that header alone,
-    /// never from a URL or a body.
+    /// A request with both is refused rather than one of them preferred, because proxies and services could then see
+    /// different users. A request that never loads its session passes, as usual. The token is read from that header
+    /// only, never from a URL or a body.
     ///
     /// # What an answer says
     ///
-    /// No answer to a bearer request sets a cookie, also not that of form tokens. With a new token it is `no-store`.
-    /// Every answer that depends on the session has `Vary: Cookie, Authorization`, those to cookies too. A 401 has
-    /// `WWW-Authenticate: Bearer`, with `error="invalid_token"` if a token was sent; a guard that leads pages to a
-    /// login page answers 401.
+    /// No response to a bearer request sets a cookie, not even the one of form tokens. A response with a new token is
+    /// `no-store`. Every response that depends on the session has `Vary: Cookie, Authorization`, also to a request with
+    /// a cookie. A 401 has `WWW-Authenticate: Bearer`, with `error="invalid_token"` if a token was sent; a guard that
+    /// redirects to a login page answers 401 instead.
     ///
     /// # Requests of other sites
     ///
@@ -55,7 +55,7 @@ impl SessionManager {
     /// [`CrossOrigin::with_bearer_tokens`](crate::csrf::CrossOrigin::with_bearer_tokens) lets it pass the cross-origin
     /// check, too.
     ///
-    /// Costs nothing for a request without the header but one look for it.
+    /// A request without the header costs only the look for it.
     ///
     /// ```
     /// use shared_session::{Close, Ending, Identity, SessionManager, store::MemoryStore};
@@ -83,15 +83,15 @@ impl SessionManager {
 }
 
 impl Session {
-    /// Has this answer tell the session's new value as a [bearer token](SessionManager::with_bearer_tokens), in the
-    /// header [`Session-Token`](Outcome::BEARER_HEADER), and set no cookie: for a sign-in that asks for it. A request
-    /// that brought a bearer token is answered so without being asked. No I/O; may be called before or after
-    /// [`commit`](Self::commit). Call it before the sign-in: what was edited before an error is committed with an
-    /// answer that is no 5xx.
+    /// Sends the session's new value as a [bearer token](SessionManager::with_bearer_tokens) in the response header
+    /// [`Session-Token`](Outcome::BEARER_HEADER), and no cookie: for a sign-in that asks for a token. Responses to
+    /// requests with a bearer token do this without the call. No I/O; may be called before or after
+    /// [`commit`](Self::commit). Call it before the sign-in: if this fails, earlier edits are still committed unless
+    /// the response is a 5xx.
     ///
     /// # Errors
-    /// [`ErrorKind::AmbiguousCredentials`] if the request carries the session cookie: what a browser keeps from the
-    /// scripts of its pages is not told to them. [`ErrorKind::Config`] without [`SessionManager::with_bearer_tokens`].
+    /// [`ErrorKind::AmbiguousCredentials`] if the request carries the session cookie: scripts must not learn the value
+    /// that the browser hides from them. [`ErrorKind::Config`] without [`SessionManager::with_bearer_tokens`].
     /// [`ErrorKind::Closed`] after the response was decided, and in a [reopened](SessionManager::reopen) session.
     pub fn answer_with_bearer(&self) -> Result<(), Error> {
         let inner = &*self.0;

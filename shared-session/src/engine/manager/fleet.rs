@@ -1,5 +1,5 @@
-//! Does this service fit the fleet whose sessions are in the store? To be asked before the first write: a service with
-//! the wrong prefix sees nobody, and one with the wrong codec or key signs everybody out.
+//! Checks that the settings of this service match the sessions in the store. Run it before the first write: a service
+//! with the wrong prefix finds no session, and one with the wrong codec or key signs all users out.
 
 use bytes::Bytes;
 
@@ -9,18 +9,18 @@ use crate::{
     record::{Fit, Identity},
 };
 
-/// How many sessions are looked at.
+/// The number of sessions to check.
 const SESSIONS: usize = 20;
-/// How many pages of keys are walked to find them. On Redis a page is one SCAN of about a hundred keys.
+/// The maximum number of pages of keys to scan for them. On Redis a page is one SCAN of about a hundred keys.
 const PAGES: usize = 200;
 
-/// What [`SessionManager::check_fleet`] found to be right.
+/// The result of a successful [`SessionManager::check_fleet`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FleetCheck {
-    /// How many sessions were read.
+    /// The number of sessions that were read.
     pub sessions: usize,
-    /// How many of them belong to a user whose row confirmed it.
+    /// The number of these sessions whose user's row confirms them.
     pub users: usize,
 }
 
@@ -47,37 +47,38 @@ impl FleetCheck {
     }
 }
 
-/// What a look at the store found.
+/// The findings in the store.
 #[derive(Debug, Default)]
 struct Findings {
-    /// Sessions in a codec that the rest of the fleet reads from us too.
+    /// Sessions whose program can also read the codec of this service.
     fitting: usize,
-    /// What is wrong with one in another codec.
+    /// The error message for a session in another codec.
     other_codec: Option<String>,
     unreadable: Option<Error>,
-    /// Signed in, and the user's row says so.
+    /// Signed-in sessions that the user's row confirms.
     confirmed: usize,
-    /// Signed in, and the user's row does not confirm it: a new password, or other keys.
+    /// Signed-in sessions that the user's row does not confirm: a new password, or other keys.
     denied: usize,
-    /// Sessions under another key prefix, where none is under ours.
+    /// Set if there are sessions under another key prefix and none under ours.
     elsewhere: Option<String>,
-    /// Sessions that the store keeps until they say that they end.
+    /// Sessions that the store keeps until the expiry in their record.
     punctual: usize,
-    /// By how many seconds later than they say it keeps others: a whole number of quarter-hours.
+    /// The number of seconds, in whole quarter-hours, that the store keeps another session after the expiry in its
+    /// record.
     shifted: Option<i64>,
 }
 
 impl SessionManager {
-    /// Looks at up to twenty sessions in the store, and their users, and says whether this service is set up as the
-    /// programs that made them: key prefix, codec, secret key. Writes nothing. Call it before the service starts: tens
-    /// of round trips, hundreds where the store holds much besides sessions.
+    /// Reads up to twenty sessions in the store, and their users, and checks that this service has the same settings as
+    /// the programs that made them: key prefix, codec, secret key. Writes nothing. Call it before the service starts:
+    /// tens of round trips, or hundreds if the store holds much other data.
     ///
-    /// An empty store fits everybody. A few sessions that cannot be read, or whose user has a new password, are usual;
-    /// if there are no others, the service does not fit.
+    /// An empty store matches any settings. A few sessions that cannot be read, or whose user has a new password, are
+    /// normal; if there are no others, the settings do not match.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] with one line that says which setting does not match. [`ErrorKind::Unavailable`] if the
-    /// store or the database fails.
+    /// [`ErrorKind::Config`] with one line that names the setting that does not match. [`ErrorKind::Unavailable`] if
+    /// the store or the database fails.
     pub async fn check_fleet(&self) -> Result<FleetCheck, Error> {
         judge(self.0.look().await?)
     }
@@ -119,7 +120,7 @@ impl Core {
             let Some(bytes) = self.store.load(&place.key).await? else { continue };
             let record = match self.decode(&place.key, &bytes, self.now().await?) {
                 Ok(record) => record,
-                // It can be read, once this service is told how.
+                // The record is readable with other settings.
                 Err(error) if error.kind() == ErrorKind::Config => return Err(error),
                 Err(error) => {
                     found.unreadable = Some(error);
@@ -140,7 +141,7 @@ impl Core {
                     Ok(Some(true)) => found.confirmed += 1,
                     Ok(Some(false)) => found.denied += 1,
                     Ok(None) => {}
-                    // That is the trouble of one user, and says nothing about the fleet.
+                    // This concerns one user only, not the settings.
                     Err(error) if error.kind() == ErrorKind::Unreadable => {
                         tracing::warn!(%error, "the user of a session cannot be read");
                     }
@@ -151,11 +152,11 @@ impl Core {
         Ok(found)
     }
 
-    /// Which setting would find a session that is stored under another prefix.
+    /// The setting that would find a session that is stored under another prefix.
     async fn elsewhere(&self) -> Result<Option<String>, Error> {
         let named = |key: &str| Some((key.to_owned(), self.profile.elsewhere(key)?));
         for (key, setting) in self.sample("", named, SESSIONS).await? {
-            // What is no text or record of ours is something else under such a key.
+            // A value that is not a session record belongs to another program.
             if self.store.load(&key).await.is_ok_and(|bytes| bytes.is_some_and(|bytes| self.profile.recognizes(&bytes)))
             {
                 return Ok(Some(setting));
@@ -164,8 +165,8 @@ impl Core {
         Ok(None)
     }
 
-    /// By how many seconds the store keeps a session for longer than it says, in whole quarter-hours as time zones have
-    /// them; `None` if that is not known, or is something else.
+    /// The number of seconds that the store keeps a session after the expiry in its record, in whole quarter-hours as
+    /// in time zones; `None` if it is unknown or not a number of quarter-hours.
     async fn shift(&self, key: &str, bytes: &Bytes) -> Result<Option<i64>, Error> {
         let Some(written) = self.profile.written(bytes) else { return Ok(None) };
         let Some(expires) = self.store.expires(key).await? else { return Ok(None) };
@@ -174,7 +175,7 @@ impl Core {
         Ok(quarters(expires.saturating_sub(says) / 1000))
     }
 
-    /// What `pick` makes of up to `most` keys that start with `prefix`.
+    /// The results of `pick` for keys that start with `prefix`, `most` at most.
     async fn sample<T>(&self, prefix: &str, pick: impl Fn(&str) -> Option<T>, most: usize) -> Result<Vec<T>, Error> {
         let (mut picked, mut from) = (Vec::new(), None);
         for _ in 0..PAGES {
@@ -188,7 +189,7 @@ impl Core {
         Ok(picked)
     }
 
-    /// Whether the user's row confirms the marks; `None` where nobody can tell.
+    /// Whether the user's row confirms the marks; `None` without users, or if there is no active user.
     #[cfg(feature = "users")]
     async fn confirms(&self, identity: &Identity) -> Result<Option<bool>, Error> {
         let Some(users) = &self.users else { return Ok(None) };
@@ -196,16 +197,17 @@ impl Core {
     }
 
     #[cfg(not(feature = "users"))]
-    #[allow(clippy::unused_async, clippy::unused_self, reason = "the twin of the one with users")]
+    #[allow(clippy::unused_async, clippy::unused_self, reason = "it has the signature of the one with users")]
     async fn confirms(&self, _: &Identity) -> Result<Option<bool>, Error> {
         Ok(None)
     }
 }
 
-/// The nearest number of quarter-hours, in seconds, if it is within seconds of one that two zones can be apart.
+/// The nearest number of quarter-hours, in seconds, if `seconds` is close to it and it is a possible difference between
+/// two time zones.
 fn quarters(seconds: i64) -> Option<i64> {
     const QUARTER: i64 = 900;
-    /// A program writes down when it signs and when a session ends at almost the same time.
+    /// A program reads its clock twice, for the signature and for the expiry, with a small delay between.
     const SLACK: i64 = 10;
     const FARTHEST: i64 = 26 * 3600;
     let nearest = (seconds + QUARTER / 2).div_euclid(QUARTER) * QUARTER;

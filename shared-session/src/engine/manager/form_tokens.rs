@@ -1,4 +1,4 @@
-//! The form tokens of a request: made for its page, and checked where a form comes back.
+//! The form tokens of a request: made for its page, and checked when a form is posted.
 
 use serde::de::DeserializeOwned;
 
@@ -14,10 +14,10 @@ use crate::{
 };
 
 impl SessionManager {
-    /// The tokens of HTML forms: what the extractors `FormToken` and `ProtectedForm` of the adapters give and check.
-    /// Default: none, and these extractors fail with [`ErrorKind::Config`] (500).
+    /// The tokens of HTML forms, which the extractors `FormToken` and `ProtectedForm` of the adapters make and check.
+    /// Default: off; these extractors then fail with [`ErrorKind::Config`] (500).
     ///
-    /// The answer to a sign-in renews them. Where their cookie is needed, the session layer sends it.
+    /// The response to a sign-in renews them. The session layer sends their cookie when it is needed.
     ///
     /// ```
     /// use shared_session::{SecretKeys, SessionManager, csrf::FormTokens, store::MemoryStore};
@@ -36,12 +36,12 @@ impl SessionManager {
 }
 
 impl LazySession {
-    /// The token for all forms of the page that answers this request: always the same one. No I/O; one HMAC, and before
+    /// The token for all forms of the response page; each call returns the same one. No I/O. Costs one HMAC, and before
     /// a session exists up to two more and one for each fallback key.
     ///
-    /// The answer gets `Vary: Cookie` and, unless the handler says otherwise, `Cache-Control: private`; with a cookie
-    /// of the token `no-store`. A token of a request that signs somebody in is too old when it comes back: answer a
-    /// sign-in with a redirect.
+    /// The response gets `Vary: Cookie` and, unless the handler sets another value, `Cache-Control: private`; if it
+    /// sets the token's cookie, `no-store`. A token made in a request that signs a user in is stale when it comes back:
+    /// respond to a sign-in with a redirect.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. [`ErrorKind::Closed`] after the response was
@@ -50,8 +50,8 @@ impl LazySession {
         self.form_token_of(self.0.core.form_tokens()?)
     }
 
-    /// As [`form_token`](Self::form_token), by `tokens` instead of those of the manager: the same tokens with another
-    /// [path of the cookie](FormTokens::with_cookie), for a service that visitors see under several paths.
+    /// As [`form_token`](Self::form_token), with `tokens` instead of those of the manager: the same tokens with another
+    /// [path of the cookie](FormTokens::with_cookie), for a service that is reachable under several paths.
     ///
     /// # Errors
     /// As [`form_token`](Self::form_token).
@@ -72,15 +72,16 @@ impl LazySession {
         Ok(FormToken::new(shared.forms.keep(issued)))
     }
 
-    /// Checks the token that a form brought, whatever its encoding: for multipart forms, and for those who write an
-    /// adapter. No I/O, but for a page from before a session existed whose form is sent in an anonymous one: then the
+    /// Checks the token of a posted form, whatever its encoding: for multipart forms, and for adapters. No I/O, with
+    /// one exception: if the page was made before a session existed and its form is posted in an anonymous session, the
     /// session is loaded. A request with a [bearer token](SessionManager::with_bearer_tokens) and without any cookie
-    /// needs none, because no browser sends it by itself.
+    /// needs no form token, because no browser sends it by itself.
     ///
     /// # Errors
     /// [`ErrorKind::StaleForm`] if the token is missing, malformed, of another session, or of an earlier secret, or if
-    /// the cookie that it needs is missing; [`TokenRefusal::of`] tells which. Show the form again with a new token.
-    /// [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. Those of [`load`](Self::load).
+    /// the cookie that it needs is missing; [`TokenRefusal::of`] returns the reason. Show the form again with a new
+    /// token. [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. Also the errors of
+    /// [`load`](Self::load).
     pub async fn check_form_token(&self, token: &str) -> Result<(), Error> {
         let (tokens, headers) = (self.0.core.form_tokens()?, || [self.0.cookie_header()]);
         self.0.carrier().check()?;
@@ -89,7 +90,7 @@ impl LazySession {
         }
         let Some(session) = self.0.presented() else { return tokens.verify(headers(), None, token) };
         match tokens.verify(headers(), Some(&binding(session)), token) {
-            // A session that began after the page was made, and not by a sign-in: the page itself may have begun it.
+            // The session began after the page was made, possibly by the page itself. Accepted if it is not signed in.
             Err(error)
                 if TokenRefusal::of(&error) == Some(TokenRefusal::Stale)
                     && tokens.verify(headers(), None, token).is_ok() =>
@@ -104,12 +105,12 @@ impl LazySession {
         }
     }
 
-    /// The fields of a form as browsers send it, if it came from a page that this visitor has now. For those who write
-    /// an adapter: `ProtectedForm` does nothing else. Costs as much as [`check_form_token`](Self::check_form_token).
+    /// The fields of a form as browsers send it, if its token is valid for this visitor. For adapters: `ProtectedForm`
+    /// does nothing else. Costs as much as [`check_form_token`](Self::check_form_token).
     ///
     /// # Errors
-    /// In [`RefusedForm::error`]: those of [`check_form_token`](Self::check_form_token), with the fields, if they can
-    /// be read; [`ErrorKind::NotAForm`] and [`ErrorKind::MalformedForm`] if they cannot.
+    /// In [`RefusedForm::error`]: the errors of [`check_form_token`](Self::check_form_token), with the fields if they
+    /// can be read; [`ErrorKind::NotAForm`] and [`ErrorKind::MalformedForm`] if they cannot.
     pub async fn protected_form<T: DeserializeOwned>(&self, posted: PostedForm<'_>) -> Result<T, RefusedForm<T>> {
         let fields = posted.parse()?;
         match (self.check_form_token(fields.token).await, fields.decode()) {
@@ -130,7 +131,7 @@ impl Core {
     }
 }
 
-/// What a form token is bound to: the handle, and the hash of the secret.
+/// The session data to which a form token is bound: the handle, and the hash of the secret.
 fn binding(token: &Token) -> String {
     format!("{}.{}", token.handle, token.secret.hash().as_str())
 }

@@ -1,4 +1,4 @@
-//! Opening the session of a request: what its headers say, before anything is loaded.
+//! Opens the session of a request from its headers, before anything is loaded.
 
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -16,13 +16,13 @@ use crate::{
     log_limit::LogLimit,
 };
 
-/// How many sessions a sign-out with conflicting cookies looks for, at most. Browsers hold fewer.
+/// The maximum number of sessions that a sign-out with conflicting cookies looks for. Browsers hold fewer cookies.
 const MOST_RIVALS: usize = 8;
 
 impl SessionManager {
-    /// Opens the session of a request by its method and by all values of the headers that `values` finds by name, in
-    /// lower case: `cookie`, and `authorization` where [bearer tokens](Self::with_bearer_tokens) are accepted. HEAD and
-    /// OPTIONS open it [read-only](Self::open_read_only). No I/O. For those who write an adapter.
+    /// Opens the session of a request by its method and its headers: `values` returns all values of a header by its
+    /// lower-case name (`cookie`, and `authorization` if [bearer tokens](Self::with_bearer_tokens) are accepted). HEAD
+    /// and OPTIONS open it [read-only](Self::open_read_only). No I/O. For adapters.
     ///
     /// ```
     /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -53,39 +53,40 @@ impl SessionManager {
         self.open_as(cookie_headers, Authorization::Other, Method::Other)
     }
 
-    /// As [`open`](Self::open), for HEAD and OPTIONS: whatever the handler edits is seen by this request only and is
-    /// not committed. To take a value out, and to commit edits, is [`ErrorKind::ReadOnly`].
+    /// As [`open`](Self::open), for HEAD and OPTIONS: only this request sees the handler's edits, and they are not
+    /// committed. Taking a value and committing edits fail with [`ErrorKind::ReadOnly`].
     #[must_use]
     pub fn open_read_only<'a>(&self, cookie_headers: impl IntoIterator<Item = &'a [u8]>) -> LazySession {
         self.open_as(cookie_headers, Authorization::Other, Method::ReadOnly)
     }
 
-    /// A fresh handle to the session that the request of `session` ends with: for what outlives the request, such as
-    /// WebSockets, server-sent events, and jobs. No I/O. Commit its edits with
+    /// A new handle to the session with which the request of `session` ends: for work that outlives the request, such
+    /// as WebSockets, server-sent events, and jobs. No I/O. Commit its edits with
     /// [`Session::commit`](crate::Session::commit).
     ///
-    /// [`load`](LazySession::load) of it waits until the request is answered, its commit included, and then loads the
-    /// session that the visitor has by then: created, rotated, signed in. In the body of a response, and in all that
-    /// runs after it, there is nothing to wait for.
+    /// Its [`load`](LazySession::load) waits for the end of the request, including the commit, and then loads the
+    /// visitor's current session: created, rotated, or signed in. In the body of a response, and after it, `load` does
+    /// not have to wait.
     ///
-    /// - **The handler itself** cannot wait for its own response. There, and in all that is polled with it, `load`
-    ///   answers what the request has committed so far, or [`ErrorKind::Closed`] if it has no session yet. Do not
-    ///   have the handler wait for a task that loads the handle either: that task gives up after 30 seconds, with
-    ///   [`ErrorKind::Unavailable`], and may ask again.
+    /// - **The handler itself** cannot wait for its own response. There, and in all futures that are polled with it,
+    ///   `load` returns the state that the request has committed so far, or [`ErrorKind::Closed`] if it has no session
+    ///   yet. The handler must not wait for a task that loads the handle either: that task gives up after 30 seconds,
+    ///   with [`ErrorKind::Unavailable`], and may try again.
     /// - **A request that fails** (5xx) drops its edits; the handle follows the session as it was. If there was none,
-    ///   `load` answers the error. The same goes for a request that is dropped; if a commit of its own had made a
-    ///   cookie that was not sent, `load` answers [`ErrorKind::Closed`].
-    /// - **A request that signs out**: `load` answers [`ErrorKind::Gone`].
-    /// - **A visitor without a session** is anonymous, as ever.
-    /// - **HEAD and OPTIONS**: the handle is read-only, as the request.
+    ///   `load` returns the error. The same goes for a request that is dropped; if its own commit had made a cookie
+    ///   that was not sent, `load` returns [`ErrorKind::Closed`].
+    /// - **A request that signs out**: `load` returns [`ErrorKind::Gone`].
+    /// - **A visitor without a session** is anonymous, as usual.
+    /// - **HEAD and OPTIONS**: the handle is read-only, like the request.
     ///
-    /// No response can set a cookie for this handle. So a commit that would need one is refused with
-    /// [`ErrorKind::Closed`], and nothing is written: starting a session, signing in, renewing the cookie. What was
-    /// acknowledged can always be read by the visitor.
+    /// No response can set a cookie for this handle. So a commit that would need one (to start a session, sign in, or
+    /// renew the cookie) fails with [`ErrorKind::Closed`] and writes nothing. The visitor can always read acknowledged
+    /// edits.
     ///
-    /// A session is loaded once by a handle. To read it again later, reopen this handle: all handles that come of one
-    /// request follow that request. To know whether the user may still be served, ask
-    /// [`Session::status`](crate::Session::status); it is the one question that survives a new cookie.
+    /// A handle loads its session once. To read it again later, reopen this handle: all handles that are made from one
+    /// request follow that request. To check whether the user is still allowed, call
+    /// [`Session::status`](crate::Session::status); it is the only call that still works after the cookie was
+    /// replaced.
     ///
     /// ```
     /// # use shared_session::{Close, Ending, SessionManager, store::MemoryStore};
@@ -104,7 +105,7 @@ impl SessionManager {
     /// ```
     #[must_use]
     pub fn reopen(&self, session: &LazySession) -> LazySession {
-        // It may outlive what a cache of users promises to the request.
+        // The handle may outlive the time for which a user cache may answer, so it never uses that cache.
         let method = if session.0.read_only { Method::ReadOnly } else { Method::Other };
         self.lazy_session(Origin::Reopened(session.0.followed()), method)
     }

@@ -14,7 +14,7 @@ use crate::{
     store::{BoxFuture, StoreTime},
 };
 
-/// How many records are read at once for a list.
+/// The number of records that a list reads at once.
 const AT_ONCE: usize = 16;
 
 /// One session in a list. It holds nothing that opens the session.
@@ -25,16 +25,16 @@ pub struct SessionInfo {
     pub handle: Handle,
     /// The user, if one is signed in.
     pub user_id: Option<String>,
-    /// When it started; `None` if another program made it that does not say.
+    /// When it started; `None` if another program made it and did not store the time.
     pub created_at: Option<StoreTime>,
     /// When it was last used, to within the touch threshold of its [`Lifetime`](crate::Lifetime); `None` in Django's
-    /// profiles, where reading is not written down.
+    /// profiles, which do not store reads.
     pub last_seen_at: Option<StoreTime>,
     /// When it ends unless it is used.
     pub expires_at: StoreTime,
-    /// The network address it was started from.
+    /// The network address that started it.
     pub address: Option<IpAddr>,
-    /// The browser it was started with.
+    /// The browser that started it.
     pub user_agent: Option<String>,
 }
 
@@ -44,13 +44,13 @@ pub struct SessionInfo {
 pub struct SessionPage {
     /// The sessions found; a page may be empty before the last.
     pub sessions: Vec<SessionInfo>,
-    /// Where to go on; `None` at the end.
+    /// Where to continue; `None` at the end.
     pub next: Option<String>,
 }
 
 impl SessionManager {
-    /// The live sessions of `user_id`, the last used first. One round trip for the index, then one for each session,
-    /// sixteen at a time.
+    /// The live sessions of `user_id`, the most recently used first. One round trip for the index, then one for each
+    /// session, sixteen at a time.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
@@ -63,8 +63,8 @@ impl SessionManager {
 
     /// The live session with this handle, of any user; `None` if there is none. For administrators.
     ///
-    /// Up to two round trips. In a Django profile this walks the whole store, for there a handle does not tell where
-    /// its session is.
+    /// Up to two round trips. In a Django profile this walks the whole store, because a Django handle does not contain
+    /// the key of its session.
     ///
     /// ```
     /// # use shared_session::{Handle, SessionManager, store::MemoryStore};
@@ -83,11 +83,11 @@ impl SessionManager {
         Ok(self.0.read(&place).await?.map(|record| info(place.handle, &record)))
     }
 
-    /// Ends one session of the user `owner`, or with `None` anybody's, for administrators. `false` if there is none of
-    /// that name, or if it belongs to somebody else.
+    /// Ends one session of the user `owner`, or of any user with `None`, for administrators. `false` if there is no
+    /// session with this handle, or if it belongs to another user.
     ///
-    /// Up to three round trips. In a Django profile one more for an owner's; without an owner it walks the whole store,
-    /// for there a handle does not tell where its session is.
+    /// Up to three round trips. In a Django profile one more with an owner. Without an owner it walks the whole store,
+    /// because a Django handle does not contain the key of its session.
     ///
     /// ```
     /// # use shared_session::{Handle, SessionManager, store::MemoryStore};
@@ -121,19 +121,19 @@ impl SessionManager {
         }
     }
 
-    /// Ends all sessions of the user `user_id`, here and everywhere, and says how many were deleted. To keep the one at
-    /// hand, use `revoke_others`.
+    /// Ends all sessions of the user `user_id`, in every service, and returns the number of deleted ones. To keep the
+    /// current one, use `revoke_others`.
     ///
-    /// Raises the user's epoch, which is what counts, even for sessions that a failover brings back; then it deletes
-    /// the sessions in the user's index. Where the user has no epoch (the manager has no users, or shares them with
-    /// Django) the deletion is what counts. It reaches the sessions that services of ours have made or seen signed in;
-    /// others end with a new password only. One statement for the epoch, one round trip for the index, and a few for
-    /// each session.
+    /// It first raises the user's epoch, which ends the sessions, even those that a failover brings back; then it
+    /// deletes the sessions in the user's index. If the user has no epoch (the manager has no users, or shares them
+    /// with Django) only the deletion ends them. It reaches the sessions that services with this library have made or
+    /// seen signed in; only a new password ends the others. One statement for the epoch, one round trip for the index,
+    /// and a few for each session.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the database fails: nothing is ended. If only the
-    /// session store fails, the sessions are ended but their records remain until they expire, and that is no error;
-    /// without an epoch it is one, and some sessions may live on.
+    /// session store fails, the epoch has ended the sessions, their records remain until they expire, and there is no
+    /// error. Without an epoch there is one, and some sessions may live on.
     #[doc(alias = "revoke_user")]
     #[doc(alias = "revoke_sessions_of")]
     #[doc(alias = "logout_everywhere")]
@@ -151,13 +151,13 @@ impl SessionManager {
         Ok(ended)
     }
 
-    /// Ends every session of `user_id` in the index, except `keep`, and says how many.
+    /// Ends every session of `user_id` in the index, except `keep`, and returns their number.
     pub(crate) async fn end_sessions_of(&self, user_id: &str, keep: Option<&Handle>) -> Result<u64, Error> {
         let mut ended = 0;
         for (place, record) in self.0.records_at(self.0.places_of(user_id).await?).await? {
             if record.user_id() == Some(user_id) && Some(&place.handle) != keep {
                 match self.0.revoke(&place, &record).await {
-                    // Somebody else signed in to it meanwhile.
+                    // Another user signed in to it meanwhile.
                     Err(error) if error.kind() == ErrorKind::Stale => {}
                     was_there => ended += u64::from(was_there?),
                 }
@@ -188,7 +188,7 @@ impl SessionManager {
 }
 
 impl Core {
-    /// Tells that one session of a user, whose or not, was ended from elsewhere.
+    /// Reports that one session, signed in or not, was ended from elsewhere.
     pub(crate) fn tell_revoked(&self, place: &Place, record: &Record) {
         let event = AuditEvent::new(AuditKind::Revocation).with_handle(place.handle).with_sessions(1);
         self.audit.tell(&match record.user_id() {
@@ -197,7 +197,7 @@ impl Core {
         });
     }
 
-    /// Tells that all sessions of a user were ended, or all but one.
+    /// Reports that all sessions of a user, or all but one, were ended.
     pub(crate) fn tell_all_revoked(&self, user_id: &str, ended: u64) {
         self.audit.tell(&AuditEvent::new(AuditKind::Revocation).with_user_id(user_id).with_sessions(ended));
     }
@@ -208,7 +208,7 @@ impl Core {
         Ok(members.iter().filter_map(|member| self.profile.place_of_member(member)).collect())
     }
 
-    /// Where a session of `user_id` is. No I/O where the handle tells.
+    /// The place of a session of `user_id`. No I/O if the handle contains it.
     async fn place_of(&self, user_id: &str, handle: &Handle) -> Result<Option<Place>, Error> {
         match self.profile.place_of_handle(handle) {
             Some(place) => Ok(Some(place)),
@@ -216,7 +216,7 @@ impl Core {
         }
     }
 
-    /// Where any session is. Where the handle does not tell, this walks the whole store.
+    /// The place of any session. Walks the whole store if the handle does not contain it.
     async fn find(&self, handle: &Handle) -> Result<Option<Place>, Error> {
         if let Some(place) = self.profile.place_of_handle(handle) {
             return Ok(Some(place));
@@ -235,8 +235,8 @@ impl Core {
         }
     }
 
-    /// Sessions that other programs signed in are in no index of ours: each is put in when this process first sees it.
-    /// Then one round trip, else none. A failure leaves it to the next request.
+    /// Sessions that other programs signed in are not in our index. Adds a session when this process first sees it: one
+    /// round trip then, none later. After a failure the next request tries again.
     #[cfg(feature = "users")]
     pub(crate) async fn index_once(&self, token: &Token, record: &Record, user_id: &str) {
         if !self.profile.rotation_moves() || !self.in_an_index.is_new(token.handle) {

@@ -17,13 +17,13 @@ use crate::{
     store::change_feed::Follower,
 };
 
-/// For this long after a proof that changes are announced, kept sessions are answered. With the moment in which the
-/// server may announce a change after it has answered a proof, it stays below the second that is promised.
+/// The time for which kept sessions may be used after a proof that changes are announced. It stays below the promised
+/// second even if the server announces a change a moment after it has answered a proof.
 pub(super) const LEASE: Duration = Duration::from_millis(900);
 
-/// Requests for different sessions seldom wait for each other.
+/// Several, so that requests for different sessions seldom wait for each other.
 const SHARDS: usize = 16;
-/// Each shard has its part of the bounds: with less than this for each they would not be shared fairly.
+/// Each shard gets an equal part of the bounds; with smaller parts than this the shards would fill too unevenly.
 const WORTH_A_SHARD: Bounds = Bounds { sessions: 64, bytes: 1024 * 1024 };
 
 /// Decoded sessions by handle. Every method is a short step under one lock.
@@ -33,7 +33,8 @@ pub(crate) struct Cache {
     shards: Box<[Mutex<Shard<Kept>>]>,
 }
 
-/// A session, and the secret that it was read with: comparing that is much less work than hashing what a cookie brings.
+/// A session, and the secret that it was read with: comparing secrets is much cheaper than hashing the secret in a
+/// cookie.
 #[derive(Clone)]
 struct Kept {
     record: Arc<Record>,

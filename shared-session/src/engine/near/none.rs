@@ -1,4 +1,4 @@
-//! Without Redis there is no near cache, for nobody announces changes.
+//! Without Redis no store announces changes, so there is no near cache.
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -7,7 +7,7 @@ use crate::record::{
     id::{Handle, Token},
 };
 
-/// There is none.
+/// Never exists.
 pub(crate) struct Near(Infallible);
 
 pub(crate) enum Ticket {}

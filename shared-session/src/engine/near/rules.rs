@@ -1,11 +1,11 @@
-//! The decisions of the near cache: which reads it keeps, and which of them it may still answer with. No I/O, no clock:
-//! events go in, answers come out.
+//! The decisions of the near cache: which reads it keeps, and which of them are still valid. No I/O, no clock: events
+//! go in, answers come out.
 //!
-//! - **A read may be kept** if nothing under its slot changed since before it was sent. A change may be announced
-//!   before the reply of an older read arrives, so a reply alone proves nothing.
-//! - **A kept session may be answered** while its connection is followed and was proved alive less than a lease ago.
-//! - **Everything goes** when the connection that announces changes is lost, and nothing that was sent before another
-//!   one is confirmed is kept.
+//! - **A read may be kept** if its slot has not changed since before the read was sent. The announcement of a change
+//!   may overtake the reply of an older read, so a reply alone proves nothing.
+//! - **A kept session may be used** while its connection is followed and was proved alive less than a lease ago.
+//! - **Everything is dropped** when the connection that announces changes is lost. A read that was sent before the next
+//!   connection is confirmed is not kept.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,14 +13,14 @@ use tokio::time::Instant;
 
 use crate::record::id::Handle;
 
-/// Changes are counted by the slot of a handle, not by handle: a count that is shared refuses a read too many now and
-/// then, and never keeps one too many.
+/// Changes are counted by slot, not by handle. Handles that share a slot sometimes refuse a read that could be kept,
+/// but never keep a read that must be refused.
 const SLOTS: usize = 64;
 
-/// A kept session is read anew after this, whatever happens.
+/// The age at which a kept session is always read again.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(60);
 
-/// What may be kept.
+/// The limits of a cache.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
     pub(super) sessions: usize,
@@ -39,13 +39,13 @@ pub(crate) struct Ticket {
 pub(super) struct Shard<T> {
     bounds: Bounds,
     following: Option<Following>,
-    /// Counts the moments at which everything may have changed.
+    /// Incremented when everything may have changed.
     epoch: u64,
     generations: [u64; SLOTS],
     index: HashMap<Handle, usize>,
     kept: Vec<Kept<T>>,
     bytes: usize,
-    /// Where the search for one that is not used goes on.
+    /// The position at which the search for an unused session continues.
     hand: usize,
 }
 
@@ -65,7 +65,7 @@ struct Kept<T> {
     used: bool,
 }
 
-/// Where a handle's changes are counted.
+/// The counter of a handle's changes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Slot(usize);
 
@@ -89,7 +89,7 @@ impl<T: Clone> Shard<T> {
         }
     }
 
-    /// What is kept of `handle`, if it may still be answered.
+    /// The kept value of `handle`, if it is still valid.
     pub(super) fn get(&mut self, handle: &Handle, now: Instant) -> Option<T> {
         let until = self.following?.until;
         let at = *self.index.get(handle)?;
@@ -101,13 +101,13 @@ impl<T: Clone> Shard<T> {
         Some(kept.value.clone())
     }
 
-    /// Before a read is sent; `None` while changes are not announced.
+    /// Call this before sending a read; `None` while changes are not announced.
     pub(super) fn begin(&self, slot: Slot, now: Instant) -> Option<Ticket> {
         self.following?;
         Some(Ticket { sent: now, epoch: self.epoch, generation: self.generation(slot) })
     }
 
-    /// Keeps what was read, unless it may have changed since.
+    /// Keeps a read value, unless it may have changed since.
     pub(super) fn fill(&mut self, handle: Handle, slot: Slot, ticket: Ticket, value: T, bytes: usize) {
         let current = Ticket { sent: ticket.sent, epoch: self.epoch, generation: self.generation(slot) };
         if self.following.is_none() || ticket != current || bytes > self.bounds.bytes || self.bounds.sessions == 0 {
@@ -122,7 +122,7 @@ impl<T: Clone> Shard<T> {
         self.bytes += bytes;
     }
 
-    /// The session changed, or may have.
+    /// The session has changed, or may have changed.
     pub(super) fn changed(&mut self, handle: &Handle, slot: Slot) {
         if let Some(generation) = self.generations.get_mut(slot.0) {
             *generation += 1;
@@ -144,14 +144,14 @@ impl<T: Clone> Shard<T> {
         self.following = Some(Following { connection, until });
     }
 
-    /// `connection` was alive a lease before `until`, and all that it announced before has arrived.
+    /// `connection` was alive a lease before `until`, and all its earlier announcements have arrived.
     pub(super) fn prove(&mut self, connection: u64, until: Instant) {
         if let Some(following) = self.following.as_mut().filter(|following| following.connection == connection) {
             following.until = following.until.max(until);
         }
     }
 
-    /// Changes may have been missed. News of a connection that is followed no more mean nothing.
+    /// Changes may have been missed. Ignored for a connection that is no longer followed.
     pub(super) fn lose(&mut self, connection: u64) {
         if self.following.is_some_and(|following| following.connection == connection) {
             self.following = None;
@@ -174,7 +174,7 @@ impl<T: Clone> Shard<T> {
         }
     }
 
-    /// Makes room: the first that was not used since the search last came by.
+    /// Makes room: removes the first session that was not used since the search last passed it.
     fn remove_one(&mut self) {
         while !self.kept.is_empty() {
             match self.kept.get_mut(self.hand) {

@@ -1,8 +1,8 @@
-//! What a request has done with form tokens, and what that means for its response.
+//! The form tokens of a request, and their effect on its response.
 //!
-//! - A request has one token, for all forms of its page.
-//! - The cookie of a token is sent with the answer, whatever the handler makes of the token.
-//! - A sign-in renews the tokens of its browser, so that no handler can forget it.
+//! - A request has one token for all forms of its page.
+//! - The response carries the cookie of a token whether or not the handler uses the token.
+//! - A sign-in renews the browser's tokens, so that no handler can forget to.
 
 use crate::{
     cookie::SetCookie,
@@ -12,11 +12,11 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct FormState {
     issued: Option<Issued>,
-    /// A sign-in was handed to a commit.
+    /// A commit with a sign-in has begun.
     signs_in: bool,
 }
 
-/// What form tokens mean for a response.
+/// The effect of form tokens on a response.
 #[derive(Default)]
 pub(crate) struct FormPart {
     /// The response holds a token.
@@ -30,17 +30,17 @@ impl FormState {
         self.issued.as_ref().map(|issued| issued.token.clone())
     }
 
-    /// Keeps what was made for the page; its token.
+    /// Keeps the token made for the page, and returns it.
     pub(crate) fn keep(&mut self, issued: Issued) -> String {
         self.issued.insert(issued).token.clone()
     }
 
-    /// To be called before a commit, which may sign somebody in.
+    /// Call this before a commit; `signs_in` is whether it signs a user in.
     pub(crate) fn note_commit(&mut self, signs_in: bool) {
         self.signs_in |= signs_in;
     }
 
-    /// What is sent. `is_new`: the answer sets the cookie of a session.
+    /// The effect on the response. `is_new`: the response sets a session cookie.
     pub(crate) fn part(&self, tokens: &FormTokens, cookie_header: &[u8], is_new: bool) -> FormPart {
         let renewed = if self.signs_in && is_new { tokens.rotate([cookie_header]) } else { Ok(None) };
         let renewed = renewed.unwrap_or_else(|error| {

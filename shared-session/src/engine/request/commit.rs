@@ -1,4 +1,4 @@
-//! How a request is closed: what it decided to store, and its commit.
+//! Closes a request: decides its write, and commits it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -12,38 +12,38 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// How long an answer waits for a commit that its handler began and did not wait for.
+/// How long a response waits for a commit that its handler began and did not wait for.
 const ABANDONED: Duration = Duration::from_secs(2);
 
-/// What [`SessionManager::close`](crate::SessionManager::close) decided.
+/// The decision of [`SessionManager::close`](crate::SessionManager::close).
 #[derive(Debug)]
 #[must_use]
-#[expect(clippy::large_enum_variant, reason = "it is taken apart at once, and most requests are done")]
+#[expect(clippy::large_enum_variant, reason = "the caller matches it at once, and most requests are `Done`")]
 pub enum Close {
-    /// Nothing is to be stored.
+    /// There is nothing to store.
     Done(Outcome),
-    /// This is to be stored by [`SessionManager::commit`](crate::SessionManager::commit) before the response is sent.
+    /// Call [`SessionManager::commit`](crate::SessionManager::commit) with this before sending the response.
     Commit(Commit),
 }
 
 /// A decided write.
 #[must_use = "a commit does nothing until it is given to SessionManager::commit"]
 pub struct Commit {
-    /// If the commit is dropped, its request ends without an answer.
+    /// If the commit is dropped, its request ends without a response.
     pub(crate) request: RequestGuard,
     pub(crate) work: Work,
     pub(crate) private: bool,
 }
 
 pub(crate) enum Work {
-    /// Boxed, because it is handed on several times.
+    /// Boxed, because it is moved several times.
     Write(Box<Plan>),
-    /// What the handler began and did not wait for.
+    /// A commit that the handler began and did not wait for.
     Begun(Committed),
 }
 
 impl RequestState {
-    /// Seals the session, loaded or not, and decides what is to be stored.
+    /// Seals the session, loaded or not, and decides the write.
     pub(crate) fn close(self: &Arc<Self>, ending: Ending) -> Close {
         if self.seal_untouched() {
             let outcome = self.with_forms(Outcome::default());
@@ -94,7 +94,7 @@ impl Commit {
         Self { request: RequestGuard::new(Arc::clone(request)), work, private }
     }
 
-    /// Stores what was decided, and ends the request.
+    /// Runs the decided write, and ends the request.
     pub(crate) async fn run(self) -> Outcome {
         let Self { request, work, private } = self;
         let inner = request.inner();
@@ -123,7 +123,7 @@ impl Commit {
     }
 }
 
-/// The result of a commit that a handler began. Its task leaves the cookie in the request.
+/// The result of a commit that a handler began. Its task stores the cookie in the request.
 async fn begun(mut committed: Committed) -> Result<(CookieAction, bool), Error> {
     match tokio::time::timeout(ABANDONED, committed.wait_for(Option::is_some)).await {
         Ok(Ok(result)) => result.clone().unwrap_or(Ok(false)).map(|is_signed_in| (CookieAction::Keep, is_signed_in)),

@@ -1,4 +1,4 @@
-//! What a request presents to open its session.
+//! The credentials with which a request opens its session.
 
 use crate::{
     authorization::Authorization,
@@ -7,31 +7,31 @@ use crate::{
     record::id::Token,
 };
 
-/// What a request's headers say, as far as they can be trusted.
+/// The credentials in a request's headers, after validation of their form.
 #[derive(Default)]
 pub(crate) struct Credentials {
-    /// The well-formed token, if it was the only value.
+    /// The token, if it is well-formed and the only value.
     pub(crate) token: Option<Token>,
-    /// The well-formed ones of several cookies: none of them counts.
+    /// The well-formed tokens of conflicting cookies, which are ignored.
     pub(crate) rivals: Vec<Token>,
     /// How often the cookie was sent, whatever its values.
     pub(crate) sent: Sent,
     pub(crate) carrier: Carrier,
     /// Whether there was a `Cookie` header, whatever is in it.
     pub(crate) has_cookies: bool,
-    /// All cookies that were sent, as one header; empty where nobody asks for form tokens.
+    /// All cookies that were sent, as one header; empty if form tokens are off.
     pub(crate) header: Box<[u8]>,
 }
 
 /// How a request carries its session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Carrier {
-    /// In the cookie, or not at all.
+    /// In the cookie, or no session at all.
     #[default]
     Cookie,
     /// As a bearer token, well-formed or not.
     Bearer,
-    /// As both at once, or as several bearer tokens: nobody can say which one is meant.
+    /// In both forms at once, or in several `Authorization` headers: which one is meant is unknown.
     Ambiguous,
 }
 
@@ -45,7 +45,7 @@ impl Carrier {
     }
 
     /// # Errors
-    /// [`ErrorKind::AmbiguousCredentials`] if nobody can say which session the request means.
+    /// [`ErrorKind::AmbiguousCredentials`] if the request does not identify one session.
     pub(crate) fn check(self) -> Result<(), Error> {
         match self {
             Self::Cookie | Self::Bearer => Ok(()),
@@ -56,7 +56,7 @@ impl Carrier {
         }
     }
 
-    /// The value of `WWW-Authenticate` in an answer with `kind` and `status`, where bearer tokens are accepted (RFC
+    /// The value of `WWW-Authenticate` in a response with `kind` and `status`, where bearer tokens are accepted (RFC
     /// 6750, 3).
     pub(crate) fn challenge(self, kind: ErrorKind, status: u16) -> Option<&'static str> {
         match (kind, status, self) {

@@ -1,4 +1,4 @@
-//! Handles that outlive their request follow it to its end, and learn there where the session is.
+//! Handles that outlive their request wait for its end, which tells them the session's token.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use crate::{
     record::id::Token,
 };
 
-/// How long a reopened handle waits for its request to be answered.
+/// How long a reopened handle waits for the response of its request.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Followed {
@@ -31,7 +31,7 @@ impl Followed {
         }
         match tokio::time::timeout(PATIENCE, end.wait_for(Option::is_some)).await {
             Ok(Ok(token)) => token.clone().unwrap_or(Ok(None)),
-            // A request says how it ends before it is gone.
+            // A request reports its end before it is dropped.
             Ok(Err(_)) => Err(Error::new(ErrorKind::Closed, "the request was dropped")),
             Err(_) => Err(Error::new(
                 ErrorKind::Unavailable,
@@ -42,7 +42,7 @@ impl Followed {
 }
 
 impl RequestState {
-    /// The token to load the session by. Waits for the end of the request that a reopened handle follows.
+    /// The token that loads the session. Waits for the end of the request that a reopened handle follows.
     pub(crate) async fn token(&self) -> CurrentToken {
         self.carrier().check()?;
         match &self.origin {
@@ -51,8 +51,8 @@ impl RequestState {
         }
     }
 
-    /// The request ends with this `cookie` in its answer. Without a session, `none` is the result for those who
-    /// reopened it. Only the first end counts.
+    /// Ends the request with this `cookie` in its response. Without a session, reopened handles get `none`. Later calls
+    /// do nothing.
     pub(super) fn end(&self, cookie: &CookieAction, none: Result<(), Error>) {
         let mut shared = self.shared();
         let RequestEnd::Awaited(waiting) = &mut shared.end else { return };
@@ -66,7 +66,7 @@ impl RequestState {
         }
     }
 
-    /// The request ends without an answer. A cookie that an earlier commit made is sent to nobody.
+    /// Ends the request without a response. A cookie that an earlier commit made is not sent.
     pub(super) fn abandon(&self) {
         let none = || Error::new(ErrorKind::Closed, "the request was dropped before its visitor had a session");
         let cookie = {
@@ -97,7 +97,7 @@ impl RequestState {
         }
     }
 
-    /// What a handle follows that is reopened from this one.
+    /// The request that a handle reopened from this one has to follow.
     pub(crate) fn followed(self: &Arc<Self>) -> Followed {
         if let Origin::Reopened(followed) = &self.origin {
             return followed.clone();
@@ -111,19 +111,19 @@ impl RequestState {
         }
     }
 
-    /// Whether the caller runs on the task that runs the request: that one cannot wait for the request's end.
+    /// Whether the caller runs on the task of the request, which cannot wait for the request's end.
     fn runs_here(&self) -> bool {
         self.shared().task == task::try_id()
     }
 
-    /// Where the session is that the commits of this request have made so far.
+    /// The session's token after the commits of this request so far.
     fn so_far(&self) -> CurrentToken {
         let none = "the request has no session yet: commit first, or load the reopened session after the response";
         token_after(&self.shared().cookie, self.presented(), Err(Error::new(ErrorKind::Closed, none)))
     }
 }
 
-/// Where the session of a visitor is who gets this `cookie` in answer to the `presented` one.
+/// The session's token of a visitor who sent `presented` and gets this `cookie` change in the response.
 fn token_after(cookie: &CookieAction, presented: Option<&Token>, none: Result<(), Error>) -> CurrentToken {
     match (cookie, presented) {
         (CookieAction::Set(token, _) | CookieAction::Extend(token, _), _) => Ok(Some(token.clone())),

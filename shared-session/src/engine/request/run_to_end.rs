@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::{error::Error, store::BoxFuture};
 
-/// A future that is polled in place, and goes on as a task of its own if it is dropped between its first poll and its
+/// A future that is polled in place, and continues as a separate task if it is dropped between its first poll and its
 /// end. Most requests wait for their commits, and a task for each would cost more than the commit.
 #[must_use = "nothing has begun before it is polled"]
 pub(crate) struct ToEnd<T: Send + 'static>(Stage<T>);
@@ -94,7 +94,7 @@ mod tests {
         }
         drop(work(&steps, &go));
         yield_now().await;
-        assert_eq!(steps.load(SeqCst), 2, "what has not begun does not begin");
+        assert_eq!(steps.load(SeqCst), 2, "work that was never polled does not begin");
     }
 
     #[tokio::test]

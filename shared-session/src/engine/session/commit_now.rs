@@ -17,17 +17,17 @@ use crate::{
 };
 
 impl Session {
-    /// Commits the edits now, whatever becomes of the request, and reloads the merged result. A cookie that this makes
-    /// is sent with any response, also if this future is dropped before it is ready. One or more round trips; runs to
-    /// its end even if the request is dropped. Without edits nothing is done.
+    /// Commits the edits now, whatever the outcome of the request, and reloads the merged result. The new cookie, if
+    /// there is one, is sent with any response, even if this future is dropped before it is ready. One or more round
+    /// trips; runs to its end even if the request is dropped. Does nothing without edits.
     ///
     /// # Errors
     /// [`ErrorKind::Stale`] or [`ErrorKind::Gone`] if the session was taken over or ended, [`ErrorKind::Unavailable`]
     /// if the store fails: the request is then answered with that error whatever its handler returns.
-    /// [`ErrorKind::AlreadyTaken`] if a value that was taken is gone: nothing is written, and the session, reloaded without
-    /// the edits, can be used further. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if there are edits: they commit
+    /// [`ErrorKind::AlreadyTaken`] if a taken value is no longer stored: nothing is written, and the session, reloaded
+    /// without the edits, remains usable. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if there are edits: they commit
     /// nothing; see [`is_read_only`](Self::is_read_only). [`ErrorKind::Closed`] in a
-    /// [reopened](crate::SessionManager::reopen) session, if a new cookie would be needed. Neither writes anything.
+    /// [reopened](crate::SessionManager::reopen) session, if it would need a new cookie. The last two write nothing.
     pub async fn commit(&self) -> Result<(), Error> {
         let Some(mut committed) = self.begin()? else { return Ok(()) };
         let result = match committed.wait_for(Option::is_some).await {
@@ -43,8 +43,8 @@ impl Session {
         result.map(drop)
     }
 
-    /// Whether this is a HEAD or OPTIONS request, of which nothing is ever stored: edits are seen by this request and
-    /// then dropped, and [`take`](Self::take) and [`commit`](Self::commit) are errors. No I/O.
+    /// Whether this is a HEAD or OPTIONS request, which never stores anything: this request sees its edits, and they
+    /// are then dropped, and [`take`](Self::take) and [`commit`](Self::commit) are errors. No I/O.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.0.read_only
@@ -93,7 +93,7 @@ impl Session {
 }
 
 impl RequestState {
-    /// What a commit leaves: its cookie, and the state that the request goes on in.
+    /// Stores the result of a commit: its cookie, and the next state of the request.
     async fn settle(&self, before: Draft, written: Result<Written, Error>) -> Result<bool, Error> {
         let open = |base| State::open_with(Draft::new(base, before.loaded_at, before.client));
         let (state, cookie, result) = match written {
@@ -102,7 +102,7 @@ impl RequestState {
                 (open(written.loaded()), written.cookie, Ok(is_signed_in))
             }
             Err(error) if error.kind() == ErrorKind::AlreadyTaken => match self.core.reload(&before.base).await {
-                // It ended, or was taken over, after the commit had seen it.
+                // The session ended, or was taken over, after the commit had seen it.
                 Ok(Loaded::Nothing { refused }) if matches!(before.base, Loaded::Record(..)) => {
                     let error = if refused { stale() } else { gone() };
                     (State::Failed(error.clone()), CookieAction::Keep, Err(error))

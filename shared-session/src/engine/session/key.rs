@@ -1,11 +1,11 @@
-//! The names of entries, and keys that say a name and its type once.
+//! The names of entries, and keys that declare a name and its type once.
 
 use std::{borrow::Borrow, fmt, hash, marker::PhantomData};
 
-/// The name of an entry and the type of its value, said once for a whole service.
+/// The name of an entry and the type of its value, declared once for a whole service.
 ///
 /// Every method of a [`Session`](crate::Session) that takes a name takes a text or a `Key`. With a `Key` the compiler
-/// knows the type: an entry cannot be written as one type and read as another by mistake.
+/// checks the type: an entry cannot be written as one type and read as another by mistake.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -32,10 +32,10 @@ use std::{borrow::Borrow, fmt, hash, marker::PhantomData};
 ///
 /// # Structs that change
 ///
-/// Sessions outlive deployments: the new version of a service reads what the old one stored, and while both run the old
-/// one reads what the new one stores. So add fields with `#[serde(default)]`, and do not remove or rename one before
-/// the sessions that hold it have ended. Serde ignores fields that it does not know, unless `deny_unknown_fields` is
-/// set; a service that does not know a field drops it when it writes the struct.
+/// Sessions outlive deployments: the new version of a service reads the values of the old one, and while both run the
+/// old one reads the values of the new one. So add fields with `#[serde(default)]`, and do not remove or rename one
+/// before the sessions that hold it have ended. Serde ignores unknown fields, unless `deny_unknown_fields` is set; a
+/// service whose struct does not have a field drops it when it writes the struct.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};
@@ -66,8 +66,8 @@ use std::{borrow::Borrow, fmt, hash, marker::PhantomData};
 /// # Ok(()) }
 /// ```
 ///
-/// A value that is not of the type is [`ErrorKind::Value`](crate::ErrorKind::Value). The error names the entry and the
-/// type, and never the value.
+/// A value of another type is [`ErrorKind::Value`](crate::ErrorKind::Value). The error names the entry and the type,
+/// never the value.
 pub struct Key<T> {
     name: &'static str,
     value: PhantomData<fn() -> T>,
@@ -115,7 +115,7 @@ impl<T> fmt::Debug for Key<T> {
     }
 }
 
-/// What names an entry of a session: a text (`&str`, `&String`) or a [`Key`].
+/// The name of a session entry: a text (`&str`, `&String`) or a [`Key`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name an entry of a session",
     label = "expected a `&str` or a `Key`"
@@ -125,14 +125,14 @@ pub trait EntryName: Copy + sealed::Sealed {
     fn entry_name(&self) -> &str;
 }
 
-/// What names an entry whose value is a `T`: a text, for any `T`, or a [`Key<T>`](Key).
+/// The name of an entry whose value is a `T`: a text, for any `T`, or a [`Key<T>`](Key).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name an entry of a session whose value is a `{T}`",
     label = "expected a `&str` or a `Key<{T}>`"
 )]
 pub trait EntryOf<T>: EntryName {}
 
-/// What names an entry that a `T` may be stored in: a text, for any `T`, or a [`Key`] of `T` or of what owns one. So a
+/// The name of an entry that can store a `T`: a text, for any `T`, or a [`Key`] of `T` or of its owned form. So a
 /// `Key<String>` takes a `str`, and a `Key<Vec<u8>>` a `[u8]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not name an entry of a session that takes a `{T}`",

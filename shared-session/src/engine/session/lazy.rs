@@ -19,15 +19,15 @@ use crate::{
     store::StoreTime,
 };
 
-/// The session of one request before it is loaded: what a middleware puts where extractors find it.
+/// The session of one request before it is loaded. A middleware stores it in the request, where extractors find it.
 ///
 /// Cloning is cheap; all clones are the same session.
 #[derive(Clone)]
 pub struct LazySession(pub(crate) Arc<RequestState>);
 
 impl LazySession {
-    /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. An unknown,
-    /// expired or replaced cookie is an anonymous visitor, not an error. The same goes for a [bearer
+    /// Loads the session: at most one round trip for a request, none if no well-formed cookie was sent. A visitor with
+    /// an unknown, expired or replaced cookie is anonymous; that is not an error. The same goes for a [bearer
     /// token](crate::SessionManager::with_bearer_tokens).
     ///
     /// # Errors
@@ -39,9 +39,9 @@ impl LazySession {
         self.load_with(LoadOptions::new()).await
     }
 
-    /// As [`load`](Self::load), with options: past a near cache, and with what the list of devices will say of a
-    /// session that starts here. At most one round trip. Where the session is loaded already, the options change
-    /// nothing.
+    /// As [`load`](Self::load), with options: to read past a near cache, and to set the client that the list of devices
+    /// shows for a session that starts here. At most one round trip. If the session is loaded already, the options
+    /// change nothing.
     ///
     /// # Errors
     /// As [`load`](Self::load).
@@ -56,7 +56,7 @@ impl LazySession {
                     (Ok(None), _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
                     (Err(error), _) => Err(error),
                 };
-                // No response has to tell of it, so whoever reopened the session may try again.
+                // No response depends on a reopened session, so its error is not stored and the caller may try again.
                 let loaded = if inner.is_reopened() { Ok(loaded?) } else { loaded };
                 let mut shared = inner.shared();
                 if matches!(shared.state, State::Unloaded) {
@@ -82,11 +82,10 @@ impl LazySession {
         RequestGuard::new(Arc::clone(&self.0))
     }
 
-    /// The connection that the browser has, for
-    /// [`RequestUrl::with_transport`](crate::cookie::RequestUrl::with_transport): by the request's `scheme` if that is
-    /// known, its `host` with or without a port, and the first value of the headers that `header` finds by name, in
-    /// lower case. [`Transport::Unknown`] without a look at them if the browser has kept the cookie, or the cookie is
-    /// not `Secure`. For those who write an adapter.
+    /// The browser's connection, for [`RequestUrl::with_transport`](crate::cookie::RequestUrl::with_transport): by the
+    /// request's `scheme` if it is known, its `host` with or without a port, and the first value of each header that
+    /// `header` finds by its lower-case name. [`Transport::Unknown`], without a look at them, if the browser sent the
+    /// cookie, or the cookie is not `Secure`. For adapters.
     #[must_use]
     pub fn transport<'a>(
         &self,
@@ -101,7 +100,7 @@ impl LazySession {
         self.0.sent() == Sent::Nothing && self.0.core.cookie.config().is_secure()
     }
 
-    /// The response for `failure`, as the manager's hook makes it, and a [line in the log](Failure::log).
+    /// The response that the manager's hook makes for `failure`. Also writes a [line in the log](Failure::log).
     fn reply(&self, failure: &Failure<'_>) -> Reply {
         failure.log();
         self.0.core.on_error.reply(&Failure { retry_after: self.0.core.retry_after, ..*failure })
@@ -109,8 +108,8 @@ impl LazySession {
 }
 
 impl LazySession {
-    /// What is answered instead of the handler's response, and why: that the commit `failed`, or that the response is
-    /// `rejected`; `None` if it may be sent. For those who write an adapter.
+    /// The reply to send instead of the handler's response, and the error that caused it: the commit `failed`, or the
+    /// response is `rejected`. `None` if the handler's response may be sent. For adapters.
     #[must_use]
     pub fn answer(
         &self,
@@ -121,7 +120,7 @@ impl LazySession {
     ) -> Option<(Reply, Error)> {
         let error = failed.or(rejected.map(Rejected::error))?;
         let to_login_page = match failed {
-            // What has a token is no page.
+            // A client with a bearer token does not show pages.
             None if self.0.carrier() != Carrier::Bearer => {
                 rejected.and_then(|rejected| rejected.to_login_page(method, path_and_query))
             }

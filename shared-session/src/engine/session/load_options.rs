@@ -1,9 +1,9 @@
-//! How a session is loaded.
+//! Options for loading a session.
 
 use crate::record::client::Client;
 
-/// How [`LazySession::load_with`](crate::LazySession::load_with) loads a session. By default as
-/// [`load`](crate::LazySession::load) does: a near cache may answer, and a session that starts does not say where.
+/// How [`LazySession::load_with`](crate::LazySession::load_with) loads a session. The default is that of
+/// [`load`](crate::LazySession::load): a near cache may answer, and a new session does not record its client.
 ///
 /// ```
 /// # use shared_session::{Client, LoadOptions, SessionManager, store::MemoryStore};
@@ -20,7 +20,7 @@ pub struct LoadOptions {
     pub(crate) client: Client,
 }
 
-/// Where a session is looked for first.
+/// The first place to look for a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Source {
     #[default]
@@ -29,24 +29,24 @@ pub(crate) enum Source {
 }
 
 impl LoadOptions {
-    /// What [`load`](crate::LazySession::load) does.
+    /// The options of [`load`](crate::LazySession::load).
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Asks the store even if a near cache ([`SessionManager::with_near_cache`](crate::SessionManager)) holds the
-    /// session: for a request that must not be answered with what another service changed or ended less than a second
-    /// ago. Costs one round trip. Default: the near cache, if there is one.
+    /// session: for a request that must see changes that another service made less than a second ago. Costs one round
+    /// trip. Default: the near cache, if there is one.
     ///
-    /// What is loaded stays, so the first load of a request decides.
+    /// A request loads its session once, so the options of the first load count.
     #[must_use]
     pub fn past_near_cache(self) -> Self {
         Self { source: Source::Store, ..self }
     }
 
-    /// What sent the request, for the list of devices, in case a session starts or a user signs in. Default: unknown.
-    /// The adapters fill it in.
+    /// The client that sent the request, for the list of devices, in case a session starts or a user signs in. Default:
+    /// unknown. The adapters fill it in.
     #[must_use]
     pub fn with_client(self, client: Client) -> Self {
         Self { client, ..self }

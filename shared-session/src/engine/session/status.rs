@@ -6,7 +6,7 @@ use crate::{
     error::Error,
 };
 
-/// What has become of a session since a long-lived connection loaded it; see [`Session::status`].
+/// The state of a session since a long-lived connection loaded it; see [`Session::status`].
 ///
 /// ```
 /// use shared_session::SessionStatus;
@@ -25,37 +25,37 @@ use crate::{
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SessionStatus {
-    /// The session lives, under the same cookie, for the same user.
+    /// The session is live, under the same cookie, for the same user.
     Valid,
-    /// The session lives, for the same user, under a new cookie: they signed in again, or their privileges or password
-    /// changed. A request with the old cookie is refused from now on, and so are writes of this connection. If that
-    /// cookie may have been stolen, end the connection.
+    /// The session is live, for the same user, under a new cookie: the user signed in again, or their privileges or
+    /// password changed. Requests with the old cookie are refused from now on, and so are writes of this connection. If
+    /// that cookie may have been stolen, end the connection.
     Rotated,
     /// In Django's profiles the key is the cookie: the session lives on, for the same user as far as the user's row
-    /// tells, under a key that this connection does not know. End the connection, so that the browser comes back with
-    /// its new cookie: from now on nobody can tell here whether that session ends.
+    /// tells, under a key that this connection does not have. End the connection, so that the browser comes back with
+    /// its new cookie: this connection cannot see whether that session ends.
     ///
-    /// This is known only if a service of ours replaced the key, in the engines that keep sessions in a cache. What
-    /// Django itself replaced, and rows in a database, look [signed out](Self::SignedOut).
+    /// Reported only if a service that uses this library replaced the key, in the engines that keep sessions in a
+    /// cache. A session whose key Django replaced, or that is a row in a database, looks [signed out](Self::SignedOut).
     Moved,
-    /// There was no session when this was loaded.
+    /// There was no session at the time of loading.
     Anonymous,
-    /// Somebody else is signed in under this session now, or somebody at all.
+    /// Another user is signed in to this session now, or a user is signed in to a session that was anonymous.
     OtherUser,
     /// The session was ended: by a sign-out, or from a list of devices.
     SignedOut,
     /// All sessions of the user were ended: the user's row has another password or a higher epoch, is not active, or is
-    /// gone. Known with [`with_users`](crate::SessionManager) only; else this is [`SignedOut`](Self::SignedOut) or
-    /// unnoticed.
+    /// gone. Reported only with [`with_users`](crate::SessionManager); otherwise the result is
+    /// [`SignedOut`](Self::SignedOut), or the end is not noticed.
     Revoked,
-    /// The session's time is over.
+    /// The session has expired.
     Expired,
-    /// The store or the user database does not answer, or the record cannot be read. Nothing is known: ask again.
+    /// The store or the user database does not answer, or the record cannot be read. The state is unknown: ask again.
     Unknown(Error),
 }
 
 impl SessionStatus {
-    /// Whether the session is known to live and to be the same user's: [`Valid`](Self::Valid) or
+    /// Whether the session is known to be live and to belong to the same user: [`Valid`](Self::Valid) or
     /// [`Rotated`](Self::Rotated).
     #[must_use]
     pub fn is_valid(&self) -> bool {
@@ -64,12 +64,13 @@ impl SessionStatus {
 }
 
 impl Session {
-    /// Whether the session still stands as it was loaded: for loops of server-sent events and WebSockets, each minute
-    /// or before each event. Asks the store, past a near cache: one round trip, and one SELECT if a user is signed in
-    /// and the manager [has users](crate::SessionManager). It extends no lifetime, changes nothing, and what this
-    /// session has loaded stays as it is.
+    /// Checks whether the session is still valid as loaded: for loops of server-sent events and WebSockets, each minute
+    /// or before each event. Reads the store, past a near cache: one round trip, and one SELECT if a user is signed in
+    /// and the manager [has users](crate::SessionManager). It extends no lifetime and changes nothing, not even the
+    /// loaded values.
     ///
-    /// A new cookie for the same user is no sign-out here, unlike to a request that sends the old one.
+    /// Here a new cookie for the same user does not count as a sign-out, unlike for a request that sends the old
+    /// cookie.
     ///
     /// ```
     /// # use shared_session::{Error, LazySession, SessionManager, SessionStatus};

@@ -1,4 +1,4 @@
-//! A write that another one overtook: what that means, and when it goes on.
+//! A write that another one overtook: its outcome, and when it continues.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,28 +15,30 @@ use crate::{
     record::{Place, Record},
 };
 
-/// How long a write that was overtaken waits for its turn.
+/// How long an overtaken write waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often a write is tried again after another one was faster. Each failure means that another write succeeded. Of
-/// those that were overtaken in one process one goes on at a time, so this is a limit for very many processes that
-/// write to one session.
+/// The number of attempts of a write while others are faster. Each failure means that another write succeeded. In one
+/// process only one overtaken write continues at a time, so only very many processes that write to one session reach
+/// this limit.
 pub(super) const ATTEMPTS: u32 = 64;
 
-/// What came of one compare-and-set.
+/// The outcome of one compare-and-set.
 pub(crate) enum Attempt {
     Stored(Arc<Record>),
-    /// Another write was faster: go on from its version.
+    /// Another write was faster: continue from its version.
     Overtaken(Arc<Record>),
-    /// The reply was lost, and the write has not been applied yet. The error is for the case that it is applied later.
+    /// The reply was lost, and the write has not been applied yet. Holds the error to return if it may have been
+    /// applied later.
     NotApplied(Error),
 }
 
 impl Core {
-    /// Waits in line with the writers of this process that were overtaken at `place`. Otherwise those that come first
-    /// would go on losing: against the faster, which try again at once, and against each other.
+    /// Queues with the other overtaken writers of `place` in this process. Without the queue, early writers would keep
+    /// losing against faster ones, which retry at once, and against each other.
     ///
-    /// What is stored after the wait, because what was seen before it is old by then; `None` if nobody was in line.
+    /// Returns the version stored after the wait, because the one seen before is outdated by then; `None` if the queue
+    /// was empty.
     pub(super) async fn wait_in_line(
         &self,
         turn: &mut Option<KeyedPermit>,
@@ -53,7 +55,7 @@ impl Core {
         self.store.load(&place.key).await?.map(Some).ok_or_else(gone)
     }
 
-    /// What it means that `current` is stored instead of what this edit was made on.
+    /// The outcome if `current` is stored instead of the version on which this edit was made.
     pub(super) async fn judge(&self, place: &Place, current: &Bytes, tag: &str, edit: &Edit) -> Result<Attempt, Error> {
         let current = Arc::new(self.decode(&place.key, current, self.now().await?)?);
         if current.is_of(tag) {
@@ -63,7 +65,7 @@ impl Core {
         Ok(Attempt::Overtaken(current))
     }
 
-    /// The version of another writer, for an edit that goes on from it.
+    /// Decodes the version of another writer, from which the edit continues.
     pub(super) async fn newer(&self, place: &Place, current: &Bytes, edit: &Edit) -> Result<Arc<Record>, Error> {
         let current = self.decode(&place.key, current, self.now().await?)?;
         check_owner(&current, edit)?;
@@ -71,7 +73,8 @@ impl Core {
     }
 }
 
-/// Whoever replaced the secret or signed in owns the session now: nothing may be written into theirs.
+/// If the secret was replaced or another user signed in, the session now belongs to that client, so this edit must not
+/// be written into it.
 fn check_owner(current: &Record, edit: &Edit) -> Result<(), Error> {
     if current.has_secret_of(&edit.record) && current.user_id() == edit.record.user_id() {
         Ok(())

@@ -13,7 +13,7 @@ impl Core {
         let changes = pending.delta.resolve(&Entries::empty(), pending.missed)?;
         let entries = Entries::empty().with(&changes);
         let mut last_error = None;
-        // A handle that is taken already, or a lost reply: another handle. What may be left over names nobody's cookie.
+        // If the handle is taken, or a reply was lost, try another handle. No cookie opens a record that is left over.
         for _ in 0..3 {
             let token = self.profile.new_token()?;
             let place = self.profile.place(&token);
@@ -46,12 +46,12 @@ impl Core {
         Err(last_error.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "no free session handle was found")))
     }
 
-    /// Whether the record is stored; an undecided error only if it is known not to be.
+    /// Whether the record is stored. Returns an undecided error only if the record is known not to be stored.
     pub(super) async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
         match self.store.create(key, record.bytes().clone(), ttl).await {
             Err(error) if error.is_undecided() => match self.store.load(key).await {
                 Ok(None) => Err(error),
-                // Nobody else knows the key yet.
+                // No other request can know the key yet.
                 Ok(Some(current)) => Ok(current == record.bytes()),
                 Err(unreachable) => Err(unreachable),
             },

@@ -1,7 +1,7 @@
-//! Keeps a user's sessions to the limit.
+//! Enforces the session limit of a user.
 //!
-//! The rule that makes it exact: a sign-in first stores its session, then looks at all sessions of the user, and ends
-//! those beyond the limit. Whoever looks last sees all of them, and everybody sorts them alike.
+//! This rule makes it exact: a sign-in first stores its session, then lists all sessions of the user, and ends those
+//! beyond the limit. The last of several sign-ins sees all sessions, and all sign-ins sort them in the same way.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 impl Core {
-    /// Before a sign-in, where it may be refused: whether there is room for one more session of its user.
+    /// Before a sign-in that may be refused: checks whether its user may have one more session.
     pub(crate) async fn has_room(&self, plan: &Plan) -> Result<(), Error> {
         let Some(limit @ SessionLimit::Refuse(_)) = self.session_limit else { return Ok(()) };
         let (login, own) = match &plan.write {
@@ -35,8 +35,8 @@ impl Core {
         if others < limit.most() { Ok(()) } else { Err(too_many()) }
     }
 
-    /// After a sign-in: ends the sessions beyond the limit. One round trip for the index, and where that names more
-    /// than the limit one for each session.
+    /// After a sign-in: ends the sessions beyond the limit. One round trip for the index, and one for each session if
+    /// the index holds more than the limit.
     pub(crate) async fn keep_to_limit(&self, written: &Written) -> Result<(), Error> {
         let (Some(limit), Some((token, record))) = (self.session_limit, &written.session) else { return Ok(()) };
         let Some(user_id) = record.user_id() else { return Ok(()) };
@@ -48,7 +48,7 @@ impl Core {
         let mut sessions = self.records_of(user_id, places).await?;
         let mut surplus = limit.surplus(&mut sessions, |(place, record)| signed_in(place, record));
         if self.profile.rotation_moves() && matches!(limit, SessionLimit::EndOldest(_)) {
-            // Such a session says when it started, which may have been long before the sign-in.
+            // Such a record holds the start of the session, which may be long before the sign-in.
             surplus.retain(|(place, _)| *place != own);
         }
         let mut is_refused = false;
@@ -56,7 +56,7 @@ impl Core {
             let is_refused_itself = place == own && matches!(limit, SessionLimit::Refuse(_));
             is_refused |= is_refused_itself;
             match self.revoke(&place, &record).await {
-                // It is another user's by now.
+                // It belongs to another user by now.
                 Err(error) if error.kind() == ErrorKind::Stale => {}
                 ended => {
                     if ended? && !is_refused_itself {
@@ -75,7 +75,8 @@ impl Core {
     }
 }
 
-/// When the user of a session signed in, as far as the record says; then by name, so that everybody sorts alike.
+/// The sort key of a session: the time of its sign-in, as far as the record tells, then its name, so that all processes
+/// sort in the same way.
 fn signed_in(place: &Place, record: &Record) -> (StoreTime, String) {
     (record.head.limits.created.max(record.rotated()), place.member().to_owned())
 }

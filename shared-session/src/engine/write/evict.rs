@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl Core {
-    /// Drops what is kept of these sessions when it is dropped itself: after a write, whatever became of it.
+    /// Returns a guard that evicts these sessions when it is dropped: after a write, whatever its outcome.
     pub(crate) fn evict_after(&self, handles: [Option<Handle>; 2]) -> Eviction {
         Eviction { near: self.near.clone(), handles }
     }

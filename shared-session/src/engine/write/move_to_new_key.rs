@@ -1,4 +1,4 @@
-//! Moves a session to a new key, where the key is the secret: Django's profiles.
+//! Moves a session to a new key, for Django's profiles, in which the key is the secret.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ use crate::{
 };
 
 impl Core {
-    /// Moves the session to a new key with an edit made: the new one first, then the old one is deleted, but only as it
-    /// was seen. Until then both open the session, as when Django does it.
+    /// Applies an edit and moves the session to a new key. It creates the new record first, then deletes the old one,
+    /// but only in the version that was seen. Until then both keys open the session, as with Django.
     pub(super) async fn move_to_new_key(&self, edit: &Edit) -> Result<Written, Error> {
         let old = self.profile.place(&edit.token);
         let mut base = Arc::clone(&edit.record);
@@ -58,7 +58,8 @@ impl Core {
                 Ok(Deleted::Conflict(current)) => Ok(current),
                 Err(error) => Err(error),
             };
-            // The session changed or ended meanwhile, or nobody knows: what was made names nobody's cookie.
+            // The session changed or ended meanwhile, or the result is unknown. No cookie opens the new record, so
+            // delete it.
             let _ = self.store.delete(&new.key, None).await;
             self.unindex(&record, &new).await;
             base = self.newer(&old, &current?, edit).await?;

@@ -1,4 +1,4 @@
-//! What a write leaves: the session, and what becomes of the browser's cookie.
+//! The result of a write: the session, and the change to the browser's cookie.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     store::StoreTime,
 };
 
-/// What was written.
+/// The result of a write.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) session: Option<(Token, Arc<Record>)>,
@@ -38,8 +38,8 @@ impl Written {
 }
 
 impl Core {
-    /// What was written under the cookie that the browser has: `next` instead of `base`. The cookie is sent again where
-    /// it would end before the session does, or where it is to be kept for another time than before.
+    /// The result of a write that replaced `base` with `next` and kept the browser's cookie. The cookie is sent again
+    /// if it would expire before the session does, or if its lifetime has changed.
     pub(crate) fn extended(&self, token: &Token, base: &Record, next: Arc<Record>, now: StoreTime) -> Written {
         let max_age = self.max_age(&next, now);
         let is_due = match max_age {
@@ -55,25 +55,25 @@ impl Core {
         Written::kept(token, next)
     }
 
-    /// How long the browser is to keep the cookie of `record`, as of `now`; `None`: as long as it runs.
+    /// How long the browser has to keep the cookie of `record`, as of `now`; `None`: as long as the browser runs.
     pub(crate) fn max_age(&self, record: &Record, now: StoreTime) -> Option<Duration> {
         let limits = &record.head.limits;
         let max_age = match limits.expiry {
             Expiry::Configured => self.cookie.max_age()?.min(limits.deadline.since(now)),
             Expiry::OnBrowserClose => return None,
             Expiry::OnInactivity(_) | Expiry::At(_) => {
-                // Where no write sends the cookie again, it has to last as long as the session may.
+                // If writes do not send the cookie again, it has to last until the session's deadline.
                 let left = if self.profile.cookie_rolls() { limits.expires() } else { limits.deadline };
                 left.since(now).min(CookieConfig::MAX_AGE_LIMIT)
             }
         };
-        // Whole seconds, and none would delete it.
+        // Whole seconds, rounded up; zero would delete the cookie.
         Some(Duration::from_secs(max_age.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)))
     }
 }
 
-/// Whether a cookie that is kept for `max_age` ends before its session, which has so much time `left`. Services do not
-/// estimate the store's time to the same millisecond, so where both are meant to end together one may seem to be first.
+/// Whether a cookie that is kept for `max_age` expires before its session, which has the time `left`. Services estimate
+/// the store's time with small differences, so one may seem to be first although both end together.
 fn ends_before(max_age: Duration, left: Duration) -> bool {
     const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
     max_age.saturating_add(CLOCKS_DIFFER.min(max_age / 10)) < left

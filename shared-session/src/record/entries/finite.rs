@@ -1,4 +1,4 @@
-//! serde writes NaN and infinities as `null`, which reads back as something else. Here they are errors, however deep.
+//! serde writes NaN and infinities as `null`, which reads back as another value. Here they are errors at any depth.
 
 use serde::{
     Serialize, Serializer,
@@ -20,10 +20,10 @@ impl<T: Serialize + ?Sized> Serialize for Finite<'_, T> {
     }
 }
 
-/// The serializer behind, and whatever it makes for values that hold others.
+/// Wraps a serializer, or the compound serializer that it returns for nested values.
 struct Checked<S>(S);
 
-/// Passes values that hold no others on.
+/// Forwards scalar values.
 macro_rules! pass {
     ($($method:ident($($name:ident: $type:ty),*)),* $(,)?) => {
         $(fn $method(self, $($name: $type),*) -> Result<S::Ok, S::Error> {
@@ -32,7 +32,7 @@ macro_rules! pass {
     };
 }
 
-/// Begins values that hold others.
+/// Begins compound values.
 macro_rules! begin {
     ($($method:ident($($name:ident: $type:ty),*) -> $made:ident),* $(,)?) => {
         $(fn $method(self, $($name: $type),*) -> Result<Checked<S::$made>, S::Error> {
@@ -120,7 +120,7 @@ impl<S: Serializer> Serializer for Checked<S> {
     }
 }
 
-/// Values that hold others, one after the other.
+/// Compound values with a sequence of items.
 macro_rules! items {
     ($($of:ident::$method:ident),* $(,)?) => {
         $(impl<S: $of> $of for Checked<S> {
@@ -145,7 +145,7 @@ items! {
     SerializeTupleVariant::serialize_field,
 }
 
-/// Values that hold others under names.
+/// Compound values with named fields.
 macro_rules! fields {
     ($($of:ident),* $(,)?) => {
         $(impl<S: $of> $of for Checked<S> {

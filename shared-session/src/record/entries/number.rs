@@ -1,7 +1,7 @@
-//! Numbers in JSON text that Rust's number types, or Python's floats, do not hold.
+//! Numbers in JSON text that Rust's number types, or Python's floats, cannot represent.
 
-/// The numbers of a JSON text that are no integer of 64 bits and that a float of 64 bits rounds: whoever reads one as a
-/// float, and writes it, changes it.
+/// The numbers of a JSON text that are not 64-bit integers and that a 64-bit float rounds: reading one as a float and
+/// writing it changes it.
 pub(super) fn beyond_64_bits(text: &[u8]) -> impl Iterator<Item = &str> {
     numbers(text).filter(|number| {
         if is_integer(number) {
@@ -22,15 +22,15 @@ fn is_integer(number: &str) -> bool {
     !number.contains(['.', 'e', 'E'])
 }
 
-/// Whether the float that is read is this number, or is written with the same digits again, or with others that are as
-/// near to it.
+/// Whether the parsed float is exactly this number, or is written with the same digits again, or with others that are
+/// as near to it.
 fn is_exact_float(number: &str) -> bool {
     let Ok(float) = number.parse::<f64>() else { return false };
     float.is_finite() && (decimal(number) == decimal(&format!("{float:e}")) || is_as_near(number, float))
 }
 
-/// Whether `float` is `number`, or lies halfway between it and another one of as many digits. Writers choose either: of
-/// 865241179069286.25 one writes `….2` and another `….3`.
+/// Whether `float` is `number`, or lies halfway between it and another one of as many digits. Writers may choose
+/// either: for 865241179069286.25 one writes `….2` and another `….3`.
 fn is_as_near(number: &str, float: f64) -> bool {
     /// More digits than 18 and a 5 have no tie within the precision of a float.
     const MOST: usize = 19;

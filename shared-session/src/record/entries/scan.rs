@@ -1,8 +1,8 @@
-//! JSON that is looked through without being decoded: strict, and with no more of the syntax than we write.
+//! Scans JSON without decoding it. Strict: accepts only the syntax that we write.
 //!
-//! Whatever passes here is JSON (RFC 8259). Not all JSON passes: where this says no, serde has the last word.
+//! All text that passes is JSON (RFC 8259). Not all JSON passes: if this scan rejects a text, serde decides.
 
-/// How deep values may be nested here: one bit for each level.
+/// The maximum depth of nested values: one bit for each level.
 const DEEPEST: u32 = 64;
 
 /// The highest bit of each byte.
@@ -12,8 +12,8 @@ const fn each_byte(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }
 
-/// Which of eight bytes do not stand for themselves in a string: the highest bit of the first is set, of those before
-/// it none is. (What a subtraction borrows goes to later bytes.)
+/// Marks the first of eight bytes that is special in a string, by its highest bit; no earlier byte is marked. Later
+/// marks may be wrong, because the borrow of a subtraction propagates to later bytes.
 const fn specials(chunk: u64) -> u64 {
     const fn zeros(chunk: u64) -> u64 {
         chunk.wrapping_sub(each_byte(1)) & !chunk
@@ -25,12 +25,12 @@ const fn specials(chunk: u64) -> u64 {
 /// Longer strings are searched this many bytes at a time.
 const LONG: usize = 32;
 
-/// Compilers make a few vector instructions of it.
+/// Compiles to a few vector instructions.
 fn is_plain_ascii(chunk: &[u8; LONG]) -> bool {
     chunk.iter().fold(0, |any, byte| any | u8::from(is_special(*byte)) | byte & 0x80) == 0
 }
 
-/// Whether a byte does not stand for itself in a string.
+/// Whether a byte is special in a string.
 const fn is_special(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
 }
@@ -39,10 +39,9 @@ const fn is_special(byte: u8) -> bool {
 #[derive(Clone, Debug)]
 pub(crate) struct Scan<'a> {
     text: &'a [u8],
-    /// What is not passed yet.
+    /// The text that is not scanned yet.
     rest: &'a [u8],
-    /// All bytes of strings, on top of each other: the highest bits tell of characters beyond ASCII, which are not
-    /// checked here.
+    /// The bitwise OR of all bytes of strings: a highest bit reveals non-ASCII characters, which are not checked here.
     seen: u64,
 }
 
@@ -63,12 +62,12 @@ impl<'a> Scan<'a> {
         self.peek() == Some(byte)
     }
 
-    /// Whether the text is UTF-8, of which everything was looked through.
+    /// Whether the text, all of which was scanned, is UTF-8.
     pub(crate) fn is_utf8(&self) -> bool {
         self.seen & HIGHEST == 0 || std::str::from_utf8(self.text).is_ok()
     }
 
-    /// Passes `expected`; says whether it is there.
+    /// Skips `expected`; returns whether it was there.
     #[inline]
     pub(crate) fn eat(&mut self, expected: &[u8]) -> bool {
         match self.rest.strip_prefix(expected) {
@@ -94,7 +93,7 @@ impl<'a> Scan<'a> {
         Some(taken)
     }
 
-    /// A whole number without a sign, as it is written shortest, of at most 19 digits.
+    /// An unsigned integer without leading zeros, of at most 19 digits.
     pub(crate) fn natural(&mut self) -> Option<u64> {
         // A number of this many digits fits.
         const MOST: usize = 19;
@@ -122,7 +121,7 @@ impl<'a> Scan<'a> {
         Some(text)
     }
 
-    /// Passes one value, without the blanks around it.
+    /// Skips one value, without the blanks around it.
     pub(crate) fn value(&mut self) -> Option<()> {
         // One bit for each open level: whether it is an object.
         let (mut levels, mut depth) = (0_u64, 0);
@@ -149,7 +148,7 @@ impl<'a> Scan<'a> {
                 }
                 _ => return None,
             }
-            // A value has ended, and maybe those around it.
+            // A value has ended, and perhaps also the values around it.
             loop {
                 if depth == 0 {
                     return Some(());
@@ -188,7 +187,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// A name in an object, and all up to its value.
+    /// A name in an object, up to its value.
     fn name(&mut self) -> Option<()> {
         self.expect(b"\"")?;
         self.string_end()?;
@@ -198,7 +197,7 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// Passes what stands for itself in a string.
+    /// Skips the plain bytes of a string.
     fn pass_plain(&mut self) {
         loop {
             // Most strings are short.
@@ -368,7 +367,7 @@ mod tests {
     }
 
     proptest! {
-        /// Almost JSON: what passes here passes there.
+        /// On texts that are almost JSON: each text that passes here passes serde.
         #[test]
         fn whatever_passes_is_json(text in r#"[\[\]{},:"\\0-9eE.+\-a-u \nu00e9]{0,12}"#, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             for text in [text.as_bytes(), &bytes, &[b"\"", &bytes[..], b"\""].concat()] {

@@ -1,4 +1,4 @@
-//! The entries of a session as the text of a JSON object, and where each of them is.
+//! The entries of a session as the text of a JSON object, and the position of each.
 
 use std::ops::Range;
 
@@ -9,23 +9,23 @@ use super::{
     value::{Changes, Json},
 };
 
-/// The text between the braces. Names have no escapes and are in ascending order; nothing blank is between entries.
+/// The text between the braces. Names have no escapes and are in ascending order; there are no blanks between entries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Text {
     text: Bytes,
     places: Vec<Place>,
 }
 
-/// Where an entry is: `"name":value`.
+/// The position of an entry: `"name":value`.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     start: u32,
-    /// Where the quote after its name is.
+    /// The position of the quote after its name.
     name_end: u32,
     end: u32,
 }
 
-/// Room for as many entries as most sessions have.
+/// The capacity for the entries of most sessions.
 const USUAL: usize = 16;
 
 impl Text {
@@ -33,8 +33,8 @@ impl Text {
         Self { text: Bytes::new(), places: Vec::new() }
     }
 
-    /// The entries at the position of `scan` in `whole`, up to the brace that closes them; `None` if they are not as
-    /// this type wants them, or no JSON. UTF-8 is for the caller to check.
+    /// The entries at the position of `scan` in `whole`, up to their closing brace; `None` if they do not have the form
+    /// of this type, or are not JSON. The caller checks UTF-8.
     pub(crate) fn read(scan: &mut Scan<'_>, whole: &Bytes) -> Option<Self> {
         let origin = scan.at();
         let place = |at: usize| u32::try_from(at - origin).ok();
@@ -60,7 +60,7 @@ impl Text {
         Some(Self { text: whole.slice(origin..scan.at()), places })
     }
 
-    /// The same entries, whose text is found at `start` of `whole`.
+    /// The same entries, with their text at `start` of `whole`.
     pub(crate) fn moved_to(self, whole: &Bytes, start: usize) -> Self {
         Self { text: whole.slice(start..start + self.text.len()), places: self.places }
     }
@@ -79,8 +79,8 @@ impl Text {
         self.places.iter().map(|place| (std::str::from_utf8(self.name(place)).unwrap_or_default(), self.value(place)))
     }
 
-    /// With `changes` made; `None` if that cannot be written so. What is unchanged is copied in as few pieces as there
-    /// are changes.
+    /// These entries with `changes` applied; `None` if the result does not have the form of this type. Unchanged
+    /// entries are copied in one piece between changes.
     pub(crate) fn with(&self, changes: &Changes<'_>) -> Option<Self> {
         let more = changes.iter().map(|(name, value)| {
             let value = value.as_ref().map_or(Some(0), |value| value.text().map(<[u8]>::len));
@@ -105,7 +105,7 @@ impl Text {
         Some(Self { text: made.text.into(), places: made.places })
     }
 
-    /// About how many bytes of memory it takes besides the text.
+    /// The approximate memory besides the text, in bytes.
     #[cfg(feature = "redis")]
     pub(crate) fn weight(&self) -> usize {
         self.places.capacity() * size_of::<Place>()
@@ -128,19 +128,19 @@ impl PartialEq for Text {
 
 impl Eq for Text {}
 
-/// Whether `name` is written as it is.
+/// Whether `name` is written without escapes.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
 }
 
-/// A text that grows.
+/// A text under construction.
 struct Making {
     text: Vec<u8>,
     places: Vec<Place>,
 }
 
 impl Making {
-    /// The entries of `range`, as they are.
+    /// Copies the entries of `range` unchanged.
     fn copy(&mut self, from: &Text, range: Range<usize>) {
         let Some(places @ [first, .., last] | places @ [first @ last]) = from.places.get(range) else { return };
         self.comma();
@@ -171,7 +171,7 @@ impl Making {
         }
     }
 
-    /// It was checked beforehand that it fits.
+    /// The caller has checked that it fits.
     fn len(&self) -> u32 {
         u32::try_from(self.text.len()).unwrap_or(u32::MAX)
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
-/// One value, decoded when it is asked for: JSON text, or a value of another language that JSON does not have.
+/// One value, decoded on demand: JSON text, or a value of another language that JSON does not have.
 #[derive(Clone)]
 pub(crate) struct Json(Repr);
 
@@ -65,7 +65,7 @@ impl Json {
         }
     }
 
-    /// NaN and infinities are errors too: JSON does not have them.
+    /// NaN and infinities are errors, because JSON does not have them.
     pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         serde_json::to_vec(&Finite(value)).map(|text| Self::from_text(text.into())).map_err(|source| {
             let (name, reason) = (std::any::type_name::<T>(), not_encoded(&source));
@@ -95,13 +95,13 @@ impl Json {
         }
     }
 
-    /// Whether Rust types may read this as something else than it is, and change it when they write it: a foreign
-    /// value, or a number that 64 bits do not hold.
+    /// Whether a Rust type may change this by reading and writing it: a foreign value, or a number that does not fit in
+    /// 64 bits.
     pub(crate) fn may_change_when_read(&self) -> bool {
         self.text().is_none_or(|text| number::beyond_64_bits(text).next().is_some())
     }
 
-    /// Whether `read`, which a Rust type made of this, still says the same.
+    /// Whether `read`, the value after a round trip through a Rust type, is still equal.
     pub(crate) fn survives_as(&self, read: &Self) -> bool {
         match (self.text(), read.text()) {
             (Some(text), Some(read)) => {
@@ -115,7 +115,7 @@ impl Json {
         }
     }
 
-    /// [`ErrorKind::Value`] if a Python float would round a number of this, or be infinite.
+    /// [`ErrorKind::Value`] if a Python float would round a number in this, or be infinite.
     #[cfg(feature = "django")]
     pub(crate) fn check_floats(&self) -> Result<(), Error> {
         if self.text().is_some_and(has_rounded_float) {
@@ -136,7 +136,7 @@ impl Json {
     }
 }
 
-/// Why a value cannot be JSON.
+/// The reason why a value cannot be JSON.
 fn not_encoded(error: &serde_json::Error) -> &'static str {
     match &*error.to_string() {
         finite::NOT_FINITE => "it holds NaN or an infinity, which JSON does not have",
@@ -145,10 +145,10 @@ fn not_encoded(error: &serde_json::Error) -> &'static str {
     }
 }
 
-/// serde's messages quote the value; logs must not.
+/// The message without the value: serde's messages quote it, and logs must not.
 fn without_value(error: &serde_json::Error) -> String {
     match error.line() {
-        // The text was never read.
+        // The error does not come from parsing text.
         0 => format!("{:?} error", error.classify()),
         line => format!("{:?} error at line {line} column {}", error.classify(), error.column()),
     }
@@ -163,8 +163,7 @@ impl fmt::Debug for Json {
     }
 }
 
-/// The edits to a session, in the order of their names: the new value of each changed entry, `None` where it is
-/// removed.
+/// The changes to a session, sorted by name: the new value of each changed entry, or `None` if it is removed.
 pub(crate) type Changes<'a> = Vec<(&'a str, Option<Json>)>;
 
 #[cfg(test)]

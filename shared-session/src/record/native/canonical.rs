@@ -1,6 +1,6 @@
-//! Reads a record by position, if it is byte for byte as [`write`](super::write) makes it.
+//! Reads a record by position, if its form is exactly that of [`write`](super::write).
 //!
-//! Everything is looked through and nothing is decoded: a record that passes is a record to serde, too.
+//! Scans everything and decodes nothing: serde accepts every record that passes.
 
 use bytes::Bytes;
 

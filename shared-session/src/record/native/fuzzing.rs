@@ -1,16 +1,16 @@
 //! Properties that must hold for any record in the native format, and for the secret that its current one replaced.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "it is for tests alone")]
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "for tests only")]
 
 use std::time::Duration;
 
 use super::{canonical, lenient, *};
 
 const NOW: StoreTime = StoreTime(1_700_000_000_000);
-/// The secret of no session: only its hash is in the records.
+/// A token whose secret opens no session: the records hold only its hash.
 const TOKEN: [u8; 56] = [b'B'; 56];
 
-/// A record with every member that has to be there.
+/// A record with every required member.
 #[cfg(test)]
 pub(crate) const RECORD: &str = concat!(
     r#"{"v":1,"n":"000000000000002a","t":"TTTTTTTTTTTTTTTTTTTTTTTT","#,
@@ -19,7 +19,7 @@ pub(crate) const RECORD: &str = concat!(
     r#""d":{"address":"127.0.0.1","agent":"curl/8"},"e":{"a":[1,2],"b":"two"}}"#
 );
 
-/// The record, if it is one: read by serde just as it is read by position.
+/// The record, if `bytes` is one. Checks that serde reads the same record as the reader by position.
 pub(crate) fn read(bytes: &Bytes) -> Option<Record> {
     let by_serde = lenient::read(bytes);
     if let Some(found) = canonical::read(bytes) {
@@ -28,8 +28,8 @@ pub(crate) fn read(bytes: &Bytes) -> Option<Record> {
     decode(bytes).ok()
 }
 
-/// A record with the hash of a previous secret. The first five bytes choose the times, the users, where the hash comes
-/// from and where it is bent; the rest is the hash, the member `p`, or more members.
+/// A record with the hash of a previous secret. The first five bytes choose the times, the users, the source of the
+/// hash and the position of a change to it; the rest is the hash, the member `p`, or more members.
 pub fn previous_secret(bytes: &[u8]) {
     let Some((&[ago, when, who, how, at], rest)) = bytes.split_first_chunk() else { return };
     let seconds = |ago: u8| StoreTime(NOW.0 - 1000 * u64::from(ago));
@@ -70,7 +70,7 @@ pub fn previous_secret(bytes: &[u8]) {
     assert!(found.previous(NOW).is_none_or(|previous| Some(previous.secret_hash) == hash));
     let is_proved = counts && hash == Some(token.secret.hash()) && !json["u"].is_null();
     assert_eq!(found.may_be_ended_by(&token, NOW), is_proved);
-    assert!(!found.opens_for(&token), "it opens what it may only end");
+    assert!(!found.opens_for(&token), "a previous secret opens the session");
 
     let lifetime = Lifetime::default();
     let stamp = Stamp { tag: "abcdefghijklmnopqrstuvwx", now: NOW, lifetime: &lifetime };
@@ -84,8 +84,8 @@ pub fn previous_secret(bytes: &[u8]) {
             (next(&found, None, &stamp, content(head)), kept),
             (next(&found, Some(&token.secret), &stamp, content(head)), replaced),
         ] {
-            let written = written.expect("what was read is written");
-            let again = read(written.bytes()).expect("what was written is read");
+            let written = written.expect("a record that was read can be written");
+            let again = read(written.bytes()).expect("a record that was written can be read");
             assert!(again.head == *head && again.entries == found.entries);
             for record in [&written, &again] {
                 assert_eq!(record.previous(NOW).map(|previous| previous.secret_hash), expected);

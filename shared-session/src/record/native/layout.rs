@@ -1,4 +1,4 @@
-//! Where the members of fixed width are, and what the readers of a record find.
+//! The positions of the members of fixed width, and the result of the readers of a record.
 
 use std::{fmt, ops::Range, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     record::{content::Head, entries::Entries, expiry::Expiry, lifetime::Limits, previous::Previous, time::StoreTime},
 };
 
-/// How a record of format version 1 starts.
+/// The start of a record of format version 1.
 pub(crate) const START: &[u8] = br#"{"v":1,"n":""#;
 pub(super) const COMMIT: Range<usize> = 12..28;
 pub(super) const TAG: Range<usize> = 35..59;
@@ -18,10 +18,10 @@ pub(super) const SECRET: Range<usize> = 66..109;
 /// The members of fixed width, up to the quote after the last one.
 #[cfg(feature = "encryption")]
 pub(crate) const HEAD: Range<usize> = 0..SECRET.end + 1;
-/// How a record starts of which the members after the head are sealed: format version 2.
+/// The start of a record of format version 2, whose members after the head are sealed.
 pub(crate) const SEALED_START: &[u8] = br#"{"v":2,"n":""#;
 
-/// What a record says, but for its members of fixed width.
+/// The content of a record, without its members of fixed width.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub(super) rotated: StoreTime,
@@ -30,7 +30,7 @@ pub(super) struct Found {
     pub(super) entries: Entries,
 }
 
-/// What was asked of the session; `i` and `x` of the record hold what comes of it.
+/// The expiry that was set for the session; `i` and `x` of the record hold the resulting limits.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct OwnExpiry {
@@ -71,7 +71,7 @@ impl OwnExpiry {
     }
 }
 
-/// The limits that the members `c`, `k`, `i`, `x` and `o` of a record tell.
+/// The limits from the members `c`, `k`, `i`, `x` and `o` of a record.
 pub(super) fn limits([c, k, i, x]: [u64; 4], own: Option<&OwnExpiry>) -> Limits {
     let (idle, deadline) = (Duration::from_millis(i), StoreTime(x));
     let expiry = match own.map(|own| own.kind) {

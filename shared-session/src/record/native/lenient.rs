@@ -1,4 +1,4 @@
-//! Reads any record by serde: those that other programs wrote, and names and texts with escapes.
+//! Reads any record with serde: records of other programs, and names and texts with escapes.
 
 use std::{fmt, ops::Range};
 
@@ -73,7 +73,7 @@ struct StoredClient {
     agent: Option<String>,
 }
 
-/// Entries in stored order, so that a name that comes twice is seen.
+/// Entries in stored order, so that a duplicate name is noticed.
 struct StoredEntries<'a>(Vec<(Box<str>, &'a RawValue)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for StoredEntries<'a> {
@@ -106,7 +106,7 @@ pub(super) fn read(bytes: &Bytes) -> Result<Found, Error> {
         return Err(unreadable("it does not start as a session record of format version 1 does"));
     }
     let stored: Stored<'_> = serde_json::from_slice(bytes).map_err(|error| {
-        // The position only: serde's messages may quote what is stored.
+        // The position only: serde's messages may quote stored values.
         unreadable(format!("{:?} error at column {}", error.classify(), error.column()))
     })?;
     let at = |range: Range<usize>| bytes.get(range).unwrap_or_default();
@@ -124,7 +124,7 @@ pub(super) fn read(bytes: &Bytes) -> Result<Found, Error> {
     let signed_in = StoreTime(stored.u.as_ref().map_or(0, |user| user.at));
     let user = stored.u.map(|user| Identity { user_id: user.id, auth_hash: user.hash, epoch: user.epoch });
     let client = Client::from_stored(stored.d.address, stored.d.agent);
-    // One of another length or other characters is the hash of no secret, and is not written back.
+    // A text of another length or with other characters is not the hash of a secret, and is not written back.
     let previous = stored.p.and_then(|previous| {
         let secret_hash = SecretHash::parse(previous.s.as_bytes())?;
         Some(Box::new(Previous { secret_hash, replaced: StoreTime(previous.r) }))

@@ -10,7 +10,7 @@ fn mark() -> Mark<'static> {
     Mark { commit: 42, tag: &[b'T'; 24], secret_hash, rotated: StoreTime(0), previous: None }
 }
 
-/// That of a session whose secret was replaced.
+/// The mark of a session whose secret was replaced.
 fn rotated() -> Mark<'static> {
     let (replaced, secret_hash) = (StoreTime(1_700_000_000_700), SecretHash::stored(&[b'P'; 43]).unwrap());
     Mark { rotated: replaced, previous: Some(Box::new(Previous { secret_hash, replaced })), ..mark() }
@@ -95,7 +95,7 @@ fn a_sign_in_tells_its_time_and_its_bytes_are_golden() {
     let record = decode(&bytes).unwrap();
     assert_eq!((record.head.clone(), record.signed_in()), (head, Some(StoreTime(1_700_000_000_500))));
     let early = decode(&Bytes::from(GOLDEN)).unwrap();
-    assert_eq!(early.signed_in(), None, "a record of before there was such a member");
+    assert_eq!(early.signed_in(), None, "a record from before this member existed");
 }
 
 #[test]
@@ -109,11 +109,11 @@ fn the_secret_that_was_replaced_is_one_member_more_and_its_bytes_are_golden() {
     assert_eq!((read, record.head.clone()), (rotated(), head()));
     let at = |ms| record.previous(StoreTime(ms)).is_some();
     assert!(at(1_700_000_000_700) && at(1_700_000_060_699) && !at(1_700_000_060_700));
-    // A writer that does not know the member keeps it, and says by `r` that the secret has changed again.
+    // An older writer keeps the member unchanged, and its new `r` shows that the secret has changed again.
     let kept = Bytes::from(golden.replacen(r#""r":1700000000700"#, r#""r":1700000000800"#, 1));
     assert!(decode(&kept).unwrap().previous(StoreTime(1_700_000_000_900)).is_none());
     let short = decode(&Bytes::from(golden.replace("PPP", "P"))).unwrap();
-    assert!(short.previous(StoreTime(1_700_000_000_900)).is_none(), "it is the hash of no secret");
+    assert!(short.previous(StoreTime(1_700_000_000_900)).is_none(), "not the hash of a secret");
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Properties that must hold for any bytes where records are sealed, and for any bytes that are sealed in one.
+//! Properties that must hold for any bytes in place of a sealed record, and for any bytes sealed in one.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "it is for tests alone")]
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub, reason = "for tests only")]
 
 use super::*;
 use crate::keys::SecretKeys;
@@ -20,7 +20,7 @@ fn is_same(a: &Record, b: &Record) -> bool {
     a.head == b.head && a.entries == b.entries && a.form.rotated == b.form.rotated && a.form.previous == b.form.previous
 }
 
-/// A stored value where records are sealed: nothing that was made up opens, and what was sealed opens as it was sealed.
+/// Any stored value in place of a sealed record: forged bytes do not open, and a sealed record opens unchanged.
 pub fn sealed_record(bytes: &[u8]) {
     let bytes = Bytes::copy_from_slice(bytes);
     made_up(&bytes);
@@ -31,7 +31,7 @@ pub fn sealed_record(bytes: &[u8]) {
 fn made_up(bytes: &Bytes) {
     let sealed = format(sealing());
     assert!(sealed.open(KEY, bytes).is_err(), "made up, and it opens");
-    // Deeper: the form is kept, and what is sealed is made up, under the id of the key too.
+    // Deeper: the form is valid, and the sealed text is forged, also with the id of the key.
     let (head, text) = bytes.split_at(bytes.len().min(97));
     let id = sealed.sealing.ring.seal_with([0; 24], b"", &[]).unwrap()[..ring::ID].to_vec();
     for text in [text.to_vec(), [&id, text].concat()] {
@@ -48,13 +48,13 @@ fn plain(bytes: &Bytes) {
     let Ok(found) = found else { return };
     let lifetime = Lifetime::default();
     let stamp = Stamp { tag: "", now: NOW, lifetime: &lifetime };
-    let written = accepting.touched(KEY, &found, found.head.clone(), &stamp).expect("what was read is sealed");
+    let written = accepting.touched(KEY, &found, found.head.clone(), &stamp).expect("a read record can be sealed");
     let again = format(sealing()).open(KEY, written.bytes()).expect("what was sealed opens");
     assert!(again.head == found.head && again.entries == found.entries);
     bent(&format(sealing()), written.bytes(), bytes);
 }
 
-/// The bytes are sealed by one of ours, after four that choose the commit.
+/// Seals the bytes with a valid key; the first four choose the commit.
 fn inside(bytes: &Bytes) {
     let Some((commit, text)) = bytes.split_first_chunk::<4>() else { return };
     let commit = u32::from_be_bytes(*commit);
@@ -71,7 +71,7 @@ fn inside(bytes: &Bytes) {
             let lifetime = Lifetime::default();
             let stamp = Stamp { tag: "abcdefghijklmnopqrstuvwx", now: NOW, lifetime: &lifetime };
             let content = Content { head: found.head.clone(), entries: found.entries.clone() };
-            let next = sealed.next(KEY, &found, None, &stamp, content).expect("what was opened is sealed");
+            let next = sealed.next(KEY, &found, None, &stamp, content).expect("a record that was opened can be sealed");
             let again = sealed.open(KEY, next.bytes()).expect("what was sealed opens");
             assert!(again.head == found.head && again.entries == found.entries);
         }
@@ -81,7 +81,7 @@ fn inside(bytes: &Bytes) {
     bent(&sealed, &stored, text);
 }
 
-/// What was sealed opens nowhere else, and nowhere after a change that `how` chooses.
+/// A sealed record does not open under another key, nor after a change that `how` chooses.
 fn bent(sealed: &Sealed, stored: &Bytes, how: &[u8]) {
     assert!(sealed.open("another key", stored).is_err());
     let at = how.iter().fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte)));

@@ -1,4 +1,4 @@
-//! The keys that records are sealed with, and sealing itself: XChaCha20-Poly1305 under a random nonce.
+//! The keys that seal records, and the sealing: XChaCha20-Poly1305 with a random nonce.
 
 use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use hmac::Mac as _;
@@ -10,14 +10,14 @@ use crate::{
     record::id::random_bytes,
 };
 
-/// What the keys are derived for.
+/// The purpose for which the keys are derived.
 const PURPOSE: &str = "session-record";
 
-/// Which key sealed a record: its first bytes.
+/// The length of the id of the key that sealed a record, the first bytes of a sealed text.
 pub(super) const ID: usize = 4;
 pub(super) const NONCE: usize = 24;
 pub(super) const TAG: usize = 16;
-/// What comes before the ciphertext.
+/// The length of the bytes before the ciphertext.
 pub(super) const BEFORE: usize = ID + NONCE;
 
 /// The current key seals; it and the earlier ones open. Each key is overwritten when it is dropped.
@@ -30,7 +30,7 @@ struct RingKey {
     cipher: XChaCha20Poly1305,
 }
 
-/// Why a sealed text cannot be opened.
+/// The reason why a sealed text cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     Short,
@@ -43,7 +43,7 @@ impl Ring {
         Self(keys.raw().map(RingKey::new).collect())
     }
 
-    /// The id of the key, the nonce, and `text` sealed; `bound` is what it opens with alone.
+    /// The id of the key, the nonce, and the sealed `text`; it opens only with the same `bound`.
     pub(super) fn seal(&self, text: &[u8], bound: &[&[u8]]) -> Result<Vec<u8>, Error> {
         self.seal_with(random_bytes()?, text, bound)
     }
@@ -67,7 +67,7 @@ impl Ring {
         let (id, rest) = sealed.split_first_chunk_mut::<ID>().ok_or(Refusal::Short)?;
         let (nonce, rest) = rest.split_first_chunk_mut::<NONCE>().ok_or(Refusal::Short)?;
         let (text, tag) = rest.split_last_chunk_mut::<TAG>().ok_or(Refusal::Short)?;
-        // Two keys of one ring with one id are as good as impossible; the first is then the only one tried.
+        // Two keys of one ring practically never have the same id; only the first would be tried.
         let key = self.0.iter().find(|key| key.id == *id).ok_or(Refusal::UnknownKey)?;
         let opened = key.cipher.decrypt_inout_detached(
             &XNonce::from(*nonce),

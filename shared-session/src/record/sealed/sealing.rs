@@ -1,26 +1,26 @@
-//! What is sealed, and what is still plain.
+//! The settings of sealing, and of records that are still plain.
 
 use std::fmt;
 
 use super::ring::Ring;
 use crate::{error::Error, keys::SecretKeys};
 
-/// How the records of [`Profile::sealed`](crate::Profile::sealed) are sealed: the keys, and whether there are plain
-/// records too, while sealing is introduced.
+/// The settings of [`Profile::sealed`](crate::Profile::sealed): the keys, and whether plain records are accepted while
+/// sealing is introduced.
 ///
-/// The current key of [`SecretKeys`] seals, its fallbacks still open. A record that an earlier key sealed is sealed
-/// under the current one with its next write, so an earlier key can go once the sessions of its time have ended.
+/// The current key of [`SecretKeys`] seals; its fallbacks only open records. The next write of a record that an earlier
+/// key sealed uses the current key, so an earlier key can be removed once the sessions of its time have ended.
 ///
 /// # Introducing it
 ///
-/// A fleet that runs goes in three steps, each a restart of every service:
+/// A running fleet needs three steps, each a restart of every service:
 ///
-/// 1. [`write_plain`](Self::write_plain): every service can open sealed records, and none seals.
-/// 2. [`accept_plain`](Self::accept_plain): every service seals what it writes, and reads what is still plain.
-/// 3. Neither: plain records are refused. Go there once the sessions from before the second step have ended, after
-///    [`Lifetime::with_absolute`](crate::Lifetime::with_absolute). One that is left is an unreadable record then.
+/// 1. [`write_plain`](Self::write_plain): every service can open sealed records, but none seals yet.
+/// 2. [`accept_plain`](Self::accept_plain): every service seals its writes, and still reads plain records.
+/// 3. Neither: plain records are refused. Take this step once the sessions from before the second step have ended,
+///    after [`Lifetime::with_absolute`](crate::Lifetime::with_absolute). A remaining plain record is then unreadable.
 ///
-/// The way back is the first step.
+/// To go back, return to the first step.
 ///
 /// ```
 /// use shared_session::{Profile, Sealing, SecretKeys, SessionManager, store::MemoryStore};
@@ -38,7 +38,7 @@ pub struct Sealing {
     pub(super) plain: Plain,
 }
 
-/// What becomes of records that are not sealed.
+/// The treatment of records that are not sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plain {
     Refused,
@@ -47,27 +47,27 @@ pub(super) enum Plain {
 }
 
 impl Sealing {
-    /// Seals under the current key of `keys`, opens with all of them, and refuses plain records: otherwise a writer
-    /// of the store could put a plain record in the place of a sealed one. No I/O.
+    /// Seals under the current key of `keys`, opens with all of them, and refuses plain records: otherwise a party with
+    /// write access to the store could replace a sealed record with a plain one. No I/O.
     ///
-    /// The keys that seal are derived from `keys` for this purpose alone, so the deployment's secret key serves.
+    /// The sealing keys are derived from `keys` for this purpose only, so the deployment's secret key can be used.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as those of a Django
-    /// deployment may be: a reader of the store could guess a short key.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if a key is shorter than 32 bytes, as in some Django
+    /// deployments: a reader of the store could guess a short key.
     pub fn new(keys: &SecretKeys) -> Result<Self, Error> {
         keys.check_len()?;
         Ok(Self { ring: Ring::new(keys), plain: Plain::Refused })
     }
 
-    /// Reads plain records too, and seals them with their next write. Default: they are refused. Only for the time in
-    /// which plain sessions live on, because a writer of the store can then forge one.
+    /// Reads plain records too, and seals them with their next write. Default: they are refused. Use it only while
+    /// plain sessions remain, because a party with write access to the store can then forge one.
     pub fn accept_plain(self) -> Self {
         Self { plain: Plain::Accepted, ..self }
     }
 
-    /// Seals nothing: reads sealed and plain records, and writes plain ones. Default: all is sealed. It is the first
-    /// step of a fleet on its way to sealed records, and the way back.
+    /// Seals nothing: reads sealed and plain records, and writes plain ones. Default: every write is sealed. It is the
+    /// first step to sealed records, and the way back.
     pub fn write_plain(self) -> Self {
         Self { plain: Plain::Written, ..self }
     }

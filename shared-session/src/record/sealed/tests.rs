@@ -37,7 +37,7 @@ fn content() -> Content {
     Content { head, entries: Entries::empty().with(&Changes::from([("visits", visits)])) }
 }
 
-/// Only the bytes of a record are others.
+/// Only the bytes of a record differ.
 #[test]
 fn places_and_rules_are_those_of_the_native_format() {
     let sealed = format(sealing(&[NEW]));

@@ -48,9 +48,9 @@ impl RedisConfig {
         }
     }
 
-    /// How long one attempt to connect may take, name lookup, TLS and login included. Default: 800 ms, enough for all
-    /// of them across regions. With the pause of at most 150 ms after a failed attempt, a server is found within a
-    /// second of its return.
+    /// The time-out of one attempt to connect, including name lookup, TLS and login. Default: 800 ms, enough for all of
+    /// them across regions. With the pause of at most 150 ms after a failed attempt, a server is found within a second
+    /// of its return.
     ///
     /// Connecting runs in the background, so no call waits for longer than the [response
     /// timeout](Self::with_response_timeout).
@@ -59,41 +59,41 @@ impl RedisConfig {
         self
     }
 
-    /// How long one call of the store may take in all: the connection, the reply, and for reads one repetition on a new
-    /// connection. Default: 300 ms, so that an outage leads to an error and not to a wait.
+    /// The time-out of one call of the store: the connection, the reply, and for reads one repetition on a new
+    /// connection. Default: 300 ms, so that an outage causes an error, not a wait.
     pub fn with_response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
         self
     }
 
-    /// How many calls may run at once; further ones fail immediately. Default: 4096, which a healthy Redis answers
-    /// within 50 ms. It limits the memory of waiting requests during an outage.
+    /// The maximum number of concurrent calls; further ones fail immediately. Default: 4096, which a healthy Redis
+    /// answers within 50 ms. It limits the memory of waiting requests during an outage.
     pub fn with_max_calls(mut self, calls: usize) -> Self {
         self.max_calls = calls.min(tokio::sync::Semaphore::MAX_PERMITS);
         self
     }
 
-    /// Has every write wait until `replicas` replicas have it too, for at most `timeout` beyond the
-    /// [response timeout](Self::with_response_timeout). Default: none, because it costs each write the way to a replica
-    /// and back, and four connections for writes instead of one.
+    /// Has every write wait until `replicas` replicas have it too, for at most `timeout` beyond the [response
+    /// timeout](Self::with_response_timeout). Default: off, because it costs each write the round trip to a replica,
+    /// and four connections for writes instead of one.
     ///
     /// Without it a failover can lose the last acknowledged writes: a signed-out session lives again, a rotated one
-    /// opens with its old cookie. With it a write that too few replicas confirmed is [`ErrorKind::Unavailable`], so no
-    /// user is told that they are signed out when they may not be; the primary has the write all the same. A failover
-    /// can still promote a replica that was not among them. So no acknowledged write is lost only if `replicas` is the
-    /// number of all replicas of a primary; a missing replica is then an outage of all writes. The store does not know
-    /// which writes are logins, logouts and rotations, so all writes wait. So does the answer that a session is absent,
-    /// which costs one more call.
+    /// opens with its old cookie. With it a write that too few replicas confirmed fails with
+    /// [`ErrorKind::Unavailable`], so no user gets a confirmation of a sign-out that may be lost; the primary still has
+    /// the write. A failover can still promote a replica that did not confirm. So every acknowledged write is safe only
+    /// if `replicas` is the number of all replicas of a primary; a missing replica is then an outage of all writes. The
+    /// store cannot tell which writes are logins, logouts and rotations, so all writes wait. So does the reply that a
+    /// session is absent, which costs one more call.
     pub fn with_replicas(mut self, replicas: u32, timeout: Duration) -> Self {
         self.wait = (replicas > 0).then_some(Wait { replicas, timeout });
         self
     }
 
-    /// Reads with `GETEX`, which Redis treats as a write although it changes nothing, so a primary that may not write
+    /// Reads with `GETEX`, which Redis treats as a write although it changes nothing, so a primary that must not write
     /// refuses it. With `min-replicas-to-write 1`, a primary that resumes after a pause stops giving outdated answers
     /// once it notices that its replicas have left. Default: off, because such reads fail whenever writes do (a full
-    /// disk, too few replicas), and each costs the server a little more. It has no effect on answers of a [near
-    /// cache](crate::NearCache), which do not ask Redis.
+    /// disk, too few replicas), and each costs the server a little more. It has no effect on a [near
+    /// cache](crate::NearCache), which answers without Redis.
     pub fn with_fenced_reads(mut self, fenced: bool) -> Self {
         self.fenced_reads = fenced;
         self

@@ -3,7 +3,7 @@
 -- KEYS[1]  a key that was absent
 --
 -- Reply    1
--- Cost     two writes, which replicas see too; none when the key is there again
+-- Cost     two writes, which replicas see too; none when the key exists again
 
 if redis.call('SET', KEYS[1], '', 'NX', 'PX', 1) then
   redis.call('DEL', KEYS[1])

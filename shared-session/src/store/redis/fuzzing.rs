@@ -1,6 +1,6 @@
-//! Properties that must hold for whatever a Redis server sends, for URLs, and for the positions of lists.
+//! Properties that must hold for any bytes from a Redis server, for URLs, and for the positions of lists.
 
-#![allow(clippy::unwrap_used, unreachable_pub, reason = "it is for tests alone")]
+#![allow(clippy::unwrap_used, unreachable_pub, reason = "for tests only")]
 
 use redis::{Value, parse_redis_value};
 
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::error::ErrorKind;
 
-/// What has come from a server: each reply is read as the driver reads it, and only once it is whole.
+/// Bytes from a server: each reply is read as the driver reads it, and only once it is complete.
 pub fn redis_reply(bytes: &[u8]) {
     if let Some((len, text)) = frame::begun_text(bytes, 1..=64)
         && let Ok(Some((value, end))) = frame::read(bytes)
@@ -24,15 +24,15 @@ pub fn redis_reply(bytes: &[u8]) {
     }
     let (value, len) = match frame::read(bytes) {
         Ok(Some(found)) => found,
-        Ok(None) => return assert!(parse_redis_value(bytes).is_err(), "it is whole to the driver"),
+        Ok(None) => return assert!(parse_redis_value(bytes).is_err(), "the driver finds a complete reply"),
         Err(error) => return assert!(!error.is_io_error()),
     };
     assert!(len > 0 && len <= bytes.len());
     let reply = &bytes[..len];
-    assert!(parse_redis_value(reply).is_ok_and(|other| same(&other, &value)), "the driver reads something else");
+    assert!(parse_redis_value(reply).is_ok_and(|other| same(&other, &value)), "the driver reads another reply");
     let cut = reply.iter().fold(0, |sum: usize, byte| sum.wrapping_mul(31).wrapping_add(usize::from(*byte))) % len;
     for end in [cut, len - 1] {
-        assert!(matches!(frame::read(&reply[..end]), Ok(None)), "a part of it is no part to us");
+        assert!(matches!(frame::read(&reply[..end]), Ok(None)), "a part of a reply is read as complete");
     }
     let longer = [reply, b"+OK\r\n"].concat();
     assert!(
@@ -45,12 +45,12 @@ pub fn redis_reply(bytes: &[u8]) {
     }
 }
 
-/// Equal, where a number that is none is equal to itself.
+/// Equality in which NaN equals itself.
 fn same(a: &Value, b: &Value) -> bool {
     a == b || format!("{a:?}") == format!("{b:?}")
 }
 
-/// A line for each text: a URL, the redirection of a node, the position of a list.
+/// One line for each text: a URL, the redirection of a node, the position of a list.
 pub fn redis_texts(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut lines = text.splitn(3, '\n');
@@ -76,7 +76,7 @@ pub fn redis_texts(bytes: &[u8]) {
         Ok(target) => assert!(!matches!(target.place, address::Servers::Sentinel(_, name) if name.is_empty())),
         Err(error) => {
             assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(!format!("{error} {error:?}").contains("hunter2"), "it shows a password");
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "the error shows a password");
         }
     }
 }

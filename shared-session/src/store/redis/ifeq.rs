@@ -1,4 +1,4 @@
-//! Compare-and-set by the server: `SET … IFEQ`, since Valkey 8.1 and Redis 8.4.
+//! Compare-and-set on the server: `SET … IFEQ`, since Valkey 8.1 and Redis 8.4.
 //!
 //! Redis' `IFDEQ` compares a hash of 64 bits instead: cheaper for large values, but two values may share one.
 
@@ -16,13 +16,13 @@ use crate::{
     store::{Replaced, Seen},
 };
 
-/// The longest value that is compared this way. The command carries the whole of it, a script only the part that
-/// changes with every write: for longer values the script costs less, here and at the server.
+/// The longest value that is compared this way. The command carries the whole old value, a script only the part that
+/// changes with every write: for longer values the script is cheaper, here and on the server.
 pub(crate) const MOST: usize = 8 * 1024;
 
-/// Replaces a value that is wholly as it was seen; `None` if the server lacks the command and has done nothing.
+/// Replaces a value if all of it is unchanged; `None` if the server lacks the command and has done nothing.
 ///
-/// One command, and a `GET` when nothing was stored.
+/// One command, and a `GET` if nothing was stored.
 pub(crate) async fn replace(
     connection: &Connection,
     key: &str,

@@ -1,4 +1,4 @@
--- Replaces bytes within a value, whose length stays, if they and the length are as they were seen. Never creates a key.
+-- Replaces bytes within a value of unchanged length, if they and the length are as seen before. Never creates a key.
 --
 -- KEYS[1]  the key
 -- ARGV[1]  the length of the value
@@ -16,7 +16,7 @@ end
 if not is_as_seen then
   return call('GET', key) or 0
 end
--- The first write, because it is the one that Redis refuses when it is out of memory.
+-- This write goes first, because Redis refuses it when it is out of memory.
 for i = 3, #ARGV, 4 do
   call('SETRANGE', key, ARGV[i], ARGV[i + 3])
 end

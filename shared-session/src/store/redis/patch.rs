@@ -1,11 +1,11 @@
 //! A replace that sends only the bytes that differ, for large values that keep their length.
 //!
-//! A script copies what it is given several times, so 20 KB cost more than everything else in a write. Most writes
-//! change a few bytes: the version, the time of use, a number.
+//! A script copies its arguments several times, so 20 KB cost more than everything else in a write. Most writes change
+//! a few bytes: the version, the time of use, a number.
 //!
-//! What is compared is the part that identifies the version, the length, and every byte that is overwritten. The bytes
-//! that are not sent stay as they are stored. They are those that were seen, or another writer has changed them without
-//! a new version: a note of the last use, which any other write may overtake.
+//! The script compares the part that identifies the version, the length, and every byte that it overwrites. The bytes
+//! that are not sent stay as stored. They are equal to the ones seen, unless another writer has changed them without a
+//! new version: an update of the last use, which any other write may overtake.
 
 use std::{ops::Range, time::Duration};
 
@@ -23,20 +23,21 @@ use crate::{
     store::{Replaced, Seen},
 };
 
-/// The shortest value that is written this way. For shorter ones the calls within the script cost more than the bytes.
+/// The shortest value that is written this way. For shorter values the calls within the script cost more than the
+/// bytes.
 pub(super) const LEAST: usize = 4 * 1024;
 
 /// Bytes are compared and sent in blocks of this length.
 const BLOCK: usize = 64;
 
-/// So many equal bytes between two differences are written all the same: two calls within the script cost more.
+/// Up to this many equal bytes between two differences are written too, because two calls within the script cost more.
 const GAP: usize = 8 * BLOCK;
 
-/// The most places that are written.
+/// The maximum number of places to write.
 const PLACES: usize = 4;
 
-/// Replaces a value by one of the same length; `None` if nothing was done, because too much differs or the server's
-/// user is known to lack a permission.
+/// Replaces a value with one of the same length; `None` if nothing was done, because too much differs or the Redis user
+/// is known to lack a permission.
 pub(super) async fn replace(
     connection: &Connection,
     key: &str,
@@ -62,7 +63,8 @@ pub(super) async fn replace(
     }
     match scripts::PATCH.call(connection, key, &args).await {
         Ok(reply) => replaced(reply).map(Some),
-        // A command of the script is forbidden or renamed. If it is the last one, all is written but the lifetime.
+        // A command of the script is forbidden or renamed. If it is the last one, everything except the lifetime is
+        // written.
         Err(CallFailure::Answered(answer)) if answer.is("NOPERM") || answer.is("ERR") => {
             tracing::debug!("this server refuses SETRANGE, STRLEN or PEXPIRE: large sessions are sent whole");
             capability.refused();
@@ -79,7 +81,8 @@ pub(super) async fn replace(
     }
 }
 
-/// Where `new` differs from `old`, and `part`; `None` unless it is large, of the same length and mostly the same.
+/// The places where `new` differs from `old`, and `part`; `None` unless `new` is large, of the same length and mostly
+/// equal.
 fn differences(old: &[u8], new: &[u8], part: &Range<usize>) -> Option<Vec<Range<usize>>> {
     if old.len() != new.len() || new.len() < LEAST || part.is_empty() {
         return None;
@@ -91,7 +94,7 @@ fn differences(old: &[u8], new: &[u8], part: &Range<usize>) -> Option<Vec<Range<
             is_of_part || old.get(here.clone()) != new.get(here.clone())
         })
     };
-    // Most of it is the same, and a long comparison costs less than many short ones.
+    // Most of it is equal, and a long comparison is cheaper than many short ones.
     let blocks = differing(GAP, 0..new.len()).flat_map(|longer| differing(BLOCK, longer));
     let mut places = Vec::<Range<usize>>::with_capacity(PLACES);
     for Range { start, end } in blocks {
@@ -147,7 +150,7 @@ mod tests {
             assert_eq!(differences(&value, &value, &part), Some(vec![place]), "{part:?}");
         }
         assert_eq!(differences(&value, &value, &(12..12)), None, "nothing to compare");
-        assert_eq!(differences(&value, &value, &(0..LEAST)), None, "it is compared whole");
+        assert_eq!(differences(&value, &value, &(0..LEAST)), None, "the whole value is compared");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the server does when its memory is full, and when it restarts.
+//! The behaviour of the server when its memory is full, and when it restarts.
 
 use redis::Value;
 
@@ -11,28 +11,28 @@ use super::{
 };
 use crate::error::Error;
 
-/// What a server keeps on disk: whether sessions outlive its restart.
+/// The persistence of a server, which decides whether sessions outlive its restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Persistence {
     /// Nothing: a restart ends every session.
     Nothing,
-    /// Snapshots from time to time (RDB): a crash loses what came after the last one, sign-outs too.
+    /// Snapshots from time to time (RDB): a crash loses the writes after the last one, including sign-outs.
     Snapshots,
     /// Every write (AOF): a crash loses about a second, with `appendfsync everysec`.
     Writes,
 }
 
 impl RedisStore {
-    /// What the server does when its memory is full: the `maxmemory-policy` in `INFO memory`. Anything but `noeviction`
-    /// may drop sessions, which signs their users out: a service should say so when it starts.
+    /// The behaviour of the server when its memory is full: the `maxmemory-policy` in `INFO memory`. Any policy except
+    /// `noeviction` may drop sessions, which signs their users out: a service should warn about it at its start.
     ///
     /// One round trip. The user needs the permission for `INFO`, which sessions do not need.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis cannot be reached, refuses the command, or
-    /// does not say.
+    /// does not report it.
     ///
     /// ```no_run
     /// use shared_session::store::RedisStore;
@@ -50,8 +50,9 @@ impl RedisStore {
         named(&reply, "maxmemory_policy:").ok_or_else(|| unexpected(Effect::Read))
     }
 
-    /// What the server keeps on disk: `aof_enabled` in `INFO persistence`, and without that the setting `save`. A
-    /// service should say so when nothing is kept, because a restart of the server then signs everybody out.
+    /// The persistence of the server: `aof_enabled` in `INFO persistence`, and without that the setting `save`. A
+    /// service should warn at its start if there is no persistence, because a restart of the server then signs all
+    /// users out.
     ///
     /// One or two round trips. The user needs the permissions for `INFO` and `CONFIG GET`, which sessions do not need;
     /// many hosted servers refuse the second.
@@ -59,7 +60,7 @@ impl RedisStore {
     /// # Errors
     ///
     /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if Redis cannot be reached, refuses a command, or does
-    /// not say.
+    /// not report it.
     ///
     /// ```no_run
     /// use shared_session::store::{Persistence, RedisStore};
@@ -88,14 +89,14 @@ impl RedisStore {
     }
 }
 
-/// What a line of `INFO` says that starts with `name`: a plain word.
+/// The value, a plain word, of the line of `INFO` that starts with `name`.
 fn named(reply: &Value, name: &str) -> Option<String> {
     let word = text(reply)?.lines().find_map(|line| line.strip_prefix(name))?.trim();
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     (!word.is_empty() && word.chars().all(is_plain)).then(|| word.to_owned())
 }
 
-/// The value in the answer to `CONFIG GET` of one setting, in either protocol.
+/// The value in the reply to `CONFIG GET` of one setting, in either protocol.
 fn setting_in(reply: &Value) -> Option<&str> {
     match reply {
         Value::Array(parts) if parts.len() == 2 => text(&parts[1]),

@@ -1,7 +1,8 @@
-//! One connection for each runtime that asks for its own.
+//! A separate connection for each runtime that requests one.
 //!
-//! A connection is driven by one runtime. Calls of another one wake a thread of it and are woken in turn, which costs
-//! more than the call itself. A server with a runtime in each thread is spared that by a connection in each thread.
+//! One runtime drives a connection. A call from another runtime wakes a thread of the first and is woken by it in turn,
+//! which costs more than the call itself. A server with a runtime in each thread avoids this with a connection in each
+//! thread.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
@@ -16,20 +17,20 @@ use super::{
 };
 use crate::error::Error;
 
-/// How the store was connected, and the connections of runtimes that are not the store's own.
+/// The parameters with which the store was connected, and the connections of other runtimes than the store's.
 pub(super) struct Runtimes {
     target: Target,
     config: RedisConfig,
-    /// All connections have one limit.
+    /// Shared by all connections.
     calls: Arc<CallLimit>,
-    /// One that is given up takes those of other runtimes with it.
+    /// A connection that is given up invalidates those of other runtimes.
     trusts: Trusts,
     home: Option<Id>,
     others: Mutex<Vec<(Id, Weak<Connection>)>>,
 }
 
 impl Runtimes {
-    /// The connection of the current runtime, and what makes those of others.
+    /// The connection of the current runtime, and the factory for those of others.
     pub(super) fn new(target: Target, config: &RedisConfig) -> Result<(Connection, Self), Error> {
         let calls = Arc::new(CallLimit::new(config.max_calls));
         let trusts = Trusts::default();
@@ -38,9 +39,9 @@ impl Runtimes {
         Ok((connection, Self { target, config: config.clone(), calls, trusts, home, others: Mutex::default() }))
     }
 
-    /// The connection of the current runtime, which begins to connect when it is first asked for; meanwhile, and after
-    /// a failure, calls go to `home`, the store's. `None` on the store's own runtime, outside of any, and in a cluster.
-    /// Those who ask on one runtime share it, and it ends with the last of them.
+    /// The connection of the current runtime. The first call starts to connect; meanwhile, and after a failure,
+    /// commands go to `home`, the store's connection. `None` on the store's own runtime, outside of any runtime, and in
+    /// a cluster. All callers on one runtime share the connection, which ends with the last of them.
     pub(super) fn connection_here(&self, home: &Arc<Connection>) -> Option<Arc<Connection>> {
         let runtime = Handle::try_current().ok()?;
         let here = runtime.id();
@@ -57,7 +58,7 @@ impl Runtimes {
         let made = Arc::new(made.ok()?.beside(home)?);
         others.push((here, Arc::downgrade(&made)));
         let (first, until) = (Arc::clone(&made), Instant::now() + self.config.connect_timeout);
-        // The first request need not wait for it. What goes wrong is told to those who call.
+        // The first request need not wait for it. Later calls report a failure.
         runtime.spawn(async move { first.prove(until).await });
         Some(made)
     }

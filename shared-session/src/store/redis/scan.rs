@@ -28,9 +28,9 @@ impl Position {
         }
     }
 
-    /// Which of `primaries`, given by their lowest slots and in their order, to ask with which cursor. It is the one
-    /// that was being scanned or, if that is no primary any more, its successor from the start, because a cursor means
-    /// nothing to another server. `None` if the position is not of a cluster.
+    /// The one of `primaries`, sorted by their lowest slots, to scan next, and the cursor. It is the one that was being
+    /// scanned or, if that is no longer a primary, its successor from the start, because a cursor is valid on one
+    /// server only. `None` if the position is not from a cluster.
     pub(super) fn within<'a>(&self, primaries: &'a [(u16, Address)]) -> Option<(&'a Address, u64)> {
         let Some((slot, name)) = &self.node else {
             return (self.cursor == 0).then_some((&primaries.first()?.1, 0));
@@ -42,7 +42,7 @@ impl Position {
         Some((heir, 0))
     }
 
-    /// The position after `cursor` was answered by the server at `asked`; `None` at the end.
+    /// The position after the server at `asked` returned `cursor`; `None` at the end.
     pub(super) fn after(cursor: u64, asked: &Address, primaries: &[(u16, Address)]) -> Option<Self> {
         let at = primaries.iter().position(|(_, address)| address == asked)?;
         let next = if cursor == 0 { at + 1 } else { at };
@@ -104,7 +104,7 @@ mod tests {
         let position = Position::after(5, &at(2), &[(0, at(1)), (100, at(2)), (200, at(3))]).unwrap();
         assert_eq!(position.within(&[(0, at(1)), (100, at(4)), (200, at(3))]), Some((&at(4), 0)));
         assert_eq!(position.within(&[(0, at(1)), (90, at(4)), (200, at(3))]), Some((&at(4), 0)));
-        assert_eq!(position.within(&[(0, at(1)), (101, at(2))]), Some((&at(2), 5)), "it lost a slot, not its place");
+        assert_eq!(position.within(&[(0, at(1)), (101, at(2))]), Some((&at(2), 5)), "a lost slot moves no scan");
         assert_eq!(position.within(&[]), None);
     }
 }

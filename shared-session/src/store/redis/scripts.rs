@@ -32,8 +32,8 @@ impl Script {
         Self { source, hash: redis::Script::new(source).get_hash().to_owned() }
     }
 
-    /// One `EVALSHA`. After `NOSCRIPT` nothing has run, so `EVAL` is no retry of a write. `EVAL` also loads the script
-    /// into the server; `SCRIPT LOAD` would do that for one node only and until its next restart.
+    /// One `EVALSHA`. After `NOSCRIPT` nothing has run, so the `EVAL` does not repeat a write. `EVAL` also loads the
+    /// script into the server; `SCRIPT LOAD` would do that for one node only and until its next restart.
     pub(super) async fn call(&self, connection: &Connection, key: &str, args: &[&[u8]]) -> Result<Value, CallFailure> {
         let deadline = connection.deadline();
         let mut words: Vec<&[u8]> = Vec::with_capacity(4 + args.len());
@@ -49,7 +49,7 @@ impl Script {
     }
 }
 
-/// Replaces a value that is sent whole.
+/// Replaces a value and sends all of it.
 pub(super) async fn replace_whole(
     connection: &Connection,
     key: &str,
@@ -62,7 +62,7 @@ pub(super) async fn replace_whole(
     replaced(REPLACE.call(connection, key, &args).await.map_err(|failure| failure.into_error(Effect::Write))?)
 }
 
-/// What a script that replaces has answered.
+/// The result of a script that replaces a value.
 pub(super) fn replaced(reply: Value) -> Result<Replaced, Error> {
     match reply {
         Value::Int(1) => Ok(Replaced::Stored),

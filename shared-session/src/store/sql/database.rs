@@ -1,4 +1,4 @@
-//! A pool of connections to either database, and the one way to use it: within a deadline, and with failures that say
+//! A pool of connections to either database, and the one way to use it: within a deadline, and with failures that tell
 //! whether something may have been written.
 
 use std::{future::Future, time::Duration};
@@ -41,7 +41,7 @@ pub(crate) struct Database<S: 'static> {
 /// The statements that all tables have in common.
 #[derive(Clone)]
 pub(crate) struct Common {
-    /// Key. Answers bytes.
+    /// Key. Returns the value.
     pub(crate) load: &'static str,
     /// Key.
     pub(crate) delete: &'static str,
@@ -51,7 +51,7 @@ pub(crate) struct Common {
     pub(crate) scan: &'static str,
     /// First key, limit.
     pub(crate) scan_to_the_end: &'static str,
-    /// Limit. PostgreSQL checks the time of a row again when it locks it, so a row that was taken over stays.
+    /// Limit. PostgreSQL checks the time of a row again when it locks it, so a row that was replaced stays.
     pub(crate) purge: &'static str,
     /// Milliseconds since the Unix epoch.
     pub(crate) time: &'static str,
@@ -119,16 +119,16 @@ pub(crate) use writing;
 macro_rules! over_a_database {
     ($store:ident, $statements:expr) => {
         impl $store {
-            /// Uses a pool of yours, with the journal mode and the busy timeout that you set on it:
-            /// [`connect`](Self::connect) says which of them it sets.
+            /// Uses your pool, with the journal mode and the busy timeout that you set on it;
+            /// [`connect`](Self::connect) lists the ones that it sets.
             #[cfg(feature = "sqlite")]
             #[must_use]
             pub fn from_sqlite(pool: sqlx::SqlitePool) -> Self {
                 Self::over($crate::store::sql::database::Database::of_sqlite(pool, $statements))
             }
 
-            /// Uses a pool of yours. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter
-            /// ones turn conflicts into errors. If it leads to a pooler, call [`behind_pooler`](Self::behind_pooler).
+            /// Uses your pool. The isolation level should be PostgreSQL's default, `READ COMMITTED`: stricter ones turn
+            /// conflicts into errors. If it leads to a pooler, call [`behind_pooler`](Self::behind_pooler).
             #[cfg(feature = "postgres")]
             #[must_use]
             pub fn from_postgres(pool: sqlx::PgPool) -> Self {
@@ -265,7 +265,7 @@ impl<S: AsRef<Common>> Database<S> {
 
     pub(crate) async fn scan(&self, prefix: &str, from: Option<&str>) -> Result<Page, Error> {
         let (start, end) = (from.unwrap_or(prefix), end_of(prefix));
-        // One more than a page: the first key of the next.
+        // One more than a page: the first key of the next page.
         let limit = i64::try_from(PAGE + 1).unwrap_or(i64::MAX);
         let mut keys: Vec<String> = reading!(self, |connection, keeps| {
             let query = match &end {
@@ -285,7 +285,7 @@ impl<S: AsRef<Common>> Database<S> {
         self.purge(self.sql.as_ref().purge).await
     }
 
-    /// Runs `statement`, with a limit, until it finds nothing.
+    /// Runs `statement`, with a limit, until it deletes nothing.
     pub(crate) async fn purge(&self, statement: &'static str) -> Result<u64, Error> {
         let mut total = 0;
         loop {
@@ -326,7 +326,7 @@ pub(crate) fn milliseconds(ttl: Duration) -> i64 {
     i64::try_from(ttl.clamp(Duration::from_millis(1), LONGEST).as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Where the part starts: SQL counts from 1.
+/// The start of the part; SQL counts from 1.
 pub(crate) fn position(seen: &Seen) -> i32 {
     i32::try_from(seen.offset()).unwrap_or(i32::MAX - 1) + 1
 }

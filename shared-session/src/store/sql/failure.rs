@@ -7,13 +7,13 @@ use crate::{
     sql::{error as sql_error, error::sqlite_code},
 };
 
-/// Why an operation failed, and whether the database may have applied it.
+/// The reason for a failed operation, and whether the database may have applied it.
 pub(crate) enum QueryFailure {
-    /// It never reached the database, or is known to have changed nothing.
+    /// The operation never reached the database, or is known to have changed nothing.
     NotSent(sqlx::Error),
-    /// It was sent.
+    /// The operation was sent.
     Sent(sqlx::Error),
-    /// It took too long.
+    /// The operation took too long.
     TimedOut,
 }
 
@@ -82,11 +82,11 @@ fn timed_out() -> Error {
     Error::new(ErrorKind::Unavailable, "the session database did not answer in time")
 }
 
-/// Whether the database itself says that it applied nothing.
+/// Whether the database reports that it applied nothing.
 fn refused(error: &sqlx::Error) -> bool {
     let Some(error) = error.as_database_error() else { return false };
     // PostgreSQL class 08 is a broken connection, 57P0x a server that shuts down: both may come after the commit.
-    // SQLite 10 is a disk error, at whatever moment.
+    // SQLite 10 is a disk error, which may occur at any moment.
     let code = error.code().unwrap_or_default();
     !(code.starts_with("08") || code.starts_with("57P0") || sqlite_code(&code) == Some(10))
 }

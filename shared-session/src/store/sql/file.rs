@@ -3,9 +3,9 @@
 /// How to treat a SQLite file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum File {
-    /// It is ours: create it if it is missing, and switch it to WAL.
+    /// Our own file: create it if it is missing, and switch it to WAL.
     Own,
-    /// It belongs to another application: change nothing.
+    /// The file of another application: change nothing.
     #[cfg(feature = "django")]
     Foreign,
 }

@@ -14,7 +14,7 @@ pub(super) async fn migrate(pool: &PgPool) -> Result<(), Error> {
 
 async fn create_tables(pool: &PgPool) -> Result<(), sqlx::Error> {
     let mut transaction = pool.begin().await?;
-    // Its statements are not kept: behind a pooler the next transaction may be on another server.
+    // Its statements are not kept, because behind a pooler the next transaction may be on another server.
     let lock = sqlx::query("SELECT pg_advisory_xact_lock($1)").persistent(false).bind(MIGRATION_LOCK);
     lock.execute(&mut *transaction).await?;
     // PostgreSQL requires the privilege to create even if `IF NOT EXISTS` finds nothing to do. All tables are created

@@ -6,7 +6,7 @@ use super::database::{Common, Dialects};
 #[derive(Clone)]
 pub(super) struct Statements {
     pub(super) common: Common,
-    /// Key. Answers the value and the milliseconds that are left to it.
+    /// Key. Returns the value and its remaining lifetime in milliseconds.
     #[cfg(feature = "redis")]
     pub(super) load_with_lifetime: &'static str,
     /// Key, value, lifetime in milliseconds. Replaces a row whose lifetime has passed.
@@ -107,7 +107,7 @@ macro_rules! statements {
 }
 
 pub(super) static STATEMENTS: Dialects<Statements> = Dialects {
-    // `clock_timestamp()` and not `now()`: the time of this step of the statement, even if it waited for a lock.
+    // `clock_timestamp()`, not `now()`, gives the time of this step of the statement, even if it waited for a lock.
     #[cfg(feature = "postgres")]
     postgres: statements! {
         now: "(extract(epoch from clock_timestamp()) * 1000)::bigint",

@@ -87,7 +87,7 @@ fn the_loss_of_an_earlier_connection_changes_nothing() {
     let (mut shard, now) = following(ROOM);
     keep(&mut shard, 1, 6, now);
     shard.follow(2, now + LEASE);
-    assert_eq!(shard.get(&handle(1), now), None, "it was kept by the word of another connection");
+    assert_eq!(shard.get(&handle(1), now), None, "it was kept for another connection");
     keep(&mut shard, 1, 7, now);
     shard.lose(1);
     assert_eq!(shard.get(&handle(1), now), Some(7));
@@ -108,17 +108,17 @@ fn both_bounds_hold_and_what_is_used_stays() {
     shard.fill(handle(5), slot(5), ticket, 5, 30);
     assert_eq!((shard.kept.len(), shard.bytes), (1, 30));
     shard.fill(handle(6), slot(6), shard.begin(slot(6), now).unwrap(), 6, 36);
-    assert_eq!((shard.kept.len(), shard.get(&handle(5), now)), (1, Some(5)), "what can never fit pushes nothing out");
+    assert_eq!((shard.kept.len(), shard.get(&handle(5), now)), (1, Some(5)), "an oversized value evicts nothing");
 }
 
-/// What can happen between a cache, its two connections and the server.
+/// An event between a cache, its two connections and the server.
 #[derive(Clone, Debug)]
 enum Event {
     /// A read is sent; the server has not seen it yet.
     Send(u8),
     /// The server answers the oldest read that it has not answered.
     Answer,
-    /// One of the answers arrives: replies of other reads and announcements may come earlier or later.
+    /// One of the answers arrives, in any order with other replies and announcements.
     Arrive(u8),
     /// Another process writes.
     Write(u8),
@@ -128,7 +128,7 @@ enum Event {
     SendPing,
     /// The server answers the oldest PING that it has not answered.
     AnswerPing,
-    /// Nothing gets through any more on the following connection; nobody knows yet.
+    /// The following connection is broken, but neither side has noticed yet.
     Cut,
     /// The end of the following connection is noticed.
     Lose,
@@ -157,7 +157,7 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// What the server says on the following connection, in order.
+/// The server's messages on the following connection, in order.
 #[derive(Debug)]
 enum Said {
     Changed(u8),
@@ -165,7 +165,7 @@ enum Said {
     Pong(Instant),
 }
 
-/// A server, the way to it, and the cache.
+/// A server, its connections, and the cache.
 struct World {
     shard: Shard<u32>,
     now: Instant,
@@ -277,7 +277,7 @@ impl World {
         if value == self.stored[&key] {
             return;
         }
-        assert!(self.cut || !self.said.is_empty(), "version {value} of {key} outlived the news that it was replaced");
+        assert!(self.cut || !self.said.is_empty(), "version {value} of {key} outlived the news of its replacement");
         let stale = self.now - self.replaced[&value];
         assert!(stale < LEASE, "version {value} of {key} was answered {stale:?} after it was replaced");
     }
@@ -296,7 +296,7 @@ proptest! {
     }
 }
 
-/// The property above means something only if answers come from the cache at all.
+/// The property above is meaningful only if the cache answers at all.
 #[test]
 fn the_model_answers_from_the_cache() {
     let mut world = World::new();

@@ -1,4 +1,4 @@
-//! What has become of a session that was loaded some time ago.
+//! The current state of a session that was loaded some time ago.
 
 use futures_util::future::try_join;
 
@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Core {
-    /// What has become of the session that `token` opened and that was `seen`. One round trip, and one SELECT if
-    /// somebody is signed in.
+    /// The current state of the session that `token` opened and that was `seen`. One round trip, and one SELECT if a
+    /// user is signed in.
     pub(crate) async fn status(&self, token: &Token, seen: &Record) -> Result<SessionStatus, Error> {
         let place = self.profile.place(token);
         let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(&place)).await?;
@@ -26,14 +26,14 @@ impl Core {
             SessionStatus::Valid | SessionStatus::Rotated | SessionStatus::Moved => {
                 !self.is_confirmed(token, seen).await?
             }
-            // It has ended, whether or not the row can say why.
+            // It has ended, whether or not the row can tell the reason.
             SessionStatus::SignedOut => !self.is_confirmed(token, seen).await.unwrap_or(true),
             _ => false,
         };
         Ok(if is_revoked { SessionStatus::Revoked } else { status })
     }
 
-    /// Whether the user's row still confirms the session, as far as rows are known here.
+    /// Whether the user's row still confirms the session; `true` without a table of users.
     #[cfg(feature = "users")]
     async fn is_confirmed(&self, token: &Token, seen: &Record) -> Result<bool, Error> {
         let (Some(users), Some(identity)) = (&self.users, &seen.head.user) else { return Ok(true) };
@@ -41,7 +41,7 @@ impl Core {
         if user.holds(identity) {
             return Ok(true);
         }
-        // The session may have got the marks of a new password since it was seen.
+        // The session may carry the marks of a new password since it was seen.
         let newer = self.read(&self.profile.place(token)).await?;
         Ok(newer.and_then(|newer| newer.head.user.clone()).is_some_and(|identity| user.holds(&identity)))
     }
@@ -53,10 +53,10 @@ impl Core {
     }
 }
 
-/// What the store tells.
+/// Compares the stored session with the one seen.
 fn compare(token: &Token, seen: &Record, current: Option<&Record>, now: StoreTime) -> SessionStatus {
     let Some(current) = current else {
-        // What ends by itself does so when its time is over; all else was ended.
+        // The record of an expired session disappears by itself. Before that time, someone ended the session.
         return if seen.head.limits.left(now).is_none() { SessionStatus::Expired } else { SessionStatus::SignedOut };
     };
     match () {

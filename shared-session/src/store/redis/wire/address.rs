@@ -18,7 +18,7 @@ const BAD_URL: &str = "the Redis URL is not valid: write redis://[user:password@
 const BAD_QUERY: &str = "the query of a redis+sentinel:// URL is the login to the Sentinels and nothing else: \
                          ?sentinel_username=…&sentinel_password=…, or the password alone";
 
-/// Where a server listens.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Address {
     Tcp(String, u16),
@@ -40,9 +40,9 @@ pub(crate) struct Target {
 pub(crate) enum Servers {
     /// On this server.
     Single(Address),
-    /// These Sentinels know the server, under this name.
+    /// The server has this name at these Sentinels.
     Sentinel(Vec<Address>, String),
-    /// These nodes of a cluster know the servers.
+    /// These are nodes of the cluster.
     Cluster(Vec<Address>),
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn parse(url: &str) -> Result<Target, Error> {
     }
     let (scheme, rest) = url.split_once(':').ok_or_else(bad)?;
     let (scheme, kind) = scheme.split_once('+').unwrap_or((scheme, ""));
-    // We do TLS ourselves, so the driver does not need to know.
+    // We do TLS ourselves, so the driver gets a URL without it.
     let (scheme, tls) = match scheme {
         "rediss" => ("redis", true),
         "valkeys" => ("valkey", true),

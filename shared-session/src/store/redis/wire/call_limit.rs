@@ -1,8 +1,8 @@
-//! How many calls run at a time.
+//! The number of concurrent calls.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The number of calls that run now, and its limit.
+/// The current number of calls, and its limit.
 pub(crate) struct CallLimit {
     now: AtomicUsize,
     most: usize,
@@ -12,7 +12,8 @@ pub(crate) struct CallLimit {
 pub(crate) struct Call<'a>(&'a CallLimit);
 
 impl CallLimit {
-    /// Up to so many calls are sent at once, each for itself: to wait for others would cost more than it saves.
+    /// Up to this number of calls, each is sent at once and separately: waiting for others would cost more than it
+    /// saves.
     pub(crate) const FEW: usize = 4;
 
     pub(crate) fn new(most: usize) -> Self {
@@ -25,7 +26,7 @@ impl CallLimit {
         (self.now.fetch_add(1, Ordering::Relaxed) < self.most).then_some(call)
     }
 
-    /// Whether so many run that their commands are worth waiting for.
+    /// Whether so many calls run that it is worth waiting for their commands.
     pub(crate) fn are_many(&self) -> bool {
         self.now.load(Ordering::Relaxed) > Self::FEW
     }

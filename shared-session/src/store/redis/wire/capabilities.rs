@@ -1,12 +1,12 @@
-//! What the server may be asked for: assumed until it refuses, and again with every new connection, which may lead to
-//! another server.
+//! The features of the server: assumed until it refuses one, and assumed again for every new connection, which may lead
+//! to another server.
 
 use std::sync::{
     Arc,
     atomic::{AtomicBool, Ordering},
 };
 
-/// The ways to write that a server, or the permissions of its user, may lack.
+/// The ways to write that the server may lack, or that the permissions of the Redis user may forbid.
 #[derive(Clone, Default)]
 pub(crate) struct Capabilities {
     /// Native compare-and-set, `SET … IFEQ`.

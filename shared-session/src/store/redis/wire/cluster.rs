@@ -31,12 +31,12 @@ use crate::store::redis::wire::{
 
 /// The most redirections of one command. Two are normal when a slot is moved; more mean that nodes disagree.
 const REDIRECTS: usize = 5;
-/// How long a map counts as new.
+/// The time for which a map counts as new.
 const REST: Duration = Duration::from_millis(100);
-/// How many nodes are asked for the map at once, because one of them may hang.
+/// The number of nodes to ask for the map at once, because one of them may hang.
 const ASKED_AT_ONCE: usize = 3;
 
-/// A way to the nodes of a cluster.
+/// The connections to the nodes of a cluster.
 pub(crate) struct Cluster {
     nodes: Arc<Nodes>,
     renewed: Reconnecting<Instant>,
@@ -44,7 +44,7 @@ pub(crate) struct Cluster {
     redirects: AtomicU64,
 }
 
-/// The nodes that commands go to.
+/// The nodes to which commands go.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) primaries: Vec<(u16, Address)>,
@@ -133,7 +133,7 @@ impl Cluster {
         reply
     }
 
-    /// Every primary and its lowest slot, in the order of these.
+    /// Every primary and its lowest slot, sorted by slot.
     pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Vec<(u16, Address)>, CallFailure> {
         Ok(self.map(deadline).await?.primaries())
     }
@@ -192,7 +192,7 @@ impl Nodes {
         self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Records a redirection, because the node knows better than the map.
+    /// Records a redirection, which is newer than the map.
     fn learn(&self, slot: u16, address: &Address) {
         let mut map = self.map.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(map) = &mut *map

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::decimal::Decimal;
 
-/// The longest lifetime in milliseconds and the latest deadline: what a double holds exactly, because scores and Lua
-/// numbers are doubles. It is 285,000 years, and far from where Redis' own sums overflow.
+/// The longest lifetime and the latest deadline, in milliseconds: the largest exact integer of a double, because scores
+/// and Lua numbers are doubles. It is 285,000 years, far below the overflow of Redis' own sums.
 pub(crate) const MAX_MILLIS: u64 = (1 << 53) - 1;
 
-/// The words of a command. They are borrowed, and copied once: to where the connection writes from.
+/// The words of a command. They are borrowed, and copied once, into the write buffer of the connection.
 pub(crate) type Command<'a> = &'a [&'a [u8]];
 
 /// Appends `command` to `out`.
@@ -24,7 +24,7 @@ pub(crate) fn write(command: Command<'_>, out: &mut Vec<u8>) {
     }
 }
 
-/// A lifetime, as commands say it.
+/// A lifetime in the form that commands take.
 pub(crate) fn millis(ttl: Duration) -> Decimal {
     Decimal::of(u64::try_from(ttl.as_millis()).unwrap_or(MAX_MILLIS).clamp(1, MAX_MILLIS))
 }

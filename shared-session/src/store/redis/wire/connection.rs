@@ -1,4 +1,4 @@
-//! How a command gets to Redis, and how much is known of its outcome. Other modules use only [`Connection::send`].
+//! Sends commands to Redis, and reports what is known about their outcome. Other modules use only [`Connection::send`].
 
 use std::{sync::Arc, time::Duration};
 
@@ -30,22 +30,22 @@ use crate::{error::Error, store::redis::RedisConfig};
 pub(crate) enum To<'a> {
     /// A key.
     Key(&'a str),
-    /// A node, where there is more than one.
+    /// A node, if there is more than one.
     Node(&'a Address),
 }
 
-/// A way to Redis. Clones share it.
+/// A connection to Redis. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Connection {
     route: Route,
     response_timeout: Duration,
     capabilities: Capabilities,
     calls: Arc<CallLimit>,
-    /// Reads that a primary refuses when it may not write.
+    /// Whether to use reads that a primary refuses when it must not write.
     fenced_reads: bool,
     /// Required for every write.
     wait: Option<Wait>,
-    /// That of the store, if this is a runtime's own: calls go there while this one is being made.
+    /// The store's connection, if this one belongs to another runtime: calls go there while this one is being made.
     home: Option<Arc<Self>>,
 }
 
@@ -55,7 +55,7 @@ const WAITING_LANES: u16 = 4;
 
 #[derive(Clone)]
 enum Route {
-    /// The one server that counts.
+    /// The only server.
     One(Arc<Reconnecting<Link>>, Dialer),
     Cluster(Arc<Cluster>),
     #[cfg(feature = "deadpool")]
@@ -63,7 +63,7 @@ enum Route {
 }
 
 impl Connection {
-    /// Counts its calls among `calls`, and is trusted as long as those of `trusts`.
+    /// Counts its calls in `calls`, and shares its trust through `trusts`.
     pub(crate) fn new(
         target: Target,
         config: &RedisConfig,
@@ -104,13 +104,13 @@ impl Connection {
         }
     }
 
-    /// A runtime's own, beside `home`. `None` for a cluster, where it would be one to each node.
+    /// Makes it a runtime's own connection, beside `home`. `None` for a cluster, which would need one to each node.
     pub(crate) fn beside(self, home: &Arc<Self>) -> Option<Self> {
         let home = home.home.as_ref().unwrap_or(home);
         matches!(self.route, Route::One(..)).then(|| Self { home: Some(Arc::clone(home)), ..self })
     }
 
-    /// Whether it need not be waited for. If it is not made, it is from now on.
+    /// Whether it is connected. If not, it starts to connect.
     fn is_made(&self) -> bool {
         let Route::One(link, _) = &self.route else { return true };
         let is_made = link.in_use().is_some();
@@ -131,7 +131,7 @@ impl Connection {
         proved.map_err(|failure| failure.into_error(Effect::Read))
     }
 
-    /// What the server may be asked for.
+    /// The features of the server.
     pub(crate) fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -141,7 +141,7 @@ impl Connection {
         self.wait.is_some()
     }
 
-    /// The value under `key`: the one way to read one.
+    /// The value under `key`. All reads of values go through this.
     pub(crate) async fn get(&self, key: &str, deadline: Instant) -> Result<Option<Bytes>, Error> {
         let name: &[u8] = if self.fenced_reads { b"GETEX" } else { b"GET" };
         match self.send(To::Key(key), &[name, key.as_bytes()], Effect::Read, deadline).await {
@@ -152,7 +152,7 @@ impl Connection {
         }
     }
 
-    /// Where to follow the changes that the commands make.
+    /// The source of the announcements of changes.
     pub(crate) fn source(&self) -> Result<Tracked, Error> {
         match &self.route {
             Route::One(link, dialer) => Ok(Tracked::One(link.clone(), dialer.clone())),
@@ -201,8 +201,7 @@ impl Connection {
         }
     }
 
-    /// The primaries of a cluster, each with its lowest slot and in the order of these; `None` if there is only one
-    /// server.
+    /// The primaries of a cluster, each with its lowest slot and sorted by it; `None` if there is only one server.
     pub(crate) async fn primaries(&self, deadline: Instant) -> Result<Option<Vec<(u16, Address)>>, CallFailure> {
         match &self.route {
             Route::Cluster(cluster) => cluster.primaries(deadline).await.map(Some),

@@ -29,7 +29,7 @@ use crate::store::redis::wire::{
     trust::Trusts,
 };
 
-/// The number of pushes that wait for a slow receiver; it learns when it has missed some.
+/// The number of pushes that wait for a slow receiver; it is notified if it has missed some.
 const PUSHES: usize = 1024;
 
 /// Everything needed to connect to any server of one deployment.
@@ -41,11 +41,11 @@ pub(crate) struct Dialer {
     pub(crate) tls: Option<Tls>,
     /// For one whole attempt: lookup, TLS and login included.
     pub(crate) timeout: Duration,
-    /// Hears of every new connection.
+    /// Reset with every new connection.
     pub(crate) capabilities: Capabilities,
     /// The calls of the whole store.
     pub(crate) calls: Arc<CallLimit>,
-    /// Of the whole store, too.
+    /// Shared by the whole store, too.
     pub(crate) trusts: Trusts,
     /// The number of connections of a link.
     pub(crate) lanes: usize,
@@ -63,7 +63,7 @@ impl Dialer {
         })
     }
 
-    /// Connects to the server at `address`. Each connection is driven by a task on the current runtime.
+    /// Connects to the server at `address`. A task on the current runtime drives each connection.
     pub(crate) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
         let link = timeout(self.timeout, self.dial_patiently(address))
             .await
@@ -81,7 +81,7 @@ impl Dialer {
             Err(error) if is_hello_unknown(&error) && self.listener.is_some() => {
                 Err(Unsent::new("this Redis knows no RESP3, in which it would announce changes"))
             }
-            // Proxies and old servers do not know RESP3.
+            // Proxies and old servers do not support RESP3.
             Err(error) if is_hello_unknown(&error) => {
                 let login = self.login.clone().set_protocol(ProtocolVersion::RESP2);
                 Ok(self.try_dial(address, &login).await??)
@@ -90,7 +90,7 @@ impl Dialer {
         }
     }
 
-    /// The outer error means that there is no connection, the inner one that its server takes no login.
+    /// The outer error means that there is no connection, the inner one that the server refuses the login.
     async fn try_dial(
         &self,
         address: &Address,
@@ -134,11 +134,11 @@ impl Dialer {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // We have our own time-outs, one for each call; these would be second timers for the same purpose.
+        // We have our own time-outs, one for each call; the driver's timers would duplicate them.
         let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
         let (stream, lent, first_words) = Overheard::new(stream);
         let connection = MultiplexedConnection::new_with_config(login, stream, config).await;
-        // `redis` does the login alone. From here on our own driver has the connection.
+        // `redis` does only the login. From here on our own driver owns the connection.
         connection.map(drop).map_err(|error| first_words.explain(error))?;
         let stream = lent.take_back().ok_or_else(|| io::Error::from(io::ErrorKind::ResourceBusy))?;
         let (sender, _) = broadcast::channel::<PushInfo>(PUSHES);
@@ -153,7 +153,8 @@ impl Dialer {
     }
 }
 
-/// The first address that accepts wins, so a dead address of a name costs nothing; all other lanes go there too.
+/// The first address that accepts wins, so a dead address of a name costs nothing; all other lanes connect to the same
+/// address.
 async fn connect_tcp(host: &str, port: u16, count: usize) -> io::Result<Vec<TcpStream>> {
     let attempts: Vec<_> =
         lookup_host((host, port)).await?.map(|address| Box::pin(TcpStream::connect(address))).collect();
@@ -168,8 +169,8 @@ async fn connect_tcp(host: &str, port: u16, count: usize) -> io::Result<Vec<TcpS
     Ok(streams)
 }
 
-/// Commands leave at once, and we notice within seconds that a peer has silently gone, also while data is
-/// unacknowledged, for which the system's own time-out is a quarter of an hour.
+/// Sends commands at once, and detects within seconds that a peer has silently gone, also while data is unacknowledged,
+/// for which the system's own time-out is a quarter of an hour.
 fn tune(stream: &TcpStream) -> io::Result<()> {
     const IDLE: Duration = Duration::from_secs(15);
     const PROBES: Duration = Duration::from_secs(5);

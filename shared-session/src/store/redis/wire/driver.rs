@@ -1,11 +1,11 @@
 //! Many calls at once over one connection: their commands go out one after the other, and the replies come in the same
 //! order (pipelining).
 //!
-//! - Commands that are asked for during a write go out together in the next write. While many calls run, a write waits
-//!   for its turn behind the tasks that are ready: what those ask for goes out with it, which costs less than a write
-//!   for each, here and at the server.
-//! - A call that nobody waits for any more still takes its reply off the connection.
-//! - When the driver ends, whatever ends it, each call that waits is told, and each later one at once.
+//! - Commands that are queued during a write go out together in the next write. While many calls run, a write waits
+//!   until the tasks that are ready have run: their commands go out with it, which is cheaper than a write for each,
+//!   here and on the server.
+//! - The reply to an abandoned call is still read from the connection.
+//! - When the driver ends, for any reason, each waiting call fails, and each later call fails at once.
 
 use std::{
     collections::VecDeque,
@@ -31,15 +31,15 @@ use crate::store::redis::wire::{
     frame,
 };
 
-/// How much is read at once, and how much room buffers keep when they are empty.
+/// The size of one read, and the capacity that empty buffers keep.
 const BUFFER: usize = 16 * 1024;
 
-/// Texts of these lengths are read to where they stay. For a longer one no room is made before it comes.
+/// Texts of these lengths are read directly into their final buffer. For longer ones no memory is reserved in advance.
 const LARGE: RangeInclusive<usize> = BUFFER / 4..=16 * 1024 * 1024;
 
 const LINE_END: &[u8] = b"\r\n";
 
-/// Where calls are made. Clones share the connection.
+/// The handle to make calls. Clones share the connection.
 #[derive(Clone)]
 pub(crate) struct Calls(Arc<Shared>);
 
@@ -49,7 +49,7 @@ struct Shared {
     driver: AtomicWaker,
 }
 
-/// Commands that the driver has not taken yet.
+/// The commands that the driver has not taken yet.
 #[derive(Default)]
 struct Queue {
     commands: Vec<u8>,
@@ -64,37 +64,37 @@ enum Waiting {
     Several { missing: usize, replies: Vec<Value>, to: oneshot::Sender<Result<Vec<Value>, RedisError>> },
 }
 
-/// Runs the connection. It ends when the connection does.
+/// Runs the connection, and ends with it.
 pub(crate) struct Driver<S> {
     stream: S,
     shared: Arc<Shared>,
-    /// The bytes that are being written, and how many of them are.
+    /// The bytes to write, and the number of those already written.
     writing: Vec<u8>,
     written: usize,
     must_flush: bool,
     /// The callers whose commands were taken from the queue.
     in_flight: VecDeque<Waiting>,
-    /// Bytes that were read and are no whole reply yet.
+    /// Bytes that were read and are not a complete reply yet.
     buffer: Vec<u8>,
-    /// A large text that is read to where it stays, once its length is known.
+    /// A large text that is read directly into its final buffer, once its length is known.
     large: Option<Large>,
     heard: Heard,
     under_way: Arc<CallLimit>,
-    /// The tasks that were ready have had their turn since commands came.
+    /// Whether the tasks that were ready have run since the commands were queued.
     has_waited: bool,
 }
 
-/// The text of a reply, so much of it as has come, and the end of its line.
+/// The part of a reply's text that has arrived, and the end of its line.
 struct Large {
     text: Vec<u8>,
     len: usize,
 }
 
-/// The listener for what the server sends unasked.
+/// The listener for the server's pushes.
 struct Heard(Option<Arc<dyn AsyncPushSender>>);
 
 impl Calls {
-    /// Calls over `stream`, on which a login has been done. The driver must be polled.
+    /// Calls over `stream`, which is logged in. The driver must be polled.
     pub(crate) fn over<S>(
         stream: S,
         listener: Option<Arc<dyn AsyncPushSender>>,
@@ -117,14 +117,14 @@ impl Calls {
         (Self(shared), driver)
     }
 
-    /// Sends `command` at once; the future is for the reply.
+    /// Sends `command` at once; the future returns the reply.
     pub(crate) fn one(&self, command: Command<'_>) -> impl Future<Output = Result<Value, RedisError>> + use<> {
         let (to, reply) = oneshot::channel();
         self.enqueue(Waiting::One(to), |queue| command::write(command, queue));
         async { reply.await.unwrap_or_else(|_| Err(ended())) }
     }
 
-    /// Sends all of `commands`, one or more, at once and with nothing between them.
+    /// Sends all `commands`, one or more, at once and with no other command in between.
     pub(crate) fn all(&self, commands: &[Command<'_>]) -> impl Future<Output = Result<Vec<Value>, RedisError>> + use<> {
         let (to, reply) = oneshot::channel();
         let missing = commands.len();
@@ -134,7 +134,7 @@ impl Calls {
         async { reply.await.unwrap_or_else(|_| Err(ended())) }
     }
 
-    /// Whether nothing more can be sent.
+    /// Whether the connection has ended.
     pub(crate) fn have_ended(&self) -> bool {
         self.0.queue().has_ended
     }
@@ -146,7 +146,7 @@ impl Calls {
         }
         write(&mut queue.commands);
         queue.waiting.push_back(waiting);
-        // Others have woken the driver already if it has not come for what they asked.
+        // If there are earlier commands in the queue, their callers have already woken the driver.
         let is_first = queue.waiting.len() == 1;
         drop(queue);
         if is_first {
@@ -157,7 +157,7 @@ impl Calls {
 
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
-        // Nothing that runs under the lock leaves it half changed.
+        // No code under the lock leaves the queue half changed.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -169,8 +169,8 @@ fn clear(buffer: &mut Vec<u8>) {
     give_back(buffer, held);
 }
 
-/// Gives memory of `buffer` back, which held `held` bytes: only if it has much more. Under load it keeps its room,
-/// however large the values are, and the first small batch after a large one shrinks it.
+/// Frees memory of `buffer`, which held `held` bytes, but only if its capacity is much larger. Under load it keeps its
+/// capacity, however large the values are; the first small batch after a large one shrinks it.
 fn give_back(buffer: &mut Vec<u8>, held: usize) {
     let enough = held.max(BUFFER);
     if buffer.capacity() > 4 * enough {
@@ -190,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Driver<S> {
         driver.shared.driver.register(cx.waker());
         let worked = driver.write(cx).and_then(|()| driver.read(cx));
         let Err(error) = worked else { return Poll::Pending };
-        // The caller whose reply was due learns the reason, the others only that the connection is gone.
+        // The caller whose reply was due gets the reason, the others only learn that the connection is gone.
         match driver.in_flight.pop_front() {
             Some(Waiting::One(to)) => _ = to.send(Err(error)),
             Some(Waiting::Several { to, .. }) => _ = to.send(Err(error)),
@@ -210,8 +210,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 let mut queue = self.shared.queue();
                 if !self.has_waited && !queue.commands.is_empty() && self.under_way.are_many() {
                     self.has_waited = true;
-                    // Behind the tasks that are ready. Unlike `yield_now` this lets another worker take over while one
-                    // of them blocks.
+                    // Runs the tasks that are ready first. Unlike `yield_now` this lets another worker take over while
+                    // one of them blocks.
                     cx.waker().wake_by_ref();
                     break;
                 }
@@ -236,7 +236,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         Ok(())
     }
 
-    /// Reads until nothing more has come.
+    /// Reads all bytes that have arrived.
     fn read(&mut self, cx: &mut Context<'_>) -> Result<(), RedisError> {
         loop {
             let read = match &mut self.large {
@@ -262,7 +262,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
     }
 
-    /// Delivers the whole replies in the buffer.
+    /// Delivers the complete replies in the buffer.
     fn deliver_all(&mut self) -> Result<(), RedisError> {
         let mut start = 0;
         while let Some((value, len)) = frame::read(self.buffer.get(start..).unwrap_or_default())? {
@@ -283,7 +283,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn deliver(&mut self, value: Value) -> Result<(), RedisError> {
         let value = match value {
-            // In RESP3 this is all the reply that a subscription gets.
+            // In RESP3 this is the only reply to a subscription.
             Value::Push { kind: kind @ (PushKind::Subscribe | PushKind::PSubscribe | PushKind::SSubscribe), data } => {
                 Value::Push { kind, data }
             }
@@ -339,7 +339,7 @@ impl Large {
 impl Heard {
     fn tell(&self, info: PushInfo) {
         if let Some(listener) = &self.0 {
-            // A listener that has gone needs no news.
+            // Ignore a listener that was dropped.
             let _ = listener.send(info);
         }
     }

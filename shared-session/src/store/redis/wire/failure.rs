@@ -1,4 +1,4 @@
-//! The failures between us and Redis, and how much each leaves known about a write.
+//! The failures between us and Redis, and what each tells about a write.
 
 use std::{borrow::Cow, io};
 
@@ -16,7 +16,7 @@ pub(crate) enum Effect {
     Write,
 }
 
-/// Texts for operators for the error codes of Redis. Redis' own texts may quote keys and values, so they stay here.
+/// Texts for operators for the error codes of Redis. Redis' own texts may quote keys and values, so they are not shown.
 const ANSWERS: &[(&str, &str)] = &[
     ("OOM", "Redis refuses writes: out of memory (maxmemory)"),
     ("READONLY", "Redis refuses writes: this server is a replica"),
@@ -34,24 +34,24 @@ const ANSWERS: &[(&str, &str)] = &[
     ("ASK", "this Redis is a node of a cluster: write redis+cluster://host:port,host:port"),
 ];
 
-/// Why a command has no usable reply.
+/// The reason why a command has no usable reply.
 #[derive(Debug)]
 pub(crate) enum CallFailure {
-    /// There was no connection to send it on. Redis has not seen it.
+    /// There was no connection. Redis has not received the command.
     Unsent(Unsent),
-    /// The connection broke. Redis may have run it.
+    /// The connection broke. Redis may have run the command.
     Lost(RedisError),
-    /// No reply came in time. Redis may have run it, or may yet.
+    /// No reply came in time. Redis may have run the command, or may still run it.
     TimedOut,
-    /// Redis answered with an error, so it has not run it.
+    /// Redis answered with an error, so it has not run the command.
     Answered(Answer),
     /// The answer of Redis does not fit this command.
     Unexpected,
-    /// Redis has run it, but too few replicas are known to have it, or this was refused.
+    /// Redis has run the command, but too few replicas confirmed it, or Redis refused `WAIT`.
     Unreplicated(Option<Answer>),
 }
 
-/// Why there is no connection.
+/// The reason why there is no connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Unsent {
     message: Cow<'static, str>,
@@ -65,7 +65,7 @@ impl Unsent {
         Self { message: message.into(), source: None, refused: false, timeout: false }
     }
 
-    /// It took too long.
+    /// A time-out.
     pub(crate) fn timeout(message: &'static str) -> Self {
         Self { timeout: true, ..Self::new(message) }
     }
@@ -82,7 +82,7 @@ impl Unsent {
         self.timeout
     }
 
-    /// Whether nothing listens there, which is cheap to find out.
+    /// Whether nothing listens at the address, which is cheap to find out.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused
     }
@@ -167,7 +167,7 @@ impl Answer {
     }
 }
 
-/// The command that the user lacks the permission for, if `detail` names one. It is one of ours.
+/// The command for which the user lacks the permission, if `detail` names one. It is one of ours.
 fn forbidden_command(detail: &str) -> Option<&str> {
     let (_, quoted) = detail.split_once(" no permissions to run the '")?;
     let (command, _) = quoted.split_once('\'')?;
@@ -206,7 +206,7 @@ impl From<CallFailure> for Unsent {
 }
 
 impl CallFailure {
-    /// Whether another server may be the right one now.
+    /// Whether another server may be the primary now.
     pub(crate) fn is_doubtful(&self) -> bool {
         match self {
             Self::Unsent(_) | Self::Lost(_) | Self::TimedOut => true,
@@ -215,7 +215,7 @@ impl CallFailure {
         }
     }
 
-    /// The error to hand out. A write is undecided unless Redis certainly did not run it, or the write has to reach
+    /// The error to return. A write is undecided unless Redis certainly did not run it, or the write has to reach
     /// replicas: reading it back from the primary would not show that.
     pub(crate) fn into_error(self, effect: Effect) -> Error {
         let unavailable = |message| Error::new(ErrorKind::Unavailable, message);

@@ -1,4 +1,4 @@
-//! Where one reply of Redis ends and the next begins, in RESP2 and RESP3.
+//! Splits the replies of Redis, in RESP2 and RESP3.
 
 use std::ops::RangeInclusive;
 
@@ -6,14 +6,14 @@ use redis::{RedisError, Value, parse_redis_value};
 
 /// The longest text that Redis sends: `proto-max-bulk-len` is 512 MiB by default and can be raised to this.
 const LONGEST: usize = i32::MAX as usize;
-/// How deep replies may be nested, as in the driver's parser.
+/// The maximum depth of nested replies, as in the driver's parser.
 const DEEPEST: usize = 100;
 
-/// The first reply in `bytes` and its length; `None` if it is not whole yet. The usual replies are read here, all
-/// others by the driver's parser.
+/// The first reply in `bytes` and its length; `None` if it is incomplete. The usual replies are read here, all others
+/// by the driver's parser.
 ///
 /// # Errors
-/// If it is no reply.
+/// If `bytes` do not begin with a reply.
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<(Value, usize)>, RedisError> {
     let found = match Frame::new(bytes) {
         Ok(Some(frame)) => frame,
@@ -39,8 +39,8 @@ pub(crate) fn text(value: Value) -> Option<String> {
     }
 }
 
-/// For `bytes` that begin with an incomplete text: its length, and the part of the text that has come; `None` for other
-/// replies, and for a length that is not in `lengths`.
+/// For `bytes` that begin with an incomplete text: its length, and the part of the text that has arrived; `None` for
+/// other replies, and for a length that is not in `lengths`.
 pub(crate) fn begun_text(bytes: &[u8], lengths: RangeInclusive<usize>) -> Option<(usize, &[u8])> {
     let text = bytes.strip_prefix(b"$")?;
     let end = text.windows(2).position(|end| end == b"\r\n")?;
@@ -48,7 +48,7 @@ pub(crate) fn begun_text(bytes: &[u8], lengths: RangeInclusive<usize>) -> Option
     lengths.contains(&len).then_some((len, text.get(end + 2..)?))
 }
 
-/// It is no reply.
+/// The bytes are not a reply.
 struct Garbage;
 
 fn garbage(bytes: &[u8]) -> RedisError {
@@ -61,9 +61,9 @@ fn garbage(bytes: &[u8]) -> RedisError {
 
 struct Frame<'a> {
     kind: u8,
-    /// Of a `$`, what is in it; of all others, the first line.
+    /// The content of a `$`; for all others, the first line.
     text: &'a [u8],
-    /// What the first line says, if it is a number.
+    /// The value of the first line, if it is a number.
     number: Option<i64>,
     len: usize,
 }
@@ -71,7 +71,7 @@ struct Frame<'a> {
 impl<'a> Frame<'a> {
     fn new(bytes: &'a [u8]) -> Result<Option<Self>, Garbage> {
         let Some((kind, rest)) = bytes.split_first() else { return Ok(None) };
-        // Lines are short but for errors and the like.
+        // Most lines are short; errors may be long.
         let Some(line) = rest.iter().position(|byte| *byte == b'\r').and_then(|end| rest.get(..end)) else {
             return if b"$*:_%~>|#,(=!-+".contains(kind) { Ok(None) } else { Err(Garbage) };
         };
@@ -104,10 +104,10 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// The length of a reply that holds others.
+/// The length of a nested reply.
 fn len(bytes: &[u8]) -> Result<Option<usize>, Garbage> {
     let mut at = 0;
-    // How many replies are missing on each level.
+    // The number of missing replies on each level.
     let mut missing = vec![1_u64];
     while let Some(left) = missing.last_mut() {
         if *left == 0 {

@@ -1,4 +1,4 @@
-//! A connection as the crate `redis` borrows it for the login.
+//! A connection lent to the crate `redis` for the login.
 //!
 //! It keeps the error that a server sends before it closes a new connection: with `maxclients` reached, or in protected
 //! mode. `redis` then waits for more replies, and reports only that the connection ended.
@@ -13,20 +13,20 @@ use std::{
 use redis::{RedisError, make_extension_error};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The kept error.
+/// The maximum length of the kept error.
 const LIMIT: usize = 256;
 
 /// A lent connection that keeps the first reply if it is an error.
 pub(crate) struct Overheard<S> {
     stream: Arc<Mutex<S>>,
-    /// Before the first reply.
+    /// Set until the first reply has arrived.
     awaited: Option<FirstWords>,
 }
 
 /// The owner's side of a lent connection.
 pub(crate) struct Lent<S>(Arc<Mutex<S>>);
 
-/// The first reply was an error.
+/// The first reply, if it was an error.
 #[derive(Clone, Default)]
 pub(crate) struct FirstWords(Arc<OnceLock<Vec<u8>>>);
 
@@ -42,7 +42,7 @@ impl<S> Overheard<S> {
 }
 
 impl<S> Lent<S> {
-    /// The connection; `None` while somebody else still has it.
+    /// The connection; `None` while it is still borrowed.
     pub(crate) fn take_back(self) -> Option<S> {
         Arc::into_inner(self.0).map(|stream| stream.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
@@ -56,7 +56,7 @@ impl FirstWords {
         }
     }
 
-    /// Why the connection ended, if the server gave a reason.
+    /// The reason why the connection ended, if the server gave one.
     pub(crate) fn explain(&self, error: RedisError) -> RedisError {
         match self.0.get() {
             Some(line) if error.code().is_none() => {

@@ -1,8 +1,8 @@
-//! The connections to one server, their drivers, and what is known about their health.
+//! The connections to one server, their drivers, and their health.
 //!
-//! There are several, the lanes, so that waiting on one delays nothing on another: a server can hold writes back and
-//! still answer reads (`CLIENT PAUSE … WRITE`). They are replaced together, because one alone could stay with a server
-//! that is no longer the primary.
+//! There are several, called lanes, so that a wait on one does not delay another: a server can hold back writes and
+//! still answer reads (`CLIENT PAUSE … WRITE`). They are replaced together, because a single one could stay with a
+//! server that is no longer the primary.
 
 use std::{
     future::Future,
@@ -28,16 +28,16 @@ use super::{
 
 /// The lane of reads. All others are for writes.
 pub(crate) const READS: usize = 0;
-/// After this many timed-out reads in a row the connections are replaced, because only the network path may be broken.
-/// After a single timed-out write too: the next write would only wait behind it, and a write that was reported as
-/// failed should not be applied later.
+/// After this many timed-out reads in a row the connections are replaced, because possibly only the network path is
+/// broken. A single timed-out write is enough: the next write would only wait behind it, and a write that was reported
+/// as failed should not be applied later.
 const TIMEOUTS: u32 = 3;
-/// The age from which the answer of a replica replaces a connection.
+/// The minimum age at which a connection is replaced because its server is a replica.
 const DEMOTION_PAUSE: Duration = Duration::from_millis(100);
 
 /// The connections to a server. They end with their last owner.
 pub(crate) struct Link {
-    /// Where the server listens.
+    /// The address of the server.
     address: Address,
     lanes: Box<[Lane]>,
     /// Tasks that run as long as the connections exist.
@@ -58,8 +58,8 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-    /// Drives the connection on the current runtime. Its calls end with the driver, whatever ends that: the server, the
-    /// runtime, a panic.
+    /// Drives the connection on the current runtime. Its calls end with the driver, whether the server, the runtime or
+    /// a panic ends it.
     pub(crate) fn new(
         calls: Calls,
         driver: impl Future<Output = ()> + Send + 'static,
@@ -130,7 +130,7 @@ impl Link {
         outcome
     }
 
-    /// The server's pushes from now on, until the connection ends. With RESP2 there are none.
+    /// The server's pushes from now on, until the connection ends. RESP2 has none.
     pub(crate) fn pushes(&self) -> broadcast::Receiver<PushInfo> {
         match self.lanes.first().and_then(|lane| lane.pushes.upgrade()) {
             Some(pushes) => pushes.subscribe(),
@@ -148,7 +148,7 @@ impl Link {
         self.closed.clone()
     }
 
-    /// The meaning of a reply for the health of the connections.
+    /// Updates the health of the connections after a call.
     fn note(&self, number: usize, lane: &Lane, outcome: &Result<Value, CallFailure>) {
         match outcome {
             Err(CallFailure::Lost(_)) => self.closed.close(),
@@ -197,8 +197,8 @@ impl Closer {
     }
 }
 
-/// What `reply` brings until `deadline`. Where the driver shares a thread with work that kept it busy until then, the
-/// reply may have come and not have been read: the driver has one more turn before it is too late.
+/// Waits for `reply` until `deadline`. If the driver shares a busy thread, the reply may have arrived and not been
+/// read: the driver gets one more turn before the time-out.
 async fn in_time<T>(deadline: Instant, reply: impl Future<Output = T>) -> Option<T> {
     let mut reply = pin!(reply);
     match timeout_at(deadline, reply.as_mut()).await {
@@ -256,7 +256,7 @@ mod tests {
             assert!(link.is_good());
             end.send(()).unwrap();
         };
-        let (outcome, ()) = timeout(MINUTE, futures_util::future::join(send, end)).await.expect("it does not hang");
+        let (outcome, ()) = timeout(MINUTE, futures_util::future::join(send, end)).await.expect("the call ends");
         assert!(matches!(outcome, Err(CallFailure::Lost(_))), "{outcome:?}");
         assert!(!link.is_good());
     }

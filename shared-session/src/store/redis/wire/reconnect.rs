@@ -3,7 +3,7 @@
 //! - At most one attempt to make it runs at any time. It runs on its own task, so no caller's deadline cuts it short.
 //! - Callers wait for the running attempt, each until its own deadline. No caller sleeps.
 //! - For a short pause after a failed attempt callers get its failure at once, so an outage causes no connection storm.
-//!   The pause differs from process to process, so that not all reconnect at once, and grows while nothing listens.
+//!   The pause is random, so that the processes do not all reconnect at once, and grows while nothing listens.
 //! - After an attempt that timed out, further attempts run without a caller. Meanwhile callers get the failure at once.
 //!   This rule and the one before it are the circuit breaker.
 
@@ -23,17 +23,17 @@ use super::failure::{CallFailure, Unsent};
 
 /// The pause before the next attempt after Redis has refused one.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The same after the first attempt that finds nothing listening, which is cheap to find out and usual during a
-/// restart. It doubles with each further one, so it stays about as long as the outage so far.
+/// The pause after the first attempt that finds nothing listening, which is cheap to find out and usual during a
+/// restart. It doubles with each further attempt, so it stays about as long as the outage so far.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-/// The pause doubles so often, to 64 ms: a thousand processes then make a dozen attempts in a millisecond, and Redis is
-/// found within a tenth of a second.
+/// The pause doubles this many times, to 64 ms: a thousand processes then make a dozen attempts in a millisecond, and
+/// find Redis within a tenth of a second of its return.
 const DOUBLINGS: u32 = 6;
 
 type Attempt<T> = watch::Receiver<State<T>>;
 type Make<T> = dyn Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync;
 
-/// The place of the value.
+/// The slot of the value.
 pub(crate) struct Reconnecting<T> {
     make: Arc<Make<T>>,
     is_good: fn(&T) -> bool,
@@ -42,8 +42,8 @@ pub(crate) struct Reconnecting<T> {
 
 struct Slot<T> {
     attempt: Option<Attempt<T>>,
-    /// The runtime for attempts and the tasks that they start: the one this was made on, not that of the worker that
-    /// noticed a loss.
+    /// The runtime for attempts and the tasks that they start: the one on which this was made, not that of the worker
+    /// that noticed a loss.
     home: Option<Handle>,
 }
 
@@ -58,11 +58,11 @@ enum State<T> {
         again_at: Instant,
         absences: Absences,
     },
-    /// Timed out. The task goes on.
+    /// Timed out. The task continues.
     Hangs(Unsent),
 }
 
-/// How many attempts in a row found nothing listening.
+/// The number of attempts in a row that found nothing listening.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Absences(u32);
 
@@ -72,7 +72,7 @@ enum Current<T> {
 }
 
 impl<T: Send + Sync + 'static> Reconnecting<T> {
-    /// Made by `make`, and made again when it is no longer usable.
+    /// A value from `make`, made again when it is no longer usable.
     pub(crate) fn new<M>(is_good: fn(&T) -> bool, make: M) -> Self
     where
         M: Fn() -> BoxFuture<'static, Result<T, Unsent>> + Send + Sync + 'static,
@@ -161,7 +161,7 @@ impl<T: Send + Sync + 'static> Reconnecting<T> {
     }
 }
 
-/// Until it is made, or refused, or no longer needed.
+/// Tries until the value is made, refused, or no longer needed.
 async fn attempt_until_done<T>(make: Arc<Make<T>>, state: watch::Sender<State<T>>, mut absences: Absences) {
     loop {
         let unsent = match make().await {
@@ -212,7 +212,7 @@ mod tests {
 
     const MINUTE: Duration = Duration::from_secs(60);
 
-    /// Hangs this often before it is made, and counts the attempts.
+    /// A value whose first `times` attempts hang, and a count of the attempts.
     fn hanging(times: usize) -> (Reconnecting<()>, Arc<AtomicUsize>) {
         let attempts = Arc::new(AtomicUsize::new(0));
         let counted = attempts.clone();
@@ -271,7 +271,7 @@ mod tests {
                 let slot = supply.slot.lock().unwrap();
                 match &*slot.attempt.as_ref().unwrap().borrow() {
                     State::Failed { unsent, again_at, absences } => (unsent.clone(), *again_at, absences.0),
-                    _ => panic!("it has not failed"),
+                    _ => panic!("the attempt has not failed"),
                 }
             };
             assert_eq!(absences > 0, unsent.is_refused());

@@ -7,14 +7,14 @@ use redis::{RedisError, Value};
 use super::{command::Command, failure::CallFailure};
 use crate::decimal::Decimal;
 
-/// How many replicas must have a write, and how long to wait for them.
+/// The number of replicas that must have a write, and how long to wait for them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Wait {
     pub(crate) replicas: u32,
     pub(crate) timeout: Duration,
 }
 
-/// How a command is sent.
+/// Options for sending a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SendOptions {
     /// After `ASKING`, so that the new node of a slot in migration accepts it.
@@ -30,7 +30,7 @@ impl SendOptions {
     /// Calls `f` with all commands to send.
     pub(crate) fn with<T>(self, command: Command<'_>, f: impl FnOnce(&[Command<'_>]) -> T) -> T {
         let Wait { replicas, timeout } = self.wait.unwrap_or(Wait { replicas: 0, timeout: Duration::ZERO });
-        // 0 would mean forever.
+        // Redis reads 0 as forever.
         let timeout = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1);
         let (replicas, timeout) = (Decimal::of(replicas.into()), Decimal::of(timeout));
         let asking: Command<'_> = &[b"ASKING"];

@@ -1,4 +1,4 @@
-//! Finds the primary through the Sentinels, and leaves it when they name another.
+//! Finds the primary through the Sentinels, and disconnects from it when they name another.
 
 use std::time::Duration;
 
@@ -53,10 +53,10 @@ impl Sentinels {
         })
     }
 
-    /// Connects to the primary. It is left as soon as a Sentinel names another.
+    /// Connects to the primary. The link closes as soon as a Sentinel names another.
     ///
     /// All Sentinels are asked at once, because one of them may hang. Each named server is tried once: a Sentinel that
-    /// was away may name the old primary, which then says that it has become a replica.
+    /// was away may name the old primary, which then reports that it has become a replica.
     async fn dial(&self) -> Result<Link, Unsent> {
         timeout(self.primary.timeout, self.try_dial()).await.unwrap_or_else(|_| {
             Err(Unsent::timeout("the primary that the Sentinels name did not accept a connection in time"))
@@ -78,8 +78,8 @@ impl Sentinels {
                 Step::Named(Ok(_)) => {}
                 Step::Connected(Ok(link)) => return Ok(link),
                 Step::Connected(Err(unsent)) => last = Some(unsent),
-                // A failure of the primary says more than one of a Sentinel, and a Sentinel's answer says more than its
-                // absence.
+                // A failure of the primary is more informative than one of a Sentinel, and an answer of a Sentinel more
+                // than its absence.
                 Step::Named(Err(unsent)) if named.is_empty() && (last.is_none() || !unsent.is_refused()) => {
                     last = Some(unsent);
                 }
@@ -106,7 +106,7 @@ impl Sentinels {
         }
     }
 
-    /// Connects to `address` if the server says that it is a primary.
+    /// Connects to `address` if the server reports that it is a primary.
     async fn connect(&self, address: Address) -> Result<Link, Unsent> {
         let mut link = self.primary.dial(&address).await?;
         let role = match self.reply(&link, &[b"ROLE"]).await? {
@@ -121,8 +121,8 @@ impl Sentinels {
         Ok(link)
     }
 
-    /// Closes the connection to the primary at `address` when a Sentinel names another. Calls would notice that
-    /// themselves, unless the old primary still answers, as it does after a pause.
+    /// Closes the connection to the primary at `address` when a Sentinel names another. Calls would notice the switch,
+    /// unless the old primary still answers, as it does after a pause.
     async fn watch(&self, address: &Address, closer: &Closer) {
         for sentinel in self.addresses.iter().cycle() {
             if let Ok(Switched) = self.watch_at(sentinel, address).await {
@@ -139,7 +139,7 @@ impl Sentinels {
         let mut pushes = sentinel.pushes();
         self.reply(&sentinel, &[b"PSUBSCRIBE", EVENTS]).await?;
         loop {
-            // At the start too, because the switch may precede the subscription.
+            // Also at the start, because the switch may precede the subscription.
             if self.ask_on(&sentinel).await? != *address {
                 return Ok(Switched);
             }

@@ -31,7 +31,7 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// Reads the answer of the node at `asked` to `CLUSTER SLOTS`.
+    /// Reads the reply of the node at `asked` to `CLUSTER SLOTS`.
     pub(crate) fn read(reply: Value, asked: &Address) -> Option<Self> {
         let mut slots = Self { nodes: Vec::new(), owners: vec![NOBODY; usize::from(SLOTS)] };
         let Value::Array(ranges) = reply else { return None };
@@ -73,7 +73,7 @@ impl Slots {
         self.nodes.get(usize::from(*self.owners.get(usize::from(slot))?))
     }
 
-    /// Every primary, with its lowest slot, in the order of these.
+    /// Every primary, with its lowest slot, sorted by slot.
     pub(crate) fn primaries(&self) -> Vec<(u16, Address)> {
         let mut primaries: Vec<(u16, Address)> = Vec::new();
         let mut seen = vec![false; self.nodes.len()];
@@ -93,11 +93,11 @@ impl Slots {
 pub(crate) enum Redirect {
     /// For all commands from now on.
     Moved,
-    /// For this command alone, which must follow `ASKING`.
+    /// For this command only, which must follow `ASKING`.
     Ask,
 }
 
-/// Reads `3999 127.0.0.1:6381`, with which the node at `asked` redirects: the slot, and who has it.
+/// Reads `3999 127.0.0.1:6381`, with which the node at `asked` redirects: the slot, and its owner.
 pub(crate) fn read_redirect(detail: &str, asked: &Address) -> Option<(u16, Address)> {
     let (slot, address) = detail.split_once(' ')?;
     let (host, port) = address.trim().rsplit_once(':')?;
@@ -105,7 +105,7 @@ pub(crate) fn read_redirect(detail: &str, asked: &Address) -> Option<(u16, Addre
     Some((slot, resolve(Some(host), port.parse().ok()?, asked)?))
 }
 
-/// A node that does not know its own name means the one that was asked.
+/// An empty host name means the node that was asked.
 fn resolve(host: Option<&str>, port: u16, asked: &Address) -> Option<Address> {
     match (host, asked) {
         (None | Some("" | "?"), Address::Tcp(host, _)) => Some(Address::Tcp(host.clone(), port)),

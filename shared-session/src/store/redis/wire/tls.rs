@@ -24,7 +24,7 @@ pub(crate) struct Certificates {
 pub(crate) struct Tls(TlsConnector);
 
 impl Tls {
-    /// What is wrong with the certificates, if they cannot be used; nothing of them is in it.
+    /// Returns an error text if the certificates cannot be used; the text quotes nothing of them.
     pub(crate) fn new(certificates: &Certificates) -> Result<Self, &'static str> {
         const NO_AUTHORITY: &str = "the authorities for Redis are no certificates in PEM";
         const NO_CERTIFICATE: &str = "the client certificate for Redis is none in PEM";
@@ -70,7 +70,7 @@ impl Tls {
     }
 }
 
-/// In our own words, because rustls' texts name hosts.
+/// Our own text, because rustls' texts name hosts.
 fn reason(error: &io::Error) -> &'static str {
     match error.get_ref().and_then(|error| error.downcast_ref()) {
         Some(TlsError::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => {

@@ -46,14 +46,14 @@ const PATIENCE_TO_CONNECT: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(10);
 const LONG_PAUSE: Duration = Duration::from_secs(1);
 
-/// Where commands go.
+/// The connections for commands.
 #[derive(Clone)]
 pub(crate) enum Tracked {
     One(Arc<Reconnecting<Link>>, Dialer),
     Cluster(Arc<Cluster>),
 }
 
-/// The task that keeps the connections. It ends with this.
+/// The task that keeps the connections. It ends when this is dropped.
 pub(crate) struct Tracking {
     source: Tracked,
     prefix: Box<str>,
@@ -63,7 +63,7 @@ pub(crate) struct Tracking {
 
 struct Task {
     running: Option<AbortHandle>,
-    /// The runtime it was made on, because that of a worker may end before the service does.
+    /// The runtime on which it was made, because that of a worker may end before the service does.
     home: Option<Handle>,
 }
 
@@ -79,7 +79,7 @@ impl Watch for Tracking {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         match &task.running {
             Some(running) if !running.is_finished() => return,
-            // It runs until it is stopped, so its runtime has ended.
+            // The task runs until it is stopped, so its runtime has ended.
             Some(_) => task.home = None,
             None => {}
         }
@@ -119,7 +119,7 @@ async fn track(source: &Tracked, prefix: &str, follower: &Arc<dyn Follower>) {
     }
 }
 
-/// One round of connections. Its follower learns of its end, whatever the cause.
+/// One round of connections. Its follower is notified when it ends, for any reason.
 struct Following<'a> {
     number: u64,
     follower: &'a Arc<dyn Follower>,
@@ -133,7 +133,7 @@ impl<'a> Following<'a> {
         Self { number: NUMBERS.fetch_add(1, Ordering::Relaxed), follower, proofs: 0 }
     }
 
-    /// Follows until that fails.
+    /// Follows until it fails.
     async fn run(&mut self, source: &Tracked, prefix: &str) -> Result<Infallible, CallFailure> {
         let sides = source.sides(prefix, || self.listener()).await?;
         let tracking: Command<'_> = &[b"CLIENT", b"TRACKING", b"ON", b"BCAST", b"PREFIX", prefix.as_bytes()];
@@ -246,7 +246,7 @@ impl Side {
     {
         let in_use = commands.get(Instant::now() + dialer.timeout).await?;
         let timeout = dialer.timeout.min(PATIENCE_TO_CONNECT);
-        // It stays or goes with the link beside it, and alone.
+        // Its trust is its own: this connection is replaced together with the link beside it.
         let trusts = Trusts::default();
         let dialer = Dialer { lanes: 1, listener: Some(Arc::new(listener)), timeout, trusts, ..dialer.clone() };
         let link = dialer.dial(in_use.address()).await.map_err(CallFailure::Unsent)?;
@@ -254,7 +254,7 @@ impl Side {
     }
 }
 
-/// An unused key of ours in `wanted`: no handle has braces.
+/// A key with our prefix in the slot `wanted` that no session uses, because no handle has braces.
 fn key_in(prefix: &str, wanted: u16) -> String {
     let keys = (0..1_000_000).map(|n| format!("{prefix}{{{n}}}"));
     // If the prefix has a hash tag, all sessions are in one slot, and only its node matters.
@@ -267,10 +267,10 @@ impl Drop for Following<'_> {
     }
 }
 
-/// Half to all of `pause`, so that the processes of a fleet do not reconnect all at once.
+/// A random time from half of `pause` to all of it, so that the processes of a fleet do not all reconnect at once.
 fn jittered(pause: Duration) -> Duration {
     let mut random = [0];
-    // Without randomness the pauses are merely equal.
+    // Without randomness the pauses are equal, which does no harm.
     let _ = getrandom::fill(&mut random);
     pause.mul_f64(0.5 + f64::from(u8::from_le_bytes(random)) / 512.0)
 }

@@ -1,8 +1,8 @@
-//! Which connections to a server are still trusted.
+//! Tracks whether the connections to a server are still trusted.
 //!
-//! A connection is given up when the server does not answer on it, or answers as a replica. The others that this
-//! process has to the same server, made before then, lead to the same end: they are given up with it, so that each
-//! runtime need not find out by failing requests of its own.
+//! A connection is given up when the server does not answer on it, or answers as a replica. The older connections of
+//! this process to the same server have the same problem: they are given up with it, so that requests on other runtimes
+//! need not fail first.
 
 use std::{
     collections::HashMap,
@@ -14,13 +14,13 @@ use std::{
 
 use super::address::Address;
 
-/// For each server how often its connections were given up.
+/// For each server, the number of times that its connections were given up.
 #[derive(Clone, Default)]
 pub(crate) struct Trusts(Arc<Mutex<HashMap<Address, Arc<AtomicU64>>>>);
 
-/// That of one connection.
+/// The trust in one connection.
 pub(crate) struct Trust {
-    /// How often others were given up before it was made.
+    /// The count when this connection was made.
     before: u64,
     now: Arc<AtomicU64>,
 }
@@ -39,8 +39,8 @@ impl Trust {
         self.now.load(Ordering::Relaxed) == self.before
     }
 
-    /// Gives up all connections that were made as early as this one, or earlier. One that was given up already says
-    /// nothing of those that were made since.
+    /// Gives up this connection and all that were made before it or at the same count. Does nothing if it was given up
+    /// already, because newer connections are then unaffected.
     pub(crate) fn end(&self) {
         let next = self.before.wrapping_add(1);
         let _ = self.now.compare_exchange(self.before, next, Ordering::Relaxed, Ordering::Relaxed);
@@ -61,7 +61,7 @@ mod tests {
         assert!(!first.holds() && !second.holds() && other.holds());
         let newer = trusts.of(&here);
         second.end();
-        assert!(newer.holds(), "it was made since");
+        assert!(newer.holds(), "a newer connection is not affected");
         newer.end();
         assert!(!newer.holds() && trusts.of(&here).holds());
     }
