@@ -219,7 +219,7 @@ fn handle(text: &str) -> Result<Handle, String> {
 /// Prints the output of `site completions`.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Site::command(), "site", &mut script);
