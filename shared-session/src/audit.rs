@@ -1,12 +1,12 @@
-//! Audit events: sign-ins, failed attempts, sign-outs, revocations. They go to the log, and to a hook of yours.
+//! Audit events: sign-ins, failed attempts, sign-outs, revocations. They go to the log, and to your hook.
 //!
 //! The rules:
 //!
-//! - **Only what happened.** An event is reported after the store has acknowledged the change and before the answer is
-//!   sent. A commit that failed, or whose result is unknown, is not reported.
-//! - **No secrets.** No cookie, no password, no entry of a session, and no name that was typed: it may be a password in
-//!   the wrong field.
-//! - **It fails no request.** If a hook panics, the log says so, and the request goes on.
+//! - **Only completed actions.** An event is reported after the store has acknowledged the change and before the
+//!   response is sent. A commit that failed, or whose result is unknown, is not reported.
+//! - **No secrets.** No cookie, no password, no entry of a session, and no name that a visitor typed: it may be a
+//!   password in the wrong field.
+//! - **It fails no request.** If a hook panics, the log reports it, and the request continues.
 //!
 //! # The log
 //!
@@ -22,12 +22,12 @@
 //! | `sessions` | how many sessions were ended, for a revocation |
 //! | `left_out` | how many events of this kind have no line, since the last one that has: attempts that have to wait come in floods |
 //!
-//! The handle of the session is for hooks alone: the log names no session.
+//! Only hooks get the handle of the session: the log names no session.
 //!
 //! # The hook
 //!
 //! [`SessionManager::with_audit`](crate::SessionManager::with_audit) takes a closure. It runs in the task of the
-//! request, so it must not wait: let it hand the event on.
+//! request, so it must not wait: let it pass the event to a task or queue.
 //!
 //! ```
 //! use std::sync::mpsc;
@@ -51,9 +51,9 @@
 //!
 //! # What the library cannot see
 //!
-//! The library does not see new passwords and what staff do. Report them with
-//! [`Session::audit`](crate::Session::audit) or [`SessionManager::audit`](crate::SessionManager::audit) once they are
-//! done; they go to the same log and hook.
+//! The library does not see new passwords and the actions of staff. Report them afterwards with
+//! [`Session::audit`](crate::Session::audit) or [`SessionManager::audit`](crate::SessionManager::audit); they go to the
+//! same log and hook.
 
 use std::{
     fmt,
@@ -64,28 +64,28 @@ use std::{
 
 use crate::{log_limit::LogLimit, record::id::Handle};
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuditKind {
-    /// `sign-in`: a user signed in, and the session is stored. Also if the same user was signed in before.
+    /// `sign-in`: a user signed in, and the session is stored. Also reported if the same user was signed in before.
     SignIn,
-    /// `sign-in failed`: [`Session::authenticate`](crate::Session) found nobody of this name with this password.
+    /// `sign-in failed`: [`Session::authenticate`](crate::Session) found no user with this name and password.
     SignInFailed,
     /// `sign-out`: the session of a user ended at the user's request.
     SignOut,
-    /// `rotation`: a session has a new cookie, and the one before opens nothing any more.
+    /// `rotation`: a session has a new cookie, and the old one is invalid.
     Rotation,
     /// `revocation`: sessions were ended from elsewhere: one, all of a user, all but one, or those beyond the limit.
     Revocation,
     /// `attempt refused: too many`: a [`Throttle`](crate::throttle::Throttle) makes the client wait.
     Throttled,
-    /// `password change`. For the program to report.
+    /// `password change`. Reported by the program.
     PasswordChange,
-    /// `password check failed`: a signed-in user was asked for the password once more, and it was another one. For the
-    /// program to report.
+    /// `password check failed`: a signed-in user was asked for the password again, and it was wrong. Reported by the
+    /// program.
     PasswordCheckFailed,
-    /// An event of the program's own, with its name.
+    /// The program's own event, with its name.
     Own(&'static str),
 }
 
@@ -113,28 +113,28 @@ impl fmt::Display for AuditKind {
     }
 }
 
-/// One thing that happened. What is not known is `None`.
+/// One event. Unknown fields are `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AuditEvent {
-    /// What it was.
+    /// The kind of the event.
     pub kind: AuditKind,
     /// The user that it happened to.
     pub user_id: Option<String>,
-    /// The user who did it, if that is not the same.
+    /// The user who did it, if it is another user.
     pub actor_id: Option<String>,
-    /// The session that it happened to. It opens nothing.
+    /// The session that it happened to. A handle does not open a session.
     pub handle: Option<Handle>,
     /// The client's address.
     pub address: Option<IpAddr>,
-    /// What else it is about, for events of the program's own: `group 7`.
+    /// The further subject, for the program's own events: `group 7`.
     pub about: Option<String>,
-    /// How many sessions were ended, for a revocation.
+    /// The number of ended sessions, for a revocation.
     pub sessions: Option<u64>,
 }
 
 impl AuditEvent {
-    /// An event of which nothing else is known.
+    /// An event of `kind`, without other fields.
     #[must_use]
     pub fn new(kind: AuditKind) -> Self {
         Self { kind, user_id: None, actor_id: None, handle: None, address: None, about: None, sessions: None }
@@ -164,7 +164,7 @@ impl AuditEvent {
         Self { address, ..self }
     }
 
-    /// What else it is about, for events of the program's own. It goes into the log: an id rather than a name, and
+    /// The further subject, for the program's own events. It goes into the log: use an id rather than a name, and
     /// nothing that a visitor typed.
     #[must_use]
     pub fn with_about(self, about: impl Into<String>) -> Self {
@@ -197,7 +197,7 @@ impl AuditEvent {
 
 type Hook = dyn Fn(&AuditEvent) + Send + Sync;
 
-/// Where events go.
+/// The destination of events.
 #[derive(Clone, Default)]
 pub(crate) struct Audit(Option<Arc<Hook>>);
 
@@ -209,7 +209,7 @@ impl Audit {
     pub(crate) fn tell(&self, event: &AuditEvent) {
         event.log();
         let Some(hook) = &self.0 else { return };
-        // What it says has happened already, whatever becomes of the hook.
+        // The event has already happened, whatever the outcome of the hook.
         if catch_unwind(AssertUnwindSafe(|| hook(event))).is_err() {
             tracing::error!("the hook of SessionManager::with_audit panicked; the request goes on");
         }

@@ -1,15 +1,15 @@
-//! What the `Authorization` headers of a request say of a bearer token (RFC 6750, 2.1; RFC 9110, 11.6.2).
+//! The bearer token in the `Authorization` headers of a request (RFC 6750, 2.1; RFC 9110, 11.6.2).
 
 const SCHEME: &[u8] = b"bearer";
 
-/// The reading of all `Authorization` headers of one request.
+/// The meaning of all `Authorization` headers of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Authorization<'a> {
-    /// None, or of other schemes alone: they are somebody else's.
+    /// No headers, or only other schemes, which this library ignores.
     Other,
-    /// One header of the scheme: all that follows its one space. It comes from the client unchecked, and may be empty.
+    /// One header of the scheme: the text after its single space, unchecked and possibly empty.
     Bearer(&'a [u8]),
-    /// Several headers, at least one of the scheme. Programs on the way differ in which of them they take.
+    /// Several headers, at least one of the scheme. Proxies and services differ in which of them they use.
     Several,
 }
 
@@ -27,7 +27,7 @@ pub(crate) fn read<'a>(headers: impl IntoIterator<Item = &'a [u8]>) -> Authoriza
     }
 }
 
-/// What follows the scheme, if that is ours in any case. Only one space is taken off, so that a token has one spelling.
+/// The text after the scheme, if it is `Bearer` in any case. Strips only one space, so that a token has one spelling.
 fn token_of(header: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = header.split_at_checked(SCHEME.len())?;
     let is_ours = scheme.eq_ignore_ascii_case(SCHEME) && matches!(rest, [] | [b' ' | b'\t', ..]);

@@ -1,9 +1,9 @@
 //! Numbers as decimal digits, without an allocation.
 
-/// The longest number has so many digits.
+/// The number of digits of the largest number.
 const MOST: usize = 20;
 
-/// Where the digits end: there is room for a mark before the longest number, and for a line end.
+/// The end of the digits: there is room for a mark before the longest number, and for a line end.
 const END: usize = 1 + MOST;
 
 /// The digits of a number.

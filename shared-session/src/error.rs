@@ -4,7 +4,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 
 type Source = Arc<dyn StdError + Send + Sync + 'static>;
 
-/// The kind of an error, in the terms that a web service acts on.
+/// The kind of an error, in terms that a web service can act on.
 ///
 /// ```
 /// use shared_session::{Error, ErrorKind};
@@ -15,12 +15,12 @@ type Source = Arc<dyn StdError + Send + Sync + 'static>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A store or the user database cannot be reached, refuses for now, or did not answer in time. Status 503.
+    /// A store or the user database cannot be reached, temporarily refuses, or did not answer in time. Status 503.
     Unavailable,
     /// The stored record cannot be decoded. It is never overwritten. Status 500.
     Unreadable,
-    /// A database refuses for good what it is asked: a table, a column or a right is missing, or a value is not
-    /// possible. Trying again does not help. Status 500.
+    /// A database permanently refuses a statement: a table, a column or a privilege is missing, or a value is
+    /// impossible. Trying again does not help. Status 500.
     Database,
     /// The cookie was replaced, or another user signed in, while the request ran. Status 409.
     Stale,
@@ -39,29 +39,29 @@ pub enum ErrorKind {
     ReadOnly,
     /// The configuration is not valid. Status 500.
     Config,
-    /// The request carries a bearer token and the session cookie, or several `Authorization` headers: nobody can say
-    /// whose it is. Status 400.
+    /// The request carries a bearer token and the session cookie, or several `Authorization` headers, so its session is
+    /// ambiguous. Status 400.
     AmbiguousCredentials,
     /// The request needs a signed-in user. Status 401.
     Unauthenticated,
     /// The signed-in user may not do this. Status 403.
     Forbidden,
     /// A browser sent an unsafe request from a page that is not one of the configured origins. Status 403.
-    /// [`OriginRefusal::of`](crate::csrf::OriginRefusal::of) says why.
+    /// [`OriginRefusal::of`](crate::csrf::OriginRefusal::of) returns the reason.
     CrossSite,
-    /// A form came without the token of a page that this visitor has now: most often the page is older than the last
-    /// sign-in or sign-out. Status 403. [`TokenRefusal::of`](crate::csrf::TokenRefusal::of) says why.
+    /// A posted form has no valid token for this visitor: most often its page is older than the last sign-in or
+    /// sign-out. Status 403. [`TokenRefusal::of`](crate::csrf::TokenRefusal::of) returns the reason.
     StaleForm,
-    /// The fields of a form cannot be read, or are not those that the handler takes. Status 400.
+    /// The fields of a form cannot be read, or are not the ones that the handler expects. Status 400.
     MalformedForm,
-    /// The body of a form is larger than the server takes. Status 413.
+    /// The body of a form is larger than the server accepts. Status 413.
     FormTooLarge,
     /// The body is not a form as browsers send it, `application/x-www-form-urlencoded`. Status 415.
     NotAForm,
 }
 
 impl ErrorKind {
-    /// The HTTP status that this kind is answered with by default.
+    /// The default HTTP status of this kind.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -103,15 +103,15 @@ impl ErrorKind {
     }
 }
 
-/// Why an operation failed.
+/// The reason why an operation failed.
 ///
-/// `Display` is for logs. What a client may see is [`public_message`](Self::public_message). Neither ever holds a
-/// session id or a value.
+/// `Display` is for logs. [`public_message`](Self::public_message) is for clients. Neither ever contains a session id
+/// or a value.
 #[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: Cow<'static, str>,
-    /// The sentence for clients, if it tells more than the kind does.
+    /// The sentence for clients, if it is more specific than that of the kind.
     public_message: Option<&'static str>,
     source: Option<Source>,
     fate: Fate,
@@ -120,16 +120,16 @@ pub struct Error {
 /// The known outcome of the write that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It was not applied; or it was no write.
+    /// The write was not applied, or the operation was not a write.
     NotApplied,
-    /// Its reply was lost.
+    /// The reply was lost.
     Lost,
-    /// Its reply did not come in time.
+    /// The reply did not come in time.
     Late,
 }
 
 impl Error {
-    /// An error of `kind`; `message` is for logs and must hold no id and no value.
+    /// An error of `kind`; `message` is for logs and must contain no id and no value.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), public_message: None, source: None, fate: Fate::NotApplied }
@@ -142,22 +142,22 @@ impl Error {
         self
     }
 
-    /// Says more to a client than the kind does; `message` must name no host, key or id.
+    /// Sets a more specific sentence for clients than that of the kind; `message` must name no host, key or id.
     #[must_use]
     pub(crate) fn with_public_message(mut self, message: &'static str) -> Self {
         self.public_message = Some(message);
         self
     }
 
-    /// The same error of the entry `name`.
+    /// The same error with the entry `name`.
     #[must_use]
     pub(crate) fn of_entry(mut self, name: &str) -> Self {
         self.message = format!("the entry {name:?}: {}", self.message).into();
         self
     }
 
-    /// Marks a write whose reply was lost: it may have been applied. Stores set this; the manager then reads back, and
-    /// tries again what was not applied.
+    /// Marks a write whose reply was lost: it may have been applied. Stores set this; the manager then reads the record
+    /// back, and repeats a write that was not applied.
     #[must_use]
     pub fn undecided(mut self) -> Self {
         if self.fate == Fate::NotApplied {
@@ -167,8 +167,8 @@ impl Error {
     }
 
     /// Marks a write whose reply did not come in time: it may have been applied, or may yet be. Stores set this; the
-    /// manager then reads back, and does not try again, because the time that a request may take is over. It is
-    /// [undecided](Self::is_undecided) too.
+    /// manager then reads the record back, and does not repeat the write, because the request has no time left. The
+    /// error is also [undecided](Self::is_undecided).
     #[must_use]
     pub fn late(mut self) -> Self {
         self.fate = Fate::Late;
@@ -181,8 +181,8 @@ impl Error {
         self.kind
     }
 
-    /// A sentence that is safe to show to a client: that of the [kind](ErrorKind::public_message), or a more telling
-    /// one where the reason is known.
+    /// A sentence that is safe to show to a client: that of the [kind](ErrorKind::public_message), or a more specific
+    /// one if the reason is known.
     #[must_use]
     pub fn public_message(&self) -> &'static str {
         self.public_message.unwrap_or_else(|| self.kind.public_message())
@@ -194,7 +194,7 @@ impl Error {
         !matches!(self.fate, Fate::NotApplied)
     }
 
-    /// Whether this is an undecided write that was not waited for any longer.
+    /// Whether this is an undecided write that timed out.
     #[must_use]
     pub const fn is_late(&self) -> bool {
         matches!(self.fate, Fate::Late)

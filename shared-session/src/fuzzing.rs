@@ -1,6 +1,6 @@
 //! Properties that hold for any bytes: one function for each kind of hostile input.
 //!
-//! The fuzz targets in `fuzz/` call them with what libFuzzer makes up, the tests here with what is known.
+//! The fuzz targets in `fuzz/` call them with inputs of libFuzzer, the tests here with known inputs.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,7 +8,7 @@
     clippy::panic,
     unreachable_pub,
     missing_docs,
-    reason = "it is for tests alone"
+    reason = "for tests only"
 )]
 
 use std::sync::LazyLock;
@@ -48,12 +48,12 @@ pub fn native_record(bytes: &[u8]) {
     let content = |record: &Record| Content { head: record.head.clone(), entries: record.entries.clone() };
     let lifetime = Lifetime::default();
     let stamp = Stamp { tag: "abcdefghijklmnopqrstuvwx", now: NOW, lifetime: &lifetime };
-    let touched = native::touched(&found, &stamp, content(&found)).expect("what was read is written");
-    let next = native::next(&found, None, &stamp, content(&found)).expect("what was read is written");
+    let touched = native::touched(&found, &stamp, content(&found)).expect("a read record can be written");
+    let next = native::next(&found, None, &stamp, content(&found)).expect("a read record can be written");
     assert!(touched.version().part() == found.version().part() || !is_canonical(&found));
     assert!(next.is_of(stamp.tag));
     for written in [touched, next] {
-        let again = native::decode(written.bytes()).expect("what was written is read");
+        let again = native::decode(written.bytes()).expect("a written record can be read");
         assert!(again.head == found.head && again.entries == found.entries);
         assert!(again.ownership().seen().map(|seen| seen.part()) == found.ownership().seen().map(|seen| seen.part()));
     }
@@ -80,8 +80,8 @@ static UNSIGNED: LazyLock<SessionManager> = LazyLock::new(|| {
 static SIGNING: LazyLock<SessionManager> =
     LazyLock::new(|| UNSIGNED.clone().with_signed_cookies(SIGNED.clone()).unwrap());
 
-/// The `Authorization` headers of a request, each a line, and those that begin with `Cookie: ` its cookies: who is it,
-/// with and without signed cookies? A tilde stands for the tag of the 56 bytes before it.
+/// Opens a request with and without signed cookies. Each line is an `Authorization` header, or a `Cookie` header if it
+/// begins with `Cookie: `. A tilde stands for the tag of the 56 bytes before it.
 pub fn bearer(bytes: &[u8]) {
     let mut tagged = Vec::with_capacity(bytes.len());
     for byte in bytes {
@@ -134,7 +134,7 @@ pub fn bearer(bytes: &[u8]) {
     }
 }
 
-/// [`authorization::read`], in other words: `Err` where several headers contradict each other.
+/// A second implementation of [`authorization::read`]: `Err` if there are several headers, one of them `Bearer`.
 fn bearer_token<'a>(headers: &[&'a [u8]]) -> Option<Result<&'a [u8], ()>> {
     let of = |header: &'a [u8]| {
         let end = header.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(header.len());
@@ -145,8 +145,8 @@ fn bearer_token<'a>(headers: &[&'a [u8]]) -> Option<Result<&'a [u8], ()>> {
     Some(if headers.len() == 1 { Ok(token) } else { Err(()) })
 }
 
-/// The value of a signed cookie: the first line is the value that is signed, the second is made up or bends what was
-/// signed, by pairs of a place and a character.
+/// The value of a signed cookie: the first line is the value to sign; the second is a forged cookie, or changes the
+/// signed one by pairs of a position and a character.
 pub fn signed_cookie(bytes: &[u8]) {
     const NAME: &str = "sid";
     let (value, bends) = bytes.iter().position(|byte| *byte == b'\n').map_or((bytes, &[][..]), |at| {
@@ -159,7 +159,7 @@ pub fn signed_cookie(bytes: &[u8]) {
     let other = SignedCookies::new(&key("b")).unwrap();
     for made_up in [value, bends] {
         for cookies in [&cookies, &rotated] {
-            // A corpus may hold genuine ones, as long as they have one spelling.
+            // A corpus may contain genuine cookies, as long as they have one spelling.
             let Some(found) = cookies.verified(NAME, made_up) else { continue };
             let again = SignedCookies::new(&key("a")).unwrap().sign(NAME, String::from_utf8(found.to_vec()).unwrap());
             assert_eq!(again.as_bytes(), made_up, "a second spelling");
@@ -184,21 +184,21 @@ pub fn signed_cookie(bytes: &[u8]) {
         let (len, at) = (bent.len(), usize::from(pair[0]));
         match pair.get(1) {
             Some(to) => bent[at % len] = *to,
-            // An odd one at the end cuts.
+            // A single byte at the end cuts the text.
             None => bent.truncate(at % (len + 1)),
         }
     }
-    // What is left may be genuine: a corpus may hold the tag of a beginning of the value.
+    // The rest may be genuine: a corpus may contain the tag of a prefix of the value.
     let is_genuine = |bent: &[u8]| {
         let value = bent.split_last_chunk::<22>().and_then(|(value, _)| String::from_utf8(value.to_vec()).ok());
         value.is_some_and(|value| cookies.sign(NAME, value).as_bytes() == bent)
     };
-    assert_eq!(cookies.verified(NAME, &bent).is_some(), is_genuine(&bent), "bent, and accepted");
+    assert_eq!(cookies.verified(NAME, &bent).is_some(), is_genuine(&bent), "a changed cookie is accepted");
     bent.push(b'A');
     assert_eq!(cookies.verified(NAME, &bent).is_some(), is_genuine(&bent));
 }
 
-/// Whether the commit counter is as we write it: capitals are read, too.
+/// Whether the commit counter has the form that we write: capitals can be read, too.
 fn is_canonical(record: &Record) -> bool {
     record
         .bytes()
@@ -206,7 +206,7 @@ fn is_canonical(record: &Record) -> bool {
         .is_some_and(|counter| counter.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f')))
 }
 
-/// Lines: the `Cookie` headers of a request; the last line the token of a form.
+/// Each line is a `Cookie` header of a request; the last line is the token of a form.
 pub fn cookies(bytes: &[u8]) {
     let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
     let token = String::from_utf8_lossy(lines.pop().unwrap_or_default());
@@ -242,7 +242,7 @@ pub fn cookies(bytes: &[u8]) {
     }
 }
 
-/// [`cookie::read`], in other words.
+/// A second implementation of [`cookie::read`].
 fn presented<'a>(headers: &[&'a [u8]], name: &str) -> Presented<'a> {
     let trimmed = |bytes: &'a [u8]| {
         let blank = |byte: &u8| matches!(byte, b' ' | b'\t');

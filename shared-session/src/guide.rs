@@ -1,9 +1,9 @@
 //! The guides, as they are in the repository.
 //!
-//! - [`operations`]: what to set, what users see when something breaks, what to watch, what is guaranteed.
-//! - [`django`]: sharing sessions with a Django site, or moving it over route by route.
-//! - [`from_tower_sessions`], [`from_actix_session`]: moving an application that has sessions already.
-//! - [`compare`]: features, guarantees and figures beside seven other libraries.
+//! - [`operations`]: settings, the effects of failures on users, monitoring, guarantees.
+//! - [`django`]: sharing sessions with a Django site, or migrating it route by route.
+//! - [`from_tower_sessions`], [`from_actix_session`]: migrating an application that already has sessions.
+//! - [`compare`]: features, guarantees and figures compared with seven other libraries.
 //! - [`wire_format`]: the record, byte by byte, for services in other languages.
 
 #[doc = include_str!("../docs/compare.md")]

@@ -1,4 +1,4 @@
-//! A semaphore for each key: in this process, few tasks at a time work on one key, in the order in which they came.
+//! A semaphore for each key: in this process, few tasks at a time work on one key, in the order of their arrival.
 
 use std::{
     collections::HashMap,
@@ -7,27 +7,27 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A semaphore for each key that somebody is at work on.
+/// A semaphore for each key that tasks are using.
 #[derive(Debug, Default)]
 pub(crate) struct KeyedSemaphore(Mutex<HashMap<String, Arc<Semaphore>>>);
 
 impl KeyedSemaphore {
-    /// From so many keys on, those that nobody is at work on are dropped at the next one.
+    /// From this number of keys on, the next `acquire` drops the unused ones.
     const MANY: usize = 1024;
 
-    /// Waits for one of the `at_once` permits of `key`. Work on other keys is not waited for.
+    /// Waits for one of the `at_once` permits of `key`, but not for work on other keys.
     pub(crate) async fn acquire(&self, key: &str, at_once: usize) -> KeyedPermit {
         let semaphore = {
             let mut keys = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if keys.len() >= Self::MANY {
-                // Whoever has a permit, or waits for one, holds the semaphore.
+                // Each task that has a permit, or waits for one, holds the semaphore.
                 keys.retain(|_, semaphore| Arc::strong_count(semaphore) > 1);
             }
             Arc::clone(keys.entry(key.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(at_once))))
         };
         match Arc::clone(&semaphore).try_acquire_owned() {
             Ok(permit) => KeyedPermit { _permit: Some(permit), has_waited: false },
-            // Nobody closes it.
+            // The semaphore is never closed, so the error means that there is no free permit.
             Err(_) => KeyedPermit { _permit: semaphore.acquire_owned().await.ok(), has_waited: true },
         }
     }
@@ -38,11 +38,11 @@ impl KeyedSemaphore {
     }
 }
 
-/// Work on a key, until this is dropped.
+/// The permit to work on a key, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct KeyedPermit {
     _permit: Option<OwnedSemaphorePermit>,
-    /// Whether somebody else came first.
+    /// Whether the task had to wait for others.
     pub(crate) has_waited: bool,
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind};
 /// The secret key that every service of one deployment shares, and the earlier ones that are still accepted.
 ///
 /// Keys sign form tokens and tie sessions to the password of their user. They are not needed to read a session. To
-/// change the key, make the old one a fallback for as long as a session may live: nobody is signed out.
+/// change the key without signing users out, keep the old one as a fallback for as long as a session may live.
 ///
 /// ```
 /// use shared_session::SecretKeys;
@@ -40,7 +40,7 @@ impl SecretKeys {
     /// The shortest key that is accepted, in bytes (OWASP ASVS 5.0, 11.2.3).
     const MIN_LEN: usize = 32;
 
-    /// Keys with `current` alone.
+    /// Keys with `current` only.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the key is shorter than 32 bytes.
@@ -48,9 +48,9 @@ impl SecretKeys {
         Self::of(Scheme::Native, current.as_ref())
     }
 
-    /// The `SECRET_KEY` of a Django deployment, of any length: Django takes each that is not empty. Its
+    /// The `SECRET_KEY` of a Django deployment, of any length: Django accepts every key that is not empty. Its
     /// `SECRET_KEY_FALLBACKS` are [fallbacks](Self::with_fallback), of any length too. Sessions are then tied to
-    /// passwords as Django does it.
+    /// passwords in Django's way.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] if the key is empty.
@@ -63,7 +63,7 @@ impl SecretKeys {
         Ok(Self { current: scheme.checked(current)?, fallbacks: Vec::new(), scheme })
     }
 
-    /// Whether each key has the length that [`new`](Self::new) asks for.
+    /// Checks that each key has the length that [`new`](Self::new) requires.
     pub(crate) fn check_len(&self) -> Result<(), Error> {
         self.all().try_for_each(|key| Scheme::Native.checked(key).map(drop))
     }
@@ -73,7 +73,7 @@ impl SecretKeys {
         self.scheme
     }
 
-    /// The keys as they are, the current one first.
+    /// The unmodified keys, the current one first.
     pub(crate) fn raw(&self) -> impl Iterator<Item = &[u8]> {
         self.all().map(|key| &**key)
     }
@@ -82,11 +82,10 @@ impl SecretKeys {
         std::iter::once(&self.current).chain(&self.fallbacks)
     }
 
-    /// Also accepts what `key` signed. Nothing new is signed with it.
+    /// Also accepts signatures of `key`, which signs nothing new.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] if the key is shorter than 32 bytes; of a Django deployment, if it is
-    /// empty.
+    /// [`ErrorKind::Config`] if the key is shorter than 32 bytes; for a Django deployment, if it is empty.
     pub fn with_fallback(mut self, key: impl AsRef<[u8]>) -> Result<Self, Error> {
         self.fallbacks.push(self.scheme.checked(key.as_ref())?);
         Ok(self)
@@ -139,7 +138,7 @@ pub(crate) fn native_mac(key: &[u8], purpose: &str, message: &[u8]) -> Hmac<Sha2
     mac(&[purpose.as_bytes(), &[0], key], message)
 }
 
-/// HMAC-SHA-256 of `message` under a key derived by hashing `secrets`, joined. Of a salt and a key it is Django's
+/// HMAC-SHA-256 of `message` under a key derived by hashing `secrets`, joined. With a salt and a key it is Django's
 /// `salted_hmac` with SHA-256.
 pub(crate) fn mac(secrets: &[&[u8]], message: &[u8]) -> Hmac<Sha256> {
     let derived = secrets.iter().fold(Sha256::new(), |hash, secret| hash.chain_update(secret)).finalize();
@@ -176,7 +175,7 @@ mod tests {
         assert!(!keys.verify("p", b"n", &signature));
         assert!(!keys.verify("p", b"m", &signature[..31]));
         let shifted = SecretKeys::new(format!("q{A}")).unwrap();
-        assert!(!shifted.verify("p", b"m", &keys.sign("pq", b"m")), "where a purpose ends is part of it");
+        assert!(!shifted.verify("p", b"m", &keys.sign("pq", b"m")), "the end of a purpose is part of it");
     }
 
     #[cfg(feature = "django")]

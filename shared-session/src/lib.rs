@@ -2,7 +2,7 @@
 //!
 //! - **Nothing is lost.** Concurrent writes of several services are merged, entry by entry; counters stay exact.
 //! - **Nothing comes back.** A slow request cannot revive a session that was signed out.
-//! - **An outage is an outage.** It is answered with 503 and never mistaken for a sign-out.
+//! - **An outage is an outage.** The response is 503, never a sign-out.
 //! - **It is cheap.** No round trip if the session is not used, one to read it, two to read and change it.
 //! - **Any framework, any language.** This crate holds the engine and a Tower layer; with Axum use
 //!   [`shared-session-axum`](https://docs.rs/shared-session-axum), with Actix Web
@@ -66,14 +66,14 @@
 //! Outcome ──▶ Set-Cookie, Vary, Cache-Control
 //! ```
 //!
-//! The Tower layer and the adapters do this. Edits are stored when the handler has answered with any status below
-//! 500, and not for HEAD and OPTIONS. [`Session::commit`] stores them earlier.
+//! The Tower layer and the adapters do this. Edits are stored when the handler returns any status below 500, but not
+//! for HEAD and OPTIONS. [`Session::commit`] stores them earlier.
 //!
 //! # Cookbook
 //!
 //! The snippets are the inside of a handler, and `session` is its [`Session`].
 //!
-//! **Give an entry a type.** A [`Key`] says its name and its type once:
+//! **Give an entry a type.** A [`Key`] declares its name and its type once:
 //!
 //! ```
 //! # use shared_session::{Key, Session, SessionManager, store::MemoryStore};
@@ -86,8 +86,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **Change a struct that is stored.** Give each new field a `#[serde(default)]`, because the sessions that exist do
-//! not have it; [`Key`] explains what else to keep in mind while old and new versions run:
+//! **Change a struct that is stored.** Give each new field a `#[serde(default)]`, because existing sessions do not have
+//! it; [`Key`] explains the other rules while old and new versions run:
 //!
 //! ```
 //! # use shared_session::{Key, Session, SessionManager, store::MemoryStore};
@@ -112,8 +112,8 @@
 //! **Change an entry from its value.** [`Session::update`] and [`Session::update_or`] take a closure, which runs again
 //! if another request was faster. With `get` and `insert` the later request would win.
 //!
-//! **Sign in, and remember the user.** [`Session::authenticate`] checks the name and the password;
-//! [`LoginOptions`] says how long the session lives. The feature is `users`:
+//! **Sign in, and remember the user.** [`Session::authenticate`] checks the name and the password; [`LoginOptions`]
+//! sets the lifetime of the session. The feature is `users`:
 //!
 //! ```
 //! # #[cfg(feature = "users")] mod users {
@@ -128,14 +128,14 @@
 //!
 //! **Slow down password guessing.** [`throttle`] counts attempts per account, address and device.
 //!
-//! **Know who signed in, and who tried.** [`audit`] events go to the log and to a closure of yours.
+//! **Know who signed in, and who tried.** [`audit`] events go to the log and to your closure.
 //!
 //! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods
 //! each: [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or
 //! call [`Session::require_user_as`].
 //!
-//! **Protect forms.** Give the manager [`csrf::FormTokens`]; put the token into the page and check what comes back. The
-//! extractors `FormToken` and `ProtectedForm` of the adapters do both:
+//! **Protect forms.** Give the manager [`csrf::FormTokens`]; put the token into the page and check it when the form is
+//! posted. The extractors `FormToken` and `ProtectedForm` of the adapters do both:
 //!
 //! ```
 //! # use shared_session::{SecretKeys, SessionManager, csrf::FormTokens, store::MemoryStore};
@@ -149,7 +149,7 @@
 //! ```
 //!
 //! **Work on after the response.** [`SessionManager::reopen`] follows the request's session into a background job, a
-//! WebSocket or a stream of events; [`Session::status`] asks whether the user may still be served:
+//! WebSocket or a stream of events; [`Session::status`] checks whether the session is still valid:
 //!
 //! ```
 //! # use shared_session::{Close, Ending, Error, LazySession, SessionManager, store::MemoryStore};
@@ -178,18 +178,18 @@
 //! **List devices, sign out elsewhere.** [`SessionManager::sessions_of`], [`revoke`](SessionManager::revoke),
 //! [`revoke_others`](SessionManager::revoke_others) and [`revoke_all`](SessionManager::revoke_all).
 //!
-//! **Serve clients that are no browsers.** [`SessionManager::with_bearer_tokens`] takes the value of the cookie in an
+//! **Serve clients other than browsers.** [`SessionManager::with_bearer_tokens`] takes the value of the cookie in an
 //! `Authorization` header; [`Session::answer_with_bearer`] sends it at a sign-in.
 //!
 //! **Answer failures your way.** [`SessionManager::with_on_error`] takes a closure for every failure, in every adapter.
 //!
-//! **Ask the store less often.** [`NearCache`] keeps sessions in the process, and bounds how old an answer may be.
+//! **Call the store less often.** [`NearCache`] keeps sessions in the process, and limits their age.
 //!
 //! **Survive a lost Redis.** [`store::TieredStore`] keeps sessions in SQL, with Redis in front.
 //!
 //! **Test.** [`store::MemoryStore`] needs no server; [`testing`] has a spy and a store that fails on demand.
 //!
-//! The [guides](guide) go further: running it in production, moving from other libraries, living beside Django. Small
+//! The [guides](guide) cover operation in production, migration from other libraries, and use beside Django. Small
 //! programs are in the `examples/` of [this
 //! crate](https://github.com/shared-session/shared-session/tree/main/shared-session/examples) and of the adapters.
 //!
@@ -221,7 +221,7 @@
 //!   the address and `User-Agent` of the browser that started the session or signed in. It holds only a hash of the
 //!   cookie's secret, so a copy of the store opens no session. Values are not encrypted, unless the profile is
 //!   [sealed](Profile::sealed).
-//! - **How long**: 14 days unused and 90 days in all, by default, and a day unused while nobody is signed in
+//! - **How long**: 14 days unused and 90 days in all, by default, and a day unused for anonymous sessions
 //!   ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
 //!   depends on the session. Clients with [bearer tokens](SessionManager::with_bearer_tokens) get the value in a
@@ -230,14 +230,14 @@
 //!
 //! # What it does not do
 //!
-//! - It keeps no session in the cookie itself: a server-side store is what makes a sign-out final.
-//! - It starts no session for reading. A visitor for whom nothing is stored gets no cookie.
+//! - It keeps no session in the cookie: only a server-side store makes a sign-out final.
+//! - Reading starts no session. A visitor without stored data gets no cookie.
 //! - It does not merge within an entry: of two requests that `insert` one entry, the later wins. Use
 //!   [`Session::update`], or several entries.
-//! - It is no transaction over several sessions, nor over the session and your database.
+//! - It has no transactions over several sessions, nor over a session and your database.
 //! - It does not register users, send mail, or speak OAuth and SAML.
-//! - Its guarantees are weaker beside programs that write without comparing, as [Django does](guide::django), and after
-//!   a failover that loses writes ([what to set](guide::operations)).
+//! - Its guarantees are weaker beside programs that write without comparing, such as [Django](guide::django), and after
+//!   a failover that loses writes (see [the settings](guide::operations)).
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]

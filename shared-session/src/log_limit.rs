@@ -1,4 +1,4 @@
-//! Keeps a flood of requests from being a flood of lines in the log.
+//! Keeps a flood of requests from flooding the log.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,11 +7,11 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Lets a few lines of one kind through in each interval, and counts what is left out.
+/// Allows a few lines of one kind in each interval, and counts the omitted ones.
 ///
-/// The count goes into the next line of the kind that is let through. Make one for each kind of line; this crate has
-/// one for each kind that a client can cause. Costs a lock that is never held for longer than it takes to count. A line
-/// that no subscriber wants counts too, unless `tracing::enabled!` is asked first.
+/// The next allowed line of the kind carries the count. Make one for each kind of line; this crate has one for each
+/// kind that a client can cause. Costs a lock, held only while counting. A line that no subscriber wants counts too,
+/// unless the caller checks `tracing::enabled!` first.
 #[derive(Debug)]
 pub(crate) struct LogLimit(Mutex<Interval>);
 
@@ -23,7 +23,7 @@ struct Interval {
 }
 
 impl LogLimit {
-    /// How many lines are let through in an [`INTERVAL`](Self::INTERVAL): more than one, because lines of one kind may
+    /// The number of allowed lines in an [`INTERVAL`](Self::INTERVAL): more than one, because lines of one kind may
     /// have different reasons.
     const LINES: u32 = 10;
 
@@ -35,8 +35,8 @@ impl LogLimit {
         Self(Mutex::new(Interval { start: None, lines: 0, left_out: 0 }))
     }
 
-    /// Whether one more line may be written now. If so, `Some` of how many were left out since the last one; that is
-    /// `None`, too, if there were none, so that a field of `tracing` says nothing.
+    /// `Some` if one more line may be written now. It holds the number of lines omitted since the last one, or `None`
+    /// instead of zero, so that the field is absent from the `tracing` event.
     #[expect(clippy::option_option, reason = "a field that is `None` is not written")]
     pub(crate) fn line(&self) -> Option<Option<u64>> {
         let mut interval = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,7 +74,7 @@ mod tests {
             assert_eq!(limit.line(start + LogLimit::INTERVAL - Duration::from_millis(1)), None);
         }
         assert_eq!(limit.line(start + LogLimit::INTERVAL), Some(Some(1000)));
-        assert_eq!(limit.line(start + LogLimit::INTERVAL), Some(None), "they are told once");
+        assert_eq!(limit.line(start + LogLimit::INTERVAL), Some(None), "they are reported once");
     }
 
     #[test]

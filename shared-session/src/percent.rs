@@ -1,4 +1,4 @@
-//! Percent-encoding, as the queries of URLs have it.
+//! Percent-encoding as in the queries of URLs.
 
 /// `text` with all but unreserved characters and slashes (RFC 3986) encoded.
 pub(crate) fn encoded(text: &str) -> String {
@@ -12,13 +12,13 @@ pub(crate) fn encoded(text: &str) -> String {
     })
 }
 
-/// The text that `text` stands for. A `%` that begins no code stands for itself, a `+` for a space.
+/// Decodes `text`. A `%` that does not begin a code stays, a `+` becomes a space.
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(crate) fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&decoded_bytes(text)).into_owned()
 }
 
-/// As `decoded`, whether or not the bytes are a text.
+/// As `decoded`, for bytes that need not be UTF-8.
 pub(crate) fn decoded_bytes(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, ErrorKind};
 
-/// Django's order, which its form tokens count by.
+/// In Django's order, on which its form tokens depend.
 const LETTERS: &[u8; 62] = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 /// The letter or digit at `position` of 62.
@@ -15,7 +15,7 @@ pub(crate) fn letter(position: u8) -> char {
 /// # Errors
 /// [`ErrorKind::Unavailable`] if the system gives no random bytes.
 pub(crate) fn positions<const N: usize>() -> Result<[u8; N], Error> {
-    /// The largest multiple of 62 that a byte holds: what is beyond would favour the first letters.
+    /// The largest multiple of 62 that fits in a byte: larger bytes would favour the first letters.
     const FAIR: u8 = 248;
     let mut positions = [0; N];
     let mut open = positions.iter_mut();

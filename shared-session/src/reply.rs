@@ -1,4 +1,4 @@
-//! The answer when the session layer refuses or fails: one hook for every framework.
+//! The response when the session layer refuses or fails: one hook for every framework.
 
 use std::{error::Error as _, fmt, sync::Arc, time::Duration};
 
@@ -14,19 +14,19 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Failure<'a> {
-    /// Why.
+    /// The error.
     pub error: &'a Error,
     /// The request's method.
     pub method: &'a str,
     /// The request's path and query.
     pub path_and_query: &'a str,
-    /// When a client may ask again after a 503; see
+    /// When a client may retry after a 503; see
     /// [`SessionManager::with_retry_after`](crate::SessionManager::with_retry_after).
     pub retry_after: Duration,
 }
 
 impl<'a> Failure<'a> {
-    /// How long a client is asked to wait after a 503, unless the manager has another setting: a second.
+    /// The default of `Retry-After` after a 503: one second.
     pub(crate) const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
     /// A failure of the request `method path_and_query`.
@@ -35,14 +35,14 @@ impl<'a> Failure<'a> {
         Self { error, method, path_and_query, retry_after: Self::DEFAULT_RETRY_AFTER }
     }
 
-    /// Writes a line to the log: an error for what is broken here (500), a warning for what does not answer now (503)
-    /// and for a session that is full (413), else for debugging only. The reason is in the log and never in the answer.
+    /// Writes a line to the log: an error for an internal failure (500), a warning for an outage (503) and for a full
+    /// session (413), else a debug line. The reason is in the log and never in the response.
     ///
-    /// Of each of the three only a few lines are written in ten seconds; the next one says how many were
-    /// left out (`left_out`).
+    /// Each of the three kinds gets only a few lines in ten seconds; the next line contains the number of omitted ones
+    /// (`left_out`).
     ///
-    /// A debug build tells the errors and warnings on standard error too, each reason once, if no `tracing` subscriber
-    /// is there: so a missing layer or a value of another type is not a riddle before there is a log.
+    /// Without a `tracing` subscriber a debug build also writes the errors and warnings to standard error, each reason
+    /// once, so that a missing layer or a value of another type is easy to find without a log.
     pub fn log(&self) {
         static BROKEN: LogLimit = LogLimit::new();
         static DOWN: LogLimit = LogLimit::new();
@@ -112,9 +112,8 @@ impl Reply {
         reply
     }
 
-    /// The default answer: `application/problem+json` (RFC 9457) with the kind's status, the
-    /// [sentence](Error::public_message) for clients, and
-    /// `Retry-After` with 503.
+    /// The default response: `application/problem+json` (RFC 9457) with the kind's status, the
+    /// [sentence](Error::public_message) for clients, and `Retry-After` with 503.
     ///
     /// ```
     /// use shared_session::{Error, ErrorKind, Failure, Reply};
@@ -149,7 +148,7 @@ impl Reply {
 }
 
 impl Reply {
-    /// Adds `Allow` to a 405 that has none (RFC 9110, 15.5.6): a handler that commits answers HEAD and OPTIONS so.
+    /// Adds `Allow` to a 405 that has none (RFC 9110, 15.5.6): the response to HEAD and OPTIONS if the handler commits.
     fn with_allow(mut self) -> Self {
         if self.status == 405 && !self.headers.iter().any(|(name, _)| *name == "allow") {
             self.headers.push(("allow", "GET".to_owned()));
@@ -158,16 +157,16 @@ impl Reply {
     }
 }
 
-/// The [problem](Reply::problem) of an error of which no request is known.
+/// The [problem](Reply::problem) of an error without a known request.
 impl From<&Error> for Reply {
     fn from(error: &Error) -> Self {
         Self::problem(&Failure::new(error, "", ""))
     }
 }
 
-/// An error in the extensions of a response: the session layer of an adapter answers with the manager's `on_error` hook
-/// instead. Extractors, handlers and inner layers report their errors this way, so that one hook speaks for all, and
-/// sees the whole path of the request.
+/// An error in the extensions of a response: the session layer of an adapter replaces that response with the one of the
+/// manager's `on_error` hook. Extractors, handlers and inner layers report their errors this way, so that one hook
+/// answers all of them, and sees the whole path of the request.
 #[derive(Clone, Debug)]
 pub struct Rejected {
     error: Arc<Error>,
@@ -175,26 +174,27 @@ pub struct Rejected {
 }
 
 impl Rejected {
-    /// The request is answered with `error`.
+    /// Rejects the request with `error`.
     #[must_use]
     pub fn new(error: impl Into<Arc<Error>>) -> Self {
         Self { error: error.into(), login_page: None }
     }
 
-    /// The page that answers, instead of the hook, a GET or HEAD request that needs a sign-in. Default: none.
+    /// The page to which a GET or HEAD request that needs a sign-in is redirected, instead of the hook's response.
+    /// Default: none.
     #[cfg(any(test, feature = "users"))]
     pub(crate) fn with_login_page(mut self, page: Option<Arc<str>>) -> Self {
         self.login_page = page;
         self
     }
 
-    /// Why.
+    /// The error that rejects the request.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error
     }
 
-    /// The redirect to the login page, if this is one.
+    /// The redirect to the login page, if this request needs one.
     pub(crate) fn to_login_page(&self, method: &str, path_and_query: &str) -> Option<Reply> {
         let page = self.login_page.as_deref()?;
         let is_read = matches!(method, "GET" | "HEAD");
@@ -303,7 +303,7 @@ mod tests {
         assert_eq!(reply.status, 303);
         assert!(reply.headers.contains(&location), "{reply:?}");
         assert!(to(rejected(ErrorKind::Unauthenticated), "HEAD").is_some());
-        assert_eq!(to(rejected(ErrorKind::Unauthenticated), "POST"), None, "what was posted would be lost");
+        assert_eq!(to(rejected(ErrorKind::Unauthenticated), "POST"), None, "the posted data would be lost");
         assert_eq!(to(rejected(ErrorKind::Forbidden), "GET"), None);
         assert_eq!(to(Rejected::new(Error::from(ErrorKind::Unauthenticated)), "GET"), None);
     }

@@ -1,4 +1,4 @@
-//! The code that sessions and users in SQL share: connections to PostgreSQL, and the meaning of a driver's errors.
+//! Code shared by sessions and users in SQL: connections to PostgreSQL, and the classification of driver errors.
 
 pub(crate) mod error;
 #[cfg(feature = "postgres")]

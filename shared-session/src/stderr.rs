@@ -1,9 +1,9 @@
-//! Tells a developer who has no log what is broken: on standard error, in debug builds.
+//! Reports failures to developers without a log: on standard error, in debug builds.
 //!
-//! - On standard error and not in the answer: no client reads it, whatever build is deployed by mistake, and an answer
-//!   does not depend on the build. A release build holds none of this.
-//! - Only where no `tracing` subscriber is: a log has the same already.
-//! - Each text once, and a hundred texts at most.
+//! - On standard error, not in the response: no client reads it, even if a debug build is deployed by mistake, and a
+//!   response does not depend on the build. A release build contains none of this.
+//! - Only without a `tracing` subscriber, because a log already contains the same.
+//! - Each text once, a hundred texts at most.
 
 use std::{
     collections::BTreeSet,

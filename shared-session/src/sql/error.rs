@@ -1,12 +1,11 @@
-//! The meaning of a SQL driver's error for the caller, for every pool: whether trying again may help.
+//! Classifies a SQL driver's error for the caller, for every pool: whether trying again may help.
 
 use crate::error::ErrorKind;
 
-/// Errors that may pass by themselves are `Unavailable`. An error of the statement, the schema or the data will be the
-/// same next time.
+/// Temporary errors are `Unavailable`. An error of the statement, the schema or the data will occur again.
 pub(crate) fn kind(error: &sqlx::Error) -> ErrorKind {
     match error {
-        // A retry has prepared the statement again, and another migration was faster.
+        // A retry has prepared the statement again, but another migration has made it stale once more.
         #[cfg(feature = "postgres")]
         sqlx::Error::Database(error) if crate::sql::postgres::is_stale_plan(&**error) => ErrorKind::Unavailable,
         sqlx::Error::Database(error) => error.code().map_or(ErrorKind::Unavailable, |code| kind_of_code(&code)),
@@ -31,10 +30,10 @@ fn kind_of_code(code: &str) -> ErrorKind {
     if is_final { ErrorKind::Database } else { ErrorKind::Unavailable }
 }
 
-/// By class: features, data, constraints, triggers and functions, schemas, syntax and names and rights.
+/// By class: features, data, constraints, triggers and functions, schemas, syntax, names and privileges.
 fn is_final_in_postgres(code: &str) -> bool {
     const CLASSES: [&str; 13] = ["0A", "21", "22", "23", "27", "2B", "2F", "38", "39", "3F", "42", "44", "P0"];
-    // A pooler gave the connection a statement of another client.
+    // A pooler passed a statement of another client to the connection.
     const DUPLICATE_PREPARED_STATEMENT: &str = "42P05";
     code != DUPLICATE_PREPARED_STATEMENT && CLASSES.iter().any(|class| code.starts_with(class))
 }

@@ -2,7 +2,7 @@
 //!
 //! - On direct connections statements are named and kept: each is parsed and planned once for each connection.
 //! - A pooler such as PgBouncer may send every transaction to another server, which does not have our statements. There
-//!   an operation is a transaction of its own, and its statements are unnamed. Connecting detects the pooler.
+//!   each operation is a separate transaction, and its statements are unnamed. Connecting detects the pooler.
 //! - A kept statement that the server has forgotten, or that a migration has made unusable, is prepared again. A
 //!   connection that a restart has broken is replaced. The caller notices neither, unless a write may have been
 //!   applied.
@@ -29,13 +29,13 @@ const ACQUIRE: Duration = Duration::from_secs(2);
 const CONNECTIONS: u32 = 10;
 /// A connection that was used within this time is assumed to be alive; others are tested first.
 const FRESH: Duration = Duration::from_secs(1);
-/// The most restarts of one operation.
+/// The maximum number of restarts of one operation.
 const AGAIN: u8 = 2;
-/// Sent with every connection. A pooler refuses it or does not pass it on, so the server then does not have it.
+/// Sent with every connection. A pooler refuses it or does not forward it, so the server then does not have it.
 const MARK: &str = "shared_session.direct";
 const IS_MARKED: &str = "SELECT current_setting('shared_session.direct', true)";
 
-/// A pool, and the mode to use it in.
+/// A pool, and the mode in which to use it.
 #[derive(Clone)]
 pub(crate) struct Postgres {
     pub(crate) pool: PgPool,
@@ -89,7 +89,7 @@ impl Postgres {
         Ok(Self { pool: pool(options.extra_float_digits(None)).await?, way: Way::Pooler, asks: false })
     }
 
-    /// A pool of the caller's, connected directly.
+    /// The caller's pool, connected directly.
     pub(crate) fn of(pool: PgPool) -> Self {
         Self { pool, way: Way::Direct, asks: false }
     }
@@ -154,7 +154,7 @@ impl Held {
         }
     }
 
-    /// Whether statements get a name and are kept: what `persistent` of sqlx means.
+    /// Whether statements get a name and are kept: the value for `persistent` of sqlx.
     pub(crate) fn keeps_statements(&self) -> bool {
         matches!(self, Self::Direct(_))
     }
@@ -170,7 +170,7 @@ impl Attempts<'_> {
         let mut dead = 0;
         loop {
             match self.hold(pool.acquire().await?).await {
-                // A restarted server has broken all of them. Each dead one is then removed from the pool.
+                // A restart of the server has broken all connections. Each dead one is removed from the pool.
                 Err(error) if failure::is_lost(&error) && dead < pool.options().get_max_connections() => dead += 1,
                 held => return held,
             }
@@ -181,12 +181,12 @@ impl Attempts<'_> {
         match self.postgres.way {
             Way::Direct if self.asks => connection.ping().await.map(|()| Held::Direct(connection)),
             Way::Direct => Ok(Held::Direct(connection)),
-            // As `begin` of the pool.
+            // Like `begin` of the pool.
             Way::Pooler => Transaction::begin(connection, None).await.map(Held::Pooler),
         }
     }
 
-    /// Ends an attempt: gives the result of the operation, or starts it again.
+    /// Ends an attempt: returns the result of the operation, or starts it again.
     pub(crate) async fn settle<T, F: Failed>(&mut self, held: Held, result: Result<T, F>) -> ControlFlow<Result<T, F>> {
         match (result, held) {
             (Ok(value), Held::Pooler(transaction)) if self.work == Work::Write => {

@@ -49,7 +49,7 @@ fn plain(bytes: &Bytes) {
     let lifetime = Lifetime::default();
     let stamp = Stamp { tag: "", now: NOW, lifetime: &lifetime };
     let written = accepting.touched(KEY, &found, found.head.clone(), &stamp).expect("a read record can be sealed");
-    let again = format(sealing()).open(KEY, written.bytes()).expect("what was sealed opens");
+    let again = format(sealing()).open(KEY, written.bytes()).expect("a sealed record opens");
     assert!(again.head == found.head && again.entries == found.entries);
     bent(&format(sealing()), written.bytes(), bytes);
 }
@@ -72,7 +72,7 @@ fn inside(bytes: &Bytes) {
             let stamp = Stamp { tag: "abcdefghijklmnopqrstuvwx", now: NOW, lifetime: &lifetime };
             let content = Content { head: found.head.clone(), entries: found.entries.clone() };
             let next = sealed.next(KEY, &found, None, &stamp, content).expect("a record that was opened can be sealed");
-            let again = sealed.open(KEY, next.bytes()).expect("what was sealed opens");
+            let again = sealed.open(KEY, next.bytes()).expect("a sealed record opens");
             assert!(again.head == found.head && again.entries == found.entries);
         }
         (Err(error), Err(_)) => assert_eq!(error.kind(), ErrorKind::Unreadable),

@@ -1,4 +1,4 @@
-//! The meaning of a failure: for the next attempt, for the way to connect, and in words for operators.
+//! Classifies a failure: for the next attempt, for the way to connect, and as text for operators.
 
 use sqlx::{Error as DriverError, error::DatabaseError, postgres::PgDatabaseError};
 
@@ -11,17 +11,17 @@ pub(crate) enum Work {
     Write,
 }
 
-/// What to do after a statement has failed.
+/// The reaction to a failed statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
     GiveUp,
-    /// The server has not run it, because the prepared statement is no longer usable: prepare it again.
+    /// The server has not run the statement, because its prepared form is no longer usable: prepare it again.
     Afresh,
-    /// The connection is gone: take another.
+    /// The connection is gone: use another.
     Elsewhere,
 }
 
-/// `work` says whether the operation may be repeated: a write with an unknown outcome may not.
+/// `work` decides whether the operation may be repeated: a write with an unknown outcome may not.
 pub(super) fn next(error: &DriverError, work: Work) -> Next {
     match code(error).as_deref() {
         // A migration has changed the statement's result type ("cached plan must not change result type"), or the
@@ -48,7 +48,7 @@ pub(super) fn is_lost(error: &DriverError) -> bool {
     }
 }
 
-/// Whether this may be a pooler that does not know a start-up parameter. Servers know them all.
+/// Whether this may be a pooler that does not support a start-up parameter. Servers support all of them.
 pub(super) fn refuses_parameters(error: &DriverError) -> bool {
     // Logins (28), databases (3D), the number of connections (53) and a server on its way up or down (57) are refused
     // whatever the parameters.
@@ -57,7 +57,7 @@ pub(super) fn refuses_parameters(error: &DriverError) -> bool {
 
 /// Whether a connection with, or without, TLS may succeed after this failure.
 pub(super) fn another_mode_may_do(error: &DriverError) -> bool {
-    // With "no pg_hba.conf entry" a server says that it requires TLS, or refuses it.
+    // "no pg_hba.conf entry" may mean that the server requires TLS, or refuses it.
     is_tls(error) || code(error).as_deref() == Some("28000")
 }
 
@@ -82,7 +82,7 @@ pub(super) fn cannot_connect(error: DriverError) -> Error {
     }
 }
 
-/// In our own words if the driver's would name hosts, or would not say what to change.
+/// Our own text, if the driver's text would name hosts or would not explain the solution.
 pub(crate) fn explain(error: &DriverError) -> Option<&'static str> {
     match error {
         DriverError::Tls(source) if source.to_string().contains("server does not support TLS") => {

@@ -25,7 +25,7 @@ const OTHERS: [&str; 9] = [
     "user",
 ];
 
-/// The server, and the ways to connect to try in this order.
+/// The server, and the TLS modes to try, in this order.
 pub(super) struct Target {
     pub(super) options: PgConnectOptions,
     pub(super) modes: &'static [PgSslMode],
@@ -109,7 +109,7 @@ fn mode_named(name: &str) -> Result<PgSslMode, Error> {
     })
 }
 
-/// The authorities of the system are those that are trusted by default, and no file.
+/// `system` is not a file: the system's authorities are trusted by default.
 fn without_system_roots(place: &str, query: &str) -> String {
     let is_system = |pair: &&str| {
         let (name, value) = pair_of(pair);
@@ -119,7 +119,7 @@ fn without_system_roots(place: &str, query: &str) -> String {
     format!("{place}?{}", rest.join("&"))
 }
 
-/// A missing file is an error now, and not only at the first connection.
+/// Reports a missing file now, not only at the first connection.
 fn check_file(name: &str, file: &str) -> Result<(), Error> {
     let pem = std::fs::read(file).map_err(|error| {
         config(format!("the file of {name} in the PostgreSQL URL cannot be read: {}", error.kind()))
@@ -130,7 +130,7 @@ fn check_file(name: &str, file: &str) -> Result<(), Error> {
     }
 }
 
-/// Name and value of `name=value`, as URLs write them.
+/// Name and value of `name=value` in a URL.
 fn pair_of(pair: &str) -> (String, String) {
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
     (percent::decoded(name), percent::decoded(value))
