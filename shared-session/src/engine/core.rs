@@ -59,7 +59,7 @@ pub(crate) struct Core {
     #[cfg(feature = "redis")]
     pub(crate) near_cache: Option<NearCache>,
     pub(crate) near: Option<Arc<Near>>,
-    /// Set if the settings contradict each other: every request gets this error.
+    /// Set if the settings contradict each other; every request then gets this error.
     pub(crate) refused: Option<Error>,
     #[cfg(feature = "users")]
     pub(crate) users: Option<Arc<dyn Owners>>,

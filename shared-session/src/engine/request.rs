@@ -105,7 +105,7 @@ pub(crate) enum State {
     Failed(Error),
     /// Boxed, because requests that do not ask for their session need no room for it.
     Open(Box<Open>),
-    /// `commit().await` is under way, on a task of its own.
+    /// `commit().await` is running, on a separate task.
     Committing(Committed),
     Closed,
 }
@@ -237,7 +237,7 @@ impl RequestState {
         f(self.shared().state.open()?)
     }
 
-    /// The request will be answered with `error` whatever its handler returns.
+    /// Answers the request with `error`, whatever its handler returns.
     #[cfg(feature = "users")]
     pub(crate) fn fail(&self, error: Error) {
         let mut shared = self.shared();

@@ -1,4 +1,4 @@
-//! Whether a long-lived connection may go on.
+//! Whether a long-lived connection may continue.
 
 pub(crate) mod compare;
 use crate::{
