@@ -11,8 +11,9 @@ pub(crate) struct MaxSize {
 }
 
 impl MaxSize {
-    /// Whether a record of `len` bytes may replace one of `before` bytes (zero if there is none). A record that is too
-    /// large already (another program wrote it, or there was no limit then) may shrink or keep its size.
+    /// Whether a record of `len` bytes may replace one of `before` bytes (zero if there is none). No record may exceed
+    /// `any`. An anonymous record that exceeds its limit already (another program wrote it, or there was no limit then)
+    /// may shrink or keep its size.
     pub(crate) fn check(self, len: usize, before: usize, is_signed_in: bool) -> Result<(), Error> {
         if len > self.any {
             return Err(too_large(
