@@ -14,13 +14,13 @@
 //!
 //! | field | |
 //! |---|---|
-//! | `event` | what happened: the name in [`AuditKind`] |
-//! | `user` | the id of the user that it happened to, where one is known |
-//! | `actor` | the id of the user who did it, where that is somebody else |
-//! | `address` | the client's address, where it is known |
-//! | `about` | what else it is about, for events of the program's own |
-//! | `sessions` | how many sessions were ended, for a revocation |
-//! | `left_out` | how many events of this kind have no line, since the last one that has: attempts that have to wait come in floods |
+//! | `event` | the event: the name in [`AuditKind`] |
+//! | `user` | the id of the user that it happened to, if known |
+//! | `actor` | the id of the user who did it, if it is another user |
+//! | `address` | the client's address, if known |
+//! | `about` | the further subject, for the program's own events |
+//! | `sessions` | the number of ended sessions, for a revocation |
+//! | `left_out` | the number of events of this kind without a line since the last line: throttled attempts come in floods |
 //!
 //! Only hooks get the handle of the session: the log names no session.
 //!

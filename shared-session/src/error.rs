@@ -86,7 +86,7 @@ impl ErrorKind {
             Self::Stale => "Your session was renewed while the request ran. Nothing was changed. Please try again.",
             Self::Gone => "Your session ended while the request ran. Nothing was changed.",
             Self::AlreadyTaken => "Another request was faster. Please try again.",
-            Self::ReadOnly => "This page answers GET only.",
+            Self::ReadOnly => "This page supports GET only.",
             Self::TooLarge => "The session is full.",
             Self::Database | Self::Value | Self::Closed | Self::Config => "The service failed to answer.",
             Self::AmbiguousCredentials => "Send the session cookie or one bearer token, not both.",
@@ -96,7 +96,7 @@ impl ErrorKind {
                 "This request did not come from a page of this service. Please open the page here and try again."
             }
             Self::StaleForm => "This page was too old to be used. Please reload it and try again.",
-            Self::MalformedForm => "The form holds something that cannot be read.",
+            Self::MalformedForm => "The form contains a field that cannot be read.",
             Self::FormTooLarge => "The form is too large.",
             Self::NotAForm => "The body is not a form as browsers send it.",
         }

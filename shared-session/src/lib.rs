@@ -49,11 +49,11 @@
 //! | type | what it is |
 //! |---|---|
 //! | [`SessionManager`] | a store, a profile, a cookie, lifetimes and users: made once, when the service starts |
-//! | [`store::SessionStore`] | where sessions are kept: Redis, PostgreSQL, SQLite, memory, or a store of yours |
-//! | [`Profile`] | how a session is laid out in the store: our own format, or one of Django's |
+//! | [`store::SessionStore`] | the storage of sessions: Redis, PostgreSQL, SQLite, memory, or your own store |
+//! | [`Profile`] | the layout of a session in the store: our own format, or one of Django's |
 //! | [`LazySession`] | the session of one request before it is loaded; an extension of the request |
-//! | [`Session`] | its entries, by name, and who is signed in; edits wait for the commit |
-//! | [`Error`], [`ErrorKind`] | what failed, with an HTTP status; [`OnError`] renders the answer |
+//! | [`Session`] | its entries, by name, and the signed-in user; edits wait for the commit |
+//! | [`Error`], [`ErrorKind`] | the failure, with an HTTP status; [`OnError`] renders the response |
 //!
 //! A request passes them in this order:
 //!
@@ -206,8 +206,8 @@
 //! | `postgres-tls` | no | `sslmode` in `postgres://` URLs, with rustls and ring |
 //! | `users` | no | [`users`]: Django's user tables and password formats, sign-in |
 //! | `django` | no | [`django`]: Django's session formats; [`django::pickle`]: Python pickles as inert data |
-//! | `django-redis` | no | what django-redis adds: MessagePack; LZ4, xz and Zstandard |
-//! | `encryption` | no | [`Profile::sealed`]: records that nobody can read in the store without the keys |
+//! | `django-redis` | no | the formats of django-redis: MessagePack; LZ4, xz and Zstandard |
+//! | `encryption` | no | [`Profile::sealed`]: records that are unreadable in the store without the keys |
 //! | `metrics` | no | [`metrics`]: counters and latencies through the `metrics` facade |
 //! | `testing` | no | [`testing`]: the store contract as tests, a spy store, a fault store |
 //!

@@ -21,7 +21,7 @@ pub(crate) fn tell(text: &str) {
         return;
     }
     if is_new(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner), text) {
-        eprintln!("shared-session: {text} (said once; with a tracing subscriber it is in the log each time)");
+        eprintln!("shared-session: {text} (shown once; a tracing subscriber logs every occurrence)");
     }
 }
 

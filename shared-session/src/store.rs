@@ -257,7 +257,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The members of `index` whose deadline has not passed, in no particular order.
     fn index_list(&self, index: &str) -> impl Future<Output = Result<Vec<String>, Error>> + Send;
 
-    /// Removes `members` from `index`; absent ones are no error.
+    /// Removes `members` from `index`; absent ones are not an error.
     fn index_remove(&self, index: &str, members: &[String]) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// The store's clock. One round trip; also the cheapest proof that the store answers.

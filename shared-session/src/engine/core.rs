@@ -59,7 +59,7 @@ pub(crate) struct Core {
     #[cfg(feature = "redis")]
     pub(crate) near_cache: Option<NearCache>,
     pub(crate) near: Option<Arc<Near>>,
-    /// Set if the settings contradict each other: every request gets this error.
+    /// Set if the settings contradict each other; every request then gets this error.
     pub(crate) refused: Option<Error>,
     #[cfg(feature = "users")]
     pub(crate) users: Option<Arc<dyn Owners>>,
@@ -71,7 +71,7 @@ impl Core {
     /// Refuses signed cookies with a profile that cannot have them. Keeps an earlier error in `self.refused` otherwise.
     pub(crate) fn check_cookies(&mut self) {
         if self.signed_cookies.is_some() && !self.profile.may_sign_cookies() {
-            let message = "signed cookies need the native profile: Django does not know the signature in the cookie";
+            let message = "signed cookies need the native profile: Django cannot read the signature in the cookie";
             self.refused = Some(Error::new(ErrorKind::Config, message));
         }
     }

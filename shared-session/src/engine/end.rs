@@ -80,7 +80,7 @@ impl Core {
         Ok(())
     }
 
-    /// The head of an unreadable record may still say that this cookie owns it. Otherwise no cookie can open the
+    /// The head of an unreadable record may still prove that this cookie owns it. Otherwise no cookie can open the
     /// record.
     async fn end_unreadable(&self, token: &Token, bytes: &Bytes) -> Result<(), Error> {
         match self.profile.owned(token, bytes) {

@@ -98,10 +98,12 @@ impl Near {
     ) -> Result<Self, Error> {
         let refuse = |message| Err(Error::new(ErrorKind::Config, message));
         let Some(changes) = changes else {
-            return refuse("a near cache needs a store that announces changes: Redis, and not behind SQL");
+            return refuse(
+                "a near cache needs a store that announces changes, such as a RedisStore without a TieredStore",
+            );
         };
         if !profile.says_expiry() {
-            return refuse("a near cache needs the native profile: Django's sessions do not say when they expire");
+            return refuse("a near cache needs the native profile: Django's sessions do not contain their expiry");
         }
         let cache = Arc::new(Cache::new(&profile.session_prefix(), settings.sessions, settings.bytes));
         let watch = changes.follow(cache.prefix(), Arc::clone(&cache) as _)?;

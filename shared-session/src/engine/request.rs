@@ -105,7 +105,7 @@ pub(crate) enum State {
     Failed(Error),
     /// Boxed, because requests that do not ask for their session need no room for it.
     Open(Box<Open>),
-    /// `commit().await` is under way, on a task of its own.
+    /// `commit().await` is running, on a separate task.
     Committing(Committed),
     Closed,
 }
@@ -237,7 +237,7 @@ impl RequestState {
         f(self.shared().state.open()?)
     }
 
-    /// The request will be answered with `error` whatever its handler returns.
+    /// Answers the request with `error`, whatever its handler returns.
     #[cfg(feature = "users")]
     pub(crate) fn fail(&self, error: Error) {
         let mut shared = self.shared();
@@ -313,7 +313,10 @@ pub(crate) fn did_not_finish() -> Error {
 }
 
 pub(crate) fn read_only() -> Error {
-    Error::new(ErrorKind::ReadOnly, "HEAD and OPTIONS store nothing: ask Session::is_read_only first")
+    Error::new(
+        ErrorKind::ReadOnly,
+        "HEAD and OPTIONS requests cannot store anything; check Session::is_read_only first",
+    )
 }
 
 pub(crate) fn no_cookie() -> Error {

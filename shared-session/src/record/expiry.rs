@@ -10,8 +10,8 @@ use super::time::StoreTime;
 ///
 /// | expiry | the session ends | the browser keeps the cookie | Django's `set_expiry` |
 /// |---|---|---|---|
-/// | `Configured` | as the [`Lifetime`](crate::Lifetime) says | as the [`CookieConfig`](crate::cookie::CookieConfig) says | `None` |
-/// | `OnBrowserClose` | as the `Lifetime` says | until it is closed | `0` |
+/// | `Configured` | according to the [`Lifetime`](crate::Lifetime) | according to the [`CookieConfig`](crate::cookie::CookieConfig) | `None` |
+/// | `OnBrowserClose` | according to the `Lifetime` | until it is closed | `0` |
 /// | `OnInactivity` | after this time without use | until the session ends | seconds |
 /// | `At` | at this time, used or not | until then | a `datetime` |
 ///
@@ -45,7 +45,7 @@ pub enum Expiry {
     /// [`Lifetime`](crate::Lifetime) do not count. A commit that sets a time that has passed ends the session and fails
     /// with [`ErrorKind::Gone`](crate::ErrorKind::Gone).
     ///
-    /// In a Django profile it is stored as text, which Django reads since version 4.1.
+    /// In a Django profile it is stored as text, which Django can read since version 4.1.
     #[doc(alias = "AtDateTime")]
     At(SystemTime),
 }

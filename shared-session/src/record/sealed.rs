@@ -102,7 +102,7 @@ impl Sealed {
         let sealed = plain.get_mut(start..).unwrap_or_default();
         let len = URL_SAFE_NO_PAD
             .decode_slice(text, sealed)
-            .map_err(|_| unreadable("what is sealed in it is not base64url without padding"))?;
+            .map_err(|_| unreadable("its sealed text is not base64url without padding"))?;
         let sealed = sealed.get_mut(..len).unwrap_or_default();
         let len = self.sealing.ring.open(sealed, &[key.as_bytes(), head]).map_err(refused)?;
         plain.truncate(HEAD.end + len);
@@ -158,11 +158,11 @@ fn text_len(sealed: &[u8]) -> usize {
 
 fn refused(refusal: Refusal) -> Error {
     unreadable(match refusal {
-        Refusal::Short => "what is sealed in it is cut off",
+        Refusal::Short => "its sealed text is truncated",
         Refusal::UnknownKey => {
             "it is sealed under a key that this service does not have, neither as current nor as fallback"
         }
-        Refusal::Forged => "it does not open: it was damaged, forged, or copied from elsewhere",
+        Refusal::Forged => "it cannot be decrypted: it was damaged, forged, or copied from elsewhere",
     })
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 ///
 /// The part identifies the version: two versions with an equal part have no difference that a write could lose. So
 /// [`SessionStore::replace`](crate::store::SessionStore::replace) may compare the part or the whole, whichever is
-/// cheaper; [`SessionStore::delete`](crate::store::SessionStore::delete) must compare the part alone.
+/// cheaper; [`SessionStore::delete`](crate::store::SessionStore::delete) must compare only the part.
 #[derive(Clone)]
 pub struct Seen {
     whole: Bytes,

@@ -197,7 +197,7 @@ fn log(renewed: Result<(), Error>) {
 
 /// A failure before the row was touched.
 fn nothing_changed(error: Error) -> Error {
-    Error::new(ErrorKind::Unavailable, "Redis cannot be told of a write, so it was not begun").with_source(error)
+    Error::new(ErrorKind::Unavailable, "Redis is unavailable, so the write was not started").with_source(error)
 }
 
 impl fmt::Debug for TieredStore {

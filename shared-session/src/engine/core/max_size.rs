@@ -11,8 +11,9 @@ pub(crate) struct MaxSize {
 }
 
 impl MaxSize {
-    /// Whether a record of `len` bytes may replace one of `before` bytes (zero if there is none). A record that is too
-    /// large already (another program wrote it, or there was no limit then) may shrink or keep its size.
+    /// Whether a record of `len` bytes may replace one of `before` bytes (zero if there is none). No record may exceed
+    /// `any`. An anonymous record that exceeds its limit already (another program wrote it, or there was no limit then)
+    /// may shrink or keep its size.
     pub(crate) fn check(self, len: usize, before: usize, is_signed_in: bool) -> Result<(), Error> {
         if len > self.any {
             return Err(too_large(
@@ -25,15 +26,14 @@ impl MaxSize {
         if is_signed_in || len <= self.anonymous || !is_grown {
             return Ok(());
         }
-        let advice = "nobody is signed in to it: keep less before the sign-in, or raise the limit with \
+        let advice = "the session is anonymous: store less before the sign-in, or raise the limit with \
                       SessionManager::with_anonymous_max_size";
-        Err(too_large(len, self.anonymous, advice)
-            .with_public_message("The session is full. It holds more once you have signed in."))
+        Err(too_large(len, self.anonymous, advice).with_public_message("The session is full. Sign in to store more."))
     }
 }
 
 fn too_large(len: usize, limit: usize, advice: &str) -> Error {
-    Error::new(ErrorKind::TooLarge, format!("the session would have {len} bytes and {limit} are the limit: {advice}"))
+    Error::new(ErrorKind::TooLarge, format!("the session would have {len} bytes; the limit is {limit}: {advice}"))
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ where
             let name = std::any::type_name::<T>();
             return Err(Error::new(
                 ErrorKind::Value,
-                format!("the stored value holds what {name} does not keep; insert another instead of updating it"),
+                format!("the stored value contains data that {name} cannot hold; use insert instead of update"),
             ));
         }
     }

@@ -86,8 +86,8 @@ impl Session {
     /// Sends the session's new value as a [bearer token](SessionManager::with_bearer_tokens) in the response header
     /// [`Session-Token`](Outcome::BEARER_HEADER), and no cookie: for a sign-in that asks for a token. Responses to
     /// requests with a bearer token do this without the call. No I/O; may be called before or after
-    /// [`commit`](Self::commit). Call it before the sign-in: if this fails, earlier edits are still committed unless
-    /// the response is a 5xx.
+    /// [`commit`](Self::commit). Call it before the sign-in: if the call fails, earlier edits are still committed
+    /// unless the response is a 5xx.
     ///
     /// # Errors
     /// [`ErrorKind::AmbiguousCredentials`] if the request carries the session cookie: scripts must not learn the value
@@ -105,7 +105,7 @@ impl Session {
         }
         let mut shared = inner.shared();
         if inner.is_reopened() {
-            return Err(Error::new(ErrorKind::Closed, "no response can tell the token of a reopened session"));
+            return Err(Error::new(ErrorKind::Closed, "no response can carry the bearer token of a reopened session"));
         }
         shared.state.open()?;
         shared.as_bearer = true;

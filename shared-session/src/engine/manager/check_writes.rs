@@ -1,4 +1,4 @@
-//! Whether the store takes writes.
+//! Checks that the store accepts writes.
 
 use crate::{
     engine::{core::Core, manager::SessionManager},
@@ -6,11 +6,11 @@ use crate::{
 };
 
 impl SessionManager {
-    /// Whether the store takes writes. A store that is full, read-only, or cannot save what it holds still answers
+    /// Checks that the store accepts writes. A store that is full, read-only, or cannot persist its data still answers
     /// [`ping`](Self::ping).
     ///
-    /// No I/O as long as the last write of this process went well. If the store did not take it, one small key is
-    /// written that expires in a second: one round trip.
+    /// No I/O if the last write of this process succeeded. If the store refused it, this writes one small key that
+    /// expires in a second: one round trip.
     ///
     /// ```
     /// # use shared_session::{SessionManager, store::MemoryStore};
@@ -23,8 +23,7 @@ impl SessionManager {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), with the reason, if the store does not take that one
-    /// either.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable), with the reason, if the store refuses this write too.
     pub async fn check_writes(&self) -> Result<(), Error> {
         if self.0.last_write.is_refused() { self.0.probe().await } else { Ok(()) }
     }
@@ -71,6 +70,6 @@ mod tests {
         write().await.unwrap_err();
         write().await.unwrap();
         store.fail_next("create", Fault::Refused);
-        manager.check_writes().await.expect("a write went well since");
+        manager.check_writes().await.expect("a write succeeded since");
     }
 }

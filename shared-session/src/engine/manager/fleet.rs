@@ -91,17 +91,17 @@ fn judge(found: Findings) -> Result<FleetCheck, Error> {
             mismatch(format!("the store holds sessions under another key prefix: {elsewhere}"))
         }
         Findings { fitting: 0, other_codec: None, unreadable: Some(error), .. } => mismatch(format!(
-            "none of the sessions in the store can be read, so codec or secret key do not match: {error}"
+            "none of the sessions in the store can be read, so the codec or the secret key does not match: {error}"
         )),
         Findings { fitting: 0, other_codec: Some(other), .. } => mismatch(other),
         Findings { punctual: 0, shifted: Some(by), .. } => mismatch(format!(
-            "the store keeps sessions for {} min {} than they say, so the time zone in which it holds local times, or the \
+            "the store keeps sessions for {} min {} than their records state, so the time zone in which it holds local times, or the \
              lifetime of sessions, does not match",
             by.unsigned_abs() / 60,
             if by > 0 { "longer" } else { "less" },
         )),
         Findings { confirmed: 0, denied: 1.., .. } => mismatch(
-            "none of the signed-in sessions in the store belongs to its user, so secret key or user table do not match"
+            "none of the signed-in sessions in the store belongs to its user, so the secret key or the user table does not match"
                 .to_owned(),
         ),
         found => Ok(FleetCheck { sessions: found.fitting, users: found.confirmed }),

@@ -59,7 +59,7 @@ impl LazySession {
         let inner = &*self.0;
         let mut shared = inner.shared();
         if shared.has_ended() || inner.is_reopened() {
-            return Err(Error::new(ErrorKind::Closed, "a form token was asked for that no response can carry"));
+            return Err(Error::new(ErrorKind::Closed, "a form token was requested, but no response can carry it"));
         }
         if let Some(token) = shared.forms.token() {
             return Ok(FormToken::new(token));
@@ -125,9 +125,9 @@ impl LazySession {
 
 impl Core {
     fn form_tokens(&self) -> Result<&FormTokens, Error> {
-        self.forms.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::Config, "there are no form tokens; add SessionManager::with_form_tokens")
-        })
+        self.forms
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Config, "form tokens are off; add SessionManager::with_form_tokens"))
     }
 }
 

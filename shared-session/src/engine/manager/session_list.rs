@@ -61,7 +61,7 @@ impl SessionManager {
         Ok(sessions)
     }
 
-    /// The live session with this handle, of any user; `None` if there is none. For administrators.
+    /// The live session with this handle, of any user, for administrators; `None` if there is none.
     ///
     /// Up to two round trips. In a Django profile this walks the whole store, because a Django handle does not contain
     /// the key of its session.

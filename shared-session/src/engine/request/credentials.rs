@@ -17,7 +17,7 @@ pub(crate) struct Credentials {
     /// How often the cookie was sent, whatever its values.
     pub(crate) sent: Sent,
     pub(crate) carrier: Carrier,
-    /// Whether there was a `Cookie` header, whatever is in it.
+    /// Whether there was a `Cookie` header, even an empty or malformed one.
     pub(crate) has_cookies: bool,
     /// All cookies that were sent, as one header; empty if form tokens are off.
     pub(crate) header: Box<[u8]>,

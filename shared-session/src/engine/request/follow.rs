@@ -68,7 +68,7 @@ impl RequestState {
 
     /// Ends the request without a response. A cookie that an earlier commit made is not sent.
     pub(super) fn abandon(&self) {
-        let none = || Error::new(ErrorKind::Closed, "the request was dropped before its visitor had a session");
+        let none = || Error::new(ErrorKind::Closed, "the request was dropped before a session was created");
         let cookie = {
             let mut shared = self.shared();
             if matches!(shared.end, RequestEnd::Ended(_)) {

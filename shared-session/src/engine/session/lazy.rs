@@ -33,8 +33,8 @@ impl LazySession {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store fails; the request is then answered with 503 whatever its handler
     /// returns. [`ErrorKind::AmbiguousCredentials`] for a bearer token beside the session cookie, in the same way.
-    /// [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle
-    /// has errors of its own.
+    /// [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle has
+    /// further errors.
     pub async fn load(&self) -> Result<Session, Error> {
         self.load_with(LoadOptions::new()).await
     }

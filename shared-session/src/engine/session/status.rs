@@ -1,4 +1,4 @@
-//! Whether a long-lived connection may go on.
+//! Whether a long-lived connection may continue.
 
 pub(crate) mod compare;
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
 /// fn goes_on(status: &SessionStatus) -> bool {
 ///     match status {
 ///         SessionStatus::Valid | SessionStatus::Rotated | SessionStatus::Anonymous => true,
-///         // Try again later, and tell nobody anything new until then.
+///         // Try again later, and send nothing new until then.
 ///         SessionStatus::Unknown(_) => true,
 ///         // The browser comes back with the cookie that it has by now.
 ///         _ => false,

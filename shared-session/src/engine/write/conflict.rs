@@ -84,5 +84,5 @@ fn check_owner(current: &Record, edit: &Edit) -> Result<(), Error> {
 }
 
 pub(crate) fn too_slow() -> Error {
-    Error::new(ErrorKind::Unavailable, "other requests kept being faster on this session")
+    Error::new(ErrorKind::Unavailable, "too many concurrent writes to this session")
 }

@@ -83,5 +83,5 @@ fn signed_in(place: &Place, record: &Record) -> (StoreTime, String) {
 
 fn too_many() -> Error {
     Error::new(ErrorKind::Forbidden, "the user has as many sessions as SessionManager::with_session_limit allows")
-        .with_public_message("You are signed in on as many devices as you may be. Sign out on one of them first.")
+        .with_public_message("You have reached the maximum number of signed-in devices. Sign out on one of them first.")
 }

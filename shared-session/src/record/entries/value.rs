@@ -140,7 +140,7 @@ impl Json {
 fn not_encoded(error: &serde_json::Error) -> &'static str {
     match &*error.to_string() {
         finite::NOT_FINITE => "it holds NaN or an infinity, which JSON does not have",
-        "key must be a string" => "it holds a map with keys that are no strings, which JSON does not have",
+        "key must be a string" => "it holds a map with keys that are not strings, which JSON does not have",
         _ => "it cannot be written as JSON",
     }
 }

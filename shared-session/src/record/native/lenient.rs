@@ -133,6 +133,6 @@ pub(super) fn read(bytes: &Bytes) -> Result<Found, Error> {
         previous,
         rotated: StoreTime(stored.r),
         head: Head { limits: limits.signed_in_at(signed_in), user, client },
-        entries: Entries::new(entries).ok_or_else(|| unreadable("an entry comes twice"))?,
+        entries: Entries::new(entries).ok_or_else(|| unreadable("an entry name occurs twice"))?,
     })
 }

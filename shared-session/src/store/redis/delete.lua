@@ -2,7 +2,7 @@
 -- memory.
 --
 -- KEYS[1]  the key
--- ARGV[1]  where the part starts, in bytes from 0
+-- ARGV[1]  the start of the part, in bytes from 0
 -- ARGV[2]  the part
 --
 -- Reply    1: deleted. 0: the key is absent. A bulk string, maybe empty: nothing changed, these bytes are stored now.

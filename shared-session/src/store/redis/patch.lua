@@ -3,7 +3,7 @@
 -- KEYS[1]  the key
 -- ARGV[1]  the length of the value
 -- ARGV[2]  its new lifetime in milliseconds, 1 or more
--- ARGV[3…] of each place, one or more: its first byte and its last, counted from 0; what was seen there; what to write
+-- ARGV[3…] for each place, one or more: its first and last byte, counted from 0; the bytes seen there; the new bytes
 --
 -- Reply    1: stored. 0: the key is absent. A bulk string: nothing changed, these bytes are stored now.
 -- Cost     reads and writes the places; reads the whole value only when something differs.

@@ -1,7 +1,7 @@
 -- Replaces a value if a part of it is unchanged. Never creates a key.
 --
 -- KEYS[1]  the key
--- ARGV[1]  where the part starts, in bytes from 0
+-- ARGV[1]  the start of the part, in bytes from 0
 -- ARGV[2]  the part
 -- ARGV[3]  the new value
 -- ARGV[4]  its lifetime in milliseconds, 1 or more

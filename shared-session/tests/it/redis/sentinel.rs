@@ -76,7 +76,7 @@ async fn a_name_that_no_sentinel_knows_is_told() {
     let url = sentinel.url().replace("/main", "/other");
     let error = RedisStore::connect(&url).await.unwrap_err();
     assert_unavailable(&error);
-    assert!(error.to_string().contains("no primary of that name"), "{error}");
+    assert!(error.to_string().contains("no primary with that name"), "{error}");
 }
 
 /// A Sentinel that was unavailable may name the old primary.

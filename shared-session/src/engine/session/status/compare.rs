@@ -56,7 +56,7 @@ impl Core {
 /// Compares the stored session with the one seen.
 fn compare(token: &Token, seen: &Record, current: Option<&Record>, now: StoreTime) -> SessionStatus {
     let Some(current) = current else {
-        // The record of an expired session disappears by itself. Before that time, someone ended the session.
+        // The store removes the record of an expired session. If it is gone earlier, the session was ended.
         return if seen.head.limits.left(now).is_none() { SessionStatus::Expired } else { SessionStatus::SignedOut };
     };
     match () {

@@ -127,7 +127,7 @@ fn read(url: &str) -> Result<(RedisConnectionInfo, Address), Error> {
     Ok((info.redis_settings().clone(), address))
 }
 
-/// Splits `//[user:password@]host,host/path` into what comes before and after the slash.
+/// Splits `//[user:password@]host,host/path` into the parts before and after the slash.
 fn several(rest: &str) -> Result<(&str, &str), Error> {
     let rest = rest.strip_prefix("//").ok_or_else(bad)?;
     let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));

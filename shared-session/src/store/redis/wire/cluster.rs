@@ -116,7 +116,7 @@ impl Cluster {
             }
             return Err(failure);
         }
-        Err(CallFailure::Unsent(Unsent::new("the nodes of the Redis cluster do not agree on who has a key")))
+        Err(CallFailure::Unsent(Unsent::new("the nodes of the Redis cluster do not agree on the owner of a key")))
     }
 
     /// Sends `command`, which has no key, to one node.

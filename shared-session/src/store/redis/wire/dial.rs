@@ -79,7 +79,7 @@ impl Dialer {
         match self.try_dial(address, &self.login).await? {
             Ok(link) => Ok(link),
             Err(error) if is_hello_unknown(&error) && self.listener.is_some() => {
-                Err(Unsent::new("this Redis knows no RESP3, in which it would announce changes"))
+                Err(Unsent::new("this Redis does not support RESP3, which is needed to announce changes"))
             }
             // Proxies and old servers do not support RESP3.
             Err(error) if is_hello_unknown(&error) => {

@@ -305,7 +305,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 }
             }
             // Everything after it would answer another call.
-            None => return Err((redis::ErrorKind::Parse, "a reply came that nobody asked for").into()),
+            None => return Err((redis::ErrorKind::Parse, "an unexpected reply arrived").into()),
         }
         Ok(())
     }
@@ -329,7 +329,7 @@ impl Large {
 
     fn text(mut self) -> Result<Vec<u8>, RedisError> {
         if !self.text.ends_with(LINE_END) {
-            return Err((redis::ErrorKind::Parse, "what the server sends is no reply").into());
+            return Err((redis::ErrorKind::Parse, "the server sent an invalid reply").into());
         }
         self.text.truncate(self.len);
         Ok(self.text)

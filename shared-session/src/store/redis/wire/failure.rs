@@ -198,9 +198,7 @@ impl From<CallFailure> for Unsent {
             CallFailure::Lost(error) => error.into(),
             CallFailure::TimedOut => Self::timeout("Redis did not answer in time"),
             CallFailure::Answered(answer) => Self { message: answer.message, ..Self::new("") },
-            CallFailure::Unexpected | CallFailure::Unreplicated(_) => {
-                Self::new("Redis answered something else than what was asked")
-            }
+            CallFailure::Unexpected | CallFailure::Unreplicated(_) => Self::new("Redis sent an unexpected reply"),
         }
     }
 }
@@ -239,7 +237,7 @@ impl CallFailure {
                 unavailable("the connection to Redis was lost").with_source(source)
             }
             Self::Lost(_) => unavailable("the connection to Redis was lost: its reply makes no sense"),
-            Self::Unexpected => unavailable("Redis answered something else than what was asked"),
+            Self::Unexpected => unavailable("Redis sent an unexpected reply"),
         };
         if effect == Effect::Write { error.undecided() } else { error }
     }

@@ -55,7 +55,7 @@ fn garbage(bytes: &[u8]) -> RedisError {
     let start = bytes.get(..bytes.len().min(64)).unwrap_or_default();
     match parse_redis_value(start) {
         Err(error) if !error.is_io_error() => error,
-        _ => (redis::ErrorKind::Parse, "what the server sends is no reply").into(),
+        _ => (redis::ErrorKind::Parse, "the server sent an invalid reply").into(),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct SendOptions {
 }
 
 impl SendOptions {
-    /// Alone.
+    /// The command without others.
     pub(crate) const PLAIN: Self = Self { asking: false, wait: None };
 
     /// Calls `f` with all commands to send.

@@ -97,12 +97,12 @@ impl Sentinels {
     async fn ask_on(&self, sentinel: &Link) -> Result<Address, Unsent> {
         let ask: Command<'_> = &[b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", self.name.as_bytes()];
         match self.reply(sentinel, ask).await? {
-            Value::Nil => Err(Unsent::new("the Sentinels know no primary of that name")),
+            Value::Nil => Err(Unsent::new("the Sentinels have no primary with that name")),
             Value::Array(address) => <[Value; 2]>::try_from(address)
                 .ok()
                 .and_then(|[host, port]| Some(Address::Tcp(text(host)?, text(port)?.parse().ok()?)))
-                .ok_or_else(|| Unsent::new("a Sentinel answered something else than what was asked")),
-            _ => Err(Unsent::new("a Sentinel answered something else than what was asked")),
+                .ok_or_else(|| Unsent::new("a Sentinel sent an unexpected reply")),
+            _ => Err(Unsent::new("a Sentinel sent an unexpected reply")),
         }
     }
 

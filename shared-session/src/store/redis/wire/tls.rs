@@ -26,7 +26,7 @@ pub(crate) struct Tls(TlsConnector);
 impl Tls {
     /// Returns an error text if the certificates cannot be used; the text quotes nothing of them.
     pub(crate) fn new(certificates: &Certificates) -> Result<Self, &'static str> {
-        const NO_AUTHORITY: &str = "the authorities for Redis are no certificates in PEM";
+        const NO_AUTHORITY: &str = "the authorities for Redis are not PEM certificates";
         const NO_CERTIFICATE: &str = "the client certificate for Redis is none in PEM";
         const NO_KEY: &str = "the key of the client certificate for Redis is none in PEM";
         const NO_PAIR: &str = "the client certificate for Redis and its key do not belong together";
@@ -65,7 +65,7 @@ impl Tls {
 
     pub(crate) async fn handshake(&self, host: &str, stream: TcpStream) -> Result<TlsStream<TcpStream>, Unsent> {
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| Unsent::new("Redis cannot be reached: no certificate can be for its name"))?;
+            .map_err(|_| Unsent::new("Redis cannot be reached: its name cannot be in a certificate"))?;
         self.0.connect(name, stream).await.map_err(|error| Unsent::new(reason(&error)))
     }
 }

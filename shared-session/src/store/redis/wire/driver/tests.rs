@@ -56,7 +56,7 @@ async fn large_values_pass_both_ways_at_once() {
     let command: Command<'_> = &[b"ECHO", &large];
     let mut expected = Vec::new();
     command::write(command, &mut expected);
-    // It answers long before it has read what was asked.
+    // The server answers long before it has read the command.
     tokio::spawn(async move {
         for _ in 0..3 {
             to.write_all(b"$300000\r\n").await.unwrap();
@@ -128,7 +128,7 @@ async fn a_large_command_and_a_large_reply_leave_no_large_buffers() {
     server.write_all(format!("*{MANY}\r\n{}", "+OK\r\n".repeat(MANY)).as_bytes()).await.unwrap();
     assert!((&mut driver).now_or_never().is_none());
     assert!(matches!(reply.await.unwrap(), Value::Array(items) if items.len() == MANY));
-    // The next ones are small.
+    // The next batches are small.
     drop(calls.one(&[b"PING"]));
     server.write_all(b"+PONG\r\n").await.unwrap();
     assert!((&mut driver).now_or_never().is_none());
@@ -144,7 +144,7 @@ async fn a_large_text_is_whole_with_the_end_of_its_line() {
     let mut reply = pinned(calls.one(&[b"GET", b"a"]));
     let begun = format!("${BUFFER}\r\n{}", "x".repeat(10));
     for part in [&begun, &"x".repeat(BUFFER - 10), "\r", "\n"] {
-        assert!((&mut reply).now_or_never().is_none(), "it is not whole");
+        assert!((&mut reply).now_or_never().is_none(), "the reply is incomplete");
         server.write_all(part.as_bytes()).await.unwrap();
         assert!((&mut driver).now_or_never().is_none(), "the connection has ended");
     }
@@ -153,7 +153,7 @@ async fn a_large_text_is_whole_with_the_end_of_its_line() {
 
 #[tokio::test]
 async fn calls_end_with_the_driver_whatever_ends_it() {
-    // The server goes.
+    // The server closes the connection.
     let (calls, driver, server) = connection(64);
     let driver = tokio::spawn(driver);
     let mut call = pinned(calls.one(&[b"PING"]));
@@ -161,7 +161,7 @@ async fn calls_end_with_the_driver_whatever_ends_it() {
     drop(server);
     assert!(timeout(MINUTE, call).await.unwrap().unwrap_err().is_io_error());
     driver.await.unwrap();
-    // What is asked for afterwards was not sent.
+    // A later command is not sent.
     assert!(timeout(MINUTE, calls.one(&[b"PING"])).await.unwrap().unwrap_err().is_io_error());
     // The driver's task is aborted before it has taken the command.
     let (calls, driver, _server) = connection(64);
@@ -200,7 +200,7 @@ async fn what_a_stream_holds_back_is_flushed() {
     }
 }
 
-/// How many bytes each write had.
+/// The number of bytes of each write.
 struct Noted(DuplexStream, Arc<Mutex<Vec<usize>>>);
 
 impl AsyncRead for Noted {
@@ -235,7 +235,7 @@ async fn the_commands_of_many_calls_go_out_together_and_those_of_a_few_at_once()
         tokio::spawn(driver);
         tokio::task::yield_now().await;
         let _call = under_way.begin().unwrap();
-        // The second task is ready after the first has woken the driver, and so is behind it.
+        // The second task becomes ready after the first has woken the driver, so it runs after the driver.
         let (go, second) = (Arc::new(Notify::new()), calls.clone());
         let gone = Arc::clone(&go);
         tokio::spawn(async move {
