@@ -67,7 +67,7 @@ impl Report {
         match self.0.iter().filter(|line| line.state == State::Failed).count() {
             0 => Ok(()),
             failed => {
-                Err(Failure::failed(format!("{failed} of {} lines say that something does not work", self.0.len())))
+                Err(Failure::failed(format!("{failed} of {} checks failed", self.0.len())))
             }
         }
     }

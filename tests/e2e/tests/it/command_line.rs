@@ -143,7 +143,7 @@ fn sessions_of_another_folder_are_not_there_and_nothing_is_made() {
     for args in [&["sessions", "list"][..], &["sessions", "revoke", &handle]] {
         let ended = Kind::Site.run(directory.path(), &[], args);
         assert_code(&ended, 1);
-        assert!(ended.stderr.starts_with("error: there is no ") && ended.stderr.contains(".data"), "{ended:?}");
+        assert!(ended.stderr.starts_with("error: .data/") && ended.stderr.contains("does not exist"), "{ended:?}");
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "{ended:?}");
     }
 }
@@ -205,7 +205,7 @@ async fn a_check_names_what_does_not_fit() {
         (
             &[("SECRET_KEY", "another secret key of the end-to-end tests 0123456789")],
             "fleet",
-            "secret key or user table",
+            "secret key or the user table",
         ),
         (&[("SESSION_KEY_PREFIX", "shop:")], "fleet", "another key prefix"),
         (&[("SESSION_URL", "redis://127.0.0.1:1/")], "store", "SESSION_URL"),

@@ -32,7 +32,7 @@ async fn services_with_different_secret_keys_say_so_once_and_count_it() {
         assert!(service.get("/metrics").send().await.body.contains(&format!("{OTHER_HASHES} 0")));
     }
     let later = pair.one_more_with(Kind::Site, &[ANOTHER_KEY]);
-    says(&later, "secret key or user table do not match").await;
+    says(&later, "secret key or the user table does not match").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -69,7 +69,7 @@ async fn a_service_whose_certificates_cannot_be_used_does_not_start_and_says_whi
     for (settings, code, said) in [
         (vec![("REDIS_CA_FILE", missing.clone())], 2, format!("REDIS_CA_FILE is {missing:?}; No such file")),
         (vec![("REDIS_CA_FILE", secret.clone())], 2, format!("REDIS_CA_FILE is {secret:?}; expected a file in PEM")),
-        (vec![("REDIS_CA_FILE", broken)], 2, "the authorities for Redis are no certificates".to_owned()),
+        (vec![("REDIS_CA_FILE", broken)], 2, "the authorities for Redis are not PEM certificates".to_owned()),
         (of_client(&chain, &secret), 2, format!("REDIS_CLIENT_KEY_FILE is {secret:?}; expected a file in PEM")),
         (of_client(&chain, &another), 2, "do not belong together".to_owned()),
         (of_client(&chain, ""), 2, "REDIS_CLIENT_CERT_FILE is set; it needs REDIS_CLIENT_KEY_FILE".to_owned()),

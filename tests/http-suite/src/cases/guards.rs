@@ -58,7 +58,7 @@ pub async fn a_guard_asks_whoever_signed_in_too_long_ago_to_do_it_again(site: &S
     ann.send("POST", "/guards/fresh", &[]).await.assert_ok();
     let refused = ann.send("POST", "/guards/just-now", &[add("n", 1)]).await;
     refused.assert_problem(ErrorKind::Unauthenticated);
-    assert!(refused.body.contains("too long ago"), "{}", refused.body);
+    assert!(refused.body.contains("needs a recent sign-in"), "{}", refused.body);
     let page = ann.send("GET", "/guards/just-now?tab=2", &[]).await;
     assert_eq!(
         (page.status, page.header("location").as_deref()),

@@ -49,7 +49,7 @@ async fn a_local_time_without_a_zone_stops_the_start_and_neither_ends_nor_overwr
     let before = stored(&fleet, &session_key(&browser)).await;
     let error = fleet.manager.check_fleet().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("no time zone is set"), "{error}");
+    assert!(error.to_string().contains("no time zone is configured"), "{error}");
     assert_eq!(fleet.load(&browser).await.1.names().unwrap_err().kind(), ErrorKind::Unreadable);
     assert_eq!(stored(&fleet, &session_key(&browser)).await, before);
 
