@@ -29,6 +29,7 @@ mod reopened;
 mod revocation;
 mod round_trips;
 mod sealed;
+mod session_limit;
 mod signed_cookies;
 mod sql;
 mod time;
