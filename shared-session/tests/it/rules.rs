@@ -13,6 +13,7 @@ mod django;
 mod django_cookie;
 mod entries;
 mod expiry;
+mod followed;
 mod forms;
 mod fresh;
 mod late_logout;
