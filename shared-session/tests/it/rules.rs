@@ -32,6 +32,7 @@ mod round_trips;
 mod sealed;
 mod session_limit;
 mod signed_cookies;
+mod small_edits;
 mod sql;
 mod time;
 mod update;
