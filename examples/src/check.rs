@@ -66,9 +66,7 @@ impl Report {
         cli::print(&self.0.iter().map(|line| format!("{line}\n")).collect::<String>())?;
         match self.0.iter().filter(|line| line.state == State::Failed).count() {
             0 => Ok(()),
-            failed => {
-                Err(Failure::failed(format!("{failed} of {} checks failed", self.0.len())))
-            }
+            failed => Err(Failure::failed(format!("{failed} of {} checks failed", self.0.len()))),
         }
     }
 

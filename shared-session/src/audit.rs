@@ -221,3 +221,19 @@ impl fmt::Debug for Audit {
         f.debug_struct("Audit").field("hook", &self.0.is_some()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_says_what_it_was_given() {
+        let event = AuditEvent::new(AuditKind::Own("x"))
+            .with_user_id("1")
+            .with_actor_id("2")
+            .with_address(Some([192, 0, 2, 7].into()))
+            .with_about("order 3");
+        assert_eq!((event.user_id.as_deref(), event.actor_id.as_deref()), (Some("1"), Some("2")));
+        assert_eq!((event.about.as_deref(), event.address), (Some("order 3"), Some([192, 0, 2, 7].into())));
+    }
+}

@@ -282,6 +282,46 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_allowed_is_answered_with_what_is() {
+        let allowed = |kind: ErrorKind, own: Option<&str>| {
+            let error = Error::from(kind);
+            let own = own.map(|own| ("allow", own.to_owned()));
+            let hook = OnError::new(move |failure| {
+                let mut reply = Reply::new(failure.error.kind().status(), "text/plain", "");
+                reply.headers.push(("x-other", String::new()));
+                reply.headers.extend(own.clone());
+                reply
+            });
+            let reply = hook.reply(&Failure::new(&error, "HEAD", "/"));
+            let of_problem = Reply::from(&error).headers.into_iter().filter(|(name, _)| *name == "allow").count();
+            let methods = reply.headers.into_iter().filter(|(name, _)| *name == "allow");
+            (methods.map(|(_, methods)| methods).collect::<Vec<_>>(), of_problem)
+        };
+        assert_eq!(allowed(ErrorKind::ReadOnly, None), (vec!["GET".to_owned()], 1));
+        assert_eq!(allowed(ErrorKind::ReadOnly, Some("GET, PUT")), (vec!["GET, PUT".to_owned()], 1));
+        assert_eq!(allowed(ErrorKind::Stale, None), (vec![], 0));
+    }
+
+    #[test]
+    fn a_problem_has_the_title_of_its_status() {
+        for (kind, status, title) in [
+            (ErrorKind::MalformedForm, 400, "Bad Request"),
+            (ErrorKind::Unauthenticated, 401, "Unauthorized"),
+            (ErrorKind::Forbidden, 403, "Forbidden"),
+            (ErrorKind::ReadOnly, 405, "Method Not Allowed"),
+            (ErrorKind::Stale, 409, "Conflict"),
+            (ErrorKind::TooLarge, 413, "Content Too Large"),
+            (ErrorKind::NotAForm, 415, "Unsupported Media Type"),
+            (ErrorKind::Unavailable, 503, "Service Unavailable"),
+            (ErrorKind::Config, 500, "Internal Server Error"),
+        ] {
+            let reply = Reply::from(&Error::from(kind));
+            assert_eq!(reply.status, status);
+            assert!(reply.body.contains(title), "{reply:?}");
+        }
+    }
+
+    #[test]
     fn a_hook_may_ask_for_another_pause() {
         let error = Error::from(ErrorKind::Unavailable);
         let hook = OnError::new(|failure| {

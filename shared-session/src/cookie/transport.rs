@@ -113,6 +113,7 @@ mod tests {
             (None, "192.168.1.5:8000", &[("user-agent", "curl/8.5.0")], Transport::Unknown),
             (None, "app.example", &[("user-agent", "Mozilla/5.0 (compatible; a bot)")], Transport::Unknown),
             (None, "app.example:443", &[("user-agent", "Mozilla/5.0")], Transport::Unknown),
+            (Some("ws"), "app.example", &[], Transport::Unknown),
         ] {
             assert_eq!(told_by(scheme, host, headers), transport, "{scheme:?} {host} {headers:?}");
         }

@@ -132,3 +132,16 @@ impl Near {
         self.cache.evict(handle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_ten_thousand_sessions_in_32_mebibytes() {
+        let near = NearCache::new();
+        assert_eq!((near.sessions, near.bytes), (10_000, 33_554_432));
+        let near = near.with_max_sessions(5).with_max_bytes(7);
+        assert_eq!((near.sessions, near.bytes), (5, 7));
+    }
+}

@@ -326,6 +326,13 @@ mod tests {
     }
 
     #[test]
+    fn a_share_that_is_no_number_is_the_default_one() {
+        let of = |share| Lifetime::default().with_touch_after(share);
+        assert_eq!(of(f64::NAN), Lifetime::default());
+        assert_eq!((of(-1.0), of(2.0)), (of(0.0), of(1.0)));
+    }
+
+    #[test]
     fn use_extends_the_idle_limit_but_not_the_absolute_one() {
         let start = StoreTime(1_000_000);
         let limits = started(start);

@@ -385,6 +385,43 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_ends_now_is_no_longer_there() {
+        let store = MemoryStore::with_clock(StoreTime(1_000_000));
+        assert!(store.is_empty());
+        assert!(store.create("key", "value".into(), SECOND).await.unwrap());
+        store.index_add("index", "member", store.now().after(SECOND)).await.unwrap();
+        store.index_add("index", "too late", store.now()).await.unwrap();
+        assert!(!store.is_empty() && store.index_list("index").await.unwrap() == ["member"]);
+        assert_eq!(store.state().deadlines.len(), 2);
+        store.advance(SECOND);
+        assert!(store.is_empty() && store.index_list("index").await.unwrap().is_empty());
+        assert_eq!(store.scan("", None).await.unwrap().keys, Vec::<String>::new());
+    }
+
+    #[tokio::test]
+    async fn a_write_removes_four_of_those_that_have_ended() {
+        let store = MemoryStore::with_clock(StoreTime(1_000_000));
+        for number in 0..10 {
+            assert!(store.create(&format!("key {number}"), "value".into(), SECOND).await.unwrap());
+        }
+        store.advance(SECOND);
+        assert!(store.create("new", "value".into(), SECOND).await.unwrap());
+        assert_eq!(store.state().entries.len(), 10 - PURGED_PER_WRITE + 1);
+    }
+
+    #[tokio::test]
+    async fn a_page_has_five_hundred_keys() {
+        let store = MemoryStore::new();
+        for number in 0..PAGE + 1 {
+            assert!(store.create(&format!("key {number:04}"), "value".into(), SECOND * 60).await.unwrap());
+        }
+        let first = store.scan("key", None).await.unwrap();
+        assert_eq!((first.keys.len(), first.next.as_deref()), (PAGE, Some("key 0499")));
+        let second = store.scan("key", first.next.as_deref()).await.unwrap();
+        assert_eq!((second.keys, second.next), (vec!["key 0500".to_owned()], None));
+    }
+
+    #[tokio::test]
     async fn debug_shows_no_key_and_no_value() {
         let store = MemoryStore::new();
         assert!(store.create("the key", "the value".into(), SECOND).await.unwrap());

@@ -106,6 +106,16 @@ mod tests {
         User::new("1", "ann").with_encoded_password(encoded)
     }
 
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    #[test]
+    fn a_scheme_that_was_found_is_one_that_refusals_take_time_for() {
+        use super::super::password::Scheme;
+
+        learn([Scheme::Bcrypt { cost: 4, digest_first: false }]);
+        let runs = LEARNED.lock().unwrap().rest(None);
+        assert!(runs.iter().any(|run| matches!(run, Scheme::Bcrypt { .. })), "{runs:?}");
+    }
+
     #[tokio::test]
     async fn only_an_active_user_with_the_right_password_verifies() {
         let hasher = PasswordHasher::pbkdf2_sha256(10).unwrap();

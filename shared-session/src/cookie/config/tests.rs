@@ -153,12 +153,24 @@ fn a_maximum_age_is_between_one_second_and_400_days() {
 }
 
 #[test]
+fn only_a_cookie_that_says_so_is_secure() {
+    assert!(CookieConfig::default().is_secure());
+    assert!(!CookieConfig::new("sid").with_secure(false).is_secure());
+}
+
+#[test]
 fn former_domains_and_paths_are_held_to_the_same_rules() {
     assert!(refused(secure().with_former_domain("a b.com")).contains("not a host name"));
     assert!(refused(secure().with_former_path("app")).contains("start with /"));
     assert!(refused(secure().with_former_path("/".repeat(1025))).contains("1024"));
     let five = (0..5).fold(secure(), |config, n| config.with_former_path(format!("/{n}")));
     assert!(refused(five).contains("more than 4"));
+    let five = (0..5).fold(secure(), |config, n| config.with_former_domain(format!("{n}.com")));
+    assert!(refused(five).contains("more than 4"));
+    let four = (0..4)
+        .fold(secure(), |config, n| config.with_former_path(format!("/{n}")).with_former_domain(format!("{n}.com")));
+    assert!(four.build().is_ok());
+    assert!(secure().with_former_path("/".repeat(1024)).build().is_ok());
     assert!(refused(CookieConfig::default().with_former_domain("a.com")).contains("never kept"));
     assert!(refused(CookieConfig::default().with_former_path("/a")).contains("never kept"));
     assert!(secure().with_former_domain(".a.com").with_former_path("/a").build().is_ok());

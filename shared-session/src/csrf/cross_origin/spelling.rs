@@ -77,6 +77,9 @@ mod tests {
         ] {
             assert_eq!(normalise(written).as_deref(), Some(normalised));
         }
+        let of_len = |len: usize| format!("https://{}.example", "a".repeat(len - ".example".len()));
+        assert_eq!(normalise(&of_len(255)), Some(of_len(255)));
+        assert_eq!(normalise(&of_len(256)), None);
     }
 
     #[test]

@@ -27,3 +27,20 @@ impl IndexedSessions {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handle(n: usize) -> Handle {
+        Handle::parse(&format!("{n:024}")).unwrap()
+    }
+
+    #[test]
+    fn so_many_are_remembered_and_then_none() {
+        let sessions = IndexedSessions::default();
+        assert!((0..IndexedSessions::MOST).all(|n| sessions.is_new(handle(n))));
+        assert!(sessions.is_new(handle(0)), "all are forgotten");
+        assert!(!sessions.is_new(handle(0)));
+    }
+}

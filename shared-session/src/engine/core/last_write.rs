@@ -25,3 +25,21 @@ impl LastWrite {
         self.is_refused.load(Relaxed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_store_that_is_not_available_refuses_writes() {
+        let last = LastWrite::default();
+        last.note(Some(&ErrorKind::TooLarge.into()));
+        assert!(!last.is_refused());
+        last.note(Some(&ErrorKind::Unavailable.into()));
+        assert!(last.is_refused());
+        last.note(Some(&ErrorKind::Stale.into()));
+        assert!(last.is_refused(), "a stale session does not concern the store");
+        last.note(None);
+        assert!(!last.is_refused());
+    }
+}

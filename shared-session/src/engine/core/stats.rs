@@ -158,3 +158,25 @@ impl fmt::Debug for Counters {
         self.read().fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_are_counted_by_the_kind_of_error() {
+        let counters = Counters::default();
+        let kinds = [
+            (ErrorKind::Stale, 1),
+            (ErrorKind::Gone, 2),
+            (ErrorKind::AlreadyTaken, 4),
+            (ErrorKind::Unavailable, 8),
+            (ErrorKind::TooLarge, 16),
+        ];
+        for (kind, times) in kinds {
+            (0..times).for_each(|_| counters.count_failure(kind));
+        }
+        let expected = Stats { refused: 7, stale: 1, gone: 2, unavailable: 8, ..Stats::default() };
+        assert_eq!(counters.read(), expected);
+    }
+}

@@ -224,7 +224,10 @@ mod tests {
         {
             assert_eq!(quarters(seconds), Some(shift), "{seconds}");
         }
-        for seconds in [60, 450, -1000, 27 * 3600, -1_206_000, i64::MAX - 900] {
+        for seconds in [-10, 10, 900 - 10, 900 + 10, 26 * 3600, -26 * 3600] {
+            assert!(quarters(seconds).is_some(), "{seconds}");
+        }
+        for seconds in [-11, 11, 60, 450, -1000, 26 * 3600 + 900, 27 * 3600, -1_206_000, i64::MAX - 900] {
             assert_eq!(quarters(seconds), None, "{seconds}");
         }
     }

@@ -124,3 +124,81 @@ impl Follower for Cache {
         self.each(Shard::all_changed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::record::{Profile, lifetime::Lifetime, time::StoreTime};
+
+    fn handle(n: usize) -> Handle {
+        Handle::parse(&format!("{n:024}")).unwrap()
+    }
+
+    #[test]
+    fn a_small_cache_is_not_divided() {
+        const MIB: usize = 1024 * 1024;
+        let shards = |sessions, bytes| Cache::new("p:", sessions, bytes).shards.len();
+        assert_eq!(shards(1024, 16 * MIB), 16);
+        assert_eq!(shards(1023, 16 * MIB), 1);
+        assert_eq!(shards(1024, 16 * MIB - 1), 1);
+    }
+
+    #[test]
+    fn every_shard_is_used() {
+        let cache = Cache::new("p:", 10_000, 1 << 30);
+        assert_eq!(cache.prefix(), "p:");
+        let used: HashSet<*const Shard<Kept>> =
+            (0..1000).map(|n| std::ptr::from_ref(&*cache.place(&handle(n)).unwrap().0)).collect();
+        assert_eq!(used.len(), 16);
+    }
+
+    fn record() -> Arc<Record> {
+        let head = [r#"{"v":1,"n":"000000000000002a","t":""#, &"T".repeat(24), r#"","s":""#, &"S".repeat(43)];
+        let rest = r#"","r":0,"c":1,"k":1,"i":60000,"x":60000,"u":null,"d":{},"e":{}}"#;
+        let text = [&head.concat(), rest].concat().into();
+        Arc::new(Profile::default().0.decode("", &text, &Lifetime::default(), StoreTime(1)).unwrap())
+    }
+
+    /// How many of `count` sessions that were just read can be answered.
+    fn kept(cache: &Cache, count: usize) -> usize {
+        let (record, secret) = (record(), Secret::random().unwrap());
+        let tokens: Vec<_> = (0..count).map(|n| Token { handle: handle(n), secret: secret.clone() }).collect();
+        for token in &tokens {
+            if let Some(ticket) = cache.begin(&token.handle) {
+                cache.fill(token, ticket, &record);
+            }
+        }
+        tokens.iter().filter(|token| cache.get(token).is_some()).count()
+    }
+
+    #[test]
+    fn all_shards_together_keep_to_the_bounds() {
+        let filled = |sessions, bytes, count| {
+            let cache = Cache::new("p:", sessions, bytes);
+            cache.follow(1, Instant::now() + LEASE * 60);
+            kept(&cache, count)
+        };
+        assert!((900..=1024).contains(&filled(1024, 1 << 30, 2000)));
+        let by_bytes = filled(1 << 20, 1 << 24, 60_000);
+        assert!((1000..=(1 << 24) / record().weight()).contains(&by_bytes), "{by_bytes}");
+    }
+
+    #[test]
+    fn what_is_read_is_kept_as_long_as_the_connection_proves_itself() {
+        let cache = || Cache::new("p:", 100, 1 << 20);
+        let (lively, silent) = (cache(), cache());
+        let now = Instant::now();
+        assert!(kept(&lively, 1) == 0);
+        lively.follow(1, now);
+        assert!(kept(&lively, 1) == 1);
+        lively.lose(1);
+        assert!(kept(&lively, 1) == 0);
+
+        silent.follow(1, now.checked_sub(LEASE * 2).unwrap());
+        assert!(kept(&silent, 1) == 0);
+        silent.prove(1, now);
+        assert!(kept(&silent, 1) == 1);
+    }
+}

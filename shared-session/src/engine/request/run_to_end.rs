@@ -83,6 +83,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn work_that_has_ended_is_not_begun_again() {
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&polls);
+        let mut done = ToEnd::new(std::future::poll_fn(move |_| {
+            counted.fetch_add(1, SeqCst);
+            Poll::Ready(Ok(()))
+        }));
+        assert!((&mut done).await.is_some_and(|result| result.is_ok()));
+        drop(done);
+        yield_now().await;
+        assert_eq!(polls.load(SeqCst), 1);
+    }
+
+    #[tokio::test]
     async fn work_that_is_dropped_after_it_has_begun_runs_to_its_end() {
         let (steps, go) = <(Arc<AtomicUsize>, Arc<Notify>)>::default();
         let mut begun = work(&steps, &go);

@@ -167,3 +167,29 @@ impl<T> sealed::Sealed for Key<T> {}
 mod sealed {
     pub trait Sealed {}
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_equal_if_their_names_are() {
+        let (theme, cart) = (Key::<String>::new("theme"), Key::<String>::new("cart"));
+        assert!(theme == Key::new("theme") && theme != cart);
+        let keys = HashSet::from([theme, cart, theme]);
+        assert_eq!(keys.len(), 2);
+        assert!(keys.contains(&Key::new("cart")));
+        // A hash of nothing would be the same for all.
+        let hashes: HashSet<u64> = (0..8).map(|n| hash_of(&Key::<u8>::new(NAMES[n]))).collect();
+        assert_eq!(hashes.len(), NAMES.len());
+    }
+
+    const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
+
+    fn hash_of(key: &Key<u8>) -> u64 {
+        use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(key)
+    }
+}

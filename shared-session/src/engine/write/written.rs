@@ -91,5 +91,6 @@ mod tests {
         assert!(!ends_before(absolute, absolute + Duration::from_secs(59)));
         assert!(ends_before(Duration::from_secs(86_400), absolute), "the cookie is meant to roll");
         assert!(ends_before(Duration::from_secs(10), Duration::from_secs(30)), "this one, too");
+        assert!(!ends_before(Duration::from_secs(10), Duration::from_secs(11)), "a tenth may be missing");
     }
 }

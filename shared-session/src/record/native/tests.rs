@@ -245,3 +245,31 @@ proptest! {
         prop_assert_eq!(record.entries.get(&name).unwrap().decode::<String>().unwrap(), text);
     }
 }
+
+#[test]
+fn an_epoch_below_zero_stays_below_zero() {
+    let head = Head { user: Some(Identity::new("1", "hash", -3)), ..head() };
+    let bytes = encode(&mark(), &head, &entries(&[])).unwrap();
+    assert!(std::str::from_utf8(&bytes).unwrap().contains(r#""epoch":-3}"#));
+    assert_eq!(decode(&bytes).unwrap().head, head);
+}
+
+/// Read by another way than that of our own records, which hold no space.
+#[test]
+fn another_writer_s_record_needs_the_same_head() {
+    let spaced = GOLDEN.replace(r#""e":{"#, r#""e": {"#);
+    assert!(decode(&Bytes::from(spaced.clone())).is_ok());
+    let long = format!("{}x", "S".repeat(43));
+    for (from, to) in [
+        (r#"{"v":1"#, r#"{"v":3"#),
+        (r#"{"v":1,"n""#, r#"{"v":1,"N""#),
+        ("000000000000002a", "00000000000000002a"),
+        (&*"T".repeat(24), &*"T".repeat(25)),
+        (&*"S".repeat(43), &*long),
+        (&*"T".repeat(24), &*format!("\\u0054{}", "T".repeat(18))),
+    ] {
+        let bent = spaced.replacen(from, to, 1);
+        assert_ne!(bent, spaced);
+        assert_eq!(decode(&Bytes::from(bent)).unwrap_err().kind(), ErrorKind::Unreadable, "{to}");
+    }
+}

@@ -253,6 +253,20 @@ mod tests {
     }
 
     #[test]
+    fn argon2_is_levelled_down_to_the_least_memory_that_it_takes() {
+        let argon2 = |memory, passes| Scheme::Argon2 {
+            algorithm: argon2::Algorithm::Argon2id,
+            version: argon2::Version::V0x13,
+            memory,
+            passes,
+            lanes: 4,
+        };
+        let rest = |done| level(&[argon2(1000, 2)]).rest(Some(argon2(done, 1)));
+        assert_eq!(rest(1000 - 32), [argon2(1000, 1), argon2(32, 1)]);
+        assert_eq!(rest(1000 - 31), [argon2(1000, 1)]);
+    }
+
+    #[test]
     fn bcrypt_is_levelled_with_bcrypts_of_lower_cost() {
         let costs = |rest: Vec<Scheme>| rest.iter().map(|scheme| scheme.work().trailing_zeros()).collect::<Vec<_>>();
         assert_eq!(costs(level(&[bcrypt(12)]).rest(Some(bcrypt(10)))), [11, 10]);

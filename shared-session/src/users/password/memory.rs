@@ -76,6 +76,9 @@ mod tests {
         nested(&buffers, 2 * cores);
         assert_eq!(buffers.idle().len(), cores);
         buffers.idle().clear();
+        assert_eq!(buffers.with(MAX_KEPT, |buffer| buffer.len()), Some(MAX_KEPT));
+        assert_eq!(buffers.idle().len(), 1);
+        buffers.idle().clear();
         assert_eq!(buffers.with(MAX_KEPT + 1, |buffer| buffer.len()), Some(MAX_KEPT + 1));
         assert!(buffers.idle().is_empty());
     }

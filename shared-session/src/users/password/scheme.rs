@@ -231,3 +231,73 @@ fn hex(bytes: &[u8]) -> String {
         text
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_cost_is_affordable_up_to_its_limit() {
+        let scrypt = |log_n, block, lanes| Scheme::Scrypt { log_n, block, lanes };
+        let argon2 = Scheme::argon2id;
+        for affordable in [
+            scrypt(1, 1, 1),
+            scrypt(17, 8, 1),
+            scrypt(21, 1, 4),
+            scrypt(20, 2, 4),
+            scrypt(17, 16, 4),
+            scrypt(10, 64, 64),
+            argon2(8, 1, 1),
+            argon2(8 * 64, 1, 64),
+            argon2(256 * 1024, 16, 1),
+        ] {
+            assert!(affordable.is_affordable(), "{affordable:?}");
+        }
+        for beyond in [
+            scrypt(1, 0, 1),
+            scrypt(1, 65, 1),
+            scrypt(1, 1, 0),
+            scrypt(1, 1, 65),
+            // Memory.
+            scrypt(22, 1, 1),
+            scrypt(21, 2, 1),
+            scrypt(17, 17, 1),
+            // Work.
+            scrypt(24, 1, 1),
+            scrypt(21, 1, 5),
+            scrypt(17, 16, 5),
+            // Beyond what can be multiplied.
+            scrypt(63, 8, 1),
+            scrypt(64, 8, 1),
+            argon2(7, 1, 1),
+            argon2(8 * 64 - 1, 1, 64),
+            argon2(256 * 1024 + 1, 1, 1),
+            argon2(256 * 1024, 17, 1),
+            argon2(8, 0, 1),
+            argon2(8, 1, 0),
+            argon2(8 * 65, 1, 65),
+        ] {
+            assert!(!beyond.is_affordable(), "{beyond:?}");
+        }
+    }
+
+    #[test]
+    fn a_text_of_more_than_512_bytes_is_no_stored_password() {
+        let hash = STANDARD.encode([7; SHA256_LEN]);
+        let of_len = |len: usize| {
+            let salt = "s".repeat(len - format!("pbkdf2_sha256$1$${hash}").len());
+            format!("pbkdf2_sha256$1${salt}${hash}")
+        };
+        assert_eq!(of_len(512).len(), 512);
+        assert!(Stored::parse(&of_len(512)).is_some());
+        assert!(Stored::parse(&of_len(513)).is_none());
+    }
+
+    #[test]
+    fn the_smallest_scrypt_works_on_two_blocks() {
+        let hash = STANDARD.encode([7; SCRYPT_LEN]);
+        let n = |n: u32| Stored::parse(&format!("scrypt${n}$salt$1$1${hash}")).map(|stored| stored.scheme);
+        assert_eq!(n(2), Some(Scheme::Scrypt { log_n: 1, block: 1, lanes: 1 }));
+        assert_eq!((n(0), n(1), n(3)), (None, None, None));
+    }
+}

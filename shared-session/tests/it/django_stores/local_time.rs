@@ -1,6 +1,10 @@
 //! Rows of a site that stores local times (`USE_TZ = False`).
 
-use shared_session::{django::TimeZone, store::StoreTime};
+use shared_session::{
+    Profile, SecretKeys, SessionManager,
+    django::{Django, TimeZone},
+    store::StoreTime,
+};
 use sqlx::postgres::PgPoolOptions;
 
 use super::*;
@@ -99,4 +103,30 @@ async fn a_column_without_a_time_zone_stops_the_start_unless_the_zone_is_set() {
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("has no time zone"), "{error}");
     store.with_time_zone(zone("UTC")).await.unwrap().check().await.unwrap();
+}
+
+/// The check at the start compares when a row ends with what its session says.
+#[tokio::test]
+async fn a_service_that_reads_local_times_in_another_zone_does_not_fit() {
+    let file = File::new().await;
+    let manager = async |name: &str| {
+        let store = file.store().await.with_time_zone(zone(name)).await.unwrap();
+        let keys = SecretKeys::django("the key of a Django site").unwrap();
+        SessionManager::new(store).with_profile(Profile::django(Django::db(keys)))
+    };
+    let here = manager("Asia/Shanghai").await;
+    let session = here.open([]).load().await.unwrap();
+    session.insert("a", &1).unwrap();
+    session.commit().await.unwrap();
+    assert_eq!(here.check_fleet().await.unwrap().sessions, 1);
+    let error = manager("UTC").await.check_fleet().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("for 480 min longer than they say"), "{error}");
+
+    // One that ends when it says outweighs it.
+    let there = manager("UTC").await;
+    let session = there.open([]).load().await.unwrap();
+    session.insert("a", &1).unwrap();
+    session.commit().await.unwrap();
+    assert_eq!(there.check_fleet().await.unwrap().sessions, 2);
 }

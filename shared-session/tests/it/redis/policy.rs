@@ -1,5 +1,7 @@
 //! Warnings about the server for operators.
 
+use shared_session::store::Persistence;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -15,5 +17,25 @@ async fn the_eviction_policy_is_told_unless_it_is_forbidden() {
             redis.cli(&["ACL", "SETUSER", "default", "-info"]);
             assert_unavailable(&store.eviction_policy().await.unwrap_err());
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_restart_keeps_is_told() {
+    for kind in RedisKind::ALL {
+        let redis = Redis::start(kind);
+        let store = connect(&redis).await;
+        for (append, save, kept) in [
+            ("no", "", Persistence::Nothing),
+            ("no", "3600 1", Persistence::Snapshots),
+            ("yes", "", Persistence::Writes),
+            ("yes", "3600 1", Persistence::Writes),
+        ] {
+            assert_eq!(redis.cli(&["CONFIG", "SET", "appendonly", append]), "OK");
+            assert_eq!(redis.cli(&["CONFIG", "SET", "save", save]), "OK");
+            assert_eq!(store.persistence().await.unwrap(), kept);
+        }
+        redis.cli(&["ACL", "SETUSER", "default", "-info"]);
+        assert_unavailable(&store.persistence().await.unwrap_err());
     }
 }

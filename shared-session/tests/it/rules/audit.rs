@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use shared_session::{
     Client, ErrorKind, Handle, Identity, LoadOptions, SecretKeys, SessionLimit,
     audit::{AuditEvent, AuditKind},
+    store::SessionStore,
     testing::Fault,
     throttle::{Policy, Subject, Throttle, Verdict},
 };
@@ -55,6 +56,7 @@ async fn a_sign_in_a_rotation_and_a_sign_out_are_told_once_they_are_stored() {
     let (fleet, told_of) = Told::by(Fleet::new());
     let mut browser = Browser::default();
     serve(&fleet, &mut browser, |session| session.insert("a", &1).unwrap()).await;
+    serve(&fleet, &mut browser, |session| session.insert("a", &2).unwrap()).await;
     assert_eq!(told_of.events(), [], "stored entries are not audited");
     serve(&fleet, &mut browser, |session| {
         session.login_as(user("1")).unwrap();
@@ -173,6 +175,24 @@ async fn a_revocation_is_told_with_how_many_sessions_it_ended() {
     fleet.faults().set_down(true);
     fleet.manager.revoke(None, &browsers[1].handle()).await.unwrap_err();
     assert_eq!(told_of.events(), []);
+}
+
+#[tokio::test]
+async fn a_revocation_is_told_where_no_users_are_known_and_not_where_a_sign_out_came_first() {
+    let (fleet, told_of) = Told::by(Fleet::new());
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let key = browser.key();
+    fleet.faults().before_next("delete", move |memory| async move { drop(memory.delete(&key, None).await.unwrap()) });
+    assert_eq!(told_of.kinds(), [AuditKind::SignIn]);
+    assert!(!fleet.manager.revoke(None, &browser.handle()).await.unwrap());
+    assert_eq!(told_of.events(), []);
+
+    fleet.serve(&mut Browser::default(), |session| session.login_as(user("1")).unwrap()).await;
+    assert_eq!(fleet.manager.revoke_all("1").await.unwrap(), 1);
+    let events = told_of.events();
+    assert_eq!((events[1].kind, events[1].sessions), (AuditKind::Revocation, Some(1)));
+    assert_eq!((events[1].user_id.as_deref(), events.len()), (Some("1"), 2));
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use shared_session::{
     ErrorKind, SecretKeys, SessionManager,
-    users::{ManageUsers, NewUser, SqlUsers, Users},
+    users::{CurrentUser, ManageUsers, NewUser, SqlUsers, User, Users},
 };
 
 use sqlx::{SqlitePool, sqlite::SqlitePoolOptions};
@@ -102,6 +102,8 @@ async fn a_request_amid_a_password_change_looks_once_more() {
     // Another service renews the marks under the same cookie.
     renew(&fleet, &browser, &changed).await;
     assert_eq!(session.user().await.unwrap().map(|user| user.username).as_deref(), Some("ann"));
+    let marks = session.identity().unwrap().unwrap();
+    assert_eq!(marks.auth_hash, changed.session_auth_hash(&SecretKeys::new(KEY).unwrap()), "the newer ones");
     assert!(fleet.finish(&between).await.error().is_none());
 }
 
@@ -186,4 +188,35 @@ async fn a_change_of_the_password_that_a_service_has_seen_is_no_sign_of_another_
     assert_eq!(name(&fleet, &renewed).await.as_deref(), Some("ann"));
     assert_eq!(name(&fleet, &desk).await, None);
     assert_eq!(fleet.manager.stats().other_hashes, 0);
+}
+
+/// Whoever signs in tells which password the user has.
+#[tokio::test]
+async fn a_change_of_the_password_between_two_sign_ins_is_no_sign_of_another_key() {
+    let (fleet, users) = fleet_with_users_of_django().await;
+    let phone = signed_in(&fleet, &users, "ann").await;
+    users.set_password("1", "another horse").await.unwrap();
+    assert_eq!(name(&fleet, &phone).await, None);
+    assert_eq!(fleet.manager.stats().other_hashes, 0);
+}
+
+#[tokio::test]
+async fn only_staff_passes_as_staff_and_rights_are_read_from_the_tables() {
+    let (fleet, users, _) = fleet_with_users().await;
+    users.add_permission("blog", "post", "add_post", "Can").await.unwrap();
+    users.create_group("writers").await.unwrap();
+    let ann = users.create_user(NewUser::new("ann", "correct horse")).await.unwrap();
+    users.change_groups(&ann.id, &["writers".to_owned()].into(), &[].into()).await.unwrap();
+    let root = users.create_user(NewUser::new("root", "correct horse").with_superuser()).await.unwrap();
+    let of = async |user: &User| {
+        let browser = signed_in(&fleet, &users, &user.username).await;
+        let staff = CurrentUser::<User>::staff_of(fleet.load(&browser).await.1).await;
+        let user = CurrentUser::<User>::of(fleet.load(&browser).await.1).await.unwrap();
+        let may = user.require_perm("blog.add_post").await.map_err(|error| error.kind());
+        let (permissions, groups) = (user.permissions().await.unwrap(), user.groups().await.unwrap());
+        (staff.err().map(|error| error.kind()), may, permissions.contains("blog.add_post"), groups)
+    };
+    let forbidden = ErrorKind::Forbidden;
+    assert_eq!(of(&ann).await, (Some(forbidden), Err(forbidden), false, vec!["writers".to_owned()]));
+    assert_eq!(of(&root).await, (None, Ok(()), true, vec![]));
 }

@@ -14,6 +14,8 @@ use shared_session::{
 };
 
 mod fleet_check;
+mod handles;
+mod moves;
 mod own_users;
 mod time_zones;
 

@@ -128,6 +128,57 @@ async fn a_token_from_before_the_session_costs_a_load_and_an_outage_is_not_an_ol
     fleet.faults().fail_next("load", shared_session::testing::Fault::Refused);
     let error = jar.request(&manager).check_form_token(before.as_str()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
+    fleet.faults().fail_next("load", shared_session::testing::Fault::Refused);
+    let body = format!("csrfmiddlewaretoken={before}");
+    let posted = PostedForm::new(Some(b"application/x-www-form-urlencoded"), None, body.as_bytes());
+    let refused = jar.request(&manager).protected_form::<std::collections::BTreeMap<String, String>>(posted).await;
+    let refused = refused.unwrap_err();
+    assert_eq!((refused.error.kind(), refused.fields), (ErrorKind::Unavailable, None), "there is no form to show");
+}
+
+#[tokio::test]
+async fn a_forged_token_is_refused_in_an_anonymous_session_too() {
+    let fleet = Fleet::new();
+    for manager in [native(&fleet), django(&fleet)] {
+        let mut jar = Jar::default();
+        let handle = jar.request(&manager);
+        handle.form_token().unwrap();
+        handle.load().await.unwrap().insert("a", &1).unwrap();
+        jar.ends(&manager, &handle, Ending::Completed).await;
+        let mut other = Jar::default();
+        let (another_s, _) = other.page(&manager).await;
+        assert_eq!(jar.check(&manager, &another_s).await, Err(TokenRefusal::Stale));
+        let error = jar.request(&manager).check_form_token("forged").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::StaleForm);
+        assert_eq!(jar.request(&manager).load().await.unwrap().get::<u8>("a").unwrap(), Some(1));
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_for_the_cookie_that_the_handler_has_just_made() {
+    let fleet = Fleet::new();
+    let manager = native(&fleet);
+    let mut jar = Jar::default();
+    let handle = jar.request(&manager);
+    let session = handle.load().await.unwrap();
+    session.login_as(user("1")).unwrap();
+    session.commit().await.unwrap();
+    let token = handle.form_token().unwrap();
+    jar.ends(&manager, &handle, Ending::Completed).await;
+    assert_eq!(jar.check(&manager, &token).await, Ok(()));
+}
+
+#[tokio::test]
+async fn the_cookie_of_tokens_may_come_in_a_header_of_its_own() {
+    let fleet = Fleet::new();
+    let manager = native(&fleet);
+    let mut jar = Jar::default();
+    let (token, _) = jar.page(&manager).await;
+    let header = jar.header();
+    for headers in [["a=1", &header], [&header, "a=1"]] {
+        let request = manager.open(headers.map(str::as_bytes));
+        request.check_form_token(token.as_str()).await.unwrap();
+    }
 }
 
 #[tokio::test]

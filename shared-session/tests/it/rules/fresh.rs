@@ -46,6 +46,9 @@ async fn a_sign_in_is_fresh_for_a_while_and_again_after_another_one() {
     );
 
     assert_eq!(why(&Browser::default()).await, Some(UnauthenticatedReason::NoCookie));
+    let mut visitor = Browser::default();
+    fleet.serve(&mut visitor, |session| session.insert("a", &1).unwrap()).await;
+    assert_eq!(why(&visitor).await, Some(UnauthenticatedReason::Anonymous));
     fleet.memory.advance(IDLE);
     assert_eq!(why(&browser).await, Some(UnauthenticatedReason::Ended));
 }

@@ -123,6 +123,10 @@ async fn a_kept_session_is_read_without_the_store() {
         let after = service.manager.stats();
         assert_eq!((after.near_hits - before.near_hits, after.near_misses - before.near_misses), (10, 0));
         assert_eq!(after.loads, before.loads);
+        let (name, _) = browser.0.as_ref().unwrap().split_once('=').unwrap();
+        let unknown = Browser(Some(format!("{name}={}", "A".repeat(56))));
+        assert_eq!(service.read(&unknown).await, None);
+        assert_eq!(service.manager.stats().near_misses, after.near_misses + 1);
     }
 }
 

@@ -14,7 +14,8 @@ use metrics::{
     Counter, CounterFn, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 use shared_session::{
-    Close, Ending, ErrorKind, Identity, Stats,
+    Close, Ending, ErrorKind, Identity, Profile, Stats,
+    django::Django,
     store::{Deleted, Replaced, Seen, SessionStore},
     users::NewUser,
 };
@@ -123,6 +124,71 @@ async fn every_count_is_a_metric_and_every_metric_is_there_from_the_start() {
         assert_eq!(values.get(&format!("shared_session_{metric}")), Some(&count), "{metric}: {values:?}");
     }
     assert!(values.keys().eq(at_start.keys()), "{values:?}");
+}
+
+#[tokio::test]
+async fn a_commit_that_the_request_is_to_blame_for_is_no_error() {
+    let recorder = Recorded::default();
+    let _installed = metrics::set_default_local_recorder(&recorder);
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert(NAME, VALUE).unwrap()).await;
+    let large = "x".repeat(5000);
+    let outcome = fleet.serve(&mut browser, |session| session.insert(NAME, &large).unwrap()).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::TooLarge));
+    let (slow, session) = fleet.load(&browser).await;
+    session.take::<String>(NAME).unwrap();
+    fleet.serve(&mut browser, |session| session.remove(NAME).unwrap()).await;
+    assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::AlreadyTaken);
+    drop(slow);
+    let values = recorder.values();
+    for (outcome, count) in [("ok", 2), ("refused", 2), ("error", 0)] {
+        let metric = format!("shared_session_commit_seconds outcome={outcome}");
+        assert_eq!(values.get(&metric).copied().unwrap_or_default(), count, "{metric}: {values:?}");
+    }
+}
+
+#[tokio::test]
+async fn every_cookie_that_opens_nothing_is_a_miss() {
+    let misses = async |fleet: &Fleet, browser: &Browser| {
+        let before = fleet.manager.stats();
+        assert_eq!(fleet.get(browser, NAME).await, None);
+        let after = fleet.manager.stats();
+        (after.misses - before.misses, after.ended_again - before.ended_again)
+    };
+    let native = Fleet::new();
+    let mut browser = Browser::default();
+    native.serve(&mut browser, |session| session.insert(NAME, VALUE).unwrap()).await;
+    let replaced = browser.clone();
+    native.serve(&mut browser, |session| session.rotate().unwrap()).await;
+    assert_eq!(misses(&native, &replaced).await, (1, 0), "a cookie that was replaced");
+
+    // A store with a slow clock keeps it for longer than its record says.
+    let kept = native.memory.load(&browser.key()).await.unwrap().unwrap();
+    native.memory.advance(IDLE);
+    assert!(native.memory.create(&browser.key(), kept, IDLE).await.unwrap());
+    assert_eq!(misses(&native, &browser).await, (1, 0), "a session whose time is over");
+
+    let fleet = Fleet::new();
+    let django = Fleet { manager: fleet.manager.clone().with_profile(Profile::django(Django::cache())), ..fleet };
+    let mut browser = Browser::default();
+    django.serve(&mut browser, |session| session.insert(NAME, VALUE).unwrap()).await;
+    let ended = browser.clone();
+    django.serve(&mut browser, |session| session.logout().unwrap()).await;
+    assert_eq!(misses(&django, &ended).await, (1, 0), "a session that has a tombstone");
+}
+
+#[tokio::test]
+async fn the_span_of_a_commit_counts_the_attempts_of_a_move() {
+    watch();
+    let fleet = Fleet::new();
+    let django = Fleet { manager: fleet.manager.clone().with_profile(Profile::django(Django::cache())), ..fleet };
+    let mut browser = Browser::default();
+    django.serve(&mut browser, |session| session.insert(NAME, VALUE).unwrap()).await;
+    SEEN.set(Some(String::new()));
+    django.serve(&mut browser, |session| session.rotate().unwrap()).await;
+    let seen = SEEN.take().unwrap();
+    assert!(seen.contains("attempts=1"), "{seen}");
 }
 
 #[tokio::test]

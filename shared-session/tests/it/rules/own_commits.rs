@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared_session::{ErrorKind, LazySession, Outcome, Session, testing::Fault};
+use shared_session::{Ending, ErrorKind, LazySession, Outcome, Session, testing::Fault};
 
 use super::{Browser, Fleet, kind, user};
 
@@ -236,4 +236,97 @@ async fn a_load_that_is_dropped_or_outlives_its_request_does_no_harm() {
     assert!(fleet.finish(&handle).await.error().is_none());
     fleet.faults().release();
     assert_eq!(loading.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_commit_that_is_refused_before_it_begins_leaves_nothing_to_work_with() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+    let late = browser.clone();
+    fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
+    let session = fleet.load(&late).await.1;
+    assert!(!session.is_read_only());
+    session.insert("b", &1).unwrap();
+    assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Stale);
+    assert_eq!(session.get::<u8>("b").unwrap_err().kind(), ErrorKind::Stale);
+}
+
+#[tokio::test]
+async fn a_session_that_goes_while_a_take_fails_is_no_longer_there_for_the_handler() {
+    for (ends, expected) in [(true, ErrorKind::Gone), (false, ErrorKind::Stale)] {
+        let fleet = std::sync::Arc::new(Fleet::new());
+        let mut browser = Browser::default();
+        fleet.serve(&mut browser, |session| session.insert("voucher", &1).unwrap()).await;
+        let (_, session) = fleet.load(&browser).await;
+        session.take::<u8>("voucher").unwrap();
+        fleet.serve(&mut browser, |session| assert_eq!(session.take("voucher").unwrap(), Some(1))).await;
+        fleet.faults().after_next("replace", {
+            let fleet = fleet.clone();
+            move |_| async move {
+                let edit = |session: &Session| if ends { session.logout().unwrap() } else { session.rotate().unwrap() };
+                fleet.serve(&mut browser, edit).await;
+            }
+        });
+        assert_eq!(session.commit().await.unwrap_err().kind(), expected);
+        assert_eq!(session.get::<u8>("voucher").unwrap_err().kind(), expected);
+    }
+}
+
+/// Begins a commit that hangs in the store, and drops its future.
+async fn hanging_commit(fleet: &Fleet, session: &Session) {
+    fleet.faults().fail_next("replace", Fault::ReplyHangs);
+    tokio::select! {
+        _ = session.commit() => panic!("it hangs"),
+        () = fleet.faults().wait_for_hanging(1) => {}
+    }
+}
+
+/// Lets it end.
+async fn end_of_commit(fleet: &Fleet) {
+    fleet.faults().release();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_answer_after_a_commit_whose_future_was_dropped_is_private_to_who_is_signed_in() {
+    for (signed_in, expected) in [(true, Some("private")), (false, None)] {
+        let fleet = Fleet::new();
+        let mut browser = Browser::default();
+        let edit = |session: &Session| {
+            session.insert("a", &1).unwrap();
+            if signed_in {
+                session.login_as(user("1")).unwrap();
+            }
+        };
+        fleet.serve(&mut browser, edit).await;
+        let (handle, session) = fleet.load(&browser).await;
+        session.insert("a", &2).unwrap();
+        hanging_commit(&fleet, &session).await;
+        let (outcome, ()) = tokio::join!(fleet.finish(&handle), end_of_commit(&fleet));
+        assert_eq!((kind(&outcome), outcome.cache_control(false)), (None, expected));
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_ends_after_its_request_opens_nothing_again() {
+    let fleet = Fleet::new();
+    for is_dropped in [true, false] {
+        let mut browser = Browser::default();
+        fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+        let (handle, session) = fleet.load(&browser).await;
+        session.insert("a", &2).unwrap();
+        hanging_commit(&fleet, &session).await;
+        let closed = if is_dropped {
+            drop(handle.guard());
+            None
+        } else {
+            Some(fleet.manager.close(&handle, Ending::Completed))
+        };
+        end_of_commit(&fleet).await;
+        assert_eq!(session.insert("b", &1).unwrap_err().kind(), ErrorKind::Closed);
+        drop(closed);
+    }
 }

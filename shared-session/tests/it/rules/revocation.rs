@@ -60,6 +60,7 @@ async fn a_user_revokes_own_sessions_only() {
     assert!(!fleet.manager.revoke(Some("1"), &theirs.handle()).await.unwrap());
     assert!(fleet.manager.revoke(Some("1"), &mine.handle()).await.unwrap());
     assert!(!fleet.manager.revoke(Some("1"), &mine.handle()).await.unwrap());
+    assert!(fleet.memory.index_list("shared_session:user:1").await.unwrap().is_empty());
     assert_eq!(fleet.user_id(&mine).await, None);
     assert_eq!(fleet.user_id(&theirs).await.as_deref(), Some("2"));
 }
@@ -168,6 +169,8 @@ async fn a_list_shows_only_what_still_belongs_to_the_user() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.login_as(user("2")).unwrap()).await;
+    let theirs = fleet.memory.index_list("shared_session:user:2").await.unwrap();
+    assert_eq!(theirs, [browser.handle().as_str()], "the index of each user is another one");
     let deadline = fleet.memory.time().await.unwrap().after(super::ABSOLUTE);
     fleet.memory.index_add("shared_session:user:1", browser.handle().as_str(), deadline).await.unwrap();
     fleet.memory.index_add("shared_session:user:1", "not a handle", deadline).await.unwrap();
@@ -175,6 +178,24 @@ async fn a_list_shows_only_what_still_belongs_to_the_user() {
     assert!(fleet.manager.sessions_of("1").await.unwrap().is_empty());
     assert_eq!(fleet.manager.revoke_all("1").await.unwrap(), 0);
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("2"));
+}
+
+/// Somebody else signs in to it after it was read.
+#[tokio::test]
+async fn a_session_that_becomes_another_user_s_is_not_revoked_with_those_of_the_first() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let key = browser.key();
+    fleet.faults().before_next("delete", move |memory| async move {
+        super::conflict::rewrite(&memory, &key, |text| {
+            text.replace_range(66..109, &"S".repeat(43));
+            *text = text.replacen(r#""u":{"id":"1""#, r#""u":{"id":"2""#, 1);
+        })
+        .await;
+    });
+    assert_eq!(fleet.manager.revoke_all("1").await.unwrap(), 0);
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some());
 }
 
 #[tokio::test]

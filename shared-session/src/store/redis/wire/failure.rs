@@ -246,3 +246,74 @@ impl CallFailure {
 pub(crate) fn unexpected(effect: Effect) -> Error {
     CallFailure::Unexpected.into_error(effect)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(code: &str) -> CallFailure {
+        CallFailure::Answered(Answer::new(code, ""))
+    }
+
+    fn lost() -> CallFailure {
+        CallFailure::Lost(io::Error::from(io::ErrorKind::BrokenPipe).into())
+    }
+
+    #[test]
+    fn a_command_is_named_if_its_name_is_one() {
+        let named = |command: &str| {
+            let detail = format!("User ann has no permissions to run the '{command}' command");
+            forbidden_command(&detail).map(str::to_owned)
+        };
+        let longest = "x".repeat(40);
+        for command in ["client|tracking", "SET", &longest] {
+            assert_eq!(named(command).as_deref(), Some(command));
+        }
+        for other in ["se t", "s\u{e9}t", &"x".repeat(41)] {
+            assert_eq!(named(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn another_server_is_looked_for_where_this_one_may_be_the_wrong_one() {
+        let unsent = CallFailure::Unsent(Unsent::new(""));
+        for doubtful in [unsent, lost(), CallFailure::TimedOut, answered("READONLY"), answered("LOADING")] {
+            assert!(doubtful.is_doubtful(), "{doubtful:?}");
+        }
+        for certain in [answered("OOM"), CallFailure::Unexpected, CallFailure::Unreplicated(None)] {
+            assert!(!certain.is_doubtful(), "{certain:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_write_may_be_undecided() {
+        let of = |failure: CallFailure, effect| {
+            let error = failure.into_error(effect);
+            (error.is_undecided(), error.is_late())
+        };
+        for failure in [lost, || CallFailure::Unexpected, || CallFailure::TimedOut] {
+            assert_eq!(of(failure(), Effect::Read), (false, false));
+            assert!(of(failure(), Effect::Write).0);
+        }
+        assert!(of(CallFailure::TimedOut, Effect::Write).1);
+        for failure in [answered("OOM"), CallFailure::Unsent(Unsent::new("")), CallFailure::Unreplicated(None)] {
+            assert!(!of(failure, Effect::Write).0);
+        }
+    }
+
+    #[test]
+    fn what_the_operating_system_says_is_kept_and_what_the_server_sent_is_not() {
+        use std::error::Error as _;
+        let parse = CallFailure::Lost((RedisErrorKind::Parse, "the-value").into());
+        assert!(lost().into_error(Effect::Read).source().is_some());
+        let error = parse.into_error(Effect::Read);
+        assert!(error.source().is_none() && !format!("{error:?}").contains("the-value"), "{error:?}");
+    }
+
+    #[test]
+    fn a_login_that_fails_is_told_from_a_server_that_cannot_be_reached() {
+        let told = |kind| Unsent::from(RedisError::from((kind, "the-value"))).message;
+        assert!(told(RedisErrorKind::AuthenticationFailed).contains("login"));
+        assert!(told(RedisErrorKind::Parse).contains("cannot be reached"));
+    }
+}

@@ -1,0 +1,152 @@
+//! What a limit of sessions ends and refuses, and what it leaves alone.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use shared_session::{
+    ErrorKind, Profile, SessionLimit, audit::AuditKind, django::Django, store::SessionStore, testing::Fault,
+};
+
+use super::{ABSOLUTE, Browser, Fleet, conflict::rewrite, kind, lifetime, user};
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+fn limited(limit: SessionLimit) -> Fleet {
+    let fleet = Fleet::new();
+    let manager = fleet.manager.clone().with_session_limit(limit);
+    Fleet { manager, ..fleet }
+}
+
+/// Signs the user 1 in, a moment after what was before.
+async fn sign_in(fleet: &Fleet, browser: &mut Browser) -> Option<ErrorKind> {
+    fleet.memory.advance(MOMENT);
+    kind(&fleet.serve(browser, |session| session.login_as(user("1")).unwrap()).await)
+}
+
+async fn new_sign_in(fleet: &Fleet) -> Browser {
+    let mut browser = Browser::default();
+    assert_eq!(sign_in(fleet, &mut browser).await, None);
+    browser
+}
+
+#[tokio::test]
+async fn a_sign_in_within_the_limit_reads_no_other_session() {
+    for limit in [SessionLimit::EndOldest(2), SessionLimit::Refuse(2)] {
+        let fleet = limited(limit);
+        new_sign_in(&fleet).await;
+        fleet.store.take_calls();
+        new_sign_in(&fleet).await;
+        assert!(!fleet.store.take_calls().contains(&"load"), "{limit:?}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_sign_in_looks_at_the_other_sessions() {
+    for limit in [SessionLimit::EndOldest(2), SessionLimit::Refuse(2)] {
+        let fleet = limited(limit);
+        let mut browser = new_sign_in(&fleet).await;
+        fleet.store.take_calls();
+        fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
+        assert!(!fleet.store.take_calls().contains(&"index_list"), "{limit:?}");
+    }
+}
+
+#[tokio::test]
+async fn to_sign_in_again_takes_no_place() {
+    for limit in [SessionLimit::EndOldest(1), SessionLimit::Refuse(1)] {
+        let fleet = limited(limit);
+        let mut browser = new_sign_in(&fleet).await;
+        assert_eq!(sign_in(&fleet, &mut browser).await, None, "{limit:?}");
+        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_another_one_overtook_is_refused_and_told_as_no_revocation() {
+    let fleet = limited(SessionLimit::Refuse(1));
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let kinds = Arc::clone(&told);
+    let manager = fleet.manager.clone().with_audit(move |event| kinds.lock().unwrap().push(event.kind));
+    let fleet = Arc::new(Fleet { manager, ..fleet });
+    let first = Arc::new(Mutex::new(Browser::default()));
+    fleet.faults().after_next("index_list", {
+        let (fleet, first) = (Arc::clone(&fleet), Arc::clone(&first));
+        move |memory| async move {
+            *first.lock().unwrap() = new_sign_in(&fleet).await;
+            memory.advance(MOMENT);
+        }
+    });
+    assert_eq!(sign_in(&fleet, &mut Browser::default()).await, Some(ErrorKind::Forbidden));
+    let first = first.lock().unwrap().clone();
+    let left: Vec<_> = fleet.manager.sessions_of("1").await.unwrap().iter().map(|session| session.handle).collect();
+    assert_eq!(left, [first.handle()]);
+    assert_eq!(*told.lock().unwrap(), [AuditKind::SignIn]);
+}
+
+#[tokio::test]
+async fn the_oldest_sign_in_is_ended_also_where_it_would_live_the_longest() {
+    let fleet = limited(SessionLimit::EndOldest(4));
+    let mut browsers = Vec::new();
+    for days in (1..=12).rev() {
+        let lives_shorter_each_time = lifetime().with_absolute(ABSOLUTE * days);
+        let manager = fleet.manager.clone().with_lifetime(lives_shorter_each_time);
+        let (store, memory) = (fleet.store.clone(), fleet.memory.clone());
+        browsers.push(new_sign_in(&Fleet { manager, store, memory }).await);
+    }
+    let mut left = Vec::new();
+    for browser in &browsers {
+        left.push(fleet.user_id(browser).await.is_some());
+    }
+    assert_eq!(left, [[false; 4], [false; 4], [true; 4]].concat());
+}
+
+/// Django's sessions say nothing of their sign-in, so any of them may seem to be the oldest.
+#[tokio::test]
+async fn a_session_that_moves_stays_with_the_sign_in_that_it_moves_for() {
+    let fleet = limited(SessionLimit::EndOldest(1));
+    let fleet = Fleet { manager: fleet.manager.clone().with_profile(Profile::django(Django::cache())), ..fleet };
+    new_sign_in(&fleet).await;
+    for _ in 0..16 {
+        let mut browser = Browser::default();
+        fleet.serve(&mut browser, |session| session.insert("cart", &1).unwrap()).await;
+        assert_eq!(sign_in(&fleet, &mut browser).await, None);
+        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
+    }
+}
+
+#[tokio::test]
+async fn another_user_s_session_in_the_index_is_not_ended() {
+    let fleet = limited(SessionLimit::EndOldest(1));
+    let mut theirs = Browser::default();
+    fleet.serve(&mut theirs, |session| session.login_as(user("2")).unwrap()).await;
+    let deadline = fleet.memory.time().await.unwrap().after(ABSOLUTE);
+    fleet.memory.index_add("shared_session:user:1", theirs.handle().as_str(), deadline).await.unwrap();
+    new_sign_in(&fleet).await;
+    assert_eq!(fleet.user_id(&theirs).await.as_deref(), Some("2"));
+}
+
+#[tokio::test]
+async fn a_session_that_becomes_another_user_s_before_it_is_ended_stays() {
+    let fleet = limited(SessionLimit::EndOldest(1));
+    let oldest = new_sign_in(&fleet).await;
+    let key = oldest.key();
+    fleet.faults().before_next("delete", move |memory| async move {
+        rewrite(&memory, &key, |text| {
+            text.replace_range(66..109, &"S".repeat(43));
+            *text = text.replacen(r#""u":{"id":"1""#, r#""u":{"id":"9""#, 1);
+        })
+        .await;
+    });
+    new_sign_in(&fleet).await;
+    assert!(fleet.memory.load(&oldest.key()).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_sign_in_fails_if_the_session_beyond_the_limit_cannot_be_ended() {
+    let fleet = limited(SessionLimit::EndOldest(1));
+    new_sign_in(&fleet).await;
+    fleet.faults().fail_next("delete", Fault::Refused);
+    assert_eq!(sign_in(&fleet, &mut Browser::default()).await, Some(ErrorKind::Unavailable));
+}
