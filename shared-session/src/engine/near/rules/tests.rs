@@ -109,6 +109,10 @@ fn both_bounds_hold_and_what_is_used_stays() {
     assert_eq!((shard.kept.len(), shard.bytes), (1, 30));
     shard.fill(handle(6), slot(6), shard.begin(slot(6), now).unwrap(), 6, 36);
     assert_eq!((shard.kept.len(), shard.get(&handle(5), now)), (1, Some(5)), "what can never fit pushes nothing out");
+    shard.fill(handle(7), slot(7), shard.begin(slot(7), now).unwrap(), 7, 5);
+    assert_eq!((shard.kept.len(), shard.bytes), (2, 35), "what just fits pushes nothing out either");
+    shard.fill(handle(8), slot(8), shard.begin(slot(8), now).unwrap(), 8, 35);
+    assert_eq!((shard.kept.len(), shard.bytes, shard.get(&handle(8), now)), (1, 35, Some(8)));
 }
 
 /// What can happen between a cache, its two connections and the server.
