@@ -126,6 +126,16 @@ async fn a_killed_primary_costs_its_slots_alone_and_its_replica_is_followed() {
     }
 }
 
+/// Its slots are the first ones.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_is_that_of_the_next_primary_while_the_first_one_is_down() {
+    let cluster = Cluster::with_args(RedisKind::New, &["--cluster-require-full-coverage", "no"]);
+    let store = connect_to(&cluster).await;
+    store.time().await.unwrap();
+    cluster.owner("06S").kill();
+    store.time().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_primary_that_hangs_is_left_for_its_replica() {
     let cluster = Cluster::start(RedisKind::Valkey);

@@ -330,3 +330,19 @@ fn a_store_outlives_the_runtime_that_made_it() {
     drop(second);
     assert!(runtime().block_on(store.load(KEY)).unwrap().is_some());
 }
+
+/// It would be as good as any other to the pool.
+#[cfg(feature = "deadpool")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_of_a_pool_to_what_has_become_a_replica_is_not_put_back() {
+    let redis = Redis::start(RedisKind::Old);
+    let pool = pool(&redis.url());
+    let store = RedisStore::from_pool_with(pool.clone(), &patient());
+    assert_eq!(store.load(KEY).await.unwrap(), None);
+    redis.cli(&["LPUSH", "test:list", "an element"]);
+    assert_eq!(store.load("test:list").await.unwrap_err().kind(), ErrorKind::Unreadable);
+    assert_eq!(pool.status().size, 1, "an answer is an answer");
+    assert_eq!(redis.cli(&["REPLICAOF", "127.0.0.1", "1"]), "OK");
+    assert_unavailable(&store.create(KEY, value(), MINUTE).await.unwrap_err());
+    assert_eq!(pool.status().size, 0);
+}

@@ -109,6 +109,10 @@ fn both_bounds_hold_and_what_is_used_stays() {
     assert_eq!((shard.kept.len(), shard.bytes), (1, 30));
     shard.fill(handle(6), slot(6), shard.begin(slot(6), now).unwrap(), 6, 36);
     assert_eq!((shard.kept.len(), shard.get(&handle(5), now)), (1, Some(5)), "an oversized value evicts nothing");
+    shard.fill(handle(7), slot(7), shard.begin(slot(7), now).unwrap(), 7, 5);
+    assert_eq!((shard.kept.len(), shard.bytes), (2, 35), "a value that just fits evicts nothing either");
+    shard.fill(handle(8), slot(8), shard.begin(slot(8), now).unwrap(), 8, 35);
+    assert_eq!((shard.kept.len(), shard.bytes, shard.get(&handle(8), now)), (1, 35, Some(8)));
 }
 
 /// An event between a cache, its two connections and the server.

@@ -311,6 +311,13 @@ mod tests {
     }
 
     #[test]
+    fn what_came_too_late_is_told_from_what_was_lost() {
+        let of = |kind: io::ErrorKind| CallFailure::from(RedisError::from(io::Error::from(kind)));
+        assert!(matches!(of(io::ErrorKind::TimedOut), CallFailure::TimedOut));
+        assert!(matches!(of(io::ErrorKind::BrokenPipe), CallFailure::Lost(_)));
+    }
+
+    #[test]
     fn a_login_that_fails_is_told_from_a_server_that_cannot_be_reached() {
         let told = |kind| Unsent::from(RedisError::from((kind, "the-value"))).message;
         assert!(told(RedisErrorKind::AuthenticationFailed).contains("login"));

@@ -175,6 +175,8 @@ mod tests {
         b":-12\r\n",
         b":9223372036854775807\r\n",
         b"$-1\r\n",
+        b"*-1\r\n",
+        b"*2\r\n*-1\r\n:1\r\n",
         b"$0\r\n\r\n",
         b"$12\r\n\r\n$3\r\nabc\r\nx\r\n",
         b"_\r\n",
@@ -206,7 +208,8 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_an_error() {
-        let nested = b"*1\r\n".repeat(101);
+        let nested = b"*1\r\n".repeat(DEEPEST);
+        assert_eq!(read(&nested[4..]).unwrap(), None, "one less is as deep as may be");
         for bytes in [
             &b"HTTP/1.1 400 Bad Request\r\n"[..],
             b"x",
@@ -216,6 +219,7 @@ mod tests {
             b"$1\r\nabc",
             b":\r\n",
             b":x\r\n",
+            b":1:\r\n",
             b"+OK\rx",
             b"*x\r\n",
             b"%-2\r\n",
