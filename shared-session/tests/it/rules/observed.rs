@@ -8,6 +8,7 @@ use std::{
         Arc, Mutex, Once,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use metrics::{
@@ -165,7 +166,7 @@ async fn every_cookie_that_opens_nothing_is_a_miss() {
 
     // A store with a slow clock keeps it for longer than its record says.
     let kept = native.memory.load(&browser.key()).await.unwrap().unwrap();
-    native.memory.advance(IDLE);
+    native.memory.advance(IDLE + Duration::from_secs(1));
     assert!(native.memory.create(&browser.key(), kept, IDLE).await.unwrap());
     assert_eq!(misses(&native, &browser).await, (1, 0), "a session whose time is over");
 

@@ -11,7 +11,8 @@ use shared_session::{
 
 use super::{ABSOLUTE, Browser, Fleet, conflict::rewrite, kind, lifetime, user};
 
-const MOMENT: Duration = Duration::from_millis(1);
+/// Longer than what services may think differently of the time.
+const MOMENT: Duration = Duration::from_secs(1);
 
 fn limited(limit: SessionLimit) -> Fleet {
     let fleet = Fleet::new();
