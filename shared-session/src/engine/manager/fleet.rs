@@ -95,13 +95,14 @@ fn judge(found: Findings) -> Result<FleetCheck, Error> {
         )),
         Findings { fitting: 0, other_codec: Some(other), .. } => mismatch(other),
         Findings { punctual: 0, shifted: Some(by), .. } => mismatch(format!(
-            "the store keeps sessions for {} min {} than their records state, so the time zone in which it holds local times, or the \
-             lifetime of sessions, does not match",
+            "the store keeps sessions for {} min {} than their records state, so the time zone in which it holds local \
+             times, or the lifetime of sessions, does not match",
             by.unsigned_abs() / 60,
             if by > 0 { "longer" } else { "less" },
         )),
         Findings { confirmed: 0, denied: 1.., .. } => mismatch(
-            "none of the signed-in sessions in the store belongs to its user, so the secret key or the user table does not match"
+            "none of the signed-in sessions in the store belongs to its user, so the secret key or the user table does not \
+             match"
                 .to_owned(),
         ),
         found => Ok(FleetCheck { sessions: found.fitting, users: found.confirmed }),

@@ -121,7 +121,7 @@ async fn a_service_that_reads_local_times_in_another_zone_does_not_fit() {
     assert_eq!(here.check_fleet().await.unwrap().sessions, 1);
     let error = manager("UTC").await.check_fleet().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.to_string().contains("for 480 min longer than they say"), "{error}");
+    assert!(error.to_string().contains("for 480 min longer than their records state"), "{error}");
 
     // One that ends when it says outweighs it.
     let there = manager("UTC").await;

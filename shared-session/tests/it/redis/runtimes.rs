@@ -21,11 +21,13 @@ fn clients(redis: &Redis) -> usize {
     redis.cli(&["CLIENT", "LIST"]).lines().count() - 1
 }
 
+/// Waits for the number, and looks again a moment later.
 async fn assert_clients(redis: &Redis, expected: usize, when: &str) {
     let end = Instant::now() + Duration::from_secs(30);
     while clients(redis) != expected && Instant::now() < end {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(clients(redis), expected, "{when}");
 }
 
@@ -34,15 +36,21 @@ fn a_runtime_has_one_pair_of_connections_of_its_own_while_somebody_uses_it() {
     let redis = Redis::start(RedisKind::Old);
     let home = home();
     let manager = home.block_on(async { SessionManager::new(RedisStore::connect(&redis.url()).await.unwrap()) });
-    home.block_on(async { manager.on_this_runtime().ping().await.unwrap() });
-    home.block_on(assert_clients(&redis, 2, "one for reads and one for writes, on the runtime that connected"));
+    home.block_on(async {
+        let own = manager.on_this_runtime();
+        own.ping().await.unwrap();
+        assert_clients(&redis, 2, "one for reads and one for writes, on the runtime that connected").await;
+        own.ping().await.unwrap();
+    });
     let worker = runtime();
     worker.block_on(async {
         let first = manager.on_this_runtime();
         first.ping().await.unwrap();
-        manager.on_this_runtime().ping().await.unwrap();
+        let second = manager.on_this_runtime();
+        second.ping().await.unwrap();
         assert_clients(&redis, 4, "those on one runtime share its connections").await;
         first.ping().await.unwrap();
+        second.ping().await.unwrap();
         let another = std::thread::spawn(move || runtime().block_on(async { first.on_this_runtime().ping().await }));
         another.join().unwrap().unwrap();
     });
@@ -93,6 +101,13 @@ fn a_near_cache_keeps_to_the_connections_that_hear_of_changes() {
         SessionManager::new(store).with_near_cache(NearCache::new()).unwrap()
     });
     let before = clients(&redis);
-    runtime().block_on(async { manager.on_this_runtime().ping().await }).unwrap();
-    home.block_on(assert_clients(&redis, before, "no other connections"));
+    runtime().block_on(async {
+        let own = manager.on_this_runtime();
+        own.ping().await.unwrap();
+        // Time enough to connect.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        own.ping().await.unwrap();
+        assert_eq!(clients(&redis), before, "no other connections");
+    });
+    drop(home);
 }

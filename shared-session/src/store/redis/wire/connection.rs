@@ -7,8 +7,7 @@ use redis::Value;
 use tokio::time::Instant;
 
 use super::{
-    address::Address,
-    address::{Servers, Target},
+    address::{Address, Servers, Target},
     call_limit::CallLimit,
     capabilities::Capabilities,
     cluster::Cluster,
@@ -311,5 +310,36 @@ mod pool {
             Ok(Err(_)) | Err(_) => Unsent::new("the Redis pool had no connection in time"),
         };
         Err(CallFailure::Unsent(unsent))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::store::redis::wire::address;
+
+    fn lanes(config: &RedisConfig) -> BTreeSet<usize> {
+        let calls = Arc::new(CallLimit::new(config.max_calls));
+        let target = address::parse("redis://127.0.0.1:1").unwrap();
+        let connection = Connection::new(target, config, calls, Trusts::default()).unwrap();
+        let node = Address::Tcp("node".into(), 1);
+        assert_eq!(connection.lane(To::Node(&node)), READS + 1);
+        (0..100)
+            .map(|n| {
+                let key = format!("key-{n}");
+                let lane = connection.lane(To::Key(&key));
+                assert_eq!(connection.lane(To::Key(&key)), lane, "writes to a key share a lane");
+                lane
+            })
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn writes_have_one_lane_and_several_where_they_wait_for_replicas() {
+        assert_eq!(lanes(&RedisConfig::new()), [READS + 1].into());
+        let waiting = RedisConfig::new().with_replicas(1, Duration::from_secs(1));
+        assert_eq!(lanes(&waiting), (1..=usize::from(WAITING_LANES)).map(|lane| READS + lane).collect());
     }
 }

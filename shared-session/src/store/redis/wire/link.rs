@@ -261,6 +261,51 @@ mod tests {
         assert!(!link.is_good());
     }
 
+    fn answered(error: &[u8]) -> Result<Value, CallFailure> {
+        reply(Ok(redis::parse_redis_value(error).unwrap()))
+    }
+
+    #[tokio::test]
+    async fn only_late_reads_in_a_row_end_the_trust_in_a_server() {
+        let late = || Err(CallFailure::TimedOut);
+        for reset in [Ok(Value::Nil), answered(b"-ERR syntax\r\n"), answered(b"-READONLY a replica\r\n")] {
+            let (link, _end) = link();
+            for outcome in [late(), late(), reset, late(), late()] {
+                link.note(READS, &link.lanes[0], &outcome);
+                assert!(link.is_good(), "{outcome:?}");
+            }
+            link.note(READS, &link.lanes[0], &late());
+            assert!(!link.is_good());
+        }
+    }
+
+    #[tokio::test]
+    async fn one_late_write_ends_the_trust_in_a_server() {
+        let (link, _end) = link();
+        link.note(READS + 1, &link.lanes[0], &Err(CallFailure::TimedOut));
+        assert!(!link.is_good());
+    }
+
+    #[tokio::test]
+    async fn a_link_with_a_lost_connection_accepts_no_more_commands() {
+        let (link, _end) = link();
+        let lost = redis::RedisError::from((redis::ErrorKind::Io, "lost"));
+        link.note(READS, &link.lanes[0], &Err(CallFailure::Lost(lost)));
+        assert!(!link.is_good());
+    }
+
+    #[tokio::test]
+    async fn the_tasks_of_a_link_end_with_it() {
+        let (mut link, _end) = link();
+        let (held, ended) = tokio::sync::oneshot::channel::<()>();
+        link.accompany(async move {
+            std::future::pending::<()>().await;
+            drop(held);
+        });
+        drop(link);
+        timeout(MINUTE, ended).await.expect("the task ends").unwrap_err();
+    }
+
     /// On one thread, as a worker of Actix Web is, the driver cannot read while a handler blocks.
     #[tokio::test]
     async fn a_reply_that_came_while_the_thread_was_busy_is_not_late() {
