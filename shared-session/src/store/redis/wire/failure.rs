@@ -275,6 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn an_error_of_redis_without_a_code_of_its_own_is_explained_by_its_text() {
+        for (detail, message) in [
+            ("unknown command 'EVALSHA'", "renamed or disabled"),
+            ("DB index is out of range", "no database of the number in the URL"),
+            ("max number of clients reached", "too many clients"),
+            ("syntax error", "Redis answered with the error ERR"),
+        ] {
+            let answer = Answer::new("ERR", detail);
+            assert!(answer.message.contains(message), "{detail}: {}", answer.message);
+        }
+    }
+
+    #[test]
     fn another_server_is_looked_for_where_this_one_may_be_the_wrong_one() {
         let unsent = CallFailure::Unsent(Unsent::new(""));
         for doubtful in [unsent, lost(), CallFailure::TimedOut, answered("READONLY"), answered("LOADING")] {

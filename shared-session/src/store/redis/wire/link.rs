@@ -287,6 +287,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn only_a_server_that_has_become_a_replica_is_left_after_an_error() {
+        let (mut link, _end) = link();
+        link.since = Instant::now().checked_sub(MINUTE).unwrap();
+        link.note(READS + 1, &link.lanes[0], &answered(b"-ERR syntax\r\n"));
+        assert!(link.is_good());
+        link.note(READS + 1, &link.lanes[0], &answered(b"-READONLY a replica\r\n"));
+        assert!(!link.is_good());
+    }
+
+    #[tokio::test]
     async fn a_link_with_a_lost_connection_accepts_no_more_commands() {
         let (link, _end) = link();
         let lost = redis::RedisError::from((redis::ErrorKind::Io, "lost"));
