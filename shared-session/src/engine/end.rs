@@ -109,26 +109,27 @@ impl Core {
 
     /// Ends the session at `place`, which was seen as `loaded`. Returns whether it existed.
     pub(crate) async fn end_at(&self, place: &Place, loaded: &Record, mark: Tombstone) -> Result<bool, Error> {
-        self.bury(place, mark).await;
+        let _: bool = self.bury(place, mark).await;
         self.delete(&place.key, loaded.ownership(), loaded).await
     }
 
     /// Ends the session at `place`, which belongs to the caller, whatever its content.
     pub(crate) async fn end_owned(&self, place: &Place, owned: &Ownership) -> Result<(), Error> {
-        self.bury(place, Tombstone::Ended).await;
+        let _: bool = self.bury(place, Tombstone::Ended).await;
         let _: Deleted = self.store.delete(&place.key, owned.seen()).await?;
         Ok(())
     }
 
     /// Writes the tombstone. The deletion that follows ends the session, so a sign-out works even if the store cannot
-    /// take the tombstone (out of memory, say).
-    pub(crate) async fn bury(&self, place: &Place, mark: Tombstone) {
-        let Some(key) = self.profile.tombstone_key(place) else { return };
+    /// take the tombstone (out of memory, say). Returns false if there was one already.
+    pub(crate) async fn bury(&self, place: &Place, mark: Tombstone) -> bool {
+        let Some(key) = self.profile.tombstone_key(place) else { return true };
         // A program that restores the session saw it before its end, and writes it with the idle lifetime at most.
         let ttl = self.lifetime.idle().saturating_mul(2);
-        if let Err(error) = self.store.create(&key, mark.to_text().into(), ttl).await {
+        self.store.create(&key, mark.to_text().into(), ttl).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "an ended session has no tombstone; another program may bring it back");
-        }
+            true
+        })
     }
 
     /// Deletes a record if its secret is still the one seen, or if it still belongs to the user it was loaded with.

@@ -130,7 +130,7 @@ async fn begun(mut committed: Committed) -> Result<(CookieAction, bool), Error> 
         Ok(Err(_)) => Err(did_not_finish()),
         Err(_) => {
             let message = "a commit was abandoned before its result was known";
-            Err(Error::new(ErrorKind::Unavailable, message))
+            Err(Error::new(ErrorKind::Unavailable, message).undecided())
         }
     }
 }

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use crate::{
     engine::{
         core::{Core, session_limit::SessionLimit},
+        draft::SessionEnd,
         plan::{Plan, Write},
         write::written::Written,
     },
     error::{Error, ErrorKind},
-    record::{Place, Record},
+    record::{Place, Record, id::Token},
     store::StoreTime,
 };
 
@@ -22,8 +23,13 @@ impl Core {
         let Some(limit @ SessionLimit::Refuse(_)) = self.session_limit else { return Ok(()) };
         let (login, own) = match &plan.write {
             Some(Write::Create(new)) => (&new.login, None),
-            Some(Write::Edit(edit)) => (&edit.pending.login, Some(self.profile.place(&edit.token))),
+            Some(Write::Edit(edit)) => (&edit.pending.login, Some(&edit.token)),
             Some(Write::Touch { .. }) | None => return Ok(()),
+        };
+        let ended: &[Token] = match &plan.end {
+            Some(SessionEnd::Record(token, _) | SessionEnd::Unreadable(token, _)) => std::slice::from_ref(token),
+            Some(SessionEnd::Cookies(tokens)) => tokens,
+            None => &[],
         };
         let Some(user_id) = login.as_ref().map(|identity| identity.user_id.as_str()) else { return Ok(()) };
         let places = self.places_of(user_id).await?;
@@ -31,7 +37,8 @@ impl Core {
             return Ok(());
         }
         let sessions = self.records_of(user_id, places).await?;
-        let others = sessions.iter().filter(|(place, _)| Some(place) != own.as_ref()).count();
+        let replaced: Vec<_> = ended.iter().chain(own).map(|token| self.profile.place(token)).collect();
+        let others = sessions.iter().filter(|(place, _)| !replaced.contains(place)).count();
         if others < limit.most() { Ok(()) } else { Err(too_many()) }
     }
 

@@ -46,15 +46,15 @@ impl Core {
             }
             let seen = base.version();
             let current = match self.store.delete(&old.key, Some(&seen)).await {
-                Ok(Deleted::Done) => {
-                    self.bury(&old, Tombstone::Moved(now)).await;
+                Ok(Deleted::Done) if self.bury(&old, Tombstone::Moved(now)).await => {
                     self.unindex(&base, &old).await;
                     self.stats.commits.add_one();
                     tracing::Span::current().record("attempts", attempt + 1);
                     let max_age = self.max_age(&record, now);
                     return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
                 }
-                Ok(Deleted::Gone) => Err(gone()),
+                // Under a tombstone the session had ended before, and another program had brought it back.
+                Ok(Deleted::Done | Deleted::Gone) => Err(gone()),
                 Ok(Deleted::Conflict(current)) => Ok(current),
                 Err(error) => Err(error),
             };

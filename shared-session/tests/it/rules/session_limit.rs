@@ -151,3 +151,19 @@ async fn a_sign_in_fails_if_the_session_beyond_the_limit_cannot_be_ended() {
     fleet.faults().fail_next("delete", Fault::Refused);
     assert_eq!(sign_in(&fleet, &mut Browser::default()).await, Some(ErrorKind::Unavailable));
 }
+
+#[tokio::test]
+async fn the_session_that_a_sign_in_replaces_takes_no_room() {
+    let fleet = limited(SessionLimit::Refuse(1));
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let outcome = fleet
+        .serve(&mut browser, |session| {
+            session.logout().unwrap();
+            session.login_as(user("1")).unwrap();
+        })
+        .await;
+    assert!(outcome.error().is_none(), "{outcome:?}");
+    assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 1);
+    assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
+}

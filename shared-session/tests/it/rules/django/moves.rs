@@ -2,7 +2,7 @@
 
 use shared_session::{ErrorKind, django::pickle::Pickle, store::SessionStore, testing::Fault};
 
-use super::{IDLE, PREFIX, fleet, made_by_django, session_key, signed_in, stored, write_while_it_moves};
+use super::{IDLE, PREFIX, fleet, made_by_django, session_key, set, signed_in, stored, write_while_it_moves};
 use crate::rules::{Fleet, kind};
 
 #[tokio::test]
@@ -32,6 +32,20 @@ async fn a_session_that_somebody_signs_in_to_while_it_moves_is_theirs() {
     let outcome = fleet.serve(&mut browser, |session| session.rotate().unwrap()).await;
     assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Stale), None));
     assert_eq!(fleet.user_id(&before).await.as_deref(), Some("9"));
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_and_that_django_wrote_again_is_not_moved() {
+    let fleet = fleet();
+    let browser = made_by_django(&fleet, &[("a", "1")]).await;
+    let revived = stored(&fleet, &session_key(&browser)).await.unwrap();
+    let (slow, session) = fleet.load(&browser).await;
+    session.rotate().unwrap();
+    fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
+    set(&fleet, &session_key(&browser), revived).await;
+    let outcome = fleet.finish(&slow).await;
+    assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Gone), None));
+    assert!(fleet.manager.all_sessions(None).await.unwrap().sessions.is_empty());
 }
 
 #[tokio::test]
