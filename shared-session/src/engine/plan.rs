@@ -6,7 +6,7 @@ use crate::{
     audit::AuditKind,
     engine::draft::{
         Draft, Intent, Loaded, SessionEnd,
-        merge::{Delta, MissedTake},
+        merge::{Delta, MissedTake, Original},
         stale,
     },
     error::Error,
@@ -131,7 +131,8 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
         (Loaded::Nothing { .. }, _) if edited => {
             let pending = pending(None);
             // Edits without effect start no session, and neither does an expiry.
-            (!pending.delta.resolve(&Entries::empty(), missed)?.is_empty()).then_some(Write::Create(pending))
+            (!pending.delta.resolve_on(Original::Loaded, &Entries::empty(), missed)?.is_empty())
+                .then_some(Write::Create(pending))
         }
         (Loaded::Nothing { .. } | Loaded::Rotated(..) | Loaded::Unreadable(..), _) => None,
     };

@@ -29,6 +29,9 @@ use crate::{
     store::StoreTime,
 };
 
+/// The number of times that an update is tried while other tasks of its request, or its own closure, edit its entry.
+const UPDATE_ATTEMPTS: usize = 64;
+
 /// A loaded session. Reads and edits are synchronous; the edits are committed, in one atomic step, before the response
 /// is sent.
 ///
@@ -58,10 +61,8 @@ impl Session {
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn get<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
         let name = name.entry_name();
-        self.0.with(|open| {
-            let Some(value) = open.draft.delta.get(open.draft.base.entries()?, name) else { return Ok(None) };
-            value.read().map_err(|error| error.of_entry(name))
-        })
+        let Some(value) = self.json(name)? else { return Ok(None) };
+        value.read().map_err(|error| error.of_entry(name))
     }
 
     /// The names of all entries, sorted. No I/O.
@@ -116,21 +117,36 @@ impl Session {
     {
         let name = name.entry_name();
         let (core, entry) = (Arc::clone(&self.0.core), name.to_owned());
-        let next = move |stored: Option<&Json>| {
+        let next = Arc::new(move |stored: Option<&Json>| {
             let next = next(&f, stored).map_err(|error| error.of_entry(&entry))?;
             // An unchanged value is in the session already, so it needs no check.
             if let Some((next, _)) = next.as_ref().filter(|(next, _)| stored != Some(next)) {
                 core.profile.check(next).map_err(|error| error.of_entry(&entry))?;
             }
             Ok::<_, Error>(next)
-        };
-        self.0.with(|open| {
-            let value = open.draft.delta.get(open.draft.base.entries()?, name);
+        });
+        // The closure is the caller's and may use the session, so it runs without the lock.
+        for _ in 0..UPDATE_ATTEMPTS {
+            let value = self.json(name)?;
             let (json, typed) = next(value.as_ref())?.unzip();
-            let step: Step = Arc::new(move |stored| Ok(next(stored)?.map(|(json, _)| json)));
-            open.draft.delta.update(name, step, json);
-            Ok(typed)
-        })
+            let is_current = self.0.with(|open| {
+                let is_current = open.draft.delta.get(open.draft.base.entries()?, name) == value;
+                if is_current {
+                    let next = next.clone();
+                    let step: Step = Arc::new(move |stored| Ok(next(stored)?.map(|(json, _)| json)));
+                    open.draft.delta.update(name, step, json);
+                }
+                Ok(is_current)
+            })?;
+            if is_current {
+                return Ok(typed);
+            }
+        }
+        Err(Error::new(ErrorKind::Value, "an entry kept changing while its update ran").of_entry(name))
+    }
+
+    fn json(&self, name: &str) -> Result<Option<Json>, Error> {
+        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
     }
 
     /// Changes `name` with a closure from its current value, or from `default` if there is none, and returns the value

@@ -316,3 +316,33 @@ async fn a_session_that_grows_too_large_is_refused_and_stores_nothing() {
     assert_eq!(kind(&outcome), Some(ErrorKind::TooLarge));
     assert_eq!(fleet.get(&browser, "a").await, Some(1.into()));
 }
+
+#[tokio::test]
+async fn the_closure_of_an_update_may_use_the_session() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    for expected in [7, 14] {
+        let (handle, session) = fleet.load(&browser).await;
+        session.insert("by", &7).unwrap();
+        let own = session.clone();
+        let add = move |n: u64| n + own.get::<u64>("by").unwrap_or_default().unwrap_or(7);
+        assert_eq!(session.update_or("n", 0, add).unwrap(), expected);
+        session.commit().await.unwrap();
+        browser.take(&fleet.finish(&handle).await);
+    }
+    assert_eq!(fleet.get(&browser, "n").await, Some(14.into()));
+}
+
+#[tokio::test]
+async fn an_update_that_always_edits_its_own_entry_is_an_error() {
+    let fleet = Fleet::new();
+    let (_, session) = fleet.load(&Browser::default()).await;
+    let own = session.clone();
+    let count = std::sync::atomic::AtomicU64::new(0);
+    let edit = move |_: u64| {
+        let n = count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        own.insert("n", &n).unwrap();
+        n
+    };
+    assert_eq!(session.update_or("n", 0, edit).unwrap_err().kind(), ErrorKind::Value);
+}
