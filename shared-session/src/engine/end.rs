@@ -17,7 +17,7 @@ use crate::{
     error::{Error, ErrorKind},
     log_limit::LogLimit,
     record::{Ownership, Place, Record, id::Token},
-    store::{Deleted, StoreTime},
+    store::{Deleted, Seen, StoreTime},
 };
 
 /// The number of attempts to delete a session that keeps changing.
@@ -102,8 +102,11 @@ impl Core {
         if let Some(left_out) = LIMIT.line() {
             tracing::warn!(left_out, "a session that had ended was written again by another program; it is deleted");
         }
-        if let Err(error) = self.store.delete(&place.key, None).await {
-            tracing::warn!(%error, "a session that had ended could not be deleted again");
+        static LIMIT_OF_FAILURES: LogLimit = LogLimit::new();
+        if let Err(error) = self.store.delete(&place.key, None).await
+            && let Some(left_out) = LIMIT_OF_FAILURES.line()
+        {
+            tracing::warn!(left_out, %error, "a session that had ended could not be deleted again");
         }
     }
 
@@ -127,7 +130,10 @@ impl Core {
         // A program that restores the session saw it before its end, and writes it with the idle lifetime at most.
         let ttl = self.lifetime.idle().saturating_mul(2);
         self.store.create(&key, mark.to_text().into(), ttl).await.unwrap_or_else(|error| {
-            tracing::warn!(%error, "an ended session has no tombstone; another program may bring it back");
+            static LIMIT: LogLimit = LogLimit::new();
+            if let Some(left_out) = LIMIT.line() {
+                tracing::warn!(left_out, %error, "an ended session has no tombstone; another program may bring it back");
+            }
             true
         })
     }
@@ -135,28 +141,39 @@ impl Core {
     /// Deletes a record if its secret is still the one seen, or if it still belongs to the user it was loaded with.
     /// Returns whether it existed. Other concurrent writes do not prevent it.
     async fn delete(&self, key: &str, mut owned: Ownership, loaded: &Record) -> Result<bool, Error> {
-        let mut was_asked = false;
         for _ in 0..ATTEMPTS {
-            match self.store.delete(key, owned.seen()).await {
-                Ok(Deleted::Done) => return Ok(true),
-                // After a lost reply, the first attempt has deleted it.
-                Ok(Deleted::Gone) => return Ok(was_asked),
-                Ok(Deleted::Conflict(current)) => {
+            match self.delete_seen(key, owned.seen()).await? {
+                Deleted::Done => return Ok(true),
+                Deleted::Gone => return Ok(false),
+                Deleted::Conflict(current) => {
                     let current = self.decode(key, &current, self.now().await?)?;
                     if loaded.user_id().is_none() || current.user_id() != loaded.user_id() {
                         return Err(stale());
                     }
                     owned = current.ownership();
                 }
-                Err(error) if error.is_late() => {
-                    return if let Ok(None) = self.store.load(key).await { Ok(true) } else { Err(error) };
-                }
-                // Deleting twice does no harm, so after a lost reply it is tried once more.
-                Err(error) if error.is_undecided() && !was_asked => was_asked = true,
-                Err(error) => return Err(error),
             }
         }
         Err(Error::new(ErrorKind::Unavailable, "the session kept changing while it was ended"))
+    }
+
+    /// Deletes the record under `key` in the version that was `seen`. After a lost reply it asks once more, which does
+    /// no harm: if the record is gone then, the first attempt has deleted it.
+    pub(crate) async fn delete_seen(&self, key: &str, seen: Option<&Seen>) -> Result<Deleted, Error> {
+        match self.store.delete(key, seen).await {
+            // A second attempt would take as long again.
+            Err(error) if error.is_late() => match self.store.load(key).await {
+                Ok(None) => Ok(Deleted::Done),
+                _ => Err(error),
+            },
+            Err(error) if error.is_undecided() => match self.store.delete(key, seen).await {
+                Ok(Deleted::Gone) => Ok(Deleted::Done),
+                // The first attempt may have been applied.
+                Err(error) => Err(error.undecided()),
+                other => other,
+            },
+            other => other,
+        }
     }
 }
 

@@ -21,10 +21,12 @@ use crate::{
         plan::{Edit, Plan, Write},
         write::{
             conflict::{ATTEMPTS, Attempt, too_slow},
+            enforce_limit::{Room, too_many},
             written::Written,
         },
     },
     error::{Error, ErrorKind},
+    log_limit::LogLimit,
     metrics::{COMMIT_ERROR, COMMIT_OK, COMMIT_REFUSED, Stopwatch},
     record::{
         Content, Head, Identity, Place, Record, Stamp,
@@ -44,10 +46,14 @@ impl Core {
             let _evict = self.evict_after(plan.handles());
             let stopwatch = Stopwatch::start();
             let written = self.write(plan).await;
-            self.last_write.note(written.as_ref().err());
-            let (outcome, histogram) = match &written {
-                Ok(_) => ("stored", &COMMIT_OK),
-                Err(error) => match error.kind() {
+            let failure = match &written {
+                Ok(written) => written.failure.as_ref(),
+                Err(error) => Some(error),
+            };
+            self.last_write.note(failure);
+            let (outcome, histogram) = match failure {
+                None => ("stored", &COMMIT_OK),
+                Some(error) => match error.kind() {
                     ErrorKind::Stale => ("stale", &COMMIT_REFUSED),
                     ErrorKind::Gone => ("gone", &COMMIT_REFUSED),
                     ErrorKind::AlreadyTaken => ("conflict", &COMMIT_REFUSED),
@@ -78,11 +84,11 @@ impl Core {
             },
         };
         let written = match &plan.write {
-            None => Written { session: None, cookie: CookieAction::Keep },
+            None => Ok(Written::nothing(CookieAction::Keep, None)),
             Some(Write::Touch { token, record, renew }) => {
-                Box::pin(self.touch(token, Arc::clone(record), renew.clone())).await
+                Ok(Box::pin(self.touch(token, Arc::clone(record), renew.clone())).await)
             }
-            Some(Write::Create(new)) => Box::pin(self.create(new)).await?,
+            Some(Write::Create(new)) => Box::pin(self.create(new)).await,
             Some(Write::Edit(edit)) => {
                 let edited = if edit.rotate && self.profile.rotation_moves() {
                     Box::pin(self.move_to_new_key(edit)).await
@@ -91,14 +97,23 @@ impl Core {
                 };
                 match edited {
                     Err(error) if edit.pending.login.is_some() && is_lost(&error) => {
-                        Box::pin(self.create(&edit.pending)).await?
+                        Box::pin(self.create(&edit.pending)).await
                     }
-                    other => other?,
+                    other => other,
                 }
             }
         };
+        let mut written = match written {
+            Ok(written) => written,
+            Err(error) if ended == CookieAction::Keep => return Err(error),
+            Err(error) => return Ok(Written::nothing(ended, Some(error.undecided()))),
+        };
         if signs_in && self.session_limit.is_some() {
-            Box::pin(self.keep_to_limit(&written)).await?;
+            match Box::pin(self.keep_to_limit(&written)).await {
+                Ok(Room::Found) => {}
+                Ok(Room::Refused) => return Ok(Written::nothing(ended, Some(too_many()))),
+                Err(error) => written.failure = written.failure.or(Some(error.undecided())),
+            }
         }
         if let Some(kind) = audit_kind {
             self.tell(kind, &written, plan.address);
@@ -142,8 +157,17 @@ impl Core {
             let replace = self.replace(&place, &base, next, tag, edit, ttl);
             let attempted = match &edit.pending.login {
                 None => replace.await?,
-                // The index entry is sent first, on the same connection; both run concurrently.
-                Some(identity) => Box::pin(self.indexed(&place, identity, limits.deadline, replace)).await?,
+                Some(identity) => {
+                    let (attempted, indexed) =
+                        Box::pin(self.indexed(&place, identity, limits.deadline, replace)).await?;
+                    if let Err(error) = indexed {
+                        if let Attempt::Stored(record) = attempted {
+                            Box::pin(self.take_back(&place, &record, &base, now)).await;
+                        }
+                        return Err(error);
+                    }
+                    attempted
+                }
             };
             let attempted = match attempted {
                 Attempt::Overtaken(newer) if turn.is_none() && lost.is_none() => {
@@ -156,7 +180,7 @@ impl Core {
             };
             match attempted {
                 Attempt::Stored(record) => {
-                    self.stays_ended(&place).await?;
+                    self.refuse_if_ended(&place).await?;
                     self.stats.commits.add_one();
                     tracing::Span::current().record("attempts", attempt + 1);
                     let Some(secret) = secret else { return Ok(self.extended(&edit.token, &base, record, now)) };
@@ -220,8 +244,8 @@ impl Core {
     }
 
     /// Checks, after a write, that it did not go to an ended session that another program had restored.
-    async fn stays_ended(&self, place: &Place) -> Result<(), Error> {
-        if self.tombstone(place).await?.is_none() {
+    async fn refuse_if_ended(&self, place: &Place) -> Result<(), Error> {
+        if self.tombstone(place).await.map_err(Error::undecided)?.is_none() {
             return Ok(());
         }
         self.end_again(place).await;
@@ -256,24 +280,43 @@ impl Core {
         }
     }
 
-    /// Adds the session at `place` to the user's index and runs `write`, concurrently.
+    /// Adds the session at `place` to the user's index and runs `write`, concurrently; the index entry is sent first,
+    /// on the same connection. Returns the result of the write, and that of the index.
+    ///
+    /// The caller undoes a write whose session is not in the index, because a revocation of all the user's sessions
+    /// would not find it.
     async fn indexed<T>(
         &self,
         place: &Place,
         identity: &Identity,
         deadline: StoreTime,
         write: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
+    ) -> Result<(T, Result<(), Error>), Error> {
         let index = self.profile.index_key(&identity.user_id);
         let add = self.store.index_add(&index, place.member(), deadline);
         let (added, written) = futures_util::future::join(add, write).await;
         let written = written?;
-        match added {
-            Err(error) if error.is_late() => return Err(error),
-            Err(_) => self.store.index_add(&index, place.member(), deadline).await?,
-            Ok(()) => {}
+        let added = match added {
+            Err(error) if !error.is_late() => self.store.index_add(&index, place.member(), deadline).await,
+            added => added,
+        };
+        Ok((written, added))
+    }
+
+    /// Replaces `stored` with `base`, the version before it, so that the browser's old cookie opens the session again.
+    async fn take_back(&self, place: &Place, stored: &Record, base: &Record, now: StoreTime) {
+        let Some(ttl) = base.head.limits.left(now) else { return };
+        let undone = self.store.replace(&place.key, &stored.version(), base.bytes().clone(), ttl).await;
+        if !matches!(undone, Ok(Replaced::Stored)) {
+            static LIMIT: LogLimit = LogLimit::new();
+            if let Some(left_out) = LIMIT.line() {
+                tracing::warn!(
+                    left_out,
+                    ?undone,
+                    "a failed sign-in could not be undone; its visitor has lost a session"
+                );
+            }
         }
-        Ok(written)
     }
 
     /// Removes an ended session from its user's index; lists check each record, so a failure does no harm.

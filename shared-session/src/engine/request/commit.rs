@@ -98,24 +98,27 @@ impl Commit {
     pub(crate) async fn run(self) -> Outcome {
         let Self { request, work, private } = self;
         let inner = request.inner();
-        let result = match work {
+        let (cookie, is_signed_in, failure) = match work {
             Work::Write(plan) => {
                 let core = Arc::clone(&inner.core);
                 let written = ToEnd::new(async move { core.write_observed(plan).await }).await;
-                written.unwrap_or_else(|| Err(did_not_finish())).map(|written| {
-                    let is_signed_in = written.is_signed_in();
-                    (written.cookie, is_signed_in)
-                })
+                match written.unwrap_or_else(|| Err(did_not_finish())) {
+                    Ok(written) => (written.cookie.clone(), written.is_signed_in(), written.failure),
+                    Err(error) => (CookieAction::Keep, false, Some(error)),
+                }
             }
-            Work::Begun(committed) => Box::pin(begun(committed)).await,
+            // Its task stores the cookie in the request.
+            Work::Begun(committed) => match Box::pin(result_of(committed)).await {
+                Ok(is_signed_in) => (CookieAction::Keep, is_signed_in, None),
+                Err(error) => (CookieAction::Keep, false, Some(error)),
+            },
         };
-        let earlier = inner.shared().cookie.clone();
         let carried = inner.carried();
-        let (outcome, none) = match result {
-            Ok((cookie, is_signed_in)) => {
-                (Outcome::read(earlier.then(cookie), private || is_signed_in, carried, &inner.core), Ok(()))
-            }
-            Err(error) => (Outcome::failed(error.clone(), earlier, carried, &inner.core), Err(error)),
+        let private = private || is_signed_in;
+        let cookie = inner.shared().cookie.clone().then(cookie);
+        let (outcome, none) = match failure {
+            None => (Outcome::read(cookie, private, carried, &inner.core), Ok(())),
+            Some(error) => (Outcome::failed(error.clone(), cookie, carried, &inner.core), Err(error)),
         };
         let outcome = inner.with_forms(outcome);
         inner.end(&outcome.cookie, none);
@@ -123,15 +126,22 @@ impl Commit {
     }
 }
 
-/// The result of a commit that a handler began. Its task stores the cookie in the request.
-async fn begun(mut committed: Committed) -> Result<(CookieAction, bool), Error> {
-    match tokio::time::timeout(ABANDONED, committed.wait_for(Option::is_some)).await {
-        Ok(Ok(result)) => result.clone().unwrap_or(Ok(false)).map(|is_signed_in| (CookieAction::Keep, is_signed_in)),
-        Ok(Err(_)) => Err(did_not_finish()),
+/// The result of a commit that a handler began and did not wait for.
+async fn result_of(mut committed: Committed) -> Result<bool, Error> {
+    match tokio::time::timeout(ABANDONED, finished(&mut committed)).await {
+        Ok(result) => result,
         Err(_) => {
             let message = "a commit was abandoned before its result was known";
             Err(Error::new(ErrorKind::Unavailable, message).undecided())
         }
+    }
+}
+
+/// Waits for the end of a commit; returns whether a user is signed in.
+pub(crate) async fn finished(committed: &mut Committed) -> Result<bool, Error> {
+    match committed.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(result)) => result.clone(),
+        Ok(None) | Err(_) => Err(did_not_finish()),
     }
 }
 

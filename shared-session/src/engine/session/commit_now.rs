@@ -9,7 +9,7 @@ use crate::{
         draft::{Draft, Loaded, gone, merge::MissedTake, stale},
         outcome::CookieAction,
         plan::decide,
-        request::{Committed, RequestState, State, did_not_finish, no_cookie, read_only},
+        request::{Committed, RequestState, State, commit::finished, no_cookie, read_only},
         session::Session,
         write::written::Written,
     },
@@ -30,10 +30,7 @@ impl Session {
     /// [reopened](crate::SessionManager::reopen) session, if it would need a new cookie. The last two write nothing.
     pub async fn commit(&self) -> Result<(), Error> {
         let Some(mut committed) = self.begin()? else { return Ok(()) };
-        let result = match committed.wait_for(Option::is_some).await {
-            Ok(result) => result.clone().unwrap_or(Ok(false)),
-            Err(_) => Err(did_not_finish()),
-        };
+        let result = finished(&mut committed).await;
         if let Err(error) = &result {
             let mut shared = self.0.shared();
             if matches!(shared.state, State::Committing(_)) {
@@ -97,6 +94,7 @@ impl RequestState {
     async fn settle(&self, before: Draft, written: Result<Written, Error>) -> Result<bool, Error> {
         let open = |base| State::open_with(Draft::new(base, before.loaded_at, before.client));
         let (state, cookie, result) = match written {
+            Ok(Written { cookie, failure: Some(error), .. }) => (State::Failed(error.clone()), cookie, Err(error)),
             Ok(written) => {
                 let is_signed_in = written.is_signed_in();
                 (open(written.loaded()), written.cookie, Ok(is_signed_in))

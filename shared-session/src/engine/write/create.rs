@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     engine::{core::Core, draft::gone, plan::PendingChanges, write::written::Written},
     error::{Error, ErrorKind},
-    record::{Content, Head, Record, entries::Entries, lifetime::Limits, tag::Tag},
+    record::{Content, Head, Place, Record, entries::Entries, lifetime::Limits, tag::Tag},
 };
+
 impl Core {
     /// Starts a session under a new handle.
     pub(super) async fn create(&self, pending: &PendingChanges) -> Result<Written, Error> {
@@ -25,14 +26,8 @@ impl Core {
             let content = Content { head, entries: entries.clone() };
             let record = self.profile.first(&token, &self.stamp(Tag::random()?.as_str(), now), content)?;
             self.check_size(&record, 0)?;
-            let limits = record.head.limits;
-            let Some(ttl) = limits.left(now) else { return Err(gone()) };
-            let create = self.create_at(&place.key, &record, ttl);
-            let created = match &pending.login {
-                None => create.await,
-                Some(identity) => self.indexed(&place, identity, limits.deadline, create).await,
-            };
-            match created {
+            let Some(ttl) = record.head.limits.left(now) else { return Err(gone()) };
+            match self.create_indexed(&place, &record, ttl).await {
                 Ok(true) => {
                     self.stats.commits.add_one();
                     let max_age = self.max_age(&record, now);
@@ -46,8 +41,20 @@ impl Core {
         Err(last_error.unwrap_or_else(|| Error::new(ErrorKind::Unavailable, "no free session handle was found")))
     }
 
+    /// Stores the record, and its entry in the index if it has a user. Removes a record whose session is not in the
+    /// index. Returns whether the key was free.
+    pub(super) async fn create_indexed(&self, place: &Place, record: &Record, ttl: Duration) -> Result<bool, Error> {
+        let create = self.create_at(&place.key, record, ttl);
+        let Some(identity) = &record.head.user else { return create.await };
+        let (created, indexed) = self.indexed(place, identity, record.head.limits.deadline, create).await?;
+        if created && indexed.is_err() {
+            let _ = self.store.delete(&place.key, None).await;
+        }
+        indexed.map(|()| created)
+    }
+
     /// Whether the record is stored. Returns an undecided error only if the record is known not to be stored.
-    pub(super) async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
+    async fn create_at(&self, key: &str, record: &Record, ttl: Duration) -> Result<bool, Error> {
         match self.store.create(key, record.bytes().clone(), ttl).await {
             Err(error) if error.is_undecided() => match self.store.load(key).await {
                 Ok(None) => Err(error),

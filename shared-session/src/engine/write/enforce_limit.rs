@@ -17,6 +17,14 @@ use crate::{
     store::StoreTime,
 };
 
+/// Whether a session limit leaves a new session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Room {
+    Found,
+    /// Other sign-ins were faster. The new session has been ended.
+    Refused,
+}
+
 impl Core {
     /// Before a sign-in that may be refused: checks whether its user may have one more session.
     pub(crate) async fn has_room(&self, plan: &Plan) -> Result<(), Error> {
@@ -44,12 +52,14 @@ impl Core {
 
     /// After a sign-in: ends the sessions beyond the limit. One round trip for the index, and one for each session if
     /// the index holds more than the limit.
-    pub(crate) async fn keep_to_limit(&self, written: &Written) -> Result<(), Error> {
-        let (Some(limit), Some((token, record))) = (self.session_limit, &written.session) else { return Ok(()) };
-        let Some(user_id) = record.user_id() else { return Ok(()) };
+    pub(crate) async fn keep_to_limit(&self, written: &Written) -> Result<Room, Error> {
+        let (Some(limit), Some((token, record))) = (self.session_limit, &written.session) else {
+            return Ok(Room::Found);
+        };
+        let Some(user_id) = record.user_id() else { return Ok(Room::Found) };
         let places = self.places_of(user_id).await?;
         if places.len() <= limit.most() {
-            return Ok(());
+            return Ok(Room::Found);
         }
         let own = self.profile.place(token);
         let mut sessions = self.records_of(user_id, places).await?;
@@ -58,10 +68,9 @@ impl Core {
             // Such a record holds the start of the session, which may be long before the sign-in.
             surplus.retain(|(place, _)| *place != own);
         }
-        let mut is_refused = false;
+        let mut room = Room::Found;
         for (place, record) in surplus {
             let is_refused_itself = place == own && matches!(limit, SessionLimit::Refuse(_));
-            is_refused |= is_refused_itself;
             match self.revoke(&place, &record).await {
                 // It belongs to another user by now.
                 Err(error) if error.kind() == ErrorKind::Stale => {}
@@ -71,8 +80,11 @@ impl Core {
                     }
                 }
             }
+            if is_refused_itself {
+                room = Room::Refused;
+            }
         }
-        if is_refused { Err(too_many()) } else { Ok(()) }
+        Ok(room)
     }
 
     async fn records_of(&self, user_id: &str, places: Vec<Place>) -> Result<Vec<(Place, Arc<Record>)>, Error> {
@@ -88,7 +100,7 @@ fn signed_in(place: &Place, record: &Record) -> (StoreTime, String) {
     (record.head.limits.created.max(record.rotated()), place.member().to_owned())
 }
 
-fn too_many() -> Error {
+pub(crate) fn too_many() -> Error {
     Error::new(ErrorKind::Forbidden, "the user has as many sessions as SessionManager::with_session_limit allows")
         .with_public_message("You have reached the maximum number of signed-in devices. Sign out on one of them first.")
 }

@@ -33,25 +33,27 @@ impl Core {
             let token = self.profile.new_token()?;
             let new = self.profile.place(&token);
             let record = self.profile.next(&new.key, &base, None, &self.stamp(Stamp::UNTAGGED, now), content)?;
+            let record = Arc::new(record);
             self.check_size(&record, base.bytes().len())?;
-            let limits = record.head.limits;
-            let Some(ttl) = limits.left(now) else { return Err(gone()) };
-            let create = self.create_at(&new.key, &record, ttl);
-            let created = match record.head.user.clone() {
-                None => create.await?,
-                Some(identity) => self.indexed(&new, &identity, limits.deadline, create).await?,
-            };
-            if !created {
+            let Some(ttl) = record.head.limits.left(now) else { return Err(gone()) };
+            if !self.create_indexed(&new, &record, ttl).await? {
                 continue;
             }
-            let seen = base.version();
-            let current = match self.store.delete(&old.key, Some(&seen)).await {
+            let moved = |failure| {
+                self.stats.commits.add_one();
+                tracing::Span::current().record("attempts", attempt + 1);
+                let max_age = self.max_age(&record, now);
+                Written { failure, ..Written::under_new_cookie(token, Arc::clone(&record), max_age) }
+            };
+            let current = match self.delete_seen(&old.key, Some(&base.version())).await {
                 Ok(Deleted::Done) if self.bury(&old, Tombstone::Moved(now)).await => {
                     self.unindex(&base, &old).await;
-                    self.stats.commits.add_one();
-                    tracing::Span::current().record("attempts", attempt + 1);
-                    let max_age = self.max_age(&record, now);
-                    return Ok(Written::under_new_cookie(token, Arc::new(record), max_age));
+                    return Ok(moved(None));
+                }
+                // The old record may be gone, so the browser needs the new cookie. If the old record is still there,
+                // this library refuses it under the tombstone, but Django does not.
+                Err(error) if error.is_undecided() && self.bury(&old, Tombstone::Moved(now)).await => {
+                    return Ok(moved(Some(error)));
                 }
                 // Under a tombstone the session had ended before, and another program had brought it back.
                 Ok(Deleted::Done | Deleted::Gone) => Err(gone()),

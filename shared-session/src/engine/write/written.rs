@@ -5,24 +5,34 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     cookie::CookieConfig,
     engine::{core::Core, draft::Loaded, outcome::CookieAction},
+    error::Error,
     record::{Record, expiry::Expiry, id::Token},
     store::StoreTime,
 };
 
-/// The result of a write.
+/// The result of a write, complete or not.
 #[derive(Debug)]
 pub(crate) struct Written {
+    /// What the request has stored, or kept.
     pub(crate) session: Option<(Token, Arc<Record>)>,
+    /// The browser needs it even if the request fails.
     pub(crate) cookie: CookieAction,
+    /// Why the request fails although a part of its write was applied.
+    pub(crate) failure: Option<Error>,
 }
 
 impl Written {
     pub(crate) fn kept(token: &Token, record: Arc<Record>) -> Self {
-        Self { session: Some((token.clone(), record)), cookie: CookieAction::Keep }
+        Self { session: Some((token.clone(), record)), cookie: CookieAction::Keep, failure: None }
     }
 
     pub(crate) fn under_new_cookie(token: Token, record: Arc<Record>, max_age: Option<Duration>) -> Self {
-        Self { cookie: CookieAction::Set(token.clone(), max_age), session: Some((token, record)) }
+        Self { cookie: CookieAction::Set(token.clone(), max_age), session: Some((token, record)), failure: None }
+    }
+
+    /// Nothing was stored, but the browser's cookie may have to change.
+    pub(crate) fn nothing(cookie: CookieAction, failure: Option<Error>) -> Self {
+        Self { session: None, cookie, failure }
     }
 
     pub(crate) fn loaded(&self) -> Loaded {
@@ -50,7 +60,7 @@ impl Core {
         };
         if is_due {
             let cookie = CookieAction::Extend(token.clone(), max_age);
-            return Written { session: Some((token.clone(), next)), cookie };
+            return Written { session: Some((token.clone(), next)), cookie, failure: None };
         }
         Written::kept(token, next)
     }

@@ -1,7 +1,8 @@
 //! After a lost or late reply the outcome of a write is looked up, never guessed. A late write is not retried.
 
 use shared_session::{
-    ErrorKind, Session,
+    ErrorKind, Profile, Session,
+    django::Django,
     store::SessionStore,
     testing::Fault::{LateReply, LateRequest, LostReply, LostRequest, Refused},
 };
@@ -91,7 +92,75 @@ async fn a_sign_in_whose_index_entry_is_late_is_503_at_once() {
         fleet.faults().fail_next("replace", replace);
         let outcome = fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
         assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
-        assert_eq!(calls(&fleet), ["load", "index_add", "replace", "load"]);
+        let undone: &[_] = if matches!(replace, LateReply) { &["replace"] } else { &[] };
+        assert_eq!(calls(&fleet), [&["load", "index_add", "replace", "load"], undone].concat());
+        assert_eq!(fleet.get(&browser, "n").await, Some(0.into()), "the old cookie opens the session");
+    }
+}
+
+/// A revocation of all the user's sessions would not find it.
+#[tokio::test]
+async fn a_sign_in_that_is_not_in_the_index_is_undone() {
+    for fault in [Refused, LostRequest, LostReply] {
+        let fleet = Fleet::new();
+        let mut browser = counting(&fleet).await;
+        fleet.faults().fail_next_n("index_add", 2, fault);
+        let outcome = fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+        assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
+        assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
+        assert_eq!(fleet.user_id(&browser).await, None);
+        assert!(fleet.manager.sessions_of("1").await.unwrap().is_empty());
+        let outcome = fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+        assert!(outcome.error().is_none(), "{outcome:?}");
+        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
+    }
+}
+
+#[tokio::test]
+async fn a_first_sign_in_that_is_not_in_the_index_leaves_no_record() {
+    for fault in [Refused, LateRequest] {
+        let fleet = Fleet::new();
+        fleet.faults().fail_next_n("index_add", 2, fault);
+        let outcome = fleet.serve(&mut Browser::default(), |session| session.login_as(user("1")).unwrap()).await;
+        assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
+        assert_eq!(fleet.memory.len(), 0);
+    }
+}
+
+/// The session that it ended will not open again.
+#[tokio::test]
+async fn a_request_that_fails_after_it_ended_a_session_removes_its_cookie() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    fleet.faults().fail_next("create", Refused);
+    let outcome = fleet.serve(&mut browser, |session| session.login_as(user("2")).unwrap()).await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable));
+    assert!(browser.0.is_none(), "{outcome:?}");
+    assert_eq!(fleet.memory.len(), 0);
+}
+
+/// In Django's formats a rotation deletes the old key.
+#[tokio::test]
+async fn a_rotation_whose_deletion_lost_its_reply_keeps_the_session() {
+    let faults: [(&[_], _); 5] = [
+        (&[LostReply], None),
+        (&[LostRequest], None),
+        (&[LateReply], None),
+        (&[LostReply, Refused], Some(ErrorKind::Unavailable)),
+        (&[LateRequest], Some(ErrorKind::Unavailable)),
+    ];
+    for (faults, wanted) in faults {
+        let fleet = Fleet::new();
+        let fleet = Fleet { manager: fleet.manager.clone().with_profile(Profile::django(Django::cache())), ..fleet };
+        let mut browser = counting(&fleet).await;
+        let old = browser.clone();
+        faults.iter().for_each(|fault| fleet.faults().fail_next("delete", *fault));
+        let outcome = fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+        assert_eq!(kind(&outcome), wanted, "{faults:?}");
+        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"), "{faults:?}");
+        assert_eq!(fleet.get(&browser, "n").await, Some(0.into()));
+        assert_eq!(fleet.get(&old, "n").await, None, "{faults:?}");
     }
 }
 

@@ -152,6 +152,33 @@ async fn a_sign_in_fails_if_the_session_beyond_the_limit_cannot_be_ended() {
     assert_eq!(sign_in(&fleet, &mut Browser::default()).await, Some(ErrorKind::Unavailable));
 }
 
+/// The session is stored, so without its cookie the visitor would lose the old session, and an orphan would take the
+/// user's place.
+#[tokio::test]
+async fn a_sign_in_that_fails_after_it_was_stored_gives_the_browser_its_cookie() {
+    for limit in [SessionLimit::EndOldest(1), SessionLimit::Refuse(1)] {
+        let fleet = limited(limit);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let kinds = Arc::clone(&told);
+        let manager = fleet.manager.clone().with_audit(move |event| kinds.lock().unwrap().push(event.kind));
+        let fleet = Fleet { manager, ..fleet };
+        let mut browser = Browser::default();
+        fleet.serve(&mut browser, |session| session.insert("cart", &1).unwrap()).await;
+        let faults = fleet.faults().clone();
+        fleet.faults().before_next("replace", move |_| async move { faults.fail_next("index_list", Fault::Refused) });
+        let (handle, session) = fleet.load(&browser).await;
+        session.login_as(user("1")).unwrap();
+        let outcome = fleet.finish(&handle).await;
+        browser.take(&outcome);
+        assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable), "{limit:?}");
+        assert!(outcome.error().unwrap().is_undecided(), "a part of it was applied");
+        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"), "{limit:?}");
+        assert_eq!(fleet.get(&browser, "cart").await, Some(1.into()));
+        assert_eq!(*told.lock().unwrap(), [AuditKind::SignIn]);
+        assert_eq!(sign_in(&fleet, &mut browser).await, None, "{limit:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_session_that_a_sign_in_replaces_takes_no_room() {
     let fleet = limited(SessionLimit::Refuse(1));
