@@ -17,6 +17,7 @@ use std::any::Any;
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    thread::{self, ThreadId},
 };
 
 use tokio::{
@@ -86,9 +87,22 @@ pub(crate) struct Shared {
     pub(crate) user_cache: UserCacheUse,
     /// The response carries a bearer token and sets no cookie.
     pub(crate) as_bearer: bool,
-    /// The task that the request runs on.
-    task: Option<task::Id>,
+    /// Where the request runs.
+    runs_on: Executor,
     end: RequestEnd,
+}
+
+/// What polls a future: a task, or outside of tasks a thread that blocks on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Executor {
+    Task(task::Id),
+    Thread(ThreadId),
+}
+
+impl Executor {
+    fn current() -> Self {
+        task::try_id().map_or_else(|| Self::Thread(thread::current().id()), Self::Task)
+    }
 }
 
 /// Whether a cache of users may confirm the signed-in user, and whether it did.
@@ -160,7 +174,7 @@ impl RequestState {
             #[cfg(feature = "users")]
             user_cache: UserCacheUse { may_answer: method != Method::Other, has_answered: false },
             as_bearer,
-            task: task::try_id(),
+            runs_on: Executor::current(),
             end: RequestEnd::Awaited(None),
         };
         let read_only = method == Method::ReadOnly;
@@ -292,7 +306,7 @@ impl RequestGuard {
     /// Marks the calling task as the one that runs the request, which therefore cannot wait for the request's end. Call
     /// it where the handler's future is polled, if that may be another task than the one that opened the session.
     pub fn enter(&self) {
-        self.0.shared().task = task::try_id();
+        self.0.shared().runs_on = Executor::current();
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::watch, task};
+use tokio::sync::watch;
 
 use crate::{
     engine::{
         outcome::CookieAction,
-        request::{CurrentToken, Followed, Origin, RequestEnd, RequestState, Shared, State},
+        request::{CurrentToken, Executor, Followed, Origin, RequestEnd, RequestState, Shared, State},
     },
     error::{Error, ErrorKind},
     record::id::Token,
@@ -29,10 +29,11 @@ impl Followed {
         if let Some(request) = request.upgrade().filter(|request| request.runs_here()) {
             return request.so_far();
         }
-        match tokio::time::timeout(PATIENCE, end.wait_for(Option::is_some)).await {
-            Ok(Ok(token)) => token.clone().unwrap_or(Ok(None)),
+        let ended = tokio::time::timeout(PATIENCE, end.wait_for(Option::is_some)).await;
+        match ended.map(|token| token.ok().and_then(|token| token.clone())) {
+            Ok(Some(token)) => token,
             // A request reports its end before it is dropped.
-            Ok(Err(_)) => Err(Error::new(ErrorKind::Closed, "the request was dropped")),
+            Ok(None) => Err(Error::new(ErrorKind::Closed, "the request was dropped")),
             Err(_) => Err(Error::new(
                 ErrorKind::Unavailable,
                 format!("the request of the reopened session was not answered for {} seconds", PATIENCE.as_secs()),
@@ -51,49 +52,46 @@ impl RequestState {
         }
     }
 
-    /// Ends the request with this `cookie` in its response. Without a session, reopened handles get `none`. Later calls
-    /// do nothing.
-    pub(super) fn end(&self, cookie: &CookieAction, none: Result<(), Error>) {
+    /// Ends the request with this `cookie` in its response. Reopened handles get `without_session` if the visitor has
+    /// no session. Does nothing if the request has ended.
+    pub(super) fn end(&self, cookie: &CookieAction, without_session: Result<(), Error>) {
+        self.end_with(|_| token_after(cookie, self.presented(), without_session));
+    }
+
+    /// Ends the request without a response. A cookie that an earlier commit made is not sent. Does nothing if the
+    /// request has ended.
+    pub(super) fn abandon(&self) {
+        let mut draft = None;
+        self.end_with(|shared| {
+            if !matches!(shared.state, State::Committing(_)) {
+                draft = Some(std::mem::replace(&mut shared.state, State::Closed));
+            }
+            match std::mem::replace(&mut shared.cookie, CookieAction::Keep) {
+                CookieAction::Set(..) => Err(Error::new(
+                    ErrorKind::Closed,
+                    "the request was dropped before its visitor had the session's new cookie",
+                )),
+                cookie => {
+                    let message = "the request was dropped before a session was created";
+                    token_after(&cookie, self.presented(), Err(Error::new(ErrorKind::Closed, message)))
+                }
+            }
+        });
+        // It holds closures of the caller, so it is dropped without the lock.
+        drop(draft);
+    }
+
+    /// Ends the request with the token that `token` decides, unless it has ended, and tells reopened handles.
+    fn end_with(&self, token: impl FnOnce(&mut Shared) -> CurrentToken) {
         let mut shared = self.shared();
         let RequestEnd::Awaited(waiting) = &mut shared.end else { return };
         let waiting = waiting.take();
-        let token = token_after(cookie, self.presented(), none);
+        let token = token(&mut shared);
         let told = waiting.map(|waiting| (waiting, token.clone()));
         shared.end = RequestEnd::Ended(token);
         drop(shared);
         if let Some((waiting, token)) = told {
             waiting.send_replace(Some(token));
-        }
-    }
-
-    /// Ends the request without a response. A cookie that an earlier commit made is not sent.
-    pub(super) fn abandon(&self) {
-        let none = || Error::new(ErrorKind::Closed, "the request was dropped before a session was created");
-        let cookie = {
-            let mut shared = self.shared();
-            if matches!(shared.end, RequestEnd::Ended(_)) {
-                return;
-            }
-            if !matches!(shared.state, State::Committing(_)) {
-                shared.state = State::Closed;
-            }
-            std::mem::replace(&mut shared.cookie, CookieAction::Keep)
-        };
-        match cookie {
-            CookieAction::Set(..) => self.end_nowhere(Error::new(
-                ErrorKind::Closed,
-                "the request was dropped before its visitor had the session's new cookie",
-            )),
-            cookie => self.end(&cookie, Err(none())),
-        }
-    }
-
-    fn end_nowhere(&self, error: Error) {
-        let mut shared = self.shared();
-        let end = std::mem::replace(&mut shared.end, RequestEnd::Ended(Err(error.clone())));
-        drop(shared);
-        if let RequestEnd::Awaited(Some(waiting)) = end {
-            waiting.send_replace(Some(Err(error)));
         }
     }
 
@@ -111,24 +109,24 @@ impl RequestState {
         }
     }
 
-    /// Whether the caller runs on the task of the request, which cannot wait for the request's end.
+    /// Whether the caller runs where the request runs, and therefore cannot wait for the request's end.
     fn runs_here(&self) -> bool {
-        self.shared().task == task::try_id()
+        self.shared().runs_on == Executor::current()
     }
 
     /// The session's token after the commits of this request so far.
     fn so_far(&self) -> CurrentToken {
-        let none = "the request has no session yet: commit first, or load the reopened session after the response";
-        token_after(&self.shared().cookie, self.presented(), Err(Error::new(ErrorKind::Closed, none)))
+        let message = "the request has no session yet: commit first, or load the reopened session after the response";
+        token_after(&self.shared().cookie, self.presented(), Err(Error::new(ErrorKind::Closed, message)))
     }
 }
 
 /// The session's token of a visitor who sent `presented` and gets this `cookie` change in the response.
-fn token_after(cookie: &CookieAction, presented: Option<&Token>, none: Result<(), Error>) -> CurrentToken {
+fn token_after(cookie: &CookieAction, presented: Option<&Token>, without_session: Result<(), Error>) -> CurrentToken {
     match (cookie, presented) {
         (CookieAction::Set(token, _) | CookieAction::Extend(token, _), _) => Ok(Some(token.clone())),
         (CookieAction::Keep, Some(token)) => Ok(Some(token.clone())),
-        (CookieAction::Keep, None) => none.map(|()| None),
+        (CookieAction::Keep, None) => without_session.map(|()| None),
         (CookieAction::Remove, _) => Err(Error::new(ErrorKind::Gone, "the request signed its visitor out")),
     }
 }
