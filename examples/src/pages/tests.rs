@@ -355,7 +355,7 @@ fn every_address_on_every_page_is_under_the_prefix() {
 }
 
 #[test]
-fn the_header_shows_who_is_signed_in() {
+fn the_header_shows_the_signed_in_user() {
     let page = |visitor| {
         Home { layout: Layout { visitor, ..layout() }, view: SessionView::default(), chosen: None, greeting: None }
             .render()

@@ -136,7 +136,7 @@ fn the_chinese_text_is_chinese() {
 }
 
 #[test]
-fn what_is_in_no_file_is_said_by_its_name() {
+fn a_message_without_a_translation_shows_its_name() {
     assert_eq!(Text::new("no-such-message").in_language(Language::Chinese), "no-such-message");
 }
 

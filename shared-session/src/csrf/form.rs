@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_browsers_send_is_a_form() {
+    fn only_bodies_that_browsers_send_are_forms() {
         for (content_type, body, expected) in [
             (TYPE, "a=1", Ok(())),
             (Some(&b"Application/X-WWW-Form-URLEncoded; charset=UTF-8"[..]), "a=1", Ok(())),

@@ -171,7 +171,7 @@ async fn a_visitor_without_a_session_is_read_as_anonymous() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_dropped_tells_those_who_wait() {
+async fn a_dropped_request_notifies_the_waiting_tasks() {
     for fleet in fleets() {
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("before", &1).unwrap();

@@ -61,7 +61,7 @@ async fn nobody_is_the_user_after_a_sign_out() {
 }
 
 #[tokio::test]
-async fn who_signs_in_is_the_user_from_then_on() {
+async fn a_sign_in_sets_the_user_for_the_rest_of_the_request() {
     let (fleet, users, _) = fleet_with_users().await;
     let browser = signed_in(&fleet, &users, "ann").await;
     let bob = users.create_user(NewUser::new("bob", "correct horse")).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_session_that_cannot_be_read_tells_and_takes_nothing() {
 }
 
 #[tokio::test]
-async fn what_nobody_signed_in_may_store_is_limited_to_four_kibibytes() {
+async fn an_anonymous_session_is_limited_to_four_kibibytes() {
     let fleet = Fleet::new();
     let store = async |len: usize| {
         let value = "x".repeat(len);
@@ -171,7 +171,7 @@ async fn the_store_s_time_is_that_of_half_a_round_trip_ago() {
 }
 
 #[tokio::test]
-async fn a_page_is_private_to_the_visitor_who_is_signed_in_and_nobody_else_s() {
+async fn a_page_for_a_signed_in_user_is_private() {
     let fleet = Fleet::new();
     let mut browser = started(&fleet).await;
     let look = |session: &Session| drop(session.names().unwrap());

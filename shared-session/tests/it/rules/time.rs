@@ -109,7 +109,7 @@ async fn a_write_with_no_time_left_deletes_and_is_gone() {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_purged_from_stores_that_keep_it() {
+async fn expired_sessions_are_purged_from_stores_that_keep_them() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;

@@ -3,7 +3,7 @@
 use harness::{Answer, Backend, Browser, Pair, browser::owner_of, html};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_registers_can_sign_in_at_both_services() {
+async fn a_registered_user_can_sign_in_at_both_services() {
     let pair = Pair::start(Backend::Embedded);
     pair.user("ann").await;
     let password = Pair::password_of("ann");

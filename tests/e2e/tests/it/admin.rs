@@ -328,7 +328,7 @@ async fn only_superusers_make_superusers_and_set_passwords() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_staff_do_is_written_down() {
+async fn staff_actions_are_recorded() {
     for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New)] {
         let mut pair = with_superuser(backend).await;
         let [ann, root] = [(); 2].map(|()| Browser::new());

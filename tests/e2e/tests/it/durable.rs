@@ -82,7 +82,7 @@ async fn without_redis_sessions_are_read_and_started_and_none_is_changed() {
 
 /// Attempts are counted in the database alone, so Redis may be down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_the_same_account_signs_in_again_and_whoever_guesses_has_to_wait() {
+async fn without_redis_a_user_can_sign_in_and_guessing_has_to_wait() {
     let pair = Pair::with(Backend::Redis(RedisKind::Old), &[DURABLE]);
     for name in ["ann", "bob"] {
         pair.user(name).await;

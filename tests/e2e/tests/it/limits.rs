@@ -18,7 +18,7 @@ fn assert_told_to_wait(answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_guesses_passwords_has_to_wait_and_the_owners_browser_does_not() {
+async fn guessing_passwords_has_to_wait_and_the_owners_browser_does_not() {
     let pair = behind_a_proxy(Backend::Redis(RedisKind::Old), &[]);
     pair.user("ann").await;
     let owner = Browser::new();

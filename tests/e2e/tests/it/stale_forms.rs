@@ -162,7 +162,7 @@ async fn a_browser_that_keeps_no_cookies_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_says_who_asked() {
+async fn a_refusal_gives_its_reason() {
     let pair = Pair::start(Backend::Embedded);
     type Change = fn(Request) -> Request;
     let cases: [(Change, &str); 3] = [
@@ -184,7 +184,7 @@ async fn a_refusal_says_who_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_not_signed_in_is_told_whether_a_session_ended_or_no_cookie_came() {
+async fn a_401_says_whether_a_session_ended_or_no_cookie_came() {
     let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let ann = Browser::new();

@@ -42,7 +42,7 @@ async fn signs_in(pair: &Pair, name: &str) -> Browser {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_services_sign_in_whoever_the_table_has() {
+async fn both_services_sign_in_every_user_of_the_table() {
     let scene = Scene::new().await;
     scene.sql("ALTER TABLE auth_user ALTER username TYPE varchar(254)");
     let (pair, hash) = (&scene.pair, scene.hash());
@@ -134,7 +134,7 @@ async fn a_collation_decides_what_a_name_is_and_hinders_no_list() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_database_refuses_for_good_is_no_outage() {
+async fn a_permanent_error_of_the_database_is_no_outage() {
     let scene = Scene::new().await;
     let (pair, ann) = (&scene.pair, signs_in(&scene.pair, "ann").await);
     scene.sql("ALTER TABLE auth_user RENAME TO gone");

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_may_be_seen_or_not() {
+    fn an_entry_of_unknown_outcome_may_be_seen_or_not() {
         for seen in [&[][..], &[1]] {
             let history = [unknown((0, 1), Op::Add(1)), read((2, 3), seen)];
             assert_eq!((lost_updates(&history), from_nowhere(&history)), (vec![], vec![]));

@@ -51,7 +51,7 @@ pub async fn a_guard_asks_nothing_twice_and_an_outage_is_no_sign_out(site: &Site
     }
 }
 
-pub async fn a_guard_asks_whoever_signed_in_too_long_ago_to_do_it_again(site: &Site) {
+pub async fn a_guard_asks_for_a_new_sign_in_if_the_last_was_too_long_ago(site: &Site) {
     site.visitor().send("POST", "/guards/fresh", &[]).await.assert_problem(ErrorKind::Unauthenticated);
     let ann = site.signed_in("ann").await;
     sleep(2 * MILLISECOND).await;

@@ -46,7 +46,7 @@ pub async fn reading_costs_one_call_and_writing_two(site: &Site) {
     assert_eq!(site.world().calls(), ["load", "replace"]);
 }
 
-pub async fn what_one_request_wrote_the_next_one_reads(site: &Site) {
+pub async fn a_request_reads_the_writes_of_the_one_before(site: &Site) {
     let visitor = site.visitor_with_session().await;
     for n in 1..=6 {
         assert_eq!(visitor.run(&[add("n", 1)]).await.results(), [json!(n)]);

@@ -37,7 +37,7 @@ fn kept(answer: &Answer) -> String {
     (*last).to_owned()
 }
 
-pub async fn whoever_signs_in_with_twin_cookies_is_signed_in_afterwards(site: &Site) {
+pub async fn a_sign_in_with_twin_cookies_works(site: &Site) {
     let (one, other) = (session_of(site, "one").await, session_of(site, "other").await);
     let twins = format!("{one}; {other}");
     let read = ask(site, &twins, &[get("name")]).await;

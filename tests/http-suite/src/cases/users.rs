@@ -32,7 +32,7 @@ pub async fn extractors_tell_who_may_pass(site: &Site) {
     }
 }
 
-pub async fn what_changed_in_the_users_row_counts_at_once(site: &Site) {
+pub async fn a_change_of_the_users_row_counts_at_once(site: &Site) {
     type Change = fn(User) -> User;
     let changes: [(&str, Change); 3] = [
         ("ann", |user| user.with_encoded_password("another password")),
