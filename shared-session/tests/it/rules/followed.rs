@@ -1,4 +1,4 @@
-//! How a request may end that somebody follows, whoever still holds it.
+//! The ways in which a request ends, as a reopened session sees them, whether or not handles to the request remain.
 
 use std::time::Duration;
 

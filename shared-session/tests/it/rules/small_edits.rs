@@ -1,4 +1,4 @@
-//! Edits that come to little or nothing, or follow another one of the same request.
+//! Edits with little or no effect, and edits that follow another edit of the same request.
 
 use std::time::Duration;
 
@@ -191,7 +191,7 @@ async fn an_outage_is_answered_with_the_time_that_was_set() {
     assert_eq!(after.map(|(_, seconds)| seconds.as_str()), Some("7"));
 }
 
-/// Django's sessions carry no epoch, so that of the row would end none.
+/// Django's sessions carry no epoch, so raising the row's epoch would end none of them.
 #[tokio::test]
 async fn with_the_keys_of_django_sessions_are_deleted_also_where_the_tables_have_epochs() {
     let (fleet, users, _) = fleet_with_users().await;

@@ -10,7 +10,7 @@ use shared_session::{
 
 use super::{ABSOLUTE, Browser, Fleet, IDLE, kind};
 
-/// More than a service's estimate of the store's time is off where a reply takes long.
+/// More than the error of a service's estimate of the store's time, even after a slow reply.
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
