@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stems_are_written_as_they_are_compared() {
+    fn the_stems_have_the_form_in_which_they_are_compared() {
         for stem in STEMS.split(' ') {
             assert!(!stem.is_empty() && stem.chars().all(|c| c.is_ascii_lowercase()), "{stem:?}");
         }

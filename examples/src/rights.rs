@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_stands_for_all_that_is_in_it_and_an_empty_one_is_for_superusers() {
+    fn a_group_counts_as_its_permissions_and_an_empty_one_is_for_superusers() {
         let (_, clerk, root) = clerk_and_root();
         for (permissions, by_clerk) in [(&["a", "b"][..], true), (&["a", "c"], false), (&[], false)] {
             assert_eq!(clerk.grants(&names(permissions)), by_clerk, "{permissions:?}");

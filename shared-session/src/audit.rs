@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_says_what_it_was_given() {
+    fn an_event_shows_its_fields() {
         let event = AuditEvent::new(AuditKind::Own("x"))
             .with_user_id("1")
             .with_actor_id("2")

@@ -67,7 +67,7 @@ async fn every_write_waits_and_no_read_that_finds_something() {
 
 /// Replicas must not repeat the comparison of a server's compare-and-set.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_has_what_was_replaced() {
+async fn a_replica_has_replaced_values() {
     for kind in RedisKind::ALL {
         let (primary, replica) = pair(kind, &[]);
         let store = RedisStore::connect_with(&primary.url(), &waiting()).await.unwrap();

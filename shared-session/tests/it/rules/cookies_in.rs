@@ -266,7 +266,7 @@ async fn a_late_tab_writes_nothing_for_a_minute_after_a_rotation() {
 }
 
 #[tokio::test]
-async fn edits_that_come_to_nothing_start_no_session() {
+async fn edits_without_effect_start_no_session() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     let outcome = fleet

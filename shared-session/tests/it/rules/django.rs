@@ -353,7 +353,7 @@ async fn a_tombstone_that_cannot_be_looked_for_is_an_outage() {
 }
 
 #[tokio::test]
-async fn cookies_of_other_lengths_and_letters_ask_nothing_of_the_store() {
+async fn cookies_of_other_lengths_and_letters_cause_no_store_call() {
     let fleet = fleet();
     for value in ["", "short", &KEY[1..], &format!("{KEY}a"), &KEY.to_uppercase(), &KEY.replace('a', "*")] {
         fleet.store.take_calls();

@@ -193,7 +193,7 @@ async fn an_outage_is_answered_with_the_time_that_was_set() {
 
 /// Django's sessions carry no epoch, so raising the row's epoch would end none of them.
 #[tokio::test]
-async fn with_the_keys_of_django_sessions_are_deleted_also_where_the_tables_have_epochs() {
+async fn with_the_keys_of_django_revoking_deletes_sessions_even_if_the_tables_have_epochs() {
     let (fleet, users, _) = fleet_with_users().await;
     let keys = SecretKeys::django("the key of a Django site").unwrap();
     let manager = fleet.manager.clone().with_users(users.clone(), keys);

@@ -219,7 +219,7 @@ async fn a_form_of_an_old_page_changes_no_group() {
 
 /// Another app refers to the group, as an app of a Django site may.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_that_something_else_needs_stays_whole() {
+async fn a_group_that_another_table_needs_is_not_deleted() {
     let pair = Pair::start(Backend::Embedded);
     let [ann, root] = ann_and(&pair, "root").await;
     join(&pair, &root, &ann, "Support").await;

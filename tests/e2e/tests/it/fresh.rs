@@ -37,7 +37,7 @@ async fn confirm(pair: &Pair, browser: &Browser, page: &str, password: &str) -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power() {
+async fn staff_with_an_old_sign_in_confirm_the_password_before_they_extend_rights() {
     let (pair, root, page) = pair_with_root(&[]).await;
     root.set_preference(&pair, "a", &json!("kept")).await;
     let submit = async |what: &str, fields: &[(&str, &str)]| {
@@ -94,7 +94,7 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_change_groups() {
+async fn staff_with_an_old_sign_in_confirm_the_password_before_they_change_groups() {
     let (pair, root, _) = pair_with_root(&[]).await;
     pair.superuser("sue");
     let sue = Browser::new();
@@ -169,7 +169,7 @@ async fn guessing_the_password_in_a_stolen_session_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_asked_where_the_age_does_not_matter() {
+async fn no_password_is_asked_for_if_the_age_does_not_matter() {
     let (pair, root, page) = pair_with_root(&[("SESSION_FRESH", "0")]).await;
     age(&pair);
     let answer = root.open_and_submit(&pair.site, &page, &format!("{page}/staff"), &[]).await;

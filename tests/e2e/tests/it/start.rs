@@ -67,7 +67,7 @@ async fn assert_one_fleet(services: &[Service]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_later_start_finds_everything_as_it_was() {
+async fn a_later_start_changes_nothing() {
     let directory = TempDir::new().unwrap();
     let env = basic_settings(directory.path());
     let browser = Browser::new();

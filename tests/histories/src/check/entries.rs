@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_overlaps_a_change_may_see_either() {
+    fn a_read_that_overlaps_a_change_may_see_either_state() {
         for seen in [&[][..], &[1]] {
             let history = [done((0, 4), Op::Add(1)), read((3, 9), seen)];
             assert_eq!(read_your_writes(&history), []);

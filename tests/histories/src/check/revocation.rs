@@ -72,7 +72,7 @@ mod tests {
     const END: Op = Op::End(Ending::SignOut);
 
     #[test]
-    fn a_session_that_ended_and_answers_has_come_back() {
+    fn a_session_that_answers_after_its_end_is_a_resurrection() {
         let later = [
             read((4, 5), &[]),
             number((4, 5), Op::Increment, 1),
