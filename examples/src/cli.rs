@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn either_a_session_or_a_user_loses_sessions_and_only_a_user_is_asked_about() {
+    fn revoking_needs_a_handle_or_a_user_and_only_a_user_needs_a_confirmation() {
         let handle = "A".repeat(24);
         for line in [handle.clone(), "--user ann".into(), "--user ann --yes".into()] {
             assert!(site(&format!("sessions revoke {line}")).is_ok(), "{line}");
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_used_have_a_code_of_their_own() {
+    fn unusable_settings_have_their_own_exit_code() {
         assert_eq!(Failure::from(Error::new(ErrorKind::Config, "SITE_ADDR: no")), Failure::unusable("SITE_ADDR: no"));
         assert_eq!(Failure::from(Error::new(ErrorKind::Unavailable, "down")), Failure::failed("down"));
     }

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn where_addresses_are_names_one_of_the_two_fields_is_an_address() {
+    fn one_of_the_two_fields_is_the_address_if_addresses_are_names() {
         let check = |username: &str, email: &str| {
             let errors = check_registration(SignInNames::Emails, username, email, "correct horse", "correct horse");
             errors.iter().map(|error| error.field).collect::<Vec<_>>()

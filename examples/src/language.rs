@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_browser_says_which_language_it_likes_best() {
+    fn the_language_preferred_by_the_browser_is_used() {
         for (header, language) in [
             ("", Language::English),
             ("zh", Language::Chinese),

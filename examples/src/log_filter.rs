@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn of_each_kind_a_few_lines_are_written_and_all_below_warnings() {
+    fn a_few_warnings_of_each_kind_are_written_and_all_lower_levels() {
         let written = Written::default();
         let writer = written.clone();
         let lines =

@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn latencies_are_summed_over_what_was_done_and_each_call_is_in_one_bar() {
+    fn latencies_are_summed_over_outcomes_and_each_call_is_in_one_bar() {
         let metrics = "# TYPE shared_session_load_seconds histogram\n\
             shared_session_load_seconds_bucket{outcome=\"ok\",le=\"0.0005\"} 2\n\
             shared_session_load_seconds_bucket{outcome=\"ok\",le=\"0.001\"} 5\n\

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_left_of_an_unreadable_entry_is_believed() {
+    fn addresses_left_of_an_invalid_entry_are_not_trusted() {
         for bad in ["unknown", "", "10.0.0.2 ; x", "_hidden"] {
             assert_eq!(client("10.0.0.1", &[&format!("1.1.1.1, {bad}")], &["10.0.0.0/8"]), "10.0.0.1", "{bad}");
         }

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_ask() {
+    fn access_depends_on_the_listener_and_the_token() {
         const TOKEN: &str = "0123456789abcdef0123456789abcdef";
         let right = format!("bearer {TOKEN}").into_bytes();
         let wrong = format!("Bearer {}", TOKEN.replace('f', "e")).into_bytes();

@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_page_is_the_nearest() {
+    fn an_invalid_page_number_shows_the_nearest_page() {
         for (asked, page) in [("", 1), ("x", 1), ("-1", 1), ("0", 1), ("4", 3), ("99999999999999999999", 1)] {
             assert_eq!(paged((0..101).collect(), asked).page, page, "{asked:?}");
         }

@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_is_called_is_refused() {
+    fn a_password_like_the_name_of_its_user_is_refused() {
         for bad in ["adalovelace", "AdaLovelace1", "lovelaceada", "Countess@engines.example", "countess1", "1engines!"]
         {
             assert_eq!(verdict(bad), Some(Text::new("password-similar")), "{bad}");
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_many_have_is_refused() {
+    fn common_passwords_are_refused() {
         for bad in [
             "password",
             "Password1!",
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn the_stems_are_written_as_they_are_compared() {
+    fn the_stems_have_the_form_in_which_they_are_compared() {
         for stem in STEMS.split(' ') {
             assert!(!stem.is_empty() && stem.chars().all(|c| c.is_ascii_lowercase()), "{stem:?}");
         }

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_is_not_what_a_page_begins_with() {
+    fn a_prefix_does_not_begin_like_a_page() {
         for page in PAGES {
             assert_eq!(Prefix::parse(&format!("/{page}")), None);
             assert_eq!(Prefix::parse(&format!("/{page}/x")), None);

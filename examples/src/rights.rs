@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_change_whom() {
+    fn staff_rights_decide_which_users_may_be_changed() {
         let [ann, sue, root, chief] =
             [user("ann", false, false), user("sue", true, false), user("root", true, true), user("chief", true, true)];
         let clerk = user("clerk", true, false);
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn who_may_end_which_session() {
+    fn staff_rights_decide_which_sessions_may_be_ended() {
         let [ann, clerk, root] = [user("ann", false, false), user("clerk", true, false), user("root", true, true)];
         let owners = [Owner::Nobody, Owner::User(&ann), Owner::User(&clerk), Owner::User(&root), Owner::Unreadable];
         let ends = |rights: Rights| owners.map(|owner| rights.end_session(owner).is_ok());
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ticked_changes_what_the_staff_may_give_and_take() {
+    fn ticked_boxes_change_only_permissions_that_the_staff_may_give_and_take() {
         let (all, clerk, root) = clerk_and_root();
         // The held names, the ticked names, the change if a clerk ticked them, and the change if a superuser did.
         for (held, wanted, by_clerk, by_root) in [
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_confirmed_leaves_alone_what_others_changed_meanwhile() {
+    fn a_confirmed_change_keeps_concurrent_changes_by_others() {
         let (all, clerk, root) = clerk_and_root();
         let asked = difference(&["a"], &["b"]);
         for (held, left) in [
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_stands_for_all_that_is_in_it_and_an_empty_one_is_for_superusers() {
+    fn a_group_counts_as_its_permissions_and_an_empty_one_is_for_superusers() {
         let (_, clerk, root) = clerk_and_root();
         for (permissions, by_clerk) in [(&["a", "b"][..], true), (&["a", "c"], false), (&[], false)] {
             assert_eq!(clerk.grants(&names(permissions)), by_clerk, "{permissions:?}");
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_are_changed_within_what_one_has() {
+    fn staff_change_groups_only_within_their_own_permissions() {
         let (clerk, root) = (user("clerk", true, false), user("root", true, true));
         let all = |rights: &Rights, of_group: &[&str]| {
             let of_group = names(of_group);

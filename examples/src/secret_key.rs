@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_key_is_made_once_and_read_afterwards() {
+    fn the_key_is_created_once_and_then_read() {
         let dir = tempfile::tempdir().unwrap();
         let key = load_or_create(&dir.path().join("deeper")).unwrap();
         assert!(key.len() >= 32);

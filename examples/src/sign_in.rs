@@ -46,7 +46,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_with_space_around_it_is_that_of_who_has_it_and_else_of_who_has_it_without() {
+    async fn a_name_with_spaces_finds_the_exact_user_or_else_the_trimmed_one() {
         let users = SqlUsers::connect("sqlite::memory:").await.unwrap();
         let users = users.with_hasher(PasswordHasher::pbkdf2_sha256(10).unwrap());
         users.migrate().await.unwrap();

@@ -395,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn browsers_are_named_for_what_they_are() {
+    fn browsers_are_named_correctly() {
         let webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
         for (agent, name) in [
             ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),

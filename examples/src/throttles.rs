@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn guesses_of_a_signed_in_user_s_password_count_for_the_user() {
+    async fn guesses_of_the_password_of_a_signed_in_user_count_for_the_user() {
         let (throttles, ..) = throttles(&[]);
         let go = async |user: &str| {
             let verdict = throttles.password_check(user, STRANGER).await.unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_starts_so_many_sessions_and_those_of_this_machine_any_number() {
+    async fn an_address_may_start_a_limited_number_of_sessions_and_loopback_any_number() {
         let (throttles, _, manager) = throttles(&[("SESSION_ANONYMOUS_RATE", "3")]);
         let new = async |address: &str| {
             let session = manager.open([]).load().await.unwrap();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_is_claimed_once_in_any_case_until_it_is_given_back() {
+    async fn a_name_is_claimed_once_ignoring_case_until_it_is_released() {
         let (throttles, ..) = throttles(&[("SIGN_IN_LIMIT", "off")]);
         let claim = throttles.claim("Ann").await.unwrap().expect("the name is free");
         let (others, ()) = tokio::join!(throttles.claim("aNN"), async { claim.succeeded().await });

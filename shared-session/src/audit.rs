@@ -36,7 +36,7 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let (hand_on, events) = mpsc::sync_channel(1000);
 //! let manager = SessionManager::new(MemoryStore::new()).with_audit(move |event| {
-//!     // A thread that writes them down takes them. If it does not keep up, `log` has them still.
+//!     // Another thread writes the events to a file. If it does not keep up, they are still in the log.
 //!     let _ = hand_on.try_send(event.clone());
 //! });
 //!
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_says_what_it_was_given() {
+    fn an_event_shows_its_fields() {
         let event = AuditEvent::new(AuditKind::Own("x"))
             .with_user_id("1")
             .with_actor_id("2")

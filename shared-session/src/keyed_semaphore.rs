@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn as_many_run_as_may_and_others_wait_for_the_same_key_only() {
+    async fn tasks_beyond_the_limit_wait_for_the_same_key_only() {
         let semaphores = KeyedSemaphore::default();
         let first = semaphores.acquire("a", 2).await;
         assert!(!first.has_waited);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_waits_for_is_dropped() {
+    async fn unused_semaphores_are_dropped() {
         let semaphores = KeyedSemaphore::default();
         let held = semaphores.acquire("held", 1).await;
         for n in 0..3 * KeyedSemaphore::MANY {

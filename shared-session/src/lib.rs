@@ -1,8 +1,9 @@
 //! One login, many services: a session that every service behind one cookie shares.
 //!
-//! - **Nothing is lost.** Concurrent writes of several services are merged, entry by entry; counters stay exact.
+//! - **Nothing is lost.** When several services write to one session at the same time, their changes are merged, entry
+//!   by entry; counters stay exact.
 //! - **Nothing comes back.** A slow request cannot revive a session that was signed out.
-//! - **An outage is an outage.** The response is 503, never a sign-out.
+//! - **An outage is not a sign-out.** The response is 503, and the cookie stays.
 //! - **It is cheap.** No round trip if the session is not used, one to read it, two to read and change it.
 //! - **Any framework, any language.** This crate holds the engine and a Tower layer; with Axum use
 //!   [`shared-session-axum`](https://docs.rs/shared-session-axum), with Actix Web
@@ -55,7 +56,7 @@
 //! | [`Session`] | its entries, by name, and the signed-in user; edits wait for the commit |
 //! | [`Error`], [`ErrorKind`] | the failure, with an HTTP status; [`OnError`] renders the response |
 //!
-//! A request passes them in this order:
+//! A request goes through them in this order:
 //!
 //! ```text
 //! Cookie header ──SessionManager::open──▶ LazySession      no I/O
@@ -66,8 +67,8 @@
 //! Outcome ──▶ Set-Cookie, Vary, Cache-Control
 //! ```
 //!
-//! The Tower layer and the adapters do this. Edits are stored when the handler returns any status below 500, but not
-//! for HEAD and OPTIONS. [`Session::commit`] stores them earlier.
+//! The Tower layer and the adapters make these calls. They store the edits when the handler returns any status below
+//! 500, but never for HEAD and OPTIONS. [`Session::commit`] stores them earlier.
 //!
 //! # Cookbook
 //!
@@ -109,8 +110,9 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **Change an entry from its value.** [`Session::update`] and [`Session::update_or`] take a closure, which runs again
-//! if another request was faster. With `get` and `insert` the later request would win.
+//! **Compute an entry from its old value.** [`Session::update`] and [`Session::update_or`] take a closure, which runs
+//! again if another request has changed the entry meanwhile. With `get` and `insert`, the change of the other request
+//! would be lost.
 //!
 //! **Sign in, and remember the user.** [`Session::authenticate`] checks the name and the password; [`LoginOptions`]
 //! sets the lifetime of the session. The feature is `users`:
@@ -128,9 +130,9 @@
 //!
 //! **Slow down password guessing.** [`throttle`] counts attempts per account, address and device.
 //!
-//! **Know who signed in, and who tried.** [`audit`] events go to the log and to your closure.
+//! **Record sign-ins and failed sign-ins.** [`audit`] events go to the log and to your closure.
 //!
-//! **Keep your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods
+//! **Use your own user type.** Implement [`users::AuthUser`] for it and [`users::Users`] for your table, two methods
 //! each: [a complete example](users#your-own-table). Handlers then take `CurrentUser<Account>` from the adapters, or
 //! call [`Session::require_user_as`].
 //!
@@ -148,8 +150,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **Work on after the response.** [`SessionManager::reopen`] follows the request's session into a background job, a
-//! WebSocket or a stream of events; [`Session::status`] checks whether the session is still valid:
+//! **Use the session after the response.** [`SessionManager::reopen`] follows the request's session into a background
+//! job, a WebSocket or a stream of events; [`Session::status`] checks whether the session is still valid:
 //!
 //! ```
 //! # use shared_session::{Close, Ending, Error, LazySession, SessionManager, store::MemoryStore};
@@ -183,7 +185,7 @@
 //!
 //! **Answer failures your way.** [`SessionManager::with_on_error`] takes a closure for every failure, in every adapter.
 //!
-//! **Call the store less often.** [`NearCache`] keeps sessions in the process, and limits their age.
+//! **Call the store less often.** [`NearCache`] keeps sessions in the process and drops them when they change.
 //!
 //! **Survive a lost Redis.** [`store::TieredStore`] keeps sessions in SQL, with Redis in front.
 //!
@@ -195,7 +197,7 @@
 //!
 //! # Features
 //!
-//! | feature | default | what |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `tower` | yes | [`SessionLayer`] and [`tower::CrossOriginLayer`] |
 //! | `redis` | yes | [`store::RedisStore`] and [`NearCache`] |
@@ -216,13 +218,13 @@
 //! - **In the browser**: one cookie, by default `__Host-session` with `Secure`, `HttpOnly` and `SameSite=Lax`, until
 //!   the browser is closed. It holds random characters and no data. Form tokens need a second cookie before there is a
 //!   session.
-//! - **In the store**: one record under `shared_session:` and a random handle, and with sign-ins an index of a user's
-//!   sessions. The record holds your entries as JSON, times, the user's id, a keyed hash of their stored password, and
-//!   the address and `User-Agent` of the browser that started the session or signed in. It holds only a hash of the
-//!   cookie's secret, so a copy of the store opens no session. Values are not encrypted, unless the profile is
-//!   [sealed](Profile::sealed).
-//! - **How long**: 14 days unused and 90 days in all, by default, and a day unused for anonymous sessions
-//!   ([`Lifetime`]). Every key expires.
+//! - **In the store**: one record under `shared_session:` and a random handle, and for each signed-in user an index of
+//!   the user's sessions. The record holds your entries as JSON, times, the user's id, a keyed hash of their stored
+//!   password, and the address and `User-Agent` of the browser that started the session or signed in. It holds only a
+//!   hash of the cookie's secret, so a copy of the store opens no session. Values are not encrypted, unless the profile
+//!   is [sealed](Profile::sealed).
+//! - **How long**: by default, a session ends after 14 days without use and after 90 days at the latest; an anonymous
+//!   session ends after a day without use ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
 //!   depends on the session. Clients with [bearer tokens](SessionManager::with_bearer_tokens) get the value in a
 //!   `Session-Token` header instead of `Set-Cookie`.
@@ -230,11 +232,11 @@
 //!
 //! # What it does not do
 //!
-//! - It keeps no session in the cookie: only a server-side store makes a sign-out final.
-//! - Reading starts no session. A visitor without stored data gets no cookie.
-//! - It does not merge within an entry: of two requests that `insert` one entry, the later wins. Use
+//! - It keeps no session data in the cookie: only a server-side store makes a sign-out final.
+//! - It starts no session for a request that only reads. A visitor without stored data gets no cookie.
+//! - It does not merge within an entry: if two requests `insert` the same entry, the later one wins. Use
 //!   [`Session::update`], or several entries.
-//! - It has no transactions over several sessions, nor over a session and your database.
+//! - It has no transaction over several sessions, or over a session and your database.
 //! - It does not register users, send mail, or speak OAuth and SAML.
 //! - Its guarantees are weaker beside programs that write without comparing, such as [Django](guide::django), and after
 //!   a failover that loses writes (see [the settings](guide::operations)).

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn where_few_lines_come_none_is_left_out() {
+    fn a_few_lines_at_a_time_are_all_written() {
         let (mut limit, start) = (Interval::default(), Instant::now());
         for n in 0..100 {
             assert_eq!(limit.line(start + LogLimit::INTERVAL * n / LogLimit::LINES), Some(None));

@@ -9,7 +9,7 @@
 //! | `shared_session_loads_total` | counter | sessions read from the store |
 //! | `shared_session_misses_total` | counter | cookies without a valid session |
 //! | `shared_session_near_hits_total`, `shared_session_near_misses_total` | counter | loads that the near cache answered, and loads that it could not answer |
-//! | `shared_session_user_cache_hits_total`, `shared_session_user_cache_misses_total` | counter | users whom the user cache knew, and users for whom the table was asked |
+//! | `shared_session_user_cache_hits_total`, `shared_session_user_cache_misses_total` | counter | users found in the user cache, and users for whom the table was queried |
 //! | `shared_session_unreadable_total` | counter | records that could not be decoded |
 //! | `shared_session_conflicting_cookies_total` | counter | requests with several different session cookies |
 //! | `shared_session_commits_total` | counter | writes that were stored |

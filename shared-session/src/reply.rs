@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_allowed_is_answered_with_what_is() {
+    fn a_405_names_the_allowed_methods() {
         let allowed = |kind: ErrorKind, own: Option<&str>| {
             let error = Error::from(kind);
             let own = own.map(|own| ("allow", own.to_owned()));

@@ -169,7 +169,7 @@ pub mod tests {
     }
 
     #[test]
-    fn what_failed_has_no_ratio() {
+    fn a_failed_cell_has_no_ratio() {
         let mut made = made_up(100.0, &[]);
         let cell = cells().next().unwrap();
         made.samples.remove(&(cell, Contender::Ruts));

@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_has_a_row_for_every_contender_and_a_dash_for_what_failed() {
+    fn a_table_has_a_row_for_every_contender_and_a_dash_for_a_failed_one() {
         let mut made = made_up(100.0, &[]);
         let failed = made.samples.keys().copied().filter(|(_, contender)| *contender == Contender::Ruts);
         for key in failed.collect::<Vec<_>>() {

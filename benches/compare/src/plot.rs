@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_a_dash() {
+    fn a_missing_bar_is_a_dash() {
         let svg = plot(vec![("read".to_owned(), vec![None, Some(Bar::of(0.5))])]).svg();
         assert_eq!(svg.matches(">–</text>").count(), 1);
     }

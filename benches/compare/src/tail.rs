@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn ratios_are_to_what_is_named() {
+    fn ratios_refer_to_the_named_contender() {
         let begin = Instant::now();
         let (own, floor) = ((Scene::Huge, Contender::OursOnAxum), (Scene::Huge, Contender::AxumByHand));
         let all =

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_http_is_an_error() {
+    fn a_response_that_is_not_http_is_an_error() {
         assert!(Head::read(b"SSH-2.0-OpenSSH\r\n\r\n").is_err());
         assert!(Head::read(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n").is_err());
     }

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_visitors_own_values_are_shown_and_long_ones_in_part() {
+    async fn only_the_visitors_own_values_are_shown_and_long_ones_are_shortened() {
         let session = SessionManager::new(MemoryStore::new()).open([]).load().await.unwrap();
         assert_eq!(SessionView::of(&session, None).unwrap(), SessionView::default());
         session.insert(VISITS, &7).unwrap();

@@ -232,7 +232,7 @@ fn forms(html: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_page_escapes_what_visitors_wrote() {
+fn every_page_escapes_the_input_of_visitors() {
     for (page, html) in all(&layout(), EVIL) {
         assert!(!html.contains("<script>") && !html.contains(EVIL), "{page}");
         assert!(html.contains("script&#62;alert("), "{page} does not show the value at all");
@@ -336,7 +336,7 @@ fn errors_lead_to_their_field() {
 }
 
 #[test]
-fn every_address_on_every_page_is_under_the_prefix() {
+fn every_link_on_every_page_is_under_the_prefix() {
     let layout = Layout { prefix: Prefix::parse("/accounts").unwrap(), ..layout() };
     let mut addresses = 0;
     for (page, html) in all(&layout, "ada") {
@@ -355,7 +355,7 @@ fn every_address_on_every_page_is_under_the_prefix() {
 }
 
 #[test]
-fn the_header_shows_who_is_signed_in() {
+fn the_header_shows_the_signed_in_user() {
     let page = |visitor| {
         Home { layout: Layout { visitor, ..layout() }, view: SessionView::default(), chosen: None, greeting: None }
             .render()
@@ -371,7 +371,7 @@ fn the_header_shows_who_is_signed_in() {
 }
 
 #[test]
-fn a_page_that_does_not_know_the_visitor_does_not_claim_that_nobody_is_signed_in() {
+fn a_page_without_the_session_does_not_claim_that_nobody_is_signed_in() {
     let html = ErrorPage::new(Layout::default(), 503, Text::new("error-unavailable")).render().unwrap();
     assert!(!html.contains("/login") && !html.contains("/logout"));
 }
@@ -464,7 +464,7 @@ fn searches_are_encoded_in_addresses() {
 }
 
 #[test]
-fn a_device_shows_no_more_than_the_beginning_of_a_handle_to_readers() {
+fn a_device_shows_readers_only_the_beginning_of_a_handle() {
     assert_eq!(device("AbCdEfGh123456", "").short_handle(), "AbCdEfGh");
     assert_eq!(device("äöü", "").short_handle(), "äöü");
     assert_eq!(device("ääääää", "").short_handle(), "ääää");

@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn how_long_the_browser_keeps_the_cookie_is_said_as_in_django() {
+    fn the_cookie_age_is_set_as_in_django() {
         let said = site(&[("SESSION_EXPIRE_AT_BROWSER_CLOSE", "True"), ("SESSION_SAVE_EVERY_REQUEST", "True")]);
         assert!(said.cookie.of_the_browser && said.save_every_request);
         assert_refused("SESSION_EXPIRE_AT_BROWSER_CLOSE", &["maybe"]);

@@ -35,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn every_step_has_a_name_and_nothing_else_is_one() {
+    fn every_step_has_a_name_and_other_values_are_refused() {
         for (name, encryption) in SessionEncryption::NAMES {
             assert_eq!(read(name, SessionProfile::Native).unwrap(), encryption);
         }

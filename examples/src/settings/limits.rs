@@ -61,7 +61,7 @@ mod tests {
     use crate::settings::testing::{assert_refused, refusal, site};
 
     #[test]
-    fn what_one_client_may_cost_the_others() {
+    fn the_limits_for_clients_can_be_set() {
         let limits = site(&[]).limits;
         assert_eq!((limits.anonymous_age.as_secs(), limits.anonymous_size), (86_400, 20_480));
         assert_eq!((limits.anonymous_rate, limits.sign_ins, limits.max_per_user), (Some(300), true, Some(100)));

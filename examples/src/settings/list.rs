@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_has_what_each_service_reads_and_nothing_else() {
+    fn the_list_has_exactly_the_settings_that_the_services_read() {
         for service in SERVICES {
             let asked = RefCell::new(BTreeSet::new());
             let spy = |name: &str| {
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn compose_passes_every_setting_on_that_is_not_its_own() {
+    fn compose_passes_on_every_setting_that_is_not_its_own() {
         // Where the containers listen and keep data, and the options of a custom `SESSION_URL`.
         let of_compose = |name: &str| {
             ["SITE_ADDR", "API_ADDR", "DATA_DIR"].contains(&name)

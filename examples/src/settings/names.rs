@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_that_may_have_been_meant_for_us_are_named_and_stop_nothing() {
+    fn variables_that_may_be_ours_are_named_in_a_warning() {
         let found = [
             "SITE_NAME",
             "PATH",

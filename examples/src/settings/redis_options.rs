@@ -52,7 +52,7 @@ mod tests {
     use crate::settings::testing::{KEY, assert_refused, refusal, site};
 
     #[test]
-    fn what_a_failover_may_cost_is_set_for_redis_alone() {
+    fn failover_settings_are_for_redis_only() {
         let redis = [("SESSION_URL", "redis+sentinel://h:1/main"), ("SECRET_KEY", KEY)];
         let with = |more: &[(&'static str, &'static str)]| site(&[&redis[..], more].concat());
         for (text, replicas) in [("0", 0), ("1", 1), ("10", 10)] {

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_step_has_a_name_and_only_the_native_profile_takes_it() {
+    fn every_step_has_a_name_and_needs_the_native_profile() {
         for (name, signed) in SignedCookie::NAMES {
             let vars = |asked: &str| (asked == "SESSION_COOKIE_SIGNED").then(|| name.to_owned());
             let read = |profile| SignedCookie::read(&Reader::new(&vars), profile);

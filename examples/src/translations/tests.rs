@@ -80,12 +80,12 @@ fn both_languages_can_be_read() {
 }
 
 #[test]
-fn both_languages_have_the_same_messages_which_speak_of_the_same() {
+fn both_languages_have_the_same_messages_with_the_same_variables() {
     assert_eq!(messages(Language::English), messages(Language::Chinese));
 }
 
 #[test]
-fn every_message_that_is_asked_for_is_there_and_every_one_that_is_there_is_asked_for() {
+fn every_used_message_exists_and_every_message_is_used() {
     let (asked, there) = (asked(), messages(Language::English));
     let missing: Vec<_> = asked.keys().filter(|id| !there.contains_key(id.as_str())).collect();
     assert!(missing.is_empty(), "used and not defined: {missing:?}");
@@ -99,7 +99,7 @@ fn every_message_that_is_asked_for_is_there_and_every_one_that_is_there_is_asked
 }
 
 #[test]
-fn every_message_can_be_said_with_what_it_speaks_of() {
+fn every_message_renders_with_its_variables() {
     for language in Language::ALL {
         for (id, values) in messages(language) {
             let text = values.iter().fold(Text::new(id), |text, value| match *value {
@@ -136,7 +136,7 @@ fn the_chinese_text_is_chinese() {
 }
 
 #[test]
-fn what_is_in_no_file_is_said_by_its_name() {
+fn a_message_without_a_translation_shows_its_name() {
     assert_eq!(Text::new("no-such-message").in_language(Language::Chinese), "no-such-message");
 }
 

@@ -111,7 +111,7 @@ async fn an_error_type_of_the_application_passes_rejections_to_the_hook_and_keep
 }
 
 #[test]
-fn what_extractors_give_can_be_moved_to_other_threads() {
+fn the_values_of_extractors_can_move_to_other_threads() {
     fn is_send<T: Send + Sync>() {}
     is_send::<Session>();
     is_send::<CurrentUser>();

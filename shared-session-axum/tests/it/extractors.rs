@@ -28,7 +28,7 @@ async fn cookie_of(world: &World, name: &'static str) -> String {
 }
 
 #[tokio::test]
-async fn optional_users_are_none_only_for_those_who_are_not_allowed() {
+async fn optional_users_are_none_only_if_access_is_denied() {
     let world = World::new();
     let app = Router::new()
         .route(

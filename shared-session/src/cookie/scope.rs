@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_cookie_can_have_is_left_out_of_paths() {
+    fn paths_that_no_cookie_can_have_are_left_out() {
         assert_eq!(prefixes("/a/b;v=1/c"), ["/", "/a", "/a/"]);
         assert_eq!(prefixes(""), [""; 0]);
         assert_eq!(prefixes("*"), [""; 0]);

@@ -438,7 +438,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_set_is_written_as_the_crate_cookie_writes_it(config in any_config(), value in "[a-zA-Z0-9_.-]{0,80}") {
+    fn a_cookie_is_written_as_the_crate_cookie_writes_it(config in any_config(), value in "[a-zA-Z0-9_.-]{0,80}") {
         let Ok(cookie) = config.build() else { return Ok(()) };
         let mut expected = in_scope(cookie.config(), &value, &Scope::of(cookie.config()));
         if let Some(max_age) = cookie.max_age() {
@@ -448,7 +448,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_browser_sends_back_is_what_was_set(config in any_config(), value in ".{0,80}") {
+    fn a_browser_sends_back_the_value_that_was_set(config in any_config(), value in ".{0,80}") {
         let CookieConfig { secure, domain, path, .. } = config.clone();
         let Ok(cookie) = config.build() else { return Ok(()) };
         prop_assume!(domain.is_none_or(|domain| domain_matches(ORIGIN.host, &domain.to_ascii_lowercase())));

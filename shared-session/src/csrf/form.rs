@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_browsers_send_is_a_form() {
+    fn only_bodies_that_browsers_send_are_forms() {
         for (content_type, body, expected) in [
             (TYPE, "a=1", Ok(())),
             (Some(&b"Application/X-WWW-Form-URLEncoded; charset=UTF-8"[..]), "a=1", Ok(())),
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_shown_where_it_belongs_only() {
+    fn a_token_is_shown_only_where_it_belongs() {
         let token = FormToken::new("abc".into());
         assert_eq!(token.input(), r#"<input type="hidden" name="csrfmiddlewaretoken" value="abc">"#);
         assert_eq!((token.to_string().as_str(), token.as_str()), ("abc", "abc"));

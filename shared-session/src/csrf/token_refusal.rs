@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_is_told_what_it_did_not_send() {
+    fn the_message_for_a_refused_form_names_what_is_missing() {
         let told = |refusal: TokenRefusal| refusal.into_error().public_message();
         assert!(told(TokenRefusal::NoCookie).starts_with("Your browser did not send the cookie for this page."));
         assert!(told(TokenRefusal::Missing).starts_with("The form's security token is missing."));

@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_reads_a_format_reads_it_uncompressed_too() {
+    fn a_compressed_codec_also_reads_uncompressed_values() {
         let (json, zlib) = (Codec::json(), Codec::json().with_compression(Compression::Zlib));
         assert!(zlib.reads(json) && zlib.reads(zlib) && json.reads(json));
         assert!(!json.reads(zlib) && !json.reads(Codec::pickle()));

@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_list_of_messages_is_refused_and_not_quoted() {
+    fn an_invalid_list_of_messages_is_refused_and_not_quoted() {
         for bad in [
             "",
             "null",
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_list_keeps_its_bytes() {
+    fn messages_in_the_list_keep_their_bytes() {
         let list = "[[\"__json_message\",0,20,\"\u{e9}\", null]]\n";
         let appended = appended(list, &Message::new(Level::INFO, "x")).unwrap();
         assert_eq!(appended, format!("{}, [\"__json_message\", 0, 20, \"x\"]]", &list[..list.len() - 2]));

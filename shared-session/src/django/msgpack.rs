@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn what_python_refuses_is_refused() {
+    fn input_that_python_refuses_is_refused() {
         for (bytes, reason) in [
             ("c1", "unknown_type"),
             ("", "end"),

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_django_signed_is_accepted_and_signed_alike() {
+    fn a_signature_of_django_is_accepted_and_ours_equals_it() {
         let keys = keys();
         let signed = "eyJhIjoxfQ:1r31eq:kDwpTKKnibPvotlPtrMoM96WZjFLzsZCGju_4Kc0wwY";
         let old = SecretKeys::django(OLD_SECRET).unwrap();

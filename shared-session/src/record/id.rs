@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_is_what_is_stored_and_nothing_else() {
+    fn a_hash_is_accepted_only_in_its_stored_form() {
         let hash = Secret::random().unwrap().hash();
         assert!(hash.is(hash.as_bytes()));
         for at in 0..SecretHash::LEN {

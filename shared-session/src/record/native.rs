@@ -14,7 +14,7 @@
 //! | `c` `k` | start and last use |
 //! | `i` `x` | idle limit as a duration, absolute limit as a time |
 //! | `o` | only if the session has its own expiry: its kind, and the absolute limit without it |
-//! | `p` | only for a minute after a secret was replaced that was the same user's: its hash as `s`, and `r` again |
+//! | `p` | only for a minute after the same user's secret was replaced: its hash as `s`, and `r` again |
 //! | `u` | `null`, or the user: `{"id":…,"hash":…,"epoch":…,"at":…}`; `at`, when they signed in, only if known |
 //! | `d` | the device: `{"address":…,"agent":…}` |
 //! | `e` | the entries |

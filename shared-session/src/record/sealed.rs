@@ -45,8 +45,8 @@ impl Profile {
     /// with [`Profile::native`].
     ///
     /// A record that was changed, or copied from another key or beside another head, is
-    /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable) never an empty session. A party with write access to the
-    /// store can put back a complete earlier version of the same session without being noticed.
+    /// [`ErrorKind::Unreadable`](crate::ErrorKind::Unreadable), never an empty session. A party with write access to
+    /// the store can put back a complete earlier version of the same session without being noticed.
     ///
     /// Records are a third longer, which counts for [`with_max_size`](crate::SessionManager::with_max_size), and each
     /// read and write costs one pass of XChaCha20-Poly1305. Nothing else changes: the same store calls, merges,

@@ -63,14 +63,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_postgres_will_say_again_is_refused() {
+    fn an_error_that_postgres_would_repeat_is_refused() {
         for code in ["0A000", "42P01", "42703", "42501", "42883", "22P02", "22021", "23505", "3F000", "P0001"] {
             assert_eq!(kind_of_code(code), ErrorKind::Database, "{code}");
         }
     }
 
     #[test]
-    fn what_may_pass_by_itself_in_postgres_is_unavailable() {
+    fn a_temporary_error_of_postgres_is_unavailable() {
         for code in [
             "08006", "08P01", "53300", "53100", "57014", "57P01", "57P03", "40001", "40P01", "55P03", "55006", "25006",
             "25P02", "26000", "42P05", "28P01", "3D000", "58030", "XX000",

@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_ends_now_is_no_longer_there() {
+    async fn a_value_that_ends_now_is_gone() {
         let store = MemoryStore::with_clock(StoreTime(1_000_000));
         assert!(store.is_empty());
         assert!(store.create("key", "value".into(), SECOND).await.unwrap());

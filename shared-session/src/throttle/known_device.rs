@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_cookie_proves_nothing() {
+    fn a_forged_device_cookie_proves_nothing() {
         let keys = SecretKeys::new([7; 32]).unwrap();
         let cookie = issue(&keys, "ann").unwrap();
         for at in 0..cookie.len() {

@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_back_counts_no_longer() {
+    fn an_attempt_that_is_taken_back_no_longer_counts() {
         let two = Attempts { count: 2, last: START, since: START };
         assert_eq!(give_back(policy(), two, START).map(|(left, _)| left.count), Some(1));
         assert_eq!(give_back(policy(), Attempts { count: 1, ..two }, START), None);

@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_a_5xx_is_a_failure_and_what_would_be_a_4xx_is_not() {
+    fn a_grpc_status_like_a_5xx_is_a_failure_and_one_like_a_4xx_is_not() {
         for (code, ending) in [
             ("0", Ending::Completed),
             ("3", Ending::Completed),

@@ -65,7 +65,7 @@ mod tests {
     const MAX_PATH: usize = super::MAX_LEN - 1;
 
     #[test]
-    fn whatever_a_browser_may_read_as_another_site_is_refused() {
+    fn a_path_that_a_browser_may_read_as_another_site_is_refused() {
         for next in [
             "",
             "profile",

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_neither_the_password_nor_who_it_is() {
+    fn debug_shows_neither_the_password_nor_the_user() {
         let mut user = User::new("4711", "ann").with_encoded_password("argon2$secret");
         user.email = "ann@example.org".into();
         let shown = format!("{user:?}");

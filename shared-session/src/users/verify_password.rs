@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refusal_computes_the_same_whoever_was_asked_for() {
+    fn every_refusal_computes_the_same_for_every_name() {
         let hasher = PasswordHasher::pbkdf2_sha256(1000).unwrap();
         let hash = |iterations| PasswordHasher::pbkdf2_sha256(iterations).unwrap().hash_here("right").unwrap();
         let argon2 = |memory| PasswordHasher::argon2id(memory, 1, 1).unwrap().hash_here("right").unwrap();

@@ -62,7 +62,7 @@ async fn as_many_attempts_are_made_as_are_free_in_memory_and_sql() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn as_many_attempts_are_made_as_are_free_in_redis_and_every_key_expires() {
+async fn attempts_never_exceed_the_limit_in_redis_and_every_key_expires() {
     for redis in Redis::all() {
         exact(connect(&redis).await).await;
         let found = redis.cli(&["KEYS", "*"]);
@@ -171,7 +171,7 @@ async fn a_success_forgets_the_failures_of_the_account_and_none_of_the_address()
 }
 
 #[tokio::test]
-async fn where_one_subject_has_to_wait_nothing_counts_for_the_other() {
+async fn an_attempt_that_waits_for_one_subject_counts_for_none() {
     let (store, throttle) = on_a_clock();
     while fails(&throttle, ann()).await {}
     let before = store.len();
@@ -214,7 +214,7 @@ async fn registrations_count_though_they_succeed() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_counted_is_not_made() {
+async fn an_attempt_that_cannot_be_counted_is_not_made() {
     let store = FaultStore::new(MemoryStore::new());
     let throttle = Throttle::new(store.clone(), keys());
     assert!(fails(&throttle, ann()).await);

@@ -24,7 +24,7 @@ def test_a_device_that_is_signed_out_in_one_browser_is_signed_out_in_the_other(
     browser.wait_for("admin@example.org")
 
 
-def test_two_different_cookies_sign_nobody_in_and_the_next_sign_in_mends_it(
+def test_two_different_cookies_sign_nobody_in_and_the_next_sign_in_repairs_it(
     pair: Pair, browser: Browser, other_browser: Browser
 ) -> None:
     for each in (browser, other_browser):
@@ -70,7 +70,7 @@ def test_while_the_service_is_away_an_open_page_says_so_and_follows_again_afterw
     browser.wait_for("Live", "#live-said")
 
 
-def test_the_keyboard_is_enough(pair: Pair, browser: Browser) -> None:
+def test_every_step_works_with_the_keyboard_alone(pair: Pair, browser: Browser) -> None:
     browser.open(pair.site)
     browser.tab_to("Skip to content", most=1)
     browser.press(Keys.ENTER)

@@ -44,7 +44,7 @@ def test_signing_out_at_api_shows_at_site_without_a_reload(pair: Pair, browser: 
     assert browser.path() == "login?next=/profile"
 
 
-def test_staff_confirm_the_password_and_come_back_to_what_they_were_at(pair: Pair, browser: Browser) -> None:
+def test_staff_confirm_the_password_and_return_to_their_page(pair: Pair, browser: Browser) -> None:
     browser.sign_in_at_site(pair.site, "admin", "admin-password")
     user(browser, pair)
     page, before = browser.path(), browser.session_cookies()
@@ -67,7 +67,7 @@ def test_staff_confirm_the_password_and_come_back_to_what_they_were_at(pair: Pai
         browser.wait_for("The user was changed.")
 
 
-def test_what_is_written_at_api_shows_at_site_in_every_window(pair: Pair, browser: Browser) -> None:
+def test_a_write_at_api_shows_at_site_in_every_window(pair: Pair, browser: Browser) -> None:
     browser.sign_in_at_site(pair.site)
     browser.open(pair.site)
     first = browser.new_window(pair.site)

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cached_look_may_be_as_old_as_its_bound_and_no_older() {
+    fn a_cached_read_may_be_as_old_as_its_bound_and_no_older() {
         let bound = Duration::from_nanos(10);
         let ended = |at| vec![done((0, 3), Op::End(Ending::SignOut)), read((at, at + 1), &[])];
         assert_eq!(revocation::resurrections(&relaxed(&ended(13), bound)), []);
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_possible_when_asked_for_and_certain_when_acknowledged() {
+    fn an_end_is_possible_once_requested_and_certain_once_acknowledged() {
         let history = [
             unknown((5, 9), Op::Rotate),
             done((20, 29), Op::End(Ending::Everywhere)),

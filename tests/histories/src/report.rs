@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_read_and_is_gone_is_a_violation_unless_there_are_failovers() {
+    fn a_value_that_was_read_and_is_gone_is_a_violation_unless_there_are_failovers() {
         let read = |at, number| operation(at, Op::ReadCounter, Value::Number(number));
         let mut unknown = operation(0, Op::Increment, Value::Done);
         unknown.end = Phase::Info;

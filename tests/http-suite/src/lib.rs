@@ -75,11 +75,11 @@ macro_rules! tests {
     ($start:path) => {
         $crate::__tests! { $start;
             reading::a_request_that_takes_no_session_touches_nothing
-            reading::without_a_cookie_nothing_is_asked_of_the_store
+            reading::without_a_cookie_the_store_is_not_called
             reading::the_first_write_sets_the_cookie
             reading::reading_costs_one_call_and_writing_two
-            reading::what_one_request_wrote_the_next_one_reads
-            reading::edits_that_come_to_nothing_start_no_session
+            reading::a_request_reads_the_writes_of_the_one_before
+            reading::edits_without_effect_start_no_session
             reading::unknown_and_malformed_cookies_are_anonymous
             reading::a_planted_cookie_is_never_taken_over
             reading::one_of_several_cookie_headers_is_enough
@@ -91,27 +91,27 @@ macro_rules! tests {
             signing_in::an_anonymous_session_may_have_an_expiry
             signing_in::a_logout_deletes_the_session_and_its_cookie
             signing_in::a_session_is_listed_with_its_address_and_browser
-            signing_in::a_sign_in_is_told_before_its_answer_comes_and_one_that_failed_is_not
-            twins::whoever_signs_in_with_twin_cookies_is_signed_in_afterwards
-            twins::a_sign_out_with_twin_cookies_ends_what_they_open
+            signing_in::a_sign_in_is_reported_before_its_answer_and_a_failed_one_is_not
+            twins::a_sign_in_with_twin_cookies_works
+            twins::a_sign_out_with_twin_cookies_ends_the_sessions_that_they_open
             twins::equal_twins_count_and_are_expired_when_one_is_replaced
-            twins::of_one_cookie_only_other_domains_are_expired
-            users::extractors_tell_who_may_pass
-            users::what_changed_in_the_users_row_counts_at_once
+            twins::a_single_cookie_is_expired_only_in_other_domains
+            users::extractors_accept_only_allowed_users
+            users::a_change_of_the_users_row_counts_at_once
             users::a_failing_user_database_is_no_sign_out
-            users::rows_that_are_kept_answer_pages_and_neither_changes_nor_rights
+            users::cached_rows_answer_pages_but_neither_changes_nor_checks_of_rights
             users::a_record_that_cannot_be_read_is_no_sign_out
             users::extractors_carry_the_applications_own_type_of_users
             endings::a_5xx_commits_nothing
             endings::a_4xx_commits
             endings::a_panic_commits_nothing
             endings::a_request_whose_client_went_away_commits_nothing
-            endings::what_a_handler_committed_outlives_its_failure
+            endings::a_commit_of_a_handler_outlives_its_failure
             endings::head_and_options_commit_nothing
             failures::a_failing_load_is_a_503_whatever_the_handler_answers
             failures::a_commit_that_fails_is_never_a_success
-            failures::a_lost_reply_is_cleared_up
-            failures::a_logout_that_fails_says_so
+            failures::a_lost_reply_is_resolved
+            failures::a_failed_logout_is_reported
             failures::a_record_that_cannot_be_read_is_a_500_and_stays
             failures::login_and_logout_work_over_a_record_that_cannot_be_read
             failures::a_session_that_grows_too_large_is_a_413
@@ -128,9 +128,9 @@ macro_rules! tests {
             headers::a_new_cookie_is_never_cached
             headers::cookies_of_the_handler_are_kept
             headers::answers_to_signed_in_users_are_private
-            guards::guards_tell_who_may_pass
-            guards::a_guard_sends_pages_to_the_login_and_nothing_else
-            guards::a_guard_asks_whoever_signed_in_too_long_ago_to_do_it_again
+            guards::guards_accept_only_allowed_users
+            guards::a_guard_redirects_only_pages_to_the_login
+            guards::a_guard_asks_for_a_new_sign_in_if_the_last_was_too_long_ago
             guards::a_guard_asks_nothing_twice_and_an_outage_is_no_sign_out
             long_lived::events_survive_a_rotation_and_end_with_a_sign_out
             long_lived::events_go_on_through_an_outage
@@ -138,9 +138,9 @@ macro_rules! tests {
             forms::the_token_may_come_in_a_header
             forms::a_sign_in_ends_the_forms_of_earlier_pages
             forms::a_refused_form_can_be_offered_again
-            forms::what_is_no_form_says_so
+            forms::a_body_that_is_no_form_is_refused_as_such
             cross_origin::requests_of_other_sites_do_not_reach_the_handler
-            bearer::a_client_lives_by_its_token_and_gets_no_cookie
+            bearer::a_client_with_a_token_gets_no_cookie
             bearer::a_token_beside_the_cookie_is_refused
             bearer::malformed_tokens_are_anonymous_and_reach_no_store
             bearer::requests_of_other_sites_pass_with_a_token_and_without_a_cookie

@@ -104,7 +104,7 @@ impl World {
         CrossOrigin::new([ORIGIN]).unwrap()
     }
 
-    /// The standing of the session of `request`, repeatedly, one line each; ends when the session is no longer valid.
+    /// The status of the session of `request`, repeatedly, one line each; ends when the session is no longer valid.
     pub fn events(&self, request: &LazySession) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         stream::unfold(self.manager().reopen(request), |session| async move {
             tokio::time::sleep(Duration::from_millis(5)).await;

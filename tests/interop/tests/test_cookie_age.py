@@ -85,7 +85,7 @@ REMEMBERED = 90 * 86_400
 
 @pytest.mark.profiles(where=each_engine)
 @pytest.mark.pairs(RUST, ("django",))
-def test_django_reads_who_asked_to_stay_signed_in(fleet: Fleet, at: At, first: str, second: str) -> None:
+def test_django_reads_the_wish_to_stay_signed_in(fleet: Fleet, at: At, first: str, second: str) -> None:
     user, browser = fleet.new_user(), Browser()
     ours, django = at(first, browser), at(second, browser)
 

@@ -93,7 +93,7 @@ def test_a_session_of_either_is_read_and_edited_by_the_other(members: Members, s
         assert members.at(first, browser).me() is None
 
 
-def test_both_say_the_same_of_a_member(members: Members) -> None:
+def test_both_report_the_same_member(members: Members) -> None:
     for name, first in (("ann", "django"), ("bob", "api")):
         browser = Browser()
         members.at(first, browser).login(member(name))
@@ -120,7 +120,7 @@ def test_a_new_password_at_either_ends_the_other_sessions_of_the_member(members:
             assert members.at(asked, other).me() is None
 
 
-def test_who_registers_at_the_site_in_rust_is_a_member_for_django(members: Members) -> None:
+def test_a_user_registered_at_site_is_a_member_for_django(members: Members) -> None:
     user = register(members, "new")
     browser = Browser()
     django = members.at("django", browser)

@@ -149,7 +149,7 @@ def test_both_see_each_others_sessions_until_they_end(site: Site) -> None:
 
 
 @pytest.mark.profiles(where=lambda profile: profile.name in ("django-db", "django-redis-json"))
-def test_in_postgres_only_what_set_expiry_stores_is_local(fleet: Fleet, at: Any) -> None:
+def test_in_postgres_only_the_expiry_of_set_expiry_is_local(fleet: Fleet, at: Any) -> None:
     user, browser, zone = fleet.new_user(), Browser(), "Asia/Shanghai"
     django = at("django", browser, USE_TZ="0", TIME_ZONE=zone)
     api = at("api", browser, DJANGO_TIME_ZONE=zone)

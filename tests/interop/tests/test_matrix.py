@@ -35,7 +35,7 @@ VALUES = [
 
 
 @pytest.mark.pairs(ALL, ALL)
-def test_who_signs_in_at_the_first_is_signed_in_at_the_second(fleet: Fleet, at: At, first: str, second: str) -> None:
+def test_a_sign_in_at_the_first_is_valid_at_the_second(fleet: Fleet, at: At, first: str, second: str) -> None:
     user, browser = fleet.new_user(), Browser()
     at(first, browser).login(user)
     assert at(second, browser).me() == user.username
@@ -43,7 +43,7 @@ def test_who_signs_in_at_the_first_is_signed_in_at_the_second(fleet: Fleet, at: 
 
 
 @pytest.mark.pairs(WRITERS, WRITERS)
-def test_what_the_first_writes_the_second_reads(fleet: Fleet, at: At, first: str, second: str) -> None:
+def test_the_second_reads_the_writes_of_the_first(fleet: Fleet, at: At, first: str, second: str) -> None:
     browser = Browser()
     for number, value in enumerate(VALUES):
         at(first, browser).write(f"v{number}", value)
@@ -51,7 +51,7 @@ def test_what_the_first_writes_the_second_reads(fleet: Fleet, at: At, first: str
 
 
 @pytest.mark.pairs(WRITERS, ("site",))
-def test_a_theme_written_at_the_first_is_what_the_pages_have(fleet: Fleet, at: At, first: str, second: str) -> None:
+def test_the_pages_have_the_theme_written_at_the_first(fleet: Fleet, at: At, first: str, second: str) -> None:
     browser = Browser()
     at(first, browser).write("theme", "dark")
     assert at(second, browser).read("theme") == "dark"
@@ -60,7 +60,7 @@ def test_a_theme_written_at_the_first_is_what_the_pages_have(fleet: Fleet, at: A
 
 
 @pytest.mark.pairs(WRITERS, WRITERS)
-def test_what_the_second_changes_and_removes_the_first_sees(fleet: Fleet, at: At, first: str, second: str) -> None:
+def test_the_first_sees_changes_and_removals_by_the_second(fleet: Fleet, at: At, first: str, second: str) -> None:
     user, browser = fleet.new_user(), Browser()
     at(first, browser).login(user)
     at(first, browser).write("changed", {"old": [1]})
@@ -167,7 +167,7 @@ def test_a_key_cycled_by_django_is_followed(fleet: Fleet, at: At, first: str, se
 
 
 @pytest.mark.pairs(("django",), WRITERS)
-def test_a_lifetime_set_by_django_is_kept_by_whoever_writes_next(
+def test_a_lifetime_set_by_django_is_kept_by_the_next_writer(
     fleet: Fleet, at: At, first: str, second: str
 ) -> None:
     browser = Browser()

@@ -52,7 +52,7 @@ def test_while_redis_is_down_everybody_is_asked_to_try_again(durable_fleet: Flee
 
 @pytest.mark.profiles(where=lambda profile: profile.name in CHOSEN and profile.uses_redis)
 @pytest.mark.pairs(ALL, ALL)
-def test_after_an_outage_of_redis_whoever_was_signed_in_still_is(
+def test_after_an_outage_of_redis_users_are_still_signed_in(
     durable_fleet: Fleet, at: At, first: str, second: str
 ) -> None:
     user, browser = durable_fleet.new_user(), Browser()

@@ -253,7 +253,7 @@ def test_a_session_of_the_first_is_among_the_devices_at_the_second_and_ends_ther
 
 @pytest.mark.profiles(where=lambda profile: profile.is_django)
 @pytest.mark.pairs(("django",), ALL)
-def test_who_uses_the_login_form_of_djangos_admin_is_signed_in_at_the_second(
+def test_a_sign_in_at_djangos_admin_is_valid_at_the_second(
     fleet: Fleet, at: At, first: str, second: str
 ) -> None:
     user, browser = fleet.new_user(is_staff=True, is_superuser=True), Browser()

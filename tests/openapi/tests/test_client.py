@@ -36,7 +36,7 @@ def test_every_part_of_it_can_be_imported(client: ModuleType, document: dict[str
         importlib.import_module(name.removesuffix(".__init__"))
 
 
-def test_it_signs_in_and_calls(client: ModuleType, api: Service) -> None:
+def test_the_client_signs_in_and_makes_calls(client: ModuleType, api: Service) -> None:
     call = lambda name: importlib.import_module(f"generated.api.{name}").sync_detailed
     models = importlib.import_module("generated.models")
     with client.Client(base_url=api.url) as visitor:

@@ -18,11 +18,11 @@ def check(api: Service, *options: str) -> None:
     assert ran.returncode == 0, f"{ran.stdout}\n{ran.stderr}"
 
 
-def test_whoever_is_not_signed_in_gets_documented_answers(api: Service) -> None:
+def test_an_anonymous_client_gets_documented_answers(api: Service) -> None:
     check(api, "run", f"{api.url}/openapi.json")
 
 
-def test_whoever_is_signed_in_gets_documented_answers(
+def test_a_signed_in_client_gets_documented_answers(
     api: Service, signed_in: requests.Session, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     config = tmp_path_factory.mktemp("schemathesis") / "schemathesis.toml"

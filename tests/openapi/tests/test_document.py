@@ -16,7 +16,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
             yield f"{method} {path}", item[method]
 
 
-def test_it_is_valid(document: dict[str, Any]) -> None:
+def test_the_document_is_valid(document: dict[str, Any]) -> None:
     assert document["openapi"].startswith("3.1.")
     openapi_spec_validator.validate(document, cls=OpenAPIV31SpecValidator)
 
@@ -35,7 +35,7 @@ def test_every_operation_has_a_name_and_a_group_of_its_own(document: dict[str, A
     assert all(set(operation["tags"]) <= groups and operation["tags"] for _, operation in operations(document))
 
 
-def test_what_needs_a_sign_in_says_so(document: dict[str, Any]) -> None:
+def test_an_operation_that_needs_a_sign_in_declares_it(document: dict[str, Any]) -> None:
     """Operations that answer 401 to anonymous visitors name the cookie; for others it is optional."""
     cookie = document["components"]["securitySchemes"]["session"]
     assert (cookie["type"], cookie["in"], cookie["name"]) == ("apiKey", "cookie", "shared_session_id")

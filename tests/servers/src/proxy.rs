@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_arrives_later() {
+    fn held_bytes_arrive_later() {
         let proxy = Proxy::to(echo());
         let mut stream = client(&proxy);
         assert_eq!(ask(&mut stream, "a"), "A");

@@ -257,7 +257,7 @@ fn data_directory(redis: &Redis) -> String {
 }
 
 #[test]
-fn a_replica_that_is_stopped_has_not_what_is_written() {
+fn a_stopped_replica_lacks_the_writes() {
     for kind in RedisKind::ALL {
         let primary = Redis::start(kind);
         let replica = Redis::with_args(kind, &["--replicaof", "127.0.0.1", &primary.port().to_string()]);

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_an_origin_is_a_config_error_that_names_it() {
+    fn an_invalid_origin_is_a_config_error_that_names_it() {
         for bad in [
             "",
             "*",

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_whether_the_token_the_cookie_or_the_page_was_not_that_of_this_visitor() {
+    fn a_refusal_names_the_wrong_part_token_cookie_or_page() {
         let why = |cookie: &str, session, token: &str| {
             tokens().verify([cookie.as_bytes()], session, token).map_err(|error| TokenRefusal::of(&error).unwrap())
         };

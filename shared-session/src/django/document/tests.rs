@@ -191,7 +191,7 @@ fn a_signature_of_another_key_is_told_from_another_format() {
 }
 
 #[test]
-fn what_a_fallback_signed_is_signed_anew_by_the_current_key() {
+fn a_value_signed_under_a_fallback_is_written_under_the_current_key() {
     let old = SecretKeys::django(OLD_SECRET).unwrap();
     let new = SecretKeys::django(SECRET).unwrap();
     let found = Document::new(&Layout::Signed(old.clone(), Codec::json())).write(TIME).unwrap();

@@ -34,7 +34,7 @@ fn python_reads_the_same() {
 }
 
 #[test]
-fn what_python_refuses_is_refused() {
+fn input_that_python_refuses_is_refused() {
     for text in [
         "",
         "nul",
@@ -116,7 +116,7 @@ fn floats_are_written_as_python_writes_them() {
 }
 
 #[test]
-fn only_what_reads_back_is_exact() {
+fn only_values_that_read_back_are_exact() {
     let exact = |value: PyValue| encode(&value, Rules::Exact, COMPACT).is_ok();
     assert!(exact(PyValue::List(vec![PyValue::Dict(vec![("a".into(), 1.5.into())])])));
     for value in [

@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_keys_did_not_sign_is_refused() {
+    fn a_cookie_that_the_keys_did_not_sign_is_refused() {
         let cookie = fixture("cookie_of_first");
         let rotated = SecretKeys::django("new").unwrap();
         assert_eq!(read_cookie(&rotated, &cookie), None);

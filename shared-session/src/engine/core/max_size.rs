@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_is_signed_in_may_keep_more_and_what_is_too_large_already_may_shrink() {
+    fn a_signed_in_session_may_hold_more_and_a_too_large_one_may_shrink() {
         let max = MaxSize { any: 100, anonymous: 10 };
         for (len, before, is_signed_in, setting) in [
             (10, 0, false, None),

@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_seen_is_cleared_and_what_others_add_stays() {
+    fn clearing_removes_the_seen_entries_and_keeps_those_that_others_add() {
         let original = entries(&[("a", 1), ("flash", 7)]);
         let mut delta = Delta::default();
         delta.take(&original, "flash");

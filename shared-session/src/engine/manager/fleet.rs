@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_a_time_zone_can_explain_is_a_shift() {
+    fn only_a_difference_between_time_zones_is_a_shift() {
         for (seconds, shift) in [(0, 0), (-9, 0), (3600, 3600), (28_795, 28_800), (-18_003, -18_000), (20_700, 20_700)]
         {
             assert_eq!(quarters(seconds), Some(shift), "{seconds}");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_outweighs_what_does_not() {
+    fn one_fitting_session_outweighs_those_that_do_not_fit() {
         let found = Findings {
             fitting: 1,
             confirmed: 1,

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_kept_as_long_as_the_connection_proves_itself() {
+    fn a_session_is_kept_while_its_connection_is_proved_alive() {
         let cache = || Cache::new("p:", 100, 1 << 20);
         let (lively, silent) = (cache(), cache());
         let now = Instant::now();

@@ -130,7 +130,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_serde_writes_of_a_float_is_exact(bits: u64, large in 1e14..1e17) {
+        fn the_text_of_a_float_by_serde_is_exact(bits: u64, large in 1e14..1e17) {
             for float in [f64::from_bits(bits), large] {
             if float.is_finite() {
                 let text = serde_json::to_vec(&[float]).unwrap_or_default();

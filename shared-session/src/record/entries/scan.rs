@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn values_pass_and_what_is_no_json_does_not() {
+    fn values_pass_and_invalid_json_does_not() {
         let long = format!("\"{}\"", "é and more than sixteen characters ".repeat(9));
         for good in [
             "0",
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_nested_too_deep_is_left_to_others() {
+    fn deep_nesting_is_left_to_the_other_reader() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert!(passes(nested(65).as_bytes()), "the innermost is empty");
         assert!(!passes(nested(66).as_bytes()));
@@ -369,7 +369,7 @@ mod tests {
     proptest! {
         /// On texts that are almost JSON: each text that passes here passes serde.
         #[test]
-        fn whatever_passes_is_json(text in r#"[\[\]{},:"\\0-9eE.+\-a-u \nu00e9]{0,12}"#, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+        fn text_that_passes_is_json(text in r#"[\[\]{},:"\\0-9eE.+\-a-u \nu00e9]{0,12}"#, bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
             for text in [text.as_bytes(), &bytes, &[b"\"", &bytes[..], b"\""].concat()] {
                 if passes(text) {
                     prop_assert!(serde_json::from_slice::<&RawValue>(text).is_ok(), "{:?}", text);

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_we_write_is_left_as_text() {
+    fn only_canonical_text_is_left_as_text() {
         for bad in [
             r#""b":1,"a":2"#,
             r#""a":1,"a":2"#,
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unchanged_stays_as_it_is() {
+    fn unchanged_entries_keep_their_bytes() {
         let old = read(r#""b":[1, 2],"d":"x","f":{"a": 1}"#).unwrap();
         let set = |name: &'static str, value: &'static str| {
             (name, Some(Json::from_text(Bytes::from_static(value.as_bytes()))))

@@ -132,7 +132,7 @@ fn a_previous_hash_that_no_secret_has_is_not_written_back() {
 }
 
 #[test]
-fn what_is_written_is_read_by_position_and_serde_reads_the_same() {
+fn written_records_are_read_by_position_and_serde_reads_the_same() {
     let plain = Head { user: None, client: Client::default(), ..head() };
     let agent = Head { client: Client::new(None, Some("curl/8 \u{e9}")), ..head() };
     let long = format!("\"{}\"", "long \u{e9} ".repeat(50));

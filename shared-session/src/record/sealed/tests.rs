@@ -86,7 +86,7 @@ fn refusal(format: &Sealed, key: &str, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn what_was_sealed_opens_with_the_head_at_the_places_of_version_1() {
+fn a_sealed_record_opens_with_the_head_at_the_places_of_version_1() {
     let format = format(sealing(&[NEW]));
     let record = first(&format);
     let opened = format.open(KEY, record.bytes()).unwrap();

@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_may_be_repeated_is_tried_again_when_a_connection_is_lost() {
+    fn only_repeatable_commands_are_tried_again_after_a_lost_connection() {
         let lost = || DriverError::Io(std::io::ErrorKind::UnexpectedEof.into());
         assert_eq!(next(&lost(), Work::Read), Next::Elsewhere);
         assert_eq!(next(&lost(), Work::Write), Next::GiveUp);
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_driver_says_of_tls_is_told_in_our_words() {
+    fn tls_errors_of_the_driver_are_told_in_our_words() {
         let none = DriverError::Tls("server does not support TLS".into());
         assert!(explain(&none).is_some_and(|text| text.contains("offers no TLS")));
         assert!(another_mode_may_do(&none) && !refuses_parameters(&none));

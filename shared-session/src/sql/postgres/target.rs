@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_named_and_no_value_is() {
+    fn an_unknown_parameter_is_named_and_no_value_is_quoted() {
         assert!(refused("postgres://u:hunter2@h/app?connect_timout=hunter2").contains("connect_timout"));
         assert!(refused("postgres://u:hunter2@h/app?sslmode=full").contains("one of disable"));
         assert!(refused("postgres://u:hunter2@h:port/app").contains("is not valid"));
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     #[cfg(feature = "postgres-tls")]
-    fn who_names_an_authority_has_it_checked() {
+    fn a_named_authority_is_checked() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("ca.pem");
         std::fs::write(&file, "-----BEGIN CERTIFICATE-----").unwrap();

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_in_length_or_much_is_sent_whole() {
+    fn a_value_that_differs_in_length_or_in_many_places_is_sent_whole() {
         let value = vec![b'a'; 2 * LEAST];
         assert_eq!(differences(&value, &value[1..], &PART), None);
         assert_eq!(differences(&value[1..], &value, &PART), None);

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_policy_is_not_taken_for_one() {
+    fn other_text_is_not_taken_for_a_policy() {
         for text in ["", "maxmemory_policy:", "maxmemory_policy:a b", "x_maxmemory_policy:noeviction"] {
             assert_eq!(named(&Value::BulkString(text.into()), "maxmemory_policy:"), None, "{text}");
         }

@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn the_remembered_users_are_bounded() {
         let other_key = OtherKey::default();
         for id in 0..=MOST {
             other_key.has_seen_a_change(&User::new(id.to_string(), "name"));

@@ -274,7 +274,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_left_to_do_is_affordable_and_adds_up(most in 0_usize..19, done in 0_usize..19) {
+        fn the_remaining_work_is_affordable_and_adds_up(most in 0_usize..19, done in 0_usize..19) {
             let (most, done) = (stored()[most % stored().len()], stored()[done % stored().len()]);
             let rest = level(&[most]).rest(Some(done));
             prop_assert!(rest.iter().all(|run| run.is_affordable() && run.family() == most.family()));

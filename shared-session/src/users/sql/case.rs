@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_the_same_without_case_fits_the_pattern() {
+    fn letters_that_are_equal_without_case_fit_the_pattern() {
         for letter in ('\0'..=char::MAX).filter(|letter| !letter.is_ascii()) {
             let twin = folded(&letter.to_string());
             assert!(!twin.is_ascii() || pattern(&twin) == "_", "{letter:?} is {twin:?} without case");

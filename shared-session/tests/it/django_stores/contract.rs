@@ -95,7 +95,7 @@ async fn djangos_table_in_postgres_keeps_the_contract() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn djangos_table_with_copies_keeps_the_contract_and_leaves_no_copy_of_what_has_ended() {
+async fn djangos_table_with_copies_keeps_the_contract_and_no_copy_of_an_ended_session() {
     let redis = Redis::start(RedisKind::Old);
     let copies = RedisStore::connect_with(&redis.url(), &crate::redis::patient()).await.unwrap();
     let rows = DjangoDbStore::connect(&postgres()).await.unwrap();

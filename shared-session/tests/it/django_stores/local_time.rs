@@ -105,7 +105,7 @@ async fn a_column_without_a_time_zone_stops_the_start_unless_the_zone_is_set() {
     store.with_time_zone(zone("UTC")).await.unwrap().check().await.unwrap();
 }
 
-/// The check at the start compares when a row ends with what its session says.
+/// The check at the start compares the end of a row with the end that its session states.
 #[tokio::test]
 async fn a_service_that_reads_local_times_in_another_zone_does_not_fit() {
     let file = File::new().await;
@@ -123,7 +123,7 @@ async fn a_service_that_reads_local_times_in_another_zone_does_not_fit() {
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("for 480 min longer than their records state"), "{error}");
 
-    // One that ends when it says outweighs it.
+    // One session whose ends agree outweighs it.
     let there = manager("UTC").await;
     let session = there.open([]).load().await.unwrap();
     session.insert("a", &1).unwrap();

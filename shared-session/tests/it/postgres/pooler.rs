@@ -212,7 +212,7 @@ async fn a_server_that_restarts_behind_a_pooler_is_not_noticed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_pooler_refuses_for_another_reason_is_told() {
+async fn an_error_of_a_pooler_gives_its_own_reason() {
     let (_server, pooler) = start();
     let error = SqlStore::connect(&pooler.url("no_such_database")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);

@@ -125,7 +125,7 @@ async fn tls_is_used_where_the_server_has_it_unless_it_is_declined() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_a_certificate_is_told_without_naming_hosts() {
+async fn a_certificate_error_gives_the_reason_without_naming_hosts() {
     let site = Site::new("wrong");
     let (ca, other) = (site.authority(), site.file("other.crt", &Authority::new().pem()));
     let cases = [

@@ -141,7 +141,7 @@ async fn needs(what: &str, servers: &[&Redis], use_it: impl AsyncFn() -> Result<
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_feature_needs_what_the_guide_says() {
+async fn each_feature_needs_the_permissions_in_the_guide() {
     for redis in Redis::all() {
         let url = with_user(&redis.url());
         let connect = async |url: &str, config| RedisStore::connect_with(url, &config).await;
@@ -157,7 +157,7 @@ async fn each_feature_needs_what_the_guide_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sentinel_needs_what_the_guide_says() {
+async fn sentinels_need_the_permissions_in_the_guide() {
     for kind in [RedisKind::Old, RedisKind::New] {
         let sentinel = Sentinel::start(kind);
         let (servers, url) = (sentinel.servers().iter().collect::<Vec<_>>(), with_user(&sentinel.url()));
@@ -172,7 +172,7 @@ async fn sentinel_needs_what_the_guide_says() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_needs_what_the_guide_says() {
+async fn a_cluster_needs_the_permissions_in_the_guide() {
     let cluster = Cluster::start(RedisKind::New);
     let url = with_user(&cluster.url());
     let nodes: Vec<_> = cluster.nodes().iter().collect();

@@ -260,7 +260,7 @@ async fn the_version_of_a_large_value_is_compared_wherever_it_is_and_whether_it_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_write_into_a_large_value_does_not_touch_stays_as_it_is_stored() {
+async fn a_write_into_a_large_value_leaves_all_other_bytes_as_stored() {
     for redis in Redis::all() {
         let store = connect(&redis).await;
         store.create(KEY, large("01:", "a"), MINUTE).await.unwrap();

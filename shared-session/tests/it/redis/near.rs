@@ -206,7 +206,7 @@ async fn a_restarted_server_is_followed_again() {
 
 /// From now on commands go to another server, so the store must not serve data read from the previous one.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_kept_goes_when_the_commands_go_elsewhere() {
+async fn kept_sessions_are_dropped_when_commands_go_to_another_server() {
     let redis = Redis::start(RedisKind::New);
     let (near, far) = (Service::near(&redis.url()), Service::far(&redis.url()));
     let mut browser = far.start().await;

@@ -21,7 +21,7 @@ async fn the_eviction_policy_is_told_unless_it_is_forbidden() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_restart_keeps_is_told() {
+async fn the_store_reports_what_a_restart_keeps() {
     for kind in RedisKind::ALL {
         let redis = Redis::start(kind);
         let store = connect(&redis).await;

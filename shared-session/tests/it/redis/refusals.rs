@@ -69,7 +69,7 @@ async fn a_refused_write_into_a_large_value_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_server_refuses_is_decided_and_says_why() {
+async fn a_refusal_of_the_server_is_decided_and_gives_the_reason() {
     let cases: [(&[&str], &[&str], &str); 3] = [
         (&["REPLICAOF", "127.0.0.1", "1"], &["REPLICAOF", "NO", "ONE"], "this server is a replica"),
         (

@@ -67,7 +67,7 @@ async fn every_write_waits_and_no_read_that_finds_something() {
 
 /// Replicas must not repeat the comparison of a server's compare-and-set.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_replica_has_what_was_replaced() {
+async fn a_replica_has_replaced_values() {
     for kind in RedisKind::ALL {
         let (primary, replica) = pair(kind, &[]);
         let store = RedisStore::connect_with(&primary.url(), &waiting()).await.unwrap();
@@ -216,7 +216,7 @@ async fn fenced(redis: &Redis) -> RedisStore {
 
 /// A service that reaches only the old primary and no Sentinel.
 #[tokio::test(flavor = "multi_thread")]
-async fn fenced_reads_end_what_a_primary_back_from_a_pause_serves_from_the_past() {
+async fn fenced_reads_stop_old_answers_of_a_primary_that_was_paused() {
     let args = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "1"];
     let sentinel = Sentinel::with_args(RedisKind::Old, &args);
     let old = sentinel.primary();

@@ -59,7 +59,7 @@ fn a_runtime_has_one_pair_of_connections_of_its_own_while_somebody_uses_it() {
 }
 
 #[test]
-fn what_one_runtime_finds_out_about_silent_connections_counts_for_the_others() {
+fn a_silent_connection_of_one_runtime_ends_those_of_the_others() {
     let redis = Redis::start(RedisKind::Old);
     let proxy = Proxy::to(redis.port());
     let (home, worker) = (home(), runtime());

@@ -79,7 +79,7 @@ async fn a_sign_in_a_rotation_and_a_sign_out_are_told_once_they_are_stored() {
 }
 
 #[tokio::test]
-async fn nothing_is_told_of_what_failed_or_of_what_nobody_knows() {
+async fn failed_operations_and_unknown_sessions_are_not_reported() {
     let (fleet, told_of) = Told::by(Fleet::new());
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
@@ -126,7 +126,7 @@ async fn a_sign_out_is_told_though_the_sign_in_that_it_was_for_failed() {
 }
 
 #[tokio::test]
-async fn whoever_has_another_password_is_told_without_a_name() {
+async fn a_failed_sign_in_is_reported_without_a_name() {
     let (fleet, users, _) = fleet_with_users().await;
     signed_in(&fleet, &users, "ann").await;
     let (fleet, told_of) = Told::by(fleet);
@@ -212,7 +212,7 @@ async fn a_session_beyond_the_limit_is_told_and_a_sign_in_that_is_refused_is_not
 }
 
 #[tokio::test]
-async fn whoever_has_to_wait_is_told_with_the_address() {
+async fn an_attempt_that_has_to_wait_is_reported_with_the_address() {
     let (fleet, told_of) = Told::by(Fleet::new());
     let throttle = Throttle::of(&fleet.manager, SecretKeys::new([7; 32]).unwrap());
     let attempt = async || {

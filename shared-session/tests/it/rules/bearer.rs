@@ -127,7 +127,7 @@ async fn it_is_the_session_that_a_cookie_opens_listed_and_revoked_like_any() {
 }
 
 #[tokio::test]
-async fn a_token_and_a_cookie_at_once_are_refused_and_nothing_is_asked_of_the_store() {
+async fn a_token_and_a_cookie_at_once_are_refused_without_a_store_call() {
     let fleet = fleet();
     let client = Client::signed_in(&fleet, "1").await;
     let mut victim = Browser::default();
@@ -342,7 +342,7 @@ async fn only_a_request_without_any_cookie_needs_no_form_token_and_no_answer_set
 }
 
 #[tokio::test]
-async fn an_outage_and_a_failed_commit_are_what_they_are_with_a_cookie() {
+async fn an_outage_and_a_failed_commit_have_the_same_responses_as_with_a_cookie() {
     let fleet = fleet();
     let mut client = Client::signed_in(&fleet, "1").await;
     fleet.faults().fail_next("load", Fault::Refused);

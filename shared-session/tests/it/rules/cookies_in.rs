@@ -48,7 +48,7 @@ async fn reading_under_conflicting_cookies_sets_and_expires_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_signs_in_under_conflicting_cookies_is_signed_in() {
+async fn a_sign_in_under_conflicting_cookies_works() {
     let fleet = Fleet::new();
     let (one, other, mut both) = twins(&fleet).await;
     let outcome = fleet.serve(&mut both, |session| session.login_as(user("3")).unwrap()).await;
@@ -266,7 +266,7 @@ async fn a_late_tab_writes_nothing_for_a_minute_after_a_rotation() {
 }
 
 #[tokio::test]
-async fn edits_that_come_to_nothing_start_no_session() {
+async fn edits_without_effect_start_no_session() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     let outcome = fleet
@@ -282,7 +282,7 @@ async fn edits_that_come_to_nothing_start_no_session() {
 
 /// Stored as a list in Redis.
 #[tokio::test]
-async fn what_is_no_record_at_all_is_as_unreadable() {
+async fn a_value_of_another_type_counts_as_an_unreadable_record() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;

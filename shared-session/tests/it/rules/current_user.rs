@@ -190,7 +190,7 @@ async fn a_change_of_the_password_that_a_service_has_seen_is_no_sign_of_another_
     assert_eq!(fleet.manager.stats().other_hashes, 0);
 }
 
-/// Whoever signs in tells which password the user has.
+/// A sign-in shows the process the current password of the user.
 #[tokio::test]
 async fn a_change_of_the_password_between_two_sign_ins_is_no_sign_of_another_key() {
     let (fleet, users) = fleet_with_users_of_django().await;

@@ -99,7 +99,7 @@ async fn python_values_are_read_by_type_and_written_as_python_values() {
 }
 
 #[tokio::test]
-async fn who_is_signed_in_is_read_and_the_entries_that_say_so_are_not_shown() {
+async fn the_user_of_a_django_session_is_read_and_its_entries_are_hidden() {
     let fleet = fleet();
     let entries = signed_in("7");
     let entries: Vec<_> = entries.iter().map(|(name, json)| (*name, json.as_str())).chain([("a", "1")]).collect();
@@ -186,7 +186,7 @@ fn write_while_it_moves(fleet: &Fleet, browser: &Browser, name: &'static str, js
 }
 
 #[tokio::test]
-async fn what_is_written_while_the_session_moves_is_not_lost() {
+async fn a_write_during_the_move_of_a_session_is_not_lost() {
     let fleet = fleet();
     let mut browser = made_by_django(&fleet, &[("cart", "[1]")]).await;
     write_while_it_moves(&fleet, &browser, "added", "true");
@@ -353,7 +353,7 @@ async fn a_tombstone_that_cannot_be_looked_for_is_an_outage() {
 }
 
 #[tokio::test]
-async fn cookies_of_other_lengths_and_letters_ask_nothing_of_the_store() {
+async fn cookies_of_other_lengths_and_letters_cause_no_store_call() {
     let fleet = fleet();
     for value in ["", "short", &KEY[1..], &format!("{KEY}a"), &KEY.to_uppercase(), &KEY.replace('a', "*")] {
         fleet.store.take_calls();

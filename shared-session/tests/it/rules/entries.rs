@@ -52,7 +52,7 @@ async fn a_key_and_a_text_name_the_same_entry() {
 }
 
 #[tokio::test]
-async fn a_key_takes_its_type_and_what_that_borrows_as() {
+async fn a_key_accepts_its_type_and_the_borrowed_form() {
     for fleet in fleets() {
         let (_, session) = fleet.load(&Browser::default()).await;
         session.insert(THEME, "dark").unwrap();

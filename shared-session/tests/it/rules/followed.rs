@@ -1,4 +1,4 @@
-//! How a request may end that somebody follows, whoever still holds it.
+//! The ways in which a request ends, as a reopened session sees them, whether or not handles to the request remain.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn a_request_that_fails_on_a_first_visit_leaves_no_session_to_read() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_new_cookie_is_told_when_its_request_is_dropped_though_a_handle_remains() {
+async fn a_dropped_request_ends_the_wait_for_its_cookie_though_a_handle_remains() {
     let fleet = Fleet::new();
     let (request, session) = fleet.load(&Browser::default()).await;
     let guard = request.guard();

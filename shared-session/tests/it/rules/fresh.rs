@@ -54,7 +54,7 @@ async fn a_sign_in_is_fresh_for_a_while_and_again_after_another_one() {
 }
 
 #[tokio::test]
-async fn a_guard_lets_pass_who_signed_in_lately_and_leads_others_to_the_login_page() {
+async fn a_guard_passes_recent_sign_ins_and_redirects_others_to_the_login_page() {
     let (fleet, users, _) = fleet_with_users().await;
     let browser = signed_in(&fleet, &users, "ann").await;
     let answer = async |guard: &Guard| {

@@ -157,7 +157,7 @@ async fn a_sign_in_with_it_starts_another_session() {
 }
 
 #[tokio::test]
-async fn what_follows_the_sign_out_belongs_to_a_new_session() {
+async fn edits_after_the_sign_out_belong_to_a_new_session() {
     let fleet = Fleet::new();
     let [late, browser] = rotated(&fleet, signs_in("1"), rotates).await;
     let mut other = late.clone();
@@ -206,7 +206,7 @@ async fn a_writer_that_does_not_know_the_member_makes_it_count_no_more() {
 }
 
 #[tokio::test]
-async fn twin_cookies_end_what_one_of_them_may_end() {
+async fn a_sign_out_with_twin_cookies_ends_each_session_that_one_opens() {
     let fleet = Fleet::new();
     let [late, browser] = rotated(&fleet, signs_in("1"), rotates).await;
     let twins = Browser(Some(format!("{}; sid={}", late.0.as_ref().unwrap(), "A".repeat(56))));

@@ -131,7 +131,7 @@ async fn a_kept_session_is_read_without_the_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_another_service_changes_is_seen() {
+async fn a_near_cache_sees_changes_by_another_service() {
     for redis in Redis::all() {
         let (near, far) = (Service::near(&redis.url()), Service::far(&redis.url()));
         let mut browser = near.start().await;
@@ -195,7 +195,7 @@ async fn a_service_reads_its_own_writes_and_endings() {
 
 /// The announcements are held back, so that only the write itself can have dropped the session.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_drops_what_is_kept_whatever_became_of_it() {
+async fn a_write_drops_the_kept_session_whatever_its_outcome() {
     let redis = Redis::start(RedisKind::New);
     let service = Service::near(&redis.url());
     let browser = service.start().await;
@@ -216,7 +216,7 @@ async fn a_write_drops_what_is_kept_whatever_became_of_it() {
 
 /// Redis gets no write, so there is no announcement.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_end_drops_what_is_kept_whatever_became_of_it() {
+async fn a_sign_out_drops_the_kept_session_whatever_its_outcome() {
     let redis = Redis::start(RedisKind::New);
     let service = Service::near(&redis.url());
     let mut browser = Browser::default();
@@ -242,7 +242,7 @@ async fn an_end_drops_what_is_kept_whatever_became_of_it() {
 
 /// A request that reads during another's write may get the older version.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_read_amid_a_write_is_dropped_after_it() {
+async fn a_session_read_during_a_write_is_dropped_after_it() {
     let redis = Redis::start(RedisKind::New);
     let service = Arc::new(Service::near(&redis.url()));
     let browser = service.start().await;
@@ -422,7 +422,7 @@ async fn a_near_cache_follows_the_prefix_of_the_profile_whichever_is_set_first()
 }
 
 #[tokio::test]
-async fn where_changes_or_expiry_cannot_be_known_it_is_refused() {
+async fn a_near_cache_without_announcements_or_expiry_is_refused() {
     use shared_session::django::Django;
     let redis = Redis::start(RedisKind::New);
     let store = RedisStore::connect(&redis.url()).await.unwrap();

@@ -193,7 +193,7 @@ async fn the_span_of_a_commit_counts_the_attempts_of_a_move() {
 }
 
 #[tokio::test]
-async fn spans_tell_what_became_of_a_session_and_nothing_of_what_is_in_it() {
+async fn spans_tell_the_outcome_of_a_session_and_not_its_content() {
     watch();
     SEEN.set(Some(String::new()));
     let (_, secrets) = story().await;
@@ -228,7 +228,7 @@ async fn spans_tell_what_became_of_a_session_and_nothing_of_what_is_in_it() {
 
 /// All values available to handlers, middleware and stores.
 #[tokio::test]
-async fn nothing_that_is_printed_opens_a_session_or_tells_what_is_in_it() {
+async fn printed_text_opens_no_session_and_shows_no_content() {
     let fleet = Fleet::new();
     let handle = fleet.request(&Browser::default());
     let session = handle.load().await.unwrap();

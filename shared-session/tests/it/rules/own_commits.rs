@@ -291,7 +291,7 @@ async fn end_of_commit(fleet: &Fleet) {
 }
 
 #[tokio::test]
-async fn the_answer_after_a_commit_whose_future_was_dropped_is_private_to_who_is_signed_in() {
+async fn the_answer_after_a_dropped_commit_is_private_to_the_signed_in_user() {
     for (signed_in, expected) in [(true, Some("private")), (false, None)] {
         let fleet = Fleet::new();
         let mut browser = Browser::default();

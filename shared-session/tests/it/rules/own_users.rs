@@ -78,7 +78,7 @@ async fn name(fleet: &Fleet, browser: &Browser) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn users_are_given_once_and_come_back_as_what_they_are() {
+async fn users_come_back_with_their_own_type() {
     let (fleet, accounts) = fleet_with_accounts().await;
     let (handle, session) = fleet.load(&Browser::default()).await;
     for (name, password) in [("ann", "wrong"), ("ann", ""), ("carl", "right")] {

@@ -132,7 +132,7 @@ async fn a_handler_that_loads_a_reopened_session_sees_what_is_committed_so_far()
 }
 
 #[tokio::test]
-async fn a_request_that_ends_without_a_session_says_so_and_nothing_is_acknowledged() {
+async fn a_request_that_ends_without_a_session_is_an_error_and_acknowledges_nothing() {
     for fleet in fleets() {
         let first_visit = async |end: fn(&Session), ending: Ending| {
             let (request, session) = fleet.load(&Browser::default()).await;
@@ -171,7 +171,7 @@ async fn a_visitor_without_a_session_is_read_as_anonymous() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_dropped_tells_those_who_wait() {
+async fn a_dropped_request_notifies_the_waiting_tasks() {
     for fleet in fleets() {
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("before", &1).unwrap();

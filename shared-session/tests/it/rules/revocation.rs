@@ -33,7 +33,7 @@ async fn devices_are_listed_with_where_they_come_from() {
 }
 
 #[tokio::test]
-async fn what_was_used_last_comes_first_and_what_has_expired_not_at_all() {
+async fn a_list_has_the_last_used_session_first_and_no_expired_one() {
     let fleet = Fleet::new();
     let mut browsers = vec![Browser::default(); 4];
     for browser in &mut browsers {
@@ -165,7 +165,7 @@ async fn the_index_entry_is_written_before_the_record() {
 }
 
 #[tokio::test]
-async fn a_list_shows_only_what_still_belongs_to_the_user() {
+async fn a_list_shows_only_sessions_that_still_belong_to_the_user() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.login_as(user("2")).unwrap()).await;

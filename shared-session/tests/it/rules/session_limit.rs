@@ -1,4 +1,4 @@
-//! What a limit of sessions ends and refuses, and what it leaves alone.
+//! The session limit: the sessions that it ends, the sign-ins that it refuses, and those that it does not affect.
 
 use std::{
     sync::{Arc, Mutex},
@@ -11,7 +11,7 @@ use shared_session::{
 
 use super::{ABSOLUTE, Browser, Fleet, conflict::rewrite, kind, lifetime, user};
 
-/// Longer than what services may think differently of the time.
+/// More than the difference between two services' estimates of the store's time.
 const MOMENT: Duration = Duration::from_secs(1);
 
 fn limited(limit: SessionLimit) -> Fleet {
@@ -20,7 +20,7 @@ fn limited(limit: SessionLimit) -> Fleet {
     Fleet { manager, ..fleet }
 }
 
-/// Signs the user 1 in, a moment after what was before.
+/// Signs in user 1, a moment after the previous sign-in.
 async fn sign_in(fleet: &Fleet, browser: &mut Browser) -> Option<ErrorKind> {
     fleet.memory.advance(MOMENT);
     kind(&fleet.serve(browser, |session| session.login_as(user("1")).unwrap()).await)
@@ -103,7 +103,7 @@ async fn the_oldest_sign_in_is_ended_also_where_it_would_live_the_longest() {
     assert_eq!(left, [[false; 4], [false; 4], [true; 4]].concat());
 }
 
-/// Django's sessions say nothing of their sign-in, so any of them may seem to be the oldest.
+/// Django's sessions do not store the time of their sign-in, so any of them may seem to be the oldest.
 #[tokio::test]
 async fn a_session_that_moves_stays_with_the_sign_in_that_it_moves_for() {
     let fleet = limited(SessionLimit::EndOldest(1));

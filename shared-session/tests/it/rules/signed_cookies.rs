@@ -53,7 +53,7 @@ async fn a_flood_of_bogus_cookies_costs_a_call_each_without_signatures_and_none_
 }
 
 #[tokio::test]
-async fn whoever_presents_several_bogus_cookies_or_writes_under_one_gets_a_session_of_their_own() {
+async fn a_visitor_with_made_up_cookies_gets_a_new_session() {
     let fleet = signing(&Fleet::new(), of(&[NEW]));
     let real = signed_in(&fleet).await;
     let mut stranger = Browser(Some(format!("sid={}", &value(&real)[..56])));

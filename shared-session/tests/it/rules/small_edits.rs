@@ -1,4 +1,4 @@
-//! Edits that come to little or nothing, or follow another one of the same request.
+//! Edits with little or no effect, and edits that follow another edit of the same request.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ async fn nobody_is_the_user_after_a_sign_out() {
 }
 
 #[tokio::test]
-async fn who_signs_in_is_the_user_from_then_on() {
+async fn a_sign_in_sets_the_user_for_the_rest_of_the_request() {
     let (fleet, users, _) = fleet_with_users().await;
     let browser = signed_in(&fleet, &users, "ann").await;
     let bob = users.create_user(NewUser::new("bob", "correct horse")).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_session_that_cannot_be_read_tells_and_takes_nothing() {
 }
 
 #[tokio::test]
-async fn what_nobody_signed_in_may_store_is_limited_to_four_kibibytes() {
+async fn an_anonymous_session_is_limited_to_four_kibibytes() {
     let fleet = Fleet::new();
     let store = async |len: usize| {
         let value = "x".repeat(len);
@@ -171,7 +171,7 @@ async fn the_store_s_time_is_that_of_half_a_round_trip_ago() {
 }
 
 #[tokio::test]
-async fn a_page_is_private_to_the_visitor_who_is_signed_in_and_nobody_else_s() {
+async fn a_page_for_a_signed_in_user_is_private() {
     let fleet = Fleet::new();
     let mut browser = started(&fleet).await;
     let look = |session: &Session| drop(session.names().unwrap());
@@ -191,9 +191,9 @@ async fn an_outage_is_answered_with_the_time_that_was_set() {
     assert_eq!(after.map(|(_, seconds)| seconds.as_str()), Some("7"));
 }
 
-/// Django's sessions carry no epoch, so that of the row would end none.
+/// Django's sessions carry no epoch, so raising the row's epoch would end none of them.
 #[tokio::test]
-async fn with_the_keys_of_django_sessions_are_deleted_also_where_the_tables_have_epochs() {
+async fn with_the_keys_of_django_revoking_deletes_sessions_even_if_the_tables_have_epochs() {
     let (fleet, users, _) = fleet_with_users().await;
     let keys = SecretKeys::django("the key of a Django site").unwrap();
     let manager = fleet.manager.clone().with_users(users.clone(), keys);

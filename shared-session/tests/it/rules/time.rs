@@ -10,7 +10,7 @@ use shared_session::{
 
 use super::{ABSOLUTE, Browser, Fleet, IDLE, kind};
 
-/// More than a service's estimate of the store's time is off where a reply takes long.
+/// More than the error of a service's estimate of the store's time, even after a slow reply.
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test]
@@ -109,7 +109,7 @@ async fn a_write_with_no_time_left_deletes_and_is_gone() {
 }
 
 #[tokio::test]
-async fn what_has_expired_is_purged_from_stores_that_keep_it() {
+async fn expired_sessions_are_purged_from_stores_that_keep_them() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;

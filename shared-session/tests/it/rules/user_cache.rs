@@ -163,7 +163,7 @@ async fn a_page_asks_the_table_once_in_five_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_another_process_changed_counts_when_the_row_is_too_old() {
+async fn a_change_by_another_process_counts_when_the_row_is_too_old() {
     type Change = fn(&mut User);
     let changes: [Change; 3] =
         [|user| user.is_active = false, |user| user.epoch += 1, |user| user.clone_from(&another_password(user))];
@@ -184,7 +184,7 @@ fn another_password(user: &User) -> User {
 }
 
 #[tokio::test]
-async fn what_this_process_changed_counts_at_once() {
+async fn a_change_by_this_process_counts_at_once() {
     let (fleet, table, browser) = kept().await;
     table.change_here(|user| user.is_active = false);
     assert_eq!(name(&fleet, &browser).await, None);
@@ -246,7 +246,7 @@ async fn a_row_that_was_read_before_a_change_is_not_kept_after_it() {
 }
 
 #[tokio::test]
-async fn what_changes_something_or_gives_power_asks_the_table() {
+async fn changes_and_checks_of_rights_read_the_table() {
     let (fleet, table, browser) = kept().await;
     table.change_elsewhere(|user| user.is_active = false);
     let is_out = |error: &Error| assert_eq!(UnauthenticatedReason::of(error), Some(UnauthenticatedReason::Ended));
@@ -289,7 +289,7 @@ async fn what_changes_something_or_gives_power_asks_the_table() {
 }
 
 #[tokio::test]
-async fn a_superuser_who_is_none_any_more_has_no_rights_on_a_page_that_was_begun() {
+async fn a_former_superuser_has_no_rights_on_a_page_opened_before() {
     let (fleet, table, browser) = kept().await;
     table.change_here(|user| user.is_superuser = true);
     assert!(name(&fleet, &browser).await.is_some());

@@ -39,7 +39,7 @@ struct Point {
 }
 
 #[tokio::test]
-async fn what_json_does_not_have_is_refused_by_name_and_type_and_edits_nothing() {
+async fn a_value_that_json_lacks_is_refused_by_name_and_type_and_edits_nothing() {
     for fleet in fleets() {
         let mut browser = Browser::default();
         fleet.serve(&mut browser, |session| session.insert("x", &1.5).unwrap()).await;
@@ -198,7 +198,7 @@ async fn made_by_django(fleet: &Fleet, bytes: impl Into<bytes::Bytes>) -> Browse
 
 /// Python values without a Rust counterpart are read as closely as possible, and never written back as other values.
 #[tokio::test]
-async fn what_rust_does_not_hold_is_never_rewritten_changed() {
+async fn a_value_that_rust_cannot_hold_is_never_rewritten_changed() {
     let json = r#"{"nan": NaN, "inf": [1, -Infinity], "big": 123456789012345678901234567890, "deep": {"d": 12345678901234567890.5, "n": 1}, "over": 1e400, "half": "\ud800", "twice": {"a": 1, "a": 2}, "zero": -0.0, "n": 1}"#;
     let mut pickle = Pickle::new(5);
     pickle.set("nan", PyValue::Float(f64::NAN)).unwrap();

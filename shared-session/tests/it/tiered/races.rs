@@ -221,7 +221,7 @@ async fn a_process_that_dies_after_the_row_was_written_leaves_no_old_copy() {
 
 /// Writers, touches and readers, while Redis repeatedly loses all data.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn after_a_storm_of_writes_and_flushes_nothing_is_lost_and_every_copy_is_what_its_row_is() {
+async fn after_many_writes_and_flushes_nothing_is_lost_and_every_copy_equals_its_row() {
     const WRITERS: u32 = 6;
     const EACH: u32 = 20;
     let site = Site::new();

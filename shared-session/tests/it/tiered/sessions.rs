@@ -19,7 +19,7 @@ async fn user(manager: &SessionManager, cookie: &str) -> Option<String> {
 }
 
 #[tokio::test]
-async fn who_signed_in_stays_in_and_who_signed_out_stays_out_whatever_redis_forgets() {
+async fn users_stay_signed_in_and_signed_out_whatever_redis_loses() {
     let site = Site::new();
     let manager = SessionManager::new(site.store().await);
     let anonymous = manager.open(std::iter::empty());

@@ -255,7 +255,7 @@ async fn a_collation_of_sqlite_decides_too() {
 }
 
 #[tokio::test]
-async fn what_the_database_will_refuse_again_is_never_unavailable() {
+async fn an_error_that_the_database_would_repeat_is_never_unavailable() {
     let database = Database::postgres().await;
     let users = database.migrated().await;
     let ann = add(&users, "ann").await;

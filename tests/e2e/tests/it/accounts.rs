@@ -3,7 +3,7 @@
 use harness::{Answer, Backend, Browser, Pair, browser::owner_of, html};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_registers_can_sign_in_at_both_services() {
+async fn a_registered_user_can_sign_in_at_both_services() {
     let pair = Pair::start(Backend::Embedded);
     pair.user("ann").await;
     let password = Pair::password_of("ann");
@@ -19,7 +19,7 @@ async fn whoever_registers_can_sign_in_at_both_services() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_registration_with_a_mistake_makes_no_user() {
+async fn an_invalid_registration_creates_no_user() {
     let pair = Pair::start(Backend::Embedded);
     pair.user("ann").await;
     let good = "correct horse battery";
@@ -87,7 +87,7 @@ async fn a_wrong_password_and_an_unknown_name_get_the_same_401() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_the_login_only_paths_of_the_site_are_gone_to() {
+async fn a_login_redirects_only_to_paths_of_the_site() {
     let pair = Pair::start(Backend::Embedded);
     let login = async |next: &'static str| {
         let fields = [("username", "demo"), ("password", "demo-password"), ("next", next)];
@@ -114,7 +114,7 @@ async fn after_the_login_only_paths_of_the_site_are_gone_to() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_page_that_asked_for_a_login_is_gone_back_to() {
+async fn a_login_leads_back_to_the_page_that_required_it() {
     let pair = Pair::start(Backend::Embedded);
     let browser = Browser::new();
     assert_eq!(browser.get(&pair.site, "/profile").await.redirect(), "/login?next=/profile");
@@ -173,7 +173,7 @@ async fn a_new_password_is_neither_weak_nor_the_old_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_two_password_changes_at_once_only_one_is_made() {
+async fn of_two_concurrent_password_changes_only_one_is_made() {
     let pair = Pair::start(Backend::Embedded);
     pair.user("ann").await;
     let mut old = Pair::password_of("ann");

@@ -36,7 +36,7 @@ async fn admin_pages_are_for_staff_only() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_superuser_is_made_on_the_command_line() {
+async fn a_superuser_is_created_on_the_command_line() {
     let pair = with_superuser(Backend::RedisAndPostgres(RedisKind::Old)).await;
     let root = Browser::new();
     root.sign_in_at_site(&pair, "root", &Pair::password_of("root")).await.assert_status(303);
@@ -107,7 +107,7 @@ async fn an_administrator_deactivates_a_user_and_activates_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_administrator_makes_staff_and_takes_it_away() {
+async fn an_administrator_grants_and_revokes_staff_status() {
     let pair = with_superuser(Backend::Embedded).await;
     let (ann, root) = (Browser::new(), Browser::new());
     ann.signs_in(&pair, "ann").await;
@@ -150,7 +150,7 @@ async fn an_administrator_ends_one_session_or_all_of_a_user() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_may_look_and_change_nobody_without_the_permission() {
+async fn staff_without_the_permission_may_only_look() {
     let pair = with_superuser(Backend::Embedded).await;
     pair.user("sue").await;
     make_staff(&pair, "sue");
@@ -184,7 +184,7 @@ async fn staff_may_look_and_change_nobody_without_the_permission() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_with_the_permission_change_users_and_no_superusers_and_make_no_staff() {
+async fn staff_with_the_permission_change_users_but_no_superusers_and_no_staff_status() {
     let pair = with_superuser(Backend::Embedded).await;
     for name in ["sue", "bob"] {
         pair.user(name).await;
@@ -328,7 +328,7 @@ async fn only_superusers_make_superusers_and_set_passwords() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_staff_do_is_written_down() {
+async fn staff_actions_are_recorded() {
     for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New)] {
         let mut pair = with_superuser(backend).await;
         let [ann, root] = [(); 2].map(|()| Browser::new());

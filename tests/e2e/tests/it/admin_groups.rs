@@ -91,7 +91,7 @@ async fn a_name_is_given_once_and_is_one_that_django_takes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn others_need_djangos_permissions_and_give_only_what_they_have() {
+async fn staff_need_djangos_permissions_and_give_only_their_own() {
     let pair = Pair::start(Backend::Embedded);
     let [ann, sue] = ann_and(&pair, "sue").await;
     pair.sqlite(
@@ -144,7 +144,7 @@ async fn others_need_djangos_permissions_and_give_only_what_they_have() {
 
 /// Another request took the permission while the confirmation page was open.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_did_meanwhile_is_not_undone() {
+async fn concurrent_changes_by_others_are_not_undone() {
     let pair = Pair::start(Backend::Embedded);
     let [_, root] = ann_and(&pair, "root").await;
     let page = format!("/admin/groups/{}", id_of(&pair, "Support"));
@@ -162,7 +162,7 @@ async fn what_others_did_meanwhile_is_not_undone() {
 
 /// All requests read before one of them is done, at least in some of the rounds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_those_who_do_the_same_at_once_one_does_it() {
+async fn of_several_equal_actions_at_once_one_is_done() {
     for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New)] {
         let pair = Pair::start(backend);
         let [_, root] = ann_and(&pair, "root").await;
@@ -219,7 +219,7 @@ async fn a_form_of_an_old_page_changes_no_group() {
 
 /// Another app refers to the group, as an app of a Django site may.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_that_something_else_needs_stays_whole() {
+async fn a_group_that_another_table_needs_is_not_deleted() {
     let pair = Pair::start(Backend::Embedded);
     let [ann, root] = ann_and(&pair, "root").await;
     join(&pair, &root, &ann, "Support").await;

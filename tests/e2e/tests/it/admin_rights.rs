@@ -70,7 +70,7 @@ async fn ann_sue_and_root() -> (Pair, [Browser; 3]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_give_and_take_only_what_they_have() {
+async fn staff_give_and_take_only_their_own_permissions() {
     let (pair, [ann, sue, root]) = ann_sue_and_root().await;
     let of = async |browser: &Browser| format!("/admin/users/{}/rights", id_of(&pair, browser).await);
     let [of_ann, of_sue, of_root] = [of(&ann).await, of(&sue).await, of(&root).await];
@@ -118,7 +118,7 @@ async fn staff_give_and_take_only_what_they_have() {
 
 /// Two members of staff have the form open at the same time: the later one confirms what the page showed, and no more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_somebody_takes_before_another_confirms_stays_taken() {
+async fn a_right_that_one_takes_before_another_confirms_stays_taken() {
     let (pair, [ann, sue, root]) = ann_sue_and_root().await;
     let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
     pair.sqlite(
@@ -157,7 +157,7 @@ async fn what_somebody_takes_before_another_confirms_stays_taken() {
 
 /// The second half fails: the log has the first half.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_done_is_told_even_if_the_next_step_fails() {
+async fn completed_changes_are_recorded_even_if_the_next_step_fails() {
     let (pair, ann, root) = ann_and_root(Backend::Embedded).await;
     let page = format!("/admin/users/{}/rights", id_of(&pair, &ann).await);
     pair.sqlite(

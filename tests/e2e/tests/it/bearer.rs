@@ -141,7 +141,7 @@ async fn no_page_of_another_site_may_send_a_token_and_a_client_needs_no_origin()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_token_is_no_cookie_to_a_service_that_takes_none() {
+async fn a_service_that_accepts_no_tokens_ignores_them() {
     let pair = Pair::start(Backend::Embedded);
     pair.user("ann").await;
     let answer = login(&pair, &credentials(false)).send().await;
@@ -182,7 +182,7 @@ async fn a_planted_token_opens_and_ends_nothing_after_the_sign_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_401_names_the_scheme_where_tokens_are_taken_and_says_what_was_missing() {
+async fn a_401_names_the_scheme_if_tokens_are_accepted_and_the_missing_credential() {
     for (settings, challenge, said) in [
         (&[][..], "", "No session cookie was sent. Please sign in."),
         (&ON, r#"Bearer realm="session""#, "No valid session cookie or bearer token was sent. Please sign in."),
@@ -198,7 +198,7 @@ async fn a_401_names_the_scheme_where_tokens_are_taken_and_says_what_was_missing
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn openapi_has_the_second_scheme_where_it_counts_and_only_then() {
+async fn openapi_lists_the_bearer_scheme_only_if_it_is_enabled() {
     for (settings, is_on) in [(&[][..], false), (&ON, true)] {
         let pair = Pair::with(Backend::Embedded, settings);
         let document = pair.api.get("/openapi.json").send().await.assert_status(200).json();

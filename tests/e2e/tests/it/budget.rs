@@ -11,7 +11,7 @@ use harness::{Backend, Browser, Pair, Request, browser::login_at_api};
 const IN_SCRIPTS: [&str; 7] = ["getrange", "del", "time", "zadd", "pttl", "pexpireat", "zremrangebyscore"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_cost_as_many_round_trips_as_promised() {
+async fn requests_cost_the_promised_round_trips() {
     let pair = Pair::start(Backend::Redis(RedisKind::Old));
     let (api, site) = (&pair.api, &pair.site);
     pair.user("ann").await;

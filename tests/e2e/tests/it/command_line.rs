@@ -23,7 +23,7 @@ fn about<'a>(ended: &'a Ended, part: &str) -> Vec<&'a str> {
 }
 
 #[test]
-fn the_help_names_every_command_and_what_exit_codes_mean() {
+fn the_help_explains_every_command_and_exit_code() {
     let directory = TempDir::new().unwrap();
     for (kind, commands) in [
         (Kind::Site, &["serve", "migrate", "create-superuser", "check", "sessions", "healthcheck", "completions"][..]),
@@ -82,7 +82,7 @@ async fn a_health_check_asks_the_running_service() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_of_a_first_start_makes_nothing_and_says_what_would_be_made() {
+async fn a_check_before_the_first_start_creates_nothing_and_lists_the_missing_parts() {
     for kind in Kind::BOTH {
         let directory = TempDir::new().unwrap();
         let ended = kind.run(directory.path(), &basic_settings(directory.path()), &["check"]);
@@ -101,7 +101,7 @@ async fn a_check_of_a_first_start_makes_nothing_and_says_what_would_be_made() {
 }
 
 #[test]
-fn a_check_looks_at_what_is_there_also_where_something_is_missing() {
+fn a_check_checks_existing_parts_even_if_others_are_missing() {
     let of = |prepare: &dyn Fn(&std::path::Path), settings: &[(&str, &str)], part: &str, said: &str| {
         for kind in Kind::BOTH {
             let directory = TempDir::new().unwrap();
@@ -137,7 +137,7 @@ fn a_check_looks_at_what_is_there_also_where_something_is_missing() {
 }
 
 #[test]
-fn sessions_of_another_folder_are_not_there_and_nothing_is_made() {
+fn in_another_folder_there_are_no_sessions_and_nothing_is_created() {
     let directory = TempDir::new().unwrap();
     let handle = "A".repeat(24);
     for args in [&["sessions", "list"][..], &["sessions", "revoke", &handle]] {
@@ -173,7 +173,7 @@ fn a_closed_pipe_ends_a_command_quietly_and_a_full_device_is_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_of_a_fleet_that_fits_is_fine_and_leaves_nothing_behind() {
+async fn a_check_of_a_fleet_that_fits_passes_and_leaves_nothing_behind() {
     for backend in [Backend::Embedded, Backend::RedisAndPostgres(RedisKind::New), Backend::Postgres] {
         let pair = Pair::start(backend);
         pair.user("ann").await;
@@ -196,7 +196,7 @@ async fn a_check_of_a_fleet_that_fits_is_fine_and_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_names_what_does_not_fit() {
+async fn a_check_names_the_settings_that_do_not_fit() {
     let pair = Pair::start(Backend::RedisAndPostgres(RedisKind::New));
     pair.user("ann").await;
     Browser::new().signs_in(&pair, "ann").await;
@@ -222,7 +222,7 @@ async fn a_check_names_what_does_not_fit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_check_says_which_settings_file_was_read_and_warns_of_what_will_hurt() {
+async fn a_check_names_the_settings_file_and_warns_of_risks() {
     let pair = Pair::start(Backend::Redis(RedisKind::New));
     let file = pair.directory().join(".env");
     std::fs::write(&file, "SITE_ADDR=0.0.0.0:8000\nSITE_NAME=x\n").unwrap();
@@ -310,7 +310,7 @@ async fn sessions_are_listed_and_ended_from_the_command_line() {
 }
 
 #[test]
-fn containers_set_nothing_that_is_no_setting() {
+fn containers_set_only_known_settings() {
     const COMPOSE: &str = include_str!("../../../../docker-compose.yml");
     const KUBERNETES: &str = include_str!("../../../../deploy/kubernetes/config.env");
     let environment = COMPOSE.split_once("x-environment:").unwrap().1.split_once("\nservices:").unwrap().0;

@@ -52,7 +52,7 @@ async fn slow_clients_lose_their_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_say_nothing_do_not_keep_others_out() {
+async fn idle_connections_do_not_keep_others_out() {
     let pair = Pair::with(Backend::Embedded, &[("HTTP_IDLE_TIMEOUT", "1"), ("HTTP_CONNECTIONS", "4")]);
     for service in pair.both() {
         let silent: Vec<_> = (0..12).map(|_| TcpStream::connect(service.address()).unwrap()).collect();

@@ -91,7 +91,7 @@ async fn another_path_locks_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_twin_cookies_signing_in_and_out_works_at_once() {
+async fn signing_in_and_out_works_with_twin_cookies() {
     let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let (mut browser, mut twin) = (ScopedBrowser::default(), ScopedBrowser::default());
@@ -122,7 +122,7 @@ async fn with_twin_cookies_signing_in_and_out_works_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twins_of_the_forms_cookie_are_mended_by_the_page_with_the_form() {
+async fn the_page_with_the_form_repairs_twins_of_its_cookie() {
     let directory = TempDir::new().unwrap();
     for (pair, name) in pairs(&directory).await.into_iter().zip(["shared_session_id_csrf", "csrftoken"]) {
         for other in ["", "abcdefghijklmnopqrstuvwxyzABCDEF"] {

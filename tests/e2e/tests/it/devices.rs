@@ -10,7 +10,7 @@ const SAFARI: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKi
                       Version/18.0 Safari/605.1.15";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_sees_the_own_sessions_and_no_others() {
+async fn a_user_sees_only_their_own_sessions() {
     for backend in [Backend::Embedded, Backend::Redis(RedisKind::New)] {
         let pair = Pair::start(backend);
         let [firefox, safari] = two_devices_of_ann(&pair).await;

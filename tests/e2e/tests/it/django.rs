@@ -76,7 +76,7 @@ async fn a_new_cookie_gives_no_new_guesses_of_the_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_are_kept_as_the_settings_of_the_fleet_say() {
+async fn sessions_are_stored_as_the_settings_require() {
     let directory = TempDir::new().unwrap();
     let mut pair = pair(&directory).await;
     for profile in ["django-cache", "django-redis"] {

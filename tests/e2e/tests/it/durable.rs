@@ -16,7 +16,7 @@ fn flush(pair: &Pair) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_signed_out_or_in_by_a_redis_that_forgets() {
+async fn a_redis_that_loses_data_signs_nobody_out_or_in() {
     for backend in [Backend::Redis(RedisKind::New), Backend::RedisAndPostgres(RedisKind::Old)] {
         let mut pair = Pair::with(backend, &[DURABLE]);
         pair.user("ann").await;
@@ -52,7 +52,7 @@ async fn nobody_is_signed_out_or_in_by_a_redis_that_forgets() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_sessions_are_read_and_started_and_none_is_changed() {
+async fn without_redis_sessions_can_be_read_and_started_but_not_changed() {
     let pair = Pair::with(Backend::Redis(RedisKind::Old), &[DURABLE]);
     pair.user("ann").await;
     let browser = Browser::new();
@@ -82,7 +82,7 @@ async fn without_redis_sessions_are_read_and_started_and_none_is_changed() {
 
 /// Attempts are counted in the database alone, so Redis may be down.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_redis_the_same_account_signs_in_again_and_whoever_guesses_has_to_wait() {
+async fn without_redis_a_user_can_sign_in_and_guessing_has_to_wait() {
     let pair = Pair::with(Backend::Redis(RedisKind::Old), &[DURABLE]);
     for name in ["ann", "bob"] {
         pair.user(name).await;
@@ -107,7 +107,7 @@ async fn without_redis_the_same_account_signs_in_again_and_whoever_guesses_has_t
 
 /// Redis may evict keys, because it may lose everything.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn eviction_is_nothing_to_warn_of_and_the_numbers_name_the_store() {
+async fn eviction_causes_no_warning_and_the_metrics_name_the_store() {
     let redis = test_servers::Redis::with_args(RedisKind::Old, &["--maxmemory-policy", "allkeys-lru"]);
     let pair = Pair::over(Some(redis), &harness::pair::owned(&[DURABLE]));
     for service in pair.both() {

@@ -14,7 +14,7 @@ async fn says(service: &Service, text: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn services_with_different_secret_keys_say_so_once_and_count_it() {
+async fn services_with_different_secret_keys_warn_once_and_count() {
     let pair = Pair::start(Backend::RedisAndPostgres(RedisKind::New));
     let other = pair.one_more_with(Kind::Api, &[ANOTHER_KEY]);
     pair.user("ann").await;
@@ -56,7 +56,7 @@ async fn a_new_password_is_no_sign_of_another_secret_key() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_start_says_what_it_found_nothing_to_check_with_and_where_other_sessions_are() {
+async fn the_start_logs_missing_sessions_and_other_prefixes() {
     for backend in [Backend::Embedded, Backend::Redis(RedisKind::New), Backend::Postgres] {
         let pair = Pair::start(backend);
         for service in pair.both() {
@@ -72,7 +72,7 @@ async fn the_start_says_what_it_found_nothing_to_check_with_and_where_other_sess
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unknown_variables_are_named_in_one_line_and_those_of_an_orchestrator_in_none() {
+async fn unknown_variables_are_named_in_one_line_but_not_those_of_an_orchestrator() {
     let unknown = [("SITE_NAME", "x"), ("API_KEY", "hunter2"), ("AUTH_USER_MODEL", "x"), ("DJANGO_DEBUG", "1")];
     let set_by_others = [
         ("SITE_SERVICE_HOST", "10.0.0.1"),
@@ -93,7 +93,7 @@ async fn unknown_variables_are_named_in_one_line_and_those_of_an_orchestrator_in
 }
 
 #[test]
-fn a_time_zone_that_there_is_not_stops_the_start() {
+fn an_unknown_time_zone_stops_the_start() {
     for kind in Kind::BOTH {
         let directory = TempDir::new().unwrap();
         let env = owned(&[(kind.address_variable(), "127.0.0.1:0"), ("DJANGO_TIME_ZONE", "Chicago")]);

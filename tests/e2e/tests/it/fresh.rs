@@ -37,7 +37,7 @@ async fn confirm(pair: &Pair, browser: &Browser, page: &str, password: &str) -> 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power() {
+async fn staff_with_an_old_sign_in_confirm_the_password_before_they_extend_rights() {
     let (pair, root, page) = pair_with_root(&[]).await;
     root.set_preference(&pair, "a", &json!("kept")).await;
     let submit = async |what: &str, fields: &[(&str, &str)]| {
@@ -94,7 +94,7 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_give_power(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_change_groups() {
+async fn staff_with_an_old_sign_in_confirm_the_password_before_they_change_groups() {
     let (pair, root, _) = pair_with_root(&[]).await;
     pair.superuser("sue");
     let sue = Browser::new();
@@ -129,7 +129,7 @@ async fn staff_whose_sign_in_is_old_confirm_the_password_before_they_change_grou
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_page_that_asks_leads_back_to_paths_of_the_site_and_is_for_who_is_signed_in() {
+async fn the_confirm_page_leads_back_within_the_site_and_needs_a_sign_in() {
     let (pair, root, page) = pair_with_root(&[]).await;
     let password = Pair::password_of("root");
     for (next, goes_to) in [
@@ -153,7 +153,7 @@ async fn the_page_that_asks_leads_back_to_paths_of_the_site_and_is_for_who_is_si
 
 /// An embedded start has no proxy, so the count is for the session.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_guesses_the_password_in_a_stolen_session_has_to_wait() {
+async fn guessing_the_password_in_a_stolen_session_has_to_wait() {
     let (pair, root, page) = pair_with_root(&[]).await;
     age(&pair);
     for _ in 0..10 {
@@ -169,7 +169,7 @@ async fn whoever_guesses_the_password_in_a_stolen_session_has_to_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nobody_is_asked_where_the_age_does_not_matter() {
+async fn no_password_is_asked_for_if_the_age_does_not_matter() {
     let (pair, root, page) = pair_with_root(&[("SESSION_FRESH", "0")]).await;
     age(&pair);
     let answer = root.open_and_submit(&pair.site, &page, &format!("{page}/staff"), &[]).await;
@@ -178,7 +178,7 @@ async fn nobody_is_asked_where_the_age_does_not_matter() {
 
 /// The log entry, with the ids of both users.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_log_tells_who_did_what_to_whom() {
+async fn the_log_names_actor_action_and_subject() {
     let (pair, root, page) = pair_with_root(&[]).await;
     root.open_and_submit(&pair.site, &page, &format!("{page}/staff"), &[]).await.assert_status(303);
     let me = root.get(&pair.api, "/api/me").await.json()["id"].as_str().unwrap().to_owned();

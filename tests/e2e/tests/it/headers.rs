@@ -6,7 +6,7 @@ use test_servers::RedisKind;
 use harness::{Backend, Browser, COOKIE, Pair};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn answers_that_depend_on_the_session_say_so() {
+async fn answers_that_depend_on_the_session_vary_on_the_cookie() {
     let pair = Pair::start(Backend::Embedded);
     pair.user("ann").await;
     let ann = Browser::new();

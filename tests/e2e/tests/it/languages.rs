@@ -74,7 +74,7 @@ async fn errors_and_refusals_are_in_the_language_of_the_visitor() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_not_for_readers_has_no_language() {
+async fn responses_for_machines_have_no_language() {
     let pair = Pair::start(Backend::Embedded);
     for path in ["/healthz", "/readyz", "/static/site.css"] {
         let answer = pair.site.get(path).header("accept-language", CHINESE).send().await;

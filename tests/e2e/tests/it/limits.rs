@@ -18,7 +18,7 @@ fn assert_told_to_wait(answer: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_guesses_passwords_has_to_wait_and_the_owners_browser_does_not() {
+async fn guessing_passwords_has_to_wait_and_the_owners_browser_does_not() {
     let pair = behind_a_proxy(Backend::Redis(RedisKind::Old), &[]);
     pair.user("ann").await;
     let owner = Browser::new();
@@ -56,7 +56,7 @@ async fn whoever_guesses_passwords_has_to_wait_and_the_owners_browser_does_not()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_address_starts_so_many_sessions_and_they_are_small() {
+async fn an_address_may_start_a_limited_number_of_small_sessions() {
     let settings = [("SESSION_ANONYMOUS_RATE", "5"), ("SESSION_ANONYMOUS_SIZE", "1024")];
     let pair = behind_a_proxy(Backend::Redis(RedisKind::New), &settings);
     let put = |value: &str| pair.api.put("/api/preferences/a").json(&json!(value)).header("x-forwarded-for", STRANGER);
@@ -82,7 +82,7 @@ async fn an_address_starts_so_many_sessions_and_they_are_small() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_user_has_so_many_sessions_and_the_oldest_ends() {
+async fn a_sign_in_beyond_the_limit_ends_the_oldest_session() {
     let pair = Pair::with(Backend::Redis(RedisKind::Old), &[("SESSION_MAX_PER_USER", "2")]);
     pair.user("ann").await;
     let browsers = [(); 3].map(|()| Browser::new());

@@ -42,7 +42,7 @@ impl Events {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_happens_at_api_shows_on_the_open_page_of_site() {
+async fn an_action_at_api_shows_on_the_open_page_of_site() {
     let pair = Pair::start(Backend::Embedded);
     pair.user("ann").await;
     let ann = Browser::new();

@@ -134,7 +134,7 @@ async fn wrong_passwords_leave_a_trace_without_name_and_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_redis_holds_opens_no_session() {
+async fn the_content_of_redis_opens_no_session() {
     let pair = Pair::start(Backend::RedisAndPostgres(RedisKind::Old));
     pair.user("ann").await;
     let browser = Browser::new();

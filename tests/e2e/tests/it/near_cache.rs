@@ -7,7 +7,7 @@ use test_servers::RedisKind;
 use harness::{Backend, Browser, Pair, Service, browser::owner_of, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn sessions_are_kept_and_what_the_other_service_does_is_seen() {
+async fn kept_sessions_follow_the_changes_of_the_other_service() {
     let pair = Pair::with(Backend::Redis(RedisKind::New), &[("NEAR_CACHE", "on")]);
     pair.user("ann").await;
     let browser = Browser::new();

@@ -74,7 +74,7 @@ async fn every_metric_of_the_dashboard_the_alerts_and_the_guide_is_served_from_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn metrics_tell_what_the_services_do_and_that_redis_is_gone() {
+async fn metrics_show_the_work_of_the_services_and_the_loss_of_redis() {
     let pair = Pair::start(Backend::Redis(RedisKind::New));
     let browser = Browser::new();
     browser.set_preference(&pair, "theme", &json!("dark")).await;
@@ -109,7 +109,7 @@ async fn metrics_tell_what_the_services_do_and_that_redis_is_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn clients_are_told_to_wait_as_long_as_is_set() {
+async fn retry_after_is_the_configured_time() {
     let pair = Pair::with(Backend::Redis(RedisKind::Old), &[("SESSION_RETRY_AFTER", "7")]);
     let browser = Browser::new();
     browser.set_preference(&pair, "theme", &json!("dark")).await;
@@ -128,7 +128,7 @@ async fn clients_are_told_to_wait_as_long_as_is_set() {
 
 /// By default a Redis whose replies take a second counts as down; with a longer time-out it does not.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_redis_is_waited_for_as_long_as_is_set() {
+async fn a_slow_redis_gets_the_configured_time() {
     let redis = Redis::start(RedisKind::New);
     let proxy = Proxy::to(redis.port());
     let url = proxy.redis_url();

@@ -6,7 +6,7 @@ const TOKEN: &str = "the token of the operators";
 const FOR_OPERATORS: [&str; 2] = ["/readyz", "/metrics"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_an_address_of_their_own_operators_are_answered_there_alone() {
+async fn with_an_operators_address_only_that_address_answers_operators() {
     let pair = Pair::with(Backend::Embedded, &[("OPERATIONS_ADDR", "127.0.0.1:0")]);
     for service in pair.both() {
         let own = own_address(service);
@@ -45,7 +45,7 @@ async fn with_a_token_operators_must_show_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_everybody_reaches_says_that_its_metrics_are_open() {
+async fn a_public_service_warns_that_its_metrics_are_open() {
     let open = [("SITE_ADDR", "0.0.0.0:0"), ("API_ADDR", "0.0.0.0:0")];
     for (more, warned) in [(None, true), (Some(("OPERATIONS_TOKEN", TOKEN)), false)] {
         let settings: Vec<_> = open.into_iter().chain(more).collect();

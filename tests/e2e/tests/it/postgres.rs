@@ -34,7 +34,7 @@ async fn behind_a_pooler_nobody_notices_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_migration_and_a_restart_sign_nobody_out_and_stop_nobody() {
+async fn a_migration_and_a_restart_sign_nobody_out_and_stop_no_service() {
     let server = Postgres::start();
     let pair = Pair::over(None, &settings(&server.url()));
     pair.user("ann").await;

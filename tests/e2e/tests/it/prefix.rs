@@ -30,7 +30,7 @@ fn all_under(prefix: &str, page: &Answer) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_page_and_redirect_is_under_the_prefix_whether_a_proxy_takes_it_off_or_not() {
+async fn every_page_and_redirect_is_under_the_prefix_whether_or_not_a_proxy_removes_it() {
     let pair = Pair::start(Backend::Embedded);
     pair.superuser("root");
     let prefixed = pair.one_more_with(Kind::Site, &[("SITE_PREFIX", PREFIX)]);
@@ -107,7 +107,7 @@ async fn a_visitor_signs_in_registers_and_signs_out_under_the_prefix() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_prefix_is_believed_from_trusted_proxies_only_and_only_if_it_is_one() {
+async fn a_prefix_counts_only_from_a_trusted_proxy_and_only_if_it_is_valid() {
     let pair = Pair::with(Backend::Embedded, &[("TRUSTED_PROXIES", "10.0.0.0/8")]);
     all_under("", &stripped(pair.site.get("/login")).send().await);
     let trusting = pair.one_more_with(Kind::Site, &[("TRUSTED_PROXIES", "127.0.0.1"), ("SITE_PREFIX", "/configured")]);
@@ -135,7 +135,7 @@ async fn a_prefix_that_cannot_be_used_stops_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn signing_in_and_registering_lead_to_where_the_visitor_wanted_to_go() {
+async fn a_sign_in_and_a_registration_lead_to_the_requested_page() {
     let pair = Pair::start(Backend::Embedded);
     for (number, next) in ["/admin/users?q=a%0Ab%5Cc", "/sessions?x=%00%2F%2F&y=\\#%0D"].into_iter().enumerate() {
         let browser = Browser::new();

@@ -6,7 +6,7 @@ use test_servers::RedisKind;
 use harness::{Backend, Browser, Pair, browser::login_at_api};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_make_no_sense_are_problems() {
+async fn invalid_requests_are_problems() {
     let pair = Pair::start(Backend::Embedded);
     let api = &pair.api;
     let login = api.post("/api/login");
@@ -104,7 +104,7 @@ async fn a_write_under_a_cookie_that_a_login_has_just_replaced_is_a_409() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pages_of_site_that_are_not_there_are_html() {
+async fn a_missing_page_of_site_is_html() {
     let pair = Pair::start(Backend::Embedded);
     let page = pair.site.get("/nowhere").send().await;
     page.assert_status(404);

@@ -286,7 +286,7 @@ async fn a_write_from_before_a_login_never_lands_in_its_session(backend: Backend
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_logins_that_race_one_takes_the_session_and_the_others_start_afresh() {
+async fn of_concurrent_logins_one_gets_the_session_and_the_others_start_new_ones() {
     for backend in [Backend::Embedded, Backend::Redis(RedisKind::Valkey)] {
         let pair = Pair::start(backend);
         let second = pair.one_more(Kind::Api);
@@ -347,7 +347,7 @@ async fn logins_at_both_services_at_once_leave_no_open_cookie_behind() {
 /// Redis delays writes and answers reads, so the order is certain: both requests read the session, then the login is
 /// written, then the other write.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_that_is_under_way_while_a_login_is_stored_is_refused() {
+async fn a_write_in_progress_is_refused_when_a_login_is_stored_first() {
     for kind in RedisKind::ALL {
         // Without the count of attempts, which a sign-in writes first.
         let pair = Pair::with(Backend::Redis(kind), &[("SIGN_IN_LIMIT", "off")]);
@@ -374,7 +374,7 @@ async fn a_write_that_is_under_way_while_a_login_is_stored_is_refused() {
 
 /// The same with a sign-out that is stored first.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_write_that_is_under_way_while_a_session_ends_is_refused_and_leaves_nothing() {
+async fn a_write_in_progress_when_a_session_ends_is_refused_and_leaves_nothing() {
     for kind in RedisKind::ALL {
         let pair = Pair::start(Backend::Redis(kind));
         let second = pair.one_more(Kind::Api);

@@ -16,7 +16,7 @@ fn file(directory: &Path, name: &str, text: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_services_reach_a_redis_of_a_private_authority_and_show_it_their_certificate() {
+async fn both_services_connect_to_a_redis_with_a_private_authority_and_a_client_certificate() {
     let (redis, authority, directory) = (Redis::start(RedisKind::New), Authority::new(), TempDir::new().unwrap());
     let url = format!("rediss://127.0.0.1:{}", redis.encrypt(authority.certify("127.0.0.1"), Some(&authority)).await);
     let (chain, key) = authority.certify("the services");
@@ -53,7 +53,7 @@ async fn both_services_reach_a_redis_of_a_private_authority_and_show_it_their_ce
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_whose_certificates_cannot_be_used_does_not_start_and_says_which() {
+async fn a_service_with_an_unusable_certificate_does_not_start_and_names_it() {
     let (authority, directory) = (Authority::new(), TempDir::new().unwrap());
     let (chain, key) = authority.certify("the services");
     let (_, another) = authority.certify("somebody else");

@@ -24,7 +24,7 @@ async fn at_api(pair: &Pair, browser: &Browser, remember: Option<bool>) -> Answe
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_ticks_the_box_stays_signed_in_when_the_browser_is_closed() {
+async fn a_remembered_user_stays_signed_in_when_the_browser_is_closed() {
     let closing = [("SESSION_EXPIRE_AT_BROWSER_CLOSE", "on"), ("SESSION_REMEMBER_AGE", "9000000")];
     let pair = Pair::with(Backend::Redis(RedisKind::New), &closing);
     pair.user("ann").await;

@@ -51,7 +51,7 @@ async fn a_stale_tab_signs_out_at_the_second_press() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stale_forms_keep_what_was_typed_but_no_password() {
+async fn stale_forms_keep_the_typed_text_but_no_password() {
     let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let browser = Browser::new();
@@ -84,7 +84,7 @@ async fn stale_forms_keep_what_was_typed_but_no_password() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn stale_forms_of_the_account_are_offered_again_or_say_that_nobody_is_signed_in() {
+async fn stale_forms_of_the_account_are_offered_again_or_ask_for_a_sign_in() {
     let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let (ann, phone) = (Browser::new(), Browser::new());
@@ -146,7 +146,7 @@ async fn stale_forms_of_staff_are_offered_again_and_change_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_browser_that_keeps_no_cookies_is_told_so() {
+async fn a_browser_that_keeps_no_cookies_gets_an_explanation() {
     let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         for (path, fields) in
@@ -162,7 +162,7 @@ async fn a_browser_that_keeps_no_cookies_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_refusal_says_who_asked() {
+async fn a_refusal_gives_its_reason() {
     let pair = Pair::start(Backend::Embedded);
     type Change = fn(Request) -> Request;
     let cases: [(Change, &str); 3] = [
@@ -184,7 +184,7 @@ async fn a_refusal_says_who_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_is_not_signed_in_is_told_whether_a_session_ended_or_no_cookie_came() {
+async fn a_401_says_whether_a_session_ended_or_no_cookie_came() {
     let directory = TempDir::new().unwrap();
     for pair in pairs(&directory).await {
         let ann = Browser::new();

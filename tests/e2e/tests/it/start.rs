@@ -67,7 +67,7 @@ async fn assert_one_fleet(services: &[Service]) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_later_start_finds_everything_as_it_was() {
+async fn a_later_start_changes_nothing() {
     let directory = TempDir::new().unwrap();
     let env = basic_settings(directory.path());
     let browser = Browser::new();
@@ -165,7 +165,7 @@ async fn settings_are_read_from_a_file_and_the_environment_wins() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_has_expired_is_removed_from_a_database() {
+async fn expired_sessions_are_removed_from_a_database() {
     let database = Postgres::shared().create_database();
     let sql = |sql: &str| Postgres::shared().sql(&database, sql);
     let settings = [("SESSION_URL", &*database), ("DATABASE_URL", &database), ("SECRET_KEY", SECRET_KEY)];

@@ -104,7 +104,7 @@ async fn preferences_are_stored_read_and_removed_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_session_says_what_it_is_and_never_shows_its_cookie() {
+async fn the_session_endpoint_describes_the_session_and_never_shows_its_cookie() {
     let pair = Pair::start(Backend::Redis(RedisKind::Valkey));
     let browser = Browser::new();
     let session = browser.get(&pair.api, "/api/session").await.assert_status(200).json();

@@ -42,7 +42,7 @@ async fn signs_in(pair: &Pair, name: &str) -> Browser {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn both_services_sign_in_whoever_the_table_has() {
+async fn both_services_sign_in_every_user_of_the_table() {
     let scene = Scene::new().await;
     scene.sql("ALTER TABLE auth_user ALTER username TYPE varchar(254)");
     let (pair, hash) = (&scene.pair, scene.hash());
@@ -83,7 +83,7 @@ async fn both_services_sign_in_whoever_the_table_has() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_null_stops_neither_the_start_nor_a_sign_in_nor_a_list() {
+async fn a_null_breaks_neither_the_start_nor_a_sign_in_nor_a_list() {
     let mut scene = Scene::new().await;
     scene.sql(
         "ALTER TABLE auth_user ALTER email DROP NOT NULL, ALTER first_name DROP NOT NULL, ALTER last_name DROP NOT NULL,
@@ -108,7 +108,7 @@ async fn a_null_stops_neither_the_start_nor_a_sign_in_nor_a_list() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_collation_decides_what_a_name_is_and_hinders_no_list() {
+async fn a_collation_decides_which_names_are_equal_and_breaks_no_list() {
     let mut scene = Scene::new().await;
     scene.pair.superuser("root");
     scene.sql(
@@ -134,7 +134,7 @@ async fn a_collation_decides_what_a_name_is_and_hinders_no_list() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_the_database_refuses_for_good_is_no_outage() {
+async fn a_permanent_error_of_the_database_is_no_outage() {
     let scene = Scene::new().await;
     let (pair, ann) = (&scene.pair, signs_in(&scene.pair, "ann").await);
     scene.sql("ALTER TABLE auth_user RENAME TO gone");
@@ -198,7 +198,7 @@ async fn users_of_a_custom_model_sign_in_with_their_address() {
 
 /// `AbstractBaseUser` without `PermissionsMixin`, but with the column for staff.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_of_a_model_without_groups_are_shown_none_and_given_none() {
+async fn a_user_model_without_groups_shows_and_accepts_no_groups() {
     let mut scene = Scene::new().await;
     let hash = scene.hash();
     scene.sql(&format!(

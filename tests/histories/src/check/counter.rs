@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_increment_counts_or_not_and_a_refused_one_does_not() {
+    fn an_increment_of_unknown_outcome_may_count_and_a_refused_one_does_not() {
         for counted in [0, 1] {
             let history = [unknown((0, 1), Op::Increment), number((2, 3), Op::ReadCounter, counted)];
             assert_eq!(exactness(&history), []);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn an_increment_must_exceed_what_was_seen_before() {
+    fn an_increment_must_exceed_the_numbers_seen_before() {
         let history = [
             number((0, 1), Op::Increment, 1),
             unknown((0, 9), Op::Increment),

@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_look_that_overlaps_a_change_may_see_either() {
+    fn a_read_that_overlaps_a_change_may_see_either_state() {
         for seen in [&[][..], &[1]] {
             let history = [done((0, 4), Op::Add(1)), read((3, 9), seen)];
             assert_eq!(read_your_writes(&history), []);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_may_be_seen_or_not() {
+    fn an_entry_of_unknown_outcome_may_be_seen_or_not() {
         for seen in [&[][..], &[1]] {
             let history = [unknown((0, 1), Op::Add(1)), read((2, 3), seen)];
             assert_eq!((lost_updates(&history), from_nowhere(&history)), (vec![], vec![]));

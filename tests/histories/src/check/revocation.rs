@@ -72,7 +72,7 @@ mod tests {
     const END: Op = Op::End(Ending::SignOut);
 
     #[test]
-    fn a_session_that_ended_and_answers_has_come_back() {
+    fn a_session_that_answers_after_its_end_is_a_resurrection() {
         let later = [
             read((4, 5), &[]),
             number((4, 5), Op::Increment, 1),
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overlaps_the_end_or_is_denied_has_not_come_back() {
+    fn an_answer_that_overlaps_the_end_or_denies_is_no_resurrection() {
         assert_eq!(resurrections(&[done((0, 3), END), read((2, 5), &[])]), []);
         assert_eq!(resurrections(&[unknown((0, 3), END), read((4, 5), &[])]), []);
         let denied = [Phase::Fail, Phase::Info, Phase::Ok(Value::Anonymous)];
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn signing_out_everywhere_ends_who_is_signed_in() {
+    fn signing_out_everywhere_ends_signed_in_sessions() {
         let everywhere = done((0, 3), Op::End(Ending::Everywhere));
         assert_eq!(resurrections(&[everywhere.clone(), done((4, 5), Op::Who)]).len(), 1);
         assert_eq!(resurrections(&[everywhere, read((4, 5), &[])]), []);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_signed_out_who_did_not_ask_for_it() {
+    fn a_sign_out_that_no_user_asked_for_is_found() {
         for end in [Phase::Fail, Phase::Ok(Value::Anonymous)] {
             let denied = operation((4, 5), 1, Op::Read, end);
             assert_eq!(mistaken_sign_outs(std::slice::from_ref(&denied)).len(), 1);

@@ -43,7 +43,7 @@ mod tests {
     const END: Op = Op::End(Ending::SignOut);
 
     #[test]
-    fn keys_go_with_their_sessions_and_have_a_lifetime() {
+    fn keys_end_with_their_sessions_and_have_a_lifetime() {
         assert_eq!(super::all(&[number((0, 1), Op::Key, -1)]).len(), 1);
         assert_eq!(super::all(&[number((0, 1), Op::Key, 60)]), []);
         assert_eq!(super::all(&[done((0, 1), END), number((2, 3), Op::Key, 60)]).len(), 1);

@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_taken_for_what_they_say() {
+    fn answers_are_interpreted_by_status_and_handle() {
         let (handle, other) = ("a".repeat(HANDLE), "b".repeat(HANDLE));
         let says = |op: Op, answer: Answer| meaning(&op, Some(&handle), &answer);
         let anonymous = || Phase::Ok(Value::Anonymous);

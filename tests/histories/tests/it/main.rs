@@ -12,17 +12,17 @@ use shared_session_histories::{
 const ANSWERS: usize = 100;
 
 #[test]
-fn twenty_seconds_of_faults_leave_no_answer_that_cannot_be() {
+fn twenty_seconds_of_faults_cause_no_contradiction() {
     assert_nothing_is_lost(Topology::Single, Faults::Any, 20);
 }
 
 #[test]
-fn planned_failovers_of_sentinels_leave_no_answer_that_cannot_be() {
+fn planned_failovers_of_sentinels_cause_no_contradiction() {
     assert_nothing_is_lost(Topology::Sentinel, Faults::HandOvers, 6);
 }
 
 #[test]
-fn planned_failovers_of_a_cluster_leave_no_answer_that_cannot_be() {
+fn planned_failovers_of_a_cluster_cause_no_contradiction() {
     assert_nothing_is_lost(Topology::Cluster, Faults::HandOvers, 6);
 }
 

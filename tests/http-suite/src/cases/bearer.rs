@@ -29,7 +29,7 @@ async fn signed_in(site: &Site, name: &str) -> String {
     token
 }
 
-pub async fn a_client_lives_by_its_token_and_gets_no_cookie(site: &Site) {
+pub async fn a_client_with_a_token_gets_no_cookie(site: &Site) {
     let first = signed_in(site, "ann").await;
     let answer = run(site, &first, &[insert("a", 1), get("a")]).await;
     assert_eq!(answer.results(), [Value::Null, json!(1)]);

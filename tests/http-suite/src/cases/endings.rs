@@ -50,7 +50,7 @@ pub async fn a_request_whose_client_went_away_commits_nothing(site: &Site) {
     assert_eq!(site.world().calls(), ["load", "load"]);
 }
 
-pub async fn what_a_handler_committed_outlives_its_failure(site: &Site) {
+pub async fn a_commit_of_a_handler_outlives_its_failure(site: &Site) {
     let visitor = site.visitor();
     let answer = visitor.run(&[insert("a", 1), Step::Commit, insert("b", 2), Step::Status(500)]).await;
     assert_eq!(answer.status, 500);

@@ -57,7 +57,7 @@ pub async fn a_commit_that_fails_is_never_a_success(site: &Site) {
     assert_eq!(visitor.send("GET", "/maybe", &[]).await.body, "nobody");
 }
 
-pub async fn a_lost_reply_is_cleared_up(site: &Site) {
+pub async fn a_lost_reply_is_resolved(site: &Site) {
     let visitor = site.visitor_with_session().await;
     for (n, fault) in [(1, Fault::LostReply), (2, Fault::LostRequest)] {
         site.world().faults().fail_next("replace", fault);
@@ -71,7 +71,7 @@ pub async fn a_lost_reply_is_cleared_up(site: &Site) {
     }
 }
 
-pub async fn a_logout_that_fails_says_so(site: &Site) {
+pub async fn a_failed_logout_is_reported(site: &Site) {
     let visitor = site.signed_in("ann").await;
     site.world().faults().fail_next("delete", Fault::Refused);
     visitor.run(&[Step::Logout]).await.assert_problem(ErrorKind::Unavailable);

@@ -81,7 +81,7 @@ pub async fn a_refused_form_can_be_offered_again(site: &Site) {
     without_fields.assert_form_problem(ErrorKind::StaleForm);
 }
 
-pub async fn what_is_no_form_says_so(site: &Site) {
+pub async fn a_body_that_is_no_form_is_refused_as_such(site: &Site) {
     let Page { token, cookies } = page(&site.visitor()).await;
     let form = "application/x-www-form-urlencoded";
     for (content_type, body, kind) in [

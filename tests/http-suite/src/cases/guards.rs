@@ -4,7 +4,7 @@ use tokio::time::sleep;
 use super::add;
 use crate::{MILLISECOND, Site};
 
-pub async fn guards_tell_who_may_pass(site: &Site) {
+pub async fn guards_accept_only_allowed_users(site: &Site) {
     use ErrorKind::{Forbidden, Unauthenticated};
     let paths = ["/guards/signed-in", "/guards/permission"];
     for (name, denied) in [
@@ -27,7 +27,7 @@ pub async fn guards_tell_who_may_pass(site: &Site) {
     }
 }
 
-pub async fn a_guard_sends_pages_to_the_login_and_nothing_else(site: &Site) {
+pub async fn a_guard_redirects_only_pages_to_the_login(site: &Site) {
     let visitor = site.visitor();
     let page = visitor.send("GET", "/guards/page?tab=2&next=//evil.example", &[]).await;
     assert_eq!(page.status, 303);
@@ -51,7 +51,7 @@ pub async fn a_guard_asks_nothing_twice_and_an_outage_is_no_sign_out(site: &Site
     }
 }
 
-pub async fn a_guard_asks_whoever_signed_in_too_long_ago_to_do_it_again(site: &Site) {
+pub async fn a_guard_asks_for_a_new_sign_in_if_the_last_was_too_long_ago(site: &Site) {
     site.visitor().send("POST", "/guards/fresh", &[]).await.assert_problem(ErrorKind::Unauthenticated);
     let ann = site.signed_in("ann").await;
     sleep(2 * MILLISECOND).await;

@@ -16,7 +16,7 @@ pub async fn a_request_that_takes_no_session_touches_nothing(site: &Site) {
     assert!(site.world().calls().is_empty());
 }
 
-pub async fn without_a_cookie_nothing_is_asked_of_the_store(site: &Site) {
+pub async fn without_a_cookie_the_store_is_not_called(site: &Site) {
     let answer = site.request("GET", "/script").script(&[get("a"), Step::Names]).send().await;
     assert_eq!(answer.results(), [Value::Null, json!([])]);
     assert_eq!(answer.header("vary").as_deref(), Some("Cookie"));
@@ -46,7 +46,7 @@ pub async fn reading_costs_one_call_and_writing_two(site: &Site) {
     assert_eq!(site.world().calls(), ["load", "replace"]);
 }
 
-pub async fn what_one_request_wrote_the_next_one_reads(site: &Site) {
+pub async fn a_request_reads_the_writes_of_the_one_before(site: &Site) {
     let visitor = site.visitor_with_session().await;
     for n in 1..=6 {
         assert_eq!(visitor.run(&[add("n", 1)]).await.results(), [json!(n)]);
@@ -56,7 +56,7 @@ pub async fn what_one_request_wrote_the_next_one_reads(site: &Site) {
     assert_eq!(visitor.run(&[get("n"), Step::Names]).await.results(), [Value::Null, json!(["a"])]);
 }
 
-pub async fn edits_that_come_to_nothing_start_no_session(site: &Site) {
+pub async fn edits_without_effect_start_no_session(site: &Site) {
     let answer = site.request("POST", "/script").script(&[insert("a", 1), Step::Remove("a".into())]).send().await;
     answer.assert_ok();
     answer.assert_no_cookie();

@@ -108,7 +108,7 @@ pub async fn a_session_is_listed_with_its_address_and_browser(site: &Site) {
     }
 }
 
-pub async fn a_sign_in_is_told_before_its_answer_comes_and_one_that_failed_is_not(site: &Site) {
+pub async fn a_sign_in_is_reported_before_its_answer_and_a_failed_one_is_not(site: &Site) {
     let sign_in = || site.request("POST", "/script").header("x-test-address", "192.0.2.7");
     assert_eq!(sign_in().script(&[login("ann"), Step::Status(500)]).send().await.status, 500);
     assert_eq!(site.world().told(), []);

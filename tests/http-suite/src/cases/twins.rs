@@ -37,7 +37,7 @@ fn kept(answer: &Answer) -> String {
     (*last).to_owned()
 }
 
-pub async fn whoever_signs_in_with_twin_cookies_is_signed_in_afterwards(site: &Site) {
+pub async fn a_sign_in_with_twin_cookies_works(site: &Site) {
     let (one, other) = (session_of(site, "one").await, session_of(site, "other").await);
     let twins = format!("{one}; {other}");
     let read = ask(site, &twins, &[get("name")]).await;
@@ -50,7 +50,7 @@ pub async fn whoever_signs_in_with_twin_cookies_is_signed_in_afterwards(site: &S
     assert_eq!(ask(site, new, &[get("name")]).await.results(), ["new"]);
 }
 
-pub async fn a_sign_out_with_twin_cookies_ends_what_they_open(site: &Site) {
+pub async fn a_sign_out_with_twin_cookies_ends_the_sessions_that_they_open(site: &Site) {
     let (one, other) = (session_of(site, "one").await, session_of(site, "other").await);
     let answer = ask(site, &format!("{one}; {other}"), &[Step::Logout]).await;
     let last = kept(&answer);
@@ -71,7 +71,7 @@ pub async fn equal_twins_count_and_are_expired_when_one_is_replaced(site: &Site)
     assert_ne!(new.strip_suffix(ATTRIBUTES), Some(&*one));
 }
 
-pub async fn of_one_cookie_only_other_domains_are_expired(site: &Site) {
+pub async fn a_single_cookie_is_expired_only_in_other_domains(site: &Site) {
     let one = session_of(site, "one").await;
     let answer = ask(site, &one, &[Step::CycleId]).await;
     let cookies = answer.set_cookies();

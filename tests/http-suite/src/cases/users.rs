@@ -6,7 +6,7 @@ use crate::Site;
 
 const PATHS: [&str; 4] = ["/me", "/maybe", "/staff", "/permission"];
 
-pub async fn extractors_tell_who_may_pass(site: &Site) {
+pub async fn extractors_accept_only_allowed_users(site: &Site) {
     use ErrorKind::{Forbidden, Unauthenticated};
     for (name, denied) in [
         (None, [Some(Unauthenticated), None, Some(Unauthenticated), Some(Unauthenticated)]),
@@ -32,7 +32,7 @@ pub async fn extractors_tell_who_may_pass(site: &Site) {
     }
 }
 
-pub async fn what_changed_in_the_users_row_counts_at_once(site: &Site) {
+pub async fn a_change_of_the_users_row_counts_at_once(site: &Site) {
     type Change = fn(User) -> User;
     let changes: [(&str, Change); 3] = [
         ("ann", |user| user.with_encoded_password("another password")),
@@ -68,7 +68,7 @@ pub async fn a_failing_user_database_is_no_sign_out(site: &Site) {
     assert_eq!(visitor.send("GET", "/me", &[]).await.body, "ann");
 }
 
-pub async fn rows_that_are_kept_answer_pages_and_neither_changes_nor_rights(site: &Site) {
+pub async fn cached_rows_answer_pages_but_neither_changes_nor_checks_of_rights(site: &Site) {
     site.world().users().keep();
     let (ann, sue, root) = (site.signed_in("ann").await, site.signed_in("sue").await, site.signed_in("root").await);
     let visitors = [("ann", &ann), ("sue", &sue), ("root", &root)];

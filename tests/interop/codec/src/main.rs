@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_codec_refuses_is_told_and_does_not_end_the_program() {
+    fn a_refusal_of_the_codec_is_reported_and_does_not_end_the_program() {
         let (result, output) = replies(b"\0\0\0\x01?\0\0\0\x05\x80\x05}\x94.");
         assert!(result.is_ok());
         assert_eq!(output[0], b'-');

@@ -28,7 +28,7 @@ const BLOCKS: &str = "\
 const REFUSED: Result<Vec<u8>, Refusal> = Err(Refusal::Compression);
 
 #[test]
-fn what_python_packed_is_read_with_each_check() {
+fn data_packed_by_python_is_read_with_each_check() {
     for hex in [NONE, CRC32, CRC64_, SHA256, BLOCKS] {
         assert_eq!(unpack(&unhex(hex)).unwrap(), DATA);
     }

@@ -64,7 +64,7 @@ fn large_sessions_are_read_and_written() {
 }
 
 #[test]
-fn what_is_larger_than_1_mib_unpacked_is_neither_read_nor_written() {
+fn a_document_over_1_mib_unpacked_is_neither_read_nor_written() {
     let large = |len: usize| Bytes::from(format!("{{\"a\": \"{}\"}}", "x".repeat(len)));
     let compressed = Compression::Zlib.pack(large(MAX_BYTES));
     assert_eq!(Document::read(&cache(), &compressed).unwrap_err(), Refusal::TooLarge);

@@ -17,7 +17,7 @@ fn needs_django_redis(bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn what_real_packages_wrote_is_read_and_written_back() {
+fn records_of_real_packages_are_read_and_written_back() {
     let mut tally = Tally::default();
     for record in records() {
         let Some(layout) = layout(&record) else { continue };

@@ -90,7 +90,7 @@ fn json_keeps_integers_of_any_size_and_floats_apart() {
 }
 
 #[test]
-fn what_is_not_json_is_refused() {
+fn invalid_json_is_refused() {
     let mut pickle = Pickle::new(5);
     for text in [
         "",

@@ -77,7 +77,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_written_is_read((protocol, value) in (2..=5u8).prop_flat_map(|protocol| (Just(protocol), tree(protocol)))) {
+    fn a_written_value_reads_back((protocol, value) in (2..=5u8).prop_flat_map(|protocol| (Just(protocol), tree(protocol)))) {
         let mut pickle = Pickle::new(protocol);
         pickle.set("other", "stays").unwrap();
         pickle.set("key", value.clone()).unwrap();

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn what_django_wrote_is_written_back_byte_for_byte() {
+fn pickles_of_django_are_written_back_byte_for_byte() {
     let mut refused = Vec::new();
     for (id, bytes) in django() {
         match Pickle::read(&bytes) {
@@ -16,7 +16,7 @@ fn what_django_wrote_is_written_back_byte_for_byte() {
 }
 
 #[test]
-fn what_cpython_wrote_in_protocol_2_to_5_is_written_back_byte_for_byte() {
+fn pickles_of_cpython_in_protocol_2_to_5_are_written_back_byte_for_byte() {
     for (id, bytes) in cpython() {
         let pickle = Pickle::read(&bytes).unwrap();
         if pickle.protocol() >= 2 {

@@ -96,7 +96,7 @@ fn the_loss_of_an_earlier_connection_changes_nothing() {
 }
 
 #[test]
-fn both_bounds_hold_and_what_is_used_stays() {
+fn both_bounds_hold_and_used_sessions_stay() {
     let (mut shard, now) = following(Bounds { sessions: 3, bytes: 35 });
     for n in 1..=3 {
         keep(&mut shard, n, n.into(), now);

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operating_system_says_is_kept_and_what_the_server_sent_is_not() {
+    fn an_error_keeps_the_text_of_the_system_and_not_that_of_the_server() {
         use std::error::Error as _;
         let parse = CallFailure::Lost((RedisErrorKind::Parse, "the-value").into());
         assert!(lost().into_error(Effect::Read).source().is_some());
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_too_late_is_told_from_what_was_lost() {
+    fn a_late_reply_is_distinguished_from_a_lost_one() {
         let of = |kind: io::ErrorKind| CallFailure::from(RedisError::from(io::Error::from(kind)));
         assert!(matches!(of(io::ErrorKind::TimedOut), CallFailure::TimedOut));
         assert!(matches!(of(io::ErrorKind::BrokenPipe), CallFailure::Lost(_)));

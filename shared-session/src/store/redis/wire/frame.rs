@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_an_error() {
+    fn an_invalid_reply_is_an_error() {
         let nested = b"*1\r\n".repeat(DEEPEST);
         assert_eq!(read(&nested[4..]).unwrap(), None, "one less is as deep as may be");
         for bytes in [

@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_hung_is_made_without_being_asked_for() {
+    async fn a_connection_that_hung_is_made_without_another_request() {
         let (supply, attempts) = hanging(3);
         assert!(matches!(supply.get(Instant::now() + MINUTE).await, Err(CallFailure::Unsent(_))));
         until(|| supply.in_use().is_some()).await;
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_nobody_wants_any_more_is_left() {
+    async fn a_dropped_supply_stops_connecting() {
         let (supply, attempts) = hanging(usize::MAX);
         assert!(supply.get(Instant::now() + MINUTE).await.is_err());
         drop(supply);

@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_says_who_has_what_and_learns() {
+    fn a_slot_map_finds_the_owner_and_learns() {
         let ranges = [
             range(9000, 16_383, name("127.0.0.1"), 3),
             range(0, 99, name(""), 1),

@@ -45,7 +45,7 @@ async fn keys_of_a_key_function_are_named() {
 }
 
 #[tokio::test]
-async fn native_sessions_under_another_prefix_are_named_and_what_looks_like_one_is_not() {
+async fn native_sessions_under_another_prefix_are_named_and_similar_values_are_not() {
     let fleet = Fleet::new();
     let shop = fleet.manager.clone().with_profile(Profile::native("shop:"));
     set(&fleet, "cache:abcdefghijklmnopqrstuvwx", "text".into()).await;

@@ -1,4 +1,4 @@
-//! A handle names a session whose key it does not tell.
+//! Finding a session by its handle, which does not contain the key.
 
 use shared_session::Handle;
 

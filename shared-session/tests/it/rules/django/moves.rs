@@ -9,7 +9,7 @@ use crate::rules::{Fleet, kind};
 async fn a_move_is_a_commit_and_each_write_that_it_met_was_merged() {
     let fleet = fleet();
     let mut browser = made_by_django(&fleet, &[("cart", "[1]")]).await;
-    // The one between comes while the key that was made in vain is deleted.
+    // The write "between" comes while the first new key, which lost, is deleted.
     write_while_it_moves(&fleet, &browser, "first", "1");
     write_while_it_moves(&fleet, &browser, "between", "0");
     write_while_it_moves(&fleet, &browser, "second", "2");
@@ -63,7 +63,7 @@ async fn a_session_that_has_become_too_large_is_not_moved() {
     assert!(stored(&fleet, &session_key(&browser)).await.is_some());
 }
 
-/// What is found after the lost reply is another's.
+/// The look-up after the lost reply finds the record of another session.
 #[tokio::test]
 async fn a_session_moves_to_no_key_that_is_taken() {
     let fleet = fleet();

@@ -34,7 +34,7 @@ async fn name(fleet: &Fleet, browser: &Browser) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn whoever_django_signed_in_is_found_among_users_of_ones_own() {
+async fn a_user_signed_in_by_django_is_found_in_an_own_user_table() {
     let (fleet, accounts) = fleet_with_accounts();
     let made = async |id: &str| {
         let (id, hash, backend) = (format!("{id:?}"), format!("{AUTH_HASH:?}"), format!("{:?}", super::MODEL_BACKEND));
@@ -54,7 +54,7 @@ async fn whoever_django_signed_in_is_found_among_users_of_ones_own() {
 }
 
 #[tokio::test]
-async fn whoever_signs_in_among_users_of_ones_own_is_signed_in_to_django() {
+async fn a_sign_in_with_an_own_user_table_is_valid_at_django() {
     let (fleet, _) = fleet_with_accounts();
     let mut ann = made_by_django(&fleet, &[("cart", "[1]")]).await;
     let (request, session) = fleet.load(&ann).await;

@@ -22,7 +22,7 @@ fn pinned<F: Future>(future: F) -> Pin<Box<F>> {
 }
 
 #[tokio::test]
-async fn replies_go_to_those_who_asked_in_their_order() {
+async fn replies_go_to_the_callers_in_order() {
     let (calls, driver, mut server) = connection(64);
     let driver = tokio::spawn(driver);
     let first = calls.one(&[b"GET", b"a"]);
@@ -152,7 +152,7 @@ async fn a_large_text_is_whole_with_the_end_of_its_line() {
 }
 
 #[tokio::test]
-async fn calls_end_with_the_driver_whatever_ends_it() {
+async fn calls_end_with_the_driver_however_it_ends() {
     // The server closes the connection.
     let (calls, driver, server) = connection(64);
     let driver = tokio::spawn(driver);
@@ -171,7 +171,7 @@ async fn calls_end_with_the_driver_whatever_ends_it() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_ends_the_connection() {
+async fn an_invalid_reply_ends_the_connection() {
     let without_end = format!("${}\r\n{}", LARGE.start(), "x".repeat(LARGE.start() + LINE_END.len()));
     for nonsense in ["HTTP/1.1 400\r\n", "+OK\r\n+OK\r\n+OK\r\n", &without_end] {
         let (calls, driver, mut server) = connection(64);
@@ -188,7 +188,7 @@ async fn what_makes_no_sense_ends_the_connection() {
 }
 
 #[tokio::test]
-async fn what_a_stream_holds_back_is_flushed() {
+async fn a_buffered_stream_is_flushed() {
     let (ours, mut server) = tokio::io::duplex(64);
     let (calls, driver) = Calls::over(BufWriter::new(ours), None, Arc::new(CallLimit::new(1000)));
     tokio::spawn(driver);
