@@ -9,10 +9,7 @@ use bytes::Bytes;
 use crate::{
     engine::draft::merge::Delta,
     error::{Error, ErrorKind},
-    record::{
-        Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, lifetime::Lifetime,
-        time::StoreTime,
-    },
+    record::{Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, time::StoreTime},
 };
 
 /// The result of loading a session.
@@ -107,16 +104,6 @@ impl Draft {
 
     pub(crate) fn signs_in(&self) -> bool {
         matches!(self.intent, Intent::Login(..))
-    }
-
-    /// Whether there is nothing to store: no edits, and the last use need not be stored. A fast check, true for most
-    /// requests, that does not consume the draft.
-    pub(crate) fn is_settled(&self, lifetime: &Lifetime) -> bool {
-        let touch_is_due = match &self.base {
-            Loaded::Record(_, record) => lifetime.touch_is_due(&record.head.limits, self.loaded_at),
-            Loaded::Nothing { .. } | Loaded::Rotated(..) | Loaded::Unreadable(..) => false,
-        };
-        !self.is_edited() && self.renew.is_none() && !touch_is_due
     }
 
     /// Ends the session; later edits belong to a new one. If no session was loaded because the cookies conflict,

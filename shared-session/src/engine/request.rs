@@ -260,17 +260,8 @@ impl RequestState {
         }
     }
 
-    /// Whether no handler asked for the session. After this call none can.
-    pub(crate) fn seal_untouched(&self) -> bool {
-        let mut shared = self.shared();
-        let is_untouched = matches!(shared.state, State::Unloaded);
-        if is_untouched {
-            shared.state = State::Closed;
-        }
-        is_untouched
-    }
-
-    /// Takes the state out for good, and returns it with the cookie change to send.
+    /// Takes the state out for good: after this call no handler can use the session. Returns it with the cookie change
+    /// to send.
     pub(crate) fn seal(&self) -> (State, CookieAction) {
         let mut shared = self.shared();
         (std::mem::replace(&mut shared.state, State::Closed), shared.cookie.clone())

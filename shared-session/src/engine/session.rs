@@ -14,7 +14,7 @@ use crate::{
     engine::{
         draft::{
             Intent, Loaded,
-            merge::{Step, next},
+            merge::{Delta, Step, next},
         },
         request::{RequestState, read_only},
         session::key::{EntryFor, EntryName, EntryOf},
@@ -22,7 +22,7 @@ use crate::{
     error::{Error, ErrorKind},
     record::{
         Identity, Record,
-        entries::Json,
+        entries::{Entries, Json},
         expiry::Expiry,
         id::{Handle, Token},
     },
@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// The number of times that an update is tried while other tasks of its request, or its own closure, edit its entry.
-const UPDATE_ATTEMPTS: usize = 64;
+const ATTEMPTS: usize = 64;
 
 /// A loaded session. Reads and edits are synchronous; the edits are committed, in one atomic step, before the response
 /// is sent.
@@ -61,7 +61,7 @@ impl Session {
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn get<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
         let name = name.entry_name();
-        let Some(value) = self.json(name)? else { return Ok(None) };
+        let Some(value) = self.value(name)? else { return Ok(None) };
         value.read().map_err(|error| error.of_entry(name))
     }
 
@@ -125,28 +125,19 @@ impl Session {
             }
             Ok::<_, Error>(next)
         });
-        // The closure is the caller's and may use the session, so it runs without the lock.
-        for _ in 0..UPDATE_ATTEMPTS {
-            let value = self.json(name)?;
+        for _ in 0..ATTEMPTS {
+            let value = self.value(name)?;
             let (json, typed) = next(value.as_ref())?.unzip();
-            let is_current = self.0.with(|open| {
-                let is_current = open.draft.delta.get(open.draft.base.entries()?, name) == value;
-                if is_current {
-                    let next = next.clone();
-                    let step: Step = Arc::new(move |stored| Ok(next(stored)?.map(|(json, _)| json)));
-                    open.draft.delta.update(name, step, json);
-                }
-                Ok(is_current)
+            let is_current = self.edit_current(name, value.as_ref(), |delta, _| {
+                let next = Arc::clone(&next);
+                let step: Step = Arc::new(move |stored| Ok(next(stored)?.map(|(json, _)| json)));
+                delta.update(name, step, json);
             })?;
             if is_current {
                 return Ok(typed);
             }
         }
-        Err(Error::new(ErrorKind::Value, "an entry kept changing while its update ran").of_entry(name))
-    }
-
-    fn json(&self, name: &str) -> Result<Option<Json>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
+        Err(kept_changing(name))
     }
 
     /// Changes `name` with a closure from its current value, or from `default` if there is none, and returns the value
@@ -220,16 +211,17 @@ impl Session {
     /// OPTIONS, if there is a value, because it would not be removed.
     pub fn take<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
         let name = name.entry_name();
-        self.0.with(|open| {
-            let entries = open.draft.base.entries()?;
-            let Some(value) = open.draft.delta.get(entries, name) else { return Ok(None) };
+        for _ in 0..ATTEMPTS {
+            let Some(value) = self.value(name)? else { return Ok(None) };
             if self.0.read_only {
                 return Err(read_only().of_entry(name));
             }
-            let value = value.read().map_err(|error| error.of_entry(name))?;
-            open.draft.delta.take(entries, name);
-            Ok(value)
-        })
+            let typed = value.read().map_err(|error| error.of_entry(name))?;
+            if self.edit_current(name, Some(&value), |delta, entries| delta.take(entries, name))? {
+                return Ok(typed);
+            }
+        }
+        Err(kept_changing(name))
     }
 
     /// Replaces the secret in the cookie; the old cookie is refused from the commit on. Call it when privileges change;
@@ -397,9 +389,26 @@ impl Session {
     }
 
     /// The value of `name` as this request sees it.
-    #[cfg(feature = "django")]
     pub(crate) fn value(&self, name: &str) -> Result<Option<Json>, Error> {
         self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
+    }
+
+    /// Edits `name` if this request still sees the value that was `seen`; returns whether it did. The caller's code,
+    /// which may use the session, runs on the seen value without the lock.
+    fn edit_current(
+        &self,
+        name: &str,
+        seen: Option<&Json>,
+        edit: impl FnOnce(&mut Delta, &Entries),
+    ) -> Result<bool, Error> {
+        self.0.with(|open| {
+            let entries = open.draft.base.entries()?;
+            let is_current = open.draft.delta.get(entries, name).as_ref() == seen;
+            if is_current {
+                edit(&mut open.draft.delta, entries);
+            }
+            Ok(is_current)
+        })
     }
 
     /// As [`insert`](Self::insert), for a value that is JSON already.
@@ -423,6 +432,10 @@ impl Session {
             .ok()
             .flatten()
     }
+}
+
+fn kept_changing(name: &str) -> Error {
+    Error::new(ErrorKind::Value, "an entry kept changing while this request edited it").of_entry(name)
 }
 
 impl fmt::Debug for Session {

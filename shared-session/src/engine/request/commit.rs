@@ -45,36 +45,31 @@ pub(crate) enum Work {
 impl RequestState {
     /// Seals the session, loaded or not, and decides the write.
     pub(crate) fn close(self: &Arc<Self>, ending: Ending) -> Close {
-        if self.seal_untouched() {
-            let outcome = self.with_forms(Outcome::default());
-            self.end(&outcome.cookie, ending.without_session());
-            return Close::Done(outcome);
-        }
         let core = &*self.core;
-        let carried = self.carried();
         let (state, cookie) = self.seal();
         let done = |outcome: Outcome, none: Result<(), Error>| {
             let outcome = self.with_forms(outcome);
             self.end(&outcome.cookie, none);
             Close::Done(outcome)
         };
-        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), carried, core), Err(error));
         let draft = match state {
             State::Open(open) => open.draft,
+            // No handler asked for the session.
             State::Unloaded | State::Closed => return done(Outcome::default(), ending.without_session()),
-            State::Failed(error) => return failed(error),
+            State::Failed(error) => {
+                return done(Outcome::failed(error.clone(), cookie, self.carried(), core), Err(error));
+            }
             State::Committing(committed) => {
                 return Close::Commit(Commit::new(self, Work::Begun(committed), false));
             }
         };
+        let carried = self.carried();
+        let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), carried, core), Err(error));
         let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
         if ending == Ending::Failed || self.read_only {
             return done(Outcome::read(cookie.clone(), private, carried, core), ending.without_session());
         }
         self.shared().forms.note_commit(draft.signs_in());
-        if draft.is_settled(&core.lifetime) {
-            return done(Outcome::read(cookie.clone(), private, carried, core), Ok(()));
-        }
         match decide(draft, &core.lifetime, MissedTake::Keep) {
             Ok(None) => done(Outcome::read(cookie.clone(), private, carried, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && self.is_reopened() => failed(no_cookie()),

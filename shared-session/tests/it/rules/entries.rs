@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use shared_session::{ErrorKind, Key, Profile, SecretKeys, django::Django, store::SessionStore};
+use shared_session::{ErrorKind, Key, Profile, SecretKeys, Session, django::Django, store::SessionStore};
 
 use super::{Browser, Fleet, kind, user};
 
@@ -240,4 +240,30 @@ async fn a_stored_struct_may_get_new_fields_with_a_default() {
         let error = session.get::<Strict>("cart").unwrap_err().to_string();
         assert!(error.contains("cart") && error.contains("Strict"), "{error}");
     }
+}
+
+thread_local! {
+    static SESSION: std::cell::RefCell<Option<Session>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Reads the session while it is read from the session.
+struct Reader;
+
+impl<'de> serde::Deserialize<'de> for Reader {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(input)?;
+        SESSION.with_borrow(|session| assert_eq!(session.as_ref().unwrap().names().unwrap(), ["a"]));
+        Ok(Self)
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_reads_its_own_session_can_be_read_and_taken() {
+    let fleet = Fleet::new();
+    let (_handle, session) = fleet.load(&Browser::default()).await;
+    session.insert("a", &1).unwrap();
+    SESSION.set(Some(session.clone()));
+    assert!(session.get::<Reader>("a").unwrap().is_some());
+    assert!(session.take::<Reader>("a").unwrap().is_some());
+    assert!(!session.contains("a").unwrap());
 }
