@@ -4,6 +4,7 @@
 
 mod architecture;
 mod backends;
+mod compare_page;
 mod django_stores;
 mod examples;
 mod late_logout;
