@@ -434,3 +434,13 @@ async fn a_session_whose_request_was_dropped_before_it_was_listed_is_listed_by_t
     assert_eq!(current_user::name(&fleet, &browser).await.as_deref(), Some("ann"));
     assert_eq!(fleet.memory.index_list(index).await.unwrap(), members);
 }
+
+/// A client that names neither itself nor its address.
+#[tokio::test]
+async fn the_time_of_a_sign_in_is_known_although_its_client_is_not() {
+    let fleet = fleet();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let at = fleet.load(&browser).await.1.authenticated_at();
+    assert_eq!(at, Some(fleet.memory.time().await.unwrap()));
+}
