@@ -140,7 +140,7 @@ impl Reply {
     /// Adds `Retry-After` to a 503 that has none: whole seconds, at least one (RFC 9110, 10.2.3).
     fn with_retry_after(mut self, after: Duration) -> Self {
         if self.status == 503 && !self.headers.iter().any(|(name, _)| *name == "retry-after") {
-            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
             self.headers.push(("retry-after", seconds.max(1).to_string()));
         }
         self
@@ -279,6 +279,7 @@ mod tests {
         assert_eq!(seconds(Duration::ZERO), ["1"]);
         assert_eq!(seconds(Duration::from_millis(1001)), ["2"]);
         assert_eq!(seconds(Duration::from_secs(30)), ["30"]);
+        assert_eq!(seconds(Duration::MAX), [u64::MAX.to_string()]);
     }
 
     #[test]

@@ -153,7 +153,8 @@ pub(super) fn write(
     let Limits { created, touched, signed_in, .. } = head.limits;
     let is_news = |before: &Head| before.client != head.client || before.limits.signed_in != signed_in;
     // Django's own sessions stay unchanged.
-    if before.is_none_or(is_news) && head.client != Client::default() {
+    let is_known = head.client != Client::default() || signed_in != StoreTime::default();
+    if before.is_none_or(is_news) && is_known {
         let device = Device {
             created: if created == StoreTime::default() { touched.0 } else { created.0 },
             signed_in: Some(signed_in.0).filter(|at| *at != 0),

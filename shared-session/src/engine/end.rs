@@ -116,11 +116,14 @@ impl Core {
         self.delete(&place.key, loaded.ownership(), loaded).await
     }
 
-    /// Ends the session at `place`, which belongs to the caller, whatever its content.
+    /// Ends the session at `place`, which belongs to the caller, whatever its content. Fails if it belongs to another
+    /// cookie by now.
     pub(crate) async fn end_owned(&self, place: &Place, owned: &Ownership) -> Result<(), Error> {
         let _: bool = self.bury(place, Tombstone::Ended).await;
-        let _: Deleted = self.store.delete(&place.key, owned.seen()).await?;
-        Ok(())
+        match self.store.delete(&place.key, owned.seen()).await? {
+            Deleted::Done | Deleted::Gone => Ok(()),
+            Deleted::Conflict(_) => Err(stale()),
+        }
     }
 
     /// Writes the tombstone. The deletion that follows ends the session, so a sign-out works even if the store cannot

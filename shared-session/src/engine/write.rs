@@ -155,7 +155,7 @@ impl Core {
                 return Err(gone());
             };
             let replace = self.replace(&place, &base, next, tag, edit, ttl);
-            let attempted = match &edit.pending.login {
+            let attempted = match to_index(&base, edit) {
                 None => replace.await?,
                 Some(identity) => {
                     let (attempted, indexed) =
@@ -353,6 +353,13 @@ impl Core {
     fn check_size(&self, next: &Record, before: usize) -> Result<(), Error> {
         self.max_size.check(next.bytes().len(), before, next.head.user.is_some())
     }
+}
+
+/// The user whose index must hold the session until its new deadline. An expiry may move the deadline, too, and the
+/// index drops a session at the deadline that it knows.
+fn to_index<'a>(base: &'a Record, edit: &'a Edit) -> Option<&'a Identity> {
+    let keeps = || base.head.user.as_ref().filter(|_| edit.pending.expiry.is_some());
+    edit.pending.login.as_ref().or_else(keeps)
 }
 
 fn is_lost(error: &Error) -> bool {

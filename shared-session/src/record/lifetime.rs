@@ -160,7 +160,8 @@ impl Lifetime {
     }
 
     pub(crate) fn touch_is_due(&self, limits: &Limits, now: StoreTime) -> bool {
-        now.since(limits.touched) >= limits.idle.mul_f64(self.touch_after)
+        let share = Duration::try_from_secs_f64(limits.idle.as_secs_f64() * self.touch_after);
+        now.since(limits.touched) >= share.unwrap_or(Duration::MAX)
     }
 }
 
@@ -376,5 +377,6 @@ mod tests {
         let limits = Limits::start(&lifetime, Expiry::OnInactivity(Duration::MAX), StoreTime(u64::MAX - 1));
         assert_eq!(limits.expires(), StoreTime(u64::MAX));
         assert!(!lifetime.touch_is_due(&limits, StoreTime(u64::MAX)));
+        assert!(!lifetime.with_touch_after(1.0).touch_is_due(&Limits { idle: Duration::MAX, ..limits }, StoreTime(0)));
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{
     error::{Error, ErrorKind},
@@ -54,8 +55,13 @@ fn signed(id: &str, account: &str) -> Vec<u8> {
     [id.as_bytes(), folded(account).as_bytes()].concat()
 }
 
-/// The name of an account for comparison: it may merge names that a sign-in distinguishes, never the reverse.
+/// The name of an account for comparison: it may merge names that a sign-in distinguishes, never the reverse. In NFKC,
+/// because a name that is not found is looked up in NFKC, if it is not too long: normalization can turn one character
+/// into eighteen.
 pub(super) fn folded(name: &str) -> String {
+    const MOST_CHARS: usize = 1024;
+    let is_long = name.chars().nth(MOST_CHARS).is_some();
+    let name = if is_long { name.to_owned() } else { name.nfkc().collect() };
     name.trim().to_lowercase()
 }
 

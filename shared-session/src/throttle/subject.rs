@@ -34,8 +34,8 @@ pub(super) enum Success {
 }
 
 impl Subject {
-    /// The account that is `named`, whether or not it exists, so that the response does not reveal it. Case and
-    /// surrounding space are ignored. Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
+    /// The account that is `named`, whether or not it exists, so that the response does not reveal it. Case, surrounding
+    /// space and look-alikes such as full-width letters (NFKC) are ignored. Default policy: [`Policy::ACCOUNT`]. A success forgets the failures.
     #[must_use]
     pub fn account(purpose: &str, named: &str) -> Self {
         Self::of(purpose, "account", &folded(named), Policy::ACCOUNT, Success::Forget)

@@ -271,8 +271,11 @@ impl SessionManager {
         session.past_user_cache();
         let user = session.signed_in().await?;
         let auth = session.auth()?;
-        // Once the epoch is raised, this session needs its new cookie.
+        // Once the epoch is raised, this session needs its new cookie: what the store refuses must fail before.
         session.check_cookie()?;
+        if session.has_edited_entries()? {
+            session.commit().await?;
+        }
         let raised = auth.raise_epoch(&user.id()).await?;
         let identity = auth.identity(&*user);
         session.renew_cookie(Identity { epoch: raised.unwrap_or(identity.epoch), ..identity })?;

@@ -8,6 +8,7 @@ use shared_session::{
     store::{MemoryStore, SessionStore, StoreTime},
     testing::{Fault, FaultStore},
     throttle::{Policy, Subject, Throttle, Verdict},
+    users::{NewUser, PasswordHasher, SqlUsers, Users as _},
 };
 use test_servers::Redis;
 
@@ -222,4 +223,23 @@ async fn an_attempt_that_cannot_be_counted_is_not_made() {
     assert_eq!(throttle.attempt([ann()]).await.unwrap_err().kind(), ErrorKind::Unavailable);
     store.set_down(false);
     assert!(fails(&throttle, ann()).await);
+}
+
+/// Otherwise each spelling would have guesses of its own.
+#[tokio::test]
+async fn every_spelling_with_which_an_account_can_sign_in_counts_for_that_account() {
+    let users = SqlUsers::connect("sqlite::memory:").await.unwrap();
+    users.migrate().await.unwrap();
+    let users = users.with_hasher(PasswordHasher::pbkdf2_sha256(10).unwrap());
+    users.create_user(NewUser::new("ann", "correct horse")).await.unwrap();
+    let throttle = Throttle::new(MemoryStore::new(), keys());
+    let mut guesses = 0;
+    for spelling in ["ann", "\u{ff41}nn", "a\u{ff4e}n", "\u{1d41a}\u{1d427}\u{1d427}", "\u{24d0}nn"] {
+        assert!(users.verify(spelling, "correct horse").await.unwrap().is_some(), "{spelling}");
+        let subject = || Subject::account("sign-in", spelling).with_policy(patient(6));
+        for _ in 0..6 {
+            guesses += u32::from(fails(&throttle, subject()).await);
+        }
+    }
+    assert_eq!(guesses, 6);
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use crate::record::id::Handle;
@@ -15,16 +15,21 @@ pub(crate) struct IndexedSessions(Mutex<HashSet<Handle>>);
 impl IndexedSessions {
     const MOST: usize = 50_000;
 
-    pub(crate) fn is_new(&self, handle: Handle) -> bool {
-        let mut handles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn contains(&self, handle: &Handle) -> bool {
+        self.handles().contains(handle)
+    }
+
+    /// Call this once the store has acknowledged the entry.
+    pub(crate) fn add(&self, handle: Handle) {
+        let mut handles = self.handles();
         if handles.len() >= Self::MOST {
             handles.clear();
         }
-        handles.insert(handle)
+        handles.insert(handle);
     }
 
-    pub(crate) fn forget(&self, handle: &Handle) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(handle);
+    fn handles(&self) -> MutexGuard<'_, HashSet<Handle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -39,8 +44,10 @@ mod tests {
     #[test]
     fn so_many_are_remembered_and_then_none() {
         let sessions = IndexedSessions::default();
-        assert!((0..IndexedSessions::MOST).all(|n| sessions.is_new(handle(n))));
-        assert!(sessions.is_new(handle(0)), "all are forgotten");
-        assert!(!sessions.is_new(handle(0)));
+        (0..IndexedSessions::MOST).for_each(|n| sessions.add(handle(n)));
+        assert!((0..IndexedSessions::MOST).all(|n| sessions.contains(&handle(n))));
+        sessions.add(handle(IndexedSessions::MOST));
+        assert!(!sessions.contains(&handle(0)), "all others are forgotten");
+        assert!(sessions.contains(&handle(IndexedSessions::MOST)));
     }
 }

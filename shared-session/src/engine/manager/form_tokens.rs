@@ -8,7 +8,10 @@ use crate::{
         form::{FormToken, PostedForm, RefusedForm},
         token::FormTokens,
     },
-    engine::{core::Core, manager::SessionManager, outcome::CookieAction, session::lazy::LazySession},
+    engine::{
+        core::Core, draft::Loaded, manager::SessionManager, outcome::CookieAction, request::State,
+        session::lazy::LazySession,
+    },
     error::{Error, ErrorKind},
     record::id::Token,
 };
@@ -41,7 +44,8 @@ impl LazySession {
     ///
     /// The response gets `Vary: Cookie` and, unless the handler sets another value, `Cache-Control: private`; if it
     /// sets the token's cookie, `no-store`. A token made in a request that signs a user in is stale when it comes back:
-    /// respond to a sign-in with a redirect.
+    /// respond to a sign-in with a redirect. A page that may start a session loads the session first: otherwise the
+    /// token is bound to the cookie that was sent, even if its session has expired.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] without [`SessionManager::with_form_tokens`]. [`ErrorKind::Closed`] after the response was
@@ -64,8 +68,10 @@ impl LazySession {
         if let Some(token) = shared.forms.token() {
             return Ok(FormToken::new(token));
         }
-        let session = match &shared.cookie {
-            CookieAction::Set(token, _) => Some(token),
+        let session = match (&shared.state, &shared.cookie) {
+            // The visitor's cookie opens no session, or this request has signed out: as before a session exists.
+            (State::Open(open), _) if matches!(open.draft.base, Loaded::Nothing { .. }) => None,
+            (_, CookieAction::Set(token, _)) => Some(token),
             _ => inner.presented(),
         };
         let issued = tokens.issue([inner.cookie_header()], session.map(binding).as_deref())?;

@@ -236,18 +236,18 @@ impl Core {
     }
 
     /// Sessions that other programs signed in are not in our index. Adds a session when this process first sees it: one
-    /// round trip then, none later. After a failure the next request tries again.
+    /// round trip then, none later. After a failure, or if the request is dropped meanwhile, the next one tries again.
     #[cfg(feature = "users")]
     pub(crate) async fn index_once(&self, token: &Token, record: &Record, user_id: &str) {
-        if !self.profile.rotation_moves() || !self.in_an_index.is_new(token.handle) {
+        if !self.profile.rotation_moves() || self.in_an_index.contains(&token.handle) {
             return;
         }
         let place = self.profile.place(token);
         let added =
             self.store.index_add(&self.profile.index_key(user_id), place.member(), record.head.limits.deadline).await;
-        if let Err(error) = added {
-            tracing::debug!(%error, "a session was not added to its user's index");
-            self.in_an_index.forget(&token.handle);
+        match added {
+            Ok(()) => self.in_an_index.add(token.handle),
+            Err(error) => tracing::debug!(%error, "a session was not added to its user's index"),
         }
     }
 

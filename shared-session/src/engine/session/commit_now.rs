@@ -57,6 +57,11 @@ impl Session {
         }
     }
 
+    #[cfg(feature = "users")]
+    pub(crate) fn has_edited_entries(&self) -> Result<bool, Error> {
+        self.0.with(|open| Ok(!open.draft.delta.is_empty()))
+    }
+
     /// Starts the commit; `None` if there is nothing to do.
     fn begin(&self) -> Result<Option<Committed>, Error> {
         let inner = &self.0;

@@ -97,7 +97,8 @@ impl Core {
 /// The sort key of a session: the time of its sign-in, as far as the record tells, then its name, so that all processes
 /// sort in the same way.
 fn signed_in(place: &Place, record: &Record) -> (StoreTime, String) {
-    (record.head.limits.created.max(record.rotated()), place.member().to_owned())
+    let at = record.signed_in().unwrap_or_else(|| record.head.limits.created.max(record.rotated()));
+    (at, place.member().to_owned())
 }
 
 pub(crate) fn too_many() -> Error {

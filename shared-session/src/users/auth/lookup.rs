@@ -116,7 +116,11 @@ impl Session {
             return Ok(None);
         }
         self.0.with(|open| {
-            open.draft.base = newer;
+            // The results of earlier edits belong to the version that was loaded. Their commit meets the newer one, and
+            // replays them.
+            if !open.draft.is_edited() {
+                open.draft.base = newer;
+            }
             Ok(())
         })?;
         self.renew(held);

@@ -329,3 +329,27 @@ async fn a_record_that_cannot_be_read_is_an_error_and_is_not_overwritten() {
     assert!(outcome.error().is_none(), "a sign-out works");
     assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none(), "the owner can end it");
 }
+
+/// Another service can read it, and replaces its cookie.
+#[tokio::test]
+async fn a_sign_out_of_an_unreadable_session_whose_cookie_is_replaced_meanwhile_is_no_success() {
+    use shared_session::store::{Seen, SessionStore};
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let write = |from: &'static str, to: String| {
+        let key = browser.key();
+        move |memory: std::sync::Arc<shared_session::store::MemoryStore>| async move {
+            let stored = memory.load(&key).await.unwrap().unwrap();
+            let at = std::str::from_utf8(&stored).unwrap().find(from).unwrap() + from.len();
+            let mut text = String::from_utf8(stored.to_vec()).unwrap();
+            text.replace_range(at..at + to.len(), &to);
+            let _ = memory.replace(&key, &Seen::new(stored, 0..0), text.into(), super::IDLE).await.unwrap();
+        }
+    };
+    write("\"v\":", "2".to_owned())(fleet.memory.clone().into()).await;
+    fleet.faults().before_next("delete", write("\"s\":\"", "S".repeat(43)));
+    let outcome = fleet.serve(&mut browser.clone(), |session| session.logout().unwrap()).await;
+    assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Stale), None));
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some());
+}

@@ -220,3 +220,28 @@ async fn only_staff_passes_as_staff_and_rights_are_read_from_the_tables() {
     assert_eq!(of(&ann).await, (Some(forbidden), Err(forbidden), false, vec!["writers".to_owned()]));
     assert_eq!(of(&root).await, (None, Ok(()), true, vec![]));
 }
+
+/// Such a service does not accept the marks that it loaded, and finds newer ones.
+#[tokio::test]
+async fn an_update_is_not_lost_when_the_session_is_loaded_again_for_its_user() {
+    let (fleet, users, _) = fleet_with_users().await;
+    let with_keys = |keys: SecretKeys| {
+        let manager = fleet.manager.clone().with_users(users.clone(), keys);
+        Fleet { manager, store: fleet.store.clone(), memory: fleet.memory.clone() }
+    };
+    let new_key = || SecretKeys::new("another secret key of at least thirty-two bytes").unwrap();
+    let (renews, new) = (with_keys(new_key().with_fallback(KEY).unwrap()), with_keys(new_key()));
+    let browser = signed_in(&fleet, &users, "ann").await;
+    let (slow, counted) = new.load(&browser).await;
+    counted.update_or("visits", 0, |visits: u64| visits + 1).unwrap();
+
+    let (renewing, session) = renews.load(&browser).await;
+    session.update_or("visits", 0, |visits: u64| visits + 1).unwrap();
+    assert!(session.user().await.unwrap().is_some());
+    assert!(renews.finish(&renewing).await.error().is_none());
+
+    assert!(counted.user().await.unwrap().is_some());
+    assert!(new.finish(&slow).await.error().is_none());
+    assert_eq!(new.get(&browser, "visits").await, Some(2.into()));
+    assert_eq!(name(&new, &browser).await.as_deref(), Some("ann"));
+}

@@ -410,3 +410,37 @@ async fn a_hash_under_an_earlier_key_is_renewed_in_place() {
     let new = with_keys(SecretKeys::django("new").unwrap());
     assert!(new.request(&browser).user().await.unwrap().is_some(), "the earlier key is no longer needed");
 }
+
+#[tokio::test]
+async fn a_session_whose_request_was_dropped_before_it_was_listed_is_listed_by_the_next() {
+    let (fleet, users) = current_user::fleet_with_users_of_django().await;
+    let manager = fleet.manager.clone().with_profile(Profile::django(Django::cache()));
+    let fleet = Fleet { manager, ..fleet };
+    let browser = current_user::signed_in(&fleet, &users, "ann").await;
+    let index = ":1:shared_session.user.1";
+    // As if Django had signed the user in.
+    let members = fleet.memory.index_list(index).await.unwrap();
+    fleet.memory.index_remove(index, &members).await.unwrap();
+    fleet.faults().fail_next("index_add", Fault::Hangs);
+    {
+        let request = fleet.request(&browser);
+        let dropped = request.user();
+        tokio::select! {
+            biased;
+            _ = dropped => panic!("the request waits for the store"),
+            () = fleet.faults().wait_for_hanging(1) => {}
+        }
+    }
+    assert_eq!(current_user::name(&fleet, &browser).await.as_deref(), Some("ann"));
+    assert_eq!(fleet.memory.index_list(index).await.unwrap(), members);
+}
+
+/// A client that names neither itself nor its address.
+#[tokio::test]
+async fn the_time_of_a_sign_in_is_known_although_its_client_is_not() {
+    let fleet = fleet();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let at = fleet.load(&browser).await.1.authenticated_at();
+    assert_eq!(at, Some(fleet.memory.time().await.unwrap()));
+}

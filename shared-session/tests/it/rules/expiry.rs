@@ -227,3 +227,23 @@ async fn a_remembered_user_stays_signed_in_and_the_cookie_survives_the_browser()
         assert_eq!(lives(&fleet, &browser, IDLE * 2).await, stays, "{options:?}");
     }
 }
+
+#[tokio::test]
+async fn a_session_with_a_later_end_stays_in_the_list_of_its_user_until_then() {
+    let now = StoreTime(1_700_000_000_000);
+    for signs_in_with in [Expiry::Configured, Expiry::At(now.after(IDLE).into())] {
+        let fleet = Fleet::new();
+        let mut browser = Browser::default();
+        let sign_in = |session: &Session| {
+            login(session);
+            session.set_expiry(signs_in_with).unwrap();
+        };
+        fleet.serve(&mut browser, sign_in).await;
+        fleet.serve(&mut browser, set(Expiry::At(now.after(3 * ABSOLUTE).into()))).await;
+        fleet.memory.advance(2 * ABSOLUTE);
+        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"), "{signs_in_with:?}");
+        assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 1, "{signs_in_with:?}");
+        assert_eq!(fleet.manager.revoke_all("1").await.unwrap(), 1);
+        assert_eq!(fleet.user_id(&browser).await, None, "{signs_in_with:?}");
+    }
+}

@@ -272,3 +272,43 @@ async fn a_form_is_taken_with_its_token_and_given_back_without() {
         assert_eq!((kind, fields.as_ref()), (error, has_fields.then_some(&comment)), "{content_type} {body}");
     }
 }
+
+#[tokio::test]
+async fn a_page_may_begin_a_session_in_a_browser_whose_last_one_has_expired() {
+    let fleet = Fleet::new();
+    for manager in [native(&fleet), django(&fleet)] {
+        let mut jar = Jar::default();
+        let mut tokens = Vec::new();
+        for _ in 0..2 {
+            let handle = jar.request(&manager);
+            let session = handle.load().await.unwrap();
+            tokens.push(handle.form_token().unwrap());
+            session.insert("visits", &1).unwrap();
+            jar.ends(&manager, &handle, Ending::Completed).await;
+            fleet.memory.advance(super::IDLE);
+        }
+        assert_eq!(jar.check(&manager, &tokens[1]).await, Ok(()));
+        jar.signs_in(&manager, "1").await;
+        assert_eq!(jar.check(&manager, &tokens[1]).await, Err(TokenRefusal::Stale), "signed in since");
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_signs_out_may_hold_the_form_of_the_next_sign_in() {
+    let fleet = Fleet::new();
+    for manager in [native(&fleet), django(&fleet)] {
+        for commits in [false, true] {
+            let mut jar = Jar::default();
+            jar.signs_in(&manager, "1").await;
+            let handle = jar.request(&manager);
+            let session = handle.load().await.unwrap();
+            session.logout().unwrap();
+            if commits {
+                session.commit().await.unwrap();
+            }
+            let token = handle.form_token().unwrap();
+            jar.ends(&manager, &handle, Ending::Completed).await;
+            assert_eq!(jar.check(&manager, &token).await, Ok(()), "{commits}");
+        }
+    }
+}

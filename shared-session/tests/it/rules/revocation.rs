@@ -1,7 +1,7 @@
 //! Listing and revoking sessions.
 
 use shared_session::{
-    Client, ErrorKind, LoadOptions,
+    Client, ErrorKind, LoadOptions, Session,
     store::{Replaced, Seen, SessionStore},
     testing::Fault,
 };
@@ -239,5 +239,27 @@ fn every_future_of_the_manager_is_send() {
         send(manager.purge_expired());
         send(session.commit());
         send(session.user());
+    }
+}
+
+#[tokio::test]
+async fn edits_that_are_refused_end_no_session() {
+    let edits: [(fn(&Session), _); 2] = [
+        (|session| _ = session.take::<u64>("flash").unwrap(), ErrorKind::AlreadyTaken),
+        (|session| session.insert("large", &"x".repeat(600_000)).unwrap(), ErrorKind::TooLarge),
+    ];
+    for (edit, refused) in edits {
+        let (fleet, users, _) = fleet_with_users().await;
+        let other = signed_in(&fleet, &users, "ann").await;
+        let mut mine = signed_in(&fleet, &users, "ann").await;
+        fleet.serve(&mut mine, |session| session.insert("flash", &1).unwrap()).await;
+        let (handle, session) = fleet.load(&mine).await;
+        edit(&session);
+        fleet.serve(&mut mine.clone(), |session| _ = session.take::<u64>("flash").unwrap()).await;
+        assert_eq!(fleet.manager.revoke_others(&session).await.unwrap_err().kind(), refused);
+        mine.take(&fleet.finish(&handle).await);
+        for browser in [&mine, &other] {
+            assert_eq!(name(&fleet, browser).await.as_deref(), Some("ann"), "{refused:?}");
+        }
     }
 }

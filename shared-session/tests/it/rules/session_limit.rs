@@ -194,3 +194,17 @@ async fn the_session_that_a_sign_in_replaces_takes_no_room() {
     assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 1);
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
 }
+
+#[tokio::test]
+async fn a_new_cookie_makes_no_sign_in_younger() {
+    let fleet = limited(SessionLimit::EndOldest(2));
+    let (mut first, second) = (new_sign_in(&fleet).await, new_sign_in(&fleet).await);
+    fleet.memory.advance(MOMENT);
+    fleet.serve(&mut first, |session| session.rotate().unwrap()).await;
+    let third = new_sign_in(&fleet).await;
+    let mut left = Vec::new();
+    for browser in [&first, &second, &third] {
+        left.push(fleet.user_id(browser).await.is_some());
+    }
+    assert_eq!(left, [false, true, true]);
+}
