@@ -6,7 +6,7 @@
 //! 2. [`load`] reads the record.
 //! 3. Handlers hold a [`session`]; their edits go into a [`draft`].
 //! 4. [`decide`](plan::decide) turns the draft into a plan.
-//! 5. [`write`](mod@write) carries out the plan and merges it with concurrent writes ([`write::conflict`]); [`end`]
+//! 5. [`write`](mod@write) carries out the plan. If another write was faster, [`write::merge`] merges both. [`end`]
 //!    deletes a session for good.
 //! 6. [`outcome`] turns the result into cookies and headers.
 //!
@@ -25,5 +25,7 @@ pub(crate) mod near;
 pub(crate) mod outcome;
 pub(crate) mod plan;
 pub(crate) mod request;
+pub(crate) mod revoke;
 pub(crate) mod session;
+pub(crate) mod tombstone;
 pub(crate) mod write;

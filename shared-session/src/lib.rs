@@ -292,8 +292,8 @@ pub use engine::{
     },
     outcome::{Ending, Outcome},
     request::{
-        RequestGuard,
         commit::{Close, Commit},
+        end::RequestGuard,
     },
     session::{
         Session,

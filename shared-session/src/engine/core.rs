@@ -1,6 +1,7 @@
 //! The state that all requests share.
 
 pub(crate) mod clock;
+pub(crate) mod evict;
 #[cfg(feature = "users")]
 pub(crate) mod indexed;
 pub(crate) mod last_write;
@@ -9,6 +10,7 @@ pub(crate) mod max_size;
 pub(crate) mod owners;
 pub(crate) mod session_limit;
 pub(crate) mod stats;
+pub(crate) mod user_index;
 
 use std::{sync::Arc, time::Duration};
 

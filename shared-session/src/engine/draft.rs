@@ -1,13 +1,13 @@
 //! The edits of a request so far. No I/O.
 
-pub(crate) mod merge;
+pub(crate) mod edits;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::{
-    engine::draft::merge::Delta,
+    engine::draft::edits::Delta,
     error::{Error, ErrorKind},
     record::{Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, time::StoreTime},
 };

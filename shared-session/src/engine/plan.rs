@@ -6,7 +6,7 @@ use crate::{
     audit::AuditKind,
     engine::draft::{
         Draft, Intent, Loaded, SessionEnd,
-        merge::{Delta, MissedTake, Original},
+        edits::{Delta, MissedTake, Original},
         stale,
     },
     error::Error,

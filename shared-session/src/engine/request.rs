@@ -9,13 +9,13 @@
 
 pub(crate) mod commit;
 pub(crate) mod credentials;
-pub(crate) mod follow;
+pub(crate) mod end;
+pub(crate) mod reopened;
 pub(crate) mod run_to_end;
 
 #[cfg(feature = "users")]
 use std::any::Any;
 use std::{
-    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     thread::{self, ThreadId},
 };
@@ -265,51 +265,6 @@ impl RequestState {
     pub(crate) fn seal(&self) -> (State, CookieAction) {
         let mut shared = self.shared();
         (std::mem::replace(&mut shared.state, State::Closed), shared.cookie.clone())
-    }
-}
-
-impl Drop for RequestState {
-    fn drop(&mut self) {
-        // Most requests have ended here, which needs no lock to see.
-        let shared = self.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if !shared.has_ended() {
-            self.abandon();
-        }
-    }
-}
-
-/// A middleware holds it next to the future of the handler. If it is dropped before
-/// [`SessionManager::close`](crate::SessionManager::close), the request ends there: no clone of the handle can edit the
-/// session any more, and tasks that wait for a [reopened](crate::SessionManager::reopen) session get an error. Both
-/// adapters hold one.
-#[must_use = "the request ends when this is dropped"]
-pub struct RequestGuard(Arc<RequestState>);
-
-impl RequestGuard {
-    pub(crate) fn new(request: Arc<RequestState>) -> Self {
-        Self(request)
-    }
-
-    pub(crate) fn inner(&self) -> &Arc<RequestState> {
-        &self.0
-    }
-
-    /// Marks the calling task as the one that runs the request, which therefore cannot wait for the request's end. Call
-    /// it where the handler's future is polled, if that may be another task than the one that opened the session.
-    pub fn enter(&self) {
-        self.0.shared().runs_on = Executor::current();
-    }
-}
-
-impl Drop for RequestGuard {
-    fn drop(&mut self) {
-        self.0.abandon();
-    }
-}
-
-impl fmt::Debug for RequestGuard {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestGuard").finish_non_exhaustive()
     }
 }
 

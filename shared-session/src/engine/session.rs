@@ -14,7 +14,7 @@ use crate::{
     engine::{
         draft::{
             Intent, Loaded,
-            merge::{Delta, Step, next},
+            edits::{Delta, Step, next},
         },
         request::{RequestState, read_only},
         session::key::{EntryFor, EntryName, EntryOf},

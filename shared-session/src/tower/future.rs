@@ -12,7 +12,7 @@ use crate::{
     cookie::{RequestUrl, Transport},
     engine::{
         outcome::Outcome,
-        request::{RequestGuard, commit::Close},
+        request::{commit::Close, end::RequestGuard},
     },
     reply::Rejected,
     store::BoxFuture,

@@ -1,21 +1,13 @@
 //! The sessions of a user, and all sessions: listing and revoking.
 
-use std::{net::IpAddr, sync::Arc};
+use std::net::IpAddr;
 
-use futures_util::future::{try_join, try_join_all};
-
-#[cfg(feature = "users")]
-use crate::record::id::Token;
 use crate::{
-    audit::{AuditEvent, AuditKind},
-    engine::{core::Core, end::Tombstone, manager::SessionManager},
+    engine::{core::Core, manager::SessionManager},
     error::{Error, ErrorKind},
     record::{Place, Record, id::Handle},
-    store::{BoxFuture, StoreTime},
+    store::StoreTime,
 };
-
-/// The number of records that a list reads at once.
-const AT_ONCE: usize = 16;
 
 /// One session in a list. It holds nothing that opens the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,26 +180,6 @@ impl SessionManager {
 }
 
 impl Core {
-    /// Reports that one session, signed in or not, was ended from elsewhere.
-    pub(crate) fn tell_revoked(&self, place: &Place, record: &Record) {
-        let event = AuditEvent::new(AuditKind::Revocation).with_handle(place.handle).with_sessions(1);
-        self.audit.tell(&match record.user_id() {
-            Some(user_id) => event.with_user_id(user_id),
-            None => event,
-        });
-    }
-
-    /// Reports that all sessions of a user, or all but one, were ended.
-    pub(crate) fn tell_all_revoked(&self, user_id: &str, ended: u64) {
-        self.audit.tell(&AuditEvent::new(AuditKind::Revocation).with_user_id(user_id).with_sessions(ended));
-    }
-
-    /// The sessions in a user's index. One round trip.
-    pub(crate) async fn places_of(&self, user_id: &str) -> Result<Vec<Place>, Error> {
-        let members = self.store.index_list(&self.profile.index_key(user_id)).await?;
-        Ok(members.iter().filter_map(|member| self.profile.place_of_member(member)).collect())
-    }
-
     /// The place of a session of `user_id`. No I/O if the handle contains it.
     async fn place_of(&self, user_id: &str, handle: &Handle) -> Result<Option<Place>, Error> {
         match self.profile.place_of_handle(handle) {
@@ -235,54 +207,9 @@ impl Core {
         }
     }
 
-    /// Sessions that other programs signed in are not in our index. Adds a session when this process first sees it: one
-    /// round trip then, none later. After a failure, or if the request is dropped meanwhile, the next one tries again.
-    #[cfg(feature = "users")]
-    pub(crate) async fn index_once(&self, token: &Token, record: &Record, user_id: &str) {
-        if !self.profile.rotation_moves() || self.in_an_index.contains(&token.handle) {
-            return;
-        }
-        let place = self.profile.place(token);
-        let added =
-            self.store.index_add(&self.profile.index_key(user_id), place.member(), record.head.limits.deadline).await;
-        match added {
-            Ok(()) => self.in_an_index.add(token.handle),
-            Err(error) => tracing::debug!(%error, "a session was not added to its user's index"),
-        }
-    }
-
     async fn read_all(&self, places: Vec<Place>) -> Result<Vec<SessionInfo>, Error> {
         let records = self.records_at(places).await?;
         Ok(records.iter().map(|(place, record)| info(place.handle, record)).collect())
-    }
-
-    /// The live, readable records at `places`. One round trip for each, sixteen at a time.
-    pub(crate) async fn records_at(&self, places: Vec<Place>) -> Result<Vec<(Place, Arc<Record>)>, Error> {
-        let mut found = Vec::with_capacity(places.len());
-        for some in places.chunks(AT_ONCE) {
-            // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
-            let reads: Vec<BoxFuture<'_, Result<Option<Arc<Record>>, Error>>> =
-                some.iter().map(|place| Box::pin(self.read(place)) as _).collect();
-            let records = try_join_all(reads).await?;
-            found.extend(some.iter().zip(records).filter_map(|(place, record)| Some((place.clone(), record?))));
-        }
-        Ok(found)
-    }
-
-    /// A live, readable record.
-    pub(crate) async fn read(&self, place: &Place) -> Result<Option<Arc<Record>>, Error> {
-        let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(place)).await?;
-        let (Some(bytes), None) = (bytes, tombstone) else { return Ok(None) };
-        let now = self.now().await?;
-        let record = self.decode(&place.key, &bytes, now).ok().filter(|record| record.head.limits.left(now).is_some());
-        Ok(record.map(Arc::new))
-    }
-
-    pub(crate) async fn revoke(&self, place: &Place, record: &Record) -> Result<bool, Error> {
-        let _evict = self.evict_after([Some(place.handle), None]);
-        let ended = self.end_at(place, record, Tombstone::Ended).await?;
-        self.unindex(record, place).await;
-        Ok(ended)
     }
 }
 

@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     engine::{
-        draft::{Loaded, merge::MissedTake},
+        draft::{Loaded, edits::MissedTake},
         outcome::{CookieAction, Ending, Outcome},
         plan::{Plan, decide},
-        request::{Committed, RequestGuard, RequestState, State, did_not_finish, no_cookie, run_to_end::ToEnd},
+        request::{Committed, RequestState, State, did_not_finish, end::RequestGuard, no_cookie, run_to_end::ToEnd},
     },
     error::{Error, ErrorKind},
 };

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use crate::{
     engine::{
-        draft::{Draft, Loaded, gone, merge::MissedTake, stale},
+        draft::{Draft, Loaded, edits::MissedTake, gone, stale},
         outcome::CookieAction,
         plan::decide,
         request::{Committed, RequestState, State, commit::finished, no_cookie, read_only},

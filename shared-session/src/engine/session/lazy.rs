@@ -8,7 +8,7 @@ use crate::{
     cookie::{Sent, Transport},
     engine::{
         draft::{Draft, Loaded},
-        request::{RequestGuard, RequestState, State, credentials::Carrier},
+        request::{RequestState, State, credentials::Carrier, end::RequestGuard},
         session::{
             Session,
             load_options::{LoadOptions, Source},

@@ -6,10 +6,10 @@ use crate::{
     engine::{
         core::Core,
         draft::gone,
-        end::Tombstone,
         plan::Edit,
+        tombstone::Tombstone,
         write::{
-            conflict::{ATTEMPTS, too_slow},
+            merge::{ATTEMPTS, too_slow},
             written::Written,
         },
     },

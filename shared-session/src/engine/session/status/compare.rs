@@ -3,7 +3,7 @@
 use futures_util::future::try_join;
 
 use crate::{
-    engine::{core::Core, end::Tombstone, session::status::SessionStatus},
+    engine::{core::Core, session::status::SessionStatus, tombstone::Tombstone},
     error::Error,
     record::{Record, id::Token},
     store::StoreTime,

@@ -1,0 +1,61 @@
+//! Ends sessions from elsewhere: for an administrator, another device, or a limit.
+
+use std::sync::Arc;
+
+use futures_util::future::{try_join, try_join_all};
+
+use crate::{
+    audit::{AuditEvent, AuditKind},
+    engine::{core::Core, tombstone::Tombstone},
+    error::Error,
+    record::{Place, Record},
+    store::BoxFuture,
+};
+
+/// The number of records that a list reads at once.
+const AT_ONCE: usize = 16;
+
+impl Core {
+    pub(crate) async fn revoke(&self, place: &Place, record: &Record) -> Result<bool, Error> {
+        let _evict = self.evict_after([Some(place.handle), None]);
+        let ended = self.end_at(place, record, Tombstone::Ended).await?;
+        self.unindex(record, place).await;
+        Ok(ended)
+    }
+
+    /// The live, readable records at `places`. One round trip for each, sixteen at a time.
+    pub(crate) async fn records_at(&self, places: Vec<Place>) -> Result<Vec<(Place, Arc<Record>)>, Error> {
+        let mut found = Vec::with_capacity(places.len());
+        for some in places.chunks(AT_ONCE) {
+            // Boxed: as a stream of closures the compiler cannot prove the future of this function to be `Send`.
+            let reads: Vec<BoxFuture<'_, Result<Option<Arc<Record>>, Error>>> =
+                some.iter().map(|place| Box::pin(self.read(place)) as _).collect();
+            let records = try_join_all(reads).await?;
+            found.extend(some.iter().zip(records).filter_map(|(place, record)| Some((place.clone(), record?))));
+        }
+        Ok(found)
+    }
+
+    /// A live, readable record.
+    pub(crate) async fn read(&self, place: &Place) -> Result<Option<Arc<Record>>, Error> {
+        let (bytes, tombstone) = try_join(self.store.load(&place.key), self.tombstone(place)).await?;
+        let (Some(bytes), None) = (bytes, tombstone) else { return Ok(None) };
+        let now = self.now().await?;
+        let record = self.decode(&place.key, &bytes, now).ok().filter(|record| record.head.limits.left(now).is_some());
+        Ok(record.map(Arc::new))
+    }
+
+    /// Reports that one session, signed in or not, was ended from elsewhere.
+    pub(crate) fn tell_revoked(&self, place: &Place, record: &Record) {
+        let event = AuditEvent::new(AuditKind::Revocation).with_handle(place.handle).with_sessions(1);
+        self.audit.tell(&match record.user_id() {
+            Some(user_id) => event.with_user_id(user_id),
+            None => event,
+        });
+    }
+
+    /// Reports that all sessions of a user, or all but one, were ended.
+    pub(crate) fn tell_all_revoked(&self, user_id: &str, ended: u64) {
+        self.audit.tell(&AuditEvent::new(AuditKind::Revocation).with_user_id(user_id).with_sessions(ended));
+    }
+}
