@@ -32,8 +32,12 @@ use crate::{
 /// The number of times that an update is tried while other tasks of its request, or its own closure, edit its entry.
 const UPDATE_ATTEMPTS: usize = 64;
 
-/// A loaded session. Reads and edits are synchronous; the edits are committed, in one atomic step, before the response
-/// is sent.
+/// A loaded session. In handlers take the wrapper of the same name of your adapter:
+/// [`shared_session_axum::Session`](https://docs.rs/shared-session-axum/latest/shared_session_axum/struct.Session.html)
+/// or [`shared_session_actix::Session`](https://docs.rs/shared-session-actix/latest/shared_session_actix/struct.Session.html).
+/// This type is no extractor.
+///
+/// Reads and edits are synchronous; the edits are committed, in one atomic step, before the response is sent.
 ///
 /// Edits are merged with those of other requests and services: different entries never overwrite each other,
 /// [`update`](Session::update) is replayed on the newest value, and of two [`insert`](Session::insert)s of one entry
