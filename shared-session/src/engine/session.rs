@@ -109,6 +109,24 @@ impl Session {
     /// this request now sees. The closure must be pure: it runs again on the newest value if another request was
     /// faster. To respond with the value that was really stored, [`commit`](Self::commit) first and read it again.
     ///
+    /// The closure is `Fn + Send + Sync + 'static` and not `FnMut`, because the request stores it until the commit and
+    /// replays it on the newest value, perhaps more than once and on another thread. So it owns what it uses: write
+    /// `move`, and clone what it would give away. It hands results out through the returned value only.
+    ///
+    /// ```
+    /// # use shared_session::{SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+    /// let item = "apple".to_owned();
+    /// let items = session.update("items", move |items: Option<Vec<String>>| {
+    ///     let mut items = items.unwrap_or_default();
+    ///     items.push(item.clone());
+    ///     Some(items)
+    /// })?;
+    /// assert_eq!(items, Some(vec!["apple".to_owned()]));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     /// [`ErrorKind::Value`] if the stored value is not a `T`, or the next one cannot be written as JSON (see
     /// [`insert`](Self::insert)) or would not read back as a `T`; and if the closure changes a value with data that `T`
