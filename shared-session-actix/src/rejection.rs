@@ -9,8 +9,6 @@ use crate::reply::into_response;
 ///
 /// The hook given to [`SessionManager::with_on_error`](crate::SessionManager::with_on_error) makes the response. The
 /// default response has the kind's status and `application/problem+json` (RFC 9457). The body reveals nothing internal.
-/// Your own error type also goes through the hook if it responds with the
-/// [`error_response`](ResponseError::error_response) of this one.
 ///
 /// ```
 /// use actix_web::ResponseError;
@@ -24,6 +22,70 @@ use crate::reply::into_response;
 /// }
 ///
 /// assert_eq!(Rejection::from(ErrorKind::Forbidden).status_code(), 403);
+/// ```
+///
+/// # With errors of your own
+///
+/// `shared_session::Error` is no [`ResponseError`]: the core does not depend on Actix Web, and this crate owns neither
+/// the trait nor the type. So `?` turns it into a `Rejection`, but not into an [`actix_web::Error`].
+///
+/// A handler that also queries a database returns an error type of your own, with a `From` for each error, so that `?`
+/// takes both. Let it respond with the [`error_response`](ResponseError::error_response) of the `Rejection`: then the
+/// hook applies, and a 5xx stores no edits.
+///
+/// ```
+/// # mod sqlx {
+/// #     #[derive(Debug)]
+/// #     pub struct Error;
+/// # }
+/// # async fn save_order(_: &str) -> Result<(), sqlx::Error> { Err(sqlx::Error) }
+/// use std::fmt;
+/// use actix_web::{HttpResponse, ResponseError};
+/// use shared_session_actix::{Rejection, Session};
+///
+/// #[derive(Debug)]
+/// enum AppError {
+///     Session(Rejection),
+///     Database(sqlx::Error),
+/// }
+///
+/// impl From<shared_session::Error> for AppError {
+///     fn from(error: shared_session::Error) -> Self {
+///         Self::Session(error.into())
+///     }
+/// }
+///
+/// impl From<sqlx::Error> for AppError {
+///     fn from(error: sqlx::Error) -> Self {
+///         Self::Database(error)
+///     }
+/// }
+///
+/// impl fmt::Display for AppError {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         fmt::Debug::fmt(self, f)
+///     }
+/// }
+///
+/// impl ResponseError for AppError {
+///     fn error_response(&self) -> HttpResponse {
+///         match self {
+///             Self::Session(rejection) => rejection.error_response(),
+///             // Log the error here; the client learns nothing internal.
+///             Self::Database(_) => HttpResponse::InternalServerError().finish(),
+///         }
+///     }
+/// }
+///
+/// async fn order(session: Session) -> Result<&'static str, AppError> {
+///     let cart: String = session.take("cart")?.unwrap_or_default();
+///     save_order(&cart).await?;
+///     Ok("Thank you")
+/// }
+/// # let _ = actix_web::web::get().to(order);
+/// # assert_eq!(AppError::from(sqlx::Error).error_response().status(), 500);
+/// # let full = shared_session::Error::from(shared_session::ErrorKind::TooLarge);
+/// # assert_eq!(AppError::from(full).error_response().status(), 413);
 /// ```
 #[derive(Clone)]
 pub struct Rejection(Arc<Error>);

@@ -1,4 +1,7 @@
 //! A cart under a typed key: `cargo run -p shared-session-axum --example cart`.
+//!
+//! The session of a visitor who is not signed in holds at most 4 KiB; a larger cart is refused with 413.
+//! `SessionManager::with_anonymous_max_size` sets another limit.
 use std::collections::BTreeMap;
 
 use axum::{

@@ -25,6 +25,57 @@ use shared_session::{Error, ErrorKind, Failure, Rejected, Reply};
 ///
 /// assert_eq!(Rejection::from(ErrorKind::Forbidden).into_response().status(), 403);
 /// ```
+///
+/// # With errors of your own
+///
+/// A handler that also queries a database returns an error type of your own, with a `From` for each error, so that `?`
+/// takes both. Let it respond with the `Rejection`: then the hook applies, and a 5xx stores no edits.
+///
+/// ```
+/// # mod sqlx {
+/// #     pub struct Error;
+/// # }
+/// # async fn save_order(_: &str) -> Result<(), sqlx::Error> { Err(sqlx::Error) }
+/// use axum::{http::StatusCode, response::{IntoResponse, Response}};
+/// use shared_session_axum::{Rejection, Session};
+///
+/// enum AppError {
+///     Session(Rejection),
+///     Database(sqlx::Error),
+/// }
+///
+/// impl From<shared_session::Error> for AppError {
+///     fn from(error: shared_session::Error) -> Self {
+///         Self::Session(error.into())
+///     }
+/// }
+///
+/// impl From<sqlx::Error> for AppError {
+///     fn from(error: sqlx::Error) -> Self {
+///         Self::Database(error)
+///     }
+/// }
+///
+/// impl IntoResponse for AppError {
+///     fn into_response(self) -> Response {
+///         match self {
+///             Self::Session(rejection) => rejection.into_response(),
+///             // Log the error here; the client learns nothing internal.
+///             Self::Database(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+///         }
+///     }
+/// }
+///
+/// async fn order(session: Session) -> Result<&'static str, AppError> {
+///     let cart: String = session.take("cart")?.unwrap_or_default();
+///     save_order(&cart).await?;
+///     Ok("Thank you")
+/// }
+/// # let _: axum::Router = axum::Router::new().route("/order", axum::routing::post(order));
+/// # assert_eq!(AppError::from(sqlx::Error).into_response().status(), 500);
+/// # let full = shared_session::Error::from(shared_session::ErrorKind::TooLarge);
+/// # assert_eq!(AppError::from(full).into_response().status(), 413);
+/// ```
 #[derive(Clone)]
 pub struct Rejection(Arc<Error>);
 

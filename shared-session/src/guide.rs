@@ -1,6 +1,7 @@
 //! The guides, as they are in the repository.
 //!
 //! - [`operations`]: settings, the effects of failures on users, monitoring, guarantees.
+//! - [`security`]: the attackers, the requirements, how each is met, and the tests that prove it.
 //! - [`django`]: sharing sessions with a Django site, or migrating it route by route.
 //! - [`from_tower_sessions`], [`from_actix_session`]: migrating an application that already has sessions.
 //! - [`compare`]: features, guarantees and figures compared with seven other libraries.
@@ -20,6 +21,9 @@ pub mod from_tower_sessions {}
 
 #[doc = include_str!("../docs/operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("../docs/security.md")]
+pub mod security {}
 
 #[doc = include_str!("../docs/wire-format.md")]
 pub mod wire_format {}

@@ -178,7 +178,8 @@
 //! ```
 //!
 //! **List devices, sign out elsewhere.** [`SessionManager::sessions_of`], [`revoke`](SessionManager::revoke),
-//! [`revoke_others`](SessionManager::revoke_others) and [`revoke_all`](SessionManager::revoke_all).
+//! [`revoke_others`](SessionManager::revoke_others) and [`revoke_all`](SessionManager::revoke_all), after which
+//! [`Session::logout`] removes this browser's cookie.
 //!
 //! **Serve clients other than browsers.** [`SessionManager::with_bearer_tokens`] takes the value of the cookie in an
 //! `Authorization` header; [`Session::answer_with_bearer`] sends it at a sign-in.
@@ -191,8 +192,8 @@
 //!
 //! **Test.** [`store::MemoryStore`] needs no server; [`testing`] has a spy and a store that fails on demand.
 //!
-//! The [guides](guide) cover operation in production, migration from other libraries, and use beside Django. Small
-//! programs are in the `examples/` of [this
+//! The [guides](guide) cover operation in production, [security](guide::security), migration from other libraries, and
+//! use beside Django. Small programs are in the `examples/` of [this
 //! crate](https://github.com/shared-session/shared-session/tree/main/shared-session/examples) and of the adapters.
 //!
 //! # Features
@@ -223,6 +224,9 @@
 //!   password, and the address and `User-Agent` of the browser that started the session or signed in. It holds only a
 //!   hash of the cookie's secret, so a copy of the store opens no session. Values are not encrypted, unless the profile
 //!   is [sealed](Profile::sealed).
+//! - **How much**: at most 4 KiB while nobody is signed in
+//!   ([`with_anonymous_max_size`](SessionManager::with_anonymous_max_size)), else 512 KiB
+//!   ([`with_max_size`](SessionManager::with_max_size)). A commit beyond that stores nothing and answers 413.
 //! - **How long**: by default, a session ends after 14 days without use and after 90 days at the latest; an anonymous
 //!   session ends after a day without use ([`Lifetime`]). Every key expires.
 //! - **In responses**: `Set-Cookie` when the cookie changes; `Vary: Cookie` and `Cache-Control` when the response
@@ -237,6 +241,10 @@
 //! - It does not merge within an entry: if two requests `insert` the same entry, the later one wins. Use
 //!   [`Session::update`], or several entries.
 //! - It has no transaction over several sessions, or over a session and your database.
+//! - It gives nobody the entries of another user's session. A job can read and edit the session of the request that
+//!   started it ([`SessionManager::reopen`]), and list or end the others. Keep in your database what a job needs.
+//! - [`SessionManager::check_fleet`] compares a service with the store, where cookies have no names. Give all services
+//!   the same cookie name yourself.
 //! - It does not register users, send mail, or speak OAuth and SAML.
 //! - Its guarantees are weaker beside programs that write without comparing, such as [Django](guide::django), and after
 //!   a failover that loses writes (see [the settings](guide::operations)).

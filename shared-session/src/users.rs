@@ -92,6 +92,43 @@
 //! # }
 //! ```
 //!
+//! A query that fails is an error, not an absent user. Use [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable),
+//! which is a 503, and keep the cause for the log: it is never shown to clients.
+//!
+//! ```
+//! # use std::borrow::Cow;
+//! use shared_session::{Error, ErrorKind, users::{AuthUser, Users}};
+//! use sqlx::SqlitePool;
+//!
+//! # #[derive(Clone)]
+//! # struct Account { name: String, password: String }
+//! # impl AuthUser for Account {
+//! #     fn id(&self) -> Cow<'_, str> { (&self.name).into() }
+//! #     fn encoded_password(&self) -> &str { &self.password }
+//! # }
+//! struct Accounts(SqlitePool);
+//!
+//! impl Users for Accounts {
+//!     type User = Account;
+//!     async fn find(&self, id: &str) -> Result<Option<Account>, Error> {
+//!         let query = sqlx::query_scalar("SELECT password FROM accounts WHERE name = $1").bind(id);
+//!         let password: Option<String> = query.fetch_optional(&self.0).await.map_err(|error| {
+//!             Error::new(ErrorKind::Unavailable, "the table of accounts cannot be read").with_source(error)
+//!         })?;
+//!         Ok(password.map(|password| Account { name: id.to_owned(), password }))
+//!     }
+//!     async fn find_by_name(&self, name: &str) -> Result<Option<Account>, Error> {
+//!         self.find(name).await
+//!     }
+//! }
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), sqlx::Error> {
+//! # // Without the table every query fails.
+//! # let error = Accounts(SqlitePool::connect("sqlite::memory:").await?).find("ann").await.err().unwrap();
+//! # assert_eq!(error.kind(), ErrorKind::Unavailable);
+//! # assert!(std::error::Error::source(&error).is_some());
+//! # Ok(()) }
+//! ```
+//!
 //! # Cookbook
 //!
 //! - **Sign in and out**: [`Session::authenticate`](crate::Session::authenticate), [`login`](crate::Session::login),
@@ -100,7 +137,9 @@
 //!   [`Session::user_as`](crate::Session::user_as) and [`require_user_as`](crate::Session::require_user_as) elsewhere.
 //! - **Protect whole routes**: `login_required` and `require` of the adapters.
 //! - **A new password**: [`ManageUsers::set_password`]; then sign the user in again, because every session has ended.
-//! - **Sign out everywhere**: [`SessionManager::revoke_all`](crate::SessionManager::revoke_all).
+//! - **Sign out everywhere**: [`SessionManager::revoke_all`](crate::SessionManager::revoke_all); then call
+//!   [`logout`](crate::Session::logout), which removes this browser's cookie. Other edits of this request fail with
+//!   [`ErrorKind::Gone`](crate::ErrorKind::Gone).
 //! - **Fewer queries**: [`UserCache`]; a change by another process may take effect some seconds later.
 //! - **"Your session has ended"** instead of "please sign in": [`UnauthenticatedReason`].
 //! - **A custom user model of Django**: [`UserTable`].

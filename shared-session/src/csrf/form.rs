@@ -9,7 +9,10 @@ use crate::{
     percent,
 };
 
-/// The token that a page puts into its forms; see [`LazySession::form_token`](crate::LazySession::form_token).
+/// The token that a page puts into its forms. In handlers take the wrapper of the same name of your adapter:
+/// [`shared_session_axum::FormToken`](https://docs.rs/shared-session-axum/latest/shared_session_axum/struct.FormToken.html)
+/// or [`shared_session_actix::FormToken`](https://docs.rs/shared-session-actix/latest/shared_session_actix/struct.FormToken.html).
+/// This type is no extractor; without an adapter call [`LazySession::form_token`](crate::LazySession::form_token).
 ///
 /// `Display` gives the value, which needs no escaping in HTML. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]

@@ -32,8 +32,12 @@ use crate::{
 /// The number of times that an update is tried while other tasks of its request, or its own closure, edit its entry.
 const ATTEMPTS: usize = 64;
 
-/// A loaded session. Reads and edits are synchronous; the edits are committed, in one atomic step, before the response
-/// is sent.
+/// A loaded session. In handlers take the wrapper of the same name of your adapter:
+/// [`shared_session_axum::Session`](https://docs.rs/shared-session-axum/latest/shared_session_axum/struct.Session.html)
+/// or [`shared_session_actix::Session`](https://docs.rs/shared-session-actix/latest/shared_session_actix/struct.Session.html).
+/// This type is no extractor.
+///
+/// Reads and edits are synchronous; the edits are committed, in one atomic step, before the response is sent.
 ///
 /// Edits are merged with those of other requests and services: different entries never overwrite each other,
 /// [`update`](Session::update) is replayed on the newest value, and of two [`insert`](Session::insert)s of one entry
@@ -104,6 +108,24 @@ impl Session {
     /// Changes `name` with a closure from its current value to the next (`None`: absent) and returns the value that
     /// this request now sees. The closure must be pure: it runs again on the newest value if another request was
     /// faster. To respond with the value that was really stored, [`commit`](Self::commit) first and read it again.
+    ///
+    /// The closure is `Fn + Send + Sync + 'static` and not `FnMut`, because the request stores it until the commit and
+    /// replays it on the newest value, perhaps more than once and on another thread. So it owns what it uses: write
+    /// `move`, and clone what it would give away. It hands results out through the returned value only.
+    ///
+    /// ```
+    /// # use shared_session::{SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+    /// let item = "apple".to_owned();
+    /// let items = session.update("items", move |items: Option<Vec<String>>| {
+    ///     let mut items = items.unwrap_or_default();
+    ///     items.push(item.clone());
+    ///     Some(items)
+    /// })?;
+    /// assert_eq!(items, Some(vec!["apple".to_owned()]));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     /// [`ErrorKind::Value`] if the stored value is not a `T`, or the next one cannot be written as JSON (see

@@ -6,8 +6,11 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// The signed-in user, checked against the user table, and the session. `CurrentUser` and `StaffUser` of the adapters
-/// wrap it.
+/// The signed-in user, checked against the user table, and the session. In handlers take the wrapper of the same name
+/// of your adapter:
+/// [`shared_session_axum::CurrentUser`](https://docs.rs/shared-session-axum/latest/shared_session_axum/struct.CurrentUser.html)
+/// or [`shared_session_actix::CurrentUser`](https://docs.rs/shared-session-actix/latest/shared_session_actix/struct.CurrentUser.html).
+/// This type is no extractor. `StaffUser` of the adapters wraps it, too.
 ///
 /// ```
 /// use shared_session::{Error, Session, users::CurrentUser};

@@ -73,6 +73,9 @@ impl SessionManager {
     /// the programs that made them: key prefix, codec, secret key. Writes nothing. Call it before the service starts:
     /// tens of round trips, or hundreds if the store holds much other data.
     ///
+    /// It cannot see the name, the domain or the path of a cookie, because the store does not hold them. Services that
+    /// give the cookie different names pass this check and do not share their sign-ins.
+    ///
     /// An empty store matches any settings. A few sessions that cannot be read, or whose user has a new password, are
     /// normal; if there are no others, the settings do not match.
     ///

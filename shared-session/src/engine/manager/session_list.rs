@@ -116,6 +116,23 @@ impl SessionManager {
     /// Ends all sessions of the user `user_id`, in every service, and returns the number of deleted ones. To keep the
     /// current one, use `revoke_others`.
     ///
+    /// If the user of this request asked for it, then call [`Session::logout`](crate::Session::logout), which removes
+    /// this browser's cookie. Other edits of this request fail with [`ErrorKind::Gone`].
+    ///
+    /// ```
+    /// # use shared_session::{Identity, SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let manager = SessionManager::new(MemoryStore::new());
+    /// # let session = manager.open([]).load().await?;
+    /// # session.login_as(Identity::new("1", "", 0))?;
+    /// # session.commit().await?;
+    /// // The user "1" asked to be signed out on all devices, this one included.
+    /// manager.revoke_all("1").await?;
+    /// session.logout()?;
+    /// # assert!(manager.sessions_of("1").await?.is_empty());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// It first raises the user's epoch, which ends the sessions, even those that a failover brings back; then it
     /// deletes the sessions in the user's index. If the user has no epoch (the manager has no users, or shares them
     /// with Django) only the deletion ends them. It reaches the sessions that services with this library have made or
