@@ -25,7 +25,7 @@ pub async fn authenticate(
 }
 
 /// Removes the characters that Python's `strip` removes, including ASCII separators.
-fn trimmed(name: &str) -> &str {
+pub(crate) fn trimmed(name: &str) -> &str {
     name.trim_matches(|c: char| c.is_whitespace() || ('\x1c'..='\x1f').contains(&c))
 }
 

@@ -14,7 +14,7 @@ use shared_session::{
 
 use crate::{
     settings::{Limits, SessionProfile, Settings},
-    usernames::normalized_username,
+    sign_in::trimmed,
 };
 
 const SIGN_IN: &str = "sign-in";
@@ -61,14 +61,14 @@ impl Throttles {
         device: &DeviceCookie,
         cookies: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Verdict, Error> {
-        let account = normalized_username(typed);
-        let known_device = |value| self.throttle.known_device(&account, value);
+        let account = trimmed(typed);
+        let known_device = |value| self.throttle.known_device(account, value);
         let known = values(cookies, &device.name).take(MOST_COOKIES).find_map(known_device);
         if let Some(device) = known {
             return self.attempt([Some(Subject::device(SIGN_IN, &device)), None], address).await;
         }
         let from = countable(address).map(|address| Subject::address(SIGN_IN, address));
-        self.attempt([Some(Subject::account(SIGN_IN, &account)), from], address).await
+        self.attempt([Some(Subject::account(SIGN_IN, account)), from], address).await
     }
 
     /// Counts a password check of a signed-in user. It counts for the user, not for the session: a thief of the cookie
@@ -141,12 +141,12 @@ impl Throttles {
         device: &DeviceCookie,
         cookies: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Option<String>, Error> {
-        let account = normalized_username(typed);
-        let is_known = |value: &str| self.throttle.known_device(&account, value).is_some();
+        let account = trimmed(typed);
+        let is_known = |value: &str| self.throttle.known_device(account, value).is_some();
         if !self.limits.sign_ins || values(cookies, &device.name).take(MOST_COOKIES).any(is_known) {
             return Ok(None);
         }
-        Ok(Some(device.cookie.set(&self.throttle.device_cookie(&account)?)))
+        Ok(Some(device.cookie.set(&self.throttle.device_cookie(account)?)))
     }
 }
 
@@ -228,6 +228,20 @@ mod tests {
         assert!(go(&cookies).await);
         assert_eq!(throttles.remember("ann", &device, [cookies.as_bytes()]).unwrap(), None);
         assert!(throttles.remember("bob", &device, [cookies.as_bytes()]).unwrap().is_some());
+    }
+
+    /// [`sign_in::authenticate`](crate::sign_in::authenticate) takes all of it away.
+    #[tokio::test]
+    async fn space_around_a_name_makes_no_other_account_of_it() {
+        let (throttles, device, _) = throttles(&[]);
+        let mut guesses = 0;
+        for typed in ["ann", " ann", "\x1cann", "ann\x1f", "\x1d\x1eann", "\x1c\u{a0}ann\t", "\u{ff41}nn\x1c"] {
+            for _ in 0..10 {
+                let verdict = throttles.sign_in(typed, STRANGER, &device, []).await.unwrap();
+                guesses += u32::from(matches!(verdict, Verdict::Go(_)));
+            }
+        }
+        assert_eq!(guesses, 10);
     }
 
     #[tokio::test]

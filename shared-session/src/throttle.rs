@@ -98,7 +98,7 @@ use crate::{
     error::{Error, ErrorKind},
     keyed_semaphore::{KeyedPermit, KeyedSemaphore},
     keys::SecretKeys,
-    store::{BoxFuture, Deleted, Replaced, Seen, SessionStore, StoreDyn},
+    store::{BoxFuture, Deleted, Replaced, Seen, SessionStore, StoreDyn, StoreTime},
     throttle::{
         policy::{Attempts, Decision, decide, give_back},
         subject::Success,
@@ -175,8 +175,8 @@ impl Throttle {
         let mut counted = Vec::with_capacity(taken.len());
         for (of, answer) in taken.into_iter().zip(answers) {
             match answer {
-                Ok(None) => counted.push(of),
-                Ok(Some(wait)) => longest = longest.max(Some(wait)),
+                Ok(Take::Counted(last)) => counted.push(Taken { last, ..of }),
+                Ok(Take::Wait(wait)) => longest = longest.max(Some(wait)),
                 Err(error) => refused = Some(error),
             }
         }
@@ -265,32 +265,50 @@ impl fmt::Debug for Attempt {
 struct Taken {
     key: String,
     subject: Subject,
+    last: Option<Last>,
+}
+
+/// When the last attempt was made, with the one that was counted and without it.
+#[derive(Clone, Copy)]
+struct Last {
+    with: StoreTime,
+    without: StoreTime,
+}
+
+/// The result of counting one more attempt.
+enum Take {
+    /// `None`: it is the first that counts.
+    Counted(Option<Last>),
+    Wait(Duration),
 }
 
 impl Taken {
     fn new(shared: &Shared, subject: Subject) -> Self {
-        Self { key: subject.key(&shared.keys, &shared.prefix), subject }
+        Self { key: subject.key(&shared.keys, &shared.prefix), subject, last: None }
     }
 }
 
 impl Shared {
     /// Counts one more attempt, or returns how long it has to wait.
-    async fn take(&self, of: &Taken) -> Result<Option<Duration>, Error> {
+    async fn take(&self, of: &Taken) -> Result<Take, Error> {
         let policy = of.subject.policy();
         for _ in 0..TRIES {
             let now = self.clock.now(&*self.store).await?;
             let Decision::Go(first, lifetime) = decide(policy, None, now) else { continue };
             if self.store.create(&of.key, first.text(), lifetime).await? {
-                return Ok(None);
+                return Ok(Take::Counted(None));
             }
             let Some(stored) = self.store.load(&of.key).await? else { continue };
-            let (next, lifetime) = match decide(policy, Attempts::read(&stored), now) {
-                Decision::Wait(wait) => return Ok(Some(wait)),
+            let before = Attempts::read(&stored);
+            let (next, lifetime) = match decide(policy, before, now) {
+                Decision::Wait(wait) => return Ok(Take::Wait(wait)),
                 Decision::Go(next, lifetime) => (next, lifetime),
             };
             let all = 0..stored.len();
             match self.store.replace(&of.key, &Seen::new(stored, all), next.text(), lifetime).await? {
-                Replaced::Stored => return Ok(None),
+                Replaced::Stored => {
+                    return Ok(Take::Counted(before.map(|before| Last { with: next.last, without: before.last })));
+                }
                 Replaced::Conflict(_) | Replaced::Gone => {}
             }
         }
@@ -305,11 +323,14 @@ impl Shared {
         }
     }
 
-    /// Counts one attempt less.
+    /// Counts one attempt less. If it is still the last one, the wait counts from the one before.
     async fn give_back(&self, of: &Taken) -> Result<(), Error> {
         for _ in 0..TRIES {
             let Some(stored) = self.store.load(&of.key).await? else { return Ok(()) };
-            let Some(attempts) = Attempts::read(&stored) else { return Ok(()) };
+            let Some(mut attempts) = Attempts::read(&stored) else { return Ok(()) };
+            if let Some(last) = of.last.filter(|last| last.with == attempts.last) {
+                attempts.last = last.without;
+            }
             let all = 0..stored.len();
             let seen = Seen::new(stored, all);
             let now = self.clock.now(&*self.store).await?;

@@ -62,7 +62,9 @@ pub(super) fn folded(name: &str) -> String {
     const MOST_CHARS: usize = 1024;
     let is_long = name.chars().nth(MOST_CHARS).is_some();
     let name = if is_long { name.to_owned() } else { name.nfkc().collect() };
-    name.trim().to_lowercase()
+    // Letter by letter, as databases do: in a text, another letter may follow from a capital sigma at the end of a word.
+    let lowercase = name.trim().chars().flat_map(char::to_lowercase);
+    lowercase.map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect()
 }
 
 #[cfg(test)]

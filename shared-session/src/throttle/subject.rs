@@ -146,4 +146,11 @@ mod tests {
         assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
         assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
     }
+
+    #[test]
+    fn case_is_ignored_letter_by_letter_as_in_databases() {
+        for [one, other] in [["\u{391}\u{3a3}", "\u{3b1}\u{3c3}"], ["a\u{3a3}\u{338f}", "a\u{3c2}kg"]] {
+            assert_eq!(key(&Subject::account("p", one)), key(&Subject::account("p", other)), "{one}");
+        }
+    }
 }

@@ -243,3 +243,31 @@ async fn every_spelling_with_which_an_account_can_sign_in_counts_for_that_accoun
     }
     assert_eq!(guesses, 6);
 }
+
+/// Otherwise one locked account would lock its whole address.
+#[tokio::test]
+async fn an_attempt_that_does_not_count_starts_no_new_wait() {
+    for ends_with in ["a refusal", "a withdrawal", "a success"] {
+        let (store, throttle) = on_a_clock();
+        let grows = Policy::new(2).with_waits(HOUR, 8 * HOUR).with_recovery(1000 * HOUR);
+        let address = || Subject::address("sign-in", "192.0.2.1".parse().unwrap()).with_policy(grows);
+        for n in 0..2 {
+            assert!(fails(&throttle, address()).await, "{n}");
+        }
+        store.advance(HOUR);
+        match ends_with {
+            "a refusal" => {
+                while fails(&throttle, ann()).await {}
+                let refused = throttle.attempt([ann(), address()]).await.unwrap();
+                assert!(matches!(refused, Verdict::Wait(wait) if wait == HOUR));
+            }
+            "a withdrawal" => {
+                let Verdict::Go(attempt) = throttle.attempt([address()]).await.unwrap() else { panic!("it waited") };
+                attempt.withdraw().await;
+            }
+            _ => assert!(succeeds(&throttle, address()).await),
+        }
+        assert!(fails(&throttle, address()).await, "after {ends_with} the wait is still over");
+        assert!(!fails(&throttle, address()).await, "after {ends_with} both failures still count");
+    }
+}
