@@ -19,15 +19,10 @@ async fn login(session: Session) -> Result<impl Responder, Rejection> {
 }
 
 /// When its stream ends, a browser reconnects with its current cookie. The 401 makes it stop.
-async fn events(
-    session: Session,
-    request: web::ReqData<LazySession>,
-    manager: web::Data<SessionManager>,
-    every: web::Data<Duration>,
-) -> Result<HttpResponse, Rejection> {
+async fn events(session: Session, every: web::Data<Duration>) -> Result<HttpResponse, Rejection> {
     session.identity()?.ok_or(ErrorKind::Unauthenticated)?;
-    // The request ends with the head of its response; code that outlives it needs its own handle.
-    let events = stream::unfold(manager.reopen(&request), move |session| {
+    // The request ends with the head of its response; code that outlives it reopens the session.
+    let events = stream::unfold(session.reopen(), move |session| {
         let every = every.clone();
         async move {
             tokio::time::sleep(**every).await;
@@ -50,10 +45,9 @@ async fn next(session: &LazySession) -> Option<Result<web::Bytes, Infallible>> {
 #[actix_web::main]
 async fn main() -> std::io::Result<()> {
     let (manager, every) = (SessionManager::new(MemoryStore::new()), web::Data::new(Duration::from_secs(10)));
-    let data = web::Data::new(manager.clone());
     let app = move || {
         let sessions = SessionMiddleware::new(manager.clone());
-        App::new().app_data(data.clone()).app_data(every.clone()).configure(routes).wrap(sessions)
+        App::new().app_data(every.clone()).configure(routes).wrap(sessions)
     };
     HttpServer::new(app).bind("127.0.0.1:3001")?.run().await
 }

@@ -1,8 +1,7 @@
 //! A job that outlives its request and leaves its result in the session:
 //! `cargo run -p shared-session-axum --example background_job`.
 use axum::{
-    Extension, Router,
-    extract::State,
+    Router,
     http::StatusCode,
     routing::{get, post},
 };
@@ -12,22 +11,16 @@ use shared_session_axum::{Rejection, Session, SessionLayer, SessionManager};
 const REPORT: Key<String> = Key::new("report");
 
 pub(crate) fn app() -> Router {
-    let manager = SessionManager::new(MemoryStore::new());
     Router::new()
         .route("/report", post(start))
         .route("/report", get(show))
-        .layer(SessionLayer::new(manager.clone()))
-        .with_state(manager)
+        .layer(SessionLayer::new(SessionManager::new(MemoryStore::new())))
 }
 
-/// The request stores that the job runs. The job waits until that is committed, because it reopens the request.
-async fn start(
-    session: Session,
-    Extension(request): Extension<LazySession>,
-    State(manager): State<SessionManager>,
-) -> Result<StatusCode, Rejection> {
+/// The request stores that the job runs. The job waits until that is committed, because it reopens the session.
+async fn start(session: Session) -> Result<StatusCode, Rejection> {
     session.insert(REPORT, "under way")?;
-    let session = manager.reopen(&request);
+    let session = session.reopen();
     tokio::spawn(async move {
         // A visitor who signs out meanwhile gets no report: the session no longer exists.
         if let Err(error) = report(&session).await {

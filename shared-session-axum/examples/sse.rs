@@ -2,7 +2,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::{
-    Extension, Router,
+    Router,
     extract::State,
     response::sse::{Event, KeepAlive, Sse},
     routing::{get, post},
@@ -19,19 +19,18 @@ pub(crate) fn app(manager: SessionManager, every: Duration) -> Router {
         )
         .route("/logout", post(async |session: Session| Ok::<_, Rejection>(session.logout()?)))
         .route("/events", get(events))
-        .layer(SessionLayer::new(manager.clone()))
-        .with_state((manager, every))
+        .layer(SessionLayer::new(manager))
+        .with_state(every)
 }
 
 /// When its stream ends, a browser reconnects with its current cookie. The 401 makes it stop.
 async fn events(
     session: Session,
-    Extension(request): Extension<LazySession>,
-    State((manager, every)): State<(SessionManager, Duration)>,
+    State(every): State<Duration>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Rejection> {
     session.identity()?.ok_or(ErrorKind::Unauthenticated)?;
-    // The request ends with the head of its response; code that outlives it needs its own handle.
-    let events = stream::unfold(manager.reopen(&request), move |session| async move {
+    // The request ends with the head of its response; code that outlives it reopens the session.
+    let events = stream::unfold(session.reopen(), move |session| async move {
         tokio::time::sleep(every).await;
         Some((next(&session).await?, session))
     });

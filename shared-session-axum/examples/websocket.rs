@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::{Extension, Router, extract::State, response::Response, routing::get, routing::post};
+use axum::{Router, extract::State, response::Response, routing::get, routing::post};
 use shared_session::{ErrorKind, Identity, LazySession, SessionStatus, store::MemoryStore};
 use shared_session::{csrf::CrossOrigin, tower::CrossOriginLayer};
 use shared_session_axum::{Rejection, Session, SessionLayer, SessionManager};
@@ -17,18 +17,17 @@ pub(crate) fn app(manager: SessionManager, every: Duration) -> Result<Router, sh
         .route("/socket", get(socket))
         // Any page can open a WebSocket with the visitor's cookie. This layer accepts only pages of this origin.
         .layer(CrossOriginLayer::new(CrossOrigin::new(["http://localhost:3000"])?))
-        .layer(SessionLayer::new(manager.clone()))
-        .with_state((manager, every)))
+        .layer(SessionLayer::new(manager))
+        .with_state(every))
 }
 
 async fn socket(
     upgrade: WebSocketUpgrade,
     session: Session,
-    Extension(request): Extension<LazySession>,
-    State((manager, every)): State<(SessionManager, Duration)>,
+    State(every): State<Duration>,
 ) -> Result<Response, Rejection> {
     session.identity()?.ok_or(ErrorKind::Unauthenticated)?;
-    let session = manager.reopen(&request);
+    let session = session.reopen();
     Ok(upgrade.on_upgrade(move |socket| serve(socket, session, every)))
 }
 

@@ -150,13 +150,13 @@
 //! # Ok(()) }
 //! ```
 //!
-//! **Use the session after the response.** [`SessionManager::reopen`] follows the request's session into a background
+//! **Use the session after the response.** [`Session::reopen`] follows the request's session into a background
 //! job, a WebSocket or a stream of events; [`Session::status`] checks whether the session is still valid:
 //!
 //! ```
-//! # use shared_session::{Close, Ending, Error, LazySession, SessionManager, store::MemoryStore};
-//! fn start(manager: &SessionManager, request: &LazySession) -> tokio::task::JoinHandle<Result<(), Error>> {
-//!     let session = manager.reopen(request);
+//! # use shared_session::{Close, Ending, Error, Session, SessionManager, store::MemoryStore};
+//! fn start(session: &Session) -> tokio::task::JoinHandle<Result<(), Error>> {
+//!     let session = session.reopen();
 //!     tokio::spawn(async move {
 //!         // Waits until the request is answered. A visitor who has signed out meanwhile is an error here.
 //!         let session = session.load().await?;
@@ -167,8 +167,9 @@
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
 //! # let manager = SessionManager::new(MemoryStore::new());
 //! # let request = manager.open([]);
-//! # request.load().await?.insert("report", "under way")?;
-//! # let job = start(&manager, &request);
+//! # let session = request.load().await?;
+//! # session.insert("report", "under way")?;
+//! # let job = start(&session);
 //! # let Close::Commit(commit) = manager.close(&request, Ending::Completed) else { return Ok(()) };
 //! # let outcome = manager.commit(commit).await;
 //! # let cookie = outcome.set_cookie().unwrap_or_default().split(';').next().unwrap_or_default();
@@ -242,7 +243,7 @@
 //!   [`Session::update`], or several entries.
 //! - It has no transaction over several sessions, or over a session and your database.
 //! - It gives nobody the entries of another user's session. A job can read and edit the session of the request that
-//!   started it ([`SessionManager::reopen`]), and list or end the others. Keep in your database what a job needs.
+//!   started it ([`Session::reopen`]), and list or end the others. Keep in your database what a job needs.
 //! - [`SessionManager::check_fleet`] compares a service with the store, where cookies have no names. Give all services
 //!   the same cookie name yourself.
 //! - It does not register users, send mail, or speak OAuth and SAML.

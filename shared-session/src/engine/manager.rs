@@ -20,10 +20,7 @@ use crate::{
     engine::{
         core::{Core, clock::StoreClock, max_size::MaxSize, session_limit::SessionLimit, stats::Stats},
         outcome::{Ending, Outcome},
-        request::{
-            Method, Origin, RequestState, State,
-            commit::{Close, Commit},
-        },
+        request::commit::{Close, Commit},
         session::lazy::LazySession,
     },
     error::Error,
@@ -282,14 +279,6 @@ impl SessionManager {
             Some(error) => Err(error.clone()),
             None => Ok(manager),
         }
-    }
-
-    pub(crate) fn lazy_session(&self, origin: Origin, method: Method) -> LazySession {
-        let inner = RequestState::new(Arc::clone(&self.0), origin, method);
-        if let Some(error) = &self.0.refused {
-            inner.shared().state = State::Failed(error.clone());
-        }
-        LazySession(Arc::new(inner))
     }
 
     /// Seals the session, loaded or not, and decides the write. Later edits are errors. No I/O.

@@ -168,7 +168,7 @@ impl RequestState {
     pub(crate) fn new(core: Arc<Core>, origin: Origin, method: Method) -> Self {
         let as_bearer = matches!(&origin, Origin::Request(sent) if sent.carrier == Carrier::Bearer);
         let shared = Shared {
-            state: State::Unloaded,
+            state: core.refused.clone().map_or(State::Unloaded, State::Failed),
             cookie: CookieAction::Keep,
             forms: FormState::default(),
             #[cfg(feature = "users")]

@@ -170,17 +170,13 @@ async fn trailers_pass_and_failures_of_grpc_are_status_200() {
 #[tokio::test]
 async fn a_handler_that_runs_in_another_task_than_it_was_called_in_may_load_what_it_reopens() {
     let manager = SessionManager::new(MemoryStore::new());
-    let reopening = manager.clone();
-    let mut service = SessionLayer::new(manager).layer(tower::service_fn(move |request: Request<()>| {
-        let manager = reopening.clone();
-        async move {
-            let lazy = request.extensions().get::<LazySession>().cloned().ok_or(ErrorKind::Config)?;
-            let session = lazy.load().await?;
-            session.insert("a", &1)?;
-            session.commit().await?;
-            let again = manager.reopen(&lazy).load().await?;
-            Ok::<_, Error>(Response::new(again.get::<u8>("a")?.unwrap_or_default().to_string()))
-        }
+    let mut service = SessionLayer::new(manager).layer(tower::service_fn(|request: Request<()>| async move {
+        let lazy = request.extensions().get::<LazySession>().cloned().ok_or(ErrorKind::Config)?;
+        let session = lazy.load().await?;
+        session.insert("a", &1)?;
+        session.commit().await?;
+        let again = lazy.reopen().load().await?;
+        Ok::<_, Error>(Response::new(again.get::<u8>("a")?.unwrap_or_default().to_string()))
     }));
     let answer = tokio::spawn(service.ready().await.unwrap().call(Request::new(())));
     let answer = tokio::time::timeout(std::time::Duration::from_secs(20), answer).await.expect("it does not hang");

@@ -106,7 +106,7 @@ impl World {
 
     /// The status of the session of `request`, repeatedly, one line each; ends when the session is no longer valid.
     pub fn events(&self, request: &LazySession) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
-        stream::unfold(self.manager().reopen(request), |session| async move {
+        stream::unfold(request.reopen(), |session| async move {
             tokio::time::sleep(Duration::from_millis(5)).await;
             let line = match session.load().await.ok()?.status().await {
                 SessionStatus::Valid => "valid\n",

@@ -1,5 +1,7 @@
 //! Opens the session of a request from its headers, before anything is loaded.
 
+use std::sync::Arc;
+
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::{
@@ -8,7 +10,7 @@ use crate::{
     engine::{
         manager::SessionManager,
         request::{
-            Method, Origin,
+            Method, Origin, RequestState,
             credentials::{Carrier, Credentials},
         },
         session::lazy::LazySession,
@@ -60,56 +62,6 @@ impl SessionManager {
         self.open_as(cookie_headers, Authorization::Other, Method::ReadOnly)
     }
 
-    /// A new handle to the session with which the request of `session` ends: for work that outlives the request, such
-    /// as WebSockets, server-sent events, and jobs. No I/O. Commit its edits with
-    /// [`Session::commit`](crate::Session::commit).
-    ///
-    /// Its [`load`](LazySession::load) waits for the end of the request, including the commit, and then loads the
-    /// visitor's current session: created, rotated, or signed in. In the body of a response, and after it, `load` does
-    /// not have to wait.
-    ///
-    /// - **The handler itself** cannot wait for its own response. There, and in all futures that are polled with it,
-    ///   `load` returns the state that the request has committed so far, or [`ErrorKind::Closed`] if it has no session
-    ///   yet. The handler must not wait for a task that loads the handle either: that task gives up after 30 seconds,
-    ///   with [`ErrorKind::Unavailable`], and may try again.
-    /// - **A request that fails** (5xx) drops its edits; the handle follows the session as it was. If there was none,
-    ///   `load` returns the error. The same goes for a request that is dropped; if its own commit had made a cookie
-    ///   that was not sent, `load` returns [`ErrorKind::Closed`].
-    /// - **A request that signs out**: `load` returns [`ErrorKind::Gone`].
-    /// - **A visitor without a session** is anonymous, as usual.
-    /// - **HEAD and OPTIONS**: the handle is read-only, like the request.
-    ///
-    /// No response can set a cookie for this handle. So a commit that would need one (to start a session, sign in, or
-    /// renew the cookie) fails with [`ErrorKind::Closed`] and writes nothing. The visitor can always read acknowledged
-    /// edits.
-    ///
-    /// A handle loads its session once. To read it again later, reopen this handle: all handles that are made from one
-    /// request follow that request. To check whether the user is still allowed, call
-    /// [`Session::status`](crate::Session::status); it is the only call that still works after the cookie was
-    /// replaced.
-    ///
-    /// ```
-    /// # use shared_session::{Close, Ending, SessionManager, store::MemoryStore};
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
-    /// # let manager = SessionManager::new(MemoryStore::new());
-    /// let request = manager.open(std::iter::empty());
-    /// request.load().await?.insert("before", &1)?;
-    /// let events = manager.reopen(&request);
-    /// let body = tokio::spawn(async move { events.load().await?.get::<u32>("before") });
-    ///
-    /// if let Close::Commit(commit) = manager.close(&request, Ending::Completed) {
-    ///     let _ = manager.commit(commit).await;
-    /// }
-    /// assert_eq!(body.await.unwrap()?, Some(1));
-    /// # Ok(()) }
-    /// ```
-    #[must_use]
-    pub fn reopen(&self, session: &LazySession) -> LazySession {
-        // The handle may outlive the time for which a user cache may answer, so it never uses that cache.
-        let method = if session.0.read_only { Method::ReadOnly } else { Method::Other };
-        self.lazy_session(Origin::Reopened(session.0.followed()), method)
-    }
-
     fn open_as<'a>(
         &self,
         cookie_headers: impl IntoIterator<Item = &'a [u8]>,
@@ -143,7 +95,8 @@ impl SessionManager {
             _ => None,
         };
         let token = value.and_then(|value| core.parse_cookie(value));
-        self.lazy_session(Origin::Request(Credentials { token, rivals, sent, carrier, has_cookies, header }), method)
+        let credentials = Credentials { token, rivals, sent, carrier, has_cookies, header };
+        LazySession(Arc::new(RequestState::new(Arc::clone(core), Origin::Request(credentials), method)))
     }
 }
 

@@ -91,7 +91,7 @@ impl Drop for RequestState {
 
 /// A middleware holds it next to the future of the handler. If it is dropped before
 /// [`SessionManager::close`](crate::SessionManager::close), the request ends there: no clone of the handle can edit the
-/// session any more, and tasks that wait for a [reopened](crate::SessionManager::reopen) session get an error. Both
+/// session any more, and tasks that wait for a [reopened](crate::LazySession::reopen) session get an error. Both
 /// adapters hold one.
 #[must_use = "the request ends when this is dropped"]
 pub struct RequestGuard(Arc<RequestState>);

@@ -5,11 +5,11 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 
 use crate::{
-    engine::request::{CurrentToken, Executor, Followed, Origin, RequestEnd, RequestState, end::token_after},
+    engine::request::{CurrentToken, Executor, Followed, Method, Origin, RequestEnd, RequestState, end::token_after},
     error::{Error, ErrorKind},
 };
 
-/// How long a reopened handle waits for the response of its request.
+/// How long a reopened session waits for the response of its request.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Followed {
@@ -39,7 +39,7 @@ impl Followed {
 }
 
 impl RequestState {
-    /// The token that loads the session. Waits for the end of the request that a reopened handle follows.
+    /// The token that loads the session. Waits for the end of the request that a reopened session follows.
     pub(crate) async fn token(&self) -> CurrentToken {
         self.carrier().check()?;
         match &self.origin {
@@ -48,8 +48,15 @@ impl RequestState {
         }
     }
 
-    /// The request that a handle reopened from this one has to follow.
-    pub(crate) fn followed(self: &Arc<Self>) -> Followed {
+    /// The session with which this request ends, for code that outlives it.
+    pub(crate) fn reopened(self: &Arc<Self>) -> Arc<Self> {
+        // It may outlive the time for which a user cache may answer, so it never uses that cache.
+        let method = if self.read_only { Method::ReadOnly } else { Method::Other };
+        Arc::new(Self::new(Arc::clone(&self.core), Origin::Reopened(self.followed()), method))
+    }
+
+    /// The request that a session reopened from this one has to follow.
+    fn followed(self: &Arc<Self>) -> Followed {
         if let Origin::Reopened(followed) = &self.origin {
             return followed.clone();
         }

@@ -27,7 +27,7 @@ impl Session {
     /// [`ErrorKind::AlreadyTaken`] if a taken value is no longer stored: nothing is written, and the session, reloaded
     /// without the edits, remains usable. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, if there are edits: they commit
     /// nothing; see [`is_read_only`](Self::is_read_only). [`ErrorKind::Closed`] in a
-    /// [reopened](crate::SessionManager::reopen) session, if it would need a new cookie. The last two write nothing.
+    /// [reopened](crate::LazySession::reopen) session, if it would need a new cookie. The last two write nothing.
     pub async fn commit(&self) -> Result<(), Error> {
         let Some(mut committed) = self.begin()? else { return Ok(()) };
         let result = finished(&mut committed).await;

@@ -33,7 +33,7 @@ impl LazySession {
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store fails; the request is then answered with 503 whatever its handler
     /// returns. [`ErrorKind::AmbiguousCredentials`] for a bearer token beside the session cookie, in the same way.
-    /// [`ErrorKind::Closed`] after the response was decided. A [reopened](crate::SessionManager::reopen) handle has
+    /// [`ErrorKind::Closed`] after the response was decided. A [reopened](Self::reopen) session has
     /// further errors.
     pub async fn load(&self) -> Result<Session, Error> {
         self.load_with(LoadOptions::new()).await
@@ -69,6 +69,53 @@ impl LazySession {
             })
             .await?;
         self.0.with(|_| Ok(Session(Arc::clone(&self.0))))
+    }
+
+    /// A new handle to the session with which this request ends: for code that outlives the request, such as
+    /// WebSockets, server-sent events, and jobs. No I/O. Commit its edits with
+    /// [`Session::commit`](crate::Session::commit).
+    ///
+    /// The [`load`](Self::load) of a reopened session waits for the end of the request, including the commit, and then
+    /// loads the visitor's current session: created, rotated, or signed in. In the body of a response, and after it,
+    /// `load` does not have to wait.
+    ///
+    /// - **The handler itself** cannot wait for its own response. There, and in all futures that are polled with it,
+    ///   `load` returns the state that the request has committed so far, or [`ErrorKind::Closed`] if it has no session
+    ///   yet. The handler must not wait for a task that loads the reopened session either: that task gives up after 30
+    ///   seconds, with [`ErrorKind::Unavailable`], and may try again.
+    /// - **A request that fails** (5xx) drops its edits; the reopened session is the one before. If there was none,
+    ///   `load` returns the error. The same goes for a request that is dropped; if its own commit had made a cookie
+    ///   that was not sent, `load` returns [`ErrorKind::Closed`].
+    /// - **A request that signs out**: `load` returns [`ErrorKind::Gone`].
+    /// - **A visitor without a session** is anonymous, as usual.
+    /// - **HEAD and OPTIONS**: the reopened session is read-only, like the request.
+    ///
+    /// No response can set a cookie for a reopened session. So a commit that would need one (to start a session, sign
+    /// in, or renew the cookie) fails with [`ErrorKind::Closed`] and writes nothing. The visitor can always read
+    /// acknowledged edits.
+    ///
+    /// A reopened session is loaded once. To read it again later, reopen it again. To check whether the user is still
+    /// allowed, call [`Session::status`](crate::Session::status); it is the only call that still works after the cookie
+    /// was replaced.
+    ///
+    /// ```
+    /// # use shared_session::{Close, Ending, SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let manager = SessionManager::new(MemoryStore::new());
+    /// let request = manager.open(std::iter::empty());
+    /// request.load().await?.insert("before", &1)?;
+    /// let later = request.reopen();
+    /// let job = tokio::spawn(async move { later.load().await?.get::<u32>("before") });
+    ///
+    /// if let Close::Commit(commit) = manager.close(&request, Ending::Completed) {
+    ///     let _ = manager.commit(commit).await;
+    /// }
+    /// assert_eq!(job.await.unwrap()?, Some(1));
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self(self.0.reopened())
     }
 
     /// The loaded session, if [`load`](Self::load) succeeded before.
@@ -133,6 +180,27 @@ impl LazySession {
             reply.headers.push(("www-authenticate", challenge.to_owned()));
         }
         Some((reply, error.clone()))
+    }
+}
+
+impl Session {
+    /// The session with which this request ends, for code that outlives the request: server-sent events, WebSockets,
+    /// jobs. See [`LazySession::reopen`]. No I/O.
+    ///
+    /// ```
+    /// # use shared_session::{SessionManager, store::MemoryStore};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
+    /// # let session = SessionManager::new(MemoryStore::new()).open([]).load().await?;
+    /// let later = session.reopen();
+    /// tokio::spawn(async move {
+    ///     // After the response: the session as the request has left it.
+    ///     later.load().await?.insert("report", "ready")
+    /// });
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn reopen(&self) -> LazySession {
+        LazySession(self.0.reopened())
     }
 }
 

@@ -383,7 +383,7 @@ async fn a_reopened_session_follows_its_request_and_can_ask_for_no_token() {
     let client = Client::signed_in(&fleet, "1").await;
     let request = client.open(&fleet, "POST");
     request.load().await.unwrap().rotate().unwrap();
-    let events = fleet.manager.reopen(&request);
+    let events = request.reopen();
     let Close::Commit(commit) = fleet.manager.close(&request, Ending::Completed) else { panic!("a rotation") };
     assert!(fleet.manager.commit(commit).await.bearer_token().is_some());
     let session = events.load().await.unwrap();

@@ -14,7 +14,7 @@ async fn a_request_that_fails_on_a_first_visit_leaves_no_session_to_read() {
         if is_loaded {
             request.load().await.unwrap().insert("a", &1).unwrap();
         }
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         fleet.finish_with(&request, Ending::Failed).await;
         assert_eq!(live.load().await.unwrap_err().kind(), ErrorKind::Closed);
     }
@@ -27,7 +27,7 @@ async fn a_dropped_request_ends_the_wait_for_its_cookie_though_a_handle_remains(
     let guard = request.guard();
     session.insert("a", &1).unwrap();
     session.commit().await.unwrap();
-    let live = fleet.manager.reopen(&request);
+    let live = request.reopen();
     let waiting = tokio::spawn(async move { live.load().await.map(drop) });
     tokio::task::yield_now().await;
     drop(guard);
@@ -44,7 +44,7 @@ async fn a_session_can_be_reopened_after_a_request_that_committed_twice() {
     session.insert("b", &2).unwrap();
     let mut browser = Browser::default();
     browser.take(&fleet.finish(&request).await);
-    let live = fleet.manager.reopen(&request).load().await.unwrap();
+    let live = request.reopen().load().await.unwrap();
     assert_eq!(live.get::<u8>("b").unwrap(), Some(2));
 }
 
@@ -53,7 +53,7 @@ async fn a_reopened_session_that_is_closed_with_a_rotation_fails() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
-    let live = fleet.manager.reopen(&fleet.request(&browser));
+    let live = fleet.request(&browser).reopen();
     live.load().await.unwrap().rotate().unwrap();
     let Close::Done(outcome) = fleet.manager.close(&live, Ending::Completed) else { panic!("nothing is stored") };
     assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Closed), None));

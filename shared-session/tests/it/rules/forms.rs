@@ -239,7 +239,7 @@ async fn a_request_has_one_token_and_its_page_is_one_visitors() {
     assert!(fleet.store.take_calls().is_empty(), "no I/O");
     assert_eq!(handle.form_token().unwrap_err().kind(), ErrorKind::Closed);
     assert_eq!(fleet.manager.open([]).form_token().unwrap_err().kind(), ErrorKind::Config);
-    assert_eq!(manager.reopen(&jar.request(&manager)).form_token().unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(jar.request(&manager).reopen().form_token().unwrap_err().kind(), ErrorKind::Closed);
 }
 
 #[tokio::test]

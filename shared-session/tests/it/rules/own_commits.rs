@@ -29,7 +29,7 @@ async fn a_conflict_after_which_nothing_can_be_read_keeps_the_cookie_and_is_answ
     let key = browser.key();
     session.take::<u8>("voucher").unwrap();
     // Another request wins, and then the store is down.
-    let rival = fleet.manager.reopen(&handle).load().await.unwrap();
+    let rival = handle.reopen().load().await.unwrap();
     rival.take::<u8>("voucher").unwrap();
     rival.commit().await.unwrap();
     let faults = fleet.store.clone();
@@ -119,13 +119,13 @@ async fn every_failure_of_a_later_commit_keeps_the_cookie() {
             }
             // The closure's result for the value that another request has stored meanwhile.
             "value" => {
-                set_in_a_rival(&fleet, &handle).await;
+                set_in_a_rival(&handle).await;
                 session.update("m", |m: Option<f64>| Some(m.unwrap_or(1.0) / 0.0 * 0.0)).unwrap_err();
                 session.update("m", |m: Option<f64>| m.map(|_| f64::NAN).or(Some(1.0))).unwrap();
                 ErrorKind::Value
             }
             _ => {
-                set_in_a_rival(&fleet, &handle).await;
+                set_in_a_rival(&handle).await;
                 session
                     .update("m", |m: Option<f64>| {
                         assert!(m.is_none(), "a panic that a test ordered");
@@ -143,8 +143,8 @@ async fn every_failure_of_a_later_commit_keeps_the_cookie() {
     }
 }
 
-async fn set_in_a_rival(fleet: &Fleet, handle: &LazySession) {
-    let rival = fleet.manager.reopen(handle).load().await.unwrap();
+async fn set_in_a_rival(handle: &LazySession) {
+    let rival = handle.reopen().load().await.unwrap();
     rival.insert("m", &5.0).unwrap();
     rival.commit().await.unwrap();
 }

@@ -65,7 +65,7 @@ async fn a_reopened_session_is_the_one_that_the_request_ends_with() {
                     let (request, session) = fleet.load(&browser).await;
                     session.insert("before", &1).unwrap();
                     edit(&session).unwrap();
-                    let live = fleet.manager.reopen(&request);
+                    let live = request.reopen();
                     let task = spawned.then(|| spawn_write(&live));
                     tokio::task::yield_now().await;
                     browser.take(&fleet.finish(&request).await);
@@ -77,7 +77,7 @@ async fn a_reopened_session_is_the_one_that_the_request_ends_with() {
                     assert_eq!(written.get::<u8>("before").unwrap(), Some(1));
                     assert_eq!(written.identity().unwrap(), fleet.load(&browser).await.1.identity().unwrap());
                     assert_eq!(fleet.get(&browser, "body").await, Some(1.into()), "the visitor reads it");
-                    let again = fleet.manager.reopen(&live).load().await.unwrap();
+                    let again = live.reopen().load().await.unwrap();
                     assert_eq!(again.get::<u8>("body").unwrap(), Some(1), "so does a reopened session");
                 }
             }
@@ -92,7 +92,7 @@ async fn a_reopened_session_follows_the_request_s_own_commits_and_what_comes_aft
         let (request, session) = fleet.load(&browser).await;
         session.insert("before", &1).unwrap();
         session.commit().await.unwrap();
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         session.login_as(user("1")).unwrap();
         session.commit().await.unwrap();
         session.rotate().unwrap();
@@ -108,7 +108,7 @@ async fn a_reopened_session_of_a_request_that_never_loaded_it_is_the_cookie_s() 
         let mut browser = Browser::default();
         fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
         let request = fleet.request(&browser);
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         fleet.finish(&request).await;
         write(&live).await.unwrap();
         assert_eq!(fleet.get(&browser, "body").await, Some(1.into()));
@@ -121,7 +121,7 @@ async fn a_handler_that_loads_a_reopened_session_sees_what_is_committed_so_far()
     for fleet in fleets() {
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("before", &1).unwrap();
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         assert_eq!(in_time(live.load()).await.unwrap_err().kind(), ErrorKind::Closed, "there is none yet");
         session.commit().await.unwrap();
         assert_eq!(in_time(live.load()).await.unwrap().get::<u8>("before").unwrap(), Some(1));
@@ -138,7 +138,7 @@ async fn a_request_that_ends_without_a_session_is_an_error_and_acknowledges_noth
             let (request, session) = fleet.load(&Browser::default()).await;
             session.insert("before", &1).unwrap();
             end(&session);
-            let live = fleet.manager.reopen(&request);
+            let live = request.reopen();
             let task = spawn_write(&live);
             fleet.finish_with(&request, ending).await;
             let error = in_time(task).await.unwrap().unwrap_err();
@@ -162,7 +162,7 @@ async fn a_request_that_ends_without_a_session_is_an_error_and_acknowledges_noth
 async fn a_visitor_without_a_session_is_read_as_anonymous() {
     for fleet in fleets() {
         let (request, _) = fleet.load(&Browser::default()).await;
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         fleet.finish(&request).await;
         let session = live.load().await.unwrap();
         assert_eq!((session.handle(), session.get::<u8>("a").unwrap()), (None, None));
@@ -175,7 +175,7 @@ async fn a_dropped_request_notifies_the_waiting_tasks() {
     for fleet in fleets() {
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("before", &1).unwrap();
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         let task = spawn_write(&live);
         tokio::task::yield_now().await;
         drop((request, session));
@@ -185,7 +185,7 @@ async fn a_dropped_request_notifies_the_waiting_tasks() {
         let (request, session) = fleet.load(&Browser::default()).await;
         let guard = request.guard();
         session.insert("before", &1).unwrap();
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         drop(guard);
         assert_eq!(in_time(write(&live)).await.unwrap_err().kind(), ErrorKind::Closed);
         assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Closed);
@@ -194,14 +194,14 @@ async fn a_dropped_request_notifies_the_waiting_tasks() {
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("before", &1).unwrap();
         session.commit().await.unwrap();
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         drop((request, session));
         assert_eq!(in_time(write(&live)).await.unwrap_err().kind(), ErrorKind::Closed);
 
         // The final commit is dropped before it begins.
         let (request, session) = fleet.load(&Browser::default()).await;
         session.insert("before", &1).unwrap();
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         drop(fleet.manager.close(&request, Ending::Completed));
         assert_eq!(in_time(write(&live)).await.unwrap_err().kind(), ErrorKind::Closed);
     }
@@ -216,7 +216,7 @@ async fn a_request_that_fails_or_is_dropped_leaves_the_session_that_there_was() 
             let (request, session) = fleet.load(&browser).await;
             session.insert("a", &2).unwrap();
             session.rotate().unwrap();
-            let live = fleet.manager.reopen(&request);
+            let live = request.reopen();
             if is_dropped {
                 drop((request, session));
             } else {
@@ -235,7 +235,7 @@ async fn a_reopened_session_is_as_read_only_as_its_request() {
         fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
         let head = fleet.manager.open_read_only(browser.0.as_ref().map(|cookie| cookie.as_bytes()));
         head.load().await.unwrap();
-        let live = fleet.manager.reopen(&head);
+        let live = head.reopen();
         fleet.finish(&head).await;
         assert_eq!(live.load().await.unwrap().get::<u8>("a").unwrap(), Some(1));
         assert_eq!(write(&live).await.unwrap_err().kind(), ErrorKind::ReadOnly);
@@ -249,10 +249,10 @@ async fn a_reopened_session_gets_no_new_cookie() {
         let mut browser = Browser::default();
         fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
         let request = fleet.load(&browser).await.0;
-        let live = fleet.manager.reopen(&request);
+        let live = request.reopen();
         fleet.finish(&request).await;
         for edit in [Session::rotate as Edit, |session| session.login_as(user("1"))] {
-            let session = fleet.manager.reopen(&live).load().await.unwrap();
+            let session = live.reopen().load().await.unwrap();
             edit(&session).unwrap();
             assert_eq!(session.commit().await.unwrap_err().kind(), ErrorKind::Closed);
         }
@@ -269,7 +269,7 @@ async fn a_reopened_session_can_be_loaded_again_after_an_outage() {
     for fleet in fleets() {
         let mut browser = Browser::default();
         fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
-        let live = fleet.manager.reopen(&fleet.request(&browser));
+        let live = fleet.request(&browser).reopen();
         fleet.faults().set_down(true);
         assert_eq!(live.load().await.unwrap_err().kind(), ErrorKind::Unavailable);
         fleet.faults().set_down(false);
@@ -281,7 +281,7 @@ async fn a_reopened_session_can_be_loaded_again_after_an_outage() {
 async fn connected(fleet: &Fleet) -> (Browser, Session) {
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
-    let live = fleet.manager.reopen(&fleet.request(&browser));
+    let live = fleet.request(&browser).reopen();
     (browser, live.load().await.unwrap())
 }
 
@@ -347,7 +347,7 @@ async fn a_connection_of_a_visitor_is_told_that_somebody_signed_in() {
     let fleet = Fleet::new();
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.insert("a", &1).unwrap()).await;
-    let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
+    let live = fleet.request(&browser).reopen().load().await.unwrap();
     fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
     assert!(matches!(live.status().await, SessionStatus::OtherUser));
 }
@@ -357,7 +357,7 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
     let (fleet, users, _) = fleet_with_users().await;
     for end in ["password", "epoch", "inactive", "revoked"] {
         let browser = signed_in(&fleet, &users, end).await;
-        let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
+        let live = fleet.request(&browser).reopen().load().await.unwrap();
         assert!(matches!(live.status().await, SessionStatus::Valid));
         let id = users.find_by_name(end).await.unwrap().unwrap().id;
         match end {
@@ -369,7 +369,7 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
         assert!(matches!(live.status().await, SessionStatus::Revoked), "{end}");
     }
     let mut browser = signed_in(&fleet, &users, "signed-out").await;
-    let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
+    let live = fleet.request(&browser).reopen().load().await.unwrap();
     fleet.serve(&mut browser, |session| session.logout().unwrap()).await;
     assert!(matches!(live.status().await, SessionStatus::SignedOut), "a sign-out of one session revokes nothing");
 }
@@ -379,7 +379,7 @@ async fn a_connection_is_told_that_its_user_s_sessions_were_revoked() {
 async fn a_connection_outlives_the_new_password_of_its_own_session() {
     let (fleet, users, _) = fleet_with_users().await;
     let mut browser = signed_in(&fleet, &users, "ann").await;
-    let live = fleet.manager.reopen(&fleet.request(&browser)).load().await.unwrap();
+    let live = fleet.request(&browser).reopen().load().await.unwrap();
     let id = users.find_by_name("ann").await.unwrap().unwrap().id;
     let changed = users.set_password(&id, "another horse").await.unwrap().unwrap();
     fleet.serve(&mut browser, |session| session.login(&changed).unwrap()).await;
@@ -392,7 +392,7 @@ async fn sessions_that_get_no_cookie_cannot_end_the_others() {
     let (fleet, users, _) = fleet_with_users().await;
     let browser = signed_in(&fleet, &users, "ann").await;
     let head = fleet.manager.open_read_only(browser.0.as_ref().map(|cookie| cookie.as_bytes()));
-    let live = fleet.manager.reopen(&fleet.request(&browser));
+    let live = fleet.request(&browser).reopen();
     for (handle, kind) in [(head, ErrorKind::ReadOnly), (live, ErrorKind::Closed)] {
         let session = handle.load().await.unwrap();
         assert_eq!(fleet.manager.revoke_others(&session).await.unwrap_err().kind(), kind);

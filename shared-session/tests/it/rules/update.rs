@@ -254,7 +254,7 @@ async fn a_reopened_session_sees_and_makes_changes_after_the_request() {
     let (request, session) = fleet.load(&browser).await;
     session.login_as(user("1")).unwrap();
     session.commit().await.unwrap();
-    let socket = fleet.manager.reopen(&request);
+    let socket = request.reopen();
     browser.take(&fleet.finish(&request).await);
 
     fleet.serve(&mut browser, |session| session.insert("a", &2).unwrap()).await;
@@ -265,7 +265,7 @@ async fn a_reopened_session_sees_and_makes_changes_after_the_request() {
     assert_eq!(fleet.get(&browser, "b").await, Some(3.into()));
 
     fleet.serve(&mut browser, |session| session.logout().unwrap()).await;
-    let later = fleet.manager.reopen(&socket).load().await.unwrap();
+    let later = socket.reopen().load().await.unwrap();
     assert_eq!(later.handle(), None);
 }
 
