@@ -140,7 +140,7 @@ impl Clock {
 struct State {
     entries: BTreeMap<Arc<str>, Entry>,
     indexes: HashMap<Arc<str>, HashMap<Arc<str>, StoreTime>>,
-    deadlines: BTreeSet<(StoreTime, Place)>,
+    deadlines: BTreeSet<(StoreTime, Expiring)>,
 }
 
 struct Entry {
@@ -149,7 +149,7 @@ struct Entry {
 }
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
+enum Expiring {
     Entry(Arc<str>),
     Member(Arc<str>, Arc<str>),
 }
@@ -162,14 +162,14 @@ impl State {
     fn put(&mut self, key: &str, value: Bytes, deadline: StoreTime) {
         let key = self.entries.get_key_value(key).map_or_else(|| Arc::from(key), |(key, _)| Arc::clone(key));
         if let Some(old) = self.entries.insert(Arc::clone(&key), Entry { value, deadline }) {
-            self.deadlines.remove(&(old.deadline, Place::Entry(Arc::clone(&key))));
+            self.deadlines.remove(&(old.deadline, Expiring::Entry(Arc::clone(&key))));
         }
-        self.deadlines.insert((deadline, Place::Entry(key)));
+        self.deadlines.insert((deadline, Expiring::Entry(key)));
     }
 
     fn remove(&mut self, key: &str) {
         if let Some((key, old)) = self.entries.remove_entry(key) {
-            self.deadlines.remove(&(old.deadline, Place::Entry(key)));
+            self.deadlines.remove(&(old.deadline, Expiring::Entry(key)));
         }
     }
 
@@ -183,15 +183,15 @@ impl State {
         }
         members.insert(Arc::clone(&member), deadline);
         if let Some(old) = old {
-            self.deadlines.remove(&(old, Place::Member(Arc::clone(&index), Arc::clone(&member))));
+            self.deadlines.remove(&(old, Expiring::Member(Arc::clone(&index), Arc::clone(&member))));
         }
-        self.deadlines.insert((deadline, Place::Member(index, member)));
+        self.deadlines.insert((deadline, Expiring::Member(index, member)));
     }
 
     fn remove_member(&mut self, index: &str, member: &str) {
         let Some(members) = self.indexes.get_mut(index) else { return };
         if let Some((member, deadline)) = members.remove_entry(member) {
-            self.deadlines.remove(&(deadline, Place::Member(Arc::from(index), member)));
+            self.deadlines.remove(&(deadline, Expiring::Member(Arc::from(index), member)));
         }
         if members.is_empty() {
             self.indexes.remove(index);
@@ -203,8 +203,8 @@ impl State {
         let mut purged = 0;
         while purged < limit as u64 && self.deadlines.first().is_some_and(|(deadline, _)| *deadline <= now) {
             match self.deadlines.pop_first() {
-                Some((_, Place::Entry(key))) => drop(self.entries.remove(&key)),
-                Some((_, Place::Member(index, member))) => self.remove_member(&index, &member),
+                Some((_, Expiring::Entry(key))) => drop(self.entries.remove(&key)),
+                Some((_, Expiring::Member(index, member))) => self.remove_member(&index, &member),
                 None => {}
             }
             purged += 1;

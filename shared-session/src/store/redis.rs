@@ -120,18 +120,11 @@ impl RedisStore {
     }
 
     /// Uses an existing pool of the service. A pooled connection carries one call at a time and is tested at every
-    /// check-out, so this is several times slower than [`connect`](Self::connect).
+    /// check-out, so this is several times slower than [`connect`](Self::connect). Options for connecting have no
+    /// effect, because the pool connects.
     #[cfg(feature = "deadpool")]
     #[must_use]
-    pub fn from_pool(pool: deadpool_redis::Pool) -> Self {
-        Self::from_pool_with(pool, &RedisConfig::new())
-    }
-
-    /// As [`from_pool`](Self::from_pool), with options. Options for connecting have no effect, because the pool
-    /// connects.
-    #[cfg(feature = "deadpool")]
-    #[must_use]
-    pub fn from_pool_with(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
+    pub fn from_pool(pool: deadpool_redis::Pool, config: &RedisConfig) -> Self {
         Self { connection: Arc::new(Connection::pool(pool, config)), runtimes: None }
     }
 

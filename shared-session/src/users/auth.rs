@@ -1,7 +1,7 @@
 //! From a session to its user: sign-in, and the check that the sign-in still holds.
 //!
 //! A signed-in session carries two marks of its user's row: a hash derived from the password column, and the epoch, if
-//! there is one. [`LazySession::user`] compares them, and `is_active`, with the row by one SELECT. So a new password, a
+//! there is one. [`Session::user`] compares them, and `is_active`, with the row by one SELECT. So a new password, a
 //! raised epoch or a deactivated account ends every session at once, even a session that a failing store brings back. A
 //! [user cache](crate::users::UserCache) saves most of these SELECTs; its documentation states the cost.
 //!
@@ -23,7 +23,7 @@ use crate::{
     engine::{
         core::{Core, owners::Owners as _},
         manager::SessionManager,
-        session::{Session, lazy::LazySession},
+        session::Session,
     },
     error::{Error, ErrorKind},
     keys::SecretKeys,
@@ -32,11 +32,11 @@ use crate::{
 };
 use marks::Auth;
 
-impl LazySession {
-    /// The signed-in user, checked against the user's row; `None` for anonymous visitors. Loads the session, then runs
-    /// one SELECT, or none if a [user cache](crate::users::UserCache) has the row; each at most once per request. If
-    /// the row disagrees with the session, the session is loaded once more (a new password is written to SQL first); if
-    /// they still disagree, this request is anonymous and nothing is deleted.
+impl Session {
+    /// The signed-in user, checked against the user's row; `None` for anonymous visitors. Runs one SELECT, or none if a
+    /// [user cache](crate::users::UserCache) has the row; at most once per request. If the row disagrees with the
+    /// session, the session is loaded once more (a new password is written to SQL first); if they still disagree, this
+    /// request is anonymous and nothing is deleted.
     ///
     /// # Errors
     /// [`ErrorKind::Unavailable`] if the store or the database fails; the response is then 503, regardless of what the
@@ -46,28 +46,10 @@ impl LazySession {
         self.user_as().await
     }
 
-    /// As [`user`](Self::user), for a manager whose users are of your own type.
-    ///
-    /// # Errors
-    /// As [`user`](Self::user); [`ErrorKind::Config`] if the manager's users are not of type `U`.
-    pub async fn user_as<U: AuthUser + Clone>(&self) -> Result<Option<U>, Error> {
-        self.load().await?.user_as().await
-    }
-}
-
-impl Session {
-    /// As [`LazySession::user`].
-    ///
-    /// # Errors
-    /// As [`LazySession::user`].
-    pub async fn user(&self) -> Result<Option<User>, Error> {
-        self.user_as().await
-    }
-
     /// As [`user`](Self::user), for a manager whose users are of your own type: `session.user_as::<Account>()`.
     ///
     /// # Errors
-    /// As [`LazySession::user`]; [`ErrorKind::Config`] if the manager's users are not of type `U`.
+    /// As [`user`](Self::user); [`ErrorKind::Config`] if the manager's users are not of type `U`.
     pub async fn user_as<U: AuthUser + Clone>(&self) -> Result<Option<U>, Error> {
         self.expect_type::<U>()?;
         self.any_user().await?.map(|user| of_type(&*user).cloned()).transpose()
@@ -235,7 +217,7 @@ fn no_users() -> Error {
 
 impl SessionManager {
     /// Sets the users that sessions belong to, and the keys that tie sessions to their passwords.
-    /// [`Session::authenticate`], [`Session::login`] and [`LazySession::user`] need it, and so do the extractors of the
+    /// [`Session::authenticate`], [`Session::login`] and [`Session::user`] need it, and so do the extractors of the
     /// adapters.
     ///
     /// Your own user type needs no parameter on the manager; name the type where you extract a user: `user_as`,

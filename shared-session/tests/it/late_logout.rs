@@ -2,11 +2,10 @@
 
 use shared_session::{
     Close, Ending, ErrorKind, Identity, Session, SessionManager,
-    store::{MemoryStore, SessionStore},
+    store::SessionStore,
 };
-use test_servers::Redis;
 
-use crate::{backends, redis::connect};
+use crate::backends::on_every_store;
 
 async fn committed(manager: &SessionManager, cookie: &str, edit: impl FnOnce(&Session)) -> Result<String, ErrorKind> {
     let request = manager.open([cookie.as_bytes()]);
@@ -41,15 +40,6 @@ async fn ends<S: SessionStore + Clone>(store: S) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_cookie_before_a_rotation_ends_the_session_in_memory_and_sql() {
-    ends(MemoryStore::new()).await;
-    ends(backends::sqlite().await).await;
-    ends(backends::postgres().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_cookie_before_a_rotation_ends_the_session_in_redis() {
-    for redis in Redis::all() {
-        ends(connect(&redis).await).await;
-    }
+async fn the_cookie_before_a_rotation_ends_the_session_on_every_store() {
+    on_every_store!(ends);
 }

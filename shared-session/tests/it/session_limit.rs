@@ -7,9 +7,8 @@ use shared_session::{
     Error, ErrorKind, Identity, SessionLimit, SessionManager,
     store::{MemoryStore, SessionStore},
 };
-use test_servers::Redis;
 
-use crate::{backends, redis::connect};
+use crate::backends::on_every_store;
 
 async fn sign_in(manager: &SessionManager, user: &str) -> Result<String, Error> {
     let session = manager.open([]).load().await?;
@@ -46,17 +45,8 @@ async fn exact<S: SessionStore + Clone>(store: S) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fifty_sign_ins_at_once_leave_three_sessions_in_memory_and_sql() {
-    exact(MemoryStore::new()).await;
-    exact(backends::sqlite().await).await;
-    exact(backends::postgres().await).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn fifty_sign_ins_at_once_leave_three_sessions_in_redis() {
-    for redis in Redis::all() {
-        exact(connect(&redis).await).await;
-    }
+async fn fifty_sign_ins_at_once_leave_three_sessions_on_every_store() {
+    on_every_store!(exact);
 }
 
 #[tokio::test]

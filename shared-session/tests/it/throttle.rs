@@ -12,7 +12,7 @@ use shared_session::{
 };
 use test_servers::Redis;
 
-use crate::{backends, redis::connect};
+use crate::{backends::in_memory_and_sql, redis::connect};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -57,9 +57,7 @@ async fn exact<S: SessionStore + Clone>(store: S) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn as_many_attempts_are_made_as_are_free_in_memory_and_sql() {
-    exact(MemoryStore::new()).await;
-    exact(backends::sqlite().await).await;
-    exact(backends::postgres().await).await;
+    in_memory_and_sql!(exact);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -11,7 +11,7 @@ use crate::{
         request::{RequestState, State, credentials::Carrier, end::RequestGuard},
         session::{
             Session,
-            load_options::{LoadOptions, Source},
+            load_options::{LoadOptions, ReadFrom},
         },
     },
     error::Error,
@@ -50,9 +50,9 @@ impl LazySession {
         inner
             .loading
             .get_or_try_init(async || {
-                let loaded = match (inner.token().await, options.source) {
-                    (Ok(Some(token)), Source::NearCache) => inner.core.load(&token).await,
-                    (Ok(Some(token)), Source::Store) => inner.core.load_fresh(&token).await,
+                let loaded = match (inner.token().await, options.read_from) {
+                    (Ok(Some(token)), ReadFrom::NearCache) => inner.core.load(&token).await,
+                    (Ok(Some(token)), ReadFrom::Store) => inner.core.load_fresh(&token).await,
                     (Ok(None), _) => Ok((Loaded::Nothing { refused: false }, StoreTime::default())),
                     (Err(error), _) => Err(error),
                 };
@@ -116,12 +116,6 @@ impl LazySession {
     #[must_use]
     pub fn reopen(&self) -> Self {
         Self(self.0.reopened())
-    }
-
-    /// The loaded session, if [`load`](Self::load) succeeded before.
-    #[must_use]
-    pub fn loaded(&self) -> Option<Session> {
-        self.0.with(|_| Ok(Session(Arc::clone(&self.0)))).ok()
     }
 
     /// Ends the request if it is dropped without a response; see [`RequestGuard`].

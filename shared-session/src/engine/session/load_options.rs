@@ -16,13 +16,13 @@ use crate::record::client::Client;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LoadOptions {
-    pub(crate) source: Source,
+    pub(crate) read_from: ReadFrom,
     pub(crate) client: Client,
 }
 
 /// The first place to look for a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum ReadFrom {
     #[default]
     NearCache,
     Store,
@@ -42,7 +42,7 @@ impl LoadOptions {
     /// A request loads its session once, so the options of the first load count.
     #[must_use]
     pub fn past_near_cache(self) -> Self {
-        Self { source: Source::Store, ..self }
+        Self { read_from: ReadFrom::Store, ..self }
     }
 
     /// The client that sent the request, for the list of devices, in case a session starts or a user signs in. Default:

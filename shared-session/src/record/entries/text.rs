@@ -13,12 +13,12 @@ use super::{
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Text {
     text: Bytes,
-    places: Vec<Place>,
+    spans: Vec<Span>,
 }
 
 /// The position of an entry: `"name":value`.
 #[derive(Clone, Copy, Debug)]
-struct Place {
+struct Span {
     start: u32,
     /// The position of the quote after its name.
     name_end: u32,
@@ -30,39 +30,39 @@ const USUAL: usize = 16;
 
 impl Text {
     pub(crate) const fn empty() -> Self {
-        Self { text: Bytes::new(), places: Vec::new() }
+        Self { text: Bytes::new(), spans: Vec::new() }
     }
 
     /// The entries at the position of `scan` in `whole`, up to their closing brace; `None` if they do not have the form
     /// of this type, or are not JSON. The caller checks UTF-8.
     pub(crate) fn read(scan: &mut Scan<'_>, whole: &Bytes) -> Option<Self> {
         let origin = scan.at();
-        let place = |at: usize| u32::try_from(at - origin).ok();
-        let mut places = Vec::new();
+        let offset = |at: usize| u32::try_from(at - origin).ok();
+        let mut spans = Vec::new();
         let mut last: &[u8] = &[];
         while !scan.is_before(b'}') {
-            if places.is_empty() {
-                places.reserve(USUAL);
+            if spans.is_empty() {
+                spans.reserve(USUAL);
             } else {
                 scan.expect(b",")?;
             }
-            let start = place(scan.at())?;
+            let start = offset(scan.at())?;
             let name = scan.plain_string()?;
-            if last >= name && !places.is_empty() {
+            if last >= name && !spans.is_empty() {
                 return None;
             }
             last = name;
-            let name_end = place(scan.at() - 1)?;
+            let name_end = offset(scan.at() - 1)?;
             scan.expect(b":")?;
             scan.value()?;
-            places.push(Place { start, name_end, end: place(scan.at())? });
+            spans.push(Span { start, name_end, end: offset(scan.at())? });
         }
-        Some(Self { text: whole.slice(origin..scan.at()), places })
+        Some(Self { text: whole.slice(origin..scan.at()), spans })
     }
 
     /// The same entries, with their text at `start` of `whole`.
     pub(crate) fn moved_to(self, whole: &Bytes, start: usize) -> Self {
-        Self { text: whole.slice(start..start + self.text.len()), places: self.places }
+        Self { text: whole.slice(start..start + self.text.len()), spans: self.spans }
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -70,13 +70,13 @@ impl Text {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Json> {
-        let at = self.places.binary_search_by(|place| self.name(place).cmp(name.as_bytes())).ok()?;
-        Some(self.value(self.places.get(at)?))
+        let at = self.spans.binary_search_by(|span| self.name(span).cmp(name.as_bytes())).ok()?;
+        Some(self.value(self.spans.get(at)?))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Json)> {
         // The whole text was checked to be UTF-8.
-        self.places.iter().map(|place| (std::str::from_utf8(self.name(place)).unwrap_or_default(), self.value(place)))
+        self.spans.iter().map(|span| (std::str::from_utf8(self.name(span)).unwrap_or_default(), self.value(span)))
     }
 
     /// These entries with `changes` applied; `None` if the result does not have the form of this type. Unchanged
@@ -89,34 +89,34 @@ impl Text {
         let len = self.text.len() + more.sum::<Option<usize>>()?;
         u32::try_from(len).ok()?;
         let mut made =
-            Making { text: Vec::with_capacity(len), places: Vec::with_capacity(self.places.len() + changes.len()) };
+            Making { text: Vec::with_capacity(len), spans: Vec::with_capacity(self.spans.len() + changes.len()) };
         let mut done = 0;
         for (name, value) in changes {
             let name = name.as_bytes();
-            let at = self.places.partition_point(|place| self.name(place) < name);
+            let at = self.spans.partition_point(|span| self.name(span) < name);
             made.copy(self, done..at);
-            let is_there = self.places.get(at).is_some_and(|place| self.name(place) == name);
+            let is_there = self.spans.get(at).is_some_and(|span| self.name(span) == name);
             done = at + usize::from(is_there);
             if let Some(value) = value.as_ref().and_then(Json::text) {
                 made.add(name, value);
             }
         }
-        made.copy(self, done..self.places.len());
-        Some(Self { text: made.text.into(), places: made.places })
+        made.copy(self, done..self.spans.len());
+        Some(Self { text: made.text.into(), spans: made.spans })
     }
 
     /// The approximate memory besides the text, in bytes.
     #[cfg(feature = "redis")]
     pub(crate) fn weight(&self) -> usize {
-        self.places.capacity() * size_of::<Place>()
+        self.spans.capacity() * size_of::<Span>()
     }
 
-    fn name(&self, place: &Place) -> &[u8] {
-        self.text.get(place.start as usize + 1..place.name_end as usize).unwrap_or_default()
+    fn name(&self, span: &Span) -> &[u8] {
+        self.text.get(span.start as usize + 1..span.name_end as usize).unwrap_or_default()
     }
 
-    fn value(&self, place: &Place) -> Json {
-        Json::from_text(self.text.slice(place.name_end as usize + br#"":"#.len()..place.end as usize))
+    fn value(&self, span: &Span) -> Json {
+        Json::from_text(self.text.slice(span.name_end as usize + br#"":"#.len()..span.end as usize))
     }
 }
 
@@ -136,21 +136,21 @@ fn is_plain(name: &str) -> bool {
 /// A text under construction.
 struct Making {
     text: Vec<u8>,
-    places: Vec<Place>,
+    spans: Vec<Span>,
 }
 
 impl Making {
     /// Copies the entries of `range` unchanged.
     fn copy(&mut self, from: &Text, range: Range<usize>) {
-        let Some(places @ [first, .., last] | places @ [first @ last]) = from.places.get(range) else { return };
+        let Some(spans @ [first, .., last] | spans @ [first @ last]) = from.spans.get(range) else { return };
         self.comma();
         let (before, now) = (first.start, self.len());
         self.text.extend_from_slice(from.text.get(before as usize..last.end as usize).unwrap_or_default());
         let moved = |at: u32| at - before + now;
-        self.places.extend(places.iter().map(|place| Place {
-            start: moved(place.start),
-            name_end: moved(place.name_end),
-            end: moved(place.end),
+        self.spans.extend(spans.iter().map(|span| Span {
+            start: moved(span.start),
+            name_end: moved(span.name_end),
+            end: moved(span.end),
         }));
     }
 
@@ -162,7 +162,7 @@ impl Making {
         let name_end = self.len();
         self.text.extend_from_slice(br#"":"#);
         self.text.extend_from_slice(value);
-        self.places.push(Place { start, name_end, end: self.len() });
+        self.spans.push(Span { start, name_end, end: self.len() });
     }
 
     fn comma(&mut self) {

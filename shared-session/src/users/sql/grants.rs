@@ -127,8 +127,8 @@ impl SqlUsers {
         let rights = needed(&tables)?;
         let Some(key) = tables.key(id) else { return Ok(false) };
         let named = rights.groups_named(self.dialect());
-        let place = Place::of_user(&tables, &rights.user_groups, "group_id", named);
-        self.write(&key, &place, [(place.add(), add), (place.remove(), remove)]).await
+        let grants = GrantTable::of_user(&tables, &rights.user_groups, "group_id", named);
+        self.write(&key, &grants, [(grants.add(), add), (grants.remove(), remove)]).await
     }
 
     /// Grants the user the permissions in `add` and revokes those in `remove`; returns whether the user exists. All
@@ -147,8 +147,8 @@ impl SqlUsers {
         let rights = needed(&tables)?;
         let Some(key) = tables.key(id) else { return Ok(false) };
         let named = rights.permissions_named(self.dialect());
-        let place = Place::of_user(&tables, &rights.user_permissions, "permission_id", named);
-        self.write(&key, &place, [(place.add(), add), (place.remove(), remove)]).await
+        let grants = GrantTable::of_user(&tables, &rights.user_permissions, "permission_id", named);
+        self.write(&key, &grants, [(grants.add(), add), (grants.remove(), remove)]).await
     }
 
     /// Creates the group if it is missing, and gives it exactly these permissions. Unknown names are ignored. One round
@@ -163,9 +163,9 @@ impl SqlUsers {
         check_name(name)?;
         let group = &rights.group;
         self.run(&format!("INSERT INTO {group} (name) VALUES ($1) ON CONFLICT DO NOTHING"), &[name]).await?;
-        let place =
+        let grants =
             rights.permissions_of("name = $1", &format!("(SELECT id FROM {group} WHERE name = $1)"), self.dialect());
-        self.write(name, &place, [(place.remove_others(), permissions), (place.add(), permissions)]).await.map(drop)
+        self.write(name, &grants, [(grants.remove_others(), permissions), (grants.add(), permissions)]).await.map(drop)
     }
 
     /// Adds the permission `app.codename` for a model of that app, if it is missing, as Django does for its models
@@ -215,10 +215,10 @@ impl SqlUsers {
     pub(super) async fn write(
         &self,
         key: &str,
-        place: &Place<'_>,
+        grants: &GrantTable<'_>,
         statements: [(String, &BTreeSet<String>); 2],
     ) -> Result<bool, Error> {
-        let (lock, exists) = (place.lock(self.dialect()), place.exists());
+        let (lock, exists) = (grants.lock(self.dialect()), grants.exists());
         let statements = statements
             .map(|(sql, names)| (sql, serde_json::Value::from_iter(names.iter().map(String::as_str)).to_string()));
         let found: i64 = on_connection!(self, Write, |connection, keeps| {
@@ -241,8 +241,8 @@ impl SqlUsers {
     }
 }
 
-/// The place where the items of an owner (`$1`) are stored; a JSON array (`$2`) names some of the items.
-pub(super) struct Place<'a> {
+/// Where the items of an owner (`$1`) are stored; a JSON array (`$2`) names some of the items.
+pub(super) struct GrantTable<'a> {
     table: &'a str,
     /// The column for the owner, as SQL.
     column: String,
@@ -258,7 +258,7 @@ pub(super) struct Place<'a> {
     row: String,
 }
 
-impl<'a> Place<'a> {
+impl<'a> GrantTable<'a> {
     fn of_user(tables: &Tables, membership: &'a Membership, other: &'static str, named: String) -> Self {
         let Membership { table, user } = membership;
         Self {
@@ -333,8 +333,8 @@ impl Rights {
     }
 
     /// The permissions of the group with this `id`; `is_group` finds it among the groups. Both use `$1`.
-    pub(super) fn permissions_of(&self, is_group: &str, id: &str, dialect: Dialect) -> Place<'_> {
-        Place {
+    pub(super) fn permissions_of(&self, is_group: &str, id: &str, dialect: Dialect) -> GrantTable<'_> {
+        GrantTable {
             table: &self.group_permissions,
             column: "group_id".to_owned(),
             is_owner: format!("group_id = {id}"),

@@ -8,7 +8,7 @@ async fn contract_over_every_route(kind: RedisKind) {
     let unix = RedisStore::connect_with(&redis.unix_url(), &patient()).await.unwrap();
     let mut suites = vec![tokio::spawn(store_contract(tcp)), tokio::spawn(store_contract(unix))];
     #[cfg(feature = "deadpool")]
-    suites.push(tokio::spawn(store_contract(RedisStore::from_pool_with(pool(&redis.url()), &patient()))));
+    suites.push(tokio::spawn(store_contract(RedisStore::from_pool(pool(&redis.url()), &patient()))));
     for suite in suites {
         suite.await.unwrap();
     }

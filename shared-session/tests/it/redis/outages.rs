@@ -12,7 +12,7 @@ async fn a_killed_server_fails_at_once_and_a_restarted_one_answers_the_next_call
     let mut stores = vec![connect(&redis).await];
     stores.push(RedisStore::connect_with(&redis.unix_url(), &patient()).await.unwrap());
     #[cfg(feature = "deadpool")]
-    stores.push(RedisStore::from_pool_with(pool(&redis.url()), &patient()));
+    stores.push(RedisStore::from_pool(pool(&redis.url()), &patient()));
     for store in &mut stores {
         store.load(KEY).await.unwrap();
         redis.kill();
@@ -51,7 +51,7 @@ async fn a_hanging_server_makes_reads_fail_and_writes_undecided() {
     let redis = Redis::start(RedisKind::New);
     let mut stores = vec![RedisStore::connect_with(&redis.url(), &impatient()).await.unwrap()];
     #[cfg(feature = "deadpool")]
-    stores.push(RedisStore::from_pool_with(pool(&redis.url()), &impatient()));
+    stores.push(RedisStore::from_pool(pool(&redis.url()), &impatient()));
     for store in stores {
         let _ = store.delete(KEY, None).await.unwrap();
         redis.pause();
@@ -337,7 +337,7 @@ fn a_store_outlives_the_runtime_that_made_it() {
 async fn a_connection_of_a_pool_to_what_has_become_a_replica_is_not_put_back() {
     let redis = Redis::start(RedisKind::Old);
     let pool = pool(&redis.url());
-    let store = RedisStore::from_pool_with(pool.clone(), &patient());
+    let store = RedisStore::from_pool(pool.clone(), &patient());
     assert_eq!(store.load(KEY).await.unwrap(), None);
     redis.cli(&["LPUSH", "test:list", "an element"]);
     assert_eq!(store.load("test:list").await.unwrap_err().kind(), ErrorKind::Unreadable);

@@ -44,7 +44,7 @@ async fn every_write_waits_and_no_read_that_finds_something() {
         let (primary, replica) = pair(kind, &[]);
         let mut stores = vec![RedisStore::connect_with(&primary.url(), &waiting()).await.unwrap()];
         #[cfg(feature = "deadpool")]
-        stores.push(RedisStore::from_pool_with(contract::pool(&primary.url()), &waiting()));
+        stores.push(RedisStore::from_pool(contract::pool(&primary.url()), &waiting()));
         for store in stores {
             for _ in 0..5 {
                 // All connections detect the server's features.
@@ -87,7 +87,7 @@ async fn a_write_that_no_replica_confirms_is_an_error_and_not_looked_up() {
         let config = patient().with_replicas(1, Duration::from_millis(50));
         let mut stores = vec![RedisStore::connect_with(&primary.url(), &config).await.unwrap()];
         #[cfg(feature = "deadpool")]
-        stores.push(RedisStore::from_pool_with(contract::pool(&primary.url()), &config));
+        stores.push(RedisStore::from_pool(contract::pool(&primary.url()), &config));
         replica.pause();
         for store in &stores {
             // Repeated, because neither an older write nor a delete of nothing may count as the confirmation.

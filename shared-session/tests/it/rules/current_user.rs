@@ -45,7 +45,7 @@ pub(super) async fn signed_in(fleet: &Fleet, users: &SqlUsers, name: &str) -> Br
 }
 
 pub(super) async fn name(fleet: &Fleet, browser: &Browser) -> Option<String> {
-    fleet.request(browser).user().await.unwrap().map(|user| user.username)
+    fleet.request(browser).load().await.unwrap().user().await.unwrap().map(|user| user.username)
 }
 
 #[tokio::test]
@@ -126,7 +126,10 @@ async fn the_database_is_asked_once_a_request_and_only_for_signed_in_visitors() 
     assert!(session.user().await.unwrap().is_some());
     pool.close().await;
     assert!(session.user().await.unwrap().is_some(), "the first answer is kept");
-    assert!(fleet.request(&Browser::default()).user().await.unwrap().is_none(), "there is no user to look up");
+    assert!(
+        fleet.request(&Browser::default()).load().await.unwrap().user().await.unwrap().is_none(),
+        "there is no user to look up"
+    );
 }
 
 #[tokio::test]
@@ -135,7 +138,7 @@ async fn a_database_that_is_down_is_503_and_never_anonymous() {
     let browser = signed_in(&fleet, &users, "ann").await;
     pool.close().await;
     let handle = fleet.request(&browser);
-    assert_eq!(handle.user().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(handle.load().await.unwrap().user().await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Unavailable), "even if the handler swallows it");
 }
 
@@ -145,11 +148,11 @@ async fn a_session_store_that_is_down_is_503_and_never_anonymous() {
     let browser = signed_in(&fleet, &users, "ann").await;
     fleet.faults().set_down(true);
     let handle = fleet.request(&browser);
-    assert_eq!(handle.user().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    assert_eq!(handle.load().await.unwrap_err().kind(), ErrorKind::Unavailable);
     let outcome = fleet.finish(&handle).await;
     assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
     let other = Arc::new(fleet.request(&Browser::default()));
-    assert!(other.user().await.unwrap().is_none(), "visitors without a cookie are unaffected");
+    assert!(other.load().await.unwrap().user().await.unwrap().is_none(), "visitors without a cookie are unaffected");
 }
 
 #[tokio::test]

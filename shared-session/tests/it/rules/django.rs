@@ -374,22 +374,25 @@ async fn sessions_that_django_signed_in_are_listed_and_revoked_once_they_were_se
     let entries = [(id, id_json.as_str()), (backend, backend_json.as_str()), ("_auth_user_hash", hash.as_str())];
     let other = made_by_django(&fleet, &entries).await;
     fleet.faults().fail_next("index_add", Fault::Refused);
-    assert!(fleet.request(&other).user().await.unwrap().is_some(), "the next request repeats a failed operation");
+    assert!(
+        fleet.request(&other).load().await.unwrap().user().await.unwrap().is_some(),
+        "the next request repeats a failed operation"
+    );
     assert_eq!(fleet.manager.sessions_of(&identity.user_id).await.unwrap().len(), 1);
-    assert!(fleet.request(&other).user().await.unwrap().is_some());
+    assert!(fleet.request(&other).load().await.unwrap().user().await.unwrap().is_some());
     let sessions = fleet.manager.sessions_of(&identity.user_id).await.unwrap();
     assert_eq!(sessions.len(), 2);
     fleet.store.take_calls();
-    assert!(fleet.request(&other).user().await.unwrap().is_some());
+    assert!(fleet.request(&other).load().await.unwrap().user().await.unwrap().is_some());
     assert!(!fleet.store.take_calls().contains(&"index_add"), "once is enough");
 
     let handle = fleet.load(&other).await.1.handle().unwrap();
     assert!(!fleet.manager.revoke(Some("999"), &handle).await.unwrap());
     assert!(fleet.manager.revoke(Some(&identity.user_id), &handle).await.unwrap());
-    assert!(fleet.request(&other).user().await.unwrap().is_none());
+    assert!(fleet.request(&other).load().await.unwrap().user().await.unwrap().is_none());
     let handle = fleet.load(&ann).await.1.handle().unwrap();
     assert!(fleet.manager.revoke(None, &handle).await.unwrap());
-    assert!(fleet.request(&ann).user().await.unwrap().is_none());
+    assert!(fleet.request(&ann).load().await.unwrap().user().await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -408,7 +411,10 @@ async fn a_hash_under_an_earlier_key_is_renewed_in_place() {
     let outcome = rotated.finish(&request).await;
     assert_eq!((kind(&outcome), outcome.set_cookie()), (None, None));
     let new = with_keys(SecretKeys::django("new").unwrap());
-    assert!(new.request(&browser).user().await.unwrap().is_some(), "the earlier key is no longer needed");
+    assert!(
+        new.request(&browser).load().await.unwrap().user().await.unwrap().is_some(),
+        "the earlier key is no longer needed"
+    );
 }
 
 #[tokio::test]
@@ -424,7 +430,7 @@ async fn a_session_whose_request_was_dropped_before_it_was_listed_is_listed_by_t
     fleet.faults().fail_next("index_add", Fault::Hangs);
     {
         let request = fleet.request(&browser);
-        let dropped = request.user();
+        let dropped = async { request.load().await.unwrap().user().await };
         tokio::select! {
             biased;
             _ = dropped => panic!("the request waits for the store"),

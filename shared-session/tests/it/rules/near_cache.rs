@@ -402,7 +402,7 @@ async fn marks_that_do_not_match_are_looked_up_in_the_store() {
     service.keep(&browser).await;
     users.set_password(&ann.id, "another horse").await.unwrap();
     service.loads();
-    assert!(service.request(&browser).user().await.unwrap().is_none());
+    assert!(service.request(&browser).load().await.unwrap().user().await.unwrap().is_none());
     assert_eq!(service.loads(), 1, "once more, past the near cache");
 }
 
@@ -433,7 +433,7 @@ async fn a_near_cache_without_announcements_or_expiry_is_refused() {
     let refused = SessionManager::new(MemoryStore::new()).with_near_cache(NearCache::new()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config);
     let pool = deadpool_redis::Config::from_url(redis.url()).builder().unwrap().build().unwrap();
-    let pooled = RedisStore::from_pool(pool);
+    let pooled = RedisStore::from_pool(pool, &RedisConfig::new());
     let refused = SessionManager::new(pooled).with_near_cache(NearCache::new()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Config);
 }

@@ -51,7 +51,7 @@ async fn story() -> (Fleet, Vec<String>) {
     note(&browser);
     fleet.serve(&mut browser, |session| session.login(&user).unwrap()).await;
     note(&browser);
-    assert!(fleet.request(&browser).user().await.unwrap().is_some());
+    assert!(fleet.request(&browser).load().await.unwrap().user().await.unwrap().is_some());
     fleet.memory.advance(IDLE / 2);
     fleet.serve(&mut browser, |_| {}).await;
 

@@ -74,7 +74,7 @@ async fn signed_in(fleet: &Fleet, accounts: &Accounts, name: &str) -> Browser {
 }
 
 async fn name(fleet: &Fleet, browser: &Browser) -> Option<&'static str> {
-    fleet.request(browser).user_as::<Account>().await.unwrap().map(|account| account.name)
+    fleet.request(browser).load().await.unwrap().user_as::<Account>().await.unwrap().map(|account| account.name)
 }
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn users_of_another_type_are_an_error_that_names_both_and_never_an_anonymo
     };
     for browser in [&browser, &Browser::default()] {
         let handle = fleet.request(browser);
-        is_told(handle.user().await.unwrap_err());
+        is_told(handle.load().await.unwrap().user().await.unwrap_err());
         assert_eq!(kind(&fleet.finish(&handle).await), Some(ErrorKind::Config), "even if the handler swallows it");
     }
     is_told(fleet.load(&browser).await.1.require_user().await.unwrap_err());

@@ -132,7 +132,7 @@ fn request(fleet: &Fleet, browser: &Browser, method: &str) -> LazySession {
 }
 
 async fn name(fleet: &Fleet, browser: &Browser) -> Option<String> {
-    request(fleet, browser, "GET").user().await.unwrap().map(|user| user.username)
+    request(fleet, browser, "GET").load().await.unwrap().user().await.unwrap().map(|user| user.username)
 }
 
 /// A fleet with a table, and a signed-in user whose row is cached.
@@ -151,7 +151,7 @@ async fn a_page_asks_the_table_once_in_five_seconds() {
     let other = signed_in(&fleet, &table.ann()).await;
     for method in ["GET", "HEAD", "OPTIONS", "GET"] {
         for browser in [&browser, &other] {
-            assert!(request(&fleet, browser, method).user().await.unwrap().is_some(), "{method}");
+            assert!(request(&fleet, browser, method).load().await.unwrap().user().await.unwrap().is_some(), "{method}");
         }
     }
     assert_eq!(table.asked(), 0);
@@ -256,7 +256,7 @@ async fn changes_and_checks_of_rights_read_the_table() {
         table.change_elsewhere(|user| user.is_active = true);
         assert!(name(&fleet, &browser).await.is_some());
         table.change_elsewhere(|user| user.is_active = false);
-        assert!(request(&fleet, &browser, method).user().await.unwrap().is_none(), "{method}");
+        assert!(request(&fleet, &browser, method).load().await.unwrap().user().await.unwrap().is_none(), "{method}");
     }
     // A row read by one request counts for all.
     assert_eq!(name(&fleet, &browser).await, None);
@@ -310,7 +310,8 @@ async fn an_outage_of_the_database_is_noticed_when_the_row_is_too_old_and_is_nev
     let (fleet, table, browser) = kept().await;
     table.set_down(true);
     assert!(name(&fleet, &browser).await.is_some());
-    let failed = async |method| request(&fleet, &browser, method).user().await.unwrap_err().kind();
+    let failed =
+        async |method| request(&fleet, &browser, method).load().await.unwrap().user().await.unwrap_err().kind();
     assert_eq!(failed("POST").await, ErrorKind::Unavailable);
     tokio::time::advance(AGE).await;
     assert_eq!(failed("GET").await, ErrorKind::Unavailable);
@@ -346,7 +347,7 @@ async fn every_change_through_sql_users_or_a_clone_counts_at_once() {
     for by in [&users, &earlier] {
         let before = users.find(id).await.unwrap().unwrap();
         let browser = signed_in(&fleet, &before).await;
-        let seen = async || request(&fleet, &browser, "GET").user().await.unwrap();
+        let seen = async || request(&fleet, &browser, "GET").load().await.unwrap().user().await.unwrap();
         assert_eq!(seen().await, Some(before));
         by.set_staff(id, true).await.unwrap();
         assert!(seen().await.unwrap().is_staff);
@@ -454,8 +455,8 @@ async fn same_answers(steps: Vec<Step>) {
             }
             Step::Ask(browser) => {
                 let Some(browser) = browsers.iter().rev().nth(browser) else { continue };
-                let answer = request(&with, browser, "GET").user().await.unwrap();
-                assert_eq!(answer, request(&without, browser, "GET").user().await.unwrap());
+                let answer = request(&with, browser, "GET").load().await.unwrap().user().await.unwrap();
+                assert_eq!(answer, request(&without, browser, "GET").load().await.unwrap().user().await.unwrap());
             }
             Step::SetPassword(user) => drop(cached.set_password(&ids[user], "another").await.unwrap()),
             Step::SetActive(user, active) => drop(cached.set_active(&ids[user], active).await.unwrap()),

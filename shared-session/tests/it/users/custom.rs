@@ -17,6 +17,7 @@ on_both! {
     a_table_without_the_column_to_sign_in_with_says_what_it_has
     flags_may_have_other_names
     a_name_may_be_a_number
+    names_and_times_may_have_other_columns
 }
 
 /// As in Django's documentation: `AbstractBaseUser`, no `PermissionsMixin`, `USERNAME_FIELD = "email"`.
@@ -194,6 +195,25 @@ async fn flags_may_have_other_names(database: &Database) {
     assert!(root.is_staff && root.is_superuser && root.is_active);
     assert!(users.set_active(&root.id, false).await.unwrap());
     assert_eq!(users.verify("root", "right").await.unwrap(), None);
+}
+
+async fn names_and_times_may_have_other_columns(database: &Database) {
+    database
+        .run(&format!(
+            "CREATE TABLE member (id {}, username text NOT NULL, password text NOT NULL, given text, family text,
+                since {time}, seen {time});
+            INSERT INTO member VALUES (7, 'ann', '!', 'Ann', 'Lee', '2024-02-29 12:00:00', NULL)",
+            database.pick("integer PRIMARY KEY", "serial PRIMARY KEY"),
+            time = database.pick("datetime", "timestamp with time zone"),
+        ))
+        .await;
+    let table = UserTable::new("member").with_name_columns("given", "family").with_time_columns("since", "seen");
+    let users = database.connect().await.with_django_tables(table).await.unwrap();
+    let ann = users.find("7").await.unwrap().unwrap();
+    assert_eq!((ann.first_name.as_str(), ann.last_name.as_str()), ("Ann", "Lee"));
+    assert_eq!((ann.date_joined, ann.last_login), (Some(1_709_208_000), None));
+    assert!(users.record_login("7").await.unwrap());
+    assert!(users.find("7").await.unwrap().unwrap().last_login > ann.date_joined);
 }
 
 async fn a_name_may_be_a_number(database: &Database) {

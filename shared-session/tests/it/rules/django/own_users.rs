@@ -30,7 +30,7 @@ fn fleet_with_accounts() -> (Fleet, Accounts) {
 }
 
 async fn name(fleet: &Fleet, browser: &Browser) -> Option<&'static str> {
-    fleet.request(browser).user_as::<Account>().await.unwrap().map(|account| account.name)
+    fleet.request(browser).load().await.unwrap().user_as::<Account>().await.unwrap().map(|account| account.name)
 }
 
 #[tokio::test]
