@@ -4,7 +4,7 @@
 //! Django request that began before the end can bring the session back. Where that can happen, an ended session leaves
 //! a tombstone, and a request that finds a session under a tombstone deletes it again.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use bytes::Bytes;
 
@@ -109,14 +109,14 @@ impl Core {
 
     /// Ends the session at `place`, which was seen as `loaded`. Returns whether it existed.
     pub(crate) async fn end_at(&self, place: &Place, loaded: &Record, mark: Tombstone) -> Result<bool, Error> {
-        let _: bool = self.bury(place, mark).await;
+        let _: bool = self.bury(place, mark, loaded.head.limits.idle).await;
         self.delete(&place.key, loaded.ownership(), loaded).await
     }
 
     /// Ends the session at `place`, which belongs to the caller, whatever its content. Fails if it belongs to another
     /// cookie by now.
     pub(crate) async fn end_owned(&self, place: &Place, owned: &Ownership) -> Result<(), Error> {
-        let _: bool = self.bury(place, Tombstone::Ended).await;
+        let _: bool = self.bury(place, Tombstone::Ended, self.lifetime.idle()).await;
         match self.store.delete(&place.key, owned.seen()).await? {
             Deleted::Done | Deleted::Gone => Ok(()),
             Deleted::Conflict(_) => Err(stale()),
@@ -125,10 +125,12 @@ impl Core {
 
     /// Writes the tombstone. The deletion that follows ends the session, so a sign-out works even if the store cannot
     /// take the tombstone (out of memory, say). Returns false if there was one already.
-    pub(crate) async fn bury(&self, place: &Place, mark: Tombstone) -> bool {
+    ///
+    /// `idle` is the session's time without use, which may be one of its own.
+    pub(crate) async fn bury(&self, place: &Place, mark: Tombstone, idle: Duration) -> bool {
         let Some(key) = self.profile.tombstone_key(place) else { return true };
-        // A program that restores the session saw it before its end, and writes it with the idle lifetime at most.
-        let ttl = self.lifetime.idle().saturating_mul(2);
+        // A program that restores the session saw it before its end, and writes it with one of these lifetimes.
+        let ttl = self.lifetime.idle().max(idle).saturating_mul(2);
         self.store.create(&key, mark.to_text().into(), ttl).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "an ended session has no tombstone; another program may bring it back");
             true

@@ -46,7 +46,7 @@ impl Core {
             }
             let seen = base.version();
             let current = match self.store.delete(&old.key, Some(&seen)).await {
-                Ok(Deleted::Done) if self.bury(&old, Tombstone::Moved(now)).await => {
+                Ok(Deleted::Done) if self.bury(&old, Tombstone::Moved(now), base.head.limits.idle).await => {
                     self.unindex(&base, &old).await;
                     self.stats.commits.add_one();
                     tracing::Span::current().record("attempts", attempt + 1);
