@@ -64,14 +64,14 @@ impl Core {
 
     /// Ends the session at `place`, which was seen as `loaded`. Returns whether it existed.
     pub(crate) async fn end_at(&self, place: &Place, loaded: &Record, mark: Tombstone) -> Result<bool, Error> {
-        let _: bool = self.bury(place, mark).await;
+        let _: bool = self.bury(place, mark, loaded.head.limits.idle).await;
         self.delete(&place.key, loaded.ownership(), loaded).await
     }
 
     /// Ends the session at `place`, which belongs to the caller, whatever its content. Fails if it belongs to another
     /// cookie by now.
     pub(crate) async fn end_owned(&self, place: &Place, owned: &Ownership) -> Result<(), Error> {
-        let _: bool = self.bury(place, Tombstone::Ended).await;
+        let _: bool = self.bury(place, Tombstone::Ended, self.lifetime.idle()).await;
         match self.store.delete(&place.key, owned.seen()).await? {
             Deleted::Done | Deleted::Gone => Ok(()),
             Deleted::Conflict(_) => Err(stale()),

@@ -194,12 +194,14 @@ impl SessionManager {
     /// session or costs the extra reads.
     ///
     /// The limit is exact even for simultaneous sign-ins: fifty sign-ins with a limit of three leave three. In Django's
-    /// profiles the age of a session whose sign-in is not [dated](crate::Session::authenticated_at) counts from its start, and
-    /// simultaneous sign-ins may exceed the limit. Sessions that another program signed in count once a service with this library has seen them.
+    /// profiles the age of a session whose sign-in is not [dated](crate::Session::authenticated_at) counts from its
+    /// start, and simultaneous sign-ins may exceed the limit. Sessions that another program signed in count once a
+    /// service with this library has seen them.
     ///
     /// Costs a sign-in one read of the user's index, and one round trip for each session if the index holds more than
-    /// the limit. [`Refuse`](SessionLimit::Refuse) adds one read before the sign-in. Not for `DjangoDbStore`, which has
-    /// no index and reads all sessions.
+    /// the limit. [`Refuse`](SessionLimit::Refuse) adds one read before the sign-in and, at the limit, one SELECT,
+    /// because sessions that a new password has ended do not count. Not for `DjangoDbStore`, which has no index and
+    /// reads all sessions.
     ///
     /// ```
     /// # use shared_session::{Identity, SessionLimit, SessionManager, store::MemoryStore};

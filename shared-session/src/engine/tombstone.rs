@@ -4,6 +4,8 @@
 //! Django request that began before the end can bring the session back. Where that can happen, an ended session leaves
 //! a tombstone, and a request that finds a session under a tombstone deletes it again.
 
+use std::time::Duration;
+
 use crate::{engine::core::Core, error::Error, log_limit::LogLimit, record::Place, store::StoreTime};
 
 /// The mark of a session that has ended.
@@ -39,10 +41,12 @@ impl Core {
 
     /// Writes the tombstone. The deletion that follows ends the session, so a sign-out works even if the store cannot
     /// take the tombstone (out of memory, say). Returns false if there was one already.
-    pub(crate) async fn bury(&self, place: &Place, mark: Tombstone) -> bool {
+    ///
+    /// `idle` is the session's time without use, which may be one of its own.
+    pub(crate) async fn bury(&self, place: &Place, mark: Tombstone, idle: Duration) -> bool {
         let Some(key) = self.profile.tombstone_key(place) else { return true };
-        // A program that restores the session saw it before its end, and writes it with the idle lifetime at most.
-        let ttl = self.lifetime.idle().saturating_mul(2);
+        // A program that restores the session saw it before its end, and writes it with one of these lifetimes.
+        let ttl = self.lifetime.idle().max(idle).saturating_mul(2);
         self.store.create(&key, mark.to_text().into(), ttl).await.unwrap_or_else(|error| {
             static LIMIT: LogLimit = LogLimit::new();
             if let Some(left_out) = LIMIT.line() {

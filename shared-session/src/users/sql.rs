@@ -42,7 +42,7 @@ mod schema;
 mod tables;
 mod user_table;
 
-use column::Dialect;
+use column::{Dialect, Kind};
 #[cfg(feature = "sqlite")]
 use failure::{failed, within};
 pub use grants::{Group, Permission};
@@ -278,7 +278,9 @@ impl SqlUsers {
 
     /// The user with exactly this name; `None` if several users have it.
     async fn named(&self, tables: &Tables, name: &str) -> Result<Option<User>, Error> {
-        let Some(stored) = tables.name.stored(name) else { return Ok(None) };
+        // A number has one spelling: a throttle would count those of `01` and `1` separately.
+        let is_spelled = |stored: &String| tables.name.kind != Kind::Number || stored == name;
+        let Some(stored) = tables.name.stored(name).filter(is_spelled) else { return Ok(None) };
         let mut users = self.found(tables, &tables.find_by_name, &stored).await?;
         if users.len() > 1 {
             tracing::warn!("several users have the same name, so none of them can sign in with it");

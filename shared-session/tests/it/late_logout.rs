@@ -1,9 +1,6 @@
 //! A sign-out with a cookie that was just replaced, in the stores that services use.
 
-use shared_session::{
-    Close, Ending, ErrorKind, Identity, Session, SessionManager,
-    store::SessionStore,
-};
+use shared_session::{Close, Ending, ErrorKind, Identity, Session, SessionManager, store::SessionStore};
 
 use crate::backends::on_every_store;
 

@@ -13,7 +13,7 @@ use crate::{
         write::written::Written,
     },
     error::{Error, ErrorKind},
-    record::{Place, Record, id::Token},
+    record::{Identity, Place, Record, id::Token},
     store::StoreTime,
 };
 
@@ -39,12 +39,13 @@ impl Core {
             Some(SessionEnd::Cookies(tokens)) => tokens,
             None => &[],
         };
-        let Some(user_id) = login.as_ref().map(|identity| identity.user_id.as_str()) else { return Ok(()) };
-        let places = self.places_of(user_id).await?;
+        let Some(identity) = login else { return Ok(()) };
+        let places = self.places_of(&identity.user_id).await?;
         if places.len() < limit.most() {
             return Ok(());
         }
-        let sessions = self.records_of(user_id, places).await?;
+        let mut sessions = self.records_of(&identity.user_id, places).await?;
+        self.leave_out_revoked(&mut sessions, identity).await?;
         let replaced: Vec<_> = ended.iter().chain(own).map(|token| self.profile.place(token)).collect();
         let others = sessions.iter().filter(|(place, _)| !replaced.contains(place)).count();
         if others < limit.most() { Ok(()) } else { Err(too_many()) }
@@ -56,13 +57,16 @@ impl Core {
         let (Some(limit), Some((token, record))) = (self.session_limit, &written.session) else {
             return Ok(Room::Found);
         };
-        let Some(user_id) = record.user_id() else { return Ok(Room::Found) };
-        let places = self.places_of(user_id).await?;
+        let Some(identity) = &record.head.user else { return Ok(Room::Found) };
+        let places = self.places_of(&identity.user_id).await?;
         if places.len() <= limit.most() {
             return Ok(Room::Found);
         }
         let own = self.profile.place(token);
-        let mut sessions = self.records_of(user_id, places).await?;
+        let mut sessions = self.records_of(&identity.user_id, places).await?;
+        if matches!(limit, SessionLimit::Refuse(_)) {
+            self.leave_out_revoked(&mut sessions, identity).await?;
+        }
         let mut surplus = limit.surplus(&mut sessions, |(place, record)| signed_in(place, record));
         if self.profile.rotation_moves() && matches!(limit, SessionLimit::EndOldest(_)) {
             // Such a record holds the start of the session, which may be long before the sign-in.
@@ -91,6 +95,27 @@ impl Core {
         let mut records = self.records_at(places).await?;
         records.retain(|(_, record)| record.user_id() == Some(user_id));
         Ok(records)
+    }
+
+    /// Leaves out the sessions that the user's row has ended, by a new password or a raised epoch: their records remain,
+    /// but nobody can sign out of them. One SELECT, if there is a table of users.
+    #[cfg(feature = "users")]
+    async fn leave_out_revoked(
+        &self,
+        sessions: &mut Vec<(Place, Arc<Record>)>,
+        identity: &Identity,
+    ) -> Result<(), Error> {
+        let Some(users) = &self.users else { return Ok(()) };
+        if let Some(owner) = users.find(identity).await? {
+            sessions.retain(|(_, record)| record.head.user.as_ref().is_some_and(|marks| owner.holds(marks)));
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "users"))]
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "with users it asks a database")]
+    async fn leave_out_revoked(&self, _: &mut Vec<(Place, Arc<Record>)>, _: &Identity) -> Result<(), Error> {
+        Ok(())
     }
 }
 

@@ -46,13 +46,15 @@ impl Core {
                 Written { failure, ..Written::under_new_cookie(token, Arc::clone(&record), max_age) }
             };
             let current = match self.delete_seen(&old.key, Some(&base.version())).await {
-                Ok(Deleted::Done) if self.bury(&old, Tombstone::Moved(now)).await => {
+                Ok(Deleted::Done) if self.bury(&old, Tombstone::Moved(now), base.head.limits.idle).await => {
                     self.unindex(&base, &old).await;
                     return Ok(moved(None));
                 }
                 // The old record may be gone, so the browser needs the new cookie. If the old record is still there,
                 // this library refuses it under the tombstone, but Django does not.
-                Err(error) if error.is_undecided() && self.bury(&old, Tombstone::Moved(now)).await => {
+                Err(error)
+                    if error.is_undecided() && self.bury(&old, Tombstone::Moved(now), base.head.limits.idle).await =>
+                {
                     return Ok(moved(Some(error)));
                 }
                 // Under a tombstone the session had ended before, and another program had brought it back.

@@ -353,3 +353,21 @@ async fn a_sign_out_of_an_unreadable_session_whose_cookie_is_replaced_meanwhile_
     assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Stale), None));
     assert!(fleet.memory.load(&browser.key()).await.unwrap().is_some());
 }
+
+#[tokio::test]
+#[ignore = "fails: the sign-in forgets the unreadable session, so the sign-out does not end it"]
+async fn a_sign_out_after_a_sign_in_of_the_same_request_ends_an_unreadable_session() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let stored = fleet.memory.load(&browser.key()).await.unwrap().unwrap();
+    let newer = String::from_utf8(stored.to_vec()).unwrap().replacen("\"v\":1", "\"v\":2", 1);
+    let any = shared_session::store::Seen::new(stored, 0..0);
+    let _ = fleet.memory.replace(&browser.key(), &any, newer.into(), IDLE).await.unwrap();
+    let both = |session: &Session| {
+        session.login_as(user("1")).unwrap();
+        session.logout().unwrap();
+    };
+    assert!(fleet.serve(&mut browser.clone(), both).await.error().is_none());
+    assert!(fleet.memory.load(&browser.key()).await.unwrap().is_none());
+}

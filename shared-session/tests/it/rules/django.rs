@@ -450,3 +450,21 @@ async fn the_time_of_a_sign_in_is_known_although_its_client_is_not() {
     let at = fleet.load(&browser).await.1.authenticated_at();
     assert_eq!(at, Some(fleet.memory.time().await.unwrap()));
 }
+
+/// Django restores it with the lifetime that it had.
+#[tokio::test]
+async fn a_session_with_a_long_life_of_its_own_stays_ended_for_as_long() {
+    let ends: [fn(&Session); 2] = [|session| session.rotate().unwrap(), |session| session.logout().unwrap()];
+    for end in ends {
+        let fleet = fleet();
+        let browser = made_by_django(&fleet, &[("a", "1")]).await;
+        let long = 10 * IDLE;
+        fleet.serve(&mut browser.clone(), |session| session.set_expiry(Expiry::OnInactivity(long)).unwrap()).await;
+        let key = session_key(&browser);
+        let seen_by_django = stored(&fleet, &key).await.unwrap();
+        fleet.serve(&mut browser.clone(), end).await;
+        assert!(fleet.memory.create(&key, seen_by_django, long).await.unwrap());
+        fleet.memory.advance(3 * IDLE);
+        assert_eq!(fleet.get(&browser, "a").await, None);
+    }
+}

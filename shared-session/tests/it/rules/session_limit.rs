@@ -6,10 +6,20 @@ use std::{
 };
 
 use shared_session::{
-    ErrorKind, Profile, SessionLimit, audit::AuditKind, django::Django, store::SessionStore, testing::Fault,
+    ErrorKind, Profile, SessionLimit,
+    audit::AuditKind,
+    django::Django,
+    store::SessionStore,
+    testing::Fault,
+    users::{ManageUsers as _, Users as _},
 };
 
-use super::{ABSOLUTE, Browser, Fleet, conflict::rewrite, kind, lifetime, user};
+use super::{
+    ABSOLUTE, Browser, Fleet,
+    conflict::rewrite,
+    current_user::{fleet_with_users, name, signed_in},
+    kind, lifetime, user,
+};
 
 /// More than the difference between two services' estimates of the store's time.
 const MOMENT: Duration = Duration::from_secs(1);
@@ -207,4 +217,26 @@ async fn a_new_cookie_makes_no_sign_in_younger() {
         left.push(fleet.user_id(browser).await.is_some());
     }
     assert_eq!(left, [false, true, true]);
+}
+
+/// Nobody could sign out of them: the user would be locked out until they expire.
+#[tokio::test]
+async fn sessions_that_a_new_password_has_ended_take_no_place() {
+    for ends_with in ["password", "epoch"] {
+        let (fleet, users, _) = fleet_with_users().await;
+        let fleet = Fleet { manager: fleet.manager.clone().with_session_limit(SessionLimit::Refuse(2)), ..fleet };
+        for _ in 0..2 {
+            signed_in(&fleet, &users, "ann").await;
+        }
+        match ends_with {
+            "password" => drop(users.set_password("1", "another horse").await.unwrap()),
+            _ => drop(users.raise_epoch("1").await.unwrap()),
+        }
+        let browsers = [signed_in(&fleet, &users, "ann").await, signed_in(&fleet, &users, "ann").await];
+        for browser in &browsers {
+            assert_eq!(name(&fleet, browser).await.as_deref(), Some("ann"), "{ends_with}");
+        }
+        let third = signed_in(&fleet, &users, "ann").await;
+        assert_eq!(third.0, None, "{ends_with}: those from now on count");
+    }
 }

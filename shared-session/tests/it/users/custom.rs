@@ -222,7 +222,7 @@ async fn a_name_may_be_a_number(database: &Database) {
     let table = UserTable::new("member").with_username_column("number");
     let users = database.connect().await.with_django_tables(table).await.unwrap();
     assert_eq!(users.find_by_name("4711").await.unwrap().unwrap().username, "4711");
-    for nobody in ["4712", "x", "", "99999999999999999999"] {
+    for nobody in ["4712", "x", "", "99999999999999999999", "04711", "+4711", "+004711"] {
         assert_eq!(users.find_by_name(nobody).await.unwrap(), None, "{nobody}");
     }
     assert_eq!(users.list("47", 0, 9).await.unwrap().len(), 1);
