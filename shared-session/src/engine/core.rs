@@ -32,7 +32,13 @@ use crate::{
     },
     error::{Error, ErrorKind},
     keyed_semaphore::KeyedSemaphore,
-    record::{content::Record, id::Token, lifetime::Lifetime, time::StoreTime, wire_format::WireFormat},
+    record::{
+        content::Record,
+        id::Token,
+        lifetime::{Lifetime, Limits},
+        time::StoreTime,
+        wire_format::WireFormat,
+    },
     reply::OnError,
     store::StoreDyn,
 };
@@ -107,6 +113,11 @@ impl Core {
 
     pub(crate) fn decode(&self, key: &str, bytes: &Bytes, now: StoreTime) -> Result<Record, Error> {
         self.profile.decode(key, bytes, &self.lifetime, now)
+    }
+
+    /// Whether a request that only used the session has to store that.
+    pub(crate) fn touch_is_due(&self, limits: &Limits, now: StoreTime) -> bool {
+        self.lifetime.touch_is_due(limits, now, self.cookie.max_age())
     }
 
     pub(crate) async fn now(&self) -> Result<StoreTime, Error> {

@@ -12,6 +12,8 @@ use crate::{
     record::{Identity, Record, client::Client, entries::Entries, expiry::Expiry, id::Token, time::StoreTime},
 };
 
+static NO_ENTRIES: Entries = Entries::empty();
+
 /// The result of loading a session.
 #[derive(Clone, Debug)]
 pub(crate) enum Loaded {
@@ -39,11 +41,12 @@ impl Loaded {
         }
     }
 
-    pub(crate) fn entries(&self) -> Result<&Entries, Error> {
-        static EMPTY: Entries = Entries::empty();
+    fn entries(&self, intent: &Intent) -> Result<&Entries, Error> {
         match self {
             Self::Record(_, record) => Ok(&record.entries),
-            Self::Nothing { .. } | Self::Rotated(..) => Ok(&EMPTY),
+            Self::Nothing { .. } | Self::Rotated(..) => Ok(&NO_ENTRIES),
+            // A sign-in leaves an unreadable record unchanged: the edits belong to a new session.
+            Self::Unreadable(..) if matches!(intent, Intent::Login(_)) => Ok(&NO_ENTRIES),
             Self::Unreadable(..) => Err(ErrorKind::Unreadable.into()),
         }
     }
@@ -100,6 +103,16 @@ impl Draft {
     /// Whether a handler edited the session.
     pub(crate) fn is_edited(&self) -> bool {
         !self.delta.is_empty() || self.intent != Intent::Keep || self.expiry.is_some() || self.end.is_some()
+    }
+
+    /// The entries on which the edits are made.
+    pub(crate) fn entries(&self) -> Result<&Entries, Error> {
+        self.base.entries(&self.intent)
+    }
+
+    /// The edits, and the entries on which they are made.
+    pub(crate) fn edits(&mut self) -> Result<(&mut Delta, &Entries), Error> {
+        Ok((&mut self.delta, self.base.entries(&self.intent)?))
     }
 
     pub(crate) fn signs_in(&self) -> bool {

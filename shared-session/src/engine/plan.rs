@@ -16,7 +16,8 @@ use crate::{
         entries::Entries,
         expiry::Expiry,
         id::{Handle, Token},
-        lifetime::Lifetime,
+        lifetime::Limits,
+        time::StoreTime,
     },
 };
 
@@ -103,7 +104,11 @@ pub(crate) struct PendingChanges {
 }
 
 /// Turns a draft into a plan. `Ok(None)`: there is nothing to do.
-pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> Result<Option<Plan>, Error> {
+pub(crate) fn decide(
+    draft: Draft,
+    touch_is_due: impl FnOnce(&Limits, StoreTime) -> bool,
+    missed: MissedTake,
+) -> Result<Option<Plan>, Error> {
     let Draft { base, delta, intent, expiry, mut end, renew, client, loaded_at } = draft;
     let edited = !delta.is_empty();
     let address = client.address;
@@ -124,7 +129,7 @@ pub(crate) fn decide(draft: Draft, lifetime: &Lifetime, missed: MissedTake) -> R
             Some(Write::Edit(Edit { token, record, pending: pending(None), rotate: false, renew }))
         }
         (Loaded::Record(token, record), Intent::Keep) => {
-            let due = renew.is_some() || lifetime.touch_is_due(&record.head.limits, loaded_at);
+            let due = renew.is_some() || touch_is_due(&record.head.limits, loaded_at);
             due.then_some(Write::Touch { token, record, renew })
         }
         (Loaded::Nothing { refused: true } | Loaded::Rotated(..), _) if edited || end.is_some() => return Err(stale()),

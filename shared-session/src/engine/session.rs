@@ -74,7 +74,7 @@ impl Session {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn names(&self) -> Result<Vec<String>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.names(open.draft.base.entries()?)))
+        self.0.with(|open| Ok(open.draft.delta.names(open.draft.entries()?)))
     }
 
     /// Whether there is an entry `name`, even if its value is `null`. No I/O.
@@ -82,7 +82,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn contains(&self, name: impl EntryName) -> Result<bool, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name.entry_name()).is_some()))
+        self.0.with(|open| Ok(open.draft.delta.get(open.draft.entries()?, name.entry_name()).is_some()))
     }
 
     /// Whether there are no entries. A signed-in session may be empty, because its user is not an entry. No I/O.
@@ -192,7 +192,7 @@ impl Session {
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn remove(&self, name: impl EntryName) -> Result<(), Error> {
         self.0.with(|open| {
-            open.draft.base.entries()?;
+            open.draft.entries()?;
             open.draft.delta.remove(name.entry_name());
             Ok(())
         })
@@ -220,7 +220,8 @@ impl Session {
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn clear(&self) -> Result<(), Error> {
         self.0.with(|open| {
-            open.draft.delta.clear(open.draft.base.entries()?);
+            let (edits, entries) = open.draft.edits()?;
+            edits.clear(entries);
             Ok(())
         })
     }
@@ -296,7 +297,7 @@ impl Session {
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded. [`ErrorKind::Closed`] after the response was decided.
     pub fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
         self.0.with(|open| {
-            open.draft.base.entries()?;
+            open.draft.entries()?;
             open.draft.expiry = Some(expiry.rounded());
             Ok(())
         })
@@ -309,7 +310,7 @@ impl Session {
     /// As [`set_expiry`](Self::set_expiry).
     pub fn expiry(&self) -> Result<Expiry, Error> {
         self.0.with(|open| {
-            open.draft.base.entries()?;
+            open.draft.entries()?;
             let signs_in = matches!(open.draft.intent, Intent::Login(_));
             Ok(match (open.draft.expiry, &open.draft.base) {
                 (Some(expiry), _) => expiry,
@@ -337,10 +338,6 @@ impl Session {
         self.0.with(|open| {
             open.draft.intent = Intent::Login(identity);
             open.draft.expiry = expiry;
-            if matches!(open.draft.base, Loaded::Unreadable(..)) {
-                // The unreadable record stays unchanged; later edits belong to the new session.
-                open.draft.base = Loaded::Nothing { refused: false };
-            }
             #[cfg(feature = "users")]
             {
                 open.user = None;
@@ -372,7 +369,7 @@ impl Session {
     /// As [`get`](Self::get).
     pub fn identity(&self) -> Result<Option<Identity>, Error> {
         self.0.with(|open| {
-            open.draft.base.entries()?;
+            open.draft.entries()?;
             Ok(match (&open.draft.intent, &open.draft.base) {
                 (Intent::Login(identity), _) => Some(identity.clone()),
                 (_, Loaded::Record(_, record)) => record.head.user.clone(),
@@ -412,7 +409,7 @@ impl Session {
 
     /// The value of `name` as this request sees it.
     pub(crate) fn value(&self, name: &str) -> Result<Option<Json>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
+        self.0.with(|open| Ok(open.draft.delta.get(open.draft.entries()?, name)))
     }
 
     /// Edits `name` if this request still sees the value that was `seen`; returns whether it did. The caller's code,
@@ -424,10 +421,10 @@ impl Session {
         edit: impl FnOnce(&mut Delta, &Entries),
     ) -> Result<bool, Error> {
         self.0.with(|open| {
-            let entries = open.draft.base.entries()?;
-            let is_current = open.draft.delta.get(entries, name).as_ref() == seen;
+            let (edits, entries) = open.draft.edits()?;
+            let is_current = edits.get(entries, name).as_ref() == seen;
             if is_current {
-                edit(&mut open.draft.delta, entries);
+                edit(edits, entries);
             }
             Ok(is_current)
         })
@@ -437,7 +434,7 @@ impl Session {
     pub(crate) fn set_value(&self, name: &str, value: Json) -> Result<(), Error> {
         self.0.core.profile.check(&value).map_err(|error| error.of_entry(name))?;
         self.0.with(|open| {
-            open.draft.base.entries()?;
+            open.draft.entries()?;
             open.draft.delta.insert(name, value);
             Ok(())
         })

@@ -64,21 +64,12 @@ impl Core {
         if self.session_limit.is_some() {
             Box::pin(self.has_room(&plan)).await?;
         }
-        let ended = match plan.end {
-            None => CookieAction::Keep,
-            Some(end) => match Box::pin(self.end(end, plan.address)).await {
-                Ok(()) => CookieAction::Remove,
-                // A sign-in continues: its session is a new one.
-                Err(error) if signs_in && error.kind() == ErrorKind::Stale => CookieAction::Remove,
-                Err(error) => return Err(error),
-            },
-        };
-        let written = match &plan.write {
-            None => Ok(Written::nothing(CookieAction::Keep, None)),
+        let mut written = match &plan.write {
+            None => Written::nothing(CookieAction::Keep, None),
             Some(Write::Touch { token, record, renew }) => {
-                Ok(Box::pin(self.touch(token, Arc::clone(record), renew.clone())).await)
+                Box::pin(self.touch(token, Arc::clone(record), renew.clone())).await
             }
-            Some(Write::Create(new)) => Box::pin(self.create(new)).await,
+            Some(Write::Create(new)) => Box::pin(self.create(new)).await?,
             Some(Write::Edit(edit)) => {
                 let edited = if edit.rotate && self.profile.rotation_moves() {
                     Box::pin(self.move_to_new_key(edit)).await
@@ -87,16 +78,24 @@ impl Core {
                 };
                 match edited {
                     Err(error) if edit.pending.login.is_some() && is_lost(&error) => {
-                        Box::pin(self.create(&edit.pending)).await
+                        Box::pin(self.create(&edit.pending)).await?
                     }
-                    other => other,
+                    other => other?,
                 }
             }
         };
-        let mut written = match written {
-            Ok(written) => written,
-            Err(error) if ended == CookieAction::Keep => return Err(error),
-            Err(error) => return Ok(Written::nothing(ended, Some(error.undecided()))),
+        // A session ends after the one that replaces it is stored, so that a failure leaves the visitor with one.
+        let ended = match plan.end {
+            None => CookieAction::Keep,
+            Some(end) => match Box::pin(self.end(end, plan.address)).await {
+                Ok(()) => CookieAction::Remove,
+                // A sign-in continues: its session is a new one.
+                Err(error) if signs_in && error.kind() == ErrorKind::Stale => CookieAction::Remove,
+                Err(error) => {
+                    Box::pin(self.discard(&written)).await;
+                    return Err(error);
+                }
+            },
         };
         if signs_in && self.session_limit.is_some() {
             match Box::pin(self.keep_to_limit(&written)).await {
@@ -109,6 +108,15 @@ impl Core {
             self.tell(kind, &written, plan.address);
         }
         Ok(Written { cookie: ended.then(written.cookie), ..written })
+    }
+
+    /// Removes a session that this request has started.
+    async fn discard(&self, started: &Written) {
+        if let (CookieAction::Set(..), Some((token, record))) = (&started.cookie, &started.session) {
+            let place = self.profile.place(token);
+            let _ = self.store.delete(&place.key, None).await;
+            self.unindex(record, &place).await;
+        }
     }
 
     fn tell(&self, kind: AuditKind, written: &Written, address: Option<IpAddr>) {

@@ -159,8 +159,13 @@ impl Lifetime {
         self.touch_after == 0.0
     }
 
-    pub(crate) fn touch_is_due(&self, limits: &Limits, now: StoreTime) -> bool {
-        let share = Duration::try_from_secs_f64(limits.idle.as_secs_f64() * self.touch_after);
+    /// Whether the last use has to be stored. The browser keeps the cookie for `max_age`, and gets it again only then.
+    pub(crate) fn touch_is_due(&self, limits: &Limits, now: StoreTime, max_age: Option<Duration>) -> bool {
+        let idle = match (limits.expiry, max_age) {
+            (Expiry::Configured, Some(max_age)) => limits.idle.min(max_age),
+            _ => limits.idle,
+        };
+        let share = Duration::try_from_secs_f64(idle.as_secs_f64() * self.touch_after);
         now.since(limits.touched) >= share.unwrap_or(Duration::MAX)
     }
 }
@@ -366,9 +371,9 @@ mod tests {
     #[test]
     fn a_touch_is_due_after_its_share_of_the_idle_time() {
         let limits = started(StoreTime(0));
-        assert!(!lifetime().touch_is_due(&limits, StoreTime(999)));
-        assert!(lifetime().touch_is_due(&limits, StoreTime(1_000)));
-        assert!(lifetime().with_touch_after(0.0).touch_is_due(&limits, StoreTime(0)));
+        assert!(!lifetime().touch_is_due(&limits, StoreTime(999), None));
+        assert!(lifetime().touch_is_due(&limits, StoreTime(1_000), None));
+        assert!(lifetime().with_touch_after(0.0).touch_is_due(&limits, StoreTime(0), None));
     }
 
     #[test]
@@ -376,7 +381,11 @@ mod tests {
         let lifetime = Lifetime::default().with_idle(Duration::MAX).with_absolute(Duration::MAX);
         let limits = Limits::start(&lifetime, Expiry::OnInactivity(Duration::MAX), StoreTime(u64::MAX - 1));
         assert_eq!(limits.expires(), StoreTime(u64::MAX));
-        assert!(!lifetime.touch_is_due(&limits, StoreTime(u64::MAX)));
-        assert!(!lifetime.with_touch_after(1.0).touch_is_due(&Limits { idle: Duration::MAX, ..limits }, StoreTime(0)));
+        assert!(!lifetime.touch_is_due(&limits, StoreTime(u64::MAX), None));
+        assert!(!lifetime.with_touch_after(1.0).touch_is_due(
+            &Limits { idle: Duration::MAX, ..limits },
+            StoreTime(0),
+            None
+        ));
     }
 }

@@ -124,8 +124,11 @@ impl Attempts {
         format!("1 {} {} {}", self.count, self.last.0, self.since.0).into()
     }
 
-    /// Removes the attempts that are forgotten by `now`.
+    /// Removes the attempts that are forgotten by `now`: none before the end of a wait, which would shorten it.
     fn recovered(self, policy: Policy, now: StoreTime) -> Self {
+        if now.since(self.last) < policy.wait(self.count) {
+            return self;
+        }
         let recovery = policy.recovery.as_millis().max(1);
         let forgotten = now.since(self.since).as_millis() / recovery;
         match u32::try_from(forgotten).ok().and_then(|forgotten| self.count.checked_sub(forgotten)) {

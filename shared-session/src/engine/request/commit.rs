@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How long a response waits for a commit that its handler began and did not wait for.
-const ABANDONED: Duration = Duration::from_secs(2);
+const ABANDONED: Duration = Duration::from_secs(10);
 
 /// The decision of [`SessionManager::close`](crate::SessionManager::close).
 #[derive(Debug)]
@@ -70,7 +70,7 @@ impl RequestState {
             return done(Outcome::read(cookie.clone(), private, carried, core), ending.without_session());
         }
         self.shared().forms.note_commit(draft.signs_in());
-        match decide(draft, &core.lifetime, MissedTake::Keep) {
+        match decide(draft, |limits, now| core.touch_is_due(limits, now), MissedTake::Keep) {
             Ok(None) => done(Outcome::read(cookie.clone(), private, carried, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && self.is_reopened() => failed(no_cookie()),
             Ok(Some(plan)) => Close::Commit(Commit::new(self, Work::Write(Box::new(plan)), private)),

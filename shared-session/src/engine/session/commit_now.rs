@@ -70,7 +70,8 @@ impl Session {
         if inner.read_only {
             return if draft.is_edited() { Err(read_only()) } else { Ok(None) };
         }
-        let plan = match decide(draft.clone(), &inner.core.lifetime, MissedTake::Fail) {
+        let touch_is_due = |limits: &_, now| inner.core.touch_is_due(limits, now);
+        let plan = match decide(draft.clone(), touch_is_due, MissedTake::Fail) {
             Ok(None) => return Ok(None),
             Ok(Some(plan)) if plan.needs_cookie() && inner.is_reopened() => return Err(no_cookie()),
             Ok(Some(plan)) => plan,

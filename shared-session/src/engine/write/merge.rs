@@ -53,7 +53,7 @@ impl Core {
         for attempt in 0..ATTEMPTS {
             let now = self.now().await?;
             let Some(content) = self.edited(which, &base, edit, now)? else {
-                if self.lifetime.touch_is_due(&base.head.limits, now) {
+                if self.touch_is_due(&base.head.limits, now) {
                     return Ok(Box::pin(self.touch(&edit.token, base, None)).await);
                 }
                 return Ok(Written::kept(&edit.token, base));

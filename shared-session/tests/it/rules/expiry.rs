@@ -249,7 +249,6 @@ async fn a_session_with_a_later_end_stays_in_the_list_of_its_user_until_then() {
 }
 
 #[tokio::test]
-#[ignore = "fails: the cookie is sent again only when a share of the idle time has passed, which may be after its end"]
 async fn a_cookie_that_ends_early_lasts_as_long_as_its_session_is_used() {
     let (max_age, step) = (IDLE / 20, IDLE / 50);
     let fleet = with_max_age(Some(max_age));

@@ -85,7 +85,6 @@ async fn a_session_moves_to_no_key_that_is_taken() {
 }
 
 #[tokio::test]
-#[ignore = "fails: a lost reply to the deletion of the old key loses the whole session"]
 async fn a_lost_reply_to_the_deletion_of_the_old_key_loses_no_session() {
     for fault in [Fault::LostRequest, Fault::LostReply] {
         let fleet = fleet();
