@@ -3,7 +3,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-env interop openapi browser screenshots faults histories versions up down build logs shell-site shell-api \
 	migrate create-superuser bench compare compare-test peers peers-check peers-test capacity cost cost-check fuzz mutants lint minimal \
-	api clean
+	api docs clean
 
 EXAMPLES := -p shared-session-examples
 SECONDS ?= 600
@@ -196,6 +196,11 @@ minimal: ## Compile the crates with the oldest dependencies that they accept.
 
 api: ## Compare the public API with the last release, and with the types it may show of other crates.
 	@scripts/api
+
+docs: ## Build the documentation as docs.rs does; needs a nightly compiler.
+	@echo "== Building the documentation of the published crates as docs.rs does"
+	RUSTDOCFLAGS="--cfg docsrs -D warnings" cargo "+$${NIGHTLY:-nightly}" doc --locked --all-features --no-deps \
+		-p shared-session -p shared-session-axum -p shared-session-actix
 
 clean: ## Remove what was built, the test servers and the demo's data.
 	@echo "== Removing target/, .test-env/ and .data/"

@@ -1,9 +1,8 @@
 //! Your own user type. Sign in with `curl -c jar -d 'name=ann&password=correct horse' localhost:3000/login`, then
 //! `curl -b jar localhost:3000/`.
-
 use std::{borrow::Cow, collections::HashMap};
 
-use axum::{Form, Router, routing};
+use axum::{Form, Router, routing::get, routing::post};
 use shared_session::users::{AuthUser, PasswordHasher, Users};
 use shared_session::{Error, ErrorKind, SecretKeys, SessionManager, store::MemoryStore};
 use shared_session_axum::{CurrentUser, Rejection, Session, SessionLayer};
@@ -43,17 +42,15 @@ async fn login(session: Session, Form(form): Form<HashMap<String, String>>) -> R
     Ok("welcome\n")
 }
 
-async fn home(user: CurrentUser<Account>) -> String {
-    format!("{} of {}\n", user.name, user.city)
-}
-
 pub(crate) async fn app() -> Result<Router, Error> {
     let password = PasswordHasher::default().hash("correct horse").await?;
     let accounts = Accounts([("ann".into(), Account { name: "ann".into(), password, city: "Basel" })].into());
     let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
     let manager = SessionManager::new(MemoryStore::new()).with_users(accounts, keys);
-    let app = Router::new().route("/", routing::get(home)).route("/login", routing::post(login));
-    Ok(app.layer(SessionLayer::new(manager)))
+    Ok(Router::new()
+        .route("/", get(async |user: CurrentUser<Account>| format!("{} of {}\n", user.name, user.city)))
+        .route("/login", post(login))
+        .layer(SessionLayer::new(manager)))
 }
 
 #[tokio::main]

@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use actix_web::{
-    App,
+    App, HttpServer,
     body::MessageBody,
     http::Method,
     test::{self, TestRequest},
     web,
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{SinkExt, StreamExt, stream};
 use http_suite::programs::{self, Opened, Sent, Visitor};
-use shared_session::{SessionManager, store::MemoryStore};
+use shared_session::{SessionManager, csrf::CrossOrigin, store::MemoryStore};
 use shared_session_actix::SessionMiddleware;
+use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
 
 const KEY: &str = "a secret key of at least thirty-two bytes";
+const SOON: Duration = Duration::from_millis(5);
 
 /// A browser for the service `$app`, whose type has no name.
 macro_rules! browser {
@@ -64,9 +66,45 @@ async fn sse() {
     let manager = SessionManager::new(MemoryStore::new());
     let app = App::new()
         .app_data(web::Data::new(manager.clone()))
-        .app_data(web::Data::new(Duration::from_millis(5)))
+        .app_data(web::Data::new(SOON))
         .configure(crate::programs::sse::routes)
         .wrap(SessionMiddleware::new(manager));
     let app = test::init_service(app).await;
     http_suite::within_limit(programs::sse(browser!(app))).await;
+}
+
+#[actix_web::test]
+async fn websocket() {
+    http_suite::within_limit(websocket_does_what_it_says()).await;
+}
+
+async fn websocket_does_what_it_says() {
+    let (own, manager) = ("http://localhost:3001", SessionManager::new(MemoryStore::new()));
+    let pages = CrossOrigin::new([own]).unwrap();
+    let routes =
+        move |app: &mut web::ServiceConfig| crate::programs::websocket::routes(app, &manager, pages.clone(), SOON);
+    let app = test::init_service(App::new().configure(routes.clone())).await;
+    let mut browser = browser!(app);
+    assert_eq!(browser.post("/login").await, 200);
+    let server = HttpServer::new(move || App::new().configure(routes.clone())).workers(1).disable_signals();
+    let server = server.bind("127.0.0.1:0").unwrap();
+    let url = format!("ws://{}/socket", server.addrs()[0]);
+    tokio::spawn(server.run());
+    let connect = async |cookie: &str, origin: &str| {
+        let mut request = url.as_str().into_client_request().unwrap();
+        request.headers_mut().insert("cookie", cookie.parse().unwrap());
+        request.headers_mut().insert("origin", origin.parse().unwrap());
+        tokio_tungstenite::connect_async(request).await
+    };
+    assert!(connect("", own).await.is_err(), "no user is signed in");
+    assert!(connect(&browser.cookie(), "https://evil.example").await.is_err(), "a page of another site");
+    let (mut socket, _) = connect(&browser.cookie(), own).await.unwrap();
+    assert_eq!(browser.post("/login").await, 200, "the cookie has changed");
+    // Between the two it has checked the session.
+    for text in ["hello", "hello again"] {
+        socket.send(Message::text(text)).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text(text));
+    }
+    assert_eq!(browser.post("/logout").await, 200);
+    assert!(matches!(socket.next().await.unwrap().unwrap(), Message::Close(_)));
 }

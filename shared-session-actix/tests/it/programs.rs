@@ -9,3 +9,5 @@ pub(crate) mod forms;
 pub(crate) mod login;
 #[path = "../../examples/actix_sse.rs"]
 pub(crate) mod sse;
+#[path = "../../examples/actix_websocket.rs"]
+pub(crate) mod websocket;

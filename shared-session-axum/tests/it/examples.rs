@@ -163,8 +163,11 @@ async fn websocket_does_what_it_says() {
     assert!(connect(&browser.cookie(), "https://evil.example").await.is_err(), "a page of another site");
     let (mut socket, _) = connect(&browser.cookie(), own).await.unwrap();
     assert_eq!(browser.post("/login").await, 200, "the cookie has changed");
-    socket.send(Message::text("hello")).await.unwrap();
-    assert_eq!(socket.next().await.unwrap().unwrap(), Message::text("hello"));
+    // Between the two it has checked the session.
+    for text in ["hello", "hello again"] {
+        socket.send(Message::text(text)).await.unwrap();
+        assert_eq!(socket.next().await.unwrap().unwrap(), Message::text(text));
+    }
     assert_eq!(browser.post("/logout").await, 200);
     assert!(matches!(socket.next().await.unwrap().unwrap(), Message::Close(_)));
 }

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 #[test]
-fn a_test_runs_every_small_program() {
+fn a_test_runs_every_small_program_and_none_has_more_than_60_lines() {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut found = 0;
     for package in ["shared-session", "shared-session-axum", "shared-session-actix"] {
@@ -20,14 +20,15 @@ fn a_test_runs_every_small_program() {
             // The examples for Actix Web have a prefix that those for Axum lack.
             let name = path.file_stem().unwrap().to_str().unwrap();
             let name = name.strip_prefix("actix_").unwrap_or(name);
+            let code = fs::read_to_string(&path).unwrap();
             let is_run = tests.contains(&format!("crate::programs::{name}::"))
-                || programs.contains(&format!("mod {name};"))
-                    && fs::read_to_string(&path).unwrap().contains("#[cfg(test)]");
+                || programs.contains(&format!("mod {name};")) && code.contains("#[cfg(test)]");
             assert!(is_run, "no test runs {}", path.display());
+            assert!(code.lines().count() <= 60, "{} is too long", path.display());
             found += 1;
         }
     }
-    assert!(found >= 19, "{found} programs");
+    assert!(found >= 21, "{found} programs");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

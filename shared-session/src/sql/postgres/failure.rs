@@ -150,22 +150,6 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_plan_that_a_migration_has_made_stale_may_do_next_time_and_a_missing_feature_will_not() {
-        use sqlx::Connection;
-        let mut connection =
-            sqlx::PgConnection::connect(&test_servers::Postgres::shared().create_database()).await.unwrap();
-        sqlx::raw_sql("CREATE TABLE t (c varchar(9))").execute(&mut connection).await.unwrap();
-        sqlx::query("SELECT c FROM t").execute(&mut connection).await.unwrap();
-        sqlx::raw_sql("ALTER TABLE t ALTER c TYPE text").execute(&mut connection).await.unwrap();
-        let stale = sqlx::query("SELECT c FROM t").execute(&mut connection).await.unwrap_err();
-        assert_eq!(next(&stale, Work::Write), Next::Afresh);
-        assert_eq!(crate::sql::error::kind(&stale), ErrorKind::Unavailable);
-        let missing = sqlx::query("SELECT count(*) FROM t FOR UPDATE").execute(&mut connection).await.unwrap_err();
-        assert_eq!(code(&missing).as_deref(), Some("0A000"));
-        assert_eq!(crate::sql::error::kind(&missing), ErrorKind::Database);
-    }
-
     #[test]
     fn tls_errors_of_the_driver_are_told_in_our_words() {
         let none = DriverError::Tls("server does not support TLS".into());

@@ -140,6 +140,29 @@ async fn statements_that_the_server_has_dropped_are_prepared_again() {
     }
 }
 
+/// A trigger that fails as a kept statement may, and fails again when the statement is prepared again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_stays_stale_is_unavailable_and_a_missing_feature_is_an_error_of_the_database() {
+    let url = database();
+    drop(sessions(&url).await);
+    let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let store = SqlStore::from_postgres(pool.clone());
+    let setup = "CREATE TABLE t (c varchar(9)); PREPARE stale AS SELECT c FROM t; ALTER TABLE t ALTER c TYPE text; \
+        CREATE FUNCTION run() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE NEW.session_key; RETURN NEW; END $$; \
+        CREATE TRIGGER run BEFORE INSERT ON shared_session FOR EACH ROW EXECUTE FUNCTION run()";
+    sqlx::raw_sql(setup).execute(&pool).await.unwrap();
+    assert!(store.create("SELECT c FROM t", "value".into(), MINUTE).await.unwrap());
+    // Both have the code 0A000.
+    for (statement, kind, text) in [
+        ("EXECUTE stale", ErrorKind::Unavailable, "cached plan must not change result type"),
+        ("SELECT count(*) FROM t FOR UPDATE", ErrorKind::Database, "FOR UPDATE is not allowed"),
+    ] {
+        let error = store.create(statement, "value".into(), MINUTE).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{statement}");
+        assert!(refusal::<()>(Err(error)).contains(text), "{statement}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_that_a_restart_has_broken_are_replaced_before_anybody_notices() {
     let server = Postgres::start();
