@@ -4,6 +4,7 @@
 
 mod architecture;
 mod backends;
+mod diagnostics;
 mod django_stores;
 mod examples;
 mod late_logout;
@@ -16,7 +17,6 @@ mod session_limit;
 mod stores;
 mod throttle;
 mod tiered;
-mod told;
 mod tower;
 mod users;
 mod wire_format;

@@ -92,10 +92,10 @@ macro_rules! tests {
             signing_in::a_logout_deletes_the_session_and_its_cookie
             signing_in::a_session_is_listed_with_its_address_and_browser
             signing_in::a_sign_in_is_told_before_its_answer_comes_and_one_that_failed_is_not
-            twins::whoever_signs_in_with_twin_cookies_is_signed_in_afterwards
-            twins::a_sign_out_with_twin_cookies_ends_what_they_open
-            twins::equal_twins_count_and_are_expired_when_one_is_replaced
-            twins::of_one_cookie_only_other_domains_are_expired
+            duplicate_cookies::whoever_signs_in_with_twin_cookies_is_signed_in_afterwards
+            duplicate_cookies::a_sign_out_with_twin_cookies_ends_what_they_open
+            duplicate_cookies::equal_twins_count_and_are_expired_when_one_is_replaced
+            duplicate_cookies::of_one_cookie_only_other_domains_are_expired
             users::extractors_tell_who_may_pass
             users::what_changed_in_the_users_row_counts_at_once
             users::a_failing_user_database_is_no_sign_out
