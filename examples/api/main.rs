@@ -26,9 +26,9 @@ use shared_session::{Error, ErrorKind, OnError};
 use shared_session_examples::{
     check,
     cli::{self, Api, ApiCommand, Failure, Healthcheck},
-    health, serving,
+    health, logging, serving,
     settings::{Service, Settings},
-    setup::{self, Setup},
+    setup::Setup,
 };
 use tokio::net::TcpListener;
 
@@ -51,7 +51,7 @@ async fn run(command: ApiCommand) -> Result<(), Failure> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    setup::start_logging(&settings)?;
+    logging::start(&settings)?;
     let listener = bind(settings.listen_addr()).await?;
     let bound = listener.local_addr().map_err(|source| failed("the bound address is unknown", &source))?;
     let limits = settings.http;

@@ -11,9 +11,10 @@ use shared_session_examples::{
     forms::check_registration,
     language::Language,
     settings::{SUPERUSER_PASSWORD, Settings, env_file},
-    setup::{Setup, open_users},
+    setup::Setup,
     staff_log::StaffLog,
     usernames::normalized_username,
+    users,
 };
 
 /// Creates missing tables in the databases of sessions and users. With a Django profile Django creates them, and this
@@ -40,7 +41,7 @@ pub(crate) async fn create_superuser(settings: &Settings, new: &NewSuperuser) ->
     if let Some(error) = check_registration(names, &username, email, &password, &repeated).first() {
         return Err(Failure::failed(error.message.in_language(Language::English)));
     }
-    let users = open_users(settings).await?;
+    let users = users::open(settings).await?;
     match users.create_user(NewUser::new(&username, password).with_email(email).with_superuser()).await {
         Ok(_) => print(&format!("created the superuser {username}\n")),
         Err(CreateUserError::NameTaken) => Err(Failure::failed(format!("there is a user {username} already"))),

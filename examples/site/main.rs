@@ -27,11 +27,11 @@ use shared_session_actix::{CrossOriginMiddleware, SessionMiddleware};
 use shared_session_examples::{
     check,
     cli::{self, Failure, Healthcheck, Site, SiteCommand},
-    health,
+    health, logging,
     operations::{self, Listener},
     serving,
     settings::{Service, Settings},
-    setup::{Setup, start_logging},
+    setup::Setup,
     staff_log::StaffLog,
 };
 
@@ -56,7 +56,7 @@ async fn run(command: SiteCommand) -> Result<(), Failure> {
     if let SiteCommand::Healthcheck(Healthcheck { addr }) = command {
         return health::ask(addr.unwrap_or_else(|| settings.listen_addr())).map_err(Failure::failed);
     }
-    start_logging(&settings)?;
+    logging::start(&settings)?;
     match command {
         SiteCommand::Migrate => commands::migrate(settings).await,
         SiteCommand::CreateSuperuser(new) => commands::create_superuser(&settings, &new).await,

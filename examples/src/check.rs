@@ -5,9 +5,7 @@
 //! - A session is stored, read and ended only after the check that this service fits the stored sessions.
 //! - No line contains a secret: no URL, no key.
 
-mod to_come;
-
-pub use to_come::files as missing_files;
+pub mod missing;
 
 use std::{fmt, path::PathBuf};
 
@@ -16,8 +14,8 @@ use shared_session::{Error, ErrorKind, SessionManager, users::SqlUsers};
 use crate::{
     cli::{self, Failure},
     operations, secret_key, sessions,
-    settings::{DatabaseUrl, SessionUrl, Settings, SettingsError, env_file},
-    setup::{explained, open_manager, open_users, secret_keys},
+    settings::{DatabaseUrl, SessionUrl, Settings, SettingsError, env_file, explained},
+    users,
 };
 
 /// The state of one part.
@@ -39,7 +37,7 @@ pub struct Line {
     /// `settings`, `users`, `store` or `fleet`.
     pub part: &'static str,
     /// The finding.
-    pub said: String,
+    pub text: String,
 }
 
 impl fmt::Display for Line {
@@ -49,7 +47,7 @@ impl fmt::Display for Line {
             State::Warning => "warning",
             State::Failed => "failed",
         };
-        write!(f, "{state:<8} {:<9} {}", self.part, self.said.replace('\n', " "))
+        write!(f, "{state:<8} {:<9} {}", self.part, self.text.replace('\n', " "))
     }
 }
 
@@ -70,8 +68,8 @@ impl Report {
         }
     }
 
-    fn say(&mut self, state: State, part: &'static str, said: impl Into<String>) {
-        self.0.push(Line { state, part, said: said.into() });
+    fn say(&mut self, state: State, part: &'static str, text: impl Into<String>) {
+        self.0.push(Line { state, part, text: text.into() });
     }
 
     fn error(&mut self, part: &'static str, error: &Error) {
@@ -106,7 +104,7 @@ fn say_settings(report: &mut Report, settings: &Settings) {
     );
     if !settings.unknown.is_empty() {
         let unknown = settings.unknown.join(", ");
-        report.say(State::Warning, "settings", format!("no settings, and of no effect: {unknown}"));
+        report.say(State::Warning, "settings", format!("not settings, and without effect: {unknown}"));
     }
     if operations::is_open(settings) {
         report.say(State::Warning, "settings", operations::OPEN);
@@ -115,19 +113,21 @@ fn say_settings(report: &mut Report, settings: &Settings) {
 
 /// Checks the users, the store and the fleet. Skips a part if one that it needs fails or does not exist yet.
 async fn say_parts(report: &mut Report, settings: &Settings) {
-    let missing = missing_files(settings);
-    if !missing.is_empty() {
-        say_missing(report, settings, &missing);
+    let files = missing::files(settings);
+    if !files.is_empty() {
+        say_missing(report, settings, &files);
     }
-    let has_key = settings.secret_key.is_some() || secret_key::exists(&settings.data_dir);
-    if let Some(error) = has_key.then(|| secret_keys(settings).err()).flatten() {
+    // Reading a missing key would create it.
+    if secret_key::missing_file(settings).is_none()
+        && let Err(error) = secret_key::keys(settings)
+    {
         return report.error("settings", &error);
     }
-    let tables = to_come::tables(settings).await;
+    let tables = missing::tables(settings).await;
     match &tables {
-        Ok(missing) if missing.is_empty() => {}
-        Ok(missing) => {
-            let tables = missing.join(", ");
+        Ok(tables) if tables.is_empty() => {}
+        Ok(tables) => {
+            let tables = tables.join(", ");
             report.say(
                 State::Warning,
                 "users",
@@ -136,11 +136,11 @@ async fn say_parts(report: &mut Report, settings: &Settings) {
         }
         Err(error) => report.error("users", error),
     }
-    if !(missing.is_empty() && tables.is_ok_and(|missing| missing.is_empty())) {
+    if !(files.is_empty() && tables.is_ok_and(|tables| tables.is_empty())) {
         // Opening the users would create the missing parts.
         return say_redis(report, settings).await;
     }
-    let users = match open_users(settings).await {
+    let users = match users::open(settings).await {
         Ok(users) => users,
         Err(error) => return report.error("users", &error),
     };
@@ -161,7 +161,7 @@ fn say_missing(report: &mut Report, settings: &Settings, missing: &[PathBuf]) {
         return;
     }
     report.say(State::Warning, "store", format!("the first start makes {names}"));
-    for obstacle in to_come::obstacles(settings, missing) {
+    for obstacle in missing::obstacles(settings, missing) {
         report.say(State::Failed, "store", obstacle);
     }
 }
@@ -171,10 +171,10 @@ async fn say_redis(report: &mut Report, settings: &Settings) {
     if !settings.session_url.is_redis() {
         return;
     }
-    match sessions::ping_redis(settings).await {
+    match sessions::redis::ping(settings).await {
         Ok(()) => {
             report.say(State::Fine, "store", format!("{} answers", store(settings)));
-            for warning in sessions::warnings(settings).await.unwrap_or_default() {
+            for warning in sessions::redis::warnings(settings).await.unwrap_or_default() {
                 report.say(State::Warning, "store", warning);
             }
         }
@@ -183,11 +183,11 @@ async fn say_redis(report: &mut Report, settings: &Settings) {
 }
 
 async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers) -> Result<(), Error> {
-    let manager = open_manager(settings, &secret_keys(settings)?, users).await?;
+    let manager = sessions::open(settings, &secret_key::keys(settings)?, users).await?;
     manager.ping().await.map_err(|error| explained("SESSION_URL", &error))?;
     let store = store(settings);
     report.say(State::Fine, "store", format!("{store} answers; sessions are {}", settings.profile.name()));
-    for warning in sessions::warnings(settings).await? {
+    for warning in sessions::redis::warnings(settings).await? {
         report.say(State::Warning, "store", warning);
     }
     let found = match manager.check_fleet().await {

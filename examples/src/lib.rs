@@ -1,7 +1,7 @@
 //! The code that the two example services share.
 //!
 //! - [`settings`]: the environment, checked before anything starts
-//! - [`setup`] and [`sessions`]: from settings to running parts
+//! - [`setup`]: from settings to running parts, with [`users`], `sessions` and `cookies`
 //! - [`metrics`]: the body of `/metrics`
 //! - [`cli`], [`check`] and [`health`]: the command lines, and the code of two commands
 //! - [`data_dir`] and [`secret_key`]: the files of an embedded start
@@ -10,7 +10,7 @@
 //! - [`forms`] and [`text`]: checks of input, and the display of values
 //! - [`language`] and [`translations`]: the language of pages
 //! - [`usernames`] and [`passwords`]: the names and passwords that new users may have
-//! - [`log_filter`]: limits on the log
+//! - [`logging`]: the log, and limits on it
 //! - [`operations`]: access to metrics and readiness
 //! - [`sign_in`]: the lookup of a user at sign-in
 //! - [`throttles`]: limits on password guesses, registrations and new sessions
@@ -21,11 +21,12 @@
 
 pub mod check;
 pub mod cli;
+mod cookies;
 pub mod data_dir;
 pub mod forms;
 pub mod health;
 pub mod language;
-pub mod log_filter;
+pub mod logging;
 pub mod metrics;
 pub mod network;
 pub mod operations;
@@ -36,7 +37,7 @@ pub mod prefix;
 pub mod rights;
 pub mod secret_key;
 pub mod serving;
-pub mod sessions;
+mod sessions;
 pub mod settings;
 pub mod setup;
 pub mod sign_in;
@@ -45,6 +46,7 @@ pub mod text;
 pub mod throttles;
 pub mod translations;
 pub mod usernames;
+pub mod users;
 
 /// The session entry with the visit counter of both services.
 pub const VISITS: shared_session::Key<u64> = shared_session::Key::new("visits");

@@ -12,7 +12,7 @@ use sqlx::{
     sqlite::SqlitePoolOptions,
 };
 
-use crate::{settings::Settings, setup::users_url};
+use crate::settings::Settings;
 
 /// How many connections it may have besides those of the users.
 const CONNECTIONS: u32 = 2;
@@ -80,7 +80,7 @@ impl StaffLog {
         if settings.profile.is_django() {
             return Ok(Self(None));
         }
-        Self::connect(&users_url(settings)).await
+        Self::connect(&settings.users_database_url()).await
     }
 
     async fn connect(url: &str) -> Result<Self, Error> {

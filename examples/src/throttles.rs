@@ -7,12 +7,13 @@ use std::{net::IpAddr, time::Duration};
 
 use shared_session::{
     Error, SecretKeys, Session, SessionManager,
-    cookie::{CookieConfig, SessionCookie},
+    cookie::SessionCookie,
     store::MemoryStore,
     throttle::{Attempt, Policy, Subject, Throttle, Verdict},
 };
 
 use crate::{
+    cookies::device_cookie,
     settings::{Limits, SessionProfile, Settings},
     usernames::normalized_username,
 };
@@ -20,9 +21,7 @@ use crate::{
 const SIGN_IN: &str = "sign-in";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: u32 = 3600;
-/// How long a browser stays known after a sign-in.
-const KNOWN: Duration = Duration::from_secs(180 * 86_400);
-/// How many cookies with the name of the device cookie are checked.
+/// The most cookies with the name of the device cookie that are checked.
 const MOST_COOKIES: usize = 4;
 
 /// The value of `Retry-After` for a wait: whole seconds, at least one.
@@ -158,21 +157,13 @@ pub struct DeviceCookie {
 }
 
 impl DeviceCookie {
-    /// Has the attributes of the session cookie.
+    /// The cookie with the attributes that the settings name.
     ///
     /// # Errors
     /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) if the cookie would be invalid.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let name = format!("{}_device", settings.cookie.name);
-        let config = CookieConfig::new(&name)
-            .with_secure(settings.cookie.secure)
-            .with_path(&settings.cookie.path)
-            .with_max_age(Some(KNOWN));
-        let config = match &settings.cookie.domain {
-            Some(domain) => config.with_domain(domain),
-            None => config,
-        };
-        Ok(Self { name, cookie: config.build()? })
+        let (name, cookie) = device_cookie(settings)?;
+        Ok(Self { name, cookie })
     }
 }
 

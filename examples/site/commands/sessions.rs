@@ -11,7 +11,7 @@ use shared_session::{
     users::{SqlUsers, User, Users as _},
 };
 use shared_session_examples::{
-    check::missing_files,
+    check::missing,
     cli::{Failure, Revoke, SessionsCommand, print},
     language::Language,
     settings::Settings,
@@ -28,7 +28,7 @@ const STAFF: &str = "(command line)";
 const NOTHING: &str = "-";
 
 pub(crate) async fn run(settings: Settings, command: SessionsCommand) -> Result<(), Failure> {
-    if let Some(file) = missing_files(&settings).first() {
+    if let Some(file) = missing::files(&settings).first() {
         return Err(Failure::failed(format!(
             "{} does not exist, so there are no sessions: run this in the service's directory and with its settings",
             file.display()

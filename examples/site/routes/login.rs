@@ -13,11 +13,12 @@ use shared_session_actix::Session;
 use shared_session_examples::{
     forms::{FieldError, SignInNames, check_registration},
     pages::{FieldErrors, Login, Register, SignOut},
-    setup::{DEMO_PASSWORD, DEMO_USER, Setup},
+    setup::Setup,
     sign_in,
     text::safe_next,
     translations::Text,
     usernames::normalized_username,
+    users::{DEMO_PASSWORD, DEMO_USER},
 };
 
 use crate::{

@@ -1,17 +1,8 @@
 //! The attributes of the session cookie.
 
-use super::{SessionProfile, SettingsError, SignedCookie, reader::Reader};
+use shared_session::cookie::SameSite;
 
-/// `SESSION_COOKIE_SAMESITE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SameSite {
-    /// Sent along with links from other sites, but not with their forms.
-    Lax,
-    /// Never sent along with requests from other sites.
-    Strict,
-    /// Always sent; needs `Secure`.
-    None,
-}
+use super::{SessionProfile, SettingsError, SignedCookie, reader::Reader};
 
 /// The attributes of the session cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]

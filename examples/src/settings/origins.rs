@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use super::{API_PORT, SITE_PORT, Settings, url};
+use super::{
+    API_PORT, SITE_PORT, Settings,
+    authority::{origin, without_port},
+};
 
 impl Settings {
     /// The origins that may send unsafe requests and read answers: `SITE_ORIGIN` and `API_ORIGIN`.
@@ -38,13 +41,13 @@ impl Settings {
 }
 
 fn local_origins(port: u16) -> [String; 2] {
-    ["localhost", "127.0.0.1"].map(|host| url::origin("http", host, Some(port)))
+    ["localhost", "127.0.0.1"].map(|host| origin("http", host, Some(port)))
 }
 
 fn same_host(configured: Option<&[String]>, port: u16, default_port: u16, host: Option<&str>) -> String {
     let local = local_origins(if port == 0 { default_port } else { port });
     let origins = configured.unwrap_or(&local);
-    let hostname = |text: &str| url::without_port(text).to_ascii_lowercase();
+    let hostname = |text: &str| without_port(text).to_ascii_lowercase();
     let wanted = host.map(hostname);
     origins
         .iter()
