@@ -19,12 +19,12 @@ use shared_session::{
 };
 use shared_session_actix::Rejection;
 use shared_session_examples::{
+    links::{confirm_url, login_url, same_page},
     pages::{ErrorPage, Layout, Somebody},
-    text::{confirm_url, login_url, same_page},
     translations::Text,
 };
 
-use crate::{edge::Place, seen::Seen};
+use crate::{place::Place, viewer::Viewer};
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -172,7 +172,7 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(place.seen.language.tag()));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(place.viewer.language.tag()));
     if status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(RETRY_AFTER) {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -188,7 +188,7 @@ fn again(request: &HttpRequest, status: StatusCode, place: &Place) -> Option<Str
 
 /// The refused user, and the login page that leads back to the requested page.
 fn somebody(request: &HttpRequest, place: &Place) -> Option<Somebody> {
-    let username = place.seen.username.clone()?;
+    let username = place.viewer.username.clone()?;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let login = login_url(&place.prefix, if is_read(request) { path } else { "/" });
     Some(Somebody { username, login })
@@ -294,7 +294,7 @@ pub(crate) fn stale(error: &Error) -> Text {
 
 /// The layout of error pages, the same for every visitor: it does not show a user.
 fn layout(place: &Place) -> Layout {
-    let Seen { language, theme, .. } = place.seen;
+    let Viewer { language, theme, .. } = place.viewer;
     Layout { api_origin: place.api_origin.clone(), prefix: place.prefix.clone(), language, theme, ..Layout::default() }
 }
 

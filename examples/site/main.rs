@@ -1,11 +1,11 @@
 //! `site`: server-rendered pages on Actix Web.
 //!
 //! - [`routes`]: the routes
-//! - [`page`]: what every page handler uses
-//! - [`form`]: forms from outdated pages
+//! - [`page`] and [`notice`]: the request for a page, the page, and the message on the next one
+//! - [`form`]: forms, also from outdated pages
 //! - [`errors`]: error responses
 //! - [`live`]: the event stream of the home page
-//! - [`seen`]: the visitor's language, theme and name for error pages
+//! - [`place`] and [`viewer`]: the addresses of the services, and the language and theme, for the pages of a request
 //! - [`edge`]: the first and last step of every request
 //! - [`commands`]: the commands besides serving
 
@@ -14,9 +14,11 @@ mod edge;
 mod errors;
 mod form;
 mod live;
+mod notice;
 mod page;
+mod place;
 mod routes;
-mod seen;
+mod viewer;
 
 use std::{net::TcpListener, num::NonZero, process::ExitCode, thread::available_parallelism};
 
@@ -112,7 +114,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             .app_data(staff_log.clone())
             .app_data(web::PayloadConfig::new(form::LIMIT))
             .configure(routes::all)
-            .wrap(from_fn(seen::remember_seen))
+            .wrap(from_fn(viewer::record_viewer))
             .wrap(SessionMiddleware::new(manager))
             .wrap(guard)
             .wrap(from_fn(edge::pass))

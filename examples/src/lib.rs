@@ -7,7 +7,9 @@
 //! - [`data_dir`] and [`secret_key`]: the files of an embedded start
 //! - [`serving`]: connection limits and shutdown
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
-//! - [`forms`] and [`text`]: checks of input, and the display of values
+//! - [`forms`] and [`links`]: checks of input, and links that stay on the site
+//! - [`times`] and [`browsers`]: the display of times and browsers
+//! - [`preferences`]: names of entries that both services use
 //! - [`language`] and [`translations`]: the language of pages
 //! - [`usernames`] and [`passwords`]: the names and passwords that new users may have
 //! - [`logging`]: the log, and limits on it
@@ -19,6 +21,7 @@
 //! - [`staff_log`]: the actions of staff, in a table
 //! - [`pages`]: the HTML of `site`
 
+pub mod browsers;
 pub mod check;
 pub mod cli;
 mod cookies;
@@ -26,6 +29,7 @@ pub mod data_dir;
 pub mod forms;
 pub mod health;
 pub mod language;
+pub mod links;
 pub mod logging;
 pub mod metrics;
 pub mod network;
@@ -33,6 +37,7 @@ pub mod operations;
 pub mod pages;
 pub mod paging;
 pub mod passwords;
+pub mod preferences;
 pub mod prefix;
 pub mod rights;
 pub mod secret_key;
@@ -42,8 +47,8 @@ pub mod settings;
 pub mod setup;
 pub mod sign_in;
 pub mod staff_log;
-pub mod text;
 pub mod throttles;
+pub mod times;
 pub mod translations;
 pub mod usernames;
 pub mod users;

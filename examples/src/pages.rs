@@ -52,7 +52,7 @@ pub use self::{
     session_view::{EntryView, SessionView},
     user_filter::{Only, Order, UserFilter},
 };
-use crate::{language::Language, text::browser_name, translations::Text};
+use crate::{browsers::browser_name, language::Language, translations::Text};
 
 /// The files that pages load: path, content type, content. They change only with a release.
 pub const STATIC_FILES: [(&str, &str, &str); 3] = [
@@ -121,7 +121,7 @@ pub struct Login {
     pub username: String,
     /// Whether the box "Keep me signed in on this device" was ticked before.
     pub remember: bool,
-    /// The page to go to afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::links::safe_next`].
     pub next: String,
     /// Name and password of the demonstration user, if there is one.
     pub demo: Option<(&'static str, &'static str)>,
@@ -139,7 +139,7 @@ pub struct Register {
     pub username: String,
     /// The typed value.
     pub email: String,
-    /// The page to go to afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::links::safe_next`].
     pub next: String,
 }
 
@@ -181,7 +181,7 @@ pub struct Confirm {
     pub layout: Layout,
     /// The error.
     pub error: Option<Text>,
-    /// The page to go to afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::links::safe_next`].
     pub next: String,
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use shared_session::{
     Error, ErrorKind,
-    users::{CreateUserError, NewUser, PasswordHasher, SqlUsers, UserTable},
+    users::{CreateUserError, NewUser, PasswordHasher, SqlUsers, User, UserTable, Users},
 };
 
 use crate::{
@@ -81,6 +81,17 @@ fn table_error(settings: &Settings, error: &Error) -> Error {
     Error::new(ErrorKind::Config, format!("{explained} ({settings})"))
 }
 
+/// The user of this name, otherwise of this id.
+///
+/// # Errors
+/// As [`Users::find`].
+pub async fn find_by_name_or_id(users: &SqlUsers, name_or_id: &str) -> Result<Option<User>, Error> {
+    match users.find_by_name(name_or_id).await? {
+        Some(user) => Ok(Some(user)),
+        None => users.find(name_or_id).await,
+    }
+}
+
 /// Creates the demo user and a group that staff can give and take, at the first start only. Two services may do this at
 /// the same moment: one creates the user, the other finds it.
 pub(crate) async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result<(), Error> {
@@ -104,8 +115,6 @@ pub(crate) async fn make_demo_user(users: &SqlUsers, directory: &Path) -> Result
 
 #[cfg(test)]
 mod tests {
-    use shared_session::users::Users as _;
-
     use super::*;
     use crate::settings::testing::site;
 

@@ -1,9 +1,9 @@
 //! The pages for staff.
 
+pub(super) mod grants;
 pub(super) mod groups;
 pub(super) mod log;
 pub(super) mod revoke;
-pub(super) mod rights;
 pub(super) mod sessions;
 pub(super) mod users;
 
@@ -16,12 +16,13 @@ use shared_session_examples::{
     metrics,
     pages::{AdminOverview, Chart, Count},
     rights::Rights,
+    times::{now, seconds},
     translations::Text,
 };
 
 use crate::{
     errors::Failure,
-    page::{Answer, Visit, now, when},
+    page::{Answer, Visit},
 };
 
 /// The overview stops counting sessions at this number, because it reads each one.
@@ -51,7 +52,7 @@ pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
 }
 
 /// The rights of `staff`. One round trip to the database.
-async fn rights(visit: &Visit, staff: &StaffUser) -> Result<Rights, Failure> {
+async fn rights_of(visit: &Visit, staff: &StaffUser) -> Result<Rights, Failure> {
     let permissions = staff.permissions().await?;
     Ok(Rights::new(staff, &permissions, &visit.setup.settings.permission_to_change_users()))
 }
@@ -79,7 +80,7 @@ async fn count_sessions(manager: &SessionManager) -> Result<Live, Error> {
         for session in page.sessions {
             // A walk over a changing store may return a session twice.
             if handles.insert(session.handle.to_string()) {
-                started.extend(session.created_at.map(|at| when(at, 0).at));
+                started.extend(session.created_at.map(seconds));
             }
             users.extend(session.user_id);
         }

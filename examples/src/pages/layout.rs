@@ -2,11 +2,13 @@
 
 use std::{fmt::Display, ops::Deref};
 
+use shared_session::store::StoreTime;
+
 use crate::{
     forms::FieldError,
     language::Language,
     prefix::Prefix,
-    text::{relative_time, rfc3339},
+    times::{relative_time, rfc3339, seconds},
     translations::Text,
 };
 
@@ -170,6 +172,12 @@ pub struct When {
 }
 
 impl When {
+    /// A time of the session store.
+    #[must_use]
+    pub fn of(at: StoreTime, now: i64) -> Self {
+        Self { at: seconds(at), now }
+    }
+
     pub(super) fn rfc3339(self) -> String {
         rfc3339(self.at)
     }

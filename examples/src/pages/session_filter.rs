@@ -1,6 +1,6 @@
 //! The filter for live sessions.
 
-use crate::text::encoded;
+use crate::links::encoded;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;

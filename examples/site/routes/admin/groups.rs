@@ -1,7 +1,5 @@
 //! Group pages for staff: create, rename, change permissions, delete. Removals ask for confirmation first.
 
-use std::collections::BTreeSet;
-
 use actix_web::{
     http::StatusCode,
     web::{Path, Query},
@@ -17,19 +15,20 @@ use shared_session_examples::{
     forms::{FieldError, check_group_name},
     pages::{AdminGroup, AdminGroups, AdminRightsAsk, AllowedGroup, Choice, Choices, FieldErrors, GroupRow},
     paging::{Paged, paged},
-    rights::{Grants, Rights},
+    rights::{Rights, single_permissions},
     translations::Text,
 };
 
 use super::{
-    rights,
-    rights::{no_groups, permissions_asked},
+    grants::{asked_permissions, log_difference, no_groups, permissions_asked},
+    rights_of,
 };
 use crate::{
     errors::Failure,
-    form::{Button, Form, Stale, current},
-    page::{Answer, Notice, Visit},
-    routes::devices::Part,
+    form::{Button, Fields, Form, Stale, current},
+    notice::Notice,
+    page::{Answer, Visit},
+    routes::queries::PageQuery,
 };
 
 const GROUPS: &str = "/admin/groups";
@@ -62,14 +61,14 @@ fn page_of(id: i64) -> String {
     format!("{GROUPS}/{id}")
 }
 
-pub(crate) async fn list(visit: Visit, staff: StaffUser, part: Query<Part>) -> Answer {
-    render_list(&visit, &staff, StatusCode::OK, &part.page, Said::default()).await
+pub(crate) async fn list(visit: Visit, staff: StaffUser, query: Query<PageQuery>) -> Answer {
+    render_list(&visit, &staff, StatusCode::OK, &query.page, Said::default()).await
 }
 
-async fn render_list(visit: &Visit, staff: &StaffUser, status: StatusCode, part: &str, said: Said) -> Answer {
+async fn render_list(visit: &Visit, staff: &StaffUser, status: StatusCode, page: &str, said: Said) -> Answer {
     let (groups, rights) =
-        tokio::try_join!(async { Ok::<_, Failure>(visit.setup.users.all_groups().await?) }, rights(visit, staff))?;
-    let Paged { items, page, pages } = paged(groups, part);
+        tokio::try_join!(async { Ok::<_, Failure>(visit.setup.users.all_groups().await?) }, rights_of(visit, staff))?;
+    let Paged { items, page, pages } = paged(groups, page);
     let groups = items.into_iter().map(|Group { id, name, permissions, .. }| GroupRow {
         id,
         name,
@@ -97,7 +96,7 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
         }
     };
     let staff: StaffUser = visit.extract().await?;
-    rights(&visit, &staff).await?.add_group().map_err(Failure::forbidden)?;
+    rights_of(&visit, &staff).await?.add_group().map_err(Failure::forbidden)?;
     visit.require_fresh(staff.session(), GROUPS).await?;
     let users = &visit.setup.users;
     let refused = async |error| {
@@ -144,7 +143,7 @@ pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<i64>) -> Answe
 async fn found(visit: &Visit, staff: &StaffUser, id: i64) -> Result<(Group, Rights), Failure> {
     let groups = visit.setup.users.all_groups().await?;
     let group = groups.into_iter().find(|group| group.id == id).ok_or_else(Failure::not_found)?;
-    Ok((group, rights(visit, staff).await?))
+    Ok((group, rights_of(visit, staff).await?))
 }
 
 async fn render(
@@ -248,7 +247,7 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
 
 /// Compares the ticks with the permissions of the group and asks to confirm the difference; the confirmation applies
 /// that difference.
-pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: Path<i64>) -> Answer {
+pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<i64>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
@@ -261,7 +260,8 @@ pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: 
     rights.change_group().map_err(Failure::forbidden)?;
     visit.require_fresh(staff.session(), &page_of(*id)).await?;
     let users = &visit.setup.users;
-    let all: Grants = users.all_permissions().await?.into_iter().map(|one| each(one.name)).collect();
+    let permissions = users.all_permissions().await?;
+    let all = single_permissions(permissions.iter().map(|permission| permission.name.as_str()));
     let (difference, is_confirmed) = permissions_asked(&rights, &all, &group.permissions, &fields)?;
     if difference.is_empty() {
         return Ok(visit.see_other(&page_of(*id)));
@@ -275,28 +275,17 @@ pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: 
             tab: GROUPS,
             question: Text::new("admin-group-ask").with_text("name", name),
             effect: Text::new("admin-group-effect"),
-            changes: super::rights::asked_permissions(difference),
+            changes: asked_permissions(difference),
         });
     }
-    for (action, names) in [("give-group-permissions", &difference.add), ("take-group-permissions", &difference.remove)]
-    {
-        if !names.is_empty() {
-            let names: Vec<_> = names.iter().map(String::as_str).collect();
-            visit.log_staff_action(&staff, action, &format!("{}: {}", group.name, names.join(", "))).await?;
-        }
-    }
+    let actions = ["give-group-permissions", "take-group-permissions"];
+    log_difference(&visit, &staff, &group.name, &difference, actions).await?;
     if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(no_groups)? {
         return Err(Failure::not_found());
     }
     audit_done(&visit, &staff, *id, "change-group-permissions");
     Notice::GroupChanged.leave(staff.session())?;
     Ok(visit.see_other(&page_of(*id)))
-}
-
-/// A permission stands for itself.
-fn each(name: String) -> (String, BTreeSet<String>) {
-    let itself = BTreeSet::from([name.clone()]);
-    (name, itself)
 }
 
 /// Reports to the audit right after the change, whatever fails afterwards.

@@ -12,24 +12,23 @@ use shared_session::{
 };
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
-    forms::{FieldError, check_new_password},
+    forms::{FieldError, check_new_password, search_term},
+    links::encoded,
     pages::{
         AdminUser, AdminUsers, Allowed, FieldErrors, LiveSession, Only, Order, SessionUser, UserFilter, UserRow, When,
     },
     paging::{Paged, paged},
     rights::{Owner, Refusal, Rights},
-    text::{encoded, search_term},
+    times::now,
     translations::Text,
 };
 
 use crate::{
     errors::Failure,
     form::{Button, Form, Stale, current},
-    page::{Answer, Notice, Visit, now},
-    routes::{
-        admin::rights,
-        devices::{Part, device},
-    },
+    notice::Notice,
+    page::{Answer, Visit},
+    routes::{admin::rights_of, devices::device, queries::PageQuery},
 };
 
 const PER_PAGE: u32 = 20;
@@ -112,8 +111,8 @@ async fn found(visit: &Visit, filter: &UserFilter, asked: &str) -> Result<Found,
     Ok(Found { users, page, pages, total, incomplete })
 }
 
-pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>, part: Query<Part>) -> Answer {
-    render(&visit, &staff, &id, StatusCode::OK, &part.page, Said::default()).await
+pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>, query: Query<PageQuery>) -> Answer {
+    render(&visit, &staff, &id, StatusCode::OK, &query.page, Said::default()).await
 }
 
 /// The messages on the page of a user after an attempt.
@@ -123,15 +122,15 @@ struct Said {
     errors: Vec<FieldError>,
 }
 
-async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, part: &str, said: Said) -> Answer {
+async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, page: &str, said: Said) -> Answer {
     let user = find(visit, id).await?;
     let users = &visit.setup.users;
     let (sessions, groups, permissions) =
         tokio::try_join!(visit.setup.manager.sessions_of(&user.id), users.groups(&user), users.permissions(&user))?;
-    let rights = rights(visit, staff).await?;
+    let rights = rights_of(visit, staff).await?;
     let may_end = rights.end_session(Owner::User(&user)).is_ok();
     let (now, current) = (now(), staff.session().handle());
-    let Paged { items, page, pages } = paged(sessions, part);
+    let Paged { items, page, pages } = paged(sessions, page);
     let sessions = items
         .iter()
         .map(|session| LiveSession {
@@ -253,7 +252,7 @@ async fn changeable(
 ) -> Result<(StaffUser, User), Failure> {
     let staff: StaffUser = visit.extract().await?;
     let user = find(visit, id).await?;
-    is_allowed(&rights(visit, &staff).await?, &user).map_err(Failure::forbidden)?;
+    is_allowed(&rights_of(visit, &staff).await?, &user).map_err(Failure::forbidden)?;
     Ok((staff, user))
 }
 
