@@ -19,7 +19,7 @@ use crate::{
 
 /// The largest value, in bytes.
 pub(crate) const MAX_VALUE: usize = 16 * 1024;
-/// How deep a value may nest. Other programs read the whole session, and parsers give up at 128 levels or more.
+/// The deepest nesting of a value. Other programs read the whole session, and some parsers give up at 128 levels.
 const MAX_DEPTH: usize = 100;
 
 /// The session entry that the path names. Rejects with 422.

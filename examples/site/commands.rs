@@ -2,10 +2,7 @@
 
 pub(crate) mod sessions;
 
-use shared_session::{
-    OnError,
-    users::{CreateUserError, NewUser},
-};
+use shared_session::users::{CreateUserError, NewUser};
 use shared_session_examples::{
     cli::{Failure, NewSuperuser, print},
     forms::check_registration,
@@ -20,7 +17,7 @@ use shared_session_examples::{
 /// Creates missing tables in the databases of sessions and users. With a Django profile Django creates them, and this
 /// only checks.
 pub(crate) async fn migrate(settings: Settings) -> Result<(), Failure> {
-    let setup = Setup::open(settings, OnError::default()).await?;
+    let setup = Setup::open(settings).await?;
     StaffLog::open(&setup.settings).await?;
     if setup.settings.profile.is_django() {
         print("every table is in place; they are Django's: manage.py migrate makes and changes them\n")
@@ -35,7 +32,7 @@ pub(crate) async fn create_superuser(settings: &Settings, new: &NewSuperuser) ->
     let email = new.email.trim();
     let (password, repeated) = match password_from_environment() {
         Some(password) => (password.clone(), password),
-        None => (asked("Password: ")?, asked("The same password again: ")?),
+        None => (prompt("Password: ")?, prompt("The same password again: ")?),
     };
     let names = settings.sign_in_names();
     if let Some(error) = check_registration(names, &username, email, &password, &repeated).first() {
@@ -56,8 +53,8 @@ fn password_from_environment() -> Option<String> {
     std::env::var(SUPERUSER_PASSWORD).ok().or_else(in_file).filter(|password| !password.is_empty())
 }
 
-fn asked(prompt: &str) -> Result<String, Failure> {
-    rpassword::prompt_password(prompt).map_err(|error| {
+fn prompt(text: &str) -> Result<String, Failure> {
+    rpassword::prompt_password(text).map_err(|error| {
         Failure::unusable(format!(
             "the password cannot be asked for ({error}); set SUPERUSER_PASSWORD, such as \
              SUPERUSER_PASSWORD='correct horse battery'"

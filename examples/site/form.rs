@@ -41,7 +41,7 @@ pub(crate) struct Stale<T> {
 impl<T> Stale<T> {
     /// The message for the visitor.
     pub(crate) fn message(&self) -> Text {
-        errors::stale(&self.error)
+        errors::stale_form(&self.error)
     }
 }
 

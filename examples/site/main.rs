@@ -20,11 +20,16 @@ mod place;
 mod routes;
 mod viewer;
 
-use std::{net::TcpListener, num::NonZero, process::ExitCode, thread::available_parallelism};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    num::NonZero,
+    process::ExitCode,
+    thread::available_parallelism,
+};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 use clap::Parser as _;
-use shared_session::OnError;
 use shared_session_actix::{CrossOriginMiddleware, SessionMiddleware};
 use shared_session_examples::{
     check,
@@ -37,7 +42,7 @@ use shared_session_examples::{
     staff_log::StaffLog,
 };
 
-/// How long running requests may take once the process is asked to stop.
+/// The longest time for running requests after the stop signal.
 const SHUTDOWN_SECONDS: u64 = 10;
 
 #[actix_web::main]
@@ -67,32 +72,9 @@ async fn run(command: SiteCommand) -> Result<(), Failure> {
     }
 }
 
-/// Answers operators' requests at an address of their own, if one is set, until the process ends.
-fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
-    operations::warn_if_open(&setup.settings);
-    let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
-    let failed = |error| Failure::failed(format!("cannot listen on {addr} (OPERATIONS_ADDR): {error}"));
-    let listener = TcpListener::bind(addr).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    let (setup, limits) = (setup.clone(), setup.settings.http);
-    let app = move || App::new().app_data(setup.clone()).app_data(Listener::Own).configure(routes::operations::all);
-    let server = HttpServer::new(app).client_request_timeout(limits.idle).keep_alive(limits.idle).workers(1);
-    let server = server.disable_signals().listen(listener).map_err(failed)?.run();
-    actix_web::rt::spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the listener for operators has stopped");
-        }
-    });
-    cli::print(&format!("for operators: http://{bound}\n"))
-}
-
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    // The edge renders its responses as pages.
-    let setup = Setup::open(settings, OnError::default()).await?;
-    let wanted = setup.settings.listen_addr();
-    let failed = |error| Failure::failed(format!("cannot listen on {wanted} (SITE_ADDR): {error}"));
-    let listener = TcpListener::bind(wanted).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
+    let setup = Setup::open(settings).await?;
+    let (listener, bound) = bind(setup.settings.listen_addr(), "SITE_ADDR")?;
     let cross_origin = setup.cross_origin(bound)?;
 
     let limits = setup.settings.http;
@@ -102,7 +84,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let staff_log = StaffLog::open(&setup.settings).await?;
     let staff_log = web::Data::new(staff_log);
     let live = web::Data::new(live::Live::new());
-    let followed = live.clone();
+    let streams = live.clone();
     serve_operations(&setup)?;
     let server = HttpServer::new(move || {
         let manager = setup.manager.clone();
@@ -125,14 +107,44 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     .workers(workers)
     .max_connections(serving::connections(&limits).div_ceil(workers))
     .shutdown_signal(async move {
-        serving::asked_to_stop().await;
-        followed.stop();
+        serving::stop_signal().await;
+        streams.stop();
     })
     .listen(listener)
-    .map_err(failed)?
+    .map_err(server_failed)?
     .run();
     cli::print(&format!("listening on http://{bound}\n"))?;
-    server.await.map_err(|error| Failure::failed(format!("the server failed: {error}")))?;
+    server.await.map_err(server_failed)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Answers operators' requests at an address of their own, if one is set, until the process ends.
+fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
+    operations::warn_if_open(&setup.settings);
+    let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
+    let (listener, bound) = bind(addr, "OPERATIONS_ADDR")?;
+    let (setup, limits) = (setup.clone(), setup.settings.http);
+    let app = move || App::new().app_data(setup.clone()).app_data(Listener::Own).configure(routes::operations::all);
+    let server = HttpServer::new(app).client_request_timeout(limits.idle).keep_alive(limits.idle).workers(1);
+    let server = server.disable_signals().listen(listener).map_err(server_failed)?.run();
+    actix_web::rt::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the listener for operators has stopped");
+        }
+    });
+    cli::print(&format!("for operators: http://{bound}\n"))
+}
+
+/// Listens on `addr`. Returns the bound address too, because the system picks the port if that is 0.
+fn bind(addr: SocketAddr, setting: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |error| Failure::failed(format!("cannot listen on {addr} ({setting}): {error}"));
+    let listener = TcpListener::bind(addr).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn server_failed(error: io::Error) -> Failure {
+    Failure::failed(format!("the server failed: {error}"))
 }

@@ -36,7 +36,7 @@ pub struct Line {
     pub state: State,
     /// `settings`, `users`, `store` or `fleet`.
     pub part: &'static str,
-    /// The finding.
+    /// The finding, in one line.
     pub text: String,
 }
 
@@ -68,12 +68,12 @@ impl Report {
         }
     }
 
-    fn say(&mut self, state: State, part: &'static str, text: impl Into<String>) {
+    fn add(&mut self, state: State, part: &'static str, text: impl Into<String>) {
         self.0.push(Line { state, part, text: text.into() });
     }
 
     fn error(&mut self, part: &'static str, error: &Error) {
-        self.say(State::Failed, part, error.to_string());
+        self.add(State::Failed, part, error.to_string());
     }
 }
 
@@ -82,18 +82,18 @@ pub async fn check(settings: Result<Settings, SettingsError>) -> Report {
     let mut report = Report::default();
     match settings {
         Ok(settings) => {
-            say_settings(&mut report, &settings);
-            say_parts(&mut report, &settings).await;
+            report_settings(&mut report, &settings);
+            report_parts(&mut report, &settings).await;
         }
-        Err(error) => report.say(State::Failed, "settings", error.to_string()),
+        Err(error) => report.add(State::Failed, "settings", error.to_string()),
     }
     report
 }
 
-fn say_settings(report: &mut Report, settings: &Settings) {
+fn report_settings(report: &mut Report, settings: &Settings) {
     let file = env_file::path();
     let file = file.display();
-    report.say(
+    report.add(
         State::Fine,
         "settings",
         if settings.has_env_file {
@@ -104,18 +104,18 @@ fn say_settings(report: &mut Report, settings: &Settings) {
     );
     if !settings.unknown.is_empty() {
         let unknown = settings.unknown.join(", ");
-        report.say(State::Warning, "settings", format!("not settings, and without effect: {unknown}"));
+        report.add(State::Warning, "settings", format!("not settings, and of no effect: {unknown}"));
     }
     if operations::is_open(settings) {
-        report.say(State::Warning, "settings", operations::OPEN);
+        report.add(State::Warning, "settings", operations::OPEN);
     }
 }
 
 /// Checks the users, the store and the fleet. Skips a part if one that it needs fails or does not exist yet.
-async fn say_parts(report: &mut Report, settings: &Settings) {
+async fn report_parts(report: &mut Report, settings: &Settings) {
     let files = missing::files(settings);
     if !files.is_empty() {
-        say_missing(report, settings, &files);
+        report_missing_files(report, settings, &files);
     }
     // Reading a missing key would create it.
     if secret_key::missing_file(settings).is_none()
@@ -128,7 +128,7 @@ async fn say_parts(report: &mut Report, settings: &Settings) {
         Ok(tables) if tables.is_empty() => {}
         Ok(tables) => {
             let tables = tables.join(", ");
-            report.say(
+            report.add(
                 State::Warning,
                 "users",
                 format!("no tables yet: {tables}; `site migrate` or a start makes them"),
@@ -138,57 +138,57 @@ async fn say_parts(report: &mut Report, settings: &Settings) {
     }
     if !(files.is_empty() && tables.is_ok_and(|tables| tables.is_empty())) {
         // Opening the users would create the missing parts.
-        return say_redis(report, settings).await;
+        return report_redis(report, settings).await;
     }
     let users = match users::open(settings).await {
         Ok(users) => users,
         Err(error) => return report.error("users", &error),
     };
     match users.count("").await {
-        Ok(count) => report.say(State::Fine, "users", format!("{count} in {}", database(settings))),
+        Ok(count) => report.add(State::Fine, "users", format!("{count} in {}", database(settings))),
         Err(error) => return report.error("users", &explained("DATABASE_URL", &error)),
     }
-    if let Err(error) = say_sessions(report, settings, &users).await {
+    if let Err(error) = report_sessions(report, settings, &users).await {
         report.error("store", &error);
     }
 }
 
 /// Reports the files that the first start creates, and the obstacles.
-fn say_missing(report: &mut Report, settings: &Settings, missing: &[PathBuf]) {
+fn report_missing_files(report: &mut Report, settings: &Settings, missing: &[PathBuf]) {
     let names = missing.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" and ");
     if settings.profile.is_django() {
-        report.say(State::Failed, "users", format!("there is no {names}: manage.py migrate of Django makes it"));
+        report.add(State::Failed, "users", format!("there is no {names}: manage.py migrate of Django makes it"));
         return;
     }
-    report.say(State::Warning, "store", format!("the first start makes {names}"));
+    report.add(State::Warning, "store", format!("the first start makes {names}"));
     for obstacle in missing::obstacles(settings, missing) {
-        report.say(State::Failed, "store", obstacle);
+        report.add(State::Failed, "store", obstacle);
     }
 }
 
 /// Checks Redis alone, because there are no users yet.
-async fn say_redis(report: &mut Report, settings: &Settings) {
+async fn report_redis(report: &mut Report, settings: &Settings) {
     if !settings.session_url.is_redis() {
         return;
     }
     match sessions::redis::ping(settings).await {
         Ok(()) => {
-            report.say(State::Fine, "store", format!("{} answers", store(settings)));
+            report.add(State::Fine, "store", format!("{} answers", store(settings)));
             for warning in sessions::redis::warnings(settings).await.unwrap_or_default() {
-                report.say(State::Warning, "store", warning);
+                report.add(State::Warning, "store", warning);
             }
         }
         Err(error) => report.error("store", &explained("SESSION_URL", &error)),
     }
 }
 
-async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers) -> Result<(), Error> {
+async fn report_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers) -> Result<(), Error> {
     let manager = sessions::open(settings, &secret_key::keys(settings)?, users).await?;
     manager.ping().await.map_err(|error| explained("SESSION_URL", &error))?;
     let store = store(settings);
-    report.say(State::Fine, "store", format!("{store} answers; sessions are {}", settings.profile.name()));
+    report.add(State::Fine, "store", format!("{store} answers; sessions are {}", settings.profile.name()));
     for warning in sessions::redis::warnings(settings).await? {
-        report.say(State::Warning, "store", warning);
+        report.add(State::Warning, "store", warning);
     }
     let found = match manager.check_fleet().await {
         Ok(found) => found,
@@ -200,17 +200,17 @@ async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers
     };
     if found.sessions > 0 {
         let (sessions, users) = (found.sessions, found.users);
-        report.say(
+        report.add(
             State::Fine,
             "fleet",
             format!("of {sessions} sessions all can be read, {users} users confirm theirs"),
         );
     }
     if let Some(line) = found.unchecked() {
-        report.say(State::Warning, "fleet", line);
+        report.add(State::Warning, "fleet", line);
     }
     write_one(&manager).await.map_err(|error| explained("SESSION_URL", &error))?;
-    report.say(State::Fine, "store", "a session was stored, read and ended");
+    report.add(State::Fine, "store", "a session was stored, read and ended");
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use shared_session::{
 
 use crate::{prefix::Prefix, settings::Settings};
 
-/// How long a browser counts as known after a sign-in.
+/// The time for which a browser counts as known after a sign-in.
 const KNOWN: Duration = Duration::from_secs(180 * 86_400);
 
 /// The session cookie.
@@ -32,7 +32,7 @@ pub(crate) fn session_cookie(settings: &Settings) -> Result<SessionCookie, Error
 /// In a Django profile that is the idle time after each write, which is Django's `SESSION_COOKIE_AGE`.
 fn max_age(settings: &Settings) -> Option<Duration> {
     let age = if settings.profile.is_django() { settings.idle } else { settings.absolute };
-    (!settings.cookie.of_the_browser).then_some(age.min(CookieConfig::MAX_AGE_LIMIT))
+    (!settings.cookie.expires_at_browser_close).then_some(age.min(CookieConfig::MAX_AGE_LIMIT))
 }
 
 /// The cookie of a known device and its name. It is sent to the same hosts and paths as the session cookie.

@@ -26,7 +26,7 @@ use tracing_subscriber::{
 use crate::settings::Settings;
 
 /// The number of lines of a kind that are written in each [`INTERVAL`].
-const FEW: u32 = 10;
+const MAX_LINES: u32 = 10;
 const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Starts logging to stderr, filtered by `RUST_LOG` and limited by [`LineLimit`].
@@ -65,7 +65,7 @@ impl LineLimit {
         if count.start.is_none_or(|start| now.duration_since(start) >= INTERVAL) {
             (count.start, count.written) = (Some(now), 0);
         }
-        if count.written == FEW {
+        if count.written == MAX_LINES {
             count.left_out += 1;
             return None;
         }
@@ -136,8 +136,8 @@ mod tests {
         });
         let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
         let count = |word: &str| text.matches(word).count();
-        let few = usize::try_from(FEW).unwrap();
-        assert!((few..5 * few).contains(&count("malformed")) && (few..5 * few).contains(&count("slow")), "{text}");
+        let most = usize::try_from(MAX_LINES).unwrap();
+        assert!((most..5 * most).contains(&count("malformed")) && (most..5 * most).contains(&count("slow")), "{text}");
         assert_eq!((count("answered"), count("limits itself")), (1000, 1000));
     }
 }

@@ -77,7 +77,7 @@ fn is_like(password: &str, known: &str) -> bool {
     })
 }
 
-/// How many characters two texts have in common, wherever they are: 0 to 1 (`SequenceMatcher.quick_ratio` of Python).
+/// The share of characters that two texts have in common, wherever they are: 0 to 1 (`SequenceMatcher.quick_ratio` of Python).
 fn similarity(a: &str, b: &str) -> f64 {
     let mut left: Vec<char> = b.chars().collect();
     let all = a.chars().count() + left.len();

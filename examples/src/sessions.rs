@@ -47,11 +47,8 @@ fn lifetime(settings: &Settings) -> Lifetime {
     if settings.save_every_request { lifetime.with_touch_after(0.0) } else { lifetime }
 }
 
-/// A manager over the store and the format of the profile.
+/// A manager over the store and the format of the profile, with default options.
 async fn in_profile(settings: &Settings, keys: &SecretKeys) -> Result<SessionManager, Error> {
-    if settings.near_cache && settings.profile.is_django() {
-        return Err(Error::new(ErrorKind::Config, "NEAR_CACHE is on; it needs SESSION_PROFILE=native"));
-    }
     match settings.profile {
         SessionProfile::Native => {
             let manager = over_native_store(settings).await?.with_profile(native(settings, keys)?);
@@ -106,6 +103,7 @@ fn native(settings: &Settings, keys: &SecretKeys) -> Result<Profile, Error> {
     })
 }
 
+/// A manager over the store of the native profile.
 async fn over_native_store(settings: &Settings) -> Result<SessionManager, Error> {
     if settings.durable {
         // This Redis may drop its copies, so its eviction policy does not matter.
@@ -140,6 +138,7 @@ async fn django_rows(settings: &Settings, setting: &str, url: &str) -> Result<Dj
     Ok(rows)
 }
 
+/// The error for a profile that keeps sessions in a database.
 fn no_database() -> Error {
     Error::new(ErrorKind::Config, "SESSION_URL names a Redis; expected postgres:// or sqlite://")
 }

@@ -294,7 +294,7 @@ mod tests {
             former_paths: Vec::new(),
             secure: false,
             same_site: SameSite::Lax,
-            of_the_browser: false,
+            expires_at_browser_close: false,
             signed: SignedCookie::Off,
         };
         assert_eq!(settings.cookie, cookie);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
 use shared_session::{
-    Error, OnError, SessionManager,
+    Error, SessionManager,
     csrf::{CrossOrigin, FormTokens},
     users::{SqlUsers, UserCache},
 };
@@ -40,12 +40,12 @@ impl Setup {
     ///
     /// # Errors
     /// One line with the setting to change.
-    pub async fn open(settings: Settings, on_error: OnError) -> Result<Self, Error> {
+    pub async fn open(settings: Settings) -> Result<Self, Error> {
         if settings.has_env_file {
             tracing::info!("settings that the environment lacks are read from .env in the working directory");
         }
         if !settings.unknown.is_empty() {
-            tracing::warn!("not settings, and without effect: {}", settings.unknown.join(", "));
+            tracing::warn!("not settings, and of no effect: {}", settings.unknown.join(", "));
         }
         metrics::start(&settings)?;
         data_dir::prepare(&settings)?;
@@ -54,7 +54,7 @@ impl Setup {
         let users = if settings.user_cache { users.with_cache(UserCache::new()) } else { users };
         let forms = cookies::form_tokens(&settings, &keys)?;
         let manager = sessions::open(&settings, &keys, &users).await?;
-        let manager = manager.with_form_tokens(forms.clone()).with_on_error(on_error);
+        let manager = manager.with_form_tokens(forms.clone());
         sessions::fleet::verify(&settings, &manager).await?;
         if settings.has_embedded_users() {
             users::make_demo_user(&users, &settings.data_dir).await?;

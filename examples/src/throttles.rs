@@ -22,7 +22,7 @@ const SIGN_IN: &str = "sign-in";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: u32 = 3600;
 /// The most cookies with the name of the device cookie that are checked.
-const MOST_COOKIES: usize = 4;
+const MAX_COOKIES: usize = 4;
 
 /// The value of `Retry-After` for a wait: whole seconds, at least one.
 #[must_use]
@@ -62,7 +62,7 @@ impl Throttles {
     ) -> Result<Verdict, Error> {
         let account = normalized_username(typed);
         let known_device = |value| self.throttle.known_device(&account, value);
-        let known = values(cookies, &device.name).take(MOST_COOKIES).find_map(known_device);
+        let known = values(cookies, &device.name).take(MAX_COOKIES).find_map(known_device);
         if let Some(device) = known {
             return self.attempt([Some(Subject::device(SIGN_IN, &device)), None], address).await;
         }
@@ -142,7 +142,7 @@ impl Throttles {
     ) -> Result<Option<String>, Error> {
         let account = normalized_username(typed);
         let is_known = |value: &str| self.throttle.known_device(&account, value).is_some();
-        if !self.limits.sign_ins || values(cookies, &device.name).take(MOST_COOKIES).any(is_known) {
+        if !self.limits.sign_ins || values(cookies, &device.name).take(MAX_COOKIES).any(is_known) {
             return Ok(None);
         }
         Ok(Some(device.cookie.set(&self.throttle.device_cookie(&account)?)))

@@ -6,7 +6,7 @@ use std::{
 };
 
 use shared_session::{
-    Error, ErrorKind, Handle, OnError, SessionInfo, SessionManager,
+    Error, ErrorKind, Handle, SessionInfo, SessionManager,
     users::{SqlUsers, User, Users as _},
 };
 use shared_session_examples::{
@@ -33,7 +33,7 @@ pub(crate) async fn run(settings: Settings, command: SessionsCommand) -> Result<
             file.display()
         )));
     }
-    let setup = Setup::open(settings, OnError::default()).await?;
+    let setup = Setup::open(settings).await?;
     match command {
         SessionsCommand::List { user } => list(&setup, user.as_deref()).await,
         SessionsCommand::Revoke(Revoke { which, yes }) => match (which.handle, which.user) {

@@ -27,7 +27,7 @@ impl Visit {
         setup.throttles.sign_in(typed, self.client_address(), &setup.device_cookie, cookies).await
     }
 
-    /// Marks the browser of `answer` as one that has signed in under that name.
+    /// Marks the browser that gets `answer` as one that has signed in under this name.
     pub(crate) fn remember_device(&self, typed: &str, mut answer: HttpResponse) -> Answer {
         let (setup, cookies) = (&self.setup, self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
         let cookie = setup.throttles.remember(typed, &setup.device_cookie, cookies)?;

@@ -25,7 +25,7 @@ impl Visit {
         })
     }
 
-    /// Records what `staff` is about to do to `subject`; see [`StaffLog`].
+    /// Records an action of `staff` on `subject` before it is done; see [`StaffLog`].
     pub(crate) async fn log_staff_action(&self, staff: &User, action: &str, subject: &str) -> Result<(), Failure> {
         let log = self.request.app_data::<web::Data<StaffLog>>().ok_or(ErrorKind::Config)?;
         let address = self.client_address().map(|address| address.to_string()).unwrap_or_default();
@@ -33,7 +33,7 @@ impl Visit {
         Ok(log.write(&Entry { at: now(), staff, action, subject, address }).await?)
     }
 
-    /// Reports to the audit what `staff` has done.
+    /// Reports an action of `staff` to the audit.
     pub(crate) fn audit(&self, staff: &User, event: AuditEvent) {
         self.setup.manager.audit(&event.with_actor_id(&*staff.id).with_address(self.client_address()));
     }

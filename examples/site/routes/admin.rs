@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The overview stops counting sessions at this number, because it reads each one.
-const COUNTED: usize = 10_000;
+const MAX_COUNTED: usize = 10_000;
 
 pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
     let users = visit.setup.users.count("").await?;
@@ -57,11 +57,13 @@ async fn rights_of(visit: &Visit, staff: &StaffUser) -> Result<Rights, Failure> 
     Ok(Rights::new(staff, &permissions, &visit.setup.settings.permission_to_change_users()))
 }
 
+/// The numbers of live sessions.
 struct Live {
     sessions: u64,
     users: u64,
+    /// Whether all sessions were counted.
     complete: bool,
-    /// When they started, in seconds since 1970.
+    /// The starts of the sessions, in seconds since 1970.
     started: Vec<i64>,
 }
 
@@ -85,7 +87,7 @@ async fn count_sessions(manager: &SessionManager) -> Result<Live, Error> {
             users.extend(session.user_id);
         }
         from = page.next;
-        if from.is_none() || handles.len() >= COUNTED {
+        if from.is_none() || handles.len() >= MAX_COUNTED {
             let (sessions, users) = (handles.len() as u64, users.len() as u64);
             return Ok(Live { sessions, users, complete: from.is_none(), started });
         }

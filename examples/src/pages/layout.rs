@@ -25,9 +25,9 @@ pub struct Layout {
     pub language: Language,
     /// The origin of `api`, for links and calls.
     pub api_origin: String,
-    /// A message about what just happened: "Your password was changed."
+    /// A message about a success: "Your password was changed."
     pub notice: Option<Text>,
-    /// A message about what did not happen: "The page was too old to be used."
+    /// A message about a failure: "The page was too old to be used."
     pub alert: Option<Text>,
     /// The prefix of every link and form action: the path under which visitors see the site.
     pub prefix: Prefix,

@@ -6,7 +6,7 @@ use shared_session::{Error, Session, users::User};
 use crate::{VISITS, preferences, times::timestamp};
 
 /// The most characters of a value that are shown.
-const SHOWN: usize = 60;
+const MAX_CHARS: usize = 60;
 
 /// A session without its secret. Times are in the format of RFC 3339.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -15,9 +15,9 @@ pub struct SessionView {
     pub handle: Option<String>,
     /// The signed-in user.
     pub user: Option<String>,
-    /// When it started.
+    /// Its start.
     pub created: Option<String>,
-    /// When it ends unless it is used.
+    /// Its end, unless it is used before.
     pub expires: Option<String>,
     /// The visit counter.
     pub visits: Option<u64>,
@@ -62,7 +62,7 @@ impl SessionView {
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -6,7 +6,7 @@ use shared_session::{Error, ErrorKind, FleetCheck, SessionManager, django::Djang
 
 use crate::settings::{Settings, explained};
 
-/// How long the start waits for the check, outside of Django's profiles.
+/// The longest wait of a start for the check, outside of Django's profiles.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Checks that this service fits the stored sessions, and logs the checks that were not possible.

@@ -9,7 +9,7 @@ use shared_session::{
 
 use crate::settings::{RedisTls, SessionProfile, SessionUrl, Settings, explained};
 
-/// How long a write waits for replicas: the same as for its reply.
+/// The longest wait of a write for replicas: the same as for its reply.
 const REPLICAS_TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The policy of a Redis that refuses writes when its memory is full.

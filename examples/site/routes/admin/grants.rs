@@ -17,7 +17,7 @@ use shared_session_examples::{
 
 use super::{
     rights_of,
-    users::{audit_done, done, find, lacking, page_of, shown_name},
+    users::{audit_change, find, finish, page_of, shown_name, unsupported},
 };
 use crate::{
     errors::Failure,
@@ -133,7 +133,7 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -
             tab: "/admin/users",
             question: Text::new("admin-rights-ask").with_text("name", shown_name(&held.user)),
             effect: Text::new("admin-rights-effect"),
-            changes: asked(groups, permissions),
+            changes: asked_changes(groups, permissions),
         })
     }
 }
@@ -171,10 +171,10 @@ const REMOVE_PERMISSION: &str = "remove-permission";
 
 /// The permissions to give and take, as the confirmation page shows them.
 pub(super) fn asked_permissions(permissions: Difference) -> Vec<AskedChange> {
-    asked(Difference::default(), permissions)
+    asked_changes(Difference::default(), permissions)
 }
 
-fn asked(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
+fn asked_changes(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
     let all = [
         (Text::new("admin-rights-joins"), ADD_GROUP, groups.add),
         (Text::new("admin-rights-leaves"), REMOVE_GROUP, groups.remove),
@@ -190,20 +190,20 @@ async fn apply(visit: &Visit, staff: &StaffUser, user: &User, groups: &Differenc
     let users = &visit.setup.users;
     if !groups.is_empty() {
         log_difference(visit, staff, &user.username, groups, ["add-to-groups", "remove-from-groups"]).await?;
-        users.change_groups(&user.id, &groups.add, &groups.remove).await.map_err(no_groups)?;
-        audit_done(visit, staff, user, "change-groups");
+        users.change_groups(&user.id, &groups.add, &groups.remove).await.map_err(unsupported_groups)?;
+        audit_change(visit, staff, user, "change-groups");
     }
     if !permissions.is_empty() {
         log_difference(visit, staff, &user.username, permissions, ["give-permissions", "take-permissions"]).await?;
-        users.change_permissions(&user.id, &permissions.add, &permissions.remove).await.map_err(no_groups)?;
-        audit_done(visit, staff, user, "change-permissions");
+        users.change_permissions(&user.id, &permissions.add, &permissions.remove).await.map_err(unsupported_groups)?;
+        audit_change(visit, staff, user, "change-permissions");
     }
-    done(visit, staff, user, Notice::UserChanged)
+    finish(visit, staff, user, Notice::UserChanged)
 }
 
 /// A custom user model may have no groups and no permissions.
-pub(super) fn no_groups(error: Error) -> Failure {
-    lacking(error, Text::new("refused-no-groups"))
+pub(super) fn unsupported_groups(error: Error) -> Failure {
+    unsupported(error, Text::new("refused-no-groups"))
 }
 
 /// Writes the changes of a user or a group to the staff log, with one action name for additions and one for removals.

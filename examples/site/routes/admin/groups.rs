@@ -20,7 +20,7 @@ use shared_session_examples::{
 };
 
 use super::{
-    grants::{asked_permissions, log_difference, no_groups, permissions_asked},
+    grants::{asked_permissions, log_difference, permissions_asked, unsupported_groups},
     rights_of,
 };
 use crate::{
@@ -41,13 +41,13 @@ pub(crate) struct Name {
 
 /// The messages and the typed name on the page of a refused form.
 #[derive(Default)]
-struct Said {
+struct Messages {
     alert: Option<Text>,
     errors: Vec<FieldError>,
     typed: Option<String>,
 }
 
-impl Said {
+impl Messages {
     fn stale(stale: &Stale<Name>) -> Self {
         Self { alert: Some(stale.message()), typed: Some(stale.fields.name.clone()), ..Self::default() }
     }
@@ -62,10 +62,10 @@ fn page_of(id: i64) -> String {
 }
 
 pub(crate) async fn list(visit: Visit, staff: StaffUser, query: Query<PageQuery>) -> Answer {
-    render_list(&visit, &staff, StatusCode::OK, &query.page, Said::default()).await
+    render_list(&visit, &staff, StatusCode::OK, &query.page, Messages::default()).await
 }
 
-async fn render_list(visit: &Visit, staff: &StaffUser, status: StatusCode, page: &str, said: Said) -> Answer {
+async fn render_list(visit: &Visit, staff: &StaffUser, status: StatusCode, page: &str, messages: Messages) -> Answer {
     let (groups, rights) =
         tokio::try_join!(async { Ok::<_, Failure>(visit.setup.users.all_groups().await?) }, rights_of(visit, staff))?;
     let Paged { items, page, pages } = paged(groups, page);
@@ -75,15 +75,15 @@ async fn render_list(visit: &Visit, staff: &StaffUser, status: StatusCode, page:
         permissions: permissions.len(),
     });
     let groups = groups.collect();
-    let html = visit.page(staff.session(), Some(staff))?.with_alert(said.alert);
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(messages.alert);
     html.render(status, |layout| AdminGroups {
         layout,
         groups,
         page,
         pages,
         may_add: rights.add_group().is_ok(),
-        errors: FieldErrors(said.errors),
-        typed: said.typed.unwrap_or_default(),
+        errors: FieldErrors(messages.errors),
+        typed: messages.typed.unwrap_or_default(),
     })
 }
 
@@ -92,7 +92,7 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
         Ok(fields) => fields,
         Err(stale) => {
             let Some(staff) = visit.sender::<StaffUser>().await? else { return Err(stale.into()) };
-            return render_list(&visit, &staff, StatusCode::FORBIDDEN, "", Said::stale(&stale)).await;
+            return render_list(&visit, &staff, StatusCode::FORBIDDEN, "", Messages::stale(&stale)).await;
         }
     };
     let staff: StaffUser = visit.extract().await?;
@@ -100,7 +100,7 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
     visit.require_fresh(staff.session(), GROUPS).await?;
     let users = &visit.setup.users;
     let refused = async |error| {
-        render_list(&visit, &staff, StatusCode::UNPROCESSABLE_ENTITY, "", Said::error(error, &typed)).await
+        render_list(&visit, &staff, StatusCode::UNPROCESSABLE_ENTITY, "", Messages::error(error, &typed)).await
     };
     let name = match free_name(&users.all_groups().await?, &typed, None) {
         Ok(name) => name,
@@ -108,8 +108,8 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
     };
     visit.log_staff_action(&staff, "add-group", &name).await?;
     // Another request may have been faster.
-    let Some(id) = users.create_group(&name).await.map_err(no_groups)? else { return refused(taken()).await };
-    audit_done(&visit, &staff, id, "add-group");
+    let Some(id) = users.create_group(&name).await.map_err(unsupported_groups)? else { return refused(taken()).await };
+    audit_change(&visit, &staff, id, "add-group");
     Notice::GroupAdded.leave(staff.session())?;
     Ok(visit.see_other(&page_of(id)))
 }
@@ -137,7 +137,7 @@ pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<i64>) -> Answe
     if rights.change_group().is_ok() {
         visit.require_fresh(staff.session(), &page_of(*id)).await?;
     }
-    render(&visit, &staff, &rights, group, StatusCode::OK, Said::default()).await
+    render(&visit, &staff, &rights, group, StatusCode::OK, Messages::default()).await
 }
 
 async fn found(visit: &Visit, staff: &StaffUser, id: i64) -> Result<(Group, Rights), Failure> {
@@ -152,7 +152,7 @@ async fn render(
     rights: &Rights,
     group: Group,
     status: StatusCode,
-    said: Said,
+    messages: Messages,
 ) -> Answer {
     let users = &visit.setup.users;
     let (permissions, members) = tokio::try_join!(users.all_permissions(), users.count_members(group.id))?;
@@ -163,7 +163,7 @@ async fn render(
         name,
         title,
     });
-    let html = visit.page(staff.session(), Some(staff))?.with_alert(said.alert);
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(messages.alert);
     html.render(status, |layout| AdminGroup {
         layout,
         id,
@@ -174,25 +174,25 @@ async fn render(
             change: rights.change_group().is_ok(),
             delete: rights.delete_group(&held).is_ok(),
         },
-        errors: FieldErrors(said.errors),
-        typed: said.typed.unwrap_or_else(|| name.clone()),
+        errors: FieldErrors(messages.errors),
+        typed: messages.typed.unwrap_or_else(|| name.clone()),
         name,
     })
 }
 
 /// Shows the group with fresh buttons, after a button of an outdated page was used.
-async fn again<T>(visit: &Visit, stale: Stale<T>, id: i64, said: Said) -> Answer {
+async fn again<T>(visit: &Visit, stale: Stale<T>, id: i64, messages: Messages) -> Answer {
     let Some(staff) = visit.sender::<StaffUser>().await? else { return Err(stale.into()) };
     let (group, rights) = found(visit, &staff, id).await?;
-    render(visit, &staff, &rights, group, StatusCode::FORBIDDEN, said).await
+    render(visit, &staff, &rights, group, StatusCode::FORBIDDEN, messages).await
 }
 
 pub(crate) async fn rename(visit: Visit, form: Form<Name>, id: Path<i64>) -> Answer {
     let Name { name: typed } = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
-            let said = Said::stale(&stale);
-            return again(&visit, stale, *id, said).await;
+            let messages = Messages::stale(&stale);
+            return again(&visit, stale, *id, messages).await;
         }
     };
     let staff: StaffUser = visit.extract().await?;
@@ -204,28 +204,28 @@ pub(crate) async fn rename(visit: Visit, form: Form<Name>, id: Path<i64>) -> Ans
         Ok(name) if name == group.name => return Ok(visit.see_other(&page_of(*id))),
         Ok(name) => name,
         Err(error) => {
-            let said = Said::error(error, &typed);
-            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, said).await;
+            let messages = Messages::error(error, &typed);
+            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, messages).await;
         }
     };
     visit.log_staff_action(&staff, "rename-group", &format!("{} → {name}", group.name)).await?;
-    match users.rename_group(*id, &name).await.map_err(no_groups)? {
+    match users.rename_group(*id, &name).await.map_err(unsupported_groups)? {
         Renamed::Done => {}
         Renamed::NameTaken => {
-            let said = Said::error(taken(), &typed);
-            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, said).await;
+            let messages = Messages::error(taken(), &typed);
+            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, messages).await;
         }
         _ => return Err(Failure::not_found()),
     }
-    audit_done(&visit, &staff, *id, "rename-group");
+    audit_change(&visit, &staff, *id, "rename-group");
     Notice::GroupChanged.leave(staff.session())?;
     Ok(visit.see_other(&page_of(*id)))
 }
 
 pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> Answer {
     if let Err(stale) = current(form)? {
-        let said = Said { alert: Some(stale.message()), ..Said::default() };
-        return again(&visit, stale, *id, said).await;
+        let messages = Messages { alert: Some(stale.message()), ..Messages::default() };
+        return again(&visit, stale, *id, messages).await;
     }
     let staff: StaffUser = visit.extract().await?;
     let (group, rights) = found(&visit, &staff, *id).await?;
@@ -233,13 +233,13 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
     visit.require_fresh(staff.session(), &page_of(*id)).await?;
     visit.log_staff_action(&staff, "delete-group", &group.name).await?;
     match visit.setup.users.delete_group(*id).await {
-        Ok(true) => audit_done(&visit, &staff, *id, "delete-group"),
+        Ok(true) => audit_change(&visit, &staff, *id, "delete-group"),
         Ok(false) => return Err(Failure::not_found()),
         // A row of another app may refer to it.
         Err(error) if error.kind() == ErrorKind::Database => {
             return Err(Failure::Page(StatusCode::CONFLICT, Text::new("group-kept")));
         }
-        Err(error) => return Err(no_groups(error)),
+        Err(error) => return Err(unsupported_groups(error)),
     }
     Notice::GroupDeleted.leave(staff.session())?;
     Ok(visit.see_other(GROUPS))
@@ -251,8 +251,8 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<i64>) -> A
     let fields = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
-            let said = Said { alert: Some(stale.message()), ..Said::default() };
-            return again(&visit, stale, *id, said).await;
+            let messages = Messages { alert: Some(stale.message()), ..Messages::default() };
+            return again(&visit, stale, *id, messages).await;
         }
     };
     let staff: StaffUser = visit.extract().await?;
@@ -280,15 +280,15 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<i64>) -> A
     }
     let actions = ["give-group-permissions", "take-group-permissions"];
     log_difference(&visit, &staff, &group.name, &difference, actions).await?;
-    if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(no_groups)? {
+    if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(unsupported_groups)? {
         return Err(Failure::not_found());
     }
-    audit_done(&visit, &staff, *id, "change-group-permissions");
+    audit_change(&visit, &staff, *id, "change-group-permissions");
     Notice::GroupChanged.leave(staff.session())?;
     Ok(visit.see_other(&page_of(*id)))
 }
 
 /// Reports to the audit right after the change, whatever fails afterwards.
-fn audit_done(visit: &Visit, staff: &StaffUser, id: i64, action: &'static str) {
+fn audit_change(visit: &Visit, staff: &StaffUser, id: i64, action: &'static str) {
     visit.audit(staff, AuditEvent::new(AuditKind::Own(action)).with_about(format!("group {id}")));
 }

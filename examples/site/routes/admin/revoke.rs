@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The most sessions that one form may end, because each one is read.
-const MOST: usize = 200;
+const MAX_SESSIONS: usize = 200;
 
 pub(crate) async fn revoke(visit: Visit, form: Form<Fields>) -> Answer {
     let fields = match current(form)? {
@@ -32,7 +32,7 @@ pub(crate) async fn revoke(visit: Visit, form: Form<Fields>) -> Answer {
     if handles.is_empty() {
         return Ok(visit.see_other("/admin/sessions"));
     }
-    if handles.len() > MOST {
+    if handles.len() > MAX_SESSIONS {
         return Err(Failure::bad_request());
     }
     if !fields.is_confirmed() {

@@ -34,8 +34,8 @@ use crate::{
     },
 };
 
-/// How many empty pages of the store are skipped to fill one page here.
-const SKIPPED: usize = 20;
+/// The most pages of the store that are read to fill one page here; pages of the store may be empty.
+const MAX_READ: usize = 20;
 
 /// The filter, and the cursor to continue from.
 #[derive(Deserialize)]
@@ -141,13 +141,13 @@ async fn found(visit: &Visit, filter: &SessionFilter, from: Option<String>) -> R
     Ok(page)
 }
 
-/// The next page of the store that has matching sessions. Pages of the store may be empty.
+/// The next page of the store that has matching sessions.
 async fn page_from(
     visit: &Visit,
     mut from: Option<String>,
     fits: impl Fn(&SessionInfo) -> bool,
 ) -> Result<SessionPage, Failure> {
-    for _ in 0..SKIPPED {
+    for _ in 0..MAX_READ {
         let mut page = visit.setup.manager.all_sessions(from.as_deref()).await.map_err(|error| match error.kind() {
             // This store did not make the cursor.
             ErrorKind::Config => Failure::bad_request(),
