@@ -102,7 +102,7 @@ pub(crate) async fn login(
     }
     let address = address.map(|Extension(ClientAddress(address))| address);
     let cookies = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-    let attempt = match setup.throttles.sign_in(&login.username, address, &setup.device_cookie, cookies).await? {
+    let attempt = match setup.throttles.sign_in(&login.username, address, cookies).await? {
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => return Err(Problem::too_many(wait).into()),
     };

@@ -16,6 +16,7 @@ use actix_web::{
 };
 use askama::Template;
 use shared_session::{ClientAddress, Error, ErrorKind, LazySession, Session, users::User};
+use shared_session_actix::Rejection;
 use shared_session_examples::{
     pages::{Layout, SignedIn, Visitor},
     prefix::Prefix,
@@ -50,14 +51,12 @@ impl FromRequest for Visit {
 
 impl Visit {
     /// Runs any extractor when it is due: in a form handler, after the check of the form.
-    pub(crate) async fn extract<E: FromRequest<Error = shared_session_actix::Rejection>>(&self) -> Result<E, Failure> {
+    pub(crate) async fn extract<E: FromRequest<Error = Rejection>>(&self) -> Result<E, Failure> {
         Ok(E::extract(&self.request).await?)
     }
 
     /// The sender of a refused form, `None` if the user is no longer signed in.
-    pub(crate) async fn sender<E: FromRequest<Error = shared_session_actix::Rejection>>(
-        &self,
-    ) -> Result<Option<E>, Failure> {
+    pub(crate) async fn sender<E: FromRequest<Error = Rejection>>(&self) -> Result<Option<E>, Failure> {
         match E::extract(&self.request).await {
             Err(rejection) if rejection.kind() == ErrorKind::Unauthenticated => Ok(None),
             other => Ok(Some(other?)),

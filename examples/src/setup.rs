@@ -9,12 +9,7 @@ use shared_session::{
 };
 
 use crate::{
-    cookies, data_dir, metrics,
-    prefix::Prefix,
-    secret_key, sessions,
-    settings::Settings,
-    throttles::{DeviceCookie, Throttles},
-    users,
+    cookies, data_dir, metrics, prefix::Prefix, secret_key, sessions, settings::Settings, throttles::Throttles, users,
 };
 
 /// The parts of both services. Cloning is cheap.
@@ -28,8 +23,6 @@ pub struct Setup {
     pub manager: SessionManager,
     /// The limits on attempts.
     pub throttles: Throttles,
-    /// The cookie that marks a browser that has signed in.
-    pub device_cookie: DeviceCookie,
     forms: FormTokens,
 }
 
@@ -59,9 +52,8 @@ impl Setup {
         if settings.has_embedded_users() {
             users::make_demo_user(&users, &settings.data_dir).await?;
         }
-        let throttles = Throttles::new(&settings, &manager, keys);
-        let device_cookie = DeviceCookie::new(&settings)?;
-        Ok(Self { settings: Arc::new(settings), users, manager, throttles, device_cookie, forms })
+        let throttles = Throttles::new(&settings, &manager, keys)?;
+        Ok(Self { settings: Arc::new(settings), users, manager, throttles, forms })
     }
 
     /// The check of unsafe requests, once the service is bound.

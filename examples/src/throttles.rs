@@ -3,7 +3,7 @@
 //! Addresses of this machine are not counted: they belong to the operator, or to a proxy that `TRUSTED_PROXIES` does
 //! not name, whose clients would all wait together.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use shared_session::{
     Error, SecretKeys, Session, SessionManager,
@@ -35,17 +35,29 @@ pub fn retry_after(wait: Duration) -> u64 {
 pub struct Throttles {
     throttle: Throttle,
     limits: Limits,
+    device_cookie: Arc<DeviceCookie>,
+}
+
+/// The cookie that marks a known browser. It does not sign a user in.
+#[derive(Debug)]
+struct DeviceCookie {
+    name: String,
+    cookie: SessionCookie,
 }
 
 impl Throttles {
     /// Django's tables have no place for counts: with them each process counts for itself.
-    #[must_use]
-    pub fn new(settings: &Settings, manager: &SessionManager, keys: SecretKeys) -> Self {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) if the cookie of known devices would be invalid.
+    pub fn new(settings: &Settings, manager: &SessionManager, keys: SecretKeys) -> Result<Self, Error> {
         let throttle = match settings.profile {
             SessionProfile::DjangoDb | SessionProfile::DjangoCachedDb => Throttle::new(MemoryStore::new(), keys),
             _ => Throttle::of(manager, keys),
         };
-        Self { throttle, limits: settings.limits }
+        let (name, cookie) = device_cookie(settings)?;
+        let device_cookie = Arc::new(DeviceCookie { name, cookie });
+        Ok(Self { throttle, limits: settings.limits, device_cookie })
     }
 
     /// Counts an attempt to sign in under the name that was `typed`. `cookies` are the `Cookie` headers: a browser that
@@ -57,12 +69,11 @@ impl Throttles {
         &self,
         typed: &str,
         address: Option<IpAddr>,
-        device: &DeviceCookie,
         cookies: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Verdict, Error> {
         let account = normalized_username(typed);
         let known_device = |value| self.throttle.known_device(&account, value);
-        let known = values(cookies, &device.name).take(MAX_COOKIES).find_map(known_device);
+        let known = values(cookies, &self.device_cookie.name).take(MAX_COOKIES).find_map(known_device);
         if let Some(device) = known {
             return self.attempt([Some(Subject::device(SIGN_IN, &device)), None], address).await;
         }
@@ -137,33 +148,14 @@ impl Throttles {
     pub fn remember<'a>(
         &self,
         typed: &str,
-        device: &DeviceCookie,
         cookies: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Option<String>, Error> {
         let account = normalized_username(typed);
         let is_known = |value: &str| self.throttle.known_device(&account, value).is_some();
-        if !self.limits.sign_ins || values(cookies, &device.name).take(MAX_COOKIES).any(is_known) {
+        if !self.limits.sign_ins || values(cookies, &self.device_cookie.name).take(MAX_COOKIES).any(is_known) {
             return Ok(None);
         }
-        Ok(Some(device.cookie.set(&self.throttle.device_cookie(&account)?)))
-    }
-}
-
-/// The cookie that marks a known browser. It does not sign a user in.
-#[derive(Clone, Debug)]
-pub struct DeviceCookie {
-    name: String,
-    cookie: SessionCookie,
-}
-
-impl DeviceCookie {
-    /// The cookie with the attributes that the settings name.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) if the cookie would be invalid.
-    pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let (name, cookie) = device_cookie(settings)?;
-        Ok(Self { name, cookie })
+        Ok(Some(self.device_cookie.cookie.set(&self.throttle.device_cookie(&account)?)))
     }
 }
 
@@ -185,12 +177,12 @@ mod tests {
     use super::*;
     use crate::settings::Service;
 
-    fn throttles(more: &[(&str, &str)]) -> (Throttles, DeviceCookie, SessionManager) {
+    fn throttles(more: &[(&str, &str)]) -> (Throttles, SessionManager) {
         let read = |name: &str| more.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let settings = Settings::from_env(read, Service::Site).unwrap();
         let manager = SessionManager::new(MemoryStore::new());
         let keys = SecretKeys::new([7; 32]).unwrap();
-        (Throttles::new(&settings, &manager, keys), DeviceCookie::new(&settings).unwrap(), manager)
+        (Throttles::new(&settings, &manager, keys).unwrap(), manager)
     }
 
     #[test]
@@ -204,12 +196,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_browser_that_signed_in_before_does_not_wait_because_of_strangers() {
-        let (throttles, device, _) = throttles(&[]);
-        let set = throttles.remember(" Ann", &device, []).unwrap().unwrap();
+        let (throttles, _) = throttles(&[]);
+        let set = throttles.remember(" Ann", []).unwrap().unwrap();
         assert!(set.starts_with("shared_session_id_device=") && set.contains("HttpOnly"), "{set}");
         let cookies = format!("a=b; {}; c", set.split(';').next().unwrap());
         let go = async |cookies: &str| {
-            let verdict = throttles.sign_in("ann", STRANGER, &device, [cookies.as_bytes()]).await.unwrap();
+            let verdict = throttles.sign_in("ann", STRANGER, [cookies.as_bytes()]).await.unwrap();
             matches!(verdict, Verdict::Go(_))
         };
         for n in 0..10 {
@@ -217,13 +209,13 @@ mod tests {
         }
         assert!(!go("").await && !go("shared_session_id_device=x").await);
         assert!(go(&cookies).await);
-        assert_eq!(throttles.remember("ann", &device, [cookies.as_bytes()]).unwrap(), None);
-        assert!(throttles.remember("bob", &device, [cookies.as_bytes()]).unwrap().is_some());
+        assert_eq!(throttles.remember("ann", [cookies.as_bytes()]).unwrap(), None);
+        assert!(throttles.remember("bob", [cookies.as_bytes()]).unwrap().is_some());
     }
 
     #[tokio::test]
     async fn guesses_of_a_signed_in_user_s_password_count_for_the_user() {
-        let (throttles, ..) = throttles(&[]);
+        let (throttles, _) = throttles(&[]);
         let go = async |user: &str| {
             let verdict = throttles.password_check(user, STRANGER).await.unwrap();
             matches!(verdict, Verdict::Go(_))
@@ -237,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_starts_so_many_sessions_and_those_of_this_machine_any_number() {
-        let (throttles, _, manager) = throttles(&[("SESSION_ANONYMOUS_RATE", "3")]);
+        let (throttles, manager) = throttles(&[("SESSION_ANONYMOUS_RATE", "3")]);
         let new = async |address: &str| {
             let session = manager.open([]).load().await.unwrap();
             throttles.new_session(&session, address.parse().ok()).await.unwrap().is_none()
@@ -257,7 +249,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_claimed_once_in_any_case_until_it_is_given_back() {
-        let (throttles, ..) = throttles(&[("SIGN_IN_LIMIT", "off")]);
+        let (throttles, _) = throttles(&[("SIGN_IN_LIMIT", "off")]);
         let claim = throttles.claim("Ann").await.unwrap().expect("the name is free");
         let (others, ()) = tokio::join!(throttles.claim("aNN"), async { claim.succeeded().await });
         assert!(others.unwrap().is_some(), "the name is free again");
@@ -267,11 +259,11 @@ mod tests {
 
     #[tokio::test]
     async fn without_the_limit_nothing_is_counted() {
-        let (throttles, device, _) = throttles(&[("SIGN_IN_LIMIT", "off")]);
+        let (throttles, _) = throttles(&[("SIGN_IN_LIMIT", "off")]);
         for _ in 0..100 {
-            let verdict = throttles.sign_in("ann", STRANGER, &device, []).await.unwrap();
+            let verdict = throttles.sign_in("ann", STRANGER, []).await.unwrap();
             assert!(matches!(verdict, Verdict::Go(_)));
         }
-        assert_eq!(throttles.remember("ann", &device, []).unwrap(), None);
+        assert_eq!(throttles.remember("ann", []).unwrap(), None);
     }
 }

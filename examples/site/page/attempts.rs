@@ -23,14 +23,14 @@ pub(crate) enum PasswordCheck {
 impl Visit {
     /// Whether another sign-in attempt is allowed under the name that was `typed`.
     pub(crate) async fn may_sign_in(&self, typed: &str) -> Result<Verdict, Error> {
-        let (setup, cookies) = (&self.setup, self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
-        setup.throttles.sign_in(typed, self.client_address(), &setup.device_cookie, cookies).await
+        let cookies = self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
+        self.setup.throttles.sign_in(typed, self.client_address(), cookies).await
     }
 
     /// Marks the browser that gets `answer` as one that has signed in under this name.
     pub(crate) fn remember_device(&self, typed: &str, mut answer: HttpResponse) -> Answer {
-        let (setup, cookies) = (&self.setup, self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes));
-        let cookie = setup.throttles.remember(typed, &setup.device_cookie, cookies)?;
+        let cookies = self.request.headers().get_all(COOKIE).map(HeaderValue::as_bytes);
+        let cookie = self.setup.throttles.remember(typed, cookies)?;
         if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::try_from(cookie).ok()) {
             answer.headers_mut().append(SET_COOKIE, cookie);
         }
