@@ -1,6 +1,6 @@
 //! The log, on stderr.
 //!
-//! Clients cannot flood it: of each warning and error that other crates write, [`LineLimit`] keeps a few lines in ten
+//! Clients cannot flood it: of each warning and error that other crates write, only a few lines are kept in ten
 //! seconds. The session layer limits its own lines, and writes the number of lines left out into the next one. Other
 //! crates do not, so the limit writes the number on a line of its own.
 
@@ -29,7 +29,7 @@ use crate::settings::Settings;
 const MAX_LINES: u32 = 10;
 const INTERVAL: Duration = Duration::from_secs(10);
 
-/// Starts logging to stderr, filtered by `RUST_LOG` and limited by [`LineLimit`].
+/// Starts logging to stderr, filtered by `RUST_LOG`. A flood of warnings is cut, as described above.
 ///
 /// # Errors
 /// One line, if the filter is invalid or logging was started before.

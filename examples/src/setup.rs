@@ -59,7 +59,7 @@ impl Setup {
     /// The check of unsafe requests, once the service is bound.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for an invalid origin.
+    /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) for an invalid origin.
     pub fn cross_origin(&self, bound: SocketAddr) -> Result<CrossOrigin, Error> {
         CrossOrigin::new(self.allowed_origins(bound))
     }
