@@ -17,7 +17,7 @@ const DEMO_USER_MADE: &str = "demo-user-created";
 ///
 /// # Errors
 /// One line that names the directory.
-pub fn prepare(settings: &Settings) -> Result<(), Error> {
+pub(crate) fn prepare(settings: &Settings) -> Result<(), Error> {
     let has_database = settings.has_embedded_database();
     if settings.secret_key.is_some() && !has_database {
         return Ok(());
@@ -36,7 +36,7 @@ pub fn prepare(settings: &Settings) -> Result<(), Error> {
 ///
 /// # Errors
 /// If it cannot be created.
-pub fn make(directory: &Path) -> io::Result<()> {
+pub(crate) fn make(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -58,7 +58,7 @@ fn make_database(directory: &Path, database: &Path) -> io::Result<()> {
 
 /// Whether the demo user of this database was created once: it may have been renamed or deleted since.
 #[must_use]
-pub fn has_had_demo_user(directory: &Path) -> bool {
+pub(crate) fn has_had_demo_user(directory: &Path) -> bool {
     directory.join(DEMO_USER_MADE).exists()
 }
 
@@ -66,7 +66,7 @@ pub fn has_had_demo_user(directory: &Path) -> bool {
 ///
 /// # Errors
 /// If the mark cannot be written.
-pub fn remember_demo_user(directory: &Path) -> io::Result<()> {
+pub(crate) fn remember_demo_user(directory: &Path) -> io::Result<()> {
     create_new(&directory.join(DEMO_USER_MADE)).map(drop)
 }
 

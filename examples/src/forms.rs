@@ -91,8 +91,7 @@ pub fn search_term(text: &str) -> String {
 
 /// Whether `text` has the form of an e-mail address: a plain local part and a domain with a dot, at most 254 bytes.
 /// Only a message to the address can tell whether it exists.
-#[must_use]
-pub fn is_email(text: &str) -> bool {
+fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let is_atom = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&b))

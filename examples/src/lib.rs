@@ -4,7 +4,7 @@
 //! - [`setup`]: from settings to running parts, with [`users`], `sessions` and `cookies`
 //! - [`metrics`]: the body of `/metrics`
 //! - [`cli`], [`check`] and [`health`]: the command lines, and the code of two commands
-//! - [`data_dir`] and [`secret_key`]: the files of an embedded start
+//! - `data_dir` and `secret_key`: the files of an embedded start, and the secret keys
 //! - [`serving`]: connection limits and shutdown
 //! - [`network`] and [`prefix`]: the client's address, and the path of the site, behind trusted proxies
 //! - [`forms`] and [`links`]: checks of input, and links that stay on the site
@@ -14,7 +14,7 @@
 //! - [`usernames`] and [`passwords`]: the names and passwords that new users may have
 //! - [`logging`]: the log, and limits on it
 //! - [`operations`]: access to metrics and readiness
-//! - [`sign_in`]: the lookup of a user at sign-in
+//! - [`sign_in`]: sign-in under a typed name
 //! - [`throttles`]: limits on password guesses, registrations and new sessions
 //! - [`paging`]: long lists, a page at a time
 //! - [`rights`]: the users that a member of staff may change
@@ -25,7 +25,7 @@ pub mod browsers;
 pub mod check;
 pub mod cli;
 mod cookies;
-pub mod data_dir;
+mod data_dir;
 pub mod forms;
 pub mod health;
 pub mod language;
@@ -40,7 +40,7 @@ pub mod passwords;
 pub mod preferences;
 pub mod prefix;
 pub mod rights;
-pub mod secret_key;
+mod secret_key;
 pub mod serving;
 mod sessions;
 pub mod settings;

@@ -9,9 +9,9 @@
 use crate::translations::Text;
 
 /// The shortest password that is accepted, in characters.
-pub const MIN_PASSWORD_CHARS: usize = 8;
+const MIN_PASSWORD_CHARS: usize = 8;
 /// The longest password that is accepted, in bytes: longer ones only cost time.
-pub const MAX_PASSWORD_BYTES: usize = 1024;
+const MAX_PASSWORD_BYTES: usize = 1024;
 
 /// The most common passwords, in lower case, without digits and signs around them.
 const STEMS: &str = "\

@@ -41,7 +41,7 @@ pub(crate) fn keys(settings: &Settings) -> Result<SecretKeys, Error> {
 ///
 /// # Errors
 /// If the directory cannot be written, or the file is not a valid key.
-pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
+fn load_or_create(data_dir: &Path) -> io::Result<String> {
     let path = data_dir.join(FILE);
     if let Some(key) = read(&path)? {
         return Ok(key);

@@ -92,7 +92,7 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     /// `DATA_DIR`, default `.data`.
     pub data_dir: PathBuf,
-    /// `SECRET_KEY`. `None`: embedded, use [`crate::secret_key::load_or_create`].
+    /// `SECRET_KEY`. `None`: an embedded start with the key in [`data_dir`](Self::data_dir).
     pub secret_key: Option<Secret>,
     /// `SECRET_KEY_FALLBACKS`, default none.
     pub secret_key_fallbacks: Vec<Secret>,
@@ -158,7 +158,7 @@ impl Settings {
     /// working directory.
     ///
     /// # Errors
-    /// The first error.
+    /// The first invalid setting.
     pub fn load(service: Service) -> Result<Self, SettingsError> {
         let read = env_file::read()?;
         let has_env_file = read.is_some();
@@ -181,7 +181,7 @@ impl Settings {
     /// The settings that `vars` holds, for `service`. Reads nothing else and changes nothing.
     ///
     /// # Errors
-    /// The first error.
+    /// The first invalid setting.
     pub fn from_env(vars: impl Fn(&str) -> Option<String>, service: Service) -> Result<Self, SettingsError> {
         let reader = Reader::new(&vars);
         let site_addr = reader.address("SITE_ADDR", SITE_PORT)?;

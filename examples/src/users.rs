@@ -22,7 +22,7 @@ pub const DEMO_USER: &str = "demo";
 pub const DEMO_PASSWORD: &str = "demo-password";
 
 /// The group that the first start creates in an embedded database: its staff may change users.
-pub const DEMO_GROUP: &str = "Support";
+const DEMO_GROUP: &str = "Support";
 
 /// Connects to the users and creates missing tables; that is all `site create-superuser` needs. With a Django profile
 /// the tables are Django's, and missing ones are an error.
