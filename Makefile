@@ -1,4 +1,4 @@
-# Everything that is done with this repository. `make` lists it.
+# The commands of this repository. `make` lists them.
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-env interop openapi browser screenshots faults histories versions up down build logs shell-site shell-api \
@@ -13,7 +13,7 @@ ROUNDS ?= 5
 PART ?=
 INPUTS ?=
 VERSIONS := scripts/redis-versions
-# All that decides about sessions.
+# The files that decide about sessions.
 MUTATED := audit authorization cookie cookie/**/* csrf/**/* engine/**/* record/id record/previous record/sealed record/sealed/* record/tag \
 	store/redis store/redis/ifeq store/redis/wire/driver throttle throttle/* users/auth users/auth/* users/require_fresh users/guard
 FILES ?= $(MUTATED:%=shared-session/src/%.rs)
@@ -23,11 +23,11 @@ COMPARE := CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo run --release --locke
 	$(COMPARE_MANIFEST) --
 PEERS_MANIFEST := tests/peers/Cargo.toml
 PEERS := CARGO_TARGET_DIR=$(CURDIR)/target/peers cargo run --locked --quiet --manifest-path $(PEERS_MANIFEST) --
-# Those that `make versions` has built, where it has; an empty value is as none.
+# The servers that `make versions` has built. An empty value means the same as no value.
 COMPARE_SERVERS = REDIS_OLD="$(lastword $(wildcard $(CURDIR)/.test-env/redis-7*/redis-server))" \
 	REDIS_NEW="$(lastword $(wildcard $(CURDIR)/.test-env/redis-8*/redis-server))"
 TOPOLOGIES ?= single sentinel cluster
-# Profiles of docker-compose.yml, and what each has the services told.
+# Profiles of docker-compose.yml, and the settings that each profile passes to the services.
 PROFILE ?=
 COMPOSE = docker compose $(addprefix --profile ,$(PROFILE))
 STACK = $(foreach profile,$(PROFILE),$(STACK_$(profile)))
@@ -37,7 +37,7 @@ STACK_tls = SESSION_COOKIE_SECURE=true SITE_ORIGIN=https://localhost:8443 API_OR
 	TRUSTED_PROXIES=172.16.0.0/12,192.168.0.0/16
 STACK_django = SESSION_PROFILE=django-cache
 SITE := cargo run $(EXAMPLES) --example site --
-# What CI checks, as rustdoc takes it.
+# Warnings of rustdoc are errors, as in CI.
 export RUSTDOCFLAGS ?= -D warnings
 
 help: ## List these commands.
@@ -89,7 +89,7 @@ faults: test-env ## Run every test of a fault, the slow ones too.
 	cargo test -p shared-session-e2e faults:: -- --include-ignored --test-threads 4
 
 histories: test-env ## Random faults on one Redis, with Sentinels, in a cluster: make histories SECONDS=600 (each)
-	@echo "== Building the example services, and what asks them"
+	@echo "== Building the example services, and their client"
 	cargo build $(EXAMPLES) --examples
 	cargo build -p shared-session-histories
 	@for topology in $(TOPOLOGIES); do \
@@ -98,7 +98,7 @@ histories: test-env ## Random faults on one Redis, with Sentinels, in a cluster:
 			--file target/histories/$$topology.jsonl || exit 1; \
 	done
 
-versions: test-env ## Run what depends on the server on Redis 7.0 and 8.6 with TLS, built from sources (not in make test).
+versions: test-env ## Run the tests that depend on the server on Redis 7.0 and 8.6 with TLS, built from sources (not in make test).
 	@echo "== Building the example services, and Redis 7.0 and 8.6 where they are missing"
 	cargo build $(EXAMPLES) --examples
 	@scripts/redis-versions
@@ -118,7 +118,7 @@ up: ## Start Redis, PostgreSQL and both services in Docker: make up PROFILE="sen
 	@echo "== Starting Redis, PostgreSQL, site and api: http://localhost:8000 and http://localhost:8001/docs"
 	$(STACK) $(COMPOSE) up --build --detach --wait
 
-down: ## Stop what `make up` started, of every profile; the data stays.
+down: ## Stop the containers of every profile; the data stays.
 	@echo "== Stopping the containers"
 	docker compose --profile "*" down
 
@@ -145,7 +145,7 @@ create-superuser: ## Create an administrator: make create-superuser USERNAME=ada
 	@echo "== Creating the superuser $(USERNAME)"
 	@$(SITE) create-superuser --username "$(USERNAME)" --email "$(EMAIL)"
 
-bench: test-env ## Run the benchmarks, and check what a request costs.
+bench: test-env ## Run the benchmarks, and check the cost of a request.
 	@echo "== Running the benchmarks"
 	cargo bench --manifest-path benches/Cargo.toml --bench cookie --bench record --bench layer --bench near --bench redis
 	cargo bench --manifest-path benches/Cargo.toml --bench users --features users
@@ -169,17 +169,17 @@ peers-check: test-env ## Fail if other session libraries answer otherwise than d
 	@echo "== Asking other session libraries for the requirements of docs/security.md: 8 minutes after the build"
 	@$(PEERS) check
 
-peers-test: test-env ## Test what asks other session libraries.
+peers-test: test-env ## Test the program that asks other session libraries.
 	CARGO_TARGET_DIR=$(CURDIR)/target/peers cargo clippy --locked --all-targets --manifest-path $(PEERS_MANIFEST) -- -D warnings
 	CARGO_TARGET_DIR=$(CURDIR)/target/peers cargo test --locked --manifest-path $(PEERS_MANIFEST)
 
-capacity: ## Work out what many sessions need: make capacity INPUTS="price=12 signed-in=0.5"
+capacity: ## Calculate the servers that many sessions need: make capacity INPUTS="price=12 signed-in=0.5"
 	@$(COMPARE) capacity $(INPUTS)
 
-compare-test: test-env ## Test what compares and calculates.
+compare-test: test-env ## Test the programs that compare and calculate.
 	CARGO_TARGET_DIR=$(CURDIR)/target/compare cargo test --locked --manifest-path $(COMPARE_MANIFEST)
 
-fuzz: ## Feed hostile bytes to all that reads them: make fuzz FUZZ_SECONDS=60 (per target; default 600)
+fuzz: ## Feed hostile bytes to all code that reads them: make fuzz FUZZ_SECONDS=60 (per target; default 600)
 	@echo "== Fuzzing; needs a nightly compiler and cargo-fuzz"
 	@fuzz/run
 

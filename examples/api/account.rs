@@ -102,29 +102,19 @@ pub(crate) async fn login(
     }
     let address = address.map(|Extension(ClientAddress(address))| address);
     let cookies = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-    let attempt = match setup.throttles.sign_in(&login.username, address, &setup.device_cookie, cookies).await? {
+    let attempt = match setup.throttles.sign_in(&login.username, address, cookies).await? {
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => return Err(Problem::too_many(wait).into()),
     };
-    let found = match sign_in::authenticate(&session, &setup.users, &login.username, &login.password).await {
-        Ok(found) => found,
-        Err(error) => {
-            attempt.withdraw().await;
-            return Err(error.into());
-        }
-    };
+    let found = sign_in::authenticate(attempt, &session, &setup.users, &login.username, &login.password).await?;
     let Some(user) = found else {
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "The user name or the password is wrong.");
         let challenge = setup.settings.bearer_tokens.then_some(r#"Bearer realm="session""#);
         return Err(problem.with_challenge(challenge).into());
     };
-    attempt.succeeded().await;
     let account = Account::of(&user, &session).await?;
     let options = login.remember.map(|remember| LoginOptions::new().with_remember_me(remember)).unwrap_or_default();
-    session.login_with(&user, options)?;
-    if let Err(error) = setup.users.record_login(&user.id).await {
-        tracing::warn!(%error, "the time of a login was not recorded");
-    }
+    sign_in::begin(&session, &setup.users, &user, options).await?;
     Ok(Json(account))
 }
 

@@ -1,15 +1,11 @@
 //! The routes, and the layers around them.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
     extract::{ConnectInfo, DefaultBodyLimit, Request, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state, map_response},
     response::Response,
     routing::get,
@@ -108,15 +104,9 @@ fn cors(setup: &Setup, bound: SocketAddr) -> CorsLayer {
 /// Records the client's address, which behind trusted proxies is not the peer's.
 async fn note_client_address(State(trusted): State<Arc<[Network]>>, mut request: Request, next: Next) -> Response {
     if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>() {
-        let address = forwarded_address(peer.ip(), request.headers(), &trusted);
+        let forwarded_for = request.headers().get_all("x-forwarded-for").iter().map(HeaderValue::as_bytes);
+        let address = client_address(peer.ip(), forwarded_for, &trusted);
         request.extensions_mut().insert(ClientAddress(address));
     }
     next.run(request).await
-}
-
-fn forwarded_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
-    // A header that is not text counts as an invalid address, and nothing left of it is trusted.
-    let hops: Vec<_> =
-        headers.get_all("x-forwarded-for").iter().map(|value| value.to_str().unwrap_or_default()).collect();
-    client_address(peer, &hops, trusted)
 }

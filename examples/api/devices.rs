@@ -16,13 +16,11 @@ use shared_session_axum::CurrentUser;
 use shared_session_examples::{
     paging::{Paged, paged},
     setup::Setup,
+    times::timestamp,
 };
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    problem::{ApiError, Fails, Problem, ReadFails, WriteFails},
-    session::timestamp,
-};
+use crate::problem::{ApiError, Fails, Problem, ReadFails, WriteFails};
 
 /// One session of the user.
 #[derive(Serialize, ToSchema)]

@@ -19,16 +19,17 @@ mod problem;
 mod serve;
 mod session;
 
-use std::{io, net::SocketAddr, process::ExitCode};
+use std::{net::SocketAddr, process::ExitCode};
 
 use clap::Parser as _;
-use shared_session::{Error, ErrorKind, OnError};
 use shared_session_examples::{
     check,
     cli::{self, Api, ApiCommand, Failure, Healthcheck},
-    health, serving,
+    health, logging,
+    operations::warn_if_open,
+    serving,
     settings::{Service, Settings},
-    setup::{self, Setup},
+    setup::Setup,
 };
 use tokio::net::TcpListener;
 
@@ -51,34 +52,32 @@ async fn run(command: ApiCommand) -> Result<(), Failure> {
 }
 
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    setup::start_logging(&settings)?;
-    let listener = bind(settings.listen_addr()).await?;
-    let bound = listener.local_addr().map_err(|source| failed("the bound address is unknown", &source))?;
+    logging::start(&settings)?;
     let limits = settings.http;
-    let setup = Setup::open(settings, OnError::default()).await?;
+    let setup = Setup::open(settings).await?;
+    let (listener, bound) = bind(setup.settings.listen_addr(), "API_ADDR").await?;
     serve_operations(&setup).await?;
     let app = app::app(setup, bound)?;
     cli::print(&format!("listening on http://{bound}\n"))?;
 
-    serve::serve(listener, app, limits, serving::asked_to_stop()).await;
+    serve::serve(listener, app, limits, serving::stop_signal()).await;
     Ok(())
 }
 
 /// Answers operators' requests at an address of their own, if one is set, until the process ends.
 async fn serve_operations(setup: &Setup) -> Result<(), Failure> {
-    shared_session_examples::operations::warn_if_open(&setup.settings);
+    warn_if_open(&setup.settings);
     let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
-    let listener = bind(addr).await?;
-    let bound = listener.local_addr().map_err(|source| failed("the bound address is unknown", &source))?;
+    let (listener, bound) = bind(addr, "OPERATIONS_ADDR").await?;
     let (app, limits) = (app::of_operators(setup.clone()), setup.settings.http);
     tokio::spawn(serve::serve(listener, app, limits, std::future::pending()));
     cli::print(&format!("for operators: http://{bound}\n"))
 }
 
-async fn bind(addr: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(addr).await.map_err(|source| failed(&format!("cannot listen on {addr}"), &source))
-}
-
-fn failed(what: &str, source: &io::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("{what}: {source}"))
+/// Listens on `addr`. Returns the bound address too, because the system picks the port if that is 0.
+async fn bind(addr: SocketAddr, setting: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |error| Failure::failed(format!("cannot listen on {addr} ({setting}): {error}"));
+    let listener = TcpListener::bind(addr).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }

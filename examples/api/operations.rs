@@ -42,8 +42,7 @@ impl FromRequestParts<Setup> for Operator {
     async fn from_request_parts(parts: &mut Parts, setup: &Setup) -> Result<Self, Response> {
         let listener = Extension::<Listener>::from_request_parts(parts, setup).await;
         let listener = listener.map(|Extension(listener)| listener).unwrap_or_default();
-        let mut shown = parts.headers.get_all(AUTHORIZATION).iter();
-        let authorization = shown.next().filter(|_| shown.next().is_none()).map(HeaderValue::as_bytes);
+        let authorization = parts.headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
         match access(&setup.settings.operations, listener, authorization) {
             Access::Allowed => Ok(Self),
             Access::Elsewhere => Err(Problem::of(StatusCode::NOT_FOUND).into_response()),
@@ -98,6 +97,6 @@ pub(crate) async fn readyz(_: Operator, State(setup): State<Setup>) -> Result<Js
     )
 )]
 pub(crate) async fn metrics(_: Operator) -> Response {
-    let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"), (CACHE_CONTROL, "no-store")];
+    let headers = [(CONTENT_TYPE, metrics::CONTENT_TYPE), (CACHE_CONTROL, "no-store")];
     (headers, metrics::render()).into_response()
 }

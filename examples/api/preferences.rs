@@ -9,7 +9,7 @@ use axum::{
 };
 use serde_json::value::RawValue;
 use shared_session_axum::Session;
-use shared_session_examples::text::is_preference_name;
+use shared_session_examples::preferences::{self, PREFIX};
 
 use crate::{
     json::{JsonBody, is_deeper_than},
@@ -19,9 +19,8 @@ use crate::{
 
 /// The largest value, in bytes.
 pub(crate) const MAX_VALUE: usize = 16 * 1024;
-/// How deep a value may nest. Other programs read the whole session, and parsers give up at 128 levels or more.
+/// The deepest nesting of a value. Other programs read the whole session, and some parsers give up at 128 levels.
 const MAX_DEPTH: usize = 100;
-const PREFIX: &str = "pref.";
 
 /// The session entry that the path names. Rejects with 422.
 pub(crate) struct Entry(String);
@@ -30,13 +29,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Entry {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        match Path::<String>::from_request_parts(parts, state).await {
-            Ok(Path(name)) if is_preference_name(&name) => Ok(Self([PREFIX, &name].concat())),
-            _ => Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "A name has 1 to 64 letters, digits, dots, hyphens and underscores.",
-            )),
-        }
+        let name = Path::<String>::from_request_parts(parts, state).await.ok();
+        let detail = "A name has 1 to 64 letters, digits, dots, hyphens and underscores.";
+        name.and_then(|Path(name)| preferences::entry(&name))
+            .map(Self)
+            .ok_or_else(|| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
     }
 }
 

@@ -67,9 +67,7 @@ impl Problem {
     pub(crate) fn not_ready(down: Vec<&'static str>, retry_after: Duration) -> Self {
         Self { down, retry_after: retry_after.as_secs(), ..Self::of(StatusCode::SERVICE_UNAVAILABLE) }
     }
-}
 
-impl Problem {
     /// Adds `WWW-Authenticate` (RFC 9110, 15.5.2).
     pub(crate) fn with_challenge(self, challenge: Option<&'static str>) -> Self {
         Self { challenge, ..self }
@@ -82,7 +80,7 @@ impl Problem {
 }
 
 /// Whether an answer of this status has a `Retry-After`.
-fn is_told_to_wait(status: StatusCode) -> bool {
+fn has_retry_after(status: StatusCode) -> bool {
     matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS)
 }
 
@@ -93,7 +91,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_string(&self).unwrap_or_default();
         let headers = [(header::CONTENT_TYPE, CONTENT_TYPE), (header::CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body).into_response();
-        if is_told_to_wait(status) {
+        if has_retry_after(status) {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(self.retry_after));
         }
         if let Some(challenge) = self.challenge {
@@ -169,7 +167,7 @@ impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
         let status = StatusCode::from_u16(STATUS).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
         let mut response = ResponseBuilder::new().description(meaning(status)).content(CONTENT_TYPE, content);
-        if is_told_to_wait(status) {
+        if has_retry_after(status) {
             response = response.header("Retry-After", Header::default());
         }
         BTreeMap::from([(STATUS.to_string(), response.build().into())])

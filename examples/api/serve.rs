@@ -17,7 +17,7 @@ use tokio::{
 };
 use tower::{Service as _, ServiceExt as _};
 
-/// How long running requests may take once the service is asked to stop.
+/// The longest time for running requests after the stop signal.
 const GRACE: Duration = Duration::from_secs(10);
 /// The pause after a connection could not be accepted, for example without free file descriptors.
 const PAUSE: Duration = Duration::from_millis(50);

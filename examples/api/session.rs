@@ -4,9 +4,9 @@ use std::{convert::Infallible, net::IpAddr};
 
 use axum::{Json, extract::FromRequestParts, http::request::Parts};
 use serde::Serialize;
-use shared_session::{ClientAddress, store::StoreTime};
+use shared_session::ClientAddress;
 use shared_session_axum::Session;
-use shared_session_examples::{VISITS, setup::Setup, text::rfc3339, throttles::Throttles};
+use shared_session_examples::{VISITS, setup::Setup, throttles::Throttles, times::timestamp};
 use utoipa::ToSchema;
 
 use crate::problem::{ApiError, Fails, Problem, ReadFails, WriteFails};
@@ -100,9 +100,4 @@ pub(crate) async fn count_visit(session: Session, starts: MayStart) -> Result<Js
     // Another request may have been faster: the stored number is known only after the commit.
     session.commit().await?;
     Ok(Json(Visits { visits: session.get(VISITS)?.unwrap_or_default() }))
-}
-
-/// A store time as RFC 3339 writes it.
-pub(crate) fn timestamp(at: StoreTime) -> String {
-    rfc3339((at.0 / 1000).cast_signed())
 }

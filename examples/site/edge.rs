@@ -3,15 +3,15 @@
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpMessage, HttpRequest,
+    Error, HttpMessage,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     error::{ErrorInternalServerError, ErrorRequestTimeout},
     http::{
         Uri,
         header::{
-            self, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY,
-            VARY, X_CONTENT_TYPE_OPTIONS,
+            CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_SECURITY_POLICY, HeaderName, HeaderValue, REFERRER_POLICY, VARY,
+            X_CONTENT_TYPE_OPTIONS,
         },
     },
     middleware::Next,
@@ -23,7 +23,7 @@ use shared_session_examples::{
 };
 use tokio::time::timeout;
 
-use crate::{errors, seen::Seen};
+use crate::{errors, place::Place};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -76,20 +76,19 @@ pub(crate) async fn pass(
 fn note_client(request: &mut ServiceRequest, settings: &Settings) {
     let mut prefix = settings.site_prefix.clone();
     if let Some(peer) = request.peer_addr().map(|peer| peer.ip()) {
-        let values = |name| request.headers().get_all(name);
-        let forwarded_for: Vec<_> = values(&X_FORWARDED_FOR).map(|value| value.to_str().unwrap_or_default()).collect();
-        let client = client_address(peer, &forwarded_for, &settings.trusted_proxies);
+        let values = |name| request.headers().get_all(name).map(HeaderValue::as_bytes);
+        let client = client_address(peer, values(&X_FORWARDED_FOR), &settings.trusted_proxies);
         let is_trusted = settings.trusted_proxies.iter().any(|network| network.contains(peer));
-        let forwarded = is_trusted.then(|| Prefix::forwarded(values(&X_FORWARDED_PREFIX).map(HeaderValue::as_bytes)));
+        let forwarded = is_trusted.then(|| Prefix::forwarded(values(&X_FORWARDED_PREFIX)));
         prefix = forwarded.flatten().unwrap_or(prefix);
         request.extensions_mut().insert(ClientAddress(client));
     }
-    take_off(request, &prefix);
+    strip_prefix(request, &prefix);
     request.extensions_mut().insert(prefix);
 }
 
 /// Removes the prefix, which some proxies leave on; the routes do not include it.
-fn take_off(request: &mut ServiceRequest, prefix: &Prefix) {
+fn strip_prefix(request: &mut ServiceRequest, prefix: &Prefix) {
     let rest = request.uri().path_and_query().and_then(|path| prefix.strip(path.as_str()));
     let Some(rest) = rest.and_then(|rest| rest.parse().ok()) else { return };
     let mut parts = request.uri().clone().into_parts();
@@ -97,28 +96,5 @@ fn take_off(request: &mut ServiceRequest, prefix: &Prefix) {
     if let Ok(uri) = Uri::from_parts(parts) {
         request.match_info_mut().get_mut().update(&uri);
         request.head_mut().uri = uri;
-    }
-}
-
-/// The visitor's view of the two services.
-#[derive(Default)]
-pub(crate) struct Place {
-    /// The prefix of every path of this site.
-    pub(crate) prefix: Prefix,
-    /// The origin of `api`.
-    pub(crate) api_origin: String,
-    /// The language and theme, as far as known.
-    pub(crate) seen: Seen,
-}
-
-impl Place {
-    pub(crate) fn of(request: &HttpRequest) -> Self {
-        let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-        let setup = request.app_data::<web::Data<Setup>>();
-        Self {
-            prefix: request.extensions().get::<Prefix>().cloned().unwrap_or_default(),
-            api_origin: setup.map(|setup| setup.settings.api_origin(host)).unwrap_or_default(),
-            seen: request.extensions().get().cloned().unwrap_or_else(|| Seen::by_browser(request)),
-        }
     }
 }

@@ -19,12 +19,12 @@ use shared_session::{
 };
 use shared_session_actix::Rejection;
 use shared_session_examples::{
-    pages::{ErrorPage, Layout, Somebody},
-    text::{confirm_url, login_url, same_page},
+    links::{confirm_url, login_url, same_page},
+    pages::{ErrorPage, Layout, RefusedUser},
     translations::Text,
 };
 
-use crate::{edge::Place, seen::Seen};
+use crate::{place::Place, viewer::Viewer};
 
 const HTML: &str = "text/html; charset=utf-8";
 
@@ -158,12 +158,12 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
         None if response.headers().contains_key(CONTENT_TYPE) => return response,
         None if response.response().extensions().contains::<Superseded>() => superseded(place),
         None => {
-            let said = response.response().extensions().get().map(|Message(message)| message.clone());
-            ErrorPage::new(layout(place), status.as_u16(), said.unwrap_or_else(|| sentence(status)))
+            let message = response.response().extensions().get().map(|Message(message)| message.clone());
+            ErrorPage::new(layout(place), status.as_u16(), message.unwrap_or_else(|| message_of(status)))
         }
     };
-    let page = page.with_again(again(response.request(), status, place));
-    let page = page.with_somebody(somebody(response.request(), place));
+    let page = page.with_again(retry_link(response.request(), status, place));
+    let page = page.with_refused_user(refused_user(response.request(), place));
     let html = page.render().unwrap_or_else(|error| {
         tracing::error!(%error, "the error page cannot be rendered");
         page.message.in_language(page.layout.language)
@@ -172,7 +172,7 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(place.seen.language.tag()));
+    headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static(place.viewer.language.tag()));
     if status == StatusCode::SERVICE_UNAVAILABLE && !headers.contains_key(RETRY_AFTER) {
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
     }
@@ -180,18 +180,18 @@ pub(crate) fn with_page(response: ServiceResponse, place: &Place) -> ServiceResp
 }
 
 /// A link to the page that the store kept from being shown: it may work a moment later.
-fn again(request: &HttpRequest, status: StatusCode, place: &Place) -> Option<String> {
+fn retry_link(request: &HttpRequest, status: StatusCode, place: &Place) -> Option<String> {
     let is_worth_it = status == StatusCode::SERVICE_UNAVAILABLE && is_read(request);
     let path = is_worth_it.then(|| request.uri().path_and_query())?;
     same_page(&place.prefix, path.map_or("/", |path| path.as_str()))
 }
 
 /// The refused user, and the login page that leads back to the requested page.
-fn somebody(request: &HttpRequest, place: &Place) -> Option<Somebody> {
-    let username = place.seen.username.clone()?;
+fn refused_user(request: &HttpRequest, place: &Place) -> Option<RefusedUser> {
+    let username = place.viewer.username.clone()?;
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let login = login_url(&place.prefix, if is_read(request) { path } else { "/" });
-    Some(Somebody { username, login })
+    Some(RefusedUser { username, login })
 }
 
 fn is_read(request: &HttpRequest) -> bool {
@@ -222,7 +222,7 @@ fn page_of(error: &Error, is_read: bool, place: &Place) -> ErrorPage {
         ))
         .with_advice(Text::new("error-origin-title"), Text::new("error-origin-advice"), false),
         (ErrorKind::CrossSite, _) => not_from_here(Text::new("error-unclear")),
-        (ErrorKind::StaleForm, _) => page(stale(error)).with_advice(
+        (ErrorKind::StaleForm, _) => page(stale_form(error)).with_advice(
             Text::new("error-stale-form-title"),
             Text::new("error-stale-form-advice"),
             true,
@@ -284,8 +284,8 @@ fn superseded(place: &Place) -> ErrorPage {
     )
 }
 
-/// Why a form was refused, for the page that offers it again.
-pub(crate) fn stale(error: &Error) -> Text {
+/// The reason why a form was refused, for the page that offers it again.
+pub(crate) fn stale_form(error: &Error) -> Text {
     match TokenRefusal::of(error) {
         Some(TokenRefusal::NoCookie) => Text::new("form-no-cookie"),
         _ => Text::new("form-old"),
@@ -294,11 +294,11 @@ pub(crate) fn stale(error: &Error) -> Text {
 
 /// The layout of error pages, the same for every visitor: it does not show a user.
 fn layout(place: &Place) -> Layout {
-    let Seen { language, theme, .. } = place.seen;
+    let Viewer { language, theme, .. } = place.viewer;
     Layout { api_origin: place.api_origin.clone(), prefix: place.prefix.clone(), language, theme, ..Layout::default() }
 }
 
-fn sentence(status: StatusCode) -> Text {
+fn message_of(status: StatusCode) -> Text {
     match status.as_u16() {
         404 => Text::new("error-no-page"),
         405 => Text::new("error-no-method"),

@@ -13,6 +13,23 @@ pub(crate) const LIMIT: usize = 64 * 1024;
 /// A posted form.
 pub(crate) type Form<T> = Result<ProtectedForm<T>, FormRejection<T>>;
 
+/// A form in which a name may appear several times, once for each ticked box.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    /// The values of the fields with this name, in the order of the form.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the form comes from a page that asks to confirm the change.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.values("confirmed").next().is_some()
+    }
+}
+
 /// A form whose token does not belong to a current page of this visitor, most often because the page is older than the
 /// session. The handler offers the form again, with 403; `?` shows the visitor that the page was too old.
 pub(crate) struct Stale<T> {
@@ -24,7 +41,7 @@ pub(crate) struct Stale<T> {
 impl<T> Stale<T> {
     /// The message for the visitor.
     pub(crate) fn message(&self) -> Text {
-        errors::stale(&self.error)
+        errors::stale_form(&self.error)
     }
 }
 

@@ -18,12 +18,13 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// How many pages may be followed at a time: each one holds a connection.
-const FOLLOWED: usize = 128;
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long a stream is silent before it sends a comment: proxies close silent connections.
+/// The most streams at a time: each one holds a connection.
+const MAX_STREAMS: usize = 128;
+const READ_EVERY: Duration = Duration::from_secs(1);
+/// The longest silence. Then the stream sends a comment, because proxies close silent connections.
 const SILENCE: Duration = Duration::from_secs(15);
-const LONGEST: Duration = Duration::from_secs(300);
+/// The longest life of a stream.
+const MAX_DURATION: Duration = Duration::from_secs(300);
 
 /// The streams of this process.
 pub(crate) struct Live {
@@ -33,7 +34,7 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new() -> Self {
-        Self { free: Arc::new(Semaphore::new(FOLLOWED)), stop: watch::Sender::new(false) }
+        Self { free: Arc::new(Semaphore::new(MAX_STREAMS)), stop: watch::Sender::new(false) }
     }
 
     /// Ends every stream.
@@ -41,7 +42,7 @@ impl Live {
         self.stop.send_replace(true);
     }
 
-    /// The events for the client that sent these `Cookie` headers; `None` if too many are followed already.
+    /// The events for the client that sent these `Cookie` headers; `None` if there are too many streams already.
     pub(crate) fn follow(
         &self,
         manager: SessionManager,
@@ -49,66 +50,67 @@ impl Live {
     ) -> Option<impl Stream<Item = Result<Bytes, std::convert::Infallible>> + use<>> {
         let permit = Arc::clone(&self.free).try_acquire_owned().ok()?;
         let now = Instant::now();
-        let followed = Followed {
+        let events = Events {
             manager,
             cookies,
             stop: self.stop.subscribe(),
-            said: None,
-            said_at: now,
-            until: now + LONGEST,
+            last: None,
+            sent_at: now,
+            until: now + MAX_DURATION,
             _permit: permit,
         };
-        Some(unfold(followed, |mut followed| async { followed.next().await.map(|event| (Ok(event), followed)) }))
+        Some(unfold(events, |mut events| async { events.next().await.map(|event| (Ok(event), events)) }))
     }
 }
 
-struct Followed {
+/// The stream of one page.
+struct Events {
     manager: SessionManager,
     cookies: Vec<Vec<u8>>,
     stop: watch::Receiver<bool>,
     /// The last event.
-    said: Option<String>,
-    said_at: Instant,
+    last: Option<String>,
+    sent_at: Instant,
     until: Instant,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Followed {
+impl Events {
     /// The next thing to send; `None` at the end.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if self.said.is_some() && !self.goes_on().await {
+            if self.last.is_some() && !self.wait_for_next_read().await {
                 return None;
             }
-            let event = match self.look().await {
+            let event = match self.read().await {
                 Ok(view) => format!("data: {}\n\n", json!(view)),
                 Err(error) => {
-                    tracing::debug!(%error, "a session that is followed cannot be read now");
+                    tracing::debug!(%error, "the session of a stream cannot be read now");
                     "event: down\ndata: {}\n\n".to_owned()
                 }
             };
-            if self.said.as_ref() != Some(&event) {
-                self.said = Some(event.clone());
-                self.said_at = Instant::now();
+            if self.last.as_ref() != Some(&event) {
+                self.last = Some(event.clone());
+                self.sent_at = Instant::now();
                 return Some(event.into());
             }
-            if self.said_at.elapsed() >= SILENCE {
-                self.said_at = Instant::now();
+            if self.sent_at.elapsed() >= SILENCE {
+                self.sent_at = Instant::now();
                 return Some(Bytes::from_static(b": still here\n\n"));
             }
         }
     }
 
     /// Waits for the time of the next read; `false` at the end of the stream.
-    async fn goes_on(&mut self) -> bool {
+    async fn wait_for_next_read(&mut self) -> bool {
         tokio::select! {
-            () = sleep(LOOK_EVERY) => Instant::now() < self.until,
+            () = sleep(READ_EVERY) => Instant::now() < self.until,
             // Completes at once if the stop came earlier.
             _ = self.stop.wait_for(|stop| *stop) => false,
         }
     }
 
-    async fn look(&self) -> Result<SessionView, Error> {
+    async fn read(&self) -> Result<SessionView, Error> {
         let request = self.manager.open_read_only(self.cookies.iter().map(Vec::as_slice));
         let session = request.load().await?;
         let user = session.user().await?;

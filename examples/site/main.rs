@@ -1,11 +1,11 @@
 //! `site`: server-rendered pages on Actix Web.
 //!
 //! - [`routes`]: the routes
-//! - [`page`]: what every page handler uses
-//! - [`form`]: forms from outdated pages
+//! - [`page`] and [`notice`]: the request for a page, the page, and the message on the next one
+//! - [`form`]: forms, also from outdated pages
 //! - [`errors`]: error responses
 //! - [`live`]: the event stream of the home page
-//! - [`seen`]: the visitor's language, theme and name for error pages
+//! - [`place`] and [`viewer`]: the addresses of the services, and the language and theme, for the pages of a request
 //! - [`edge`]: the first and last step of every request
 //! - [`commands`]: the commands besides serving
 
@@ -14,28 +14,35 @@ mod edge;
 mod errors;
 mod form;
 mod live;
+mod notice;
 mod page;
+mod place;
 mod routes;
-mod seen;
+mod viewer;
 
-use std::{net::TcpListener, num::NonZero, process::ExitCode, thread::available_parallelism};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    num::NonZero,
+    process::ExitCode,
+    thread::available_parallelism,
+};
 
 use actix_web::{App, HttpServer, middleware::from_fn, web};
 use clap::Parser as _;
-use shared_session::OnError;
 use shared_session_actix::{CrossOriginMiddleware, SessionMiddleware};
 use shared_session_examples::{
     check,
     cli::{self, Failure, Healthcheck, Site, SiteCommand},
-    health,
+    health, logging,
     operations::{self, Listener},
     serving,
     settings::{Service, Settings},
-    setup::{Setup, start_logging},
+    setup::Setup,
     staff_log::StaffLog,
 };
 
-/// How long running requests may take once the process is asked to stop.
+/// The longest time for running requests after the stop signal.
 const SHUTDOWN_SECONDS: u64 = 10;
 
 #[actix_web::main]
@@ -56,7 +63,7 @@ async fn run(command: SiteCommand) -> Result<(), Failure> {
     if let SiteCommand::Healthcheck(Healthcheck { addr }) = command {
         return health::ask(addr.unwrap_or_else(|| settings.listen_addr())).map_err(Failure::failed);
     }
-    start_logging(&settings)?;
+    logging::start(&settings)?;
     match command {
         SiteCommand::Migrate => commands::migrate(settings).await,
         SiteCommand::CreateSuperuser(new) => commands::create_superuser(&settings, &new).await,
@@ -65,32 +72,9 @@ async fn run(command: SiteCommand) -> Result<(), Failure> {
     }
 }
 
-/// Answers operators' requests at an address of their own, if one is set, until the process ends.
-fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
-    operations::warn_if_open(&setup.settings);
-    let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
-    let failed = |error| Failure::failed(format!("cannot listen on {addr} (OPERATIONS_ADDR): {error}"));
-    let listener = TcpListener::bind(addr).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    let (setup, limits) = (setup.clone(), setup.settings.http);
-    let app = move || App::new().app_data(setup.clone()).app_data(Listener::Own).configure(routes::operations::all);
-    let server = HttpServer::new(app).client_request_timeout(limits.idle).keep_alive(limits.idle).workers(1);
-    let server = server.disable_signals().listen(listener).map_err(failed)?.run();
-    actix_web::rt::spawn(async move {
-        if let Err(error) = server.await {
-            tracing::error!(%error, "the listener for operators has stopped");
-        }
-    });
-    cli::print(&format!("for operators: http://{bound}\n"))
-}
-
 async fn serve(settings: Settings) -> Result<(), Failure> {
-    // The edge renders its responses as pages.
-    let setup = Setup::open(settings, OnError::default()).await?;
-    let wanted = setup.settings.listen_addr();
-    let failed = |error| Failure::failed(format!("cannot listen on {wanted} (SITE_ADDR): {error}"));
-    let listener = TcpListener::bind(wanted).map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
+    let setup = Setup::open(settings).await?;
+    let (listener, bound) = bind(setup.settings.listen_addr(), "SITE_ADDR")?;
     let cross_origin = setup.cross_origin(bound)?;
 
     let limits = setup.settings.http;
@@ -100,7 +84,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     let staff_log = StaffLog::open(&setup.settings).await?;
     let staff_log = web::Data::new(staff_log);
     let live = web::Data::new(live::Live::new());
-    let followed = live.clone();
+    let streams = live.clone();
     serve_operations(&setup)?;
     let server = HttpServer::new(move || {
         let manager = setup.manager.clone();
@@ -112,7 +96,7 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
             .app_data(staff_log.clone())
             .app_data(web::PayloadConfig::new(form::LIMIT))
             .configure(routes::all)
-            .wrap(from_fn(seen::remember_seen))
+            .wrap(from_fn(viewer::record_viewer))
             .wrap(SessionMiddleware::new(manager))
             .wrap(guard)
             .wrap(from_fn(edge::pass))
@@ -123,14 +107,44 @@ async fn serve(settings: Settings) -> Result<(), Failure> {
     .workers(workers)
     .max_connections(serving::connections(&limits).div_ceil(workers))
     .shutdown_signal(async move {
-        serving::asked_to_stop().await;
-        followed.stop();
+        serving::stop_signal().await;
+        streams.stop();
     })
     .listen(listener)
-    .map_err(failed)?
+    .map_err(server_failed)?
     .run();
     cli::print(&format!("listening on http://{bound}\n"))?;
-    server.await.map_err(|error| Failure::failed(format!("the server failed: {error}")))?;
+    server.await.map_err(server_failed)?;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Answers operators' requests at an address of their own, if one is set, until the process ends.
+fn serve_operations(setup: &web::Data<Setup>) -> Result<(), Failure> {
+    operations::warn_if_open(&setup.settings);
+    let Some(addr) = setup.settings.operations.addr else { return Ok(()) };
+    let (listener, bound) = bind(addr, "OPERATIONS_ADDR")?;
+    let (setup, limits) = (setup.clone(), setup.settings.http);
+    let app = move || App::new().app_data(setup.clone()).app_data(Listener::Own).configure(routes::operations::all);
+    let server = HttpServer::new(app).client_request_timeout(limits.idle).keep_alive(limits.idle).workers(1);
+    let server = server.disable_signals().listen(listener).map_err(server_failed)?.run();
+    actix_web::rt::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the listener for operators has stopped");
+        }
+    });
+    cli::print(&format!("for operators: http://{bound}\n"))
+}
+
+/// Listens on `addr`. Returns the bound address too, because the system picks the port if that is 0.
+fn bind(addr: SocketAddr, setting: &str) -> Result<(TcpListener, SocketAddr), Failure> {
+    let failed = |error| Failure::failed(format!("cannot listen on {addr} ({setting}): {error}"));
+    let listener = TcpListener::bind(addr).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn server_failed(error: io::Error) -> Failure {
+    Failure::failed(format!("the server failed: {error}"))
 }

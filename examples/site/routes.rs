@@ -6,15 +6,18 @@ mod confirm;
 mod devices;
 mod home;
 mod login;
+mod methods;
 pub(crate) mod operations;
 mod preferences;
+mod queries;
 
 use actix_web::{
-    HttpResponse, Route,
-    guard::{Any, Get, Head},
+    HttpResponse,
     web::{self, PayloadConfig, ServiceConfig, post, resource},
 };
 use shared_session_examples::pages::STATIC_FILES;
+
+use self::methods::get;
 
 /// Every route. An unknown path is 404; a wrong method is 405 with the allowed methods.
 pub(crate) fn all(app: &mut ServiceConfig) {
@@ -39,9 +42,9 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/admin/users/{id}/password").route(post().to(admin::users::set_password)))
         .service(
             resource("/admin/users/{id}/rights")
-                .app_data(PayloadConfig::new(admin::rights::LIMIT))
-                .route(get().to(admin::rights::show))
-                .route(post().to(admin::rights::change)),
+                .app_data(PayloadConfig::new(admin::grants::LIMIT))
+                .route(get().to(admin::grants::show))
+                .route(post().to(admin::grants::change)),
         )
         .service(resource("/admin/users/{id}/sign-out").route(post().to(admin::users::sign_out)))
         .service(resource("/admin/groups").route(get().to(admin::groups::list)).route(post().to(admin::groups::add)))
@@ -50,7 +53,7 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         .service(resource("/admin/groups/{id}/delete").route(post().to(admin::groups::delete)))
         .service(
             resource("/admin/groups/{id}/permissions")
-                .app_data(PayloadConfig::new(admin::rights::LIMIT))
+                .app_data(PayloadConfig::new(admin::grants::LIMIT))
                 .route(post().to(admin::groups::change)),
         )
         .service(resource("/admin/sessions").route(get().to(admin::sessions::list)))
@@ -68,9 +71,4 @@ pub(crate) fn all(app: &mut ServiceConfig) {
         app.service(resource(path).route(get().to(file)));
     }
     app.default_service(web::to(HttpResponse::NotFound));
-}
-
-/// GET, and HEAD, which is GET without the body (RFC 9110, 9.3.2).
-fn get() -> Route {
-    web::route().guard(Any(Get()).or(Head()))
 }

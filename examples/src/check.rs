@@ -5,9 +5,7 @@
 //! - A session is stored, read and ended only after the check that this service fits the stored sessions.
 //! - No line contains a secret: no URL, no key.
 
-mod to_come;
-
-pub use to_come::files as missing_files;
+pub mod missing;
 
 use std::{fmt, path::PathBuf};
 
@@ -16,8 +14,8 @@ use shared_session::{Error, ErrorKind, SessionManager, users::SqlUsers};
 use crate::{
     cli::{self, Failure},
     operations, secret_key, sessions,
-    settings::{DatabaseUrl, SessionUrl, Settings, SettingsError, env_file},
-    setup::{explained, open_manager, open_users, secret_keys},
+    settings::{DatabaseUrl, SessionUrl, Settings, SettingsError, env_file, explained},
+    users,
 };
 
 /// The state of one part.
@@ -38,8 +36,8 @@ pub struct Line {
     pub state: State,
     /// `settings`, `users`, `store` or `fleet`.
     pub part: &'static str,
-    /// The finding.
-    pub said: String,
+    /// The finding, in one line.
+    pub text: String,
 }
 
 impl fmt::Display for Line {
@@ -49,7 +47,7 @@ impl fmt::Display for Line {
             State::Warning => "warning",
             State::Failed => "failed",
         };
-        write!(f, "{state:<8} {:<9} {}", self.part, self.said.replace('\n', " "))
+        write!(f, "{state:<8} {:<9} {}", self.part, self.text.replace('\n', " "))
     }
 }
 
@@ -70,12 +68,12 @@ impl Report {
         }
     }
 
-    fn say(&mut self, state: State, part: &'static str, said: impl Into<String>) {
-        self.0.push(Line { state, part, said: said.into() });
+    fn add(&mut self, state: State, part: &'static str, text: impl Into<String>) {
+        self.0.push(Line { state, part, text: text.into() });
     }
 
     fn error(&mut self, part: &'static str, error: &Error) {
-        self.say(State::Failed, part, error.to_string());
+        self.add(State::Failed, part, error.to_string());
     }
 }
 
@@ -84,18 +82,18 @@ pub async fn check(settings: Result<Settings, SettingsError>) -> Report {
     let mut report = Report::default();
     match settings {
         Ok(settings) => {
-            say_settings(&mut report, &settings);
-            say_parts(&mut report, &settings).await;
+            report_settings(&mut report, &settings);
+            report_parts(&mut report, &settings).await;
         }
-        Err(error) => report.say(State::Failed, "settings", error.to_string()),
+        Err(error) => report.add(State::Failed, "settings", error.to_string()),
     }
     report
 }
 
-fn say_settings(report: &mut Report, settings: &Settings) {
+fn report_settings(report: &mut Report, settings: &Settings) {
     let file = env_file::path();
     let file = file.display();
-    report.say(
+    report.add(
         State::Fine,
         "settings",
         if settings.has_env_file {
@@ -106,29 +104,31 @@ fn say_settings(report: &mut Report, settings: &Settings) {
     );
     if !settings.unknown.is_empty() {
         let unknown = settings.unknown.join(", ");
-        report.say(State::Warning, "settings", format!("no settings, and of no effect: {unknown}"));
+        report.add(State::Warning, "settings", format!("not settings, and of no effect: {unknown}"));
     }
     if operations::is_open(settings) {
-        report.say(State::Warning, "settings", operations::OPEN);
+        report.add(State::Warning, "settings", operations::OPEN);
     }
 }
 
 /// Checks the users, the store and the fleet. Skips a part if one that it needs fails or does not exist yet.
-async fn say_parts(report: &mut Report, settings: &Settings) {
-    let missing = missing_files(settings);
-    if !missing.is_empty() {
-        say_missing(report, settings, &missing);
+async fn report_parts(report: &mut Report, settings: &Settings) {
+    let files = missing::files(settings);
+    if !files.is_empty() {
+        report_missing_files(report, settings, &files);
     }
-    let has_key = settings.secret_key.is_some() || secret_key::exists(&settings.data_dir);
-    if let Some(error) = has_key.then(|| secret_keys(settings).err()).flatten() {
+    // Reading a missing key would create it.
+    if secret_key::missing_file(settings).is_none()
+        && let Err(error) = secret_key::keys(settings)
+    {
         return report.error("settings", &error);
     }
-    let tables = to_come::tables(settings).await;
+    let tables = missing::tables(settings).await;
     match &tables {
-        Ok(missing) if missing.is_empty() => {}
-        Ok(missing) => {
-            let tables = missing.join(", ");
-            report.say(
+        Ok(tables) if tables.is_empty() => {}
+        Ok(tables) => {
+            let tables = tables.join(", ");
+            report.add(
                 State::Warning,
                 "users",
                 format!("no tables yet: {tables}; `site migrate` or a start makes them"),
@@ -136,59 +136,59 @@ async fn say_parts(report: &mut Report, settings: &Settings) {
         }
         Err(error) => report.error("users", error),
     }
-    if !(missing.is_empty() && tables.is_ok_and(|missing| missing.is_empty())) {
+    if !(files.is_empty() && tables.is_ok_and(|tables| tables.is_empty())) {
         // Opening the users would create the missing parts.
-        return say_redis(report, settings).await;
+        return report_redis(report, settings).await;
     }
-    let users = match open_users(settings).await {
+    let users = match users::open(settings).await {
         Ok(users) => users,
         Err(error) => return report.error("users", &error),
     };
     match users.count("").await {
-        Ok(count) => report.say(State::Fine, "users", format!("{count} in {}", database(settings))),
+        Ok(count) => report.add(State::Fine, "users", format!("{count} in {}", database(settings))),
         Err(error) => return report.error("users", &explained("DATABASE_URL", &error)),
     }
-    if let Err(error) = say_sessions(report, settings, &users).await {
+    if let Err(error) = report_sessions(report, settings, &users).await {
         report.error("store", &error);
     }
 }
 
 /// Reports the files that the first start creates, and the obstacles.
-fn say_missing(report: &mut Report, settings: &Settings, missing: &[PathBuf]) {
+fn report_missing_files(report: &mut Report, settings: &Settings, missing: &[PathBuf]) {
     let names = missing.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(" and ");
     if settings.profile.is_django() {
-        report.say(State::Failed, "users", format!("there is no {names}: manage.py migrate of Django makes it"));
+        report.add(State::Failed, "users", format!("there is no {names}: manage.py migrate of Django makes it"));
         return;
     }
-    report.say(State::Warning, "store", format!("the first start makes {names}"));
-    for obstacle in to_come::obstacles(settings, missing) {
-        report.say(State::Failed, "store", obstacle);
+    report.add(State::Warning, "store", format!("the first start makes {names}"));
+    for obstacle in missing::obstacles(settings, missing) {
+        report.add(State::Failed, "store", obstacle);
     }
 }
 
 /// Checks Redis alone, because there are no users yet.
-async fn say_redis(report: &mut Report, settings: &Settings) {
+async fn report_redis(report: &mut Report, settings: &Settings) {
     if !settings.session_url.is_redis() {
         return;
     }
-    match sessions::ping_redis(settings).await {
+    match sessions::redis::ping(settings).await {
         Ok(()) => {
-            report.say(State::Fine, "store", format!("{} answers", store(settings)));
-            for warning in sessions::warnings(settings).await.unwrap_or_default() {
-                report.say(State::Warning, "store", warning);
+            report.add(State::Fine, "store", format!("{} answers", store(settings)));
+            for warning in sessions::redis::warnings(settings).await.unwrap_or_default() {
+                report.add(State::Warning, "store", warning);
             }
         }
         Err(error) => report.error("store", &explained("SESSION_URL", &error)),
     }
 }
 
-async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers) -> Result<(), Error> {
-    let manager = open_manager(settings, &secret_keys(settings)?, users).await?;
+async fn report_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers) -> Result<(), Error> {
+    let manager = sessions::open(settings, &secret_key::keys(settings)?, users).await?;
     manager.ping().await.map_err(|error| explained("SESSION_URL", &error))?;
     let store = store(settings);
-    report.say(State::Fine, "store", format!("{store} answers; sessions are {}", settings.profile.name()));
-    for warning in sessions::warnings(settings).await? {
-        report.say(State::Warning, "store", warning);
+    report.add(State::Fine, "store", format!("{store} answers; sessions are {}", settings.profile.name()));
+    for warning in sessions::redis::warnings(settings).await? {
+        report.add(State::Warning, "store", warning);
     }
     let found = match manager.check_fleet().await {
         Ok(found) => found,
@@ -200,17 +200,17 @@ async fn say_sessions(report: &mut Report, settings: &Settings, users: &SqlUsers
     };
     if found.sessions > 0 {
         let (sessions, users) = (found.sessions, found.users);
-        report.say(
+        report.add(
             State::Fine,
             "fleet",
             format!("of {sessions} sessions all can be read, {users} users confirm theirs"),
         );
     }
     if let Some(line) = found.unchecked() {
-        report.say(State::Warning, "fleet", line);
+        report.add(State::Warning, "fleet", line);
     }
     write_one(&manager).await.map_err(|error| explained("SESSION_URL", &error))?;
-    report.say(State::Fine, "store", "a session was stored, read and ended");
+    report.add(State::Fine, "store", "a session was stored, read and ended");
     Ok(())
 }
 

@@ -163,7 +163,7 @@ Examples:
 /// The arguments of `site sessions revoke`.
 #[derive(Args, Clone, Debug)]
 pub struct Revoke {
-    /// Which sessions.
+    /// The sessions.
     #[command(flatten)]
     pub which: Which,
     /// Do not ask
@@ -171,7 +171,7 @@ pub struct Revoke {
     pub yes: bool,
 }
 
-/// One of both.
+/// The sessions to end: one, or all of a user.
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false)]
 pub struct Which {

@@ -6,14 +6,37 @@ use std::{
     path::Path,
 };
 
+use shared_session::{Error, ErrorKind};
+
+use crate::settings::Settings;
+
 /// The file that marks that the demo user was created here once.
 const DEMO_USER_MADE: &str = "demo-user-created";
+
+/// Creates the directory and the embedded database, if `settings` need them and they are missing.
+///
+/// # Errors
+/// One line that names the directory.
+pub(crate) fn prepare(settings: &Settings) -> Result<(), Error> {
+    let has_database = settings.has_embedded_database();
+    if settings.secret_key.is_some() && !has_database {
+        return Ok(());
+    }
+    let made = make(&settings.data_dir).and_then(|()| match has_database {
+        true => make_database(&settings.data_dir, &settings.embedded_database()),
+        false => Ok(()),
+    });
+    made.map_err(|source| {
+        let directory = settings.data_dir.display();
+        Error::new(ErrorKind::Config, format!("DATA_DIR {directory} cannot be made: {source}"))
+    })
+}
 
 /// Creates the directory if it is missing, for its owner alone.
 ///
 /// # Errors
 /// If it cannot be created.
-pub fn make(directory: &Path) -> io::Result<()> {
+pub(crate) fn make(directory: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -26,7 +49,7 @@ pub fn make(directory: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// If it cannot be created.
-pub fn make_database(directory: &Path, database: &Path) -> io::Result<()> {
+fn make_database(directory: &Path, database: &Path) -> io::Result<()> {
     if create_new(database)? {
         remove_if_there(&directory.join(DEMO_USER_MADE))?;
     }
@@ -35,7 +58,7 @@ pub fn make_database(directory: &Path, database: &Path) -> io::Result<()> {
 
 /// Whether the demo user of this database was created once: it may have been renamed or deleted since.
 #[must_use]
-pub fn has_had_demo_user(directory: &Path) -> bool {
+pub(crate) fn has_had_demo_user(directory: &Path) -> bool {
     directory.join(DEMO_USER_MADE).exists()
 }
 
@@ -43,7 +66,7 @@ pub fn has_had_demo_user(directory: &Path) -> bool {
 ///
 /// # Errors
 /// If the mark cannot be written.
-pub fn remember_demo_user(directory: &Path) -> io::Result<()> {
+pub(crate) fn remember_demo_user(directory: &Path) -> io::Result<()> {
     create_new(&directory.join(DEMO_USER_MADE)).map(drop)
 }
 

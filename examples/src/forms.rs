@@ -1,6 +1,6 @@
 //! Checks of the input in the forms of `site`.
 //!
-//! The rules are Django's, so that an account created here works there: user names, e-mail addresses, passwords.
+//! The rules for user names, e-mail addresses and passwords are Django's, so that an account created here works there.
 
 use crate::{passwords, translations::Text, usernames::what_is_wrong_with};
 
@@ -82,10 +82,16 @@ pub fn check_new_password(
     (password != repeated).then(|| FieldError::new(repetition, Text::new("form-passwords-differ")))
 }
 
+/// The search term of a search field: without the space around it and without control characters, which PostgreSQL
+/// refuses; at most 150 characters.
+#[must_use]
+pub fn search_term(text: &str) -> String {
+    text.trim().chars().filter(|c| !c.is_control()).take(150).collect()
+}
+
 /// Whether `text` has the form of an e-mail address: a plain local part and a domain with a dot, at most 254 bytes.
 /// Only a message to the address can tell whether it exists.
-#[must_use]
-pub fn is_email(text: &str) -> bool {
+fn is_email(text: &str) -> bool {
     let Some((local, domain)) = text.rsplit_once('@') else { return false };
     let is_atom = |part: &str| {
         !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+/=?^_`{|}~-".contains(&b))
@@ -170,5 +176,11 @@ mod tests {
         ] {
             assert!(!is_email(email), "{email:?}");
         }
+    }
+
+    #[test]
+    fn search_terms_hold_nothing_that_a_database_refuses() {
+        assert_eq!(search_term("  a\0b\n "), "ab");
+        assert_eq!(search_term(&"ä".repeat(200)).chars().count(), 150);
     }
 }

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// How long to wait for a connection, and for each part of the answer.
+/// The longest wait for a connection, and for each part of the answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Asks the service that listens at `addr` for `/healthz`. An unspecified address (`0.0.0.0`) stands for this machine.

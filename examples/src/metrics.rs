@@ -13,6 +13,9 @@ const SECONDS: &[f64] = &[0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025,
 /// The interval at which latencies are summed up; a request for the metrics does so too.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 
+/// The content type of [`render`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 /// The recorder of this process: there can be only one.
 static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
 

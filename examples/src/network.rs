@@ -52,28 +52,33 @@ impl Network {
 
 /// The address of the client: the rightmost address that is not a trusted proxy's.
 ///
-/// `forwarded_for` holds the values of the `X-Forwarded-For` headers in their order. Each proxy appends the address
-/// that it saw, so only the part right of the first untrusted address is reliable; a client can write anything to the
-/// left of it. If the peer is not trusted, the header is ignored.
+/// `forwarded_for` are the values of the `X-Forwarded-For` headers in their order. Each proxy appends the address that
+/// it saw, so only the part right of the first untrusted address is reliable; a client can write any bytes to the left
+/// of it. If the peer is not trusted, the header is ignored.
 ///
 /// ```
 /// use shared_session_examples::network::{Network, client_address};
 ///
 /// let trusted: Vec<_> = Network::parse("10.0.0.0/8").into_iter().collect();
 /// let (proxy, stranger, client) = ("10.0.0.1".parse()?, "198.51.100.7".parse()?, "203.0.113.9");
-/// let forged_then_real = ["1.1.1.1, 203.0.113.9"];
-/// assert_eq!(client_address(proxy, &forged_then_real, &trusted).to_string(), client);
-/// assert_eq!(client_address(stranger, &forged_then_real, &trusted), stranger);
+/// let forged_then_real = [&b"1.1.1.1, 203.0.113.9"[..]];
+/// assert_eq!(client_address(proxy, forged_then_real, &trusted).to_string(), client);
+/// assert_eq!(client_address(stranger, forged_then_real, &trusted), stranger);
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 #[must_use]
-pub fn client_address(peer: IpAddr, forwarded_for: &[&str], trusted: &[Network]) -> IpAddr {
+pub fn client_address<'a>(
+    peer: IpAddr,
+    forwarded_for: impl IntoIterator<Item = &'a [u8]>,
+    trusted: &[Network],
+) -> IpAddr {
+    let headers: Vec<_> = forwarded_for.into_iter().collect();
     let mut client = peer.to_canonical();
-    for hop in forwarded_for.iter().rev().flat_map(|value| value.rsplit(',')) {
+    for hop in headers.iter().rev().flat_map(|value| value.rsplit(|byte| *byte == b',')) {
         if !trusted.iter().any(|network| network.contains(client)) {
             break;
         }
-        match parse_hop(hop.trim()) {
+        match parse_hop(hop) {
             Some(address) => client = address,
             // An entry is invalid, so nothing left of it can be trusted.
             None => break,
@@ -83,7 +88,8 @@ pub fn client_address(peer: IpAddr, forwarded_for: &[&str], trusted: &[Network])
 }
 
 /// An address, with or without a port.
-fn parse_hop(hop: &str) -> Option<IpAddr> {
+fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
+    let hop = str::from_utf8(hop).ok()?.trim();
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
     let address = bare.parse().or_else(|_| hop.parse().map(|with_port: std::net::SocketAddr| with_port.ip()));
     address.ok().map(|address: IpAddr| address.to_canonical())
@@ -98,7 +104,8 @@ mod tests {
     }
 
     fn client(peer: &str, forwarded_for: &[&str], trusted: &[&str]) -> String {
-        client_address(peer.parse().unwrap(), forwarded_for, &networks(trusted)).to_string()
+        let headers = forwarded_for.iter().map(|header| header.as_bytes());
+        client_address(peer.parse().unwrap(), headers, &networks(trusted)).to_string()
     }
 
     #[test]
@@ -162,6 +169,13 @@ mod tests {
         for bad in ["unknown", "", "10.0.0.2 ; x", "_hidden"] {
             assert_eq!(client("10.0.0.1", &[&format!("1.1.1.1, {bad}")], &["10.0.0.0/8"]), "10.0.0.1", "{bad}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_hide_nothing_right_of_them() {
+        let of = |header: &[u8]| client_address([10, 0, 0, 1].into(), [header], &networks(&["10.0.0.0/8"])).to_string();
+        assert_eq!(of(b"\xff, 203.0.113.9"), "203.0.113.9");
+        assert_eq!(of(b"203.0.113.9, \xff"), "10.0.0.1");
     }
 
     #[test]

@@ -27,15 +27,21 @@ pub enum Access {
     TokenNeeded,
 }
 
-/// Whether a request that came in at `listener` is answered. `authorization` is its header, if it has exactly one.
+/// Whether a request that came in at `listener` is answered. `authorization` are the values of its `Authorization`
+/// headers; several count as none.
 #[must_use]
-pub fn access(settings: &Operations, listener: Listener, authorization: Option<&[u8]>) -> Access {
+pub fn access<'a>(
+    settings: &Operations,
+    listener: Listener,
+    authorization: impl IntoIterator<Item = &'a [u8]>,
+) -> Access {
     if listener == Listener::Main && settings.addr.is_some() {
         return Access::Elsewhere;
     }
     let Some(token) = &settings.token else { return Access::Allowed };
-    let shown = authorization.and_then(|value| Some((value.get(..7)?, value.get(7..)?)));
-    match shown {
+    let mut values = authorization.into_iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return Access::TokenNeeded };
+    match value.split_at_checked(b"Bearer ".len()) {
         Some((scheme, shown))
             if scheme.eq_ignore_ascii_case(b"Bearer ") && is_equal(shown, token.expose().as_bytes()) =>
         {
@@ -102,8 +108,10 @@ mod tests {
             let found = access(&operations(addr, token), listener, authorization.map(Vec::as_slice));
             assert_eq!(found, expected, "{addr:?} {token:?} {listener:?} {authorization:?}");
         }
+        let twice = [&right[..], &right[..]];
+        assert_eq!(access(&operations("", TOKEN), main, twice), Access::TokenNeeded);
         for odd in ["", "Bearer", "Bearer ", "Basic 0123456789abcdef0123456789abcdef", TOKEN] {
-            assert_eq!(access(&operations("", TOKEN), main, Some(odd.as_bytes())), Access::TokenNeeded, "{odd:?}");
+            assert_eq!(access(&operations("", TOKEN), main, [odd.as_bytes()]), Access::TokenNeeded, "{odd:?}");
         }
     }
 }

@@ -46,13 +46,13 @@ pub use self::{
     admin_groups::{AdminGroup, AdminGroups, AllowedGroup, GroupRow},
     admin_rights::{AdminRights, AdminRightsAsk, AskedChange, Choice, Choices},
     chart::{Bar, Chart},
-    error::{ErrorPage, Somebody},
+    error::{ErrorPage, RefusedUser},
     layout::{FieldErrors, Layout, SignedIn, Theme, Visitor, When},
     session_filter::{Age, SessionFilter},
     session_view::{EntryView, SessionView},
     user_filter::{Only, Order, UserFilter},
 };
-use crate::{language::Language, text::browser_name, translations::Text};
+use crate::{browsers::browser_name, language::Language, translations::Text};
 
 /// The files that pages load: path, content type, content. They change only with a release.
 pub const STATIC_FILES: [(&str, &str, &str); 3] = [
@@ -121,7 +121,7 @@ pub struct Login {
     pub username: String,
     /// Whether the box "Keep me signed in on this device" was ticked before.
     pub remember: bool,
-    /// The page to go to afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::links::safe_next`].
     pub next: String,
     /// Name and password of the demonstration user, if there is one.
     pub demo: Option<(&'static str, &'static str)>,
@@ -139,7 +139,7 @@ pub struct Register {
     pub username: String,
     /// The typed value.
     pub email: String,
-    /// The page to go to afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::links::safe_next`].
     pub next: String,
 }
 
@@ -181,7 +181,7 @@ pub struct Confirm {
     pub layout: Layout,
     /// The error.
     pub error: Option<Text>,
-    /// The page to go to afterwards; see [`crate::text::safe_next`].
+    /// The page to go to afterwards; see [`crate::links::safe_next`].
     pub next: String,
 }
 
@@ -195,9 +195,9 @@ pub struct Profile {
     pub username: String,
     /// The e-mail address, may be empty.
     pub email: String,
-    /// When the account was created, if known.
+    /// The registration, if known.
     pub joined: Option<When>,
-    /// When this session was signed in, if known.
+    /// The sign-in of this session, if known.
     pub signed_in: Option<When>,
     /// Superuser, staff or user.
     pub role: Text,
@@ -214,9 +214,9 @@ pub struct Device {
     pub handle: String,
     /// Whether it is the session of this request.
     pub is_current: bool,
-    /// When it began.
+    /// Its start.
     pub created: Option<When>,
-    /// When it was last used.
+    /// Its last use.
     pub last_seen: Option<When>,
     /// The client's address.
     pub address: Option<String>,
@@ -247,7 +247,7 @@ pub struct Sessions {
     pub devices: Vec<Device>,
     /// The page that is shown, from 1.
     pub page: usize,
-    /// How many pages there are.
+    /// The number of pages.
     pub pages: usize,
 }
 

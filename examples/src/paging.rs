@@ -1,6 +1,6 @@
 //! Long lists, a page at a time.
 
-/// How many sessions a page lists.
+/// The number of items on a page.
 pub const PER_PAGE: usize = 50;
 
 /// One page of a list.

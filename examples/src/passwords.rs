@@ -9,9 +9,9 @@
 use crate::translations::Text;
 
 /// The shortest password that is accepted, in characters.
-pub const MIN_PASSWORD_CHARS: usize = 8;
+const MIN_PASSWORD_CHARS: usize = 8;
 /// The longest password that is accepted, in bytes: longer ones only cost time.
-pub const MAX_PASSWORD_BYTES: usize = 1024;
+const MAX_PASSWORD_BYTES: usize = 1024;
 
 /// The most common passwords, in lower case, without digits and signs around them.
 const STEMS: &str = "\
@@ -77,7 +77,7 @@ fn is_like(password: &str, known: &str) -> bool {
     })
 }
 
-/// How many characters two texts have in common, wherever they are: 0 to 1 (`SequenceMatcher.quick_ratio` of Python).
+/// The share of characters that two texts have in common, wherever they are: 0 to 1 (`SequenceMatcher.quick_ratio` of Python).
 fn similarity(a: &str, b: &str) -> f64 {
     let mut left: Vec<char> = b.chars().collect();
     let all = a.chars().count() + left.len();

@@ -29,9 +29,9 @@ pub struct Rights {
 /// The groups or permissions to give and to take, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
-    /// Those that the user does not have yet.
+    /// The names to give.
     pub add: BTreeSet<String>,
-    /// Those that the user has.
+    /// The names to take.
     pub remove: BTreeSet<String>,
 }
 
@@ -45,6 +45,12 @@ impl Difference {
 
 /// Groups or permissions by name, each with the permissions that it grants.
 pub type Grants = BTreeMap<String, BTreeSet<String>>;
+
+/// Permissions to be given one by one: each grants itself.
+#[must_use]
+pub fn single_permissions<'a>(names: impl IntoIterator<Item = &'a str>) -> Grants {
+    names.into_iter().map(|name| (name.to_owned(), BTreeSet::from([name.to_owned()]))).collect()
+}
 
 /// The user of a session that is to be ended.
 #[derive(Clone, Copy, Debug)]
@@ -281,7 +287,7 @@ mod tests {
 
     /// Four permissions; a clerk who has two of them, and a superuser.
     fn clerk_and_root() -> (Grants, Rights, Rights) {
-        let all = ["a", "b", "c", "d"].map(|name| (name.to_owned(), names(&[name]))).into();
+        let all = single_permissions(["a", "b", "c", "d"]);
         let (clerk, root) = (user("clerk", true, false), user("root", true, true));
         (all, rights(&clerk, &["auth.change_user", "a", "b"]), rights(&root, &[]))
     }

@@ -1,13 +1,37 @@
-//! The secret key of an embedded start: created once, kept in the data directory.
+//! The secret keys: those of the settings, or that of an embedded start, which is created once and kept in the data
+//! directory.
 
-use std::{fs, io, io::Write, path::Path};
+use std::{
+    fs,
+    io::{self, Write as _},
+    path::{Path, PathBuf},
+};
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use shared_session::{Error, ErrorKind, SecretKeys};
 
-use crate::data_dir;
+use crate::{data_dir, settings::Settings};
 
 const FILE: &str = "secret_key";
 const RANDOM_BYTES: usize = 32;
+
+/// The keys of `settings`, or the key in the data directory, which is created if it is missing.
+///
+/// # Errors
+/// One line with the setting to change.
+pub(crate) fn keys(settings: &Settings) -> Result<SecretKeys, Error> {
+    let mut keys = match &settings.secret_key {
+        Some(key) if settings.profile.is_django() => SecretKeys::django(key.expose())?,
+        Some(key) => SecretKeys::new(key.expose())?,
+        None => SecretKeys::new(load_or_create(&settings.data_dir).map_err(|source| {
+            Error::new(ErrorKind::Config, format!("the secret key in DATA_DIR cannot be used: {source}"))
+        })?)?,
+    };
+    for fallback in &settings.secret_key_fallbacks {
+        keys = keys.with_fallback(fallback.expose())?;
+    }
+    Ok(keys)
+}
 
 /// Reads the key in `data_dir`. Creates the key and the directory first if they are missing.
 ///
@@ -17,7 +41,7 @@ const RANDOM_BYTES: usize = 32;
 ///
 /// # Errors
 /// If the directory cannot be written, or the file is not a valid key.
-pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
+fn load_or_create(data_dir: &Path) -> io::Result<String> {
     let path = data_dir.join(FILE);
     if let Some(key) = read(&path)? {
         return Ok(key);
@@ -33,10 +57,10 @@ pub fn load_or_create(data_dir: &Path) -> io::Result<String> {
     }
 }
 
-/// Whether the key file exists; its content is not checked.
-#[must_use]
-pub fn exists(data_dir: &Path) -> bool {
-    data_dir.join(FILE).exists()
+/// The key file, if a start would create it: the settings have no key, and the file does not exist.
+pub(crate) fn missing_file(settings: &Settings) -> Option<PathBuf> {
+    let file = settings.data_dir.join(FILE);
+    (settings.secret_key.is_none() && !file.exists()).then_some(file)
 }
 
 fn random(bytes: usize) -> io::Result<String> {
@@ -78,6 +102,24 @@ mod tests {
     };
 
     use super::*;
+    use crate::settings::testing::site;
+
+    #[test]
+    fn with_a_django_profile_sessions_are_tied_to_users_as_django_does() {
+        let settings = site(&[
+            ("SESSION_PROFILE", "django-db"),
+            ("DATABASE_URL", "sqlite://db.sqlite3"),
+            ("SECRET_KEY", "short"),
+            ("SECRET_KEY_FALLBACKS", "old"),
+        ]);
+        let user = shared_session::users::User::new("1", "ann");
+        let keys = keys(&settings).unwrap();
+        let hash = user.session_auth_hash(&keys);
+        assert_eq!(hash, user.session_auth_hash(&SecretKeys::django("short").unwrap()));
+        let old = user.session_auth_hash(&SecretKeys::django("old").unwrap());
+        assert_ne!(hash, old);
+        assert!(user.verify_session_auth_hash(&keys, &old));
+    }
 
     #[test]
     fn the_key_is_created_once_and_then_read() {

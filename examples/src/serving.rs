@@ -2,7 +2,7 @@
 
 use crate::settings::HttpLimits;
 
-/// How many connections may be open: as configured, but at most three quarters of the files that this process may open
+/// The limit of open connections: as configured, but at most three quarters of the files that this process may open
 /// (Linux), because accepted connections must not keep the process from reaching its stores.
 #[must_use]
 pub fn connections(limits: &HttpLimits) -> usize {
@@ -26,7 +26,7 @@ fn open_files(limits: &str) -> Option<usize> {
 }
 
 /// Completes at SIGTERM or Ctrl-C.
-pub async fn asked_to_stop() {
+pub async fn stop_signal() {
     let interrupted = async {
         if let Err(error) = tokio::signal::ctrl_c().await {
             tracing::error!(%error, "cannot listen for Ctrl-C");

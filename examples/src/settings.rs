@@ -16,11 +16,14 @@
 //! # Ok::<(), shared_session_examples::settings::SettingsError>(())
 //! ```
 
+mod authority;
 mod bearer_tokens;
 mod cookie;
+mod databases;
 mod django;
 mod encryption;
 pub mod env_file;
+mod error;
 mod http_limits;
 mod lifetimes;
 mod limits;
@@ -33,18 +36,22 @@ mod reader;
 mod redis_options;
 mod redis_tls;
 mod secret;
+mod secret_keys;
 mod sentinel;
+mod service;
 mod signed_cookies;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod url;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+pub(crate) use self::error::explained;
 pub use self::{
-    cookie::{CookieSettings, SameSite},
+    cookie::CookieSettings,
     django::{DjangoCodec, DjangoSettings},
     encryption::SessionEncryption,
+    error::SettingsError,
     http_limits::HttpLimits,
     limits::Limits,
     list::{SUPERUSER_PASSWORD, help},
@@ -54,31 +61,17 @@ pub use self::{
     redis_tls::RedisTls,
     secret::Secret,
     sentinel::SentinelLogin,
+    service::Service,
     signed_cookies::SignedCookie,
     url::{DatabaseUrl, SessionUrl},
 };
-use self::{lifetimes::Lifetimes, reader::Reader, redis_options::RedisOptions, secret::secret_keys};
+use self::{lifetimes::Lifetimes, reader::Reader, redis_options::RedisOptions};
 use crate::{forms::SignInNames, network::Network, prefix::Prefix};
 
 const SITE_PORT: u16 = 8000;
 const API_PORT: u16 = 8001;
-const MAX_SECONDS: u64 = 315_360_000;
 const MAX_TIMEOUT_MS: u64 = 60_000;
 const MAX_RETRY_AFTER: u64 = 86_400;
-
-/// The service to start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Service {
-    /// Actix Web, HTML.
-    Site,
-    /// Axum, JSON.
-    Api,
-}
-
-/// The reason why the settings are invalid, in one line without secrets.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct SettingsError(String);
 
 /// All settings of the environment. `docs/` and `.env.example` describe the variables for operators.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +92,7 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     /// `DATA_DIR`, default `.data`.
     pub data_dir: PathBuf,
-    /// `SECRET_KEY`. `None`: embedded, use [`crate::secret_key::load_or_create`].
+    /// `SECRET_KEY`. `None`: an embedded start with the key in [`data_dir`](Self::data_dir).
     pub secret_key: Option<Secret>,
     /// `SECRET_KEY_FALLBACKS`, default none.
     pub secret_key_fallbacks: Vec<Secret>,
@@ -165,7 +158,7 @@ impl Settings {
     /// working directory.
     ///
     /// # Errors
-    /// The first error.
+    /// The first invalid setting.
     pub fn load(service: Service) -> Result<Self, SettingsError> {
         let read = env_file::read()?;
         let has_env_file = read.is_some();
@@ -188,7 +181,7 @@ impl Settings {
     /// The settings that `vars` holds, for `service`. Reads nothing else and changes nothing.
     ///
     /// # Errors
-    /// The first error.
+    /// The first invalid setting.
     pub fn from_env(vars: impl Fn(&str) -> Option<String>, service: Service) -> Result<Self, SettingsError> {
         let reader = Reader::new(&vars);
         let site_addr = reader.address("SITE_ADDR", SITE_PORT)?;
@@ -200,7 +193,7 @@ impl Settings {
         let redis_tls = RedisTls::read(&reader, &session_url)?;
         let RedisOptions { replicas, fenced_reads, near_cache, durable } =
             RedisOptions::read(&reader, profile, &session_url)?;
-        let (secret_key, secret_key_fallbacks) = secret_keys(&reader, profile, &session_url, &database_url)?;
+        let (secret_key, secret_key_fallbacks) = secret_keys::read(&reader, profile, &session_url, &database_url)?;
         let listen_addr = if service == Service::Site { site_addr } else { api_addr };
         let Lifetimes { idle, absolute, remembered } = Lifetimes::read(&reader)?;
         Ok(Self {
@@ -254,12 +247,6 @@ impl Settings {
         }
     }
 
-    /// The database file of an embedded start. Sessions and users share it.
-    #[must_use]
-    pub fn embedded_database(&self) -> PathBuf {
-        self.data_dir.join("shared-session.sqlite3")
-    }
-
     /// The kind of name that users sign in with.
     #[must_use]
     pub fn sign_in_names(&self) -> SignInNames {
@@ -274,16 +261,12 @@ impl Settings {
         let (app, model) = table.rsplit_once('_').unwrap_or(("auth", "user"));
         format!("{app}.change_{model}")
     }
-
-    /// Whether the users are in the embedded file, so that the first start creates the user `demo`.
-    #[must_use]
-    pub fn has_embedded_users(&self) -> bool {
-        self.database_url == DatabaseUrl::Embedded
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use shared_session::cookie::SameSite;
+
     use super::{
         testing::{assert_refused, read, refusal, site},
         *,
@@ -311,7 +294,7 @@ mod tests {
             former_paths: Vec::new(),
             secure: false,
             same_site: SameSite::Lax,
-            of_the_browser: false,
+            expires_at_browser_close: false,
             signed: SignedCookie::Off,
         };
         assert_eq!(settings.cookie, cookie);

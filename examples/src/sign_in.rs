@@ -1,11 +1,12 @@
 //! Sign-in of any user in the user table by the typed name. The rules for new names do not apply.
 
 use shared_session::{
-    Error, Session,
+    Error, LoginOptions, Session,
+    throttle::Attempt,
     users::{SqlUsers, User, Users},
 };
 
-/// The active user whose name was `typed`, if `password` is right.
+/// The active user whose name was `typed`, if `password` is right. A wrong password leaves `attempt` counted.
 ///
 /// As in Django's form, the space around a name is ignored and names are looked up in NFKC; but if the table has the
 /// name exactly as typed, that user is meant. Costs one password hash, and one more look-up if there is space around
@@ -14,11 +15,34 @@ use shared_session::{
 /// # Errors
 /// As [`Session::authenticate`].
 pub async fn authenticate(
+    attempt: Attempt,
     session: &Session,
     users: &SqlUsers,
     typed: &str,
     password: &str,
 ) -> Result<Option<User>, Error> {
+    let found = find(session, users, typed, password).await;
+    match &found {
+        Ok(Some(_)) => attempt.succeeded().await,
+        Ok(None) => {}
+        Err(_) => attempt.withdraw().await,
+    }
+    found
+}
+
+/// Signs `user` in, and records the time in the user's row if that is possible.
+///
+/// # Errors
+/// As [`Session::login_with`].
+pub async fn begin(session: &Session, users: &SqlUsers, user: &User, options: LoginOptions) -> Result<(), Error> {
+    session.login_with(user, options)?;
+    if let Err(error) = users.record_login(&user.id).await {
+        tracing::warn!(%error, "the time of a sign-in was not recorded");
+    }
+    Ok(())
+}
+
+async fn find(session: &Session, users: &SqlUsers, typed: &str, password: &str) -> Result<Option<User>, Error> {
     let trimmed = trimmed(typed);
     let is_spaced = trimmed != typed && users.find_by_name(typed).await?.is_some();
     session.authenticate(if is_spaced { typed } else { trimmed }, password).await
@@ -55,7 +79,7 @@ mod tests {
         let manager =
             SessionManager::new(SqlStore::connect("sqlite::memory:").await.unwrap()).with_users(users.clone(), keys);
         let session = manager.open([]).load().await.unwrap();
-        let found = async |typed, password| authenticate(&session, &users, typed, password).await.unwrap();
+        let found = async |typed, password| find(&session, &users, typed, password).await.unwrap();
         for typed in ["ann", " ann", "ａｎｎ\n"] {
             assert_eq!(found(typed, "right").await, Some(ann.clone()), "{typed:?}");
             assert_eq!(found(typed, "wrong").await, None, "{typed:?}");

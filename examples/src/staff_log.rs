@@ -1,7 +1,7 @@
 //! The staff log: actions on users, groups and sessions, in a table beside the users.
 //!
-//! - An entry is written before the action, and the action fails if the entry cannot be written. So an entry shows only
-//!   what was requested.
+//! - An entry is written before the action, and the action fails if the entry cannot be written. So an entry shows a
+//!   request, not its result.
 //! - With a Django profile the database is Django's and gets no table. Then the actions are only in the log of the
 //!   service, which contains them in any case ([`shared_session::audit`]).
 
@@ -12,9 +12,9 @@ use sqlx::{
     sqlite::SqlitePoolOptions,
 };
 
-use crate::{settings::Settings, setup::users_url};
+use crate::settings::Settings;
 
-/// How many connections it may have besides those of the users.
+/// The most connections, besides those of the users.
 const CONNECTIONS: u32 = 2;
 const WRITE: &str = "INSERT INTO site_staff_log (at, staff, action, subject, address) VALUES ($1, $2, $3, $4, $5)";
 const READ: &str = "SELECT at, staff, action, subject, address FROM site_staff_log ORDER BY id DESC LIMIT $1 OFFSET $2";
@@ -80,7 +80,7 @@ impl StaffLog {
         if settings.profile.is_django() {
             return Ok(Self(None));
         }
-        Self::connect(&users_url(settings)).await
+        Self::connect(&settings.users_database_url()).await
     }
 
     async fn connect(url: &str) -> Result<Self, Error> {

@@ -3,16 +3,17 @@
 //! Addresses of this machine are not counted: they belong to the operator, or to a proxy that `TRUSTED_PROXIES` does
 //! not name, whose clients would all wait together.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use shared_session::{
     Error, SecretKeys, Session, SessionManager,
-    cookie::{CookieConfig, SessionCookie},
+    cookie::SessionCookie,
     store::MemoryStore,
     throttle::{Attempt, Policy, Subject, Throttle, Verdict},
 };
 
 use crate::{
+    cookies::device_cookie,
     settings::{Limits, SessionProfile, Settings},
     sign_in::trimmed,
 };
@@ -20,10 +21,8 @@ use crate::{
 const SIGN_IN: &str = "sign-in";
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: u32 = 3600;
-/// How long a browser stays known after a sign-in.
-const KNOWN: Duration = Duration::from_secs(180 * 86_400);
-/// How many cookies with the name of the device cookie are checked.
-const MOST_COOKIES: usize = 4;
+/// The most cookies with the name of the device cookie that are checked.
+const MAX_COOKIES: usize = 4;
 
 /// The value of `Retry-After` for a wait: whole seconds, at least one.
 #[must_use]
@@ -36,17 +35,29 @@ pub fn retry_after(wait: Duration) -> u64 {
 pub struct Throttles {
     throttle: Throttle,
     limits: Limits,
+    device_cookie: Arc<DeviceCookie>,
+}
+
+/// The cookie that marks a known browser. It does not sign a user in.
+#[derive(Debug)]
+struct DeviceCookie {
+    name: String,
+    cookie: SessionCookie,
 }
 
 impl Throttles {
     /// Django's tables have no place for counts: with them each process counts for itself.
-    #[must_use]
-    pub fn new(settings: &Settings, manager: &SessionManager, keys: SecretKeys) -> Self {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) if the cookie of known devices would be invalid.
+    pub fn new(settings: &Settings, manager: &SessionManager, keys: SecretKeys) -> Result<Self, Error> {
         let throttle = match settings.profile {
             SessionProfile::DjangoDb | SessionProfile::DjangoCachedDb => Throttle::new(MemoryStore::new(), keys),
             _ => Throttle::of(manager, keys),
         };
-        Self { throttle, limits: settings.limits }
+        let (name, cookie) = device_cookie(settings)?;
+        let device_cookie = Arc::new(DeviceCookie { name, cookie });
+        Ok(Self { throttle, limits: settings.limits, device_cookie })
     }
 
     /// Counts an attempt to sign in under the name that was `typed`. `cookies` are the `Cookie` headers: a browser that
@@ -58,12 +69,11 @@ impl Throttles {
         &self,
         typed: &str,
         address: Option<IpAddr>,
-        device: &DeviceCookie,
         cookies: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Verdict, Error> {
         let account = trimmed(typed);
         let known_device = |value| self.throttle.known_device(account, value);
-        let known = values(cookies, &device.name).take(MOST_COOKIES).find_map(known_device);
+        let known = values(cookies, &self.device_cookie.name).take(MAX_COOKIES).find_map(known_device);
         if let Some(device) = known {
             return self.attempt([Some(Subject::device(SIGN_IN, &device)), None], address).await;
         }
@@ -138,41 +148,14 @@ impl Throttles {
     pub fn remember<'a>(
         &self,
         typed: &str,
-        device: &DeviceCookie,
         cookies: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Option<String>, Error> {
         let account = trimmed(typed);
         let is_known = |value: &str| self.throttle.known_device(account, value).is_some();
-        if !self.limits.sign_ins || values(cookies, &device.name).take(MOST_COOKIES).any(is_known) {
+        if !self.limits.sign_ins || values(cookies, &self.device_cookie.name).take(MAX_COOKIES).any(is_known) {
             return Ok(None);
         }
-        Ok(Some(device.cookie.set(&self.throttle.device_cookie(account)?)))
-    }
-}
-
-/// The cookie that marks a known browser. It does not sign a user in.
-#[derive(Clone, Debug)]
-pub struct DeviceCookie {
-    name: String,
-    cookie: SessionCookie,
-}
-
-impl DeviceCookie {
-    /// Has the attributes of the session cookie.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Config`](shared_session::ErrorKind::Config) if the cookie would be invalid.
-    pub fn new(settings: &Settings) -> Result<Self, Error> {
-        let name = format!("{}_device", settings.cookie.name);
-        let config = CookieConfig::new(&name)
-            .with_secure(settings.cookie.secure)
-            .with_path(&settings.cookie.path)
-            .with_max_age(Some(KNOWN));
-        let config = match &settings.cookie.domain {
-            Some(domain) => config.with_domain(domain),
-            None => config,
-        };
-        Ok(Self { name, cookie: config.build()? })
+        Ok(Some(self.device_cookie.cookie.set(&self.throttle.device_cookie(account)?)))
     }
 }
 
@@ -194,12 +177,12 @@ mod tests {
     use super::*;
     use crate::settings::Service;
 
-    fn throttles(more: &[(&str, &str)]) -> (Throttles, DeviceCookie, SessionManager) {
+    fn throttles(more: &[(&str, &str)]) -> (Throttles, SessionManager) {
         let read = |name: &str| more.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let settings = Settings::from_env(read, Service::Site).unwrap();
         let manager = SessionManager::new(MemoryStore::new());
         let keys = SecretKeys::new([7; 32]).unwrap();
-        (Throttles::new(&settings, &manager, keys), DeviceCookie::new(&settings).unwrap(), manager)
+        (Throttles::new(&settings, &manager, keys).unwrap(), manager)
     }
 
     #[test]
@@ -213,12 +196,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_browser_that_signed_in_before_does_not_wait_because_of_strangers() {
-        let (throttles, device, _) = throttles(&[]);
-        let set = throttles.remember(" Ann", &device, []).unwrap().unwrap();
+        let (throttles, _) = throttles(&[]);
+        let set = throttles.remember(" Ann", []).unwrap().unwrap();
         assert!(set.starts_with("shared_session_id_device=") && set.contains("HttpOnly"), "{set}");
         let cookies = format!("a=b; {}; c", set.split(';').next().unwrap());
         let go = async |cookies: &str| {
-            let verdict = throttles.sign_in("ann", STRANGER, &device, [cookies.as_bytes()]).await.unwrap();
+            let verdict = throttles.sign_in("ann", STRANGER, [cookies.as_bytes()]).await.unwrap();
             matches!(verdict, Verdict::Go(_))
         };
         for n in 0..10 {
@@ -226,18 +209,18 @@ mod tests {
         }
         assert!(!go("").await && !go("shared_session_id_device=x").await);
         assert!(go(&cookies).await);
-        assert_eq!(throttles.remember("ann", &device, [cookies.as_bytes()]).unwrap(), None);
-        assert!(throttles.remember("bob", &device, [cookies.as_bytes()]).unwrap().is_some());
+        assert_eq!(throttles.remember("ann", [cookies.as_bytes()]).unwrap(), None);
+        assert!(throttles.remember("bob", [cookies.as_bytes()]).unwrap().is_some());
     }
 
     /// [`sign_in::authenticate`](crate::sign_in::authenticate) takes all of it away.
     #[tokio::test]
     async fn space_around_a_name_makes_no_other_account_of_it() {
-        let (throttles, device, _) = throttles(&[]);
+        let (throttles, _) = throttles(&[]);
         let mut guesses = 0;
         for typed in ["ann", " ann", "\x1cann", "ann\x1f", "\x1d\x1eann", "\x1c\u{a0}ann\t", "\u{ff41}nn\x1c"] {
             for _ in 0..10 {
-                let verdict = throttles.sign_in(typed, STRANGER, &device, []).await.unwrap();
+                let verdict = throttles.sign_in(typed, STRANGER, []).await.unwrap();
                 guesses += u32::from(matches!(verdict, Verdict::Go(_)));
             }
         }
@@ -246,7 +229,7 @@ mod tests {
 
     #[tokio::test]
     async fn guesses_of_the_password_of_a_signed_in_user_count_for_the_user() {
-        let (throttles, ..) = throttles(&[]);
+        let (throttles, _) = throttles(&[]);
         let go = async |user: &str| {
             let verdict = throttles.password_check(user, STRANGER).await.unwrap();
             matches!(verdict, Verdict::Go(_))
@@ -260,7 +243,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_may_start_a_limited_number_of_sessions_and_loopback_any_number() {
-        let (throttles, _, manager) = throttles(&[("SESSION_ANONYMOUS_RATE", "3")]);
+        let (throttles, manager) = throttles(&[("SESSION_ANONYMOUS_RATE", "3")]);
         let new = async |address: &str| {
             let session = manager.open([]).load().await.unwrap();
             throttles.new_session(&session, address.parse().ok()).await.unwrap().is_none()
@@ -280,7 +263,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_claimed_once_ignoring_case_until_it_is_released() {
-        let (throttles, ..) = throttles(&[("SIGN_IN_LIMIT", "off")]);
+        let (throttles, _) = throttles(&[("SIGN_IN_LIMIT", "off")]);
         let claim = throttles.claim("Ann").await.unwrap().expect("the name is free");
         let (others, ()) = tokio::join!(throttles.claim("aNN"), async { claim.succeeded().await });
         assert!(others.unwrap().is_some(), "the name is free again");
@@ -290,11 +273,11 @@ mod tests {
 
     #[tokio::test]
     async fn without_the_limit_nothing_is_counted() {
-        let (throttles, device, _) = throttles(&[("SIGN_IN_LIMIT", "off")]);
+        let (throttles, _) = throttles(&[("SIGN_IN_LIMIT", "off")]);
         for _ in 0..100 {
-            let verdict = throttles.sign_in("ann", STRANGER, &device, []).await.unwrap();
+            let verdict = throttles.sign_in("ann", STRANGER, []).await.unwrap();
             assert!(matches!(verdict, Verdict::Go(_)));
         }
-        assert_eq!(throttles.remember("ann", &device, []).unwrap(), None);
+        assert_eq!(throttles.remember("ann", []).unwrap(), None);
     }
 }

@@ -97,11 +97,11 @@ impl Text {
             );
         }
         let mut errors = Vec::new();
-        let said = bundle.format_pattern(pattern, Some(&args), &mut errors).into_owned();
+        let text = bundle.format_pattern(pattern, Some(&args), &mut errors).into_owned();
         if !errors.is_empty() {
             tracing::error!(id = self.id, ?errors, "a message lacks a value");
         }
-        said
+        text
     }
 }
 

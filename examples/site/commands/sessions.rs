@@ -6,21 +6,20 @@ use std::{
 };
 
 use shared_session::{
-    Error, ErrorKind, Handle, OnError, SessionInfo, SessionManager,
-    store::StoreTime,
+    Error, ErrorKind, Handle, SessionInfo, SessionManager,
     users::{SqlUsers, User, Users as _},
 };
 use shared_session_examples::{
-    check::missing_files,
+    browsers::browser_name,
+    check::missing,
     cli::{Failure, Revoke, SessionsCommand, print},
     language::Language,
     settings::Settings,
     setup::Setup,
     staff_log::{Entry, StaffLog},
-    text::{browser_name, rfc3339},
+    times::{now, timestamp},
+    users::find_by_name_or_id,
 };
-
-use crate::page::{now, when};
 
 /// The name in the staff log. User names cannot contain parentheses.
 const STAFF: &str = "(command line)";
@@ -28,13 +27,13 @@ const STAFF: &str = "(command line)";
 const NOTHING: &str = "-";
 
 pub(crate) async fn run(settings: Settings, command: SessionsCommand) -> Result<(), Failure> {
-    if let Some(file) = missing_files(&settings).first() {
+    if let Some(file) = missing::files(&settings).first() {
         return Err(Failure::failed(format!(
             "{} does not exist, so there are no sessions: run this in the service's directory and with its settings",
             file.display()
         )));
     }
-    let setup = Setup::open(settings, OnError::default()).await?;
+    let setup = Setup::open(settings).await?;
     match command {
         SessionsCommand::List { user } => list(&setup, user.as_deref()).await,
         SessionsCommand::Revoke(Revoke { which, yes }) => match (which.handle, which.user) {
@@ -84,13 +83,12 @@ impl List {
                 Some(id) => self.name(users, id).await?,
                 None => NOTHING.to_owned(),
             };
-            let time = |at: StoreTime| rfc3339(when(at, 0).at);
             let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
             let address = or_nothing(session.address.map(|address| address.to_string()));
             let browser = session.user_agent.as_deref().map(browser_name);
             let browser = plain(&or_nothing(browser.map(|name| name.in_language(Language::English))));
-            let last_use = or_nothing(session.last_seen_at.map(time));
-            write(&handle, [&last_use, &time(session.expires_at), &address, &user, &browser])?;
+            let last_use = or_nothing(session.last_seen_at.map(timestamp));
+            write(&handle, [&last_use, &timestamp(session.expires_at), &address, &user, &browser])?;
         }
         Ok(())
     }
@@ -156,13 +154,8 @@ async fn is_confirmed(manager: &SessionManager, user: &User, name: &str) -> Resu
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Finds a user by name, otherwise by id.
 async fn find(users: &SqlUsers, user: &str) -> Result<User, Failure> {
-    let found = match users.find_by_name(user).await? {
-        Some(found) => Some(found),
-        None => users.find(user).await?,
-    };
-    found.ok_or_else(|| Failure::failed(format!("there is no user {}", plain(user))))
+    find_by_name_or_id(users, user).await?.ok_or_else(|| Failure::failed(format!("there is no user {}", plain(user))))
 }
 
 async fn log_staff_action(settings: &Settings, action: &str, subject: &str) -> Result<(), Error> {

@@ -2,26 +2,24 @@
 
 use actix_web::http::StatusCode;
 use serde::Deserialize;
-use shared_session::{
-    LoginOptions,
-    audit::AuditKind,
-    throttle::Verdict,
-    users::{ManageUsers, Users},
-};
+use shared_session::{LoginOptions, audit::AuditKind, users::ManageUsers as _};
 use shared_session_actix::CurrentUser;
 use shared_session_examples::{
     forms::{FieldError, check_new_password},
     pages::{FieldErrors, Password, Profile, When},
+    times::now,
     translations::Text,
 };
 
 use crate::{
     errors::Failure,
     form::{Form, current},
-    page::{Answer, Notice, Visit, now, told_to_wait, when},
+    notice::Notice,
+    page::{
+        Answer, Visit,
+        attempts::{PasswordCheck, too_many_attempts, with_retry_after},
+    },
 };
-
-use super::login::too_often;
 
 pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
     let session = user.session();
@@ -32,7 +30,7 @@ pub(super) async fn profile(visit: Visit, user: CurrentUser) -> Answer {
         username: user.username.clone(),
         email: user.email.clone(),
         joined: user.date_joined.map(|at| When { at, now }),
-        signed_in: session.created_at().map(|at| when(at, now)),
+        signed_in: session.created_at().map(|at| When::of(at, now)),
         role: match () {
             () if user.is_superuser => Text::new("role-superuser"),
             () if user.is_staff => Text::new("role-staff"),
@@ -68,21 +66,15 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
         }
     };
     let user: CurrentUser = visit.extract().await?;
-    let users = &visit.setup.users;
-
-    let attempt = match visit.setup.throttles.password_check(&user.id, visit.client_address()).await? {
-        Verdict::Go(attempt) => attempt,
-        Verdict::Wait(wait) => {
-            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Vec::new(), Some(too_often(wait)))?;
-            return Ok(told_to_wait(page, wait));
-        }
-    };
     let mut errors = Vec::new();
-    if users.check_password(&user, &fields.old_password).await? {
-        attempt.succeeded().await;
-    } else {
-        user.session().audit(AuditKind::PasswordCheckFailed);
-        errors.push(FieldError::new("old_password", Text::new("password-wrong")));
+    match visit.check_password(&user, &fields.old_password).await? {
+        PasswordCheck::Right => {}
+        PasswordCheck::Wrong => errors.push(FieldError::new("old_password", Text::new("password-wrong"))),
+        PasswordCheck::TooMany(wait) => {
+            let alert = Some(too_many_attempts(wait));
+            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, errors, alert)?;
+            return Ok(with_retry_after(page, wait));
+        }
     }
     if fields.new_password1 == fields.old_password {
         errors.push(FieldError::new("new_password1", Text::new("password-same")));
@@ -97,7 +89,7 @@ pub(super) async fn set_password(visit: Visit, form: Form<PasswordFields>) -> An
         return render(&visit, &user, StatusCode::UNPROCESSABLE_ENTITY, errors, None);
     }
 
-    let changed = users.change_password(&user, &fields.new_password1).await?.ok_or(Failure::Superseded)?;
+    let changed = visit.setup.users.change_password(&user, &fields.new_password1).await?.ok_or(Failure::Superseded)?;
     let session = user.session();
     session.audit(AuditKind::PasswordChange);
     session.login_with(&changed, LoginOptions::new().with_expiry(session.expiry()?))?;

@@ -1,9 +1,9 @@
 //! The pages for staff.
 
+pub(super) mod grants;
 pub(super) mod groups;
 pub(super) mod log;
 pub(super) mod revoke;
-pub(super) mod rights;
 pub(super) mod sessions;
 pub(super) mod users;
 
@@ -16,16 +16,17 @@ use shared_session_examples::{
     metrics,
     pages::{AdminOverview, Chart, Count},
     rights::Rights,
+    times::{now, seconds},
     translations::Text,
 };
 
 use crate::{
     errors::Failure,
-    page::{Answer, Visit, now, when},
+    page::{Answer, Visit},
 };
 
 /// The overview stops counting sessions at this number, because it reads each one.
-const COUNTED: usize = 10_000;
+const MAX_COUNTED: usize = 10_000;
 
 pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
     let users = visit.setup.users.count("").await?;
@@ -51,16 +52,18 @@ pub(super) async fn overview(visit: Visit, staff: StaffUser) -> Answer {
 }
 
 /// The rights of `staff`. One round trip to the database.
-async fn rights(visit: &Visit, staff: &StaffUser) -> Result<Rights, Failure> {
+async fn rights_of(visit: &Visit, staff: &StaffUser) -> Result<Rights, Failure> {
     let permissions = staff.permissions().await?;
     Ok(Rights::new(staff, &permissions, &visit.setup.settings.permission_to_change_users()))
 }
 
+/// The numbers of live sessions.
 struct Live {
     sessions: u64,
     users: u64,
+    /// Whether all sessions were counted.
     complete: bool,
-    /// When they started, in seconds since 1970.
+    /// The starts of the sessions, in seconds since 1970.
     started: Vec<i64>,
 }
 
@@ -79,12 +82,12 @@ async fn count_sessions(manager: &SessionManager) -> Result<Live, Error> {
         for session in page.sessions {
             // A walk over a changing store may return a session twice.
             if handles.insert(session.handle.to_string()) {
-                started.extend(session.created_at.map(|at| when(at, 0).at));
+                started.extend(session.created_at.map(seconds));
             }
             users.extend(session.user_id);
         }
         from = page.next;
-        if from.is_none() || handles.len() >= COUNTED {
+        if from.is_none() || handles.len() >= MAX_COUNTED {
             let (sessions, users) = (handles.len() as u64, users.len() as u64);
             return Ok(Live { sessions, users, complete: from.is_none(), started });
         }

@@ -2,14 +2,19 @@
 
 use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
-use shared_session::{LoginOptions, audit::AuditKind, throttle::Verdict, users::Users as _};
+use shared_session::LoginOptions;
 use shared_session_actix::CurrentUser;
-use shared_session_examples::{pages::Confirm, text::safe_next, translations::Text};
+use shared_session_examples::{links::safe_next, pages::Confirm, translations::Text};
 
-use super::login::{NextQuery, kept_next, next_of, too_often};
+use super::queries::{NextQuery, kept_next, next_of};
 use crate::{
     form::{Form, current},
-    page::{Answer, Notice, Visit, see_other, told_to_wait},
+    notice::Notice,
+    page::{
+        Answer, Visit,
+        attempts::{PasswordCheck, too_many_attempts, with_retry_after},
+        see_other,
+    },
 };
 
 #[derive(Default, Deserialize)]
@@ -35,23 +40,16 @@ pub(super) async fn confirm(visit: Visit, form: Form<ConfirmFields>) -> Answer {
     };
     let user: CurrentUser = visit.extract().await?;
     let session = user.session();
-    let attempt = match visit.setup.throttles.password_check(&user.id, visit.client_address()).await? {
-        Verdict::Go(attempt) => attempt,
-        Verdict::Wait(wait) => {
-            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, Some(too_often(wait)), &fields.next)?;
-            return Ok(told_to_wait(page, wait));
-        }
-    };
-    match visit.setup.users.check_password(&user, &fields.password).await {
-        Ok(true) => attempt.succeeded().await,
-        Ok(false) => {
-            session.audit(AuditKind::PasswordCheckFailed);
+    match visit.check_password(&user, &fields.password).await? {
+        PasswordCheck::Right => {}
+        PasswordCheck::Wrong => {
             let error = Some(Text::new("password-wrong"));
             return render(&visit, &user, StatusCode::UNAUTHORIZED, error, &fields.next);
         }
-        Err(error) => {
-            attempt.withdraw().await;
-            return Err(error.into());
+        PasswordCheck::TooMany(wait) => {
+            let error = Some(too_many_attempts(wait));
+            let page = render(&visit, &user, StatusCode::TOO_MANY_REQUESTS, error, &fields.next)?;
+            return Ok(with_retry_after(page, wait));
         }
     }
     session.login_with(&*user, LoginOptions::new().with_expiry(session.expiry()?))?;

@@ -4,37 +4,33 @@ use actix_web::{
     http::StatusCode,
     web::{Path, Query},
 };
-use serde::Deserialize;
 use shared_session::{Handle, SessionInfo};
 use shared_session_actix::CurrentUser;
 use shared_session_examples::{
-    pages::{Device, Sessions},
+    pages::{Device, Sessions, When},
     paging::{Paged, paged},
+    times::now,
     translations::Text,
 };
 
 use crate::{
     errors::Failure,
     form::{Button, Form, Stale, current},
-    page::{Answer, Notice, Visit, now, when},
+    notice::Notice,
+    page::{Answer, Visit},
+    routes::queries::PageQuery,
 };
 
-#[derive(Deserialize)]
-pub(crate) struct Part {
-    #[serde(default)]
-    pub(crate) page: String,
+pub(super) async fn show(visit: Visit, user: CurrentUser, query: Query<PageQuery>) -> Answer {
+    render(&visit, &user, StatusCode::OK, &query.page, None).await
 }
 
-pub(super) async fn show(visit: Visit, user: CurrentUser, part: Query<Part>) -> Answer {
-    render(&visit, &user, StatusCode::OK, &part.page, None).await
-}
-
-/// This session first, then the others by their last use.
-async fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, part: &str, alert: Option<Text>) -> Answer {
+/// Lists this session first, then the others by their last use.
+async fn render(visit: &Visit, user: &CurrentUser, status: StatusCode, page: &str, alert: Option<Text>) -> Answer {
     let current = user.session().handle();
     let mut sessions = visit.setup.manager.sessions_of(&user.id).await?;
     sessions.sort_by_key(|session| Some(session.handle) != current);
-    let Paged { items, page, pages } = paged(sessions, part);
+    let Paged { items, page, pages } = paged(sessions, page);
     let devices = items.iter().map(|session| device(session, current.as_ref(), now())).collect();
     let html = visit.page(user.session(), Some(user))?.with_alert(alert);
     html.render(status, |layout| Sessions { layout, devices, page, pages })
@@ -76,8 +72,8 @@ async fn again(visit: &Visit, stale: Stale<Button>) -> Answer {
 
 /// A session as a page shows it.
 pub(super) fn device(session: &SessionInfo, current: Option<&Handle>, now: i64) -> Device {
-    let created = session.created_at.map(|at| when(at, now));
-    let last_seen = session.last_seen_at.map(|at| when(at, now));
+    let created = session.created_at.map(|at| When::of(at, now));
+    let last_seen = session.last_seen_at.map(|at| When::of(at, now));
     let user_agent = session.user_agent.as_deref().unwrap_or_default();
     let mut device = Device::new(session.handle.to_string(), created, last_seen, user_agent);
     device.is_current = current == Some(&session.handle);

@@ -15,13 +15,14 @@ use shared_session_examples::{
 use crate::{
     errors::Failure,
     live::Live,
-    page::{Answer, Visit, chosen},
+    page::{Answer, Visit},
+    viewer::chosen_language,
 };
 
 pub(super) async fn show(visit: Visit, session: Session) -> Answer {
     let user = session.user().await?;
     count(&session).await?;
-    let (chosen, greeting) = chosen(&session);
+    let (chosen, greeting) = chosen_language(&session);
     let page = visit.page(&session, user.as_ref())?;
     let view = SessionView::of(&session, user.as_ref())?;
     page.render(StatusCode::OK, |layout| Home { layout, view, chosen, greeting })

@@ -1,7 +1,5 @@
 //! Sign-in, registration and sign-out.
 
-use std::time::Duration;
-
 use actix_web::{http::StatusCode, web::Query};
 use serde::Deserialize;
 use shared_session::{
@@ -12,35 +10,32 @@ use shared_session::{
 use shared_session_actix::Session;
 use shared_session_examples::{
     forms::{FieldError, SignInNames, check_registration},
+    links::safe_next,
     pages::{FieldErrors, Login, Register, SignOut},
-    setup::{DEMO_PASSWORD, DEMO_USER, Setup},
+    setup::Setup,
     sign_in,
-    text::safe_next,
     translations::Text,
     usernames::normalized_username,
+    users::{DEMO_PASSWORD, DEMO_USER},
 };
 
 use crate::{
     errors::Failure,
     form::{Button, Form, current},
-    page::{Answer, Visit, see_other, told_to_wait, user_if_readable},
+    page::{
+        Answer, Visit,
+        attempts::{too_many_attempts, with_retry_after},
+        see_other, user_if_readable,
+    },
+    routes::queries::{NextQuery, kept_next, next_of},
 };
 
 const WRONG: Text = Text::new("login-wrong");
-
 const TAKEN: Text = Text::new("register-taken");
-
 const ENDED: Text = Text::new("login-ended");
 
-#[derive(Deserialize)]
-pub(super) struct NextQuery {
-    #[serde(default)]
-    next: String,
-}
-
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
 pub(super) struct LoginFields {
     username: String,
     password: String,
@@ -89,20 +84,13 @@ pub(super) async fn sign_in(visit: Visit, session: Session, form: Form<LoginFiel
         Verdict::Go(attempt) => attempt,
         Verdict::Wait(wait) => {
             let status = StatusCode::TOO_MANY_REQUESTS;
-            let page = render_login(&visit, &session, status, Some(too_often(wait)), fields).await?;
-            return Ok(told_to_wait(page, wait));
+            let page = render_login(&visit, &session, status, Some(too_many_attempts(wait)), fields).await?;
+            return Ok(with_retry_after(page, wait));
         }
     };
-    let found = match sign_in::authenticate(&session, &visit.setup.users, &fields.username, &fields.password).await {
-        Ok(found) => found,
-        Err(error) => {
-            attempt.withdraw().await;
-            return Err(error.into());
-        }
-    };
-    match found {
+    let users = &visit.setup.users;
+    match sign_in::authenticate(attempt, &session, users, &fields.username, &fields.password).await? {
         Some(user) => {
-            attempt.succeeded().await;
             let signed_in = begin(&visit, &session, &user, fields.options(), &fields.next).await?;
             visit.remember_device(&fields.username, signed_in)
         }
@@ -145,9 +133,9 @@ pub(super) async fn register(visit: Visit, session: Session, form: Form<Register
     if errors.is_empty()
         && let Verdict::Wait(wait) = visit.setup.throttles.registration(visit.client_address()).await?
     {
-        let (status, alert) = (StatusCode::TOO_MANY_REQUESTS, Some(too_often(wait)));
+        let (status, alert) = (StatusCode::TOO_MANY_REQUESTS, Some(too_many_attempts(wait)));
         let page = render_register(&visit, &session, status, errors, alert, fields).await?;
-        return Ok(told_to_wait(page, wait));
+        return Ok(with_retry_after(page, wait));
     }
     let mut claim = None;
     if errors.is_empty() {
@@ -212,27 +200,9 @@ pub(super) async fn sign_out(visit: Visit, form: Form<Button>, session: Session)
     page.render(StatusCode::FORBIDDEN, |layout| SignOut { layout })
 }
 
-/// The message after too many attempts: the minutes until the next one counts.
-pub(super) fn too_often(wait: Duration) -> Text {
-    Text::new("login-too-many").with_count(wait.as_millis().div_ceil(60_000).max(1))
-}
-
-pub(super) fn next_of(query: Option<Query<NextQuery>>) -> String {
-    query.map(|query| query.into_inner().next).unwrap_or_default()
-}
-
-/// The `next` field of a form: the path to go to afterwards, or empty.
-pub(super) fn kept_next(visit: &Visit, next: &str) -> String {
-    if next.is_empty() { String::new() } else { safe_next(next, &visit.prefix()).into_owned() }
-}
-
-/// Signs `user` in and redirects to `next`. The session is stored before the answer is sent; recording the time of the
-/// login may fail.
+/// Signs `user` in and redirects to `next`. The session is stored before the answer is sent.
 async fn begin(visit: &Visit, session: &Session, user: &User, options: LoginOptions, next: &str) -> Answer {
-    session.login_with(user, options)?;
-    if let Err(error) = visit.setup.users.record_login(&user.id).await {
-        tracing::warn!(%error, "the time of a login was not written down");
-    }
+    sign_in::begin(session, &visit.setup.users, user, options).await?;
     Ok(see_other(&safe_next(next, &visit.prefix())))
 }
 

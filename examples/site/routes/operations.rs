@@ -14,7 +14,7 @@ use shared_session_examples::{
     setup::Setup,
 };
 
-use super::get;
+use super::methods::get;
 
 /// These routes alone, for a listener of their own.
 pub(crate) fn all(app: &mut ServiceConfig) {
@@ -45,7 +45,7 @@ async fn metrics(setup: Data<Setup>, request: HttpRequest) -> HttpResponse {
         return refusal;
     }
     HttpResponse::Ok()
-        .content_type("text/plain; version=0.0.4; charset=utf-8")
+        .content_type(metrics::CONTENT_TYPE)
         .insert_header(("cache-control", "no-store"))
         .body(metrics::render())
 }
@@ -53,8 +53,7 @@ async fn metrics(setup: Data<Setup>, request: HttpRequest) -> HttpResponse {
 /// The answer if access is refused.
 fn refusal(setup: &Setup, request: &HttpRequest) -> Option<HttpResponse> {
     let listener = request.app_data::<Listener>().copied().unwrap_or_default();
-    let mut shown = request.headers().get_all(AUTHORIZATION);
-    let authorization = shown.next().filter(|_| shown.next().is_none()).map(HeaderValue::as_bytes);
+    let authorization = request.headers().get_all(AUTHORIZATION).map(HeaderValue::as_bytes);
     match access(&setup.settings.operations, listener, authorization) {
         Access::Allowed => None,
         Access::Elsewhere => Some(HttpResponse::new(StatusCode::NOT_FOUND)),

@@ -6,13 +6,16 @@ use shared_session_actix::Session;
 use shared_session_examples::{
     language::Language,
     pages::{Preferences, Theme},
+    preferences::{LANGUAGE, THEME},
     translations::Text,
 };
 
 use crate::{
     form::{Form, current},
-    page::{Answer, Notice, Visit, chosen, see_other, user_if_readable},
-    routes::login::{NextQuery, kept_next, next_of},
+    notice::Notice,
+    page::{Answer, Visit, see_other, user_if_readable},
+    routes::queries::{NextQuery, kept_next, next_of},
+    viewer::chosen_language,
 };
 
 #[derive(Default, Deserialize)]
@@ -36,10 +39,10 @@ pub(super) async fn save(visit: Visit, session: Session, form: Form<Fields>) -> 
             return render(&visit, &session, StatusCode::FORBIDDEN, alert, &stale.fields.next).await;
         }
     };
-    session.insert("pref.theme", Theme::from_preference(&fields.theme).name())?;
+    session.insert(THEME, Theme::from_preference(&fields.theme).name())?;
     match Language::of_tag(&fields.language) {
-        Some(language) => session.insert("pref.language", language.tag())?,
-        None => session.remove("pref.language")?,
+        Some(language) => session.insert(LANGUAGE, language.tag())?,
+        None => session.remove(LANGUAGE)?,
     }
     Notice::PreferencesSaved.leave(&session)?;
     let next = kept_next(&visit, &fields.next);
@@ -48,7 +51,7 @@ pub(super) async fn save(visit: Visit, session: Session, form: Form<Fields>) -> 
 
 async fn render(visit: &Visit, session: &Session, status: StatusCode, alert: Option<Text>, next: &str) -> Answer {
     let user = user_if_readable(session).await?;
-    let (chosen, _) = chosen(session);
+    let (chosen, _) = chosen_language(session);
     let page = visit.form_page(session, user.as_ref())?.with_alert(alert);
     let next = kept_next(visit, next);
     page.render(status, |layout| Preferences { layout, chosen, next })

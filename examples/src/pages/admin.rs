@@ -49,7 +49,7 @@ pub struct UserRow {
     pub is_staff: bool,
     /// Whether the user may do everything.
     pub is_superuser: bool,
-    /// When the user last signed in.
+    /// The last sign-in.
     pub last_login: Option<When>,
 }
 
@@ -65,9 +65,9 @@ pub struct AdminUsers {
     pub incomplete: bool,
     /// The page that is shown, from 1.
     pub page: u64,
-    /// How many pages there are.
+    /// The number of pages.
     pub pages: u64,
-    /// How many users match.
+    /// The number of users that match.
     pub total: u64,
     /// The users of this page.
     pub users: Vec<UserRow>,
@@ -146,7 +146,7 @@ pub struct AdminUser {
     pub sessions: Vec<LiveSession>,
     /// The page that is shown, from 1.
     pub page: usize,
-    /// How many pages there are.
+    /// The number of pages.
     pub pages: usize,
 }
 

@@ -11,7 +11,7 @@ pub struct GroupRow {
     pub id: i64,
     /// The name.
     pub name: String,
-    /// How many permissions it has.
+    /// The number of its permissions.
     pub permissions: usize,
 }
 
@@ -25,7 +25,7 @@ pub struct AdminGroups {
     pub groups: Vec<GroupRow>,
     /// The page that is shown, from 1.
     pub page: usize,
-    /// How many pages there are.
+    /// The number of pages.
     pub pages: usize,
     /// Whether the viewer may add a group.
     pub may_add: bool,
@@ -63,7 +63,7 @@ pub struct AdminGroup {
     pub id: i64,
     /// The name.
     pub name: String,
-    /// How many users are members.
+    /// The number of its members.
     pub members: u64,
     /// All permissions.
     pub apps: Vec<Choices>,

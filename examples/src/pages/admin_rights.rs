@@ -94,7 +94,7 @@ pub struct AdminRightsAsk {
     pub tab: &'static str,
     /// The question whether to change this user or this group.
     pub question: Text,
-    /// When and for whom the change takes effect.
+    /// The time at which the change takes effect, and the users that it affects.
     pub effect: Text,
     /// All changes.
     pub changes: Vec<AskedChange>,

@@ -15,21 +15,21 @@ pub struct ErrorPage {
     pub status: u16,
     /// The status in words.
     pub title: Text,
-    /// What happened, in a plain sentence without internal details.
+    /// The event, in a plain sentence without internal details.
     pub message: Text,
-    /// What the visitor can do.
+    /// The next step for the visitor.
     pub advice: Text,
     /// Whether to show a link to the login page.
     pub sign_in: bool,
     /// The link to the same page, if a retry may work.
     pub again: Option<String>,
     /// The user who was refused, and the login page that leads back here.
-    pub somebody: Option<Somebody>,
+    pub refused_user: Option<RefusedUser>,
 }
 
 /// The refused user, who may sign in as another user.
 #[derive(Clone, Debug)]
-pub struct Somebody {
+pub struct RefusedUser {
     /// The name.
     pub username: String,
     /// The login page to sign in as another user.
@@ -37,7 +37,7 @@ pub struct Somebody {
 }
 
 impl ErrorPage {
-    /// The page of `status`; `message` says what happened.
+    /// The page of `status`; `message` describes the event.
     #[must_use]
     pub fn new(layout: Layout, status: u16, message: Text) -> Self {
         let (title, advice) = match status {
@@ -52,7 +52,7 @@ impl ErrorPage {
             _ => (Text::new("error-500-title"), Text::new("error-500-advice")),
         };
         let sign_in = matches!(status, 401 | 500);
-        Self { layout, status, title, message, advice, sign_in, again: None, somebody: None }
+        Self { layout, status, title, message, advice, sign_in, again: None, refused_user: None }
     }
 
     /// Replaces the title and the advice of the status.
@@ -76,8 +76,8 @@ impl ErrorPage {
 
     /// Shows the user who was refused.
     #[must_use]
-    pub fn with_somebody(mut self, somebody: Option<Somebody>) -> Self {
-        self.somebody = somebody;
+    pub fn with_refused_user(mut self, refused_user: Option<RefusedUser>) -> Self {
+        self.refused_user = refused_user;
         self
     }
 }

@@ -2,11 +2,13 @@
 
 use std::{fmt::Display, ops::Deref};
 
+use shared_session::store::StoreTime;
+
 use crate::{
     forms::FieldError,
     language::Language,
     prefix::Prefix,
-    text::{relative_time, rfc3339},
+    times::{relative_time, rfc3339, seconds},
     translations::Text,
 };
 
@@ -23,9 +25,9 @@ pub struct Layout {
     pub language: Language,
     /// The origin of `api`, for links and calls.
     pub api_origin: String,
-    /// A message about what just happened: "Your password was changed."
+    /// A message about a success: "Your password was changed."
     pub notice: Option<Text>,
-    /// A message about what did not happen: "The page was too old to be used."
+    /// A message about a failure: "The page was too old to be used."
     pub alert: Option<Text>,
     /// The prefix of every link and form action: the path under which visitors see the site.
     pub prefix: Prefix,
@@ -170,6 +172,12 @@ pub struct When {
 }
 
 impl When {
+    /// A time of the session store.
+    #[must_use]
+    pub fn of(at: StoreTime, now: i64) -> Self {
+        Self { at: seconds(at), now }
+    }
+
     pub(super) fn rfc3339(self) -> String {
         rfc3339(self.at)
     }

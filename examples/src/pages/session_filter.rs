@@ -1,6 +1,6 @@
 //! The filter for live sessions.
 
-use crate::text::encoded;
+use crate::links::encoded;
 
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
@@ -12,11 +12,11 @@ pub struct SessionFilter {
     pub user: String,
     /// The start of an address.
     pub address: String,
-    /// How long ago the session started.
+    /// The time since the start of the session.
     pub age: Age,
 }
 
-/// How long ago a session started.
+/// The time since the start of a session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Age {
     /// Any time.

@@ -3,11 +3,10 @@
 use serde::Serialize;
 use shared_session::{Error, Session, users::User};
 
-use crate::{VISITS, text::rfc3339};
+use crate::{VISITS, preferences, times::timestamp};
 
-/// How many characters of a value are shown.
-const SHOWN: usize = 60;
-const PREFERENCE: &str = "pref.";
+/// The most characters of a value that are shown.
+const MAX_CHARS: usize = 60;
 
 /// A session without its secret. Times are in the format of RFC 3339.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -16,9 +15,9 @@ pub struct SessionView {
     pub handle: Option<String>,
     /// The signed-in user.
     pub user: Option<String>,
-    /// When it started.
+    /// Its start.
     pub created: Option<String>,
-    /// When it ends unless it is used.
+    /// Its end, unless it is used before.
     pub expires: Option<String>,
     /// The visit counter.
     pub visits: Option<u64>,
@@ -44,19 +43,18 @@ impl SessionView {
         if session.handle().is_none() {
             return Ok(Self::default());
         }
-        let time = |at: shared_session::store::StoreTime| rfc3339((at.0 / 1000).cast_signed());
         let mut names = session.names()?;
         names.sort();
         let entry = |name: String| {
-            let is_shown = name == VISITS.name() || name.starts_with(PREFERENCE);
+            let is_shown = name == VISITS.name() || name.starts_with(preferences::PREFIX);
             let value = is_shown.then(|| session.get::<serde_json::Value>(&name).ok().flatten()).flatten();
             EntryView { value: value.map(|value| shortened(&value.to_string())), name }
         };
         Ok(Self {
             handle: session.handle().map(|handle| handle.to_string()),
             user: user.map(|user| user.username.clone()),
-            created: session.created_at().map(time),
-            expires: session.expires_at().map(time),
+            created: session.created_at().map(timestamp),
+            expires: session.expires_at().map(timestamp),
             visits: session.get(VISITS)?,
             entries: names.into_iter().map(entry).collect(),
         })
@@ -64,7 +62,7 @@ impl SessionView {
 }
 
 fn shortened(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
+    match text.char_indices().nth(MAX_CHARS) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),
     }

@@ -184,8 +184,8 @@ fn all(layout: &Layout, name: &str) -> Vec<(&'static str, String)> {
         subject: text(),
         address: text(),
     }];
-    let somebody = Somebody { username: text(), login: format!("{}/login", layout().prefix) };
-    let refused = ErrorPage::new(layout(), 403, named(name)).with_somebody(Some(somebody));
+    let refused_user = RefusedUser { username: text(), login: format!("{}/login", layout().prefix) };
+    let refused = ErrorPage::new(layout(), 403, named(name)).with_refused_user(Some(refused_user));
     let pages: Vec<(&'static str, askama::Result<String>)> = vec![
         ("home", Home { layout: layout(), view: view(name), chosen: None, greeting: None }.render()),
         ("login", login.render()),

@@ -2,7 +2,7 @@
 
 use shared_session::users::User;
 
-use crate::text::encoded;
+use crate::links::encoded;
 
 /// The filter and the order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

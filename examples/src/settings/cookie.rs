@@ -1,17 +1,8 @@
 //! The attributes of the session cookie.
 
-use super::{SessionProfile, SettingsError, SignedCookie, reader::Reader};
+use shared_session::cookie::SameSite;
 
-/// `SESSION_COOKIE_SAMESITE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SameSite {
-    /// Sent along with links from other sites, but not with their forms.
-    Lax,
-    /// Never sent along with requests from other sites.
-    Strict,
-    /// Always sent; needs `Secure`.
-    None,
-}
+use super::{SessionProfile, SettingsError, SignedCookie, reader::Reader};
 
 /// The attributes of the session cookie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +24,7 @@ pub struct CookieSettings {
     /// `SESSION_COOKIE_SIGNED`, default `off`: whether the cookie carries a tag under the secret key.
     pub signed: SignedCookie,
     /// `SESSION_EXPIRE_AT_BROWSER_CLOSE`, default off: the browser keeps the cookie only as long as it runs.
-    pub of_the_browser: bool,
+    pub expires_at_browser_close: bool,
 }
 
 impl CookieSettings {
@@ -55,7 +46,7 @@ impl CookieSettings {
                 SameSite::Lax,
             )?,
             signed: SignedCookie::read(reader, profile)?,
-            of_the_browser: reader.switch("SESSION_EXPIRE_AT_BROWSER_CLOSE", false)?,
+            expires_at_browser_close: reader.switch("SESSION_EXPIRE_AT_BROWSER_CLOSE", false)?,
         };
         // Browsers drop cookies that break these rules (RFC 6265bis, 5.7).
         let lowercase = cookie.name.to_ascii_lowercase();
@@ -167,7 +158,7 @@ mod tests {
     #[test]
     fn the_cookie_age_is_set_as_in_django() {
         let said = site(&[("SESSION_EXPIRE_AT_BROWSER_CLOSE", "True"), ("SESSION_SAVE_EVERY_REQUEST", "True")]);
-        assert!(said.cookie.of_the_browser && said.save_every_request);
+        assert!(said.cookie.expires_at_browser_close && said.save_every_request);
         assert_refused("SESSION_EXPIRE_AT_BROWSER_CLOSE", &["maybe"]);
         assert_refused("SESSION_SAVE_EVERY_REQUEST", &["2"]);
     }

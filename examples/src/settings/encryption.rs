@@ -21,7 +21,7 @@ impl SessionEncryption {
 
     pub(super) fn read(reader: &Reader<'_>, profile: SessionProfile) -> Result<Self, SettingsError> {
         let why = "Django cannot read encrypted sessions";
-        reader.native_choice("SESSION_ENCRYPTION", &Self::NAMES, profile, why)
+        profile.native_choice(reader, "SESSION_ENCRYPTION", &Self::NAMES, Self::Off, why)
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{MAX_SECONDS, SettingsError, reader::Reader};
+use super::{SettingsError, reader::Reader};
+
+/// Ten years.
+pub(super) const MAX_SECONDS: u64 = 315_360_000;
 
 /// `SESSION_IDLE`, `SESSION_ABSOLUTE` and `SESSION_REMEMBER_AGE`.
 pub(super) struct Lifetimes {

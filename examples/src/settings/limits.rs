@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{MAX_SECONDS, SettingsError, reader::Reader};
+use super::{SettingsError, lifetimes::MAX_SECONDS, reader::Reader};
 
 const DAY: u64 = 86_400;
 const MIN_SIZE: u32 = 512;

@@ -119,7 +119,7 @@ fn shown(name: &str) -> String {
     name.escape_debug().to_string()
 }
 
-/// How many letters must be added, dropped, replaced or swapped with their neighbour (optimal string alignment).
+/// The number of letters to add, drop, replace or swap with their neighbour (optimal string alignment).
 fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     let mut rows = vec![(0..=b.len()).collect::<Vec<_>>()];

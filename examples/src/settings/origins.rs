@@ -1,8 +1,11 @@
-//! `SITE_ORIGIN` and `API_ORIGIN`: the origins that may send unsafe requests, and those that links lead to.
+//! `SITE_ORIGIN` and `API_ORIGIN`: the origins that may send unsafe requests, and the one that links lead to.
 
 use std::{collections::BTreeSet, net::SocketAddr};
 
-use super::{API_PORT, SITE_PORT, Settings, url};
+use super::{
+    API_PORT, SITE_PORT, Settings,
+    authority::{origin, without_port},
+};
 
 impl Settings {
     /// The origins that may send unsafe requests and read answers: `SITE_ORIGIN` and `API_ORIGIN`.
@@ -21,36 +24,24 @@ impl Settings {
             .collect()
     }
 
-    /// The origin of `site` to link to from a page that was requested under `host` (a `Host` header).
-    #[must_use]
-    pub fn site_origin(&self, host: Option<&str>) -> String {
-        same_host(self.site_origins.as_deref(), self.site_addr.port(), SITE_PORT, host)
-    }
-
     /// The origin of `api` to link to from a page that was requested under `host` (a `Host` header).
     ///
     /// The header only selects one of the configured origins, so that a visitor of `127.0.0.1` is not sent to
     /// `localhost`, where the browser does not send the cookie.
     #[must_use]
     pub fn api_origin(&self, host: Option<&str>) -> String {
-        same_host(self.api_origins.as_deref(), self.api_addr.port(), API_PORT, host)
+        let port = self.api_addr.port();
+        let local = local_origins(if port == 0 { API_PORT } else { port });
+        let origins = self.api_origins.as_deref().unwrap_or(&local);
+        let hostname = |text: &str| without_port(text).to_ascii_lowercase();
+        let wanted = host.map(hostname);
+        let is_wanted = |origin: &&String| origin.split_once("://").map(|(_, host)| hostname(host)) == wanted;
+        origins.iter().find(is_wanted).unwrap_or(&origins[0]).clone()
     }
 }
 
 fn local_origins(port: u16) -> [String; 2] {
-    ["localhost", "127.0.0.1"].map(|host| url::origin("http", host, Some(port)))
-}
-
-fn same_host(configured: Option<&[String]>, port: u16, default_port: u16, host: Option<&str>) -> String {
-    let local = local_origins(if port == 0 { default_port } else { port });
-    let origins = configured.unwrap_or(&local);
-    let hostname = |text: &str| url::without_port(text).to_ascii_lowercase();
-    let wanted = host.map(hostname);
-    origins
-        .iter()
-        .find(|origin| origin.split_once("://").map(|(_, host)| hostname(host)) == wanted)
-        .unwrap_or(&origins[0])
-        .clone()
+    ["localhost", "127.0.0.1"].map(|host| origin("http", host, Some(port)))
 }
 
 #[cfg(test)]
@@ -101,7 +92,6 @@ mod tests {
         let local = site(&[("API_ADDR", "127.0.0.1:0")]);
         assert_eq!(local.api_origin(Some("127.0.0.1:8000")), "http://127.0.0.1:8001");
         assert_eq!(local.api_origin(Some("LOCALHOST:8000")), "http://localhost:8001");
-        assert_eq!(local.site_origin(Some("127.0.0.1")), "http://127.0.0.1:8000");
         for unknown in [None, Some("evil.example"), Some("")] {
             assert_eq!(local.api_origin(unknown), "http://localhost:8001");
         }

@@ -42,6 +42,24 @@ impl SessionProfile {
         self != Self::Native
     }
 
+    /// One of a few names. With a Django profile only the default is valid, because of `why`.
+    pub(super) fn native_choice<T: Copy + PartialEq>(
+        self,
+        reader: &Reader<'_>,
+        name: &str,
+        names: &[(&str, T)],
+        default: T,
+        why: &str,
+    ) -> Result<T, SettingsError> {
+        let chosen = reader.choice(name, names, default)?;
+        match names.iter().find(|(_, choice)| *choice == chosen) {
+            Some((value, _)) if self.is_django() && chosen != default => {
+                Err(SettingsError(format!("{name} is {value}; it needs SESSION_PROFILE=native, because {why}")))
+            }
+            _ => Ok(chosen),
+        }
+    }
+
     pub(super) fn needs_redis(self) -> bool {
         matches!(self, Self::DjangoCache | Self::DjangoRedis | Self::DjangoCachedDb)
     }

@@ -2,13 +2,15 @@
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
-    str::FromStr,
     time::Duration,
 };
 
-use shared_session::django::TimeZone;
+use shared_session::{cookie::CookieConfig, django::TimeZone};
 
-use super::{Secret, SessionProfile, SettingsError, url};
+use super::{
+    Secret, SettingsError,
+    authority::{digits, host_and_port, origin},
+};
 use crate::{network::Network, prefix::Prefix};
 
 pub(super) struct Reader<'a> {
@@ -45,24 +47,6 @@ impl<'a> Reader<'a> {
         self.read(name, default, &format!("one of {expected}"), |value| {
             names.iter().find(|(name, _)| name.eq_ignore_ascii_case(value)).map(|(_, choice)| *choice)
         })
-    }
-
-    /// One of a few names. The first is the default, and with a Django profile the only valid one, because of `why`.
-    pub(super) fn native_choice<T: Copy>(
-        &self,
-        name: &str,
-        names: &[(&str, T)],
-        profile: SessionProfile,
-        why: &str,
-    ) -> Result<T, SettingsError> {
-        let numbered: Vec<_> = names.iter().enumerate().map(|(at, (name, _))| (*name, at)).collect();
-        match (names.get(self.choice(name, &numbered, 0)?), names.first()) {
-            (Some((chosen, _)), Some((default, _))) if profile.is_django() && chosen != default => {
-                Err(SettingsError(format!("{name} is {chosen}; it needs SESSION_PROFILE=native, because {why}")))
-            }
-            (Some((_, choice)), _) => Ok(*choice),
-            (None, _) => Err(SettingsError(format!("{name} has no value"))),
-        }
     }
 
     pub(super) fn switch(&self, name: &str, default: bool) -> Result<bool, SettingsError> {
@@ -149,15 +133,13 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A token (RFC 6265, 4.1.1).
     pub(super) fn cookie_name(&self, name: &str, default: &str) -> Result<String, SettingsError> {
-        self.read(name, default.to_owned(), "letters, digits and !#$%&'*+-.^_`|~", |value| {
-            let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-            value.bytes().all(is_token).then(|| value.to_owned())
+        self.read(name, default.to_owned(), "a name of letters, digits, - and _", |value| {
+            // The rules for prefixes such as `__Host-` depend on other settings, and `CookieSettings` checks them.
+            CookieConfig::new(value).with_secure(true).build().is_ok().then(|| value.to_owned())
         })
     }
 
-    /// A host name, without the leading dot that old cookies had.
     pub(super) fn domain(&self, name: &str) -> Result<Option<String>, SettingsError> {
         self.read(name, None, "a domain, such as example.com", |value| domain(value).map(Some))
     }
@@ -198,8 +180,8 @@ impl<'a> Reader<'a> {
         self.list(name, "origins such as https://www.example.com, without a path", |value| {
             let (scheme, authority) = value.split_once("://")?;
             let scheme = ["http", "https"].into_iter().find(|known| known.eq_ignore_ascii_case(scheme))?;
-            let (host, port) = url::host_and_port(authority.strip_suffix('/').unwrap_or(authority))?;
-            Some(url::origin(scheme, &host.to_ascii_lowercase(), port))
+            let (host, port) = host_and_port(authority.strip_suffix('/').unwrap_or(authority))?;
+            Some(origin(scheme, &host.to_ascii_lowercase(), port))
         })
     }
 
@@ -267,31 +249,21 @@ fn long_enough(name: &str, which: &str, value: String, min_bytes: usize) -> Resu
     }
 }
 
-/// A number in digits only, without a sign.
-pub(super) fn digits<T: FromStr>(value: &str) -> Option<T> {
-    if value.bytes().all(|b| b.is_ascii_digit()) { value.parse().ok() } else { None }
-}
-
 /// At most the length of a PostgreSQL name.
 fn is_column(text: &str) -> bool {
     text.len() <= 63 && is_identifier(text)
 }
 
+/// A domain by the rules of session cookies, in lower case and without the leading dot that old cookies had.
 fn domain(value: &str) -> Option<String> {
     let domain = value.strip_prefix('.').unwrap_or(value).to_ascii_lowercase();
-    let is_label = |label: &str| {
-        (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-    };
-    (domain.len() <= 253 && domain.split('.').all(is_label)).then_some(domain)
+    CookieConfig::new("name").with_domain(&domain).build().is_ok().then_some(domain)
 }
 
-/// Only visible ASCII, as in URLs, which percent-encode everything else.
+/// A path by the rules of session cookies, with a lower limit.
 fn cookie_path(value: &str) -> Option<String> {
-    let fits = value.starts_with('/') && value.len() <= 500;
-    (fits && value.bytes().all(|b| b.is_ascii_graphic() && b != b';')).then(|| value.to_owned())
+    let is_valid = value.len() <= 500 && CookieConfig::new("name").with_path(value).build().is_ok();
+    is_valid.then(|| value.to_owned())
 }
 
 fn is_identifier(text: &str) -> bool {

@@ -26,8 +26,11 @@ impl RedisOptions {
             (fenced_reads, "SESSION_FENCED_READS is on".to_owned()),
             (near_cache, "NEAR_CACHE is on".to_owned()),
         ];
-        if let Some((_, what)) = redis_only.into_iter().find(|(is_set, _)| *is_set && !session_url.is_redis()) {
-            return Err(SettingsError(format!("{what}; it needs sessions in Redis (SESSION_URL=redis://…)")));
+        if let Some((_, setting)) = redis_only.into_iter().find(|(is_set, _)| *is_set && !session_url.is_redis()) {
+            return Err(SettingsError(format!("{setting}; it needs sessions in Redis (SESSION_URL=redis://…)")));
+        }
+        if near_cache && profile.is_django() {
+            return Err(SettingsError("NEAR_CACHE is on; it needs SESSION_PROFILE=native".into()));
         }
         let durable = reader.switch("SESSION_DURABLE", false)?;
         if durable && let Some(needed) = refuses_durable(profile, session_url, near_cache) {
@@ -42,7 +45,7 @@ fn refuses_durable(profile: SessionProfile, session_url: &SessionUrl, near_cache
     match () {
         () if profile.is_django() => Some("SESSION_PROFILE=native"),
         () if !session_url.is_redis() => Some("a Redis for the copies (SESSION_URL=redis://…)"),
-        () if near_cache => Some("NEAR_CACHE=off, which keeps what Redis announces"),
+        () if near_cache => Some("NEAR_CACHE=off, because Redis does not announce the changes of its copies"),
         () => None,
     }
 }
@@ -74,6 +77,8 @@ mod tests {
         assert!(site(&[&redis[..], &[("NEAR_CACHE", "on")]].concat()).near_cache);
         assert!(!site(&[("NEAR_CACHE", "off")]).near_cache);
         assert!(refusal(&[("NEAR_CACHE", "on")]).starts_with("NEAR_CACHE is on; it needs"));
+        let django = [("SESSION_PROFILE", "django-cache"), ("DATABASE_URL", "sqlite://d.db"), ("NEAR_CACHE", "on")];
+        assert!(refusal(&[&redis[..], &django].concat()).contains("SESSION_PROFILE=native"));
         assert_refused("NEAR_CACHE", &["redis"]);
     }
 

@@ -1,10 +1,6 @@
-//! Values that must not be shown, and the secret keys.
+//! Values that must not be shown.
 
 use std::fmt;
-
-use super::{DatabaseUrl, SessionProfile, SessionUrl, SettingsError, reader::Reader};
-
-const MIN_KEY_BYTES: usize = 32;
 
 /// A value that must not be shown: keys, and URLs that may hold a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,67 +17,5 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
-    }
-}
-
-/// `SECRET_KEY` and `SECRET_KEY_FALLBACKS`.
-pub(super) fn secret_keys(
-    reader: &Reader<'_>,
-    profile: SessionProfile,
-    session_url: &SessionUrl,
-    database_url: &DatabaseUrl,
-) -> Result<(Option<Secret>, Vec<Secret>), SettingsError> {
-    let min_bytes = if profile.is_django() { 1 } else { MIN_KEY_BYTES };
-    let key = reader.secret("SECRET_KEY", min_bytes)?;
-    if key.is_none() {
-        let reason = match (session_url, database_url) {
-            _ if profile.is_django() => Some("Django's SECRET_KEY, because SESSION_PROFILE is a Django profile"),
-            (_, DatabaseUrl::Postgres(_)) => Some("at least 32 bytes, because DATABASE_URL is a PostgreSQL database"),
-            (SessionUrl::Embedded, _) => None,
-            _ => Some("at least 32 bytes, because SESSION_URL or REDIS_URL is set"),
-        };
-        if let Some(reason) = reason {
-            return Err(SettingsError(format!("SECRET_KEY is not set; expected {reason}")));
-        }
-    }
-    Ok((key, reader.secrets("SECRET_KEY_FALLBACKS", min_bytes)?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::testing::{KEY, assert_refused_silently, refusal, site};
-
-    #[test]
-    fn a_secret_key_is_needed_outside_an_embedded_start() {
-        for var in [
-            ("SESSION_URL", "redis://h"),
-            ("SESSION_URL", "sqlite://s.db"),
-            ("REDIS_URL", "redis://h"),
-            ("DATABASE_URL", "postgres://h/app"),
-        ] {
-            let message = refusal(&[var]);
-            assert!(message.starts_with("SECRET_KEY is not set; expected at least 32 bytes, because "), "{message}");
-            assert!(message.contains(var.0), "{message}");
-            assert_eq!(site(&[var, ("SECRET_KEY", KEY)]).secret_key.unwrap().expose(), KEY);
-        }
-        assert_eq!(site(&[("DATABASE_URL", "sqlite://u.db")]).secret_key, None);
-    }
-
-    #[test]
-    fn short_secret_keys_are_refused_without_being_shown() {
-        for name in ["SECRET_KEY", "SECRET_KEY_FALLBACKS"] {
-            assert_refused_silently(&[(name, "hunter2hunter2hunter2hunter2abc")]);
-        }
-        assert_refused_silently(&[("SECRET_KEY_FALLBACKS", &format!("{KEY},hunter2"))]);
-        let fallbacks = site(&[("SECRET_KEY_FALLBACKS", &format!("{KEY}, {KEY}x"))]).secret_key_fallbacks;
-        assert_eq!(fallbacks.iter().map(Secret::expose).collect::<Vec<_>>(), [KEY, &format!("{KEY}x")]);
-        assert!(!format!("{:?}", site(&[("SECRET_KEY", KEY)])).contains(KEY));
-    }
-
-    #[test]
-    fn a_secret_key_keeps_its_spaces() {
-        let key = format!("{KEY} ");
-        assert_eq!(site(&[("SECRET_KEY", &key)]).secret_key.unwrap().expose(), key);
     }
 }

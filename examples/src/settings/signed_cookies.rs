@@ -25,7 +25,7 @@ impl SignedCookie {
 
     pub(super) fn read(reader: &Reader<'_>, profile: SessionProfile) -> Result<Self, SettingsError> {
         let why = "Django does not know the signature";
-        reader.native_choice("SESSION_COOKIE_SIGNED", &Self::NAMES, profile, why)
+        profile.native_choice(reader, "SESSION_COOKIE_SIGNED", &Self::NAMES, Self::Off, why)
     }
 }
 

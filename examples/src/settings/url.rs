@@ -1,8 +1,9 @@
-//! `SESSION_URL`, `REDIS_URL`, `DATABASE_URL` and the parts of URLs. They may hold passwords, so no error shows them.
+//! `SESSION_URL`, `REDIS_URL`, and `DATABASE_URL`. They may hold passwords, so no error shows them.
 
 use super::{
     Secret, SessionProfile, SettingsError,
-    reader::{Reader, digits},
+    authority::{digits, host_and_port},
+    reader::Reader,
 };
 
 const REDIS_SCHEMES: &str = "redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://";
@@ -131,37 +132,6 @@ impl From<DatabaseUrl> for SessionUrl {
             DatabaseUrl::Postgres(url) => Self::Postgres(url),
         }
     }
-}
-
-/// An origin as browsers write it: without the scheme's default port.
-pub(super) fn origin(scheme: &str, host: &str, port: Option<u16>) -> String {
-    match (scheme, port) {
-        (_, None) | ("http", Some(80)) | ("https", Some(443)) => format!("{scheme}://{host}"),
-        (_, Some(port)) => format!("{scheme}://{host}:{port}"),
-    }
-}
-
-/// `host`, `host:port`, `[v6]` or `[v6]:port` without the port.
-pub(super) fn without_port(authority: &str) -> &str {
-    let after_brackets = authority.rfind(']').map_or(0, |end| end + 1);
-    match authority[after_brackets..].find(':') {
-        Some(colon) => &authority[..after_brackets + colon],
-        None => authority,
-    }
-}
-
-/// `host[:port]`: `None` unless the host is a name or an address and the port is 1 to 65535.
-pub(super) fn host_and_port(authority: &str) -> Option<(&str, Option<u16>)> {
-    let host = without_port(authority);
-    let port = match &authority[host.len()..] {
-        "" => None,
-        port => Some(digits(&port[1..]).filter(|port| *port != 0)?),
-    };
-    let valid = match host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        Some(v6) => v6.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)),
-    };
-    valid.then_some((host, port))
 }
 
 fn bad(name: &str, expected: &str) -> SettingsError {

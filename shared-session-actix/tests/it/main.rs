@@ -4,8 +4,8 @@
 mod app;
 mod errors;
 mod examples;
+mod missing_middleware;
 mod programs;
-mod told;
 mod workers;
 
 http_suite::tests!(start);

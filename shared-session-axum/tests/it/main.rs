@@ -4,8 +4,8 @@
 mod app;
 mod examples;
 mod extractors;
+mod missing_layer;
 mod programs;
-mod told;
 
 http_suite::tests!(start);
 

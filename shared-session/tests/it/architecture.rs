@@ -3,6 +3,8 @@
 //! A module imports only from the rows above its own, and from modules before an arrow in its own row. A re-exported
 //! name counts as an import from its origin; re-exporting a child does not count. The test sees imports only, not the
 //! methods that another module adds to a type.
+//!
+//! The examples have no table; their modules must not import each other in a circle.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,6 +40,28 @@ fn every_module_is_in_the_table_and_imports_only_from_the_rows_above() {
         }
     }
     assert!(found.is_empty(), "{} findings:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn no_modules_of_the_examples_import_each_other_in_a_circle() {
+    for program in ["src", "site", "api"] {
+        let source = Source::of(&root().join("../examples").join(program));
+        let circles = source.circles();
+        assert!(!source.code.is_empty() && circles.is_empty(), "circles in examples/{program}: {circles:#?}");
+    }
+}
+
+#[test]
+fn circles_are_found() {
+    let files = [
+        ("a", "use crate::b;"),
+        ("b", "use crate::c;"),
+        ("c", "use crate::{a, d};"),
+        ("d", "use crate::e;"),
+        ("e", ""),
+    ];
+    let source = Source::new(files.map(|(module, text)| (split(module), format!("{text}\n"))).into());
+    assert_eq!(source.circles().into_keys().collect::<Vec<_>>(), ["a", "b", "c"]);
 }
 
 #[test]
@@ -178,6 +202,21 @@ impl Source {
         found
     }
 
+    /// The modules that import each other in a circle, and those that import one of them; with their imports.
+    fn circles(&self) -> BTreeMap<String, Vec<String>> {
+        let imports = self.code.iter().map(|(module, code)| (module.clone(), self.imports(code, module)));
+        let mut left: BTreeMap<_, _> = imports.collect();
+        loop {
+            let modules: BTreeSet<_> = left.keys().cloned().collect();
+            left.retain(|_, imports| !imports.is_disjoint(&modules));
+            if left.len() == modules.len() {
+                let shown = |path: &Segments| path.join("::");
+                let within = |imports: &BTreeSet<_>| imports.intersection(&modules).map(shown).collect();
+                return left.iter().map(|(module, imports)| (shown(module), within(imports))).collect();
+            }
+        }
+    }
+
     /// The paths in `code` that begin with one of `starts`, from the crate's root, and whether each is re-exported.
     fn paths(&self, code: &str, module: &[String], starts: &[&str]) -> Vec<(Segments, bool)> {
         let mut found = Vec::new();
@@ -244,11 +283,11 @@ fn rust_files(directory: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// `engine/near/cache.rs` is `engine::near::cache`; `lib.rs` is the root.
+/// `engine/near/cache.rs` is `engine::near::cache`; `lib.rs` and `main.rs` are the root.
 fn module_of(source: &Path, file: &Path) -> Segments {
     let path = file.strip_prefix(source).unwrap().with_extension("");
     let module: Segments = path.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
-    if module == ["lib"] { Vec::new() } else { module }
+    if module == ["lib"] || module == ["main"] { Vec::new() } else { module }
 }
 
 fn is_for_tests(module: &[String]) -> bool {

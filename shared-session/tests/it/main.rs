@@ -5,6 +5,7 @@
 mod architecture;
 mod backends;
 mod compare_page;
+mod diagnostics;
 mod django_stores;
 mod examples;
 mod late_logout;
@@ -17,7 +18,6 @@ mod session_limit;
 mod stores;
 mod throttle;
 mod tiered;
-mod told;
 mod tower;
 mod users;
 mod wire_format;

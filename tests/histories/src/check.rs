@@ -6,8 +6,8 @@
 
 mod counter;
 mod entries;
+mod keys_and_statuses;
 mod revocation;
-mod surroundings;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
@@ -31,7 +31,7 @@ pub const ALL: [Checker; 11] = [
     ("resurrection", revocation::resurrections),
     ("stale after rotation", revocation::stale_cookies),
     ("mistaken sign-out", revocation::mistaken_sign_outs),
-    ("surroundings", surroundings::all),
+    ("keys and statuses", keys_and_statuses::all),
 ];
 
 /// An impossible answer.

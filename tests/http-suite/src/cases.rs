@@ -3,6 +3,7 @@
 
 pub mod bearer;
 pub mod cross_origin;
+pub mod duplicate_cookies;
 pub mod endings;
 pub mod failures;
 pub mod forms;
@@ -12,7 +13,6 @@ pub mod long_lived;
 pub mod races;
 pub mod reading;
 pub mod signing_in;
-pub mod twins;
 pub mod users;
 
 use serde_json::Value;

@@ -92,10 +92,10 @@ macro_rules! tests {
             signing_in::a_logout_deletes_the_session_and_its_cookie
             signing_in::a_session_is_listed_with_its_address_and_browser
             signing_in::a_sign_in_is_reported_before_its_answer_and_a_failed_one_is_not
-            twins::a_sign_in_with_twin_cookies_works
-            twins::a_sign_out_with_twin_cookies_ends_the_sessions_that_they_open
-            twins::equal_twins_count_and_are_expired_when_one_is_replaced
-            twins::a_single_cookie_is_expired_only_in_other_domains
+            duplicate_cookies::a_sign_in_with_twin_cookies_works
+            duplicate_cookies::a_sign_out_with_twin_cookies_ends_the_sessions_that_they_open
+            duplicate_cookies::equal_twins_count_and_are_expired_when_one_is_replaced
+            duplicate_cookies::a_single_cookie_is_expired_only_in_other_domains
             users::extractors_accept_only_allowed_users
             users::a_change_of_the_users_row_counts_at_once
             users::a_failing_user_database_is_no_sign_out

@@ -1,7 +1,5 @@
 //! Group pages for staff: create, rename, change permissions, delete. Removals ask for confirmation first.
 
-use std::collections::BTreeSet;
-
 use actix_web::{
     http::StatusCode,
     web::{Path, Query},
@@ -17,19 +15,20 @@ use shared_session_examples::{
     forms::{FieldError, check_group_name},
     pages::{AdminGroup, AdminGroups, AdminRightsAsk, AllowedGroup, Choice, Choices, FieldErrors, GroupRow},
     paging::{Paged, paged},
-    rights::{Grants, Rights},
+    rights::{Rights, single_permissions},
     translations::Text,
 };
 
 use super::{
-    rights,
-    rights::{no_groups, permissions_asked},
+    grants::{asked_permissions, log_difference, permissions_asked, unsupported_groups},
+    rights_of,
 };
 use crate::{
     errors::Failure,
-    form::{Button, Form, Stale, current},
-    page::{Answer, Notice, Visit},
-    routes::devices::Part,
+    form::{Button, Fields, Form, Stale, current},
+    notice::Notice,
+    page::{Answer, Visit},
+    routes::queries::PageQuery,
 };
 
 const GROUPS: &str = "/admin/groups";
@@ -42,13 +41,13 @@ pub(crate) struct Name {
 
 /// The messages and the typed name on the page of a refused form.
 #[derive(Default)]
-struct Said {
+struct Messages {
     alert: Option<Text>,
     errors: Vec<FieldError>,
     typed: Option<String>,
 }
 
-impl Said {
+impl Messages {
     fn stale(stale: &Stale<Name>) -> Self {
         Self { alert: Some(stale.message()), typed: Some(stale.fields.name.clone()), ..Self::default() }
     }
@@ -62,29 +61,29 @@ fn page_of(id: i64) -> String {
     format!("{GROUPS}/{id}")
 }
 
-pub(crate) async fn list(visit: Visit, staff: StaffUser, part: Query<Part>) -> Answer {
-    render_list(&visit, &staff, StatusCode::OK, &part.page, Said::default()).await
+pub(crate) async fn list(visit: Visit, staff: StaffUser, query: Query<PageQuery>) -> Answer {
+    render_list(&visit, &staff, StatusCode::OK, &query.page, Messages::default()).await
 }
 
-async fn render_list(visit: &Visit, staff: &StaffUser, status: StatusCode, part: &str, said: Said) -> Answer {
+async fn render_list(visit: &Visit, staff: &StaffUser, status: StatusCode, page: &str, messages: Messages) -> Answer {
     let (groups, rights) =
-        tokio::try_join!(async { Ok::<_, Failure>(visit.setup.users.all_groups().await?) }, rights(visit, staff))?;
-    let Paged { items, page, pages } = paged(groups, part);
+        tokio::try_join!(async { Ok::<_, Failure>(visit.setup.users.all_groups().await?) }, rights_of(visit, staff))?;
+    let Paged { items, page, pages } = paged(groups, page);
     let groups = items.into_iter().map(|Group { id, name, permissions, .. }| GroupRow {
         id,
         name,
         permissions: permissions.len(),
     });
     let groups = groups.collect();
-    let html = visit.page(staff.session(), Some(staff))?.with_alert(said.alert);
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(messages.alert);
     html.render(status, |layout| AdminGroups {
         layout,
         groups,
         page,
         pages,
         may_add: rights.add_group().is_ok(),
-        errors: FieldErrors(said.errors),
-        typed: said.typed.unwrap_or_default(),
+        errors: FieldErrors(messages.errors),
+        typed: messages.typed.unwrap_or_default(),
     })
 }
 
@@ -93,15 +92,15 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
         Ok(fields) => fields,
         Err(stale) => {
             let Some(staff) = visit.sender::<StaffUser>().await? else { return Err(stale.into()) };
-            return render_list(&visit, &staff, StatusCode::FORBIDDEN, "", Said::stale(&stale)).await;
+            return render_list(&visit, &staff, StatusCode::FORBIDDEN, "", Messages::stale(&stale)).await;
         }
     };
     let staff: StaffUser = visit.extract().await?;
-    rights(&visit, &staff).await?.add_group().map_err(Failure::forbidden)?;
+    rights_of(&visit, &staff).await?.add_group().map_err(Failure::forbidden)?;
     visit.require_fresh(staff.session(), GROUPS).await?;
     let users = &visit.setup.users;
     let refused = async |error| {
-        render_list(&visit, &staff, StatusCode::UNPROCESSABLE_ENTITY, "", Said::error(error, &typed)).await
+        render_list(&visit, &staff, StatusCode::UNPROCESSABLE_ENTITY, "", Messages::error(error, &typed)).await
     };
     let name = match free_name(&users.all_groups().await?, &typed, None) {
         Ok(name) => name,
@@ -109,8 +108,8 @@ pub(crate) async fn add(visit: Visit, form: Form<Name>) -> Answer {
     };
     visit.log_staff_action(&staff, "add-group", &name).await?;
     // Another request may have been faster.
-    let Some(id) = users.create_group(&name).await.map_err(no_groups)? else { return refused(taken()).await };
-    audit_done(&visit, &staff, id, "add-group");
+    let Some(id) = users.create_group(&name).await.map_err(unsupported_groups)? else { return refused(taken()).await };
+    audit_change(&visit, &staff, id, "add-group");
     Notice::GroupAdded.leave(staff.session())?;
     Ok(visit.see_other(&page_of(id)))
 }
@@ -138,13 +137,13 @@ pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<i64>) -> Answe
     if rights.change_group().is_ok() {
         visit.require_fresh(staff.session(), &page_of(*id)).await?;
     }
-    render(&visit, &staff, &rights, group, StatusCode::OK, Said::default()).await
+    render(&visit, &staff, &rights, group, StatusCode::OK, Messages::default()).await
 }
 
 async fn found(visit: &Visit, staff: &StaffUser, id: i64) -> Result<(Group, Rights), Failure> {
     let groups = visit.setup.users.all_groups().await?;
     let group = groups.into_iter().find(|group| group.id == id).ok_or_else(Failure::not_found)?;
-    Ok((group, rights(visit, staff).await?))
+    Ok((group, rights_of(visit, staff).await?))
 }
 
 async fn render(
@@ -153,7 +152,7 @@ async fn render(
     rights: &Rights,
     group: Group,
     status: StatusCode,
-    said: Said,
+    messages: Messages,
 ) -> Answer {
     let users = &visit.setup.users;
     let (permissions, members) = tokio::try_join!(users.all_permissions(), users.count_members(group.id))?;
@@ -164,7 +163,7 @@ async fn render(
         name,
         title,
     });
-    let html = visit.page(staff.session(), Some(staff))?.with_alert(said.alert);
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(messages.alert);
     html.render(status, |layout| AdminGroup {
         layout,
         id,
@@ -175,25 +174,25 @@ async fn render(
             change: rights.change_group().is_ok(),
             delete: rights.delete_group(&held).is_ok(),
         },
-        errors: FieldErrors(said.errors),
-        typed: said.typed.unwrap_or_else(|| name.clone()),
+        errors: FieldErrors(messages.errors),
+        typed: messages.typed.unwrap_or_else(|| name.clone()),
         name,
     })
 }
 
 /// Shows the group with fresh buttons, after a button of an outdated page was used.
-async fn again<T>(visit: &Visit, stale: Stale<T>, id: i64, said: Said) -> Answer {
+async fn again<T>(visit: &Visit, stale: Stale<T>, id: i64, messages: Messages) -> Answer {
     let Some(staff) = visit.sender::<StaffUser>().await? else { return Err(stale.into()) };
     let (group, rights) = found(visit, &staff, id).await?;
-    render(visit, &staff, &rights, group, StatusCode::FORBIDDEN, said).await
+    render(visit, &staff, &rights, group, StatusCode::FORBIDDEN, messages).await
 }
 
 pub(crate) async fn rename(visit: Visit, form: Form<Name>, id: Path<i64>) -> Answer {
     let Name { name: typed } = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
-            let said = Said::stale(&stale);
-            return again(&visit, stale, *id, said).await;
+            let messages = Messages::stale(&stale);
+            return again(&visit, stale, *id, messages).await;
         }
     };
     let staff: StaffUser = visit.extract().await?;
@@ -205,28 +204,28 @@ pub(crate) async fn rename(visit: Visit, form: Form<Name>, id: Path<i64>) -> Ans
         Ok(name) if name == group.name => return Ok(visit.see_other(&page_of(*id))),
         Ok(name) => name,
         Err(error) => {
-            let said = Said::error(error, &typed);
-            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, said).await;
+            let messages = Messages::error(error, &typed);
+            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, messages).await;
         }
     };
     visit.log_staff_action(&staff, "rename-group", &format!("{} → {name}", group.name)).await?;
-    match users.rename_group(*id, &name).await.map_err(no_groups)? {
+    match users.rename_group(*id, &name).await.map_err(unsupported_groups)? {
         Renamed::Done => {}
         Renamed::NameTaken => {
-            let said = Said::error(taken(), &typed);
-            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, said).await;
+            let messages = Messages::error(taken(), &typed);
+            return render(&visit, &staff, &rights, group, StatusCode::UNPROCESSABLE_ENTITY, messages).await;
         }
         _ => return Err(Failure::not_found()),
     }
-    audit_done(&visit, &staff, *id, "rename-group");
+    audit_change(&visit, &staff, *id, "rename-group");
     Notice::GroupChanged.leave(staff.session())?;
     Ok(visit.see_other(&page_of(*id)))
 }
 
 pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> Answer {
     if let Err(stale) = current(form)? {
-        let said = Said { alert: Some(stale.message()), ..Said::default() };
-        return again(&visit, stale, *id, said).await;
+        let messages = Messages { alert: Some(stale.message()), ..Messages::default() };
+        return again(&visit, stale, *id, messages).await;
     }
     let staff: StaffUser = visit.extract().await?;
     let (group, rights) = found(&visit, &staff, *id).await?;
@@ -234,13 +233,13 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
     visit.require_fresh(staff.session(), &page_of(*id)).await?;
     visit.log_staff_action(&staff, "delete-group", &group.name).await?;
     match visit.setup.users.delete_group(*id).await {
-        Ok(true) => audit_done(&visit, &staff, *id, "delete-group"),
+        Ok(true) => audit_change(&visit, &staff, *id, "delete-group"),
         Ok(false) => return Err(Failure::not_found()),
         // A row of another app may refer to it.
         Err(error) if error.kind() == ErrorKind::Database => {
             return Err(Failure::Page(StatusCode::CONFLICT, Text::new("group-kept")));
         }
-        Err(error) => return Err(no_groups(error)),
+        Err(error) => return Err(unsupported_groups(error)),
     }
     Notice::GroupDeleted.leave(staff.session())?;
     Ok(visit.see_other(GROUPS))
@@ -248,12 +247,12 @@ pub(crate) async fn delete(visit: Visit, form: Form<Button>, id: Path<i64>) -> A
 
 /// Compares the ticks with the permissions of the group and asks to confirm the difference; the confirmation applies
 /// that difference.
-pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: Path<i64>) -> Answer {
+pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<i64>) -> Answer {
     let fields = match current(form)? {
         Ok(fields) => fields,
         Err(stale) => {
-            let said = Said { alert: Some(stale.message()), ..Said::default() };
-            return again(&visit, stale, *id, said).await;
+            let messages = Messages { alert: Some(stale.message()), ..Messages::default() };
+            return again(&visit, stale, *id, messages).await;
         }
     };
     let staff: StaffUser = visit.extract().await?;
@@ -261,7 +260,8 @@ pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: 
     rights.change_group().map_err(Failure::forbidden)?;
     visit.require_fresh(staff.session(), &page_of(*id)).await?;
     let users = &visit.setup.users;
-    let all: Grants = users.all_permissions().await?.into_iter().map(|one| each(one.name)).collect();
+    let permissions = users.all_permissions().await?;
+    let all = single_permissions(permissions.iter().map(|permission| permission.name.as_str()));
     let (difference, is_confirmed) = permissions_asked(&rights, &all, &group.permissions, &fields)?;
     if difference.is_empty() {
         return Ok(visit.see_other(&page_of(*id)));
@@ -275,31 +275,20 @@ pub(crate) async fn change(visit: Visit, form: Form<Vec<(String, String)>>, id: 
             tab: GROUPS,
             question: Text::new("admin-group-ask").with_text("name", name),
             effect: Text::new("admin-group-effect"),
-            changes: super::rights::asked_permissions(difference),
+            changes: asked_permissions(difference),
         });
     }
-    for (action, names) in [("give-group-permissions", &difference.add), ("take-group-permissions", &difference.remove)]
-    {
-        if !names.is_empty() {
-            let names: Vec<_> = names.iter().map(String::as_str).collect();
-            visit.log_staff_action(&staff, action, &format!("{}: {}", group.name, names.join(", "))).await?;
-        }
-    }
-    if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(no_groups)? {
+    let actions = ["give-group-permissions", "take-group-permissions"];
+    log_difference(&visit, &staff, &group.name, &difference, actions).await?;
+    if !users.change_group_permissions(*id, &difference.add, &difference.remove).await.map_err(unsupported_groups)? {
         return Err(Failure::not_found());
     }
-    audit_done(&visit, &staff, *id, "change-group-permissions");
+    audit_change(&visit, &staff, *id, "change-group-permissions");
     Notice::GroupChanged.leave(staff.session())?;
     Ok(visit.see_other(&page_of(*id)))
 }
 
-/// A permission stands for itself.
-fn each(name: String) -> (String, BTreeSet<String>) {
-    let itself = BTreeSet::from([name.clone()]);
-    (name, itself)
-}
-
 /// Reports to the audit right after the change, whatever fails afterwards.
-fn audit_done(visit: &Visit, staff: &StaffUser, id: i64, action: &'static str) {
+fn audit_change(visit: &Visit, staff: &StaffUser, id: i64, action: &'static str) {
     visit.audit(staff, AuditEvent::new(AuditKind::Own(action)).with_about(format!("group {id}")));
 }

@@ -8,20 +8,21 @@ use shared_session_actix::StaffUser;
 use shared_session_examples::{
     pages::{AdminLog, LogRow, When},
     staff_log::{Entry, StaffLog},
+    times::now,
     translations::Text,
 };
 
 use crate::{
-    page::{Answer, Visit, now},
-    routes::devices::Part,
+    page::{Answer, Visit},
+    routes::queries::PageQuery,
 };
 
 const PER_PAGE: u32 = 50;
-/// The last page that can be asked for.
-const LAST: u32 = 10_000;
+/// The last page that is served.
+const LAST_PAGE: u32 = 10_000;
 
-pub(crate) async fn show(visit: Visit, staff: StaffUser, log: Data<StaffLog>, part: Query<Part>) -> Answer {
-    let page = part.page.parse().unwrap_or(1).clamp(1, LAST);
+pub(crate) async fn show(visit: Visit, staff: StaffUser, log: Data<StaffLog>, query: Query<PageQuery>) -> Answer {
+    let page = query.page.parse().unwrap_or(1).clamp(1, LAST_PAGE);
     // One more entry than is shown tells whether there is a next page.
     let mut entries = log.latest((page - 1) * PER_PAGE, PER_PAGE + 1).await?;
     let has_more = entries.len() > PER_PAGE as usize;

@@ -8,15 +8,13 @@ use shared_session_examples::pages::{AdminRevoke, SessionFilter};
 use super::sessions;
 use crate::{
     errors::Failure,
-    form::{Form, current},
-    page::{Answer, Notice, Visit},
+    form::{Fields, Form, current},
+    notice::Notice,
+    page::{Answer, Visit},
 };
 
-/// Names and values in the order of the form: a name appears once for each ticked box.
-type Fields = Vec<(String, String)>;
-
-/// How many sessions one form may end, because it reads each one.
-const MOST: usize = 200;
+/// The most sessions that one form may end, because each one is read.
+const MAX_SESSIONS: usize = 200;
 
 pub(crate) async fn revoke(visit: Visit, form: Form<Fields>) -> Answer {
     let fields = match current(form)? {
@@ -29,16 +27,15 @@ pub(crate) async fn revoke(visit: Visit, form: Form<Fields>) -> Answer {
         }
     };
     let staff: StaffUser = visit.extract().await?;
-    let is_confirmed = fields.iter().any(|(name, _)| name == "confirmed");
-    let named = fields.iter().filter(|(name, _)| name == "handle").map(|(_, value)| Handle::parse(value));
+    let named = fields.values("handle").map(Handle::parse);
     let handles: Vec<Handle> = named.collect::<Option<_>>().ok_or_else(Failure::bad_request)?;
     if handles.is_empty() {
         return Ok(visit.see_other("/admin/sessions"));
     }
-    if handles.len() > MOST {
+    if handles.len() > MAX_SESSIONS {
         return Err(Failure::bad_request());
     }
-    if !is_confirmed {
+    if !fields.is_confirmed() {
         let page = visit.page(staff.session(), Some(&staff))?;
         let handles = handles.iter().map(ToString::to_string).collect();
         return page.render(StatusCode::OK, |layout| AdminRevoke { layout, handles });

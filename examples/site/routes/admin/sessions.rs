@@ -14,24 +14,28 @@ use shared_session::{
 };
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
+    forms::search_term,
+    links::encoded,
     pages::{AdminSessions, Age, LiveSession, SessionFilter, SessionUser},
     rights::Owner,
-    text::{encoded, search_term},
+    times::{now, seconds},
     translations::Text,
+    users::find_by_name_or_id,
 };
 
 use crate::{
     errors::Failure,
     form::{Button, Form, current},
-    page::{Answer, Notice, Visit, now, when},
+    notice::Notice,
+    page::{Answer, Visit},
     routes::{
-        admin::{rights, users::shown_name},
+        admin::{rights_of, users::shown_name},
         devices::device,
     },
 };
 
-/// How many empty pages of the store are skipped to fill one page here.
-const SKIPPED: usize = 20;
+/// The most pages of the store that are read to fill one page here; pages of the store may be empty.
+const MAX_READ: usize = 20;
 
 /// The filter, and the cursor to continue from.
 #[derive(Deserialize)]
@@ -60,7 +64,7 @@ pub(super) async fn render(
     alert: Option<Text>,
 ) -> Answer {
     let SessionPage { sessions, next, .. } = found(visit, &filter, cursor).await?;
-    let (found, rights) = (owners(visit, &sessions).await?, rights(visit, staff).await?);
+    let (found, rights) = (owners(visit, &sessions).await?, rights_of(visit, staff).await?);
     let (now, current) = (now(), staff.session().handle());
     let sessions = sessions
         .iter()
@@ -100,7 +104,7 @@ pub(super) async fn end(visit: &Visit, staff: &StaffUser, handle: &Handle) -> Re
         Some(id) => Found::of(visit, id).await?,
         None => Found::Nobody,
     };
-    rights(visit, staff).await?.end_session(owner.owner()).map_err(Failure::forbidden)?;
+    rights_of(visit, staff).await?.end_session(owner.owner()).map_err(Failure::forbidden)?;
     visit.log_staff_action(staff, "end-session", &handle.to_string()).await?;
     // The session stays if another user has signed in to it meanwhile.
     if visit.setup.manager.revoke(session.user_id.as_deref(), handle).await? {
@@ -123,33 +127,27 @@ async fn found(visit: &Visit, filter: &SessionFilter, from: Option<String>) -> R
     let now = now();
     let fits = |session: &SessionInfo| {
         let address = session.address.map(|address| address.to_string());
-        let seconds = session.created_at.map(|at| now - when(at, now).at);
-        filter.fits(address.as_deref(), seconds)
+        let age = session.created_at.map(|at| now - seconds(at));
+        filter.fits(address.as_deref(), age)
     };
     if filter.user.is_empty() {
         return page_from(visit, from, fits).await;
     }
-    let users = &visit.setup.users;
-    let named = users.find_by_name(&filter.user).await?;
-    let user = match named {
-        Some(user) => Some(user),
-        None => users.find(&filter.user).await?,
-    };
     let mut page = SessionPage::default();
-    if let Some(user) = user {
+    if let Some(user) = find_by_name_or_id(&visit.setup.users, &filter.user).await? {
         page.sessions = visit.setup.manager.sessions_of(&user.id).await?;
         page.sessions.retain(fits);
     }
     Ok(page)
 }
 
-/// The next page of the store that has matching sessions. Pages of the store may be empty.
+/// The next page of the store that has matching sessions.
 async fn page_from(
     visit: &Visit,
     mut from: Option<String>,
     fits: impl Fn(&SessionInfo) -> bool,
 ) -> Result<SessionPage, Failure> {
-    for _ in 0..SKIPPED {
+    for _ in 0..MAX_READ {
         let mut page = visit.setup.manager.all_sessions(from.as_deref()).await.map_err(|error| match error.kind() {
             // This store did not make the cursor.
             ErrorKind::Config => Failure::bad_request(),

@@ -12,29 +12,28 @@ use shared_session::{
 };
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
-    forms::{FieldError, check_new_password},
+    forms::{FieldError, check_new_password, search_term},
+    links::encoded,
     pages::{
         AdminUser, AdminUsers, Allowed, FieldErrors, LiveSession, Only, Order, SessionUser, UserFilter, UserRow, When,
     },
     paging::{Paged, paged},
     rights::{Owner, Refusal, Rights},
-    text::{encoded, search_term},
+    times::now,
     translations::Text,
 };
 
 use crate::{
     errors::Failure,
     form::{Button, Form, Stale, current},
-    page::{Answer, Notice, Visit, now},
-    routes::{
-        admin::rights,
-        devices::{Part, device},
-    },
+    notice::Notice,
+    page::{Answer, Visit},
+    routes::{admin::rights_of, devices::device, queries::PageQuery},
 };
 
 const PER_PAGE: u32 = 20;
-/// How many users are read for a filter or an order that the database does not support.
-const LOOKED_AT: u32 = 5_000;
+/// The most users that are read for a filter or an order that the database does not support.
+const MAX_READ: u32 = 5_000;
 
 #[derive(Deserialize)]
 pub(crate) struct Search {
@@ -102,8 +101,8 @@ async fn found(visit: &Visit, filter: &UserFilter, asked: &str) -> Result<Found,
         let users = directory.list(&filter.query, offset, PER_PAGE).await?;
         return Ok(Found { users, page, pages, total, incomplete: false });
     }
-    let all = directory.list(&filter.query, 0, LOOKED_AT).await?;
-    let incomplete = all.len() >= LOOKED_AT as usize;
+    let all = directory.list(&filter.query, 0, MAX_READ).await?;
+    let incomplete = all.len() >= MAX_READ as usize;
     let fitting = filter.select(all);
     let total = fitting.len() as u64;
     let (pages, page, offset) = pages_of(total);
@@ -112,26 +111,33 @@ async fn found(visit: &Visit, filter: &UserFilter, asked: &str) -> Result<Found,
     Ok(Found { users, page, pages, total, incomplete })
 }
 
-pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>, part: Query<Part>) -> Answer {
-    render(&visit, &staff, &id, StatusCode::OK, &part.page, Said::default()).await
+pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>, query: Query<PageQuery>) -> Answer {
+    render(&visit, &staff, &id, StatusCode::OK, &query.page, Messages::default()).await
 }
 
 /// The messages on the page of a user after an attempt.
 #[derive(Default)]
-struct Said {
+struct Messages {
     alert: Option<Text>,
     errors: Vec<FieldError>,
 }
 
-async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, part: &str, said: Said) -> Answer {
+async fn render(
+    visit: &Visit,
+    staff: &StaffUser,
+    id: &str,
+    status: StatusCode,
+    page: &str,
+    messages: Messages,
+) -> Answer {
     let user = find(visit, id).await?;
     let users = &visit.setup.users;
     let (sessions, groups, permissions) =
         tokio::try_join!(visit.setup.manager.sessions_of(&user.id), users.groups(&user), users.permissions(&user))?;
-    let rights = rights(visit, staff).await?;
+    let rights = rights_of(visit, staff).await?;
     let may_end = rights.end_session(Owner::User(&user)).is_ok();
     let (now, current) = (now(), staff.session().handle());
-    let Paged { items, page, pages } = paged(sessions, part);
+    let Paged { items, page, pages } = paged(sessions, page);
     let sessions = items
         .iter()
         .map(|session| LiveSession {
@@ -140,13 +146,13 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
             may_end,
         })
         .collect();
-    let html = visit.page(staff.session(), Some(staff))?.with_alert(said.alert);
+    let html = visit.page(staff.session(), Some(staff))?.with_alert(messages.alert);
     html.render(status, |layout| AdminUser {
         layout,
         user: row(&user, now),
         groups,
         permissions: permissions.into_iter().collect(),
-        errors: FieldErrors(said.errors),
+        errors: FieldErrors(messages.errors),
         is_self: user.id == staff.id,
         allowed: Allowed {
             active: rights.set_active(&user, !user.is_active).is_ok(),
@@ -164,8 +170,8 @@ async fn render(visit: &Visit, staff: &StaffUser, id: &str, status: StatusCode, 
 /// Shows the user with fresh buttons, after a button of an outdated page was used.
 async fn again<T>(visit: &Visit, stale: Stale<T>, id: &str) -> Answer {
     let Some(staff) = visit.sender().await? else { return Err(stale.into()) };
-    let said = Said { alert: Some(stale.message()), errors: Vec::new() };
-    render(visit, &staff, id, StatusCode::FORBIDDEN, "", said).await
+    let messages = Messages { alert: Some(stale.message()), errors: Vec::new() };
+    render(visit, &staff, id, StatusCode::FORBIDDEN, "", messages).await
 }
 
 /// Deactivating also raises the epoch, so that today's sessions stay invalid when the user is active again.
@@ -181,12 +187,12 @@ pub(crate) async fn set_active(visit: Visit, form: Form<Switch>, id: Path<String
     };
     let action = if on { "activate" } else { "deactivate" };
     visit.log_staff_action(&staff, action, &user.username).await?;
-    visit.setup.users.set_active(&user.id, on).await.map_err(no_mark)?;
-    audit_done(&visit, &staff, &user, action);
+    visit.setup.users.set_active(&user.id, on).await.map_err(unsupported_flag)?;
+    audit_change(&visit, &staff, &user, action);
     if !on {
         visit.setup.manager.revoke_all(&user.id).await?;
     }
-    done(&visit, &staff, &user, Notice::UserChanged)
+    finish(&visit, &staff, &user, Notice::UserChanged)
 }
 
 pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
@@ -197,9 +203,9 @@ pub(crate) async fn set_staff(visit: Visit, form: Form<Switch>, id: Path<String>
     let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_staff).await?;
     let action = if on { "make-staff" } else { "remove-staff" };
     visit.log_staff_action(&staff, action, &user.username).await?;
-    visit.setup.users.set_staff(&user.id, on).await.map_err(no_mark)?;
-    audit_done(&visit, &staff, &user, action);
-    done(&visit, &staff, &user, Notice::UserChanged)
+    visit.setup.users.set_staff(&user.id, on).await.map_err(unsupported_flag)?;
+    audit_change(&visit, &staff, &user, action);
+    finish(&visit, &staff, &user, Notice::UserChanged)
 }
 
 pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<String>) -> Answer {
@@ -210,9 +216,9 @@ pub(crate) async fn set_superuser(visit: Visit, form: Form<Switch>, id: Path<Str
     let (staff, user) = changeable_by_fresh(&visit, &id, Rights::set_superuser_or_password).await?;
     let action = if on { "make-superuser" } else { "remove-superuser" };
     visit.log_staff_action(&staff, action, &user.username).await?;
-    visit.setup.users.set_superuser(&user.id, on).await.map_err(no_mark)?;
-    audit_done(&visit, &staff, &user, action);
-    done(&visit, &staff, &user, Notice::UserChanged)
+    visit.setup.users.set_superuser(&user.id, on).await.map_err(unsupported_flag)?;
+    audit_change(&visit, &staff, &user, action);
+    finish(&visit, &staff, &user, Notice::UserChanged)
 }
 
 /// Writing the new password into the row ends every session of the user; deleting them is cleanup.
@@ -225,14 +231,14 @@ pub(crate) async fn set_password(visit: Visit, form: Form<NewPassword>, id: Path
     let names = ["new_password1", "new_password2"];
     let known = [&*user.username, &*user.email];
     if let Some(error) = check_new_password(names, &fields.new_password1, &fields.new_password2, &known) {
-        let said = Said { alert: None, errors: vec![error] };
-        return render(&visit, &staff, &id, StatusCode::UNPROCESSABLE_ENTITY, "", said).await;
+        let messages = Messages { alert: None, errors: vec![error] };
+        return render(&visit, &staff, &id, StatusCode::UNPROCESSABLE_ENTITY, "", messages).await;
     }
     visit.log_staff_action(&staff, "set-password", &user.username).await?;
     visit.setup.users.set_password(&user.id, &fields.new_password1).await?.ok_or_else(Failure::not_found)?;
-    audit_done(&visit, &staff, &user, "set-password");
+    audit_change(&visit, &staff, &user, "set-password");
     visit.setup.manager.revoke_all(&user.id).await?;
-    done(&visit, &staff, &user, Notice::PasswordSet)
+    finish(&visit, &staff, &user, Notice::PasswordSet)
 }
 
 pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>) -> Answer {
@@ -242,8 +248,8 @@ pub(crate) async fn sign_out(visit: Visit, form: Form<Button>, id: Path<String>)
     let (staff, user) = changeable(&visit, &id, Rights::change).await?;
     visit.log_staff_action(&staff, "sign-out", &user.username).await?;
     visit.setup.manager.revoke_all(&user.id).await?;
-    audit_done(&visit, &staff, &user, "sign-out");
-    done(&visit, &staff, &user, Notice::UserSignedOut)
+    audit_change(&visit, &staff, &user, "sign-out");
+    finish(&visit, &staff, &user, Notice::UserSignedOut)
 }
 
 async fn changeable(
@@ -253,7 +259,7 @@ async fn changeable(
 ) -> Result<(StaffUser, User), Failure> {
     let staff: StaffUser = visit.extract().await?;
     let user = find(visit, id).await?;
-    is_allowed(&rights(visit, &staff).await?, &user).map_err(Failure::forbidden)?;
+    is_allowed(&rights_of(visit, &staff).await?, &user).map_err(Failure::forbidden)?;
     Ok((staff, user))
 }
 
@@ -273,24 +279,24 @@ pub(super) async fn find(visit: &Visit, id: &str) -> Result<User, Failure> {
 }
 
 /// A custom user model may lack the column.
-fn no_mark(error: Error) -> Failure {
-    lacking(error, Text::new("refused-no-mark"))
+fn unsupported_flag(error: Error) -> Failure {
+    unsupported(error, Text::new("refused-no-mark"))
 }
 
-/// `said` if the user tables have no place for the value.
-pub(super) fn lacking(error: Error, said: Text) -> Failure {
+/// 409 with this message if the user tables have no place for the value.
+pub(super) fn unsupported(error: Error, message: Text) -> Failure {
     match error.kind() {
-        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, said),
+        ErrorKind::Config => Failure::Page(StatusCode::CONFLICT, message),
         _ => error.into(),
     }
 }
 
 /// Reports to the audit right after the change, whatever fails afterwards.
-pub(super) fn audit_done(visit: &Visit, staff: &StaffUser, user: &User, action: &'static str) {
+pub(super) fn audit_change(visit: &Visit, staff: &StaffUser, user: &User, action: &'static str) {
     visit.audit(staff, AuditEvent::new(AuditKind::Own(action)).with_user_id(&*user.id));
 }
 
-pub(super) fn done(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {
+pub(super) fn finish(visit: &Visit, staff: &StaffUser, user: &User, notice: Notice) -> Answer {
     notice.leave(staff.session())?;
     Ok(visit.see_other(&page_of(user)))
 }

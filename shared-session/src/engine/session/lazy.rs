@@ -118,6 +118,12 @@ impl LazySession {
         Self(self.0.reopened())
     }
 
+    /// The loaded session, if [`load`](Self::load) succeeded before. No I/O.
+    #[must_use]
+    pub fn loaded(&self) -> Option<Session> {
+        self.0.with(|_| Ok(Session(Arc::clone(&self.0)))).ok()
+    }
+
     /// Ends the request if it is dropped without a response; see [`RequestGuard`].
     pub fn guard(&self) -> RequestGuard {
         RequestGuard::new(Arc::clone(&self.0))

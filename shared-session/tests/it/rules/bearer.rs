@@ -389,6 +389,7 @@ async fn a_reopened_session_follows_its_request_and_can_ask_for_no_token() {
     let session = events.load().await.unwrap();
     assert_eq!(session.identity().unwrap().map(|user| user.user_id).as_deref(), Some("1"));
     assert_eq!(session.answer_with_bearer().unwrap_err().kind(), ErrorKind::Closed);
+    assert!(request.loaded().is_none());
 }
 
 #[tokio::test]

@@ -66,7 +66,9 @@ async fn a_sign_in_sets_the_user_for_the_rest_of_the_request() {
     let browser = signed_in(&fleet, &users, "ann").await;
     let bob = users.create_user(NewUser::new("bob", "correct horse")).await.unwrap();
     let request = fleet.request(&browser);
+    assert!(request.loaded().is_none());
     let session = request.load().await.unwrap();
+    assert!(request.loaded().is_some());
     assert_eq!(session.user().await.unwrap().unwrap().username, "ann");
     session.login(&bob).unwrap();
     assert_eq!(session.identity().unwrap().unwrap().user_id, bob.id);

@@ -251,7 +251,7 @@ async fn a_check_names_the_settings_file_and_warns_of_risks() {
     pair.redis().cli(&["ACL", "SETUSER", "default", "-config|get"]);
     let ended = pair.run_site(&["check"], &[]);
     assert_code(&ended, 0);
-    assert!(ended.stdout.contains("does not tell whether it keeps its data on disk"), "{ended:?}");
+    assert!(ended.stdout.contains("does not report whether it keeps its data on disk"), "{ended:?}");
     pair.redis().cli(&["CONFIG", "SET", "maxmemory", "1"]);
     pair.redis().cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     let ended = pair.run_site(&["check"], &[]);

@@ -99,5 +99,5 @@ fn unix_time() -> i64 {
 }
 
 fn rfc3339(time: i64) -> String {
-    shared_session_examples::text::rfc3339(time)
+    shared_session_examples::times::rfc3339(time)
 }

@@ -6,8 +6,8 @@ use tower::ServiceExt;
 
 #[tokio::test]
 async fn without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why() {
-    const NAME: &str = "told::without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why";
-    let Some(told) = http_suite::in_child(NAME) else {
+    const NAME: &str = "missing_layer::without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why";
+    let Some(printed) = http_suite::in_child(NAME) else {
         let app = Router::new()
             .route("/session", get(async |_: Session| "reached"))
             .route("/maybe", get(async |_: MaybeUser| "reached"))
@@ -20,5 +20,5 @@ async fn without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why() {
         }
         return;
     };
-    assert_eq!(told.matches("add SessionLayer").count(), usize::from(cfg!(debug_assertions)), "{told}");
+    assert_eq!(printed.matches("add SessionLayer").count(), usize::from(cfg!(debug_assertions)), "{printed}");
 }

@@ -1,5 +1,6 @@
-//! The visitor's data for error pages. It is recorded inside the session layer, because outside of it the session is
-//! closed.
+//! The viewer of a page: language, theme and, where it matters, the name.
+//!
+//! For error pages the viewer is recorded inside the session layer, because outside of it the session is closed.
 
 use actix_web::{
     Error, HttpMessage, HttpRequest,
@@ -9,18 +10,22 @@ use actix_web::{
     middleware::Next,
 };
 use shared_session::{LazySession, Session};
-use shared_session_examples::{language::Language, pages::Theme};
+use shared_session_examples::{
+    language::Language,
+    pages::{Greeting, Theme},
+    preferences::{LANGUAGE, THEME},
+};
 
-/// The language and theme of a visitor, and the name if it matters.
+/// The viewer of a page.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Seen {
+pub(crate) struct Viewer {
     pub(crate) language: Language,
     pub(crate) theme: Theme,
     /// The name of the user who was refused with 403.
     pub(crate) username: Option<String>,
 }
 
-impl Seen {
+impl Viewer {
     /// From the browser alone, without a session or with one that cannot be read.
     pub(crate) fn by_browser(request: &HttpRequest) -> Self {
         Self { language: Language::choose(None, &accept_language(request)), ..Self::default() }
@@ -28,17 +33,17 @@ impl Seen {
 
     /// From the preferences in `session`, otherwise from the browser.
     pub(crate) fn of(request: &HttpRequest, session: &Session) -> Self {
-        let preferred = preference(session, "pref.language");
+        let preferred = preference(session, LANGUAGE);
         Self {
             language: Language::choose(preferred.as_deref(), &accept_language(request)),
-            theme: preference(session, "pref.theme").map(|name| Theme::from_preference(&name)).unwrap_or_default(),
+            theme: preference(session, THEME).map(|name| Theme::from_preference(&name)).unwrap_or_default(),
             username: None,
         }
     }
 }
 
-/// Records the data for answers that become error pages. Costs nothing if the session was not loaded.
-pub(crate) async fn remember_seen(
+/// Records the viewer of an answer that becomes an error page. Costs nothing if the session was not loaded.
+pub(crate) async fn record_viewer(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -48,19 +53,25 @@ pub(crate) async fn remember_seen(
         let request = response.request();
         let session = request.extensions().get::<LazySession>().and_then(LazySession::loaded);
         if let Some(session) = session {
-            let mut seen = Seen::of(request, &session);
+            let mut viewer = Viewer::of(request, &session);
             if status == StatusCode::FORBIDDEN {
                 // Already known: the check that refused the request looked up the user.
-                seen.username = session.user().await.ok().flatten().map(|user| user.username);
+                viewer.username = session.user().await.ok().flatten().map(|user| user.username);
             }
-            request.extensions_mut().insert(seen);
+            request.extensions_mut().insert(viewer);
         }
     }
     Ok(response)
 }
 
+/// The chosen language if the pages have it, or the greeting in that language if they do not.
+pub(crate) fn chosen_language(session: &Session) -> (Option<Language>, Option<Greeting>) {
+    let code = preference(session, LANGUAGE).unwrap_or_default();
+    (Language::of_tag(&code), Greeting::from_preference(&code))
+}
+
 /// A preference that is a text. `api` accepts any JSON; a value that is not a text is ignored here.
-pub(crate) fn preference(session: &Session, name: &str) -> Option<String> {
+fn preference(session: &Session, name: &str) -> Option<String> {
     session.get::<serde_json::Value>(name).ok().flatten()?.as_str().map(str::to_owned)
 }
 

@@ -13,8 +13,7 @@ use sqlx::{Connection as _, PgConnection, SqliteConnection, postgres::PgConnectO
 
 use crate::{
     secret_key,
-    settings::{DatabaseUrl, Service, SessionUrl, Settings},
-    setup::{embedded_url, explained, has_embedded_database, users_url},
+    settings::{DatabaseUrl, Service, SessionUrl, Settings, explained},
 };
 
 const USER_TABLES: &[&str] = &["auth_user", "shared_session_epoch"];
@@ -25,16 +24,14 @@ const STAFF_TABLES: &[&str] = &["site_staff_log"];
 #[must_use]
 pub fn files(settings: &Settings) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    if has_embedded_database(settings) {
+    if settings.has_embedded_database() {
         files.push(settings.embedded_database());
     }
     let users = if let DatabaseUrl::Sqlite(url) = &settings.database_url { Some(url) } else { None };
     let sessions = if let SessionUrl::Sqlite(url) = &settings.session_url { Some(url) } else { None };
     files.extend(users.into_iter().chain(sessions).filter_map(|url| file_of(url)));
     files.retain(|file| !file.exists());
-    if settings.secret_key.is_none() && !secret_key::exists(&settings.data_dir) {
-        files.push(settings.data_dir.join("secret_key"));
-    }
+    files.extend(secret_key::missing_file(settings));
     files.dedup();
     files
 }
@@ -71,18 +68,12 @@ pub(super) async fn tables(settings: &Settings) -> Result<Vec<&'static str>, Err
     if settings.profile.is_django() {
         return Ok(Vec::new());
     }
-    let users = users_url(settings);
+    let users = settings.users_database_url();
     let mut missing = lacking(&users, "DATABASE_URL", USER_TABLES).await?;
     if settings.service == Service::Site {
         missing.extend(lacking(&users, "DATABASE_URL", STAFF_TABLES).await?);
     }
-    let sessions = match &settings.session_url {
-        _ if settings.durable => Some(users),
-        SessionUrl::Embedded => Some(embedded_url(settings)),
-        SessionUrl::Sqlite(url) => Some(url.clone()),
-        SessionUrl::Postgres(url) => Some(url.expose().to_owned()),
-        _ => None,
-    };
+    let sessions = if settings.durable { Some(users) } else { settings.sessions_database_url() };
     if let Some(url) = sessions {
         missing.extend(lacking(&url, "SESSION_URL", SESSION_TABLES).await?);
     }

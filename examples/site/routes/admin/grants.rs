@@ -9,27 +9,25 @@ use shared_session::{
 };
 use shared_session_actix::StaffUser;
 use shared_session_examples::{
+    links::encoded,
     pages::{AdminRights, AdminRightsAsk, AskedChange, Choice, Choices},
-    rights::{Difference, Grants, Rights},
-    text::encoded,
+    rights::{Difference, Grants, Rights, single_permissions},
     translations::Text,
 };
 
 use super::{
-    rights,
-    users::{audit_done, done, find, lacking, page_of, shown_name},
+    rights_of,
+    users::{audit_change, find, finish, page_of, shown_name, unsupported},
 };
 use crate::{
     errors::Failure,
-    form::{Form, current},
-    page::{Answer, Notice, Visit},
+    form::{Fields, Form, current},
+    notice::Notice,
+    page::{Answer, Visit},
 };
 
 /// The largest body of this form, in bytes: a site may have thousands of permissions, all of them ticked.
 pub(crate) const LIMIT: usize = 1024 * 1024;
-
-/// Names and values in the order of the form: a name appears once for each ticked box.
-type Fields = Vec<(String, String)>;
 
 /// All groups and permissions, and those of the user.
 struct Held {
@@ -53,9 +51,9 @@ impl Held {
         Ok(Self { user, groups, of_groups: of_groups.into_iter().collect(), permissions, own })
     }
 
-    /// Each permission stands for itself.
-    fn each(&self) -> Grants {
-        self.permissions.iter().map(|Permission { name, .. }| (name.clone(), BTreeSet::from([name.clone()]))).collect()
+    /// All permissions, to be given one by one.
+    fn single_permissions(&self) -> Grants {
+        single_permissions(self.permissions.iter().map(|permission| permission.name.as_str()))
     }
 }
 
@@ -67,7 +65,7 @@ pub(crate) async fn show(visit: Visit, staff: StaffUser, id: Path<String>) -> An
 /// The user must have entered the password recently before the form is shown: the detour to the password page would
 /// lose all ticks.
 async fn changeable(visit: &Visit, staff: &StaffUser, id: &str) -> Result<(Rights, User), Failure> {
-    let (user, rights) = (find(visit, id).await?, rights(visit, staff).await?);
+    let (user, rights) = (find(visit, id).await?, rights_of(visit, staff).await?);
     rights.change(&user).map_err(Failure::forbidden)?;
     visit.require_fresh(staff.session(), &format!("{}/rights", page_of(&user))).await?;
     Ok((rights, user))
@@ -121,7 +119,7 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -
     let held = Held::by(&visit, user).await?;
     let names = ["group", ADD_GROUP, REMOVE_GROUP];
     let (groups, _) = difference(&rights, &held.groups, &held.of_groups, &fields, names)?;
-    let (permissions, is_confirmed) = permissions_asked(&rights, &held.each(), &held.own, &fields)?;
+    let (permissions, is_confirmed) = permissions_asked(&rights, &held.single_permissions(), &held.own, &fields)?;
     if groups.is_empty() && permissions.is_empty() {
         return Ok(visit.see_other(&page_of(&held.user)));
     }
@@ -135,7 +133,7 @@ pub(crate) async fn change(visit: Visit, form: Form<Fields>, id: Path<String>) -
             tab: "/admin/users",
             question: Text::new("admin-rights-ask").with_text("name", shown_name(&held.user)),
             effect: Text::new("admin-rights-effect"),
-            changes: asked(groups, permissions),
+            changes: asked_changes(groups, permissions),
         })
     }
 }
@@ -145,7 +143,7 @@ pub(super) fn permissions_asked(
     rights: &Rights,
     all: &Grants,
     held: &BTreeSet<String>,
-    fields: &[(String, String)],
+    fields: &Fields,
 ) -> Result<(Difference, bool), Failure> {
     difference(rights, all, held, fields, ["permission", ADD_PERMISSION, REMOVE_PERMISSION])
 }
@@ -154,13 +152,11 @@ fn difference(
     rights: &Rights,
     all: &Grants,
     held: &BTreeSet<String>,
-    fields: &[(String, String)],
+    fields: &Fields,
     [ticked, add, remove]: [&str; 3],
 ) -> Result<(Difference, bool), Failure> {
-    let named = |field: &str| -> BTreeSet<String> {
-        fields.iter().filter(|(name, _)| name == field).map(|(_, value)| value.clone()).collect()
-    };
-    let is_confirmed = fields.iter().any(|(name, _)| name == "confirmed");
+    let named = |field: &str| -> BTreeSet<String> { fields.values(field).map(str::to_owned).collect() };
+    let is_confirmed = fields.is_confirmed();
     let found = match is_confirmed {
         true => rights.confirmed(all, held, &Difference { add: named(add), remove: named(remove) }),
         false => rights.ticked(all, held, &named(ticked)),
@@ -175,10 +171,10 @@ const REMOVE_PERMISSION: &str = "remove-permission";
 
 /// The permissions to give and take, as the confirmation page shows them.
 pub(super) fn asked_permissions(permissions: Difference) -> Vec<AskedChange> {
-    asked(Difference::default(), permissions)
+    asked_changes(Difference::default(), permissions)
 }
 
-fn asked(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
+fn asked_changes(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
     let all = [
         (Text::new("admin-rights-joins"), ADD_GROUP, groups.add),
         (Text::new("admin-rights-leaves"), REMOVE_GROUP, groups.remove),
@@ -193,35 +189,35 @@ fn asked(groups: Difference, permissions: Difference) -> Vec<AskedChange> {
 async fn apply(visit: &Visit, staff: &StaffUser, user: &User, groups: &Difference, permissions: &Difference) -> Answer {
     let users = &visit.setup.users;
     if !groups.is_empty() {
-        log_difference(visit, staff, user, groups, ["add-to-groups", "remove-from-groups"]).await?;
-        users.change_groups(&user.id, &groups.add, &groups.remove).await.map_err(no_groups)?;
-        audit_done(visit, staff, user, "change-groups");
+        log_difference(visit, staff, &user.username, groups, ["add-to-groups", "remove-from-groups"]).await?;
+        users.change_groups(&user.id, &groups.add, &groups.remove).await.map_err(unsupported_groups)?;
+        audit_change(visit, staff, user, "change-groups");
     }
     if !permissions.is_empty() {
-        log_difference(visit, staff, user, permissions, ["give-permissions", "take-permissions"]).await?;
-        users.change_permissions(&user.id, &permissions.add, &permissions.remove).await.map_err(no_groups)?;
-        audit_done(visit, staff, user, "change-permissions");
+        log_difference(visit, staff, &user.username, permissions, ["give-permissions", "take-permissions"]).await?;
+        users.change_permissions(&user.id, &permissions.add, &permissions.remove).await.map_err(unsupported_groups)?;
+        audit_change(visit, staff, user, "change-permissions");
     }
-    done(visit, staff, user, Notice::UserChanged)
+    finish(visit, staff, user, Notice::UserChanged)
 }
 
 /// A custom user model may have no groups and no permissions.
-pub(super) fn no_groups(error: Error) -> Failure {
-    lacking(error, Text::new("refused-no-groups"))
+pub(super) fn unsupported_groups(error: Error) -> Failure {
+    unsupported(error, Text::new("refused-no-groups"))
 }
 
-/// Writes the changes to the staff log, with one action name for additions and one for removals.
-async fn log_difference(
+/// Writes the changes of a user or a group to the staff log, with one action name for additions and one for removals.
+pub(super) async fn log_difference(
     visit: &Visit,
     staff: &StaffUser,
-    user: &User,
+    subject: &str,
     difference: &Difference,
     [adds, removes]: [&str; 2],
 ) -> Result<(), Failure> {
     for (action, names) in [(adds, &difference.add), (removes, &difference.remove)] {
         if !names.is_empty() {
             let names: Vec<_> = names.iter().map(String::as_str).collect();
-            visit.log_staff_action(staff, action, &format!("{}: {}", user.username, names.join(", "))).await?;
+            visit.log_staff_action(staff, action, &format!("{subject}: {}", names.join(", "))).await?;
         }
     }
     Ok(())

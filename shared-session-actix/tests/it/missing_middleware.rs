@@ -5,8 +5,8 @@ use shared_session_actix::{CurrentUser, MaybeUser, Session};
 
 #[actix_web::test]
 async fn without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why() {
-    const NAME: &str = "told::without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why";
-    let Some(told) = http_suite::in_child(NAME) else {
+    const NAME: &str = "missing_middleware::without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why";
+    let Some(printed) = http_suite::in_child(NAME) else {
         let app = App::new()
             .route("/session", web::get().to(async |_: Session| "reached"))
             .route("/maybe", web::get().to(async |_: MaybeUser| "reached"))
@@ -20,5 +20,5 @@ async fn without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why()
         }
         return;
     };
-    assert_eq!(told.matches("SessionMiddleware").count(), usize::from(cfg!(debug_assertions)), "{told}");
+    assert_eq!(printed.matches("SessionMiddleware").count(), usize::from(cfg!(debug_assertions)), "{printed}");
 }

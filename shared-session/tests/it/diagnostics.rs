@@ -139,7 +139,7 @@ const CHILD: &str = "SHARED_SESSION_TEST_CHILD";
 
 #[tokio::test]
 async fn without_a_log_a_debug_build_tells_what_is_broken_once() {
-    const NAME: &str = "told::without_a_log_a_debug_build_tells_what_is_broken_once";
+    const NAME: &str = "diagnostics::without_a_log_a_debug_build_tells_what_is_broken_once";
     if std::env::var_os(CHILD).is_some() {
         for _ in 0..2 {
             let status = serve(manager(), Request::new(()), |session| {
