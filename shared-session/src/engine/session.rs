@@ -6,7 +6,10 @@ pub(crate) mod lazy;
 pub(crate) mod load_options;
 pub(crate) mod status;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,7 +19,7 @@ use crate::{
             Intent, Loaded,
             merge::{Step, next},
         },
-        request::{RequestState, read_only},
+        request::{Open, RequestState, State, read_only},
         session::key::{EntryFor, EntryName, EntryOf},
     },
     error::{Error, ErrorKind},
@@ -26,6 +29,7 @@ use crate::{
         expiry::Expiry,
         id::{Handle, Token},
     },
+    stderr,
     store::StoreTime,
 };
 
@@ -70,7 +74,7 @@ impl Session {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn names(&self) -> Result<Vec<String>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.names(open.draft.base.entries()?)))
+        self.with(|open| Ok(open.draft.delta.names(open.draft.base.entries()?)))
     }
 
     /// Whether there is an entry `name`, even if its value is `null`. No I/O.
@@ -78,7 +82,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn contains(&self, name: impl EntryName) -> Result<bool, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name.entry_name()).is_some()))
+        self.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name.entry_name()).is_some()))
     }
 
     /// Whether there are no entries. A signed-in session may be empty, because its user is not an entry. No I/O.
@@ -129,7 +133,7 @@ impl Session {
         for _ in 0..UPDATE_ATTEMPTS {
             let value = self.json(name)?;
             let (json, typed) = next(value.as_ref())?.unzip();
-            let is_current = self.0.with(|open| {
+            let is_current = self.with(|open| {
                 let is_current = open.draft.delta.get(open.draft.base.entries()?, name) == value;
                 if is_current {
                     let next = next.clone();
@@ -146,7 +150,7 @@ impl Session {
     }
 
     fn json(&self, name: &str) -> Result<Option<Json>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
+        self.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
     }
 
     /// Changes `name` with a closure from its current value, or from `default` if there is none, and returns the value
@@ -178,7 +182,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn remove(&self, name: impl EntryName) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.base.entries()?;
             open.draft.delta.remove(name.entry_name());
             Ok(())
@@ -206,7 +210,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn clear(&self) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.delta.clear(open.draft.base.entries()?);
             Ok(())
         })
@@ -220,7 +224,7 @@ impl Session {
     /// OPTIONS, if there is a value, because it would not be removed.
     pub fn take<T: DeserializeOwned>(&self, name: impl EntryOf<T>) -> Result<Option<T>, Error> {
         let name = name.entry_name();
-        self.0.with(|open| {
+        self.with(|open| {
             let entries = open.draft.base.entries()?;
             let Some(value) = open.draft.delta.get(entries, name) else { return Ok(None) };
             if self.0.read_only {
@@ -241,7 +245,7 @@ impl Session {
     #[doc(alias = "renew")]
     #[doc(alias = "regenerate")]
     pub fn rotate(&self) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             if open.draft.intent == Intent::Keep {
                 open.draft.intent = Intent::Rotate;
             }
@@ -261,7 +265,7 @@ impl Session {
     #[doc(alias = "destroy")]
     #[doc(alias = "purge")]
     pub fn logout(&self) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.end(self.0.rivals());
             #[cfg(feature = "users")]
             {
@@ -281,7 +285,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded. [`ErrorKind::Closed`] after the response was decided.
     pub fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.base.entries()?;
             open.draft.expiry = Some(expiry.rounded());
             Ok(())
@@ -294,7 +298,7 @@ impl Session {
     /// # Errors
     /// As [`set_expiry`](Self::set_expiry).
     pub fn expiry(&self) -> Result<Expiry, Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.base.entries()?;
             let signs_in = matches!(open.draft.intent, Intent::Login(_));
             Ok(match (open.draft.expiry, &open.draft.base) {
@@ -320,7 +324,7 @@ impl Session {
 
     /// As [`login_as`](Self::login_as), with an expiry.
     pub(crate) fn sign_in(&self, identity: Identity, expiry: Option<Expiry>) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.intent = Intent::Login(identity);
             open.draft.expiry = expiry;
             if matches!(open.draft.base, Loaded::Unreadable(..)) {
@@ -339,7 +343,7 @@ impl Session {
     /// anyway, that sign-in uses these marks.
     #[cfg(feature = "users")]
     pub(crate) fn renew_cookie(&self, identity: Identity) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             match &mut open.draft.intent {
                 Intent::Login(signs_in) => *signs_in = identity,
                 intent => {
@@ -357,7 +361,7 @@ impl Session {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn identity(&self) -> Result<Option<Identity>, Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.base.entries()?;
             Ok(match (&open.draft.intent, &open.draft.base) {
                 (Intent::Login(identity), _) => Some(identity.clone()),
@@ -399,17 +403,22 @@ impl Session {
     /// The value of `name` as this request sees it.
     #[cfg(feature = "django")]
     pub(crate) fn value(&self, name: &str) -> Result<Option<Json>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
+        self.with(|open| Ok(open.draft.delta.get(open.draft.base.entries()?, name)))
     }
 
     /// As [`insert`](Self::insert), for a value that is JSON already.
     pub(crate) fn set_value(&self, name: &str, value: Json) -> Result<(), Error> {
         self.0.core.profile.check(&value).map_err(|error| error.of_entry(name))?;
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.base.entries()?;
             open.draft.delta.insert(name, value);
             Ok(())
         })
+    }
+
+    /// Runs `f` on the open session.
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Open) -> Result<T, Error>) -> Result<T, Error> {
+        f(open(&mut self.0.shared().state)?)
     }
 
     fn record<T>(&self, f: impl FnOnce(&Token, &Record) -> T) -> Option<T> {
@@ -423,6 +432,18 @@ impl Session {
             .ok()
             .flatten()
     }
+}
+
+/// As [`State::open`]. Warns of code that outlives the response, because its edits are lost and it may ignore the error.
+pub(crate) fn open(state: &mut State) -> Result<&mut Open, Error> {
+    const MESSAGE: &str = "the session was used after its response was decided; code that outlives the response needs a \
+        reopened session: see SessionManager::reopen";
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if matches!(state, State::Closed) {
+        stderr::warn_once(&WARNED, MESSAGE);
+        return Err(Error::new(ErrorKind::Closed, MESSAGE));
+    }
+    state.open()
 }
 
 impl fmt::Debug for Session {

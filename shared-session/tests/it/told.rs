@@ -12,7 +12,7 @@ use std::{
 
 use http::{Request, Response};
 use shared_session::{
-    Error, LazySession, Rejected, Session, SessionLayer, SessionManager,
+    Ending, Error, ErrorKind, LazySession, Rejected, Session, SessionLayer, SessionManager,
     audit::{AuditEvent, AuditKind},
     cookie::CookieConfig,
     store::MemoryStore,
@@ -137,10 +137,25 @@ async fn a_secure_cookie_over_plain_http_is_a_warning_that_comes_once() {
 
 const CHILD: &str = "SHARED_SESSION_TEST_CHILD";
 
+/// Runs the test `name` again in a process of its own, and returns the standard error of that process. Returns `None`
+/// in that process.
+fn in_child(name: &str) -> Option<String> {
+    if std::env::var_os(CHILD).is_some() {
+        return None;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+    Some(String::from_utf8(child.stderr).unwrap())
+}
+
 #[tokio::test]
 async fn without_a_log_a_debug_build_tells_what_is_broken_once() {
     const NAME: &str = "told::without_a_log_a_debug_build_tells_what_is_broken_once";
-    if std::env::var_os(CHILD).is_some() {
+    let Some(told) = in_child(NAME) else {
         for _ in 0..2 {
             let status = serve(manager(), Request::new(()), |session| {
                 session.insert("theme", "canary")?;
@@ -149,19 +164,36 @@ async fn without_a_log_a_debug_build_tells_what_is_broken_once() {
             assert_eq!(status.await, 500);
         }
         return;
-    }
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    assert!(child.status.success());
-    let told = String::from_utf8(child.stderr).unwrap();
+    };
     assert_eq!(told.matches("shared-session: ").count(), usize::from(cfg!(debug_assertions)), "{told}");
     if cfg!(debug_assertions) {
         assert!(told.contains(r#"the entry "theme": the stored value cannot be read as u64"#), "{told}");
     }
     assert!(!told.contains("canary") && !told.contains("line 0"), "{told}");
+}
+
+#[tokio::test]
+async fn an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_cure() {
+    const NAME: &str = "told::an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_cure";
+    if in_child(NAME).is_some() {
+        return;
+    }
+    let log = Log::of(async {
+        let manager = manager();
+        let request = manager.open([]);
+        let session = request.load().await.unwrap();
+        drop(manager.close(&request, Ending::Completed));
+        assert!(format!("{session:?}").contains("None"), "only an edit is lost");
+        for _ in 0..2 {
+            let error = session.insert("a", &1).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Closed);
+            assert!(error.to_string().ends_with("needs a reopened session: see SessionManager::reopen"), "{error}");
+        }
+        assert!(session.commit().await.is_err() && request.load().await.is_err());
+    });
+    let log = log.await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("WARN") && log[0].contains("SessionManager::reopen"), "{log:?}");
 }
 
 #[tokio::test]

@@ -68,7 +68,9 @@ impl LazySession {
                 Ok::<_, Error>(())
             })
             .await?;
-        self.0.with(|_| Ok(Session(Arc::clone(&self.0))))
+        let session = Session(Arc::clone(&self.0));
+        session.with(|_| Ok(()))?;
+        Ok(session)
     }
 
     /// The loaded session, if [`load`](Self::load) succeeded before.
