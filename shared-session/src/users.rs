@@ -92,6 +92,9 @@
 //! # }
 //! ```
 //!
+//! If the table has the hashes of another framework, return them as they are: `$argon2id$…`, `$2a$…`, `$2b$…`, `$2y$…`,
+//! and [more](PasswordHasher).
+//!
 //! # Cookbook
 //!
 //! - **Sign in and out**: [`Session::authenticate`](crate::Session::authenticate), [`login`](crate::Session::login),

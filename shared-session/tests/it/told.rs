@@ -16,6 +16,7 @@ use shared_session::{
     audit::{AuditEvent, AuditKind},
     cookie::CookieConfig,
     store::MemoryStore,
+    users::{User, Users},
 };
 use tower::{Layer, ServiceExt};
 use tracing::{Event, Level, Subscriber, field};
@@ -194,6 +195,33 @@ async fn an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_c
     let log = log.await;
     assert_eq!(log.len(), 1, "{log:?}");
     assert!(log[0].contains("WARN") && log[0].contains("SessionManager::reopen"), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_stored_password_of_an_unknown_format_is_a_warning_without_the_password() {
+    const NAME: &str = "told::a_stored_password_of_an_unknown_format_is_a_warning_without_the_password";
+    struct OneUser(&'static str);
+    impl Users for OneUser {
+        type User = User;
+        async fn find(&self, _: &str) -> Result<Option<User>, Error> {
+            Ok(Some(User::new("1", "ann").with_encoded_password(self.0)))
+        }
+        async fn find_by_name(&self, name: &str) -> Result<Option<User>, Error> {
+            self.find(name).await
+        }
+    }
+    if let Some(told) = in_child(NAME) {
+        let told = told.lines().filter(|line| line.starts_with("shared-session: ")).collect::<Vec<_>>();
+        assert_eq!(told.len(), usize::from(cfg!(debug_assertions)), "{told:?}");
+        assert!(told.iter().all(|line| line.contains("PasswordHasher") && !line.contains("canary")), "{told:?}");
+        return;
+    }
+    for known in ["", "!canary", "$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        assert!(OneUser(known).verify("ann", "right").await.unwrap().is_none());
+    }
+    for _ in 0..2 {
+        assert!(OneUser("md5$canary").verify("ann", "right").await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]
