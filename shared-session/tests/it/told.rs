@@ -173,6 +173,30 @@ async fn without_a_log_a_debug_build_tells_what_is_broken_once() {
     assert!(!told.contains("canary") && !told.contains("line 0"), "{told}");
 }
 
+/// Serves twice, through the layers of two managers, the inner one first.
+async fn serve_nested(inner: SessionManager, outer: SessionManager) {
+    for _ in 0..2 {
+        let service = tower::service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+        let service = SessionLayer::new(inner.clone()).layer(service);
+        SessionLayer::new(outer.clone()).layer(service).oneshot(Request::new(())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_layer_inside_of_one_with_another_manager_is_a_warning_that_comes_once() {
+    let one = manager();
+    let clone = one.clone().with_max_size(1000).on_this_runtime();
+    let other_cookie = manager().with_cookie(CookieConfig::new("admin").build().unwrap());
+    let log = Log::of(async {
+        serve_nested(clone, one.clone()).await;
+        serve_nested(other_cookie, one.clone()).await;
+    });
+    assert_eq!(log.await, [""; 0], "these are meant");
+    let log = Log::of(serve_nested(manager(), one)).await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("WARN") && log[0].contains("make one SessionManager and clone it"), "{log:?}");
+}
+
 #[tokio::test]
 async fn an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_cure() {
     const NAME: &str = "told::an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_cure";
