@@ -53,7 +53,7 @@ impl Rejection {
              look anonymous",
         );
         // Without the middleware, nothing else logs the error.
-        Failure::new(&error, request.method().as_str(), "").log();
+        Failure::new(&error, request.method().as_str(), request.path()).log();
         Self::from(error)
     }
 }

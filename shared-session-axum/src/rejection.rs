@@ -49,7 +49,7 @@ impl Rejection {
     pub(crate) fn missing_layer(parts: &Parts) -> Self {
         let error = Error::new(ErrorKind::Config, "this route has no sessions; add SessionLayer to its router");
         // Without the layer, nothing else logs the error.
-        Failure::new(&error, parts.method.as_str(), "").log();
+        Failure::new(&error, parts.method.as_str(), parts.uri.path()).log();
         Self::from(error)
     }
 }

@@ -198,6 +198,17 @@ async fn a_layer_inside_of_one_with_another_manager_is_a_warning_that_comes_once
 }
 
 #[tokio::test]
+async fn the_line_of_a_failed_request_has_its_path_and_not_its_query() {
+    let log = Log::of(async {
+        let request = Request::get("/cart/7%0a?token=canary").body(()).unwrap();
+        assert_eq!(serve(manager(), request, |session| session.insert("a", &f64::NAN)).await, 500);
+    });
+    let log = log.await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains(r#"path="/cart/7%0a""#) && !log[0].contains("canary"), "{log:?}");
+}
+
+#[tokio::test]
 async fn an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_cure() {
     const NAME: &str = "told::an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_cure";
     if in_child(NAME).is_some() {
