@@ -22,6 +22,7 @@ async fn without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why()
         return;
     };
     assert_eq!(told.matches("SessionMiddleware").count(), usize::from(cfg!(debug_assertions)), "{told}");
+    assert_eq!(told.matches("put guards inside of it").count(), usize::from(cfg!(debug_assertions)), "{told}");
 }
 
 #[actix_web::test]

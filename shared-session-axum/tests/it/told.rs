@@ -21,4 +21,5 @@ async fn without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why() {
         return;
     };
     assert_eq!(told.matches("add SessionLayer").count(), usize::from(cfg!(debug_assertions)), "{told}");
+    assert_eq!(told.matches("put guards inside of it").count(), usize::from(cfg!(debug_assertions)), "{told}");
 }
