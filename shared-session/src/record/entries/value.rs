@@ -11,7 +11,10 @@ use super::{
     finite::{self, Finite},
     number,
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    type_name,
+};
 
 /// One value, decoded on demand: JSON text, or a value of another language that JSON does not have.
 #[derive(Clone)]
@@ -68,7 +71,7 @@ impl Json {
     /// NaN and infinities are errors, because JSON does not have them.
     pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         serde_json::to_vec(&Finite(value)).map(|text| Self::from_text(text.into())).map_err(|source| {
-            let (name, reason) = (std::any::type_name::<T>(), not_encoded(&source));
+            let (name, reason) = (type_name::short::<T>(), not_encoded(&source));
             Error::new(ErrorKind::Value, format!("a value of the type {name} cannot be stored: {reason}"))
                 .with_source(without_value(&source))
         })
@@ -80,7 +83,7 @@ impl Json {
             Repr::Foreign(value) => serde_json::from_slice(&value.view()?),
         };
         decoded.map_err(|source| {
-            let name = std::any::type_name::<T>();
+            let name = type_name::short::<T>();
             Error::new(ErrorKind::Value, format!("the stored value cannot be read as {name}"))
                 .with_source(without_value(&source))
         })

@@ -219,7 +219,7 @@ async fn users_of_another_type_are_an_error_that_names_both_and_never_an_anonymo
     let is_told = |error: Error| {
         assert_eq!(error.kind(), ErrorKind::Config);
         let text = error.to_string();
-        assert!(text.contains("::Account,") && text.contains("::User:"), "{text}");
+        assert!(text.contains("are Account, and not User:"), "{text}");
     };
     for browser in [&browser, &Browser::default()] {
         let handle = fleet.request(browser);
