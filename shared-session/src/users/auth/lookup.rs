@@ -40,6 +40,7 @@ impl Session {
 
     /// The signed-in user, of any type, or the reason for its absence.
     pub(in crate::users) async fn signed_in(&self) -> Result<AnyUser, Error> {
+        self.auth().map_err(|error| self.failed(error))?;
         if let Some(user) = self.any_user().await? {
             return Ok(user);
         }
