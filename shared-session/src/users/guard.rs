@@ -60,7 +60,7 @@ impl Guard {
     /// # Errors
     /// The response: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if the session has no signed-in
     /// user or the sign-in is too old, [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) without the permission,
-    /// and the errors of [`Session::user`](crate::Session::user).
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the manager has no users, and the errors of [`Session::user`](crate::Session::user).
     pub async fn check(&self, session: &Session) -> Result<(), Rejected> {
         self.passes(session).await.map_err(|error| Rejected::new(error).with_login_page(self.login_page.clone()))
     }
