@@ -310,7 +310,8 @@ async fn the_reason_why_there_is_no_connection_is_told() {
     assert_eq!(error.kind(), ErrorKind::Config);
     assert!(error.to_string().contains("no database of the number"), "{error}");
     let (silent, _) = greeting(b"").await;
-    let error = RedisStore::connect_with(&silent, &impatient()).await.unwrap_err();
+    let hurried = RedisConfig::new().with_connect_timeout(Duration::from_millis(100));
+    let error = RedisStore::connect_with(&silent, &hurried).await.unwrap_err();
     assert_unavailable(&error);
     assert!(error.to_string().contains("no answer came in time"), "{error}");
     let connected = RedisStore::connect(&format!("redis://:hunter2@{host}/1")).await.unwrap();
