@@ -41,6 +41,13 @@ impl Session {
     }
 }
 
+/// For tests that call a handler without a server.
+impl From<shared_session::Session> for Session {
+    fn from(session: shared_session::Session) -> Self {
+        Self(session)
+    }
+}
+
 impl Deref for Session {
     type Target = shared_session::Session;
 

@@ -25,10 +25,13 @@ use crate::{Rejection, Session, reply::into_response};
 /// ```
 /// use actix_web::{App, test, web};
 /// use shared_session::{SessionManager, store::MemoryStore};
+/// # use shared_session::{SecretKeys, users::SqlUsers};
 /// use shared_session_actix::{SessionMiddleware, login_required};
 ///
-/// # #[actix_web::main] async fn main() {
-/// let manager = SessionManager::new(MemoryStore::new());
+/// # #[actix_web::main] async fn main() -> Result<(), shared_session::Error> {
+/// # let users = SqlUsers::connect("sqlite::memory:").await?;
+/// # let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+/// let manager = SessionManager::new(MemoryStore::new()).with_users(users, keys);
 /// let account = web::scope("/account")
 ///     .wrap(login_required().redirect_to("/login"))
 ///     .route("", web::get().to(async || "yours"));
@@ -43,7 +46,7 @@ use crate::{Rejection, Session, reply::into_response};
 /// let response = test::call_service(&app, test::TestRequest::with_uri("/account?tab=2").to_request()).await;
 /// assert_eq!(response.status(), 303);
 /// assert_eq!(response.headers().get("location").unwrap(), "/login?next=/account%3Ftab%3D2");
-/// # }
+/// # Ok(()) }
 /// ```
 #[must_use]
 pub fn login_required() -> GuardMiddleware {

@@ -101,7 +101,10 @@ where
         let values = |name| request.headers().get_all(name).map(HeaderValue::as_bytes);
         let session = self.manager.open_request(request.method().as_str(), values);
         let transport = transport(&session, &request);
-        request.extensions_mut().insert(session.clone());
+        let outer = request.extensions_mut().insert(session.clone());
+        if let Some(outer) = outer {
+            session.replaces(&outer);
+        }
         let (method, uri) = (request.method().clone(), request.uri().clone());
         let host = request.headers().get(HOST).cloned();
         let (handling, manager, guard) = (self.inner.call(request), self.manager.clone(), session.guard());

@@ -111,11 +111,11 @@ impl Rejection {
     pub(crate) fn missing_middleware(request: &HttpRequest) -> Self {
         let error = Error::new(
             ErrorKind::Config,
-            "this route has no sessions; wrap its app in SessionMiddleware. Where the handler takes an Option, its visitors \
-             look anonymous",
+            "this route has no sessions; wrap its app in SessionMiddleware, and put guards inside of it: the last wrap(…) \
+             is the outermost. Where the handler takes an Option, its visitors look anonymous",
         );
         // Without the middleware, nothing else logs the error.
-        Failure::new(&error, request.method().as_str(), "").log();
+        Failure::new(&error, request.method().as_str(), request.path()).log();
         Self::from(error)
     }
 }

@@ -35,6 +35,13 @@ impl<U: AuthUser> CurrentUser<U> {
     }
 }
 
+/// For tests that call a handler without a server.
+impl<U> From<users::CurrentUser<U>> for CurrentUser<U> {
+    fn from(user: users::CurrentUser<U>) -> Self {
+        Self(user)
+    }
+}
+
 impl<U> Deref for CurrentUser<U> {
     type Target = users::CurrentUser<U>;
 

@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use axum::{body::Body, http::Request};
-    use shared_session::testing::SpyStore;
+    use shared_session::testing::{SpyStore, cookie_of};
     use tower::ServiceExt;
 
     use super::*;
@@ -48,5 +48,22 @@ mod tests {
         assert_eq!(axum::body::to_bytes(answer.into_body(), 100).await.unwrap(), "dark");
         let calls = spy.take_calls();
         assert_eq!(calls.iter().filter(|call| **call != "time").collect::<Vec<_>>(), [&"load"], "and writes nothing");
+    }
+
+    #[tokio::test]
+    async fn a_handler_is_a_function_of_the_session() {
+        let session = SessionManager::new(MemoryStore::new()).open([]).load().await.unwrap();
+        set_theme(session.clone().into(), "dark".to_owned()).await.unwrap();
+        assert_eq!(theme(session.into()).await.unwrap(), "dark");
+    }
+
+    #[tokio::test]
+    async fn a_visitor_with_a_session_sees_its_values() {
+        let store = MemoryStore::new();
+        let manager = SessionManager::new(store.clone());
+        let cookie = cookie_of(&manager, |session| session.insert("theme", "dark")).await;
+        let request = Request::get("/theme").header("cookie", cookie).body(Body::empty()).unwrap();
+        let answer = app(store).oneshot(request).await.unwrap();
+        assert_eq!(axum::body::to_bytes(answer.into_body(), 100).await.unwrap(), "dark");
     }
 }

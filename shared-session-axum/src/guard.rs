@@ -29,17 +29,20 @@ use crate::{Rejection, Session};
 /// ```
 /// use axum::{Router, body::Body, http::Request, routing::get};
 /// use shared_session::{SessionManager, store::MemoryStore};
+/// # use shared_session::{SecretKeys, users::SqlUsers};
 /// use shared_session_axum::{SessionLayer, login_required};
 /// use tower::ServiceExt;
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let users = SqlUsers::connect("sqlite::memory:").await?;
+/// # let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
 /// let account = Router::new()
 ///     .route("/account", get(async || "yours"))
 ///     .route_layer(login_required().redirect_to("/login"));
 /// let app = Router::new()
 ///     .route("/", get(async || "everybody's"))
 ///     .merge(account)
-///     .layer(SessionLayer::new(SessionManager::new(MemoryStore::new())));
+///     .layer(SessionLayer::new(SessionManager::new(MemoryStore::new()).with_users(users, keys)));
 ///
 /// let response = app.clone().oneshot(Request::get("/").body(Body::empty())?).await?;
 /// assert_eq!(response.status(), 200);

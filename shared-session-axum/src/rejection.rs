@@ -98,9 +98,13 @@ impl Rejection {
     }
 
     pub(crate) fn missing_layer(parts: &Parts) -> Self {
-        let error = Error::new(ErrorKind::Config, "this route has no sessions; add SessionLayer to its router");
+        let error = Error::new(
+            ErrorKind::Config,
+            "this route has no sessions; add SessionLayer to its router, and put guards inside of it: call \
+             route_layer(guard) before layer(…)",
+        );
         // Without the layer, nothing else logs the error.
-        Failure::new(&error, parts.method.as_str(), "").log();
+        Failure::new(&error, parts.method.as_str(), parts.uri.path()).log();
         Self::from(error)
     }
 }

@@ -32,8 +32,8 @@ pub enum ErrorKind {
     Value,
     /// The session would grow beyond its size limit. Status 413.
     TooLarge,
-    /// The session was edited after its response was decided, or would need a cookie that no response can set any more.
-    /// Status 500.
+    /// The session was used after its response was decided, or would need a cookie that no response can set any more:
+    /// code that outlives the response needs a [reopened](crate::Session::reopen) session. Status 500.
     Closed,
     /// A HEAD or OPTIONS request would have to store something; these commit nothing. Status 405.
     ReadOnly,

@@ -287,6 +287,7 @@ pub mod testing;
 pub mod throttle;
 #[cfg(feature = "tower")]
 pub mod tower;
+mod type_name;
 #[cfg(feature = "users")]
 pub mod users;
 

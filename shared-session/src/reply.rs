@@ -36,7 +36,8 @@ impl<'a> Failure<'a> {
     }
 
     /// Writes a line to the log: an error for an internal failure (500), a warning for an outage (503) and for a full
-    /// session (413), else a debug line. The reason is in the log and never in the response.
+    /// session (413), else a debug line. The reason is in the log and never in the response. The line has the path, cut
+    /// at 200 bytes, and never the query.
     ///
     /// Each of the three kinds gets only a few lines in ten seconds; the next line contains the number of omitted ones
     /// (`left_out`).
@@ -47,7 +48,7 @@ impl<'a> Failure<'a> {
         static BROKEN: LogLimit = LogLimit::new();
         static DOWN: LogLimit = LogLimit::new();
         static FULL: LogLimit = LogLimit::new();
-        let (error, method) = (self.error, self.method);
+        let (error, method, path) = (self.error, self.method, self.path());
         let source = error.source();
         let cause = source.map(tracing::field::display);
         let what = match error.kind().status() {
@@ -55,7 +56,7 @@ impl<'a> Failure<'a> {
                 if enabled!(Level::ERROR)
                     && let Some(left_out) = BROKEN.line()
                 {
-                    tracing::error!(%error, cause, method, left_out, "a request failed");
+                    tracing::error!(%error, cause, method, path, left_out, "a request failed");
                 }
                 "a request failed"
             }
@@ -63,7 +64,7 @@ impl<'a> Failure<'a> {
                 if enabled!(Level::WARN)
                     && let Some(left_out) = DOWN.line()
                 {
-                    tracing::warn!(%error, cause, method, left_out, "a request cannot be answered now");
+                    tracing::warn!(%error, cause, method, path, left_out, "a request cannot be answered now");
                 }
                 "a request cannot be answered now"
             }
@@ -71,16 +72,23 @@ impl<'a> Failure<'a> {
                 if enabled!(Level::WARN)
                     && let Some(left_out) = FULL.line()
                 {
-                    tracing::warn!(%error, cause, method, left_out, "a request was refused");
+                    tracing::warn!(%error, cause, method, path, left_out, "a request was refused");
                 }
                 "a request was refused"
             }
-            status => return tracing::debug!(%error, cause, status, method, "a request was refused"),
+            status => return tracing::debug!(%error, cause, status, method, path, "a request was refused"),
         };
         match source {
             None => stderr::tell(&format!("{what}: {error}")),
             Some(cause) => stderr::tell(&format!("{what}: {error}: {cause}")),
         }
+    }
+
+    /// The path for the log; `None` if it is unknown.
+    fn path(&self) -> Option<&'a str> {
+        const MOST: usize = 200;
+        let path = self.path_and_query.split(['?', '#']).next().filter(|path| !path.is_empty())?;
+        (0..=path.len().min(MOST)).rev().find_map(|end| path.get(..end))
     }
 }
 
@@ -280,6 +288,16 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(1001)), ["2"]);
         assert_eq!(seconds(Duration::from_secs(30)), ["30"]);
         assert_eq!(seconds(Duration::MAX), [u64::MAX.to_string()]);
+    }
+
+    #[test]
+    fn the_log_gets_the_path_without_the_query_and_not_all_of_a_long_one() {
+        let error = Error::from(ErrorKind::Config);
+        let path = |path_and_query: &str| Failure::new(&error, "GET", path_and_query).path().map(str::to_owned);
+        assert_eq!(path("/cart/7?token=secret").as_deref(), Some("/cart/7"));
+        assert_eq!(path(""), None);
+        let long = format!("{}é{}", "a".repeat(199), "b".repeat(1000));
+        assert_eq!(path(&long).as_deref(), Some(&long[..199]), "no character is cut");
     }
 
     #[test]

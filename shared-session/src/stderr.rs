@@ -7,7 +7,10 @@
 
 use std::{
     collections::BTreeSet,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use tracing::subscriber::NoSubscriber;
@@ -22,6 +25,14 @@ pub(crate) fn tell(text: &str) {
     }
     if is_new(&mut TOLD.lock().unwrap_or_else(PoisonError::into_inner), text) {
         eprintln!("shared-session: {text} (shown once; a tracing subscriber logs every occurrence)");
+    }
+}
+
+/// Warns, once per process for each `warned`: in the log or, without one, as [`tell`] does.
+pub(crate) fn warn_once(warned: &AtomicBool, text: &str) {
+    if !warned.swap(true, Ordering::Relaxed) {
+        tracing::warn!("{text}. This comes once");
+        tell(text);
     }
 }
 

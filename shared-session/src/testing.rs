@@ -3,6 +3,7 @@
 //! - [`store_contract`] checks that your own store keeps the contract, rule by rule, including races.
 //! - [`SpyStore`] records the operations that reach a store.
 //! - [`FaultStore`] makes a store fail, hang, lose a reply, or change between two operations.
+//! - [`cookie_of`] makes a session and returns its cookie, for requests of a test.
 //!
 //! Everything here panics to fail the test.
 //!
@@ -35,6 +36,10 @@
 //!
 //! # Cookbook
 //!
+//! - **A request of a signed-in user**: `cookie_of(&manager, |session| session.login(&user)).await` is the value of its
+//!   `Cookie` header.
+//! - **A handler without a server**: call it with the adapter's `Session`, which is made from a session of the manager:
+//!   `handler(manager.open([]).load().await?.into()).await`. Its edits are then in that session; nothing is stored.
 //! - **One test per rule**, or all rules but some: [`store_contract_where`] and [`rules`].
 //! - **An outage**: [`FaultStore::set_down`]. **A lost reply**: [`Fault::LostReply`].
 //! - **A race, step by step**: [`FaultStore::before_next`] and [`FaultStore::after_next`] run the steps of the other
@@ -48,10 +53,12 @@
 #![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation must fail the test")]
 
 mod contract;
+mod cookie_of;
 mod fault;
 mod operations;
 mod spy;
 
 pub use contract::{rules, store_contract, store_contract_where};
+pub use cookie_of::cookie_of;
 pub use fault::{Fault, FaultStore};
 pub use spy::SpyStore;

@@ -92,6 +92,9 @@
 //! # }
 //! ```
 //!
+//! If the table has the hashes of another framework, return them as they are: `$argon2id$…`, `$2a$…`, `$2b$…`, `$2y$…`,
+//! and [more](PasswordHasher).
+//!
 //! A query that fails is an error, not an absent user. Use [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable),
 //! which is a 503, and keep the cause for the log: it is never shown to clients.
 //!

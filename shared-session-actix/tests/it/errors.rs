@@ -110,6 +110,17 @@ async fn an_error_type_of_the_application_passes_rejections_to_the_hook_and_keep
     assert_eq!(own.into_body().try_into_bytes().unwrap(), "short and stout");
 }
 
+#[actix_web::test]
+async fn a_handler_can_be_called_with_a_session_that_no_request_brought() {
+    async fn keep(session: Session) -> Result<&'static str, Rejection> {
+        session.insert("theme", "dark")?;
+        Ok("kept")
+    }
+    let session = World::new().manager().open([]).load().await.unwrap();
+    assert_eq!(keep(session.clone().into()).await.unwrap(), "kept");
+    assert_eq!(session.get::<String>("theme").unwrap().as_deref(), Some("dark"));
+}
+
 #[test]
 fn the_values_of_extractors_can_move_to_other_threads() {
     fn is_send<T: Send + Sync>() {}

@@ -1,7 +1,8 @@
 //! The message for a developer who forgot the middleware.
 
 use actix_web::{App, test as harness, web};
-use shared_session_actix::{CurrentUser, MaybeUser, Session};
+use shared_session::{SessionManager, store::MemoryStore};
+use shared_session_actix::{CurrentUser, MaybeUser, Session, SessionMiddleware};
 
 #[actix_web::test]
 async fn without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why() {
@@ -21,4 +22,23 @@ async fn without_the_middleware_nobody_is_anonymous_and_a_debug_build_says_why()
         return;
     };
     assert_eq!(printed.matches("SessionMiddleware").count(), usize::from(cfg!(debug_assertions)), "{printed}");
+    assert_eq!(printed.matches("put guards inside of it").count(), usize::from(cfg!(debug_assertions)), "{printed}");
+}
+
+#[actix_web::test]
+async fn a_middleware_inside_of_one_with_another_manager_is_told_once() {
+    const NAME: &str = "missing_middleware::a_middleware_inside_of_one_with_another_manager_is_told_once";
+    let Some(printed) = http_suite::in_child(NAME) else {
+        let middleware = || SessionMiddleware::new(SessionManager::new(MemoryStore::new()));
+        let app = App::new()
+            .wrap(middleware())
+            .service(web::scope("").wrap(middleware()).route("/", web::get().to(async |_: Session| "reached")));
+        let app = harness::init_service(app).await;
+        for _ in 0..2 {
+            let response = harness::call_service(&app, harness::TestRequest::get().to_request()).await;
+            assert_eq!(response.status(), 200);
+        }
+        return;
+    };
+    assert_eq!(printed.matches("make one SessionManager").count(), usize::from(cfg!(debug_assertions)), "{printed}");
 }

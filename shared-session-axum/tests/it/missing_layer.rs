@@ -21,4 +21,5 @@ async fn without_the_layer_nobody_is_anonymous_and_a_debug_build_says_why() {
         return;
     };
     assert_eq!(printed.matches("add SessionLayer").count(), usize::from(cfg!(debug_assertions)), "{printed}");
+    assert_eq!(printed.matches("put guards inside of it").count(), usize::from(cfg!(debug_assertions)), "{printed}");
 }

@@ -1,9 +1,6 @@
 //! Whether a browser can keep a `Secure` cookie: over HTTPS, and from its own host.
 
-use std::{
-    net::IpAddr,
-    sync::atomic::{AtomicBool, Ordering},
-};
+use std::{net::IpAddr, sync::atomic::AtomicBool};
 
 use crate::stderr;
 
@@ -76,12 +73,9 @@ pub(super) fn warn_of_plain_http() {
     const WARNING: &str = "a Secure cookie was sent over plain HTTP to a host that is not local: browsers drop it, so each \
         request of such a visitor starts another session. Serve over HTTPS; behind a proxy that ends TLS, have it send \
         X-Forwarded-Proto; to try the service over plain HTTP, build the cookie with CookieConfig::with_secure(false) and \
-        a name without __Host-. This comes once";
+        a name without __Host-";
     static WARNED: AtomicBool = AtomicBool::new(false);
-    if !WARNED.swap(true, Ordering::Relaxed) {
-        tracing::warn!("{WARNING}");
-        stderr::tell(WARNING);
-    }
+    stderr::warn_once(&WARNED, WARNING);
 }
 
 #[cfg(test)]

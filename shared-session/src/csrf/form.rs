@@ -1,12 +1,12 @@
 //! A posted form: its token, and its fields.
 
-use std::{any::type_name, fmt};
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 
 use crate::{
     error::{Error, ErrorKind},
-    percent,
+    percent, type_name,
 };
 
 /// The token that a page puts into its forms. In handlers take the wrapper of the same name of your adapter:
@@ -106,7 +106,8 @@ impl Fields<'_> {
     pub(crate) fn decode<T: DeserializeOwned>(&self) -> Result<T, Error> {
         // The decoder's error is dropped: it may contain the typed values.
         serde_urlencoded::from_str(&self.others).map_err(|_| {
-            Error::new(ErrorKind::MalformedForm, format!("the form does not have the fields of {}", type_name::<T>()))
+            let name = type_name::short::<T>();
+            Error::new(ErrorKind::MalformedForm, format!("the form does not have the fields of {name}"))
         })
     }
 }

@@ -6,7 +6,10 @@ pub(crate) mod lazy;
 pub(crate) mod load_options;
 pub(crate) mod status;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -16,7 +19,7 @@ use crate::{
             Intent, Loaded,
             edits::{Delta, Step, next},
         },
-        request::{RequestState, read_only},
+        request::{Open, RequestState, State, read_only},
         session::key::{EntryFor, EntryName, EntryOf},
     },
     error::{Error, ErrorKind},
@@ -26,6 +29,7 @@ use crate::{
         expiry::Expiry,
         id::{Handle, Token},
     },
+    stderr,
     store::StoreTime,
 };
 
@@ -74,7 +78,7 @@ impl Session {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn names(&self) -> Result<Vec<String>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.names(open.draft.entries()?)))
+        self.with(|open| Ok(open.draft.delta.names(open.draft.entries()?)))
     }
 
     /// Whether there is an entry `name`, even if its value is `null`. No I/O.
@@ -82,7 +86,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn contains(&self, name: impl EntryName) -> Result<bool, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.entries()?, name.entry_name()).is_some()))
+        self.with(|open| Ok(open.draft.delta.get(open.draft.entries()?, name.entry_name()).is_some()))
     }
 
     /// Whether there are no entries. A signed-in session may be empty, because its user is not an entry. No I/O.
@@ -191,7 +195,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn remove(&self, name: impl EntryName) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.entries()?;
             open.draft.delta.remove(name.entry_name());
             Ok(())
@@ -219,7 +223,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded.
     pub fn clear(&self) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             let (edits, entries) = open.draft.edits()?;
             edits.clear(entries);
             Ok(())
@@ -256,7 +260,7 @@ impl Session {
     #[doc(alias = "renew")]
     #[doc(alias = "regenerate")]
     pub fn rotate(&self) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             if open.draft.intent == Intent::Keep {
                 open.draft.intent = Intent::Rotate;
             }
@@ -276,7 +280,7 @@ impl Session {
     #[doc(alias = "destroy")]
     #[doc(alias = "purge")]
     pub fn logout(&self) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.end(self.0.rivals());
             #[cfg(feature = "users")]
             {
@@ -296,7 +300,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Unreadable`] if the record cannot be decoded. [`ErrorKind::Closed`] after the response was decided.
     pub fn set_expiry(&self, expiry: Expiry) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.entries()?;
             open.draft.expiry = Some(expiry.rounded());
             Ok(())
@@ -309,7 +313,7 @@ impl Session {
     /// # Errors
     /// As [`set_expiry`](Self::set_expiry).
     pub fn expiry(&self) -> Result<Expiry, Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.entries()?;
             let signs_in = matches!(open.draft.intent, Intent::Login(_));
             Ok(match (open.draft.expiry, &open.draft.base) {
@@ -335,7 +339,7 @@ impl Session {
 
     /// As [`login_as`](Self::login_as), with an expiry.
     pub(crate) fn sign_in(&self, identity: Identity, expiry: Option<Expiry>) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.intent = Intent::Login(identity);
             open.draft.expiry = expiry;
             #[cfg(feature = "users")]
@@ -350,7 +354,7 @@ impl Session {
     /// anyway, that sign-in uses these marks.
     #[cfg(feature = "users")]
     pub(crate) fn renew_cookie(&self, identity: Identity) -> Result<(), Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             match &mut open.draft.intent {
                 Intent::Login(signs_in) => *signs_in = identity,
                 intent => {
@@ -368,7 +372,7 @@ impl Session {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn identity(&self) -> Result<Option<Identity>, Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.entries()?;
             Ok(match (&open.draft.intent, &open.draft.base) {
                 (Intent::Login(identity), _) => Some(identity.clone()),
@@ -409,7 +413,7 @@ impl Session {
 
     /// The value of `name` as this request sees it.
     pub(crate) fn value(&self, name: &str) -> Result<Option<Json>, Error> {
-        self.0.with(|open| Ok(open.draft.delta.get(open.draft.entries()?, name)))
+        self.with(|open| Ok(open.draft.delta.get(open.draft.entries()?, name)))
     }
 
     /// Edits `name` if this request still sees the value that was `seen`; returns whether it did. The caller's code,
@@ -420,7 +424,7 @@ impl Session {
         seen: Option<&Json>,
         edit: impl FnOnce(&mut Delta, &Entries),
     ) -> Result<bool, Error> {
-        self.0.with(|open| {
+        self.with(|open| {
             let (edits, entries) = open.draft.edits()?;
             let is_current = edits.get(entries, name).as_ref() == seen;
             if is_current {
@@ -433,11 +437,16 @@ impl Session {
     /// As [`insert`](Self::insert), for a value that is JSON already.
     pub(crate) fn set_value(&self, name: &str, value: Json) -> Result<(), Error> {
         self.0.core.profile.check(&value).map_err(|error| error.of_entry(name))?;
-        self.0.with(|open| {
+        self.with(|open| {
             open.draft.entries()?;
             open.draft.delta.insert(name, value);
             Ok(())
         })
+    }
+
+    /// Runs `f` on the open session.
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Open) -> Result<T, Error>) -> Result<T, Error> {
+        f(open(&mut self.0.shared().state)?)
     }
 
     fn record<T>(&self, f: impl FnOnce(&Token, &Record) -> T) -> Option<T> {
@@ -455,6 +464,18 @@ impl Session {
 
 fn kept_changing(name: &str) -> Error {
     Error::new(ErrorKind::Value, "an entry kept changing while this request edited it").of_entry(name)
+}
+
+/// As [`State::open`]. Warns of code that outlives the response, because its edits are lost and it may ignore the error.
+pub(crate) fn open(state: &mut State) -> Result<&mut Open, Error> {
+    const MESSAGE: &str = "the session was used after its response was decided; code that outlives the response needs a \
+        reopened session: see Session::reopen";
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    if matches!(state, State::Closed) {
+        stderr::warn_once(&WARNED, MESSAGE);
+        return Err(Error::new(ErrorKind::Closed, MESSAGE));
+    }
+    state.open()
 }
 
 impl fmt::Debug for Session {

@@ -21,6 +21,11 @@ pub(crate) fn kind(error: &sqlx::Error) -> ErrorKind {
     }
 }
 
+/// Whether a table is missing. SQLite has no separate code for that.
+pub(crate) fn is_missing_table(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().as_deref() == Some("42P01") || error.message().starts_with("no such table: ")
+}
+
 /// A SQLSTATE of PostgreSQL has five characters, an extended result code of SQLite has at most four digits.
 fn kind_of_code(code: &str) -> ErrorKind {
     let is_final = match sqlite_code(code) {

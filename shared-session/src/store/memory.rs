@@ -54,7 +54,8 @@ struct Shared {
 }
 
 impl MemoryStore {
-    /// An empty store whose clock runs.
+    /// An empty store whose clock runs. Each call makes another store: make one manager and clone it, in Actix Web
+    /// outside of the closure given to `HttpServer::new`.
     #[must_use]
     pub fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

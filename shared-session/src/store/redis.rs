@@ -90,8 +90,8 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] if the URL is not valid, [`ErrorKind::Unavailable`] if Redis cannot be reached or refuses
-    /// the login. No error quotes the URL.
+    /// [`ErrorKind::Config`] if the URL is not valid or Redis has no database of its number,
+    /// [`ErrorKind::Unavailable`] if Redis cannot be reached or refuses the login. No error quotes the login.
     pub async fn connect(url: &str) -> Result<Self, Error> {
         Self::connect_with(url, &RedisConfig::new()).await
     }

@@ -46,7 +46,9 @@ where
             },
         };
         let guard = session.guard();
-        request.extensions_mut().insert(session);
+        if let Some(outer) = request.extensions_mut().insert(session) {
+            guard.session().replaces(&outer);
+        }
         ResponseFuture::new(self.inner.call(request), guard, asked)
     }
 }

@@ -10,6 +10,7 @@ use super::{AuthUser, Users, cache::UserCache};
 use crate::{
     error::{Error, ErrorKind},
     store::BoxFuture,
+    type_name::without_paths,
 };
 
 /// A user of the type that the manager's users have.
@@ -66,10 +67,27 @@ pub(super) fn of_type<U: AuthUser>(user: &dyn AuthUser) -> Result<&U, Error> {
     (user as &dyn Any).downcast_ref().ok_or_else(|| other_type("another type", type_name::<U>()))
 }
 
-fn other_type(users: &'static str, wanted: &'static str) -> Error {
+fn other_type(users: &str, wanted: &str) -> Error {
+    let short = (without_paths(users), without_paths(wanted));
+    // Equal names need their crates. Ours are public one module above.
+    let public = |name: &str| name.replace("::users::user::", "::users::");
+    let (users, wanted) = if short.0 == short.1 { (public(users), public(wanted)) } else { short };
     let message = format!(
         "the users of the session manager are {users}, and not {wanted}: name their type, as in CurrentUser<Account> \
          or user_as::<Account>()"
     );
     Error::new(ErrorKind::Config, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_types_without_private_paths_and_tells_equal_names_apart() {
+        let told = |users, wanted| other_type(users, wanted).to_string();
+        let own = type_name::<super::super::User>();
+        assert!(told(own, "blog::db::Account").contains("are User, and not Account:"));
+        assert!(told("blog::db::User", own).contains("are blog::db::User, and not shared_session::users::User:"));
+    }
 }

@@ -59,8 +59,8 @@ impl Session {
     ///
     /// # Errors
     /// [`ErrorKind::Unauthenticated`] if the session has no signed-in user;
-    /// [`UnauthenticatedReason::of`](super::UnauthenticatedReason::of) gives the reason. Otherwise as
-    /// [`user`](Self::user).
+    /// [`UnauthenticatedReason::of`](super::UnauthenticatedReason::of) gives the reason. [`ErrorKind::Config`] if the
+    /// manager has no users. Otherwise as [`user`](Self::user).
     pub async fn require_user(&self) -> Result<User, Error> {
         self.require_user_as().await
     }

@@ -33,8 +33,9 @@ pub trait AuthUser: Any + Send + Sync {
     /// The primary key, as text, with which [`Users::find`](super::Users::find) finds the user. The session stores it.
     fn id(&self) -> Cow<'_, str>;
 
-    /// The stored password, in one of the formats of [`PasswordHasher`](super::PasswordHasher). A session carries an
-    /// HMAC of it, so a new password ends every session of the user.
+    /// The stored password, in one of the formats of [`PasswordHasher`](super::PasswordHasher): Django's, or a string
+    /// that begins with `$argon2id$` or `$2b$`, as the crates `argon2` and `bcrypt` make them. A session carries an HMAC
+    /// of it, so a new password ends every session of the user.
     ///
     /// For a user without a password return a text that no password matches, such as a random one that begins with `!`,
     /// and change it to end the user's sessions. Never show or log it.

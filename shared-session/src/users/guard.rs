@@ -5,15 +5,19 @@ use crate::{engine::session::Session, error::Error, reply::Rejected};
 /// Decides which users reach the routes behind it. `login_required` and `require` of the adapters use it.
 ///
 /// ```
-/// use shared_session::{ErrorKind, SessionManager, store::MemoryStore, users::Guard};
-///
+/// # #[cfg(feature = "sqlite")]
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
-/// let manager = SessionManager::new(MemoryStore::new());
+/// use shared_session::{ErrorKind, SecretKeys, SessionManager, store::MemoryStore, users::{Guard, SqlUsers}};
+///
+/// # let users = SqlUsers::connect("sqlite::memory:").await?;
+/// # let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+/// let manager = SessionManager::new(MemoryStore::new()).with_users(users, keys);
 /// let anonymous = manager.open(std::iter::empty()).load().await?;
 /// let guard = Guard::login_required().redirect_to("/login");
 /// let refused = guard.check(&anonymous).await.unwrap_err();
 /// assert_eq!(refused.error().kind(), ErrorKind::Unauthenticated);
 /// # Ok(()) }
+/// # #[cfg(not(feature = "sqlite"))] fn main() {}
 /// ```
 #[derive(Clone, Debug)]
 pub struct Guard {
@@ -56,7 +60,7 @@ impl Guard {
     /// # Errors
     /// The response: [`ErrorKind::Unauthenticated`](crate::ErrorKind::Unauthenticated) if the session has no signed-in
     /// user or the sign-in is too old, [`ErrorKind::Forbidden`](crate::ErrorKind::Forbidden) without the permission,
-    /// and the errors of [`Session::user`](crate::Session::user).
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) if the manager has no users, and the errors of [`Session::user`](crate::Session::user).
     pub async fn check(&self, session: &Session) -> Result<(), Rejected> {
         self.passes(session).await.map_err(|error| Rejected::new(error).with_login_page(self.login_page.clone()))
     }

@@ -1,10 +1,12 @@
 //! Password hashes in Django's formats: verifies all of them, writes two.
 
+use std::sync::atomic::AtomicBool;
+
 use subtle::ConstantTimeEq;
 
 use crate::{
     error::{Error, ErrorKind},
-    random,
+    random, stderr,
 };
 
 #[cfg(any(fuzzing, test))]
@@ -33,12 +35,26 @@ pub(super) enum Verdict {
 /// Whether `encoded` is a hash of `password`, and the work that was computed, so that every refusal can be made to cost
 /// the same. Compares in constant time. Takes a tenth of a second or more of one core.
 pub(super) fn verify_as(password: &str, encoded: &str) -> (Option<Scheme>, Verdict) {
-    let Some(stored) = Stored::parse(encoded) else { return (None, Verdict::Unusable) };
+    let Some(stored) = Stored::parse(encoded) else {
+        if !encoded.is_empty() && !encoded.starts_with('!') {
+            warn_of_unknown_format();
+        }
+        return (None, Verdict::Unusable);
+    };
     match stored.scheme.derive(password.as_bytes(), &stored.salt, stored.hash.len()) {
         Some(derived) if bool::from(derived.ct_eq(&stored.hash)) => (Some(stored.scheme), Verdict::Match),
         Some(_) => (Some(stored.scheme), Verdict::Mismatch),
         None => (None, Verdict::Unusable),
     }
+}
+
+fn warn_of_unknown_format() {
+    static WARNED: AtomicBool = AtomicBool::new(false);
+    stderr::warn_once(
+        &WARNED,
+        "a user's stored password has an unknown format, or a cost beyond the limits, so no password matches it: \
+         PasswordHasher lists the formats. A text for \"no password\" begins with !",
+    );
 }
 
 /// The cost of verifying against `encoded`; `None` for a string that no password matches.
@@ -53,8 +69,10 @@ pub(super) fn scheme_of(encoded: &str) -> Option<Scheme> {
 /// [`pbkdf2_sha256`](Self::pbkdf2_sha256), which every Django verifies without further packages.
 ///
 /// Hashes are strings, `algorithm$parameters$salt$hash`, exactly as Django stores them. Every hasher verifies `argon2`,
-/// `pbkdf2_sha256`, `pbkdf2_sha1`, `scrypt`, `bcrypt` and `bcrypt_sha256`, but not `md5`. Any other string matches no
-/// password, such as `!`, which stands for "no password".
+/// `pbkdf2_sha256`, `pbkdf2_sha1`, `scrypt`, `bcrypt` and `bcrypt_sha256`, but not `md5`. It also verifies the strings
+/// that other frameworks store: `$argon2id$` (also `i` and `d`), `$2a$`, `$2b$`, `$2y$`, `$scrypt$` and
+/// `$pbkdf2-sha256$i=`. Any other string matches no password, such as `!`, which stands for "no password"; the first one
+/// that does not begin with `!` is a warning in the log.
 ///
 /// One corrupt row must not stop the process. So a hash whose parameters exceed these limits matches no password
 /// either: 10 million PBKDF2 iterations, 256 MiB of memory, bcrypt cost 16, 4 GiB filled in all passes of argon2.
@@ -142,6 +160,34 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_in_the_format_of_its_own_library_verifies_with_the_same_scheme() {
+        let mut own: Vec<_> = vectors()
+            .into_iter()
+            .filter_map(|(password, encoded)| {
+                let own = encoded.strip_prefix("argon2").map(|phc| phc.to_owned());
+                let own = own.or_else(|| encoded.strip_prefix("bcrypt$").map(str::to_owned))?;
+                assert_eq!(scheme_of(&own), scheme_of(&encoded));
+                Some((password, own))
+            })
+            .collect();
+        assert!(own.len() >= 9 && own.iter().any(|(_, encoded)| encoded.starts_with("$2b$")));
+        // By Python's hashlib.
+        own.extend(
+            [
+                "$2a$06$abcdefghijklmnopqrstuuuaS35oRlX.QC/REzncgRsoFyG588gCS",
+                "$2y$06$abcdefghijklmnopqrstuuuaS35oRlX.QC/REzncgRsoFyG588gCS",
+                "$scrypt$ln=4,r=8,p=1$c2l4dGVlbiBieXRlICRhbA$6slfFavsb59Vfxo9kE6lNN85FpmJTPZ5xjMeW7LHnGQ",
+                "$pbkdf2-sha256$i=1000,l=32$c2l4dGVlbiBieXRlICRhbA$QT+dCwcQRL9GepocoBBvGnMNHn9ua3asucq98PqVJNM",
+            ]
+            .map(|encoded| ("letmein-é".to_owned(), encoded.to_owned())),
+        );
+        for (password, encoded) in own {
+            assert_eq!(verify(&password, &encoded), Verdict::Match, "{encoded}");
+            assert_eq!(verify(&format!("{password}."), &encoded), Verdict::Mismatch, "{encoded}");
+        }
+    }
+
+    #[test]
     fn a_hash_with_one_changed_character_does_not_match() {
         for (password, encoded) in vectors() {
             let mut broken = encoded.into_bytes();
@@ -194,6 +240,13 @@ mod tests {
             format!("pbkdf2_sha256$-1$salt${blank}="),
             "pbkdf2_sha256$1000$salt$".into(),
             format!("pbkdf2_sha256$1000$salt${blank}=$more"),
+            format!("$pbkdf2-sha256$1000$salt${blank}"),
+            format!("$pbkdf2-sha256$i=1000,l=64$c2FsdA${blank64}"),
+            format!("$pbkdf2-sha256$i=4000000000,l=32$c2FsdA${blank}"),
+            format!("$scrypt$ln=30,r=8,p=1$c2FsdA${blank64}"),
+            format!("$scrypt$ln=4,r=8$c2FsdA${blank64}"),
+            format!("$2x$06${}", "A".repeat(53)),
+            format!("$argon2x$v=19$m=8,t=1,p=1$c2FsdHNhbHQ${blank}"),
             format!("scrypt$1073741824$salt$8$1${blank64}=="),
             format!("scrypt$16383$salt$8$1${blank64}=="),
             format!("scrypt$16384$salt$0$1${blank64}=="),
@@ -233,7 +286,7 @@ mod tests {
 
         #[test]
         fn no_string_makes_the_parser_panic(
-            encoded in "(argon2|pbkdf2_sha(256|1)|scrypt|bcrypt(_sha256)?)?[$,=0-9a-zäAmtpv./+!]{0,90}"
+            encoded in "(\\$)?(argon2|2b|pbkdf2_sha(256|1)|scrypt|bcrypt(_sha256)?)?[$,=0-9a-zäAmtpv./+!]{0,90}"
         ) {
             if let Some(stored) = Stored::parse(&encoded) {
                 prop_assert!(stored.scheme.is_affordable());

@@ -23,13 +23,18 @@ impl UnauthenticatedReason {
     /// The reason in `error`, if it has one.
     ///
     /// ```
-    /// # use shared_session::{SecretKeys, SessionManager, store::MemoryStore, users::UnauthenticatedReason};
+    /// # #[cfg(feature = "sqlite")]
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
-    /// # let manager = SessionManager::new(MemoryStore::new());
+    /// # use shared_session::{SecretKeys, SessionManager, store::MemoryStore};
+    /// # use shared_session::users::{SqlUsers, UnauthenticatedReason};
+    /// # let users = SqlUsers::connect("sqlite::memory:").await?;
+    /// # let keys = SecretKeys::new("a secret key of at least thirty-two bytes")?;
+    /// # let manager = SessionManager::new(MemoryStore::new()).with_users(users, keys);
     /// let session = manager.open([]).load().await?;
     /// let error = session.require_user().await.unwrap_err();
     /// assert_eq!(UnauthenticatedReason::of(&error), Some(UnauthenticatedReason::NoCookie));
     /// # Ok(()) }
+    /// # #[cfg(not(feature = "sqlite"))] fn main() {}
     /// ```
     #[must_use]
     pub fn of(error: &Error) -> Option<Self> {

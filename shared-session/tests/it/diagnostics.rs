@@ -12,10 +12,11 @@ use std::{
 
 use http::{Request, Response};
 use shared_session::{
-    Error, LazySession, Rejected, Session, SessionLayer, SessionManager,
+    Ending, Error, ErrorKind, LazySession, Rejected, Session, SessionLayer, SessionManager,
     audit::{AuditEvent, AuditKind},
     cookie::CookieConfig,
     store::MemoryStore,
+    users::{User, Users},
 };
 use tower::{Layer, ServiceExt};
 use tracing::{Event, Level, Subscriber, field};
@@ -137,10 +138,25 @@ async fn a_secure_cookie_over_plain_http_is_a_warning_that_comes_once() {
 
 const CHILD: &str = "SHARED_SESSION_TEST_CHILD";
 
+/// Runs the test `name` again in a process of its own, and returns the standard error of that process. Returns `None`
+/// in that process.
+fn in_child(name: &str) -> Option<String> {
+    if std::env::var_os(CHILD).is_some() {
+        return None;
+    }
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+    Some(String::from_utf8(child.stderr).unwrap())
+}
+
 #[tokio::test]
 async fn without_a_log_a_debug_build_tells_what_is_broken_once() {
     const NAME: &str = "diagnostics::without_a_log_a_debug_build_tells_what_is_broken_once";
-    if std::env::var_os(CHILD).is_some() {
+    let Some(printed) = in_child(NAME) else {
         for _ in 0..2 {
             let status = serve(manager(), Request::new(()), |session| {
                 session.insert("theme", "canary")?;
@@ -149,19 +165,98 @@ async fn without_a_log_a_debug_build_tells_what_is_broken_once() {
             assert_eq!(status.await, 500);
         }
         return;
-    }
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", NAME, "--nocapture"])
-        .env(CHILD, "1")
-        .output()
-        .unwrap();
-    assert!(child.status.success());
-    let told = String::from_utf8(child.stderr).unwrap();
-    assert_eq!(told.matches("shared-session: ").count(), usize::from(cfg!(debug_assertions)), "{told}");
+    };
+    assert_eq!(printed.matches("shared-session: ").count(), usize::from(cfg!(debug_assertions)), "{printed}");
     if cfg!(debug_assertions) {
-        assert!(told.contains(r#"the entry "theme": the stored value cannot be read as u64"#), "{told}");
+        assert!(printed.contains(r#"the entry "theme": the stored value cannot be read as u64"#), "{printed}");
     }
-    assert!(!told.contains("canary") && !told.contains("line 0"), "{told}");
+    assert!(!printed.contains("canary") && !printed.contains("line 0"), "{printed}");
+}
+
+/// Serves twice, through the layers of two managers, the inner one first.
+async fn serve_nested(inner: SessionManager, outer: SessionManager) {
+    for _ in 0..2 {
+        let service = tower::service_fn(async |_: Request<()>| Ok::<_, Infallible>(Response::new(String::new())));
+        let service = SessionLayer::new(inner.clone()).layer(service);
+        SessionLayer::new(outer.clone()).layer(service).oneshot(Request::new(())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_layer_inside_of_one_with_another_manager_is_a_warning_that_comes_once() {
+    let one = manager();
+    let clone = one.clone().with_max_size(1000).on_this_runtime();
+    let other_cookie = manager().with_cookie(CookieConfig::new("admin").build().unwrap());
+    let log = Log::of(async {
+        serve_nested(clone, one.clone()).await;
+        serve_nested(other_cookie, one.clone()).await;
+    });
+    assert_eq!(log.await, [""; 0], "these are meant");
+    let log = Log::of(serve_nested(manager(), one)).await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("WARN") && log[0].contains("make one SessionManager and clone it"), "{log:?}");
+}
+
+#[tokio::test]
+async fn the_line_of_a_failed_request_has_its_path_and_not_its_query() {
+    let log = Log::of(async {
+        let request = Request::get("/cart/7%0a?token=canary").body(()).unwrap();
+        assert_eq!(serve(manager(), request, |session| session.insert("a", &f64::NAN)).await, 500);
+    });
+    let log = log.await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains(r#"path="/cart/7%0a""#) && !log[0].contains("canary"), "{log:?}");
+}
+
+#[tokio::test]
+async fn an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_cure() {
+    const NAME: &str = "diagnostics::an_edit_after_the_response_is_a_warning_that_comes_once_and_names_the_cure";
+    if in_child(NAME).is_some() {
+        return;
+    }
+    let log = Log::of(async {
+        let manager = manager();
+        let request = manager.open([]);
+        let session = request.load().await.unwrap();
+        drop(manager.close(&request, Ending::Completed));
+        assert!(format!("{session:?}").contains("None"), "only an edit is lost");
+        for _ in 0..2 {
+            let error = session.insert("a", &1).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Closed);
+            assert!(error.to_string().ends_with("needs a reopened session: see Session::reopen"), "{error}");
+        }
+        assert!(session.commit().await.is_err() && request.load().await.is_err());
+    });
+    let log = log.await;
+    assert_eq!(log.len(), 1, "{log:?}");
+    assert!(log[0].contains("WARN") && log[0].contains("Session::reopen"), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_stored_password_of_an_unknown_format_is_a_warning_without_the_password() {
+    const NAME: &str = "diagnostics::a_stored_password_of_an_unknown_format_is_a_warning_without_the_password";
+    struct OneUser(&'static str);
+    impl Users for OneUser {
+        type User = User;
+        async fn find(&self, _: &str) -> Result<Option<User>, Error> {
+            Ok(Some(User::new("1", "ann").with_encoded_password(self.0)))
+        }
+        async fn find_by_name(&self, name: &str) -> Result<Option<User>, Error> {
+            self.find(name).await
+        }
+    }
+    if let Some(printed) = in_child(NAME) {
+        let printed = printed.lines().filter(|line| line.starts_with("shared-session: ")).collect::<Vec<_>>();
+        assert_eq!(printed.len(), usize::from(cfg!(debug_assertions)), "{printed:?}");
+        assert!(printed.iter().all(|line| line.contains("PasswordHasher") && !line.contains("canary")), "{printed:?}");
+        return;
+    }
+    for known in ["", "!canary", "$2b$04$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"] {
+        assert!(OneUser(known).verify("ann", "right").await.unwrap().is_none());
+    }
+    for _ in 0..2 {
+        assert!(OneUser("md5$canary").verify("ann", "right").await.unwrap().is_none());
+    }
 }
 
 #[tokio::test]

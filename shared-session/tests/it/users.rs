@@ -2,6 +2,8 @@
 
 use shared_session::{
     ErrorKind,
+    django::DjangoDbStore,
+    store::{SessionStore as _, SqlStore},
     users::{NewUser, PasswordHasher, SqlUsers, User, Users},
 };
 use sqlx::{AssertSqlSafe, PgPool, SqlitePool};
@@ -125,6 +127,24 @@ async fn a_database_that_does_not_answer_is_an_error_and_never_an_absent_user() 
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let refused = SqlUsers::connect(&format!("postgres://postgres@127.0.0.1:{port}/postgres")).await;
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn missing_tables_are_told_with_the_call_that_creates_them() {
+    for database in [Database::sqlite(), Database::postgres().await] {
+        let error = database.connect().await.find("1").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Database);
+        assert!(error.to_string().ends_with(": call `SqlUsers::migrate`"), "{error}");
+
+        let store = SqlStore::connect(&database.url()).await.unwrap();
+        for error in [store.load("key").await.unwrap_err(), store.index_list("index").await.unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::Database);
+            assert!(error.to_string().ends_with(": call `SqlStore::migrate`"), "{error}");
+        }
+        let django = DjangoDbStore::connect(&database.url()).await.unwrap();
+        let error = django.load("key").await.unwrap_err();
+        assert!(error.to_string().ends_with(": run manage.py migrate"), "{error}");
+    }
 }
 
 #[tokio::test]

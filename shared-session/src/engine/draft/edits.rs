@@ -10,6 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     error::{Error, ErrorKind},
     record::entries::{Changes, Entries, Json},
+    type_name,
 };
 
 /// One step of an `update`: from the current value to the next.
@@ -198,7 +199,7 @@ where
             return Ok(Some((stored.clone(), typed)));
         }
         if stored.may_change_when_read() && !read.is_some_and(|read| stored.survives_as(&read)) {
-            let name = std::any::type_name::<T>();
+            let name = type_name::short::<T>();
             return Err(Error::new(
                 ErrorKind::Value,
                 format!("the stored value contains data that {name} cannot hold; use insert instead of update"),

@@ -83,7 +83,7 @@ impl SessionManager {
         });
         if presented == Presented::Conflicting {
             core.stats.conflicting_cookies.add_one();
-            warn_of_conflict();
+            warn_of_conflict(core.cookie.name());
         }
         let (sent, header) = (presented.sent(), header.into());
         let carrier = Carrier::of(authorization, sent);
@@ -100,11 +100,15 @@ impl SessionManager {
     }
 }
 
-fn warn_of_conflict() {
+fn warn_of_conflict(cookie: &str) {
     static LIMIT: LogLimit = LogLimit::new();
     if tracing::enabled!(tracing::Level::WARN)
         && let Some(left_out) = LIMIT.line()
     {
-        tracing::warn!(left_out, "a request carries several different session cookies; it is treated as anonymous");
+        tracing::warn!(
+            cookie,
+            left_out,
+            "a request carries several different session cookies; it is treated as anonymous"
+        );
     }
 }

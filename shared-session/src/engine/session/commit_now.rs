@@ -10,7 +10,7 @@ use crate::{
         outcome::CookieAction,
         plan::decide,
         request::{Committed, RequestState, State, commit::finished, no_cookie, read_only},
-        session::Session,
+        session::{Session, open},
         write::written::Written,
     },
     error::{Error, ErrorKind},
@@ -66,7 +66,7 @@ impl Session {
     fn begin(&self) -> Result<Option<Committed>, Error> {
         let inner = &self.0;
         let mut shared = inner.shared();
-        let draft = &shared.state.open()?.draft;
+        let draft = &open(&mut shared.state)?.draft;
         if inner.read_only {
             return if draft.is_edited() { Err(read_only()) } else { Ok(None) };
         }

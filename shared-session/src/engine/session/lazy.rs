@@ -1,6 +1,9 @@
 //! A request's session before it is loaded.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -16,6 +19,7 @@ use crate::{
     },
     error::Error,
     reply::{Failure, Rejected, Reply},
+    stderr,
     store::StoreTime,
 };
 
@@ -68,7 +72,9 @@ impl LazySession {
                 Ok::<_, Error>(())
             })
             .await?;
-        self.0.with(|_| Ok(Session(Arc::clone(&self.0))))
+        let session = Session(Arc::clone(&self.0));
+        session.with(|_| Ok(()))?;
+        Ok(session)
     }
 
     /// A new handle to the session with which this request ends: for code that outlives the request, such as
@@ -141,6 +147,21 @@ impl LazySession {
         header: impl Fn(&'static str) -> Option<&'a [u8]>,
     ) -> Transport {
         if self.asks_for_transport() { Transport::told_by(scheme, host, header) } else { Transport::Unknown }
+    }
+
+    /// Warns, once per process, if `outer`, which this session replaces in its request, is the session of another
+    /// manager under the same cookie. For adapters.
+    pub fn replaces(&self, outer: &Self) {
+        static WARNED: AtomicBool = AtomicBool::new(false);
+        let (inner, outer) = (&self.0.core, &outer.0.core);
+        // Clones of a manager share its counters, whatever was changed since.
+        if !Arc::ptr_eq(&inner.stats, &outer.stats) && inner.cookie.name() == outer.cookie.name() {
+            stderr::warn_once(
+                &WARNED,
+                "a session layer is inside of one with another manager, and its session replaces the outer one, so code \
+                 between them and code inside of both see different sessions: make one SessionManager and clone it",
+            );
+        }
     }
 
     pub(crate) fn asks_for_transport(&self) -> bool {

@@ -2,7 +2,11 @@
 
 pub(crate) mod compare;
 use crate::{
-    engine::{draft::Loaded, session::Session},
+    engine::{
+        draft::Loaded,
+        request::State,
+        session::{Session, open},
+    },
     error::Error,
 };
 
@@ -52,6 +56,9 @@ pub enum SessionStatus {
     Expired,
     /// The store or the user database does not answer, or the record cannot be read. The state is unknown: ask again.
     Unknown(Error),
+    /// This handle of the session is no longer usable, so it never learns the state: it is not
+    /// [reopened](crate::Session::reopen) and its response was decided, or its own commit failed.
+    Closed,
 }
 
 impl SessionStatus {
@@ -64,10 +71,10 @@ impl SessionStatus {
 }
 
 impl Session {
-    /// Checks whether the session is still valid as loaded: for loops of server-sent events and WebSockets, each minute
-    /// or before each event. Reads the store, past a near cache: one round trip, and one SELECT if a user is signed in
-    /// and the manager [has users](crate::SessionManager). It extends no lifetime and changes nothing, not even the
-    /// loaded values.
+    /// Checks whether a [reopened](crate::Session::reopen) session is still valid as loaded: for loops of
+    /// server-sent events and WebSockets, each minute or before each event. Reads the store, past a near cache: one
+    /// round trip, and one SELECT if a user is signed in and the manager [has users](crate::SessionManager). It extends
+    /// no lifetime and changes nothing, not even the loaded values.
     ///
     /// Here a new cookie for the same user does not count as a sign-out, unlike for a request that sends the old
     /// cookie.
@@ -90,9 +97,9 @@ impl Session {
     /// }
     /// ```
     pub async fn status(&self) -> SessionStatus {
-        let base = match self.0.with(|open| Ok(open.draft.base.clone())) {
+        let base = match self.base() {
             Ok(base) => base,
-            Err(error) => return SessionStatus::Unknown(error),
+            Err(status) => return status,
         };
         match base {
             Loaded::Record(token, record) => {
@@ -100,6 +107,17 @@ impl Session {
             }
             Loaded::Nothing { .. } | Loaded::Rotated(..) => SessionStatus::Anonymous,
             Loaded::Unreadable(..) => SessionStatus::Unknown(crate::error::ErrorKind::Unreadable.into()),
+        }
+    }
+
+    /// The session as loaded, or the status of a handle that does not hold it.
+    fn base(&self) -> Result<Loaded, SessionStatus> {
+        let state = &mut self.0.shared().state;
+        let is_committing = matches!(state, State::Committing(_));
+        match open(state) {
+            Ok(open) => Ok(open.draft.base.clone()),
+            Err(error) if is_committing => Err(SessionStatus::Unknown(error)),
+            Err(_) => Err(SessionStatus::Closed),
         }
     }
 }

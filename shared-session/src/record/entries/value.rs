@@ -11,7 +11,10 @@ use super::{
     finite::{self, Finite},
     number,
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    type_name,
+};
 
 /// One value, decoded on demand: JSON text, or a value of another language that JSON does not have.
 #[derive(Clone)]
@@ -68,7 +71,7 @@ impl Json {
     /// NaN and infinities are errors, because JSON does not have them.
     pub(crate) fn encode<T: Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
         serde_json::to_vec(&Finite(value)).map(|text| Self::from_text(text.into())).map_err(|source| {
-            let (name, reason) = (std::any::type_name::<T>(), not_encoded(&source));
+            let (name, reason) = (type_name::short::<T>(), not_encoded(&source));
             Error::new(ErrorKind::Value, format!("a value of the type {name} cannot be stored: {reason}"))
                 .with_source(without_value(&source))
         })
@@ -80,7 +83,7 @@ impl Json {
             Repr::Foreign(value) => serde_json::from_slice(&value.view()?),
         };
         decoded.map_err(|source| {
-            let name = std::any::type_name::<T>();
+            let name = type_name::short::<T>();
             Error::new(ErrorKind::Value, format!("the stored value cannot be read as {name}"))
                 .with_source(without_value(&source))
         })
@@ -145,13 +148,19 @@ fn not_encoded(error: &serde_json::Error) -> &'static str {
     }
 }
 
-/// The message without the value: serde's messages quote it, and logs must not.
+/// The message without the value: serde's messages quote it, and logs must not. Only the name of a missing field passes,
+/// because it comes from the program.
 fn without_value(error: &serde_json::Error) -> String {
-    match error.line() {
-        // The error does not come from parsing text.
-        0 => format!("{:?} error", error.classify()),
-        line => format!("{:?} error at line {line} column {}", error.classify(), error.column()),
+    match missing_field(&error.to_string()) {
+        Some(name) => format!("missing field `{name}`: a new field needs #[serde(default)]"),
+        None => format!("{:?} error", error.classify()),
     }
+}
+
+fn missing_field(message: &str) -> Option<&str> {
+    let (name, rest) = message.strip_prefix("missing field `")?.split_once('`')?;
+    let is_name = name.len() <= 64 && name.chars().all(|c| c.is_alphanumeric() || "_-".contains(c));
+    (is_name && (rest.is_empty() || rest.starts_with(" at line "))).then_some(name)
 }
 
 impl fmt::Debug for Json {
@@ -174,5 +183,34 @@ mod tests {
     fn errors_do_not_quote_the_value() {
         let error = Json::encode("hunter2").unwrap().decode::<u64>().unwrap_err();
         assert!(!format!("{error:?} {error}").contains("hunter2"));
+    }
+
+    #[test]
+    fn an_error_names_a_missing_field_and_its_cure_and_nothing_else_that_serde_says() {
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "never read")]
+        struct Cart {
+            items: Vec<Item>,
+        }
+        #[derive(Debug, serde::Deserialize)]
+        #[expect(dead_code, reason = "never read")]
+        enum Item {
+            Bought { gift_wrap: bool },
+        }
+        let read = |text: &'static str| {
+            let error = Json::from_text(text.into()).decode::<Cart>().unwrap_err();
+            assert_eq!(error.to_string(), "the stored value cannot be read as Cart");
+            std::error::Error::source(&error).unwrap().to_string()
+        };
+        let cure = "a new field needs #[serde(default)]";
+        assert_eq!(read("{}"), format!("missing field `items`: {cure}"));
+        assert_eq!(read(r#"{"items": [{"Bought": {}}]}"#), format!("missing field `gift_wrap`: {cure}"));
+        for quoted in ["missing field `hunter2`", "hunter2"] {
+            let value = Json::encode(&serde_json::json!({"items": [{quoted: {}}]})).unwrap();
+            let error = value.decode::<Cart>().unwrap_err();
+            assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "Data error");
+        }
+        assert_eq!(missing_field("missing field `a b`"), None);
+        assert_eq!(missing_field("missing field `a` in hunter2"), None);
     }
 }

@@ -78,6 +78,9 @@ pub(super) fn cannot_connect(error: DriverError) -> Error {
     match explain(&error) {
         Some(message) => Error::new(kind, message),
         None if kind == ErrorKind::Config => Error::new(kind, "the PostgreSQL URL is not valid").with_source(error),
+        None if matches!(error, DriverError::PoolTimedOut) => {
+            Error::new(kind, "PostgreSQL cannot be reached: it accepted no connection in time")
+        }
         None => Error::new(kind, "PostgreSQL cannot be reached").with_source(error),
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{
     error::{Error, ErrorKind},
-    sql::{error as sql_error, error::sqlite_code},
+    sql::error::{self as sql_error, is_missing_table, sqlite_code},
 };
 
 /// The reason for a failed operation, and whether the database may have applied it.
@@ -71,6 +71,13 @@ pub(crate) fn from_driver(error: sqlx::Error) -> Error {
             "the session database holds a value of the wrong kind"
         }
         sqlx::Error::Configuration(_) => "the session database's URL is not valid",
+        sqlx::Error::Database(error) if is_missing_table(&**error) => {
+            if error.message().contains("shared_session") {
+                "the session database has no tables for sessions: call `SqlStore::migrate`"
+            } else {
+                "the session database has no table for sessions: run manage.py migrate"
+            }
+        }
         sqlx::Error::Database(_) => "the session database refused",
         sqlx::Error::PoolTimedOut => "no connection to the session database became free",
         _ => "the session database did not answer",

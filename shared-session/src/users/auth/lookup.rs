@@ -1,7 +1,10 @@
 //! The signed-in user: the marks in the session, and the row that confirms them.
 
 use crate::{
-    engine::{draft::Loaded, session::Session},
+    engine::{
+        draft::Loaded,
+        session::{self, Session},
+    },
     error::Error,
     record::Identity,
     users::{
@@ -37,6 +40,7 @@ impl Session {
 
     /// The signed-in user, of any type, or the reason for its absence.
     pub(in crate::users) async fn signed_in(&self) -> Result<AnyUser, Error> {
+        self.auth().map_err(|error| self.failed(error))?;
         if let Some(user) = self.any_user().await? {
             return Ok(user);
         }
@@ -57,7 +61,7 @@ impl Session {
 
     /// The signed-in user, looked up once per request.
     pub(super) async fn any_user(&self) -> Result<Option<AnyUser>, Error> {
-        let known = self.0.with(|open| Ok(open.user.as_ref().and_then(|user| user.downcast_ref().cloned())))?;
+        let known = self.with(|open| Ok(open.user.as_ref().and_then(|user| user.downcast_ref().cloned())))?;
         if let Some(user) = known {
             return Ok(user);
         }
@@ -71,7 +75,7 @@ impl Session {
         let base = {
             let mut shared = self.0.shared();
             let may_be_kept = shared.user_cache.may_answer;
-            let open = shared.state.open()?;
+            let open = session::open(&mut shared.state)?;
             // Another task may have bypassed the cache meanwhile.
             if may_be_kept || !is_kept {
                 open.user = Some(Box::new(user.clone()));
@@ -103,7 +107,7 @@ impl Session {
             self.renew(held);
             return Ok(Some(user));
         }
-        let base = self.0.with(|open| Ok(open.draft.base.clone()))?;
+        let base = self.with(|open| Ok(open.draft.base.clone()))?;
         let newer = self.0.core.reload(&base).await?;
         let held = match &newer {
             Loaded::Record(_, record) => record.head.user.as_ref().map_or(Held::No, |now| auth.check(now, &*user)),
@@ -115,7 +119,7 @@ impl Session {
             }
             return Ok(None);
         }
-        self.0.with(|open| {
+        self.with(|open| {
             // The results of earlier edits belong to the version that was loaded. Their commit meets the newer one, and
             // replays them.
             if !open.draft.is_edited() {

@@ -17,7 +17,7 @@ pub fn encoded_password(bytes: &[u8]) {
         return;
     };
     assert!(stored.scheme.is_affordable() && !stored.salt.is_empty() && !stored.hash.is_empty());
-    let salt = std::str::from_utf8(&stored.salt).ok();
+    let salt = std::str::from_utf8(&stored.salt).ok().filter(|salt| !salt.contains('$'));
     if let Some(encoded) = salt.and_then(|salt| stored.scheme.encode(salt, &stored.hash)) {
         let is_same =
             |again: Stored| again.scheme == stored.scheme && again.salt == stored.salt && again.hash == stored.hash;
@@ -49,6 +49,9 @@ mod tests {
             &format!("scrypt$2$salt$1$1${}==", "A".repeat(86)),
             &format!("bcrypt$$2b$04${}", "A".repeat(53)),
             &format!("argon2$argon2id$v=19$m=8,t=1,p=1$c2l4dGVlbiBieXRlcyBvaw${hash}"),
+            &format!("$pbkdf2-sha256$i=2,l=32$c2l4dGVlbiBieXRlICRhbA${hash}"),
+            &format!("$scrypt$ln=1,r=1,p=1$c2l4dGVlbiBieXRlICRhbA${hash}"),
+            &format!("$2y$04${}", "A".repeat(53)),
             &format!("argon2$argon2i$m=8,t=1,p=1$c2l4dGVlbiBieXRlcyBvaw${hash}"),
         ] {
             encoded_password(encoded.as_bytes());

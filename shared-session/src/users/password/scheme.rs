@@ -63,11 +63,12 @@ impl Stored {
         }
         let (algorithm, rest) = encoded.split_once('$')?;
         let stored = match algorithm {
+            "" => Self::standard(rest),
             "pbkdf2_sha256" => Self::pbkdf2(rest, SHA256_LEN, |iterations| Scheme::Pbkdf2Sha256 { iterations }),
             "pbkdf2_sha1" => Self::pbkdf2(rest, SHA1_LEN, |iterations| Scheme::Pbkdf2Sha1 { iterations }),
             "scrypt" => Self::scrypt(rest),
-            "bcrypt" => Self::bcrypt(rest, false),
-            "bcrypt_sha256" => Self::bcrypt(rest, true),
+            "bcrypt" => Self::bcrypt(rest.strip_prefix('$')?, false),
+            "bcrypt_sha256" => Self::bcrypt(rest.strip_prefix('$')?, true),
             "argon2" => Self::argon2(rest),
             _ => None,
         }?;
@@ -89,9 +90,37 @@ impl Stored {
         Some(Self { scheme, salt: salt.into(), hash })
     }
 
-    /// `$2b$12$` and 22 characters of salt, 31 of hash.
+    /// The strings of other frameworks, without their first `$`: PHC strings, and bcrypt's own format. Django puts a name
+    /// before those of argon2 and bcrypt, and has formats of its own for the others.
+    fn standard(rest: &str) -> Option<Self> {
+        match rest.split_once('$')? {
+            ("scrypt", rest) => {
+                let [costs, salt, hash] = fields(rest)?;
+                let (log_n, costs) = costs.strip_prefix("ln=")?.split_once(",r=")?;
+                let (block, lanes) = costs.split_once(",p=")?;
+                let (log_n, block, lanes) = (log_n.parse().ok()?, block.parse().ok()?, lanes.parse().ok()?);
+                Self::phc(Scheme::Scrypt { log_n, block, lanes }, salt, hash)
+            }
+            ("pbkdf2-sha256", rest) => {
+                let [costs, salt, hash] = fields(rest)?;
+                let iterations = costs.strip_prefix("i=")?.strip_suffix(",l=32")?.parse().ok()?;
+                Self::phc(Scheme::Pbkdf2Sha256 { iterations }, salt, hash)
+                    .filter(|stored| stored.hash.len() == SHA256_LEN)
+            }
+            ("2a" | "2b" | "2y", _) => Self::bcrypt(rest, false),
+            _ => Self::argon2(rest),
+        }
+    }
+
+    fn phc(scheme: Scheme, salt: &str, hash: &str) -> Option<Self> {
+        let salt = STANDARD_NO_PAD.decode(salt).ok()?;
+        let hash = STANDARD_NO_PAD.decode(hash).ok().filter(|hash| (16..=64).contains(&hash.len()))?;
+        Some(Self { scheme, salt, hash })
+    }
+
+    /// `2b$12$` and 22 characters of salt, 31 of hash.
     fn bcrypt(rest: &str, digest_first: bool) -> Option<Self> {
-        let ["", "2a" | "2b" | "2y", cost, salt_and_hash] = fields(rest)? else { return None };
+        let ["2a" | "2b" | "2y", cost, salt_and_hash] = fields(rest)? else { return None };
         let (salt, hash) = salt_and_hash.split_at_checked(22)?;
         let salt = BCRYPT_BASE64.decode(salt).ok().filter(|salt| salt.len() == BCRYPT_SALT_LEN)?;
         let hash = BCRYPT_BASE64.decode(hash).ok().filter(|hash| hash.len() == BCRYPT_LEN)?;
@@ -117,9 +146,7 @@ impl Stored {
             passes: passes.parse().ok()?,
             lanes: lanes.parse().ok()?,
         };
-        let salt = STANDARD_NO_PAD.decode(salt).ok()?;
-        let hash = STANDARD_NO_PAD.decode(hash).ok().filter(|hash| (16..=64).contains(&hash.len()))?;
-        Some(Self { scheme, salt, hash })
+        Self::phc(scheme, salt, hash)
     }
 }
 

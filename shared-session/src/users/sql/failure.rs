@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     error::{Error, ErrorKind},
-    sql::error as sql_error,
+    sql::error::{self as sql_error, is_missing_table},
 };
 
 /// The time limit of one statement, including the wait for a connection or for SQLite's write lock.
@@ -33,7 +33,8 @@ pub(super) fn failed(error: sqlx::Error) -> Error {
             let code = error.code().unwrap_or_default();
             let quotes_values = code.starts_with("22") || code.starts_with("23") || error.constraint().is_some();
             let what = if quotes_values { "the data" } else { error.message() };
-            Error::new(kind, format!("the user database refused: {what} (code {code})"))
+            let cure = if is_missing_table(&*error) { ": call `SqlUsers::migrate`" } else { "" };
+            Error::new(kind, format!("the user database refused: {what} (code {code}){cure}"))
         }
         error => {
             let message = match kind {

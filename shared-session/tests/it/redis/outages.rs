@@ -299,13 +299,21 @@ async fn the_reason_why_there_is_no_connection_is_told() {
     for (url, why) in [
         (format!("redis://{host}"), "it needs a password"),
         (format!("redis://:hunter3@{host}"), "wrong user name or password"),
-        ("redis://127.0.0.1:1".to_owned(), "nothing listens"),
-        ("unix:///nowhere/redis.sock".to_owned(), "nothing listens"),
+        ("redis://:hunter2@127.0.0.1:1".to_owned(), "nothing listens at 127.0.0.1:1"),
+        ("unix:///nowhere/redis.sock".to_owned(), "nothing listens at /nowhere/redis.sock"),
     ] {
         let error = RedisStore::connect(&url).await.unwrap_err();
         assert_unavailable(&error);
-        assert!(error.to_string().contains(why), "{error}");
+        assert!(error.to_string().contains(why) && !error.to_string().contains("hunter"), "{error}");
     }
+    let error = RedisStore::connect(&format!("redis://:hunter2@{host}/99")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("no database of the number"), "{error}");
+    let (silent, _) = greeting(b"").await;
+    let hurried = RedisConfig::new().with_connect_timeout(Duration::from_millis(100));
+    let error = RedisStore::connect_with(&silent, &hurried).await.unwrap_err();
+    assert_unavailable(&error);
+    assert!(error.to_string().contains("no answer came in time"), "{error}");
     let connected = RedisStore::connect(&format!("redis://:hunter2@{host}/1")).await.unwrap();
     connected.time().await.unwrap();
 

@@ -215,6 +215,7 @@ async fn spans_tell_the_outcome_of_a_session_and_not_its_content() {
         "store.create",
         "store.delete",
         "several different session cookies",
+        "cookie=sid",
         "event=sign-in user=1",
         "event=rotation user=1",
         "event=sign-out user=1",

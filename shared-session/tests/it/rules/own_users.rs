@@ -14,6 +14,16 @@ use shared_session::{
 
 use super::{Browser, Fleet, current_user::KEY, kind};
 
+/// Without users nobody can ever sign in, which no visitor can mend.
+#[tokio::test]
+async fn a_guard_without_users_is_a_configuration_error_for_every_visitor() {
+    let fleet = Fleet::new();
+    let session = fleet.request(&Browser::default()).load().await.unwrap();
+    let refused = Guard::login_required().redirect_to("/login").check(&session).await.unwrap_err();
+    assert_eq!(refused.error().kind(), ErrorKind::Config);
+    assert!(refused.error().to_string().contains("with_users"), "{}", refused.error());
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Account {
     pub(super) number: u32,
@@ -219,7 +229,7 @@ async fn users_of_another_type_are_an_error_that_names_both_and_never_an_anonymo
     let is_told = |error: Error| {
         assert_eq!(error.kind(), ErrorKind::Config);
         let text = error.to_string();
-        assert!(text.contains("::Account,") && text.contains("::User:"), "{text}");
+        assert!(text.contains("are Account, and not User:"), "{text}");
     };
     for browser in [&browser, &Browser::default()] {
         let handle = fleet.request(browser);

@@ -311,6 +311,24 @@ async fn a_connection_is_told_what_became_of_its_session() {
     }
 }
 
+/// A loop that asks again after `Unknown` would never end.
+#[tokio::test]
+async fn a_handle_that_can_never_tell_is_closed_and_not_unknown() {
+    let fleet = Fleet::new();
+    let (browser, live) = connected(&fleet).await;
+    let request = fleet.request(&browser);
+    let kept = request.load().await.unwrap();
+    assert!(kept.status().await.is_valid());
+    drop(fleet.manager.close(&request, Ending::Completed));
+    assert!(matches!(kept.status().await, SessionStatus::Closed));
+
+    live.insert("a", &1).unwrap();
+    fleet.faults().set_down(true);
+    live.commit().await.unwrap_err();
+    fleet.faults().set_down(false);
+    assert!(matches!(live.status().await, SessionStatus::Closed), "its own commit failed");
+}
+
 /// A store may keep a record slightly longer than its session lives.
 #[tokio::test]
 async fn a_connection_is_told_that_the_time_is_over_whatever_the_store_still_has() {

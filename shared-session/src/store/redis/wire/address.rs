@@ -1,6 +1,6 @@
 //! A parsed Redis URL.
 
-use std::path::PathBuf;
+use std::{fmt, path::PathBuf};
 
 use redis::{ConnectionAddr, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo};
 
@@ -23,6 +23,16 @@ const BAD_QUERY: &str = "the query of a redis+sentinel:// URL is the login to th
 pub(crate) enum Address {
     Tcp(String, u16),
     Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// The servers, and the login.

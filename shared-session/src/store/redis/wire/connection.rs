@@ -127,7 +127,7 @@ impl Connection {
             #[cfg(feature = "deadpool")]
             Route::Pool(pool) => self::pool::checkout(pool, deadline).await.map(drop),
         };
-        proved.map_err(|failure| failure.into_error(Effect::Read))
+        proved.map_err(CallFailure::into_first_error)
     }
 
     /// The features of the server.

@@ -22,7 +22,7 @@ use crate::store::redis::wire::{
     call_limit::CallLimit,
     capabilities::Capabilities,
     driver::Calls,
-    failure::Unsent,
+    failure::{NO_ANSWER, Unsent},
     greeting::Overheard,
     link::{Lane, Link},
     reconnect::Reconnecting,
@@ -67,7 +67,8 @@ impl Dialer {
     pub(crate) async fn dial(&self, address: &Address) -> Result<Link, Unsent> {
         let link = timeout(self.timeout, self.dial_patiently(address))
             .await
-            .unwrap_or_else(|_| Err(Unsent::timeout("Redis did not accept a connection in time")))
+            .unwrap_or_else(|_| Err(Unsent::timeout(NO_ANSWER)))
+            .map_err(|unsent| unsent.at(address))
             .inspect_err(|_| crate::metrics::REDIS_CONNECTS_ERROR.add_one())?;
         crate::metrics::REDIS_CONNECTS_OK.add_one();
         tracing::debug!("connected to Redis");

@@ -4,7 +4,7 @@ use std::{borrow::Cow, io};
 
 use redis::{ErrorKind as RedisErrorKind, RedisError, ServerError};
 
-use super::slots::Redirect;
+use super::{address::Address, slots::Redirect};
 use crate::error::{Error, ErrorKind};
 
 /// Whether a command that may have run can be sent again.
@@ -34,6 +34,12 @@ const ANSWERS: &[(&str, &str)] = &[
     ("ASK", "this Redis is a node of a cluster: write redis+cluster://host:port,host:port"),
 ];
 
+/// The server's text for a database number beyond its own `databases`.
+const NO_SUCH_DATABASE: &str = "DB index is out of range";
+
+/// The server, or the way to it, is down.
+pub(crate) const NO_ANSWER: &str = "Redis cannot be reached: no answer came in time";
+
 /// The reason why a command has no usable reply.
 #[derive(Debug)]
 pub(crate) enum CallFailure {
@@ -58,16 +64,26 @@ pub(crate) struct Unsent {
     source: Option<RedisError>,
     refused: bool,
     timeout: bool,
+    /// The URL is wrong, according to the server.
+    config: bool,
 }
 
 impl Unsent {
     pub(crate) fn new(message: &'static str) -> Self {
-        Self { message: message.into(), source: None, refused: false, timeout: false }
+        Self { message: message.into(), source: None, refused: false, timeout: false, config: false }
     }
 
     /// A time-out.
     pub(crate) fn timeout(message: &'static str) -> Self {
         Self { timeout: true, ..Self::new(message) }
+    }
+
+    /// The same with the server's address, if nothing listens there.
+    pub(crate) fn at(self, address: &Address) -> Self {
+        if !self.refused {
+            return self;
+        }
+        Self { message: format!("Redis cannot be reached: nothing listens at {address}").into(), ..self }
     }
 
     /// The same from a Sentinel, so that operators do not look for the fault at the servers that hold the data.
@@ -91,18 +107,20 @@ impl Unsent {
 impl From<RedisError> for Unsent {
     fn from(error: RedisError) -> Self {
         if let Some(code) = error.code() {
-            let answer = Answer::new(code, error.detail().unwrap_or_default());
-            return Self { message: answer.message, ..Self::new("") };
+            let detail = error.detail().unwrap_or_default();
+            let config = detail.starts_with(NO_SUCH_DATABASE);
+            return Self { message: Answer::new(code, detail).message, config, ..Self::new("") };
         }
         let refused = error.is_connection_refusal();
         let message = match error.kind() {
             _ if refused => "Redis cannot be reached: nothing listens at its address",
+            _ if error.is_timeout() => NO_ANSWER,
             RedisErrorKind::AuthenticationFailed => "Redis refuses the login: wrong user name or password",
             _ => "Redis cannot be reached",
         };
         // Only I/O errors contain nothing but the text of the operating system.
         let source = error.is_io_error().then_some(error);
-        Self { message: message.into(), source, refused, timeout: false }
+        Self { source, refused, ..Self::new(message) }
     }
 }
 
@@ -141,7 +159,7 @@ impl Answer {
             _ if detail.starts_with("unknown command") => {
                 (code.to_owned(), "Redis does not know a command that sessions need: renamed or disabled".into())
             }
-            _ if detail.starts_with("DB index is out of range") => {
+            _ if detail.starts_with(NO_SUCH_DATABASE) => {
                 (code.to_owned(), "Redis has no database of the number in the URL".into())
             }
             _ => {
@@ -210,6 +228,14 @@ impl CallFailure {
             Self::Unsent(_) | Self::Lost(_) | Self::TimedOut => true,
             Self::Answered(answer) => ["CLUSTERDOWN", "READONLY", "LOADING"].iter().any(|code| answer.is(code)),
             Self::Unexpected | Self::Unreplicated(_) => false,
+        }
+    }
+
+    /// The error to return where the store is made.
+    pub(crate) fn into_first_error(self) -> Error {
+        match self {
+            Self::Unsent(Unsent { message, config: true, .. }) => Error::new(ErrorKind::Config, message),
+            failure => failure.into_error(Effect::Read),
         }
     }
 

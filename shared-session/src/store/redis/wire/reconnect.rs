@@ -19,7 +19,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use super::failure::{CallFailure, Unsent};
+use super::failure::{CallFailure, NO_ANSWER, Unsent};
 
 /// The pause before the next attempt after Redis has refused one.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -99,7 +99,7 @@ impl<T: Send + Sync + 'static> Reconnecting<T> {
                 Current::Making(attempt) => attempt,
             };
             match timeout_at(deadline, attempt.wait_for(|state| !matches!(state, State::Making))).await {
-                Err(_) => return Err(CallFailure::Unsent(Unsent::new("Redis did not accept a connection in time"))),
+                Err(_) => return Err(CallFailure::Unsent(Unsent::new(NO_ANSWER))),
                 Ok(Err(_)) => {}
                 Ok(Ok(state)) => match &*state {
                     State::Made(made) => return Ok(made.clone()),
