@@ -79,7 +79,7 @@ async fn kept(url: &str) -> (f64, f64) {
 /// How many bytes the process grows for each session that it reads. Another process began the sessions, so this one has
 /// not cached them.
 async fn grown(contender: Contender, url: &str) -> f64 {
-    let (other, service) = (Service::start(Contender::OursOnAxum, url), Service::start(contender, url));
+    let (other, service) = (Service::start(contender, url), Service::start(contender, url));
     let mut begun = visitors(other.port, 1, SMALL).await.unwrap_or_else(|why| panic!("{why}")).remove(0);
     let mut reading = Visitor::connect(service.port).await.unwrap();
     // Fills the buffers and tables that every process has.
