@@ -180,13 +180,13 @@ mod guard;
 pub(crate) mod login_options;
 mod manage;
 pub(crate) mod password;
+mod password_work;
 mod require_fresh;
 mod safe_next;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 mod unauthenticated;
 mod user;
-mod verify_password;
 
 pub use auth_user::{AsUser, AuthUser};
 pub use cache::UserCache;
@@ -249,7 +249,7 @@ pub trait Users: Send + Sync + 'static {
     fn verify(&self, name: &str, password: &str) -> impl Future<Output = Result<Option<Self::User>, Error>> + Send {
         async move {
             let user = self.find_by_name(name).await?;
-            verify_password::verify_user(user, password, self.hasher()).await
+            password_work::verify_user(user, password, self.hasher()).await
         }
     }
 
@@ -257,7 +257,7 @@ pub trait Users: Send + Sync + 'static {
     /// password again. Costs as much as [`verify`](Self::verify), without the look-up of the user.
     fn check_password(&self, user: &Self::User, password: &str) -> impl Future<Output = Result<bool, Error>> + Send {
         let user = user.clone();
-        async move { Ok(verify_password::verify_user(Some(user), password, self.hasher()).await?.is_some()) }
+        async move { Ok(password_work::verify_user(Some(user), password, self.hasher()).await?.is_some()) }
     }
 
     /// The hasher of new passwords, and the minimum cost of a refusal. Default: [`PasswordHasher::default`].

@@ -21,7 +21,7 @@ use crate::{
         AuthUser, User, Users,
         cache::UserCache,
         password::{PasswordHasher, scheme_of},
-        verify_password,
+        password_work,
     },
 };
 
@@ -247,7 +247,7 @@ impl SqlUsers {
     async fn survey(&self) {
         let looked = self.surveyed.get_or_try_init(async || {
             let users = self.list("", 0, SURVEYED).await?;
-            verify_password::learn(users.iter().filter_map(|user| scheme_of(user.encoded_password())));
+            password_work::learn(users.iter().filter_map(|user| scheme_of(user.encoded_password())));
             Ok::<_, Error>(())
         });
         if let Err(error) = looked.await {
@@ -325,7 +325,7 @@ impl Users for SqlUsers {
     async fn verify(&self, name: &str, password: &str) -> Result<Option<User>, Error> {
         let user = self.find_by_name(name).await?;
         self.survey().await;
-        verify_password::verify_user(user, password, self.hasher).await
+        password_work::verify_user(user, password, self.hasher).await
     }
 
     fn hasher(&self) -> PasswordHasher {

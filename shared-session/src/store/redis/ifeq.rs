@@ -7,8 +7,8 @@ use std::time::Duration;
 use redis::Value;
 
 use super::wire::{
-    command::{Command, millis},
     connection::{Connection, To},
+    encode::{Command, millis},
     failure::{CallFailure, Effect},
 };
 use crate::{

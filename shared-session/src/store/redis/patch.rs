@@ -12,8 +12,8 @@ use std::{ops::Range, time::Duration};
 use super::{
     scripts::{self, replaced},
     wire::{
-        command::millis,
         connection::Connection,
+        encode::millis,
         failure::{CallFailure, Effect},
     },
 };

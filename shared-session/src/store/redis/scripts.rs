@@ -5,8 +5,8 @@ use std::{sync::LazyLock, time::Duration};
 use redis::Value;
 
 use super::wire::{
-    command::millis,
     connection::{Connection, To},
+    encode::millis,
     failure::{CallFailure, Effect, unexpected},
 };
 use crate::{

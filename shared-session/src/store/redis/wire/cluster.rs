@@ -20,8 +20,8 @@ use tokio::time::Instant;
 
 use crate::store::redis::wire::{
     address::Address,
-    command::Command,
     dial::Dialer,
+    encode::Command,
     failure::{CallFailure, Unsent},
     link::{Link, READS},
     reconnect::Reconnecting,

@@ -11,8 +11,8 @@ use super::{
     call_limit::CallLimit,
     capabilities::Capabilities,
     cluster::Cluster,
-    command::Command,
     dial::Dialer,
+    encode::Command,
     failure::{CallFailure, Effect, Unsent, unexpected},
     link::{Link, READS},
     reconnect::Reconnecting,
@@ -254,7 +254,7 @@ mod pool {
     use tokio::time::{Instant, timeout_at};
 
     use crate::store::redis::wire::{
-        command::Command,
+        encode::Command,
         failure::{CallFailure, Unsent},
         link,
         send_options::{SendOptions, Wait},

@@ -27,7 +27,7 @@ use tokio::{
 
 use crate::store::redis::wire::{
     call_limit::CallLimit,
-    command::{self, Command},
+    encode::{Command, write_command},
     frame,
 };
 
@@ -120,7 +120,7 @@ impl Calls {
     /// Sends `command` at once; the future returns the reply.
     pub(crate) fn one(&self, command: Command<'_>) -> impl Future<Output = Result<Value, RedisError>> + use<> {
         let (to, reply) = oneshot::channel();
-        self.enqueue(Waiting::One(to), |queue| command::write(command, queue));
+        self.enqueue(Waiting::One(to), |queue| write_command(command, queue));
         async { reply.await.unwrap_or_else(|_| Err(ended())) }
     }
 
@@ -130,7 +130,7 @@ impl Calls {
         let missing = commands.len();
         debug_assert!(missing > 0, "the reply of another call would be taken");
         let waiting = Waiting::Several { missing, replies: Vec::with_capacity(missing), to };
-        self.enqueue(waiting, |queue| commands.iter().for_each(|command| command::write(command, queue)));
+        self.enqueue(waiting, |queue| commands.iter().for_each(|command| write_command(command, queue)));
         async { reply.await.unwrap_or_else(|_| Err(ended())) }
     }
 

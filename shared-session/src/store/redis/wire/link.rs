@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use super::{
-    address::Address, command::Command, driver::Calls, failure::CallFailure, send_options::SendOptions, trust::Trust,
+    address::Address, driver::Calls, encode::Command, failure::CallFailure, send_options::SendOptions, trust::Trust,
 };
 
 /// The lane of reads. All others are for writes.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use redis::{RedisError, Value};
 
-use super::{command::Command, failure::CallFailure};
+use super::{encode::Command, failure::CallFailure};
 use crate::decimal::Decimal;
 
 /// The number of replicas that must have a write, and how long to wait for them.

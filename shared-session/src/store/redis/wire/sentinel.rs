@@ -11,8 +11,8 @@ use tokio::{
 
 use crate::store::redis::wire::{
     address::Address,
-    command::Command,
     dial::Dialer,
+    encode::Command,
     failure::Unsent,
     frame::text,
     link::{Closer, Link, READS},

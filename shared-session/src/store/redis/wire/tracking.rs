@@ -25,8 +25,8 @@ use crate::store::{
     change_feed::{Follower, Watch},
     redis::wire::{
         cluster::{Cluster, Layout},
-        command::Command,
         dial::Dialer,
+        encode::Command,
         failure::{CallFailure, Effect, Unsent},
         link::{Link, READS},
         reconnect::Reconnecting,

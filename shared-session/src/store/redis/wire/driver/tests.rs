@@ -55,7 +55,7 @@ async fn large_values_pass_both_ways_at_once() {
     let large = vec![b'x'; 300_000];
     let command: Command<'_> = &[b"ECHO", &large];
     let mut expected = Vec::new();
-    command::write(command, &mut expected);
+    write_command(command, &mut expected);
     // The server answers long before it has read the command.
     tokio::spawn(async move {
         for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Commands as Redis reads them.
+//! Encodes commands as Redis reads them.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub(crate) const MAX_MILLIS: u64 = (1 << 53) - 1;
 pub(crate) type Command<'a> = &'a [&'a [u8]];
 
 /// Appends `command` to `out`.
-pub(crate) fn write(command: Command<'_>, out: &mut Vec<u8>) {
+pub(crate) fn write_command(command: Command<'_>, out: &mut Vec<u8>) {
     /// A length, its mark and two line ends.
     const FRAME: usize = 16;
     out.reserve(command.iter().fold(FRAME, |len, word| len + word.len() + FRAME));
@@ -38,7 +38,7 @@ mod tests {
         let long = vec![b'x'; 12_345];
         for words in [&[&b"PING"[..]][..], &[b"SET", b"a\r\nb", b"", &long]] {
             let mut out = b"before".to_vec();
-            write(words, &mut out);
+            write_command(words, &mut out);
             let mut expected = redis::Cmd::new();
             words.iter().for_each(|word| _ = expected.arg(*word));
             assert_eq!(out, [b"before", &*expected.get_packed_command()].concat());
