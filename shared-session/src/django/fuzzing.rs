@@ -9,6 +9,8 @@
     reason = "only tests use it"
 )]
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 
@@ -302,7 +304,7 @@ pub fn message_list(bytes: &[u8]) {
     {
         let text = messages::encode(&found);
         assert!(text.is_ascii() && messages::decode(&text).unwrap() == found);
-        let (value, rest) = messages::write_cookie(&keys, &found, TIME);
+        let (value, rest) = messages::write_cookie(&keys, &found, UNIX_EPOCH + Duration::from_secs(TIME));
         let read = messages::read_cookie(&keys, &value).expect("a written cookie is readable");
         assert!([&read.messages, rest].concat() == found && read.more_in_session != rest.is_empty());
         assert!(value.len() <= 2048);

@@ -8,7 +8,7 @@ use crate::{
     audit::{AuditEvent, AuditKind},
     engine::{core::Core, tombstone::Tombstone},
     error::Error,
-    record::{Place, Record},
+    record::{Identity, Place, Record},
     store::BoxFuture,
 };
 
@@ -34,6 +34,38 @@ impl Core {
             found.extend(some.iter().zip(records).filter_map(|(place, record)| Some((place.clone(), record?))));
         }
         Ok(found)
+    }
+
+    /// The live, readable sessions at `places` that belong to the user.
+    pub(crate) async fn records_of(
+        &self,
+        user_id: &str,
+        places: Vec<Place>,
+    ) -> Result<Vec<(Place, Arc<Record>)>, Error> {
+        let mut records = self.records_at(places).await?;
+        records.retain(|(_, record)| record.user_id() == Some(user_id));
+        Ok(records)
+    }
+
+    /// Leaves out the sessions that the user's row has ended, by a new password or a raised epoch: their records remain,
+    /// but nobody can sign out of them. One SELECT, if there is a table of users.
+    #[cfg(feature = "users")]
+    pub(crate) async fn leave_out_revoked(
+        &self,
+        sessions: &mut Vec<(Place, Arc<Record>)>,
+        identity: &Identity,
+    ) -> Result<(), Error> {
+        let Some(users) = &self.users else { return Ok(()) };
+        if let Some(owner) = users.find(identity).await? {
+            sessions.retain(|(_, record)| record.head.user.as_ref().is_some_and(|marks| owner.holds(marks)));
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "users"))]
+    #[expect(clippy::unused_async, clippy::unused_self, reason = "with users it asks a database")]
+    pub(crate) async fn leave_out_revoked(&self, _: &mut Vec<(Place, Arc<Record>)>, _: &Identity) -> Result<(), Error> {
+        Ok(())
     }
 
     /// A live, readable record.

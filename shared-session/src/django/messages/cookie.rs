@@ -1,5 +1,7 @@
 //! The cookie of Django's `CookieStorage` and `FallbackStorage`.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde::{Deserialize, Serialize};
 
 use super::{Message, written};
@@ -40,7 +42,7 @@ enum Item {
 ///
 /// let keys = SecretKeys::django("Django's SECRET_KEY")?;
 /// let hello = [Message::new(Level::INFO, "Hello")];
-/// let (value, rest) = messages::write_cookie(&keys, &hello, 1_700_000_000);
+/// let (value, rest) = messages::write_cookie(&keys, &hello, std::time::SystemTime::now());
 /// assert!(rest.is_empty());
 ///
 /// let shown = messages::read_cookie(&keys, &value).unwrap_or_default();
@@ -66,9 +68,10 @@ pub fn read_cookie(keys: &SecretKeys, value: &str) -> Option<CookieMessages> {
 
 /// Returns the value of the [`COOKIE`] for the oldest of `messages`, as many as fit 2048 bytes, and the remaining
 /// messages: [add](super::add) those to the session. The visitor can read the messages, which are not encrypted.
-/// `unix_seconds` is the current time. No I/O; packs and signs the list once, or a few times if it is too long.
+/// `now` dates its signature. No I/O; packs and signs the list once, or a few times if it is too long.
 #[must_use]
-pub fn write_cookie<'a>(keys: &SecretKeys, messages: &'a [Message], unix_seconds: u64) -> (String, &'a [Message]) {
+pub fn write_cookie<'a>(keys: &SecretKeys, messages: &'a [Message], now: SystemTime) -> (String, &'a [Message]) {
+    let unix_seconds = now.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let value = |messages: &[Message], more: bool| {
         let items = messages.iter().cloned().map(Item::Message);
         let items: Vec<Item> = items.chain(more.then(|| Item::NotFinished(NOT_FINISHED.to_owned()))).collect();
@@ -95,7 +98,9 @@ mod tests {
     use crate::django::messages::Level;
 
     const FIXTURE: &str = include_str!("../../../tests/fixtures/django/messages.json");
-    const NOW: u64 = 1_700_000_000;
+    fn now() -> SystemTime {
+        UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)
+    }
 
     fn fixture(name: &str) -> String {
         let fixture: serde_json::Value = serde_json::from_str(FIXTURE).unwrap();
@@ -125,8 +130,8 @@ mod tests {
     fn a_cookie_has_the_bytes_of_django() {
         // zlib packs longer lists, and its output differs between builds.
         let all = all();
-        assert_eq!(write_cookie(&keys(), &all[..1], NOW).0, fixture("cookie_of_first"));
-        let (value, rest) = write_cookie(&keys(), &all, NOW);
+        assert_eq!(write_cookie(&keys(), &all[..1], now()).0, fixture("cookie_of_first"));
+        let (value, rest) = write_cookie(&keys(), &all, now());
         assert!(rest.is_empty());
         assert_eq!(read_cookie(&keys(), &value).unwrap().messages, all);
     }
@@ -139,7 +144,7 @@ mod tests {
             [1_u8, 2, 3].map(|part| STANDARD.encode(keys().sign("text", &[seed, part]))).concat()
         };
         let messages: Vec<Message> = (0..60).map(|seed| Message::new(Level::INFO, text(seed))).collect();
-        let (value, rest) = write_cookie(&keys(), &messages, NOW);
+        let (value, rest) = write_cookie(&keys(), &messages, now());
         let read = read_cookie(&keys(), &value).unwrap();
         assert!(value.len() <= MAX_LEN && value.len() > MAX_LEN - 250, "{}", value.len());
         assert!(read.more_in_session && !rest.is_empty() && !read.messages.is_empty());
@@ -147,7 +152,7 @@ mod tests {
 
         let huge: String = (0..100).map(text).collect();
         let huge = [Message::new(Level::INFO, huge)];
-        let (value, rest) = write_cookie(&keys(), &huge, NOW);
+        let (value, rest) = write_cookie(&keys(), &huge, now());
         assert_eq!(value, fixture("cookie_only_not_finished"));
         assert_eq!(rest, huge);
     }
@@ -158,12 +163,12 @@ mod tests {
         let rotated = SecretKeys::django("new").unwrap();
         assert_eq!(read_cookie(&rotated, &cookie), None);
         assert!(read_cookie(&rotated.with_fallback(fixture("secret_key")).unwrap(), &cookie).is_some());
-        let other_salt = Signer::of_cookies(&keys(), "other").sign_data(b"[]", NOW);
+        let other_salt = Signer::of_cookies(&keys(), "other").sign_data(b"[]", now());
         for bad in ["", "::", &cookie[1..], &cookie[..cookie.len() - 1], &other_salt] {
             assert_eq!(read_cookie(&keys(), bad), None, "{bad}");
         }
         for data in ["{}", "[1]", "[\"x\"]", "[\"__messagesnotfinished__\", \"x\"]", "no JSON"] {
-            let signed = Signer::of_cookies(&keys(), SALT).sign_data(data.as_bytes(), NOW);
+            let signed = Signer::of_cookies(&keys(), SALT).sign_data(data.as_bytes(), now());
             assert_eq!(read_cookie(&keys(), &signed), None, "{data}");
         }
     }

@@ -41,14 +41,18 @@ pub struct SessionPage {
 }
 
 impl SessionManager {
-    /// The live sessions of `user_id`, the most recently used first. One round trip for the index, then one for each
-    /// session, sixteen at a time.
+    /// The live sessions of `user_id`, the most recently used first, without those that a new password or a raised epoch
+    /// has ended. One round trip for the index, then one for each session, sixteen at a time, and one SELECT if the
+    /// manager has users.
     ///
     /// # Errors
-    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store fails.
+    /// [`ErrorKind::Unavailable`](crate::ErrorKind::Unavailable) if the store or the database fails.
     pub async fn sessions_of(&self, user_id: &str) -> Result<Vec<SessionInfo>, Error> {
-        let mut sessions = self.0.read_all(self.0.places_of(user_id).await?).await?;
-        sessions.retain(|session| session.user_id.as_deref() == Some(user_id));
+        let mut records = self.0.records_of(user_id, self.0.places_of(user_id).await?).await?;
+        if let Some(identity) = records.first().and_then(|(_, record)| record.head.user.clone()) {
+            self.0.leave_out_revoked(&mut records, &identity).await?;
+        }
+        let mut sessions: Vec<_> = records.iter().map(|(place, record)| info(place.handle, record)).collect();
         sessions.sort_by_key(|session| std::cmp::Reverse(session.last_seen_at));
         Ok(sessions)
     }

@@ -13,7 +13,7 @@ use crate::{
         write::written::Written,
     },
     error::{Error, ErrorKind},
-    record::{Identity, Place, Record, id::Token},
+    record::{Place, Record, id::Token},
     store::StoreTime,
 };
 
@@ -89,33 +89,6 @@ impl Core {
             }
         }
         Ok(room)
-    }
-
-    async fn records_of(&self, user_id: &str, places: Vec<Place>) -> Result<Vec<(Place, Arc<Record>)>, Error> {
-        let mut records = self.records_at(places).await?;
-        records.retain(|(_, record)| record.user_id() == Some(user_id));
-        Ok(records)
-    }
-
-    /// Leaves out the sessions that the user's row has ended, by a new password or a raised epoch: their records remain,
-    /// but nobody can sign out of them. One SELECT, if there is a table of users.
-    #[cfg(feature = "users")]
-    async fn leave_out_revoked(
-        &self,
-        sessions: &mut Vec<(Place, Arc<Record>)>,
-        identity: &Identity,
-    ) -> Result<(), Error> {
-        let Some(users) = &self.users else { return Ok(()) };
-        if let Some(owner) = users.find(identity).await? {
-            sessions.retain(|(_, record)| record.head.user.as_ref().is_some_and(|marks| owner.holds(marks)));
-        }
-        Ok(())
-    }
-
-    #[cfg(not(feature = "users"))]
-    #[expect(clippy::unused_async, clippy::unused_self, reason = "with users it asks a database")]
-    async fn leave_out_revoked(&self, _: &mut Vec<(Place, Arc<Record>)>, _: &Identity) -> Result<(), Error> {
-        Ok(())
     }
 }
 

@@ -232,10 +232,12 @@ async fn sessions_that_a_new_password_has_ended_take_no_place() {
             "password" => drop(users.set_password("1", "another horse").await.unwrap()),
             _ => drop(users.raise_epoch("1").await.unwrap()),
         }
+        assert!(fleet.manager.sessions_of("1").await.unwrap().is_empty(), "{ends_with}");
         let browsers = [signed_in(&fleet, &users, "ann").await, signed_in(&fleet, &users, "ann").await];
         for browser in &browsers {
             assert_eq!(name(&fleet, browser).await.as_deref(), Some("ann"), "{ends_with}");
         }
+        assert_eq!(fleet.manager.sessions_of("1").await.unwrap().len(), 2, "{ends_with}");
         let third = signed_in(&fleet, &users, "ann").await;
         assert_eq!(third.0, None, "{ends_with}: those from now on count");
     }
