@@ -119,7 +119,7 @@ async fn a_sign_in_of_another_user_that_failed_is_not_reported() {
     let mut browser = Browser::default();
     fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
     let _ = told_of.events();
-    fleet.faults().fail_next_n("create", 3, Fault::Refused);
+    fleet.faults().fail_next("create", Fault::Refused);
     let outcome = fleet.serve(&mut browser, |session| session.login_as(user("2")).unwrap()).await;
     assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable));
     assert_eq!(told_of.kinds(), []);
