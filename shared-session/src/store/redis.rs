@@ -31,7 +31,7 @@ pub use policy::Persistence;
 use runtimes::Runtimes;
 use scan::Position;
 use wire::{
-    command::{Command, MAX_MILLIS, millis},
+    encode::{Command, MAX_MILLIS, millis},
     connection::{Connection, To},
     failure::{Effect, unexpected},
     frame::text,

@@ -3,8 +3,6 @@
 //! This rule makes it exact: a sign-in first stores its session, then lists all sessions of the user, and ends those
 //! beyond the limit. The last of several sign-ins sees all sessions, and all sign-ins sort them in the same way.
 
-use std::sync::Arc;
-
 use crate::{
     engine::{
         core::{Core, session_limit::SessionLimit},
