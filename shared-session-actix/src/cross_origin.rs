@@ -1,3 +1,5 @@
+//! The middleware that refuses unsafe requests from other sites.
+
 use std::future::{Ready, ready};
 
 use actix_web::{

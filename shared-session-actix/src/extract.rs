@@ -1,3 +1,5 @@
+//! The extractor of the session.
+
 use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header::USER_AGENT};

@@ -1,3 +1,5 @@
+//! The extractors of form tokens and of forms that carry one.
+
 use std::{
     fmt,
     future::{Ready, ready},

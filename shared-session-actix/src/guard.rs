@@ -1,3 +1,5 @@
+//! The middleware that lets only certain users pass.
+
 use std::{
     fmt,
     future::{Ready, ready},

@@ -1,3 +1,5 @@
+//! The session middleware: opens the session before the handler, closes it after.
+
 use std::future::{Ready, ready};
 
 use actix_web::{

@@ -1,3 +1,5 @@
+//! The error of handlers and extractors, as Actix Web's `ResponseError`.
+
 use std::{error::Error as StdError, fmt, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, ResponseError, http::StatusCode};

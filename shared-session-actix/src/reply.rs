@@ -1,3 +1,5 @@
+//! The core's replies as responses of Actix Web.
+
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header},

@@ -1,3 +1,5 @@
+//! The extractors of the signed-in user.
+
 use std::ops::Deref;
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};

@@ -1,3 +1,5 @@
+//! The extractor of the session.
+
 use std::{net::IpAddr, ops::Deref};
 
 use axum_core::extract::FromRequestParts;

@@ -1,3 +1,5 @@
+//! The extractors of form tokens and of forms that carry one.
+
 use std::{error::Error as StdError, fmt, ops::Deref};
 
 use axum_core::{

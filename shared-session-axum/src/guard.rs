@@ -1,3 +1,5 @@
+//! The layer that lets only certain users pass.
+
 use std::{
     fmt,
     future::Future,

@@ -1,3 +1,5 @@
+//! The error of handlers and extractors, as Axum's `IntoResponse`.
+
 use std::{error::Error as StdError, fmt, sync::Arc};
 
 use axum_core::{

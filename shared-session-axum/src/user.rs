@@ -1,3 +1,5 @@
+//! The extractors of the signed-in user.
+
 use std::ops::Deref;
 
 use axum_core::extract::{FromRequestParts, OptionalFromRequestParts};

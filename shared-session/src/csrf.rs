@@ -60,7 +60,7 @@
 //! CORS headers.
 
 mod cross_origin;
-mod cross_origin_check;
+mod cross_origin_middleware;
 pub(crate) mod form;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
@@ -68,7 +68,7 @@ pub(crate) mod token;
 mod token_refusal;
 
 pub use cross_origin::{CrossOrigin, OriginRefusal};
-pub use cross_origin_check::{CrossOriginCheck, Refused};
+pub use cross_origin_middleware::{CrossOriginCheck, Refused};
 pub use form::{FormToken, PostedForm, RefusedForm};
 pub use token::FormTokens;
 pub use token_refusal::TokenRefusal;

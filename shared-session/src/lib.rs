@@ -297,7 +297,7 @@ pub use engine::{
     core::{session_limit::SessionLimit, stats::Stats},
     manager::{
         SessionManager,
-        fleet::FleetCheck,
+        check_fleet::FleetCheck,
         session_list::{SessionInfo, SessionPage},
     },
     outcome::{Ending, Outcome},

@@ -1,3 +1,5 @@
+//! The settings of the cookie, and the combinations that browsers refuse.
+
 use std::{borrow::Cow, time::Duration};
 
 use crate::error::{Error, ErrorKind};

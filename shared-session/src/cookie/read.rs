@@ -1,3 +1,5 @@
+//! Reads the cookie from `Cookie` headers.
+
 use std::{fmt, iter};
 
 use memchr::memchr;

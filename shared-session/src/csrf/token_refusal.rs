@@ -1,3 +1,5 @@
+//! Why a form token was refused.
+
 use std::{error::Error as StdError, fmt};
 
 use crate::error::{Error, ErrorKind};

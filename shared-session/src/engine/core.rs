@@ -3,7 +3,7 @@
 pub(crate) mod clock;
 pub(crate) mod evict;
 #[cfg(feature = "users")]
-pub(crate) mod indexed;
+pub(crate) mod indexed_sessions;
 pub(crate) mod last_write;
 pub(crate) mod max_size;
 #[cfg(feature = "users")]
@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 #[cfg(feature = "users")]
-use crate::engine::core::{indexed::IndexedSessions, owners::Owners};
+use crate::engine::core::{indexed_sessions::IndexedSessions, owners::Owners};
 #[cfg(feature = "redis")]
 use crate::engine::near::NearCache;
 use crate::{
@@ -63,24 +63,33 @@ pub(crate) struct Core {
     pub(crate) audit: Audit,
     /// Lets one overtaken writer of each session continue at a time.
     pub(crate) overtaken_writers: Arc<KeyedSemaphore>,
-    /// The settings of the program. `near` is made from them, the store and the profile.
+    /// The settings of the near cache. `near` is made from them, the store and the profile.
     #[cfg(feature = "redis")]
     pub(crate) near_cache: Option<NearCache>,
     pub(crate) near: Option<Arc<Near>>,
     /// Set if the settings contradict each other; every request then gets this error.
-    pub(crate) refused: Option<Error>,
+    pub(crate) config_error: Option<Error>,
     #[cfg(feature = "users")]
     pub(crate) users: Option<Arc<dyn Owners>>,
     #[cfg(feature = "users")]
-    pub(crate) in_an_index: Arc<IndexedSessions>,
+    pub(crate) indexed_sessions: Arc<IndexedSessions>,
 }
 
 impl Core {
-    /// Refuses signed cookies with a profile that cannot have them. Keeps an earlier error in `self.refused` otherwise.
-    pub(crate) fn check_cookies(&mut self) {
+    /// Checks the settings that depend on each other, and makes an empty near cache for the store and the profile.
+    pub(crate) fn check_settings(&mut self) {
+        self.config_error = None;
+        #[cfg(feature = "redis")]
+        {
+            let near = self.near_cache.map(|settings| Near::new(settings, self.store.change_feed(), &*self.profile));
+            (self.near, self.config_error) = match near.transpose() {
+                Ok(near) => (near.map(Arc::new), None),
+                Err(error) => (None, Some(error)),
+            };
+        }
         if self.signed_cookies.is_some() && !self.profile.may_sign_cookies() {
             let message = "signed cookies need the native profile: Django cannot read the signature in the cookie";
-            self.refused = Some(Error::new(ErrorKind::Config, message));
+            self.config_error = Some(Error::new(ErrorKind::Config, message));
         }
     }
 
@@ -99,16 +108,6 @@ impl Core {
             Some(signed) => signed.sign(self.cookie.name(), value),
             None => value,
         }
-    }
-
-    /// Makes an empty near cache for the store and the profile.
-    #[cfg(feature = "redis")]
-    pub(crate) fn follow(&mut self) {
-        let near = self.near_cache.map(|settings| Near::new(settings, self.store.change_feed(), &*self.profile));
-        (self.near, self.refused) = match near.transpose() {
-            Ok(near) => (near.map(Arc::new), None),
-            Err(error) => (None, Some(error)),
-        };
     }
 
     pub(crate) fn decode(&self, key: &str, bytes: &Bytes, now: StoreTime) -> Result<Record, Error> {

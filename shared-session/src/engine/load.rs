@@ -1,4 +1,4 @@
-//! Reading a session: I/O 1.
+//! Reading a session: the first store call of a request.
 
 use std::sync::Arc;
 
@@ -36,8 +36,7 @@ impl Core {
     /// The session that `token` opens, if it is in the near cache. No round trip.
     pub(crate) async fn kept(&self, token: &Token) -> Result<Option<(Loaded, StoreTime)>, Error> {
         let Some(near) = &self.near else { return Ok(None) };
-        // If another service replaced the secret or extended the lifetime a moment ago, the store has the newer
-        // version.
+        // A miss may only mean that the secret was just replaced: the store decides.
         let Some(record) = near.get(token) else { return Ok(None) };
         let now = self.now().await?;
         // Redis announces an expiry only when it next accesses the key.

@@ -2,8 +2,8 @@
 
 pub(crate) mod audit;
 pub(crate) mod bearer;
+pub(crate) mod check_fleet;
 pub(crate) mod check_writes;
-pub(crate) mod fleet;
 pub(crate) mod form_tokens;
 pub(crate) mod open;
 pub(crate) mod session_list;
@@ -76,11 +76,11 @@ impl SessionManager {
             #[cfg(feature = "redis")]
             near_cache: None,
             near: None,
-            refused: None,
+            config_error: None,
             #[cfg(feature = "users")]
             users: None,
             #[cfg(feature = "users")]
-            in_an_index: Arc::default(),
+            indexed_sessions: Arc::default(),
         }))
     }
 
@@ -126,10 +126,7 @@ impl SessionManager {
     pub fn with_profile(self, profile: Profile) -> Self {
         self.with(|core| {
             core.profile = profile.0;
-            core.refused = None;
-            #[cfg(feature = "redis")]
-            core.follow();
-            core.check_cookies();
+            core.check_settings();
         })
     }
 
@@ -150,9 +147,9 @@ impl SessionManager {
     pub fn with_signed_cookies(self, cookies: SignedCookies) -> Result<Self, Error> {
         let manager = self.with(|core| {
             core.signed_cookies = Some(cookies);
-            core.check_cookies();
+            core.check_settings();
         });
-        manager.0.refused.clone().map_or(Ok(manager), Err)
+        manager.0.config_error.clone().map_or(Ok(manager), Err)
     }
 
     /// The lifetime of sessions. Default: 14 days idle, 90 days in all.
@@ -274,16 +271,15 @@ impl SessionManager {
     pub fn with_near_cache(self, near: NearCache) -> Result<Self, Error> {
         let manager = self.with(|core| {
             core.near_cache = Some(near);
-            core.follow();
-            core.check_cookies();
+            core.check_settings();
         });
-        match &manager.0.refused {
+        match &manager.0.config_error {
             Some(error) => Err(error.clone()),
             None => Ok(manager),
         }
     }
 
-    /// Seals the session, loaded or not, and decides the write. Later edits are errors. No I/O.
+    /// Closes the session, loaded or not, and decides the write. Later edits are errors. No I/O.
     pub fn close(&self, session: &LazySession, ending: Ending) -> Close {
         session.0.close(ending)
     }
@@ -291,8 +287,8 @@ impl SessionManager {
     /// Runs the write that [`close`](Self::close) decided. Once polled it runs to its end: if this future is dropped
     /// before that, the rest runs on a separate task.
     ///
-    /// If the handler began a commit and did not wait for it, this waits for two seconds at most, to learn the result
-    /// and send its cookie.
+    /// If the handler began a commit and did not wait for it, this waits a few seconds to learn the result and
+    /// send its cookie.
     pub async fn commit(&self, commit: Commit) -> Outcome {
         commit.run().await
     }
@@ -303,7 +299,7 @@ impl SessionManager {
     /// [`ErrorKind::Unavailable`] if it does not; [`ErrorKind::Config`] if the profile does not support the near cache
     /// or the signed cookies.
     pub async fn ping(&self) -> Result<(), Error> {
-        self.0.refused.clone().map_or(Ok(()), Err)?;
+        self.0.config_error.clone().map_or(Ok(()), Err)?;
         self.0.store.time().await.map(drop)
     }
 

@@ -93,7 +93,7 @@ impl fmt::Debug for Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn read(cookie: CookieAction, private: bool, carried: Carried, core: &Core) -> Self {
+    pub(crate) fn succeeded(cookie: CookieAction, private: bool, carried: Carried, core: &Core) -> Self {
         let Carried { sent, as_bearer } = carried;
         let setting = |token, max_age, sent| core.cookie.setting(&core.cookie_value(token), max_age, sent);
         let set_cookie = match &cookie {
@@ -137,7 +137,7 @@ impl Outcome {
         // Another request has replaced or ended the session that an earlier commit of this request made.
         let lost = matches!(error.kind(), ErrorKind::Stale | ErrorKind::Gone);
         let cookie = if lost && matches!(cookie, CookieAction::Set(..)) { CookieAction::Keep } else { cookie };
-        Self { error: Some(error), ..Self::read(cookie, false, carried, core) }
+        Self { error: Some(error), ..Self::succeeded(cookie, false, carried, core) }
     }
 
     /// The error to answer instead of the handler's response, if there is one.

@@ -49,12 +49,12 @@ pub(crate) struct RequestState {
     shared: Mutex<Shared>,
 }
 
-/// The kind of a request's method. GET is safe.
+/// The kind of a request's method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     /// HEAD and OPTIONS: commits nothing.
     ReadOnly,
-    Safe,
+    Get,
     /// Any other, or unknown.
     Other,
 }
@@ -120,12 +120,12 @@ pub(crate) enum State {
     /// Boxed, because requests that do not ask for their session need no room for it.
     Open(Box<Open>),
     /// `commit().await` is running, on a separate task.
-    Committing(Committed),
+    Committing(PendingCommit),
     Closed,
 }
 
 /// The result of a commit: whether a user is signed in. If its task panics, waiting receivers get no result.
-pub(crate) type Committed = watch::Receiver<Option<Result<bool, Error>>>;
+pub(crate) type PendingCommit = watch::Receiver<Option<Result<bool, Error>>>;
 
 /// An open draft.
 pub(crate) struct Open {
@@ -168,7 +168,7 @@ impl RequestState {
     pub(crate) fn new(core: Arc<Core>, origin: Origin, method: Method) -> Self {
         let as_bearer = matches!(&origin, Origin::Request(sent) if sent.carrier == Carrier::Bearer);
         let shared = Shared {
-            state: core.refused.clone().map_or(State::Unloaded, State::Failed),
+            state: core.config_error.clone().map_or(State::Unloaded, State::Failed),
             cookie: CookieAction::Keep,
             forms: FormState::default(),
             #[cfg(feature = "users")]
@@ -262,7 +262,7 @@ impl RequestState {
 
     /// Takes the state out for good: after this call no handler can use the session. Returns it with the cookie change
     /// to send.
-    pub(crate) fn seal(&self) -> (State, CookieAction) {
+    pub(crate) fn take_state(&self) -> (State, CookieAction) {
         let mut shared = self.shared();
         (std::mem::replace(&mut shared.state, State::Closed), shared.cookie.clone())
     }

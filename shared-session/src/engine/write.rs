@@ -1,5 +1,6 @@
-//! Writing a session: I/O 2.
+//! Writing a session: the second store call of a request.
 
+pub(crate) mod cookie_lifetime;
 pub(crate) mod create;
 pub(crate) mod enforce_limit;
 pub(crate) mod merge;

@@ -25,14 +25,14 @@ use super::{
 };
 use crate::error::{Error, ErrorKind};
 
+mod cipher;
 #[cfg(any(fuzzing, test))]
 pub(crate) mod fuzzing;
-mod ring;
-mod sealing;
+mod settings;
 
-use ring::{BEFORE, Refusal};
-use sealing::Plain;
-pub use sealing::Sealing;
+use cipher::{BEFORE, Refusal};
+use settings::Plain;
+pub use settings::Sealing;
 
 /// The bytes between the head and the sealed text, and after it.
 const MEMBER: &[u8] = br#","b":""#;
@@ -153,7 +153,7 @@ fn joined(head: Vec<u8>, sealed: &[u8]) -> Result<Bytes, Error> {
 }
 
 fn text_len(sealed: &[u8]) -> usize {
-    sealed.len().saturating_sub(BEFORE + ring::TAG)
+    sealed.len().saturating_sub(BEFORE + cipher::TAG)
 }
 
 fn refused(refusal: Refusal) -> Error {

@@ -1,3 +1,5 @@
+//! A store in the memory of the process.
+
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt,

@@ -31,8 +31,8 @@ pub use policy::Persistence;
 use runtimes::Runtimes;
 use scan::Position;
 use wire::{
-    encode::{Command, MAX_MILLIS, millis},
     connection::{Connection, To},
+    encode::{Command, MAX_MILLIS, millis},
     failure::{Effect, unexpected},
     frame::text,
     tracking::Tracking,
@@ -104,7 +104,7 @@ impl RedisStore {
     pub async fn connect_with(url: &str, config: &RedisConfig) -> Result<Self, Error> {
         let until = Instant::now() + config.connect_timeout;
         let store = Self::connect_lazy(url, config)?;
-        store.connection.prove(until).await?;
+        store.connection.connect_now(until).await?;
         Ok(store)
     }
 

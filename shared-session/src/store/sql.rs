@@ -1,3 +1,5 @@
+//! A store in a table of the library's own.
+
 use std::time::Duration;
 
 use bytes::Bytes;

@@ -1,3 +1,5 @@
+//! A store that fails on demand.
+
 use std::{
     collections::{HashMap, VecDeque},
     fmt,

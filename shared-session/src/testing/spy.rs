@@ -1,3 +1,5 @@
+//! A store that records its calls.
+
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},

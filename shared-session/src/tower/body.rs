@@ -1,3 +1,5 @@
+//! The body of a response: the handler's, or that of a failure.
+
 use std::{
     fmt,
     pin::Pin,

@@ -1,3 +1,5 @@
+//! The response of the session layer: runs the handler, closes the session, commits.
+
 use std::{
     fmt,
     future::Future,

@@ -1,3 +1,5 @@
+//! The session layer.
+
 use tower_layer::Layer;
 
 use crate::{engine::manager::SessionManager, tower::SessionService};

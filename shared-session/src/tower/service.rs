@@ -1,3 +1,5 @@
+//! The service of the session layer: opens the session before the handler.
+
 use std::task::{Context, Poll};
 
 use http::{HeaderName, HeaderValue, Request, Response, header};

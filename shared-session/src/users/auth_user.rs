@@ -1,3 +1,5 @@
+//! The trait of a user type.
+
 use std::{any::Any, borrow::Cow, collections::BTreeSet};
 
 /// The part of a user that sessions need. Implement it for your own type; [`User`](super::User) is the row of Django's

@@ -1,3 +1,5 @@
+//! The signed-in user of a request, checked.
+
 use std::{collections::BTreeSet, ops::Deref};
 
 use super::{AsUser, AuthUser, User};

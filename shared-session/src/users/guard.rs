@@ -1,3 +1,5 @@
+//! The rule of a guard: which users may pass.
+
 use std::{sync::Arc, time::Duration};
 
 use crate::{engine::session::Session, error::Error, reply::Rejected};

@@ -1,3 +1,5 @@
+//! The trait of a table of users that can be changed.
+
 use std::future::Future;
 
 use super::Users;

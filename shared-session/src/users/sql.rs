@@ -39,7 +39,7 @@ mod inspect;
 mod manage;
 mod new_user;
 mod schema;
-mod tables;
+mod statements;
 mod user_table;
 
 use column::{Dialect, Kind};
@@ -48,7 +48,7 @@ use failure::{failed, within};
 pub use grants::{Group, Permission};
 pub use groups::Renamed;
 pub use new_user::{CreateUserError, NewUser};
-use tables::Tables;
+use statements::Tables;
 pub use user_table::UserTable;
 
 /// How long a request waits for a connection.

@@ -1,3 +1,5 @@
+//! Why a request has no signed-in user.
+
 use std::{error::Error as StdError, fmt};
 
 use crate::error::{Error, ErrorKind};

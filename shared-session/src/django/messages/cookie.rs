@@ -98,8 +98,10 @@ mod tests {
     use crate::django::messages::Level;
 
     const FIXTURE: &str = include_str!("../../../tests/fixtures/django/messages.json");
+    const NOW: u64 = 1_700_000_000;
+
     fn now() -> SystemTime {
-        UNIX_EPOCH + std::time::Duration::from_secs(1_700_000_000)
+        UNIX_EPOCH + std::time::Duration::from_secs(NOW)
     }
 
     fn fixture(name: &str) -> String {
@@ -163,12 +165,12 @@ mod tests {
         let rotated = SecretKeys::django("new").unwrap();
         assert_eq!(read_cookie(&rotated, &cookie), None);
         assert!(read_cookie(&rotated.with_fallback(fixture("secret_key")).unwrap(), &cookie).is_some());
-        let other_salt = Signer::of_cookies(&keys(), "other").sign_data(b"[]", now());
+        let other_salt = Signer::of_cookies(&keys(), "other").sign_data(b"[]", NOW);
         for bad in ["", "::", &cookie[1..], &cookie[..cookie.len() - 1], &other_salt] {
             assert_eq!(read_cookie(&keys(), bad), None, "{bad}");
         }
         for data in ["{}", "[1]", "[\"x\"]", "[\"__messagesnotfinished__\", \"x\"]", "no JSON"] {
-            let signed = Signer::of_cookies(&keys(), SALT).sign_data(data.as_bytes(), now());
+            let signed = Signer::of_cookies(&keys(), SALT).sign_data(data.as_bytes(), NOW);
             assert_eq!(read_cookie(&keys(), &signed), None, "{data}");
         }
     }

@@ -43,14 +43,14 @@ impl Core {
     /// round trip then, none later. After a failure, or if the request is dropped meanwhile, the next one tries again.
     #[cfg(feature = "users")]
     pub(crate) async fn index_once(&self, token: &Token, record: &Record, user_id: &str) {
-        if !self.profile.rotation_moves() || self.in_an_index.contains(&token.handle) {
+        if !self.profile.rotation_moves() || self.indexed_sessions.contains(&token.handle) {
             return;
         }
         let place = self.profile.place(token);
         let added =
             self.store.index_add(&self.profile.index_key(user_id), place.member(), record.head.limits.deadline).await;
         match added {
-            Ok(()) => self.in_an_index.add(token.handle),
+            Ok(()) => self.indexed_sessions.add(token.handle),
             Err(error) => tracing::debug!(%error, "a session was not added to its user's index"),
         }
     }

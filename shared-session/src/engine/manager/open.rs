@@ -43,7 +43,7 @@ impl SessionManager {
             if self.0.bearer { authorization::read(values("authorization")) } else { Authorization::Other };
         let method = match method {
             "HEAD" | "OPTIONS" => Method::ReadOnly,
-            "GET" => Method::Safe,
+            "GET" => Method::Get,
             _ => Method::Other,
         };
         self.open_as(values("cookie"), authorization, method)

@@ -7,7 +7,9 @@ use crate::{
         draft::{Loaded, edits::MissedTake},
         outcome::{CookieAction, Ending, Outcome},
         plan::{Plan, decide},
-        request::{Committed, RequestState, State, did_not_finish, end::RequestGuard, no_cookie, run_to_end::ToEnd},
+        request::{
+            PendingCommit, RequestState, State, did_not_finish, end::RequestGuard, no_cookie, run_to_end::ToEnd,
+        },
     },
     error::{Error, ErrorKind},
 };
@@ -39,17 +41,17 @@ pub(crate) enum Work {
     /// Boxed, because it is moved several times.
     Write(Box<Plan>),
     /// A commit that the handler began and did not wait for.
-    Begun(Committed),
+    Begun(PendingCommit),
 }
 
 impl RequestState {
-    /// Seals the session, loaded or not, and decides the write.
+    /// Closes the session, loaded or not, and decides the write.
     pub(crate) fn close(self: &Arc<Self>, ending: Ending) -> Close {
         let core = &*self.core;
-        let (state, cookie) = self.seal();
-        let done = |outcome: Outcome, none: Result<(), Error>| {
+        let (state, cookie) = self.take_state();
+        let done = |outcome: Outcome, without_session: Result<(), Error>| {
             let outcome = self.with_forms(outcome);
-            self.end(&outcome.cookie, none);
+            self.end(&outcome.cookie, without_session);
             Close::Done(outcome)
         };
         let draft = match state {
@@ -67,11 +69,11 @@ impl RequestState {
         let failed = |error: Error| done(Outcome::failed(error.clone(), cookie.clone(), carried, core), Err(error));
         let private = matches!(&draft.base, Loaded::Record(_, record) if record.head.user.is_some());
         if ending == Ending::Failed || self.read_only {
-            return done(Outcome::read(cookie.clone(), private, carried, core), ending.without_session());
+            return done(Outcome::succeeded(cookie.clone(), private, carried, core), ending.without_session());
         }
         self.shared().forms.note_commit(draft.signs_in());
         match decide(draft, |limits, now| core.touch_is_due(limits, now), MissedTake::Keep) {
-            Ok(None) => done(Outcome::read(cookie.clone(), private, carried, core), Ok(())),
+            Ok(None) => done(Outcome::succeeded(cookie.clone(), private, carried, core), Ok(())),
             Ok(Some(plan)) if plan.needs_cookie() && self.is_reopened() => failed(no_cookie()),
             Ok(Some(plan)) => Close::Commit(Commit::new(self, Work::Write(Box::new(plan)), private)),
             Err(error) => failed(error),
@@ -111,18 +113,18 @@ impl Commit {
         let carried = inner.carried();
         let private = private || is_signed_in;
         let cookie = inner.shared().cookie.clone().then(cookie);
-        let (outcome, none) = match failure {
-            None => (Outcome::read(cookie, private, carried, &inner.core), Ok(())),
+        let (outcome, without_session) = match failure {
+            None => (Outcome::succeeded(cookie, private, carried, &inner.core), Ok(())),
             Some(error) => (Outcome::failed(error.clone(), cookie, carried, &inner.core), Err(error)),
         };
         let outcome = inner.with_forms(outcome);
-        inner.end(&outcome.cookie, none);
+        inner.end(&outcome.cookie, without_session);
         outcome
     }
 }
 
 /// The result of a commit that a handler began and did not wait for.
-async fn result_of(mut committed: Committed) -> Result<bool, Error> {
+async fn result_of(mut committed: PendingCommit) -> Result<bool, Error> {
     match tokio::time::timeout(ABANDONED, finished(&mut committed)).await {
         Ok(result) => result,
         Err(_) => {
@@ -133,7 +135,7 @@ async fn result_of(mut committed: Committed) -> Result<bool, Error> {
 }
 
 /// Waits for the end of a commit; returns whether a user is signed in.
-pub(crate) async fn finished(committed: &mut Committed) -> Result<bool, Error> {
+pub(crate) async fn finished(committed: &mut PendingCommit) -> Result<bool, Error> {
     match committed.wait_for(Option::is_some).await.as_deref() {
         Ok(Some(result)) => result.clone(),
         Ok(None) | Err(_) => Err(did_not_finish()),

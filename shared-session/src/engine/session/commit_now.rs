@@ -9,7 +9,7 @@ use crate::{
         draft::{Draft, Loaded, edits::MissedTake, gone, stale},
         outcome::CookieAction,
         plan::decide,
-        request::{Committed, RequestState, State, commit::finished, no_cookie, read_only},
+        request::{PendingCommit, RequestState, State, commit::finished, no_cookie, read_only},
         session::{Session, open},
         write::written::Written,
     },
@@ -63,7 +63,7 @@ impl Session {
     }
 
     /// Starts the commit; `None` if there is nothing to do.
-    fn begin(&self) -> Result<Option<Committed>, Error> {
+    fn begin(&self) -> Result<Option<PendingCommit>, Error> {
         let inner = &self.0;
         let mut shared = inner.shared();
         let draft = &open(&mut shared.state)?.draft;

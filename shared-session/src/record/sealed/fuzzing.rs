@@ -33,7 +33,7 @@ fn made_up(bytes: &Bytes) {
     assert!(sealed.open(KEY, bytes).is_err(), "made up, and it opens");
     // Deeper: the form is valid, and the sealed text is forged, also with the id of the key.
     let (head, text) = bytes.split_at(bytes.len().min(97));
-    let id = sealed.sealing.ring.seal_with([0; 24], b"", &[]).unwrap()[..ring::ID].to_vec();
+    let id = sealed.sealing.ring.seal_with([0; 24], b"", &[]).unwrap()[..cipher::ID].to_vec();
     for text in [text.to_vec(), [&id, text].concat()] {
         let head = [SEALED_START, head].concat();
         let framed = joined(head, &text).unwrap();

@@ -59,7 +59,7 @@ impl Runtimes {
         others.push((here, Arc::downgrade(&made)));
         let (first, until) = (Arc::clone(&made), Instant::now() + self.config.connect_timeout);
         // The first request need not wait for it. Later calls report a failure.
-        runtime.spawn(async move { first.prove(until).await });
+        runtime.spawn(async move { first.connect_now(until).await });
         Some(made)
     }
 }

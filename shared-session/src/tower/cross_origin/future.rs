@@ -1,3 +1,5 @@
+//! The response of the cross-origin layer.
+
 use std::{
     fmt,
     future::{self, Future, Ready},

@@ -1,3 +1,5 @@
+//! The layer that refuses unsafe requests from other sites.
+
 use tower_layer::Layer;
 
 use super::CrossOriginService;

@@ -1,3 +1,5 @@
+//! The service that refuses unsafe requests from other sites.
+
 use std::task::{Context, Poll};
 
 use http::{HeaderValue, Request, Response};

@@ -1,6 +1,6 @@
 //! The cache of a table's rows, and its invalidation.
 
-use super::{SqlUsers, column::Kind, tables::Tables};
+use super::{SqlUsers, column::Kind, statements::Tables};
 use crate::users::cache::UserCache;
 
 impl SqlUsers {

@@ -13,7 +13,7 @@ use crate::{
             column_defaults::NewKey,
             new_user::{is_valid_email, is_valid_name, normalized_email},
             on_connection,
-            tables::{NewRow, Value},
+            statements::{NewRow, Value},
         },
     },
 };

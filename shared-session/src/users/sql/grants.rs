@@ -8,7 +8,7 @@ use super::{
     SqlUsers,
     column::Dialect,
     on_connection,
-    tables::{Membership, Rights, Tables},
+    statements::{Membership, Rights, Tables},
 };
 use crate::{
     error::{Error, ErrorKind},

@@ -9,7 +9,7 @@ use super::{
     column::Dialect,
     grants::{check_name, needed},
     on_connection,
-    tables::Rights,
+    statements::Rights,
 };
 use crate::error::Error;
 

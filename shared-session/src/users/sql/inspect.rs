@@ -8,7 +8,7 @@ use super::{
     Pool, SqlUsers,
     column::{Column, Kind, quoted},
     on_connection,
-    tables::{Membership, Rights, Tables, Unfit},
+    statements::{Membership, Rights, Tables, Unfit},
     user_table::{AUTH_USER, UserTable},
 };
 use crate::error::{Error, ErrorKind};

@@ -6,7 +6,7 @@ use super::{
     SqlUsers,
     column::{Column, Kind},
     on_connection, read_user,
-    tables::Tables,
+    statements::Tables,
 };
 use crate::{
     error::{Error, ErrorKind},

@@ -120,7 +120,7 @@ impl Connection {
     }
 
     /// Connects now.
-    pub(crate) async fn prove(&self, deadline: Instant) -> Result<(), Error> {
+    pub(crate) async fn connect_now(&self, deadline: Instant) -> Result<(), Error> {
         let proved = match &self.route {
             Route::One(link, _) => link.get(deadline).await.map(drop),
             Route::Cluster(cluster) => cluster.primaries(deadline).await.map(drop),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ring::Ring;
+use super::cipher::Ring;
 use crate::{error::Error, keys::SecretKeys};
 
 /// The settings of [`Profile::sealed`](crate::Profile::sealed): the keys, and whether plain records are accepted while

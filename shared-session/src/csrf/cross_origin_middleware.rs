@@ -1,3 +1,5 @@
+//! The cross-origin check of a middleware: the headers that it reads, and its response.
+
 use std::error::Error as _;
 
 use super::cross_origin::{CrossOrigin, OriginHeaders};
