@@ -28,7 +28,7 @@ impl Ending {
         if status >= 500 { Self::Failed } else { Self::Completed }
     }
 
-    /// The result for reopened handles if a request ends like this, without a session.
+    /// The result for reopened sessions if a request ends like this, without a session.
     pub(crate) fn without_session(self) -> Result<(), Error> {
         match self {
             Self::Completed => Ok(()),

@@ -1,11 +1,11 @@
-//! The state that the handles of one request share, and the end of the request.
+//! The state that all clones of a request's session share.
 //!
 //! The rules:
 //!
 //! - The cookie made by commits of the request is stored beside the state, not in it, so no error and no dropped future
 //!   loses it.
 //! - The end of a request is decided once: when its response is decided, or when it is dropped. After that no edit is
-//!   possible, and reopened handles can find the session.
+//!   possible, and reopened sessions can find the session.
 
 pub(crate) mod commit;
 pub(crate) mod credentials;
@@ -59,11 +59,11 @@ pub(crate) enum Method {
     Other,
 }
 
-/// The source of a handle's session.
+/// Where the session comes from.
 pub(crate) enum Origin {
     /// The credentials of a request. The response may set another cookie.
     Request(Credentials),
-    /// A request that the handle outlives: no response can set a cookie.
+    /// A request that the session outlives: no response can set a cookie.
     Reopened(Followed),
 }
 
@@ -87,7 +87,7 @@ pub(crate) struct Shared {
     pub(crate) user_cache: UserCacheUse,
     /// The response carries a bearer token and sets no cookie.
     pub(crate) as_bearer: bool,
-    /// Where the request runs.
+    /// What polls the request. A future that it polls, too, cannot wait for the end of the request.
     runs_on: Executor,
     end: RequestEnd,
 }
@@ -137,7 +137,7 @@ pub(crate) struct Open {
 
 /// Whether the request has ended.
 enum RequestEnd {
-    /// Not yet. Holds the sender to the handles that wait for the end, if there are any.
+    /// Not yet. Holds the sender to the sessions that wait for the end, if there are any.
     Awaited(Option<watch::Sender<Option<CurrentToken>>>),
     Ended(CurrentToken),
 }

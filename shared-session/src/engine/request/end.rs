@@ -15,7 +15,7 @@ use crate::{
 };
 
 impl RequestState {
-    /// Ends the request with this `cookie` in its response. Reopened handles get `without_session` if the visitor has
+    /// Ends the request with this `cookie` in its response. Reopened sessions get `without_session` if the visitor has
     /// no session. Does nothing if the request has ended.
     pub(super) fn end(&self, cookie: &CookieAction, without_session: Result<(), Error>) {
         self.end_with(|_| token_after(cookie, self.presented(), without_session));
@@ -44,7 +44,7 @@ impl RequestState {
         drop(draft);
     }
 
-    /// Ends the request with the token that `token` decides, unless it has ended, and tells reopened handles.
+    /// Ends the request with the token that `token` decides, unless it has ended, and tells reopened sessions.
     fn end_with(&self, token: impl FnOnce(&mut Shared) -> CurrentToken) {
         let mut shared = self.shared();
         let RequestEnd::Awaited(waiting) = &mut shared.end else { return };
@@ -90,7 +90,7 @@ impl Drop for RequestState {
 }
 
 /// A middleware holds it next to the future of the handler. If it is dropped before
-/// [`SessionManager::close`](crate::SessionManager::close), the request ends there: no clone of the handle can edit the
+/// [`SessionManager::close`](crate::SessionManager::close), the request ends there: no clone of its session can edit the
 /// session any more, and tasks that wait for a [reopened](crate::LazySession::reopen) session get an error. Both
 /// adapters hold one.
 #[must_use = "the request ends when this is dropped"]

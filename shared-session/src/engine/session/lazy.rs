@@ -77,7 +77,7 @@ impl LazySession {
         Ok(session)
     }
 
-    /// A new handle to the session with which this request ends: for code that outlives the request, such as
+    /// Reopens the session with which this request ends: for code that outlives the request, such as
     /// WebSockets, server-sent events, and jobs. No I/O. Commit its edits with
     /// [`Session::commit`](crate::Session::commit).
     ///

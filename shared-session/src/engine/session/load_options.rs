@@ -8,9 +8,9 @@ use crate::record::client::Client;
 /// ```
 /// # use shared_session::{Client, LoadOptions, SessionManager, store::MemoryStore};
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), shared_session::Error> {
-/// # let handle = SessionManager::new(MemoryStore::new()).open([]);
+/// # let request = SessionManager::new(MemoryStore::new()).open([]);
 /// let client = Client::new(Some([192, 0, 2, 7].into()), Some("Firefox"));
-/// let session = handle.load_with(LoadOptions::new().past_near_cache().with_client(client)).await?;
+/// let session = request.load_with(LoadOptions::new().past_near_cache().with_client(client)).await?;
 /// # drop(session);
 /// # Ok(()) }
 /// ```

@@ -56,7 +56,7 @@ pub enum SessionStatus {
     Expired,
     /// The store or the user database does not answer, or the record cannot be read. The state is unknown: ask again.
     Unknown(Error),
-    /// This handle of the session is no longer usable, so it never learns the state: it is not
+    /// This `Session` is no longer usable, so it never learns the state: it is not
     /// [reopened](crate::Session::reopen) and its response was decided, or its own commit failed.
     Closed,
 }
@@ -110,7 +110,7 @@ impl Session {
         }
     }
 
-    /// The session as loaded, or the status of a handle that does not hold it.
+    /// The session as loaded, or the status of one that is not open.
     fn base(&self) -> Result<Loaded, SessionStatus> {
         let state = &mut self.0.shared().state;
         let is_committing = matches!(state, State::Committing(_));
