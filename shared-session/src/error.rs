@@ -1,6 +1,6 @@
 //! One opaque [`Error`] with an [`ErrorKind`] to match on.
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+use std::{borrow::Cow, error::Error as StdError, fmt, num::NonZero, sync::Arc, time::Duration};
 
 type Source = Arc<dyn StdError + Send + Sync + 'static>;
 
@@ -46,6 +46,9 @@ pub enum ErrorKind {
     Unauthenticated,
     /// The signed-in user may not do this. Status 403.
     Forbidden,
+    /// Too many attempts were made, so the next one has to wait: [`Verdict`](crate::throttle::Verdict). Status 429, with
+    /// `Retry-After`.
+    TooManyAttempts,
     /// A browser sent an unsafe request from a page that is not one of the configured origins. Status 403.
     /// [`OriginRefusal::of`](crate::csrf::OriginRefusal::of) returns the reason.
     CrossSite,
@@ -73,6 +76,7 @@ impl ErrorKind {
             Self::TooLarge | Self::FormTooLarge => 413,
             Self::NotAForm => 415,
             Self::Unauthenticated => 401,
+            Self::TooManyAttempts => 429,
             Self::Forbidden | Self::CrossSite | Self::StaleForm => 403,
         }
     }
@@ -92,6 +96,7 @@ impl ErrorKind {
             Self::AmbiguousCredentials => "Send the session cookie or one bearer token, not both.",
             Self::Unauthenticated => "Please sign in.",
             Self::Forbidden => "You are not allowed to do this.",
+            Self::TooManyAttempts => "There were too many attempts. Please wait a moment, then try again.",
             Self::CrossSite => {
                 "This request did not come from a page of this service. Please open the page here and try again."
             }
@@ -115,6 +120,8 @@ pub struct Error {
     public_message: Option<&'static str>,
     source: Option<Source>,
     fate: Fate,
+    /// In seconds.
+    retry_after: Option<NonZero<u32>>,
 }
 
 /// The known outcome of the write that failed.
@@ -132,7 +139,14 @@ impl Error {
     /// An error of `kind`; `message` is for logs and must contain no id and no value.
     #[must_use]
     pub fn new(kind: ErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), public_message: None, source: None, fate: Fate::NotApplied }
+        Self {
+            kind,
+            message: message.into(),
+            public_message: None,
+            source: None,
+            fate: Fate::NotApplied,
+            retry_after: None,
+        }
     }
 
     /// Adds the error that caused this one.
@@ -173,6 +187,20 @@ impl Error {
     pub fn late(mut self) -> Self {
         self.fate = Fate::Late;
         self
+    }
+
+    /// Sets the time after which the client may try again, for `Retry-After` in a response with 429 or 503: in whole
+    /// seconds, rounded up, at least one.
+    #[must_use]
+    pub fn with_retry_after(self, after: Duration) -> Self {
+        let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
+        Self { retry_after: NonZero::new(u32::try_from(seconds).unwrap_or(u32::MAX).max(1)), ..self }
+    }
+
+    /// The time after which the client may try again; `None` if it is unknown.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after.map(|seconds| Duration::from_secs(seconds.get().into()))
     }
 
     /// The kind of this error.

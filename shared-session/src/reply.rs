@@ -121,7 +121,7 @@ impl Reply {
     }
 
     /// The default response: `application/problem+json` (RFC 9457) with the kind's status, the
-    /// [sentence](Error::public_message) for clients, and `Retry-After` with 503.
+    /// [sentence](Error::public_message) for clients, and `Retry-After` with 503 and 429.
     ///
     /// ```
     /// use shared_session::{Error, ErrorKind, Failure, Reply};
@@ -140,14 +140,20 @@ impl Reply {
             "status": kind.status(),
             "detail": failure.error.public_message(),
         });
-        Self::new(kind.status(), "application/problem+json", body.to_string())
-            .with_retry_after(failure.retry_after)
-            .with_allow()
+        Self::new(kind.status(), "application/problem+json", body.to_string()).with_retry_after(failure).with_allow()
     }
 
-    /// Adds `Retry-After` to a 503 that has none: whole seconds, at least one (RFC 9110, 10.2.3).
-    fn with_retry_after(mut self, after: Duration) -> Self {
-        if self.status == 503 && !self.headers.iter().any(|(name, _)| *name == "retry-after") {
+    /// Adds `Retry-After` to a 503, and to a 429 whose error knows the time, unless they have one: whole seconds, at
+    /// least one (RFC 9110, 10.2.3).
+    fn with_retry_after(mut self, failure: &Failure<'_>) -> Self {
+        let after = match self.status {
+            503 => Some(failure.error.retry_after().unwrap_or(failure.retry_after)),
+            429 => failure.error.retry_after(),
+            _ => None,
+        };
+        if let Some(after) = after
+            && !self.headers.iter().any(|(name, _)| *name == "retry-after")
+        {
             let seconds = after.as_secs().saturating_add(u64::from(after.subsec_nanos() > 0));
             self.headers.push(("retry-after", seconds.max(1).to_string()));
         }
@@ -225,7 +231,7 @@ impl OnError {
 
     /// The response to `failure`.
     pub(crate) fn reply(&self, failure: &Failure<'_>) -> Reply {
-        (self.0)(failure).with_retry_after(failure.retry_after).with_allow()
+        (self.0)(failure).with_retry_after(failure).with_allow()
     }
 }
 
@@ -261,6 +267,7 @@ fn title(status: u16) -> &'static str {
         409 => "Conflict",
         413 => "Content Too Large",
         415 => "Unsupported Media Type",
+        429 => "Too Many Requests",
         503 => "Service Unavailable",
         _ => "Internal Server Error",
     }
@@ -331,6 +338,7 @@ mod tests {
             (ErrorKind::Stale, 409, "Conflict"),
             (ErrorKind::TooLarge, 413, "Content Too Large"),
             (ErrorKind::NotAForm, 415, "Unsupported Media Type"),
+            (ErrorKind::TooManyAttempts, 429, "Too Many Requests"),
             (ErrorKind::Unavailable, 503, "Service Unavailable"),
             (ErrorKind::Config, 500, "Internal Server Error"),
         ] {

@@ -16,26 +16,18 @@
 //! # Example
 //!
 //! ```
-//! use std::{net::IpAddr, time::Duration};
-//! use shared_session::{Error, SecretKeys, store::MemoryStore, throttle::{Subject, Throttle, Verdict}};
+//! use std::net::IpAddr;
+//! use shared_session::{Error, ErrorKind, SecretKeys, store::MemoryStore, throttle::{Subject, Throttle}};
 //!
-//! enum Answer {
-//!     SignedIn,
-//!     Wrong,
-//!     /// 429, with `Retry-After`.
-//!     TooMany(Duration),
-//! }
-//!
-//! async fn sign_in(throttle: &Throttle, name: &str, password: &str, from: IpAddr) -> Result<Answer, Error> {
-//!     let attempt = match throttle.attempt([Subject::account("sign-in", name), Subject::address("sign-in", from)]).await? {
-//!         Verdict::Go(attempt) => attempt,
-//!         Verdict::Wait(time) => return Ok(Answer::TooMany(time)),
-//!     };
+//! /// Whether the password is right. A response with the error is 429, with `Retry-After`.
+//! async fn sign_in(throttle: &Throttle, name: &str, password: &str, from: IpAddr) -> Result<bool, Error> {
+//!     let subjects = [Subject::account("sign-in", name), Subject::address("sign-in", from)];
+//!     let attempt = throttle.attempt(subjects).await?.into_attempt()?;
 //!     if password != "correct horse" {
-//!         return Ok(Answer::Wrong);
+//!         return Ok(false);
 //!     }
 //!     attempt.succeeded().await;
-//!     Ok(Answer::SignedIn)
+//!     Ok(true)
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -43,10 +35,12 @@
 //! let throttle = Throttle::new(MemoryStore::new(), keys);
 //! let from = "203.0.113.9".parse()?;
 //! for _ in 0..10 {
-//!     assert!(matches!(sign_in(&throttle, "ann", "guess", from).await?, Answer::Wrong));
+//!     assert!(!sign_in(&throttle, "ann", "guess", from).await?);
 //! }
-//! assert!(matches!(sign_in(&throttle, "ann", "correct horse", from).await?, Answer::TooMany(_)));
-//! assert!(matches!(sign_in(&throttle, "bob", "correct horse", from).await?, Answer::SignedIn));
+//! let error = sign_in(&throttle, "ann", "correct horse", from).await.unwrap_err();
+//! assert_eq!(error.kind(), ErrorKind::TooManyAttempts);
+//! assert!(error.retry_after().is_some());
+//! assert!(sign_in(&throttle, "bob", "correct horse", from).await?);
 //! # Ok(()) }
 //! ```
 //!
@@ -224,6 +218,21 @@ pub enum Verdict {
     Go(Attempt),
     /// It must wait this long: 429, with these seconds, rounded up, in `Retry-After`.
     Wait(Duration),
+}
+
+impl Verdict {
+    /// The attempt, or the error to answer with 429 and `Retry-After`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooManyAttempts`] if the attempt must wait.
+    pub fn into_attempt(self) -> Result<Attempt, Error> {
+        match self {
+            Self::Go(attempt) => Ok(attempt),
+            Self::Wait(wait) => {
+                Err(Error::new(ErrorKind::TooManyAttempts, "an attempt has to wait").with_retry_after(wait))
+            }
+        }
+    }
 }
 
 /// A counted attempt. If dropped it stays counted: it failed, or its outcome is unknown.

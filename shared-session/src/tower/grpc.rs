@@ -29,7 +29,8 @@ use crate::{
 };
 
 /// The gRPC status code of an error: UNAVAILABLE (14), ABORTED (10) for a request refused because another request was
-/// faster, RESOURCE_EXHAUSTED (8) for a full session, UNAUTHENTICATED (16), PERMISSION_DENIED (7), else INTERNAL (13).
+/// faster, RESOURCE_EXHAUSTED (8) for a full session and too many
+/// attempts, UNAUTHENTICATED (16), PERMISSION_DENIED (7), else INTERNAL (13).
 #[must_use]
 pub const fn status(kind: ErrorKind) -> i32 {
     match kind.status() {
@@ -37,7 +38,7 @@ pub const fn status(kind: ErrorKind) -> i32 {
         401 => 16,
         403 => 7,
         409 => 10,
-        413 => 8,
+        413 | 429 => 8,
         503 => 14,
         _ => 13,
     }

@@ -282,3 +282,15 @@ async fn a_wait_that_is_longer_than_the_recovery_is_kept_to() {
     store.advance(HOUR / 2);
     assert!(!fails(&throttle, subject()).await, "half of the wait is left");
 }
+
+#[tokio::test]
+async fn an_attempt_that_waits_is_answered_with_429_and_the_time() {
+    let (_, throttle) = on_a_clock();
+    let subject = || Subject::account("sign-in", "ann").with_policy(Policy::new(1).with_waits(HOUR / 2, HOUR));
+    assert!(throttle.attempt([subject()]).await.unwrap().into_attempt().is_ok());
+    let error = throttle.attempt([subject()]).await.unwrap().into_attempt().unwrap_err();
+    assert_eq!((error.kind(), error.retry_after()), (ErrorKind::TooManyAttempts, Some(HOUR / 2)));
+    let reply = shared_session::Reply::from(&error);
+    assert_eq!(reply.status, 429);
+    assert!(reply.headers.contains(&("retry-after", "1800".to_owned())), "{reply:?}");
+}
