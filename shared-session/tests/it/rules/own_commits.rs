@@ -252,6 +252,37 @@ async fn a_commit_that_is_refused_before_it_begins_leaves_nothing_to_work_with()
     assert_eq!(session.get::<u8>("b").unwrap_err().kind(), ErrorKind::Stale);
 }
 
+/// A nonce that each use replaces, for example.
+#[tokio::test]
+async fn a_value_is_taken_once_even_if_its_entry_is_edited_afterwards() {
+    let edits: [fn(&Session); 4] = [
+        |session| session.insert("voucher", &2).unwrap(),
+        |session| session.remove("voucher").unwrap(),
+        |session| {
+            session.update("voucher", |_: Option<u8>| Some(2)).unwrap();
+        },
+        |session| {
+            session.insert("voucher", &2).unwrap();
+            session.take::<u8>("voucher").unwrap();
+        },
+    ];
+    for (at, edit) in edits.into_iter().enumerate() {
+        let fleet = Fleet::new();
+        let mut browser = Browser::default();
+        fleet.serve(&mut browser, |session| session.insert("voucher", &1).unwrap()).await;
+        let ((_first, first), (_second, second)) = (fleet.load(&browser).await, fleet.load(&browser).await);
+        for session in [&first, &second] {
+            assert_eq!(session.take::<u8>("voucher").unwrap(), Some(1));
+            edit(session);
+        }
+        first.commit().await.unwrap();
+        let wanted = [Some(2), None, Some(2), None][at];
+        assert_eq!(first.get::<u8>("voucher").unwrap(), wanted);
+        assert_eq!(second.commit().await.unwrap_err().kind(), ErrorKind::AlreadyTaken, "edit {at}");
+        assert_eq!(second.get::<u8>("voucher").unwrap(), wanted, "edit {at}");
+    }
+}
+
 #[tokio::test]
 async fn a_session_that_goes_while_a_take_fails_is_no_longer_there_for_the_handler() {
     for (ends, expected) in [(true, ErrorKind::Gone), (false, ErrorKind::Stale)] {
