@@ -70,6 +70,9 @@ impl Core {
         if self.session_limit.is_some() {
             Box::pin(self.has_room(&plan)).await?;
         }
+        if let Some(claim) = &plan.claim {
+            Box::pin(self.edit(claim)).await?;
+        }
         let mut written = self.apply(&plan).await?;
         // A session ends after the one that replaces it is stored, so that a failure leaves the visitor with one.
         let ended = match plan.end {

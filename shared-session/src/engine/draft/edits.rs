@@ -159,6 +159,15 @@ impl Delta {
         }
     }
 
+    /// The values that were taken, without the later edits of their entries.
+    pub(crate) fn takes(&self) -> Self {
+        let taken = self.0.iter().filter_map(|(name, op)| match op {
+            Op::Take { taken, .. } => Some((name.clone(), Op::Take { taken: taken.clone(), then: Then::Nothing })),
+            _ => None,
+        });
+        Self(taken.collect())
+    }
+
     /// Runs `step` at the commit, on the value stored then. On the value that this request sees, its result was `next`.
     pub(crate) fn update(&mut self, name: &str, step: Step, next: Option<Json>) {
         let before = self.find(name).ok().and_then(|at| self.0.get_mut(at));
