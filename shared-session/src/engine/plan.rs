@@ -24,6 +24,8 @@ use crate::{
 /// The operations to run on the store.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// Removes the values that the request took from a session that ends, so that no other request has them, too.
+    pub(crate) claim: Option<Box<Edit>>,
     pub(crate) end: Option<SessionEnd>,
     pub(crate) write: Option<Write>,
     /// The client's address.
@@ -112,15 +114,20 @@ pub(crate) fn decide(
     let Draft { base, delta, intent, expiry, mut end, renew, client, loaded_at } = draft;
     let edited = !delta.is_empty();
     let address = client.address;
+    let switches_user = matches!((&base, &intent), (Loaded::Record(_, record), Intent::Login(identity))
+        if record.user_id().is_some_and(|user_id| user_id != identity.user_id));
+    let claim = switches_user.then(|| claim(&base, &delta, missed)).flatten();
+    // What has been claimed is not in the new session.
+    let missed = if claim.is_some() { MissedTake::Keep } else { missed };
     let pending = |login| PendingChanges { delta, login, expiry, client, missed };
     let write = match (base, intent) {
-        (Loaded::Record(token, record), Intent::Login(identity)) => match &record.head.user {
-            Some(user) if user.user_id != identity.user_id => {
-                end = Some(SessionEnd::Record(token, record));
-                Some(Write::Create(pending(Some(identity))))
-            }
-            _ => Some(Write::Edit(Edit { token, record, pending: pending(Some(identity)), rotate: true, renew })),
-        },
+        (Loaded::Record(token, record), Intent::Login(identity)) if switches_user => {
+            end = Some(SessionEnd::Record(token, record));
+            Some(Write::Create(pending(Some(identity))))
+        }
+        (Loaded::Record(token, record), Intent::Login(identity)) => {
+            Some(Write::Edit(Edit { token, record, pending: pending(Some(identity)), rotate: true, renew }))
+        }
         (_, Intent::Login(identity)) => Some(Write::Create(pending(Some(identity)))),
         (Loaded::Record(token, record), Intent::Rotate) => {
             Some(Write::Edit(Edit { token, record, pending: pending(None), rotate: true, renew }))
@@ -141,5 +148,16 @@ pub(crate) fn decide(
         }
         (Loaded::Nothing { .. } | Loaded::Rotated(..) | Loaded::Unreadable(..), _) => None,
     };
-    Ok((end.is_some() || write.is_some()).then_some(Plan { end, write, address }))
+    Ok((end.is_some() || write.is_some()).then_some(Plan { claim, end, write, address }))
+}
+
+fn claim(base: &Loaded, delta: &Delta, missed: MissedTake) -> Option<Box<Edit>> {
+    let Loaded::Record(token, record) = base else { return None };
+    let delta = delta.takes();
+    if missed == MissedTake::Keep || delta.is_empty() {
+        return None;
+    }
+    let pending = PendingChanges { delta, login: None, expiry: None, client: Client::default(), missed };
+    let (token, record) = (token.clone(), Arc::clone(record));
+    Some(Box::new(Edit { token, record, pending, rotate: false, renew: None }))
 }

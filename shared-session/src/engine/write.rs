@@ -17,6 +17,7 @@ use crate::{
     audit::{AuditEvent, AuditKind},
     engine::{
         core::Core,
+        draft::SessionEnd,
         outcome::CookieAction,
         plan::{Plan, Write},
         write::{
@@ -60,38 +61,27 @@ impl Core {
         if span.is_disabled() { work.await } else { Box::pin(work.instrument(span)).await }
     }
 
-    async fn write(&self, plan: Box<Plan>) -> Result<Written, Error> {
+    async fn write(&self, mut plan: Box<Plan>) -> Result<Written, Error> {
+        if !plan.signs_in()
+            && let Some(end) = plan.end.take()
+        {
+            return Box::pin(self.sign_out(end, &plan)).await;
+        }
         let (signs_in, audit_kind) = (plan.signs_in(), plan.audit_kind());
         if self.session_limit.is_some() {
             Box::pin(self.has_room(&plan)).await?;
         }
-        let mut written = match &plan.write {
-            None => Written::nothing(CookieAction::Keep, None),
-            Some(Write::Touch { token, record, renew }) => {
-                Box::pin(self.touch(token, Arc::clone(record), renew.clone())).await
-            }
-            Some(Write::Create(new)) => Box::pin(self.create(new)).await?,
-            Some(Write::Edit(edit)) => {
-                let edited = if edit.rotate && self.profile.rotation_moves() {
-                    Box::pin(self.move_to_new_key(edit)).await
-                } else {
-                    self.edit(edit).await
-                };
-                match edited {
-                    Err(error) if edit.pending.login.is_some() && is_lost(&error) => {
-                        Box::pin(self.create(&edit.pending)).await?
-                    }
-                    other => other?,
-                }
-            }
-        };
+        if let Some(claim) = &plan.claim {
+            Box::pin(self.edit(claim)).await?;
+        }
+        let mut written = self.apply(&plan).await?;
         // A session ends after the one that replaces it is stored, so that a failure leaves the visitor with one.
         let ended = match plan.end {
             None => CookieAction::Keep,
             Some(end) => match Box::pin(self.end(end, plan.address)).await {
                 Ok(()) => CookieAction::Remove,
                 // A sign-in continues: its session is a new one.
-                Err(error) if signs_in && error.kind() == ErrorKind::Stale => CookieAction::Remove,
+                Err(error) if error.kind() == ErrorKind::Stale => CookieAction::Remove,
                 Err(error) => {
                     Box::pin(self.discard(&written)).await;
                     return Err(error);
@@ -109,6 +99,40 @@ impl Core {
             self.tell(kind, &written, plan.address);
         }
         Ok(Written { cookie: ended.then(written.cookie), ..written })
+    }
+
+    /// Ends a session, and then stores the edits that follow its end. They must not prevent it: a store that is out of
+    /// memory still deletes.
+    async fn sign_out(&self, end: SessionEnd, then: &Plan) -> Result<Written, Error> {
+        self.end(end, then.address).await?;
+        Ok(match self.apply(then).await {
+            Ok(written) => Written { cookie: CookieAction::Remove.then(written.cookie), ..written },
+            Err(error) => Written::nothing(CookieAction::Remove, Some(error.undecided())),
+        })
+    }
+
+    /// Stores what the plan writes.
+    async fn apply(&self, plan: &Plan) -> Result<Written, Error> {
+        match &plan.write {
+            None => Ok(Written::nothing(CookieAction::Keep, None)),
+            Some(Write::Touch { token, record, renew }) => {
+                Ok(Box::pin(self.touch(token, Arc::clone(record), renew.clone())).await)
+            }
+            Some(Write::Create(new)) => Box::pin(self.create(new)).await,
+            Some(Write::Edit(edit)) => {
+                let edited = if edit.rotate && self.profile.rotation_moves() {
+                    Box::pin(self.move_to_new_key(edit)).await
+                } else {
+                    self.edit(edit).await
+                };
+                match edited {
+                    Err(error) if edit.pending.login.is_some() && is_lost(&error) => {
+                        Box::pin(self.create(&edit.pending)).await
+                    }
+                    other => other,
+                }
+            }
+        }
     }
 
     /// Removes a session that this request has started.

@@ -64,7 +64,9 @@ pub(super) fn folded(name: &str) -> String {
     let name = if is_long { name.to_owned() } else { name.nfkc().collect() };
     // Letter by letter, as databases do: in a text, another letter may follow from a capital sigma at the end of a word.
     let lowercase = name.trim().chars().flat_map(char::to_lowercase);
-    lowercase.map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect()
+    // A capital I with a dot becomes an i and a dot above; in some databases an i alone.
+    let undotted = lowercase.filter(|letter| *letter != '\u{307}');
+    undotted.map(|letter| if letter == 'ς' { 'σ' } else { letter }).collect()
 }
 
 #[cfg(test)]

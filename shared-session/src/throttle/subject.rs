@@ -149,7 +149,13 @@ mod tests {
 
     #[test]
     fn case_is_ignored_letter_by_letter_as_in_databases() {
-        for [one, other] in [["\u{391}\u{3a3}", "\u{3b1}\u{3c3}"], ["a\u{3a3}\u{338f}", "a\u{3c2}kg"]] {
+        for [one, other] in [
+            ["\u{391}\u{3a3}", "\u{3b1}\u{3c3}"],
+            ["a\u{3a3}\u{338f}", "a\u{3c2}kg"],
+            // PostgreSQL's lower() gives an i without the dot, or with it: the locale decides.
+            ["\u{130}van", "ivan"],
+            ["\u{130}van", "i\u{307}van"],
+        ] {
             assert_eq!(key(&Subject::account("p", one)), key(&Subject::account("p", other)), "{one}");
         }
     }

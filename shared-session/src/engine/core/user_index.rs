@@ -28,15 +28,35 @@ impl Core {
         deadline: StoreTime,
         write: impl Future<Output = Result<T, Error>>,
     ) -> Result<(T, Result<(), Error>), Error> {
-        let index = self.profile.index_key(&identity.user_id);
-        let add = self.store.index_add(&index, place.member(), deadline);
+        let add = self.add_to_index(place, identity, deadline);
         let (added, written) = futures_util::future::join(add, write).await;
         let written = written?;
-        let added = match added {
-            Err(error) if !error.is_late() => self.store.index_add(&index, place.member(), deadline).await,
-            added => added,
-        };
+        let added = self.again(added, place, identity, deadline).await;
         Ok((written, added))
+    }
+
+    /// Adds the session at `place` to the user's index.
+    pub(crate) async fn index(&self, place: &Place, identity: &Identity, deadline: StoreTime) -> Result<(), Error> {
+        let added = self.add_to_index(place, identity, deadline).await;
+        self.again(added, place, identity, deadline).await
+    }
+
+    async fn again(
+        &self,
+        added: Result<(), Error>,
+        place: &Place,
+        identity: &Identity,
+        deadline: StoreTime,
+    ) -> Result<(), Error> {
+        match added {
+            // A late reply has used up the request's time.
+            Err(error) if !error.is_late() => self.add_to_index(place, identity, deadline).await,
+            added => added,
+        }
+    }
+
+    async fn add_to_index(&self, place: &Place, identity: &Identity, deadline: StoreTime) -> Result<(), Error> {
+        self.store.index_add(&self.profile.index_key(&identity.user_id), place.member(), deadline).await
     }
 
     /// Sessions that other programs signed in are not in our index. Adds a session when this process first sees it: one

@@ -24,13 +24,33 @@ pub(crate) struct Delta(Vec<(Box<str>, Op)>);
 enum Op {
     Set(Json),
     Remove,
-    /// Removed by a `take` of this value.
-    Take(Json),
+    /// Removed by a `take` of the value `taken`.
+    Take {
+        taken: Json,
+        then: Then,
+    },
     /// Steps to run on the value stored at the commit; `now` is their result on the loaded original.
     Update {
         steps: Vec<Step>,
         now: Option<Json>,
     },
+}
+
+/// The edit of an entry after its value was taken.
+#[derive(Clone)]
+enum Then {
+    Nothing,
+    Set(Json),
+    Remove,
+}
+
+impl Then {
+    fn value(&self) -> Option<&Json> {
+        match self {
+            Self::Set(value) => Some(value),
+            Self::Nothing | Self::Remove => None,
+        }
+    }
 }
 
 /// The reaction when a taken value is no longer stored.
@@ -76,7 +96,8 @@ impl Delta {
             None => original.get(name),
             Some(Op::Set(value)) => Some(value.clone()),
             Some(Op::Update { now, .. }) => now.clone(),
-            Some(Op::Remove | Op::Take(_)) => None,
+            Some(Op::Take { then, .. }) => then.value().cloned(),
+            Some(Op::Remove) => None,
         }
     }
 
@@ -91,17 +112,37 @@ impl Delta {
     }
 
     pub(crate) fn insert(&mut self, name: &str, value: Json) {
-        self.set(name, Op::Set(value));
+        self.overwrite(name, Some(value));
     }
 
     pub(crate) fn remove(&mut self, name: &str) {
-        self.set(name, Op::Remove);
+        self.overwrite(name, None);
+    }
+
+    /// Sets or removes `name`, whatever is stored. A taken value stays taken: the commit still has to find it.
+    fn overwrite(&mut self, name: &str, value: Option<Json>) {
+        let taken = match self.op(name) {
+            Some(Op::Take { taken, .. }) => Some(taken.clone()),
+            _ => None,
+        };
+        let op = match (taken, value) {
+            (Some(taken), Some(value)) => Op::Take { taken, then: Then::Set(value) },
+            (Some(taken), None) => Op::Take { taken, then: Then::Remove },
+            (None, Some(value)) => Op::Set(value),
+            (None, None) => Op::Remove,
+        };
+        self.set(name, op);
     }
 
     /// Removes every entry that this request sees. Taken values stay taken.
     pub(crate) fn clear(&mut self, original: &Entries) {
-        let edited = self.0.iter_mut().map(|(_, op)| op);
-        edited.filter(|op| !matches!(op, Op::Take(_))).for_each(|op| *op = Op::Remove);
+        for (_, op) in &mut self.0 {
+            match op {
+                Op::Take { then: Then::Nothing, .. } => {}
+                Op::Take { then, .. } => *then = Then::Remove,
+                _ => *op = Op::Remove,
+            }
+        }
         for (name, _) in original.iter() {
             if self.op(name).is_none() {
                 self.set(name, Op::Remove);
@@ -112,26 +153,33 @@ impl Delta {
     /// Takes the value out, if there is one.
     pub(crate) fn take(&mut self, original: &Entries, name: &str) {
         match (self.op(name), self.get(original, name)) {
-            (None, Some(value)) => self.set(name, Op::Take(value)),
+            (None, Some(taken)) => self.set(name, Op::Take { taken, then: Then::Nothing }),
             (Some(_), Some(_)) => self.remove(name),
             (_, None) => {}
         }
     }
 
+    /// The values that were taken, without the later edits of their entries.
+    pub(crate) fn takes(&self) -> Self {
+        let taken = self.0.iter().filter_map(|(name, op)| match op {
+            Op::Take { taken, .. } => Some((name.clone(), Op::Take { taken: taken.clone(), then: Then::Nothing })),
+            _ => None,
+        });
+        Self(taken.collect())
+    }
+
     /// Runs `step` at the commit, on the value stored then. On the value that this request sees, its result was `next`.
     pub(crate) fn update(&mut self, name: &str, step: Step, next: Option<Json>) {
-        let before = self.find(name).ok().map(|at| self.0.remove(at).1);
-        let op = match (before, next) {
-            (None, now) => Op::Update { steps: vec![step], now },
-            (Some(Op::Update { mut steps, .. }), now) => {
+        let before = self.find(name).ok().and_then(|at| self.0.get_mut(at));
+        match before.map(|(_, op)| op) {
+            None => self.set(name, Op::Update { steps: vec![step], now: next }),
+            Some(Op::Update { steps, now }) => {
                 steps.push(step);
-                Op::Update { steps, now }
+                *now = next;
             }
             // The earlier edit does not depend on the stored value, so neither does this one.
-            (Some(_), Some(value)) => Op::Set(value),
-            (Some(_), None) => Op::Remove,
-        };
-        self.set(name, op);
+            Some(_) => self.overwrite(name, next),
+        }
     }
 
     /// Replays the edits on `original`.
@@ -152,12 +200,13 @@ impl Delta {
             let next = match op {
                 Op::Set(value) => Some(value.clone()),
                 Op::Remove => None,
-                Op::Take(taken) if stored.as_ref() == Some(taken) => None,
-                Op::Take(_) if missed == MissedTake::Fail => {
+                Op::Take { taken, then } if stored.as_ref() == Some(taken) => then.value().cloned(),
+                Op::Take { .. } if missed == MissedTake::Fail => {
                     let error = Error::new(ErrorKind::AlreadyTaken, "another request took it first");
                     return Err(error.of_entry(name));
                 }
-                Op::Take(_) => continue,
+                Op::Take { then: Then::Nothing, .. } => continue,
+                Op::Take { then, .. } => then.value().cloned(),
                 Op::Update { now, .. } if which == Original::Loaded => now.clone(),
                 Op::Update { steps, .. } => {
                     let mut value = stored.clone();

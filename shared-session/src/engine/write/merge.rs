@@ -16,7 +16,7 @@ use crate::{
     keyed_semaphore::KeyedPermit,
     log_limit::LogLimit,
     record::{
-        Content, Identity, Place, Record,
+        Content, Place, Record,
         id::{Secret, Token},
         tag::Tag,
     },
@@ -67,9 +67,8 @@ impl Core {
                 return Err(gone());
             };
             let replace = self.replace(&place, &base, next, tag, edit, ttl);
-            let attempted = match to_index(&base, edit) {
-                None => replace.await?,
-                Some(identity) => {
+            let attempted = match (&edit.pending.login, &base.head.user) {
+                (Some(identity), _) => {
                     let (attempted, indexed) =
                         Box::pin(self.indexed(&place, identity, limits.deadline, replace)).await?;
                     if let Err(error) = indexed {
@@ -80,6 +79,13 @@ impl Core {
                     }
                     attempted
                 }
+                // An expiry may move the deadline, too, and the index drops a session at the deadline that it knows.
+                // The cookie stays, so others may see the edit as soon as it is stored: it cannot be undone.
+                (None, Some(user)) if edit.pending.expiry.is_some() => {
+                    Box::pin(self.index(&place, user, limits.deadline)).await?;
+                    replace.await?
+                }
+                (None, _) => replace.await?,
             };
             let attempted = match attempted {
                 Attempt::Overtaken(newer) if turn.is_none() && lost.is_none() => {
@@ -217,13 +223,6 @@ impl Core {
         self.end_again(place).await;
         Err(gone())
     }
-}
-
-/// The user whose index must hold the session until its new deadline. An expiry may move the deadline, too, and the
-/// index drops a session at the deadline that it knows.
-fn to_index<'a>(base: &'a Record, edit: &'a Edit) -> Option<&'a Identity> {
-    let keeps = || base.head.user.as_ref().filter(|_| edit.pending.expiry.is_some());
-    edit.pending.login.as_ref().or_else(keeps)
 }
 
 /// If the secret was replaced or another user signed in, the session now belongs to that client, so this edit must not

@@ -1,6 +1,6 @@
 //! Signing out.
 
-use shared_session::{ErrorKind, store::SessionStore};
+use shared_session::{ErrorKind, store::SessionStore, testing::Fault::Refused};
 
 use super::{Browser, Fleet, conflict::rewrite, kind, user};
 
@@ -126,6 +126,26 @@ async fn edits_after_a_sign_out_start_a_new_session() {
     assert_eq!(fleet.get(&browser, "flash").await, Some("signed out".into()));
     assert_eq!(fleet.get(&browser, "secret").await, None);
     assert_eq!(fleet.user_id(&browser).await, None);
+}
+
+/// A store that is out of memory refuses new sessions, and still deletes.
+#[tokio::test]
+async fn a_sign_out_ends_the_session_even_if_the_edits_after_it_cannot_be_stored() {
+    let fleet = Fleet::new();
+    let mut browser = Browser::default();
+    fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+    let before = browser.clone();
+    fleet.faults().fail_next("create", Refused);
+    let outcome = fleet
+        .serve(&mut browser, |session| {
+            session.logout().unwrap();
+            session.insert("flash", "signed out").unwrap();
+        })
+        .await;
+    assert_eq!(kind(&outcome), Some(ErrorKind::Unavailable));
+    assert_eq!(fleet.user_id(&before).await, None);
+    assert!(browser.0.is_none(), "the cookie of the ended session is removed");
+    assert_eq!(fleet.memory.len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,7 +1,7 @@
 //! After a lost or late reply the outcome of a write is looked up, never guessed. A late write is not retried.
 
 use shared_session::{
-    ErrorKind, Profile, Session,
+    ErrorKind, Expiry, Profile, Session,
     django::Django,
     store::SessionStore,
     testing::Fault::{LateReply, LateRequest, LostReply, LostRequest, Refused},
@@ -138,6 +138,27 @@ async fn a_sign_in_that_cannot_end_the_session_before_it_leaves_that_one_alone()
     assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("1"));
     assert!(fleet.manager.sessions_of("2").await.unwrap().is_empty());
     assert_eq!(fleet.memory.len(), 1);
+}
+
+/// An expiry keeps the cookie, so other requests of the visitor would see an edit that is then undone.
+#[tokio::test]
+async fn an_expiry_that_cannot_be_indexed_is_never_stored() {
+    for fault in [Refused, LostRequest, LateRequest] {
+        let fleet = Fleet::new();
+        let mut browser = Browser::default();
+        fleet.serve(&mut browser, |session| session.login_as(user("1")).unwrap()).await;
+        fleet.store.take_calls();
+        fleet.faults().fail_next_n("index_add", 2, fault);
+        let outcome = fleet
+            .serve(&mut browser, |session| {
+                session.insert("n", &1).unwrap();
+                session.set_expiry(Expiry::OnBrowserClose).unwrap();
+            })
+            .await;
+        assert_eq!((kind(&outcome), outcome.set_cookie()), (Some(ErrorKind::Unavailable), None));
+        assert!(!calls(&fleet).contains(&"replace"), "{fault:?}");
+        assert_eq!(fleet.get(&browser, "n").await, None);
+    }
 }
 
 /// In Django's formats a rotation deletes the old key.

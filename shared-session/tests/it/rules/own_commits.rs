@@ -252,6 +252,70 @@ async fn a_commit_that_is_refused_before_it_begins_leaves_nothing_to_work_with()
     assert_eq!(session.get::<u8>("b").unwrap_err().kind(), ErrorKind::Stale);
 }
 
+/// A nonce that each use replaces, for example.
+#[tokio::test]
+async fn a_value_is_taken_once_even_if_its_entry_is_edited_afterwards() {
+    let edits: [fn(&Session); 4] = [
+        |session| session.insert("voucher", &2).unwrap(),
+        |session| session.remove("voucher").unwrap(),
+        |session| {
+            session.update("voucher", |_: Option<u8>| Some(2)).unwrap();
+        },
+        |session| {
+            session.insert("voucher", &2).unwrap();
+            session.take::<u8>("voucher").unwrap();
+        },
+    ];
+    for (at, edit) in edits.into_iter().enumerate() {
+        let fleet = Fleet::new();
+        let mut browser = Browser::default();
+        fleet.serve(&mut browser, |session| session.insert("voucher", &1).unwrap()).await;
+        let ((_first, first), (_second, second)) = (fleet.load(&browser).await, fleet.load(&browser).await);
+        for session in [&first, &second] {
+            assert_eq!(session.take::<u8>("voucher").unwrap(), Some(1));
+            edit(session);
+        }
+        first.commit().await.unwrap();
+        let wanted = [Some(2), None, Some(2), None][at];
+        assert_eq!(first.get::<u8>("voucher").unwrap(), wanted);
+        assert_eq!(second.commit().await.unwrap_err().kind(), ErrorKind::AlreadyTaken, "edit {at}");
+        assert_eq!(second.get::<u8>("voucher").unwrap(), wanted, "edit {at}");
+    }
+}
+
+/// The state of a sign-in at another site, for example, in the browser of a visitor who is signed in already.
+#[tokio::test]
+async fn a_value_is_taken_once_by_the_sign_in_of_another_user() {
+    for rival_signs_in in [false, true] {
+        let fleet = Fleet::new();
+        let mut browser = Browser::default();
+        fleet
+            .serve(&mut browser, |session| {
+                session.login_as(user("1")).unwrap();
+                session.insert("state", &1).unwrap();
+            })
+            .await;
+        let ((handle, first), (_second, second)) = (fleet.load(&browser).await, fleet.load(&browser).await);
+        for (session, signs_in) in [(&first, true), (&second, rival_signs_in)] {
+            assert_eq!(session.take::<u8>("state").unwrap(), Some(1));
+            if signs_in {
+                session.insert("state", &2).unwrap();
+                session.login_as(user("2")).unwrap();
+            }
+        }
+        // Between the claim and the end of the session.
+        let rival = second.clone();
+        fleet.faults().before_next("create", move |_| async move {
+            assert_eq!(rival.commit().await.unwrap_err().kind(), ErrorKind::AlreadyTaken);
+        });
+        first.commit().await.unwrap();
+        browser.take(&fleet.finish(&handle).await);
+        assert_eq!(fleet.user_id(&browser).await.as_deref(), Some("2"));
+        assert_eq!(fleet.get(&browser, "state").await, Some(2.into()));
+        assert_eq!(fleet.memory.len(), 1);
+    }
+}
+
 #[tokio::test]
 async fn a_session_that_goes_while_a_take_fails_is_no_longer_there_for_the_handler() {
     for (ends, expected) in [(true, ErrorKind::Gone), (false, ErrorKind::Stale)] {
