@@ -100,6 +100,10 @@ where
     forward_ready!(inner);
 
     fn call(&self, request: ServiceRequest) -> Self::Future {
+        if request.extensions().get::<LazySession>().is_some_and(|outer| self.manager.has_opened(outer)) {
+            let handling = self.inner.call(request);
+            return Box::pin(async move { Ok(handling.await?.map_into_left_body()) });
+        }
         let values = |name| request.headers().get_all(name).map(HeaderValue::as_bytes);
         let session = self.manager.open_request(request.method().as_str(), values);
         let transport = transport(&session, &request);

@@ -1,6 +1,6 @@
 //! The message for a developer who forgot the middleware.
 
-use actix_web::{App, test as harness, web};
+use actix_web::{App, middleware, test as harness, web};
 use shared_session::{SessionManager, store::MemoryStore};
 use shared_session_actix::{CurrentUser, MaybeUser, Session, SessionMiddleware};
 
@@ -41,4 +41,29 @@ async fn a_middleware_inside_of_one_with_another_manager_is_told_once() {
         return;
     };
     assert_eq!(printed.matches("make one SessionManager").count(), usize::from(cfg!(debug_assertions)), "{printed}");
+}
+
+/// A scope with sessions inside of an app with the same sessions, and code between both.
+#[actix_web::test]
+async fn a_middleware_inside_of_one_with_the_same_manager_has_the_same_session() {
+    let manager = SessionManager::new(MemoryStore::new());
+    let middleware = || SessionMiddleware::new(manager.clone());
+    let between = middleware::from_fn(async |session: Session, request, next: middleware::Next<_>| {
+        session.insert("between", &1).unwrap();
+        next.call(request).await
+    });
+    let handler = web::get().to(async |session: Session| {
+        session.insert("handler", &1).unwrap();
+        format!("{:?}", session.get::<u8>("between").unwrap())
+    });
+    let inner = web::scope("").wrap(middleware()).route("/", handler);
+    let app = App::new().service(web::scope("").wrap(between).service(inner)).wrap(middleware());
+    let app = harness::init_service(app).await;
+    let response = harness::call_service(&app, harness::TestRequest::get().to_request()).await;
+    let cookies: Vec<_> = response.headers().get_all("set-cookie").collect();
+    assert_eq!(cookies.len(), 1, "{cookies:?}");
+    let cookie = cookies[0].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let session = manager.open([cookie.as_bytes()]).load().await.unwrap();
+    assert_eq!(session.names().unwrap(), ["between", "handler"]);
+    assert_eq!(harness::read_body(response).await, "Some(1)");
 }

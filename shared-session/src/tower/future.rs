@@ -27,9 +27,15 @@ pin_project! {
     pub struct ResponseFuture<F, B> {
         #[pin]
         stage: Stage<F, B>,
-        guard: RequestGuard,
-        asked: Asked,
+        // `None` inside of a layer of the same manager, which does the work.
+        own: Option<Own>,
     }
+}
+
+/// The request of a layer.
+pub(super) struct Own {
+    pub(super) guard: RequestGuard,
+    pub(super) asked: Asked,
 }
 
 /// The parts of the request that the response needs.
@@ -56,8 +62,8 @@ pin_project! {
 }
 
 impl<F, B> ResponseFuture<F, B> {
-    pub(super) fn new(handler: F, guard: RequestGuard, asked: Asked) -> Self {
-        Self { stage: Stage::Handling { handler }, guard, asked }
+    pub(super) fn new(handler: F, own: Option<Own>) -> Self {
+        Self { stage: Stage::Handling { handler }, own }
     }
 }
 
@@ -72,9 +78,10 @@ where
         loop {
             let (outcome, response) = match this.stage.as_mut().project() {
                 StageProjection::Handling { handler } => {
-                    this.guard.enter();
+                    let Some(own) = this.own else { return Poll::Ready(Ok(inner(ready!(handler.poll(cx))?))) };
+                    own.guard.enter();
                     let response = ready!(handler.poll(cx))?;
-                    match this.guard.inner().close(grpc::ending(&response)) {
+                    match own.guard.inner().close(grpc::ending(&response)) {
                         Close::Done(outcome) => (outcome, response),
                         Close::Commit(commit) => {
                             let commit = Box::pin(commit.run());
@@ -92,10 +99,12 @@ where
                     }
                 }
             };
+            // Only a layer with a request of its own gets here.
+            let Some(Own { guard, asked }) = this.own else { return Poll::Ready(Ok(inner(response))) };
             let rejected = response.extensions().get::<Rejected>();
             let answer = if outcome.error().is_some() || rejected.is_some() {
-                let path = this.asked.uri.path_and_query().map_or("/", |path| path.as_str());
-                this.guard.session().answer(outcome.error(), rejected, this.asked.method.as_str(), path)
+                let path = asked.uri.path_and_query().map_or("/", |path| path.as_str());
+                guard.session().answer(outcome.error(), rejected, asked.method.as_str(), path)
             } else {
                 None
             };
@@ -107,7 +116,7 @@ where
                     response
                 }
             };
-            apply(outcome, || this.asked.url(), &mut response);
+            apply(outcome, || asked.url(), &mut response);
             return Poll::Ready(Ok(response));
         }
     }

@@ -8,7 +8,10 @@ use tower_service::Service;
 use crate::{
     cookie::Transport,
     engine::{manager::SessionManager, session::lazy::LazySession},
-    tower::{ResponseBody, ResponseFuture, future::Asked},
+    tower::{
+        ResponseBody, ResponseFuture,
+        future::{Asked, Own},
+    },
 };
 
 /// The service that [`SessionLayer`](crate::SessionLayer) makes.
@@ -31,6 +34,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<RequestBody>) -> Self::Future {
+        if request.extensions().get::<LazySession>().is_some_and(|outer| self.manager.has_opened(outer)) {
+            return ResponseFuture::new(self.inner.call(request), None);
+        }
         let values = |name| {
             let name = if name == "cookie" { header::COOKIE } else { HeaderName::from_static(name) };
             request.headers().get_all(name).iter().map(HeaderValue::as_bytes)
@@ -51,7 +57,7 @@ where
         if let Some(outer) = request.extensions_mut().insert(session) {
             guard.session().replaces(&outer);
         }
-        ResponseFuture::new(self.inner.call(request), guard, asked)
+        ResponseFuture::new(self.inner.call(request), Some(Own { guard, asked }))
     }
 }
 

@@ -182,3 +182,31 @@ async fn a_handler_that_runs_in_another_task_than_it_was_called_in_may_load_what
     let answer = tokio::time::timeout(std::time::Duration::from_secs(20), answer).await.expect("it does not hang");
     assert_eq!(answer.unwrap().unwrap().into_body().into_inner().as_deref(), Some("1"));
 }
+
+/// A router with sessions inside of an app with the same sessions, and code between both layers.
+#[tokio::test]
+async fn a_layer_inside_of_one_with_the_same_manager_has_the_same_session() {
+    let manager = SessionManager::new(MemoryStore::new());
+    let handler = tower::service_fn(async |request: Request<()>| {
+        let session = request.extensions().get::<LazySession>().ok_or(ErrorKind::Config)?.load().await?;
+        session.insert("handler", &1)?;
+        Ok::<_, Error>(Response::new(format!("{:?}", session.get::<u8>("between")?)))
+    });
+    let inner = SessionLayer::new(manager.clone()).layer(handler);
+    let between = tower::service_fn(move |request: Request<()>| {
+        let inner = inner.clone();
+        async move {
+            let session = request.extensions().get::<LazySession>().ok_or(ErrorKind::Config)?.load().await?;
+            session.insert("between", &1)?;
+            inner.oneshot(request).await
+        }
+    });
+    let response = SessionLayer::new(manager.clone()).layer(between).oneshot(Request::new(())).await.unwrap();
+    let cookies: Vec<_> = response.headers().get_all("set-cookie").iter().collect();
+    assert_eq!(cookies.len(), 1, "{cookies:?}");
+    let cookie = cookies[0].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let session = manager.open([cookie.as_bytes()]).load().await.unwrap();
+    assert_eq!(session.names().unwrap(), ["between", "handler"]);
+    let body = response.into_body().into_inner().and_then(|body| body.into_inner());
+    assert_eq!(body.as_deref(), Some("Some(1)"));
+}

@@ -22,6 +22,16 @@ use crate::{
 const MOST_RIVALS: usize = 8;
 
 impl SessionManager {
+    /// Whether `session` is one that this manager, or a clone of it, has opened under the same cookie for a request that
+    /// has not ended. A layer that finds such a session in its request is inside of another layer, which commits it and
+    /// sets its cookie: it leaves the request as it is. For adapters. No I/O.
+    #[must_use]
+    pub fn has_opened(&self, session: &LazySession) -> bool {
+        let other = &session.0.core;
+        // Clones of a manager share its counters, whatever was changed since.
+        Arc::ptr_eq(&self.0.stats, &other.stats) && self.0.cookie == other.cookie && !session.0.shared().has_ended()
+    }
+
     /// Opens the session of a request by its method and its headers: `values` returns all values of a header by its
     /// lower-case name (`cookie`, and `authorization` if [bearer tokens](Self::with_bearer_tokens) are accepted). HEAD
     /// and OPTIONS open it [read-only](Self::open_read_only). No I/O. For adapters.
