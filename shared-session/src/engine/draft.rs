@@ -80,6 +80,8 @@ pub(crate) struct Draft {
     /// The expiry that was asked for.
     pub(crate) expiry: Option<Expiry>,
     pub(crate) end: Option<SessionEnd>,
+    /// The session that the request ended, as loaded, and the values that it had taken from it.
+    pub(crate) taken: Option<Box<(Loaded, Delta)>>,
     /// The marks to store instead of the session's marks, which were made under an earlier secret key.
     pub(crate) renew: Option<Identity>,
     pub(crate) client: Client,
@@ -94,6 +96,7 @@ impl Draft {
             intent: Intent::Keep,
             expiry: None,
             end: None,
+            taken: None,
             renew: None,
             client,
             loaded_at,
@@ -125,7 +128,10 @@ impl Draft {
     pub(crate) fn end(&mut self, rivals: &[Token]) {
         let refused = matches!(self.base, Loaded::Nothing { refused: true });
         let base = std::mem::replace(&mut self.base, Loaded::Nothing { refused });
-        self.delta = Delta::default();
+        let taken = std::mem::take(&mut self.delta).takes();
+        if !taken.is_empty() {
+            self.taken.get_or_insert_with(|| Box::new((base.clone(), taken)));
+        }
         self.intent = Intent::Keep;
         self.expiry = None;
         self.renew = None;

@@ -111,14 +111,18 @@ pub(crate) fn decide(
     touch_is_due: impl FnOnce(&Limits, StoreTime) -> bool,
     missed: MissedTake,
 ) -> Result<Option<Plan>, Error> {
-    let Draft { base, delta, intent, expiry, mut end, renew, client, loaded_at } = draft;
+    let Draft { base, delta, intent, expiry, mut end, taken, renew, client, loaded_at } = draft;
     let edited = !delta.is_empty();
     let address = client.address;
     let switches_user = matches!((&base, &intent), (Loaded::Record(_, record), Intent::Login(identity))
         if record.user_id().is_some_and(|user_id| user_id != identity.user_id));
-    let claim = switches_user.then(|| claim(&base, &delta, missed)).flatten();
+    let claim = match &taken {
+        Some(taken) => claim(&taken.0, &taken.1, missed),
+        None if switches_user => claim(&base, &delta, missed),
+        None => None,
+    };
     // What has been claimed is not in the new session.
-    let missed = if claim.is_some() { MissedTake::Keep } else { missed };
+    let missed = if switches_user && claim.is_some() { MissedTake::Keep } else { missed };
     let pending = |login| PendingChanges { delta, login, expiry, client, missed };
     let write = match (base, intent) {
         (Loaded::Record(token, record), Intent::Login(identity)) if switches_user => {

@@ -101,10 +101,17 @@ impl Core {
         Ok(Written { cookie: ended.then(written.cookie), ..written })
     }
 
-    /// Ends a session, and then stores the edits that follow its end. They must not prevent it: a store that is out of
-    /// memory still deletes.
+    /// Ends a session, and then stores the edits that follow its end. Neither they nor values that were taken prevent
+    /// it: a store that is out of memory still deletes.
     async fn sign_out(&self, end: SessionEnd, then: &Plan) -> Result<Written, Error> {
+        let claimed = match &then.claim {
+            None => Ok(()),
+            Some(claim) => Box::pin(self.edit(claim)).await.map(drop),
+        };
         self.end(end, then.address).await?;
+        if let Err(error) = claimed {
+            return Ok(Written::nothing(CookieAction::Remove, Some(error)));
+        }
         Ok(match self.apply(then).await {
             Ok(written) => Written { cookie: CookieAction::Remove.then(written.cookie), ..written },
             Err(error) => Written::nothing(CookieAction::Remove, Some(error.undecided())),

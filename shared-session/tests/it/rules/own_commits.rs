@@ -317,6 +317,33 @@ async fn a_value_is_taken_once_by_the_sign_in_of_another_user() {
 }
 
 #[tokio::test]
+async fn a_value_is_taken_once_by_requests_that_sign_out_and_all_of_them_do() {
+    for between in [None, Some(Fault::Refused)] {
+        let fleet = Fleet::new();
+        let mut browser = Browser::default();
+        fleet
+            .serve(&mut browser, |session| {
+                session.login_as(user("1")).unwrap();
+                session.insert("voucher", &1).unwrap();
+            })
+            .await;
+        let ((_first, first), (handle, second)) = (fleet.load(&browser).await, fleet.load(&browser).await);
+        for session in [&first, &second] {
+            assert_eq!(session.take::<u8>("voucher").unwrap(), Some(1));
+            session.logout().unwrap();
+        }
+        match between {
+            None => first.commit().await.unwrap(),
+            Some(fault) => fleet.faults().fail_next("replace", fault),
+        }
+        let wanted = if between.is_none() { ErrorKind::Gone } else { ErrorKind::Unavailable };
+        assert_eq!(second.commit().await.unwrap_err().kind(), wanted);
+        browser.take(&fleet.finish(&handle).await);
+        assert_eq!((browser.0, fleet.memory.len()), (None, 0), "the session has ended");
+    }
+}
+
+#[tokio::test]
 async fn a_session_that_goes_while_a_take_fails_is_no_longer_there_for_the_handler() {
     for (ends, expected) in [(true, ErrorKind::Gone), (false, ErrorKind::Stale)] {
         let fleet = std::sync::Arc::new(Fleet::new());
