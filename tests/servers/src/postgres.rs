@@ -273,12 +273,14 @@ fn create_cluster(programs: &Path, directory: &TempDir, user: Option<User>) {
 }
 
 /// Keeps a copy for the next start. The rename is atomic: a reader never sees half a copy, and the second of two
-/// writers loses. If the directory cannot be written, this only costs time.
+/// writers loses. Each writer copies into a directory of its own, also in one process. If the directory cannot be
+/// written, this only costs time.
 fn keep_template(data: &Path, template: &Path) {
-    let unfinished = template.with_extension(format!("unfinished-{}", std::process::id()));
-    if directory::try_copy(data, &unfinished, None).and_then(|()| fs::rename(&unfinished, template)).is_err() {
-        let _ = fs::remove_dir_all(&unfinished);
-    }
+    let Ok(unfinished) = tempfile::Builder::new().prefix("unfinished-").tempdir_in(environment::directory()) else {
+        return;
+    };
+    let copy = unfinished.path().join("data");
+    let _ = directory::try_copy(data, &copy, None).and_then(|()| fs::rename(&copy, template));
 }
 
 fn output(command: &mut Command) -> String {
