@@ -8,8 +8,8 @@
 //! 4. When the handler has answered, [`commit`](request::commit) closes the session: [`decide`](plan::decide) turns the
 //!    draft into a plan.
 //! 5. [`write`](mod@write) carries out the plan: the second store call. If another write was faster, [`write::merge`]
-//!    merges both. [`end_session`] deletes a session for good, [`tombstone`] marks it as ended where Django could bring
-//!    it back, and [`revoke`] ends it from elsewhere.
+//!    merges both. [`end_session`] deletes a session for good, and its [tombstone](end_session::tombstone) marks it as
+//!    ended where Django could bring it back. [`revoke`] ends a session from elsewhere.
 //! 6. [`outcome`] turns the result into cookies and headers, and [`end`](request::end) ends the request.
 //!
 //! All of them share the [`core`]; [`near`] keeps sessions in the process.
@@ -31,5 +31,4 @@ pub(crate) mod read_records;
 pub(crate) mod request;
 pub(crate) mod revoke;
 pub(crate) mod session;
-pub(crate) mod tombstone;
 pub(crate) mod write;

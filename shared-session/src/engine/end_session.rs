@@ -1,5 +1,7 @@
-//! Ends a session for good: marks it as ended ([`tombstone`](crate::engine::tombstone)), then deletes it. Our own writes
-//! never create a session, so none of them brings it back.
+//! Ends a session for good: marks it as ended with a [`tombstone`], then deletes it. Our own writes never create a
+//! session, so none of them brings it back.
+
+pub(crate) mod tombstone;
 
 use std::net::IpAddr;
 
@@ -10,7 +12,7 @@ use crate::{
     engine::{
         core::Core,
         draft::{Loaded, SessionEnd, stale},
-        tombstone::Tombstone,
+        end_session::tombstone::Tombstone,
     },
     error::{Error, ErrorKind},
     record::{Ownership, Place, Record, id::Token},

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tracing::Instrument as _;
 
 use crate::{
-    engine::{core::Core, draft::Loaded, tombstone::Tombstone},
+    engine::{core::Core, draft::Loaded, end_session::tombstone::Tombstone},
     error::{Error, ErrorKind},
     log_limit::LogLimit,
     metrics::{LOAD_ERROR, LOAD_OK, Stopwatch},

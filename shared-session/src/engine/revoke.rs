@@ -2,7 +2,7 @@
 
 use crate::{
     audit::{AuditEvent, AuditKind},
-    engine::{core::Core, tombstone::Tombstone},
+    engine::{core::Core, end_session::tombstone::Tombstone},
     error::Error,
     record::{Place, Record},
 };

@@ -8,8 +8,8 @@ use crate::{
     engine::{
         core::Core,
         draft::{edits::Original, gone, stale},
+        end_session::tombstone::Tombstone,
         plan::Edit,
-        tombstone::Tombstone,
         write::written::Written,
     },
     error::{Error, ErrorKind},

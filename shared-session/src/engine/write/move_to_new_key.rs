@@ -6,8 +6,8 @@ use crate::{
     engine::{
         core::Core,
         draft::gone,
+        end_session::tombstone::Tombstone,
         plan::Edit,
-        tombstone::Tombstone,
         write::{
             merge::{ATTEMPTS, too_slow},
             written::Written,

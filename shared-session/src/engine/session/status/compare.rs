@@ -3,7 +3,7 @@
 use futures_util::future::try_join;
 
 use crate::{
-    engine::{core::Core, session::status::SessionStatus, tombstone::Tombstone},
+    engine::{core::Core, end_session::tombstone::Tombstone, session::status::SessionStatus},
     error::Error,
     record::{Record, id::Token},
     store::StoreTime,
