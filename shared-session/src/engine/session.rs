@@ -8,6 +8,7 @@ pub(crate) mod status;
 
 use std::{
     fmt,
+    marker::PhantomData,
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -15,9 +16,10 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     engine::{
+        core::Core,
         draft::{
             Intent, Loaded,
-            edits::{Delta, Step, next},
+            edits::{Delta, NextValue, next},
         },
         request::{Open, RequestState, State, read_only},
         session::key::{EntryFor, EntryName, EntryOf},
@@ -138,28 +140,17 @@ impl Session {
     /// closure may return such a value unchanged.
     pub fn update<T, F>(&self, name: impl EntryOf<T>, f: F) -> Result<Option<T>, Error>
     where
-        T: Serialize + DeserializeOwned,
+        T: Serialize + DeserializeOwned + 'static,
         F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
     {
         let name = name.entry_name();
-        let (core, entry) = (Arc::clone(&self.0.core), name.to_owned());
-        let next = Arc::new(move |stored: Option<&Json>| {
-            let next = next(&f, stored).map_err(|error| error.of_entry(&entry))?;
-            // An unchanged value is in the session already, so it needs no check.
-            if let Some((next, _)) = next.as_ref().filter(|(next, _)| stored != Some(next)) {
-                core.profile.check(next).map_err(|error| error.of_entry(&entry))?;
-            }
-            Ok::<_, Error>(next)
-        });
+        let core = Arc::clone(&self.0.core);
+        let update = Arc::new(TypedUpdate { f, core, entry: name.into(), value: PhantomData });
         for _ in 0..ATTEMPTS {
             let value = self.value(name)?;
-            let (json, typed) = next(value.as_ref())?.unzip();
-            let is_current = self.edit_current(name, value.as_ref(), |delta, _| {
-                let next = Arc::clone(&next);
-                let step: Step = Arc::new(move |stored| Ok(next(stored)?.map(|(json, _)| json)));
-                delta.update(name, step, json);
-            })?;
-            if is_current {
+            let (json, typed) = update.run(value.as_ref())?.unzip();
+            let step = Arc::clone(&update);
+            if self.edit_current(name, value.as_ref(), |delta, _| delta.update(name, step, json))? {
                 return Ok(typed);
             }
         }
@@ -459,6 +450,39 @@ impl Session {
             })
             .ok()
             .flatten()
+    }
+}
+
+/// The closure of an `update`, of values of type `T`.
+struct TypedUpdate<T, F> {
+    f: F,
+    core: Arc<Core>,
+    entry: Box<str>,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T, F> TypedUpdate<T, F>
+where
+    T: Serialize + DeserializeOwned,
+    F: Fn(Option<T>) -> Option<T>,
+{
+    fn run(&self, stored: Option<&Json>) -> Result<Option<(Json, T)>, Error> {
+        let next = next(&self.f, stored).map_err(|error| error.of_entry(&self.entry))?;
+        // An unchanged value is in the session already, so it needs no check.
+        if let Some((next, _)) = next.as_ref().filter(|(next, _)| stored != Some(next)) {
+            self.core.profile.check(next).map_err(|error| error.of_entry(&self.entry))?;
+        }
+        Ok(next)
+    }
+}
+
+impl<T, F> NextValue for TypedUpdate<T, F>
+where
+    T: Serialize + DeserializeOwned + 'static,
+    F: Fn(Option<T>) -> Option<T> + Send + Sync,
+{
+    fn next(&self, stored: Option<&Json>) -> Result<Option<Json>, Error> {
+        Ok(self.run(stored)?.map(|(json, _)| json))
     }
 }
 

@@ -39,7 +39,7 @@ impl Core {
             let stopwatch = Stopwatch::start();
             let written = self.write(plan).await;
             let failure = match &written {
-                Ok(written) => written.failure.as_ref(),
+                Ok(written) => written.failure.as_deref(),
                 Err(error) => Some(error),
             };
             self.last_write.note(failure);
@@ -92,7 +92,7 @@ impl Core {
             match Box::pin(self.keep_to_limit(&written)).await {
                 Ok(Room::Found) => {}
                 Ok(Room::Refused) => return Ok(Written::nothing(ended, Some(too_many()))),
-                Err(error) => written.failure = written.failure.or(Some(error.undecided())),
+                Err(error) => written.failure = written.failure.or(Some(Box::new(error.undecided()))),
             }
         }
         if let Some(kind) = audit_kind {

@@ -14,7 +14,11 @@ use crate::{
 };
 
 /// One step of an `update`: from the current value to the next.
-pub(crate) type Step = Arc<dyn Fn(Option<&Json>) -> Result<Option<Json>, Error> + Send + Sync>;
+pub(crate) type Step = Arc<dyn NextValue>;
+
+pub(crate) trait NextValue: Send + Sync {
+    fn next(&self, stored: Option<&Json>) -> Result<Option<Json>, Error>;
+}
 
 /// Edits as operations that can be replayed, sorted by name.
 #[derive(Clone, Default)]
@@ -211,7 +215,7 @@ impl Delta {
                 Op::Update { steps, .. } => {
                     let mut value = stored.clone();
                     for step in steps {
-                        value = step(value.as_ref())?;
+                        value = step.next(value.as_ref())?;
                     }
                     value
                 }
@@ -283,8 +287,17 @@ mod tests {
         number(delta.get(original, name).as_ref())
     }
 
+    impl<F> NextValue for F
+    where
+        F: Fn(Option<&Json>) -> Result<Option<Json>, Error> + Send + Sync,
+    {
+        fn next(&self, stored: Option<&Json>) -> Result<Option<Json>, Error> {
+            self(stored)
+        }
+    }
+
     fn step(f: impl Fn(Option<u64>) -> Option<u64> + Send + Sync + 'static) -> Step {
-        Arc::new(move |stored| Ok(next(&f, stored)?.map(|(next, _)| next)))
+        Arc::new(move |stored: Option<&Json>| Ok(next(&f, stored)?.map(|(next, _)| next)))
     }
 
     fn add_one() -> Step {
@@ -293,7 +306,7 @@ mod tests {
 
     /// As `Session::update` does it.
     fn update(delta: &mut Delta, original: &Entries, name: &str, step: Step) -> Result<(), Error> {
-        let next = step(delta.get(original, name).as_ref())?;
+        let next = step.next(delta.get(original, name).as_ref())?;
         delta.update(name, step, next);
         Ok(())
     }

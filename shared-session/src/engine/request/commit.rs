@@ -100,7 +100,9 @@ impl Commit {
                 let core = Arc::clone(&inner.core);
                 let written = ToEnd::new(async move { core.write_observed(plan).await }).await;
                 match written.unwrap_or_else(|| Err(did_not_finish())) {
-                    Ok(written) => (written.cookie.clone(), written.is_signed_in(), written.failure),
+                    Ok(written) => {
+                        (written.cookie.clone(), written.is_signed_in(), written.failure.map(|error| *error))
+                    }
                     Err(error) => (CookieAction::Keep, false, Some(error)),
                 }
             }

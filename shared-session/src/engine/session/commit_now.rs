@@ -100,7 +100,7 @@ impl RequestState {
     async fn settle(&self, before: Draft, written: Result<Written, Error>) -> Result<bool, Error> {
         let open = |base| State::open_with(Draft::new(base, before.loaded_at, before.client));
         let (state, cookie, result) = match written {
-            Ok(Written { cookie, failure: Some(error), .. }) => (State::Failed(error.clone()), cookie, Err(error)),
+            Ok(Written { cookie, failure: Some(error), .. }) => (State::Failed((*error).clone()), cookie, Err(*error)),
             Ok(written) => {
                 let is_signed_in = written.is_signed_in();
                 (open(written.loaded()), written.cookie, Ok(is_signed_in))

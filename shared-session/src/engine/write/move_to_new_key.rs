@@ -55,7 +55,7 @@ impl Core {
                 Err(error)
                     if error.is_undecided() && self.bury(&old, Tombstone::Moved(now), base.head.limits.idle).await =>
                 {
-                    return Ok(moved(Some(error)));
+                    return Ok(moved(Some(Box::new(error))));
                 }
                 // Under a tombstone the session had ended before, and another program had brought it back.
                 Ok(Deleted::Done | Deleted::Gone) => Err(gone()),

@@ -16,7 +16,8 @@ pub(crate) struct Written {
     /// The browser needs it even if the request fails.
     pub(crate) cookie: CookieAction,
     /// Why the request fails although a part of its write was applied.
-    pub(crate) failure: Option<Error>,
+    /// Boxed, because few writes have one and all are moved.
+    pub(crate) failure: Option<Box<Error>>,
 }
 
 impl Written {
@@ -30,7 +31,7 @@ impl Written {
 
     /// Nothing was stored, but the browser's cookie may have to change.
     pub(crate) fn nothing(cookie: CookieAction, failure: Option<Error>) -> Self {
-        Self { session: None, cookie, failure }
+        Self { session: None, cookie, failure: failure.map(Box::new) }
     }
 
     pub(crate) fn loaded(&self) -> Loaded {
