@@ -248,7 +248,7 @@ impl SessionManager {
     /// [`ErrorKind::Unauthenticated`] if the session has no signed-in user. [`ErrorKind::Unavailable`] if the database
     /// or the store fails; if the store fails, this session may have ended with the others, and without an epoch others
     /// may live on. [`ErrorKind::ReadOnly`] on HEAD and OPTIONS, and [`ErrorKind::Closed`] in a
-    /// [reopened](LazySession::reopen) session, which cannot get a new cookie: no session ends.
+    /// [reopened](Session::reopen) session, which cannot get a new cookie: no session ends.
     pub async fn revoke_others(&self, session: &Session) -> Result<u64, Error> {
         session.past_user_cache();
         let user = session.signed_in().await?;

@@ -92,7 +92,7 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::AmbiguousCredentials`] if the request carries the session cookie: scripts must not learn the value
     /// that the browser hides from them. [`ErrorKind::Config`] without [`SessionManager::with_bearer_tokens`].
-    /// [`ErrorKind::Closed`] after the response was decided, and in a [reopened](LazySession::reopen) session.
+    /// [`ErrorKind::Closed`] after the response was decided, and in a [reopened](crate::Session::reopen) session.
     pub fn answer_with_bearer(&self) -> Result<(), Error> {
         let inner = &*self.0;
         if !inner.core.bearer {
