@@ -5,10 +5,10 @@ pub(crate) mod key;
 pub(crate) mod lazy;
 pub(crate) mod load_options;
 pub(crate) mod status;
+pub(crate) mod typed_update;
 
 use std::{
     fmt,
-    marker::PhantomData,
     sync::{Arc, atomic::AtomicBool},
 };
 
@@ -16,13 +16,12 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     engine::{
-        core::Core,
-        draft::{
-            Intent, Loaded,
-            edits::{Delta, NextValue, next},
-        },
+        draft::{Intent, Loaded, edits::Delta},
         request::{Open, RequestState, State, read_only},
-        session::key::{EntryFor, EntryName, EntryOf},
+        session::{
+            key::{EntryFor, EntryName, EntryOf},
+            typed_update::TypedUpdate,
+        },
     },
     error::{Error, ErrorKind},
     record::{
@@ -144,8 +143,7 @@ impl Session {
         F: Fn(Option<T>) -> Option<T> + Send + Sync + 'static,
     {
         let name = name.entry_name();
-        let core = Arc::clone(&self.0.core);
-        let update = Arc::new(TypedUpdate { f, core, entry: name.into(), value: PhantomData });
+        let update = Arc::new(TypedUpdate::new(f, Arc::clone(&self.0.core), name));
         for _ in 0..ATTEMPTS {
             let value = self.value(name)?;
             let (json, typed) = update.run(value.as_ref())?.unzip();
@@ -450,39 +448,6 @@ impl Session {
             })
             .ok()
             .flatten()
-    }
-}
-
-/// The closure of an `update`, of values of type `T`.
-struct TypedUpdate<T, F> {
-    f: F,
-    core: Arc<Core>,
-    entry: Box<str>,
-    value: PhantomData<fn() -> T>,
-}
-
-impl<T, F> TypedUpdate<T, F>
-where
-    T: Serialize + DeserializeOwned,
-    F: Fn(Option<T>) -> Option<T>,
-{
-    fn run(&self, stored: Option<&Json>) -> Result<Option<(Json, T)>, Error> {
-        let next = next(&self.f, stored).map_err(|error| error.of_entry(&self.entry))?;
-        // An unchanged value is in the session already, so it needs no check.
-        if let Some((next, _)) = next.as_ref().filter(|(next, _)| stored != Some(next)) {
-            self.core.profile.check(next).map_err(|error| error.of_entry(&self.entry))?;
-        }
-        Ok(next)
-    }
-}
-
-impl<T, F> NextValue for TypedUpdate<T, F>
-where
-    T: Serialize + DeserializeOwned + 'static,
-    F: Fn(Option<T>) -> Option<T> + Send + Sync,
-{
-    fn next(&self, stored: Option<&Json>) -> Result<Option<Json>, Error> {
-        Ok(self.run(stored)?.map(|(json, _)| json))
     }
 }
 
