@@ -39,37 +39,3 @@ impl Core {
         Ok(())
     }
 }
-
-#[cfg(all(test, feature = "testing"))]
-mod tests {
-    use super::*;
-    use crate::{
-        error::ErrorKind,
-        store::MemoryStore,
-        testing::{Fault, FaultStore},
-    };
-
-    #[tokio::test]
-    async fn a_refused_write_is_told_until_one_is_taken() {
-        let store = FaultStore::new(MemoryStore::new());
-        let manager = SessionManager::new(store.clone());
-        let write = async || {
-            let session = manager.open([]).load().await?;
-            session.insert("a", &1)?;
-            session.commit().await
-        };
-        write().await.unwrap();
-        store.fail_next("create", Fault::Refused);
-        manager.check_writes().await.unwrap();
-        write().await.unwrap_err();
-        store.fail_next("create", Fault::Refused);
-        assert_eq!(manager.check_writes().await.unwrap_err().kind(), ErrorKind::Unavailable);
-        manager.check_writes().await.unwrap();
-        store.fail_next("create", Fault::Refused);
-        manager.check_writes().await.unwrap();
-        write().await.unwrap_err();
-        write().await.unwrap();
-        store.fail_next("create", Fault::Refused);
-        manager.check_writes().await.expect("a write succeeded since");
-    }
-}

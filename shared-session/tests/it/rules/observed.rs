@@ -18,6 +18,7 @@ use shared_session::{
     Close, Ending, ErrorKind, Identity, Profile, Stats,
     django::Django,
     store::{Deleted, Replaced, Seen, SessionStore},
+    testing::Fault,
     users::NewUser,
 };
 use tracing::{
@@ -349,4 +350,28 @@ impl<S: Subscriber> Layer<S> for Everything {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         Self::write(event.metadata().name(), |line| event.record(line));
     }
+}
+
+#[tokio::test]
+async fn a_refused_write_is_told_until_one_is_taken() {
+    let fleet = Fleet::new();
+    let (store, manager) = (fleet.faults(), &fleet.manager);
+    let write = async || {
+        let session = manager.open([]).load().await?;
+        session.insert("a", &1)?;
+        session.commit().await
+    };
+    write().await.unwrap();
+    store.fail_next("create", Fault::Refused);
+    manager.check_writes().await.unwrap();
+    write().await.unwrap_err();
+    store.fail_next("create", Fault::Refused);
+    assert_eq!(manager.check_writes().await.unwrap_err().kind(), ErrorKind::Unavailable);
+    manager.check_writes().await.unwrap();
+    store.fail_next("create", Fault::Refused);
+    manager.check_writes().await.unwrap();
+    write().await.unwrap_err();
+    write().await.unwrap();
+    store.fail_next("create", Fault::Refused);
+    manager.check_writes().await.expect("a write succeeded since");
 }

@@ -283,18 +283,22 @@ async fn a_value_is_taken_once_even_if_its_entry_is_edited_afterwards() {
     }
 }
 
+/// A visitor whose session has a user and the entry `name`.
+async fn signed_in_with(name: &'static str) -> (Fleet, Browser) {
+    let (fleet, mut browser) = (Fleet::new(), Browser::default());
+    let sign_in = |session: &Session| {
+        session.login_as(user("1")).unwrap();
+        session.insert(name, &1).unwrap();
+    };
+    fleet.serve(&mut browser, sign_in).await;
+    (fleet, browser)
+}
+
 /// The state of a sign-in at another site, for example, in the browser of a visitor who is signed in already.
 #[tokio::test]
 async fn a_value_is_taken_once_by_the_sign_in_of_another_user() {
     for rival_signs_in in [false, true] {
-        let fleet = Fleet::new();
-        let mut browser = Browser::default();
-        fleet
-            .serve(&mut browser, |session| {
-                session.login_as(user("1")).unwrap();
-                session.insert("state", &1).unwrap();
-            })
-            .await;
+        let (fleet, mut browser) = signed_in_with("state").await;
         let ((handle, first), (_second, second)) = (fleet.load(&browser).await, fleet.load(&browser).await);
         for (session, signs_in) in [(&first, true), (&second, rival_signs_in)] {
             assert_eq!(session.take::<u8>("state").unwrap(), Some(1));
@@ -319,14 +323,7 @@ async fn a_value_is_taken_once_by_the_sign_in_of_another_user() {
 #[tokio::test]
 async fn a_value_is_taken_once_by_requests_that_sign_out_and_all_of_them_do() {
     for between in [None, Some(Fault::Refused)] {
-        let fleet = Fleet::new();
-        let mut browser = Browser::default();
-        fleet
-            .serve(&mut browser, |session| {
-                session.login_as(user("1")).unwrap();
-                session.insert("voucher", &1).unwrap();
-            })
-            .await;
+        let (fleet, mut browser) = signed_in_with("voucher").await;
         let ((_first, first), (handle, second)) = (fleet.load(&browser).await, fleet.load(&browser).await);
         for session in [&first, &second] {
             assert_eq!(session.take::<u8>("voucher").unwrap(), Some(1));
